@@ -1,0 +1,1 @@
+"""Switchhook: the passthru backend for Exotel voice streams."""

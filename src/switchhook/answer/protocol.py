@@ -1,0 +1,679 @@
+"""The public port's side of HTTP/1.1: one small protocol class, and what its connections share.
+
+Until its secret is verified a connection is worth nothing, so everything it can hold is counted
+here: bytes before the parser sees them, time, connections. A connection is in one state:
+
+    IDLE ──first bytes──► HEAD ──whole, admitted──► BODY ──whole──► BUSY ──reply──► IDLE
+                                                                     │              ▲
+                            more was sent, or answers are not read   └──► TURN ─────┘
+    any ──last answer──► LEAVING ──► CLOSED
+
+Most requests arrive in one piece and without a body: IDLE, BUSY, IDLE.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import resource
+import socket
+import traceback
+from functools import partial
+from typing import Final, cast
+
+from switchhook.answer.http import (
+    BODY_BROKEN_OFF,
+    BODY_LATE,
+    BODY_TOO_LONG,
+    CLOSE,
+    KEEP,
+    KEEP_OLD,
+    WITHOUT_BODY,
+    Answer,
+    Handler,
+    Head,
+    Limits,
+    Responses,
+)
+from switchhook.answer.reading import (
+    Chunks,
+    HeaderReader,
+    Line,
+    make_head,
+    read_beginning,
+    read_line,
+)
+
+log = logging.getLogger("switchhook.answer")
+
+IDLE: Final = 0  # nothing of a request is here
+HEAD: Final = 1  # the head has begun
+BODY: Final = 2  # admitted, the body is arriving
+BUSY: Final = 3  # the answer is owed
+TURN: Final = 4  # answered; goes on with what is here already when others had their turn
+LEAVING: Final = 5  # the last answer is on its way
+CLOSED: Final = 6
+
+_HEAD_END = b"\r\n\r\n"
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_FAILED = Answer(302)
+_FILES_FOR_OTHERS = 128  # descriptors that journal, rules and logs need
+
+
+class Connection(asyncio.Protocol):
+    """One connection; answers its requests in order, one at a time."""
+
+    __slots__ = (
+        "at",
+        "body",
+        "buffer",
+        "choked",
+        "chunks",
+        "deadline",
+        "discarded",
+        "eof",
+        "head",
+        "key",
+        "left",
+        "manner",
+        "paused",
+        "peer",
+        "scanned",
+        "serial",
+        "server",
+        "since",
+        "state",
+        "token",
+        "transport",
+        "unread",
+        "verified",
+    )
+
+    transport: asyncio.Transport
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.state = CLOSED
+        self.peer = ""
+        self.key: object = None  # what its address is counted under; None is not counted
+        self.verified = False
+        self.since = self.deadline = 0.0  # idle since; in HEAD, BODY, LEAVING overdue from then on
+
+        self.buffer: bytes | bytearray = b""  # in HEAD the beginning of it, else what came early
+        self.at = 0  # where in the buffer the next request begins
+        self.scanned = 0
+        self.paused = self.eof = self.choked = self.unread = False
+        self.discarded = 0
+
+        self.serial = 0  # of the request being answered: a late reply to an old one is known by it
+        self.manner = KEEP
+        self.head: Head | None = None  # these five only while a body arrives
+        self.token: object = None
+        self.body = bytearray()
+        self.left = 0
+        self.chunks: Chunks | None = None
+
+    # What the event loop calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take a connection, or close it when there are too many."""
+        self.transport = cast("asyncio.Transport", transport)
+        name = transport.get_extra_info("peername")
+        self.peer = name[0].removeprefix("::ffff:") if isinstance(name, tuple) else ""
+        problem = self.server.take(self)
+        if problem is not None:
+            self.transport.abort()
+            self.server.turn_away(problem)
+            return
+        self.state = IDLE
+        self.transport.set_write_buffer_limits(high=self.server.limits.unread_bytes)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what arrived, into the state that waits for it."""
+        state = self.state
+        if state == IDLE:
+            self._begin(data, 0)
+        elif state == HEAD:
+            self._more_head(data)
+        elif state == BODY:
+            self._more_body(data)
+        elif state in (BUSY, TURN):
+            # Paused only now, as pausing costs a system call; so at most one more read
+            # of the loop (256 kB) is held, and that of a verified sender.
+            if not self.paused:
+                self.transport.pause_reading()
+                self.paused = True
+            self.buffer = bytes(self.buffer[self.at :]) + data
+            self.at = 0
+        elif state == LEAVING:
+            self.discarded += len(data)
+            if self.discarded > self.server.limits.linger_bytes:
+                self.transport.abort()
+
+    def eof_received(self) -> bool:
+        """Hear that no more will be sent; what was asked is answered all the same."""
+        self.eof = True
+        if self.state in (BUSY, TURN):
+            return True
+        return self._broken_off()
+
+    def pause_writing(self) -> None:
+        """Hear that answers pile up unread."""
+        self.choked = True
+        server = self.server
+        server.choked[self] = server.loop.time() + server.limits.unread_time
+
+    def resume_writing(self) -> None:
+        """Hear that answers are being read again."""
+        self.choked = False
+        self.server.choked.pop(self, None)
+        if self.state == TURN:
+            self.server.loop.call_soon(self._next)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection; a body that was admitted is still handed over."""
+        state, self.state = self.state, CLOSED
+        self.server.forget(self)
+        self.buffer = b""
+        if state == HEAD:
+            self.server.turn_away("broken off in the head")
+        elif state == BODY:
+            self._ask_about_body(BODY_BROKEN_OFF)
+
+    # A request's head.
+
+    def _begin(self, data: bytes, at: int) -> None:
+        """Look for a whole head at `at`, where a request begins."""
+        end = data.find(_HEAD_END, at, at + self.server.limits.head_bytes)
+        if end < 0 or data[at] == 13:
+            while data.startswith(b"\r\n", at):  # stray line ends between requests are allowed
+                at += 2
+            end = data.find(_HEAD_END, at, at + self.server.limits.head_bytes)
+            if end < 0:
+                if at < len(data):
+                    self._begin_slowly(data[at:])
+                return
+        self._request(data, at, end)
+
+    def _begin_slowly(self, data: bytes) -> None:
+        server = self.server
+        server.idle.pop(self, None)
+        server.owing[self] = None
+        self.state = HEAD
+        self.deadline = server.loop.time() + server.limits.head_time
+        self.buffer = bytearray()
+        self.scanned = 0
+        if not (65 <= data[0] <= 90 or 97 <= data[0] <= 122):
+            # Another protocol, TLS as a rule, whose client would wait for us in vain.
+            self._unreadable(None, "not HTTP")
+            return
+        self._more_head(data)
+
+    def _more_head(self, data: bytes) -> None:
+        """Add to a head that has begun; each byte is copied once and looked at once."""
+        buffer = cast("bytearray", self.buffer)
+        buffer += data
+        most = self.server.limits.head_bytes
+        end = buffer.find(_HEAD_END, max(0, self.scanned - 3), most)
+        self.scanned = len(buffer)
+        if end >= 0:
+            self.buffer = b""
+            self._request(bytes(buffer), 0, end)
+        elif len(buffer) >= most:
+            self._give_up_head("head too large")
+        elif buffer.endswith(b"\n\n"):
+            self._give_up_head("lines end with bare line feeds")
+
+    def _give_up_head(self, problem: str) -> None:
+        beginning = bytes(self.buffer[: self.server.limits.head_bytes])
+        self.buffer = b""
+        self.unread = True
+        line = read_beginning(beginning, problem)
+        self._unreadable(None if line is None else make_head(line, {}, self.peer), problem)
+
+    def _request(self, data: bytes, at: int, end: int) -> None:
+        """Go through a whole head; what follows it in `data` is its body or comes later."""
+        server = self.server
+        if self.verified and self.state == IDLE:
+            server.idle.pop(self, None)
+        else:
+            server.owing.pop(self, None)
+        line_end = data.find(b"\r\n", at)
+        line = read_line(data[at:line_end])
+        end += 4
+        if len(data) > end:
+            self.buffer, self.at = data, end
+        reader = server.reader
+        problem = line.problem or reader.read(data[line_end + 2 : end])
+        if problem is not None:
+            head = make_head(line, reader.seen if line.problem is None else {}, self.peer)
+            self._unreadable(None if line.path is None else head, problem)
+            return
+        head = make_head(line, reader.seen, self.peer)
+        self.state = BUSY
+        self.manner = _manner(line, reader.seen.get(b"connection"))
+        try:
+            token = server.handler.admit(head)
+        except Exception as error:  # noqa: BLE001 - whatever it is, a caller waits
+            self._fail("admit", error)
+            return
+        if isinstance(token, Answer):
+            self.unread = b"content-length" in reader.seen or b"transfer-encoding" in reader.seen
+            self._send_last(token)
+            return
+        if not self.verified:
+            self.verified = True
+            server.strangers.pop(self, None)
+        if b"content-length" in reader.seen or b"transfer-encoding" in reader.seen:
+            self._begin_body(head, token, reader.seen, line)
+        else:
+            self._ask(head, token, b"", None)
+
+    def _unreadable(self, head: Head | None, reason: str) -> None:
+        """Have a request decided that can't be read, and leave: who knows where the next begins."""
+        self.server.owing.pop(self, None)
+        self.state = BUSY
+        self.unread = True
+        self.manner = CLOSE + (WITHOUT_BODY if head is not None and head.method == "HEAD" else 0)
+        try:
+            answer = self.server.handler.unreadable(head, reason)
+        except Exception as error:  # noqa: BLE001 - whatever it is, a caller waits
+            self._fail("unreadable", error)
+            return
+        self._send(answer)
+
+    # Its body.
+
+    def _begin_body(self, head: Head, token: object, seen: dict[bytes, bytes], line: Line) -> None:
+        length = int(seen.get(b"content-length", b"0"))
+        chunked = b"transfer-encoding" in seen
+        if not length and not chunked:
+            self._ask(head, token, b"", None)
+            return
+        if line.method in ("GET", "HEAD"):
+            # It means nothing there, and no caller shall wait for it.
+            self.unread = True
+            self.manner = CLOSE + (WITHOUT_BODY if line.method == "HEAD" else 0)
+            self._ask(head, token, b"", None)
+            return
+        if line.old and chunked:
+            self.manner = CLOSE
+        server = self.server
+        early = bytes(self.buffer[self.at :])
+        self.buffer, self.at = b"", 0
+        self.head, self.token = head, token
+        self.body = bytearray()
+        self.left = length
+        self.chunks = Chunks(server.limits.body_bytes) if chunked else None
+        self.state = BODY
+        self.deadline = server.loop.time() + server.limits.body_time
+        server.owing[self] = None
+        if seen.get(b"expect", b"").lower() == b"100-continue" and not early and not line.old:
+            if length > server.limits.body_bytes:
+                self._whole_body(BODY_TOO_LONG)
+                return
+            self.transport.write(_CONTINUE)
+        if early:
+            self._more_body(early)
+
+    def _more_body(self, data: bytes) -> None:
+        if self.chunks is not None:
+            end = self.chunks.feed(data)
+            self.body = self.chunks.body
+            if end >= 0 or self.chunks.problem:
+                self._whole_body(self.chunks.problem, data[end:] if end >= 0 else b"")
+            return
+        room = self.server.limits.body_bytes - len(self.body)
+        part = data[: min(self.left, room)]
+        self.body += part
+        self.left -= len(part)
+        if not self.left:
+            self._whole_body(None, data[len(part) :])
+        elif len(part) == room:
+            self._whole_body(BODY_TOO_LONG)
+
+    def _whole_body(self, problem: str | None, rest: bytes = b"") -> None:
+        self.server.owing.pop(self, None)
+        self.state = BUSY
+        self.buffer, self.at = rest, 0
+        if problem is not None:
+            self.unread = True
+            self.manner = CLOSE
+        self._ask_about_body(problem)
+
+    def _ask_about_body(self, problem: str | None) -> None:
+        head, token, body = cast("Head", self.head), self.token, bytes(self.body)
+        self.head = self.token = self.chunks = None
+        self.body = bytearray()
+        self._ask(head, token, body, problem)
+
+    # Its answer.
+
+    def _ask(self, head: Head, token: object, body: bytes, problem: str | None) -> None:
+        self.serial += 1
+        reply = partial(self._reply, self.serial)
+        try:
+            self.server.handler.answer(head, token, body, problem, reply)
+        except Exception as error:  # noqa: BLE001 - whatever it is, a caller waits
+            self._fail("answer", error)
+
+    def _reply(self, serial: int, answer: Answer) -> None:
+        if serial == self.serial and self.state == BUSY:
+            self._send(answer)
+
+    def _fail(self, where: str, error: Exception) -> None:
+        self.server.note_failure(where, error)
+        if self.state == BUSY:
+            self._send_last(_FAILED)
+
+    def _send_last(self, answer: Answer) -> None:
+        self.manner = CLOSE + (WITHOUT_BODY if self.manner >= WITHOUT_BODY else 0)
+        self._send(answer)
+
+    def _send(self, answer: Answer) -> None:
+        server = self.server
+        manner = self.manner
+        if server.draining and not self.buffer:  # what is here already is still answered
+            manner = CLOSE + (WITHOUT_BODY if manner >= WITHOUT_BODY else 0)
+        self.transport.write(
+            server.responses.by_manner[manner].get(answer) or server.responses.build(answer, manner)
+        )
+        if manner in (CLOSE, CLOSE + WITHOUT_BODY):
+            self.leave()
+        elif self.buffer or self.paused or self.choked:
+            self.state = TURN
+            if not self.choked:
+                server.loop.call_soon(self._next)
+        elif self.eof:
+            self.leave()
+        else:
+            self.state = IDLE
+            self.since = server.now
+            server.idle[self] = None
+
+    def _next(self) -> None:
+        """Go on with what was sent before the last answer was given."""
+        if self.state != TURN or self.choked:
+            return
+        data, at = bytes(self.buffer), self.at
+        self.buffer, self.at = b"", 0
+        self.state = IDLE
+        self.since = self.server.now
+        self.server.idle[self] = None
+        if at < len(data):
+            self._begin(data, at)
+        if self.state in (IDLE, HEAD, BODY):
+            if self.eof:
+                if not self._broken_off():
+                    self.leave()
+            elif self.paused:
+                self.paused = False
+                self.transport.resume_reading()
+
+    # Its end.
+
+    def _broken_off(self) -> bool:
+        """Answer what the end of input cut off; False when there is nothing to answer."""
+        if self.state == HEAD:
+            self._give_up_head("head broken off")
+        elif self.state == BODY:
+            self._whole_body(BODY_BROKEN_OFF)
+        else:
+            return False
+        return True
+
+    def overdue(self) -> None:
+        """End what took too long."""
+        if self.state == HEAD:
+            self._give_up_head("head not whole in time")
+        elif self.state == BODY:
+            self._whole_body(BODY_LATE)
+        elif self.state == IDLE:
+            self.server.turn_away("silent")
+            self.leave()
+        else:
+            self.transport.abort()
+
+    def leave(self) -> None:
+        """Close once the last answer has left.
+
+        Closing with input unread resets the connection and may take the answer with it; so then
+        only our half is closed, and the rest is read and forgotten for a while.
+        """
+        server = self.server
+        server.idle.pop(self, None)
+        server.owing[self] = None
+        self.state = LEAVING
+        now = server.loop.time()
+        if self.eof or not (self.unread or self.buffer or self.paused):
+            self.deadline = now + server.limits.unread_time
+            self.transport.close()
+            return
+        self.deadline = now + server.limits.linger_time
+        self.buffer = b""
+        self.transport.write_eof()
+        if self.paused:
+            self.paused = False
+            self.transport.resume_reading()
+
+    def drop(self, reason: str) -> None:
+        """Close at once, and count it."""
+        self.state = CLOSED
+        self.server.forget(self)
+        self.server.turn_away(reason)
+        self.transport.abort()
+
+
+def _manner(line: Line, connection: bytes | None) -> int:
+    """Say what becomes of the connection after this request."""
+    manner = WITHOUT_BODY if line.method == "HEAD" else 0
+    if connection is None:
+        return manner + (CLOSE if line.old else KEEP)
+    wishes = connection.lower()
+    if b"close" in wishes:
+        return manner + CLOSE
+    if line.old:
+        return manner + (KEEP_OLD if b"keep-alive" in wishes else CLOSE)
+    return manner + KEEP
+
+
+class Server:
+    """What the connections of one listening socket share: counts, limits, the sweep.
+
+    The dictionaries are sets in the order of arrival.
+    """
+
+    def __init__(
+        self, handler: Handler, limits: Limits, loop: asyncio.AbstractEventLoop, connections: int
+    ) -> None:
+        self.handler = handler
+        self.limits = limits
+        self.loop = loop
+        self.reader = HeaderReader()
+        self.responses = Responses()
+        self.draining = False
+        self.failures = 0
+        self.now = loop.time()  # exact to a tick
+
+        self.connections: dict[Connection, None] = {}
+        self.strangers: dict[Connection, None] = {}  # never verified a secret
+        self.idle: dict[Connection, None] = {}  # verified, and nothing owed; longest idle first
+        self.owing: dict[Connection, None] = {}  # have a deadline
+        self.choked: dict[Connection, float] = {}  # don't read their answers; until when
+
+        self._most = connections
+        self._addresses: dict[object, int] = {}
+        self._accepting: asyncio.Server | None = None
+        self._drained_at = self._grace = 0.0
+        self._empty: asyncio.Future[None] | None = None
+        self._sweeper = loop.call_later(limits.tick, self._sweep)
+
+    @property
+    def sockets(self) -> tuple[socket.socket, ...]:
+        """The sockets listened on; none after `stop_accepting`."""
+        return tuple(self._accepting.sockets) if self._accepting is not None else ()
+
+    # Connections come and go.
+
+    def listen(self, accepting: asyncio.Server) -> None:
+        """Take over what accepts."""
+        self._accepting = accepting
+
+    def take(self, connection: Connection) -> str | None:
+        """Count a new connection, or say why there is no room for it."""
+        peer = connection.peer
+        key = None if self.limits.exempt(peer) else _network(peer)
+        if key is not None and self._addresses.get(key, 0) >= self.limits.per_address:
+            return "too many connections from one address"
+        if len(self.connections) >= self._most and not self._shed():
+            return "too many connections"
+        if key is not None:
+            self._addresses[key] = self._addresses.get(key, 0) + 1
+            connection.key = key
+        self.connections[connection] = self.strangers[connection] = self.owing[connection] = None
+        connection.since = self.loop.time()
+        connection.deadline = connection.since + self.limits.silent_time
+        return None
+
+    def _shed(self) -> bool:
+        """Make room by closing the oldest stranger, or while they are few, the longest idle.
+
+        An eighth stays for strangers: with less, a flood would push out the honest new ones
+        before their secret has arrived.
+        """
+        few = len(self.strangers) < max(1, self._most // 8)
+        for shelf in (self.idle, self.strangers) if few else (self.strangers, self.idle):
+            for connection in shelf:
+                connection.drop("closed for a newer connection")
+                return True
+        return False
+
+    def forget(self, connection: Connection) -> None:
+        """Strike a connection out everywhere."""
+        if connection not in self.connections:
+            return
+        for shelf in (self.connections, self.strangers, self.idle, self.owing, self.choked):
+            shelf.pop(connection, None)  # type: ignore[attr-defined]
+        if connection.key is not None:
+            count = self._addresses.pop(connection.key) - 1
+            if count:
+                self._addresses[connection.key] = count
+        if not self.connections and self._empty is not None and not self._empty.done():
+            self._empty.set_result(None)
+
+    def turn_away(self, reason: str) -> None:
+        """Have a connection counted that got no answer."""
+        try:
+            self.handler.turned_away(reason)
+        except Exception as error:  # noqa: BLE001 - counting must not stop the others
+            self.note_failure("turned_away", error)
+
+    def note_failure(self, where: str, error: Exception) -> None:
+        """Count and log that the handler raised, without its message: that may quote a request.
+
+        Logged at the 1st, 2nd, 4th, 8th ... time, so that no sender can fill a disk.
+        """
+        self.failures += 1
+        if self.failures & (self.failures - 1) == 0:
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            log.error(
+                "%s raised %s at %s:%s (%d so far); answered 302",
+                where,
+                type(error).__name__,
+                frame.filename,
+                frame.lineno,
+                self.failures,
+            )
+
+    # Time passes.
+
+    def _sweep(self) -> None:
+        """End what is overdue; one timer for all instead of one for each."""
+        self._sweeper = self.loop.call_later(self.limits.tick, self._sweep)
+        self.now = now = self.loop.time()
+        for connection in [each for each in self.owing if each.deadline <= now]:
+            connection.overdue()
+        for connection in [each for each, until in self.choked.items() if until <= now]:
+            connection.drop("answers left unread")
+        self._leave_idle(now)
+
+    def _leave_idle(self, now: float) -> None:
+        oldest = now - self.limits.idle_time
+        late = []
+        for connection in self.idle:
+            if connection.since > oldest:
+                break
+            late.append(connection)
+        if self.draining:
+            silent = [each for each in self.owing if each.state == IDLE]
+            late = [
+                each
+                for each in (*self.idle, *silent)
+                if max(each.since, self._drained_at) + self._grace <= now
+            ]
+        for connection in late:
+            connection.leave()
+
+    # The end.
+
+    def drain(self, grace: float) -> None:
+        """Close each connection with its next answer; idle ones after `grace` seconds.
+
+        New connections are still taken until `stop_accepting`.
+        """
+        self.draining = True
+        self._drained_at = self.loop.time()
+        self._grace = grace
+
+    def stop_accepting(self) -> None:
+        """Leave new connections to whoever else listens; the socket given stays open."""
+        if self._accepting is not None:
+            self._accepting.close()
+            self._accepting = None
+
+    async def close(self, timeout: float) -> int:  # noqa: ASYNC109 - counts the unanswered instead of raising
+        """Stop accepting, wait until all owed answers have left, then close the rest.
+
+        Idle connections keep the grace of an earlier `drain`. Returns how many connections were
+        cut at the end of `timeout` seconds.
+        """
+        self.stop_accepting()
+        if not self.draining:
+            self.drain(0.0)
+        self._leave_idle(self.loop.time())
+        if self.connections:
+            self._empty = self.loop.create_future()
+            await asyncio.wait([self._empty], timeout=timeout)
+        self._sweeper.cancel()
+        cut = list(self.connections)
+        for connection in cut:
+            connection.transport.abort()
+        await asyncio.sleep(0)
+        return len(cut)
+
+
+def _network(address: str) -> object:
+    """Say what one sender holds: an IPv4 address, or 2^64 IPv6 ones."""
+    if ":" not in address:
+        return address
+    return socket.inet_pton(socket.AF_INET6, address.partition("%")[0])[:8]
+
+
+async def serve(sock: socket.socket, handler: Handler, limits: Limits) -> Server:
+    """Serve on a bound socket, in the running loop; the socket itself stays the caller's.
+
+    The number of connections is also bounded by the process's limit of open files.
+    """
+    loop = asyncio.get_running_loop()
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    room = limits.connections
+    if files != resource.RLIM_INFINITY:
+        room = max(1, min(room, files - _FILES_FOR_OTHERS))
+    server = Server(handler, limits, loop, room)
+    # uvloop and asyncio set TCP_NODELAY on every connection they accept.
+    server.listen(
+        await loop.create_server(
+            partial(Connection, server), sock=sock.dup(), backlog=limits.backlog
+        )
+    )
+    return server

@@ -1,0 +1,316 @@
+"""Reads HTTP/1.1 requests: the request line, the header lines, a chunked body.
+
+No I/O and no clock here: bytes in, values out. Nothing raises; what is refused comes back as a
+problem, one short lower-case phrase without data of the request.
+"""
+
+from __future__ import annotations
+
+import re
+
+import httptools
+import msgspec
+
+from switchhook.answer.http import BODY_CHUNKS_BROKEN, BODY_CHUNKS_WASTEFUL, BODY_TOO_LONG, Head
+
+
+class Line(msgspec.Struct, frozen=True, gc=False):
+    """A request line, as far as it could be read. `path` is None when where it ends is unknown."""
+
+    method: str
+    path: bytes | None
+    query: bytes
+    authority: str | None
+    old: bool  # HTTP/1.0
+    problem: str | None
+
+
+_METHODS = {
+    name.encode(): name for name in ("GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH")
+}
+_METHOD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}")
+_ABSOLUTE = re.compile(rb"https?://([^/?]*)", re.IGNORECASE)
+_BARE_LINE_FEED = re.compile(rb" HTTP/1\.[01][ \t]*\n")
+_VERSION = re.compile(rb"[ \t]+HTTP/[0-9.]+[ \t]*\Z")
+
+
+def read_line(line: bytes) -> Line:
+    """Read a request line without its CRLF.
+
+    The target is all from the first blank to the version: senders put raw blanks, quotes,
+    line feeds and NULs into it, which no stock parser takes.
+    """
+    version = line[-9:]
+    if version == b" HTTP/1.1":
+        old = False
+    elif version == b" HTTP/1.0":
+        old = True
+    else:
+        trimmed = line.rstrip(b" \t")
+        if len(trimmed) < len(line) and trimmed.endswith((b" HTTP/1.1", b" HTTP/1.0")):
+            return read_line(trimmed)
+        return _read_cut_line(line, "no HTTP/1.0 or HTTP/1.1 at the end of the request line")
+    blank = line.find(b" ")
+    method = _METHODS.get(line[:blank]) or _read_method(line[:blank])
+    target = line[blank + 1 : -9]
+    if b"\n" in target and _BARE_LINE_FEED.search(line):
+        return _read_cut_line(line, "lines end with bare line feeds")
+    authority = None
+    if target[:1] != b"/":
+        target, authority = _origin_form(target)
+    path, _, query = target.partition(b"?")
+    problem = None
+    if not method:
+        problem = "no method at the start of the request line"
+    elif method == "CONNECT":
+        problem = "method CONNECT"
+    elif not target:
+        problem = "no target in the request line"
+    return Line(method, path, query, authority, old, problem)
+
+
+def read_beginning(received: bytes, problem: str) -> Line | None:
+    """Read what can be known of a head that will not become whole; None is nothing."""
+    line, end, _ = received.partition(b"\r\n")
+    if end:
+        read = read_line(line)
+        return Line(read.method, read.path, read.query, read.authority, read.old, problem)
+    if _BARE_LINE_FEED.search(line):
+        return _read_cut_line(line, problem)
+    _, _, target = line.partition(b" ")
+    if b"?" not in target and b" " not in target:
+        return None
+    return _read_cut_line(line, problem)
+
+
+def _read_cut_line(line: bytes, problem: str) -> Line:
+    bare = _BARE_LINE_FEED.search(line)
+    if bare:
+        line = line[: bare.start()]
+    method, _, target = line.partition(b" ")
+    target, authority = _origin_form(_VERSION.sub(b"", target))
+    path, _, query = target.partition(b"?")
+    return Line(_read_method(method), path or None, query, authority, True, problem)
+
+
+def _read_method(method: bytes) -> str:
+    return method.decode("ascii") if _METHOD.fullmatch(method) else ""
+
+
+def _origin_form(target: bytes) -> tuple[bytes, str | None]:
+    target = target.lstrip(b" \t")
+    absolute = _ABSOLUTE.match(target)
+    if not absolute:
+        return target, None
+    rest = target[absolute.end() :]
+    authority = absolute[1].rpartition(b"@")[2].decode("latin-1")
+    return rest if rest[:1] == b"/" else b"/" + rest, authority
+
+
+_READ = frozenset(
+    (
+        b"host",
+        b"content-type",
+        b"content-length",
+        b"transfer-encoding",
+        b"connection",
+        b"expect",
+        b"authorization",
+        b"x-forwarded-for",
+        b"forwarded",
+    )
+)
+_ADDED_BY_PROXIES = frozenset(
+    (
+        b"via",
+        b"x-real-ip",
+        b"x-client-ip",
+        b"x-cluster-client-ip",
+        b"x-original-forwarded-for",
+        b"x-original-host",
+        b"x-envoy-external-address",
+        b"true-client-ip",
+        b"cf-connecting-ip",
+        b"cf-connecting-ipv6",
+        b"cf-ray",
+        b"cdn-loop",
+        b"fastly-client-ip",
+        b"fly-client-ip",
+        b"x-amzn-trace-id",
+        b"x-azure-clientip",
+    )
+)
+_PROXY = b"via"  # stands in `seen` for any of them
+_FAMILY = b"x-forwarded-"
+
+_HARMLESS_LINE = b"GET / HTTP/1.1\r\n"
+_FEW_BYTES = 8 * 1024
+_MANY_LINES = 256
+
+
+class HeaderReader:
+    """Reads header lines with httptools; one serves all connections, as heads come in whole.
+
+    After `read`, `seen` holds the few headers that matter, by lower-case name.
+    """
+
+    __slots__ = ("_ended", "_parser", "_used", "seen")
+
+    def __init__(self) -> None:
+        self.seen: dict[bytes, bytes] = {}
+        self._renew()
+
+    def _renew(self) -> None:
+        self._parser = httptools.HttpRequestParser(self)
+        self._used = False
+
+    def read(self, lines: bytes) -> str | None:
+        """Read the lines up to and with the empty one; a problem means they are refused."""
+        if len(lines) > _FEW_BYTES and lines.count(b"\n") > _MANY_LINES:
+            self.seen = {}
+            return "too many header lines"
+        problem = self._feed(lines)
+        if problem is not None and self._used:
+            # What the request before left in the parser must not be held against this one.
+            self._renew()
+            problem = self._feed(lines)
+        seen = self.seen
+        if problem is not None or self._ended != 1 or b"connection" in seen:
+            # Only a parser that has seen the end of a plain message may read the next.
+            self._renew()
+            if problem is None and self._ended != 1:
+                return self._check_framing()
+            return problem
+        self._used = True
+        return None
+
+    def _feed(self, lines: bytes) -> str | None:
+        self.seen = {}
+        self._ended = 0
+        try:
+            self._parser.feed_data(_HARMLESS_LINE + lines)
+        except httptools.HttpParserUpgrade:
+            return None  # an offer to change the protocol; we go on with this one
+        except httptools.HttpParserError as error:
+            return f"header lines: {str(error).lower()}"
+        return None
+
+    def _check_framing(self) -> str | None:
+        coding = self.seen.get(b"transfer-encoding")
+        if coding is not None and coding.strip().lower() != b"chunked":
+            return "transfer-encoding other than chunked"
+        if coding is None and b"content-length" not in self.seen:
+            return "header lines not whole"
+        return None
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header from httptools."""
+        name = name.lower()
+        seen = self.seen
+        if name in _READ:
+            seen[name] = seen[name] + b", " + value if name in seen else value
+        elif name in _ADDED_BY_PROXIES or name.startswith(_FAMILY):
+            seen[_PROXY] = b""
+
+    def on_message_complete(self) -> None:
+        """Hear from httptools that the message has ended."""
+        self._ended += 1
+
+
+def make_head(line: Line, seen: dict[bytes, bytes], peer: str) -> Head:
+    """Put a request line and its headers together."""
+    content_type = seen.get(b"content-type")
+    authorization = seen.get(b"authorization")
+    host = seen.get(b"host")
+    forwarded_for = seen.get(b"x-forwarded-for") or seen.get(b"forwarded")
+    return Head(
+        line.method,
+        line.path or b"",
+        line.query,
+        None if content_type is None else content_type.decode("latin-1"),
+        None if authorization is None else authorization.decode("latin-1"),
+        line.authority or (None if host is None else host.decode("latin-1")),
+        None if forwarded_for is None else forwarded_for.decode("latin-1"),
+        forwarded_for is not None or _PROXY in seen,
+        peer,
+    )
+
+
+_SIZE = re.compile(rb"[0-9A-Fa-f]{1,8}[ \t]*(?:;.*)?", re.DOTALL)
+_LONGEST_CHUNK_LINE = 1024
+_FRAMING_FOR_FREE = 64 * 1024
+
+
+class Chunks:
+    """Takes the chunked coding off a body, up to `most` bytes of it.
+
+    Sizes, extensions and trailers may be 64 KB longer than the body itself, and no more.
+    """
+
+    __slots__ = ("_framing", "_in_trailer", "_left", "_line", "_most", "body", "problem")
+
+    def __init__(self, most: int) -> None:
+        self.body = bytearray()
+        self.problem: str | None = None
+        self._most = most
+        self._left = 0  # of this chunk, its CRLF included
+        self._line = bytearray()
+        self._in_trailer = False
+        self._framing = 0
+
+    def feed(self, data: bytes) -> int:
+        """Take what arrived; the index behind the body's end, or -1 when more must come.
+
+        With `problem` set nothing more is wanted.
+        """
+        at = 0
+        while at < len(data):
+            if self._left > 2:
+                part = data[at : at + min(self._left - 2, self._most + 1 - len(self.body))]
+                self.body += part
+                self._left -= len(part)
+                at += len(part)
+                if len(self.body) > self._most:
+                    del self.body[self._most :]
+                    return self._fail(BODY_TOO_LONG)
+                continue
+            end = data.find(b"\n", at)
+            part = data[at : end + 1] if end >= 0 else data[at:]
+            at += len(part)
+            self._line += part
+            self._framing += len(part)
+            if len(self._line) > _LONGEST_CHUNK_LINE or (
+                self._framing > len(self.body) + _FRAMING_FOR_FREE
+            ):
+                return self._fail(BODY_CHUNKS_WASTEFUL)
+            if end < 0:
+                break
+            if self._take_line():
+                return at
+            if self.problem:
+                return -1
+        return -1
+
+    def _take_line(self) -> bool:
+        """Take a line of framing; True at the last one."""
+        line = bytes(self._line)
+        self._line.clear()
+        if not line.endswith(b"\r\n"):
+            self._fail(BODY_CHUNKS_BROKEN)
+        elif self._in_trailer:
+            return line == b"\r\n"
+        elif self._left:
+            if line != b"\r\n":
+                self._fail(BODY_CHUNKS_BROKEN)
+            self._left = 0
+        elif not _SIZE.fullmatch(line[:-2]):
+            self._fail(BODY_CHUNKS_BROKEN)
+        else:
+            size = int(line.partition(b";")[0], 16)
+            self._in_trailer = size == 0
+            self._left = size + 2 if size else 0
+        return False
+
+    def _fail(self, problem: str) -> int:
+        self.problem = problem
+        return -1

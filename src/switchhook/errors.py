@@ -1,0 +1,76 @@
+"""Everything raised on purpose, in one tree.
+
+SwitchhookError
+├── ConfigError            a file the operator wrote: what, where, how to mend it
+│   └── RuleError          the same for a rules file: file, rule, column
+├── DataFolderError        the data folder can't be used: held, shared, newer, damaged, missing
+└── JournalError           the journal can't be read or written any more
+
+Each stores the facts; `str()` composes one lower-case sentence without a full stop.
+The wire parsers raise none of them: what they don't understand is a `Defect`.
+"""
+
+from __future__ import annotations
+
+
+class SwitchhookError(Exception):
+    """Base of all."""
+
+
+class ConfigError(SwitchhookError):
+    """A setting that can't be used."""
+
+    def __init__(self, problem: str, *, file: str = "", key: str = "", hint: str = "") -> None:
+        self.problem, self.file, self.key, self.hint = problem, file, key, hint
+        super().__init__(problem)
+
+    def __str__(self) -> str:
+        where = ": ".join(part for part in (self.file, self.key) if part)
+        text = f"{where}: {self.problem}" if where else self.problem
+        return f"{text} ({self.hint})" if self.hint else text
+
+
+class RuleError(ConfigError):
+    """A rules file that doesn't check out.
+
+    `column` is 1-based within the expression; `line` within the expression too, for rules that
+    span several.
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        file: str = "",
+        rule: str = "",
+        line: int = 1,
+        column: int | None = None,
+        hint: str = "",
+    ) -> None:
+        key = f'rule "{rule}"' if rule else ""
+        if key and column is not None:
+            key += f", column {column}" if line == 1 else f", line {line}, column {column}"
+        super().__init__(problem, file=file, key=key, hint=hint)
+        self.rule, self.line, self.column = rule, line, column
+
+
+class DataFolderError(SwitchhookError):
+    """A data folder that can't be used as it is; nothing in it was changed."""
+
+    def __init__(self, folder: str, problem: str, hint: str) -> None:
+        self.folder, self.problem, self.hint = folder, problem, hint
+        super().__init__(problem)
+
+    def __str__(self) -> str:
+        return f"data folder {self.folder}: {self.problem} ({self.hint})"
+
+
+class JournalError(SwitchhookError):
+    """A journal segment that can't be read or written."""
+
+    def __init__(self, segment: str, problem: str, hint: str) -> None:
+        self.segment, self.problem, self.hint = segment, problem, hint
+        super().__init__(problem)
+
+    def __str__(self) -> str:
+        return f"journal segment {self.segment}: {self.problem} ({self.hint})"

@@ -1,0 +1,177 @@
+"""The segment being written: how a group of records gets into it, and what an error means."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from functools import cache
+from itertools import chain
+from pathlib import Path
+
+import apsw
+
+from switchhook.journal.segment import (
+    STATEMENT_ROWS,
+    Row,
+    SegmentFile,
+    segment_size,
+    write_private_file,
+)
+
+# What is wrong with a record itself, said by SQLite or by apsw while it binds the values.
+REFUSALS = (
+    apsw.ConstraintError,
+    apsw.MismatchError,
+    apsw.RangeError,
+    apsw.TooBigError,
+    OverflowError,
+    TypeError,
+    ValueError,
+)
+
+# Trouble that may pass: the same segment is tried again.
+_PASSING = (
+    apsw.BusyError,
+    apsw.CantOpenError,
+    apsw.FullError,
+    apsw.InterruptError,
+    apsw.LockedError,
+    apsw.NoMemError,
+    apsw.ProtocolError,
+    apsw.ReadOnlyError,
+    apsw.IOError,
+)
+# ... but for these: what was written may be gone from the page cache, though a second fsync would
+# succeed; or the file itself is bad or gone.
+_LASTING = {
+    apsw.SQLITE_IOERR_FSYNC,
+    apsw.SQLITE_IOERR_DIR_FSYNC,
+    apsw.SQLITE_IOERR_READ,
+    apsw.SQLITE_IOERR_SHORT_READ,
+    apsw.SQLITE_IOERR_DATA,
+    apsw.SQLITE_IOERR_CORRUPTFS,
+    apsw.SQLITE_READONLY_DBMOVED,
+}
+_ROW_OVERHEAD = 80  # columns, index entry and cell headers of one record
+_COMMIT_OVERHEAD = 3 * 4096  # a commit logs the last leaf of table and index, whatever is in them
+
+
+def must_abandon(error: Exception) -> bool:
+    """Tell whether a segment can't be trusted with another write after this error."""
+    if not isinstance(error, apsw.Error):
+        return False
+    return not isinstance(error, _PASSING) or error.extendedresult in _LASTING
+
+
+class OpenSegment:
+    """The segment being written, with the writer's connection to it.
+
+    `stored_bytes` is about what the file will weigh, `log_bytes` about what its write-ahead log
+    has grown by since the last checkpoint; both are reckoned, as asking for them would cost the
+    interpreter's lock in every group. `claim` is what the first commit adds to what the segment
+    says of itself, None where records are in it already.
+    """
+
+    def __init__(
+        self,
+        file: SegmentFile,
+        identity: str,
+        connection: apsw.Connection,
+        claim: dict[str, int | str] | None,
+    ) -> None:
+        self.file = file
+        self.identity = identity
+        self.connection = connection
+        self.stored_bytes = self.log_bytes = segment_size(file.path)
+        self.checkpoint_asked = False
+        self.closing_pass_due = False
+        self.next_asked = False
+        self.condemned = False  # an fsync failed: nothing more may be written or checkpointed
+        self._claim = claim
+
+    @property
+    def name(self) -> str:
+        return self.file.name
+
+    def insert(self, rows: Sequence[Row]) -> None:
+        """Write all rows, durably, or none."""
+        if self._claim is None and len(rows) <= STATEMENT_ROWS:
+            self.connection.execute(_insert(len(rows)), tuple(chain.from_iterable(rows)))
+        else:
+            with _Transaction(self.connection):
+                self._write_claim()
+                for start in range(0, len(rows), STATEMENT_ROWS):
+                    part = rows[start : start + STATEMENT_ROWS]
+                    self.connection.execute(_insert(len(part)), tuple(chain.from_iterable(part)))
+            self._claim = None
+        self._count(rows)
+
+    def insert_singly(self, rows: Sequence[Row], refused_folder: Path) -> dict[int, Exception]:
+        """Write what can be written, durably; gives why each of the others was refused, by seq.
+
+        The bytes of those are durable in `refused_folder` before the rest is.
+        """
+        refused: dict[int, Exception] = {}
+        with _Transaction(self.connection):
+            self._write_claim()
+            for row in rows:
+                try:
+                    self.connection.execute(_insert(1), row)
+                except REFUSALS as error:
+                    refused[row[0]] = error
+                    _set_aside(refused_folder, row)
+        self._claim = None
+        self._count(row for row in rows if row[0] not in refused)
+        return refused
+
+    def try_disk(self) -> None:
+        """Write something small, durably."""
+        self.connection.execute(
+            "INSERT OR REPLACE INTO meta VALUES ('trial', ?)", (time.time_ns() // 1_000_000,)
+        )
+        self._count(())
+
+    def checkpoint(self) -> None:
+        """Copy what is left of the log, so that the next commit begins it anew."""
+        self.connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+
+    def _write_claim(self) -> None:
+        if self._claim is not None:
+            self.connection.executemany(
+                "INSERT OR REPLACE INTO meta VALUES (?, ?)", self._claim.items()
+            )
+
+    def _count(self, rows: Iterable[Row]) -> None:
+        grown = sum(len(row[6]) + _ROW_OVERHEAD for row in rows)
+        self.stored_bytes += grown
+        self.log_bytes += grown + _COMMIT_OVERHEAD
+
+
+class _Transaction:
+    """BEGIN IMMEDIATE … COMMIT, undone where anything in it fails."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        try:
+            if kind is None:
+                self._connection.execute("COMMIT")
+        finally:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+
+
+@cache
+def _insert(rows: int) -> str:
+    return "INSERT INTO record VALUES " + ",".join(["(?,?,?,?,?,?,?)"] * rows)
+
+
+def _set_aside(folder: Path, row: Row) -> None:
+    body: object = row[6]
+    content = body if isinstance(body, bytes) else repr(body).encode("utf-8", "backslashreplace")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    write_private_file(folder / f"{row[0]}.bin", content)

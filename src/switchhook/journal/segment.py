@@ -1,0 +1,283 @@
+"""One segment: a SQLite file with the records from its first seq on.
+
+The name of a segment is its place: `00000000000000000042.sqlite` holds the records from 42 on, up
+to the first seq of the segment after it. Where a segment had to be abandoned, its successor may
+begin at a seq which the abandoned file also holds, or at the very same first seq (then the name
+gets `-1`, `-2` ...). So one rule tells where the truth is: *a seq belongs to the segment with the
+greatest first seq that is not above it, and of several attempts to the last*.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+import uuid
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import apsw
+import msgspec
+
+from switchhook.errors import JournalError
+
+APPLICATION_ID = 0x53574A31  # "SWJ1"
+FORMAT = 1
+
+# The rows of one INSERT. The interpreter's lock changes hands once a statement, which costs more
+# than a row does while the event loop is busy; beyond this the gain is gone.
+STATEMENT_ROWS = 128
+BUSY_MS = 5_000
+
+Synchronous = Literal["FULL", "NORMAL", "OFF"]
+Row = tuple[int, int, int, int | None, int | None, int | None, bytes]
+
+_NAME = re.compile(r"(\d{20})(?:-(\d+))?\.sqlite")
+_UNFINISHED = ".new-"
+_SIDE_FILES = ("", "-wal", "-shm", "-journal")
+_SCHEMA = f"""
+PRAGMA application_id = {APPLICATION_ID};
+PRAGMA user_version = {FORMAT};
+CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE record (
+  seq INTEGER PRIMARY KEY,
+  kind INTEGER NOT NULL,
+  at INTEGER NOT NULL,
+  mono INTEGER,
+  asked INTEGER,
+  option INTEGER,
+  body BLOB NOT NULL
+) STRICT;
+CREATE INDEX record_asked ON record (seq, asked, option, mono, at) WHERE asked IS NOT NULL;
+"""
+
+
+class Record(msgspec.Struct, frozen=True):
+    """One entry of the journal.
+
+    `seq` counts from 1 without a break but for refused records. `at` is in ms since the epoch and
+    never goes back within a journal; `mono` in ms of a monotonic clock. `asked` is a signed 64-bit
+    fingerprint of a question, `option` 0 or 1: both are there to be remembered without the body.
+    """
+
+    seq: int
+    kind: int
+    at: int
+    mono: int | None
+    asked: int | None
+    option: int | None
+    body: bytes
+
+
+class SegmentFile(NamedTuple):
+    """A segment's place in the journal; they sort by it."""
+
+    first_seq: int
+    attempt: int
+    path: str
+
+    @property
+    def name(self) -> str:
+        return Path(self.path).name
+
+
+class SegmentMeta(msgspec.Struct, frozen=True):
+    """What a segment says of itself."""
+
+    node: int
+    uuid: str
+    created: int
+    sealed: bool = False
+    first_seq: int | None = None  # absent until the first record is in
+    previous: str | None = None  # the uuid of the segment before it
+    previous_abandoned: bool = False
+
+
+def list_segments(folder: Path) -> list[SegmentFile]:
+    """Name the segments in `folder`, in the order of the journal; empty where it is missing."""
+    try:
+        names = os.listdir(folder)  # noqa: PTH208 - a Path for each of thousands costs more
+    except FileNotFoundError:
+        return []
+    found = []
+    for name in names:
+        if match := _NAME.fullmatch(name):
+            path = os.path.join(folder, name)  # noqa: PTH118 - as above
+            found.append(SegmentFile(int(match[1]), int(match[2] or 0), path))
+    return sorted(found)
+
+
+def folder_size(folder: Path) -> int:
+    """Count the bytes of all files in the journal's folder, refused records too."""
+    total = 0
+    for place in (folder, folder / "refused"):
+        try:
+            with os.scandir(place) as entries:
+                for entry in entries:
+                    try:
+                        if entry.is_file(follow_symlinks=False):
+                            total += entry.stat(follow_symlinks=False).st_size
+                    except FileNotFoundError:  # moved away while we counted
+                        continue
+        except FileNotFoundError:
+            continue
+    return total
+
+
+def segment_size(path: str) -> int:
+    """Count the bytes of one segment, its write-ahead log included."""
+    total = 0
+    for side in _SIDE_FILES:
+        try:
+            total += os.stat(path + side).st_size  # noqa: PTH116 - a str, and on a busy path
+        except FileNotFoundError:
+            continue
+    return total
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in `folder` durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_private_file(path: Path, content: bytes) -> None:
+    """Write a durable file which only its owner can read, in place of what was there."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        os.fchmod(descriptor, 0o600)
+        file.write(content)
+        file.flush()
+        os.fsync(descriptor)
+    sync_folder(path.parent)
+
+
+def connect(
+    path: str, *, vfs: str | None = None, synchronous: Synchronous = "FULL"
+) -> apsw.Connection:
+    """Open an existing segment, to write or to look after it."""
+    connection = apsw.Connection(
+        path,
+        flags=apsw.SQLITE_OPEN_READWRITE,
+        vfs=vfs,
+        statementcachesize=2 * STATEMENT_ROWS,
+    )
+    connection.set_busy_timeout(BUSY_MS)
+    connection.wal_autocheckpoint(0)
+    connection.pragma("synchronous", synchronous)
+    connection.pragma("fullfsync", 1)  # on macOS a plain fsync stops short of the disk
+    return connection
+
+
+def create_segment(folder: Path, *, node: int, vfs: str | None) -> str:
+    """Make a whole, durable, empty segment under a temporary name; gives its path.
+
+    A crash at any moment leaves nothing under a segment's name but a whole segment.
+    """
+    identity = uuid.uuid4().hex
+    path = str(folder / f"{_UNFINISHED}{identity}.sqlite")
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    os.fchmod(descriptor, 0o600)  # SQLite gives the files beside it the same mode
+    os.close(descriptor)
+    try:
+        connection = connect(path, vfs=vfs)
+        try:
+            with connection:
+                connection.execute(_SCHEMA)
+                connection.executemany(
+                    "INSERT INTO meta VALUES (?, ?)",
+                    {
+                        "application": "switchhook journal",
+                        "format": FORMAT,
+                        "node": node,
+                        "uuid": identity,
+                        "created": time.time_ns() // 1_000_000,
+                        "sealed": 0,
+                    }.items(),
+                )
+            connection.pragma("journal_mode", "wal")
+        finally:
+            connection.close()
+    except BaseException:
+        remove_segment_files(path)
+        raise
+    return path
+
+
+def remove_segment_files(path: str) -> None:
+    for side in _SIDE_FILES:
+        Path(path + side).unlink(missing_ok=True)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Clear away what a crash left of segments that were never part of the journal."""
+    for path in folder.glob(f"{_UNFINISHED}*"):
+        path.unlink(missing_ok=True)
+
+
+def place_segment(created: str, folder: Path, first_seq: int) -> SegmentFile:
+    """Give a created segment its name, durably; never the name of another one."""
+    attempt = 0
+    while True:
+        suffix = f"-{attempt}" if attempt else ""
+        path = str(folder / f"{first_seq:020d}{suffix}.sqlite")
+        # A log left behind by a file that somebody moved away would be taken for ours.
+        if not any(os.path.lexists(path + side) for side in _SIDE_FILES):
+            break
+        attempt += 1
+    Path(created).rename(path)
+    sync_folder(folder)
+    return SegmentFile(first_seq, attempt, path)
+
+
+def read_meta(connection: apsw.Connection, name: str) -> SegmentMeta:
+    """Recognise a segment; JournalError where it isn't one that can be used."""
+    try:
+        application = connection.pragma("application_id")
+        version = connection.pragma("user_version")
+        if application != APPLICATION_ID:
+            raise JournalError(
+                name,
+                f"is not a journal segment (application id {application})",
+                "move the file out of the journal's folder after a look at what it is",
+            )
+        if version != FORMAT:
+            raise JournalError(
+                name,
+                f"has format {version}, this release reads format {FORMAT}",
+                "run the release that wrote it, or a later one",
+            )
+        values = dict(connection.execute("SELECT key, value FROM meta"))
+        return msgspec.convert(values, SegmentMeta, strict=False)
+    except (apsw.CorruptError, apsw.NotADBError, apsw.SQLError, msgspec.ValidationError) as error:
+        raise damaged(name, error) from error
+
+
+def damaged(name: str, error: Exception) -> JournalError:
+    """Say that a segment is broken, and what to do."""
+    return JournalError(
+        name,
+        f"is damaged: {error}",
+        "nothing was changed; restore the file from a backup, or move it away to go on without it",
+    )
+
+
+def unusable(name: str, error: Exception) -> JournalError:
+    """Say that a segment can't be opened, and what to do."""
+    return JournalError(
+        name,
+        f"can't be opened: {error}",
+        "check that the disk is writable, has room, and that the file belongs to this user",
+    )
+
+
+def last_row(connection: apsw.Connection, below: int | None = None) -> tuple[int, int] | None:
+    """Find the newest record, or the newest below a seq: its seq and at."""
+    bound = 2**63 - 1 if below is None else below - 1
+    row: tuple[int, int] | None = connection.execute(
+        "SELECT seq, at FROM record WHERE seq <= ? ORDER BY seq DESC LIMIT 1", (bound,)
+    ).fetchone()
+    return row

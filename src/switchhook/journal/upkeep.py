@@ -1,0 +1,223 @@
+"""What keeps a journal's segments in shape while nobody waits for it.
+
+A thread of its own, of low priority, with connections of its own: it copies the write-ahead log
+into the segment, makes the next segment ahead of need, seals the ones that are full and measures
+the folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import sys
+import threading
+from collections.abc import Callable
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+
+import apsw
+import msgspec
+
+from switchhook.errors import JournalError
+from switchhook.journal.commit import OpenSegment
+from switchhook.journal.segment import (
+    SegmentFile,
+    SegmentMeta,
+    Synchronous,
+    connect,
+    create_segment,
+    folder_size,
+    read_meta,
+    remove_segment_files,
+)
+
+_NICENESS = 10
+
+
+class JournalEvent(msgspec.Struct, frozen=True):
+    """Something an operator may want to know; `what` is one of
+
+    rolled, sealed, failing, recovered, abandoned, refused, lost, near_ceiling, at_ceiling,
+    upkeep_failed, unwritten.
+    """
+
+    what: str
+    segment: str = ""
+    detail: str = ""
+    count: int = 0
+
+
+class Upkeep:
+    """Looks after the segments of one journal, one task after the other."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        node: int,
+        vfs: str | None,
+        synchronous: Synchronous,
+        ceiling_bytes: int,
+        observe: Callable[[JournalEvent], None],
+    ) -> None:
+        self.measured_bytes = folder_size(folder)
+        self._folder = folder
+        self._node = node
+        self._vfs = vfs
+        self._synchronous: Synchronous = synchronous
+        self._alarm_bytes = ceiling_bytes * 8 // 10
+        self._alarmed = False
+        self._observe = observe
+        self._prepared: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._tasks: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._kept: tuple[OpenSegment, apsw.Connection, apsw.VFSFile] | None = None
+        self._thread = threading.Thread(target=self._run, name="journal-upkeep", daemon=True)
+        self._thread.start()
+
+    def checkpoint(self, segment: OpenSegment) -> None:
+        """Ask for the log to be copied into the segment."""
+        self._tasks.put(partial(self._checkpoint, segment))
+
+    def prepare_next(self) -> None:
+        """Ask for a segment to be made ahead."""
+        self._tasks.put(self._prepare)
+
+    def seal(self, segment: OpenSegment) -> None:
+        """Ask for a full segment to be sealed and closed; the caller writes to it no more."""
+        self._tasks.put(partial(self._seal, segment.connection, segment.name))
+
+    def seal_leftovers(self, segments: list[SegmentFile]) -> None:
+        """Ask for those to be sealed which a crash left open; the last of them is not one."""
+        self._tasks.put(partial(self._seal_leftovers, segments))
+
+    def let_go(self, segment: OpenSegment) -> None:
+        """Ask for a segment to be closed as it is; the caller writes to it no more."""
+        self._tasks.put(partial(self._let_go, segment))
+
+    def take_prepared(self) -> str | None:
+        """Give the path of the segment made ahead, once; None if there is none."""
+        try:
+            return self._prepared.get_nowait()
+        except queue.Empty:
+            return None
+
+    def measure(self) -> int:
+        """Count the folder's bytes again; alarm once when they near the ceiling."""
+        self.measured_bytes = size = folder_size(self._folder)
+        if size < self._alarm_bytes:
+            self._alarmed = False
+        elif not self._alarmed:
+            self._alarmed = True
+            self._observe(JournalEvent("near_ceiling", detail="80 % is in use", count=size))
+        return size
+
+    def close(self, timeout: float) -> None:
+        """Finish what was asked for and end, in at most `timeout` seconds."""
+        self._tasks.put(None)
+        self._thread.join(timeout)
+
+    def _run(self) -> None:
+        _lower_priority()
+        while (task := self._tasks.get()) is not None:
+            try:
+                task()
+            except (apsw.Error, OSError, JournalError) as error:
+                self._observe(JournalEvent("upkeep_failed", detail=str(error)))
+        self._drop_kept()
+        while (path := self.take_prepared()) is not None:
+            remove_segment_files(path)
+
+    def _prepare(self) -> None:
+        self._prepared.put(create_segment(self._folder, node=self._node, vfs=self._vfs))
+
+    def _checkpoint(self, segment: OpenSegment) -> None:
+        if segment.condemned:
+            return
+        if self._kept is None or self._kept[0] is not segment:
+            self._drop_kept()
+            connection = connect(segment.file.path, vfs=self._vfs, synchronous=self._synchronous)
+            self._kept = (segment, connection, self._open_file(segment.file.path))
+        _, connection, file = self._kept
+        try:
+            logged, copied = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            if copied < logged:
+                # Commits went on meanwhile, so SQLite neither synced the file nor may begin the
+                # log anew. Sync here what was copied, and the writer's own pass over the few
+                # frames that are left is short.
+                try:
+                    file.xSync(apsw.SQLITE_SYNC_NORMAL)
+                except apsw.Error:
+                    segment.condemned = True
+                    raise
+                segment.closing_pass_due = True
+        finally:
+            segment.log_bytes = 0
+            segment.checkpoint_asked = False
+        self.measure()
+
+    def _open_file(self, path: str) -> apsw.VFSFile:
+        # Through SQLite, as closing a descriptor of our own would drop all of SQLite's locks.
+        flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_MAIN_DB
+        return apsw.VFSFile(self._vfs or "", str(Path(path).absolute()), [flags, 0])
+
+    def _seal(self, connection: apsw.Connection, name: str) -> None:
+        self._drop_kept()
+        try:
+            connection.execute("UPDATE meta SET value = 1 WHERE key = 'sealed'")
+            connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        finally:
+            connection.close()
+        self._observe(JournalEvent("sealed", name))
+        self.measure()
+
+    def _seal_leftovers(self, segments: list[SegmentFile]) -> None:
+        for file, successor in pairwise(segments):
+            has_log = bool(_size(file.path + "-wal"))
+            # A log tells without opening thousands; a crash between roll and seal, the last.
+            if not has_log and successor is not segments[-1]:
+                continue
+            if self._meta(successor).previous_abandoned:
+                continue
+            if has_log or not self._meta(file).sealed:
+                self._seal(connect(file.path, vfs=self._vfs), file.name)
+
+    def _meta(self, file: SegmentFile) -> SegmentMeta:
+        connection = connect(file.path, vfs=self._vfs)
+        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        try:
+            return read_meta(connection, file.name)
+        finally:
+            connection.close()
+
+    def _let_go(self, segment: OpenSegment) -> None:
+        self._drop_kept()
+        _close(segment, segment.connection)
+
+    def _drop_kept(self) -> None:
+        if self._kept is not None:
+            segment, connection, file = self._kept
+            self._kept = None
+            _close(segment, connection)
+            file.xClose()
+
+
+def _close(segment: OpenSegment, connection: apsw.Connection) -> None:
+    if segment.condemned:
+        # The log is all that is known to be whole: leave it beside the file.
+        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+    connection.close()
+
+
+def _size(path: str) -> int:
+    try:
+        return Path(path).stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _lower_priority() -> None:
+    if sys.platform == "linux":  # elsewhere it would be the whole process's
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)

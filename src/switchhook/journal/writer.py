@@ -1,0 +1,461 @@
+"""Writing the journal: queued by the event loop, made durable in groups by one thread."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import apsw
+import msgspec
+
+from switchhook.errors import JournalError
+from switchhook.journal.commit import REFUSALS, OpenSegment, must_abandon
+from switchhook.journal.segment import (
+    Row,
+    SegmentFile,
+    SegmentMeta,
+    Synchronous,
+    connect,
+    create_segment,
+    damaged,
+    last_row,
+    list_segments,
+    place_segment,
+    read_meta,
+    remove_unfinished,
+    unusable,
+)
+from switchhook.journal.upkeep import JournalEvent, Upkeep
+
+LOST = 0
+"""The kind of a record that the journal writes itself: so many records were lost before it.
+
+Its body is JSON: `{"count": …, "first_at": …, "last_at": …}`, times in ms.
+"""
+
+MIB = 1 << 20
+GIB = 1 << 30
+_GROUP_RECORDS = 1024
+_GROUP_BYTES = 8 * MIB
+_PENDING_OVERHEAD = 400  # what a queued record weighs in memory beside its body
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 2.0
+
+Done = Callable[[bool], None]
+
+
+class _Lost(msgspec.Struct):
+    count: int
+    first_at: int
+    last_at: int
+
+
+class _Entry(msgspec.Struct, gc=False):
+    row: Row
+    size: int
+    queued: float  # by the monotonic clock
+    done: Done | None
+
+
+class JournalWriter:
+    """The one writer of a journal.
+
+    The event loop's thread owns `append`, `pending` and every `done`; a thread of the writer's own
+    takes all that is queued, commits it in one go and hands the `done`s back through `notify`.
+    When the disk refuses to take them, records wait in bounded memory and are tried again, at
+    growing intervals, for as long as it takes.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        node: int,
+        notify: Callable[[Callable[[], None]], object],
+        observe: Callable[[JournalEvent], None],
+        segment_bytes: int = 256 * MIB,
+        ceiling_bytes: int = 50 * GIB,
+        checkpoint_bytes: int = 8 * MIB,
+        pending_bytes: int = 64 * MIB,
+        pending_records: int = 100_000,
+        trial_seconds: float = 0.25,
+        vfs: str | None = None,
+        synchronous: Synchronous = "FULL",
+    ) -> None:
+        """Open or begin the journal in `folder`, whose parent must be there.
+
+        `notify` runs a function in the loop's thread (`loop.call_soon_threadsafe`), where `done`s
+        and `observe` are called; at `ceiling_bytes` for the whole folder writing stops as if the
+        disk were full. A journal that can't be continued raises JournalError and stays as it is.
+        """
+        self._folder = folder
+        self._node = node
+        self._notify = notify
+        self._observer = observe
+        self._segment_bytes = segment_bytes
+        self._ceiling_bytes = ceiling_bytes
+        self._checkpoint_bytes = checkpoint_bytes
+        self._pending_bytes_limit = pending_bytes
+        self._pending_records_limit = pending_records
+        self._trial_seconds = trial_seconds
+        self._vfs = vfs
+        self._synchronous: Synchronous = synchronous
+
+        self.last_error = ""
+        self.lost = 0
+        self.refused = 0
+        self._pending_count = self._pending_bytes = 0
+        self._unreported: _Lost | None = None
+        self._slow = self._failing = self._closing = self._at_ceiling = False
+        self._give_up = threading.Event()
+        self._queue: queue.SimpleQueue[_Entry | threading.Event | None] = queue.SimpleQueue()
+        self._trial_pause = _FIRST_PAUSE_S
+        self._previous: dict[str, int | str] = {}
+
+        self._segment, self._durable_seq, self._last_at, segments = self._open()
+        self._next_seq = self._durable_seq + 1
+        self._upkeep = Upkeep(
+            folder,
+            node=node,
+            vfs=vfs,
+            synchronous=synchronous,
+            ceiling_bytes=ceiling_bytes,
+            observe=self._observe,
+        )
+        self._upkeep.seal_leftovers(segments)
+        self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
+        self._thread.start()
+
+    @property
+    def next_seq(self) -> int:
+        """The seq that the next record will get."""
+        return self._next_seq
+
+    @property
+    def durable_seq(self) -> int:
+        """The seq up to which everything is durable, or was refused."""
+        return self._durable_seq
+
+    @property
+    def last_at(self) -> int:
+        """The `at` of the newest record; no later one gets a smaller. 0 in an empty journal."""
+        return self._last_at
+
+    @property
+    def pending(self) -> tuple[int, int]:
+        """Records whose `done` has not run yet, and the bytes of memory they hold."""
+        return self._pending_count, self._pending_bytes
+
+    @property
+    def state(self) -> str:
+        """`healthy`, `slow` (a deadline passed), `failing` (the last write failed) or `closed`."""
+        if self._closing:
+            return "closed"
+        if self._failing:
+            return "failing"
+        return "slow" if self._slow else "healthy"
+
+    @property
+    def healthy(self) -> bool:
+        """Whether it is worth a caller's while to wait for `done`."""
+        return not (self._slow or self._failing or self._closing)
+
+    @property
+    def size_bytes(self) -> int:
+        """About what the journal's folder weighs."""
+        segment = self._segment
+        return self._upkeep.measured_bytes + (segment.log_bytes if segment else 0)
+
+    def append(
+        self,
+        kind: int,
+        at: int,
+        body: bytes,
+        *,
+        mono: int | None = None,
+        asked: int | None = None,
+        option: int | None = None,
+        done: Done | None = None,
+    ) -> int | None:
+        """Queue a record in the loop's thread; gives its seq, None if memory is full.
+
+        `done(True)` runs in the loop's thread once the record is durable, `done(False)` if the
+        database refused it and its bytes were set aside. An `at` before the newest is lifted to
+        it. What memory had no room for is counted, and told by a record of kind LOST as soon as
+        there is room again.
+        """
+        if self._closing:
+            raise JournalError(str(self._folder), "is closed", "append before close()")
+        at = max(at, self._last_at)
+        size = len(body) + _PENDING_OVERHEAD
+        if (
+            self._pending_count >= self._pending_records_limit
+            or self._pending_bytes + size > self._pending_bytes_limit
+        ):
+            self._lose(at)
+            return None
+        seq = self._next_seq
+        self._next_seq = seq + 1
+        self._last_at = at
+        self._pending_count += 1
+        self._pending_bytes += size
+        row = (seq, kind, at, mono, asked, option, body)
+        self._queue.put(_Entry(row, size, time.monotonic(), done))
+        return seq
+
+    def mark_slow(self) -> None:
+        """Note that a caller's deadline passed before its record was durable.
+
+        `healthy` stays False until a write of the writer's own has succeeded in reasonable time.
+        """
+        self._trial_pause = _FIRST_PAUSE_S
+        self._slow = True
+        self._queue.put(None)
+
+    def flush(self, timeout: float) -> bool:
+        """Wait until all that was appended before is durable; False if it isn't in time.
+
+        `done`s may still be on their way to the loop.
+        """
+        mark = threading.Event()
+        self._queue.put(mark)
+        return mark.wait(timeout)
+
+    def close(self, timeout: float = 5.0) -> bool:
+        """Write what is queued and end; False if some of it could not be written in time."""
+        if not self._closing:
+            self._closing = True
+            self._queue.put(None)
+        self._thread.join(timeout)
+        if self._thread.is_alive():
+            self._give_up.set()
+            self._thread.join(1.0)  # one last try; a disk that hangs keeps the thread for good
+        if not self._thread.is_alive() and self._segment is not None:
+            self._upkeep.let_go(self._segment)
+            self._segment = None
+        self._upkeep.close(timeout)
+        return self._durable_seq == self._next_seq - 1
+
+    # --- in the loop's thread ---------------------------------------------------------------
+
+    def _settle(self, group: list[_Entry], refused: dict[int, Exception]) -> None:
+        for entry in group:
+            self._pending_bytes -= entry.size
+        self._pending_count -= len(group)
+        if self._unreported is not None:
+            self._report_lost()
+        failure: Exception | None = None
+        for entry in group:
+            if entry.done is not None:
+                try:
+                    entry.done(entry.row[0] not in refused)
+                # One caller's mistake must not leave the others of its group without an answer.
+                except Exception as error:  # noqa: BLE001
+                    failure = error
+        if failure is not None:
+            raise failure
+
+    def _lose(self, at: int) -> None:
+        self.lost += 1
+        if self._unreported is None:
+            self._unreported = _Lost(0, at, at)
+            self._observe(JournalEvent("lost", detail="the memory for records waiting is full"))
+        self._unreported.count += 1
+        self._unreported.last_at = at
+        if not self._pending_count:  # a record too large for the memory as a whole
+            self._report_lost()
+
+    def _report_lost(self) -> None:
+        report, self._unreported = self._unreported, None
+        if report is not None and not self._closing:
+            self.append(LOST, report.last_at, msgspec.json.encode(report))
+
+    # --- in the writer's thread ---------------------------------------------------------------
+
+    def _run(self) -> None:
+        while True:
+            group, mark = self._gather()
+            if group and not self._keep(group):
+                return
+            if mark is not None:
+                mark.set()
+            if self._queue.empty():
+                if self._closing:
+                    return
+                if self._slow and not group:
+                    self._try_disk()
+
+    def _gather(self) -> tuple[list[_Entry], threading.Event | None]:
+        """Take all that is queued, up to a bound; wait for the first."""
+        group: list[_Entry] = []
+        size = 0
+        try:
+            item = self._queue.get(timeout=self._trial_pause if self._slow else None)
+            while True:
+                if isinstance(item, _Entry):
+                    group.append(item)
+                    size += item.size
+                    if len(group) >= _GROUP_RECORDS or size >= _GROUP_BYTES:
+                        break
+                elif item is not None:
+                    return group, item
+                elif not group:
+                    break
+                item = self._queue.get_nowait()
+        except queue.Empty:
+            pass
+        return group, None
+
+    def _keep(self, group: list[_Entry]) -> bool:
+        """Write the group, however long that takes; False if the writer was told to give up."""
+        pause = _FIRST_PAUSE_S
+        last_try = False
+        while True:
+            try:
+                refused = self._write(group)
+                break
+            except (apsw.Error, OSError, JournalError) as error:
+                self._stumble(error)
+            if last_try:
+                left = self._next_seq - 1 - self._durable_seq
+                self._observe(JournalEvent("unwritten", detail=self.last_error, count=left))
+                return False
+            last_try = self._give_up.wait(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_S)
+        self._durable_seq = group[-1].row[0]
+        self._recover(time.monotonic() - group[-1].queued)
+        # After its loop was closed nobody is left to be told.
+        with contextlib.suppress(RuntimeError):
+            self._notify(partial(self._settle, group, refused))
+        self._after_commit()
+        return True
+
+    def _write(self, group: list[_Entry]) -> dict[int, Exception]:
+        rows = [entry.row for entry in group]
+        segment = self._segment_for(rows[0][0])
+        self._check_ceiling()
+        try:
+            segment.insert(rows)
+        except REFUSALS:
+            refused = segment.insert_singly(rows, self._folder / "refused")
+        else:
+            return {}
+        for seq, error in refused.items():
+            self.refused += 1
+            self._observe(JournalEvent("refused", segment.name, f"record {seq}: {error}", seq))
+        return refused
+
+    def _after_commit(self) -> None:
+        segment = self._segment
+        if segment is None:
+            return
+        if segment.closing_pass_due:
+            segment.closing_pass_due = False
+            try:
+                segment.checkpoint()
+            except apsw.Error as error:
+                self._stumble(error)
+        elif segment.log_bytes >= self._checkpoint_bytes and not segment.checkpoint_asked:
+            segment.checkpoint_asked = True
+            self._upkeep.checkpoint(segment)
+        if segment.stored_bytes >= self._segment_bytes // 2 and not segment.next_asked:
+            segment.next_asked = True
+            self._upkeep.prepare_next()
+
+    def _try_disk(self) -> None:
+        started = time.monotonic()
+        try:
+            segment = self._segment_for(self._durable_seq + 1)
+            self._check_ceiling()
+            segment.try_disk()
+        except (apsw.Error, OSError, JournalError) as error:
+            self._stumble(error)
+        else:
+            self._recover(time.monotonic() - started)
+        self._trial_pause = min(2 * self._trial_pause, _LONGEST_PAUSE_S)
+
+    def _stumble(self, error: Exception) -> None:
+        segment = self._segment
+        name = segment.name if segment else ""
+        self.last_error = str(error)
+        if not self._failing:
+            self._failing = True
+            self._observe(JournalEvent("failing", name, self.last_error))
+        if segment is not None and (must_abandon(error) or segment.condemned):
+            self._abandon(segment)
+
+    def _recover(self, took: float) -> None:
+        """Note a write that succeeded, `took` seconds after it was asked for."""
+        if self._failing:
+            self._failing = self._at_ceiling = False
+            self._slow = True  # until the backlog is gone
+            self._trial_pause = _FIRST_PAUSE_S
+            self._observe(JournalEvent("recovered"))
+        if self._slow and took <= self._trial_seconds:
+            self._slow = False
+
+    def _abandon(self, segment: OpenSegment) -> None:
+        segment.condemned = True
+        self._segment = None
+        self._previous = {"previous": segment.identity, "previous_abandoned": 1}
+        self._upkeep.let_go(segment)
+        self._observe(JournalEvent("abandoned", segment.name, self.last_error))
+
+    def _segment_for(self, seq: int) -> OpenSegment:
+        """Give the segment that is to take the record `seq` and those after it."""
+        segment = self._segment
+        if segment is not None and segment.condemned:
+            self._abandon(segment)
+        elif segment is not None:
+            if segment.stored_bytes < self._segment_bytes:
+                return segment
+            self._previous = {"previous": segment.identity}
+        path = self._upkeep.take_prepared()
+        path = path or create_segment(self._folder, node=self._node, vfs=self._vfs)
+        file = place_segment(path, self._folder, seq)
+        connection = connect(file.path, vfs=self._vfs, synchronous=self._synchronous)
+        identity = read_meta(connection, file.name).uuid
+        self._segment = OpenSegment(
+            file, identity, connection, {"first_seq": seq, **self._previous}
+        )
+        if segment is not None and not segment.condemned:
+            self._upkeep.seal(segment)
+        self._observe(JournalEvent("rolled", file.name))
+        return self._segment
+
+    def _check_ceiling(self) -> None:
+        if self.size_bytes < self._ceiling_bytes or self._upkeep.measure() < self._ceiling_bytes:
+            return
+        if not self._at_ceiling:
+            self._at_ceiling = True
+            self._observe(JournalEvent("at_ceiling", count=self._ceiling_bytes))
+        raise JournalError(
+            str(self._folder),
+            f"the journal has reached its ceiling of {self._ceiling_bytes} bytes",
+            "move sealed segments away, or raise the ceiling",
+        )
+
+    def _observe(self, event: JournalEvent) -> None:
+        with contextlib.suppress(RuntimeError):  # as above: no loop, nobody to tell
+            self._notify(partial(self._observer, event))
+
+    # --- at the start -------------------------------------------------------------------------
+
+    def _open(self) -> tuple[OpenSegment | None, int, int, list[SegmentFile]]:
+        """Find where the journal ends: its open segment, last seq, last at, and all segments."""
+        try:
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+            self._folder.chmod(0o700)
+            remove_unfinished(self._folder)
+        except OSError as error:
+            raise unusable(str(self._folder), error) from error
+        segments = list_segments(self._folder)
+        if not segments:
+            return None, 0, 0, []
+        newest = segments[-1]
+        meta, end = self._end_of(newest)
+        ...

@@ -1,0 +1,170 @@
+"""What is kept of one passthru, and the journal that keeps it.
+
+A receipt holds what decided: the raw request (secrets replaced by fingerprints), the facts and the
+local time that the rules saw, and the decision. Everything else, the parsed passthru included, is
+read from it again by whoever looks.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from switchhook.rules import Decision, Facts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Kind(IntEnum):
+    """What a record of the journal is. Numbers are kept for ever; new kinds get new ones."""
+
+    PASSTHRU = 1
+    LATE = 2
+    """A receipt became durable after its answer had left."""
+    TAKEOVER = 3
+    """A configuration or rules file was taken over, with its text."""
+    CLOCK = 4
+    """The system's clock stepped by more than 2 s."""
+    COUNTERS = 5
+    """What the answer process counted since the last such record."""
+    SAMPLE = 6
+    """A request refused for its secret that looks like a passthru, redacted."""
+    LOST = 7
+    """Receipts that memory could not hold while the disk failed: how many."""
+
+
+class Auth(msgspec.Struct, frozen=True):
+    """How a request proved itself: `state` is ok, open, missing or wrong; `by` path, query, basic."""
+
+    state: str
+    by: str | None = None
+
+
+class Receipt(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """One passthru, as kept. Its id is made of the record's place in the journal.
+
+    `received_us` is the system's clock in microseconds of Unix time when the request was whole;
+    `zone` and `region` are the endpoint's at that time, so that it can be decided again.
+    """
+
+    received_us: int
+    endpoint: str
+    method: str
+    raw: bytes
+    decision: Decision
+    http_status: int
+    body: bytes = b""
+    content_type: str | None = None
+    body_problem: str | None = None
+    auth: Auth = Auth("open")
+    peer: str | None = None
+    facts: Facts = Facts()
+    zone: str = "Asia/Kolkata"
+    region: str = "IN"
+    mode: str = "sync"
+    repeat_of: str | None = None
+    decided_in_us: int = 0
+
+
+class Late(msgspec.Struct, frozen=True):
+    """The receipt `seq` became durable `late_ms` after its answer had to leave."""
+
+    seq: int
+    late_ms: int
+
+
+class TakeOver(msgspec.Struct, frozen=True):
+    """A file that checked out and is used from now on. `name` is `config` or `rules/<endpoint>`."""
+
+    name: str
+    hash: str
+    text: str
+    by: str
+
+
+class ClockStep(msgspec.Struct, frozen=True):
+    """The system's clock moved by `step_ms` against the monotonic one."""
+
+    step_ms: int
+
+
+class Counters(msgspec.Struct, frozen=True):
+    """What was counted since the last record of this kind, by reason."""
+
+    counts: dict[str, int]
+
+
+class Sample(msgspec.Struct, frozen=True):
+    """A refused request that looks like a passthru, with nothing secret in it."""
+
+    endpoint: str
+    reason: str
+    raw: bytes
+    peer: str | None
+
+
+encode = msgspec.msgpack.Encoder().encode
+decode_receipt = msgspec.msgpack.Decoder(Receipt).decode
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: sorts as it counts
+_ID_LENGTH = 26  # 130 bits hold 48 of time, 48 of sequence, 32 of node
+_SEQ_BITS, _NODE_BITS = 48, 32
+
+
+def receipt_id(at_ms: int, node: int, seq: int) -> str:
+    """A time-ordered id, unique across nodes: milliseconds, sequence, node, in base 32.
+    """
+    number = (at_ms << _SEQ_BITS | seq) << _NODE_BITS | node
+    digits = []
+    for _ in range(_ID_LENGTH):
+        number, low = divmod(number, 32)
+        digits.append(_ALPHABET[low])
+    return "".join(reversed(digits))
+
+
+def parse_receipt_id(text: str) -> tuple[int, int, int] | None:
+    """`(at_ms, node, seq)` of an id; None for a text that is none."""
+    if len(text) != _ID_LENGTH:
+        return None
+    number = 0
+    for letter in text:
+        digit = _ALPHABET.find(letter)
+        if digit < 0:
+            return None
+        number = number * 32 + digit
+    node = number & (1 << _NODE_BITS) - 1
+    seq = number >> _NODE_BITS & (1 << _SEQ_BITS) - 1
+    return number >> (_NODE_BITS + _SEQ_BITS), node, seq
+
+
+class Journal(Protocol):
+    """Where receipts are kept, as the answer side sees it. Called in the loop's thread only."""
+
+    @property
+    def next_seq(self) -> int: ...
+
+    @property
+    def healthy(self) -> bool:
+        """Whether a caller may be made to wait for the disk."""
+
+    def append(
+        self,
+        kind: int,
+        at: int,
+        body: bytes,
+        *,
+        mono: int | None = None,
+        asked: int | None = None,
+        option: int | None = None,
+        done: Callable[[], None] | None = None,
+    ) -> int | None:
+        """Queue a record; its number, or None where the memory for waiting ones is full.
+
+        `done` is called in the loop's thread once the record is durable, or set aside.
+        """
+
+    def mark_slow(self) -> None:
+        """A deadline passed before a record was durable: make no caller wait until a trial."""

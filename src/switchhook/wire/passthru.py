@@ -1,0 +1,515 @@
+"""The passthru request: `parse` in every dialect that senders use, and `build`, the way back.
+
+`parse` is total. Texts come out as sent but for blanks and quotes around them; what is odd is a
+`Defect`; what has no field is in `extra`. What `build` makes of a passthru, in any dialect, is
+parsed as the same passthru, but for its dialect and defects.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from itertools import chain
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from switchhook.passthru import Defect, Dialect, Leg, Passthru, Stream
+from switchhook.wire import keys
+from switchhook.wire.json_object import TWICE, flatten, parse_object, parse_value
+from switchhook.wire.keys import Kind, Slot, Spelling, slot_of
+from switchhook.wire.query import Pairs, build_pairs, decode, decode_again, parse_pairs
+from switchhook.wire.request import Request, body_pairs, build_multipart, is_json, is_multipart
+from switchhook.wire.scalar import clean, guard
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_LOST_PLUS = re.compile(r"\s* [1-9][0-9]{6,}\s*\Z")
+_SECOND_QUESTION_MARK = re.compile(rb"\?([A-Za-z_.%-]{1,40})=")
+_PHONES = {"forwarded_from", "dial_whom_number", "outgoing_number", "number", "caller_id"}
+
+
+def parse(request: Request, *, region: str = "IN") -> Passthru:
+    """Read a passthru from a request; never raises, for any bytes."""
+    return _Reading(request).passthru(region)
+
+
+class _Reading:
+    """One pass over the pairs of a request, then the choices that need all of them."""
+
+    __slots__ = (
+        "bare",
+        "call",
+        "defects",
+        "extra",
+        "json_stream",
+        "json_texts",
+        "legs",
+        "numbers",
+        "pairs",
+        "problems",
+        "request",
+        "spelling",
+        "stream",
+        "twice",
+    )
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.problems: list[str] = []
+        self.defects: list[Defect] = []
+        self.call: dict[str, str] = {}
+        self.numbers: dict[str, str] = {}
+        self.stream: dict[str, str] = {}
+        self.bare: dict[str, list[tuple[str, str]]] = {}
+        self.legs: dict[int, tuple[dict[str, str], list[tuple[str, str]]]] = {}
+        self.extra: list[tuple[str, str]] = []
+        self.json_stream: list[tuple[str, str | None]] = []
+        self.json_texts: list[tuple[str, str]] = []
+        self.spelling = Spelling.PLAIN
+        self.pairs = parse_pairs(_mend(request.query, self.problems), self.problems)
+        if request.body:
+            self.pairs = self.pairs + body_pairs(request, self.problems)
+        self.twice = "%" in "".join([key for key, _ in self.pairs]) and self._encoded_twice()
+        self._take_all()
+
+    def _encoded_twice(self) -> bool:
+        """A key that is still escaped, and whole once unescaped, means a request encoded twice."""
+        return any(slot_of(key).spelling & Spelling.TWICE for key, _ in self.pairs if "%" in key)
+
+    def _take_all(self) -> None:
+        call, extra = self.call, self.extra
+        for key, value in self.pairs:
+            slot = slot_of(key)
+            if slot.spelling:
+                self.spelling |= slot.spelling
+                if slot.spelling & Spelling.UNPAIRED and slot.name:
+                    self._note(slot.key, "brackets that don't pair")
+            if self.twice and "%" in value:
+                value = decode_again(value)
+            if slot.kind is Kind.CALL:
+                if value[:1] == " ":
+                    value = self._phone(slot, value)
+                text = clean(value)
+                if text is None:
+                    continue
+                if slot.name in call:
+                    self._repeated(slot, call[slot.name], text)
+                else:
+                    call[slot.name] = text
+            elif slot.kind is Kind.EXTRA:
+                text = value.strip()
+                if slot.key or text:
+                    extra.append((slot.key, text))
+            else:
+                self._take(slot, value)
+
+    def _take(self, slot: Slot, value: str) -> None:
+        match slot.kind:
+            case Kind.STREAM:
+                self._put(self.stream, slot, clean(value))
+            case Kind.NUMBER:
+                text = clean(self._phone(slot, value))
+                # Both pairs usually come; which one counts is known only at the end.
+                if text is not None:
+                    self.extra.append((slot.key, text))
+                    self.numbers.setdefault(slot.name, text)
+            case Kind.BARE:
+                text = clean(value)
+                if text is not None:
+                    self.extra.append((slot.key, text))
+                    self.bare.setdefault(slot.name, []).append((slot.key, text))
+            case Kind.STREAM_JSON:
+                self._take_json(slot, value)
+            case Kind.LEG:
+                self._take_leg(slot, value)
+            case _:
+                self._take_legs_json(slot, value)
+
+    def _put(self, fields: dict[str, str], slot: Slot, text: str | None) -> None:
+        if text is None:
+            return
+        if slot.name in fields:
+            self._repeated(slot, fields[slot.name], text)
+        else:
+            fields[slot.name] = text
+
+    def _repeated(self, slot: Slot, first: str, text: str) -> None:
+        self.extra.append((slot.key, text))
+        said = "again, with another value; the first counts" if text != first else "said twice"
+        self._note(slot.key, said)
+
+    def _phone(self, slot: Slot, value: str) -> str:
+        """Restore the `+` that form decoding turned into a blank, or that is still escaped."""
+        if slot.kind is Kind.CALL and slot.name not in _PHONES:
+            return value
+        if _LOST_PLUS.match(value):
+            self._note(slot.key, "a '+' that was not percent-encoded was read as a blank; restored")
+            return "+" + value.strip()
+        if value[:3].upper() == "%2B":
+            self._note(slot.key, "percent-encoded twice")
+            return decode_again(value)
+        return value
+
+    def _take_json(self, slot: Slot, value: str) -> None:
+        if clean(value) is None:
+            return
+        problems: list[str] = []
+        members = parse_object(value, problems)
+        for problem in problems:
+            self._note("stream", problem)
+        if TWICE in problems:
+            self.spelling |= Spelling.TWICE
+        if members is None:
+            self.extra.append((slot.key, value.strip()))
+            return
+        if self.json_texts:
+            self._note("stream", "JSON said twice; the first counts")
+        self.json_stream += members
+        self.json_texts.append((slot.key, value.strip()))
+
+    def _take_leg(self, slot: Slot, value: str) -> None:
+        text = clean(self._phone(slot, value)) if slot.name in _PHONES else clean(value)
+        if not slot.name:
+            text = value.strip()
+        if text is None:
+            return
+        fields, rest = self.legs.setdefault(slot.leg, ({}, []))
+        if slot.name:
+            self._put(fields, slot, text)
+        else:
+            rest.append((slot.rest, text))
+
+    def _take_legs_json(self, slot: Slot, value: str) -> None:
+        if clean(value) is None:
+            return
+        found = parse_value(value)
+        pairs = flatten(slot.key.strip(), found) if isinstance(found, list) else []
+        slots = [(slot_of(key), text) for key, text in pairs]
+        if not slots or any(leg.kind is not Kind.LEG for leg, _ in slots):
+            self._note("legs", "neither an array of objects nor an object of them; kept as text")
+            self.extra.append((slot.key, value.strip()))
+            return
+        for leg, text in slots:
+            self._take_leg(leg, text)
+
+    def _note(self, field: str, problem: str) -> None:
+        self.defects.append(Defect(field[:80], problem))
+
+    def passthru(self, region: str) -> Passthru:
+        self._adopt_bare()
+        stream = self._stream()
+        call = self.call
+        get = call.get
+        noted = [Defect("request", problem) for problem in self.problems] + self.defects
+        return Passthru(
+            call_sid=get("call_sid"),
+            account_sid=get("account_sid"),
+            from_raw=self._chosen("callfrom", "from"),
+            to_raw=self._chosen("callto", "to"),
+            direction_raw=get("direction_raw"),
+            digits=get("digits"),
+            custom_field=get("custom_field"),
+            recording_url=get("recording_url"),
+            forwarded_from=get("forwarded_from"),
+            flow_id=get("flow_id"),
+            tenant_id=get("tenant_id"),
+            event_type=get("event_type"),
+            agent_status=get("agent_status"),
+            agent_email=get("agent_email"),
+            call_status=get("call_status"),
+            call_type=get("call_type"),
+            dial_status=get("dial_status"),
+            dial_duration_raw=get("dial_duration_raw"),
+            dial_whom_number=get("dial_whom_number"),
+            outgoing_number=get("outgoing_number"),
+            created_raw=get("created_raw"),
+            started_raw=get("started_raw"),
+            ended_raw=get("ended_raw"),
+            current_raw=get("current_raw"),
+            recording_available_raw=get("recording_available_raw"),
+            legs=self._legs() if self.legs else (),
+            stream=stream,
+            extra=tuple(self.extra),
+            dialect=self._dialect(),
+            region=region,
+            noted=tuple(noted),
+        )
+
+    def _chosen(self, first: str, second: str) -> str | None:
+        """The better of two names for one number; it leaves `extra`, the other stays."""
+        name = first if first in self.numbers else second
+        text = self.numbers.get(name)
+        if text is not None:
+            self.extra.remove(
+                next(pair for pair in self.extra if pair[1] == text and keys.fold(pair[0]) == name)
+            )
+        return text
+
+    def _adopt_bare(self) -> None:
+        """Give the stream's bare names to the stream where they can mean nothing else.
+
+        A bare Status belongs to the agent or the call unless the request also has a bare
+        StreamSID and no call status; so do Duration and RecordingUrl.
+        """
+        bare, call = self.bare, self.call
+        if not bare:
+            return
+        whole = "sid" in bare and "call_status" not in call
+        for name, said in bare.items():
+            if whole or name not in _SHARED:
+                self._adopt_for_stream(name, said)
+            elif name == "status":
+                on_line = keys.fold(call.get("event_type", "")) == "dial"
+                field = "agent_status" if on_line or "agent_email" in call else "call_status"
+                if field not in call:
+                    call[field] = said[0][1]
+                    self.extra.remove(said[0])
+        if whole and "recording_url" in call and "recording_url" not in self.stream:
+            self.stream["recording_url"] = call.pop("recording_url")
+
+    def _adopt_for_stream(self, name: str, said: list[tuple[str, str]]) -> None:
+        """The first of a bare name becomes the stream's; others stay, under their full name."""
+        for pair in said:
+            at = self.extra.index(pair)
+            if name not in self.stream:
+                self.stream[name] = pair[1]
+                del self.extra[at]
+                continue
+            self.extra[at] = (f"Stream[{keys.STREAM_KEYS[name]}]", pair[1])
+            if self.stream[name] != pair[1]:
+                self._note(pair[0], "again, with another value; the first counts")
+
+    def _stream(self) -> Stream | None:
+        said = self._merge_json() if self.json_texts else self.stream
+        if not said:
+            return None
+        get = said.get
+        return Stream(
+            sid=get("sid"),
+            status=get("status"),
+            duration_raw=get("duration_raw"),
+            url=get("url"),
+            recording_url=get("recording_url"),
+            disconnected_by_raw=get("disconnected_by_raw"),
+            detailed_status=get("detailed_status"),
+            error=get("error"),
+            disposition=get("disposition"),
+        )
+
+    def _merge_json(self) -> dict[str, str]:
+        """Flat wins; what only the JSON says counts too, unless it is about another stream."""
+        said: dict[str, str] = {}
+        rest: list[tuple[str, str]] = []
+        for key, value in self.json_stream:
+            slot = slot_of(f"Stream[{key}]")
+            known = slot.kind is Kind.STREAM
+            text = None if value is None else clean(value) if known else value.strip()
+            if text is None:
+                continue
+            if known and slot.name not in said:
+                said[slot.name] = text
+            else:
+                rest.append((slot.key, text))
+        flat = self.stream
+        for name in sorted(flat.keys() & said.keys()):
+            if flat[name] != said[name]:
+                field = f"stream.{name.removesuffix('_raw')}"
+                self._note(field, "the flat form and JSON differ; the flat form counts")
+        if "sid" in flat and said.get("sid", flat["sid"]) != flat["sid"]:
+            self.extra += self.json_texts
+            return flat
+        self.extra += rest
+        return said | flat
+
+    def _legs(self) -> tuple[Leg, ...]:
+        return tuple(
+            Leg(
+                index=index,
+                number=fields.get("number"),
+                type=fields.get("type"),
+                on_call_duration_raw=fields.get("on_call_duration_raw"),
+                cause=fields.get("cause"),
+                cause_code=fields.get("cause_code"),
+                caller_id=fields.get("caller_id"),
+                disconnected_by=fields.get("disconnected_by"),
+                extra=tuple(rest),
+            )
+            for index, (fields, rest) in sorted(self.legs.items())
+        )
+
+    def _dialect(self) -> Dialect:
+        request, spelling = self.request, self.spelling
+        if request.body:
+            if is_multipart(request):
+                return Dialect.POST_MULTIPART
+            return Dialect.POST_JSON if is_json(request) else Dialect.POST_FORM
+        if request.method == "POST":
+            return Dialect.POST_QUERY
+        if self.json_texts and self.stream:
+            return Dialect.MIXED
+        for mark, dialect in _SPELLINGS:
+            if spelling & mark:
+                return dialect
+        if self.json_texts:
+            return Dialect.JSON
+        if "sid" in self.bare or "url" in self.bare:
+            return Dialect.BARE
+        return Dialect.RAW_BRACKET if b"[" in request.query else Dialect.FLAT
+
+
+_SHARED = {"status", "duration_raw"}
+_SPELLINGS = (
+    (Spelling.TWICE, Dialect.DOUBLE_ENCODED),
+    (Spelling.DOTTED, Dialect.DOTTED),
+    (Spelling.SNAKE, Dialect.SNAKE_CASE),
+    (Spelling.LOWER, Dialect.LOWER_CASE),
+)
+
+
+def _mend(query: bytes, problems: list[str]) -> bytes:
+    """Undo two accidents of pasting that the `&` and `?` of a query show."""
+    if b"={" in query and b"&" in query:
+        query = _shield_json(query, problems)
+    if b"?" in query and (found := _SECOND_QUESTION_MARK.search(query)) is not None:
+        # A configured URL that had a query already, to which the sender appended with `?`.
+        first = slot_of(decode(found[1], []))
+        if first.name == "call_sid" and b"&" + found[1] + b"=" not in query:
+            problems.append("a second '?' where '&' was meant; read as '&'")
+            return query[: found.start()] + b"&" + query[found.start() + 1 :]
+    return query
+
+
+def _shield_json(query: bytes, problems: list[str]) -> bytes:
+    """Escape the `&` inside a JSON value that nobody percent-encoded, so that it isn't cut."""
+    start = query.find(b"={") + 1
+    # Latin-1 keeps every byte at its place.
+    text = query[start:].decode("latin-1")
+    try:
+        _, end = json.JSONDecoder(strict=False).raw_decode(text)
+    except (ValueError, RecursionError):
+        return query
+    value = query[start : start + end]
+    if b"&" not in value or query[start + end : start + end + 1] not in (b"", b"&"):
+        return query
+    problems.append("an '&' in JSON that was not percent-encoded; mended")
+    return query[:start] + value.replace(b"&", b"%26") + query[start + end :]
+
+
+def build(passthru: Passthru, dialect: Dialect = Dialect.FLAT) -> Request:
+    """Write a passthru as a request in a dialect.
+
+    Where a dialect can't carry the passthru (bare names that would mean something else, parameters
+    in `extra` that other forms would read differently), it is written flat.
+    """
+    if dialect is not Dialect.FLAT and not _can_carry(passthru, dialect):
+        dialect = Dialect.FLAT
+    call = [(key, guard(text)) for key, text in _call_pairs(passthru)]
+    stream = [(key, guard(text)) for key, text in _stream_pairs(passthru.stream)]
+    spell = _SPELL.get(dialect, str)
+    legs = [pair for leg in passthru.legs for pair in _leg_pairs(leg, spell)]
+    extra = [(key, _guard_extra(key, text)) for key, text in passthru.extra]
+    as_json = [("Stream", json.dumps(dict(stream), ensure_ascii=False))] if stream else []
+    flat = [(f"Stream[{key}]", text) for key, text in stream]
+    match dialect:
+        case Dialect.JSON:
+            return Request(build_pairs(call + legs + as_json + extra))
+        case Dialect.MIXED:
+            return Request(build_pairs(call + legs + flat + as_json + extra))
+        case Dialect.RAW_BRACKET:
+            return Request(build_pairs(call + legs + flat + extra, raw_brackets=True))
+        case Dialect.DOUBLE_ENCODED:
+            return Request(_twice(call + legs + flat + extra))
+        case Dialect.LOWER_CASE | Dialect.SNAKE_CASE:
+            spelt = [(spell(key), text) for key, text in call + flat]
+            return Request(build_pairs(spelt + legs + extra))
+        case Dialect.DOTTED:
+            dotted = [(f"stream.{key}", text) for key, text in stream]
+            return Request(build_pairs(call + legs + dotted + extra))
+        case Dialect.BARE:
+            return Request(build_pairs([(k.lower(), t) for k, t in call + stream] + legs + extra))
+        case Dialect.POST_JSON:
+            body = _json_body(chain(call, legs, flat, extra))
+            return Request(b"", "POST", "application/json", body)
+        case Dialect.POST_FORM:
+            form = build_pairs(call + legs + flat + extra)
+            return Request(b"", "POST", "application/x-www-form-urlencoded", form)
+        case Dialect.POST_MULTIPART:
+            content_type, body = build_multipart(call + legs + flat + extra)
+            return Request(b"", "POST", content_type, body)
+        case _:
+            method = "POST" if dialect is Dialect.POST_QUERY else "GET"
+            return Request(build_pairs(call + legs + flat + extra), method)
+
+
+def _can_carry(passthru: Passthru, dialect: Dialect) -> bool:
+    slots = [slot_of(key) for key, _ in passthru.extra]
+    if any(slot.kind not in (Kind.EXTRA, Kind.NUMBER) or "%" in slot.key for slot in slots):
+        return False
+    if dialect is Dialect.DOUBLE_ENCODED:
+        return all(len(quote(key)) < keys.LONGEST_KEY for key, _ in passthru.extra)
+    if dialect is Dialect.BARE:
+        call = (passthru.call_status, passthru.agent_status, passthru.recording_url)
+        has_sid = passthru.stream is not None and passthru.stream.sid is not None
+        return has_sid and all(text is None for text in call)
+    return True
+
+
+def _call_pairs(passthru: Passthru) -> Pairs:
+    said = [(key, getattr(passthru, field)) for field, key in keys.CALL_KEYS.items()]
+    numbers = [("CallFrom", passthru.from_raw), ("CallTo", passthru.to_raw)]
+    said = said[:1] + numbers + said[1:] + [("Status", passthru.agent_status)]
+    return [(key, text) for key, text in said if text is not None]
+
+
+def _stream_pairs(stream: Stream | None) -> Pairs:
+    if stream is None:
+        return []
+    said = [(key, getattr(stream, field)) for field, key in keys.STREAM_KEYS.items()]
+    return [(key, text) for key, text in said if text is not None]
+
+
+def _leg_pairs(leg: Leg, spell: Callable[[str], str]) -> Pairs:
+    said = [(key, getattr(leg, field)) for field, key in keys.LEG_KEYS.items()]
+    pairs = [
+        (spell(f"Legs[{leg.index}][{key}]"), guard(text)) for key, text in said if text is not None
+    ]
+    for rest, text in leg.extra:
+        name, bracket, below = rest.partition("[")
+        pairs.append((f"Legs[{leg.index}][{name}]{bracket}{below}", text))
+    return pairs
+
+
+def _guard_extra(key: str, text: str) -> str:
+    """Values of known parameters (repeats of them) are cleaned when read; all others are not."""
+    kind = slot_of(key).kind
+    return text if kind in (Kind.EXTRA, Kind.STREAM_JSON, Kind.LEGS_JSON) else guard(text)
+
+
+def _twice(pairs: Pairs) -> bytes:
+    """Encode twice; a first key without brackets gets an escape, so that it shows."""
+    once = build_pairs(pairs).decode()
+    if once and "%" not in "".join(key for key, _ in _split(once)):
+        once = f"%{ord(once[0]):02X}{once[1:]}"
+    return build_pairs([(k, v) for k, v in _split(once)])
+
+
+def _split(query: str) -> Pairs:
+    """Split a query without decoding it."""
+    return [(key, value) for key, _, value in (piece.partition("=") for piece in query.split("&"))]
+
+
+def _snake(key: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", key).lower()
+
+
+_SPELL: dict[Dialect, Callable[[str], str]] = {
+    Dialect.LOWER_CASE: str.lower,
+    Dialect.SNAKE_CASE: _snake,
+}
+
+
+def _json_body(pairs: chain[tuple[str, str]]) -> bytes:
+    """One object; repeated keys are repeated, as JSON allows (RFC 8259, section 4)."""
+    members = (f"{json.dumps(key)}:{json.dumps(value)}" for key, value in pairs)
+    return ("{" + ",".join(members) + "}").encode()

@@ -1,0 +1,40 @@
+"""One value as it travels: trimmed, perhaps quoted, perhaps a word for nothing.
+
+Exotel's engine JSON-encodes some scalars (`digits="1"`) and writes the text `null` for what it
+doesn't know (platform.md A.4, B.4). `clean` undoes both and `guard` is the way back.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def clean(text: str) -> str | None:
+    """What a value says; None where it says nothing."""
+    text = text.strip()
+    if len(text) > 1 and text[0] == '"' and text[-1] == '"':
+        text = _unquote(text).strip()
+    if not text or (len(text) == 4 and text.lower() == "null"):
+        return None
+    return text
+
+
+def guard(text: str) -> str:
+    """A text that `clean` would change, quoted so that it doesn't; every other as it is."""
+    return text if clean(text) == text else json.dumps(text, ensure_ascii=False)
+
+
+def _unquote(text: str) -> str:
+    try:
+        value = json.loads(text, strict=False)
+    except (ValueError, RecursionError):
+        return text[1:-1]
+    return without_surrogates(value) if isinstance(value, str) else text[1:-1]
+
+
+def without_surrogates(text: str) -> str:
+    """The text with lone surrogates, which no encoding can carry, as U+FFFD."""
+    return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
