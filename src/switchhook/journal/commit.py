@@ -14,7 +14,7 @@ from switchhook.journal.segment import (
     STATEMENT_ROWS,
     Row,
     SegmentFile,
-    segment_size,
+    file_size,
     write_private_file,
 )
 
@@ -60,7 +60,7 @@ def must_abandon(error: Exception) -> bool:
     """Tell whether a segment can't be trusted with another write after this error."""
     if not isinstance(error, apsw.Error):
         return False
-    return not isinstance(error, _PASSING) or error.extendedresult in _LASTING
+    return not isinstance(error, _PASSING) or getattr(error, "extendedresult", 0) in _LASTING
 
 
 class OpenSegment:
@@ -82,7 +82,8 @@ class OpenSegment:
         self.file = file
         self.identity = identity
         self.connection = connection
-        self.stored_bytes = self.log_bytes = segment_size(file.path)
+        self.log_bytes = file_size(file.path + "-wal")
+        self.stored_bytes = file_size(file.path) + self.log_bytes
         self.checkpoint_asked = False
         self.closing_pass_due = False
         self.next_asked = False
@@ -167,7 +168,7 @@ class _Transaction:
 
 @cache
 def _insert(rows: int) -> str:
-    return "INSERT INTO record VALUES " + ",".join(["(?,?,?,?,?,?,?)"] * rows)
+    return "INSERT INTO record VALUES " + ",".join(["(?,?,?,?,?,?,?)"] * rows)  # noqa: S608 - constants
 
 
 def _set_aside(folder: Path, row: Row) -> None:

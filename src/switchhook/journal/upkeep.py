@@ -28,6 +28,7 @@ from switchhook.journal.segment import (
     Synchronous,
     connect,
     create_segment,
+    file_size,
     folder_size,
     read_meta,
     remove_segment_files,
@@ -37,10 +38,11 @@ _NICENESS = 10
 
 
 class JournalEvent(msgspec.Struct, frozen=True):
-    """Something an operator may want to know; `what` is one of
+    """Something an operator may want to know.
 
-    rolled, sealed, failing, recovered, abandoned, refused, lost, near_ceiling, at_ceiling,
-    upkeep_failed, unwritten.
+    `what` is one of rolled, sealed, abandoned (segments), failing, recovered (writing), refused,
+    lost, unwritten (records), near_ceiling, at_ceiling (the folder), upkeep_failed. `count` is of
+    records or bytes; for a refused record it is its seq.
     """
 
     what: str
@@ -75,6 +77,7 @@ class Upkeep:
         self._kept: tuple[OpenSegment, apsw.Connection, apsw.VFSFile] | None = None
         self._thread = threading.Thread(target=self._run, name="journal-upkeep", daemon=True)
         self._thread.start()
+        self._tasks.put(self._measure)
 
     def checkpoint(self, segment: OpenSegment) -> None:
         """Ask for the log to be copied into the segment."""
@@ -129,6 +132,9 @@ class Upkeep:
         while (path := self.take_prepared()) is not None:
             remove_segment_files(path)
 
+    def _measure(self) -> None:
+        self.measure()
+
     def _prepare(self) -> None:
         self._prepared.put(create_segment(self._folder, node=self._node, vfs=self._vfs))
 
@@ -174,12 +180,13 @@ class Upkeep:
 
     def _seal_leftovers(self, segments: list[SegmentFile]) -> None:
         for file, successor in pairwise(segments):
-            has_log = bool(_size(file.path + "-wal"))
+            has_log = bool(file_size(file.path + "-wal"))
             # A log tells without opening thousands; a crash between roll and seal, the last.
             if not has_log and successor is not segments[-1]:
                 continue
-            if self._meta(successor).previous_abandoned:
-                continue
+            after = self._meta(successor)
+            if after.previous_abandoned or after.first_seq is None:
+                continue  # an fsync failed in it, or may have: its log must stay as it is
             if has_log or not self._meta(file).sealed:
                 self._seal(connect(file.path, vfs=self._vfs), file.name)
 
@@ -208,13 +215,6 @@ def _close(segment: OpenSegment, connection: apsw.Connection) -> None:
         # The log is all that is known to be whole: leave it beside the file.
         connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
     connection.close()
-
-
-def _size(path: str) -> int:
-    try:
-        return Path(path).stat().st_size
-    except FileNotFoundError:
-        return 0
 
 
 def _lower_priority() -> None:

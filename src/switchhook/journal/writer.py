@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import queue
 import threading
 import time
 from collections.abc import Callable
@@ -11,54 +10,23 @@ from functools import partial
 from pathlib import Path
 
 import apsw
-import msgspec
 
 from switchhook.errors import JournalError
+from switchhook.journal.backlog import Backlog, Done, Entry
 from switchhook.journal.commit import REFUSALS, OpenSegment, must_abandon
+from switchhook.journal.health import Health
+from switchhook.journal.opening import find_end
 from switchhook.journal.segment import (
-    Row,
-    SegmentFile,
-    SegmentMeta,
     Synchronous,
     connect,
     create_segment,
-    damaged,
-    last_row,
-    list_segments,
     place_segment,
     read_meta,
-    remove_unfinished,
-    unusable,
 )
 from switchhook.journal.upkeep import JournalEvent, Upkeep
 
-LOST = 0
-"""The kind of a record that the journal writes itself: so many records were lost before it.
-
-Its body is JSON: `{"count": …, "first_at": …, "last_at": …}`, times in ms.
-"""
-
 MIB = 1 << 20
 GIB = 1 << 30
-_GROUP_RECORDS = 1024
-_GROUP_BYTES = 8 * MIB
-_PENDING_OVERHEAD = 400  # what a queued record weighs in memory beside its body
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 2.0
-
-Done = Callable[[bool], None]
-
-
-class _Lost(msgspec.Struct):
-    count: int
-    first_at: int
-    last_at: int
-
-
-class _Entry(msgspec.Struct, gc=False):
-    row: Row
-    size: int
-    queued: float  # by the monotonic clock
-    done: Done | None
 
 
 class JournalWriter:
@@ -99,25 +67,24 @@ class JournalWriter:
         self._segment_bytes = segment_bytes
         self._ceiling_bytes = ceiling_bytes
         self._checkpoint_bytes = checkpoint_bytes
-        self._pending_bytes_limit = pending_bytes
-        self._pending_records_limit = pending_records
-        self._trial_seconds = trial_seconds
+        self._health = Health(trial_seconds)
         self._vfs = vfs
         self._synchronous: Synchronous = synchronous
 
-        self.last_error = ""
-        self.lost = 0
         self.refused = 0
-        self._pending_count = self._pending_bytes = 0
-        self._unreported: _Lost | None = None
-        self._slow = self._failing = self._closing = self._at_ceiling = False
+        self._closing = self._at_ceiling = False
         self._give_up = threading.Event()
-        self._queue: queue.SimpleQueue[_Entry | threading.Event | None] = queue.SimpleQueue()
-        self._trial_pause = _FIRST_PAUSE_S
-        self._previous: dict[str, int | str] = {}
-
-        self._segment, self._durable_seq, self._last_at, segments = self._open()
-        self._next_seq = self._durable_seq + 1
+        end = find_end(folder, node=node, vfs=vfs, synchronous=synchronous)
+        self._segment = end.segment
+        self._durable_seq = end.seq
+        self._backlog = Backlog(
+            end.seq + 1,
+            end.at,
+            max_records=pending_records,
+            max_bytes=pending_bytes,
+            on_loss=partial(self._observe, JournalEvent("lost", detail="the memory is full")),
+        )
+        self._predecessor: dict[str, int | str] = {"previous": end.identity} if end.identity else {}
         self._upkeep = Upkeep(
             folder,
             node=node,
@@ -126,14 +93,14 @@ class JournalWriter:
             ceiling_bytes=ceiling_bytes,
             observe=self._observe,
         )
-        self._upkeep.seal_leftovers(segments)
+        self._upkeep.seal_leftovers(list(end.segments))
         self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
         self._thread.start()
 
     @property
     def next_seq(self) -> int:
         """The seq that the next record will get."""
-        return self._next_seq
+        return self._backlog.next_seq
 
     @property
     def durable_seq(self) -> int:
@@ -143,26 +110,32 @@ class JournalWriter:
     @property
     def last_at(self) -> int:
         """The `at` of the newest record; no later one gets a smaller. 0 in an empty journal."""
-        return self._last_at
+        return self._backlog.last_at
 
     @property
     def pending(self) -> tuple[int, int]:
         """Records whose `done` has not run yet, and the bytes of memory they hold."""
-        return self._pending_count, self._pending_bytes
+        return self._backlog.count, self._backlog.bytes
+
+    @property
+    def lost(self) -> int:
+        """Records that memory had no room for."""
+        return self._backlog.lost
 
     @property
     def state(self) -> str:
         """`healthy`, `slow` (a deadline passed), `failing` (the last write failed) or `closed`."""
-        if self._closing:
-            return "closed"
-        if self._failing:
-            return "failing"
-        return "slow" if self._slow else "healthy"
+        return "closed" if self._closing else self._health.state
 
     @property
     def healthy(self) -> bool:
         """Whether it is worth a caller's while to wait for `done`."""
-        return not (self._slow or self._failing or self._closing)
+        return not (self._health.slow or self._closing)
+
+    @property
+    def last_error(self) -> str:
+        """What the last write that failed said; empty if none did."""
+        return self._health.last_error
 
     @property
     def size_bytes(self) -> int:
@@ -190,31 +163,15 @@ class JournalWriter:
         """
         if self._closing:
             raise JournalError(str(self._folder), "is closed", "append before close()")
-        at = max(at, self._last_at)
-        size = len(body) + _PENDING_OVERHEAD
-        if (
-            self._pending_count >= self._pending_records_limit
-            or self._pending_bytes + size > self._pending_bytes_limit
-        ):
-            self._lose(at)
-            return None
-        seq = self._next_seq
-        self._next_seq = seq + 1
-        self._last_at = at
-        self._pending_count += 1
-        self._pending_bytes += size
-        row = (seq, kind, at, mono, asked, option, body)
-        self._queue.put(_Entry(row, size, time.monotonic(), done))
-        return seq
+        return self._backlog.add(kind, at, body, mono, asked, option, done)
 
     def mark_slow(self) -> None:
         """Note that a caller's deadline passed before its record was durable.
 
         `healthy` stays False until a write of the writer's own has succeeded in reasonable time.
         """
-        self._trial_pause = _FIRST_PAUSE_S
-        self._slow = True
-        self._queue.put(None)
+        self._health.overran()
+        self._backlog.wake()
 
     def flush(self, timeout: float) -> bool:
         """Wait until all that was appended before is durable; False if it isn't in time.
@@ -222,14 +179,15 @@ class JournalWriter:
         `done`s may still be on their way to the loop.
         """
         mark = threading.Event()
-        self._queue.put(mark)
+        self._backlog.wake(mark)
         return mark.wait(timeout)
 
     def close(self, timeout: float = 5.0) -> bool:
         """Write what is queued and end; False if some of it could not be written in time."""
         if not self._closing:
+            self._backlog.report_lost()
             self._closing = True
-            self._queue.put(None)
+            self._backlog.wake()
         self._thread.join(timeout)
         if self._thread.is_alive():
             self._give_up.set()
@@ -238,81 +196,24 @@ class JournalWriter:
             self._upkeep.let_go(self._segment)
             self._segment = None
         self._upkeep.close(timeout)
-        return self._durable_seq == self._next_seq - 1
-
-    # --- in the loop's thread ---------------------------------------------------------------
-
-    def _settle(self, group: list[_Entry], refused: dict[int, Exception]) -> None:
-        for entry in group:
-            self._pending_bytes -= entry.size
-        self._pending_count -= len(group)
-        if self._unreported is not None:
-            self._report_lost()
-        failure: Exception | None = None
-        for entry in group:
-            if entry.done is not None:
-                try:
-                    entry.done(entry.row[0] not in refused)
-                # One caller's mistake must not leave the others of its group without an answer.
-                except Exception as error:  # noqa: BLE001
-                    failure = error
-        if failure is not None:
-            raise failure
-
-    def _lose(self, at: int) -> None:
-        self.lost += 1
-        if self._unreported is None:
-            self._unreported = _Lost(0, at, at)
-            self._observe(JournalEvent("lost", detail="the memory for records waiting is full"))
-        self._unreported.count += 1
-        self._unreported.last_at = at
-        if not self._pending_count:  # a record too large for the memory as a whole
-            self._report_lost()
-
-    def _report_lost(self) -> None:
-        report, self._unreported = self._unreported, None
-        if report is not None and not self._closing:
-            self.append(LOST, report.last_at, msgspec.json.encode(report))
-
-    # --- in the writer's thread ---------------------------------------------------------------
+        return self._durable_seq == self._backlog.next_seq - 1
 
     def _run(self) -> None:
         while True:
-            group, mark = self._gather()
+            slow = self._health.slow
+            group, mark = self._backlog.take(self._health.next_pause() if slow else None)
             if group and not self._keep(group):
                 return
             if mark is not None:
                 mark.set()
-            if self._queue.empty():
+            if self._backlog.empty():
                 if self._closing:
                     return
-                if self._slow and not group:
+                if self._health.slow and not group:
                     self._try_disk()
 
-    def _gather(self) -> tuple[list[_Entry], threading.Event | None]:
-        """Take all that is queued, up to a bound; wait for the first."""
-        group: list[_Entry] = []
-        size = 0
-        try:
-            item = self._queue.get(timeout=self._trial_pause if self._slow else None)
-            while True:
-                if isinstance(item, _Entry):
-                    group.append(item)
-                    size += item.size
-                    if len(group) >= _GROUP_RECORDS or size >= _GROUP_BYTES:
-                        break
-                elif item is not None:
-                    return group, item
-                elif not group:
-                    break
-                item = self._queue.get_nowait()
-        except queue.Empty:
-            pass
-        return group, None
-
-    def _keep(self, group: list[_Entry]) -> bool:
+    def _keep(self, group: list[Entry]) -> bool:
         """Write the group, however long that takes; False if the writer was told to give up."""
-        pause = _FIRST_PAUSE_S
         last_try = False
         while True:
             try:
@@ -321,23 +222,22 @@ class JournalWriter:
             except (apsw.Error, OSError, JournalError) as error:
                 self._stumble(error)
             if last_try:
-                left = self._next_seq - 1 - self._durable_seq
+                left = self._backlog.next_seq - 1 - self._durable_seq
                 self._observe(JournalEvent("unwritten", detail=self.last_error, count=left))
                 return False
-            last_try = self._give_up.wait(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE_S)
+            last_try = self._give_up.wait(self._health.next_pause())
         self._durable_seq = group[-1].row[0]
         self._recover(time.monotonic() - group[-1].queued)
         # After its loop was closed nobody is left to be told.
         with contextlib.suppress(RuntimeError):
-            self._notify(partial(self._settle, group, refused))
+            self._notify(partial(self._backlog.settle, group, refused))
         self._after_commit()
         return True
 
-    def _write(self, group: list[_Entry]) -> dict[int, Exception]:
+    def _write(self, group: list[Entry]) -> dict[int, Exception]:
         rows = [entry.row for entry in group]
-        segment = self._segment_for(rows[0][0])
         self._check_ceiling()
+        segment = self._segment_for(rows[0][0])
         try:
             segment.insert(rows)
         except REFUSALS:
@@ -369,39 +269,31 @@ class JournalWriter:
     def _try_disk(self) -> None:
         started = time.monotonic()
         try:
-            segment = self._segment_for(self._durable_seq + 1)
             self._check_ceiling()
-            segment.try_disk()
+            self._segment_for(self._durable_seq + 1).try_disk()
         except (apsw.Error, OSError, JournalError) as error:
             self._stumble(error)
         else:
             self._recover(time.monotonic() - started)
-        self._trial_pause = min(2 * self._trial_pause, _LONGEST_PAUSE_S)
 
     def _stumble(self, error: Exception) -> None:
         segment = self._segment
         name = segment.name if segment else ""
-        self.last_error = str(error)
-        if not self._failing:
-            self._failing = True
-            self._observe(JournalEvent("failing", name, self.last_error))
+        if self._health.failed(error):
+            self._observe(JournalEvent("failing", name, str(error)))
         if segment is not None and (must_abandon(error) or segment.condemned):
             self._abandon(segment)
 
     def _recover(self, took: float) -> None:
         """Note a write that succeeded, `took` seconds after it was asked for."""
-        if self._failing:
-            self._failing = self._at_ceiling = False
-            self._slow = True  # until the backlog is gone
-            self._trial_pause = _FIRST_PAUSE_S
+        if self._health.succeeded(took):
+            self._at_ceiling = False
             self._observe(JournalEvent("recovered"))
-        if self._slow and took <= self._trial_seconds:
-            self._slow = False
 
     def _abandon(self, segment: OpenSegment) -> None:
         segment.condemned = True
         self._segment = None
-        self._previous = {"previous": segment.identity, "previous_abandoned": 1}
+        self._predecessor = {"previous": segment.identity, "previous_abandoned": 1}
         self._upkeep.let_go(segment)
         self._observe(JournalEvent("abandoned", segment.name, self.last_error))
 
@@ -413,14 +305,14 @@ class JournalWriter:
         elif segment is not None:
             if segment.stored_bytes < self._segment_bytes:
                 return segment
-            self._previous = {"previous": segment.identity}
+            self._predecessor = {"previous": segment.identity}
         path = self._upkeep.take_prepared()
         path = path or create_segment(self._folder, node=self._node, vfs=self._vfs)
         file = place_segment(path, self._folder, seq)
         connection = connect(file.path, vfs=self._vfs, synchronous=self._synchronous)
         identity = read_meta(connection, file.name).uuid
         self._segment = OpenSegment(
-            file, identity, connection, {"first_seq": seq, **self._previous}
+            file, identity, connection, {"first_seq": seq, **self._predecessor}
         )
         if segment is not None and not segment.condemned:
             self._upkeep.seal(segment)
@@ -442,20 +334,3 @@ class JournalWriter:
     def _observe(self, event: JournalEvent) -> None:
         with contextlib.suppress(RuntimeError):  # as above: no loop, nobody to tell
             self._notify(partial(self._observer, event))
-
-    # --- at the start -------------------------------------------------------------------------
-
-    def _open(self) -> tuple[OpenSegment | None, int, int, list[SegmentFile]]:
-        """Find where the journal ends: its open segment, last seq, last at, and all segments."""
-        try:
-            self._folder.mkdir(mode=0o700, exist_ok=True)
-            self._folder.chmod(0o700)
-            remove_unfinished(self._folder)
-        except OSError as error:
-            raise unusable(str(self._folder), error) from error
-        segments = list_segments(self._folder)
-        if not segments:
-            return None, 0, 0, []
-        newest = segments[-1]
-        meta, end = self._end_of(newest)
-        ...

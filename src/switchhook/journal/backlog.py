@@ -1,0 +1,159 @@
+"""What waits between the event loop and the writer's thread: numbered, bounded, in order."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from switchhook.journal.segment import Row
+
+LOST = 0
+"""The kind of a record that the journal writes itself: so many records were lost before it.
+
+Its body is JSON: `{"count": …, "first_at": …, "last_at": …}`, times in ms.
+"""
+
+Done = Callable[[bool], None]
+
+_GROUP_RECORDS = 1024
+_GROUP_BYTES = 8 << 20
+_ENTRY_OVERHEAD = 400  # what a queued record weighs in memory beside its body
+
+
+class Entry(msgspec.Struct, gc=False):
+    """A record on its way to the disk."""
+
+    row: Row
+    size: int
+    queued: float  # by the monotonic clock
+    done: Done | None
+
+
+class _Lost(msgspec.Struct):
+    count: int
+    first_at: int
+    last_at: int
+
+
+class Backlog:
+    """Records that are not durable yet.
+
+    The loop's thread calls everything but `take`, which is the writer's. `lost` counts what there
+    was no room for, `on_loss` is called with the first of several.
+    """
+
+    def __init__(
+        self,
+        next_seq: int,
+        last_at: int,
+        *,
+        max_records: int,
+        max_bytes: int,
+        on_loss: Callable[[], None],
+    ) -> None:
+        self.next_seq = next_seq
+        self.last_at = last_at
+        self.count = self.bytes = self.lost = 0
+        self._max_records = max_records
+        self._max_bytes = max_bytes
+        self._on_loss = on_loss
+        self._unreported: _Lost | None = None
+        self._queue: queue.SimpleQueue[Entry | threading.Event | None] = queue.SimpleQueue()
+
+    def add(
+        self,
+        kind: int,
+        at: int,
+        body: bytes,
+        mono: int | None,
+        asked: int | None,
+        option: int | None,
+        done: Done | None,
+    ) -> int | None:
+        """Queue a record; gives its seq, None if there is no room."""
+        at = max(at, self.last_at)
+        size = len(body) + _ENTRY_OVERHEAD
+        if self.count >= self._max_records or self.bytes + size > self._max_bytes:
+            self._lose(at)
+            return None
+        return self._put((self.next_seq, kind, at, mono, asked, option, body), size, done)
+
+    def wake(self, mark: threading.Event | None = None) -> None:
+        """Let `take` return at once; it hands the mark over after all that was queued before."""
+        self._queue.put(mark)
+
+    def settle(self, group: list[Entry], refused: dict[int, Exception]) -> None:
+        """Make room again and tell those who wait what became of their records."""
+        for entry in group:
+            self.bytes -= entry.size
+        self.count -= len(group)
+        self.report_lost()
+        failure: Exception | None = None
+        for entry in group:
+            if entry.done is not None:
+                try:
+                    entry.done(entry.row[0] not in refused)
+                # One caller's mistake must not leave the others of its group without an answer.
+                except Exception as error:  # noqa: BLE001
+                    failure = error
+        if failure is not None:
+            raise failure
+
+    def report_lost(self) -> None:
+        """Queue a record of what was lost, if something was; past the bounds, for it is small."""
+        if self._unreported is not None:
+            body = msgspec.json.encode(self._unreported)
+            row = (self.next_seq, LOST, self.last_at, None, None, None, body)
+            self._unreported = None
+            self._put(row, len(body) + _ENTRY_OVERHEAD, None)
+
+    def take(self, timeout: float | None) -> tuple[list[Entry], threading.Event | None]:
+        """Take all that is queued, up to a bound, and a mark that follows it.
+
+        Waits up to `timeout` seconds for the first; None waits until there is one, or `wake`.
+        """
+        group: list[Entry] = []
+        size = 0
+        try:
+            item = self._queue.get(timeout=timeout)
+            while True:
+                if isinstance(item, Entry):
+                    group.append(item)
+                    size += item.size
+                    if len(group) >= _GROUP_RECORDS or size >= _GROUP_BYTES:
+                        break
+                elif item is not None:
+                    return group, item
+                elif not group:
+                    break
+                item = self._queue.get_nowait()
+        except queue.Empty:
+            pass
+        return group, None
+
+    def empty(self) -> bool:
+        """Whether nothing is queued; what `take` gave may still be on its way."""
+        return self._queue.empty()
+
+    def _put(self, row: Row, size: int, done: Done | None) -> int:
+        self.next_seq = row[0] + 1
+        self.last_at = row[2]
+        self.count += 1
+        self.bytes += size
+        self._queue.put(Entry(row, size, time.monotonic(), done))
+        return row[0]
+
+    def _lose(self, at: int) -> None:
+        self.lost += 1
+        self.last_at = at
+        if self._unreported is None:
+            self._unreported = _Lost(0, at, at)
+            self._on_loss()
+        self._unreported.count += 1
+        self._unreported.last_at = at
+        if not self.count:  # too large for the memory as a whole: nothing will make room
+            self.report_lost()

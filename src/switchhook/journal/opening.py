@@ -1,0 +1,139 @@
+"""Where a journal ends: found when its writer opens it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import quote
+
+import apsw
+
+from switchhook.errors import JournalError
+from switchhook.journal.commit import OpenSegment
+from switchhook.journal.segment import (
+    SegmentFile,
+    SegmentMeta,
+    Synchronous,
+    connect,
+    damaged,
+    file_size,
+    last_row,
+    list_segments,
+    read_meta,
+    remove_unfinished,
+    unusable,
+)
+
+_DAMAGED = (apsw.CorruptError, apsw.NotADBError)
+
+
+class JournalEnd(NamedTuple):
+    """The state that writing goes on from."""
+
+    segment: OpenSegment | None  # None where a new one must be made
+    seq: int = 0
+    at: int = 0
+    identity: str = ""  # of the newest segment
+    segments: tuple[SegmentFile, ...] = ()
+
+
+def find_end(folder: Path, *, node: int, vfs: str | None, synchronous: Synchronous) -> JournalEnd:
+    """Open the newest segment and recover the journal's last seq and at.
+
+    Makes the folder where it is missing. JournalError where the journal can't be continued.
+    """
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if folder.stat().st_mode & 0o777 != 0o700:
+            folder.chmod(0o700)
+        remove_unfinished(folder)
+    except OSError as error:
+        raise unusable(str(folder), error) from error
+    segments = tuple(list_segments(folder))
+    if not segments:
+        return JournalEnd(None)
+    newest = segments[-1]
+    try:
+        segment, meta, last = _open_newest(newest, node, vfs, synchronous)
+        seq = last[0] if last else newest.first_seq - 1
+        at = last[1] if last else _at_before(segments, vfs)
+    except _DAMAGED as error:
+        raise damaged(newest.name, error) from error
+    except apsw.Error as error:
+        raise unusable(newest.name, error) from error
+    return JournalEnd(segment, seq, at, meta.uuid, segments)
+
+
+def _open_newest(
+    file: SegmentFile, node: int, vfs: str | None, synchronous: Synchronous
+) -> tuple[OpenSegment | None, SegmentMeta, tuple[int, int] | None]:
+    try:
+        connection = connect(file.path, vfs=vfs, synchronous=synchronous)
+    except apsw.CantOpenError:
+        connection = _connect_without_log(file)
+    try:
+        meta = _check(read_meta(connection, file.name), file, node)
+        last = last_row(connection)
+    except _DAMAGED:
+        connection.close()
+        raise
+    except (apsw.FullError, apsw.IOError, apsw.CantOpenError, apsw.ReadOnlyError):
+        # A full or read-only disk has no room for the log's index. Callers are served all the
+        # same if the numbering is known, and it is where there is no log.
+        connection.close()
+        connection = _connect_without_log(file)
+        meta = _check(read_meta(connection, file.name), file, node)
+        last = last_row(connection)
+    if meta.sealed or connection.readonly("main"):
+        connection.close()
+        return None, meta, last
+    claim: dict[str, int | str] | None = None
+    if meta.first_seq is None:
+        claim = {"first_seq": file.first_seq}
+    return OpenSegment(file, meta.uuid, connection, claim), meta, last
+
+
+def _connect_without_log(file: SegmentFile) -> apsw.Connection:
+    if file_size(file.path + "-wal"):
+        raise JournalError(
+            file.name,
+            "has records in its log, which can't be read on this disk",
+            "make room, or make the disk writable",
+        )
+    return apsw.Connection(
+        f"file:{quote(file.path)}?immutable=1",
+        flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI,
+    )
+
+
+def _check(meta: SegmentMeta, file: SegmentFile, node: int) -> SegmentMeta:
+    if meta.node != node:
+        raise JournalError(
+            file.name,
+            f"belongs to node {meta.node}, this is node {node}",
+            "each node writes a journal of its own: check the node number and the data folder",
+        )
+    if meta.first_seq not in (None, file.first_seq):
+        raise JournalError(
+            file.name,
+            f"begins at seq {meta.first_seq}, which is not what its name says",
+            "give the file its own name back",
+        )
+    return meta
+
+
+def _at_before(segments: tuple[SegmentFile, ...], vfs: str | None) -> int:
+    """Find the last `at` before a newest segment in which nothing is yet."""
+    bound = segments[-1].first_seq
+    for file in reversed(segments[:-1]):
+        connection = connect(file.path, vfs=vfs)
+        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        try:
+            read_meta(connection, file.name)
+            last = last_row(connection, below=bound)
+        finally:
+            connection.close()
+        if last:
+            return last[1]
+        bound = min(bound, file.first_seq)
+    return 0
