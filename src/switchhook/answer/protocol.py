@@ -1,4 +1,4 @@
-"""The public port's side of HTTP/1.1: one small protocol class, and what its connections share.
+"""HTTP/1.1 as the public port speaks it: one small protocol class.
 
 Until its secret is verified a connection is worth nothing, so everything it can hold is counted
 here: bytes before the parser sees them, time, connections. A connection is in one state:
@@ -14,13 +14,12 @@ Most requests arrive in one piece and without a body: IDLE, BUSY, IDLE.
 from __future__ import annotations
 
 import asyncio
-import logging
 import resource
 import socket
-import traceback
 from functools import partial
 from typing import Final, cast
 
+from switchhook.answer.connections import Server
 from switchhook.answer.http import (
     BODY_BROKEN_OFF,
     BODY_LATE,
@@ -33,18 +32,14 @@ from switchhook.answer.http import (
     Handler,
     Head,
     Limits,
-    Responses,
 )
 from switchhook.answer.reading import (
     Chunks,
-    HeaderReader,
     Line,
     make_head,
     read_beginning,
     read_line,
 )
-
-log = logging.getLogger("switchhook.answer")
 
 IDLE: Final = 0  # nothing of a request is here
 HEAD: Final = 1  # the head has begun
@@ -55,6 +50,7 @@ LEAVING: Final = 5  # the last answer is on its way
 CLOSED: Final = 6
 
 _HEAD_END = b"\r\n\r\n"
+_RETURN = 13
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _FAILED = Answer(302)
 _FILES_FOR_OTHERS = 128  # descriptors that journal, rules and logs need
@@ -112,6 +108,11 @@ class Connection(asyncio.Protocol):
         self.body = bytearray()
         self.left = 0
         self.chunks: Chunks | None = None
+
+    @property
+    def silent(self) -> bool:
+        """Nothing of a request is here."""
+        return self.state == IDLE
 
     # What the event loop calls.
 
@@ -184,18 +185,19 @@ class Connection(asyncio.Protocol):
 
     def _begin(self, data: bytes, at: int) -> None:
         """Look for a whole head at `at`, where a request begins."""
-        end = data.find(_HEAD_END, at, at + self.server.limits.head_bytes)
-        if end < 0 or data[at] == 13:
-            while data.startswith(b"\r\n", at):  # stray line ends between requests are allowed
-                at += 2
-            end = data.find(_HEAD_END, at, at + self.server.limits.head_bytes)
+        most = self.server.limits.head_bytes
+        end = data.find(_HEAD_END, at, at + most)
+        if end < 0 or data[at] == _RETURN:
+            data, at = data[at:].lstrip(b"\r\n"), 0  # stray line ends between requests
+            end = data.find(_HEAD_END, 0, most)
             if end < 0:
-                if at < len(data):
-                    self._begin_slowly(data[at:])
+                if data:
+                    self._begin_slowly(data)
                 return
         self._request(data, at, end)
 
     def _begin_slowly(self, data: bytes) -> None:
+        """Take the beginning of a head; from here its time runs."""
         server = self.server
         server.idle.pop(self, None)
         server.owing[self] = None
@@ -238,13 +240,16 @@ class Connection(asyncio.Protocol):
             server.idle.pop(self, None)
         else:
             server.owing.pop(self, None)
-        line_end = data.find(b"\r\n", at)
-        line = read_line(data[at:line_end])
         end += 4
         if len(data) > end:
             self.buffer, self.at = data, end
+            data = data[at:end]
+        elif at:
+            data = data[at:]
+        first, _, lines = data.partition(b"\r\n")
+        line = read_line(first)
         reader = server.reader
-        problem = line.problem or reader.read(data[line_end + 2 : end])
+        problem = line.problem or reader.read(lines)
         if problem is not None:
             head = make_head(line, reader.seen if line.problem is None else {}, self.peer)
             self._unreadable(None if line.path is None else head, problem)
@@ -475,188 +480,6 @@ def _manner(line: Line, connection: bytes | None) -> int:
     if line.old:
         return manner + (KEEP_OLD if b"keep-alive" in wishes else CLOSE)
     return manner + KEEP
-
-
-class Server:
-    """What the connections of one listening socket share: counts, limits, the sweep.
-
-    The dictionaries are sets in the order of arrival.
-    """
-
-    def __init__(
-        self, handler: Handler, limits: Limits, loop: asyncio.AbstractEventLoop, connections: int
-    ) -> None:
-        self.handler = handler
-        self.limits = limits
-        self.loop = loop
-        self.reader = HeaderReader()
-        self.responses = Responses()
-        self.draining = False
-        self.failures = 0
-        self.now = loop.time()  # exact to a tick
-
-        self.connections: dict[Connection, None] = {}
-        self.strangers: dict[Connection, None] = {}  # never verified a secret
-        self.idle: dict[Connection, None] = {}  # verified, and nothing owed; longest idle first
-        self.owing: dict[Connection, None] = {}  # have a deadline
-        self.choked: dict[Connection, float] = {}  # don't read their answers; until when
-
-        self._most = connections
-        self._addresses: dict[object, int] = {}
-        self._accepting: asyncio.Server | None = None
-        self._drained_at = self._grace = 0.0
-        self._empty: asyncio.Future[None] | None = None
-        self._sweeper = loop.call_later(limits.tick, self._sweep)
-
-    @property
-    def sockets(self) -> tuple[socket.socket, ...]:
-        """The sockets listened on; none after `stop_accepting`."""
-        return tuple(self._accepting.sockets) if self._accepting is not None else ()
-
-    # Connections come and go.
-
-    def listen(self, accepting: asyncio.Server) -> None:
-        """Take over what accepts."""
-        self._accepting = accepting
-
-    def take(self, connection: Connection) -> str | None:
-        """Count a new connection, or say why there is no room for it."""
-        peer = connection.peer
-        key = None if self.limits.exempt(peer) else _network(peer)
-        if key is not None and self._addresses.get(key, 0) >= self.limits.per_address:
-            return "too many connections from one address"
-        if len(self.connections) >= self._most and not self._shed():
-            return "too many connections"
-        if key is not None:
-            self._addresses[key] = self._addresses.get(key, 0) + 1
-            connection.key = key
-        self.connections[connection] = self.strangers[connection] = self.owing[connection] = None
-        connection.since = self.loop.time()
-        connection.deadline = connection.since + self.limits.silent_time
-        return None
-
-    def _shed(self) -> bool:
-        """Make room by closing the oldest stranger, or while they are few, the longest idle.
-
-        An eighth stays for strangers: with less, a flood would push out the honest new ones
-        before their secret has arrived.
-        """
-        few = len(self.strangers) < max(1, self._most // 8)
-        for shelf in (self.idle, self.strangers) if few else (self.strangers, self.idle):
-            for connection in shelf:
-                connection.drop("closed for a newer connection")
-                return True
-        return False
-
-    def forget(self, connection: Connection) -> None:
-        """Strike a connection out everywhere."""
-        if connection not in self.connections:
-            return
-        for shelf in (self.connections, self.strangers, self.idle, self.owing, self.choked):
-            shelf.pop(connection, None)  # type: ignore[attr-defined]
-        if connection.key is not None:
-            count = self._addresses.pop(connection.key) - 1
-            if count:
-                self._addresses[connection.key] = count
-        if not self.connections and self._empty is not None and not self._empty.done():
-            self._empty.set_result(None)
-
-    def turn_away(self, reason: str) -> None:
-        """Have a connection counted that got no answer."""
-        try:
-            self.handler.turned_away(reason)
-        except Exception as error:  # noqa: BLE001 - counting must not stop the others
-            self.note_failure("turned_away", error)
-
-    def note_failure(self, where: str, error: Exception) -> None:
-        """Count and log that the handler raised, without its message: that may quote a request.
-
-        Logged at the 1st, 2nd, 4th, 8th ... time, so that no sender can fill a disk.
-        """
-        self.failures += 1
-        if self.failures & (self.failures - 1) == 0:
-            frame = traceback.extract_tb(error.__traceback__)[-1]
-            log.error(
-                "%s raised %s at %s:%s (%d so far); answered 302",
-                where,
-                type(error).__name__,
-                frame.filename,
-                frame.lineno,
-                self.failures,
-            )
-
-    # Time passes.
-
-    def _sweep(self) -> None:
-        """End what is overdue; one timer for all instead of one for each."""
-        self._sweeper = self.loop.call_later(self.limits.tick, self._sweep)
-        self.now = now = self.loop.time()
-        for connection in [each for each in self.owing if each.deadline <= now]:
-            connection.overdue()
-        for connection in [each for each, until in self.choked.items() if until <= now]:
-            connection.drop("answers left unread")
-        self._leave_idle(now)
-
-    def _leave_idle(self, now: float) -> None:
-        oldest = now - self.limits.idle_time
-        late = []
-        for connection in self.idle:
-            if connection.since > oldest:
-                break
-            late.append(connection)
-        if self.draining:
-            silent = [each for each in self.owing if each.state == IDLE]
-            late = [
-                each
-                for each in (*self.idle, *silent)
-                if max(each.since, self._drained_at) + self._grace <= now
-            ]
-        for connection in late:
-            connection.leave()
-
-    # The end.
-
-    def drain(self, grace: float) -> None:
-        """Close each connection with its next answer; idle ones after `grace` seconds.
-
-        New connections are still taken until `stop_accepting`.
-        """
-        self.draining = True
-        self._drained_at = self.loop.time()
-        self._grace = grace
-
-    def stop_accepting(self) -> None:
-        """Leave new connections to whoever else listens; the socket given stays open."""
-        if self._accepting is not None:
-            self._accepting.close()
-            self._accepting = None
-
-    async def close(self, timeout: float) -> int:  # noqa: ASYNC109 - counts the unanswered instead of raising
-        """Stop accepting, wait until all owed answers have left, then close the rest.
-
-        Idle connections keep the grace of an earlier `drain`. Returns how many connections were
-        cut at the end of `timeout` seconds.
-        """
-        self.stop_accepting()
-        if not self.draining:
-            self.drain(0.0)
-        self._leave_idle(self.loop.time())
-        if self.connections:
-            self._empty = self.loop.create_future()
-            await asyncio.wait([self._empty], timeout=timeout)
-        self._sweeper.cancel()
-        cut = list(self.connections)
-        for connection in cut:
-            connection.transport.abort()
-        await asyncio.sleep(0)
-        return len(cut)
-
-
-def _network(address: str) -> object:
-    """Say what one sender holds: an IPv4 address, or 2^64 IPv6 ones."""
-    if ":" not in address:
-        return address
-    return socket.inet_pton(socket.AF_INET6, address.partition("%")[0])[:8]
 
 
 async def serve(sock: socket.socket, handler: Handler, limits: Limits) -> Server:

@@ -40,24 +40,25 @@ def read_line(line: bytes) -> Line:
     The target is all from the first blank to the version: senders put raw blanks, quotes,
     line feeds and NULs into it, which no stock parser takes.
     """
-    version = line[-9:]
-    if version == b" HTTP/1.1":
-        old = False
-    elif version == b" HTTP/1.0":
-        old = True
-    else:
-        trimmed = line.rstrip(b" \t")
-        if len(trimmed) < len(line) and trimmed.endswith((b" HTTP/1.1", b" HTTP/1.0")):
-            return read_line(trimmed)
+    name, _, rest = line.partition(b" ")
+    target = rest[:-9]
+    version = rest[-9:]
+    method = _METHODS.get(name)
+    if method and version == b" HTTP/1.1" and target[:1] == b"/" and b"\n" not in target:
+        path, _, query = target.partition(b"?")
+        return Line(method, path, query, None, False, None)
+    return _read_odd_line(line)
+
+
+def _read_odd_line(line: bytes) -> Line:
+    line = line.rstrip(b" \t")
+    if not line.endswith((b" HTTP/1.1", b" HTTP/1.0")):
         return _read_cut_line(line, "no HTTP/1.0 or HTTP/1.1 at the end of the request line")
-    blank = line.find(b" ")
-    method = _METHODS.get(line[:blank]) or _read_method(line[:blank])
-    target = line[blank + 1 : -9]
-    if b"\n" in target and _BARE_LINE_FEED.search(line):
+    if _BARE_LINE_FEED.search(line):
         return _read_cut_line(line, "lines end with bare line feeds")
-    authority = None
-    if target[:1] != b"/":
-        target, authority = _origin_form(target)
+    name, _, rest = line.partition(b" ")
+    method = _read_method(name)
+    target, authority = _origin_form(rest[:-9])
     path, _, query = target.partition(b"?")
     problem = None
     if not method:
@@ -66,7 +67,7 @@ def read_line(line: bytes) -> Line:
         problem = "method CONNECT"
     elif not target:
         problem = "no target in the request line"
-    return Line(method, path, query, authority, old, problem)
+    return Line(method, path, query, authority, line.endswith(b"0"), problem)
 
 
 def read_beginning(received: bytes, problem: str) -> Line | None:
@@ -148,16 +149,29 @@ _FEW_BYTES = 8 * 1024
 _MANY_LINES = 256
 
 
+_SPELLINGS = 512
+_SHORT = 64
+
+
+def _canonical(name: bytes) -> bytes:
+    """Give the name under which a header is kept; empty for those that nobody reads."""
+    name = name.lower()
+    if name in _READ:
+        return name
+    return _PROXY if name in _ADDED_BY_PROXIES or name.startswith(_FAMILY) else b""
+
+
 class HeaderReader:
     """Reads header lines with httptools; one serves all connections, as heads come in whole.
 
     After `read`, `seen` holds the few headers that matter, by lower-case name.
     """
 
-    __slots__ = ("_ended", "_parser", "_used", "seen")
+    __slots__ = ("_ended", "_known", "_parser", "_used", "seen")
 
     def __init__(self) -> None:
         self.seen: dict[bytes, bytes] = {}
+        self._known: dict[bytes, bytes] = {}  # names as they are spelt: folding costs more
         self._renew()
 
     def _renew(self) -> None:
@@ -170,19 +184,16 @@ class HeaderReader:
             self.seen = {}
             return "too many header lines"
         problem = self._feed(lines)
+        if problem is None and self._ended == 1 and b"connection" not in self.seen:
+            self._used = True
+            return None
         if problem is not None and self._used:
             # What the request before left in the parser must not be held against this one.
             self._renew()
             problem = self._feed(lines)
-        seen = self.seen
-        if problem is not None or self._ended != 1 or b"connection" in seen:
-            # Only a parser that has seen the end of a plain message may read the next.
-            self._renew()
-            if problem is None and self._ended != 1:
-                return self._check_framing()
-            return problem
-        self._used = True
-        return None
+        # Only a parser that has seen the end of a plain message may read the next.
+        self._renew()
+        return self._check_framing() if problem is None and self._ended != 1 else problem
 
     def _feed(self, lines: bytes) -> str | None:
         self.seen = {}
@@ -205,12 +216,17 @@ class HeaderReader:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header from httptools."""
-        name = name.lower()
-        seen = self.seen
-        if name in _READ:
-            seen[name] = seen[name] + b", " + value if name in seen else value
-        elif name in _ADDED_BY_PROXIES or name.startswith(_FAMILY):
-            seen[_PROXY] = b""
+        known = self._known
+        kept = known.get(name)
+        if kept is None:
+            kept = _canonical(name)
+            if len(name) <= _SHORT:
+                if len(known) >= _SPELLINGS:
+                    known.clear()
+                known[name] = kept
+        if kept:
+            seen = self.seen
+            seen[kept] = seen[kept] + b", " + value if kept in seen else value
 
     def on_message_complete(self) -> None:
         """Hear from httptools that the message has ended."""
