@@ -1,0 +1,363 @@
+"""The data folder: one holder of each kind, an identity of its own, and writes that are whole.
+
+data/
+  answer.lock, console.lock   who holds it
+  identity.json               node number and key, written once
+  journal/, store/, kept/     their owners' business
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import re
+import secrets
+import socket
+import stat
+import threading
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+
+import msgspec
+
+from switchhook.errors import DataFolderError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+FORMAT = 1
+IDENTITY = "identity.json"
+KEY_BYTES = 32
+
+Holder = Literal["answer", "console"]
+
+# Types as /proc/mounts has them; those by FUSE follow a `fuse.`.
+_NETWORK = re.compile(
+    "9p|acfs|afpfs|afs|beegfs|ceph|cifs|coda|davfs|gfs2?|glusterfs|gpfs|lustre|ncpfs|nfs4?|ocfs2"
+    "|orangefs|pvfs2|smb[23]|smbfs"
+    "|fuse[.](?:blobfuse2?|ceph|ceph-fuse|cephfs|curlftpfs|davfs2?|gcsfuse|glusterfs|goofys|hdfs"
+    "|juicefs|lizardfs|mfs|moosefs|mount-s3|objectivefs|rclone|s3fs|s3ql|seaweedfs|smbnetfs|sshfs)"
+)
+_ESCAPED = re.compile(r"\\([0-7]{3})")
+_READ_ONLY_OR_FULL = (errno.EROFS, errno.ENOSPC, errno.EDQUOT)
+_LOCK_PAUSE_S = 0.05
+_LONGEST_NOTE = 4096
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """Who a data folder is: `node` is 32 bits, `key` 32 bytes for fingerprints, in hex on disk."""
+
+    node: int
+    key: bytes
+    created: str
+
+    def __repr__(self) -> str:
+        return f"Identity(node={self.node}, key=…, created={self.created!r})"
+
+
+class _Lock(NamedTuple):
+    descriptor: int
+    path: Path
+
+
+class DataFolder:
+    """A data folder that this process holds until `close`; made by `open`."""
+
+    def __init__(self, path: Path, identity: Identity, lock: _Lock) -> None:
+        self.path, self.identity = path, identity
+        self._lock = lock
+        self._place = _place(path), _place(lock.path)
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path,
+        holder: Holder,
+        *,
+        wait_s: float = 0,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        draw: Callable[[int], bytes] = secrets.token_bytes,
+        mounts: str | None = None,
+    ) -> DataFolder:
+        """Hold the folder as `holder`, and make it where it is missing.
+
+        Waits up to `wait_s` seconds for one who holds it already. `draw` gives random bytes;
+        `mounts` is the text of /proc/mounts. Raises DataFolderError; nothing is changed then,
+        except that the folder may have been made.
+        """
+        path = Path(os.path.abspath(path))  # noqa: PTH100 - a link in it stays as it was given
+        refuse_network(path, _mounts() if mounts is None else mounts)
+        with _explained(path):
+            _make(path)
+            lock = _take(path, holder, wait_s, now)
+            try:
+                identity = _identity(path, now, draw)
+                return cls(path, identity, lock)
+            except BaseException:
+                os.close(lock.descriptor)
+                raise
+
+    def still_there(self) -> bool:
+        """Whether the path still leads to the folder that was opened, and to its lock."""
+        return self._place == (_place(self.path), _place(self._lock.path))
+
+    def folder(self, name: str) -> Path:
+        """A folder inside, made where it is missing, for its owner only."""
+        inner = self.path / name
+        with _explained(self.path):
+            inner.mkdir(mode=0o700, exist_ok=True)
+        return inner
+
+    def close(self) -> None:
+        """Let go of it. The lock's file stays: to remove it would race with who waits for it."""
+        os.close(self._lock.descriptor)
+
+    def __enter__(self) -> DataFolder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def read_identity(path: str | Path) -> Identity:
+    """The identity of a folder that somebody else may hold. Raises DataFolderError."""
+    folder = Path(path)
+    with _explained(folder):
+        try:
+            content = (folder / IDENTITY).read_bytes()
+        except FileNotFoundError:
+            problem = f"it has no {IDENTITY}"
+            hint = "is this the right folder? If so, get the file back from a backup"
+            raise DataFolderError(str(folder), problem, hint) from None
+    return _parse_identity(folder, content)
+
+
+def atomic_write(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, and durably: a crash leaves the old or the new one.
+
+    Raises OSError; the old file is untouched then.
+    """
+    with _written_aside(path, content) as aside:
+        os.replace(aside, path)  # noqa: PTH105
+        _sync_folder(path.parent)
+
+
+def file_system_of(path: Path, mounts: str) -> str:
+    """The type of the file system that a path is on, as /proc/mounts tells; "" where unknown."""
+    longest, found = -1, ""
+    for line in mounts.split("\n"):
+        fields = line.split(" ")
+        if len(fields) < 3:
+            continue
+        point = _ESCAPED.sub(lambda found: chr(int(found[1], 8)), fields[1])
+        depth = len(Path(point).parts)
+        # Of several on one point the last is on top.
+        if path.is_relative_to(point) and depth >= longest:
+            longest, found = depth, fields[2]
+    return found
+
+
+def refuse_network(path: Path, mounts: str) -> None:
+    """Raise DataFolderError for a folder that another machine could hold at the same time."""
+    found = file_system_of(Path(os.path.realpath(path)), mounts)
+    if _NETWORK.fullmatch(found):
+        problem = f"it is on a network file system ({found}), where locks can't be relied on"
+        hint = "give --data a folder on a disk of this machine"
+        raise DataFolderError(str(path), problem, hint)
+
+
+def _mounts() -> str:
+    try:
+        return Path("/proc/self/mounts").read_text(errors="surrogateescape")
+    except OSError:
+        return ""  # not Linux: nothing is known, so nothing is refused
+
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn what the system refuses into a sentence with what to do."""
+    hints = {
+        errno.EACCES: "let the user that runs switchhook own it",
+        errno.EPERM: "let the user that runs switchhook own it",
+        errno.ENOENT: "make the folder above it first; is its disk mounted?",
+        errno.ENOTDIR: "give --data a folder",
+        errno.EEXIST: "give --data a folder",
+        errno.ENOSPC: "make room",
+        errno.EDQUOT: "make room",
+        errno.EROFS: "mount it writable",
+    }
+    try:
+        yield
+    except OSError as error:
+        problem = f"it can't be used: {(error.strerror or str(error)).lower()}"
+        hint = hints.get(error.errno or 0, "check the disk, or give --data another folder")
+        raise DataFolderError(str(path), problem, hint) from error
+
+
+def _make(path: Path) -> None:
+    with contextlib.suppress(FileExistsError):
+        path.mkdir(mode=0o700)
+        _sync_folder(path.parent)
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if not mode & 0o077:
+        return
+    # Never tighten what is somebody else's: --data /tmp must not lock everybody out.
+    foreign = {entry.name for entry in path.iterdir()} - {"lost+found"}
+    if foreign and not (path / IDENTITY).exists():
+        problem = f"others may enter it (mode {mode:04o}), and it holds other things"
+        raise DataFolderError(str(path), problem, "give --data a folder of its own")
+    try:
+        path.chmod(0o700)
+    except OSError:
+        problem = f"others may enter it (mode {mode:04o}), and it can't be tightened"
+        hint = "chmod 700 it, or give --data a new folder inside it"
+        raise DataFolderError(str(path), problem, hint) from None
+
+
+def _take(path: Path, holder: Holder, wait_s: float, now: Callable[[], datetime]) -> _Lock:
+    file = path / f"{holder}.lock"
+    descriptor = _open_lock(file)
+    try:
+        held = lock_within(descriptor, wait_s)
+        other = "" if held else _holder(descriptor)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    if not held:
+        os.close(descriptor)
+        hint = "stop that one, or give --data another folder"
+        raise DataFolderError(str(path), f"it is held by {other}", hint)
+    note = {
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "program": f"switchhook {holder}",
+        "since": now().isoformat(timespec="seconds"),
+    }
+    # The note is for people. Holding works without it, also on a full or read-only disk.
+    with contextlib.suppress(OSError):
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, msgspec.json.encode(note), 0)
+    return _Lock(descriptor, file)
+
+
+def _open_lock(file: Path) -> int:
+    flags = os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        return os.open(file, os.O_RDWR | os.O_CREAT | flags, 0o600)
+    except OSError as error:
+        if error.errno not in _READ_ONLY_OR_FULL or not file.exists():
+            raise
+        return os.open(file, os.O_RDONLY | flags)
+
+
+def lock_within(descriptor: int, wait_s: float) -> bool:
+    """Lock an open file for this process alone, waiting at most `wait_s` seconds."""
+    until = time.monotonic() + wait_s
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                return False
+            time.sleep(_LOCK_PAUSE_S)
+        else:
+            return True
+
+
+class _Note(msgspec.Struct):
+    pid: int
+    host: str
+    program: str
+    since: str
+
+
+def _holder(descriptor: int) -> str:
+    try:
+        note = msgspec.json.decode(os.pread(descriptor, _LONGEST_NOTE, 0), type=_Note)
+    except (OSError, ValueError):
+        return "another process"  # which has not written its note yet
+    return f"{note.program} (process {note.pid} on {note.host}, since {note.since})"
+
+
+class _StoredIdentity(msgspec.Struct):
+    format: int
+    node: Annotated[int, msgspec.Meta(ge=0, lt=1 << 32)]
+    key: Annotated[str, msgspec.Meta(pattern=f"^[0-9a-f]{{{2 * KEY_BYTES}}}$")]
+    created: str
+
+
+def _identity(path: Path, now: Callable[[], datetime], draw: Callable[[int], bytes]) -> Identity:
+    file = path / IDENTITY
+    if not file.exists():
+        journal = path / "journal"
+        if journal.is_dir() and any(journal.iterdir()):
+            problem = f"it has a journal, but no {IDENTITY}"
+            raise DataFolderError(str(path), problem, "get the file back from a backup")
+        stored = _StoredIdentity(
+            format=FORMAT,
+            node=int.from_bytes(draw(4)),
+            key=draw(KEY_BYTES).hex(),
+            created=now().isoformat(timespec="seconds"),
+        )
+        _write_new(file, msgspec.json.format(msgspec.json.encode(stored), indent=1))
+    return read_identity(path)
+
+
+def _parse_identity(path: Path, content: bytes) -> Identity:
+    try:
+        raw = msgspec.json.decode(content)
+    except (ValueError, RecursionError):
+        raw = None
+    newest = raw.get("format") if isinstance(raw, dict) else None
+    if isinstance(newest, int) and newest > FORMAT:
+        problem = f"it was made by a newer version (format {newest}, this one knows {FORMAT})"
+        raise DataFolderError(str(path), problem, "run the newer version")
+    try:
+        stored = msgspec.convert(raw, _StoredIdentity)
+        return Identity(stored.node, bytes.fromhex(stored.key), stored.created)
+    except ValueError:
+        problem = f"its {IDENTITY} is damaged"
+        hint = "get the file back from a backup; without one, start with a new folder"
+        raise DataFolderError(str(path), problem, hint) from None
+
+
+def _write_new(path: Path, content: bytes) -> None:
+    """Write a file durably unless it is there: of two who try, one wins and both see the same."""
+    with _written_aside(path, content) as aside, contextlib.suppress(FileExistsError):
+        os.link(aside, path)
+    _sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def _written_aside(path: Path, content: bytes) -> Iterator[Path]:
+    aside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.new")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        with open(os.open(aside, flags, 0o600), "wb") as file:  # noqa: PTH123
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        yield aside
+    finally:
+        with contextlib.suppress(OSError):
+            aside.unlink()
+
+
+def _sync_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _place(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
