@@ -1,4 +1,4 @@
-"""The request line, the header lines and chunked bodies, without a connection."""
+"""The request line and the header lines, without a connection."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from switchhook.answer.http import BODY_CHUNKS_BROKEN, BODY_CHUNKS_WASTEFUL, BODY_TOO_LONG
 from switchhook.answer.reading import (
-    Chunks,
     HeaderReader,
     Line,
     make_head,
@@ -193,68 +191,3 @@ def test_many_long_names_are_not_remembered() -> None:
         assert reader.read(b"x%d: y\r\n%s: z\r\n\r\n" % (number, b"n" * 5000)) is None
     assert len(reader._known) <= 512
     assert max(map(len, reader._known)) <= 64
-
-
-def _chunk(body: bytes, sizes: list[int]) -> bytes:
-    out = b""
-    for size in sizes:
-        part, body = body[:size], body[size:]
-        if part:
-            out += b"%x;ext=1\r\n%s\r\n" % (len(part), part)
-    if body:
-        out += b"%X\r\n%s\r\n" % (len(body), body)
-    return out + b"0\r\nTrailer: x\r\n\r\n"
-
-
-@given(
-    st.binary(max_size=300),
-    st.lists(st.integers(1, 50), max_size=8),
-    st.lists(st.integers(1, 40), min_size=1, max_size=30),
-)
-def test_chunks_give_the_body_however_they_arrive(
-    body: bytes, sizes: list[int], cuts: list[int]
-) -> None:
-    sent = _chunk(body, sizes) + b"NEXT"
-    chunks = Chunks(1000)
-    at = 0
-    while True:
-        step = cuts[at % len(cuts)]
-        end = chunks.feed(sent[at : at + step])
-        if end >= 0:
-            break
-        at += step
-        assert at < len(sent)
-    assert (bytes(chunks.body), chunks.problem) == (body, None)
-    assert sent[at + end :] == b"NEXT"
-
-
-@given(st.binary(max_size=100))
-def test_chunks_never_raise(data: bytes) -> None:
-    chunks = Chunks(10)
-    chunks.feed(data)
-    assert len(chunks.body) <= 10
-
-
-@pytest.mark.parametrize(
-    "sent, problem",
-    [
-        (b"x\r\n", BODY_CHUNKS_BROKEN),
-        (b"\r\n", BODY_CHUNKS_BROKEN),
-        (b"-1\r\n", BODY_CHUNKS_BROKEN),
-        (b"1\nx\r\n", BODY_CHUNKS_BROKEN),
-        (b"1\r\nxy\r\n", BODY_CHUNKS_BROKEN),
-        (b"fffffffff\r\n", BODY_CHUNKS_BROKEN),
-        (b"ffffffff\r\n" + b"x" * 101, BODY_TOO_LONG),
-        (b"1;" + b"e" * 2000, BODY_CHUNKS_WASTEFUL),
-        (b"0\r\n" + b"t: x\r\n" * 20_000, BODY_CHUNKS_WASTEFUL),
-        (
-            b"1;aaaaaaaaaaaaaaaa\r\nx\r\n" * 90 + b"0\r\n" + b"t: x\r\n" * 11_000,
-            BODY_CHUNKS_WASTEFUL,
-        ),
-    ],
-)
-def test_bad_chunks(sent: bytes, problem: str) -> None:
-    chunks = Chunks(100)
-    assert chunks.feed(sent) == -1
-    assert chunks.problem == problem
-    assert len(chunks.body) <= 100

@@ -19,6 +19,7 @@ import socket
 from functools import partial
 from typing import Final, cast
 
+from switchhook.answer.body import Chunks, Counted
 from switchhook.answer.connections import Server
 from switchhook.answer.http import (
     BODY_BROKEN_OFF,
@@ -26,20 +27,13 @@ from switchhook.answer.http import (
     BODY_TOO_LONG,
     CLOSE,
     KEEP,
-    KEEP_OLD,
     WITHOUT_BODY,
     Answer,
     Handler,
     Head,
     Limits,
 )
-from switchhook.answer.reading import (
-    Chunks,
-    Line,
-    make_head,
-    read_beginning,
-    read_line,
-)
+from switchhook.answer.reading import Line, connection_wish, make_head, read_beginning, read_line
 
 IDLE: Final = 0  # nothing of a request is here
 HEAD: Final = 1  # the head has begun
@@ -64,13 +58,11 @@ class Connection(asyncio.Protocol):
         "body",
         "buffer",
         "choked",
-        "chunks",
         "deadline",
         "discarded",
         "eof",
         "head",
         "key",
-        "left",
         "manner",
         "paused",
         "peer",
@@ -103,11 +95,9 @@ class Connection(asyncio.Protocol):
 
         self.serial = 0  # of the request being answered: a late reply to an old one is known by it
         self.manner = KEEP
-        self.head: Head | None = None  # these five only while a body arrives
+        self.head: Head | None = None  # these three only while a body arrives
         self.token: object = None
-        self.body = bytearray()
-        self.left = 0
-        self.chunks: Chunks | None = None
+        self.body: Counted | Chunks | None = None
 
     @property
     def silent(self) -> bool:
@@ -256,7 +246,9 @@ class Connection(asyncio.Protocol):
             return
         head = make_head(line, reader.seen, self.peer)
         self.state = BUSY
-        self.manner = _manner(line, reader.seen.get(b"connection"))
+        self.manner = connection_wish(line, reader.seen)
+        if line.method == "HEAD":
+            self.manner += WITHOUT_BODY
         try:
             token = server.handler.admit(head)
         except Exception as error:  # noqa: BLE001 - whatever it is, a caller waits
@@ -298,7 +290,7 @@ class Connection(asyncio.Protocol):
         if line.method in ("GET", "HEAD"):
             # It means nothing there, and no caller shall wait for it.
             self.unread = True
-            self.manner = CLOSE + (WITHOUT_BODY if line.method == "HEAD" else 0)
+            self.manner = _last(self.manner)
             self._ask(head, token, b"", None)
             return
         if line.old and chunked:
@@ -307,14 +299,13 @@ class Connection(asyncio.Protocol):
         early = bytes(self.buffer[self.at :])
         self.buffer, self.at = b"", 0
         self.head, self.token = head, token
-        self.body = bytearray()
-        self.left = length
-        self.chunks = Chunks(server.limits.body_bytes) if chunked else None
+        most = server.limits.body_bytes
+        self.body = Chunks(most) if chunked else Counted(length, most)
         self.state = BODY
         self.deadline = server.loop.time() + server.limits.body_time
         server.owing[self] = None
         if seen.get(b"expect", b"").lower() == b"100-continue" and not early and not line.old:
-            if length > server.limits.body_bytes:
+            if length > most:
                 self._whole_body(BODY_TOO_LONG)
                 return
             self.transport.write(_CONTINUE)
@@ -322,20 +313,12 @@ class Connection(asyncio.Protocol):
             self._more_body(early)
 
     def _more_body(self, data: bytes) -> None:
-        if self.chunks is not None:
-            end = self.chunks.feed(data)
-            self.body = self.chunks.body
-            if end >= 0 or self.chunks.problem:
-                self._whole_body(self.chunks.problem, data[end:] if end >= 0 else b"")
-            return
-        room = self.server.limits.body_bytes - len(self.body)
-        part = data[: min(self.left, room)]
-        self.body += part
-        self.left -= len(part)
-        if not self.left:
-            self._whole_body(None, data[len(part) :])
-        elif len(part) == room:
-            self._whole_body(BODY_TOO_LONG)
+        body = cast("Counted | Chunks", self.body)
+        end = body.feed(data)
+        if end >= 0:
+            self._whole_body(None, data[end:])
+        elif body.problem is not None:
+            self._whole_body(body.problem)
 
     def _whole_body(self, problem: str | None, rest: bytes = b"") -> None:
         self.server.owing.pop(self, None)
@@ -347,10 +330,10 @@ class Connection(asyncio.Protocol):
         self._ask_about_body(problem)
 
     def _ask_about_body(self, problem: str | None) -> None:
-        head, token, body = cast("Head", self.head), self.token, bytes(self.body)
-        self.head = self.token = self.chunks = None
-        self.body = bytearray()
-        self._ask(head, token, body, problem)
+        head, token, body = self.head, self.token, self.body
+        self.head = self.token = self.body = None
+        if head is not None and body is not None:
+            self._ask(head, token, bytes(body.body), problem)
 
     # Its answer.
 
@@ -372,14 +355,14 @@ class Connection(asyncio.Protocol):
             self._send_last(_FAILED)
 
     def _send_last(self, answer: Answer) -> None:
-        self.manner = CLOSE + (WITHOUT_BODY if self.manner >= WITHOUT_BODY else 0)
+        self.manner = _last(self.manner)
         self._send(answer)
 
     def _send(self, answer: Answer) -> None:
         server = self.server
         manner = self.manner
         if server.draining and not self.buffer:  # what is here already is still answered
-            manner = CLOSE + (WITHOUT_BODY if manner >= WITHOUT_BODY else 0)
+            manner = _last(manner)
         self.transport.write(
             server.responses.by_manner[manner].get(answer) or server.responses.build(answer, manner)
         )
@@ -469,17 +452,9 @@ class Connection(asyncio.Protocol):
         self.transport.abort()
 
 
-def _manner(line: Line, connection: bytes | None) -> int:
-    """Say what becomes of the connection after this request."""
-    manner = WITHOUT_BODY if line.method == "HEAD" else 0
-    if connection is None:
-        return manner + (CLOSE if line.old else KEEP)
-    wishes = connection.lower()
-    if b"close" in wishes:
-        return manner + CLOSE
-    if line.old:
-        return manner + (KEEP_OLD if b"keep-alive" in wishes else CLOSE)
-    return manner + KEEP
+def _last(manner: int) -> int:
+    """Give the manner of a last answer in place of another."""
+    return CLOSE + (WITHOUT_BODY if manner >= WITHOUT_BODY else 0)
 
 
 async def serve(sock: socket.socket, handler: Handler, limits: Limits) -> Server:

@@ -1,4 +1,4 @@
-"""Reads HTTP/1.1 requests: the request line, the header lines, a chunked body.
+"""Reads HTTP/1.1 requests: the request line and the header lines.
 
 No I/O and no clock here: bytes in, values out. Nothing raises; what is refused comes back as a
 problem, one short lower-case phrase without data of the request.
@@ -11,7 +11,7 @@ import re
 import httptools
 import msgspec
 
-from switchhook.answer.http import BODY_CHUNKS_BROKEN, BODY_CHUNKS_WASTEFUL, BODY_TOO_LONG, Head
+from switchhook.answer.http import CLOSE, KEEP, KEEP_OLD, Head
 
 
 class Line(msgspec.Struct, frozen=True, gc=False):
@@ -252,81 +252,14 @@ def make_head(line: Line, seen: dict[bytes, bytes], peer: str) -> Head:
     )
 
 
-_SIZE = re.compile(rb"[0-9A-Fa-f]{1,8}[ \t]*(?:;.*)?", re.DOTALL)
-_LONGEST_CHUNK_LINE = 1024
-_FRAMING_FOR_FREE = 64 * 1024
-
-
-class Chunks:
-    """Takes the chunked coding off a body, up to `most` bytes of it.
-
-    Sizes, extensions and trailers may be 64 KB longer than the body itself, and no more.
-    """
-
-    __slots__ = ("_framing", "_in_trailer", "_left", "_line", "_most", "body", "problem")
-
-    def __init__(self, most: int) -> None:
-        self.body = bytearray()
-        self.problem: str | None = None
-        self._most = most
-        self._left = 0  # of this chunk, its CRLF included
-        self._line = bytearray()
-        self._in_trailer = False
-        self._framing = 0
-
-    def feed(self, data: bytes) -> int:
-        """Take what arrived; the index behind the body's end, or -1 when more must come.
-
-        With `problem` set nothing more is wanted.
-        """
-        at = 0
-        while at < len(data):
-            if self._left > 2:
-                part = data[at : at + min(self._left - 2, self._most + 1 - len(self.body))]
-                self.body += part
-                self._left -= len(part)
-                at += len(part)
-                if len(self.body) > self._most:
-                    del self.body[self._most :]
-                    return self._fail(BODY_TOO_LONG)
-                continue
-            end = data.find(b"\n", at)
-            part = data[at : end + 1] if end >= 0 else data[at:]
-            at += len(part)
-            self._line += part
-            self._framing += len(part)
-            if len(self._line) > _LONGEST_CHUNK_LINE or (
-                self._framing > len(self.body) + _FRAMING_FOR_FREE
-            ):
-                return self._fail(BODY_CHUNKS_WASTEFUL)
-            if end < 0:
-                break
-            if self._take_line():
-                return at
-            if self.problem:
-                return -1
-        return -1
-
-    def _take_line(self) -> bool:
-        """Take a line of framing; True at the last one."""
-        line = bytes(self._line)
-        self._line.clear()
-        if not line.endswith(b"\r\n"):
-            self._fail(BODY_CHUNKS_BROKEN)
-        elif self._in_trailer:
-            return line == b"\r\n"
-        elif self._left:
-            if line != b"\r\n":
-                self._fail(BODY_CHUNKS_BROKEN)
-            self._left = 0
-        elif not _SIZE.fullmatch(line[:-2]):
-            self._fail(BODY_CHUNKS_BROKEN)
-        else:
-            size = int(line.partition(b";")[0], 16)
-            self._in_trailer = size == 0
-            self._left = size + 2 if size else 0
-        return False
-
-    def _fail(self, problem: str) -> int:
-        self.problem = problem
-        return -1
+def connection_wish(line: Line, seen: dict[bytes, bytes]) -> int:
+    """Say what the sender wants to become of the connection: KEEP, CLOSE or KEEP_OLD."""
+    connection = seen.get(b"connection")
+    if connection is None:
+        return CLOSE if line.old else KEEP
+    wishes = connection.lower()
+    if b"close" in wishes:
+        return CLOSE
+    if line.old:
+        return KEEP_OLD if b"keep-alive" in wishes else CLOSE
+    return KEEP
