@@ -52,7 +52,7 @@ _CHAINS = cel.NewEnv(
 )
 _UNBOUND = re.compile(r'No value with name "([^"]*)" found')
 _NO_KEY = "Key not found in map"
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
 class Invalid(Exception):  # noqa: N818  it holds problems, and is none itself
@@ -91,9 +91,7 @@ def check(text: str) -> Expression:
     try:
         program = _RULES.compile(text)
     except RuntimeError as error:
-        told = {(problem.line, problem.column) for problem in problems}
-        more = [p for p in explain(str(error), text) if (p.line, p.column) not in told]
-        raise Invalid(sorted([*problems, *more])) from None
+        raise Invalid(sorted(problems or explain(str(error), text))) from None
     if not problems:
         problems = [*_not_bool(program.return_type()), *_bad_constants(text)]
     if problems:
@@ -261,7 +259,7 @@ def first_match(blocks: Sequence[Block], seen: Seen) -> tuple[int, tuple[tuple[i
 def _one_by_one(
     block: Block, data: Mapping[str, object]
 ) -> tuple[int, tuple[tuple[int, str], ...]]:
-    failures = []
+    failures: list[tuple[int, str]] = []
     for place, rule in enumerate(block.rules, block.start):
         if any(name not in data for name in rule.needs):
             continue
@@ -282,5 +280,5 @@ def _absent(rule: Expression, error: str) -> bool:
 
 
 def _in_words(error: str) -> str:
-    words = re.sub(r"\A[A-Z_]+: ", "", error)
+    words = re.sub(r"\A[A-Z_]+: | \[[A-Z_]+\]\Z", "", error)
     return (words[:1].lower() + words[1:])[:200]

@@ -17,7 +17,32 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 MACROS = frozenset({"all", "exists", "exists_one", "filter", "map", "has"})
-_FUNCTIONS = ["matches", "contains", "startsWith", "endsWith", "size", "int", "uint", "double", "string", "bool", "duration", "timestamp", "type", "dyn", "getFullYear", "getMonth", "getDate", "getDayOfMonth", "getDayOfWeek", "getDayOfYear", "getHours", "getMinutes", "getSeconds", "getMilliseconds"]
+_FUNCTIONS = [
+    "matches",
+    "contains",
+    "startsWith",
+    "endsWith",
+    "size",
+    "int",
+    "uint",
+    "double",
+    "string",
+    "bool",
+    "duration",
+    "timestamp",
+    "type",
+    "dyn",
+    "getFullYear",
+    "getMonth",
+    "getDate",
+    "getDayOfMonth",
+    "getDayOfWeek",
+    "getDayOfYear",
+    "getHours",
+    "getMinutes",
+    "getSeconds",
+    "getMilliseconds",
+]
 _FUNCTIONS += sorted(MACROS)
 _GROUPS = sorted({name.partition(".")[0] for name in VARIABLES if "." in name})
 _CLOCK = {
@@ -91,8 +116,13 @@ class Chain(NamedTuple):
     """A dotted name as it stands in the text: `stream . status` is `stream.status`."""
 
     text: str
-    parts: tuple[Token, ...]
-    after: int
+    names: tuple[Token, ...]
+    at: int
+
+    @property
+    def after(self) -> int:
+        """The place of the word that follows."""
+        return self.at + 2 * len(self.names) - 1
 
 
 def _chains(parts: Sequence[Token]) -> Iterator[Chain]:
@@ -101,18 +131,21 @@ def _chains(parts: Sequence[Token]) -> Iterator[Chain]:
         if parts[at].kind != "name":
             at += 1
             continue
-        names = [parts[at]]
+        start, names = at, [parts[at]]
         at += 1
         while at + 1 < len(parts) and parts[at].text == "." and parts[at + 1].kind == "name":
             names.append(parts[at + 1])
             at += 2
-        yield Chain(".".join(name.text for name in names), tuple(names), at)
+        yield Chain(".".join(name.text for name in names), tuple(names), start)
 
 
 def names_in(parts: Sequence[Token]) -> frozenset[str]:
-    """All variables that may be meant; one that only looks like one does no harm."""
+    """All variables that may be meant; too many would do no harm."""
     found = set()
     for chain in _chains(parts):
+        before = parts[max(0, chain.at - 2) : chain.at]
+        if [token.text for token in before][1:] == ["."] and before[0].text in (")", "]", "}"):
+            continue  # a field of the value in front
         words = chain.text.split(".")
         found |= {".".join(words[:n]) for n in range(1, len(words) + 1)}
     return frozenset(found & VARIABLES.keys())
@@ -131,13 +164,15 @@ def nested_and(parts: Sequence[Token]) -> bool:
 def has_on_variables(parts: Sequence[Token]) -> Iterator[Problem]:
     """Every has() on a variable: it would give the variable itself, not whether it is there."""
     for chain in _chains(parts):
-        before = [token.text for token in parts[: parts.index(chain.parts[0])]]
-        if before[-1:] == ["."]:
+        before = [token.text for token in parts[max(0, chain.at - 3) : chain.at]]
+        start = chain.at - 2
+        if before[-1:] == ["."]:  # .stream.status is stream.status too
             before.pop()
+            start -= 1
         variable = VARIABLES.get(chain.text)
         if variable is None or before[-2:] != ["has", "("]:
             continue
-        place = parts[len(before) - 2]
+        place = parts[start]
         instead = f"use {variable.told_by}" if variable.told_by else "it always has a value"
         problem = f"has({chain.text}) does not tell whether there is one"
         yield Problem(place.line, place.column, problem, instead)
@@ -197,6 +232,7 @@ _UNEXPECTED = re.compile(
     r"Syntax error: (?:token recognition error at: |(?:mismatched|extraneous) input )'(.*?)'?"
     r"(?: expecting .*| \[INVALID_ARGUMENT\])?$"
 )
+_SIGNS = {"_?_:_": "? :", "_[_]": "[ ]"}
 _MEANT = {
     "=": "to compare, write ==",
     "and": "write &&",
@@ -229,7 +265,8 @@ def explain(error: str, text: str) -> list[Problem]:
     if "Syntax error" in error or "reserved identifier" in error:
         # The parser stumbles on after its first mistake; what follows tells nothing.
         return [_syntax(*found[0], parts)]
-    return [_mistake(line, column, words, parts) for line, column, words in found]
+    # What holds a mistake is a mistake too, of type *error*: only the first cause is told.
+    return [_mistake(*mistake, parts) for mistake in found if "*error*" not in mistake[2]]
 
 
 def _syntax(line: int, column: int, words: str, parts: Sequence[Token]) -> Problem:
@@ -246,12 +283,15 @@ def _syntax(line: int, column: int, words: str, parts: Sequence[Token]) -> Probl
         return Problem(line, column, words.removeprefix("Syntax error: ")[:200])
     word = unexpected[1].strip()
     if word[:1] in ('"', "'") and "token recognition" in words:
+        if (line, column) in {(t.line, t.column) for t in parts if t.kind == "quoted"}:
+            hint = "double each \\, or write the text raw: r'…'"
+            return Problem(line, column, "this text holds a \\ with no meaning", hint)
         return Problem(line, column, "a text that starts here does not end", "quotes come in pairs")
     if word in (")", "]", "}"):
         return Problem(line, column, f'"{word}" closes nothing')
     before = [token.text for token in parts if (token.line, token.column) < (line, column)]
     hint = _MEANT.get(word, "") or (_MEANT.get(before[-1], "") if before[-1:] == ["not"] else "")
-    return Problem(line, column, f'unexpected "{word[:40]}"', hint)
+    return Problem(line, column, f'unexpected "{word[:40] or ascii(unexpected[1])[1:-1]}"', hint)
 
 
 def _mistake(line: int, column: int, words: str, parts: Sequence[Token]) -> Problem:
@@ -260,7 +300,8 @@ def _mistake(line: int, column: int, words: str, parts: Sequence[Token]) -> Prob
         return _unknown(undeclared[1], line, column, parts)
     overload = _OVERLOAD.match(words)
     if overload:
-        function, types = overload[1].strip("@_"), overload[2].replace("null_type", "null")
+        function = _SIGNS.get(overload[1]) or overload[1].strip("@_")
+        types = overload[2].replace("null_type", "null")
         return Problem(line, column, f"{function} does not work on ({types})", _conversion(types))
     fields = _FIELDS.match(words)
     if fields:
@@ -283,28 +324,45 @@ def _unknown(name: str, line: int, column: int, parts: Sequence[Token]) -> Probl
     """An unknown name, at its first letter; the runtime points at its last dot or bracket."""
     last = name.rpartition(".")[2]
     for chain in _chains(parts):
-        end = chain.parts[-1]
-        spans = chain.parts[0].start <= end.start
-        here = [token for token in chain.parts if token.line == line and token.column <= column]
-        if not spans or not here or column > end.column + len(end.text):
+        first, end = chain.names[0], chain.names[-1]
+        follows = [token.text for token in parts[chain.after : chain.after + 1]]
+        if first.line != line or not first.column <= column <= end.column + len(end.text):
             continue
+        if end.text == last and follows == ["("]:
+            if name in _FUNCTIONS:
+                return Problem(end.line, end.column, f"{name}() does not take what it is given")
+            hint = _nearest_function(name)
+            return Problem(end.line, end.column, f'unknown function "{name}"', hint)
         if chain.text == name or chain.text.startswith(name + "."):
-            first = chain.parts[0]
             return Problem(first.line, first.column, f'unknown name "{name}"', _nearest(name))
-        if end.text == last:
-            return Problem(end.line, end.column, f'unknown function "{name}"', _nearest(name))
     return Problem(line, column, f'unknown name "{name}"', _nearest(name))
 
 
 def _nearest(name: str) -> str:
+    """The name that was probably meant, else those that there are."""
     if name in _MEANT:
         return _MEANT[name]
-    if name.lower() in _GROUPS:
-        return "known: " + ", ".join(v for v in VARIABLES if v.startswith(name.lower() + "."))
-    folded = {known.lower(): known for known in (*VARIABLES, *_FUNCTIONS)}
-    close = get_close_matches(name.lower(), folded, n=1, cutoff=0.6)
+    folded = {known.lower(): known for known in VARIABLES}
+    if name.lower() in folded:
+        return f"did you mean {folded[name.lower()]}?"
+    group, _, last = name.lower().rpartition(".")
+    if not group:
+        known = [v for v in VARIABLES if v.startswith(last + ".")]
+        close = get_close_matches(last, [v.rpartition(".")[2] for v in VARIABLES], n=1, cutoff=0.8)
+        if close and not known:
+            known = [v for v in VARIABLES if v.rpartition(".")[2] == close[0]]
+        return f"known: {', '.join(known)}" if known else f'a text stands in quotes: "{name}"'
+    if group not in _GROUPS:
+        group = next(iter(get_close_matches(group, _GROUPS, n=1)), "")
+    known = [v for v in VARIABLES if v.startswith(group + ".")] if group else []
+    words = {v.partition(".")[2]: v for v in known}
+    close = get_close_matches(last, words, n=1, cutoff=0.6)
     if close:
-        return f"did you mean {folded[close[0]]}?"
-    group = name.lower().partition(".")[0]
-    known = [v for v in VARIABLES if v.startswith(group + ".")]
+        return f"did you mean {words[close[0]]}?"
     return f"known: {', '.join(known)}" if known else f"names start with {', '.join(_GROUPS)}"
+
+
+def _nearest_function(name: str) -> str:
+    folded = {known.lower(): known for known in _FUNCTIONS} | {"len": "size"}
+    close = get_close_matches(name.lower(), folded, n=1, cutoff=0.6)
+    return f"did you mean {folded[close[0]]}?" if close else "see docs/rules.md for what there is"

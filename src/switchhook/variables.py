@@ -11,18 +11,17 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
+from zoneinfo import ZoneInfo
 
 import msgspec
 
-from switchhook.passthru import Stream, StreamStatus
+from switchhook.cause import Verdict
+from switchhook.passthru import Passthru, Stream, StreamStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from zoneinfo import ZoneInfo
-
-    from switchhook.cause import Verdict
-    from switchhook.passthru import Passthru
 
 Kind = Literal["string", "int", "double", "bool", "timestamp", "map(string, string)"]
 
@@ -48,30 +47,34 @@ class Facts(msgspec.Struct, frozen=True):
     age_s: float | None = None
 
 
-class Seen:
-    """Everything that one decision rests on; the moment in local time only if a rule asks."""
+class Seen(msgspec.Struct, frozen=True):
+    """Everything that one decision rests on.
 
-    __slots__ = ("_local", "at_ms", "facts", "passthru", "stream", "verdict", "zone")
+    `at_ms` is the moment in milliseconds since 1970, UTC; `zone` the endpoint's.
+    """
 
-    def __init__(
-        self, passthru: Passthru, verdict: Verdict, facts: Facts, at_ms: int, zone: ZoneInfo
-    ) -> None:
-        self.passthru, self.verdict, self.facts = passthru, verdict, facts
-        self.stream = passthru.stream or _NO_STREAM
-        self.at_ms, self.zone = at_ms, zone
-        self._local: datetime | None = None
-
-    @property
-    def now(self) -> datetime:
-        """The moment in UTC."""
-        return _EPOCH + timedelta(milliseconds=self.at_ms)
+    passthru: Passthru
+    stream: Stream
+    verdict: Verdict
+    facts: Facts
+    at_ms: int
+    zone: ZoneInfo
 
     @property
     def local(self) -> datetime:
-        """The moment on the endpoint's clock."""
-        if self._local is None:
-            self._local = self.now.astimezone(self.zone)
-        return self._local
+        """The moment on the endpoint's clock, in whole seconds."""
+        return _on_the_clock(self.at_ms // 1000, self.zone)
+
+
+def seen(passthru: Passthru, verdict: Verdict, facts: Facts, at_ms: int, zone: ZoneInfo) -> Seen:
+    """Put together what rules see; no stream reads as one that says nothing."""
+    return Seen(passthru, passthru.stream or _NO_STREAM, verdict, facts, at_ms, zone)
+
+
+# Converting to a zone costs as much as all the rest of a decision, and many share a second.
+@lru_cache(maxsize=64)
+def _on_the_clock(at_s: int, zone: ZoneInfo) -> datetime:
+    return (_EPOCH + timedelta(seconds=at_s)).astimezone(zone)
 
 
 class Variable(msgspec.Struct, frozen=True):
@@ -104,7 +107,7 @@ def _stream_status(seen: Seen) -> str:
     state = seen.stream.state
     if state is None or state is StreamStatus.UNKNOWN:
         return _text(seen.stream.status).lower()
-    return state.value
+    return state
 
 
 def _extra(seen: Seen) -> dict[str, str]:
@@ -213,7 +216,7 @@ _STREAM = (
         "string",
         '"refused", "timeout", "dns", "tls", "bad_handshake", "unreachable", "eof", '
         '"deadline" or "other"',
-        lambda s: s.verdict.error.kind.value if s.verdict.error else "",
+        lambda s: s.verdict.error.kind if s.verdict.error else "",
         'stream.error_kind != ""',
     ),
     Variable(
@@ -221,13 +224,13 @@ _STREAM = (
         "int",
         "the number that Error starts with, such as 3009",
         lambda s: _whole(s.verdict.error.code) if s.verdict.error else None,
-        'stream.error.matches("^[0-9]")',
+        r'stream.error.matches(r"^[0-9]{3,5}\b")',
     ),
     Variable(
         "stream.cause",
         "string",
         "our verdict: one of the ten causes below",
-        lambda s: s.verdict.cause.value,
+        lambda s: s.verdict.cause,
     ),
 )
 _ACCOUNT = (
@@ -272,7 +275,10 @@ _TIME = (
         "local.date", "string", 'the day, as in "2026-11-23"', lambda s: s.local.date().isoformat()
     ),
     Variable(
-        "now", "timestamp", "the moment; its getHours() and the like need a zone", lambda s: s.now
+        "now",
+        "timestamp",
+        "the moment; its getHours() and the like need a zone",
+        lambda s: _EPOCH + timedelta(milliseconds=s.at_ms),
     ),
 )
 _EXTRA = Variable(
