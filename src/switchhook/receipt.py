@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 class Kind(IntEnum):
     """What a record of the journal is. Numbers are kept for ever; new kinds get new ones."""
 
+    LOST = 0
+    """The journal's own: how many records memory could not hold while the disk failed."""
     PASSTHRU = 1
     LATE = 2
     """A receipt became durable after its answer had left."""
@@ -32,9 +34,6 @@ class Kind(IntEnum):
     """What the answer process counted since the last such record."""
     SAMPLE = 6
     """A request refused for its secret that looks like a passthru, redacted."""
-    LOST = 7
-    """Receipts that memory could not hold while the disk failed: how many."""
-
 
 class Auth(msgspec.Struct, frozen=True):
     """How a request proved itself: `state` is ok, open, missing or wrong; `by` path, query, basic."""
@@ -159,11 +158,12 @@ class Journal(Protocol):
         mono: int | None = None,
         asked: int | None = None,
         option: int | None = None,
-        done: Callable[[], None] | None = None,
+        done: Callable[[bool], None] | None = None,
     ) -> int | None:
         """Queue a record; its number, or None where the memory for waiting ones is full.
 
-        `done` is called in the loop's thread once the record is durable, or set aside.
+        `done` is called in the loop's thread: True once the record is durable, False if the
+        database refused it and its bytes were set aside.
         """
 
     def mark_slow(self) -> None:

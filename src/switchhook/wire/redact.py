@@ -18,28 +18,31 @@ if TYPE_CHECKING:
 _PERCENT = rb"%(?:25)*"
 _COLON = rb"(?::|" + _PERCENT + rb"3[Aa])"
 _SLASH = rb"\\{0,2}(?:" + _PERCENT + rb"5[Cc]){0,2}(?:/|" + _PERCENT + rb"2[Ff])"
-_AT = rb"(?:@|" + _PERCENT + rb"40)"
-# User info: up to the first `@`, never past what would end the authority.
-_USER_INFO = re.compile(
-    rb"(?i)((?:wss?|https?)" + _COLON + _SLASH + _SLASH + rb")"
-    rb"((?:[^/?#&\"'\s<>@%]|%(?!(?:25)*(?:2f|3f|40|23|22)))+)(?=" + _AT + rb")"
-)
-_SECRET_NAMES = (
-    rb"(?:[a-z0-9_.-]{0,32}(?:token|secret|password|passwd|signature|credential)"
-    rb"|api[_-]?key|access[_-]?key|auth|authorization|apikey|pass|pwd|sig|key)"
-)
 _EQUALS = rb"(?:=|" + _PERCENT + rb"3[Dd])"
-# A parameter inside a URL: after `?` or an escaped `&`, up to the next separator in any encoding.
+_START = rb"(?i)((?:wss?|https?)" + _COLON + _SLASH + _SLASH + rb")"
+# User info: up to the last `@` before anything that would end the authority.
+_USER_INFO = re.compile(
+    _START + rb"((?:[^/?#&\"'\s<>%]|%(?!(?:25)*(?:2f|3f|23|22))){1,1024})(?=@|" + _PERCENT + rb"40)"
+)
+# A whole WebSocket URL: in a query it ends at the `&`, in a JSON string at the quote. Both always
+# match to its end, so that no part of it is looked at twice.
+_URL = re.compile(rb"(?i)wss?" + _COLON + _SLASH + _SLASH + rb"[^&\"\s]*")
+_URL_IN_JSON = re.compile(rb"(?i)(?<=\")wss?:" + _SLASH + _SLASH + rb'[^"]*')
+_SECRET_NAMES = (
+    rb"(?:[a-z0-9_.-]{0,32}(?:token|secret|password|passwd|signature|credential|api[_-]?key)s?"
+    rb"|access[_-]?key|authorization|auth|pass|pwd|sig|key)"
+)
 _URL_SECRET = re.compile(
-    rb"(?i)((?:\?|" + _PERCENT + rb"3f|" + _PERCENT + rb"26|&)" + _SECRET_NAMES + _EQUALS + rb")"
-    rb"((?:[^&#\"'\s;%}]|%(?!(?:25)*(?:26|23|22|7d)))+)"
+    rb"(?i)((?:\?|&|" + _PERCENT + rb"(?:3f|26))" + _SECRET_NAMES + _EQUALS + rb")"
+    rb"((?:[^&#\"'\s%}]|%(?!(?:25)*(?:26|23|22|7d)))+)"
 )
-_PASSTHRU = re.compile(rb"(?i)((?:\A|[&?;])(?:%0[AaDd]|\s)*passthru=)([^&]*)")
-_PASSTHRU_JSON = re.compile(rb'(?i)("passthru"\s*:\s*)("(?:[^"\\]|\\.)*")')
+_BLANKS = rb"(?:%0[AaDd]|\s){0,16}"
+_PASSTHRU = re.compile(rb"(?i)((?:\A|[&?;])" + _BLANKS + rb"passthru=)([^&]*)")
+_PASSTHRU_JSON = re.compile(rb'(?i)("passthru"\s{0,16}:\s{0,16})("(?:[^"\\]|\\.)*")')
 _PASSTHRU_PART = re.compile(
-    rb'(?i)(name="?passthru"?[^\r\n]*(?:\r?\n[^\r\n]+)*\r?\n\r?\n)([^\r\n]*)'
+    rb'(?i)(name="?passthru"?[^\r\n]{0,200}(?:\r?\n[^\r\n]{1,200}){0,4}\r?\n\r?\n)([^\r\n]*)'
 )
-_SECRET_PARAMETER = re.compile(rb"(?i)((?:\A|[&?;])(?:%0[AaDd]|\s)*secret=)([^&;]*)")
+_SECRET_PARAMETER = re.compile(rb"(?i)((?:\A|[&?;])" + _BLANKS + rb"secret=)([^&;]*)")
 _SUSPICIOUS = re.compile(rb"(?i)@|%(?:25)*40|passthru|token|secret|key|pass|pwd|sig|auth|credential")
 
 PREFIX = b"fp_"
@@ -67,12 +70,16 @@ class Redactor:
         for pattern in (_PASSTHRU, _SECRET_PARAMETER, _PASSTHRU_JSON, _PASSTHRU_PART):
             raw = pattern.sub(self._replace, raw)
         raw = _USER_INFO.sub(self._replace, raw)
-        return _URL_SECRET.sub(self._replace, raw)
+        raw = _URL.sub(self._redact_url, raw)
+        return _URL_IN_JSON.sub(self._redact_url, raw)
 
     def fingerprint(self, secret: bytes) -> bytes:
         """The same text has the same fingerprint, in one data folder."""
         digest = hashlib.blake2b(secret, key=self._key, digest_size=8).hexdigest()
         return PREFIX + digest.encode()
+
+    def _redact_url(self, found: re.Match[bytes]) -> bytes:
+        return _URL_SECRET.sub(self._replace, found[0])
 
     def _replace(self, found: re.Match[bytes]) -> bytes:
         head, secret = found[1], found[2]

@@ -1,0 +1,167 @@
+"""Who may ask: the endpoint in a path, its secrets, and the rule for ports without any.
+
+Pure: an `Admission` or the reason of a refusal comes back, and the caller counts and answers.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import unquote_to_bytes
+
+import msgspec
+
+from switchhook.answer.http import Answer
+from switchhook.receipt import Auth
+from switchhook.rules import BUILTIN, Option, Ruleset
+from switchhook.wire.redact import Redactor
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from zoneinfo import ZoneInfo
+
+    from switchhook.answer.http import Head
+
+HTTP_STATUS = {Option.A: 200, Option.B: 302}
+"""What an option is on the wire: 200 is Option A, anything else is Option B."""
+
+ROOT = b"/passthru/"
+_SECRET = re.compile(rb"(?:\A|[&?;])(?:%0[AaDd]|\s){0,16}secret=([^&;?]*)", re.IGNORECASE)
+_LOOPBACK_HOST = re.compile(
+    r"(?:localhost|(?:[a-z0-9-]{1,63}\.){1,4}localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])(?::[0-9]{1,5})?\Z",
+    re.IGNORECASE,
+)
+_LOOKS_LIKE_PASSTHRU = re.compile(rb"callsid|call_sid|stream(?:\[|%5b|=|sid)", re.IGNORECASE)
+
+
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """A configured passthru URL, ready to answer."""
+
+    name: str
+    sync: bool = True
+    report_only: bool = False
+    secrets: tuple[bytes, ...] = ()
+    ruleset: Ruleset = BUILTIN
+    safe_option: Option = Option.B
+    deadline_ms: int = 1000
+    region: str = "IN"
+    zone: ZoneInfo
+    bodies: tuple[str, str] = ("", "")
+    """The bodies that go with A and B, for a SwitchCase applet."""
+    redactor: Redactor
+
+    @property
+    def mode(self) -> str:
+        """In the words of the configuration."""
+        return "sync" if self.sync else "async"
+
+    def answer(self, option: Option) -> Answer:
+        """What goes out for an option; async applets ignore it, so they always hear 200."""
+        status = HTTP_STATUS[option] if self.sync else 200
+        body = self.bodies[0 if option is Option.A else 1]
+        if not body:
+            return Answer(status)
+        json = body.lstrip()[:1] == "{"
+        kind = "application/json" if json else "text/plain; charset=utf-8"
+        return Answer(status, body.encode(), kind)
+
+
+class Admission(msgspec.Struct, frozen=True):
+    """A request that may be answered."""
+
+    endpoint: Endpoint
+    auth: Auth
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """A request that may not: the status, a reason to count by, and what to say."""
+
+    status: int
+    reason: str
+    text: str
+    endpoint: Endpoint | None = None
+
+
+NOT_FOUND = Refusal(404, "unknown endpoint", "no such endpoint\n")
+_NOT_LOOPBACK = Refusal(
+    403,
+    "not loopback",
+    "this endpoint has no secret, so it answers only programs on its own machine: the request came"
+    " through a proxy or for another host name. make one with `switchhook secret`, put it into the"
+    " configuration, and use the URL it prints\n",
+)
+_OPEN, _BY_PATH, _BY_QUERY, _BY_BASIC = (
+    Auth("open"),
+    Auth("ok", "path"),
+    Auth("ok", "query"),
+    Auth("ok", "basic"),
+)
+
+
+def find(endpoints: Mapping[str, Endpoint], path: bytes) -> tuple[Endpoint | None, bytes]:
+    """The endpoint that a path names, and the secret behind it; None for a path of another kind."""
+    if not path.startswith(ROOT):
+        return None, b""
+    name, _, secret = path[len(ROOT) :].partition(b"/")
+    endpoint = endpoints.get(name.decode("latin-1"))
+    if endpoint is None and b"%" in name:
+        endpoint = endpoints.get(unquote_to_bytes(name).decode("latin-1"))
+    return endpoint, secret.rstrip(b"/")
+
+
+def admit(endpoints: Mapping[str, Endpoint], head: Head) -> Admission | Refusal:
+    """Judge a head by its path, its secret and, for endpoints without one, where it comes from."""
+    endpoint, in_path = find(endpoints, head.path)
+    if endpoint is None:
+        return NOT_FOUND
+    if not endpoint.secrets:
+        return _admit_without_secret(endpoint, head)
+    if in_path and _matches(endpoint, in_path):
+        return Admission(endpoint, _BY_PATH)
+    found = [match[1].replace(b"+", b" ") for match in _SECRET.finditer(head.query)]
+    if any(_matches(endpoint, secret) for secret in found):
+        return Admission(endpoint, _BY_QUERY)
+    basic = _basic(head.authorization)
+    if any(_matches(endpoint, secret, escaped=False) for secret in basic):
+        return Admission(endpoint, _BY_BASIC)
+    state = "wrong" if in_path or found or basic else "missing"
+    if endpoint.report_only:
+        return Admission(endpoint, Auth(state))
+    return Refusal(403, f"secret {state}", f"the secret is {state}\n", endpoint)
+
+
+def looks_like_passthru(head: Head) -> bool:
+    """Whether a refused request may well be our own applet with a mistaken secret."""
+    return _LOOKS_LIKE_PASSTHRU.search(head.query) is not None
+
+
+def _admit_without_secret(endpoint: Endpoint, head: Head) -> Admission | Refusal:
+    local = head.host is None or _LOOPBACK_HOST.match(head.host) is not None
+    if head.forwarded or not local:
+        return msgspec.structs.replace(_NOT_LOOPBACK, endpoint=endpoint)
+    return Admission(endpoint, _OPEN)
+
+
+def _matches(endpoint: Endpoint, given: bytes, *, escaped: bool = True) -> bool:
+    """Compare with every secret in constant time, whether one matched already or not."""
+    if escaped and b"%" in given:
+        given = unquote_to_bytes(given)
+    matched = False
+    for secret in endpoint.secrets:
+        matched |= hmac.compare_digest(secret, given)
+    return matched
+
+
+def _basic(authorization: str | None) -> tuple[bytes, ...]:
+    """The password of Basic credentials, and the user where there is no password."""
+    scheme, _, encoded = (authorization or "").partition(" ")
+    if scheme.lower() != "basic":
+        return ()
+    try:
+        user, _, password = base64.b64decode(encoded.strip(), validate=True).partition(b":")
+    except (binascii.Error, ValueError):
+        return (b"",)
+    return (password or user,)

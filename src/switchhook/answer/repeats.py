@@ -1,0 +1,158 @@
+"""Whether a question was asked before: fingerprints of the last ten minutes.
+
+Only hashes are remembered, in flat arrays: half a million cost 20 MB and no garbage collection,
+and an insertion never has to move the others. Two generations take turns; the older is dropped
+whole, when everything in it is too old or the younger is full.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from array import array
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+if TYPE_CHECKING:
+    from switchhook.passthru import Passthru
+
+WINDOW_MS = 600_000
+"""How long a question is the same question, by the monotonic clock."""
+
+MOST_REMEMBERED = 500_000
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def fingerprint(endpoint: str, passthru: Passthru, key: bytes) -> int | None:
+    """A signed 64-bit hash of what is asked: all parameters but CurrentTime.
+
+    None without a CallSid, for then nothing says that two requests are about the same call. Order
+    and encoding don't matter. `key` keeps outsiders from making collisions.
+    """
+    p = passthru
+    if p.call_sid is None:
+        return None
+    asked = (
+        endpoint,
+        p.call_sid,
+        p.account_sid,
+        p.from_raw,
+        p.to_raw,
+        p.direction_raw,
+        p.digits,
+        p.custom_field,
+        p.recording_url,
+        p.forwarded_from,
+        p.flow_id,
+        p.tenant_id,
+        p.event_type,
+        p.agent_status,
+        p.agent_email,
+        p.call_status,
+        p.call_type,
+        p.dial_status,
+        p.dial_duration_raw,
+        p.dial_whom_number,
+        p.outgoing_number,
+        p.created_raw,
+        p.started_raw,
+        p.ended_raw,
+        p.recording_available_raw,
+        p.legs,
+        p.stream,
+        sorted(p.extra),
+    )
+    digest = hashlib.blake2b(_encode(asked), key=key, digest_size=8).digest()
+    return int.from_bytes(digest, "little", signed=True) or 1
+
+
+class Asked(NamedTuple):
+    """The first time a question was asked: its place in the journal, times in ms, and its answer."""
+
+    seq: int
+    at: int
+    mono: int
+    option: int
+
+
+class _Generation:
+    """An open-addressing table that only grows, up to half full."""
+
+    __slots__ = ("_slots", "asked", "at", "mask", "mono", "option", "seq")
+
+    def __init__(self, capacity: int) -> None:
+        size = 1 << (capacity * 2 - 1).bit_length()
+        self.mask = size - 1
+        self._slots = array("i", bytes(4 * size))  # 1 + index of the entry, 0 for none
+        self.asked = array("q")
+        self.seq = array("q")
+        self.at = array("q")
+        self.mono = array("q")
+        self.option = array("b")
+
+    def __len__(self) -> int:
+        return len(self.asked)
+
+    def find(self, asked: int) -> int:
+        """The entry's index, or -1."""
+        slots, mask, entries = self._slots, self.mask, self.asked
+        place = asked & mask
+        while index := slots[place]:
+            if entries[index - 1] == asked:
+                return index - 1
+            place = (place + 1) & mask
+        return -1
+
+    def add(self, asked: int, first: Asked) -> None:
+        slots, mask = self._slots, self.mask
+        place = asked & mask
+        while slots[place]:
+            place = (place + 1) & mask
+        self.asked.append(asked)
+        self.seq.append(first.seq)
+        self.at.append(first.at)
+        self.mono.append(first.mono)
+        self.option.append(first.option)
+        slots[place] = len(self.asked)
+
+    def entry(self, index: int) -> Asked:
+        return Asked(self.seq[index], self.at[index], self.mono[index], self.option[index])
+
+
+class RepeatMemory:
+    """What was asked within the window, `most` questions at the most. Times in ms, monotonic."""
+
+    def __init__(self, most: int = MOST_REMEMBERED, window_ms: int = WINDOW_MS) -> None:
+        self._capacity = max(1, most // 2)
+        self._window_ms = window_ms
+        self._young = _Generation(self._capacity)
+        self._old = _Generation(1)
+
+    def __len__(self) -> int:
+        return len(self._young) + len(self._old)
+
+    def find(self, asked: int, now_ms: int) -> Asked | None:
+        """The first time this was asked within the window, or None."""
+        for generation in (self._young, self._old):
+            index = generation.find(asked)
+            if index >= 0:
+                first = generation.entry(index)
+                # A question asked again after the window is a new one, and then in the younger
+                # generation or still unknown there.
+                return first if now_ms - first.mono < self._window_ms else None
+        return None
+
+    def remember(self, asked: int, first: Asked) -> None:
+        """Keep a question that `find` did not know."""
+        young = self._young
+        if len(young) >= self._capacity or (
+            young.mono and first.mono - young.mono[0] >= self._window_ms
+        ):
+            self._old, self._young = young, _Generation(self._capacity)
+        index = self._young.find(asked)
+        if index >= 0:
+            self._young.seq[index], self._young.at[index] = first.seq, first.at
+            self._young.mono[index], self._young.option[index] = first.mono, first.option
+        else:
+            self._young.add(asked, first)

@@ -1,0 +1,57 @@
+"""What every process of ours shares with the one that started it: heartbeats, and a common end.
+
+The supervisor hands a child two pipes. On `beat` the child writes: first that it is ready, then a
+byte now and then, so that a hung process is told from a busy one. `life` is never written to; that
+it ends means that the supervisor is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+from typing import NamedTuple
+
+BEAT_S = 0.5
+READY = b"R"
+BEAT = b"."
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+class Tether(NamedTuple):
+    """The child's ends of the pipes; None where nobody supervises."""
+
+    beat: int | None = None
+    life: int | None = None
+
+    def die_with_parent(self) -> None:
+        """Have the kernel end this process when its supervisor ends, hung or not."""
+        if self.life is None or not sys.platform.startswith("linux"):
+            return
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+    def watch(self, loop: asyncio.AbstractEventLoop) -> None:
+        """End at once when the supervisor does, on systems whose kernel doesn't see to it."""
+        if self.life is not None:
+            loop.add_reader(self.life, os._exit, 1)
+
+    def ready(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Say that this process does its work now, and go on saying so."""
+        if self.beat is not None:
+            os.set_blocking(self.beat, False)
+            self._write(READY)
+            self._go_on(loop)
+
+    def _go_on(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._write(BEAT)
+        loop.call_later(BEAT_S, self._go_on, loop)
+
+    def _write(self, data: bytes) -> None:
+        # A full pipe holds beats enough; a broken one means the end is on its way.
+        with contextlib.suppress(BlockingIOError, BrokenPipeError):
+            os.write(self.beat or 0, data)
