@@ -36,7 +36,7 @@ class Health:
         """Note a write that failed; True for the first of several."""
         first, self.failing = not self.failing, True
         self.slow = True
-        self.last_error = str(error)
+        self.last_error = str(error) or type(error).__name__
         if first:
             self.pause = FIRST_PAUSE_S
         return first

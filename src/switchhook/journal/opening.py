@@ -67,23 +67,23 @@ def find_end(folder: Path, *, node: int, vfs: str | None, synchronous: Synchrono
 def _open_newest(
     file: SegmentFile, node: int, vfs: str | None, synchronous: Synchronous
 ) -> tuple[OpenSegment | None, SegmentMeta, tuple[int, int] | None]:
+    connection: apsw.Connection | None = None
     try:
         connection = connect(file.path, vfs=vfs, synchronous=synchronous)
-    except apsw.CantOpenError:
-        connection = _connect_without_log(file)
-    try:
         meta = _check(read_meta(connection, file.name), file, node)
         last = last_row(connection)
-    except _DAMAGED:
-        connection.close()
-        raise
     except (apsw.FullError, apsw.IOError, apsw.CantOpenError, apsw.ReadOnlyError):
         # A full or read-only disk has no room for the log's index. Callers are served all the
         # same if the numbering is known, and it is where there is no log.
-        connection.close()
+        if connection is not None:
+            connection.close()
         connection = _connect_without_log(file)
         meta = _check(read_meta(connection, file.name), file, node)
         last = last_row(connection)
+    except (apsw.Error, JournalError):
+        if connection is not None:
+            connection.close()
+        raise
     if meta.sealed or connection.readonly("main"):
         connection.close()
         return None, meta, last

@@ -277,20 +277,21 @@ class JournalReader:
         return None
 
     def _segments_for(self, seq: int) -> _Listing:
-        """Give the segments, asking the folder only where news could matter to `seq`."""
+        """Give the segments; sure to be the latest ones where that could matter to `seq`."""
         listing = self._listing
         # What is before the newest segment that we know, no later one can change.
-        if not listing or seq >= listing.segments[-1].first_seq:
-            self._refresh()
+        self._refresh(sure=not listing or seq >= listing.segments[-1].first_seq)
         return self._listing
 
-    def _refresh(self) -> None:
+    def _refresh(self, *, sure: bool) -> None:
         try:
             changed_ns = self._folder.stat().st_mtime_ns
         except FileNotFoundError:
             self._listing = _Listing([])
             return
-        if changed_ns == self._changed_ns and self._listed_ns - changed_ns > _TICK_NS:
+        if changed_ns == self._changed_ns and not (
+            sure and self._listed_ns - changed_ns <= _TICK_NS
+        ):
             return
         self._changed_ns, self._listed_ns = changed_ns, time.time_ns()
         segments = list_segments(self._folder)

@@ -162,10 +162,14 @@ def connect(
         vfs=vfs,
         statementcachesize=2 * STATEMENT_ROWS,
     )
-    connection.set_busy_timeout(BUSY_MS)
-    connection.wal_autocheckpoint(0)
-    connection.pragma("synchronous", synchronous)
-    connection.pragma("fullfsync", 1)  # on macOS a plain fsync stops short of the disk
+    try:
+        connection.set_busy_timeout(BUSY_MS)
+        connection.wal_autocheckpoint(0)
+        connection.pragma("synchronous", synchronous)
+        connection.pragma("fullfsync", 1)  # on macOS a plain fsync stops short of the disk
+    except apsw.Error:
+        connection.close()
+        raise
     return connection
 
 

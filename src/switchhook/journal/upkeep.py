@@ -21,7 +21,7 @@ import apsw
 import msgspec
 
 from switchhook.errors import JournalError
-from switchhook.journal.commit import OpenSegment
+from switchhook.journal.commit import OpenSegment, must_abandon
 from switchhook.journal.segment import (
     SegmentFile,
     SegmentMeta,
@@ -109,15 +109,16 @@ class Upkeep:
     def measure(self) -> int:
         """Count the folder's bytes again; alarm once when they near the ceiling."""
         self.measured_bytes = size = folder_size(self._folder)
-        if size < self._alarm_bytes:
+        if size < self._alarm_bytes // 2:  # well below, so that one alarm stays one
             self._alarmed = False
-        elif not self._alarmed:
+        elif size >= self._alarm_bytes and not self._alarmed:
             self._alarmed = True
             self._observe(JournalEvent("near_ceiling", detail="80 % is in use", count=size))
         return size
 
     def close(self, timeout: float) -> None:
         """Finish what was asked for and end, in at most `timeout` seconds."""
+        self._tasks.put(self._drop_kept)
         self._tasks.put(None)
         self._thread.join(timeout)
 
@@ -128,7 +129,6 @@ class Upkeep:
                 task()
             except (apsw.Error, OSError, JournalError) as error:
                 self._observe(JournalEvent("upkeep_failed", detail=str(error)))
-        self._drop_kept()
         while (path := self.take_prepared()) is not None:
             remove_segment_files(path)
 
@@ -147,17 +147,15 @@ class Upkeep:
             self._kept = (segment, connection, self._open_file(segment.file.path))
         _, connection, file = self._kept
         try:
-            logged, copied = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-            if copied < logged:
-                # Commits went on meanwhile, so SQLite neither synced the file nor may begin the
-                # log anew. Sync here what was copied, and the writer's own pass over the few
-                # frames that are left is short.
-                try:
-                    file.xSync(apsw.SQLITE_SYNC_NORMAL)
-                except apsw.Error:
-                    segment.condemned = True
-                    raise
-                segment.closing_pass_due = True
+            connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            # Where commits went on meanwhile, SQLite neither synced the file nor may begin the
+            # log anew. Sync here what was copied, and the writer's own pass over the few frames
+            # that are left is short.
+            file.xSync(apsw.SQLITE_SYNC_NORMAL)
+            segment.closing_pass_due = True
+        except apsw.Error as error:
+            segment.condemned = must_abandon(error)
+            raise
         finally:
             segment.log_bytes = 0
             segment.checkpoint_asked = False

@@ -27,6 +27,7 @@ from switchhook.journal.upkeep import JournalEvent, Upkeep
 
 MIB = 1 << 20
 GIB = 1 << 30
+_LAST_TRY_S = 1.0
 
 
 class JournalWriter:
@@ -183,7 +184,10 @@ class JournalWriter:
         return mark.wait(timeout)
 
     def close(self, timeout: float = 5.0) -> bool:
-        """Write what is queued and end; False if some of it could not be written in time."""
+        """Write what is queued and end; False if some of it could not be written in time.
+
+        Where writing fails it takes up to two seconds longer, for one last try and for tidying up.
+        """
         if not self._closing:
             self._backlog.report_lost()
             self._closing = True
@@ -191,11 +195,11 @@ class JournalWriter:
         self._thread.join(timeout)
         if self._thread.is_alive():
             self._give_up.set()
-            self._thread.join(1.0)  # one last try; a disk that hangs keeps the thread for good
+            self._thread.join(_LAST_TRY_S)  # a disk that hangs keeps the thread for good
         if not self._thread.is_alive() and self._segment is not None:
             self._upkeep.let_go(self._segment)
             self._segment = None
-        self._upkeep.close(timeout)
+        self._upkeep.close(max(timeout, _LAST_TRY_S))
         return self._durable_seq == self._backlog.next_seq - 1
 
     def _run(self) -> None:
@@ -280,7 +284,7 @@ class JournalWriter:
         segment = self._segment
         name = segment.name if segment else ""
         if self._health.failed(error):
-            self._observe(JournalEvent("failing", name, str(error)))
+            self._observe(JournalEvent("failing", name, self.last_error))
         if segment is not None and (must_abandon(error) or segment.condemned):
             self._abandon(segment)
 
