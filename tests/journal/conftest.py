@@ -36,8 +36,8 @@ class Loop:
         while not self._calls.empty():
             self._calls.get()()
 
-    def seen(self, what: str) -> list[JournalEvent]:
-        return [event for event in self.events if event.what == what]
+    def seen(self, name: str) -> list[JournalEvent]:
+        return [event for event in self.events if event.name == name]
 
     def open(self, folder: Path, **settings: object) -> JournalWriter:
         settings = {"node": 1, **settings}

@@ -30,6 +30,10 @@ def test_record_goes_round(open_journal, loop, folder):
     assert msgspec.structs.astuple(first) == (1, 7, 1000, 5, -(2**63), 1, b"\x00body\xff")
     assert msgspec.structs.astuple(second) == (2, 8, 1001, None, None, None, b"")
     assert (writer.next_seq, writer.durable_seq, writer.pending) == (3, 2, (0, 0))
+    assert [str(event) for event in loop.events] == [
+        "a new segment was begun (segment 00000000000000000001.sqlite)"
+    ]
+    assert not loop.events[0].trouble
     assert writer.state == "healthy"
 
 
@@ -123,6 +127,8 @@ def test_refused_record_fails_alone(open_journal, loop, folder):
     assert stat.S_IMODE((folder / "refused" / "2.bin").stat().st_mode) == 0o600
     assert writer.refused == 2
     assert [event.count for event in loop.seen("refused")] == [2, 3]
+    assert all(event.trouble for event in loop.seen("refused"))
+    assert str(loop.seen("refused")[0]).startswith("record 2 was refused by the database")
     assert writer.durable_seq == 4
     assert writer.healthy
 

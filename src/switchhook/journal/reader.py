@@ -50,7 +50,7 @@ _ASKED = """SELECT group_concat(
   printf('%016x%016x%016x%016x%016x', seq, asked, coalesce(option, -1), coalesce(mono, -1), at), '')
 FROM (SELECT seq, asked, option, mono, at FROM record INDEXED BY record_asked
   WHERE asked IS NOT NULL AND seq BETWEEN ? AND ? ORDER BY seq LIMIT ?)"""
-_ASKED_ROWS = 50_000  # keeps what is in memory at a time to some MB
+_ASKED_ROWS = 5_000  # keeps what is in memory at a time below a megabyte
 
 
 class Asked(NamedTuple):

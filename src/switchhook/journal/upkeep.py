@@ -38,17 +38,42 @@ _NICENESS = 10
 
 
 class JournalEvent(msgspec.Struct, frozen=True):
-    """Something an operator may want to know.
+    """Something an operator may want to know; `str()` says it in one sentence.
 
-    `what` is one of rolled, sealed, abandoned (segments), failing, recovered (writing), refused,
+    `name` is one of rolled, sealed, abandoned (segments), failing, recovered (writing), refused,
     lost, unwritten (records), near_ceiling, at_ceiling (the folder), upkeep_failed. `count` is of
     records or bytes; for a refused record it is its seq.
     """
 
-    what: str
+    name: str
     segment: str = ""
     detail: str = ""
     count: int = 0
+
+    @property
+    def trouble(self) -> bool:
+        """Whether somebody should act; the others are the course of things."""
+        return self.name not in ("rolled", "sealed", "recovered")
+
+    def __str__(self) -> str:
+        place = f" (segment {self.segment})" if self.segment else ""
+        detail = f": {self.detail}" if self.detail else ""
+        return _SENTENCES[self.name].format(count=self.count) + place + detail
+
+
+_SENTENCES = {
+    "rolled": "a new segment was begun",
+    "sealed": "a full segment was sealed",
+    "abandoned": "a segment was abandoned for a new one",
+    "failing": "records can't be written and wait in memory",
+    "recovered": "records are written again",
+    "refused": "record {count} was refused by the database and its bytes were set aside",
+    "lost": "records are lost",
+    "unwritten": "{count} records were still in memory at the end and are lost",
+    "near_ceiling": "the journal nears its ceiling, with {count} bytes",
+    "at_ceiling": "the journal has reached its ceiling of {count} bytes",
+    "upkeep_failed": "a segment could not be looked after",
+}
 
 
 class Upkeep:
@@ -113,7 +138,7 @@ class Upkeep:
             self._alarmed = False
         elif size >= self._alarm_bytes and not self._alarmed:
             self._alarmed = True
-            self._observe(JournalEvent("near_ceiling", detail="80 % is in use", count=size))
+            self._observe(JournalEvent("near_ceiling", count=size))
         return size
 
     def close(self, timeout: float) -> None:
@@ -128,7 +153,9 @@ class Upkeep:
             try:
                 task()
             except (apsw.Error, OSError, JournalError) as error:
-                self._observe(JournalEvent("upkeep_failed", detail=str(error)))
+                self._observe(
+                    JournalEvent("upkeep_failed", detail=str(error) or type(error).__name__)
+                )
         while (path := self.take_prepared()) is not None:
             remove_segment_files(path)
 

@@ -83,7 +83,9 @@ class JournalWriter:
             end.at,
             max_records=pending_records,
             max_bytes=pending_bytes,
-            on_loss=partial(self._observe, JournalEvent("lost", detail="the memory is full")),
+            on_loss=partial(
+                self._observe, JournalEvent("lost", detail="the memory for those that wait is full")
+            ),
         )
         self._predecessor: dict[str, int | str] = {"previous": end.identity} if end.identity else {}
         self._upkeep = Upkeep(
@@ -250,7 +252,7 @@ class JournalWriter:
             return {}
         for seq, error in refused.items():
             self.refused += 1
-            self._observe(JournalEvent("refused", segment.name, f"record {seq}: {error}", seq))
+            self._observe(JournalEvent("refused", segment.name, str(error), seq))
         return refused
 
     def _after_commit(self) -> None:
