@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from switchhook import data_folder
-from switchhook.data_folder import DataFolder, atomic_write, file_system_of, read_identity
+from switchhook.data_folder import DataFolder, atomic_write, read_identity
 from switchhook.errors import DataFolderError
 
 LOCAL = "/dev/sda / ext4 rw 0 0\n"
@@ -36,6 +36,7 @@ def test_open_makes_a_private_folder_with_an_identity(tmp_path: Path) -> None:
         assert {mode(file) for file in folder.path.iterdir() if file.is_file()} == {0o600}
         assert folder.identity.node == 0x07070707
         assert folder.identity.key == b"\x07" * 32
+        assert (folder.node, folder.key) == (folder.identity.node, folder.identity.key)
         assert folder.identity == read_identity(folder.path)
         assert folder.still_there()
 
@@ -190,6 +191,36 @@ def test_wide_folder_is_tightened_if_it_is_ours(tmp_path: Path) -> None:
     assert mode(folder) == 0o700
 
 
+def test_wide_folder_with_what_was_kept_is_ours(tmp_path: Path) -> None:
+    """The settings are read, and kept, before the folder is held for the first time."""
+    (tmp_path / "data" / "kept").mkdir(parents=True)
+    (tmp_path / "data").chmod(0o755)
+    open_folder(tmp_path / "data").close()
+    assert mode(tmp_path / "data") == 0o700
+
+
+def test_boot_is_the_machine_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its first record stays the same until the machine starts again."""
+    name = iter(["first", "first", "second", "second", "", "second"])
+    monkeypatch.setattr(data_folder, "_boot_id", lambda: next(name))
+    with open_folder(tmp_path / "data") as folder:
+        assert folder.boot(1) == {"id": "first", "first_seq": 1}
+    with open_folder(tmp_path / "data") as folder:
+        assert folder.boot(50) == {"id": "first", "first_seq": 1}
+        assert folder.boot(60) == {"id": "second", "first_seq": 60}
+        (folder.path / "boot.json").write_text("{")
+        assert folder.boot(70)["first_seq"] == 70
+        assert folder.boot(80) == {"id": "", "first_seq": 80}
+        assert folder.boot(90)["first_seq"] == 70
+
+
+def test_boot_of_a_journal_that_begins_anew(tmp_path: Path) -> None:
+    """A first record that the journal has not reached is another journal's."""
+    with open_folder(tmp_path / "data") as folder:
+        assert folder.boot(100)["first_seq"] == 100
+        assert folder.boot(7)["first_seq"] == 7
+
+
 def test_wide_folder_of_others_is_left_alone(tmp_path: Path) -> None:
     """--data /tmp must not lock everybody out of /tmp."""
     folder = tmp_path / "shared"
@@ -275,28 +306,6 @@ def test_link_to_a_network_file_system_is_refused(tmp_path: Path) -> None:
     mounts = f"{LOCAL}server:/x {tmp_path}/share nfs4 rw 0 0\n"
     with pytest.raises(DataFolderError, match="nfs4"):
         open_folder(tmp_path / "data", mounts=mounts)
-
-
-@pytest.mark.parametrize(
-    ("path", "kind"),
-    [
-        ("/", "ext4"),
-        ("/srv/data", "xfs"),
-        ("/srv/data2", "ext4"),  # not under /srv/data
-        ("/srv/data/deep/er", "nfs4"),
-        ("/mnt/with blank/x", "cifs"),
-        ("/twice", "tmpfs"),
-    ],
-)
-def test_file_system_of(path: str, kind: str) -> None:
-    """The deepest mount point above a path counts; of two on one point the last."""
-    mounts = (
-        "/dev/a / ext4 rw 0 0\n/dev/b /srv/data xfs rw 0 0\nh:/x /srv/data/deep nfs4 rw 0 0\n"
-        "//h/y /mnt/with\\040blank cifs rw 0 0\nh:/z /twice nfs rw 0 0\nnone /twice tmpfs rw 0 0\n"
-        "nonsense\n"
-    )
-    assert file_system_of(Path(path), mounts) == kind
-    assert file_system_of(Path(path), "") == ""
 
 
 def test_the_system_s_own_mounts_are_read(tmp_path: Path) -> None:

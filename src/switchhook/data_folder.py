@@ -12,7 +12,6 @@ import contextlib
 import errno
 import fcntl
 import os
-import re
 import secrets
 import socket
 import stat
@@ -25,24 +24,19 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 import msgspec
 
 from switchhook.errors import DataFolderError
+from switchhook.file_system import mounted, refuse_network
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 FORMAT = 1
 IDENTITY = "identity.json"
+BOOT = "boot.json"
 KEY_BYTES = 32
 
 Holder = Literal["answer", "console"]
 
-# Types as /proc/mounts has them; those by FUSE follow a `fuse.`.
-_NETWORK = re.compile(
-    "9p|acfs|afpfs|afs|beegfs|ceph|cifs|coda|davfs|gfs2?|glusterfs|gpfs|lustre|ncpfs|nfs4?|ocfs2"
-    "|orangefs|pvfs2|smb[23]|smbfs"
-    "|fuse[.](?:blobfuse2?|ceph|ceph-fuse|cephfs|curlftpfs|davfs2?|gcsfuse|glusterfs|goofys|hdfs"
-    "|juicefs|lizardfs|mfs|moosefs|mount-s3|objectivefs|rclone|s3fs|s3ql|seaweedfs|smbnetfs|sshfs)"
-)
-_ESCAPED = re.compile(r"\\([0-7]{3})")
+_OWN = {"lost+found", "answer.lock", "console.lock", "kept"}  # may be there before an identity
 _READ_ONLY_OR_FULL = (errno.EROFS, errno.ENOSPC, errno.EDQUOT)
 _LOCK_PAUSE_S = 0.05
 _LONGEST_NOTE = 4096
@@ -57,6 +51,11 @@ class Identity(msgspec.Struct, frozen=True):
 
     def __repr__(self) -> str:
         return f"Identity(node={self.node}, key=…, created={self.created!r})"
+
+
+class _Boot(msgspec.Struct, frozen=True):
+    id: str
+    first_seq: int
 
 
 class _Lock(NamedTuple):
@@ -90,7 +89,7 @@ class DataFolder:
         except that the folder may have been made.
         """
         path = Path(os.path.abspath(path))  # noqa: PTH100 - a link in it stays as it was given
-        refuse_network(path, _mounts() if mounts is None else mounts)
+        refuse_network(path, mounted() if mounts is None else mounts)
         with _explained(path):
             _make(path)
             lock = _take(path, holder, wait_s, now)
@@ -100,6 +99,38 @@ class DataFolder:
             except BaseException:
                 os.close(lock.descriptor)
                 raise
+
+    @property
+    def node(self) -> int:
+        """The number that tells this folder's records from those of other nodes."""
+        return self.identity.node
+
+    @property
+    def key(self) -> bytes:
+        """The key of fingerprints."""
+        return self.identity.key
+
+    def boot(self, next_seq: int) -> Mapping[str, object]:
+        """When the machine started: the start's `id`, and the `first_seq` that was given out in it.
+
+        Times of the monotonic clock can be compared within one only. Where the system names no
+        start, each opening counts as one.
+        """
+        file = self.path / BOOT
+        running = _boot_id()
+        try:
+            stored = msgspec.json.decode(file.read_bytes(), type=_Boot)
+        except (OSError, ValueError):
+            stored = None
+        if stored is not None and stored.id == running and stored.first_seq <= next_seq:
+            return msgspec.structs.asdict(stored)
+        begun = _Boot(running, next_seq)
+        if running:
+            # On a full disk the next opening finds the old one, and takes its own seq: the safe
+            # side, for the wall clock then places the records in between.
+            with contextlib.suppress(OSError):
+                atomic_write(file, msgspec.json.encode(begun))
+        return msgspec.structs.asdict(begun)
 
     def still_there(self) -> bool:
         """Whether the path still leads to the folder that was opened, and to its lock."""
@@ -146,35 +177,11 @@ def atomic_write(path: Path, content: bytes) -> None:
         _sync_folder(path.parent)
 
 
-def file_system_of(path: Path, mounts: str) -> str:
-    """The type of the file system that a path is on, as /proc/mounts tells; "" where unknown."""
-    longest, found = -1, ""
-    for line in mounts.split("\n"):
-        fields = line.split(" ")
-        if len(fields) < 3:
-            continue
-        point = _ESCAPED.sub(lambda found: chr(int(found[1], 8)), fields[1])
-        depth = len(Path(point).parts)
-        # Of several on one point the last is on top.
-        if path.is_relative_to(point) and depth >= longest:
-            longest, found = depth, fields[2]
-    return found
-
-
-def refuse_network(path: Path, mounts: str) -> None:
-    """Raise DataFolderError for a folder that another machine could hold at the same time."""
-    found = file_system_of(Path(os.path.realpath(path)), mounts)
-    if _NETWORK.fullmatch(found):
-        problem = f"it is on a network file system ({found}), where locks can't be relied on"
-        hint = "give --data a folder on a disk of this machine"
-        raise DataFolderError(str(path), problem, hint)
-
-
-def _mounts() -> str:
+def _boot_id() -> str:
     try:
-        return Path("/proc/self/mounts").read_text(errors="surrogateescape")
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
-        return ""  # not Linux: nothing is known, so nothing is refused
+        return ""  # not Linux
 
 
 @contextlib.contextmanager
@@ -206,7 +213,7 @@ def _make(path: Path) -> None:
     if not mode & 0o077:
         return
     # Never tighten what is somebody else's: --data /tmp must not lock everybody out.
-    foreign = {entry.name for entry in path.iterdir()} - {"lost+found"}
+    foreign = {entry.name for entry in path.iterdir()} - _OWN
     if foreign and not (path / IDENTITY).exists():
         problem = f"others may enter it (mode {mode:04o}), and it holds other things"
         raise DataFolderError(str(path), problem, "give --data a folder of its own")

@@ -1,0 +1,380 @@
+"""The configuration: parsed once into frozen values, unknown keys refused by name.
+
+`load_config` is pure; files and the environment are reached through its arguments. Everything
+that is wrong with a file is said at once. docs/configuration.md explains every key.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from switchhook.config_keys import (
+    Problems,
+    Refused,
+    Section,
+    address,
+    choice,
+    integer,
+    network,
+    number,
+    paths,
+    region,
+    several,
+    text,
+    zone,
+)
+from switchhook.config_values import (
+    Address,
+    AnswerConfig,
+    AuthMode,
+    Bodies,
+    Config,
+    ConfigProblems,
+    ConsoleConfig,
+    EndpointConfig,
+    JournalConfig,
+    Mode,
+    Secret,
+)
+from switchhook.errors import ConfigError
+from switchhook.rules import Option
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+__all__ = [
+    "LARGEST",
+    "Address",
+    "AnswerConfig",
+    "AuthMode",
+    "Bodies",
+    "Config",
+    "ConfigProblems",
+    "ConsoleConfig",
+    "EndpointConfig",
+    "JournalConfig",
+    "Mode",
+    "Secret",
+    "data_folder_of",
+    "load_config",
+    "override",
+    "without_secrets",
+]
+
+LARGEST = 1_000_000
+"""Bytes of a configuration file, and of any file it names."""
+SHORTEST_SECRET, LONGEST_SECRET = 16, 256
+LONGEST_BODY = 8_192
+
+_URL_SAFE = re.compile("[A-Za-z0-9_.~-]*")
+_NAME = re.compile("[A-Za-z0-9_-]{1,64}")
+
+
+def load_config(
+    text: str | bytes,
+    *,
+    file: str,
+    environ: Mapping[str, str],
+    read_file: Callable[[str], bytes],
+) -> Config:
+    """Read and check a configuration; paths in it are relative to the folder of `file`.
+
+    `read_file` gives the bytes of a secret file by its path and may raise OSError. Raises
+    `ConfigProblems` with everything that is wrong.
+    """
+    problems = Problems(file)
+    root = Section(_document(text, file), "", problems)
+    folder = os.path.dirname(file)  # noqa: PTH120 - text only: "" has to stay ""
+    sources = _Sources(folder, environ, read_file, [])
+    config = Config(
+        data=root.take("data", paths(folder), os.path.join(folder, "data")),  # noqa: PTH118
+        answer=_answer(root.section("answer")),
+        console=_console(root.section("console")),
+        journal=_journal(root.section("journal")),
+        endpoints=_endpoints(root.section("endpoints"), sources, problems),
+        file=file,
+        warnings=tuple(sources.warnings),
+    )
+    root.end()
+    _check_whole(config, problems)
+    if problems.found:
+        raise ConfigProblems(tuple(problems.found), file=file)
+    return config
+
+
+def override(
+    config: Config,
+    *,
+    data: str | None = None,
+    answer: str | None = None,
+    console: str | None = None,
+) -> Config:
+    """Apply what the command line says, and check the whole again. Raises `ConfigProblems`."""
+    problems = Problems("")
+    line = Section({"--answer": answer, "--console": console}, "", problems)
+    if answer is not None:
+        listen = line.take("--answer", address, config.answer.listen)
+        config = msgspec.structs.replace(
+            config, answer=msgspec.structs.replace(config.answer, listen=listen)
+        )
+    if console is not None:
+        listen = line.take("--console", address, config.console.listen)
+        config = msgspec.structs.replace(config, console=ConsoleConfig(listen=listen))
+    if data is not None:
+        config = msgspec.structs.replace(config, data=data)
+    if not problems.found:
+        _check_whole(config, problems := Problems(config.file))
+    if problems.found:
+        raise ConfigProblems(tuple(problems.found), file=config.file)
+    return config
+
+
+def data_folder_of(text: str | bytes, *, file: str) -> str:
+    """Where the data folder is, as far as even a damaged configuration tells.
+
+    `data` stands before the first table, so that what follows may be broken.
+    """
+    folder = os.path.dirname(file)  # noqa: PTH120
+    said = text.decode(errors="replace") if isinstance(text, bytes) else text
+    head: list[str] = []
+    for line in said.removeprefix("\ufeff").splitlines():
+        if line.lstrip().startswith("["):
+            break
+        head.append(line)
+    value: object = None
+    for line in head:
+        try:
+            value = tomllib.loads(line).get("data", value)
+        except (ValueError, RecursionError):
+            continue  # the line of something else
+    try:
+        return paths(folder)(value)
+    except Refused:
+        return os.path.join(folder, "data")  # noqa: PTH118
+
+
+def without_secrets(text: str | bytes) -> str:
+    """What a configuration that checked out says, as JSON for the record, with no secret in it.
+
+    Comments are left out: people keep old secrets there.
+    """
+    said = text.decode() if isinstance(text, bytes) else text
+    document = tomllib.loads(said.removeprefix("\ufeff"))
+    for endpoint in document.get("endpoints", {}).values():
+        if "secrets" in endpoint:
+            endpoint["secrets"] = [repr(Secret("")) for _ in endpoint["secrets"]]
+    return msgspec.json.format(msgspec.json.encode(document), indent=1).decode()
+
+
+def _document(text: str | bytes, file: str) -> dict[str, Any]:
+    def refuse(problem: str, hint: str = "") -> ConfigProblems:
+        return ConfigProblems((ConfigError(problem, file=file, hint=hint),), file=file)
+
+    try:
+        data = text.encode() if isinstance(text, str) else text
+        whole = data.decode()
+    except UnicodeDecodeError as error:
+        problem = f"not UTF-8 text, at byte {error.start}"
+        raise refuse(problem, "save the file as UTF-8") from None
+    except UnicodeEncodeError:
+        raise refuse("not Unicode text", "save the file as UTF-8") from None
+    if len(data) > LARGEST:
+        raise refuse(f"the file has {len(data):,} bytes, the most is {LARGEST:,}")
+    if "\0" in whole:
+        raise refuse("there is a NUL character in it", "was the file cut short?")
+    try:
+        document = tomllib.loads(whole.removeprefix("\ufeff"))
+    except (ValueError, RecursionError) as error:
+        # tomllib lets int()'s own ValueError through for a number of thousands of digits.
+        said = (
+            str(error)
+            if isinstance(error, tomllib.TOMLDecodeError)
+            else "a value is too large or too deep"
+        )
+        hint = "was the file cut short?" if "end of document" in said else ""
+        raise refuse(f"not TOML: {said[:1].lower() + said[1:]}", hint) from None
+    if not document:
+        raise refuse("the file says nothing", "leave the configuration out to run on defaults")
+    return document
+
+
+def _answer(section: Section) -> AnswerConfig:
+    default = AnswerConfig()
+    answer = AnswerConfig(
+        listen=section.take("listen", address, default.listen),
+        trusted_proxies=section.take("trusted_proxies", several(network, 1000), ()),
+        max_connections=section.take(
+            "max_connections", integer(1, 1_000_000), default.max_connections
+        ),
+        max_connections_per_address=section.take(
+            "max_connections_per_address",
+            integer(1, 1_000_000),
+            default.max_connections_per_address,
+        ),
+    )
+    section.end()
+    return answer
+
+
+def _console(section: Section) -> ConsoleConfig:
+    console = ConsoleConfig(listen=section.take("listen", address, ConsoleConfig().listen))
+    section.end()
+    return console
+
+
+def _journal(section: Section) -> JournalConfig:
+    default = JournalConfig()
+    journal = JournalConfig(
+        segment_mb=section.take("segment_mb", integer(1, 65_536), default.segment_mb),
+        ceiling_gb=section.take("ceiling_gb", number(0.01, 1_000_000), default.ceiling_gb),
+        pending_mb=section.take("pending_mb", integer(1, 65_536), default.pending_mb),
+    )
+    section.end()
+    return journal
+
+
+class _Sources(msgspec.Struct):
+    """Where secrets may come from, and what there is to say about them."""
+
+    folder: str
+    environ: Mapping[str, str]
+    read_file: Callable[[str], bytes]
+    warnings: list[str]
+
+
+def _endpoints(
+    section: Section, sources: _Sources, problems: Problems
+) -> tuple[EndpointConfig, ...]:
+    endpoints: list[EndpointConfig] = []
+    names: dict[str, str] = {}
+    for name in section.names():
+        key = f"endpoints.{name[:64]!r}"
+        if not _NAME.fullmatch(name):
+            hint = "1 to 64 of A-Z, a-z, 0-9, _ and -, as it becomes part of the URL"
+            problems.add(key, "no such name is possible for an endpoint", hint)
+            continue
+        twin = names.setdefault(name.lower(), name)
+        if twin != name:
+            problems.add(key, f"{twin!r} differs in case only", "give one of them another name")
+        endpoints.append(_endpoint(name, section.section(name), sources))
+    return tuple(endpoints) or Config().endpoints
+
+
+def _endpoint(name: str, section: Section, sources: _Sources) -> EndpointConfig:
+    default = EndpointConfig(name)
+    endpoint = EndpointConfig(
+        name=name,
+        mode=section.take("mode", choice(Mode), default.mode),
+        auth=section.take("auth", choice(AuthMode), default.auth),
+        secrets=_secrets(section, sources),
+        rules=section.take("rules", paths(sources.folder), None),
+        safe_option=section.take("safe_option", choice(Option), default.safe_option),
+        deadline_ms=section.take("deadline_ms", integer(50, 10_000), default.deadline_ms),
+        region=section.take("region", region, default.region),
+        zone=section.take("zone", zone, default.zone),
+        bodies=_bodies(section.section("bodies")),
+    )
+    section.end()
+    return endpoint
+
+
+def _bodies(section: Section) -> Bodies:
+    bodies = Bodies(
+        A=section.take("A", text(LONGEST_BODY), None),
+        B=section.take("B", text(LONGEST_BODY), None),
+    )
+    section.end()
+    return bodies
+
+
+def _secrets(section: Section, sources: _Sources) -> tuple[Secret, ...]:
+    """The secrets of an endpoint, from all three keys, each once; no message repeats a value."""
+
+    def plain(value: object) -> list[Secret]:
+        if not isinstance(value, str):
+            raise Refused("a secret is not a text", 'secrets = ["…"]')
+        return [_secret(value, sources, section.key)]
+
+    def from_file(value: object) -> list[Secret]:
+        path = paths(sources.folder)(value)
+        try:
+            content = sources.read_file(path)
+            lines = [line.strip() for line in content.decode().splitlines()]
+        except OSError as error:
+            problem = f"{path!r} can't be read: {error.strerror or 'no such file'}"
+            raise Refused(problem, "one secret a line") from None
+        except UnicodeDecodeError:
+            raise Refused(f"{path!r} is not UTF-8 text", "one secret a line") from None
+        found = [line for line in lines if line and not line.startswith("#")]
+        if not found:
+            raise Refused(f"{path!r} holds no secret", "one secret a line")
+        return [_secret(line, sources, section.key) for line in found]
+
+    def from_variable(value: object) -> list[Secret]:
+        name = text(200)(value)
+        content = sources.environ.get(name, "").strip()
+        if not content:
+            raise Refused(f"the environment has no {name!r}", "set it, or remove the name")
+        return [_secret(content, sources, section.key)]
+
+    found: list[Secret] = []
+    for key, reader in (
+        ("secrets", plain),
+        ("secret_files", from_file),
+        ("secret_env", from_variable),
+    ):
+        for some in section.take(key, several(reader, 100), ()):
+            found += some
+    return tuple(dict.fromkeys(found))
+
+
+def _secret(value: str, sources: _Sources, key: str) -> Secret:
+    if not SHORTEST_SECRET <= len(value) <= LONGEST_SECRET:
+        problem = (
+            f"a secret of {len(value)} characters; it takes {SHORTEST_SECRET} to {LONGEST_SECRET}"
+        )
+        raise Refused(problem, "make one with: switchhook secret")
+    if not value.isprintable():
+        raise Refused("a secret with control characters", "make one with: switchhook secret")
+    if not _URL_SAFE.fullmatch(value):
+        warning = (
+            f"{key}: a secret holds other characters than A-Z a-z 0-9 - _ . ~; Exotel's dashboard "
+            "alters + & = # % and blanks in a URL (make a safe one with: switchhook secret)"
+        )
+        if warning not in sources.warnings:
+            sources.warnings.append(warning)
+    return Secret(value)
+
+
+def _check_whole(config: Config, problems: Problems) -> None:
+    """What no key alone can tell."""
+    public = config.answer.listen
+    if not public.loopback:
+        for endpoint in config.endpoints:
+            if not endpoint.secrets:
+                problems.add(
+                    f"endpoints.{endpoint.name}",
+                    f"it has no secret, and the answer side listens on {public}, not on loopback",
+                    "make one with: switchhook secret",
+                )
+    private = config.console.listen
+    if not private.loopback:
+        problems.add(
+            "console.listen",
+            f"{private} is not loopback, and the console has no users yet",
+            "reach it by an SSH tunnel, or by a proxy on this machine that authenticates",
+        )
+    if public == private and public.port:
+        problems.add("console.listen", f"the answer side listens on {public} already")
+    journal = config.journal
+    if journal.ceiling_gb * 1000 < journal.segment_mb * 2:
+        problems.add(
+            "journal.ceiling_gb",
+            f"it holds less than two segments of {journal.segment_mb} MB",
+            "raise it, or lower journal.segment_mb",
+        )
