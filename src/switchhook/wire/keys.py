@@ -43,16 +43,18 @@ class Spelling(IntFlag):
 
 
 class Slot(NamedTuple):
-    """Where a parameter's value goes. `name` is the field of the value type, or None."""
+    """Where a parameter's value goes. `name` is the field of the value type, or empty."""
 
     kind: Kind
     name: str
+    odd: bool
+    """Whether the spelling says anything: enum flags are slow to ask."""
     key: str
     """The key as sent, decoded and trimmed."""
+    spelling: Spelling = Spelling.PLAIN
     leg: int = 0
     rest: str = ""
     """Of a leg: what stands below the index, `Insights[Status]`."""
-    spelling: Spelling = Spelling.PLAIN
 
 
 CALL_KEYS = {
@@ -139,58 +141,60 @@ def slot_of(key: str) -> Slot:
     """Find the parameter that a key names; the key is decoded once already."""
     key = key.strip()
     if len(key) > LONGEST_KEY:
-        return Slot(Kind.EXTRA, "", key)
+        return Slot(Kind.EXTRA, "", False, key)
     sent, spelling = key, Spelling.PLAIN
     for _ in range(_ROUNDS):
         if not has_escape(key):
             break
         key, spelling = decode_again(key).strip(), Spelling.TWICE
     if has_escape(key):
-        return Slot(Kind.EXTRA, "", sent)
+        return Slot(Kind.EXTRA, "", False, sent)
     path = key_path(key)
     if path is None:
         spelling |= Spelling.UNPAIRED
         path = tuple(part.strip(" ]") for part in key.split("[")) if key.count("[") == 1 else (key,)
     slot = _find(path, key)
-    return slot._replace(spelling=spelling | (_spelling(key) if slot.name else spelling))
+    if slot.name:
+        spelling |= _spelling(key)
+    return slot._replace(spelling=spelling, odd=bool(spelling))
 
 
 def _find(path: tuple[str, ...], key: str) -> Slot:
     root, below = fold(path[0]), [part for part in path[1:] if part]
     if root == _STREAM_ROOT:
         if not below:
-            return Slot(Kind.STREAM_JSON, root, key)
+            return Slot(Kind.STREAM_JSON, root, False, key)
         field = _STREAM.get(fold(below[0])) if len(below) == 1 else None
-        return Slot(Kind.STREAM, field, key) if field else Slot(Kind.EXTRA, "", key)
+        return Slot(Kind.STREAM, field, False, key) if field else Slot(Kind.EXTRA, "", False, key)
     if root == _LEGS_ROOT:
         return _find_leg(below, key)
     if below:
-        return Slot(Kind.EXTRA, "", key)
+        return Slot(Kind.EXTRA, "", False, key)
     if root in _CALL:
         # RecordingUrl is a name of the call's and of the stream's.
-        return Slot(Kind.CALL, _CALL[root], key)
+        return Slot(Kind.CALL, _CALL[root], False, key)
     if root in NUMBER_KEYS:
-        return Slot(Kind.NUMBER, root, key)
+        return Slot(Kind.NUMBER, root, False, key)
     if root.startswith(_STREAM_ROOT):
         field = _STREAM.get(root.removeprefix(_STREAM_ROOT)) if root not in _STREAM_ONLY else None
         if field:
-            return Slot(Kind.STREAM, field, key)
+            return Slot(Kind.STREAM, field, False, key)
     if root in _BARE:
-        return Slot(Kind.BARE, _BARE[root], key)
-    return Slot(Kind.EXTRA, "", key)
+        return Slot(Kind.BARE, _BARE[root], False, key)
+    return Slot(Kind.EXTRA, "", False, key)
 
 
 def _find_leg(below: list[str], key: str) -> Slot:
     if not below:
-        return Slot(Kind.LEGS_JSON, _LEGS_ROOT, key)
+        return Slot(Kind.LEGS_JSON, _LEGS_ROOT, False, key)
     index = below[0]
     if not (index.isascii() and index.isdigit() and len(index) <= _LAST_INDEX_DIGITS):
-        return Slot(Kind.EXTRA, "", key)
+        return Slot(Kind.EXTRA, "", False, key)
     if len(below) < 2:
-        return Slot(Kind.EXTRA, "", key)
+        return Slot(Kind.EXTRA, "", False, key)
     field = _LEG.get(fold(below[1])) if len(below) == 2 else None
     rest = below[1] + "".join(f"[{part}]" for part in below[2:])
-    return Slot(Kind.LEG, field or "", key, int(index), rest)
+    return Slot(Kind.LEG, field or "", False, key, Spelling.PLAIN, int(index), rest)
 
 
 def _spelling(key: str) -> Spelling:

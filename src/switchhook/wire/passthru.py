@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _LOST_PLUS = re.compile(r"\s* [1-9][0-9]{6,}\s*\Z")
 _SECOND_QUESTION_MARK = re.compile(rb"\?([A-Za-z_.%-]{1,40})=")
+_CALL, _STREAM, _NUMBER, _EXTRA = Kind.CALL, Kind.STREAM, Kind.NUMBER, Kind.EXTRA
+_NULL = len("null")
 _PHONES = {"forwarded_from", "dial_whom_number", "outgoing_number", "number", "caller_id"}
 
 
@@ -59,7 +61,7 @@ class _Reading:
         self.problems: list[str] = []
         self.defects: list[Defect] = []
         self.call: dict[str, str] = {}
-        self.numbers: dict[str, str] = {}
+        self.numbers: dict[str, tuple[str, str]] = {}
         self.stream: dict[str, str] = {}
         self.bare: dict[str, list[tuple[str, str]]] = {}
         self.legs: dict[int, tuple[dict[str, str], list[tuple[str, str]]]] = {}
@@ -70,7 +72,8 @@ class _Reading:
         self.pairs = parse_pairs(_mend(request.query, self.problems), self.problems)
         if request.body:
             self.pairs = self.pairs + body_pairs(request, self.problems)
-        self.twice = "%" in "".join([key for key, _ in self.pairs]) and self._encoded_twice()
+        # Only what holds an escaped `%` can have been encoded twice.
+        self.twice = (b"%25" in request.query or b"%" in request.body) and self._encoded_twice()
         self._take_all()
 
     def _encoded_twice(self) -> bool:
@@ -78,42 +81,47 @@ class _Reading:
         return any(slot_of(key).spelling & Spelling.TWICE for key, _ in self.pairs if "%" in key)
 
     def _take_all(self) -> None:
-        call, extra = self.call, self.extra
+        """Each pair to its place. The longest loop while a caller waits, so written for speed."""
+        call, stream, extra, twice = self.call, self.stream, self.extra, self.twice
         for key, value in self.pairs:
             slot = slot_of(key)
-            if slot.spelling:
-                self.spelling |= slot.spelling
-                if slot.spelling & Spelling.UNPAIRED and slot.name:
-                    self._note(slot.key, "brackets that don't pair")
-            if self.twice and "%" in value:
+            kind, name = slot[0], slot[1]
+            if twice and "%" in value:
                 value = decode_again(value)
-            if slot.kind is Kind.CALL:
+            if slot[2]:
+                self._spelt(slot)
+            if kind is _CALL or kind is _STREAM:
                 if value[:1] == " ":
                     value = self._phone(slot, value)
-                text = clean(value)
+                text = value if value.isalnum() and len(value) != _NULL else clean(value)
                 if text is None:
                     continue
-                if slot.name in call:
-                    self._repeated(slot, call[slot.name], text)
+                fields = call if kind is _CALL else stream
+                if name in fields:
+                    self._repeated(slot, fields[name], text)
                 else:
-                    call[slot.name] = text
-            elif slot.kind is Kind.EXTRA:
+                    fields[name] = text
+            elif kind is _EXTRA:
                 text = value.strip()
-                if slot.key or text:
+                if text or slot.key:
                     extra.append((slot.key, text))
+            elif kind is _NUMBER:
+                text = clean(value if value[:1].isdigit() else self._phone(slot, value))
+                # Both pairs usually come; which one counts is known only at the end.
+                if text is not None:
+                    pair = (slot.key, text)
+                    extra.append(pair)
+                    self.numbers.setdefault(name, pair)
             else:
                 self._take(slot, value)
 
+    def _spelt(self, slot: Slot) -> None:
+        self.spelling |= slot.spelling
+        if slot.spelling & Spelling.UNPAIRED and slot.name:
+            self._note(slot.key, "brackets that don't pair")
+
     def _take(self, slot: Slot, value: str) -> None:
         match slot.kind:
-            case Kind.STREAM:
-                self._put(self.stream, slot, clean(value))
-            case Kind.NUMBER:
-                text = clean(self._phone(slot, value))
-                # Both pairs usually come; which one counts is known only at the end.
-                if text is not None:
-                    self.extra.append((slot.key, text))
-                    self.numbers.setdefault(slot.name, text)
             case Kind.BARE:
                 text = clean(value)
                 if text is not None:
@@ -125,14 +133,6 @@ class _Reading:
                 self._take_leg(slot, value)
             case _:
                 self._take_legs_json(slot, value)
-
-    def _put(self, fields: dict[str, str], slot: Slot, text: str | None) -> None:
-        if text is None:
-            return
-        if slot.name in fields:
-            self._repeated(slot, fields[slot.name], text)
-        else:
-            fields[slot.name] = text
 
     def _repeated(self, slot: Slot, first: str, text: str) -> None:
         self.extra.append((slot.key, text))
@@ -176,7 +176,10 @@ class _Reading:
             return
         fields, rest = self.legs.setdefault(slot.leg, ({}, []))
         if slot.name:
-            self._put(fields, slot, text)
+            if slot.name in fields:
+                self._repeated(slot, fields[slot.name], text)
+            else:
+                fields[slot.name] = text
         else:
             rest.append((slot.rest, text))
 
@@ -201,7 +204,9 @@ class _Reading:
         stream = self._stream()
         call = self.call
         get = call.get
-        noted = [Defect("request", problem) for problem in self.problems] + self.defects
+        noted = self.defects
+        if self.problems:
+            noted = [*(Defect("request", problem) for problem in self.problems), *noted]
         return Passthru(
             call_sid=get("call_sid"),
             account_sid=get("account_sid"),
@@ -238,13 +243,11 @@ class _Reading:
 
     def _chosen(self, first: str, second: str) -> str | None:
         """The better of two names for one number; it leaves `extra`, the other stays."""
-        name = first if first in self.numbers else second
-        text = self.numbers.get(name)
-        if text is not None:
-            self.extra.remove(
-                next(pair for pair in self.extra if pair[1] == text and keys.fold(pair[0]) == name)
-            )
-        return text
+        sent = self.numbers.get(first) or self.numbers.get(second)
+        if sent is None:
+            return None
+        self.extra.remove(sent)
+        return sent[1]
 
     def _adopt_bare(self) -> None:
         """Give the stream's bare names to the stream where they can mean nothing else.
@@ -348,9 +351,10 @@ class _Reading:
             return Dialect.POST_QUERY
         if self.json_texts and self.stream:
             return Dialect.MIXED
-        for mark, dialect in _SPELLINGS:
-            if spelling & mark:
-                return dialect
+        if spelling is not Spelling.PLAIN:
+            for mark, dialect in _SPELLINGS:
+                if spelling & mark:
+                    return dialect
         if self.json_texts:
             return Dialect.JSON
         if "sid" in self.bare or "url" in self.bare:

@@ -43,8 +43,6 @@ _PASSTHRU_PART = re.compile(
     rb'(?i)(name="?passthru"?[^\r\n]{0,200}(?:\r?\n[^\r\n]{1,200}){0,4}\r?\n\r?\n)([^\r\n]*)'
 )
 _SECRET_PARAMETER = re.compile(rb"(?i)((?:\A|[&?;])" + _BLANKS + rb"secret=)([^&;]*)")
-_SUSPICIOUS = re.compile(rb"(?i)@|%(?:25)*40|passthru|token|secret|key|pass|pwd|sig|auth|credential")
-
 PREFIX = b"fp_"
 """What a fingerprint starts with."""
 
@@ -65,13 +63,20 @@ class Redactor:
         for literal in self._literals:
             if literal in raw:
                 raw = raw.replace(literal, self.fingerprint(literal))
-        if _SUSPICIOUS.search(raw) is None:
-            return raw
-        for pattern in (_PASSTHRU, _SECRET_PARAMETER, _PASSTHRU_JSON, _PASSTHRU_PART):
-            raw = pattern.sub(self._replace, raw)
-        raw = _USER_INFO.sub(self._replace, raw)
-        raw = _URL.sub(self._redact_url, raw)
-        return _URL_IN_JSON.sub(self._redact_url, raw)
+        # Substrings are found 50 times as fast as patterns, and most requests have none.
+        low = raw.lower()
+        if b"@" in low or b"%40" in low or b"2540" in low:
+            raw = _USER_INFO.sub(self._replace, raw)
+        if b"ws" in low and (b"?" in low or b"%3f" in low or b"253f" in low):
+            raw = _URL.sub(self._redact_url, raw)
+            if b'"' in raw:
+                raw = _URL_IN_JSON.sub(self._redact_url, raw)
+        if b"secret" in low:
+            raw = _SECRET_PARAMETER.sub(self._replace, raw)
+        if b"passthru" in low:
+            for pattern in (_PASSTHRU, _PASSTHRU_JSON, _PASSTHRU_PART):
+                raw = pattern.sub(self._replace, raw)
+        return raw
 
     def fingerprint(self, secret: bytes) -> bytes:
         """The same text has the same fingerprint, in one data folder."""
