@@ -32,6 +32,8 @@ _TRIES = 3
 # A folder's time of change is only as fine as the kernel's tick: for this long a second change
 # could hide behind the first.
 _TICK_NS = 2_000_000_000
+# Opening a segment changes the folder too, so a change alone is no reason to list thousands again.
+_LOOK_S = 1.0
 
 _UP = """SELECT seq, kind, at, mono, asked, option, body FROM record
 WHERE seq BETWEEN ? AND ? ORDER BY seq LIMIT ?"""
@@ -101,6 +103,7 @@ class JournalReader:
         self._connections: OrderedDict[SegmentFile, apsw.Connection] = OrderedDict()
         self._listing = _Listing([])
         self._changed_ns = self._listed_ns = 0
+        self._look_at = 0.0  # by the monotonic clock
 
     def read(self, after_seq: int, limit: int, *, max_bytes: int = 32 << 20) -> list[Record]:
         """Give the records after `after_seq`, ascending, at most `limit` of them.
@@ -284,6 +287,10 @@ class JournalReader:
         return self._listing
 
     def _refresh(self, *, sure: bool) -> None:
+        now = time.monotonic()
+        if not sure and now < self._look_at:
+            return
+        self._look_at = now + _LOOK_S
         try:
             changed_ns = self._folder.stat().st_mtime_ns
         except FileNotFoundError:
@@ -319,7 +326,7 @@ class JournalReader:
             except apsw.Error as error:  # the writer is just recovering it, or it was moved away
                 self._drop(segment)
                 if not Path(segment.path).exists():
-                    self._changed_ns = 0
+                    self._changed_ns, self._look_at = 0, 0.0
                     return []
                 problem = error
         raise unusable(segment.name, problem) from problem
