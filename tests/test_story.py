@@ -36,7 +36,9 @@ texts = st.none() | st.sampled_from(["a", "b", "c"])
 streams = st.builds(
     Stream,
     sid=st.just("s1"),
-    status=st.sampled_from([None, "in-progress", "completed", "failed", "cancelled", "parked", "x"]),
+    status=st.sampled_from(
+        [None, "in-progress", "completed", "failed", "cancelled", "parked", "x"]
+    ),
     duration_raw=st.none() | st.sampled_from(["0", "28"]),
     url=texts,
     recording_url=texts,
@@ -104,7 +106,11 @@ def test_a_story_survives_being_written_down(receipts):
 @pytest.mark.parametrize(
     ("receipts", "status", "cause"),
     [
-        ((told(1), told(2, status="completed", disconnected_by_raw="bot")), "completed", "bot_done"),
+        (
+            (told(1), told(2, status="completed", disconnected_by_raw="bot")),
+            "completed",
+            "bot_done",
+        ),
         (
             (told(2, status="in-progress"), told(1, status="failed", error="3009 x")),
             "failed",

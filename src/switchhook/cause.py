@@ -219,12 +219,11 @@ def _advice(cause: Cause, stream: Stream, error: StreamError | None) -> str:
             f"the stream's status is none we know ({said[:40]!r}): read the raw request, and say"
             " in a rule what it should mean"
         )
-    if cause is Cause.BOT_DONE and stream.duration_s is not None:
-        if stream.duration_s < _SHORT_TALK_S:
-            return (
-                f"the bot ended the stream after only {stream.duration_s} s: check in its log that"
-                " it meant to"
-            )
+    if cause is Cause.BOT_DONE and (stream.duration_s or _SHORT_TALK_S) < _SHORT_TALK_S:
+        return (
+            f"the bot ended the stream after only {stream.duration_s} s: check in its log that it"
+            " meant to"
+        )
     return _ADVICE[cause]
 
 

@@ -35,8 +35,9 @@ class Kind(IntEnum):
     SAMPLE = 6
     """A request refused for its secret that looks like a passthru, redacted."""
 
+
 class Auth(msgspec.Struct, frozen=True):
-    """How a request proved itself: `state` is ok, open, missing or wrong; `by` path, query, basic."""
+    """How a request proved itself: `state` ok, open, missing or wrong; `by` path, query, basic."""
 
     state: str
     by: str | None = None
@@ -114,8 +115,7 @@ _SEQ_BITS, _NODE_BITS = 48, 32
 
 
 def receipt_id(at_ms: int, node: int, seq: int) -> str:
-    """A time-ordered id, unique across nodes: milliseconds, sequence, node, in base 32.
-    """
+    """A time-ordered id, unique across nodes: milliseconds, sequence, node, in base 32."""
     number = (at_ms << _SEQ_BITS | seq) << _NODE_BITS | node
     digits = []
     for _ in range(_ID_LENGTH):

@@ -198,7 +198,12 @@ async def supervise(children: Sequence[Child], announce: Callable[[], None]) -> 
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    loop.add_signal_handler(signal.SIGHUP, lambda: [child.upgrade() for child in children])
+
+    def upgrade() -> None:
+        for child in children:
+            child.upgrade()
+
+    loop.add_signal_handler(signal.SIGHUP, upgrade)
     for child in children:
         child.start()
     code = await _until_ready(children, stopped)

@@ -78,7 +78,7 @@ class _Waiting:
         self.reply: Callable[[Answer], None] | None = reply
         self.seq = 0
 
-    def done(self, kept: bool) -> None:  # noqa: FBT001 - the journal's callback
+    def done(self, kept: bool) -> None:
         """The journal's word on the receipt: durable, or set aside because it was refused."""
         if not kept:
             self.answerer.counts["receipt refused by the database"] += 1
@@ -278,9 +278,7 @@ class Answerer:
         try:
             passthru = parse(request, region=endpoint.region)
             asked = fingerprint(endpoint.name, passthru, self._key)
-            first = (
-                None if asked is None else self._memory.find(asked, started_ns // 1_000_000)
-            )
+            first = None if asked is None else self._memory.find(asked, started_ns // 1_000_000)
             if first is not None:
                 return self._repeat(endpoint, first), asked, first
             decision = decide(
@@ -292,7 +290,7 @@ class Answerer:
             # The message may hold what was sent, so only the kind of error is said.
             self.counts["failed to decide"] += 1
             kind = type(error).__name__
-            log.error("deciding failed with %s; the safe option was taken", kind)
+            log.error("deciding failed with %s; the safe option was taken", kind)  # noqa: TRY400
             reason = f"deciding failed ({kind}); the endpoint's safe option"
             release = endpoint.ruleset.release
             return Decision(endpoint.safe_option, SAFE_RULE, release, reason), None, None

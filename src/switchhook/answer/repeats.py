@@ -68,7 +68,7 @@ def fingerprint(endpoint: str, passthru: Passthru, key: bytes) -> int | None:
 
 
 class Asked(NamedTuple):
-    """The first time a question was asked: its place in the journal, times in ms, and its answer."""
+    """The first time a question was asked: its place in the journal, times in ms, its answer."""
 
     seq: int
     at: int

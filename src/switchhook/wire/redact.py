@@ -2,7 +2,7 @@
 
 Works on the raw bytes, whatever their encoding, so that nothing has to be parsed first and
 everything else stays as it came: the endpoint's secret, values of `secret=`, credentials in URLs
-(`wss://user:pass@…`, `?token=…`), and the earlier passthru URL that Exotel echoes (platform.md A.4).
+(`wss://user:pass@…`, `?token=…`), and the earlier passthru URL that Exotel echoes in `passthru`.
 """
 
 from __future__ import annotations

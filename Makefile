@@ -1,0 +1,43 @@
+# Everything runs in the virtual environment .venv, which is made when it is first needed and again
+# when pyproject.toml changes. PYTHON=/path/to/python3.12 chooses another interpreter for it.
+
+PYTHON ?=
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help test lint format clean
+
+help: ## what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+test: .venv/.installed-test ## formatter, linter, types, then every test
+	@$(BIN)/ruff format --check --quiet . || { echo "the formatter would change these files: make format" >&2; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy --strict --no-error-summary
+	@$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadgroup
+
+lint: .venv/.installed-test ## formatter, linter and types only
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy --strict
+
+format: .venv/.installed-test ## lay the code out, and mend what the linter can mend
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+clean: ## remove the environment, caches and the demo's data
+	rm -rf .venv build dist demo-data .hypothesis .mypy_cache .ruff_cache .pytest_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# One stamp for each set of packages, so that a demo needn't wait for the tools of the tests.
+
+.venv/.installed: pyproject.toml scripts/make-venv
+	@PYTHON="$(PYTHON)" scripts/make-venv
+	@echo "installing switchhook into .venv" >&2
+	@$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+.venv/.installed-%: .venv/.installed
+	@echo "installing what '$*' needs into .venv" >&2
+	@$(BIN)/python -m pip install --quiet --group $*
+	@touch $@

@@ -1,0 +1,177 @@
+"""The store's files: `store-000001.sqlite` and its successors, of which the last one counts.
+
+A rebuild makes the next one beside it and gives it its name when it is whole, so that the swap is
+one rename, whoever has the old one open. A name is never used twice: a write-ahead log left by the
+old file would be taken for the new one's.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import apsw
+
+from switchhook.errors import DataFolderError
+
+APPLICATION_ID = 0x53575331  # "SWS1"
+BUSY_MS = 5_000
+REBUILD = "run `switchhook rebuild`, which makes it again from the journal"
+
+_NAME = re.compile(r"store-([0-9]{6})\.sqlite")
+_SIDE_FILES = ("", "-wal", "-shm", "-journal")
+
+MIGRATIONS = (
+    """
+CREATE TABLE progress (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  node INTEGER, seq INTEGER NOT NULL, at INTEGER NOT NULL,
+  boot TEXT NOT NULL, closed INTEGER NOT NULL
+) STRICT;
+INSERT INTO progress VALUES (1, NULL, 0, 0, '', 1);
+CREATE TABLE facet (
+  id INTEGER PRIMARY KEY,
+  endpoint TEXT NOT NULL, status TEXT NOT NULL, cause TEXT NOT NULL, option TEXT NOT NULL,
+  UNIQUE (endpoint, status, cause, option)
+) STRICT;
+CREATE TABLE receipt (seq INTEGER PRIMARY KEY, facet INTEGER NOT NULL) STRICT;
+CREATE INDEX receipt_facet ON receipt (facet);
+CREATE TABLE mention (
+  bucket INTEGER NOT NULL, key INTEGER NOT NULL, seq INTEGER NOT NULL,
+  PRIMARY KEY (bucket, key, seq)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE stream (seq INTEGER PRIMARY KEY, facet INTEGER NOT NULL, story BLOB) STRICT;
+CREATE INDEX stream_facet ON stream (facet);
+CREATE TABLE stream_key (
+  bucket INTEGER NOT NULL, key INTEGER NOT NULL, seq INTEGER NOT NULL,
+  PRIMARY KEY (bucket, key, seq)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE late (seq INTEGER PRIMARY KEY, late_ms INTEGER NOT NULL) STRICT;
+CREATE TABLE event (kind INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (kind, seq))
+  STRICT, WITHOUT ROWID;
+CREATE TABLE counter (name TEXT PRIMARY KEY, count INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE quarantine (seq INTEGER PRIMARY KEY, reason TEXT NOT NULL) STRICT;
+""",
+)
+"""Number n leads from version n to n + 1; each runs with its number in one transaction.
+
+A *facet* is one combination of what lists are filtered by: there are few of them, so that one
+small index serves every filter. A *bucket* is a stretch of the journal: new rows of an index by
+hash fall into the newest stretch, a few pages that are in memory, and not all over the file.
+"""
+
+
+def current_file(folder: Path) -> Path | None:
+    """The store's file; None where there is none yet."""
+    numbered = _generations(folder)
+    return numbered[-1][1] if numbered else None
+
+
+def put_in_place(unfinished: Path, folder: Path) -> Path:
+    """Give a whole and closed store the next name, durably; from then on it is the one."""
+    sync(unfinished)
+    while True:
+        numbered = _generations(folder)
+        number = numbered[-1][0] + 1 if numbered else 1
+        path = folder / f"store-{number:06d}.sqlite"
+        try:
+            os.link(unfinished, path)  # unlike a rename it never replaces
+        except FileExistsError:  # somebody else took the number at this moment
+            continue
+        unfinished.unlink()
+        sync(folder)
+        return path
+
+
+def sync(path: Path) -> None:
+    """Make a file, or the names in a folder, durable."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove_older(folder: Path, current: Path) -> None:
+    """Clear away the stores before this one; who has them open keeps what they hold."""
+    for _, path in _generations(folder):
+        if path.name < current.name:
+            remove(path)
+
+
+def remove(path: Path) -> None:
+    """Remove a store with the files beside it."""
+    for side in _SIDE_FILES:
+        Path(f"{path}{side}").unlink(missing_ok=True)
+
+
+def boot_id() -> str:
+    """Which start of the machine this is; empty where the system doesn't tell."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
+def connect(path: Path, *, create: bool = False) -> apsw.Connection:
+    """Open a store's file; a new one is readable by its owner only."""
+    if create:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE, statementcachesize=64)
+    connection.set_busy_timeout(BUSY_MS)
+    return connection
+
+
+def migrate(connection: apsw.Connection) -> None:
+    """Bring a store to the version of this release."""
+    for number in range(connection.pragma("user_version"), len(MIGRATIONS)):
+        with connection:
+            connection.execute(MIGRATIONS[number])
+            connection.pragma("application_id", APPLICATION_ID)
+            connection.pragma("user_version", number + 1)
+
+
+def check(connection: apsw.Connection, path: Path) -> None:
+    """Recognise a store of this release or an older one; DataFolderError for all else."""
+    application = connection.pragma("application_id")
+    version = connection.pragma("user_version")
+    if application != APPLICATION_ID:
+        problem = f"{path.name} is not a store (application id {application})"
+        raise DataFolderError(
+            str(path.parent), problem, "move the file away and look at what it is"
+        )
+    if version > len(MIGRATIONS):
+        raise DataFolderError(
+            str(path.parent),
+            f"{path.name} has version {version}, this release knows version {len(MIGRATIONS)}",
+            "run the release that wrote it or a later one; or " + REBUILD,
+        )
+    if _schema(connection) != _schema_of(version):
+        problem = f"{path.name} does not have the tables of its version {version}"
+        raise DataFolderError(str(path.parent), f"{problem}: a migration was cut short", REBUILD)
+
+
+def damaged(path: Path, error: Exception) -> DataFolderError:
+    """Say that a store is broken, and what to do."""
+    return DataFolderError(str(path.parent), f"{path.name} is damaged: {error}", REBUILD)
+
+
+def _generations(folder: Path) -> list[tuple[int, Path]]:
+    try:
+        names = os.listdir(folder)  # noqa: PTH208 - asked before every query
+    except FileNotFoundError:
+        return []
+    found = [(int(match[1]), folder / name) for name in names if (match := _NAME.fullmatch(name))]
+    return sorted(found)
+
+
+def _schema(connection: apsw.Connection) -> set[tuple[str, str]]:
+    return set(connection.execute("SELECT name, coalesce(sql, '') FROM sqlite_master"))
+
+
+def _schema_of(version: int) -> set[tuple[str, str]]:
+    memory = apsw.Connection(":memory:")
+    for script in MIGRATIONS[:version]:
+        memory.execute(script)
+    return _schema(memory)

@@ -1,0 +1,292 @@
+"""The store on SQLite: lists, quarantine, rebuilding, and what it refuses to open."""
+
+import sqlite3
+import stat
+
+import msgspec
+import pytest
+
+from kept_receipts import Kept, query, receipt
+from switchhook.cause import Cause
+from switchhook.errors import DataFolderError
+from switchhook.receipt import Counters, Kind, Late, encode
+from switchhook.store import SqliteStore, folding, rebuild
+from switchhook.store import digest as digests
+from switchhook.story import Wanted
+
+
+@pytest.fixture
+def kept(tmp_path):
+    journal = Kept(tmp_path / "journal")
+    yield journal
+    journal.close()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "store"
+
+
+@pytest.fixture
+def store(folder, kept):
+    store = SqliteStore(folder, kept.reader)
+    store.open()
+    yield store
+    store.close()
+
+
+def fold(store, kept, batch=1000):
+    while records := kept.reader.read(store.position(), batch):
+        store.fold(store.position(), records)
+
+
+def file_of(folder):
+    return max(folder.glob("store-*.sqlite"))
+
+
+def content(folder):
+    """Everything in a store, with facets by their words."""
+    database = sqlite3.connect(file_of(folder))
+    words = "endpoint, status, cause, option"
+    tables = [
+        f"SELECT seq, {words} FROM receipt JOIN facet ON facet.id = facet ORDER BY seq",
+        f"SELECT seq, {words}, story FROM stream JOIN facet ON facet.id = facet ORDER BY seq",
+        "SELECT * FROM mention ORDER BY 1, 2, 3",
+        "SELECT * FROM stream_key ORDER BY 1, 2, 3",
+        "SELECT * FROM late ORDER BY 1",
+        "SELECT * FROM event ORDER BY 1, 2",
+        "SELECT * FROM counter ORDER BY 1",
+        "SELECT * FROM quarantine ORDER BY 1",
+        "SELECT node, seq, at FROM progress",
+    ]
+    found = [database.execute(sql).fetchall() for sql in tables]
+    database.close()
+    return found
+
+
+def mixed():
+    """Receipts of many kinds: several of one stream, ids missing, words unknown, a HEAD, a repeat."""  # noqa: E501
+    throttled = query("c3", None, "failed", DetailedStatus="Streaming_call_throttled")
+    return [
+        receipt(query("c1", "s1", "in-progress")),
+        receipt(query("c1", "s2", "completed", DisconnectedBy="bot", Duration="28")),
+        receipt(query("c1", "s1", "completed", DisconnectedBy="user"), endpoint="sales"),
+        receipt(query("c2", None, "cancelled", DisconnectedBy="user")),
+        receipt(throttled),
+        receipt(query("c4", "s4", "Parked")),
+        receipt(query("c5", "s5", "in-progress")),
+        receipt(query("c5", "s5", "Parked")),
+        receipt(query("c6", "s6"), method="HEAD"),
+        receipt(query("c1", "s2", "completed"), repeat_of="x"),
+        receipt(b"CallSid=c7&CallType=call-attempt"),
+    ]
+
+
+def test_receipts_are_found_by_every_filter(kept, store):
+    kept.keep(*mixed())
+    fold(store, kept)
+    assert store.receipts(Wanted()) == list(range(11, 0, -1))
+    assert store.receipts(Wanted(oldest_first=True, limit=2)) == [1, 2]
+    assert store.receipts(Wanted(call_sid="c1")) == [10, 3, 2, 1]
+    assert store.receipts(Wanted(stream_sid="s2")) == [10, 2]
+    assert store.receipts(Wanted(stream_sid="s1", call_sid="c1", endpoint="sales")) == [3]
+    assert store.receipts(Wanted(stream_sid="s1", call_sid="c2")) == []
+    assert store.receipts(Wanted(status="completed")) == [10, 9, 3, 2]
+    assert store.receipts(Wanted(status="parked")) == [8, 6]
+    assert store.receipts(Wanted(status="parked", call_sid="c4")) == [6]
+    assert store.receipts(Wanted(cause=Cause.THROTTLED)) == [5]
+    assert store.receipts(Wanted(option="B")) == [5]
+    assert store.receipts(Wanted(cause=Cause.BOT_DONE, option="B")) == []
+    assert store.receipts(Wanted(endpoint="nobody")) == []
+    assert store.receipts(Wanted(from_seq=3, before_seq=6)) == [5, 4, 3]
+    assert store.receipts(Wanted(status="completed", before_seq=9, oldest_first=True)) == [2, 3]
+
+
+def test_streams_are_found_by_how_they_stand_now(kept, store):
+    kept.keep(*mixed())
+    fold(store, kept, batch=1)
+    found = dict(store.streams(Wanted()))
+    assert list(found) == [7, 6, 5, 4, 2, 1]
+    assert found[1].stream.status == "completed"
+    assert found[2] is None
+    assert [seq for seq, _ in store.streams(Wanted(status="completed"))] == [2, 1]
+    assert [seq for seq, _ in store.streams(Wanted(status="in-progress"))] == []
+    assert [seq for seq, _ in store.streams(Wanted(status="parked"))] == [7, 6]
+    assert [seq for seq, _ in store.streams(Wanted(cause=Cause.CALLER_LEFT))] == [1]
+    assert [seq for seq, _ in store.streams(Wanted(call_sid="c1"))] == [2, 1]
+    assert [seq for seq, _ in store.streams(Wanted(stream_sid="s1"))] == [1]
+
+
+def test_batches_make_no_difference(kept, tmp_path):
+    """The same records, folded one by one, by three and at once, make the same store."""
+    kept.keep(*mixed(), *mixed())
+    kept.record(Kind.LATE, encode(Late(3, 40)))
+    kept.record(Kind.COUNTERS, encode(Counters({"wrong secret": 2})))
+    kept.record(Kind.COUNTERS, encode(Counters({"wrong secret": 3})))
+    kept.record(99, b"from a later release")
+    assert kept.writer.flush(10)
+    contents = []
+    for batch in (1, 3, 1000):
+        store = SqliteStore(tmp_path / f"store{batch}", kept.reader)
+        store.open()
+        fold(store, kept, batch)
+        assert store.late_ms([1, 3]) == {3: 40}
+        assert store.counters() == {"wrong secret": 5}
+        assert store.events(99, 10) == [26]
+        store.close()
+        contents.append(content(tmp_path / f"store{batch}"))
+    assert contents[0] == contents[1] == contents[2]
+
+
+def test_rebuild_makes_the_same_store_under_the_feet_of_the_one_that_runs(kept, store, folder):
+    kept.keep(*mixed())
+    fold(store, kept)
+    kept.keep(receipt(query("c9", "s9")))
+    told = []
+    path = rebuild(folder, kept.reader, lambda seq, last: told.append((seq, last)))
+    assert told == [(12, 12)]
+    assert path == file_of(folder)
+    fold(store, kept)
+    assert store.receipts(Wanted(call_sid="c9")) == [12]
+    kept.keep(receipt(query("c1", "s2", "failed")))
+    fold(store, kept)
+    store.close()
+    running = content(folder)
+    rebuild(folder, kept.reader)
+    assert content(folder) == running
+    assert len(list(folder.glob("store-*.sqlite"))) == 2  # the old one goes when it is next opened
+    store.open()
+    assert list(folder.glob("store-*.sqlite")) == [file_of(folder)]
+
+
+def test_a_store_is_its_owners_only(store, folder):
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
+
+
+def test_what_can_not_be_read_is_set_aside_alone(kept, store):
+    kept.keep(receipt(query("c1", "s1")))
+    kept.record(Kind.PASSTHRU, b"\xc1 not msgpack")
+    kept.record(Kind.LATE, encode(Late(2**63, 1)))
+    kept.keep(receipt(query("c2", "s2")))
+    fold(store, kept)
+    assert store.receipts(Wanted()) == [4, 1]
+    count, found = store.quarantined(10)
+    assert count == 2
+    assert [each.seq for each in found] == [3, 2]
+    assert store.position() == 4
+
+
+def test_what_a_bug_or_the_database_refuses_is_set_aside_alone(kept, store, monkeypatch):
+    """A lone surrogate in a field of the index, and a fault in reading one receipt."""
+    real = folding.digest
+
+    def faulty(record, node):
+        found = real(record, node)
+        if record.seq == 2:
+            raise RuntimeError("a bug, about 09876543210")
+        if record.seq == 3:
+            facet = ("\ud800", *found.facet[1:])
+            return msgspec.structs.replace(found, facet=facet)
+        return found
+
+    monkeypatch.setattr(folding, "digest", faulty)
+    kept.keep(*(receipt(query(f"c{n}", "s1")) for n in range(5)))
+    fold(store, kept)
+    assert store.receipts(Wanted()) == [5, 4, 1]
+    _, found = store.quarantined(10)
+    assert [(each.seq, each.reason.partition(":")[0]) for each in found] == [
+        (3, "UnicodeEncodeError"),
+        (2, "RuntimeError"),
+    ]
+    assert "09876543210" not in found[1].reason
+
+
+def test_a_hash_that_two_streams_share_mixes_nothing(kept, store, monkeypatch):
+    monkeypatch.setattr(digests, "hash_of", lambda kind, *texts: 5)
+    kept.keep(receipt(query("c1", "s1")), receipt(query("c2", "s2")))
+    fold(store, kept)
+    assert [(seq, story.sid) for seq, story in store.streams(Wanted())] == [(1, "s1")]
+    assert store.quarantined(1)[0] == 1
+
+
+def test_folding_from_another_position_does_nothing(kept, store):
+    kept.keep(receipt())
+    store.fold(5, kept.reader.read(0, 10))
+    assert store.position() == 0
+
+
+@pytest.mark.parametrize(
+    ("sql", "problem"),
+    [
+        ("PRAGMA user_version = 9", "has version 9, this release knows version 1"),
+        ("DROP TABLE late", "a migration was cut short"),
+        ("PRAGMA application_id = 3", "is not a store"),
+        ("UPDATE progress SET seq = 99", "folded up to seq 99, but the journal ends at 1"),
+        ("UPDATE progress SET node = 8", "folded from node 8's journal, this is 7's"),
+        ("UPDATE progress SET at = 8", "folded from another journal: seq 1 differs"),
+    ],
+)
+def test_a_store_that_does_not_fit_is_refused_and_stays(kept, store, folder, sql, problem):
+    kept.keep(receipt())
+    fold(store, kept)
+    store.close()
+    database = sqlite3.connect(file_of(folder))
+    with database:
+        database.execute(sql)
+    database.close()
+    before = file_of(folder).read_bytes()
+    with pytest.raises(DataFolderError, match=problem):
+        store.open()
+    assert file_of(folder).read_bytes() == before
+
+
+def test_a_damaged_store_is_refused_with_what_to_do_and_a_rebuild_mends_it(kept, store, folder):
+    kept.keep(receipt())
+    fold(store, kept)
+    store.close()
+    file_of(folder).write_bytes(b"no database" * 1000)
+    with pytest.raises(DataFolderError, match="switchhook rebuild"):
+        store.open()
+    rebuild(folder, kept.reader)
+    store.open()
+    assert store.receipts(Wanted()) == [1]
+
+
+def test_a_store_without_its_journal_is_refused(kept, store, tmp_path):
+    kept.keep(receipt())
+    fold(store, kept)
+    store.close()
+    empty = Kept(tmp_path / "other").reader
+    with pytest.raises(DataFolderError, match="there is no journal"):
+        SqliteStore(store._folder, empty).open()
+
+
+def test_a_store_that_was_open_at_a_power_cut_is_begun_again(kept, store, folder):
+    """It never syncs, so pages of it may be missing without a trace."""
+    kept.keep(*mixed())
+    fold(store, kept)
+    store.close()
+    database = sqlite3.connect(file_of(folder))
+    with database:
+        database.execute("UPDATE progress SET closed = 0, boot = 'before the cut'")
+    database.close()
+    store.open()
+    assert store.position() == 0
+    fold(store, kept)
+    assert store.receipts(Wanted(call_sid="c4")) == [6]
+
+
+def test_there_is_no_store_to_ask_before_one_is_begun(kept, folder):
+    with pytest.raises(DataFolderError, match="there is no store yet"):
+        SqliteStore(folder, kept.reader).receipts(Wanted())
+
+
+def test_two_rebuilds_at_once_are_refused(kept, folder):
+    kept.keep(receipt())
+
+    def again(seq, last):
+        with pytest.raises(DataFolderError, match="another rebuild is running"):
+            rebuild(folder, kept.reader)
+
+    assert rebuild(folder, kept.reader, again).exists()
