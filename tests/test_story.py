@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from switchhook.cause import Cause
-from switchhook.passthru import Defect, Passthru, Stream
+from switchhook.passthru import Defect, Passthru, Stream, StreamStatus
 from switchhook.receipt import Receipt, receipt_id
 from switchhook.rules import Decision, Option
 from switchhook.story import (
+    FINALITY,
     Mention,
     Told,
     call_story,
@@ -89,7 +90,7 @@ def test_merge_calls_gives_the_same_story_in_any_order_grouping_and_number(recei
 def test_a_finished_stream_never_moves_back(receipts, later):
     """Whatever comes later, and says no more than is known, the outcome stays."""
     story = stream_of(*receipts)
-    if story.chapters[0].finality < 3:
+    if story.chapters[0].finality < FINALITY[StreamStatus.COMPLETED]:
         return
     late = Told(Mention(receipt_id(9_999_999, 1, 99), 99, "default", "B"), later)
     after = merge_streams(story, stream_story(late))

@@ -65,14 +65,18 @@ class Chapter(msgspec.Struct, frozen=True):
 
     @property
     def finality(self) -> int:
-        """How sure it is that nothing comes after it; an error ends a stream without a status."""
+        """How sure it is that nothing comes after it.
+
+        An error without a status ends a stream too, but a status that says so outranks it: else an
+        error heard later could undo an outcome that was told already.
+        """
         throttled = "throttl" in (self.text("detailed_status") or "").lower()
         if self.state is None and ("error" in self.said or throttled):
-            return _FINAL
+            return _ENDED
         return FINALITY[self.state]
 
 
-_FINAL = 3
+_ENDED, _FINAL = 3, 4
 FINALITY: dict[StreamStatus | None, int] = {
     None: 0,
     StreamStatus.IN_PROGRESS: 1,
