@@ -5,9 +5,12 @@ The pieces for other programs, free of the server:
 - `parse_passthru` reads a request in every dialect that senders use; it never raises.
 - `build_passthru` writes a `Passthru` as a request again, in any `Dialect`.
 - `judge` gives the verdict on its stream: cause, evidence, advice.
+- `answer_app` is the answer side as an ASGI app, to be mounted in another one.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from switchhook.cause import Cause, ErrorKind, StreamError, Verdict, judge, read_error
 from switchhook.passthru import (
@@ -24,6 +27,13 @@ from switchhook.wire.passthru import build as build_passthru
 from switchhook.wire.passthru import parse as _parse
 from switchhook.wire.request import Request
 
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, MutableMapping
+    from pathlib import Path
+    from typing import Any
+
+    from switchhook.config import Config
+
 __all__ = [
     "Cause",
     "Defect",
@@ -38,6 +48,7 @@ __all__ = [
     "StreamError",
     "StreamStatus",
     "Verdict",
+    "answer_app",
     "build_passthru",
     "judge",
     "parse_passthru",
@@ -66,3 +77,25 @@ def parse_passthru(
     raw = query.encode(errors="surrogateescape") if isinstance(query, str) else query
     data = body.encode(errors="surrogateescape") if isinstance(body, str) else body
     return _parse(Request(raw.removeprefix(b"?"), method, content_type, data), region=region)
+
+
+def answer_app(
+    config: Config | str | Path | None = None,
+) -> Callable[
+    [
+        MutableMapping[str, Any],
+        Callable[[], Awaitable[MutableMapping[str, Any]]],
+        Callable[[MutableMapping[str, Any]], Awaitable[None]],
+    ],
+    Awaitable[None],
+]:
+    """The answer side as an ASGI app: a `Config`, a configuration file's path, or the defaults.
+
+    It opens its data folder with the first lifespan event or request and is its only writer, so
+    mount it in one worker process only. What the wire before the secret needs (bounded heads and
+    connections) is the embedding server's business there; `switchhook answer` brings its own.
+    """
+    # Here, so that parsing and judging stay free of the server.
+    from switchhook.server.answer import answer_app as make
+
+    return make(config)

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 FORMAT = 1
+JOURNAL = "journal"
+STORE = "store"
 IDENTITY = "identity.json"
 BOOT = "boot.json"
 KEY_BYTES = 32
@@ -300,7 +302,7 @@ class _StoredIdentity(msgspec.Struct):
 def _identity(path: Path, now: Callable[[], datetime], draw: Callable[[int], bytes]) -> Identity:
     file = path / IDENTITY
     if not file.exists():
-        journal = path / "journal"
+        journal = path / JOURNAL
         if journal.is_dir() and any(journal.iterdir()):
             problem = f"it has a journal, but no {IDENTITY}"
             raise DataFolderError(str(path), problem, "get the file back from a backup")

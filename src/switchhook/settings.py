@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Overrides", "Settings", "SettingsKeeper", "Source", "find_data_folder"]
 
+POLL_S = 0.2
+"""How often to `poll`."""
 RETRY_S = 5.0
 """What could not be kept is tried again after so long."""
 
@@ -65,7 +67,7 @@ def find_data_folder(config_file: str | None, data: str | None) -> Path:
 class SettingsKeeper:
     """Reads the operator's files, keeps what checks out, and tells when something changes.
 
-    `start` once, then `poll` about five times a second, never two calls at a time. `undo` and
+    `start` once, then `poll` every `POLL_S`, never two calls at a time. `undo` and
     `history` need neither, and work from another process.
     """
 

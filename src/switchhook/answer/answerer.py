@@ -45,6 +45,7 @@ log = logging.getLogger("switchhook.answer")
 SWEEP_S = 0.01
 """How often deadlines are looked at."""
 _MARGIN_NS = 25_000_000  # an answer sets off this long before its deadline
+_FOREVER_NS = 1 << 63
 _COUNT_EVERY_NS = 10 * 10**9
 _STEP_MS = 2000  # a clock that moves by more is marked
 _MOST_SAMPLES = 20  # refused requests kept per hour, whoever sends them
@@ -223,11 +224,12 @@ class Answerer:
 
     # What the loop does beside.
 
-    def sweep(self) -> None:
-        """Send what is due; called every `SWEEP_S`."""
+    def sweep(self, *, everything: bool = False) -> None:
+        """Send what is due, or `everything` at the end; called every `SWEEP_S`."""
         now = self._clock.mono_ns()
+        due_at = _FOREVER_NS if everything else now + _MARGIN_NS
         for waiting in self._waiting.values():
-            while waiting and (waiting[0].reply is None or waiting[0].deadline - _MARGIN_NS <= now):
+            while waiting and (waiting[0].reply is None or waiting[0].deadline <= due_at):
                 due = waiting.popleft()
                 if due.reply is None:
                     continue

@@ -1,0 +1,61 @@
+"""The only package that knows all the parts: it wires them into the two programs, and into one.
+
+`run_both` is the supervisor with both; `run_answer` and `run_console` are what it starts, or what
+those who deploy them apart start themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING
+
+from switchhook.server.sockets import inherited, listening, url_of
+from switchhook.supervisor import Child, program, supervise
+
+if TYPE_CHECKING:
+    from switchhook.config import Config
+    from switchhook.process import Tether
+    from switchhook.settings import SettingsKeeper
+
+__all__ = ["run_answer", "run_both", "run_console"]
+
+# Each process loads its own program's parts only: the answer side starts without Starlette.
+
+
+def run_answer(keeper: SettingsKeeper, fd: int | None, tether: Tether) -> int:
+    """The answer program; `fd` is the number of a listening socket that somebody else owns."""
+    from switchhook.server.answer import run
+
+    return run(keeper, fd, tether)
+
+
+def run_console(keeper: SettingsKeeper, fd: int | None, tether: Tether) -> int:
+    """The console program, likewise."""
+    from switchhook.server.console import run
+
+    return run(keeper, fd, tether)
+
+
+def run_both(config: Config, words: list[str]) -> int:
+    """Supervise both programs; `words` are the options that they get."""
+    systemd = inherited()
+    answer = systemd.get("answer") or listening(
+        config.answer.listen.host, config.answer.listen.port
+    )
+    console = systemd.get("console") or listening(
+        config.console.listen.host, config.console.listen.port
+    )
+
+    def announce() -> None:
+        sys.stdout.write(f"answer {url_of(answer)}\nconsole {url_of(console)}\n")
+        sys.stdout.flush()
+
+    async def run() -> int:
+        children = [
+            Child("answer", program("answer", *words), answer),
+            Child("console", program("console", *words), console),
+        ]
+        return await supervise(children, announce)
+
+    return asyncio.run(run())

@@ -1,0 +1,302 @@
+"""The answer program: journal, settings, answerer and HTTP on one loop."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import ipaddress
+import logging
+import os
+import signal
+import socket
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import uvloop
+
+from switchhook.answer.answerer import SWEEP_S, Answerer
+from switchhook.answer.asgi import AnswerApp
+from switchhook.answer.endpoints import Endpoint
+from switchhook.answer.http import Limits
+from switchhook.answer.protocol import serve as serve_http
+from switchhook.answer.repeats import MOST_REMEMBERED, WINDOW_MS, Asked, RepeatMemory
+from switchhook.config import Config, Mode
+from switchhook.data_folder import JOURNAL, DataFolder
+from switchhook.journal import JournalEvent, JournalReader, JournalWriter
+from switchhook.process import LOCK_WAIT_S
+from switchhook.rules import BUILTIN, load_rules
+from switchhook.server.sockets import listening, url_of
+from switchhook.settings import POLL_S, Settings, SettingsKeeper, find_data_folder
+from switchhook.wire.redact import Redactor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from switchhook.answer.connections import Server
+    from switchhook.process import Tether
+
+log = logging.getLogger("switchhook")
+
+_DRAIN_S = 2.0
+# The parts of an end, which is whole within five seconds.
+_PATIENCE_S, _HURRY_S, _FLUSH_S = 2.0, 1.0, 1.5
+
+
+def endpoints_of(settings: Settings, key: bytes) -> dict[str, Endpoint]:
+    """What the configuration and the running rules say, ready to answer; `key` is the folder's."""
+    secrets = [each.reveal() for point in settings.config.endpoints for each in point.secrets]
+    redactor = Redactor(key, secrets)
+    return {
+        point.name: Endpoint(
+            name=point.name,
+            sync=point.mode is Mode.SYNC,
+            report_only=point.auth == "report-only",
+            secrets=tuple(secret.reveal().encode() for secret in point.secrets),
+            ruleset=settings.rulesets[point.name],
+            safe_option=point.safe_option,
+            deadline_ms=point.deadline_ms,
+            region=point.region,
+            zone=ZoneInfo(point.zone),
+            bodies=(point.bodies.A or "", point.bodies.B or ""),
+            redactor=redactor,
+        )
+        for point in settings.config.endpoints
+    }
+
+
+def trusted_by(config: Config) -> Callable[[str], bool]:
+    """Whether an address is a configured proxy's."""
+    networks = config.answer.trusted_proxies
+
+    def trusted(address: str) -> bool:
+        try:
+            ip = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        return any(ip in network for network in networks)
+
+    return trusted
+
+
+def remember_asked(
+    journal: Path, boot: Mapping[str, object], *, mono_ms: int, wall_ms: int
+) -> RepeatMemory:
+    """The questions of the last ten minutes, from the journal.
+
+    The monotonic clock starts anew with the machine: what was asked before this boot (its first
+    record is `boot["first_seq"]`) is placed by the wall clock.
+    """
+    memory = RepeatMemory()
+    first_seq = boot["first_seq"]
+    assert isinstance(first_seq, int)
+    reader = JournalReader(journal)
+    try:
+        asked = reader.load_asked(MOST_REMEMBERED, since_at=wall_ms - 2 * WINDOW_MS)
+    finally:
+        reader.close()
+    for seq, key, option, mono, at in zip(*asked, strict=True):
+        if seq < first_seq or mono > mono_ms:
+            mono = mono_ms - max(0, wall_ms - at)
+        if mono_ms - mono < WINDOW_MS:
+            memory.remember(key, Asked(seq, at, mono, option))
+    return memory
+
+
+class AnswerProcess:
+    """The answer program: journal, settings, answerer and server on one loop."""
+
+    def __init__(
+        self, keeper: SettingsKeeper | None, settings: Settings, folder: DataFolder
+    ) -> None:
+        self._keeper, self._settings, self._folder = keeper, settings, folder
+        loop = asyncio.get_running_loop()
+        config = settings.config
+        path = folder.folder(JOURNAL)
+        self.journal = JournalWriter(
+            path,
+            node=folder.node,
+            notify=loop.call_soon_threadsafe,
+            observe=self._observe,
+            segment_bytes=config.journal.segment_mb << 20,
+            ceiling_bytes=int(config.journal.ceiling_gb * (1 << 30)),
+            pending_bytes=config.journal.pending_mb << 20,
+        )
+        boot = folder.boot(self.journal.next_seq)
+        self.answerer = Answerer(
+            endpoints_of(settings, folder.key),
+            self.journal,
+            node=folder.node,
+            key=folder.key,
+            last_at=self.journal.last_at,
+            memory=remember_asked(
+                path,
+                boot,
+                mono_ms=time.monotonic_ns() // 1_000_000,
+                wall_ms=time.time_ns() // 1_000_000,
+            ),
+            trusted=trusted_by(config),
+        )
+        self._tell(settings)
+        self._server: Server | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self, sock: socket.socket) -> None:
+        """Listen, and do what the loop does beside."""
+        answer = self._settings.config.answer
+        limits = Limits(
+            connections=answer.max_connections,
+            per_address=answer.max_connections_per_address,
+            exempt=trusted_by(self._settings.config),
+        )
+        self._server = await serve_http(sock, self.answerer, limits)
+        self.begin()
+
+    def begin(self) -> None:
+        """What goes on beside answering, whoever owns the sockets."""
+        for each in self._settings.running:
+            self.answerer.keep_take_over(each)
+        self._sweep()
+        if self._keeper is not None:
+            following = asyncio.create_task(self._follow_files(self._keeper))
+            following.add_done_callback(self._no_longer_following)
+            self._tasks.append(following)
+
+    async def stop(self, grace: float) -> None:
+        """Answer what is owed, then flush; `grace` lets idle connections ask once more."""
+        if self._server is not None:
+            if grace:
+                self._server.drain(grace)
+                await asyncio.sleep(grace)
+            closing = asyncio.create_task(self._server.close(_PATIENCE_S + _HURRY_S))
+            await asyncio.wait([closing], timeout=_PATIENCE_S)
+            self.answerer.sweep(everything=True)  # a stalled disk keeps no caller beyond our end
+            await closing
+        self._sweeping.cancel()
+        for task in self._tasks:
+            task.cancel()
+        self.answerer.keep_counts()
+        await asyncio.to_thread(self.journal.close, _FLUSH_S)
+        self._folder.close()
+
+    def _sweep(self) -> None:
+        self.answerer.sweep()
+        self._sweeping = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
+
+    async def _follow_files(self, keeper: SettingsKeeper) -> None:
+        while True:
+            await asyncio.sleep(POLL_S)
+            settings, taken = await asyncio.to_thread(keeper.poll)
+            self._look_at_folder()
+            for each in taken:
+                log.warning("%s is taken over (%s)", each.name, each.hash[:12])
+                self.answerer.keep_take_over(each)
+            if settings is not None:
+                self._settings = settings
+                self.answerer.endpoints = endpoints_of(settings, self._folder.key)
+                self._tell(settings)
+
+    def _look_at_folder(self) -> None:
+        alarms = self.answerer.alarms
+        if self._folder.still_there():
+            alarms.pop("folder", None)
+        elif "folder" not in alarms:
+            alarms["folder"] = f"the data folder {self._folder.path} was moved or removed"
+            log.critical("%s: receipts go to where it is now; bring it back", alarms["folder"])
+
+    def _no_longer_following(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled():
+            return
+        log.critical("following the operator's files failed", exc_info=task.exception())
+        self.answerer.alarms["files"] = "changed files are no longer taken over: restart switchhook"
+
+    def _tell(self, settings: Settings) -> None:
+        for complaint in settings.complaints:
+            if complaint not in self.answerer.problems:
+                log.error("%s", complaint)
+        self.answerer.problems = settings.complaints
+
+    def _observe(self, event: JournalEvent) -> None:
+        log.log(logging.ERROR if event.trouble else logging.INFO, "journal: %s", event)
+        if event.trouble:
+            self.answerer.alarms[event.name] = f"journal: {event}"
+        elif event.name == "recovered":
+            for over in ("failing", "unwritten", "at_ceiling"):
+                self.answerer.alarms.pop(over, None)
+
+
+async def _answer(
+    keeper: SettingsKeeper, settings: Settings, sock: socket.socket, tether: Tether
+) -> int:
+    loop = asyncio.get_running_loop()
+    tether.watch(loop)
+    ending = asyncio.Event()
+    grace = 0.0
+
+    def leave() -> None:
+        nonlocal grace
+        grace = _DRAIN_S
+        ending.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ending.set)
+    loop.add_signal_handler(signal.SIGUSR1, leave)
+    folder = await asyncio.to_thread(
+        DataFolder.open, keeper.data_folder, "answer", wait_s=LOCK_WAIT_S
+    )
+    process = AnswerProcess(keeper, settings, folder)
+    await process.start(sock)
+    gc.collect()
+    gc.freeze()  # what lives now lives for good; the collector need not look at it again
+    gc.set_threshold(50_000, 20, 50)
+    if tether.beat is None:
+        print(f"answer {url_of(sock)}", flush=True)  # noqa: T201 - the one line on stdout
+    tether.ready(loop)
+    await ending.wait()
+    await process.stop(grace)
+    return 0
+
+
+def answer_app(config: Config | str | Path | None) -> AnswerApp:
+    """The answer side as an ASGI app; see `switchhook.answer_app`."""
+    process: AnswerProcess | None = None
+
+    async def open_handler() -> Answerer:
+        nonlocal process
+        keeper: SettingsKeeper | None = None
+        if isinstance(config, Config):
+            settings, path = await asyncio.to_thread(settings_of, config), Path(config.data)
+        else:
+            file = None if config is None else str(config)
+            keeper = SettingsKeeper(find_data_folder(file, None), file, environ=os.environ)
+            settings, path = await asyncio.to_thread(keeper.start), keeper.data_folder
+        folder = await asyncio.to_thread(DataFolder.open, path, "answer")
+        process = AnswerProcess(keeper, settings, folder)
+        process.begin()
+        return process.answerer
+
+    async def close_handler() -> None:
+        if process is not None:
+            await process.stop(0.0)
+
+    return AnswerApp(open_handler, close_handler)
+
+
+def settings_of(config: Config) -> Settings:
+    """Settings for a configuration that a program made itself; its rules files are read once."""
+    rulesets = {
+        point.name: BUILTIN
+        if point.rules is None
+        else load_rules(Path(point.rules).read_bytes(), file=point.rules)
+        for point in config.endpoints
+    }
+    return Settings(config=config, rulesets=rulesets, sources=())
+
+
+def run(keeper: SettingsKeeper, fd: int | None, tether: Tether) -> int:
+    """Answer until told to end; `fd` is the number of a socket that somebody else owns."""
+    tether.die_with_parent()
+    settings = keeper.start()
+    sock = listening(settings.config.answer.listen.host, settings.config.answer.listen.port, fd)
+    return uvloop.run(_answer(keeper, settings, sock, tether))

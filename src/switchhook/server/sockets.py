@@ -1,0 +1,39 @@
+"""The listening sockets: made here, handed over by the supervisor, or opened by systemd."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+
+def listening(host: str, port: int, fd: int | None = None) -> socket.socket:
+    """A bound and listening TCP socket: the one that was handed over, or a new one."""
+    if fd is not None:
+        return socket.socket(fileno=fd)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind((host, port))
+    sock.listen(4096)
+    return sock
+
+
+_FIRST_SYSTEMD_FD = 3  # sd_listen_fds(3)
+
+
+def inherited() -> dict[str, socket.socket]:
+    """Sockets that systemd opened for us, by their FileDescriptorName."""
+    if os.environ.get("LISTEN_PID") != str(os.getpid()):
+        return {}
+    count = int(os.environ.get("LISTEN_FDS", "0"))
+    names = os.environ.get("LISTEN_FDNAMES", "").split(":")
+    numbers = range(_FIRST_SYSTEMD_FD, _FIRST_SYSTEMD_FD + count)
+    return {
+        name: socket.socket(fileno=number) for name, number in zip(names, numbers, strict=False)
+    }
+
+
+def url_of(sock: socket.socket) -> str:
+    """Where a socket listens, as a URL."""
+    host, port, *_ = sock.getsockname()
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
