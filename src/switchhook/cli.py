@@ -1,0 +1,129 @@
+"""The command line. Each command loads what it needs when it runs: `answer` has to start fast."""
+
+from __future__ import annotations
+
+import logging
+import os
+import resource
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import App, Parameter
+
+from switchhook.errors import SwitchhookError
+
+if TYPE_CHECKING:
+    from switchhook.process import Tether
+    from switchhook.settings import SettingsKeeper
+
+app = App(
+    name="switchhook",
+    help="The passthru backend for Exotel voice streams.",
+    version_flags=["--version"],
+)
+
+CONFIG = Annotated[str | None, Parameter(name="--config", help="configuration file (TOML)")]
+DATA = Annotated[str | None, Parameter(name="--data", help="data folder")]
+ANSWER = Annotated[str | None, Parameter(name="--answer", help="HOST:PORT of the public side")]
+CONSOLE = Annotated[str | None, Parameter(name="--console", help="HOST:PORT of the private side")]
+_FD = Annotated[int | None, Parameter(show=False)]
+
+
+@app.command
+def serve(
+    *, config: CONFIG = None, data: DATA = None, answer: ANSWER = None, console: CONSOLE = None
+) -> int:
+    """Answer passthrus and run the console, both kept alive.
+
+    When both are ready it prints their addresses, one line each, and nothing else.
+    """
+    keeper = _begin(config, data, answer, console)
+    settings = keeper.start()
+    from switchhook.server import run_both
+
+    given = {
+        "--config": keeper.config_file,
+        "--data": str(keeper.data_folder),
+        "--answer": answer,
+        "--console": console,
+    }
+    words = [word for name, value in given.items() if value is not None for word in (name, value)]
+    return run_both(settings.config, words)
+
+
+@app.command(name="answer")
+def answer_(
+    *,
+    config: CONFIG = None,
+    data: DATA = None,
+    answer: ANSWER = None,
+    console: CONSOLE = None,
+    socket_fd: _FD = None,
+    beat_fd: _FD = None,
+    life_fd: _FD = None,
+) -> int:
+    """Run the public side alone: answer passthrus and keep their receipts."""
+    keeper = _begin(config, data, answer, console)
+    from switchhook.server import run_answer
+
+    return run_answer(keeper, socket_fd, _tether(beat_fd, life_fd))
+
+
+@app.command(name="console")
+def console_(
+    *,
+    config: CONFIG = None,
+    data: DATA = None,
+    answer: ANSWER = None,
+    console: CONSOLE = None,
+    socket_fd: _FD = None,
+    beat_fd: _FD = None,
+    life_fd: _FD = None,
+) -> int:
+    """Run the private side alone: fold what was kept, and show it."""
+    keeper = _begin(config, data, answer, console)
+    from switchhook.server import run_console
+
+    return run_console(keeper, socket_fd, _tether(beat_fd, life_fd))
+
+
+def _begin(
+    config: str | None, data: str | None, answer: str | None, console: str | None
+) -> SettingsKeeper:
+    """What every program of ours does first."""
+    from switchhook.settings import Overrides, SettingsKeeper, find_data_folder
+
+    logging.basicConfig(
+        level=logging.INFO,
+        stream=sys.stderr,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    # A connection is a file: the default of 1,024 would turn callers away.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    return SettingsKeeper(
+        find_data_folder(config, data),
+        config,
+        environ=os.environ,
+        overrides=Overrides(data, answer, console),
+    )
+
+
+def _tether(beat: int | None, life: int | None) -> Tether:
+    from switchhook.process import Tether
+
+    return Tether(beat, life)
+
+
+def main() -> None:
+    """Run a command; what the operator can mend is said in one line, with exit code 2."""
+    try:
+        code = app(result_action="return_value")
+    except SwitchhookError as error:
+        sys.stderr.write(f"switchhook: {error}\n")
+        code = 2
+    except OSError as error:
+        sys.stderr.write(f"switchhook: {error.strerror or error}\n")
+        code = 2
+    sys.exit(code)

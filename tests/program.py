@@ -1,0 +1,197 @@
+"""The real program, started as a user starts it, on free ports and in a folder of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+PATIENCE_S = 30.0
+"""How long anything may take on a machine that is busy with other tests."""
+
+
+class Reply(NamedTuple):
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class Program:
+    """A running `switchhook`; `urls` has an address by its name (`answer`, `console`)."""
+
+    def __init__(self, command: str, data: Path, *options: str) -> None:
+        self.data = data
+        words = [sys.executable, "-m", "switchhook", command, "--data", str(data), *options]
+        sides = ("answer", "console") if command == "serve" else (command,)
+        for side in sides:
+            words += [f"--{side}", "127.0.0.1:0"]
+        self.log: list[str] = []
+        self.process = subprocess.Popen(
+            words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        self._printed: queue.Queue[str | None] = queue.Queue()
+        self._threads = [
+            threading.Thread(target=self._follow, args=each, daemon=True)
+            for each in (
+                (self.process.stdout, self._printed.put),
+                (self.process.stderr, self.log.append),
+            )
+        ]
+        for thread in self._threads:
+            thread.start()
+        self.urls: dict[str, str] = {}
+        for _ in sides:
+            line = self._printed.get(timeout=PATIENCE_S)
+            assert line is not None, f"it ended with {self.process.wait()}: {self.said}"
+            side, _, url = line.strip().partition(" ")
+            self.urls[side] = url
+
+    @staticmethod
+    def _follow(pipe: Any, tell: Callable[[str | None], None]) -> None:
+        for line in pipe:
+            tell(line)
+        tell(None if tell.__name__ == "put" else "")
+
+    @property
+    def said(self) -> str:
+        """What it logged."""
+        return "".join(self.log)
+
+    def address(self, side: str) -> tuple[str, int]:
+        host, _, port = self.urls[side].removeprefix("http://").rpartition(":")
+        return host, int(port)
+
+    def ask(self, query: str | bytes = b"", path: str = "/passthru/default", **more: Any) -> Reply:
+        """A request on the answer side; the query goes out as it stands."""
+        raw = query.encode() if isinstance(query, str) else query
+        target = path.encode() + (b"?" + raw if raw else b"")
+        return http(self.address("answer"), target, **more)
+
+    def api(self, path: str, **filters: object) -> Any:
+        """What the console's API says."""
+        query = "&".join(f"{key}={quote(str(value))}" for key, value in filters.items())
+        target = f"/api/v1/{path}" + (f"?{query}" if query else "")
+        reply = http(self.address("console"), target.encode())
+        assert reply.status == 200, reply.body
+        return json.loads(reply.body)
+
+    def receipts(self, **filters: object) -> list[dict[str, Any]]:
+        """Every receipt, newest first, over as many pages as it takes."""
+        found: list[dict[str, Any]] = []
+        cursor: dict[str, object] = {}
+        while True:
+            page = self.api("receipts", limit=1000, **filters, **cursor)
+            found += page["receipts"]
+            if page["next"] is None:
+                return found
+            cursor = {"cursor": page["next"]}
+
+    def health(self, side: str = "answer") -> dict[str, Any]:
+        return json.loads(http(self.address(side), b"/healthz").body)
+
+    def children(self) -> dict[str, int]:
+        """The process numbers of the supervised programs, by name."""
+        found = {}
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        for pid in children.read_text().split():
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            for side in ("answer", "console"):
+                if side.encode() in words[:4]:
+                    found[side] = int(pid)
+        return found
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """End it and give its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        code = self.process.wait(PATIENCE_S)
+        for thread in self._threads:
+            thread.join(PATIENCE_S)
+        return code
+
+
+@contextmanager
+def running(data: Path, *options: str, command: str = "serve") -> Iterator[Program]:
+    """A program that has ended when the block does, however it does."""
+    program = Program(command, data, *options)
+    try:
+        yield program
+    finally:
+        program.process.kill() if program.process.poll() is None else None
+        program.stop()
+
+
+def http(
+    address: tuple[str, int],
+    target: bytes,
+    *,
+    method: str = "GET",
+    headers: dict[str, str] | None = None,
+    body: bytes = b"",
+) -> Reply:
+    """One request on a connection of its own, its target written as it stands."""
+    with socket.create_connection(address, timeout=PATIENCE_S) as sock:
+        sock.sendall(request(target, f"{address[0]}:{address[1]}", method, headers or {}, body))
+        return read_reply(sock, method)
+
+
+def request(
+    target: bytes, host: str, method: str = "GET", headers: Any = None, body: bytes = b""
+) -> bytes:
+    """The bytes of a request."""
+    lines = {"Host": host, **(headers or {})}
+    if body:
+        lines["Content-Length"] = str(len(body))
+    head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+    return method.encode() + b" " + target + b" HTTP/1.1\r\n" + head.encode() + b"\r\n" + body
+
+
+def read_reply(sock: socket.socket, method: str = "GET") -> Reply:
+    """The next reply on a connection. Raises ConnectionError where it ends before."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        data += _more(sock)
+    head, _, body = data.partition(b"\r\n\r\n")
+    first, *lines = head.decode("latin-1").split("\r\n")
+    headers = {name.lower(): value.strip() for name, _, value in (x.partition(":") for x in lines)}
+    length = 0 if method == "HEAD" else int(headers["content-length"])
+    while len(body) < length:
+        body += _more(sock)
+    return Reply(int(first.split()[1]), headers, body)
+
+
+def _more(sock: socket.socket) -> bytes:
+    data = sock.recv(65536)
+    if not data:
+        raise ConnectionError("closed before the reply was whole")
+    return data
+
+
+def until(condition: Callable[[], Any], what: str) -> Any:
+    """Wait for something to become true, and give it."""
+    end = time.monotonic() + PATIENCE_S
+    while True:
+        found = condition()
+        if found:
+            return found
+        assert time.monotonic() < end, f"waited in vain: {what}"
+        time.sleep(0.02)
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
