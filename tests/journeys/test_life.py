@@ -1,0 +1,193 @@
+"""The program's life: started, killed, hung, upgraded and ended, with callers on the line."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+
+import pytest
+
+from program import alive, http, read_reply, request, running, until
+
+
+class Callers(threading.Thread):
+    """Ask without pause, on `count` connections, until told to stop; remembers who was answered."""
+
+    def __init__(self, program, name: str, count: int = 4) -> None:
+        super().__init__(daemon=True)
+        self.program, self.tag = program, name
+        self.answered: set[str] = set()
+        self.unanswered = 0
+        self.strange: list[int] = []
+        self._stop_asking = threading.Event()
+        self._lock = threading.Lock()
+        self._count = count
+
+    def run(self) -> None:
+        threads = [threading.Thread(target=self._ask, args=(n,)) for n in range(self._count)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def _ask(self, number: int) -> None:
+        asked = 0
+        while not self._stop_asking.is_set():
+            asked += 1
+            sid = f"{self.tag}-{number}-{asked}"
+            query = f"CallSid={sid}&Stream[StreamSID]=s{sid}&Stream[Status]=completed"
+            try:
+                reply = self.program.ask(query)
+            except OSError:
+                with self._lock:
+                    self.unanswered += 1
+                continue
+            with self._lock:
+                self.answered.add(sid)
+                if reply.status not in (200, 302):
+                    self.strange.append(reply.status)
+
+    def has(self, count: int) -> bool:
+        return len(self.answered) >= count
+
+    def finish(self) -> None:
+        self._stop_asking.set()
+        self.join()
+
+
+def kept(program) -> set[str]:
+    return {receipt["call_sid"] for receipt in program.receipts()}
+
+
+def test_it_says_where_it_is_and_nothing_else(tmp_path):
+    with running(tmp_path / "data") as program:
+        assert set(program.urls) == {"answer", "console"}
+        assert program.ask("CallSid=a1").status in (200, 302)
+        assert program.health()["status"] == "ok"
+        assert program.health("console")["status"] == "ok"
+        assert program.stop() == 0
+        assert program._printed.get(timeout=5) is None  # nothing more on stdout
+        assert oct((tmp_path / "data").stat().st_mode)[-3:] == "700"
+        for file in (tmp_path / "data").rglob("*"):
+            assert oct(file.stat().st_mode)[-3:] == ("700" if file.is_dir() else "600"), file
+
+
+@pytest.mark.parametrize("sides", [("answer",), ("console",), ("answer", "console")])
+def test_killed_under_load_it_comes_back_and_has_every_receipt(tmp_path, sides):
+    with running(tmp_path / "data") as program:
+        callers = Callers(program, "k")
+        callers.start()
+        for round_ in range(3):
+            target = len(callers.answered) + 20
+            until(lambda target=target: callers.has(target), "callers to be answered")
+            before = program.children()
+            for side in sides:
+                os.kill(before[side], signal.SIGKILL)
+            until(
+                lambda before=before: all(
+                    program.children().get(side) not in (None, before[side]) for side in sides
+                ),
+                f"new processes, round {round_}",
+            )
+        target = len(callers.answered) + 20
+        until(lambda: callers.has(target), "callers to be answered again")
+        callers.finish()
+        assert not callers.strange
+        # The console may be on its way up still.
+        until(lambda: _reachable(program), "the console")
+        assert callers.answered <= kept(program)
+        assert program.stop() == 0
+
+
+def _reachable(program) -> bool:
+    try:
+        return program.health("console")["fold_lag"] == 0
+    except OSError:
+        return False
+
+
+def test_an_upgrade_under_load_loses_no_answer(tmp_path):
+    with running(tmp_path / "data") as program:
+        callers = Callers(program, "u")
+        callers.start()
+        until(lambda: callers.has(20), "callers to be answered")
+        for _ in range(2):
+            before = program.children()
+            program.process.send_signal(signal.SIGHUP)
+            until(
+                lambda before=before: (
+                    not alive(before["answer"]) and program.children().get("answer")
+                ),
+                "the old process to leave",
+            )
+            target = len(callers.answered) + 20
+            until(lambda target=target: callers.has(target), "callers to be answered")
+        callers.finish()
+        assert callers.unanswered == 0
+        assert not callers.strange
+        until(lambda: _reachable(program), "the console")
+        assert callers.answered <= kept(program)
+
+
+def test_a_hung_process_is_replaced(tmp_path):
+    with running(tmp_path / "data") as program:
+        hung = program.children()["answer"]
+        os.kill(hung, signal.SIGSTOP)
+        # The question waits in the socket's queue until somebody works again.
+        assert program.ask("CallSid=waited").status in (200, 302)
+        assert not alive(hung)
+        assert program.receipts(call_sid="waited")
+
+
+def test_children_die_with_their_supervisor(tmp_path):
+    with running(tmp_path / "data") as program:
+        children = program.children()
+        program.process.kill()
+        for side, pid in children.items():
+            until(lambda pid=pid: not alive(pid), f"the end of {side}")
+    with running(tmp_path / "data") as program:
+        assert program.ask("CallSid=again").status in (200, 302)
+
+
+def test_the_end_waits_for_those_who_are_owed_an_answer(tmp_path):
+    """A body is on its way when SIGTERM comes; its sender is answered before the program ends."""
+    with running(tmp_path / "data", command="answer") as program:
+        host, port = program.address("answer")
+        whole = request(
+            b"/passthru/default?CallSid=owed",
+            f"{host}:{port}",
+            "POST",
+            {"Content-Type": "application/x-www-form-urlencoded"},
+            b"Stream[Status]=completed",
+        )
+        with socket.create_connection((host, port), timeout=10) as sock:
+            sock.sendall(whole[:-5])
+            until(lambda: http((host, port), b"/healthz").status == 200, "its head to be read")
+            program.process.send_signal(signal.SIGTERM)
+            sock.sendall(whole[-5:])
+            assert read_reply(sock).status in (200, 302)
+        assert program.stop() == 0
+    with running(tmp_path / "data") as program:
+        assert program.receipts(call_sid="owed")
+
+
+def test_repeats_are_known_after_a_restart(tmp_path):
+    with running(tmp_path / "data") as program:
+        program.ask("CallSid=r1&digits=1&CurrentTime=1")
+    with running(tmp_path / "data") as program:
+        program.ask("CallSid=r1&digits=1&CurrentTime=2")
+        program.ask("CallSid=r1&digits=2&CurrentTime=2")
+        other, second, first = program.receipts(call_sid="r1")
+        assert second["repeat_of"] == first["id"]
+        assert other["repeat_of"] is None
+
+
+def test_a_second_program_on_the_same_folder_is_refused(tmp_path):
+    with running(tmp_path / "data", command="answer") as program:
+        holder = program.process.pid
+        with pytest.raises(AssertionError) as refused, running(tmp_path / "data", command="answer"):
+            pass
+        assert "it is held by switchhook answer" in str(refused.value)
+        assert str(holder) in str(refused.value)
