@@ -5,7 +5,7 @@ PYTHON ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help test lint format clean
+.PHONY: help test bench lint format clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,6 +15,9 @@ test: .venv/.installed-test ## formatter, linter, types, then every test
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --strict --no-error-summary
 	@$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadgroup
+
+bench: .venv/.installed-bench ## side by side with rivals, about ten minutes; QUICK=1 two, FULL=1 long
+	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(if $(FULL),--full)
 
 lint: .venv/.installed-test ## formatter, linter and types only
 	@$(BIN)/ruff format --check .

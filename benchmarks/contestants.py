@@ -1,0 +1,173 @@
+"""Who runs: each is a server process on the server's core, and says what it kept."""
+
+from __future__ import annotations
+
+import math
+import secrets
+import socket
+import time
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+from benchmarks.accounts import Kept, last_seq, read_journal, read_rows
+from benchmarks.children import START_S, Child
+from benchmarks.machine import PYTHON, Cores
+from switchhook.data_folder import JOURNAL
+
+TEN_RULES = Path(__file__).with_name("ten-rules.toml")
+
+
+class Contestant(ABC):
+    """A server that can be started again and again; `path` is what the client asks for."""
+
+    name: str
+    path = "/passthru"
+    deadline_ms = math.inf
+
+    def __init__(self, work: Path, cores: Cores) -> None:
+        self.work, self.cores = work, cores
+        self.log = work / f"{self.name}.log"
+        self.port = 0
+
+    @abstractmethod
+    def start(self) -> Child:
+        """Start it and wait until it answers; sets `port`."""
+
+    @abstractmethod
+    def kept(self) -> Kept | None:
+        """What it kept of its last run, once it has ended."""
+
+
+class Uvicorn(Contestant):
+    """An ASGI app under uvicorn as it is run for speed: uvloop, httptools, no access log."""
+
+    app: str
+    environ: dict[str, str]
+
+    def start(self) -> Child:
+        self.port = _free_port()
+        words = [PYTHON, "-m", "uvicorn", self.app, "--port", str(self.port)]
+        words += ["--loop", "uvloop", "--http", "httptools", "--no-access-log"]
+        words += ["--log-level", "warning"]
+        child = Child(words, self.log, [self.cores.server], environ=self.environ)
+        try:
+            _wait_for(child, self.port)
+        except BaseException:
+            child.stop()
+            raise
+        return child
+
+
+class Bare(Uvicorn):
+    """The limit for this stack."""
+
+    name, app = "bare", "benchmarks.rivals.bare:app"
+    environ: dict[str, str] = {}  # noqa: RUF012 - never changed
+
+    def kept(self) -> Kept | None:
+        return None
+
+
+class ByHand(Uvicorn):
+    """What a user would write; every run has a new database."""
+
+    name, app, wal = "by-hand", "benchmarks.rivals.by_hand:app", ""
+
+    def start(self) -> Child:
+        self.database = self.work / f"{self.name}.sqlite"
+        for file in self.work.glob(f"{self.name}.sqlite*"):
+            file.unlink()
+        self.environ = {"BENCH_DATABASE": str(self.database), "BENCH_WAL": self.wal}
+        return super().start()
+
+    def kept(self) -> Kept | None:
+        return read_rows(self.database)
+
+
+class ByHandWal(ByHand):
+    """The same with one line more."""
+
+    name, wal = "by-hand-wal", "1"
+
+
+class Ours(Contestant):
+    """The answer process, everything on: secret, parse, repeats, receipts synced before answers."""
+
+    name = "ours"
+    deadline_ms = 1000.0  # the configuration's default
+    rules: Path | None = None
+
+    def __init__(self, work: Path, cores: Cores, *, data: Path | None = None) -> None:
+        super().__init__(work, cores)
+        self.data = data or work / f"{self.name}-data"
+        secret = secrets.token_urlsafe(32)
+        self.path = f"/passthru/bench/{secret}"
+        self.config = work / f"{self.name}.toml"
+        rules = f'rules = "{self.rules}"\n' if self.rules else ""
+        self.config.write_text(f'[endpoints.bench]\nsecrets = ["{secret}"]\n{rules}')
+        self.ready_ms = 0.0
+
+    def start(self) -> Child:
+        self._before = last_seq(self.data / JOURNAL) if self.data.exists() else 0
+        child = Child(
+            [*self._words("answer"), "--answer", "127.0.0.1:0"], self.log, [self.cores.server]
+        )
+        try:
+            self.port = _port_of(child.read_line(), "answer")
+        except BaseException:
+            child.stop()
+            raise
+        self.ready_ms = 1000 * (time.perf_counter() - child.began)
+        return child
+
+    def start_console(self) -> Child:
+        """The console beside it, on the same core: the worst place that it can have."""
+        words = [*self._words("console"), "--console", "127.0.0.1:0"]
+        child = Child(words, self.work / "console.log", [self.cores.server])
+        try:
+            self.console_port = _port_of(child.read_line(), "console")
+        except BaseException:
+            child.stop()
+            raise
+        return child
+
+    def kept(self) -> Kept | None:
+        return read_journal(self.data / JOURNAL, self._before)
+
+    def _words(self, program: str) -> list[str]:
+        words = [PYTHON, "-m", "switchhook", program]
+        return [*words, "--config", str(self.config), "--data", str(self.data)]
+
+
+class OursTenRules(Ours):
+    """The same with ten CEL rules in the place of the built-in ones."""
+
+    name, rules = "ours-ten-rules", TEN_RULES
+
+
+def _free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+def _wait_for(child: Child, port: int) -> None:
+    until = time.monotonic() + START_S
+    while time.monotonic() < until:
+        if child.process.poll() is not None:
+            raise RuntimeError(f"ended with {child.process.returncode}: {child.said}")
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except ConnectionRefusedError:
+            time.sleep(0.02)
+        else:
+            return
+    raise RuntimeError(f"did not listen within {START_S} s: {child.said}")
+
+
+def _port_of(line: str, program: str) -> int:
+    name, _, url = line.partition(" ")
+    if name != program:
+        raise RuntimeError(f"{program} printed {line!r} in place of its address")
+    return int(url.rpartition(":")[2])

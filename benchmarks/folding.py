@@ -1,0 +1,59 @@
+"""Makes the store of a data folder again, as `switchhook rebuild` does, and says how fast.
+
+`python -m benchmarks.folding DATA SECONDS` folds for so long at most, and prints one line of JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+from switchhook.data_folder import JOURNAL, STORE
+from switchhook.journal import JournalReader
+from switchhook.store.rebuild import rebuild
+
+_WINDOW = 0.1  # the share of all records whose rate is told as the rate at the end
+
+
+class _Enough(Exception):  # noqa: N818 - no error
+    """The time is over; the old store stays in use."""
+
+
+def rates(marks: list[tuple[int, float]]) -> tuple[float, float]:
+    """Records a second over all, and over the last tenth of what was folded.
+
+    `marks` are records folded and seconds since the start, ascending; two at least.
+    """
+    count, seconds = marks[-1]
+    since = next(mark for mark in reversed(marks[:-1]) if mark[0] <= (1 - _WINDOW) * count)
+    return count / seconds, (count - since[0]) / (seconds - since[1])
+
+
+def main() -> None:
+    """Fold, and print what came of it."""
+    data, most = Path(sys.argv[1]), float(sys.argv[2])
+    began = time.perf_counter()
+    marks = [(0, 0.0)]
+
+    def progress(seq: int, _last: int) -> None:
+        marks.append((seq, time.perf_counter() - began))
+        if marks[-1][1] > most:
+            raise _Enough
+
+    whole = True
+    with closing(JournalReader(data / JOURNAL)) as journal:
+        try:
+            rebuild(data / STORE, journal, progress)
+        except _Enough:
+            whole = False
+    overall, at_end = rates(marks)
+    found = {"folded": marks[-1][0], "seconds": marks[-1][1], "whole": whole}
+    json.dump({**found, "per_s": overall, "per_s_at_end": at_end}, sys.stdout)
+    sys.stdout.write("\n")
+
+
+if __name__ == "__main__":
+    main()

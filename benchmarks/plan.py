@@ -1,0 +1,229 @@
+"""What one run of the bench does, in which order, and how long each part takes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from benchmarks.accounts import refusal
+from benchmarks.children import Child, load
+from benchmarks.contestants import Bare, ByHand, ByHandWal, Contestant, Ours, OursTenRules
+from benchmarks.journals import make_journal
+from benchmarks.load import Order, Outcome
+from benchmarks.machine import PYTHON, Cores, cpu_s, drop_cache, memory_mb, stolen_s
+
+CONNECTIONS = 128
+RATE = 1000.0
+CONDITIONS = ("alone", "folding", "everything")
+"""The answer process by itself; a console that folds beside it; that, a rebuild and an export."""
+_TRIES = 3
+
+
+class Sizes(msgspec.Struct, frozen=True):
+    """How much is measured. Times in seconds."""
+
+    rounds: int
+    closed_s: float
+    open_s: float
+    warm_up_s: float
+    fold_s: float
+    starts: int
+    journals: tuple[int, ...]
+
+
+QUICK = Sizes(2, 1.5, 2.0, 0.4, 10.0, 2, (10_000, 100_000))
+DEFAULT = Sizes(5, 3.0, 3.0, 0.5, 60.0, 5, (10_000, 1_000_000))
+FULL = Sizes(7, 6.0, 10.0, 1.0, 1500.0, 5, (10_000, 1_000_000, 10_000_000))
+
+
+class Run(msgspec.Struct):
+    """One run of one contestant that counts; `busy` is the share of its core that it used.
+
+    `stolen` is the share of that core that the hypervisor gave to others meanwhile.
+    """
+
+    contestant: str
+    rate: float
+    outcome: Outcome
+    receipts: int | None
+    busy: float
+    stolen: float
+    memory: dict[str, float]
+
+
+class Starts(msgspec.Struct):
+    """Milliseconds until the process says that it answers; cold is with nothing in the page cache.
+
+    `memory` is in MB, right after a start.
+    """
+
+    warm_ms: list[float]
+    cold_ms: float
+    memory: dict[str, float]
+
+
+class Fold(msgspec.Struct):
+    """Records folded; the rate at the end is that of the last tenth of them."""
+
+    folded: int
+    seconds: float
+    whole: bool
+    per_s: float
+    per_s_at_end: float
+
+
+class Bench:
+    """Runs everything in a folder of its own; `say` hears what goes on."""
+
+    def __init__(self, work: Path, cores: Cores, sizes: Sizes, say: Callable[[str], None]) -> None:
+        self.work, self.cores, self.sizes, self.say = work, cores, sizes, say
+        self.refused: list[str] = []
+
+    # The closed loop: how many requests a second.
+
+    def throughput(self, long_journal: Path) -> dict[str, list[Run]]:
+        """Every contestant once in every round, each round beginning with another."""
+        work, cores = self.work, self.cores
+        contestants: list[Contestant] = [
+            Bare(work, cores),
+            Ours(work, cores),
+            OursTenRules(work, cores),
+            _named(Ours(work, cores, data=long_journal), "ours-long-journal"),
+            ByHand(work, cores),
+            ByHandWal(work, cores),
+        ]
+        found: dict[str, list[Run]] = {each.name: [] for each in contestants}
+        for number in range(self.sizes.rounds):
+            turn = number % len(contestants)
+            for each in contestants[turn:] + contestants[:turn]:
+                run = self._counting(each, self._closed)
+                found[each.name].append(run)
+                self.say(f"round {number + 1}: {each.name} {run.rate:,.0f}/s")
+        return found
+
+    def _closed(self, contestant: Contestant) -> Run:
+        order = Order(0, "", self.sizes.closed_s, self.sizes.warm_up_s, CONNECTIONS)
+        return self._run(contestant, order, ())
+
+    # The open loop: how long a caller waits.
+
+    def waiting(self, ours: Ours, journal: str) -> dict[str, list[Run]]:
+        """Every condition once in every round."""
+        found: dict[str, list[Run]] = {name: [] for name in CONDITIONS}
+        for number in range(self.sizes.rounds):
+            for condition in CONDITIONS:
+                run = self._counting(ours, partial(self._open, condition))
+                found[condition].append(run)
+                p99 = run.outcome.p99
+                self.say(f"round {number + 1}: {journal} receipts, {condition}: p99 {p99:.2f} ms")
+        return found
+
+    def _open(self, condition: str, contestant: Contestant) -> Run:
+        sizes = self.sizes
+        order = Order(0, "", sizes.open_s, sizes.warm_up_s, CONNECTIONS, RATE, seed=sizes.rounds)
+        assert isinstance(contestant, Ours)
+        beside: list[Callable[[], Child]] = []
+        if condition != "alone":
+            beside.append(contestant.start_console)
+        if condition == "everything":
+            beside.append(lambda: self._rebuilding(contestant))
+            beside.append(lambda: self._exporting(contestant))
+        return self._run(contestant, order, beside)
+
+    def _rebuilding(self, ours: Ours) -> Child:
+        words = [PYTHON, "-m", "benchmarks.folding", str(ours.data), "3600"]
+        return Child(words, self.work / "rebuild.log", [self.cores.server], nice=19)
+
+    def _exporting(self, ours: Ours) -> Child:
+        words = [PYTHON, "-m", "benchmarks.exporting", str(ours.console_port)]
+        return Child(words, self.work / "export.log", self.cores.client, nice=19)
+
+    # What both do.
+
+    def _run(
+        self, contestant: Contestant, order: Order, beside: list[Callable[[], Child]] | tuple[()]
+    ) -> Run:
+        core = self.cores.server
+        with ExitStack() as stack:
+            child = stack.enter_context(contestant.start())
+            for start in beside:
+                stack.enter_context(start())
+            order = msgspec.structs.replace(
+                order,
+                port=contestant.port,
+                path=contestant.path,
+                cpus=list(self.cores.client),
+            )
+            began, used, stolen = time.perf_counter(), cpu_s(child.pid), stolen_s(core)
+            outcome = load(order, self.work / "load.log")
+            took = time.perf_counter() - began
+            used, stolen = cpu_s(child.pid) - used, stolen_s(core) - stolen
+            memory = memory_mb(child.pid)
+        kept = contestant.kept()
+        problem = refusal(outcome, kept, contestant.deadline_ms)
+        if problem is not None:
+            raise Refused(f"{contestant.name}: {problem}")
+        return Run(
+            contestant.name,
+            outcome.measured / outcome.seconds,
+            outcome,
+            None if kept is None else kept.receipts,
+            used / took,
+            stolen / took,
+            memory,
+        )
+
+    def _counting(self, contestant: Contestant, run: Callable[[Contestant], Run]) -> Run:
+        """A run that counts; one that doesn't is told, kept in the result, and made again."""
+        for _ in range(_TRIES):
+            try:
+                return run(contestant)
+            except Refused as refused:
+                self.refused.append(str(refused))
+                self.say(f"does not count: {refused}")
+        raise RuntimeError(f"{_TRIES} runs of {contestant.name} did not count: {self.refused[-1]}")
+
+    # Journals of some length: start, memory, fold.
+
+    def journal(self, count: int) -> Ours:
+        """Make a journal, and a contestant that goes on writing it."""
+        self.say(f"writing a journal of {count:,} receipts")
+        data = self.work / f"journal-{count}"
+        make_journal(data, count)
+        return _named(Ours(self.work, self.cores, data=data), f"ours-{count}")
+
+    def starts(self, ours: Ours) -> Starts:
+        """Milliseconds from starting the process until it says that it answers, and its memory."""
+        drop_cache(ours.data)
+        with ours.start():
+            cold = ours.ready_ms
+        warm = []
+        for _ in range(self.sizes.starts):
+            with ours.start() as child:
+                warm.append(ours.ready_ms)
+                memory = memory_mb(child.pid)
+        self.say(f"{ours.name}: ready in {sorted(warm)[len(warm) // 2]:.0f} ms, cold {cold:.0f} ms")
+        return Starts(warm, cold, memory)
+
+    def fold(self, ours: Ours) -> Fold:
+        """How fast the whole journal is folded, with nothing beside it."""
+        words = [PYTHON, "-m", "benchmarks.folding", str(ours.data), str(self.sizes.fold_s)]
+        with Child(words, self.work / "fold.log", [self.cores.server]) as child:
+            line = child.read_line(2 * self.sizes.fold_s + 60)
+        found = msgspec.json.decode(line, type=Fold)
+        self.say(f"{ours.name}: folded {found.per_s:,.0f}/s")
+        return found
+
+
+class Refused(Exception):  # noqa: N818 - a verdict
+    """A run that does not count."""
+
+
+def _named(ours: Ours, name: str) -> Ours:
+    ours.name, ours.log = name, ours.work / f"{name}.log"
+    return ours

@@ -1,0 +1,226 @@
+"""From the figures of a run to its table, with the targets beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from statistics import median
+
+import msgspec
+
+from benchmarks.figures import median_ratio
+from benchmarks.plan import Fold, Run, Sizes, Starts
+
+BEGIN, END = "<!-- the bench writes from here -->", "<!-- to here -->"
+
+_SERVERS = {
+    "bare": "bare ASGI app under uvicorn, does nothing",
+    "by-hand": "written by hand: FastAPI, SQLAlchemy, SQLite",
+    "by-hand-wal": "the same with WAL",
+    "ours": "Switchhook, built-in rules",
+    "ours-ten-rules": "Switchhook, ten CEL rules",
+    "ours-long-journal": "Switchhook, built-in rules, on the longest journal",
+}
+_CONDITIONS = {
+    "alone": "alone",
+    "folding": "console folds",
+    "everything": "console folds, rebuild, export",
+}
+
+
+class JournalResult(msgspec.Struct):
+    """What was measured on a journal of one length."""
+
+    start: Starts
+    open: dict[str, list[Run]]
+    fold: Fold
+
+
+class Result(msgspec.Struct):
+    """A whole run of the bench."""
+
+    at: str
+    machine: dict[str, object]
+    sizes: Sizes
+    seconds: int
+    closed: dict[str, list[Run]]
+    journals: dict[str, JournalResult]
+    refused: list[str]
+
+
+class Target(msgspec.Struct, frozen=True):
+    """A figure with what it should be. `most` tells whether it is an upper bound."""
+
+    what: str
+    value: float
+    bound: float
+    most: bool
+    digits: int = 2
+
+    @property
+    def met(self) -> bool:
+        return self.value <= self.bound if self.most else self.value >= self.bound
+
+
+def targets(result: Result) -> list[Target]:
+    """Every target that this run can say something about."""
+    rates = {name: [run.rate for run in runs] for name, runs in result.closed.items()}
+    found = [
+        Target(
+            "times the hand-written server",
+            median_ratio(rates["ours"], rates["by-hand"]),
+            20,
+            most=False,
+            digits=1,
+        ),
+        Target("of the bare app", median_ratio(rates["ours"], rates["bare"]), 0.5, most=False),
+        Target(
+            "of the bare app, ten rules",
+            median_ratio(rates["ours-ten-rules"], rates["bare"]),
+            0.45,
+            most=False,
+        ),
+    ]
+    peaks = [run.memory["peak"] for runs in result.closed.values() for run in runs if _ours(run)]
+    for length, journal in result.journals.items():
+        told = f"{int(length):,} receipts"
+        alone = [run.outcome.p99 for run in journal.open["alone"]]
+        found.append(Target(f"ms p99 at 1,000/s, {told}", median(alone), 3, most=True))
+        for condition in ("folding", "everything"):
+            beside = [run.outcome.p99 for run in journal.open[condition]]
+            found.append(
+                Target(
+                    f"times that: {_CONDITIONS[condition]}, {told}",
+                    median_ratio(beside, alone),
+                    1.5,
+                    most=True,
+                )
+            )
+        start = journal.start
+        found.append(Target(f"s until ready, {told}", median(start.warm_ms) / 1000, 1, most=True))
+        found.append(Target(f"s until ready, cold, {told}", start.cold_ms / 1000, 1, most=True))
+        rate = journal.fold.per_s_at_end
+        found.append(Target(f"folded a second, {told}", rate, 10_000, most=False, digits=0))
+        peaks += [run.memory["peak"] for runs in journal.open.values() for run in runs]
+    found.append(Target("MB of memory at most, answer process", max(peaks), 120, most=True))
+    return found
+
+
+def table(result: Result) -> str:
+    """All figures as Markdown."""
+    machine = result.machine
+    lines = [
+        f"Measured {result.at[:10]} on {machine['cores']} cores of {machine['cpu']},"
+        f" {machine['memory_gb']} GB, {machine['kernel']}, Python {machine['python']},"
+        f" {machine['file_system']}; fdatasync of a page {machine['fdatasync_us_p50']} µs"
+        f" (p99 {machine['fdatasync_us_p99']} µs). {result.sizes.rounds} rounds;"
+        f" {result.seconds} s in all.",
+        "",
+        *_closed_table(result),
+        "",
+        *_open_table(result),
+        "",
+        *_journal_table(result),
+        "",
+        *_rows(
+            ("Target", "Measured", "", "Met"),
+            (
+                (
+                    f"{'at most' if each.most else 'at least'} {each.bound:,g}",
+                    f"{each.value:,.{each.digits}f}",
+                    each.what,
+                    "yes" if each.met else "**no**",
+                )
+                for each in targets(result)
+            ),
+        ),
+        "",
+        _refusals(result),
+    ]
+    return "\n".join(lines)
+
+
+def _closed_table(result: Result) -> list[str]:
+    bare = [run.rate for run in result.closed["bare"]]
+    rows = []
+    for name, told in _SERVERS.items():
+        runs = result.closed[name]
+        rates = [run.rate for run in runs]
+        rows.append(
+            (
+                told,
+                f"{median(rates):,.0f}",
+                f"{min(rates):,.0f} to {max(rates):,.0f}",
+                f"{median_ratio(rates, bare):.3f}",
+                f"{median(run.outcome.p99 for run in runs):,.0f}",
+                f"{median(run.busy for run in runs):.0%}",
+                f"{median(run.outcome.client_busy for run in runs):.0%}",
+                f"{median(run.stolen for run in runs):.0%}",
+                f"{median(run.memory['rss'] for run in runs):,.0f}",
+            )
+        )
+    head = ("Closed loop, 128 connections", "requests/s", "range", "of bare", "p99 ms")
+    return _rows((*head, "its core busy", "client busy", "core stolen", "RSS MB"), rows)
+
+
+def _open_table(result: Result) -> list[str]:
+    rows = []
+    for length, journal in result.journals.items():
+        alone = [run.outcome.p99 for run in journal.open["alone"]]
+        for condition, told in _CONDITIONS.items():
+            runs = journal.open[condition]
+            p99 = [run.outcome.p99 for run in runs]
+            rows.append(
+                (
+                    f"{int(length):,}",
+                    told,
+                    f"{median(run.outcome.p50 for run in runs):.2f}",
+                    f"{median(p99):.2f}",
+                    f"{min(p99):.2f} to {max(p99):.2f}",
+                    f"{median_ratio(p99, alone):.2f}",
+                    f"{median(run.outcome.late_p99 for run in runs):.2f}",
+                )
+            )
+    head = ("Open loop, 1,000/s: receipts in the journal", "beside it", "p50 ms", "p99 ms")
+    return _rows((*head, "range of p99", "of alone", "of it the client's p99"), rows)
+
+
+def _journal_table(result: Result) -> list[str]:
+    rows = [
+        (
+            f"{int(length):,}",
+            f"{median(journal.start.warm_ms):,.0f}",
+            f"{journal.start.cold_ms:,.0f}",
+            f"{journal.start.memory['rss']:.0f} / {journal.start.memory['pss']:.0f}",
+            f"{journal.fold.per_s:,.0f}",
+            f"{journal.fold.per_s_at_end:,.0f}",
+            f"{journal.fold.folded:,}",
+        )
+        for length, journal in result.journals.items()
+    ]
+    head = ("Receipts in the journal", "ready in ms", "with a cold cache", "RSS / PSS MB")
+    return _rows((*head, "folded/s", "at the end", "folded in the time given"), rows)
+
+
+def _rows(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    ruler = ["---", *("---:" for _ in head[1:])]
+    return [f"| {' | '.join(row)} |" for row in (head, ruler, *rows)]
+
+
+def _refusals(result: Result) -> str:
+    if not result.refused:
+        return "Every run counted: answers equal receipts, and none overran its deadline."
+    told = "\n".join(f"- {each}" for each in result.refused)
+    return f"These runs did not count and were made again:\n\n{told}"
+
+
+def _ours(run: Run) -> bool:
+    return run.contestant.startswith("ours")
+
+
+def put_between_marks(page: str, text: str) -> str:
+    """The page with the text in the place that is marked for it. ValueError where none is."""
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"the page has no marks {BEGIN} and {END}")
+    return f"{before}{BEGIN}\n\n{text}\n\n{END}{after}"
