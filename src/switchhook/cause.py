@@ -68,21 +68,24 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 _CODE = re.compile(r"\s*([0-9]{3,5})\b")
-_DIAL = re.compile(r"\bdial (?:tcp|udp)[46]? (\[[0-9A-Fa-f:.%]+\]|[^\s:\[\]]+):([0-9]{1,5})\b")
-_LOOKUP = re.compile(r"\blookup ([^\s:,]+)")
-_BAD_ANSWER = re.compile(r"\b(?:40[13]|unauthori[sz]ed|forbidden)\b")
+_DIAL = re.compile(
+    r"\bdial (?:tcp|udp)[46]? (\[[^\s\[\]]{1,255}\]|[^\s:\[\]]{1,255}):([0-9]{1,5})\b"
+)
+_LOOKUP = re.compile(r"\blookup ([^\s:,]{1,255})")
+_URL_HOST = re.compile(r"wss?://(?:[^/?#\s]*@)?([^/?#@\s]{1,260})", re.IGNORECASE)
 # The order matters: "dial tcp: lookup x: i/o timeout" is DNS, "context deadline exceeded" before
-# the plainer timeout, TLS before EOF ("tls: unexpected EOF").
+# the plainer timeout, TLS before EOF ("tls: unexpected EOF"), "TLS handshake timeout" a timeout.
 _KINDS = (
     (ErrorKind.DNS, ("no such host", "lookup ", "server misbehaving", "name resolution", "dns")),
     (ErrorKind.TLS, ("tls:", "x509", "certificate", "ssl", "handshake failure")),
     (ErrorKind.REFUSED, ("connection refused", "actively refused", "econnrefused")),
-    (ErrorKind.BAD_HANDSHAKE, ("bad handshake", "handshake", "unexpected http response",
-                               "unexpected status")),
+    (ErrorKind.BAD_HANDSHAKE, ("bad handshake", "unexpected http response", "unexpected status",
+                               "unauthorized", "unauthorised", "forbidden")),
     (ErrorKind.UNREACHABLE, ("unreachable", "no route to host", "host is down")),
     (ErrorKind.DEADLINE, ("deadline exceeded",)),
     (ErrorKind.TIMEOUT, ("timeout", "timed out")),
     (ErrorKind.EOF, ("eof", "connection reset", "broken pipe", "1006", "abnormal closure")),
+    (ErrorKind.BAD_HANDSHAKE, ("handshake",)),
 )  # fmt: skip
 
 CONNECT_FAILED_CODE = 3009
@@ -94,9 +97,10 @@ def read_error(text: str) -> StreamError:
     """Take the text of `Stream[Error]` apart."""
     text = text[:_LONGEST_ERROR]
     code, dial, lookup = _CODE.match(text), _DIAL.search(text), _LOOKUP.search(text)
-    low = text.lower()
-    kind = next((kind for kind, words in _KINDS if any(w in low for w in words)), ErrorKind.OTHER)
     host = dial[1].strip("[]") if dial else lookup[1] if lookup else None
+    # A host's name says nothing of what went wrong: dns.example.com may have refused.
+    low = (text.replace(host, "") if host else text).lower()
+    kind = next((kind for kind, words in _KINDS if any(w in low for w in words)), ErrorKind.OTHER)
     port = int(dial[2]) if dial and int(dial[2]) < _PORTS else None
     return StreamError(int(code[1]) if code else None, kind, host, port)
 
@@ -213,16 +217,23 @@ def _advice(cause: Cause, stream: Stream, error: StreamError | None) -> str:
             f"the connection to the bot at {at} broke during the talk: look in the bot's log at"
             " that time, and at idle limits of proxies between"
         )
+    if cause is Cause.UNKNOWN and stream.state is StreamStatus.COMPLETED:
+        who = stream.disconnected_by_raw
+        lack = "does not say who ended it" if who is None else f"says {who[:40]!r} ended it"
+        return (
+            f"the stream completed, but the request {lack}: nothing failed as far as is known, so"
+            " say in a rule where such callers go"
+        )
     if cause is Cause.UNKNOWN:
         said = stream.status or stream.detailed_status or "nothing"
         return (
             f"the stream's status is none we know ({said[:40]!r}): read the raw request, and say"
             " in a rule what it should mean"
         )
-    if cause is Cause.BOT_DONE and (stream.duration_s or _SHORT_TALK_S) < _SHORT_TALK_S:
+    duration = stream.duration_s
+    if cause is Cause.BOT_DONE and duration is not None and duration < _SHORT_TALK_S:
         return (
-            f"the bot ended the stream after only {stream.duration_s} s: check in its log that it"
-            " meant to"
+            f"the bot ended the stream after only {duration} s: check in its log that it meant to"
         )
     return _ADVICE[cause]
 
@@ -231,5 +242,5 @@ def _address(stream: Stream, error: StreamError | None) -> str:
     if error is not None and error.host is not None:
         host = f"[{error.host}]" if ":" in error.host else error.host
         return f"{host}:{error.port}" if error.port is not None else host
-    found = re.match(r"wss?://(?:[^/?#@]*@)?([^/?#]+)", stream.url or "")
+    found = _URL_HOST.match(stream.url or "")
     return found[1] if found else "an unknown address"

@@ -18,6 +18,7 @@ from switchhook.wire.scalar import without_surrogates
 
 CUT_SHORT = "JSON cut short; what was whole is read"
 TWICE = "JSON percent-encoded twice"
+REPEATED = "JSON names a member twice; the first counts"
 NOT_AN_OBJECT = "not a JSON object; kept as text"
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -27,6 +28,8 @@ _MEMBER = re.compile(
     r'\s*"((?:[^"\\]|\\.)*)"\s*:\s*("(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*(?=\s*[,}])|null)\s*,?'
 )
 _DEEPEST = 4  # `Legs[1][Insights][Status]` and one more
+_LONGEST_KEY = 64
+"""Characters of a key that others are nested below: each of them repeats it."""
 _LAYERS = 3  # times that the text may have been encoded or quoted as a whole
 
 
@@ -34,6 +37,9 @@ def parse_object(text: str, problems: list[str]) -> list[tuple[str, str | None]]
     """The members in order, None for null; None where there is no object to be read."""
     try:
         members = _members.decode(text)
+        # The decoder keeps the last of repeated members. Counting says cheaply that none can be.
+        if text.count('":') > len(members) and (pairs := _repeated(text, len(members))) is not None:
+            return _said(pairs, problems)
         return [(key, _member(raw)) for key, raw in members.items()]
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return _parse_odd(text.strip(), problems)
@@ -60,7 +66,7 @@ def parse_value(text: str | bytes) -> Any:
 def flatten(key: str, value: Any) -> list[tuple[str, str]]:
     """A value of `parse_value` as pairs: `key[member]`, `key[0]`; a list of scalars repeats `key`.
 
-    What is nested deeper than senders nest it stays JSON text.
+    What is nested deeper than senders nest it, or below a longer key, stays JSON text.
     """
     pairs: list[tuple[str, str]] = []
     _flatten(pairs, key, value, 0)
@@ -68,17 +74,19 @@ def flatten(key: str, value: Any) -> list[tuple[str, str]]:
 
 
 def _flatten(pairs: list[tuple[str, str]], key: str, value: Any, depth: int) -> None:
-    if is_members(value) and depth < _DEEPEST:
+    nests = depth < _DEEPEST and len(key) <= _LONGEST_KEY
+    if nests and is_members(value):
         for name, member in value:
             name = without_surrogates(name)
             _flatten(pairs, f"{key}[{name}]" if key else name, member, depth + 1)
-    elif isinstance(value, list) and any(map(is_members, value)) and depth < _DEEPEST:
+    elif nests and isinstance(value, list) and any(map(is_members, value)):
         for index, item in enumerate(value):
             _flatten(pairs, f"{key}[{index}]", item, depth + 1)
     elif (
         isinstance(value, list)
         and not is_members(value)
         and not any(isinstance(item, list) for item in value)
+        and (len(key) <= _LONGEST_KEY or len(value) <= 1)
     ):
         pairs.extend((key, text) for text in map(value_text, value) if text is not None)
     elif (text := value_text(value)) is not None:
@@ -142,11 +150,23 @@ def _parse_odd(text: str, problems: list[str]) -> list[tuple[str, str | None]] |
         if is_members(pairs):
             if problem:
                 _say(problems, f"JSON with {problem}")
-            said = [(without_surrogates(key), value_text(value)) for key, value in pairs]
+            said = _said(pairs, problems)
             if any("\ufffd" in (value or "") for _, value in said):
                 _say(problems, "lone surrogates, shown as U+FFFD")
             return said
     return _salvage(text, problems)
+
+
+def _repeated(text: str, distinct: int) -> list[tuple[str, Any]] | None:
+    pairs = parse_value(text)
+    return pairs if is_members(pairs) and len(pairs) > distinct else None
+
+
+def _said(pairs: list[tuple[str, Any]], problems: list[str]) -> list[tuple[str, str | None]]:
+    said = [(without_surrogates(key), value_text(value)) for key, value in pairs]
+    if len(dict(said)) < len(said):
+        _say(problems, REPEATED)
+    return said
 
 
 def _inner(text: str) -> str | None:

@@ -138,6 +138,11 @@ _LAST_INDEX_DIGITS = 9
 
 @lru_cache(maxsize=2048)
 def slot_of(key: str) -> Slot:
+    """`find_slot` with a memory, for requests of ordinary length."""
+    return find_slot(key)
+
+
+def find_slot(key: str) -> Slot:
     """Find the parameter that a key names; the key is decoded once already."""
     key = key.strip()
     if len(key) > LONGEST_KEY:

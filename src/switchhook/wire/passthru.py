@@ -16,7 +16,7 @@ from urllib.parse import quote
 from switchhook.passthru import Defect, Dialect, Leg, Passthru, Stream
 from switchhook.wire import keys
 from switchhook.wire.json_object import TWICE, flatten, parse_object, parse_value
-from switchhook.wire.keys import Kind, Slot, Spelling, slot_of
+from switchhook.wire.keys import Kind, Slot, Spelling, find_slot, slot_of
 from switchhook.wire.query import Pairs, build_pairs, decode, decode_again, parse_pairs
 from switchhook.wire.request import Request, body_pairs, build_multipart, is_json, is_multipart
 from switchhook.wire.scalar import clean, guard
@@ -28,6 +28,7 @@ _LOST_PLUS = re.compile(r"\s* [1-9][0-9]{6,}\s*\Z")
 _SECOND_QUESTION_MARK = re.compile(rb"\?([A-Za-z_.%-]{1,40})=")
 _CALL, _STREAM, _NUMBER, _EXTRA = Kind.CALL, Kind.STREAM, Kind.NUMBER, Kind.EXTRA
 _NULL = len("null")
+_ORDINARY = 4096  # bytes; real requests have about 1,000
 _PHONES = {"forwarded_from", "dial_whom_number", "outgoing_number", "number", "caller_id"}
 
 
@@ -44,6 +45,7 @@ class _Reading:
         "call",
         "defects",
         "extra",
+        "find",
         "json_stream",
         "json_texts",
         "legs",
@@ -58,6 +60,9 @@ class _Reading:
 
     def __init__(self, request: Request) -> None:
         self.request = request
+        # A flood of keys never seen before would turn the known ones out of the cache.
+        ordinary = len(request.query) + len(request.body) <= _ORDINARY
+        self.find = slot_of if ordinary else find_slot
         self.problems: list[str] = []
         self.defects: list[Defect] = []
         self.call: dict[str, str] = {}
@@ -78,13 +83,14 @@ class _Reading:
 
     def _encoded_twice(self) -> bool:
         """A key that is still escaped, and whole once unescaped, means a request encoded twice."""
-        return any(slot_of(key).spelling & Spelling.TWICE for key, _ in self.pairs if "%" in key)
+        return any(self.find(key).spelling & Spelling.TWICE for key, _ in self.pairs if "%" in key)
 
     def _take_all(self) -> None:
         """Each pair to its place. The longest loop while a caller waits, so written for speed."""
         call, stream, extra, twice = self.call, self.stream, self.extra, self.twice
+        find = self.find
         for key, value in self.pairs:
-            slot = slot_of(key)
+            slot = find(key)
             kind, name = slot[0], slot[1]
             if twice and "%" in value:
                 value = decode_again(value)
@@ -188,7 +194,7 @@ class _Reading:
             return
         found = parse_value(value)
         pairs = flatten(slot.key.strip(), found) if isinstance(found, list) else []
-        slots = [(slot_of(key), text) for key, text in pairs]
+        slots = [(self.find(key), text) for key, text in pairs]
         if not slots or any(leg.kind is not Kind.LEG for leg, _ in slots):
             self._note("legs", "neither an array of objects nor an object of them; kept as text")
             self.extra.append((slot.key, value.strip()))
@@ -259,29 +265,49 @@ class _Reading:
         if not bare:
             return
         whole = "sid" in bare and "call_status" not in call
-        for name, said in bare.items():
-            if whole or name not in _SHARED:
-                self._adopt_for_stream(name, said)
-            elif name == "status":
-                on_line = keys.fold(call.get("event_type", "")) == "dial"
-                field = "agent_status" if on_line or "agent_email" in call else "call_status"
-                if field not in call:
-                    call[field] = said[0][1]
-                    self.extra.remove(said[0])
+        names = {
+            key: name
+            for name, said in bare.items()
+            if whole or name not in _SHARED
+            for key, _ in said
+        }
+        if names:
+            self._adopt_for_stream(names)
+        if not whole and "status" in bare:
+            sent = bare["status"][0]
+            on_line = keys.fold(call.get("event_type", "")) == "dial"
+            field = "agent_status" if on_line or "agent_email" in call else "call_status"
+            if field not in call:
+                call[field] = sent[1]
+                self.extra.remove(sent)
         if whole and "recording_url" in call and "recording_url" not in self.stream:
             self.stream["recording_url"] = call.pop("recording_url")
+            # What was said again goes with it, or it would be the call's when built and parsed.
+            self.extra = [
+                ("Stream[RecordingUrl]" if self._is_recording(key) else key, text)
+                for key, text in self.extra
+            ]
 
-    def _adopt_for_stream(self, name: str, said: list[tuple[str, str]]) -> None:
-        """The first of a bare name becomes the stream's; others stay, under their full name."""
-        for pair in said:
-            at = self.extra.index(pair)
-            if name not in self.stream:
-                self.stream[name] = pair[1]
-                del self.extra[at]
-                continue
-            self.extra[at] = (f"Stream[{keys.STREAM_KEYS[name]}]", pair[1])
-            if self.stream[name] != pair[1]:
-                self._note(pair[0], "again, with another value; the first counts")
+    def _is_recording(self, key: str) -> bool:
+        return self.find(key)[:2] == (_CALL, "recording_url")
+
+    def _adopt_for_stream(self, names: dict[str, str]) -> None:
+        """The first of a bare name becomes the stream's; others stay, under their full name.
+
+        `names` are the fields by the keys as sent.
+        """
+        kept = []
+        for key, text in self.extra:
+            name = names.get(key)
+            if name is None:
+                kept.append((key, text))
+            elif name not in self.stream:
+                self.stream[name] = text
+            else:
+                kept.append((f"Stream[{keys.STREAM_KEYS[name]}]", text))
+                if self.stream[name] != text:
+                    self._note(key, "again, with another value; the first counts")
+        self.extra = kept
 
     def _stream(self) -> Stream | None:
         said = self._merge_json() if self.json_texts else self.stream
@@ -305,7 +331,7 @@ class _Reading:
         said: dict[str, str] = {}
         rest: list[tuple[str, str]] = []
         for key, value in self.json_stream:
-            slot = slot_of(f"Stream[{key}]")
+            slot = self.find(f"Stream[{key}]")
             known = slot.kind is Kind.STREAM
             text = None if value is None else clean(value) if known else value.strip()
             if text is None:
@@ -491,11 +517,15 @@ def _guard_extra(key: str, text: str) -> str:
 
 
 def _twice(pairs: Pairs) -> bytes:
-    """Encode twice; a first key without brackets gets an escape, so that it shows."""
-    once = build_pairs(pairs).decode()
-    if once and "%" not in "".join(key for key, _ in _split(once)):
-        once = f"%{ord(once[0]):02X}{once[1:]}"
-    return build_pairs([(k, v) for k, v in _split(once)])
+    """Encode twice; where no key has an escape, one gets one, so that it shows."""
+    once = _split(build_pairs(pairs).decode())
+    if not any("%" in key for key, _ in once):
+        at = next((at for at, (key, _) in enumerate(once) if key), None)
+        if at is None:
+            return build_pairs(pairs)
+        key, value = once[at]
+        once[at] = (f"%{ord(key[0]):02X}{key[1:]}", value)
+    return build_pairs(once)
 
 
 def _split(query: str) -> Pairs:

@@ -18,7 +18,8 @@ DEEPEST = 8
 
 INVALID_UTF8 = "bytes that are not UTF-8, shown as U+FFFD"
 
-_NOT_ASCII = re.compile(rb"[\x80-\xff]|%[89A-Fa-f][0-9A-Fa-f]")
+_ESCAPED_HIGH = re.compile(rb"%[89A-Fa-f][0-9A-Fa-f]")
+_EQUALS_IN_KEY = re.compile(rb"(?:\A|&)[^&=]*%3[Dd]")
 _SEGMENT = re.compile(r"\[([^\[\]]*)\]")
 _ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
 _SEMICOLON_PAIR = re.compile(rb";[A-Za-z_][A-Za-z0-9_.%\[\]-]*=")
@@ -30,11 +31,18 @@ def parse_pairs(raw: bytes, problems: list[str]) -> Pairs:
     if b";" in raw and b"&" not in raw and _SEMICOLON_PAIR.search(raw):
         problems.append("parameters separated by ';' instead of '&'")
         separator = b";"
-    if _NOT_ASCII.search(raw) is None:
-        pairs: Pairs = parse_query_string(raw, separator.decode())
-        return pairs
-    # The fast parser drops what isn't UTF-8; this one keeps it.
+    elif raw.isascii() and _ESCAPED_HIGH.search(raw) is None and not _has_escaped_equals(raw):
+        pairs: Pairs = parse_query_string(raw, "&")
+        if not any(not value and ("%" in key or "+" in key) for key, value in pairs):
+            return pairs
+    # The fast parser drops what isn't UTF-8, splits a key at an escaped "=", and leaves a key
+    # without a value as it stands.
     return [_pair(piece, problems) for piece in raw.split(separator) if piece]
+
+
+def _has_escaped_equals(raw: bytes) -> bool:
+    """Whether a key has one; in values, where most stand, they are no trouble."""
+    return (b"%3D" in raw or b"%3d" in raw) and _EQUALS_IN_KEY.search(raw) is not None
 
 
 def build_pairs(pairs: Pairs, *, raw_brackets: bool = False) -> bytes:

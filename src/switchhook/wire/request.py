@@ -22,6 +22,8 @@ class Request(msgspec.Struct, frozen=True):
     body: bytes = b""
 
 
+NAMELESS = "a part of the multipart body without a name"
+
 _BOUNDARY = re.compile(r'boundary=(?:"([^"]{1,200})"|([^;,\s]{1,200}))', re.IGNORECASE)
 _PART_NAME = re.compile(rb'[;\s]name=(?:"([^"]*)"|([^;\s]+))', re.IGNORECASE)
 
@@ -56,9 +58,13 @@ def _multipart(body: bytes, content_type: str, problems: list[str]) -> Pairs:
     if found is None:
         problems.append("multipart body without a boundary")
         return []
-    delimiter = b"--" + (found[1] or found[2]).encode()
+    # A delimiter stands at the beginning of a line (RFC 2046, section 5.1.1).
+    delimiter = b"\n--" + (found[1] or found[2]).encode(errors="replace")
+    parts = (b"\n" + body.removesuffix(b"\n")).split(delimiter)[1:]
+    if body and not parts:
+        problems.append("a multipart body without its boundary")
     pairs: Pairs = []
-    for part in body.split(delimiter)[1:]:
+    for part in parts:
         if part[:2] == b"--":
             break
         head, blank, value = part.partition(b"\r\n\r\n")
@@ -66,10 +72,12 @@ def _multipart(body: bytes, content_type: str, problems: list[str]) -> Pairs:
             head, blank, value = part.partition(b"\n\n")
         name = _PART_NAME.search(head)
         if name is None or not blank:
-            problems.append("a part of the multipart body without a name")
+            if NAMELESS not in problems:
+                problems.append(NAMELESS)
             continue
-        value = value.removesuffix(b"\n").removesuffix(b"\r")
-        pairs.append((_text(name[1] or name[2] or b"", problems), _text(value, problems)))
+        value = value.removesuffix(b"\r")
+        key = _unescape(_text(name[1] or name[2] or b"", problems))
+        pairs.append((key, _text(value, problems)))
     return pairs
 
 
@@ -90,6 +98,10 @@ def build_multipart(pairs: Pairs) -> tuple[str, bytes]:
 def _escape(name: str) -> str:
     """As browsers do (WHATWG HTML, multipart form data)."""
     return name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _unescape(name: str) -> str:
+    return name.replace("%22", '"').replace("%0D", "\r").replace("%0A", "\n")
 
 
 def _text(raw: bytes, problems: list[str]) -> str:
