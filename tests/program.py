@@ -105,7 +105,10 @@ class Program:
         found = {}
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
         for pid in children.read_text().split():
-            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            try:
+                words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # it has ended since it was listed
             for side in ("answer", "console"):
                 if side.encode() in words[:4]:
                     found[side] = int(pid)

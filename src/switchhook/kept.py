@@ -187,6 +187,13 @@ class KeptFolder:
             raise ConfigError(f"no such endpoint: {endpoint[:80]!r}")
         return self.path / f"rules-{endpoint}.json"
 
+    def endpoints(self) -> tuple[str, ...]:
+        """The endpoints whose rules are kept, in order of their names."""
+        names = (
+            file.name[len("rules-") : -len(".json")] for file in self.path.glob("rules-*.json")
+        )
+        return tuple(sorted(name for name in names if _ENDPOINT.fullmatch(name)))
+
     @property
     def config_file(self) -> Path:
         return self.path / "config.json"

@@ -164,6 +164,10 @@ class SettingsKeeper:
             raise self._unusable("the history can't be read", error) from error
         return kept.history if kept else ()
 
+    def endpoints(self) -> tuple[str, ...]:
+        """The endpoints with a history of rules, by name."""
+        return self._kept.endpoints()
+
     def _of(self, endpoint: str) -> EndpointRules:
         if endpoint not in self._rules:
             self._rules[endpoint] = EndpointRules(endpoint, self._kept, self._time)

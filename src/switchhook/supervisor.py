@@ -35,10 +35,16 @@ _STEADY_S = 10.0  # a process that lived so long starts again without a pause
 
 
 class Child:
-    """One program, kept running. `command` gets the numbers of its file descriptors appended."""
+    """One program, kept running. `command` gets the numbers of its file descriptors appended.
 
-    def __init__(self, name: str, command: Sequence[str], sock: socket.socket) -> None:
+    One that is `needed` has to start, or there is no sense in starting at all.
+    """
+
+    def __init__(
+        self, name: str, command: Sequence[str], sock: socket.socket, *, needed: bool = True
+    ) -> None:
         self.name = name
+        self.needed = needed
         self.ready = asyncio.Event()
         self._command, self._socket = tuple(command), sock
         self._process: subprocess.Popen[bytes] | None = None
@@ -192,7 +198,8 @@ def program(*words: str) -> list[str]:
 async def supervise(children: Sequence[Child], announce: Callable[[], None]) -> int:
     """Run the children until SIGTERM or SIGINT; SIGHUP replaces each by a fresh process.
 
-    `announce` is called once, when all do their work. The result is the exit code.
+    `announce` is called once, when all do their work; one that isn't `needed` and failed is not
+    waited for. The result is the exit code.
     """
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
@@ -217,11 +224,16 @@ async def supervise(children: Sequence[Child], announce: Callable[[], None]) -> 
 
 
 async def _until_ready(children: Sequence[Child], stopped: asyncio.Event) -> int:
-    """0 once all are ready; a child that ends before its first beat ends the whole start."""
-    while not stopped.is_set() and not all(child.ready.is_set() for child in children):
-        for child in children:
+    """0 once all are ready; a needed child that ends before its first beat ends the whole start."""
+    awaited = list(children)
+    while not stopped.is_set() and not all(child.ready.is_set() for child in awaited):
+        for child in list(awaited):
             code = child.failed_start()
-            if code is not None:
+            if code is None:
+                continue
+            if child.needed:
                 return code
+            log.error("%s could not start; callers are answered without it", child.name)
+            awaited.remove(child)
         await asyncio.sleep(BEAT_S / 50)
     return 0

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from switchhook.errors import JournalError
-from switchhook.journal import LOST, JournalReader
+from switchhook.journal import LOST, JournalReader, JournalWriter
 
 
 def wal_of(folder):
@@ -268,3 +268,28 @@ def test_what_cannot_be_written_before_the_end_is_said(open_journal, loop, disk)
     assert not writer.close(0.01)
     loop.run_pending()
     assert [event.count for event in loop.seen("unwritten")] == [1]
+
+
+def test_what_the_loop_queues_in_one_go_is_one_group(tmp_path):
+    """Handed over when the loop has done what is at hand, not record by record."""
+    deferred, told = [], []
+    writer = JournalWriter(
+        tmp_path / "journal",
+        node=1,
+        notify=lambda function: function(),
+        observe=lambda _event: None,
+        defer=deferred.append,
+    )
+    for number in range(10):
+        writer.append(1, number, b"x", done=lambda _kept: told.append(writer.durable_seq))
+    (hand_over,) = deferred
+    assert writer.durable_seq == 0
+    hand_over()
+    assert writer.flush(10)
+    assert writer.durable_seq == 10
+    assert told == [10] * 10
+    writer.append(1, 11, b"x")
+    assert len(deferred) == 2
+    assert writer.flush(10)  # also hands over, for the end
+    assert writer.close()
+    assert writer.durable_seq == 11

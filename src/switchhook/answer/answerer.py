@@ -14,10 +14,18 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from switchhook.answer.endpoints import Admission, Endpoint, admit, find, looks_like_passthru
+from switchhook.answer.endpoints import (
+    Admission,
+    Endpoint,
+    admit,
+    find,
+    is_of_this_machine,
+    looks_like_passthru,
+)
 from switchhook.answer.http import Answer
 from switchhook.answer.repeats import Asked, RepeatMemory, fingerprint
 from switchhook.cause import judge
+from switchhook.errors import JournalError
 from switchhook.receipt import (
     Auth,
     ClockStep,
@@ -124,14 +132,15 @@ class Answerer:
         self._counted: Counter[str] = Counter()
         self._counted_ns = self._clock.mono_ns()
         self._offset_ms = self._clock.wall_us() // 1000 - self._clock.mono_ns() // 1_000_000
-        self._samples, self._samples_since = 0, self._counted_ns
+        self._samples = 0
+        self._samples_since = self._sampled_ns = self._counted_ns
 
     # What the protocol asks.
 
     def admit(self, head: Head) -> Admission | Answer:
         """Let a head with the endpoint's secret in; everything else gets its refusal."""
         if head.path == b"/healthz":
-            return self.health()
+            return self.health(whole=is_of_this_machine(head))
         verdict = admit(self.endpoints, head)
         if isinstance(verdict, Admission):
             return verdict
@@ -240,11 +249,18 @@ class Answerer:
         self._mark_clock(now)
         if now - self._counted_ns >= _COUNT_EVERY_NS:
             self.keep_counts()
+            if now - self._sampled_ns >= _HOUR_NS:
+                self.alarms.pop("samples", None)
 
     def kept_late(self, waiting: _Waiting) -> None:
         """A receipt is durable after its answer has left: say so in a later record."""
         late_ms = max(0, (self._clock.mono_ns() - waiting.deadline) // 1_000_000)
-        self._keep(Kind.LATE, Late(waiting.seq, late_ms))
+        try:
+            self._keep(Kind.LATE, Late(waiting.seq, late_ms))
+        except JournalError:
+            log.warning(
+                "receipt %d was kept %d ms late, as the journal closed", waiting.seq, late_ms
+            )
 
     def keep_take_over(self, take_over: TakeOver) -> None:
         """Put a file that was taken over into the journal."""
@@ -258,12 +274,17 @@ class Answerer:
             self._counted = self.counts.copy()
             self._keep(Kind.COUNTERS, Counters(dict(fresh)))
 
-    def health(self) -> Answer:
-        """Whether answering works (200 as long as this can be said), and what is amiss."""
+    def health(self, *, whole: bool) -> Answer:
+        """Whether answering works (200 as long as this can be said), and what is amiss.
+
+        The problems name endpoints and files, which is no stranger's business.
+        """
         problems = [*self.problems, *self.alarms.values()]
         if not self._journal.healthy:
             problems.append("receipts wait for the disk; callers don't")
         status = "degraded" if problems else "ok"
+        if problems and not whole:
+            problems = [f"{len(problems)}, told on the machine itself and in the log"]
         body = msgspec.json.encode({"status": status, "problems": problems})
         return Answer(200, body, "application/json")
 
@@ -323,7 +344,7 @@ class Answerer:
         return next((hop for hop in reversed(hops) if not self._trusted(hop)), head.peer)[:64]
 
     def _sample(self, endpoint: Endpoint, reason: str, head: Head) -> None:
-        now = self._clock.mono_ns()
+        self._sampled_ns = now = self._clock.mono_ns()
         if now - self._samples_since >= _HOUR_NS:
             self._samples, self._samples_since = 0, now
         if self._samples >= _MOST_SAMPLES:

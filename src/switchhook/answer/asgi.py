@@ -8,9 +8,13 @@ parser refuses by itself are that server's business.
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_to_bytes
 
-from switchhook.answer.http import BODY_LATE, BODY_TOO_LONG, Answer, Head
+from switchhook.answer.http import BODY_BROKEN_OFF, BODY_LATE, BODY_TOO_LONG, Answer, Head
+from switchhook.errors import SwitchhookError
+from switchhook.proxies import added_by_proxy
 from switchhook.wire.request import LONGEST_BODY
 
 if TYPE_CHECKING:
@@ -22,14 +26,9 @@ if TYPE_CHECKING:
     Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
     Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
+log = logging.getLogger("switchhook.answer")
+
 BODY_TIME_S = 2.0
-_FORWARDING = (
-    b"forwarded",
-    b"via",
-    b"x-real-ip",
-    b"cf-connecting-ip",
-    b"true-client-ip",
-)
 
 
 class AnswerApp:
@@ -55,7 +54,12 @@ class AnswerApp:
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
-        await self._ready()
+        try:
+            await self._ready()
+        except SwitchhookError as error:
+            # An exception would tell the server that this app knows of no lifespan.
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self.aclose()
@@ -91,7 +95,12 @@ class AnswerApp:
             if not answered.done():
                 answered.set_result(answer)
 
-        handler.answer(head, token, body, problem, reply)
+        try:
+            handler.answer(head, token, body, problem, reply)
+        except Exception:
+            # Law 1: the embedding server would answer 500 to a caller who waits.
+            log.exception("answering failed")
+            reply(handler.unreadable(head, "answering failed"))
         await _send(send, await answered, head.method)
 
 
@@ -101,8 +110,7 @@ def _head(scope: Scope) -> Head:
         headers[name] = headers[name] + b", " + value if name in headers else value
     raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
     # Where the app is mounted below a path, only what follows is ours.
-    root: bytes = scope.get("root_path", "").encode()
-    path = raw_path.partition(b"?")[0]
+    path = _below(raw_path.partition(b"?")[0], scope.get("root_path", "").encode())
     client = scope.get("client")
 
     def text(name: bytes) -> str | None:
@@ -111,15 +119,30 @@ def _head(scope: Scope) -> Head:
 
     return Head(
         method=scope["method"],
-        path=path[len(root) :] if root and path.startswith(root) else path,
+        path=path,
         query=scope["query_string"],
         content_type=text(b"content-type"),
         authorization=text(b"authorization"),
         host=text(b"host"),
         forwarded_for=text(b"x-forwarded-for") or text(b"forwarded"),
-        forwarded=any(n in _FORWARDING or n.startswith(b"x-forwarded-") for n in headers),
+        forwarded=any(map(added_by_proxy, headers)),
         peer=client[0] if client else "",
     )
+
+
+def _below(path: bytes, root: bytes) -> bytes:
+    """What follows `root`, which is decoded, in a path, whose escapes stay as they are."""
+    if b"%" not in root and path.startswith(root):
+        return path[len(root) :]
+    end = 0
+    for byte in root:
+        if path[end : end + 1] == b"%" and unquote_to_bytes(path[end : end + 3]) == bytes([byte]):
+            end += 3
+        elif path[end : end + 1] == bytes([byte]):
+            end += 1
+        else:
+            return path
+    return path[end:]
 
 
 async def _body(receive: Receive) -> tuple[bytes, str | None]:
@@ -130,9 +153,11 @@ async def _body(receive: Receive) -> tuple[bytes, str | None]:
         async with asyncio.timeout(BODY_TIME_S):
             while size <= LONGEST_BODY:
                 message = await receive()
+                if message["type"] == "http.disconnect":
+                    return b"".join(parts), BODY_BROKEN_OFF
                 parts.append(message.get("body", b""))
                 size += len(parts[-1])
-                if message["type"] == "http.disconnect" or not message.get("more_body", False):
+                if not message.get("more_body", False):
                     return b"".join(parts), None
     except TimeoutError:
         return b"".join(parts), BODY_LATE

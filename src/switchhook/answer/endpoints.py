@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
+import ipaddress
 import re
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
@@ -138,9 +139,23 @@ def looks_like_passthru(head: Head) -> bool:
     return _LOOKS_LIKE_PASSTHRU.search(head.query) is not None
 
 
-def _admit_without_secret(endpoint: Endpoint, head: Head) -> Admission | Refusal:
+def is_of_this_machine(head: Head) -> bool:
+    """Whether a request comes straight from a program on this machine."""
+    try:
+        peer = ipaddress.ip_address(head.peer)
+    except ValueError:
+        return False
+    return peer.is_loopback and _came_straight(head)
+
+
+def _came_straight(head: Head) -> bool:
     local = head.host is None or _LOOPBACK_HOST.match(head.host) is not None
-    if head.forwarded or not local:
+    return local and not head.forwarded
+
+
+def _admit_without_secret(endpoint: Endpoint, head: Head) -> Admission | Refusal:
+    # Such a port listens on loopback only, so the sender's address says nothing.
+    if not _came_straight(head):
         return msgspec.structs.replace(_NOT_LOOPBACK, endpoint=endpoint)
     return Admission(endpoint, _OPEN)
 

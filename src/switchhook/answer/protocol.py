@@ -91,7 +91,7 @@ class Connection(asyncio.Protocol):
         self.at = 0  # where in the buffer the next request begins
         self.scanned = 0
         self.paused = self.eof = self.choked = self.unread = False
-        self.discarded = 0
+        self.discarded = 0  # bytes that were no part of a request
 
         self.serial = 0  # of the request being answered: a late reply to an old one is known by it
         self.manner = KEEP
@@ -178,10 +178,12 @@ class Connection(asyncio.Protocol):
         most = self.server.limits.head_bytes
         end = data.find(_HEAD_END, at, at + most)
         if end < 0 or data[at] == _RETURN:
+            received = len(data) - at
             data, at = data[at:].lstrip(b"\r\n"), 0  # stray line ends between requests
+            self.discarded += received - len(data)
             end = data.find(_HEAD_END, 0, most)
             if end < 0:
-                if data:
+                if data or self.discarded >= most:
                     self._begin_slowly(data)
                 return
         self._request(data, at, end)
@@ -195,6 +197,9 @@ class Connection(asyncio.Protocol):
         self.deadline = server.loop.time() + server.limits.head_time
         self.buffer = bytearray()
         self.scanned = 0
+        if not data:
+            self._unreadable(None, "empty lines only")
+            return
         if not (65 <= data[0] <= 90 or 97 <= data[0] <= 122):
             # Another protocol, TLS as a rule, whose client would wait for us in vain.
             self._unreadable(None, "not HTTP")

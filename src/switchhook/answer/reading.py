@@ -12,6 +12,7 @@ import httptools
 import msgspec
 
 from switchhook.answer.http import CLOSE, KEEP, KEEP_OLD, Head
+from switchhook.proxies import added_by_proxy
 
 
 class Line(msgspec.Struct, frozen=True, gc=False):
@@ -121,28 +122,7 @@ _READ = frozenset(
         b"forwarded",
     )
 )
-_ADDED_BY_PROXIES = frozenset(
-    (
-        b"via",
-        b"x-real-ip",
-        b"x-client-ip",
-        b"x-cluster-client-ip",
-        b"x-original-forwarded-for",
-        b"x-original-host",
-        b"x-envoy-external-address",
-        b"true-client-ip",
-        b"cf-connecting-ip",
-        b"cf-connecting-ipv6",
-        b"cf-ray",
-        b"cdn-loop",
-        b"fastly-client-ip",
-        b"fly-client-ip",
-        b"x-amzn-trace-id",
-        b"x-azure-clientip",
-    )
-)
 _PROXY = b"via"  # stands in `seen` for any of them
-_FAMILY = b"x-forwarded-"
 
 _HARMLESS_LINE = b"GET / HTTP/1.1\r\n"
 _FEW_BYTES = 8 * 1024
@@ -158,7 +138,7 @@ def _canonical(name: bytes) -> bytes:
     name = name.lower()
     if name in _READ:
         return name
-    return _PROXY if name in _ADDED_BY_PROXIES or name.startswith(_FAMILY) else b""
+    return _PROXY if added_by_proxy(name) else b""
 
 
 class HeaderReader:

@@ -10,26 +10,11 @@ import ipaddress
 from typing import TYPE_CHECKING
 
 from switchhook.console.view import encode_json
+from switchhook.proxies import added_by_proxy
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-_PROXY_HEADERS = frozenset(
-    {
-        b"forwarded",
-        b"via",
-        b"x-real-ip",
-        b"x-client-ip",
-        b"x-cluster-client-ip",
-        b"x-original-forwarded-for",
-        b"x-original-host",
-        b"true-client-ip",
-        b"cf-connecting-ip",
-        b"cf-ray",
-        b"fly-client-ip",
-        b"ngrok-skip-browser-warning",
-    }
-)
 _HINT = "ask by 127.0.0.1 or localhost on this machine, or through an SSH tunnel to that address"
 
 
@@ -65,7 +50,7 @@ def refusal(headers: list[tuple[bytes, bytes]]) -> str | None:
         low = name.lower()
         if low == b"host":
             hosts.append(value)
-        elif low in _PROXY_HEADERS or low.startswith(b"x-forwarded-"):
+        elif added_by_proxy(low):
             shown = low.decode("latin-1")
             return f"it came through a proxy or tunnel, as its header {shown} says"
     if len(hosts) != 1 or not _is_loopback(hosts[0].decode("latin-1")):

@@ -44,6 +44,10 @@ class Backlog:
 
     The loop's thread calls everything but `take`, which is the writer's. `lost` counts what there
     was no room for, `on_loss` is called with the first of several.
+
+    What the loop queues in one go is handed over as one run, by `defer`. Handed over one by one,
+    records would be committed in groups of a few while the loop is still at it: no answer would
+    leave earlier, and each commit takes the core and the interpreter's lock from the loop.
     """
 
     def __init__(
@@ -54,6 +58,7 @@ class Backlog:
         max_records: int,
         max_bytes: int,
         on_loss: Callable[[], None],
+        defer: Callable[[Callable[[], None]], object],
     ) -> None:
         self.next_seq = next_seq
         self.last_at = last_at
@@ -61,8 +66,11 @@ class Backlog:
         self._max_records = max_records
         self._max_bytes = max_bytes
         self._on_loss = on_loss
+        self._defer = defer
+        self._run: list[Entry] = []
+        self._lock = threading.Lock()  # `flush` and `close` hand over from other threads
         self._unreported: _Lost | None = None
-        self._queue: queue.SimpleQueue[Entry | threading.Event | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[list[Entry] | threading.Event | None] = queue.SimpleQueue()
 
     def add(
         self,
@@ -84,6 +92,7 @@ class Backlog:
 
     def wake(self, mark: threading.Event | None = None) -> None:
         """Let `take` return at once; it hands the mark over after all that was queued before."""
+        self._hand_over()
         self._queue.put(mark)
 
     def settle(self, group: list[Entry], refused: dict[int, Exception]) -> None:
@@ -121,9 +130,9 @@ class Backlog:
         try:
             item = self._queue.get(timeout=timeout)
             while True:
-                if isinstance(item, Entry):
-                    group.append(item)
-                    size += item.size
+                if isinstance(item, list):
+                    group += item
+                    size += sum(entry.size for entry in item)
                     if len(group) >= _GROUP_RECORDS or size >= _GROUP_BYTES:
                         break
                 elif item is not None:
@@ -137,15 +146,25 @@ class Backlog:
 
     def empty(self) -> bool:
         """Whether nothing is queued; what `take` gave may still be on its way."""
-        return self._queue.empty()
+        return self._queue.empty() and not self._run
 
     def _put(self, row: Row, size: int, done: Done | None) -> int:
         self.next_seq = row[0] + 1
         self.last_at = row[2]
         self.count += 1
         self.bytes += size
-        self._queue.put(Entry(row, size, time.monotonic(), done))
+        with self._lock:
+            self._run.append(Entry(row, size, time.monotonic(), done))
+            first = len(self._run) == 1
+        if first:
+            self._defer(self._hand_over)
         return row[0]
+
+    def _hand_over(self) -> None:
+        with self._lock:
+            run, self._run = self._run, []
+        if run:
+            self._queue.put(run)
 
     def _lose(self, at: int) -> None:
         self.lost += 1

@@ -30,6 +30,10 @@ GIB = 1 << 30
 _LAST_TRY_S = 1.0
 
 
+def _at_once(function: Callable[[], None]) -> None:
+    function()
+
+
 class JournalWriter:
     """The one writer of a journal.
 
@@ -46,6 +50,7 @@ class JournalWriter:
         node: int,
         notify: Callable[[Callable[[], None]], object],
         observe: Callable[[JournalEvent], None],
+        defer: Callable[[Callable[[], None]], object] = _at_once,
         segment_bytes: int = 256 * MIB,
         ceiling_bytes: int = 50 * GIB,
         checkpoint_bytes: int = 8 * MIB,
@@ -58,7 +63,8 @@ class JournalWriter:
         """Open or begin the journal in `folder`, whose parent must be there.
 
         `notify` runs a function in the loop's thread (`loop.call_soon_threadsafe`), where `done`s
-        and `observe` are called; at `ceiling_bytes` for the whole folder writing stops as if the
+        and `observe` are called; `defer` runs one there when it has done what is at hand
+        (`loop.call_soon`). At `ceiling_bytes` for the whole folder writing stops as if the
         disk were full. A journal that can't be continued raises JournalError and stays as it is.
         """
         self._folder = folder
@@ -86,6 +92,7 @@ class JournalWriter:
             on_loss=partial(
                 self._observe, JournalEvent("lost", detail="the memory for those that wait is full")
             ),
+            defer=defer,
         )
         self._predecessor: dict[str, int | str] = {"previous": end.identity} if end.identity else {}
         self._upkeep = Upkeep(

@@ -39,7 +39,7 @@ def run_console(keeper: SettingsKeeper, fd: int | None, tether: Tether) -> int:
 
 def run_both(config: Config, words: list[str]) -> int:
     """Supervise both programs; `words` are the options that they get."""
-    systemd = inherited()
+    systemd = inherited(("answer", config.answer.listen), ("console", config.console.listen))
     answer = systemd.get("answer") or listening(
         config.answer.listen.host, config.answer.listen.port
     )
@@ -54,7 +54,7 @@ def run_both(config: Config, words: list[str]) -> int:
     async def run() -> int:
         children = [
             Child("answer", program("answer", *words), answer),
-            Child("console", program("console", *words), console),
+            Child("console", program("console", *words), console, needed=False),
         ]
         return await supervise(children, announce)
 

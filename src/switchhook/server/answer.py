@@ -24,6 +24,7 @@ from switchhook.answer.protocol import serve as serve_http
 from switchhook.answer.repeats import MOST_REMEMBERED, WINDOW_MS, Asked, RepeatMemory
 from switchhook.config import Config, Mode
 from switchhook.data_folder import JOURNAL, DataFolder
+from switchhook.errors import JournalError
 from switchhook.journal import JournalEvent, JournalReader, JournalWriter
 from switchhook.process import LOCK_WAIT_S
 from switchhook.rules import BUILTIN, load_rules
@@ -94,6 +95,10 @@ def remember_asked(
     reader = JournalReader(journal)
     try:
         asked = reader.load_asked(MOST_REMEMBERED, since_at=wall_ms - 2 * WINDOW_MS)
+    except JournalError as error:
+        # A full disk has no room for what reading needs: still no reason not to answer.
+        log.error("%s: what repeats the last ten minutes is decided anew", error)  # noqa: TRY400
+        return memory
     finally:
         reader.close()
     for seq, key, option, mono, at in zip(*asked, strict=True):
@@ -118,6 +123,7 @@ class AnswerProcess:
             path,
             node=folder.node,
             notify=loop.call_soon_threadsafe,
+            defer=loop.call_soon,
             observe=self._observe,
             segment_bytes=config.journal.segment_mb << 20,
             ceiling_bytes=int(config.journal.ceiling_gb * (1 << 30)),
@@ -177,7 +183,10 @@ class AnswerProcess:
         for task in self._tasks:
             task.cancel()
         self.answerer.keep_counts()
-        await asyncio.to_thread(self.journal.close, _FLUSH_S)
+        # First what waits, so that its lateness can still be kept; then the end.
+        await asyncio.to_thread(self.journal.flush, _FLUSH_S / 2)
+        await asyncio.sleep(0)
+        await asyncio.to_thread(self.journal.close, _FLUSH_S / 2)
         self._folder.close()
 
     def _sweep(self) -> None:

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import socket
+from typing import TYPE_CHECKING
+
+from switchhook.errors import ConfigError
+
+if TYPE_CHECKING:
+    from switchhook.config_values import Address
 
 
 def listening(host: str, port: int, fd: int | None = None) -> socket.socket:
@@ -21,16 +28,36 @@ def listening(host: str, port: int, fd: int | None = None) -> socket.socket:
 _FIRST_SYSTEMD_FD = 3  # sd_listen_fds(3)
 
 
-def inherited() -> dict[str, socket.socket]:
-    """Sockets that systemd opened for us, by their FileDescriptorName."""
+def inherited(*sides: tuple[str, Address]) -> dict[str, socket.socket]:
+    """Sockets that systemd opened for us, by their FileDescriptorName.
+
+    What may answer without a secret is decided by the configured address, so a socket that listens
+    where the configuration says otherwise raises ConfigError.
+    """
     if os.environ.get("LISTEN_PID") != str(os.getpid()):
         return {}
     count = int(os.environ.get("LISTEN_FDS", "0"))
     names = os.environ.get("LISTEN_FDNAMES", "").split(":")
     numbers = range(_FIRST_SYSTEMD_FD, _FIRST_SYSTEMD_FD + count)
-    return {
+    sockets = {
         name: socket.socket(fileno=number) for name, number in zip(names, numbers, strict=False)
     }
+    for name, listen in sides:
+        if name in sockets:
+            _check_place(name, sockets[name], listen)
+    return sockets
+
+
+def _check_place(name: str, sock: socket.socket, listen: Address) -> None:
+    place = sock.getsockname()
+    loopback = isinstance(place, tuple) and ipaddress.ip_address(place[0]).is_loopback
+    if listen.loopback and not loopback:
+        where = url_of(sock).removeprefix("http://") if isinstance(place, tuple) else repr(place)
+        raise ConfigError(
+            f"the socket from systemd listens on {where}, but the configuration says {listen}",
+            key=f"{name}.listen",
+            hint="make ListenStream= and the configuration the same",
+        )
 
 
 def url_of(sock: socket.socket) -> str:

@@ -146,6 +146,7 @@ class Folding:
             batch = _Batch()
             batch.quarantine.append((record.seq, _reason(error)))
             self._write(batch, record)
+            self.position = record.seq
 
     def _fold(self, records: Sequence[JournalRecord]) -> None:
         batch = _Batch()
@@ -158,6 +159,7 @@ class Folding:
         except BaseException:
             self._facets.clear()  # some may have been given numbers in what is undone now
             raise
+        self.position = records[-1].seq  # only now is it in: COMMIT may find the disk full
 
     def _take(self, batch: _Batch, record: JournalRecord) -> None:
         match record.kind:
@@ -263,7 +265,6 @@ class Folding:
                 "UPDATE progress SET node = ?, seq = ?, at = ?",
                 (self._node_of_journal(), last.seq, last.at),
             )
-        self.position = last.seq
 
     def _write_story(self, seq: int, story: StreamStory) -> None:
         facet = facet_of(story)

@@ -1,0 +1,148 @@
+"""An answerer without a socket: a clock that is stepped, and a journal whose disk obeys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from switchhook.answer.answerer import Answerer, Clock
+from switchhook.answer.http import Answer, Head
+from switchhook.config import Config, EndpointConfig
+from switchhook.journal import Record
+from switchhook.receipt import Kind, Receipt, decode_receipt
+from switchhook.server.answer import endpoints_of, settings_of
+
+SECRET = "aaaa-secret-of-sales-1"
+OTHER_SECRET = "bbbb-secret-of-sales-2"
+TAKES_A = "CallSid=c1"
+TAKES_B = "CallSid=c1&Stream[Status]=failed"
+"""What the built-in rules send to either option."""
+NODE, KEY = 7, b"k" * 32
+START_US = 1_795_000_000_000_000  # 2026-11-18T11:06:40Z
+
+
+class SteppedClock(Clock):
+    """Stands still but for `step`; `wall_us_off` is what the system's clock was set by."""
+
+    def __init__(self) -> None:
+        self.ns = 10**15
+        self.wall_us_off = 0
+
+    def wall_us(self) -> int:
+        return START_US + self.wall_us_off + (self.ns - 10**15) // 1000
+
+    def mono_ns(self) -> int:
+        return self.ns
+
+    def step(self, ms: float) -> None:
+        self.ns += round(ms * 1_000_000)
+
+
+class MemoryJournal:
+    """What was appended; `settle` makes it durable. Healthy as the real one, by its word only."""
+
+    def __init__(self, most: int = 1_000_000) -> None:
+        self.records: list[Record] = []
+        self.healthy = True
+        self.marked_slow = 0
+        self.waiting: list[Callable[[bool], None]] = []
+        self.most = most
+
+    @property
+    def next_seq(self) -> int:
+        return len(self.records) + 1
+
+    def append(
+        self,
+        kind: int,
+        at: int,
+        body: bytes,
+        *,
+        mono: int | None = None,
+        asked: int | None = None,
+        option: int | None = None,
+        done: Callable[[bool], None] | None = None,
+    ) -> int | None:
+        if len(self.waiting) >= self.most:
+            return None
+        assert not self.records or at >= self.records[-1].at
+        self.records.append(Record(self.next_seq, kind, at, mono, asked, option, body))
+        self.waiting.append(done or (lambda _kept: None))
+        return self.records[-1].seq
+
+    def mark_slow(self) -> None:
+        self.marked_slow += 1
+        self.healthy = False
+
+    def settle(self, *, kept: bool = True) -> None:
+        done, self.waiting = self.waiting, []
+        for tell in done:
+            tell(kept)
+
+    def of(self, kind: Kind) -> list[Any]:
+        """The bodies of a kind, as the console would read them."""
+        return [msgspec.msgpack.decode(each.body) for each in self.records if each.kind == kind]
+
+    def receipts(self) -> list[Receipt]:
+        return [decode_receipt(each.body) for each in self.records if each.kind == Kind.PASSTHRU]
+
+    def bytes(self) -> bytes:
+        return b"\n".join(each.body for each in self.records)
+
+
+class Desk:
+    """An answerer for some endpoints, and one who asks it."""
+
+    def __init__(self, *endpoints: EndpointConfig, journal: Any = None, **more: Any) -> None:
+        settings = settings_of(Config(endpoints=endpoints or (EndpointConfig("sales"),)))
+        self.clock = SteppedClock()
+        self.journal = MemoryJournal() if journal is None else journal
+        self.answerer = Answerer(
+            endpoints_of(settings, KEY),
+            self.journal,
+            node=NODE,
+            key=KEY,
+            clock=self.clock,
+            **more,
+        )
+
+    def say(self, query: str | bytes, *, body: bytes = b"", **head: Any) -> list[Answer]:
+        """Ask, and leave the disk alone: what was replied is in the list, later or never too."""
+        asked = head_of(query, **head)
+        token = self.answerer.admit(asked)
+        if isinstance(token, Answer):
+            return [token]
+        replies: list[Answer] = []
+        self.answerer.answer(asked, token, body, None, replies.append)
+        return replies
+
+    def ask(self, query: str | bytes, **more: Any) -> Answer:
+        """Ask, with a disk that works."""
+        replies = self.say(query, **more)
+        self.journal.settle()
+        assert len(replies) == 1
+        return replies[0]
+
+    def pass_time(self, ms: float, step_ms: float = 10) -> None:
+        """Let the clock go on, with the sweep of the deadlines that the loop does."""
+        for _ in range(round(ms / step_ms)):
+            self.clock.step(step_ms)
+            self.answerer.sweep()
+
+
+def head_of(query: str | bytes = b"", path: str = "/passthru/sales", **more: Any) -> Head:
+    """The head of a request from this machine."""
+    said = {
+        "method": "GET",
+        "path": path.encode(),
+        "query": query.encode() if isinstance(query, str) else query,
+        "content_type": None,
+        "authorization": None,
+        "host": "127.0.0.1:8080",
+        "forwarded_for": None,
+        "forwarded": False,
+        "peer": "192.0.2.1",
+    }
+    return Head(**{**said, **more})

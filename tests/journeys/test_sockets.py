@@ -1,0 +1,54 @@
+"""Sockets that systemd opened and hands over, by sd_listen_fds(3)."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from program import PATIENCE_S, http
+
+HANDED_OVER = """
+import os, socket, sys
+sock = socket.socket()
+{prepare}
+if sock.fileno() != 3:
+    os.dup2(sock.fileno(), 3)
+os.set_inheritable(3, True)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1", LISTEN_FDNAMES="answer")
+words = ["-m", "switchhook", "serve", "--data", sys.argv[1], "--console", "127.0.0.1:0"]
+os.execv(sys.executable, [sys.executable, *words])
+"""
+
+
+def serve(tmp_path, prepare: str) -> subprocess.Popen[str]:
+    code = HANDED_OVER.format(prepare=prepare)
+    return subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path / "data")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_it_answers_on_a_socket_of_systemds(tmp_path):
+    with serve(tmp_path, 'sock.bind(("127.0.0.1", 0)); sock.listen()') as process:
+        assert process.stdout is not None
+        try:
+            side, url = process.stdout.readline().split()
+            host, _, port = url.removeprefix("http://").rpartition(":")
+            assert side == "answer"
+            assert http((host, int(port)), b"/passthru/default?CallSid=c1").status == 200
+        finally:
+            process.terminate()
+        assert process.wait(PATIENCE_S) == 0
+
+
+def test_a_socket_beyond_what_the_configuration_says_is_refused(tmp_path):
+    """Without a secret only loopback is answered; the unit file must not get around that."""
+    # A socket that was not bound says 0.0.0.0, and nobody can reach it.
+    process = serve(tmp_path, "")
+    _, said = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 2
+    assert "answer.listen: the socket from systemd listens on 0.0.0.0:0" in said
+    assert "but the configuration says 127.0.0.1:8080" in said
+    assert "make ListenStream= and the configuration the same" in said

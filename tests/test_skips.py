@@ -1,0 +1,38 @@
+"""Skips in CI: declared ones pass, others fail the run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CONFTEST = Path(__file__).parent / "conftest.py"
+
+
+@pytest.mark.parametrize(
+    "reason, ci, code",
+    [
+        ("no reason", "true", 1),
+        ("no reason", "", 0),
+        ("mounting a small file system needs root on Linux", "true", 0),
+    ],
+)
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_a_skip_nobody_expected_fails_in_ci(tmp_path, reason, ci, code, workers):
+    (tmp_path / "conftest.py").write_text(CONFTEST.read_text())
+    (tmp_path / "test_it.py").write_text(
+        f"import pytest\ndef test_it(): pytest.skip({reason!r})\ndef test_other(): pass\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-n", workers, str(tmp_path)],
+        cwd=tmp_path,
+        env={**os.environ, "CI": ci},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == code, done.stdout
+    assert ("unexpected skip" in done.stdout) is bool(code)
