@@ -28,10 +28,9 @@ from switchhook.wire.passthru import parse as _parse
 from switchhook.wire.request import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, MutableMapping
     from pathlib import Path
-    from typing import Any
 
+    from switchhook.answer.asgi import AnswerApp
     from switchhook.config import Config
 
 __all__ = [
@@ -74,21 +73,22 @@ def parse_passthru(
     """
     if isinstance(query, Request):
         return _parse(query, region=region)
-    raw = query.encode(errors="surrogateescape") if isinstance(query, str) else query
-    data = body.encode(errors="surrogateescape") if isinstance(body, str) else body
+    raw, data = _as_bytes(query), _as_bytes(body)
     return _parse(Request(raw.removeprefix(b"?"), method, content_type, data), region=region)
+
+
+def _as_bytes(text: str | bytes) -> bytes:
+    if isinstance(text, bytes):
+        return text
+    try:
+        return text.encode(errors="surrogateescape")  # bytes that the system could not decode
+    except UnicodeEncodeError:
+        return text.encode(errors="surrogatepass")  # lone surrogates: a defect, but no error
 
 
 def answer_app(
     config: Config | str | Path | None = None,
-) -> Callable[
-    [
-        MutableMapping[str, Any],
-        Callable[[], Awaitable[MutableMapping[str, Any]]],
-        Callable[[MutableMapping[str, Any]], Awaitable[None]],
-    ],
-    Awaitable[None],
-]:
+) -> AnswerApp:
     """The answer side as an ASGI app: a `Config`, a configuration file's path, or the defaults.
 
     It opens its data folder with the first lifespan event or request and is its only writer, so

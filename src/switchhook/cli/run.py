@@ -1,4 +1,4 @@
-"""The command line. Each command loads what it needs when it runs: `answer` has to start fast."""
+"""The programs: `serve`, and `answer` and `console` for those who run them apart."""
 
 from __future__ import annotations
 
@@ -8,28 +8,22 @@ import resource
 import sys
 from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
-from switchhook.errors import SwitchhookError
+from switchhook.cli.options import CONFIG, DATA
 
 if TYPE_CHECKING:
     from switchhook.process import Tether
     from switchhook.settings import SettingsKeeper
 
-app = App(
-    name="switchhook",
-    help="The passthru backend for Exotel voice streams.",
-    version_flags=["--version"],
-)
-
-CONFIG = Annotated[str | None, Parameter(name="--config", help="configuration file (TOML)")]
-DATA = Annotated[str | None, Parameter(name="--data", help="data folder")]
-ANSWER = Annotated[str | None, Parameter(name="--answer", help="HOST:PORT of the public side")]
-CONSOLE = Annotated[str | None, Parameter(name="--console", help="HOST:PORT of the private side")]
+ANSWER = Annotated[
+    str | None,
+    Parameter(name="--answer", help="HOST:PORT of the public side; port 0 takes a free one."),
+]
+CONSOLE = Annotated[str | None, Parameter(name="--console", help="HOST:PORT of the private side.")]
 _FD = Annotated[int | None, Parameter(show=False)]
 
 
-@app.command
 def serve(
     *, config: CONFIG = None, data: DATA = None, answer: ANSWER = None, console: CONSOLE = None
 ) -> int:
@@ -51,8 +45,7 @@ def serve(
     return run_both(settings.config, words)
 
 
-@app.command(name="answer")
-def answer_(
+def answer_side(
     *,
     config: CONFIG = None,
     data: DATA = None,
@@ -69,8 +62,7 @@ def answer_(
     return run_answer(keeper, socket_fd, _tether(beat_fd, life_fd))
 
 
-@app.command(name="console")
-def console_(
+def console_side(
     *,
     config: CONFIG = None,
     data: DATA = None,
@@ -114,16 +106,3 @@ def _tether(beat: int | None, life: int | None) -> Tether:
     from switchhook.process import Tether
 
     return Tether(beat, life)
-
-
-def main() -> None:
-    """Run a command; what the operator can mend is said in one line, with exit code 2."""
-    try:
-        code = app(result_action="return_value")
-    except SwitchhookError as error:
-        sys.stderr.write(f"switchhook: {error}\n")
-        code = 2
-    except OSError as error:
-        sys.stderr.write(f"switchhook: {error.strerror or error}\n")
-        code = 2
-    sys.exit(code)

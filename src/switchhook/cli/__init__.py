@@ -1,0 +1,74 @@
+"""The command line. Each command is loaded when it is called: `answer` has to start fast."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from cyclopts import App
+
+from switchhook.errors import SwitchhookError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_COMMANDS = {
+    "serve": ("run:serve", "Answer passthrus and run the console, both kept alive."),
+    "answer": ("run:answer_side", "Run the public side alone."),
+    "console": ("run:console_side", "Run the private side alone."),
+    "check": ("check:check", "Check files, and what changed rules would have decided."),
+    "rules": ("rules:app", "Which rules run, which ran, and back to the ones before."),
+    "secret": ("secret:secret", "Make a secret, and the URL to paste into the applet."),
+    "parse": ("parse:parse", "Say what requests mean: a text, mock logs, access logs."),
+    "tail": ("look:tail", "Show the newest receipts, live with --follow."),
+    "streams": ("look:streams", "List streams: why each one ended."),
+    "call": ("look:call", "Show one call: its passthrus and streams in order."),
+    "rebuild": ("look:rebuild", "Make the store again from the journal."),
+}
+
+
+def make_app(words: Sequence[str]) -> App:
+    """The command line; only the command that `words` call is loaded, and so has its whole help."""
+    app = App(
+        name="switchhook",
+        help="The passthru backend for Exotel voice streams.",
+        version_flags=["--version"],
+        result_action="return_value",
+    )
+    for name, (place, summary) in _COMMANDS.items():
+        module, _, attribute = f"switchhook.cli.{place}".partition(":")
+        if words[:1] == [name]:
+            app.command(getattr(import_module(module), attribute), name=name)
+        else:
+            app.command(f"{module}:{attribute}", name=name, help=summary)
+    return app
+
+
+def run(words: Sequence[str]) -> int:
+    """Run a command and give its exit code; what the operator can mend is said on stderr, as 2."""
+    try:
+        return make_app(words)(list(words)) or 0
+    except SwitchhookError as error:
+        return _refuse(str(error))
+    except BrokenPipeError:
+        # Whoever read us has seen enough; Python must not try to flush again at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return _refuse(f"{where}{(error.strerror or str(error)).lower()}")
+    except KeyboardInterrupt:
+        return 130
+
+
+def main() -> None:
+    """The program `switchhook`."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def _refuse(text: str) -> int:
+    for line in text.splitlines():
+        sys.stderr.write(f"switchhook: {line}\n")
+    return 2

@@ -1,0 +1,211 @@
+"""`switchhook check`: whether files check out, and what changed rules would have decided."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+import tomllib
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo
+
+import msgspec
+from cyclopts import Parameter
+
+from switchhook.cause import judge
+from switchhook.cli import show
+from switchhook.cli.options import CONFIG, DATA, JSON
+from switchhook.config_values import ConfigProblems
+from switchhook.data_folder import JOURNAL, read_identity
+from switchhook.errors import ConfigError
+from switchhook.journal import JournalReader
+from switchhook.operator_files import Inputs, Overrides, check_config, read_whole
+from switchhook.receipt import Kind, Receipt, decode_receipt, receipt_id
+from switchhook.rules import BUILTIN, Ruleset, decide, load_rules
+from switchhook.settings import find_data_folder
+from switchhook.wire.kept import read_passthru
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_BATCH = 1000
+_MOST_LISTED = 50
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def check(
+    *files: str,
+    config: CONFIG = None,
+    data: DATA = None,
+    against: Annotated[str | None, Parameter(help="How long back, such as 24h or 7d.")] = None,
+    endpoint: Annotated[str, Parameter(help="Whose receipts, for a rules file.")] = "default",
+    json: JSON = False,
+) -> int:
+    """Check configurations and rules files; exit code 1 if one does not check out.
+
+    With --against, say how many kept receipts would be answered otherwise, and which. Repeats are
+    left out, as they take the first one's answer, and HEAD requests.
+
+    For example:
+
+        switchhook check my-rules.toml
+        switchhook check --config switchhook.toml
+        switchhook check my-rules.toml --against 24h --data data
+
+    Parameters
+    ----------
+    files
+        Rules files and configurations.
+    """
+    span = None if against is None else _span(against)
+    # Files that are named replace what the configuration has for their endpoint.
+    wanted = [*([config] if config and config not in files else []), *files]
+    if not wanted:
+        raise ConfigError("nothing to check", hint="name a file, or give --config")
+    checked: dict[str, Ruleset] = {}
+    failed = False
+    for file in wanted:
+        try:
+            found = _check(file, endpoint)
+        except ConfigError as error:
+            failed = True
+            for line in str(error).splitlines():
+                show.out.print(line, soft_wrap=True)
+            continue
+        checked |= found
+        show.err.print(f"{file} checks out", soft_wrap=True)
+    if span is not None and not failed:
+        _compare(find_data_folder(config, data), checked, span, json)
+    return 1 if failed else 0
+
+
+def _check(file: str, endpoint: str) -> dict[str, Ruleset]:
+    """The rules in a file by endpoint. Raises ConfigError."""
+    try:
+        content = read_whole(file)
+    except OSError as error:
+        problem = f"it can't be read: {(error.strerror or str(error)).lower()}"
+        raise ConfigError(problem, file=file) from None
+    if not _is_config(content):
+        return {endpoint: load_rules(content, file=file)}
+    path = str(Path(file).absolute())
+    config = check_config(content, path, Overrides(), Inputs(os.environ)).config
+    for warning in config.warnings:
+        show.err.print(f"{file}: {warning}", soft_wrap=True)
+    rulesets: dict[str, Ruleset] = {}
+    problems: list[ConfigError] = []
+    for point in config.endpoints:
+        try:
+            rulesets[point.name] = (
+                BUILTIN
+                if point.rules is None
+                else load_rules(read_whole(point.rules), file=point.rules)
+            )
+        except ConfigError as error:
+            problems.append(error)
+        except OSError as error:
+            said = (error.strerror or str(error)).lower()
+            problems.append(ConfigError(f"it can't be read: {said}", file=point.rules or ""))
+    if problems:
+        raise ConfigProblems(tuple(problems), file=file)
+    return rulesets
+
+
+def _is_config(content: bytes) -> bool:
+    """Whether a file is a configuration; rules have `rule` and `default`."""
+    try:
+        document = tomllib.loads(content.decode().removeprefix("\ufeff"))
+    except (ValueError, RecursionError):
+        return re.search(rb"^\s*\[(endpoints|answer|console|journal)\b", content, re.M) is not None
+    return bool(document) and not {"rule", "default"} & document.keys()
+
+
+def _span(text: str) -> timedelta:
+    found = re.fullmatch(r"([0-9]{1,6})([smhdw])", text)
+    if found is None:
+        raise ConfigError(
+            f"not a length of time: {text[:40]!r}", key="--against", hint="such as 24h"
+        )
+    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+class _Changed(msgspec.Struct, frozen=True):
+    id: str
+    endpoint: str
+    call_sid: str | None
+    before: str
+    rule_before: str
+    after: str
+    rule_after: str
+
+
+def _compare(folder: Path, rulesets: dict[str, Ruleset], span: timedelta, json: bool) -> None:
+    node = read_identity(folder).node
+    journal = JournalReader(folder / JOURNAL)
+    seen = changed = 0
+    listed: list[_Changed] = []
+    for at, seq, receipt in _receipts(journal, span):
+        ruleset = rulesets.get(receipt.endpoint)
+        if ruleset is None:
+            continue
+        seen += 1
+        passthru = read_passthru(receipt)
+        zone = ZoneInfo(receipt.zone)
+        fresh = decide(passthru, judge(passthru), receipt.facts, at, zone, ruleset)
+        old = receipt.decision
+        if fresh.option == old.option:
+            continue
+        changed += 1
+        each = _Changed(
+            receipt_id(at, node, seq),
+            receipt.endpoint,
+            passthru.call_sid,
+            old.option.value,
+            old.rule,
+            fresh.option.value,
+            fresh.rule,
+        )
+        if json:
+            show.print_json(msgspec.structs.asdict(each))
+        elif len(listed) < _MOST_LISTED:
+            listed.append(each)
+    if listed:
+        show.print_table(
+            ("RECEIPT", "CALL", "WAS", "", "WOULD BE", ""),
+            (
+                (
+                    each.id,
+                    show.sid(each.call_sid),
+                    show.option_text(each.before),
+                    each.rule_before,
+                    show.option_text(each.after),
+                    each.rule_after,
+                )
+                for each in listed
+            ),
+        )
+    if changed > len(listed) and not json:
+        show.err.print(f"and {changed - len(listed)} more: --json lists them all")
+    show.err.print(f"{changed} of {seen} receipts would be answered otherwise")
+
+
+def _receipts(journal: JournalReader, span: timedelta) -> Iterator[tuple[int, int, Receipt]]:
+    since = time.time_ns() // 1_000_000 - int(span.total_seconds() * 1000)
+    seq = journal.seek(max(since, 0)) - 1
+    unreadable = 0
+    while records := journal.read(seq, _BATCH):
+        for record in records:
+            seq = record.seq
+            if record.kind != Kind.PASSTHRU:
+                continue
+            try:
+                receipt = decode_receipt(record.body)
+            except ValueError:
+                unreadable += 1
+                continue
+            if receipt.repeat_of is None and receipt.method != "HEAD":
+                yield record.at, seq, receipt
+    if unreadable:
+        show.err.print(f"{unreadable} receipts can't be read, and were left out")

@@ -1,0 +1,250 @@
+"""Looking at what was kept: `tail`, `streams`, `call`, and `rebuild` of what is folded from it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from switchhook.cli import show
+from switchhook.cli.options import CONFIG, DATA, JSON
+from switchhook.console.parameters import Refused, read_filters
+from switchhook.console.shelf import Shelf
+from switchhook.console.view import receipt_json, unreadable_json
+from switchhook.data_folder import JOURNAL, STORE, read_identity
+from switchhook.errors import ConfigError
+from switchhook.journal import JournalReader, Record
+from switchhook.receipt import Kind, decode_receipt, receipt_id
+from switchhook.settings import find_data_folder
+from switchhook.store import SqliteStore
+from switchhook.store import rebuild as rebuild_store
+from switchhook.wire.kept import read_passthru
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_BATCH = 500
+_FOLLOW_S = 0.1
+
+
+def tail(
+    *,
+    lines: Annotated[int, Parameter(name=["--lines", "-n"], help="How many to begin with.")] = 20,
+    follow: Annotated[bool, Parameter(name=["--follow", "-f"], negative="")] = False,
+    endpoint: Annotated[str | None, Parameter(help="Those of one endpoint only.")] = None,
+    config: CONFIG = None,
+    data: DATA = None,
+    json: JSON = False,
+) -> int:
+    """Show the newest receipts, oldest first: what was understood, decided and why.
+
+    Read straight from the journal, so it needs no console.
+
+    Parameters
+    ----------
+    follow
+        Go on with each new one until interrupted.
+    """
+    folder = _data_folder(config, data)
+    journal = JournalReader(folder / JOURNAL)
+    node = read_identity(folder).node
+    found: list[dict[str, Any]] = []
+    before: int | None = None
+    end = journal.last_seq()
+    while len(found) < lines and (records := journal.read_back(before, _BATCH)):
+        before = records[-1].seq
+        read = (_shown(record, node, endpoint) for record in records if record.seq <= end)
+        found += [each for each in read if each is not None]
+    for receipt in reversed(found[: max(lines, 0)]):
+        _print(receipt, json)
+    while follow:
+        records = journal.read(end, _BATCH)
+        for record in records:
+            end = record.seq
+            fresh = _shown(record, node, endpoint)
+            if fresh is not None:
+                _print(fresh, json)
+        if not records:
+            time.sleep(_FOLLOW_S)
+    return 0
+
+
+def streams(
+    *,
+    endpoint: str | None = None,
+    call_sid: str | None = None,
+    stream_sid: str | None = None,
+    status: str | None = None,
+    cause: str | None = None,
+    option: str | None = None,
+    since: str | None = None,
+    until: str | None = None,
+    limit: int = 50,
+    config: CONFIG = None,
+    data: DATA = None,
+    json: JSON = False,
+) -> int:
+    """List streams, newest first, by the filters of the API.
+
+    For example:
+
+        switchhook streams --cause throttled --since 2h
+        switchhook streams --option B --json
+
+    Parameters
+    ----------
+    endpoint
+        The endpoint's name.
+    call_sid
+        The call's.
+    stream_sid
+        The stream's.
+    status
+        Its status, such as completed or failed.
+    cause
+        Our verdict, such as throttled or connect_failed.
+    option
+        A or B.
+    since
+        A time with its zone, or how long ago: 90s, 15m, 2h, 7d.
+    until
+        Likewise.
+    limit
+        How many at most, up to 1,000.
+    """
+    given = {
+        "endpoint": endpoint,
+        "call_sid": call_sid,
+        "stream_sid": stream_sid,
+        "status": status,
+        "cause": cause,
+        "option": option,
+        "since": since,
+        "until": until,
+        "limit": str(limit),
+    }
+    pairs = [(name, value) for name, value in given.items() if value is not None]
+    try:
+        values = read_filters(pairs, time.time_ns() // 1_000_000)
+    except Refused as refused:
+        name = f"--{(refused.parameter or '').replace('_', '-')}"
+        raise ConfigError(refused.problem, key=name, hint=refused.hint) from None
+    found = _shelf(_data_folder(config, data)).streams(values)["streams"]
+    if json:
+        for each in found:
+            show.print_json(each)
+        return 0
+    show.print_table(
+        ("HEARD OF", "STREAM", "STATUS", "LASTED", "CAUSE", "", "ADVICE"),
+        (
+            (
+                show.moment(each["last_received_at"])[5:],
+                show.sid(each["sid"]),
+                each["status"],
+                None if each["duration_s"] is None else f"{each['duration_s']} s",
+                show.cause_text(each["cause"]),
+                show.option_text(each["option"]),
+                each["advice"],
+            )
+            for each in found
+        ),
+    )
+    return 0
+
+
+def call(call_sid: str, *, config: CONFIG = None, data: DATA = None, json: JSON = False) -> int:
+    """Show one call: its passthrus and streams in order. Exit code 1 if there is none.
+
+    Parameters
+    ----------
+    call_sid
+        The CallSid.
+    """
+    found = _shelf(_data_folder(config, data)).call(call_sid)
+    if found is None:
+        show.err.print(f"no receipt names call {show.plain(call_sid)}")
+        return 1
+    if json:
+        show.print_json(found)
+        return 0
+    first = show.moment(found["first_received_at"])
+    shown = {name: value for name, value in found.items() if isinstance(value, str)}
+    show.print_pairs(
+        [
+            ("call", found["call_sid"]),
+            ("first heard of", first),
+            *((name, shown.get(name)) for name in ("direction", "from", "to", "status")),
+        ]
+    )
+    for receipt in found["passthrus"]:
+        show.out.print()
+        show.out.print(show.receipt_line(receipt), soft_wrap=True)
+        show.print_pairs([("  advice", receipt["advice"]), ("  receipt", receipt["id"])])
+    for stream in found["streams"]:
+        show.out.print()
+        show.print_pairs(
+            [
+                ("stream", stream["sid"]),
+                ("status", stream["status"]),
+                ("lasted", None if stream["duration_s"] is None else f"{stream['duration_s']} s"),
+                ("bot", stream["url"]),
+                ("error", stream["error"]),
+                ("cause", show.cause_text(stream["cause"])),
+                ("advice", stream["advice"]),
+            ]
+        )
+    return 0
+
+
+def rebuild(*, config: CONFIG = None, data: DATA = None) -> int:
+    """Make the store again from the journal; a console that runs takes it over by itself."""
+    folder = _data_folder(config, data)
+    journal = JournalReader(folder / JOURNAL)
+    columns = TextColumn("folding"), BarColumn(), MofNCompleteColumn(), TextColumn("records")
+    with Progress(*columns, console=show.err) as progress:
+        task = progress.add_task("fold", total=journal.last_seq())
+        path = rebuild_store(
+            folder / STORE,
+            journal,
+            lambda seq, last: progress.update(task, completed=seq, total=last),
+        )
+    show.out.print(f"{path.name} is in place, {journal.last_seq()} records folded")
+    return 0
+
+
+def _data_folder(config: str | None, data: str | None) -> Path:
+    """The data folder, which has to be there. Raises DataFolderError."""
+    folder = find_data_folder(config, data)
+    read_identity(folder)
+    return folder
+
+
+def _shelf(folder: Path) -> Shelf:
+    journal = JournalReader(folder / JOURNAL)
+    store = SqliteStore(folder / STORE, journal)
+    behind = journal.last_seq() - store.position()
+    if behind > 0:
+        show.err.print(f"the store is {behind} records behind the journal: is the console running?")
+    return Shelf(journal, store)
+
+
+def _shown(record: Record, node: int, endpoint: str | None) -> dict[str, Any] | None:
+    if record.kind != Kind.PASSTHRU:
+        return None
+    name = receipt_id(record.at, node, record.seq)
+    try:
+        receipt = decode_receipt(record.body)
+    except ValueError:
+        return None if endpoint else unreadable_json(name, record.at, "can't be read")
+    if endpoint is not None and receipt.endpoint != endpoint:
+        return None
+    return receipt_json(name, receipt, read_passthru(receipt))
+
+
+def _print(receipt: dict[str, Any], json: bool) -> None:
+    if json:
+        show.print_json(receipt)
+    else:
+        show.out.print(show.receipt_line(receipt), soft_wrap=True)

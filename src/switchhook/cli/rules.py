@@ -1,0 +1,122 @@
+"""`switchhook rules`: which rules run, which ran, and back to the ones before."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from typing import TYPE_CHECKING
+
+from cyclopts import App
+
+from switchhook.cli import show
+from switchhook.cli.options import CONFIG, DATA, JSON
+from switchhook.data_folder import read_identity
+from switchhook.rules import BUILTIN
+from switchhook.settings import SettingsKeeper, find_data_folder
+
+if TYPE_CHECKING:
+    from switchhook.kept import TakenOver
+
+app = App(name="rules", help="Which rules run, which ran, and back to the ones before.")
+
+_SHOWN = 12
+
+
+@app.command(name="list")
+def list_(*, config: CONFIG = None, data: DATA = None, json: JSON = False) -> int:
+    """List the endpoints that took rules over from a file, with those that run."""
+    keeper = _keeper(config, data)
+    rows = [(name, keeper.history(name)[-1]) for name in keeper.endpoints()]
+    if json:
+        for name, entry in rows:
+            show.print_json({"endpoint": name, **_entry(entry)})
+    elif rows:
+        show.print_table(
+            ("ENDPOINT", "RULES", "SINCE", "BY"),
+            ((name, entry.hash[:_SHOWN], show.moment(entry.at), entry.by) for name, entry in rows),
+        )
+    else:
+        show.err.print("every endpoint has the built-in rules: switchhook rules show --builtin")
+    return 0
+
+
+@app.command(name="show")
+def show_(
+    endpoint: str = "default",
+    *,
+    builtin: bool = False,
+    config: CONFIG = None,
+    data: DATA = None,
+) -> int:
+    """Print the text of an endpoint's running rules.
+
+    Parameters
+    ----------
+    endpoint
+        The endpoint's name.
+    builtin
+        The built-in rules instead: a good beginning for one's own.
+    """
+    history = () if builtin else _keeper(config, data).history(endpoint)
+    text = history[-1].text if history else BUILTIN.text
+    if not history and not builtin:
+        show.err.print(f"endpoint {show.plain(endpoint)} has the built-in rules")
+    show.out.out(text, end="" if text.endswith("\n") else "\n", highlight=False)
+    return 0
+
+
+@app.command
+def history(
+    endpoint: str = "default", *, config: CONFIG = None, data: DATA = None, json: JSON = False
+) -> int:
+    """List what an endpoint's rules were, oldest first; the last is what runs.
+
+    Parameters
+    ----------
+    endpoint
+        The endpoint's name.
+    """
+    entries = _keeper(config, data).history(endpoint)
+    if json:
+        for entry in entries:
+            show.print_json(_entry(entry))
+    elif entries:
+        show.print_table(
+            ("NUMBER", "RULES", "SINCE", "BY"),
+            ((each.number, each.hash[:_SHOWN], show.moment(each.at), each.by) for each in entries),
+        )
+    else:
+        show.err.print(f"endpoint {show.plain(endpoint)} has taken no rules over from a file")
+    return 0
+
+
+@app.command
+def undo(endpoint: str = "default", *, config: CONFIG = None, data: DATA = None) -> int:
+    """Go back to the rules before the running ones; a running server follows at once.
+
+    The file stays as it is, and isn't taken over again until it changes.
+
+    Parameters
+    ----------
+    endpoint
+        The endpoint's name.
+    """
+    entry = _keeper(config, data).undo(endpoint, getpass.getuser())
+    show.out.print(f"endpoint {endpoint} runs rules {entry.hash[:_SHOWN]} again")
+    return 0
+
+
+def _keeper(config: str | None, data: str | None) -> SettingsKeeper:
+    folder = find_data_folder(config, data)
+    read_identity(folder)
+    return SettingsKeeper(folder, config, environ=os.environ)
+
+
+def _entry(entry: TakenOver) -> dict[str, object]:
+    return {
+        "number": entry.number,
+        "hash": entry.hash,
+        "at": entry.at,
+        "by": entry.by,
+        "text": entry.text,
+    }
