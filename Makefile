@@ -5,10 +5,13 @@ PYTHON ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help test bench lint format clean
+.PHONY: help demo test bench lint format clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: .venv/.installed ## see it work: the server, real requests, and a live tail
+	@$(BIN)/python -m demo
 
 test: .venv/.installed-test ## formatter, linter, types, then every test
 	@$(BIN)/ruff format --check --quiet . || { echo "the formatter would change these files: make format" >&2; exit 1; }
@@ -29,7 +32,7 @@ format: .venv/.installed-test ## lay the code out, and mend what the linter can 
 	@$(BIN)/ruff check --fix .
 
 clean: ## remove the environment, caches and the demo's data
-	rm -rf .venv build dist demo-data .hypothesis .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv build dist demo-data demo-data.log .hypothesis .mypy_cache .ruff_cache .pytest_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One stamp for each set of packages, so that a demo needn't wait for the tools of the tests.
