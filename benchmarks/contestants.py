@@ -24,7 +24,8 @@ class Contestant(ABC):
     path = "/passthru"
     deadline_ms = math.inf
 
-    def __init__(self, work: Path, cores: Cores) -> None:
+    def __init__(self, work: Path, cores: Cores, *, name: str | None = None) -> None:
+        self.name = name or self.name
         self.work, self.cores = work, cores
         self.log = work / f"{self.name}.log"
         self.port = 0
@@ -97,8 +98,10 @@ class Ours(Contestant):
     deadline_ms = 1000.0  # the configuration's default
     rules: Path | None = None
 
-    def __init__(self, work: Path, cores: Cores, *, data: Path | None = None) -> None:
-        super().__init__(work, cores)
+    def __init__(
+        self, work: Path, cores: Cores, *, name: str | None = None, data: Path | None = None
+    ) -> None:
+        super().__init__(work, cores, name=name)
         self.data = data or work / f"{self.name}-data"
         secret = secrets.token_urlsafe(32)
         self.path = f"/passthru/bench/{secret}"

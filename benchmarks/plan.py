@@ -93,7 +93,7 @@ class Bench:
             Bare(work, cores),
             Ours(work, cores),
             OursTenRules(work, cores),
-            _named(Ours(work, cores, data=long_journal), "ours-long-journal"),
+            Ours(work, cores, name="ours-long-journal", data=long_journal),
             ByHand(work, cores),
             ByHandWal(work, cores),
         ]
@@ -195,7 +195,7 @@ class Bench:
         self.say(f"writing a journal of {count:,} receipts")
         data = self.work / f"journal-{count}"
         make_journal(data, count)
-        return _named(Ours(self.work, self.cores, data=data), f"ours-{count}")
+        return Ours(self.work, self.cores, name=f"ours-{count}", data=data)
 
     def starts(self, ours: Ours) -> Starts:
         """Milliseconds from starting the process until it says that it answers, and its memory."""
@@ -222,8 +222,3 @@ class Bench:
 
 class Refused(Exception):  # noqa: N818 - a verdict
     """A run that does not count."""
-
-
-def _named(ours: Ours, name: str) -> Ours:
-    ours.name, ours.log = name, ours.work / f"{name}.log"
-    return ours
