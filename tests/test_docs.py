@@ -1,0 +1,256 @@
+"""What the pages say is true: examples run, files in them load, links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from switchhook.cli import run
+from switchhook.config import load_config
+from switchhook.rules import load_rules
+
+ROOT = Path(__file__).parent.parent
+COMMANDS_PAGE = ROOT / "docs/command-line.md"
+NOT_OURS = {"build", "dist", "demo-data", "node_modules"}
+
+
+def find_pages() -> list[Path]:
+    """Every markdown file of the project."""
+    return sorted(
+        path
+        for path in ROOT.rglob("*.md")
+        if not any(
+            part.startswith(".") or part in NOT_OURS for part in path.relative_to(ROOT).parts
+        )
+    )
+
+
+def name_of(value: object) -> str | None:
+    if isinstance(value, Path):
+        return value.relative_to(ROOT).as_posix()
+    if isinstance(value, Fence):
+        return f"{name_of(value.page)}:{value.line}"
+    return None
+
+
+class Fence(NamedTuple):
+    """A block of code on a page; `line` is that of its first line."""
+
+    page: Path
+    line: int
+    text: str
+
+
+class Heading(NamedTuple):
+    level: int
+    text: str
+
+
+_FENCE = re.compile(r"( *)(`{3,}|~{3,})([^`]*)")
+
+
+def split(page: Path) -> tuple[dict[str, list[Fence]], list[str]]:
+    """The fences of a page by their language, and its other lines; a fence's are blank there."""
+    fences: dict[str, list[Fence]] = {}
+    prose: list[str] = []
+    open_: tuple[str, str, str, int] | None = None
+    inside: list[str] = []
+    for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1):
+        if open_ is None:
+            found = _FENCE.fullmatch(line)
+            if found is None:
+                prose.append(line)
+                continue
+            open_ = (found[1], found[2], found[3].strip(), number + 1)
+        elif line.strip() == open_[1]:
+            indent, _, language, start = open_
+            text = "".join(each.removeprefix(indent) + "\n" for each in inside)
+            fences.setdefault(language, []).append(Fence(page, start, text))
+            open_, inside = None, []
+        else:
+            inside.append(line)
+        prose.append("")
+    assert open_ is None, f"{name_of(page)}:{open_[3]}: a fence without an end"
+    return fences, prose
+
+
+PAGES = find_pages()
+OUR_PAGES = [ROOT / "README.md", *(page for page in PAGES if page.is_relative_to(ROOT / "docs"))]
+
+
+# Examples.
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in OUR_PAGES if "python" in split(page)[0]], ids=name_of
+)
+def test_python_examples_run(page, tmp_path, monkeypatch):
+    """The examples of a page run one after the other, as somebody would type them."""
+    monkeypatch.chdir(tmp_path)
+    namespace: dict[str, object] = {"__name__": "__example__"}
+    for fence in split(page)[0]["python"]:
+        lines = "\n" * (fence.line - 1) + fence.text  # so that an error names the page's line
+        exec(compile(lines, str(page), "exec"), namespace)
+
+
+class _AnyVariable(dict[str, str]):
+    """An environment in which every variable is set."""
+
+    def __missing__(self, name: str) -> str:
+        return "a-secret-from-the-environment"
+
+    def get(self, name, default=None):
+        return self[name]
+
+
+@pytest.mark.parametrize(
+    "fence", [each for page in OUR_PAGES for each in split(page)[0].get("toml", [])], ids=name_of
+)
+def test_toml_examples_check_out(fence):
+    """A rules file and a configuration of a page are ones that the program takes."""
+    if re.search(r"^\[\[rule\]\]|^\[default\]", fence.text, re.MULTILINE):
+        load_rules(fence.text, file=str(fence.page))
+        return
+    config = load_config(
+        fence.text,
+        file="switchhook.toml",
+        environ=_AnyVariable(),
+        read_file=lambda _: b"a-secret-from-a-file\n",
+    )
+    assert config.warnings == ()
+
+
+def test_there_are_examples_to_check():
+    """The pages are read as they are meant to be."""
+    for name, language in (
+        ("README.md", "python"),
+        ("docs/library.md", "python"),
+        ("docs/configuration.md", "toml"),
+        ("docs/rules.md", "toml"),
+    ):
+        assert split(ROOT / name)[0].get(language), name
+
+
+# Links.
+
+_LINK = re.compile(
+    r"\[(?:[^\[\]]|\[[^\[\]]*\])*\]\(<?([^()\s<>]*(?:\([^()\s]*\)[^()\s]*)?)>?[^()]*\)"
+)
+_REFERENCE = re.compile(r"^ {0,3}\[[^\]]+\]:\s*<?(\S+?)>?(?:\s|$)")
+_CODE = re.compile(r"(`+)(?!`).*?(?<!`)\1(?!`)")
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
+_HEADING = re.compile(r"(#{1,6}) +(.*?)(?: +#+)?")
+_ANCHOR = re.compile(r"""<a\s[^>]*\b(?:id|name)=["']([^"']+)["']""")
+
+
+def headings(page: Path) -> list[Heading]:
+    found = (_HEADING.fullmatch(line.strip()) for line in split(page)[1])
+    return [Heading(len(each[1]), each[2]) for each in found if each]
+
+
+def anchors(page: Path) -> set[str]:
+    """What a `#` can lead to on a page, by the rule of the sites that show it."""
+    seen: Counter[str] = Counter()
+    found = set(_ANCHOR.findall("\n".join(split(page)[1])))
+    for heading in headings(page):
+        shown = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading.text)
+        slug = "".join(
+            letter
+            for letter in shown.lower().replace(" ", "-")
+            if letter in "-_" or unicodedata.category(letter)[0] in "LMN"
+        )
+        found.add(f"{slug}-{seen[slug]}" if seen[slug] else slug)
+        seen[slug] += 1
+    return found
+
+
+def links(page: Path) -> list[str]:
+    found: list[str] = []
+    text = "\n".join(split(page)[1])
+    # A link may run over a line's end; what stands between backticks is none.
+    for paragraph in re.split(r"\n\s*\n", text):
+        plain = _CODE.sub("``", paragraph.replace("\n", " "))
+        found += [each[1] for each in _LINK.finditer(plain)]
+    found += [each[1] for line in text.splitlines() if (each := _REFERENCE.match(line))]
+    return [link for link in found if not _SCHEME.match(link)]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links_lead_somewhere(page):
+    """Every relative link of a page names a file that is there, and a heading in it."""
+    broken = []
+    for link in links(page):
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        if not target.exists() or not target.is_relative_to(ROOT):
+            broken.append(f"{link}: no such file")
+        elif anchor and target.suffix == ".md" and anchor not in anchors(target):
+            broken.append(f"{link}: no such heading")
+    assert not broken
+
+
+def test_every_page_is_in_the_index():
+    """docs/README.md leads to all the others."""
+    folder = ROOT / "docs"
+    linked = {(folder / link.partition("#")[0]).resolve() for link in links(folder / "README.md")}
+    pages = {page.resolve() for page in folder.rglob("*.md")} - {folder / "README.md"}
+    assert not sorted(page.name for page in pages - linked)
+
+
+# The command line.
+
+_OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
+_COMMAND = re.compile(r"^│ +([a-z][a-z-]*) ", re.MULTILINE)
+
+
+@pytest.fixture
+def explain(capsys, monkeypatch):
+    """The help of a command, as a wide terminal shows it."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def text(*command: str) -> str:
+        assert run([*command, "--help"]) == 0
+        return capsys.readouterr().out
+
+    return text
+
+
+def sections() -> dict[str, str]:
+    """The page's parts by the command in their heading; "" is what stands before the first."""
+    parts: dict[str, list[str]] = {"": []}
+    current = ""
+    for line in COMMANDS_PAGE.read_text(encoding="utf-8").splitlines():
+        if found := re.fullmatch(r"#{2,3} `switchhook ([a-z ]+)`", line):
+            current = found[1]
+            parts[current] = []
+        elif re.match(r"## ", line):
+            current = ""
+        parts[current].append(line)
+    return {name: "\n".join(lines) for name, lines in parts.items()}
+
+
+def commands_in(text: str) -> list[str]:
+    _, _, listed = text.partition("Commands ─")
+    return _COMMAND.findall(listed)
+
+
+def test_the_page_of_the_command_line_agrees_with_help(explain):
+    """Every command has its part, and the part names just the options that the command has."""
+    described = sections()
+    known = set(_OPTION.findall(explain()))
+    commands = [(name,) for name in commands_in(explain())]
+    assert ("serve",) in commands
+    commands += [("rules", name) for name in commands_in(explain("rules"))]
+    assert ("rules", "undo") in commands
+    assert {" ".join(command) for command in commands} == described.keys() - {""}
+    for command in commands:
+        told = set(_OPTION.findall(explain(*command))) - {"--help", "--version"}
+        said = set(_OPTION.findall(described[" ".join(command)])) - {"--help"}
+        assert said == told, command
+        known |= told
+    assert set(_OPTION.findall(described[""])) <= known
