@@ -47,6 +47,7 @@ MAY_IMPORT = {
     "store": SUBJECT | {"wire"},
     "answer": SUBJECT | {"wire"},
     "console": SUBJECT | {"wire"},
+    "emulator": SUBJECT | {"wire"},
     **dict.fromkeys(OPERATORS_FILES, SUBJECT | OPERATORS_FILES),
     **dict.fromkeys(PROCESSES, PROCESSES),
 }
