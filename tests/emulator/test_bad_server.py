@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 import ssl
+from contextlib import asynccontextmanager
 from xml.etree import ElementTree
 
 import pytest
@@ -19,14 +20,18 @@ from switchhook.emulator.serving import serving
 class Peer:
     """A raw HTTP client that reads as it likes."""
 
-    def __init__(self, reader, writer):
-        self.reader, self.writer = reader, writer
+    def __init__(self, reader):
+        self.reader = reader
 
     @classmethod
-    async def ask(cls, port, target, method="GET"):
-        peer = cls(*await asyncio.open_connection("127.0.0.1", port))
-        peer.writer.write(f"{method} {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-        return peer
+    @asynccontextmanager
+    async def ask(cls, port, target, method="GET", **tls):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, **tls)
+        writer.write(f"{method} {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        try:
+            yield cls(reader)
+        finally:
+            writer.close()
 
     async def head(self):
         """Status and headers."""
@@ -39,13 +44,17 @@ class Peer:
         return status, headers, await self.reader.readexactly(int(headers.get("content-length", 0)))
 
 
+@asynccontextmanager
+async def asked(target, method="GET"):
+    """The bad server, and a peer that has sent it one request."""
+    async with serving(make_bad_server()) as served, Peer.ask(served.port, target, method) as peer:
+        yield peer
+
+
 def ask(target, method="GET"):
     async def main():
-        async with serving(make_bad_server()) as served:
-            peer = await Peer.ask(served.port, target, method)
-            answer = await peer.answer()
-            peer.writer.close()
-            return answer
+        async with asked(target, method) as peer:
+            return await peer.answer()
 
     return asyncio.run(main())
 
@@ -70,8 +79,7 @@ def test_a_redirect_leads_to_itself(status):
 @pytest.mark.parametrize("method", ["GET", "POST", "HEAD"])
 def test_methods_are_all_the_same(method):
     async def main():
-        async with serving(make_bad_server()) as served:
-            peer = await Peer.ask(served.port, "/500", method)
+        async with asked("/500", method) as peer:
             return (await peer.head())[0]
 
     assert asyncio.run(main()) == 500
@@ -110,8 +118,8 @@ def test_slow_answers_after_its_time():
         loop = asyncio.get_running_loop()
         async with serving(make_bad_server()) as served:
             began = loop.time()
-            peer = await Peer.ask(served.port, "/slow?seconds=0.2&CallSid=a&seconds=9")
-            status, _, body = await peer.answer()
+            async with Peer.ask(served.port, "/slow?seconds=0.2&CallSid=a&seconds=9") as peer:
+                status, _, body = await peer.answer()
             return status, body, loop.time() - began
 
     status, body, took = asyncio.run(main())
@@ -130,11 +138,10 @@ def test_no_answer_comes_and_a_caller_who_leaves_is_noticed(path):
             left.set()
 
         async with serving(watched) as served:
-            peer = await Peer.ask(served.port, path)
-            with pytest.raises(TimeoutError):
-                await asyncio.wait_for(peer.reader.read(1), 0.1)
-            assert not left.is_set()
-            peer.writer.close()
+            async with Peer.ask(served.port, path) as peer:
+                with pytest.raises(TimeoutError):
+                    await asyncio.wait_for(peer.reader.read(1), 0.1)
+                assert not left.is_set()
             await asyncio.wait_for(left.wait(), 5)
 
     asyncio.run(main())
@@ -150,10 +157,9 @@ def test_endless_sends_for_as_long_as_it_is_read_and_then_stops():
             left.set()
 
         async with serving(watched) as served:
-            peer = await Peer.ask(served.port, "/endless")
-            status, headers = await peer.head()
-            await peer.reader.readexactly(1_000_000)
-            peer.writer.close()
+            async with Peer.ask(served.port, "/endless") as peer:
+                status, headers = await peer.head()
+                await peer.reader.readexactly(1_000_000)
             await asyncio.wait_for(left.wait(), 5)
             return status, headers
 
@@ -187,8 +193,7 @@ def test_endless_lets_virtual_time_pass():
 
 def test_trickle_sends_byte_by_byte():
     async def main():
-        async with serving(make_bad_server()) as served:
-            peer = await Peer.ask(served.port, "/trickle?seconds=0.01")
+        async with asked("/trickle?seconds=0.01") as peer:
             status, _ = await peer.head()
             return status, await peer.reader.readexactly(len(b"1\r\n.\r\n") * 5)
 
@@ -197,8 +202,7 @@ def test_trickle_sends_byte_by_byte():
 
 def test_close_ends_without_a_byte(caplog):
     async def main():
-        async with serving(make_bad_server()) as served:
-            peer = await Peer.ask(served.port, "/close")
+        async with asked("/close") as peer:
             try:
                 return await peer.reader.read()
             except ConnectionResetError:
@@ -299,8 +303,7 @@ def test_an_untrusted_server_answers_the_careless():
             careless = ssl.create_default_context()
             careless.check_hostname = False
             careless.verify_mode = ssl.CERT_NONE
-            peer = Peer(*await asyncio.open_connection("127.0.0.1", served.port, ssl=careless))
-            peer.writer.write(b"GET /302 HTTP/1.1\r\nHost: x\r\n\r\n")
-            return (await peer.answer())[0]
+            async with Peer.ask(served.port, "/302", ssl=careless) as peer:
+                return (await peer.answer())[0]
 
     assert asyncio.run(main()) == 302

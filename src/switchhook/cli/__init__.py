@@ -21,6 +21,7 @@ _COMMANDS = {
     "check": ("check:check", "Check files, and what changed rules would have decided."),
     "rules": ("rules:app", "Which rules run, which ran, and back to the ones before."),
     "secret": ("secret:secret", "Make a secret, and the URL to paste into the applet."),
+    "emulate": ("emulate:app", "Be Exotel: call your bot and your passthru, on bad days too."),
     "parse": ("parse:parse", "Say what requests mean: a text, mock logs, access logs."),
     "tail": ("look:tail", "Show the newest receipts, live with --follow."),
     "streams": ("look:streams", "List streams: why each one ended."),

@@ -31,7 +31,8 @@ from xml.sax.saxutils import quoteattr
 import msgspec
 
 from switchhook.emulator.certificates import self_signed, server_context
-from switchhook.emulator.serving import DROP, Served, serving
+from switchhook.emulator.in_process import DROP
+from switchhook.emulator.serving import Served, serving
 from switchhook.wire.query import parse_pairs
 
 if TYPE_CHECKING:

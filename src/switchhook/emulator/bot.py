@@ -451,6 +451,8 @@ class _Conversation:
             heard = _decode(message)
             if heard.media is not None:
                 change = self._ear.hear(heard.media.payload)
+                if change is None:
+                    continue  # as after nearly every frame: no need to wake the talk
                 self._interrupted |= change == "began"
                 self._answered |= change == "finished"
             elif heard.mark is not None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from switchhook.emulator.serving import ASGIApp, Message, Receive, Scope, Send
 
 DROP = "switchhook.drop"
-"""In `scope["state"]`: a function that cuts the connection, as `serving` has it too."""
+"""In `scope["state"]`: a function that cuts the connection at once, which ASGI has no word for."""
 
 
 def scope_of(kind: str, url: str, headers: Iterable[tuple[str, str]], **more: Any) -> Scope:

@@ -26,10 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from switchhook.emulator.call import Call
+    from switchhook.emulator.plan import Plan
     from switchhook.emulator.scenarios import Option
     from switchhook.emulator.trace import Entry
-
-_LONGEST_REAL_S = 600.0
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,12 +54,14 @@ async def perform(
     allow: Iterable[str] = (),
     expect: Option | None = None,
     select: str | None = None,
+    limit_s: float = 5.0,
+    keep_media: bool = True,
     start: datetime | None = None,
 ) -> Result:
     """Run a scenario's calls against the passthru URL of the server under test, in this loop.
 
     `expect` replaces the option that platform.md G.1 gives; `select` is the keyword that the
-    server under test selects, in the SwitchCase scenario.
+    server under test selects, in the SwitchCase scenario; `limit_s` is how long a caller waits.
     """
     loop = asyncio.get_running_loop()
     clock = Clock(loop, start or datetime.now(IST))
@@ -78,16 +79,22 @@ async def perform(
         web = Web(gate, apps=apps, outside=clock.outside)
         stack.push_async_callback(web.close)
         exchange = Exchange(
-            scenario.plan(aim),
+            _patient(scenario.plan(aim), limit_s),
             clock=clock,
             chance=Chance(seed),
             web=web,
             dial=dialler(gate, apps=apps, outside=clock.outside),
+            keep_media=keep_media,
         )
         calls = [exchange.ring(EXOPHONE) for _ in range(scenario.calls)]
         await exchange.drain()
     failures, notes = assess(scenario, calls, expect=expect, select=select)
     return Result(scenario=scenario, calls=calls, failures=failures, notes=notes)
+
+
+def _patient(plan: Plan, limit_s: float) -> Plan:
+    behaviour = {"passthru_limit_s": limit_s} | plan.behaviour
+    return msgspec.structs.replace(plan, behaviour=behaviour)
 
 
 def assess(

@@ -69,12 +69,10 @@ class _Reading:
         )
         if "arrivals" in said:
             parts["arrivals"] = self.convert("arrivals", said["arrivals"], Arrivals)
-        for name in ("seed", "behaviour", "allow"):
-            if name in said:
-                parts[name] = self.convert(name, said[name], Plan.__annotations__[name])
+        rest = {name: said[name] for name in ("seed", "behaviour", "allow") if name in said}
         parts["number"] = self.by_e164("number", parts["number"])
         parts["agent"] = self.by_e164("agent", parts["agent"])
-        plan = Plan(**parts)
+        plan: Plan = msgspec.structs.replace(self.convert("", rest, Plan), **parts)
         self.check(plan)
         return plan
 
@@ -105,7 +103,7 @@ class _Reading:
         except msgspec.ValidationError as error:
             problem, _, at = str(error).partition(" - at ")
             below = at.strip("`").removeprefix("$").lstrip(".")
-            where = f"{place}.{below}" if below else place
+            where = ".".join(part for part in (place, below) if part)
             raise self.wrong(where, _plain(problem), _hint(problem, kind, said)) from None
 
     def by_e164(self, table: str, found: Mapping[str, _T]) -> dict[str, _T]:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 ACCOUNT = "exotelt"
 EXOPHONE = "+918047112233"
-AGENT = "+919000000001"
+AGENT = "+919111100001"
 BOT = "wss://bot.example.com"
 """The built-in bot, called in this process."""
 BAD = "https://bad.example.com"

@@ -21,6 +21,8 @@ import msgspec
 import uvicorn
 from uvicorn.server import ServerState
 
+from switchhook.emulator.in_process import DROP
+
 if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
@@ -30,9 +32,6 @@ if TYPE_CHECKING:
     Receive = Callable[[], Awaitable[Message]]
     Send = Callable[[Message], Awaitable[None]]
     ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
-
-DROP = "switchhook.drop"
-"""In `scope["state"]`: a function that cuts the connection at once, which ASGI has no word for."""
 
 GRACE_S = 0.5
 """How long open connections may take to end, when their server does."""

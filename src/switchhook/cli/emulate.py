@@ -1,0 +1,380 @@
+"""`switchhook emulate`: an Exotel on this machine, and its bad days by name."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+
+import msgspec
+from cyclopts import App, Parameter
+
+from switchhook.cli import show
+from switchhook.emulator.exchange import Watcher
+from switchhook.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from switchhook.emulator.call import Call
+    from switchhook.emulator.perform import Result
+    from switchhook.emulator.station import Station
+    from switchhook.emulator.trace import Entry, Trace
+
+app = App(name="emulate", help="An Exotel on this machine: it calls your bot and your passthru.")
+
+PASSTHRU = Annotated[
+    str, Parameter(name="--passthru", help="The passthru URL of the server that is called.")
+]
+SEED = Annotated[
+    int | None, Parameter(name="--seed", help="Makes chance repeat; without it all is new.")
+]
+ALLOW = Annotated[
+    list[str] | None,
+    Parameter(
+        name="--allow",
+        help="A host, address or network that may be dialled beside loopback; may be repeated.",
+    ),
+]
+_T = TypeVar("_T")
+_HERE = "http://127.0.0.1:8080/passthru/default"
+
+
+@app.default
+def emulate(
+    file: str | None = None,
+    *,
+    passthru: PASSTHRU = _HERE,
+    listen: Annotated[
+        str, Parameter(name="--listen", help="HOST:PORT; port 0 takes a free one.")
+    ] = "127.0.0.1:8090",
+    calls: Annotated[
+        int | None, Parameter(name="--calls", help="End after this many; without it go on.")
+    ] = None,
+    seed: SEED = None,
+    virtual: Annotated[
+        bool, Parameter(name="--virtual", negative="", help="Let time jump where nobody waits.")
+    ] = False,
+    traces: Annotated[
+        str | None, Parameter(name="--traces", help="A folder that gets a trace of each call.")
+    ] = None,
+    allow: ALLOW = None,
+) -> int:
+    """Be Exotel: place calls by a plan, serve its API, and show what happens.
+
+    Without FILE it has a demo account, a number, a flow, a bot and a mix of callers and bad luck.
+
+    Parameters
+    ----------
+    file
+        A plan (TOML): accounts, numbers, flows, callers, agents, faults.
+    """
+    host, port = _address(listen)
+    plan = _plan(file) if file is not None else None
+    if plan is not None and not plan.number:
+        raise ConfigError("no number rings here", file=file or "", hint="add a [number.…] table")
+    folder = Path(traces) if traces is not None else None
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+
+    async def main() -> int:
+        from switchhook.emulator.station import arrive, station
+
+        async with station(
+            plan,
+            passthru=passthru,
+            host=host,
+            port=port,
+            seed=seed,
+            allow=allow or (),
+            keep_media=folder is not None,
+        ) as running:
+            _introduce(running, passthru if plan is None else None)
+            running.exchange.watchers.append(_Ticker(folder))
+            if plan is None or plan.arrivals is not None or calls is not None:
+                await arrive(running.exchange, most=calls)
+                await running.exchange.drain()
+                return 0
+            await asyncio.Event().wait()
+        return 0
+
+    return _run(main(), virtual=virtual)
+
+
+@app.command
+def check(
+    file: str, *, json: Annotated[bool, Parameter(name="--json", negative="")] = False
+) -> int:
+    """Check a plan, and say of its flows what an expert would.
+
+    Ends with 1 where something is questionable, with 2 where the file can't be used.
+
+    Parameters
+    ----------
+    file
+        A plan (TOML).
+    json
+        Lines of JSON instead of sentences.
+    """
+    from switchhook.emulator.lint import lint
+
+    plan = _plan(file)
+    count = 0
+    for name, flow in plan.flow.items():
+        for found in lint(flow):
+            count += 1
+            if json:
+                show.print_json({"flow": name, **msgspec.structs.asdict(found)})
+            else:
+                place = show.plain(f"flow.{name}.{found.place}")
+                show.out.print(f"{file}: {place}: {found.problem}; {found.advice}")
+    if not count and not json:
+        flows = len(plan.flow)
+        show.out.print(f"{file}: {flows} flow{'s' * (flows != 1)}, nothing to say against")
+    return 1 if count else 0
+
+
+@app.command
+def run(
+    name: str | None = None,
+    *,
+    list_: Annotated[
+        bool, Parameter(name="--list", negative="", help="Print the scenarios' names.")
+    ] = False,
+    all_: Annotated[
+        bool, Parameter(name="--all", negative="", help="Run all that need no URL of their own.")
+    ] = False,
+    passthru: PASSTHRU = _HERE,
+    expect: Annotated[
+        Literal["A", "B"] | None,
+        Parameter(name="--expect", help="The option that is right, where the default is not."),
+    ] = None,
+    select: Annotated[
+        str | None, Parameter(name="--select", help="The keyword that the server selects.")
+    ] = None,
+    limit: Annotated[
+        float, Parameter(name="--limit", help="Seconds that a caller waits for the answer.")
+    ] = 5.0,
+    seed: SEED = None,
+    trace: Annotated[
+        str | None, Parameter(name="--trace", help="A file that gets the traces (JSON Lines).")
+    ] = None,
+    real_time: Annotated[
+        bool, Parameter(name="--real-time", negative="", help="Wait as long as a caller would.")
+    ] = False,
+    allow: ALLOW = None,
+) -> int:
+    """Play one bad day against a server, and tell the story.
+
+    Ends with 0 when the server answered as the scenario expects, with 1 when not.
+
+    Parameters
+    ----------
+    name
+        A scenario; --list prints them.
+    """
+    from switchhook.emulator.perform import perform
+    from switchhook.emulator.scenarios import SCENARIOS
+
+    if list_:
+        for each in SCENARIOS:
+            show.out.out(each, highlight=False)
+        return 0
+    if all_:
+        chosen = [each for each in SCENARIOS.values() if each.mode == "decide"]
+    elif name is None:
+        raise ConfigError("which scenario?", key="run", hint="--list prints their names")
+    elif name not in SCENARIOS:
+        raise ConfigError(
+            f"there is no scenario {name!r}", key="run", hint="--list prints their names"
+        )
+    else:
+        chosen = [SCENARIOS[name]]
+
+    async def main() -> list[Result]:
+        results = []
+        for scenario in chosen:
+            result = await perform(
+                scenario,
+                passthru,
+                seed=seed,
+                allow=allow or (),
+                expect=expect,
+                select=select,
+                limit_s=limit,
+            )
+            _tell(result, brief=all_)
+            results.append(result)
+        return results
+
+    results = _run(main(), virtual=not real_time)
+    if trace is not None:
+        lines = (call.trace.lines() for result in results for call in result.calls)
+        Path(trace).write_bytes(b"".join(lines))
+    failed = sum(not result.passed for result in results)
+    if all_:
+        show.out.print(f"{len(results) - failed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+@app.command
+def replay(
+    file: str, *, passthru: PASSTHRU = _HERE, limit: float = 5.0, allow: ALLOW = None
+) -> int:
+    """Send the passthrus of a trace again, and compare the answers.
+
+    Ends with 1 where an answer leads to another option than it did.
+
+    Parameters
+    ----------
+    file
+        A trace, as `run --trace` and `emulate --traces` write it.
+    limit
+        Seconds to wait for each answer.
+    """
+    entries = _entries(file)
+
+    async def main() -> int:
+        from switchhook.emulator.addresses import Gate
+        from switchhook.emulator.replay import replay_passthrus
+        from switchhook.emulator.web import Web
+
+        web = Web(Gate(allow or ()))
+        differ = 0
+        try:
+            async for again in replay_passthrus(web, passthru, entries, limit_s=limit):
+                differ += again.differs
+                style = "red" if again.differs else None
+                show.out.print(show.plain(str(again)), style=style)
+        finally:
+            await web.close()
+        return 1 if differ else 0
+
+    return _run(main(), virtual=False)
+
+
+# Showing.
+
+
+class _Ticker(Watcher):
+    """Prints a line for each call that ended, and keeps its trace where a folder is given."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+
+    def on_entry(self, trace: Trace, entry: Entry) -> None:
+        """Say at once what an operator must know."""
+        if entry["what"] == "refused_to_dial":
+            show.err.print(show.plain(entry["text"]), style="red")
+
+    def on_end(self, call: Call) -> None:
+        """One call, one line."""
+        show.out.print(_line(call), style=_style(call))
+        if self._folder is not None:
+            (self._folder / f"{call.facts.sid}.jsonl").write_bytes(call.trace.lines())
+
+
+def _line(call: Call) -> str:
+    at = call.clock.date().strftime("%H:%M:%S")
+    number = f"{call.facts.from_[:6]}…{call.facts.from_[-2:]}"
+    told = call.told
+    stream = "no stream"
+    if told is not None:
+        stream = " ".join(
+            part
+            for part in (told.status, told.detailed_status, f"by {told.disconnected_by or '–'}")
+            if part
+        )
+        if told.duration_s is not None:
+            stream += f" after {told.duration_s} s"
+    answers = " ".join(_answer(entry) for entry in call.trace.entries if _answer(entry))
+    ended = {"caller": "caller hung up", "flow": "flow ended"}.get(str(call.ending), call.ending)
+    return show.plain(f"{at}  {number}  {stream:38}  {answers or 'not told':32}  {ended}")
+
+
+def _answer(entry: Entry) -> str:
+    match entry["what"]:
+        case "answer":
+            option = "A" if entry["status"] == 200 else "B"
+            return f"{entry['status']} {option} ({entry['seconds'] * 1000:.0f} ms)"
+        case "no_answer":
+            return f"no answer: {entry['kind']}, so B"
+        case _:
+            return ""
+
+
+def _style(call: Call) -> str | None:
+    if call.trace.find("no_answer"):
+        return "bold red"
+    return "yellow" if call.told is not None and call.told.status == "failed" else None
+
+
+def _introduce(running: Station, passthru: str | None) -> None:
+    exchange = running.exchange
+    show.out.print(f"exotel {running.url}")
+    sid, line = next(iter(exchange.lines.items()), ("–", None))
+    if line is not None:
+        show.out.print(f"account {sid} key {line.account.key} token {line.account.token}")
+    show.out.print(f"control {running.url}/control key {running.control_key}")
+    if passthru is not None:
+        show.out.print(f"passthru {show.plain(passthru)}")
+
+
+def _tell(result: Result, *, brief: bool) -> None:
+    from switchhook.emulator.tale import tell_all
+
+    scenario = result.scenario
+    mark, style = ("pass", "green") if result.passed else ("FAIL", "bold red")
+    if not brief:
+        show.out.print(f"{scenario.name}: {scenario.summary}", style="bold")
+        for call in result.calls[:3]:
+            for line in tell_all(call.trace.entries):
+                show.out.print(show.plain(line))
+        if len(result.calls) > 3:
+            show.out.print(f"… and {len(result.calls) - 3} more calls")
+    show.out.print(f"{mark} {scenario.name}", style=style)
+    for text in result.failures[:10]:
+        show.out.print(f"  {show.plain(text)}", style=style)
+    for text in result.notes:
+        show.out.print(f"  note: {show.plain(text)}", style="yellow")
+
+
+# Starting.
+
+
+def _run(main: Coroutine[Any, Any, _T], *, virtual: bool) -> _T:
+    if virtual:
+        from switchhook.emulator.clock import VirtualLoop
+
+        with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+            return runner.run(main)
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(main)
+
+
+def _plan(file: str) -> Any:
+    from switchhook.emulator.plan_file import read_plan
+
+    return read_plan(Path(file).read_text(), file=file)
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 65535:
+        raise ConfigError(f"{text!r} is no address", key="--listen", hint='write "127.0.0.1:8090"')
+    return host.strip("[]"), int(port)
+
+
+def _entries(file: str) -> list[dict[str, Any]]:
+    found = []
+    for at, line in enumerate(Path(file).read_bytes().splitlines(), 1):
+        try:
+            entry = msgspec.json.decode(line)
+        except msgspec.DecodeError as error:
+            raise ConfigError(f"not JSON: {error}", file=file, key=f"line {at}") from None
+        if not isinstance(entry, dict):
+            raise ConfigError("not an entry of a trace", file=file, key=f"line {at}")
+        found.append(entry)
+    return found

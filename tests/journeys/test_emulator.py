@@ -1,0 +1,93 @@
+"""The emulator against the real server, over real sockets: every bad day by name."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from program import PATIENCE_S, running, until
+from switchhook.emulator.scenarios import SCENARIOS
+
+SEED = {
+    "caller-hangs-up-in-greeting": ("caller_left_early", "A"),
+    "bot-refused": ("connect_failed", "B"),
+    "cancelled-late": ("caller_left_early", "A"),
+    "bot-done": ("bot_done", "A"),
+    "throttled-minimal": ("throttled", "B"),
+}
+"""The seed's tests 1 to 4 and its throttling, with the cause and option of platform.md G.1."""
+
+
+def emulate(*words):
+    return subprocess.run(
+        [sys.executable, "-m", "switchhook", "emulate", *words],
+        capture_output=True,
+        text=True,
+        timeout=4 * PATIENCE_S,
+    )
+
+
+def test_every_bad_day_is_answered_as_it_should_be(tmp_path):
+    with running(tmp_path / "data") as program:
+        url = program.urls["answer"] + "/passthru/default"
+        done = emulate("run", "--all", "--passthru", url)
+        assert done.returncode == 0, done.stdout + done.stderr
+        decided = sum(scenario.mode == "decide" for scenario in SCENARIOS.values())
+        assert f"{decided} passed, 0 failed" in done.stdout
+
+
+@pytest.mark.parametrize("name", SEED)
+def test_the_seeds_tests_arrive_in_the_store_with_their_cause(tmp_path, name):
+    cause, option = SEED[name]
+    trace = tmp_path / "trace.jsonl"
+    with running(tmp_path / "data") as program:
+        url = program.urls["answer"] + "/passthru/default"
+        done = emulate("run", name, "--passthru", url, "--trace", str(trace))
+        assert done.returncode == 0, done.stdout + done.stderr
+        call_sid = json.loads(trace.read_bytes().splitlines()[0])["call"]
+        found = until(lambda: program.api("streams", call_sid=call_sid)["streams"], "folded")
+        assert [stream["cause"] for stream in found] == [cause]
+        (receipt,) = program.receipts(call_sid=call_sid)
+        assert receipt["decision"]["option"] == option
+
+
+def test_a_trace_is_played_back_and_compared(tmp_path):
+    trace = tmp_path / "trace.jsonl"
+    with running(tmp_path / "data") as program:
+        url = program.urls["answer"] + "/passthru/default"
+        assert emulate("run", "throttled", "--passthru", url, "--trace", str(trace)).returncode == 0
+        again = emulate("replay", str(trace), "--passthru", url)
+        assert (again.returncode, again.stdout) == (0, "same  told: 302 then, 302 now\n")
+    gone = emulate("replay", str(trace), "--passthru", url)
+    assert gone.returncode == 0
+    assert "refused" in gone.stdout  # no answer is Option B too
+
+
+def test_list_prints_a_plain_name_a_line():
+    assert emulate("run", "--list").stdout.split("\n") == [*SCENARIOS, ""]
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (["run"], "which scenario?"),
+        (["run", "no-such"], "there is no scenario 'no-such'"),
+        (["--listen", "nowhere"], "'nowhere' is no address"),
+        (["run", "bot-done", "--allow", "a b"], "'a b' is no host"),
+        (["check", "no-such.toml"], "no-such.toml: no such file"),
+    ],
+)
+def test_what_is_refused_says_why(words, said):
+    done = emulate(*words)
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
+def test_an_address_elsewhere_is_not_dialled():
+    done = emulate("run", "throttled", "--passthru", "http://192.0.2.1/passthru")
+    assert done.returncode == 1
+    assert "192.0.2.1 is not on this machine" in done.stdout
+    assert "--allow 192.0.2.1" in done.stdout
