@@ -10,7 +10,7 @@ BIN := .venv/bin
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: .venv/.installed ## see it work: the server, real requests, and a live tail
+demo: .venv/.installed ## see it work: an Exotel of its own calls a bot and the server
 	@$(BIN)/python -m demo
 
 test: .venv/.installed-test ## formatter, linter, types, then every test

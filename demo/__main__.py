@@ -1,33 +1,23 @@
-"""The demo: the server, real requests played into it, and a live tail of what it made of them.
+"""The demo: an Exotel on this machine calls a bot and asks the server, good days and bad ones.
 
-`make demo` runs it. On a terminal the server stays up afterwards, to be tried by hand, until
-Ctrl-C; in a pipe it ends with the last request.
+`make demo` runs it. On a terminal it goes on until Ctrl-C; in a pipe it ends with the last call.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import time
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
 from rich.console import Console
 
-CASES = Path(__file__).parents[1] / "tests/wire/cases/passthru.jsonl"
 DATA = Path("demo-data")
 SWITCHHOOK = ".venv/bin/switchhook"
-TAIL_S = 0.3
-"""Time for the tail to show the last receipt before more is printed."""
 
 out = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
 
@@ -35,46 +25,58 @@ out = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
 def main() -> int:
     parser = argparse.ArgumentParser(prog="demo", description=__doc__)
     parser.add_argument("--data", type=Path, default=DATA, help="a new data folder")
-    parser.add_argument("--pace", type=float, default=0.8, help="seconds between two requests")
+    parser.add_argument("--calls", type=int, default=25, help="calls before it sums up")
+    parser.add_argument("--virtual", action="store_true", help="let time jump: over in seconds")
     given = parser.parse_args()
-    play(given.data, given.pace)
-    return 0
+    return play(given.data, given.calls, virtual=given.virtual)
 
 
-def play(data: Path, pace_s: float) -> None:
-    """Serve from a new data folder, play every case, and sum up."""
+def play(data: Path, calls: int, *, virtual: bool) -> int:
+    """Serve from a new data folder, let the emulator call, and sum up."""
     # A terminal that is closed must not leave the server behind.
     for number in (signal.SIGHUP, signal.SIGTERM):
         signal.signal(number, lambda *_: sys.exit(1))
     if data == DATA:
-        # A repeat within ten minutes gets the first one's answer: a second demo begins anew.
         shutil.rmtree(data, ignore_errors=True)
-    cases = [json.loads(line) for line in CASES.read_text().splitlines()]
     with serving(data) as urls:
-        out.print("Switchhook answers at", urls["answer"] + "/passthru/default", style="bold")
-        out.print("Its console API is at", urls["console"] + "/api/v1/receipts", style="bold")
+        passthru = urls["answer"] + "/passthru/default"
+        out.print("Switchhook answers at", passthru, style="bold")
+        out.print("Its console API is at", urls["console"] + "/api/v1/streams", style="bold")
         out.print(
-            f"\n{len(cases)} real requests, as Exotel and its users sent them. Each line says when,"
-            " endpoint, call,\nwhat was said of the stream, the cause, the option, and the rule"
-            " that decided.\n"
+            f"\nNow an Exotel of our own places {calls} calls. Each meets a greeting, a bot, and a"
+            " Passthru that asks\nSwitchhook where to go: A ends the call, B leads to a person. One"
+            " line a call: when it ended, the\ncaller, what became of the stream, Switchhook's"
+            " answer and the time it took.\n"
         )
-        statuses: Counter[int] = Counter()
-        with tailing(data, lines="99"):
-            for case in cases:
-                time.sleep(pace_s)
-                request = case["query"] or case.get("body", "")
-                out.print(cut(f"{case.get('method', 'GET')} {request}"), style="dim")
-                statuses[ask(urls["answer"], case)] += 1
-            time.sleep(pace_s + TAIL_S)
-        out.print(
-            f"\n{statuses[200]} callers went to Option A (200), {statuses[302]} to Option B (302)."
-            " Every answer has a receipt on disk.\n",
-            style="bold",
+        code = emulate(passthru, "--calls", str(calls), *(["--virtual"] if virtual else []))
+        if code:
+            return code
+        out.print("\nWhat Switchhook made of the newest, and why:\n", style="bold")
+        # The console folds what the answer side kept a moment ago.
+        show("streams", "--limit", "12", "--data", str(data))
+        print_commands(
+            "\nLook further",
+            f"{SWITCHHOOK} streams --data {data}",
+            f"{SWITCHHOOK} tail --data {data}",
+            f"{SWITCHHOOK} emulate run --list",
+            f"{SWITCHHOOK} emulate run bot-crash --passthru {passthru}",
         )
-        commands = [f"{SWITCHHOOK} {name} --data {data}" for name in ("streams", "tail")]
-        print_commands("Look at them", *commands)
         if sys.stdout.isatty():
-            stay(urls, data)
+            out.print("\nThe calls go on until Ctrl-C.\n")
+            with contextlib.suppress(KeyboardInterrupt):
+                emulate(passthru)
+    return 0
+
+
+def emulate(passthru: str, *options: str) -> int:
+    """The emulator, as a user starts it, on this terminal."""
+    words = ["emulate", "--listen", "127.0.0.1:0", "--passthru", passthru, *options]
+    return subprocess.run([sys.executable, "-m", "switchhook", *words], check=False).returncode
+
+
+def show(*words: str) -> None:
+    """A command's table."""
+    subprocess.run([sys.executable, "-m", "switchhook", *words], check=True)
 
 
 @contextlib.contextmanager
@@ -104,56 +106,10 @@ def serving(data: Path) -> Iterator[dict[str, str]]:
     log.unlink()
 
 
-@contextlib.contextmanager
-def tailing(data: Path, lines: str) -> Iterator[subprocess.Popen[bytes]]:
-    """`switchhook tail --follow`, on the same terminal."""
-    words = ["tail", "--follow", "--lines", lines, "--data", str(data)]
-    with subprocess.Popen([sys.executable, "-m", "switchhook", *words]) as tail:
-        try:
-            yield tail
-        finally:
-            tail.terminate()
-
-
-def ask(url: str, case: dict[str, Any]) -> int:
-    """Send a request with the query exactly as it stands, and give the answer's status."""
-    parts = urlsplit(url)
-    body = case.get("body", "").encode()
-    head = [
-        f"{case.get('method', 'GET')} /passthru/default?{case['query']} HTTP/1.1",
-        f"Host: {parts.netloc}",
-        "Connection: close",
-    ]
-    if case.get("content_type"):
-        head += [f"Content-Type: {case['content_type']}", f"Content-Length: {len(body)}"]
-    with socket.create_connection((str(parts.hostname), int(parts.port or 80)), 5) as connection:
-        connection.sendall("\r\n".join([*head, "", ""]).encode() + body)
-        status_line = connection.makefile("rb").readline()
-    return int(status_line.split()[1])
-
-
-def cut(text: str) -> str:
-    """As much as fits a line."""
-    return text if len(text) < out.width else text[: out.width - 1] + "…"
-
-
 def print_commands(title: str, *commands: str) -> None:
     out.print(f"{title}:")
     for command in commands:
         out.print(f"  {command}")
-
-
-def stay(urls: dict[str, str], data: Path) -> None:
-    """Go on until Ctrl-C, with the tail."""
-    print_commands(
-        "Or send one yourself, from another terminal",
-        f"curl -i -g '{urls['answer']}/passthru/default"
-        "?CallSid=me1&Stream[StreamSID]=s1&Stream[Status]=failed&Stream[Error]=3009'",
-        f"curl '{urls['console']}/api/v1/receipts?call_sid=me1'",
-    )
-    out.print("It goes on answering until Ctrl-C.\n")
-    with contextlib.suppress(KeyboardInterrupt), tailing(data, lines="0") as tail:
-        tail.wait()
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ import pytest
 
 from switchhook.cli import run
 from switchhook.config import load_config
+from switchhook.emulator.lint import lint
+from switchhook.emulator.plan_file import read_plan
 from switchhook.rules import load_rules
 
 ROOT = Path(__file__).parent.parent
@@ -116,6 +118,10 @@ def test_toml_examples_check_out(fence):
     if re.search(r"^\[\[rule\]\]|^\[default\]", fence.text, re.MULTILINE):
         load_rules(fence.text, file=str(fence.page))
         return
+    if re.search(r"^\[flow\.|^\[\[fault\]\]", fence.text, re.MULTILINE):
+        plan = read_plan(fence.text, file=str(fence.page))
+        assert not [found for flow in plan.flow.values() for found in lint(flow)]
+        return
     config = load_config(
         fence.text,
         file="switchhook.toml",
@@ -132,6 +138,7 @@ def test_there_are_examples_to_check():
         ("docs/library.md", "python"),
         ("docs/configuration.md", "toml"),
         ("docs/rules.md", "toml"),
+        ("docs/emulator.md", "toml"),
     ):
         assert split(ROOT / name)[0].get(language), name
 
@@ -247,6 +254,8 @@ def test_the_page_of_the_command_line_agrees_with_help(explain):
     assert ("serve",) in commands
     commands += [("rules", name) for name in commands_in(explain("rules"))]
     assert ("rules", "undo") in commands
+    commands += [("emulate", name) for name in commands_in(explain("emulate"))]
+    assert ("emulate", "run") in commands
     assert {" ".join(command) for command in commands} == described.keys() - {""}
     for command in commands:
         told = set(_OPTION.findall(explain(*command))) - {"--help", "--version"}

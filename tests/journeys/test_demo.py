@@ -9,18 +9,18 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 
-def test_it_plays_every_case_and_shows_what_was_decided(tmp_path):
+CALLS = 40
+
+
+def test_calls_flow_through_emulator_bot_and_server(tmp_path):
+    words = ["--virtual", "--calls", str(CALLS), "--data", str(tmp_path / "data")]
     done = subprocess.run(
-        [sys.executable, "-m", "demo", "--pace", "0", "--data", str(tmp_path / "data")],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
+        [sys.executable, "-m", "demo", *words], cwd=ROOT, capture_output=True, text=True, timeout=90
     )
     assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
-    cases = (ROOT / "tests/wire/cases/passthru.jsonl").read_text().splitlines()
-    decided = [line for line in lines if "  A  " in line or "  B  " in line]
-    assert len(decided) == len(cases)
-    assert any("throttled" in line and "  B  over the stream limit" in line for line in decided)
-    assert any(line.endswith("Every answer has a receipt on disk.") for line in lines)
+    calls = [line for line in done.stdout.splitlines() if " A (" in line or " B (" in line]
+    assert len(calls) == CALLS
+    assert any("completed by bot" in line and "200 A" in line for line in calls)
+    assert any("failed" in line and "302 B" in line for line in calls)
+    assert "no answer" not in done.stdout
+    assert "CAUSE" in done.stdout

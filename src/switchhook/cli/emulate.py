@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from switchhook.emulator.call import Call
+    from switchhook.emulator.parameters import StreamTold
     from switchhook.emulator.perform import Result
     from switchhook.emulator.station import Station
     from switchhook.emulator.trace import Entry, Trace
@@ -33,8 +34,12 @@ ALLOW = Annotated[
     list[str] | None,
     Parameter(
         name="--allow",
+        negative="",
         help="A host, address or network that may be dialled beside loopback; may be repeated.",
     ),
+]
+LIMIT = Annotated[
+    float, Parameter(name="--limit", help="Seconds that a caller waits for the answer.")
 ]
 _T = TypeVar("_T")
 _HERE = "http://127.0.0.1:8080/passthru/default"
@@ -113,8 +118,6 @@ def check(
     ----------
     file
         A plan (TOML).
-    json
-        Lines of JSON instead of sentences.
     """
     from switchhook.emulator.lint import lint
 
@@ -152,9 +155,7 @@ def run(
     select: Annotated[
         str | None, Parameter(name="--select", help="The keyword that the server selects.")
     ] = None,
-    limit: Annotated[
-        float, Parameter(name="--limit", help="Seconds that a caller waits for the answer.")
-    ] = 5.0,
+    limit: LIMIT = 5.0,
     seed: SEED = None,
     trace: Annotated[
         str | None, Parameter(name="--trace", help="A file that gets the traces (JSON Lines).")
@@ -219,7 +220,7 @@ def run(
 
 @app.command
 def replay(
-    file: str, *, passthru: PASSTHRU = _HERE, limit: float = 5.0, allow: ALLOW = None
+    file: str, *, passthru: PASSTHRU = _HERE, limit: LIMIT = 5.0, allow: ALLOW = None
 ) -> int:
     """Send the passthrus of a trace again, and compare the answers.
 
@@ -229,8 +230,6 @@ def replay(
     ----------
     file
         A trace, as `run --trace` and `emulate --traces` write it.
-    limit
-        Seconds to wait for each answer.
     """
     entries = _entries(file)
 
@@ -277,19 +276,22 @@ class _Ticker(Watcher):
 def _line(call: Call) -> str:
     at = call.clock.date().strftime("%H:%M:%S")
     number = f"{call.facts.from_[:6]}…{call.facts.from_[-2:]}"
-    told = call.told
-    stream = "no stream"
-    if told is not None:
-        stream = " ".join(
-            part
-            for part in (told.status, told.detailed_status, f"by {told.disconnected_by or '–'}")
-            if part
-        )
-        if told.duration_s is not None:
-            stream += f" after {told.duration_s} s"
+    stream = _stream(call.told)
     answers = " ".join(_answer(entry) for entry in call.trace.entries if _answer(entry))
     ended = {"caller": "caller hung up", "flow": "flow ended"}.get(str(call.ending), call.ending)
     return show.plain(f"{at}  {number}  {stream:38}  {answers or 'not told':32}  {ended}")
+
+
+def _stream(told: StreamTold | None) -> str:
+    if told is None:
+        return "no stream"
+    if told.detailed_status is not None:
+        return f"{told.status}: {told.detailed_status}"
+    if told.error is not None:
+        # Its end says what happened: "connect: connection refused".
+        return f"{told.status}: {told.error.rpartition(': ')[2]}"
+    lasted = f" after {told.duration_s} s" if told.duration_s is not None else ""
+    return f"{told.status} by {told.disconnected_by}{lasted}"
 
 
 def _answer(entry: Entry) -> str:
