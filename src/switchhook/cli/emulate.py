@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
@@ -82,9 +83,13 @@ def emulate(
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
 
+    if plan is None:
+        _check_url(passthru)
+
     async def main() -> int:
         from switchhook.emulator.station import arrive, station
 
+        _end_at_sigterm()
         async with station(
             plan,
             passthru=passthru,
@@ -103,7 +108,10 @@ def emulate(
             await asyncio.Event().wait()
         return 0
 
-    return _run(main(), virtual=virtual)
+    try:
+        return _run(main(), virtual=virtual)
+    except asyncio.CancelledError:
+        return 0
 
 
 @app.command
@@ -192,6 +200,8 @@ def run(
     else:
         chosen = [SCENARIOS[name]]
 
+    _check_url(passthru)
+
     async def main() -> list[Result]:
         results = []
         for scenario in chosen:
@@ -232,6 +242,7 @@ def replay(
         A trace, as `run --trace` and `emulate --traces` write it.
     """
     entries = _entries(file)
+    _check_url(passthru)
 
     async def main() -> int:
         from switchhook.emulator.addresses import Gate
@@ -260,11 +271,18 @@ class _Ticker(Watcher):
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
+        self._hinted = False
 
     def on_entry(self, trace: Trace, entry: Entry) -> None:
         """Say at once what an operator must know."""
         if entry["what"] == "refused_to_dial":
             show.err.print(show.plain(entry["text"]), style="red")
+        elif entry["what"] == "no_answer" and entry["kind"] == "refused" and not self._hinted:
+            self._hinted = True
+            show.err.print(
+                "nobody listens at the passthru's address, so callers take Option B: start your"
+                " server, or `switchhook serve`"
+            )
 
     def on_end(self, call: Call) -> None:
         """One call, one line."""
@@ -342,6 +360,23 @@ def _tell(result: Result, *, brief: bool) -> None:
 
 
 # Starting.
+
+
+def _check_url(url: str) -> None:
+    scheme, _, rest = url.partition("://")
+    if scheme.lower() not in ("http", "https") or not rest.strip("/"):
+        raise ConfigError(
+            f"{url!r} is no URL",
+            key="--passthru",
+            hint='write "http://127.0.0.1:8080/passthru/default"',
+        )
+
+
+def _end_at_sigterm() -> None:
+    """End like after Ctrl-C, so that bots hear of it."""
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
 
 
 def _run(main: Coroutine[Any, Any, _T], *, virtual: bool) -> _T:

@@ -27,6 +27,7 @@ from switchhook.emulator.parameters import (
     passthru_pairs,
 )
 from switchhook.emulator.plan import Agent
+from switchhook.emulator.streams import sound
 from switchhook.emulator.urls import shown, with_secret
 from switchhook.errors import SwitchhookError
 
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from switchhook.emulator.plan import Act, Caller, FaultKind
     from switchhook.emulator.streams import StreamSession
     from switchhook.emulator.trace import Trace
+    from switchhook.wire.calls import ConnectRequest
 
 Ending = Literal["caller", "flow", "limit", "busy", "no-answer", "failed"]
 
@@ -76,7 +78,9 @@ class Call:
         flow: Flow,
         caller: Caller,
         chance: random.Random,
+        wanted: ConnectRequest | None = None,
     ) -> None:
+        self.wanted = wanted
         self.exchange, self.line, self.facts, self.flow = exchange, line, facts, flow
         self.caller, self.chance = caller, chance
         self.clock = exchange.clock
@@ -158,6 +162,11 @@ class Call:
     def hear(self, act: Act) -> None:
         """Say something."""
         self.trace.note("said", what_was=act.says or act.plays or f"{act.tone_hz:g} Hz")
+        try:
+            sound(act, 8000, 20)
+        except (SwitchhookError, OSError) as error:
+            self.trace.note("warning", text=f"{act.plays} can't be played: {error}")
+            return
         self.heard.append((self.clock.now(), act))
 
     async def spend(self, seconds: float) -> bool:

@@ -22,12 +22,15 @@ from switchhook.errors import SwitchhookError
 from switchhook.wire.sid import mint
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from switchhook.emulator.chance import Chance
     from switchhook.emulator.clock import Clock
-    from switchhook.emulator.flow import Stream, Voicebot
+    from switchhook.emulator.flow import Flow, Stream, Voicebot
     from switchhook.emulator.link import Dial
     from switchhook.emulator.plan import Plan
     from switchhook.emulator.web import Web
+    from switchhook.wire.calls import ConnectRequest
 
 KEPT_CALLS = 10_000
 """Ended calls that are remembered, with their traces; the oldest go first."""
@@ -71,6 +74,9 @@ class Watcher:
 
     def on_entry(self, trace: Trace, entry: Entry) -> None:
         """Something was noted in a call's trace."""
+
+    def on_answer(self, call: Call) -> None:
+        """A call was answered."""
 
     def on_end(self, call: Call) -> None:
         """A call has ended."""
@@ -124,14 +130,21 @@ class Exchange:
         caller: Caller | None = None,
         custom_field: str | None = None,
         time_limit_s: float | None = None,
+        ad_hoc: Flow | None = None,
+        wanted: ConnectRequest | None = None,
     ) -> Call:
-        """Exotel calls somebody, on behalf of an account, and connects them to a flow."""
+        """Exotel calls somebody, on behalf of an account, and connects them to a flow.
+
+        `ad_hoc` is a flow that is not the plan's, `wanted` the API request that asked for the call.
+        """
         caller = msgspec.structs.replace(caller or self.caller_of(to), number=to)
         return self._start(
             account,
             exophone,
             flow,
             caller,
+            ad_hoc=ad_hoc,
+            wanted=wanted,
             outbound=True,
             custom_field=custom_field,
             time_limit_s=time_limit_s,
@@ -154,7 +167,14 @@ class Exchange:
         return chance.choices(mix, [caller.share for caller in mix])[0]
 
     def _start(
-        self, account: str, exophone: str, flow: str, caller: Caller | None, **more: Any
+        self,
+        account: str,
+        exophone: str,
+        flow: str,
+        caller: Caller | None,
+        ad_hoc: Flow | None = None,
+        wanted: ConnectRequest | None = None,
+        **more: Any,
     ) -> Call:
         self._placed += 1
         chance = self.chance.stream("call", self._placed)
@@ -163,12 +183,17 @@ class Exchange:
         facts = Facts(
             sid=self.mint(chance), from_=number, exophone=exophone, flow_name=flow, **more
         )
-        call = Call(self, self.lines[account], facts, self.plan.flow[flow], caller, chance)
+        whole = ad_hoc if ad_hoc is not None else self.plan.flow[flow]
+        call = Call(self, self.lines[account], facts, whole, caller, chance, wanted)
         self.calls[facts.sid] = call
-        task = self.clock.loop.create_task(call.run(), name=f"call {facts.sid}")
+        self.spawn(call.run())
+        return call
+
+    def spawn(self, work: Coroutine[None, None, None]) -> None:
+        """Do something beside the calls in progress, which `drain` waits for as for them."""
+        task = self.clock.loop.create_task(work)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
-        return call
 
     def mint(self, chance: Any) -> str:
         """A new SID of today (platform.md 0.3)."""
@@ -212,7 +237,9 @@ class Exchange:
         return f"{self._recordings}/{line.sid}/{sid}.mp3"
 
     def call_answered(self, call: Call) -> None:
-        """A call was answered."""
+        """Tell the watchers that a call was answered."""
+        for watcher in self.watchers:
+            watcher.on_answer(call)
 
     def call_ended(self, call: Call) -> None:
         """A call has ended; the oldest ended ones are forgotten."""

@@ -56,7 +56,7 @@ async def call_http(
     """One request. An app that raises, or drops, is a server that closes without an answer."""
     exchange = _HttpExchange(body, limit_bytes)
     scope = scope_of("http", url, headers, method=method)
-    scope["state"][DROP] = exchange.done.set
+    scope["state"][DROP] = exchange.drop
     work = asyncio.ensure_future(app(scope, exchange.receive, exchange.send))
     waited = asyncio.ensure_future(exchange.done.wait())
     try:
@@ -66,7 +66,7 @@ async def call_http(
             task.cancel()
         await asyncio.wait((work, waited))
     problem = None if work.cancelled() else work.exception()
-    if exchange.status is None:
+    if exchange.status is None or exchange.dropped:
         detail = f"{type(problem).__name__}: {problem}" if problem else "no answer"
         raise NetError(Failure(FailureKind.EOF, urlsplit(url).netloc, detail))
     return Reply(
@@ -84,7 +84,12 @@ class _HttpExchange:
         self.headers: tuple[tuple[str, str], ...] = ()
         self.body = bytearray()
         self.cut = False
+        self.dropped = False
         self.done = asyncio.Event()
+
+    def drop(self) -> None:
+        self.dropped = True
+        self.done.set()
 
     async def receive(self) -> Message:
         if self._body is not None:

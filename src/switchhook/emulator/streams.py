@@ -140,7 +140,9 @@ class Streaming:
             if not found.startswith(("ws://", "wss://")):
                 return msgspec.structs.replace(failed, error=found)
             url = found
-        session.prepare(url)
+        over = session.prepare(url)
+        if over and behaviour.parameters_over_limit == "reject":
+            return msgspec.structs.replace(failed, error=f"3009 invalid stream url: {over[0]}")
         told_url = url if behaviour.leak_credentials else without_credentials(url)
         failed = msgspec.structs.replace(failed, url=told_url)
         session.url = told_url
@@ -293,14 +295,18 @@ class StreamSession:
 
     # Setting up.
 
-    def prepare(self, url: str) -> None:
-        """Read what the URL asks for: sample rate and custom parameters (platform.md C.7)."""
+    def prepare(self, url: str) -> list[str]:
+        """Read what the URL asks for: sample rate and custom parameters (platform.md C.7).
+
+        Gives what is over the limits.
+        """
         self._parameters, problems = media.custom_parameters(url)
         self.rate, problem = media.sample_rate(url)
         for text in [*problems, *([problem] if problem else [])]:
             self.call.trace.note("warning", applet=self.name, text=text)
         self.playout = Playout(self.rate, keep=self.record)
         self.watch = BreachWatch(self.rate)
+        return problems
 
     def begin(self) -> None:
         """The link is up: introduce the stream, then let frames flow."""
