@@ -96,3 +96,13 @@ def test_streams_of_chance_are_their_own():
     assert one.stream("call", 1).random() != two.stream("call", 2).random()
     assert Chance(7).stream("call", 1).random() != Chance(8).stream("call", 1).random()
     assert Chance().seed != Chance().seed
+
+
+def test_a_wait_too_short_to_count_ends_all_the_same():
+    async def wait():
+        await asyncio.sleep(1e6)
+        for _ in range(100):
+            await asyncio.sleep(1e-12)
+        return asyncio.get_running_loop().time()
+
+    assert run(wait()) == pytest.approx(1e6)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
 
 import msgspec
 from cyclopts import App, Parameter
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from switchhook.cli import show
 from switchhook.emulator.exchange import Watcher
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from switchhook.emulator.call import Call
+    from switchhook.emulator.load import Figures
     from switchhook.emulator.parameters import StreamTold
     from switchhook.emulator.perform import Result
     from switchhook.emulator.station import Station
@@ -229,6 +232,93 @@ def run(
 
 
 @app.command
+def load(
+    file: str | None = None,
+    *,
+    calls: Annotated[int, Parameter(name="--calls", help="How many at once, at most.")] = 50,
+    rate: Annotated[
+        str, Parameter(name="--rate", help="New calls a second, such as 20/s.")
+    ] = "5/s",
+    for_: Annotated[str, Parameter(name="--for", help="How long, such as 90s or 5m.")] = "30s",
+    passthru: PASSTHRU = _HERE,
+    bot: Annotated[
+        str | None, Parameter(name="--bot", help="The bot's WebSocket URL; without: the built-in.")
+    ] = None,
+    html: Annotated[
+        str | None, Parameter(name="--html", help="A file that gets the page with plots.")
+    ] = None,
+    yes: Annotated[
+        bool, Parameter(name="--yes", negative="", help="Begin without asking, on a terminal too.")
+    ] = False,
+    seed: SEED = None,
+    allow: ALLOW = None,
+) -> int:
+    """Place many calls at once, and measure how the bot and the server bear it.
+
+    Ends with 1 where an answer was not what it should have been.
+
+    Parameters
+    ----------
+    file
+        A plan (TOML); without it one flow: the bot, then the passthru.
+    """
+    from switchhook.emulator.addresses import Gate
+    from switchhook.emulator.load import (
+        LoadPlan,
+        announce,
+        check_targets,
+        run_load,
+        table,
+        targets,
+    )
+    from switchhook.emulator.load_report import page
+    from switchhook.emulator.station import load_plan, station
+
+    if calls < 1:
+        raise ConfigError("nothing to do", key="--calls", hint="at least 1")
+    how = LoadPlan(calls=calls, rate_s=_rate(rate), for_s=_duration(for_))
+    plan = _plan(file) if file is not None else None
+    if plan is None:
+        _check_url(passthru)
+
+    async def main() -> int:
+        async with station(
+            plan,
+            make=lambda own: load_plan(bot or own, passthru, calls),
+            port=0,
+            seed=seed,
+            allow=allow or (),
+        ) as running:
+            exchange = running.exchange
+            await check_targets(
+                targets(exchange.plan), Gate([*exchange.plan.allow, *(allow or ())])
+            )
+            for line in announce(how, exchange.plan):
+                show.err.print(show.plain(line))
+            if not yes and sys.stdin.isatty() and not _agreed():
+                return 2
+            with _Bar(how.for_s) as bar:
+                figures = await run_load(exchange, how, on_progress=bar.update)
+        rows = table(figures)
+        show.print_table(("", "P50", "P99", "P99.9", "MOST", "COUNT"), rows)
+        for name, count in figures.outcomes.most_common():
+            show.out.print(f"{count:8,}  {name}")
+        for counter, style in ((figures.wrong, "bold red"), (figures.problems, "yellow")):
+            for name, count in counter.most_common(20):
+                show.out.print(show.plain(f"{count:8,}  {name}"), style=style)
+        wrong = sum(figures.wrong.values())
+        show.out.print(f"{figures.right:,} answers as expected, {wrong:,} not")
+        pages.append(page(figures, how))
+        return 1 if wrong else 0
+
+    pages: list[str] = []
+    code = _run(main(), virtual=False)
+    if html is not None and pages:
+        Path(html).write_text(pages[0])
+    return code
+
+
+@app.command
 def replay(
     file: str, *, passthru: PASSTHRU = _HERE, limit: LIMIT = 5.0, allow: ALLOW = None
 ) -> int:
@@ -357,6 +447,68 @@ def _tell(result: Result, *, brief: bool) -> None:
         show.out.print(f"  {show.plain(text)}", style=style)
     for text in result.notes:
         show.out.print(f"  note: {show.plain(text)}", style="yellow")
+
+
+class _Bar:
+    """A progress bar with the figures of the moment; nothing in a pipe."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TimeRemainingColumn(),
+            console=show.err,
+            disable=not show.err.is_terminal,
+        )
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        self._task = self._progress.add_task("calls", total=self._seconds)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def update(self, figures: Figures) -> None:
+        """Show where it stands."""
+        answered = figures.passthru.at(0.99)
+        late = figures.late.at(0.99)
+        text = f"{figures.placed - figures.ended} calls, {figures.ended} ended"
+        if answered is not None:
+            text += f", passthru p99 {answered * 1000:.0f} ms"
+        if late is not None:
+            text += f", frames p99 {late * 1000:.1f} ms late"
+        self._progress.update(
+            self._task, completed=min(figures.seconds, self._seconds), description=text
+        )
+
+
+def _agreed() -> bool:
+    return input("begin? [y/N] ").strip().lower() in ("y", "yes")
+
+
+def _rate(text: str) -> float:
+    number, _, unit = text.partition("/")
+    each = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}.get(unit)
+    try:
+        value = float(number) / each if each else 0.0
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 10_000:
+        raise ConfigError(f"{text!r} is no rate", key="--rate", hint='write "20/s" or "300/m"')
+    return value
+
+
+def _duration(text: str) -> float:
+    unit = {"s": 1.0, "m": 60.0, "h": 3600.0}.get(text[-1:])
+    try:
+        value = float(text[:-1]) * unit if unit else float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 86_400:
+        raise ConfigError(f"{text!r} is no duration", key="--for", hint='write "90s" or "5m"')
+    return value
 
 
 # Starting.

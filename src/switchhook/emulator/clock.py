@@ -9,6 +9,7 @@ nothing of our time, it goes at the pace of the wall clock.
 from __future__ import annotations
 
 import asyncio
+import math
 import selectors
 import time
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -82,7 +83,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Jump over time in which nothing happens; False where it has to be waited for."""
         if self._outside:
             return False
-        self._now += seconds
+        # However short, a jump must lead on, or the loop would wait for ever for what is due.
+        self._now = max(self._now + seconds, math.nextafter(self._now, math.inf))
         return True
 
 

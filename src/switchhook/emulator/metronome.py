@@ -7,7 +7,10 @@ members, and calls them one after another.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
+
+from switchhook.emulator.clock import VirtualLoop
 
 if TYPE_CHECKING:
     import asyncio
@@ -15,8 +18,6 @@ if TYPE_CHECKING:
 
 PERIOD_S = 0.020
 SLOTS = 20
-
-Member = "Callable[[float], None]"
 
 
 class Metronome:
@@ -28,6 +29,8 @@ class Metronome:
         self._slots: list[dict[int, Callable[[float], None]]] = [{} for _ in range(SLOTS)]
         self._running = [False] * SLOTS
         self._next = 0
+        # A loop's own time may stand still for as long as it is busy: uvloop's does.
+        self._read = loop.time if isinstance(loop, VirtualLoop) else time.monotonic
         self.on_late: Callable[[float], None] | None = None
         """Told once a member and beat how late it came, in seconds."""
 
@@ -59,4 +62,4 @@ class Metronome:
         for member in list(members.values()):
             member(due)
             if on_late is not None:
-                on_late(self._loop.time() - due)
+                on_late(self._read() - due)

@@ -31,7 +31,7 @@ from switchhook.emulator.serving import serving
 from switchhook.emulator.web import Web
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
     from switchhook.emulator.call import Call
     from switchhook.emulator.serving import ASGIApp, Receive, Scope, Send
@@ -95,6 +95,30 @@ def demo_plan(bot: str, passthru: str) -> Plan:
     )
 
 
+def load_plan(bot: str, passthru: str, calls: int) -> Plan:
+    """What `load` uses without a file: a bot, then a passthru, and limits out of the way."""
+    return Plan(
+        account={ACCOUNT: Account(streams=2 * calls)},
+        number={EXOPHONE: Number(account=ACCOUNT, flow="load")},
+        flow={
+            "load": Flow(
+                first="bot",
+                applet={
+                    "bot": Voicebot(url=bot, next="told"),
+                    "told": Passthru(url=passthru, a="end", b="end"),
+                    "end": Hangup(),
+                },
+            )
+        },
+        caller={
+            "talker": Caller(
+                share=3, does=(Act(at="bot", after_s=1, says="I have a question about my order"),)
+            ),
+            "leaver": Caller(share=1, does=(Act(at="bot", after_s=6, hangs_up=True),)),
+        },
+    )
+
+
 def with_keys(plan: Plan) -> Plan:
     """The plan with credentials made for the accounts that have none."""
     made = {
@@ -131,6 +155,7 @@ async def station(
     plan: Plan | None = None,
     *,
     passthru: str = PASSTHRU,
+    make: Callable[[str], Plan] | None = None,
     host: str = "127.0.0.1",
     port: int = 0,
     seed: int | None = None,
@@ -140,8 +165,8 @@ async def station(
 ) -> AsyncIterator[Station]:
     """Run an emulator in this event loop until the block is left; its clock is the loop's.
 
-    Without a plan it is the demo's, with its passthru at `passthru`. Raises what a port that is
-    taken raises.
+    Without a plan it is what `make` makes of the built-in bot's URL, or the demo's, with its
+    passthru at `passthru`. Raises what a port that is taken raises.
     """
     from switchhook.emulator.rest import make_rest
 
@@ -152,7 +177,8 @@ async def station(
     clock = Clock(loop, start)
     front = _Front()
     async with serving(front, host=host, port=port) as served:
-        plan = with_keys(plan or demo_plan(served.ws_url + BOT_PATH, passthru))
+        bot = served.ws_url + BOT_PATH
+        plan = with_keys(plan or (make(bot) if make else demo_plan(bot, passthru)))
         gate = Gate([*plan.allow, *allow])
         peers = dict(apps or {})
         if virtual:

@@ -1,0 +1,102 @@
+"""The page of a load: its figures, and a curve for each duration. One file, no scripts."""
+
+from __future__ import annotations
+
+import math
+from html import escape
+from typing import TYPE_CHECKING
+
+from switchhook.emulator.load import durations, table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from switchhook.emulator.load import Figures, Histogram, LoadPlan
+
+_WIDTH, _HEIGHT, _MARGIN = 640, 200, 36
+_STYLE = """
+:root{color-scheme:light dark;--ink:#1c1e21;--soft:#667;--line:#d5d8de;--back:#fff;--mark:#0b63ce}
+@media(prefers-color-scheme:dark){:root{--ink:#e8eaed;--soft:#9aa3ad;--line:#3a3f47;--back:#15181c;
+--mark:#6cb2ff}}
+body{font:16px/1.5 system-ui,sans-serif;margin:0 auto;max-width:44rem;padding:1rem;
+color:var(--ink);background:var(--back)}
+h1{font-size:1.4rem}h2{font-size:1.05rem;margin:1.6rem 0 .4rem}
+.scroll{overflow-x:auto}table{border-collapse:collapse;width:100%}
+th,td{text-align:right;padding:.3rem .6rem;border-bottom:1px solid var(--line);white-space:nowrap}
+th:first-child,td:first-child{text-align:left}th{color:var(--soft);font-weight:500}
+svg{width:100%;height:auto;display:block}text{fill:var(--soft);font-size:12px}
+.axis{stroke:var(--line)}.curve{stroke:var(--mark);stroke-width:2;fill:none}
+.bad{color:#c62828}@media(prefers-color-scheme:dark){.bad{color:#ff8a80}}
+"""
+
+
+def page(figures: Figures, load: LoadPlan) -> str:
+    """The whole page as HTML."""
+    wrong = sum(figures.wrong.values())
+    verdict = (
+        f"{figures.right:,} answers were right"
+        if not wrong
+        else f"{wrong:,} of {wrong + figures.right:,} answers were not what was expected"
+    )
+    parts = [
+        "<!doctype html><html lang=en><meta charset=utf-8>",
+        '<meta name=viewport content="width=device-width">',
+        f"<title>Load: {figures.ended:,} calls</title><style>{_STYLE}</style>",
+        f"<h1>{figures.ended:,} calls in {figures.seconds:,.0f} s</h1>",
+        f"<p{' class=bad' if wrong else ''}>{escape(verdict)}.</p>",
+        f"<p>Asked for: {load.calls:,} at once, {load.rate_s:g} a second, for {load.for_s:g} s."
+        f" Most at once: {figures.most_at_once:,}.</p>",
+        "<h2>How long things took</h2>",
+        _table(("", "p50", "p99", "p99.9", "most", "count"), table(figures)),
+        "<h2>What became of the streams</h2>",
+        _table(("outcome", "calls"), [(n, f"{c:,}") for n, c in figures.outcomes.most_common()]),
+    ]
+    for title, counter in (("Unexpected answers", figures.wrong), ("Problems", figures.problems)):
+        if counter:
+            rows = [(name, f"{count:,}") for name, count in counter.most_common(30)]
+            parts += [f"<h2>{title}</h2>", _table(("what", "times"), rows)]
+    for name, histogram in durations(figures):
+        if histogram.count:
+            parts += [f"<h2>{escape(name.capitalize())}</h2>", _curve(name, histogram)]
+    return "".join(parts)
+
+
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    top = "".join(f"<th scope=col>{escape(text)}</th>" for text in head)
+    body = "".join(f"<tr>{''.join(f'<td>{escape(x)}</td>' for x in row)}</tr>" for row in rows)
+    return f"<div class=scroll><table><tr>{top}</tr>{body}</table></div>"
+
+
+def _curve(name: str, histogram: Histogram) -> str:
+    """The share of all (upwards) that took at most so long (to the right, by powers of ten)."""
+    points = histogram.points()
+    low = math.floor(math.log10(points[0][0]))
+    high = max(low + 1, math.ceil(math.log10(points[-1][0])))
+
+    def x(seconds: float) -> float:
+        return _MARGIN + (math.log10(seconds) - low) / (high - low) * (_WIDTH - 2 * _MARGIN)
+
+    def y(share: float) -> float:
+        return _HEIGHT - _MARGIN - share * (_HEIGHT - 2 * _MARGIN)
+
+    path = " ".join(f"{x(at):.1f},{y(share):.1f}" for at, share in [(points[0][0], 0.0), *points])
+    ticks = "".join(
+        f'<line class=axis x1="{x(10.0**p):.0f}" x2="{x(10.0**p):.0f}" y1="{y(0)}" y2="{y(1)}"/>'
+        f'<text x="{x(10.0**p):.0f}" y="{y(0) + 18}" text-anchor=middle>{_unit(p)}</text>'
+        for p in range(low, high + 1)
+    )
+    shares = "".join(
+        f'<line class=axis x1="{_MARGIN}" x2="{_WIDTH - _MARGIN}" y1="{y(s):.0f}" y2="{y(s):.0f}"/>'
+        f'<text x="{_MARGIN - 6}" y="{y(s) + 4:.0f}" text-anchor=end>{s:.0%}</text>'
+        for s in (0, 0.5, 1)
+    )
+    return (
+        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role=img aria-label="{escape(name)}: share of all'
+        f' by duration">{ticks}{shares}<polyline class=curve points="{path}"/></svg>'
+    )
+
+
+def _unit(power: int) -> str:
+    if power >= 0:
+        return f"{10**power:g} s"
+    return f"{10 ** (power + 3):g} ms" if power >= -3 else f"{10 ** (power + 6):g} µs"
