@@ -51,7 +51,7 @@ MAY_IMPORT = {
     **dict.fromkeys(OPERATORS_FILES, SUBJECT | OPERATORS_FILES),
     **dict.fromkeys(PROCESSES, PROCESSES),
 }
-KNOW_ALL = {"server", "cli", "__main__", "__init__"}
+KNOW_ALL = {"server", "cli", "pytest_plugin", "__main__", "__init__"}
 NO_WORLD = {
     "asyncio",
     "logging",

@@ -102,6 +102,8 @@ class Call:
         )
         self.gone = asyncio.Event()
         """Set once nobody is on the line any more."""
+        self.over = asyncio.Event()
+        """Set once the call has ended."""
         self.heard: list[tuple[float, Act]] = []
         """What the caller said, by seconds of the clock."""
         self.streams: list[StreamSession] = []
@@ -142,6 +144,7 @@ class Call:
             self.ended = self.clock.date()
             self.trace.note("ended", by=self.ending)
             self.exchange.call_ended(self)
+            self.over.set()
 
     def leave(self, ending: Ending, *, quietly: bool = False) -> None:
         """Take the caller off the line; the first reason counts."""
@@ -388,6 +391,7 @@ class Call:
                 applet=name,
                 kind=error.failure.kind.value,
                 text=str(error),
+                detail=error.failure.detail or None,
                 seconds=self._since(began),
             )
             return None

@@ -59,11 +59,18 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._now = 0.0
         self._outside = 0
         self._since = 0.0
+        self.frozen = False
+        """While set, time does not jump: a test thinks, and nothing may happen behind its back."""
         super().__init__(_JumpingSelector(self))
 
     def time(self) -> float:
         """Virtual seconds; they pass with the wall clock's only inside `outside()`."""
         return self._now + (time.monotonic() - self._since) if self._outside else self._now
+
+    @property
+    def stands_still(self) -> bool:
+        """Whether no time passes at all just now."""
+        return self.frozen and not self._outside
 
     @contextmanager
     def outside(self) -> Iterator[None]:
@@ -81,7 +88,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def idle(self, seconds: float) -> bool:
         """Jump over time in which nothing happens; False where it has to be waited for."""
-        if self._outside:
+        if self._outside or self.frozen:
             return False
         # However short, a jump must lead on, or the loop would wait for ever for what is due.
         self._now = max(self._now + seconds, math.nextafter(self._now, math.inf))
@@ -101,4 +108,5 @@ class _JumpingSelector(selectors.DefaultSelector):
             return ready
         if timeout is not None and timeout > 0 and self._loop.idle(timeout):
             return []
-        return super().select(timeout)
+        # Frozen, there is nothing to wait for but what comes from outside.
+        return super().select(None if self._loop.stands_still else timeout)

@@ -23,11 +23,12 @@ from switchhook.emulator.urls import host_of
 from switchhook.emulator.web import Web
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from switchhook.emulator.call import Call
     from switchhook.emulator.plan import Plan
     from switchhook.emulator.scenarios import Option
+    from switchhook.emulator.serving import ASGIApp
     from switchhook.emulator.trace import Entry
 
 
@@ -56,16 +57,18 @@ async def perform(
     select: str | None = None,
     limit_s: float = 5.0,
     keep_media: bool = True,
+    peers: Mapping[str, ASGIApp] | None = None,
     start: datetime | None = None,
 ) -> Result:
     """Run a scenario's calls against the passthru URL of the server under test, in this loop.
 
     `expect` replaces the option that platform.md G.1 gives; `select` is the keyword that the
-    server under test selects, in the SwitchCase scenario; `limit_s` is how long a caller waits.
+    server under test selects, in the SwitchCase scenario; `limit_s` is how long a caller waits;
+    `peers` are servers in this process, by host.
     """
     loop = asyncio.get_running_loop()
     clock = Clock(loop, start or datetime.now(IST))
-    apps = {host_of(BOT): make_bot(), host_of(BAD): make_bad_server()}
+    apps = {host_of(BOT): make_bot(), host_of(BAD): make_bad_server(), **(peers or {})}
     gate = Gate(allow)
     async with AsyncExitStack() as stack:
         host, port = stack.enter_context(closed_port())

@@ -24,7 +24,6 @@ from switchhook.emulator.flow import Connect, Flow, Hangup, Voicebot
 from switchhook.emulator.in_process import DROP
 from switchhook.emulator.parameters import national
 from switchhook.emulator.plan import Caller
-from switchhook.emulator.streams import sound
 from switchhook.interpret import Unusable, e164
 from switchhook.wire import active_streams, calls
 from switchhook.wire.active_streams import ActiveStreams
@@ -317,18 +316,9 @@ class _Rest:
         age = clock.now() - (session.began + session.seconds)
         if age < line.behaviour.recording_delay_s:
             raise RefusedError(RestError(404, "the recording is not there yet"))
-        pieces = [(at - session.began, pcm) for at, pcm in session.playout.pieces or []]
-        for at, act in session.call.heard:
-            frames = sound(act, session.rate, 20)
-            pieces.append((at - session.began, b"".join(map(base64.b64decode, frames))))
-
-        def encode() -> bytes:
-            pcm = recording.mix(session.rate, session.seconds, pieces)
-            write = recording.mp3 if kind == "mp3" else recording.wav
-            return write(pcm, session.rate)
-
+        write = recording.mp3 if kind == "mp3" else recording.wav
         with clock.outside():
-            audio = await asyncio.to_thread(encode)
+            audio = await asyncio.to_thread(lambda: write(session.recorded(), session.rate))
         return Response(audio, media_type="audio/mpeg" if kind == "mp3" else "audio/wav")
 
 

@@ -112,7 +112,9 @@ def load_plan(bot: str, passthru: str, calls: int) -> Plan:
         },
         caller={
             "talker": Caller(
-                share=3, does=(Act(at="bot", after_s=1, says="I have a question about my order"),)
+                share=3,
+                patience_s=20,
+                does=(Act(at="bot", after_s=1, says="I have a question about my order"),),
             ),
             "leaver": Caller(share=1, does=(Act(at="bot", after_s=6, hangs_up=True),)),
         },

@@ -7,6 +7,7 @@ it is open: it speaks the protocol of support article 3000108630 over a link.
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from functools import lru_cache
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from switchhook.emulator import speech
+from switchhook.emulator import recording, speech
 from switchhook.emulator.breach import Breach, BreachWatch
 from switchhook.emulator.go_errors import Failure, FailureKind, stream_error
 from switchhook.emulator.metronome import Metronome
@@ -125,14 +126,14 @@ class Streaming:
     async def _set_up(self, session: StreamSession, url: str) -> StreamTold | None:
         """Find the URL and dial it, with one more try; what failed is what is told."""
         call, behaviour = session.call, session.behaviour
-        recording = None
+        recording_url = None
         if behaviour.recording_on_failed:
-            recording = self.exchange.recording_url(call.line, session.sid)
+            recording_url = self.exchange.recording_url(call.line, session.sid)
         failed = StreamTold(
             sid=session.sid,
             status="failed",
             duration_s=0,
-            recording_url=recording,
+            recording_url=recording_url,
             disconnected_by="NA",
         )
         if url.lower().startswith(("http://", "https://")):
@@ -228,7 +229,7 @@ class Streaming:
         session.call.line.free()
         if session.call.streams and session in session.call.streams:
             session.call.streams.remove(session)
-        if session.record and session.seconds > 0:
+        if session.record:
             self.recordings[session.sid] = session
             while len(self.recordings) > _KEPT_RECORDINGS:
                 del self.recordings[next(iter(self.recordings))]
@@ -471,6 +472,14 @@ class StreamSession:
     def _later(self, seconds: float, act: object, *args: object) -> None:
         self._timers.append(self.call.clock.loop.call_later(seconds, act, *args))  # type: ignore[arg-type]
 
+    def recorded(self) -> bytes:
+        """What was said by both, as PCM of the stream's rate; takes a while for long talks."""
+        pieces = [(at - self.began, pcm) for at, pcm in self.playout.pieces or []]
+        for at, act in self.call.heard:
+            frames = sound(act, self.rate, 20)
+            pieces.append((at - self.began, b"".join(map(base64.b64decode, frames))))
+        return recording.mix(self.rate, self.seconds, pieces)
+
     # Ending.
 
     async def outcome(self) -> StreamTold:
@@ -539,13 +548,13 @@ class StreamSession:
     def _outcome(self, by: End) -> StreamTold:
         """The outcome matrix (platform.md B.2, G-12, G-14)."""
         exchange, line = self.streaming.exchange, self.call.line
-        recording = exchange.recording_url(line, self.sid) if self.record else None
+        recorded = exchange.recording_url(line, self.sid) if self.record else None
         full = StreamTold(
             sid=self.sid,
             status="completed",
             duration_s=int(self.seconds),
             url=self.url,
-            recording_url=recording,
+            recording_url=recorded,
             disconnected_by={"bot": "bot", "caller": "user"}.get(by, "NA"),
         )
         if by == "caller" and self.both_ways and self.first_audio_s is None:

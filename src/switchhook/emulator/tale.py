@@ -24,7 +24,11 @@ _WORDS: dict[str, Callable[[dict[str, Any]], str]] = {
     "chosen": lambda e: f"chose {e.get('key') or 'nothing'}",
     "passthru": lambda e: f"GET {e['url']} ({e['mode']})",
     "answer": lambda e: f"the server answers {e['status']} after {_seconds(e['seconds'])}",
-    "no_answer": lambda e: f"no answer: {e['text']} (after {_seconds(e['seconds'])})",
+    "no_answer": lambda e: (
+        f"no answer: {e['text']} (after {_seconds(e['seconds'])}): {e.get('detail', '')}".rstrip(
+            ": "
+        )
+    ),
     "option": lambda e: (
         f"Option {e['option']}"
         + (", though nobody is on the line any more" if e["unheard"] else "")
