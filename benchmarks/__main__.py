@@ -14,7 +14,7 @@ from types import FrameType
 
 import msgspec
 
-from benchmarks import plan, report
+from benchmarks import emulator, plan, report
 from benchmarks.children import ROOT
 from benchmarks.journals import BYTES_A_RECEIPT
 from benchmarks.machine import Cores, describe, need_room, share_cores
@@ -77,6 +77,7 @@ def run(work: Path, sizes: plan.Sizes, cores: Cores) -> report.Result:
         long_journal = ours.data
     assert long_journal is not None
     closed = bench.throughput(long_journal)
+    calls = emulator.measure(cores, sizes.rounds, sizes.media_s, say)
     return report.Result(
         at=datetime.now(UTC).isoformat(timespec="seconds"),
         machine=machine,
@@ -85,6 +86,7 @@ def run(work: Path, sizes: plan.Sizes, cores: Cores) -> report.Result:
         closed=closed,
         journals=journals,
         refused=bench.refused,
+        emulator=calls,
     )
 
 

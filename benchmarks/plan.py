@@ -34,11 +34,12 @@ class Sizes(msgspec.Struct, frozen=True):
     fold_s: float
     starts: int
     journals: tuple[int, ...]
+    media_s: float
 
 
-QUICK = Sizes(2, 1.5, 2.0, 0.4, 10.0, 2, (10_000, 100_000))
-DEFAULT = Sizes(5, 3.0, 3.0, 0.5, 60.0, 5, (10_000, 1_000_000))
-FULL = Sizes(7, 6.0, 10.0, 1.0, 1500.0, 5, (10_000, 1_000_000, 10_000_000))
+QUICK = Sizes(2, 1.5, 2.0, 0.4, 10.0, 2, (10_000, 100_000), 5.0)
+DEFAULT = Sizes(5, 3.0, 3.0, 0.5, 60.0, 5, (10_000, 1_000_000), 10.0)
+FULL = Sizes(7, 6.0, 10.0, 1.0, 1500.0, 5, (10_000, 1_000_000, 10_000_000), 60.0)
 
 
 class Run(msgspec.Struct):

@@ -7,6 +7,7 @@ from statistics import median
 
 import msgspec
 
+from benchmarks import emulator
 from benchmarks.figures import median_ratio
 from benchmarks.plan import Fold, Run, Sizes, Starts
 
@@ -45,6 +46,7 @@ class Result(msgspec.Struct):
     closed: dict[str, list[Run]]
     journals: dict[str, JournalResult]
     refused: list[str]
+    emulator: emulator.EmulatorResult
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -102,6 +104,24 @@ def targets(result: Result) -> list[Target]:
         found.append(Target(f"folded a second, {told}", rate, 10_000, most=False, digits=0))
         peaks += [run.memory["peak"] for runs in journal.open.values() for run in runs]
     found.append(Target("MB of memory at most, answer process", max(peaks), 120, most=True))
+    calls = result.emulator
+    found.append(
+        Target(
+            f"ms p99 lateness of frames, {calls.calls} calls on one core",
+            median(run.p99 for run in calls.ours),
+            5,
+            most=True,
+        )
+    )
+    found.append(
+        Target(
+            "whole calls without media a minute, virtual clock",
+            median(calls.virtual_a_minute),
+            10_000,
+            most=False,
+            digits=0,
+        )
+    )
     return found
 
 
@@ -120,6 +140,8 @@ def table(result: Result) -> str:
         *_open_table(result),
         "",
         *_journal_table(result),
+        "",
+        *_emulator_table(result),
         "",
         *_rows(
             ("Target", "Measured", "", "Met"),
@@ -199,6 +221,12 @@ def _journal_table(result: Result) -> list[str]:
     ]
     head = ("Receipts in the journal", "ready in ms", "with a cold cache", "RSS / PSS MB")
     return _rows((*head, "folded/s", "at the end", "folded in the time given"), rows)
+
+
+def _emulator_table(result: Result) -> list[str]:
+    calls = result.emulator.calls
+    head = (f"{calls} calls, 20 ms frames each way", "p50 ms late", "p99", "p99.9")
+    return _rows((*head, "frames/s sent", "heard", "core busy"), emulator.rows(result.emulator))
 
 
 def _rows(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
