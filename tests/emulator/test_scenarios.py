@@ -53,8 +53,11 @@ ROWS = [
     "two-streams",
     "stream-start-stop",
     "burst-over-limit",
+    "active-streams-xml",
+    "calls-api-errors",
+    "recording-late",
 ]
-"""The rows of platform.md G.2 that aim at a passthru server."""
+"""The rows of platform.md G.2."""
 
 LIMIT_S = 0.25
 

@@ -10,7 +10,7 @@ class Chance:
     """Named streams of numbers; the same seed and name give the same numbers on any machine."""
 
     def __init__(self, seed: int | None = None) -> None:
-        self.seed = secrets.randbits(48) if seed is None else seed
+        self.seed = secrets.randbits(128) if seed is None else seed
 
     def stream(self, *name: object) -> random.Random:
         """A generator of its own for each name, `("call", 12)` for example."""

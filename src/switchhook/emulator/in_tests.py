@@ -26,9 +26,8 @@ from switchhook.emulator.flow import Connect, Flow, Hangup, Passthru, Voicebot
 from switchhook.emulator.in_process import wsgi
 from switchhook.emulator.link import dialler
 from switchhook.emulator.perform import perform
-from switchhook.emulator.plan import Account, Act, Caller, Fault, Number, Plan
+from switchhook.emulator.plan import Account, Act, Caller, Fault, Number, Plan, with_keys
 from switchhook.emulator.scenarios import SCENARIOS
-from switchhook.emulator.station import with_keys
 from switchhook.emulator.tale import tell_all
 from switchhook.emulator.web import Web
 from switchhook.errors import SwitchhookError
@@ -240,11 +239,11 @@ class Exotel:
         start = datetime.now(IST) if self._real else VIRTUAL_START
         clock = Clock(self._loop, start)
         gate = Gate(self._allow)
-        plan = Plan(account={ACCOUNT: Account()})
+        plan, chance = Plan(account={ACCOUNT: Account()}), Chance(seed)
         return Exchange(
-            with_keys(plan),
+            with_keys(plan, chance),
             clock=clock,
-            chance=Chance(seed),
+            chance=chance,
             web=Web(gate, apps=self._apps, outside=clock.outside),
             dial=dialler(gate, apps=self._apps, outside=clock.outside),
         )

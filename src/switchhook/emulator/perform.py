@@ -15,9 +15,11 @@ from switchhook.emulator.bad_server import closed_port, make_bad_server, untrust
 from switchhook.emulator.bot import make_bot
 from switchhook.emulator.chance import Chance
 from switchhook.emulator.clock import IST, Clock
+from switchhook.emulator.drives import Client
 from switchhook.emulator.exchange import Exchange
 from switchhook.emulator.link import dialler
-from switchhook.emulator.scenarios import BAD, BOT, EXOPHONE, OPTIONS, Aim, Scenario
+from switchhook.emulator.plan import with_keys
+from switchhook.emulator.scenarios import ACCOUNT, BAD, BOT, EXOPHONE, OPTIONS, Aim, Scenario
 from switchhook.emulator.streams import THROTTLED
 from switchhook.emulator.urls import host_of
 from switchhook.emulator.web import Web
@@ -70,6 +72,7 @@ async def perform(
     clock = Clock(loop, start or datetime.now(IST))
     apps = {host_of(BOT): make_bot(), host_of(BAD): make_bad_server(), **(peers or {})}
     gate = Gate(allow)
+    chance = Chance(seed)
     async with AsyncExitStack() as stack:
         host, port = stack.enter_context(closed_port())
         trustless = await stack.enter_async_context(untrusted())
@@ -82,17 +85,23 @@ async def perform(
         web = Web(gate, apps=apps, outside=clock.outside)
         stack.push_async_callback(web.close)
         exchange = Exchange(
-            _patient(scenario.plan(aim), limit_s),
+            with_keys(_patient(scenario.plan(aim), limit_s), chance),
             clock=clock,
-            chance=Chance(seed),
+            chance=chance,
             web=web,
             dial=dialler(gate, apps=apps, outside=clock.outside),
             keep_media=keep_media,
         )
-        calls = [exchange.ring(EXOPHONE) for _ in range(scenario.calls)]
+        problems: list[str] = []
+        if scenario.drive is not None:
+            problems = await scenario.drive(Client(exchange, ACCOUNT), EXOPHONE)
+        else:
+            for _ in range(scenario.calls):
+                exchange.ring(EXOPHONE)
         await exchange.drain()
+    calls = list(exchange.calls.values())
     failures, notes = assess(scenario, calls, expect=expect, select=select)
-    return Result(scenario=scenario, calls=calls, failures=failures, notes=notes)
+    return Result(scenario=scenario, calls=calls, failures=failures + problems, notes=notes)
 
 
 def _patient(plan: Plan, limit_s: float) -> Plan:

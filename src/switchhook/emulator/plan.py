@@ -5,11 +5,14 @@ A plan comes from a TOML file (`plan_file.py`), from a scenario, or from a test.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 from switchhook.emulator.flow import Flow
+
+if TYPE_CHECKING:
+    from switchhook.emulator.chance import Chance
 
 
 class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -139,3 +142,19 @@ class Plan(_Part, frozen=True, kw_only=True):
     allow: tuple[str, ...] = ()
     """Hosts, addresses and networks that may be dialled beside loopback."""
     arrivals: Arrivals | None = None
+
+
+def with_keys(plan: Plan, chance: Chance) -> Plan:
+    """The plan with credentials made for the accounts that have none."""
+
+    def made(sid: str, account: Account) -> Account:
+        # From the seed, where one is given: a run that repeats has the same keys too.
+        draw = chance.stream("keys", sid)
+        return msgspec.structs.replace(
+            account,
+            key=account.key or draw.randbytes(12).hex(),
+            token=account.token or draw.randbytes(16).hex(),
+        )
+
+    accounts = {sid: made(sid, account) for sid, account in plan.account.items()}
+    return msgspec.structs.replace(plan, account=accounts)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from switchhook.cause import Cause
+from switchhook.emulator import drives
 from switchhook.emulator.flow import (
     Connect,
     Flow,
@@ -26,8 +27,9 @@ from switchhook.emulator.flow import (
 from switchhook.emulator.plan import Account, Act, Agent, Caller, Fault, Number, Plan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
+    from switchhook.emulator.drives import Client
     from switchhook.emulator.flow import Applet
 
 ACCOUNT = "exotelt"
@@ -80,6 +82,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     warns: str = ""
     """What a trace has to warn of: the bad peer was really met."""
     mode: Literal["decide", "async", "select"] = "decide"
+    drive: Callable[[Client, str], Awaitable[list[str]]] | None = None
+    """What is done instead of ringing `calls` times; gives what was wrong."""
     least_failed: int = 0
     """Calls that have to be throttled; the rest have to be as `judged` says."""
 
@@ -501,6 +505,27 @@ _ALL = (
         calls=20,
         requests=20,
         least_failed=12,
+    ),
+    Scenario(
+        name="active-streams-xml",
+        summary="ActiveStreams answers in its XML form while the stream runs, and after it",
+        plan=_bot(_TALK, xml_streams=True),
+        judged={"told": Cause.BOT_DONE},
+        drive=drives.poll_streams,
+    ),
+    Scenario(
+        name="calls-api-errors",
+        summary="a call-back is refused with 429, 503, 500 and 403, then goes through",
+        plan=_bot(_TALK),
+        judged={"told": Cause.BOT_DONE},
+        drive=drives.call_through_errors,
+    ),
+    Scenario(
+        name="recording-late",
+        summary="the recording that the passthru names is there a minute later",
+        plan=_bot(_TALK, record=True),
+        judged={"told": Cause.BOT_DONE},
+        drive=drives.fetch_recording,
     ),
 )  # fmt: skip
 

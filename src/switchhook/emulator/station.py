@@ -26,7 +26,17 @@ from switchhook.emulator.flow import (
     Voicebot,
 )
 from switchhook.emulator.link import dialler
-from switchhook.emulator.plan import Account, Act, Agent, Arrivals, Caller, Fault, Number, Plan
+from switchhook.emulator.plan import (
+    Account,
+    Act,
+    Agent,
+    Arrivals,
+    Caller,
+    Fault,
+    Number,
+    Plan,
+    with_keys,
+)
 from switchhook.emulator.serving import serving
 from switchhook.emulator.web import Web
 
@@ -121,19 +131,6 @@ def load_plan(bot: str, passthru: str, calls: int) -> Plan:
     )
 
 
-def with_keys(plan: Plan) -> Plan:
-    """The plan with credentials made for the accounts that have none."""
-    made = {
-        sid: msgspec.structs.replace(
-            account,
-            key=account.key or secrets.token_hex(12),
-            token=account.token or secrets.token_hex(16),
-        )
-        for sid, account in plan.account.items()
-    }
-    return msgspec.structs.replace(plan, account=made)
-
-
 class _Front:
     """One port: which app a path belongs to."""
 
@@ -180,7 +177,8 @@ async def station(
     front = _Front()
     async with serving(front, host=host, port=port) as served:
         bot = served.ws_url + BOT_PATH
-        plan = with_keys(plan or (make(bot) if make else demo_plan(bot, passthru)))
+        chance = Chance(seed)
+        plan = with_keys(plan or (make(bot) if make else demo_plan(bot, passthru)), chance)
         gate = Gate([*plan.allow, *allow])
         peers = dict(apps or {})
         if virtual:
@@ -190,7 +188,7 @@ async def station(
         exchange = Exchange(
             plan,
             clock=clock,
-            chance=Chance(seed),
+            chance=chance,
             web=web,
             dial=dialler(gate, apps=peers, outside=clock.outside),
             recordings=f"{served.url}/exotelrecordings",
