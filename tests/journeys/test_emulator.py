@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from contextlib import contextmanager
 
+import httpx2
 import pytest
 
 from program import PATIENCE_S, running, until
@@ -91,3 +93,80 @@ def test_an_address_elsewhere_is_not_dialled():
     assert done.returncode == 1
     assert "192.0.2.1 is not on this machine" in done.stdout
     assert "--allow 192.0.2.1" in done.stdout
+
+
+@contextmanager
+def emulator(*words):
+    """The program `switchhook emulate`, and what it printed of itself by the first word."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "switchhook", "emulate", "--listen", "127.0.0.1:0", *words],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        said = {}
+        while "control" not in said:
+            name, _, rest = process.stdout.readline().partition(" ")
+            assert rest, "it ended"
+            said[name] = rest.split()
+        yield process, said
+    finally:
+        process.kill()
+        process.wait()
+
+
+PLAN = """
+[account.acme]
+[number.08047112233]
+account = "acme"
+flow = "f"
+[flow.f]
+first = "told"
+[flow.f.applet.told]
+applet = "passthru"
+url = "{url}"
+a = "end"
+b = "end"
+[flow.f.applet.end]
+applet = "hangup"
+"""
+
+
+def test_the_program_serves_calls_and_ends_when_told(tmp_path):
+    plan = tmp_path / "plan.toml"
+    with running(tmp_path / "data") as program:
+        plan.write_text(PLAN.format(url=program.urls["answer"] + "/passthru/default"))
+        with emulator(str(plan), "--traces", str(tmp_path / "traces")) as (process, said):
+            url, (account, _, key, _, token) = said["exotel"][0], said["account"]
+            with httpx2.Client(trust_env=False) as client:
+                streams = client.get(
+                    f"{url}/v1/Accounts/{account}/ActiveStreams", auth=(key, token)
+                ).json()
+                assert (streams["active_streams"], streams["max_allowed_streams"]) == (0, 100)
+                bearer = {"Authorization": f"Bearer {said['control'][2]}"}
+                placed = client.post(
+                    f"{url}/control/calls", headers=bearer, json={"number": "+918047112233"}
+                ).json()
+            line = process.stdout.readline()
+            assert "no stream" in line
+            trace = tmp_path / "traces" / f"{placed['call_sid']}.jsonl"
+            until(trace.exists, "a trace")
+            process.terminate()
+            assert process.wait(PATIENCE_S) == 0
+        (receipt,) = program.receipts(call_sid=placed["call_sid"])
+        assert receipt["cause"] == "no_stream"
+
+
+def test_load_is_measured_and_told(tmp_path):
+    page = tmp_path / "load.html"
+    with running(tmp_path / "data") as program:
+        url = program.urls["answer"] + "/passthru/default"
+        words = ["--calls", "5", "--rate", "5/s", "--for", "1s", "--html", str(page)]
+        done = emulate("load", "--passthru", url, *words)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "5 calls at once at most" in done.stderr
+        assert "5 answers as expected, 0 not" in done.stdout
+        assert "<svg" in page.read_text()
+    refused = emulate("load", "--passthru", "http://192.0.2.1/", "--for", "1s")
+    assert refused.returncode == 2
+    assert "--allow 192.0.2.1" in refused.stderr

@@ -1,0 +1,37 @@
+"""The story of a call: every entry has words, and none of them commands a terminal."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+from switchhook.emulator import tale
+
+EMULATOR = Path(tale.__file__).parent
+SILENT = {"sent", "received", "media", "callback", "callback_failed", "callback_answer"}
+"""Entries for machines."""
+
+
+def noted():
+    for module in EMULATOR.glob("*.py"):
+        for node in ast.walk(ast.parse(module.read_text())):
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and node.func.attr == "note"
+                and node.args
+                and isinstance(node.args[0], ast.Constant)
+            ):
+                yield node.args[0].value
+
+
+def test_every_entry_has_words_or_is_silent_on_purpose():
+    kinds = set(noted())
+    assert len(kinds) > 25
+    assert kinds - SILENT == tale._WORDS.keys()
+
+
+def test_what_others_sent_cannot_command_a_terminal():
+    entry = {"t": 0.0, "what": "warning", "text": "a\x1b[2Jb\u202ec"}
+    assert tale.tell(entry) == "warning: a\ufffd[2Jb\ufffdc"
+    assert tale.tell({"t": 0.0, "what": "sent", "text": "x"}) is None
