@@ -36,6 +36,8 @@ from switchhook.wire.media import MediaWriter, build_connected
 CALLS = 500
 FRAME_S = 0.020
 WARM_UP_S = 2.0
+_LEAST_SENT = 0.5 * CALLS / FRAME_S
+"""Frames a second below which a run measured something else, or nothing."""
 NUMBER, AGENT = "+918047112233", "+919111100001"
 
 
@@ -75,7 +77,10 @@ def measure(
             finally:
                 bot.kill()
                 bot.wait()
-            runs.append(msgspec.convert(said, MediaRun))
+            run = msgspec.convert(said, MediaRun)
+            if run.sent_s < _LEAST_SENT:
+                raise RuntimeError(f"{role} sent {run.sent_s:.0f} frames a second: no run to count")
+            runs.append(run)
             say(f"emulator, round {number + 1}: {role} p99 {runs[-1].p99:.1f} ms late")
         said = _run(cores.client[:1], "virtual", str(seconds))
         result.virtual_a_minute.append(said["a_minute"])

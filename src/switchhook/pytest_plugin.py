@@ -1,6 +1,6 @@
 """The `exotel` fixture for pytest: docs/testing.md tells how to use it.
 
-Nothing is imported until a test asks for the fixture.
+The emulator is not imported until a test asks for the fixture.
 """
 
 from __future__ import annotations
@@ -14,12 +14,25 @@ if TYPE_CHECKING:
 
     from switchhook.emulator.in_tests import Exotel
 
+_MADE: pytest.StashKey[Exotel] = pytest.StashKey()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Make the setting known."""
+    parser.addini(
+        "exotel_real_time",
+        "whether the exotel fixture waits as long as a caller would (default: false)",
+        type="bool",
+        default=False,
+    )
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make the marker known."""
     config.addinivalue_line(
         "markers",
-        "exotel(real_time=False, seed=1, allow=()): how the exotel fixture of a test is made",
+        "exotel(real_time=False, seed=1, allow=(), patience_s=60): "
+        "how the exotel fixture of a test is made",
     )
 
 
@@ -29,7 +42,7 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Tell the calls' stories below the failure of a test."""
     report = yield
-    made = getattr(item, "funcargs", {}).get("exotel")
+    made = item.stash.get(_MADE, None)
     if report.failed and made is not None:
         report.sections.append(("calls of exotel", made.stories()))
     return report
@@ -41,5 +54,11 @@ def exotel(request: pytest.FixtureRequest) -> Iterator[Exotel]:
     from switchhook.emulator.in_tests import Exotel
 
     marker = request.node.get_closest_marker("exotel")
-    with Exotel(**(marker.kwargs if marker is not None else {})) as made:
+    options = {"real_time": request.config.getini("exotel_real_time")}
+    if marker is not None:
+        if marker.args:
+            raise pytest.UsageError("the exotel marker takes keywords only: exotel(real_time=True)")
+        options |= marker.kwargs
+    with Exotel(**options) as made:
+        request.node.stash[_MADE] = made
         yield made
