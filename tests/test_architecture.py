@@ -15,15 +15,23 @@ ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src/switchhook"
 
 SUBJECT = {
+    "access",
+    "alerts",
+    "capacity",
     "cause",
     "errors",
     "expression",
     "expression_text",
+    "facet",
+    "figures",
     "interpret",
+    "issues",
+    "names",
     "passthru",
     "proxies",
     "receipt",
     "rules",
+    "search",
     "story",
     "variables",
 }
@@ -46,6 +54,9 @@ MAY_IMPORT = {
     "journal": SUBJECT,
     "store": SUBJECT | {"wire"},
     "answer": SUBJECT | {"wire"},
+    "ledger": SUBJECT,
+    "exotel": SUBJECT | {"wire"},
+    "notify": SUBJECT,
     "console": SUBJECT | {"wire"},
     "emulator": SUBJECT | {"wire"},
     **dict.fromkeys(OPERATORS_FILES, SUBJECT | OPERATORS_FILES),

@@ -4,7 +4,8 @@ SwitchhookError
 ├── ConfigError            a file the operator wrote: what, where, how to mend it
 │   └── RuleError          the same for a rules file: file, rule, column
 ├── DataFolderError        the data folder can't be used: held, shared, newer, damaged, missing
-└── JournalError           the journal can't be read or written any more
+├── JournalError           the journal can't be read or written any more
+└── LedgerError            the console's own truth can't be read or written
 
 Each stores the facts; `str()` composes one lower-case sentence without a full stop.
 The wire parsers raise none of them: what they don't understand is a `Defect`.
@@ -74,3 +75,14 @@ class JournalError(SwitchhookError):
 
     def __str__(self) -> str:
         return f"journal segment {self.segment}: {self.problem} ({self.hint})"
+
+
+class LedgerError(SwitchhookError):
+    """A ledger that can't be read or written."""
+
+    def __init__(self, file: str, problem: str, hint: str) -> None:
+        self.file, self.problem, self.hint = file, problem, hint
+        super().__init__(problem)
+
+    def __str__(self) -> str:
+        return f"ledger {self.file}: {self.problem} ({self.hint})"

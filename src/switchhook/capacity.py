@@ -1,0 +1,1 @@
+"""Streams in use and allowed, what is left, and when nothing will be."""

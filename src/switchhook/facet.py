@@ -1,0 +1,82 @@
+"""What streams are counted, listed and grouped by: a few words that many of them share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import msgspec
+
+if TYPE_CHECKING:
+    from switchhook.passthru import Stream
+
+OTHER = "other"
+"""What a host or ExoPhone beyond the ceiling is counted under."""
+MOST_FACETS = 5000
+"""The ceiling: hosts and numbers come from outside, and whoever sends them could invent many."""
+
+
+class Facet(msgspec.Struct, frozen=True, order=True):
+    """One combination; an empty text is what was not said.
+
+    `status` and `cause` are the stream's, `option` what was answered, `kind` that of the error,
+    `host` the bot's by its StreamUrl without port, `exophone` the number that was called or
+    calls, in E.164.
+    """
+
+    endpoint: str
+    status: str
+    cause: str
+    option: str
+    kind: str = ""
+    host: str = ""
+    exophone: str = ""
+
+
+class Tally(msgspec.Struct, frozen=True):
+    """How many streams of one facet were first told of in the stretch that begins at `at_ms`."""
+
+    at_ms: int
+    facet: Facet
+    streams: int
+
+
+class Use(msgspec.Struct, frozen=True):
+    """A facet over all time: when a stream of it was first and last told of, and how many."""
+
+    facet: Facet
+    first_ms: int
+    last_ms: int
+    streams: int
+
+
+class Count(msgspec.Struct, frozen=True):
+    """What the answer process counted under one name in the minute that begins at `at_ms`."""
+
+    at_ms: int
+    name: str
+    count: int
+
+
+class Form(msgspec.Struct, frozen=True):
+    """How often requests of an endpoint had some form in the hour that begins at `at_ms`.
+
+    `aspect` is dialect, defect or key; `value` which one.
+    """
+
+    at_ms: int
+    endpoint: str
+    aspect: str
+    value: str
+    count: int
+
+
+def host_of(stream: Stream | None) -> str:
+    """The bot's host as its URL names it; empty where there is none."""
+    if stream is None or not stream.url:
+        return ""
+    try:
+        host = urlsplit(stream.url.strip()).hostname
+    except ValueError:
+        return ""
+    return (host or "")[:253]

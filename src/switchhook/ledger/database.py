@@ -1,0 +1,105 @@
+"""The ledger's file: opened, migrated, written by one at a time, read by any."""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import apsw
+
+from switchhook.errors import LedgerError
+from switchhook.ledger import access, alerts, calls, capacity, issues, views
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+FILE = "ledger.sqlite"
+APPLICATION_ID = 0x53574C31  # "SWL1"
+BUSY_MS = 5_000
+
+MIGRATIONS = (
+    access.TABLES,
+    capacity.TABLES,
+    alerts.TABLES,
+    issues.TABLES,
+    calls.TABLES,
+    views.TABLES,
+)
+"""Number n leads from version n to n + 1; each runs with its number in one transaction."""
+
+
+class Ledger:
+    """The ledger in a folder; made where it is missing. Any thread may use it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / FILE
+        self._lock = threading.Lock()
+        self._local = threading.local()
+        with self._explained():
+            folder.mkdir(mode=0o700, exist_ok=True)
+            if not self.path.exists():
+                os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+            self._writer = self._connect()
+            self._migrate()
+
+    @contextmanager
+    def writing(self) -> Iterator[apsw.Connection]:
+        """A transaction of the one writer, durable when it ends well. Raises LedgerError."""
+        with self._explained(), self._lock, self._writer:
+            self._writer.execute("SELECT 1")
+            yield self._writer
+
+    @contextmanager
+    def reading(self) -> Iterator[apsw.Connection]:
+        """A connection of this thread's own, which can't write. Raises LedgerError."""
+        with self._explained():
+            connection: apsw.Connection | None = getattr(self._local, "connection", None)
+            if connection is None:
+                connection = self._local.connection = self._connect()
+                connection.pragma("query_only", 1)
+            yield connection
+
+    def close(self) -> None:
+        """Close the writer; readers close with their threads."""
+        self._writer.close()
+
+    def _connect(self) -> apsw.Connection:
+        connection = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READWRITE)
+        connection.set_busy_timeout(BUSY_MS)
+        connection.pragma("journal_mode", "wal")
+        connection.pragma("synchronous", "full")
+        connection.pragma("foreign_keys", 1)
+        return connection
+
+    def _migrate(self) -> None:
+        application = self._writer.pragma("application_id")
+        version = self._writer.pragma("user_version")
+        if application not in (0, APPLICATION_ID) or (version and not application):
+            raise LedgerError(
+                str(self.path), "it is no ledger of ours", "move the file away and look at it"
+            )
+        if version > len(MIGRATIONS):
+            problem = f"it has version {version}, this release knows version {len(MIGRATIONS)}"
+            raise LedgerError(str(self.path), problem, "run the release that wrote it, or a later")
+        for number in range(version, len(MIGRATIONS)):
+            with self._writer:
+                self._writer.execute(MIGRATIONS[number])
+                self._writer.pragma("application_id", APPLICATION_ID)
+                self._writer.pragma("user_version", number + 1)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn what SQLite and the system refuse into a sentence with what to do."""
+        try:
+            yield
+        except (apsw.FullError, apsw.IOError) as error:
+            raise LedgerError(str(self.path), str(error).lower(), "make room on its disk") from error
+        except (apsw.CorruptError, apsw.NotADBError) as error:
+            hint = "restore it from a backup: switchhook restore"
+            raise LedgerError(str(self.path), f"it is damaged: {error}", hint) from error
+        except (apsw.BusyError, apsw.CantOpenError, apsw.ReadOnlyError, OSError) as error:
+            hint = "check the disk, and that switchhook's user owns the file"
+            raise LedgerError(str(self.path), str(error).lower(), hint) from error

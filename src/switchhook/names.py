@@ -1,0 +1,70 @@
+"""What the operator calls things: accounts, bots, flows, ExoPhones, and where A and B lead."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+
+import msgspec
+
+
+class Bot(msgspec.Struct, frozen=True):
+    """A bot by its hosts (patterns such as `*.bot.example`); where a stream tells none, by the
+    endpoints and ExoPhones (E.164) that are its.
+    """
+
+    name: str
+    hosts: tuple[str, ...] = ()
+    endpoints: tuple[str, ...] = ()
+    exophones: tuple[str, ...] = ()
+    owner: str = ""
+    contact: str = ""
+
+
+class Account(msgspec.Struct, frozen=True):
+    """An Exotel account by the operator's name for it."""
+
+    name: str
+    sid: str
+    region: str = ""
+
+
+class Names(msgspec.Struct, frozen=True):
+    """All of them; what is not named shows under its own text.
+
+    `flows` by flow_id, `exophones` by E.164; `leads` says where an option of an endpoint leads,
+    `accounts_of` which account an endpoint belongs to.
+    """
+
+    accounts: tuple[Account, ...] = ()
+    bots: tuple[Bot, ...] = ()
+    flows: dict[str, str] = {}
+    exophones: dict[str, str] = {}
+    leads: dict[tuple[str, str], str] = {}
+    accounts_of: dict[str, str] = {}
+
+    def bot(self, host: str, endpoint: str = "", exophone: str = "") -> Bot | None:
+        """The bot that a stream belongs to: by its host, else by ExoPhone, else by endpoint."""
+        low = host.lower()
+        if low:
+            return next(
+                (bot for bot in self.bots if any(fnmatchcase(low, each) for each in bot.hosts)),
+                None,
+            )
+        return next(
+            (bot for bot in self.bots if exophone and exophone in bot.exophones), None
+        ) or next((bot for bot in self.bots if endpoint in bot.endpoints), None)
+
+    def bot_name(self, host: str, endpoint: str = "", exophone: str = "") -> str:
+        """Its name; the host where no bot is configured for it; empty where nothing is known."""
+        bot = self.bot(host, endpoint, exophone)
+        return bot.name if bot is not None else host
+
+    def flow(self, flow_id: str | None) -> str:
+        return self.flows.get(flow_id or "", flow_id or "")
+
+    def exophone(self, number: str | None) -> str:
+        return self.exophones.get(number or "", number or "")
+
+    def lead(self, endpoint: str, option: str) -> str:
+        """Where an option leads, in the operator's words; empty where they did not say."""
+        return self.leads.get((endpoint, option), "")

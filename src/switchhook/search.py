@@ -1,0 +1,1 @@
+"""What people type to find streams: `cause:throttled from:98765 since:2h !bot:a.example`."""
