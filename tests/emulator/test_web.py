@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
+import ssl
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from switchhook.emulator.addresses import Gate, RefusedError
+from switchhook.emulator.addresses import Address, Gate, RefusedError
 from switchhook.emulator.bad_server import closed_port, make_bad_server, untrusted
+from switchhook.emulator.certificates import self_signed, server_context
 from switchhook.emulator.clock import VirtualLoop
-from switchhook.emulator.go_errors import FailureKind
+from switchhook.emulator.go_errors import FailureKind, go_text
 from switchhook.emulator.in_process import wsgi
 from switchhook.emulator.net import NetError
 from switchhook.emulator.serving import serving
-from switchhook.emulator.web import LONGEST_BODY, Web
+from switchhook.emulator.web import LONGEST_BODY, Web, authorization, place_of
 
 
 @asynccontextmanager
@@ -228,3 +234,264 @@ def test_an_app_that_does_not_answer(app, kind, detail):
         in_process(app)
     assert caught.value.failure.kind is kind
     assert detail in caught.value.failure.detail
+
+
+# URLs.
+
+
+@pytest.mark.parametrize(
+    "url, text",
+    [
+        ("http://[bad/", "parse 'http://[bad/': Invalid IPv6 URL"),
+        ("http://h:99999/", "parse 'http://h:99999/': Port out of range 0-65535"),
+        ("ftp://h/", "unsupported protocol scheme 'ftp', not http or https"),
+        ("nonsense", "unsupported protocol scheme '', not http or https"),
+        ("http:///x", "no Host in request URL"),
+        ("", "unsupported protocol scheme '', not http or https"),
+    ],
+)
+def test_a_url_that_leads_nowhere_is_a_failure_like_others(url, text):
+    async def main(web):
+        assert not web.here(url)
+        with pytest.raises(NetError) as caught:
+            await web.send("GET", url, limit_s=1)
+        return caught.value.failure
+
+    failure = run(main)
+    assert (failure.kind, go_text(failure)) == (FailureKind.OTHER, text)
+
+
+@given(st.text(max_size=60), st.binary(max_size=60))
+def test_any_url_is_taken_apart_or_refused(tail, query):
+    try:
+        place = place_of("http://" + tail, ("http",), query)
+    except NetError:
+        return
+    assert all("!" <= c <= "~" for c in place.target + place.authority + place.host)
+    assert place.target.startswith("/")
+
+
+@given(st.lists(st.integers(0x21, 0x7E)).map(bytes))
+def test_a_legal_query_stays_as_it_is(query):
+    place = place_of("http://h/p?a=1", ("http",), query)
+    assert place.target.encode() == (b"/p?a=1&" + query if query else b"/p?a=1")
+
+
+def test_what_cannot_stand_in_a_request_line_is_escaped():
+    place = place_of("http://bücher.example/हि x?q=é", ("http",), b"a=\xff\r\nX: y")
+    assert place.target == "/%E0%A4%B9%E0%A4%BF%20x?q=%C3%A9&a=%FF%0D%0AX:%20y"
+    assert place.host == place.authority == "xn--bcher-kva.example"
+
+
+@pytest.mark.parametrize(
+    "user_info, token",
+    [("", None), ("key:token@", "a2V5OnRva2Vu"), ("key@", "a2V5Og=="), (":t@", "OnQ="),
+     ("a:b:c@", "YTpiOmM="), ("%E2%82%AC:%40@", "4oKsOkA=")],
+)  # fmt: skip
+def test_user_and_password_as_basic(user_info, token):
+    place = place_of(f"https://{user_info}bot.example/x", ("https",))
+    expected = [] if token is None else [("Authorization", f"Basic {token}")]
+    assert authorization(place) == expected
+    assert place.url == "https://bot.example/x"
+
+
+# Failures in Exotel's words.
+
+
+def failure_of(url, limit_s=10.0, **options):
+    async def main():
+        web = Web(options.pop("gate", Gate()), **options)
+        try:
+            with pytest.raises(NetError) as caught:
+                await web.send("GET", url, limit_s=limit_s)
+        finally:
+            await web.close()
+        return caught.value.failure
+
+    return main()
+
+
+def test_a_body_that_breaks_off_is_no_answer():
+    async def main(web):
+        async with raw(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nhalf") as (base, _):
+            return await failure_of(base)
+
+    assert run(main).kind is FailureKind.EOF
+
+
+def test_garbage_is_told_as_go_does():
+    async def main(web):
+        async with raw(b"\x00garbage\r\n\r\n") as (base, _):
+            return await failure_of(base)
+
+    assert go_text(run(main)).startswith("malformed HTTP response: ")
+
+
+def test_late_after_connecting_is_another_text_than_never_connected():
+    class Unanswered:
+        """A gate whose look-up takes for ever."""
+
+        async def resolve(self, host, port):
+            await asyncio.Event().wait()
+
+    async def main(web):
+        async with serving(make_bad_server()) as served:
+            late = await failure_of(served.url + "/hang", 0.2)
+        return late, await failure_of("http://bot.example/", 0.05, gate=Unanswered())
+
+    for failure in run(main):
+        assert failure.kind is FailureKind.TIMEOUT
+        assert go_text(failure) == "context deadline exceeded"
+
+
+def test_an_address_that_never_accepts_is_named():
+    async def main(web):
+        # A listener whose queue is full leaves further connections unanswered.
+        with socket.socket() as full, socket.socket() as first, socket.socket() as second:
+            full.bind(("127.0.0.1", 0))
+            full.listen(0)
+            at = full.getsockname()
+            for filler in (first, second):
+                filler.setblocking(False)
+                filler.connect_ex(at)
+            return at[1], await failure_of(f"http://127.0.0.1:{at[1]}/", 0.3)
+
+    port, failure = run(main)
+    assert go_text(failure) == f"dial tcp 127.0.0.1:{port}: i/o timeout"
+
+
+def test_the_next_address_is_dialled_where_one_refuses():
+    async def main(web):
+        with closed_port("127.0.0.1") as (_, closed):
+            async with raw(OK) as (base, _got):
+                port = int(base.rpartition(":")[2])
+
+                class Two:
+                    async def resolve(self, host, asked):
+                        return [Address("127.0.0.1", closed), Address("127.0.0.1", port)]
+
+                web = Web(Two())
+                return await web.send("GET", "http://bot.example/", limit_s=5)
+
+    assert run(main).status == 200
+
+
+def trusting(*names, years=(2020, 2100)):
+    """A server's context, and a client's that trusts its certificate."""
+    begin, end = (datetime(year, 1, 1, tzinfo=UTC) for year in years)
+    certificate, key = self_signed(names, not_before=begin, not_after=end)
+    client = ssl.create_default_context(cadata=certificate.decode())
+    return server_context(certificate, key), client
+
+
+@pytest.mark.parametrize(
+    "names, years, text",
+    [
+        (["localhost"], (2020, 2021), "certificate has expired or is not yet valid"),
+        (
+            ["other.example"],
+            (2020, 2100),
+            "certificate is not valid for any names, but wanted to match localhost",
+        ),
+    ],
+)
+def test_a_bad_certificate_from_a_trusted_signer(names, years, text):
+    server, client = trusting(*names, years=years)
+
+    async def main(web):
+        async with serving(make_bad_server(), ssl_context=server) as served:
+            return await failure_of(f"https://localhost:{served.port}/200", ssl_context=client)
+
+    failure = run(main)
+    assert go_text(failure) == f"tls: failed to verify certificate: x509: {text}"
+
+
+def test_a_good_certificate_is_checked_against_the_name_though_the_address_is_dialled():
+    server, client = trusting("localhost")
+
+    async def main(_):
+        web = Web(Gate(), ssl_context=client)
+        async with serving(make_bad_server(), ssl_context=server) as served:
+            return await web.send("GET", f"https://localhost:{served.port}/200", limit_s=10)
+
+    assert run(main).status == 200
+
+
+@pytest.mark.parametrize(
+    "answer, text",
+    [(b"", "EOF"), (b"HTTP/1.1 400 Bad Request\r\n\r\n", "tls: first record does not look like"
+      " a TLS handshake")],
+)  # fmt: skip
+def test_https_to_a_server_that_speaks_no_tls(answer, text):
+    async def talk(reader, writer):
+        await reader.read(100)
+        writer.write(answer)
+        writer.close()
+
+    async def main(web):
+        server = await asyncio.start_server(talk, "127.0.0.1", 0)
+        async with server:
+            port = server.sockets[0].getsockname()[1]
+            return await failure_of(f"https://127.0.0.1:{port}/")
+
+    assert go_text(run(main)) == text
+
+
+def test_a_name_that_leads_to_metadata_is_refused_though_it_is_allowed():
+    async def main():
+        async def getaddrinfo(*_, **__):
+            return [(2, 1, 6, "", ("169.254.169.254", 0))]
+
+        asyncio.get_running_loop().getaddrinfo = getaddrinfo
+        web = Web(Gate(["bot.example", "0.0.0.0/0"]))
+        with pytest.raises(RefusedError, match="cloud metadata"):
+            await web.send("GET", "http://bot.example/", limit_s=5)
+
+    asyncio.run(main())
+
+
+def test_the_clock_keeps_the_worlds_pace_only_for_real_sockets():
+    entered = []
+
+    class Outside:
+        def __enter__(self):
+            entered.append(True)
+
+        def __exit__(self, *_):
+            entered.append(False)
+
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def main(_):
+        web = Web(Gate(), apps={"app.example": app}, outside=Outside)
+        await web.send("GET", "http://APP.example/", limit_s=5)
+        assert not entered
+        with closed_port() as (host, port), pytest.raises(NetError):
+            await web.send("GET", f"http://{host}:{port}/", limit_s=5)
+
+    run(main)
+    assert entered == [True, False]
+
+
+def test_work_after_the_answer_goes_on_until_the_end():
+    seen = []
+
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"ok"})
+        seen.append("answered")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            seen.append("ended")
+
+    async def main(_):
+        web = Web(Gate(), apps={"app.example": app})
+        await web.send("GET", "http://app.example/", limit_s=5)
+        assert seen == ["answered"]
+        await web.close()
+
+    run(main)
+    assert seen == ["answered", "ended"]

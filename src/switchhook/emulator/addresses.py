@@ -31,9 +31,11 @@ _NEVER = tuple(
         "::/128",
         "224.0.0.0/3",  # multicast, reserved, broadcast
         "ff00::/8",
+        "64:ff9b:1::/48",  # RFC 8215: an IPv4 address is inside, but where is a local matter
     )
 )
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052
+_PORTS = 65536
 
 
 class RefusedError(SwitchhookError):
@@ -52,7 +54,7 @@ class NotFoundError(SwitchhookError):
 
     def __init__(self, host: str, problem: str) -> None:
         self.host = host
-        super().__init__(f"{host}: {problem}")
+        super().__init__(f"{host}: {problem}" if host else problem)
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -86,6 +88,9 @@ class Allowed(msgspec.Struct, frozen=True):
 def read_allowed(text: str) -> Allowed:
     """Read an entry. Raises ConfigError for one that can't be meant."""
     host, port = _split_port(text.strip().lower())
+    host = host.rstrip(".")
+    if port is not None and not 0 < port < _PORTS:
+        raise ConfigError(f"{text!r} has no port from 1 to {_PORTS - 1}", key="--allow")
     try:
         return Allowed(network=ipaddress.ip_network(host.strip("[]"), strict=False), port=port)
     except ValueError:
@@ -102,25 +107,34 @@ def read_allowed(text: str) -> Allowed:
 def verdict(host: str, ip: IP, port: int, allowed: Iterable[Allowed]) -> str | None:
     """Why an address must not be dialled, or None."""
     real = unwrap(ip)
-    if any(real in network for network in _NEVER if network.version == real.version):
+    if any(each in network for each in (ip, real) for network in _NEVER):
         return f"{ip} is link-local, cloud metadata or no host's address"
+    if real.is_loopback and real is not ip and not _mapped(ip):
+        return f"{ip} means {real} to whoever translates it, which is not this machine"
     if real.is_loopback:
         return None
-    if any(entry.covers(host, real, port) for entry in allowed):
+    if any(entry.covers(host, each, port) for entry in allowed for each in (ip, real)):
         return None
     return f"{ip} is not on this machine"
 
 
 def unwrap(ip: IP) -> IP:
-    """The IPv4 address inside an IPv6 one: mapped, 6to4, NAT64."""
+    """The IPv4 address inside an IPv6 one: mapped, 6to4, Teredo, NAT64."""
     if isinstance(ip, ipaddress.IPv6Address):
         if ip.ipv4_mapped is not None:
             return ip.ipv4_mapped
         if ip.sixtofour is not None:
             return ip.sixtofour
+        if ip.teredo is not None:
+            return ip.teredo[1]
         if ip in _NAT64:
             return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
     return ip
+
+
+def _mapped(ip: IP) -> bool:
+    """Whether the system itself takes an IPv6 address for the IPv4 one inside."""
+    return isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None
 
 
 class Gate:
@@ -132,6 +146,8 @@ class Gate:
     async def resolve(self, host: str, port: int) -> list[Address]:
         """The addresses to dial. Raises RefusedError where none may be, NotFoundError for none."""
         host = host.lower().rstrip(".").strip("[]")
+        if not host:
+            raise NotFoundError(host, "the URL names no host")
         found = await _look_up(host, port)
         good, reasons = [], []
         for ip in found:
@@ -157,7 +173,7 @@ async def _look_up(host: str, port: int) -> list[IP]:
         return [ipaddress.ip_address("127.0.0.1"), ipaddress.ip_address("::1")]
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (socket.gaierror, UnicodeError):
+    except (socket.gaierror, ValueError):  # a label too long, a zero byte
         raise NotFoundError(host, "no such host") from None
     texts = dict.fromkeys(str(sockaddr[0]).partition("%")[0] for *_, sockaddr in found)
     return [ipaddress.ip_address(text) for text in texts]
@@ -166,6 +182,6 @@ async def _look_up(host: str, port: int) -> list[IP]:
 def _split_port(text: str) -> tuple[str, int | None]:
     host, colon, port = text.rpartition(":")
     one_colon = text.count(":") == 1 or host.endswith("]")
-    if colon and port.isdigit() and one_colon:
+    if colon and one_colon and port.isascii() and port.isdigit():
         return host, int(port)
     return text, None

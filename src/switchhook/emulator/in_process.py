@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
@@ -52,26 +53,48 @@ async def call_http(
     headers: Sequence[tuple[str, str]] = (),
     body: bytes = b"",
     limit_bytes: int,
+    beside: set[asyncio.Task[None]] | None = None,
 ) -> Reply:
-    """One request. An app that raises, or drops, is a server that closes without an answer."""
+    """One request. Raises NetError where no whole answer comes.
+
+    An app that raises, returns or drops before its answer is whole is a server that closes the
+    connection; a body longer than `limit_bytes` is cut there, and the app with it. An app that
+    works on after its answer is waited for by nobody: it goes on in `beside`, which its owner
+    ends, or is cancelled where there is none.
+    """
     exchange = _HttpExchange(body, limit_bytes)
     scope = scope_of("http", url, headers, method=method)
     scope["state"][DROP] = exchange.drop
-    work = asyncio.ensure_future(app(scope, exchange.receive, exchange.send))
-    waited = asyncio.ensure_future(exchange.done.wait())
+    work = asyncio.ensure_future(_run(app, scope, exchange))
+    waited = asyncio.ensure_future(exchange.over.wait())
     try:
         await asyncio.wait((work, waited), return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in (work, waited):
+        ending: list[asyncio.Task[Any]] = [waited]
+        if beside is not None and exchange.whole and not work.done():
+            beside.add(work)
+            work.add_done_callback(beside.discard)
+        else:
+            ending.append(work)
+        for task in ending:
             task.cancel()
-        await asyncio.wait((work, waited))
-    problem = None if work.cancelled() else work.exception()
-    if exchange.status is None or exchange.dropped:
-        detail = f"{type(problem).__name__}: {problem}" if problem else "no answer"
+        await asyncio.wait(ending)
+    if not (exchange.whole or exchange.cut) or exchange.status is None:
+        detail = exchange.problem or ("no answer" if exchange.status is None else "half an answer")
         raise NetError(Failure(FailureKind.EOF, urlsplit(url).netloc, detail))
-    return Reply(
-        exchange.status, "", exchange.headers, bytes(exchange.body[:limit_bytes]), exchange.cut
-    )
+    reason = _REASONS.get(exchange.status, "")
+    content = bytes(exchange.body[:limit_bytes])
+    return Reply(exchange.status, reason, exchange.headers, content, exchange.cut)
+
+
+_REASONS = {status.value: status.phrase for status in HTTPStatus}
+
+
+async def _run(app: ASGIApp, scope: Scope, exchange: _HttpExchange) -> None:
+    try:
+        await app(scope, exchange.receive, exchange.send)
+    except Exception as error:  # noqa: BLE001  an app under test may raise anything
+        exchange.problem = f"{type(error).__name__}: {error}"
 
 
 class _HttpExchange:
@@ -83,23 +106,25 @@ class _HttpExchange:
         self.status: int | None = None
         self.headers: tuple[tuple[str, str], ...] = ()
         self.body = bytearray()
-        self.cut = False
-        self.dropped = False
-        self.done = asyncio.Event()
+        self.whole = self.cut = False
+        self.problem = ""
+        self.over = asyncio.Event()
 
     def drop(self) -> None:
-        self.dropped = True
-        self.done.set()
+        """Cut the connection; what was answered in whole before, arrived."""
+        self.over.set()
 
     async def receive(self) -> Message:
         if self._body is not None:
             body, self._body = self._body, None
             return {"type": "http.request", "body": body, "more_body": False}
-        await self.done.wait()
+        await self.over.wait()
         return {"type": "http.disconnect"}
 
     async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
+        if self.over.is_set():
+            pass  # nobody hears it any more
+        elif message["type"] == "http.response.start":
             self.status = message["status"]
             self.headers = tuple(
                 (name.decode("latin-1"), value.decode("latin-1"))
@@ -108,35 +133,64 @@ class _HttpExchange:
         elif message["type"] == "http.response.body":
             self.body += message.get("body", b"")
             self.cut = len(self.body) > self._limit
-            if self.cut or not message.get("more_body", False):
-                self.done.set()
+            self.whole = not self.cut and not message.get("more_body", False)
+            if self.cut or self.whole:
+                self.over.set()
         # A sender that never waits must not keep the loop for itself.
         await asyncio.sleep(0)
 
 
 def wsgi(app: Callable[..., Iterable[bytes]]) -> ASGIApp:
-    """A WSGI app (PEP 3333), Flask's for example, as an ASGI one; called in the loop's thread."""
+    """A WSGI app (PEP 3333), Flask's for example, as an ASGI one; called in the loop's thread.
+
+    Its answer goes out piece by piece, so that an endless one can be cut.
+    """
 
     async def called(scope: Scope, receive: Receive, send: Send) -> None:
         body = (await receive()).get("body", b"")
-        said: dict[str, Any] = {}
+        said: list[tuple[str, list[tuple[str, str]]]] = []
+        written: list[bytes] = []
 
-        def start_response(status: str, headers: list[tuple[str, str]], *_: Any) -> Any:
-            said["status"], said["headers"] = int(status.split()[0]), headers
-            return lambda _: None
+        def start_response(
+            status: str, headers: list[tuple[str, str]], exc_info: object = None
+        ) -> Callable[[bytes], None]:
+            said.append((status, headers))  # a later one, with exc_info, replaces it
+            return written.append
+
+        async def pass_on(piece: bytes, *, started: bool) -> bool:
+            """Send what is there; whether the head has gone out."""
+            content = b"".join([*written, piece])
+            written.clear()
+            if not content:
+                return started
+            if not started:
+                await send(_head(said))
+            await send({"type": "http.response.body", "body": content, "more_body": True})
+            return True
 
         found = app(_environ(scope, body), start_response)
         try:
-            answer = b"".join(found)
+            started = False
+            for piece in found:
+                started = await pass_on(piece, started=started)
+            started = await pass_on(b"", started=started)
         finally:
             close = getattr(found, "close", None)
             if close is not None:
                 close()
-        raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in said["headers"]]
-        await send({"type": "http.response.start", "status": said["status"], "headers": raw})
-        await send({"type": "http.response.body", "body": answer})
+        if not started:
+            await send(_head(said))
+        await send({"type": "http.response.body", "body": b""})
 
     return called
+
+
+def _head(said: list[tuple[str, list[tuple[str, str]]]]) -> Message:
+    if not said:
+        raise RuntimeError("the WSGI app never called start_response")
+    status, headers = said[-1]
+    raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers]
+    return {"type": "http.response.start", "status": int(status.split()[0]), "headers": raw}
 
 
 def _environ(scope: Scope, body: bytes) -> dict[str, Any]:
