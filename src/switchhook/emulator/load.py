@@ -6,7 +6,6 @@ import asyncio
 import math
 from collections import Counter
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -14,21 +13,27 @@ from switchhook.cause import Cause
 from switchhook.emulator.addresses import Gate, NotFoundError
 from switchhook.emulator.exchange import Watcher
 from switchhook.emulator.flow import Passthru, Stream, Voicebot
+from switchhook.emulator.net import NetError
 from switchhook.emulator.scenarios import OPTIONS
 from switchhook.emulator.streams import THROTTLED
+from switchhook.emulator.web import place_of
+from switchhook.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from switchhook.emulator.call import Call
+    from switchhook.emulator.clock import Clock
     from switchhook.emulator.exchange import Exchange
     from switchhook.emulator.parameters import StreamTold
     from switchhook.emulator.plan import Plan
     from switchhook.emulator.trace import Entry, Trace
+    from switchhook.emulator.web import Place
 
 _GROWTH = 1.02
 _LEAST_S = 1e-6
 _PROGRESS_S = 0.25
+_CLOSE_ENOUGH_S = 0.001  # uvloop counts in milliseconds, and would spin for what is left
 FRAMES_A_SECOND = 50
 
 
@@ -46,6 +51,12 @@ class Histogram:
         self._buckets[int(math.log(seconds / _LEAST_S, _GROWTH))] += 1
         self.count += 1
         self.most = max(self.most, seconds)
+
+    def merge(self, other: Histogram) -> None:
+        """Count what another has counted too, as if all had been added here."""
+        self._buckets.update(other._buckets)
+        self.count += other.count
+        self.most = max(self.most, other.most)
 
     def at(self, share: float) -> float | None:
         """The duration that `share` of all (0.99 for p99) were at most; None for none counted."""
@@ -68,11 +79,19 @@ class Histogram:
 
 
 class LoadPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """How much: `calls` at once at most, `rate_s` new ones a second, for `for_s` seconds."""
+    """How much: `calls` at once at most, `rate_s` new ones a second, for `for_s` seconds.
+
+    All are more than 0.
+    """
 
     calls: int
     rate_s: float
     for_s: float
+
+    @property
+    def in_all(self) -> int:
+        """Calls that are placed where none is left out."""
+        return math.ceil(self.rate_s * self.for_s)
 
 
 class Figures:
@@ -86,53 +105,109 @@ class Figures:
         self.late = Histogram()
         """How late frames left."""
         self.passthru = Histogram()
-        """How long passthrus took to be answered."""
+        """How long passthrus took to be answered; those that were not are among the problems."""
         self.placed = 0
         self.ended = 0
+        self.left_out = 0
+        """Calls that were due and would have been too many at once."""
         self.most_at_once = 0
         self.outcomes: Counter[str] = Counter()
         """Calls by what became of their stream."""
+        self.options: Counter[tuple[str, str]] = Counter()
+        """Passthrus by what had become of the stream, and the option taken: A or B."""
         self.right = 0
         self.wrong: Counter[str] = Counter()
-        """Answers that were not what platform.md G.1 expects: outcome and answer in words."""
+        """Answers that were not what platform.md G.1 expects: outcome and answer in words.
+
+        None at all, or a crash (500 and up), leads to Option B and is no decision: never right.
+        """
         self.problems: Counter[str] = Counter()
         """Breaches, failed dials, missing answers: by kind."""
         self.seconds = 0.0
 
 
+class _Meanwhile(msgspec.Struct):
+    """What has to be known of a call in progress; the figures forget it."""
+
+    dialled_at: float = 0.0
+    """Seconds into the call at the first dial of its newest stream."""
+    statuses: dict[str, int | None] = {}
+    """HTTP statuses by passthru, until its option is taken; None for no answer."""
+    unasked: set[str] = set()
+    """Passthrus that a fault kept from the server, which is not to blame then."""
+
+
+_UNASKED = ("passthru-lost", "passthru-out-of-order")
+
+
 class _Collector(Watcher):
-    def __init__(self, figures: Figures) -> None:
-        self._figures = figures
+    """Counts what the calls of a load note; calls that others place at the same time are not its.
+
+    Its own memory is that of the calls in progress.
+    """
+
+    def __init__(self, exchange: Exchange, figures: Figures) -> None:
+        self._exchange, self._figures = exchange, figures
+        self.in_progress: dict[str, _Meanwhile] = {}
+
+    def ring(self, number: str) -> None:
+        """Place a call, and follow it."""
+        call = self._exchange.ring(number)
+        self.in_progress[call.facts.sid] = _Meanwhile()
+        self._figures.placed += 1
+        self._figures.most_at_once = max(self._figures.most_at_once, len(self.in_progress))
 
     def on_entry(self, trace: Trace, entry: Entry) -> None:
+        sid = trace.call["call"]
+        meanwhile = self.in_progress.get(sid)
+        if meanwhile is None:
+            return
         figures = self._figures
         match entry["what"]:
+            case "dial" if entry["attempt"] == 1:
+                meanwhile.dialled_at = entry["t"]
             case "dialled_bot":
-                figures.set_up.add(entry["seconds"])
-            case "first_audio":
-                figures.first_audio.add(entry["seconds"])
-            case "answer":
-                figures.passthru.add(entry["seconds"])
-            case "no_answer":
-                figures.problems[f"no answer: {entry['kind']}"] += 1
+                figures.set_up.add(entry["t"] - meanwhile.dialled_at)
             case "dial_failed":
                 figures.problems[f"bot not reached: {entry['kind']}"] += 1
-            case "refused_to_dial":
-                figures.problems["an address that is not allowed"] += 1
+            case "first_audio":
+                figures.first_audio.add(entry["seconds"])
             case "breach":
                 figures.problems[f"breach: {entry['rule']}"] += 1
+            case "answer":
+                figures.passthru.add(entry["seconds"])
+                # Sent twice, it is the first that decides.
+                meanwhile.statuses.setdefault(entry["applet"], entry["status"])
+            case "no_answer":
+                figures.problems[f"no answer: {entry['kind']}"] += 1
+            case "refused_to_dial":
+                figures.problems["an address that is not allowed"] += 1
+            case "fault" if entry["fault"] in _UNASKED:
+                meanwhile.unasked.add(entry["applet"])
+            case "option":
+                cause = cause_of(self._exchange.calls[sid].told)
+                self._judge(meanwhile, cause, entry["applet"], entry["option"])
+
+    def _judge(self, meanwhile: _Meanwhile, cause: Cause, applet: str, option: str) -> None:
+        """Compare what a sync passthru led to with what was due (as `perform.py` does)."""
+        figures = self._figures
+        figures.options[cause.value, option] += 1
+        status = meanwhile.statuses.pop(applet, None)
+        if applet in meanwhile.unasked:
+            meanwhile.unasked.discard(applet)
+        elif status is None:
+            figures.wrong[f"{cause.value}: no answer"] += 1
+        elif status >= 500:
+            figures.wrong[f"{cause.value}: status {status}"] += 1
+        elif OPTIONS[cause] in (None, option):
+            figures.right += 1
+        else:
+            figures.wrong[f"{cause.value}: Option {option}"] += 1
 
     def on_end(self, call: Call) -> None:
-        figures = self._figures
-        figures.ended += 1
-        cause = cause_of(call.told)
-        figures.outcomes[cause.value] += 1
-        for entry in call.trace.find("option"):
-            wanted = OPTIONS[cause]
-            if wanted is None or entry["option"] == wanted:
-                figures.right += 1
-            else:
-                figures.wrong[f"{cause.value}: Option {entry['option']}"] += 1
+        if self.in_progress.pop(call.facts.sid, None) is not None:
+            self._figures.ended += 1
+            self._figures.outcomes[cause_of(call.told).value] += 1
 
 
 def cause_of(told: StreamTold | None) -> Cause:
@@ -153,11 +228,10 @@ def cause_of(told: StreamTold | None) -> Cause:
 
 def announce(load: LoadPlan, plan: Plan) -> list[str]:
     """What a load will do, before it does it."""
-    total = int(min(load.rate_s * load.for_s, 10**9))
-    hosts = sorted({urlsplit(url).netloc.rpartition("@")[2] for url in targets(plan)})
+    hosts = sorted({place.authority for place in _places(targets(plan))})
     return [
         f"{load.calls} calls at once at most, {load.rate_s:g} new ones a second,"
-        f" for {load.for_s:g} s: about {total} calls or fewer",
+        f" for {load.for_s:g} s: about {load.in_all} calls or fewer",
         f"up to {load.calls * FRAMES_A_SECOND:,} media messages a second each way",
         f"to {', '.join(hosts) or 'nobody'}",
     ]
@@ -173,11 +247,22 @@ def targets(plan: Plan) -> list[str]:
     ]
 
 
+def _places(urls: Iterable[str]) -> list[Place]:
+    """Where URLs lead; one that leads nowhere is left for the calls to stumble over."""
+    found = []
+    for url in urls:
+        try:
+            found.append(place_of(url, ("http", "https", "ws", "wss")))
+        except NetError:
+            continue
+    return found
+
+
 async def check_targets(urls: Iterable[str], gate: Gate) -> None:
     """Resolve every URL's host before the first call. Raises RefusedError for a forbidden one."""
-    for host in {urlsplit(url).hostname or "" for url in urls}:
+    for host, port in dict.fromkeys((place.host, place.port) for place in _places(urls)):
         try:
-            await gate.resolve(host, 0)
+            await gate.resolve(host, port)
         except NotFoundError:
             continue  # the calls will tell
 
@@ -187,36 +272,56 @@ async def run_load(
 ) -> Figures:
     """Place calls at the plan's numbers as `load` says, wait for their ends, give the figures.
 
-    The exchange should not keep media, or traces grow with every frame.
+    The exchange should not keep media, or traces grow with every frame. `on_progress` is called
+    about four times a second. Raises ConfigError for a plan without a number.
     """
-    figures = Figures()
-    collector = _Collector(figures)
-    exchange.watchers.append(collector)
-    metronome = exchange.streaming.metronome
-    metronome.on_late = figures.late.add
     numbers = list(exchange.plan.number)
-    clock = exchange.clock
+    if not numbers:
+        raise ConfigError("there is no number to call", key="number", hint="a load rings them")
+    figures = Figures()
+    collector = _Collector(exchange, figures)
+    metronome, clock = exchange.streaming.metronome, exchange.clock
+    exchange.watchers.append(collector)
+    metronome.on_late = figures.late.add
     began = clock.now()
-    told = began
-    # At even distances: bursts are a choice of the plan's rate, not of chance. A call that would be
-    # one too many is left out, not put off.
-    for slot in range(math.ceil(load.rate_s * load.for_s)):
-        await asyncio.sleep(max(0.0, began + slot / load.rate_s - clock.now()))
-        if figures.placed - figures.ended < load.calls:
-            exchange.ring(numbers[figures.placed % len(numbers)])
-            figures.placed += 1
-            figures.most_at_once = max(figures.most_at_once, figures.placed - figures.ended)
-        figures.seconds = clock.now() - began
-        if clock.now() - told >= _PROGRESS_S:
-            told = clock.now()
-            on_progress(figures)
-    while exchange.in_progress:
-        await asyncio.sleep(_PROGRESS_S)
-        figures.seconds = clock.now() - began
-        on_progress(figures)
-    metronome.on_late = None
-    exchange.watchers.remove(collector)
+    progress = _Progress(clock, figures, on_progress)
+    try:
+        # At even distances: bursts are a choice of the plan's rate, not of chance. A call that
+        # would be one too many is left out, not put off.
+        for slot in range(load.in_all):
+            await progress.until(began + slot / load.rate_s)
+            if len(collector.in_progress) < load.calls:
+                collector.ring(numbers[figures.placed % len(numbers)])
+            else:
+                figures.left_out += 1
+        while collector.in_progress:
+            await progress.until(clock.now() + _PROGRESS_S)
+    finally:
+        metronome.on_late = None
+        exchange.watchers.remove(collector)
     return figures
+
+
+class _Progress:
+    """Waits, and tells meanwhile how far it has come."""
+
+    def __init__(
+        self, clock: Clock, figures: Figures, on_progress: Callable[[Figures], None]
+    ) -> None:
+        self._clock, self._figures, self._on_progress = clock, figures, on_progress
+        self._began = self._told = clock.now()
+
+    async def until(self, due: float) -> None:
+        """Wait for a moment of the clock; for one that has passed, let others run once."""
+        while True:
+            await asyncio.sleep(min(max(0.0, due - self._clock.now()), _PROGRESS_S))
+            now = self._clock.now()
+            self._figures.seconds = now - self._began
+            if now - self._told > _PROGRESS_S - _CLOSE_ENOUGH_S:
+                self._told = now
+                self._on_progress(self._figures)
+            if now > due - _CLOSE_ENOUGH_S:
+                return
 
 
 def table(figures: Figures) -> list[tuple[str, ...]]:
@@ -240,4 +345,22 @@ def durations(figures: Figures) -> list[tuple[str, Histogram]]:
 
 
 def _ms(seconds: float | None) -> str:
-    return "–" if seconds is None else f"{seconds * 1000:,.1f} ms"
+    if seconds is None:
+        return "–"
+    return f"{seconds * 1000:,.{0 if seconds >= 0.1 else 1}f} ms"
+
+
+def options(figures: Figures) -> list[tuple[str, ...]]:
+    """Rows of what became of the streams: outcome, calls, option due, taken A, taken B."""
+    names = dict.fromkeys(
+        [*(n for n, _ in figures.outcomes.most_common()), *(n for n, _ in figures.options)]
+    )
+    return [
+        (
+            name,
+            f"{figures.outcomes[name]:,}",
+            OPTIONS[Cause(name)] or "either",
+            *(f"{figures.options[name, option]:,}" for option in ("A", "B")),
+        )
+        for name in names
+    ]

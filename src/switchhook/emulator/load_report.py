@@ -6,14 +6,17 @@ import math
 from html import escape
 from typing import TYPE_CHECKING
 
-from switchhook.emulator.load import durations, table
+from switchhook.emulator.load import durations, options, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from switchhook.emulator.load import Figures, Histogram, LoadPlan
 
-_WIDTH, _HEIGHT, _MARGIN = 640, 200, 36
+_WIDTH, _HEIGHT, _MARGIN = 340, 180, 36
+"""Units of a plot; on a telephone one is a pixel, so that its words are as large as they say."""
+_MOST_LABELS = 6
+_MARKS = (("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999))
 _STYLE = """
 :root{color-scheme:light dark;--ink:#1c1e21;--soft:#667;--line:#d5d8de;--back:#fff;--mark:#0b63ce}
 @media(prefers-color-scheme:dark){:root{--ink:#e8eaed;--soft:#9aa3ad;--line:#3a3f47;--back:#15181c;
@@ -24,8 +27,11 @@ h1{font-size:1.4rem}h2{font-size:1.05rem;margin:1.6rem 0 .4rem}
 .scroll{overflow-x:auto}table{border-collapse:collapse;width:100%}
 th,td{text-align:right;padding:.3rem .6rem;border-bottom:1px solid var(--line);white-space:nowrap}
 th:first-child,td:first-child{text-align:left}th{color:var(--soft);font-weight:500}
-svg{width:100%;height:auto;display:block}text{fill:var(--soft);font-size:12px}
-.axis{stroke:var(--line)}.curve{stroke:var(--mark);stroke-width:2;fill:none}
+@media(max-width:30rem){th,td{padding:.3rem .2rem;font-size:.75rem}
+td:first-child{white-space:normal}}
+svg{width:100%;max-width:34rem;height:auto;display:block}text{fill:var(--soft);font-size:11px}
+.axis{stroke:var(--line)}.mark{stroke:var(--soft);stroke-dasharray:3 3}
+.curve{stroke:var(--mark);stroke-width:2;fill:none}
 .bad{color:#c62828}@media(prefers-color-scheme:dark){.bad{color:#ff8a80}}
 """
 
@@ -45,11 +51,11 @@ def page(figures: Figures, load: LoadPlan) -> str:
         f"<h1>{figures.ended:,} calls in {figures.seconds:,.0f} s</h1>",
         f"<p{' class=bad' if wrong else ''}>{escape(verdict)}.</p>",
         f"<p>Asked for: {load.calls:,} at once, {load.rate_s:g} a second, for {load.for_s:g} s."
-        f" Most at once: {figures.most_at_once:,}.</p>",
+        f" Most at once: {figures.most_at_once:,}.{_left_out(figures)}</p>",
         "<h2>How long things took</h2>",
         _table(("", "p50", "p99", "p99.9", "most", "count"), table(figures)),
         "<h2>What became of the streams</h2>",
-        _table(("outcome", "calls"), [(n, f"{c:,}") for n, c in figures.outcomes.most_common()]),
+        _table(("outcome", "calls", "option due", "took A", "took B"), options(figures)),
     ]
     for title, counter in (("Unexpected answers", figures.wrong), ("Problems", figures.problems)):
         if counter:
@@ -61,6 +67,12 @@ def page(figures: Figures, load: LoadPlan) -> str:
     return "".join(parts)
 
 
+def _left_out(figures: Figures) -> str:
+    if not figures.left_out:
+        return ""
+    return f" Left out, as they would have been too many at once: {figures.left_out:,}."
+
+
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     top = "".join(f"<th scope=col>{escape(text)}</th>" for text in head)
     body = "".join(f"<tr>{''.join(f'<td>{escape(x)}</td>' for x in row)}</tr>" for row in rows)
@@ -68,7 +80,10 @@ def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
 
 
 def _curve(name: str, histogram: Histogram) -> str:
-    """The share of all (upwards) that took at most so long (to the right, by powers of ten)."""
+    """The share of all (upwards) that took at most so long (to the right, by powers of ten).
+
+    Dashed lines stand at the quantiles of the table.
+    """
     points = histogram.points()
     low = math.floor(math.log10(points[0][0]))
     high = max(low + 1, math.ceil(math.log10(points[-1][0])))
@@ -79,20 +94,36 @@ def _curve(name: str, histogram: Histogram) -> str:
     def y(share: float) -> float:
         return _HEIGHT - _MARGIN - share * (_HEIGHT - 2 * _MARGIN)
 
-    path = " ".join(f"{x(at):.1f},{y(share):.1f}" for at, share in [(points[0][0], 0.0), *points])
+    before = [0.0, *(share for _, share in points)]
+    steps = (
+        (x(at), y(each))
+        for (at, share), was in zip(points, before, strict=False)
+        for each in (was, share)
+    )
+    path = " ".join(f"{across:.1f},{up:.1f}" for across, up in steps)
+    every = math.ceil((high - low + 1) / _MOST_LABELS)
+    powers = range(low, high + 1)
     ticks = "".join(
         f'<line class=axis x1="{x(10.0**p):.0f}" x2="{x(10.0**p):.0f}" y1="{y(0)}" y2="{y(1)}"/>'
+        for p in powers
+    ) + "".join(
         f'<text x="{x(10.0**p):.0f}" y="{y(0) + 18}" text-anchor=middle>{_unit(p)}</text>'
-        for p in range(low, high + 1)
+        for p in powers[::every]
     )
     shares = "".join(
         f'<line class=axis x1="{_MARGIN}" x2="{_WIDTH - _MARGIN}" y1="{y(s):.0f}" y2="{y(s):.0f}"/>'
-        f'<text x="{_MARGIN - 6}" y="{y(s) + 4:.0f}" text-anchor=end>{s:.0%}</text>'
+        f'<text x="{_MARGIN - 5}" y="{y(s) + 4:.0f}" text-anchor=end>{s:.0%}</text>'
         for s in (0, 0.5, 1)
+    )
+    marks = "".join(
+        f'<line class=mark x1="{x(at):.1f}" x2="{x(at):.1f}" y1="{y(0)}" y2="{y(share):.1f}">'
+        f"<title>{told}</title></line>"
+        for told, share in _MARKS
+        if (at := histogram.at(share)) is not None
     )
     return (
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role=img aria-label="{escape(name)}: share of all'
-        f' by duration">{ticks}{shares}<polyline class=curve points="{path}"/></svg>'
+        f' by duration">{ticks}{shares}{marks}<polyline class=curve points="{path}"/></svg>'
     )
 
 
