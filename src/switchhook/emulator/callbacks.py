@@ -27,6 +27,31 @@ def status_of(call: Call) -> str:
     return call.ending if call.ending in ("busy", "no-answer", "failed") else "completed"
 
 
+def conversed_s(call: Call) -> int:
+    """Whole seconds that two talked: with the second number where one was dialled."""
+    if call.dialled is not None:
+        return sum(leg.talk_s for leg in call.dialled.legs)
+    return on_call_s(call)
+
+
+def on_call_s(call: Call) -> int:
+    """Whole seconds for which the first number has been, or was, on the line."""
+    if call.answered is None:
+        return 0
+    return int(((call.ended or call.clock.date()) - call.answered).total_seconds())
+
+
+def recording_url_of(call: Call) -> str | None:
+    """Where the call's own recording will be; None where it has none.
+
+    A flow's streams are told of by their passthrus only (E.4).
+    """
+    if call.dialled is not None and call.dialled.recording_url is not None:
+        return call.dialled.recording_url
+    asked = call.wanted is not None and call.wanted.mode == "voice_ai" and call.wanted.record
+    return call.told.recording_url if asked and call.told is not None else None
+
+
 class Callbacks(Watcher):
     """Sends each call's status callbacks."""
 
@@ -39,8 +64,9 @@ class Callbacks(Watcher):
             self._send(call, "answered")
 
     def on_end(self, call: Call) -> None:
-        """`terminal`, always."""
-        self._send(call, "terminal")
+        """`terminal`, unless other events were asked for and this one was not."""
+        if call.wanted is not None and "terminal" in (call.wanted.status_events or ("terminal",)):
+            self._send(call, "terminal")
 
     def _send(self, call: Call, event: str) -> None:
         wanted = call.wanted
@@ -71,9 +97,6 @@ class Callbacks(Watcher):
 def described(call: Call, event: str | None) -> StatusCallback:
     """What a callback says of a call."""
     wanted = call.wanted
-    talk_s = 0
-    if call.answered is not None:
-        talk_s = int(((call.ended or call.clock.date()) - call.answered).total_seconds())
     return StatusCallback(
         call_sid=call.facts.sid,
         status=status_of(call),
@@ -85,11 +108,26 @@ def described(call: Call, event: str | None) -> StatusCallback:
         phone_number_sid=national(call.facts.exophone),
         start_time=ist_text(call.answered or call.created),
         end_time=ist_text(call.ended),
-        conversation_duration=str(talk_s),
+        conversation_duration=str(conversed_s(call)),
         direction="outbound-api",
         custom_field=call.facts.custom_field,
-        legs=({"OnCallDuration": str(talk_s), "Status": status_of(call), "AnsweredBy": "Human"},),
+        recording_url=recording_url_of(call) if call.ended is not None else None,
+        legs=_legs(call),
     )
+
+
+def _legs(call: Call) -> tuple[dict[str, str], ...]:
+    """The first number's leg, and the second's where it was dialled."""
+    first = _leg(on_call_s(call), status_of(call), answered=call.answered is not None)
+    if call.dialled is None:
+        return (first,)
+    status = call.dialled.status
+    return (first, _leg(conversed_s(call), status, answered=status == "completed"))
+
+
+def _leg(seconds: int, status: str, *, answered: bool) -> dict[str, str]:
+    by = "Human" if answered else "NA"
+    return {"OnCallDuration": str(seconds), "Status": status, "AnsweredBy": by}
 
 
 async def heartbeat(exchange: Exchange, account: str, status_type: str) -> int | None:

@@ -11,6 +11,7 @@ import binascii
 import secrets
 from collections import deque
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 import msgspec
 from starlette.applications import Starlette
@@ -18,12 +19,18 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from switchhook.emulator import recording
-from switchhook.emulator.callbacks import Callbacks, status_of
+from switchhook.emulator.callbacks import (
+    Callbacks,
+    conversed_s,
+    recording_url_of,
+    status_of,
+)
 from switchhook.emulator.faults import Place
-from switchhook.emulator.flow import Connect, Flow, Hangup, Voicebot
+from switchhook.emulator.flow import Applet, Connect, Flow, Hangup, Stream, Voicebot
 from switchhook.emulator.in_process import DROP
 from switchhook.emulator.parameters import national
 from switchhook.emulator.plan import Caller
+from switchhook.emulator.streams import spoken
 from switchhook.interpret import Unusable, e164
 from switchhook.wire import active_streams, calls
 from switchhook.wire.active_streams import ActiveStreams
@@ -33,7 +40,7 @@ from switchhook.wire.request import Request as WireRequest
 from switchhook.wire.request import body_pairs
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from starlette.requests import Request
 
@@ -43,6 +50,9 @@ if TYPE_CHECKING:
 
 WINDOW_S = 60.0
 _LONGEST_BODY = 64 * 1024
+_ENCODED_AT_ONCE = 2
+_PHONE_RATE = 8000
+_PRICE = "0.500000"
 _REGIONS = {
     "api.in.exotel.com": "in",
     "in.localhost": "in",
@@ -115,6 +125,7 @@ class _Rest:
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
         self._chance = exchange.chance.stream("rest")
+        self._encoding = asyncio.Semaphore(_ENCODED_AT_ONCE)
         self._windows = {
             sid: Window(line.account.requests_a_minute) for sid, line in exchange.lines.items()
         }
@@ -170,7 +181,7 @@ class _Rest:
         body = await _body(request)
         problems: list[str] = []
         wire = WireRequest(b"", "POST", request.headers.get("content-type"), body)
-        encoded = b"StatusCallbackEvents%5B" in body
+        encoded = b"statuscallbackevents%5b" in body.lower()
         wanted = calls.read_connect(
             body_pairs(wire, problems),
             encoded_brackets=encoded and line.behaviour.refuse_encoded_brackets,
@@ -221,7 +232,11 @@ class _Rest:
                 answered="end",
                 no_answer="end",
             )
-            return number, "", Flow(first="to", applet={"to": agent, "end": Hangup()})
+            steps: dict[str, Applet] = {"to": agent, "end": Hangup()}
+            if wanted.stream_url is None:
+                return number, "", Flow(first="to", applet=steps)
+            steps["fork"] = Stream(url=wanted.stream_url, next="to")
+            return number, "", Flow(first="fork", applet=steps)
         bot = Voicebot(url=wanted.stream_url or "", record=wanted.record, next="end")
         return number, "", Flow(first="bot", applet={"bot": bot, "end": Hangup()})
 
@@ -241,25 +256,28 @@ class _Rest:
 
     async def list_calls(self, request: Request, line: Line, xml: bool) -> Response:
         self._fault(line)
-        wanted = calls.read_filter(parse_pairs(request.scope["query_string"], []))
+        pairs = parse_pairs(request.scope["query_string"], [])
+        wanted = calls.read_filter(pairs)
         if isinstance(wanted, RestError):
             raise RefusedError(wanted)
-        records = [
-            self._record(call) for call in self._exchange.calls.values() if call.line is line
-        ]
-        records.reverse()
-        chosen = [record for record in records if _matches(record, wanted)]
-        page, previous, following = _page(chosen, wanted)
+        mine = [call for call in self._exchange.calls.values() if call.line is line]
+        mine.reverse()
+        page = _page(mine, wanted)
         base = f"/v1/Accounts/{line.sid}/Calls" + ("" if xml else ".json")
-        size = wanted.page_size
+        kept = [pair for pair in pairs if pair[0] not in ("Before", "After", "PageSize")]
+
+        def link(*cursor: tuple[str, str]) -> str:
+            size = ("PageSize", str(wanted.page_size))
+            return f"{base}?{urlencode([*kept, size, *cursor])}"
+
         return _answer(
             calls.build_page(
-                page,
-                total=len(chosen),
-                page_size=size,
-                first=f"{base}?PageSize={size}",
-                previous=f"{base}?PageSize={size}&After={previous}" if previous else None,
-                following=f"{base}?PageSize={size}&Before={following}" if following else None,
+                [self._record(call) for call in page.calls],
+                total=page.total,
+                page_size=wanted.page_size,
+                first=link(),
+                previous=link(("After", page.previous)) if page.previous else None,
+                following=link(("Before", page.following)) if page.following else None,
                 xml=xml,
             ),
             xml,
@@ -280,17 +298,17 @@ class _Rest:
             to=(call.wanted.to if call.wanted else national(call.facts.exophone)),
             phone_number_sid=national(call.facts.exophone),
             status=status_of(call),
-            direction="outbound-api" if call.facts.outbound else "inbound",
+            direction=_direction(call),
             created=call.created,
             updated=ended or now,
             started=call.answered or call.created,
             ended=ended if final else None,
             duration_s=lasted if final else None,
-            price="0.500000" if final else None,
+            price=_PRICE if final and call.answered else None,
             answered_by="human" if call.answered else None,
-            recording_url=dialled.recording_url if dialled and final else None,
+            recording_url=recording_url_of(call) if final else None,
             custom_field=call.facts.custom_field,
-            talk_s=lasted if final else None,
+            talk_s=conversed_s(call) if final else None,
             leg1_status=status_of(call) if final else None,
             leg2_status=dialled.status if dialled and final else None,
             legs=tuple(
@@ -307,44 +325,105 @@ class _Rest:
     # Recordings.
 
     async def recording(self, request: Request, line: Line, xml: bool) -> Response:
-        """A stream's audio, once it is there (G-22)."""
+        """A stream's or a call's audio, once it is there (G-22)."""
         sid, _, kind = request.path_params["name"].rpartition(".")
-        session = self._exchange.streaming.recordings.get(sid)
-        clock = self._exchange.clock
-        if session is None or session.call.line is not line or kind not in ("mp3", "wav"):
+        audio = _sound(self._exchange, sid)
+        if audio is None or audio.line is not line or kind not in ("mp3", "wav"):
             raise RefusedError(RestError(404, "there is no such recording"))
-        age = clock.now() - (session.began + session.seconds)
-        if age < line.behaviour.recording_delay_s:
+        clock = self._exchange.clock
+        if clock.now() < audio.ended + line.behaviour.recording_delay_s:
             raise RefusedError(RestError(404, "the recording is not there yet"))
-        write = recording.mp3 if kind == "mp3" else recording.wav
-        with clock.outside():
-            audio = await asyncio.to_thread(lambda: write(session.recorded(), session.rate))
-        return Response(audio, media_type="audio/mpeg" if kind == "mp3" else "audio/wav")
+        write, media_type = _AUDIO[kind]
+        async with self._encoding:
+            with clock.outside():
+                file = await asyncio.to_thread(write, audio)
+        return Response(file, media_type=media_type)
 
 
-def _matches(record: CallRecord, wanted: calls.CallFilter) -> bool:
-    created = record.created.replace(tzinfo=None, microsecond=0)
-    return (
-        (wanted.created_from is None or created >= wanted.created_from)
-        and (wanted.created_to is None or created <= wanted.created_to)
-        and (wanted.status is None or record.status == wanted.status)
-        and (wanted.direction is None or record.direction == wanted.direction)
+class _Sound(msgspec.Struct, frozen=True):
+    """Something recorded: whose, when it ended by the clock, and its PCM in blocks."""
+
+    line: Line
+    ended: float
+    rate: int
+    blocks: Callable[[], Iterator[bytes]]
+
+
+_AUDIO: dict[str, tuple[Callable[[_Sound], bytes], str]] = {
+    "mp3": (lambda sound: recording.mp3(sound.blocks(), sound.rate), "audio/mpeg"),
+    "wav": (lambda sound: recording.wav(b"".join(sound.blocks()), sound.rate), "audio/wav"),
+}
+
+
+def _sound(exchange: Exchange, sid: str) -> _Sound | None:
+    """A stream's recording by its StreamSID, a talk's or a voicemail's by its CallSid."""
+    session = exchange.streaming.recordings.get(sid)
+    if session is not None:
+        ended = session.began + session.seconds
+        return _Sound(session.call.line, ended, session.rate, session.recorded_blocks)
+    call = exchange.calls.get(sid)
+    if call is None or call.answered is None or call.ended is None:
+        return None
+    talk = call.dialled.recording_url if call.dialled is not None else None
+    if talk is None and call.voicemail_url is None:
+        return None
+    start = exchange.clock.start
+    began = (call.answered - start).total_seconds()
+    ended = (call.ended - start).total_seconds()
+    heard = call.heard
+
+    def blocks() -> Iterator[bytes]:
+        # Agents say nothing here; what there is to hear is the caller.
+        return recording.mix(_PHONE_RATE, ended - began, spoken(heard, began, _PHONE_RATE))
+
+    return _Sound(call.line, ended, _PHONE_RATE, blocks)
+
+
+class _Page(msgspec.Struct, frozen=True):
+    """Some of the calls that match, how many do, and the cursors of the neighbouring pages."""
+
+    calls: list[Call]
+    total: int
+    previous: str | None
+    following: str | None
+
+
+def _page(newest_first: list[Call], wanted: calls.CallFilter) -> _Page:
+    """Cut a page out. The calls behind cursors need not match any more: they may have ended."""
+    places = {call.facts.sid: at for at, call in enumerate(newest_first)}
+    chosen = [call for call in newest_first if _matches(call, wanted)]
+    for name, cursor in (("Before", wanted.before), ("After", wanted.after)):
+        if cursor is not None and cursor not in places:
+            text = f"Invalid parameter {name}: got {cursor[:40]!r}, expected a Sid of this account"
+            raise RefusedError(RestError(400, text))
+    start = 0
+    if wanted.before is not None:
+        start = sum(places[call.facts.sid] <= places[wanted.before] for call in chosen)
+    elif wanted.after is not None:
+        newer = sum(places[call.facts.sid] < places[wanted.after] for call in chosen)
+        start = max(0, newer - wanted.page_size)
+    page = chosen[start : start + wanted.page_size]
+    more = start + len(page) < len(chosen)
+    return _Page(
+        page,
+        len(chosen),
+        page[0].facts.sid if start and page else None,
+        page[-1].facts.sid if more and page else None,
     )
 
 
-def _page(
-    records: list[CallRecord], wanted: calls.CallFilter
-) -> tuple[list[CallRecord], str | None, str | None]:
-    """The records of a page, newest first, and the cursors of its neighbours."""
-    sids = [record.sid for record in records]
-    start = 0
-    if wanted.before in sids:
-        start = sids.index(wanted.before) + 1
-    elif wanted.after in sids:
-        start = max(0, sids.index(wanted.after) - wanted.page_size)
-    page = records[start : start + wanted.page_size]
-    more = start + len(page) < len(records)
-    return page, page[0].sid if start and page else None, page[-1].sid if more and page else None
+def _matches(call: Call, wanted: calls.CallFilter) -> bool:
+    created = call.created.replace(tzinfo=None, microsecond=0)
+    return (
+        (wanted.created_from is None or created >= wanted.created_from)
+        and (wanted.created_to is None or created <= wanted.created_to)
+        and (wanted.status is None or status_of(call) == wanted.status)
+        and (wanted.direction is None or _direction(call) == wanted.direction)
+    )
+
+
+def _direction(call: Call) -> str:
+    return "outbound-api" if call.facts.outbound else "inbound"
 
 
 def _credentials(request: Request) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import math
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -27,7 +28,7 @@ from switchhook.errors import SwitchhookError
 from switchhook.wire import media
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from switchhook.emulator.behaviour import Behaviour
     from switchhook.emulator.call import Call
@@ -474,10 +475,12 @@ class StreamSession:
 
     def recorded(self) -> bytes:
         """What was said by both, as PCM of the stream's rate; takes a while for long talks."""
+        return b"".join(self.recorded_blocks())
+
+    def recorded_blocks(self) -> Iterator[bytes]:
+        """The same in blocks, for those who don't need it whole."""
         pieces = [(at - self.began, pcm) for at, pcm in self.playout.pieces or []]
-        for at, act in self.call.heard:
-            frames = sound(act, self.rate, 20)
-            pieces.append((at - self.began, b"".join(map(base64.b64decode, frames))))
+        pieces += spoken(self.call.heard, self.began, self.rate)
         return recording.mix(self.rate, self.seconds, pieces)
 
     # Ending.
@@ -582,6 +585,21 @@ def _payload(heard: list[tuple[float, Act]], at: float, rate: int, ms: int) -> b
         index = int((at - began) * 1000 + 1e-6) // ms
         return frames[index] if index < len(frames) else silent(rate, ms)
     return silent(rate, ms)
+
+
+def spoken(heard: list[tuple[float, Act]], began: float, rate: int) -> list[tuple[float, bytes]]:
+    """What the caller said as PCM, each with its second after `began`.
+
+    Whoever says something new stops what they were saying, as the bot hears it too.
+    """
+    pieces: list[tuple[float, bytes]] = []
+    until = math.inf
+    for at, act in reversed(heard):
+        pcm = b"".join(map(base64.b64decode, sound(act, rate, 20)))
+        samples = min(len(pcm) // 2, (until - at) * rate)
+        pieces.append((at - began, pcm[: 2 * int(samples)]))
+        until = at
+    return pieces
 
 
 @lru_cache(maxsize=16)
