@@ -12,10 +12,12 @@ from switchhook.receipt import (
     Auth,
     ClockStep,
     Counters,
+    HeartbeatReceived,
     Kind,
     Late,
     Receipt,
     Sample,
+    StatusReceived,
     TakeOver,
     decode_receipt,
     encode,
@@ -104,12 +106,20 @@ def test_any_receipt_comes_back_as_it_was_kept(receipt):
         TakeOver("rules/sales", "0" * 64, "[default]\n", "reload"),
         ClockStep(-2500),
         Counters({"failed to decide": 1}),
+        Counters({"answered": 3, "answer_ms <= 2": 3}, {"waiting": 2}),
         Sample("default", "wrong secret", b"CallSid=a1\xff", None),
+        StatusReceived(1, "main", b"CallSid=a1\xff", "application/json", "198.51.100.7"),
+        HeartbeatReceived(1, "main", b'{"status_type":"OK"}', None, "cut short"),
     ],
     ids=lambda record: type(record).__name__,
 )
 def test_every_other_record_comes_back_as_it_was_kept(record):
     assert msgspec.msgpack.decode(encode(record), type=type(record)) == record
+
+
+def test_counters_of_before_there_were_peaks_are_read():
+    old = msgspec.msgpack.encode({"counts": {"answered": 1}})
+    assert msgspec.msgpack.decode(old, type=Counters) == Counters({"answered": 1})
 
 
 def test_what_is_kept_holds_no_defaults():

@@ -34,6 +34,10 @@ class Kind(IntEnum):
     """What the answer process counted since the last such record."""
     SAMPLE = 6
     """A request refused for its secret that looks like a passthru, redacted."""
+    STATUS = 7
+    """A StatusCallback webhook, as it came."""
+    HEARTBEAT = 8
+    """A Heartbeat webhook, as it came."""
 
 
 class Auth(msgspec.Struct, frozen=True):
@@ -92,9 +96,14 @@ class ClockStep(msgspec.Struct, frozen=True):
 
 
 class Counters(msgspec.Struct, frozen=True):
-    """What was counted since the last record of this kind, by reason."""
+    """What was counted since the last record of this kind, by reason.
+
+    `peaks` are no sums: the greatest that something was in that time, such as `waiting`, the
+    callers who waited for their answer at once.
+    """
 
     counts: dict[str, int]
+    peaks: dict[str, int] = {}
 
 
 class Sample(msgspec.Struct, frozen=True):
@@ -104,6 +113,34 @@ class Sample(msgspec.Struct, frozen=True):
     reason: str
     raw: bytes
     peer: str | None
+
+
+class StatusReceived(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A StatusCallback, as an account's caller sent it; `wire.status_callback` reads `raw`.
+
+    `account` is the operator's name for the account. `raw` has secrets replaced by fingerprints,
+    and only its beginning where `problem` says so.
+    """
+
+    received_us: int
+    account: str
+    raw: bytes
+    content_type: str | None = None
+    peer: str | None = None
+    problem: str | None = None
+
+
+class HeartbeatReceived(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A Heartbeat, as it came: JSON with no fixed form; of a long one only the beginning.
+
+    `account` is the operator's name for the account; secrets in `body` are fingerprints.
+    """
+
+    received_us: int
+    account: str
+    body: bytes
+    peer: str | None = None
+    problem: str | None = None
 
 
 encode = msgspec.msgpack.Encoder().encode
