@@ -1,0 +1,16 @@
+"""`switchhook emulate`: an Exotel on this machine, and its bad days by name."""
+
+from __future__ import annotations
+
+from cyclopts import App
+
+from switchhook.cli.emulate.check import check
+from switchhook.cli.emulate.load import load
+from switchhook.cli.emulate.replay import replay
+from switchhook.cli.emulate.run import run
+from switchhook.cli.emulate.start import emulate
+
+app = App(name="emulate", help="An Exotel on this machine: it calls your bot and your passthru.")
+app.default(emulate)
+for _command in (check, run, load, replay):
+    app.command(_command)

@@ -1,0 +1,156 @@
+"""`switchhook emulate load`: many calls at once, measured."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Self
+
+from cyclopts import Parameter
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from switchhook.cli import show
+from switchhook.cli.emulate.loop import run_loop
+from switchhook.cli.emulate.options import (
+    ALLOW,
+    HERE,
+    PASSTHRU,
+    SEED,
+    check_url,
+    duration_of,
+    plan_of,
+    rate_of,
+)
+from switchhook.errors import ConfigError
+
+if TYPE_CHECKING:
+    from switchhook.emulator.load import Figures
+
+
+def load(
+    file: str | None = None,
+    *,
+    calls: Annotated[int, Parameter(name="--calls", help="How many at once, at most.")] = 50,
+    rate: Annotated[
+        str, Parameter(name="--rate", help="New calls a second, such as 20/s.")
+    ] = "5/s",
+    for_: Annotated[str, Parameter(name="--for", help="How long, such as 90s or 5m.")] = "30s",
+    passthru: PASSTHRU = HERE,
+    bot: Annotated[
+        str | None, Parameter(name="--bot", help="The bot's WebSocket URL; without: the built-in.")
+    ] = None,
+    html: Annotated[
+        str | None, Parameter(name="--html", help="A file that gets the page with plots.")
+    ] = None,
+    yes: Annotated[
+        bool, Parameter(name="--yes", negative="", help="Begin without asking, on a terminal too.")
+    ] = False,
+    seed: SEED = None,
+    allow: ALLOW = None,
+) -> int:
+    """Place many calls at once, and measure how the bot and the server bear it.
+
+    Ends with 1 where an answer was not what it should have been.
+
+    Parameters
+    ----------
+    file
+        A plan (TOML); without it one flow: the bot, then the passthru.
+    """
+    from switchhook.emulator.addresses import Gate
+    from switchhook.emulator.load import (
+        LoadPlan,
+        announce,
+        check_targets,
+        run_load,
+        targets,
+    )
+    from switchhook.emulator.load_report import page
+    from switchhook.emulator.station import load_plan, station
+
+    if calls < 1:
+        raise ConfigError("nothing to do", key="--calls", hint="at least 1")
+    how = LoadPlan(calls=calls, rate_s=rate_of(rate), for_s=duration_of(for_))
+    plan = plan_of(file) if file is not None else None
+    if plan is None:
+        check_url(passthru)
+
+    async def main() -> int:
+        async with station(
+            plan,
+            make=lambda own: load_plan(bot or own, passthru, calls),
+            port=0,
+            seed=seed,
+            allow=allow or (),
+        ) as running:
+            exchange = running.exchange
+            await check_targets(
+                targets(exchange.plan), Gate([*exchange.plan.allow, *(allow or ())])
+            )
+            for line in announce(how, exchange.plan):
+                show.err.print(show.plain(line))
+            if not yes and sys.stdin.isatty() and not _agreed():
+                return 2
+            with _Bar(how.for_s) as bar:
+                figures = await run_load(exchange, how, on_progress=bar.update)
+        _tell(figures)
+        pages.append(page(figures, how))
+        return 1 if figures.wrong else 0
+
+    pages: list[str] = []
+    code = run_loop(main(), virtual=False)
+    if html is not None and pages:
+        Path(html).write_text(pages[0])
+    return code
+
+
+def _tell(figures: Figures) -> None:
+    from switchhook.emulator.load import table
+
+    show.print_table(("", "P50", "P99", "P99.9", "MOST", "COUNT"), table(figures))
+    for name, count in figures.outcomes.most_common():
+        show.out.print(f"{count:8,}  {name}")
+    for counter, style in ((figures.wrong, "bold red"), (figures.problems, "yellow")):
+        for name, count in counter.most_common(20):
+            show.out.print(show.plain(f"{count:8,}  {name}"), style=style)
+    wrong = sum(figures.wrong.values())
+    show.out.print(f"{figures.right:,} answers as expected, {wrong:,} not")
+
+
+class _Bar:
+    """A progress bar with the figures of the moment; nothing in a pipe."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TimeRemainingColumn(),
+            console=show.err,
+            disable=not show.err.is_terminal,
+        )
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        self._task = self._progress.add_task("calls", total=self._seconds)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def update(self, figures: Figures) -> None:
+        """Show where it stands."""
+        answered = figures.passthru.at(0.99)
+        late = figures.late.at(0.99)
+        text = f"{figures.placed - figures.ended} calls, {figures.ended} ended"
+        if answered is not None:
+            text += f", passthru p99 {answered * 1000:.0f} ms"
+        if late is not None:
+            text += f", frames p99 {late * 1000:.1f} ms late"
+        self._progress.update(
+            self._task, completed=min(figures.seconds, self._seconds), description=text
+        )
+
+
+def _agreed() -> bool:
+    return input("begin? [y/N] ").strip().lower() in ("y", "yes")

@@ -1,0 +1,94 @@
+"""What the commands of `switchhook emulate` are told, and what is wrong with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+from cyclopts import Parameter
+
+from switchhook.errors import ConfigError
+
+if TYPE_CHECKING:
+    from switchhook.emulator.plan import Plan
+
+HERE = "http://127.0.0.1:8080/passthru/default"
+"""Where `switchhook serve` answers without a configuration."""
+
+PASSTHRU = Annotated[
+    str, Parameter(name="--passthru", help="The passthru URL of the server that is called.")
+]
+SEED = Annotated[
+    int | None, Parameter(name="--seed", help="Makes chance repeat; without it all is new.")
+]
+ALLOW = Annotated[
+    list[str] | None,
+    Parameter(
+        name="--allow",
+        negative="",
+        help="A host, address or network that may be dialled beside loopback; may be repeated.",
+    ),
+]
+LIMIT = Annotated[
+    float, Parameter(name="--limit", help="Seconds that a caller waits for the answer.")
+]
+
+
+def check_url(url: str) -> None:
+    scheme, _, rest = url.partition("://")
+    if scheme.lower() not in ("http", "https") or not rest.strip("/"):
+        raise ConfigError(
+            f"{url!r} is no URL",
+            key="--passthru",
+            hint='write "http://127.0.0.1:8080/passthru/default"',
+        )
+
+
+def plan_of(file: str) -> Plan:
+    from switchhook.emulator.plan_file import read_plan
+
+    return read_plan(Path(file).read_text(), file=file)
+
+
+def address_of(text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 65535:
+        raise ConfigError(f"{text!r} is no address", key="--listen", hint='write "127.0.0.1:8090"')
+    return host.strip("[]"), int(port)
+
+
+def rate_of(text: str) -> float:
+    number, _, unit = text.partition("/")
+    each = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}.get(unit)
+    try:
+        value = float(number) / each if each else 0.0
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 10_000:
+        raise ConfigError(f"{text!r} is no rate", key="--rate", hint='write "20/s" or "300/m"')
+    return value
+
+
+def duration_of(text: str) -> float:
+    unit = {"s": 1.0, "m": 60.0, "h": 3600.0}.get(text[-1:])
+    try:
+        value = float(text[:-1]) * unit if unit else float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 86_400:
+        raise ConfigError(f"{text!r} is no duration", key="--for", hint='write "90s" or "5m"')
+    return value
+
+
+def entries_of(file: str) -> list[dict[str, Any]]:
+    found = []
+    for at, line in enumerate(Path(file).read_bytes().splitlines(), 1):
+        try:
+            entry = msgspec.json.decode(line)
+        except msgspec.DecodeError as error:
+            raise ConfigError(f"not JSON: {error}", file=file, key=f"line {at}") from None
+        if not isinstance(entry, dict):
+            raise ConfigError("not an entry of a trace", file=file, key=f"line {at}")
+        found.append(entry)
+    return found

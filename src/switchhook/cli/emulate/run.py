@@ -1,0 +1,117 @@
+"""`switchhook emulate run`: one bad day against a server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+from switchhook.cli import show
+from switchhook.cli.emulate.loop import run_loop
+from switchhook.cli.emulate.options import ALLOW, HERE, LIMIT, PASSTHRU, SEED, check_url
+from switchhook.errors import ConfigError
+
+if TYPE_CHECKING:
+    from switchhook.emulator.perform import Result
+
+
+def run(
+    name: str | None = None,
+    *,
+    list_: Annotated[
+        bool, Parameter(name="--list", negative="", help="Print the scenarios' names.")
+    ] = False,
+    all_: Annotated[
+        bool, Parameter(name="--all", negative="", help="Run all that need no URL of their own.")
+    ] = False,
+    passthru: PASSTHRU = HERE,
+    expect: Annotated[
+        Literal["A", "B"] | None,
+        Parameter(name="--expect", help="The option that is right, where the default is not."),
+    ] = None,
+    select: Annotated[
+        str | None, Parameter(name="--select", help="The keyword that the server selects.")
+    ] = None,
+    limit: LIMIT = 5.0,
+    seed: SEED = None,
+    trace: Annotated[
+        str | None, Parameter(name="--trace", help="A file that gets the traces (JSON Lines).")
+    ] = None,
+    real_time: Annotated[
+        bool, Parameter(name="--real-time", negative="", help="Wait as long as a caller would.")
+    ] = False,
+    allow: ALLOW = None,
+) -> int:
+    """Play one bad day against a server, and tell the story.
+
+    Ends with 0 when the server answered as the scenario expects, with 1 when not.
+
+    Parameters
+    ----------
+    name
+        A scenario; --list prints them.
+    """
+    from switchhook.emulator.perform import perform
+    from switchhook.emulator.scenarios import SCENARIOS
+
+    if list_:
+        for each in SCENARIOS:
+            show.out.out(each, highlight=False)
+        return 0
+    if all_:
+        chosen = [each for each in SCENARIOS.values() if each.mode == "decide"]
+    elif name is None:
+        raise ConfigError("which scenario?", key="run", hint="--list prints their names")
+    elif name not in SCENARIOS:
+        raise ConfigError(
+            f"there is no scenario {name!r}", key="run", hint="--list prints their names"
+        )
+    else:
+        chosen = [SCENARIOS[name]]
+
+    check_url(passthru)
+
+    async def main() -> list[Result]:
+        results = []
+        for scenario in chosen:
+            result = await perform(
+                scenario,
+                passthru,
+                seed=seed,
+                allow=allow or (),
+                expect=expect,
+                select=select,
+                limit_s=limit,
+            )
+            _tell(result, brief=all_)
+            results.append(result)
+        return results
+
+    results = run_loop(main(), virtual=not real_time)
+    if trace is not None:
+        lines = (call.trace.lines() for result in results for call in result.calls)
+        Path(trace).write_bytes(b"".join(lines))
+    failed = sum(not result.passed for result in results)
+    if all_:
+        show.out.print(f"{len(results) - failed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+def _tell(result: Result, *, brief: bool) -> None:
+    from switchhook.emulator.tale import tell_all
+
+    scenario = result.scenario
+    mark, style = ("pass", "green") if result.passed else ("FAIL", "bold red")
+    if not brief:
+        show.out.print(f"{scenario.name}: {scenario.summary}", style="bold")
+        for call in result.calls[:3]:
+            for line in tell_all(call.trace.entries):
+                show.out.print(show.plain(line))
+        if len(result.calls) > 3:
+            show.out.print(f"… and {len(result.calls) - 3} more calls")
+    show.out.print(f"{mark} {scenario.name}", style=style)
+    for text in result.failures[:10]:
+        show.out.print(f"  {show.plain(text)}", style=style)
+    for text in result.notes:
+        show.out.print(f"  note: {show.plain(text)}", style="yellow")

@@ -1,0 +1,78 @@
+"""Calls as they end, a line each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from switchhook.cli import show
+from switchhook.emulator.exchange import Watcher
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from switchhook.emulator.call import Call
+    from switchhook.emulator.parameters import StreamTold
+    from switchhook.emulator.trace import Entry, Trace
+
+
+class Ticker(Watcher):
+    """Prints a line for each call that ended, and keeps its trace where a folder is given."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+        self._hinted = False
+
+    def on_entry(self, trace: Trace, entry: Entry) -> None:
+        """Say at once what an operator must know."""
+        if entry["what"] == "refused_to_dial":
+            show.err.print(show.plain(entry["text"]), style="red")
+        elif entry["what"] == "no_answer" and entry["kind"] == "refused" and not self._hinted:
+            self._hinted = True
+            show.err.print(
+                "nobody listens at the passthru's address, so callers take Option B: start your"
+                " server, or `switchhook serve`"
+            )
+
+    def on_end(self, call: Call) -> None:
+        """One call, one line."""
+        show.out.print(_line(call), style=_style(call))
+        if self._folder is not None:
+            (self._folder / f"{call.facts.sid}.jsonl").write_bytes(call.trace.lines())
+
+
+def _line(call: Call) -> str:
+    at = call.clock.date().strftime("%H:%M:%S")
+    number = f"{call.facts.from_[:6]}…{call.facts.from_[-2:]}"
+    stream = _stream(call.told)
+    answers = " ".join(_answer(entry) for entry in call.trace.entries if _answer(entry))
+    ended = {"caller": "caller hung up", "flow": "flow ended"}.get(str(call.ending), call.ending)
+    return show.plain(f"{at}  {number}  {stream:38}  {answers or 'not told':32}  {ended}")
+
+
+def _stream(told: StreamTold | None) -> str:
+    if told is None:
+        return "no stream"
+    if told.detailed_status is not None:
+        return f"{told.status}: {told.detailed_status}"
+    if told.error is not None:
+        # Its end says what happened: "connect: connection refused".
+        return f"{told.status}: {told.error.rpartition(': ')[2]}"
+    lasted = f" after {told.duration_s} s" if told.duration_s is not None else ""
+    return f"{told.status} by {told.disconnected_by}{lasted}"
+
+
+def _answer(entry: Entry) -> str:
+    match entry["what"]:
+        case "answer":
+            option = "A" if entry["status"] == 200 else "B"
+            return f"{entry['status']} {option} ({entry['seconds'] * 1000:.0f} ms)"
+        case "no_answer":
+            return f"no answer: {entry['kind']}, so B"
+        case _:
+            return ""
+
+
+def _style(call: Call) -> str | None:
+    if call.trace.find("no_answer"):
+        return "bold red"
+    return "yellow" if call.told is not None and call.told.status == "failed" else None
