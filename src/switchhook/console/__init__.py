@@ -3,7 +3,7 @@
 `create_app(ConsoleParts(...))` is the ASGI app, `Folder` the thread that keeps the store current.
 """
 
-from switchhook.console.app import ConsoleParts, create_app
+from switchhook.console.app import ConsoleParts, Pages, create_app
 from switchhook.console.fold import Folder
 
-__all__ = ["ConsoleParts", "Folder", "create_app"]
+__all__ = ["ConsoleParts", "Folder", "Pages", "create_app"]

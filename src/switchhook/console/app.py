@@ -1,4 +1,4 @@
-"""The console's API as an ASGI app.
+"""The console as an ASGI app: the API of what was received, and the pages and APIs beside it.
 
 Everything that reads the disk runs in a few threads of its own. What asks for a list waits until
 the fold has reached the journal's end as it was when the request came: a receipt whose answer has
@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 from starlette.applications import Starlette
@@ -20,7 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from switchhook.console.fold import Folder
 from switchhook.console.loopback import LoopbackOnly
@@ -59,13 +59,21 @@ class ConsoleParts(msgspec.Struct, frozen=True, kw_only=True):
     now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
 
 
-def create_app(parts: ConsoleParts) -> Starlette:
+class Pages(Protocol):
+    """Pages of the console, or a part of its API: what it answers, by address."""
+
+    def routes(self) -> Sequence[BaseRoute]: ...
+
+
+def create_app(parts: ConsoleParts, pages: Sequence[Pages] = ()) -> Starlette:
     """The console as an app for uvicorn, which has to be stopped before the folder is."""
     api = _Api(parts)
-    routes = [
+    routes: list[BaseRoute] = [
         Route(operation.path, api.answering(operation.name), name=operation.name)
         for operation in OPERATIONS
     ]
+    for each in pages:
+        routes += each.routes()
     # Typed for Exception only, though each handler gets the kind that it is registered for.
     refusals: dict[Any, ExceptionHandler] = {
         Refused: _refused,  # type: ignore[dict-item]
