@@ -17,6 +17,7 @@ SOURCE = ROOT / "src/switchhook"
 SUBJECT = {
     "access",
     "alerts",
+    "audit",
     "capacity",
     "cause",
     "errors",
@@ -24,6 +25,7 @@ SUBJECT = {
     "expression_text",
     "facet",
     "figures",
+    "forecast",
     "interpret",
     "issues",
     "names",
@@ -32,11 +34,14 @@ SUBJECT = {
     "receipt",
     "rules",
     "search",
+    "sign_in",
     "story",
+    "users",
     "variables",
 }
 OPERATORS_FILES = {
     "config",
+    "config_console",
     "config_keys",
     "config_values",
     "data_folder",
@@ -58,6 +63,7 @@ MAY_IMPORT = {
     "exotel": SUBJECT | {"wire"},
     "notify": SUBJECT,
     "console": SUBJECT | {"wire"},
+    "facts_file": SUBJECT,
     "emulator": SUBJECT | {"wire"},
     **dict.fromkeys(OPERATORS_FILES, SUBJECT | OPERATORS_FILES),
     **dict.fromkeys(PROCESSES, PROCESSES),
