@@ -1,7 +1,8 @@
 """From templates to responses: escaped, with the security headers, masked by role, in one zone.
 
-What a template gets besides its own context: `viewer`, `zone` (ist, utc or an IANA name), `path`,
-`verdict`, and the filters below. Every page extends `base.html`.
+What a template gets besides its own context: `viewer`, `zone` (an IANA name), `path`, `verdict`,
+`csrf`, addresses (`to`, `same`, `static`), and what shows values (`time`, `number`, `shown`, the
+filter `visible`). `macros.html` has these as markup. Every page extends `base.html`.
 """
 
 from __future__ import annotations
@@ -9,18 +10,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
+import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from starlette.responses import HTMLResponse
 
 from switchhook.access import Role, Viewer, masked, masked_text
+from switchhook.cause import Cause
+from switchhook.console.assets import Assets
+from switchhook.console.visible import may_link, visible
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
 IST = ZoneInfo("Asia/Kolkata")
+_UTC = ZoneInfo("UTC")
 OPEN = Viewer("this machine", Role.ADMINISTRATOR, open=True)
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
@@ -33,6 +40,26 @@ PAGE_HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+LEVELS = {
+    Cause.THROTTLED: "bad",
+    Cause.CONNECT_FAILED: "bad",
+    Cause.BOT_DROPPED: "bad",
+    Cause.CALLER_LEFT_EARLY: "warn",
+    Cause.CALLER_LEFT: "good",
+    Cause.BOT_DONE: "good",
+    Cause.ENDED_BY_SYSTEM: "warn",
+    Cause.RUNNING: "live",
+    Cause.NO_STREAM: "muted",
+    Cause.UNKNOWN: "muted",
+}
+"""How a cause looks: red is what an operator has to do something about."""
+
+
+class Look(msgspec.Struct, frozen=True):
+    """All that changes how a value is shown: whether numbers are in full, and the zone."""
+
+    sees_numbers: bool
+    zone: ZoneInfo
 
 
 def viewer_of(request: Request) -> Viewer:
@@ -43,20 +70,41 @@ def viewer_of(request: Request) -> Viewer:
 
 def zone_of(request: Request) -> ZoneInfo:
     """The zone in which times are shown: the address's `tz`, else IST."""
-    said = request.query_params.get("tz", "ist")
-    if said.lower() in ("ist", "utc"):
-        return IST if said.lower() == "ist" else ZoneInfo("UTC")
+    return zone_named(request.query_params.get("tz", "ist"))
+
+
+def zone_named(said: str) -> ZoneInfo:
+    """A zone by `ist`, `utc` or an IANA name; IST where there is none of that name."""
+    known = {"ist": IST, "utc": _UTC}.get(said.lower())
+    if known is not None:
+        return known
     try:
         return ZoneInfo(said)
     except (ValueError, KeyError, OSError):
         return IST
 
 
-class Renderer:
-    """Makes pages. `verdict` gives the first line of every page."""
+def zone_word(zone: ZoneInfo) -> str | None:
+    """What an address says of a zone; None for the usual one."""
+    return {IST.key: None, _UTC.key: "utc"}.get(zone.key, zone.key)
 
-    def __init__(self, verdict: Callable[[], object] = lambda: None) -> None:
-        self._verdict = verdict
+
+class Renderer:
+    """Makes pages.
+
+    `verdict` gives the first line of every page; `link_hosts` the hosts whose https addresses may
+    be clicked.
+    """
+
+    def __init__(
+        self,
+        verdict: Callable[[], object] = lambda: None,
+        *,
+        assets: Assets | None = None,
+        link_hosts: Callable[[], tuple[str, ...]] = tuple,
+    ) -> None:
+        self._verdict, self._link_hosts = verdict, link_hosts
+        self.assets = assets or Assets()
         self.environment = Environment(
             loader=PackageLoader("switchhook.console"),
             autoescape=select_autoescape(default=True, default_for_string=True),
@@ -64,6 +112,14 @@ class Renderer:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        self.environment.filters |= {"visible": visible, "thousands": thousands, "span": span}
+        self.environment.globals |= {
+            "static": self.assets.address,
+            "cause_level": cause_level,
+            "rfc3339": rfc3339,
+            "both_times": both_times,
+            "spark": spark,
+        }
 
     def page(
         self,
@@ -81,22 +137,105 @@ class Renderer:
     def text(self, request: Request, template: str, context: dict[str, Any]) -> str:
         """The same as text."""
         viewer, zone = viewer_of(request), zone_of(request)
+        tz = zone_word(zone)
+        here = dict(request.query_params.multi_items())
+        theme = request.cookies.get("theme")
         common = {
             "viewer": viewer,
             "path": request.url.path,
+            "csrf": request.scope.get("csrf", ""),
+            "theme": theme if theme in ("light", "dark") else None,
+            "same": lambda **changes: address(request.url.path, {**here, **changes}),
+            "feed": address("/feed", {"tz": tz}),
+        }
+        return self.fragment(template, {**common, **context}, Look(viewer.sees_numbers, zone))
+
+    def fragment(self, template: str, context: dict[str, Any], look: Look) -> str:
+        """A template for all who have the same look, whoever and wherever they are."""
+        zone, tz = look.zone, zone_word(look.zone)
+        number = str if look.sees_numbers else masked
+        common = {
             "verdict": self._verdict(),
             "zone": zone.key,
-            "number": (lambda n: n) if viewer.sees_numbers else masked,
-            "shown": (lambda t: t) if viewer.sees_numbers else masked_text,
+            "tz": tz,
+            "to": lambda path, **query: address(path, {"tz": tz, **query}),
+            "number": number,
+            "shown_number": number,
+            "shown": str if look.sees_numbers else masked_text,
             "time": lambda us: shown_time(us, zone),
-            "csrf": request.scope.get("csrf", ""),
+            "shown_time": lambda us: shown_time(us, zone),
+            "may_link": lambda url: may_link(url, self._link_hosts()),
         }
         return self.environment.get_template(template).render({**common, **context})
 
 
+def address(path: str, query: dict[str, Any]) -> str:
+    """A path with its query; what is None is left out."""
+    said = urlencode([(name, value) for name, value in query.items() if value is not None])
+    return f"{path}?{said}" if said else path
+
+
+def cause_level(cause: str) -> str:
+    """The class of a cause's chip."""
+    try:
+        return LEVELS[Cause(cause)]
+    except ValueError:
+        return "muted"
+
+
 def shown_time(us: int | None, zone: ZoneInfo) -> str:
     """Unix microseconds as `25 Nov 18:06:08`; a dash where there is none."""
+    moment = _moment(us)
+    return "–" if moment is None else moment.astimezone(zone).strftime("%d %b %H:%M:%S")
+
+
+def rfc3339(us: int | None) -> str:
+    """The same in UTC, for machines."""
+    moment = _moment(us)
+    return "" if moment is None else moment.isoformat().replace("+00:00", "Z")
+
+
+def both_times(us: int | None) -> str:
+    """The same with its year, in IST and UTC, for those who point at it."""
+    moment = _moment(us)
+    if moment is None:
+        return ""
+    ist = moment.astimezone(IST).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+    return f"{ist} IST · {moment.strftime('%Y-%m-%d %H:%M:%S.%f')[:-3]} UTC"
+
+
+def _moment(us: int | None) -> datetime | None:
     if us is None:
-        return "–"
-    moment = datetime.fromtimestamp(us / 1_000_000, UTC).astimezone(zone)
-    return moment.strftime("%d %b %H:%M:%S")
+        return None
+    try:
+        return datetime.fromtimestamp(us / 1_000_000, UTC)
+    except (OverflowError, ValueError, OSError):  # a clock beyond every calendar
+        return None
+
+
+def thousands(number: float) -> str:
+    """A number with its thousands apart."""
+    return f"{number:,}"
+
+
+_SPANS = ((86_400, "d"), (3_600, "h"), (60, "min"))
+
+
+def span(seconds: float) -> str:
+    """A stretch of time in its greatest whole unit and the next: `42 s`, `3 min`, `2 h 5 min`."""
+    whole = max(int(seconds), 0)
+    for at, (size, unit) in enumerate(_SPANS):
+        if whole >= size:
+            rest = whole % size
+            if at + 1 < len(_SPANS) and rest >= _SPANS[at + 1][0]:
+                small, word = _SPANS[at + 1]
+                return f"{whole // size} {unit} {rest // small} {word}"
+            return f"{whole // size} {unit}"
+    return f"{whole} s"
+
+
+def spark(points: list[int]) -> str:
+    """Whole numbers as the points of a line 20 high, with a unit between two."""
+    most = max(points, default=0) or 1
+    line = [f"{at},{19 - 18 * point / most:.1f}" for at, point in enumerate(points)]
+    return " ".join(line if len(line) > 1 else [*line, "1,19"])
