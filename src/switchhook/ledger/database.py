@@ -28,7 +28,7 @@ MIGRATIONS = (
     calls.TABLES,
     views.TABLES,
 )
-"""Number n leads from version n to n + 1; each runs with its number in one transaction."""
+"""Number n leads from version n to n + 1; all that are due run in one transaction."""
 
 
 class Ledger:
@@ -47,9 +47,11 @@ class Ledger:
 
     @contextmanager
     def writing(self) -> Iterator[apsw.Connection]:
-        """A transaction of the one writer, durable when it ends well. Raises LedgerError."""
-        with self._explained(), self._lock, self._writer:
-            self._writer.execute("SELECT 1")
+        """A transaction of the one writer, durable when it ends well. Raises LedgerError.
+
+        What it reads stays true until it ends: commands may write the ledger beside the console.
+        """
+        with self._explained(), self._lock, self._immediate():
             yield self._writer
 
     @contextmanager
@@ -74,7 +76,22 @@ class Ledger:
         connection.pragma("foreign_keys", 1)
         return connection
 
+    @contextmanager
+    def _immediate(self) -> Iterator[None]:
+        self._writer.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
+            raise
+        self._writer.execute("COMMIT")
+
     def _migrate(self) -> None:
+        with self._immediate():
+            self._migrate_alone()
+
+    def _migrate_alone(self) -> None:
         application = self._writer.pragma("application_id")
         version = self._writer.pragma("user_version")
         if application not in (0, APPLICATION_ID) or (version and not application):
@@ -85,10 +102,9 @@ class Ledger:
             problem = f"it has version {version}, this release knows version {len(MIGRATIONS)}"
             raise LedgerError(str(self.path), problem, "run the release that wrote it, or a later")
         for number in range(version, len(MIGRATIONS)):
-            with self._writer:
-                self._writer.execute(MIGRATIONS[number])
-                self._writer.pragma("application_id", APPLICATION_ID)
-                self._writer.pragma("user_version", number + 1)
+            self._writer.execute(MIGRATIONS[number])
+            self._writer.pragma("application_id", APPLICATION_ID)
+            self._writer.pragma("user_version", number + 1)
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -96,7 +112,9 @@ class Ledger:
         try:
             yield
         except (apsw.FullError, apsw.IOError) as error:
-            raise LedgerError(str(self.path), str(error).lower(), "make room on its disk") from error
+            raise LedgerError(
+                str(self.path), str(error).lower(), "make room on its disk"
+            ) from error
         except (apsw.CorruptError, apsw.NotADBError) as error:
             hint = "restore it from a backup: switchhook restore"
             raise LedgerError(str(self.path), f"it is damaged: {error}", hint) from error
