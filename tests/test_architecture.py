@@ -26,6 +26,7 @@ SUBJECT = {
     "facet",
     "figures",
     "forecast",
+    "forms",
     "interpret",
     "issues",
     "names",
@@ -33,6 +34,7 @@ SUBJECT = {
     "proxies",
     "receipt",
     "rules",
+    "saved_views",
     "search",
     "sign_in",
     "story",
@@ -41,8 +43,11 @@ SUBJECT = {
 }
 OPERATORS_FILES = {
     "config",
+    "config_accounts",
+    "config_basics",
     "config_console",
     "config_keys",
+    "config_secrets",
     "config_values",
     "data_folder",
     "endpoint_rules",
