@@ -13,6 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from switchhook.config_accounts import (
+    LONGEST_NAME,
+    check_names,
+    read_accounts,
+    read_bots,
+    read_exophones,
+    read_flows,
+    read_leads,
+)
 from switchhook.config_keys import (
     Problems,
     Refused,
@@ -28,6 +37,7 @@ from switchhook.config_keys import (
     text,
     zone,
 )
+from switchhook.config_secrets import Sources, read_secrets
 from switchhook.config_values import (
     Address,
     AnswerConfig,
@@ -68,10 +78,8 @@ __all__ = [
 
 LARGEST = 1_000_000
 """Bytes of a configuration file, and of any file it names."""
-SHORTEST_SECRET, LONGEST_SECRET = 16, 256
 LONGEST_BODY = 8_192
 
-_URL_SAFE = re.compile("[A-Za-z0-9_.~-]*")
 _NAME = re.compile("[A-Za-z0-9_-]{1,64}")
 
 
@@ -90,13 +98,17 @@ def load_config(
     problems = Problems(file)
     root = Section(_document(text, file), "", problems)
     folder = os.path.dirname(file)  # noqa: PTH120 - text only: "" has to stay ""
-    sources = _Sources(folder, environ, read_file, [])
+    sources = Sources(folder, environ, read_file, [])
     config = Config(
         data=root.take("data", paths(folder), os.path.join(folder, "data")),  # noqa: PTH118
         answer=_answer(root.section("answer")),
         console=_console(root.section("console")),
         journal=_journal(root.section("journal")),
         endpoints=_endpoints(root.section("endpoints"), sources, problems),
+        accounts=read_accounts(root.section("accounts"), sources, problems),
+        bots=read_bots(root.section("bots"), problems),
+        flows=read_flows(root.section("flows"), problems),
+        exophones=read_exophones(root.section("exophones"), problems),
         file=file,
         warnings=tuple(sources.warnings),
     )
@@ -238,17 +250,8 @@ def _journal(section: Section) -> JournalConfig:
     return journal
 
 
-class _Sources(msgspec.Struct):
-    """Where secrets may come from, and what there is to say about them."""
-
-    folder: str
-    environ: Mapping[str, str]
-    read_file: Callable[[str], bytes]
-    warnings: list[str]
-
-
 def _endpoints(
-    section: Section, sources: _Sources, problems: Problems
+    section: Section, sources: Sources, problems: Problems
 ) -> tuple[EndpointConfig, ...]:
     endpoints: list[EndpointConfig] = []
     names: dict[str, str] = {}
@@ -265,19 +268,21 @@ def _endpoints(
     return tuple(endpoints) or Config().endpoints
 
 
-def _endpoint(name: str, section: Section, sources: _Sources) -> EndpointConfig:
+def _endpoint(name: str, section: Section, sources: Sources) -> EndpointConfig:
     default = EndpointConfig(name)
     endpoint = EndpointConfig(
         name=name,
         mode=section.take("mode", choice(Mode), default.mode),
         auth=section.take("auth", choice(AuthMode), default.auth),
-        secrets=_secrets(section, sources),
+        secrets=read_secrets(section, sources),
         rules=section.take("rules", paths(sources.folder), None),
         safe_option=section.take("safe_option", choice(Option), default.safe_option),
         deadline_ms=section.take("deadline_ms", integer(50, 10_000), default.deadline_ms),
         region=section.take("region", region, default.region),
         zone=section.take("zone", zone, default.zone),
         bodies=_bodies(section.section("bodies")),
+        account=section.take("account", text(LONGEST_NAME), None),
+        leads=read_leads(section.section("leads")),
     )
     section.end()
     return endpoint
@@ -292,67 +297,9 @@ def _bodies(section: Section) -> Bodies:
     return bodies
 
 
-def _secrets(section: Section, sources: _Sources) -> tuple[Secret, ...]:
-    """The secrets of an endpoint, from all three keys, each once; no message repeats a value."""
-
-    def plain(value: object) -> list[Secret]:
-        if not isinstance(value, str):
-            raise Refused("a secret is not a text", 'secrets = ["…"]')
-        return [_secret(value, sources, section.key)]
-
-    def from_file(value: object) -> list[Secret]:
-        path = paths(sources.folder)(value)
-        try:
-            content = sources.read_file(path)
-            lines = [line.strip() for line in content.decode().splitlines()]
-        except OSError as error:
-            problem = f"{path!r} can't be read: {error.strerror or 'no such file'}"
-            raise Refused(problem, "one secret a line") from None
-        except UnicodeDecodeError:
-            raise Refused(f"{path!r} is not UTF-8 text", "one secret a line") from None
-        found = [line for line in lines if line and not line.startswith("#")]
-        if not found:
-            raise Refused(f"{path!r} holds no secret", "one secret a line")
-        return [_secret(line, sources, section.key) for line in found]
-
-    def from_variable(value: object) -> list[Secret]:
-        name = text(200)(value)
-        content = sources.environ.get(name, "").strip()
-        if not content:
-            raise Refused(f"the environment has no {name!r}", "set it, or remove the name")
-        return [_secret(content, sources, section.key)]
-
-    found: list[Secret] = []
-    for key, reader in (
-        ("secrets", plain),
-        ("secret_files", from_file),
-        ("secret_env", from_variable),
-    ):
-        for some in section.take(key, several(reader, 100), ()):
-            found += some
-    return tuple(dict.fromkeys(found))
-
-
-def _secret(value: str, sources: _Sources, key: str) -> Secret:
-    if not SHORTEST_SECRET <= len(value) <= LONGEST_SECRET:
-        problem = (
-            f"a secret of {len(value)} characters; it takes {SHORTEST_SECRET} to {LONGEST_SECRET}"
-        )
-        raise Refused(problem, "make one with: switchhook secret")
-    if not value.isprintable():
-        raise Refused("a secret with control characters", "make one with: switchhook secret")
-    if not _URL_SAFE.fullmatch(value):
-        warning = (
-            f"{key}: a secret holds other characters than A-Z a-z 0-9 - _ . ~; Exotel's dashboard "
-            "alters + & = # % and blanks in a URL (make a safe one with: switchhook secret)"
-        )
-        if warning not in sources.warnings:
-            sources.warnings.append(warning)
-    return Secret(value)
-
-
 def _check_whole(config: Config, problems: Problems) -> None:
     """What no key alone can tell."""
+    check_names(config, problems)
     public = config.answer.listen
     if not public.loopback:
         for endpoint in config.endpoints:

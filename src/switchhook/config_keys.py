@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import phonenumbers
 
-from switchhook.config_values import Address
+from switchhook.config_basics import Address
 from switchhook.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -90,6 +90,10 @@ class Section:
                 guess = f"did you mean {near[0]}? " if near else ""
                 hint = f"{guess}known: {', '.join(self._known)}"
                 self._problems.add(self.key, f"unknown key {_shown(name)}", hint)
+
+    def complain(self, problem: str, hint: str = "") -> None:
+        """Note what no key of the table alone can tell."""
+        self._problems.add(self.key, problem, hint)
 
     def _path(self, name: str) -> str:
         return f"{self.key}.{name}" if self.key else name

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
-import hmac
 import ipaddress
 from enum import StrEnum
 
 import msgspec
 
+from switchhook.config_accounts import AccountConfig, Leads
+from switchhook.config_basics import Address, Secret
 from switchhook.errors import ConfigError
+from switchhook.names import Bot
 from switchhook.rules import Option
+
+__all__ = [
+    "Address",
+    "AnswerConfig",
+    "AuthMode",
+    "Bodies",
+    "Config",
+    "ConfigProblems",
+    "ConsoleConfig",
+    "EndpointConfig",
+    "JournalConfig",
+    "Mode",
+    "Secret",
+]
 
 
 class ConfigProblems(ConfigError):  # noqa: N818 - it is several
@@ -21,43 +37,6 @@ class ConfigProblems(ConfigError):  # noqa: N818 - it is several
 
     def __str__(self) -> str:
         return "\n".join(str(problem) for problem in self.problems)
-
-
-class Secret:
-    """A text that is shown nowhere: `reveal` is the only way to it."""
-
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def reveal(self) -> str:
-        return self._text
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and hmac.compare_digest(
-            self._text.encode(), other._text.encode()
-        )
-
-    def __hash__(self) -> int:
-        return hash((Secret, self._text))
-
-    def __repr__(self) -> str:
-        return "Secret(…)"
-
-
-class Address(msgspec.Struct, frozen=True):
-    """Where a side listens: an IP address and a port; port 0 takes a free one."""
-
-    host: str
-    port: int
-
-    @property
-    def loopback(self) -> bool:
-        return ipaddress.ip_address(self.host).is_loopback
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 class Mode(StrEnum):
@@ -117,6 +96,8 @@ class EndpointConfig(msgspec.Struct, frozen=True):
     region: str = "IN"
     zone: str = "Asia/Kolkata"
     bodies: Bodies = Bodies()
+    account: str | None = None
+    leads: Leads = Leads()
 
 
 class Config(msgspec.Struct, frozen=True):
@@ -127,6 +108,10 @@ class Config(msgspec.Struct, frozen=True):
     console: ConsoleConfig = ConsoleConfig()
     journal: JournalConfig = JournalConfig()
     endpoints: tuple[EndpointConfig, ...] = (EndpointConfig("default"),)
+    accounts: tuple[AccountConfig, ...] = ()
+    bots: tuple[Bot, ...] = ()
+    flows: dict[str, str] = {}
+    exophones: dict[str, str] = {}
     file: str = ""
     warnings: tuple[str, ...] = ()
 

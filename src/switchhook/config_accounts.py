@@ -1,0 +1,378 @@
+"""`[accounts]`, `[bots]`, `[flows]`, `[exophones]`: what we have at Exotel, and what we call it."""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import msgspec
+
+from switchhook.config_basics import Secret
+from switchhook.config_keys import Problems, Refused, Section, integer, number, several, text
+from switchhook.config_secrets import Sources, read_secrets, read_theirs
+from switchhook.interpret import e164
+from switchhook.names import Account, Bot, Names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from switchhook.config_values import Config
+
+REGIONS = {"mumbai": "https://api.in.exotel.com", "singapore": "https://api.exotel.com"}
+"""Exotel's hosts (platform.md D); an account exists in one of them only."""
+COUNTRIES = {"mumbai": "IN", "singapore": "SG"}
+MOST_ACCOUNTS, MOST_BOTS, MOST_NAMES = 100, 1_000, 10_000
+MOST_A_MINUTE = 200
+"""Questions that Exotel's voice API answers in a minute, for all that ask (platform.md E.5)."""
+LONGEST_NAME, LONGEST_LABEL = 64, 200
+
+_SID = re.compile("[A-Za-z0-9_-]{1,64}")
+_FLOW_ID = re.compile("[A-Za-z0-9_-]{1,64}")
+_HOST = re.compile(r"[a-z0-9*?\[\]_.:-]{1,253}")
+_BASE_PATH = re.compile("(?:/[A-Za-z0-9._~-]{1,64}){0,8}")
+_JOINERS = "\u200c\u200d"  # Indian scripts need them; all other format characters can deceive
+
+
+class WebhookSecrets(msgspec.Struct, frozen=True):
+    """What lets StatusCallbacks and Heartbeats of an account in."""
+
+    status: tuple[Secret, ...] = ()
+    heartbeat: tuple[Secret, ...] = ()
+
+
+class AccountConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`[accounts.NAME]`: an account at Exotel, and how it is watched.
+
+    `url` is where its API is asked, without a slash at its end; `region` is empty where `url` was
+    given. `key` and `token` are None for an account that is only named.
+    """
+
+    name: str
+    sid: str = ""
+    region: str = ""
+    url: str = ""
+    key: Secret | None = None
+    token: Secret | None = None
+    poll: bool = True
+    quiet_s: float = 10
+    busy_s: float = 3
+    rate_per_minute: int = 60
+    call_details: bool = False
+    webhook_secrets: WebhookSecrets = WebhookSecrets()
+
+    @property
+    def country(self) -> str:
+        """The CLDR region that its numbers without a country code are read in."""
+        return COUNTRIES.get(self.region, "IN")
+
+
+class Leads(msgspec.Struct, frozen=True):
+    """`[endpoints.NAME.leads]`: where an option leads in the flow, in the operator's words."""
+
+    A: str = ""
+    B: str = ""
+
+
+def names_of(config: Config) -> Names:
+    """What the operator calls things."""
+    leads = {
+        (point.name, option): said
+        for point in config.endpoints
+        for option, said in (("A", point.leads.A), ("B", point.leads.B))
+        if said
+    }
+    return Names(
+        accounts=tuple(Account(each.name, each.sid, each.region) for each in config.accounts),
+        bots=config.bots,
+        flows=config.flows,
+        exophones=config.exophones,
+        leads=leads,
+        accounts_of=accounts_of(config),
+    )
+
+
+def accounts_of(config: Config) -> dict[str, str]:
+    """The account of each endpoint that has one; with one account, all endpoints are its."""
+    only = config.accounts[0].name if len(config.accounts) == 1 else None
+    found = {point.name: point.account or only for point in config.endpoints}
+    return {endpoint: account for endpoint, account in found.items() if account is not None}
+
+
+# Reading.
+
+
+def label(longest: int) -> Callable[[object], str]:
+    """A text to be shown, in any script: nothing in it that hides, reorders or breaks a line."""
+
+    def check(value: object) -> str:
+        said = text(longest)(value)
+        for letter in said:
+            if unicodedata.category(letter)[0] == "C" and letter not in _JOINERS:
+                raise Refused(f"it holds the invisible character U+{ord(letter):04X}", "remove it")
+            if unicodedata.category(letter) in ("Zl", "Zp"):
+                raise Refused("it holds a line break", "keep it on one line")
+        if said != said.strip():
+            raise Refused("it begins or ends with a blank", "remove it")
+        return unicodedata.normalize("NFC", said)
+
+    return check
+
+
+def read_accounts(
+    section: Section, sources: Sources, problems: Problems
+) -> tuple[AccountConfig, ...]:
+    """`[accounts]`."""
+    names = _names(section, problems, MOST_ACCOUNTS, "account")
+    accounts = tuple(_account(name, section.section(key), sources, problems) for key, name in names)
+    seen: dict[tuple[str, str], str] = {}
+    for account in accounts:
+        twin = seen.setdefault((account.url, account.sid), account.name)
+        if account.sid and twin != account.name:
+            problem = f"it has the SID and place of account {twin!r}"
+            problems.add(f"accounts.{account.name}", problem, "two would ask twice: remove one")
+    return accounts
+
+
+def _account(name: str, section: Section, sources: Sources, problems: Problems) -> AccountConfig:
+    before = len(problems.found)
+    default = AccountConfig(name=name)
+    region = section.take("region", _region, "")
+    url = section.take("url", _url, "")
+    account = AccountConfig(
+        name=name,
+        sid=section.take("sid", _sid, ""),
+        region=region,
+        url=url or REGIONS.get(region, ""),
+        key=read_theirs(section, sources, "key"),
+        token=read_theirs(section, sources, "token"),
+        poll=section.take("poll", _flag, default.poll),
+        quiet_s=section.take("quiet_s", number(1, 3600), default.quiet_s),
+        busy_s=section.take("busy_s", number(1, 3600), default.busy_s),
+        rate_per_minute=section.take(
+            "rate_per_minute", integer(1, MOST_A_MINUTE), default.rate_per_minute
+        ),
+        call_details=section.take("call_details", _flag, default.call_details),
+        webhook_secrets=WebhookSecrets(
+            status=read_secrets(section, sources, prefix="status_", plain=False),
+            heartbeat=read_secrets(section, sources, prefix="heartbeat_", plain=False),
+        ),
+    )
+    section.end()
+    if len(problems.found) == before:
+        for problem, hint in _lacks(account, both=bool(region and url)):
+            section.complain(problem, hint)
+    return account
+
+
+def _lacks(account: AccountConfig, *, both: bool) -> Iterable[tuple[str, str]]:
+    """What no key of an account alone can tell."""
+    if both:
+        yield "it has a region and a url", "say one of them"
+    if not account.sid:
+        yield "it has no sid", 'sid = "…", as the API settings of Exotel\'s dashboard show it'
+    if not (account.poll or account.call_details):
+        return
+    if not account.url:
+        yield "nothing says where its API is", 'region = "mumbai" or "singapore"'
+    if account.key is None or account.token is None:
+        hint = "key_env or key_file, and token_env or token_file; or poll = false"
+        yield "it has no API key, or no token", hint
+    elif ":" in account.key.reveal():
+        yield "its API key holds a colon, which no key does", "copy it again"
+    if account.busy_s > account.quiet_s:
+        yield "it is asked more rarely when busy than when quiet", "lower busy_s"
+    if account.poll and 60 / account.busy_s > account.rate_per_minute:
+        asks = f"asking every {account.busy_s:g} s takes {60 / account.busy_s:.0f} questions"
+        yield f"{asks} a minute, rate_per_minute is {account.rate_per_minute}", "raise one of them"
+
+
+def read_bots(section: Section, problems: Problems) -> tuple[Bot, ...]:
+    """`[bots]`, in the file's order: of two whose hosts match, the first has the stream."""
+    return tuple(
+        _bot(name, section.section(key), problems)
+        for key, name in _names(section, problems, MOST_BOTS, "bot")
+    )
+
+
+def _bot(name: str, section: Section, problems: Problems) -> Bot:
+    before = len(problems.found)
+    bot = Bot(
+        name=name,
+        hosts=section.take("hosts", several(_host, 100), ()),
+        endpoints=section.take("endpoints", several(text(LONGEST_NAME), 1000), ()),
+        exophones=section.take("exophones", several(_number, 1000), ()),
+        owner=section.take("owner", label(LONGEST_LABEL), ""),
+        contact=section.take("contact", label(LONGEST_LABEL), ""),
+    )
+    section.end()
+    if len(problems.found) == before and not (bot.hosts or bot.endpoints or bot.exophones):
+        section.complain("nothing says which streams are its", 'hosts = ["*.bot.example"]')
+    return bot
+
+
+def read_flows(section: Section, problems: Problems) -> dict[str, str]:
+    """`[flows]`: flow_id → name."""
+
+    def check(key: str) -> str:
+        if not _FLOW_ID.fullmatch(key):
+            raise Refused("no such flow is possible", "the number in the flow's address")
+        return key
+
+    return _named(section, problems, check, "flow")
+
+
+def read_exophones(section: Section, problems: Problems) -> dict[str, str]:
+    """`[exophones]`: E.164 → name."""
+    return _named(section, problems, _number, "ExoPhone")
+
+
+def read_leads(section: Section) -> Leads:
+    """`[endpoints.NAME.leads]`."""
+    leads = Leads(
+        A=section.take("A", label(LONGEST_LABEL), ""),
+        B=section.take("B", label(LONGEST_LABEL), ""),
+    )
+    section.end()
+    return leads
+
+
+def check_names(config: Config, problems: Problems) -> None:
+    """Whether what refers to an account or an endpoint names one."""
+    accounts = [account.name for account in config.accounts]
+    endpoints = [point.name for point in config.endpoints]
+    for point in config.endpoints:
+        if point.account is not None and point.account not in accounts:
+            problem = f"there is no account {point.account!r}"
+            problems.add(f"endpoints.{point.name}.account", problem, _near(point.account, accounts))
+    for bot in config.bots:
+        for name in bot.endpoints:
+            if name not in endpoints:
+                problem = f"there is no endpoint {name!r}"
+                problems.add(f"bots.{bot.name}.endpoints", problem, _near(name, endpoints))
+
+
+def _near(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, 1)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    return f"known: {', '.join(known[:20])}" if known else "none is configured"
+
+
+def _names(section: Section, problems: Problems, most: int, what: str) -> list[tuple[str, str]]:
+    """The keys of a table whose keys are names in any script, each with its name."""
+    found: dict[str, tuple[str, str]] = {}
+    keys = section.names()
+    if len(keys) > most:
+        problems.add(section.key, f"{len(keys):,} of them; the most is {most:,}")
+    for key in keys[:most]:
+        where = f"{section.key}.{key[:LONGEST_NAME]!r}"
+        try:
+            name = _address_part(key)
+        except Refused as refused:
+            problems.add(
+                where, f"no such name is possible for this {what}: {refused}", refused.hint
+            )
+            continue
+        twin = found.setdefault(name.casefold(), (key, name))
+        if twin[0] != key:
+            problems.add(where, f"{twin[0]!r} reads the same", "give one of them another name")
+    return list(found.values())
+
+
+def _address_part(key: str) -> str:
+    if any(letter in "/\\?#" for letter in key):
+        raise Refused("it holds / \\ ? or #", "it becomes part of addresses")
+    return label(LONGEST_NAME)(key)
+
+
+def _named(
+    section: Section, problems: Problems, check: Callable[[str], str], what: str
+) -> dict[str, str]:
+    """A table of tables that hold a name each, by the checked key."""
+    found: dict[str, str] = {}
+    keys = section.names()
+    if len(keys) > MOST_NAMES:
+        problems.add(section.key, f"{len(keys):,} of them; the most is {MOST_NAMES:,}")
+    for key in keys[:MOST_NAMES]:
+        where = f"{section.key}.{key[:LONGEST_NAME]!r}"
+        below, before = section.section(key), len(problems.found)
+        name = below.take("name", label(LONGEST_LABEL), "")
+        below.end()
+        try:
+            checked = check(key)
+        except Refused as refused:
+            problems.add(where, refused.problem, refused.hint)
+            continue
+        if checked in found:
+            problems.add(where, f"this {what} has a name already", "remove one of them")
+        if not name and len(problems.found) == before:
+            below.complain("it has no name", 'name = "…", in any script')
+        found[checked] = name
+    return found
+
+
+def _region(value: object) -> str:
+    if isinstance(value, str) and value in REGIONS:
+        return value
+    raise Refused("no such region", 'region = "mumbai" or "singapore"; or url = "https://…"')
+
+
+def _sid(value: object) -> str:
+    said = text(LONGEST_NAME)(value)
+    if not _SID.fullmatch(said):
+        raise Refused("no such SID is possible", "A-Z, a-z, 0-9, _ and -, up to 64")
+    return said
+
+
+def _flag(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise Refused("it is neither true nor false", "without quotes")
+
+
+def _host(value: object) -> str:
+    said = text(253)(value).lower()
+    if not _HOST.fullmatch(said):
+        raise Refused(f"no host or pattern: {said[:60]!r}", 'such as "bot.example" or "*.example"')
+    return said
+
+
+def _number(value: object) -> str:
+    found = e164(text(LONGEST_NAME)(value), "IN")
+    if isinstance(found, str):
+        return found
+    raise Refused("no full telephone number", 'in E.164, such as "+918047112233"')
+
+
+def _url(value: object) -> str:
+    """The base address of an API: https, or http on this machine; nothing but host and path."""
+    said = text(500)(value)
+    hint = 'such as "https://api.in.exotel.com"'
+    try:
+        parts = urlsplit(said)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        raise Refused("no URL", hint) from None
+    if parts.scheme not in ("https", "http") or not host or not said.isascii():
+        raise Refused("no URL of an API", hint)
+    if parts.username is not None or parts.password is not None:
+        raise Refused("credentials in a URL", "use key_env and token_env, or the files")
+    if "?" in said or "#" in said:
+        raise Refused("a URL with a query or fragment", hint)
+    path = parts.path.rstrip("/")
+    if not _BASE_PATH.fullmatch(path):
+        raise Refused("a URL with a path that can't be its base", hint)
+    if parts.scheme == "http" and not _on_this_machine(host):
+        raise Refused("http shows the API's key to the network", "use https")
+    return f"{parts.scheme}://{parts.netloc.lower()}{path}"
+
+
+def _on_this_machine(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
