@@ -149,3 +149,38 @@ def test_nobody_gets_in_without_the_key(key):
         assert "control key" in said["error"]
 
     control(steps)
+
+
+def test_a_heartbeat_is_sent_when_told():
+    got = []
+
+    async def monitor(scope, receive, send):
+        got.append(json.loads((await receive())["body"]))
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def steps(ask, exchange):
+        exchange.web._apps["hooks.example"] = monitor
+        said = {"status_type": "WARNING", "outgoing_affected": []}
+        status, problem = await ask("POST", "/accounts/acme/heartbeat", said)
+        assert (status, "no heartbeat_url" in problem["error"]) == (409, True)
+        url = "https://hooks.example/beat"
+        assert (await ask("PATCH", "/accounts/acme", {"heartbeat_url": url}))[0] == 204
+        status, answer = await ask("POST", "/accounts/acme/heartbeat", said)
+        assert (status, answer) == (200, {"taken": True, "status": 200, "problem": None})
+        assert (await ask("POST", "/accounts/acme/heartbeat"))[0] == 200
+        assert [(b["status_type"], b["incoming_affected"]) for b in got] == [
+            ("WARNING", [NUMBER]),
+            ("OK", []),
+        ]
+        status, sent = await ask("GET", "/heartbeats")
+        assert [(each["url"], each["status"]) for each in sent] == [(url, 200)] * 2
+        for wrong in ({"status_type": "FINE"}, {"every_s": 3}, {"nonsense": 1}):
+            assert (await ask("POST", "/accounts/acme/heartbeat", wrong))[0] == 400
+        assert (await ask("POST", "/accounts/nobody/heartbeat"))[0] == 404
+        assert (await ask("PATCH", "/accounts/acme", {"heartbeat_url": "ftp://x"}))[0] == 400
+        assert (await ask("PATCH", "/accounts/acme", {"heartbeat_url": ""}))[0] == 204
+        assert (await ask("POST", "/accounts/acme/heartbeat"))[0] == 409
+        assert (await ask("PATCH", "/accounts/acme", {"streams": -1}))[0] == 400
+
+    control(steps)

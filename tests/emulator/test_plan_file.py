@@ -15,6 +15,7 @@ behaviour = {dialect = "json"}
 
 [account.exotelt]
 streams = 2
+heartbeat_url = "http://hooks.example/beat"
 behaviour = {numbers = "e164"}
 
 [number.08047112233]
@@ -55,6 +56,10 @@ what = "bot-refused"
 count = 2
 applet = "bot"
 
+[[heartbeat]]
+status_type = "WARNING"
+every_s = 60
+
 [arrivals]
 per_minute = 30
 """
@@ -73,6 +78,7 @@ def test_a_good_file_is_read_whole():
     assert plan.caller["hurried"].does[0].hangs_up
     assert plan.fault[0].count == 2
     assert plan.arrivals.per_minute == 30
+    assert (plan.heartbeat[0].status_type, plan.heartbeat[0].every_s) == ("WARNING", 60)
 
 
 @pytest.mark.parametrize(
@@ -97,6 +103,12 @@ def test_a_good_file_is_read_whole():
             "p.toml: number.+918047112233.account: there is no account 'exotel'"
             " (did you mean exotelt?)",
         ),
+        ("streams = 2", "streams = -1", "p.toml: account.exotelt.streams: a limit is 0 or more"),
+        ("http://hooks", "hooks", "p.toml: account.exotelt.heartbeat_url: 'hooks.example/beat' is"),
+        ("heartbeat_url", "#", "p.toml: heartbeat 1: nobody is told of it (give an account a hear"),
+        ("every_s = 60", "every_s = 0", "p.toml: heartbeat 1: after_s is 0 or more, and every_s"),
+        ("every_s = 60", 'account = "x"', "p.toml: heartbeat 1.account: there is no account 'x'"),
+        ('"WARNING"', '"FINE"', "p.toml: heartbeat 1.status_type: invalid enum value 'FINE'"),
         ("08047112233", "12345", "p.toml: number.12345: '12345' is no phone number"),
         (
             'next = "told"',

@@ -15,11 +15,10 @@ import pytest
 
 from switchhook.emulator.addresses import Gate
 from switchhook.emulator.bot import make_bot
-from switchhook.emulator.callbacks import heartbeat
 from switchhook.emulator.chance import Chance
 from switchhook.emulator.clock import VIRTUAL_START, Clock, VirtualLoop
 from switchhook.emulator.exchange import Exchange
-from switchhook.emulator.flow import Flow, Hangup, Passthru, Voicebot
+from switchhook.emulator.flow import Flow, Hangup, Passthru, Voicebot, Voicemail
 from switchhook.emulator.in_process import call_http
 from switchhook.emulator.link import dialler
 from switchhook.emulator.net import NetError
@@ -296,6 +295,70 @@ def test_two_numbers_are_connected_and_told_of():
     api(steps, plan=msgspec.structs.replace(PLAN, agent={YOURS: Agent(talks_s=7)}))
 
 
+def test_the_talk_of_two_numbers_is_streamed_and_recorded():
+    """The stream is a listener: it has a slot, hears the caller, and ends with the call."""
+
+    async def steps(ask, exchange, hooks):
+        form = to_flow(
+            Url="",
+            To="09811100002",
+            Record="true",
+            StreamUrl="wss://bot.example/bot/silent",
+            StreamBegin="answer",
+            StatusCallback="https://hooks.example/status",
+            StatusCallbackContentType="application/json",
+            **{"StatusCallbackEvents[0]": "terminal"},
+        )
+        reply = await ask("/Calls/connect.json", form)
+        sid = json.loads(reply.body)["Call"]["Sid"]
+        await asyncio.sleep(6)
+        assert parse_streams((await ask("/ActiveStreams")).body).active == 1
+        await exchange.drain()
+        assert parse_streams((await ask("/ActiveStreams")).body).active == 0
+        call = exchange.calls[sid]
+        assert "StreamBegin" in call.trace.find("warning")[0]["text"]
+        assert call.trace.find("media")[0]["frames_sent"] == pytest.approx(12 * 50, abs=2)
+        ((_, body),) = hooks.at("/status")
+        said = json.loads(body)
+        assert said["RecordingUrl"].endswith(f"/exotelrecordings/acme/{sid}.mp3")
+        assert [leg["OnCallDuration"] for leg in said["Legs"]] == ["12", "7"]
+        assert said["ConversationDuration"] == "7"
+        path = f"/exotelrecordings/acme/{sid}"
+        assert (await ask(path + ".mp3")).status == 404
+        await asyncio.sleep(120)
+        assert (await ask(path + ".mp3", who="")).status == 401
+        with wave.open(io.BytesIO((await ask(path + ".wav")).body)) as file:
+            assert file.getnframes() == pytest.approx(12 * 8000, rel=0.01)
+        late = json.loads((await ask(f"/Calls/{sid}.json?details=true")).body)["Call"]
+        assert late["RecordingUrl"] == said["RecordingUrl"]
+        assert late["Details"]["ConversationDuration"] == 7
+        assert late["Details"]["Leg2Status"] == "completed"
+
+    agents = {YOURS: Agent(rings_s=5, talks_s=7)}
+    api(steps, plan=msgspec.structs.replace(PLAN, agent=agents))
+
+
+def test_a_voicemail_can_be_listened_to():
+    flow = Flow(first="v", applet={"v": Voicemail(seconds=5, next="e"), "e": Hangup()})
+    act = Act(at="v", after_s=1, tone_hz=440)
+    plan = msgspec.structs.replace(PLAN, flow={"support": flow})
+
+    async def steps(ask, exchange, hooks):
+        call = exchange.ring(NUMBER, Caller(does=(act,)))
+        await exchange.drain()
+        assert call.voicemail_url.endswith(f"/exotelrecordings/acme/{call.facts.sid}.mp3")
+        path = f"/exotelrecordings/acme/{call.facts.sid}.wav"
+        assert (await ask(path)).status == 404
+        await asyncio.sleep(60)
+        with wave.open(io.BytesIO((await ask(path)).body)) as file:
+            assert file.getnframes() == 5 * 8000
+            assert not any(file.readframes(7900))
+            assert any(file.readframes(8000))
+        assert (await ask(path.replace("acme", "other"), who="k2:t2", sid="other")).status == 404
+
+    api(steps, plan=plan)
+
+
 def test_the_callback_of_a_flow_has_three_fields_in_multipart():
     async def steps(ask, exchange, hooks):
         await ask("/Calls/connect.json", to_flow(StatusCallback="https://hooks.example/status"))
@@ -305,17 +368,6 @@ def test_the_callback_of_a_flow_has_three_fields_in_multipart():
         said = parse_callback(Request(b"", "POST", kind, body))
         assert (said.status, said.recording_url, said.event_type) == ("completed", None, None)
         assert body.count(b"Content-Disposition") == 3
-
-    api(steps)
-
-
-def test_a_heartbeat_tells_which_numbers_are_hit():
-    async def steps(ask, exchange, hooks):
-        assert await heartbeat(exchange, "acme", "CRITICAL") == 200
-        assert await heartbeat(exchange, "other", "OK") is None
-        ((_, body),) = hooks.at("/beat")
-        said = json.loads(body)
-        assert (said["status_type"], said["incoming_affected"]) == ("CRITICAL", [NUMBER])
 
     api(steps)
 

@@ -6,6 +6,9 @@ import json
 import subprocess
 import sys
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from queue import Queue
+from threading import Thread
 
 import httpx2
 import pytest
@@ -78,6 +81,9 @@ def test_list_prints_a_plain_name_a_line():
         (["run"], "which scenario?"),
         (["run", "no-such"], "there is no scenario 'no-such'"),
         (["--listen", "nowhere"], "'nowhere' is no address"),
+        (["--stream-limit", "-1"], "--stream-limit: a limit is 0 or more"),
+        (["--heartbeat", "beat"], "--heartbeat: 'beat' is no URL"),
+        (["heartbeat", "beat"], "'beat' is no URL"),
         (["run", "bot-done", "--allow", "a b"], "'a b' is no host"),
         (["check", "no-such.toml"], "no-such.toml: no such file"),
     ],
@@ -155,6 +161,93 @@ def test_the_program_serves_calls_and_ends_when_told(tmp_path):
             assert process.wait(PATIENCE_S) == 0
         (receipt,) = program.receipts(call_sid=placed["call_sid"])
         assert receipt["cause"] == "no_stream"
+
+
+class Hooks(BaseHTTPRequestHandler):
+    """Takes what is posted, into the server's queue."""
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.got.put((self.path, self.headers["Content-Type"], body))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+@contextmanager
+def hooks():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hooks)
+    server.got = Queue()
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", server.got
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_a_script_can_wire_a_monitor_to_it(tmp_path):
+    """Addresses and keys for programs; status callbacks and heartbeats go where they were told."""
+    plan, ready = tmp_path / "plan.toml", tmp_path / "ready.json"
+    with hooks() as (url, got):
+        plan.write_text(PLAN.format(url=url + "/passthru"))
+        words = [str(plan), "--json", "--ready", str(ready), "--stream-limit", "3"]
+        words += ["--status-callback", url + "/status", "--heartbeat", url + "/beat"]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "switchhook", "emulate", "--listen", "127.0.0.1:0", *words],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            wiring = json.loads(process.stdout.readline())
+            until(ready.exists, "the file")
+            assert json.loads(ready.read_text()) == wiring
+            assert ready.stat().st_mode & 0o777 == 0o600
+            account, control = wiring["accounts"]["acme"], wiring["control"]
+            assert (account["streams"], account["numbers"]) == (3, ["+918047112233"])
+            with httpx2.Client(trust_env=False) as client:
+                bearer = {"Authorization": f"Bearer {control['key']}"}
+                streams = client.get(
+                    account["api"] + "/ActiveStreams", auth=(account["key"], account["token"])
+                ).json()
+                assert streams["max_allowed_streams"] == 3
+                client.post(
+                    control["url"] + "/calls", headers=bearer, json={"number": "+918047112233"}
+                )
+                ended = json.loads(process.stdout.readline())
+                assert ended["passthrus"][0]["status"] == 501
+                path, kind, body = got.get(timeout=PATIENCE_S)
+                assert (path, kind.partition(";")[0]) == ("/status", "multipart/form-data")
+                assert ended["call_sid"].encode() in body
+                sent = client.post(
+                    control["url"] + "/accounts/acme/heartbeat",
+                    headers=bearer,
+                    json={"status_type": "CRITICAL"},
+                ).json()
+                assert sent["taken"]
+                assert json.loads(process.stdout.readline())["heartbeat"]["status"] == 200
+                path, _, body = got.get(timeout=PATIENCE_S)
+                assert (path, json.loads(body)["incoming_affected"]) == ("/beat", ["+918047112233"])
+            process.terminate()
+            assert process.wait(PATIENCE_S) == 0
+            assert not ready.exists()
+        finally:
+            process.kill()
+            process.wait()
+
+
+def test_a_heartbeat_is_sent_by_itself():
+    with hooks() as (url, got):
+        done = emulate(
+            "heartbeat", url + "/beat", "--status", "WARNING", "--outgoing", "08047112233"
+        )
+        assert (done.returncode, done.stdout) == (0, "WARNING: 200\n")
+        said = json.loads(got.get(timeout=PATIENCE_S)[2])
+        assert (said["incoming_affected"], said["outgoing_affected"]) == ([], ["08047112233"])
+    refused = emulate("heartbeat", "http://192.0.2.1/")
+    assert (refused.returncode, "--allow 192.0.2.1" in refused.stdout) == (1, True)
 
 
 def test_load_is_measured_and_told(tmp_path):

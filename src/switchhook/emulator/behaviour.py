@@ -79,6 +79,14 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     details_delay_s: float = 120.0
     """From the end of a call until its record is complete (G-42)."""
     status_callback: Literal["minimal", "full"] = "minimal"
+    callback_limit_s: float = 15.0
+    """How long the server of a status callback or a heartbeat may take (platform.md E.3)."""
+    callback_retry_after_s: tuple[float, ...] = (300.0, 900.0)
+    """When a status callback that met no 2xx is sent again, each counted from the one before.
+
+    Only the portal's pages say so; `[]` for a callback that is sent once (platform.md E.3)."""
+    heartbeat_retry_after_s: tuple[float, ...] = (5.0, 5.0)
+    """The same for heartbeats: two retries are documented, their times are not (E.7)."""
     originate_s: float = 0.7
     """How long `Calls/connect` takes (platform.md E.2)."""
     xml_streams: bool = False

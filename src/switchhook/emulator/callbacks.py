@@ -1,23 +1,23 @@
-"""What Exotel tells without being asked: status callbacks of calls, and heartbeats."""
+"""What Exotel tells of calls without being asked: status callbacks (platform.md E.3)."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from switchhook.emulator.exchange import Watcher
 from switchhook.emulator.parameters import national
+from switchhook.emulator.post import Post, post
 from switchhook.emulator.urls import shown
-from switchhook.errors import SwitchhookError
 from switchhook.wire import status_callback
 from switchhook.wire.calls import ist_text
-from switchhook.wire.status_callback import Heartbeat, StatusCallback, build_heartbeat
+from switchhook.wire.status_callback import StatusCallback
 
 if TYPE_CHECKING:
     from switchhook.emulator.call import Call
     from switchhook.emulator.exchange import Exchange
-
-LIMIT_S = 15.0
-"""How long a callback's server may take (platform.md E.3)."""
 
 
 def status_of(call: Call) -> str:
@@ -25,6 +25,11 @@ def status_of(call: Call) -> str:
     if call.ended is None:
         return "in-progress" if call.answered else "queued"
     return call.ending if call.ending in ("busy", "no-answer", "failed") else "completed"
+
+
+def direction_of(call: Call) -> str:
+    """How the API names the way a call went; passthrus have other words for it (E.2)."""
+    return "outbound-api" if call.facts.outbound else "inbound"
 
 
 def conversed_s(call: Call) -> int:
@@ -52,6 +57,25 @@ def recording_url_of(call: Call) -> str | None:
     return call.told.recording_url if asked and call.told is not None else None
 
 
+class Wanted(msgspec.Struct, frozen=True):
+    """Who is to be told of a call, of which events, and in which form."""
+
+    url: str
+    events: tuple[str, ...]
+    json: bool
+
+
+def wanted_of(call: Call) -> Wanted | None:
+    """What the request asked for that made the call; for other calls, what the account says."""
+    asked, account = call.wanted, call.line.account
+    if asked is not None:
+        url, events, json = asked.status_callback, asked.status_events, asked.status_json
+    else:
+        url = account.status_callback_url
+        events, json = account.status_callback_events, account.status_callback_json
+    return Wanted(url, events, json) if url else None
+
+
 class Callbacks(Watcher):
     """Sends each call's status callbacks."""
 
@@ -60,43 +84,63 @@ class Callbacks(Watcher):
 
     def on_answer(self, call: Call) -> None:
         """`answered`, where it was asked for."""
-        if call.wanted is not None and "answered" in call.wanted.status_events:
-            self._send(call, "answered")
+        wanted = wanted_of(call)
+        if wanted is not None and "answered" in wanted.events:
+            self._exchange.spawn(self._tell(call, "answered", wanted))
 
     def on_end(self, call: Call) -> None:
         """`terminal`, unless other events were asked for and this one was not."""
-        if call.wanted is not None and "terminal" in (call.wanted.status_events or ("terminal",)):
-            self._send(call, "terminal")
+        wanted = wanted_of(call)
+        if wanted is not None and "terminal" in (wanted.events or ("terminal",)):
+            self._exchange.spawn(self._tell(call, "terminal", wanted))
 
-    def _send(self, call: Call, event: str) -> None:
-        wanted = call.wanted
-        if wanted is not None and wanted.status_callback:
-            self._exchange.spawn(self._deliver(call, event, wanted.status_callback))
-
-    async def _deliver(self, call: Call, event: str, url: str) -> None:
-        wanted = call.wanted
-        assert wanted is not None
+    async def _tell(self, call: Call, event: str, wanted: Wanted) -> None:
+        """Send one; what fails is sent again later, which nobody has to wait for."""
         if call.fault("callback-lost", "status callback"):
             return
-        said = described(call, event if wanted.status_events else None)
+        behaviour = call.line.behaviour
+        said = described(call, event if wanted.events else None)
         # The detailed form is for two numbers, or where it was asked for (E.3).
-        full = call.line.behaviour.status_callback == "full" or bool(wanted.status_events)
+        full = behaviour.status_callback == "full" or bool(wanted.events)
         build = status_callback.build_full if full else status_callback.build_minimal
-        content_type, body = build(said, json=wanted.status_json)
-        call.trace.note("callback", event=event, url=shown(url), body=body.decode())
-        try:
-            reply = await self._exchange.web.send(
-                "POST", url, headers=[("Content-Type", content_type)], body=body, limit_s=LIMIT_S
-            )
-        except SwitchhookError as error:
-            call.trace.note("callback_failed", text=str(error))
+        content_type, body = build(said, json=wanted.json)
+        strike = self._exchange.faults.strike
+        if late := strike("callback-late", call.place(), call.chance):
+            call.trace.note("fault", fault="callback-late", event=event, seconds=late.seconds)
+            await asyncio.sleep(late.seconds)
+        letter = Post(wanted.url, content_type, body, behaviour.callback_limit_s)
+        await self._attempt(call, event, letter, behaviour.callback_retry_after_s)
+        if call.fault("callback-twice", "status callback"):
+            await self._attempt(call, event, letter, ())
+
+    async def _attempt(
+        self, call: Call, event: str, letter: Post, retry_after_s: tuple[float, ...]
+    ) -> None:
+        note = call.trace.note
+        body = letter.body.decode()
+        note("callback", event=event, url=shown(letter.url), body=body)
+        result = await post(self._exchange.web, letter)
+        if result.status is not None:
+            note("callback_answer", event=event, status=result.status)
         else:
-            call.trace.note("callback_answer", status=reply.status)
+            note("callback_failed", event=event, text=result.problem)
+        if result.taken or result.refused:
+            return
+        if retry_after_s:
+            self._exchange.linger(self._again(call, event, letter, retry_after_s))
+        else:
+            note("warning", text=f"the status callback {event!r} was never taken: no 2xx came")
+
+    async def _again(
+        self, call: Call, event: str, letter: Post, retry_after_s: tuple[float, ...]
+    ) -> None:
+        await asyncio.sleep(retry_after_s[0])
+        await self._attempt(call, event, letter, retry_after_s[1:])
 
 
 def described(call: Call, event: str | None) -> StatusCallback:
     """What a callback says of a call."""
-    wanted = call.wanted
+    exophone = national(call.facts.exophone)
     return StatusCallback(
         call_sid=call.facts.sid,
         status=status_of(call),
@@ -104,12 +148,12 @@ def described(call: Call, event: str | None) -> StatusCallback:
         event_type=event,
         date_created=ist_text(call.created),
         from_=national(call.facts.from_),
-        to=wanted.to if wanted is not None else None,
-        phone_number_sid=national(call.facts.exophone),
+        to=call.wanted.to if call.wanted is not None else exophone,
+        phone_number_sid=exophone,
         start_time=ist_text(call.answered or call.created),
         end_time=ist_text(call.ended),
         conversation_duration=str(conversed_s(call)),
-        direction="outbound-api",
+        direction=direction_of(call),
         custom_field=call.facts.custom_field,
         recording_url=recording_url_of(call) if call.ended is not None else None,
         legs=_legs(call),
@@ -128,29 +172,3 @@ def _legs(call: Call) -> tuple[dict[str, str], ...]:
 def _leg(seconds: int, status: str, *, answered: bool) -> dict[str, str]:
     by = "Human" if answered else "NA"
     return {"OnCallDuration": str(seconds), "Status": status, "AnsweredBy": by}
-
-
-async def heartbeat(exchange: Exchange, account: str, status_type: str) -> int | None:
-    """Tell an account's own monitor how its numbers are; the answer's status, None for none."""
-    url = exchange.plan.account[account].heartbeat_url
-    if url is None:
-        return None
-    numbers = tuple(n for n, at in exchange.plan.number.items() if at.account == account)
-    hit = () if status_type == "OK" else numbers
-    said = Heartbeat(
-        timestamp=exchange.clock.date().isoformat(),
-        status_type=status_type,
-        incoming_affected=hit,
-        outgoing_affected=hit,
-    )
-    try:
-        reply = await exchange.web.send(
-            "POST",
-            url,
-            headers=[("Content-Type", "application/json")],
-            body=build_heartbeat(said),
-            limit_s=LIMIT_S,
-        )
-    except SwitchhookError:
-        return None
-    return reply.status

@@ -16,7 +16,7 @@ from starlette.routing import Mount, Route
 
 from switchhook.emulator.behaviour import Behaviour
 from switchhook.emulator.exchange import UnknownNumberError
-from switchhook.emulator.plan import Caller, Fault
+from switchhook.emulator.plan import Beat, Caller, Fault
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from switchhook.emulator.call import Call
-    from switchhook.emulator.exchange import Exchange
+    from switchhook.emulator.exchange import Exchange, Line
     from switchhook.emulator.serving import ASGIApp
 
 _LONGEST_BODY = 64 * 1024
@@ -42,6 +42,8 @@ class _Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     streams: int | None = None
     behaviour: dict[str, Any] | None = None
+    status_callback_url: str | None = None
+    heartbeat_url: str | None = None
 
 
 class _Press(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -69,6 +71,8 @@ def make_control(exchange: Exchange, key: str) -> ASGIApp:
         Route("/faults/{number:int}", control.wrap(control.remove_fault), methods=["DELETE"]),
         Route("/accounts", control.wrap(control.accounts), methods=["GET"]),
         Route("/accounts/{sid}", control.wrap(control.change), methods=["PATCH"]),
+        Route("/accounts/{sid}/heartbeat", control.wrap(control.heartbeat), methods=["POST"]),
+        Route("/heartbeats", control.wrap(control.heartbeats), methods=["GET"]),
     ]
     return Starlette(routes=[Mount("/control", routes=routes)])
 
@@ -105,13 +109,13 @@ class _Control:
     async def place(self, request: Request) -> Response:
         wanted = msgspec.json.decode(await _body(request), type=_Place)
         call = self._exchange.ring(wanted.number, wanted.caller)
-        return JSONResponse(_described(call), status_code=201)
+        return JSONResponse(describe(call), status_code=201)
 
     async def calls(self, request: Request) -> Response:
-        return JSONResponse([_described(call) for call in self._exchange.calls.values()][-1000:])
+        return JSONResponse([describe(call) for call in self._exchange.calls.values()][-1000:])
 
     async def call(self, request: Request) -> Response:
-        return JSONResponse(_described(self._found(request)))
+        return JSONResponse(describe(self._found(request)))
 
     async def trace(self, request: Request) -> Response:
         return Response(self._found(request).trace.lines(), media_type="application/x-ndjson")
@@ -154,15 +158,42 @@ class _Control:
         )
 
     async def change(self, request: Request) -> Response:
-        line = self._exchange.lines.get(request.path_params["sid"])
-        if line is None:
-            raise _ProblemError(404, f"there is no account {request.path_params['sid']!r}")
+        line = self._line(request)
         wanted = msgspec.json.decode(await _body(request), type=_Limits)
+        if wanted.streams is not None and wanted.streams < 0:
+            raise _ProblemError(400, "a limit is 0 or more")
         if wanted.behaviour is not None:
             line.behaviour = line.behaviour.changed(wanted.behaviour)
         if wanted.streams is not None:
             line.allowed = wanted.streams
+        for name in ("status_callback_url", "heartbeat_url"):
+            url = getattr(wanted, name)
+            if url is not None:
+                if url and not url.lower().startswith(("http://", "https://")):
+                    raise _ProblemError(400, f"{name} is no http or https URL")
+                line.account = msgspec.structs.replace(line.account, **{name: url or None})
         return Response(status_code=204)
+
+    async def heartbeat(self, request: Request) -> Response:
+        line = self._line(request)
+        beat = msgspec.json.decode(await _body(request) or b"{}", type=Beat)
+        if beat.account is not None or beat.after_s or beat.every_s is not None:
+            raise _ProblemError(400, "account, after_s and every_s have no meaning here")
+        result = await self._exchange.heartbeats.send(line.sid, beat)
+        if result is None:
+            raise _ProblemError(409, f"account {line.sid!r} has no heartbeat_url")
+        said = {"taken": result.taken, "status": result.status, "problem": result.problem or None}
+        return JSONResponse(said)
+
+    async def heartbeats(self, request: Request) -> Response:
+        return JSONResponse(list(self._exchange.heartbeats.sent))
+
+    def _line(self, request: Request) -> Line:
+        sid = request.path_params["sid"]
+        line = self._exchange.lines.get(sid)
+        if line is None:
+            raise _ProblemError(404, f"there is no account {sid!r}")
+        return line
 
     def _found(self, request: Request) -> Call:
         call = self._exchange.calls.get(request.path_params["sid"])
@@ -171,7 +202,8 @@ class _Control:
         return call
 
 
-def _described(call: Call) -> dict[str, Any]:
+def describe(call: Call) -> dict[str, Any]:
+    """What became of a call, for programs."""
     told = call.told.fields() if call.told is not None else None
     return {
         "call_sid": call.facts.sid,

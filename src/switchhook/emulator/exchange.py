@@ -15,6 +15,7 @@ import msgspec
 from switchhook.emulator.behaviour import Behaviour
 from switchhook.emulator.call import Call, Facts
 from switchhook.emulator.faults import Faults
+from switchhook.emulator.heartbeats import Heartbeats
 from switchhook.emulator.plan import Account, Agent, Caller
 from switchhook.emulator.streams import Streaming
 from switchhook.emulator.trace import Entry, Trace
@@ -81,6 +82,9 @@ class Watcher:
     def on_end(self, call: Call) -> None:
         """A call has ended."""
 
+    def on_heartbeat(self, beat: Entry) -> None:
+        """A heartbeat was sent; `beat` says when, to whom, what, and how it was answered."""
+
 
 class Exchange:
     """Accounts, numbers and calls of one plan."""
@@ -104,11 +108,13 @@ class Exchange:
             for sid, account in plan.account.items()
         }
         self.streaming = Streaming(self, dial)
+        self.heartbeats = Heartbeats(self)
         self.calls: OrderedDict[str, Call] = OrderedDict()
         self.watchers: list[Watcher] = []
         self._recordings = recordings
         self._keep_media = keep_media
         self._running: set[asyncio.Task[None]] = set()
+        self._lingering: set[asyncio.Task[None]] = set()
         self._placed = 0
 
     # Placing calls.
@@ -195,6 +201,12 @@ class Exchange:
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
+    def linger(self, work: Coroutine[None, None, None]) -> None:
+        """Do something that may outlast every call; `stop` ends it."""
+        task = self.clock.loop.create_task(work)
+        self._lingering.add(task)
+        task.add_done_callback(self._lingering.discard)
+
     def mint(self, chance: Any) -> str:
         """A new SID of today (platform.md 0.3)."""
         return mint(chance.randbytes(14), self.clock.date().date())
@@ -213,10 +225,10 @@ class Exchange:
 
     async def stop(self) -> None:
         """End every call now."""
-        for task in list(self._running):
-            task.cancel()
-        if self._running:
-            await asyncio.wait(self._running)
+        while tasks := self._running | self._lingering:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
 
     # What calls ask of it.
 

@@ -28,7 +28,13 @@ class Account(_Part, frozen=True, kw_only=True):
     streams: int = 100
     requests_a_minute: int = 200
     tenant_id: str = "67291"
+    status_callback_url: str | None = None
+    """Told of each call that nobody asked for over the API; those name an address of their own."""
+    status_callback_events: tuple[Literal["answered", "terminal"], ...] = ()
+    """None for the short callback at the end; with any, the full one for each."""
+    status_callback_json: bool = False
     heartbeat_url: str | None = None
+    """Told how the account's numbers are, when a `heartbeat` or the control API says so."""
     behaviour: dict[str, Any] = {}
 
 
@@ -93,6 +99,8 @@ FaultKind = Literal[
     "bot-silent",
     "throttled",
     "callback-lost",
+    "callback-twice",
+    "callback-late",
     "rest",
     "rest-slow",
     "rest-drop",
@@ -120,6 +128,25 @@ class Fault(_Part, frozen=True, kw_only=True):
     """What `behave` changes."""
 
 
+HeartbeatStatus = Literal["OK", "WARNING", "CRITICAL", "PAYLOAD_TOO_LARGE"]
+
+
+class Beat(_Part, frozen=True, kw_only=True):
+    """A heartbeat (platform.md E.7): `after_s` seconds after the start, and then every `every_s`.
+
+    Numbers as they shall be sent; those of the account where none are given and it isn't OK.
+    """
+
+    account: str | None = None
+    """None for every account with a `heartbeat_url`."""
+    status_type: HeartbeatStatus = "OK"
+    after_s: float = 0.0
+    every_s: float | None = None
+    incoming_affected: tuple[str, ...] | None = None
+    outgoing_affected: tuple[str, ...] | None = None
+    data: dict[str, Any] = {}
+
+
 class Arrivals(_Part, frozen=True, kw_only=True):
     """Calls that come by themselves."""
 
@@ -138,6 +165,7 @@ class Plan(_Part, frozen=True, kw_only=True):
     caller: dict[str, Caller] = {}
     agent: dict[str, Agent] = {}
     fault: tuple[Fault, ...] = ()
+    heartbeat: tuple[Beat, ...] = ()
     behaviour: dict[str, Any] = {}
     allow: tuple[str, ...] = ()
     """Hosts, addresses and networks that may be dialled beside loopback."""

@@ -15,6 +15,7 @@ from switchhook.emulator.plan import (
     Act,
     Agent,
     Arrivals,
+    Beat,
     Caller,
     Fault,
     Number,
@@ -61,12 +62,8 @@ class _Reading:
         parts["flow"] = {
             name: self.flow(f"flow.{name}", flow) for name, flow in self.table(said, "flow").items()
         }
-        faults = said.get("fault", [])
-        if not isinstance(faults, list):
-            raise self.wrong("fault", "faults are a list", "write [[fault]] above each of them")
-        parts["fault"] = tuple(
-            self.convert(f"fault {at}", fault, Fault) for at, fault in enumerate(faults, 1)
-        )
+        parts["fault"] = self.listed(said, "fault", Fault)
+        parts["heartbeat"] = self.listed(said, "heartbeat", Beat)
         if "arrivals" in said:
             parts["arrivals"] = self.convert("arrivals", said["arrivals"], Arrivals)
         rest = {name: said[name] for name in ("seed", "behaviour", "allow") if name in said}
@@ -96,6 +93,12 @@ class _Reading:
             whole = f"{place}.{name}" if place else name
             raise self.wrong(whole, "this is a table of tables", f"write [{whole}.NAME] above each")
         return found
+
+    def listed(self, said: dict[str, Any], name: str, kind: type[_T]) -> tuple[_T, ...]:
+        found = said.get(name, [])
+        if not isinstance(found, list):
+            raise self.wrong(name, f"{name}s are a list", f"write [[{name}]] above each of them")
+        return tuple(self.convert(f"{name} {at}", x, kind) for at, x in enumerate(found, 1))
 
     def convert(self, place: str, said: Any, kind: Any) -> Any:
         try:
@@ -128,6 +131,12 @@ class _Reading:
         self.behaviour("behaviour", plan.behaviour)
         for sid, account in plan.account.items():
             self.behaviour(f"account.{sid}.behaviour", account.behaviour)
+            for name in ("status_callback_url", "heartbeat_url"):
+                url = getattr(account, name)
+                if url is not None:
+                    self.url(f"account.{sid}.{name}", url, ("http", "https"))
+            if account.streams < 0:
+                raise self.wrong(f"account.{sid}.streams", "a limit is 0 or more")
         applets = {applet for flow in plan.flow.values() for applet in flow.applet}
         for name, caller in plan.caller.items():
             for place, act in enumerate(caller.does, 1):
@@ -136,6 +145,8 @@ class _Reading:
                 self.number(f"caller.{name}.number", caller.number)
         for place, fault in enumerate(plan.fault, 1):
             self.check_fault(f"fault {place}", fault, plan, applets)
+        for place, beat in enumerate(plan.heartbeat, 1):
+            self.check_beat(f"heartbeat {place}", beat, plan)
 
     def check_flow(self, place: str, flow: Flow) -> None:
         self.known(f"{place}.first", flow.first, flow.applet, "applet")
@@ -181,6 +192,15 @@ class _Reading:
         if fault.what != "behave" and fault.behaviour:
             raise self.wrong(f"{place}.behaviour", f"{fault.what!r} changes no behaviour")
         self.behaviour(f"{place}.behaviour", fault.behaviour)
+
+    def check_beat(self, place: str, beat: Beat, plan: Plan) -> None:
+        if beat.account is not None:
+            self.known(f"{place}.account", beat.account, plan.account, "account")
+        among = [beat.account] if beat.account is not None else list(plan.account)
+        if not any(plan.account[sid].heartbeat_url for sid in among):
+            raise self.wrong(place, "nobody is told of it", "give an account a heartbeat_url")
+        if beat.after_s < 0 or (beat.every_s is not None and beat.every_s <= 0):
+            raise self.wrong(place, "after_s is 0 or more, and every_s more than 0")
 
     def behaviour(self, place: str, patch: dict[str, Any]) -> None:
         try:

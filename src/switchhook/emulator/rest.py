@@ -22,6 +22,7 @@ from switchhook.emulator import recording
 from switchhook.emulator.callbacks import (
     Callbacks,
     conversed_s,
+    direction_of,
     recording_url_of,
     status_of,
 )
@@ -182,8 +183,9 @@ class _Rest:
         problems: list[str] = []
         wire = WireRequest(b"", "POST", request.headers.get("content-type"), body)
         encoded = b"statuscallbackevents%5b" in body.lower()
+        pairs = body_pairs(wire, problems)
         wanted = calls.read_connect(
-            body_pairs(wire, problems),
+            pairs,
             encoded_brackets=encoded and line.behaviour.refuse_encoded_brackets,
         )
         if isinstance(wanted, RestError):
@@ -203,6 +205,12 @@ class _Rest:
             time_limit_s=wanted.time_limit_s,
             wanted=wanted,
         )
+        if any(key == "StreamBegin" for key, _ in pairs):
+            call.trace.note(
+                "warning",
+                text="what StreamBegin means is undocumented: here the stream begins when the first"
+                " number answers",
+            )
         place, strike = Place(account=line.sid), self._exchange.faults.strike
         if strike("rest-drop", place, self._chance):
             # The client can't know whether the call was started: it was.
@@ -298,7 +306,7 @@ class _Rest:
             to=(call.wanted.to if call.wanted else national(call.facts.exophone)),
             phone_number_sid=national(call.facts.exophone),
             status=status_of(call),
-            direction=_direction(call),
+            direction=direction_of(call),
             created=call.created,
             updated=ended or now,
             started=call.answered or call.created,
@@ -418,12 +426,8 @@ def _matches(call: Call, wanted: calls.CallFilter) -> bool:
         (wanted.created_from is None or created >= wanted.created_from)
         and (wanted.created_to is None or created <= wanted.created_to)
         and (wanted.status is None or status_of(call) == wanted.status)
-        and (wanted.direction is None or _direction(call) == wanted.direction)
+        and (wanted.direction is None or direction_of(call) == wanted.direction)
     )
-
-
-def _direction(call: Call) -> str:
-    return "outbound-api" if call.facts.outbound else "inbound"
 
 
 def _credentials(request: Request) -> str:

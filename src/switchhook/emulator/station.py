@@ -6,7 +6,7 @@ import asyncio
 import secrets
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -62,6 +62,31 @@ class Station(msgspec.Struct, frozen=True):
     exchange: Exchange
     url: str
     control_key: str
+
+    @property
+    def bot_url(self) -> str:
+        """The WebSocket URL of the built-in bot."""
+        return f"ws{self.url.removeprefix('http')}{BOT_PATH}"
+
+    def wiring(self) -> dict[str, Any]:
+        """What a program has to know to use it: addresses, credentials, numbers."""
+        plan = self.exchange.plan
+        return {
+            "url": self.url,
+            "accounts": {
+                sid: {
+                    "api": f"{self.url}/v1/Accounts/{sid}",
+                    "key": line.account.key,
+                    "token": line.account.token,
+                    "region": line.account.region,
+                    "streams": line.allowed,
+                    "numbers": [n for n, at in plan.number.items() if at.account == sid],
+                }
+                for sid, line in self.exchange.lines.items()
+            },
+            "control": {"url": self.url + CONTROL_PATH, "key": self.control_key},
+            "bot": self.bot_url,
+        }
 
 
 def demo_plan(bot: str, passthru: str) -> Plan:
@@ -161,11 +186,13 @@ async def station(
     allow: Iterable[str] = (),
     apps: Mapping[str, ASGIApp] | None = None,
     keep_media: bool = False,
+    change: Callable[[Account], Account] | None = None,
 ) -> AsyncIterator[Station]:
     """Run an emulator in this event loop until the block is left; its clock is the loop's.
 
     Without a plan it is what `make` makes of the built-in bot's URL, or the demo's, with its
-    passthru at `passthru`. Raises what a port that is taken raises.
+    passthru at `passthru`; `change` is applied to each of its accounts. Raises what a port that is
+    taken raises.
     """
     from switchhook.emulator.rest import make_rest
 
@@ -179,6 +206,9 @@ async def station(
         bot = served.ws_url + BOT_PATH
         chance = Chance(seed)
         plan = with_keys(plan or (make(bot) if make else demo_plan(bot, passthru)), chance)
+        if change is not None:
+            accounts = {sid: change(account) for sid, account in plan.account.items()}
+            plan = msgspec.structs.replace(plan, account=accounts)
         gate = Gate([*plan.allow, *allow])
         peers = dict(apps or {})
         if virtual:
@@ -197,6 +227,7 @@ async def station(
         key = secrets.token_urlsafe(18)
         front.control = make_control(exchange, key)
         front.rest = make_rest(exchange)
+        exchange.heartbeats.start()
         try:
             yield Station(exchange, served.url, key)
         finally:

@@ -52,6 +52,9 @@ _WORDS: dict[str, Callable[[dict[str, Any]], str]] = {
     "dialled": lambda e: f"Connect ended: {e['status']}",
     "voicemail": lambda e: "voicemail records",
     "stopped": lambda e: f"the flow stops: {e['why']}",
+    "callback": lambda e: f"status callback ({e['event']}) to {e['url']}",
+    "callback_answer": lambda e: f"it answers {e['status']}",
+    "callback_failed": lambda e: f"no answer to it: {e['text']}",
     "ended": lambda e: "the call has ended",
 }
 

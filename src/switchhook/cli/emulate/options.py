@@ -35,23 +35,26 @@ LIMIT = Annotated[
 ]
 
 
-def check_url(url: str) -> None:
+def check_url(url: str, *, option: str = "--passthru") -> None:
+    """Refuse what can't be a URL."""
     scheme, _, rest = url.partition("://")
     if scheme.lower() not in ("http", "https") or not rest.strip("/"):
         raise ConfigError(
             f"{url!r} is no URL",
-            key="--passthru",
+            key=option,
             hint='write "http://127.0.0.1:8080/passthru/default"',
         )
 
 
 def plan_of(file: str) -> Plan:
+    """Read a plan's file."""
     from switchhook.emulator.plan_file import read_plan
 
     return read_plan(Path(file).read_text(), file=file)
 
 
 def address_of(text: str) -> tuple[str, int]:
+    """Host and port of `--listen`."""
     host, colon, port = text.rpartition(":")
     if not colon or not port.isdigit() or int(port) > 65535:
         raise ConfigError(f"{text!r} is no address", key="--listen", hint='write "127.0.0.1:8090"')
@@ -59,6 +62,7 @@ def address_of(text: str) -> tuple[str, int]:
 
 
 def rate_of(text: str) -> float:
+    """Calls a second of `--rate`."""
     number, _, unit = text.partition("/")
     each = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}.get(unit)
     try:
@@ -71,6 +75,7 @@ def rate_of(text: str) -> float:
 
 
 def duration_of(text: str) -> float:
+    """Seconds of `--for`."""
     unit = {"s": 1.0, "m": 60.0, "h": 3600.0}.get(text[-1:])
     try:
         value = float(text[:-1]) * unit if unit else float(text)
@@ -82,6 +87,7 @@ def duration_of(text: str) -> float:
 
 
 def entries_of(file: str) -> list[dict[str, Any]]:
+    """Read a trace's file."""
     found = []
     for at, line in enumerate(Path(file).read_bytes().splitlines(), 1):
         try:

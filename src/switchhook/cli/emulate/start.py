@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 from cyclopts import Parameter
 
 from switchhook.cli import show
@@ -23,7 +26,9 @@ from switchhook.cli.emulate.ticker import Ticker
 from switchhook.errors import ConfigError
 
 if TYPE_CHECKING:
-    from switchhook.emulator.station import Station
+    from collections.abc import Callable, Iterator
+
+    from switchhook.emulator.plan import Account
 
 
 def emulate(
@@ -42,6 +47,25 @@ def emulate(
     ] = False,
     traces: Annotated[
         str | None, Parameter(name="--traces", help="A folder that gets a trace of each call.")
+    ] = None,
+    stream_limit: Annotated[
+        int | None,
+        Parameter(name="--stream-limit", help="Streams at once; for each account of the plan."),
+    ] = None,
+    status_callback: Annotated[
+        str | None,
+        Parameter(name="--status-callback", help="A URL told of each call's end, as if asked for."),
+    ] = None,
+    heartbeat: Annotated[
+        str | None,
+        Parameter(name="--heartbeat", help="A URL told how the numbers are, when control says so."),
+    ] = None,
+    json: Annotated[
+        bool, Parameter(name="--json", negative="", help="Lines of JSON; the first tells the keys.")
+    ] = False,
+    ready: Annotated[
+        str | None,
+        Parameter(name="--ready", help="A file that holds addresses and keys while it runs."),
     ] = None,
     allow: ALLOW = None,
 ) -> int:
@@ -64,6 +88,7 @@ def emulate(
 
     if plan is None:
         check_url(passthru)
+    change = _changed(stream_limit, status_callback, heartbeat)
 
     async def main() -> int:
         from switchhook.emulator.station import arrive, station
@@ -77,14 +102,20 @@ def emulate(
             seed=seed,
             allow=allow or (),
             keep_media=folder is not None,
+            change=change,
         ) as running:
-            _introduce(running, passthru if plan is None else None)
-            running.exchange.watchers.append(Ticker(folder))
-            if plan is None or plan.arrivals is not None or calls is not None:
-                await arrive(running.exchange, most=calls)
-                await running.exchange.drain()
-                return 0
-            await asyncio.Event().wait()
+            wiring = running.wiring() | {"passthru": passthru if plan is None else None}
+            if json:
+                show.print_json(wiring)
+            else:
+                _introduce(wiring)
+            running.exchange.watchers.append(Ticker(folder, json=json))
+            with _told_while_running(Path(ready), wiring) if ready else nullcontext():
+                if plan is None or plan.arrivals is not None or calls is not None:
+                    await arrive(running.exchange, most=calls)
+                    await running.exchange.drain()
+                    return 0
+                await asyncio.Event().wait()
         return 0
 
     try:
@@ -93,12 +124,41 @@ def emulate(
         return 0
 
 
-def _introduce(running: Station, passthru: str | None) -> None:
-    exchange = running.exchange
-    show.out.print(f"exotel {running.url}")
-    sid, line = next(iter(exchange.lines.items()), ("–", None))
-    if line is not None:
-        show.out.print(f"account {sid} key {line.account.key} token {line.account.token}")
-    show.out.print(f"control {running.url}/control key {running.control_key}")
-    if passthru is not None:
-        show.out.print(f"passthru {show.plain(passthru)}")
+def _changed(
+    streams: int | None, status_callback: str | None, heartbeat: str | None
+) -> Callable[[Account], Account]:
+    """What the options change of an account."""
+    changes: dict[str, Any] = {}
+    if streams is not None:
+        if streams < 0:
+            raise ConfigError("a limit is 0 or more", key="--stream-limit")
+        changes["streams"] = streams
+    if status_callback is not None:
+        check_url(status_callback, option="--status-callback")
+        changes["status_callback_url"] = status_callback
+    if heartbeat is not None:
+        check_url(heartbeat, option="--heartbeat")
+        changes["heartbeat_url"] = heartbeat
+    return lambda account: msgspec.structs.replace(account, **changes)
+
+
+def _introduce(wiring: dict[str, Any]) -> None:
+    show.out.print(f"exotel {wiring['url']}")
+    for sid, account in wiring["accounts"].items():
+        show.out.print(f"account {show.plain(sid)} key {account['key']} token {account['token']}")
+    show.out.print(f"control {wiring['control']['url']} key {wiring['control']['key']}")
+    if wiring["passthru"] is not None:
+        show.out.print(f"passthru {show.plain(wiring['passthru'])}")
+
+
+@contextmanager
+def _told_while_running(file: Path, wiring: dict[str, Any]) -> Iterator[None]:
+    """A file with credentials, so its owner's alone; it is whole as soon as it is there."""
+    beside = file.with_name(f"{file.name}.{os.getpid()}")
+    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
+        out.write(msgspec.json.encode(wiring) + b"\n")
+    beside.replace(file)
+    try:
+        yield
+    finally:
+        file.unlink(missing_ok=True)

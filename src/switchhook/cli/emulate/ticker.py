@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from switchhook.cli import show
+from switchhook.emulator.control import describe
 from switchhook.emulator.exchange import Watcher
 
 if TYPE_CHECKING:
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 class Ticker(Watcher):
     """Prints a line for each call that ended, and keeps its trace where a folder is given."""
 
-    def __init__(self, folder: Path | None) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path | None, *, json: bool = False) -> None:
+        self._folder, self._json = folder, json
         self._hinted = False
 
     def on_entry(self, trace: Trace, entry: Entry) -> None:
@@ -32,12 +33,34 @@ class Ticker(Watcher):
                 "nobody listens at the passthru's address, so callers take Option B: start your"
                 " server, or `switchhook serve`"
             )
+        elif entry["what"].startswith("callback") and self._folder is not None:
+            # Most callbacks go out when the call has ended and its trace is kept already.
+            file = self._file(trace.call["call"])
+            if file.exists():
+                file.write_bytes(trace.lines())
 
     def on_end(self, call: Call) -> None:
         """One call, one line."""
-        show.out.print(_line(call), style=_style(call))
+        if self._json:
+            answers = [_answered(e) for e in call.trace.entries if _answered(e)]
+            show.print_json(describe(call) | {"passthrus": answers})
+        else:
+            show.out.print(_line(call), style=_style(call))
         if self._folder is not None:
-            (self._folder / f"{call.facts.sid}.jsonl").write_bytes(call.trace.lines())
+            self._file(call.facts.sid).write_bytes(call.trace.lines())
+
+    def on_heartbeat(self, beat: Entry) -> None:
+        """One attempt, one line."""
+        if self._json:
+            show.print_json({"heartbeat": beat})
+            return
+        at, how = beat["at"][11:19], beat["status"] or beat["problem"]
+        text = f"{at}  heartbeat {beat['status_type']} of {beat['account']}: {how}"
+        show.out.print(show.plain(text))
+
+    def _file(self, sid: str) -> Path:
+        assert self._folder is not None
+        return self._folder / f"{sid}.jsonl"
 
 
 def _line(call: Call) -> str:
@@ -59,6 +82,16 @@ def _stream(told: StreamTold | None) -> str:
         return f"{told.status}: {told.error.rpartition(': ')[2]}"
     lasted = f" after {told.duration_s} s" if told.duration_s is not None else ""
     return f"{told.status} by {told.disconnected_by}{lasted}"
+
+
+def _answered(entry: Entry) -> Entry | None:
+    """What came of a passthru, for programs; None for other entries."""
+    match entry["what"]:
+        case "answer" | "no_answer":
+            told = ("applet", "status", "kind", "seconds")
+            return {name: entry[name] for name in told if name in entry}
+        case _:
+            return None
 
 
 def _answer(entry: Entry) -> str:
