@@ -106,6 +106,19 @@ class Counters(msgspec.Struct, frozen=True):
     peaks: dict[str, int] = {}
 
 
+ANSWER_BOUNDS_MS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000)
+"""Where the buckets of answer times end, each bound included."""
+ANSWER_BUCKETS = (
+    *(f"answer_ms <= {bound}" for bound in ANSWER_BOUNDS_MS),
+    f"answer_ms > {ANSWER_BOUNDS_MS[-1]}",
+)
+"""What each bucket is counted under; an answer is in one of them."""
+ANSWER_US = "answer_us"
+"""All answer times together are counted under this, in microseconds."""
+WAITING = "waiting"
+"""The peak of the callers who waited for their answer."""
+
+
 class Sample(msgspec.Struct, frozen=True):
     """A refused request that looks like a passthru, with nothing secret in it."""
 
@@ -119,7 +132,7 @@ class StatusReceived(msgspec.Struct, frozen=True, omit_defaults=True):
     """A StatusCallback, as an account's caller sent it; `wire.status_callback` reads `raw`.
 
     `account` is the operator's name for the account. `raw` has secrets replaced by fingerprints,
-    and only its beginning where `problem` says so.
+    and only its beginning where `problem` says so. `query` is what stood in the URL beside.
     """
 
     received_us: int
@@ -128,6 +141,7 @@ class StatusReceived(msgspec.Struct, frozen=True, omit_defaults=True):
     content_type: str | None = None
     peer: str | None = None
     problem: str | None = None
+    query: bytes = b""
 
 
 class HeartbeatReceived(msgspec.Struct, frozen=True, omit_defaults=True):

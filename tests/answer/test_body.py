@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from switchhook.answer.body import Chunks, Counted
+from switchhook.answer.body import Beginning, Chunks, Counted
 from switchhook.answer.http import BODY_CHUNKS_BROKEN, BODY_CHUNKS_WASTEFUL, BODY_TOO_LONG
 
 
@@ -27,6 +27,24 @@ def test_counted_body_is_cut_at_the_most() -> None:
     assert counted.feed(b"x" * 2) == -1
     assert bytes(counted.body) == b"x" * 10
     assert counted.problem == BODY_TOO_LONG
+
+
+@given(st.integers(1, 400), st.integers(1, 50), st.integers(1, 100))
+def test_the_beginning_of_a_body_is_held_and_no_more(length: int, step: int, kept: int) -> None:
+    beginning = Beginning(length, 300, kept)
+    sent = bytes(at % 251 for at in range(length)) + b"NEXT"
+    at = end = 0
+    while beginning.problem is None:
+        end = beginning.feed(sent[at : at + step])
+        if end >= 0:
+            break
+        at += step
+    assert beginning.problem == (BODY_TOO_LONG if length > 300 else None)
+    if length <= 300:
+        assert sent[at + end :] == b"NEXT"
+    held = bytes(beginning.body)
+    assert sent.startswith(held)
+    assert min(kept, length) <= len(held) < kept + step
 
 
 def _chunk(body: bytes, sizes: list[int]) -> bytes:

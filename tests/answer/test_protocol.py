@@ -24,12 +24,14 @@ from switchhook.answer.http import (
     Answer,
     Head,
     Limits,
+    LongBody,
 )
 from switchhook.answer.protocol import BUSY, serve
 
 SOON = 10.0  # seconds after which a test that waits has failed
 HONEST = b"GET /ok?honest HTTP/1.1\r\nHost: a.example\r\nUser-Agent: x\r\n\r\n"
 REFUSED = Answer(403, b"no")
+LONG = LongBody(read_bytes=3000, kept_bytes=100, read_time=SOON)
 UNREADABLE = Answer(302)
 
 
@@ -49,6 +51,8 @@ class Asked:
         self.heads.append(head)
         if self.raising == "admit":
             raise RuntimeError("98765 43210")
+        if head.path == b"/ok-long":
+            return LONG
         return "token" if head.path.startswith(b"/ok") else REFUSED
 
     def answer(
@@ -59,7 +63,7 @@ class Asked:
         body_problem: str | None,
         reply: Callable[[Answer], None],
     ) -> None:
-        assert token == "token"
+        assert token == (LONG if head.path == b"/ok-long" else "token")
         self.bodies.append((body, body_problem))
         if head.path == b"/ok-hold":
             self.held.put_nowait(reply)
@@ -567,6 +571,41 @@ async def test_late_body_is_answered_with_what_arrived(sent: bytes, arrived: byt
             assert (await caller.response())[2] == arrived
             assert await caller.rest() == b""
         assert place.asked.bodies.count((arrived, BODY_LATE)) == 10
+
+
+@in_loop
+async def test_a_long_body_is_read_though_only_its_beginning_is_kept() -> None:
+    """Its bounds are its token's, and the next request begins behind it."""
+    async with serving(body_bytes=500, body_time=0.0) as place:
+        head = b"Content-Length: 3000\r\n\r\n"
+        late = await place.call(b"POST /ok HTTP/1.1\r\n" + head)
+        caller = await place.call(b"POST /ok-long HTTP/1.1\r\n" + head)
+        assert (await late.response())[2] == b""  # the time of other bodies is over
+        place.asked.bodies.clear()
+        for _ in range(29):
+            caller.send(b"x" * 100)
+        await place.honest()
+        place.asked.bodies = [each for each in place.asked.bodies if each[0]]
+        status, answer = await caller.ask(b"x" * 100 + HONEST)
+        assert (status, answer[:100]) == (200, b"x" * 100)
+        assert (await caller.response())[2] == b"honest"
+        body, problem = place.asked.bodies[0]
+        assert (body[:100], problem) == (b"x" * 100, None)
+        assert len(body) < 3000
+
+
+@in_loop
+async def test_a_long_body_longer_than_is_read_is_cut_and_answered() -> None:
+    async with serving(body_bytes=500) as place:
+        framing = b"Content-Length: 3001\r\n\r\n"
+        caller = await place.call(b"POST /ok-long HTTP/1.1\r\nHost: a\r\n" + framing)
+        status, _ = await caller.ask(b"x" * 3001)
+        assert status == 200
+        assert place.asked.bodies[0][1] == BODY_TOO_LONG
+        chunked = b"Transfer-Encoding: chunked\r\n\r\n1f5\r\n" + b"x" * 501 + b"\r\n"
+        caller = await place.call(b"POST /ok-long HTTP/1.1\r\nHost: a\r\n" + chunked)
+        assert (await caller.response())[0] == 200
+        assert place.asked.bodies[1] == (b"x" * 500, BODY_TOO_LONG)
 
 
 @in_loop

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from switchhook.answer import receivers
 from switchhook.answer.endpoints import (
+    NOT_FOUND,
     Admission,
     Endpoint,
     admit,
@@ -23,10 +25,15 @@ from switchhook.answer.endpoints import (
     looks_like_passthru,
 )
 from switchhook.answer.http import Answer
+from switchhook.answer.knowledge import Knowledge
+from switchhook.answer.receivers import Receivers, Webhook
 from switchhook.answer.repeats import Asked, RepeatMemory, fingerprint
+from switchhook.answer.samples import Samples
+from switchhook.answer.times import AnswerTimes
 from switchhook.cause import judge
 from switchhook.errors import JournalError
 from switchhook.receipt import (
+    WAITING,
     Auth,
     ClockStep,
     Counters,
@@ -34,7 +41,6 @@ from switchhook.receipt import (
     Kind,
     Late,
     Receipt,
-    Sample,
     TakeOver,
     encode,
     receipt_id,
@@ -47,6 +53,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from switchhook.answer.http import Head
+    from switchhook.answer.receivers import Account
 
 log = logging.getLogger("switchhook.answer")
 
@@ -54,10 +61,8 @@ SWEEP_S = 0.01
 """How often deadlines are looked at."""
 _MARGIN_NS = 25_000_000  # an answer sets off this long before its deadline
 _FOREVER_NS = 1 << 63
-_COUNT_EVERY_NS = 10 * 10**9
+_COUNT_EVERY_NS = 10**9
 _STEP_MS = 2000  # a clock that moves by more is marked
-_MOST_SAMPLES = 20  # refused requests kept per hour, whoever sends them
-_HOUR_NS = 3600 * 10**9
 
 _EMPTY_B = Answer(302)
 SAFE_RULE = "safe option"
@@ -78,22 +83,34 @@ class Clock:
 class _Waiting:
     """An answer that is due when its receipt is durable or its deadline near."""
 
-    __slots__ = ("answer", "answerer", "deadline", "reply", "seq")
+    __slots__ = ("answer", "answerer", "deadline", "reply", "seq", "since")
 
     def __init__(
-        self, answerer: Answerer, answer: Answer, reply: Callable[[Answer], None], deadline: int
+        self,
+        answerer: Answerer,
+        answer: Answer,
+        reply: Callable[[Answer], None],
+        since: int,
+        deadline: int,
     ) -> None:
-        self.answerer, self.answer, self.deadline = answerer, answer, deadline
+        self.answerer, self.answer = answerer, answer
+        self.since, self.deadline = since, deadline
         self.reply: Callable[[Answer], None] | None = reply
         self.seq = 0
+
+    def send(self, now_ns: int) -> None:
+        """Reply, and count how long it took."""
+        reply, self.reply = self.reply, None
+        assert reply is not None
+        self.answerer.times.replied(now_ns - self.since)
+        reply(self.answer)
 
     def done(self, kept: bool) -> None:
         """The journal's word on the receipt: durable, or set aside because it was refused."""
         if not kept:
             self.answerer.counts["receipt refused by the database"] += 1
-        reply, self.reply = self.reply, None
-        if reply is not None:
-            reply(self.answer)
+        if self.reply is not None:
+            self.send(self.answerer.now_ns())
         else:
             self.answerer.kept_late(self)
 
@@ -101,8 +118,8 @@ class _Waiting:
 class Answerer:
     """The answer side without its socket. Called in the loop's thread only; never blocks.
 
-    `facts` is looked at for every decision; `key` is the data folder's, for fingerprints; `last_at`
-    the newest record's time in ms.
+    `accounts` are those whose webhooks are received, by name; `key` is the data folder's, for
+    fingerprints; `last_at` the newest record's time in ms.
     """
 
     def __init__(
@@ -116,37 +133,50 @@ class Answerer:
         memory: RepeatMemory | None = None,
         clock: Clock | None = None,
         trusted: Callable[[str], bool] = lambda _address: False,
+        accounts: Mapping[str, Account] | None = None,
     ) -> None:
         self.endpoints = endpoints
-        self.facts = Facts()
+        self.accounts: Mapping[str, Account] = {} if accounts is None else accounts
         self.counts: Counter[str] = Counter()
+        self.times = AnswerTimes()
         self.problems: tuple[str, ...] = ()
         self.alarms: dict[str, str] = {}
         self._journal = journal
         self._node, self._key = node, key
         self._memory = RepeatMemory() if memory is None else memory
         self._clock = clock or Clock()
+        self.now_ns = self._clock.mono_ns
+        self._receivers = Receivers(self._keep, self.counts)
+        self._knowledge = Knowledge()
         self._trusted = trusted
         self._waiting: dict[int, deque[_Waiting]] = {}
         self._last_at = last_at
         self._counted: Counter[str] = Counter()
         self._counted_ns = self._clock.mono_ns()
         self._offset_ms = self._clock.wall_us() // 1000 - self._clock.mono_ns() // 1_000_000
-        self._samples = 0
-        self._samples_since = self._sampled_ns = self._counted_ns
+        self._samples = Samples(self.alarms, self._counted_ns)
 
     # What the protocol asks.
 
-    def admit(self, head: Head) -> Admission | Answer:
+    def admit(self, head: Head) -> Admission | Webhook | Answer:
         """Let a head with the endpoint's secret in; everything else gets its refusal."""
         if head.path == b"/healthz":
             return self.health(whole=is_of_this_machine(head))
         verdict = admit(self.endpoints, head)
         if isinstance(verdict, Admission):
             return verdict
+        if verdict is NOT_FOUND:
+            webhook = receivers.admit(self.accounts, head)
+            if isinstance(webhook, Webhook):
+                return webhook
+            verdict = webhook or verdict
         self.counts[verdict.reason] += 1
         if verdict.endpoint is not None and looks_like_passthru(head):
-            self._sample(verdict.endpoint, verdict.reason, head)
+            sample = self._samples.take(
+                verdict.endpoint, verdict.reason, head.query, self._peer(head), self.now_ns()
+            )
+            if sample is not None:
+                self._keep(Kind.SAMPLE, sample)
         return Answer(verdict.status, verdict.text.encode())
 
     def answer(
@@ -158,10 +188,23 @@ class Answerer:
         reply: Callable[[Answer], None],
     ) -> None:
         """Decide, keep, and reply once the receipt is durable or the deadline near."""
-        assert isinstance(token, Admission)
         clock = self._clock
         started = clock.mono_ns()
         wall_us = clock.wall_us()
+        if isinstance(token, Webhook):
+            self._receivers.take(
+                head,
+                token,
+                body,
+                body_problem,
+                reply,
+                received_us=wall_us,
+                now_ns=started,
+                peer=self._peer(head),
+            )
+            return
+        assert isinstance(token, Admission)
+        self.times.asked()
         endpoint = token.endpoint
         at = self._at(wall_us)
         redact = endpoint.redactor
@@ -171,7 +214,8 @@ class Answerer:
             head.content_type,
             redact(body[:LONGEST_BODY]) if body else b"",
         )
-        decision, asked, first = self._decide(endpoint, request, at, started)
+        facts = self._knowledge.of(endpoint.account, started)
+        decision, asked, first = self._decide(endpoint, request, facts, at, started)
         answer = endpoint.answer(decision.option)
         body = encode(
             Receipt(
@@ -186,7 +230,7 @@ class Answerer:
                 body_problem=body_problem,
                 auth=token.auth,
                 peer=self._peer(head),
-                facts=self.facts,
+                facts=facts,
                 zone=endpoint.zone.key,
                 region=endpoint.region,
                 mode=endpoint.mode,
@@ -194,7 +238,8 @@ class Answerer:
                 decided_in_us=(clock.mono_ns() - started) // 1000,
             )
         )
-        waiting = _Waiting(self, answer, reply, started + endpoint.deadline_ms * 1_000_000)
+        deadline = started + endpoint.deadline_ms * 1_000_000
+        waiting = _Waiting(self, answer, reply, started, deadline)
         journal = self._journal
         new = asked is not None and first is None and request.method != "HEAD"
         mono = started // 1_000_000
@@ -211,8 +256,7 @@ class Answerer:
         self.counts["answered"] += 1
         if seq is None or not journal.healthy:
             # No room to wait in (the journal counts it as lost), or a disk not worth waiting for.
-            waiting.reply = None
-            reply(answer)
+            waiting.send(clock.mono_ns())
         if seq is None:
             return
         waiting.seq = seq
@@ -244,13 +288,12 @@ class Answerer:
                     continue
                 self._journal.mark_slow()
                 self.counts["deadline before disk"] += 1
-                reply, due.reply = due.reply, None
-                reply(due.answer)
+                due.send(now)
+        self._receivers.sweep(now, everything=everything)
         self._mark_clock(now)
         if now - self._counted_ns >= _COUNT_EVERY_NS:
             self.keep_counts()
-            if now - self._sampled_ns >= _HOUR_NS:
-                self.alarms.pop("samples", None)
+            self._samples.calm(now)
 
     def kept_late(self, waiting: _Waiting) -> None:
         """A receipt is durable after its answer has left: say so in a later record."""
@@ -272,7 +315,13 @@ class Answerer:
         fresh = self.counts - self._counted
         if fresh:
             self._counted = self.counts.copy()
-            self._keep(Kind.COUNTERS, Counters(dict(fresh)))
+            times, peak = self.times.take()
+            peaks = {WAITING: peak} if peak else {}
+            self._keep(Kind.COUNTERS, Counters({**fresh, **times}, peaks))
+
+    def learn(self, facts: Mapping[str, Facts]) -> None:
+        """Take over what is known of the accounts at this moment, by their names."""
+        self._knowledge.learn(facts, self._clock.mono_ns())
 
     def health(self, *, whole: bool) -> Answer:
         """Whether answering works (200 as long as this can be said), and what is amiss.
@@ -296,7 +345,7 @@ class Answerer:
     # How a decision comes about.
 
     def _decide(
-        self, endpoint: Endpoint, request: Request, at: int, started_ns: int
+        self, endpoint: Endpoint, request: Request, facts: Facts, at: int, started_ns: int
     ) -> tuple[Decision, int | None, Asked | None]:
         try:
             passthru = parse(request, region=endpoint.region)
@@ -304,9 +353,7 @@ class Answerer:
             first = None if asked is None else self._memory.find(asked, started_ns // 1_000_000)
             if first is not None:
                 return self._repeat(endpoint, first), asked, first
-            decision = decide(
-                passthru, judge(passthru), self.facts, at, endpoint.zone, endpoint.ruleset
-            )
+            decision = decide(passthru, judge(passthru), facts, at, endpoint.zone, endpoint.ruleset)
             return decision, asked, None
         except Exception as error:  # noqa: BLE001
             # Law 1: whatever goes wrong in deciding, the caller gets the safe option, by name.
@@ -343,27 +390,6 @@ class Answerer:
         hops = [hop.strip() for hop in head.forwarded_for.split(",")]
         return next((hop for hop in reversed(hops) if not self._trusted(hop)), head.peer)[:64]
 
-    def _sample(self, endpoint: Endpoint, reason: str, head: Head) -> None:
-        self._sampled_ns = now = self._clock.mono_ns()
-        if now - self._samples_since >= _HOUR_NS:
-            self._samples, self._samples_since = 0, now
-        if self._samples >= _MOST_SAMPLES:
-            return
-        if self._samples == 0:
-            log.warning(
-                "endpoint %s refuses what looks like a passthru (%s): if the URL in the applet is"
-                " mistaken, its callers all take Option B",
-                endpoint.name,
-                reason,
-            )
-        self._samples += 1
-        self.alarms["samples"] = (
-            f"endpoint {endpoint.name} refused what looks like passthrus ({reason}): is the URL in"
-            " the applet right?"
-        )
-        raw = endpoint.redactor(head.query)[:4096]
-        self._keep(Kind.SAMPLE, Sample(endpoint.name, reason, raw, self._peer(head)))
-
     def _mark_clock(self, now_ns: int) -> None:
         offset = self._clock.wall_us() // 1000 - now_ns // 1_000_000
         step = offset - self._offset_ms
@@ -372,8 +398,11 @@ class Answerer:
             log.warning("the system's clock stepped by %d ms", step)
             self._keep(Kind.CLOCK, ClockStep(step))
 
-    def _keep(self, kind: Kind, record: msgspec.Struct) -> None:
-        self._journal.append(kind, self._at(self._clock.wall_us()), encode(record))
+    def _keep(
+        self, kind: Kind, record: msgspec.Struct, done: Callable[[bool], None] | None = None
+    ) -> bool:
+        at = self._at(self._clock.wall_us())
+        return self._journal.append(kind, at, encode(record), done=done) is not None
 
     def _at(self, wall_us: int) -> int:
         """The time of a record in ms: the clock's, but never before the record's before it."""

@@ -12,7 +12,14 @@ import logging
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
-from switchhook.answer.http import BODY_BROKEN_OFF, BODY_LATE, BODY_TOO_LONG, Answer, Head
+from switchhook.answer.http import (
+    BODY_BROKEN_OFF,
+    BODY_LATE,
+    BODY_TOO_LONG,
+    Answer,
+    Head,
+    LongBody,
+)
 from switchhook.errors import SwitchhookError
 from switchhook.proxies import added_by_proxy
 from switchhook.wire.request import LONGEST_BODY
@@ -88,7 +95,7 @@ class AnswerApp:
             return
         body, problem = b"", None
         if head.method not in ("GET", "HEAD"):
-            body, problem = await _body(receive)
+            body, problem = await _body(receive, _bounds(token))
         answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
 
         def reply(answer: Answer) -> None:
@@ -145,23 +152,33 @@ def _below(path: bytes, root: bytes) -> bytes:
     return path[end:]
 
 
-async def _body(receive: Receive) -> tuple[bytes, str | None]:
-    """What arrives in time, up to the longest that is understood."""
+def _bounds(token: object) -> LongBody:
+    if isinstance(token, LongBody):
+        return token
+    return LongBody(LONGEST_BODY, LONGEST_BODY, BODY_TIME_S)
+
+
+async def _body(receive: Receive, bounds: LongBody) -> tuple[bytes, str | None]:
+    """What arrives in time, up to the longest that is read; of that, what is kept."""
     parts: list[bytes] = []
-    size = 0
+    size = kept = 0
+    problem = BODY_TOO_LONG
     try:
-        async with asyncio.timeout(BODY_TIME_S):
-            while size <= LONGEST_BODY:
+        async with asyncio.timeout(bounds.read_time):
+            while size <= bounds.read_bytes:
                 message = await receive()
                 if message["type"] == "http.disconnect":
                     return b"".join(parts), BODY_BROKEN_OFF
-                parts.append(message.get("body", b""))
-                size += len(parts[-1])
+                part = message.get("body", b"")
+                size += len(part)
+                if kept <= bounds.kept_bytes:
+                    parts.append(part)
+                    kept += len(part)
                 if not message.get("more_body", False):
                     return b"".join(parts), None
     except TimeoutError:
-        return b"".join(parts), BODY_LATE
-    return b"".join(parts)[:LONGEST_BODY], BODY_TOO_LONG
+        problem = BODY_LATE
+    return b"".join(parts)[: bounds.read_bytes], problem
 
 
 async def _send(send: Send, answer: Answer, method: str) -> None:

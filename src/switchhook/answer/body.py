@@ -35,6 +35,29 @@ class Counted:
         return -1
 
 
+class Beginning(Counted):
+    """The same, but of a body within `most` only about the first `kept` bytes are held."""
+
+    __slots__ = ("_kept", "_room")
+
+    def __init__(self, length: int, most: int, kept: int) -> None:
+        super().__init__(length, most)
+        self._kept, self._room = kept, most
+
+    def feed(self, data: bytes) -> int:
+        """Take what arrived; the index behind the body's end, or -1 when more must come."""
+        part = data[: min(self._left, self._room)]
+        self._left -= len(part)
+        self._room -= len(part)
+        if len(self.body) < self._kept:
+            self.body += part
+        if not self._left:
+            return len(part)
+        if not self._room:
+            self.problem = BODY_TOO_LONG
+        return -1
+
+
 _SIZE = re.compile(rb"[0-9A-Fa-f]{1,8}[ \t]*(?:;.*)?", re.DOTALL)
 _LONGEST_CHUNK_LINE = 1024
 _FRAMING_FOR_FREE = 64 * 1024

@@ -53,6 +53,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     bodies: tuple[str, str] = ("", "")
     """The bodies that go with A and B, for a SwitchCase applet."""
     redactor: Redactor
+    account: str = ""
+    """The account whose facts its rules see, by the operator's name; empty is none."""
 
     @property
     def mode(self) -> str:
@@ -78,7 +80,10 @@ class Admission(msgspec.Struct, frozen=True):
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """A request that may not: the status, a reason to count by, and what to say."""
+    """A request that may not: the status, a reason to count by, and what to say.
+
+    `endpoint` is the one that it asked for, where that is a passthru's.
+    """
 
     status: int
     reason: str
@@ -94,11 +99,13 @@ _NOT_LOOPBACK = Refusal(
     " through a proxy or for another host name. make one with `switchhook secret`, put it into the"
     " configuration, and use the URL it prints\n",
 )
-_OPEN, _BY_PATH, _BY_QUERY, _BY_BASIC = (
+_OPEN, _BY_PATH, _BY_QUERY, _BY_BASIC, _WRONG, _MISSING = (
     Auth("open"),
     Auth("ok", "path"),
     Auth("ok", "query"),
     Auth("ok", "basic"),
+    Auth("wrong"),
+    Auth("missing"),
 )
 
 
@@ -120,18 +127,23 @@ def admit(endpoints: Mapping[str, Endpoint], head: Head) -> Admission | Refusal:
         return NOT_FOUND
     if not endpoint.secrets:
         return _admit_without_secret(endpoint, head)
-    if in_path and _matches(endpoint, in_path):
-        return Admission(endpoint, _BY_PATH)
+    auth = prove(endpoint.secrets, in_path, head)
+    if auth.by is not None or endpoint.report_only:
+        return Admission(endpoint, auth)
+    return Refusal(403, f"secret {auth.state}", f"the secret is {auth.state}\n", endpoint=endpoint)
+
+
+def prove(secrets: tuple[bytes, ...], in_path: bytes, head: Head) -> Auth:
+    """Whether a request has one of the secrets: in its path, its query, or as credentials."""
+    if in_path and _matches(secrets, in_path):
+        return _BY_PATH
     found = [match[1].replace(b"+", b" ") for match in _SECRET.finditer(head.query)]
-    if any(_matches(endpoint, secret) for secret in found):
-        return Admission(endpoint, _BY_QUERY)
+    if any(_matches(secrets, secret) for secret in found):
+        return _BY_QUERY
     basic = _basic(head.authorization)
-    if any(_matches(endpoint, secret, escaped=False) for secret in basic):
-        return Admission(endpoint, _BY_BASIC)
-    state = "wrong" if in_path or found or basic else "missing"
-    if endpoint.report_only:
-        return Admission(endpoint, Auth(state))
-    return Refusal(403, f"secret {state}", f"the secret is {state}\n", endpoint)
+    if any(_matches(secrets, secret, escaped=False) for secret in basic):
+        return _BY_BASIC
+    return _WRONG if in_path or found or basic else _MISSING
 
 
 def looks_like_passthru(head: Head) -> bool:
@@ -160,12 +172,12 @@ def _admit_without_secret(endpoint: Endpoint, head: Head) -> Admission | Refusal
     return Admission(endpoint, _OPEN)
 
 
-def _matches(endpoint: Endpoint, given: bytes, *, escaped: bool = True) -> bool:
+def _matches(secrets: tuple[bytes, ...], given: bytes, *, escaped: bool = True) -> bool:
     """Compare with every secret in constant time, whether one matched already or not."""
     if escaped and b"%" in given:
         given = unquote_to_bytes(given)
     matched = False
-    for secret in endpoint.secrets:
+    for secret in secrets:
         matched |= hmac.compare_digest(secret, given)
     return matched
 

@@ -43,6 +43,18 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     content_type: str = "text/plain; charset=utf-8"
 
 
+class LongBody(msgspec.Struct, frozen=True):
+    """A token whose request may have a longer body than others, counted by Content-Length.
+
+    Up to `read_bytes` of it are read within `read_time` seconds. At least the first `kept_bytes`
+    are handed over, and then no problem is made of the others.
+    """
+
+    read_bytes: int
+    kept_bytes: int
+    read_time: float
+
+
 class Handler(Protocol):
     """What the protocol asks, in this order, of the part that knows endpoints and secrets.
 
@@ -120,6 +132,8 @@ def build_response(answer: Answer, manner: int) -> bytes:
     )
     if answer.body:
         head += f"Content-Type: {answer.content_type}\r\n"
+    if answer.status == HTTPStatus.METHOD_NOT_ALLOWED:
+        head += "Allow: POST\r\n"
     body = b"" if manner >= WITHOUT_BODY else answer.body
     return head.encode("latin-1") + _CONNECTION[manner % WITHOUT_BODY] + b"\r\n" + body
 

@@ -19,7 +19,7 @@ import socket
 from functools import partial
 from typing import Final, cast
 
-from switchhook.answer.body import Chunks, Counted
+from switchhook.answer.body import Beginning, Chunks, Counted
 from switchhook.answer.connections import Server
 from switchhook.answer.http import (
     BODY_BROKEN_OFF,
@@ -32,6 +32,7 @@ from switchhook.answer.http import (
     Handler,
     Head,
     Limits,
+    LongBody,
 )
 from switchhook.answer.reading import Line, connection_wish, make_head, read_beginning, read_line
 
@@ -304,10 +305,16 @@ class Connection(asyncio.Protocol):
         early = bytes(self.buffer[self.at :])
         self.buffer, self.at = b"", 0
         self.head, self.token = head, token
-        most = server.limits.body_bytes
-        self.body = Chunks(most) if chunked else Counted(length, most)
+        most, time = server.limits.body_bytes, server.limits.body_time
+        if isinstance(token, LongBody):
+            time = token.read_time
+        if isinstance(token, LongBody) and not chunked:
+            most = token.read_bytes
+            self.body = Beginning(length, most, token.kept_bytes)
+        else:
+            self.body = Chunks(most) if chunked else Counted(length, most)
         self.state = BODY
-        self.deadline = server.loop.time() + server.limits.body_time
+        self.deadline = server.loop.time() + time
         server.owing[self] = None
         if seen.get(b"expect", b"").lower() == b"100-continue" and not early and not line.old:
             if length > most:
