@@ -16,6 +16,8 @@ SOURCE = ROOT / "src/switchhook"
 
 SUBJECT = {
     "access",
+    "alert_messages",
+    "alert_rules",
     "alerts",
     "audit",
     "capacity",
@@ -30,16 +32,21 @@ SUBJECT = {
     "interpret",
     "issues",
     "names",
+    "numbers",
     "passthru",
     "proxies",
+    "pulse",
     "receipt",
+    "recent",
     "rules",
     "saved_views",
     "search",
+    "search_text",
     "sign_in",
     "story",
     "users",
     "variables",
+    "verdict",
 }
 OPERATORS_FILES = {
     "config",

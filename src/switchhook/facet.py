@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import msgspec
 
+from switchhook.passthru import Direction
+
 if TYPE_CHECKING:
     from switchhook.passthru import Stream
+    from switchhook.story import StreamStory
 
 OTHER = "other"
 """What a host or ExoPhone beyond the ceiling is counted under."""
@@ -71,12 +76,45 @@ class Form(msgspec.Struct, frozen=True):
     count: int
 
 
+_LONGEST_HOST = 253
+_LONGEST_CACHED = 300
+_NUMBER = re.compile(r"\+?[0-9]{3,20}")
+
+
+def facet_of(story: StreamStory) -> Facet:
+    """What a stream is counted under: the endpoint that heard of it first, and how it stands."""
+    stream, verdict = story.stream, story.verdict
+    state, error = stream.state, verdict.error
+    return Facet(
+        endpoint=story.first.endpoint,
+        status="" if state is None else state.value,
+        cause=verdict.cause.value,
+        option=story.settled_by.option,
+        kind="" if error is None else error.kind.value,
+        host=host_of(stream),
+        exophone=exophone_of(story.said("direction"), story.said("from_"), story.said("to")),
+    )
+
+
+def exophone_of(direction: str | None, from_: str | None, to: str | None) -> str:
+    """The account's own number of the two; empty where that is none."""
+    number = from_ if direction == Direction.OUTBOUND else to
+    return number if number and _NUMBER.fullmatch(number) else ""
+
+
 def host_of(stream: Stream | None) -> str:
     """The bot's host as its URL names it; empty where there is none."""
     if stream is None or not stream.url:
         return ""
+    # Before the cache, so that it holds no text of any length.
+    url = stream.url.strip().partition("?")[0]
+    return _host(url) if len(url) <= _LONGEST_CACHED else _host.__wrapped__(url)
+
+
+@lru_cache(maxsize=1024)
+def _host(url: str) -> str:
     try:
-        host = urlsplit(stream.url.strip()).hostname
+        host = urlsplit(url).hostname
     except ValueError:
         return ""
-    return (host or "")[:253]
+    return (host or "")[:_LONGEST_HOST]

@@ -21,7 +21,10 @@ from switchhook.passthru import Defect, Passthru, Stream, StreamStatus
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from switchhook.facet import Count, Form, Tally, Use
+    from switchhook.names import Names
     from switchhook.receipt import Receipt
+    from switchhook.search import Found, Query
 
 Said = tuple[str, str]
 """A receipt's id, and the text that it said."""
@@ -99,6 +102,7 @@ _STREAM_FIELDS = (
 )
 
 _NUMBERS = ("from_", "to")
+_OF_CALL = ("direction", "flow_id")
 
 StreamKey = tuple[str | None, str | None, str | None]
 """CallSid, StreamSID, and where there is no StreamSID the id of the one receipt."""
@@ -107,7 +111,8 @@ StreamKey = tuple[str | None, str | None, str | None]
 class StreamStory(msgspec.Struct, frozen=True, omit_defaults=True):
     """One stream. `told_alone` is the receipt of a stream without a StreamSID.
 
-    `chapters` are sorted, the outcome first; `numbers` are `from_` and `to`, as said first.
+    `chapters` are sorted, the outcome first; `numbers` are `from_` and `to`, and `call` what else
+    was said of the stream's call (`direction`, `flow_id`), each as said first.
     """
 
     first: Mention
@@ -117,6 +122,11 @@ class StreamStory(msgspec.Struct, frozen=True, omit_defaults=True):
     sid: str | None = None
     told_alone: str | None = None
     numbers: dict[str, Said] = {}
+    call: dict[str, Said] = {}
+
+    def said(self, name: str) -> str | None:
+        """What was said first of a number or of the call."""
+        return _text(self.numbers, name) or _text(self.call, name)
 
     @property
     def key(self) -> StreamKey:
@@ -182,6 +192,7 @@ def stream_story(told: Told) -> StreamStory | None:
         sid=key[1],
         told_alone=key[2],
         numbers=_all_said(by, passthru, _NUMBERS),
+        call=_all_said(by, passthru, _OF_CALL),
     )
 
 
@@ -200,6 +211,7 @@ def merge_streams(one: StreamStory, other: StreamStory) -> StreamStory:
         sid=one.sid,
         told_alone=one.told_alone,
         numbers=_merge_said(one.numbers, other.numbers, min),
+        call=_merge_said(one.call, other.call, min),
     )
 
 
@@ -368,6 +380,35 @@ class Store(Protocol):
 
     def late_ms(self, seqs: Iterable[int]) -> dict[int, int]:
         """Those of the receipts that became durable late, and by how much."""
+
+    def search(
+        self, query: Query, names: Names, *, before_seq: int = 2**63 - 1, limit: int = 100
+    ) -> Found:
+        """Streams that fit the query, newest first, from before `before_seq`."""
+
+    def tallies(self, since_ms: int, until_ms: int, *, hours: bool = False) -> list[Tally]:
+        """How many streams of each facet were first told of, by the minute or by the hour.
+
+        Whole minutes or hours: those that begin in the time, ascending.
+        """
+
+    def uses(self) -> list[Use]:
+        """Each facet that streams are counted under, over all time."""
+
+    def counts(self, since_ms: int, until_ms: int) -> list[Count]:
+        """What the answer process counted in the minutes that begin in the time.
+
+        A peak is the greatest of its minute.
+        """
+
+    def forms(self, since_ms: int, until_ms: int) -> list[Form]:
+        """The forms of requests in the hours that begin in the time."""
+
+    def notes(self, call_sid: str) -> list[int]:
+        """The seqs of the newest StatusCallback records that name a call, ascending."""
+
+    def oldest_ms(self) -> int | None:
+        """When the oldest stream that is kept was first told of; None where there is none."""
 
     def events(self, kind: int, limit: int) -> list[int]:
         """The newest records of a kind that is no receipt."""
