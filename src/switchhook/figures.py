@@ -32,3 +32,83 @@ class Figure(msgspec.Struct, frozen=True):
 
 Source = Callable[[int], Iterable[Figure]]
 """Gives the figures as they are at a time in ms."""
+
+
+class Known(msgspec.Struct, frozen=True):
+    """What a figure means. `unit` is share (0 to 1), count, s, ms, bytes or yes (1, else 0).
+
+    It is stale once it is older than `fresh_s`; None where its age says nothing.
+    """
+
+    name: str
+    unit: str
+    labels: tuple[str, ...]
+    meaning: str
+    fresh_s: int | None = None
+
+
+_FOLDED, _LOOKED = 60, 60
+_STREAMS = (
+    Known("streams.count", "count", ("endpoint",), "Streams in 15 minutes.", _FOLDED),
+    Known("streams.failed", "count", ("bot",),
+          "Streams in 15 minutes whose bot could not be reached, or dropped them.", _FOLDED),
+    Known("streams.failed_share", "share", ("bot",),
+          "Share of those among a bot's streams in 15 minutes; of its last ten in up to 3 hours"
+          " where it had fewer. Throttled ones, those that run and those whose caller hung up"
+          " before the bot could speak say nothing of the bot and don't count.", _FOLDED),
+    Known("streams.throttled", "count", ("account",),
+          "Streams in 15 minutes that the account's limit refused.", _FOLDED),
+    Known("streams.throttled_share", "share", ("account",),
+          "Share of those among the account's streams in 15 minutes.", _FOLDED),
+    Known("streams.shortfall", "share", ("endpoint",),
+          "What lacks of an hour's usual streams: 1 where there is none. Usual is the most of this"
+          " hour on the last three days, but no more than a week ago.", _FOLDED),
+    Known("streams.new_failures", "count", ("bot", "cause", "kind"),
+          "Streams that failed in a way (cause, kind of error, host, endpoint) never seen until an"
+          " hour ago.", _FOLDED),
+)  # fmt: skip
+_ENDPOINTS = (
+    Known("endpoint.a_share", "share", ("endpoint",),
+          "Share of streams in an hour that were answered with Option A.", _FOLDED),
+    Known("endpoint.a_share_shift", "share", ("endpoint",),
+          "By how much that differs from the same hour a day ago, or from the six hours before"
+          " where that had too few, beyond what chance explains.", _FOLDED),
+    Known("endpoint.wrong_secrets", "count", ("endpoint",),
+          "Requests in an hour that were refused for a wrong or no secret and look like passthrus;"
+          " at most 20 an hour are kept.", _FOLDED),
+)  # fmt: skip
+_ACCOUNTS = (
+    Known("account.active", "count", ("account",), "Streams in use.", _LOOKED),
+    Known("account.allowed", "count", ("account",), "Streams allowed.", _LOOKED),
+    Known("account.headroom", "count", ("account",), "Streams left.", _LOOKED),
+    Known("account.headroom_share", "share", ("account",), "Share of the streams left.", _LOOKED),
+    Known("account.unreadable_polls", "count", ("account",),
+          "Polls in a row that told nothing: no answer, an error, or a text that can't be read."),
+)  # fmt: skip
+_ANSWERING = (
+    Known("answer.unreachable", "yes", (), "Whether the answer side does not answer.", _LOOKED),
+    Known("answer.p99_ms", "ms", (),
+          "Within this time 99 of 100 answers of 15 minutes left.", _FOLDED),
+    Known("answer.missed_deadlines", "count", (),
+          "Answers in 15 minutes that left before their receipt was on disk.", _FOLDED),
+    Known("answer.undecided", "count", (),
+          "Requests in 15 minutes for which deciding failed: the safe option was taken.", _FOLDED),
+    Known("receipts.waiting", "yes", (),
+          "Whether receipts wait for the disk, and callers don't.", _LOOKED),
+    Known("receipts.lost", "count", (),
+          "Records in a day that memory could not hold while the disk failed.", _FOLDED),
+)  # fmt: skip
+_OURSELVES = (
+    Known("rules.refused", "count", (),
+          "Complaints about the operator's files: what does not check out is not taken over.",
+          _LOOKED),
+    Known("fold.lag", "count", (), "Records of the journal that are not folded yet.", _LOOKED),
+    Known("fold.stalled_s", "s", (), "For how long the fold stands still though there is more."),
+    Known("disk.free_share", "share", (), "Share of the data folder's disk that is free.", _LOOKED),
+    Known("disk.free_bytes", "bytes", (), "Bytes free on it.", _LOOKED),
+)  # fmt: skip
+
+KNOWN: dict[str, Known] = {
+    each.name: each for each in (*_STREAMS, *_ENDPOINTS, *_ACCOUNTS, *_ANSWERING, *_OURSELVES)
+}
+"""Every figure by its name. docs/alerts.md holds the same table."""
