@@ -12,16 +12,13 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from switchhook.cause import Cause
+from switchhook.search import FAILURES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from switchhook.audit import Deed
     from switchhook.facet import Facet, Tally, Use
-
-FAILURES = frozenset({Cause.THROTTLED, Cause.CONNECT_FAILED, Cause.BOT_DROPPED})
-"""Causes that somebody has to do something about."""
 
 HOUR_MS = 3_600_000
 TREND_HOURS = 24

@@ -7,8 +7,12 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+import msgspec
+
 if TYPE_CHECKING:
-    from switchhook.story import JournalSource, Store
+    from collections.abc import Callable
+
+    from switchhook.story import JournalRecord, JournalSource, Store
 
 log = logging.getLogger(__name__)
 
@@ -16,6 +20,13 @@ _BATCH = 2000
 _POLL_S = 0.1
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 10.0
 _BREATH_S = 0.001  # between batches, so that a query gets the interpreter
+
+
+class Folded(msgspec.Struct, frozen=True):
+    """What was folded just now: the records in their order, up to the seq `position`."""
+
+    records: tuple[JournalRecord, ...]
+    position: int
 
 
 class Folder:
@@ -32,6 +43,7 @@ class Folder:
         self._moved = threading.Condition()
         self._position = 0
         self._problem: str | None = None
+        self._observers: list[Callable[[Folded], None]] = []
         self._thread = threading.Thread(target=self._run, name="fold", daemon=True)
 
     @property
@@ -48,6 +60,10 @@ class Folder:
     def running(self) -> bool:
         """Whether the thread lives."""
         return self._thread.is_alive()
+
+    def observe(self, observer: Callable[[Folded], None]) -> None:
+        """Tell an observer of every batch from now on, in the fold's thread: it must not linger."""
+        self._observers.append(observer)
 
     def lag(self) -> int:
         """How many seqs the store is behind the journal."""
@@ -107,7 +123,16 @@ class Folder:
         with self._moved:
             self._position, self._problem = position, None
             self._moved.notify_all()
+        if records:
+            self._tell(Folded(tuple(records), position))
         return bool(records)
+
+    def _tell(self, folded: Folded) -> None:
+        for observer in self._observers:
+            try:
+                observer(folded)
+            except Exception:  # an observer's mistake must not hold the fold up
+                log.exception("an observer of the fold failed")
 
     def _failed(self, error: Exception) -> None:
         problem = f"{type(error).__name__}: {error}"
