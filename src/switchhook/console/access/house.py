@@ -1,0 +1,152 @@
+"""Everything about access in one object, for whoever wires the console."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from switchhook.access import THIS_MACHINE, Role
+from switchhook.audit import Deed
+from switchhook.console.access.desk import TOUCH_US, Desk
+from switchhook.console.access.live import LiveRequests
+from switchhook.console.access.middleware import MACHINE, Access
+from switchhook.console.access.passwords import Hashing
+from switchhook.console.access.proofs import hashed, new_proof
+from switchhook.console.access.refusals import Refusals
+from switchhook.errors import LedgerError
+from switchhook.sign_in import role_now
+from switchhook.users import LinkKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.routing import BaseRoute
+    from starlette.types import ASGIApp
+
+    from switchhook.access import AccessSettings
+    from switchhook.console.render import Renderer
+    from switchhook.users import AccessLedger
+
+log = logging.getLogger("switchhook.access")
+
+LOOK_S = 1.0
+"""How often to look whether the sessions of what is being answered still hold."""
+SWEEP_S = 3_600.0
+_HOUR_US = 3_600_000_000
+
+
+class ConsoleAccess:
+    """`wrap` the console's app, give it the `routes`, and keep `run` running.
+
+    `address` is where it listens, for links when `settings.url` is not set.
+    """
+
+    def __init__(
+        self,
+        ledger: AccessLedger,
+        settings: AccessSettings,
+        renderer: Renderer,
+        *,
+        address: str = "",
+        now_us: Callable[[], int] = lambda: time.time_ns() // 1_000,
+    ) -> None:
+        self._ledger, self._settings = ledger, settings
+        self._renderer, self._now_us = renderer, now_us
+        self._address = settings.url or address
+        self.desk = Desk(ledger, settings, now_us)
+        self.reveals = self.desk.reveals
+        self.live = LiveRequests()
+        self.hashing = Hashing()
+
+    def wrap(self, app: ASGIApp) -> Access:
+        """The console behind the door; it must be the outermost."""
+        return Access(
+            app,
+            settings=self._settings,
+            desk=self.desk,
+            live=self.live,
+            refusals=Refusals(self._renderer),
+        )
+
+    def routes(self) -> list[BaseRoute]:
+        """The pages: signing in and out, /settings, /audit, reveals; and their API."""
+        return []
+
+    def first_link(self) -> str | None:
+        """The first administrator's one-time address; None where nobody needs one.
+
+        The ones before are void. It touches the disk.
+        """
+        if self._settings.open(accounts=False) or self._ledger.users.all():
+            return None
+        return make_link(
+            self._ledger,
+            LinkKind.FIRST,
+            "",
+            Role.ADMINISTRATOR,
+            Deed(who=THIS_MACHINE, what="made the first administrator's link", origin="start"),
+            self._now_us(),
+            self._address,
+        )
+
+    async def run(self) -> None:
+        """End what is being answered when its session ends, and forget old sessions; for ever."""
+        swept = -SWEEP_S
+        while True:
+            await asyncio.sleep(LOOK_S)
+            try:
+                await self.look()
+                if time.monotonic() - swept >= SWEEP_S:
+                    swept = time.monotonic()
+                    await self.desk.in_thread(self._sweep)
+            except LedgerError as error:
+                log.warning("sessions could not be looked at: %s", error)
+
+    async def look(self) -> None:
+        """Look once: end every answer whose asker may no longer have it."""
+        roles = self.live.roles()
+        if not roles:
+            return
+        now = await self.desk.in_thread(self._roles_now, sorted(roles))
+        for key, then in roles.items():
+            if then != {now.get(key)}:
+                self.live.end(key)
+
+    def _roles_now(self, keys: list[str]) -> dict[str, Role]:
+        now_us = self._now_us()
+        found: dict[str, Role] = {}
+        if MACHINE in keys:
+            accounts = self._ledger.passes.standing(None, None).accounts
+            if self._settings.open(accounts):
+                found[MACHINE] = Role.ADMINISTRATOR
+        for each in self._ledger.passes.living(keys):
+            role = role_now(each, self._settings, now_us)
+            if role is not None:
+                found[each.key] = role
+                if now_us - (each.used_us or 0) >= TOUCH_US:  # an open live page is a use
+                    self._ledger.passes.touch(each.key, now_us)
+        return found
+
+    def _sweep(self) -> None:
+        now_us = self._now_us()
+        self._ledger.passes.drop_sessions(
+            now_us - int(self._settings.session_hours * _HOUR_US),
+            now_us - int(self._settings.idle_hours * _HOUR_US),
+        )
+
+
+def make_link(
+    ledger: AccessLedger,
+    kind: LinkKind,
+    name: str,
+    role: Role,
+    deed: Deed,
+    now_us: int,
+    address: str,
+) -> str:
+    """Make a one-time link and give its address, which is kept nowhere."""
+    proof = new_proof()
+    ledger.users.make_link(kind, name, role, hashed(proof), deed, now_us)
+    return f"{address}/welcome/{proof}"
