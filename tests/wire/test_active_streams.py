@@ -48,6 +48,9 @@ def test_other_spellings_are_read_too(body, value):
         b'{"active_streams": true}',
         b'{"active_streams": {"a": 1}}',
         b'{"active_streams": "many"}',
+        b'{"status": "error", "active_streams": 0, "max_allowed_streams": 100}',
+        b"<TwilioResponse><status>Failed</status><ActiveStreamCount>0</ActiveStreamCount>"
+        b"</TwilioResponse>",
         b"<a><ActiveStreamCount>1</ActiveStreamCount>",
         b'<!DOCTYPE a [<!ENTITY x "1">]><a><ActiveStreamCount>&x;</ActiveStreamCount></a>',
         b"[" * 100_000,

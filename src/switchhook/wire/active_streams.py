@@ -29,6 +29,7 @@ class Unreadable(msgspec.Struct, frozen=True):
 _ACTIVE = {"activestreams", "activestreamcount"}
 _ALLOWED = {"maxallowedstreams", "throttlelimit"}
 _ACCOUNT = {"accountsid"}
+_STATUS, _FAILED = {"status"}, {"error", "failed", "failure", "fail"}
 _DEEPEST = 16
 _DIGITS = 9
 
@@ -60,6 +61,8 @@ def parse(body: bytes) -> ActiveStreams | Unreadable:
             tree = msgspec.json.decode(body)
     except (msgspec.DecodeError, xml_text.XmlError, UnicodeDecodeError, RecursionError) as error:
         return Unreadable(f"neither JSON nor XML: {str(error)[:120]}")
+    if str(_find(tree, _STATUS)).lower() in _FAILED:
+        return Unreadable("the answer says that it is an error")
     active = _number(_find(tree, _ACTIVE))
     if active is None:
         return Unreadable("no number of active streams in the answer")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from switchhook.wire import xml_text
+from switchhook.wire.active_streams import Unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +25,8 @@ LONGEST_STREAM_URL, LONGEST_STREAM_NAME, LONGEST_CUSTOM_FIELD = 600, 32, 128
 LONGEST_CALL_S = 14_400
 LARGEST_PAGE = 100
 _LONGEST_RANGE = timedelta(days=31)
+_NO_YEAR = 1970  # the epoch in IST stands for no time (platform.md A.4)
+_MOST_DIGITS, _MOST_LEGS = 9, 100
 
 
 class RestError(msgspec.Struct, frozen=True):
@@ -35,7 +38,10 @@ class RestError(msgspec.Struct, frozen=True):
 
 
 class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A call as the API tells it; None is what is not known yet."""
+    """A call as the API tells it; None is what is not known yet, "" what was not said.
+
+    Times are naive IST.
+    """
 
     sid: str
     account_sid: str
@@ -44,8 +50,8 @@ class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
     phone_number_sid: str
     status: str
     direction: str
-    created: datetime
-    updated: datetime
+    created: datetime | None
+    updated: datetime | None
     started: datetime | None = None
     ended: datetime | None = None
     duration_s: int | None = None
@@ -67,6 +73,94 @@ def ist_text(at: datetime | None) -> str | None:
 def build_call(record: CallRecord, *, xml: bool, details: bool = False) -> bytes:
     """The body of one call; `details` is what `?details=true` adds (E.4)."""
     return _document("Call", _call(record, details=details), xml=xml)
+
+
+def parse_call(body: bytes) -> CallRecord | Unreadable:
+    """Read the body of one call, JSON or XML, with details or without; never raises.
+
+    A text that is no number or time where one belongs is None: the body is kept beside.
+    """
+    tree = _tree(body)
+    if isinstance(tree, Unreadable):
+        return tree
+    call = _below(tree, "call")
+    if call is None:
+        error = parse_error(body)
+        return Unreadable(f"a refusal: {error.message}" if error else "no call in the answer")
+    said = {str(key).lower(): value for key, value in call.items()}
+    details = {str(key).lower(): value for key, value in (_below(call, "details") or {}).items()}
+    sid = _said(said, "sid")
+    if sid is None:
+        return Unreadable("a call without a Sid")
+    return CallRecord(
+        sid=sid,
+        account_sid=_said(said, "accountsid") or "",
+        from_=_said(said, "from") or "",
+        to=_said(said, "to"),
+        phone_number_sid=_said(said, "phonenumbersid") or "",
+        status=_said(said, "status") or "",
+        direction=_said(said, "direction") or "",
+        created=_time(said, "datecreated"),
+        updated=_time(said, "dateupdated"),
+        started=_time(said, "starttime"),
+        ended=_time(said, "endtime"),
+        duration_s=_count(said, "duration"),
+        price=_said(said, "price"),
+        answered_by=_said(said, "answeredby"),
+        recording_url=_said(said, "recordingurl"),
+        custom_field=_said(said, "customfield"),
+        talk_s=_count(details, "conversationduration"),
+        leg1_status=_said(details, "leg1status"),
+        leg2_status=_said(details, "leg2status"),
+        legs=_legs(details.get("legs")),
+    )
+
+
+def _tree(body: bytes) -> Any:
+    try:
+        return xml_text.parse(body) if body.lstrip()[:1] == b"<" else msgspec.json.decode(body)
+    except (msgspec.DecodeError, xml_text.XmlError, UnicodeDecodeError, RecursionError) as error:
+        return Unreadable(f"neither JSON nor XML: {str(error)[:120]}")
+
+
+def _below(tree: Any, name: str) -> dict[str, Any] | None:
+    """The object under a name, at the top or in the document's root element."""
+    if not isinstance(tree, dict):
+        return None
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            if str(key).lower() == name:
+                return value
+            if key == ROOT:
+                return _below(value, name)
+    return None
+
+
+def _said(said: dict[str, Any], name: str) -> str | None:
+    value = said.get(name)
+    if isinstance(value, dict | list) or value is None:
+        return None
+    return str(value) or None
+
+
+def _time(said: dict[str, Any], name: str) -> datetime | None:
+    found = _read_time(_said(said, name) or "")
+    return None if found is None or found.year <= _NO_YEAR else found
+
+
+def _count(said: dict[str, Any], name: str) -> int | None:
+    text = _said(said, name) or ""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS else None
+
+
+def _legs(value: Any) -> tuple[dict[str, Any], ...]:
+    """The legs, each in a `Leg` of its own or all in one list."""
+    several = value if isinstance(value, list) else [value]
+    found: list[dict[str, Any]] = []
+    for each in several[:_MOST_LEGS]:
+        leg = each.get("Leg", each) if isinstance(each, dict) else None
+        found += leg if isinstance(leg, list) else [leg] if isinstance(leg, dict) else []
+    return tuple(leg for leg in found if isinstance(leg, dict))[:_MOST_LEGS]
 
 
 def build_page(
@@ -103,13 +197,8 @@ def build_error(error: RestError, *, xml: bool) -> bytes:
 
 def parse_error(body: bytes) -> RestError | None:
     """A refusal's body; None where it is none."""
-    try:
-        tree = xml_text.parse(body) if body.lstrip()[:1] == b"<" else msgspec.json.decode(body)
-    except (msgspec.DecodeError, xml_text.XmlError, UnicodeDecodeError, RecursionError):
-        return None
-    tree = tree.get(ROOT, tree) if isinstance(tree, dict) else {}
-    said = tree.get("RestException") if isinstance(tree, dict) else None
-    if not isinstance(said, dict):
+    said = _below(_tree(body), "restexception")
+    if said is None:
         return None
     code = str(said.get("Code") or "")
     status = str(said.get("Status") or "")
