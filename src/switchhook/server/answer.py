@@ -21,19 +21,23 @@ from switchhook.answer.asgi import AnswerApp
 from switchhook.answer.endpoints import Endpoint
 from switchhook.answer.http import Limits
 from switchhook.answer.protocol import serve as serve_http
+from switchhook.answer.receivers import Account
 from switchhook.answer.repeats import MOST_REMEMBERED, WINDOW_MS, Asked, RepeatMemory
 from switchhook.config import Config, Mode
+from switchhook.config_accounts import accounts_of
 from switchhook.data_folder import JOURNAL, DataFolder
 from switchhook.errors import JournalError
+from switchhook.facts_file import LOOK_S, FactsReader
 from switchhook.journal import JournalEvent, JournalReader, JournalWriter
 from switchhook.process import LOCK_WAIT_S
+from switchhook.receipt import Kind
 from switchhook.rules import BUILTIN, load_rules
 from switchhook.server.sockets import listening, url_of
 from switchhook.settings import POLL_S, Settings, SettingsKeeper, find_data_folder
 from switchhook.wire.redact import Redactor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
 
     from switchhook.answer.connections import Server
     from switchhook.process import Tether
@@ -41,6 +45,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("switchhook")
 
 _DRAIN_S = 2.0
+_RENEW_LOOKS = 10  # facts age and run out though their file stays as it is
 # The parts of an end, which is whole within five seconds.
 _PATIENCE_S, _HURRY_S, _FLUSH_S = 2.0, 1.0, 1.5
 
@@ -49,6 +54,7 @@ def endpoints_of(settings: Settings, key: bytes) -> dict[str, Endpoint]:
     """What the configuration and the running rules say, ready to answer; `key` is the folder's."""
     secrets = [each.reveal() for point in settings.config.endpoints for each in point.secrets]
     redactor = Redactor(key, secrets)
+    accounts = accounts_of(settings.config)
     return {
         point.name: Endpoint(
             name=point.name,
@@ -62,8 +68,31 @@ def endpoints_of(settings: Settings, key: bytes) -> dict[str, Endpoint]:
             zone=ZoneInfo(point.zone),
             bodies=(point.bodies.A or "", point.bodies.B or ""),
             redactor=redactor,
+            account=accounts.get(point.name, ""),
         )
         for point in settings.config.endpoints
+    }
+
+
+def receiving_accounts(config: Config, key: bytes) -> dict[str, Account]:
+    """The accounts whose webhooks are received, by name; no secret of ours is kept of any."""
+    secrets = [each for point in config.endpoints for each in point.secrets]
+    for account in config.accounts:
+        secrets += (*account.webhook_secrets.status, *account.webhook_secrets.heartbeat)
+    redactor = Redactor(key, [each.reveal() for each in secrets])
+    return {
+        account.name: Account(
+            account.name,
+            {
+                kind: tuple(secret.reveal().encode() for secret in some)
+                for kind, some in (
+                    (Kind.STATUS, account.webhook_secrets.status),
+                    (Kind.HEARTBEAT, account.webhook_secrets.heartbeat),
+                )
+            },
+            redactor,
+        )
+        for account in config.accounts
     }
 
 
@@ -143,7 +172,9 @@ class AnswerProcess:
                 wall_ms=time.time_ns() // 1_000_000,
             ),
             trusted=trusted_by(config),
+            accounts=receiving_accounts(config, folder.key),
         )
+        self._facts = FactsReader(folder.path)
         self._tell(settings)
         self._server: Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -164,10 +195,10 @@ class AnswerProcess:
         for each in self._settings.running:
             self.answerer.keep_take_over(each)
         self._sweep()
+        self._begin_task(self._follow_facts(), "facts", "rules see accounts as unknown")
         if self._keeper is not None:
-            following = asyncio.create_task(self._follow_files(self._keeper))
-            following.add_done_callback(self._no_longer_following)
-            self._tasks.append(following)
+            lost = "changed files are no longer taken over"
+            self._begin_task(self._follow_files(self._keeper), "files", lost)
 
     async def stop(self, grace: float) -> None:
         """Answer what is owed, then flush; `grace` lets idle connections ask once more."""
@@ -204,6 +235,7 @@ class AnswerProcess:
             if settings is not None:
                 self._settings = settings
                 self.answerer.endpoints = endpoints_of(settings, self._folder.key)
+                self.answerer.accounts = receiving_accounts(settings.config, self._folder.key)
                 self._tell(settings)
 
     def _look_at_folder(self) -> None:
@@ -214,11 +246,40 @@ class AnswerProcess:
             alarms["folder"] = f"the data folder {self._folder.path} was moved or removed"
             log.critical("%s: receipts go to where it is now; bring it back", alarms["folder"])
 
-    def _no_longer_following(self, task: asyncio.Task[None]) -> None:
-        if task.cancelled():
-            return
-        log.critical("following the operator's files failed", exc_info=task.exception())
-        self.answerer.alarms["files"] = "changed files are no longer taken over: restart switchhook"
+    async def _follow_facts(self) -> None:
+        """Look ten times a second whether the console knows something new.
+
+        That is one stat; what reads the file runs in a thread, as a full disk can hold it up.
+        """
+        reader, seen, look = self._facts, _NO_FILE, 0
+        while True:
+            stamp = _stamp_of(reader.path)
+            if stamp != seen or look % _RENEW_LOOKS == 0:
+                known = await asyncio.to_thread(reader.look, time.time_ns() // 1_000_000)
+                self.answerer.learn(known)
+                self._complain_of_facts(reader.complaint)
+            seen, look = stamp, look + 1
+            await asyncio.sleep(LOOK_S)
+
+    def _complain_of_facts(self, complaint: str | None) -> None:
+        """Say it while an account is watched, as only then anybody writes facts."""
+        alarms = self.answerer.alarms
+        watched = any(each.poll for each in self._settings.config.accounts)
+        if complaint is None or not watched:
+            alarms.pop("facts", None)
+        else:
+            alarms["facts"] = complaint
+
+    def _begin_task(self, work: Coroutine[None, None, None], name: str, lost: str) -> None:
+        def ended(task: asyncio.Task[None]) -> None:
+            if task.cancelled():
+                return
+            log.critical("following %s failed", name, exc_info=task.exception())
+            self.answerer.alarms[name] = f"{lost}: restart switchhook"
+
+        task = asyncio.create_task(work)
+        task.add_done_callback(ended)
+        self._tasks.append(task)
 
     def _tell(self, settings: Settings) -> None:
         for complaint in settings.complaints:
@@ -233,6 +294,17 @@ class AnswerProcess:
         elif event.name == "recovered":
             for over in ("failing", "unwritten", "at_ceiling"):
                 self.answerer.alarms.pop(over, None)
+
+
+_NO_FILE = (0, 0, 0)
+
+
+def _stamp_of(path: Path) -> tuple[int, int, int]:
+    try:
+        status = os.stat(path)  # noqa: PTH116 - called ten times a second
+    except OSError:
+        return _NO_FILE
+    return status.st_ino, status.st_mtime_ns, status.st_size
 
 
 async def _answer(
