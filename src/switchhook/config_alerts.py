@@ -1,0 +1,279 @@
+"""`[alerts]`: which rules, whom to tell, and when to be quiet."""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import msgspec
+
+from switchhook.alert_messages import Quiet
+from switchhook.alert_rules import DEFAULTS
+from switchhook.alerts import AlertRule, Comparison, Severity
+from switchhook.config_basics import Secret
+from switchhook.config_keys import (
+    Problems,
+    Refused,
+    Section,
+    choice,
+    integer,
+    number,
+    several,
+    text,
+    zone,
+)
+from switchhook.figures import KNOWN
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from switchhook.config_secrets import Sources
+
+MOST_DESTINATIONS, MOST_RULES = 50, 200
+LONGEST_URL = 4_000
+_LARGEST = 1e15
+_MOST_S = 7 * 86_400
+
+_NAME = re.compile("[A-Za-z0-9_-]{1,64}")
+_HOURS = re.compile("([0-9]{2}):([0-9]{2})-([0-9]{2}):([0-9]{2})")
+_SCHEME = re.compile("[A-Za-z][A-Za-z0-9+.-]{0,39}://.")
+
+
+class Destination(msgspec.Struct, frozen=True):
+    """`[alerts.send.NAME]`: where messages go, as an address of apprise, which is a secret."""
+
+    name: str
+    url: Secret
+    severities: tuple[Severity, ...] = tuple(Severity)
+
+
+class AlertsConfig(msgspec.Struct, frozen=True):
+    """`[alerts]`: `rules` are all that are on, the defaults among them.
+
+    `heartbeat_url` is the operator's monitor's, asked every `heartbeat_s` while all is well.
+    """
+
+    quiet: Quiet = Quiet()
+    heartbeat_url: Secret | None = None
+    heartbeat_s: int = 60
+    destinations: tuple[Destination, ...] = ()
+    rules: tuple[AlertRule, ...] = DEFAULTS
+
+
+def read_alerts(section: Section, sources: Sources, problems: Problems) -> AlertsConfig:
+    """Read `[alerts]`; what is wrong with it is added to `problems`."""
+    default = AlertsConfig()
+    alerts = AlertsConfig(
+        quiet=Quiet(
+            section.take("quiet_hours", _hours, None),
+            section.take("zone", zone, default.quiet.zone),
+        ),
+        heartbeat_url=_url(section, "heartbeat_url", sources, _monitor),
+        heartbeat_s=section.take("heartbeat_s", integer(5, 3600), default.heartbeat_s),
+        destinations=tuple(_destinations(section.section("send"), sources, problems)),
+        rules=_rules(section, problems),
+    )
+    section.end()
+    return alerts
+
+
+def _rules(section: Section, problems: Problems) -> tuple[AlertRule, ...]:
+    """The default rules that are on, and those of the file; one of the same name replaces."""
+    rules = {rule.name: rule for rule in DEFAULTS}
+    if not section.take("defaults", _yes_or_no, True):
+        rules = {}
+    for name in section.take("off", several(_default_name, MOST_RULES), ()):
+        rules.pop(name, None)
+    said: set[str] = set()
+    for at, table in enumerate(section.take("rule", _tables, ()), 1):
+        rule = _rule(Section(table, f"alerts.rule {at}", problems), problems)
+        if rule is None:
+            continue
+        if rule.name in said:
+            problems.add(f"alerts.rule {at}", f"there is a rule {rule.name!r} before it already")
+        said.add(rule.name)
+        rules[rule.name] = rule
+    return tuple(rules.values())
+
+
+def _rule(section: Section, problems: Problems) -> AlertRule | None:
+    """One `[[alerts.rule]]`; keys that it does not say are those of the default of its name."""
+    name = section.take("name", _rule_name, "")
+    base = next((rule for rule in DEFAULTS if rule.name == name), None)
+    figure = section.take("figure", _figure, base.figure if base else "")
+    comparison = section.take("comparison", choice(Comparison), base and base.comparison)
+    any_number = number(-_LARGEST, _LARGEST)
+    threshold = section.take("threshold", any_number, base.threshold if base else None)
+    known = KNOWN.get(figure)
+    least = 5 if known is not None and known.unit == "share" else 0
+    rule = AlertRule(
+        name=name,
+        title=section.take("title", text(120), base.title if base else name),
+        figure=figure,
+        comparison=comparison or Comparison.ABOVE,
+        threshold=threshold if threshold is not None else 0.0,
+        for_s=section.take("for_s", integer(0, _MOST_S), base.for_s if base else 0),
+        clear=section.take("clear", any_number, base.clear if base else None),
+        clear_for_s=section.take(
+            "clear_for_s", integer(0, _MOST_S), base.clear_for_s if base else 300
+        ),
+        severity=section.take(
+            "severity", choice(Severity), base.severity if base else Severity.WARNING
+        ),
+        group_by=section.take(
+            "group_by", several(_label(figure), 10), base.group_by if base else ()
+        ),
+        least_cases=section.take(
+            "least_cases", integer(0, 1_000_000), base.least_cases if base else least
+        ),
+        topic=base.topic if base else "",
+        advice=section.take("advice", text(300), base.advice if base else ""),
+    )
+    section.end()
+    lacking = [
+        key
+        for key, value in (
+            ("name", name),
+            ("figure", figure),
+            ("comparison", comparison),
+            ("threshold", threshold),
+        )
+        if value in ("", None) and key not in section.names()
+    ]
+    for key in lacking:
+        problems.add(section.key, f"it has no {key}", "name, figure, comparison, threshold")
+    if rule.clear is not None and rule.breached(rule.clear) and not lacking:
+        problems.add(
+            f"{section.key}.clear",
+            f"{rule.clear:g} breaches the threshold itself",
+            f"a value that is not {rule.comparison} {rule.threshold:g}",
+        )
+    return None if lacking or not name or not figure else rule
+
+
+def _destinations(section: Section, sources: Sources, problems: Problems) -> Iterable[Destination]:
+    names = section.names()
+    if len(names) > MOST_DESTINATIONS:
+        problems.add(section.key, f"{len(names)} destinations; the most is {MOST_DESTINATIONS}")
+    for name in names[:MOST_DESTINATIONS]:
+        if not _NAME.fullmatch(name):
+            hint = "1 to 64 of A-Z, a-z, 0-9, _ and -"
+            problems.add(f"{section.key}.{name[:64]!r}", "no such name is possible", hint)
+            continue
+        table = section.section(name)
+        url = _url(table, "url", sources, _apprise)
+        severities = table.take("severities", several(choice(Severity), 3), tuple(Severity))
+        table.end()
+        if url is not None:
+            yield Destination(name, url, severities)
+        elif not {"url_env", "url_file"} & set(table.names()):
+            hint = "say which with url_env or url_file: it is a secret"
+            problems.add(table.key, "it has no address", hint)
+
+
+def _url(
+    section: Section, name: str, sources: Sources, check: Callable[[str], Secret]
+) -> Secret | None:
+    """A secret address under `NAME_env` or `NAME_file`; None where neither is there."""
+    in_env = section.take(f"{name}_env", lambda value: check(sources.variable(value)), None)
+    in_file = section.take(f"{name}_file", lambda value: check(sources.lines(value)[0]), None)
+    return in_env or in_file
+
+
+def _apprise(value: str) -> Secret:
+    if len(value) > LONGEST_URL or not value.isprintable() or not _SCHEME.match(value):
+        hint = "one of apprise's such as slack://…, mailtos://…, pagerduty://… or json://…"
+        raise Refused("it is no address to send to", hint)
+    return Secret(value)
+
+
+def _monitor(value: str) -> Secret:
+    hint = "https://…, or http:// on this machine"
+    try:
+        parts = urlsplit(value)
+        host = parts.hostname or ""
+        _ = parts.port
+    except ValueError:
+        raise Refused("it is no URL", hint) from None
+    if len(value) > LONGEST_URL or not value.isprintable() or " " in value or not host:
+        raise Refused("it is no URL", hint)
+    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(host)):
+        raise Refused("it is neither https nor on this machine", hint)
+    return Secret(value)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _hours(value: object) -> tuple[int, int]:
+    found = _HOURS.fullmatch(text(20)(value))
+    hint = 'such as "22:00-07:00"'
+    if found is None:
+        raise Refused(f"no hours: {value!r}", hint)
+    hours = [int(found[n]) for n in (1, 3)]
+    minutes = [int(found[n]) for n in (2, 4)]
+    if max(hours) > 23 or max(minutes) > 59:
+        raise Refused(f"no hours: {value!r}", hint)
+    begin, end = (60 * hours[n] + minutes[n] for n in (0, 1))
+    if begin == end:
+        raise Refused("they begin when they end", f"{hint}; leave the key out to be never quiet")
+    return begin, end
+
+
+def _figure(value: object) -> str:
+    name = text(64)(value)
+    if name not in KNOWN:
+        near = difflib.get_close_matches(name, KNOWN, 3)
+        guess = f"did you mean {' or '.join(near)}? " if near else ""
+        raise Refused(f"no such figure: {name!r}", f"{guess}docs/alerts.md has the table of them")
+    return name
+
+
+def _label(figure: str) -> Callable[[object], str]:
+    def check(value: object) -> str:
+        name = text(64)(value)
+        known = KNOWN[figure].labels if figure in KNOWN else (name,)
+        if name not in known:
+            has = f"it has {', '.join(known)}" if known else "it has none"
+            raise Refused(f"{figure} has no label {name!r}", has)
+        return name
+
+    return check
+
+
+def _default_name(value: object) -> str:
+    name = text(64)(value)
+    names = [rule.name for rule in DEFAULTS]
+    if name not in names:
+        near = difflib.get_close_matches(name, names, 1)
+        hint = f"did you mean {near[0]}?" if near else ", ".join(names)
+        raise Refused(f"no default rule is named {name!r}", hint)
+    return name
+
+
+def _rule_name(value: object) -> str:
+    name = text(64)(value)
+    if not _NAME.fullmatch(name):
+        raise Refused(f"no name: {name!r}", "1 to 64 of A-Z, a-z, 0-9, _ and -")
+    return name
+
+
+def _yes_or_no(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise Refused("it is neither true nor false", "without quotes: true")
+    return value
+
+
+def _tables(value: object) -> tuple[object, ...]:
+    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+        raise Refused("it is no list of tables", "write [[alerts.rule]] on a line, its keys below")
+    if len(value) > MOST_RULES:
+        raise Refused(f"{len(value)} rules; the most is {MOST_RULES}")
+    return tuple(value)
