@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from switchhook.access import OidcSettings
 from switchhook.config import (
     LARGEST,
     Address,
@@ -268,10 +269,12 @@ def test_public_port_needs_a_secret() -> None:
     load(f'{public}[endpoints.b]\nauth = "report-only"\nsecrets = ["{GOOD}"]')
 
 
-def test_console_stays_on_loopback() -> None:
-    """It has no users yet."""
+def test_console_without_users_stays_on_loopback() -> None:
+    """Whoever reaches it could see everything."""
     said = problem('[console]\nlisten = "0.0.0.0:81"')
     assert "SSH tunnel" in said
+    assert "console.users = true" in said
+    assert not load('[console]\nlisten = "0.0.0.0:81"\nusers = true').console.listen.loopback
     assert load('[console]\nlisten = "[::1]:81"').console.listen == Address("::1", 81)
 
 
@@ -425,6 +428,7 @@ TABLES = {
     "answer",
     "bots",
     "console",
+    "console.oidc",
     "endpoints",
     "endpoints.NAME.bodies",
     "endpoints.NAME.leads",
@@ -441,6 +445,7 @@ def _known_keys() -> set[str]:
         ("", ""),
         ("answer.", "[answer]"),
         ("console.", "[console]"),
+        ("console.oidc.", "[console.oidc]"),
         ("journal.", "[journal]"),
         ("endpoints.NAME.", "[endpoints.NAME]"),
         ("endpoints.NAME.bodies.", "[endpoints.NAME.bodies]"),
@@ -464,6 +469,8 @@ def test_every_key_is_documented() -> None:
 def test_documented_defaults_are_true() -> None:
     """What the page says about a default is what the field has."""
     config = msgspec.to_builtins(Config(), enc_hook=str)
+    oidc = OidcSettings(issuer="", client_id="")
+    config["console"]["oidc"] = msgspec.to_builtins(oidc, enc_hook=str)
     config["endpoints"] = {"NAME": config["endpoints"][0]}
     config["accounts"] = {"NAME": msgspec.to_builtins(AccountConfig(name=""), enc_hook=str)}
     said = dict(
@@ -476,7 +483,7 @@ def test_documented_defaults_are_true() -> None:
             value = value[part]
         if isinstance(value, dict):
             value = str(Address(**value))
-        assert msgspec.json.encode(value).decode() == default, key
+        assert msgspec.json.encode(value) == msgspec.json.encode(msgspec.json.decode(default)), key
 
 
 @pytest.mark.parametrize("block", re.findall(r"```toml\n(.*?)```", DOCS.read_text(), re.DOTALL))

@@ -22,6 +22,8 @@ from switchhook.config_accounts import (
     read_flows,
     read_leads,
 )
+from switchhook.config_alerts import read_alerts
+from switchhook.config_console import ConsoleConfig, check_console, read_console
 from switchhook.config_keys import (
     Problems,
     Refused,
@@ -45,7 +47,6 @@ from switchhook.config_values import (
     Bodies,
     Config,
     ConfigProblems,
-    ConsoleConfig,
     EndpointConfig,
     JournalConfig,
     Mode,
@@ -102,13 +103,14 @@ def load_config(
     config = Config(
         data=root.take("data", paths(folder), os.path.join(folder, "data")),  # noqa: PTH118
         answer=_answer(root.section("answer")),
-        console=_console(root.section("console")),
+        console=read_console(root.section("console"), sources),
         journal=_journal(root.section("journal")),
         endpoints=_endpoints(root.section("endpoints"), sources, problems),
         accounts=read_accounts(root.section("accounts"), sources, problems),
         bots=read_bots(root.section("bots"), problems),
         flows=read_flows(root.section("flows"), problems),
         exophones=read_exophones(root.section("exophones"), problems),
+        alerts=read_alerts(root.section("alerts"), sources, problems),
         file=file,
         warnings=tuple(sources.warnings),
     )
@@ -136,7 +138,9 @@ def override(
         )
     if console is not None:
         listen = line.take("--console", address, config.console.listen)
-        config = msgspec.structs.replace(config, console=ConsoleConfig(listen=listen))
+        config = msgspec.structs.replace(
+            config, console=msgspec.structs.replace(config.console, listen=listen)
+        )
     if data is not None:
         config = msgspec.structs.replace(config, data=data)
     if not problems.found:
@@ -233,12 +237,6 @@ def _answer(section: Section) -> AnswerConfig:
     return answer
 
 
-def _console(section: Section) -> ConsoleConfig:
-    console = ConsoleConfig(listen=section.take("listen", address, ConsoleConfig().listen))
-    section.end()
-    return console
-
-
 def _journal(section: Section) -> JournalConfig:
     default = JournalConfig()
     journal = JournalConfig(
@@ -310,12 +308,7 @@ def _check_whole(config: Config, problems: Problems) -> None:
                     "make one with: switchhook secret",
                 )
     private = config.console.listen
-    if not private.loopback:
-        problems.add(
-            "console.listen",
-            f"{private} is not loopback, and the console has no users yet",
-            "reach it by an SSH tunnel, or by a proxy on this machine that authenticates",
-        )
+    check_console(config.console, problems)
     if public == private and public.port:
         problems.add("console.listen", f"the answer side listens on {public} already")
     journal = config.journal

@@ -8,13 +8,16 @@ from enum import StrEnum
 import msgspec
 
 from switchhook.config_accounts import AccountConfig, Leads
+from switchhook.config_alerts import AlertsConfig
 from switchhook.config_basics import Address, Secret
+from switchhook.config_console import ConsoleConfig
 from switchhook.errors import ConfigError
 from switchhook.names import Bot
 from switchhook.rules import Option
 
 __all__ = [
     "Address",
+    "AlertsConfig",
     "AnswerConfig",
     "AuthMode",
     "Bodies",
@@ -62,12 +65,6 @@ class AnswerConfig(msgspec.Struct, frozen=True):
     max_connections_per_address: int = 512
 
 
-class ConsoleConfig(msgspec.Struct, frozen=True):
-    """`[console]`: the private side."""
-
-    listen: Address = Address("127.0.0.1", 8081)
-
-
 class JournalConfig(msgspec.Struct, frozen=True):
     """`[journal]`: sizes on disk, and of what waits for the disk in memory."""
 
@@ -112,6 +109,7 @@ class Config(msgspec.Struct, frozen=True):
     bots: tuple[Bot, ...] = ()
     flows: dict[str, str] = {}
     exophones: dict[str, str] = {}
+    alerts: AlertsConfig = AlertsConfig()
     file: str = ""
     warnings: tuple[str, ...] = ()
 

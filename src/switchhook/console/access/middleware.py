@@ -101,7 +101,7 @@ class Access:
     ) -> tuple[Viewer, Receive]:
         """Let somebody in as who they are, or raise Refused."""
         if arrival.problem is not None:
-            raise Refused(421, arrival.problem)
+            raise Refused(403, arrival.problem)
         path, headers = scope["path"], scope["headers"]
         bearer = _bearer(headers) if path.startswith(PROGRAMS) else None
         known = await self._desk.look(scope, arrival, bearer)

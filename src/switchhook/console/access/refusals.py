@@ -20,7 +20,6 @@ TITLES = {
     401: "Sign in",
     403: "Not allowed",
     413: "Too much",
-    421: "Not this address",
     429: "Wait a moment",
     503: "Not now",
 }
