@@ -27,8 +27,8 @@ from switchhook.emulator.parameters import (
     passthru_pairs,
 )
 from switchhook.emulator.plan import Agent
-from switchhook.emulator.streams import sound
 from switchhook.emulator.urls import shown, with_secret
+from switchhook.emulator.voice import Utterance, sound, voice_of, why_not
 from switchhook.errors import SwitchhookError
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from switchhook.emulator.plan import Act, Caller, FaultKind
     from switchhook.emulator.streams import StreamSession
     from switchhook.emulator.trace import Trace
+    from switchhook.emulator.voice import Heard
     from switchhook.wire.calls import ConnectRequest
 
 Ending = Literal["caller", "flow", "limit", "busy", "no-answer", "failed"]
@@ -104,8 +105,7 @@ class Call:
         """Set once nobody is on the line any more."""
         self.over = asyncio.Event()
         """Set once the call has ended."""
-        self.heard: list[tuple[float, Act]] = []
-        """What the caller said, by seconds of the clock."""
+        self.heard: Heard = []
         self.streams: list[StreamSession] = []
         """The open ones."""
         self.told: StreamTold | None = None
@@ -165,12 +165,16 @@ class Call:
     def hear(self, act: Act) -> None:
         """Say something."""
         self.trace.note("said", what_was=act.says or act.plays or f"{act.tone_hz:g} Hz")
+        utterance = Utterance(act, voice_of(self.exchange.plan))
+        problem = why_not(utterance)
+        if problem is not None and self.exchange.says_for_the_first_time(problem):
+            self.trace.note("speech_like", text=f"{problem}: what callers say is speech-like sound")
         try:
-            sound(act, 8000, 20)
+            sound(utterance, 8000, 20)
         except (SwitchhookError, OSError) as error:
             self.trace.note("warning", text=f"{act.plays} can't be played: {error}")
             return
-        self.heard.append((self.clock.now(), act))
+        self.heard.append((self.clock.now(), utterance))
 
     async def spend(self, seconds: float) -> bool:
         """Let time pass while the caller is there; False once they are gone."""

@@ -17,7 +17,7 @@ from switchhook.emulator.call import Call, Facts
 from switchhook.emulator.faults import Faults
 from switchhook.emulator.heartbeats import Heartbeats
 from switchhook.emulator.plan import Account, Agent, Caller
-from switchhook.emulator.streams import Streaming
+from switchhook.emulator.streaming import Streaming
 from switchhook.emulator.trace import Entry, Trace
 from switchhook.errors import SwitchhookError
 from switchhook.wire.sid import mint
@@ -116,6 +116,7 @@ class Exchange:
         self._running: set[asyncio.Task[None]] = set()
         self._lingering: set[asyncio.Task[None]] = set()
         self._placed = 0
+        self._said: set[str] = set()
 
     # Placing calls.
 
@@ -239,6 +240,12 @@ class Exchange:
     async def fork(self, call: Call, name: str, applet: Stream) -> None:
         """Start or stop a unidirectional stream."""
         await self.streaming.fork(call, name, applet)
+
+    def says_for_the_first_time(self, text: str) -> bool:
+        """Whether something that concerns every call has not been said yet; it counts as said."""
+        first = text not in self._said
+        self._said.add(text)
+        return first
 
     def open_trace(self, head: Entry) -> Trace:
         """The trace of a new call."""

@@ -311,7 +311,8 @@ class Exotel:
     """An account, a number, a flow (Voicebot, Passthru, A to the end, B to a person), and a bot.
 
     `allow` names hosts beside loopback that may be dialled, `patience_s` is how many real seconds
-    anything may take before it raises HangsError.
+    anything may take before it raises HangsError. What callers say is speech-like sound, the same
+    everywhere, or is spoken by espeak-ng in `voice`, `en-in` for example.
     """
 
     def __init__(
@@ -321,7 +322,9 @@ class Exotel:
         seed: int = 1,
         allow: Iterable[str] = (),
         patience_s: float = PATIENCE_S,
+        voice: str = "",
     ) -> None:
+        self._voice = voice
         self.number = EXOPHONE
         """The ExoPhone that is called."""
         self._seed, self._allow, self._patience_s = seed, list(allow), patience_s
@@ -351,7 +354,11 @@ class Exotel:
 
     async def _build(self, plan: Plan) -> _TestExchange:
         chance = Chance(self._seed if plan.seed is None else plan.seed)
-        plan = msgspec.structs.replace(plan, account=plan.account or {ACCOUNT: Account()})
+        plan = msgspec.structs.replace(
+            plan,
+            account=plan.account or {ACCOUNT: Account()},
+            voice=self._voice if plan.voice is None else plan.voice,
+        )
         gate = Gate([*self._allow, *plan.allow])
         exchange = _TestExchange(
             with_keys(plan, chance),

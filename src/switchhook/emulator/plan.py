@@ -170,6 +170,8 @@ class Plan(_Part, frozen=True, kw_only=True):
     allow: tuple[str, ...] = ()
     """Hosts, addresses and networks that may be dialled beside loopback."""
     arrivals: Arrivals | None = None
+    voice: str | None = None
+    """The espeak-ng voice of callers, `en-in` where none is named; "" for speech-like sound."""
 
 
 def with_keys(plan: Plan, chance: Chance) -> Plan:

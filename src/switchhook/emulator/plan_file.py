@@ -66,7 +66,9 @@ class _Reading:
         parts["heartbeat"] = self.listed(said, "heartbeat", Beat)
         if "arrivals" in said:
             parts["arrivals"] = self.convert("arrivals", said["arrivals"], Arrivals)
-        rest = {name: said[name] for name in ("seed", "behaviour", "allow") if name in said}
+        rest = {
+            name: said[name] for name in ("seed", "behaviour", "allow", "voice") if name in said
+        }
         parts["number"] = self.by_e164("number", parts["number"])
         parts["agent"] = self.by_e164("agent", parts["agent"])
         plan: Plan = msgspec.structs.replace(self.convert("", rest, Plan), **parts)

@@ -31,7 +31,7 @@ from switchhook.emulator.flow import Applet, Connect, Flow, Hangup, Stream, Voic
 from switchhook.emulator.in_process import DROP
 from switchhook.emulator.parameters import national
 from switchhook.emulator.plan import Caller
-from switchhook.emulator.streams import spoken
+from switchhook.emulator.voice import spoken
 from switchhook.interpret import Unusable, e164
 from switchhook.wire import active_streams, calls
 from switchhook.wire.active_streams import ActiveStreams

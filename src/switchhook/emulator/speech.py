@@ -12,6 +12,7 @@ import random
 import sys
 import wave
 from array import array
+from itertools import accumulate, pairwise
 
 from switchhook.errors import SwitchhookError
 
@@ -101,6 +102,8 @@ def _mono(samples: array[int], channels: int) -> array[int]:
 
 def _resampled(samples: array[int], own: int, rate: int) -> array[int]:
     count = len(samples) * rate // own
+    if own > rate:
+        return _averaged(samples, own, rate, count)
     last = len(samples) - 1
     found = array("h", bytes(2 * count))
     for n in range(count):
@@ -108,6 +111,18 @@ def _resampled(samples: array[int], own: int, rate: int) -> array[int]:
         here = samples[at]
         found[n] = here + (samples[min(at + 1, last)] - here) * rest // rate
     return found
+
+
+def _averaged(samples: array[int], own: int, rate: int, count: int) -> array[int]:
+    """Fewer samples, each the mean of those it stands for: picking some would fold hiss in."""
+    before = [0, *accumulate(samples)]  # what is summed up before each sample
+
+    def summed(place: int) -> int:
+        at, rest = divmod(place, rate)
+        return before[at] * rate + (samples[at] * rest if rest else 0)
+
+    sums = [summed(n * own) for n in range(count + 1)]
+    return array("h", ((b - a) // own for a, b in pairwise(sums)))
 
 
 def text_command(text: str, voice: str = "en-in") -> list[str]:

@@ -38,6 +38,7 @@ from switchhook.emulator.plan import (
     with_keys,
 )
 from switchhook.emulator.serving import serving
+from switchhook.emulator.voice import prepare
 from switchhook.emulator.web import Web
 
 if TYPE_CHECKING:
@@ -209,6 +210,7 @@ async def station(
         if change is not None:
             accounts = {sid: change(account) for sid, account in plan.account.items()}
             plan = msgspec.structs.replace(plan, account=accounts)
+        await asyncio.to_thread(prepare, plan)
         gate = Gate([*plan.allow, *allow])
         peers = dict(apps or {})
         if virtual:

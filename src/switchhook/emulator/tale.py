@@ -34,6 +34,7 @@ _WORDS: dict[str, Callable[[dict[str, Any]], str]] = {
         + (", though nobody is on the line any more" if e["unheard"] else "")
     ),
     "refused_to_dial": lambda e: f"not dialled: {e['text']}",
+    "speech_like": lambda e: e["text"],
     "warning": lambda e: f"warning: {e['text']}",
     "fault": lambda e: f"fault: {e['fault']}",
     "throttled": lambda e: f"over the stream limit ({e['active']} of {e['allowed']} in use)",

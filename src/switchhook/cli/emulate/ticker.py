@@ -27,6 +27,8 @@ class Ticker(Watcher):
         """Say at once what an operator must know."""
         if entry["what"] == "refused_to_dial":
             show.err.print(show.plain(entry["text"]), style="red")
+        elif entry["what"] == "speech_like":
+            show.err.print(show.plain(entry["text"]))
         elif entry["what"] == "no_answer" and entry["kind"] == "refused" and not self._hinted:
             self._hinted = True
             show.err.print(
