@@ -112,7 +112,12 @@ class Renderer:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self.environment.filters |= {"visible": visible, "thousands": thousands, "span": span}
+        self.environment.filters |= {
+            "visible": visible,
+            "thousands": thousands,
+            "span": span,
+            "percent": percent,
+        }
         self.environment.globals |= {
             "static": self.assets.address,
             "cause_level": cause_level,
@@ -164,6 +169,7 @@ class Renderer:
             "shown": str if look.sees_numbers else masked_text,
             "time": lambda us: shown_time(us, zone),
             "shown_time": lambda us: shown_time(us, zone),
+            "shown_clock": lambda us: shown_time(us, zone)[7:],
             "may_link": lambda url: may_link(url, self._link_hosts()),
         }
         return self.environment.get_template(template).render({**common, **context})
@@ -216,6 +222,14 @@ def _moment(us: int | None) -> datetime | None:
 def thousands(number: float) -> str:
     """A number with its thousands apart."""
     return f"{number:,}"
+
+
+def percent(share: float | None) -> str:
+    """A share as `12 %`, `0.4 %` below one; a dash where there is none."""
+    if share is None:
+        return "–"
+    hundredths = 100 * share
+    return f"{hundredths:.1f} %" if 0 < hundredths < 1 else f"{hundredths:.0f} %"
 
 
 _SPANS = ((86_400, "d"), (3_600, "h"), (60, "min"))

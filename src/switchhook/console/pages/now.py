@@ -1,0 +1,168 @@
+"""The page Now: what one sees at a glance, live."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from starlette.routing import BaseRoute, Route
+
+from switchhook.cause import Cause
+from switchhook.console.render import address, zone_of, zone_word
+from switchhook.console.tail import tail_rows
+from switchhook.issues import Issue, IssueState, issues, trend_start
+from switchhook.pulse import GROUPS, MINUTE_MS, MINUTES, Pulse, pulse, pulse_start
+from switchhook.receipt import WAITING, Counters, Kind
+from switchhook.story import Wanted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from switchhook.capacity import CapacityNow
+    from switchhook.console.pages.parts import PageParts
+    from switchhook.console.render import Look
+    from switchhook.story import JournalRecord
+
+FIRST_ROWS = 40
+MOST_CARDS = 4
+"""Accounts that have a gauge of their own on this page."""
+TOP = 6
+ISSUES_MS, GLANCE_MS = 5_000, 500
+"""For how long what was found is good enough."""
+_COUNTED_MS = 90_000
+"""A count of waiting callers that is older says nothing of now."""
+
+_counters = msgspec.msgpack.Decoder(Counters).decode
+
+
+class Glance(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that the page shows, but its tail. `waiting` is None where nobody counted."""
+
+    now_ms: int
+    pulse: Pulse
+    accounts: tuple[CapacityNow, ...]
+    running: int
+    waiting: int | None
+    top: tuple[Issue, ...]
+    open_issues: int
+
+
+class NowPage:
+    """The page, and what the feed sends it."""
+
+    def __init__(self, parts: PageParts) -> None:
+        self._parts = parts
+        self._glance: Glance | None = None
+        self._issues: tuple[int, list[Issue]] = (-ISSUES_MS, [])
+
+    def routes(self) -> list[BaseRoute]:
+        return [Route("/", self._page, methods=["GET"], name="now")]
+
+    def _page(self, request: Request) -> Response:
+        parts = self._parts
+        parts.freshen()
+        seqs = parts.store.receipts(Wanted(limit=FIRST_ROWS))
+        records = parts.journal.get_many(seqs)
+        rows = tail_rows((records[seq] for seq in sorted(records)), parts.names())
+        glance = self._look()
+        context = {
+            "rows": rows[::-1],
+            "left_out": 0,
+            "feed": address("/feed", {"page": "now", "tz": zone_word(zone_of(request))}),
+            "chart": _chart(glance),
+            **_context(glance),
+        }
+        return parts.renderer.page(request, "now.html", context)
+
+    def gather(self) -> None:
+        """Look at the figures, for the fragments to come."""
+        self._look()
+
+    def figures(self, page: str, look: Look) -> Mapping[str, str]:
+        """The feed's events for a page."""
+        fragment = self._parts.renderer.fragment
+        events = {"verdict": fragment("verdict.html", {}, look)}
+        glance = self._glance
+        if page == "now" and glance is not None:
+            events["now"] = fragment("now_figures.html", _context(glance), look)
+            events["chart"] = _chart(glance)
+        return events
+
+    def tail(self, records: Sequence[JournalRecord], left_out: int, look: Look) -> str:
+        """Rows of the tail, newest first."""
+        rows = tail_rows(records, self._parts.names())
+        if not rows:
+            return ""
+        context = {"rows": rows[::-1], "left_out": left_out}
+        return self._parts.renderer.fragment("tail_rows.html", context, look)
+
+    def _look(self) -> Glance:
+        """The figures as they are; those just looked at will do."""
+        now_ms, before = self._parts.now_ms(), self._glance
+        if before is None or not 0 <= now_ms - before.now_ms < GLANCE_MS:
+            before = self._glance = self._look_anew(now_ms)
+        return before
+
+    def _look_anew(self, now_ms: int) -> Glance:
+        parts = self._parts
+        since = pulse_start(now_ms)
+        until = since + MINUTES * MINUTE_MS
+        minutes = parts.store.tallies(since, until)
+        found = [each for each in self._found(now_ms) if each.state is not IssueState.RESOLVED]
+        return Glance(
+            now_ms=now_ms,
+            pulse=pulse(minutes, parts.store.counts(since, until), now_ms),
+            accounts=tuple(parts.capacity.now(now_ms)) if parts.capacity is not None else (),
+            running=sum(each.streams for each in minutes if each.facet.cause == Cause.RUNNING),
+            waiting=self._waiting(now_ms),
+            top=tuple(each for each in found if each.recent)[:TOP],
+            open_issues=sum(each.state is IssueState.OPEN for each in found),
+        )
+
+    def _found(self, now_ms: int) -> list[Issue]:
+        made_ms, found = self._issues
+        if not 0 <= now_ms - made_ms < ISSUES_MS:
+            found = all_issues(self._parts, now_ms)
+            self._issues = now_ms, found
+        return found
+
+    def _waiting(self, now_ms: int) -> int | None:
+        parts = self._parts
+        for record in parts.journal.get_many(parts.store.events(Kind.COUNTERS, 1)).values():
+            if now_ms - record.at <= _COUNTED_MS:
+                try:
+                    return _counters(record.body).peaks.get(WAITING)
+                except msgspec.DecodeError:
+                    return None
+        return None
+
+
+def _context(glance: Glance) -> dict[str, Any]:
+    return {
+        "glance": glance,
+        "pulse": glance.pulse,
+        "groups": GROUPS,
+        "accounts": glance.accounts[:MOST_CARDS],
+        "more_accounts": max(len(glance.accounts) - MOST_CARDS, 0),
+    }
+
+
+def _chart(glance: Glance) -> str:
+    """The plot's data: minutes in seconds of Unix time, and a row of counts for each group."""
+    shown = glance.pulse
+    times = [(shown.since_ms + at * MINUTE_MS) // 1000 for at in range(len(shown.minutes))]
+    rows = [list(column) for column in zip(*shown.minutes, strict=True)]
+    return msgspec.json.encode([times, *rows]).decode()
+
+
+def all_issues(parts: PageParts, now_ms: int) -> list[Issue]:
+    """Every issue there is."""
+    return issues(
+        parts.store.uses(),
+        parts.store.tallies(trend_start(now_ms), now_ms + 1, hours=True),
+        parts.marks.latest() if parts.marks is not None else {},
+        now_ms,
+    )

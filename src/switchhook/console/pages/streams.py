@@ -1,0 +1,154 @@
+"""The page Streams: a search, and what it finds. Its address holds everything that is chosen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlencode
+
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse
+from starlette.routing import BaseRoute, Route
+
+from switchhook.access import Role
+from switchhook.audit import deed_of
+from switchhook.console.pages.columns import COLUMNS, USUAL, columns_named
+from switchhook.console.parameters import LAST_SEQ, cursor_of
+from switchhook.console.render import address, viewer_of, zone_of, zone_word
+from switchhook.saved_views import LONGEST_NAME, SavedView
+from switchhook.search_text import KEYS, LONGEST, parse_query, query_text, with_condition
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from switchhook.console.pages.columns import Cell
+    from switchhook.console.pages.parts import PageParts
+    from switchhook.search import Query
+
+PAGE = 50
+STATE = ("q", "cols")
+"""What of an address a saved view keeps."""
+EXPORTS = (("csv", "CSV"), ("ndjson", "NDJSON"), ("parquet", "Parquet"))
+QUICK = (
+    ("All", ""),
+    ("Failed, 1 h", "is:failed since:1h"),
+    ("Throttled, 1 d", "cause:throttled since:1d"),
+    ("Running", "is:running since:2h"),
+    ("Left early, 1 d", "cause:caller_left_early since:1d"),
+    ("Option B, 1 h", "option:B since:1h"),
+)
+
+
+class StreamsPage:
+    """The page, and views that people save of it."""
+
+    def __init__(self, parts: PageParts) -> None:
+        self._parts = parts
+
+    def routes(self) -> list[BaseRoute]:
+        return [
+            Route("/streams", self._page, methods=["GET"], name="streams-page"),
+            Route("/views", self._save, methods=["POST"]),
+            Route("/views/{id:int}/remove", self._remove, methods=["POST"]),
+        ]
+
+    def _page(self, request: Request) -> Response:
+        parts, viewer = self._parts, viewer_of(request)
+        said = request.query_params
+        text, cols = said.get("q", "")[: LONGEST + 1], said.get("cols", "")
+        query = parse_query(text, parts.now_ms(), zone_of(request))
+        parts.freshen()
+        names = parts.names()
+        before = _cursor(said.get("before", ""))
+        found = parts.store.search(query, names, before_seq=before, limit=PAGE)
+        chosen = columns_named(cols)
+        filtered = _filters(request, query, text)
+        rows = [
+            {
+                "call_sid": row.story.call_sid,
+                "cells": [(column, column.of(row, names, viewer)) for column in chosen],
+            }
+            for row in found.rows
+        ]
+        context = {
+            "q": text,
+            "query": query,
+            "rows": rows,
+            "columns": chosen,
+            "all_columns": list(COLUMNS.values()),
+            "cols": cols,
+            "usual": USUAL,
+            "next": None if found.next is None else cursor_of(found.next),
+            "paged": before != LAST_SEQ,
+            "filtered": filtered,
+            "keys": KEYS.values(),
+            "quick": QUICK,
+            "exports": [(name, _export(request, ending, text, cols)) for ending, name in EXPORTS],
+            "views": parts.views.seen_by(viewer.name) if parts.views is not None else None,
+            "state": _state(said),
+        }
+        return parts.renderer.page(request, "streams.html", context)
+
+    async def _save(self, request: Request) -> Response:
+        views, viewer = self._parts.views, viewer_of(request)
+        form = await request.form()
+        name = str(form.get("name", "")).strip()[:LONGEST_NAME]
+        if views is None or not name:
+            raise HTTPException(400, "a view needs a name, and a ledger to be kept in")
+        state = _state(dict(parse_qsl(str(form.get("state", ""))[: 4 * LONGEST])))
+        shared = bool(form.get("shared")) and viewer.role >= Role.OPERATOR
+        view = SavedView(0, name, state, viewer.name, shared)
+        deed = deed_of(viewer, "saved a view", name, shared=str(shared).lower())
+        kept = await run_in_threadpool(views.save, view, deed, self._parts.now_ms() * 1000)
+        if not kept:
+            raise HTTPException(409, "there are too many views: remove one first")
+        return RedirectResponse(f"/streams?{state}" if state else "/streams", 303)
+
+    async def _remove(self, request: Request) -> Response:
+        views, viewer = self._parts.views, viewer_of(request)
+        if views is None:
+            raise HTTPException(404)
+        id = request.path_params["id"]
+        whose = None if viewer.role >= Role.ADMINISTRATOR else viewer.name
+        deed = deed_of(viewer, "removed a view", str(id))
+        if not await run_in_threadpool(views.remove, id, whose, deed, self._parts.now_ms() * 1000):
+            raise HTTPException(404)
+        return RedirectResponse("/streams", 303)
+
+
+def _filters(request: Request, query: Query, text: str) -> Callable[[Cell], str]:
+    """The address of this page that also looks for a cell's value; each is made once."""
+    known: dict[tuple[str, str], str] = {}
+    tz = zone_word(zone_of(request))
+    cols = request.query_params.get("cols") or None
+
+    def filtered(cell: Cell) -> str:
+        key = cell.key, cell.value
+        if key not in known:
+            asked = with_condition(query, cell.key, cell.value)
+            known[key] = address("/streams", {"q": query_text(asked), "cols": cols, "tz": tz})
+        return known[key]
+
+    return filtered
+
+
+def _export(request: Request, ending: str, text: str, cols: str) -> str:
+    """The address of exactly what is shown, as a file."""
+    tz = zone_word(zone_of(request))
+    asked = {"format": ending, "q": text or None, "columns": cols or None, "tz": tz}
+    return address("/api/v1/streams/export", asked)
+
+
+def _state(said: Mapping[str, Any]) -> str:
+    """What a view keeps of an address."""
+    return urlencode([(name, said[name]) for name in STATE if said.get(name)])
+
+
+def _cursor(text: str) -> int:
+    try:
+        return min(int(text, 16), LAST_SEQ) if text else LAST_SEQ
+    except ValueError:
+        return LAST_SEQ

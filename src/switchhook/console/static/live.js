@@ -1,0 +1,222 @@
+/* Server-sent events, the live tail and the plots. */
+"use strict";
+(() => {
+  // A source that rests while nobody looks: browsers allow six connections to one server, and
+  // every tab would hold one.
+  const REST_MS = 20000;
+  const feed = (url) => {
+    let source;
+    let timer = 0;
+    let closed = false;
+    const listeners = [];
+    const self = {
+      onopen: null,
+      onerror: null,
+      get readyState() { return source ? source.readyState : EventSource.OPEN; },
+      addEventListener(name, listener) {
+        listeners.push([name, listener]);
+        if (source) source.addEventListener(name, listener);
+      },
+      removeEventListener(name, listener) {
+        const at = listeners.findIndex((each) => each[0] === name && each[1] === listener);
+        if (at >= 0) listeners.splice(at, 1);
+        if (source) source.removeEventListener(name, listener);
+      },
+      close() { closed = true; rest(); },
+    };
+    const wake = () => {
+      clearTimeout(timer);
+      if (source || closed) return;
+      source = new EventSource(url);
+      source.onopen = (event) => { document.body.dataset.live = "on"; if (self.onopen) self.onopen(event); };
+      source.onerror = (event) => {
+        document.body.dataset.live = "off";
+        if (source.readyState === EventSource.CLOSED && self.onerror) self.onerror(event);
+      };
+      for (const [name, listener] of listeners) source.addEventListener(name, listener);
+    };
+    const rest = () => { if (source) source.close(); source = undefined; };
+    document.addEventListener("visibilitychange", () => {
+      clearTimeout(timer);
+      if (document.hidden) timer = setTimeout(rest, REST_MS); else wake();
+    });
+    window.addEventListener("pagehide", rest);
+    window.addEventListener("pageshow", (event) => { if (event.persisted) wake(); });
+    wake();
+    return self;
+  };
+  if (window.htmx) htmx.createEventSource = feed;
+
+  // What one reads, points at or has in focus is not replaced under one's hands.
+  document.addEventListener("htmx:sseBeforeMessage", (event) => {
+    const place = event.target;
+    if ("calm" in place.dataset && (place.contains(document.activeElement) || chosen(place))) {
+      event.preventDefault();
+    } else if ("tail" in place.dataset) {
+      event.preventDefault();
+      take(place, event.detail.data);
+    } else if ("plot" in place.dataset) {
+      event.preventDefault();
+      place.dataset.points = event.detail.data;
+      draw(place);
+    }
+  });
+  const chosen = (place) => {
+    const selection = getSelection();
+    return Boolean(selection && !selection.isCollapsed && place.contains(selection.anchorNode));
+  };
+
+  // The tail: paused by scrolling, pointing keys into it, or the button; bounded in any case.
+  const MOST = 100;
+  const tail = document.querySelector("[data-tail]");
+  const button = document.querySelector("[data-pause]");
+  const fresh = document.querySelector("[data-fresh]");
+  let held = false;
+  let waiting = [];
+  let missed = 0;
+  const paused = () => held || (tail && (tail.scrollTop > 8 || tail.contains(document.activeElement) && document.activeElement !== tail || chosen(tail)));
+  const take = (place, html) => {
+    const template = document.createElement("template");
+    template.innerHTML = html;
+    const newest = Number(place.querySelector("[data-seq]")?.dataset.seq || 0);
+    const known = Math.max(newest, ...waiting.map((row) => Number(row.dataset.seq)));
+    const rows = [...template.content.querySelectorAll("li")].filter((row) => {
+      const seq = Number(row.dataset.seq);
+      return !seq || seq > known;
+    });
+    if (!rows.some((row) => Number(row.dataset.seq))) return;
+    waiting = rows.concat(waiting);
+    missed += rows.length;
+    if (paused()) {
+      waiting.length = Math.min(waiting.length, MOST);
+      if (fresh) fresh.textContent = `${missed} new`;
+    } else {
+      release();
+    }
+  };
+  const release = () => {
+    if (!tail) return;
+    const rows = waiting.slice(0, MOST);
+    for (const row of rows) row.classList.add("fresh");
+    tail.prepend(...rows);
+    while (tail.children.length > MOST) tail.lastElementChild.remove();
+    if (rows.length) document.querySelector("[data-tail-empty]")?.remove();
+    waiting = [];
+    missed = 0;
+    if (fresh) fresh.textContent = "";
+  };
+  if (tail && button) {
+    button.hidden = false;
+    button.addEventListener("click", () => {
+      held = !held;
+      button.setAttribute("aria-pressed", String(held));
+      button.textContent = held ? "Resume" : "Pause";
+      if (!held) { tail.scrollTop = 0; release(); }
+    });
+    const again = () => { if (!paused() && waiting.length) release(); };
+    tail.addEventListener("scroll", again, { passive: true });
+    tail.addEventListener("focusout", () => setTimeout(again));
+  }
+
+  // Plots. Their colours come from the stylesheet, by the swatches of their legend.
+  const plots = new Map();
+  const ink = (name, place) => {
+    const probe = document.createElement("span");
+    probe.className = name;
+    probe.hidden = true;
+    place.append(probe);
+    const colour = getComputedStyle(probe).backgroundColor;
+    probe.remove();
+    return colour;
+  };
+  const inkOf = (variable) => {
+    const probe = document.createElement("span");
+    probe.style.color = `var(${variable})`;
+    document.body.append(probe);
+    const colour = getComputedStyle(probe).color;
+    probe.remove();
+    return colour;
+  };
+  const zone = document.body.dataset.zone;
+  const options = (place, series, extra) => {
+    const axis = { stroke: inkOf("--ink-2"), grid: { stroke: inkOf("--line"), width: 1 }, ticks: { show: false }, font: "11px system-ui, sans-serif" };
+    return {
+      width: place.clientWidth,
+      height: place.clientHeight,
+      tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), zone),
+      legend: { show: false },
+      cursor: { show: true, drag: { x: false, y: false }, points: { show: false } },
+      padding: [8, 4, 0, 0],
+      axes: [
+        { ...axis, grid: { show: false }, values: "{HH}:{mm}", space: 60, ...(extra.xAxis || {}) },
+        { ...axis, size: 36, space: 32 },
+      ],
+      scales: { y: { range: (u, low, high) => [0, Math.max(high, extra.least || 4) * 1.05] } },
+      series: [{}, ...series],
+      ...extra.more,
+    };
+  };
+  const stacked = (points) => {
+    const [times, ...rows] = points;
+    const sums = rows.map((row) => row.slice());
+    for (let at = 1; at < sums.length; at++) {
+      for (let i = 0; i < times.length; i++) sums[at][i] += sums[at - 1][i];
+    }
+    return [times, ...sums.reverse()];
+  };
+  const kinds = {
+    stacked(place, points) {
+      const count = points.length - 1;
+      const bars = uPlot.paths.bars({ size: [0.82, 40, 1], radius: 0 });
+      const series = [...Array(count).keys()].map((at) => {
+        const colour = ink(`group-${count - 1 - at}`, place);
+        return { fill: colour, stroke: colour, width: 0, paths: bars, points: { show: false } };
+      });
+      return [options(place, series, {}), stacked(points)];
+    },
+    capacity(place, points) {
+      // now, then: times, mean, lowest, highest, allowed, expected low, middle, high
+      const line = (colour, more) => ({ stroke: colour, width: 1.5, points: { show: false }, spanGaps: false, ...more });
+      const accent = ink("series-0", place);
+      const soft = inkOf("--accent-soft");
+      const series = [
+        line(accent, { width: 2 }),
+        line("transparent", { width: 0 }),
+        line("transparent", { width: 0 }),
+        line(inkOf("--bad"), { dash: [6, 4] }),
+        line("transparent", { width: 0 }),
+        line(accent, { dash: [3, 3] }),
+        line("transparent", { width: 0 }),
+      ];
+      const more = { bands: [{ series: [3, 2], fill: soft }, { series: [7, 5], fill: soft }] };
+      const span = points[0].length ? points[0][points[0].length - 1] - points[0][0] : 0;
+      const xAxis = span > 90000 ? { values: "{DD} {MMM} {HH}:{mm}", space: 90 } : {};
+      return [options(place, series, { more, xAxis, least: 2 }), points];
+    },
+  };
+  const draw = (place) => {
+    if (!window.uPlot) return;
+    let points;
+    try { points = JSON.parse(place.dataset.points); } catch { return; }
+    const known = plots.get(place);
+    if (known) {
+      known.setData(place.dataset.plot === "stacked" ? stacked(points) : points);
+      return;
+    }
+    const [settings, data] = kinds[place.dataset.plot](place, points);
+    plots.set(place, new uPlot(settings, data, place));
+  };
+  const redraw = () => {
+    for (const [place, plot] of plots) { plot.destroy(); plots.delete(place); draw(place); }
+  };
+  for (const place of document.querySelectorAll("[data-plot]")) draw(place);
+  document.addEventListener("themechange", redraw);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+  let resizing = 0;
+  addEventListener("resize", () => {
+    cancelAnimationFrame(resizing);
+    resizing = requestAnimationFrame(() => {
+      for (const [place, plot] of plots) plot.setSize({ width: place.clientWidth, height: place.clientHeight });
+    });
+  });
+})();
