@@ -1,13 +1,23 @@
 """The journal: an append-only log of small binary records in SQLite files.
 
-`JournalWriter` is the one who writes, `JournalReader` any number of those who read. It knows
+`JournalWriter` is the one who writes, `JournalReader` any number of those who read,
+`SealedSegments` the one who deletes and masks what is not written any more. It knows
 nothing of what the records mean.
 """
 
 from switchhook.journal.backlog import LOST
 from switchhook.journal.reader import Asked, JournalReader
+from switchhook.journal.sealed import SealedSegments
 from switchhook.journal.segment import Record
 from switchhook.journal.upkeep import JournalEvent
 from switchhook.journal.writer import JournalWriter
 
-__all__ = ["LOST", "Asked", "JournalEvent", "JournalReader", "JournalWriter", "Record"]
+__all__ = [
+    "LOST",
+    "Asked",
+    "JournalEvent",
+    "JournalReader",
+    "JournalWriter",
+    "Record",
+    "SealedSegments",
+]

@@ -34,7 +34,9 @@ Row = tuple[int, int, int, int | None, int | None, int | None, bytes]
 
 _NAME = re.compile(r"(\d{20})(?:-(\d+))?\.sqlite")
 _UNFINISHED = ".new-"
-_SIDE_FILES = ("", "-wal", "-shm", "-journal")
+ROLL = "roll"
+"""The file by which the console asks for the open segment to be sealed; it holds a seq."""
+SIDE_FILES = ("", "-wal", "-shm", "-journal")
 _SCHEMA = f"""
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {FORMAT};
@@ -167,6 +169,8 @@ def connect(
         connection.wal_autocheckpoint(0)
         connection.pragma("synchronous", synchronous)
         connection.pragma("fullfsync", 1)  # on macOS a plain fsync stops short of the disk
+        # A page that is split leaves no copy of a record behind, which masking would not find.
+        connection.pragma("secure_delete", 1)
     except apsw.Error:
         connection.close()
         raise
@@ -209,7 +213,7 @@ def create_segment(folder: Path, *, node: int, vfs: str | None) -> str:
 
 
 def remove_segment_files(path: str) -> None:
-    for side in _SIDE_FILES:
+    for side in SIDE_FILES:
         Path(path + side).unlink(missing_ok=True)
 
 
@@ -220,18 +224,39 @@ def remove_unfinished(folder: Path) -> None:
 
 
 def place_segment(created: str, folder: Path, first_seq: int) -> SegmentFile:
-    """Give a created segment its name, durably; never the name of another one."""
-    attempt = 0
+    """Give a created segment its name, durably; never the name of another one.
+
+    It becomes the last of those which begin at `first_seq`: an earlier one may be gone by now.
+    """
+    taken = [file.attempt for file in list_segments(folder) if file.first_seq == first_seq]
+    attempt = max(taken, default=-1) + 1
     while True:
         suffix = f"-{attempt}" if attempt else ""
         path = str(folder / f"{first_seq:020d}{suffix}.sqlite")
         # A log left behind by a file that somebody moved away would be taken for ours.
-        if not any(os.path.lexists(path + side) for side in _SIDE_FILES):
+        if not any(os.path.lexists(path + side) for side in SIDE_FILES):
             break
         attempt += 1
     Path(created).rename(path)
     sync_folder(folder)
     return SegmentFile(first_seq, attempt, path)
+
+
+def ask_roll(folder: Path, seq: int) -> None:
+    """Ask the journal's writer, whoever it is, to seal the segment that holds `seq`."""
+    aside = folder / f".{ROLL}.{os.getpid()}"
+    write_private_file(aside, str(seq).encode())
+    aside.replace(folder / ROLL)
+
+
+def asked_roll(folder: Path) -> int | None:
+    """The seq up to which somebody asked for segments to be sealed; None where nobody did."""
+    try:
+        return int((folder / ROLL).read_bytes()[:20])
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        return 0  # no seq of ours: the segment is not sealed, and the file is cleared away
 
 
 def read_meta(connection: apsw.Connection, name: str) -> SegmentMeta:

@@ -1,8 +1,8 @@
 """What keeps a journal's segments in shape while nobody waits for it.
 
 A thread of its own, of low priority, with connections of its own: it copies the write-ahead log
-into the segment, makes the next segment ahead of need, seals the ones that are full and measures
-the folder.
+into the segment, makes the next segment ahead of need, seals the ones that are full, measures the
+folder, and hears when the console asks for the open one to be sealed.
 """
 
 from __future__ import annotations
@@ -23,9 +23,11 @@ import msgspec
 from switchhook.errors import JournalError
 from switchhook.journal.commit import OpenSegment, must_abandon
 from switchhook.journal.segment import (
+    ROLL,
     SegmentFile,
     SegmentMeta,
     Synchronous,
+    asked_roll,
     connect,
     create_segment,
     file_size,
@@ -35,6 +37,7 @@ from switchhook.journal.segment import (
 )
 
 _NICENESS = 10
+_LOOK_S = 1.0
 
 
 class JournalEvent(msgspec.Struct, frozen=True):
@@ -88,7 +91,9 @@ class Upkeep:
         synchronous: Synchronous,
         ceiling_bytes: int,
         observe: Callable[[JournalEvent], None],
+        roll: Callable[[int], None],
     ) -> None:
+        """`roll` asks for the open segment to be left if it holds a seq."""
         self.measured_bytes = folder_size(folder)
         self._folder = folder
         self._node = node
@@ -97,6 +102,7 @@ class Upkeep:
         self._alarm_bytes = ceiling_bytes * 8 // 10
         self._alarmed = False
         self._observe = observe
+        self._roll = roll
         self._prepared: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._tasks: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._kept: tuple[OpenSegment, apsw.Connection, apsw.VFSFile] | None = None
@@ -149,7 +155,7 @@ class Upkeep:
 
     def _run(self) -> None:
         _lower_priority()
-        while (task := self._tasks.get()) is not None:
+        while (task := self._next_task()) is not None:
             try:
                 task()
             except (apsw.Error, OSError, JournalError) as error:
@@ -158,6 +164,20 @@ class Upkeep:
                 )
         while (path := self.take_prepared()) is not None:
             remove_segment_files(path)
+
+    def _next_task(self) -> Callable[[], None] | None:
+        """What was asked for; a look at what other processes ask for where nothing was."""
+        try:
+            return self._tasks.get(timeout=_LOOK_S)
+        except queue.Empty:
+            return self._look_for_roll
+
+    def _look_for_roll(self) -> None:
+        seq = asked_roll(self._folder)
+        if seq is not None:
+            # Whoever asked will ask again if we end before it is done.
+            (self._folder / ROLL).unlink(missing_ok=True)
+            self._roll(seq)
 
     def _measure(self) -> None:
         self.measure()
@@ -205,6 +225,8 @@ class Upkeep:
 
     def _seal_leftovers(self, segments: list[SegmentFile]) -> None:
         for file, successor in pairwise(segments):
+            if not (Path(file.path).exists() and Path(successor.path).exists()):
+                continue  # the console has deleted it meanwhile
             has_log = bool(file_size(file.path + "-wal"))
             # A log tells without opening thousands; a crash between roll and seal, the last.
             if not has_log and successor is not segments[-1]:

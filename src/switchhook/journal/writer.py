@@ -80,6 +80,7 @@ class JournalWriter:
 
         self.refused = 0
         self._closing = self._at_ceiling = False
+        self._roll_seq = -1  # a segment that begins at it or before takes no more records
         self._give_up = threading.Event()
         end = find_end(folder, node=node, vfs=vfs, synchronous=synchronous)
         self._segment = end.segment
@@ -102,6 +103,7 @@ class JournalWriter:
             synchronous=synchronous,
             ceiling_bytes=ceiling_bytes,
             observe=self._observe,
+            roll=self._roll_up_to,
         )
         self._upkeep.seal_leftovers(list(end.segments))
         self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
@@ -219,6 +221,8 @@ class JournalWriter:
                 return
             if mark is not None:
                 mark.set()
+            if not group and self._must_roll(self._segment):
+                self._roll_now()
             if self._backlog.empty():
                 if self._closing:
                     return
@@ -316,7 +320,7 @@ class JournalWriter:
         if segment is not None and segment.condemned:
             self._abandon(segment)
         elif segment is not None:
-            if segment.stored_bytes < self._segment_bytes:
+            if segment.stored_bytes < self._segment_bytes and not self._must_roll(segment):
                 return segment
             self._predecessor = {"previous": segment.identity}
         path = self._upkeep.take_prepared()
@@ -331,6 +335,20 @@ class JournalWriter:
             self._upkeep.seal(segment)
         self._observe(JournalEvent("rolled", file.name))
         return self._segment
+
+    def _roll_up_to(self, seq: int) -> None:
+        """Have the open segment left for a new one if it holds `seq`, and a record at all."""
+        self._roll_seq = min(seq, self._durable_seq)
+        self._backlog.wake()
+
+    def _must_roll(self, segment: OpenSegment | None) -> bool:
+        return segment is not None and segment.file.first_seq <= self._roll_seq
+
+    def _roll_now(self) -> None:
+        try:
+            self._segment_for(self._durable_seq + 1)
+        except (apsw.Error, OSError, JournalError) as error:
+            self._stumble(error)
 
     def _check_ceiling(self) -> None:
         if self.size_bytes < self._ceiling_bytes or self._upkeep.measure() < self._ceiling_bytes:

@@ -1,0 +1,219 @@
+"""How long things are kept: what may go, when, and what is the next small step.
+
+Receipts go by whole segments of the journal, everything else by rows. `next_step` decides, others
+carry it out; as long as it names a step there is something to do, and each step makes it less.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+DAY_MS = 86_400_000
+ROLL_SHARE = 10
+"""The open segment is sealed when it is older than this part of the limit: what a sealed one holds
+is deleted together, so nothing stays longer than the limit and a tenth."""
+SHORTEST_ROLL_MS = 3_600_000
+
+
+class Matter(StrEnum):
+    """What is kept, by class."""
+
+    RAW = "raw"
+    """Requests as they came: the records of the journal."""
+    STORIES = "stories"
+    """What was folded from them: streams and calls, in the store."""
+    CALLS = "call_details"
+    """What Exotel said of a call when it was asked."""
+    ALERTS = "alerts"
+    """What fired, and what was sent."""
+    CAPACITY = "capacity"
+    """How many streams ran and were allowed."""
+    AUDIT = "audit"
+    """Who did what in the console."""
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """`[keep]`: days by class; 0 keeps for ever."""
+
+    raw_days: int = 400
+    stories_days: int = 400
+    call_details_days: int = 400
+    alerts_days: int = 400
+    capacity_days: int = 800
+    audit_days: int = 800
+
+    def days(self, matter: Matter) -> int:
+        """How many days a class is kept; 0 is for ever."""
+        days: int = getattr(self, f"{matter.value}_days")
+        if matter is Matter.STORIES and self.raw_days:
+            # Stories point into the requests: without them there is nothing to tell.
+            return min(days or self.raw_days, self.raw_days)
+        return days
+
+    def before_ms(self, matter: Matter, now_ms: int) -> int | None:
+        """What is older than this time may go; None where nothing ever does."""
+        days = self.days(matter)
+        return now_ms - days * DAY_MS if days else None
+
+
+class SegmentState(StrEnum):
+    """What may be done with a segment of the journal."""
+
+    OPEN = "open"
+    """The answer side writes it, or may: hands off."""
+    SEALED = "sealed"
+    """Whole, and the console's."""
+    ABANDONED = "abandoned"
+    """A disk error ended it; its log is part of it, and nobody writes it again."""
+    SUPERSEDED = "superseded"
+    """No record is read from it any more: another file holds its numbers."""
+
+
+class Segment(msgspec.Struct, frozen=True):
+    """A segment of the journal: the records `first_seq` to `last_seq`, times in ms.
+
+    `last_seq` is below `first_seq`, and the times None, where it holds no record.
+    """
+
+    name: str
+    state: SegmentState
+    first_seq: int
+    last_seq: int
+    first_at: int | None = None
+    last_at: int | None = None
+    bytes: int = 0
+
+
+class DeleteSegment(msgspec.Struct, frozen=True):
+    """Remove a whole segment."""
+
+    segment: Segment
+
+
+class DeleteRows(msgspec.Struct, frozen=True):
+    """Remove some of the rows of a class that are older than a time in ms."""
+
+    matter: Matter
+    before_ms: int
+
+
+class Roll(msgspec.Struct, frozen=True):
+    """Ask the answer side to seal the segment that it writes, if it holds a record up to `seq`."""
+
+    seq: int
+
+
+Step = DeleteSegment | DeleteRows | Roll
+
+
+class Holdings(msgspec.Struct, frozen=True):
+    """What is there.
+
+    All segments in order, the seq up to which the store has folded, and the time in ms of the
+    oldest row of each class but the journal's; None where it has none.
+    """
+
+    segments: tuple[Segment, ...] = ()
+    folded_seq: int = 0
+    oldest: dict[Matter, int | None] = {}
+
+    def oldest_of(self, matter: Matter) -> int | None:
+        """The time of the oldest row of a class."""
+        if matter is not Matter.RAW:
+            return self.oldest.get(matter)
+        return next((each.first_at for each in self.segments if each.first_at is not None), None)
+
+
+def expired(holdings: Holdings, before_ms: int) -> tuple[Segment, ...]:
+    """The segments that may go: closed, all records older than `before_ms`, all of them folded.
+
+    They go from the beginning on, without a gap. While nothing is in the open one the last closed
+    one stays: it alone knows how far time has come.
+    """
+    found: list[Segment] = []
+    for segment in holdings.segments[:-1]:  # the last one's name is the journal's count
+        if segment.state is SegmentState.SUPERSEDED:
+            found.append(segment)
+            continue
+        if segment.state is SegmentState.OPEN or segment.last_seq > holdings.folded_seq:
+            break
+        if segment.last_at is not None and segment.last_at >= before_ms:
+            break
+        found.append(segment)
+    newest = holdings.segments[-1] if holdings.segments else None
+    if newest is not None and newest.last_at is None:
+        with_records = [each for each in holdings.segments if each.last_at is not None]
+        found = [each for each in found if not with_records or each != with_records[-1]]
+    return tuple(found)
+
+
+def roll_due(holdings: Holdings, days: int, now_ms: int) -> Roll | None:
+    """Whether the open segment is so old that it would hold back what is in it."""
+    newest = holdings.segments[-1] if holdings.segments else None
+    if not days or newest is None or newest.state is not SegmentState.OPEN:
+        return None
+    oldest = newest.first_at
+    longest = max(days * DAY_MS // ROLL_SHARE, SHORTEST_ROLL_MS)
+    return Roll(newest.last_seq) if oldest is not None and now_ms - oldest > longest else None
+
+
+def next_step(holdings: Holdings, limits: Limits, now_ms: int) -> Step | None:
+    """What to do next; None where everything is as the limits want it."""
+    before = limits.before_ms(Matter.RAW, now_ms)
+    # Stories first: a segment that goes must leave no story that points into it.
+    for matter in (Matter.STORIES, *Matter):
+        if matter is Matter.RAW:
+            continue
+        due, oldest = limits.before_ms(matter, now_ms), holdings.oldest_of(matter)
+        if due is not None and oldest is not None and oldest < due:
+            return DeleteRows(matter, due)
+    gone = expired(holdings, before) if before is not None else ()
+    if gone:
+        return DeleteSegment(gone[0])
+    return roll_due(holdings, limits.raw_days, now_ms)
+
+
+class Removed(msgspec.Struct, frozen=True):
+    """What retention took away of one class: rows or records, bytes where known, and when."""
+
+    matter: Matter
+    rows: int = 0
+    bytes: int = 0
+    at_ms: int = 0
+
+
+class ClassReport(msgspec.Struct, frozen=True):
+    """One class as people are told of it; `overdue_ms` is by how much its oldest row is too old."""
+
+    matter: Matter
+    days: int
+    oldest_ms: int | None
+    overdue_ms: int
+    removed: Removed
+
+
+def report(
+    holdings: Holdings, limits: Limits, removed: Mapping[Matter, Removed], now_ms: int
+) -> tuple[ClassReport, ...]:
+    """Each class with its limit, its oldest row and what was removed of it."""
+    found = []
+    for matter in Matter:
+        oldest, due = holdings.oldest_of(matter), limits.before_ms(matter, now_ms)
+        overdue = 0 if oldest is None or due is None else max(due - oldest, 0)
+        gone = removed.get(matter, Removed(matter))
+        found.append(ClassReport(matter, limits.days(matter), oldest, overdue, gone))
+    return tuple(found)
+
+
+def closed_up_to(segments: Sequence[Segment], seq: int) -> bool:
+    """Whether every record up to `seq` is in a segment that is the console's."""
+    return all(
+        each.state is not SegmentState.OPEN or each.first_seq > seq or each.last_at is None
+        for each in segments
+    )
