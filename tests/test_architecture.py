@@ -43,6 +43,7 @@ SUBJECT = {
     "rules",
     "saved_views",
     "search",
+    "shares",
     "search_text",
     "sign_in",
     "story",
