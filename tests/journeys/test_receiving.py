@@ -91,3 +91,10 @@ def test_rules_see_what_the_console_tells_and_receipts_keep_it(program):
     assert 0 <= known.age_s < 30
     file.path.unlink()
     until(lambda: facts() == Facts(), "forgetting them")
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/metrics/", "//metrics", "/passthru/../metrics"])
+def test_metrics_are_never_on_the_public_port(program, path):
+    reply = program.ask(path=path)
+    assert reply.status == 404
+    assert b"switchhook_" not in reply.body
