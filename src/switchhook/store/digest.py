@@ -1,21 +1,34 @@
-"""What the store keeps of one record: hashes to find it by, and the facet it is listed under."""
+"""What the store keeps of one record: hashes and digits to find it by, and its facet."""
 
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from switchhook.cause import judge
-from switchhook.passthru import StreamStatus
-from switchhook.receipt import decode_receipt, receipt_id
-from switchhook.story import JournalRecord, Mention, StreamStory, Told, enters_stories, stream_key
+from switchhook.facet import Facet, exophone_of, host_of
+from switchhook.interpret import Unusable, e164
+from switchhook.numbers import number_keys
+from switchhook.passthru import Direction, Passthru, StreamStatus
+from switchhook.receipt import Receipt, decode_receipt, receipt_id
+from switchhook.story import JournalRecord, Mention, Told, enters_stories, stream_key
 from switchhook.wire.kept import read_passthru
 
-Facet = tuple[str, str, str, str]
-"""Endpoint, stream status, cause, option."""
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 UNKNOWN = StreamStatus.UNKNOWN.value
+BESIDE = "&"
+"""Begins the key of a number that is no stream's `from` or `to`: a leg's, a callback's."""
+
+CALL, STREAM, STATUS, FLOW, NOTE, STORY = range(6)
+_KINDS = 8  # room for more
+"""What a hash was made of: its three lowest bits say so."""
+
+Form = tuple[str, str, tuple[tuple[str, str], ...], tuple[str, ...]]
+"""Endpoint, dialect, defects by field and problem, and the keys that have no field of ours."""
 
 
 class Digest(msgspec.Struct, frozen=True):
@@ -26,7 +39,9 @@ class Digest(msgspec.Struct, frozen=True):
 
     told: Told
     facet: Facet
-    mentions: tuple[int, ...]
+    mentions: list[int]
+    callers: list[str]
+    form: Form
     stream: int | None = None
     alone: bool = False
 
@@ -35,41 +50,102 @@ def digest(record: JournalRecord, node: int) -> Digest:
     """Read the receipt in a record; raises whatever a receipt can make its readers raise."""
     receipt = decode_receipt(record.body)
     passthru = read_passthru(receipt)
-    stream = passthru.stream
+    stream, verdict = passthru.stream, judge(passthru)
     option = receipt.decision.option.value
     status, mentions = "", []
     if passthru.call_sid is not None:
-        mentions.append(hash_of("call", passthru.call_sid))
+        mentions.append(hash_of(CALL, passthru.call_sid))
     if stream is not None:
         state = stream.state
         status = "" if state is None else state.value
         if stream.sid is not None:
-            mentions.append(hash_of("stream", stream.sid))
+            mentions.append(hash_of(STREAM, stream.sid))
         if state is StreamStatus.UNKNOWN:
-            mentions.append(hash_of("status", (stream.status or "").lower()))
-    by = Mention(
-        receipt_id(record.at, node, record.seq), receipt.received_us, receipt.endpoint, option
+            mentions.append(hash_of(STATUS, (stream.status or "").lower()))
+        if passthru.flow_id:
+            mentions.append(hash_of(FLOW, passthru.flow_id))
+    from_, to, direction = passthru.from_, passthru.to, passthru.direction
+    facet = Facet(
+        receipt.endpoint,
+        status,
+        verdict.cause.value,
+        option,
+        "" if verdict.error is None else verdict.error.kind.value,
+        host_of(stream),
+        exophone_of(direction, from_, to),
     )
-    told = Told(by, passthru)
+    told = _told(record, receipt, passthru, node)
     key = stream_key(told) if enters_stories(receipt) else None
     return Digest(
         told,
-        (receipt.endpoint, status, judge(passthru).cause.value, option),
-        tuple(mentions),
-        None if key is None else hash_of("story", *key),
+        facet,
+        mentions,
+        caller_keys(from_, to, direction) + _beside(passthru, from_, to),
+        _form(receipt, passthru),
+        None if key is None else hash_of(STORY, *key),
         key is not None and key[1] is None,
     )
 
 
-def facet_of(story: StreamStory) -> Facet:
-    """What a stream is listed under: the endpoint that heard of it first, and how it stands."""
-    state = story.stream.state
-    status = "" if state is None else state.value
-    return story.first.endpoint, status, story.verdict.cause.value, story.settled_by.option
+def read_told(record: JournalRecord, node: int) -> Told:
+    """What the receipt in a record tells; raises as `digest` does."""
+    receipt = decode_receipt(record.body)
+    return _told(record, receipt, read_passthru(receipt), node)
 
 
-def hash_of(kind: str, *texts: str | None) -> int:
+def _told(record: JournalRecord, receipt: Receipt, passthru: Passthru, node: int) -> Told:
+    name, option = receipt_id(record.at, node, record.seq), receipt.decision.option.value
+    return Told(Mention(name, receipt.received_us, receipt.endpoint, option), passthru)
+
+
+def caller_keys(from_: str | None, to: str | None, direction: str | None) -> list[str]:
+    """What a stream is found by among numbers.
+
+    The number called in an inbound call is the facet's ExoPhone: that finds it.
+    """
+    keys = list(number_keys(from_)) if from_ else []
+    if to and to != from_ and (direction == Direction.OUTBOUND or not exophone_of(None, None, to)):
+        keys += number_keys(to)
+    return keys
+
+
+def beside_keys(texts: Iterable[str | None], region: str) -> list[str]:
+    """What a record is found by, for erasing, when it holds other people's numbers."""
+    keys = []
+    for text in texts:
+        if text:
+            number = e164(text, region)
+            found = number_keys(text if isinstance(number, Unusable) or not number else number)
+            keys += [BESIDE + key for key in found[:1]]
+    return keys
+
+
+def _beside(passthru: Passthru, from_: str | None, to: str | None) -> list[str]:
+    texts = {
+        passthru.dial_whom_number,
+        passthru.outgoing_number,
+        passthru.forwarded_from,
+        *(text for leg in passthru.legs for text in (leg.number, leg.caller_id)),
+    }
+    return beside_keys(texts, passthru.region) if texts != {None} else []
+
+
+def _form(receipt: Receipt, passthru: Passthru) -> Form:
+    return (
+        receipt.endpoint,
+        passthru.dialect.value,
+        tuple((defect.field, defect.problem) for defect in passthru.defects),
+        tuple(key for key, _ in passthru.extra),
+    )
+
+
+def hash_of(kind: int, *texts: str | None) -> int:
     """63 bits, the same in every process; texts of different kinds don't meet."""
-    whole = "\0".join([kind, *("\1" if text is None else text for text in texts)])
+    whole = "\0".join(["\1" if text is None else text for text in texts])
     raw = hashlib.blake2b(whole.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    return int.from_bytes(raw, "big") >> 1
+    return (int.from_bytes(raw, "big") >> 1 & -_KINDS) | kind
+
+
+def kind_of(key: int) -> int:
+    """What a hash was made of."""
+    return key % _KINDS

@@ -22,8 +22,10 @@ REBUILD = "run `switchhook rebuild`, which makes it again from the journal"
 _NAME = re.compile(r"store-([0-9]{6})\.sqlite")
 _SIDE_FILES = ("", "-wal", "-shm", "-journal")
 
-MIGRATIONS = (
-    """
+VERSION = 2
+"""Of the tables below. An older store is not changed: the console begins a new one instead."""
+
+TABLES = """
 CREATE TABLE progress (
   one INTEGER PRIMARY KEY CHECK (one = 1),
   node INTEGER, seq INTEGER NOT NULL, at INTEGER NOT NULL,
@@ -33,7 +35,9 @@ INSERT INTO progress VALUES (1, NULL, 0, 0, '', 1);
 CREATE TABLE facet (
   id INTEGER PRIMARY KEY,
   endpoint TEXT NOT NULL, status TEXT NOT NULL, cause TEXT NOT NULL, option TEXT NOT NULL,
-  UNIQUE (endpoint, status, cause, option)
+  kind TEXT NOT NULL, host TEXT NOT NULL, exophone TEXT NOT NULL,
+  streams INTEGER NOT NULL DEFAULT 0,
+  UNIQUE (endpoint, status, cause, option, kind, host, exophone)
 ) STRICT;
 CREATE TABLE receipt (seq INTEGER PRIMARY KEY, facet INTEGER NOT NULL) STRICT;
 CREATE INDEX receipt_facet ON receipt (facet);
@@ -41,24 +45,41 @@ CREATE TABLE mention (
   bucket INTEGER NOT NULL, key INTEGER NOT NULL, seq INTEGER NOT NULL,
   PRIMARY KEY (bucket, key, seq)
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE stream (seq INTEGER PRIMARY KEY, facet INTEGER NOT NULL, story BLOB) STRICT;
+CREATE TABLE caller (
+  bucket INTEGER NOT NULL, digits TEXT NOT NULL, seq INTEGER NOT NULL,
+  PRIMARY KEY (bucket, digits, seq)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE stream (
+  seq INTEGER PRIMARY KEY, facet INTEGER NOT NULL, at INTEGER NOT NULL, story BLOB
+) STRICT;
 CREATE INDEX stream_facet ON stream (facet);
 CREATE TABLE stream_key (
   bucket INTEGER NOT NULL, key INTEGER NOT NULL, seq INTEGER NOT NULL,
   PRIMARY KEY (bucket, key, seq)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE minute (
+  at INTEGER NOT NULL, facet INTEGER NOT NULL, streams INTEGER NOT NULL, PRIMARY KEY (at, facet)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE hour (
+  at INTEGER NOT NULL, facet INTEGER NOT NULL, streams INTEGER NOT NULL, PRIMARY KEY (at, facet)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE form (
+  hour INTEGER NOT NULL, endpoint TEXT NOT NULL, aspect TEXT NOT NULL, value TEXT NOT NULL,
+  count INTEGER NOT NULL, PRIMARY KEY (hour, endpoint, aspect, value)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE count (
+  minute INTEGER NOT NULL, name TEXT NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (minute, name)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE counter (name TEXT PRIMARY KEY, count INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE late (seq INTEGER PRIMARY KEY, late_ms INTEGER NOT NULL) STRICT;
 CREATE TABLE event (kind INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (kind, seq))
   STRICT, WITHOUT ROWID;
-CREATE TABLE counter (name TEXT PRIMARY KEY, count INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE quarantine (seq INTEGER PRIMARY KEY, reason TEXT NOT NULL) STRICT;
-""",
-)
-"""Number n leads from version n to n + 1; each runs with its number in one transaction.
-
-A *facet* is one combination of what lists are filtered by: there are few of them, so that one
+"""
+"""A *facet* is one combination of what lists are filtered by: there are few of them, so that one
 small index serves every filter. A *bucket* is a stretch of the journal: new rows of an index by
-hash fall into the newest stretch, a few pages that are in memory, and not all over the file.
+hash or digits fall into the newest stretch, a few pages that are in memory, and not all over the
+file. `minute` and `hour` say how many streams of a facet were first told of in it.
 """
 
 
@@ -123,13 +144,12 @@ def connect(path: Path, *, create: bool = False) -> apsw.Connection:
     return connection
 
 
-def migrate(connection: apsw.Connection) -> None:
-    """Bring a store to the version of this release."""
-    for number in range(connection.pragma("user_version"), len(MIGRATIONS)):
-        with connection:
-            connection.execute(MIGRATIONS[number])
-            connection.pragma("application_id", APPLICATION_ID)
-            connection.pragma("user_version", number + 1)
+def create_tables(connection: apsw.Connection) -> None:
+    """Make an empty file a store of this release."""
+    with connection:
+        connection.execute(TABLES)
+        connection.pragma("application_id", APPLICATION_ID)
+        connection.pragma("user_version", VERSION)
 
 
 def check(connection: apsw.Connection, path: Path) -> None:
@@ -141,15 +161,21 @@ def check(connection: apsw.Connection, path: Path) -> None:
         raise DataFolderError(
             str(path.parent), problem, "move the file away and look at what it is"
         )
-    if version > len(MIGRATIONS):
+    if version > VERSION:
         raise DataFolderError(
             str(path.parent),
-            f"{path.name} has version {version}, this release knows version {len(MIGRATIONS)}",
+            f"{path.name} has version {version}, this release knows version {VERSION}",
             "run the release that wrote it or a later one; or " + REBUILD,
         )
-    if _schema(connection) != _schema_of(version):
+    if version == VERSION and _schema(connection) != _schema_of_release():
         problem = f"{path.name} does not have the tables of its version {version}"
-        raise DataFolderError(str(path.parent), f"{problem}: a migration was cut short", REBUILD)
+        raise DataFolderError(str(path.parent), f"{problem}: it was changed", REBUILD)
+
+
+def outdated(connection: apsw.Connection) -> bool:
+    """Whether a checked store is of an older release."""
+    version: int = connection.pragma("user_version")
+    return version < VERSION
 
 
 def damaged(path: Path, error: Exception) -> DataFolderError:
@@ -170,8 +196,7 @@ def _schema(connection: apsw.Connection) -> set[tuple[str, str]]:
     return set(connection.execute("SELECT name, coalesce(sql, '') FROM sqlite_master"))
 
 
-def _schema_of(version: int) -> set[tuple[str, str]]:
+def _schema_of_release() -> set[tuple[str, str]]:
     memory = apsw.Connection(":memory:")
-    for script in MIGRATIONS[:version]:
-        memory.execute(script)
+    memory.execute(TABLES)
     return _schema(memory)

@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from typing import TYPE_CHECKING
 
 import apsw
 import msgspec
 
 from switchhook.errors import DataFolderError, JournalError
-from switchhook.receipt import Counters, Kind, Late
-from switchhook.store.digest import UNKNOWN, Digest, Facet, digest, facet_of, hash_of
+from switchhook.facet import facet_of
+from switchhook.receipt import Counters, Kind, Late, StatusReceived
+from switchhook.store.batch import HOUR_MS, MINUTE_MS, Batch, Facets, Forms
+from switchhook.store.digest import (
+    FLOW,
+    NOTE,
+    STATUS,
+    UNKNOWN,
+    Digest,
+    beside_keys,
+    caller_keys,
+    digest,
+    hash_of,
+    read_told,
+)
 from switchhook.store.files import REBUILD, boot_id, damaged
 from switchhook.store.recall import Recall
-from switchhook.story import StreamStory, Told, merge_streams, stream_story
+from switchhook.story import StreamStory, merge_streams, stream_story
+from switchhook.wire.request import Request
+from switchhook.wire.status_callback import parse as parse_status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -25,10 +39,12 @@ if TYPE_CHECKING:
 BUCKET_BITS = 16
 """A bucket of the hashed indexes is 65,536 seqs: its pages fit in memory, 153 hold 10 million."""
 
+_LIKE_NUMBER = re.compile(r"[0-9]{7}")
 _PAGE_CACHE_KIB = 24 * 1024
 _CHECKPOINT_PAGES = 4000
 
 _late = msgspec.msgpack.Decoder(Late).decode
+_status = msgspec.msgpack.Decoder(StatusReceived).decode
 _counters = msgspec.msgpack.Decoder(Counters).decode
 decode_story = msgspec.msgpack.Decoder(StreamStory).decode
 _encode_story = msgspec.msgpack.Encoder().encode
@@ -48,23 +64,6 @@ _CIRCUMSTANCES = (
 )
 
 
-class _Batch:
-    """The rows that some records become."""
-
-    def __init__(self) -> None:
-        self.receipts: list[tuple[int, int]] = []
-        self.mentions: list[tuple[int, int, int]] = []
-        self.streams: list[tuple[int, int]] = []
-        self.keys: list[tuple[int, int, int]] = []
-        self.late: list[tuple[int, int]] = []
-        self.events: list[tuple[int, int]] = []
-        self.quarantine: list[tuple[int, str]] = []
-        self.counters: Counter[str] = Counter()
-        self.begun: dict[int, int] = {}  # streams new in this batch, hash to seq
-        self.told: dict[int, Told] = {}  # by the first receipt of each
-        self.more: dict[int, list[tuple[int, Told]]] = {}  # what later ones tell of a stream
-
-
 class Folding:
     """A store's file, open for folding. `position` is the seq up to which all is in."""
 
@@ -73,7 +72,8 @@ class Folding:
         connection.pragma("synchronous", "off")
         connection.pragma("cache_size", -_PAGE_CACHE_KIB)
         connection.wal_autocheckpoint(_CHECKPOINT_PAGES)
-        self._facets: dict[Facet, int] = {}
+        connection.pragma("secure_delete", "fast")
+        self._facets, self._forms = Facets(connection), Forms(connection)
         self.node, self.position, _, self.suspect = self._progress()
         self._recall = Recall()
         for (key,) in connection.execute("SELECT key FROM stream_key"):
@@ -143,25 +143,29 @@ class Folding:
         except (*_CIRCUMSTANCES, *_DAMAGE):
             raise
         except Exception as error:  # noqa: BLE001 - as above; the reason is kept
-            batch = _Batch()
+            batch = Batch()
             batch.quarantine.append((record.seq, _reason(error)))
             self._write(batch, record)
             self.position = record.seq
 
     def _fold(self, records: Sequence[JournalRecord]) -> None:
-        batch = _Batch()
+        batch = Batch()
         try:
             with self._connection:
                 for record in records:
                     self._take(batch, record)
-                stories = self._stories(batch)
-                self._write(batch, records[-1], stories)
+                self._write(batch, records[-1])
         except BaseException:
-            self._facets.clear()  # some may have been given numbers in what is undone now
+            self._look_again()
             raise
         self.position = records[-1].seq  # only now is it in: COMMIT may find the disk full
 
-    def _take(self, batch: _Batch, record: JournalRecord) -> None:
+    def _look_again(self) -> None:
+        """Forget what is remembered of the file: some of it may be undone."""
+        self._facets.forget()
+        self._forms.forget()
+
+    def _take(self, batch: Batch, record: JournalRecord) -> None:
         match record.kind:
             case Kind.PASSTHRU:
                 try:
@@ -170,20 +174,47 @@ class Folding:
                     # set aside with the reason; no other may suffer for it.
                     batch.quarantine.append((record.seq, _reason(error)))
                 else:
-                    self._take_receipt(batch, record.seq, found)
+                    self._take_receipt(batch, record, found)
+                    batch.forms[record.at - record.at % HOUR_MS, found.form] += 1
             case Kind.LATE:
                 late = _late(record.body)
                 batch.late.append((late.seq, late.late_ms))
             case Kind.COUNTERS:
-                batch.counters.update(_counters(record.body).counts)
+                self._take_counters(batch, record)
+            case Kind.STATUS:
+                batch.events.append((record.kind, record.seq))
+                self._take_status(batch, record)
             case _:
                 batch.events.append((record.kind, record.seq))
 
-    def _take_receipt(self, batch: _Batch, seq: int, found: Digest) -> None:
-        facet, bucket = self._facet(found.facet), seq >> BUCKET_BITS
+    def _take_counters(self, batch: Batch, record: JournalRecord) -> None:
+        found, minute = _counters(record.body), record.at - record.at % MINUTE_MS
+        batch.counters.update(found.counts)
+        for name, count in found.counts.items():
+            batch.counts[minute, name] += count
+        for name, peak in found.peaks.items():
+            batch.peaks[minute, name] = max(peak, batch.peaks.get((minute, name), 0))
+
+    def _take_status(self, batch: Batch, record: JournalRecord) -> None:
+        received = _status(record.body)
+        request = Request(received.query, "POST", received.content_type, received.raw)
+        said, bucket = parse_status(request), record.seq >> BUCKET_BITS
+        if said is None:
+            return
+        if said.call_sid is not None:
+            batch.mentions.append((bucket, hash_of(NOTE, said.call_sid), record.seq))
+        legs = [text for leg in said.legs for text in leg.values() if _LIKE_NUMBER.search(text)]
+        for key in beside_keys({said.from_, said.to, *legs}, "IN"):
+            batch.callers.append((bucket, key, record.seq))
+
+    def _take_receipt(self, batch: Batch, record: JournalRecord, found: Digest) -> None:
+        seq = record.seq
+        facet, bucket = self._facets.number(found.facet), seq >> BUCKET_BITS
         batch.receipts.append((seq, facet))
         for mention in found.mentions:
             batch.mentions.append((bucket, mention, seq))
+        for digits in found.callers:
+            batch.callers.append((bucket, digits, seq))
         key = found.stream
         if key is None:
             return
@@ -198,7 +229,8 @@ class Folding:
             batch.told[seq] = found.told
             batch.keys.append((bucket, key, seq))
             self._recall.add(key)
-        batch.streams.append((seq, facet))
+        batch.streams.append((seq, facet, record.at))
+        batch.tallies[record.at - record.at % MINUTE_MS, facet] += 1
 
     def _find_stream(self, key: int, newest: int) -> int | None:
         for bucket in range(newest, -1, -1):
@@ -210,7 +242,7 @@ class Folding:
                 return first
         return None
 
-    def _stories(self, batch: _Batch) -> dict[int, StreamStory]:
+    def _stories(self, batch: Batch) -> dict[int, StreamStory]:
         """The streams of which more was told, as they are now."""
         known = {seq: stream_story(batch.told[seq]) for seq in batch.more if seq in batch.told}
         known |= self._stories_before([seq for seq in batch.more if seq not in known])
@@ -239,59 +271,55 @@ class Folding:
             else:
                 found[seq] = decode_story(blob)
         for seq, record in (self._journal.get_many(alone) if alone else {}).items():
-            found[seq] = stream_story(digest(record, self._node_of_journal()).told)
+            found[seq] = stream_story(read_told(record, self._node_of_journal()))
         return found
 
-    def _write(
-        self, batch: _Batch, last: JournalRecord, stories: dict[int, StreamStory] | None = None
-    ) -> None:
+    def _write(self, batch: Batch, last: JournalRecord) -> None:
         with self._connection:
-            many = self._connection.executemany
-            many("INSERT INTO receipt VALUES (?, ?)", batch.receipts)
-            many("INSERT OR IGNORE INTO mention VALUES (?, ?, ?)", sorted(batch.mentions))
-            many("INSERT INTO stream VALUES (?, ?, NULL)", batch.streams)
-            many("INSERT INTO stream_key VALUES (?, ?, ?)", sorted(batch.keys))
-            many("INSERT OR REPLACE INTO late VALUES (?, ?)", batch.late)
-            many("INSERT INTO event VALUES (?, ?)", batch.events)
-            many("INSERT OR REPLACE INTO quarantine VALUES (?, ?)", batch.quarantine)
-            many(
-                "INSERT INTO counter VALUES (?, ?)"
-                " ON CONFLICT DO UPDATE SET count = count + excluded.count",
-                batch.counters.items(),
-            )
-            for seq, story in (stories or {}).items():
-                self._write_story(seq, story)
+            stories = self._stories(batch)
+            self._write_rows(batch, stories)
             self._connection.execute(
                 "UPDATE progress SET node = ?, seq = ?, at = ?",
                 (self._node_of_journal(), last.seq, last.at),
             )
 
-    def _write_story(self, seq: int, story: StreamStory) -> None:
-        facet = facet_of(story)
+    def _write_rows(self, batch: Batch, stories: dict[int, StreamStory]) -> None:
+        batch.write(self._connection)
+        for seq, story in stories.items():
+            self._write_story(batch, seq, story)
+        batch.write_tallies(self._connection)
+        self._forms.write(batch.forms)
+
+    def _write_story(self, batch: Batch, seq: int, story: StreamStory) -> None:
+        words, bucket = facet_of(story), seq >> BUCKET_BITS
+        facet, row = (
+            self._facets.number(words),
+            self._connection.execute("SELECT facet, at FROM stream WHERE seq = ?", (seq,)),
+        )
+        before, at = row.get
+        minute = at - at % MINUTE_MS
+        batch.tallies[minute, before] -= 1
+        batch.tallies[minute, facet] += 1
         self._connection.execute(
             "UPDATE stream SET facet = ?, story = ? WHERE seq = ?",
-            (self._facet(facet), _encode_story(story), seq),
+            (facet, _encode_story(story), seq),
         )
-        if facet[1] == UNKNOWN:
-            # By this word the stream is looked for, though its first receipt may not say it.
-            word = hash_of("status", (story.stream.status or "").lower())
-            self._connection.execute(
-                "INSERT OR IGNORE INTO mention VALUES (?, ?, ?)", (seq >> BUCKET_BITS, word, seq)
-            )
-
-    def _facet(self, facet: Facet) -> int:
-        number = self._facets.get(facet)
-        if number is None:
-            self._connection.execute(
-                "INSERT OR IGNORE INTO facet (endpoint, status, cause, option) VALUES (?, ?, ?, ?)",
-                facet,
-            )
-            number = self._facets[facet] = self._connection.execute(
-                "SELECT id FROM facet"
-                " WHERE endpoint = ? AND status = ? AND cause = ? AND option = ?",
-                facet,
-            ).get
-        return number
+        # By these the stream is looked for, though its first receipt may not say them.
+        flow, mentions = story.said("flow_id"), []
+        if words.status == UNKNOWN:
+            mentions.append(hash_of(STATUS, (story.stream.status or "").lower()))
+        if flow is not None:
+            mentions.append(hash_of(FLOW, flow))
+        many = self._connection.executemany
+        many(
+            "INSERT OR IGNORE INTO mention VALUES (?, ?, ?)",
+            [(bucket, key, seq) for key in mentions],
+        )
+        numbers = story.said("from_"), story.said("to"), story.said("direction")
+        many(
+            "INSERT OR IGNORE INTO caller VALUES (?, ?, ?)",
+            [(bucket, digits, seq) for digits in caller_keys(*numbers)],
+        )
 
     def _node_of_journal(self) -> int:
         if self.node is None:

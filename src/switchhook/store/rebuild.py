@@ -35,7 +35,7 @@ def rebuild(
         files.remove(unfinished)  # of a rebuild that was cut short: we are the only one
         connection = files.connect(unfinished, create=True)
         connection.pragma("journal_mode", "memory")
-        files.migrate(connection)
+        files.create_tables(connection)
         folding = Folding(connection, unfinished, journal)
         while records := journal.read(folding.position, _BATCH):
             folding.fold(records)

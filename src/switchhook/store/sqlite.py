@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 import json
 import threading
 from contextlib import closing, contextmanager
@@ -11,19 +10,25 @@ from typing import TYPE_CHECKING
 import apsw
 
 from switchhook.errors import DataFolderError
-from switchhook.passthru import StreamStatus
+from switchhook.facet import Count, Facet, Form, Tally, Use
 from switchhook.store import files
-from switchhook.store.digest import UNKNOWN, hash_of
+from switchhook.store.digest import NOTE, hash_of
 from switchhook.store.folding import BUCKET_BITS, Folding, decode_story
+from switchhook.store.lists import find
+from switchhook.store.searching import search
 from switchhook.story import Quarantined, StreamStory, Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from switchhook.names import Names
+    from switchhook.search import Found, Query
     from switchhook.story import JournalRecord, JournalSource
 
-_KNOWN_STATUSES = frozenset(StreamStatus)
+_WORDS = "endpoint, status, cause, option, kind, host, exophone"
+_MOST_NOTES = 1000
+_LAST_SEQ = 2**63 - 1
 _UNFINISHED = ".store-beginning.sqlite"
 
 
@@ -43,7 +48,8 @@ class SqliteStore:
         """Open the store for folding, or begin one.
 
         DataFolderError, with nothing changed, where it can't be used. A store that was open when
-        the machine went down is not trusted, as it never syncs: a new one is begun.
+        the machine went down is not trusted, as it never syncs: a new one is begun. So it is where
+        an older release left one.
         """
         self._open(files.current_file(self._folder))
 
@@ -57,10 +63,10 @@ class SqliteStore:
         if path is None:
             path = _begin(self._folder)
         folding = _open_folding(path, self._journal)
-        if folding.suspect:
-            folding.leave()
+        if folding is None:
             path = _begin(self._folder)
             folding = _open_folding(path, self._journal)
+        assert folding is not None, "a store just begun is neither old nor suspect"
         folding.begin()
         files.remove_older(self._folder, path)
         self._folding, self._path = folding, path
@@ -83,11 +89,11 @@ class SqliteStore:
 
     def receipts(self, wanted: Wanted) -> list[int]:
         with self._reading() as connection:
-            return _find(connection, "receipt", wanted)
+            return find(connection, "receipt", wanted)
 
     def streams(self, wanted: Wanted) -> list[tuple[int, StreamStory | None]]:
         with self._reading() as connection:
-            seqs = _find(connection, "stream", wanted)
+            seqs = find(connection, "stream", wanted)
             stories = dict(
                 connection.execute(
                     "SELECT seq, story FROM stream"
@@ -96,6 +102,64 @@ class SqliteStore:
                 )
             )
             return [(q, decode_story(stories[q]) if q in stories else None) for q in seqs]
+
+    def search(
+        self, query: Query, names: Names, *, before_seq: int = _LAST_SEQ, limit: int = 100
+    ) -> Found:
+        with self._reading() as connection:
+            return search(connection, self._journal, query, names, before_seq, limit)
+
+    def tallies(self, since_ms: int, until_ms: int, *, hours: bool = False) -> list[Tally]:
+        table = "hour" if hours else "minute"
+        with self._reading() as connection:
+            rows = connection.execute(
+                f"SELECT at, {table}.streams, {_WORDS} FROM {table} JOIN facet ON id = facet"  # noqa: S608 - our words
+                " WHERE at >= ? AND at < ? ORDER BY at",
+                (since_ms, until_ms),
+            )
+            return [Tally(at, Facet(*words), streams) for at, streams, *words in rows]
+
+    def uses(self) -> list[Use]:
+        at = "SELECT at FROM stream WHERE seq = (SELECT {}(seq) FROM stream WHERE facet = facet.id)"
+        with self._reading() as connection:
+            rows = connection.execute(
+                f"SELECT ({at.format('min')}), ({at.format('max')}), streams, {_WORDS}"  # noqa: S608 - our words
+                " FROM facet WHERE streams > 0"
+            )
+            return [Use(Facet(*words), a, z, streams) for a, z, streams, *words in rows]
+
+    def counts(self, since_ms: int, until_ms: int) -> list[Count]:
+        with self._reading() as connection:
+            rows = connection.execute(
+                "SELECT minute, name, count FROM count WHERE minute >= ? AND minute < ?"
+                " ORDER BY minute, name",
+                (since_ms, until_ms),
+            )
+            return [Count(*row) for row in rows]
+
+    def forms(self, since_ms: int, until_ms: int) -> list[Form]:
+        with self._reading() as connection:
+            rows = connection.execute(
+                "SELECT hour, endpoint, aspect, value, count FROM form"
+                " WHERE hour >= ? AND hour < ? ORDER BY hour, endpoint, aspect, count DESC, value",
+                (since_ms, until_ms),
+            )
+            return [Form(*row) for row in rows]
+
+    def notes(self, call_sid: str) -> list[int]:
+        key, found = hash_of(NOTE, call_sid), list[int]()
+        sql = "SELECT seq FROM mention WHERE bucket = ? AND key = ? ORDER BY seq DESC LIMIT ?"
+        with self._reading() as connection:
+            last: int = connection.execute("SELECT seq FROM progress").get
+            for bucket in range(last >> BUCKET_BITS, -1, -1):
+                left = _MOST_NOTES - len(found)
+                found += [seq for (seq,) in connection.execute(sql, (bucket, key, left))]
+        return found[::-1]
+
+    def oldest_ms(self) -> int | None:
+        with self._reading() as connection:
+            at: int | None = connection.execute("SELECT at FROM stream ORDER BY seq LIMIT 1").get
+            return at
 
     def late_ms(self, seqs: Iterable[int]) -> dict[int, int]:
         with self._reading() as connection:
@@ -137,6 +201,10 @@ class SqliteStore:
                 self._local.path = None
                 connection = files.connect(path)
                 files.check(connection, path)
+                if files.outdated(connection):
+                    problem = f"{path.name} is an older release's"
+                    hint = "start the console, which begins a new one; or " + files.REBUILD
+                    raise DataFolderError(str(self._folder), problem, hint)
                 connection.pragma("query_only", 1)
                 self._local.connection, self._local.path = connection, path
             yield self._local.connection
@@ -150,104 +218,31 @@ def _begin(folder: Path) -> Path:
     unfinished = folder / _UNFINISHED
     files.remove(unfinished)
     with closing(files.connect(unfinished, create=True)) as connection:
-        files.migrate(connection)
+        files.create_tables(connection)
     return files.put_in_place(unfinished, folder)
 
 
-def _open_folding(path: Path, journal: JournalSource) -> Folding:
-    """Open a store's file for folding; DataFolderError where it can't be used."""
+def _open_folding(path: Path, journal: JournalSource) -> Folding | None:
+    """Open a store's file for folding; None where a new one has to be begun instead.
+
+    DataFolderError where it can't be used.
+    """
     try:
         connection = files.connect(path)
         try:
             files.check(connection, path)
+            if files.outdated(connection):
+                connection.close()
+                return None
             connection.pragma("journal_mode", "wal")
-            files.migrate(connection)
             folding = Folding(connection, path, journal)
-            if not folding.suspect:
-                folding.check_against(journal)
+            if folding.suspect:
+                folding.leave()
+                return None
+            folding.check_against(journal)
         except BaseException:
             connection.close()
             raise
     except (apsw.CorruptError, apsw.NotADBError) as error:
         raise files.damaged(path, error) from error
     return folding
-
-
-def _find(connection: apsw.Connection, table: str, wanted: Wanted) -> list[int]:
-    status, keys = wanted.status, []
-    if wanted.stream_sid is not None:
-        keys.append(hash_of("stream", wanted.stream_sid))
-    if wanted.call_sid is not None:
-        keys.append(hash_of("call", wanted.call_sid))
-    if status is not None and status not in _KNOWN_STATUSES:
-        keys.append(hash_of("status", status))
-        status = UNKNOWN
-    asked = (wanted.endpoint, status, wanted.cause, wanted.option)
-    facets = None if asked == (None,) * 4 else _facets(connection, asked)
-    if keys:
-        return _by_keys(connection, table, wanted, keys, facets)
-    return _by_facets(connection, table, wanted, facets)
-
-
-def _facets(connection: apsw.Connection, asked: tuple[str | None, ...]) -> list[int]:
-    rows = connection.execute("SELECT id, endpoint, status, cause, option FROM facet")
-    return [
-        number
-        for number, *said in rows
-        if all(want is None or want == have for want, have in zip(asked, said, strict=True))
-    ]
-
-
-def _by_keys(
-    connection: apsw.Connection,
-    table: str,
-    wanted: Wanted,
-    keys: list[int],
-    facets: list[int] | None,
-) -> list[int]:
-    also = "".join(
-        " AND EXISTS (SELECT 1 FROM mention WHERE bucket = m.bucket AND key = ? AND seq = m.seq)"
-        for _ in keys[1:]
-    )
-    within = "" if facets is None else f" AND t.facet IN ({','.join(map(str, facets))})"
-    sql = (
-        f"SELECT m.seq FROM mention m JOIN {table} t ON t.seq = m.seq"  # noqa: S608 - our words
-        f" WHERE m.bucket = ? AND m.key = ? AND m.seq >= ? AND m.seq < ?{also}{within}"
-        f" ORDER BY m.seq {_order(wanted)} LIMIT ?"
-    )
-    last = min(wanted.before_seq, connection.execute("SELECT seq FROM progress").get + 1) - 1
-    buckets: Iterable[int] = range(wanted.from_seq >> BUCKET_BITS, (last >> BUCKET_BITS) + 1)
-    found: list[int] = []
-    for bucket in buckets if wanted.oldest_first else reversed(list(buckets)):
-        left = wanted.limit - len(found)
-        if left <= 0:
-            break
-        span = (bucket, keys[0], wanted.from_seq, wanted.before_seq)
-        found += [seq for (seq,) in connection.execute(sql, (*span, *keys[1:], left))]
-    return found
-
-
-def _by_facets(
-    connection: apsw.Connection, table: str, wanted: Wanted, facets: list[int] | None
-) -> list[int]:
-    span = (wanted.from_seq, wanted.before_seq)
-    order = _order(wanted)
-    if facets is None:
-        sql = f"SELECT seq FROM {table} WHERE seq >= ? AND seq < ? ORDER BY seq {order} LIMIT ?"  # noqa: S608 - our words
-        return [seq for (seq,) in connection.execute(sql, (*span, wanted.limit))]
-    sql = (
-        f"SELECT seq FROM {table} INDEXED BY {table}_facet"  # noqa: S608 - our words
-        f" WHERE facet = ? AND seq >= ? AND seq < ? ORDER BY seq {order}"
-    )
-    # Each facet's rows come in order already; only as many are read as are needed.
-    cursors = [connection.execute(sql, (facet, *span)) for facet in facets]
-    merged = heapq.merge(*cursors, reverse=not wanted.oldest_first)
-    try:
-        return [seq for (seq,), _ in zip(merged, range(wanted.limit), strict=False)]
-    finally:
-        for cursor in cursors:
-            cursor.close()  # an open one would hold its snapshot
-
-
-def _order(wanted: Wanted) -> str:
-    return "ASC" if wanted.oldest_first else "DESC"

@@ -1,0 +1,260 @@
+"""Searching among streams: from the fewest candidates that an index gives to those that fit.
+
+Every stream that is given was looked at whole: an index only says where to look. Looking stops
+after a bounded number of rows, with the place to go on from, so that no search takes long.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+from itertools import groupby, islice
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from switchhook.facet import Facet, facet_of
+from switchhook.numbers import key_ranges
+from switchhook.search import Condition, Found, Query, StreamRow, facet_may_fit, fits
+from switchhook.store.digest import CALL, FLOW, STREAM, hash_of, read_told
+from switchhook.store.folding import BUCKET_BITS, decode_story
+from switchhook.story import stream_story
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import apsw
+
+    from switchhook.names import Names
+    from switchhook.story import JournalSource, StreamStory
+
+_MOST_READ = 500
+"""Streams looked at whole in one search; each that one receipt told is read from the journal."""
+_MOST_SCANNED = 200_000
+"""Rows of the table of streams that one search goes through."""
+_MOST_MERGED = 300  # facets whose rows are merged; each costs a statement
+_READ_AT_ONCE = 100
+
+_FACETS = "SELECT id, endpoint, status, cause, option, kind, host, exophone FROM facet"
+
+
+class _Span(msgspec.Struct, frozen=True):
+    """The seqs in which to look, newest first: from `low` to before `high`."""
+
+    low: int
+    high: int
+
+    def buckets(self) -> Iterator[int]:
+        """The buckets that hold them, newest first."""
+        return iter(range((self.high - 1) >> BUCKET_BITS, (self.low >> BUCKET_BITS) - 1, -1))
+
+
+def search(
+    connection: apsw.Connection,
+    journal: JournalSource,
+    query: Query,
+    names: Names,
+    before_seq: int,
+    limit: int,
+) -> Found:
+    """A page of streams that fit, newest first, all of one moment."""
+    connection.execute("BEGIN")
+    try:
+        return _search(connection, journal, query, names, before_seq, limit)
+    finally:
+        connection.execute("COMMIT")
+
+
+def _search(
+    connection: apsw.Connection,
+    journal: JournalSource,
+    query: Query,
+    names: Names,
+    before_seq: int,
+    limit: int,
+) -> Found:
+    high = min(before_seq, connection.execute("SELECT seq FROM progress").get + 1)
+    low = 0
+    if query.since is not None:
+        low = journal.seek(query.since.ms)
+    if query.until is not None:
+        high = min(high, journal.seek(query.until.ms))
+    if limit < 1 or low >= high:
+        return Found([], None)
+    looking = _Search(connection, journal, query, names, _Span(low, high))
+    try:
+        return looking.page(limit)
+    finally:
+        looking.close()
+
+
+class _Search:
+    def __init__(
+        self,
+        connection: apsw.Connection,
+        journal: JournalSource,
+        query: Query,
+        names: Names,
+        span: _Span,
+    ) -> None:
+        self._connection, self._journal = connection, journal
+        self._query, self._names, self._span = query, names, span
+        self._cursors: list[apsw.Cursor] = []
+        self._stopped_at: int | None = None
+        self._known = {n: Facet(*words) for n, *words in connection.execute(_FACETS)}
+        may = {n: each for n, each in self._known.items() if facet_may_fit(query, names, each)}
+        self._facets = None if len(may) == len(self._known) else may
+
+    def close(self) -> None:
+        """End what is open: a cursor would hold its snapshot."""
+        for cursor in self._cursors:
+            cursor.close()
+
+    def page(self, limit: int) -> Found:
+        """The rows that fit among the candidates, with where to go on."""
+        rows: list[StreamRow] = []
+        candidates, chunk, read = self._candidates(), limit + 1, 0
+        while seqs := list(islice(candidates, chunk)):
+            known = self._rows(seqs)
+            for seq in seqs:
+                row = known.get(seq)
+                if row is None or not fits(self._query, self._names, row):
+                    continue
+                if len(rows) == limit:
+                    return Found(rows, rows[-1].seq)
+                rows.append(row)
+            read, chunk = read + len(seqs), _READ_AT_ONCE
+            if read >= _MOST_READ + limit:
+                return Found(rows, seqs[-1])
+        return Found(rows, self._stopped_at)
+
+    def _rows_of(self, sql: str, *bindings: int | str) -> apsw.Cursor:
+        cursor = self._connection.execute(sql, bindings)
+        self._cursors.append(cursor)
+        return cursor
+
+    def _candidates(self) -> Iterator[int]:
+        """Seqs of streams among which are all that fit, newest first, each once."""
+        if self._facets is not None and not self._facets:
+            return iter(())
+        for key, kinds in (("call", (CALL,)), ("stream", (STREAM,)), ("sid", (CALL, STREAM))):
+            if values := self._asked(key):
+                return self._by_hash([hash_of(kind, each) for each in values for kind in kinds])
+        for key in ("from", "to", "number"):
+            if values := self._asked(key):
+                return self._by_number(values, only_from=key == "from")
+        if self._asked("is") == ("late",):
+            return self._by_late()
+        flows = self._asked("flow")
+        if flows and not any("*" in flow for flow in flows):
+            return self._by_hash([hash_of(FLOW, flow) for flow in self._flow_ids(flows)])
+        return self._by_facet(self._facets)
+
+    def _asked(self, key: str) -> tuple[str, ...]:
+        """The values of the first condition on a key; one of them has to hold."""
+        return next(
+            (e.values for e in self._query.conditions if e.key == key and not e.excluded), ()
+        )
+
+    def _flow_ids(self, flows: tuple[str, ...]) -> set[str]:
+        low = {flow.casefold() for flow in flows}
+        named = {id for id, name in self._names.flows.items() if name.casefold() in low}
+        return named | set(flows) | {id for id in self._names.flows if id.casefold() in low}
+
+    def _within(self) -> str:
+        """The condition that a stream's facet is a possible one."""
+        if self._facets is None:
+            return ""
+        return f" AND s.facet IN ({','.join(map(str, self._facets))})"
+
+    def _by_hash(self, keys: list[int]) -> Iterator[int]:
+        sql = (
+            "SELECT m.seq FROM mention m CROSS JOIN stream s ON s.seq = m.seq"  # noqa: S608 - numbers
+            f" WHERE m.bucket = ? AND m.key = ? AND m.seq >= ? AND m.seq < ?{self._within()}"
+        )
+        return self._by_bucket(sql, [(key,) for key in sorted(set(keys))])
+
+    def _by_number(self, patterns: tuple[str, ...], *, only_from: bool) -> Iterator[int]:
+        sql = (
+            "SELECT m.seq FROM caller m CROSS JOIN stream s ON s.seq = m.seq"  # noqa: S608 - numbers
+            " WHERE m.bucket = ? AND m.digits >= ? AND m.digits < ?"
+            f" AND m.seq >= ? AND m.seq < ?{self._within()}"
+        )
+        found = self._by_bucket(sql, [each for p in patterns for each in key_ranges(p)])
+        called = {} if only_from else self._facets_called(patterns)
+        if not called:
+            return found
+        merged = heapq.merge(found, self._by_facet(called), reverse=True)
+        return (seq for seq, _ in groupby(merged))
+
+    def _facets_called(self, patterns: tuple[str, ...]) -> dict[int, Facet]:
+        """The facets whose ExoPhone, which no index has, may be one of the numbers."""
+        asked = Query((Condition("exophone", patterns),))
+        known = self._known if self._facets is None else self._facets
+        return {n: facet for n, facet in known.items() if facet_may_fit(asked, self._names, facet)}
+
+    def _by_late(self) -> Iterator[int]:
+        rows = self._rows_of(
+            "SELECT s.seq FROM late CROSS JOIN stream s ON s.seq = late.seq"  # noqa: S608 - numbers
+            f" WHERE late.seq >= ? AND late.seq < ?{self._within()} ORDER BY late.seq DESC",
+            self._span.low,
+            self._span.high,
+        )
+        return (seq for (seq,) in rows)
+
+    def _by_bucket(self, sql: str, keys: Sequence[tuple[int | str, ...]]) -> Iterator[int]:
+        span = (self._span.low, self._span.high)
+        for bucket in self._span.buckets():
+            found: set[int] = set()
+            for key in keys:
+                found.update(q for (q,) in self._connection.execute(sql, (bucket, *key, *span)))
+            yield from sorted(found, reverse=True)
+
+    def _by_facet(self, facets: Mapping[int, Facet] | None) -> Iterator[int]:
+        span = (self._span.low, self._span.high)
+        if facets is None:
+            sql = "SELECT seq FROM stream WHERE seq >= ? AND seq < ? ORDER BY seq DESC"
+            return (seq for (seq,) in self._rows_of(sql, *span))
+        if len(facets) > _MOST_MERGED:
+            return self._by_scan(facets)
+        sql = (
+            "SELECT seq FROM stream INDEXED BY stream_facet"
+            " WHERE facet = ? AND seq >= ? AND seq < ? ORDER BY seq DESC"
+        )
+        # Each facet's rows come in order already; only as many are read as are needed.
+        cursors = [self._rows_of(sql, facet, *span) for facet in facets]
+        return (seq for (seq,) in heapq.merge(*cursors, reverse=True))
+
+    def _by_scan(self, facets: Mapping[int, Facet]) -> Iterator[int]:
+        """All streams in turn: so many facets are most of them, or else rare."""
+        sql = "SELECT seq, facet FROM stream WHERE seq >= ? AND seq < ? ORDER BY seq DESC LIMIT ?"
+        rows = self._rows_of(sql, self._span.low, self._span.high, _MOST_SCANNED)
+        seen, seq = 0, self._span.high
+        for seq, facet in rows:
+            seen += 1
+            if facet in facets:
+                yield seq
+        if seen == _MOST_SCANNED:
+            self._stopped_at = seq
+
+    def _rows(self, seqs: list[int]) -> dict[int, StreamRow]:
+        """Streams by seq; those that are no longer to be read are left out."""
+        asked = json.dumps(seqs)
+        told: list[Any] = self._connection.execute(
+            "SELECT s.seq, at, story, late_ms FROM stream s LEFT JOIN late ON late.seq = s.seq"
+            " WHERE s.seq IN (SELECT value FROM json_each(?))",
+            (asked,),
+        ).fetchall()
+        alone = [seq for seq, _, blob, _ in told if blob is None]
+        records = self._journal.get_many(alone) if alone else {}
+        node = self._journal.node or 0
+        found = {}
+        for seq, at, blob, late_ms in told:
+            story: StreamStory | None
+            if blob is not None:
+                story = decode_story(blob)
+            else:
+                story = stream_story(read_told(records[seq], node)) if seq in records else None
+            if story is not None:
+                found[seq] = StreamRow(seq, at, facet_of(story), story, late_ms)
+        return found
