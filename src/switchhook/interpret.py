@@ -21,6 +21,7 @@ _NO_TIME_BEFORE = datetime(1970, 1, 3, tzinfo=UTC)
 _LOST_PLUS = re.compile(r"(?P<time>[0-9]T[0-9:.]+) (?P<offset>[0-9]{2}:?[0-9]{2})\Z")
 _NUMBER = re.compile(r"\+?[0-9][0-9 ().-]{4,24}\Z")
 _TRUNK_PREFIX_IN = re.compile(r"0[1-9][0-9]{9}\Z")
+_LONGEST_TIME = 64
 _SECONDS = re.compile(r"([0-9]{1,10})(\.[0-9]{0,20})?\Z")
 _INDIA, _FULL_NUMBER_IN = 91, 10  # digits with the area code; toll-free ones may have fewer
 _SHORTEST_NUMBER = 7  # digits; E.164 names no shorter subscriber number with its area
@@ -85,6 +86,11 @@ def instant(text: str | None) -> datetime | Unusable | None:
     """
     if text is None or text.startswith("0000"):
         return None
+    return _instant(text) if len(text) <= _LONGEST_TIME else _instant.__wrapped__(text)
+
+
+@lru_cache(maxsize=4096)  # calls of the same second say the same, and a fold reads many
+def _instant(text: str) -> datetime | Unusable | None:
     value: datetime | None
     try:
         value = datetime.fromisoformat(with_plus(text))
@@ -103,6 +109,8 @@ def instant(text: str | None) -> datetime | Unusable | None:
 
 def with_plus(time: str) -> str:
     """An ISO time with the `+` of its offset, which form decoding turned into a blank."""
+    if "T" not in time or " " not in time:
+        return time
     return _LOST_PLUS.sub(r"\g<time>+\g<offset>", time)
 
 

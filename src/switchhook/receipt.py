@@ -163,16 +163,14 @@ decode_receipt = msgspec.msgpack.Decoder(Receipt).decode
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: sorts as it counts
 _ID_LENGTH = 26  # 130 bits hold 48 of time, 48 of sequence, 32 of node
 _SEQ_BITS, _NODE_BITS = 48, 32
+_PAIRS = [one + two for one in _ALPHABET for two in _ALPHABET]  # half as many steps
+_SHIFTS = range(120, -1, -10)
 
 
 def receipt_id(at_ms: int, node: int, seq: int) -> str:
     """A time-ordered id, unique across nodes: milliseconds, sequence, node, in base 32."""
     number = (at_ms << _SEQ_BITS | seq) << _NODE_BITS | node
-    digits = []
-    for _ in range(_ID_LENGTH):
-        number, low = divmod(number, 32)
-        digits.append(_ALPHABET[low])
-    return "".join(reversed(digits))
+    return "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])
 
 
 def parse_receipt_id(text: str) -> tuple[int, int, int] | None:
