@@ -9,12 +9,17 @@ from typing import TYPE_CHECKING
 
 from switchhook.access import THIS_MACHINE, Role
 from switchhook.audit import Deed
+from switchhook.console.access.audit_pages import AuditPages, ChainCheck
 from switchhook.console.access.desk import TOUCH_US, Desk
 from switchhook.console.access.live import LiveRequests
+from switchhook.console.access.login import LoginPages
 from switchhook.console.access.middleware import MACHINE, Access
+from switchhook.console.access.oidc import OidcClient
 from switchhook.console.access.passwords import Hashing
 from switchhook.console.access.proofs import hashed, new_proof
 from switchhook.console.access.refusals import Refusals
+from switchhook.console.access.settings import SettingsPages
+from switchhook.console.access.shared import Shared
 from switchhook.errors import LedgerError
 from switchhook.sign_in import role_now
 from switchhook.users import LinkKind
@@ -59,6 +64,7 @@ class ConsoleAccess:
         self.reveals = self.desk.reveals
         self.live = LiveRequests()
         self.hashing = Hashing()
+        self.check = ChainCheck(ledger, now_us)
 
     def wrap(self, app: ASGIApp) -> Access:
         """The console behind the door; it must be the outermost."""
@@ -72,7 +78,29 @@ class ConsoleAccess:
 
     def routes(self) -> list[BaseRoute]:
         """The pages: signing in and out, /settings, /audit, reveals; and their API."""
-        return []
+        shared = Shared(
+            desk=self.desk,
+            live=self.live,
+            hashing=self.hashing,
+            renderer=self._renderer,
+            address=self._address,
+        )
+        oidc = None if self._settings.oidc is None else OidcClient(self._settings.oidc)
+        return [
+            *LoginPages(shared, oidc).routes(),
+            *SettingsPages(shared).routes(),
+            *AuditPages(shared, self.check).routes(),
+        ]
+
+    def welcome(self) -> str | None:
+        """What to print at the start: the first administrator's link; None where none is needed.
+
+        It touches the disk.
+        """
+        link = self.first_link()
+        if link is None:
+            return None
+        return f"no account yet: make the first administrator's at {link} (once, within 15 minutes)"
 
     def first_link(self) -> str | None:
         """The first administrator's one-time address; None where nobody needs one.
@@ -135,6 +163,9 @@ class ConsoleAccess:
             now_us - int(self._settings.session_hours * _HOUR_US),
             now_us - int(self._settings.idle_hours * _HOUR_US),
         )
+        chain = self.check.run()
+        if chain.broken_at is not None:
+            log.error("the audit log does not hold: %s", chain.problem)
 
 
 def make_link(

@@ -1,0 +1,214 @@
+"""/audit: who did what from where, whether the chain holds, and all of it as NDJSON; reveals."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
+from starlette.routing import BaseRoute, Route
+
+from switchhook.access import EVERYTHING, REVEALED_FOR_US, Role
+from switchhook.audit import AuditFilter, Chain, Entry, deed_of, verify_chain
+from switchhook.console.access.arrival import safe_path
+from switchhook.console.access.shared import fields, require
+from switchhook.console.render import rfc3339, viewer_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from starlette.requests import Request
+
+    from switchhook.console.access.shared import Shared
+    from switchhook.users import AccessLedger
+
+PAGE = 100
+MOST_A_PAGE = 1_000
+_LONGEST_CALL_SID = 200
+_LINES = 500
+_NEWEST = 2**53
+
+
+class ChainCheck:
+    """Checks the whole chain, and remembers what it found. Touches the disk."""
+
+    def __init__(self, ledger: AccessLedger, now_us: Callable[[], int]) -> None:
+        self._ledger, self._now_us = ledger, now_us
+        self.last: tuple[Chain, int] | None = None
+
+    def run(self) -> Chain:
+        audit = self._ledger.audit
+        head = audit.head()
+        # What is written meanwhile comes after the head that was read.
+        entries = (
+            each for each in audit.oldest_first(head.base_seq) if each.seq <= head.newest_seq
+        )
+        chain = verify_chain(entries, head)
+        self.last = chain, self._now_us()
+        return chain
+
+
+class AuditPages:
+    """/audit, its export and API, and the reveals that it tells of."""
+
+    def __init__(self, shared: Shared, check: ChainCheck) -> None:
+        self._shared, self._check = shared, check
+
+    def routes(self) -> list[BaseRoute]:
+        return [
+            Route("/audit", self._show, methods=["GET"]),
+            Route("/audit.ndjson", self._export, methods=["GET"]),
+            Route("/api/v1/audit", self._api, methods=["GET"]),
+            Route("/calls/{call_sid}/reveal", self._reveal_call, methods=["POST"]),
+            Route("/reveal", self._reveal_all, methods=["POST"]),
+            Route("/mask", self._mask, methods=["POST"]),
+            Route("/api/v1/calls/{call_sid}/reveal", self._api_reveal, methods=["POST"]),
+        ]
+
+    async def _show(self, request: Request) -> Response:
+        require(request, Role.ADMINISTRATOR)
+        wanted = _filter(request)
+        again = request.query_params.get("check") == "now"
+        context = await self._shared.desk.in_thread(self._context, wanted, again)
+        context |= {"wanted": wanted, "since_said": request.query_params.get("since", "")}
+        return self._shared.page(request, "audit.html", context)
+
+    def _context(self, wanted: AuditFilter, again: bool) -> dict[str, Any]:
+        audit = self._shared.ledger.audit
+        if again or self._check.last is None:
+            self._check.run()
+        chain, checked_us = self._check.last or (Chain(0), 0)
+        entries = audit.entries(wanted, PAGE + 1)
+        return {
+            "entries": [_row(each) for each in entries[:PAGE]],
+            "more": entries[PAGE - 1].seq if len(entries) > PAGE else None,
+            "whats": sorted(audit.whats()),
+            "chain": chain,
+            "checked_us": checked_us,
+            "head": audit.head(),
+        }
+
+    async def _export(self, request: Request) -> Response:
+        viewer = require(request, Role.ADMINISTRATOR)
+        deed = deed_of(viewer, "exported the audit log")
+        audit = self._shared.ledger.audit
+        await self._shared.desk.in_thread(audit.note, deed, self._shared.now_us())
+        headers = {"Content-Disposition": 'attachment; filename="switchhook-audit.ndjson"'}
+        return StreamingResponse(
+            _lines(audit.oldest_first()), media_type="application/x-ndjson", headers=headers
+        )
+
+    async def _api(self, request: Request) -> Response:
+        require(request, Role.ADMINISTRATOR)
+        wanted, limit = _filter(request), _number(request, "limit", PAGE, MOST_A_PAGE)
+        audit = self._shared.ledger.audit
+        entries = await self._shared.desk.in_thread(audit.entries, wanted, limit)
+        return JSONResponse(
+            {
+                "entries": [_told(each) for each in entries],
+                "next": entries[-1].seq if len(entries) == limit else None,
+            }
+        )
+
+    # Reveals.
+
+    async def _reveal(self, request: Request, call_sid: str) -> int:
+        """Note it, then reveal; until when, in Unix microseconds."""
+        viewer = require(request, Role.OPERATOR)
+        if not call_sid or len(call_sid) > _LONGEST_CALL_SID:
+            raise HTTPException(404)
+        what = "revealed all numbers" if call_sid == EVERYTHING else "revealed a call's numbers"
+        subject = "" if call_sid == EVERYTHING else call_sid
+        now_us = self._shared.now_us()
+        if not viewer.open:
+            deed = deed_of(viewer, what, subject, minutes="15")
+            await self._shared.desk.in_thread(self._shared.ledger.audit.note, deed, now_us)
+            self._shared.desk.reveals.add(viewer.session, call_sid)
+        return now_us + REVEALED_FOR_US
+
+    async def _reveal_call(self, request: Request) -> Response:
+        call_sid = request.path_params["call_sid"]
+        await self._reveal(request, call_sid)
+        return await _back(request, f"/calls/{call_sid}")
+
+    async def _reveal_all(self, request: Request) -> Response:
+        await self._reveal(request, EVERYTHING)
+        return await _back(request, "/")
+
+    async def _mask(self, request: Request) -> Response:
+        self._shared.desk.reveals.forget(viewer_of(request).session)
+        return await _back(request, "/")
+
+    async def _api_reveal(self, request: Request) -> Response:
+        until = await self._reveal(request, request.path_params["call_sid"])
+        return JSONResponse({"revealed_until": rfc3339(until)})
+
+
+async def _back(request: Request, otherwise: str) -> Response:
+    said = (await fields(request)).get("next")
+    return RedirectResponse(safe_path(said) if said else safe_path(otherwise), 303)
+
+
+def _filter(request: Request) -> AuditFilter:
+    said = request.query_params
+    since = said.get("since", "")
+    return AuditFilter(
+        who=said.get("who") or None,
+        what=said.get("what") or None,
+        subject=said.get("subject") or None,
+        since_us=_day(since) if since else None,
+        before_seq=_number(request, "before", _NEWEST, _NEWEST),
+    )
+
+
+def _number(request: Request, name: str, default: int, most: int) -> int:
+    said = request.query_params.get(name)
+    if not said:
+        return default
+    if not said.isascii() or not said.isdigit() or not 1 <= int(said[:17]) <= most:
+        raise HTTPException(400, f"{name} is a whole number from 1 to {most:,}")
+    return int(said)
+
+
+def _day(said: str) -> int:
+    """The beginning of a day `2026-11-25`, UTC, in microseconds."""
+    try:
+        moment = msgspec.convert(f"{said}T00:00:00Z", datetime)
+    except msgspec.ValidationError:
+        raise HTTPException(400, "since is a day such as 2026-11-25") from None
+    return int(moment.timestamp() * 1_000_000)
+
+
+def _row(entry: Entry) -> dict[str, Any]:
+    try:
+        details = msgspec.json.decode(entry.details, type=dict[str, str])
+    except msgspec.MsgspecError:  # somebody has changed it
+        details = {"unreadable": entry.details}
+    return {"entry": entry, "details": details}
+
+
+def _told(entry: Entry) -> dict[str, Any]:
+    return {
+        "seq": entry.seq,
+        "at": rfc3339(entry.at_us),
+        "at_us": entry.at_us,
+        "who": entry.who,
+        "what": entry.what,
+        "subject": entry.subject,
+        "origin": entry.origin,
+        "details": entry.details,
+        "hash": entry.hash.hex(),
+    }
+
+
+def _lines(entries: Iterator[Entry]) -> Iterator[bytes]:
+    """Some hundred lines at a time."""
+    lines: list[bytes] = []
+    for entry in entries:
+        lines.append(msgspec.json.encode(_told(entry)) + b"\n")
+        if len(lines) == _LINES:
+            yield b"".join(lines)
+            lines.clear()
+    yield b"".join(lines)
