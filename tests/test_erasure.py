@@ -5,19 +5,28 @@ from __future__ import annotations
 import json
 from urllib.parse import quote, quote_plus
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from switchhook.erasure import (
+    Erasure,
+    ErasurePlan,
     NotANumber,
     Number,
+    Phase,
     Place,
     Proof,
     Spellings,
     digest_of,
+    plan_erasure,
+    proof_of,
     read_number,
+    untouched,
 )
+from switchhook.keep import Segment, SegmentState
 
 NUMBER = Number("+919876543210")
 SPELLINGS = Spellings(NUMBER)
@@ -37,6 +46,8 @@ FOUND = [
     b"From=%2B91%2D9876%2D543%2D210",
     b"From=(0)98765-43210",
     b"From=%2B91(0)9876543210",
+    b"From=0919876543210",
+    b"From=98765.....43210",
     b"From=%39%38%37%36%35%34%33%32%31%30",
     b"From=%2539%2538%2537%2536%2535%2534%2533%2532%2531%2530",
     b"%7B%22From%22%3A%229876543210%22%7D",
@@ -147,20 +158,44 @@ def test_other_countries():
     assert spellings.find(b"From=1181234567") == []
 
 
-def test_a_proof_says_whether_anything_is_left():
-    proof = Proof(id="1", number=NUMBER.masked, by="asha", asked_ms=1, until_seq=9)
-    assert not proof.complete
+ERASURE = Erasure(
+    id="1", number=NUMBER.e164, masked=NUMBER.masked, by="asha", asked_ms=1, until_seq=9
+)
+
+
+def test_an_erasure_is_complete_when_everything_was_searched_and_nothing_is_left():
+    assert not ERASURE.complete
     searched = Place("journal", searched=9, found=2, spellings=3)
-    done = Proof(
-        id="1", number="", by="asha", asked_ms=1, until_seq=9, done_ms=2, places=(searched,)
-    )
+    done = replace(ERASURE.on(Phase.DONE), number=None, done_ms=2, places=(searched,))
     assert done.complete
     assert done.found == 2
-    left = Proof(
-        id="1", number="", by="a", asked_ms=1, until_seq=9, done_ms=2, places=(Place("x", left=1),)
-    )
-    assert not left.complete
+    assert not replace(done, places=(searched, Place("audit", left=1))).complete
+
+
+def test_counts_add_up_by_place():
+    places = ERASURE.noted("journal", searched=5, found=1)
+    places = replace(ERASURE, places=places).noted("journal", searched=2)
+    assert places == (Place("journal", searched=7, found=1),)
+    assert replace(ERASURE, places=places).place("ledger") == Place("ledger")
+
+
+def test_a_proof_names_no_number_and_shows_a_change():
+    proof = proof_of(replace(ERASURE, places=(Place("journal", searched=9, found=2),)))
     assert "9876543210" not in repr(proof)
+    assert untouched(proof)
+    assert not untouched(replace(proof, by="somebody else"))
+    read_again = msgspec.json.decode(msgspec.json.encode(proof), type=Proof)
+    assert untouched(read_again)
+
+
+def test_a_plan_says_what_will_be_searched():
+    def segment(first, last, state):
+        return Segment(f"{first}", state, first, last, first, last, 100)
+
+    there = (segment(1, 10, SegmentState.SEALED), segment(11, 20, SegmentState.OPEN))
+    assert plan_erasure(NUMBER, there, 10) == ErasurePlan(NUMBER.masked, 10, 1, 100, False)
+    assert plan_erasure(NUMBER, there, 15) == ErasurePlan(NUMBER.masked, 15, 2, 200, True)
+    assert plan_erasure(NUMBER, (), 0).segments == 0
 
 
 def test_a_digest_depends_on_records_and_their_place():

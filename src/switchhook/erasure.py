@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import TYPE_CHECKING
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 import phonenumbers
 
 from switchhook.access import masked
 from switchhook.interpret import Unusable, e164
+from switchhook.keep import closed_up_to
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
+
+    from switchhook.audit import Deed
+    from switchhook.keep import Segment
 
 # A digit as it stands, percent-encoded once or twice, or as JSON may write it.
 _DIGIT = rb"(?:%c|%%(?:25)?3%c|\\u003%c)"
@@ -31,7 +36,7 @@ _EDGE = (
     rb"(?:(?<![0-9])|(?<=%[0-9A-Fa-f]{2})(?<!%3[0-9])|(?<=%25[0-9A-Fa-f]{2})(?<!%253[0-9])"
     rb"|(?<=\\u[0-9A-Fa-f]{4})(?<!\\u003[0-9]))"
 )
-_LONGEST_PREFIX = 48
+_LONGEST_PREFIX = 96
 _TOKEN = b"erased"
 _SHORTEST = 7
 
@@ -80,27 +85,14 @@ class Spellings:
     """
 
     def __init__(self, number: Number) -> None:
-        between = _BETWEEN + b"{0,3}?"
+        between = _BETWEEN + b"{0,8}?"
         self._core = re.compile(_digits(number.national, between))
         country = _digits(number.country, between)
         zero = _digits("0", between)
-        prefix = (
-            rb"(?:"
-            + zero
-            + between
-            + zero
-            + between
-            + rb")?"
-            + country
-            + between
-            # +91 (0) 98765 43210 is how Europeans would write it
-            + rb"(?:"
-            + zero
-            + between
-            + rb")?|"
-            + zero
-            + between
-        )
+        zeros = rb"(?:%b%b(?:%b%b)?)?" % (zero, between, zero, between)
+        # +91 (0) 98765 43210 is how Europeans would write it
+        abroad = zeros + country + between + rb"(?:%b%b)?" % (zero, between)
+        prefix = rb"%b|%b%b" % (abroad, zero, between)
         self._before = re.compile(_EDGE + rb"(?:" + prefix + rb")?\Z")
         self._after = re.compile(_ANY_DIGIT)
 
@@ -111,6 +103,10 @@ class Spellings:
             for found in self._core.finditer(text)
             if self._alone(text, found.start(), found.end())
         ]
+
+    def count(self, text: bytes) -> int:
+        """How often it stands there."""
+        return len(self.find(text))
 
     def mask(self, text: bytes) -> tuple[bytes, int]:
         """The text with each one masked, at the same length; and how many there were."""
@@ -158,10 +154,74 @@ class Place(msgspec.Struct, frozen=True):
     seqs: tuple[int, ...] = ()
 
 
-class Proof(msgspec.Struct, frozen=True, kw_only=True):
-    """What an erasure searched, found and left. `number` is masked, times are in ms.
+class Phase(StrEnum):
+    """What an erasure is at; they come in this order."""
 
-    It covers the journal up to `until_seq`: what a number says later is kept as usual.
+    JOURNAL = "journal"
+    REFUSED = "refused"
+    STORE = "store"
+    LEDGER = "ledger"
+    CHECK = "check"
+    DONE = "done"
+
+
+class Erasure(msgspec.Struct, frozen=True, kw_only=True):
+    """An erasure on its way: kept in the ledger after each step, so that a restart goes on.
+
+    It covers the journal up to `until_seq`: what a number says later is kept as usual. `number` is
+    there while it is needed, `masked` for ever. Everything before `next_seq` is done in this phase;
+    `pending` are records of the segment at hand which hold the number, with how often each;
+    `cursor` is the ledger's own bookmark. Times are in ms.
+    """
+
+    id: str
+    number: str | None
+    masked: str
+    by: str
+    asked_ms: int
+    until_seq: int
+    phase: Phase = Phase.JOURNAL
+    next_seq: int = 0
+    pending: tuple[tuple[int, int], ...] = ()
+    cursor: str = ""
+    places: tuple[Place, ...] = ()
+    done_ms: int | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything was searched and nothing is left."""
+        return self.phase is Phase.DONE and not any(place.left for place in self.places)
+
+    @property
+    def found(self) -> int:
+        """In how many records and rows the number was."""
+        return sum(place.found for place in self.places)
+
+    def noted(self, name: str, **more: int) -> tuple[Place, ...]:
+        """The places with some more counted at one of them."""
+        place = self.place(name)
+        grown = msgspec.structs.replace(
+            place, **{field: getattr(place, field) + count for field, count in more.items()}
+        )
+        return self.with_place(grown)
+
+    def place(self, name: str) -> Place:
+        """A place by its name, new where nothing was noted there."""
+        return next((each for each in self.places if each.name == name), Place(name))
+
+    def with_place(self, place: Place) -> tuple[Place, ...]:
+        """The places with one of them replaced or added."""
+        return (*(each for each in self.places if each.name != place.name), place)
+
+    def on(self, phase: Phase) -> Erasure:
+        """The same, at the beginning of a phase."""
+        return msgspec.structs.replace(self, phase=phase, next_seq=0, pending=(), cursor="")
+
+
+class Proof(msgspec.Struct, frozen=True, kw_only=True):
+    """What an erasure searched, found and left, for those who have to show it.
+
+    `proof` is a hash over all the rest, as JSON with sorted keys.
     """
 
     id: str
@@ -169,18 +229,37 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     by: str
     asked_ms: int
     until_seq: int
+    state: str
+    complete: bool
+    places: tuple[Place, ...]
     done_ms: int | None = None
-    places: tuple[Place, ...] = ()
+    proof: str = ""
 
-    @property
-    def complete(self) -> bool:
-        """Whether everything was searched and nothing is left."""
-        return self.done_ms is not None and not any(place.left for place in self.places)
 
-    @property
-    def found(self) -> int:
-        """In how many records and rows the number was."""
-        return sum(place.found for place in self.places)
+def proof_of(erasure: Erasure) -> Proof:
+    """The proof of an erasure as it stands."""
+    said = Proof(
+        id=erasure.id,
+        number=erasure.masked,
+        by=erasure.by,
+        asked_ms=erasure.asked_ms,
+        until_seq=erasure.until_seq,
+        state=erasure.phase.value,
+        complete=erasure.complete,
+        places=tuple(sorted(erasure.places, key=lambda place: place.name)),
+        done_ms=erasure.done_ms,
+    )
+    return msgspec.structs.replace(said, proof=_hash_of(said))
+
+
+def _hash_of(proof: Proof) -> str:
+    text = msgspec.json.encode(msgspec.structs.replace(proof, proof=""), order="sorted")
+    return hashlib.sha256(text).hexdigest()
+
+
+def untouched(proof: Proof) -> bool:
+    """Whether a proof is as it was given out."""
+    return proof.proof == _hash_of(proof)
 
 
 def digest_of(records: Iterable[tuple[int, bytes]]) -> str:
@@ -191,12 +270,62 @@ def digest_of(records: Iterable[tuple[int, bytes]]) -> str:
     return whole.hexdigest()
 
 
-def merged(name: str, one: Place, other: Place) -> Place:
-    """Two searches of the same place as one: the second begins where the first left off."""
-    return Place(
-        name,
-        one.searched + other.searched,
-        one.found + other.found,
-        one.spellings + other.spellings,
-        one.left + other.left,
+class ErasurePlan(msgspec.Struct, frozen=True):
+    """What an erasure will do, said before anything is touched."""
+
+    number: str
+    until_seq: int
+    segments: int
+    bytes: int
+    seals_open: bool
+    """Whether the answer side has to begin a new segment first."""
+
+
+def plan_erasure(number: Number, segments: Sequence[Segment], until_seq: int) -> ErasurePlan:
+    """The plan for a number, over the journal as it is."""
+    searched = [each for each in segments if each.first_seq <= until_seq]
+    return ErasurePlan(
+        number.masked,
+        until_seq,
+        len(searched),
+        sum(each.bytes for each in searched),
+        not closed_up_to(segments, until_seq),
     )
+
+
+class ErasureBook(Protocol):
+    """The erasures in the ledger, and the ledger's own part in them. Raises LedgerError."""
+
+    def begin(self, erasure: Erasure, deed: Deed) -> None:
+        """Keep a new one, with its entry in the audit log."""
+
+    def save(self, erasure: Erasure) -> None:
+        """Keep how far one has come."""
+
+    def finish(self, erasure: Erasure, deed: Deed) -> None:
+        """Keep one that is done, and make the bytes of its number go."""
+
+    def all(self) -> list[Erasure]:
+        """All, the newest first."""
+
+    def mask_some(self, erasure: Erasure, spellings: Spellings) -> Erasure:
+        """Mask the number in some more rows and keep that together with how far it has come."""
+
+    def count_left(self, spellings: Spellings) -> list[Place]:
+        """Search the ledger once more, its file too."""
+
+    def rewrite(self) -> None:
+        """Write the ledger's file anew, so that nothing is in it but its rows."""
+
+
+class ErasableStore(Protocol):
+    """The store, as an erasure sees it."""
+
+    def position(self) -> int:
+        """The seq up to which everything is folded."""
+
+    def erase_number(self, number: str, seqs: Sequence[int]) -> int:
+        """Forget a number in E.164: fold what these records told anew; how much was found."""
+
+    def holds_number(self, number: str) -> int:
+        """How much of the number is left, the bytes of files included."""

@@ -7,12 +7,13 @@ carry it out; as long as it names a step there is something to do, and each step
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
 DAY_MS = 86_400_000
 ROLL_SHARE = 10
@@ -57,9 +58,15 @@ class Limits(msgspec.Struct, frozen=True):
         return days
 
     def before_ms(self, matter: Matter, now_ms: int) -> int | None:
-        """What is older than this time may go; None where nothing ever does."""
+        """What is older than this time may go; None where nothing ever does.
+
+        Rows go by whole days (UTC), so that there is one deletion a day and not one a minute.
+        """
         days = self.days(matter)
-        return now_ms - days * DAY_MS if days else None
+        if not days:
+            return None
+        before = now_ms - days * DAY_MS
+        return before if matter is Matter.RAW else before - before % DAY_MS
 
 
 class SegmentState(StrEnum):
@@ -217,3 +224,76 @@ def closed_up_to(segments: Sequence[Segment], seq: int) -> bool:
         each.state is not SegmentState.OPEN or each.first_seq > seq or each.last_at is None
         for each in segments
     )
+
+
+class Scan(Protocol):
+    """A part of a segment that was looked through: see `ClosedJournal.scan`."""
+
+    @property
+    def records(self) -> int: ...
+    @property
+    def hits(self) -> list[tuple[int, int]]: ...
+    @property
+    def last_seq(self) -> int | None: ...
+
+
+class ClosedJournal(Protocol):
+    """The segments of the journal that nobody writes any more. Raises JournalError."""
+
+    def segments(self) -> tuple[Segment, ...]:
+        """All in order, the open one too."""
+
+    def delete(self, segment: Segment) -> int:
+        """Remove a closed segment whole; gives the bytes that were freed."""
+
+    def clear_strays(self) -> None:
+        """Remove files that belong to no segment."""
+
+    def scan(
+        self,
+        name: str,
+        count: Callable[[bytes], int],
+        *,
+        after_seq: int = 0,
+        until_seq: int = ...,
+        max_bytes: int = ...,
+    ) -> Scan:
+        """Look through some of a closed segment: which records are hit, and how often each."""
+
+    def bodies(self, name: str, seqs: Sequence[int]) -> Iterator[tuple[int, bytes]]:
+        """Those of the records that are there, in order."""
+
+    def mask(
+        self, name: str, seqs: Iterable[int], mask: Callable[[bytes], tuple[bytes, int]]
+    ) -> int:
+        """Replace bodies in a sealed segment, all or none; the old ones are gone for good."""
+
+    def leftovers(
+        self, name: str, count: Callable[[bytes], int], pause: Callable[[], None] = ...
+    ) -> int:
+        """How often the bytes of a segment's file are hit, whatever they are used for."""
+
+    def rewrite(self, name: str) -> None:
+        """Write a sealed segment anew, so that nothing is in the file but its records."""
+
+    def adopt(self, segment: Segment) -> str:
+        """Make a whole, sealed segment of an abandoned one; gives its name."""
+
+    def ask_roll(self, seq: int) -> None:
+        """Ask the answer side to seal the open segment if it holds `seq`."""
+
+    def refused(self) -> list[Path]:
+        """The files with the bytes of records that the database refused."""
+
+    def mask_refused(self, path: Path, mask: Callable[[bytes], tuple[bytes, int]]) -> int:
+        """Mask such a file, whole or not at all; gives how often `mask` struck."""
+
+
+class Rows(Protocol):
+    """The rows of one class, but for the journal's."""
+
+    def oldest_ms(self) -> int | None:
+        """The time of the oldest; None where there is none."""
+
+    def remove(self, before_ms: int, most: int) -> int:
+        """Remove about `most` of those before a time, at least one if there is one."""

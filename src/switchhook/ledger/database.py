@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import apsw
 
 from switchhook.errors import LedgerError
-from switchhook.ledger import access, alerts, calls, capacity, issues, views
+from switchhook.ledger import access, alerts, calls, capacity, issues, keeping, views
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +27,7 @@ MIGRATIONS = (
     issues.TABLES,
     calls.TABLES,
     views.TABLES,
+    keeping.TABLES,
 )
 """Number n leads from version n to n + 1; all that are due run in one transaction."""
 
@@ -38,7 +39,7 @@ class Ledger:
         self.path = folder / FILE
         self._lock = threading.Lock()
         self._local = threading.local()
-        with self._explained():
+        with self.explained():
             folder.mkdir(mode=0o700, exist_ok=True)
             if not self.path.exists():
                 os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
@@ -51,13 +52,13 @@ class Ledger:
 
         What it reads stays true until it ends: commands may write the ledger beside the console.
         """
-        with self._explained(), self._lock, self._immediate():
+        with self.explained(), self._lock, self._immediate():
             yield self._writer
 
     @contextmanager
     def reading(self) -> Iterator[apsw.Connection]:
         """A connection of this thread's own, which can't write. Raises LedgerError."""
-        with self._explained():
+        with self.explained():
             connection: apsw.Connection | None = getattr(self._local, "connection", None)
             if connection is None:
                 connection = self._local.connection = self._connect()
@@ -74,6 +75,7 @@ class Ledger:
         connection.pragma("journal_mode", "wal")
         connection.pragma("synchronous", "full")
         connection.pragma("foreign_keys", 1)
+        connection.pragma("secure_delete", 1)  # what is erased is gone from the file, too
         return connection
 
     @contextmanager
@@ -107,7 +109,7 @@ class Ledger:
             self._writer.pragma("user_version", number + 1)
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def explained(self) -> Iterator[None]:
         """Turn what SQLite and the system refuse into a sentence with what to do."""
         try:
             yield
