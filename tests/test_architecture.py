@@ -16,6 +16,7 @@ SOURCE = ROOT / "src/switchhook"
 
 SUBJECT = {
     "access",
+    "alert_book",
     "alert_messages",
     "alert_rules",
     "alerts",
@@ -47,6 +48,7 @@ SUBJECT = {
     "search_text",
     "sign_in",
     "story",
+    "timeline",
     "users",
     "variables",
     "verdict",

@@ -86,7 +86,7 @@ class Say(StrEnum):
 class Spoken(msgspec.Struct, frozen=True, kw_only=True):
     """The last that a cause said; `told` how many times in `night`, `worse` whether it said so.
 
-    `key` and `value` are of the alert that was told of.
+    `key` and `value` are of the alert that was told of, `severities` all that were since it began.
     """
 
     cause: str
@@ -97,6 +97,7 @@ class Spoken(msgspec.Struct, frozen=True, kw_only=True):
     labels: Labels
     value: float
     at_ms: int
+    severities: tuple[Severity, ...] = ()
     worse: bool = False
     night: str = ""
     told: int = 0
@@ -108,7 +109,10 @@ class Spoken(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """One message; `alerts` are the keys of those that it tells of. All text is plain."""
+    """One message; `alerts` are the keys of those that it tells of. All text is plain.
+
+    It is for those who hear of any of `severities`: who heard of the beginning hears of the end.
+    """
 
     cause: str
     say: Say
@@ -117,6 +121,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     lines: tuple[str, ...]
     alerts: tuple[str, ...]
     at_ms: int
+    severities: tuple[Severity, ...] = ()
 
 
 def messages(
@@ -199,11 +204,13 @@ def _spoken(
         )
         return _resolved(last, now_ms), after
     head = told[0]
-    worst = max(head.severity, last.severity, key=_rank) if last and last.open else head.severity
+    heard = {head.severity, *(last.severities if last is not None and last.open else ())}
+    severities = tuple(sorted(heard, key=_rank))
     after = Spoken(
         cause=cause,
         say=say,
-        severity=worst,
+        severity=severities[-1],
+        severities=severities,
         key=head.key,
         title=head.title,
         labels=head.labels,
@@ -221,6 +228,7 @@ def _spoken(
         lines=tuple(_lines(told)),
         alerts=tuple(alert.key for alert in told),
         at_ms=now_ms,
+        severities=(head.severity,),
     )
     return message, after
 
@@ -235,6 +243,7 @@ def _resolved(last: Spoken, now_ms: int) -> Message:
         lines=(f"It is over; it was last told of {lasted} ago.",),
         alerts=(last.key,),
         at_ms=now_ms,
+        severities=last.severities,
     )
 
 
