@@ -134,14 +134,26 @@ class Renderer:
         *,
         status: int = 200,
         headers: dict[str, str] | None = None,
+        sees_numbers: bool | None = None,
     ) -> Response:
-        """A whole page, or a fragment of one where the template is a fragment."""
-        text = self.text(request, template, context)
+        """A whole page, or a fragment of one where the template is a fragment.
+
+        `sees_numbers` is for a page about one call, of which somebody may see more than of others.
+        """
+        text = self.text(request, template, context, sees_numbers=sees_numbers)
         return HTMLResponse(text, status, headers=PAGE_HEADERS | (headers or {}))
 
-    def text(self, request: Request, template: str, context: dict[str, Any]) -> str:
+    def text(
+        self,
+        request: Request,
+        template: str,
+        context: dict[str, Any],
+        *,
+        sees_numbers: bool | None = None,
+    ) -> str:
         """The same as text."""
         viewer, zone = viewer_of(request), zone_of(request)
+        sees = viewer.sees_numbers if sees_numbers is None else sees_numbers
         tz = zone_word(zone)
         here = dict(request.query_params.multi_items())
         theme = request.cookies.get("theme")
@@ -153,7 +165,7 @@ class Renderer:
             "same": lambda **changes: address(request.url.path, {**here, **changes}),
             "feed": address("/feed", {"tz": tz}),
         }
-        return self.fragment(template, {**common, **context}, Look(viewer.sees_numbers, zone))
+        return self.fragment(template, {**common, **context}, Look(sees, zone))
 
     def fragment(self, template: str, context: dict[str, Any], look: Look) -> str:
         """A template for all who have the same look, whoever and wherever they are."""

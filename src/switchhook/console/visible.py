@@ -34,15 +34,20 @@ def _code(character: str) -> str:
     return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"
 
 
-def visible(value: object, longest: int = 500) -> Markup:
-    """A value as HTML: escaped, what would act shown as its code, cut to `longest` characters."""
+def visible(value: object, longest: int = 500, *, lines: bool = False) -> Markup:
+    """A value as HTML: escaped, what would act shown as its code, cut to `longest` characters.
+
+    `lines` keeps line breaks, for texts that we made.
+    """
     text = str(value)
     cut = text[:longest]
     parts = []
     at = 0
     for found in _ACTING.finditer(cut):
         parts.append(escape(cut[at : found.start()]))
-        parts.append(Markup('<span class="ctl">{}</span>').format(_code(found[0])))
+        kept = lines and found[0] == "\n"
+        code = Markup('<span class="ctl">{}</span>').format(_code(found[0]))
+        parts.append(Markup("\n") if kept else code)
         at = found.end()
     parts.append(escape(cut[at:]))
     if len(text) > longest:

@@ -78,6 +78,28 @@
   });
   if (location.hash === "#search") document.querySelector("[data-search]")?.focus();
 
+  // Copy a text; open the request that an address points at.
+  for (const button of document.querySelectorAll("[data-copy]")) {
+    if (!navigator.clipboard) continue;
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      const text = document.getElementById(button.dataset.copy).textContent;
+      try {
+        await navigator.clipboard.writeText(text);
+        button.textContent = "Copied";
+      } catch {
+        button.textContent = "Not allowed";
+      }
+      setTimeout(() => { button.textContent = "Copy"; }, 1500);
+    });
+  }
+  const reveal = () => {
+    const target = location.hash.length > 1 && document.getElementById(location.hash.slice(1));
+    if (target && target.matches("details")) target.open = true;
+  };
+  addEventListener("hashchange", reveal);
+  reveal();
+
   // The page one is on, in sight on a phone.
   const here = document.querySelector("nav [aria-current]");
   if (here) {

@@ -1,0 +1,69 @@
+"""The page of one call: everything that is known of it, on one axis and one below the other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from starlette.routing import BaseRoute, Route
+
+from switchhook.access import masked
+from switchhook.console.pages.call_story import (
+    LANES,
+    entries_of,
+    masked_raw,
+    support_text,
+    us_of,
+    without_login,
+)
+from switchhook.console.render import viewer_of
+from switchhook.console.shelf import Shelf
+from switchhook.facet import host_of
+from switchhook.passthru import Stream
+from switchhook.timeline import timeline
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from switchhook.console.pages.parts import PageParts
+
+Json = dict[str, Any]
+
+
+class CallPage:
+    """`/calls/{call_sid}`."""
+
+    def __init__(self, parts: PageParts) -> None:
+        self._parts = parts
+        self._shelf = Shelf(parts.journal, parts.store)
+
+    def routes(self) -> list[BaseRoute]:
+        return [Route("/calls/{call_sid}", self._page, methods=["GET"], name="call-page")]
+
+    def _page(self, request: Request) -> Response:
+        parts, viewer = self._parts, viewer_of(request)
+        call_sid = request.path_params["call_sid"]
+        parts.freshen()
+        call = self._shelf.call(call_sid)
+        if call is None:
+            context = {"call_sid": call_sid}
+            return parts.renderer.page(request, "call_unknown.html", context, status=404)
+        names, sees = parts.names(), viewer.sees(call_sid)
+        numbers = {name: call[name] if sees else masked(call[name]) for name in ("from", "to")}
+        line = timeline(entries_of(call, names), LANES)
+        context = {
+            "call": call,
+            "call_sid": call_sid,
+            "sees": sees,
+            "numbers": numbers,
+            "timeline": line,
+            "names": names,
+            "us_of": us_of,
+            "raw": str if sees else masked_raw,
+            "without_login": without_login,
+            "host_of": lambda url: host_of(Stream(url=url)),
+            "disagreements": (),
+            "notes": (),
+            "support": support_text(call, names, numbers),
+        }
+        return parts.renderer.page(request, "call.html", context, sees_numbers=sees)
