@@ -71,6 +71,23 @@ def test_a_trace_is_played_back_and_compared(tmp_path):
     assert "refused" in gone.stdout  # no answer is Option B too
 
 
+def test_a_caller_says_the_same_again_to_a_bot(tmp_path):
+    plan, trace = tmp_path / "plan.toml", tmp_path / "trace.jsonl"
+    plan.write_text(PLAN.format(url="http://127.0.0.1:9/"))
+    with emulator(str(plan)) as (_, said):
+        url = said["exotel"][0] + "/no-passthru"
+        emulate("run", "caller-hangs-up-mid-talk", "--passthru", url, "--trace", str(trace))
+        bot = said["exotel"][0].replace("http", "ws") + "/bot"
+        # The passthru is not asked unless it is named.
+        again = emulate("replay", str(trace), "--bot", f"{bot}/refuse")
+    assert (again.returncode, again.stdout.count("\n")) == (1, 1)
+    assert again.stdout.startswith("differs  ")
+    assert "completed by user" in again.stdout
+    assert "bad handshake" in again.stdout
+    wrong = emulate("replay", str(trace), "--bot", "http://x")
+    assert (wrong.returncode, "no WebSocket URL" in wrong.stderr) == (2, True)
+
+
 def test_list_prints_a_plain_name_a_line():
     assert emulate("run", "--list").stdout.split("\n") == [*SCENARIOS, ""]
 

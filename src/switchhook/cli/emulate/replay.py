@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
 from switchhook.cli import show
 from switchhook.cli.emulate.loop import run_loop
-from switchhook.cli.emulate.options import ALLOW, HERE, LIMIT, PASSTHRU, check_url, entries_of
+from switchhook.cli.emulate.options import ALLOW, HERE, LIMIT, check_url, entries_of
+from switchhook.errors import ConfigError
+
+if TYPE_CHECKING:
+    from switchhook.emulator.talk import Talk
 
 
-def replay(file: str, *, passthru: PASSTHRU = HERE, limit: LIMIT = 5.0, allow: ALLOW = None) -> int:
-    """Send the passthrus of a trace again, and compare the answers.
+def replay(
+    file: str,
+    *,
+    passthru: Annotated[
+        str | None,
+        Parameter(name="--passthru", help=f"The passthru URL; {HERE} without it and --bot."),
+    ] = None,
+    bot: Annotated[
+        str | None,
+        Parameter(name="--bot", help="A bot's WebSocket URL, to which the caller says the same."),
+    ] = None,
+    limit: LIMIT = 5.0,
+    allow: ALLOW = None,
+) -> int:
+    """Send the passthrus of a trace again, or say to a bot what its caller said, and compare.
 
-    Ends with 1 where an answer leads to another option than it did.
+    Ends with 1 where an answer leads to another option than it did, or a stream ends another way.
 
     Parameters
     ----------
@@ -18,22 +39,55 @@ def replay(file: str, *, passthru: PASSTHRU = HERE, limit: LIMIT = 5.0, allow: A
         A trace, as `run --trace` and `emulate --traces` write it.
     """
     entries = entries_of(file)
-    check_url(passthru)
+    talks: list[Talk] = []
+    if bot is None:
+        passthru = passthru or HERE
+    else:
+        talks = _talks(file, entries, bot)
+    if passthru is not None:
+        check_url(passthru)
 
     async def main() -> int:
-        from switchhook.emulator.addresses import Gate
-        from switchhook.emulator.replay import replay_passthrus
-        from switchhook.emulator.web import Web
-
-        web = Web(Gate(allow or ()))
         differ = 0
-        try:
-            async for again in replay_passthrus(web, passthru, entries, limit_s=limit):
-                differ += again.differs
-                style = "red" if again.differs else None
-                show.out.print(show.plain(str(again)), style=style)
-        finally:
-            await web.close()
+        if passthru is not None:
+            differ += await _passthrus(passthru, entries, limit, allow or ())
+        for talk in talks:
+            from switchhook.emulator.talk import replay_talk
+
+            again = await replay_talk(talk, str(bot), allow=allow or ())
+            differ += again.differs
+            show.out.print(show.plain(str(again)), style="red" if again.differs else None)
         return 1 if differ else 0
 
     return run_loop(main(), virtual=False)
+
+
+def _talks(file: str, entries: list[dict[str, Any]], bot: str) -> list[Talk]:
+    from switchhook.emulator.talk import talks_in
+
+    if not bot.lower().startswith(("ws://", "wss://")):
+        raise ConfigError(f"{bot!r} is no WebSocket URL", key="--bot", hint='write "ws://…"')
+    talks = talks_in(entries)
+    if not any(talk.said for talk in talks):
+        raise ConfigError(
+            "no stream's media are in it", file=file, hint="--traces and --trace keep them"
+        )
+    return talks
+
+
+async def _passthrus(
+    url: str, entries: list[dict[str, Any]], limit_s: float, allow: list[str] | tuple[()]
+) -> int:
+    """How many answers lead another way."""
+    from switchhook.emulator.addresses import Gate
+    from switchhook.emulator.replay import replay_passthrus
+    from switchhook.emulator.web import Web
+
+    web, differ = Web(Gate(allow)), 0
+    try:
+        async for again in replay_passthrus(web, url, entries, limit_s=limit_s):
+            differ += again.differs
+            show.out.print(show.plain(str(again)), style="red" if again.differs else None)
+    finally:
+        await web.close()
+    return differ
