@@ -1,0 +1,75 @@
+"""Two small calls: to the operator's own monitor, and to the answer side on this machine."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TIMEOUT_S = 10.0
+LARGEST = 64 * 1024
+_HEADERS = {"User-Agent": "switchhook", "Accept-Encoding": "identity"}
+_WAITING = "wait for the disk"
+
+
+class HttpMonitor:
+    """`alert_book.Monitor` over HTTP: a GET, which any 2xx takes; redirects are not followed."""
+
+    def __init__(self, address: Callable[[], str]) -> None:
+        self._address = address
+
+    def beat(self) -> str | None:
+        """Call it once; None where it took it, else why not, with nothing secret in it."""
+        status, _, problem = _get(self._address())
+        if problem:
+            return problem
+        return None if 200 <= status < 300 else f"it answered {status}"
+
+
+class AnswerProbe:
+    """Asks the answer side whether it answers, by its `/healthz`; `url` is where it listens.
+
+    Gives (whether it answers, whether receipts wait for the disk, the problem).
+    """
+
+    def __init__(self, url: str, timeout_s: float = 2.0) -> None:
+        self._url, self._timeout_s = f"{url.rstrip('/')}/healthz", timeout_s
+
+    def ask(self) -> tuple[bool, bool | None, str]:
+        status, body, problem = _get(self._url, self._timeout_s)
+        if problem or status != 200:
+            return False, None, problem or f"it answered {status}"
+        try:
+            problems = json.loads(body)["problems"]
+            waiting = any(_WAITING in str(each) for each in problems)
+        except (ValueError, KeyError, TypeError):
+            return False, None, "something else answers there"
+        return True, waiting, ""
+
+
+def _get(url: str, timeout_s: float = TIMEOUT_S) -> tuple[int, bytes, str]:
+    """The status and the body of an answer, or why there is none; the URL is in neither."""
+    import httpx2
+
+    for name in ("httpx2", "httpcore2"):
+        logging.getLogger(name).setLevel(logging.WARNING)  # at lower levels they log the URL
+    try:
+        with (
+            httpx2.Client(timeout=timeout_s, headers=_HEADERS, trust_env=False) as client,
+            client.stream("GET", url) as response,
+        ):
+            body = b""
+            for chunk in response.iter_bytes():
+                body += chunk
+                if len(body) > LARGEST:
+                    break
+            return response.status_code, body, ""
+    except httpx2.TimeoutException:
+        return 0, b"", f"no answer within {timeout_s:.0f} s"
+    except httpx2.ConnectError:
+        return 0, b"", "no connection"
+    except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
+        return 0, b"", f"it failed with {type(error).__name__}"

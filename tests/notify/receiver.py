@@ -1,0 +1,71 @@
+"""A webhook on this machine, as somebody's chat or monitor would be."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+
+class Got(NamedTuple):
+    path: str
+    body: dict[str, object]
+
+
+class Receiver:
+    """Takes what comes; `status` is what it answers."""
+
+    def __init__(self, status: int = 200, body: bytes = b"{}") -> None:
+        self.status, self.body = status, body
+        self.got: list[Got] = []
+        self.came = threading.Condition()
+        self.port = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def wait(self, count: int, timeout_s: float = 10.0) -> list[Got]:
+        """What has come once there are so many."""
+        with self.came:
+            assert self.came.wait_for(lambda: len(self.got) >= count, timeout_s), self.got
+            return list(self.got)
+
+
+@contextmanager
+def receiving(status: int = 200, body: bytes = b"{}") -> Iterator[Receiver]:
+    receiver = Receiver(status, body)
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            length = int(self.headers.get("Content-Length", 0))
+            self._take(json.loads(self.rfile.read(length) or b"{}"))
+
+        def do_GET(self) -> None:
+            self._take({})
+
+        def _take(self, body: dict[str, object]) -> None:
+            with receiver.came:
+                receiver.got.append(Got(self.path, body))
+                receiver.came.notify_all()
+            self.send_response(receiver.status)
+            self.send_header("Content-Length", str(len(receiver.body)))
+            self.end_headers()
+            self.wfile.write(receiver.body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    receiver.port = server.server_port
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield receiver
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
