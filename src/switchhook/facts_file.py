@@ -28,8 +28,10 @@ import msgspec
 from switchhook.variables import Facts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
+
+    from switchhook.capacity import Reading
 
 FILE = "facts.json"
 VERSION = 1
@@ -73,6 +75,15 @@ class FactsFile:
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE
         self._fresh = folder / f"{FILE}.new"
+
+    def tell(self, readings: Iterable[Reading], now_ms: int) -> None:
+        """Replace the file by what was read last of each account. Raises OSError."""
+        figures = {
+            each.account: AccountFigures(each.at_ms, each.active, each.allowed)
+            for each in readings
+            if each.active is not None
+        }
+        self.write(figures, now_ms)
 
     def write(self, accounts: Mapping[str, AccountFigures], now_ms: int) -> None:
         """Replace the file. Raises OSError; the facts in force then run out by themselves.
