@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 
 import pytest
-from tests.notify.receiver import receiving
 
 from switchhook.notify import AnswerProbe, HttpMonitor
+from webhook import receiving
 
 
 def test_a_monitor_is_called_and_its_address_logged_nowhere(caplog):

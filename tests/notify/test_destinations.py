@@ -8,11 +8,11 @@ import sys
 
 import msgspec
 import pytest
-from tests.notify.receiver import receiving
-from tests.notify.test_text import message
 
+from notify.test_text import message
 from switchhook.alert_messages import Say
 from switchhook.notify import AppriseNotifier
+from webhook import receiving
 
 SECRET = "T0ps3cretPath"
 
