@@ -17,6 +17,8 @@ from switchhook.errors import DataFolderError
 
 APPLICATION_ID = 0x53575331  # "SWS1"
 BUSY_MS = 5_000
+BUCKET_BITS = 16
+"""A bucket of the indexes is 65,536 seqs: its pages fit in memory, 153 hold 10 million."""
 REBUILD = "run `switchhook rebuild`, which makes it again from the journal"
 
 _NAME = re.compile(r"store-([0-9]{6})\.sqlite")
@@ -123,8 +125,13 @@ def remove_older(folder: Path, current: Path) -> None:
 
 def remove(path: Path) -> None:
     """Remove a store with the files beside it."""
-    for side in _SIDE_FILES:
-        Path(f"{path}{side}").unlink(missing_ok=True)
+    for file in side_files(path):
+        file.unlink(missing_ok=True)
+
+
+def side_files(path: Path) -> list[Path]:
+    """A store's file and those that SQLite keeps beside it, there or not."""
+    return [Path(f"{path}{side}") for side in _SIDE_FILES]
 
 
 def boot_id() -> str:

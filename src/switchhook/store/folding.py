@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import apsw
@@ -24,24 +25,29 @@ from switchhook.store.digest import (
     hash_of,
     read_told,
 )
-from switchhook.store.files import REBUILD, boot_id, damaged
+from switchhook.store.files import BUCKET_BITS, REBUILD, boot_id, damaged
+from switchhook.store.forgetting import (
+    drop_before,
+    drop_unused_facets,
+    of_same_calls,
+    records_of_number,
+    take_out,
+)
 from switchhook.store.recall import Recall
 from switchhook.story import StreamStory, merge_streams, stream_story
 from switchhook.wire.request import Request
 from switchhook.wire.status_callback import parse as parse_status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from switchhook.story import JournalRecord, JournalSource
 
-BUCKET_BITS = 16
-"""A bucket of the hashed indexes is 65,536 seqs: its pages fit in memory, 153 hold 10 million."""
-
 _LIKE_NUMBER = re.compile(r"[0-9]{7}")
 _PAGE_CACHE_KIB = 24 * 1024
 _CHECKPOINT_PAGES = 4000
+_REFOLDED_AT_ONCE = 200
 
 _late = msgspec.msgpack.Decoder(Late).decode
 _status = msgspec.msgpack.Decoder(StatusReceived).decode
@@ -72,7 +78,7 @@ class Folding:
         connection.pragma("synchronous", "off")
         connection.pragma("cache_size", -_PAGE_CACHE_KIB)
         connection.wal_autocheckpoint(_CHECKPOINT_PAGES)
-        connection.pragma("secure_delete", "fast")
+        connection.pragma("secure_delete", "on")  # what is forgotten must not stay on the disk
         self._facets, self._forms = Facets(connection), Forms(connection)
         self.node, self.position, _, self.suspect = self._progress()
         self._recall = Recall()
@@ -137,6 +143,91 @@ class Folding:
         except _DAMAGE as error:
             raise damaged(self._path, error) from error
 
+    def refold(self, seqs: Sequence[int]) -> None:
+        """Fold records and the others of their calls anew, from the journal as it is now.
+
+        What is gone from it is gone here, as after a rebuild.
+        """
+        for start in range(0, len(seqs), _REFOLDED_AT_ONCE):
+            together = of_same_calls(self._connection, seqs[start : start + _REFOLDED_AT_ONCE])
+            records = self._journal.get_many(together)
+            batch = Batch()
+            with self._changing():
+                take_out(self._connection, batch, together)
+                for seq in sorted(records):
+                    if records[seq].kind not in (Kind.LATE, Kind.COUNTERS):
+                        self._take(batch, records[seq])
+                batch.forms.clear()  # they were counted when the records came
+                self._write_rows(batch, self._stories(batch))
+
+    def drop_before(self, seq: int, at: int) -> int:
+        """Let go of everything before a record and its time; gives how many streams that were."""
+        batch = Batch()
+        with self._changing():
+            count = drop_before(self._connection, batch, seq, at)
+            batch.write_tallies(self._connection)
+            drop_unused_facets(self._connection)
+        self._look_again()
+        return count
+
+    def oldest_kept(self, before_ms: int, most: int) -> tuple[int, int]:
+        """The record, and its time, before which about `most` streams older than that go."""
+        rows = self._connection.execute(
+            "SELECT seq, at FROM stream ORDER BY seq LIMIT ?", (most + 1,)
+        )
+        seq = at = 0
+        for seq, at in rows:
+            if at >= before_ms:
+                return seq, at
+        if seq and self._connection.execute("SELECT max(seq) FROM stream").get == seq:
+            return seq + 1, at + 1
+        return seq, at
+
+    def records_of_number(self, number: str) -> list[int]:
+        """The seqs of records that are known to name a number in E.164."""
+        return records_of_number(self._connection, number)
+
+    def checkpoint(self) -> None:
+        """Write what the log has into the file, and empty it."""
+        self._connection.pragma("wal_checkpoint(truncate)")
+
+    def copy_to(self, path: Path) -> None:
+        """Write what is used of the file to another one."""
+        self._connection.execute("VACUUM INTO ?", (str(path),))
+        path.chmod(0o600)
+
+    def keep_stories(self, after_seq: int, before_seq: int, limit: int) -> int | None:
+        """Write down streams that one receipt told, before the journal lets go of that.
+
+        Gives the seq to go on after; None at the end.
+        """
+        rows = self._connection.execute(
+            "SELECT seq FROM stream WHERE seq > ? AND seq < ? AND story IS NULL"
+            " ORDER BY seq LIMIT ?",
+            (after_seq, before_seq, limit),
+        )
+        seqs = [seq for (seq,) in rows]
+        with self._changing():
+            self._connection.executemany(
+                "UPDATE stream SET story = ? WHERE seq = ?",
+                [
+                    (_encode_story(story), seq)
+                    for seq, story in self._stories_before(seqs).items()
+                    if story is not None
+                ],
+            )
+        return seqs[-1] if len(seqs) == limit else None
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """A transaction; what is remembered of the file is forgotten where it is undone."""
+        try:
+            with self._connection:
+                yield
+        except BaseException:
+            self._look_again()
+            raise
+
     def _fold_alone(self, record: JournalRecord) -> None:
         try:
             self._fold([record])
@@ -150,14 +241,10 @@ class Folding:
 
     def _fold(self, records: Sequence[JournalRecord]) -> None:
         batch = Batch()
-        try:
-            with self._connection:
-                for record in records:
-                    self._take(batch, record)
-                self._write(batch, records[-1])
-        except BaseException:
-            self._look_again()
-            raise
+        with self._changing():
+            for record in records:
+                self._take(batch, record)
+            self._write(batch, records[-1])
         self.position = records[-1].seq  # only now is it in: COMMIT may find the disk full
 
     def _look_again(self) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from switchhook.passthru import StreamStatus
 from switchhook.store.digest import CALL, STATUS, STREAM, UNKNOWN, hash_of
-from switchhook.store.folding import BUCKET_BITS
+from switchhook.store.files import BUCKET_BITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -17,7 +17,8 @@ from switchhook.facet import Facet, facet_of
 from switchhook.numbers import key_ranges
 from switchhook.search import Condition, Found, Query, StreamRow, facet_may_fit, fits
 from switchhook.store.digest import CALL, FLOW, STREAM, hash_of, read_told
-from switchhook.store.folding import BUCKET_BITS, decode_story
+from switchhook.store.files import BUCKET_BITS
+from switchhook.store.folding import decode_story
 from switchhook.story import stream_story
 
 if TYPE_CHECKING:

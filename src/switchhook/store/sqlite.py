@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 
 import apsw
 
+from switchhook.erasure import Number
 from switchhook.errors import DataFolderError
 from switchhook.facet import Count, Facet, Form, Tally, Use
 from switchhook.store import files
 from switchhook.store.digest import NOTE, hash_of
-from switchhook.store.folding import BUCKET_BITS, Folding, decode_story
+from switchhook.store.files import BUCKET_BITS
+from switchhook.store.folding import Folding, decode_story
+from switchhook.store.forgetting import count_in_files
 from switchhook.store.lists import find
 from switchhook.store.searching import search
 from switchhook.story import Quarantined, StreamStory, Wanted
@@ -43,6 +46,7 @@ class SqliteStore:
         self._folding: Folding | None = None
         self._path: Path | None = None
         self._local = threading.local()
+        self._writing = threading.RLock()
 
     def open(self) -> None:
         """Open the store for folding, or begin one.
@@ -51,13 +55,15 @@ class SqliteStore:
         the machine went down is not trusted, as it never syncs: a new one is begun. So it is where
         an older release left one.
         """
-        self._open(files.current_file(self._folder))
+        with self._writing:
+            self._open(files.current_file(self._folder))
 
     def close(self) -> None:
         """Make the store durable and close it for folding."""
-        if self._folding is not None:
-            self._folding.close()
-        self._folding = self._path = None
+        with self._writing:
+            if self._folding is not None:
+                self._folding.close()
+            self._folding = self._path = None
 
     def _open(self, path: Path | None) -> Folding:
         if path is None:
@@ -74,13 +80,69 @@ class SqliteStore:
 
     def fold(self, after: int, records: Sequence[JournalRecord]) -> None:
         """Take the records after `after` in, unless a rebuilt store came between."""
+        with self._writing:
+            folding = self._current()
+            if records and after == folding.position:
+                folding.fold(records)
+
+    def _current(self) -> Folding:
+        """The store's file that counts now, open for folding."""
         path = files.current_file(self._folder)
-        folding = self._folding
-        if folding is None or path != self._path:
-            self.close()
-            folding = self._open(path)
-        if records and after == folding.position:
-            folding.fold(records)
+        if self._folding is not None and path == self._path:
+            return self._folding
+        self.close()
+        return self._open(path)
+
+    def erase_number(self, number: str, seqs: Sequence[int]) -> int:
+        """Forget a number in E.164, after the journal did: fold what these records told anew.
+
+        Records that the store knows to name it are folded anew, too. Gives how many were found.
+        Where bytes of it are left in the file, used or not, it is written anew as a whole.
+        """
+        with self._writing:
+            folding = self._current()
+            found = folding.records_of_number(number)
+            folding.refold(sorted({*found, *seqs}))
+            if self.holds_number(number):
+                self._write_anew(folding)
+        return len(found)
+
+    def holds_number(self, number: str) -> int:
+        """How much of a number in E.164 is left, the bytes of files included."""
+        with self._writing:
+            folding = self._current()
+            folding.checkpoint()
+            path = self._path
+            assert path is not None, "a store that is open has a file"
+            rows = len(folding.records_of_number(number))
+            return rows + count_in_files(path, Number(number))
+
+    def _write_anew(self, folding: Folding) -> None:
+        """Copy what is used of the file to the next one, which then counts."""
+        unfinished = self._folder / _UNFINISHED
+        files.remove(unfinished)
+        folding.copy_to(unfinished)
+        path = files.put_in_place(unfinished, self._folder)
+        self.close()
+        self._open(path)
+
+    def remove(self, before_ms: int, most: int) -> int:
+        """Let go of about `most` streams first told of before a time, and of what is older.
+
+        Gives how many streams went; none where there is none so old.
+        """
+        with self._writing:
+            folding = self._current()
+            seq, at = folding.oldest_kept(before_ms, most)
+            return folding.drop_before(seq, at)
+
+    def keep_stories(self, after_seq: int, before_seq: int, limit: int = 1000) -> int | None:
+        """Write down streams that one receipt told, before the journal lets go of that.
+
+        Gives the seq to go on after; None at the end.
+        """
+        with self._writing:
+            return self._current().keep_stories(after_seq, before_seq, limit)
 
     def position(self) -> int:
         with self._reading() as connection:
