@@ -244,11 +244,11 @@ def percent(share: float | None) -> str:
     return f"{hundredths:.1f} %" if 0 < hundredths < 1 else f"{hundredths:.0f} %"
 
 
-_SPANS = ((86_400, "d"), (3_600, "h"), (60, "min"))
+_SPANS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
 def span(seconds: float) -> str:
-    """A stretch of time in its greatest whole unit and the next: `42 s`, `3 min`, `2 h 5 min`."""
+    """A stretch of time in its greatest unit and the next: `42 s`, `3 min 5 s`, `2 h 5 min`."""
     whole = max(int(seconds), 0)
     for at, (size, unit) in enumerate(_SPANS):
         if whole >= size:

@@ -63,24 +63,26 @@ class CapacityPage:
 
 
 def plot_of(spans: Sequence[Span], forecast: Forecast | None) -> str:
-    """The plot's data as JSON: times in s, mean, lowest, highest, allowed, and what is expected.
+    """The plot's data as JSON, column by column.
+
+    Times in s; lowest, highest; expected low, high; allowed, mean,
+    expected middle.
 
     What could not be read is null, and so is a stretch without any polls.
     """
     rows: list[tuple[float | None, ...]] = []
     for at, span in enumerate(spans):
         begins = span.at_ms / 1000
-        rows.append((begins, span.mean, span.lowest, span.highest, span.allowed, *_NOTHING))
+        rows.append((begins, span.lowest, span.highest, None, None, span.allowed, span.mean, None))
         following = spans[at + 1].at_ms if at + 1 < len(spans) else None
         silent = following is not None and following - span.at_ms > _SILENCE_MS + 3 * span.width_ms
         if silent:
-            rows.append((begins + span.width_ms / 1000 + 1, *[None] * 4, *_NOTHING))
+            rows.append((begins + span.width_ms / 1000 + 1, *[None] * 7))
     for at_ms, low, middle, high in forecast.expected if forecast is not None else ():
         limit = spans[-1].allowed if spans else None
-        rows.append((at_ms / 1000, None, None, None, limit, low, middle, high))
+        rows.append((at_ms / 1000, None, None, low, high, limit, None, middle))
     columns = [list(column) for column in zip(*rows, strict=True)] if rows else [[]] * 8
     return msgspec.json.encode(columns).decode()
 
 
-_NOTHING = (None, None, None)
 _SILENCE_MS = 180_000

@@ -107,7 +107,7 @@ def _plain(key: str, text: Callable[[StreamRow], str]) -> Callable[..., Cell]:
 COLUMNS = {
     column.name: column
     for column in (
-        Column("time", "First told of", _time),
+        Column("time", "Time", _time),
         Column("cause", "Cause", _cause),
         Column("kind", "Error", _plain("kind", lambda row: row.facet.kind)),
         Column("from", "From", _number("from_", "from")),

@@ -12,7 +12,7 @@ from switchhook.console.render import address, zone_of, zone_word
 from switchhook.console.tail import tail_rows
 from switchhook.issues import Issue, IssueState, issues, trend_start
 from switchhook.pulse import GROUPS, MINUTE_MS, MINUTES, Pulse, pulse, pulse_start
-from switchhook.receipt import WAITING, Counters, Kind
+from switchhook.receipt import WAITING
 from switchhook.story import Wanted
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from switchhook.capacity import CapacityNow
     from switchhook.console.pages.parts import PageParts
     from switchhook.console.render import Look
+    from switchhook.facet import Count
     from switchhook.story import JournalRecord
 
 FIRST_ROWS = 40
@@ -32,10 +33,8 @@ MOST_CARDS = 4
 TOP = 6
 ISSUES_MS, GLANCE_MS = 5_000, 500
 """For how long what was found is good enough."""
-_COUNTED_MS = 90_000
-"""A count of waiting callers that is older says nothing of now."""
-
-_counters = msgspec.msgpack.Decoder(Counters).decode
+_COUNTED_MS = 150_000
+"""A minute's count of waiting callers that began longer ago says nothing of now."""
 
 
 class Glance(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,14 +109,14 @@ class NowPage:
         parts = self._parts
         since = pulse_start(now_ms)
         until = since + MINUTES * MINUTE_MS
-        minutes = parts.store.tallies(since, until)
+        minutes, counts = parts.store.tallies(since, until), parts.store.counts(since, until)
         found = [each for each in self._found(now_ms) if each.state is not IssueState.RESOLVED]
         return Glance(
             now_ms=now_ms,
-            pulse=pulse(minutes, parts.store.counts(since, until), now_ms),
+            pulse=pulse(minutes, counts, now_ms),
             accounts=tuple(parts.capacity.now(now_ms)) if parts.capacity is not None else (),
             running=sum(each.streams for each in minutes if each.facet.cause == Cause.RUNNING),
-            waiting=self._waiting(now_ms),
+            waiting=_waiting(counts, now_ms),
             top=tuple(each for each in found if each.recent)[:TOP],
             open_issues=sum(each.state is IssueState.OPEN for each in found),
         )
@@ -129,15 +128,11 @@ class NowPage:
             self._issues = now_ms, found
         return found
 
-    def _waiting(self, now_ms: int) -> int | None:
-        parts = self._parts
-        for record in parts.journal.get_many(parts.store.events(Kind.COUNTERS, 1)).values():
-            if now_ms - record.at <= _COUNTED_MS:
-                try:
-                    return _counters(record.body).peaks.get(WAITING)
-                except msgspec.DecodeError:
-                    return None
-        return None
+
+def _waiting(counts: Sequence[Count], now_ms: int) -> int | None:
+    """The most callers that waited at once, as counted last; None where nobody counted lately."""
+    told = [each for each in counts if each.name == WAITING and now_ms - each.at_ms <= _COUNTED_MS]
+    return max(told, key=lambda each: each.at_ms).count if told else None
 
 
 def _context(glance: Glance) -> dict[str, Any]:

@@ -146,12 +146,12 @@
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), zone),
       legend: { show: false },
       cursor: { show: true, drag: { x: false, y: false }, points: { show: false } },
-      padding: [8, 4, 0, 0],
+      padding: [8, 14, 0, 0],
       axes: [
-        { ...axis, grid: { show: false }, values: "{HH}:{mm}", space: 60, ...(extra.xAxis || {}) },
+        { ...axis, grid: { show: false }, values: "{HH}:{mm}", space: 60, size: 26, ...(extra.xAxis || {}) },
         { ...axis, size: 36, space: 32 },
       ],
-      scales: { y: { range: (u, low, high) => [0, Math.max(high, extra.least || 4) * 1.05] } },
+      scales: { x: extra.x || {}, y: { range: (u, low, high) => [0, Math.max(high, extra.least || 4) * 1.05] } },
       series: [{}, ...series],
       ...extra.more,
     };
@@ -164,33 +164,46 @@
     }
     return [times, ...sums.reverse()];
   };
+  // Each series from its own sum down to that of the series below it, which is the next one.
+  const blocks = (u, at, first, last) => {
+    const path = new Path2D();
+    const [times] = u.data;
+    const below = u.data[at + 1];
+    const room = times.length > 1 ? u.valToPos(times[1], "x", true) - u.valToPos(times[0], "x", true) : 20;
+    const width = Math.max(Math.floor(Math.min(room * 0.8, 60)), 1);
+    for (let i = first; i <= last; i++) {
+      const top = Math.round(u.valToPos(u.data[at][i], "y", true));
+      const low = Math.round(u.valToPos(below ? below[i] : 0, "y", true));
+      if (low > top) path.rect(Math.round(u.valToPos(times[i], "x", true) - width / 2), top, width, low - top);
+    }
+    return { stroke: null, fill: path, clip: null, band: null, gaps: [], flags: 3 };
+  };
   const kinds = {
     stacked(place, points) {
       const count = points.length - 1;
-      const bars = uPlot.paths.bars({ size: [0.82, 40, 1], radius: 0 });
       const series = [...Array(count).keys()].map((at) => {
         const colour = ink(`group-${count - 1 - at}`, place);
-        return { fill: colour, stroke: colour, width: 0, paths: bars, points: { show: false } };
+        return { fill: colour, width: 0, paths: blocks, points: { show: false } };
       });
-      return [options(place, series, {}), stacked(points)];
+      const x = { range: (u, low, high) => [low - 30, high + 30] };
+      return [options(place, series, { x }), stacked(points)];
     },
     capacity(place, points) {
-      // now, then: times, mean, lowest, highest, allowed, expected low, middle, high
-      const line = (colour, more) => ({ stroke: colour, width: 1.5, points: { show: false }, spanGaps: false, ...more });
+      // times; lowest, highest; expected low, high; allowed, mean, expected middle
+      const line = (colour, more) => ({ stroke: colour, width: 1.5, points: { show: false }, ...more });
+      const edge = line("transparent", { width: 0 });
       const accent = ink("series-0", place);
-      const soft = inkOf("--accent-soft");
+      const soft = inkOf("--accent-band");
       const series = [
-        line(accent, { width: 2 }),
-        line("transparent", { width: 0 }),
-        line("transparent", { width: 0 }),
+        edge, { ...edge }, { ...edge }, { ...edge },
         line(inkOf("--bad"), { dash: [6, 4] }),
-        line("transparent", { width: 0 }),
+        line(accent, { width: 2 }),
         line(accent, { dash: [3, 3] }),
-        line("transparent", { width: 0 }),
       ];
-      const more = { bands: [{ series: [3, 2], fill: soft }, { series: [7, 5], fill: soft }] };
-      const span = points[0].length ? points[0][points[0].length - 1] - points[0][0] : 0;
-      const xAxis = span > 90000 ? { values: "{DD} {MMM} {HH}:{mm}", space: 90 } : {};
+      const more = { bands: [{ series: [2, 1], fill: soft }, { series: [4, 3], fill: soft }] };
+      const times = points[0];
+      const span = times.length ? times[times.length - 1] - times[0] : 0;
+      const xAxis = span > 90000 ? { values: "{D} {MMM} {HH}:{mm}", space: 100 } : {};
       return [options(place, series, { more, xAxis, least: 2 }), points];
     },
   };
@@ -212,11 +225,13 @@
   for (const place of document.querySelectorAll("[data-plot]")) draw(place);
   document.addEventListener("themechange", redraw);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
-  let resizing = 0;
-  addEventListener("resize", () => {
-    cancelAnimationFrame(resizing);
-    resizing = requestAnimationFrame(() => {
-      for (const [place, plot] of plots) plot.setSize({ width: place.clientWidth, height: place.clientHeight });
-    });
+  const sizes = new ResizeObserver((entries) => {
+    for (const { target } of entries) {
+      const plot = plots.get(target);
+      if (plot && (plot.width !== target.clientWidth || plot.height !== target.clientHeight)) {
+        plot.setSize({ width: target.clientWidth, height: target.clientHeight });
+      }
+    }
   });
+  for (const place of plots.keys()) sizes.observe(place);
 })();
