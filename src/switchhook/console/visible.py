@@ -41,6 +41,9 @@ def visible(value: object, longest: int = 500, *, lines: bool = False) -> Markup
     """
     text = str(value)
     cut = text[:longest]
+    more = "…" if len(text) > longest else ""
+    if _ACTING.search(cut) is None:
+        return Markup(f"<bdi>{escape(cut)}{more}</bdi>")  # noqa: S704 - it has just been escaped
     parts = []
     at = 0
     for found in _ACTING.finditer(cut):
@@ -49,9 +52,7 @@ def visible(value: object, longest: int = 500, *, lines: bool = False) -> Markup
         code = Markup('<span class="ctl">{}</span>').format(_code(found[0]))
         parts.append(Markup("\n") if kept else code)
         at = found.end()
-    parts.append(escape(cut[at:]))
-    if len(text) > longest:
-        parts.append(escape("…"))
+    parts.append(escape(cut[at:] + more))
     return Markup("<bdi>{}</bdi>").format(Markup("").join(parts))
 
 

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 class Cell(msgspec.Struct, frozen=True):
-    """One value. `kind` says how it is drawn: time, call, cause, count, text or said.
+    """One value.
+
+    `kind` says how it is drawn: time (of the call `text`), call, cause, number, text or said.
 
     A click looks for `key:value`; without a key it can't be clicked. `note` stands beside it.
     """
@@ -39,7 +41,7 @@ class Column(msgspec.Struct, frozen=True):
 
 
 def _time(row: StreamRow, names: Names, viewer: Viewer) -> Cell:
-    return Cell("time", at_us=row.story.first.received_us)
+    return Cell("time", row.story.call_sid or "", at_us=row.story.first.received_us)
 
 
 def _last(row: StreamRow, names: Names, viewer: Viewer) -> Cell:
@@ -125,7 +127,7 @@ COLUMNS = {
         Column("call", "CallSid", _call),
     )
 }
-USUAL = ("time", "cause", "kind", "from", "bot", "option", "duration", "endpoint", "call")
+USUAL = ("time", "cause", "kind", "from", "bot", "option", "duration", "endpoint")
 
 
 def columns_named(text: str) -> tuple[Column, ...]:
