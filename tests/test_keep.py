@@ -84,23 +84,15 @@ def test_the_open_segment_is_sealed_before_it_holds_anything_back():
 
 def test_stories_go_before_what_they_point_into():
     holdings = Holdings((OLD, NEWER, OPEN), 30, {Matter.STORIES: 100 * DAY_MS})
-    step = next_step(holdings, limits(raw_days=500), NOW)
+    step = next_step(holdings, limits(raw_days=500, stories_days=500), NOW)
     assert step == DeleteRows(Matter.STORIES, 500 * DAY_MS)
     told = Holdings((OLD, NEWER, OPEN), 30, {Matter.STORIES: 990 * DAY_MS})
-    assert next_step(told, limits(raw_days=500), NOW) == DeleteSegment(OLD)
+    assert next_step(told, limits(raw_days=500, stories_days=500), NOW) == DeleteSegment(OLD)
 
 
 def test_nothing_is_kept_for_ever_only_where_nothing_is_said():
     holdings = Holdings((OLD, NEWER, OPEN), 30, dict.fromkeys(Matter, 0))
     assert next_step(holdings, FOR_EVER, NOW) is None
-
-
-def test_stories_are_not_kept_longer_than_requests():
-    assert Limits(raw_days=30, stories_days=90).days(Matter.STORIES) == 30
-    assert Limits(raw_days=30, stories_days=0).days(Matter.STORIES) == 30
-    assert Limits(raw_days=30, stories_days=7).days(Matter.STORIES) == 7
-    assert Limits(raw_days=0, stories_days=7).days(Matter.STORIES) == 7
-    assert Limits(raw_days=0, stories_days=0).days(Matter.STORIES) == 0
 
 
 def test_the_report_has_every_class_with_its_oldest_row():

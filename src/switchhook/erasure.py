@@ -168,8 +168,9 @@ class Phase(StrEnum):
 class Erasure(msgspec.Struct, frozen=True, kw_only=True):
     """An erasure on its way: kept in the ledger after each step, so that a restart goes on.
 
-    It covers the journal up to `until_seq`: what a number says later is kept as usual. `number` is
-    there while it is needed, `masked` for ever. Everything before `next_seq` is done in this phase;
+    It covers the journal up to `until_seq`, where it was when it was asked for or, once that is
+    sealed, the end of the segment: what comes later is kept as usual. `number` is there while it is
+    needed, `masked` for ever. Everything before `next_seq` is done in this phase;
     `pending` are records of the segment at hand which hold the number, with how often each;
     `cursor` is the ledger's own bookmark. Times are in ms.
     """
@@ -308,11 +309,17 @@ class ErasureBook(Protocol):
     def all(self) -> list[Erasure]:
         """All, the newest first."""
 
+    def running(self) -> list[Erasure]:
+        """Those that are not done, the oldest first."""
+
     def mask_some(self, erasure: Erasure, spellings: Spellings) -> Erasure:
         """Mask the number in some more rows and keep that together with how far it has come."""
 
     def count_left(self, spellings: Spellings) -> list[Place]:
-        """Search the ledger once more, its file too."""
+        """Search all tables once more."""
+
+    def file_left(self, spellings: Spellings) -> int:
+        """How often the number is in the bytes of the ledger's file."""
 
     def rewrite(self) -> None:
         """Write the ledger's file anew, so that nothing is in it but its rows."""
@@ -327,5 +334,5 @@ class ErasableStore(Protocol):
     def erase_number(self, number: str, seqs: Sequence[int]) -> int:
         """Forget a number in E.164: fold what these records told anew; how much was found."""
 
-    def holds_number(self, number: str) -> int:
-        """How much of the number is left, the bytes of files included."""
+    def holds_number(self, number: str, until_seq: int = ...) -> int:
+        """In how many records up to a seq it still knows the number."""

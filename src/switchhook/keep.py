@@ -52,9 +52,6 @@ class Limits(msgspec.Struct, frozen=True):
     def days(self, matter: Matter) -> int:
         """How many days a class is kept; 0 is for ever."""
         days: int = getattr(self, f"{matter.value}_days")
-        if matter is Matter.STORIES and self.raw_days:
-            # Stories point into the requests: without them there is nothing to tell.
-            return min(days or self.raw_days, self.raw_days)
         return days
 
     def before_ms(self, matter: Matter, now_ms: int) -> int | None:
@@ -173,7 +170,7 @@ def roll_due(holdings: Holdings, days: int, now_ms: int) -> Roll | None:
 def next_step(holdings: Holdings, limits: Limits, now_ms: int) -> Step | None:
     """What to do next; None where everything is as the limits want it."""
     before = limits.before_ms(Matter.RAW, now_ms)
-    # Stories first: a segment that goes must leave no story that points into it.
+    # Stories first: those that stay have to be written down before their requests go.
     for matter in (Matter.STORIES, *Matter):
         if matter is Matter.RAW:
             continue
@@ -287,6 +284,16 @@ class ClosedJournal(Protocol):
 
     def mask_refused(self, path: Path, mask: Callable[[bytes], tuple[bytes, int]]) -> int:
         """Mask such a file, whole or not at all; gives how often `mask` struck."""
+
+
+class KeptStore(Protocol):
+    """The store, as retention sees it."""
+
+    def position(self) -> int:
+        """The seq up to which everything is folded."""
+
+    def keep_stories(self, after_seq: int, before_seq: int, limit: int = ...) -> int | None:
+        """Write down what is told of streams by records that go; the seq to go on after, if any."""
 
 
 class Rows(Protocol):

@@ -81,7 +81,7 @@ class SealedSegments:
         The newest segment is never removed: its name is what the journal counts on from.
         """
         file, state = self._closed(segment.name)
-        if state is SegmentState.OPEN:
+        if state is SegmentState.OPEN or file == list_segments(self._folder)[-1]:
             raise _hands_off(segment.name)
         freed = sum(file_size(file.path + side) for side in SIDE_FILES)
         remove_segment_files(file.path)
@@ -312,6 +312,7 @@ class SealedSegments:
         return SegmentState.SEALED
 
     def _empty_log(self, connection: apsw.Connection, file: SegmentFile) -> None:
+        connection.execute("SELECT 1 FROM meta")  # else it knows of no log
         for _ in range(_TRUNCATE_TRIES):
             with suppress(apsw.BusyError):
                 connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
@@ -322,15 +323,13 @@ class SealedSegments:
         raise JournalError(file.name, problem, "end what reads the journal beside switchhook")
 
     def _closed(self, name: str) -> tuple[SegmentFile, SegmentState]:
-        """A segment that is not the newest, as it is now; JournalError where it is gone."""
+        """A segment and its state as they are now; JournalError where it is gone."""
         files = list_segments(self._folder)
         for place, file in enumerate(files):
             if file.name != name:
                 continue
             after = files[place + 1 : place + 2]
-            if not after:
-                return file, SegmentState.OPEN
-            if after[0].first_seq == file.first_seq:
+            if after and after[0].first_seq == file.first_seq:
                 return file, SegmentState.SUPERSEDED
             try:
                 return file, self._state(file, after)

@@ -8,6 +8,7 @@ is only counted.
 from __future__ import annotations
 
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import apsw
@@ -29,8 +30,10 @@ TABLES = """
 CREATE TABLE erasures (
   id TEXT PRIMARY KEY,
   asked_ms INTEGER NOT NULL,
+  done INTEGER NOT NULL,
   state TEXT NOT NULL
 ) STRICT;
+CREATE INDEX erasures_running ON erasures (asked_ms) WHERE done = 0;
 CREATE TABLE removed (
   matter TEXT PRIMARY KEY, rows INTEGER NOT NULL, bytes INTEGER NOT NULL, at_ms INTEGER NOT NULL
 ) STRICT;
@@ -41,6 +44,7 @@ _LEFT_OUT = frozenset({"erasures", "removed"})
 _BATCH = 200
 _OVERLAP = 256
 _CHUNK = 1 << 20
+_LOG = apsw.SQLITE_OPEN_WAL
 
 
 class AlertRows:
@@ -118,11 +122,17 @@ class SqliteErasures:
         with self._ledger.writing() as connection:
             _save(connection, erasure)
             audit.append(connection, deed, (erasure.done_ms or erasure.asked_ms) * 1000)
-        self._empty_log()
 
     def all(self) -> list[Erasure]:
         with self._ledger.reading() as connection:
             rows = connection.execute("SELECT state FROM erasures ORDER BY asked_ms DESC, id")
+            return [msgspec.json.decode(state, type=Erasure) for (state,) in rows]
+
+    def running(self) -> list[Erasure]:
+        with self._ledger.reading() as connection:
+            rows = connection.execute(
+                "SELECT state FROM erasures WHERE done = 0 ORDER BY asked_ms, id"
+            )
             return [msgspec.json.decode(state, type=Erasure) for (state,) in rows]
 
     def mask_some(self, erasure: Erasure, spellings: Spellings) -> Erasure:
@@ -153,9 +163,11 @@ class SqliteErasures:
                     searched += 1
                     left += any(spellings.count(_bytes(value)) for value in row[len(keys) :])
                 found.append(Place(f"ledger.{name}", searched=searched, left=left))
-        self._empty_log()
-        found.append(Place("ledger file", left=self._leftovers(spellings)))
         return found
+
+    def file_left(self, spellings: Spellings) -> int:
+        self._empty_log()
+        return self._leftovers(spellings)
 
     def rewrite(self) -> None:
         with self._ledger.explained(), closing(self._alone()) as connection:
@@ -188,32 +200,40 @@ class SqliteErasures:
         return connection
 
     def _empty_log(self) -> None:
-        """Copy the log into the file, so that old pages are in neither; not while one reads."""
+        """Copy the log into the file, so that old pages are in neither. Not while one reads."""
         with self._ledger.explained(), closing(self._alone()) as connection:
+            connection.execute("SELECT 1 FROM sqlite_master")  # else it knows of no log
             connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
 
     def _leftovers(self, spellings: Spellings) -> int:
         """How often the number is in the bytes of the file and its log."""
-        found = 0
-        flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_MAIN_DB
+        path, found = str(self._ledger.path.absolute()), 0
         with self._ledger.explained():
-            # Through SQLite, as closing a descriptor of our own would drop all of SQLite's locks.
-            raw = apsw.VFSFile("", str(self._ledger.path.absolute()), [flags, 0])
-            try:
-                size = raw.xFileSize()
-                for start in range(0, size, _CHUNK):
-                    length = min(_CHUNK + _OVERLAP, size - start)
-                    found += spellings.count(raw.xRead(length, start))
-            finally:
-                raw.xClose()
+            for name, kind in ((path, apsw.SQLITE_OPEN_MAIN_DB), (f"{path}-wal", _LOG)):
+                if not Path(name).exists():
+                    continue
+                # Through SQLite, as closing a descriptor of our own would drop all its locks.
+                raw = apsw.VFSFile("", name, [apsw.SQLITE_OPEN_READWRITE | kind, 0])
+                try:
+                    size = raw.xFileSize()
+                    for start in range(0, size, _CHUNK):
+                        length = min(_CHUNK + _OVERLAP, size - start)
+                        found += spellings.count(raw.xRead(length, start))
+                finally:
+                    raw.xClose()
         return found
 
 
 def _save(connection: apsw.Connection, erasure: Erasure) -> None:
     connection.execute(
-        "INSERT INTO erasures VALUES (?, ?, ?)"
-        " ON CONFLICT (id) DO UPDATE SET state = excluded.state",
-        (erasure.id, erasure.asked_ms, msgspec.json.encode(erasure).decode()),
+        "INSERT INTO erasures VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (id) DO UPDATE SET done = excluded.done, state = excluded.state",
+        (
+            erasure.id,
+            erasure.asked_ms,
+            erasure.phase is Phase.DONE,
+            msgspec.json.encode(erasure).decode(),
+        ),
     )
 
 

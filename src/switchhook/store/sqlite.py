@@ -18,7 +18,7 @@ from switchhook.store.files import BUCKET_BITS
 from switchhook.store.folding import Folding, decode_story
 from switchhook.store.forgetting import count_in_files
 from switchhook.store.lists import find
-from switchhook.store.searching import search
+from switchhook.store.searching import Span, search
 from switchhook.story import Quarantined, StreamStory, Wanted
 
 if TYPE_CHECKING:
@@ -107,15 +107,19 @@ class SqliteStore:
                 self._write_anew(folding)
         return len(found)
 
-    def holds_number(self, number: str) -> int:
-        """How much of a number in E.164 is left, the bytes of files included."""
+    def holds_number(self, number: str, until_seq: int = _LAST_SEQ) -> int:
+        """How much of a number in E.164 is left, the bytes of files included.
+
+        What records after `until_seq` told of it is no remnant, nor are its bytes.
+        """
         with self._writing:
             folding = self._current()
             folding.checkpoint()
             path = self._path
             assert path is not None, "a store that is open has a file"
-            rows = len(folding.records_of_number(number))
-            return rows + count_in_files(path, Number(number))
+            known = folding.records_of_number(number)
+            left = sum(seq <= until_seq for seq in known)
+            return left if left < len(known) else left + count_in_files(path, Number(number))
 
     def _write_anew(self, folding: Folding) -> None:
         """Copy what is used of the file to the next one, which then counts."""
@@ -166,10 +170,17 @@ class SqliteStore:
             return [(q, decode_story(stories[q]) if q in stories else None) for q in seqs]
 
     def search(
-        self, query: Query, names: Names, *, before_seq: int = _LAST_SEQ, limit: int = 100
+        self,
+        query: Query,
+        names: Names,
+        *,
+        before_seq: int = _LAST_SEQ,
+        after_seq: int = 0,
+        limit: int = 100,
     ) -> Found:
         with self._reading() as connection:
-            return search(connection, self._journal, query, names, before_seq, limit)
+            span = Span(after_seq + 1, before_seq)
+            return search(connection, self._journal, query, names, span, limit)
 
     def tallies(self, since_ms: int, until_ms: int, *, hours: bool = False) -> list[Tally]:
         table = "hour" if hours else "minute"

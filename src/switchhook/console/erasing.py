@@ -1,0 +1,230 @@
+"""Erasing one phone number: journal, store, ledger, then a second look at all of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from switchhook.audit import Deed
+from switchhook.erasure import Erasure, Number, Phase, Place, Spellings, digest_of
+from switchhook.keep import SegmentState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from switchhook.erasure import ErasableStore, ErasureBook
+    from switchhook.keep import ClosedJournal, Segment
+
+JOURNAL, FILES, REFUSED, STORE = "journal", "journal files", "journal/refused", "store"
+LEDGER_FILE = "ledger file"
+"""The places of a proof beside the ledger's tables."""
+
+replace = msgspec.structs.replace
+
+
+class Eraser:
+    """Brings erasures on by a step at a time; `pause` is called within long ones."""
+
+    def __init__(
+        self,
+        journal: ClosedJournal,
+        store: ErasableStore,
+        book: ErasureBook,
+        *,
+        pause: Callable[[], None],
+        erased: Callable[[], None],
+    ) -> None:
+        self._journal, self._store, self._book = journal, store, book
+        self._pause, self._erased = pause, erased
+        self._spellings: tuple[str, Spellings] | None = None
+
+    def step(self, erasure: Erasure, now_ms: int) -> bool:
+        """Do a little of one; False where it has to wait, or is done."""
+        assert erasure.number is not None, "an erasure has its number until it is done"
+        spellings = self._spellings_of(erasure.number)
+        match erasure.phase:
+            case Phase.JOURNAL:
+                return self._in_journal(erasure, spellings)
+            case Phase.REFUSED:
+                self._book.save(self._in_refused(erasure, spellings).on(Phase.STORE))
+            case Phase.STORE:
+                self._book.save(self._in_store(erasure).on(Phase.LEDGER))
+            case Phase.LEDGER:
+                self._book.mask_some(erasure, spellings)
+            case Phase.CHECK:
+                return self._check(erasure, spellings, now_ms)
+            case Phase.DONE:
+                return False
+        return True
+
+    def confirmed(self, erasure: Erasure) -> bool:
+        """Whether the records that an erasure masked are still as it left them, or gone whole."""
+        place = erasure.place(JOURNAL)
+        there = dict(self._bodies(place.seqs))
+        if len(there) < len(place.seqs):  # what a segment's end took away can't be hashed any more
+            first = self._journal.segments()[0].first_seq
+            return all(seq in there or seq < first for seq in place.seqs)
+        return not place.seqs or digest_of(sorted(there.items())) == place.digest
+
+    def _in_journal(self, erasure: Erasure, spellings: Spellings) -> bool:
+        segment = self._segment_at(erasure)
+        if segment is None:
+            self._book.save(self._with_digest(erasure).on(Phase.REFUSED))
+            return True
+        if not self._ready(segment, erasure.until_seq):
+            return False
+        if segment.state is SegmentState.SUPERSEDED:
+            self._journal.delete(segment)
+            return True
+        if segment.state is SegmentState.ABANDONED:
+            self._journal.adopt(segment)
+            return True
+        if erasure.pending and erasure.next_seq > segment.last_seq:
+            return self._mask(erasure, segment, spellings)
+        found = self._journal.scan(segment.name, spellings.count, after_seq=erasure.next_seq - 1)
+        after = segment.last_seq if found.last_seq is None else found.last_seq
+        self._book.save(
+            replace(
+                erasure,
+                # To the segment's end, as its file is to hold no byte of the number.
+                until_seq=max(erasure.until_seq, segment.last_seq),
+                next_seq=after + 1,
+                pending=(*erasure.pending, *found.hits),
+                places=erasure.noted(JOURNAL, searched=found.records),
+            )
+        )
+        return True
+
+    def _mask(self, erasure: Erasure, segment: Segment, spellings: Spellings) -> bool:
+        """Mask what was found in a segment; may be cut short and done again."""
+        seqs = tuple(seq for seq, _ in erasure.pending)
+        self._journal.mask(segment.name, seqs, spellings.mask)
+        left = self._journal.leftovers(segment.name, spellings.count, self._pause)
+        if left:
+            self._journal.rewrite(segment.name)
+            left = self._journal.leftovers(segment.name, spellings.count, self._pause)
+        times = sum(times for _, times in erasure.pending)
+        places = erasure.noted(FILES, searched=1, left=left)
+        erasure = replace(erasure, pending=(), places=places)
+        place = erasure.place(JOURNAL)
+        grown = replace(
+            place,
+            found=place.found + len(seqs),
+            spellings=place.spellings + times,
+            seqs=(*place.seqs, *seqs),
+        )
+        self._book.save(replace(erasure, places=erasure.with_place(grown)))
+        return True
+
+    def _segment_at(self, erasure: Erasure) -> Segment | None:
+        """The segment to work at: that of the pending records, else the next to look through."""
+        segments = self._journal.segments()
+        if erasure.pending:
+            last = erasure.pending[-1][0]
+            found = [each for each in segments if each.first_seq <= last <= each.last_seq]
+            if found:
+                return found[0]
+        return next(
+            (
+                each
+                for each in segments
+                if each.first_seq <= erasure.until_seq
+                and (
+                    each.last_seq >= max(erasure.next_seq, each.first_seq)
+                    or each.state is SegmentState.SUPERSEDED
+                )
+            ),
+            None,
+        )
+
+    def _ready(self, segment: Segment, until_seq: int) -> bool:
+        """Whether a segment can be worked at; if not, what it waits for was asked for."""
+        if segment.state is SegmentState.OPEN:
+            self._journal.ask_roll(min(until_seq, segment.last_seq))
+            return False
+        # What is replaced while it is folded might be passed over.
+        return segment.last_seq <= self._store.position()
+
+    def _in_refused(self, erasure: Erasure, spellings: Spellings) -> Erasure:
+        for path in self._journal.refused():
+            times = self._journal.mask_refused(path, spellings.mask)
+            places = erasure.noted(REFUSED, searched=1, found=int(times > 0), spellings=times)
+            erasure = replace(erasure, places=places)
+        return erasure
+
+    def _in_store(self, erasure: Erasure) -> Erasure:
+        assert erasure.number is not None
+        found = self._store.erase_number(erasure.number, erasure.place(JOURNAL).seqs)
+        self._erased()
+        return replace(erasure, places=erasure.with_place(Place(STORE, found=found)))
+
+    def _check(self, erasure: Erasure, spellings: Spellings, now_ms: int) -> bool:
+        """Look through the journal once more, then through the rest, and end."""
+        segment = self._segment_at(erasure)
+        if segment is None:
+            self._finish(self._rest_checked(erasure, spellings), spellings, now_ms)
+            return False
+        if not self._ready(segment, erasure.until_seq):
+            return False
+        if segment.state is SegmentState.SUPERSEDED:
+            self._journal.delete(segment)
+            return True
+        found = self._journal.scan(segment.name, spellings.count, after_seq=erasure.next_seq - 1)
+        after = segment.last_seq if found.last_seq is None else found.last_seq
+        places = erasure.noted(JOURNAL, left=len(found.hits))
+        self._book.save(replace(erasure, next_seq=after + 1, places=places))
+        return True
+
+    def _rest_checked(self, erasure: Erasure, spellings: Spellings) -> Erasure:
+        number = erasure.number
+        assert number is not None
+        refused = sum(spellings.count(path.read_bytes()) for path in self._journal.refused())
+        erasure = replace(erasure, places=erasure.noted(REFUSED, left=refused))
+        left = self._store.holds_number(number, erasure.until_seq)
+        erasure = replace(erasure, places=erasure.noted(STORE, left=left))
+        masked = {each.name for each in erasure.places}
+        for place in self._book.count_left(spellings):
+            searched = 0 if place.name in masked else place.searched
+            places = erasure.noted(place.name, searched=searched, left=place.left)
+            erasure = replace(erasure, places=places)
+        return erasure
+
+    def _finish(self, erasure: Erasure, spellings: Spellings, now_ms: int) -> None:
+        """Let go of the number; only then can the ledger's own file be free of it."""
+        done = replace(erasure.on(Phase.DONE), number=None, done_ms=now_ms)
+        details = {
+            "number": done.masked,
+            "found": str(done.found),
+            "left": ", ".join(each.name for each in done.places if each.left) or "nothing",
+        }
+        what = "erased a number" if done.complete else "erased a number, but not everywhere"
+        deed = Deed(who=done.by, what=what, subject=done.id, origin="erasure", details=details)
+        # Until it was looked at, the file counts as one that holds it.
+        unsure = Place(LEDGER_FILE, searched=1, left=1)
+        self._book.finish(replace(done, places=done.with_place(unsure)), deed)
+        self._spellings = None
+        left = self._book.file_left(spellings)
+        if left:
+            self._book.rewrite()
+            left = self._book.file_left(spellings)
+        places = done.with_place(replace(unsure, left=left))
+        self._book.save(replace(done, places=places))
+
+    def _with_digest(self, erasure: Erasure) -> Erasure:
+        place = erasure.place(JOURNAL)
+        digest = digest_of(sorted(self._bodies(place.seqs)))
+        return replace(erasure, places=erasure.with_place(replace(place, digest=digest)))
+
+    def _bodies(self, seqs: tuple[int, ...]) -> list[tuple[int, bytes]]:
+        found = []
+        for segment in self._journal.segments():
+            inside = [seq for seq in seqs if segment.first_seq <= seq <= segment.last_seq]
+            if inside:
+                found += list(self._journal.bodies(segment.name, inside))
+        return found
+
+    def _spellings_of(self, number: str) -> Spellings:
+        if self._spellings is None or self._spellings[0] != number:
+            self._spellings = number, Spellings(Number(number))
+        return self._spellings[1]

@@ -1,0 +1,154 @@
+"""What is kept how long, and erasures: for programs, and the section of it on /settings."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from switchhook.access import Role, Viewer
+from switchhook.audit import deed_of
+from switchhook.console.access.shared import require
+from switchhook.console.parameters import Refused
+from switchhook.console.render import viewer_of
+from switchhook.console.view import encode_json, time_of
+from switchhook.erasure import NotANumber, Number, read_number
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from starlette.routing import BaseRoute
+
+    from switchhook.console.keeping import Keeper, Keeping
+    from switchhook.erasure import Proof
+
+_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_LARGEST = 4096
+_SHOWN = 20
+
+Json = dict[str, Any]
+
+
+class _Asked(msgspec.Struct, forbid_unknown_fields=True):
+    number: str
+    plan: bool = False
+
+
+class KeepApi:
+    """`/api/v1/keeping`, `/api/v1/erasures`, and what the form on /settings posts to.
+
+    `region` is where a number without a country code is read.
+    """
+
+    def __init__(self, keeper: Keeper, region: str = "IN") -> None:
+        self._keeper, self._region = keeper, region
+
+    def routes(self) -> Sequence[BaseRoute]:
+        return (
+            Route("/api/v1/keeping", self._keeping, methods=["GET"]),
+            Route("/api/v1/erasures", self._erasures, methods=["GET"]),
+            Route("/api/v1/erasures", self._erase, methods=["POST"]),
+            Route("/api/v1/erasures/{id}", self._erasure, methods=["GET"]),
+            Route("/settings/erasures", self._erase_by_form, methods=["POST"]),
+        )
+
+    def context(self, viewer: Viewer) -> Json:
+        """What `_keeping.html` shows; reads the disk, so call it in a thread."""
+        status = self._keeper.status()
+        return {
+            "keeping": status,
+            "erasures": self._keeper.proofs()[:_SHOWN],
+            "may_erase": viewer.may(Role.ADMINISTRATOR),
+        }
+
+    async def _keeping(self, request: Request) -> Response:
+        return await _answer(lambda: _keeping_json(self._keeper.status()))
+
+    async def _erasures(self, request: Request) -> Response:
+        require(request, Role.ADMINISTRATOR)
+        return await _answer(
+            lambda: {"erasures": [_proof_json(each) for each in self._keeper.proofs()]}
+        )
+
+    async def _erasure(self, request: Request) -> Response:
+        require(request, Role.ADMINISTRATOR)
+        id = request.path_params["id"]
+
+        def look() -> Json | None:
+            proof = self._keeper.proof(id)
+            if proof is None:
+                return None
+            return {**_proof_json(proof), "confirmed": self._keeper.confirmed(id)}
+
+        return await _answer(look)
+
+    async def _erase(self, request: Request) -> Response:
+        require(request, Role.ADMINISTRATOR)
+        body = await request.body()
+        try:
+            asked = msgspec.json.decode(body[:_LARGEST], type=_Asked)
+        except ValueError:
+            hint = '{"number": "+91…"}, with "plan": true to be told first what it does'
+            raise Refused(None, "the body can't be read", hint) from None
+        number = self._number(asked.number)
+        if asked.plan:
+            return await _answer(lambda: msgspec.to_builtins(self._keeper.plan(number)))
+        return await _answer(lambda: _proof_json(self._begin(number, viewer_of(request))), 202)
+
+    async def _erase_by_form(self, request: Request) -> Response:
+        require(request, Role.ADMINISTRATOR)
+        form = await request.form()
+        number = self._number(str(form.get("number", "")))
+        await asyncio.to_thread(self._begin, number, viewer_of(request))
+        return RedirectResponse("/settings#keeping", 303)
+
+    def _number(self, text: str) -> Number:
+        found = read_number(text[:64], self._region)
+        if isinstance(found, NotANumber):
+            raise Refused("number", found.problem, "the whole number, for it is searched as such")
+        return found
+
+    def _begin(self, number: Number, viewer: Viewer) -> Proof:
+        deed = deed_of(viewer, "asked to erase a number", number.masked)
+        return self._keeper.erase(number, viewer.name, deed)
+
+
+def _keeping_json(status: Keeping) -> Json:
+    return {
+        "running": status.running,
+        "problem": status.problem,
+        "classes": [
+            {
+                "class": each.matter.value,
+                "days": each.days,
+                "oldest_at": _time(each.oldest_ms),
+                "overdue_s": each.overdue_ms // 1000,
+                "removed": each.removed.rows,
+                "removed_bytes": each.removed.bytes,
+                "last_removed_at": _time(each.removed.at_ms or None),
+            }
+            for each in status.classes
+        ],
+    }
+
+
+def _proof_json(proof: Proof) -> Json:
+    """A proof as JSON: its fields as they are, since its hash is over them."""
+    found: Json = msgspec.to_builtins(proof)
+    return found
+
+
+def _time(ms: int | None) -> str | None:
+    return None if ms is None else time_of(ms * 1000)
+
+
+async def _answer(work: Callable[[], Json | None], status: int = 200) -> Response:
+    found = await asyncio.to_thread(work)
+    if found is None:
+        raise HTTPException(404)
+    return Response(encode_json(found), status, headers=_HEADERS, media_type="application/json")

@@ -1,0 +1,403 @@
+"""Retention and erasure over a real journal, store and ledger."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from kept_receipts import query, receipt
+from switchhook.audit import Deed, verify_chain
+from switchhook.capacity import Reading
+from switchhook.console.keeping import Keeper
+from switchhook.erasure import Number, untouched
+from switchhook.journal import JournalReader, JournalWriter, SealedSegments
+from switchhook.keep import DAY_MS, Limits, Matter, SegmentState
+from switchhook.ledger import Ledger
+from switchhook.ledger.audit import SqliteAudit
+from switchhook.ledger.capacity import SqliteCapacity
+from switchhook.ledger.keeping import AlertRows, AuditRows, CapacityRows, SqliteErasures
+from switchhook.receipt import Kind, StatusReceived, decode_receipt, encode
+from switchhook.store import SqliteStore
+from switchhook.story import Wanted
+from switchhook.wire.kept import read_passthru
+
+NUMBER = Number("+919876543210")
+DIGITS = b"9876543210"
+START = 1_000 * DAY_MS
+FOR_EVER = Limits(0, 0, 0, 0, 0, 0)
+
+
+class House:
+    """Everything that keeping has to do with, in one folder."""
+
+    def __init__(self, folder, limits=FOR_EVER):
+        self.folder = folder
+        self.now = START
+        self.ids = itertools.count(1)
+        folder.mkdir(exist_ok=True)
+        self.open_writer()
+        self.reader = JournalReader(folder / "journal")
+        self.sealed = SealedSegments(folder / "journal")
+        self.store = SqliteStore(folder / "store", self.reader)
+        self.store.open()
+        self.ledger = Ledger(folder / "ledger")
+        self.book = SqliteErasures(self.ledger)
+        self.audit = SqliteAudit(self.ledger)
+        self.capacity = SqliteCapacity(self.ledger)
+        self.erased = 0
+        self.keeper = self.make_keeper(limits)
+
+    def open_writer(self):
+        self.writer = JournalWriter(
+            self.folder / "journal",
+            node=7,
+            notify=lambda call: call(),
+            observe=lambda event: None,
+            synchronous="OFF",
+            segment_bytes=40_000,
+        )
+
+    def make_keeper(self, limits):
+        def count_erased():
+            self.erased += 1
+
+        return Keeper(
+            journal=self.sealed,
+            store=self.store,
+            book=self.book,
+            rows={
+                Matter.STORIES: self.store,
+                Matter.CAPACITY: CapacityRows(self.capacity),
+                Matter.AUDIT: AuditRows(self.audit, lambda: self.now),
+                Matter.ALERTS: AlertRows(self.ledger),
+            },
+            limits=limits,
+            last_seq=self.reader.last_seq,
+            erased=count_erased,
+            now_ms=lambda: self.now,
+            draw=lambda size: next(self.ids).to_bytes(size, "big"),
+        )
+
+    def keep(self, kind, value, at=None):
+        return self.writer.append(int(kind), self.now if at is None else at, encode(value))
+
+    def receipt(self, number="09000000000", at=None, **more):
+        raw = query(call=f"c{self.writer.next_seq}", sid=f"s{self.writer.next_seq}")
+        raw += f"&CallFrom={number}&To=08047112233".encode()
+        return self.keep(Kind.PASSTHRU, receipt(raw, received_us=self.now * 1000, **more), at)
+
+    def flush(self):
+        assert self.writer.flush(10)
+        while records := self.reader.read(self.store.position(), 500):
+            self.store.fold(self.store.position(), records)
+
+    def until_sealed(self):
+        """Wait until the writer's upkeep has sealed what it left."""
+        for _ in range(1_000_000):
+            states = [each.state for each in self.sealed.segments()]
+            if states[:-1] == [SegmentState.SEALED] * (len(states) - 1):
+                return
+        pytest.fail("the segments are not sealed")
+
+    def run(self, most=5000):
+        """Do all there is to do, also what waits for the answer side; gives how many steps."""
+        idle = steps = 0
+        while idle < 200_000 and steps < most:
+            if self.keeper.step():
+                steps += 1
+                idle = 0
+            elif not self.book.running():
+                return steps
+            else:
+                idle += 1
+                self.flush()
+        pytest.fail("it does not end")
+
+    def erase(self, by="asha"):
+        deed = Deed(who=by, what="asked to erase a number", subject=NUMBER.masked)
+        return self.keeper.erase(NUMBER, by, deed)
+
+    def files(self):
+        return [path for path in sorted(self.folder.rglob("*")) if path.is_file()]
+
+    def holding(self, digits=DIGITS):
+        """The files in whose bytes the digits are, forwards or backwards."""
+        return [
+            path.name
+            for path in self.files()
+            if digits in path.read_bytes() or digits[::-1] in path.read_bytes()
+        ]
+
+    def close(self):
+        self.writer.close()
+        self.reader.close()
+        self.store.close()
+        self.ledger.close()
+
+
+@pytest.fixture
+def house(tmp_path):
+    found = House(tmp_path / "data")
+    yield found
+    found.close()
+
+
+def fill(house, count=60):
+    """Receipts of several callers; every fifth is the one to forget. Gives those seqs."""
+    spelt = ["09876543210", "%2B919876543210", "919876543210", "98765%2043210"]
+    found = []
+    for number in range(count):
+        if number % 5 == 2:
+            found.append(house.receipt(spelt[number % 4]))
+        else:
+            house.receipt(f"0900000{number:04d}")
+        if number % 7 == 0:
+            house.flush()
+    house.flush()
+    return found
+
+
+def test_a_number_is_erased_from_journal_store_and_ledger(house):
+    """With proof, and with no byte of it left in any file."""
+    seqs = fill(house)
+    body = b"CallSid=c1&From=%2B919876543210&Status=completed"
+    seqs.append(house.keep(Kind.STATUS, StatusReceived(1, "a", body, "application/x-www", "::1")))
+    house.flush()
+    with house.ledger.writing() as connection:
+        connection.execute(
+            "INSERT INTO saved_views VALUES (1, 'mine', 'from:+919876543210 since:2h', 'asha', 0)"
+        )
+    others = [each for each in house.reader.read(0, 1000) if each.seq not in seqs]
+    assert house.holding()
+    asked = house.erase()
+    assert not asked.complete
+    assert house.erase().id == asked.id
+    house.run()
+    proof = house.keeper.proof(asked.id)
+    assert proof.complete
+    assert untouched(proof)
+    places = {place.name: place for place in proof.places}
+    assert places["journal"].seqs == tuple(seqs)
+    assert places["journal"].found == len(seqs)
+    assert places["journal"].searched == house.reader.get(seqs[-1]).seq
+    assert places["ledger.saved_views"].found == 1
+    assert {"store", "ledger file", "ledger.audit", "ledger.users", "journal/refused"} <= set(
+        places
+    )
+    assert house.keeper.confirmed(asked.id) is True
+    assert [each for each in house.reader.read(0, 1000) if each.seq not in seqs] == others
+    assert house.erased == 1
+    house.close()
+    assert house.holding() == []
+
+
+def test_what_was_erased_can_still_be_read_and_counted(house):
+    seqs = fill(house, 20)
+    before = len(house.store.streams(Wanted(limit=1000)))
+    house.erase()
+    house.run()
+    assert len(house.store.streams(Wanted(limit=1000))) == before
+    told = read_passthru(decode_receipt(house.reader.get(seqs[0]).body))
+    assert "erased" in told.from_
+    assert told.stream.sid == f"s{seqs[0]}"
+
+
+def test_the_audit_log_says_who_erased_and_still_holds(house):
+    fill(house, 10)
+    house.erase()
+    house.run()
+    entries = list(house.audit.oldest_first())
+    assert [each.what for each in entries] == ["asked to erase a number", "erased a number"]
+    assert "9876543210" not in repr(entries)
+    assert verify_chain(entries, house.audit.head()).problem == ""
+
+
+def test_what_comes_later_is_kept(house):
+    """An erasure covers what was there when it was asked for, and the rest of that segment."""
+    fill(house, 10)
+    house.erase()
+    soon = house.receipt("09876543210")
+    house.flush()
+    while len(house.sealed.segments()) == 1:
+        house.keeper.step()
+    later = house.receipt("09876543210")
+    house.flush()
+    house.run()
+    proof = house.keeper.proofs()[0]
+    assert proof.complete
+    assert proof.until_seq == soon
+    assert DIGITS not in house.reader.get(soon).body
+    assert DIGITS in house.reader.get(later).body
+
+
+def test_an_erasure_with_nothing_to_find_says_so(house):
+    for _ in range(5):
+        house.receipt()
+    house.flush()
+    house.erase()
+    house.run()
+    proof = house.keeper.proofs()[0]
+    assert proof.complete
+    assert sum(place.found for place in proof.places) == 0
+
+
+def test_an_erasure_on_an_empty_journal_ends(house):
+    house.erase()
+    house.run()
+    assert house.keeper.proofs()[0].complete
+
+
+def test_an_erasure_goes_on_after_a_restart_at_any_step(tmp_path):
+    """However often it is cut off, the counts are those of one that was not."""
+    counts = []
+    for cut in (None, 1, 2, 3):
+        house = House(tmp_path / f"cut-{cut}")
+        seqs = fill(house)
+        house.erase()
+        steps = 0
+        while house.book.running():
+            house.keeper.step()
+            house.flush()
+            steps += 1
+            if cut and steps % cut == 0:
+                house.keeper = house.make_keeper(FOR_EVER)
+            assert steps < 2_000_000
+        place = next(each for each in house.keeper.proofs()[0].places if each.name == "journal")
+        counts.append((place.searched, place.found, place.spellings, place.seqs, place.digest))
+        assert place.seqs == tuple(seqs)
+        assert house.keeper.proofs()[0].complete
+        house.close()
+        assert house.holding() == []
+    assert len(set(counts)) == 1
+
+
+def test_a_changed_record_is_not_confirmed(house):
+    seqs = fill(house)
+    id = house.erase().id
+    house.run()
+    house.until_sealed()
+    name = house.sealed.segments()[0].name
+    house.sealed.mask(name, [seqs[0]], lambda body: (body.replace(b"erased", b"abcdef"), 1))
+    assert house.keeper.confirmed(id) is False
+    assert house.keeper.confirmed("other") is None
+
+
+def test_a_plan_touches_nothing(house):
+    fill(house, 30)
+    plan = house.keeper.plan(NUMBER)
+    assert plan.segments == len(house.sealed.segments())
+    assert plan.seals_open
+    assert plan.number == NUMBER.masked
+    assert house.keeper.proofs() == []
+
+
+def test_the_audit_log_is_never_changed(house):
+    """It holds no numbers by what it takes; where one got in, the proof says that it is left."""
+    house.audit.note(Deed(who="9876543210", what="signed in"), 1)
+    house.erase()
+    house.run()
+    proof = house.keeper.proofs()[0]
+    assert not proof.complete
+    assert [place.name for place in proof.places if place.left] == ["ledger file", "ledger.audit"]
+    assert verify_chain(house.audit.oldest_first(), house.audit.head()).problem == ""
+
+
+# Retention.
+
+
+def test_old_segments_go_and_stories_with_them(tmp_path):
+    house = House(tmp_path / "data", Limits(30, 30, 0, 0, 0, 0))
+    for day in range(100):
+        house.now = START + day * DAY_MS
+        for _ in range(10):
+            house.receipt()
+        house.flush()
+    house.until_sealed()
+    before = house.sealed.segments()
+    house.run()
+    after = house.sealed.segments()
+    limit = house.now - 30 * DAY_MS
+    assert 0 < len(after) < len(before)
+    assert all(each.last_at >= limit for each in after)
+    kept = house.reader.read(0, 5000)
+    assert [each.seq for each in kept] == list(range(after[0].first_seq, 1001))
+    status = {each.matter: each for each in house.keeper.status().classes}
+    assert status[Matter.RAW].oldest_ms == after[0].first_at
+    assert status[Matter.RAW].removed.rows == after[0].first_seq - 1
+    assert house.keeper.step() is False
+    assert house.store.oldest_ms() >= limit - DAY_MS
+    house.close()
+
+
+def test_stories_may_stay_longer_than_requests(tmp_path):
+    """They are written down before what they point into goes."""
+    house = House(tmp_path / "data", Limits(30, 0, 0, 0, 0, 0))
+    for day in range(100):
+        house.now = START + day * DAY_MS
+        for _ in range(10):
+            house.receipt()
+        house.flush()
+    house.until_sealed()
+    house.run()
+    assert house.reader.first_seq() > 100
+    streams = house.store.streams(Wanted(limit=2000))
+    assert len(streams) == 1000
+    gone = [story for seq, story in streams if seq < house.reader.first_seq()]
+    assert all(story is not None and story.sid for story in gone)
+    house.close()
+
+
+def test_rows_of_the_ledger_go_by_class(tmp_path):
+    house = House(tmp_path / "data", Limits(0, 0, 0, 0, capacity_days=10, audit_days=20))
+    for day in range(50):
+        at = START + day * DAY_MS
+        house.capacity.add([Reading("main", at, 3, 10, "")])
+        house.audit.note(Deed(who="asha", what="signed in"), at * 1000)
+    house.now = START + 50 * DAY_MS
+    house.run()
+    assert house.capacity.oldest_ms() >= house.now - 11 * DAY_MS
+    assert house.audit.oldest_us() // 1000 >= house.now - 20 * DAY_MS
+    assert verify_chain(house.audit.oldest_first(), house.audit.head()).problem == ""
+    status = {each.matter: each for each in house.keeper.status().classes}
+    assert status[Matter.AUDIT].removed.rows == 30
+    assert all(each.overdue_ms == 0 for each in status.values())
+    house.close()
+
+
+def test_the_open_segment_is_sealed_so_that_it_can_go(tmp_path):
+    house = House(tmp_path / "data", Limits(10, 10, 0, 0, 0, 0))
+    house.receipt()
+    house.flush()
+    house.now += 2 * DAY_MS
+    house.keeper.step()
+    for _ in range(1_000_000):
+        if len(house.sealed.segments()) == 2:
+            break
+    house.receipt()
+    house.flush()
+    house.until_sealed()
+    house.now += 20 * DAY_MS
+    house.run()
+    assert house.reader.first_seq() == 2
+    house.close()
+
+
+def test_what_fails_is_said_and_tried_again(house, monkeypatch):
+    """In the thread, as it runs in the console."""
+    failures = [OSError("the disk is gone")]
+
+    def segments():
+        if failures:
+            raise failures.pop()
+        house.keeper._stopping = True
+        return ()
+
+    monkeypatch.setattr(house.sealed, "segments", segments)
+    monkeypatch.setattr(house.keeper, "_rest", lambda seconds: said.append(house.keeper._problem))
+    said = []
+    house.keeper.start()
+    house.keeper._thread.join(20)
+    assert said[0] == "the disk is gone"
+    assert house.keeper._problem is None
+    assert house.keeper.stop()
