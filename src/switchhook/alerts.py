@@ -6,6 +6,7 @@ failure nor recovery: the alert stays what it was.
 
 from __future__ import annotations
 
+import hashlib
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -173,6 +174,11 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     def key(self) -> str:
         """What tells it from every other."""
         return named(self.rule, self.labels)
+
+    @property
+    def id(self) -> str:
+        """The same, short and harmless, for addresses and forms."""
+        return hashlib.blake2b(self.key.encode(errors="surrogatepass"), digest_size=8).hexdigest()
 
     @property
     def cause(self) -> str:

@@ -181,8 +181,9 @@ def test_a_silence_and_an_acknowledgement_last_over_a_restart(bench):
     silence = bench.engine.silence((("rule", "throttled"),), NOON + 10**6, "maintenance", "asha")
     bench.world.throttled(1)
     bench.step()
-    assert bench.engine.acknowledge("throttled{account=Main}", "ravi")
-    assert not bench.engine.acknowledge("nothing", "ravi")
+    (alert,) = bench.engine.alerts
+    assert bench.engine.acknowledge(alert.id, "ravi") == alert
+    assert bench.engine.acknowledge("nothing", "ravi") is None
     bench.step()
     bench.engine.stop()
     bench.start()

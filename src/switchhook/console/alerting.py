@@ -60,7 +60,7 @@ class Alerting:
     ) -> None:
         self.rules, self.quiet, self.heart = tuple(rules), quiet, heart
         self._book, self._sources, self._destinations = book, tuple(sources), destinations
-        self._now_ms = now_ms
+        self.now_ms = now_ms
         self.outbox = Outbox(destinations.notifier, now_ms, chance)
         self._lock = threading.Lock()
         self._states: dict[str, Alert] = {}
@@ -94,7 +94,7 @@ class Alerting:
     @property
     def silences(self) -> list[Silence]:
         """Those that last."""
-        now_ms = self._now_ms()
+        now_ms = self.now_ms()
         with self._lock:
             return [silence for silence in self._silences if silence.until_ms > now_ms]
 
@@ -113,7 +113,7 @@ class Alerting:
 
     def silence(self, matcher: Labels, until_ms: int, reason: str, by: str) -> Silence:
         """Mute what matches until a time. Raises LedgerError."""
-        now_ms = self._now_ms()
+        now_ms = self.now_ms()
         until_ms = min(until_ms, now_ms + MOST_SILENCE_MS)
         silence = self._book.add_silence(matcher, now_ms, until_ms, reason, by)
         with self._lock:
@@ -123,26 +123,27 @@ class Alerting:
 
     def end_silence(self, id: int) -> bool:
         """End a silence; whether there was one. Raises LedgerError."""
-        found = self._book.end_silence(id, self._now_ms())
+        found = self._book.end_silence(id, self.now_ms())
         with self._lock:
             self._silences = [each for each in self._silences if each.id != id]
         self.wake()
         return found
 
-    def acknowledge(self, key: str, by: str) -> bool:
-        """Note that somebody is on it: it speaks no more until it is over. Whether there is one."""
+    def acknowledge(self, id: str, by: str) -> Alert | None:
+        """Note that somebody is on it: it speaks no more until it is over. None if it is over."""
         with self._lock:
-            alert = self._states.get(key)
+            alert = next((each for each in self._states.values() if each.id == id), None)
             if alert is None:
-                return False
+                return None
+            key = alert.key
             self._states[key] = msgspec.structs.replace(alert, acknowledged=by)
             self._unsaved[0][_bout(alert)] = self._states[key]
         self.wake()
-        return True
+        return alert
 
     def test(self, destination: str, by: str) -> str | None:
         """Send a message now and wait for it; None where it was taken, else why not."""
-        now_ms = self._now_ms()
+        now_ms = self.now_ms()
         message = Message(
             cause="test",
             say=Say.TEST,
@@ -158,11 +159,11 @@ class Alerting:
         except Exception as error:  # noqa: BLE001 - as in the outbox: a message that was not sent,
             # and a text that may hold its address.
             problem = f"sending failed with {type(error).__name__}"
-        delivery = msgspec.structs.replace(delivery, attempts=1, done_ms=self._now_ms())
+        delivery = msgspec.structs.replace(delivery, attempts=1, done_ms=self.now_ms())
         if problem is None:
             delivery = msgspec.structs.replace(delivery, state=DeliveryState.SENT)
         else:
-            delivery = given_up(delivery, problem, self._now_ms())
+            delivery = given_up(delivery, problem, self.now_ms())
         with self._lock:
             self._unsaved[2].append(delivery)
             self._save()
@@ -189,7 +190,7 @@ class Alerting:
 
     def step(self) -> None:
         """Look at the figures once, and do what follows."""
-        now_ms = self._now_ms()
+        now_ms = self.now_ms()
         problems: list[str] = []
         if not self._load(now_ms):
             problems.append("what was kept of alerts can't be read")
