@@ -1,0 +1,104 @@
+"""What each source says of a call, in the same fields."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from switchhook.call_sources import Beat, KeptDetails, Source, Telling, call_sources
+from switchhook.console.tellings import (
+    of_callback,
+    of_details,
+    of_heartbeat,
+    of_record,
+    of_story,
+)
+from switchhook.story import Mention, Told, call_story
+from switchhook.wire.calls import CallRecord, build_call
+from switchhook.wire.passthru import parse
+from switchhook.wire.request import Request
+from switchhook.wire.status_callback import Heartbeat, StatusCallback
+
+RECORD = CallRecord(
+    sid="c1",
+    account_sid="acme",
+    from_="09811100001",
+    to=None,
+    phone_number_sid="",
+    status="failed",
+    direction="outbound-api",
+    created=datetime(2026, 1, 5, 10),
+    updated=None,
+    started=datetime(2026, 1, 5, 10),
+    duration_s=65,
+    talk_s=0,
+    leg2_status="busy",
+)
+QUERY = (
+    b"CallSid=c1&CallFrom=09811100001&CallTo=08047112233&Direction=outbound-dial"
+    b"&StartTime=2026-01-05+10%3A00%3A01&EndTime=1970-01-01+05%3A30%3A00&CustomField=x"
+)
+
+
+def story():
+    return call_story(Told(Mention("r1", 7, "default", "A"), parse(Request(QUERY))))
+
+
+def test_passthrus_tell_what_they_said_last():
+    assert of_story(story()) == Telling(
+        Source.PASSTHRU,
+        7,
+        {
+            "direction": "outbound-dial",
+            "from": "09811100001",
+            "to": "08047112233",
+            "started": "2026-01-05 10:00:01",
+            "custom_field": "x",
+        },
+    )
+
+
+def test_callbacks_tell_the_same_fields():
+    callback = StatusCallback(
+        call_sid="c1",
+        status="completed",
+        conversation_duration="60",
+        legs=({"Status": "completed"}, {"AnsweredBy": "Human"}),
+    )
+    assert of_callback(callback, 8) == Telling(
+        Source.CALLBACK, 8, {"status": "completed", "talked": "60", "answered_by": "Human"}
+    )
+
+
+def test_details_tell_zero_where_it_is_one():
+    assert of_record(RECORD, 9).fields == {
+        "status": "failed",
+        "direction": "outbound-api",
+        "from": "09811100001",
+        "started": "2026-01-05 10:00:00",
+        "duration": "65",
+        "talked": "0",
+        "leg2_status": "busy",
+    }
+
+
+def test_kept_details_are_read_again():
+    kept = KeptDetails("main", "c1", 9, build_call(RECORD, xml=True, details=True).decode())
+    assert of_details(kept) == of_record(RECORD, 9000)
+    assert of_details(KeptDetails("main", "c1", 9, "erased")) is None
+
+
+def test_all_of_them_are_one_story():
+    callback = StatusCallback(call_sid="c1", status="completed", from_="+919811100001")
+    found = call_sources([of_record(RECORD, 9), of_callback(callback, 8), of_story(story())])
+    assert found.disagreements == ("status: completed by callback, failed by call details",)
+    assert [each.source for each in found.field("from").said] == list(Source)
+
+
+def test_heartbeats_name_the_numbers_either_way():
+    beat = Heartbeat(
+        timestamp="",
+        status_type="CRITICAL",
+        incoming_affected=("a",),
+        outgoing_affected=("b",),
+    )
+    assert of_heartbeat(beat, 5) == Beat(5, "CRITICAL", ("a", "b"))
