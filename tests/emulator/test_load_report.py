@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from html import escape
 from html.parser import HTMLParser
 from itertools import pairwise
 
 import pytest
 
+from switchhook.emulator.clock import IST
 from switchhook.emulator.load import Figures, LoadPlan, table
 from switchhook.emulator.load_report import page
 
@@ -88,8 +90,8 @@ def test_curves_rise_from_nothing_to_all_inside_their_plots():
     for plot in Tags(page(measured(), PLAN)).plots:
         points = [tuple(map(float, pair.split(","))) for pair in plot.split()]
         assert points == sorted(points, key=lambda point: (point[0], -point[1]))
-        assert all(0 <= x <= 340 and 0 <= y <= 180 for x, y in points)
-        assert (points[0][1], points[-1][1]) == (144, 36)
+        assert all(0 <= x <= 340 and 0 <= y <= 160 for x, y in points)
+        assert (points[0][1], points[-1][1]) == (124, 18)
 
 
 def test_labels_keep_their_distance():
@@ -109,3 +111,20 @@ def test_words_of_others_are_no_markup():
     figures = measured()
     figures.problems["<script>alert(1)</script>"] = 1
     assert "<script>" not in page(figures, PLAN)
+
+
+def test_it_says_whom_it_called_and_when():
+    at = datetime(2026, 1, 5, 10, 0, tzinfo=IST)
+    text = page(measured(), PLAN, to=["bot.example", "<b>"], at=at)
+    assert "Called bot.example, &lt;b&gt;, ended 2026-01-05 10:00:00 IST." in text
+    assert "Called" not in page(measured(), PLAN)
+
+
+@pytest.mark.parametrize(("slow", "names"), [(1.1, ["p50"]), (50.0, ["p50", "p99"])])
+def test_quantiles_are_named_where_there_is_room(slow, names):
+    figures = Figures()
+    for number in range(100):
+        figures.passthru.add(1.0 if number < 90 else slow)
+    plots = re.findall(r"<svg.*?</svg>", page(figures, PLAN))
+    assert re.findall(r"text-anchor=start>(p[\d.]+)<", plots[0]) == names
+    assert plots[0].count("class=mark") == 3

@@ -228,13 +228,17 @@ def cause_of(told: StreamTold | None) -> Cause:
 
 def announce(load: LoadPlan, plan: Plan) -> list[str]:
     """What a load will do, before it does it."""
-    hosts = sorted({place.authority for place in _places(targets(plan))})
     return [
         f"{load.calls} calls at once at most, {load.rate_s:g} new ones a second,"
         f" for {load.for_s:g} s: about {load.in_all} calls or fewer",
         f"up to {load.calls * FRAMES_A_SECOND:,} media messages a second each way",
-        f"to {', '.join(hosts) or 'nobody'}",
+        f"to {', '.join(hosts(plan)) or 'nobody'}",
     ]
+
+
+def hosts(plan: Plan) -> list[str]:
+    """Where those URLs lead."""
+    return sorted({place.authority for place in _places(targets(plan))})
 
 
 def targets(plan: Plan) -> list[str]:

@@ -62,6 +62,7 @@ def load(
         LoadPlan,
         announce,
         check_targets,
+        hosts,
         run_load,
         targets,
     )
@@ -94,7 +95,7 @@ def load(
             with _Bar(how.for_s) as bar:
                 figures = await run_load(exchange, how, on_progress=bar.update)
         _tell(figures)
-        pages.append(page(figures, how))
+        pages.append(page(figures, how, to=hosts(exchange.plan), at=exchange.clock.date()))
         return 1 if figures.wrong else 0
 
     pages: list[str] = []
