@@ -435,6 +435,8 @@ TABLES = {
     "exophones",
     "flows",
     "journal",
+    "log",
+    "traces",
 }
 
 
@@ -447,6 +449,8 @@ def _known_keys() -> set[str]:
         ("console.", "[console]"),
         ("console.oidc.", "[console.oidc]"),
         ("journal.", "[journal]"),
+        ("log.", "[log]"),
+        ("traces.", "[traces]"),
         ("endpoints.NAME.", "[endpoints.NAME]"),
         ("endpoints.NAME.bodies.", "[endpoints.NAME.bodies]"),
         ("endpoints.NAME.leads.", "[endpoints.NAME.leads]"),

@@ -24,6 +24,7 @@ from switchhook.config_accounts import (
 )
 from switchhook.config_alerts import read_alerts
 from switchhook.config_console import ConsoleConfig, check_console, read_console
+from switchhook.config_keep import read_keep
 from switchhook.config_keys import (
     Problems,
     Refused,
@@ -39,6 +40,7 @@ from switchhook.config_keys import (
     text,
     zone,
 )
+from switchhook.config_observe import read_log, read_traces
 from switchhook.config_secrets import Sources, read_secrets
 from switchhook.config_values import (
     Address,
@@ -111,6 +113,9 @@ def load_config(
         flows=read_flows(root.section("flows"), problems),
         exophones=read_exophones(root.section("exophones"), problems),
         alerts=read_alerts(root.section("alerts"), sources, problems),
+        keep=read_keep(root.section("keep")),
+        log=read_log(root.section("log")),
+        traces=read_traces(root.section("traces"), sources),
         file=file,
         warnings=tuple(sources.warnings),
     )

@@ -11,7 +11,9 @@ from switchhook.config_accounts import AccountConfig, Leads
 from switchhook.config_alerts import AlertsConfig
 from switchhook.config_basics import Address, Secret
 from switchhook.config_console import ConsoleConfig
+from switchhook.config_observe import LogConfig, TracesConfig
 from switchhook.errors import ConfigError
+from switchhook.keep import Limits
 from switchhook.names import Bot
 from switchhook.rules import Option
 
@@ -110,6 +112,9 @@ class Config(msgspec.Struct, frozen=True):
     flows: dict[str, str] = {}
     exophones: dict[str, str] = {}
     alerts: AlertsConfig = AlertsConfig()
+    keep: Limits = Limits()
+    log: LogConfig = LogConfig()
+    traces: TracesConfig = TracesConfig()
     file: str = ""
     warnings: tuple[str, ...] = ()
 

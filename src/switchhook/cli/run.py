@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import resource
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -33,7 +31,10 @@ def serve(
     """
     keeper = _begin(config, data, answer, console)
     settings = keeper.start()
+    from switchhook.logs import set_up
     from switchhook.server import run_both
+
+    set_up(json=settings.config.log.json, level=settings.config.log.level)
 
     given = {
         "--config": keeper.config_file,
@@ -83,14 +84,10 @@ def _begin(
     config: str | None, data: str | None, answer: str | None, console: str | None
 ) -> SettingsKeeper:
     """What every program of ours does first."""
+    from switchhook.logs import set_up
     from switchhook.settings import Overrides, SettingsKeeper, find_data_folder
 
-    logging.basicConfig(
-        level=logging.INFO,
-        stream=sys.stderr,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    set_up()
     # A connection is a file: the default of 1,024 would turn callers away.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

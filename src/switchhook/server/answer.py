@@ -29,6 +29,7 @@ from switchhook.data_folder import JOURNAL, DataFolder
 from switchhook.errors import JournalError
 from switchhook.facts_file import LOOK_S, FactsReader
 from switchhook.journal import JournalEvent, JournalReader, JournalWriter
+from switchhook.logs import set_up as set_up_logs
 from switchhook.process import LOCK_WAIT_S
 from switchhook.receipt import Kind
 from switchhook.rules import BUILTIN, load_rules
@@ -139,12 +140,21 @@ def remember_asked(
 
 
 class AnswerProcess:
-    """The answer program: journal, settings, answerer and server on one loop."""
+    """The answer program: journal, settings, answerer and server on one loop.
+
+    `owns_log` is whether the process is its own, so that its log is as the configuration says.
+    """
 
     def __init__(
-        self, keeper: SettingsKeeper | None, settings: Settings, folder: DataFolder
+        self,
+        keeper: SettingsKeeper | None,
+        settings: Settings,
+        folder: DataFolder,
+        *,
+        owns_log: bool = False,
     ) -> None:
         self._keeper, self._settings, self._folder = keeper, settings, folder
+        self._owns_log = owns_log
         loop = asyncio.get_running_loop()
         config = settings.config
         path = folder.folder(JOURNAL)
@@ -282,6 +292,8 @@ class AnswerProcess:
         self._tasks.append(task)
 
     def _tell(self, settings: Settings) -> None:
+        if self._owns_log:
+            set_up_logs(json=settings.config.log.json, level=settings.config.log.level)
         for complaint in settings.complaints:
             if complaint not in self.answerer.problems:
                 log.error("%s", complaint)
@@ -326,7 +338,7 @@ async def _answer(
     folder = await asyncio.to_thread(
         DataFolder.open, keeper.data_folder, "answer", wait_s=LOCK_WAIT_S
     )
-    process = AnswerProcess(keeper, settings, folder)
+    process = AnswerProcess(keeper, settings, folder, owns_log=True)
     await process.start(sock)
     gc.collect()
     gc.freeze()  # what lives now lives for good; the collector need not look at it again
