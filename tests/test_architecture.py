@@ -50,6 +50,7 @@ SUBJECT = {
     "sign_in",
     "story",
     "timeline",
+    "trouble",
     "users",
     "variables",
     "verdict",

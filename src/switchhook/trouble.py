@@ -1,0 +1,287 @@
+"""What may be wrong, as the verdict tells it: since when, who was hit, whose fault, what to do.
+
+The limit and the bots are judged by their streams, whatever rules of alerts there are; everything
+else by the alerts that fire.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from switchhook.alert_messages import duration_text
+from switchhook.alerts import Alert, Severity
+from switchhook.capacity import CapacityNow
+from switchhook.cause import Cause, ErrorKind
+from switchhook.facet import Tally
+from switchhook.figures import Figure
+from switchhook.names import Names
+from switchhook.recent import WINDOW_MS, Recent, Told, by_account, by_bot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+LONGEST_NAME = 40
+_BAD_SHARE, _WARN_SHARE = 0.8, 0.3
+_LEAST, _ALL_OF = 5, 3
+_MANY = 5
+_SYSTEM_SHARE, _SYSTEM_LEAST = 0.5, 10
+
+
+class Level(StrEnum):
+    """How it is; `unknown` is not well."""
+
+    GOOD = "good"
+    WARN = "warn"
+    BAD = "bad"
+    UNKNOWN = "unknown"
+
+
+class Seen(msgspec.Struct, frozen=True, kw_only=True):
+    """What a verdict is made of. `tallies` are of the minutes of the last three hours.
+
+    `last_ms` is when a stream was last told of, None where there never was one.
+    """
+
+    figures: Sequence[Figure] = ()
+    capacity: Sequence[CapacityNow] = ()
+    tallies: Sequence[Tally] = ()
+    alerts: Sequence[Alert] = ()
+    names: Names = Names()
+    last_ms: int | None = None
+
+
+class Trouble(msgspec.Struct, frozen=True, kw_only=True):
+    """One trouble; `order` is its place among those of its level."""
+
+    level: Level
+    order: int
+    what: str
+    since_ms: int | None = None
+    callers: str = ""
+    went: str = ""
+    fault: str = ""
+    todo: str = ""
+
+
+def find_troubles(seen: Seen, told: Sequence[Told], now_ms: int) -> Iterable[Trouble]:
+    """All that is wrong, in no order."""
+    covered: set[str] = set()
+    for recent in by_account(told, now_ms):
+        if recent.failed and recent.goes_on(now_ms):
+            covered.add("limit")
+            yield _limit(recent, seen, now_ms)
+    failing = [each for each in by_bot(told, now_ms) if _fails(each) and each.goes_on(now_ms)]
+    if failing:
+        covered.add("bot")
+    if len(failing) > 1 and (where := _common_fault(failing)):
+        yield _several(failing, where, seen)
+    else:
+        yield from (_bot(each, seen, now_ms) for each in failing)
+    yield from _ended_by_system(told, now_ms)
+    for alert in seen.alerts:
+        if alert.firing and (alert.topic or alert.rule) not in covered:
+            trouble = _alerted(alert)
+            if trouble is not None:
+                yield trouble
+
+
+def _limit(recent: Recent, seen: Seen, now_ms: int) -> Trouble:
+    account = next((c for c in seen.capacity if c.account == recent.name), None)
+    use = ""
+    if account is not None and account.active is not None and account.allowed is not None:
+        use = f" ({account.active} of {account.allowed} in use)"
+    many = recent.failed >= _MANY or (recent.share or 0) >= _BAD_SHARE
+    of_account = f" of account {name_text(recent.name)}" if recent.name else ""
+    return Trouble(
+        level=Level.BAD if many else Level.WARN,
+        order=1,
+        what=f"{_callers(recent.hit)} found no free stream{use}{_silence(recent, now_ms)}.",
+        since_ms=recent.since_ms,
+        callers=f"{_callers(recent.hit)} hit.",
+        went=_went(recent.went, seen.names),
+        fault=f"At fault: the limit{of_account}.",
+        todo="Hold campaigns back, and ask Exotel to raise the limit.",
+    )
+
+
+def _fails(recent: Recent) -> bool:
+    share = recent.share or 0.0
+    if recent.cases >= _LEAST:
+        return share >= _WARN_SHARE
+    return recent.cases >= _ALL_OF and recent.failed == recent.cases
+
+
+def _bot(recent: Recent, seen: Seen, now_ms: int) -> Trouble:
+    kind = recent.kinds[0][0] if recent.kinds else ""
+    name = name_text(recent.name) or "without a name"
+    bot = next((b for b in seen.names.bots if b.name == recent.name), None)
+    contact = ", ".join(part for part in (bot.owner, bot.contact) if part) if bot else ""
+    whom = f" Tell {contact}." if contact else ""
+    bad = (recent.share or 0) >= _BAD_SHARE and recent.cases >= _LEAST
+    of = f"{recent.failed} of {streams_text(recent.cases)}"
+    meets = _MEETS.get(kind, "")
+    return Trouble(
+        level=Level.BAD if bad else Level.WARN,
+        order=2,
+        what=f"Bot {name} fails: {of}{meets and ', ' + meets}{_silence(recent, now_ms)}.",
+        since_ms=recent.since_ms,
+        callers=f"{_callers(recent.hit)} hit.",
+        went=_went(recent.went, seen.names),
+        fault=f"At fault: {_FAULT.get(kind, 'bot')} {name}.",
+        todo=_TODO.get(kind, "Look in the bot's log.") + whom,
+    )
+
+
+_MEETS = {
+    ErrorKind.REFUSED.value: "it refuses connections",
+    ErrorKind.TIMEOUT.value: "it does not answer in time",
+    ErrorKind.DNS.value: "its name can't be looked up",
+    ErrorKind.TLS.value: "TLS with it fails",
+    ErrorKind.BAD_HANDSHAKE.value: "it refuses the WebSocket",
+    ErrorKind.UNREACHABLE.value: "there is no route to it",
+    ErrorKind.EOF.value: "it closes the connection",
+    ErrorKind.DEADLINE.value: "it takes more than 10 s to accept",
+    Cause.BOT_DROPPED.value: "it drops talks",
+}
+_FAULT = {
+    ErrorKind.TIMEOUT.value: "the network, or bot",
+    ErrorKind.UNREACHABLE.value: "the network before bot",
+    ErrorKind.DNS.value: "the DNS of bot",
+}
+_TODO = {
+    ErrorKind.REFUSED.value: "Start the bot, and check its port.",
+    ErrorKind.TIMEOUT.value: "See whether the bot is overloaded, or a firewall drops Exotel.",
+    ErrorKind.DNS.value: "Check the bot's URL and its DNS record.",
+    ErrorKind.TLS.value: "Check the bot's certificate: valid, with its chain, for this name.",
+    ErrorKind.BAD_HANDSHAKE.value: "Check path and credentials of the bot's URL.",
+    ErrorKind.UNREACHABLE.value: "Check the bot's address and the route to it.",
+    ErrorKind.DEADLINE.value: "Let the bot accept at once, and load models afterwards.",
+}
+_OF_NETWORK = {ErrorKind.TIMEOUT.value, ErrorKind.UNREACHABLE.value, ErrorKind.DNS.value}
+
+
+def _common_fault(failing: Sequence[Recent]) -> str:
+    """Whose fault it must be that several bots fail at once; empty where it may be each's own."""
+    kinds = [each.kinds[0][0] for each in failing if each.kinds]
+    if kinds and all(kind in _OF_NETWORK for kind in kinds):
+        return "the network between Exotel and your bots"
+    if len(failing) > 2 and len(set(kinds)) == 1:
+        return "Exotel or the network, as they all meet the same"
+    return ""
+
+
+def _several(failing: Sequence[Recent], where: str, seen: Seen) -> Trouble:
+    hit = sum(each.hit for each in failing)
+    went: dict[tuple[str, str], int] = {}
+    for each in failing:
+        for to, count in each.went:
+            went[to] = went.get(to, 0) + count
+    named = ", ".join(name_text(each.name) for each in failing[:3])
+    failed, cases = sum(each.failed for each in failing), sum(each.cases for each in failing)
+    of = f"{failed} of {streams_text(cases)}"
+    more = f" and {len(failing) - 3} more" if len(failing) > 3 else ""
+    return Trouble(
+        level=Level.BAD,
+        order=0,
+        what=f"{len(failing)} bots fail at once ({named}{more}): {of}.",
+        since_ms=min(each.since_ms or 0 for each in failing),
+        callers=f"{_callers(hit)} hit.",
+        went=_went(sorted(went.items(), key=lambda item: -item[1]), seen.names),
+        fault=f"At fault: {where}.",
+        todo="Try a bot's URL from outside your network, and ask Exotel's support.",
+    )
+
+
+def _ended_by_system(told: Sequence[Told], now_ms: int) -> Iterable[Trouble]:
+    late = [each for each in told if now_ms - each.at_ms < WINDOW_MS]
+    ended = [each for each in late if each.facet.cause == Cause.ENDED_BY_SYSTEM]
+    cases = sum(each.streams for each in late)
+    count = sum(each.streams for each in ended)
+    if cases >= _SYSTEM_LEAST and count >= _SYSTEM_SHARE * cases:
+        yield Trouble(
+            level=Level.WARN,
+            order=3,
+            what=f"Neither caller nor bot ended {count} of {streams_text(cases)}.",
+            since_ms=ended[0].at_ms,
+            callers=f"{_callers(count)} hit.",
+            fault="At fault: Exotel, or a limit on the length of calls.",
+            todo="Check the 60-minute cap and the calls' time limit, then ask Exotel's support.",
+        )
+
+
+class _Blame(msgspec.Struct, frozen=True):
+    order: int
+    fault: str
+
+
+_BLAMES = {
+    "answering": _Blame(0, "Switchhook itself"),
+    "keeping": _Blame(0, "Switchhook's disk"),
+    "disk": _Blame(4, "Switchhook's disk"),
+    "limit": _Blame(1, "the limit"),
+    "bot": _Blame(2, "the bot"),
+    "polls-unreadable": _Blame(3, "Exotel's API, or the account's key"),
+    "wrong-secrets": _Blame(3, "the applet's URL"),
+    "share-shifted": _Blame(5, "the rules, or what Exotel sends"),
+    "rules-refused": _Blame(6, "a file of yours"),
+    "fold-stalled": _Blame(4, "Switchhook itself"),
+}
+_LEVELS = {Severity.CRITICAL: Level.BAD, Severity.WARNING: Level.WARN}
+_TELLING = {"no-traffic"}
+"""Rules whose information keeps "all well" from being said."""
+
+
+def _alerted(alert: Alert) -> Trouble | None:
+    if alert.severity is Severity.INFO and alert.rule not in _TELLING:
+        return None
+    blame = _BLAMES.get(alert.topic or alert.rule, _Blame(7, ""))
+    of = ", ".join(name_text(text) for _, text in alert.labels if text)
+    return Trouble(
+        level=_LEVELS.get(alert.severity, Level.UNKNOWN),
+        order=blame.order,
+        what=f"{alert.title}{f' ({of})' if of else ''}.",
+        since_ms=alert.since_ms,
+        fault=f"At fault: {blame.fault}." if blame.fault else "",
+        todo=f"{alert.advice[:1].upper()}{alert.advice[1:]}." if alert.advice else "",
+    )
+
+
+# Words.
+
+
+def _went(went: Iterable[tuple[tuple[str, str], int]], names: Names) -> str:
+    leads: dict[str, int] = {}
+    for (endpoint, option), count in went:
+        lead = names.lead(endpoint, option) or f"Option {option or '?'} of {endpoint}"
+        leads[lead] = leads.get(lead, 0) + count
+    found = sorted(leads.items(), key=lambda item: -item[1])
+    if not found:
+        return ""
+    if len(found) == 1:
+        return f"They went to {name_text(found[0][0])}."
+    shown = ", ".join(f"{count} to {name_text(lead)}" for lead, count in found[:2])
+    rest = sum(count for _, count in found[2:])
+    return f"They went: {shown}{f', {rest} elsewhere' if rest else ''}."
+
+
+def _silence(recent: Recent, now_ms: int) -> str:
+    """That nothing has been heard since, where it is so."""
+    last = max(recent.last_failed_ms or 0, recent.last_well_ms or 0)
+    if now_ms - last < WINDOW_MS:
+        return ""
+    return f"; no stream for {duration_text((now_ms - last) / 1000)}"
+
+
+def _callers(count: int) -> str:
+    return "1 caller" if count == 1 else f"{count:,} callers"
+
+
+def streams_text(count: int) -> str:
+    return "1 stream" if count == 1 else f"{count:,} streams"
+
+
+def name_text(text: str) -> str:
+    return text if len(text) <= LONGEST_NAME else text[: LONGEST_NAME - 1] + "…"
