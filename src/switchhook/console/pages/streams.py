@@ -105,7 +105,7 @@ class StreamsPage:
         kept = await run_in_threadpool(views.save, view, deed, self._parts.now_ms() * 1000)
         if not kept:
             raise HTTPException(409, "there are too many views: remove one first")
-        return RedirectResponse(f"/streams?{state}" if state else "/streams", 303)
+        return _back(request, state)
 
     async def _remove(self, request: Request) -> Response:
         views, viewer = self._parts.views, viewer_of(request)
@@ -116,7 +116,13 @@ class StreamsPage:
         deed = deed_of(viewer, "removed a view", str(id))
         if not await run_in_threadpool(views.remove, id, whose, deed, self._parts.now_ms() * 1000):
             raise HTTPException(404)
-        return RedirectResponse("/streams", 303)
+        return _back(request, "")
+
+
+def _back(request: Request, state: str) -> Response:
+    """To the table with a view's state, in the zone that it was seen in."""
+    query = {**dict(parse_qsl(state)), "tz": zone_word(zone_of(request))}
+    return RedirectResponse(address("/streams", query), 303)
 
 
 def _filters(request: Request, query: Query, text: str) -> Callable[[Cell], str]:

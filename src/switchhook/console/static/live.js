@@ -220,7 +220,7 @@
     plots.set(place, new uPlot(settings, data, place));
   };
   const redraw = () => {
-    for (const [place, plot] of plots) { plot.destroy(); plots.delete(place); draw(place); }
+    for (const [place, plot] of [...plots]) { plot.destroy(); plots.delete(place); draw(place); }
   };
   for (const place of document.querySelectorAll("[data-plot]")) draw(place);
   document.addEventListener("themechange", redraw);

@@ -1,0 +1,262 @@
+"""A console with a day of traffic, made of the real parts, on a port of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlencode
+
+import msgspec
+import uvicorn
+from starlette.applications import Starlette
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from switchhook.access import Role, Viewer
+from switchhook.capacity import CapacityNow, Span
+from switchhook.cause import judge
+from switchhook.console.fold import Folder
+from switchhook.console.pages import EndpointShown, PageParts, RulesShown, StreamPages
+from switchhook.console.render import Renderer
+from switchhook.forecast import Forecast
+from switchhook.journal import JournalReader, JournalWriter
+from switchhook.ledger import Ledger
+from switchhook.ledger.issues import SqliteMarks
+from switchhook.ledger.views import SqliteViews
+from switchhook.names import Account, Bot, Names
+from switchhook.receipt import WAITING, Counters, Kind, Receipt, encode
+from switchhook.rules import Decision, Option
+from switchhook.store import SqliteStore
+from switchhook.verdict import Level, State
+from switchhook.wire.kept import read_passthru
+
+HOSTS = ("voice.acme.example", "asha.bots.example", "tamil.bots.example")
+NAMES = Names(
+    accounts=(Account("Acme Bank", "acme1"),),
+    bots=(
+        Bot("वाणी", ("voice.acme.example",), owner="Voice team", contact="voice@acme.example"),
+        Bot("Asha", ("asha.*",)),
+        Bot("தமிழ் வாணி", ("tamil.*",)),
+    ),
+    exophones={"+918047112233": "Front desk"},
+    leads={("reception", "A"): "goodbye", ("reception", "B"): "agents' queue"},
+    accounts_of={"reception": "Acme Bank"},
+)
+HOSTILE = (
+    "<script>document.title='hit'</script>",
+    '"><img src=x onerror="document.title=\'hit\'">',
+    "\u202egnp.exe\u2066",
+    "a" * 65_000,
+    "=cmd|' /C calc'!A0",
+    "\x00\x07\x1b[31m\r\n",
+    "{{ 7 * 7 }}",
+    "javascript:document.title='hit'",
+)
+FAILURE = "3009 failed to establish ws conn dial tcp 10.0.4.17:8443: connect: connection refused"
+SECRET_RELEASE = "3fa9c1d2e4f5" + "0" * 52
+
+
+class World:
+    """The journal's two ends, the store, and the pages over them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._chance = random.Random(4)
+        self.writer = JournalWriter(
+            folder / "journal",
+            node=7,
+            notify=lambda call: call(),
+            observe=lambda event: None,
+            synchronous="OFF",
+        )
+        self.reader = JournalReader(folder / "journal")
+        (folder / "store").mkdir()
+        self.store = SqliteStore(folder / "store", self.reader)
+        self.store.open()
+        self.folder = Folder(self.reader, self.store)
+        ledger = Ledger(folder / "ledger")
+        self.viewer: Viewer | None = None
+        self.state = State(
+            level=Level.BAD,
+            what="Bot वाणी (voice.acme.example) refuses connections: 1 in 3 calls fails.",
+            since_us=(time.time_ns() // 1000) - 840_000_000,
+            callers="183 callers since then.",
+            went="They went to Option B, the agents' queue.",
+            fault="At fault: the bot.",
+            todo="Is the bot at 10.0.4.17:8443 running, and is this the right port?",
+        )
+        parts = PageParts(
+            renderer=Renderer(lambda: self.state, link_hosts=lambda: ("recordings.example",)),
+            journal=self.reader,
+            store=self.store,
+            folder=self.folder,
+            names=lambda: NAMES,
+            capacity=_Watch(),
+            history=_Watch(),
+            marks=SqliteMarks(ledger),
+            views=SqliteViews(ledger),
+            endpoints=lambda: (_endpoint("reception"), _endpoint("sales")),
+        )
+        self.pages = StreamPages(parts)
+        self.folder.start()
+
+    def sid(self) -> str:
+        return "".join(self._chance.choice("0123456789abcdef") for _ in range(32))
+
+    def tell(
+        self, cause: str = "bot", at: float | None = None, endpoint="reception", **more
+    ) -> str:
+        """Have a passthru kept, as the answer side would; gives its CallSid."""
+        at = time.time() if at is None else at
+        call = more.pop("call", self.sid())
+        stream = {
+            "StreamSID": self.sid(),
+            "StreamUrl": f"wss://{more.pop('host', HOSTS[0])}/media",
+            **_STREAMS[cause],
+        }
+        number = more.pop(
+            "number", "098" + "".join(self._chance.choice("0123456789") for _ in "8" * 8)
+        )
+        pairs = [("CallSid", call), ("CallFrom", number), ("CallTo", "08047112233")]
+        pairs += [("Created", _ist(at - 40)), ("StartTime", _ist(at - 38)), *more.items()]
+        pairs += [(f"Stream[{key}]", text) for key, text in stream.items()]
+        self.keep(urlencode(pairs).encode(), at, endpoint)
+        return call
+
+    def keep(self, raw: bytes, at: float, endpoint: str) -> None:
+        receipt = Receipt(
+            received_us=int(at * 1_000_000),
+            endpoint=endpoint,
+            method="GET",
+            raw=raw,
+            decision=Decision(Option.A, "all went well", SECRET_RELEASE, "no rule matched"),
+            http_status=200,
+            decided_in_us=250,
+        )
+        if judge(read_passthru(receipt)).cause in ("throttled", "connect_failed", "bot_dropped"):
+            decision = Decision(Option.B, "it went wrong", SECRET_RELEASE, "rule matched")
+            receipt = msgspec.structs.replace(receipt, decision=decision, http_status=302)
+        self.writer.append(Kind.PASSTHRU, int(at * 1000), encode(receipt))
+
+    def fill(self) -> None:
+        """A day of traffic, the last quarter of an hour of it with a bot that refuses."""
+        now = time.time()
+        for minute in range(1500, 0, -1):
+            at = now - minute * 60 + 1
+            for _ in range(3 if minute < 60 else 1):
+                host = self._chance.choice(HOSTS)
+                cause = self._chance.choice(("bot", "bot", "user", "early"))
+                if minute < 15 and host == HOSTS[0]:
+                    cause = "refused"
+                self.tell(cause, at + self._chance.random() * 50, host=host)
+        for minute in range(10, -1, -1):
+            counted = {"answered": 40, "answer_ms <= 1": 30, "answer_ms <= 25": 10}
+            counters = Counters(counted, {WAITING: 3})
+            self.writer.append(Kind.COUNTERS, int((now - minute * 60) * 1000), encode(counters))
+        for text in HOSTILE:
+            pairs = [("CallSid", self.sid()), ("CallFrom", text[:2000]), ("CustomField", text)]
+            pairs += [("Stream[StreamSID]", self.sid()), ("Stream[Status]", "failed")]
+            pairs += [("Stream[Error]", text), ("Stream[StreamUrl]", "wss://" + text[:100])]
+            pairs += [("Stream[RecordingUrl]", text), (text[:200], text)]
+            self.keep(urlencode(pairs).encode("utf-8", "replace"), now, "sales")
+        assert self.writer.flush(30)
+        assert self.folder.reach(self.reader.last_seq(), 60)
+
+    def app(self) -> ASGIApp:
+        """The pages, for whoever `viewer` is."""
+        inner = Starlette(routes=self.pages.routes())
+
+        async def seen(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] == "http" and self.viewer is not None:
+                scope["viewer"] = self.viewer
+            await inner(scope, receive, send)
+
+        return seen
+
+    def close(self) -> None:
+        self.folder.stop()
+        self.store.close()
+        self.writer.close(5)
+        self.reader.close()
+
+
+VIEWER = Viewer("ravi@acme.example", Role.VIEWER, "s1")
+OPERATOR = Viewer("asha@acme.example", Role.OPERATOR, "s2")
+
+_STREAMS = {
+    "bot": {"Status": "completed", "Duration": "31", "DisconnectedBy": "bot"},
+    "user": {"Status": "completed", "Duration": "12", "DisconnectedBy": "user"},
+    "early": {"Status": "cancelled", "Duration": "0", "DisconnectedBy": "user"},
+    "refused": {"Status": "failed", "Duration": "0", "Error": FAILURE},
+    "throttled": {"Status": "failed", "DetailedStatus": "Streaming_call_throttled"},
+    "running": {"Status": "in-progress"},
+}
+
+
+class _Watch:
+    """An account that is nearly full, and one that can't be read."""
+
+    def now(self, now_ms: int) -> list[CapacityNow]:
+        expected = tuple(
+            (now_ms + at * 300_000, 60.0 + at, 62.0 + 3 * at, 64.0 + 6 * at) for at in range(12)
+        )
+        minutes = 60_000
+        foretold = Forecast(
+            made_ms=now_ms,
+            earliest_ms=now_ms + 9 * minutes,
+            likely_ms=now_ms + 17 * minutes,
+            latest_ms=now_ms + 41 * minutes,
+            chance=0.83,
+            arrivals_per_minute=41.0,
+            mean_length_s=95.0,
+            expected=expected,
+        )
+        return [
+            CapacityNow("Acme Bank", 78, 100, 22, 3.0, forecast=foretold),
+            CapacityNow("தமிழ் சேவை", None, None, None, None, problem="no answer in time", unread=4),
+        ]
+
+    def history(self, account: str, since_ms: int, until_ms: int) -> list[Span]:
+        if account != "Acme Bank":
+            return []
+        step = max((until_ms - since_ms) // 200, 10_000)
+        return [
+            Span(at, step, 30 + n % 7, 36.0 + n % 9, 48 + n % 5, 100, 5)
+            for n, at in enumerate(range(since_ms, until_ms, step))
+        ]
+
+
+def _endpoint(name: str) -> EndpointShown:
+    rules = RulesShown(SECRET_RELEASE, 1_790_000_000_000_000, "start", ("it went wrong", "default"))
+    return EndpointShown(name, "sync", "secret", "B", 2000, rules)
+
+
+def _ist(at: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(at + 19_800))
+
+
+@contextlib.contextmanager
+def serving(app: ASGIApp, close) -> Iterator[str]:
+    """The app on a free port; gives its address."""
+    config = uvicorn.Config(app, port=0, log_level="warning", lifespan="off")
+    server = uvicorn.Server(config)
+    started = threading.Event()
+    whole_startup = server.startup
+
+    async def startup(sockets=None) -> None:
+        await whole_startup(sockets)
+        started.set()
+
+    server.startup = startup
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    assert started.wait(30)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        close()
+        thread.join(20)
