@@ -256,6 +256,9 @@ def test_the_page_of_the_command_line_agrees_with_help(explain):
     assert ("rules", "undo") in commands
     commands += [("emulate", name) for name in commands_in(explain("emulate"))]
     assert ("emulate", "run") in commands
+    for group in ("users", "tokens"):
+        commands += [(group, name) for name in commands_in(explain(group))]
+        assert (group, "list") in commands
     assert {" ".join(command) for command in commands} == described.keys() - {""}
     for command in commands:
         told = set(_OPTION.findall(explain(*command))) - {"--help", "--version"}

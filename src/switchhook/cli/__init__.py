@@ -26,6 +26,8 @@ _COMMANDS = {
     "tail": ("look:tail", "Show the newest receipts, live with --follow."),
     "streams": ("look:streams", "List streams: why each one ended."),
     "call": ("look:call", "Show one call: its passthrus and streams in order."),
+    "users": ("users:app", "Who may sign in to the console."),
+    "tokens": ("tokens:app", "What programs show at the API."),
     "rebuild": ("look:rebuild", "Make the store again from the journal."),
 }
 

@@ -1,0 +1,86 @@
+"""What the commands about users and tokens share: the ledger, who they are, passwords."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from switchhook.audit import Deed
+from switchhook.config import Config, load_config
+from switchhook.data_folder import read_identity
+from switchhook.errors import ConfigError, DataFolderError
+from switchhook.ledger import Ledger
+from switchhook.ledger.access import SqliteAccess
+from switchhook.operator_files import read_whole
+from switchhook.settings import find_data_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from switchhook.users import AccessLedger
+
+LEDGER = "ledger"
+
+
+@contextmanager
+def opened(config: str | None, data: str | None) -> Iterator[AccessLedger]:
+    """The ledger of a data folder, beside a console that may run."""
+    folder = find_data_folder(config, data)
+    read_identity(folder)
+    place = folder / LEDGER
+    owner = folder.stat().st_uid
+    if not place.exists() and owner != os.geteuid():
+        problem = "it has no ledger yet, and belongs to another user"
+        raise DataFolderError(str(folder), problem, "run this as the user that owns it")
+    ledger = Ledger(place)
+    try:
+        yield SqliteAccess(ledger)
+    finally:
+        ledger.close()
+
+
+def now_us() -> int:
+    """The time, in Unix microseconds."""
+    return time.time_ns() // 1_000
+
+
+def deed(what: str, subject: str = "", **details: str) -> Deed:
+    """A deed of whoever runs the command."""
+    return Deed(
+        who=getpass.getuser(), what=what, subject=subject, origin="command line", details=details
+    )
+
+
+def ask_password() -> str:
+    """A new password, typed twice at a terminal, else the first line of standard input."""
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\r\n")
+    password = getpass.getpass("Password: ")
+    if password != getpass.getpass("Once more: "):
+        raise ConfigError("the two passwords differ", key="password")
+    return password
+
+
+def address_of_console(config_file: str | None, url: str | None) -> str:
+    """How people reach the console: as said, as configured, or as it listens by default."""
+    if url is not None:
+        return url.rstrip("/")
+    config = Config()
+    if config_file is not None:
+        config = load_config(
+            read_whole(config_file),
+            file=config_file,
+            environ=os.environ,
+            read_file=lambda path: Path(path).read_bytes(),
+        )
+    return config.console.url or f"http://{config.console.listen}"
+
+
+def refuse(problem: str, hint: str, *, key: str) -> ConfigError:
+    """What can't be done, as a sentence for standard error."""
+    return ConfigError(problem, key=key, hint=hint)

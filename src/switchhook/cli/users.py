@@ -1,0 +1,247 @@
+"""`switchhook users`: who may sign in to the console. It works beside a console that runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import App, Parameter
+
+from switchhook.access import Role
+from switchhook.cli import show
+from switchhook.cli.ledger import (
+    address_of_console,
+    ask_password,
+    deed,
+    now_us,
+    opened,
+    refuse,
+)
+from switchhook.cli.options import CONFIG, DATA, JSON
+from switchhook.console.access.passwords import hash_password
+from switchhook.console.access.proofs import hashed, new_proof
+from switchhook.console.render import rfc3339
+from switchhook.sign_in import name_problem, password_problem
+from switchhook.users import LinkKind
+
+if TYPE_CHECKING:
+    from switchhook.users import AccessLedger, User
+
+app = App(name="users", help="Who may sign in to the console.")
+
+ROLE = Annotated[str, Parameter(name="--role", help="viewer, operator or administrator.")]
+_KNOWN = "see: switchhook users list"
+
+
+@app.command(name="list")
+def list_(*, config: CONFIG = None, data: DATA = None, json: JSON = False) -> int:
+    """List the users with their roles."""
+    with opened(config, data) as ledger:
+        users = ledger.users.all()
+    if json:
+        for user in users:
+            show.print_json(_told(user))
+    elif users:
+        show.print_table(
+            ("NAME", "ROLE", "SIGNS IN BY", "SINCE"),
+            (
+                (
+                    user.name,
+                    user.role.word + (" (disabled)" if user.disabled else ""),
+                    _by(user),
+                    show.moment(rfc3339(user.created_us)),
+                )
+                for user in users
+            ),
+        )
+    else:
+        show.err.print("nobody has an account: switchhook users add, or switchhook users link")
+    return 0
+
+
+@app.command
+def add(name: str, *, role: ROLE = "viewer", config: CONFIG = None, data: DATA = None) -> int:
+    """Make a user. The password is asked for, or read from standard input.
+
+    Parameters
+    ----------
+    name
+        What the user signs in by.
+    """
+    given = _role(role)
+    if problem := name_problem(name):
+        raise refuse(problem, "any script will do", key="name")
+    kept = _new_password(name)
+    with opened(config, data) as ledger:
+        done = deed("made a user", name, role=given.word)
+        user = ledger.users.add(name, given, done, now_us(), password_hash=kept)
+    if user is None:
+        raise refuse("this name is taken", _KNOWN, key=show.plain(name))
+    show.out.print(f"{show.plain(name)} is {given.word}")
+    return 0
+
+
+@app.command
+def role(name: str, role: str, *, config: CONFIG = None, data: DATA = None) -> int:
+    """Give a user another role; what they have open closes.
+
+    Parameters
+    ----------
+    name
+        The user's name.
+    role
+        viewer, operator or administrator.
+    """
+    given = _role(role)
+    with opened(config, data) as ledger:
+        user = _user(ledger, name)
+        done = deed("changed a role", user.name, **{"from": user.role.word, "to": given.word})
+        if not ledger.users.set_role(user.id, given, done, now_us()):
+            raise _last(user)
+    show.out.print(f"{show.plain(user.name)} is {given.word}")
+    return 0
+
+
+@app.command
+def disable(name: str, *, config: CONFIG = None, data: DATA = None) -> int:
+    """Keep a user out; their sessions and tokens end.
+
+    Parameters
+    ----------
+    name
+        The user's name.
+    """
+    return _set_disabled(name, config, data, disabled=True)
+
+
+@app.command
+def enable(name: str, *, config: CONFIG = None, data: DATA = None) -> int:
+    """Let a disabled user in again.
+
+    Parameters
+    ----------
+    name
+        The user's name.
+    """
+    return _set_disabled(name, config, data, disabled=False)
+
+
+@app.command
+def password(name: str, *, config: CONFIG = None, data: DATA = None) -> int:
+    """Give a user a new password; it is asked for, or read from standard input.
+
+    Parameters
+    ----------
+    name
+        The user's name.
+    """
+    with opened(config, data) as ledger:
+        user = _user(ledger, name)
+        if user.oidc_subject is not None:
+            raise refuse("this user signs in by OpenID Connect", "", key=show.plain(name))
+        kept = _new_password(user.name)
+        done = deed("set a password", user.name)
+        ledger.users.set_password(user.id, kept, done, now_us())
+    show.out.print(f"{show.plain(user.name)} has a new password; their sessions have ended")
+    return 0
+
+
+@app.command
+def link(
+    name: str | None = None,
+    *,
+    role: ROLE = "viewer",
+    url: Annotated[str | None, Parameter(help="How people reach the console.")] = None,
+    config: CONFIG = None,
+    data: DATA = None,
+) -> int:
+    """Make a one-time link, good for 15 minutes.
+
+    Without a name it makes an administrator, who chooses one. With the name of a user it sets a new
+    password; with another it makes a user of that name.
+
+    Parameters
+    ----------
+    name
+        Whom it is for.
+    """
+    address = address_of_console(config, url)
+    proof, given = new_proof(), _role(role)
+    if name and (problem := name_problem(name)):
+        raise refuse(problem, "any script will do", key="name")
+    with opened(config, data) as ledger:
+        user = ledger.users.named(name) if name else None
+        if user is not None and user.oidc_subject is not None:
+            raise refuse("this user signs in by OpenID Connect", "", key=show.plain(name))
+        if not name:
+            kind, name, given = LinkKind.FIRST, "", Role.ADMINISTRATOR
+        elif user is not None:
+            kind, name, given = LinkKind.RESET, user.name, user.role
+        else:
+            kind = LinkKind.INVITE
+        done = deed("made a link", name, to=_FOR[kind], role=given.word)
+        ledger.users.make_link(kind, name, given, hashed(proof), done, now_us())
+    show.out.print(f"{address}/welcome/{proof}", soft_wrap=True)
+    show.err.print(f"it works once, within 15 minutes, to {_FOR[kind]}")
+    return 0
+
+
+_FOR = {
+    LinkKind.FIRST: "become an administrator",
+    LinkKind.INVITE: "become a user",
+    LinkKind.RESET: "set a new password",
+}
+
+
+def _set_disabled(name: str, config: str | None, data: str | None, *, disabled: bool) -> int:
+    with opened(config, data) as ledger:
+        user = _user(ledger, name)
+        done = deed("disabled a user" if disabled else "enabled a user", user.name)
+        if not ledger.users.set_disabled(user.id, disabled, done, now_us()):
+            raise _last(user)
+    show.out.print(f"{show.plain(user.name)} is {'disabled' if disabled else 'enabled'}")
+    return 0
+
+
+def _new_password(name: str) -> str:
+    """A password that may be one, hashed."""
+    said = ask_password()
+    if problem := password_problem(said, name):
+        raise refuse(problem, "", key="password")
+    return hash_password(said)
+
+
+def _user(ledger: AccessLedger, name: str) -> User:
+    user = ledger.users.named(name)
+    if user is None:
+        raise refuse("there is no such user", _KNOWN, key=show.plain(name))
+    return user
+
+
+def _role(said: str) -> Role:
+    role = Role.of(said)
+    if role is None:
+        hint = ", ".join(each.word for each in Role)
+        raise refuse(f"no such role: {show.short(said, 40)}", hint, key="role")
+    return role
+
+
+def _last(user: User) -> Exception:
+    hint = "make another administrator first"
+    problem = "nobody else could sign in as an administrator"
+    return refuse(problem, hint, key=show.plain(user.name))
+
+
+def _by(user: User) -> str:
+    if user.oidc_subject is not None:
+        return "OpenID Connect"
+    return "password" if user.password_hash is not None else "nothing yet"
+
+
+def _told(user: User) -> dict[str, object]:
+    return {
+        "name": user.name,
+        "role": user.role.word,
+        "disabled": user.disabled,
+        "by": _by(user),
+        "created_at": rfc3339(user.created_us),
+    }
