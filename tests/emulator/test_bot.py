@@ -14,17 +14,10 @@ import websockets
 from hypothesis import given
 from hypothesis import strategies as st
 
-from switchhook.emulator import bot as bot_module
-from switchhook.emulator.bot import (
-    NAMED,
-    BotScript,
-    Ear,
-    Refusal,
-    chunks,
-    make_bot,
-    read_script,
-    speech,
-)
+from switchhook.emulator.bot import BotScript, Refusal, app, make_bot, read_script, script
+from switchhook.emulator.bot.ear import Ear
+from switchhook.emulator.bot.script import NAMED
+from switchhook.emulator.bot.sound import chunks, speech
 from switchhook.emulator.clock import VirtualLoop
 from switchhook.emulator.serving import serving
 
@@ -252,13 +245,13 @@ def test_what_a_query_leaves_open_is_the_default_s():
 
 
 def test_the_tables_of_the_docstring_have_every_name():
-    text = bot_module.__doc__
+    text = script.__doc__
     for name, words in NAMED.items():
         query = "&".join(f"{key}={value}" for key, value in words.items())
         assert f"| `/bot/{name}` | `{query}` |" in text
     for field in msgspec.structs.fields(BotScript):
         assert f"| `{field.encode_name}` |" in text
-    for breach in get_args(bot_module.Breach):
+    for breach in get_args(script.Breach):
         assert f"| `{breach}` |" in text
 
 
@@ -688,7 +681,7 @@ def test_the_first_are_refused_and_the_next_taken(targets, statuses):
 
 
 def test_it_remembers_only_so_many_whom_it_refused(monkeypatch):
-    monkeypatch.setattr(bot_module, "_KEYS_KEPT", 2)
+    monkeypatch.setattr(app, "_KEYS_KEPT", 2)
     one, two, three = (f"/bot/flaky?key={key}" for key in "123")
     assert dial_in_turn(one, two, three, three, two, one) == [503, 503, 503, None, None, 503]
 
