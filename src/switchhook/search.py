@@ -206,6 +206,11 @@ def _number(value: str, names: Names, row: StreamRow) -> bool:
     return any(number_matches(value, row.story.said(field)) for field in ("from_", "to"))
 
 
+def _error(value: str, names: Names, row: StreamRow) -> bool:
+    error = row.story.stream.error
+    return bool(error) and like(f"*{value}*", error or "")
+
+
 def _is(value: str, names: Names, row: StreamRow) -> bool:
     return row.late_ms is not None if value == "late" else _IS[value](row.facet.cause)
 
@@ -240,7 +245,7 @@ OF_ROW: dict[str, Callable[[str, Names, StreamRow], bool]] = {
     "number": _number,
     "status": _status,
     "flow": _flow,
-    "error": lambda value, names, row: like(f"*{value}*", row.story.stream.error or ""),
+    "error": _error,
     "is": _is,
     "duration": _duration,
 }

@@ -382,9 +382,15 @@ class Store(Protocol):
         """Those of the receipts that became durable late, and by how much."""
 
     def search(
-        self, query: Query, names: Names, *, before_seq: int = 2**63 - 1, limit: int = 100
+        self,
+        query: Query,
+        names: Names,
+        *,
+        before_seq: int = 2**63 - 1,
+        after_seq: int = 0,
+        limit: int = 100,
     ) -> Found:
-        """Streams that fit the query, newest first, from before `before_seq`."""
+        """Streams that fit the query, newest first, first told of between the two seqs."""
 
     def tallies(self, since_ms: int, until_ms: int, *, hours: bool = False) -> list[Tally]:
         """How many streams of each facet were first told of, by the minute or by the hour.

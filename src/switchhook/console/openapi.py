@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 
 from switchhook.cause import Cause, ErrorKind
-from switchhook.console.parameters import FILTERS
+from switchhook.console.export import FORMATS
+from switchhook.console.parameters import (
+    EXPORT,
+    FILTERS,
+    STREAM_FILTERS,
+    STRETCH,
+    Parameter,
+)
 from switchhook.passthru import Dialect
 
 Schema = dict[str, Any]
@@ -182,6 +190,11 @@ _STREAM_STORY: Schema = {
     "allOf": [_ref("Stream"), _object(receipts=_list(_STRING), more={"type": "boolean"})]
 }
 
+_COUNT: Schema = {"type": "integer"}
+_FACET = dict.fromkeys(
+    ("endpoint", "status", "cause", "option", "kind", "host", "exophone"), _STRING
+)
+
 SCHEMAS: dict[str, Schema] = {
     "Receipt": _RECEIPT,
     "Receipts": _object(receipts=_list(_ref("Receipt")), next=_TEXT),
@@ -199,6 +212,22 @@ SCHEMAS: dict[str, Schema] = {
         takeovers=_list({"type": "object"}),
         samples=_list({"type": "object"}),
     ),
+    "Tallies": _object(
+        by=_words("minute", "hour"), tallies=_list(_object(at=_TIME, **_FACET, streams=_COUNT))
+    ),
+    "Uses": _object(uses=_list(_object(**_FACET, streams=_COUNT, first_at=_TIME, last_at=_TIME))),
+    "Counts": _object(counts=_list(_object(at=_TIME, name=_STRING, count=_COUNT))),
+    "Forms": _object(
+        forms=_list(
+            _object(
+                at=_TIME,
+                endpoint=_STRING,
+                aspect=_words("dialect", "defect", "key"),
+                value=_STRING,
+                count=_COUNT,
+            )
+        )
+    ),
     "Health": _object(
         status=_words("ok", "degraded"), problems=_list(_STRING), fold_lag=_WHOLE, version=_STRING
     ),
@@ -208,20 +237,28 @@ SCHEMAS: dict[str, Schema] = {
 
 
 class Operation(msgspec.Struct, frozen=True):
-    """One address: `schema` of its answer, `filtered` if it is a list, `known` if it may be 404."""
+    """One address: `schema` of its answer, what it may be asked, `identifier` if it may be 404.
+
+    `files` are the media types of an answer that is no JSON.
+    """
 
     path: str
     name: str
     summary: str
     schema: str | None
-    filtered: bool = False
+    asked: Mapping[str, Parameter] = {}
     identifier: str | None = None
+    files: tuple[str, ...] = ()
 
 
 OPERATIONS = (
-    Operation("/api/v1/receipts", "receipts", "Passthrus received, newest first", "Receipts", True),
+    Operation(
+        "/api/v1/receipts", "receipts", "Passthrus received, newest first", "Receipts", FILTERS
+    ),
     Operation("/api/v1/receipts/{id}", "receipt", "One receipt", "Receipt", identifier="id"),
-    Operation("/api/v1/streams", "streams", "Streams, by their first receipt", "Streams", True),
+    Operation(
+        "/api/v1/streams", "streams", "Streams, by their first receipt", "Streams", STREAM_FILTERS
+    ),
     Operation(
         "/api/v1/streams/{stream_sid}",
         "stream",
@@ -240,11 +277,33 @@ OPERATIONS = (
     Operation("/api/v1/openapi.json", "openapi", "This description", None),
     Operation("/healthz", "healthz", "Whether it works", "Health"),
 )
-"""Every address of the console."""
+"""The addresses of receipts, streams and calls."""
+
+_TIMES = {name: parameter for name, parameter in STRETCH.items() if name != "by"}
+
+COUNTED = (
+    Operation(
+        "/api/v1/streams/export",
+        "export",
+        "All streams that a search finds, as a file",
+        None,
+        EXPORT,
+        files=tuple(each.media_type.partition(";")[0] for each in FORMATS.values()),
+    ),
+    Operation(
+        "/api/v1/tallies", "tallies", "Streams by facet and minute or hour", "Tallies", STRETCH
+    ),
+    Operation("/api/v1/uses", "uses", "Each facet over all time", "Uses"),
+    Operation(
+        "/api/v1/counts", "counts", "What the answer process counted, by minute", "Counts", _TIMES
+    ),
+    Operation("/api/v1/forms", "forms", "The forms of requests, by hour", "Forms", _TIMES),
+)
+"""The addresses of `StoreApi`: what the store counts, and exports."""
 
 
-def describe(version: str) -> Schema:
-    """The OpenAPI document."""
+def describe(version: str, operations: Iterable[Operation] = OPERATIONS) -> Schema:
+    """The OpenAPI document of some addresses."""
     return {
         "openapi": "3.1.0",
         "info": {
@@ -253,7 +312,7 @@ def describe(version: str) -> Schema:
             "description": "What was received, decided and why. Lists are newest first, and pages"
             " stay the same while rows arrive.",
         },
-        "paths": {operation.path: {"get": _operation(operation)} for operation in OPERATIONS},
+        "paths": {operation.path: {"get": _operation(operation)} for operation in operations},
         "components": {"schemas": SCHEMAS},
     }
 
@@ -264,14 +323,18 @@ def _operation(operation: Operation) -> Schema:
     if operation.identifier:
         answers["404"] = ("there is none", "Error")
     answers["503"] = ("the store or the journal can't be read", "Error")
+    responses = {
+        status: {"description": said, "content": _content(name)}
+        for status, (said, name) in answers.items()
+    }
+    if operation.files:
+        binary: Schema = {"schema": {"type": "string", "format": "binary"}}
+        responses["200"]["content"] = dict.fromkeys(operation.files, binary)
     return {
         "operationId": operation.name,
         "summary": operation.summary,
         "parameters": _parameters(operation),
-        "responses": {
-            status: {"description": said, "content": _content(name)}
-            for status, (said, name) in answers.items()
-        },
+        "responses": responses,
     }
 
 
@@ -283,9 +346,7 @@ def _parameters(operation: Operation) -> list[Schema]:
     if operation.identifier:
         schema: Schema = {"type": "string", "minLength": 1}
         return [{"name": operation.identifier, "in": "path", "required": True, "schema": schema}]
-    if not operation.filtered:
-        return []
     return [
         {"name": each.name, "in": "query", "description": each.meaning, "schema": each.schema}
-        for each in FILTERS.values()
+        for each in operation.asked.values()
     ]

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 
 from switchhook.cause import Cause
-from switchhook.interpret import with_plus
+from switchhook.interpret import IST, with_plus
 from switchhook.passthru import Stream, StreamStatus
+from switchhook.search import Query
+from switchhook.search_text import LONGEST, parse_query, read_moment
 
 MOST = 1000
 DEFAULT = 100
@@ -72,35 +73,41 @@ def _cursor(parameter: Parameter, text: str, now_ms: int) -> int:
 
 
 def _moment(parameter: Parameter, text: str, now_ms: int) -> int:
-    hint = "RFC 3339 such as 2026-11-23T10:00:00Z or +05:30, or how long ago: 90s, 15m, 2h, 7d"
-    ago = re.fullmatch(_AGO, text)
-    if ago:
-        return max(now_ms - int(ago[1]) * _UNITS_MS[ago[2]], 0)
-    if not _RFC3339.fullmatch(with_plus(text)):
+    if not (_AGO.fullmatch(text) or _RFC3339.fullmatch(with_plus(text))):
+        hint = "RFC 3339 such as 2026-11-23T10:00:00Z or +05:30, or how long ago: 90s, 15m, 2h, 7d"
         raise parameter.refuse("not a time with its zone", hint)
-    whole = _LEAP_SECOND.sub(r"\g<1>59", with_plus(text).upper())
-    try:
-        moment = datetime.fromisoformat(whole)
-    except ValueError as error:
-        raise parameter.refuse("not a time", hint) from error
-    return min(max(int(moment.timestamp() * 1000), 0), LAST_SEQ)
+    moment = read_moment(text, now_ms, IST)
+    if moment is None:
+        raise parameter.refuse("not a time", "a day and a time that there are")
+    return moment
 
 
-_UNITS_MS = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
-_AGO = r"([0-9]{1,6})([smhdw])"
+def _query(parameter: Parameter, text: str, now_ms: int) -> Query:
+    query = parse_query(text, now_ms)
+    for each in query.problems:
+        shown = text[each.at : each.at + each.length][:80]
+        raise parameter.refuse(f"{each.problem} (at {each.at}: {shown})", each.hint)
+    return query
+
+
 _CURSOR = r"[0-9a-f]{1,16}"
+_AGO = re.compile(r"([0-9]{1,6})([smhdw])")
 _RFC3339 = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,20})?"
     r"([Zz]|[+-][0-9]{2}:[0-9]{2})"
 )
-_LEAP_SECOND = re.compile(r"(T[0-9]{2}:[0-9]{2}:)60")
 _TEXT: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT}
 _TIME: dict[str, Any] = {
     "anyOf": [
         {"type": "string", "format": "date-time"},
-        {"type": "string", "pattern": f"^{_AGO}$"},
+        {"type": "string", "pattern": f"^{_AGO.pattern}$"},
     ]
 }
+
+_SINCE = Parameter(
+    "since", "not before; to the millisecond, by the journal's clock", _TIME, _moment
+)
+_UNTIL = Parameter("until", "before; likewise", _TIME, _moment)
 
 FILTERS = {
     parameter.name: parameter
@@ -118,10 +125,8 @@ FILTERS = {
             _one_of,
         ),
         Parameter("option", "what was answered", {"type": "string", "enum": ["A", "B"]}, _one_of),
-        Parameter(
-            "since", "not before; to the millisecond, by the journal's clock", _TIME, _moment
-        ),
-        Parameter("until", "before; likewise", _TIME, _moment),
+        _SINCE,
+        _UNTIL,
         Parameter(
             "limit",
             "how many at most",
@@ -138,14 +143,57 @@ FILTERS = {
 }
 """The parameters of both lists, by name."""
 
+SEARCH = Parameter(
+    "q",
+    "a search, such as `cause:throttled from:98765 !bot:a.example`; see docs/search.md",
+    {"type": "string", "maxLength": LONGEST},
+    _query,
+)
+STREAM_FILTERS = FILTERS | {SEARCH.name: SEARCH}
+"""Those of the list of streams."""
 
-def read_filters(pairs: list[tuple[str, str]], now_ms: int) -> dict[str, Any]:
+STRETCH = {
+    parameter.name: parameter
+    for parameter in (
+        _SINCE,
+        _UNTIL,
+        Parameter(
+            "by",
+            "how long a stretch is",
+            {"type": "string", "enum": ["minute", "hour"], "default": "minute"},
+            _one_of,
+        ),
+    )
+}
+"""The parameters of what is counted by the minute or the hour."""
+
+
+EXPORT = {
+    parameter.name: parameter
+    for parameter in (
+        SEARCH,
+        Parameter(
+            "format",
+            "the form of the file",
+            {"type": "string", "enum": ["csv", "ndjson", "parquet"], "default": "csv"},
+            _one_of,
+        ),
+        Parameter("columns", "names between commas, or `all`", _TEXT, _text),
+        Parameter("tz", "the zone of times: ist, utc, or an IANA name", _TEXT, _text),
+    )
+}
+"""The parameters of an export."""
+
+
+def read_filters(
+    pairs: list[tuple[str, str]], now_ms: int, known: Mapping[str, Parameter] = STREAM_FILTERS
+) -> dict[str, Any]:
     """The values of a list's parameters; Refused names the first that can't be used."""
     values: dict[str, Any] = {}
     for name, text in pairs:
-        parameter = FILTERS.get(name)
+        parameter = known.get(name)
         if parameter is None:
-            raise Refused(name[:100], "unknown parameter", "known: " + ", ".join(FILTERS))
+            raise Refused(name[:100], "unknown parameter", "known: " + ", ".join(known))
         if name in values:
             raise parameter.refuse("said twice", "say it once")
         values[name] = parameter.read(parameter, text, now_ms)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from switchhook.console.parameters import DEFAULT, LAST_SEQ, cursor_of
+from switchhook.console.parameters import DEFAULT, LAST_SEQ, Refused, cursor_of
 from switchhook.console.view import (
     Json,
     call_json,
@@ -17,6 +17,7 @@ from switchhook.console.view import (
     time_of,
     unreadable_json,
 )
+from switchhook.names import Names
 from switchhook.receipt import (
     Kind,
     Receipt,
@@ -26,6 +27,7 @@ from switchhook.receipt import (
     parse_receipt_id,
     receipt_id,
 )
+from switchhook.search import Condition
 from switchhook.story import (
     CallStory,
     Mention,
@@ -42,8 +44,9 @@ from switchhook.story import (
 from switchhook.wire.kept import read_passthru
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from switchhook.search import Query
     from switchhook.story import JournalRecord, JournalSource, Store
 
 log = logging.getLogger(__name__)
@@ -51,6 +54,16 @@ log = logging.getLogger(__name__)
 MOST_OF_ONE = 1000
 """Receipts of one call or stream that are shown and folded."""
 _NEWEST = 20
+
+_CONDITIONS = (
+    ("endpoint", "endpoint"),
+    ("call_sid", "call"),
+    ("stream_sid", "stream"),
+    ("status", "status"),
+    ("cause", "cause"),
+    ("option", "option"),
+)
+"""Which condition of a search a filter is."""
 
 _take_over = msgspec.msgpack.Decoder(TakeOver).decode
 _sample = msgspec.msgpack.Decoder(Sample).decode
@@ -66,11 +79,15 @@ class _Read(msgspec.Struct, frozen=True):
 class Shelf:
     """Answers what the API asks; any thread may call it."""
 
-    def __init__(self, journal: JournalSource, store: Store) -> None:
-        self._journal, self._store = journal, store
+    def __init__(
+        self, journal: JournalSource, store: Store, names: Callable[[], Names] = Names
+    ) -> None:
+        self._journal, self._store, self._names = journal, store, names
 
     def receipts(self, values: Mapping[str, Any]) -> Json:
         """A page of receipts; `values` are those of `read_filters`."""
+        if "q" in values:
+            raise Refused("q", "only streams are searched", "ask /api/v1/streams")
         wanted = self._wanted(values)
         seqs = self._store.receipts(wanted)
         page = seqs[: wanted.limit - 1]
@@ -79,6 +96,8 @@ class Shelf:
 
     def streams(self, values: Mapping[str, Any]) -> Json:
         """A page of streams."""
+        if "q" in values:
+            return self._searched(values)
         wanted = self._wanted(values)
         found = self._store.streams(wanted)
         page = found[: wanted.limit - 1]
@@ -91,6 +110,23 @@ class Shelf:
             if story is not None:
                 stories.append(stream_json(story))
         return {"streams": stories, "next": more}
+
+    def _searched(self, values: Mapping[str, Any]) -> Json:
+        """The same by a search, with the other filters as further conditions."""
+        query: Query = values["q"]
+        also = tuple(
+            Condition(key, (str(values[name]),)) for name, key in _CONDITIONS if name in values
+        )
+        wanted = self._wanted(values)
+        found = self._store.search(
+            msgspec.structs.replace(query, conditions=query.conditions + also),
+            self._names(),
+            after_seq=wanted.from_seq - 1,
+            before_seq=wanted.before_seq,
+            limit=wanted.limit - 1,
+        )
+        more = None if found.next is None else cursor_of(found.next)
+        return {"streams": [stream_json(row.story) for row in found.rows], "next": more}
 
     def receipt(self, name: str) -> Json | None:
         """One receipt; None where there is none of this id."""

@@ -39,7 +39,7 @@ _READ_AT_ONCE = 100
 _FACETS = "SELECT id, endpoint, status, cause, option, kind, host, exophone FROM facet"
 
 
-class _Span(msgspec.Struct, frozen=True):
+class Span(msgspec.Struct, frozen=True):
     """The seqs in which to look, newest first: from `low` to before `high`."""
 
     low: int
@@ -55,13 +55,13 @@ def search(
     journal: JournalSource,
     query: Query,
     names: Names,
-    before_seq: int,
+    span: Span,
     limit: int,
 ) -> Found:
     """A page of streams that fit, newest first, all of one moment."""
     connection.execute("BEGIN")
     try:
-        return _search(connection, journal, query, names, before_seq, limit)
+        return _search(connection, journal, query, names, span, limit)
     finally:
         connection.execute("COMMIT")
 
@@ -71,18 +71,19 @@ def _search(
     journal: JournalSource,
     query: Query,
     names: Names,
-    before_seq: int,
+    span: Span,
     limit: int,
 ) -> Found:
-    high = min(before_seq, connection.execute("SELECT seq FROM progress").get + 1)
-    low = 0
+    low, high = span.low, min(span.high, connection.execute("SELECT seq FROM progress").get + 1)
     if query.since is not None:
-        low = journal.seek(query.since.ms)
+        since = journal.seek(query.since.ms)
+        # Before the journal's first record only the streams themselves tell when they were.
+        low = max(low, since) if since > journal.first_seq() else low
     if query.until is not None:
         high = min(high, journal.seek(query.until.ms))
     if limit < 1 or low >= high:
         return Found([], None)
-    looking = _Search(connection, journal, query, names, _Span(low, high))
+    looking = _Search(connection, journal, query, names, Span(low, high))
     try:
         return looking.page(limit)
     finally:
@@ -96,7 +97,7 @@ class _Search:
         journal: JournalSource,
         query: Query,
         names: Names,
-        span: _Span,
+        span: Span,
     ) -> None:
         self._connection, self._journal = connection, journal
         self._query, self._names, self._span = query, names, span
