@@ -107,7 +107,7 @@ def masked(number: str | None) -> str | None:
     digits = [at for at, c in enumerate(number) if c.isdigit()]
     if len(digits) < _SHORTEST:
         return "•" * len(number)
-    hidden = set(digits[3 if number.startswith("+") else 1 : -2])
+    hidden = set(digits[2 if number.startswith("+") else 1 : -2])
     return "".join("•" if at in hidden else c for at, c in enumerate(number))
 
 
