@@ -86,8 +86,8 @@ class LoginPages:
 
     def _later(self, request: Request, to: str, wait_s: int, status: int = 429) -> Response:
         told = f"{wait_s} seconds" if wait_s < 120 else f"{-(-wait_s // 60)} minutes"
-        problem = f"Too many tries. Try again in {told}."
-        return self._page(request, to, problem, status, {"Retry-After": str(wait_s)})
+        said = f"Too many tries. Try again in {told}."
+        return self._page(request, to, said, status, {"Retry-After": str(wait_s)})
 
     async def _enter(self, request: Request) -> Response:
         shared, form, arrival = self._shared, await fields(request), arrival_of(request)
