@@ -105,18 +105,6 @@ def _of_streams(streams: Iterable[Json]) -> Iterator[Entry]:
         )
 
 
-_RAW_NUMBER = re.compile(
-    r"(?:(?<=%2B)|(?<=%2b)|(?<=%20)|(?<![0-9A-Za-z]))[0-9]{7,15}(?![0-9A-Za-z])"
-)
-
-
-def masked_raw(raw: str) -> str:
-    """A raw request in which every run of digits that may be a number has dots in it."""
-    return _RAW_NUMBER.sub(
-        lambda found: found[0][:2] + "•" * (len(found[0]) - 4) + found[0][-2:], raw
-    )
-
-
 def support_text(call: Json, names: Names, mask: Mapping[str, str | None]) -> str:
     """What Exotel's support asks for: identifiers, times in IST, what was said.
 
@@ -142,7 +130,7 @@ def support_text(call: Json, names: Names, mask: Mapping[str, str | None]) -> st
             said = f"Option {decision['option']} (HTTP {decision['http_status']})"
             lines += [(f"Passthru {_ist(each['received_at'])}", f"answered with {said}")]
     for field, word in _CALL_TIMES:
-        times = [at for each in call["passthrus"] if (at := (each["call"] or {}).get(field))]
+        times = [text for each in call["passthrus"] if (text := (each["call"] or {}).get(field))]
         lines += [(f"Call {word}", _ist(times[-1]) if times else None)]
     return "\n".join(f"{name}: {text}" for name, text in lines if text)
 

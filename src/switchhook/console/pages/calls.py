@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 from starlette.routing import BaseRoute, Route
 
 from switchhook.access import masked
+from switchhook.console.masking import mask_text
 from switchhook.console.pages.call_story import (
     LANES,
     entries_of,
-    masked_raw,
     support_text,
     us_of,
     without_login,
 )
+from switchhook.console.pages.call_told import CallTold
 from switchhook.console.render import viewer_of
 from switchhook.console.shelf import Shelf
 from switchhook.facet import host_of
@@ -36,6 +37,7 @@ class CallPage:
     def __init__(self, parts: PageParts) -> None:
         self._parts = parts
         self._shelf = Shelf(parts.journal, parts.store)
+        self._told = CallTold(parts.journal, parts.store, parts.details)
 
     def routes(self) -> list[BaseRoute]:
         return [Route("/calls/{call_sid}", self._page, methods=["GET"], name="call-page")]
@@ -44,13 +46,15 @@ class CallPage:
         parts, viewer = self._parts, viewer_of(request)
         call_sid = request.path_params["call_sid"]
         parts.freshen()
+        names = parts.names()
         call = self._shelf.call(call_sid)
-        if call is None:
+        told = self._told.of(call_sid, call, names)
+        if told is None:
             context = {"call_sid": call_sid}
             return parts.renderer.page(request, "call_unknown.html", context, status=404)
-        names, sees = parts.names(), viewer.sees(call_sid)
+        call, sees = call or _nameless(call_sid), viewer.sees(call_sid)
         numbers = {name: call[name] if sees else masked(call[name]) for name in ("from", "to")}
-        line = timeline(entries_of(call, names), LANES)
+        line = timeline([*entries_of(call, names), *told.entries], LANES)
         context = {
             "call": call,
             "call_sid": call_sid,
@@ -59,11 +63,16 @@ class CallPage:
             "timeline": line,
             "names": names,
             "us_of": us_of,
-            "raw": str if sees else masked_raw,
+            "raw": str if sees else mask_text,
             "without_login": without_login,
             "host_of": lambda url: host_of(Stream(url=url)),
-            "disagreements": (),
-            "notes": (),
+            "told": told,
             "support": support_text(call, names, numbers),
         }
         return parts.renderer.page(request, "call.html", context, sees_numbers=sees)
+
+
+def _nameless(call_sid: str) -> Json:
+    """A call that no passthru named."""
+    empty = dict.fromkeys(("from", "to", "direction", "account_sid", "flow_id"))
+    return {**empty, "call_sid": call_sid, "passthrus": [], "streams": [], "more": False}

@@ -54,8 +54,7 @@ def _call(row: StreamRow, names: Names, viewer: Viewer) -> Cell:
 
 def _number(field: str, key: str) -> Callable[[StreamRow, Names, Viewer], Cell]:
     def of(row: StreamRow, names: Names, viewer: Viewer) -> Cell:
-        said = row.story.numbers.get(field)
-        number = said[1] if said is not None else ""
+        number = row.story.said(field) or ""
         if not viewer.sees(row.story.call_sid or ""):
             # Whoever may not see a number must not find it in an address either.
             return Cell("number", masked(number) or "")
@@ -92,8 +91,7 @@ def _option(row: StreamRow, names: Names, viewer: Viewer) -> Cell:
 
 
 def _flow(row: StreamRow, names: Names, viewer: Viewer) -> Cell:
-    said = row.story.call.get("flow_id")
-    flow = said[1] if said is not None else ""
+    flow = row.story.said("flow_id") or ""
     name = names.flow(flow)
     return Cell("text", name, "flow" if flow else "", flow, flow if name != flow else "")
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from switchhook.call_sources import KeptDetails
 from switchhook.console.fold import Folder
 from switchhook.console.render import Renderer
 from switchhook.issues import Marks
@@ -66,6 +67,7 @@ class PageParts(msgspec.Struct, frozen=True, kw_only=True):
     history: CapacityKept | None = None
     marks: Marks | None = None
     views: SavedViews | None = None
+    details: Callable[[str], Sequence[KeptDetails]] | None = None
     endpoints: Callable[[], Sequence[EndpointShown]] = tuple
     now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from switchhook.console.pages.columns import Cell
+    from switchhook.console.pages.columns import Cell, Column
     from switchhook.console.pages.parts import PageParts
     from switchhook.search import Query
 
@@ -86,7 +86,7 @@ class StreamsPage:
             "filtered": filtered,
             "keys": KEYS.values(),
             "quick": QUICK,
-            "exports": [(name, _export(request, ending, text, cols)) for ending, name in EXPORTS],
+            "exports": [(name, _export(request, ending, text, chosen)) for ending, name in EXPORTS],
             "views": parts.views.seen_by(viewer.name) if parts.views is not None else None,
             "state": _state(said),
         }
@@ -141,10 +141,11 @@ def _filters(request: Request, query: Query, text: str) -> Callable[[Cell], str]
     return filtered
 
 
-def _export(request: Request, ending: str, text: str, cols: str) -> str:
+def _export(request: Request, ending: str, text: str, chosen: tuple[Column, ...]) -> str:
     """The address of exactly what is shown, as a file."""
+    columns = ",".join(column.name for column in chosen)
     tz = zone_word(zone_of(request))
-    asked = {"format": ending, "q": text or None, "columns": cols or None, "tz": tz}
+    asked = {"format": ending, "q": text or None, "columns": columns, "tz": tz}
     return address("/api/v1/streams/export", asked)
 
 
