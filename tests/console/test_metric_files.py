@@ -140,3 +140,17 @@ def test_promtool_takes_rules_and_metrics_where_it_is_installed(tmp_path):
     subprocess.run([PROMTOOL, "check", "rules", str(RULES)], check=True)
     text = client_of(sources(full(Shelf()), tmp_path)).get("/metrics").content
     subprocess.run([PROMTOOL, "check", "metrics"], input=text, check=True)
+
+
+def test_the_page_lists_every_metric_with_its_kind_and_labels(tmp_path):
+    page = (DEPLOY.parent / "docs/metrics.md").read_text()
+    rows = re.findall(r"^\| `(switchhook_\w+)` \| (\w+) \|([^|]*)\|", page, re.MULTILINE)
+    told = {name: (kind, set(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows}
+    text = client_of(sources(full(Shelf()), tmp_path)).get("/metrics").text
+    found: dict[str, tuple[str, set[str]]] = {"switchhook_files_refused": ("gauge", set())}
+    for family in text_string_to_metric_families(text):
+        if family.name.startswith("switchhook_"):
+            name = f"{family.name}_total" if family.type == "counter" else family.name
+            labels = {label for sample in family.samples for label in sample.labels}
+            found[name] = family.type, labels - {"le"}
+    assert told == found

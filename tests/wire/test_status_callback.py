@@ -55,3 +55,31 @@ def test_a_heartbeat_is_read_as_built():
     beat = Heartbeat(timestamp="2026-01-05T10:00:00+05:30", status_type="OK", data={"a": 1})
     assert parse_heartbeat(build_heartbeat(beat)) == beat
     assert parse_heartbeat(b"{}") is None
+
+
+@pytest.mark.parametrize("cut", [9_000, 20_000, 30_000, 40_000])
+def test_a_heartbeat_that_was_cut_off_says_what_it_can(cut):
+    numbers = tuple(f"0804711{number:04d}" for number in range(1500))
+    whole = Heartbeat(
+        timestamp="2026-11-25T10:00:00Z",
+        status_type="CRITICAL",
+        incoming_affected=numbers,
+        outgoing_affected=numbers,
+        data={"x": "y" * 5000},
+    )
+    read = parse_heartbeat(build_heartbeat(whole)[:cut])
+    assert read is not None
+    assert (read.timestamp, read.status_type) == (whole.timestamp, whole.status_type)
+    for some in (read.incoming_affected, read.outgoing_affected):
+        assert some == numbers[: len(some)]
+    assert len(read.incoming_affected) == min(1500, (cut - 80) // 14)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b'{"timestamp":"x"', b'["timestamp"', b'x{"timestamp":"x","status_type":"OK"',
+     b'{"timestamp":1,"status_type":2}', b'{"timestamp":"x","status_type":7}', b"[" * 60_000,
+     b'{"' + b'"timestamp":[' * 5000],
+)  # fmt: skip
+def test_what_is_no_heartbeat_is_none(body):
+    assert parse_heartbeat(body) is None

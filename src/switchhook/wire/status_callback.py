@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -126,8 +127,38 @@ def build_heartbeat(heartbeat: Heartbeat) -> bytes:
 
 
 def parse_heartbeat(body: bytes) -> Heartbeat | None:
-    """Read a heartbeat; None where it is none."""
+    """Read a heartbeat, or what the beginning of a long one says; None where it is none."""
     try:
         return msgspec.json.decode(body, type=Heartbeat)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _read_beginning(body)
+
+
+_BEGUN = re.compile(rb'\s*\{\s*"')
+_TEXT = rb'\s*:\s*"([^"\\]{1,64})"'
+_NUMBERS = rb'\s*:\s*\[((?:\s*"[^"\\]{0,64}"\s*,?)*)'
+_MOST_NUMBERS = 10_000
+
+
+def _read_beginning(body: bytes) -> Heartbeat | None:
+    """What a heartbeat says that was cut off; numbers as far as they are whole."""
+    if not _BEGUN.match(body) or body.rstrip().endswith(b"}"):
         return None
+    timestamp = re.search(rb'"timestamp"' + _TEXT, body)
+    status_type = re.search(rb'"status_type"' + _TEXT, body)
+    if timestamp is None or status_type is None:
+        return None
+    return Heartbeat(
+        timestamp=timestamp[1].decode(errors="replace"),
+        status_type=status_type[1].decode(errors="replace"),
+        incoming_affected=_numbers_under(b"incoming_affected", body),
+        outgoing_affected=_numbers_under(b"outgoing_affected", body),
+    )
+
+
+def _numbers_under(key: bytes, body: bytes) -> tuple[str, ...]:
+    found = re.search(b'"' + key + b'"' + _NUMBERS, body)
+    if found is None:
+        return ()
+    texts = re.findall(rb'"([^"\\]{0,64})"', found[1])
+    return tuple(text.decode(errors="replace") for text in texts[:_MOST_NUMBERS])
