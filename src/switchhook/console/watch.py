@@ -48,10 +48,6 @@ class Api(Protocol):
         """Ask for the streams in use; what went wrong is in the answer."""
         ...
 
-    async def close(self) -> None:
-        """Close its connections."""
-        ...
-
 
 class History(Protocol):
     """Where readings are kept; called in a thread. Raises LedgerError."""
@@ -148,7 +144,7 @@ class Watch:
         self._something.set()
 
     async def stop(self) -> None:
-        """End the loops, keep what is not kept yet, and close what was used."""
+        """End the loops, and keep what is not kept yet."""
         for name in list(self._tasks):
             await self._drop(name)
         if self._keeping is not None:
@@ -176,9 +172,7 @@ class Watch:
         task = self._tasks.pop(name)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        standing = self._standings[name]
         self._standings = {key: each for key, each in self._standings.items() if key != name}
-        await standing.watched.api.close()
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)

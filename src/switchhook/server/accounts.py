@@ -1,0 +1,106 @@
+"""What the console does for Exotel's accounts: watching, call details, forecasts, facts.
+
+accounts = Accounts(ledger, data_folder_path)
+await accounts.use(config)                    # at the start, and whenever it has changed
+folder.observe(accounts.ends.folded)          # before folder.start()
+accounts.watch.now(now_ms), accounts.history, accounts.calls, accounts.complaints()
+await accounts.stop()
+"""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from switchhook.capacity import Pace
+from switchhook.config_accounts import AccountConfig, accounts_of
+from switchhook.console.call_details import DetailsFetcher
+from switchhook.console.ends import Ends
+from switchhook.console.watch import Watch, Watched
+from switchhook.exotel import ExotelClient, SystemClock
+from switchhook.facts_file import FactsFile
+from switchhook.ledger.calls import SqliteCalls
+from switchhook.ledger.capacity import SqliteCapacity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from switchhook.config import Config
+    from switchhook.ledger import Ledger
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    """An account that is asked, as it is configured."""
+
+    config: AccountConfig
+    client: ExotelClient
+    watched: Watched
+
+
+class Accounts:
+    """All of it; used on one event loop. `changed` is called after each poll, with a name."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        folder: Path,
+        *,
+        changed: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._clock = SystemClock()
+        self._asked: dict[str, _Asked] = {}
+        self._accounts_of: Mapping[str, str] = {}
+        self.history, self.calls = SqliteCapacity(ledger), SqliteCalls(ledger)
+        # Jitter, no secret.
+        chance = random.random
+        self.watch = Watch(self.history, FactsFile(folder), self._clock, chance, changed)
+        self.fetcher = DetailsFetcher(self.calls, self._clock, chance)
+        self.ends = Ends(lambda: self._accounts_of, self.watch, self.fetcher, self._clock.wall_ms)
+
+    async def use(self, config: Config) -> None:
+        """Do it for these accounts; what stays the same goes on undisturbed."""
+        before, self._asked = self._asked, {}
+        for account in config.accounts:
+            if account.key is None or account.token is None:
+                continue
+            if not (account.poll or account.call_details):
+                continue
+            same = before.get(account.name)
+            known = same is not None and same.config == account
+            self._asked[account.name] = same if same is not None and known else self._ask(account)
+        watched = [each for each in self._asked.values() if each.config.poll]
+        wanting = [each for each in self._asked.values() if each.config.call_details]
+        self._accounts_of = accounts_of(config) if self._asked else {}
+        await self.fetcher.use({each.config.name: each.client for each in wanting})
+        await self.watch.use([each.watched for each in watched])
+        for name, each in before.items():
+            if self._asked.get(name) is not each:
+                await each.client.close()
+
+    async def stop(self) -> None:
+        """End what runs, keep what was learnt, close connections."""
+        await self.fetcher.stop()
+        await self.watch.stop()
+        for each in self._asked.values():
+            await each.client.close()
+
+    def complaints(self) -> list[str]:
+        """What doesn't work, one sentence each."""
+        return [*self.watch.complaints(), *self.fetcher.complaints()]
+
+    def _ask(self, account: AccountConfig) -> _Asked:
+        assert account.key is not None
+        assert account.token is not None
+        client = ExotelClient(
+            url=account.url,
+            sid=account.sid,
+            key=account.key.reveal(),
+            token=account.token.reveal(),
+            per_minute=account.rate_per_minute,
+            clock=self._clock,
+        )
+        pace = Pace(account.quiet_s, account.busy_s)
+        return _Asked(account, client, Watched(account.name, client, pace))
