@@ -13,7 +13,7 @@ from switchhook.capacity import CapacityNow
 from switchhook.facet import Facet, Tally
 from switchhook.figures import Figure
 from switchhook.names import Account, Bot, Names
-from switchhook.recent import MINUTE_MS
+from switchhook.recent import MINUTE_MS, attributed, recently
 from switchhook.verdict import LONGEST, Level, Seen, verdict
 
 NOW = 1_764_050_400_000
@@ -64,7 +64,7 @@ def see(*tallies, figures=None, of=None, alerts=(), names=NAMES, last_ms=NOW - 1
         Seen(
             figures=fresh() if figures is None else figures,
             capacity=(capacity(),) if of is None else of,
-            tallies=tallies,
+            recently=recently(attributed(tallies, names), NOW),
             alerts=alerts,
             names=names,
             last_ms=last_ms,

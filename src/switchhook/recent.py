@@ -26,7 +26,9 @@ LEAST = 10
 
 BOT_FAILED = frozenset({Cause.CONNECT_FAILED, Cause.BOT_DROPPED})
 BOT_WELL = frozenset({Cause.BOT_DONE, Cause.CALLER_LEFT, Cause.ENDED_BY_SYSTEM})
-FAILED = BOT_FAILED | {Cause.THROTTLED}
+_THROTTLED = frozenset({Cause.THROTTLED})
+FAILED = BOT_FAILED | _THROTTLED
+_OF_BOTS = BOT_FAILED | BOT_WELL
 _NO_STREAM = frozenset({Cause.NO_STREAM})
 
 
@@ -45,12 +47,15 @@ class Recent(msgspec.Struct, frozen=True):
 
     `since_ms` is when those that failed began: going back from the last, before the first gap of a
     quarter of an hour. `hit` counts those since then, `went` where they went by (endpoint, option),
-    `kinds` what they met. `failed` of `cases` are those of the stretch that is looked at.
+    `kinds` what they met. `failed` of `cases` are those of the stretch that is looked at,
+    `late_failed` of `late` those of the last quarter of an hour.
     """
 
     name: str
     failed: int
     cases: int
+    late_failed: int
+    late: int
     since_ms: int | None
     last_failed_ms: int | None
     last_well_ms: int | None
@@ -68,6 +73,17 @@ class Recent(msgspec.Struct, frozen=True):
         if last is None:
             return False
         return now_ms - last < WINDOW_MS + MINUTE_MS or (self.last_well_ms or 0) < last
+
+
+class Recently(msgspec.Struct, frozen=True):
+    """How bots did, and accounts by what their limits refused.
+
+    `late` are the streams of the last quarter of an hour, oldest first.
+    """
+
+    bots: tuple[Recent, ...] = ()
+    accounts: tuple[Recent, ...] = ()
+    late: tuple[Told, ...] = ()
 
 
 def attributed(tallies: Iterable[Tally], names: Names) -> list[Told]:
@@ -93,35 +109,45 @@ def account_of(endpoint: str, names: Names) -> str:
     return names.accounts_of.get(endpoint, only)
 
 
-def by_bot(told: Sequence[Told], now_ms: int) -> list[Recent]:
-    """Each bot by how its streams went; those that say nothing of it left out."""
-    groups: dict[str, list[Told]] = {}
-    for each in told:
-        if each.facet.cause in BOT_FAILED or each.facet.cause in BOT_WELL:
-            groups.setdefault(each.bot, []).append(each)
-    return [_recent(name, group, BOT_FAILED, now_ms) for name, group in groups.items()]
+def recently(told: Sequence[Told], now_ms: int) -> Recently:
+    """How bots and accounts did, by what `attributed` gave.
 
-
-def by_account(told: Sequence[Told], now_ms: int) -> list[Recent]:
-    """Each account by how many of its streams were throttled."""
-    groups: dict[str, list[Told]] = {}
+    Streams that run, were throttled, or whose caller hung up before the bot could speak say
+    nothing of the bot.
+    """
+    bots: dict[str, list[Told]] = {}
+    accounts: dict[str, list[Told]] = {}
     for each in told:
-        groups.setdefault(each.account, []).append(each)
-    throttled = frozenset({Cause.THROTTLED})
-    return [_recent(name, group, throttled, now_ms) for name, group in groups.items()]
+        accounts.setdefault(each.account, []).append(each)
+        if each.facet.cause in _OF_BOTS:
+            bots.setdefault(each.bot, []).append(each)
+    since = now_ms - now_ms % MINUTE_MS - WINDOW_MS
+    late = len(told)
+    while late and told[late - 1].at_ms >= since:
+        late -= 1
+    return Recently(
+        tuple(_recent(name, group, BOT_FAILED, now_ms) for name, group in bots.items()),
+        tuple(_recent(name, group, _THROTTLED, now_ms) for name, group in accounts.items()),
+        tuple(told[late:]),
+    )
 
 
 def _recent(name: str, told: Sequence[Told], bad: frozenset[Cause], now_ms: int) -> Recent:
-    failed = cases = 0
+    since_late = now_ms - now_ms % MINUTE_MS - WINDOW_MS
+    failed = cases = late_failed = late = 0
     last_failed = last_well = since = None
     went: Counter[tuple[str, str]] = Counter()
     kinds: Counter[str] = Counter()
     for each in reversed(told):
-        age = now_ms - each.at_ms
         is_bad = each.facet.cause in bad
-        if age < WINDOW_MS + MINUTE_MS or cases < LEAST:
+        is_late = each.at_ms >= since_late
+        if is_late or cases < LEAST:
             cases += each.streams
             failed += each.streams if is_bad else 0
+            late += each.streams if is_late else 0
+            late_failed += each.streams if is_bad and is_late else 0
+        elif last_well is not None and (since is None or since - each.at_ms > WINDOW_MS):
+            break  # nothing older would say anything else
         if not is_bad:
             last_well = each.at_ms if last_well is None else last_well
             continue
@@ -135,6 +161,8 @@ def _recent(name: str, told: Sequence[Told], bad: frozenset[Cause], now_ms: int)
         name,
         failed,
         cases,
+        late_failed,
+        late,
         since,
         last_failed,
         last_well,

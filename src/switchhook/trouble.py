@@ -15,13 +15,14 @@ from switchhook.alert_messages import duration_text
 from switchhook.alerts import Alert, Severity
 from switchhook.capacity import CapacityNow
 from switchhook.cause import Cause, ErrorKind
-from switchhook.facet import Tally
 from switchhook.figures import Figure
 from switchhook.names import Names
-from switchhook.recent import WINDOW_MS, Recent, Told, by_account, by_bot
+from switchhook.recent import WINDOW_MS, Recent, Recently
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from switchhook.recent import Told
 
 LONGEST_NAME = 40
 _BAD_SHARE, _WARN_SHARE = 0.8, 0.3
@@ -40,14 +41,14 @@ class Level(StrEnum):
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
-    """What a verdict is made of. `tallies` are of the minutes of the last three hours.
+    """What a verdict is made of.
 
     `last_ms` is when a stream was last told of, None where there never was one.
     """
 
     figures: Sequence[Figure] = ()
     capacity: Sequence[CapacityNow] = ()
-    tallies: Sequence[Tally] = ()
+    recently: Recently = Recently()
     alerts: Sequence[Alert] = ()
     names: Names = Names()
     last_ms: int | None = None
@@ -66,21 +67,21 @@ class Trouble(msgspec.Struct, frozen=True, kw_only=True):
     todo: str = ""
 
 
-def find_troubles(seen: Seen, told: Sequence[Told], now_ms: int) -> Iterable[Trouble]:
+def find_troubles(seen: Seen, now_ms: int) -> Iterable[Trouble]:
     """All that is wrong, in no order."""
     covered: set[str] = set()
-    for recent in by_account(told, now_ms):
+    for recent in seen.recently.accounts:
         if recent.failed and recent.goes_on(now_ms):
             covered.add("limit")
             yield _limit(recent, seen, now_ms)
-    failing = [each for each in by_bot(told, now_ms) if _fails(each) and each.goes_on(now_ms)]
+    failing = [each for each in seen.recently.bots if _fails(each) and each.goes_on(now_ms)]
     if failing:
         covered.add("bot")
     if len(failing) > 1 and (where := _common_fault(failing)):
         yield _several(failing, where, seen)
     else:
         yield from (_bot(each, seen, now_ms) for each in failing)
-    yield from _ended_by_system(told, now_ms)
+    yield from _ended_by_system(seen.recently.late)
     for alert in seen.alerts:
         if alert.firing and (alert.topic or alert.rule) not in covered:
             trouble = _alerted(alert)
@@ -195,8 +196,7 @@ def _several(failing: Sequence[Recent], where: str, seen: Seen) -> Trouble:
     )
 
 
-def _ended_by_system(told: Sequence[Told], now_ms: int) -> Iterable[Trouble]:
-    late = [each for each in told if now_ms - each.at_ms < WINDOW_MS]
+def _ended_by_system(late: Sequence[Told]) -> Iterable[Trouble]:
     ended = [each for each in late if each.facet.cause == Cause.ENDED_BY_SYSTEM]
     cases = sum(each.streams for each in late)
     count = sum(each.streams for each in ended)

@@ -11,13 +11,11 @@ import msgspec
 
 from switchhook.alert_messages import duration_text
 from switchhook.figures import KNOWN
-from switchhook.recent import FAILED, WINDOW_MS, attributed
+from switchhook.recent import FAILED
 from switchhook.trouble import Level, Seen, Trouble, find_troubles, name_text, streams_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-    from switchhook.recent import Told
 
 __all__ = ["Level", "Seen", "State", "verdict"]
 
@@ -43,8 +41,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
 def verdict(seen: Seen, now_ms: int) -> State:
     """How things are now."""
-    told = attributed(seen.tallies, seen.names)
-    troubles = sorted(find_troubles(seen, told, now_ms), key=lambda t: (_ORDER[t.level], t.order))
+    troubles = sorted(find_troubles(seen, now_ms), key=lambda t: (_ORDER[t.level], t.order))
     stale = tuple(_stale(seen, now_ms))
     if troubles and troubles[0].level is not Level.UNKNOWN:
         return _of(troubles, stale)
@@ -60,7 +57,7 @@ def verdict(seen: Seen, now_ms: int) -> State:
         )
     if troubles:
         return _of(troubles, stale)
-    return State(level=Level.GOOD, what=_all_well(seen, told, now_ms))
+    return State(level=Level.GOOD, what=_all_well(seen, now_ms))
 
 
 _ORDER = {Level.BAD: 0, Level.WARN: 1, Level.UNKNOWN: 2, Level.GOOD: 3}
@@ -131,8 +128,8 @@ def _stale(seen: Seen, now_ms: int) -> Iterable[str]:
             yield f"{part} is {_age(each.age_s)} old"
 
 
-def _all_well(seen: Seen, told: Sequence[Told], now_ms: int) -> str:
-    late = [each for each in told if now_ms - each.at_ms < WINDOW_MS]
+def _all_well(seen: Seen, now_ms: int) -> str:
+    late = seen.recently.late
     count = sum(each.streams for each in late)
     failed = sum(each.streams for each in late if each.facet.cause in FAILED)
     parts: list[str] = []

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from switchhook.console.figure_sources import Kept
-from switchhook.facet import OTHER
+from switchhook.facet import OTHER, Facet, Tally
 from switchhook.figures import Figure
 from switchhook.receipt import ANSWER_BOUNDS_MS, Kind, Sample
 from switchhook.recent import (
@@ -17,9 +17,9 @@ from switchhook.recent import (
     LONGEST_MS,
     MINUTE_MS,
     WINDOW_MS,
+    Recently,
     attributed,
-    by_account,
-    by_bot,
+    recently,
 )
 from switchhook.shares import Answered, shift, usual
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from switchhook.console.figure_sources import Fold
-    from switchhook.facet import Tally, Use
+    from switchhook.facet import Use
     from switchhook.names import Names
     from switchhook.recent import Told
     from switchhook.story import JournalSource, Store
@@ -37,7 +37,8 @@ DAY_MS = 24 * HOUR_MS
 MOST_BOTS = 200
 """Bots that figures are told of one by one: the busiest; the rest is `other`."""
 MOST_NEW = 50
-_OLDER_MS, _USES_MS, _HOURS_MS, _EVENTS_MS = 30_000, 10_000, 300_000, 5_000
+_STEP_MS = 5 * MINUTE_MS
+_OLDER_MS, _USES_MS, _HOURS_MS, _HOUR_MS, _EVENTS_MS = 30_000, 10_000, 300_000, 5_000, 5_000
 _MOST_EVENTS = 100
 _MOST_SAMPLES = 600
 
@@ -47,7 +48,7 @@ _decode_sample = msgspec.msgpack.Decoder(Sample).decode
 class StoreFigures:
     """The figures of streams, endpoints and answers, from what is folded. For one thread.
 
-    Beside being a source it keeps what the verdict is made of: `tallies` of the last three hours,
+    Beside being a source it keeps what the verdict is made of: how bots and accounts did of late,
     and `last_ms`, when a stream was last told of.
     """
 
@@ -55,33 +56,46 @@ class StoreFigures:
         self, store: Store, journal: JournalSource, fold: Fold, names: Callable[[], Names]
     ) -> None:
         self._store, self._journal, self._fold, self._names = store, journal, fold, names
-        self.tallies: Sequence[Tally] = ()
+        self.recently = Recently()
+        self._seen: object = None
+        self._told: Sequence[Told] = ()
         self.last_ms: int | None = None
+        self._warned: set[str] = set()
         self._ends: deque[tuple[int, int]] = deque(maxlen=_MOST_SAMPLES)
         self._older = Kept(_OLDER_MS, self._read_older)
         self._uses = Kept(_USES_MS, lambda _now: store.uses())
         self._before = Kept(_HOURS_MS, self._read_before)
+        self._hour = Kept(_HOUR_MS, self._read_hour)
         self._wrong = Kept(_EVENTS_MS, self._read_wrong_secrets)
         self._lost = Kept(_EVENTS_MS, self._read_lost)
 
     def __call__(self, now_ms: int) -> Iterable[Figure]:
         at_ms = self._as_of(now_ms)
-        until_ms, older = self._older.get(now_ms)
-        self.tallies = (*older, *self._store.tallies(until_ms, now_ms + MINUTE_MS))
         names = self._names()
-        told = attributed(self.tallies, names)
+        told = self._told_of(now_ms, names)
         uses = self._uses.get(now_ms)
         newest = max((use.last_ms for use in uses), default=None)
         if told:
             newest = max(newest or 0, told[-1].at_ms)
         self.last_ms = newest
         return [
-            *_counted(told, now_ms, at_ms),
-            *_shares(told, now_ms, at_ms),
+            *_counted(self.recently, at_ms),
+            *_shares(self.recently, at_ms),
             *_new_failures(uses, names, now_ms, at_ms),
             *self._endpoints(now_ms, at_ms),
             *self._answers(now_ms, at_ms),
         ]
+
+    def _told_of(self, now_ms: int, names: Names) -> Sequence[Told]:
+        """The streams of the last three hours; looked at again when there may be others."""
+        until_ms, older = self._older.get(now_ms)
+        seen = self._fold.position, _minute(now_ms), until_ms, names
+        if seen != self._seen:
+            late = attributed(self._store.tallies(until_ms, now_ms + MINUTE_MS), names)
+            self._told = [*older, *late]
+            self.recently = recently(self._told, now_ms)
+            self._seen = seen
+        return self._told
 
     def _as_of(self, now_ms: int) -> int:
         """When the store was as the journal is: up to then every figure is true."""
@@ -96,10 +110,18 @@ class StoreFigures:
             self._ends.popleft()
         return self._ends[0][0]
 
-    def _read_older(self, now_ms: int) -> tuple[int, Sequence[Tally]]:
-        """What changes seldom, and until when it reaches."""
+    def _read_older(self, now_ms: int) -> tuple[int, Sequence[Told]]:
+        """What changes seldom, in steps of five minutes, and until when it reaches."""
         until_ms = _minute(now_ms) - WINDOW_MS
-        return until_ms, self._store.tallies(_minute(now_ms) - LONGEST_MS, until_ms)
+        steps: Counter[tuple[int, Facet]] = Counter()
+        for tally in self._store.tallies(_minute(now_ms) - LONGEST_MS, until_ms):
+            steps[tally.at_ms - tally.at_ms % _STEP_MS, tally.facet] += tally.streams
+        tallies = (Tally(at_ms, facet, streams) for (at_ms, facet), streams in steps.items())
+        return until_ms, attributed(tallies, self._names())
+
+    def _read_hour(self, now_ms: int) -> dict[str, Answered]:
+        since = _minute(now_ms) - HOUR_MS
+        return _answered(each for each in self._told if each.at_ms >= since)
 
     def _read_before(self, now_ms: int) -> _Before:
         """The hours that this one is compared with."""
@@ -115,12 +137,12 @@ class StoreFigures:
         return _Before(days=tuple(days), six_hours=six)
 
     def _endpoints(self, now_ms: int, at_ms: int) -> Iterable[Figure]:
-        since = _minute(now_ms) - HOUR_MS
-        hour = _answered(tally for tally in self.tallies if tally.at_ms >= since)
+        hour = self._hour.get(now_ms)
         before = self._before.get(now_ms)
         wrong = self._wrong.get(now_ms)
         known = {name for day in before.days if day for name in day}
-        for endpoint in sorted(hour.keys() | known | wrong.keys()):
+        self._warned |= wrong.keys()
+        for endpoint in sorted(hour.keys() | known | self._warned):
             labels = (("endpoint", endpoint),)
             now = hour.get(endpoint, Answered())
             yesterday = (before.days[0] or {}).get(endpoint, Answered())
@@ -191,7 +213,7 @@ def _count_in(body: bytes) -> int:
     return count if isinstance(count, int) else 1
 
 
-def _answered(tallies: Iterable[Tally]) -> dict[str, Answered]:
+def _answered(tallies: Iterable[Tally | Told]) -> dict[str, Answered]:
     options: Counter[tuple[str, bool]] = Counter()
     for tally in tallies:
         options[tally.facet.endpoint, tally.facet.option == "A"] += tally.streams
@@ -203,15 +225,12 @@ def _answered(tallies: Iterable[Tally]) -> dict[str, Answered]:
     }
 
 
-def _counted(told: Sequence[Told], now_ms: int, at_ms: int) -> Iterable[Figure]:
+def _counted(recently: Recently, at_ms: int) -> Iterable[Figure]:
     """How many streams there were, and how many their bots failed."""
-    since = _minute(now_ms) - WINDOW_MS
     streams: Counter[str] = Counter()
     bots: Counter[str] = Counter()
     failed: Counter[str] = Counter()
-    for each in reversed(told):
-        if each.at_ms < since:
-            break
+    for each in recently.late:
         streams[each.facet.endpoint] += each.streams
         bots[each.bot] += each.streams
         if each.facet.cause in BOT_FAILED:
@@ -230,9 +249,9 @@ def _counted(told: Sequence[Told], now_ms: int, at_ms: int) -> Iterable[Figure]:
         yield Figure("streams.failed", float(bad[bot]), at_ms, (("bot", bot),), count)
 
 
-def _shares(told: Sequence[Told], now_ms: int, at_ms: int) -> Iterable[Figure]:
+def _shares(recently: Recently, at_ms: int) -> Iterable[Figure]:
     """How large a share of their streams bots failed, and limits refused."""
-    bots = sorted(by_bot(told, now_ms), key=lambda r: (-r.failed, -r.cases, r.name))
+    bots = sorted(recently.bots, key=lambda r: (-r.failed, -r.cases, r.name))
     for recent in bots[:MOST_BOTS]:
         labels = (("bot", recent.name),)
         yield Figure("streams.failed_share", recent.share, at_ms, labels, recent.cases)
@@ -240,13 +259,12 @@ def _shares(told: Sequence[Told], now_ms: int, at_ms: int) -> Iterable[Figure]:
         failed, cases = sum(r.failed for r in rest), sum(r.cases for r in rest)
         share = failed / cases if cases else None
         yield Figure("streams.failed_share", share, at_ms, (("bot", OTHER),), cases)
-    since = _minute(now_ms) - WINDOW_MS
-    late = [each for each in told if each.at_ms >= since]
-    for recent in by_account(late, now_ms):
-        labels = (("account", recent.name),)
-        failed, cases = recent.failed, recent.cases
-        yield Figure("streams.throttled", float(failed), at_ms, labels, cases)
-        yield Figure("streams.throttled_share", recent.share, at_ms, labels, cases)
+    for recent in recently.accounts:
+        if recent.late:
+            labels = (("account", recent.name),)
+            failed, cases = recent.late_failed, recent.late
+            yield Figure("streams.throttled", float(failed), at_ms, labels, cases)
+            yield Figure("streams.throttled_share", failed / cases, at_ms, labels, cases)
 
 
 def _busiest(counts: Counter[str]) -> set[str]:
@@ -268,11 +286,12 @@ def _new_failures(uses: Sequence[Use], names: Names, now_ms: int, at_ms: int) ->
         bots.setdefault(print_, names.bot_name(facet.host, facet.endpoint, facet.exophone))
     found: Counter[tuple[str, str, str]] = Counter()
     for print_, first_ms in first.items():
-        if now_ms - first_ms < HOUR_MS and streams[print_] > 0:
+        # For a while after its hour it is told as none, so that its alert sees its end.
+        if now_ms - first_ms < LONGEST_MS and streams[print_] > 0:
             key = bots[print_], print_[0], print_[1]
             if key not in found and len(found) >= MOST_NEW:
                 key = (OTHER, OTHER, OTHER)
-            found[key] += streams[print_]
+            found[key] += streams[print_] if now_ms - first_ms < HOUR_MS else 0
     if not found:
         yield Figure("streams.new_failures", 0.0, at_ms)
     for (bot, cause, kind), count in sorted(found.items()):
