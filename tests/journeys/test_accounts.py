@@ -1,0 +1,133 @@
+"""An account of the emulator, watched as the console does: real sockets, into a real ledger."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+
+import pytest
+
+from switchhook.config import load_config
+from switchhook.emulator.in_tests import Exotel
+from switchhook.facts_file import FILE, FactsReader
+from switchhook.ledger import Ledger
+from switchhook.server.accounts import Accounts
+
+PATIENCE_S = 20
+
+
+@pytest.fixture
+def exotel():
+    with Exotel() as made:
+        yield made
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    ledger = Ledger(tmp_path)
+    yield ledger
+    ledger.close()
+
+
+def config_of(exotel, **more):
+    account = exotel.account
+    extra = "\n".join(f"{name} = {json.dumps(value)}" for name, value in more.items())
+    return load_config(
+        f'[accounts.main]\nsid = "{account.sid}"\nurl = "{exotel.url}"\n'
+        f'key_env = "KEY"\ntoken_env = "TOKEN"\nquiet_s = 1\nbusy_s = 1\n{extra}',
+        file="s.toml",
+        environ={"KEY": account.key, "TOKEN": account.token},
+        read_file=lambda _: b"",
+    )
+
+
+async def until(true):
+    async with asyncio.timeout(PATIENCE_S):
+        while not true():  # noqa: ASYNC110 - it is another process's or thread's doing
+            await asyncio.sleep(0.005)
+
+
+def now_ms():
+    return time.time_ns() // 1_000_000
+
+
+def watching(tmp_path, ledger, steps):
+    async def main():
+        accounts = Accounts(ledger, tmp_path)
+        try:
+            await steps(accounts)
+        finally:
+            await accounts.stop()
+
+    asyncio.run(main())
+
+
+def test_rules_learn_what_exotel_says(tmp_path, exotel, ledger):
+    exotel.account.streams = 7
+    reader = FactsReader(tmp_path)
+
+    async def steps(accounts):
+        await accounts.use(config_of(exotel))
+        await until(lambda: reader.look(now_ms()))
+        facts = reader.look(now_ms())["main"]
+        assert (facts.active, facts.allowed, facts.headroom) == (0, 7, 7)
+        (standing,) = accounts.watch.now(now_ms())
+        assert (standing.account, standing.active, standing.problem) == ("main", 0, "")
+        await until(lambda: accounts.history.recent("main", 0))
+        exotel.account.streams = 9
+        await until(lambda: reader.look(now_ms())["main"].allowed == 9)
+        assert accounts.complaints() == []
+
+    watching(tmp_path, ledger, steps)
+    assert json.loads((tmp_path / FILE).read_text())["version"] == 1
+
+
+def test_trouble_is_an_alarm_and_then_over(tmp_path, exotel, ledger):
+    async def steps(accounts):
+        fault = exotel.fault("rest", code=404)
+        await accounts.use(config_of(exotel))
+        await until(lambda: accounts.watch.now(now_ms())[0].unread)
+        (standing,) = accounts.watch.now(now_ms())
+        assert (standing.active, standing.age_s) == (None, None)
+        assert "check the SID and the region" in standing.problem
+        exotel.mend(fault)
+        # Whoever mends it changes the configuration too, and need not wait out the patience.
+        await accounts.use(config_of(exotel, rate_per_minute=61))
+        await until(lambda: accounts.watch.now(now_ms())[0].active == 0)
+
+    watching(tmp_path, ledger, steps)
+
+
+def test_call_details_come_from_the_api(tmp_path, exotel, ledger):
+    class Hooks:
+        async def __call__(self, scope, receive, send):
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+
+    exotel.passthru(Hooks())
+    call = exotel.call(from_="+919811100001").wait()
+
+    async def steps(accounts):
+        await accounts.use(config_of(exotel, poll=False, call_details=True))
+        accounts.fetcher.ended(call.sid, "main", now_ms() - 130_000)
+        await until(lambda: accounts.calls.details(call.sid))
+        (kept,) = accounts.calls.details(call.sid)
+        assert json.loads(kept.body)["Call"]["Sid"] == call.sid
+        assert accounts.calls.waiting() == 1
+        assert accounts.watch.now(now_ms()) == []
+
+    watching(tmp_path, ledger, steps)
+
+
+def test_without_accounts_nobody_is_asked_and_nothing_written(tmp_path, ledger):
+    async def steps(accounts):
+        await accounts.use(load_config("[endpoints.a]", file="", environ={}, read_file=bytes))
+        await accounts.use(
+            load_config(
+                '[accounts.a]\nsid = "a"\npoll = false', file="", environ={}, read_file=bytes
+            )
+        )
+
+    watching(tmp_path, ledger, steps)
+    assert not (tmp_path / FILE).exists()
