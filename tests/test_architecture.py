@@ -56,6 +56,7 @@ SUBJECT = {
     "verdict",
 }
 OPERATORS_FILES = {
+    "backup",
     "config",
     "config_accounts",
     "config_alerts",

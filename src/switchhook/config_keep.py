@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import tomllib
 
-from switchhook.config_keys import integer
+from switchhook.config_keys import Problems, Section, integer
+from switchhook.errors import ConfigError
 from switchhook.keep import Limits, Matter
 
-if TYPE_CHECKING:
-    from switchhook.config_keys import Section
-
 LONGEST_DAYS = 36_500
+
+
+def limits_in(text: str, file: str) -> Limits:
+    """The limits in a configuration, whatever else is in it. Raises ConfigError."""
+    try:
+        document = tomllib.loads(text.removeprefix("\ufeff"))
+    except (ValueError, RecursionError):
+        raise ConfigError("it is not TOML", file=file, hint="see: switchhook check") from None
+    problems = Problems(file)
+    limits = read_keep(Section(document.get("keep", {}), "keep", problems))
+    if problems.found:
+        raise problems.found[0]
+    return limits
 
 
 def read_keep(section: Section) -> Limits:

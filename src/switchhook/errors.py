@@ -5,7 +5,8 @@ SwitchhookError
 │   └── RuleError          the same for a rules file: file, rule, column
 ├── DataFolderError        the data folder can't be used: held, shared, newer, damaged, missing
 ├── JournalError           the journal can't be read or written any more
-└── LedgerError            the console's own truth can't be read or written
+├── LedgerError            the console's own truth can't be read or written
+└── BackupError            a backup can't be made, or is not as it was saved
 
 Each stores the facts; `str()` composes one lower-case sentence without a full stop.
 The wire parsers raise none of them: what they don't understand is a `Defect`.
@@ -86,3 +87,14 @@ class LedgerError(SwitchhookError):
 
     def __str__(self) -> str:
         return f"ledger {self.file}: {self.problem} ({self.hint})"
+
+
+class BackupError(SwitchhookError):
+    """A backup that can't be made, or that can't be trusted."""
+
+    def __init__(self, file: str, problem: str, hint: str) -> None:
+        self.file, self.problem, self.hint = file, problem, hint
+        super().__init__(problem)
+
+    def __str__(self) -> str:
+        return f"backup {self.file}: {self.problem} ({self.hint})"

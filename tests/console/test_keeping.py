@@ -16,7 +16,7 @@ from switchhook.keep import DAY_MS, Limits, Matter, SegmentState
 from switchhook.ledger import Ledger
 from switchhook.ledger.audit import SqliteAudit
 from switchhook.ledger.capacity import SqliteCapacity
-from switchhook.ledger.keeping import AlertRows, AuditRows, CapacityRows, SqliteErasures
+from switchhook.ledger.keeping import SqliteErasures, rows_of
 from switchhook.receipt import Kind, StatusReceived, decode_receipt, encode
 from switchhook.store import SqliteStore
 from switchhook.story import Wanted
@@ -66,12 +66,7 @@ class House:
             journal=self.sealed,
             store=self.store,
             book=self.book,
-            rows={
-                Matter.STORIES: self.store,
-                Matter.CAPACITY: CapacityRows(self.capacity),
-                Matter.AUDIT: AuditRows(self.audit, lambda: self.now),
-                Matter.ALERTS: AlertRows(self.ledger),
-            },
+            rows={Matter.STORIES: self.store, **rows_of(self.ledger, lambda: self.now)},
             limits=limits,
             last_seq=self.reader.last_seq,
             erased=count_erased,

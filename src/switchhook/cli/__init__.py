@@ -21,6 +21,7 @@ _COMMANDS = {
     "check": ("check:check", "Check files, and what changed rules would have decided."),
     "rules": ("rules:app", "Which rules run, which ran, and back to the ones before."),
     "secret": ("secret:secret", "Make a secret, and the URL to paste into the applet."),
+    "alerts": ("alerts:app", "What fires, and whether messages arrive."),
     "emulate": ("emulate:app", "Be Exotel: call your bot and your passthru, on bad days too."),
     "parse": ("parse:parse", "Say what requests mean: a text, mock logs, access logs."),
     "tail": ("look:tail", "Show the newest receipts, live with --follow."),
@@ -28,6 +29,10 @@ _COMMANDS = {
     "call": ("look:call", "Show one call: its passthrus and streams in order."),
     "users": ("users:app", "Who may sign in to the console."),
     "tokens": ("tokens:app", "What programs show at the API."),
+    "keep": ("keep:keep", "What is kept how long, and the oldest of it."),
+    "forget": ("keep:forget", "Erase everything about one phone number, with proof."),
+    "backup": ("keep:back_up", "Write all that must not be lost into one file, while it runs."),
+    "restore": ("keep:restore", "Unpack a backup into an empty data folder."),
     "rebuild": ("look:rebuild", "Make the store again from the journal."),
 }
 

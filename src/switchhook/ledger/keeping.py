@@ -18,12 +18,14 @@ from switchhook.audit import Deed
 from switchhook.erasure import Erasure, Phase, Place
 from switchhook.keep import Matter, Removed
 from switchhook.ledger import audit
+from switchhook.ledger.calls import SqliteCalls
+from switchhook.ledger.capacity import SqliteCapacity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from switchhook.erasure import Spellings
-    from switchhook.ledger.capacity import SqliteCapacity
+    from switchhook.keep import Rows
     from switchhook.ledger.database import Ledger
 
 TABLES = """
@@ -78,11 +80,11 @@ class AlertRows:
             return removed
 
 
-class CapacityRows:
-    """The history of capacity, as retention sees it."""
+class ThinnedRows:
+    """The history of capacity, or call details, as retention sees them."""
 
-    def __init__(self, history: SqliteCapacity) -> None:
-        self.oldest_ms, self.remove = history.oldest_ms, history.thin
+    def __init__(self, table: SqliteCapacity | SqliteCalls) -> None:
+        self.oldest_ms, self.remove = table.oldest_ms, table.thin
 
 
 class AuditRows:
@@ -101,6 +103,16 @@ class AuditRows:
     def remove(self, before_ms: int, most: int) -> int:
         deed = Deed(who="switchhook", what="removed old audit entries", origin="retention")
         return self._log.trim(before_ms * 1000, deed, self._now_ms() * 1000)
+
+
+def rows_of(ledger: Ledger, now_ms: Callable[[], int]) -> dict[Matter, Rows]:
+    """What retention removes from the ledger, by class."""
+    return {
+        Matter.CALLS: ThinnedRows(SqliteCalls(ledger)),
+        Matter.ALERTS: AlertRows(ledger),
+        Matter.CAPACITY: ThinnedRows(SqliteCapacity(ledger)),
+        Matter.AUDIT: AuditRows(audit.SqliteAudit(ledger), now_ms),
+    }
 
 
 class SqliteErasures:
