@@ -9,8 +9,8 @@ import socket
 import pytest
 import uvicorn
 
-from console.access.house import DEED, HASH, HOUR, House
-from switchhook.access import Role
+from console.access.house import DEED, HASH, HOUR, MINUTE, House
+from switchhook.access import EVERYTHING, Role, Viewer
 from switchhook.console.access.live import LiveRequests
 from switchhook.console.access.proofs import hashed
 
@@ -94,7 +94,18 @@ def grow_old(house, _):
     house.now_us += 12 * HOUR
 
 
-@pytest.mark.parametrize("happens", [disable, other_role, end, new_password, grow_old])
+def mask_again(house, found):
+    house.access.reveals.forget(found.key)
+
+
+def reveal_runs_out(house, _):
+    house.now_us += 15 * MINUTE
+
+
+@pytest.mark.parametrize(
+    "happens",
+    [disable, other_role, end, new_password, grow_old, mask_again, reveal_runs_out],
+)
 def test_a_feed_ends_with_its_session_whoever_ended_it(tmp_path, happens):
     """Another process too: what happens here happens in the ledger alone."""
 
@@ -102,6 +113,7 @@ def test_a_feed_ends_with_its_session_whoever_ended_it(tmp_path, happens):
         house = House(tmp_path)
         house.user("boss")
         cookie, found = session(house, "asha")
+        house.access.reveals.add(found.key, EVERYTHING)
         async with serving(house) as port:
             mine = await Feed.begin(port, cookie)
             await house.access.look()
@@ -213,7 +225,7 @@ def test_who_watches_can_say_goodbye():
         live, said = LiveRequests(), []
 
         async def feed():
-            with live.bound("session:1", Role.VIEWER) as bound:
+            with live.bound(Viewer("asha", Role.VIEWER, "session:1")) as bound:
                 assert live.watch("session:1") is live.watch("session:1")
                 begun.set()
                 await live.watch("session:1").wait()
@@ -226,7 +238,7 @@ def test_who_watches_can_say_goodbye():
         await task
         assert said == [False]
         live.end("session:1")
-        assert live.roles() == {}
+        assert live.viewers() == {}
 
     asyncio.run(watch())
 
@@ -239,7 +251,7 @@ def test_a_cancellation_by_others_goes_through():
         live = LiveRequests()
 
         async def answer():
-            with live.bound("k", Role.VIEWER) as bound:
+            with live.bound(Viewer("asha", Role.VIEWER, "k")) as bound:
                 begun.set()
                 try:
                     await asyncio.Event().wait()

@@ -138,7 +138,9 @@ class AuditPages:
         return await _back(request, "/")
 
     async def _mask(self, request: Request) -> Response:
-        self._shared.desk.reveals.forget(viewer_of(request).session)
+        session = viewer_of(request).session
+        self._shared.desk.reveals.forget(session)
+        self._shared.live.end(session)
         return await _back(request, "/")
 
     async def _api_reveal(self, request: Request) -> Response:

@@ -133,13 +133,17 @@ class ConsoleAccess:
                 log.warning("sessions could not be looked at: %s", error)
 
     async def look(self) -> None:
-        """Look once: end every answer whose asker may no longer have it."""
-        roles = self.live.roles()
-        if not roles:
+        """Look once: end every answer whose asker may no longer have it, or not with numbers."""
+        viewers = self.live.viewers()
+        if not viewers:
             return
-        now = await self.desk.in_thread(self._roles_now, sorted(roles))
-        for key, then in roles.items():
-            if then != {now.get(key)}:
+        now = await self.desk.in_thread(self._roles_now, sorted(viewers))
+        for key, then in viewers.items():
+            revealed = self.reveals.of(key)
+            if any(
+                each.role != now.get(key) or not (each.open or each.revealed <= revealed)
+                for each in then
+            ):
                 self.live.end(key)
 
     def _roles_now(self, keys: list[str]) -> dict[str, Role]:

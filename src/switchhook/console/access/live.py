@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from switchhook.access import Role
+    from switchhook.access import Viewer
 
 
 GRACE_S = 0.2
@@ -23,8 +23,8 @@ GRACE_S = 0.2
 class Bound:
     """One request; `ended` tells a cancellation by us from all others."""
 
-    def __init__(self, task: asyncio.Task[object], role: Role) -> None:
-        self.task, self.role = task, role
+    def __init__(self, task: asyncio.Task[object], viewer: Viewer) -> None:
+        self.task, self.viewer = task, viewer
         self.ended = self.over = False
 
     def end(self) -> None:
@@ -41,19 +41,19 @@ class LiveRequests:
         self._events: dict[str, asyncio.Event] = {}
 
     def watch(self, key: str) -> asyncio.Event:
-        """Set when the session (`Viewer.session`) ends or its role changes.
+        """Set when the session (`Viewer.session`) ends, or what it may see changes.
 
         Await it beside your own events; whoever does not is cancelled anyway.
         """
         return self._events.setdefault(key, asyncio.Event())
 
     @contextmanager
-    def bound(self, key: str, role: Role) -> Iterator[Bound]:
-        """Bind the current task to a session while it answers."""
+    def bound(self, viewer: Viewer) -> Iterator[Bound]:
+        """Bind the current task to a viewer's session while it answers."""
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("a request is answered by a task")
-        bound = Bound(task, role)
+        key, bound = viewer.session, Bound(task, viewer)
         self._bound.setdefault(key, set()).add(bound)
         try:
             yield bound
@@ -65,9 +65,9 @@ class LiveRequests:
                 del self._bound[key]
                 self._events.pop(key, None)
 
-    def roles(self) -> dict[str, set[Role]]:
-        """Of every session that is being answered, the roles it had when it asked."""
-        return {key: {each.role for each in theirs} for key, theirs in self._bound.items()}
+    def viewers(self) -> dict[str, list[Viewer]]:
+        """Of every session that is being answered, as what it asked."""
+        return {key: [each.viewer for each in theirs] for key, theirs in self._bound.items()}
 
     def end(self, key: str) -> None:
         """End all requests of a session but the one that asks for it."""

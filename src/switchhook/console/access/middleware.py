@@ -205,7 +205,7 @@ class Access:
             await self._app(scope, receive, send)
             return
         bound: Bound
-        with self._live.bound(viewer.session, viewer.role) as bound:
+        with self._live.bound(viewer) as bound:
             try:
                 await self._app(scope, receive, sending)
                 return
