@@ -169,6 +169,21 @@ def read_identity(path: str | Path) -> Identity:
     return _parse_identity(folder, content)
 
 
+def holder_pid(path: Path, holder: Holder) -> int | None:
+    """The process that held a folder last, by its note; None where it isn't on this machine.
+
+    The lock itself is not tried: whoever starts at that moment would find it taken.
+    """
+    try:
+        note = msgspec.json.decode((path / f"{holder}.lock").read_bytes(), type=_Note)
+        os.kill(note.pid, 0)
+    except PermissionError:
+        return note.pid
+    except (OSError, ValueError):
+        return None
+    return note.pid if note.host == socket.gethostname() else None
+
+
 def atomic_write(path: Path, content: bytes) -> None:
     """Write a file whole or not at all, and durably: a crash leaves the old or the new one.
 

@@ -72,12 +72,13 @@ def console_side(
     socket_fd: _FD = None,
     beat_fd: _FD = None,
     life_fd: _FD = None,
+    answer_url: Annotated[str | None, Parameter(show=False)] = None,
 ) -> int:
     """Run the private side alone: fold what was kept, and show it."""
     keeper = _begin(config, data, answer, console)
     from switchhook.server import run_console
 
-    return run_console(keeper, socket_fd, _tether(beat_fd, life_fd))
+    return run_console(keeper, socket_fd, _tether(beat_fd, life_fd), answer_url)
 
 
 def _begin(

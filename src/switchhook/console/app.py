@@ -11,19 +11,16 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from switchhook.console.fold import Folder
-from switchhook.console.loopback import LoopbackOnly
 from switchhook.console.openapi import OPERATIONS, describe
 from switchhook.console.parameters import Refused, read_filters, read_none
 from switchhook.console.shelf import Shelf
@@ -44,9 +41,8 @@ class ConsoleParts(msgspec.Struct, frozen=True, kw_only=True):
     """What the console shows.
 
     `overview` gives what else runs, for `/api/v1/status` (endpoints, rules, releases); `complaints`
-    what is wrong with it, one sentence each, for that and `/healthz`. With `loopback_only`, for a
-    console without accounts, only this machine is answered. `fresh_s` is how long a query waits
-    for the fold.
+    what is wrong with it, one sentence each, for that and `/healthz`. `fresh_s` is how long a query
+    waits for the fold.
     """
 
     journal: JournalSource
@@ -54,7 +50,7 @@ class ConsoleParts(msgspec.Struct, frozen=True, kw_only=True):
     folder: Folder
     overview: Callable[[], Mapping[str, object]] = dict
     complaints: Callable[[], list[str]] = list
-    loopback_only: bool = True
+    version: str = "0"
     fresh_s: float = 2.0
     now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
 
@@ -80,8 +76,7 @@ def create_app(parts: ConsoleParts, pages: Sequence[Pages] = ()) -> Starlette:
         HTTPException: _http_problem,  # type: ignore[dict-item]
         SwitchhookError: _unavailable,
     }
-    middleware = [Middleware(LoopbackOnly)] if parts.loopback_only else []
-    return Starlette(routes=routes, exception_handlers=refusals, middleware=middleware)
+    return Starlette(routes=routes, exception_handlers=refusals)
 
 
 class _Api:
@@ -91,7 +86,7 @@ class _Api:
         self._parts = parts
         self._shelf = Shelf(parts.journal, parts.store)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="console")
-        self._version = _version()
+        self._version = parts.version
         self._operations: dict[str, Callable[[Request], Json | None]] = {
             "receipts": self._receipts,
             "receipt": self._receipt,
@@ -191,13 +186,6 @@ class _Api:
             "fold_lag": lag,
             "version": self._version,
         }
-
-
-def _version() -> str:
-    try:
-        return version("switchhook")
-    except PackageNotFoundError:
-        return "0"  # run from a checkout that was never installed
 
 
 def _response(status: int, body: bytes, headers: Mapping[str, str] | None = None) -> Response:

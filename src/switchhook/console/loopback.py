@@ -7,40 +7,8 @@ there. So the address of the peer says nothing; Host and the headers of proxies 
 from __future__ import annotations
 
 import ipaddress
-from typing import TYPE_CHECKING
 
-from switchhook.console.view import encode_json
 from switchhook.proxies import added_by_proxy
-
-if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Receive, Scope, Send
-
-_HINT = "ask by 127.0.0.1 or localhost on this machine, or through an SSH tunnel to that address"
-
-
-class LoopbackOnly:
-    """Refuses what did not come straight from this machine, with 403 and the reason."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        problem = refusal(scope["headers"])
-        if problem is None:
-            await self._app(scope, receive, send)
-            return
-        body = encode_json({"error": {"parameter": None, "problem": problem, "hint": _HINT}})
-        headers = [
-            (b"content-type", b"application/json"),
-            (b"content-length", str(len(body)).encode()),
-            (b"cache-control", b"no-store"),
-            (b"x-content-type-options", b"nosniff"),
-        ]
-        await send({"type": "http.response.start", "status": 403, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
 
 
 def refusal(headers: list[tuple[bytes, bytes]]) -> str | None:

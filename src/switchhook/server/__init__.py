@@ -30,11 +30,13 @@ def run_answer(keeper: SettingsKeeper, fd: int | None, tether: Tether) -> int:
     return run(keeper, fd, tether)
 
 
-def run_console(keeper: SettingsKeeper, fd: int | None, tether: Tether) -> int:
-    """The console program, likewise."""
+def run_console(
+    keeper: SettingsKeeper, fd: int | None, tether: Tether, answer_url: str | None = None
+) -> int:
+    """The console program, likewise; `answer_url` is where the answer side really listens."""
     from switchhook.server.console import run
 
-    return run(keeper, fd, tether)
+    return run(keeper, fd, tether, answer_url)
 
 
 def run_both(config: Config, words: list[str]) -> int:
@@ -51,10 +53,12 @@ def run_both(config: Config, words: list[str]) -> int:
         sys.stdout.write(f"answer {url_of(answer)}\nconsole {url_of(console)}\n")
         sys.stdout.flush()
 
+    beside = ["--answer-url", url_of(answer)]
+
     async def run() -> int:
         children = [
             Child("answer", program("answer", *words), answer),
-            Child("console", program("console", *words), console, needed=False),
+            Child("console", program("console", *words, *beside), console, needed=False),
         ]
         return await supervise(children, announce)
 

@@ -1,9 +1,10 @@
-"""The console program: follow the journal, fold, and answer on the private port."""
+"""The console program: its parts, and HTTP on the private port."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import socket
@@ -12,69 +13,73 @@ from typing import TYPE_CHECKING
 import uvicorn
 import uvloop
 
-from switchhook.console import ConsoleParts, Folder, create_app
-from switchhook.data_folder import JOURNAL, STORE, DataFolder
-from switchhook.journal import JournalReader
+from switchhook.data_folder import DataFolder
 from switchhook.process import LOCK_WAIT_S
+from switchhook.server.console_side import ConsoleSide
 from switchhook.server.sockets import listening, url_of
 from switchhook.settings import POLL_S
-from switchhook.store import SqliteStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from switchhook.config import Config
     from switchhook.process import Tether
     from switchhook.settings import Settings, SettingsKeeper
 
+log = logging.getLogger("switchhook")
+
 
 async def _console(
-    keeper: SettingsKeeper, settings: Settings, sock: socket.socket, tether: Tether
+    keeper: SettingsKeeper,
+    settings: Settings,
+    sock: socket.socket,
+    tether: Tether,
+    answer_url: str | None,
 ) -> int:
     loop = asyncio.get_running_loop()
     tether.watch(loop)
     held = await asyncio.to_thread(
         DataFolder.open, keeper.data_folder, "console", wait_s=LOCK_WAIT_S
     )
-    journal = JournalReader(held.folder(JOURNAL))
-    store = SqliteStore(held.folder(STORE), journal)
-    await asyncio.to_thread(store.open)
-    folder = Folder(journal, store)
-    running = _Running(keeper, settings)
-    app = create_app(
-        ConsoleParts(
-            journal=journal,
-            store=store,
-            folder=folder,
-            overview=running.overview,
-            complaints=running.complaints,
-            loopback_only=settings.config.console.listen.loopback,
-        )
-    )
-    folder.start()
-    following = asyncio.create_task(running.follow())
+    side = ConsoleSide(held, settings, address=url_of(sock), answer_url=answer_url)
+    await side.start()
+    following = asyncio.create_task(_follow(keeper, side))
     server = _Server(
         uvicorn.Config(
-            app,
+            side.app,
             log_config=None,
             access_log=False,
             server_header=False,
             date_header=False,
+            proxy_headers=False,
             timeout_graceful_shutdown=3,
             lifespan="off",
         )
     )
+
+    def leave() -> None:
+        side.pages.close()
+        server.should_exit = True
+
     if tether.beat is None:
         print(f"console {url_of(sock)}", flush=True)  # noqa: T201 - the one line on stdout
     tether.ready(loop)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
-        loop.add_signal_handler(number, server.leave)
+        loop.add_signal_handler(number, leave)
     await server.serve(sockets=[sock.dup()])
     following.cancel()
-    await asyncio.to_thread(folder.stop)
-    await asyncio.to_thread(store.close)
-    journal.close()
+    await side.stop()
     held.close()
     return 0
+
+
+async def _follow(keeper: SettingsKeeper, side: ConsoleSide) -> None:
+    """Look at the operator's files as the answer process does."""
+    while True:
+        await asyncio.sleep(POLL_S)
+        settings, _ = await asyncio.to_thread(keeper.poll)
+        if settings is not None:
+            await side.take_over(settings)
 
 
 class _Server(uvicorn.Server):
@@ -84,49 +89,17 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         yield
 
-    def leave(self) -> None:
-        """Answer what is owed and end."""
-        self.should_exit = True
+
+def answer_url_of(config: Config) -> str | None:
+    """Where the answer side is to be asked how it is; None where only it knows its port."""
+    listen = config.answer.listen
+    if not listen.port:
+        return None
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(listen.host, listen.host)  # noqa: S104
+    return f"http://[{host}]:{listen.port}" if ":" in host else f"http://{host}:{listen.port}"
 
 
-class _Running:
-    """What runs beside, as the console tells it."""
-
-    def __init__(self, keeper: SettingsKeeper, settings: Settings) -> None:
-        self._keeper, self._settings = keeper, settings
-
-    async def follow(self) -> None:
-        """Look at the files as the answer process does."""
-        while True:
-            await asyncio.sleep(POLL_S)
-            settings, _ = await asyncio.to_thread(self._keeper.poll)
-            self._settings = settings or self._settings
-
-    def complaints(self) -> list[str]:
-        """What is wrong with the operator's files, one sentence each."""
-        return list(self._settings.complaints)
-
-    def overview(self) -> dict[str, object]:
-        """The endpoints with what decides for them."""
-        settings = self._settings
-        return {
-            "complaints": list(settings.complaints),
-            "endpoints": [
-                {
-                    "name": point.name,
-                    "mode": point.mode.value,
-                    "auth": point.auth.value,
-                    "safe_option": point.safe_option.value,
-                    "deadline_ms": point.deadline_ms,
-                    "release": settings.rulesets[point.name].release,
-                    "rules": [rule.name for rule in settings.rulesets[point.name].rules],
-                }
-                for point in settings.config.endpoints
-            ],
-        }
-
-
-def run(keeper: SettingsKeeper, fd: int | None, tether: Tether) -> int:
+def run(keeper: SettingsKeeper, fd: int | None, tether: Tether, answer_url: str | None) -> int:
     """Follow the journal until told to end; `fd` is a socket that somebody else owns."""
     tether.die_with_parent()
     with contextlib.suppress(OSError):
@@ -134,4 +107,5 @@ def run(keeper: SettingsKeeper, fd: int | None, tether: Tether) -> int:
     settings = keeper.start()
     listen = settings.config.console.listen
     sock = listening(listen.host, listen.port, fd)
-    return uvloop.run(_console(keeper, settings, sock, tether))
+    url = answer_url or answer_url_of(settings.config)
+    return uvloop.run(_console(keeper, settings, sock, tether, url))
