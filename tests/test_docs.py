@@ -256,6 +256,8 @@ def test_the_page_of_the_command_line_agrees_with_help(explain):
     assert ("rules", "undo") in commands
     commands += [("emulate", name) for name in commands_in(explain("emulate"))]
     assert ("emulate", "run") in commands
+    commands += [("alerts", name) for name in commands_in(explain("alerts"))]
+    assert ("alerts", "test") in commands
     for group in ("users", "tokens"):
         commands += [(group, name) for name in commands_in(explain(group))]
         assert (group, "list") in commands

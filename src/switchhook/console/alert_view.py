@@ -66,8 +66,8 @@ def alerts_json(engine: Alerting, *, sees_numbers: bool) -> Json:
     shown: Callable[[str], str] = str if sees_numbers else masked_text
     heart = engine.heart
     return {
-        "alerts": [_alert(each, shown) for each in engine.alerts],
-        "resolved": [_alert(each, shown) for each in engine.resolved(MOST_RESOLVED)],
+        "alerts": [alert_json(each, shown) for each in engine.alerts],
+        "resolved": [alert_json(each, shown) for each in engine.resolved(MOST_RESOLVED)],
         "silences": [_silence(each, shown) for each in engine.silences],
         "sent": [_delivery(each, shown) for each in engine.deliveries(MOST_SENT)],
         "rules": [_rule(each, shown) for each in readings(engine.rules, engine.figures)],
@@ -83,7 +83,8 @@ def alerts_json(engine: Alerting, *, sees_numbers: bool) -> Json:
     }
 
 
-def _alert(alert: Alert, shown: Callable[[str], str]) -> Json:
+def alert_json(alert: Alert, shown: Callable[[str], str]) -> Json:
+    """One alert; `shown` masks numbers."""
     return {
         "id": alert.id,
         "rule": alert.rule,

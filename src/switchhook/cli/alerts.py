@@ -1,0 +1,131 @@
+"""`switchhook alerts`: what fires, and whether messages arrive."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cyclopts import App
+
+from switchhook.alert_messages import reading
+from switchhook.cli import show
+from switchhook.cli.options import CONFIG, DATA, JSON
+from switchhook.config import Config, load_config
+from switchhook.console.alert_view import alert_json
+from switchhook.console.alerting import Alerting, Destinations
+from switchhook.console.view import time_of
+from switchhook.data_folder import read_identity
+from switchhook.errors import ConfigError
+from switchhook.ledger import Ledger
+from switchhook.ledger.alerts import SqliteAlerts
+from switchhook.notify import AppriseNotifier
+from switchhook.operator_files import read_whole
+from switchhook.settings import find_data_folder
+
+if TYPE_CHECKING:
+    from switchhook.alerts import Alert
+
+app = App(name="alerts", help="What fires, and whether messages arrive.")
+
+LEDGER = "ledger"
+
+
+@app.default
+def list_(*, config: CONFIG = None, data: DATA = None, json: JSON = False) -> int:
+    """List the alerts that are pending or fire, as the console keeps them.
+
+    Exit code 1 if one fires.
+    """
+    ledger = Ledger(_folder(config, data) / LEDGER)
+    try:
+        book = SqliteAlerts(ledger).load(_now_ms())
+    finally:
+        ledger.close()
+    alerts = sorted(book.alerts, key=lambda a: (not a.firing, -a.severity.rank, a.since_ms))
+    firing = any(alert.firing for alert in alerts)
+    if json:
+        for alert in alerts:
+            show.print_json(alert_json(alert, str))
+        return int(firing)
+    if not alerts:
+        show.out.print("nothing fires")
+        return 0
+    show.print_table(
+        ("STATE", "SEVERITY", "SINCE", "WHAT", "WORST", "ADVICE"),
+        (
+            (
+                alert.state.value,
+                alert.severity.value,
+                show.moment(time_of(alert.since_ms * 1000))[5:],
+                _title(alert),
+                reading(alert),
+                alert.advice,
+            )
+            for alert in alerts
+        ),
+    )
+    return int(firing)
+
+
+@app.command(name="test")
+def send_test(name: str, *, config: CONFIG = None, data: DATA = None) -> int:
+    """Send a test message to a destination, and say how it went. Exit code 1 if it was not taken.
+
+    It needs no console that runs; the console's page shows it among what was sent.
+
+    Parameters
+    ----------
+    name
+        The destination, as named under [alerts.send.NAME] in the configuration.
+    """
+    settings = _config(config)
+    known = {each.name: each for each in settings.alerts.destinations}
+    if name not in known:
+        hint = f"known: {', '.join(known)}" if known else "add one under [alerts.send.NAME]"
+        raise ConfigError(f"there is no destination {name!r}", key="alerts.send", hint=hint)
+    folder = _folder(config, data)
+    ledger = Ledger(folder / LEDGER)
+    try:
+        notifier = AppriseNotifier(
+            {name: known[name].url.reveal},
+            url=settings.console.url,
+            zone=settings.alerts.quiet.zone,
+        )
+        destinations = Destinations(notifier, {name: known[name].severities})
+        problem = Alerting(SqliteAlerts(ledger), (), destinations).test(name, getpass.getuser())
+    finally:
+        ledger.close()
+    if problem is None:
+        show.out.print(f"the test to {name} was sent")
+        return 0
+    show.err.print(f"the test to {name} was not sent: {show.plain(problem)}")
+    return 1
+
+
+def _folder(config: str | None, data: str | None) -> Path:
+    folder = find_data_folder(config, data)
+    read_identity(folder)
+    return folder
+
+
+def _config(file: str | None) -> Config:
+    if file is None:
+        return Config()
+    return load_config(
+        read_whole(file),
+        file=file,
+        environ=os.environ,
+        read_file=lambda path: Path(path).read_bytes(),
+    )
+
+
+def _title(alert: Alert) -> str:
+    of = ", ".join(text for _, text in alert.labels if text)
+    return f"{alert.title} ({of})" if of else alert.title
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
