@@ -13,7 +13,6 @@ import ctypes
 import os
 import signal
 import sys
-from pathlib import Path
 from typing import NamedTuple
 
 BEAT_S = 0.5
@@ -23,26 +22,6 @@ READY = b"R"
 BEAT = b"."
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
-
-
-_LOCKS = Path("/proc/locks")
-
-
-def holder_of(lock: Path, locks: Path = _LOCKS) -> int | None:
-    """The process that holds a lock file by flock, by what the kernel lists; None where none does.
-
-    To try the lock instead would keep it, for a moment, from whoever waits for it.
-    """
-    try:
-        inode = lock.stat().st_ino
-        listed = locks.read_text().splitlines()
-    except OSError:
-        return None
-    for line in listed:
-        words = line.split()
-        if words[1:2] == ["FLOCK"] and words[-3].rpartition(":")[2] == str(inode):
-            return int(words[-4])
-    return None
 
 
 class Tether(NamedTuple):
