@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import queue
 import random
+import re
 import time
 from collections.abc import Callable
 from itertools import islice
@@ -22,6 +23,11 @@ from switchhook.data_folder import JOURNAL, DataFolder
 from switchhook.journal import JournalEvent, JournalWriter
 from switchhook.receipt import Auth, Kind, Receipt, encode
 from switchhook.rules import BUILTIN, Decision, Option
+
+_HOSTS = 40
+_CALLER = re.compile(rb"(?<==)09[0-9]{9}")
+_TIMES = (b"10%3A31%3A59", b"10%3A31%3A58", b"10%3A32%3A25")
+_IST_S = 19_800
 
 BYTES_A_RECEIPT = 2200
 """Room for a receipt in the journal and in the store, and again while the store is rebuilt."""
@@ -70,7 +76,8 @@ def _fill(writer: JournalWriter, count: int, calls: queue.SimpleQueue[Callable[[
     other = Decision(Option.B, "over the stream limit", BUILTIN.release, "its expression is true")
     for number, (query, option) in enumerate(islice(queries(), count)):
         at = start_ms + number
-        receipt = msgspec.structs.replace(base, received_us=at * 1000, raw=query)
+        raw = _lifelike(query, at, chance)
+        receipt = msgspec.structs.replace(base, received_us=at * 1000, raw=raw)
         if option == "B":
             receipt = msgspec.structs.replace(receipt, decision=other, http_status=302)
         writer.append(
@@ -86,3 +93,16 @@ def _fill(writer: JournalWriter, count: int, calls: queue.SimpleQueue[Callable[[
                 calls.get(timeout=60)()
             while not calls.empty():
                 calls.get()()
+
+
+def _lifelike(query: bytes, at_ms: int, chance: random.Random) -> bytes:
+    """A request with a caller, a bot's host and times of its own, as an index has to take them."""
+    query = _CALLER.sub(b"0%d" % chance.randrange(6_000_000_000, 10_000_000_000), query)
+    # Few hosts have most of the calls.
+    host = int(_HOSTS * chance.random() ** 3)
+    query = query.replace(b"bot.example.com", b"bot%d.example.com" % host)
+    for back, text in zip((31, 30, 0), _TIMES, strict=True):
+        second = (at_ms // 1000 + _IST_S - back) % 86_400
+        clock = (second // 3600, second // 60 % 60, second % 60)
+        query = query.replace(text, b"%02d%%3A%02d%%3A%02d" % clock)
+    return query
