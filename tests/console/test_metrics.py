@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families as prometheu
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from kept_receipts import START_MS, Kept, query, receipt
 from switchhook.alerts import Alert, AlertState, Severity
 from switchhook.capacity import CapacityNow
 from switchhook.console.counter_names import place_of
@@ -22,7 +23,8 @@ from switchhook.errors import DataFolderError
 from switchhook.facet import Count, Facet, Use
 from switchhook.figures import Figure
 from switchhook.names import Bot, Names
-from switchhook.receipt import ANSWER_BUCKETS, ANSWER_US
+from switchhook.receipt import ANSWER_BUCKETS, ANSWER_US, Counters, Kind, encode
+from switchhook.store import SqliteStore
 
 NOW_MS = 1_795_000_000_000
 NUMBER = "+919876543210"
@@ -274,6 +276,46 @@ def test_counters_are_the_same_after_a_restart(shelf, tmp_path):
     counters = {key for key in before if key[0].startswith("switchhook_") and "_total" in key[0]}
     assert counters
     assert {key: before[key] for key in counters} == {key: after[key] for key in counters}
+
+
+def test_a_real_journal_is_told_and_told_the_same_after_a_restart(tmp_path):
+    """From what the answer program writes, over the fold and the store's file, to the scrape."""
+    kept = Kept(tmp_path / "journal")
+    kept.keep(
+        receipt(query("c1", "s1", StreamUrl="wss://a.bot.example/x", DisconnectedBy="bot")),
+        receipt(query("c2", "s2", "failed", DetailedStatus="Streaming_call_throttled")),
+        receipt(query("c3", "s3", "in-progress")),
+    )
+    at = START_MS + 60_000
+    counts = {"answered": 3, ANSWER_BUCKETS[1]: 3, ANSWER_US: 4500}
+    kept.record(Kind.COUNTERS, encode(Counters(counts, {"waiting": 2})), at=at)
+    assert kept.writer.flush(10)
+
+    def told() -> dict[object, float]:
+        store = SqliteStore(tmp_path / "store", kept.reader)
+        store.open()
+        while records := kept.reader.read(store.position(), 100):
+            store.fold(store.position(), records)
+        given = sources(Shelf(), tmp_path, store=store, now_ms=lambda: at + 61_000)
+        samples = scrape(client_of(given))
+        store.close()
+        return samples
+
+    before = told()
+    assert before["switchhook_answers_total", ()] == 3
+    assert before["switchhook_answer_duration_seconds_sum", ()] == 0.0045
+    assert before["switchhook_answer_waiting_peak", ()] == 2
+    assert values(before, "switchhook_streams_total", "cause", "bot") == {
+        ("bot_done", "Sales"): 1,
+        ("throttled", ""): 1,
+    }
+    assert before["switchhook_metrics_parts_failed_total", ()] == 0
+    after = told()
+    counters = {key for key in before if key[0].endswith(("_total", "_bucket", "_sum"))}
+    ours = {key for key in counters if key[0].startswith("switchhook_")}
+    assert len(ours) > 15
+    assert {key: before[key] for key in ours} == {key: after[key] for key in ours}
+    kept.close()
 
 
 def test_hosts_have_a_ceiling_and_keep_their_labels(shelf, tmp_path):
