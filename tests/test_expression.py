@@ -342,6 +342,7 @@ FACTS = Facts(active=7, allowed=10, headroom=3, age_s=1.5)
         "account.active == 7",
         "account.allowed == 10",
         "account.headroom == 3",
+        "account.limit_known",
         "account.age == 1.5",
         "local.hour == 14",
         "local.minute == 13",

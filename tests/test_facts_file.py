@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from switchhook.cause import judge
 from switchhook.facts_file import (
     FILE,
     LARGEST,
@@ -22,6 +24,8 @@ from switchhook.facts_file import (
     facts_at,
     read,
 )
+from switchhook.passthru import Passthru
+from switchhook.rules import decide, load_rules
 from switchhook.variables import Facts
 
 NOW = 1_780_000_000_000
@@ -164,3 +168,52 @@ def test_headroom_is_never_negative_and_never_made_up(now, at, active, allowed):
         assert (facts.headroom is None) == (allowed is None)
         assert facts.headroom is None or facts.headroom == max(0, allowed - active)
         assert 0 <= facts.age_s <= LIVES_MS / 1000
+
+
+RULES = """
+[[rule]]
+name = "unknown"
+when = "!account.known"
+option = "B"
+
+[[rule]]
+name = "no limit told"
+when = "!account.limit_known && account.active == 0"
+option = "B"
+
+[[rule]]
+name = "idle"
+when = "account.active == 0 && account.headroom > 0"
+option = "A"
+
+[[rule]]
+name = "full"
+when = "account.headroom == 0 && account.age < 30.0"
+option = "B"
+
+[default]
+option = "A"
+"""
+
+
+@pytest.mark.parametrize(
+    "figures, rule",
+    [
+        (None, "unknown"),
+        (AccountFigures(NOW - LIVES_MS - 1, 0, 100), "unknown"),
+        (AccountFigures(NOW, 0, 100), "idle"),
+        (AccountFigures(NOW, 0, None), "no limit told"),
+        (AccountFigures(NOW, 100, 100), "full"),
+        (AccountFigures(NOW, 0, 0), "full"),
+        (AccountFigures(NOW - 40_000, 100, 100), "default"),
+        (AccountFigures(NOW, 5, None), "default"),
+    ],
+)
+def test_rules_tell_unknown_from_zero(tmp_path, figures, rule):
+    if figures is not None:
+        write(tmp_path, main=figures)
+    facts = FactsReader(tmp_path).look(NOW).get("main", Facts())
+    passthru = Passthru()
+    ruleset = load_rules(RULES, file="rules.toml")
+    zone = ZoneInfo("Asia/Kolkata")
+    assert decide(passthru, judge(passthru), facts, NOW, zone, ruleset).rule == rule

@@ -248,14 +248,20 @@ _ACCOUNT = (
         "int",
         "streams allowed at the same time",
         lambda s: _whole(s.facts.allowed),
-        "account.known",
+        "account.limit_known",
     ),
     Variable(
         "account.headroom",
         "int",
         "streams left",
         lambda s: _whole(s.facts.headroom),
-        "account.known",
+        "account.limit_known",
+    ),
+    Variable(
+        "account.limit_known",
+        "bool",
+        "whether it is known how many streams are allowed, and so how many are left",
+        lambda s: s.facts.allowed is not None and s.facts.headroom is not None,
     ),
     Variable(
         "account.age",

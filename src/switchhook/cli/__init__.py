@@ -27,6 +27,7 @@ _COMMANDS = {
     "tail": ("look:tail", "Show the newest receipts, live with --follow."),
     "streams": ("look:streams", "List streams: why each one ended."),
     "call": ("look:call", "Show one call: its passthrus and streams in order."),
+    "capacity": ("capacity:capacity", "Show what each account has in use and left."),
     "users": ("users:app", "Who may sign in to the console."),
     "tokens": ("tokens:app", "What programs show at the API."),
     "keep": ("keep:keep", "What is kept how long, and the oldest of it."),
