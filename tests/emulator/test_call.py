@@ -286,6 +286,7 @@ BOT = {
     [
         (Fault(what="passthru-lost"), 0),
         (Fault(what="passthru-twice"), 2),
+        (Fault(what="passthru-empty"), 2),
         (Fault(what="passthru-late", seconds=9), 1),
         (Fault(what="passthru-out-of-order"), 1),
         (Fault(what="passthru-twice", applet="b"), 1),
@@ -297,6 +298,14 @@ def test_faults_of_passthrus(fault, requests):
     server = Server()
     play(BOT, first="b", server=server, fault=(fault,))
     assert len(server.queries("x")) == requests
+
+
+def test_a_second_request_can_come_without_values():
+    server = Server()
+    play(BOT, first="b", server=server, fault=(Fault(what="passthru-empty"),))
+    whole, empty = server.queries("x")
+    assert whole["CallSid"]
+    assert empty == dict.fromkeys(whole, "")
 
 
 def test_a_fault_with_a_count_is_used_up():

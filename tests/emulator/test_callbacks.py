@@ -118,6 +118,22 @@ def test_events_are_told_in_full():
     )
 
 
+def test_somebody_who_is_called_is_told_of_while_it_rings():
+    events = ("ringing", "answered", "terminal")
+    asked = ConnectRequest(
+        from_=AGENT, caller_id=NUMBER, mode="flow", app_id="f", status_callback=URL,
+        status_events=events,
+    )  # fmt: skip
+    got, _ = told(plan(url=None), wanted=asked)
+    assert [(said.event_type, said.status) for _, said, _ in got] == [
+        ("ringing", "ringing"),
+        ("answered", "in-progress"),
+        ("terminal", "completed"),
+    ]
+    assert got[0][1].direction == "outbound-api"
+    assert got[1][0] - got[0][0] == pytest.approx(4)
+
+
 def test_only_what_was_asked_for_is_told():
     got, _ = told(plan(status_callback_events=("answered",)))
     assert [said.event_type for _, said, _ in got] == ["answered"]

@@ -14,20 +14,16 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from switchhook.emulator import flow as applets
+from switchhook.emulator.agents import connect
 from switchhook.emulator.faults import Place
 from switchhook.emulator.flow import Applet, kind_of
-from switchhook.emulator.net import NetError, Reply
+from switchhook.emulator.net import Reply
 from switchhook.emulator.parameters import (
     CallTold,
     Dialled,
-    Leg,
     StreamTold,
-    dynamic_url_pairs,
-    encode,
-    passthru_pairs,
 )
-from switchhook.emulator.plan import Agent
-from switchhook.emulator.urls import shown, with_secret
+from switchhook.emulator.requests import Requests
 from switchhook.emulator.voice import Utterance, sound, voice_of, why_not
 from switchhook.errors import SwitchhookError
 
@@ -46,14 +42,6 @@ if TYPE_CHECKING:
     from switchhook.wire.calls import ConnectRequest
 
 Ending = Literal["caller", "flow", "limit", "busy", "no-answer", "failed"]
-
-_SHOWN_BODY = 2000
-_CAUSES = {
-    "yes": ("16", "NORMAL_CLEARING"),
-    "busy": ("17", "USER_BUSY"),
-    "no-answer": ("1003", "RING_TIMEOUT"),
-    "failed": ("38", "NETWORK_OUT_OF_ORDER"),
-}
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,12 +101,11 @@ class Call:
         self.dialled: Dialled | None = None
         self.digits: str | None = None
         self.voicemail_url: str | None = None
+        self.requests = Requests(self)
         self._keys: asyncio.Queue[str] = asyncio.Queue()
-        self._passthru_url: str | None = None
         self._select: str | None = None
         self._passthrus_since_gone = 0
         self._beside: set[asyncio.Future[Reply | None]] = set()
-        self._held: list[Coroutine[None, None, None]] = []
         self._timers: list[asyncio.TimerHandle] = []
 
     # Life.
@@ -220,11 +207,12 @@ class Call:
             voicemail_url=self.voicemail_url,
             dialled=self.dialled,
             stream=self.told,
-            passthru_url=self._passthru_url,
+            passthru_url=self.requests.passthru_url,
         )
 
     async def _ring_caller(self) -> bool:
         self.trace.note("ringing", number=self.facts.from_)
+        self.exchange.call_rings(self)
         await self.spend(self.caller.rings_s)
         if self.caller.answers == "yes" and not self.gone.is_set():
             return True
@@ -277,14 +265,15 @@ class Call:
                 await self.exchange.fork(self, name, applet)
                 return applet.next
             case applets.Passthru(mode="async"):
-                self._spawn(self._passthru(name, applet))
+                self._spawn(self.requests.passthru(name, applet))
                 return applet.next
             case applets.Passthru():
                 return await self._passthru_sync(name, applet)
             case applets.SwitchCase():
                 return self._switch(applet)
             case applets.Connect():
-                return await self._connect(applet)
+                self.dialled = await connect(self, applet)
+                return applet.answered if self.dialled.status == "completed" else applet.no_answer
             case applets.Voicemail():
                 await self._voicemail(applet)
                 return applet.next
@@ -327,7 +316,7 @@ class Call:
     # Passthru.
 
     async def _passthru_sync(self, name: str, applet: applets.Passthru) -> str | None:
-        reply = await self._passthru(name, applet)
+        reply = await self.requests.passthru(name, applet)
         option = "a" if reply is not None and reply.status == 200 else "b"
         chosen = applet.a if option == "a" else applet.b
         self.trace.note(
@@ -340,82 +329,6 @@ class Call:
         if isinstance(follows, applets.SwitchCase) and reply is not None:
             self._select = self._read_select(reply)
         return chosen
-
-    async def _passthru(self, name: str, applet: applets.Passthru) -> Reply | None:
-        behaviour, place = self.behaviour(name), self.place(name)
-        strike = self.exchange.faults.strike
-        query = encode(passthru_pairs(self.described(), behaviour), self.told, behaviour)
-        url = applet.url if behaviour.secret is None else with_secret(applet.url, behaviour.secret)
-        self._passthru_url = url
-        if strike("passthru-lost", place, self.chance):
-            self.trace.note("fault", fault="passthru-lost", applet=name, query=query.decode())
-            if applet.mode == "sync":
-                await asyncio.sleep(behaviour.passthru_limit_s)
-            return None
-        if late := strike("passthru-late", place, self.chance):
-            self.trace.note("fault", fault="passthru-late", applet=name, seconds=late.seconds)
-            await asyncio.sleep(late.seconds)
-        if strike("passthru-out-of-order", place, self.chance):
-            # The next passthru of this call, or its end, lets go what is held.
-            self.trace.note("fault", fault="passthru-out-of-order", applet=name)
-            self._held.append(self._ask_quietly(name, url, query, behaviour))
-            return None
-        reply = await self._ask(name, applet.mode, url, query, behaviour)
-        if strike("passthru-twice", place, self.chance):
-            self.trace.note("fault", fault="passthru-twice", applet=name)
-            await self._ask(name, applet.mode, url, query, behaviour)
-        await self._release_held()
-        return reply
-
-    async def _release_held(self) -> None:
-        held, self._held = self._held, []
-        for one in held:
-            await one
-
-    async def _ask_quietly(self, name: str, url: str, query: bytes, behaviour: Behaviour) -> None:
-        await self._ask(name, "async", url, query, behaviour)
-
-    async def _ask(
-        self, name: str, mode: str, url: str, query: bytes, behaviour: Behaviour
-    ) -> Reply | None:
-        """One request, and its answer; None where none came in time."""
-        self.trace.note("passthru", applet=name, mode=mode, url=shown(url), query=query.decode())
-        began = self.clock.now()
-        try:
-            reply = await self.exchange.web.send(
-                "GET",
-                url,
-                query=query,
-                headers=[*_HEADERS, *behaviour.request_headers.items()],
-                limit_s=behaviour.passthru_limit_s,
-            )
-        except NetError as error:
-            self.trace.note(
-                "no_answer",
-                applet=name,
-                kind=error.failure.kind.value,
-                text=str(error),
-                detail=error.failure.detail or None,
-                seconds=self._since(began),
-            )
-            return None
-        except SwitchhookError as error:
-            self.trace.note("refused_to_dial", applet=name, text=str(error))
-            return None
-        self.trace.note(
-            "answer",
-            applet=name,
-            status=reply.status,
-            headers=[list(header) for header in reply.headers],
-            body=reply.body[:_SHOWN_BODY].decode(errors="replace"),
-            seconds=self._since(began),
-        )
-        for text in _warnings(reply, mode):
-            self.trace.note("warning", applet=name, text=text)
-        return reply
-
-    def _since(self, began: float) -> float:
-        return round(self.clock.now() - began, 6)
 
     def _read_select(self, reply: Reply) -> str | None:
         try:
@@ -436,102 +349,15 @@ class Call:
         self.trace.note("switched", select=self._select, next=chosen)
         return chosen
 
-    async def dynamic_url(self, name: str, url: str, behaviour: Behaviour) -> Reply:
-        """Ask for a stream's URL. Raises what the web raises."""
-        query = encode(dynamic_url_pairs(self.described(), behaviour), None, behaviour)
-        self.trace.note("dynamic_url", applet=name, url=shown(url), query=query.decode())
-        reply = await self.exchange.web.send(
-            "GET", url, query=query, headers=_HEADERS, limit_s=behaviour.dynamic_url_limit_s
-        )
-        self.trace.note(
-            "dynamic_url_answer",
-            applet=name,
-            status=reply.status,
-            body=reply.body[:_SHOWN_BODY].decode(errors="replace"),
-        )
-        return reply
-
     # People.
-
-    async def _connect(self, applet: applets.Connect) -> str | None:
-        began = self.clock.now()
-        agents = [(number, self.exchange.agent(number)) for number in applet.numbers]
-        parallel = applet.order == "parallel"
-        legs: list[Leg] = []
-        reached: Agent | None = None
-        if parallel:
-            reached, legs = await self._ring_together(agents, applet.ring_s)
-        else:
-            for number, agent in agents:
-                self.trace.note("ring", number=number)
-                there = await self.spend(min(agent.rings_s, applet.ring_s))
-                late = agent.answers == "yes" and agent.rings_s > applet.ring_s
-                met = "no-answer" if late else agent.answers
-                if there and met == "yes":
-                    reached = agent
-                    legs.append(_leg(number, parallel=False, met="yes"))
-                    break
-                legs.append(_leg(number, parallel=False, met=met if there else "no-answer"))
-                if not there:
-                    break
-        if reached is not None:
-            self.trace.note("connected", number=legs[-1].number)
-            talking = self.clock.now()
-            await self.spend(reached.talks_s)
-            talk_s = int(self.clock.now() - talking)
-            legs[-1] = msgspec.structs.replace(legs[-1], talk_s=talk_s)
-        self.dialled = self._dialled(applet, legs, began, answered=reached is not None)
-        self.trace.note("dialled", status=self.dialled.status, legs=len(legs))
-        return applet.answered if reached is not None else applet.no_answer
-
-    async def _ring_together(
-        self, agents: list[tuple[str, Agent]], ring_s: float
-    ) -> tuple[Agent | None, list[Leg]]:
-        for number, _ in agents:
-            self.trace.note("ring", number=number)
-        willing = [
-            (agent.rings_s, at)
-            for at, (_, agent) in enumerate(agents)
-            if agent.answers == "yes" and agent.rings_s <= ring_s
-        ]
-        soonest = min(willing, default=None)
-        there = await self.spend(soonest[0] if soonest else ring_s)
-        winner = soonest[1] if soonest and there else None
-        legs = [
-            _leg(
-                number, parallel=True, met="no-answer" if agent.answers == "yes" else agent.answers
-            )
-            for at, (number, agent) in enumerate(agents)
-            if at != winner
-        ]
-        if winner is None:
-            return None, legs
-        return agents[winner][1], [*legs, _leg(agents[winner][0], parallel=True, met="yes")]
-
-    def _dialled(
-        self, applet: applets.Connect, legs: list[Leg], began: float, *, answered: bool
-    ) -> Dialled:
-        last = legs[-1].cause_code if legs else ""
-        status = {"USER_BUSY": "busy", "NETWORK_OUT_OF_ORDER": "failed"}.get(last, "no-answer")
-        call_type = "incomplete"
-        if answered:
-            status, call_type = "completed", "completed"
-        elif self.gone.is_set():
-            status, call_type = "canceled", "client-hangup"
-        return Dialled(
-            status=status,
-            seconds=int(self.clock.now() - began),
-            legs=tuple(legs),
-            call_type=call_type,
-            recording_url=self._recording_url() if applet.record and answered else None,
-        )
 
     async def _voicemail(self, applet: applets.Voicemail) -> None:
         self.trace.note("voicemail")
         await self.spend(applet.seconds)
-        self.voicemail_url = self._recording_url()
+        self.voicemail_url = self.recording_url()
 
-    def _recording_url(self) -> str:
+    def recording_url(self) -> str:
+        """Where the recording of its talk, or of its voicemail, will be."""
         return self.exchange.recording_url(self.line, self.facts.sid)
 
     # Beside the walk.
@@ -550,7 +376,7 @@ class Call:
             await stream.end("caller" if self.ending == "caller" else "flow")
         while self._beside:
             await asyncio.wait(self._beside)
-        await self._release_held()
+        await self.requests.release_held()
 
     @contextmanager
     def _acting(self, applet: str | None) -> Iterator[None]:
@@ -579,27 +405,3 @@ class Call:
         if struck is not None:
             self.trace.note("fault", fault=what, applet=applet)
         return struck is not None
-
-
-_HEADERS = [("Accept", "*/*"), ("User-Agent", "switchhook-emulator")]
-
-
-def _leg(number: str, *, parallel: bool, met: str) -> Leg:
-    cause, code = _CAUSES[met]
-    return Leg(number=number, parallel=parallel, talk_s=0, cause=cause, cause_code=code)
-
-
-def _warnings(reply: Reply, mode: str) -> list[str]:
-    """What an expert would say of an answer, though Exotel takes it in silence."""
-    found = []
-    if mode == "sync" and reply.status not in (200, 302):
-        found.append(
-            f"the server answered {reply.status}; anything but 200 is Option B, and only 302 says"
-            " so on purpose"
-        )
-    if reply.cut:
-        found.append("the server's body was endless or over 64 KB; the rest was not read")
-    start = reply.body.lstrip()[:64].lower()
-    if start.startswith((b"<?xml", b"<response")):
-        found.append("the body looks like TwiML or ExoML; Exotel does not execute it")
-    return found

@@ -82,11 +82,18 @@ class Callbacks(Watcher):
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
 
+    def on_ring(self, call: Call) -> None:
+        """`ringing`, where it was asked for."""
+        self._if_asked(call, "ringing")
+
     def on_answer(self, call: Call) -> None:
         """`answered`, where it was asked for."""
+        self._if_asked(call, "answered")
+
+    def _if_asked(self, call: Call, event: str) -> None:
         wanted = wanted_of(call)
-        if wanted is not None and "answered" in wanted.events:
-            self._exchange.spawn(self._tell(call, "answered", wanted))
+        if wanted is not None and event in wanted.events:
+            self._exchange.spawn(self._tell(call, event, wanted))
 
     def on_end(self, call: Call) -> None:
         """`terminal`, unless other events were asked for and this one was not."""
@@ -143,7 +150,7 @@ def described(call: Call, event: str | None) -> StatusCallback:
     exophone = national(call.facts.exophone)
     return StatusCallback(
         call_sid=call.facts.sid,
-        status=status_of(call),
+        status="ringing" if event == "ringing" else status_of(call),
         date_updated=ist_text(call.clock.date()),
         event_type=event,
         date_created=ist_text(call.created),

@@ -76,6 +76,9 @@ class Watcher:
     def on_entry(self, trace: Trace, entry: Entry) -> None:
         """Something was noted in a call's trace."""
 
+    def on_ring(self, call: Call) -> None:
+        """The telephone rings of somebody whom Exotel calls."""
+
     def on_answer(self, call: Call) -> None:
         """A call was answered."""
 
@@ -254,6 +257,11 @@ class Exchange:
     def recording_url(self, line: Line, sid: str) -> str:
         """Where Exotel keeps a recording (platform.md B.1)."""
         return f"{self._recordings}/{line.sid}/{sid}.mp3"
+
+    def call_rings(self, call: Call) -> None:
+        """Tell the watchers that somebody is called."""
+        for watcher in self.watchers:
+            watcher.on_ring(call)
 
     def call_answered(self, call: Call) -> None:
         """Tell the watchers that a call was answered."""

@@ -30,7 +30,7 @@ class Account(_Part, frozen=True, kw_only=True):
     tenant_id: str = "67291"
     status_callback_url: str | None = None
     """Told of each call that nobody asked for over the API; those name an address of their own."""
-    status_callback_events: tuple[Literal["answered", "terminal"], ...] = ()
+    status_callback_events: tuple[Literal["ringing", "answered", "terminal"], ...] = ()
     """None for the short callback at the end; with any, the full one for each."""
     status_callback_json: bool = False
     heartbeat_url: str | None = None
@@ -86,6 +86,7 @@ FaultKind = Literal[
     "behave",
     "passthru-lost",
     "passthru-twice",
+    "passthru-empty",
     "passthru-late",
     "passthru-out-of-order",
     "bot-refused",

@@ -134,7 +134,7 @@ class Streaming:
         call = session.call
         prefix = "3009 failed to fetch stream url "
         try:
-            reply = await call.dynamic_url(session.name, url, session.behaviour)
+            reply = await call.requests.dynamic_url(session.name, url, session.behaviour)
         except (NetError, SwitchhookError) as error:
             call.trace.note("warning", text=f"the dynamic URL gave no answer: {error}")
             kind = error.failure.kind if isinstance(error, NetError) else None
