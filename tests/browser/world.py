@@ -16,6 +16,7 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from switchhook.access import Role, Viewer
+from switchhook.call_sources import KeptDetails
 from switchhook.capacity import CapacityNow, Span
 from switchhook.cause import judge
 from switchhook.console.fold import Folder
@@ -78,6 +79,7 @@ class World:
         self.folder = Folder(self.reader, self.store)
         ledger = Ledger(folder / "ledger")
         self.viewer: Viewer | None = None
+        self.details: dict[str, list[KeptDetails]] = {}
         self.state = State(
             level=Level.BAD,
             what="Bot वाणी (voice.acme.example) refuses connections: 1 in 3 calls fails.",
@@ -97,6 +99,7 @@ class World:
             history=_Watch(),
             marks=SqliteMarks(ledger),
             views=SqliteViews(ledger),
+            details=lambda call_sid: self.details.get(call_sid, []),
             endpoints=lambda: (_endpoint("reception"), _endpoint("sales")),
         )
         self.pages = StreamPages(parts)

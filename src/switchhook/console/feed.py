@@ -6,7 +6,7 @@ page), and hands the same bytes to all of those. Nobody waits for a browser: who
 let go, and its browser comes again.
 
 Events: `verdict` (the first line) on every page; `now` (the figures), `tail` (rows, newest first)
-and `chart` (JSON) on the page Now.
+and `chart` (JSON) on the page Now; `now` and `receipts` as JSON at `/api/v1/feed`.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ FIGURES_S = 1.0
 PING_S = 15.0
 MOST_BROWSERS = 200
 MOST_LOOKS = 16
+NOW, API = "now", "api"
+"""The pages that have a tail."""
 MOST_ROWS = 150
 """Receipts that are shown at a time; of more, the newest."""
 _QUEUE = 16
@@ -63,8 +65,10 @@ class Live(Protocol):
         """The events of a page but its tail, by name, from what was gathered last."""
         ...
 
-    def tail(self, records: Sequence[JournalRecord], left_out: int, look: Look) -> str:
-        """Rows for the tail, newest first; empty where the records have none."""
+    def tail(
+        self, page: str, records: Sequence[JournalRecord], left_out: int, look: Look
+    ) -> Mapping[str, str]:
+        """The event with rows for a page's tail, newest first; none where the records have none."""
         ...
 
 
@@ -111,8 +115,16 @@ class _Group:
 class Feed:
     """`take` may be called from any thread, everything else in the loop's."""
 
-    def __init__(self, live: Live, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        live: Live,
+        monotonic: Callable[[], float],
+        *,
+        pace_s: float = PACE_S,
+        figures_s: float = FIGURES_S,
+    ) -> None:
         self._live, self._monotonic = live, monotonic
+        self._pace_s, self._figures_s = pace_s, figures_s
         self._ring: deque[JournalRecord] = deque(maxlen=MOST_ROWS)
         self._taken = 0
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -137,7 +149,10 @@ class Feed:
         return sum(len(group.browsers) for group in self._groups.values())
 
     def routes(self) -> list[BaseRoute]:
-        return [Route("/feed", self._serve, methods=["GET"])]
+        return [
+            Route("/feed", self._of_page, methods=["GET"]),
+            Route("/api/v1/feed", self._of_api, methods=["GET"]),
+        ]
 
     def close(self) -> None:
         """Let every browser go, so that the server can end."""
@@ -145,8 +160,13 @@ class Feed:
             for browser in group.browsers:
                 browser.end()
 
-    async def _serve(self, request: Request) -> Response:
-        page = "now" if request.query_params.get("page") == "now" else ""
+    async def _of_page(self, request: Request) -> Response:
+        return self._answer(request, NOW if request.query_params.get("page") == NOW else "")
+
+    async def _of_api(self, request: Request) -> Response:
+        return self._answer(request, API)
+
+    def _answer(self, request: Request, page: str) -> Response:
         # A reveal ends after a while, a feed does not: it shows numbers only where nobody is
         # signed in.
         look = Look(viewer_of(request).open, zone_of(request))
@@ -186,10 +206,11 @@ class Feed:
 
     async def _beginning(self, audience: Audience, group: _Group) -> bytes:
         """The rows that came while the page was on its way; what the page has, it leaves out."""
-        if audience.page != "now":
+        if not audience.page:
             return _events(group.said)
-        text = await asyncio.to_thread(self._live.tail, list(self._ring), 0, group.look)
-        return _events(group.said | ({"tail": text} if text else {}))
+        records = list(self._ring)
+        tail = await asyncio.to_thread(self._live.tail, audience.page, records, 0, group.look)
+        return _events({**group.said, **tail})
 
     async def _run(self) -> None:
         """Render and send as long as somebody looks."""
@@ -199,7 +220,7 @@ class Feed:
             self._wake.clear()
             try:
                 now = self._monotonic()
-                if now - figures_at >= FIGURES_S:
+                if now - figures_at >= self._figures_s:
                     figures_at = now
                     await self._send_figures()
                 records = [each for each in list(self._ring) if each.seq > sent_seq]
@@ -211,9 +232,9 @@ class Feed:
                 log.warning("the live feed waits: %s", error)
             except Exception:  # the feed must outlive what one rendering hits
                 log.exception("the live feed could not be rendered")
-            await asyncio.sleep(PACE_S)
+            await asyncio.sleep(self._pace_s)
             try:
-                await asyncio.wait_for(self._wake.wait(), FIGURES_S - PACE_S)
+                await asyncio.wait_for(self._wake.wait(), self._figures_s - self._pace_s)
             except TimeoutError:
                 continue
 
@@ -228,10 +249,12 @@ class Feed:
 
     async def _send_tail(self, records: list[JournalRecord], left_out: int) -> None:
         for audience, group in list(self._groups.items()):
-            if audience.page == "now":
-                text = await asyncio.to_thread(self._live.tail, records, left_out, group.look)
-                if text:
-                    self._fan_out(group, _events({"tail": text}))
+            if audience.page:
+                tail = await asyncio.to_thread(
+                    self._live.tail, audience.page, records, left_out, group.look
+                )
+                if tail:
+                    self._fan_out(group, _events(tail))
 
     def _newest_seq(self) -> int:
         return self._ring[-1].seq if self._ring else 0

@@ -11,6 +11,7 @@ from switchhook.console.pages.capacity import CapacityPage
 from switchhook.console.pages.causes import CausesPage
 from switchhook.console.pages.endpoints import EndpointsPage
 from switchhook.console.pages.now import NowPage
+from switchhook.console.pages.page_api import PageApi
 from switchhook.console.pages.streams import StreamsPage
 
 if TYPE_CHECKING:
@@ -29,11 +30,13 @@ class StreamPages:
         now = NowPage(parts)
         self.feed = Feed(now, time.monotonic)
         parts.folder.observe(self.feed.take)
+        causes = CausesPage(parts)
         self._pages = (
             now,
             StreamsPage(parts),
             CallPage(parts),
-            CausesPage(parts),
+            causes,
+            PageApi(parts, now, causes),
             CapacityPage(parts),
             EndpointsPage(parts),
         )

@@ -44,7 +44,7 @@ class CausesPage:
     def _page(self, request: Request) -> Response:
         parts = self._parts
         parts.freshen()
-        found = all_issues(parts, parts.now_ms())
+        found = self.found()
         state = request.query_params.get("state", "")
         bot = request.query_params.get("bot", "")
         names = parts.names()
@@ -71,7 +71,7 @@ class CausesPage:
     def _one(self, request: Request) -> Response:
         parts = self._parts
         parts.freshen()
-        issue = self._issue(request.path_params["issue"])
+        issue = self.one(request.path_params["issue"])
         names = parts.names()
         found = parts.store.search(_query(issue.fingerprint), names, limit=EXAMPLES)
         advice = next((row.story.verdict.advice for row in found.rows), "")
@@ -89,29 +89,36 @@ class CausesPage:
 
     async def _act(self, request: Request) -> Response:
         form = await request.form()
-        said, note = str(form.get("act", "")), str(form.get("note", "")).strip()[:LONGEST_NOTE]
+        said, note = str(form.get("act", "")), str(form.get("note", "")).strip()
         back = "/causes" if form.get("back") == "list" else None
-        await run_in_threadpool(self._take, request, said, note)
+        await run_in_threadpool(self.take, request, said, note)
         tz = zone_word(zone_of(request))
         return RedirectResponse(address(back or request.url.path, {"tz": tz}), 303)
 
-    def _take(self, request: Request, said: str, note: str) -> None:
+    def take(self, request: Request, said: str, note: str) -> None:
+        """Do what somebody says of an issue. Raises HTTPException where it can't be done."""
         parts, viewer = self._parts, viewer_of(request)
         if parts.marks is None:
             raise HTTPException(404)
         if not viewer.may(Role.OPERATOR):
             raise HTTPException(403, "only an operator may do this")
-        issue = self._issue(request.path_params["issue"])
+        issue = self.one(request.path_params.get("issue") or request.path_params["id"])
         act = next((each for each in issue.acts if each == said), None)
         if act is None:
             raise HTTPException(409, f"an issue that is {issue.state} can't be changed so")
-        mark = Mark(issue.id, parts.now_ms(), NEXT[issue.state, act], viewer.name, note)
+        mark = Mark(
+            issue.id, parts.now_ms(), NEXT[issue.state, act], viewer.name, note[:LONGEST_NOTE]
+        )
         deed = deed_of(viewer, SAID[Act(act)], issue.id, **_named(issue.fingerprint), note=note)
         parts.marks.add(mark, deed)
 
-    def _issue(self, id: str) -> Issue:
-        found = all_issues(self._parts, self._parts.now_ms())
-        issue = next((each for each in found if each.id == id), None)
+    def found(self) -> list[Issue]:
+        """Every issue there is."""
+        return all_issues(self._parts, self._parts.now_ms())
+
+    def one(self, id: str) -> Issue:
+        """One issue; raises HTTPException where there is none of this name."""
+        issue = next((each for each in self.found() if each.id == id), None)
         if issue is None:
             raise HTTPException(404)
         return issue

@@ -8,10 +8,13 @@ import msgspec
 from starlette.routing import BaseRoute, Route
 
 from switchhook.cause import Cause
+from switchhook.console.feed import API, NOW
+from switchhook.console.pages.glance import Glance, now_json, row_json
 from switchhook.console.render import address, zone_of, zone_word
 from switchhook.console.tail import tail_rows
+from switchhook.console.view import encode_json
 from switchhook.issues import Issue, IssueState, issues, trend_start
-from switchhook.pulse import GROUPS, MINUTE_MS, MINUTES, Pulse, pulse, pulse_start
+from switchhook.pulse import GROUPS, MINUTE_MS, MINUTES, pulse, pulse_start
 from switchhook.receipt import WAITING
 from switchhook.story import Wanted
 
@@ -21,7 +24,6 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from switchhook.capacity import CapacityNow
     from switchhook.console.pages.parts import PageParts
     from switchhook.console.render import Look
     from switchhook.facet import Count
@@ -35,18 +37,6 @@ ISSUES_MS, GLANCE_MS = 5_000, 500
 """For how long what was found is good enough."""
 _COUNTED_MS = 150_000
 """A minute's count of waiting callers that began longer ago says nothing of now."""
-
-
-class Glance(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that the page shows, but its tail. `waiting` is None where nobody counted."""
-
-    now_ms: int
-    pulse: Pulse
-    accounts: tuple[CapacityNow, ...]
-    running: int
-    waiting: int | None
-    top: tuple[Issue, ...]
-    open_issues: int
 
 
 class NowPage:
@@ -66,7 +56,7 @@ class NowPage:
         seqs = parts.store.receipts(Wanted(limit=FIRST_ROWS))
         records = parts.journal.get_many(seqs)
         rows = tail_rows((records[seq] for seq in sorted(records)), parts.names())
-        glance = self._look()
+        glance = self.look()
         context = {
             "rows": rows[::-1],
             "left_out": 0,
@@ -78,27 +68,33 @@ class NowPage:
 
     def gather(self) -> None:
         """Look at the figures, for the fragments to come."""
-        self._look()
+        self.look()
 
     def figures(self, page: str, look: Look) -> Mapping[str, str]:
         """The feed's events for a page."""
-        fragment = self._parts.renderer.fragment
+        fragment, glance = self._parts.renderer.fragment, self._glance
+        if page == API:
+            return {} if glance is None else {"now": encode_json(now_json(glance)).decode()}
         events = {"verdict": fragment("verdict.html", {}, look)}
-        glance = self._glance
-        if page == "now" and glance is not None:
+        if page == NOW and glance is not None:
             events["now"] = fragment("now_figures.html", _context(glance), look)
             events["chart"] = _chart(glance)
         return events
 
-    def tail(self, records: Sequence[JournalRecord], left_out: int, look: Look) -> str:
-        """Rows of the tail, newest first."""
-        rows = tail_rows(records, self._parts.names())
+    def tail(
+        self, page: str, records: Sequence[JournalRecord], left_out: int, look: Look
+    ) -> Mapping[str, str]:
+        """The event with rows of the tail, newest first."""
+        rows = tail_rows(records, self._parts.names())[::-1]
         if not rows:
-            return ""
-        context = {"rows": rows[::-1], "left_out": left_out}
-        return self._parts.renderer.fragment("tail_rows.html", context, look)
+            return {}
+        if page == API:
+            told = [row_json(row, look.sees_numbers) for row in rows]
+            return {"receipts": encode_json({"receipts": told, "left_out": left_out}).decode()}
+        context = {"rows": rows, "left_out": left_out}
+        return {"tail": self._parts.renderer.fragment("tail_rows.html", context, look)}
 
-    def _look(self) -> Glance:
+    def look(self) -> Glance:
         """The figures as they are; those just looked at will do."""
         now_ms, before = self._parts.now_ms(), self._glance
         if before is None or not 0 <= now_ms - before.now_ms < GLANCE_MS:
