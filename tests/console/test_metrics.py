@@ -139,11 +139,11 @@ def scrape(client: TestClient) -> dict[tuple[str, tuple[tuple[str, str], ...]], 
     }
 
 
-def values(samples, name: str, *labels: str) -> dict[object, float]:
+def values(samples, name: str, *labels: str, zeros: bool = False) -> dict[object, float]:
     """The samples of a name by the values of some labels; of one by its value alone."""
     found = {}
     for (each, pairs), value in samples.items():
-        if each == name:
+        if each == name and (value or zeros or not name.startswith("switchhook_streams_total")):
             key = tuple(dict(pairs)[label] for label in labels)
             found[key[0] if len(key) == 1 else key] = value
     return found
@@ -254,6 +254,21 @@ def test_what_fails_takes_nothing_else_away(shelf, tmp_path):
     assert ("switchhook_answers_total", ()) not in samples
     assert samples["switchhook_fold_lag_records", ()] == 5
     assert samples["switchhook_metrics_parts_failed_total", ()] == 1
+
+
+def test_the_first_of_a_kind_is_an_increase(shelf, tmp_path):
+    """Prometheus takes no increase from a series that begins with 1."""
+    shelf.saw(1)
+    samples = scrape(client_of(sources(shelf, tmp_path)))
+    assert samples["switchhook_answer_deadlines_missed_total", ()] == 0
+    refused = values(samples, "switchhook_requests_refused_total", "reason")
+    assert refused["secret_wrong"] == 0
+    assert values(samples, "switchhook_streams_total", "cause", zeros=True) == {
+        "bot_done": 1,
+        "throttled": 0,
+        "connect_failed": 0,
+        "bot_dropped": 0,
+    }
 
 
 def test_a_stream_that_is_judged_anew_sets_no_counter_back(shelf, tmp_path):

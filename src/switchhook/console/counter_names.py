@@ -60,6 +60,8 @@ _NOT_COUNTS = {*ANSWER_BUCKETS, ANSWER_US, WAITING}
 _UNREADABLE_PREFIX, _BODY_PREFIX = "unreadable: ", "webhook: "
 _WORD = re.compile(r"[^a-z0-9]+")
 _LONGEST = 60
+FROM_THE_START = (*_ALONE, *_REASONS, *_WEBHOOK_REASONS, *_RECEIVED, *_TURNED_AWAY)
+"""What is told as 0 before it was ever counted: else the first of a kind is no increase."""
 MOST_VALUES = 40
 """A family has no more labels than that; what else there is, is `other`."""
 

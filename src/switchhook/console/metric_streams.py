@@ -16,6 +16,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 from switchhook.cause import Cause
 from switchhook.facet import OTHER
+from switchhook.search import FAILURES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -66,6 +67,8 @@ def stream_families(uses: Iterable[Use], names: Names, greatest: Settled) -> Ite
         endpoint = labels.endpoint(facet.endpoint)
         bot = labels.bot(facet.host, facet.endpoint, facet.exophone)
         by_outcome[facet.cause, bot, endpoint] += use.streams
+        for failure in FAILURES:
+            by_outcome[failure.value, bot, endpoint] += 0  # so that the first is an increase
         by_option[endpoint, facet.option] += use.streams
     for family, counts in ((outcome, by_outcome), (answered, by_option)):
         for values, count in sorted(counts.items()):

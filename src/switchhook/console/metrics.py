@@ -29,7 +29,7 @@ from prometheus_client.registry import Collector
 from starlette.responses import Response
 from starlette.routing import Route
 
-from switchhook.console.counter_names import MOST_VALUES, place_of
+from switchhook.console.counter_names import FROM_THE_START, MOST_VALUES, place_of
 from switchhook.console.metric_streams import settled_counts, stream_families
 from switchhook.errors import SwitchhookError
 from switchhook.facet import OTHER
@@ -157,7 +157,7 @@ class _Ours(Collector):
 
     def _answering(self, now_ms: int) -> Iterator[Metric]:
         sources = self._sources
-        counters = sources.store.counters()
+        counters = dict.fromkeys(FROM_THE_START, 0) | sources.store.counters()
         yield _times(counters)
         yield from self._counted(counters)
         peak = _gauge("answer_waiting_peak", "Most callers who waited at once, in two minutes.")
