@@ -69,24 +69,27 @@ class Trouble(msgspec.Struct, frozen=True, kw_only=True):
 
 def find_troubles(seen: Seen, now_ms: int) -> Iterable[Trouble]:
     """All that is wrong, in no order."""
-    covered: set[str] = set()
-    for recent in seen.recently.accounts:
-        if recent.failed and recent.goes_on(now_ms):
-            covered.add("limit")
-            yield _limit(recent, seen, now_ms)
+    limits = [each for each in seen.recently.accounts if each.failed and each.goes_on(now_ms)]
+    yield from (_limit(each, seen, now_ms) for each in limits)
     failing = [each for each in seen.recently.bots if _fails(each) and each.goes_on(now_ms)]
-    if failing:
-        covered.add("bot")
     if len(failing) > 1 and (where := _common_fault(failing)):
         yield _several(failing, where, seen)
     else:
         yield from (_bot(each, seen, now_ms) for each in failing)
     yield from _ended_by_system(seen.recently.late)
     for alert in seen.alerts:
-        if alert.firing and (alert.topic or alert.rule) not in covered:
-            trouble = _alerted(alert)
-            if trouble is not None:
-                yield trouble
+        told = alert.figure in _JUDGED or (limits and alert.topic == "limit")
+        if alert.firing and alert.clear_ms is None and not told:
+            yield from _alerted(alert)
+
+
+_JUDGED = {
+    "streams.failed",
+    "streams.failed_share",
+    "streams.throttled",
+    "streams.throttled_share",
+}
+"""What is judged by the streams themselves, which know more than an alert."""
 
 
 def _limit(recent: Recent, seen: Seen, now_ms: int) -> Trouble:
@@ -234,12 +237,12 @@ _TELLING = {"no-traffic"}
 """Rules whose information keeps "all well" from being said."""
 
 
-def _alerted(alert: Alert) -> Trouble | None:
+def _alerted(alert: Alert) -> Iterable[Trouble]:
     if alert.severity is Severity.INFO and alert.rule not in _TELLING:
-        return None
+        return
     blame = _BLAMES.get(alert.topic or alert.rule, _Blame(7, ""))
     of = ", ".join(name_text(text) for _, text in alert.labels if text)
-    return Trouble(
+    yield Trouble(
         level=_LEVELS.get(alert.severity, Level.UNKNOWN),
         order=blame.order,
         what=f"{alert.title}{f' ({of})' if of else ''}.",

@@ -61,13 +61,16 @@ class Outbox:
             for destination, (key, since_ms) in self._busy.items():
                 if now_ms - since_ms > TIMEOUT_MS and key in self._waiting:
                     self._late(destination, key, now_ms)
-            for key, delivery in list(self._waiting.items()):
-                if delivery.destination not in self._busy and delivery.next_ms <= now_ms:
-                    self._busy[delivery.destination] = key, now_ms
-                    name = f"send {delivery.destination}"
-                    threading.Thread(
-                        target=self._send, args=(delivery,), name=name, daemon=True
-                    ).start()
+            self._set_off(now_ms)
+
+    def _set_off(self, now_ms: int) -> None:
+        for key, delivery in list(self._waiting.items()):
+            if delivery.destination not in self._busy and delivery.next_ms <= now_ms:
+                self._busy[delivery.destination] = key, now_ms
+                name = f"send {delivery.destination}"
+                threading.Thread(
+                    target=self._send, args=(delivery,), name=name, daemon=True
+                ).start()
 
     def _late(self, destination: str, key: _Key, now_ms: int) -> None:
         """Note once that an attempt hangs; its thread is left to end by itself."""
@@ -90,6 +93,7 @@ class Outbox:
             known = self._waiting.get(key)
             if known is not None and (problem is None or known.attempts == delivery.attempts):
                 self._note(attempted(known, problem, now_ms, self._chance()))
+            self._set_off(now_ms)
             self.idle.notify_all()
         if problem is not None:
             log.warning("alert message to %s was not sent: %s", delivery.destination, problem)
