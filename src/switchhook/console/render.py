@@ -126,6 +126,11 @@ class Renderer:
             "spark": spark,
         }
 
+    def warm(self) -> None:
+        """Compile every template, so that the first visitor need not wait for it."""
+        for name in self.environment.list_templates():
+            self.environment.get_template(name)
+
     def page(
         self,
         request: Request,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,7 @@ class StreamPages:
             CapacityPage(parts),
             EndpointsPage(parts),
         )
+        threading.Thread(target=parts.renderer.warm, name="warm", daemon=True).start()
         self._routes = [*parts.renderer.assets.routes(), *self.feed.routes()]
 
     def routes(self) -> list[BaseRoute]:
