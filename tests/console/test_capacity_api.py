@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
 from starlette.testclient import TestClient
 
 from switchhook.access import Role, Viewer
 from switchhook.call_sources import Beat, Source, Telling, call_sources
 from switchhook.capacity import CapacityNow, Reading
 from switchhook.console import ConsoleParts, create_app
-from switchhook.console.capacity_api import CapacityApi
+from switchhook.console.capacity_api import OPERATIONS, SCHEMAS, CapacityApi
+from switchhook.console.openapi import SCHEMAS as OTHERS
+from switchhook.console.openapi import describe
 from switchhook.console.sources import ToldOfCall
 from switchhook.forecast import Forecast
 from switchhook.ledger import Ledger
@@ -104,7 +108,7 @@ def test_the_history_is_told_with_its_holes(history):
     [
         ("/api/v1/capacity?x=1", 400),
         ("/api/v1/capacity/main?since=soon", 400),
-        ("/api/v1/capacity/main?since=2020-01-01T00:00:00Z", 400),
+        ("/api/v1/capacity/main?since=2020-01-01T00:00:00Z", 200),
         ("/api/v1/capacity/main?limit=1", 400),
         ("/api/v1/capacity/main", 200),
         ("/api/v1/capacity/other", 404),
@@ -138,3 +142,31 @@ def test_who_may_not_see_numbers_sees_none(history):
     text = client.get("/api/v1/calls/c1/sources").text
     assert "0981110000" not in text
     assert "01" in text
+
+
+def test_it_does_what_its_description_says(history):
+    history.add([Reading("main", NOW - 2000, 3, 100), Reading("main", NOW - 1000, None)])
+    known = CapacityNow("main", 71, 100, 29, 2.5, forecast=FORECAST, at_ms=NOW - 2500)
+    unknown = CapacityNow("other", None, None, None, None, "no answer", unread=3)
+    app = asking(history, known, unknown).app
+    document = describe("0", OPERATIONS) | {"components": {"schemas": OTHERS | SCHEMAS}}
+    schema = schemathesis.openapi.from_dict(document)
+    schema.app = app
+    tried = 0
+    for result in schema.get_all_operations():
+        operation = result.ok()
+        tried += 1
+
+        @settings(max_examples=25, deadline=None, suppress_health_check=[*HealthCheck])
+        @given(operation.as_strategy())
+        def check(case):
+            case.call_and_validate(headers={"Host": "127.0.0.1"}, base_url="http://127.0.0.1")
+
+        check()
+    assert tried == len(OPERATIONS)
+    for path, identifier in (("capacity/{account}", "main"), ("calls/{call_sid}/sources", "c1")):
+        case = schema[f"/api/v1/{path}"]["GET"].Case(
+            path_parameters={path[path.index("{") + 1 : path.index("}")]: identifier}
+        )
+        reply = case.call_and_validate(headers={"Host": "127.0.0.1"}, base_url="http://127.0.0.1")
+        assert reply.status_code == 200

@@ -11,8 +11,10 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from switchhook.call_sources import Source
 from switchhook.console.masking import mask_json
-from switchhook.console.parameters import STRETCH, Refused, read_filters, read_none
+from switchhook.console.openapi import Operation, Schema
+from switchhook.console.parameters import STRETCH, read_filters, read_none
 from switchhook.console.render import viewer_of
 from switchhook.console.view import encode_json, time_of
 
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _TIMES = {name: parameter for name, parameter in STRETCH.items() if name != "by"}
 _DAY_MS = 86_400_000
-LONGEST_MS = 800 * _DAY_MS
 
 Json = dict[str, Any]
 
@@ -98,9 +99,6 @@ class CapacityApi:
         values = read_filters(request.query_params.multi_items(), now_ms, _TIMES)
         until: int = values.get("until", now_ms + 1)
         since: int = values.get("since", until - _DAY_MS)
-        if until - since > LONGEST_MS:
-            days = LONGEST_MS // _DAY_MS
-            raise Refused("since", f"more than {days} days", "ask for less at a time")
         now = next((each for each in self._watch.now(now_ms) if each.account == account), None)
         if now is None and account not in self._history.accounts():
             return None
@@ -199,3 +197,107 @@ def told_json(told: ToldOfCall) -> Json:
 
 def _time(at_ms: int | None) -> str | None:
     return None if at_ms is None else time_of(at_ms * 1000)
+
+
+# The description.
+
+
+def _all_of(**properties: Schema) -> Schema:
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+def _list_of(items: Schema) -> Schema:
+    return {"type": "array", "items": items}
+
+
+def _or_null(schema: Schema) -> Schema:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+_STRING: Schema = {"type": "string"}
+_TEXT: Schema = {"type": ["string", "null"]}
+_COUNT: Schema = {"type": "integer", "minimum": 0}
+_WHOLE: Schema = {"type": ["integer", "null"], "minimum": 0}
+_NUMBER: Schema = {"type": "number", "minimum": 0}
+_AT: Schema = {"type": ["string", "null"], "format": "date-time"}
+_SOURCE: Schema = {"enum": [each.value for each in Source]}
+
+SCHEMAS: dict[str, Schema] = {
+    "Forecast": _all_of(
+        made_at=_AT,
+        words=_STRING,
+        chance={"type": "number", "minimum": 0, "maximum": 1},
+        earliest_at=_AT,
+        likely_at=_AT,
+        latest_at=_AT,
+        arrivals_per_minute=_NUMBER,
+        mean_length_s=_NUMBER,
+        expected=_list_of(_all_of(at=_AT, low=_NUMBER, middle=_NUMBER, high=_NUMBER)),
+    ),
+    "Standing": _all_of(
+        account=_STRING,
+        active=_WHOLE,
+        allowed=_WHOLE,
+        headroom=_WHOLE,
+        at=_AT,
+        age_s={"type": ["number", "null"], "minimum": 0},
+        problem=_TEXT,
+        unread=_COUNT,
+        forecast=_or_null({"$ref": "#/components/schemas/Forecast"}),
+    ),
+    "Capacity": _all_of(
+        accounts=_list_of({"$ref": "#/components/schemas/Standing"}), problems=_list_of(_STRING)
+    ),
+    "CapacityHistory": _all_of(
+        account=_STRING,
+        now=_or_null({"$ref": "#/components/schemas/Standing"}),
+        spans=_list_of(
+            _all_of(
+                at=_AT,
+                width_s=_COUNT,
+                lowest=_WHOLE,
+                mean={"type": ["number", "null"], "minimum": 0},
+                highest=_WHOLE,
+                allowed=_WHOLE,
+                readings=_COUNT,
+                unread=_COUNT,
+                problem=_TEXT,
+            )
+        ),
+    ),
+    "CallSources": _all_of(
+        call_sid=_STRING,
+        fields={
+            "type": "object",
+            "additionalProperties": _all_of(
+                believed=_SOURCE,
+                agreed={"type": "boolean"},
+                said=_list_of(_all_of(source=_SOURCE, at=_AT)),
+            ),
+        },
+        disagreements=_list_of(_STRING),
+        troubles=_list_of(_STRING),
+        callbacks=_list_of(_AT),
+        details=_list_of(_all_of(account=_STRING, fetched_at=_AT)),
+    ),
+}
+
+OPERATIONS = (
+    Operation("/api/v1/capacity", "capacity", "How the accounts stand, and will", "Capacity"),
+    Operation(
+        "/api/v1/capacity/{account}",
+        "account_capacity",
+        "How one account stood",
+        "CapacityHistory",
+        _TIMES,
+        identifier="account",
+    ),
+    Operation(
+        "/api/v1/calls/{call_sid}/sources",
+        "call_sources",
+        "What passthrus, status callbacks, call details and heartbeats say of a call",
+        "CallSources",
+        identifier="call_sid",
+    ),
+)
+"""The addresses of `CapacityApi`."""

@@ -343,10 +343,13 @@ def _content(name: str | None) -> Schema:
 
 
 def _parameters(operation: Operation) -> list[Schema]:
+    found: list[Schema] = []
     if operation.identifier:
         schema: Schema = {"type": "string", "minLength": 1}
-        return [{"name": operation.identifier, "in": "path", "required": True, "schema": schema}]
-    return [
+        found.append(
+            {"name": operation.identifier, "in": "path", "required": True, "schema": schema}
+        )
+    return found + [
         {"name": each.name, "in": "query", "description": each.meaning, "schema": each.schema}
         for each in operation.asked.values()
     ]
