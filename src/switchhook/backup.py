@@ -88,7 +88,10 @@ def back_up(
             open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as raw,  # noqa: PTH123
             tempfile.TemporaryDirectory(prefix=".backup-", dir=target.parent) as aside,
         ):
-            with tarfile.open(fileobj=raw, mode="w:gz", compresslevel=_COMPRESSION) as tar:
+            with (
+                gzip.GzipFile("", "wb", _COMPRESSION, raw) as packed,
+                tarfile.open(fileobj=packed, mode="w|") as tar,
+            ):
                 saving = _Saving(tar, Path(aside), progress)
                 saving.folder(folder)
                 moment = (now or datetime.now(UTC)).isoformat(timespec="seconds")
@@ -173,11 +176,13 @@ class _Saving:
         for path in sorted((folder / "kept").glob("*")):
             if path.is_file() and not path.name.startswith("."):
                 self._file(folder, path)
-        done: set[Path] = set()
+        last: tuple[int, int] | None = None
+        newest = False
         # Listed anew after each: retention takes away the oldest, and a segment may get a new name.
-        while (segment := _next_segment(folder / JOURNAL, done)) is not None:
-            done.add(segment)
-            self._database(folder, segment)
+        # The newest is the end: what is written to it while it is copied would be a gap.
+        while not newest and (left := _segments_after(folder / JOURNAL, last)):
+            last, newest = _place(left[0]), len(left) == 1
+            self._database(folder, left[0])
         for path in sorted((folder / JOURNAL / "refused").glob("*.bin")):
             self._file(folder, path)
 
@@ -292,16 +297,14 @@ def _copy(source: apsw.Connection, path: Path) -> None:
         copy.close()
 
 
-def _next_segment(journal: Path, done: set[Path]) -> Path | None:
-    """The first segment not saved yet, in the order of the journal; none before those saved."""
-    last = max((_place(path) for path in done), default=None)
+def _segments_after(journal: Path, last: tuple[int, int] | None) -> list[Path]:
+    """The segments after a place, in the order of the journal."""
     try:
         names = os.listdir(journal)  # noqa: PTH208 - there may be thousands
     except FileNotFoundError:
-        return None
-    there = [journal / name for name in names if _SEGMENT.fullmatch(name)]
-    left = [path for path in there if last is None or _place(path) > last]
-    return min(left, key=_place, default=None)
+        return []
+    there = sorted((journal / name for name in names if _SEGMENT.fullmatch(name)), key=_place)
+    return [path for path in there if last is None or _place(path) > last]
 
 
 def _place(path: Path) -> tuple[int, int]:
@@ -314,7 +317,8 @@ def _members(source: Path) -> Iterator[tuple[str, Any]]:
     """The files in a backup, one after the other; BackupError names the one that is broken."""
     name = "its beginning"
     try:
-        with tarfile.open(source, "r|gz") as tar:
+        # Unlike tarfile's own, this reader compares the checksum at the end of the file.
+        with gzip.open(source) as packed, tarfile.open(fileobj=packed, mode="r|") as tar:
             for member in tar:
                 name = member.name
                 content = tar.extractfile(member) if member.isfile() else None
@@ -324,6 +328,8 @@ def _members(source: Path) -> Iterator[tuple[str, Any]]:
                     )
                 yield name, _Careful(source, name, content)
                 name = f"what follows {name}"
+            while packed.read(_CHUNK):
+                pass
     except _BROKEN as error:
         raise _cut_short(source, name) from error
 
