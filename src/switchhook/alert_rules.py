@@ -193,7 +193,7 @@ _OURSELVES = (
     ),
     AlertRule(
         name="rules-refused",
-        title="A file of yours is refused",
+        title="A file of yours is refused, or waits for a restart",
         figure="rules.refused",
         comparison=_ABOVE,
         threshold=0,

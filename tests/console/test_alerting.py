@@ -244,6 +244,18 @@ def test_a_destination_that_is_gone_gets_nothing_any_more(bench):
     assert kept.state is DeliveryState.GIVEN_UP
 
 
+def test_a_changed_configuration_is_gone_on_with(bench):
+    bench.world.throttled(1)
+    bench.step()
+    other = Post()
+    destinations = Destinations(other, {"new": ALL})
+    bench.engine.use(destinations, rules=(), quiet=bench.engine.quiet, heart=None)
+    bench.step()
+    assert bench.engine.alerts == []
+    # Whoever is told now hears of the end, for the rule is gone.
+    assert other.sent == [("new", "Streams are throttled (Main): resolved")]
+
+
 def test_it_runs_in_a_thread_and_ends(bench):
     seen = threading.Event()
 

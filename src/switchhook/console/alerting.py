@@ -75,6 +75,20 @@ class Alerting:
         self._ending, self._wake = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="alerting", daemon=True)
 
+    def use(
+        self,
+        destinations: Destinations,
+        *,
+        rules: Sequence[AlertRule],
+        quiet: Quiet,
+        heart: Heart | None,
+    ) -> None:
+        """Go on by a changed configuration; alerts of rules that are gone end."""
+        with self._lock:
+            self._destinations, self.outbox.notifier = destinations, destinations.notifier
+            self.rules, self.quiet, self.heart = tuple(rules), quiet, heart
+        self.wake()
+
     # What is asked of it.
 
     @property

@@ -26,7 +26,7 @@ class Outbox:
     """
 
     def __init__(self, notifier: Notifier, now_ms: Callable[[], int], chance: Callable[[], float]):
-        self._notifier, self._now_ms, self._chance = notifier, now_ms, chance
+        self.notifier, self._now_ms, self._chance = notifier, now_ms, chance
         self._lock = threading.Lock()
         self._waiting: dict[_Key, Delivery] = {}
         self._busy: dict[str, tuple[_Key, int]] = {}
@@ -83,7 +83,7 @@ class Outbox:
     def _send(self, delivery: Delivery) -> None:
         key = delivery.id, delivery.destination
         try:
-            problem = self._notifier.send(delivery.destination, delivery.message)
+            problem = self.notifier.send(delivery.destination, delivery.message)
         except Exception as error:  # noqa: BLE001 - whatever a destination's code raises, it is a
             # message that was not sent. Its text may hold an address, so only its kind is said.
             problem = f"sending failed with {type(error).__name__}"
