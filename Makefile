@@ -32,7 +32,7 @@ format: .venv/.installed-test ## lay the code out, and mend what the linter can 
 	@$(BIN)/ruff check --fix .
 
 clean: ## remove the environment, caches and the demo's data
-	rm -rf .venv build dist demo-data demo-data.log .hypothesis .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv build dist demo-data .hypothesis .mypy_cache .ruff_cache .pytest_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One stamp for each set of packages, so that a demo needn't wait for the tools of the tests.

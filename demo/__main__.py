@@ -9,51 +9,59 @@ import argparse
 import contextlib
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from demo.files import add_account, plan, write_config
 from rich.console import Console
 
-DATA = Path("demo-data")
+FOLDER = Path("demo-data")
 SWITCHHOOK = ".venv/bin/switchhook"
+LOOPBACK = "127.0.0.1"
+_PATIENCE_S = 30.0
 
 out = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="demo", description=__doc__)
-    parser.add_argument("--data", type=Path, default=DATA, help="a new data folder")
+    parser.add_argument("--data", type=Path, default=FOLDER, help="a new folder for its files")
     parser.add_argument("--calls", type=int, default=25, help="calls before it sums up")
     parser.add_argument("--virtual", action="store_true", help="let time jump: over in seconds")
     given = parser.parse_args()
     return play(given.data, given.calls, virtual=given.virtual)
 
 
-def play(data: Path, calls: int, *, virtual: bool) -> int:
+def play(folder: Path, calls: int, *, virtual: bool) -> int:
     """Serve from a new data folder, let the emulator call, and sum up."""
     # A terminal that is closed must not leave the server behind.
     for number in (signal.SIGHUP, signal.SIGTERM):
         signal.signal(number, lambda *_: sys.exit(1))
-    if data == DATA:
-        shutil.rmtree(data, ignore_errors=True)
-    with serving(data) as urls:
+    if folder == FOLDER:
+        shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    with serving(folder) as urls:
         passthru = urls["answer"] + "/passthru/default"
         out.print("Switchhook answers at", passthru, style="bold")
-        out.print("Its console API is at", urls["console"] + "/api/v1/streams", style="bold")
+        out.print("Open its console in a browser:", urls["console"] + "/", style="bold")
         out.print(
-            f"\nNow an Exotel of our own places {calls} calls. Each meets a greeting, a bot, and a"
-            " Passthru that asks\nSwitchhook where to go: A ends the call, B leads to a person. One"
-            " line a call: when it ended, the\ncaller, what became of the stream, Switchhook's"
+            f"\nNow an Exotel of our own places {calls} calls, to two numbers. Each meets a"
+            " greeting, a bot, and a Passthru that\nasks Switchhook where to go: A ends the call, B"
+            " leads to a person. Something is wrong with one of the bots:\nthe console says which."
+            " One line a call: when it ended, the caller, what became of the stream,\nSwitchhook's"
             " answer and the time it took.\n"
         )
-        code = emulate(passthru, "--calls", str(calls), *(["--virtual"] if virtual else []))
+        code = emulate(folder, passthru, calls, virtual=virtual)
         if code:
             return code
         out.print("\nWhat Switchhook made of the newest, and why:\n", style="bold")
         # The console folds what the answer side kept a moment ago.
-        show("streams", "--limit", "12", "--data", str(data))
+        data = str(folder / "data")
+        show("streams", "--limit", "12", "--data", data)
         print_commands(
             "\nLook further",
             f"{SWITCHHOOK} streams --data {data}",
@@ -62,16 +70,43 @@ def play(data: Path, calls: int, *, virtual: bool) -> int:
             f"{SWITCHHOOK} emulate run bot-crash --passthru {passthru}",
         )
         if sys.stdout.isatty():
-            out.print("\nThe calls go on until Ctrl-C.\n")
+            out.print("\nThe calls go on until Ctrl-C. The console:", urls["console"] + "/\n")
             with contextlib.suppress(KeyboardInterrupt):
-                emulate(passthru)
+                emulate(folder, passthru, None, virtual=False)
     return 0
 
 
-def emulate(passthru: str, *options: str) -> int:
-    """The emulator, as a user starts it, on this terminal."""
-    words = ["emulate", "--listen", "127.0.0.1:0", "--passthru", passthru, *options]
-    return subprocess.run([sys.executable, "-m", "switchhook", *words], check=False).returncode
+def emulate(folder: Path, passthru: str, calls: int | None, *, virtual: bool) -> int:
+    """The emulator, as a user starts it, on this terminal; Switchhook learns of its account."""
+    ready, file = folder / "exotel.json", folder / "plan.toml"
+    ready.unlink(missing_ok=True)
+    # Nobody listens on a port that is bound only, and nobody else can take it.
+    with bound() as dead, bound() as ours:
+        port = ours.getsockname()[1]
+        file.write_text(plan(f"ws://{LOOPBACK}:{port}/bot", dead.getsockname()[1], passthru))
+        words = ["emulate", "--file", str(file), "--listen", f"{LOOPBACK}:{port}"]
+        words += ["--passthru", passthru, "--ready", str(ready)]
+        words += [] if calls is None else ["--calls", str(calls)]
+        words += ["--virtual"] if virtual else []
+        ours.close()
+        with subprocess.Popen([sys.executable, "-m", "switchhook", *words]) as exotel:
+            try:
+                until = time.monotonic() + _PATIENCE_S
+                while exotel.poll() is None and time.monotonic() < until and not ready.exists():
+                    time.sleep(0.05)
+                if ready.exists():
+                    add_account(folder, ready)
+                return exotel.wait()
+            except BaseException:
+                exotel.terminate()
+                raise
+
+
+@contextlib.contextmanager
+def bound() -> Iterator[socket.socket]:
+    with socket.socket() as sock:
+        sock.bind((LOOPBACK, 0))
+        yield sock
 
 
 def show(*words: str) -> None:
@@ -80,11 +115,12 @@ def show(*words: str) -> None:
 
 
 @contextlib.contextmanager
-def serving(data: Path) -> Iterator[dict[str, str]]:
+def serving(folder: Path) -> Iterator[dict[str, str]]:
     """The server, as a user starts it; its addresses by name."""
-    address = "127.0.0.1:0"
-    words = ["serve", "--data", str(data), "--answer", address, "--console", address]
-    log = data.with_suffix(".log")
+    address = f"{LOOPBACK}:0"
+    words = ["serve", "--config", str(write_config(folder)), "--data", str(folder / "data")]
+    words += ["--answer", address, "--console", address]
+    log = folder / "server.log"
     with (
         log.open("w") as errors,
         subprocess.Popen(
@@ -103,7 +139,6 @@ def serving(data: Path) -> Iterator[dict[str, str]]:
             yield {line[0]: line[1] for line in lines}
         finally:
             server.terminate()
-    log.unlink()
 
 
 def print_commands(title: str, *commands: str) -> None:

@@ -196,7 +196,7 @@ class ConsoleSide:
             store=self.store,
             folder=self.folder,
             names=self.names,
-            capacity=self.watch if config.accounts else None,
+            capacity=self.watch,
             history=self._capacity,
             marks=SqliteMarks(self.ledger),
             views=SqliteViews(self.ledger),
