@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -56,7 +57,10 @@ class House:
                     Route("/static/a.css", told),
                     Route("/api/v1/things", told, methods=["GET", "POST", "DELETE"]),
                     Route("/metrics", told),
-                ]
+                    Route("/refuses", refuses),
+                    Route("/api/v1/refuses", refuses),
+                ],
+                exception_handlers={HTTPException: refused},
             )
         )
 
@@ -131,6 +135,21 @@ async def told(request: Request) -> Response:
             "body": (await request.body()).decode(),
         }
     )
+
+
+async def refuses(request: Request) -> Response:
+    """Refuses as the API does, or in another form."""
+    if request.url.query:
+        return JSONResponse({"detail": "odd"}, 418)
+    said = {"error": {"parameter": None, "problem": "<b> is no pot", "hint": "tea"}}
+    return JSONResponse(said, 418, headers={"Retry-After": "7"})
+
+
+async def refused(request: Request, error: Exception) -> Response:
+    """As the console's app tells of an HTTPException."""
+    assert isinstance(error, HTTPException)
+    said = {"error": {"parameter": None, "problem": error.detail, "hint": ""}}
+    return JSONResponse(said, error.status_code)
 
 
 async def health(request: Request) -> Response:

@@ -55,6 +55,20 @@ def test_a_changed_entry_shows(house):
     assert "broken at entry 2" in browser.get("/audit?check=now").text
 
 
+def test_new_entries_are_checked_with_each_look(house):
+    """Those checked before are not read again, until all are asked for or retention cuts them."""
+    browser = house.signed_in()
+    house.access.check.run()
+    assert house.access.check.last[0].verified == 2
+    for _ in range(3):
+        house.kept.audit.note(DEED, 5)
+    assert "5 entries follow" in browser.get("/audit").text
+    assert "5 entries follow" in browser.get("/audit").text
+    house.kept.audit.trim(house.now_us + 1, DEED, house.now_us + 2)
+    assert house.access.check.go_on().broken_at is None
+    assert house.access.check.run().verified == 1
+
+
 def test_the_export_can_be_checked_by_anybody(house):
     """With a few lines of any language, as docs/users.md shows them."""
     browser = house.signed_in()

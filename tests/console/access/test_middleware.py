@@ -298,6 +298,25 @@ def test_every_response_is_safe_to_show(house):
         assert headers["cache-control"] == "no-store"
 
 
+def test_people_get_pages_and_programs_json(house):
+    """Also where the console itself refuses with the API's JSON."""
+    viewer = house.signed_in("asha", Role.VIEWER)
+    for path, status in (("/audit", 403), ("/refuses", 418)):
+        page = viewer.get(path)
+        assert (page.status_code, page.headers["content-type"]) == (
+            status,
+            "text/html; charset=utf-8",
+        )
+        assert "<h1>" in page.text
+        assert "default-src 'none'; script-src" in page.headers["content-security-policy"]
+    page = viewer.get("/refuses")
+    assert "&lt;b&gt; is no pot" in page.text
+    assert page.headers["retry-after"] == "7"
+    assert viewer.get("/refuses", accept="application/json").json()["error"]["hint"] == "tea"
+    assert viewer.get("/api/v1/refuses").json()["error"]["hint"] == "tea"
+    assert viewer.get("/refuses?other").json() == {"detail": "odd"}
+
+
 def test_a_form_too_large_is_not_read(house):
     browser = house.signed_in()
     assert browser.post("/", {"a": "x" * 1_100_000}).status_code == 413

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response, Stream
 from starlette.routing import BaseRoute, Route
 
 from switchhook.access import EVERYTHING, REVEALED_FOR_US, Role
-from switchhook.audit import AuditFilter, Chain, Entry, deed_of, verify_chain
+from switchhook.audit import AuditFilter, Chain, Entry, Head, deed_of, verify_chain
 from switchhook.console.access.arrival import safe_path
 from switchhook.console.access.shared import fields, require
 from switchhook.console.render import rfc3339, viewer_of
@@ -32,22 +32,43 @@ _NEWEST = 2**53
 
 
 class ChainCheck:
-    """Checks the whole chain, and remembers what it found. Touches the disk."""
+    """Checks the chain, and remembers what it found. Touches the disk."""
 
     def __init__(self, ledger: AccessLedger, now_us: Callable[[], int]) -> None:
         self._ledger, self._now_us = ledger, now_us
+        self._until: Entry | None = None
         self.last: tuple[Chain, int] | None = None
 
     def run(self) -> Chain:
-        audit = self._ledger.audit
-        head = audit.head()
-        # What is written meanwhile comes after the head that was read.
-        entries = (
-            each for each in audit.oldest_first(head.base_seq) if each.seq <= head.newest_seq
-        )
-        chain = verify_chain(entries, head)
-        self.last = chain, self._now_us()
-        return chain
+        """Check all of it."""
+        head = self._ledger.audit.head()
+        return self._done(self._verified(head), 0)
+
+    def go_on(self) -> Chain:
+        """Check what was written since the last time; all, where there is no such time."""
+        until = self._until
+        if self.last is None or until is None or self.last[0].broken_at is not None:
+            return self.run()
+        head = self._ledger.audit.head()
+        if head.base_seq > until.seq:  # retention has cut it off meanwhile
+            return self.run()
+        since = Head(until.seq, until.hash, head.newest_seq)
+        return self._done(self._verified(since), self.last[0].verified)
+
+    def _verified(self, head: Head) -> Chain:
+        return verify_chain(self._remembered(head), head)
+
+    def _remembered(self, head: Head) -> Iterator[Entry]:
+        for entry in self._ledger.audit.oldest_first(head.base_seq):
+            if entry.seq > head.newest_seq:  # written after the head was read
+                return
+            self._until = entry
+            yield entry
+
+    def _done(self, chain: Chain, before: int) -> Chain:
+        whole = msgspec.structs.replace(chain, verified=chain.verified + before)
+        self.last = whole, self._now_us()
+        return whole
 
 
 class AuditPages:
@@ -77,16 +98,14 @@ class AuditPages:
 
     def _context(self, wanted: AuditFilter, again: bool) -> dict[str, Any]:
         audit = self._shared.ledger.audit
-        if again or self._check.last is None:
-            self._check.run()
-        chain, checked_us = self._check.last or (Chain(0), 0)
+        chain = self._check.run() if again else self._check.go_on()
         entries = audit.entries(wanted, PAGE + 1)
         return {
             "entries": [_row(each) for each in entries[:PAGE]],
             "more": entries[PAGE - 1].seq if len(entries) > PAGE else None,
             "whats": sorted(audit.whats()),
             "chain": chain,
-            "checked_us": checked_us,
+            "checked_us": self._shared.now_us(),
             "head": audit.head(),
         }
 

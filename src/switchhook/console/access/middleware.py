@@ -94,6 +94,7 @@ class Access:
             return
         if viewer is NOBODY and scope["path"] == "/healthz":
             sending = _health_in_short(sending)
+        sending = self._refusals.as_pages(scope, sending)
         await self._answer(viewer, scope, receive, sending)
 
     async def _admit(

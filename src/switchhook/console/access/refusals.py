@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 from switchhook.console.view import encode_json
 
 if TYPE_CHECKING:
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import Message, Receive, Scope, Send
 
     from switchhook.console.access.middleware import Refused
     from switchhook.console.render import Renderer
@@ -19,6 +20,7 @@ TITLES = {
     400: "This can't be read",
     401: "Sign in",
     403: "Not allowed",
+    404: "Not here",
     413: "Too much",
     429: "Wait a moment",
     503: "Not now",
@@ -34,20 +36,10 @@ class Refusals:
     async def answer(self, refused: Refused, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the refusal; `scope` is of any request."""
         request = Request(scope, receive)
-        accepts = request.headers.get("accept", "")
         if refused.status == 303:
             response = Response(status_code=303)
-        elif "text/html" in accepts and not scope["path"].startswith("/api/"):
-            response = self._renderer.page(
-                request,
-                "refused.html",
-                {
-                    "title": TITLES.get(refused.status, "Refused"),
-                    "problem": refused.problem,
-                    "hint": refused.hint,
-                },
-                status=refused.status,
-            )
+        elif _is_for_people(request):
+            response = self._page(request, refused.status, refused.problem, refused.hint)
         else:
             said = {"parameter": None, "problem": refused.problem, "hint": refused.hint}
             response = Response(
@@ -56,3 +48,61 @@ class Refusals:
         for name, value in refused.headers.items():
             response.headers[name] = value
         await response(scope, receive, send)
+
+    def as_pages(self, scope: Scope, send: Send) -> Send:
+        """Where the console itself refuses with the API's JSON: the same as a page for people."""
+        request = Request(scope)
+        if not _is_for_people(request):
+            return send
+        start: Message = {}
+        body = b""
+
+        async def sending(message: Message) -> None:
+            nonlocal start, body
+            if message["type"] == "http.response.start" and _is_refusal(message):
+                start = message
+            elif not start:
+                await send(message)
+            else:
+                body += message.get("body", b"")
+                if not message.get("more_body", False):
+                    await self._retold(request, start, body, send)
+
+        return sending
+
+    async def _retold(self, request: Request, start: Message, body: bytes, send: Send) -> None:
+        try:
+            said = msgspec.json.decode(body, type=_Refusal).error
+        except msgspec.MsgspecError:  # another kind of JSON
+            await send(start)
+            await send({"type": "http.response.body", "body": body})
+            return
+        response = self._page(request, start["status"], said.problem, said.hint)
+        kept = (b"retry-after", b"allow")
+        more = [each for each in start.get("headers", ()) if each[0].lower() in kept]
+        headers = [*response.raw_headers, *more]
+        await send({**start, "headers": headers})
+        await send({"type": "http.response.body", "body": response.body})
+
+    def _page(self, request: Request, status: int, problem: str, hint: str) -> Response:
+        context = {"title": TITLES.get(status, "Refused"), "problem": problem, "hint": hint}
+        return self._renderer.page(request, "refused.html", context, status=status)
+
+
+class _Said(msgspec.Struct):
+    problem: str
+    hint: str = ""
+
+
+class _Refusal(msgspec.Struct):
+    error: _Said
+
+
+def _is_for_people(request: Request) -> bool:
+    accepts = request.headers.get("accept", "")
+    return "text/html" in accepts and not request.url.path.startswith("/api/")
+
+
+def _is_refusal(start: Message) -> bool:
+    kinds = [value for name, value in start.get("headers", ()) if name.lower() == b"content-type"]
+    return start["status"] >= 400 and kinds[:1] == [b"application/json"]

@@ -77,6 +77,7 @@ class SettingsPages:
             "user": own,
             "sessions": [] if own is None else ledger.passes.sessions(own.id),
             "this_session": None if session is None else session.id,
+            "browser_of": browser_of,
             "tokens": [token for token in tokens if token.works(now_us)],
             "administers": rules_all,
             "users": ledger.users.all() if rules_all else [],
@@ -267,6 +268,19 @@ def _session(request: Request) -> Session:
     if session is None:
         raise HTTPException(403, "make the first account before")
     return session
+
+
+_BROWSERS = (("Edg", "Edge"), ("OPR", "Opera"), ("Firefox", "Firefox"), ("Chrome", "Chrome"))
+_SYSTEMS = ("Android", "iPhone", "iPad", "Windows", "Mac OS X", "Linux")
+
+
+def browser_of(agent: str) -> str:
+    """What a browser calls itself, in two words; for telling one's own sessions apart."""
+    browser = next((name for mark, name in _BROWSERS if f"{mark}/" in agent), "")
+    if not browser:
+        browser = "Safari" if "Safari/" in agent else "another program"
+    system = next((name for name in _SYSTEMS if name in agent), "")
+    return f"{browser} on {system}" if system else browser
 
 
 def _sentence(text: str) -> str:
