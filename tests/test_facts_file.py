@@ -72,7 +72,7 @@ def test_a_missing_file_is_complained_of_once_the_console_had_time_to_start(tmp_
     assert reader.look(NOW) == {}
     assert reader.complaint is None
     assert reader.look(NOW + PATIENCE_MS) == {}
-    assert "does the console run?" in reader.complaint
+    assert "does the console run" in reader.complaint
     write(tmp_path, main=AccountFigures(NOW + PATIENCE_MS, 1, 2))
     assert reader.look(NOW + PATIENCE_MS) == {"main": Facts(1, 2, 1, 0.0)}
     assert reader.complaint is None

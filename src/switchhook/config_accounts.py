@@ -28,6 +28,8 @@ COUNTRIES = {"mumbai": "IN", "singapore": "SG"}
 MOST_ACCOUNTS, MOST_BOTS, MOST_NAMES = 100, 1_000, 10_000
 MOST_A_MINUTE = 200
 """Questions that Exotel's voice API answers in a minute, for all that ask (platform.md E.5)."""
+SLOWEST_S = 45
+"""Rules take a figure for unknown after a minute: before that the next has to be there."""
 LONGEST_NAME, LONGEST_LABEL = 64, 200
 
 _SID = re.compile("[A-Za-z0-9_-]{1,64}")
@@ -150,8 +152,8 @@ def _account(name: str, section: Section, sources: Sources, problems: Problems) 
         key=read_theirs(section, sources, "key"),
         token=read_theirs(section, sources, "token"),
         poll=section.take("poll", _flag, default.poll),
-        quiet_s=section.take("quiet_s", number(1, 3600), default.quiet_s),
-        busy_s=section.take("busy_s", number(1, 3600), default.busy_s),
+        quiet_s=section.take("quiet_s", number(1, SLOWEST_S), default.quiet_s),
+        busy_s=section.take("busy_s", number(1, SLOWEST_S), default.busy_s),
         rate_per_minute=section.take(
             "rate_per_minute", integer(1, MOST_A_MINUTE), default.rate_per_minute
         ),

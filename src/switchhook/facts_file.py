@@ -138,7 +138,7 @@ class FactsReader:
             self._missing_since = now_ms
         if now_ms - self._missing_since < PATIENCE_MS:
             return None
-        return _said("it isn't there; does the console run?")
+        return _said("it isn't there; does the console run, and can it ask Exotel?")
 
     def _take_over(self) -> None:
         if _stamp_of(os.stat(self.path)) == self._stamp:  # noqa: PTH116 - called ten times a second

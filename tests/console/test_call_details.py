@@ -170,6 +170,26 @@ def test_what_failed_is_asked_again_and_then_goes_on(book):
     play(steps, book)
 
 
+def test_a_bug_in_asking_is_a_failure_and_not_the_end(book):
+    class Broken(Api):
+        async def call_details(self, call_sid):
+            await super().call_details(call_sid)
+            if len(self.asked) == 1:
+                raise RuntimeError("the token is abc")
+            return GOOD
+
+    async def steps(fetcher, clock):
+        api = Broken(clock)
+        await fetcher.use({"main": api})
+        fetcher.ended("c1", "main", ENDED)
+        await until(book.waiting)
+        await minutes(clock, api, 2, 2.5)
+        await until(lambda: book.details("c1"))
+        assert fetcher.complaints() == []
+
+    play(steps, book)
+
+
 def test_accounts_that_go_are_no_longer_asked_for(book):
     async def steps(fetcher, clock):
         main, other = Api(clock), Api(clock)

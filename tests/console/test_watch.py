@@ -188,6 +188,24 @@ def test_failures_are_asked_after_more_and_more_rarely():
     play(steps)
 
 
+def test_a_bug_in_asking_is_a_failure_and_not_the_end():
+    class Broken(Api):
+        async def active_streams(self):
+            await super().active_streams()
+            if len(self.asked_ms) == 1:
+                raise RuntimeError("the token is abc")
+            return good(5)
+
+    async def steps(scene):
+        await scene.watch.use([Watched("main", Broken(scene.clock, good(5)))])
+        await scene.polls(1)
+        assert scene.watch.now(NOW)[0].problem == "asking failed with RuntimeError"
+        await scene.polls(1)
+        assert scene.watch.now(NOW)[0].active == 5
+
+    play(steps)
+
+
 def test_a_restart_begins_with_what_was_known_and_says_its_age():
     before = [Reading("main", NOW - 60_000, 3, 100), Reading("main", NOW - 50_000, None)]
 

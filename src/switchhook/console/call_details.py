@@ -176,17 +176,21 @@ class DetailsFetcher:
                 await self._clock.sleep(rest_s)
 
     async def _look(self, due: Due, api: DetailsApi) -> None:
-        answer = await api.call_details(due.call_sid)
-        look = look_of(answer)
+        try:
+            answer = await api.call_details(due.call_sid)
+            look, body, problem = look_of(answer), answer.body, answer.problem
+        except Exception as error:  # noqa: BLE001 - a bug in reading one answer must not end the
+            # fetching of all others. The error's text may quote what was sent.
+            look, body, problem = Look.FAILED, b"", f"asking failed with {type(error).__name__}"
         now_ms = self._clock.wall_ms()
         again = after_look(due, look, now_ms, self._chance())
         kept = None
         if look is not Look.FAILED:
-            body = answer.body.decode(errors="replace")
-            kept = KeptDetails(due.account, due.call_sid, now_ms, body)
+            text = body.decode(errors="replace")
+            kept = KeptDetails(due.account, due.call_sid, now_ms, text)
         elif again is None:
             self.dropped += 1
-            log.warning("account %s: call details given up: %s", due.account, answer.problem)
+            log.warning("account %s: call details given up: %s", due.account, problem)
         await asyncio.to_thread(self._book.looked, due, again, kept)
 
     def _complain(self, error: LedgerError) -> None:

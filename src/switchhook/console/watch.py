@@ -191,7 +191,7 @@ class Watch:
         name, api, pace = standing.watched.name, standing.watched.api, standing.watched.pace
         while True:
             begun_ms = self._clock.mono_ms()
-            polled = await api.active_streams()
+            polled = await _ask(api)
             read = polled.outcome is Outcome.READ
             if not read:
                 begun_ms = self._clock.mono_ms()
@@ -286,6 +286,16 @@ class Watch:
     async def _on_ledger(self, work: Callable[..., object], *arguments: object) -> None:
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._ledger_thread, lambda: work(*arguments))
+
+
+async def _ask(api: Api) -> Polled:
+    try:
+        return await api.active_streams()
+    except Exception as error:  # noqa: BLE001 - a bug in reading one answer must not end the watch:
+        # it is said and asked again. The error's text may quote what was sent.
+        kind = type(error).__name__
+        log.error("asking an account failed with %s", kind)  # noqa: TRY400
+        return Polled(Outcome.UNREACHABLE, problem=f"asking failed with {kind}")
 
 
 def _read(reading: Reading) -> bool:
