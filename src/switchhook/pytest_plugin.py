@@ -31,7 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Make the marker known."""
     config.addinivalue_line(
         "markers",
-        "exotel(real_time=False, seed=1, allow=(), patience_s=60): "
+        "exotel(real_time=False, seed=1, allow=(), patience_s=60, voice=''): "
         "how the exotel fixture of a test is made",
     )
 

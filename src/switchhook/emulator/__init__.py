@@ -4,8 +4,12 @@ Read it in this order:
 
 - what is: `plan` (accounts, numbers, callers, faults), `flow` (applets), `behaviour` (every open
   question about Exotel, with our default), `faults` (which strike now)
-- what a call does: `exchange` (accounts and calls), `call` (one call walking its flow),
-  `parameters` (what a passthru says), `trace` (everything both sides said)
+- what a call does: `exchange` (accounts and calls), `call` (one call walking its flow), `requests`
+  (its passthrus), `agents` (whom it rings), `parameters` (what a passthru says), `trace`
+  (everything both sides said)
+- its media: `streaming` (setting streams up), `streams` (one of them), `voice` (what the caller
+  says), `playout` (what the bot said and when it is heard), `recording`, `bot` (the built-in one)
+- what Exotel serves and sends: `rest`, `callbacks`, `heartbeats`; and our own `control`
 - time and chance: `clock` (real or virtual), `chance` (one seed)
 - the world: `addresses` (what may be dialled), `web` (HTTP), `link` (WebSockets)
 """
