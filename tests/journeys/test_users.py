@@ -1,0 +1,119 @@
+"""The way in, on the real program: the first link, signing in, a command beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from urllib.parse import urlencode
+
+import pytest
+
+from program import http, running, until
+
+PASSWORD = "seven green parrots"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("users")
+    (folder / "switchhook.toml").write_text('data = "data"\n[console]\nusers = true\n')
+    return folder
+
+
+@pytest.fixture(scope="module")
+def program(folder):
+    config = str(folder / "switchhook.toml")
+    with running(folder / "data", "--config", config) as program:
+        yield program
+
+
+class Browser:
+    """Cookies and forms, as far as these pages need them."""
+
+    def __init__(self, program):
+        self.address, self.cookie = program.address("console"), ""
+
+    def get(self, path, **headers):
+        return self._ask("GET", path, headers)
+
+    def post(self, page, path, **form):
+        token = re.search(rb'name="csrf" value="([^"]+)"', self.get(page).body)[1].decode()
+        body = urlencode({"csrf": token, **form}).encode()
+        headers = {
+            "Origin": f"http://{self.address[0]}:{self.address[1]}",
+            "Content-Type": "application/x-www-form-urlencoded",
+        }
+        return self._ask("POST", path, headers, body)
+
+    def _ask(self, method, path, headers, body=b""):
+        sent = {"Accept": "text/html", "Cookie": self.cookie, **headers}
+        reply = http(self.address, path.encode(), method=method, headers=sent, body=body)
+        if said := reply.headers.get("set-cookie"):
+            self.cookie = said.partition(";")[0]
+        return reply
+
+
+def command(folder, *words, typed=""):
+    """A command of ours beside the running program."""
+    done = subprocess.run(
+        [sys.executable, "-m", "switchhook", *words, "--data", str(folder / "data")],
+        input=typed,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+def test_the_first_administrator_and_what_follows(program, folder):
+    """From the link that the start prints to the last look of somebody who was disabled."""
+    browser = Browser(program)
+    assert browser.get("/").headers["location"] == "/login?next=/"
+    found = until(lambda: re.search(r"(/welcome/\S+) \(once", program.said), "the first link")
+    welcome = found[1]
+    reply = browser.post(welcome, welcome, name="asha", password=PASSWORD, again=PASSWORD)
+    assert (reply.status, reply.headers["location"]) == (303, "/")
+    for path in ("/", "/streams", "/settings", "/audit"):
+        page = browser.get(path)
+        assert page.status == 200, path
+        assert b"Open." not in page.body
+
+    command(folder, "users", "add", "ravi", "--role", "operator", typed=f"{PASSWORD}\n")
+    ravi = Browser(program)
+    assert ravi.post("/login", "/login", name="ravi", password=PASSWORD).status == 303
+    assert ravi.get("/").status == 200
+    assert ravi.get("/audit").status == 403
+    command(folder, "users", "disable", "ravi")
+    assert ravi.get("/").status == 303
+
+    token = command(folder, "tokens", "make", "monitor")
+    reply = http(
+        program.address("console"),
+        b"/api/v1/status",
+        headers={"Authorization": f"Bearer {token}"},
+    )
+    assert reply.status == 200
+    assert json.loads(reply.body)["version"]
+    assert http(program.address("console"), b"/api/v1/status").status == 401
+    assert http(program.address("console"), b"/metrics").status == 401
+    assert json.loads(http(program.address("console"), b"/healthz").body).keys() == {"status"}
+
+    lines = browser.get("/api/v1/audit?limit=1000").body
+    assert token.encode() not in lines
+    assert PASSWORD.encode() not in lines
+    assert b"chain holds" in browser.get("/audit").body
+
+
+def test_a_restart_keeps_sessions_and_prints_no_link(program, folder):
+    """Who is in stays in; the way for the first is closed."""
+    browser = Browser(program)
+    browser.post("/login", "/login", name="asha", password=PASSWORD)
+    before = program.children()["console"]
+    os.kill(before, signal.SIGKILL)
+    until(lambda: program.children().get("console", before) != before, "a new console")
+    assert until(lambda: browser.get("/").status == 200, "the session")
+    assert program.said.count("no account yet") == 1
