@@ -45,9 +45,9 @@ def split_code(digits: str) -> tuple[str, str]:
 
 @lru_cache(maxsize=4096)
 def number_keys(number: str) -> tuple[str, ...]:
-    """What a number is sorted under, by its beginning and by its end; nothing without digits."""
+    """What a number is sorted under, by its beginning and by its end; nothing for a few digits."""
     code, national = split_number(number)
-    if not national:
+    if len(national) < FEWEST:
         return ()
     return f"{national}+{code}", "*" + (code + national)[::-1]
 

@@ -159,6 +159,8 @@ class Folding:
                         self._take(batch, records[seq])
                 batch.forms.clear()  # they were counted when the records came
                 self._write_rows(batch, self._stories(batch))
+                drop_unused_facets(self._connection)
+            self._look_again()
 
     def drop_before(self, seq: int, at: int) -> int:
         """Let go of everything before a record and its time; gives how many streams that were."""

@@ -1,0 +1,265 @@
+"""What the store counts: always equal to its streams, whatever order and batches they come in."""
+
+from collections import Counter
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from kept_receipts import START_MS, Kept, query, receipt
+from switchhook.facet import OTHER, Count, Facet, Form, facet_of
+from switchhook.names import Names
+from switchhook.receipt import Counters, Kind, StatusReceived, encode
+from switchhook.search import Query
+from switchhook.store import SqliteStore, batch, rebuild
+from switchhook.store.digest import digest
+from switchhook.story import stream_story
+
+ALL = 2**60
+HOSTS = ("a.example", "b.example")
+
+
+def inbound(raw, caller="09876543210"):
+    return raw + f"&CallFrom={caller}&CallTo=08047112233&Direction=incoming".encode()
+
+
+def fold(store, kept, batch=1000):
+    while records := kept.reader.read(store.position(), batch):
+        store.fold(store.position(), records)
+
+
+@pytest.fixture
+def kept(tmp_path):
+    journal = Kept(tmp_path / "journal")
+    yield journal
+    journal.close()
+
+
+@pytest.fixture
+def store(tmp_path, kept):
+    store = SqliteStore(tmp_path / "store", kept.reader)
+    store.open()
+    yield store
+    store.close()
+
+
+def recounted(store, width_ms):
+    """The tallies as the streams themselves tell them."""
+    rows = store.search(Query(), Names(), limit=10_000).rows
+    return Counter((row.at_ms - row.at_ms % width_ms, row.facet) for row in rows)
+
+
+def told(store, *, hours=False):
+    return Counter(
+        {(each.at_ms, each.facet): each.streams for each in store.tallies(0, ALL, hours=hours)}
+    )
+
+
+said = st.tuples(
+    st.sampled_from(["c1", "c2"]),
+    st.sampled_from(["s1", "s2", None]),
+    st.sampled_from(["in-progress", "completed", "failed", "Parked", None]),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "StreamUrl": st.sampled_from([f"wss://{host}/x" for host in HOSTS]),
+            "Error": st.just("3009 dial tcp 10.0.0.1:50: connect: connection refused"),
+            "DisconnectedBy": st.sampled_from(["bot", "user"]),
+        },
+    ),
+    st.sampled_from(["", "&CallFrom=09876543210", "&CallTo=08047112233&Direction=incoming"]),
+    st.sampled_from(["default", "sales"]),
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(said, min_size=1, max_size=12), st.data())
+def test_tallies_equal_the_streams_in_any_order_and_batches(tmp_path_factory, requests, data):
+    """Law 4, for what is counted: order, repeats and batches don't matter."""
+    order = data.draw(st.permutations(requests))
+    again = data.draw(st.lists(st.sampled_from(requests), max_size=3))
+    folder = tmp_path_factory.mktemp("law")
+    kept = Kept(folder / "journal")
+    for call, sid, status, more, tail, endpoint in [*order, *again]:
+        raw = query(call, sid, status, **more) + tail.encode()
+        kept.keep(receipt(raw, endpoint=endpoint))
+    counted = []
+    for size in (1, data.draw(st.integers(2, 6)), 1000):
+        store = SqliteStore(folder / f"store{size}", kept.reader)
+        store.open()
+        fold(store, kept, size)
+        assert told(store) == recounted(store, 60_000)
+        assert told(store, hours=True) == recounted(store, 3_600_000)
+        uses = {use.facet: use for use in store.uses()}
+        for facet, use in uses.items():
+            at = _times(store, facet)
+            assert (use.streams, use.first_ms, use.last_ms) == (len(at), min(at), max(at))
+        assert sum(use.streams for use in uses.values()) == sum(told(store).values())
+        counted.append((told(store), uses))
+        store.close()
+    assert counted[0] == counted[1] == counted[2]
+    kept.close()
+
+
+def _times(store, facet):
+    rows = store.search(Query(), Names(), limit=10_000).rows
+    return [row.at_ms for row in rows if row.facet == facet]
+
+
+@given(said)
+def test_a_receipts_facet_is_that_of_the_story_it_tells(request):
+    call, sid, status, more, tail, endpoint = request
+    raw = query(call, sid, status, **more) + tail.encode()
+    kept = receipt(raw, endpoint=endpoint)
+
+    class Record:
+        seq, at, kind, body = 1, START_MS, Kind.PASSTHRU, encode(kept)
+
+    found = digest(Record(), 7)
+    story = stream_story(found.told)
+    if story is not None:
+        assert facet_of(story) == found.facet
+
+
+def test_a_facet_is_made_of_seven_words(kept, store):
+    kept.keep(
+        receipt(
+            inbound(
+                query(
+                    "c1",
+                    "s1",
+                    "failed",
+                    StreamUrl="wss://u:p@A.Example:8080/x?y=z",
+                    Error="3009 dial tcp: lookup x: no such host",
+                )
+            )
+        )
+    )
+    fold(store, kept)
+    facet = Facet("default", "failed", "connect_failed", "B", "dns", "a.example", "+918047112233")
+    assert [(each.facet, each.streams) for each in store.tallies(0, ALL)] == [(facet, 1)]
+    minute = store.tallies(0, ALL)[0].at_ms
+    assert minute % 60_000 == 0
+    assert store.tallies(minute + 1, ALL) == []
+    assert store.tallies(0, minute) == []
+
+
+def test_an_outbound_call_counts_for_the_number_it_comes_from(kept, store):
+    tail = b"&CallFrom=08047112233&CallTo=09876543210&Direction=outbound-dial"
+    kept.keep(receipt(query() + tail))
+    fold(store, kept)
+    assert {use.facet.exophone for use in store.uses()} == {"+918047112233"}
+
+
+def test_hosts_beyond_the_ceiling_are_counted_together(kept, store, monkeypatch):
+    monkeypatch.setattr(store._folding._facets, "_most", 3)
+    kept.keep(
+        *(
+            receipt(inbound(query(f"c{n}", f"s{n}", StreamUrl=f"wss://h{n}.example/x")))
+            for n in range(10)
+        )
+    )
+    fold(store, kept, 4)
+    uses = {use.facet.host: use.streams for use in store.uses()}
+    assert uses == {"h0.example": 1, "h1.example": 1, "h2.example": 1, OTHER: 7}
+    assert {use.facet.exophone for use in store.uses()} == {"+918047112233", OTHER}
+    found = store.search(Query(), Names()).rows
+    assert found[0].facet.host == "h9.example"
+
+
+def test_counters_are_kept_by_the_minute_and_peaks_as_the_greatest(kept, store):
+    at = START_MS - START_MS % 60_000
+    for later, counts, peaks in ((0, {"answered": 2}, {"waiting": 5}), (59_999, {"answered": 3},
+                                 {"waiting": 4}), (60_000, {"answered": 1}, {})):  # fmt: skip
+        kept.record(Kind.COUNTERS, encode(Counters(counts, peaks)), at=at + later)
+    kept.keep()
+    fold(store, kept, 1)
+    assert store.counts(0, ALL) == [
+        Count(at, "answered", 5),
+        Count(at, "waiting", 5),
+        Count(at + 60_000, "answered", 1),
+    ]
+    assert store.counters() == {"answered": 6}
+
+
+def test_forms_of_requests_are_counted_by_the_hour(kept, store):
+    kept.keep(
+        receipt(query("c1", "s1", "Parked", Duration="soon") + b"&NewKey12=1&NewKey13=2"),
+        receipt(query("c2", "s2", "Moved", Duration="later") + b"&NewKey99=1"),
+        receipt(query("c3"), endpoint="sales"),
+    )
+    fold(store, kept, 1)
+    hour = START_MS - START_MS % 3_600_000
+    forms = store.forms(0, ALL)
+    assert Form(hour, "default", "dialect", "flat", 2) in forms
+    assert Form(hour, "sales", "dialect", "flat", 1) in forms
+    assert Form(hour, "default", "key", "NewKeyN", 2) in forms
+    assert Form(hour, "default", "defect", "stream.status: unknown status", 2) in forms
+    assert Form(hour, "default", "defect", "stream.duration: not a number of seconds", 2) in forms
+    assert store.forms(hour + 1, ALL) == []
+
+
+def test_forms_have_a_ceiling_and_hold_nothing_that_acts(kept, store, monkeypatch):
+    monkeypatch.setattr(batch, "MOST_VALUES", 5)
+    for number in range(20):
+        name = "x" * number + "%ED%A0%80%00%0A" + "y" * 70_000
+        kept.keep(receipt(query() + f"&{name}=1".encode()))
+    fold(store, kept, 7)
+    keys = [form for form in store.forms(0, ALL) if form.aspect == "key"]
+    assert len(keys) == 6
+    assert sum(form.count for form in keys) == 20
+    assert any(form.value == OTHER for form in keys)
+    assert all(len(form.value) <= 130 for form in keys)
+
+
+def test_status_callbacks_are_found_by_their_call(kept, store):
+    def callback(call, number=b""):
+        raw = b"CallSid=%b&Status=completed&From=%b" % (call, number)
+        body = StatusReceived(1, "main", raw, "application/x-www-form-urlencoded", None)
+        return kept.record(Kind.STATUS, encode(body))
+
+    first, _, third = callback(b"c1"), callback(b"c2"), callback(b"c1", b"09876543210")
+    kept.record(Kind.STATUS, encode(StatusReceived(1, "main", b"\xff\x00nonsense")))
+    kept.keep(receipt(query("c1")))
+    fold(store, kept, 2)
+    assert store.notes("c1") == [first, third]
+    assert store.notes("c9") == []
+    assert store.quarantined(1)[0] == 0
+    assert len(store.events(Kind.STATUS, 10)) == 4
+
+
+def test_a_rebuild_counts_the_same(kept, store, tmp_path):
+    kept.keep(*(receipt(query(f"c{n % 3}", f"s{n % 3}", "in-progress")) for n in range(5)))
+    fold(store, kept, 2)
+    kept.keep(*(receipt(query(f"c{n}", f"s{n}", "completed")) for n in range(3)))
+    fold(store, kept, 2)
+    before = told(store), store.uses(), store.forms(0, ALL)
+    rebuild(tmp_path / "store", kept.reader)
+    assert (told(store), store.uses(), store.forms(0, ALL)) == before
+
+
+def test_an_older_releases_store_is_begun_again(kept, store, tmp_path):
+    import sqlite3
+
+    kept.keep(receipt())
+    fold(store, kept)
+    store.close()
+    file = max((tmp_path / "store").glob("store-*.sqlite"))
+    database = sqlite3.connect(file)
+    with database:
+        database.execute("DROP TABLE form")
+        database.execute("PRAGMA user_version = 1")
+    database.close()
+    with pytest.raises(Exception, match="is an older release's"):
+        SqliteStore(tmp_path / "store", kept.reader).position()
+    store.open()
+    assert store.position() == 0
+    fold(store, kept)
+    assert len(store.uses()) == 1
+
+
+def test_the_oldest_stream_is_told(kept, store):
+    assert store.oldest_ms() is None
+    kept.keep(receipt(), receipt(query("c2", "s2")))
+    fold(store, kept)
+    assert store.oldest_ms() == START_MS + 1000
