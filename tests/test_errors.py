@@ -16,9 +16,11 @@ import switchhook
 from switchhook import errors
 from switchhook.config_values import ConfigProblems
 from switchhook.errors import (
+    BackupError,
     ConfigError,
     DataFolderError,
     JournalError,
+    LedgerError,
     RuleError,
     SwitchhookError,
 )
@@ -65,6 +67,14 @@ SOURCE = Path(errors.__file__).parent
             JournalError("000001.db", "is damaged", "restore it from a backup"),
             "journal segment 000001.db: is damaged (restore it from a backup)",
         ),
+        (
+            LedgerError("l.sqlite", "it is damaged", "restore it from a backup"),
+            "ledger l.sqlite: it is damaged (restore it from a backup)",
+        ),
+        (
+            BackupError("b.tar.gz", "is cut short", "take another one"),
+            "backup b.tar.gz: is cut short (take another one)",
+        ),
     ],
 )
 def test_what_an_error_says(error, said):
@@ -85,6 +95,8 @@ def test_what_an_error_says(error, said):
         ),
         (DataFolderError("d", "p", "h"), {"folder": "d", "problem": "p", "hint": "h"}),
         (JournalError("s", "p", "h"), {"segment": "s", "problem": "p", "hint": "h"}),
+        (LedgerError("f", "p", "h"), {"file": "f", "problem": "p", "hint": "h"}),
+        (BackupError("f", "p", "h"), {"file": "f", "problem": "p", "hint": "h"}),
     ],
 )
 def test_an_error_stores_its_facts(error, facts):
@@ -131,7 +143,8 @@ def test_every_branch_hangs_on_the_tree():
 
 # The sentences, where they are written.
 
-NAMES = {kind.__name__ for kind in (ConfigError, RuleError, DataFolderError, JournalError)}
+KINDS = (ConfigError, RuleError, DataFolderError, JournalError, LedgerError, BackupError)
+NAMES = {kind.__name__ for kind in KINDS}
 WRITTEN = {"problem", "hint"}
 
 
@@ -179,10 +192,13 @@ def test_a_sentence_is_lower_case_without_a_full_stop(said):
     assert said == said.strip()
 
 
+UNUSABLE = {"DataFolderError", "JournalError", "LedgerError", "BackupError"}
+
+
 def test_who_says_that_a_folder_or_segment_is_unusable_says_how_to_mend_it():
     for module in sorted(SOURCE.rglob("*.py")):
         for node in ast.walk(ast.parse(module.read_text())):
             match node:
-                case ast.Call(func=ast.Name(id="DataFolderError" | "JournalError"), args=args):
+                case ast.Call(func=ast.Name(id=name), args=args) if name in UNUSABLE:
                     assert len(args) == 3, (module, node.lineno)
                     assert text_of(args[2]) != "", (module, node.lineno)

@@ -13,7 +13,6 @@ import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
 DAY_MS = 86_400_000
 ROLL_SHARE = 10
@@ -279,10 +278,13 @@ class ClosedJournal(Protocol):
     def ask_roll(self, seq: int) -> None:
         """Ask the answer side to seal the open segment if it holds `seq`."""
 
-    def refused(self) -> list[Path]:
-        """The files with the bytes of records that the database refused."""
+    def refused(self) -> list[str]:
+        """The names of files with the bytes of records that the database refused."""
 
-    def mask_refused(self, path: Path, mask: Callable[[bytes], tuple[bytes, int]]) -> int:
+    def read_refused(self, name: str) -> bytes:
+        """What is in such a file."""
+
+    def mask_refused(self, name: str, mask: Callable[[bytes], tuple[bytes, int]]) -> int:
         """Mask such a file, whole or not at all; gives how often `mask` struck."""
 
 

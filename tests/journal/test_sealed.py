@@ -228,9 +228,17 @@ def test_a_reader_in_the_middle_of_a_segment_holds_the_log_only_for_a_while(fill
 def test_logs_without_a_segment_are_cleared_away(filled, folder):
     stray = folder / f"{77:020d}.sqlite-wal"
     stray.write_bytes(b"")
-    SealedSegments(folder).clear_strays()
+    (folder / "refused").mkdir()
+    for seq in (3, 150):
+        (folder / "refused" / f"{seq}.bin").write_bytes(b"x")
+    sealed = SealedSegments(folder)
+    sealed.clear_strays()
     assert not stray.exists()
-    assert len(JournalReader(folder).read(0, 500)) == 200
+    assert sealed.refused() == ["150.bin", "3.bin"]
+    for each in sealed.segments()[:2]:
+        sealed.delete(each)
+    sealed.clear_strays()
+    assert sealed.refused() == ["150.bin"]
 
 
 def test_the_open_segment_is_sealed_when_asked(open_journal, loop, folder):
@@ -280,11 +288,12 @@ def test_refused_bytes_are_masked_whole(folder):
     (folder / "refused").mkdir(parents=True)
     for number in (3, 12):
         (folder / "refused" / f"{number}.bin").write_bytes(body_of(7 * number))
-    paths = sealed.refused()
-    assert len(paths) == 2
-    assert [sealed.mask_refused(path, mask) for path in paths] == [1, 1]
+    names = sealed.refused()
+    assert len(names) == 2
+    assert [sealed.mask_refused(name, mask) for name in names] == [1, 1]
     assert SECRET not in bytes_of(folder)
-    assert [sealed.mask_refused(path, mask) for path in paths] == [0, 0]
+    assert [sealed.mask_refused(name, mask) for name in names] == [0, 0]
+    assert all(GONE in sealed.read_refused(name) for name in names)
 
 
 @pytest.fixture

@@ -147,8 +147,8 @@ class Eraser:
         return segment.last_seq <= self._store.position()
 
     def _in_refused(self, erasure: Erasure, spellings: Spellings) -> Erasure:
-        for path in self._journal.refused():
-            times = self._journal.mask_refused(path, spellings.mask)
+        for name in self._journal.refused():
+            times = self._journal.mask_refused(name, spellings.mask)
             places = erasure.noted(REFUSED, searched=1, found=int(times > 0), spellings=times)
             erasure = replace(erasure, places=places)
         return erasure
@@ -179,7 +179,9 @@ class Eraser:
     def _rest_checked(self, erasure: Erasure, spellings: Spellings) -> Erasure:
         number = erasure.number
         assert number is not None
-        refused = sum(spellings.count(path.read_bytes()) for path in self._journal.refused())
+        refused = sum(
+            spellings.count(self._journal.read_refused(name)) for name in self._journal.refused()
+        )
         erasure = replace(erasure, places=erasure.noted(REFUSED, left=refused))
         left = self._store.holds_number(number, erasure.until_seq)
         erasure = replace(erasure, places=erasure.noted(STORE, left=left))

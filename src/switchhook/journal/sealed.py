@@ -90,7 +90,15 @@ class SealedSegments:
         return freed
 
     def clear_strays(self) -> None:
-        """Remove logs whose segment is gone: a reader made them while it was deleted."""
+        """Remove what belongs to segments that are gone.
+
+        Logs, which a reader made while its segment was deleted, and bytes of refused records.
+        """
+        first = next((each.first_seq for each in list_segments(self._folder)), 0)
+        for name in self.refused():
+            seq = name.removesuffix(".bin")
+            if seq.isdecimal() and int(seq) < first:
+                (self._folder / "refused" / name).unlink(missing_ok=True)
         for side in SIDE_FILES[1:]:
             for path in self._folder.glob(f"0*.sqlite{side}"):
                 if not Path(str(path).removesuffix(side)).exists():
@@ -253,14 +261,19 @@ class SealedSegments:
         with self._explained(None):
             ask_roll(self._folder, seq)
 
-    def refused(self) -> list[Path]:
-        """The files with the bytes of records that the database refused."""
-        return sorted((self._folder / "refused").glob("*.bin"))
+    def refused(self) -> list[str]:
+        """The names of files with the bytes of records that the database refused."""
+        return sorted(path.name for path in (self._folder / "refused").glob("*.bin"))
 
-    def mask_refused(self, path: Path, mask: Mask) -> int:
+    def read_refused(self, name: str) -> bytes:
+        """What is in such a file."""
+        return (self._folder / "refused" / name).read_bytes()
+
+    def mask_refused(self, name: str, mask: Mask) -> int:
         """Mask such a file, whole or not at all; gives how often `mask` struck."""
-        content, times = mask(path.read_bytes())
+        content, times = mask(self.read_refused(name))
         if times:
+            path = self._folder / "refused" / name
             aside = path.with_suffix(".new")
             write_private_file(aside, content)
             aside.replace(path)
