@@ -68,6 +68,8 @@ def number_matches(pattern: str, number: str | None) -> bool:
     if not number or not PATTERN.fullmatch(pattern):
         return False
     code, national = split_number(number)
+    if len(national) < FEWEST:
+        return False
     if pattern.startswith("*"):
         return (code + national).endswith(pattern[1:])
     wanted_code, wanted = _read(pattern)
