@@ -21,8 +21,10 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from switchhook.console.fold import Folder
+from switchhook.console.masking import mask_json
 from switchhook.console.openapi import OPERATIONS, describe
 from switchhook.console.parameters import Refused, read_filters, read_none
+from switchhook.console.render import viewer_of
 from switchhook.console.shelf import Shelf
 from switchhook.console.view import encode_json
 from switchhook.errors import SwitchhookError
@@ -64,12 +66,12 @@ class Pages(Protocol):
 def create_app(parts: ConsoleParts, pages: Sequence[Pages] = ()) -> Starlette:
     """The console as an app for uvicorn, which has to be stopped before the folder is."""
     api = _Api(parts)
-    routes: list[BaseRoute] = [
+    # Those beside it first: `/api/v1/streams/export` is no stream of that name.
+    routes: list[BaseRoute] = [route for each in pages for route in each.routes()]
+    routes += [
         Route(operation.path, api.answering(operation.name), name=operation.name)
         for operation in OPERATIONS
     ]
-    for each in pages:
-        routes += each.routes()
     # Typed for Exception only, though each handler gets the kind that it is registered for.
     refusals: dict[Any, ExceptionHandler] = {
         Refused: _refused,  # type: ignore[dict-item]
@@ -103,8 +105,10 @@ class _Api:
         operation = self._operations[name]
 
         def work(request: Request) -> bytes | None:
-            found = operation(request)
-            return None if found is None else encode_json(found)
+            found, viewer = operation(request), viewer_of(request)
+            if found is None:
+                return None
+            return encode_json(found if viewer.sees_numbers else mask_json(found, viewer.sees))
 
         async def endpoint(request: Request) -> Response:
             loop = asyncio.get_running_loop()
