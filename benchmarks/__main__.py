@@ -64,7 +64,7 @@ def run(work: Path, sizes: plan.Sizes, cores: Cores) -> report.Result:
     bench = plan.Bench(work, cores, sizes, say)
     machine = describe(work)
     journals: dict[str, report.JournalResult] = {}
-    long_journal = None
+    long_journal = console = None
     for count in sizes.journals:
         ours = bench.journal(count)
         journals[str(count)] = report.JournalResult(
@@ -72,6 +72,8 @@ def run(work: Path, sizes: plan.Sizes, cores: Cores) -> report.Result:
             open=bench.waiting(ours, f"{count:,}"),
             fold=bench.fold(ours),
         )
+        if journals[str(count)].fold.whole:
+            console = bench.console(ours, count)
         if long_journal is not None:
             shutil.rmtree(long_journal)
         long_journal = ours.data
@@ -87,6 +89,7 @@ def run(work: Path, sizes: plan.Sizes, cores: Cores) -> report.Result:
         journals=journals,
         refused=bench.refused,
         emulator=calls,
+        console=console,
     )
 
 

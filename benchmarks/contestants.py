@@ -123,10 +123,14 @@ class Ours(Contestant):
         self.ready_ms = 1000 * (time.perf_counter() - child.began)
         return child
 
-    def start_console(self) -> Child:
-        """The console beside it, on the same core: the worst place that it can have."""
+    def start_console(self, *, everywhere: bool = False) -> Child:
+        """The console beside it, on the same core: the worst place that it can have.
+
+        `everywhere` lets it have any, as it would without the bench.
+        """
         words = [*self._words("console"), "--console", "127.0.0.1:0"]
-        child = Child(words, self.work / "console.log", [self.cores.server])
+        places = [self.cores.server, *(self.cores.client if everywhere else ())]
+        child = Child(words, self.work / "console.log", places)
         try:
             self.console_port = _port_of(child.read_line(), "console")
         except BaseException:

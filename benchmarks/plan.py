@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from statistics import median
 
 import msgspec
 
@@ -16,9 +17,11 @@ from benchmarks.contestants import Bare, ByHand, ByHandWal, Contestant, Ours, Ou
 from benchmarks.journals import make_journal
 from benchmarks.load import Order, Outcome
 from benchmarks.machine import PYTHON, Cores, cpu_s, drop_cache, memory_mb, stolen_s
+from benchmarks.watching import Watched
 
 CONNECTIONS = 128
 RATE = 1000.0
+WATCHED_RATE, BROWSERS = 500.0, 50
 CONDITIONS = ("alone", "folding", "everything")
 """The answer process by itself; a console that folds beside it; that, a rebuild and an export."""
 _TRIES = 3
@@ -35,11 +38,12 @@ class Sizes(msgspec.Struct, frozen=True):
     starts: int
     journals: tuple[int, ...]
     media_s: float
+    pages_s: float
 
 
-QUICK = Sizes(2, 1.5, 2.0, 0.4, 10.0, 2, (10_000, 100_000), 5.0)
-DEFAULT = Sizes(5, 3.0, 3.0, 0.5, 60.0, 5, (10_000, 1_000_000), 10.0)
-FULL = Sizes(7, 6.0, 10.0, 1.0, 1500.0, 5, (10_000, 1_000_000, 10_000_000), 60.0)
+QUICK = Sizes(2, 1.5, 2.0, 0.4, 10.0, 2, (10_000, 100_000), 5.0, 3.0)
+DEFAULT = Sizes(5, 3.0, 3.0, 0.5, 60.0, 5, (10_000, 1_000_000), 10.0, 15.0)
+FULL = Sizes(7, 6.0, 10.0, 1.0, 1500.0, 5, (10_000, 1_000_000, 10_000_000), 60.0, 60.0)
 
 
 class Run(msgspec.Struct):
@@ -76,6 +80,24 @@ class Fold(msgspec.Struct):
     whole: bool
     per_s: float
     per_s_at_end: float
+
+
+class Watching(msgspec.Struct):
+    """One pair: answering alone, and with a console that browsers watch."""
+
+    alone: Run
+    watched: Run
+    seen: Watched
+
+
+class ConsoleResult(msgspec.Struct):
+    """A console on a whole store: milliseconds to the first byte by page, MB, and the pairs."""
+
+    receipts: int
+    pages: dict[str, list[float]]
+    memory: dict[str, float]
+    ready_ms: float
+    pairs: list[Watching]
 
 
 class Bench:
@@ -147,8 +169,14 @@ class Bench:
     # What both do.
 
     def _run(
-        self, contestant: Contestant, order: Order, beside: list[Callable[[], Child]] | tuple[()]
+        self,
+        contestant: Contestant,
+        order: Order,
+        beside: list[Callable[[], Child]] | tuple[()],
+        *,
+        at_end: Callable[[], int] = lambda: 0,
     ) -> Run:
+        """`at_end` waits for what ran beside, and says how many answers that had."""
         core = self.cores.server
         with ExitStack() as stack:
             child = stack.enter_context(contestant.start())
@@ -165,7 +193,10 @@ class Bench:
             took = time.perf_counter() - began
             used, stolen = cpu_s(child.pid) - used, stolen_s(core) - stolen
             memory = memory_mb(child.pid)
+            others = at_end()
         kept = contestant.kept()
+        if kept is not None:
+            kept = msgspec.structs.replace(kept, receipts=kept.receipts - others)
         problem = refusal(outcome, kept, contestant.deadline_ms)
         if problem is not None:
             raise Refused(f"{contestant.name}: {problem}")
@@ -210,6 +241,58 @@ class Bench:
                 memory = memory_mb(child.pid)
         self.say(f"{ours.name}: ready in {sorted(warm)[len(warm) // 2]:.0f} ms, cold {cold:.0f} ms")
         return Starts(warm, cold, memory)
+
+    def console(self, ours: Ours, count: int) -> ConsoleResult:
+        """Pages of a console whose store is whole, and how answering bears those who watch it."""
+        with ours.start_console(everywhere=True) as child:
+            ready_ms = 1000 * (time.perf_counter() - child.began)
+            words = [PYTHON, "-m", "benchmarks.pages", str(ours.console_port)]
+            with Child(
+                [*words, str(self.sizes.pages_s)], self.work / "pages.log", self.cores.client
+            ) as asking:
+                pages = msgspec.json.decode(
+                    asking.read_line(self.sizes.pages_s + 300), type=dict[str, list[float]]
+                )
+            memory = memory_mb(child.pid)
+        slowest = max(pages, key=lambda name: median(pages[name]))
+        self.say(f"{count:,} receipts: slowest page {slowest}, {median(pages[slowest]):.1f} ms")
+        return ConsoleResult(count, pages, memory, ready_ms, self._pairs(ours))
+
+    def _pairs(self, ours: Ours) -> list[Watching]:
+        pairs = []
+        for number in range(self.sizes.rounds):
+            alone = self._counting(ours, self._at_half_rate)
+            seen: list[Watched] = []
+            watched = self._counting(ours, partial(self._watched, seen))
+            pairs.append(Watching(alone, watched, seen[-1]))
+            both = f"{alone.outcome.p99:.2f} and {watched.outcome.p99:.2f} ms"
+            self.say(f"round {number + 1}: {BROWSERS} browsers: p99 alone and watched {both}")
+        return pairs
+
+    def _at_half_rate(self, contestant: Contestant) -> Run:
+        return self._run(contestant, self._half_rate(), ())
+
+    def _half_rate(self) -> Order:
+        sizes = self.sizes
+        return Order(0, "", sizes.open_s, sizes.warm_up_s, CONNECTIONS, WATCHED_RATE)
+
+    def _watched(self, seen: list[Watched], contestant: Contestant) -> Run:
+        assert isinstance(contestant, Ours)
+        watchers: list[Child] = []
+
+        def watch() -> Child:
+            seconds = self.sizes.open_s + self.sizes.warm_up_s
+            words = [PYTHON, "-m", "benchmarks.watching", str(contestant.console_port)]
+            words += [str(contestant.port), contestant.path, str(BROWSERS), str(seconds)]
+            watchers.append(Child(words, self.work / "watching.log", self.cores.client))
+            return watchers[-1]
+
+        def end() -> int:
+            seen.append(msgspec.json.decode(watchers[-1].read_line(60), type=Watched))
+            return seen[-1].asked
+
+        console = partial(contestant.start_console, everywhere=True)
+        return self._run(contestant, self._half_rate(), [console, watch], at_end=end)
 
     def fold(self, ours: Ours) -> Fold:
         """How fast the whole journal is folded, with nothing beside it."""

@@ -8,8 +8,8 @@ from statistics import median
 import msgspec
 
 from benchmarks import emulator
-from benchmarks.figures import median_ratio
-from benchmarks.plan import Fold, Run, Sizes, Starts
+from benchmarks.figures import median_ratio, quantile
+from benchmarks.plan import BROWSERS, ConsoleResult, Fold, Run, Sizes, Starts
 
 BEGIN, END = "<!-- the bench writes from here -->", "<!-- to here -->"
 
@@ -47,6 +47,8 @@ class Result(msgspec.Struct):
     journals: dict[str, JournalResult]
     refused: list[str]
     emulator: emulator.EmulatorResult
+    console: ConsoleResult | None
+    """On the longest journal whose store could be made whole in the time given."""
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -103,6 +105,7 @@ def targets(result: Result) -> list[Target]:
         rate = journal.fold.per_s_at_end
         found.append(Target(f"folded a second, {told}", rate, 10_000, most=False, digits=0))
         peaks += [run.memory["peak"] for runs in journal.open.values() for run in runs]
+    found += _console_targets(result.console)
     found.append(Target("MB of memory at most, answer process", max(peaks), 120, most=True))
     calls = result.emulator
     found.append(
@@ -125,6 +128,29 @@ def targets(result: Result) -> list[Target]:
     return found
 
 
+def _console_targets(console: ConsoleResult | None) -> list[Target]:
+    if console is None:
+        return []
+    told = f"{console.receipts:,} streams"
+    page_ms = {name: median(took) for name, took in console.pages.items()}
+    pages = max(took for name, took in page_ms.items() if name.startswith("/"))
+    searches = max(took for name, took in page_ms.items() if not name.startswith("/"))
+    ratio = median_ratio(
+        [pair.watched.outcome.p99 for pair in console.pairs],
+        [pair.alone.outcome.p99 for pair in console.pairs],
+    )
+    seen = sorted(each for pair in console.pairs for each in (*pair.seen.first, *pair.seen.last))
+    missed = sum(pair.seen.missed for pair in console.pairs)
+    return [
+        Target(f"ms to the first byte of the slowest page, {told}", pages, 50, most=True, digits=1),
+        Target(f"ms to that of the slowest search, {told}", searches, 100, most=True, digits=1),
+        Target("ms until a receipt is on a live page, p99", quantile(seen, 0.99), 500, most=True),
+        Target("receipts missed by a live page", missed, 0, most=True, digits=0),
+        Target(f"times quiet: p99 with {BROWSERS} browsers watching", ratio, 1.5, most=True),
+        Target("MB of memory at most, console", console.memory["peak"], 250, most=True),
+    ]
+
+
 def table(result: Result) -> str:
     """All figures as Markdown."""
     machine = result.machine
@@ -140,6 +166,8 @@ def table(result: Result) -> str:
         *_open_table(result),
         "",
         *_journal_table(result),
+        "",
+        *_console_table(result.console),
         "",
         *_emulator_table(result),
         "",
@@ -221,6 +249,35 @@ def _journal_table(result: Result) -> list[str]:
     ]
     head = ("Receipts in the journal", "ready in ms", "with a cold cache", "RSS / PSS MB")
     return _rows((*head, "folded/s", "at the end", "folded in the time given"), rows)
+
+
+def _console_table(console: ConsoleResult | None) -> list[str]:
+    if console is None:
+        return ["No store was made whole in the time given, so the console was not measured."]
+    rows = []
+    for name, took in console.pages.items():
+        ordered = sorted(took)
+        shown = f"`{name}`"
+        figures = (ordered[0], quantile(ordered, 0.5), quantile(ordered, 0.99), ordered[-1])
+        rows.append((shown, *(f"{each:.1f}" for each in figures), str(len(took))))
+    head = (f"First byte, {console.receipts:,} streams", "least ms", "p50", "p99", "most", "times")
+    pages = _rows(head, rows)
+    live = []
+    for number, pair in enumerate(console.pairs, 1):
+        seen = sorted((*pair.seen.first, *pair.seen.last))
+        live.append(
+            (
+                str(number),
+                f"{pair.alone.outcome.p99:.2f}",
+                f"{pair.watched.outcome.p99:.2f}",
+                f"{quantile(seen, 0.5):.0f}",
+                f"{quantile(seen, 0.99):.0f}",
+                str(pair.seen.missed),
+                str(pair.seen.dropped),
+            )
+        )
+    head = (f"500/s, {BROWSERS} browsers", "p99 ms alone", "watched", "on the page after ms", "p99")
+    return [*pages, "", *_rows((*head, "missed", "browsers let go"), live)]
 
 
 def _emulator_table(result: Result) -> list[str]:
