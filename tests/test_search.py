@@ -4,7 +4,7 @@ from datetime import UTC, timedelta, timezone
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from switchhook.facet import OTHER, Facet, facet_of
@@ -148,6 +148,9 @@ def test_no_text_fails_and_what_is_understood_comes_back(text):
     assert query_text(again) == query_text(query)
 
 
+@settings(max_examples=500)
+@example("call", " ", False)
+@example("host", "İ" * 300, False)
 @given(st.sampled_from(sorted(KEYS)), st.text(min_size=1, max_size=50), st.booleans())
 def test_a_click_on_any_value_makes_a_search_that_can_be_sent_to_a_colleague(key, value, excluded):
     if key in ("since", "until"):

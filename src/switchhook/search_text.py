@@ -157,9 +157,9 @@ def parse_query(text: str, now_ms: int, zone: tzinfo = IST) -> Query:
 
 
 class _Reading:
-    def __init__(self, now_ms: int, zone: tzinfo) -> None:
+    def __init__(self, now_ms: int, zone: tzinfo, conditions: tuple[Condition, ...] = ()) -> None:
         self._now_ms, self._zone = now_ms, zone
-        self._conditions: list[Condition] = []
+        self._conditions = list(conditions)
         self._moments: dict[str, Moment] = {}
         self._problems: list[Problem] = []
 
@@ -195,14 +195,11 @@ class _Reading:
             if key not in KEYS:
                 raise _Unclear(f"there is no key {key!r}", _meant(key, KEYS) or _all_of(KEYS))
             values = _values(rest)
-        if not values or not all(values):
-            raise _Unclear(f"{key} has no value", f"for example {KEYS[key].example}")
-        if any(len(value) > _LONGEST_VALUE for value in values):
-            raise _Unclear("the value is too long", f"at most {_LONGEST_VALUE} characters")
+        _check(key, values)
         if key in ("since", "until"):
             self._take_moment(key, values, excluded)
         else:
-            self._add(key, tuple(KEYS[key].read(value) for value in values), excluded)
+            self.add(key, [KEYS[key].read(value) for value in values], excluded)
 
     def _take_moment(self, key: str, values: list[str], excluded: bool) -> None:
         if excluded or len(values) > 1 or key in self._moments:
@@ -217,8 +214,10 @@ class _Reading:
             )
         self._moments[key] = Moment(values[0], at)
 
-    def _add(self, key: str, values: tuple[str, ...], excluded: bool) -> None:
-        values = tuple(dict.fromkeys(values))
+    def add(self, key: str, said: list[str], excluded: bool) -> None:
+        """One condition more, or further values of one that is there."""
+        _check(key, said)
+        values = tuple(dict.fromkeys(said))
         if len(self._conditions) >= _MOST or len(values) > _MOST:
             raise _Unclear("too many conditions", f"at most {_MOST}")
         new = Condition(key, values, excluded)
@@ -234,6 +233,13 @@ class _Reading:
             if each == new:
                 return
         self._conditions.append(new)
+
+
+def _check(key: str, values: list[str]) -> None:
+    if not values or not all(values):
+        raise _Unclear(f"{key} has no value", f"for example {KEYS[key].example}")
+    if any(len(value) > _LONGEST_VALUE for value in values):
+        raise _Unclear("the value is too long", f"at most {_LONGEST_VALUE} characters")
 
 
 def _values(text: str) -> list[str]:
@@ -318,13 +324,12 @@ def query_text(query: Query) -> str:
 
 def with_condition(query: Query, key: str, value: str, *, excluded: bool = False) -> Query:
     """A query that also asks this, as a click on a value does; a value that can't be one, not."""
-    reading = _Reading(0, UTC)
-    reading._conditions = list(query.conditions)
+    reading = _Reading(0, UTC, query.conditions)
     try:
-        reading._add(key, (KEYS[key].read(value),), excluded)
+        reading.add(key, [KEYS[key].read(value)], excluded)
     except _Unclear:
         return query
-    return msgspec.structs.replace(query, conditions=tuple(reading._conditions))
+    return msgspec.structs.replace(query, conditions=reading.query().conditions)
 
 
 def _quoted(value: str) -> str:
