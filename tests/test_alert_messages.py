@@ -100,6 +100,7 @@ def test_alerts_of_one_cause_speak_with_one_voice():
     mouth = Mouth()
     (first,) = mouth.tell(DAY, alert(), alert("headroom-low"))
     assert len(first.alerts) == 2
+    assert first.lines == ("It is headroom-low (Main): 1.", "What to do: mend it.")
     (worse,) = mouth.tell(DAY, alert(), alert("many-throttled", Severity.CRITICAL))
     assert (worse.say, worse.severity) == (Say.WORSE, Severity.CRITICAL)
     assert worse.title == "It is many-throttled (Main): much worse"

@@ -272,7 +272,7 @@ def test_a_new_kind_of_failure_is_information_only():
     ("changes", "said"),
     [
         ({"figures": fresh(90)}, "Unknown: the figure of streams is 90 s old."),
-        ({"figures": ()}, "Unknown: the figure of streams is not known."),
+        ({"figures": fresh()[1:3]}, "Unknown: the figure of streams is not known."),
         (
             {"of": (capacity(age_s=90.0),)},
             "Unknown: the figure of streams in use of account Main is 90 s old.",
@@ -300,6 +300,19 @@ def test_all_well_is_said_only_while_every_figure_is_fresh(changes, said):
     assert state.level is Level.UNKNOWN
     assert state.what == said
     assert state.stale
+
+
+def test_before_the_first_look_nothing_is_known():
+    state = see(figures=())
+    assert (state.level, state.what) == (
+        Level.UNKNOWN,
+        "Unknown: nothing has been looked at yet.",
+    )
+
+
+def test_of_two_bots_the_one_that_hit_more_callers_is_told_first():
+    state = see(failed(5), failed(9, kind="tls", host="b.example"))
+    assert state.what.startswith("Bot Support fails")
 
 
 def test_a_trouble_outranks_what_is_not_known_and_both_are_told():

@@ -248,11 +248,13 @@ def _resolved(last: Spoken, now_ms: int) -> Message:
 
 
 def _lines(alerts: Sequence[Alert]) -> Iterable[str]:
+    # What a more severe rule says of the same figure need not be said again.
+    alerts = list({(a.figure, a.labels): a for a in reversed(alerts)}.values())[::-1]
     for alert in alerts[:MOST_NAMED]:
         yield f"{_titled(alert.title, alert.labels)}: {reading(alert)}."
         members = [m for m in alert.members if m != alert.labels]
         for member in members[:MOST_NAMED]:
-            yield "  " + ", ".join(f"{name} {text}" for name, text in member)
+            yield "  " + ", ".join(f"{name} {text}" for name, text in member if text)
         if len(members) > MOST_NAMED:
             yield f"  and {len(members) - MOST_NAMED} more"
     if len(alerts) > MOST_NAMED:

@@ -64,8 +64,8 @@ _STREAMS = (
           "What lacks of an hour's usual streams: 1 where there is none. Usual is the most of this"
           " hour on the last three days, but no more than a week ago.", _FOLDED),
     Known("streams.new_failures", "count", ("bot", "cause", "kind"),
-          "Streams that failed in a way (cause, kind of error, host, endpoint) never seen until an"
-          " hour ago.", _FOLDED),
+          "Streams that a bot failed in a way (cause, kind of error, host, endpoint) that was never"
+          " seen until an hour ago.", _FOLDED),
 )  # fmt: skip
 _ENDPOINTS = (
     Known("endpoint.a_share", "share", ("endpoint",),

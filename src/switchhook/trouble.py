@@ -55,10 +55,11 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Trouble(msgspec.Struct, frozen=True, kw_only=True):
-    """One trouble; `order` is its place among those of its level."""
+    """One trouble; `order` is its place among those of its level, then who hit more callers."""
 
     level: Level
     order: int
+    hit: int = 0
     what: str
     since_ms: int | None = None
     callers: str = ""
@@ -102,6 +103,7 @@ def _limit(recent: Recent, seen: Seen, now_ms: int) -> Trouble:
     return Trouble(
         level=Level.BAD if many else Level.WARN,
         order=1,
+        hit=recent.hit,
         what=f"{_callers(recent.hit)} found no free stream{use}{_silence(recent, now_ms)}.",
         since_ms=recent.since_ms,
         callers=f"{_callers(recent.hit)} hit.",
@@ -130,6 +132,7 @@ def _bot(recent: Recent, seen: Seen, now_ms: int) -> Trouble:
     return Trouble(
         level=Level.BAD if bad else Level.WARN,
         order=2,
+        hit=recent.hit,
         what=f"Bot {name} fails: {of}{meets and ', ' + meets}{_silence(recent, now_ms)}.",
         since_ms=recent.since_ms,
         callers=f"{_callers(recent.hit)} hit.",

@@ -41,8 +41,10 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
 def verdict(seen: Seen, now_ms: int) -> State:
     """How things are now."""
-    troubles = sorted(find_troubles(seen, now_ms), key=lambda t: (_ORDER[t.level], t.order))
+    troubles = sorted(find_troubles(seen, now_ms), key=lambda t: (_ORDER[t.level], t.order, -t.hit))
     stale = tuple(_stale(seen, now_ms))
+    if not seen.figures:
+        return State(level=Level.UNKNOWN, what="Unknown: nothing has been looked at yet.")
     if troubles and troubles[0].level is not Level.UNKNOWN:
         return _of(troubles, stale)
     if seen.last_ms is None and not any(part.startswith(_STREAMS) for part in stale):

@@ -50,6 +50,8 @@ class Reading:
     @property
     def limit(self) -> str:
         """What it must not be."""
+        if self.unit == "yes":
+            return "yes"
         return f"{self.rule.comparison.value} {value_text(self.rule.threshold, self.unit)}"
 
 

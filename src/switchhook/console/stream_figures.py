@@ -13,7 +13,6 @@ from switchhook.figures import Figure
 from switchhook.receipt import ANSWER_BOUNDS_MS, Kind, Sample
 from switchhook.recent import (
     BOT_FAILED,
-    FAILED,
     LONGEST_MS,
     MINUTE_MS,
     WINDOW_MS,
@@ -272,13 +271,13 @@ def _busiest(counts: Counter[str]) -> set[str]:
 
 
 def _new_failures(uses: Sequence[Use], names: Names, now_ms: int, at_ms: int) -> Iterable[Figure]:
-    """Failures of fingerprints that nobody had seen an hour ago."""
+    """Failures of bots, of fingerprints that nobody had seen an hour ago."""
     first: dict[tuple[str, str, str, str], int] = {}
     streams: Counter[tuple[str, str, str, str]] = Counter()
     bots: dict[tuple[str, str, str, str], str] = {}
     for use in uses:
         facet = use.facet
-        if facet.cause not in FAILED:
+        if facet.cause not in BOT_FAILED:
             continue
         print_ = facet.cause, facet.kind, facet.host, facet.endpoint
         first[print_] = min(first.get(print_, use.first_ms), use.first_ms)
