@@ -14,7 +14,7 @@ from switchhook.console import ConsoleParts, create_app
 from switchhook.console.capacity_api import OPERATIONS, SCHEMAS, CapacityApi
 from switchhook.console.openapi import SCHEMAS as OTHERS
 from switchhook.console.openapi import describe
-from switchhook.console.sources import ToldOfCall
+from switchhook.console.pages.call_told import Note, Told
 from switchhook.forecast import Forecast
 from switchhook.ledger import Ledger
 from switchhook.ledger.capacity import SqliteCapacity
@@ -35,16 +35,16 @@ class Watch:
         return ["the disk is full"]
 
 
-class Sources:
-    def of(self, call_sid):
-        if call_sid != "c1":
-            return None
-        tellings = [
-            Telling(Source.PASSTHRU, NOW * 1000, {"from": "09811100001", "status": "completed"}),
-            Telling(Source.DETAILS, NOW * 1000, {"from": "09811100002", "status": "failed"}),
-        ]
-        beats = [Beat(NOW * 1000, "CRITICAL")]
-        return ToldOfCall(call_sources(tellings, beats, begun_us=NOW * 1000))
+def told(call_sid):
+    if call_sid != "c1":
+        return None
+    tellings = [
+        Telling(Source.PASSTHRU, NOW * 1000, {"from": "09811100001", "status": "completed"}),
+        Telling(Source.DETAILS, NOW * 1000, {"from": "09811100002", "status": "failed"}),
+    ]
+    beats = [Beat(NOW * 1000, "CRITICAL")]
+    notes = (Note(NOW * 1000, "Heartbeat CRITICAL", "{}"),)
+    return Told((), notes, call_sources(tellings, beats, begun_us=NOW * 1000))
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def history(tmp_path):
 
 def asking(history, *standing):
     """A client of an app that has this part alone."""
-    api = CapacityApi(Watch(*standing), history, lambda: NOW, Sources())
+    api = CapacityApi(Watch(*standing), history, lambda: NOW, told)
 
     class Nothing:
         def __getattr__(self, name):
@@ -127,6 +127,7 @@ def test_what_sources_say_of_a_call_is_told(history):
     found = asking(history).get("/api/v1/calls/c1/sources").json()
     assert found["fields"]["status"]["believed"] == "call details"
     assert found["disagreements"][0] == "status: completed by passthru, failed by call details"
+    assert found["heard"] == [{"at": found["heard"][0]["at"], "what": "Heartbeat CRITICAL"}]
     assert found["troubles"] == ["heartbeat: Exotel said CRITICAL for the account"]
 
 

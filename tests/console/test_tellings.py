@@ -10,12 +10,8 @@ from switchhook.console.tellings import (
     of_details,
     of_heartbeat,
     of_record,
-    of_story,
 )
-from switchhook.story import Mention, Told, call_story
 from switchhook.wire.calls import CallRecord, build_call
-from switchhook.wire.passthru import parse
-from switchhook.wire.request import Request
 from switchhook.wire.status_callback import Heartbeat, StatusCallback
 
 RECORD = CallRecord(
@@ -33,28 +29,6 @@ RECORD = CallRecord(
     talk_s=0,
     leg2_status="busy",
 )
-QUERY = (
-    b"CallSid=c1&CallFrom=09811100001&CallTo=08047112233&Direction=outbound-dial"
-    b"&StartTime=2026-01-05+10%3A00%3A01&EndTime=1970-01-01+05%3A30%3A00&CustomField=x"
-)
-
-
-def story():
-    return call_story(Told(Mention("r1", 7, "default", "A"), parse(Request(QUERY))))
-
-
-def test_passthrus_tell_what_they_said_last():
-    assert of_story(story()) == Telling(
-        Source.PASSTHRU,
-        7,
-        {
-            "direction": "outbound-dial",
-            "from": "09811100001",
-            "to": "08047112233",
-            "started": "2026-01-05 10:00:01",
-            "custom_field": "x",
-        },
-    )
 
 
 def test_callbacks_tell_the_same_fields():
@@ -87,11 +61,11 @@ def test_kept_details_are_read_again():
     assert of_details(KeptDetails("main", "c1", 9, "erased")) is None
 
 
-def test_all_of_them_are_one_story():
+def test_they_are_one_story():
     callback = StatusCallback(call_sid="c1", status="completed", from_="+919811100001")
-    found = call_sources([of_record(RECORD, 9), of_callback(callback, 8), of_story(story())])
+    found = call_sources([of_record(RECORD, 9), of_callback(callback, 8)])
     assert found.disagreements == ("status: completed by callback, failed by call details",)
-    assert [each.source for each in found.field("from").said] == list(Source)
+    assert [each.source for each in found.field("from").said] == [Source.CALLBACK, Source.DETAILS]
 
 
 def test_heartbeats_name_the_numbers_either_way():

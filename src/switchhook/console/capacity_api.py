@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from switchhook.capacity import CapacityNow, Span
-    from switchhook.console.sources import SourcesOfCall, ToldOfCall
+    from switchhook.console.pages.call_told import Told
     from switchhook.forecast import Forecast
 
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
@@ -51,29 +51,36 @@ class Kept(Protocol):
 
 
 class CapacityApi:
-    """`/api/v1/capacity`, `/api/v1/capacity/{account}`, `/api/v1/calls/{call_sid}/sources`."""
+    """`/api/v1/capacity`, `/api/v1/capacity/{account}`, `/api/v1/calls/{call_sid}/sources`.
+
+    `told` gives what others than passthrus tell of a call too, None where nobody told of it:
+
+        told, shelf = CallTold(journal, store, calls.details), Shelf(journal, store, names)
+        CapacityApi(watch, history, now_ms, lambda sid: told.of(sid, shelf.call(sid), names()))
+    """
 
     def __init__(
         self,
         watch: Standing,
         history: Kept,
         now_ms: Callable[[], int],
-        sources: SourcesOfCall | None = None,
+        told: Callable[[str], Told | None],
     ) -> None:
         self._watch, self._history, self._now_ms = watch, history, now_ms
-        self._sources = sources
+        self._told = told
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="capacity-api")
 
     def routes(self) -> Sequence[BaseRoute]:
         """They come before those of the calls, whose addresses end in any SID."""
-        found = [
-            Route("/api/v1/capacity", partial(self._answer, self._now), methods=["GET"]),
-            Route("/api/v1/capacity/{account}", partial(self._answer, self._of), methods=["GET"]),
+        addresses = {
+            "/api/v1/capacity": self._now,
+            "/api/v1/capacity/{account}": self._of,
+            "/api/v1/calls/{call_sid}/sources": self._sources,
+        }
+        return [
+            Route(path, partial(self._answer, find), methods=["GET"])
+            for path, find in addresses.items()
         ]
-        if self._sources is not None:
-            path = "/api/v1/calls/{call_sid}/sources"
-            found.append(Route(path, partial(self._answer, self._told), methods=["GET"]))
-        return found
 
     async def _answer(self, find: Callable[[Request], Json | None], request: Request) -> Response:
         def work() -> bytes | None:
@@ -109,11 +116,10 @@ class CapacityApi:
             "spans": [span_json(each) for each in spans],
         }
 
-    def _told(self, request: Request) -> Json | None:
+    def _sources(self, request: Request) -> Json | None:
         read_none(request.query_params.multi_items())
-        assert self._sources is not None
         call_sid = request.path_params["call_sid"]
-        told = self._sources.of(call_sid)
+        told = self._told(call_sid)
         return None if told is None else {"call_sid": call_sid, **told_json(told)}
 
 
@@ -170,8 +176,8 @@ def span_json(span: Span) -> Json:
     }
 
 
-def told_json(told: ToldOfCall) -> Json:
-    """What four sources say of a call."""
+def told_json(told: Told) -> Json:
+    """What four sources say of a call; `heard` is what came beside passthrus, and when."""
     sources = told.sources
     return {
         "fields": {
@@ -187,11 +193,7 @@ def told_json(told: ToldOfCall) -> Json:
         },
         "disagreements": list(sources.disagreements),
         "troubles": list(sources.troubles),
-        "callbacks": [time_of(each.received.received_us) for each in told.callbacks],
-        "details": [
-            {"account": each.kept.account, "fetched_at": time_of(each.kept.fetched_ms * 1000)}
-            for each in told.details
-        ],
+        "heard": [{"at": time_of(each.at_us), "what": each.title} for each in told.notes],
     }
 
 
@@ -277,8 +279,7 @@ SCHEMAS: dict[str, Schema] = {
         },
         disagreements=_list_of(_STRING),
         troubles=_list_of(_STRING),
-        callbacks=_list_of(_AT),
-        details=_list_of(_all_of(account=_STRING, fetched_at=_AT)),
+        heard=_list_of(_all_of(at=_AT, what=_STRING)),
     ),
 }
 

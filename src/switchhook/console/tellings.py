@@ -9,24 +9,7 @@ from switchhook.wire.calls import CallRecord, ist_text, parse_call
 
 if TYPE_CHECKING:
     from switchhook.call_sources import KeptDetails
-    from switchhook.story import CallStory
     from switchhook.wire.status_callback import Heartbeat, StatusCallback
-
-_OF_STORY = {
-    "status": "call_status",
-    "direction": "direction_raw",
-    "from": "from_raw",
-    "to": "to_raw",
-    "started": "started_raw",
-    "custom_field": "custom_field",
-    "recording_url": "recording_url",
-}
-
-
-def of_story(story: CallStory) -> Telling:
-    """What the passthrus of a call said of it last. EndTime is left out: it is a constant."""
-    texts = {name: story.text(field) for name, field in _OF_STORY.items()}
-    return Telling(Source.PASSTHRU, story.last.received_us, _without_none(texts))
 
 
 def of_callback(callback: StatusCallback, received_us: int) -> Telling:
