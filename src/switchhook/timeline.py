@@ -68,6 +68,11 @@ class Timeline(msgspec.Struct, frozen=True):
         return round(100 * min(max(share, 0.0), 1.0), 3)
 
     @property
+    def length_s(self) -> float:
+        """From the first that happened to the end of the last."""
+        return (max(each.end_us for each in self.entries) - self.began_us) / 1_000_000
+
+    @property
     def began_us(self) -> int:
         """When the first thing happened."""
         return self.entries[0].at_us

@@ -25,6 +25,8 @@ class Glance(msgspec.Struct, frozen=True, kw_only=True):
     now_ms: int
     pulse: Pulse
     accounts: tuple[CapacityNow, ...]
+    named: bool
+    """Whether the operator named any account."""
     running: int
     waiting: int | None
     top: tuple[Issue, ...]

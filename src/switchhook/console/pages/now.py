@@ -111,6 +111,7 @@ class NowPage:
             now_ms=now_ms,
             pulse=pulse(minutes, counts, now_ms),
             accounts=tuple(parts.capacity.now(now_ms)) if parts.capacity is not None else (),
+            named=bool(parts.names().accounts),
             running=sum(each.streams for each in minutes if each.facet.cause == Cause.RUNNING),
             waiting=_waiting(counts, now_ms),
             top=tuple(each for each in found if each.recent)[:TOP],
@@ -137,6 +138,7 @@ def _context(glance: Glance) -> dict[str, Any]:
         "pulse": glance.pulse,
         "groups": GROUPS,
         "accounts": glance.accounts[:MOST_CARDS],
+        "named": glance.named,
         "more_accounts": max(len(glance.accounts) - MOST_CARDS, 0),
     }
 
