@@ -1,6 +1,7 @@
 """The search language: read and written back, clear where it is unclear, and what fits."""
 
 from datetime import UTC, timedelta, timezone
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -295,3 +296,8 @@ def test_like_takes_nothing_but_the_star_for_special(pattern, text):
     if "*" not in pattern:
         assert like(pattern, text) == (pattern.casefold() == text.casefold())
     assert like("*" + pattern.replace("*", "") + "*", text + pattern.replace("*", "") + text)
+
+
+def test_the_documentation_explains_every_key():
+    page = (Path(__file__).parent.parent / "docs/search.md").read_text()
+    assert [key for key in KEYS if f"| `{key}` |" not in page] == []

@@ -7,6 +7,7 @@ import io
 import json
 import re
 from datetime import UTC
+from pathlib import Path
 from types import SimpleNamespace
 
 import msgspec
@@ -273,6 +274,11 @@ def test_the_page_shows_what_can_be_exported():
 
     assert set(columns.COLUMNS) <= set(COLUMNS)
     assert columns.USUAL == USUAL
+
+
+def test_the_documentation_explains_every_column():
+    page = (Path(__file__).parents[2] / "docs/search.md").read_text().partition("## Exports")[2]
+    assert [name for name in COLUMNS if f"`{name}`" not in page] == []
 
 
 @pytest.mark.parametrize(
