@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PACE_S = 0.2
+PACE_S = 0.15
 """The least time between two renderings of receipts."""
 FIGURES_S = 1.0
 """The least time between two renderings of figures."""
@@ -43,7 +43,7 @@ MOST_BROWSERS = 200
 MOST_LOOKS = 16
 NOW, API = "now", "api"
 """The pages that have a tail."""
-MOST_ROWS = 150
+MOST_ROWS = 300
 """Receipts that are shown at a time; of more, the newest."""
 _QUEUE = 16
 

@@ -67,7 +67,7 @@
   };
 
   // The tail: paused by scrolling, pointing keys into it, or the button; bounded in any case.
-  const MOST = 100;
+  const MOST = 300;
   const tail = document.querySelector("[data-tail]");
   const button = document.querySelector("[data-pause]");
   const fresh = document.querySelector("[data-fresh]");
