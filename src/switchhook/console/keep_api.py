@@ -14,10 +14,12 @@ from starlette.routing import Route
 from switchhook.access import Role, Viewer
 from switchhook.audit import deed_of
 from switchhook.console.access.shared import require
-from switchhook.console.parameters import Refused
+from switchhook.console.openapi import Operation
+from switchhook.console.parameters import Refused, read_none
 from switchhook.console.render import viewer_of
 from switchhook.console.view import encode_json, time_of
-from switchhook.erasure import NotANumber, Number, read_number
+from switchhook.erasure import NotANumber, Number, Phase, read_number
+from switchhook.keep import Matter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -67,16 +69,19 @@ class KeepApi:
         }
 
     async def _keeping(self, request: Request) -> Response:
+        read_none(request.query_params.multi_items())
         return await _answer(lambda: _keeping_json(self._keeper.status()))
 
     async def _erasures(self, request: Request) -> Response:
         require(request, Role.ADMINISTRATOR)
+        read_none(request.query_params.multi_items())
         return await _answer(
             lambda: {"erasures": [_proof_json(each) for each in self._keeper.proofs()]}
         )
 
     async def _erasure(self, request: Request) -> Response:
         require(request, Role.ADMINISTRATOR)
+        read_none(request.query_params.multi_items())
         id = request.path_params["id"]
 
         def look() -> Json | None:
@@ -152,3 +157,73 @@ async def _answer(work: Callable[[], Json | None], status: int = 200) -> Respons
     if found is None:
         raise HTTPException(404)
     return Response(encode_json(found), status, headers=_HEADERS, media_type="application/json")
+
+
+_STRING: Json = {"type": "string"}
+_COUNT: Json = {"type": "integer", "minimum": 0}
+_AT: Json = {"type": ["string", "null"], "format": "date-time"}
+
+
+def _all_of(**members: Json) -> Json:
+    return {"type": "object", "properties": members, "required": sorted(members)}
+
+
+def _list_of(schema: Json) -> Json:
+    return {"type": "array", "items": schema}
+
+
+_PROOF = {
+    "id": _STRING,
+    "number": _STRING,
+    "by": _STRING,
+    "asked_ms": _COUNT,
+    "until_seq": _COUNT,
+    "state": {"enum": [phase.value for phase in Phase]},
+    "complete": {"type": "boolean"},
+    "places": _list_of(
+        _all_of(
+            name=_STRING,
+            searched=_COUNT,
+            found=_COUNT,
+            spellings=_COUNT,
+            left=_COUNT,
+            digest=_STRING,
+            seqs=_list_of(_COUNT),
+        )
+    ),
+    "done_ms": {"type": ["integer", "null"]},
+    "proof": _STRING,
+}
+
+SCHEMAS: dict[str, Json] = {
+    "Keeping": _all_of(
+        running={"type": "boolean"},
+        problem={"type": ["string", "null"]},
+        classes=_list_of(
+            _all_of(
+                **{"class": {"enum": [matter.value for matter in Matter]}},
+                days=_COUNT,
+                oldest_at=_AT,
+                overdue_s=_COUNT,
+                removed=_COUNT,
+                removed_bytes=_COUNT,
+                last_removed_at=_AT,
+            )
+        ),
+    ),
+    "Erasures": _all_of(erasures=_list_of(_all_of(**_PROOF))),
+    "Erasure": _all_of(**_PROOF, confirmed={"type": "boolean"}),
+}
+
+OPERATIONS = (
+    Operation("/api/v1/keeping", "keeping", "What is kept how long, by class", "Keeping"),
+    Operation("/api/v1/erasures", "erasures", "The proofs of erasures, newest first", "Erasures"),
+    Operation(
+        "/api/v1/erasures/{id}",
+        "erasure",
+        "One erasure, and whether it still holds",
+        "Erasure",
+        identifier="id",
+    ),
+)
+"""The addresses of `KeepApi` that are read; erasures are begun by a POST."""
