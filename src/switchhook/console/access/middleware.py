@@ -126,7 +126,10 @@ class Access:
     def _of_this_machine(self, scope: Scope, arrival: Arrival) -> Viewer:
         problem = loopback_refusal(scope["headers"])
         if problem is not None:
-            hint = "ask by 127.0.0.1 or localhost on this machine, or make the first account"
+            hint = (
+                "ask by 127.0.0.1 or localhost on this machine, or through an SSH tunnel to that"
+                " address; with users it can be reached from elsewhere"
+            )
             raise Refused(403, problem, hint)
         scope["csrf"] = self._csrf_of(MACHINE)
         return Viewer(

@@ -54,6 +54,7 @@ class Hashing:
     def __init__(self, most_waiting: int = MOST_WAITING) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="passwords")
         self._most, self._waiting = most_waiting, 0
+        self._thread.submit(_nobodys)  # so that the first unknown name takes no longer than others
 
     async def hash(self, password: str) -> str:
         return await self._work(hash_password, password)
