@@ -16,13 +16,16 @@ from switchhook.alert_book import DeliveryState
 from switchhook.alert_messages import Say, reading
 from switchhook.audit import deed_of
 from switchhook.console.alert_view import (
+    LONGEST_S,
+    MATCHED,
     MOST_RESOLVED,
     MOST_SENT,
     alerts_json,
     readings,
     silence_json,
+    verdict_json,
 )
-from switchhook.console.parameters import Refused
+from switchhook.console.parameters import LAST_SEQ, Refused
 from switchhook.console.render import address, viewer_of, zone_of, zone_word
 from switchhook.console.view import encode_json
 from switchhook.errors import LedgerError
@@ -37,8 +40,9 @@ if TYPE_CHECKING:
     from switchhook.console.alerting import Alerting
     from switchhook.console.render import Renderer
     from switchhook.figures import Labels
+    from switchhook.verdict import State
 
-SPANS_S = {"1h": 3600, "4h": 14_400, "12h": 43_200, "1d": 86_400, "7d": 604_800, "30d": 2_592_000}
+SPANS_S = {"1h": 3600, "4h": 14_400, "12h": 43_200, "1d": 86_400, "7d": 604_800, "30d": LONGEST_S}
 LONGEST_REASON, LONGEST_PATTERN = 300, 300
 MOST_PAIRS = 10
 LARGEST = 16_384
@@ -47,10 +51,13 @@ T = TypeVar("T")
 
 
 class SilenceWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`POST /api/v1/alerts/silences`: `matcher` has `rule` or a label's name, and a pattern."""
+    """`POST /api/v1/alerts/silences`: `matcher` has `rule` or a label's name, and a pattern.
+
+    `for_s` is whole; in JSON 60.0 is.
+    """
 
     matcher: dict[str, str]
-    for_s: int
+    for_s: float
     reason: str
 
 
@@ -67,16 +74,24 @@ class TestWanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AlertPages:
-    """`/alerts` and `/api/v1/alerts`. `note` puts a deed into the audit log; it may block."""
+    """`/alerts`, `/api/v1/alerts` and `/api/v1/verdict`.
+
+    `note` puts a deed into the audit log and may block; `verdict` gives the newest one.
+    """
 
     def __init__(
-        self, renderer: Renderer, engine: Alerting, note: Callable[[Deed], object]
+        self,
+        renderer: Renderer,
+        engine: Alerting,
+        note: Callable[[Deed], object],
+        verdict: Callable[[], State] | None = None,
     ) -> None:
         self._renderer, self._engine, self._note = renderer, engine, note
+        self._verdict = verdict
 
     def routes(self) -> list[BaseRoute]:
         api = "/api/v1/alerts"
-        return [
+        found: list[BaseRoute] = [
             Route("/alerts", self._page, methods=["GET"], name="alerts"),
             Route("/alerts/silence", self._form(self._silence_form), methods=["POST"]),
             Route("/alerts/end", self._form(self._end_form), methods=["POST"]),
@@ -88,6 +103,9 @@ class AlertPages:
             Route(f"{api}/acknowledge", self._body(self._post_acknowledge), methods=["POST"]),
             Route(f"{api}/test", self._body(self._post_test), methods=["POST"]),
         ]
+        if self._verdict is not None:
+            found.append(Route("/api/v1/verdict", self._get_verdict, methods=["GET"]))
+        return found
 
     # The page.
 
@@ -129,7 +147,7 @@ class AlertPages:
                 None,
             ),
             "spans": SPANS_S,
-            "labels_known": sorted({name for rule in engine.rules for name in rule.group_by}),
+            "labels_known": MATCHED[1:],
             "rules": sorted(rule.name for rule in engine.rules),
             "refused": request.query_params.get("refused", "")[:200],
             "may_act": viewer_of(request).may(Role.OPERATOR),
@@ -189,12 +207,12 @@ class AlertPages:
         self, request: Request, matcher: dict[str, str], for_s: int, reason: str
     ) -> dict[str, Any]:
         viewer = self._operator(request)
-        pairs = _matcher(matcher, {name for rule in self._engine.rules for name in rule.group_by})
+        pairs = _matcher(matcher)
         reason = reason.strip()
         if not 1 <= len(reason) <= LONGEST_REASON:
             raise Refused("reason", "it has no reason", f"1 to {LONGEST_REASON} characters")
-        if not 1 <= for_s <= max(SPANS_S.values()):
-            hint = f"1 to {max(SPANS_S.values())} seconds"
+        if not 1 <= for_s <= LONGEST_S:
+            hint = f"1 to {LONGEST_S:,} seconds"
             raise Refused("for_s", "it is too short or too long", hint)
         until_ms = self._engine.now_ms() + for_s * 1000
         silence = self._engine.silence(pairs, until_ms, reason, viewer.name)
@@ -204,7 +222,7 @@ class AlertPages:
 
     def _end(self, request: Request, id: int) -> bool:
         viewer = self._operator(request)
-        found = self._engine.end_silence(id)
+        found = id <= LAST_SEQ and self._engine.end_silence(id)
         if found:
             self._note(deed_of(viewer, "ended a silence", str(id)))
         return found
@@ -236,6 +254,10 @@ class AlertPages:
         sees = viewer_of(request).sees_numbers
         return _json(alerts_json(self._engine, sees_numbers=sees))
 
+    def _get_verdict(self, request: Request) -> Response:
+        assert self._verdict is not None
+        return _json(verdict_json(self._verdict()))
+
     def _body(self, act: Callable[[Request, bytes], Response]) -> Callable[..., Any]:
         async def endpoint(request: Request) -> Response:
             body = b""
@@ -249,7 +271,10 @@ class AlertPages:
 
     def _post_silence(self, request: Request, body: bytes) -> Response:
         wanted = _read(body, SilenceWanted)
-        return _json(self._silence(request, wanted.matcher, wanted.for_s, wanted.reason), 201)
+        if not wanted.for_s.is_integer():
+            raise Refused("for_s", "it is no whole number", f"1 to {LONGEST_S:,} seconds")
+        for_s = int(wanted.for_s)
+        return _json(self._silence(request, wanted.matcher, for_s, wanted.reason), 201)
 
     def _delete_silence(self, request: Request) -> Response:
         if not self._end(request, request.path_params["id"]):
@@ -262,21 +287,23 @@ class AlertPages:
         return Response(status_code=204, headers={"Cache-Control": "no-store"})
 
     def _post_test(self, request: Request, body: bytes) -> Response:
-        problem = self._test(request, _read(body, TestWanted).destination)
+        destination = _read(body, TestWanted).destination
+        if destination not in self._engine.destinations:
+            raise HTTPException(404)
+        problem = self._test(request, destination)
         return _json({"sent": problem is None, "problem": problem})
 
 
-def _matcher(matcher: dict[str, str], labels: set[str]) -> Labels:
+def _matcher(matcher: dict[str, str]) -> Labels:
     """The pairs of a silence, checked. One that matches everything has to be meant: `rule` `*`."""
     pairs = tuple(sorted((name, text.strip()) for name, text in matcher.items() if text.strip()))
-    known = {"rule", *labels}
-    hint = f"rule or a label ({', '.join(sorted(labels))}), and a pattern such as Sales*"
+    hint = f"{', '.join(MATCHED)}, and a pattern such as Sales*"
     if not pairs:
         raise Refused("matcher", "it says of nothing what to silence", hint)
     if len(pairs) > MOST_PAIRS or any(len(text) > LONGEST_PATTERN for _, text in pairs):
         raise Refused("matcher", "it is too long", hint)
     for name, _ in pairs:
-        if name not in known:
+        if name not in MATCHED:
             raise Refused("matcher", "an alert has no such label", hint)
     return pairs
 

@@ -17,9 +17,14 @@ if TYPE_CHECKING:
     from switchhook.alerts import Alert, AlertRule
     from switchhook.console.alerting import Alerting
     from switchhook.figures import Figure, Labels
+    from switchhook.verdict import State
 
 Json = dict[str, Any]
 MOST_RESOLVED, MOST_SENT = 50, 100
+MATCHED = ("rule", *sorted({label for known in KNOWN.values() for label in known.labels}))
+"""What a silence may go by: the rule, and every label of a figure."""
+LONGEST_S = 30 * 86_400
+"""The longest silence."""
 
 
 class Reading:
@@ -104,6 +109,20 @@ def alert_json(alert: Alert, shown: Callable[[str], str]) -> Json:
         "lapsed": alert.lapsed,
         "acknowledged_by": alert.acknowledged or None,
         "advice": alert.advice,
+    }
+
+
+def verdict_json(state: State) -> Json:
+    """The verdict."""
+    return {
+        "level": state.level.value,
+        "what": state.what,
+        "since": None if state.since_us is None else time_of(state.since_us),
+        "callers": state.callers,
+        "went": state.went,
+        "fault": state.fault,
+        "todo": state.todo,
+        "stale": list(state.stale),
     }
 
 
