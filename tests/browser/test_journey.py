@@ -148,7 +148,7 @@ def test_a_night_on_call(chromium, program, hook, tmp_path):
     phone.keep("journey-call-360-dark")
     assert phone.page.evaluate("document.documentElement.scrollWidth") <= 360
 
-    desk.go("/settings").locator("button", has_text="Sign out").click()
+    desk.go("/").locator("header button", has_text="Sign out").click()
     page.wait_for_url("**/login**")
     assert desk.troubles == []
     assert phone.troubles == []
