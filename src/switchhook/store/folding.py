@@ -26,13 +26,6 @@ from switchhook.store.digest import (
     read_told,
 )
 from switchhook.store.files import BUCKET_BITS, REBUILD, boot_id, damaged
-from switchhook.store.forgetting import (
-    drop_before,
-    drop_unused_facets,
-    of_same_calls,
-    records_of_number,
-    take_out,
-)
 from switchhook.store.recall import Recall
 from switchhook.story import StreamStory, merge_streams, stream_story
 from switchhook.wire.request import Request
@@ -47,13 +40,12 @@ if TYPE_CHECKING:
 _LIKE_NUMBER = re.compile(r"[0-9]{7}")
 _PAGE_CACHE_KIB = 24 * 1024
 _CHECKPOINT_PAGES = 4000
-_REFOLDED_AT_ONCE = 200
 
 _late = msgspec.msgpack.Decoder(Late).decode
 _status = msgspec.msgpack.Decoder(StatusReceived).decode
 _counters = msgspec.msgpack.Decoder(Counters).decode
 decode_story = msgspec.msgpack.Decoder(StreamStory).decode
-_encode_story = msgspec.msgpack.Encoder().encode
+encode_story = msgspec.msgpack.Encoder().encode
 
 _DAMAGE = (apsw.CorruptError, apsw.NotADBError)
 # What a disk or another process does to us, whatever is in the records.
@@ -142,83 +134,6 @@ class Folding:
                     self._fold_alone(record)
         except _DAMAGE as error:
             raise damaged(self._path, error) from error
-
-    def refold(self, seqs: Sequence[int]) -> None:
-        """Fold records and the others of their calls anew, from the journal as it is now.
-
-        What is gone from it is gone here, as after a rebuild.
-        """
-        for start in range(0, len(seqs), _REFOLDED_AT_ONCE):
-            together = of_same_calls(self._connection, seqs[start : start + _REFOLDED_AT_ONCE])
-            records = self._journal.get_many(together)
-            batch = Batch()
-            with self._changing():
-                take_out(self._connection, batch, together)
-                for seq in sorted(records):
-                    if records[seq].kind not in (Kind.LATE, Kind.COUNTERS):
-                        self._take(batch, records[seq])
-                batch.forms.clear()  # they were counted when the records came
-                self._write_rows(batch, self._stories(batch))
-                drop_unused_facets(self._connection)
-            self._look_again()
-
-    def drop_before(self, seq: int, at: int) -> int:
-        """Let go of everything before a record and its time; gives how many streams that were."""
-        batch = Batch()
-        with self._changing():
-            count = drop_before(self._connection, batch, seq, at)
-            batch.write_tallies(self._connection)
-            drop_unused_facets(self._connection)
-        self._look_again()
-        return count
-
-    def oldest_kept(self, before_ms: int, most: int) -> tuple[int, int]:
-        """The record, and its time, before which about `most` streams older than that go."""
-        rows = self._connection.execute(
-            "SELECT seq, at FROM stream ORDER BY seq LIMIT ?", (most + 1,)
-        )
-        seq = at = 0
-        for seq, at in rows:
-            if at >= before_ms:
-                return seq, at
-        if seq and self._connection.execute("SELECT max(seq) FROM stream").get == seq:
-            return seq + 1, at + 1
-        return seq, at
-
-    def records_of_number(self, number: str) -> list[int]:
-        """The seqs of records that are known to name a number in E.164."""
-        return records_of_number(self._connection, number)
-
-    def checkpoint(self) -> None:
-        """Write what the log has into the file, and empty it."""
-        self._connection.pragma("wal_checkpoint(truncate)")
-
-    def copy_to(self, path: Path) -> None:
-        """Write what is used of the file to another one."""
-        self._connection.execute("VACUUM INTO ?", (str(path),))
-        path.chmod(0o600)
-
-    def keep_stories(self, after_seq: int, before_seq: int, limit: int) -> int | None:
-        """Write down streams that one receipt told, before the journal lets go of that.
-
-        Gives the seq to go on after; None at the end.
-        """
-        rows = self._connection.execute(
-            "SELECT seq FROM stream WHERE seq > ? AND seq < ? AND story IS NULL"
-            " ORDER BY seq LIMIT ?",
-            (after_seq, before_seq, limit),
-        )
-        seqs = [seq for (seq,) in rows]
-        with self._changing():
-            self._connection.executemany(
-                "UPDATE stream SET story = ? WHERE seq = ?",
-                [
-                    (_encode_story(story), seq)
-                    for seq, story in self._stories_before(seqs).items()
-                    if story is not None
-                ],
-            )
-        return seqs[-1] if len(seqs) == limit else None
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
@@ -391,7 +306,7 @@ class Folding:
         batch.tallies[minute, facet] += 1
         self._connection.execute(
             "UPDATE stream SET facet = ?, story = ? WHERE seq = ?",
-            (facet, _encode_story(story), seq),
+            (facet, encode_story(story), seq),
         )
         # By these the stream is looked for, though its first receipt may not say them.
         flow, mentions = story.said("flow_id"), []

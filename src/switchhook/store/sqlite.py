@@ -15,10 +15,11 @@ from switchhook.facet import Count, Facet, Form, Tally, Use
 from switchhook.store import files
 from switchhook.store.digest import NOTE, hash_of
 from switchhook.store.files import BUCKET_BITS
-from switchhook.store.folding import Folding, decode_story
+from switchhook.store.folding import decode_story
 from switchhook.store.forgetting import count_in_files
 from switchhook.store.lists import find
 from switchhook.store.searching import Span, search
+from switchhook.store.tending import Tending
 from switchhook.story import Quarantined, StreamStory, Wanted
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class SqliteStore:
 
     def __init__(self, folder: Path, journal: JournalSource) -> None:
         self._folder, self._journal = folder, journal
-        self._folding: Folding | None = None
+        self._folding: Tending | None = None
         self._path: Path | None = None
         self._local = threading.local()
         self._writing = threading.RLock()
@@ -65,7 +66,7 @@ class SqliteStore:
                 self._folding.close()
             self._folding = self._path = None
 
-    def _open(self, path: Path | None) -> Folding:
+    def _open(self, path: Path | None) -> Tending:
         if path is None:
             path = _begin(self._folder)
         folding = _open_folding(path, self._journal)
@@ -85,7 +86,7 @@ class SqliteStore:
             if records and after == folding.position:
                 folding.fold(records)
 
-    def _current(self) -> Folding:
+    def _current(self) -> Tending:
         """The store's file that counts now, open for folding."""
         path = files.current_file(self._folder)
         if self._folding is not None and path == self._path:
@@ -121,7 +122,7 @@ class SqliteStore:
             left = sum(seq <= until_seq for seq in known)
             return left if left < len(known) else left + count_in_files(path, Number(number))
 
-    def _write_anew(self, folding: Folding) -> None:
+    def _write_anew(self, folding: Tending) -> None:
         """Copy what is used of the file to the next one, which then counts."""
         unfinished = self._folder / _UNFINISHED
         files.remove(unfinished)
@@ -295,7 +296,7 @@ def _begin(folder: Path) -> Path:
     return files.put_in_place(unfinished, folder)
 
 
-def _open_folding(path: Path, journal: JournalSource) -> Folding | None:
+def _open_folding(path: Path, journal: JournalSource) -> Tending | None:
     """Open a store's file for folding; None where a new one has to be begun instead.
 
     DataFolderError where it can't be used.
@@ -308,7 +309,7 @@ def _open_folding(path: Path, journal: JournalSource) -> Folding | None:
                 connection.close()
                 return None
             connection.pragma("journal_mode", "wal")
-            folding = Folding(connection, path, journal)
+            folding = Tending(connection, path, journal)
             if folding.suspect:
                 folding.leave()
                 return None
