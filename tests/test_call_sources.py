@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switchhook.call_sources import (
@@ -56,6 +56,7 @@ def test_looks_that_are_late_become_one():
     assert first_due("a", "c", ENDED, ENDED + GIVE_UP_MS + 1) is None
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.sampled_from(Look), st.integers(0, 20 * MINUTE), st.floats(0, 1)),
@@ -200,6 +201,7 @@ TELLINGS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(TELLINGS)
 def test_the_order_of_telling_changes_nothing(tellings):
     stories = {repr(call_sources(order)) for order in itertools.permutations(tellings)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switchhook.capacity import (
@@ -26,6 +26,7 @@ COUNT = st.none() | st.integers(0, 10**6)
 FAILED = sorted(set(Outcome) - {Outcome.READ})
 
 
+@settings(deadline=None)
 @given(COUNT, COUNT)
 def test_headroom_is_known_only_where_both_are(active, allowed):
     left = headroom(active, allowed)
@@ -70,6 +71,7 @@ def test_every_failure_has_its_patience():
     assert BACKOFF.keys() == set(FAILED)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(FAILED), st.integers(1, 10**6), st.floats(0, 1), st.floats(0, 10**9))
 def test_retries_are_spread_grow_and_stay_within_bounds(outcome, failures, chance, retry_after):
     backoff, pace = BACKOFF[outcome], Pace()
@@ -82,6 +84,7 @@ def test_retries_are_spread_grow_and_stay_within_bounds(outcome, failures, chanc
     assert asked <= max(backoff.most_s, MOST_RETRY_AFTER_S)
 
 
+@settings(deadline=None)
 @given(
     st.integers(1, 200),
     st.lists(st.tuples(st.integers(0, 30_000), st.integers(0, 5)), max_size=400),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switchhook.config import Config, ConfigProblems, load_config
@@ -242,6 +242,7 @@ def test_with_several_an_endpoint_says_whose_it_is():
     assert names_of(load("[endpoints.a]")).accounts_of == {}
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1, max_size=30))
 def test_a_label_is_shown_as_one_plain_line(text):
     try:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switchhook.cause import judge
@@ -155,12 +155,14 @@ def test_a_later_release_may_add_to_the_same_version(tmp_path):
     assert read(body) == ({"a": AccountFigures(NOW, 1, 2)}, None)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=400))
 def test_reading_never_raises(body):
     figures, complaint = read(body)
     assert figures == {} or complaint is None
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**62), st.integers(-(2**62), 2**62), COUNT, st.none() | COUNT)
 def test_headroom_is_never_negative_and_never_made_up(now, at, active, allowed):
     facts = facts_at(AccountFigures(at, active, allowed), now)

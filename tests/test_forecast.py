@@ -8,7 +8,7 @@ import random
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switchhook.capacity import Reading
@@ -156,6 +156,7 @@ def test_ends_that_are_only_some_of_all_do_not_shrink_the_load():
     assert some.arrivals_per_minute == pytest.approx(every.arrivals_per_minute, rel=0.4)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.none() | st.integers(0, 300), min_size=25, max_size=80),
     st.integers(0, 120),

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switchhook.capacity import MOST_RETRY_AFTER_S, Outcome, Polled
@@ -376,6 +376,7 @@ def test_retry_after_in_both_forms(text, wait):
     assert found == (wait if wait is None or wait < 10**10 else pytest.approx(wait, abs=10**9))
 
 
+@settings(deadline=None)
 @given(st.none() | st.text())
 def test_reading_retry_after_never_raises(text):
     found = read_retry_after(text, NOW)

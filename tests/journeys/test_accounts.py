@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import time
 
 import pytest
 
+from program import running
+from program import until as program_until
 from switchhook.config import load_config
 from switchhook.emulator.in_tests import Exotel
 from switchhook.facts_file import FILE, FactsReader
@@ -131,3 +134,44 @@ def test_without_accounts_nobody_is_asked_and_nothing_written(tmp_path, ledger):
 
     watching(tmp_path, ledger, steps)
     assert not (tmp_path / FILE).exists()
+
+
+RULES = """
+[[rule]]
+name = "few left"
+when = "account.headroom < 5 && account.age < 30.0"
+option = "B"
+
+[[rule]]
+name = "some left"
+when = "account.headroom >= 5"
+option = "A"
+
+[default]
+option = "B"
+"""
+
+
+def test_callers_are_led_by_what_exotel_says(tmp_path, exotel, monkeypatch):
+    """The whole program: the console asks, the answer process decides by it within a moment."""
+    account = exotel.account
+    monkeypatch.setenv("KEY", account.key)
+    monkeypatch.setenv("TOKEN", account.token)
+    (tmp_path / "rules.toml").write_text(RULES)
+    (tmp_path / "s.toml").write_text(
+        f'[accounts.main]\nsid = "{account.sid}"\nurl = "{exotel.url}"\n'
+        'key_env = "KEY"\ntoken_env = "TOKEN"\nquiet_s = 1\nbusy_s = 1\n'
+        '[endpoints.default]\nrules = "rules.toml"\n'
+    )
+    data = tmp_path / "data"
+    with running(data, "--config", str(tmp_path / "s.toml")) as program:
+        asked = itertools.count()
+
+        def status():
+            return program.ask(f"CallSid=c{next(asked)}").status
+
+        program_until(lambda: status() == 200, "streams left")
+        account.streams = 4
+        program_until(lambda: status() == 302, "few streams left")
+        facts = json.loads((data / FILE).read_text())["accounts"]["main"]
+        assert (facts["active"], facts["allowed"]) == (0, 4)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switchhook.capacity import Reading, Span
@@ -111,6 +111,7 @@ def test_a_long_problem_is_cut(kept):
     assert len(kept.recent("main", 0)[0].problem) == 500
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.integers(0, 7200), st.none() | st.integers(0, 10**6)),

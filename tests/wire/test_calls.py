@@ -6,7 +6,7 @@ import string
 from datetime import datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switchhook.wire.active_streams import Unreadable
@@ -45,6 +45,7 @@ RECORDS = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(RECORDS, st.booleans())
 def test_what_is_built_is_read(record, xml):
     assert parse_call(build_call(record, xml=xml, details=True)) == record
@@ -103,6 +104,7 @@ def test_what_holds_no_call_says_so(body, problem):
     assert problem in found.problem
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_it_never_raises(body):
     assert isinstance(parse_call(body), CallRecord | Unreadable)
