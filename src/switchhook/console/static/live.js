@@ -137,6 +137,7 @@
     probe.remove();
     return colour;
   };
+  const WHOLE = [1, 2, 5].flatMap((n) => [...Array(7).keys()].map((at) => n * 10 ** at)).sort((a, b) => a - b);
   const zone = document.body.dataset.zone;
   const options = (place, series, extra) => {
     const axis = { stroke: inkOf("--ink-2"), grid: { stroke: inkOf("--line"), width: 1 }, ticks: { show: false }, font: "11px system-ui, sans-serif" };
@@ -149,7 +150,7 @@
       padding: [8, 14, 0, 0],
       axes: [
         { ...axis, grid: { show: false }, values: "{HH}:{mm}", space: 60, size: 26, ...(extra.xAxis || {}) },
-        { ...axis, size: 36, space: 32 },
+        { ...axis, size: 36, space: 32, incrs: WHOLE },
       ],
       scales: { x: extra.x || {}, y: { range: (u, low, high) => [0, Math.max(high, extra.least || 4) * 1.05] } },
       series: [{}, ...series],
