@@ -162,6 +162,8 @@ class Phase(StrEnum):
     STORE = "store"
     LEDGER = "ledger"
     CHECK = "check"
+    FILE = "file"
+    """The number is not known any more; the bytes of the ledger's own file are left to look at."""
     DONE = "done"
 
 
@@ -319,7 +321,7 @@ class ErasureBook(Protocol):
         """Search all tables once more."""
 
     def file_left(self, spellings: Spellings) -> int:
-        """How often the number is in the bytes of the ledger's file."""
+        """How often the number is in the bytes of the ledger's file, its log emptied."""
 
     def rewrite(self) -> None:
         """Write the ledger's file anew, so that nothing is in it but its rows."""

@@ -38,10 +38,14 @@ class Eraser:
         self._journal, self._store, self._book = journal, store, book
         self._pause, self._erased = pause, erased
         self._spellings: tuple[str, Spellings] | None = None
+        self._last: tuple[str, Spellings] | None = None  # of the erasure whose number is let go
 
     def step(self, erasure: Erasure, now_ms: int) -> bool:
         """Do a little of one; False where it has to wait, or is done."""
-        assert erasure.number is not None, "an erasure has its number until it is done"
+        if erasure.phase is Phase.FILE:
+            self._in_file(erasure, now_ms)
+            return False
+        assert erasure.number is not None, "an erasure has its number until all is masked"
         spellings = self._spellings_of(erasure.number)
         match erasure.phase:
             case Phase.JOURNAL:
@@ -53,8 +57,8 @@ class Eraser:
             case Phase.LEDGER:
                 self._book.mask_some(erasure, spellings)
             case Phase.CHECK:
-                return self._check(erasure, spellings, now_ms)
-            case Phase.DONE:
+                return self._check(erasure, spellings)
+            case Phase.FILE | Phase.DONE:
                 return False
         return True
 
@@ -159,12 +163,15 @@ class Eraser:
         self._erased()
         return replace(erasure, places=erasure.with_place(Place(STORE, found=found)))
 
-    def _check(self, erasure: Erasure, spellings: Spellings, now_ms: int) -> bool:
+    def _check(self, erasure: Erasure, spellings: Spellings) -> bool:
         """Look through the journal once more, then through the rest, and end."""
         segment = self._segment_at(erasure)
         if segment is None:
-            self._finish(self._rest_checked(erasure, spellings), spellings, now_ms)
-            return False
+            # Only when it holds the number nowhere else can the ledger's own file be free of it.
+            checked = self._rest_checked(erasure, spellings).on(Phase.FILE)
+            self._book.save(replace(checked, number=None))
+            self._last = erasure.id, spellings
+            return True
         if not self._ready(segment, erasure.until_seq):
             return False
         if segment.state is SegmentState.SUPERSEDED:
@@ -192,9 +199,21 @@ class Eraser:
             erasure = replace(erasure, places=places)
         return erasure
 
-    def _finish(self, erasure: Erasure, spellings: Spellings, now_ms: int) -> None:
-        """Let go of the number; only then can the ledger's own file be free of it."""
-        done = replace(erasure.on(Phase.DONE), number=None, done_ms=now_ms)
+    def _in_file(self, erasure: Erasure, now_ms: int) -> None:
+        """Look at the bytes of the ledger's file, and end."""
+        known = self._last is not None and self._last[0] == erasure.id
+        left = 0
+        if known and self._last is not None:
+            spellings = self._last[1]
+            left = self._book.file_left(spellings)
+            if left:
+                self._book.rewrite()
+                left = self._book.file_left(spellings)
+        else:
+            # After a restart nobody knows the number, but the rows hold none, as was checked.
+            self._book.rewrite()
+        places = erasure.with_place(Place(LEDGER_FILE, searched=1, left=left))
+        done = replace(erasure, phase=Phase.DONE, done_ms=now_ms, places=places)
         details = {
             "number": done.masked,
             "found": str(done.found),
@@ -202,16 +221,8 @@ class Eraser:
         }
         what = "erased a number" if done.complete else "erased a number, but not everywhere"
         deed = Deed(who=done.by, what=what, subject=done.id, origin="erasure", details=details)
-        # Until it was looked at, the file counts as one that holds it.
-        unsure = Place(LEDGER_FILE, searched=1, left=1)
-        self._book.finish(replace(done, places=done.with_place(unsure)), deed)
-        self._spellings = None
-        left = self._book.file_left(spellings)
-        if left:
-            self._book.rewrite()
-            left = self._book.file_left(spellings)
-        places = done.with_place(replace(unsure, left=left))
-        self._book.save(replace(done, places=places))
+        self._book.finish(done, deed)
+        self._spellings = self._last = None
 
     def _with_digest(self, erasure: Erasure) -> Erasure:
         place = erasure.place(JOURNAL)

@@ -7,7 +7,8 @@ is only counted.
 
 from __future__ import annotations
 
-from contextlib import closing
+import time
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ import msgspec
 
 from switchhook.audit import Deed
 from switchhook.erasure import Erasure, Phase, Place
+from switchhook.errors import LedgerError
 from switchhook.keep import Matter, Removed
 from switchhook.ledger import audit
 from switchhook.ledger.calls import SqliteCalls
@@ -47,6 +49,7 @@ _BATCH = 200
 _OVERLAP = 256
 _CHUNK = 1 << 20
 _LOG = apsw.SQLITE_OPEN_WAL
+_TRIES, _PAUSE_S = 20, 0.05
 
 
 class AlertRows:
@@ -212,10 +215,22 @@ class SqliteErasures:
         return connection
 
     def _empty_log(self) -> None:
-        """Copy the log into the file, so that old pages are in neither. Not while one reads."""
+        """Copy the log into the file, so that old pages are in neither.
+
+        LedgerError where somebody reads for so long that it can't be done now.
+        """
+        path = str(self._ledger.path)
         with self._ledger.explained(), closing(self._alone()) as connection:
             connection.execute("SELECT 1 FROM sqlite_master")  # else it knows of no log
-            connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+            for _ in range(_TRIES):
+                with suppress(apsw.BusyError):
+                    connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+                log = Path(f"{path}-wal")
+                if not log.exists() or not log.stat().st_size:
+                    return
+                time.sleep(_PAUSE_S)
+        problem = "its log can't be emptied: something reads it all the time"
+        raise LedgerError(path, problem, "end what reads the ledger beside switchhook")
 
     def _leftovers(self, spellings: Spellings) -> int:
         """How often the number is in the bytes of the file and its log."""
