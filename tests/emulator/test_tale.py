@@ -8,17 +8,18 @@ from pathlib import Path
 from switchhook.emulator import tale
 
 EMULATOR = Path(tale.__file__).parent
-SILENT = {"sent", "received", "media", "callback", "callback_failed", "callback_answer"}
+SILENT = {"sent", "received", "media"}
 """Entries for machines."""
 
 
 def noted():
-    for module in EMULATOR.glob("*.py"):
+    for module in EMULATOR.rglob("*.py"):
         for node in ast.walk(ast.parse(module.read_text())):
             if (
                 isinstance(node, ast.Call)
-                and isinstance(node.func, ast.Attribute)
-                and node.func.attr == "note"
+                and isinstance(node.func, ast.Attribute | ast.Name)
+                and (node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id)
+                == "note"
                 and node.args
                 and isinstance(node.args[0], ast.Constant)
             ):
