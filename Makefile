@@ -17,6 +17,7 @@ test: .venv/.installed-test ## formatter, linter, types, then every test
 	@$(BIN)/ruff format --check --quiet . || { echo "the formatter would change these files: make format" >&2; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --strict --no-error-summary
+	@scripts/browser
 	@$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadgroup
 
 bench: .venv/.installed-bench ## side by side with rivals, about ten minutes; QUICK=1 two, FULL=1 long
@@ -37,7 +38,7 @@ clean: ## remove the environment, caches and the demo's data
 
 # One stamp for each set of packages, so that a demo needn't wait for the tools of the tests.
 
-.venv/.installed: pyproject.toml scripts/make-venv
+.venv/.installed: pyproject.toml scripts/make-venv hatch_build.py package.json
 	@PYTHON="$(PYTHON)" scripts/make-venv
 	@echo "installing switchhook into .venv" >&2
 	@$(BIN)/python -m pip install --quiet --editable .

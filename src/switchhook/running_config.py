@@ -100,6 +100,7 @@ class RunningConfig:
                     answer=old.answer,
                     console=old.console,
                     journal=old.journal,
+                    traces=old.traces,
                 )
             )
         except ConfigError as error:
@@ -204,7 +205,7 @@ def _cut_short(candidate: Candidate, before: Candidate) -> bool:
 def _restart_for(old: Config, new: Config) -> tuple[str, ...]:
     """A complaint where something changed that a running process can't take over."""
     keys = ["data"] if old.data != new.data else []
-    for section in ("answer", "console", "journal"):
+    for section in ("answer", "console", "journal", "traces"):
         was, now = (msgspec.structs.asdict(getattr(each, section)) for each in (old, new))
         keys += [f"{section}.{key}" for key in was if was[key] != now[key]]
     if not keys:

@@ -20,9 +20,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from switchhook.console.description import describe_all
 from switchhook.console.fold import Folder
 from switchhook.console.masking import mask_json
-from switchhook.console.openapi import OPERATIONS, describe
+from switchhook.console.openapi import OPERATIONS
 from switchhook.console.parameters import Refused, read_filters, read_none
 from switchhook.console.render import viewer_of
 from switchhook.console.shelf import Shelf
@@ -167,7 +168,7 @@ class _Api:
 
     def _openapi(self, request: Request) -> Json:
         read_none(request.query_params.multi_items())
-        return describe(self._version)
+        return describe_all(self._version)
 
     def _healthz(self, request: Request) -> Json:
         """Green as long as it can work: an orchestrator that restarts us would mend nothing."""

@@ -14,6 +14,7 @@ import uvicorn
 import uvloop
 
 from switchhook.data_folder import DataFolder
+from switchhook.logs import set_up as set_up_logs
 from switchhook.process import LOCK_WAIT_S
 from switchhook.server.console_side import ConsoleSide
 from switchhook.server.sockets import listening, url_of
@@ -79,6 +80,7 @@ async def _follow(keeper: SettingsKeeper, side: ConsoleSide) -> None:
         await asyncio.sleep(POLL_S)
         settings, _ = await asyncio.to_thread(keeper.poll)
         if settings is not None:
+            set_up_logs(json=settings.config.log.json, level=settings.config.log.level)
             await side.take_over(settings)
 
 
@@ -105,6 +107,7 @@ def run(keeper: SettingsKeeper, fd: int | None, tether: Tether, answer_url: str 
     with contextlib.suppress(OSError):
         os.nice(19)  # callers wait for the answer process, nobody for this one
     settings = keeper.start()
+    set_up_logs(json=settings.config.log.json, level=settings.config.log.level)
     listen = settings.config.console.listen
     sock = listening(listen.host, listen.port, fd)
     url = answer_url or answer_url_of(settings.config)

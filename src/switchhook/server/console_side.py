@@ -9,20 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import time
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
-from switchhook.capacity import Pace
 from switchhook.config_accounts import names_of
 from switchhook.console import ConsoleParts, Folder, create_app
 from switchhook.console.access import ConsoleAccess
 from switchhook.console.alert_pages import AlertPages
 from switchhook.console.alerting import Alerting, Destinations
-from switchhook.console.call_details import DetailsFetcher
-from switchhook.console.ended import EndedStreams
+from switchhook.console.capacity_api import CapacityApi
 from switchhook.console.figure_sources import (
     Health,
     Kept,
@@ -37,22 +34,19 @@ from switchhook.console.keep_api import KeepApi
 from switchhook.console.keeping import Keeper
 from switchhook.console.metrics import FoldState, MetricSources, MetricsPage, Traces
 from switchhook.console.pages import EndpointShown, PageParts, RulesShown, StreamPages
+from switchhook.console.pages.call_told import CallTold
 from switchhook.console.render import Renderer
+from switchhook.console.shelf import Shelf
 from switchhook.console.store_api import StoreApi
 from switchhook.console.stream_figures import StoreFigures
 from switchhook.console.verdicts import VerdictKeeper
-from switchhook.console.watch import Watch, Watched
 from switchhook.data_folder import JOURNAL, STORE, holder_pid
-from switchhook.exotel import ExotelClient, SystemClock
-from switchhook.facts_file import FactsFile
 from switchhook.journal import JournalReader, SealedSegments
 from switchhook.keep import Matter
 from switchhook.ledger import Ledger
 from switchhook.ledger.access import SqliteAccess
 from switchhook.ledger.alerts import SqliteAlerts
 from switchhook.ledger.audit import SqliteAudit
-from switchhook.ledger.calls import SqliteCalls
-from switchhook.ledger.capacity import SqliteCapacity
 from switchhook.ledger.issues import SqliteMarks
 from switchhook.ledger.keeping import (
     AlertRows,
@@ -62,16 +56,19 @@ from switchhook.ledger.keeping import (
 )
 from switchhook.ledger.views import SqliteViews
 from switchhook.notify import AnswerProbe, AppriseNotifier, HttpMonitor
+from switchhook.server.accounts import Accounts
 from switchhook.store import SqliteStore
 from switchhook.tracing import Tracer, TraceSettings
 from switchhook.verdict import Seen
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.types import ASGIApp
 
     from switchhook.audit import Deed
     from switchhook.config import Config
-    from switchhook.config_accounts import AccountConfig
+    from switchhook.console.pages.call_told import Told
     from switchhook.data_folder import DataFolder
     from switchhook.figures import Source
     from switchhook.names import Names
@@ -111,12 +108,8 @@ class ConsoleSide:
         self.store = SqliteStore(held.folder(STORE), self.journal)
         self.folder = Folder(self.journal, self.store)
         self.ledger = Ledger(held.folder("ledger"))
-        self._clock = SystemClock()
-        self._capacity, self._calls = SqliteCapacity(self.ledger), SqliteCalls(self.ledger)
+        self.accounts = Accounts(self.ledger, held.path)
         self._audit = SqliteAudit(self.ledger)
-        self.watch = Watch(self._capacity, FactsFile(held.path), self._clock, random.random)
-        self.details = DetailsFetcher(self._calls, self._clock, random.random)
-        self._apis: dict[str, tuple[AccountConfig, ExotelClient]] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._alarm(config, answer_url)
         self._keep(config)
@@ -134,33 +127,25 @@ class ConsoleSide:
             fold_figures(self.folder, self.journal),
             disk_figures(self._held.path),
             file_figures(self.complaints),
-            watch_figures(self.watch),
+            watch_figures(self.accounts.watch),
         ]
         if answer_url is not None:
             sources.append(_answering(AnswerProbe(answer_url)))
         alerts = config.alerts
-        notifier = AppriseNotifier(
-            {each.name: each.url.reveal for each in alerts.destinations},
-            url=config.console.url,
-            zone=alerts.quiet.zone,
-        )
-        heart = None
-        if alerts.heartbeat_url is not None:
-            heart = Heart(HttpMonitor(alerts.heartbeat_url.reveal), alerts.heartbeat_s, now_ms)
         self.alerting = Alerting(
             SqliteAlerts(self.ledger),
             sources,
-            Destinations(notifier, {each.name: each.severities for each in alerts.destinations}),
+            _destinations(config),
             rules=alerts.rules,
             quiet=alerts.quiet,
-            heart=heart,
+            heart=_heart(config),
         )
         self.verdicts = VerdictKeeper(self._seen, now_ms)
 
     def _seen(self) -> Seen:
         return Seen(
             figures=self.alerting.figures,
-            capacity=self.watch.now(now_ms()),
+            capacity=self.accounts.watch.now(now_ms()),
             recently=self._streams.recently,
             alerts=self.alerting.alerts,
             names=self._names,
@@ -175,9 +160,9 @@ class ConsoleSide:
             book=SqliteErasures(self.ledger),
             rows={
                 Matter.STORIES: self.store,
-                Matter.CALLS: ThinnedRows(self._calls),
+                Matter.CALLS: ThinnedRows(self.accounts.calls),
                 Matter.ALERTS: AlertRows(self.ledger),
-                Matter.CAPACITY: ThinnedRows(self._capacity),
+                Matter.CAPACITY: ThinnedRows(self.accounts.history),
                 Matter.AUDIT: AuditRows(self._audit, now_ms),
             },
             limits=config.keep,
@@ -196,17 +181,19 @@ class ConsoleSide:
             store=self.store,
             folder=self.folder,
             names=self.names,
-            capacity=self.watch,
-            history=self._capacity,
+            capacity=self.accounts.watch,
+            history=self.accounts.history,
             marks=SqliteMarks(self.ledger),
             views=SqliteViews(self.ledger),
+            details=self.accounts.calls.details,
             endpoints=self.endpoints,
         )
         self.pages = StreamPages(parts)
         pages = (
             self.pages,
-            AlertPages(renderer, self.alerting, self.note),
+            AlertPages(renderer, self.alerting, self.note, self.verdicts.now),
             KeepApi(self.keeper),
+            CapacityApi(self.accounts.watch, self.accounts.history, now_ms, self._told()),
             StoreApi(self.store, self.names, now_ms, freshen=parts.freshen, note=self.note),
             MetricsPage(self._metric_sources()),
             self.access,
@@ -221,6 +208,12 @@ class ConsoleSide:
         )
         return self.access.wrap(create_app(console, pages))
 
+    def _told(self) -> Callable[[str], Told | None]:
+        """What all sources tell of a call."""
+        told = CallTold(self.journal, self.store, self.accounts.calls.details)
+        shelf = Shelf(self.journal, self.store, self.names)
+        return lambda call_sid: told.of(call_sid, shelf.call(call_sid), self.names())
+
     def _metric_sources(self) -> MetricSources:
         def traces() -> Traces | None:
             return None if self.tracer is None else Traces(*self.tracer.counts)
@@ -232,7 +225,7 @@ class ConsoleSide:
             names=self.names,
             data=self._held.path,
             version=release(),
-            capacity=self.watch.now,
+            capacity=self.accounts.watch.now,
             alerts=lambda: self.alerting.alerts,
             figures=lambda _now_ms: self.alerting.figures,
             traces=traces,
@@ -241,8 +234,7 @@ class ConsoleSide:
 
     def _observe(self) -> None:
         """Who is told of what is folded, beside the live feed."""
-        ended = EndedStreams(self.names, now_ms, stream=self.watch.ended, call=self.details.ended)
-        self.folder.observe(ended.take)
+        self.folder.observe(self.accounts.ends.folded)
         if self.tracer is not None:
             tracer = self.tracer
             self.folder.observe(lambda folded: tracer.take(folded.records))
@@ -261,8 +253,7 @@ class ConsoleSide:
         """What is wrong with the operator's files and with our own parts, one sentence each."""
         return [
             *self._settings.complaints,
-            *self.watch.complaints(),
-            *self.details.complaints(),
+            *self.accounts.complaints(),
             *self.alerting.problems,
         ]
 
@@ -318,7 +309,7 @@ class ConsoleSide:
     async def start(self) -> None:
         """Begin everything that goes on beside answering."""
         await asyncio.to_thread(self.store.open)
-        await self._use_accounts()
+        await self.accounts.use(self.config)
         for part in (self.folder, self.alerting, self.verdicts, self.keeper):
             part.start()
         if self.tracer is not None:
@@ -332,10 +323,7 @@ class ConsoleSide:
         """End it all; what needs what ends first."""
         for task in self._tasks:
             task.cancel()
-        await self.details.stop()
-        await self.watch.stop()
-        for _, api in self._apis.values():
-            await api.close()
+        await self.accounts.stop()
         for part in (self.keeper, self.verdicts, self.alerting, self.folder):
             await asyncio.to_thread(part.stop)
         if self.tracer is not None:
@@ -345,45 +333,36 @@ class ConsoleSide:
         await asyncio.to_thread(self.ledger.close)
 
     async def take_over(self, settings: Settings) -> None:
-        """Go on with changed settings: names and accounts at once, the rest with a restart."""
-        self._settings = settings
-        self._names = names_of(settings.config)
-        await self._use_accounts()
-
-    async def _use_accounts(self) -> None:
-        apis: dict[str, tuple[AccountConfig, ExotelClient]] = {}
-        for account in self.config.accounts:
-            if account.key is None or account.token is None:
-                continue  # it is only named
-            known = self._apis.get(account.name)
-            apis[account.name] = (
-                known
-                if known is not None and known[0] == account
-                else (account, self._api(account))
+        """Go on with changed settings."""
+        before, self._settings = self.config, settings
+        config = settings.config
+        self._names = names_of(config)
+        self.keeper.limits = config.keep
+        if config.alerts != before.alerts:
+            alerts = config.alerts
+            self.alerting.use(
+                _destinations(config), rules=alerts.rules, quiet=alerts.quiet, heart=_heart(config)
             )
-        self._apis = apis
-        await self.watch.use(
-            [
-                Watched(name, api, Pace(quiet_s=account.quiet_s, busy_s=account.busy_s))
-                for name, (account, api) in apis.items()
-                if account.poll
-            ]
-        )
-        await self.details.use(
-            {name: api for name, (account, api) in apis.items() if account.call_details}
-        )
+        await self.accounts.use(config)
 
-    def _api(self, account: AccountConfig) -> ExotelClient:
-        assert account.key is not None
-        assert account.token is not None
-        return ExotelClient(
-            url=account.url,
-            sid=account.sid,
-            key=account.key.reveal(),
-            token=account.token.reveal(),
-            per_minute=account.rate_per_minute,
-            clock=self._clock,
-        )
+
+def _destinations(config: Config) -> Destinations:
+    """Whom to tell of alerts."""
+    alerts = config.alerts
+    notifier = AppriseNotifier(
+        {each.name: each.url.reveal for each in alerts.destinations},
+        url=config.console.url,
+        zone=alerts.quiet.zone,
+    )
+    return Destinations(notifier, {each.name: each.severities for each in alerts.destinations})
+
+
+def _heart(config: Config) -> Heart | None:
+    """What calls the operator's own monitor."""
+    alerts = config.alerts
+    if alerts.heartbeat_url is None:
+        return None
+    return Heart(HttpMonitor(alerts.heartbeat_url.reveal), alerts.heartbeat_s, now_ms)
 
 
 def _answering(probe: AnswerProbe) -> Source:

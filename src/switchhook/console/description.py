@@ -1,0 +1,36 @@
+"""The OpenAPI document of the whole API: what each part of it says of its own addresses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from switchhook.console import alert_openapi, capacity_api, keep_api
+from switchhook.console.openapi import COUNTED, OPERATIONS, describe
+from switchhook.console.pages import page_api
+
+_PARTS = (
+    *OPERATIONS,
+    *COUNTED,
+    *page_api.SHOWN,
+    *capacity_api.OPERATIONS,
+    *keep_api.OPERATIONS,
+)
+_SCHEMAS = (
+    page_api.SHOWN_SCHEMAS,
+    capacity_api.SCHEMAS,
+    keep_api.SCHEMAS,
+    alert_openapi.SCHEMAS,
+)
+
+
+def describe_all(version: str) -> dict[str, Any]:
+    """Every address that answers with JSON; the live feed, which never ends, is in docs/api.md."""
+    document = describe(version, _PARTS)
+    for path, methods in alert_openapi.PATHS.items():
+        assert path not in document["paths"]
+        document["paths"][path] = methods
+    known = dict(document["components"]["schemas"])
+    for schemas in _SCHEMAS:
+        assert not known.keys() & schemas.keys(), "two parts describe the same name"
+        known |= schemas
+    return document | {"components": {"schemas": known}}
