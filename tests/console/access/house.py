@@ -19,6 +19,7 @@ from switchhook.access import AccessSettings, Role
 from switchhook.audit import Deed
 from switchhook.console.access import ConsoleAccess
 from switchhook.console.access.passwords import hash_password
+from switchhook.console.parameters import Refused
 from switchhook.console.render import Renderer
 from switchhook.ledger import Ledger
 from switchhook.ledger.access import SqliteAccess
@@ -60,7 +61,7 @@ class House:
                     Route("/refuses", refuses),
                     Route("/api/v1/refuses", refuses),
                 ],
-                exception_handlers={HTTPException: refused},
+                exception_handlers={HTTPException: refused, Refused: refused},
             )
         )
 
@@ -146,10 +147,13 @@ async def refuses(request: Request) -> Response:
 
 
 async def refused(request: Request, error: Exception) -> Response:
-    """As the console's app tells of an HTTPException."""
+    """As the console's app tells of what its pages refuse."""
+    if isinstance(error, Refused):
+        said = {"parameter": error.parameter, "problem": error.problem, "hint": error.hint}
+        return JSONResponse({"error": said}, 400)
     assert isinstance(error, HTTPException)
-    said = {"error": {"parameter": None, "problem": error.detail, "hint": ""}}
-    return JSONResponse(said, error.status_code)
+    said = {"parameter": None, "problem": error.detail, "hint": ""}
+    return JSONResponse({"error": said}, error.status_code)
 
 
 async def health(request: Request) -> Response:

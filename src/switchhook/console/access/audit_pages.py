@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,7 +12,9 @@ from starlette.routing import BaseRoute, Route
 from switchhook.access import EVERYTHING, REVEALED_FOR_US, Role
 from switchhook.audit import AuditFilter, Chain, Entry, Head, deed_of, verify_chain
 from switchhook.console.access.arrival import safe_path
+from switchhook.console.access.described import AUDIT, PAGE
 from switchhook.console.access.shared import fields, require
+from switchhook.console.parameters import read_filters
 from switchhook.console.render import rfc3339, viewer_of
 
 if TYPE_CHECKING:
@@ -24,11 +25,8 @@ if TYPE_CHECKING:
     from switchhook.console.access.shared import Shared
     from switchhook.users import AccessLedger
 
-PAGE = 100
-MOST_A_PAGE = 1_000
 _LONGEST_CALL_SID = 200
 _LINES = 500
-_NEWEST = 2**53
 
 
 class ChainCheck:
@@ -121,8 +119,10 @@ class AuditPages:
 
     async def _api(self, request: Request) -> Response:
         require(request, Role.ADMINISTRATOR)
-        wanted, limit = _filter(request), _number(request, "limit", PAGE, MOST_A_PAGE)
-        audit = self._shared.ledger.audit
+        now_ms = self._shared.now_us() // 1_000
+        said = read_filters(request.query_params.multi_items(), now_ms, AUDIT)
+        wanted = _wanted(said)
+        audit, limit = self._shared.ledger.audit, said.get("limit", PAGE)
         entries = await self._shared.desk.in_thread(audit.entries, wanted, limit)
         return JSONResponse(
             {
@@ -173,33 +173,23 @@ async def _back(request: Request, otherwise: str) -> Response:
 
 
 def _filter(request: Request) -> AuditFilter:
-    said = request.query_params
-    since = said.get("since", "")
+    """The page's fields; those that a form sends empty say nothing."""
+    pairs = [
+        (name, text)
+        for name, text in request.query_params.multi_items()
+        if text and name in ("who", "what", "subject", "since", "before")
+    ]
+    return _wanted(read_filters(pairs, 0, AUDIT))
+
+
+def _wanted(said: dict[str, Any]) -> AuditFilter:
     return AuditFilter(
-        who=said.get("who") or None,
-        what=said.get("what") or None,
-        subject=said.get("subject") or None,
-        since_us=_day(since) if since else None,
-        before_seq=_number(request, "before", _NEWEST, _NEWEST),
+        who=said.get("who"),
+        what=said.get("what"),
+        subject=said.get("subject"),
+        since_us=said.get("since"),
+        before_seq=said.get("before"),
     )
-
-
-def _number(request: Request, name: str, default: int, most: int) -> int:
-    said = request.query_params.get(name)
-    if not said:
-        return default
-    if not said.isascii() or not said.isdigit() or not 1 <= int(said[:17]) <= most:
-        raise HTTPException(400, f"{name} is a whole number from 1 to {most:,}")
-    return int(said)
-
-
-def _day(said: str) -> int:
-    """The beginning of a day `2026-11-25`, UTC, in microseconds."""
-    try:
-        moment = msgspec.convert(f"{said}T00:00:00Z", datetime)
-    except msgspec.ValidationError:
-        raise HTTPException(400, "since is a day such as 2026-11-25") from None
-    return int(moment.timestamp() * 1_000_000)
 
 
 def _row(entry: Entry) -> dict[str, Any]:

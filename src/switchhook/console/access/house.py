@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from switchhook.access import THIS_MACHINE, Role
 from switchhook.audit import Deed
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
     from starlette.types import ASGIApp
 
-    from switchhook.access import AccessSettings
+    from switchhook.access import AccessSettings, Viewer
     from switchhook.console.render import Renderer
     from switchhook.users import AccessLedger
 
@@ -45,7 +45,8 @@ _HOUR_US = 3_600_000_000
 class ConsoleAccess:
     """`wrap` the console's app, give it the `routes`, and keep `run` running.
 
-    `address` is where it listens, for links when `settings.url` is not set.
+    `address` is where it listens, for links when `settings.url` is not set; `sections` gives what
+    other parts show on /settings.
     """
 
     def __init__(
@@ -55,8 +56,10 @@ class ConsoleAccess:
         renderer: Renderer,
         *,
         address: str = "",
+        sections: Callable[[Viewer], dict[str, Any]] = lambda viewer: {},
         now_us: Callable[[], int] = lambda: time.time_ns() // 1_000,
     ) -> None:
+        self._sections = sections
         self._ledger, self._settings = ledger, settings
         self._renderer, self._now_us = renderer, now_us
         self._address = settings.url or address
@@ -84,6 +87,7 @@ class ConsoleAccess:
             hashing=self.hashing,
             renderer=self._renderer,
             address=self._address,
+            sections=self._sections,
         )
         oidc = None if self._settings.oidc is None else OidcClient(self._settings.oidc)
         return [

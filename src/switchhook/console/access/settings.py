@@ -73,7 +73,7 @@ class SettingsPages:
         rules_all = viewer.may(Role.ADMINISTRATOR)
         own = None if session is None else session.user
         tokens = ledger.passes.tokens(None if rules_all or own is None else own.id)
-        return {
+        return self._shared.sections(viewer) | {
             "user": own,
             "sessions": [] if own is None else ledger.passes.sessions(own.id),
             "this_session": None if session is None else session.id,

@@ -19,6 +19,8 @@ from switchhook.console.render import Renderer, viewer_of
 from switchhook.users import LinkKind, Session, User
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.requests import Request
     from starlette.responses import Response
 
@@ -31,13 +33,17 @@ _HOUR_S = 3_600
 
 
 class Shared(msgspec.Struct, frozen=True, kw_only=True):
-    """The parts; `address` is where the console listens."""
+    """The parts; `address` is where the console listens.
+
+    `sections` gives what other parts show on /settings; it is called in a thread.
+    """
 
     desk: Desk
     live: LiveRequests
     hashing: Hashing
     renderer: Renderer
     address: str = ""
+    sections: Callable[[Viewer], dict[str, Any]] = lambda viewer: {}
 
     @property
     def ledger(self) -> AccessLedger:
