@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switchhook.access import OidcSettings
+from switchhook.alerts import AlertRule, Comparison
 from switchhook.config import (
     LARGEST,
     Address,
@@ -425,6 +426,9 @@ def _entries() -> set[str]:
 
 TABLES = {
     "accounts",
+    "alerts",
+    "alerts.rule",
+    "alerts.send",
     "answer",
     "bots",
     "console",
@@ -435,6 +439,7 @@ TABLES = {
     "exophones",
     "flows",
     "journal",
+    "keep",
     "log",
     "traces",
 }
@@ -458,6 +463,10 @@ def _known_keys() -> set[str]:
         ("bots.NAME.", "[bots.NAME]"),
         ("flows.ID.", "[flows.ID]"),
         ("exophones.NUMBER.", '[exophones."+918047112233"]'),
+        ("keep.", "[keep]"),
+        ("alerts.", "[alerts]"),
+        ("alerts.send.NAME.", "[alerts.send.NAME]"),
+        ("alerts.rule.", "[[alerts.rule]]"),
     ):
         said = "\n".join(problems(f"{table}\nunknown_ = 1"))
         known = re.findall(r"known: (.*)\)$", said, re.MULTILINE)[0]
@@ -477,6 +486,10 @@ def test_documented_defaults_are_true() -> None:
     config["console"]["oidc"] = msgspec.to_builtins(oidc, enc_hook=str)
     config["endpoints"] = {"NAME": config["endpoints"][0]}
     config["accounts"] = {"NAME": msgspec.to_builtins(AccountConfig(name=""), enc_hook=str)}
+    alerts = config["alerts"]
+    alerts |= {"zone": alerts["quiet"]["zone"], "defaults": bool(alerts["rules"]), "off": []}
+    rule = AlertRule(name="", title="", figure="", comparison=Comparison.ABOVE, threshold=0)
+    alerts["rule"] = msgspec.to_builtins(rule)
     said = dict(
         re.findall(r"^### `([^`]+)`\n+[^\n]*default `([^`]+)`", DOCS.read_text(), re.MULTILINE)
     )
@@ -496,7 +509,10 @@ def test_examples_of_the_page_load(block: str) -> None:
     config = load_config(
         block,
         file="switchhook.toml",
-        environ=dict.fromkeys(("SWITCHHOOK_SALES_SECRET", "EXOTEL_KEY", "EXOTEL_TOKEN"), GOOD),
+        environ={
+            **dict.fromkeys(("SWITCHHOOK_SALES_SECRET", "EXOTEL_KEY", "EXOTEL_TOKEN"), GOOD),
+            **dict.fromkeys(("MONITOR_URL", "OPS_SLACK_URL"), "https://hooks.example.com/x"),
+        },
         read_file=lambda path: GOOD.encode(),
     )
     assert config.endpoints
