@@ -1,0 +1,57 @@
+"""`[keep]`: days by class, 0 for ever, and nothing by mistake."""
+
+from __future__ import annotations
+
+import pytest
+
+from switchhook.config import load_config
+from switchhook.config_keep import limits_in
+from switchhook.config_values import ConfigProblems
+from switchhook.errors import ConfigError
+from switchhook.keep import Limits
+
+
+def load(text):
+    return load_config(text, file="s.toml", environ={}, read_file=lambda _: b"").keep
+
+
+def test_without_a_word_a_year_and_a_month_is_kept():
+    assert load("data = 'd'") == Limits() == Limits(400, 400, 400, 400, 800, 800)
+
+
+def test_each_class_has_its_days():
+    text = """
+[keep]
+raw_days = 1
+stories_days = 2
+call_details_days = 3
+alerts_days = 4
+capacity_days = 5
+audit_days = 0
+"""
+    assert load(text) == Limits(1, 2, 3, 4, 5, 0) == limits_in(text, "s.toml")
+
+
+@pytest.mark.parametrize(
+    "line, said",
+    [
+        ("raw_days = -1", "s.toml: keep.raw_days: -1 is out of bounds (0 to 36,500)"),
+        ("raw_days = 36501", "out of bounds"),
+        ("raw_days = 1.5", "not a whole number"),
+        ("raw_days = true", "not a whole number"),
+        ('raw_days = "30"', "not a whole number"),
+        ("raw_day = 30", "unknown key 'raw_day' (did you mean raw_days?"),
+    ],
+)
+def test_what_is_no_limit_is_refused(line, said):
+    with pytest.raises(ConfigProblems) as refused:
+        load(f"[keep]\n{line}\n")
+    assert said in str(refused.value)
+    with pytest.raises(ConfigError) as alone:
+        limits_in(f"[keep]\n{line}\n", "s.toml")
+    assert said in str(alone.value)
+
+
+def test_what_is_no_toml_is_refused():
+    with pytest.raises(ConfigError, match="it is not TOML"):
+        limits_in("[keep", "s.toml")
