@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 
@@ -132,6 +133,18 @@ def test_the_programs_log_as_the_configuration_says(tmp_path):
         until(lambda: program.said.count("taken over") == 2, "the next")
         config.write_text('[log]\nformat = "text"\nlevel = "warning"\n')
         until(lambda: " WARNING switchhook: config is taken over" in program.said, "text")
+
+
+def test_all_of_serve_logs_in_one_form(tmp_path):
+    config = tmp_path / "switchhook.toml"
+    config.write_text('[log]\nformat = "json"\n')
+    with running(tmp_path / "data", "--config", str(config)) as program:
+        children = program.children()
+        os.kill(children["console"], signal.SIGKILL)
+        until(lambda: program.children().get("console", 0) not in (0, children["console"]), "a new")
+        until(lambda: "started again" in program.said, "what the supervisor says")
+    loggers = {json.loads(line)["logger"] for line in program.said.splitlines()}
+    assert {"switchhook", "switchhook.supervisor"} <= loggers
 
 
 def test_an_application_that_mounts_the_answer_side_keeps_its_own_log(tmp_path):
