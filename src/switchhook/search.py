@@ -181,6 +181,7 @@ _HINTS: dict[str, Callable[[str, Names, Facet], bool | None]] = {
     **OF_FACET,
     "status": _status_hint,
     "is": _is_hint,
+    "error": lambda value, names, facet: None if facet.kind else False,
 }
 """What a facet tells of a condition; None where only the stream can tell."""
 _IS: dict[str, Callable[[str], bool]] = {
