@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from switchhook.console import alert_openapi, capacity_api, keep_api
+from switchhook.console.access import described as access_api
 from switchhook.console.openapi import COUNTED, OPERATIONS, describe
 from switchhook.console.pages import page_api
 
@@ -14,19 +15,21 @@ _PARTS = (
     *page_api.SHOWN,
     *capacity_api.OPERATIONS,
     *keep_api.OPERATIONS,
+    *access_api.OPERATIONS,
 )
 _SCHEMAS = (
     page_api.SHOWN_SCHEMAS,
     capacity_api.SCHEMAS,
     keep_api.SCHEMAS,
     alert_openapi.SCHEMAS,
+    access_api.SCHEMAS,
 )
 
 
 def describe_all(version: str) -> dict[str, Any]:
     """Every address that answers with JSON; the live feed, which never ends, is in docs/api.md."""
     document = describe(version, _PARTS)
-    for path, methods in alert_openapi.PATHS.items():
+    for path, methods in (*alert_openapi.PATHS.items(), *access_api.PATHS.items()):
         assert path not in document["paths"]
         document["paths"][path] = methods
     known = dict(document["components"]["schemas"])
