@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from switchhook.cause import Cause
+from switchhook.console.export import COLUMNS
 from switchhook.interpret import IST, with_plus
 from switchhook.passthru import Stream, StreamStatus
 from switchhook.search import Query
@@ -168,6 +169,7 @@ STRETCH = {
 """The parameters of what is counted by the minute or the hour."""
 
 
+_COLUMN = "|".join(COLUMNS)
 EXPORT = {
     parameter.name: parameter
     for parameter in (
@@ -178,7 +180,12 @@ EXPORT = {
             {"type": "string", "enum": ["csv", "ndjson", "parquet"], "default": "csv"},
             _one_of,
         ),
-        Parameter("columns", "names between commas, or `all`", _TEXT, _text),
+        Parameter(
+            "columns",
+            "names between commas, or `all`",
+            {"type": "string", "pattern": f"^(all|({_COLUMN})(,({_COLUMN}))*)$"},
+            _text,
+        ),
         Parameter("tz", "the zone of times: ist, utc, or an IANA name", _TEXT, _text),
     )
 }

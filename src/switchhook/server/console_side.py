@@ -126,7 +126,7 @@ class ConsoleSide:
             self._streams,
             fold_figures(self.folder, self.journal),
             disk_figures(self._held.path),
-            file_figures(self.complaints),
+            file_figures(lambda: self._settings.complaints),
             watch_figures(self.accounts.watch),
         ]
         if answer_url is not None:
@@ -172,8 +172,13 @@ class ConsoleSide:
     def _front(self, config: Config, address: str) -> ASGIApp:
         """Pages and API, behind the door."""
         renderer = Renderer(self.verdicts.now, link_hosts=lambda: self.config.console.link_hosts)
+        keeping = KeepApi(self.keeper)
         self.access = ConsoleAccess(
-            SqliteAccess(self.ledger), config.console.access, renderer, address=address
+            SqliteAccess(self.ledger),
+            config.console.access,
+            renderer,
+            address=address,
+            sections=keeping.context,
         )
         parts = PageParts(
             renderer=renderer,
@@ -192,7 +197,7 @@ class ConsoleSide:
         pages = (
             self.pages,
             AlertPages(renderer, self.alerting, self.note, self.verdicts.now),
-            KeepApi(self.keeper),
+            keeping,
             CapacityApi(self.accounts.watch, self.accounts.history, now_ms, self._told()),
             StoreApi(self.store, self.names, now_ms, freshen=parts.freshen, note=self.note),
             MetricsPage(self._metric_sources()),
@@ -221,7 +226,7 @@ class ConsoleSide:
         return MetricSources(
             store=self.store,
             journal=self.journal,
-            fold=lambda: FoldState(self.folder.lag(), self.folder.running),
+            fold=self._fold_state,
             names=self.names,
             data=self._held.path,
             version=release(),
@@ -232,9 +237,14 @@ class ConsoleSide:
             answer_pid=lambda: holder_pid(self._held.path, "answer"),
         )
 
+    def _fold_state(self) -> FoldState:
+        folder = self.folder
+        return FoldState(folder.lag(), folder.running and folder.problem is None)
+
     def _observe(self) -> None:
         """Who is told of what is folded, beside the live feed."""
         self.folder.observe(self.accounts.ends.folded)
+        self.folder.observe(lambda _folded: self.alerting.wake())
         if self.tracer is not None:
             tracer = self.tracer
             self.folder.observe(lambda folded: tracer.take(folded.records))
@@ -255,6 +265,7 @@ class ConsoleSide:
             *self._settings.complaints,
             *self.accounts.complaints(),
             *self.alerting.problems,
+            *([self.tracer.problem] if self.tracer is not None and self.tracer.problem else []),
         ]
 
     def note(self, deed: Deed) -> None:
