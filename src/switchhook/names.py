@@ -8,8 +8,9 @@ import msgspec
 
 
 class Bot(msgspec.Struct, frozen=True):
-    """A bot by its hosts (patterns such as `*.bot.example`); where a stream tells none, by the
-    endpoints and ExoPhones (E.164) that are its.
+    """A bot by its hosts, patterns such as `*.bot.example`.
+
+    Where a stream tells no host, it is the bot's by endpoint or ExoPhone (E.164).
     """
 
     name: str

@@ -99,7 +99,7 @@ def attributed(tallies: Iterable[Tally], names: Names) -> list[Told]:
             bot = names.bot_name(facet.host, facet.endpoint, facet.exophone)
             owner = owners[facet] = account_of(facet.endpoint, names), bot
         found.append(Told(tally.at_ms, owner[0], owner[1], facet, tally.streams))
-    found.sort(key=lambda told: (told.at_ms, told.facet))
+    found.sort(key=lambda told: (told.at_ms, told.facet, told.streams))
     return found
 
 

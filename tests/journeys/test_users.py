@@ -14,6 +14,7 @@ import pytest
 
 from program import http, running, until
 
+pytestmark = pytest.mark.xdist_group("users")  # each test goes on from the one before
 PASSWORD = "seven green parrots"
 
 

@@ -29,6 +29,7 @@ from switchhook.console.render import viewer_of
 from switchhook.console.shelf import Shelf
 from switchhook.console.view import encode_json
 from switchhook.errors import SwitchhookError
+from switchhook.names import Names
 from switchhook.story import JournalSource, Store
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class ConsoleParts(msgspec.Struct, frozen=True, kw_only=True):
     journal: JournalSource
     store: Store
     folder: Folder
+    names: Callable[[], Names] = Names
     overview: Callable[[], Mapping[str, object]] = dict
     complaints: Callable[[], list[str]] = list
     version: str = "0"
@@ -87,7 +89,7 @@ class _Api:
 
     def __init__(self, parts: ConsoleParts) -> None:
         self._parts = parts
-        self._shelf = Shelf(parts.journal, parts.store)
+        self._shelf = Shelf(parts.journal, parts.store, parts.names)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="console")
         self._version = parts.version
         self._operations: dict[str, Callable[[Request], Json | None]] = {

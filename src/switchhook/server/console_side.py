@@ -207,6 +207,7 @@ class ConsoleSide:
             journal=self.journal,
             store=self.store,
             folder=self.folder,
+            names=self.names,
             overview=self.overview,
             complaints=self.complaints,
             version=release(),

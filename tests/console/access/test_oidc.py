@@ -21,7 +21,8 @@ from console.access.provider import (
     unsigned,
 )
 from switchhook.access import AccessSettings, OidcSettings, Role
-from switchhook.console.access.oidc import Errand, OidcClient, OidcProblem, new_errand
+from switchhook.console.access.errand import Errand, OidcProblem, new_errand
+from switchhook.console.access.oidc import OidcClient
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,6 @@ from switchhook.console.access.desk import TOUCH_US, Desk
 from switchhook.console.access.live import LiveRequests
 from switchhook.console.access.login import LoginPages
 from switchhook.console.access.middleware import MACHINE, Access
-from switchhook.console.access.oidc import OidcClient
 from switchhook.console.access.passwords import Hashing
 from switchhook.console.access.proofs import hashed, new_proof
 from switchhook.console.access.refusals import Refusals
@@ -89,7 +88,12 @@ class ConsoleAccess:
             address=self._address,
             sections=self._sections,
         )
-        oidc = None if self._settings.oidc is None else OidcClient(self._settings.oidc)
+        oidc = None
+        if self._settings.oidc is not None:
+            # Loaded for those who use it: its libraries would slow every start.
+            from switchhook.console.access.oidc import OidcClient
+
+            oidc = OidcClient(self._settings.oidc)
         return [
             *LoginPages(shared, oidc).routes(),
             *SettingsPages(shared).routes(),

@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute, Route
 
 from switchhook.console.access.arrival import safe_path
 from switchhook.console.access.desk import cookie_name
-from switchhook.console.access.oidc import Errand, OidcClient, OidcProblem, new_errand
+from switchhook.console.access.errand import Errand, OidcProblem, new_errand
 from switchhook.console.access.passwords import TooBusy
 from switchhook.console.access.proofs import hashed
 from switchhook.console.access.shared import arrival_of, deed_by, fields, session_of
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from switchhook.access import OidcSettings, Role
     from switchhook.audit import Deed
+    from switchhook.console.access.oidc import OidcClient
     from switchhook.console.access.shared import Shared
 
 log = logging.getLogger("switchhook.access")
