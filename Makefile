@@ -18,7 +18,9 @@ test: .venv/.installed-test ## formatter, linter, types, then every test
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --strict --no-error-summary
 	@scripts/browser
-	@$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadgroup
+	@$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadgroup --ignore tests/browser
+	@# Apart, for the driver of the browser leaves its own event loop running in the process.
+	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/browser
 
 bench: .venv/.installed-bench ## side by side with rivals, about ten minutes; QUICK=1 two, FULL=1 long
 	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(if $(FULL),--full)
