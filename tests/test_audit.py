@@ -111,3 +111,12 @@ def test_a_viewers_deed_says_from_where():
         origin="203.0.113.7",
         details={"until": "18:00"},
     )
+
+
+def test_numbers_that_people_write_are_masked():
+    """No erasure reaches the log, so what it must not hold never gets in."""
+    note = "caller +91 98765-43210, (98765) 43210, 09876543210; since 2026-11-25 18:05, 3009"
+    deed = Deed(who="asha", what="acknowledged", subject="9876543210", details={"note": note})
+    entry = entry_of(deed, 1, 0, FIRST)
+    assert "43210" not in entry.details + entry.subject
+    assert "2026-11-25 18:05, 3009" in entry.details

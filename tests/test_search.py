@@ -12,7 +12,15 @@ from switchhook.facet import OTHER, Facet, facet_of
 from switchhook.names import Bot, Names
 from switchhook.numbers import key_ranges, number_keys, number_matches
 from switchhook.passthru import Passthru, Stream
-from switchhook.search import Condition, Query, StreamRow, facet_may_fit, fits, like
+from switchhook.search import (
+    Condition,
+    Query,
+    StreamRow,
+    asks_numbers,
+    facet_may_fit,
+    fits,
+    like,
+)
 from switchhook.search_text import KEYS, LONGEST, parse_query, query_text, with_condition
 from switchhook.story import Mention, Told, stream_story
 
@@ -301,3 +309,25 @@ def test_like_takes_nothing_but_the_star_for_special(pattern, text):
 def test_the_documentation_explains_every_key():
     page = (Path(__file__).parent.parent / "docs/search.md").read_text()
     assert [key for key in KEYS if f"| `{key}` |" not in page] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        ("from:98765", True),
+        ("!to:*321", True),
+        ("98765", True),
+        ("number:+91987", True),
+        ("exophone:080471", True),
+        ("exophone:*71*", True),
+        ('name:"+918"', True),
+        ("!name:71", True),
+        ("exophone:Sales*", False),
+        ("name:sales2", False),
+        ("cause:throttled since:2h error:3009 host:10.0.0.1", False),
+    ],
+)
+def test_what_tells_digits_of_a_number(text, asked):
+    query = parse_query(text, 1_800_000_000_000)
+    assert not query.problems
+    assert asks_numbers(query) is asked

@@ -96,7 +96,11 @@ class Viewer(msgspec.Struct, frozen=True):
         return self.role >= role
 
 
-_NUMBER = re.compile(r"(?<![\w+])\+?[0-9][0-9 -]{5,18}[0-9](?!\w)")
+# Of days and times only the digits are like a number's.
+_NUMBER = re.compile(
+    r"(?<![\w+])(?!(?:19|20)[0-9]{2}-[01][0-9]-[0-3][0-9](?![0-9]))"
+    r"\+?\(?[0-9](?:[ ()-]{0,2}[0-9]){6,18}(?!\w)"
+)
 _SHORTEST = 7
 
 

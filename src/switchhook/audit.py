@@ -3,7 +3,8 @@
 A changed, removed or inserted entry breaks the chain there, and `verify_chain` says where. What is
 cut off at the end shows by `Head`, or by an exported log that has more.
 
-What to note: a `Deed`, without secrets and full telephone numbers (a call is named by its CallSid).
+What to note: a `Deed`, without secrets (a call is named by its CallSid); telephone numbers in what
+people write are masked.
 A module of the ledger notes it in the transaction that does it; whoever does something elsewhere
 calls `AuditLog.note`.
 """
@@ -15,6 +16,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
+
+from switchhook.access import masked_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -76,16 +79,20 @@ def deed_of(viewer: Viewer, what: str, subject: str = "", **details: str) -> Dee
 
 
 def entry_of(deed: Deed, seq: int, at_us: int, previous: bytes) -> Entry:
-    """The entry for a deed after the one with the hash `previous`; long texts are cut."""
+    """The entry for a deed after the one with the hash `previous`.
+
+    Long texts are cut, and numbers masked: people write notes and reasons, and no erasure reaches
+    what nobody may change.
+    """
     details = msgspec.json.encode(
-        {name: _cut(text, LONGEST_TEXT) for name, text in sorted(deed.details.items())}
+        {name: _kept(text) for name, text in sorted(deed.details.items())}
     ).decode()
     entry = Entry(
         seq=seq,
         at_us=at_us,
         who=_cut(deed.who, LONGEST_TEXT),
         what=_cut(deed.what, LONGEST_TEXT),
-        subject=_cut(deed.subject, LONGEST_TEXT),
+        subject=_kept(deed.subject),
         origin=_cut(deed.origin, LONGEST_TEXT),
         details=details if len(details) <= LONGEST_DETAILS else '{"cut":"too long"}',
         hash=b"",
@@ -164,6 +171,10 @@ class AuditLog(Protocol):
 
     def oldest_us(self) -> int | None:
         """When the oldest entry was written."""
+
+
+def _kept(text: str) -> str:
+    return _cut(masked_text(text), LONGEST_TEXT)
 
 
 def _cut(text: str, longest: int) -> str:

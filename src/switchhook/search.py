@@ -127,6 +127,22 @@ def facet_may_fit(query: Query, names: Names, facet: Facet) -> bool:
     return True
 
 
+_DIGITS = re.compile(r"[+*0-9 ().-]*[0-9][+*0-9 ().-]*")
+_OF_NUMBERS = ("from", "to", "number")
+
+
+def asks_number(condition: Condition) -> bool:
+    """Whether it tells digits of somebody's number who asks it often enough."""
+    if condition.key in _OF_NUMBERS:
+        return True
+    return condition.key in ("exophone", "name") and any(map(_DIGITS.fullmatch, condition.values))
+
+
+def asks_numbers(query: Query) -> bool:
+    """Whether any of its conditions does."""
+    return any(map(asks_number, query.conditions))
+
+
 @lru_cache(maxsize=256)
 def _pattern(text: str) -> re.Pattern[str]:
     return re.compile(".*".join(re.escape(part) for part in text.casefold().split("*")), re.DOTALL)

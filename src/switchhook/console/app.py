@@ -20,9 +20,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from switchhook.audit import Deed
 from switchhook.console.description import describe_all
 from switchhook.console.fold import Folder
 from switchhook.console.masking import mask_json
+from switchhook.console.number_search import NumberSearches
 from switchhook.console.openapi import OPERATIONS
 from switchhook.console.parameters import Refused, read_filters, read_none
 from switchhook.console.render import viewer_of
@@ -30,6 +32,7 @@ from switchhook.console.shelf import Shelf
 from switchhook.console.view import encode_json
 from switchhook.errors import SwitchhookError
 from switchhook.names import Names
+from switchhook.search import Query
 from switchhook.story import JournalSource, Store
 
 if TYPE_CHECKING:
@@ -45,8 +48,8 @@ class ConsoleParts(msgspec.Struct, frozen=True, kw_only=True):
     """What the console shows.
 
     `overview` gives what else runs, for `/api/v1/status` (endpoints, rules, releases); `complaints`
-    what is wrong with it, one sentence each, for that and `/healthz`. `fresh_s` is how long a query
-    waits for the fold.
+    what is wrong with it, one sentence each, for that and `/healthz`. `note` puts a deed into the
+    audit log. `fresh_s` is how long a query waits for the fold.
     """
 
     journal: JournalSource
@@ -55,6 +58,7 @@ class ConsoleParts(msgspec.Struct, frozen=True, kw_only=True):
     names: Callable[[], Names] = Names
     overview: Callable[[], Mapping[str, object]] = dict
     complaints: Callable[[], list[str]] = list
+    note: Callable[[Deed], object] = lambda deed: None
     version: str = "0"
     fresh_s: float = 2.0
     now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
@@ -92,6 +96,7 @@ class _Api:
         self._shelf = Shelf(parts.journal, parts.store, parts.names)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="console")
         self._version = parts.version
+        self._numbers = NumberSearches(parts.note, parts.now_ms)
         self._operations: dict[str, Callable[[Request], Json | None]] = {
             "receipts": self._receipts,
             "receipt": self._receipt,
@@ -133,6 +138,7 @@ class _Api:
 
     def _streams(self, request: Request) -> Json:
         values = read_filters(request.query_params.multi_items(), self._parts.now_ms())
+        self._numbers.in_api(values.get("q", Query()), viewer_of(request))
         self._freshen()
         return self._shelf.streams(values)
 

@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute, Route
 from switchhook.audit import Deed, deed_of
 from switchhook.console.export import FORMATS, Look, columns_named, rows_of
 from switchhook.console.masking import mask_json
+from switchhook.console.number_search import refuse_numbers
 from switchhook.console.parameters import EXPORT, STRETCH, Refused, read_filters, read_none
 from switchhook.console.render import viewer_of, zone_named
 from switchhook.console.view import encode_json, time_of
@@ -149,6 +150,7 @@ class StoreApi:
             raise Refused("columns", f"there is no column {wrong[:40]!r}", hint)
         form = FORMATS[values.get("format", "csv")]
         query: Query = values.get("q", Query())
+        refuse_numbers(query, viewer)
         look = Look(columns, viewer.sees, zone_named(values.get("tz", "ist")))
         deed = deed_of(
             viewer,

@@ -192,6 +192,7 @@ class ConsoleSide:
             views=SqliteViews(self.ledger),
             details=self.accounts.calls.details,
             endpoints=self.endpoints,
+            note=self.note,
         )
         self.pages = StreamPages(parts)
         pages = (
@@ -210,6 +211,7 @@ class ConsoleSide:
             names=self.names,
             overview=self.overview,
             complaints=self.complaints,
+            note=self.note,
             version=release(),
         )
         return self.access.wrap(create_app(console, pages))

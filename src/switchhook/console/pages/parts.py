@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from switchhook.audit import Deed
 from switchhook.call_sources import KeptDetails
 from switchhook.console.fold import Folder
 from switchhook.console.render import Renderer
@@ -56,7 +57,10 @@ class EndpointShown(msgspec.Struct, frozen=True):
 
 
 class PageParts(msgspec.Struct, frozen=True, kw_only=True):
-    """All of it. What is None is not there: no account is watched, nothing can be kept."""
+    """All of it. What is None is not there: no account is watched, nothing can be kept.
+
+    `note` puts a deed into the audit log.
+    """
 
     renderer: Renderer
     journal: JournalSource
@@ -69,6 +73,7 @@ class PageParts(msgspec.Struct, frozen=True, kw_only=True):
     views: SavedViews | None = None
     details: Callable[[str], Sequence[KeptDetails]] | None = None
     endpoints: Callable[[], Sequence[EndpointShown]] = tuple
+    note: Callable[[Deed], object] = lambda deed: None
     now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
 
     def freshen(self) -> None:

@@ -12,10 +12,12 @@ from starlette.routing import BaseRoute, Route
 
 from switchhook.access import Role
 from switchhook.audit import deed_of
+from switchhook.console.number_search import NumberSearches
 from switchhook.console.pages.columns import COLUMNS, USUAL, columns_named
 from switchhook.console.parameters import LAST_SEQ, cursor_of
 from switchhook.console.render import address, viewer_of, zone_of, zone_word
 from switchhook.saved_views import LONGEST_NAME, SavedView
+from switchhook.search import asks_numbers
 from switchhook.search_text import KEYS, LONGEST, parse_query, query_text, with_condition
 
 if TYPE_CHECKING:
@@ -47,6 +49,7 @@ class StreamsPage:
 
     def __init__(self, parts: PageParts) -> None:
         self._parts = parts
+        self._numbers = NumberSearches(parts.note, parts.now_ms)
 
     def routes(self) -> list[BaseRoute]:
         return [
@@ -59,7 +62,7 @@ class StreamsPage:
         parts, viewer = self._parts, viewer_of(request)
         said = request.query_params
         text, cols = said.get("q", "")[: LONGEST + 1], said.get("cols", "")
-        query = parse_query(text, parts.now_ms(), zone_of(request))
+        query = self._numbers.on_page(parse_query(text, parts.now_ms(), zone_of(request)), viewer)
         parts.freshen()
         names = parts.names()
         before = _cursor(said.get("before", ""))
@@ -98,8 +101,12 @@ class StreamsPage:
         name = str(form.get("name", "")).strip()[:LONGEST_NAME]
         if views is None or not name:
             raise HTTPException(400, "a view needs a name, and a ledger to be kept in")
-        state = _state(dict(parse_qsl(str(form.get("state", ""))[: 4 * LONGEST])))
+        said = dict(parse_qsl(str(form.get("state", ""))[: 4 * LONGEST]))
+        state = _state(said)
         shared = bool(form.get("shared")) and viewer.role >= Role.OPERATOR
+        if shared and asks_numbers(parse_query(said.get("q", ""), self._parts.now_ms())):
+            # Everybody reads it, also those who see numbers masked.
+            raise HTTPException(409, "a view that looks for a number can't be shared: keep it")
         view = SavedView(0, name, state, viewer.name, shared)
         deed = deed_of(viewer, "saved a view", name, shared=str(shared).lower())
         kept = await run_in_threadpool(views.save, view, deed, self._parts.now_ms() * 1000)
