@@ -58,6 +58,11 @@ def e164(text: str | None, region: str) -> str | Unusable | None:
     return _e164(text, region)
 
 
+def forget_read_numbers() -> None:
+    """Let go of the numbers that were read of late."""
+    _e164.cache_clear()
+
+
 @lru_cache(maxsize=4096)
 def _e164(text: str, region: str) -> str | Unusable:
     # 919876543210 is an Indian number that lost its plus, not a local one.

@@ -52,6 +52,11 @@ def number_keys(number: str) -> tuple[str, ...]:
     return f"{national}+{code}", "*" + (code + national)[::-1]
 
 
+def forget_numbers() -> None:
+    """Let go of the numbers that were split of late."""
+    number_keys.cache_clear()
+
+
 def key_ranges(pattern: str) -> list[tuple[str, str]]:
     """Where the keys of matching numbers are, from and before; others may be there, too."""
     if pattern.startswith("*"):

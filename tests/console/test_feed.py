@@ -229,3 +229,18 @@ def test_programs_are_told_in_json(feed):
 def test_a_fold_without_browsers_costs_nothing(feed, live):
     feed.take(folded(1))
     assert live.looks == []
+
+
+def test_what_was_erased_is_no_longer_sent(feed, live):
+    """Who comes after an erasure gets no receipt from before it, and every one after it."""
+
+    async def watch():
+        feed.take(folded(7, 8))
+        feed.forget()
+        async with looking(feed) as until:
+            await until(b"all well")
+            assert all(count == 0 for *_, count, _ in live.looks)
+            await asyncio.to_thread(feed.take, folded(9))
+            assert b"data: 9+0" in await until(b"tail")
+
+    run(watch())

@@ -113,7 +113,7 @@ class _Group:
 
 
 class Feed:
-    """`take` may be called from any thread, everything else in the loop's."""
+    """`take` and `forget` may be called from any thread, everything else in the loop's."""
 
     def __init__(
         self,
@@ -142,6 +142,10 @@ class Feed:
         loop = self._loop
         if loop is not None and self._groups:
             loop.call_soon_threadsafe(self._wake.set)
+
+    def forget(self) -> None:
+        """Let go of the receipts that are remembered, as they were before an erasure."""
+        self._ring.clear()
 
     @property
     def browsers(self) -> int:
