@@ -12,8 +12,10 @@ from switchhook.alerts import evaluate
 from switchhook.capacity import CapacityNow
 from switchhook.facet import Facet, Tally
 from switchhook.figures import Figure
+from switchhook.issues import Fingerprint
 from switchhook.names import Account, Bot, Names
 from switchhook.recent import MINUTE_MS, attributed, recently
+from switchhook.search_text import parse_query
 from switchhook.verdict import LONGEST, Level, Seen, verdict
 
 NOW = 1_764_050_400_000
@@ -152,10 +154,10 @@ def test_a_limit_that_was_reached_an_hour_ago_is_no_trouble_any_more():
 def test_a_bot_that_fails():
     state = see(failed(8, 4), well(1))
     assert state.level is Level.BAD
-    assert state.what == "Bot Sales fails: 8 of 9 streams, it refuses connections."
+    assert state.what == "Bot Sales fails: 8 of 9 streams; it refuses connections."
     assert state.callers == "8 callers hit."
     assert state.went == "They went to the queue of people."
-    assert state.fault == "At fault: bot Sales."
+    assert state.fault == "At fault: bot Sales (a.example)."
     assert state.todo == "Start the bot, and check its port. Tell Asha, +1 555 0100."
 
 
@@ -172,14 +174,40 @@ def test_a_bot_that_fails():
 def test_whose_fault_it_is(kind, what, fault):
     state = see(failed(5, kind=kind))
     assert what in state.what
-    assert state.fault == f"At fault: {fault}."
+    assert state.fault == f"At fault: {fault} (a.example)."
+
+
+def test_the_streams_that_were_hit_and_their_issue_are_a_click_away():
+    state = see(failed(8, 4), failed(2, 3, kind="tls", host="A.EXAMPLE"), well(1))
+    query = parse_query(state.streams, NOW)
+    assert query.problems == ()
+    assert [(each.key, each.values) for each in query.conditions] == [
+        ("cause", ("bot_dropped", "connect_failed")),
+        ("bot", ("Sales",)),
+    ]
+    assert query.since.ms * 1000 == state.since_us
+    assert state.issue == Fingerprint("connect_failed", "refused", "a.example", "sales").id
+    throttled = see(told("throttled", 1, 3, host=""))
+    assert throttled.streams.startswith("cause:throttled endpoint:sales since:")
+    assert throttled.issue == Fingerprint("throttled", "", "", "sales").id
+    several = see(*(failed(5, kind="tls", host=f"{x}.example") for x in "abc"))
+    assert "bot:Sales,Support,Survey" in several.streams
+    assert see(told("ended_by_system", 2, 8), well(4)).streams.startswith("cause:ended_by_system")
+    assert (see(well()).streams, see(well()).issue) == ("", "")
+
+
+def test_a_bot_whose_name_says_that_it_is_one_is_called_so_once():
+    names = Names(bots=(Bot("bookings bot", ("a.example", "b.example")),))
+    state = see(failed(8), failed(1, host="b.example"), names=names)
+    assert state.what.startswith("Bookings bot fails: 9 of 9 streams; it refuses connections")
+    assert state.fault == "At fault: bookings bot (a.example, b.example)."
 
 
 def test_a_bot_that_drops_talks_some_of_the_time_is_a_warning():
     state = see(told("bot_dropped", 2, 4, option="B"), well(6))
     assert (state.level, state.what) == (
         Level.WARN,
-        "Bot Sales fails: 4 of 10 streams, it drops talks.",
+        "Bot Sales fails: 4 of 10 streams; it drops talks.",
     )
 
 
@@ -187,7 +215,7 @@ def test_few_calls_at_night_say_it_too():
     state = see(failed(1, 150), failed(1, 90), failed(1, 40), last_ms=NOW - 40 * MINUTE_MS)
     assert state.level is Level.WARN
     assert state.what == (
-        "Bot Sales fails: 3 of 3 streams, it refuses connections; no stream for 40 min."
+        "Bot Sales fails: 3 of 3 streams; it refuses connections; no stream for 40 min."
     )
 
 
@@ -218,7 +246,7 @@ def test_all_bots_that_meet_the_same_are_exotels_or_the_networks_fault():
 def test_two_bots_with_faults_of_their_own_are_two_troubles():
     state = see(failed(9), failed(9, kind="tls", host="b.example"))
     assert state.what.endswith("And one more trouble.")
-    assert state.fault == "At fault: bot Sales."
+    assert state.fault == "At fault: bot Sales (a.example)."
 
 
 def test_streams_that_nobody_ended():
@@ -363,6 +391,7 @@ def test_it_is_always_one_short_sentence(tallies, age_s):
     else:
         assert not state.what.startswith("All well")
     assert msgspec.json.decode(msgspec.json.encode(state))["what"] == state.what
+    assert parse_query(state.streams, NOW).problems == ()
 
 
 @given(tallies)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from switchhook.cause import Cause
+from switchhook.issues import Fingerprint, fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -47,8 +48,8 @@ class Recent(msgspec.Struct, frozen=True):
 
     `since_ms` is when those that failed began: going back from the last, before the first gap of a
     quarter of an hour. `hit` counts those since then, `went` where they went by (endpoint, option),
-    `kinds` what they met. `failed` of `cases` are those of the stretch that is looked at,
-    `late_failed` of `late` those of the last quarter of an hour.
+    `kinds` what they met, `prints` the issues that they are of. `failed` of `cases` are those of
+    the stretch that is looked at, `late_failed` of `late` those of the last quarter of an hour.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Recent(msgspec.Struct, frozen=True):
     hit: int
     went: tuple[tuple[tuple[str, str], int], ...]
     kinds: tuple[tuple[str, int], ...]
+    prints: tuple[tuple[Fingerprint, int], ...] = ()
 
     @property
     def share(self) -> float | None:
@@ -138,6 +140,7 @@ def _recent(name: str, told: Sequence[Told], bad: frozenset[Cause], now_ms: int)
     last_failed = last_well = since = None
     went: Counter[tuple[str, str]] = Counter()
     kinds: Counter[str] = Counter()
+    prints: Counter[Fingerprint] = Counter()
     for each in reversed(told):
         is_bad = each.facet.cause in bad
         is_late = each.at_ms >= since_late
@@ -157,6 +160,9 @@ def _recent(name: str, told: Sequence[Told], bad: frozenset[Cause], now_ms: int)
             since = each.at_ms
             went[each.facet.endpoint, each.facet.option] += each.streams
             kinds[each.facet.kind or each.facet.cause] += each.streams
+            print_ = fingerprint(each.facet)
+            if print_ is not None:
+                prints[print_] += each.streams
     return Recent(
         name,
         failed,
@@ -169,4 +175,5 @@ def _recent(name: str, told: Sequence[Told], bad: frozenset[Cause], now_ms: int)
         went.total(),
         tuple(went.most_common()),
         tuple(kinds.most_common()),
+        tuple(prints.most_common()),
     )

@@ -6,6 +6,7 @@ else by the alerts that fire.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -16,8 +17,11 @@ from switchhook.alerts import Alert, Severity
 from switchhook.capacity import CapacityNow
 from switchhook.cause import Cause, ErrorKind
 from switchhook.figures import Figure
+from switchhook.interpret import IST
 from switchhook.names import Names
-from switchhook.recent import WINDOW_MS, Recent, Recently
+from switchhook.recent import BOT_FAILED, WINDOW_MS, Recent, Recently
+from switchhook.search import Condition, Moment, Query
+from switchhook.search_text import query_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -55,7 +59,10 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Trouble(msgspec.Struct, frozen=True, kw_only=True):
-    """One trouble; `order` is its place among those of its level, then who hit more callers."""
+    """One trouble; `order` is its place among those of its level, then who hit more callers.
+
+    `streams` is a search for the streams that were hit, `issue` the id of what most are of.
+    """
 
     level: Level
     order: int
@@ -66,6 +73,8 @@ class Trouble(msgspec.Struct, frozen=True, kw_only=True):
     went: str = ""
     fault: str = ""
     todo: str = ""
+    streams: str = ""
+    issue: str = ""
 
 
 def find_troubles(seen: Seen, now_ms: int) -> Iterable[Trouble]:
@@ -110,6 +119,12 @@ def _limit(recent: Recent, seen: Seen, now_ms: int) -> Trouble:
         went=_went(recent.went, seen.names),
         fault=f"At fault: the limit{of_account}.",
         todo="Hold campaigns back, and ask Exotel to raise the limit.",
+        streams=_search(
+            recent.since_ms,
+            cause=(Cause.THROTTLED.value,),
+            endpoint=tuple(dict.fromkeys(print_.endpoint for print_, _ in recent.prints)),
+        ),
+        issue=_issue((recent,)),
     )
 
 
@@ -122,7 +137,7 @@ def _fails(recent: Recent) -> bool:
 
 def _bot(recent: Recent, seen: Seen, now_ms: int) -> Trouble:
     kind = recent.kinds[0][0] if recent.kinds else ""
-    name = name_text(recent.name) or "without a name"
+    name = _bot_text(recent.name)
     bot = next((b for b in seen.names.bots if b.name == recent.name), None)
     contact = ", ".join(part for part in (bot.owner, bot.contact) if part) if bot else ""
     whom = f" Tell {contact}." if contact else ""
@@ -133,12 +148,15 @@ def _bot(recent: Recent, seen: Seen, now_ms: int) -> Trouble:
         level=Level.BAD if bad else Level.WARN,
         order=2,
         hit=recent.hit,
-        what=f"Bot {name} fails: {of}{meets and ', ' + meets}{_silence(recent, now_ms)}.",
+        what=f"{name[:1].upper()}{name[1:]} fails: {of}{meets and '; ' + meets}"
+        f"{_silence(recent, now_ms)}.",
         since_ms=recent.since_ms,
         callers=f"{_callers(recent.hit)} hit.",
         went=_went(recent.went, seen.names),
-        fault=f"At fault: {_FAULT.get(kind, 'bot')} {name}.",
+        fault=f"At fault: {_FAULT.get(kind, '')}{name}{_hosts(recent)}.",
         todo=_TODO.get(kind, "Look in the bot's log.") + whom,
+        streams=_of_bots((recent,)),
+        issue=_issue((recent,)),
     )
 
 
@@ -154,9 +172,9 @@ _MEETS = {
     Cause.BOT_DROPPED.value: "it drops talks",
 }
 _FAULT = {
-    ErrorKind.TIMEOUT.value: "the network, or bot",
-    ErrorKind.UNREACHABLE.value: "the network before bot",
-    ErrorKind.DNS.value: "the DNS of bot",
+    ErrorKind.TIMEOUT.value: "the network, or ",
+    ErrorKind.UNREACHABLE.value: "the network before ",
+    ErrorKind.DNS.value: "the DNS of ",
 }
 _TODO = {
     ErrorKind.REFUSED.value: "Start the bot, and check its port.",
@@ -199,6 +217,8 @@ def _several(failing: Sequence[Recent], where: str, seen: Seen) -> Trouble:
         went=_went(sorted(went.items(), key=lambda item: -item[1]), seen.names),
         fault=f"At fault: {where}.",
         todo="Try a bot's URL from outside your network, and ask Exotel's support.",
+        streams=_of_bots(failing),
+        issue=_issue(failing),
     )
 
 
@@ -215,6 +235,7 @@ def _ended_by_system(late: Sequence[Told]) -> Iterable[Trouble]:
             callers=f"{_callers(count)} hit.",
             fault="At fault: Exotel, or a limit on the length of calls.",
             todo="Check the 60-minute cap and the calls' time limit, then ask Exotel's support.",
+            streams=_search(ended[0].at_ms, cause=(Cause.ENDED_BY_SYSTEM.value,)),
         )
 
 
@@ -255,7 +276,50 @@ def _alerted(alert: Alert) -> Iterable[Trouble]:
     )
 
 
+# Where to look.
+
+
+def _of_bots(failing: Sequence[Recent]) -> str:
+    """A search for the streams in which these bots failed; empty where one has no name."""
+    names = tuple(each.name for each in failing)
+    if not all(names):
+        return ""
+    since = min((each.since_ms for each in failing if each.since_ms is not None), default=None)
+    return _search(since, cause=tuple(sorted(BOT_FAILED)), bot=names)
+
+
+def _search(since_ms: int | None, **conditions: tuple[str, ...]) -> str:
+    asked = (Condition(key, values) for key, values in conditions.items() if any(values))
+    since = None
+    if since_ms is not None:
+        moment = datetime.fromtimestamp(since_ms / 1000, UTC).astimezone(IST)
+        since = Moment(moment.isoformat(timespec="minutes"), since_ms)
+    return query_text(Query(tuple(asked), since))
+
+
+def _issue(failing: Iterable[Recent]) -> str:
+    """The id of the issue that most of the streams are of."""
+    prints = [found for each in failing for found in each.prints]
+    return max(prints, key=lambda found: found[1])[0].id if prints else ""
+
+
 # Words.
+
+
+def _bot_text(name: str) -> str:
+    """A bot in a sentence: the word is not said twice of one whose name has it."""
+    if not name:
+        return "the bot without a name"
+    return name_text(name) if "bot" in name.casefold() else f"bot {name_text(name)}"
+
+
+def _hosts(recent: Recent) -> str:
+    """Where a bot is, where its name does not say it."""
+    hosts = dict.fromkeys(print_.host for print_, _ in recent.prints if print_.host)
+    hosts.pop(recent.name, None)
+    named = [name_text(host) for host in hosts][:2]
+    more = f" and {len(hosts) - 2} more" if len(hosts) > 2 else ""
+    return f" ({', '.join(named)}{more})" if named else ""
 
 
 def _went(went: Iterable[tuple[tuple[str, str], int]], names: Names) -> str:

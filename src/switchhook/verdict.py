@@ -26,7 +26,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     """The verdict: sentences, each empty where there is nothing to say.
 
     `what` is at most 160 characters. `since_us` is Unix time; `stale` says which figures are too
-    old to rely on.
+    old to rely on. `streams` is a search that finds exactly the streams that were hit, `issue` the
+    id of the issue that most of them are of.
     """
 
     level: Level
@@ -37,6 +38,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     fault: str = ""
     todo: str = ""
     stale: tuple[str, ...] = ()
+    streams: str = ""
+    issue: str = ""
 
 
 def verdict(seen: Seen, now_ms: int) -> State:
@@ -77,6 +80,8 @@ def _of(troubles: Sequence[Trouble], stale: tuple[str, ...]) -> State:
         fault=worst.fault,
         todo=worst.todo,
         stale=stale,
+        streams=worst.streams,
+        issue=worst.issue,
     )
 
 

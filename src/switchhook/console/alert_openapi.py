@@ -128,6 +128,8 @@ SCHEMAS: dict[str, Schema] = {
         fault=_STRING,
         todo=_STRING,
         stale=_list(_STRING),
+        streams=_STRING,
+        issue=_STRING,
     ),
 }
 

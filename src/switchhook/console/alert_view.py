@@ -123,6 +123,8 @@ def verdict_json(state: State) -> Json:
         "fault": state.fault,
         "todo": state.todo,
         "stale": list(state.stale),
+        "streams": state.streams,
+        "issue": state.issue,
     }
 
 

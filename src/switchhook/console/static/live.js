@@ -1,6 +1,23 @@
 /* Server-sent events, the live tail and the plots. */
 "use strict";
 (() => {
+  // Whoever watches must see that what is shown has become old.
+  const PATIENCE_MS = 6000;
+  const notLive = document.querySelector("[data-not-live]");
+  let losing = 0;
+  const lost = (is) => {
+    document.body.dataset.live = is ? "off" : "on";
+    if (!notLive || is === Boolean(losing)) return;
+    clearTimeout(losing);
+    losing = 0;
+    if (!is) { notLive.hidden = true; notLive.textContent = ""; return; }
+    const time = new Date().toLocaleTimeString("en-GB", { timeZone: document.body.dataset.zone });
+    losing = setTimeout(() => {
+      notLive.textContent = `Not live: the console has not answered since ${time}. What is shown is from then.`;
+      notLive.hidden = false;
+    }, PATIENCE_MS);
+  };
+
   // A source that rests while nobody looks: browsers allow six connections to one server, and
   // every tab would hold one.
   const REST_MS = 20000;
@@ -28,14 +45,14 @@
       clearTimeout(timer);
       if (source || closed) return;
       source = new EventSource(url);
-      source.onopen = (event) => { document.body.dataset.live = "on"; if (self.onopen) self.onopen(event); };
+      source.onopen = (event) => { lost(false); if (self.onopen) self.onopen(event); };
       source.onerror = (event) => {
-        document.body.dataset.live = "off";
+        lost(true);
         if (source.readyState === EventSource.CLOSED && self.onerror) self.onerror(event);
       };
       for (const [name, listener] of listeners) source.addEventListener(name, listener);
     };
-    const rest = () => { if (source) source.close(); source = undefined; };
+    const rest = () => { if (source) source.close(); source = undefined; lost(false); };
     document.addEventListener("visibilitychange", () => {
       clearTimeout(timer);
       if (document.hidden) timer = setTimeout(rest, REST_MS); else wake();
@@ -60,6 +77,25 @@
       place.dataset.points = event.detail.data;
       draw(place);
     }
+  });
+  // The verdict is read out when it says something else, not with every number that moves; whoever
+  // stands on one of its links stays there.
+  const announce = document.querySelector("[data-announce]");
+  const words = (place) => [...place.querySelectorAll("[data-verdict]")].map((each) => each.textContent.replace(/\s+/g, " ").trim()).join(" ");
+  const gist = (text) => text.replace(/since .*? [0-9:]{8}/, "").replace(/[0-9][0-9.,]*/g, "#").replace(/\b(stream|caller)s\b/g, "$1");
+  const verdict = document.querySelector("#verdict > [sse-swap]");
+  let told = verdict ? gist(words(verdict)) : "";
+  let way;
+  document.addEventListener("htmx:sseBeforeMessage", (event) => {
+    if (event.target === verdict) way = verdict.contains(document.activeElement) ? document.activeElement.dataset.way : undefined;
+  });
+  document.addEventListener("htmx:sseMessage", (event) => {
+    if (event.target !== verdict) return;
+    if (way) verdict.querySelector(`[data-way="${way}"]`)?.focus();
+    const said = words(verdict);
+    if (gist(said) === told) return;
+    told = gist(said);
+    if (announce) announce.textContent = said;
   });
   const chosen = (place) => {
     const selection = getSelection();
