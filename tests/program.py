@@ -65,7 +65,9 @@ class Program:
 
     @property
     def said(self) -> str:
-        """What it logged."""
+        """What it logged; all of it, once it has ended."""
+        if self.process.poll() is not None:
+            self._threads[1].join(PATIENCE_S)
         return "".join(self.log)
 
     def address(self, side: str) -> tuple[str, int]:

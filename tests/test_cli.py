@@ -179,6 +179,49 @@ def test_streams_and_calls(say, server):
     assert say("call", "nobody", "--data", server.data)[0] == 1
 
 
+def test_a_search_finds_what_the_page_finds(say, server, tmp_path):
+    place = ("--data", server.data)
+    code, out, _ = say("streams", "cause:throttled", "since:1h", "--json", *place)
+    assert code == 0
+    assert [each["sid"] for each in lines(out)] == ["st1"]
+    file = tmp_path / "found.csv"
+    code, out, _ = say("streams", "option:B", "--export", file, *place)
+    assert (code, out) == (0, f"{file} is written\n")
+    head, *rows = file.read_bytes().decode("utf-8-sig").splitlines()
+    assert "cause" in head.split(",")
+    assert len(rows) == 1
+    assert "throttled" in rows[0]
+    assert file.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (["cause:throttld"], "the search: 'throttld' is no cause"),
+        (["--export", "streams.xls"], "--export: 'streams.xls' ends in no form of export"),
+        (["--export", "s.csv", "--cause", "throttled"], "an export takes no --cause"),
+    ],
+)
+def test_a_search_that_makes_no_sense_is_refused_by_name(say, server, words, said):
+    code, out, err = say("streams", *words, "--data", server.data)
+    assert (code, out) == (2, "")
+    assert said in err
+
+
+def test_what_fails_is_shown_at_a_glance(say, server):
+    place = ("--data", server.data)
+    code, out, _ = say("causes", "--json", *place)
+    assert code == 0
+    assert [(each["cause"], each["streams"]) for each in lines(out)] == [("throttled", 1)]
+    code, out, _ = say("now", "--json", *place)
+    assert code == 0
+    (found,) = lines(out)
+    assert (found["failed"]["failed"], found["failed"]["streams"]) == (1, 2)
+    code, out, _ = say("now", *place)
+    assert code == 0
+    assert "1 throttled" in out
+
+
 def test_a_filter_that_makes_no_sense_is_refused_by_name(say, server):
     code, _, err = say("streams", "--data", server.data, "--since", "yesterday")
     assert code == 2

@@ -23,7 +23,7 @@ from typing import IO, TYPE_CHECKING, Any
 import apsw
 import msgspec
 
-from switchhook.data_folder import IDENTITY, JOURNAL, read_identity
+from switchhook.data_folder import IDENTITY, JOURNAL, LEDGER, read_identity
 from switchhook.errors import BackupError, DataFolderError
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-LEDGER = "ledger"
 
 _CHUNK = 1 << 20
 _BUSY_MS = 10_000

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 JOURNAL = "journal"
 STORE = "store"
+LEDGER = "ledger"
 IDENTITY = "identity.json"
 BOOT = "boot.json"
 KEY_BYTES = 32

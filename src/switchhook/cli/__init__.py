@@ -26,6 +26,8 @@ _COMMANDS = {
     "parse": ("parse:parse", "Say what requests mean: a text, mock logs, access logs."),
     "tail": ("look:tail", "Show the newest receipts, live with --follow."),
     "streams": ("look:streams", "List streams: why each one ended."),
+    "now": ("glance:now", "Show how things go, and what fails."),
+    "causes": ("glance:causes", "List failures by what they have in common."),
     "call": ("look:call", "Show one call: its passthrus and streams in order."),
     "capacity": ("capacity:capacity", "Show what each account has in use and left."),
     "users": ("users:app", "Who may sign in to the console."),

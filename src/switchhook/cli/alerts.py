@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import getpass
-import os
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cyclopts import App
@@ -13,24 +11,20 @@ from cyclopts import App
 from switchhook.alert_messages import reading
 from switchhook.cli import show
 from switchhook.cli.options import CONFIG, DATA, JSON
-from switchhook.config import Config, load_config
+from switchhook.cli.places import config_in, data_folder
 from switchhook.console.alert_view import alert_json
 from switchhook.console.alerting import Alerting, Destinations
 from switchhook.console.view import time_of
-from switchhook.data_folder import read_identity
+from switchhook.data_folder import LEDGER
 from switchhook.errors import ConfigError
 from switchhook.ledger import Ledger
 from switchhook.ledger.alerts import SqliteAlerts
 from switchhook.notify import AppriseNotifier
-from switchhook.operator_files import read_whole
-from switchhook.settings import find_data_folder
 
 if TYPE_CHECKING:
     from switchhook.alerts import Alert
 
 app = App(name="alerts", help="What fires, and whether messages arrive.")
-
-LEDGER = "ledger"
 
 
 @app.default
@@ -39,7 +33,7 @@ def list_(*, config: CONFIG = None, data: DATA = None, json: JSON = False) -> in
 
     Exit code 1 if one fires.
     """
-    ledger = Ledger(_folder(config, data) / LEDGER)
+    ledger = Ledger(data_folder(config, data) / LEDGER)
     try:
         book = SqliteAlerts(ledger).load(_now_ms())
     finally:
@@ -81,12 +75,12 @@ def send_test(name: str, *, config: CONFIG = None, data: DATA = None) -> int:
     name
         The destination, as named under [alerts.send.NAME] in the configuration.
     """
-    settings = _config(config)
+    settings = config_in(config)
     known = {each.name: each for each in settings.alerts.destinations}
     if name not in known:
         hint = f"known: {', '.join(known)}" if known else "add one under [alerts.send.NAME]"
         raise ConfigError(f"there is no destination {name!r}", key="alerts.send", hint=hint)
-    folder = _folder(config, data)
+    folder = data_folder(config, data)
     ledger = Ledger(folder / LEDGER)
     try:
         notifier = AppriseNotifier(
@@ -103,23 +97,6 @@ def send_test(name: str, *, config: CONFIG = None, data: DATA = None) -> int:
         return 0
     show.err.print(f"the test to {name} was not sent: {show.plain(problem)}")
     return 1
-
-
-def _folder(config: str | None, data: str | None) -> Path:
-    folder = find_data_folder(config, data)
-    read_identity(folder)
-    return folder
-
-
-def _config(file: str | None) -> Config:
-    if file is None:
-        return Config()
-    return load_config(
-        read_whole(file),
-        file=file,
-        environ=os.environ,
-        read_file=lambda path: Path(path).read_bytes(),
-    )
 
 
 def _title(alert: Alert) -> str:

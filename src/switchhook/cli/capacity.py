@@ -8,22 +8,21 @@ from typing import TYPE_CHECKING, Any
 from switchhook.capacity import CapacityNow, headroom
 from switchhook.cli import show
 from switchhook.cli.options import CONFIG, DATA, JSON
+from switchhook.cli.places import data_folder
 from switchhook.console.capacity_api import now_json, span_json
 from switchhook.console.parameters import STRETCH, Refused
-from switchhook.data_folder import read_identity
+from switchhook.data_folder import LEDGER
 from switchhook.errors import ConfigError
 from switchhook.forecast import forecast
 from switchhook.ledger import Ledger
 from switchhook.ledger.capacity import READINGS_LIVE_MS, SqliteCapacity
 from switchhook.ledger.database import FILE
-from switchhook.settings import find_data_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from switchhook.capacity import Reading
 
-LEDGER = "ledger"
 _OLD_S = 60.0
 
 
@@ -52,8 +51,7 @@ def capacity(
     since
         The history instead, from a time with its zone, or from how long ago: 90s, 15m, 2h, 7d.
     """
-    folder = find_data_folder(config, data)
-    read_identity(folder)
+    folder = data_folder(config, data)
     now_ms = time.time_ns() // 1_000_000
     since_ms = None if since is None else _moment(since, now_ms)
     if not (folder / LEDGER / FILE).exists():

@@ -15,12 +15,12 @@ from cyclopts import Parameter
 
 from switchhook import backup as backups
 from switchhook.cli import show
-from switchhook.cli.ledger import LEDGER, deed
+from switchhook.cli.ledger import deed
 from switchhook.cli.options import CONFIG, DATA, JSON
 from switchhook.config_keep import limits_in
 from switchhook.console.fold import Folder
 from switchhook.console.keeping import Keeper
-from switchhook.data_folder import JOURNAL, STORE, DataFolder, read_identity
+from switchhook.data_folder import JOURNAL, LEDGER, STORE, DataFolder, read_identity
 from switchhook.erasure import NotANumber, plan_erasure, read_number
 from switchhook.errors import ConfigError, DataFolderError
 from switchhook.journal import JournalReader, JournalWriter, SealedSegments

@@ -7,31 +7,25 @@ import os
 import sys
 import time
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from switchhook.audit import Deed
-from switchhook.config import Config, load_config
-from switchhook.data_folder import read_identity
+from switchhook.cli.places import config_in, data_folder
+from switchhook.data_folder import LEDGER
 from switchhook.errors import ConfigError, DataFolderError
 from switchhook.ledger import Ledger
 from switchhook.ledger.access import SqliteAccess
-from switchhook.operator_files import read_whole
-from switchhook.settings import find_data_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from switchhook.users import AccessLedger
 
-LEDGER = "ledger"
-
 
 @contextmanager
 def opened(config: str | None, data: str | None) -> Iterator[AccessLedger]:
     """The ledger of a data folder, beside a console that may run."""
-    folder = find_data_folder(config, data)
-    read_identity(folder)
+    folder = data_folder(config, data)
     place = folder / LEDGER
     owner = folder.stat().st_uid
     if not place.exists() and owner != os.geteuid():
@@ -70,14 +64,7 @@ def address_of_console(config_file: str | None, url: str | None) -> str:
     """How people reach the console: as said, as configured, or as it listens by default."""
     if url is not None:
         return url.rstrip("/")
-    config = Config()
-    if config_file is not None:
-        config = load_config(
-            read_whole(config_file),
-            file=config_file,
-            environ=os.environ,
-            read_file=lambda path: Path(path).read_bytes(),
-        )
+    config = config_in(config_file)
     return config.console.url or f"http://{config.console.listen}"
 
 

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from switchhook.cli import show
+from switchhook.cli.exporting import write_export
+from switchhook.cli.glance import names_in
 from switchhook.cli.options import CONFIG, DATA, JSON
+from switchhook.cli.places import data_folder
 from switchhook.console.parameters import Refused, read_filters
 from switchhook.console.shelf import Shelf
 from switchhook.console.view import receipt_json, unreadable_json
 from switchhook.data_folder import JOURNAL, STORE, read_identity
 from switchhook.errors import ConfigError
 from switchhook.journal import JournalReader, Record
+from switchhook.names import Names
 from switchhook.receipt import Kind, decode_receipt, receipt_id
-from switchhook.settings import find_data_folder
 from switchhook.store import SqliteStore
 from switchhook.store import rebuild as rebuild_store
 from switchhook.wire.kept import read_passthru
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _BATCH = 500
 _FOLLOW_S = 0.1
@@ -47,7 +48,7 @@ def tail(
     follow
         Go on with each new one until interrupted.
     """
-    folder = _data_folder(config, data)
+    folder = data_folder(config, data)
     journal = JournalReader(folder / JOURNAL)
     node = read_identity(folder).node
     found: list[dict[str, Any]] = []
@@ -72,7 +73,7 @@ def tail(
 
 
 def streams(
-    *,
+    *query: Annotated[str, Parameter(help="A search, as on the console's page.")],
     endpoint: str | None = None,
     call_sid: str | None = None,
     stream_sid: str | None = None,
@@ -82,6 +83,7 @@ def streams(
     since: str | None = None,
     until: str | None = None,
     limit: int = 50,
+    export: str | None = None,
     config: CONFIG = None,
     data: DATA = None,
     json: JSON = False,
@@ -90,8 +92,9 @@ def streams(
 
     For example:
 
+        switchhook streams cause:throttled from:98765 since:2h
         switchhook streams --cause throttled --since 2h
-        switchhook streams --option B --json
+        switchhook streams option:B --export streams.csv
 
     Parameters
     ----------
@@ -113,8 +116,11 @@ def streams(
         Likewise.
     limit
         How many at most, up to 1,000.
+    export
+        Write all that the search finds to this file: .csv, .ndjson or .parquet.
     """
     given = {
+        "q": " ".join(query) or None,
         "endpoint": endpoint,
         "call_sid": call_sid,
         "stream_sid": stream_sid,
@@ -129,9 +135,14 @@ def streams(
     try:
         values = read_filters(pairs, time.time_ns() // 1_000_000)
     except Refused as refused:
-        name = f"--{(refused.parameter or '').replace('_', '-')}"
+        option = (refused.parameter or "").replace("_", "-")
+        name = "the search" if option == "q" else f"--{option}"
         raise ConfigError(refused.problem, key=name, hint=refused.hint) from None
-    found = _shelf(_data_folder(config, data)).streams(values)["streams"]
+    folder = data_folder(config, data)
+    if export is not None:
+        others = [name for name, _ in pairs if name not in ("q", "limit")]
+        return write_export(folder, Path(export), values.get("q"), names_in(config), others)
+    found = _shelf(folder, names_in(config)).streams(values)["streams"]
     if json:
         for each in found:
             show.print_json(each)
@@ -162,7 +173,7 @@ def call(call_sid: str, *, config: CONFIG = None, data: DATA = None, json: JSON 
     call_sid
         The CallSid.
     """
-    found = _shelf(_data_folder(config, data)).call(call_sid)
+    found = _shelf(data_folder(config, data)).call(call_sid)
     if found is None:
         show.err.print(f"no receipt names call {show.plain(call_sid)}")
         return 1
@@ -200,7 +211,7 @@ def call(call_sid: str, *, config: CONFIG = None, data: DATA = None, json: JSON 
 
 def rebuild(*, config: CONFIG = None, data: DATA = None) -> int:
     """Make the store again from the journal; a console that runs takes it over by itself."""
-    folder = _data_folder(config, data)
+    folder = data_folder(config, data)
     journal = JournalReader(folder / JOURNAL)
     columns = TextColumn("folding"), BarColumn(), MofNCompleteColumn(), TextColumn("records")
     with Progress(*columns, console=show.err) as progress:
@@ -214,20 +225,13 @@ def rebuild(*, config: CONFIG = None, data: DATA = None) -> int:
     return 0
 
 
-def _data_folder(config: str | None, data: str | None) -> Path:
-    """The data folder, which has to be there. Raises DataFolderError."""
-    folder = find_data_folder(config, data)
-    read_identity(folder)
-    return folder
-
-
-def _shelf(folder: Path) -> Shelf:
+def _shelf(folder: Path, names: Names | None = None) -> Shelf:
     journal = JournalReader(folder / JOURNAL)
     store = SqliteStore(folder / STORE, journal)
     behind = journal.last_seq() - store.position()
     if behind > 0:
         show.err.print(f"the store is {behind} records behind the journal: is the console running?")
-    return Shelf(journal, store)
+    return Shelf(journal, store, lambda: names or Names())
 
 
 def _shown(record: Record, node: int, endpoint: str | None) -> dict[str, Any] | None:

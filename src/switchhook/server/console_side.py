@@ -40,7 +40,8 @@ from switchhook.console.shelf import Shelf
 from switchhook.console.store_api import StoreApi
 from switchhook.console.stream_figures import StoreFigures
 from switchhook.console.verdicts import VerdictKeeper
-from switchhook.data_folder import JOURNAL, STORE, holder_pid
+from switchhook.data_folder import JOURNAL, LEDGER, STORE, holder_pid
+from switchhook.interpret import forget_read_numbers
 from switchhook.journal import JournalReader, SealedSegments
 from switchhook.keep import Matter
 from switchhook.ledger import Ledger
@@ -56,6 +57,7 @@ from switchhook.ledger.keeping import (
 )
 from switchhook.ledger.views import SqliteViews
 from switchhook.notify import AnswerProbe, AppriseNotifier, HttpMonitor
+from switchhook.numbers import forget_numbers
 from switchhook.server.accounts import Accounts
 from switchhook.store import SqliteStore
 from switchhook.tracing import Tracer, TraceSettings
@@ -107,7 +109,7 @@ class ConsoleSide:
         self.journal = JournalReader(held.folder(JOURNAL))
         self.store = SqliteStore(held.folder(STORE), self.journal)
         self.folder = Folder(self.journal, self.store)
-        self.ledger = Ledger(held.folder("ledger"))
+        self.ledger = Ledger(held.folder(LEDGER))
         self.accounts = Accounts(self.ledger, held.path)
         self._audit = SqliteAudit(self.ledger)
         self._tasks: list[asyncio.Task[None]] = []
@@ -167,7 +169,14 @@ class ConsoleSide:
             },
             limits=config.keep,
             last_seq=self.journal.last_seq,
+            erased=self._forget,
         )
+
+    def _forget(self) -> None:
+        """Let go of what memory still holds of a number that was erased."""
+        self.pages.feed.forget()
+        forget_numbers()
+        forget_read_numbers()
 
     def _front(self, config: Config, address: str) -> ASGIApp:
         """Pages and API, behind the door."""

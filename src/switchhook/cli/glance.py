@@ -1,0 +1,135 @@
+"""What the console's first page shows, on a terminal: `now`, and failures by kind: `causes`."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from switchhook.cli import show
+from switchhook.cli.options import CONFIG, DATA, JSON
+from switchhook.cli.places import config_in, data_folder
+from switchhook.config_accounts import names_of
+from switchhook.console.pages.glance import issue_json
+from switchhook.console.view import time_of
+from switchhook.data_folder import JOURNAL, LEDGER, STORE
+from switchhook.issues import Issue, IssueState, issues, trend_start
+from switchhook.journal import JournalReader
+from switchhook.ledger import Ledger
+from switchhook.ledger.database import FILE
+from switchhook.ledger.issues import SqliteMarks
+from switchhook.pulse import MINUTE_MS, MINUTES, RECENT, Pulse, pulse, pulse_start
+from switchhook.store import SqliteStore
+
+if TYPE_CHECKING:
+    from switchhook.names import Names
+
+_TOP = 8
+
+
+def now(*, config: CONFIG = None, data: DATA = None, json: JSON = False) -> int:
+    """Show how things go: failures and answer times of the last 15 minutes, and what fails.
+
+    `switchhook capacity` says how many streams are left, `switchhook alerts` what fires.
+    """
+    folder = data_folder(config, data)
+    now_ms = time.time_ns() // 1_000_000
+    since = pulse_start(now_ms)
+    until = since + MINUTES * MINUTE_MS
+    store = _store(folder)
+    shown = pulse(store.tallies(since, until), store.counts(since, until), now_ms)
+    found = [each for each in _issues(folder, store, now_ms) if each.recent]
+    if json:
+        show.print_json(_pulse_json(shown, found))
+        return 0
+    failed, answers = shown.failed, shown.answers
+    share = "no streams" if failed.share is None else f"{failed.share:.0%}"
+    show.print_pairs(
+        [
+            (f"failed, {RECENT} min", f"{share} ({failed.some} of {failed.all} streams)"),
+            ("of them", ", ".join(f"{some} {cause}" for cause, some in shown.failed_of)),
+            ("answers", answers.answers),
+            ("half within", None if answers.p50_ms is None else f"{answers.p50_ms} ms"),
+            ("99 of 100 within", None if answers.p99_ms is None else f"{answers.p99_ms} ms"),
+        ]
+    )
+    if found:
+        show.out.print()
+        _table(found[:_TOP], names_in(config))
+    return 0
+
+
+def causes(*, config: CONFIG = None, data: DATA = None, json: JSON = False) -> int:
+    """List failures by what they have in common: cause, error, the bot's host, endpoint.
+
+    Those that people resolved are left out until they return.
+    """
+    folder = data_folder(config, data)
+    found = _issues(folder, _store(folder), time.time_ns() // 1_000_000)
+    if json:
+        for each in found:
+            show.print_json(issue_json(each))
+        return 0
+    left = [each for each in found if each.state is not IssueState.RESOLVED]
+    if not left:
+        show.out.print("nothing failed that is not resolved")
+        return 0
+    _table(left, names_in(config))
+    return 0
+
+
+def names_in(file: str | None) -> Names:
+    """What the operator calls things, by their configuration. Raises ConfigError."""
+    return names_of(config_in(file))
+
+
+def _table(found: list[Issue], names: Names) -> None:
+    show.print_table(
+        ("CAUSE", "ERROR", "BOT", "ENDPOINT", "STATE", "24 H", "ALL", "LAST"),
+        (
+            (
+                show.cause_text(each.fingerprint.cause),
+                each.fingerprint.kind or None,
+                names.bot_name(each.fingerprint.host, each.fingerprint.endpoint) or None,
+                each.fingerprint.endpoint,
+                each.state.value,
+                each.recent,
+                each.streams,
+                show.moment(time_of(each.last_ms * 1000))[5:],
+            )
+            for each in found
+        ),
+    )
+
+
+def _pulse_json(shown: Pulse, found: list[Issue]) -> dict[str, object]:
+    return {
+        "failed": {
+            "share": shown.failed.share,
+            "failed": shown.failed.some,
+            "streams": shown.failed.all,
+            "causes": [{"cause": cause, "streams": some} for cause, some in shown.failed_of],
+        },
+        "answers": {
+            "answers": shown.answers.answers,
+            "p50_ms": shown.answers.p50_ms,
+            "p99_ms": shown.answers.p99_ms,
+        },
+        "issues": [issue_json(each) for each in found],
+    }
+
+
+def _issues(folder: Path, store: SqliteStore, now_ms: int) -> list[Issue]:
+    marks = {}
+    if (folder / LEDGER / FILE).exists():
+        ledger = Ledger(folder / LEDGER)
+        try:
+            marks = SqliteMarks(ledger).latest()
+        finally:
+            ledger.close()
+    tallies = store.tallies(trend_start(now_ms), now_ms + 1, hours=True)
+    return issues(store.uses(), tallies, marks, now_ms)
+
+
+def _store(folder: Path) -> SqliteStore:
+    return SqliteStore(folder / STORE, JournalReader(folder / JOURNAL))

@@ -1,0 +1,30 @@
+"""Where a command finds what it reads: the data folder and the configuration."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from switchhook.config import Config, load_config
+from switchhook.data_folder import read_identity
+from switchhook.operator_files import read_whole
+from switchhook.settings import find_data_folder
+
+
+def data_folder(config: str | None, data: str | None) -> Path:
+    """The data folder, which has to be there. Raises DataFolderError."""
+    folder = find_data_folder(config, data)
+    read_identity(folder)
+    return folder
+
+
+def config_in(file: str | None) -> Config:
+    """The configuration in a file, or the one without a file. Raises ConfigError, OSError."""
+    if file is None:
+        return Config()
+    return load_config(
+        read_whole(file),
+        file=file,
+        environ=os.environ,
+        read_file=lambda path: Path(path).read_bytes(),
+    )
