@@ -10,7 +10,7 @@ from switchhook.cli import show
 from switchhook.cli.options import CONFIG, DATA, JSON
 from switchhook.cli.places import config_in, data_folder
 from switchhook.config_accounts import names_of
-from switchhook.console.pages.glance import issue_json
+from switchhook.console.pages.glance import issue_json, pulse_json
 from switchhook.console.view import time_of
 from switchhook.data_folder import JOURNAL, LEDGER, STORE
 from switchhook.issues import Issue, IssueState, issues, trend_start
@@ -18,7 +18,7 @@ from switchhook.journal import JournalReader
 from switchhook.ledger import Ledger
 from switchhook.ledger.database import FILE
 from switchhook.ledger.issues import SqliteMarks
-from switchhook.pulse import MINUTE_MS, MINUTES, RECENT, Pulse, pulse, pulse_start
+from switchhook.pulse import MINUTE_MS, MINUTES, RECENT, pulse, pulse_start
 from switchhook.store import SqliteStore
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def now(*, config: CONFIG = None, data: DATA = None, json: JSON = False) -> int:
     shown = pulse(store.tallies(since, until), store.counts(since, until), now_ms)
     found = [each for each in _issues(folder, store, now_ms) if each.recent]
     if json:
-        show.print_json(_pulse_json(shown, found))
+        show.print_json({**pulse_json(shown), "issues": [issue_json(each) for each in found]})
         return 0
     failed, answers = shown.failed, shown.answers
     share = "no streams" if failed.share is None else f"{failed.share:.0%}"
@@ -100,23 +100,6 @@ def _table(found: list[Issue], names: Names) -> None:
             for each in found
         ),
     )
-
-
-def _pulse_json(shown: Pulse, found: list[Issue]) -> dict[str, object]:
-    return {
-        "failed": {
-            "share": shown.failed.share,
-            "failed": shown.failed.some,
-            "streams": shown.failed.all,
-            "causes": [{"cause": cause, "streams": some} for cause, some in shown.failed_of],
-        },
-        "answers": {
-            "answers": shown.answers.answers,
-            "p50_ms": shown.answers.p50_ms,
-            "p99_ms": shown.answers.p99_ms,
-        },
-        "issues": [issue_json(each) for each in found],
-    }
 
 
 def _issues(folder: Path, store: SqliteStore, now_ms: int) -> list[Issue]:

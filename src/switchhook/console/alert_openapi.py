@@ -2,50 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from switchhook.alert_book import DeliveryState
 from switchhook.alert_messages import Say
 from switchhook.alerts import AlertState, Comparison, Severity
 from switchhook.console.alert_view import LONGEST_S, MATCHED
+from switchhook.console.schema import (
+    NUMBER,
+    STRING,
+    TEXT,
+    TIME,
+    WHOLE,
+    Schema,
+    list_of,
+    object_of,
+    or_null,
+    ref,
+)
 from switchhook.verdict import Level
 
-Schema = dict[str, Any]
-
-_STRING: Schema = {"type": "string"}
-_TEXT: Schema = {"type": ["string", "null"]}
-_NUMBER: Schema = {"type": ["number", "null"]}
-_WHOLE: Schema = {"type": ["integer", "null"]}
-_TIME: Schema = {"type": ["string", "null"], "format": "date-time"}
-_LABELS: Schema = {"type": "object", "additionalProperties": _STRING}
-
-
-def _object(**properties: Schema) -> Schema:
-    return {"type": "object", "properties": properties, "required": list(properties)}
-
-
-def _list(of: Schema) -> Schema:
-    return {"type": "array", "items": of}
-
-
-def _ref(name: str) -> Schema:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def _or_null(schema: Schema) -> Schema:
-    return {"anyOf": [schema, {"type": "null"}]}
+_LABELS: Schema = {"type": "object", "additionalProperties": STRING}
 
 
 def _body(**properties: Schema) -> Schema:
-    schema = _object(**properties) | {"additionalProperties": False}
+    schema = object_of(**properties) | {"additionalProperties": False}
     return {"required": True, "content": {"application/json": {"schema": schema}}}
 
 
 def _answers(said: str, schema: str | None, *, status: str = "200", gone: bool = False) -> Schema:
     found: Schema = {status: {"description": said}}
     if schema is not None:
-        found[status]["content"] = {"application/json": {"schema": _ref(schema)}}
-    refused = {"application/json": {"schema": _ref("Error")}}
+        found[status]["content"] = {"application/json": {"schema": ref(schema)}}
+    refused = {"application/json": {"schema": ref("Error")}}
     found["400"] = {"description": "it can't be understood", "content": refused}
     found["403"] = {"description": "the role is too low", "content": refused}
     found["503"] = {"description": "the ledger can't be read or written", "content": refused}
@@ -55,81 +42,82 @@ def _answers(said: str, schema: str | None, *, status: str = "200", gone: bool =
 
 
 SCHEMAS: dict[str, Schema] = {
-    "Alert": _object(
-        id=_STRING,
-        rule=_STRING,
-        title=_STRING,
+    "Alert": object_of(
+        id=STRING,
+        rule=STRING,
+        title=STRING,
         state={"enum": list(AlertState)},
         severity={"enum": list(Severity)},
         labels=_LABELS,
-        members=_list(_LABELS),
-        figure=_STRING,
+        members=list_of(_LABELS),
+        figure=STRING,
         value={"type": "number"},
-        cases=_WHOLE,
-        since=_TIME,
-        fired_at=_TIME,
-        resolved_at=_TIME,
+        cases=WHOLE,
+        since=TIME,
+        fired_at=TIME,
+        resolved_at=TIME,
         lapsed={"type": "boolean"},
-        acknowledged_by=_TEXT,
-        advice=_STRING,
+        acknowledged_by=TEXT,
+        advice=STRING,
     ),
-    "Silence": _object(
+    "Silence": object_of(
         id={"type": "integer"},
         matcher=_LABELS,
-        since=_TIME,
-        until=_TIME,
-        reason=_STRING,
-        by=_STRING,
+        since=TIME,
+        until=TIME,
+        reason=STRING,
+        by=STRING,
     ),
-    "Sent": _object(
-        id=_STRING,
-        at=_TIME,
-        destination=_STRING,
+    "Sent": object_of(
+        id=STRING,
+        at=TIME,
+        destination=STRING,
         say={"enum": list(Say)},
         severity={"enum": list(Severity)},
-        title=_STRING,
-        lines=_list(_STRING),
+        title=STRING,
+        lines=list_of(STRING),
         state={"enum": list(DeliveryState)},
         attempts={"type": "integer"},
-        done_at=_TIME,
-        problem=_TEXT,
+        done_at=TIME,
+        problem=TEXT,
     ),
-    "AlertRule": _object(
-        name=_STRING,
-        title=_STRING,
-        figure=_STRING,
+    "AlertRule": object_of(
+        name=STRING,
+        title=STRING,
+        figure=STRING,
         comparison={"enum": list(Comparison)},
         threshold={"type": "number"},
         for_s={"type": "integer"},
         severity={"enum": list(Severity)},
-        group_by=_list(_STRING),
+        group_by=list_of(STRING),
         least_cases={"type": "integer"},
-        advice=_STRING,
-        now=_or_null(_object(value=_NUMBER, cases=_WHOLE, labels=_LABELS, at=_TIME)),
+        advice=STRING,
+        now=or_null(object_of(value=NUMBER, cases=WHOLE, labels=_LABELS, at=TIME)),
     ),
-    "Alerts": _object(
-        alerts=_list(_ref("Alert")),
-        resolved=_list(_ref("Alert")),
-        silences=_list(_ref("Silence")),
-        sent=_list(_ref("Sent")),
-        rules=_list(_ref("AlertRule")),
-        destinations=_list(_object(name=_STRING, severities=_list({"enum": list(Severity)}))),
-        evaluated_at=_TIME,
-        problems=_list(_STRING),
-        heartbeat=_or_null(_object(beat_at=_TIME, problem=_TEXT)),
+    "Alerts": object_of(
+        alerts=list_of(ref("Alert")),
+        resolved=list_of(ref("Alert")),
+        silences=list_of(ref("Silence")),
+        sent=list_of(ref("Sent")),
+        rules=list_of(ref("AlertRule")),
+        destinations=list_of(object_of(name=STRING, severities=list_of({"enum": list(Severity)}))),
+        evaluated_at=TIME,
+        problems=list_of(STRING),
+        heartbeat=or_null(object_of(beat_at=TIME, problem=TEXT)),
     ),
-    "Tested": _object(sent={"type": "boolean"}, problem=_TEXT),
-    "Verdict": _object(
+    "Tested": object_of(sent={"type": "boolean"}, problem=TEXT),
+    "Verdict": object_of(
         level={"enum": list(Level)},
         what={"type": "string", "maxLength": 160},
-        since=_TIME,
-        callers=_STRING,
-        went=_STRING,
-        fault=_STRING,
-        todo=_STRING,
-        stale=_list(_STRING),
-        streams=_STRING,
-        issue=_STRING,
+        since=TIME,
+        callers=STRING,
+        went=STRING,
+        fault=STRING,
+        todo=STRING,
+        stale=list_of(STRING),
+        more=list_of(STRING),
+        streams=STRING,
+        issue=STRING,
     ),
 }
 
@@ -180,7 +168,7 @@ PATHS: dict[str, Schema] = {
         "post": {
             "operationId": "acknowledge",
             "summary": "Say that somebody is on it",
-            "requestBody": _body(alert=_STRING),
+            "requestBody": _body(alert=STRING),
             "responses": _answers("noted", None, status="204", gone=True),
         }
     },
@@ -188,7 +176,7 @@ PATHS: dict[str, Schema] = {
         "post": {
             "operationId": "test_destination",
             "summary": "Send a test to a destination, and say how it went",
-            "requestBody": _body(destination=_STRING),
+            "requestBody": _body(destination=STRING),
             "responses": _answers("how it went", "Tested", gone=True),
         }
     },

@@ -13,9 +13,20 @@ from starlette.routing import BaseRoute, Route
 
 from switchhook.call_sources import Source
 from switchhook.console.masking import mask_json
-from switchhook.console.openapi import Operation, Schema
+from switchhook.console.openapi import Operation
 from switchhook.console.parameters import STRETCH, read_filters, read_none
 from switchhook.console.render import viewer_of
+from switchhook.console.schema import (
+    COUNT,
+    STRING,
+    TEXT,
+    TIME,
+    WHOLE,
+    Schema,
+    list_of,
+    object_of,
+    or_null,
+)
 from switchhook.console.view import encode_json, time_of
 
 if TYPE_CHECKING:
@@ -204,82 +215,65 @@ def _time(at_ms: int | None) -> str | None:
 # The description.
 
 
-def _all_of(**properties: Schema) -> Schema:
-    return {"type": "object", "properties": properties, "required": list(properties)}
-
-
-def _list_of(items: Schema) -> Schema:
-    return {"type": "array", "items": items}
-
-
-def _or_null(schema: Schema) -> Schema:
-    return {"anyOf": [schema, {"type": "null"}]}
-
-
-_STRING: Schema = {"type": "string"}
-_TEXT: Schema = {"type": ["string", "null"]}
-_COUNT: Schema = {"type": "integer", "minimum": 0}
-_WHOLE: Schema = {"type": ["integer", "null"], "minimum": 0}
 _NUMBER: Schema = {"type": "number", "minimum": 0}
-_AT: Schema = {"type": ["string", "null"], "format": "date-time"}
 _SOURCE: Schema = {"enum": [each.value for each in Source]}
 
 SCHEMAS: dict[str, Schema] = {
-    "Forecast": _all_of(
-        made_at=_AT,
-        words=_STRING,
+    "Forecast": object_of(
+        made_at=TIME,
+        words=STRING,
         chance={"type": "number", "minimum": 0, "maximum": 1},
-        earliest_at=_AT,
-        likely_at=_AT,
-        latest_at=_AT,
+        earliest_at=TIME,
+        likely_at=TIME,
+        latest_at=TIME,
         arrivals_per_minute=_NUMBER,
         mean_length_s=_NUMBER,
-        expected=_list_of(_all_of(at=_AT, low=_NUMBER, middle=_NUMBER, high=_NUMBER)),
+        expected=list_of(object_of(at=TIME, low=_NUMBER, middle=_NUMBER, high=_NUMBER)),
     ),
-    "Standing": _all_of(
-        account=_STRING,
-        active=_WHOLE,
-        allowed=_WHOLE,
-        headroom=_WHOLE,
-        at=_AT,
+    "Standing": object_of(
+        account=STRING,
+        active=WHOLE,
+        allowed=WHOLE,
+        headroom=WHOLE,
+        at=TIME,
         age_s={"type": ["number", "null"], "minimum": 0},
-        problem=_TEXT,
-        unread=_COUNT,
-        forecast=_or_null({"$ref": "#/components/schemas/Forecast"}),
+        problem=TEXT,
+        unread=COUNT,
+        forecast=or_null({"$ref": "#/components/schemas/Forecast"}),
     ),
-    "Capacity": _all_of(
-        accounts=_list_of({"$ref": "#/components/schemas/Standing"}), problems=_list_of(_STRING)
+    "Capacity": object_of(
+        accounts=list_of({"$ref": "#/components/schemas/Standing"}), problems=list_of(STRING)
     ),
-    "CapacityHistory": _all_of(
-        account=_STRING,
-        now=_or_null({"$ref": "#/components/schemas/Standing"}),
-        spans=_list_of(
-            _all_of(
-                at=_AT,
-                width_s=_COUNT,
-                lowest=_WHOLE,
+    "CapacityHistory": object_of(
+        account=STRING,
+        now=or_null({"$ref": "#/components/schemas/Standing"}),
+        spans=list_of(
+            object_of(
+                at=TIME,
+                width_s=COUNT,
+                lowest=WHOLE,
                 mean={"type": ["number", "null"], "minimum": 0},
-                highest=_WHOLE,
-                allowed=_WHOLE,
-                readings=_COUNT,
-                unread=_COUNT,
-                problem=_TEXT,
+                highest=WHOLE,
+                allowed=WHOLE,
+                readings=COUNT,
+                unread=COUNT,
+                problem=TEXT,
             )
         ),
     ),
-    "CallSources": _all_of(
-        call_sid=_STRING,
+    "CallSources": object_of(
+        call_sid=STRING,
         fields={
             "type": "object",
-            "additionalProperties": _all_of(
+            "additionalProperties": object_of(
                 believed=_SOURCE,
                 agreed={"type": "boolean"},
-                said=_list_of(_all_of(source=_SOURCE, at=_AT)),
+                said=list_of(object_of(source=_SOURCE, at=TIME)),
             ),
         },
-        disagreements=_list_of(_STRING),
-        troubles=_list_of(_STRING),
-        heard=_list_of(_all_of(at=_AT, what=_STRING)),
+        disagreements=list_of(STRING),
+        troubles=list_of(STRING),
+        heard=list_of(object_of(at=TIME, what=STRING)),
     ),
 }
 

@@ -17,6 +17,7 @@ from switchhook.console.access.shared import require
 from switchhook.console.openapi import Operation
 from switchhook.console.parameters import Refused, read_none
 from switchhook.console.render import viewer_of
+from switchhook.console.schema import COUNT, STRING, TIME, list_of, object_of
 from switchhook.console.view import encode_json, time_of
 from switchhook.erasure import NotANumber, Number, Phase, read_number
 from switchhook.keep import Matter
@@ -159,60 +160,47 @@ async def _answer(work: Callable[[], Json | None], status: int = 200) -> Respons
     return Response(encode_json(found), status, headers=_HEADERS, media_type="application/json")
 
 
-_STRING: Json = {"type": "string"}
-_COUNT: Json = {"type": "integer", "minimum": 0}
-_AT: Json = {"type": ["string", "null"], "format": "date-time"}
-
-
-def _all_of(**members: Json) -> Json:
-    return {"type": "object", "properties": members, "required": sorted(members)}
-
-
-def _list_of(schema: Json) -> Json:
-    return {"type": "array", "items": schema}
-
-
 _PROOF = {
-    "id": _STRING,
-    "number": _STRING,
-    "by": _STRING,
-    "asked_ms": _COUNT,
-    "until_seq": _COUNT,
+    "id": STRING,
+    "number": STRING,
+    "by": STRING,
+    "asked_ms": COUNT,
+    "until_seq": COUNT,
     "state": {"enum": [phase.value for phase in Phase]},
     "complete": {"type": "boolean"},
-    "places": _list_of(
-        _all_of(
-            name=_STRING,
-            searched=_COUNT,
-            found=_COUNT,
-            spellings=_COUNT,
-            left=_COUNT,
-            digest=_STRING,
-            seqs=_list_of(_COUNT),
+    "places": list_of(
+        object_of(
+            name=STRING,
+            searched=COUNT,
+            found=COUNT,
+            spellings=COUNT,
+            left=COUNT,
+            digest=STRING,
+            seqs=list_of(COUNT),
         )
     ),
     "done_ms": {"type": ["integer", "null"]},
-    "proof": _STRING,
+    "proof": STRING,
 }
 
 SCHEMAS: dict[str, Json] = {
-    "Keeping": _all_of(
+    "Keeping": object_of(
         running={"type": "boolean"},
         problem={"type": ["string", "null"]},
-        classes=_list_of(
-            _all_of(
+        classes=list_of(
+            object_of(
                 **{"class": {"enum": [matter.value for matter in Matter]}},
-                days=_COUNT,
-                oldest_at=_AT,
-                overdue_s=_COUNT,
-                removed=_COUNT,
-                removed_bytes=_COUNT,
-                last_removed_at=_AT,
+                days=COUNT,
+                oldest_at=TIME,
+                overdue_s=COUNT,
+                removed=COUNT,
+                removed_bytes=COUNT,
+                last_removed_at=TIME,
             )
         ),
     ),
-    "Erasures": _all_of(erasures=_list_of(_all_of(**_PROOF))),
-    "Erasure": _all_of(**_PROOF, confirmed={"type": "boolean"}),
+    "Erasures": object_of(erasures=list_of(object_of(**_PROOF))),
+    "Erasure": object_of(**_PROOF, confirmed={"type": "boolean"}),
 }
 
 OPERATIONS = (

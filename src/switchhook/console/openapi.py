@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import msgspec
 
@@ -16,222 +15,205 @@ from switchhook.console.parameters import (
     STRETCH,
     Parameter,
 )
+from switchhook.console.schema import (
+    COUNT,
+    NUMBER,
+    STRING,
+    TEXT,
+    TIME,
+    WHOLE,
+    Schema,
+    list_of,
+    object_of,
+    or_null,
+    ref,
+    words,
+)
 from switchhook.passthru import Dialect
-
-Schema = dict[str, Any]
-
-_STRING: Schema = {"type": "string"}
-_TEXT: Schema = {"type": ["string", "null"]}
-_WHOLE: Schema = {"type": ["integer", "null"]}
-_NUMBER: Schema = {"type": ["number", "null"]}
-_TIME: Schema = {"type": ["string", "null"], "format": "date-time"}
-
-
-def _object(**properties: Schema) -> Schema:
-    """An object that always has all of these."""
-    named = {name.removesuffix("_"): schema for name, schema in properties.items()}
-    return {"type": "object", "properties": named, "required": list(named)}
-
-
-def _or_null(schema: Schema) -> Schema:
-    return {"anyOf": [schema, {"type": "null"}]}
-
-
-def _list(of: Schema) -> Schema:
-    return {"type": "array", "items": of}
-
-
-def _ref(name: str) -> Schema:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def _words(*words: str | None) -> Schema:
-    return {"enum": list(words)}
-
 
 _EXTRA: Schema = {
     "type": "object",
     "additionalProperties": {"type": ["string", "array"], "items": {"type": "string"}},
 }
 _VERDICT = {
-    "cause": _words(*Cause, None),
-    "advice": _TEXT,
-    "evidence": {"type": ["array", "null"], "items": _object(field=_STRING, text=_STRING)},
+    "cause": words(*Cause, None),
+    "advice": TEXT,
+    "evidence": {"type": ["array", "null"], "items": object_of(field=STRING, text=STRING)},
 }
-_LEG = _object(
+_LEG = object_of(
     index={"type": "integer"},
-    number=_TEXT,
-    number_raw=_TEXT,
-    type=_TEXT,
-    on_call_duration_s=_WHOLE,
-    on_call_duration_raw=_TEXT,
-    cause=_TEXT,
-    cause_code=_TEXT,
-    caller_id=_TEXT,
-    disconnected_by=_TEXT,
+    number=TEXT,
+    number_raw=TEXT,
+    type=TEXT,
+    on_call_duration_s=WHOLE,
+    on_call_duration_raw=TEXT,
+    cause=TEXT,
+    cause_code=TEXT,
+    caller_id=TEXT,
+    disconnected_by=TEXT,
     extra=_EXTRA,
 )
-_CALL = _object(
-    status=_TEXT,
-    type=_TEXT,
-    dial_status=_TEXT,
-    dial_duration_s=_WHOLE,
-    dial_duration_raw=_TEXT,
-    dial_whom_number=_TEXT,
-    outgoing_number=_TEXT,
-    legs=_list(_LEG),
-    created_at=_TIME,
-    created_at_raw=_TEXT,
-    started_at=_TIME,
-    started_at_raw=_TEXT,
-    ended_at=_TIME,
-    ended_at_raw=_TEXT,
-    current_at=_TIME,
-    current_at_raw=_TEXT,
-    recording_available_raw=_TEXT,
-    account_sid=_TEXT,
-    flow_id=_TEXT,
-    tenant_id=_TEXT,
-    forwarded_from=_TEXT,
-    event_type=_TEXT,
-    agent_status=_TEXT,
-    agent_email=_TEXT,
+_CALL = object_of(
+    status=TEXT,
+    type=TEXT,
+    dial_status=TEXT,
+    dial_duration_s=WHOLE,
+    dial_duration_raw=TEXT,
+    dial_whom_number=TEXT,
+    outgoing_number=TEXT,
+    legs=list_of(_LEG),
+    created_at=TIME,
+    created_at_raw=TEXT,
+    started_at=TIME,
+    started_at_raw=TEXT,
+    ended_at=TIME,
+    ended_at_raw=TEXT,
+    current_at=TIME,
+    current_at_raw=TEXT,
+    recording_available_raw=TEXT,
+    account_sid=TEXT,
+    flow_id=TEXT,
+    tenant_id=TEXT,
+    forwarded_from=TEXT,
+    event_type=TEXT,
+    agent_status=TEXT,
+    agent_email=TEXT,
 )
 _SAID_OF_STREAM = {
-    "sid": _TEXT,
-    "status": _TEXT,
-    "status_raw": _TEXT,
-    "duration_s": _WHOLE,
-    "duration_raw": _TEXT,
-    "url": _TEXT,
-    "recording_url": _TEXT,
-    "disconnected_by": _words("user", "bot", "NA", "unknown", None),
-    "disconnected_by_raw": _TEXT,
-    "detailed_status": _TEXT,
-    "error": _TEXT,
-    "disposition": _TEXT,
-    "error_detail": _or_null(
-        _object(code=_WHOLE, kind=_words(*ErrorKind), host=_TEXT, port=_WHOLE)
-    ),
+    "sid": TEXT,
+    "status": TEXT,
+    "status_raw": TEXT,
+    "duration_s": WHOLE,
+    "duration_raw": TEXT,
+    "url": TEXT,
+    "recording_url": TEXT,
+    "disconnected_by": words("user", "bot", "NA", "unknown", None),
+    "disconnected_by_raw": TEXT,
+    "detailed_status": TEXT,
+    "error": TEXT,
+    "disposition": TEXT,
+    "error_detail": or_null(object_of(code=WHOLE, kind=words(*ErrorKind), host=TEXT, port=WHOLE)),
 }
-_RECEIPT = _object(
-    id=_STRING,
-    received_at=_TIME,
-    endpoint=_TEXT,
-    mode=_TEXT,
-    method=_TEXT,
-    dialect=_words(*Dialect, None),
-    auth=_TEXT,
-    raw=_TEXT,
-    body=_TEXT,
-    call_sid=_TEXT,
-    direction=_words("inbound", "outbound", None),
-    direction_raw=_TEXT,
-    from_=_TEXT,
-    from_raw=_TEXT,
-    to=_TEXT,
-    to_raw=_TEXT,
-    digits=_TEXT,
-    custom_field=_TEXT,
-    recording_url=_TEXT,
-    call=_or_null(_CALL),
-    stream=_or_null(_object(**_SAID_OF_STREAM)),
+_RECEIPT = object_of(
+    id=STRING,
+    received_at=TIME,
+    endpoint=TEXT,
+    mode=TEXT,
+    method=TEXT,
+    dialect=words(*Dialect, None),
+    auth=TEXT,
+    raw=TEXT,
+    body=TEXT,
+    call_sid=TEXT,
+    direction=words("inbound", "outbound", None),
+    direction_raw=TEXT,
+    from_=TEXT,
+    from_raw=TEXT,
+    to=TEXT,
+    to_raw=TEXT,
+    digits=TEXT,
+    custom_field=TEXT,
+    recording_url=TEXT,
+    call=or_null(_CALL),
+    stream=or_null(object_of(**_SAID_OF_STREAM)),
     **_VERDICT,
-    decision=_or_null(
-        _object(
-            option=_words("A", "B"),
+    decision=or_null(
+        object_of(
+            option=words("A", "B"),
             http_status={"type": "integer"},
-            rule=_STRING,
-            release=_STRING,
-            reason=_STRING,
+            rule=STRING,
+            release=STRING,
+            reason=STRING,
         )
     ),
-    repeat_of=_TEXT,
-    defects=_list(_object(field=_STRING, problem=_STRING)),
+    repeat_of=TEXT,
+    defects=list_of(object_of(field=STRING, problem=STRING)),
     extra=_EXTRA,
-    decided_in_ms=_NUMBER,
-    late_ms=_WHOLE,
+    decided_in_ms=NUMBER,
+    late_ms=WHOLE,
 )
-_STREAM = _object(
-    id=_STRING,
-    call_sid=_TEXT,
-    endpoint=_STRING,
-    from_=_TEXT,
-    to=_TEXT,
+_STREAM = object_of(
+    id=STRING,
+    call_sid=TEXT,
+    endpoint=STRING,
+    from_=TEXT,
+    to=TEXT,
     **_SAID_OF_STREAM,
     **_VERDICT,
-    option=_words("A", "B"),
-    settled_by=_STRING,
-    first_received_at=_TIME,
-    last_received_at=_TIME,
+    option=words("A", "B"),
+    settled_by=STRING,
+    first_received_at=TIME,
+    last_received_at=TIME,
 )
-_CALL_STORY = _object(
-    call_sid=_STRING,
-    first_received_at=_TIME,
-    last_received_at=_TIME,
-    from_=_TEXT,
-    from_raw=_TEXT,
-    to=_TEXT,
-    to_raw=_TEXT,
-    direction=_TEXT,
-    direction_raw=_TEXT,
-    account_sid=_TEXT,
-    status=_TEXT,
-    type=_TEXT,
-    dial_status=_TEXT,
-    flow_id=_TEXT,
-    custom_field=_TEXT,
-    recording_url=_TEXT,
-    passthrus=_list(_ref("Receipt")),
-    streams=_list(_ref("Stream")),
+_CALL_STORY = object_of(
+    call_sid=STRING,
+    first_received_at=TIME,
+    last_received_at=TIME,
+    from_=TEXT,
+    from_raw=TEXT,
+    to=TEXT,
+    to_raw=TEXT,
+    direction=TEXT,
+    direction_raw=TEXT,
+    account_sid=TEXT,
+    status=TEXT,
+    type=TEXT,
+    dial_status=TEXT,
+    flow_id=TEXT,
+    custom_field=TEXT,
+    recording_url=TEXT,
+    passthrus=list_of(ref("Receipt")),
+    streams=list_of(ref("Stream")),
     more={"type": "boolean"},
 )
 _STREAM_STORY: Schema = {
-    "allOf": [_ref("Stream"), _object(receipts=_list(_STRING), more={"type": "boolean"})]
+    "allOf": [ref("Stream"), object_of(receipts=list_of(STRING), more={"type": "boolean"})]
 }
 
-_COUNT: Schema = {"type": "integer"}
+
 _FACET = dict.fromkeys(
-    ("endpoint", "status", "cause", "option", "kind", "host", "exophone"), _STRING
+    ("endpoint", "status", "cause", "option", "kind", "host", "exophone"), STRING
 )
 
 SCHEMAS: dict[str, Schema] = {
     "Receipt": _RECEIPT,
-    "Receipts": _object(receipts=_list(_ref("Receipt")), next=_TEXT),
+    "Receipts": object_of(receipts=list_of(ref("Receipt")), next=TEXT),
     "Stream": _STREAM,
-    "Streams": _object(streams=_list(_ref("Stream")), next=_TEXT),
+    "Streams": object_of(streams=list_of(ref("Stream")), next=TEXT),
     "StreamStory": _STREAM_STORY,
     "Call": _CALL_STORY,
-    "Status": _object(
-        version=_STRING,
-        node=_WHOLE,
+    "Status": object_of(
+        version=STRING,
+        node=WHOLE,
         journal={"type": "object"},
         fold={"type": "object"},
         counters={"type": "object", "additionalProperties": {"type": "integer"}},
         quarantine={"type": "object"},
-        takeovers=_list({"type": "object"}),
-        samples=_list({"type": "object"}),
+        takeovers=list_of({"type": "object"}),
+        samples=list_of({"type": "object"}),
     ),
-    "Tallies": _object(
-        by=_words("minute", "hour"), tallies=_list(_object(at=_TIME, **_FACET, streams=_COUNT))
+    "Tallies": object_of(
+        by=words("minute", "hour"), tallies=list_of(object_of(at=TIME, **_FACET, streams=COUNT))
     ),
-    "Uses": _object(uses=_list(_object(**_FACET, streams=_COUNT, first_at=_TIME, last_at=_TIME))),
-    "Counts": _object(counts=_list(_object(at=_TIME, name=_STRING, count=_COUNT))),
-    "Forms": _object(
-        forms=_list(
-            _object(
-                at=_TIME,
-                endpoint=_STRING,
-                aspect=_words("dialect", "defect", "key"),
-                value=_STRING,
-                count=_COUNT,
+    "Uses": object_of(
+        uses=list_of(object_of(**_FACET, streams=COUNT, first_at=TIME, last_at=TIME))
+    ),
+    "Counts": object_of(counts=list_of(object_of(at=TIME, name=STRING, count=COUNT))),
+    "Forms": object_of(
+        forms=list_of(
+            object_of(
+                at=TIME,
+                endpoint=STRING,
+                aspect=words("dialect", "defect", "key"),
+                value=STRING,
+                count=COUNT,
             )
         )
     ),
-    "Health": _object(
-        status=_words("ok", "degraded"), problems=_list(_STRING), fold_lag=_WHOLE, version=_STRING
+    "Health": object_of(
+        status=words("ok", "degraded"), problems=list_of(STRING), fold_lag=WHOLE, version=STRING
     ),
-    "Error": _object(error=_object(parameter=_TEXT, problem=_STRING, hint=_STRING)),
+    "Error": object_of(error=object_of(parameter=TEXT, problem=STRING, hint=STRING)),
 }
 """What the answers look like, by name."""
 
@@ -339,7 +321,7 @@ def _operation(operation: Operation) -> Schema:
 
 
 def _content(name: str | None) -> Schema:
-    return {"application/json": {"schema": _ref(name) if name else {"type": "object"}}}
+    return {"application/json": {"schema": ref(name) if name else {"type": "object"}}}
 
 
 def _parameters(operation: Operation) -> list[Schema]:

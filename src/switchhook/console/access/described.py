@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 import msgspec
 
 from switchhook.console.openapi import Operation
 from switchhook.console.parameters import Parameter
-
-Schema = dict[str, Any]
+from switchhook.console.schema import COUNT, STRING, Schema, object_of
 
 PAGE = 100
 MOST_A_PAGE = 1_000
 _LONGEST_TEXT = 256
 _NEWEST = 2**53
 
-_STRING: Schema = {"type": "string"}
-_WHOLE: Schema = {"type": "integer", "minimum": 0}
 _AT: Schema = {"type": "string", "format": "date-time"}
 
 
@@ -65,27 +61,23 @@ AUDIT = {
 }
 
 
-def _object(**properties: Schema) -> Schema:
-    return {"type": "object", "properties": properties, "required": list(properties)}
-
-
 SCHEMAS: dict[str, Schema] = {
-    "AuditEntry": _object(
-        seq=_WHOLE,
+    "AuditEntry": object_of(
+        seq=COUNT,
         at=_AT,
-        at_us=_WHOLE,
-        who=_STRING,
-        what=_STRING,
-        subject=_STRING,
-        origin=_STRING,
-        details=_STRING,
+        at_us=COUNT,
+        who=STRING,
+        what=STRING,
+        subject=STRING,
+        origin=STRING,
+        details=STRING,
         hash={"type": "string", "pattern": "^[0-9a-f]{64}$"},
     ),
-    "AuditEntries": _object(
+    "AuditEntries": object_of(
         entries={"type": "array", "items": {"$ref": "#/components/schemas/AuditEntry"}},
         next={"type": ["integer", "null"]},
     ),
-    "Revealed": _object(revealed_until=_AT),
+    "Revealed": object_of(revealed_until=_AT),
 }
 
 OPERATIONS = (

@@ -41,6 +41,20 @@ def now_json(glance: Glance) -> Json:
         "accounts": [account_json(each) for each in glance.accounts],
         "running": glance.running,
         "waiting": glance.waiting,
+        **pulse_json(shown),
+        "groups": [name for name, _ in GROUPS],
+        "minutes": [
+            {"at": time_of((shown.since_ms + n * MINUTE_MS) * 1000), "streams": list(minute)}
+            for n, minute in enumerate(shown.minutes)
+        ],
+        "issues": [issue_json(each) for each in glance.top],
+        "open_issues": glance.open_issues,
+    }
+
+
+def pulse_json(shown: Pulse) -> Json:
+    """What failed, and how fast answers were."""
+    return {
         "failed": {
             "share": shown.failed.share,
             "failed": shown.failed.some,
@@ -53,13 +67,6 @@ def now_json(glance: Glance) -> Json:
             "p99_ms": shown.answers.p99_ms,
             "slower": shown.answers.beyond,
         },
-        "groups": [name for name, _ in GROUPS],
-        "minutes": [
-            {"at": time_of((shown.since_ms + n * MINUTE_MS) * 1000), "streams": list(minute)}
-            for n, minute in enumerate(shown.minutes)
-        ],
-        "issues": [issue_json(each) for each in glance.top],
-        "open_issues": glance.open_issues,
     }
 
 

@@ -11,10 +11,21 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from switchhook.console.openapi import Operation, Schema
+from switchhook.console.openapi import Operation
 from switchhook.console.pages.glance import issue_json, mark_json, now_json
 from switchhook.console.parameters import Refused, read_none
 from switchhook.console.render import viewer_of
+from switchhook.console.schema import (
+    COUNT,
+    NUMBER,
+    STRING,
+    TEXT,
+    TIME,
+    WHOLE,
+    Schema,
+    list_of,
+    object_of,
+)
 from switchhook.console.view import encode_json
 from switchhook.issues import Act, IssueState
 
@@ -103,74 +114,58 @@ def _json(found: Json) -> Response:
     return Response(encode_json(found), headers=_HEADERS, media_type="application/json")
 
 
-_TEXT: Schema = {"type": "string"}
-_MAYBE: Schema = {"type": ["string", "null"]}
-_TIME: Schema = {"type": ["string", "null"], "format": "date-time"}
-_WHOLE: Schema = {"type": "integer"}
-_SOME: Schema = {"type": ["integer", "null"]}
-_SHARE: Schema = {"type": ["number", "null"]}
-
-
-def _object(**properties: Schema) -> Schema:
-    return {"type": "object", "properties": properties, "required": list(properties)}
-
-
-def _list(of: Schema) -> Schema:
-    return {"type": "array", "items": of}
-
-
-_MARK = _object(at=_TIME, state={"enum": list(IssueState)}, by=_TEXT, note=_TEXT)
-_ISSUE = _object(
-    id=_TEXT,
-    cause=_TEXT,
-    kind=_TEXT,
-    host=_TEXT,
-    endpoint=_TEXT,
+_MARK = object_of(at=TIME, state={"enum": list(IssueState)}, by=STRING, note=STRING)
+_ISSUE = object_of(
+    id=STRING,
+    cause=STRING,
+    kind=STRING,
+    host=STRING,
+    endpoint=STRING,
     state={"enum": list(IssueState)},
     reopened={"type": "boolean"},
-    first_at=_TIME,
-    last_at=_TIME,
-    streams=_WHOLE,
-    recent=_WHOLE,
-    trend=_list(_WHOLE),
+    first_at=TIME,
+    last_at=TIME,
+    streams=COUNT,
+    recent=COUNT,
+    trend=list_of(COUNT),
     mark={"anyOf": [_MARK, {"type": "null"}]},
 )
-_ACCOUNT = _object(
-    account=_TEXT,
-    active=_SOME,
-    allowed=_SOME,
-    headroom=_SOME,
-    age_s=_SHARE,
-    problem=_MAYBE,
+_ACCOUNT = object_of(
+    account=STRING,
+    active=WHOLE,
+    allowed=WHOLE,
+    headroom=WHOLE,
+    age_s=NUMBER,
+    problem=TEXT,
     forecast={
         "anyOf": [
-            _object(earliest_at=_TIME, likely_at=_TIME, latest_at=_TIME, chance=_SHARE),
+            object_of(earliest_at=TIME, likely_at=TIME, latest_at=TIME, chance=NUMBER),
             {"type": "null"},
         ]
     },
 )
 SHOWN_SCHEMAS: dict[str, Schema] = {
-    "Now": _object(
-        at=_TIME,
-        accounts=_list(_ACCOUNT),
-        running=_WHOLE,
-        waiting=_SOME,
-        failed=_object(
-            share=_SHARE,
-            failed=_WHOLE,
-            streams=_WHOLE,
-            causes=_list(_object(cause=_TEXT, streams=_WHOLE)),
+    "Now": object_of(
+        at=TIME,
+        accounts=list_of(_ACCOUNT),
+        running=COUNT,
+        waiting=WHOLE,
+        failed=object_of(
+            share=NUMBER,
+            failed=COUNT,
+            streams=COUNT,
+            causes=list_of(object_of(cause=STRING, streams=COUNT)),
         ),
-        answers=_object(answers=_WHOLE, p50_ms=_SOME, p99_ms=_SOME, slower={"type": "boolean"}),
-        groups=_list(_TEXT),
-        minutes=_list(_object(at=_TIME, streams=_list(_WHOLE))),
-        issues=_list(_ISSUE),
-        open_issues=_WHOLE,
+        answers=object_of(answers=COUNT, p50_ms=WHOLE, p99_ms=WHOLE, slower={"type": "boolean"}),
+        groups=list_of(STRING),
+        minutes=list_of(object_of(at=TIME, streams=list_of(COUNT))),
+        issues=list_of(_ISSUE),
+        open_issues=COUNT,
     ),
-    "Issues": _object(issues=_list(_ISSUE)),
-    "Issue": {"allOf": [_ISSUE, _object(history=_list(_MARK))]},
-    "Views": _object(
-        views=_list(_object(name=_TEXT, query=_TEXT, by=_TEXT, shared={"type": "boolean"}))
+    "Issues": object_of(issues=list_of(_ISSUE)),
+    "Issue": {"allOf": [_ISSUE, object_of(history=list_of(_MARK))]},
+    "Views": object_of(
+        views=list_of(object_of(name=STRING, query=STRING, by=STRING, shared={"type": "boolean"}))
     ),
 }
 SHOWN = (
