@@ -246,6 +246,7 @@ def test_all_bots_that_meet_the_same_are_exotels_or_the_networks_fault():
 def test_two_bots_with_faults_of_their_own_are_two_troubles():
     state = see(failed(9), failed(9, kind="tls", host="b.example"))
     assert state.what.endswith("And one more trouble.")
+    assert state.more == ("Bot Support fails: 9 of 9 streams; TLS with it fails.",)
     assert state.fault == "At fault: bot Sales (a.example)."
 
 

@@ -20,14 +20,15 @@ if TYPE_CHECKING:
 __all__ = ["Level", "Seen", "State", "verdict"]
 
 LONGEST = 160
+MOST_MORE = 2
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
     """The verdict: sentences, each empty where there is nothing to say.
 
     `what` is at most 160 characters. `since_us` is Unix time; `stale` says which figures are too
-    old to rely on. `streams` is a search that finds exactly the streams that were hit, `issue` the
-    id of the issue that most of them are of.
+    old to rely on, `more` what else is wrong. `streams` is a search that finds exactly the streams
+    that were hit, `issue` the id of the issue that most of them are of.
     """
 
     level: Level
@@ -38,6 +39,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     fault: str = ""
     todo: str = ""
     stale: tuple[str, ...] = ()
+    more: tuple[str, ...] = ()
     streams: str = ""
     issue: str = ""
 
@@ -80,6 +82,7 @@ def _of(troubles: Sequence[Trouble], stale: tuple[str, ...]) -> State:
         fault=worst.fault,
         todo=worst.todo,
         stale=stale,
+        more=tuple(each.what for each in troubles[1:][:MOST_MORE]),
         streams=worst.streams,
         issue=worst.issue,
     )

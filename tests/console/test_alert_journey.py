@@ -69,7 +69,7 @@ def test_a_bot_that_fails_and_recovers_is_told_of_at_a_webhook(world, book):
         state = step()
         assert (state.level, state.what) == (
             Level.BAD,
-            "Bot Sales fails: 27 of 30 streams, it refuses connections.",
+            "Bot Sales fails: 27 of 30 streams; it refuses connections.",
         )
         step(61)
         titles = [str(got.body["title"]) for got in hook.wait(2)]

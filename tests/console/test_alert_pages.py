@@ -257,6 +257,9 @@ def test_the_verdict_is_in_the_api_too(here):
         "fault": "",
         "todo": "",
         "stale": [],
+        "more": [],
+        "streams": "",
+        "issue": "",
     }
 
 

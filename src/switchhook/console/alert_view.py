@@ -123,6 +123,7 @@ def verdict_json(state: State) -> Json:
         "fault": state.fault,
         "todo": state.todo,
         "stale": list(state.stale),
+        "more": list(state.more),
         "streams": state.streams,
         "issue": state.issue,
     }

@@ -7,7 +7,7 @@ filter `visible`). `macros.html` has these as markup. Every page extends `base.h
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -123,7 +123,7 @@ class Renderer:
             "cause_level": cause_level,
             "rfc3339": rfc3339,
             "both_times": both_times,
-            "spark": spark,
+            "bars": bars,
         }
 
     def warm(self) -> None:
@@ -265,8 +265,8 @@ def span(seconds: float) -> str:
     return f"{whole} s"
 
 
-def spark(points: list[int]) -> str:
-    """Whole numbers as the points of a line 20 high, with a unit between two."""
+def bars(points: Sequence[int]) -> str:
+    """Whole numbers as the path of bars up to 18 high on a line at 19, a unit for each."""
     most = max(points, default=0) or 1
-    line = [f"{at},{19 - 18 * point / most:.1f}" for at, point in enumerate(points)]
-    return " ".join(line if len(line) > 1 else [*line, "1,19"])
+    tall = [(at, max(18 * point / most, 2)) for at, point in enumerate(points) if point]
+    return "".join(f"M{at}.1 19v-{height:.1f}h.8v{height:.1f}z" for at, height in tall)

@@ -58,6 +58,8 @@ class CapacityPage:
             "spans": spans,
             "highest": max(known, key=lambda span: span.highest or 0, default=None),
             "unread": sum(span.unread for span in spans),
+            "from_s": (now_ms - length) // 1000,
+            "until_s": now_ms // 1000,
             "plot": plot_of(spans, now.forecast if length <= _FORECAST_WITHIN_MS else None),
         }
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from switchhook.console.pages.parts import PageParts
     from switchhook.console.render import Look
     from switchhook.facet import Count
+    from switchhook.names import Names
     from switchhook.story import JournalRecord
 
 FIRST_ROWS = 40
@@ -62,7 +63,7 @@ class NowPage:
             "left_out": 0,
             "feed": address("/feed", {"page": "now", "tz": zone_word(zone_of(request))}),
             "chart": _chart(glance),
-            **_context(glance),
+            **_context(glance, self._parts.names()),
         }
         return parts.renderer.page(request, "now.html", context)
 
@@ -77,7 +78,9 @@ class NowPage:
             return {} if glance is None else {"now": encode_json(now_json(glance)).decode()}
         events = {"verdict": fragment("verdict.html", {}, look)}
         if page == NOW and glance is not None:
-            events["now"] = fragment("now_figures.html", _context(glance), look)
+            events["now"] = fragment(
+                "now_figures.html", _context(glance, self._parts.names()), look
+            )
             events["chart"] = _chart(glance)
         return events
 
@@ -132,8 +135,9 @@ def _waiting(counts: Sequence[Count], now_ms: int) -> int | None:
     return max(told, key=lambda each: each.at_ms).count if told else None
 
 
-def _context(glance: Glance) -> dict[str, Any]:
+def _context(glance: Glance, names: Names) -> dict[str, Any]:
     return {
+        "names": names,
         "glance": glance,
         "pulse": glance.pulse,
         "groups": GROUPS,

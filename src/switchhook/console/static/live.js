@@ -234,14 +234,16 @@
       const series = [
         edge, { ...edge }, { ...edge }, { ...edge },
         line(inkOf("--bad"), { dash: [6, 4] }),
-        line(accent, { width: 2 }),
+        line(accent, { width: 2, points: { size: 5, fill: accent } }),
         line(accent, { dash: [3, 3] }),
       ];
       const more = { bands: [{ series: [2, 1], fill: soft }, { series: [4, 3], fill: soft }] };
       const times = points[0];
-      const span = times.length ? times[times.length - 1] - times[0] : 0;
+      const [from, until] = [Number(place.dataset.from), Number(place.dataset.until)];
+      const x = { range: (u, low, high) => [Math.min(low ?? from, from), Math.max(high ?? until, until)] };
+      const span = Math.max(until - from, times.length ? times[times.length - 1] - times[0] : 0);
       const xAxis = span > 90000 ? { values: "{D} {MMM} {HH}:{mm}", space: 100 } : {};
-      return [options(place, series, { more, xAxis, least: 2 }), points];
+      return [options(place, series, { more, x, xAxis, least: 2 }), points];
     },
   };
   const draw = (place) => {
