@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
@@ -18,18 +17,7 @@ from switchhook.config_accounts import names_of
 from switchhook.console import ConsoleParts, Folder, create_app
 from switchhook.console.access import ConsoleAccess
 from switchhook.console.alert_pages import AlertPages
-from switchhook.console.alerting import Alerting, Destinations
 from switchhook.console.capacity_api import CapacityApi
-from switchhook.console.figure_sources import (
-    Health,
-    Kept,
-    answer_figures,
-    disk_figures,
-    file_figures,
-    fold_figures,
-    watch_figures,
-)
-from switchhook.console.heart import Heart
 from switchhook.console.keep_api import KeepApi
 from switchhook.console.keeping import Keeper
 from switchhook.console.metrics import FoldState, MetricSources, MetricsPage, Traces
@@ -38,15 +26,12 @@ from switchhook.console.pages.call_told import CallTold
 from switchhook.console.render import Renderer
 from switchhook.console.shelf import Shelf
 from switchhook.console.store_api import StoreApi
-from switchhook.console.stream_figures import StoreFigures
-from switchhook.console.verdicts import VerdictKeeper
 from switchhook.data_folder import JOURNAL, LEDGER, STORE, holder_pid
 from switchhook.interpret import forget_read_numbers
 from switchhook.journal import JournalReader, SealedSegments
 from switchhook.keep import Matter
 from switchhook.ledger import Ledger
 from switchhook.ledger.access import SqliteAccess
-from switchhook.ledger.alerts import SqliteAlerts
 from switchhook.ledger.audit import SqliteAudit
 from switchhook.ledger.issues import SqliteMarks
 from switchhook.ledger.keeping import (
@@ -56,12 +41,11 @@ from switchhook.ledger.keeping import (
     ThinnedRows,
 )
 from switchhook.ledger.views import SqliteViews
-from switchhook.notify import AnswerProbe, AppriseNotifier, HttpMonitor
 from switchhook.numbers import forget_numbers
 from switchhook.server.accounts import Accounts
+from switchhook.server.alarm import Alarm, now_ms
 from switchhook.store import SqliteStore
 from switchhook.tracing import Tracer, TraceSettings
-from switchhook.verdict import Seen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,18 +56,10 @@ if TYPE_CHECKING:
     from switchhook.config import Config
     from switchhook.console.pages.call_told import Told
     from switchhook.data_folder import DataFolder
-    from switchhook.figures import Source
     from switchhook.names import Names
     from switchhook.settings import Settings
 
 log = logging.getLogger("switchhook")
-
-_PROBE_MS = 2_000
-
-
-def now_ms() -> int:
-    """Unix time."""
-    return time.time_ns() // 1_000_000
 
 
 def release() -> str:
@@ -113,46 +89,24 @@ class ConsoleSide:
         self.accounts = Accounts(self.ledger, held.path)
         self._audit = SqliteAudit(self.ledger)
         self._tasks: list[asyncio.Task[None]] = []
-        self._alarm(config, answer_url)
+        self.alarm = Alarm(
+            config,
+            self.ledger,
+            store=self.store,
+            journal=self.journal,
+            folder=self.folder,
+            watch=self.accounts.watch,
+            data=held.path,
+            names=self.names,
+            complaints=lambda: self._settings.complaints,
+            answer_url=answer_url,
+        )
         self._keep(config)
         self.tracer = _tracer(config, self.journal)
         self.app = self._front(config, address)
         self._observe()
 
     # How the parts are tied together.
-
-    def _alarm(self, config: Config, answer_url: str | None) -> None:
-        """Figures, and what is made of them: alerts and the verdict."""
-        self._streams = StoreFigures(self.store, self.journal, self.folder, self.names)
-        sources: list[Source] = [
-            self._streams,
-            fold_figures(self.folder, self.journal),
-            disk_figures(self._held.path),
-            file_figures(lambda: self._settings.complaints),
-            watch_figures(self.accounts.watch),
-        ]
-        if answer_url is not None:
-            sources.append(_answering(AnswerProbe(answer_url)))
-        alerts = config.alerts
-        self.alerting = Alerting(
-            SqliteAlerts(self.ledger),
-            sources,
-            _destinations(config),
-            rules=alerts.rules,
-            quiet=alerts.quiet,
-            heart=_heart(config),
-        )
-        self.verdicts = VerdictKeeper(self._seen, now_ms)
-
-    def _seen(self) -> Seen:
-        return Seen(
-            figures=self.alerting.figures,
-            capacity=self.accounts.watch.now(now_ms()),
-            recently=self._streams.recently,
-            alerts=self.alerting.alerts,
-            names=self._names,
-            last_ms=self._streams.last_ms,
-        )
 
     def _keep(self, config: Config) -> None:
         """Retention and erasures."""
@@ -180,7 +134,9 @@ class ConsoleSide:
 
     def _front(self, config: Config, address: str) -> ASGIApp:
         """Pages and API, behind the door."""
-        renderer = Renderer(self.verdicts.now, link_hosts=lambda: self.config.console.link_hosts)
+        renderer = Renderer(
+            self.alarm.verdicts.now, link_hosts=lambda: self.config.console.link_hosts
+        )
         keeping = KeepApi(self.keeper)
         self.access = ConsoleAccess(
             SqliteAccess(self.ledger),
@@ -206,7 +162,7 @@ class ConsoleSide:
         self.pages = StreamPages(parts)
         pages = (
             self.pages,
-            AlertPages(renderer, self.alerting, self.note, self.verdicts.now),
+            AlertPages(renderer, self.alarm.alerting, self.note, self.alarm.verdicts.now),
             keeping,
             CapacityApi(self.accounts.watch, self.accounts.history, now_ms, self._told()),
             StoreApi(self.store, self.names, now_ms, freshen=parts.freshen, note=self.note),
@@ -243,8 +199,8 @@ class ConsoleSide:
             data=self._held.path,
             version=release(),
             capacity=self.accounts.watch.now,
-            alerts=lambda: self.alerting.alerts,
-            figures=lambda _now_ms: self.alerting.figures,
+            alerts=lambda: self.alarm.alerting.alerts,
+            figures=lambda _now_ms: self.alarm.alerting.figures,
             traces=traces,
             answer_pid=lambda: holder_pid(self._held.path, "answer"),
         )
@@ -256,7 +212,7 @@ class ConsoleSide:
     def _observe(self) -> None:
         """Who is told of what is folded, beside the live feed."""
         self.folder.observe(self.accounts.ends.folded)
-        self.folder.observe(lambda _folded: self.alerting.wake())
+        self.folder.observe(lambda _folded: self.alarm.alerting.wake())
         if self.tracer is not None:
             tracer = self.tracer
             self.folder.observe(lambda folded: tracer.take(folded.records))
@@ -276,7 +232,7 @@ class ConsoleSide:
         return [
             *self._settings.complaints,
             *self.accounts.complaints(),
-            *self.alerting.problems,
+            *self.alarm.alerting.problems,
             *([self.tracer.problem] if self.tracer is not None and self.tracer.problem else []),
         ]
 
@@ -333,7 +289,7 @@ class ConsoleSide:
         """Begin everything that goes on beside answering."""
         await asyncio.to_thread(self.store.open)
         await self.accounts.use(self.config)
-        for part in (self.folder, self.alerting, self.verdicts, self.keeper):
+        for part in (self.folder, self.alarm, self.keeper):
             part.start()
         if self.tracer is not None:
             self.tracer.start()
@@ -347,7 +303,7 @@ class ConsoleSide:
         for task in self._tasks:
             task.cancel()
         await self.accounts.stop()
-        for part in (self.keeper, self.verdicts, self.alerting, self.folder):
+        for part in (self.keeper, self.alarm, self.folder):
             await asyncio.to_thread(part.stop)
         if self.tracer is not None:
             await asyncio.to_thread(self.tracer.stop)
@@ -362,41 +318,8 @@ class ConsoleSide:
         self._names = names_of(config)
         self.keeper.limits = config.keep
         if config.alerts != before.alerts:
-            alerts = config.alerts
-            self.alerting.use(
-                _destinations(config), rules=alerts.rules, quiet=alerts.quiet, heart=_heart(config)
-            )
+            self.alarm.use(config)
         await self.accounts.use(config)
-
-
-def _destinations(config: Config) -> Destinations:
-    """Whom to tell of alerts."""
-    alerts = config.alerts
-    notifier = AppriseNotifier(
-        {each.name: each.url.reveal for each in alerts.destinations},
-        url=config.console.url,
-        zone=alerts.quiet.zone,
-    )
-    return Destinations(notifier, {each.name: each.severities for each in alerts.destinations})
-
-
-def _heart(config: Config) -> Heart | None:
-    """What calls the operator's own monitor."""
-    alerts = config.alerts
-    if alerts.heartbeat_url is None:
-        return None
-    return Heart(HttpMonitor(alerts.heartbeat_url.reveal), alerts.heartbeat_s, now_ms)
-
-
-def _answering(probe: AnswerProbe) -> Source:
-    """Whether the answer side answers, asked every other second."""
-
-    def look(at_ms: int) -> Health:
-        answers, waiting, problem = probe.ask()
-        return Health(at_ms, answers, waiting, problem)
-
-    kept = Kept(_PROBE_MS, look)
-    return answer_figures(lambda: kept.get(now_ms()))
 
 
 def _tracer(config: Config, journal: JournalReader) -> Tracer | None:

@@ -1,0 +1,141 @@
+"""What the console makes of its figures: alerts, the verdict, and a heartbeat to the operator."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from switchhook.console.alerting import Alerting, Destinations
+from switchhook.console.figure_sources import (
+    Health,
+    Kept,
+    answer_figures,
+    disk_figures,
+    file_figures,
+    fold_figures,
+    watch_figures,
+)
+from switchhook.console.heart import Heart
+from switchhook.console.stream_figures import StoreFigures
+from switchhook.console.verdicts import VerdictKeeper
+from switchhook.ledger.alerts import SqliteAlerts
+from switchhook.notify import AnswerProbe, AppriseNotifier, HttpMonitor
+from switchhook.verdict import Seen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from switchhook.config import Config
+    from switchhook.console import Folder
+    from switchhook.console.watch import Watch
+    from switchhook.figures import Source
+    from switchhook.ledger import Ledger
+    from switchhook.names import Names
+    from switchhook.story import JournalSource, Store
+
+_PROBE_MS = 2_000
+
+
+class Alarm:
+    """Sources of figures, alerts and verdict, from `start` to `stop`.
+
+    `complaints` are about the operator's files; `answer_url` is where the answer side listens, for
+    asking whether it does, and None asks nobody.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        ledger: Ledger,
+        *,
+        store: Store,
+        journal: JournalSource,
+        folder: Folder,
+        watch: Watch,
+        data: Path,
+        names: Callable[[], Names],
+        complaints: Callable[[], Sequence[str]],
+        answer_url: str | None,
+    ) -> None:
+        self._watch, self._names = watch, names
+        self._streams = StoreFigures(store, journal, folder, names)
+        sources: list[Source] = [
+            self._streams,
+            fold_figures(folder, journal),
+            disk_figures(data),
+            file_figures(complaints),
+            watch_figures(watch),
+        ]
+        if answer_url is not None:
+            sources.append(_answering(AnswerProbe(answer_url)))
+        self.alerting = Alerting(
+            SqliteAlerts(ledger),
+            sources,
+            _destinations(config),
+            rules=config.alerts.rules,
+            quiet=config.alerts.quiet,
+            heart=_heart(config),
+        )
+        self.verdicts = VerdictKeeper(self._seen, now_ms)
+
+    def start(self) -> None:
+        self.alerting.start()
+        self.verdicts.start()
+
+    def stop(self) -> None:
+        """Touches the disk, and waits."""
+        self.verdicts.stop()
+        self.alerting.stop()
+
+    def use(self, config: Config) -> None:
+        """Go on by a changed configuration."""
+        alerts = config.alerts
+        self.alerting.use(
+            _destinations(config), rules=alerts.rules, quiet=alerts.quiet, heart=_heart(config)
+        )
+
+    def _seen(self) -> Seen:
+        return Seen(
+            figures=self.alerting.figures,
+            capacity=self._watch.now(now_ms()),
+            recently=self._streams.recently,
+            alerts=self.alerting.alerts,
+            names=self._names(),
+            last_ms=self._streams.last_ms,
+        )
+
+
+def now_ms() -> int:
+    """Unix time."""
+    return time.time_ns() // 1_000_000
+
+
+def _destinations(config: Config) -> Destinations:
+    """Whom to tell of alerts."""
+    alerts = config.alerts
+    notifier = AppriseNotifier(
+        {each.name: each.url.reveal for each in alerts.destinations},
+        url=config.console.url,
+        zone=alerts.quiet.zone,
+    )
+    return Destinations(notifier, {each.name: each.severities for each in alerts.destinations})
+
+
+def _heart(config: Config) -> Heart | None:
+    """What calls the operator's own monitor."""
+    alerts = config.alerts
+    if alerts.heartbeat_url is None:
+        return None
+    return Heart(HttpMonitor(alerts.heartbeat_url.reveal), alerts.heartbeat_s, now_ms)
+
+
+def _answering(probe: AnswerProbe) -> Source:
+    """Whether the answer side answers, asked every other second."""
+
+    def look(at_ms: int) -> Health:
+        answers, waiting, problem = probe.ask()
+        return Health(at_ms, answers, waiting, problem)
+
+    kept = Kept(_PROBE_MS, look)
+    return answer_figures(lambda: kept.get(now_ms()))
