@@ -131,7 +131,7 @@ def test_throttled_callers_and_where_they_went():
         of=(full,),
     )
     assert state.level is Level.BAD
-    assert state.what == "14 callers found no free stream (100 of 100 in use)."
+    assert state.what == "14 callers found no free stream (100 of 100 in use now)."
     assert state.since_us == (NOW // MINUTE_MS - 20) * MINUTE_MS * 1000
     assert state.callers == "14 callers hit."
     assert state.went == "They went to the queue of people."
@@ -143,7 +143,7 @@ def test_the_first_throttled_caller_is_a_warning():
     state = see(well(40), told("throttled", 1, 1, option="B"))
     assert (state.level, state.what) == (
         Level.WARN,
-        "1 caller found no free stream (42 of 100 in use).",
+        "1 caller found no free stream (42 of 100 in use now).",
     )
 
 

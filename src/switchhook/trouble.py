@@ -106,7 +106,7 @@ def _limit(recent: Recent, seen: Seen, now_ms: int) -> Trouble:
     account = next((c for c in seen.capacity if c.account == recent.name), None)
     use = ""
     if account is not None and account.active is not None and account.allowed is not None:
-        use = f" ({account.active} of {account.allowed} in use)"
+        use = f" ({account.active} of {account.allowed} in use now)"
     many = recent.failed >= _MANY or (recent.share or 0) >= _BAD_SHARE
     of_account = f" of account {name_text(recent.name)}" if recent.name else ""
     return Trouble(

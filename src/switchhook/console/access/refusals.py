@@ -21,10 +21,21 @@ TITLES = {
     401: "Sign in",
     403: "Not allowed",
     404: "Not here",
+    405: "Not so",
+    409: "Not as it is now",
     413: "Too much",
     429: "Wait a moment",
+    500: "Something went wrong",
     503: "Not now",
 }
+_FOR_PEOPLE = {
+    404: ("there is no page at this address", "what it showed may not be kept any more"),
+    500: (
+        "the console met a fault of its own; its log says which",
+        "receipts are answered and kept all the same",
+    ),
+}
+"""What a page says in the place of words that are meant for programs, or of none."""
 
 
 class Refusals:
@@ -72,7 +83,10 @@ class Refusals:
 
     async def _retold(self, request: Request, start: Message, body: bytes, send: Send) -> None:
         try:
-            said = msgspec.json.decode(body, type=_Refusal).error
+            if start["status"] in _FOR_PEOPLE:
+                said = _Said(*_FOR_PEOPLE[start["status"]])
+            else:
+                said = msgspec.json.decode(body, type=_Refusal).error
         except msgspec.MsgspecError:  # another kind of JSON
             await send(start)
             await send({"type": "http.response.body", "body": body})
@@ -105,4 +119,4 @@ def _is_for_people(request: Request) -> bool:
 
 def _is_refusal(start: Message) -> bool:
     kinds = [value for name, value in start.get("headers", ()) if name.lower() == b"content-type"]
-    return start["status"] >= 400 and kinds[:1] == [b"application/json"]
+    return start["status"] == 500 or (start["status"] >= 400 and kinds[:1] == [b"application/json"])

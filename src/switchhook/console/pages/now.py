@@ -61,6 +61,7 @@ class NowPage:
         context = {
             "rows": rows[::-1],
             "left_out": 0,
+            "endpoint": next((each.name for each in parts.endpoints()), "default"),
             "feed": address("/feed", {"page": "now", "tz": zone_word(zone_of(request))}),
             "chart": _chart(glance),
             **_context(glance, self._parts.names()),

@@ -136,7 +136,7 @@
     for (const row of rows) row.classList.add("fresh");
     tail.prepend(...rows);
     while (tail.children.length > MOST) tail.lastElementChild.remove();
-    if (rows.length) document.querySelector("[data-tail-empty]")?.remove();
+    if (rows.length) for (const empty of document.querySelectorAll("[data-tail-empty]")) empty.remove();
     waiting = [];
     missed = 0;
     if (fresh) fresh.textContent = "";
