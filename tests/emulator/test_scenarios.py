@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
 import pytest
 
 from switchhook import judge, parse_passthru
@@ -86,7 +87,20 @@ def server(kind):
     return app
 
 
+def brief(scenario):
+    """The same with a cap of a minute: what a wrong server answers knows nothing of the hour."""
+
+    def plan(aim):
+        whole = scenario.plan(aim)
+        return msgspec.structs.replace(whole, behaviour={**whole.behaviour, "stream_limit_s": 60})
+
+    return msgspec.structs.replace(scenario, plan=plan)
+
+
 def play(scenario, kind):
+    if kind != "right":
+        scenario = brief(scenario)
+
     async def main():
         async with serving(server(kind)) as served:
             return await perform(
