@@ -67,6 +67,8 @@ class Verdict(msgspec.Struct, frozen=True):
     error: StreamError | None = None
 
 
+_Fields = tuple[tuple[str, str | None], ...]
+
 _CODE = re.compile(r"\s*([0-9]{3,5})\b")
 _DIAL = re.compile(
     r"\bdial (?:tcp|udp)[46]? (\[[^\s\[\]]{1,255}\]|[^\s:\[\]]{1,255}):([0-9]{1,5})\b"
@@ -110,15 +112,26 @@ def judge(passthru: Passthru) -> Verdict:
     stream = passthru.stream
     if stream is None:
         return Verdict(Cause.NO_STREAM, (), _NO_STREAM_ADVICE)
-    error = read_error(stream.error) if stream.error else None
-    cause, fields = _classify(stream, error)
-    if cause is Cause.RUNNING and any(defect.field == "stream" for defect in passthru.noted):
-        cause = Cause.UNKNOWN  # what was cut off may have been the status
+    cause, error, fields = _judge(passthru, stream)
     evidence = tuple((f"stream.{name}", text) for name, text in fields if text is not None)
     return Verdict(cause, evidence, _advice(cause, stream, error), error)
 
 
-_Fields = tuple[tuple[str, str | None], ...]
+def cause_and_kind(passthru: Passthru) -> tuple[Cause, ErrorKind | None]:
+    """The verdict without its words, for who counts many."""
+    stream = passthru.stream
+    if stream is None:
+        return Cause.NO_STREAM, None
+    cause, error, _ = _judge(passthru, stream)
+    return cause, None if error is None else error.kind
+
+
+def _judge(passthru: Passthru, stream: Stream) -> tuple[Cause, StreamError | None, _Fields]:
+    error = read_error(stream.error) if stream.error else None
+    cause, fields = _classify(stream, error)
+    if cause is Cause.RUNNING and any(defect.field == "stream" for defect in passthru.noted):
+        cause = Cause.UNKNOWN  # what was cut off may have been the status
+    return cause, error, fields
 
 
 def _classify(stream: Stream, error: StreamError | None) -> tuple[Cause, _Fields]:
@@ -131,15 +144,16 @@ def _classify(stream: Stream, error: StreamError | None) -> tuple[Cause, _Fields
         return Cause.THROTTLED, (detail, status)
     if "throttl" in (stream.error or "").lower():
         return Cause.THROTTLED, (failure, status)
-    talked = (stream.duration_s or 0) > 0
+    state = stream.state
     if error is not None and error.code == CONNECT_FAILED_CODE:
         return Cause.CONNECT_FAILED, (failure, status)
     if error is not None:
-        never_up = stream.state is StreamStatus.FAILED and not talked and not _was_open(error)
+        never_up = state is StreamStatus.FAILED and not _talked(stream) and not _was_open(error)
         return Cause.CONNECT_FAILED if never_up else Cause.BOT_DROPPED, (failure, status, duration)
-    match stream.state:
+    match state:
         case StreamStatus.FAILED:
-            return Cause.BOT_DROPPED if talked else Cause.CONNECT_FAILED, (status, duration)
+            dropped = _talked(stream)
+            return Cause.BOT_DROPPED if dropped else Cause.CONNECT_FAILED, (status, duration)
         case StreamStatus.CANCELLED:
             return Cause.CALLER_LEFT_EARLY, (status, who)
         case StreamStatus.COMPLETED:
@@ -159,6 +173,10 @@ _ENDED_BY = {
     DisconnectedBy.UNKNOWN: Cause.UNKNOWN,
     None: Cause.UNKNOWN,
 }
+
+
+def _talked(stream: Stream) -> bool:
+    return (stream.duration_s or 0) > 0
 
 
 def _was_open(error: StreamError) -> bool:

@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from switchhook.passthru import Direction
+from switchhook.cause import cause_and_kind
+from switchhook.passthru import Direction, Stream
 
 if TYPE_CHECKING:
-    from switchhook.passthru import Stream
     from switchhook.story import StreamStory
 
 OTHER = "other"
@@ -83,14 +83,15 @@ _NUMBER = re.compile(r"\+?[0-9]{3,20}")
 
 def facet_of(story: StreamStory) -> Facet:
     """What a stream is counted under: the endpoint that heard of it first, and how it stands."""
-    stream, verdict = story.stream, story.verdict
-    state, error = stream.state, verdict.error
+    settled = story.settled
+    stream = settled.stream or Stream()
+    state, (cause, kind) = stream.state, cause_and_kind(settled)
     return Facet(
         endpoint=story.first.endpoint,
-        status="" if state is None else state.value,
-        cause=verdict.cause.value,
+        status="" if state is None else str(state),
+        cause=str(cause),
         option=story.settled_by.option,
-        kind="" if error is None else error.kind.value,
+        kind="" if kind is None else str(kind),
         host=host_of(stream),
         exophone=exophone_of(story.said("direction"), story.said("from_"), story.said("to")),
     )

@@ -114,7 +114,7 @@ def _instant(text: str) -> datetime | Unusable | None:
 
 def with_plus(time: str) -> str:
     """An ISO time with the `+` of its offset, which form decoding turned into a blank."""
-    if "T" not in time or " " not in time:
+    if "T" not in time or " " not in time[-6:-4]:
         return time
     return _LOST_PLUS.sub(r"\g<time>+\g<offset>", time)
 

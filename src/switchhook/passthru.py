@@ -11,14 +11,10 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from switchhook.interpret import Unusable, e164, instant, seconds, with_plus
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 class Defect(msgspec.Struct, frozen=True, order=True):
@@ -261,36 +257,38 @@ class Passthru(msgspec.Struct, frozen=True, kw_only=True):
         value = instant(text)
         return None if isinstance(value, Unusable) else value
 
-    def _unusable(self) -> Iterator[Defect]:
+    def _unusable(self) -> list[Defect]:
+        times = self.created_raw, self.started_raw, self.ended_raw, self.current_raw
+        created, started, ended, current = times
         found: list[tuple[str, object]] = [
             ("from", e164(self.from_raw, self.region)),
             ("to", e164(self.to_raw, self.region)),
             ("call.dial_duration", seconds(self.dial_duration_raw)),
-            ("call.created", instant(self.created_raw)),
-            ("call.started", instant(self.started_raw)),
-            ("call.ended", instant(self.ended_raw)),
-            ("call.current", instant(self.current_raw)),
+            ("call.created", instant(created)),
+            ("call.started", instant(started)),
+            ("call.ended", instant(ended)),
+            ("call.current", instant(current)),
         ]
-        times = (self.created_raw, self.started_raw, self.ended_raw, self.current_raw)
-        if any(text is not None and with_plus(text) != text for text in times):
-            found.append(("call", Unusable("a time's '+' was read as a blank; restored")))
-        found += [
-            (f"legs.{leg.index}.on_call_duration", seconds(leg.on_call_duration_raw))
-            for leg in self.legs
-        ]
+        for text in times:
+            if text is not None and with_plus(text) != text:
+                found.append(("call", Unusable("a time's '+' was read as a blank; restored")))
+                break
+        for leg in self.legs:
+            field = f"legs.{leg.index}.on_call_duration"
+            found.append((field, seconds(leg.on_call_duration_raw)))
         if self.direction_raw is not None and self.direction is None:
             found.append(("direction", Unusable(f"unknown direction {self.direction_raw[:40]!r}")))
         if self.stream is not None:
             found += _stream_oddities(self.stream)
-        for field, value in found:
-            if isinstance(value, Unusable):
-                yield Defect(field, value.problem)
+        return [Defect(field, value.problem) for field, value in found if type(value) is Unusable]
 
 
-def _stream_oddities(stream: Stream) -> Iterator[tuple[str, object]]:
-    yield "stream.duration", seconds(stream.duration_raw)
+def _stream_oddities(stream: Stream) -> list[tuple[str, object]]:
+    found: list[tuple[str, object]] = [("stream.duration", seconds(stream.duration_raw))]
     if stream.state is StreamStatus.UNKNOWN:
-        yield "stream.status", Unusable(f"unknown status {(stream.status or '')[:40]!r}")
+        problem = f"unknown status {(stream.status or '')[:40]!r}"
+        found.append(("stream.status", Unusable(problem)))
     if stream.disconnected_by is DisconnectedBy.UNKNOWN:
         said = (stream.disconnected_by_raw or "")[:40]
-        yield "stream.disconnected_by", Unusable(f"unknown disconnector {said!r}")
+        found.append(("stream.disconnected_by", Unusable(f"unknown disconnector {said!r}")))
+    return found

@@ -160,8 +160,13 @@ class StreamStory(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def verdict(self) -> Verdict:
         """How the stream ended, judged on all that its receipts said."""
+        return judge(self.settled)
+
+    @property
+    def settled(self) -> Passthru:
+        """What would have told of the stream at once."""
         noted = (Defect("stream", "read in part only"),) if self.chapters[0].damaged else ()
-        return judge(Passthru(stream=self.stream, noted=noted))
+        return Passthru(stream=self.stream, noted=noted)
 
 
 def stream_key(told: Told) -> StreamKey | None:

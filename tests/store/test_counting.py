@@ -115,8 +115,8 @@ def test_a_receipts_facet_is_that_of_the_story_it_tells(request):
     class Record:
         seq, at, kind, body = 1, START_MS, Kind.PASSTHRU, encode(kept)
 
-    found = digest(Record(), 7)
-    story = stream_story(found.told)
+    found = digest(Record())
+    story = stream_story(found.told(7))
     if story is not None:
         assert facet_of(story) == found.facet
 

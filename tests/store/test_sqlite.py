@@ -189,8 +189,8 @@ def test_what_a_bug_or_the_database_refuses_is_set_aside_alone(kept, store, monk
     """A lone surrogate in a field of the index, and a fault in reading one receipt."""
     real = folding.digest
 
-    def faulty(record, node):
-        found = real(record, node)
+    def faulty(record):
+        found = real(record)
         if record.seq == 2:
             raise RuntimeError("a bug, about 09876543210")
         if record.seq == 3:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from switchhook.cause import judge
+from switchhook.cause import cause_and_kind
 from switchhook.facet import Facet, exophone_of, host_of
 from switchhook.interpret import Unusable, e164
 from switchhook.numbers import number_keys
 from switchhook.passthru import Direction, Passthru, StreamStatus
 from switchhook.receipt import Receipt, decode_receipt, receipt_id
-from switchhook.story import JournalRecord, Mention, Told, enters_stories, stream_key
+from switchhook.story import JournalRecord, Mention, Told, enters_stories
 from switchhook.wire.kept import read_passthru
 
 if TYPE_CHECKING:
@@ -34,10 +34,12 @@ Form = tuple[str, str, tuple[tuple[str, str], ...], tuple[str, ...]]
 class Digest(msgspec.Struct, frozen=True):
     """A receipt as the store sees it; `stream` is the hash of the stream it tells of.
 
-    `alone` is a stream without an id: no other receipt can tell of it.
+    `alone` is a stream without an id: no other receipt can tell of it, and it needs no hash.
     """
 
-    told: Told
+    record: JournalRecord
+    receipt: Receipt
+    passthru: Passthru
     facet: Facet
     mentions: list[int]
     callers: list[str]
@@ -45,21 +47,28 @@ class Digest(msgspec.Struct, frozen=True):
     stream: int | None = None
     alone: bool = False
 
+    def told(self, node: int) -> Told:
+        """What it tells. Few are asked: only those of which another receipt tells, too."""
+        return _told(self.record, self.receipt, self.passthru, node)
 
-def digest(record: JournalRecord, node: int) -> Digest:
+
+def digest(record: JournalRecord) -> Digest:
     """Read the receipt in a record; raises whatever a receipt can make its readers raise."""
     receipt = decode_receipt(record.body)
     passthru = read_passthru(receipt)
-    stream, verdict = passthru.stream, judge(passthru)
-    option = receipt.decision.option.value
-    status, mentions = "", []
-    if passthru.call_sid is not None:
-        mentions.append(hash_of(CALL, passthru.call_sid))
+    call_sid, stream = passthru.call_sid, passthru.stream
+    cause, kind = cause_and_kind(passthru)
+    status, mentions, key, alone = "", [], None, False
+    if call_sid is not None:
+        mentions.append(hash_of(CALL, call_sid))
     if stream is not None:
         state = stream.state
-        status = "" if state is None else state.value
+        status = "" if state is None else str(state)
         if stream.sid is not None:
             mentions.append(hash_of(STREAM, stream.sid))
+        if enters_stories(receipt):
+            alone = stream.sid is None
+            key = None if alone else hash_of(STORY, call_sid, stream.sid, None)
         if state is StreamStatus.UNKNOWN:
             mentions.append(hash_of(STATUS, (stream.status or "").lower()))
         if passthru.flow_id:
@@ -68,22 +77,22 @@ def digest(record: JournalRecord, node: int) -> Digest:
     facet = Facet(
         receipt.endpoint,
         status,
-        verdict.cause.value,
-        option,
-        "" if verdict.error is None else verdict.error.kind.value,
+        str(cause),  # `value` of an enum is slow to ask
+        str(receipt.decision.option),
+        "" if kind is None else str(kind),
         host_of(stream),
         exophone_of(direction, from_, to),
     )
-    told = _told(record, receipt, passthru, node)
-    key = stream_key(told) if enters_stories(receipt) else None
     return Digest(
-        told,
+        record,
+        receipt,
+        passthru,
         facet,
         mentions,
         caller_keys(from_, to, direction) + _beside(passthru, from_, to),
         _form(receipt, passthru),
-        None if key is None else hash_of(STORY, *key),
-        key is not None and key[1] is None,
+        key,
+        alone,
     )
 
 
@@ -133,7 +142,7 @@ def _beside(passthru: Passthru, from_: str | None, to: str | None) -> list[str]:
 def _form(receipt: Receipt, passthru: Passthru) -> Form:
     return (
         receipt.endpoint,
-        passthru.dialect.value,
+        str(passthru.dialect),
         tuple((defect.field, defect.problem) for defect in passthru.defects),
         tuple(key for key, _ in passthru.extra),
     )

@@ -173,7 +173,7 @@ class Folding:
         match record.kind:
             case Kind.PASSTHRU:
                 try:
-                    found = digest(record, self._node_of_journal())
+                    found = digest(record)
                 except Exception as error:  # noqa: BLE001 - a receipt that a bug can't read is
                     # set aside with the reason; no other may suffer for it.
                     batch.quarantine.append((record.seq, _reason(error)))
@@ -220,17 +220,17 @@ class Folding:
         for digits in found.callers:
             batch.callers.append((bucket, digits, seq))
         key = found.stream
-        if key is None:
+        if key is None and not found.alone:
             return
-        if not found.alone:
+        if key is not None:
             first = batch.begun.get(key)
             if first is None and key in self._recall:
                 first = self._find_stream(key, bucket)
             if first is not None:
-                batch.more.setdefault(first, []).append((seq, found.told))
+                batch.more.setdefault(first, []).append((seq, found.told(self._node_of_journal())))
                 return
             batch.begun[key] = seq
-            batch.told[seq] = found.told
+            batch.told[seq] = found
             batch.keys.append((bucket, key, seq))
             self._recall.add(key)
         batch.streams.append((seq, facet, record.at))
@@ -248,7 +248,9 @@ class Folding:
 
     def _stories(self, batch: Batch) -> dict[int, StreamStory]:
         """The streams of which more was told, as they are now."""
-        known = {seq: stream_story(batch.told[seq]) for seq in batch.more if seq in batch.told}
+        node = self._node_of_journal()
+        begun = [seq for seq in batch.more if seq in batch.told]
+        known = {seq: stream_story(batch.told[seq].told(node)) for seq in begun}
         known |= self._stories_before([seq for seq in batch.more if seq not in known])
         stories: dict[int, StreamStory] = {}
         for first, more in batch.more.items():

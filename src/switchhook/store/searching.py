@@ -34,6 +34,7 @@ _MOST_READ = 500
 _MOST_SCANNED = 200_000
 """Rows of the table of streams that one search goes through."""
 _MOST_MERGED = 300  # facets whose rows are merged; each costs a statement
+_SCANNED_A_FACET = 100  # rows; looking at so many costs about what a statement does
 _READ_AT_ONCE = 100
 
 _FACETS = "SELECT id, endpoint, status, cause, option, kind, host, exophone FROM facet"
@@ -219,13 +220,31 @@ class _Search:
             return (seq for (seq,) in self._rows_of(sql, *span))
         if len(facets) > _MOST_MERGED:
             return self._by_scan(facets)
+        return self._by_scan_and_merge(facets)
+
+    def _by_scan_and_merge(self, facets: Mapping[int, Facet]) -> Iterator[int]:
+        """The newest rows are gone through for what opening the facets' cursors would cost.
+
+        What many streams have fills a page by then, however many facets they have; only for what
+        is rarer are the cursors opened.
+        """
+        low, high = self._span.low, self._span.high
+        middle = max(low, high - _SCANNED_A_FACET * len(facets))
+        sql = (
+            "SELECT seq FROM stream NOT INDEXED"  # noqa: S608 - numbers
+            f" WHERE seq >= ? AND seq < ? AND facet IN ({','.join(map(str, facets))})"
+            " ORDER BY seq DESC"
+        )
+        for (seq,) in self._rows_of(sql, middle, high):
+            yield seq
         sql = (
             "SELECT seq FROM stream INDEXED BY stream_facet"
             " WHERE facet = ? AND seq >= ? AND seq < ? ORDER BY seq DESC"
         )
         # Each facet's rows come in order already; only as many are read as are needed.
-        cursors = [self._rows_of(sql, facet, *span) for facet in facets]
-        return (seq for (seq,) in heapq.merge(*cursors, reverse=True))
+        cursors = [self._rows_of(sql, facet, low, middle) for facet in facets]
+        for (seq,) in heapq.merge(*cursors, reverse=True):
+            yield seq
 
     def _by_scan(self, facets: Mapping[int, Facet]) -> Iterator[int]:
         """All streams in turn: so many facets are most of them, or else rare."""

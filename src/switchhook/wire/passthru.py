@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from switchhook.passthru import Defect, Dialect, Leg, Passthru, Stream
@@ -99,7 +99,10 @@ class _Reading:
             if kind is _CALL or kind is _STREAM:
                 if value[:1] == " ":
                     value = self._phone(slot, value)
-                text = value if value.isalnum() and len(value) != _NULL else clean(value)
+                plain = value.isalnum() or (
+                    value.isascii() and value[:1] > '"' and value[-1:] > " "
+                )  # nothing to trim or to unquote
+                text = value if plain and len(value) != _NULL else clean(value)
                 if text is None:
                     continue
                 fields = call if kind is _CALL else stream
@@ -208,37 +211,14 @@ class _Reading:
     def passthru(self, region: str) -> Passthru:
         self._adopt_bare()
         stream = self._stream()
-        call = self.call
-        get = call.get
+        call: dict[str, Any] = self.call  # its names are fields
         noted = self.defects
         if self.problems:
             noted = [*(Defect("request", problem) for problem in self.problems), *noted]
         return Passthru(
-            call_sid=get("call_sid"),
-            account_sid=get("account_sid"),
+            **call,
             from_raw=self._chosen("callfrom", "from"),
             to_raw=self._chosen("callto", "to"),
-            direction_raw=get("direction_raw"),
-            digits=get("digits"),
-            custom_field=get("custom_field"),
-            recording_url=get("recording_url"),
-            forwarded_from=get("forwarded_from"),
-            flow_id=get("flow_id"),
-            tenant_id=get("tenant_id"),
-            event_type=get("event_type"),
-            agent_status=get("agent_status"),
-            agent_email=get("agent_email"),
-            call_status=get("call_status"),
-            call_type=get("call_type"),
-            dial_status=get("dial_status"),
-            dial_duration_raw=get("dial_duration_raw"),
-            dial_whom_number=get("dial_whom_number"),
-            outgoing_number=get("outgoing_number"),
-            created_raw=get("created_raw"),
-            started_raw=get("started_raw"),
-            ended_raw=get("ended_raw"),
-            current_raw=get("current_raw"),
-            recording_available_raw=get("recording_available_raw"),
             legs=self._legs() if self.legs else (),
             stream=stream,
             extra=tuple(self.extra),

@@ -18,8 +18,11 @@ DEEPEST = 8
 
 INVALID_UTF8 = "bytes that are not UTF-8, shown as U+FFFD"
 
-_ESCAPED_HIGH = re.compile(rb"%[89A-Fa-f][0-9A-Fa-f]")
-_EQUALS_IN_KEY = re.compile(rb"(?:\A|&)[^&=]*%3[Dd]")
+# Of each byte only whether it is `%`, or begins the escape of a byte that is not ASCII.
+_HIGH = bytes(
+    ord("%") if byte == ord("%") else ord("H") if byte in b"89ABCDEFabcdef" else ord("_")
+    for byte in range(256)
+)
 _SEGMENT = re.compile(r"\[([^\[\]]*)\]")
 _ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
 _SEMICOLON_PAIR = re.compile(rb";[A-Za-z_][A-Za-z0-9_.%\[\]-]*=")
@@ -31,9 +34,12 @@ def parse_pairs(raw: bytes, problems: list[str]) -> Pairs:
     if b";" in raw and b"&" not in raw and _SEMICOLON_PAIR.search(raw):
         problems.append("parameters separated by ';' instead of '&'")
         separator = b";"
-    elif raw.isascii() and _ESCAPED_HIGH.search(raw) is None and not _has_escaped_equals(raw):
+    elif raw.isascii() and b"%H" not in raw.translate(_HIGH) and not _has_escaped_equals(raw):
         pairs: Pairs = parse_query_string(raw, "&")
-        if not any(not value and ("%" in key or "+" in key) for key, value in pairs):
+        for key, value in pairs:
+            if not value and ("%" in key or "+" in key):
+                break
+        else:
             return pairs
     # The fast parser drops what isn't UTF-8, splits a key at an escaped "=", and leaves a key
     # without a value as it stands.
@@ -42,7 +48,17 @@ def parse_pairs(raw: bytes, problems: list[str]) -> Pairs:
 
 def _has_escaped_equals(raw: bytes) -> bool:
     """Whether a key has one; in values, where most stand, they are no trouble."""
-    return (b"%3D" in raw or b"%3d" in raw) and _EQUALS_IN_KEY.search(raw) is not None
+    return _in_a_key(b"%3D", raw) or _in_a_key(b"%3d", raw)
+
+
+def _in_a_key(sign: bytes, raw: bytes) -> bool:
+    at = raw.find(sign)
+    while at >= 0:
+        if raw.rfind(b"=", 0, at) <= raw.rfind(b"&", 0, at):  # -1 both in a first key
+            return True
+        end = raw.find(b"&", at)  # the rest of this value is none of a key
+        at = raw.find(sign, end) if end >= 0 else -1
+    return False
 
 
 def build_pairs(pairs: Pairs, *, raw_brackets: bool = False) -> bytes:
