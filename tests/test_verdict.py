@@ -245,7 +245,6 @@ def test_all_bots_that_meet_the_same_are_exotels_or_the_networks_fault():
 
 def test_two_bots_with_faults_of_their_own_are_two_troubles():
     state = see(failed(9), failed(9, kind="tls", host="b.example"))
-    assert state.what.endswith("And one more trouble.")
     assert state.more == ("Bot Support fails: 9 of 9 streams; TLS with it fails.",)
     assert state.fault == "At fault: bot Sales (a.example)."
 
@@ -267,7 +266,13 @@ def test_callers_went_several_ways():
 
 def test_switchhook_itself_comes_first():
     state = see(failed(20), told("throttled", 1, 9), alerts=(fires("not-answering"),))
-    assert state.what == "Switchhook does not answer callers. And 2 more."
+    assert state.what == "Switchhook does not answer callers."
+    assert state.more == (
+        "9 callers found no free stream (42 of 100 in use now).",
+        "Bot Sales fails: 20 of 20 streams; it refuses connections.",
+    )
+    alerts = (fires("not-answering"), fires("disk-full", 0.01), fires("wrong-secrets", 5.0))
+    assert see(failed(20), told("throttled", 1, 9), alerts=alerts).more[-1] == "2 more."
     assert state.fault == "At fault: Switchhook itself."
     assert state.since_us == (NOW - 600_000) * 1000
     assert state.todo.startswith("Start it again")
@@ -282,7 +287,7 @@ def test_other_alerts_in_their_own_words():
 
 def test_an_alert_of_what_is_told_anyway_is_not_told_twice():
     alerts = (fires("bot-down", 1.0, 9, bot="Sales"),)
-    assert "more" not in see(failed(9), alerts=alerts).what
+    assert see(failed(9), alerts=alerts).more == ()
 
 
 def test_missing_traffic_keeps_all_well_from_being_said():

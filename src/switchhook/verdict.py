@@ -27,8 +27,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     """The verdict: sentences, each empty where there is nothing to say.
 
     `what` is at most 160 characters. `since_us` is Unix time; `stale` says which figures are too
-    old to rely on, `more` what else is wrong. `streams` is a search that finds exactly the streams
-    that were hit, `issue` the id of the issue that most of them are of.
+    old to rely on, `more` what else is wrong, the worst first. `streams` is a search that finds
+    exactly the streams that were hit, `issue` the id of the issue that most of them are of.
     """
 
     level: Level
@@ -71,18 +71,20 @@ _ORDER = {Level.BAD: 0, Level.WARN: 1, Level.UNKNOWN: 2, Level.GOOD: 3}
 
 
 def _of(troubles: Sequence[Trouble], stale: tuple[str, ...]) -> State:
-    worst, more = troubles[0], len(troubles) - 1
-    rest = "" if not more else " And one more trouble." if more == 1 else f" And {more} more."
+    worst, others = troubles[0], troubles[1:]
+    more = [_cut(each.what) for each in others[:MOST_MORE]]
+    if len(others) > MOST_MORE:
+        more.append(f"{len(others) - MOST_MORE} more.")
     return State(
         level=worst.level,
-        what=_cut(worst.what, LONGEST - len(rest)) + rest,
+        what=_cut(worst.what),
         since_us=None if worst.since_ms is None else worst.since_ms * 1000,
         callers=worst.callers,
         went=worst.went,
         fault=worst.fault,
         todo=worst.todo,
         stale=stale,
-        more=tuple(each.what for each in troubles[1:][:MOST_MORE]),
+        more=tuple(more),
         streams=worst.streams,
         issue=worst.issue,
     )

@@ -6,6 +6,7 @@ import re
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 from playwright.sync_api import expect
 
@@ -13,7 +14,8 @@ from .world import HOSTILE, OPERATOR, VIEWER
 
 AUDIT = (Path(__file__).parent / "audit.js").read_text()
 PAGES = ("/", "/streams", "/causes", "/capacity", "/endpoints")
-LOOKS = [(1280, "light"), (1280, "dark"), (360, "light"), (360, "dark")]
+KEPT = [(360, 740, "dark"), (1280, 900, "light")]
+LOOKS = [(1280, 900, "light"), (1280, 900, "dark"), (360, 740, "dark"), (360, 740, "light")]
 
 
 @pytest.fixture(autouse=True)
@@ -35,16 +37,21 @@ def name_of(path):
     return path.strip("/").partition("/")[0] + ("-one" if path.count("/") > 1 else "") or "now"
 
 
-@pytest.mark.parametrize(("width", "scheme"), LOOKS)
-def test_every_page_is_whole(visit, address, width, scheme):
+def test_every_page_is_whole(visit, address):
     """No message in the console, nothing asked elsewhere, no sideways scrolling, sane to read."""
-    window = visit(width=width, color_scheme=scheme)
+    window = visit()
     for path in paths(window.page, address):
         page = window.go(path)
         page.wait_for_selector("body[data-live='on']")
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
-        assert page.evaluate(AUDIT) == [], path
-        window.keep(f"{name_of(path)}-{width}-{scheme}")
+        for width, height, scheme in LOOKS:
+            page.set_viewport_size({"width": width, "height": height})
+            page.emulate_media(color_scheme=scheme)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+            assert page.evaluate(AUDIT) == [], path
+        for width, height, scheme in KEPT:
+            page.set_viewport_size({"width": width, "height": height})
+            page.emulate_media(color_scheme=scheme)
+            window.keep(f"{name_of(path)}-{width}-{scheme}")
     assert window.troubles == []
 
 
@@ -110,6 +117,40 @@ def test_the_verdict_changes_live_on_every_page(visit, world):
     finally:
         world.state = was
     page.wait_for_selector(".verdict-bad")
+
+
+def test_the_verdict_leads_to_the_streams_and_is_read_out_when_it_says_else(visit, world):
+    window = visit()
+    was = world.state
+    world.state = msgspec.structs.replace(was, streams="cause:connect_failed kind:refused")
+    try:
+        page = window.go("/causes")
+        page.wait_for_selector("body[data-live='on']")
+        page.locator("[data-way=streams]").focus()
+        world.state = msgspec.structs.replace(world.state, callers="184 callers since then.")
+        expect(page.locator("#verdict")).to_contain_text("184 callers")
+        assert page.locator("[data-way=streams]").evaluate("way => way === document.activeElement")
+        assert page.locator("[data-announce]").text_content() == ""
+        world.state = msgspec.structs.replace(world.state, what="Bot Asha fails: 1 of 2 streams.")
+        expect(page.locator("[data-announce]")).to_contain_text("Trouble: Bot Asha fails")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/streams?q=cause*")
+        assert page.locator("[data-rows] tr").count() > 10
+    finally:
+        world.state = was
+
+
+def test_a_page_that_is_not_live_any_more_says_so(visit, world):
+    window = visit()
+    page = window.go("/causes")
+    page.wait_for_selector("body[data-live='on']")
+    page.clock.install()
+    page.evaluate("document.body.dataset.live")
+    page.route("**/feed*", lambda route: route.abort())
+    world.pages.feed.close()
+    page.wait_for_selector("body[data-live='off']")
+    page.clock.fast_forward(10_000)
+    expect(page.locator("[data-not-live]")).to_contain_text("Not live: the console has not")
 
 
 def test_the_keyboard_leads_everywhere(visit):
