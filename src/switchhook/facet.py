@@ -21,7 +21,7 @@ MOST_FACETS = 5000
 """The ceiling: hosts and numbers come from outside, and whoever sends them could invent many."""
 
 
-class Facet(msgspec.Struct, frozen=True, order=True):
+class Facet(msgspec.Struct, frozen=True, order=True, gc=False):
     """One combination; an empty text is what was not said.
 
     `status` and `cause` are the stream's, `option` what was answered, `kind` that of the error,

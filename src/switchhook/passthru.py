@@ -17,7 +17,7 @@ import msgspec
 from switchhook.interpret import Unusable, e164, instant, seconds, with_plus
 
 
-class Defect(msgspec.Struct, frozen=True, order=True):
+class Defect(msgspec.Struct, frozen=True, order=True, gc=False):
     """Something in a request that could not be understood, or is odd; noted, never fatal.
 
     `field` is the parameter in our words (``stream.duration``), or as sent where we have no word
@@ -100,7 +100,7 @@ _DISCONNECTORS = {
 }
 
 
-class Stream(msgspec.Struct, frozen=True, kw_only=True):
+class Stream(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a passthru says about its media stream; None is what it doesn't say."""
 
     sid: str | None = None
@@ -134,7 +134,7 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
         return _DISCONNECTORS.get(self.disconnected_by_raw.lower(), DisconnectedBy.UNKNOWN)
 
 
-class Leg(msgspec.Struct, frozen=True, kw_only=True):
+class Leg(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One attempt to reach an agent, from `Legs[index]`.
 
     `extra` holds what has no field, with its keys below the leg: `("Insights[Status]", "…")`.
@@ -157,7 +157,7 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True):
         return None if isinstance(value, Unusable) else value
 
 
-class Passthru(msgspec.Struct, frozen=True, kw_only=True):
+class Passthru(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One request of a Passthru applet, as sent.
 
     `from_raw` and `to_raw` are CallFrom and CallTo, else From and To (platform.md A.4: trust the

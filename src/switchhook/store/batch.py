@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     import apsw
 
-    from switchhook.store.digest import Digest, Form
-    from switchhook.story import Told
+    from switchhook.store.digest import Form
+    from switchhook.story import JournalRecord, Told
 
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 MOST_VALUES = 60
@@ -42,7 +42,7 @@ class Batch:
         self.forms: Counter[tuple[int, Form]] = Counter()  # by hour
         self.tallies: Counter[tuple[int, int]] = Counter()  # minute and facet: streams more or less
         self.begun: dict[int, int] = {}  # streams new in this batch, hash to seq
-        self.told: dict[int, Digest] = {}  # by the first receipt of each
+        self.told: dict[int, JournalRecord] = {}  # by the first receipt of each
         self.more: dict[int, list[tuple[int, Told]]] = {}  # what later ones tell of a stream
 
     def write(self, connection: apsw.Connection) -> None:

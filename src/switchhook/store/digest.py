@@ -31,7 +31,7 @@ Form = tuple[str, str, tuple[tuple[str, str], ...], tuple[str, ...]]
 """Endpoint, dialect, defects by field and problem, and the keys that have no field of ours."""
 
 
-class Digest(msgspec.Struct, frozen=True):
+class Digest(msgspec.Struct, frozen=True, gc=False):
     """A receipt as the store sees it; `stream` is the hash of the stream it tells of.
 
     `alone` is a stream without an id: no other receipt can tell of it, and it needs no hash.

@@ -230,7 +230,7 @@ class Folding:
                 batch.more.setdefault(first, []).append((seq, found.told(self._node_of_journal())))
                 return
             batch.begun[key] = seq
-            batch.told[seq] = found
+            batch.told[seq] = record
             batch.keys.append((bucket, key, seq))
             self._recall.add(key)
         batch.streams.append((seq, facet, record.at))
@@ -250,7 +250,7 @@ class Folding:
         """The streams of which more was told, as they are now."""
         node = self._node_of_journal()
         begun = [seq for seq in batch.more if seq in batch.told]
-        known = {seq: stream_story(batch.told[seq].told(node)) for seq in begun}
+        known = {seq: stream_story(read_told(batch.told[seq], node)) for seq in begun}
         known |= self._stories_before([seq for seq in batch.more if seq not in known])
         stories: dict[int, StreamStory] = {}
         for first, more in batch.more.items():
