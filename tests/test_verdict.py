@@ -268,8 +268,8 @@ def test_switchhook_itself_comes_first():
     state = see(failed(20), told("throttled", 1, 9), alerts=(fires("not-answering"),))
     assert state.what == "Switchhook does not answer callers."
     assert state.more == (
-        "9 callers found no free stream (42 of 100 in use now).",
         "Bot Sales fails: 20 of 20 streams; it refuses connections.",
+        "9 callers found no free stream (42 of 100 in use now).",
     )
     alerts = (fires("not-answering"), fires("disk-full", 0.01), fires("wrong-secrets", 5.0))
     assert see(failed(20), told("throttled", 1, 9), alerts=alerts).more[-1] == "2 more."
@@ -342,6 +342,12 @@ def test_before_the_first_look_nothing_is_known():
         Level.UNKNOWN,
         "Unknown: nothing has been looked at yet.",
     )
+
+
+def test_of_the_limit_and_a_bot_the_one_that_hit_more_callers_is_told_first():
+    few = see(failed(20), told("throttled", 1, 6))
+    assert (few.what.startswith("Bot Sales fails"), len(few.more)) == (True, 1)
+    assert see(failed(9), told("throttled", 1, 60)).what.startswith("60 callers found no free")
 
 
 def test_of_two_bots_the_one_that_hit_more_callers_is_told_first():

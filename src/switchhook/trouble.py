@@ -146,7 +146,7 @@ def _bot(recent: Recent, seen: Seen, now_ms: int) -> Trouble:
     meets = _MEETS.get(kind, "")
     return Trouble(
         level=Level.BAD if bad else Level.WARN,
-        order=2,
+        order=1,
         hit=recent.hit,
         what=f"{name[:1].upper()}{name[1:]} fails: {of}{meets and '; ' + meets}"
         f"{_silence(recent, now_ms)}.",

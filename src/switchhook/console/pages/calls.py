@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute, Route
 from switchhook.access import masked
 from switchhook.console.masking import mask_text
 from switchhook.console.pages.call_story import (
+    DETAILS,
     LANES,
     entries_of,
     support_text,
@@ -54,13 +55,16 @@ class CallPage:
             return parts.renderer.page(request, "call_unknown.html", context, status=404)
         call, sees = call or _nameless(call_sid), viewer.sees(call_sid)
         numbers = {name: call[name] if sees else masked(call[name]) for name in ("from", "to")}
-        line = timeline([*entries_of(call, names), *told.entries], LANES)
+        entries = [*entries_of(call, names), *told.entries]
+        line = timeline(entries, LANES)
         context = {
             "call": call,
             "call_sid": call_sid,
             "sees": sees,
             "numbers": numbers,
             "timeline": line,
+            # Details are asked for minutes later, which says nothing of when something happened.
+            "axis": timeline((e for e in entries if e.lane != DETAILS), LANES) or line,
             "names": names,
             "us_of": us_of,
             "raw": str if sees else mask_text,
