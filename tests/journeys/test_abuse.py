@@ -20,7 +20,7 @@ import msgspec
 import pytest
 
 from kept_receipts import Kept, query, receipt
-from program import running, until
+from program import http, running, until
 from switchhook.journal import JournalReader, Record
 from switchhook.receipt import Kind, decode_receipt
 from switchhook.store import SqliteStore
@@ -337,6 +337,42 @@ def test_a_console_that_cannot_start_keeps_nobody_from_an_answer(tmp_path, confi
         file.write_bytes(b"damaged" * 1000)
     with running(data, "--config", str(config)) as program:
         Honest(program).ask(5)
+        page = until(lambda: closed(program), "a page that says so")
+        assert b"Callers are answered all the same" in page.body
+
+
+@pytest.mark.parametrize("trouble", ["damaged", "newer"])
+def test_without_its_ledger_the_console_says_so_and_comes_back(tmp_path, config, trouble):
+    """Nobody can be known then, so nothing is shown but what is wrong; mending it is enough."""
+    data = tmp_path / "data"
+    with running(data, "--config", str(config)) as program:
+        Honest(program).ask()
+        assert len(program.receipts()) == 1
+        assert program.stop() == 0
+    ledger = data / "ledger" / "ledger.sqlite"
+    whole = ledger.read_bytes()
+    # The schema's version stands at 60 in the file's header.
+    newer = whole[:60] + (99).to_bytes(4, "big") + whole[64:]
+    ledger.write_bytes(newer if trouble == "newer" else b"damaged" * 1000)
+    with running(data, "--config", str(config)) as program:
+        Honest(program).ask(5)
+        page = until(lambda: closed(program), "a page that says so")
+        hint = {"damaged": b"switchhook restore", "newer": b"the release that wrote it"}[trouble]
+        assert hint in page.body
+        assert str(data).encode() not in page.body
+        for path in (b"/metrics", b"/api/v1/receipts", b"/static/console.css", b"/login"):
+            assert http(program.address("console"), path).status == 503
+        assert program.health("console")["status"] == "degraded"
+        ledger.write_bytes(whole)
+        until(lambda: not closed(program), "the console")
+        assert len(program.receipts()) == 6
+        assert program.stop() == 0
+
+
+def closed(program):
+    """The page of a console that can't open its files; None where it is another one."""
+    reply = http(program.address("console"), b"/")
+    return reply if reply.status == 503 and b"open its files" in reply.body else None
 
 
 def test_after_a_full_disk_the_fold_goes_on(small_disk, tmp_path):

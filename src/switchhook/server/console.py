@@ -18,10 +18,13 @@ from switchhook.logs import set_up as set_up_logs
 from switchhook.process import LOCK_WAIT_S
 from switchhook.server.console_side import ConsoleSide
 from switchhook.server.sockets import listening, url_of
+from switchhook.server.stand_in import opened
 from switchhook.settings import POLL_S
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from switchhook.config import Config
     from switchhook.process import Tether
@@ -42,36 +45,80 @@ async def _console(
     held = await asyncio.to_thread(
         DataFolder.open, keeper.data_folder, "console", wait_s=LOCK_WAIT_S
     )
-    side = ConsoleSide(held, settings, address=url_of(sock), answer_url=answer_url)
-    await side.start()
-    following = asyncio.create_task(_follow(keeper, side))
-    server = _Server(
-        uvicorn.Config(
-            side.app,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            date_header=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=3,
-            lifespan="off",
-        )
-    )
-
-    def leave() -> None:
-        side.pages.close()
-        server.should_exit = True
-
+    desk = _Desk(sock)
     if tether.beat is None:
         print(f"console {url_of(sock)}", flush=True)  # noqa: T201 - the one line on stdout
     tether.ready(loop)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
-        loop.add_signal_handler(number, leave)
-    await server.serve(sockets=[sock.dup()])
-    following.cancel()
-    await side.stop()
+        loop.add_signal_handler(number, desk.leave)
+
+    async def make() -> ConsoleSide:
+        side = ConsoleSide(held, settings, address=url_of(sock), answer_url=answer_url)
+        await side.open()
+        return side
+
+    side = await opened(make, desk)
+    if side is not None:
+        await side.start()
+        following = asyncio.create_task(_follow(keeper, side))
+        desk.show(side.app, side.pages.close)
+        await desk.left.wait()
+        following.cancel()
+        await desk.end()
+        await side.stop()
+    else:
+        await desk.end()
     held.close()
     return 0
+
+
+class _Desk:
+    """Answers on a socket with what is shown at the time, from the first `show` on."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._app: ASGIApp | None = None
+        self._closing: Callable[[], object] = lambda: None
+        self._server: _Server | None = None
+        self._serving: asyncio.Task[None] | None = None
+        self.left = asyncio.Event()
+        """Whether we were told to leave."""
+
+    def show(self, app: ASGIApp, closing: Callable[[], object] = lambda: None) -> None:
+        """Answer with an app from now on; `closing` ends what in it never ends by itself."""
+        self._app, self._closing = app, closing
+        if self._server is None:
+            self._server = _Server(
+                uvicorn.Config(
+                    self._answer,
+                    interface="asgi3",  # a method is not known for one
+                    log_config=None,
+                    access_log=False,
+                    server_header=False,
+                    date_header=False,
+                    proxy_headers=False,
+                    timeout_graceful_shutdown=3,
+                    lifespan="off",
+                )
+            )
+            self._serving = asyncio.create_task(self._server.serve(sockets=[self._sock.dup()]))
+            self._serving.add_done_callback(lambda _: self.left.set())
+
+    def leave(self) -> None:
+        """Take no more requests, and end."""
+        self._closing()
+        if self._server is not None:
+            self._server.should_exit = True
+        self.left.set()
+
+    async def end(self) -> None:
+        """Wait until what is being answered has been."""
+        if self._serving is not None:
+            await self._serving
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        assert self._app is not None, "it serves from the first app on"
+        await self._app(scope, receive, send)
 
 
 async def _follow(keeper: SettingsKeeper, side: ConsoleSide) -> None:

@@ -27,6 +27,7 @@ from switchhook.console.render import Renderer
 from switchhook.console.shelf import Shelf
 from switchhook.console.store_api import StoreApi
 from switchhook.data_folder import JOURNAL, LEDGER, STORE, holder_pid
+from switchhook.errors import LedgerError
 from switchhook.interpret import forget_read_numbers
 from switchhook.journal import JournalReader, SealedSegments
 from switchhook.keep import Matter
@@ -285,16 +286,27 @@ class ConsoleSide:
 
     # Its life.
 
+    async def open(self) -> None:
+        """Open the store. Raises DataFolderError; everything is closed again then."""
+        try:
+            await asyncio.to_thread(self.store.open)
+        except BaseException:
+            self.journal.close()
+            self.ledger.close()
+            raise
+
     async def start(self) -> None:
-        """Begin everything that goes on beside answering."""
-        await asyncio.to_thread(self.store.open)
+        """Begin everything that goes on beside answering; it is open."""
         await self.accounts.use(self.config)
         for part in (self.folder, self.alarm, self.keeper):
             part.start()
         if self.tracer is not None:
             self.tracer.start()
         self._tasks.append(asyncio.create_task(self.access.run()))
-        welcome = await asyncio.to_thread(self.access.welcome)
+        try:
+            welcome = await asyncio.to_thread(self.access.welcome)
+        except LedgerError as error:
+            welcome = f"there is no link for the first administrator until a restart: {error}"
         if welcome is not None:
             log.warning("%s", welcome)
 
