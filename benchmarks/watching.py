@@ -24,8 +24,9 @@ _QUERY = (
 
 
 class Watched(msgspec.Struct):
-    """Delays in ms, of those receipts that were told of; of `asked`,
-    `missed` were not, or too late, at either end.
+    """Delays in ms, of those receipts that were told of.
+
+    Of `asked`, `missed` were not, or too late, at either end.
     """
 
     first: list[float]
@@ -90,7 +91,8 @@ def watch(console: int, answer: int, path: str, browsers: int, seconds: float) -
             asked += 1
             for waits in waiting.values():
                 waits[sid.encode()] = time.monotonic()
-        for fd, _ in poll.poll(max(min(next_at, until + LAST_S) - time.monotonic(), 0.001)):
+        wake_at = next_at if next_at < until else until + LAST_S
+        for fd, _ in poll.poll(max(wake_at - time.monotonic(), 0.001)):
             try:
                 heard = feeds[fd].hear()
             except ConnectionError:

@@ -114,7 +114,11 @@ class Folder:
                 self._wake.clear()
 
     def _step(self) -> bool:
-        """Fold one batch; whether there was one."""
+        """Fold one batch; whether there may be more to fold at once.
+
+        After a batch that was not full the fold waits for some to come together: a transaction
+        for each receipt would cost several times as much.
+        """
         position = self._store.position()
         records = self._journal.read(position, self._batch)
         if records:
@@ -125,7 +129,7 @@ class Folder:
             self._moved.notify_all()
         if records:
             self._tell(Folded(tuple(records), position))
-        return bool(records)
+        return len(records) >= self._batch
 
     def _tell(self, folded: Folded) -> None:
         for observer in self._observers:
