@@ -59,6 +59,7 @@ class House:
                     Route("/api/v1/things", told, methods=["GET", "POST", "DELETE"]),
                     Route("/metrics", told),
                     Route("/refuses", refuses),
+                    Route("/breaks", breaks),
                     Route("/api/v1/refuses", refuses),
                 ],
                 exception_handlers={HTTPException: refused, Refused: refused},
@@ -84,6 +85,10 @@ class House:
     def whats(self) -> list[str]:
         """What the audit log says, oldest first."""
         return [each.what for each in self.kept.audit.oldest_first() if each.what != DEED.what]
+
+
+async def breaks(request: Request) -> Response:
+    raise RuntimeError("a fault of ours")
 
 
 class Browser:

@@ -317,6 +317,16 @@ def test_people_get_pages_and_programs_json(house):
     assert viewer.get("/refuses?other").json() == {"detail": "odd"}
 
 
+def test_a_fault_of_ours_and_what_is_not_there_are_told_in_words(house):
+    client = TestClient(house.app, base_url=HERE, raise_server_exceptions=False)
+    page = client.get("/breaks", headers={"accept": "text/html"})
+    assert page.status_code == 500
+    assert "The console met a fault of its own; its log says which." in page.text
+    page = client.get("/nowhere", headers={"accept": "text/html"})
+    assert page.status_code == 404
+    assert client.get("/breaks").text == "Internal Server Error"
+
+
 def test_a_form_too_large_is_not_read(house):
     browser = house.signed_in()
     assert browser.post("/", {"a": "x" * 1_100_000}).status_code == 413
