@@ -11,7 +11,7 @@ import sys
 import pytest
 from playwright.sync_api import expect
 
-from program import PATIENCE_S, running
+from program import PATIENCE_S, running, until
 from webhook import receiving
 
 from .conftest import Visit
@@ -70,7 +70,8 @@ def emulate(program, scenario, trace):
 
 def first_link(program):
     """The first administrator's link, from the log."""
-    words = next(line for line in program.log if "/welcome/" in line).split()
+    lines = until(lambda: [line for line in program.log if "/welcome/" in line], "the first link")
+    words = lines[0].split()
     return next(word for word in words if "/welcome/" in word).strip(".,;")
 
 
