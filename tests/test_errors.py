@@ -14,7 +14,7 @@ import pytest
 
 import switchhook
 from switchhook import errors
-from switchhook.config_values import ConfigProblems
+from switchhook.config.values import ConfigProblems
 from switchhook.errors import (
     BackupError,
     ConfigError,

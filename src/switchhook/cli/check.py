@@ -17,7 +17,7 @@ from cyclopts import Parameter
 from switchhook.cause import judge
 from switchhook.cli import show
 from switchhook.cli.options import CONFIG, DATA, JSON
-from switchhook.config_values import ConfigProblems
+from switchhook.config.values import ConfigProblems
 from switchhook.data_folder import JOURNAL, read_identity
 from switchhook.errors import ConfigError
 from switchhook.journal import JournalReader

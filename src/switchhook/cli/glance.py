@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from switchhook.cli import show
 from switchhook.cli.options import CONFIG, DATA, JSON
 from switchhook.cli.places import config_in, data_folder
-from switchhook.config_accounts import names_of
+from switchhook.config.accounts import names_of
 from switchhook.console.pages.glance import issue_json, pulse_json
 from switchhook.console.view import time_of
 from switchhook.data_folder import JOURNAL, LEDGER, STORE

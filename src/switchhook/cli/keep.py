@@ -17,7 +17,7 @@ from switchhook import backup as backups
 from switchhook.cli import show
 from switchhook.cli.ledger import deed
 from switchhook.cli.options import CONFIG, DATA, JSON
-from switchhook.config_keep import limits_in
+from switchhook.config.keep import limits_in
 from switchhook.console.fold import Folder
 from switchhook.console.keeping import Keeper
 from switchhook.data_folder import JOURNAL, LEDGER, STORE, DataFolder, read_identity

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from switchhook.capacity import Pace
-from switchhook.config_accounts import AccountConfig, accounts_of
+from switchhook.config.accounts import AccountConfig, accounts_of
 from switchhook.console.call_details import DetailsFetcher
 from switchhook.console.ends import Ends
 from switchhook.console.watch import Watch, Watched

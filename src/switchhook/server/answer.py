@@ -24,7 +24,7 @@ from switchhook.answer.protocol import serve as serve_http
 from switchhook.answer.receivers import Account
 from switchhook.answer.repeats import MOST_REMEMBERED, WINDOW_MS, Asked, RepeatMemory
 from switchhook.config import Config, Mode
-from switchhook.config_accounts import accounts_of
+from switchhook.config.accounts import accounts_of
 from switchhook.data_folder import JOURNAL, DataFolder
 from switchhook.errors import JournalError
 from switchhook.facts_file import LOOK_S, FactsReader

@@ -13,7 +13,7 @@ from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
-from switchhook.config_accounts import names_of
+from switchhook.config.accounts import names_of
 from switchhook.console import ConsoleParts, Folder, create_app
 from switchhook.console.access import ConsoleAccess
 from switchhook.console.alert_pages import AlertPages

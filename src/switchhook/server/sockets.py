@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from switchhook.errors import ConfigError
 
 if TYPE_CHECKING:
-    from switchhook.config_values import Address
+    from switchhook.config.values import Address
 
 
 def listening(host: str, port: int, fd: int | None = None) -> socket.socket:

@@ -9,8 +9,8 @@ from urllib.parse import SplitResult, urlsplit
 import msgspec
 
 from switchhook.access import AccessSettings, OidcSettings, Role
-from switchhook.config_basics import Address
-from switchhook.config_keys import (
+from switchhook.config.basics import Address
+from switchhook.config.keys import (
     Problems,
     Refused,
     Section,
@@ -20,7 +20,7 @@ from switchhook.config_keys import (
     several,
     text,
 )
-from switchhook.config_secrets import Sources, read_theirs
+from switchhook.config.secrets import Sources, read_theirs
 
 MOST_HOSTS, MOST_PROXIES, MOST_PEOPLE = 1_000, 1_000, 10_000
 LONGEST_HOURS = 8_760

@@ -13,8 +13,8 @@ import msgspec
 from switchhook.alert_messages import Quiet
 from switchhook.alert_rules import DEFAULTS
 from switchhook.alerts import AlertRule, Comparison, Severity
-from switchhook.config_basics import Secret
-from switchhook.config_keys import (
+from switchhook.config.basics import Secret
+from switchhook.config.keys import (
     Problems,
     Refused,
     Section,
@@ -30,7 +30,7 @@ from switchhook.figures import KNOWN
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from switchhook.config_secrets import Sources
+    from switchhook.config.secrets import Sources
 
 MOST_DESTINATIONS, MOST_RULES = 50, 200
 LONGEST_URL = 4_000

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from switchhook.config_accounts import (
+from switchhook.config.accounts import (
     LONGEST_NAME,
     check_names,
     read_accounts,
@@ -22,10 +22,10 @@ from switchhook.config_accounts import (
     read_flows,
     read_leads,
 )
-from switchhook.config_alerts import read_alerts
-from switchhook.config_console import ConsoleConfig, check_console, read_console
-from switchhook.config_keep import read_keep
-from switchhook.config_keys import (
+from switchhook.config.alerts import read_alerts
+from switchhook.config.console import ConsoleConfig, check_console, read_console
+from switchhook.config.keep import read_keep
+from switchhook.config.keys import (
     Problems,
     Refused,
     Section,
@@ -40,9 +40,9 @@ from switchhook.config_keys import (
     text,
     zone,
 )
-from switchhook.config_observe import read_log, read_traces
-from switchhook.config_secrets import Sources, read_secrets
-from switchhook.config_values import (
+from switchhook.config.observe import read_log, read_traces
+from switchhook.config.secrets import Sources, read_secrets
+from switchhook.config.values import (
     Address,
     AnswerConfig,
     AuthMode,

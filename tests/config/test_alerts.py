@@ -9,8 +9,8 @@ from switchhook.alert_messages import Quiet
 from switchhook.alert_rules import DEFAULTS
 from switchhook.alerts import AlertRule, Comparison, Severity
 from switchhook.config import load_config
-from switchhook.config_alerts import AlertsConfig
-from switchhook.config_values import ConfigProblems
+from switchhook.config.alerts import AlertsConfig
+from switchhook.config.values import ConfigProblems
 
 ENVIRON = {
     "SLACK": "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ",

@@ -28,11 +28,11 @@ from switchhook.config import (
     override,
     without_secrets,
 )
-from switchhook.config_accounts import AccountConfig
+from switchhook.config.accounts import AccountConfig
 from switchhook.errors import ConfigError
 from switchhook.rules import Option
 
-DOCS = Path(__file__).parent.parent / "docs" / "configuration.md"
+DOCS = Path(__file__).parents[2] / "docs" / "configuration.md"
 GOOD = "a-good-secret-of-24-chars"
 OTHER = "another-good-secret-here"
 

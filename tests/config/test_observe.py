@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from switchhook.config import Config, ConfigProblems, load_config
-from switchhook.config_observe import LogFormat, LogLevel
+from switchhook.config.observe import LogFormat, LogLevel
 
 HEADER = "Authorization: Bearer not-to-be-shown"
 

@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from switchhook.config_basics import Secret
-from switchhook.config_keys import Refused, Section, choice, number, several, text
+from switchhook.config.basics import Secret
+from switchhook.config.keys import Refused, Section, choice, number, several, text
 
 if TYPE_CHECKING:
-    from switchhook.config_secrets import Sources
+    from switchhook.config.secrets import Sources
 
 _LONGEST_URL = 2048
 _MOST_HEADERS = 20

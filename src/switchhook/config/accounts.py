@@ -11,16 +11,16 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from switchhook.config_basics import Secret
-from switchhook.config_keys import Problems, Refused, Section, integer, number, several, text
-from switchhook.config_secrets import Sources, read_secrets, read_theirs
+from switchhook.config.basics import Secret
+from switchhook.config.keys import Problems, Refused, Section, integer, number, several, text
+from switchhook.config.secrets import Sources, read_secrets, read_theirs
 from switchhook.interpret import e164
 from switchhook.names import Account, Bot, Names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from switchhook.config_values import Config
+    from switchhook.config.values import Config
 
 REGIONS = {"mumbai": "https://api.in.exotel.com", "singapore": "https://api.exotel.com"}
 """Exotel's hosts (platform.md D); an account exists in one of them only."""

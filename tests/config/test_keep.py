@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from switchhook.config import load_config
-from switchhook.config_keep import limits_in
-from switchhook.config_values import ConfigProblems
+from switchhook.config.keep import limits_in
+from switchhook.config.values import ConfigProblems
 from switchhook.errors import ConfigError
 from switchhook.keep import Limits
 

@@ -7,11 +7,11 @@ from enum import StrEnum
 
 import msgspec
 
-from switchhook.config_accounts import AccountConfig, Leads
-from switchhook.config_alerts import AlertsConfig
-from switchhook.config_basics import Address, Secret
-from switchhook.config_console import ConsoleConfig
-from switchhook.config_observe import LogConfig, TracesConfig
+from switchhook.config.accounts import AccountConfig, Leads
+from switchhook.config.alerts import AlertsConfig
+from switchhook.config.basics import Address, Secret
+from switchhook.config.console import ConsoleConfig
+from switchhook.config.observe import LogConfig, TracesConfig
 from switchhook.errors import ConfigError
 from switchhook.keep import Limits
 from switchhook.names import Bot

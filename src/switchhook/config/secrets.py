@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from switchhook.config_basics import Secret
-from switchhook.config_keys import Refused, Section, paths, several, text
+from switchhook.config.basics import Secret
+from switchhook.config.keys import Refused, Section, paths, several, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 
-from switchhook.config_keys import Problems, Section, integer
+from switchhook.config.keys import Problems, Section, integer
 from switchhook.errors import ConfigError
 from switchhook.keep import Limits, Matter
 

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switchhook.config import Config, ConfigProblems, load_config
-from switchhook.config_accounts import MOST_NAMES, REGIONS, AccountConfig, label, names_of
-from switchhook.config_keys import Refused
+from switchhook.config.accounts import MOST_NAMES, REGIONS, AccountConfig, label, names_of
+from switchhook.config.keys import Refused
 from switchhook.names import Account, Bot
 
 ENVIRON = {"KEY": "the-key", "TOKEN": "the-token", "STATUS": "a-secret-for-status-1"}

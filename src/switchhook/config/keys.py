@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import phonenumbers
 
-from switchhook.config_basics import Address
+from switchhook.config.basics import Address
 from switchhook.errors import ConfigError
 
 if TYPE_CHECKING:
