@@ -14,18 +14,16 @@ import pytest
 
 from program import http, running, until
 
-pytestmark = pytest.mark.xdist_group("users")  # each test goes on from the one before
 PASSWORD = "seven green parrots"
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("users")
-    (folder / "switchhook.toml").write_text('data = "data"\n[console]\nusers = true\n')
-    return folder
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "switchhook.toml").write_text('data = "data"\n[console]\nusers = true\n')
+    return tmp_path
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def program(folder):
     config = str(folder / "switchhook.toml")
     with running(folder / "data", "--config", config) as program:
@@ -139,10 +137,12 @@ def test_numbers_are_masked_until_revealed(program, folder):
 
 def test_a_restart_keeps_sessions_and_prints_no_link(program, folder):
     """Who is in stays in; the way for the first is closed."""
+    command(folder, "users", "add", "maya", "--role", "operator", typed=f"{PASSWORD}\n")
     browser = Browser(program)
-    browser.post("/login", "/login", name="asha", password=PASSWORD)
+    assert browser.post("/login", "/login", name="maya", password=PASSWORD).status == 303
+    assert browser.get("/").status == 200
     before = program.children()["console"]
     os.kill(before, signal.SIGKILL)
     until(lambda: program.children().get("console", before) != before, "a new console")
-    assert until(lambda: browser.get("/").status == 200, "the session")
+    assert browser.get("/").status == 200, program.said  # it waits for the new one to answer
     assert program.said.count("no account yet") == 1

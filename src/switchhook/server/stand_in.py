@@ -58,7 +58,8 @@ def stand_in(error: DataFolderError | JournalError | LedgerError) -> ASGIApp:
         path: str = scope["path"]
         response: Response
         if path == "/healthz":
-            said = {"status": "degraded", "problems": [f"{problem} ({hint})"]}
+            problems = [f"{problem} ({hint})"]
+            said = {"status": "degraded", "problems": problems, "fold_lag": None}
             response = JSONResponse(said, 200, _HEADERS)
         elif path.startswith("/api/") or path == "/metrics":
             wrong = {"parameter": None, "problem": problem, "hint": hint}
