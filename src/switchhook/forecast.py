@@ -328,7 +328,7 @@ def _project(active: int, limit: int, course: _Course) -> list[_Minute]:
         came = load * (1 - stays)
         variance = variance * stays**2 + mean * stays * (1 - stays) + came
         mean = mean * stays + came
-        off = math.sqrt(variance) or 1e-9
+        off = max(math.sqrt(variance), 1e-9)
         above = _normal((mean - limit + 0.5) / off)
         # How often the limit is crossed from below, each crowd of crossings counted once.
         just_below = math.exp(-(((limit - 1 - mean) / off) ** 2) / 2) / off / math.sqrt(2 * math.pi)
