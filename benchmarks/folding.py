@@ -11,6 +11,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+from switchhook.background import stand_back
 from switchhook.data_folder import JOURNAL, STORE
 from switchhook.journal import JournalReader
 from switchhook.store.rebuild import rebuild
@@ -34,6 +35,7 @@ def rates(marks: list[tuple[int, float]]) -> tuple[float, float]:
 
 def main() -> None:
     """Fold, and print what came of it."""
+    stand_back()
     data, most = Path(sys.argv[1]), float(sys.argv[2])
     began = time.perf_counter()
     marks = [(0, 0.0)]

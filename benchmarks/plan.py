@@ -160,7 +160,7 @@ class Bench:
 
     def _rebuilding(self, ours: Ours) -> Child:
         words = [PYTHON, "-m", "benchmarks.folding", str(ours.data), "3600"]
-        return Child(words, self.work / "rebuild.log", [self.cores.server], nice=19)
+        return Child(words, self.work / "rebuild.log", [self.cores.server])
 
     def _exporting(self, ours: Ours) -> Child:
         words = [PYTHON, "-m", "benchmarks.exporting", str(ours.console_port)]

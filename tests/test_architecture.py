@@ -66,12 +66,12 @@ OPERATORS_FILES = {
     "running_config",
     "settings",
 }
-PROCESSES = {"process", "supervisor"}
+PROCESSES = {"background", "process", "supervisor"}
 MAY_IMPORT = {
     **dict.fromkeys(SUBJECT, SUBJECT),
     "wire": SUBJECT,
     "journal": SUBJECT,
-    "store": SUBJECT | {"wire"},
+    "store": SUBJECT | {"background", "wire"},
     "answer": SUBJECT | {"wire"},
     "ledger": SUBJECT,
     "exotel": SUBJECT | {"wire"},

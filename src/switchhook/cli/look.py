@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from switchhook.background import stand_back
 from switchhook.cli import show
 from switchhook.cli.exporting import write_export
 from switchhook.cli.glance import names_in
@@ -212,6 +213,7 @@ def call(call_sid: str, *, config: CONFIG = None, data: DATA = None, json: JSON 
 def rebuild(*, config: CONFIG = None, data: DATA = None) -> int:
     """Make the store again from the journal; a console that runs takes it over by itself."""
     folder = data_folder(config, data)
+    stand_back()
     journal = JournalReader(folder / JOURNAL)
     columns = TextColumn("folding"), BarColumn(), MofNCompleteColumn(), TextColumn("records")
     with Progress(*columns, console=show.err) as progress:

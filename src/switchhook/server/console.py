@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import signal
 import socket
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 import uvloop
 
+from switchhook.background import stand_back
 from switchhook.data_folder import DataFolder
 from switchhook.logs import set_up as set_up_logs
 from switchhook.process import LOCK_WAIT_S
@@ -151,8 +151,7 @@ def answer_url_of(config: Config) -> str | None:
 def run(keeper: SettingsKeeper, fd: int | None, tether: Tether, answer_url: str | None) -> int:
     """Follow the journal until told to end; `fd` is a socket that somebody else owns."""
     tether.die_with_parent()
-    with contextlib.suppress(OSError):
-        os.nice(19)  # callers wait for the answer process, nobody for this one
+    stand_back()
     settings = keeper.start()
     set_up_logs(json=settings.config.log.json, level=settings.config.log.level)
     listen = settings.config.console.listen

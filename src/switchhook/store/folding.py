@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import apsw
 import msgspec
 
+from switchhook.background import breathe
 from switchhook.errors import DataFolderError, JournalError
 from switchhook.facet import facet_of
 from switchhook.receipt import Counters, Kind, Late, StatusReceived
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 _LIKE_NUMBER = re.compile(r"[0-9]{7}")
 _PAGE_CACHE_KIB = 24 * 1024
 _CHECKPOINT_PAGES = 4000
+_STEPS_A_BREATH = 1000  # of SQLite's virtual machine: about 0.1 ms
 
 _late = msgspec.msgpack.Decoder(Late).decode
 _status = msgspec.msgpack.Decoder(StatusReceived).decode
@@ -70,6 +72,7 @@ class Folding:
         connection.pragma("synchronous", "off")
         connection.pragma("cache_size", -_PAGE_CACHE_KIB)
         connection.wal_autocheckpoint(_CHECKPOINT_PAGES)
+        connection.set_progress_handler(breathe, _STEPS_A_BREATH)
         connection.pragma("secure_delete", "on")  # what is forgotten must not stay on the disk
         self._facets, self._forms = Facets(connection), Forms(connection)
         self.node, self.position, _, self.suspect = self._progress()
@@ -161,6 +164,7 @@ class Folding:
         with self._changing():
             for record in records:
                 self._take(batch, record)
+                breathe()
             self._write(batch, records[-1])
         self.position = records[-1].seq  # only now is it in: COMMIT may find the disk full
 
