@@ -136,10 +136,10 @@ def test_a_number_in_its_region_or_none(text, region, number):
     assert found == number or (number is None and isinstance(found, Unusable))
 
 
-@pytest.mark.xfail(strict=True, reason="zeros alone become a number of India")
-def test_zeros_alone_are_no_number():
+@pytest.mark.parametrize("text", ["00000000000", "0000000000", "+910000000000", "+00000000000"])
+def test_zeros_alone_are_no_number(text):
     """As some networks send them for a caller who withholds his."""
-    assert isinstance(e164("00000000000", "IN"), Unusable)
+    assert isinstance(e164(text, "IN"), Unusable)
 
 
 @given(st.text("0123456789+ -()x", max_size=20), st.sampled_from(["IN", "SG", "ID", "US"]))
@@ -185,11 +185,8 @@ def test_the_endpoints_region_reads_its_numbers():
         ("Wed, 31 Jul 2024 16:42:56 GMT", "2024-07-31T16:42:56+00:00"),
         ("2025-01-01 02:00:00", "2024-12-31T20:30:00+00:00"),
         ("1970-01-03 05:30:00", "1970-01-03T00:00:00+00:00"),
-        pytest.param(
-            "2024-07-31 16:42:56 05:30",
-            "2024-07-31T11:12:56+00:00",
-            marks=pytest.mark.xfail(strict=True, reason="a lost plus is restored behind a T only"),
-        ),
+        ("2024-07-31 16:42:56 05:30", "2024-07-31T11:12:56+00:00"),
+        ("Wed, 31 Jul 2024 16:42:56 0530", "2024-07-31T11:12:56+00:00"),
     ],
 )
 def test_more_times_in_utc(text, utc):

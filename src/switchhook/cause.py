@@ -69,24 +69,38 @@ class Verdict(msgspec.Struct, frozen=True):
 
 _Fields = tuple[tuple[str, str | None], ...]
 
-_CODE = re.compile(r"\s*([0-9]{3,5})\b")
+# Not the beginning of an address or of a date.
+_CODE = re.compile(r"\s*([0-9]{3,5})(?!\.?\w|[-/:][0-9])")
 _DIAL = re.compile(
     r"\bdial (?:tcp|udp)[46]? (\[[^\s\[\]]{1,255}\]|[^\s:\[\]]{1,255}):([0-9]{1,5})\b"
 )
 _LOOKUP = re.compile(r"\blookup ([^\s:,]{1,255})")
 _URL_HOST = re.compile(r"wss?://(?:[^/?#\s]*@)?([^/?#@\s]{1,260})", re.IGNORECASE)
+# What may hold any word and says nothing of what went wrong: an URL, aiohttp's settings of TLS, the
+# port of an address or the line of a source file.
+_BESIDE = re.compile(
+    r"\b[a-z]{2,8}://[^\s\"'<>]+|\bssl:\S+|(?<![\w.-])(?=[\w-]*\.)[\w.-]+:[0-9]{1,5}\b"
+)
 # The order matters: "dial tcp: lookup x: i/o timeout" is DNS, "context deadline exceeded" before
 # the plainer timeout, TLS before EOF ("tls: unexpected EOF"), "TLS handshake timeout" a timeout.
+# Words of Go, Python, Node and nginx; an errno is Linux's, macOS' or Windows'.
 _KINDS = (
-    (ErrorKind.DNS, ("no such host", "lookup ", "server misbehaving", "name resolution", "dns")),
+    (ErrorKind.DNS, ("no such host", "lookup ", "server misbehaving", "name resolution", "dns",
+                     "name or service not known", "nodename nor servname", "getaddrinfo",
+                     "enotfound")),
     (ErrorKind.TLS, ("tls:", "x509", "certificate", "ssl", "handshake failure")),
-    (ErrorKind.REFUSED, ("connection refused", "actively refused", "econnrefused")),
+    (ErrorKind.REFUSED, ("connection refused", "actively refused", "econnrefused", "[errno 111]",
+                         "[errno 61]", "[errno 10061]")),
     (ErrorKind.BAD_HANDSHAKE, ("bad handshake", "unexpected http response", "unexpected status",
+                               "unexpected server response", "rejected websocket",
                                "unauthorized", "unauthorised", "forbidden")),
-    (ErrorKind.UNREACHABLE, ("unreachable", "no route to host", "host is down")),
+    (ErrorKind.UNREACHABLE, ("unreach", "no route to host", "host is down", "[errno 113]",
+                             "[errno 101]", "[errno 65]", "[errno 51]")),
     (ErrorKind.DEADLINE, ("deadline exceeded",)),
-    (ErrorKind.TIMEOUT, ("timeout", "timed out")),
-    (ErrorKind.EOF, ("eof", "connection reset", "broken pipe", "1006", "abnormal closure")),
+    (ErrorKind.TIMEOUT, ("timeout", "timed out", "timedout", "[errno 110]", "[errno 60]")),
+    (ErrorKind.EOF, ("eof", "connection reset", "broken pipe", "1006", "abnormal closure",
+                     "econnreset", "epipe", "socket hang up", "prematurely closed",
+                     "[errno 104]", "[errno 54]", "[errno 32]")),
     (ErrorKind.BAD_HANDSHAKE, ("handshake",)),
 )  # fmt: skip
 
@@ -101,7 +115,8 @@ def read_error(text: str) -> StreamError:
     code, dial, lookup = _CODE.match(text), _DIAL.search(text), _LOOKUP.search(text)
     host = dial[1].strip("[]") if dial else lookup[1] if lookup else None
     # A host's name says nothing of what went wrong: dns.example.com may have refused.
-    low = (text.replace(host, "") if host else text).lower()
+    low = (text.replace(dial[0], " ") if dial else text).lower()
+    low = _BESIDE.sub(" ", low.replace(host.lower(), " ") if host else low)
     kind = next((kind for kind, words in _KINDS if any(w in low for w in words)), ErrorKind.OTHER)
     port = int(dial[2]) if dial and int(dial[2]) < _PORTS else None
     return StreamError(int(code[1]) if code else None, kind, host, port)

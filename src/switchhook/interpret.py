@@ -18,7 +18,7 @@ IST = timezone(timedelta(hours=5, minutes=30), "IST")
 """All times of Exotel are naive and in this zone (platform.md 0.2); it knows no summer time."""
 
 _NO_TIME_BEFORE = datetime(1970, 1, 3, tzinfo=UTC)
-_LOST_PLUS = re.compile(r"(?P<time>[0-9]T[0-9:.]+) (?P<offset>[0-9]{2}:?[0-9]{2})\Z")
+_LOST_PLUS = re.compile(r"(?P<time>[0-9][T ][0-9]{2}:[0-9:.]+) (?P<offset>[0-9]{2}:?[0-9]{2})\Z")
 _NUMBER = re.compile(r"\+?[0-9][0-9 ().-]{4,24}\Z")
 _TRUNK_PREFIX_IN = re.compile(r"0[1-9][0-9]{9}\Z")
 _LONGEST_TIME = 64
@@ -72,7 +72,9 @@ def _e164(text: str, region: str) -> str | Unusable:
     except phonenumbers.NumberParseException:
         return Unusable(f"not a telephone number: {mask(text)}")
     reason = phonenumbers.is_possible_number_with_reason(number)
-    if reason != phonenumbers.ValidationResult.IS_POSSIBLE or _lacks_area(number):
+    possible = reason == phonenumbers.ValidationResult.IS_POSSIBLE
+    # Zeros alone stand for a caller who withholds his number.
+    if not possible or not number.national_number or _lacks_area(number):
         return Unusable(f"not a possible telephone number: {mask(text)}")
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
@@ -114,7 +116,7 @@ def _instant(text: str) -> datetime | Unusable | None:
 
 def with_plus(time: str) -> str:
     """An ISO time with the `+` of its offset, which form decoding turned into a blank."""
-    if "T" not in time or " " not in time[-6:-4]:
+    if " " not in time[-6:-4]:
         return time
     return _LOST_PLUS.sub(r"\g<time>+\g<offset>", time)
 

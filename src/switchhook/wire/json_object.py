@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
 import msgspec
 
 from switchhook.wire.scalar import without_surrogates
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 CUT_SHORT = "JSON cut short; what was whole is read"
 TWICE = "JSON percent-encoded twice"
@@ -112,16 +115,41 @@ def value_text(value: Any) -> str | None:
         case bool():
             return "true" if value else "false"
         case _:
-            try:
-                return without_surrogates(json.dumps(_plain(value), separators=(",", ":")))
-            except RecursionError:
-                return "(nested too deep)"
+            return _compact(value)
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, _Members):
-        return {key: _plain(member) for key, member in value}
-    return [_plain(item) for item in value] if isinstance(value, list) else value
+def _compact(value: Any) -> str:
+    """JSON text without blanks; by hand, as json.dumps gives up on what is nested deep."""
+    parts: list[str] = []
+    left = [iter(_tokens(value))]
+    while left:
+        for token in left[-1]:
+            if isinstance(token, str):
+                parts.append(token)
+            else:
+                left.append(iter(_tokens(token[0])))
+                break
+        else:
+            left.pop()
+    return "".join(parts)
+
+
+def _tokens(value: Any) -> Iterator[str | tuple[Any]]:
+    """The text of a value; what is nested in it comes in a tuple of one."""
+    if is_members(value):
+        yield "{"
+        for number, (key, member) in enumerate(value):
+            yield f"{',' if number else ''}{json.dumps(key)}:"
+            yield (member,)
+        yield "}"
+    elif isinstance(value, list):
+        yield "["
+        for number, item in enumerate(value):
+            yield "," if number else ""
+            yield (item,)
+        yield "]"
+    else:
+        yield json.dumps(value)
 
 
 def _member(raw: msgspec.Raw) -> str | None:
