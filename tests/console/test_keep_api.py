@@ -137,10 +137,13 @@ def test_there_may_be_no_such_erasure(house):
 
 
 def test_the_form_begins_an_erasure(house):
+    """The number has to be said twice, in whichever spelling."""
     client = asking(house)
-    reply = client.post(
-        "/settings/erasures", data={"number": "098765 43210"}, follow_redirects=False
-    )
+    for once in ({"number": "098765 43210"}, {"number": "098765 43210", "again": "09876543211"}):
+        assert client.post("/settings/erasures", data=once).status_code == 400
+    assert house.keeper.proofs() == []
+    twice = {"number": "098765 43210", "again": "+919876543210"}
+    reply = client.post("/settings/erasures", data=twice, follow_redirects=False)
     assert (reply.status_code, reply.headers["location"]) == (303, "/settings#keeping")
     assert len(house.keeper.proofs()) == 1
     assert client.post("/settings/erasures", data={}).status_code == 400

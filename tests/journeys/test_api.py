@@ -21,9 +21,13 @@ HOSTILE = {
 }
 UNSAID = {
     f"/api/v1/{name}": [positive_data_acceptance]
-    for name in ("streams", "streams/export", "tallies", "counts", "forms", "capacity/{account}")
+    for name in (
+        *("streams", "streams/export", "tallies", "counts", "forms", "capacity/{account}"),
+        "erasures",
+    )
 }
-"""OpenAPI has no words for the language of searches, nor for how long a stretch may be."""
+"""OpenAPI has no words for the language of searches, how long a stretch may be, nor for which
+digits are a telephone number."""
 ASKED = (
     query(),
     query("c2", "s2", "failed", DetailedStatus="Streaming_call_throttled"),

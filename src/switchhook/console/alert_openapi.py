@@ -13,6 +13,8 @@ from switchhook.console.schema import (
     TIME,
     WHOLE,
     Schema,
+    answers_of,
+    body_of,
     list_of,
     object_of,
     or_null,
@@ -21,24 +23,6 @@ from switchhook.console.schema import (
 from switchhook.verdict import Level
 
 _LABELS: Schema = {"type": "object", "additionalProperties": STRING}
-
-
-def _body(**properties: Schema) -> Schema:
-    schema = object_of(**properties) | {"additionalProperties": False}
-    return {"required": True, "content": {"application/json": {"schema": schema}}}
-
-
-def _answers(said: str, schema: str | None, *, status: str = "200", gone: bool = False) -> Schema:
-    found: Schema = {status: {"description": said}}
-    if schema is not None:
-        found[status]["content"] = {"application/json": {"schema": ref(schema)}}
-    refused = {"application/json": {"schema": ref("Error")}}
-    found["400"] = {"description": "it can't be understood", "content": refused}
-    found["403"] = {"description": "the role is too low", "content": refused}
-    found["503"] = {"description": "the ledger can't be read or written", "content": refused}
-    if gone:
-        found["404"] = {"description": "there is none any more", "content": refused}
-    return found
 
 
 SCHEMAS: dict[str, Schema] = {
@@ -121,7 +105,7 @@ SCHEMAS: dict[str, Schema] = {
     ),
 }
 
-_SILENCE = _body(
+_SILENCE = body_of(
     matcher={
         "type": "object",
         "minProperties": 1,
@@ -138,14 +122,14 @@ PATHS: dict[str, Schema] = {
         "get": {
             "operationId": "verdict",
             "summary": "How things are, in words: the first line of every page",
-            "responses": _answers("as described", "Verdict"),
+            "responses": answers_of("as described", "Verdict"),
         }
     },
     "/api/v1/alerts": {
         "get": {
             "operationId": "alerts",
             "summary": "What fires, what was told to whom, silences, and every rule",
-            "responses": _answers("as described", "Alerts"),
+            "responses": answers_of("as described", "Alerts"),
         }
     },
     "/api/v1/alerts/silences": {
@@ -153,7 +137,7 @@ PATHS: dict[str, Schema] = {
             "operationId": "silence",
             "summary": "Mute what matches, for a while",
             "requestBody": _SILENCE,
-            "responses": _answers("the silence", "Silence", status="201"),
+            "responses": answers_of("the silence", "Silence", status="201"),
         }
     },
     "/api/v1/alerts/silences/{id}": {
@@ -161,23 +145,23 @@ PATHS: dict[str, Schema] = {
             "operationId": "end_silence",
             "summary": "End a silence",
             "parameters": [_ID],
-            "responses": _answers("it is over", None, status="204", gone=True),
+            "responses": answers_of("it is over", None, status="204", gone=True),
         }
     },
     "/api/v1/alerts/acknowledge": {
         "post": {
             "operationId": "acknowledge",
             "summary": "Say that somebody is on it",
-            "requestBody": _body(alert=STRING),
-            "responses": _answers("noted", None, status="204", gone=True),
+            "requestBody": body_of(alert=STRING),
+            "responses": answers_of("noted", None, status="204", gone=True),
         }
     },
     "/api/v1/alerts/test": {
         "post": {
             "operationId": "test_destination",
             "summary": "Send a test to a destination, and say how it went",
-            "requestBody": _body(destination=STRING),
-            "responses": _answers("how it went", "Tested", gone=True),
+            "requestBody": body_of(destination=STRING),
+            "responses": answers_of("how it went", "Tested", gone=True),
         }
     },
 }

@@ -24,16 +24,19 @@ _SCHEMAS = (
     alert_openapi.SCHEMAS,
     access_api.SCHEMAS,
 )
+_PATHS = (alert_openapi.PATHS, access_api.PATHS, keep_api.PATHS, page_api.SHOWN_PATHS)
 
 
 def describe_all(version: str) -> dict[str, Any]:
     """Every address that answers with JSON; the live feed, which never ends, is in docs/api.md."""
     document = describe(version, _PARTS)
-    for path, methods in (*alert_openapi.PATHS.items(), *access_api.PATHS.items()):
-        assert path not in document["paths"]
-        document["paths"][path] = methods
-    known = dict(document["components"]["schemas"])
+    for paths in _PATHS:
+        for path, methods in paths.items():
+            known = document["paths"].setdefault(path, {})
+            assert not known.keys() & methods.keys(), "two parts describe the same address"
+            known |= methods
+    named = dict(document["components"]["schemas"])
     for schemas in _SCHEMAS:
-        assert not known.keys() & schemas.keys(), "two parts describe the same name"
-        known |= schemas
-    return document | {"components": {"schemas": known}}
+        assert not named.keys() & schemas.keys(), "two parts describe the same name"
+        named |= schemas
+    return document | {"components": {"schemas": named}}

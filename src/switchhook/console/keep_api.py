@@ -17,7 +17,17 @@ from switchhook.console.access.shared import require
 from switchhook.console.openapi import Operation
 from switchhook.console.parameters import Refused, read_none
 from switchhook.console.render import viewer_of
-from switchhook.console.schema import COUNT, STRING, TIME, list_of, object_of
+from switchhook.console.schema import (
+    COUNT,
+    STRING,
+    TIME,
+    Schema,
+    answers_of,
+    body,
+    list_of,
+    object_of,
+    ref,
+)
 from switchhook.console.view import encode_json, time_of
 from switchhook.erasure import NotANumber, Number, Phase, read_number
 from switchhook.keep import Matter
@@ -95,9 +105,9 @@ class KeepApi:
 
     async def _erase(self, request: Request) -> Response:
         require(request, Role.ADMINISTRATOR)
-        body = await request.body()
+        sent = await request.body()
         try:
-            asked = msgspec.json.decode(body[:_LARGEST], type=_Asked)
+            asked = msgspec.json.decode(sent[:_LARGEST], type=_Asked)
         except ValueError:
             hint = '{"number": "+91…"}, with "plan": true to be told first what it does'
             raise Refused(None, "the body can't be read", hint) from None
@@ -109,7 +119,10 @@ class KeepApi:
     async def _erase_by_form(self, request: Request) -> Response:
         require(request, Role.ADMINISTRATOR)
         form = await request.form()
-        number = self._number(str(form.get("number", "")))
+        said, again = (str(form.get(name, "")) for name in ("number", "again"))
+        number = self._number(said)
+        if self._number(again) != number:
+            raise Refused("again", "the two numbers differ", "type it twice; nothing was erased")
         await asyncio.to_thread(self._begin, number, viewer_of(request))
         return RedirectResponse("/settings#keeping", 303)
 
@@ -201,6 +214,14 @@ SCHEMAS: dict[str, Json] = {
     ),
     "Erasures": object_of(erasures=list_of(object_of(**_PROOF))),
     "Erasure": object_of(**_PROOF, confirmed={"type": "boolean"}),
+    "ErasureBegun": object_of(**_PROOF),
+    "ErasurePlan": object_of(
+        number=STRING,
+        until_seq=COUNT,
+        segments=COUNT,
+        bytes=COUNT,
+        seals_open={"type": "boolean"},
+    ),
 }
 
 OPERATIONS = (
@@ -214,4 +235,30 @@ OPERATIONS = (
         identifier="id",
     ),
 )
-"""The addresses of `KeepApi` that are read; erasures are begun by a POST."""
+"""The addresses of `KeepApi` that are read."""
+
+_ERASE: Schema = {
+    "type": "object",
+    "properties": {
+        "number": {"type": "string", "description": "whole, with its country's code"},
+        "plan": {"type": "boolean", "default": False, "description": "only say what it would do"},
+    },
+    "required": ["number"],
+    "additionalProperties": False,
+}
+_PLANNED = {
+    "description": "the plan",
+    "content": {"application/json": {"schema": ref("ErasurePlan")}},
+}
+
+PATHS: dict[str, Schema] = {
+    "/api/v1/erasures": {
+        "post": {
+            "operationId": "erase",
+            "summary": "Forget a phone number everywhere; it goes on by itself",
+            "requestBody": body(_ERASE),
+            "responses": answers_of("begun", "ErasureBegun", status="202") | {"200": _PLANNED},
+        }
+    }
+}
+"""What is asked by other methods than GET."""

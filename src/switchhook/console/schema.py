@@ -36,3 +36,26 @@ def ref(name: str) -> Schema:
 
 def words(*said: str | None) -> Schema:
     return {"enum": list(said)}
+
+
+def body_of(**properties: Schema) -> Schema:
+    """A JSON body that has all of these and nothing else."""
+    return body(object_of(**properties) | {"additionalProperties": False})
+
+
+def body(schema: Schema) -> Schema:
+    return {"required": True, "content": {"application/json": {"schema": schema}}}
+
+
+def answers_of(said: str, schema: str | None, *, status: str = "200", gone: bool = False) -> Schema:
+    """What may be answered: as asked, or refused; `gone` where there may be none any more."""
+    found: Schema = {status: {"description": said}}
+    if schema is not None:
+        found[status]["content"] = {"application/json": {"schema": ref(schema)}}
+    refused = {"application/json": {"schema": ref("Error")}}
+    found["400"] = {"description": "it can't be understood", "content": refused}
+    found["403"] = {"description": "the role is too low", "content": refused}
+    found["503"] = {"description": "the ledger can't be read or written", "content": refused}
+    if gone:
+        found["404"] = {"description": "there is none any more", "content": refused}
+    return found

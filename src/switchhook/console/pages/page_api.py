@@ -23,6 +23,8 @@ from switchhook.console.schema import (
     TIME,
     WHOLE,
     Schema,
+    answers_of,
+    body,
     list_of,
     object_of,
 )
@@ -97,11 +99,11 @@ class PageApi:
         }
 
     async def _act(self, request: Request) -> Response:
-        body = await request.body()
-        if len(body) > _LARGEST:
+        sent = await request.body()
+        if len(sent) > _LARGEST:
             raise HTTPException(413)
         try:
-            said = msgspec.json.decode(body, type=_Said)
+            said = msgspec.json.decode(sent, type=_Said)
             act = Act(said.act)
         except (msgspec.DecodeError, UnicodeDecodeError, ValueError):
             hint = '{"act": "acknowledge", "resolve" or "reopen", "note": "…"}'
@@ -177,3 +179,28 @@ SHOWN = (
     Operation("/api/v1/views", "views", "Searches that were saved", "Views"),
 )
 """The addresses of `PageApi`; the live feed never ends, so it is described in docs/api.md only."""
+
+SHOWN_PATHS: dict[str, Schema] = {
+    "/api/v1/issues/{id}": {
+        "post": {
+            "operationId": "act_on_issue",
+            "summary": "Acknowledge, resolve or reopen an issue",
+            "parameters": [
+                {"name": "id", "in": "path", "required": True, "schema": STRING | {"minLength": 1}}
+            ],
+            "requestBody": body(
+                {
+                    "type": "object",
+                    "properties": {
+                        "act": {"enum": list(Act)},
+                        "note": STRING | {"maxLength": 300},
+                    },
+                    "required": ["act"],
+                    "additionalProperties": False,
+                }
+            ),
+            "responses": answers_of("as it is now", "Issue", gone=True),
+        }
+    }
+}
+"""What is asked by other methods than GET."""
