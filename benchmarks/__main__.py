@@ -72,7 +72,7 @@ def run(work: Path, sizes: plan.Sizes, cores: Cores) -> report.Result:
             open=bench.waiting(ours, f"{count:,}"),
             fold=bench.fold(ours),
         )
-        if journals[str(count)].fold.whole:
+        if count == sizes.journals[-1] and journals[str(count)].fold.whole:
             console = bench.console(ours, count)
         if long_journal is not None:
             shutil.rmtree(long_journal)

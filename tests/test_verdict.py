@@ -105,6 +105,7 @@ def test_all_is_well():
 def test_a_few_failures_are_told_and_no_trouble():
     state = see(well(312), failed(2))
     assert (state.level, "314 streams in 15 minutes, 2 failed" in state.what) == (Level.GOOD, True)
+    assert state.what.startswith("No alarm: ")
 
 
 def test_at_night_nobody_calls_and_all_is_well():
@@ -399,9 +400,10 @@ def test_it_is_always_one_short_sentence(tallies, age_s):
     assert 0 < len(state.what) <= LONGEST
     if state.level is Level.GOOD:
         assert not state.stale
-        assert state.what.startswith("All well")
+        assert state.what.startswith(("All well", "No alarm"))
+        assert bool(state.streams) == state.what.startswith("No alarm")
     else:
-        assert not state.what.startswith("All well")
+        assert not state.what.startswith(("All well", "No alarm"))
     assert msgspec.json.decode(msgspec.json.encode(state))["what"] == state.what
     assert parse_query(state.streams, NOW).problems == ()
 

@@ -64,7 +64,7 @@ def verdict(seen: Seen, now_ms: int) -> State:
         )
     if troubles:
         return _of(troubles, stale)
-    return State(level=Level.GOOD, what=_all_well(seen, now_ms))
+    return _well(seen, now_ms)
 
 
 _ORDER = {Level.BAD: 0, Level.WARN: 1, Level.UNKNOWN: 2, Level.GOOD: 3}
@@ -140,7 +140,8 @@ def _stale(seen: Seen, now_ms: int) -> Iterable[str]:
             yield f"{part} is {_age(each.age_s)} old"
 
 
-def _all_well(seen: Seen, now_ms: int) -> str:
+def _well(seen: Seen, now_ms: int) -> State:
+    """Nothing asks for anybody; that is not to say that nothing failed."""
     late = seen.recently.late
     count = sum(each.streams for each in late)
     failed = sum(each.streams for each in late if each.facet.cause in FAILED)
@@ -158,7 +159,11 @@ def _all_well(seen: Seen, now_ms: int) -> str:
     elif seen.last_ms is not None:
         ago = duration_text(max(0, now_ms - seen.last_ms) / 1000)
         parts.append(f"nobody calls, the last stream came {ago} ago")
-    return _cut(f"All well: {'; '.join(parts)}.")
+    return State(
+        level=Level.GOOD,
+        what=_cut(f"{'No alarm' if failed else 'All well'}: {'; '.join(parts)}."),
+        streams="is:failed since:15m" if failed else "",
+    )
 
 
 def _age(seconds: float) -> str:
