@@ -1,4 +1,4 @@
-"""Retention and erasures, carried out in small steps by one thread of low priority.
+"""Retention and erasures, carried out in small steps by one thread.
 
 `Keeper.step` does a few milliseconds of work, or looks after one segment, and says whether there
 may be more. What it has done is kept before the next step, so that a restart goes on where it was.
@@ -7,13 +7,10 @@ may be more. What it has done is kept before the next step, so that a restart go
 from __future__ import annotations
 
 import logging
-import os
 import secrets
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -58,7 +55,6 @@ WAIT_S = 0.5
 """How often an erasure looks whether what it waits for has come."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 60.0
 _ROWS = 500
-_NICENESS = 19
 
 
 class KeepingBook(ErasureBook, Protocol):
@@ -218,7 +214,6 @@ class Keeper:
             time.sleep(BREATH_S)
 
     def _run(self) -> None:
-        _lower_priority()
         pause = _FIRST_PAUSE_S
         while not self._stopping:
             try:
@@ -243,9 +238,3 @@ class Keeper:
         if problem != self._problem:
             log.error("keeping stands still and tries again: %s", problem)
         self._problem = problem
-
-
-def _lower_priority() -> None:
-    if sys.platform == "linux":  # elsewhere it would be the whole process's
-        with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
