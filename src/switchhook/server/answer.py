@@ -33,6 +33,7 @@ from switchhook.logs import set_up as set_up_logs
 from switchhook.process import LOCK_WAIT_S
 from switchhook.receipt import Kind
 from switchhook.rules import BUILTIN, load_rules
+from switchhook.server.collector import settle
 from switchhook.server.sockets import listening, url_of
 from switchhook.settings import POLL_S, Settings, SettingsKeeper, find_data_folder
 from switchhook.wire.redact import Redactor
@@ -340,9 +341,8 @@ async def _answer(
     )
     process = AnswerProcess(keeper, settings, folder, owns_log=True)
     await process.start(sock)
-    gc.collect()
-    gc.freeze()  # what lives now lives for good; the collector need not look at it again
-    gc.set_threshold(50_000, 20, 50)
+    settle()
+    gc.set_threshold(50_000, 20, 50)  # a request leaves nothing for it
     if tether.beat is None:
         print(f"answer {url_of(sock)}", flush=True)  # noqa: T201 - the one line on stdout
     tether.ready(loop)

@@ -16,6 +16,7 @@ from switchhook.background import stand_back
 from switchhook.data_folder import DataFolder
 from switchhook.logs import set_up as set_up_logs
 from switchhook.process import LOCK_WAIT_S
+from switchhook.server.collector import settle
 from switchhook.server.console_side import ConsoleSide
 from switchhook.server.sockets import listening, url_of
 from switchhook.server.stand_in import opened
@@ -62,6 +63,7 @@ async def _console(
         await side.start()
         following = asyncio.create_task(_follow(keeper, side))
         desk.show(side.app, side.pages.close)
+        settle()
         await desk.left.wait()
         following.cancel()
         await desk.end()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import apsw
@@ -76,9 +77,14 @@ class Folding:
         connection.pragma("secure_delete", "on")  # what is forgotten must not stay on the disk
         self._facets, self._forms = Facets(connection), Forms(connection)
         self.node, self.position, _, self.suspect = self._progress()
-        self._recall = Recall()
-        for (key,) in connection.execute("SELECT key FROM stream_key"):
-            self._recall.add(key)
+
+    @cached_property
+    def _recall(self) -> Recall:
+        """Read when a stream is folded first: of 10 million it takes seconds that no page waits."""
+        recall = Recall()
+        for (key,) in self._connection.execute("SELECT key FROM stream_key"):
+            recall.add(key)
+        return recall
 
     def _progress(self) -> tuple[int | None, int, int, bool]:
         node, seq, at, boot, closed = self._connection.execute(
