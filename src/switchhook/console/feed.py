@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PACE_S = 0.15
+PACE_S = 0.1
 """The least time between two renderings of receipts."""
 FIGURES_S = 1.0
 """The least time between two renderings of figures."""

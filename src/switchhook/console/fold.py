@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _BATCH = 2000
-_POLL_S = 0.1
+_POLL_S = 0.05
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 10.0
 _BREATH_S = 0.001  # between batches, so that a query gets the interpreter
 
