@@ -23,7 +23,7 @@ from switchhook.passthru import (
     Stream,
     StreamStatus,
 )
-from switchhook.wire.passthru import build as build_passthru
+from switchhook.wire.build import build as build_passthru
 from switchhook.wire.passthru import parse as _parse
 from switchhook.wire.request import Request
 

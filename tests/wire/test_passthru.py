@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from switchhook.cause import judge
 from switchhook.passthru import Dialect, Passthru
-from switchhook.wire.passthru import build, parse
+from switchhook.wire.build import build
+from switchhook.wire.passthru import parse
 from switchhook.wire.request import Request
 
 CASES = [
