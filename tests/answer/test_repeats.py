@@ -1,6 +1,10 @@
 """The same question within ten minutes is a repeat; anything else asked is new."""
 
+from array import array
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from switchhook.answer.repeats import Asked, RepeatMemory, fingerprint
 from switchhook.wire.passthru import parse
@@ -48,3 +52,25 @@ def test_memory_is_bounded_and_keeps_the_newest():
     assert len(memory) <= 100
     assert all(memory.find(number, 0) is not None for number in range(951, 1001))
     assert memory.find(1, 0) is None
+
+
+@given(
+    st.lists(st.integers(-(2**63), 2**63 - 1) | st.integers(0, 9), max_size=60),
+    st.integers(0, 20),
+    st.integers(2, 200),
+)
+def test_many_loaded_at_once_are_found_as_each_would_be(keys, first, most):
+    """In a memory that is empty or not; later ones count. The bound holds for any number."""
+    one, many = RepeatMemory(most=most), RepeatMemory(most=most)
+    for number, key in enumerate(keys):
+        one.remember(key, Asked(number, number + 7, number, number % 2))
+        if number < first:
+            many.remember(key, Asked(number, number + 7, number, number % 2))
+    numbers = range(first, len(keys))
+    seq, at = array("q", numbers), array("q", [number + 7 for number in numbers])
+    option = array("b", [number % 2 for number in numbers])
+    many.load((array("q", keys[first:]), seq, at, seq, option))
+    if len(keys) <= most // 2:
+        assert [many.find(key, 0) for key in keys] == [one.find(key, 0) for key in keys]
+    assert len(many) <= most
+    assert not keys or many.find(keys[-1], 0) == one.find(keys[-1], 0)

@@ -188,9 +188,7 @@ class Answerer:
         reply: Callable[[Answer], None],
     ) -> None:
         """Decide, keep, and reply once the receipt is durable or the deadline near."""
-        clock = self._clock
-        started = clock.mono_ns()
-        wall_us = clock.wall_us()
+        started, wall_us = self._clock.mono_ns(), self._clock.wall_us()
         if isinstance(token, Webhook):
             self._receivers.take(
                 head,
@@ -205,8 +203,7 @@ class Answerer:
             return
         assert isinstance(token, Admission)
         self.times.asked()
-        endpoint = token.endpoint
-        at = self._at(wall_us)
+        endpoint, at = token.endpoint, self._at(wall_us)
         redact = endpoint.redactor
         request = Request(
             redact(head.query),
@@ -217,53 +214,59 @@ class Answerer:
         facts = self._knowledge.of(endpoint.account, started)
         decision, asked, first = self._decide(endpoint, request, facts, at, started)
         answer = endpoint.answer(decision.option)
-        body = encode(
-            Receipt(
-                received_us=wall_us,
-                endpoint=endpoint.name,
-                method=request.method,
-                raw=request.query,
-                decision=decision,
-                http_status=answer.status,
-                body=request.body,
-                content_type=request.content_type,
-                body_problem=body_problem,
-                auth=token.auth,
-                peer=self._peer(head),
-                facts=facts,
-                zone=endpoint.zone.key,
-                region=endpoint.region,
-                mode=endpoint.mode,
-                repeat_of=first and receipt_id(first.at, self._node, first.seq),
-                decided_in_us=(clock.mono_ns() - started) // 1000,
-            )
+        receipt = Receipt(
+            received_us=wall_us,
+            endpoint=endpoint.name,
+            method=request.method,
+            raw=request.query,
+            decision=decision,
+            http_status=answer.status,
+            body=request.body,
+            content_type=request.content_type,
+            body_problem=body_problem,
+            auth=token.auth,
+            peer=self._peer(head),
+            facts=facts,
+            zone=endpoint.zone.key,
+            region=endpoint.region,
+            mode=endpoint.mode,
+            repeat_of=first and receipt_id(first.at, self._node, first.seq),
+            decided_in_us=(self._clock.mono_ns() - started) // 1000,
         )
+        new = first is None and request.method != "HEAD"
         deadline = started + endpoint.deadline_ms * 1_000_000
         waiting = _Waiting(self, answer, reply, started, deadline)
-        journal = self._journal
-        new = asked is not None and first is None and request.method != "HEAD"
-        mono = started // 1_000_000
-        option = 0 if decision.option is Option.A else 1
+        self._owe(waiting, receipt, at, asked if new else None, endpoint.deadline_ms)
+
+    def _owe(
+        self, waiting: _Waiting, receipt: Receipt, at: int, asked: int | None, deadline_ms: int
+    ) -> None:
+        """Keep a receipt; its answer waits for that, if the disk is worth waiting for.
+
+        `asked` is the fingerprint of a question that was not asked before.
+        """
+        journal, mono = self._journal, waiting.since // 1_000_000
+        option = 0 if receipt.decision.option is Option.A else 1
         seq = journal.append(
             Kind.PASSTHRU,
             at,
-            body,
+            encode(receipt),
             mono=mono,
-            asked=asked if new else None,
+            asked=asked,
             option=option,
             done=waiting.done,
         )
         self.counts["answered"] += 1
         if seq is None or not journal.healthy:
             # No room to wait in (the journal counts it as lost), or a disk not worth waiting for.
-            waiting.send(clock.mono_ns())
+            waiting.send(self._clock.mono_ns())
         if seq is None:
             return
         waiting.seq = seq
-        if asked is not None and new:
+        if asked is not None:
             self._memory.remember(asked, Asked(seq, at, mono, option))
         if waiting.reply is not None:
-            self._wait(endpoint.deadline_ms, waiting)
+            self._wait(deadline_ms, waiting)
 
     def unreadable(self, head: Head | None, reason: str) -> Answer:
         """Answer what the HTTP parser could not read: the endpoint's safe option, else B."""

@@ -16,6 +16,9 @@ import msgspec
 if TYPE_CHECKING:
     from switchhook.passthru import Passthru
 
+    Columns = tuple[array[int], array[int], array[int], array[int], array[int]]
+    """Of many questions: fingerprints, then the fields of `Asked`."""
+
 WINDOW_MS = 600_000
 """How long a question is the same question, by the monotonic clock."""
 
@@ -116,6 +119,22 @@ class _Generation:
         self.option.append(first.option)
         slots[place] = len(self.asked)
 
+    def extend(self, columns: Columns) -> None:
+        """Add many, of which later ones take the place of earlier ones."""
+        slots, mask, entries = self._slots, self.mask, self.asked
+        index = len(entries)
+        for mine, theirs in zip(self._columns(), columns, strict=True):
+            mine.extend(theirs)
+        for asked in columns[0]:
+            index += 1
+            place = asked & mask
+            while (taken := slots[place]) and entries[taken - 1] != asked:
+                place = (place + 1) & mask
+            slots[place] = index
+
+    def _columns(self) -> Columns:
+        return self.asked, self.seq, self.at, self.mono, self.option
+
     def entry(self, index: int) -> Asked:
         return Asked(self.seq[index], self.at[index], self.mono[index], self.option[index])
 
@@ -156,3 +175,18 @@ class RepeatMemory:
             self._young.mono[index], self._young.option[index] = first.mono, first.option
         else:
             self._young.add(asked, first)
+
+    def load(self, columns: Columns) -> None:
+        """Keep many questions in the order in which they were asked, all within one window.
+
+        The same as to `remember` each, in a fifth of the time: while it is done, no caller is
+        answered.
+        """
+        start, count = 0, len(columns[0])
+        while start < count:
+            if len(self._young) >= self._capacity:
+                self._old, self._young = self._young, _Generation(self._capacity)
+            end = start + self._capacity - len(self._young)
+            asked, seq, at, mono, option = (column[start:end] for column in columns)
+            self._young.extend((asked, seq, at, mono, option))
+            start = end

@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import time
+from array import array
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -22,7 +23,7 @@ from switchhook.answer.endpoints import Endpoint
 from switchhook.answer.http import Limits
 from switchhook.answer.protocol import serve as serve_http
 from switchhook.answer.receivers import Account
-from switchhook.answer.repeats import MOST_REMEMBERED, WINDOW_MS, Asked, RepeatMemory
+from switchhook.answer.repeats import MOST_REMEMBERED, WINDOW_MS, RepeatMemory
 from switchhook.config import Config, Mode
 from switchhook.config.accounts import accounts_of
 from switchhook.data_folder import JOURNAL, DataFolder
@@ -132,11 +133,16 @@ def remember_asked(
         return memory
     finally:
         reader.close()
-    for seq, key, option, mono, at in zip(*asked, strict=True):
-        if seq < first_seq or mono > mono_ms:
-            mono = mono_ms - max(0, wall_ms - at)
-        if mono_ms - mono < WINDOW_MS:
-            memory.remember(key, Asked(seq, at, mono, option))
+    mono = array(
+        "q",
+        [
+            mono_ms - max(0, wall_ms - at) if seq < first_seq or mono > mono_ms else mono
+            for seq, mono, at in zip(asked.seq, asked.mono, asked.at, strict=True)
+        ],
+    )
+    start = next((at for at, ms in enumerate(mono) if mono_ms - ms < WINDOW_MS), len(mono))
+    option = array("b", asked.option[start:])
+    memory.load((asked.asked[start:], asked.seq[start:], asked.at[start:], mono[start:], option))
     return memory
 
 
