@@ -94,6 +94,7 @@ def test_trouble_is_an_alarm_and_then_over(tmp_path, exotel, ledger):
         (standing,) = accounts.watch.now(now_ms())
         assert (standing.active, standing.age_s) == (None, None)
         assert "check the SID and the region" in standing.problem
+        assert accounts.complaints() == [f"account main: {standing.problem}"]
         exotel.mend(fault)
         # Whoever mends it changes the configuration too, and need not wait out the patience.
         await accounts.use(config_of(exotel, rate_per_minute=61))

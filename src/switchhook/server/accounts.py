@@ -21,6 +21,7 @@ from switchhook.console.ends import Ends
 from switchhook.console.watch import Watch, Watched
 from switchhook.exotel import ExotelClient, SystemClock
 from switchhook.facts_file import FactsFile
+from switchhook.figures import KNOWN
 from switchhook.ledger.calls import SqliteCalls
 from switchhook.ledger.capacity import SqliteCapacity
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
     from switchhook.config import Config
     from switchhook.ledger import Ledger
+
+_FRESH_S = KNOWN["account.active"].fresh_s or 0
 
 
 class _Asked(msgspec.Struct, frozen=True):
@@ -88,8 +91,13 @@ class Accounts:
             await each.client.close()
 
     def complaints(self) -> list[str]:
-        """What doesn't work, one sentence each."""
-        return [*self.watch.complaints(), *self.fetcher.complaints()]
+        """What doesn't work, one sentence each: an account's trouble once it made it unknown."""
+        unknown = [
+            f"account {each.account}: {each.problem}"
+            for each in self.watch.now(self._clock.wall_ms())
+            if each.problem and (each.age_s is None or each.age_s > _FRESH_S)
+        ]
+        return [*unknown, *self.watch.complaints(), *self.fetcher.complaints()]
 
     def _ask(self, account: AccountConfig) -> _Asked:
         assert account.key is not None
