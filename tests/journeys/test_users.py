@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from urllib.parse import urlencode
@@ -146,3 +148,58 @@ def test_a_restart_keeps_sessions_and_prints_no_link(program, folder):
     until(lambda: program.children().get("console", before) != before, "a new console")
     assert browser.get("/").status == 200, program.said  # it waits for the new one to answer
     assert program.said.count("no account yet") == 1
+
+
+@pytest.mark.parametrize("words", [("role", "ravi", "viewer"), ("disable", "ravi")])
+def test_a_live_feed_ends_with_the_right_to_see_it(program, folder, words):
+    """Also where the change is made by a command beside the console."""
+    command(folder, "users", "add", "ravi", "--role", "operator", typed=f"{PASSWORD}\n")
+    ravi = Browser(program)
+    assert ravi.post("/login", "/login", name="ravi", password=PASSWORD).status == 303
+    with socket.create_connection(program.address("console"), timeout=20) as feed:
+        head = f"GET /feed HTTP/1.1\r\nHost: {ravi.address[0]}:{ravi.address[1]}\r\n"
+        feed.sendall(f"{head}Cookie: {ravi.cookie}\r\n\r\n".encode())
+        heard = b""
+        while b"retry: 1500" not in heard:
+            heard += feed.recv(4096)
+        command(folder, "users", *words)
+        while not heard.endswith(b"0\r\n\r\n"):
+            more = feed.recv(4096)
+            assert more, heard
+            heard += more
+
+
+def test_no_form_of_any_page_works_without_its_token(program, folder):
+    """Every POST that a page offers is refused without the token that the page has in it."""
+    program.ask(
+        "CallSid=c1&Stream[StreamSID]=s1&Stream[Status]=failed&Stream[Error]=3009+refused"
+        "&CallFrom=09876543210"
+    )
+    command(folder, "users", "add", "asha", "--role", "administrator", typed=f"{PASSWORD}\n")
+    browser = Browser(program)
+    assert browser.post("/login", "/login", name="asha", password=PASSWORD).status == 303
+    issue = re.search(rb'href="(/causes/[^"?]+)', browser.get("/causes").body)[1].decode()
+    pages = ("/", "/streams", "/calls/c1", "/causes", issue, "/capacity", "/endpoints", "/alerts")
+    offered = set()
+    for page in (*pages, "/audit", "/settings"):
+        text = browser.get(page).body.decode()
+        for form in re.findall(r"<form\b.*?</form>", text, re.DOTALL):
+            if 'method="post"' in form:
+                assert 'name="csrf"' in form, (page, form)
+                action = re.search(r'action="([^"]*)"', form)
+                offered.add(html.unescape(action[1]) if action else page)
+    assert len(offered) >= 5, offered
+    for action in offered:
+        origin = f"http://{browser.address[0]}:{browser.address[1]}"
+        for body in (b"", b"csrf=", b"csrf=" + b"0" * 64):
+            headers = {
+                "Accept": "text/html",
+                "Cookie": browser.cookie,
+                "Origin": origin,
+                "Content-Type": "application/x-www-form-urlencoded",
+            }
+            reply = http(
+                browser.address, action.encode(), method="POST", headers=headers, body=body
+            )
+            assert reply.status == 403, action
+    assert browser.get("/settings").status == 200
