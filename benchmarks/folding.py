@@ -11,7 +11,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from switchhook.background import stand_back
+from switchhook.background import breathe, stand_back
 from switchhook.data_folder import JOURNAL, STORE
 from switchhook.journal import JournalReader
 from switchhook.store.rebuild import rebuild
@@ -46,7 +46,7 @@ def main() -> None:
             raise _Enough
 
     whole = True
-    with closing(JournalReader(data / JOURNAL)) as journal:
+    with closing(JournalReader(data / JOURNAL, breathe=breathe)) as journal:
         try:
             rebuild(data / STORE, journal, progress)
         except _Enough:

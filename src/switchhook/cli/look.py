@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from switchhook.background import stand_back
+from switchhook.background import breathe, stand_back
 from switchhook.cli import show
 from switchhook.cli.exporting import write_export
 from switchhook.cli.glance import names_in
@@ -214,7 +214,7 @@ def rebuild(*, config: CONFIG = None, data: DATA = None) -> int:
     """Make the store again from the journal; a console that runs takes it over by itself."""
     folder = data_folder(config, data)
     stand_back()
-    journal = JournalReader(folder / JOURNAL)
+    journal = JournalReader(folder / JOURNAL, breathe=breathe)
     columns = TextColumn("folding"), BarColumn(), MofNCompleteColumn(), TextColumn("records")
     with Progress(*columns, console=show.err) as progress:
         task = progress.add_task("fold", total=journal.last_seq())

@@ -8,7 +8,7 @@ import time
 from array import array
 from bisect import bisect_right
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,6 +28,7 @@ from switchhook.journal.segment import (
 )
 
 _MAX_SEQ = 2**63 - 1
+_STEPS_A_BREATH = 250  # of SQLite's virtual machine: about 20 records
 _TRIES = 3
 # A folder's time of change is only as fine as the kernel's tick: for this long a second change
 # could hide behind the first.
@@ -92,12 +93,21 @@ class JournalReader:
     """Reads a journal and never holds a transaction open; any thread may call it.
 
     Segments that come and go are noticed. A journal that nobody has begun yet is empty. What
-    can't be read raises JournalError with the segment's name.
+    can't be read raises JournalError with the segment's name. `breathe` is called now and then
+    while the database works, so that others may have the processor; it gives False.
     """
 
-    def __init__(self, folder: Path, *, vfs: str | None = None, open_segments: int = 8) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        vfs: str | None = None,
+        open_segments: int = 8,
+        breathe: Callable[[], bool] | None = None,
+    ) -> None:
         self._folder = folder
         self._vfs = vfs
+        self._breathe = breathe
         self._limit = open_segments
         self._lock = threading.RLock()
         self._connections: OrderedDict[SegmentFile, apsw.Connection] = OrderedDict()
@@ -346,6 +356,8 @@ class JournalReader:
             connection.set_busy_timeout(BUSY_MS)
             connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
             connection.pragma("query_only", 1)
+            if self._breathe is not None:
+                connection.set_progress_handler(self._breathe, _STEPS_A_BREATH)
             read_meta(connection, segment.name)
         except BaseException:
             connection.close()

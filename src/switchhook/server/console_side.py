@@ -13,6 +13,7 @@ from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
+from switchhook.background import breathe
 from switchhook.config.accounts import names_of
 from switchhook.console import ConsoleParts, Folder, create_app
 from switchhook.console.access import ConsoleAccess
@@ -83,7 +84,7 @@ class ConsoleSide:
         self._held, self._settings = held, settings
         config = settings.config
         self._names = names_of(config)
-        self.journal = JournalReader(held.folder(JOURNAL))
+        self.journal = JournalReader(held.folder(JOURNAL), breathe=breathe)
         self.store = SqliteStore(held.folder(STORE), self.journal)
         self.folder = Folder(self.journal, self.store)
         self.ledger = Ledger(held.folder(LEDGER))
