@@ -81,7 +81,7 @@ class Folding:
     @cached_property
     def _recall(self) -> Recall:
         """Read when a stream is folded first: of 10 million it takes seconds that no page waits."""
-        recall = Recall()
+        recall = Recall(self._journal.last_seq())
         for (key,) in self._connection.execute("SELECT key FROM stream_key"):
             recall.add(key)
         return recall

@@ -6,40 +6,50 @@ more than the rest of the fold. "No" is certain; "yes" has to be looked up.
 
 from __future__ import annotations
 
-_BITS_PER_KEY = 16  # with three probes about 0.5 % of new keys are looked up in vain
-_FIRST_BITS = 1 << 22  # half a megabyte, for 260,000 keys
+_BITS_PER_KEY = 24
+_PROBES = range(4)  # about one new key in two thousand is looked up in vain
+_FEWEST_KEYS = 100_000
+_KIND = 3  # bits that are the same in the hashes of all streams
+_STEP = 31  # the upper half, which no place is made of while filters have less than 2^28 bits
 
 
 class Recall:
-    """Remembers 64-bit hashes; two bytes each, in filters of doubling size."""
+    """Remembers hashes of 63 bits: three bytes each, or up to six, for filters double in size.
 
-    def __init__(self) -> None:
+    `expected` keys share the first filter: every further one makes more look-ups in vain.
+    """
+
+    def __init__(self, expected: int = 0) -> None:
         self._filters: list[tuple[bytearray, int]] = []
         self._room = 0
-        self._grow(_FIRST_BITS)
+        self._grow(max(expected, _FEWEST_KEYS))
 
     def __contains__(self, key: int) -> bool:
-        step = key >> 31
+        step = key >> _STEP
         for bits, mask in self._filters:
-            one, two, three = key & mask, key + step & mask, key + 2 * step & mask
-            if (
-                bits[one >> 3] & 1 << (one & 7)
-                and bits[two >> 3] & 1 << (two & 7)
-                and bits[three >> 3] & 1 << (three & 7)
-            ):
+            place = key >> _KIND
+            for _ in _PROBES:
+                at = place & mask
+                if not bits[at >> 3] & 1 << (at & 7):
+                    break
+                place += step
+            else:
                 return True
         return False
 
     def add(self, key: int) -> None:
-        """Remember a hash, whose bits must be as good as random."""
+        """Remember a hash, whose bits but the lowest three must be as good as random."""
         if not self._room:
-            self._grow(2 * len(self._filters[-1][0]) * 8)
+            self._grow(2 * len(self._filters[-1][0]) * 8 // _BITS_PER_KEY)
         self._room -= 1
         bits, mask = self._filters[-1]
-        step = key >> 31
-        for place in (key & mask, key + step & mask, key + 2 * step & mask):
-            bits[place >> 3] |= 1 << (place & 7)
+        place, step = key >> _KIND, key >> _STEP
+        for _ in _PROBES:
+            at = place & mask
+            bits[at >> 3] |= 1 << (at & 7)
+            place += step
 
-    def _grow(self, bits: int) -> None:
+    def _grow(self, keys: int) -> None:
+        bits = 1 << (keys * _BITS_PER_KEY - 1).bit_length()
         self._filters.append((bytearray(bits // 8), bits - 1))
         self._room = bits // _BITS_PER_KEY

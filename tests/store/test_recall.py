@@ -1,0 +1,31 @@
+"""The filter that says whether a stream was ever seen."""
+
+from __future__ import annotations
+
+import pytest
+
+from switchhook.store.digest import STORY, hash_of
+from switchhook.store.recall import Recall
+
+
+def keys(prefix: str, count: int) -> list[int]:
+    return [hash_of(STORY, f"{prefix}{number}") for number in range(count)]
+
+
+@pytest.mark.parametrize("expected", [0, 250_000])
+def test_it_knows_whatever_it_was_told_and_little_else(expected):
+    """Within its first filter and beyond it."""
+    recall = Recall(expected)
+    told = keys("told", 250_000)
+    for key in told:
+        recall.add(key)
+
+    assert all(key in recall for key in told)
+    in_vain = sum(key in recall for key in keys("other", 100_000))
+    assert in_vain < 200
+
+
+def test_what_was_told_nothing_knows_nothing():
+    recall = Recall()
+
+    assert not any(key in recall for key in keys("a", 1000))
