@@ -22,7 +22,7 @@ test: .venv/.installed-test ## formatter, linter, types, then every test
 	@# Apart, for the driver of the browser leaves its own event loop running in the process.
 	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/browser
 
-bench: .venv/.installed-bench ## side by side with rivals, about ten minutes; QUICK=1 two, FULL=1 long
+bench: .venv/.installed-bench ## side by side with rivals, about fifteen minutes; QUICK=1 three, FULL=1 long
 	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(if $(FULL),--full)
 
 lint: .venv/.installed-test ## formatter, linter and types only
