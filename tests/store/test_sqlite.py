@@ -285,6 +285,22 @@ def test_a_store_that_was_open_at_a_power_cut_is_begun_again(kept, store, folder
     assert store.receipts(Wanted(call_sid="c4")) == [6]
 
 
+@pytest.mark.parametrize("batch", [1, 3])
+def test_a_store_opened_again_knows_every_stream_at_once(kept, store, folder, monkeypatch, batch):
+    """While what streams there are is still being read, a bucket with each batch, and later."""
+    monkeypatch.setattr(folding, "BUCKET_BITS", 1)
+    kept.keep(*[receipt(query(f"c{each}", f"s{each}", "in-progress")) for each in range(20)])
+    fold(store, kept)
+    store.close()
+    store.open()
+    kept.keep(*[receipt(query(f"c{each}", f"s{each}")) for each in (0, 19, 7, 21, 0, 3, 20, 21)])
+    fold(store, kept, batch)
+    found = content(folder)
+    assert len(found[1]) == 22
+    rebuild(folder, kept.reader)
+    assert content(folder) == found
+
+
 def test_there_is_no_store_to_ask_before_one_is_begun(kept, folder):
     with pytest.raises(DataFolderError, match="there is no store yet"):
         SqliteStore(folder, kept.reader).receipts(Wanted())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from contextlib import contextmanager
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import apsw
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
 _LIKE_NUMBER = re.compile(r"[0-9]{7}")
 _PAGE_CACHE_KIB = 24 * 1024
 _CHECKPOINT_PAGES = 4000
+_RECORDS_A_BUCKET = 400  # with so many more records to fold, one more bucket is read
 _STEPS_A_BREATH = 1000  # of SQLite's virtual machine: about 0.1 ms
 
 _late = msgspec.msgpack.Decoder(Late).decode
@@ -77,14 +77,9 @@ class Folding:
         connection.pragma("secure_delete", "on")  # what is forgotten must not stay on the disk
         self._facets, self._forms = Facets(connection), Forms(connection)
         self.node, self.position, _, self.suspect = self._progress()
-
-    @cached_property
-    def _recall(self) -> Recall:
-        """Read when a stream is folded first: of 10 million it takes seconds that no page waits."""
-        recall = Recall(self._journal.last_seq())
-        for (key,) in self._connection.execute("SELECT key FROM stream_key"):
-            recall.add(key)
-        return recall
+        self._recall = Recall(journal.last_seq())
+        self._unread = (self.position >> BUCKET_BITS) + 1
+        """How many buckets, the oldest, are not in the recall yet."""
 
     def _progress(self) -> tuple[int | None, int, int, bool]:
         node, seq, at, boot, closed = self._connection.execute(
@@ -166,6 +161,7 @@ class Folding:
             self.position = record.seq
 
     def _fold(self, records: Sequence[JournalRecord]) -> None:
+        self._read_recall(1 + len(records) // _RECORDS_A_BUCKET)
         batch = Batch()
         with self._changing():
             for record in records:
@@ -234,7 +230,7 @@ class Folding:
             return
         if key is not None:
             first = batch.begun.get(key)
-            if first is None and key in self._recall:
+            if first is None:
                 first = self._find_stream(key, bucket)
             if first is not None:
                 batch.more.setdefault(first, []).append((seq, found.told(self._node_of_journal())))
@@ -246,8 +242,24 @@ class Folding:
         batch.streams.append((seq, facet, record.at))
         batch.tallies[record.at - record.at % MINUTE_MS, facet] += 1
 
+    def _read_recall(self, buckets: int) -> None:
+        """Go on reading what streams there are, newest first.
+
+        All of 10 million would take ten seconds, for which no receipt should wait.
+        """
+        while self._unread and buckets:
+            self._unread -= 1
+            buckets -= 1
+            rows = self._connection.execute(
+                "SELECT key FROM stream_key WHERE bucket = ?", (self._unread,)
+            )
+            for (key,) in rows:
+                self._recall.add(key)
+
     def _find_stream(self, key: int, newest: int) -> int | None:
-        for bucket in range(newest, -1, -1):
+        """The first receipt of a stream, if it was seen."""
+        last = newest if key in self._recall else self._unread - 1
+        for bucket in range(last, -1, -1):
             row = self._connection.execute(
                 "SELECT seq FROM stream_key WHERE bucket = ? AND key = ?", (bucket, key)
             ).fetchone()
