@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import math
 import secrets
 import socket
@@ -14,6 +16,7 @@ from benchmarks.children import START_S, Child
 from benchmarks.machine import PYTHON, Cores
 from switchhook.data_folder import JOURNAL
 
+FOLD_S = 300.0
 TEN_RULES = Path(__file__).with_name("ten-rules.toml")
 
 
@@ -123,16 +126,19 @@ class Ours(Contestant):
         self.ready_ms = 1000 * (time.perf_counter() - child.began)
         return child
 
-    def start_console(self, *, everywhere: bool = False) -> Child:
+    def start_console(self, *, everywhere: bool = False, folded: bool = False) -> Child:
         """The console beside it, on the same core: the worst place that it can have.
 
-        `everywhere` lets it have any, as it would without the bench.
+        `everywhere` lets it have any, as it would without the bench; `folded` waits until it has
+        caught up with the journal.
         """
         words = [*self._words("console"), "--console", "127.0.0.1:0"]
         places = [self.cores.server, *(self.cores.client if everywhere else ())]
         child = Child(words, self.work / "console.log", places)
         try:
             self.console_port = _port_of(child.read_line(), "console")
+            if folded:
+                _wait_until_folded(self.console_port)
         except BaseException:
             child.stop()
             raise
@@ -178,3 +184,17 @@ def _port_of(line: str, program: str) -> int:
     if name != program:
         raise RuntimeError(f"{program} printed {line!r} in place of its address")
     return int(url.rpartition(":")[2])
+
+
+def _wait_until_folded(port: int) -> None:
+    until = time.monotonic() + FOLD_S
+    lag = None
+    while time.monotonic() < until:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=FOLD_S)
+        connection.request("GET", "/healthz")
+        lag = json.loads(connection.getresponse().read())["fold_lag"]
+        connection.close()
+        if lag == 0:
+            return
+        time.sleep(0.1)
+    raise RuntimeError(f"the console was {lag} records behind after {FOLD_S} s")

@@ -291,7 +291,7 @@ class Bench:
             seen.append(msgspec.json.decode(watchers[-1].read_line(60), type=Watched))
             return seen[-1].asked
 
-        console = partial(contestant.start_console, everywhere=True)
+        console = partial(contestant.start_console, everywhere=True, folded=True)
         return self._run(contestant, self._half_rate(), [console, watch], at_end=end)
 
     def fold(self, ours: Ours) -> Fold:

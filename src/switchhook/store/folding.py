@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 _LIKE_NUMBER = re.compile(r"[0-9]{7}")
 _PAGE_CACHE_KIB = 24 * 1024
 _CHECKPOINT_PAGES = 4000
-_RECORDS_A_BUCKET = 400  # with so many more records to fold, one more bucket is read
+_FEWEST_READ, _READ_A_RECORD = 2_000, 100  # keys: some 3 ms, and more where much is to be folded
 _STEPS_A_BREATH = 1000  # of SQLite's virtual machine: about 0.1 ms
 
 _late = msgspec.msgpack.Decoder(Late).decode
@@ -79,7 +79,8 @@ class Folding:
         self.node, self.position, _, self.suspect = self._progress()
         self._recall = Recall(journal.last_seq())
         self._unread = (self.position >> BUCKET_BITS) + 1
-        """How many buckets, the oldest, are not in the recall yet."""
+        """How many buckets, the oldest, are not or not wholly in the recall yet."""
+        self._read_up_to = -1
 
     def _progress(self) -> tuple[int | None, int, int, bool]:
         node, seq, at, boot, closed = self._connection.execute(
@@ -161,7 +162,7 @@ class Folding:
             self.position = record.seq
 
     def _fold(self, records: Sequence[JournalRecord]) -> None:
-        self._read_recall(1 + len(records) // _RECORDS_A_BUCKET)
+        self._read_recall(max(_FEWEST_READ, _READ_A_RECORD * len(records)))
         batch = Batch()
         with self._changing():
             for record in records:
@@ -242,19 +243,24 @@ class Folding:
         batch.streams.append((seq, facet, record.at))
         batch.tallies[record.at - record.at % MINUTE_MS, facet] += 1
 
-    def _read_recall(self, buckets: int) -> None:
+    def _read_recall(self, keys: int) -> None:
         """Go on reading what streams there are, newest first.
 
         All of 10 million would take ten seconds, for which no receipt should wait.
         """
-        while self._unread and buckets:
-            self._unread -= 1
-            buckets -= 1
+        while self._unread and keys > 0:
             rows = self._connection.execute(
-                "SELECT key FROM stream_key WHERE bucket = ?", (self._unread,)
+                "SELECT key FROM stream_key WHERE bucket = ? AND key > ? ORDER BY key LIMIT ?",
+                (self._unread - 1, self._read_up_to, keys),
             )
-            for (key,) in rows:
+            read = [key for (key,) in rows]
+            for key in read:
                 self._recall.add(key)
+            if len(read) < keys:
+                self._unread, self._read_up_to = self._unread - 1, -1
+            else:
+                self._read_up_to = read[-1]
+            keys -= max(len(read), 1)
 
     def _find_stream(self, key: int, newest: int) -> int | None:
         """The first receipt of a stream, if it was seen."""
