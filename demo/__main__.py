@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import shutil
 import signal
 import socket
@@ -15,6 +16,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import urlopen
 
 from demo.files import add_account, plan, write_config
 from rich.console import Console
@@ -59,7 +61,7 @@ def play(folder: Path, calls: int, *, virtual: bool) -> int:
         if code:
             return code
         out.print("\nWhat Switchhook made of the newest, and why:\n", style="bold")
-        # The console folds what the answer side kept a moment ago.
+        wait_for_fold(urls["console"])
         data = str(folder / "data")
         show("streams", "--limit", "12", "--data", data)
         print_commands(
@@ -107,6 +109,20 @@ def bound() -> Iterator[socket.socket]:
     with socket.socket() as sock:
         sock.bind((LOOPBACK, 0))
         yield sock
+
+
+def wait_for_fold(console: str) -> None:
+    """Wait until the console has folded what the answer side kept a moment ago."""
+    until = time.monotonic() + _PATIENCE_S
+    while time.monotonic() < until:
+        # Until its store is open it answers for itself, and knows of no fold.
+        with (
+            contextlib.suppress(OSError),
+            urlopen(f"{console}/healthz", timeout=_PATIENCE_S) as reply,
+        ):
+            if json.load(reply)["fold_lag"] == 0:
+                return
+        time.sleep(0.05)
 
 
 def show(*words: str) -> None:

@@ -1,29 +1,24 @@
 """Working behind the answer process: who looks at streams never keeps a caller waiting.
 
-`stand_back` alone is not enough where both share a core. Since version 6.6 Linux may let a process
-of the lowest class that has just woken keep the core until the next tick, 4 ms at 250 Hz, while
-the answer process is ready to run. With `breathe` it asks of its own accord who else wants to.
+Being nice is not enough where both share a core. Since version 6.6 Linux lets even the nicest
+process that has just woken keep the core until its next tick, 4 ms at 250 Hz, while the answer
+process is ready to run. So it also asks of its own accord, with `breathe`, who else wants to. The
+class SCHED_IDLE of sched(7) did no better in measurements, and on a machine whose cores are all
+busy with bots it would keep alerts and pages from running at all.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import sys
 
 _LEAST = 19
 
 
 def stand_back() -> None:
-    """Let this thread, and those that it starts, run only when no other process wants to.
-
-    That is the class SCHED_IDLE of sched(7); where there is none, being as nice as possible.
-    """
-    with contextlib.suppress(OSError):  # a sandbox may forbid either
-        if sys.platform == "linux":
-            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-        else:
-            os.nice(_LEAST)
+    """Let this thread, and those that it starts, have the processor last."""
+    with contextlib.suppress(OSError):  # a sandbox may forbid it
+        os.nice(_LEAST)
 
 
 def breathe() -> bool:

@@ -289,7 +289,8 @@ def _of_bots(failing: Sequence[Recent]) -> str:
 
 
 def _search(since_ms: int | None, **conditions: tuple[str, ...]) -> str:
-    asked = (Condition(key, values) for key, values in conditions.items() if any(values))
+    said = {key: tuple(filter(None, values)) for key, values in conditions.items()}
+    asked = (Condition(key, values) for key, values in said.items() if values)
     since = None
     if since_ms is not None:
         moment = datetime.fromtimestamp(since_ms / 1000, UTC).astimezone(IST)

@@ -139,6 +139,7 @@ def test_numbers_are_masked_until_revealed(program, folder):
 
 def test_a_restart_keeps_sessions_and_prints_no_link(program, folder):
     """Who is in stays in; the way for the first is closed."""
+    until(lambda: "no account yet" in program.said, "the first link")
     command(folder, "users", "add", "maya", "--role", "operator", typed=f"{PASSWORD}\n")
     browser = Browser(program)
     assert browser.post("/login", "/login", name="maya", password=PASSWORD).status == 303
