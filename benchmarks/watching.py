@@ -8,6 +8,7 @@ answer until the feed of the first browser, and of the last, told of its receipt
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import select
 import socket
@@ -15,6 +16,8 @@ import sys
 import time
 
 import msgspec
+
+from switchhook.background import breathe
 
 EVERY_S = 0.1
 SETTLE_S, LAST_S = 1.5, 3.0
@@ -100,6 +103,7 @@ def watch(console: int, answer: int, path: str, browsers: int, seconds: float) -
                 del feeds[fd]
                 dropped += 1
                 continue
+            breathe()
             if fd in told:
                 at = time.monotonic()
                 for sid_heard in [each for each in waiting[fd] if each in heard]:
@@ -113,6 +117,8 @@ def watch(console: int, answer: int, path: str, browsers: int, seconds: float) -
 
 def main() -> None:
     """Watch, and print what came of it."""
+    # Browsers are on other machines: here they must not keep the client from its core.
+    os.nice(19)
     console, answer, path, browsers, seconds = sys.argv[1:6]
     found = watch(int(console), int(answer), path, int(browsers), float(seconds))
     print(json.dumps(msgspec.to_builtins(found)), flush=True)

@@ -28,11 +28,26 @@ def test_what_stands_back_has_the_processor_last():
     assert done.stdout.split() == ["19", "19"], done.stderr
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="cores can be chosen on Linux only")
+@pytest.mark.parametrize("allowed", [1, 2])
+def test_one_core_of_several_is_left_alone(allowed):
+    """With a single one there is no choice."""
+    cores = sorted(os.sched_getaffinity(0))[:allowed]
+    code = (
+        "import os; from switchhook.background import stand_back;"
+        f" os.sched_setaffinity(0, {cores}); stand_back(); print(*os.sched_getaffinity(0))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+
+    assert [int(core) for core in done.stdout.split()] == (cores[1:] or cores), done.stderr
+
+
 def test_a_sandbox_that_forbids_it_is_no_trouble(monkeypatch: pytest.MonkeyPatch):
-    def refuse(_: int) -> int:
-        raise PermissionError("nice")
+    def refuse(*_: object) -> None:
+        raise PermissionError
 
     monkeypatch.setattr(os, "nice", refuse)
+    monkeypatch.setattr(os, "sched_setaffinity", refuse, raising=False)
 
     stand_back()
 

@@ -11,14 +11,24 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 
 _LEAST = 19
 
 
 def stand_back() -> None:
-    """Let this thread, and those that it starts, have the processor last."""
+    """Let this thread, and those that it starts, have the processor last.
+
+    Where there are several cores one of them is left alone, so that whoever answers finds it free:
+    a console has no use for more than one and a bit.
+    """
     with contextlib.suppress(OSError):  # a sandbox may forbid it
         os.nice(_LEAST)
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            cores = os.sched_getaffinity(0)
+            if len(cores) > 1:
+                os.sched_setaffinity(0, cores - {min(cores)})
 
 
 def breathe() -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import logging
 import os
 import secrets
 import socket
@@ -28,6 +29,8 @@ from switchhook.file_system import mounted, refuse_network
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+log = logging.getLogger(__name__)
 
 FORMAT = 1
 JOURNAL = "journal"
@@ -247,7 +250,10 @@ def _take(path: Path, holder: Holder, wait_s: float, now: Callable[[], datetime]
     file = path / f"{holder}.lock"
     descriptor = _open_lock(file)
     try:
-        held = lock_within(descriptor, wait_s)
+        held = lock_within(descriptor, 0)
+        if not held and wait_s:
+            log.info("%s is held by %s: waiting %g s for it", path, _holder(descriptor), wait_s)
+            held = lock_within(descriptor, wait_s)
         other = "" if held else _holder(descriptor)
     except BaseException:
         os.close(descriptor)

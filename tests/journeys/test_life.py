@@ -189,5 +189,6 @@ def test_a_second_program_on_the_same_folder_is_refused(tmp_path):
         holder = program.process.pid
         with pytest.raises(AssertionError) as refused, running(tmp_path / "data", command="answer"):
             pass
-        assert "it is held by switchhook answer" in str(refused.value)
+        assert "held by switchhook answer" in str(refused.value)
+        assert "waiting 15 s for it" in str(refused.value)
         assert str(holder) in str(refused.value)

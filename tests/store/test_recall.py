@@ -29,3 +29,14 @@ def test_what_was_told_nothing_knows_nothing():
     recall = Recall()
 
     assert not any(key in recall for key in keys("a", 1000))
+
+
+def test_its_size_has_a_bound_and_it_forgets_nothing():
+    """Where it is full, it is only in vain more often."""
+    recall = Recall(most_bits=1 << 20)
+    told = keys("told", 200_000)
+    for key in told:
+        recall.add(key)
+
+    assert all(key in recall for key in told)
+    assert sum(len(bits) for bits, _ in recall._filters) <= 1 << 17

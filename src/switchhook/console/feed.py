@@ -20,6 +20,7 @@ import msgspec
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
+from switchhook.background import breathe
 from switchhook.console.render import Look, viewer_of, zone_of
 from switchhook.errors import SwitchhookError
 from switchhook.receipt import Kind
@@ -197,6 +198,7 @@ class Feed:
                     chunk = b": still here\n\n"
                 if chunk is None:
                     return
+                breathe()
                 yield chunk
         finally:
             group.browsers.discard(browser)

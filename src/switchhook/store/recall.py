@@ -9,18 +9,21 @@ from __future__ import annotations
 _BITS_PER_KEY = 24
 _PROBES = range(4)  # about one new key in two thousand is looked up in vain
 _FEWEST_KEYS = 100_000
+_MOST_BITS = 1 << 30  # 128 MB, for 45 million keys; of twice as many, one in 150 is in vain
 _KIND = 3  # bits that are the same in the hashes of all streams
-_STEP = 31  # the upper half, which no place is made of while filters have less than 2^28 bits
+_STEP = 33  # bits that the first place is made of
 
 
 class Recall:
     """Remembers hashes of 63 bits: three bytes each, or up to six, for filters double in size.
 
-    `expected` keys share the first filter: every further one makes more look-ups in vain.
+    `expected` keys share the first filter: every further one makes more look-ups in vain. A filter
+    of the greatest size takes all that comes.
     """
 
-    def __init__(self, expected: int = 0) -> None:
+    def __init__(self, expected: int = 0, most_bits: int = _MOST_BITS) -> None:
         self._filters: list[tuple[bytearray, int]] = []
+        self._most_bits = most_bits
         self._room = 0
         self._grow(max(expected, _FEWEST_KEYS))
 
@@ -39,10 +42,11 @@ class Recall:
 
     def add(self, key: int) -> None:
         """Remember a hash, whose bits but the lowest three must be as good as random."""
-        if not self._room:
-            self._grow(2 * len(self._filters[-1][0]) * 8 // _BITS_PER_KEY)
-        self._room -= 1
         bits, mask = self._filters[-1]
+        if not self._room and mask + 1 < self._most_bits:
+            self._grow(2 * (mask + 1) // _BITS_PER_KEY)
+            bits, mask = self._filters[-1]
+        self._room -= self._room > 0
         place, step = key >> _KIND, key >> _STEP
         for _ in _PROBES:
             at = place & mask
@@ -50,6 +54,6 @@ class Recall:
             place += step
 
     def _grow(self, keys: int) -> None:
-        bits = 1 << (keys * _BITS_PER_KEY - 1).bit_length()
+        bits = min(1 << (keys * _BITS_PER_KEY - 1).bit_length(), self._most_bits)
         self._filters.append((bytearray(bits // 8), bits - 1))
         self._room = bits // _BITS_PER_KEY
