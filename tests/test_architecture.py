@@ -76,7 +76,7 @@ MAY_IMPORT = {
     "ledger": SUBJECT,
     "exotel": SUBJECT | {"wire"},
     "notify": SUBJECT,
-    "console": SUBJECT | {"wire"},
+    "console": SUBJECT | {"background", "wire"},
     "tracing": SUBJECT | {"wire"},
     "logs": SUBJECT,
     "facts_file": SUBJECT,
