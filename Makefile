@@ -3,8 +3,6 @@
 
 PYTHON ?=
 BIN := .venv/bin
-# Twice as many as there are cores: tests that start programs mostly wait for them.
-WORKERS := $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test bench lint format clean
@@ -20,7 +18,7 @@ test: .venv/.installed-test ## formatter, linter, types, then every test
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --strict --no-error-summary
 	@scripts/browser
-	@$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 8 --dist loadgroup --ignore tests/browser
+	@$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadgroup --ignore tests/browser
 	@# Apart, for the driver of the browser leaves its own event loop running in the process.
 	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/browser
 

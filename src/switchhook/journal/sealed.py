@@ -162,20 +162,21 @@ class SealedSegments:
             raise _hands_off(name)
         struck = 0
         with self._explained(file), closing(connect(file.path, vfs=self._vfs)) as connection:
-            with connection:
-                for seq in seqs:
-                    row = connection.execute(
-                        "SELECT body FROM record WHERE seq = ?", (seq,)
-                    ).fetchone()
-                    if row is None:
-                        continue
-                    body, times = mask(row[0])
-                    struck += times
-                    connection.execute(
-                        "UPDATE record SET body = ?,"
-                        " asked = CASE WHEN asked IS NULL THEN NULL ELSE ? END WHERE seq = ?",
-                        (body, ERASED_ASKED, seq),
-                    )
+            # A transaction that reads first is refused at once where the answer side's upkeep comes
+            # between; one that is to write from the start waits for it. Closing undoes what failed.
+            connection.execute("BEGIN IMMEDIATE")
+            for seq in seqs:
+                row = connection.execute("SELECT body FROM record WHERE seq = ?", (seq,)).fetchone()
+                if row is None:
+                    continue
+                body, times = mask(row[0])
+                struck += times
+                connection.execute(
+                    "UPDATE record SET body = ?,"
+                    " asked = CASE WHEN asked IS NULL THEN NULL ELSE ? END WHERE seq = ?",
+                    (body, ERASED_ASKED, seq),
+                )
+            connection.execute("COMMIT")
             self._empty_log(connection, file)
         return struck
 
