@@ -14,6 +14,7 @@ import msgspec
 from cyclopts import Parameter
 
 from switchhook import backup as backups
+from switchhook.background import stand_back
 from switchhook.cli import show
 from switchhook.cli.ledger import deed
 from switchhook.cli.options import CONFIG, DATA, JSON
@@ -187,6 +188,7 @@ def _forget(folder: Path, number: Number, journal: JournalReader) -> Proof:
         )
         id = keeper.erase(number, asked.who, asked).id
         if held is not None:
+            stand_back()
             store.open()
             opened.callback(store.close)
             folding = Folder(journal, store)

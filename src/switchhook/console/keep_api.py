@@ -122,7 +122,11 @@ class KeepApi:
         said, again = (str(form.get(name, "")) for name in ("number", "again"))
         number = self._number(said)
         if self._number(again) != number:
-            raise Refused("again", "the two numbers differ", "type it twice; nothing was erased")
+            raise Refused(
+                "again",
+                "the two numbers differ",
+                "nothing was erased: go back, and type the same one twice",
+            )
         await asyncio.to_thread(self._begin, number, viewer_of(request))
         return RedirectResponse("/settings#keeping", 303)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from switchhook.console.render import Renderer
 
 TITLES = {
-    400: "This can't be read",
+    400: "This can't be taken",
     401: "Sign in",
     403: "Not allowed",
     404: "Not here",
