@@ -43,6 +43,7 @@ FULL = Receipt(
     http_status=302,
     body=bytes(range(256)),
     content_type="application/json; charset=é",
+    head_problem="header lines: odd",
     body_problem="cut short",
     auth=Auth("ok", "basic"),
     peer="2001:db8::1",

@@ -62,6 +62,7 @@ class Receipt(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     http_status: int
     body: bytes = b""
     content_type: str | None = None
+    head_problem: str | None = None
     body_problem: str | None = None
     auth: Auth = Auth("open")
     peer: str | None = None
@@ -115,12 +116,19 @@ ANSWER_BUCKETS = (
 """What each bucket is counted under; an answer is in one of them."""
 ANSWER_US = "answer_us"
 """All answer times together are counted under this, in microseconds."""
+ANSWERED_UNREAD = "answered, its head not readable"
+"""Passthrus that proved their secret though their head could not be read whole."""
+UNREADABLE = "unreadable: "
+"""Begins what requests are counted under whose head could not be read, before the reason."""
 WAITING = "waiting"
 """The peak of the callers who waited for their answer."""
 
 
 class Sample(msgspec.Struct, frozen=True):
-    """A refused request that looks like a passthru, with nothing secret in it."""
+    """A refused request that looks like a passthru, with nothing secret in it.
+
+    Of one that could not be read there is no endpoint, and `raw` is its first few bytes.
+    """
 
     endpoint: str
     reason: str

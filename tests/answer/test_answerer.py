@@ -20,7 +20,7 @@ from program import until
 from switchhook.answer import answerer as answerer_module
 from switchhook.answer.answerer import SAFE_RULE
 from switchhook.answer.repeats import WINDOW_MS
-from switchhook.config import Bodies, EndpointConfig, Mode, Secret
+from switchhook.config import Bodies, EndpointConfig, Secret
 from switchhook.journal import LOST, JournalReader
 from switchhook.receipt import Kind, decode_receipt, receipt_id
 from switchhook.rules import Option, load_rules
@@ -34,7 +34,6 @@ from .desk import (
     TAKES_B,
     Desk,
     MemoryJournal,
-    head_of,
 )
 
 DEADLINES_MS = (50, 200, 1000)
@@ -461,29 +460,6 @@ def test_forwarded_headers_are_believed_from_trusted_proxies_only(trusted, forwa
     path = f"/passthru/sales/{SECRET}"
     desk.ask(TAKES_A, path=path, forwarded_for=forwarded_for, forwarded=True)
     assert desk.journal.receipts()[0].peer == peer
-
-
-@pytest.mark.parametrize(
-    "path, status",
-    [
-        ("/passthru/sales", 302),
-        ("/passthru/sales/" + SECRET, 302),
-        ("/passthru/optimists", 200),
-        ("/passthru/later", 200),
-        ("/passthru/none", 302),
-        (None, 302),
-    ],
-)
-def test_what_could_not_be_read_gets_the_endpoints_safe_option_or_b(path, status):
-    desk = Desk(
-        EndpointConfig("sales", secrets=(Secret(SECRET),)),
-        EndpointConfig("optimists", safe_option=Option.A),
-        EndpointConfig("later", mode=Mode.ASYNC),
-    )
-    head = None if path is None else head_of(TAKES_A, path)
-    assert desk.answerer.unreadable(head, "no such thing").status == status
-    assert desk.answerer.counts == {"unreadable: no such thing": 1}
-    assert desk.journal.records == []
 
 
 # Secrets.

@@ -26,7 +26,8 @@ from switchhook.answer.http import (
     Limits,
     LongBody,
 )
-from switchhook.answer.protocol import BUSY, serve
+from switchhook.answer.listening import serve
+from switchhook.answer.protocol import BUSY
 
 SOON = 10.0  # seconds after which a test that waits has failed
 HONEST = b"GET /ok?honest HTTP/1.1\r\nHost: a.example\r\nUser-Agent: x\r\n\r\n"
@@ -42,6 +43,7 @@ class Asked:
         self.heads: list[Head] = []
         self.bodies: list[tuple[bytes, str | None]] = []
         self.refused: list[tuple[bytes | None, bytes, str]] = []
+        self.unread: list[tuple[Head, bytes]] = []
         self.away: Counter[str] = Counter()
         self.held: asyncio.Queue[Callable[[Answer], None]] = asyncio.Queue()
         self.changed = asyncio.Event()
@@ -75,13 +77,13 @@ class Asked:
         if self.raising == "answer" or head.path == b"/ok-raise":
             raise RuntimeError("98765 43210")
 
-    def unreadable(self, head: Head | None, reason: str) -> Answer:
-        self.refused.append(
-            (None, b"", reason) if head is None else (head.path, head.query, reason)
-        )
+    def unreadable(self, head: Head, beginning: bytes) -> object:
+        assert head.problem is not None
+        self.refused.append((head.path or None, head.query, head.problem))
+        self.unread.append((head, beginning))
         if self.raising == "unreadable":
             raise RuntimeError("98765 43210")
-        return UNREADABLE
+        return "token" if head.path.startswith(b"/ok-unread") else UNREADABLE
 
     def turned_away(self, reason: str) -> None:
         self.away[reason] += 1
@@ -362,7 +364,8 @@ async def test_request_in_single_bytes() -> None:
         (b"GET /ok?a HTTP/1.1\r\nA: b\nC: d\r\n\r\n", b"/ok", b"a", "header lines: "),
         (b"CONNECT a.example:80 HTTP/1.1\r\n\r\n", b"a.example:80", b"", "CONNECT"),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"*", b"", "no HTTP/1.0 or HTTP/1.1"),
-        (b"\x16\x03\x01\x02\x00\x01\x00", None, b"", "not HTTP"),
+        (b"\x16\x03\x01\x02\x00\x01\x00", None, b"", "TLS on a plain port"),
+        (b"\x80\x03\x01\x02\x00\x01\x00", None, b"", "not HTTP"),
         (
             b"POST /ok HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\nx",
             b"/ok",

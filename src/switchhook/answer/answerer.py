@@ -20,11 +20,10 @@ from switchhook.answer.endpoints import (
     Admission,
     Endpoint,
     admit,
-    find,
     is_of_this_machine,
     looks_like_passthru,
 )
-from switchhook.answer.http import Answer
+from switchhook.answer.http import FAILED, Answer
 from switchhook.answer.knowledge import Knowledge
 from switchhook.answer.receivers import Receivers, Webhook
 from switchhook.answer.repeats import Asked, RepeatMemory, fingerprint
@@ -33,6 +32,8 @@ from switchhook.answer.times import AnswerTimes
 from switchhook.cause import judge
 from switchhook.errors import JournalError
 from switchhook.receipt import (
+    ANSWERED_UNREAD,
+    UNREADABLE,
     WAITING,
     Auth,
     ClockStep,
@@ -64,7 +65,6 @@ _FOREVER_NS = 1 << 63
 _COUNT_EVERY_NS = 10**9
 _STEP_MS = 2000  # a clock that moves by more is marked
 
-_EMPTY_B = Answer(302)
 SAFE_RULE = "safe option"
 
 
@@ -171,7 +171,7 @@ class Answerer:
                 return webhook
             verdict = webhook or verdict
         self.counts[verdict.reason] += 1
-        if verdict.endpoint is not None and looks_like_passthru(head):
+        if verdict.endpoint is not None and looks_like_passthru(head.query):
             sample = self._samples.take(
                 verdict.endpoint, verdict.reason, head.query, self._peer(head), self.now_ns()
             )
@@ -212,7 +212,7 @@ class Answerer:
             redact(body[:LONGEST_BODY]) if body else b"",
         )
         facts = self._knowledge.of(endpoint.account, started)
-        decision, asked, first = self._decide(endpoint, request, facts, at, started)
+        decision, asked, first = self._decide(token, head, request, facts, at, started)
         answer = endpoint.answer(decision.option)
         receipt = Receipt(
             received_us=wall_us,
@@ -223,6 +223,7 @@ class Answerer:
             http_status=answer.status,
             body=request.body,
             content_type=request.content_type,
+            head_problem=head.problem,
             body_problem=body_problem,
             auth=token.auth,
             peer=self._peer(head),
@@ -268,11 +269,22 @@ class Answerer:
         if waiting.reply is not None:
             self._wait(deadline_ms, waiting)
 
-    def unreadable(self, head: Head | None, reason: str) -> Answer:
-        """Answer what the HTTP parser could not read: the endpoint's safe option, else B."""
-        self.counts[f"unreadable: {reason}"] += 1
-        endpoint = find(self.endpoints, head.path)[0] if head is not None else None
-        return _EMPTY_B if endpoint is None else endpoint.answer(endpoint.safe_option)
+    def unreadable(self, head: Head, beginning: bytes) -> Admission | Webhook | Answer:
+        """Let a head in that has its secret where it could be read; B where no path could."""
+        problem = head.problem or ""
+        self.counts[UNREADABLE + problem] += 1
+        if not head.path:
+            sample = self._samples.take_unreadable(
+                problem, beginning, self._peer(head), self.now_ns()
+            )
+            if sample is not None:
+                self._keep(Kind.SAMPLE, sample)
+            return FAILED
+        verdict = self.admit(head)
+        if isinstance(verdict, Admission):
+            self.counts[ANSWERED_UNREAD] += 1
+            self._samples.warn_of_unread(verdict.endpoint, problem, self.now_ns())
+        return verdict
 
     def turned_away(self, reason: str) -> None:
         """Count a connection that was closed without an answer."""
@@ -348,8 +360,17 @@ class Answerer:
     # How a decision comes about.
 
     def _decide(
-        self, endpoint: Endpoint, request: Request, facts: Facts, at: int, started_ns: int
+        self,
+        token: Admission,
+        head: Head,
+        request: Request,
+        facts: Facts,
+        at: int,
+        started_ns: int,
     ) -> tuple[Decision, int | None, Asked | None]:
+        endpoint = token.endpoint
+        if head.cut:
+            return _safely(token, "the request line is not whole"), None, None
         try:
             passthru = parse(request, region=endpoint.region)
             asked = fingerprint(endpoint.name, passthru, self._key)
@@ -364,9 +385,7 @@ class Answerer:
             self.counts["failed to decide"] += 1
             kind = type(error).__name__
             log.error("deciding failed with %s; the safe option was taken", kind)  # noqa: TRY400
-            reason = f"deciding failed ({kind}); the endpoint's safe option"
-            release = endpoint.ruleset.release
-            return Decision(endpoint.safe_option, SAFE_RULE, release, reason), None, None
+            return _safely(token, f"deciding failed ({kind})"), None, None
 
     def _repeat(self, endpoint: Endpoint, first: Asked) -> Decision:
         name = receipt_id(first.at, self._node, first.seq)
@@ -411,6 +430,15 @@ class Answerer:
         """The time of a record in ms: the clock's, but never before the record's before it."""
         self._last_at = at = max(self._last_at, wall_us // 1000)
         return at
+
+
+def _safely(token: Admission, problem: str) -> Decision:
+    """Take the endpoint's safe option; B for one whom report-only let in without a secret."""
+    endpoint = token.endpoint
+    option, whose = endpoint.safe_option, "the endpoint's safe option"
+    if not token.proven:
+        option, whose = Option.B, "Option B, as no secret was proved"
+    return Decision(option, SAFE_RULE, endpoint.ruleset.release, f"{problem}; {whose}")
 
 
 __all__ = ["SWEEP_S", "Answerer", "Auth", "Clock"]

@@ -16,6 +16,7 @@ from switchhook.answer.http import (
     BODY_BROKEN_OFF,
     BODY_LATE,
     BODY_TOO_LONG,
+    FAILED,
     Answer,
     Head,
     LongBody,
@@ -89,7 +90,10 @@ class AnswerApp:
 
     async def _answer(self, handler: Handler, scope: Scope, receive: Receive, send: Send) -> None:
         head = _head(scope)
-        token = handler.admit(head)
+        try:
+            token = handler.admit(head)
+        except Exception as error:  # noqa: BLE001 - as below
+            token = _failed("admitting", error)
         if isinstance(token, Answer):
             await _send(send, token, head.method)
             return
@@ -104,11 +108,15 @@ class AnswerApp:
 
         try:
             handler.answer(head, token, body, problem, reply)
-        except Exception:
-            # Law 1: the embedding server would answer 500 to a caller who waits.
-            log.exception("answering failed")
-            reply(handler.unreadable(head, "answering failed"))
+        except Exception as error:  # noqa: BLE001 - whatever it is, a caller waits
+            reply(_failed("answering", error))
         await _send(send, await answered, head.method)
+
+
+def _failed(what: str, error: Exception) -> Answer:
+    """Say what kind of error it was, not its message, which may quote the request."""
+    log.error("%s raised %s; answered 302", what, type(error).__name__)
+    return FAILED
 
 
 def _head(scope: Scope) -> Head:

@@ -7,18 +7,46 @@ is wanted; and `feed`.
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
-from switchhook.answer.http import BODY_CHUNKS_BROKEN, BODY_CHUNKS_WASTEFUL, BODY_TOO_LONG
+from switchhook.answer.http import (
+    BODY_CHUNKS_BROKEN,
+    BODY_CHUNKS_WASTEFUL,
+    BODY_TOO_LONG,
+    LongBody,
+)
+
+if TYPE_CHECKING:
+    from switchhook.answer.http import Limits
+
+
+def announces_body(headers: dict[bytes, bytes]) -> bool:
+    """Whether a body follows a head, of whatever length."""
+    return b"content-length" in headers or b"transfer-encoding" in headers
+
+
+def expect_body(
+    headers: dict[bytes, bytes], token: object, limits: Limits
+) -> tuple[Counted | Chunks, float]:
+    """What takes the body that a head announces, and the seconds it may take."""
+    length, chunked = int(headers.get(b"content-length", b"0")), b"transfer-encoding" in headers
+    time = token.read_time if isinstance(token, LongBody) else limits.body_time
+    if chunked:
+        return Chunks(limits.body_bytes), time
+    if isinstance(token, LongBody):
+        return Beginning(length, token.read_bytes, token.kept_bytes), time
+    return Counted(length, limits.body_bytes), time
 
 
 class Counted:
     """A body of `length` bytes, of which up to `most` are kept."""
 
-    __slots__ = ("_left", "_most", "body", "problem")
+    __slots__ = ("_left", "_most", "body", "problem", "too_long")
 
     def __init__(self, length: int, most: int) -> None:
         self.body = bytearray()
         self.problem: str | None = None
+        self.too_long = length > most  # known before anything of it is here
         self._left = length
         self._most = most
 
@@ -69,11 +97,21 @@ class Chunks:
     Sizes, extensions and trailers may be 64 KB longer than the body itself, and no more.
     """
 
-    __slots__ = ("_framing", "_in_trailer", "_left", "_line", "_most", "body", "problem")
+    __slots__ = (
+        "_framing",
+        "_in_trailer",
+        "_left",
+        "_line",
+        "_most",
+        "body",
+        "problem",
+        "too_long",
+    )
 
     def __init__(self, most: int) -> None:
         self.body = bytearray()
         self.problem: str | None = None
+        self.too_long = False
         self._most = most
         self._left = 0  # of this chunk, its CRLF included
         self._line = bytearray()

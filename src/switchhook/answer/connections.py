@@ -19,6 +19,41 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("switchhook.answer")
 
+CROWDED_OUT = "closed for a newer connection"
+
+
+class Waiting:
+    """Who is waited for, longest first: `most` in all, `per_address` of each but None."""
+
+    __slots__ = ("_all", "_most", "_of_address", "_per_address")
+
+    def __init__(self, most: int, per_address: int) -> None:
+        self._most, self._per_address = most, per_address
+        self._all: dict[Connection, None] = {}
+        self._of_address: dict[object, dict[Connection, None]] = {}
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def add(self, connection: Connection, address: object) -> Connection | None:
+        """Wait for one more; the one that must not be waited for any longer for it."""
+        self._all[connection] = None
+        if address is not None:
+            same = self._of_address.setdefault(address, {})
+            same[connection] = None
+            if len(same) > self._per_address:
+                return next(iter(same))
+        return next(iter(self._all)) if len(self._all) > self._most else None
+
+    def remove(self, connection: Connection, address: object) -> None:
+        """Wait for it no more, if it was."""
+        if self._all.pop(connection, self) is self or address is None:
+            return
+        same = self._of_address[address]
+        del same[connection]
+        if not same:
+            del self._of_address[address]
+
 
 class Server:
     """The bookkeeping of one listening socket; its dictionaries are sets in order of arrival."""
@@ -39,6 +74,8 @@ class Server:
         self.strangers: dict[Connection, None] = {}  # never verified a secret
         self.idle: dict[Connection, None] = {}  # verified, and nothing owed; longest idle first
         self.owing: dict[Connection, None] = {}  # have a deadline
+        self.leaving: dict[Connection, None] = {}  # the last answer is written
+        self.waiting = Waiting(max(1, connections // 2), max(1, limits.per_address // 2))
         self.choked: dict[Connection, float] = {}  # don't read their answers; until when
 
         self._most = connections
@@ -64,7 +101,10 @@ class Server:
         peer = connection.peer
         key = None if self.limits.exempt(peer) else _network(peer)
         if key is not None and self._addresses.get(key, 0) >= self.limits.per_address:
-            return "too many connections from one address"
+            gone = next((each for each in self.leaving if each.key == key), None)
+            if gone is None:
+                return "too many connections from one address"
+            gone.drop(CROWDED_OUT)
         if len(self.connections) >= self._most and not self._shed():
             return "too many connections"
         if key is not None:
@@ -79,21 +119,42 @@ class Server:
         """Make room by closing the oldest stranger, or while they are few, the longest idle.
 
         An eighth stays for strangers: with less, a flood would push out the honest new ones
-        before their secret has arrived.
+        before their secret has arrived. Then go those that have their last answer, and at last
+        the slowest. Whom we owe an answer stays.
         """
         few = len(self.strangers) < max(1, self._most // 8)
-        for shelf in (self.idle, self.strangers) if few else (self.strangers, self.idle):
+        first = (self.idle, self.leaving, self.strangers)
+        for shelf in (*(first if few else (self.strangers, *first)), self.owing):
             for connection in shelf:
-                connection.drop("closed for a newer connection")
+                connection.drop(CROWDED_OUT)
                 return True
         return False
+
+    def wait(self, connection: Connection, seconds: float) -> None:
+        """Give a connection so long for the rest of its request.
+
+        Of verified senders only so many may be waited for, or the slow ones among them would hold
+        every place: the one waited for longest is answered by what is here of it.
+        """
+        connection.deadline = self.loop.time() + seconds
+        self.owing[connection] = None
+        if connection.verified:
+            slowest = self.waiting.add(connection, connection.key)
+            if slowest is not None:
+                slowest.give_up()
+
+    def waited(self, connection: Connection) -> None:
+        """Wait no more: it is whole, or too late."""
+        self.owing.pop(connection, None)
+        self.waiting.remove(connection, connection.key)
 
     def forget(self, connection: Connection) -> None:
         """Strike a connection out everywhere."""
         if connection not in self.connections:
             return
-        for shelf in (self.connections, self.strangers, self.idle, self.owing, self.choked):
+        for shelf in (self.connections, self.strangers, self.idle, self.leaving, self.choked):
             shelf.pop(connection, None)
+        self.waited(connection)
         if connection.key is not None:
             count = self._addresses.pop(connection.key) - 1
             if count:

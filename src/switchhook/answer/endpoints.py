@@ -78,6 +78,11 @@ class Admission(msgspec.Struct, frozen=True):
     endpoint: Endpoint
     auth: Auth
 
+    @property
+    def proven(self) -> bool:
+        """False where report-only let in a wrong secret, or none."""
+        return self.auth.by is not None or self.auth.state == "open"
+
 
 class Refusal(msgspec.Struct, frozen=True):
     """A request that may not: the status, a reason to count by, and what to say.
@@ -146,9 +151,9 @@ def prove(secrets: tuple[bytes, ...], in_path: bytes, head: Head) -> Auth:
     return _WRONG if in_path or found or basic else _MISSING
 
 
-def looks_like_passthru(head: Head) -> bool:
-    """Whether a refused request may well be our own applet with a mistaken secret."""
-    return _LOOKS_LIKE_PASSTHRU.search(head.query) is not None
+def looks_like_passthru(text: bytes) -> bool:
+    """Whether the query of a refused request, or one not readable, may be our own applet's."""
+    return _LOOKS_LIKE_PASSTHRU.search(text) is not None
 
 
 def is_of_this_machine(head: Head) -> bool:
@@ -161,6 +166,8 @@ def is_of_this_machine(head: Head) -> bool:
 
 
 def _came_straight(head: Head) -> bool:
+    if head.problem is not None:
+        return False  # what a proxy adds may stand where we could not read
     local = head.host is None or _LOOPBACK_HOST.match(head.host) is not None
     return local and not head.forwarded
 

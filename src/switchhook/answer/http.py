@@ -16,12 +16,17 @@ BODY_LATE = "body not whole in time"
 BODY_BROKEN_OFF = "body broken off"
 BODY_CHUNKS_BROKEN = "chunks of the body not readable"
 BODY_CHUNKS_WASTEFUL = "chunk sizes and extensions longer than the body"
+BODY_GIVEN_UP = "body not waited for, as too many were"
+BODY_UNREAD = "body not read, as the head could not be"
+HEAD_LATE = "head not whole in time"
+HEAD_GIVEN_UP = "head not waited for, as too many were"
 
 
 class Head(msgspec.Struct, frozen=True, gc=False):
     """A request up to its body. Text is Latin-1, as it came; absent is None.
 
-    Header lines that occur twice are joined with ", ".
+    Header lines that occur twice are joined with ", ". With a `problem` it could not be read whole:
+    what is missing may have been sent all the same. `path` is then empty where it isn't known.
     """
 
     method: str
@@ -33,6 +38,8 @@ class Head(msgspec.Struct, frozen=True, gc=False):
     forwarded_for: str | None  # X-Forwarded-For, else Forwarded
     forwarded: bool  # any header that a proxy adds is there
     peer: str  # address of the socket's other end
+    problem: str | None = None
+    cut: bool = False  # the request line isn't whole
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
@@ -41,6 +48,10 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     status: int
     body: bytes = b""
     content_type: str = "text/plain; charset=utf-8"
+
+
+FAILED = Answer(302)
+"""What is said where our own part failed: it is no Option A, whoever asks."""
 
 
 class LongBody(msgspec.Struct, frozen=True):
@@ -78,8 +89,8 @@ class Handler(Protocol):
         gone by then makes `reply` do nothing.
         """
 
-    def unreadable(self, head: Head | None, reason: str) -> Answer:
-        """Decide on a request that could not be read; head holds what could."""
+    def unreadable(self, head: Head, beginning: bytes) -> object | Answer:
+        """Judge, as `admit` does, a head with a problem; `beginning` is what it begins with."""
 
     def turned_away(self, reason: str) -> None:
         """Count a connection that was closed without an answer."""
@@ -122,6 +133,11 @@ class Limits(msgspec.Struct, frozen=True):
 KEEP, CLOSE, KEEP_OLD, WITHOUT_BODY = 0, 1, 2, 3
 _CONNECTION = (b"", b"Connection: close\r\n", b"Connection: keep-alive\r\n")
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
+
+
+def last(manner: int) -> int:
+    """Give the manner of a last answer in place of another."""
+    return CLOSE + (WITHOUT_BODY if manner >= WITHOUT_BODY else 0)
 
 
 def build_response(answer: Answer, manner: int) -> bytes:

@@ -14,27 +14,39 @@ Most requests arrive in one piece and without a body: IDLE, BUSY, IDLE.
 from __future__ import annotations
 
 import asyncio
-import resource
-import socket
 from functools import partial
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
-from switchhook.answer.body import Beginning, Chunks, Counted
-from switchhook.answer.connections import Server
+from switchhook.answer.body import announces_body, expect_body
+from switchhook.answer.growing import HEAD_END, GrowingHead
 from switchhook.answer.http import (
     BODY_BROKEN_OFF,
+    BODY_GIVEN_UP,
     BODY_LATE,
     BODY_TOO_LONG,
+    BODY_UNREAD,
     CLOSE,
+    FAILED,
+    HEAD_GIVEN_UP,
+    HEAD_LATE,
     KEEP,
     WITHOUT_BODY,
     Answer,
-    Handler,
     Head,
-    Limits,
-    LongBody,
+    last,
 )
-from switchhook.answer.reading import Line, connection_wish, make_head, read_beginning, read_line
+from switchhook.answer.reading import (
+    Line,
+    connection_wish,
+    make_head,
+    make_unread_head,
+    read_beginning,
+    read_line,
+)
+
+if TYPE_CHECKING:
+    from switchhook.answer.body import Chunks, Counted
+    from switchhook.answer.connections import Server
 
 IDLE: Final = 0  # nothing of a request is here
 HEAD: Final = 1  # the head has begun
@@ -44,39 +56,18 @@ TURN: Final = 4  # answered; goes on with what is here already when others had t
 LEAVING: Final = 5  # the last answer is on its way
 CLOSED: Final = 6
 
-_HEAD_END = b"\r\n\r\n"
 _RETURN = 13
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_FAILED = Answer(302)
-_FILES_FOR_OTHERS = 128  # descriptors that journal, rules and logs need
 
 
 class Connection(asyncio.Protocol):
     """One connection; answers its requests in order, one at a time."""
 
     __slots__ = (
-        "at",
-        "body",
-        "buffer",
-        "choked",
-        "deadline",
-        "discarded",
-        "eof",
-        "head",
-        "key",
-        "manner",
-        "paused",
-        "peer",
-        "scanned",
-        "serial",
-        "server",
-        "since",
-        "state",
-        "token",
-        "transport",
-        "unread",
-        "verified",
-    )
+        "at", "body", "buffer", "choked", "deadline", "discarded", "eof", "growing", "head", "key",
+        "manner", "paused", "peer", "serial", "server", "since", "state", "token", "transport",
+        "unread", "verified",
+    )  # fmt: skip
 
     transport: asyncio.Transport
 
@@ -88,9 +79,9 @@ class Connection(asyncio.Protocol):
         self.verified = False
         self.since = self.deadline = 0.0  # idle since; in HEAD, BODY, LEAVING overdue from then on
 
-        self.buffer: bytes | bytearray = b""  # in HEAD the beginning of it, else what came early
+        self.buffer = b""  # what came early
         self.at = 0  # where in the buffer the next request begins
-        self.scanned = 0
+        self.growing: GrowingHead | None = None  # only while a head arrives
         self.paused = self.eof = self.choked = self.unread = False
         self.discarded = 0  # bytes that were no part of a request
 
@@ -135,7 +126,7 @@ class Connection(asyncio.Protocol):
             if not self.paused:
                 self.transport.pause_reading()
                 self.paused = True
-            self.buffer = bytes(self.buffer[self.at :]) + data
+            self.buffer = self.buffer[self.at :] + data
             self.at = 0
         elif state == LEAVING:
             self.discarded += len(data)
@@ -147,7 +138,7 @@ class Connection(asyncio.Protocol):
         self.eof = True
         if self.state in (BUSY, TURN):
             return True
-        return self._broken_off()
+        return self._break_off()
 
     def pause_writing(self) -> None:
         """Hear that answers pile up unread."""
@@ -177,12 +168,12 @@ class Connection(asyncio.Protocol):
     def _begin(self, data: bytes, at: int) -> None:
         """Look for a whole head at `at`, where a request begins."""
         most = self.server.limits.head_bytes
-        end = data.find(_HEAD_END, at, at + most)
+        end = data.find(HEAD_END, at, at + most)
         if end < 0 or data[at] == _RETURN:
             received = len(data) - at
             data, at = data[at:].lstrip(b"\r\n"), 0  # stray line ends between requests
             self.discarded += received - len(data)
-            end = data.find(_HEAD_END, 0, most)
+            end = data.find(HEAD_END, 0, most)
             if end < 0:
                 if data or self.discarded >= most:
                     self._begin_slowly(data)
@@ -193,41 +184,20 @@ class Connection(asyncio.Protocol):
         """Take the beginning of a head; from here its time runs."""
         server = self.server
         server.idle.pop(self, None)
-        server.owing[self] = None
         self.state = HEAD
-        self.deadline = server.loop.time() + server.limits.head_time
-        self.buffer = bytearray()
-        self.scanned = 0
-        if not data:
-            self._unreadable(None, "empty lines only")
-            return
-        if not (65 <= data[0] <= 90 or 97 <= data[0] <= 122):
-            # Another protocol, TLS as a rule, whose client would wait for us in vain.
-            self._unreadable(None, "not HTTP")
-            return
+        self.growing = GrowingHead(server.limits.head_bytes)
         self._more_head(data)
+        if self.state == HEAD:
+            server.wait(self, server.limits.head_time)
 
     def _more_head(self, data: bytes) -> None:
-        """Add to a head that has begun; each byte is copied once and looked at once."""
-        buffer = cast("bytearray", self.buffer)
-        buffer += data
-        most = self.server.limits.head_bytes
-        end = buffer.find(_HEAD_END, max(0, self.scanned - 3), most)
-        self.scanned = len(buffer)
+        growing = cast("GrowingHead", self.growing)
+        end = growing.feed(data)
         if end >= 0:
-            self.buffer = b""
-            self._request(bytes(buffer), 0, end)
-        elif len(buffer) >= most:
-            self._give_up_head("head too large")
-        elif buffer.endswith(b"\n\n"):
-            self._give_up_head("lines end with bare line feeds")
-
-    def _give_up_head(self, problem: str) -> None:
-        beginning = bytes(self.buffer[: self.server.limits.head_bytes])
-        self.buffer = b""
-        self.unread = True
-        line = read_beginning(beginning, problem)
-        self._unreadable(None if line is None else make_head(line, {}, self.peer), problem)
+            self.growing = None
+            self._request(bytes(growing.received), 0, end)
+        elif growing.problem is not None:
+            self._give_up_head(growing.problem)
 
     def _request(self, data: bytes, at: int, end: int) -> None:
         """Go through a whole head; what follows it in `data` is its body or comes later."""
@@ -235,7 +205,7 @@ class Connection(asyncio.Protocol):
         if self.verified and self.state == IDLE:
             server.idle.pop(self, None)
         else:
-            server.owing.pop(self, None)
+            server.waited(self)
         end += 4
         if len(data) > end:
             self.buffer, self.at = data, end
@@ -247,8 +217,9 @@ class Connection(asyncio.Protocol):
         reader = server.reader
         problem = line.problem or reader.read(lines)
         if problem is not None:
-            head = make_head(line, reader.seen if line.problem is None else {}, self.peer)
-            self._unreadable(None if line.path is None else head, problem)
+            if line.problem is not None:
+                reader.read(lines)  # the secret may stand there
+            self._unreadable(line, problem, reader.seen, data)
             return
         head = make_head(line, reader.seen, self.peer)
         self.state = BUSY
@@ -261,68 +232,72 @@ class Connection(asyncio.Protocol):
             self._fail("admit", error)
             return
         if isinstance(token, Answer):
-            self.unread = b"content-length" in reader.seen or b"transfer-encoding" in reader.seen
-            self._send_last(token)
+            self.unread = announces_body(reader.seen)
+            self._sendlast(token)
             return
         if not self.verified:
             self.verified = True
             server.strangers.pop(self, None)
-        if b"content-length" in reader.seen or b"transfer-encoding" in reader.seen:
+        if announces_body(reader.seen):
             self._begin_body(head, token, reader.seen, line)
         else:
             self._ask(head, token, b"", None)
 
-    def _unreadable(self, head: Head | None, reason: str) -> None:
-        """Have a request decided that can't be read, and leave: who knows where the next begins."""
-        self.server.owing.pop(self, None)
+    # One that can't be read.
+
+    def _give_up_head(self, problem: str) -> None:
+        growing, self.growing = cast("GrowingHead", self.growing), None
+        self.server.waited(self)
+        received = bytes(growing.received[: self.server.limits.head_bytes])
+        self._unreadable(read_beginning(received, problem), problem, {}, received)
+
+    def _unreadable(
+        self, line: Line | None, problem: str, seen: dict[bytes, bytes], received: bytes
+    ) -> None:
+        """Have it judged by what could be read, and leave: who knows where the next begins."""
+        head = make_unread_head(line, problem, seen, self.peer)
         self.state = BUSY
         self.unread = True
-        self.manner = CLOSE + (WITHOUT_BODY if head is not None and head.method == "HEAD" else 0)
+        self.manner = CLOSE + (WITHOUT_BODY if head.method == "HEAD" else 0)
         try:
-            answer = self.server.handler.unreadable(head, reason)
+            token = self.server.handler.unreadable(head, received)
         except Exception as error:  # noqa: BLE001 - whatever it is, a caller waits
             self._fail("unreadable", error)
             return
-        self._send(answer)
+        if isinstance(token, Answer):
+            self._send(token)
+        else:
+            self._ask(head, token, b"", None if head.method in ("GET", "HEAD") else BODY_UNREAD)
 
     # Its body.
 
     def _begin_body(self, head: Head, token: object, seen: dict[bytes, bytes], line: Line) -> None:
-        length = int(seen.get(b"content-length", b"0"))
-        chunked = b"transfer-encoding" in seen
-        if not length and not chunked:
+        server = self.server
+        body, time = expect_body(seen, token, server.limits)
+        if body.feed(b"") == 0:  # there is none
             self._ask(head, token, b"", None)
             return
         if line.method in ("GET", "HEAD"):
             # It means nothing there, and no caller shall wait for it.
             self.unread = True
-            self.manner = _last(self.manner)
+            self.manner = last(self.manner)
             self._ask(head, token, b"", None)
             return
-        if line.old and chunked:
+        if line.old and b"transfer-encoding" in seen:
             self.manner = CLOSE
-        server = self.server
-        early = bytes(self.buffer[self.at :])
+        early = self.buffer[self.at :]
         self.buffer, self.at = b"", 0
-        self.head, self.token = head, token
-        most, time = server.limits.body_bytes, server.limits.body_time
-        if isinstance(token, LongBody):
-            time = token.read_time
-        if isinstance(token, LongBody) and not chunked:
-            most = token.read_bytes
-            self.body = Beginning(length, most, token.kept_bytes)
-        else:
-            self.body = Chunks(most) if chunked else Counted(length, most)
+        self.head, self.token, self.body = head, token, body
         self.state = BODY
-        self.deadline = server.loop.time() + time
-        server.owing[self] = None
-        if seen.get(b"expect", b"").lower() == b"100-continue" and not early and not line.old:
-            if length > most:
-                self._whole_body(BODY_TOO_LONG)
-                return
-            self.transport.write(_CONTINUE)
         if early:
             self._more_body(early)
+        elif seen.get(b"expect", b"").lower() == b"100-continue" and not line.old:
+            if body.too_long:
+                self._whole_body(BODY_TOO_LONG)
+            else:
+                self.transport.write(_CONTINUE)
+        if self.body is body:
+            server.wait(self, time)
 
     def _more_body(self, data: bytes) -> None:
         body = cast("Counted | Chunks", self.body)
@@ -333,7 +308,7 @@ class Connection(asyncio.Protocol):
             self._whole_body(body.problem)
 
     def _whole_body(self, problem: str | None, rest: bytes = b"") -> None:
-        self.server.owing.pop(self, None)
+        self.server.waited(self)
         self.state = BUSY
         self.buffer, self.at = rest, 0
         if problem is not None:
@@ -364,17 +339,17 @@ class Connection(asyncio.Protocol):
     def _fail(self, where: str, error: Exception) -> None:
         self.server.note_failure(where, error)
         if self.state == BUSY:
-            self._send_last(_FAILED)
+            self._sendlast(FAILED)
 
-    def _send_last(self, answer: Answer) -> None:
-        self.manner = _last(self.manner)
+    def _sendlast(self, answer: Answer) -> None:
+        self.manner = last(self.manner)
         self._send(answer)
 
     def _send(self, answer: Answer) -> None:
         server = self.server
         manner = self.manner
         if server.draining and not self.buffer:  # what is here already is still answered
-            manner = _last(manner)
+            manner = last(manner)
         self.transport.write(
             server.responses.by_manner[manner].get(answer) or server.responses.build(answer, manner)
         )
@@ -404,7 +379,7 @@ class Connection(asyncio.Protocol):
             self._begin(data, at)
         if self.state in (IDLE, HEAD, BODY):
             if self.eof:
-                if not self._broken_off():
+                if not self._break_off():
                     self.leave()
             elif self.paused:
                 self.paused = False
@@ -412,7 +387,7 @@ class Connection(asyncio.Protocol):
 
     # Its end.
 
-    def _broken_off(self) -> bool:
+    def _break_off(self) -> bool:
         """Answer what the end of input cut off; False when there is nothing to answer."""
         if self.state == HEAD:
             self._give_up_head("head broken off")
@@ -422,10 +397,17 @@ class Connection(asyncio.Protocol):
             return False
         return True
 
+    def give_up(self) -> None:
+        """Answer by what is here of a request, though the rest may still come in time."""
+        if self.state == HEAD:
+            self._give_up_head(HEAD_GIVEN_UP)
+        else:
+            self._whole_body(BODY_GIVEN_UP)
+
     def overdue(self) -> None:
         """End what took too long."""
         if self.state == HEAD:
-            self._give_up_head("head not whole in time")
+            self._give_up_head(HEAD_LATE)
         elif self.state == BODY:
             self._whole_body(BODY_LATE)
         elif self.state == IDLE:
@@ -442,7 +424,7 @@ class Connection(asyncio.Protocol):
         """
         server = self.server
         server.idle.pop(self, None)
-        server.owing[self] = None
+        server.owing[self] = server.leaving[self] = None
         self.state = LEAVING
         now = server.loop.time()
         if self.eof or not (self.unread or self.buffer or self.paused):
@@ -457,33 +439,9 @@ class Connection(asyncio.Protocol):
             self.transport.resume_reading()
 
     def drop(self, reason: str) -> None:
-        """Close at once, and count it."""
+        """Close at once, and count it; a body that was admitted is still handed over."""
         self.state = CLOSED
         self.server.forget(self)
+        self._ask_about_body(BODY_GIVEN_UP)
         self.server.turn_away(reason)
         self.transport.abort()
-
-
-def _last(manner: int) -> int:
-    """Give the manner of a last answer in place of another."""
-    return CLOSE + (WITHOUT_BODY if manner >= WITHOUT_BODY else 0)
-
-
-async def serve(sock: socket.socket, handler: Handler, limits: Limits) -> Server:
-    """Serve on a bound socket, in the running loop; the socket itself stays the caller's.
-
-    The number of connections is also bounded by the process's limit of open files.
-    """
-    loop = asyncio.get_running_loop()
-    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    room = limits.connections
-    if files != resource.RLIM_INFINITY:
-        room = max(1, min(room, files - _FILES_FOR_OTHERS))
-    server = Server(handler, limits, loop, room)
-    # uvloop and asyncio set TCP_NODELAY on every connection they accept.
-    server.listen(
-        await loop.create_server(
-            partial(Connection, server), sock=sock.dup(), backlog=limits.backlog
-        )
-    )
-    return server

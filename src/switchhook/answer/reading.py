@@ -16,7 +16,10 @@ from switchhook.proxies import added_by_proxy
 
 
 class Line(msgspec.Struct, frozen=True, gc=False):
-    """A request line, as far as it could be read. `path` is None when where it ends is unknown."""
+    """A request line, as far as it could be read. `path` is None when where it ends is unknown.
+
+    What is `cut` may have gone on: its query is not known whole.
+    """
 
     method: str
     path: bytes | None
@@ -24,6 +27,7 @@ class Line(msgspec.Struct, frozen=True, gc=False):
     authority: str | None
     old: bool  # HTTP/1.0
     problem: str | None
+    cut: bool = False
 
 
 _METHODS = {
@@ -32,7 +36,7 @@ _METHODS = {
 _METHOD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}")
 _ABSOLUTE = re.compile(rb"https?://([^/?]*)", re.IGNORECASE)
 _BARE_LINE_FEED = re.compile(rb" HTTP/1\.[01][ \t]*\n")
-_VERSION = re.compile(rb"[ \t]+HTTP/[0-9.]+[ \t]*\Z")
+_VERSION = re.compile(rb"[ \t]+HTTP/[0-9.]+[ \t]*\Z", re.IGNORECASE)
 
 
 def read_line(line: bytes) -> Line:
@@ -75,14 +79,13 @@ def read_beginning(received: bytes, problem: str) -> Line | None:
     """Read what can be known of a head that will not become whole; None is nothing."""
     line, end, _ = received.partition(b"\r\n")
     if end:
-        read = read_line(line)
-        return Line(read.method, read.path, read.query, read.authority, read.old, problem)
+        return msgspec.structs.replace(read_line(line), problem=problem)
     if _BARE_LINE_FEED.search(line):
         return _read_cut_line(line, problem)
     _, _, target = line.partition(b" ")
     if b"?" not in target and b" " not in target:
         return None
-    return _read_cut_line(line, problem)
+    return msgspec.structs.replace(_read_cut_line(line, problem), cut=True)
 
 
 def _read_cut_line(line: bytes, problem: str) -> Line:
@@ -90,9 +93,11 @@ def _read_cut_line(line: bytes, problem: str) -> Line:
     if bare:
         line = line[: bare.start()]
     method, _, target = line.partition(b" ")
-    target, authority = _origin_form(_VERSION.sub(b"", target))
+    whole, versions = _VERSION.subn(b"", target)
+    target, authority = _origin_form(whole)
     path, _, query = target.partition(b"?")
-    return Line(_read_method(method), path or None, query, authority, True, problem)
+    cut = not (bare or versions)
+    return Line(_read_method(method), path or None, query, authority, True, problem, cut)
 
 
 def _read_method(method: bytes) -> str:
@@ -159,7 +164,10 @@ class HeaderReader:
         self._used = False
 
     def read(self, lines: bytes) -> str | None:
-        """Read the lines up to and with the empty one; a problem means they are refused."""
+        """Read the lines up to and with the empty one; a problem means they are refused.
+
+        Those before the one with the problem have been read then.
+        """
         if len(lines) > _FEW_BYTES and lines.count(b"\n") > _MANY_LINES:
             self.seen = {}
             return "too many header lines"
@@ -211,6 +219,12 @@ class HeaderReader:
     def on_message_complete(self) -> None:
         """Hear from httptools that the message has ended."""
         self._ended += 1
+
+
+def make_unread_head(line: Line | None, problem: str, seen: dict[bytes, bytes], peer: str) -> Head:
+    """Put together what could be read of a head; None is a line of which nothing could."""
+    line = line or Line("", None, b"", None, True, problem, cut=True)
+    return msgspec.structs.replace(make_head(line, seen, peer), problem=problem, cut=line.cut)
 
 
 def make_head(line: Line, seen: dict[bytes, bytes], peer: str) -> Head:

@@ -210,8 +210,6 @@ def _verdict(verdict: Verdict) -> Json:
 
 def _defects(receipt: Receipt, passthru: Passthru) -> Iterable[Defect]:
     yield from passthru.defects
-    if receipt.body_problem is not None:
-        yield Defect("body", receipt.body_problem)
     yield from receipt.decision.defects
 
 

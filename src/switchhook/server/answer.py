@@ -21,7 +21,7 @@ from switchhook.answer.answerer import SWEEP_S, Answerer
 from switchhook.answer.asgi import AnswerApp
 from switchhook.answer.endpoints import Endpoint
 from switchhook.answer.http import Limits
-from switchhook.answer.protocol import serve as serve_http
+from switchhook.answer.listening import serve as serve_http
 from switchhook.answer.receivers import Account
 from switchhook.answer.repeats import MOST_REMEMBERED, WINDOW_MS, RepeatMemory
 from switchhook.config import Config, Mode

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from switchhook.passthru import Defect
 from switchhook.wire.passthru import parse
 from switchhook.wire.request import Request
 
@@ -13,6 +16,9 @@ if TYPE_CHECKING:
 
 
 def read_passthru(receipt: Receipt) -> Passthru:
-    """The passthru that a receipt keeps."""
+    """The passthru that a receipt keeps; what of the request did not come whole is a defect."""
     request = Request(receipt.raw, receipt.method, receipt.content_type, receipt.body)
-    return parse(request, region=receipt.region)
+    passthru = parse(request, region=receipt.region)
+    parts = (("head", receipt.head_problem), ("body", receipt.body_problem))
+    unread = tuple(Defect(part, problem) for part, problem in parts if problem is not None)
+    return msgspec.structs.replace(passthru, noted=unread + passthru.noted) if unread else passthru
