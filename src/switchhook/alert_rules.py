@@ -107,6 +107,27 @@ _CALLERS = (
         group_by=("endpoint",),
         advice="such callers take Option B: compare the applet's URL with `switchhook secret`",
     ),
+    AlertRule(
+        name="unreadable",
+        title="Requests come that are no readable HTTP",
+        figure="answer.unreadable_share",
+        comparison=_AT_LEAST,
+        threshold=0.1,
+        for_s=60,
+        least_cases=10,
+        topic="unreadable",
+        advice="if callers are among them they take Option B: the page of endpoints counts why;"
+        " does the applet's URL say https though no TLS ends before this port?",
+    ),
+    AlertRule(
+        name="odd-passthrus",
+        title="Passthrus come as HTTP that can't be read whole",
+        figure="answer.unread",
+        comparison=_AT_LEAST,
+        threshold=3,
+        topic="unreadable",
+        advice="they are answered by what could be read; look what stands between Exotel and here",
+    ),
 )
 
 _OURSELVES = (

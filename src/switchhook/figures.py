@@ -93,6 +93,12 @@ _ANSWERING = (
           "Answers in 15 minutes that left before their receipt was on disk.", _FOLDED),
     Known("answer.undecided", "count", (),
           "Requests in 15 minutes for which deciding failed: the safe option was taken.", _FOLDED),
+    Known("answer.unreadable_share", "share", (),
+          "Share of requests in 15 minutes that were no readable HTTP: TLS on a plain port, say."
+          " Those refused for another reason don't count.", _FOLDED),
+    Known("answer.unread", "count", (),
+          "Passthrus in 15 minutes that proved their secret though their head could not be read"
+          " whole; each has a receipt with the reason.", _FOLDED),
     Known("receipts.waiting", "yes", (),
           "Whether receipts wait for the disk, and callers don't.", _LOOKED),
     Known("receipts.lost", "count", (),

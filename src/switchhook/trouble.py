@@ -252,6 +252,7 @@ _BLAMES = {
     "bot": _Blame(2, "the bot"),
     "polls-unreadable": _Blame(3, "Exotel's API, or the account's key"),
     "wrong-secrets": _Blame(3, "the applet's URL"),
+    "unreadable": _Blame(3, "what stands between Exotel and the public port"),
     "share-shifted": _Blame(5, "the rules, or what Exotel sends"),
     "rules-refused": _Blame(6, "a file of yours"),
     "fold-stalled": _Blame(4, "Switchhook itself"),

@@ -19,7 +19,7 @@ from switchhook.console.fold import Folder
 from switchhook.console.stream_figures import StoreFigures
 from switchhook.figures import KNOWN
 from switchhook.names import Account, Bot, Names
-from switchhook.receipt import Counters, Kind, Sample, encode
+from switchhook.receipt import ANSWERED_UNREAD, Counters, Kind, Sample, encode
 from switchhook.recent import Recently
 from switchhook.rules import Option
 from switchhook.store import SqliteStore
@@ -204,6 +204,31 @@ def test_what_the_answer_process_counted(world):
     assert found["answer.missed_deadlines",].value == 3
     assert found["answer.undecided",].value == 1
     assert (found["answer.p99_ms",].value, found["answer.p99_ms",].cases) == (250, 100)
+
+
+@pytest.mark.parametrize(
+    "counts, share, cases, unread",
+    [
+        (
+            {"answered": 90, "unreadable: TLS on a plain port": 8, "unreadable: not HTTP": 2},
+            0.1,
+            100,
+            0,
+        ),
+        ({"answered": 5, "unreadable: x": 5, ANSWERED_UNREAD: 5}, 1.0, 5, 5),
+        ({"answered": 10, "secret wrong": 90}, 0.0, 10, 0),
+        ({"secret wrong": 90}, None, 0, 0),
+    ],
+)
+def test_requests_that_are_no_http(world, counts, share, cases, unread):
+    """One that was answered all the same is one request, not two."""
+    world.kept.record(Kind.COUNTERS, encode(Counters(counts)), at=NOW - MINUTE)
+    sample = Sample("", "not HTTP", b"\xff", None)
+    world.kept.record(Kind.SAMPLE, encode(sample), at=NOW - MINUTE)
+    found = world.read()
+    figure = found["answer.unreadable_share",]
+    assert (figure.value, figure.cases, found["answer.unread",].value) == (share, cases, unread)
+    assert ("endpoint.wrong_secrets", "") not in found
 
 
 def test_wrong_secrets_and_losses(world):

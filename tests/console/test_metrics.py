@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 from kept_receipts import START_MS, Kept, query, receipt
 from switchhook.alerts import Alert, AlertState, Severity
 from switchhook.capacity import CapacityNow
-from switchhook.console.counter_names import place_of
+from switchhook.console.counter_names import not_let_in, place_of
 from switchhook.console.metric_streams import MOST_ENDPOINTS, MOST_HOSTS
 from switchhook.console.metrics import FoldState, MetricSources, MetricsPage, Traces
 from switchhook.errors import DataFolderError
@@ -373,6 +373,17 @@ def test_every_count_is_told_under_a_harmless_name(name):
         assert re.fullmatch("[a-z_]+", place.family)
         assert all(re.fullmatch("[a-z0-9_]{1,60}", value) for value in place.values)
         assert not any(re.search("[0-9]{4}", value) for value in place.values)
+
+
+def test_what_was_not_let_in_is_told_by_reason():
+    counts = {"answered": 9, "secret wrong": 2, "unreadable: header lines: x": 3, "silent": 1}
+    numbers = {f"unreadable: {NUMBER}": 4, f"unreadable: {NUMBER}1": 1, "something": 8}
+    assert not_let_in(counts | numbers | {ANSWER_BUCKETS[1]: 5, "webhook method": 6}) == [
+        ("other", 5),
+        ("unreadable: header lines: x", 3),
+        ("secret wrong", 2),
+        ("silent", 1),
+    ]
 
 
 def test_no_number_is_in_a_label(shelf, tmp_path):

@@ -6,11 +6,16 @@ A name that is not in the table becomes an event of its own, so that none is los
 from __future__ import annotations
 
 import re
+from collections import Counter
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from switchhook.facet import OTHER
-from switchhook.receipt import ANSWER_BUCKETS, ANSWER_US, WAITING
+from switchhook.receipt import ANSWER_BUCKETS, ANSWER_US, ANSWERED_UNREAD, UNREADABLE, WAITING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -23,7 +28,7 @@ class Place(msgspec.Struct, frozen=True):
 
 
 _REFUSED = "Requests refused before they were decided, by reason."
-_UNREADABLE = "Requests that were no readable HTTP; the safe option or B was answered."
+_UNREADABLE = "Requests that were no readable HTTP, whether they proved a secret or not."
 _AWAY = "Connections that were closed without an answer, by reason."
 _WEBHOOKS = "StatusCallbacks and Heartbeats that were taken in."
 _WEBHOOKS_REFUSED = "StatusCallbacks and Heartbeats that were refused, by reason."
@@ -31,6 +36,9 @@ _EVENTS = "Everything else that the answer program counts."
 
 _ALONE = {
     "answered": Place("answers", "Passthrus that were answered."),
+    ANSWERED_UNREAD: Place(
+        "answers_unread", "Passthrus that were answered though their head was no readable HTTP."
+    ),
     "deadline before disk": Place(
         "answer_deadlines_missed", "Answers that left before their receipt was on disk."
     ),
@@ -57,8 +65,9 @@ _TURNED_AWAY = {
     "closed for a newer connection", "broken off in the head", "answers left unread",
 }  # fmt: skip
 _NOT_COUNTS = {*ANSWER_BUCKETS, ANSWER_US, WAITING}
-_UNREADABLE_PREFIX, _BODY_PREFIX = "unreadable: ", "webhook: "
+_BODY_PREFIX = "webhook: "
 _WORD = re.compile(r"[^a-z0-9]+")
+_LIKE_NUMBER = re.compile("[0-9]{4}")
 _LONGEST = 60
 FROM_THE_START = (*_ALONE, *_REASONS, *_WEBHOOK_REASONS, *_RECEIVED, *_TURNED_AWAY)
 """What is told as 0 before it was ever counted: else the first of a kind is no increase."""
@@ -81,13 +90,26 @@ def place_of(name: str) -> Place | None:
         return Place("webhooks_received", _WEBHOOKS, ("kind",), (_RECEIVED[name],))
     if name in _TURNED_AWAY:
         return Place("connections_turned_away", _AWAY, ("reason",), (_word(name),))
-    if name.startswith(_UNREADABLE_PREFIX):
-        reason = _word(name.removeprefix(_UNREADABLE_PREFIX))
+    if name.startswith(UNREADABLE):
+        reason = _word(name.removeprefix(UNREADABLE))
         return Place("requests_unreadable", _UNREADABLE, ("reason",), (reason,))
     return Place("answer_events", _EVENTS, ("event",), (_word(name),))
+
+
+def not_let_in(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Of what was counted, what was refused, not readable or turned away; the most first.
+
+    Reasons that hold what may be a number are one, `other`.
+    """
+    found: Counter[str] = Counter()
+    for name, count in counts.items():
+        place = place_of(name)
+        if place is not None and place.meaning in (_REFUSED, _UNREADABLE, _AWAY):
+            found[OTHER if _LIKE_NUMBER.search(name) else name] += count
+    return found.most_common()
 
 
 def _word(text: str) -> str:
     """A text as a label's value: lower-case words, no digits in a row that could be a number."""
     word = _WORD.sub("_", text.lower()).strip("_")
-    return OTHER if len(word) > _LONGEST or re.search("[0-9]{4}", word) else word or OTHER
+    return OTHER if len(word) > _LONGEST or _LIKE_NUMBER.search(word) else word or OTHER

@@ -10,7 +10,13 @@ import msgspec
 from switchhook.console.figure_sources import Kept
 from switchhook.facet import OTHER, Facet, Tally
 from switchhook.figures import Figure
-from switchhook.receipt import ANSWER_BOUNDS_MS, Kind, Sample
+from switchhook.receipt import (
+    ANSWER_BOUNDS_MS,
+    ANSWERED_UNREAD,
+    UNREADABLE,
+    Kind,
+    Sample,
+)
 from switchhook.recent import (
     BOT_FAILED,
     LONGEST_MS,
@@ -166,6 +172,12 @@ class StoreFigures:
         missed = counts["deadline before disk"]
         yield Figure("answer.missed_deadlines", float(missed), at_ms)
         yield Figure("answer.undecided", float(counts["failed to decide"]), at_ms)
+        unreadable = sum(n for name, n in counts.items() if name.startswith(UNREADABLE))
+        unread = counts[ANSWERED_UNREAD]
+        asked = unreadable + counts["answered"] - unread
+        share = unreadable / asked if asked else None
+        yield Figure("answer.unreadable_share", share, at_ms, (), asked)
+        yield Figure("answer.unread", float(unread), at_ms)
         yield Figure("receipts.lost", float(self._lost.get(now_ms)), at_ms)
 
     def _read_wrong_secrets(self, now_ms: int) -> Counter[str]:
@@ -177,6 +189,7 @@ class StoreFigures:
                     found[_decode_sample(record.body).endpoint] += 1
                 except ValueError:
                     continue  # the store has quarantined it, and says so
+        del found[""]  # what could not be read came for no endpoint that we know
         return found
 
     def _read_lost(self, now_ms: int) -> int:

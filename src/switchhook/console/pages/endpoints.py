@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from starlette.routing import BaseRoute, Route
 
+from switchhook.console.counter_names import not_let_in
 from switchhook.forms import Change, changes
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from switchhook.console.pages.parts import EndpointShown, PageParts
     from switchhook.facet import Form, Tally
 
-HOUR_MS = 3_600_000
+MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
 MOST_SHOWN = 12
 
@@ -55,8 +57,15 @@ class EndpointsPage:
     def _page(self, request: Request) -> Response:
         parts = self._parts
         parts.freshen()
-        context = {"endpoints": self._traffic()}
+        context = {"endpoints": self._traffic(), "not_let_in": self._not_let_in()}
         return parts.renderer.page(request, "endpoints.html", context)
+
+    def _not_let_in(self) -> list[tuple[str, int]]:
+        """What the public port refused, could not read or turned away in the last day."""
+        now_ms, counts = self._parts.now_ms(), Counter[str]()
+        for each in self._parts.store.counts(now_ms - DAY_MS, now_ms + MINUTE_MS):
+            counts[each.name] += each.count
+        return not_let_in(counts)[:MOST_SHOWN]
 
     def _traffic(self) -> list[Traffic]:
         parts, now_ms = self._parts, self._parts.now_ms()
