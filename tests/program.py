@@ -144,9 +144,11 @@ def http(
     method: str = "GET",
     headers: dict[str, str] | None = None,
     body: bytes = b"",
+    source: str = "",
 ) -> Reply:
     """One request on a connection of its own, its target written as it stands."""
-    with socket.create_connection(address, timeout=PATIENCE_S) as sock:
+    whence = (source, 0) if source else None
+    with socket.create_connection(address, PATIENCE_S, whence) as sock:
         sock.sendall(request(target, f"{address[0]}:{address[1]}", method, headers or {}, body))
         return read_reply(sock, method)
 

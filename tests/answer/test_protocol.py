@@ -19,8 +19,10 @@ from switchhook.answer.connections import Server
 from switchhook.answer.http import (
     BODY_BROKEN_OFF,
     BODY_CHUNKS_BROKEN,
+    BODY_GIVEN_UP,
     BODY_LATE,
     BODY_TOO_LONG,
+    HEAD_GIVEN_UP,
     Answer,
     Head,
     Limits,
@@ -182,7 +184,14 @@ async def serving(**limits: Any) -> AsyncIterator[Place]:
             await server.close(1.0)
             assert not server.connections
             assert not server._addresses
-            for shelf in (server.strangers, server.idle, server.owing, server.choked):
+            assert not server.waiting.all
+            for shelf in (
+                server.strangers,
+                server.idle,
+                server.owing,
+                server.choked,
+                server.leaving,
+            ):
                 assert not shelf
 
 
@@ -919,6 +928,59 @@ async def test_full_of_owed_answers_a_new_connection_is_refused() -> None:
             reply(Answer(200))
         for caller in place.callers[:3]:
             assert (await caller.response())[0] == 200
+
+
+SLOW_BODY = b"POST /ok HTTP/1.1\r\nContent-Length: 10\r\n\r\nabc"
+
+
+@in_loop
+async def test_only_half_of_all_connections_are_waited_for() -> None:
+    """Who is waited for longest is answered by what came, and then there is room again."""
+    async with serving(connections=8, body_time=SOON, head_time=SOON) as place:
+        slow = [await place.call(SLOW_BODY) for _ in range(4)]
+        late_head = await place.call(HONEST)
+        await late_head.response()
+        late_head.send(b"GET /ok-unread?x")  # a verified sender's slow head is waited for as well
+        assert (await slow[0].response())[2] == b"abc"
+        assert place.asked.bodies[-1] == (b"abc", BODY_GIVEN_UP)
+        await place.honest()
+        slow[3].send(b"defghij")
+        assert (await slow[3].response())[2] == b"abcdefghij"
+        for _ in range(4):
+            await place.call(SLOW_BODY)
+        assert (await late_head.response())[2] == b"x"
+        assert place.asked.refused == [(b"/ok-unread", b"x", HEAD_GIVEN_UP)]
+        await place.honest()
+
+
+@in_loop
+async def test_one_address_is_waited_for_in_half_of_its_connections() -> None:
+    """And a newer connection takes the place of the slowest, where the address has no more."""
+    async with serving(per_address=4, body_time=SOON) as place:
+        slow = [await place.call(SLOW_BODY, source="127.0.0.2") for _ in range(3)]
+        assert (await slow[0].response())[2] == b"abc"
+        for _ in range(20):
+            slow.append(await place.call(SLOW_BODY, source="127.0.0.2"))
+            caller = await place.call(source="127.0.0.2")
+            assert await caller.ask(HONEST) == (200, b"honest")
+            caller.writer.close()
+        await place.honest()
+        assert not place.asked.away["too many connections from one address"]
+        for caller in slow:
+            caller.writer.transport.abort()
+        # Each was handed over, whether its answer was still heard or not.
+        await place.asked.until(lambda: sum(body == b"abc" for body, _ in place.asked.bodies) == 23)
+
+
+@in_loop
+async def test_a_flood_of_strangers_does_not_push_out_a_slow_body() -> None:
+    async with serving(connections=40, body_time=SOON) as place:
+        slow = await place.call(SLOW_BODY)
+        await place.until(lambda: bool(place.asked.heads))
+        for _ in range(100):
+            await place.call(b"GET /", source="127.0.0.2")
+        slow.send(b"defghij")
+        assert (await slow.response())[2] == b"abcdefghij"
 
 
 @in_loop

@@ -63,12 +63,12 @@ class Honest:
         self.program = program
         self.asked: dict[str, int] = {}
 
-    def ask(self, calls: int = 1) -> None:
+    def ask(self, calls: int = 1, **more: str) -> None:
         for _ in range(calls):
             sid = f"honest-{len(self.asked)}"
             failed = len(self.asked) % 2
             query = f"CallSid={sid}" + ("&Stream[Status]=failed" if failed else "")
-            reply = self.program.ask(query, RIGHT)
+            reply = self.program.ask(query, RIGHT, **more)
             self.asked[sid] = 302 if failed else 200
             assert reply.status == self.asked[sid]
 
@@ -99,17 +99,23 @@ def counted(data: Path) -> Counter[str]:
 class Abuse(threading.Thread):
     """Connections that begin with some bytes, go on with others, read nothing, and come again."""
 
-    def __init__(self, program, begin: bytes, go_on: bytes, connections: int = ABUSERS) -> None:
+    def __init__(
+        self,
+        program,
+        begin: bytes,
+        go_on: bytes,
+        connections: int = ABUSERS,
+        source: str = "127.0.0.2",
+    ) -> None:
         super().__init__(daemon=True)
-        self._address = program.address("answer")
+        self._address, self._source = program.address("answer"), source
         self._begin, self._go_on, self._connections = begin, go_on, connections
         self._enough = threading.Event()
         self._selector = selectors.DefaultSelector()
         self.opened = self.ended = 0
 
     def run(self) -> None:
-        for _ in range(self._connections):
-            self._open()
+        self._fill_up()
         # A pause after each round, so that the machine is not the bottleneck.
         while not self._enough.wait(0.02):
             for key, events in self._selector.select(0):
@@ -123,10 +129,15 @@ class Abuse(threading.Thread):
                     self.ended += 1
                     self._selector.unregister(key.fileobj)
                     key.fileobj.close()
-                    self._open()
+            self._fill_up()
+
+    def _fill_up(self) -> None:
+        with contextlib.suppress(OSError):  # turned away already while connecting
+            while len(self._selector.get_map()) < self._connections:
+                self._open()
 
     def _open(self) -> None:
-        sock = socket.create_connection(self._address, source_address=("127.0.0.2", 0))
+        sock = socket.create_connection(self._address, source_address=(self._source, 0))
         sock.setblocking(False)
         self.opened += 1
         with contextlib.suppress(OSError):
@@ -244,6 +255,30 @@ def test_honest_callers_find_room_beside_a_flood_of_connections(tmp_path, config
     counts = counted(data)
     assert counts["too many connections from one address"] == 40
     assert counts["closed for a newer connection"] >= 100
+
+
+@pytest.mark.parametrize("addresses", [8, 1])
+@pytest.mark.parametrize(
+    "go_on", [b"x", b""], ids=["a byte now and then", "nothing behind the head"]
+)
+def test_slow_bodies_behind_the_right_secret_leave_room_for_others(
+    tmp_path, config, addresses, go_on
+):
+    """From many addresses they would take every place, from one all that this one may have."""
+    data = tmp_path / "data"
+    begin = head(f"POST {RIGHT} HTTP/1.1", "Content-Length: 999999", "")
+    with (
+        running(data, "--config", str(config), command="answer") as program,
+        contextlib.ExitStack() as flood,
+    ):
+        sources = [f"127.0.0.{2 + number}" for number in range(addresses)]
+        for source in sources:
+            flood.enter_context(Abuse(program, begin, go_on, 100, source))
+        honest = Honest(program)
+        for number in range(40):
+            honest.ask(source=sources[number % addresses])
+        until(lambda: kept(data) == honest.asked, "their receipts")
+        assert program.stop() == 0
 
 
 # A full disk.
@@ -447,7 +482,7 @@ def test_no_secret_is_ever_on_the_disk_or_in_the_log(tmp_path, config):
                 statuses.append(program.ask(next(calls) + query, place, **more).status)
         assert Counter(statuses) == {302: 14, 403: 2, 404: 2}
         seen += program.receipts()
-        assert len(seen) == 12
+        assert len(seen) == 14
         seen.append(program.health())
         assert found() == []
         assert program.stop() == 0

@@ -1,4 +1,4 @@
-"""What is no good HTTP, on the real program: answered where it can be, and told where people look."""
+"""What is no good HTTP, on the real program: answered where it can be, and told to people."""
 
 from __future__ import annotations
 

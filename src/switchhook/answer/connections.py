@@ -25,29 +25,33 @@ CROWDED_OUT = "closed for a newer connection"
 class Waiting:
     """Who is waited for, longest first: `most` in all, `per_address` of each but None."""
 
-    __slots__ = ("_all", "_most", "_of_address", "_per_address")
+    __slots__ = ("_most", "_of_address", "_per_address", "all")
 
     def __init__(self, most: int, per_address: int) -> None:
         self._most, self._per_address = most, per_address
-        self._all: dict[Connection, None] = {}
+        self.all: dict[Connection, None] = {}
         self._of_address: dict[object, dict[Connection, None]] = {}
 
     def __len__(self) -> int:
-        return len(self._all)
+        return len(self.all)
 
     def add(self, connection: Connection, address: object) -> Connection | None:
         """Wait for one more; the one that must not be waited for any longer for it."""
-        self._all[connection] = None
+        self.all[connection] = None
         if address is not None:
             same = self._of_address.setdefault(address, {})
             same[connection] = None
             if len(same) > self._per_address:
                 return next(iter(same))
-        return next(iter(self._all)) if len(self._all) > self._most else None
+        return next(iter(self.all)) if len(self.all) > self._most else None
+
+    def slowest(self, address: object) -> Connection | None:
+        """The one of an address that is waited for longest."""
+        return next(iter(self._of_address.get(address, ())), None)
 
     def remove(self, connection: Connection, address: object) -> None:
         """Wait for it no more, if it was."""
-        if self._all.pop(connection, self) is self or address is None:
+        if self.all.pop(connection, self) is self or address is None:
             return
         same = self._of_address[address]
         del same[connection]
@@ -102,6 +106,7 @@ class Server:
         key = None if self.limits.exempt(peer) else _network(peer)
         if key is not None and self._addresses.get(key, 0) >= self.limits.per_address:
             gone = next((each for each in self.leaving if each.key == key), None)
+            gone = gone or self.waiting.slowest(key)
             if gone is None:
                 return "too many connections from one address"
             gone.drop(CROWDED_OUT)
@@ -116,15 +121,19 @@ class Server:
         return None
 
     def _shed(self) -> bool:
-        """Make room by closing the oldest stranger, or while they are few, the longest idle.
+        """Make room by closing one that has its last answer, else the oldest of too large a kind.
 
         An eighth stays for strangers: with less, a flood would push out the honest new ones
-        before their secret has arrived. Then go those that have their last answer, and at last
-        the slowest. Whom we owe an answer stays.
+        before their secret has arrived; and as much for the slow. Of both, the more numerous
+        make room, so that no flood of one kind takes the place of the other. While both are few,
+        the longest idle goes. Whom we owe an answer stays.
         """
-        few = len(self.strangers) < max(1, self._most // 8)
-        first = (self.idle, self.leaving, self.strangers)
-        for shelf in (*(first if few else (self.strangers, *first)), self.owing):
+        share = max(1, self._most // 8)
+        strangers, slow = len(self.strangers), len(self.waiting)
+        shelves = [self.leaving, self.idle, self.strangers, self.owing]
+        if max(strangers, slow) >= share:
+            shelves.insert(1, self.strangers if strangers >= slow else self.waiting.all)
+        for shelf in shelves:
             for connection in shelf:
                 connection.drop(CROWDED_OUT)
                 return True
