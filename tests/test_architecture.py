@@ -66,7 +66,7 @@ OPERATORS_FILES = {
     "running_config",
     "settings",
 }
-PROCESSES = {"background", "process", "supervisor"}
+PROCESSES = {"background", "liveness", "process", "supervisor"}
 MAY_IMPORT = {
     **dict.fromkeys(SUBJECT, SUBJECT),
     "wire": SUBJECT,

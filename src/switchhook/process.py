@@ -15,7 +15,7 @@ import signal
 import sys
 from typing import NamedTuple
 
-BEAT_S = 0.5
+BEAT_S = 0.2
 LOCK_WAIT_S = 15.0
 """A process that takes over waits this long for the one before it to let go of the data folder."""
 READY = b"R"

@@ -1,8 +1,8 @@
 """Keep the answer and the console process running; own their sockets.
 
 The listening sockets live here and outlive the processes that answer on them: while one is
-replaced, callers wait in the socket's queue. A process that is dead, or whose heart has not beaten
-for `HUNG_S`, is replaced; one that dies again and again is given longer and longer pauses.
+replaced, callers wait in the socket's queue. A process that is dead or hangs (`liveness`) is
+replaced; one that dies again and again is given longer and longer pauses.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from switchhook.liveness import Look, Silence, read_look
 from switchhook.process import BEAT_S, READY
 
 if TYPE_CHECKING:
@@ -24,34 +26,43 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("switchhook.supervisor")
 
-HUNG_S = 5.0
-"""A heart that has not beaten for so long has stopped."""
+TICK_S = 0.05
+"""How often each process is looked at."""
 START_S = 30.0
 """Until its first beat a process may take this long: recovery of a journal, a slow disk."""
 STOP_S = 5.0
 """Between SIGTERM and SIGKILL."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 5.0
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _STEADY_S = 10.0  # a process that lived so long starts again without a pause
 
 
 class Child:
     """One program, kept running. `command` gets the numbers of its file descriptors appended.
 
-    One that is `needed` has to start, or there is no sense in starting at all.
+    One that is `needed` has to start, or there is no sense in starting at all. `patience` is how
+    many times as long as others it may be silent before it is said to hang.
     """
 
     def __init__(
-        self, name: str, command: Sequence[str], sock: socket.socket, *, needed: bool = True
+        self,
+        name: str,
+        command: Sequence[str],
+        sock: socket.socket,
+        *,
+        needed: bool = True,
+        patience: float = 1.0,
     ) -> None:
         self.name = name
         self.needed = needed
+        self._patience = patience
         self.ready = asyncio.Event()
         self._command, self._socket = tuple(command), sock
         self._process: subprocess.Popen[bytes] | None = None
         self._leaving: list[subprocess.Popen[bytes]] = []
         self._beat_fd = -1
         self._life_fd = -1
-        self._last_beat = 0.0
+        self._silence = Silence(TICK_S, 0.0)
         self._started = 0.0
         self._pause = 0.0
         self._stopping = False
@@ -80,7 +91,8 @@ class Child:
         self._beat_fd, self._life_fd = beat_read, life_write
         os.set_blocking(beat_read, False)
         loop = asyncio.get_running_loop()
-        self._started = self._last_beat = loop.time()
+        self._started = loop.time()
+        self._silence = Silence(TICK_S, self._started, self._patience)
         self.ready.clear()
         loop.add_reader(beat_read, self._heard)
 
@@ -97,7 +109,7 @@ class Child:
             if not data:
                 asyncio.get_running_loop().remove_reader(self._beat_fd)
                 return
-            self._last_beat = asyncio.get_running_loop().time()
+            self._silence.broken()
             if READY in data:
                 self.ready.set()
 
@@ -111,7 +123,7 @@ class Child:
     async def keep(self) -> None:
         """Replace the process whenever it is dead or hung, until told to stop."""
         while not self._stopping:
-            await asyncio.sleep(BEAT_S / 10)
+            await asyncio.sleep(TICK_S)
             self._leaving = [process for process in self._leaving if process.poll() is None]
             process = self._process
             if process is None or self._stopping:
@@ -119,17 +131,23 @@ class Child:
             now = asyncio.get_running_loop().time()
             code = process.poll()
             if code is None:
-                patience = HUNG_S if self.ready.is_set() else START_S
-                if now - self._last_beat <= patience:
+                if not self._hangs(process, now):
                     continue
                 log.error("%s hangs (process %d); it is replaced", self.name, process.pid)
                 process.kill()
-                process.wait()
+                while process.poll() is None:  # noqa: ASYNC110 - a disk that hangs may hold it
+                    await asyncio.sleep(TICK_S)
             else:
                 log.error("%s ended with %s; it is started again", self.name, _ending(code))
             await self._wait_before_restart(now)
             if not self._stopping:
                 self.start()
+
+    def _hangs(self, process: subprocess.Popen[bytes], now: float) -> bool:
+        suspect = self._silence.watch(now)
+        if not self.ready.is_set():
+            return self._silence.lasts_s > START_S
+        return suspect and self._silence.hangs(_look_at(process.pid))
 
     async def _wait_before_restart(self, now: float) -> None:
         if now - self._started >= _STEADY_S:
@@ -179,6 +197,15 @@ class Child:
                     process.kill()
             await asyncio.sleep(0.02)
         self._forget_pipes()
+
+
+def _look_at(pid: int) -> Look:
+    """What the system says of a process; nothing, where it has no /proc."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return Look()
+    return read_look(stat, _TICKS_PER_S)
 
 
 def _ending(code: int) -> str:
@@ -235,5 +262,5 @@ async def _until_ready(children: Sequence[Child], stopped: asyncio.Event) -> int
                 return code
             log.error("%s could not start; callers are answered without it", child.name)
             awaited.remove(child)
-        await asyncio.sleep(BEAT_S / 50)
+        await asyncio.sleep(TICK_S / 5)
     return 0

@@ -58,7 +58,9 @@ def run_both(config: Config, words: list[str]) -> int:
     async def run() -> int:
         children = [
             Child("answer", program("answer", *words), answer),
-            Child("console", program("console", *words, *beside), console, needed=False),
+            Child(
+                "console", program("console", *words, *beside), console, needed=False, patience=5
+            ),
         ]
         return await supervise(children, announce)
 
