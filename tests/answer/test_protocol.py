@@ -28,8 +28,8 @@ from switchhook.answer.http import (
     Limits,
     LongBody,
 )
+from switchhook.answer.link import BUSY
 from switchhook.answer.listening import serve
-from switchhook.answer.protocol import BUSY
 
 SOON = 10.0  # seconds after which a test that waits has failed
 HONEST = b"GET /ok?honest HTTP/1.1\r\nHost: a.example\r\nUser-Agent: x\r\n\r\n"
@@ -69,7 +69,7 @@ class Asked:
     ) -> None:
         assert token == (LONG if head.path == b"/ok-long" else "token")
         self.bodies.append((body, body_problem))
-        if head.path == b"/ok-hold":
+        if head.path.endswith(b"-hold"):
             self.held.put_nowait(reply)
         elif head.path == b"/ok-big":
             reply(Answer(200, b"x" * 1_000_000))
@@ -184,7 +184,7 @@ async def serving(**limits: Any) -> AsyncIterator[Place]:
             await server.close(1.0)
             assert not server.connections
             assert not server._addresses
-            assert not server.waiting.all
+            assert not server.slow.all
             for shelf in (
                 server.strangers,
                 server.idle,
@@ -970,6 +970,19 @@ async def test_one_address_is_waited_for_in_half_of_its_connections() -> None:
             caller.writer.transport.abort()
         # Each was handed over, whether its answer was still heard or not.
         await place.asked.until(lambda: sum(body == b"abc" for body, _ in place.asked.bodies) == 23)
+
+
+@in_loop
+async def test_whoever_proved_a_secret_in_an_odd_head_is_no_stranger() -> None:
+    """A flood does not close the connection on which we owe the answer."""
+    async with serving(connections=8) as place:
+        odd = await place.call(b"GET /ok-unread-hold HTTP/1.1\r\nA : b\r\n\r\n")
+        reply = await place.asked.held.get()
+        for _ in range(40):
+            await place.call(b"GET /", source="127.0.0.2")
+        await place.honest()
+        reply(Answer(200, b"owed"))
+        assert (await odd.response())[2] == b"owed"
 
 
 @in_loop

@@ -25,6 +25,7 @@ from switchhook.answer.endpoints import (
 )
 from switchhook.answer.http import FAILED, Answer
 from switchhook.answer.knowledge import Knowledge
+from switchhook.answer.owed import OwedAnswer
 from switchhook.answer.receivers import Receivers, Webhook
 from switchhook.answer.repeats import Asked, RepeatMemory, fingerprint
 from switchhook.answer.samples import Samples
@@ -80,41 +81,6 @@ class Clock:
         return time.monotonic_ns()
 
 
-class _Waiting:
-    """An answer that is due when its receipt is durable or its deadline near."""
-
-    __slots__ = ("answer", "answerer", "deadline", "reply", "seq", "since")
-
-    def __init__(
-        self,
-        answerer: Answerer,
-        answer: Answer,
-        reply: Callable[[Answer], None],
-        since: int,
-        deadline: int,
-    ) -> None:
-        self.answerer, self.answer = answerer, answer
-        self.since, self.deadline = since, deadline
-        self.reply: Callable[[Answer], None] | None = reply
-        self.seq = 0
-
-    def send(self, now_ns: int) -> None:
-        """Reply, and count how long it took."""
-        reply, self.reply = self.reply, None
-        assert reply is not None
-        self.answerer.times.replied(now_ns - self.since)
-        reply(self.answer)
-
-    def done(self, kept: bool) -> None:
-        """The journal's word on the receipt: durable, or set aside because it was refused."""
-        if not kept:
-            self.answerer.counts["receipt refused by the database"] += 1
-        if self.reply is not None:
-            self.send(self.answerer.now_ns())
-        else:
-            self.answerer.kept_late(self)
-
-
 class Answerer:
     """The answer side without its socket. Called in the loop's thread only; never blocks.
 
@@ -149,7 +115,7 @@ class Answerer:
         self._receivers = Receivers(self._keep, self.counts)
         self._knowledge = Knowledge()
         self._trusted = trusted
-        self._waiting: dict[int, deque[_Waiting]] = {}
+        self._waiting: dict[int, deque[OwedAnswer]] = {}
         self._last_at = last_at
         self._counted: Counter[str] = Counter()
         self._counted_ns = self._clock.mono_ns()
@@ -236,11 +202,11 @@ class Answerer:
         )
         new = first is None and request.method != "HEAD"
         deadline = started + endpoint.deadline_ms * 1_000_000
-        waiting = _Waiting(self, answer, reply, started, deadline)
+        waiting = OwedAnswer(self, answer, reply, started, deadline)
         self._owe(waiting, receipt, at, asked if new else None, endpoint.deadline_ms)
 
     def _owe(
-        self, waiting: _Waiting, receipt: Receipt, at: int, asked: int | None, deadline_ms: int
+        self, waiting: OwedAnswer, receipt: Receipt, at: int, asked: int | None, deadline_ms: int
     ) -> None:
         """Keep a receipt; its answer waits for that, if the disk is worth waiting for.
 
@@ -310,7 +276,7 @@ class Answerer:
             self.keep_counts()
             self._samples.calm(now)
 
-    def kept_late(self, waiting: _Waiting) -> None:
+    def kept_late(self, waiting: OwedAnswer) -> None:
         """A receipt is durable after its answer has left: say so in a later record."""
         late_ms = max(0, (self._clock.mono_ns() - waiting.deadline) // 1_000_000)
         try:
@@ -396,7 +362,7 @@ class Answerer:
             f"the same question as {name}, and its answer",
         )
 
-    def _wait(self, deadline_ms: int, waiting: _Waiting) -> None:
+    def _wait(self, deadline_ms: int, waiting: OwedAnswer) -> None:
         queue = self._waiting.get(deadline_ms)
         if queue is None:
             queue = self._waiting[deadline_ms] = deque()

@@ -15,27 +15,27 @@ from switchhook.answer.http import Handler, Limits, Responses
 from switchhook.answer.reading import HeaderReader
 
 if TYPE_CHECKING:
-    from switchhook.answer.protocol import Connection
+    from switchhook.answer.link import Link
 
 log = logging.getLogger("switchhook.answer")
 
 CROWDED_OUT = "closed for a newer connection"
 
 
-class Waiting:
+class SlowSenders:
     """Who is waited for, longest first: `most` in all, `per_address` of each but None."""
 
     __slots__ = ("_most", "_of_address", "_per_address", "all")
 
     def __init__(self, most: int, per_address: int) -> None:
         self._most, self._per_address = most, per_address
-        self.all: dict[Connection, None] = {}
-        self._of_address: dict[object, dict[Connection, None]] = {}
+        self.all: dict[Link, None] = {}
+        self._of_address: dict[object, dict[Link, None]] = {}
 
     def __len__(self) -> int:
         return len(self.all)
 
-    def add(self, connection: Connection, address: object) -> Connection | None:
+    def add(self, connection: Link, address: object) -> Link | None:
         """Wait for one more; the one that must not be waited for any longer for it."""
         self.all[connection] = None
         if address is not None:
@@ -45,11 +45,11 @@ class Waiting:
                 return next(iter(same))
         return next(iter(self.all)) if len(self.all) > self._most else None
 
-    def slowest(self, address: object) -> Connection | None:
+    def slowest(self, address: object) -> Link | None:
         """The one of an address that is waited for longest."""
         return next(iter(self._of_address.get(address, ())), None)
 
-    def remove(self, connection: Connection, address: object) -> None:
+    def remove(self, connection: Link, address: object) -> None:
         """Wait for it no more, if it was."""
         if self.all.pop(connection, self) is self or address is None:
             return
@@ -74,13 +74,13 @@ class Server:
         self.failures = 0
         self.now = loop.time()  # exact to a tick
 
-        self.connections: dict[Connection, None] = {}
-        self.strangers: dict[Connection, None] = {}  # never verified a secret
-        self.idle: dict[Connection, None] = {}  # verified, and nothing owed; longest idle first
-        self.owing: dict[Connection, None] = {}  # have a deadline
-        self.leaving: dict[Connection, None] = {}  # the last answer is written
-        self.waiting = Waiting(max(1, connections // 2), max(1, limits.per_address // 2))
-        self.choked: dict[Connection, float] = {}  # don't read their answers; until when
+        self.connections: dict[Link, None] = {}
+        self.strangers: dict[Link, None] = {}  # never verified a secret
+        self.idle: dict[Link, None] = {}  # verified, and nothing owed; longest idle first
+        self.owing: dict[Link, None] = {}  # have a deadline
+        self.leaving: dict[Link, None] = {}  # the last answer is written
+        self.slow = SlowSenders(max(1, connections // 2), max(1, limits.per_address // 2))
+        self.choked: dict[Link, float] = {}  # don't read their answers; until when
 
         self._most = connections
         self._addresses: dict[object, int] = {}
@@ -100,13 +100,13 @@ class Server:
         """Take over what accepts."""
         self._accepting = accepting
 
-    def take(self, connection: Connection) -> str | None:
+    def take(self, connection: Link) -> str | None:
         """Count a new connection, or say why there is no room for it."""
         peer = connection.peer
         key = None if self.limits.exempt(peer) else _network(peer)
         if key is not None and self._addresses.get(key, 0) >= self.limits.per_address:
             gone = next((each for each in self.leaving if each.key == key), None)
-            gone = gone or self.waiting.slowest(key)
+            gone = gone or self.slow.slowest(key)
             if gone is None:
                 return "too many connections from one address"
             gone.drop(CROWDED_OUT)
@@ -129,17 +129,17 @@ class Server:
         the longest idle goes. Whom we owe an answer stays.
         """
         share = max(1, self._most // 8)
-        strangers, slow = len(self.strangers), len(self.waiting)
+        strangers, slow = len(self.strangers), len(self.slow)
         shelves = [self.leaving, self.idle, self.strangers, self.owing]
         if max(strangers, slow) >= share:
-            shelves.insert(1, self.strangers if strangers >= slow else self.waiting.all)
+            shelves.insert(1, self.strangers if strangers >= slow else self.slow.all)
         for shelf in shelves:
             for connection in shelf:
                 connection.drop(CROWDED_OUT)
                 return True
         return False
 
-    def wait(self, connection: Connection, seconds: float) -> None:
+    def wait(self, connection: Link, seconds: float) -> None:
         """Give a connection so long for the rest of its request.
 
         Of verified senders only so many may be waited for, or the slow ones among them would hold
@@ -148,16 +148,16 @@ class Server:
         connection.deadline = self.loop.time() + seconds
         self.owing[connection] = None
         if connection.verified:
-            slowest = self.waiting.add(connection, connection.key)
+            slowest = self.slow.add(connection, connection.key)
             if slowest is not None:
                 slowest.give_up()
 
-    def waited(self, connection: Connection) -> None:
+    def waited(self, connection: Link) -> None:
         """Wait no more: it is whole, or too late."""
         self.owing.pop(connection, None)
-        self.waiting.remove(connection, connection.key)
+        self.slow.remove(connection, connection.key)
 
-    def forget(self, connection: Connection) -> None:
+    def forget(self, connection: Link) -> None:
         """Strike a connection out everywhere."""
         if connection not in self.connections:
             return

@@ -1,21 +1,14 @@
 """HTTP/1.1 as the public port speaks it: one small protocol class.
 
 Until its secret is verified a connection is worth nothing, so everything it can hold is counted
-here: bytes before the parser sees them, time, connections. A connection is in one state:
-
-    IDLE ──first bytes──► HEAD ──whole, admitted──► BODY ──whole──► BUSY ──reply──► IDLE
-                                                                     │              ▲
-                            more was sent, or answers are not read   └──► TURN ─────┘
-    any ──last answer──► LEAVING ──► CLOSED
-
-Most requests arrive in one piece and without a body: IDLE, BUSY, IDLE.
+here: bytes before the parser sees them, time, connections. The states of a connection are drawn in
+`link`, which knows how it comes, waits and leaves; here is what is asked on it.
 """
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, cast
 
 from switchhook.answer.body import announces_body, expect_body
 from switchhook.answer.growing import HEAD_END, GrowingHead
@@ -35,6 +28,7 @@ from switchhook.answer.http import (
     Head,
     last,
 )
+from switchhook.answer.link import BODY, BUSY, CLOSED, HEAD, IDLE, LEAVING, TURN, Link
 from switchhook.answer.reading import (
     Line,
     connection_wish,
@@ -48,42 +42,18 @@ if TYPE_CHECKING:
     from switchhook.answer.body import Chunks, Counted
     from switchhook.answer.connections import Server
 
-IDLE: Final = 0  # nothing of a request is here
-HEAD: Final = 1  # the head has begun
-BODY: Final = 2  # admitted, the body is arriving
-BUSY: Final = 3  # the answer is owed
-TURN: Final = 4  # answered; goes on with what is here already when others had their turn
-LEAVING: Final = 5  # the last answer is on its way
-CLOSED: Final = 6
-
 _RETURN = 13
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class Connection(asyncio.Protocol):
+class Connection(Link):
     """One connection; answers its requests in order, one at a time."""
 
-    __slots__ = (
-        "at", "body", "buffer", "choked", "deadline", "discarded", "eof", "growing", "head", "key",
-        "manner", "paused", "peer", "serial", "server", "since", "state", "token", "transport",
-        "unread", "verified",
-    )  # fmt: skip
-
-    transport: asyncio.Transport
+    __slots__ = ("body", "growing", "head", "manner", "serial", "token")
 
     def __init__(self, server: Server) -> None:
-        self.server = server
-        self.state = CLOSED
-        self.peer = ""
-        self.key: object = None  # what its address is counted under; None is not counted
-        self.verified = False
-        self.since = self.deadline = 0.0  # idle since; in HEAD, BODY, LEAVING overdue from then on
-
-        self.buffer = b""  # what came early
-        self.at = 0  # where in the buffer the next request begins
+        super().__init__(server)
         self.growing: GrowingHead | None = None  # only while a head arrives
-        self.paused = self.eof = self.choked = self.unread = False
-        self.discarded = 0  # bytes that were no part of a request
 
         self.serial = 0  # of the request being answered: a late reply to an old one is known by it
         self.manner = KEEP
@@ -91,25 +61,7 @@ class Connection(asyncio.Protocol):
         self.token: object = None
         self.body: Counted | Chunks | None = None
 
-    @property
-    def silent(self) -> bool:
-        """Nothing of a request is here."""
-        return self.state == IDLE
-
     # What the event loop calls.
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take a connection, or close it when there are too many."""
-        self.transport = cast("asyncio.Transport", transport)
-        name = transport.get_extra_info("peername")
-        self.peer = name[0].removeprefix("::ffff:") if isinstance(name, tuple) else ""
-        problem = self.server.take(self)
-        if problem is not None:
-            self.transport.abort()
-            self.server.turn_away(problem)
-            return
-        self.state = IDLE
-        self.transport.set_write_buffer_limits(high=self.server.limits.unread_bytes)
 
     def data_received(self, data: bytes) -> None:
         """Take what arrived, into the state that waits for it."""
@@ -121,17 +73,9 @@ class Connection(asyncio.Protocol):
         elif state == BODY:
             self._more_body(data)
         elif state in (BUSY, TURN):
-            # Paused only now, as pausing costs a system call; so at most one more read
-            # of the loop (256 kB) is held, and that of a verified sender.
-            if not self.paused:
-                self.transport.pause_reading()
-                self.paused = True
-            self.buffer = self.buffer[self.at :] + data
-            self.at = 0
+            self.hold(data)
         elif state == LEAVING:
-            self.discarded += len(data)
-            if self.discarded > self.server.limits.linger_bytes:
-                self.transport.abort()
+            self.discard(data)
 
     def eof_received(self) -> bool:
         """Hear that no more will be sent; what was asked is answered all the same."""
@@ -139,19 +83,6 @@ class Connection(asyncio.Protocol):
         if self.state in (BUSY, TURN):
             return True
         return self._break_off()
-
-    def pause_writing(self) -> None:
-        """Hear that answers pile up unread."""
-        self.choked = True
-        server = self.server
-        server.choked[self] = server.loop.time() + server.limits.unread_time
-
-    def resume_writing(self) -> None:
-        """Hear that answers are being read again."""
-        self.choked = False
-        self.server.choked.pop(self, None)
-        if self.state == TURN:
-            self.server.loop.call_soon(self._next)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection; a body that was admitted is still handed over."""
@@ -233,11 +164,10 @@ class Connection(asyncio.Protocol):
             return
         if isinstance(token, Answer):
             self.unread = announces_body(reader.seen)
-            self._sendlast(token)
+            self._send_last(token)
             return
         if not self.verified:
-            self.verified = True
-            server.strangers.pop(self, None)
+            self.verify()
         if announces_body(reader.seen):
             self._begin_body(head, token, reader.seen, line)
         else:
@@ -266,8 +196,9 @@ class Connection(asyncio.Protocol):
             return
         if isinstance(token, Answer):
             self._send(token)
-        else:
-            self._ask(head, token, b"", None if head.method in ("GET", "HEAD") else BODY_UNREAD)
+            return
+        self.verify()
+        self._ask(head, token, b"", None if head.method in ("GET", "HEAD") else BODY_UNREAD)
 
     # Its body.
 
@@ -339,9 +270,9 @@ class Connection(asyncio.Protocol):
     def _fail(self, where: str, error: Exception) -> None:
         self.server.note_failure(where, error)
         if self.state == BUSY:
-            self._sendlast(FAILED)
+            self._send_last(FAILED)
 
-    def _sendlast(self, answer: Answer) -> None:
+    def _send_last(self, answer: Answer) -> None:
         self.manner = last(self.manner)
         self._send(answer)
 
@@ -358,7 +289,7 @@ class Connection(asyncio.Protocol):
         elif self.buffer or self.paused or self.choked:
             self.state = TURN
             if not self.choked:
-                server.loop.call_soon(self._next)
+                server.loop.call_soon(self.go_on)
         elif self.eof:
             self.leave()
         else:
@@ -366,7 +297,7 @@ class Connection(asyncio.Protocol):
             self.since = server.now
             server.idle[self] = None
 
-    def _next(self) -> None:
+    def go_on(self) -> None:
         """Go on with what was sent before the last answer was given."""
         if self.state != TURN or self.choked:
             return
@@ -415,28 +346,6 @@ class Connection(asyncio.Protocol):
             self.leave()
         else:
             self.transport.abort()
-
-    def leave(self) -> None:
-        """Close once the last answer has left.
-
-        Closing with input unread resets the connection and may take the answer with it; so then
-        only our half is closed, and the rest is read and forgotten for a while.
-        """
-        server = self.server
-        server.idle.pop(self, None)
-        server.owing[self] = server.leaving[self] = None
-        self.state = LEAVING
-        now = server.loop.time()
-        if self.eof or not (self.unread or self.buffer or self.paused):
-            self.deadline = now + server.limits.unread_time
-            self.transport.close()
-            return
-        self.deadline = now + server.limits.linger_time
-        self.buffer = b""
-        self.transport.write_eof()
-        if self.paused:
-            self.paused = False
-            self.transport.resume_reading()
 
     def drop(self, reason: str) -> None:
         """Close at once, and count it; a body that was admitted is still handed over."""

@@ -1,0 +1,46 @@
+"""An answer that is decided and not given yet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from switchhook.answer.answerer import Answerer
+    from switchhook.answer.http import Answer
+
+
+class OwedAnswer:
+    """An answer that is due when its receipt is durable or its deadline near."""
+
+    __slots__ = ("answer", "answerer", "deadline", "reply", "seq", "since")
+
+    def __init__(
+        self,
+        answerer: Answerer,
+        answer: Answer,
+        reply: Callable[[Answer], None],
+        since: int,
+        deadline: int,
+    ) -> None:
+        self.answerer, self.answer = answerer, answer
+        self.since, self.deadline = since, deadline
+        self.reply: Callable[[Answer], None] | None = reply
+        self.seq = 0
+
+    def send(self, now_ns: int) -> None:
+        """Reply, and count how long it took."""
+        reply, self.reply = self.reply, None
+        assert reply is not None
+        self.answerer.times.replied(now_ns - self.since)
+        reply(self.answer)
+
+    def done(self, kept: bool) -> None:
+        """The journal's word on the receipt: durable, or set aside because it was refused."""
+        if not kept:
+            self.answerer.counts["receipt refused by the database"] += 1
+        if self.reply is not None:
+            self.send(self.answerer.now_ns())
+        else:
+            self.answerer.kept_late(self)
