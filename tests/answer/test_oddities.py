@@ -7,16 +7,22 @@ without, it never hears 200.
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 from base64 import b64encode
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import pytest
 import uvloop
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from switchhook.answer.answerer import SAFE_RULE
+from switchhook.answer.connections import Server
 from switchhook.answer.http import BODY_UNREAD, Limits
 from switchhook.answer.listening import serve
+from switchhook.answer.protocol import Connection
 from switchhook.answer.reading import make_unread_head
 from switchhook.config import EndpointConfig, Mode, Secret
 from switchhook.passthru import Defect
@@ -255,6 +261,75 @@ def test_an_endpoint_without_a_secret_wants_a_head_that_shows_where_it_came_from
     head = b"GET /passthru/sales?CallSid=c1 HTTP/1.1\r\nHost: 127.0.0.1\r\nA : b\r\n\r\n"
     assert ask(head, secrets=(), safe_option=Option.A)[0] == 403
     assert ask(head.replace(b"A :", b"A:"), secrets=())[0] == 200
+
+
+class Wire:
+    """The transport of a connection: what was written on it."""
+
+    def __init__(self) -> None:
+        self.written = b""
+
+    def get_extra_info(self, _name: str) -> tuple[str, int]:
+        return "192.0.2.1", 1
+
+    def write(self, data: bytes) -> None:
+        self.written += data
+
+    def ignore(self, **_more: object) -> None:
+        """The rest is nothing that a test asks about."""
+
+    set_write_buffer_limits = pause_reading = resume_reading = write_eof = close = abort = ignore
+
+
+_PARTS = st.sampled_from(
+    [b"GET ", b"POST ", b" HTTP/1.1", b" http/1.1", b"\r\n", b"\n", b"\r", b"\0", b" ", b"\t", b":",
+     b"Content-Length: 3", b"Transfer-Encoding: chunked", b"Host: a", b"0\r\n\r\n", b"\r\n\r\n",
+     b"Authorization: Basic eDp5", b"&CallSid=c1", b"http://x", b"\xc3\x89", b"HEAD "]
+) | st.binary(max_size=4)  # fmt: skip
+_HEAD = b"GET %s?CallSid=c1 HTTP/1.1\r\nHost: a\r\nAccept: b\r\n\r\n"
+
+
+@given(
+    right=st.booleans(),
+    changes=st.lists(st.tuples(st.integers(0, 200), st.integers(0, 3), _PARTS), max_size=4),
+    cuts=st.lists(st.integers(1, 200), max_size=3),
+    safe=st.sampled_from(Option),
+)
+@settings(deadline=None)
+def test_whatever_is_sent_a_200_has_a_receipt_and_a_right_secret(right, changes, cuts, safe):
+    """Parts put in or struck out anywhere, in pieces of any size, and then no more."""
+    data = _HEAD.replace(b"%s", (RIGHT if right else WRONG).encode())
+    for at, length, part in changes:
+        data = data[:at] + part + data[at + length :]
+
+    async def go() -> tuple[bytes, Desk]:
+        desk = Desk(
+            EndpointConfig("sales", secrets=(Secret(SECRET),), safe_option=safe),
+            journal=MemoryJournal(),
+        )
+        server = Server(desk.answerer, LIMITS, asyncio.get_running_loop(), 100)
+        connection, wire = Connection(server), Wire()
+        connection.connection_made(wire)
+        ends = sorted({*cuts, len(data)})
+        for begin, end in pairwise([0, *ends]):
+            connection.data_received(data[begin:end])
+            desk.journal.settle()
+            connection.go_on()
+        connection.eof_received()
+        for _ in range(20):
+            desk.journal.settle()
+            connection.go_on()
+        assert (server.failures, len(server.slow)) == (0, 0)
+        await server.close(0)
+        return wire.written, desk
+
+    written, desk = asyncio.run(go())
+    receipts = desk.journal.receipts()
+    heard = [int(line) for line in re.findall(rb"HTTP/1.1 ([0-9]+)", written)]
+    assert heard.count(200) <= len([each for each in receipts if each.http_status == 200])
+    assert all(each.auth.state == "ok" for each in receipts)
+    assert right or not receipts
+    assert heard or b"\r\n" * len(data) == data or not data
 
 
 def test_noise_fills_neither_journal_nor_log(caplog: pytest.LogCaptureFixture):
