@@ -8,6 +8,10 @@ import re
 import pytest
 from hypothesis import settings
 
+import beside_sqlite
+
+beside_sqlite.watch()
+
 # How long an example takes says something of the machine only: nothing here is timed.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
@@ -30,3 +34,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         if not re.match("|".join(EXPECTED), reason.removeprefix("Skipped: ")):
             reporter.write_line(f"unexpected skip: {report.nodeid}: {reason}", red=True)
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(autouse=True)
+def _nothing_beside_sqlite():
+    """A database's file that our code opens itself costs the process its locks on it."""
+    beside_sqlite.opened.clear()
+    yield
+    assert not beside_sqlite.opened

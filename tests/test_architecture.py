@@ -70,18 +70,19 @@ PROCESSES = {"background", "liveness", "process", "supervisor"}
 MAY_IMPORT = {
     **dict.fromkeys(SUBJECT, SUBJECT),
     "wire": SUBJECT,
-    "journal": SUBJECT,
-    "store": SUBJECT | {"background", "wire"},
+    "journal": SUBJECT | {"sqlite_file"},
+    "store": SUBJECT | {"background", "sqlite_file", "wire"},
     "answer": SUBJECT | {"wire"},
-    "ledger": SUBJECT,
+    "ledger": SUBJECT | {"sqlite_file"},
     "exotel": SUBJECT | {"wire"},
     "notify": SUBJECT,
     "console": SUBJECT | {"background", "wire"},
     "tracing": SUBJECT | {"wire"},
+    "sqlite_file": set(),
     "logs": SUBJECT,
     "facts_file": SUBJECT,
     "emulator": SUBJECT | {"wire"},
-    **dict.fromkeys(OPERATORS_FILES, SUBJECT | OPERATORS_FILES),
+    **dict.fromkeys(OPERATORS_FILES, SUBJECT | OPERATORS_FILES | {"sqlite_file"}),
     **dict.fromkeys(PROCESSES, PROCESSES),
 }
 KNOW_ALL = {"server", "cli", "pytest_plugin", "__main__", "__init__"}

@@ -18,13 +18,14 @@ import tempfile
 import zlib
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import apsw
 import msgspec
 
 from switchhook.data_folder import IDENTITY, JOURNAL, LEDGER, read_identity
 from switchhook.errors import BackupError, DataFolderError
+from switchhook.sqlite_file import RawFile, make_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -185,7 +186,7 @@ class _Saving:
         for path in sorted((folder / JOURNAL / "refused").glob("*.bin")):
             self._file(folder, path)
 
-    def stream(self, name: str, content: IO[bytes], size: int | None = None) -> Saved:
+    def stream(self, name: str, content: _Readable, size: int | None = None) -> Saved:
         """Add a file; gives what was added."""
         info = tarfile.TarInfo(name)
         info.mode = 0o600
@@ -194,7 +195,7 @@ class _Saving:
         self._tar.addfile(info, hashing)
         return Saved(name, info.size, hashing.hash.hexdigest())
 
-    def _add(self, name: str, content: IO[bytes], size: int) -> None:
+    def _add(self, name: str, content: _Readable, size: int) -> None:
         self._progress(name)
         self.files.append(self.stream(name, content, size))
 
@@ -211,14 +212,14 @@ class _Saving:
                 connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
                 if _size_of(f"{path}-wal") == 0:
                     # While we read, nobody may copy a log into the file: it stays as it is.
-                    with _Raw(path) as raw:
-                        self._add(name, raw, raw.size)  # type: ignore[arg-type]  # it reads, no more is asked
+                    with RawFile(path) as raw:
+                        self._add(name, raw, raw.size)
                     return
                 connection.execute("ROLLBACK")
                 copy = self._aside / "copy.sqlite"
                 _copy(connection, copy)
-                with copy.open("rb") as content:
-                    self._add(name, content, copy.stat().st_size)
+                with RawFile(copy) as raw:
+                    self._add(name, raw, raw.size)
                 copy.unlink()
         except apsw.CantOpenError:
             if path.exists():
@@ -228,10 +229,16 @@ class _Saving:
             raise BackupError(str(path), f"is damaged: {error}", hint) from error
 
 
+class _Readable(Protocol):
+    """What bytes are read from."""
+
+    def read(self, size: int = -1, /) -> bytes: ...
+
+
 class _Hashing:
     """A file to read, and the hash of what was read."""
 
-    def __init__(self, content: IO[bytes]) -> None:
+    def __init__(self, content: _Readable) -> None:
         self._content = content
         self.hash = hashlib.sha256()
 
@@ -239,32 +246,6 @@ class _Hashing:
         found = self._content.read(size)
         self.hash.update(found)
         return found
-
-
-class _Raw:
-    """The bytes of a database's file, read through SQLite.
-
-    Closing a descriptor of our own would drop all the locks that SQLite has on the file.
-    """
-
-    def __init__(self, path: Path) -> None:
-        flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_MAIN_DB
-        self._file = apsw.VFSFile("", str(path.absolute()), [flags, 0])
-        self.size = self._file.xFileSize()
-        self._at = 0
-
-    def read(self, size: int = -1) -> bytes:
-        left = self.size - self._at
-        length = left if size < 0 else min(size, left)
-        found = self._file.xRead(length, self._at) if length else b""
-        self._at += length
-        return found
-
-    def __enter__(self) -> _Raw:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.xClose()
 
 
 @contextlib.contextmanager
@@ -284,7 +265,7 @@ def _opened(path: Path) -> Iterator[apsw.Connection]:
 def _copy(source: apsw.Connection, path: Path) -> None:
     """SQLite's online backup, in one go: a moment's state, whoever writes meanwhile."""
     path.unlink(missing_ok=True)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    make_private(path)
     copy = apsw.Connection(str(path))
     try:
         copy.pragma("synchronous", "off")

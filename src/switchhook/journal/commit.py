@@ -17,6 +17,7 @@ from switchhook.journal.segment import (
     file_size,
     write_private_file,
 )
+from switchhook.sqlite_file import transaction
 
 # What is wrong with a record itself, said by SQLite or by apsw while it binds the values.
 REFUSALS = (
@@ -99,7 +100,7 @@ class OpenSegment:
         if self._claim is None and len(rows) <= STATEMENT_ROWS:
             self.connection.execute(_insert(len(rows)), tuple(chain.from_iterable(rows)))
         else:
-            with _Transaction(self.connection):
+            with transaction(self.connection):
                 self._write_claim()
                 for start in range(0, len(rows), STATEMENT_ROWS):
                     part = rows[start : start + STATEMENT_ROWS]
@@ -113,7 +114,7 @@ class OpenSegment:
         The bytes of those are durable in `refused_folder` before the rest is.
         """
         refused: dict[int, Exception] = {}
-        with _Transaction(self.connection):
+        with transaction(self.connection):
             self._write_claim()
             for row in rows:
                 try:
@@ -146,24 +147,6 @@ class OpenSegment:
         grown = sum(len(row[6]) + _ROW_OVERHEAD for row in rows)
         self.stored_bytes += grown
         self.log_bytes += grown + _COMMIT_OVERHEAD
-
-
-class _Transaction:
-    """BEGIN IMMEDIATE … COMMIT, undone where anything in it fails."""
-
-    def __init__(self, connection: apsw.Connection) -> None:
-        self._connection = connection
-
-    def __enter__(self) -> None:
-        self._connection.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        try:
-            if kind is None:
-                self._connection.execute("COMMIT")
-        finally:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
 
 
 @cache

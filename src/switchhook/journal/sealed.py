@@ -33,6 +33,7 @@ from switchhook.journal.segment import (
     write_private_file,
 )
 from switchhook.keep import Segment, SegmentState
+from switchhook.sqlite_file import RawFile, transaction
 
 ERASED_ASKED = -(2**63)
 """What the fingerprint of a question becomes with its record: the real one was made of a number."""
@@ -41,7 +42,7 @@ _MAX_SEQ = 2**63 - 1
 _ROWS = 500
 _TRUNCATE_TRIES = 50
 _TRUNCATE_PAUSE_S = 0.1
-_CHUNK, _OVERLAP = 1 << 20, 256
+_OVERLAP = 256
 
 Mask = Callable[[bytes], tuple[bytes, int]]
 
@@ -189,18 +190,10 @@ class SealedSegments:
         """
         file, _ = self._closed(name)
         found = 0
-        with self._explained(file):
-            # Through SQLite, as closing a descriptor of our own would drop all of SQLite's locks.
-            flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_MAIN_DB
-            raw = apsw.VFSFile(self._vfs or "", str(Path(file.path).absolute()), [flags, 0])
-            try:
-                size = raw.xFileSize()
-                for start in range(0, size, _CHUNK):
-                    end = min(start + _CHUNK + _OVERLAP, size)
-                    found += count(raw.xRead(end - start, start))
-                    pause()
-            finally:
-                raw.xClose()
+        with self._explained(file), RawFile(file.path, vfs=self._vfs) as raw:
+            for part in raw.chunks(_OVERLAP):
+                found += count(part)
+                pause()
         return found
 
     def rewrite(self, name: str) -> None:
@@ -229,7 +222,7 @@ class SealedSegments:
                 closing(connect(path, vfs=self._vfs)) as copy,
                 self._reading(file) as source,
             ):
-                with copy:
+                with transaction(copy):
                     copy.executemany(
                         "INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?)",
                         source.execute(

@@ -20,6 +20,7 @@ import apsw
 import msgspec
 
 from switchhook.errors import JournalError
+from switchhook.sqlite_file import make_private, transaction
 
 APPLICATION_ID = 0x53574A31  # "SWJ1"
 FORMAT = 1
@@ -184,13 +185,11 @@ def create_segment(folder: Path, *, node: int, vfs: str | None) -> str:
     """
     identity = uuid.uuid4().hex
     path = str(folder / f"{_UNFINISHED}{identity}.sqlite")
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-    os.fchmod(descriptor, 0o600)  # SQLite gives the files beside it the same mode
-    os.close(descriptor)
+    make_private(path)
     try:
         connection = connect(path, vfs=vfs)
         try:
-            with connection:
+            with transaction(connection):
                 connection.execute(_SCHEMA)
                 connection.executemany(
                     "INSERT INTO meta VALUES (?, ?)",

@@ -35,6 +35,7 @@ from switchhook.journal.segment import (
     read_meta,
     remove_segment_files,
 )
+from switchhook.sqlite_file import RawFile
 
 _NICENESS = 10
 _LOOK_S = 1.0
@@ -105,7 +106,7 @@ class Upkeep:
         self._roll = roll
         self._prepared: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._tasks: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._kept: tuple[OpenSegment, apsw.Connection, apsw.VFSFile] | None = None
+        self._kept: tuple[OpenSegment, apsw.Connection, RawFile] | None = None
         self._thread = threading.Thread(target=self._run, name="journal-upkeep", daemon=True)
         self._thread.start()
         self._tasks.put(self._measure)
@@ -191,14 +192,14 @@ class Upkeep:
         if self._kept is None or self._kept[0] is not segment:
             self._drop_kept()
             connection = connect(segment.file.path, vfs=self._vfs, synchronous=self._synchronous)
-            self._kept = (segment, connection, self._open_file(segment.file.path))
+            self._kept = (segment, connection, RawFile(segment.file.path, vfs=self._vfs))
         _, connection, file = self._kept
         try:
             connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
             # Where commits went on meanwhile, SQLite neither synced the file nor may begin the
             # log anew. Sync here what was copied, and the writer's own pass over the few frames
             # that are left is short.
-            file.xSync(apsw.SQLITE_SYNC_NORMAL)
+            file.sync()
             segment.closing_pass_due = True
         except apsw.Error as error:
             segment.condemned = must_abandon(error)
@@ -207,11 +208,6 @@ class Upkeep:
             segment.log_bytes = 0
             segment.checkpoint_asked = False
         self.measure()
-
-    def _open_file(self, path: str) -> apsw.VFSFile:
-        # Through SQLite, as closing a descriptor of our own would drop all of SQLite's locks.
-        flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_MAIN_DB
-        return apsw.VFSFile(self._vfs or "", str(Path(path).absolute()), [flags, 0])
 
     def _seal(self, connection: apsw.Connection, name: str) -> None:
         self._drop_kept()
@@ -254,7 +250,7 @@ class Upkeep:
             segment, connection, file = self._kept
             self._kept = None
             _close(segment, connection)
-            file.xClose()
+            file.close()
 
 
 def _close(segment: OpenSegment, connection: apsw.Connection) -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import apsw
 
 from switchhook.errors import LedgerError
 from switchhook.ledger import access, alerts, calls, capacity, issues, keeping, views
+from switchhook.sqlite_file import make_private, transaction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,8 +41,8 @@ class Ledger:
         self._local = threading.local()
         with self.explained():
             folder.mkdir(mode=0o700, exist_ok=True)
-            if not self.path.exists():
-                os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+            with suppress(FileExistsError):
+                make_private(self.path)
             self._writer = self._connect()
             self._migrate()
 
@@ -52,7 +52,7 @@ class Ledger:
 
         What it reads stays true until it ends: commands may write the ledger beside the console.
         """
-        with self.explained(), self._lock, self._immediate():
+        with self.explained(), self._lock, transaction(self._writer):
             yield self._writer
 
     @contextmanager
@@ -78,19 +78,8 @@ class Ledger:
         connection.pragma("secure_delete", 1)  # what is erased is gone from the file, too
         return connection
 
-    @contextmanager
-    def _immediate(self) -> Iterator[None]:
-        self._writer.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            if self._writer.in_transaction:
-                self._writer.execute("ROLLBACK")
-            raise
-        self._writer.execute("COMMIT")
-
     def _migrate(self) -> None:
-        with self._immediate():
+        with transaction(self._writer):
             self._migrate_alone()
 
     def _migrate_alone(self) -> None:

@@ -22,6 +22,7 @@ from switchhook.keep import Matter, Removed
 from switchhook.ledger import audit
 from switchhook.ledger.calls import SqliteCalls
 from switchhook.ledger.capacity import SqliteCapacity
+from switchhook.sqlite_file import RawFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -47,8 +48,6 @@ _ONLY_COUNTED = frozenset({"audit", "audit_base", "users", "sessions", "tokens",
 _LEFT_OUT = frozenset({"erasures", "removed"})
 _BATCH = 200
 _OVERLAP = 256
-_CHUNK = 1 << 20
-_LOG = apsw.SQLITE_OPEN_WAL
 _TRIES, _PAUSE_S = 20, 0.05
 
 
@@ -234,20 +233,13 @@ class SqliteErasures:
 
     def _leftovers(self, spellings: Spellings) -> int:
         """How often the number is in the bytes of the file and its log."""
-        path, found = str(self._ledger.path.absolute()), 0
+        path, found = str(self._ledger.path), 0
         with self._ledger.explained():
-            for name, kind in ((path, apsw.SQLITE_OPEN_MAIN_DB), (f"{path}-wal", _LOG)):
+            for name in (path, f"{path}-wal"):
                 if not Path(name).exists():
                     continue
-                # Through SQLite, as closing a descriptor of our own would drop all its locks.
-                raw = apsw.VFSFile("", name, [apsw.SQLITE_OPEN_READWRITE | kind, 0])
-                try:
-                    size = raw.xFileSize()
-                    for start in range(0, size, _CHUNK):
-                        length = min(_CHUNK + _OVERLAP, size - start)
-                        found += spellings.count(raw.xRead(length, start))
-                finally:
-                    raw.xClose()
+                with RawFile(name) as raw:
+                    found += sum(map(spellings.count, raw.chunks(_OVERLAP)))
         return found
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import apsw
 
 from switchhook.errors import DataFolderError
+from switchhook.sqlite_file import RawFile, make_private, transaction
 
 APPLICATION_ID = 0x53575331  # "SWS1"
 BUSY_MS = 5_000
@@ -93,7 +94,8 @@ def current_file(folder: Path) -> Path | None:
 
 def put_in_place(unfinished: Path, folder: Path) -> Path:
     """Give a whole and closed store the next name, durably; from then on it is the one."""
-    sync(unfinished)
+    with RawFile(unfinished) as raw:
+        raw.sync()
     while True:
         numbered = _generations(folder)
         number = numbered[-1][0] + 1 if numbered else 1
@@ -103,13 +105,13 @@ def put_in_place(unfinished: Path, folder: Path) -> Path:
         except FileExistsError:  # somebody else took the number at this moment
             continue
         unfinished.unlink()
-        sync(folder)
+        _sync_folder(folder)
         return path
 
 
-def sync(path: Path) -> None:
-    """Make a file, or the names in a folder, durable."""
-    descriptor = os.open(path, os.O_RDONLY)
+def _sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
     finally:
@@ -145,7 +147,7 @@ def boot_id() -> str:
 def connect(path: Path, *, create: bool = False) -> apsw.Connection:
     """Open a store's file; a new one is readable by its owner only."""
     if create:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        make_private(path)
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE, statementcachesize=64)
     connection.set_busy_timeout(BUSY_MS)
     return connection
@@ -153,7 +155,7 @@ def connect(path: Path, *, create: bool = False) -> apsw.Connection:
 
 def create_tables(connection: apsw.Connection) -> None:
     """Make an empty file a store of this release."""
-    with connection:
+    with transaction(connection):
         connection.execute(TABLES)
         connection.pragma("application_id", APPLICATION_ID)
         connection.pragma("user_version", VERSION)

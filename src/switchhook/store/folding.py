@@ -13,6 +13,7 @@ from switchhook.background import breathe
 from switchhook.errors import DataFolderError, JournalError
 from switchhook.facet import facet_of
 from switchhook.receipt import Counters, Kind, Late, StatusReceived
+from switchhook.sqlite_file import transaction
 from switchhook.store.batch import HOUR_MS, MINUTE_MS, Batch, Facets, Forms
 from switchhook.store.digest import (
     FLOW,
@@ -144,7 +145,7 @@ class Folding:
     def _changing(self) -> Iterator[None]:
         """A transaction; what is remembered of the file is forgotten where it is undone."""
         try:
-            with self._connection:
+            with transaction(self._connection):
                 yield
         except BaseException:
             self._look_again()
@@ -158,7 +159,8 @@ class Folding:
         except Exception as error:  # noqa: BLE001 - as above; the reason is kept
             batch = Batch()
             batch.quarantine.append((record.seq, _reason(error)))
-            self._write(batch, record)
+            with self._changing():
+                self._write(batch, record)
             self.position = record.seq
 
     def _fold(self, records: Sequence[JournalRecord]) -> None:
@@ -309,13 +311,11 @@ class Folding:
         return found
 
     def _write(self, batch: Batch, last: JournalRecord) -> None:
-        with self._connection:
-            stories = self._stories(batch)
-            self._write_rows(batch, stories)
-            self._connection.execute(
-                "UPDATE progress SET node = ?, seq = ?, at = ?",
-                (self._node_of_journal(), last.seq, last.at),
-            )
+        self._write_rows(batch, self._stories(batch))
+        self._connection.execute(
+            "UPDATE progress SET node = ?, seq = ?, at = ?",
+            (self._node_of_journal(), last.seq, last.at),
+        )
 
     def _write_rows(self, batch: Batch, stories: dict[int, StreamStory]) -> None:
         batch.write(self._connection)

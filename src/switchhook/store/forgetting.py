@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import mmap
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from switchhook.erasure import Spellings
 from switchhook.numbers import number_keys, split_number
+from switchhook.sqlite_file import CHUNK, RawFile
 from switchhook.store.batch import HOUR_MS, MINUTE_MS
 from switchhook.store.digest import BESIDE, CALL, STREAM, kind_of
-from switchhook.store.files import BUCKET_BITS, side_files
+from switchhook.store.files import BUCKET_BITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
 
     import apsw
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _BY_SEQ = ("receipt", "stream", "late", "event", "quarantine")
 _BY_BUCKET = ("mention", "caller", "stream_key")
 _AROUND = 32  # bytes beside some digits that tell whether they are a number of their own
+_OVERLAP = 256
 
 _IN = "seq IN (SELECT value FROM json_each(?))"
 
@@ -116,25 +117,28 @@ def records_of_number(connection: apsw.Connection, number: str) -> list[int]:
 
 
 def count_in_files(path: Path, number: Number) -> int:
-    """How often a number stands in the bytes of a store's files, used or not."""
+    """How often a number stands in the bytes of a store's file and its log, used or not."""
     spellings, national = Spellings(number), split_number(number.e164)[1].encode()
     backwards = number_keys(number.e164)[1].encode()
     count = 0
-    for file in side_files(path):
-        if not file.exists() or not file.stat().st_size:
+    for file in (path, Path(f"{path}-wal")):
+        if not file.exists():
             continue
-        with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, prot=mmap.PROT_READ) as all_:
-            count += sum(1 for _ in _places(all_, backwards))
-            for place in _places(all_, national):
-                end = place + len(national)
-                # Before a key of ours there is any byte, which may look like a digit.
-                key = all_[end : end + 1] == b"+"
-                around = all_[max(place - _AROUND, 0) : end + _AROUND]
-                count += key or spellings.count(around) > 0
+        with RawFile(file) as raw:
+            for index, part in enumerate(raw.chunks(_OVERLAP)):
+                # What stands in two parts is counted in the one that has what is around it.
+                inside = range(_AROUND if index else 0, CHUNK + _AROUND)
+                count += sum(place in inside for place in _places(part, backwards))
+                for place in _places(part, national):
+                    end = place + len(national)
+                    # Before a key of ours there is any byte, which may look like a digit.
+                    key = part[end : end + 1] == b"+"
+                    around = part[max(place - _AROUND, 0) : end + _AROUND]
+                    count += place in inside and (key or spellings.count(around) > 0)
     return count
 
 
-def _places(text: mmap.mmap, part: bytes) -> Iterator[int]:
+def _places(text: bytes, part: bytes) -> Iterator[int]:
     place = text.find(part)
     while place >= 0:
         yield place

@@ -16,6 +16,7 @@ import msgspec
 from switchhook.facet import Facet, facet_of
 from switchhook.numbers import key_ranges
 from switchhook.search import Condition, Found, Query, StreamRow, facet_may_fit, fits
+from switchhook.sqlite_file import transaction
 from switchhook.store.digest import CALL, FLOW, STREAM, hash_of, read_told
 from switchhook.store.files import BUCKET_BITS
 from switchhook.store.folding import decode_story
@@ -60,11 +61,8 @@ def search(
     limit: int,
 ) -> Found:
     """A page of streams that fit, newest first, all of one moment."""
-    connection.execute("BEGIN")
-    try:
+    with transaction(connection, "DEFERRED"):
         return _search(connection, journal, query, names, span, limit)
-    finally:
-        connection.execute("COMMIT")
 
 
 def _search(
