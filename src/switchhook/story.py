@@ -371,6 +371,9 @@ class Store(Protocol):
     def position(self) -> int:
         """The seq up to which everything is folded; 0 where nothing is."""
 
+    def mend(self) -> None:
+        """Bring back what failed, where that is possible by now; costs little where nothing did."""
+
     def fold(self, after: int, records: Sequence[JournalRecord]) -> None:
         """Take records in, in their order; nothing where `position()` is not `after` any more.
 

@@ -249,15 +249,20 @@ def test_a_store_that_does_not_fit_is_refused_and_stays(kept, store, folder, sql
     assert file_of(folder).read_bytes() == before
 
 
-def test_a_damaged_store_is_refused_with_what_to_do_and_a_rebuild_mends_it(kept, store, folder):
+def test_a_damaged_store_is_begun_again_and_a_rebuild_mends_it_at_once(kept, store, folder):
     kept.keep(receipt())
     fold(store, kept)
     store.close()
     file_of(folder).write_bytes(b"no database" * 1000)
     with pytest.raises(DataFolderError, match="switchhook rebuild"):
-        store.open()
+        SqliteStore(folder, kept.reader).receipts(Wanted())
     rebuild(folder, kept.reader)
+    assert SqliteStore(folder, kept.reader).receipts(Wanted()) == [1]
+    file_of(folder).write_bytes(b"no database" * 1000)
     store.open()
+    assert "was damaged and is made again" in str(store.problem)
+    fold(store, kept)
+    assert store.problem is None
     assert store.receipts(Wanted()) == [1]
 
 

@@ -41,7 +41,7 @@ class Folder:
         self._wake = threading.Event()
         self._stopping = False
         self._moved = threading.Condition()
-        self._position = 0
+        self._position = self._told = 0
         self._problem: str | None = None
         self._observers: list[Callable[[Folded], None]] = []
         self._thread = threading.Thread(target=self._run, name="fold", daemon=True)
@@ -71,7 +71,7 @@ class Folder:
 
     def start(self) -> None:
         """Begin to fold; the store must be open."""
-        self._position = self._store.position()
+        self._position = self._told = self._store.position()
         self._thread.start()
 
     def stop(self, timeout_s: float = 5.0) -> bool:
@@ -119,6 +119,7 @@ class Folder:
         After a batch that was not full the fold waits for some to come together: a transaction
         for each receipt would cost several times as much.
         """
+        self._store.mend()
         position = self._store.position()
         records = self._journal.read(position, self._batch)
         if records:
@@ -127,8 +128,10 @@ class Folder:
         with self._moved:
             self._position, self._problem = position, None
             self._moved.notify_all()
-        if records:
-            self._tell(Folded(tuple(records), position))
+        news = tuple(record for record in records if record.seq > self._told)
+        if news:  # a store that is made again tells nobody anything twice
+            self._told = news[-1].seq
+            self._tell(Folded(news, position))
         return len(records) >= self._batch
 
     def _tell(self, folded: Folded) -> None:

@@ -96,9 +96,9 @@ def put_in_place(unfinished: Path, folder: Path) -> Path:
     """Give a whole and closed store the next name, durably; from then on it is the one."""
     with RawFile(unfinished) as raw:
         raw.sync()
+    number = _last_number(folder)
     while True:
-        numbered = _generations(folder)
-        number = numbered[-1][0] + 1 if numbered else 1
+        number += 1
         path = folder / f"store-{number:06d}.sqlite"
         try:
             os.link(unfinished, path)  # unlike a rename it never replaces
@@ -187,9 +187,10 @@ def outdated(connection: apsw.Connection) -> bool:
     return version < VERSION
 
 
-def damaged(path: Path, error: Exception) -> DataFolderError:
-    """Say that a store is broken, and what to do."""
-    return DataFolderError(str(path.parent), f"{path.name} is damaged: {error}", REBUILD)
+def _last_number(folder: Path) -> int:
+    """The highest number that a store has, or that files beside one that is gone still have."""
+    found = (re.match(r"store-([0-9]{6})\.sqlite", name) for name in os.listdir(folder))  # noqa: PTH208
+    return max((int(match[1]) for match in found if match), default=0)
 
 
 def _generations(folder: Path) -> list[tuple[int, Path]]:

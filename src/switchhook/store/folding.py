@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import apsw
@@ -27,7 +27,8 @@ from switchhook.store.digest import (
     hash_of,
     read_told,
 )
-from switchhook.store.files import BUCKET_BITS, REBUILD, boot_id, damaged
+from switchhook.store.files import BUCKET_BITS, REBUILD, boot_id
+from switchhook.store.healing import FAILURES
 from switchhook.store.recall import Recall
 from switchhook.story import StreamStory, merge_streams, stream_story
 from switchhook.wire.request import Request
@@ -50,20 +51,6 @@ _status = msgspec.msgpack.Decoder(StatusReceived).decode
 _counters = msgspec.msgpack.Decoder(Counters).decode
 decode_story = msgspec.msgpack.Decoder(StreamStory).decode
 encode_story = msgspec.msgpack.Encoder().encode
-
-_DAMAGE = (apsw.CorruptError, apsw.NotADBError)
-# What a disk or another process does to us, whatever is in the records.
-_CIRCUMSTANCES = (
-    JournalError,
-    apsw.BusyError,
-    apsw.CantOpenError,
-    apsw.FullError,
-    apsw.IOError,
-    apsw.InterruptError,
-    apsw.LockedError,
-    apsw.NoMemError,
-    apsw.ReadOnlyError,
-)
 
 
 class Folding:
@@ -122,8 +109,10 @@ class Folding:
         self._connection.close()
 
     def leave(self) -> None:
-        """Close the file as it is, not to be trusted."""
-        self._connection.close()
+        """Close the file as it is: it is not to be trusted, or not there any more."""
+        with suppress(apsw.Error):
+            self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+            self._connection.close()
 
     def _mark(self, *, closed: bool) -> None:
         self._connection.execute("UPDATE progress SET boot = ?, closed = ?", (boot_id(), closed))
@@ -131,15 +120,12 @@ class Folding:
     def fold(self, records: Sequence[JournalRecord]) -> None:
         """Take records in, in one transaction; what can't be folded is quarantined alone."""
         try:
-            try:
-                self._fold(records)
-            except (*_CIRCUMSTANCES, *_DAMAGE):
-                raise
-            except Exception:  # noqa: BLE001 - whatever a record makes fail, the others go on
-                for record in records:
-                    self._fold_alone(record)
-        except _DAMAGE as error:
-            raise damaged(self._path, error) from error
+            self._fold(records)
+        except (JournalError, *FAILURES):
+            raise
+        except Exception:  # noqa: BLE001 - whatever a record makes fail, the others go on
+            for record in records:
+                self._fold_alone(record)
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
@@ -154,7 +140,7 @@ class Folding:
     def _fold_alone(self, record: JournalRecord) -> None:
         try:
             self._fold([record])
-        except (*_CIRCUMSTANCES, *_DAMAGE):
+        except (JournalError, *FAILURES):
             raise
         except Exception as error:  # noqa: BLE001 - as above; the reason is kept
             batch = Batch()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from switchhook.errors import DataFolderError
 from switchhook.store import files
 from switchhook.store.folding import Folding
+from switchhook.store.healing import FAILURES, explain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,7 +32,7 @@ def rebuild(
     over by itself. Cut short, it leaves the old one in use.
     """
     unfinished = folder / _UNFINISHED
-    with _alone(folder):
+    with _explained(folder), _alone(folder):
         files.remove(unfinished)  # of a rebuild that was cut short: we are the only one
         connection = files.connect(unfinished, create=True)
         connection.pragma("journal_mode", "memory")
@@ -43,6 +44,14 @@ def rebuild(
                 progress(folding.position, max(journal.last_seq(), folding.position))
         folding.close()
         return files.put_in_place(unfinished, folder)
+
+
+@contextmanager
+def _explained(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except FAILURES as error:
+        raise explain(error, folder, "the new store") from error
 
 
 @contextmanager

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import threading
-from contextlib import closing, contextmanager
+import time
+from contextlib import closing, contextmanager, suppress
+from errno import ENOENT
 from typing import TYPE_CHECKING
 
 import apsw
@@ -12,18 +14,20 @@ import apsw
 from switchhook.erasure import Number
 from switchhook.errors import DataFolderError
 from switchhook.facet import Count, Facet, Form, Tally, Use
+from switchhook.sqlite_file import file_id
 from switchhook.store import files
 from switchhook.store.digest import NOTE, hash_of
 from switchhook.store.files import BUCKET_BITS
 from switchhook.store.folding import decode_story
 from switchhook.store.forgetting import count_in_files
+from switchhook.store.healing import DAMAGE, FAILURES, StoreHealth, StorePlace
 from switchhook.store.lists import find
 from switchhook.store.searching import Span, search
 from switchhook.store.tending import Tending
 from switchhook.story import Quarantined, StreamStory, Wanted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from switchhook.names import Names
@@ -39,60 +43,129 @@ _UNFINISHED = ".store-beginning.sqlite"
 class SqliteStore:
     """The store in a folder of its own. `open` it to fold; to ask is possible at any time.
 
-    A store that a rebuild put in its place is taken over at the next call, in every process.
+    A store that a rebuild put in its place is taken over at the next call, in every process. One
+    that fails is closed and opened again at the next call; `mend` begins what can't be used anew.
     """
 
-    def __init__(self, folder: Path, journal: JournalSource) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        journal: JournalSource,
+        *,
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._folder, self._journal = folder, journal
         self._folding: Tending | None = None
-        self._path: Path | None = None
+        self._opened = False
+        self._place: StorePlace | None = None
         self._local = threading.local()
         self._writing = threading.RLock()
+        self._health = StoreHealth(folder, steady)
+
+    @property
+    def problem(self) -> DataFolderError | None:
+        """Why it fails now, or that it is being made again; None where all is well."""
+        folding = self._folding
+        return self._health.problem(0 if folding is None else folding.position)
 
     def open(self) -> None:
         """Open the store for folding, or begin one.
 
         DataFolderError, with nothing changed, where it can't be used. A store that was open when
         the machine went down is not trusted, as it never syncs: a new one is begun. So it is where
-        an older release left one.
+        an older release left one, and where it is damaged.
         """
-        with self._writing:
-            self._open(files.current_file(self._folder))
+        with self._changing("open", again=True):
+            pass
 
     def close(self) -> None:
         """Make the store durable and close it for folding."""
         with self._writing:
             if self._folding is not None:
-                self._folding.close()
-            self._folding = self._path = None
+                try:
+                    self._folding.close()
+                except FAILURES:
+                    self._folding.leave()  # as after a kill: what it has is all right
+            self._folding = self._place = None
 
-    def _open(self, path: Path | None) -> Tending:
-        if path is None:
-            path = _begin(self._folder)
-        folding = _open_folding(path, self._journal)
+    def mend(self) -> None:
+        """Open what was closed by a failure, and begin what is gone or damaged anew.
+
+        To be called often: it costs a look at the folder. Raises DataFolderError.
+        """
+        with self._changing("open"):
+            pass
+
+    @contextmanager
+    def _changing(self, what: str, *, again: bool = False) -> Iterator[Tending]:
+        """The store's file that counts now, open for folding; what fails closes it, and is said."""
+        with self._writing:
+            try:
+                if again:
+                    self.close()
+                    self._opened = False
+                folding = self._current()
+                yield folding
+            except FAILURES as error:
+                place, self._place = self._place, None
+                if self._folding is not None:
+                    self._folding.leave()
+                    self._folding = None
+                raise self._health.failed(what, error, place) from error
+            except DataFolderError as error:
+                self._health.refused(what, error)
+                raise
+            self._health.went_well(what)
+
+    def _current(self) -> Tending:
+        """The store's file that counts now, open for folding."""
+        place = _place_of(self._folder)
+        if self._folding is not None and place is not None and place == self._place:
+            if not self._health.given_up(place):
+                return self._folding
+        elif self._folding is not None and place is not None and self._is_there():
+            self.close()  # a rebuild came between
+        elif self._folding is not None:
+            self._folding.leave()  # it was removed, or another file has its name
+            self._folding = self._place = None
+        if place is None and self._opened:
+            self._health.begin("was gone", self._journal.last_seq())
+        return self._open(place)
+
+    def _is_there(self) -> bool:
+        return self._place is not None and file_id(self._place.path) == self._place.file
+
+    def _open(self, place: StorePlace | None) -> Tending:
+        folding = None
+        if self._folding is not None:
+            self._folding.leave()
+            self._folding = None
+        self._place = place
+        if place is not None and not self._health.given_up(place):
+            try:
+                folding = _open_folding(place.path, self._journal)
+            except DAMAGE as error:
+                self._health.failed("open", error, place, afresh=True)
+                if not self._health.given_up(place):
+                    raise
         if folding is None:
-            path = _begin(self._folder)
-            folding = _open_folding(path, self._journal)
+            if place is not None and self._health.given_up(place):
+                self._health.begin("was damaged", self._journal.last_seq())
+            place = self._place = _begin(self._folder)
+            folding = _open_folding(place.path, self._journal)
         assert folding is not None, "a store just begun is neither old nor suspect"
+        self._folding = folding
         folding.begin()
-        files.remove_older(self._folder, path)
-        self._folding, self._path = folding, path
+        assert place is not None, "what is open has a place"
+        files.remove_older(self._folder, place.path)
+        self._opened = True
         return folding
 
     def fold(self, after: int, records: Sequence[JournalRecord]) -> None:
         """Take the records after `after` in, unless a rebuilt store came between."""
-        with self._writing:
-            folding = self._current()
+        with self._changing("fold") as folding:
             if records and after == folding.position:
                 folding.fold(records)
-
-    def _current(self) -> Tending:
-        """The store's file that counts now, open for folding."""
-        path = files.current_file(self._folder)
-        if self._folding is not None and path == self._path:
-            return self._folding
-        self.close()
-        return self._open(path)
 
     def erase_number(self, number: str, seqs: Sequence[int]) -> int:
         """Forget a number in E.164, after the journal did: fold what these records told anew.
@@ -100,8 +173,7 @@ class SqliteStore:
         Records that the store knows to name it are folded anew, too. Gives how many were found.
         Where bytes of it are left in the file, used or not, it is written anew as a whole.
         """
-        with self._writing:
-            folding = self._current()
+        with self._changing("erase") as folding:
             found = folding.records_of_number(number)
             folding.refold(sorted({*found, *seqs}))
             if self.holds_number(number):
@@ -113,31 +185,29 @@ class SqliteStore:
 
         What records after `until_seq` told of it is no remnant, nor are its bytes.
         """
-        with self._writing:
-            folding = self._current()
+        with self._changing("erase") as folding:
             folding.checkpoint()
-            path = self._path
-            assert path is not None, "a store that is open has a file"
+            place = self._place
+            assert place is not None, "a store that is open has a file"
             known = folding.records_of_number(number)
             left = sum(seq <= until_seq for seq in known)
-            return left if left < len(known) else left + count_in_files(path, Number(number))
+            return left if left < len(known) else left + count_in_files(place.path, Number(number))
 
     def _write_anew(self, folding: Tending) -> None:
         """Copy what is used of the file to the next one, which then counts."""
         unfinished = self._folder / _UNFINISHED
         files.remove(unfinished)
         folding.copy_to(unfinished)
-        path = files.put_in_place(unfinished, self._folder)
+        files.put_in_place(unfinished, self._folder)
         self.close()
-        self._open(path)
+        self._open(_place_of(self._folder))
 
     def remove(self, before_ms: int, most: int) -> int:
         """Let go of about `most` streams first told of before a time, and of what is older.
 
         Gives how many streams went; none where there is none so old.
         """
-        with self._writing:
-            folding = self._current()
+        with self._changing("retention") as folding:
             seq, at = folding.oldest_kept(before_ms, most)
             return folding.drop_before(seq, at)
 
@@ -146,8 +216,8 @@ class SqliteStore:
 
         Gives the seq to go on after; None at the end.
         """
-        with self._writing:
-            return self._current().keep_stories(after_seq, before_seq, limit)
+        with self._changing("retention") as folding:
+            return folding.keep_stories(after_seq, before_seq, limit)
 
     def position(self) -> int:
         with self._reading() as connection:
@@ -266,34 +336,53 @@ class SqliteStore:
     @contextmanager
     def _reading(self) -> Iterator[apsw.Connection]:
         """A connection of this thread's own to the store that counts now."""
-        path = files.current_file(self._folder)
-        if path is None:
-            problem = "there is no store yet"
-            raise DataFolderError(str(self._folder), problem, "start the console once, or rebuild")
+        place: StorePlace | None = None
         try:
-            if getattr(self._local, "path", None) != path:
-                self._local.path = None
-                connection = files.connect(path)
-                files.check(connection, path)
-                if files.outdated(connection):
-                    problem = f"{path.name} is an older release's"
-                    hint = "start the console, which begins a new one; or " + files.REBUILD
-                    raise DataFolderError(str(self._folder), problem, hint)
-                connection.pragma("query_only", 1)
-                self._local.connection, self._local.path = connection, path
+            place = _place_of(self._folder)
+            if place is None:
+                problem, hint = "there is no store yet", "start the console once, or rebuild"
+                raise DataFolderError(str(self._folder), problem, hint)
+            if getattr(self._local, "place", None) != place:
+                self._local.place = None
+                self._local.connection = _connect_reading(self._folder, place.path)
+                self._local.place = place
             yield self._local.connection
-        except (apsw.CorruptError, apsw.NotADBError) as error:
-            raise files.damaged(path, error) from error
+        except FAILURES as error:
+            self._local.place = self._local.connection = None  # the next one is a new one
+            raise self._health.failed("read", error, place) from error
+        self._health.went_well("read")
 
 
-def _begin(folder: Path) -> Path:
+def _place_of(folder: Path) -> StorePlace | None:
+    """The store's file, and which one it is; None where there is none."""
+    path = files.current_file(folder)
+    found = None if path is None else file_id(path)
+    return None if path is None or found is None else StorePlace(path, found)
+
+
+def _connect_reading(folder: Path, path: Path) -> apsw.Connection:
+    connection = files.connect(path)
+    files.check(connection, path)
+    if files.outdated(connection):
+        problem = f"{path.name} is an older release's"
+        hint = "start the console, which begins a new one; or " + files.REBUILD
+        raise DataFolderError(str(folder), problem, hint)
+    connection.pragma("query_only", 1)
+    return connection
+
+
+def _begin(folder: Path) -> StorePlace:
     """Put an empty store in place, under the next name."""
     folder.mkdir(mode=0o700, exist_ok=True)
     unfinished = folder / _UNFINISHED
     files.remove(unfinished)
     with closing(files.connect(unfinished, create=True)) as connection:
         files.create_tables(connection)
-    return files.put_in_place(unfinished, folder)
+    path = files.put_in_place(unfinished, folder)
+    found = file_id(path)
+    if found is None:
+        raise FileNotFoundError(ENOENT, "it was removed as soon as it was made")
+    return StorePlace(path, found)
 
 
 def _open_folding(path: Path, journal: JournalSource) -> Tending | None:
@@ -301,22 +390,20 @@ def _open_folding(path: Path, journal: JournalSource) -> Tending | None:
 
     DataFolderError where it can't be used.
     """
+    connection = files.connect(path)
     try:
-        connection = files.connect(path)
-        try:
-            files.check(connection, path)
-            if files.outdated(connection):
-                connection.close()
-                return None
-            connection.pragma("journal_mode", "wal")
-            folding = Tending(connection, path, journal)
-            if folding.suspect:
-                folding.leave()
-                return None
-            folding.check_against(journal)
-        except BaseException:
+        files.check(connection, path)
+        if files.outdated(connection):
             connection.close()
-            raise
-    except (apsw.CorruptError, apsw.NotADBError) as error:
-        raise files.damaged(path, error) from error
+            return None
+        connection.pragma("journal_mode", "wal")
+        folding = Tending(connection, path, journal)
+        if folding.suspect:
+            folding.leave()
+            return None
+        folding.check_against(journal)
+    except BaseException:
+        with suppress(apsw.Error):
+            connection.close()
+        raise
     return folding
