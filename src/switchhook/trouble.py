@@ -44,10 +44,21 @@ class Level(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Failing(msgspec.Struct, frozen=True):
+    """A part of the console that fails: what is wrong, and how to mend it, each a sentence's part.
+
+    Neither names a file of this machine.
+    """
+
+    problem: str
+    hint: str
+
+
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """What a verdict is made of.
 
-    `last_ms` is when a stream was last told of, None where there never was one.
+    `last_ms` is when a stream was last told of, None where there never was one. `failing` are the
+    parts of the console that fail now.
     """
 
     figures: Sequence[Figure] = ()
@@ -56,6 +67,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     alerts: Sequence[Alert] = ()
     names: Names = Names()
     last_ms: int | None = None
+    failing: Sequence[Failing] = ()
 
 
 class Trouble(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +99,7 @@ def find_troubles(seen: Seen, now_ms: int) -> Iterable[Trouble]:
     else:
         yield from (_bot(each, seen, now_ms) for each in failing)
     yield from _ended_by_system(seen.recently.late)
+    yield from map(_ourselves, seen.failing)
     for alert in seen.alerts:
         told = alert.figure in _JUDGED or (limits and alert.topic == "limit")
         if alert.firing and alert.clear_ms is None and not told:
@@ -274,6 +287,17 @@ def _alerted(alert: Alert) -> Iterable[Trouble]:
         since_ms=alert.since_ms,
         fault=f"At fault: {blame.fault}." if blame.fault else "",
         todo=f"{alert.advice[:1].upper()}{alert.advice[1:]}." if alert.advice else "",
+    )
+
+
+def _ourselves(part: Failing) -> Trouble:
+    return Trouble(
+        level=Level.WARN,
+        order=4,
+        what=f"{part.problem[:1].upper()}{part.problem[1:]}.",
+        callers="Callers are answered all the same.",
+        fault="At fault: Switchhook itself, or its disk.",
+        todo=f"{part.hint[:1].upper()}{part.hint[1:]}.",
     )
 
 

@@ -12,12 +12,12 @@ import msgspec
 from switchhook.alert_messages import duration_text
 from switchhook.figures import KNOWN
 from switchhook.recent import FAILED
-from switchhook.trouble import Level, Seen, Trouble, find_troubles, name_text, streams_text
+from switchhook.trouble import Failing, Level, Seen, Trouble, find_troubles, name_text, streams_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["Level", "Seen", "State", "verdict"]
+__all__ = ["Failing", "Level", "Seen", "State", "verdict"]
 
 LONGEST = 160
 MOST_MORE = 2
@@ -48,7 +48,7 @@ def verdict(seen: Seen, now_ms: int) -> State:
     """How things are now."""
     troubles = sorted(find_troubles(seen, now_ms), key=lambda t: (_ORDER[t.level], t.order, -t.hit))
     stale = tuple(_stale(seen, now_ms))
-    if not seen.figures:
+    if not seen.figures and not seen.failing:
         return State(level=Level.UNKNOWN, what="Unknown: nothing has been looked at yet.")
     if troubles and troubles[0].level is not Level.UNKNOWN:
         return _of(troubles, stale)

@@ -43,6 +43,8 @@ class Folder:
         self._moved = threading.Condition()
         self._position = self._told = 0
         self._problem: str | None = None
+        self.error: Exception | None = None
+        """What `problem` says in words."""
         self._observers: list[Callable[[Folded], None]] = []
         self._thread = threading.Thread(target=self._run, name="fold", daemon=True)
 
@@ -126,7 +128,7 @@ class Folder:
             self._store.fold(position, records)
             position = self._store.position()
         with self._moved:
-            self._position, self._problem = position, None
+            self._position, self._problem, self.error = position, None, None
             self._moved.notify_all()
         news = tuple(record for record in records if record.seq > self._told)
         if news:  # a store that is made again tells nobody anything twice
@@ -146,5 +148,5 @@ class Folder:
         if problem != self._problem:
             log.error("the fold stopped after seq %d and tries again: %s", self._position, problem)
         with self._moved:
-            self._problem = problem
+            self._problem, self.error = problem, error
             self._moved.notify_all()

@@ -71,7 +71,7 @@ class MetricSources(msgspec.Struct, frozen=True, kw_only=True):
 
     `capacity` and `figures` take the time in ms. `data` is the data folder; `answer_pid` gives the
     answer program's process, None where it doesn't run here. `watched` is whether accounts are
-    watched at all.
+    watched at all. `failing` says of our own files whether they fail.
     """
 
     store: Store
@@ -85,6 +85,7 @@ class MetricSources(msgspec.Struct, frozen=True, kw_only=True):
     figures: Source = lambda _now_ms: ()
     traces: Callable[[], Traces | None] = lambda: None
     answer_pid: Callable[[], int | None] = lambda: None
+    failing: Callable[[], Mapping[str, bool]] = dict
     now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
 
 
@@ -135,6 +136,7 @@ class _Ours(Collector):
             self._streams,
             self._accounts,
             self._folding,
+            self._files,
             self._disk,
             self._alerts,
             self._tracing,
@@ -219,6 +221,12 @@ class _Ours(Collector):
         yield _single("journal_size_bytes", "Size of the journal.", sources.journal.size_bytes())
         count, _ = sources.store.quarantined(0)
         yield _single("store_quarantined_records", "Records that could not be folded.", count)
+
+    def _files(self, _now_ms: int) -> Iterator[Metric]:
+        failing = _gauge("files_failing", "Whether one of our own files fails.", ("file",))
+        for file, fails in self._sources.failing().items():
+            failing.add_metric((file,), int(fails))
+        yield failing
 
     def _disk(self, _now_ms: int) -> Iterator[Metric]:
         disk = os.statvfs(self._sources.data)

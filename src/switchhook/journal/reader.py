@@ -306,6 +306,8 @@ class JournalReader:
         except FileNotFoundError:
             self._listing = _Listing([])
             return
+        except OSError as error:
+            raise unusable(str(self._folder), (error.strerror or str(error)).lower()) from error
         if changed_ns == self._changed_ns and not (
             sure and self._listed_ns - changed_ns <= _TICK_NS
         ):

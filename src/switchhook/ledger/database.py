@@ -10,7 +10,7 @@ import apsw
 
 from switchhook.errors import LedgerError
 from switchhook.ledger import access, alerts, calls, capacity, issues, keeping, views
-from switchhook.sqlite_file import make_private, transaction
+from switchhook.sqlite_file import file_id, make_private, transaction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +32,11 @@ MIGRATIONS = (
 """Number n leads from version n to n + 1; all that are due run in one transaction."""
 
 
+_DAMAGED = (apsw.CorruptError, apsw.NotADBError)
+_UNSURE = (apsw.IOError, apsw.ReadOnlyError, apsw.CantOpenError)
+"""After these a connection may not know its file any more; a new one may."""
+
+
 class Ledger:
     """The ledger in a folder; made where it is missing. Any thread may use it."""
 
@@ -39,12 +44,19 @@ class Ledger:
         self.path = folder / FILE
         self._lock = threading.Lock()
         self._local = threading.local()
+        self._problems: dict[str, LedgerError] = {}
         with self.explained():
             folder.mkdir(mode=0o700, exist_ok=True)
             with suppress(FileExistsError):
                 make_private(self.path)
+            self._file = file_id(self.path)
             self._writer = self._connect()
             self._migrate()
+
+    @property
+    def problem(self) -> LedgerError | None:
+        """Why it can't be written or read, as of the last try; None where it could."""
+        return next(iter(self._problems.values()), None)
 
     @contextmanager
     def writing(self) -> Iterator[apsw.Connection]:
@@ -52,22 +64,60 @@ class Ledger:
 
         What it reads stays true until it ends: commands may write the ledger beside the console.
         """
-        with self.explained(), self._lock, transaction(self._writer):
-            yield self._writer
+        with self._noting("write"), self._lock:
+            self._check_place()
+            try:
+                with transaction(self._writer):
+                    yield self._writer
+            except (*_UNSURE, *_DAMAGED):
+                self._connect_again()
+                raise
 
     @contextmanager
     def reading(self) -> Iterator[apsw.Connection]:
         """A connection of this thread's own, which can't write. Raises LedgerError."""
-        with self.explained():
+        with self._noting("read"):
+            self._check_place()
             connection: apsw.Connection | None = getattr(self._local, "connection", None)
             if connection is None:
                 connection = self._local.connection = self._connect()
                 connection.pragma("query_only", 1)
-            yield connection
+            try:
+                yield connection
+            except (*_UNSURE, *_DAMAGED):
+                self._local.connection = None  # the next one is a new one
+                raise
 
     def close(self) -> None:
         """Close the writer; readers close with their threads."""
         self._writer.close()
+
+    @contextmanager
+    def _noting(self, what: str) -> Iterator[None]:
+        try:
+            with self.explained():
+                yield
+        except LedgerError as error:
+            self._problems[what] = error
+            raise
+        if self._problems:
+            self._problems.pop(what, None)
+
+    def _check_place(self) -> None:
+        """LedgerError where our file is not the one under its name: what it is told would be lost.
+
+        It is never made anew: what it knows is known nowhere else.
+        """
+        if file_id(self.path) != self._file:
+            problem = "it was taken away, or another file was put in its place"
+            hint = "put it back, or restore it from a backup and start switchhook again"
+            raise LedgerError(str(self.path), problem, hint)
+
+    def _connect_again(self) -> None:
+        """A new writer in place of one that may not be trusted any more."""
+        with suppress(apsw.Error):
+            self._writer.close()
+        self._writer = self._connect()
 
     def _connect(self) -> apsw.Connection:
         connection = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READWRITE)

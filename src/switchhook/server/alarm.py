@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from switchhook.ledger import Ledger
     from switchhook.names import Names
     from switchhook.story import JournalSource, Store
+    from switchhook.verdict import Failing
 
 _PROBE_MS = 2_000
 
@@ -40,8 +41,8 @@ _PROBE_MS = 2_000
 class Alarm:
     """Sources of figures, alerts and verdict, from `start` to `stop`.
 
-    `complaints` are about the operator's files; `answer_url` is where the answer side listens, for
-    asking whether it does, and None asks nobody.
+    `complaints` are about the operator's files, `failing` are parts of the console; `answer_url`
+    is where the answer side listens, for asking whether it does, and None asks nobody.
     """
 
     def __init__(
@@ -56,9 +57,10 @@ class Alarm:
         data: Path,
         names: Callable[[], Names],
         complaints: Callable[[], Sequence[str]],
+        failing: Callable[[], Sequence[Failing]],
         answer_url: str | None,
     ) -> None:
-        self._watch, self._names = watch, names
+        self._watch, self._names, self._failing = watch, names, failing
         self._streams = StoreFigures(store, journal, folder, names)
         sources: list[Source] = [
             self._streams,
@@ -103,6 +105,7 @@ class Alarm:
             alerts=self.alerting.alerts,
             names=self._names(),
             last_ms=self._streams.last_ms,
+            failing=self._failing(),
         )
 
 

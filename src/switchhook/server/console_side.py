@@ -28,7 +28,7 @@ from switchhook.console.render import Renderer
 from switchhook.console.shelf import Shelf
 from switchhook.console.store_api import StoreApi
 from switchhook.data_folder import JOURNAL, LEDGER, STORE, holder_pid
-from switchhook.errors import LedgerError
+from switchhook.errors import DataFolderError, JournalError, LedgerError
 from switchhook.interpret import forget_read_numbers
 from switchhook.journal import JournalReader, SealedSegments
 from switchhook.keep import Matter
@@ -48,6 +48,7 @@ from switchhook.server.accounts import Accounts
 from switchhook.server.alarm import Alarm, now_ms
 from switchhook.store import SqliteStore
 from switchhook.tracing import Tracer, TraceSettings
+from switchhook.verdict import Failing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,6 +102,7 @@ class ConsoleSide:
             data=held.path,
             names=self.names,
             complaints=lambda: self._settings.complaints,
+            failing=self._failing,
             answer_url=answer_url,
         )
         self._keep(config)
@@ -204,6 +206,7 @@ class ConsoleSide:
             alerts=lambda: self.alarm.alerting.alerts,
             figures=lambda _now_ms: self.alarm.alerting.figures,
             traces=traces,
+            failing=lambda: {part: bool(found) for part, found in self._problems().items()},
             answer_pid=lambda: holder_pid(self._held.path, "answer"),
         )
 
@@ -233,10 +236,24 @@ class ConsoleSide:
         """What is wrong with the operator's files and with our own parts, one sentence each."""
         return [
             *self._settings.complaints,
+            *map(str, filter(None, (self.store.problem, self.ledger.problem))),
             *self.accounts.complaints(),
             *self.alarm.alerting.problems,
             *([self.tracer.problem] if self.tracer is not None and self.tracer.problem else []),
         ]
+
+    def _problems(self) -> dict[str, DataFolderError | JournalError | LedgerError | None]:
+        """What fails of the console's own files, by what they are."""
+        stands = self.folder.error
+        return {
+            "store": self.store.problem,
+            "ledger": self.ledger.problem,
+            "journal": stands if isinstance(stands, JournalError) else None,
+        }
+
+    def _failing(self) -> list[Failing]:
+        found = self._problems().values()
+        return [Failing(each.problem, each.hint) for each in found if each is not None]
 
     def note(self, deed: Deed) -> None:
         """Put a deed into the audit log; it touches the disk."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from contextlib import closing, contextmanager, suppress
-from errno import ENOENT
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import apsw
@@ -22,6 +21,7 @@ from switchhook.store.folding import decode_story
 from switchhook.store.forgetting import count_in_files
 from switchhook.store.healing import DAMAGE, FAILURES, StoreHealth, StorePlace
 from switchhook.store.lists import find
+from switchhook.store.opening import begin, connect_reading, open_folding, place_of
 from switchhook.store.searching import Span, search
 from switchhook.store.tending import Tending
 from switchhook.story import Quarantined, StreamStory, Wanted
@@ -119,7 +119,7 @@ class SqliteStore:
 
     def _current(self) -> Tending:
         """The store's file that counts now, open for folding."""
-        place = _place_of(self._folder)
+        place = place_of(self._folder)
         if self._folding is not None and place is not None and place == self._place:
             if not self._health.given_up(place):
                 return self._folding
@@ -143,7 +143,7 @@ class SqliteStore:
         self._place = place
         if place is not None and not self._health.given_up(place):
             try:
-                folding = _open_folding(place.path, self._journal)
+                folding = open_folding(place.path, self._journal)
             except DAMAGE as error:
                 self._health.failed("open", error, place, afresh=True)
                 if not self._health.given_up(place):
@@ -151,8 +151,8 @@ class SqliteStore:
         if folding is None:
             if place is not None and self._health.given_up(place):
                 self._health.begin("was damaged", self._journal.last_seq())
-            place = self._place = _begin(self._folder)
-            folding = _open_folding(place.path, self._journal)
+            place = self._place = begin(self._folder)
+            folding = open_folding(place.path, self._journal)
         assert folding is not None, "a store just begun is neither old nor suspect"
         self._folding = folding
         folding.begin()
@@ -200,7 +200,7 @@ class SqliteStore:
         folding.copy_to(unfinished)
         files.put_in_place(unfinished, self._folder)
         self.close()
-        self._open(_place_of(self._folder))
+        self._open(place_of(self._folder))
 
     def remove(self, before_ms: int, most: int) -> int:
         """Let go of about `most` streams first told of before a time, and of what is older.
@@ -338,72 +338,16 @@ class SqliteStore:
         """A connection of this thread's own to the store that counts now."""
         place: StorePlace | None = None
         try:
-            place = _place_of(self._folder)
+            place = place_of(self._folder)
             if place is None:
                 problem, hint = "there is no store yet", "start the console once, or rebuild"
                 raise DataFolderError(str(self._folder), problem, hint)
             if getattr(self._local, "place", None) != place:
                 self._local.place = None
-                self._local.connection = _connect_reading(self._folder, place.path)
+                self._local.connection = connect_reading(self._folder, place.path)
                 self._local.place = place
             yield self._local.connection
         except FAILURES as error:
             self._local.place = self._local.connection = None  # the next one is a new one
             raise self._health.failed("read", error, place) from error
         self._health.went_well("read")
-
-
-def _place_of(folder: Path) -> StorePlace | None:
-    """The store's file, and which one it is; None where there is none."""
-    path = files.current_file(folder)
-    found = None if path is None else file_id(path)
-    return None if path is None or found is None else StorePlace(path, found)
-
-
-def _connect_reading(folder: Path, path: Path) -> apsw.Connection:
-    connection = files.connect(path)
-    files.check(connection, path)
-    if files.outdated(connection):
-        problem = f"{path.name} is an older release's"
-        hint = "start the console, which begins a new one; or " + files.REBUILD
-        raise DataFolderError(str(folder), problem, hint)
-    connection.pragma("query_only", 1)
-    return connection
-
-
-def _begin(folder: Path) -> StorePlace:
-    """Put an empty store in place, under the next name."""
-    folder.mkdir(mode=0o700, exist_ok=True)
-    unfinished = folder / _UNFINISHED
-    files.remove(unfinished)
-    with closing(files.connect(unfinished, create=True)) as connection:
-        files.create_tables(connection)
-    path = files.put_in_place(unfinished, folder)
-    found = file_id(path)
-    if found is None:
-        raise FileNotFoundError(ENOENT, "it was removed as soon as it was made")
-    return StorePlace(path, found)
-
-
-def _open_folding(path: Path, journal: JournalSource) -> Tending | None:
-    """Open a store's file for folding; None where a new one has to be begun instead.
-
-    DataFolderError where it can't be used.
-    """
-    connection = files.connect(path)
-    try:
-        files.check(connection, path)
-        if files.outdated(connection):
-            connection.close()
-            return None
-        connection.pragma("journal_mode", "wal")
-        folding = Tending(connection, path, journal)
-        if folding.suspect:
-            folding.leave()
-            return None
-        folding.check_against(journal)
-    except BaseException:
-        with suppress(apsw.Error):
-            connection.close()
-        raise
-    return folding

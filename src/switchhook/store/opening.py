@@ -1,0 +1,78 @@
+"""Opening the store's file: for folding, for reading, or a new one."""
+
+from __future__ import annotations
+
+from contextlib import closing, suppress
+from errno import ENOENT
+from typing import TYPE_CHECKING
+
+import apsw
+
+from switchhook.errors import DataFolderError
+from switchhook.sqlite_file import file_id
+from switchhook.store import files
+from switchhook.store.healing import StorePlace
+from switchhook.store.tending import Tending
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from switchhook.story import JournalSource
+
+_UNFINISHED = ".store-beginning.sqlite"
+
+
+def place_of(folder: Path) -> StorePlace | None:
+    """The store's file, and which one it is; None where there is none."""
+    path = files.current_file(folder)
+    found = None if path is None else file_id(path)
+    return None if path is None or found is None else StorePlace(path, found)
+
+
+def connect_reading(folder: Path, path: Path) -> apsw.Connection:
+    connection = files.connect(path)
+    files.check(connection, path)
+    if files.outdated(connection):
+        problem = f"{path.name} is an older release's"
+        hint = "start the console, which begins a new one; or " + files.REBUILD
+        raise DataFolderError(str(folder), problem, hint)
+    connection.pragma("query_only", 1)
+    return connection
+
+
+def begin(folder: Path) -> StorePlace:
+    """Put an empty store in place, under the next name."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    unfinished = folder / _UNFINISHED
+    files.remove(unfinished)
+    with closing(files.connect(unfinished, create=True)) as connection:
+        files.create_tables(connection)
+    path = files.put_in_place(unfinished, folder)
+    found = file_id(path)
+    if found is None:
+        raise FileNotFoundError(ENOENT, "it was removed as soon as it was made")
+    return StorePlace(path, found)
+
+
+def open_folding(path: Path, journal: JournalSource) -> Tending | None:
+    """Open a store's file for folding; None where a new one has to be begun instead.
+
+    DataFolderError where it can't be used.
+    """
+    connection = files.connect(path)
+    try:
+        files.check(connection, path)
+        if files.outdated(connection):
+            connection.close()
+            return None
+        connection.pragma("journal_mode", "wal")
+        folding = Tending(connection, path, journal)
+        if folding.suspect:
+            folding.leave()
+            return None
+        folding.check_against(journal)
+    except BaseException:
+        with suppress(apsw.Error):
+            connection.close()
+        raise
+    return folding

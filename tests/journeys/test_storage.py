@@ -1,0 +1,126 @@
+"""What is done to the console's files while the program runs: healed, or said with what to do."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from program import PATIENCE_S, http, running, until
+
+HTML = {"Accept": "text/html"}
+
+
+def ask(program, calls, first=0):
+    for number in range(first, first + calls):
+        reply = program.ask(
+            f"CallSid=c{number}&CallFrom=%2B91987654{number:04d}&Stream[StreamSID]=s{number}"
+            "&Stream[Status]=completed"
+        )
+        assert reply.status in (200, 302)
+
+
+def look(data: Path, *words: str) -> None:
+    """A look by command line, beside the console."""
+    command = [sys.executable, "-m", "switchhook", *words, "--data", str(data)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S)
+    assert done.returncode == 0, done.stderr
+
+
+def page(program) -> str:
+    return http(program.address("console"), b"/", headers=HTML).body.decode()
+
+
+def problems(program) -> str:
+    return " ".join(program.health("console")["problems"])
+
+
+def well(program) -> bool:
+    return program.health("console")["status"] == "ok"
+
+
+def all_there(program, count) -> None:
+    until(lambda: there(program) == count, f"{count} receipts")
+    until(lambda: well(program), "health")
+
+
+def there(program) -> int:
+    """How many receipts the console shows; -1 where it can't."""
+    reply = http(program.address("console"), b"/api/v1/receipts?limit=1000")
+    return reply.body.count(b'"received_at"') if reply.status == 200 else -1
+
+
+def test_a_look_after_an_erasure_leaves_the_console_its_store(tmp_path):
+    data = tmp_path / "data"
+    with running(data) as program:
+        ask(program, 5)
+        all_there(program, 5)
+        look(data, "forget", "+919876540001", "--yes")
+        for _ in range(3):
+            look(data, "streams")
+            look(data, "keep")
+            ask(program, 2, first=100)
+        all_there(program, 11)
+        assert program.stop() == 0
+    assert "tries again" not in program.said
+
+
+@pytest.mark.parametrize("how", ["folder", "files", "garbage"])
+def test_a_store_that_is_taken_away_is_made_again(tmp_path, how):
+    data = tmp_path / "data"
+    with running(data) as program:
+        ask(program, 30)
+        all_there(program, 30)
+        store = data / "store"
+        if how == "folder":
+            shutil.rmtree(store)
+        for path in store.glob("store-*.sqlite"):
+            if how == "files":
+                path.unlink()
+            else:
+                aside = store / "aside"
+                aside.write_bytes(b"no database" * 10_000)
+                aside.replace(path)
+        ask(program, 5, first=50)
+        all_there(program, 35)
+        assert program.stop() == 0
+
+
+def test_a_store_that_can_t_be_used_is_said_on_every_page_and_comes_back(tmp_path):
+    data = tmp_path / "data"
+    with running(data) as program:
+        ask(program, 5)
+        all_there(program, 5)
+        store, away = data / "store", data / "away"
+        store.rename(away)
+        store.touch()
+        ask(program, 5, first=50)  # callers are answered all the same
+        until(lambda: "the store can't be used: not a directory" in problems(program), "a word")
+        assert "it goes on by itself" in problems(program)
+        until(lambda: "The store can&#39;t be used: not a directory" in page(program), "the page")
+        metrics = http(program.address("console"), b"/metrics").body
+        assert b'switchhook_files_failing{file="store"} 1' in metrics
+        store.unlink()
+        away.rename(store)
+        all_there(program, 10)
+        until(lambda: "not a directory" not in page(program), "the page to forget it")
+        assert program.stop() == 0
+
+
+def test_a_ledger_that_is_taken_away_is_said_and_never_made_anew(tmp_path):
+    data = tmp_path / "data"
+    with running(data) as program:
+        ask(program, 5)
+        all_there(program, 5)
+        ledger, away = data / "ledger", data / "away"
+        ledger.rename(away)
+        until(lambda: "it was taken away" in problems(program), "a word of the ledger")
+        assert "restore it from a backup" in problems(program)
+        assert not ledger.exists()
+        away.rename(ledger)
+        all_there(program, 5)
+        assert program.stop() == 0
+    assert (ledger / "ledger.sqlite").stat().st_size
