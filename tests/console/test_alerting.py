@@ -204,7 +204,7 @@ def test_a_source_that_fails_silences_no_other(bench):
     bench.world.throttled(1)
     bench.step()
     assert len(bench.post.sent) == 1
-    assert bench.engine.problems == ("LedgerError: ledger l: it is full (make room)",)
+    assert bench.engine.problems == ("ledger l: it is full (make room)",)
 
 
 def test_a_ledger_that_cannot_be_written_stops_no_message(bench, monkeypatch):

@@ -121,6 +121,7 @@ def sources(shelf: Shelf, tmp_path, **more: object) -> MetricSources:
         "traces": lambda: Traces(8, 1),
         "now_ms": lambda: NOW_MS,
     }
+    said["failing"] = lambda: {"store": False, "ledger": True}
     return MetricSources(**{**said, **more})
 
 

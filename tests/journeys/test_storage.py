@@ -100,7 +100,7 @@ def test_a_store_that_can_t_be_used_is_said_on_every_page_and_comes_back(tmp_pat
         ask(program, 5, first=50)  # callers are answered all the same
         until(lambda: "the store can't be used: not a directory" in problems(program), "a word")
         assert "it goes on by itself" in problems(program)
-        until(lambda: "The store can&#39;t be used: not a directory" in page(program), "the page")
+        until(lambda: "he store can&#39;t be used: not a directory" in page(program), "the page")
         metrics = http(program.address("console"), b"/metrics").body
         assert b'switchhook_files_failing{file="store"} 1' in metrics
         store.unlink()

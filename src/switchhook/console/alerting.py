@@ -21,7 +21,7 @@ from switchhook.alert_rules import DEFAULTS
 from switchhook.alerts import Alert, AlertRule, AlertState, Severity, evaluate
 from switchhook.console.heart import why_silent
 from switchhook.console.outbox import Outbox
-from switchhook.errors import LedgerError
+from switchhook.errors import LedgerError, SwitchhookError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -214,7 +214,8 @@ class Alerting:
                 figures += source(now_ms)
             except Exception as error:  # noqa: BLE001 - one source that fails (a full disk, a store
                 # that is being rebuilt) must not silence the others; its figures are unknown.
-                problems.append(f"{type(error).__name__}: {error}")
+                said = isinstance(error, SwitchhookError)
+                problems.append(str(error) if said else f"{type(error).__name__}: {error}")
         self._figures = tuple(figures)
         with self._lock:
             self._judge(now_ms)

@@ -30,7 +30,7 @@ from switchhook.console.parameters import Refused, read_filters, read_none
 from switchhook.console.render import viewer_of
 from switchhook.console.shelf import Shelf
 from switchhook.console.view import encode_json
-from switchhook.errors import SwitchhookError
+from switchhook.errors import DataFolderError, LedgerError, SwitchhookError
 from switchhook.names import Names
 from switchhook.search import Query
 from switchhook.story import JournalSource, Store
@@ -189,13 +189,13 @@ class _Api:
                 problems.append(f"{count} records could not be folded: see /api/v1/status")
         except SwitchhookError as error:
             problems.append(str(error))
-        if folder.problem is not None:
+        if folder.problem is not None and folder.problem not in problems:
             problems.append(f"the fold stands still: {folder.problem}")
         elif not folder.running:
             problems.append("the fold does not run")
         return {
             "status": "degraded" if problems else "ok",
-            "problems": problems,
+            "problems": list(dict.fromkeys(problems)),
             "fold_lag": lag,
             "version": self._version,
         }
@@ -231,4 +231,7 @@ _PROBLEMS = {
 
 
 def _unavailable(request: Request, error: Exception) -> Response:
-    return _problem(503, str(error), "receipts are kept all the same; see /healthz")
+    kept = "receipts are kept all the same; see /healthz"
+    if isinstance(error, (DataFolderError, LedgerError)):  # their texts name a file, too
+        return _problem(503, error.problem, f"{error.hint}; {kept}")
+    return _problem(503, str(error), kept)

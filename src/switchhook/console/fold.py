@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from switchhook.errors import SwitchhookError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -144,7 +146,8 @@ class Folder:
                 log.exception("an observer of the fold failed")
 
     def _failed(self, error: Exception) -> None:
-        problem = f"{type(error).__name__}: {error}"
+        said = isinstance(error, SwitchhookError)
+        problem = str(error) if said else f"{type(error).__name__}: {error}"
         if problem != self._problem:
             log.error("the fold stopped after seq %d and tries again: %s", self._position, problem)
         with self._moved:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, quote
 
 import msgspec
+from starlette.responses import JSONResponse
 
 from switchhook.access import EVERYTHING, THIS_MACHINE, Role, Viewer
 from switchhook.console.access.arrival import arrive, crossed, values_of
@@ -89,13 +90,23 @@ class Access:
             return
         except LedgerError as error:
             log.warning("nobody can be let in: %s", error)
-            away = Refused(503, "who asks can't be looked up just now", "the log says why")
-            await self._refusals.answer(away, scope, receive, sending)
+            await self._without_ledger(error, scope, receive, sending)
             return
         if viewer is NOBODY and scope["path"] == "/healthz":
             sending = _health_in_short(sending)
         sending = self._refusals.as_pages(scope, sending)
         await self._answer(viewer, scope, receive, sending)
+
+    async def _without_ledger(
+        self, error: LedgerError, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Let nobody in, and say why; without the file's name, as anybody may be asking."""
+        problem = f"who asks can't be looked up just now: the ledger fails, {error.problem}"
+        if scope["path"] == "/healthz":
+            said = {"status": "degraded", "problems": [f"{problem} ({error.hint})"]}
+            await JSONResponse({**said, "fold_lag": None})(scope, receive, send)
+            return
+        await self._refusals.answer(Refused(503, problem, error.hint), scope, receive, send)
 
     async def _admit(
         self, scope: Scope, receive: Receive, arrival: Arrival
