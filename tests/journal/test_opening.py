@@ -26,7 +26,7 @@ def pragma(path, text):
 
 
 def newer_format(path):
-    pragma(path, "PRAGMA user_version = 2")
+    pragma(path, "PRAGMA user_version = 3")
 
 
 def foreign(path):
@@ -62,7 +62,7 @@ def renamed(path):
 @pytest.mark.parametrize(
     "harm, problem",
     [
-        (newer_format, "has format 2, this release reads format 1 (run the release that wrote it"),
+        (newer_format, "has format 3, this release reads format 2 (run the release that wrote it"),
         (foreign, "is not a journal segment (application id 7)"),
         (overwritten, "is damaged"),
         (torn, "is damaged"),

@@ -16,7 +16,7 @@ import pytest
 import switchhook
 from switchhook.errors import JournalError
 from switchhook.journal import JournalReader, SealedSegments, segment
-from switchhook.journal.sealed import ERASED_ASKED
+from switchhook.journal.masking import ERASED_ASKED
 from switchhook.keep import SegmentState
 
 from .conftest import Loop
@@ -196,7 +196,9 @@ def test_what_sqlite_left_lying_about_is_found_and_goes(filled, folder):
     first = sealed.segments()[0]
     connection = apsw.Connection(str(folder / first.name))
     connection.pragma("secure_delete", 0)
-    connection.execute("INSERT INTO record VALUES (999, 1, 1, NULL, NULL, NULL, ?)", (SECRET * 50,))
+    connection.execute(
+        "INSERT INTO record VALUES (999, 1, 1, NULL, NULL, NULL, ?, 0)", (SECRET * 50,)
+    )
     connection.execute("DELETE FROM record WHERE seq = 999")
     connection.close()
     before = JournalReader(folder).read(0, 500)

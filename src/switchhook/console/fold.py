@@ -132,7 +132,8 @@ class Folder:
         with self._moved:
             self._position, self._problem, self.error = position, None, None
             self._moved.notify_all()
-        news = tuple(record for record in records if record.seq > self._told)
+        told = self._told
+        news = tuple(each for each in records if each.seq > told and not each.damage)
         if news:  # a store that is made again tells nobody anything twice
             self._told = news[-1].seq
             self._tell(Folded(news, position))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import time
 from collections.abc import Iterable, Sequence
 from functools import cache
@@ -14,6 +15,7 @@ from switchhook.journal.segment import (
     STATEMENT_ROWS,
     Row,
     SegmentFile,
+    checksum,
     file_size,
     write_private_file,
 )
@@ -69,7 +71,8 @@ class OpenSegment:
 
     `stored_bytes` is about what the file will weigh, `log_bytes` about what its write-ahead log
     has grown by since the last checkpoint; both are reckoned, as asking for them would cost the
-    interpreter's lock in every group. `claim` is what the first commit adds to what the segment
+    interpreter's lock in every group. `checked` is whether its records have checksums: one without
+    is not written on. `claim` is what the first commit adds to what the segment
     says of itself, None where records are in it already.
     """
 
@@ -79,6 +82,8 @@ class OpenSegment:
         identity: str,
         connection: apsw.Connection,
         claim: dict[str, int | str] | None,
+        *,
+        checked: bool = True,
     ) -> None:
         self.file = file
         self.identity = identity
@@ -89,6 +94,7 @@ class OpenSegment:
         self.closing_pass_due = False
         self.next_asked = False
         self.condemned = False  # an fsync failed: nothing more may be written or checkpointed
+        self.checked = checked
         self._claim = claim
 
     @property
@@ -98,13 +104,17 @@ class OpenSegment:
     def insert(self, rows: Sequence[Row]) -> None:
         """Write all rows, durably, or none."""
         if self._claim is None and len(rows) <= STATEMENT_ROWS:
-            self.connection.execute(_insert(len(rows)), tuple(chain.from_iterable(rows)))
+            self.connection.execute(
+                _insert(len(rows)), tuple(chain.from_iterable(map(_checked, rows)))
+            )
         else:
             with transaction(self.connection):
                 self._write_claim()
                 for start in range(0, len(rows), STATEMENT_ROWS):
                     part = rows[start : start + STATEMENT_ROWS]
-                    self.connection.execute(_insert(len(part)), tuple(chain.from_iterable(part)))
+                    self.connection.execute(
+                        _insert(len(part)), tuple(chain.from_iterable(map(_checked, part)))
+                    )
             self._claim = None
         self._count(rows)
 
@@ -118,7 +128,7 @@ class OpenSegment:
             self._write_claim()
             for row in rows:
                 try:
-                    self.connection.execute(_insert(1), row)
+                    self.connection.execute(_insert(1), _checked(row))
                 except REFUSALS as error:
                     refused[row[0]] = error
                     _set_aside(refused_folder, row)
@@ -149,9 +159,20 @@ class OpenSegment:
         self.log_bytes += grown + _COMMIT_OVERHEAD
 
 
+def _values(rows: Sequence[Row]) -> tuple[int | bytes | None, ...]:
+    return tuple(chain.from_iterable(map(_checked, rows)))
+
+
+def _checked(row: Row) -> tuple[int | bytes | None, ...]:
+    try:
+        return (*row, checksum(*row))
+    except (TypeError, struct.error):  # it is refused: the columns take nothing that has none
+        return (*row, 0)
+
+
 @cache
 def _insert(rows: int) -> str:
-    return "INSERT INTO record VALUES " + ",".join(["(?,?,?,?,?,?,?)"] * rows)  # noqa: S608 - constants
+    return "INSERT INTO record VALUES " + ",".join(["(?,?,?,?,?,?,?,?)"] * rows)  # noqa: S608 - constants
 
 
 def _set_aside(folder: Path, row: Row) -> None:

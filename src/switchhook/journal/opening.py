@@ -11,6 +11,7 @@ import apsw
 from switchhook.errors import JournalError
 from switchhook.journal.commit import OpenSegment
 from switchhook.journal.segment import (
+    CHECKED_FORMAT,
     SegmentFile,
     SegmentMeta,
     Synchronous,
@@ -90,7 +91,8 @@ def _open_newest(
     claim: dict[str, int | str] | None = None
     if meta.first_seq is None:
         claim = {"first_seq": file.first_seq}
-    return OpenSegment(file, meta.uuid, connection, claim), meta, last
+    checked = meta.format >= CHECKED_FORMAT
+    return OpenSegment(file, meta.uuid, connection, claim, checked=checked), meta, last
 
 
 def _connect_without_log(file: SegmentFile) -> apsw.Connection:

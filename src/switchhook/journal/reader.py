@@ -6,43 +6,39 @@ import sys
 import threading
 import time
 from array import array
-from bisect import bisect_right
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import apsw
-
+from switchhook.errors import JournalError
+from switchhook.journal.checking import around_hole, record_of, with_gaps
+from switchhook.journal.connections import SegmentConnections
+from switchhook.journal.listing import MAX_SEQ, Listing
 from switchhook.journal.segment import (
-    BUSY_MS,
+    DamagedSegment,
     Record,
-    Row,
     SegmentFile,
-    damaged,
-    file_size,
     folder_size,
     list_segments,
-    read_meta,
     unusable,
 )
 
-_MAX_SEQ = 2**63 - 1
-_STEPS_A_BREATH = 250  # of SQLite's virtual machine: about 20 records
-_TRIES = 3
+_MOST_NOTED = 1000
 # A folder's time of change is only as fine as the kernel's tick: for this long a second change
 # could hide behind the first.
 _TICK_NS = 2_000_000_000
 # Opening a segment changes the folder too, so a change alone is no reason to list thousands again.
 _LOOK_S = 1.0
 
-_UP = """SELECT seq, kind, at, mono, asked, option, body FROM record
+_UP = """SELECT seq, kind, at, mono, asked, option, body, {crc} FROM record
 WHERE seq BETWEEN ? AND ? ORDER BY seq LIMIT ?"""
-_DOWN = """SELECT seq, kind, at, mono, asked, option, body FROM record
+_DOWN = """SELECT seq, kind, at, mono, asked, option, body, {crc} FROM record
 WHERE seq BETWEEN ? AND ? ORDER BY seq DESC LIMIT ?"""
-_SOME = """SELECT seq, kind, at, mono, asked, option, body FROM record
+_SOME = """SELECT seq, kind, at, mono, asked, option, body, {crc} FROM record
 WHERE seq IN (SELECT value FROM json_each(?))"""
 _FIRST_AT = "SELECT seq, at FROM record WHERE seq BETWEEN ? AND ? ORDER BY seq LIMIT 1"
+_NODE = "SELECT value FROM meta WHERE key = 'node'"
 _LAST_SEQ = "SELECT max(seq) FROM record"
 _ASKED_START = """SELECT seq FROM record INDEXED BY record_asked
 WHERE asked IS NOT NULL AND seq BETWEEN ? AND ? ORDER BY seq DESC LIMIT 1 OFFSET ?"""
@@ -69,26 +65,6 @@ class Asked(NamedTuple):
     at: array[int]
 
 
-class _Listing:
-    """The segments as they were at one moment."""
-
-    def __init__(self, segments: list[SegmentFile]) -> None:
-        self.segments = segments
-        self._first_seqs = [segment.first_seq for segment in segments]
-
-    def __len__(self) -> int:
-        return len(self.segments)
-
-    def place(self, seq: int) -> int:
-        """Find the segment that holds `seq`, or the first one after it; there must be one."""
-        return max(bisect_right(self._first_seqs, seq) - 1, 0)
-
-    def span(self, place: int) -> tuple[int, int]:
-        """Give the first and last seq for which a segment is the truth."""
-        last = self._first_seqs[place + 1] - 1 if place + 1 < len(self.segments) else _MAX_SEQ
-        return self._first_seqs[place], last
-
-
 class JournalReader:
     """Reads a journal and never holds a transaction open; any thread may call it.
 
@@ -106,14 +82,13 @@ class JournalReader:
         breathe: Callable[[], bool] | None = None,
     ) -> None:
         self._folder = folder
-        self._vfs = vfs
-        self._breathe = breathe
-        self._limit = open_segments
+        self._open = SegmentConnections(vfs=vfs, limit=open_segments, breathe=breathe)
         self._lock = threading.RLock()
-        self._connections: OrderedDict[SegmentFile, apsw.Connection] = OrderedDict()
-        self._listing = _Listing([])
+        self._listing = Listing([])
         self._changed_ns = self._listed_ns = 0
         self._look_at = 0.0  # by the monotonic clock
+        self.damage: dict[int, str] = {}
+        """Records that were met and are not to be trusted, with why: the first of them."""
 
     def read(self, after_seq: int, limit: int, *, max_bytes: int = 32 << 20) -> list[Record]:
         """Give the records after `after_seq`, ascending, at most `limit` of them.
@@ -126,16 +101,11 @@ class JournalReader:
             seq = after_seq + 1
             while len(found) < limit and max_bytes > 0 and (listing := self._segments_for(seq)):
                 place = listing.place(seq)
-                first, last = listing.span(place)
-                rows = self._rows(
-                    listing.segments[place],
-                    _UP,
-                    (max(seq, first), last, limit - len(found)),
-                    max_bytes,
-                )
-                found += [Record(*row) for row in rows]
-                max_bytes -= sum(len(row[6]) for row in rows)
-                if last == _MAX_SEQ:
+                _, last = listing.span(place)
+                records = self._records(listing, place, seq, limit - len(found), max_bytes)
+                found += records
+                max_bytes -= sum(len(record.body) for record in records)
+                if last == MAX_SEQ:
                     break
                 seq = last + 1
             return found
@@ -149,19 +119,21 @@ class JournalReader:
         """
         with self._lock:
             found: list[Record] = []
-            seq = (_MAX_SEQ if before_seq is None else before_seq) - 1
+            seq = (MAX_SEQ if before_seq is None else before_seq) - 1
             listing = self._segments_for(seq)
             place = listing.place(seq) if listing else -1
             while place >= 0 and len(found) < limit and max_bytes > 0:
                 first, last = listing.span(place)
-                rows = self._rows(
+                rows = self._open.rows(
                     listing.segments[place],
                     _DOWN,
                     (first, min(seq, last), limit - len(found)),
                     max_bytes,
                 )
-                found += [Record(*row) for row in rows]
-                max_bytes -= sum(len(row[6]) for row in rows)
+                records = [record_of(row, listing.segments[place].name) for row in rows]
+                self._note(records)
+                found += records
+                max_bytes -= sum(len(record.body) for record in records)
                 place -= 1
             return found
 
@@ -170,45 +142,49 @@ class JournalReader:
         return self.get_many([seq]).get(seq)
 
     def get_many(self, seqs: Iterable[int]) -> dict[int, Record]:
-        """Give those of the records that are there, by seq."""
+        """Give those of the records that are there and whole, by seq."""
         wanted = sorted(set(seqs))
         with self._lock:
-            listing = self._segments_for(wanted[-1]) if wanted else _Listing([])
+            listing = self._segments_for(wanted[-1]) if wanted else Listing([])
             if not listing:
                 return {}
             by_place = defaultdict(list)
             for seq in wanted:
                 by_place[listing.place(seq)].append(seq)
-            return {
-                row[0]: Record(*row)
+            found = [
+                record_of(row, listing.segments[place].name)
                 for place, members in by_place.items()
-                for row in self._rows(listing.segments[place], _SOME, (str(members),))
-            }
+                for row in self._open.rows(listing.segments[place], _SOME, (str(members),))
+            ]
+            self._note(found)
+            return {record.seq: record for record in found if not record.damage}
 
     def last_seq(self) -> int:
         """Give the seq of the newest record; 0 in an empty journal."""
         with self._lock:
-            listing = self._segments_for(_MAX_SEQ)
+            listing = self._segments_for(MAX_SEQ)
             if not listing:
                 return 0
             newest = listing.segments[-1]
-            rows = self._rows(newest, _LAST_SEQ, ())
+            rows = self._open.rows(newest, _LAST_SEQ, ())
             return rows[0][0] if rows and rows[0][0] is not None else newest.first_seq - 1
 
     def first_seq(self) -> int:
         """Give the seq that the oldest segment still there begins at; 0 if there is none."""
         with self._lock:
-            listing = self._segments_for(_MAX_SEQ)
+            listing = self._segments_for(MAX_SEQ)
             return listing.segments[0].first_seq if listing else 0
 
     @property
     def node(self) -> int | None:
         """The node whose journal it is; None before it is begun."""
         with self._lock:
-            listing = self._segments_for(_MAX_SEQ)
+            listing = self._segments_for(MAX_SEQ)
             if not listing:
                 return None
-            rows = self._rows(listing.segments[-1], "SELECT value FROM meta WHERE key = 'node'", ())
+            rows = self._open.rows(
+                listing.segments[-1], "SELECT value FROM meta WHERE key = 'node'", ()
+            )
             return rows[0][0] if rows else None
 
     def size_bytes(self) -> int:
@@ -243,7 +219,7 @@ class JournalReader:
             oldest = 0 if since_at is None else self.seek(since_at)
             for segment, first, last in self._asked_spans(limit, oldest):
                 while True:
-                    values = self._rows(segment, _ASKED, (first, last, _ASKED_ROWS))
+                    values = self._open.rows(segment, _ASKED, (first, last, _ASKED_ROWS))
                     if not values or not values[0][0]:
                         break
                     numbers = array("q", bytes.fromhex(values[0][0]))
@@ -257,22 +233,22 @@ class JournalReader:
     def close(self) -> None:
         """Close what is open; a later call opens it again."""
         with self._lock:
-            while self._connections:
-                self._drop(next(iter(self._connections)))
+            for segment in list(self._open.connections):
+                self._open.drop(segment)
 
     def _asked_spans(self, limit: int, oldest: int) -> list[tuple[SegmentFile, int, int]]:
         """Find which part of which segments holds the newest `limit` questions, in order."""
         spans: list[tuple[SegmentFile, int, int]] = []
-        listing = self._segments_for(_MAX_SEQ)
+        listing = self._segments_for(MAX_SEQ)
         for place in reversed(range(len(listing))):
             first, last = listing.span(place)
             if limit <= 0 or last < oldest:
                 break
             segment, first = listing.segments[place], max(first, oldest)
-            start = self._rows(segment, _ASKED_START, (first, last, limit - 1))
+            start = self._open.rows(segment, _ASKED_START, (first, last, limit - 1))
             if start:
                 first, limit = start[0][0], 0
-            elif count := self._rows(segment, _ASKED_COUNT, (first, last)):
+            elif count := self._open.rows(segment, _ASKED_COUNT, (first, last)):
                 limit -= count[0][0]
             spans.append((segment, first, last))
         return spans[::-1]
@@ -281,15 +257,15 @@ class JournalReader:
         while listing := self._segments_for(seq):
             place = listing.place(seq)
             first, last = listing.span(place)
-            rows = self._rows(listing.segments[place], _FIRST_AT, (max(seq, first), last))
+            rows = self._open.rows(listing.segments[place], _FIRST_AT, (max(seq, first), last))
             if rows:
                 return rows[0][0], rows[0][1]
-            if last == _MAX_SEQ:
+            if last == MAX_SEQ:
                 break
             seq = last + 1
         return None
 
-    def _segments_for(self, seq: int) -> _Listing:
+    def _segments_for(self, seq: int) -> Listing:
         """Give the segments; sure to be the latest ones where that could matter to `seq`."""
         listing = self._listing
         # What is before the newest segment that we know, no later one can change.
@@ -297,6 +273,9 @@ class JournalReader:
         return self._listing
 
     def _refresh(self, *, sure: bool) -> None:
+        if self._open.gone:
+            self._open.gone = False
+            self._changed_ns, self._look_at = 0, 0.0
         now = time.monotonic()
         if not sure and now < self._look_at:
             return
@@ -304,7 +283,7 @@ class JournalReader:
         try:
             changed_ns = self._folder.stat().st_mtime_ns
         except FileNotFoundError:
-            self._listing = _Listing([])
+            self._listing = Listing([])
             return
         except OSError as error:
             raise unusable(str(self._folder), (error.strerror or str(error)).lower()) from error
@@ -315,74 +294,50 @@ class JournalReader:
         self._changed_ns, self._listed_ns = changed_ns, time.time_ns()
         segments = list_segments(self._folder)
         if segments != self._listing.segments:
-            self._listing = _Listing(segments)
-            for gone in self._connections.keys() - set(segments):
-                self._drop(gone)
+            self._listing = Listing(segments)
+            for gone in self._open.connections.keys() - set(segments):
+                self._open.drop(gone)
 
-    def _rows(
-        self,
-        segment: SegmentFile,
-        sql: str,
-        bindings: tuple[int | str, ...],
-        max_bytes: int | None = None,
-    ) -> list[Any]:
-        """Fetch what `sql` finds, until bodies reach `max_bytes`; nothing of a segment now gone."""
-        problem: apsw.Error | None = None
-        for _ in range(_TRIES):
-            try:
-                cursor = self._connection(segment).execute(sql, bindings)
-                return cursor.fetchall() if max_bytes is None else _fetch(cursor, max_bytes)
-            except (apsw.CorruptError, apsw.NotADBError) as error:
-                self._drop(segment)
-                raise damaged(segment.name, error) from error
-            except apsw.Error as error:  # the writer is just recovering it, or it was moved away
-                self._drop(segment)
-                if not Path(segment.path).exists():
-                    self._changed_ns, self._look_at = 0, 0.0
-                    return []
-                problem = error
-        raise unusable(segment.name, problem) from problem
+    def _records(
+        self, listing: Listing, place: int, seq: int, limit: int, max_bytes: int
+    ) -> list[Record]:
+        """The records of a segment from `seq` on; what is damaged in it stands there as such."""
+        segment, (first, last) = listing.segments[place], listing.span(place)
+        seq = max(seq, first)
 
-    def _connection(self, segment: SegmentFile) -> apsw.Connection:
-        connection = self._connections.get(segment)
-        if connection is not None:
-            self._connections.move_to_end(segment)
-            return connection
-        while len(self._connections) >= self._limit:
-            self._drop(next(iter(self._connections)))
-        # Reading needs the index of the log, which is a file to write: so not SQLITE_OPEN_READONLY.
-        connection = apsw.Connection(
-            segment.path, flags=apsw.SQLITE_OPEN_READWRITE, vfs=self._vfs, statementcachesize=16
-        )
+        def some(at: int, most: int) -> list[Any]:
+            return self._open.rows(segment, _UP, (at, last, most), max_bytes)
+
         try:
-            connection.set_busy_timeout(BUSY_MS)
-            connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
-            connection.pragma("query_only", 1)
-            if self._breathe is not None:
-                connection.set_progress_handler(self._breathe, _STEPS_A_BREATH)
-            read_meta(connection, segment.name)
-        except BaseException:
-            connection.close()
-            raise
-        self._connections[segment] = connection
-        return connection
+            found = [record_of(row, segment.name) for row in some(seq, limit)]
+        except DamagedSegment:
+            if last == MAX_SEQ:  # its writer leaves it by itself
+                raise
+            found = around_hole(some, seq, last, limit, segment.name)
+        end = found[-1].seq if found else seq - 1
+        whole = end - seq + 1 == len(found)
+        if end < last < MAX_SEQ and len(found) < limit and self._follows(listing, place):
+            more = some(end + 1, 1) if sum(len(each.body) for each in found) >= max_bytes else []
+            whole, end = whole and bool(more), end if more else last
+        if not whole:
+            refused = self._folder / "refused"
+            found = with_gaps(
+                found, range(seq, end + 1), segment.name, lambda q: (refused / f"{q}.bin").exists()
+            )
+        self._note(found)
+        return found
 
-    def _drop(self, segment: SegmentFile) -> None:
-        connection = self._connections.pop(segment, None)
-        if connection is not None:
-            # Records in the log are the writer's to copy. An empty log and its index are litter,
-            # which SQLite clears away if nobody else has the segment open.
-            busy = file_size(segment.path + "-wal") > 0
-            connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, int(busy))
-            connection.close()
+    def _follows(self, listing: Listing, place: int) -> bool:
+        """Whether the segment after a place was begun after the one there: none is between."""
+        asked = "SELECT value FROM meta WHERE key = '{}'"
+        try:
+            uuid = self._open.rows(listing.segments[place], asked.format("uuid"), ())
+            previous = self._open.rows(listing.segments[place + 1], asked.format("previous"), ())
+        except JournalError:
+            return False
+        return bool(uuid) and uuid == previous
 
-
-def _fetch(cursor: apsw.Cursor, max_bytes: int) -> list[Row]:
-    rows: list[Row] = []
-    for row in cursor:
-        rows.append(row)
-        max_bytes -= len(row[6])
-        if max_bytes <= 0:
-            break
-    cursor.close()  # ends the read transaction, also where rows are left
-    return rows
+    def _note(self, found: list[Record]) -> None:
+        for record in found:
+            if record.damage and len(self.damage) < _MOST_NOTED:
+                self.damage[record.seq] = record.damage

@@ -15,11 +15,15 @@ from typing import Any, NamedTuple
 import apsw
 
 from switchhook.errors import JournalError
+from switchhook.journal.masking import Mask, mask_row
 from switchhook.journal.segment import (
+    CHECKED_FORMAT,
+    COLUMNS,
     SIDE_FILES,
     SegmentFile,
     SegmentMeta,
     ask_roll,
+    checksum,
     connect,
     create_segment,
     damaged,
@@ -35,16 +39,11 @@ from switchhook.journal.segment import (
 from switchhook.keep import Segment, SegmentState
 from switchhook.sqlite_file import RawFile, transaction
 
-ERASED_ASKED = -(2**63)
-"""What the fingerprint of a question becomes with its record: the real one was made of a number."""
-
 _MAX_SEQ = 2**63 - 1
 _ROWS = 500
 _TRUNCATE_TRIES = 50
 _TRUNCATE_PAUSE_S = 0.1
 _OVERLAP = 256
-
-Mask = Callable[[bytes], tuple[bytes, int]]
 
 
 class Scanned(NamedTuple):
@@ -166,17 +165,9 @@ class SealedSegments:
             # A transaction that reads first is refused at once where the answer side's upkeep comes
             # between; one that is to write from the start waits for it. Closing undoes what failed.
             connection.execute("BEGIN IMMEDIATE")
+            crc = read_meta(connection, file.name).format >= CHECKED_FORMAT
             for seq in seqs:
-                row = connection.execute("SELECT body FROM record WHERE seq = ?", (seq,)).fetchone()
-                if row is None:
-                    continue
-                body, times = mask(row[0])
-                struck += times
-                connection.execute(
-                    "UPDATE record SET body = ?,"
-                    " asked = CASE WHEN asked IS NULL THEN NULL ELSE ? END WHERE seq = ?",
-                    (body, ERASED_ASKED, seq),
-                )
+                struck += mask_row(connection, seq, mask, crc=crc)
             connection.execute("COMMIT")
             self._empty_log(connection, file)
         return struck
@@ -216,17 +207,20 @@ class SealedSegments:
             return segment.name
         meta = self._meta(file)
         path = create_segment(self._folder, node=meta.node, vfs=self._vfs)
+        crc = "crc" if meta.format >= CHECKED_FORMAT else f"checksum({COLUMNS})"
         try:
             with (
                 self._explained(file),
                 closing(connect(path, vfs=self._vfs)) as copy,
                 self._reading(file) as source,
             ):
+                source.create_scalar_function("checksum", _checksum, 7, deterministic=True)
                 with transaction(copy):
                     copy.executemany(
-                        "INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?)",
+                        "INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                         source.execute(
-                            "SELECT * FROM record WHERE seq BETWEEN ? AND ?", self._span(file)
+                            f"SELECT {COLUMNS}, {crc} FROM record WHERE seq BETWEEN ? AND ?",  # noqa: S608 - ours
+                            self._span(file),
                         ),
                     )
                     values = {
@@ -378,6 +372,10 @@ class SealedSegments:
             raise
         except (apsw.Error, OSError) as error:
             raise unusable(name, error) from error
+
+
+def _checksum(*values: Any) -> int:
+    return checksum(*values)
 
 
 def _hands_off(name: str) -> JournalError:

@@ -11,10 +11,13 @@ from __future__ import annotations
 
 import os
 import re
+import struct
 import time
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
+from zlib import crc32
 
 import apsw
 import msgspec
@@ -23,7 +26,9 @@ from switchhook.errors import JournalError
 from switchhook.sqlite_file import make_private, transaction
 
 APPLICATION_ID = 0x53574A31  # "SWJ1"
-FORMAT = 1
+CHECKED_FORMAT = 2
+FORMAT = 2
+"""Of new segments. Those of format 1 have no checksums; they are read, and not written on."""
 
 # The rows of one INSERT. The interpreter's lock changes hands once a statement, which costs more
 # than a row does while the event loop is busy; beyond this the gain is gone.
@@ -31,10 +36,14 @@ STATEMENT_ROWS = 128
 BUSY_MS = 5_000
 
 Synchronous = Literal["FULL", "NORMAL", "OFF"]
+COLUMNS = "seq, kind, at, mono, asked, option, body"
 Row = tuple[int, int, int, int | None, int | None, int | None, bytes]
 
 _NAME = re.compile(r"(\d{20})(?:-(\d+))?\.sqlite")
 _UNFINISHED = ".new-"
+DAMAGE = (apsw.CorruptError, apsw.NotADBError, UnicodeDecodeError)
+"""What a damaged file makes SQLite, or the reading of its texts, raise."""
+_NUMBERS = struct.Struct("<qqqqqqB")
 ROLL = "roll"
 """The file by which the console asks for the open segment to be sealed; it holds a seq."""
 SIDE_FILES = ("", "-wal", "-shm", "-journal")
@@ -49,7 +58,8 @@ CREATE TABLE record (
   mono INTEGER,
   asked INTEGER,
   option INTEGER,
-  body BLOB NOT NULL
+  body BLOB NOT NULL,
+  crc INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX record_asked ON record (seq, asked, option, mono, at) WHERE asked IS NOT NULL;
 """
@@ -61,6 +71,7 @@ class Record(msgspec.Struct, frozen=True):
     `seq` counts from 1 without a break but for refused records. `at` is in ms since the epoch and
     never goes back within a journal; `mono` in ms of a monotonic clock. `asked` is a signed 64-bit
     fingerprint of a question, `option` 0 or 1: both are there to be remembered without the body.
+    `damage` says why nothing in it is to be trusted; it is empty where its checksum fits.
     """
 
     seq: int
@@ -70,6 +81,34 @@ class Record(msgspec.Struct, frozen=True):
     asked: int | None
     option: int | None
     body: bytes
+    damage: str = ""
+
+
+def checksum(
+    seq: int,
+    kind: int,
+    at: int,
+    mono: int | None,
+    asked: int | None,
+    option: int | None,
+    body: bytes,
+) -> int:
+    """The CRC-32 of a record: of its numbers, eight bytes each, then of its body.
+
+    It finds every flipped byte, as damage comes, for half a microsecond; a hash against forgers
+    would cost three times as much, and who can write the file can write the hash.
+    """
+    absent = (mono is None) | (asked is None) << 1 | (option is None) << 2
+    numbers = _NUMBERS.pack(seq, kind, at, mono or 0, asked or 0, option or 0, absent)
+    return crc32(body, crc32(numbers))
+
+
+def fits(row: Sequence[Any]) -> bool:
+    """Whether the checksum at the end of a row is that of the rest."""
+    try:
+        return bool(checksum(*row[:7]) == row[7])
+    except (TypeError, struct.error):  # a flipped byte may change a value's type, too
+        return False
 
 
 class SegmentFile(NamedTuple):
@@ -90,6 +129,7 @@ class SegmentMeta(msgspec.Struct, frozen=True):
     node: int
     uuid: str
     created: int
+    format: int
     sealed: bool = False
     first_seq: int | None = None  # absent until the first record is in
     previous: str | None = None  # the uuid of the segment before it
@@ -269,21 +309,28 @@ def read_meta(connection: apsw.Connection, name: str) -> SegmentMeta:
                 f"is not a journal segment (application id {application})",
                 "move the file out of the journal's folder after a look at what it is",
             )
-        if version != FORMAT:
+        if version > FORMAT or version < 1:
             raise JournalError(
                 name,
                 f"has format {version}, this release reads format {FORMAT}",
                 "run the release that wrote it, or a later one",
             )
         values = dict(connection.execute("SELECT key, value FROM meta"))
-        return msgspec.convert(values, SegmentMeta, strict=False)
-    except (apsw.CorruptError, apsw.NotADBError, apsw.SQLError, msgspec.ValidationError) as error:
+        meta = msgspec.convert(values, SegmentMeta, strict=False)
+        if meta.format != version:
+            raise damaged(name, f"its format is {version} in one place, {meta.format} in another")
+        return meta
+    except (*DAMAGE, apsw.SQLError, msgspec.ValidationError) as error:
         raise damaged(name, error) from error
 
 
-def damaged(name: str, error: Exception) -> JournalError:
+class DamagedSegment(JournalError):  # noqa: N818 - it says what the file is
+    """A segment that SQLite can't make sense of, as a whole or in a part."""
+
+
+def damaged(name: str, error: object) -> DamagedSegment:
     """Say that a segment is broken, and what to do."""
-    return JournalError(
+    return DamagedSegment(
         name,
         f"is damaged: {error}",
         "nothing was changed; restore the file from a backup, or move it away to go on without it",

@@ -342,7 +342,9 @@ class JournalWriter:
         self._backlog.wake()
 
     def _must_roll(self, segment: OpenSegment | None) -> bool:
-        return segment is not None and segment.file.first_seq <= self._roll_seq
+        if segment is None:
+            return False
+        return segment.file.first_seq <= self._roll_seq or not segment.checked
 
     def _roll_now(self) -> None:
         try:

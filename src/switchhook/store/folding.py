@@ -165,6 +165,9 @@ class Folding:
         self._forms.forget()
 
     def _take(self, batch: Batch, record: JournalRecord) -> None:
+        if record.damage:
+            batch.quarantine.append((record.seq, record.damage[:300]))
+            return
         match record.kind:
             case Kind.PASSTHRU:
                 try:
