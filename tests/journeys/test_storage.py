@@ -124,3 +124,25 @@ def test_a_ledger_that_is_taken_away_is_said_and_never_made_anew(tmp_path):
         all_there(program, 5)
         assert program.stop() == 0
     assert (ledger / "ledger.sqlite").stat().st_size
+
+
+def test_a_flipped_byte_in_the_journal_is_named_and_the_rest_is_shown(tmp_path):
+    data = tmp_path / "data"
+    with running(data) as program:
+        ask(program, 20)
+        all_there(program, 20)
+        assert program.stop() == 0
+    (segment,) = (data / "journal").glob("0*.sqlite")
+    content = segment.read_bytes()
+    at = content.index(b"CallSid=c7&")
+    segment.write_bytes(content[:at] + b"X" + content[at + 1 :])
+    shutil.rmtree(data / "store")
+    with running(data) as program:
+        ask(program, 1, first=50)
+        until(lambda: there(program) == 20, "all but one, and a new one")
+        said = problems(program)
+        assert f"journal/{segment.name} is damaged there" in said
+        assert "1 records could not be folded" in said
+        (told,) = program.api("status")["quarantine"]["newest"]
+        assert "its checksum does not fit" in told["reason"]
+        assert program.stop() == 0

@@ -198,6 +198,9 @@ def _receipts(journal: JournalReader, span: timedelta) -> Iterator[tuple[int, in
     while records := journal.read(seq, _BATCH):
         for record in records:
             seq = record.seq
+            if record.damage:
+                unreadable += 1
+                continue
             if record.kind != Kind.PASSTHRU:
                 continue
             try:

@@ -237,6 +237,9 @@ def _shelf(folder: Path, names: Names | None = None) -> Shelf:
 
 
 def _shown(record: Record, node: int, endpoint: str | None) -> dict[str, Any] | None:
+    if record.damage:
+        show.err.print(f"record {record.seq}: {record.damage}")
+        return None
     if record.kind != Kind.PASSTHRU:
         return None
     name = receipt_id(record.at, node, record.seq)

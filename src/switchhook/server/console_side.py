@@ -237,6 +237,7 @@ class ConsoleSide:
         return [
             *self._settings.complaints,
             *map(str, filter(None, (self.store.problem, self.ledger.problem))),
+            *self._damage(),
             *self.accounts.complaints(),
             *self.alarm.alerting.problems,
             *([self.tracer.problem] if self.tracer is not None and self.tracer.problem else []),
@@ -254,6 +255,16 @@ class ConsoleSide:
     def _failing(self) -> list[Failing]:
         found = self._problems().values()
         return [Failing(each.problem, each.hint) for each in found if each is not None]
+
+    def _damage(self) -> list[str]:
+        """What reading has found damaged in the journal."""
+        found = dict(self.journal.damage)
+        if not found:
+            return []
+        seq, why = next(iter(found.items()))
+        more = f", and {len(found) - 1} more like it" if len(found) > 1 else ""
+        hint = "restore that file from a backup, and run `switchhook rebuild`"
+        return [f"record {seq} of the journal is damaged{more}: {why} ({hint})"]
 
     def note(self, deed: Deed) -> None:
         """Put a deed into the audit log; it touches the disk."""

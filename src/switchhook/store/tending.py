@@ -32,10 +32,16 @@ class Tending(Folding):
         """
         for start in range(0, len(seqs), _REFOLDED_AT_ONCE):
             together = of_same_calls(self._connection, seqs[start : start + _REFOLDED_AT_ONCE])
-            records = self._journal.get_many(together)
+            records, asked = self._journal.get_many(together), set(together)
+            damaged = [
+                (seq, reason)
+                for seq, reason in self._connection.execute("SELECT seq, reason FROM quarantine")
+                if seq in asked and seq not in records
+            ]
             batch = Batch()
             with self._changing():
                 take_out(self._connection, batch, together)
+                batch.quarantine += damaged
                 for seq in sorted(records):
                     if records[seq].kind not in (Kind.LATE, Kind.COUNTERS):
                         self._take(batch, records[seq])
