@@ -48,6 +48,7 @@ SUBJECT = {
     "shares",
     "search_text",
     "sign_in",
+    "steady",
     "story",
     "timeline",
     "trouble",

@@ -138,6 +138,14 @@ class DataFolder:
                 atomic_write(file, msgspec.json.encode(begun))
         return msgspec.structs.asdict(begun)
 
+    def first_seq_of_boot(self) -> int | None:
+        """The first seq that was given out since the machine started; None before there is one."""
+        try:
+            stored = msgspec.json.decode((self.path / BOOT).read_bytes(), type=_Boot)
+        except (OSError, ValueError):
+            return None
+        return stored.first_seq if stored.id and stored.id == _boot_id() else None
+
     def still_there(self) -> bool:
         """Whether the path still leads to the folder that was opened, and to its lock."""
         return self._place == (_place(self.path), _place(self._lock.path))
