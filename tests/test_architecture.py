@@ -42,6 +42,7 @@ SUBJECT = {
     "pulse",
     "receipt",
     "recent",
+    "retention",
     "rules",
     "saved_views",
     "search",

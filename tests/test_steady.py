@@ -46,7 +46,8 @@ def test_a_clock_that_stays_is_believed():
     axes = followed((0, 0), (10 * S, H), (last - 1, H), (last, H), (last + S, H))
     assert [axis.at_ms - START for axis in axes[2:]] == [last - 1, last + H, last + S + H]
     step = axes[-1].step
-    assert step is not None and step.believed
+    assert step is not None
+    assert step.believed
     assert told_step(axes[-1], last + TOLD_MS - 1) == step
     assert told_step(axes[-1], last + TOLD_MS) is None
 
@@ -58,7 +59,8 @@ def test_a_clock_that_steps_again_and_again_is_not_believed():
         axis.at_ms - START == mono for axis, (mono, _) in zip(axes[1:], moments, strict=True)
     )
     step = axes[-1].step
-    assert step is not None and step.at_ms == START + 10 * S, "it is one trouble, since it began"
+    assert step is not None
+    assert step.at_ms == START + 10 * S, "it is one trouble, since it began"
 
 
 def test_drift_is_followed():

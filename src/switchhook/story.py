@@ -1,8 +1,9 @@
 """Streams and calls, folded from receipts in any order, with any repeats, to the same story.
 
 A story is a join: every part of it is the smallest or the greatest of what its receipts said,
-ordered by receipt id (`order_of`) and never by arrival. So `merge` is commutative, associative and idempotent,
-and receipts that come late, twice or from another node change nothing but what they add.
+ordered by receipt id (`order_of`) and never by arrival. So `merge` is commutative, associative and
+idempotent, and receipts that come late, twice or from another node change nothing but what they
+add.
 
 How a stream ended is kept apart by the status that was said (a *chapter*); the most final chapter
 is the story's outcome, and of several final ones the one said first. So a finished stream never
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from switchhook.names import Names
     from switchhook.receipt import Receipt
     from switchhook.search import Found, Query
+    from switchhook.steady import Axis
 
 Said = tuple[str, str]
 """A receipt's id, and the text that it said."""
@@ -364,7 +366,14 @@ class JournalSource(Protocol):
     def last_seq(self) -> int: ...
     def first_seq(self) -> int: ...
     def size_bytes(self) -> int: ...
-    def seek(self, at_ms: int) -> int: ...
+    def seek(
+        self,
+        at_ms: int,
+        *,
+        low: int = ...,
+        high: int | None = ...,
+        time_of: Callable[[int, int], int] = ...,
+    ) -> int: ...
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -395,6 +404,18 @@ class Quarantined(msgspec.Struct, frozen=True):
 
 class Store(Protocol):
     """What is folded from the journal: pointers into it, by what people look for."""
+
+    def axis(self) -> Axis | None:
+        """Steady time by what is folded; None before a record with a monotonic time is."""
+
+    def placed(self, seqs: Iterable[int]) -> dict[int, int]:
+        """Where in time those of some records belong whose own time is another, in ms."""
+
+    def seqs_between(self, since_ms: int | None, until_ms: int | None) -> tuple[int, int | None]:
+        """Seqs among which are all records of a stretch of steady time: from, and to before.
+
+        Where steady time goes back some records between them may be of other times.
+        """
 
     def position(self) -> int:
         """The seq up to which everything is folded; 0 where nothing is."""

@@ -432,7 +432,8 @@ def test_a_step_of_the_systems_clock_is_marked(steps_ms, marked):
     assert desk.journal.receipts()[-1].received_us == desk.clock.wall_us()
     assert desk.journal.records[-1].at == desk.clock.wall_us() // 1000
     steady = [each.mono for each in desk.journal.records]
-    assert None not in steady and steady == sorted(steady)
+    assert None not in steady
+    assert steady == sorted(steady)
 
 
 BY_THE_HOUR = b"""

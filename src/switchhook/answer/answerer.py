@@ -381,10 +381,6 @@ class Answerer:
         hops = [hop.strip() for hop in head.forwarded_for.split(",")]
         return next((hop for hop in reversed(hops) if not self._trusted(hop)), head.peer)[:64]
 
-    def keep_boot(self) -> None:
-        """Put into the journal that the machine started: times of its clock begin anew."""
-        self._keep(Kind.CLOCK, ClockStep(boot=True))
-
     def _keep(
         self, kind: Kind, record: msgspec.Struct, done: Callable[[bool], None] | None = None
     ) -> bool:

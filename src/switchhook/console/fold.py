@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from switchhook.story import JournalRecord, JournalSource, Store
 
@@ -23,10 +23,14 @@ _BREATH_S = 0.001  # between batches, so that a query gets the interpreter
 
 
 class Folded(msgspec.Struct, frozen=True):
-    """What was folded just now: the records in their order, up to the seq `position`."""
+    """What was folded just now: the records in their order, up to the seq `position`.
+
+    `placed` is where in time those belong whose own time is another, in ms by seq.
+    """
 
     records: tuple[JournalRecord, ...]
     position: int
+    placed: Mapping[int, int] = {}
 
 
 class Folder:
@@ -128,7 +132,8 @@ class Folder:
             self._position, self._problem = position, None
             self._moved.notify_all()
         if records:
-            self._tell(Folded(tuple(records), position))
+            placed = self._store.placed([each.seq for each in records])
+            self._tell(Folded(tuple(records), position, placed))
         return len(records) >= self._batch
 
     def _tell(self, folded: Folded) -> None:

@@ -228,9 +228,10 @@ class Shelf:
 
     def _wanted(self, values: Mapping[str, Any]) -> Wanted:
         """What to ask the store for: one row more than the page has, to know if there are more."""
-        before = values.get("cursor", LAST_SEQ)
-        if "until" in values:
-            before = min(before, self._journal.seek(values["until"]))
+        before, since = values.get("cursor", LAST_SEQ), 0
+        if "since" in values or "until" in values:
+            since, until = self._store.seqs_between(values.get("since"), values.get("until"))
+            before = before if until is None else min(before, until)
         return Wanted(
             endpoint=values.get("endpoint"),
             call_sid=values.get("call_sid"),
@@ -238,7 +239,7 @@ class Shelf:
             status=values.get("status"),
             cause=values.get("cause"),
             option=values.get("option"),
-            from_seq=self._journal.seek(values["since"]) if "since" in values else 0,
+            from_seq=since,
             before_seq=before,
             limit=values.get("limit", DEFAULT) + 1,
         )

@@ -27,7 +27,7 @@ from switchhook.answer.receivers import Account
 from switchhook.answer.repeats import MOST_REMEMBERED, WINDOW_MS, RepeatMemory
 from switchhook.config import Config, Mode
 from switchhook.config.accounts import accounts_of
-from switchhook.data_folder import JOURNAL, DataFolder
+from switchhook.data_folder import JOURNAL, DataFolder, boot_id
 from switchhook.errors import JournalError
 from switchhook.facts_file import LOOK_S, FactsReader
 from switchhook.journal import JournalEvent, JournalReader, JournalWriter
@@ -41,7 +41,7 @@ from switchhook.settings import POLL_S, Settings, SettingsKeeper, find_data_fold
 from switchhook.wire.redact import Redactor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Coroutine
 
     from switchhook.answer.connections import Server
     from switchhook.process import Tether
@@ -194,7 +194,7 @@ class AnswerProcess:
             trusted=trusted_by(config),
             accounts=receiving_accounts(config, folder.key),
         )
-        self._facts = FactsReader(folder.path)
+        self._facts = FactsReader(folder.path, boot_id())
         self._tell(settings)
         self._server: Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -277,7 +277,8 @@ class AnswerProcess:
         while True:
             stamp = _stamp_of(reader.path)
             if stamp != seen or look % _RENEW_LOOKS == 0:
-                known = await asyncio.to_thread(reader.look, time.time_ns() // 1_000_000)
+                now_ms, mono_ms = time.time_ns() // 1_000_000, time.monotonic_ns() // 1_000_000
+                known = await asyncio.to_thread(reader.look, now_ms, mono_ms)
                 self.answerer.learn(known)
                 self._complain_of_facts(reader.complaint)
             seen, look = stamp, look + 1
