@@ -97,7 +97,7 @@ def test_in_an_hour_goes_a_bounded_share_of_the_journal():
     for hour in range(6):
         holdings = Holdings(segments, folded_seq=10**9)
         bounds = hour_of(holdings, now, hour * HOUR_MS)
-        while isinstance(step := next_step(holdings, LIMITS, now, bounds), DeleteSegment):
+        while isinstance(next_step(holdings, LIMITS, now, bounds), DeleteSegment):
             segments = segments[1:]
             holdings = Holdings(segments, folded_seq=10**9)
             bounds = msgspec.structs.replace(bounds, segments=bounds.segments + 1)
