@@ -31,8 +31,9 @@ class VerdictKeeper:
         self,
         look: Callable[[], Seen],
         now_ms: Callable[[], int],
-        mono_ms: Callable[[], int] = lambda: time.monotonic_ns() // 1_000_000,
         changed: Callable[[State], None] = lambda _state: None,
+        *,
+        mono_ms: Callable[[], int] = lambda: time.monotonic_ns() // 1_000_000,
     ) -> None:
         self._look, self._now_ms, self._changed = look, now_ms, changed
         self._mono_ms = mono_ms

@@ -85,7 +85,7 @@ class Alarm:
             heart=_heart(config, clock.now_ms),
             now_ms=clock.now_ms,
         )
-        self.verdicts = VerdictKeeper(self._seen, clock.now_ms, clock.mono_ms)
+        self.verdicts = VerdictKeeper(self._seen, clock.now_ms, mono_ms=clock.mono_ms)
 
     def start(self) -> None:
         self.alerting.start()
