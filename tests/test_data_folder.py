@@ -202,7 +202,7 @@ def test_wide_folder_with_what_was_kept_is_ours(tmp_path: Path) -> None:
 def test_boot_is_the_machine_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its first record stays the same until the machine starts again."""
     name = iter(["first", "first", "second", "second", "", "second"])
-    monkeypatch.setattr(data_folder, "_boot_id", lambda: next(name))
+    monkeypatch.setattr(data_folder, "boot_id", lambda: next(name))
     with open_folder(tmp_path / "data") as folder:
         assert folder.boot(1) == {"id": "first", "first_seq": 1}
     with open_folder(tmp_path / "data") as folder:

@@ -46,33 +46,36 @@ def limits(**days):
 
 def test_a_segment_goes_when_all_of_it_is_older():
     holdings = Holdings((OLD, NEWER, OPEN), folded_seq=30)
-    assert expired(holdings, 110 * DAY_MS) == ()
-    assert expired(holdings, 110 * DAY_MS + 1) == (OLD,)
-    assert expired(holdings, 991 * DAY_MS) == (OLD, NEWER)
+    assert expired(holdings, 110 * DAY_MS, NOW) == ()
+    assert expired(holdings, 110 * DAY_MS + 1, NOW) == (OLD,)
+    assert expired(holdings, 991 * DAY_MS, NOW) == (OLD, NEWER)
 
 
 def test_what_is_not_folded_stays():
-    assert expired(Holdings((OLD, NEWER, OPEN), folded_seq=9), NOW) == ()
-    assert expired(Holdings((OLD, NEWER, OPEN), folded_seq=10), NOW) == (OLD,)
+    assert expired(Holdings((OLD, NEWER, OPEN), folded_seq=9), NOW, NOW) == ()
+    assert expired(Holdings((OLD, NEWER, OPEN), folded_seq=10), NOW, NOW) == (OLD,)
 
 
 def test_the_last_segment_stays_whatever_its_age():
     """Its name is what the journal counts on from, sealed or not."""
-    assert expired(Holdings((OLD, NEWER), folded_seq=30), NOW) == (OLD,)
+    assert expired(Holdings((OLD, NEWER), folded_seq=30), NOW, NOW) == (OLD,)
 
 
 def test_an_empty_open_segment_needs_the_one_before():
     """It alone says how far time has come."""
     begun = segment(21, 20, 0, 0, SegmentState.OPEN)
-    assert expired(Holdings((OLD, NEWER, begun), folded_seq=30), NOW) == (OLD,)
-    assert expired(Holdings((begun,), folded_seq=30), NOW) == ()
+    assert expired(Holdings((OLD, NEWER, begun), folded_seq=30), NOW, NOW) == (OLD,)
+    assert expired(Holdings((begun,), folded_seq=30), NOW, NOW) == ()
 
 
 def test_an_abandoned_segment_goes_with_the_others_and_a_superseded_one_at_once():
     abandoned = msgspec.structs.replace(OLD, state=SegmentState.ABANDONED)
     dead = segment(11, 10, 0, 0, SegmentState.SUPERSEDED)
-    assert expired(Holdings((abandoned, dead, NEWER, OPEN), 30), 200 * DAY_MS) == (abandoned, dead)
-    assert expired(Holdings((dead, NEWER, OPEN), 30), 0) == (dead,)
+    assert expired(Holdings((abandoned, dead, NEWER, OPEN), 30), 200 * DAY_MS, NOW) == (
+        abandoned,
+        dead,
+    )
+    assert expired(Holdings((dead, NEWER, OPEN), 30), 0, NOW) == (dead,)
 
 
 def test_the_open_segment_is_sealed_before_it_holds_anything_back():

@@ -223,6 +223,26 @@ _OURSELVES = (
         advice="switchhook check says what is wrong; what ran before goes on running",
     ),
     AlertRule(
+        name="clock-stepped",
+        title="The system's clock stepped",
+        figure="clock.step_s",
+        comparison=_ABOVE,
+        threshold=2,
+        clear_for_s=0,
+        advice="see why: is time synchronised, was the machine suspended? Rules decide by the hour"
+        " that the clock says",
+    ),
+    AlertRule(
+        name="retention-held",
+        title="Retention waits, as the clock is far ahead of what was kept",
+        figure="retention.held_days",
+        comparison=_ABOVE,
+        threshold=0,
+        clear_for_s=0,
+        advice="set the clock right if it is wrong; /healthz says by how much it is ahead, and"
+        " when retention goes on by it",
+    ),
+    AlertRule(
         name="fold-stalled",
         title="The console stands still",
         figure="fold.stalled_s",

@@ -123,7 +123,7 @@ class DataFolder:
         start, each opening counts as one.
         """
         file = self.path / BOOT
-        running = _boot_id()
+        running = boot_id()
         try:
             stored = msgspec.json.decode(file.read_bytes(), type=_Boot)
         except (OSError, ValueError):
@@ -198,7 +198,17 @@ def atomic_write(path: Path, content: bytes) -> None:
         _sync_folder(path.parent)
 
 
-def _boot_id() -> str:
+def first_seq_of_boot(folder: Path) -> int | None:
+    """The first seq that was given out since the machine started; None before there is one."""
+    try:
+        stored = msgspec.json.decode((folder / BOOT).read_bytes(), type=_Boot)
+    except (OSError, ValueError):
+        return None
+    return stored.first_seq if stored.id and stored.id == boot_id() else None
+
+
+def boot_id() -> str:
+    """Which start of the machine this is; empty where the system doesn't tell."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:

@@ -2,19 +2,22 @@
 
 One small file in the data folder, replaced whole. The console writes it by each new figure:
 
-    file = FactsFile(data_folder)
-    file.write({"main": AccountFigures(now_ms, active=71, allowed=100)}, now_ms)
+    file = FactsFile(data_folder, boot)
+    file.write({"main": AccountFigures(now_ms, active=71, allowed=100, mono_ms=mono_ms)}, now_ms)
 
 The answer process looks every 100 ms; where the file is the same as before that is one `stat`:
 
-    reader = FactsReader(data_folder)
-    known = reader.look(now_ms)           # {"main": Facts(71, 100, 29, 0.4)}
+    reader = FactsReader(data_folder, boot)
+    known = reader.look(now_ms, mono_ms)  # {"main": Facts(71, 100, 29, 0.4)}
     facts = known.get("main", Facts())    # what isn't told is unknown, never zero
     reader.complaint                      # None, or what is wrong, in a sentence
 
 Without a configured account there is no file, and nobody should look. Whatever is wrong with it
 (missing, damaged, newer, old, from the future), its facts are unknown, which rules can tell from
 zero.
+
+A figure's age goes by the monotonic clock, which both processes share while `boot`, the start of
+the machine, is the same; else by the system's.
 """
 
 from __future__ import annotations
@@ -46,17 +49,23 @@ SKEW_MS = 2_000
 
 
 class AccountFigures(msgspec.Struct, frozen=True):
-    """Streams in use and allowed at `at_ms`, of one account; what is None isn't known."""
+    """Streams in use and allowed at `at_ms`, of one account; what is None isn't known.
+
+    `mono_ms` is the same moment by the monotonic clock, which both processes share: their ages go
+    by it, as the system's clock may step.
+    """
 
     at_ms: int
     active: int
     allowed: int | None = None
+    mono_ms: int | None = None
 
 
 class _Document(msgspec.Struct, frozen=True):
     version: int
     written_ms: int
     accounts: dict[str, AccountFigures]
+    boot: str = ""
 
 
 class _Head(msgspec.Struct, frozen=True):
@@ -72,14 +81,16 @@ _SAME = (0, 0, 0)
 class FactsFile:
     """The side that writes. One process and one thread at a time may."""
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / FILE
+    def __init__(self, folder: Path, boot: str = "") -> None:
+        self.path, self._boot = folder / FILE, boot
         self._fresh = folder / f"{FILE}.new"
 
-    def tell(self, readings: Iterable[Reading], now_ms: int) -> None:
+    def tell(self, readings: Iterable[Reading], now_ms: int, mono_ms: int) -> None:
         """Replace the file by what was read last of each account. Raises OSError."""
         figures = {
-            each.account: AccountFigures(each.at_ms, each.active, each.allowed)
+            each.account: AccountFigures(
+                each.at_ms, each.active, each.allowed, mono_ms - (now_ms - each.at_ms)
+            )
             for each in readings
             if each.active is not None
         }
@@ -90,7 +101,7 @@ class FactsFile:
 
         It is not synced: after a crash of the machine the facts are too old anyway.
         """
-        body = msgspec.json.encode(_Document(VERSION, now_ms, dict(accounts)))
+        body = msgspec.json.encode(_Document(VERSION, now_ms, dict(accounts), self._boot))
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
         descriptor = os.open(self._fresh, flags, 0o600)
         with os.fdopen(descriptor, "wb") as file:
@@ -101,21 +112,24 @@ class FactsFile:
 class FactsReader:
     """The side that looks; it never raises, and reads the file only when it was replaced."""
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / FILE
+    def __init__(self, folder: Path, boot: str = "") -> None:
+        self.path, self._boot = folder / FILE, boot
         self.complaint: str | None = None
         self._stamp = _SAME
         self._figures: dict[str, AccountFigures] = {}
         self._damage: str | None = None
         self._missing_since: int | None = None
 
-    def look(self, now_ms: int) -> dict[str, Facts]:
-        """The facts by the account's name, aged to `now_ms`, Unix time; empty where unknown."""
+    def look(self, now_ms: int, mono_ms: int | None = None) -> dict[str, Facts]:
+        """The facts by the account's name, aged to now: Unix time, and the monotonic clock's.
+
+        Empty where unknown.
+        """
         try:
             self._take_over()
         except FileNotFoundError:
             self._forget()
-            self.complaint = self._missed(now_ms)
+            self.complaint = self._missed(now_ms if mono_ms is None else mono_ms)
             return {}
         except OSError as error:
             self._forget()
@@ -125,9 +139,9 @@ class FactsReader:
         known = {
             name: facts
             for name, figures in self._figures.items()
-            if (facts := facts_at(figures, now_ms)) is not None
+            if (facts := facts_at(figures, now_ms, mono_ms)) is not None
         }
-        self.complaint = self._damage or _unusable(self._figures, known, now_ms)
+        self.complaint = self._damage or _unusable(self._figures, known, now_ms, mono_ms)
         return known
 
     def _forget(self) -> None:
@@ -150,12 +164,15 @@ class FactsReader:
             body = os.read(descriptor, LARGEST + 1) if stat.S_ISREG(status.st_mode) else b""
         finally:
             os.close(descriptor)
-        self._figures, self._damage = read(body)
+        self._figures, self._damage = read(body, self._boot)
         self._stamp = _stamp_of(status)
 
 
-def read(body: bytes) -> tuple[dict[str, AccountFigures], str | None]:
-    """The figures in a file's bytes, or none and what is wrong with it."""
+def read(body: bytes, boot: str = "") -> tuple[dict[str, AccountFigures], str | None]:
+    """The figures in a file's bytes, or none and what is wrong with it.
+
+    Monotonic times of another start of the machine than `boot` are left out.
+    """
     if len(body) > LARGEST:
         return {}, _said(f"it has more than {LARGEST:,} bytes")
     try:
@@ -163,14 +180,18 @@ def read(body: bytes) -> tuple[dict[str, AccountFigures], str | None]:
         if version > VERSION:
             problem = f"it has version {version}, this release knows version {VERSION}"
             return {}, _said(f"{problem}; run one release for both programs")
-        return msgspec.json.decode(body, type=_Document).accounts, None
+        document = msgspec.json.decode(body, type=_Document)
+        if boot and document.boot == boot:
+            return document.accounts, None
+        replace = msgspec.structs.replace
+        return {name: replace(each, mono_ms=None) for name, each in document.accounts.items()}, None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}, _said("it is damaged; the console replaces it by its next figure")
 
 
-def facts_at(figures: AccountFigures, now_ms: int) -> Facts | None:
+def facts_at(figures: AccountFigures, now_ms: int, mono_ms: int | None = None) -> Facts | None:
     """What rules may see of figures at a time; None before them, or when they are too old."""
-    age = now_ms - figures.at_ms
+    age = _age_ms(figures, now_ms, mono_ms)
     if not -SKEW_MS <= age <= LIVES_MS or figures.active < 0:
         return None
     allowed = figures.allowed if figures.allowed is None or figures.allowed >= 0 else None
@@ -178,12 +199,21 @@ def facts_at(figures: AccountFigures, now_ms: int) -> Facts | None:
     return Facts(figures.active, allowed, headroom, max(0, age) / 1000)
 
 
+def _age_ms(figures: AccountFigures, now_ms: int, mono_ms: int | None) -> int:
+    if mono_ms is None or figures.mono_ms is None:
+        return now_ms - figures.at_ms
+    return mono_ms - figures.mono_ms
+
+
 def _unusable(
-    figures: Mapping[str, AccountFigures], known: Mapping[str, Facts], now_ms: int
+    figures: Mapping[str, AccountFigures],
+    known: Mapping[str, Facts],
+    now_ms: int,
+    mono_ms: int | None,
 ) -> str | None:
     """Why figures are not used; the first account by name that lacks them."""
     for name in sorted(figures.keys() - known.keys()):
-        ahead = figures[name].at_ms - now_ms
+        ahead = -_age_ms(figures[name], now_ms, mono_ms)
         if ahead > SKEW_MS:
             return _said(f"the figures of account {name} are from the future; was the clock set?")
         age = f"{-ahead // 1000:,} s old"

@@ -108,6 +108,12 @@ _OURSELVES = (
     Known("rules.refused", "count", (),
           "Complaints about the operator's files: what does not check out is not taken over.",
           _LOOKED),
+    Known("clock.step_s", "s", (),
+          "By how much the system's clock stepped, forward or back: while it is off, and five"
+          " minutes longer. Windows and ages go by a steady clock."),
+    Known("retention.held_days", "count", (),
+          "By how many days the clock is ahead of the time that retention trusts, while something"
+          " would be removed by it; 0 where nothing is held."),
     Known("fold.lag", "count", (), "Records of the journal that are not folded yet.", _LOOKED),
     Known("fold.stalled_s", "s", (), "For how long the fold stands still though there is more."),
     Known("disk.free_share", "share", (), "Share of the data folder's disk that is free.", _LOOKED),

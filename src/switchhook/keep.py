@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 DAY_MS = 86_400_000
+HOUR_MS = 3_600_000
+SHARE = 20
+"""In an hour goes one part in so many of the time that is kept, and at least a day's."""
 ROLL_SHARE = 10
 """The open segment is sealed when it is older than this part of the limit: what a sealed one holds
 is deleted together, so nothing stays longer than the limit and a tenth."""
@@ -133,20 +136,23 @@ class Holdings(msgspec.Struct, frozen=True):
         return next((each.first_at for each in self.segments if each.first_at is not None), None)
 
 
-def expired(holdings: Holdings, before_ms: int) -> tuple[Segment, ...]:
+def expired(holdings: Holdings, before_ms: int, now_ms: int) -> tuple[Segment, ...]:
     """The segments that may go: closed, all records older than `before_ms`, all of them folded.
 
     They go from the beginning on, without a gap. While nothing is in the open one the last closed
     one stays: it alone knows how far time has come.
     """
     found: list[Segment] = []
-    for segment in holdings.segments[:-1]:  # the last one's name is the journal's count
+    for place, segment in enumerate(holdings.segments[:-1]):  # the last one's name is the count
         if segment.state is SegmentState.SUPERSEDED:
             found.append(segment)
             continue
         if segment.state is SegmentState.OPEN or segment.last_seq > holdings.folded_seq:
             break
-        if segment.last_at is not None and segment.last_at >= before_ms:
+        if (
+            segment.last_at is not None
+            and _ended_ms(holdings.segments[place:], now_ms) >= before_ms
+        ):
             break
         found.append(segment)
     newest = holdings.segments[-1] if holdings.segments else None
@@ -156,28 +162,79 @@ def expired(holdings: Holdings, before_ms: int) -> tuple[Segment, ...]:
     return tuple(found)
 
 
+def _ended_ms(segments: Sequence[Segment], now_ms: int) -> int:
+    """When the first of some segments ended: its clock may have been wrong at either end.
+
+    What is later than now is from a clock that was ahead; then it ended before the next began.
+    """
+    first = segments[0]
+    ended = max(first.first_at or 0, first.last_at or 0)
+    if ended <= now_ms:
+        return ended
+    later = (each.first_at for each in segments[1:] if each.first_at is not None)
+    return next((at for at in later if at <= now_ms), now_ms)
+
+
 def roll_due(holdings: Holdings, days: int, now_ms: int) -> Roll | None:
     """Whether the open segment is so old that it would hold back what is in it."""
     newest = holdings.segments[-1] if holdings.segments else None
     if not days or newest is None or newest.state is not SegmentState.OPEN:
         return None
-    oldest = newest.first_at
+    # A first record of a clock that was ahead would keep it open for long.
+    oldest = min((at for at in (newest.first_at, newest.last_at) if at is not None), default=None)
     longest = max(days * DAY_MS // ROLL_SHARE, SHORTEST_ROLL_MS)
     return Roll(newest.last_seq) if oldest is not None and now_ms - oldest > longest else None
 
 
-def next_step(holdings: Holdings, limits: Limits, now_ms: int) -> Step | None:
-    """What to do next; None where everything is as the limits want it."""
+class Hour(msgspec.Struct, frozen=True):
+    """What may go in one hour, by a steady clock: by class what is older than `before`.
+
+    Of the journal also one segment, however much it holds; `segments` are those that went.
+    """
+
+    began_ms: int
+    before: Mapping[Matter, int]
+    segments: int = 0
+
+    def over(self, mono_ms: int) -> bool:
+        return mono_ms - self.began_ms >= HOUR_MS
+
+    def due(self, matter: Matter, before_ms: int | None) -> int | None:
+        """The time before which a class may go now, by its limit and by the hour's."""
+        bound = self.before.get(matter)
+        return before_ms if before_ms is None or bound is None else min(before_ms, bound)
+
+    def allows(self, segment: Segment) -> bool:
+        """Whether one more segment may go."""
+        bound, last_at = self.before.get(Matter.RAW), segment.last_at
+        return not self.segments or bound is None or last_at is None or last_at < bound
+
+
+def hour_of(holdings: Holdings, now_ms: int, mono_ms: int) -> Hour:
+    """The hour that begins."""
+    before = {}
+    for matter in Matter:
+        oldest = holdings.oldest_of(matter)
+        if oldest is not None:
+            before[matter] = oldest + max((now_ms - oldest) // SHARE, DAY_MS)
+    return Hour(mono_ms, before)
+
+
+def next_step(
+    holdings: Holdings, limits: Limits, now_ms: int, hour: Hour | None = None
+) -> Step | None:
+    """What to do next; None where everything is as the limits want it, or `hour` has had enough."""
     before = limits.before_ms(Matter.RAW, now_ms)
     # Stories first: those that stay have to be written down before their requests go.
     for matter in (Matter.STORIES, *Matter):
         if matter is Matter.RAW:
             continue
         due, oldest = limits.before_ms(matter, now_ms), holdings.oldest_of(matter)
+        due = due if hour is None else hour.due(matter, due)
         if due is not None and oldest is not None and oldest < due:
             return DeleteRows(matter, due)
-    gone = expired(holdings, before) if before is not None else ()
-    if gone:
+    gone = expired(holdings, before, now_ms) if before is not None else ()
+    if gone and (hour is None or hour.allows(gone[0])):
         return DeleteSegment(gone[0])
     return roll_due(holdings, limits.raw_days, now_ms)
 

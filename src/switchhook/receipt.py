@@ -8,6 +8,7 @@ read from it again by whoever looks.
 from __future__ import annotations
 
 from enum import IntEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -29,7 +30,7 @@ class Kind(IntEnum):
     TAKEOVER = 3
     """A configuration or rules file was taken over, with its text."""
     CLOCK = 4
-    """The system's clock stepped by more than 2 s."""
+    """The system's clock stepped by more than 2 s, or the machine started anew."""
     COUNTERS = 5
     """What the answer process counted since the last such record."""
     SAMPLE = 6
@@ -90,10 +91,14 @@ class TakeOver(msgspec.Struct, frozen=True):
     by: str
 
 
-class ClockStep(msgspec.Struct, frozen=True):
-    """The system's clock moved by `step_ms` against the monotonic one."""
+class ClockStep(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The system's clock moved by `step_ms` against the monotonic one.
 
-    step_ms: int
+    `boot` is whether the machine started since the record before: the monotonic one began anew.
+    """
+
+    step_ms: int = 0
+    boot: bool = False
 
 
 class Counters(msgspec.Struct, frozen=True):
@@ -176,7 +181,7 @@ _SHIFTS = range(120, -1, -10)
 
 
 def receipt_id(at_ms: int, node: int, seq: int) -> str:
-    """A time-ordered id, unique across nodes: milliseconds, sequence, node, in base 32."""
+    """An id, unique across nodes: milliseconds, sequence, node, in base 32; see `order_of`."""
     number = (at_ms << _SEQ_BITS | seq) << _NODE_BITS | node
     return "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])
 
@@ -194,6 +199,16 @@ def parse_receipt_id(text: str) -> tuple[int, int, int] | None:
     node = number & (1 << _NODE_BITS) - 1
     seq = number >> _NODE_BITS & (1 << _SEQ_BITS) - 1
     return number >> (_NODE_BITS + _SEQ_BITS), node, seq
+
+
+@lru_cache(65_536)
+def order_of(id: str) -> tuple[int, int, int, str]:
+    """What ids are ordered by: the journal's number, as the time in them is of a clock that steps.
+
+    A text that is none comes first.
+    """
+    place = parse_receipt_id(id)
+    return (0, 0, 0, id) if place is None else (place[2], place[0], place[1], id)
 
 
 class Journal(Protocol):

@@ -1,8 +1,9 @@
 """Streams and calls, folded from receipts in any order, with any repeats, to the same story.
 
 A story is a join: every part of it is the smallest or the greatest of what its receipts said,
-ordered by receipt id and never by arrival. So `merge` is commutative, associative and idempotent,
-and receipts that come late, twice or from another node change nothing but what they add.
+ordered by receipt id (`order_of`) and never by arrival. So `merge` is commutative, associative and
+idempotent, and receipts that come late, twice or from another node change nothing but what they
+add.
 
 How a stream ended is kept apart by the status that was said (a *chapter*); the most final chapter
 is the story's outcome, and of several final ones the one said first. So a finished stream never
@@ -17,6 +18,7 @@ import msgspec
 
 from switchhook.cause import Cause, Verdict, judge
 from switchhook.passthru import Defect, Passthru, Stream, StreamStatus
+from switchhook.receipt import order_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -25,18 +27,29 @@ if TYPE_CHECKING:
     from switchhook.names import Names
     from switchhook.receipt import Receipt
     from switchhook.search import Found, Query
+    from switchhook.steady import Axis
 
 Said = tuple[str, str]
 """A receipt's id, and the text that it said."""
 
 
-class Mention(msgspec.Struct, frozen=True, order=True):
-    """One receipt as a story remembers it; ordered by its id, which is ordered by time."""
+class Mention(msgspec.Struct, frozen=True):
+    """One receipt as a story remembers it; ordered by its place in the journal, which is its id."""
 
     id: str
     received_us: int
     endpoint: str
     option: str
+
+    def __lt__(self, other: Mention) -> bool:
+        return self._order < other._order
+
+    def __gt__(self, other: Mention) -> bool:
+        return other._order < self._order
+
+    @property
+    def _order(self) -> tuple[tuple[int, int, int, str], int, str, str]:
+        return order_of(self.id), self.received_us, self.endpoint, self.option
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -215,8 +228,8 @@ def merge_streams(one: StreamStory, other: StreamStory) -> StreamStory:
         call_sid=one.call_sid,
         sid=one.sid,
         told_alone=one.told_alone,
-        numbers=_merge_said(one.numbers, other.numbers, min),
-        call=_merge_said(one.call, other.call, min),
+        numbers=_merge_said(one.numbers, other.numbers, _first),
+        call=_merge_said(one.call, other.call, _first),
     )
 
 
@@ -224,7 +237,7 @@ def _merge_chapters(one: Chapter, other: Chapter) -> Chapter:
     return Chapter(
         state=one.state,
         first=min(one.first, other.first),
-        said=_merge_said(one.said, other.said, min),
+        said=_merge_said(one.said, other.said, _first),
         damaged=one.damaged and other.damaged,
     )
 
@@ -286,7 +299,7 @@ def call_story(told: Told) -> CallStory | None:
 def merge_calls(one: CallStory, other: CallStory) -> CallStory:
     """Two stories of the same call as one."""
     assert one.call_sid == other.call_sid
-    said = _merge_said(one.said, other.said, max)
+    said = _merge_said(one.said, other.said, _last)
     streams = dict(one.streams)
     for key, story in other.streams.items():
         streams[key] = merge_streams(streams[key], story) if key in streams else story
@@ -308,13 +321,28 @@ def _merge_said(
     }
 
 
+def _order(said: Said) -> tuple[tuple[int, int, int, str], str]:
+    return order_of(said[0]), said[1]
+
+
+def _first(one: Said, other: Said) -> Said:
+    return min(one, other, key=_order)
+
+
+def _last(one: Said, other: Said) -> Said:
+    return max(one, other, key=_order)
+
+
 def _text(said: Mapping[str, Said], name: str) -> str | None:
     found = said.get(name)
     return None if found is None else found[1]
 
 
 class JournalRecord(Protocol):
-    """One record of the journal, as a fold sees it: `at` is in ms and never goes back."""
+    """One record of the journal, as a fold sees it.
+
+    `at` is the system's clock in ms, which may step, `mono` the monotonic one where it is known.
+    """
 
     @property
     def seq(self) -> int: ...
@@ -322,6 +350,8 @@ class JournalRecord(Protocol):
     def kind(self) -> int: ...
     @property
     def at(self) -> int: ...
+    @property
+    def mono(self) -> int | None: ...
     @property
     def body(self) -> bytes: ...
     @property
@@ -341,7 +371,14 @@ class JournalSource(Protocol):
     def last_seq(self) -> int: ...
     def first_seq(self) -> int: ...
     def size_bytes(self) -> int: ...
-    def seek(self, at_ms: int) -> int: ...
+    def seek(
+        self,
+        at_ms: int,
+        *,
+        low: int = ...,
+        high: int | None = ...,
+        time_of: Callable[[int, int], int] = ...,
+    ) -> int: ...
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -372,6 +409,18 @@ class Quarantined(msgspec.Struct, frozen=True):
 
 class Store(Protocol):
     """What is folded from the journal: pointers into it, by what people look for."""
+
+    def axis(self) -> Axis | None:
+        """Steady time by what is folded; None before a record with a monotonic time is."""
+
+    def placed(self, seqs: Iterable[int]) -> dict[int, int]:
+        """Where in time those of some records belong whose own time is another, in ms."""
+
+    def seqs_between(self, since_ms: int | None, until_ms: int | None) -> tuple[int, int | None]:
+        """Seqs among which are all records of a stretch of steady time: from, and to before.
+
+        Where steady time goes back some records between them may be of other times.
+        """
 
     def position(self) -> int:
         """The seq up to which everything is folded; 0 where nothing is."""

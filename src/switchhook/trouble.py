@@ -22,6 +22,7 @@ from switchhook.names import Names
 from switchhook.recent import BOT_FAILED, WINDOW_MS, Recent, Recently
 from switchhook.search import Condition, Moment, Query
 from switchhook.search_text import query_text
+from switchhook.steady import Step, step_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -57,8 +58,9 @@ class Failing(msgspec.Struct, frozen=True):
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """What a verdict is made of.
 
-    `last_ms` is when a stream was last told of, None where there never was one. `failing` are the
-    parts of the console that fail now.
+    `last_ms` is when a stream was last told of, None where there never was one; `failing` are the
+    parts of the console that fail now, `step` a step of the system's clock that goes on, or was
+    over only lately.
     """
 
     figures: Sequence[Figure] = ()
@@ -68,6 +70,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     names: Names = Names()
     last_ms: int | None = None
     failing: Sequence[Failing] = ()
+    step: Step | None = None
 
 
 class Trouble(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,6 +103,8 @@ def find_troubles(seen: Seen, now_ms: int) -> Iterable[Trouble]:
         yield from (_bot(each, seen, now_ms) for each in failing)
     yield from _ended_by_system(seen.recently.late)
     yield from map(_ourselves, seen.failing)
+    if seen.step is not None:
+        yield _clock(seen.step)
     for alert in seen.alerts:
         told = alert.figure in _JUDGED or (limits and alert.topic == "limit")
         if alert.firing and alert.clear_ms is None and not told:
@@ -111,8 +116,23 @@ _JUDGED = {
     "streams.failed_share",
     "streams.throttled",
     "streams.throttled_share",
+    "clock.step_s",
 }
-"""What is judged by the streams themselves, which know more than an alert."""
+"""What is judged by the streams and the clocks themselves, which know more than an alert."""
+
+
+def _clock(step: Step) -> Trouble:
+    """While it goes on, rules that ask for the hour decide by a wrong one."""
+    text = step_text(step)
+    return Trouble(
+        level=Level.BAD if step.lasted_ms is None else Level.WARN,
+        order=4,
+        what=f"{text[:1].upper()}{text[1:]}.",
+        since_ms=step.at_ms,
+        fault="At fault: the machine's clock.",
+        todo="See why: is time synchronised, was the machine suspended? Rules decide by the hour"
+        " that it says; figures and ages don't.",
+    )
 
 
 def _limit(recent: Recent, seen: Seen, now_ms: int) -> Trouble:
@@ -269,6 +289,7 @@ _BLAMES = {
     "share-shifted": _Blame(5, "the rules, or what Exotel sends"),
     "rules-refused": _Blame(6, "a file of yours"),
     "fold-stalled": _Blame(4, "Switchhook itself"),
+    "retention-held": _Blame(4, "the machine's clock"),
 }
 _LEVELS = {Severity.CRITICAL: Level.BAD, Severity.WARNING: Level.WARN}
 _TELLING = {"no-traffic"}

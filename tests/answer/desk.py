@@ -67,7 +67,6 @@ class MemoryJournal:
     ) -> int | None:
         if len(self.waiting) >= self.most:
             return None
-        assert not self.records or at >= self.records[-1].at
         self.records.append(Record(self.next_seq, kind, at, mono, asked, option, body))
         self.waiting.append(done or (lambda _kept: None))
         return self.records[-1].seq

@@ -24,6 +24,7 @@ from switchhook.config import Bodies, EndpointConfig, Secret
 from switchhook.journal import LOST, JournalReader
 from switchhook.receipt import Kind, decode_receipt, receipt_id
 from switchhook.rules import Option, load_rules
+from switchhook.steady import TOLD_MS
 
 from .desk import (
     NODE,
@@ -419,7 +420,7 @@ def test_counts_are_kept_every_second_if_there_are_new_ones():
     ],
 )
 def test_a_step_of_the_systems_clock_is_marked(steps_ms, marked):
-    """Receipts say what the clock said; the journal's own times never go back."""
+    """Receipts and records say what the clock said; the steady one goes on evenly beside it."""
     desk = Desk()
     desk.ask("From=1")
     for step in steps_ms:
@@ -429,17 +430,53 @@ def test_a_step_of_the_systems_clock_is_marked(steps_ms, marked):
         desk.ask("From=1")
     assert [each["step_ms"] for each in desk.journal.of(Kind.CLOCK)] == marked
     assert desk.journal.receipts()[-1].received_us == desk.clock.wall_us()
-    times = [each.at for each in desk.journal.records]
-    assert times == sorted(times)
+    assert desk.journal.records[-1].at == desk.clock.wall_us() // 1000
+    steady = [each.mono for each in desk.journal.records]
+    assert None not in steady
+    assert steady == sorted(steady)
 
 
-def test_records_go_on_from_the_newest_of_the_journal():
-    """A clock that is behind after a restart gives no record an earlier time."""
-    desk = Desk(last_at=START_US // 1000 + 5000)
-    desk.ask("CallSid=c1")
-    desk.ask("CallSid=c1")
-    assert [each.at for each in desk.journal.records] == [START_US // 1000 + 5000] * 2
-    assert desk.journal.receipts()[1].repeat_of == receipt_id(START_US // 1000 + 5000, NODE, 1)
+BY_THE_HOUR = b"""
+[[rule]]
+name = "night"
+when = "local.hour < 6"
+option = "B"
+
+[default]
+option = "A"
+"""
+
+
+def test_a_step_and_back_leaves_decisions_to_the_hour_that_it_is():
+    """What is decided, and told of, goes by the clock as it is: nothing remembers a glitch."""
+    desk = Desk()
+    ruleset = load_rules(BY_THE_HOUR, file="rules.toml")
+    sales = desk.answerer.endpoints["sales"]
+    desk.answerer.endpoints = {"sales": msgspec.structs.replace(sales, ruleset=ruleset)}
+    rules = []
+    for off_h in (0, 9, 0, -500 * 24, 0):
+        desk.pass_time(100)
+        desk.clock.wall_us_off = off_h * 3_600_000_000
+        desk.pass_time(100)
+        desk.ask("From=1")
+        receipt, record = desk.journal.receipts()[-1], desk.journal.records[-1]
+        assert record.at == receipt.received_us // 1000 == desk.clock.wall_us() // 1000
+        rules.append(receipt.decision.rule)
+    assert rules == ["default", "night", "default", "default", "default"]
+
+
+def test_a_step_is_told_while_it_goes_on_and_five_minutes_after():
+    desk = Desk()
+    desk.pass_time(1000)
+    desk.clock.wall_us_off = 9 * 3_600_000_000
+    desk.pass_time(1000)
+    assert "stepped by +9 h" in desk.answerer.alarms["clock"]
+    assert "is still off" in desk.answerer.alarms["clock"]
+    desk.clock.wall_us_off = 0
+    desk.pass_time(1000)
+    assert "for 1 s" in desk.answerer.alarms["clock"]
+    desk.pass_time(TOLD_MS)
+    assert "clock" not in desk.answerer.alarms
 
 
 @pytest.mark.parametrize(

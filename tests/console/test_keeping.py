@@ -12,7 +12,7 @@ from switchhook.capacity import Reading
 from switchhook.console.keeping import Keeper
 from switchhook.erasure import Number, untouched
 from switchhook.journal import JournalReader, JournalWriter, SealedSegments
-from switchhook.keep import DAY_MS, Limits, Matter, SegmentState
+from switchhook.keep import DAY_MS, HOUR_MS, Limits, Matter, SegmentState
 from switchhook.ledger import Ledger
 from switchhook.ledger.audit import SqliteAudit
 from switchhook.ledger.capacity import SqliteCapacity
@@ -33,7 +33,7 @@ class House:
 
     def __init__(self, folder, limits=FOR_EVER):
         self.folder = folder
-        self.now = START
+        self.now, self.mono = START, 0
         self.ids = itertools.count(1)
         folder.mkdir(exist_ok=True)
         self.open_writer()
@@ -71,8 +71,21 @@ class House:
             last_seq=self.reader.last_seq,
             erased=count_erased,
             now_ms=lambda: self.now,
+            mono_ms=lambda: self.mono,
             draw=lambda size: next(self.ids).to_bytes(size, "big"),
         )
+
+    def pass_time(self, ms):
+        """Let time go by both clocks."""
+        self.now += ms
+        self.mono += ms
+
+    def run_hours(self, hours):
+        """Do all there is to do in some hours, for each has its bounds."""
+        for _ in range(hours):
+            self.run()
+            self.pass_time(HOUR_MS)
+        self.run()
 
     def keep(self, kind, value, at=None):
         return self.writer.append(int(kind), self.now if at is None else at, encode(value))
@@ -311,6 +324,8 @@ def test_old_segments_go_and_stories_with_them(tmp_path):
     house.until_sealed()
     before = house.sealed.segments()
     house.run()
+    assert len(before) > len(house.sealed.segments()) > len(before) * 0.9, "not all in an hour"
+    house.run_hours(48)
     after = house.sealed.segments()
     limit = house.now - 30 * DAY_MS
     assert 0 < len(after) < len(before)
@@ -334,7 +349,7 @@ def test_stories_may_stay_longer_than_requests(tmp_path):
             house.receipt()
         house.flush()
     house.until_sealed()
-    house.run()
+    house.run_hours(48)
     assert house.reader.first_seq() > 100
     streams = house.store.streams(Wanted(limit=2000))
     assert len(streams) == 1000
@@ -350,12 +365,12 @@ def test_rows_of_the_ledger_go_by_class(tmp_path):
         house.capacity.add([Reading("main", at, 3, 10, "")])
         house.audit.note(Deed(who="asha", what="signed in"), at * 1000)
     house.now = START + 50 * DAY_MS
-    house.run()
+    house.run_hours(48)
     assert house.capacity.oldest_ms() >= house.now - 11 * DAY_MS
     assert house.audit.oldest_us() // 1000 >= house.now - 20 * DAY_MS
     assert verify_chain(house.audit.oldest_first(), house.audit.head()).problem == ""
     status = {each.matter: each for each in house.keeper.status().classes}
-    assert status[Matter.AUDIT].removed.rows == 30
+    assert status[Matter.AUDIT].removed.rows == 32
     assert all(each.overdue_ms == 0 for each in status.values())
     house.close()
 
@@ -364,7 +379,7 @@ def test_the_open_segment_is_sealed_so_that_it_can_go(tmp_path):
     house = House(tmp_path / "data", Limits(10, 10, 0, 0, 0, 0))
     house.receipt()
     house.flush()
-    house.now += 2 * DAY_MS
+    house.pass_time(2 * DAY_MS)
     house.keeper.step()
     for _ in range(1_000_000):
         if len(house.sealed.segments()) == 2:
@@ -372,9 +387,39 @@ def test_the_open_segment_is_sealed_so_that_it_can_go(tmp_path):
     house.receipt()
     house.flush()
     house.until_sealed()
-    house.now += 20 * DAY_MS
+    house.pass_time(20 * DAY_MS)
     house.run()
     assert house.reader.first_seq() == 2
+    house.close()
+
+
+def test_a_clock_that_is_500_days_ahead_removes_nothing(tmp_path):
+    """It is said at once, waits a week, over restarts, and is forgotten when the clock is right."""
+    house = House(tmp_path / "data", Limits())
+    for day in range(100):
+        house.now = START + day * DAY_MS
+        for _ in range(10):
+            house.receipt()
+        house.flush()
+    house.until_sealed()
+    house.run()
+    right, before = house.now, house.sealed.segments()
+    house.now += 500 * DAY_MS
+    house.mono += HOUR_MS
+    for _ in range(24 * 6):
+        house.run()
+        house.pass_time(HOUR_MS)
+        if house.mono % (24 * HOUR_MS) == 0:
+            house.keeper = house.make_keeper(Limits())
+    held = house.keeper.held
+    assert held is not None
+    assert round(held.ahead_ms / DAY_MS) == 500
+    assert house.sealed.segments() == before
+    house.now = right + house.mono
+    house.mono += HOUR_MS
+    house.run()
+    assert house.keeper.held is None
+    assert house.sealed.segments() == before
     house.close()
 
 

@@ -36,7 +36,7 @@ def test_it_begins_unknown_and_then_knows():
 
 def test_a_verdict_that_nobody_renews_is_not_shown():
     clock = Clock()
-    keeper = VerdictKeeper(seen, clock)
+    keeper = VerdictKeeper(seen, clock, mono_ms=clock)
     keeper.refresh()
     clock.now_ms += STALE_MS + 1000
     state = keeper.now()

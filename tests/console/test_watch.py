@@ -73,7 +73,7 @@ class Facts:
     def __init__(self):
         self.told, self.failing = [], False
 
-    def tell(self, readings, now_ms):
+    def tell(self, readings, now_ms, mono_ms):
         if self.failing:
             raise OSError(28, "No space left on device")
         self.told.append({each.account: each for each in readings})

@@ -82,7 +82,7 @@ def test_a_journal_goes_on_when_it_cannot_be_opened_for_writing(open_journal, lo
     assert writer.close()
     disk.fault = lambda what, path: apsw.SQLITE_CANTOPEN if what == "open" else None
     writer = open_journal(vfs=disk.name)
-    assert (writer.next_seq, writer.last_at) == (2, 500)
+    assert writer.next_seq == 2
     writer.append(1, 501, b"after")
     disk.fault = lambda what, path: None
     assert writer.flush(10)

@@ -98,8 +98,8 @@ def test_loads_the_newest_questions(filled, folder):
     assert list(asked.at) == [number * 10 for number in expected]
 
 
-def test_loads_the_questions_since_a_moment(filled, folder):
-    asked = JournalReader(folder).load_asked(1000, since_at=1500)
+def test_loads_the_questions_since_a_record(filled, folder):
+    asked = JournalReader(folder).load_asked(1000, since_seq=150)
     assert list(asked.seq) == [number for number in range(150, 201) if number % 3]
     assert len(JournalReader(folder).load_asked().seq) == 134
 

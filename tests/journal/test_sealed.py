@@ -125,7 +125,7 @@ def test_a_journal_with_one_segment_left_goes_on(filled, folder, open_journal):
         sealed.delete(each)
     assert filled.close()
     writer = open_journal(segment_bytes=60_000)
-    assert (writer.next_seq, writer.last_at) == (201, 2000)
+    assert writer.next_seq == 201
     fill(writer, 201, 230)
     assert JournalReader(folder).last_seq() == 230
 

@@ -29,6 +29,7 @@ from switchhook.answer.owed import OwedAnswer
 from switchhook.answer.receivers import Receivers, Webhook
 from switchhook.answer.repeats import Asked, RepeatMemory, fingerprint
 from switchhook.answer.samples import Samples
+from switchhook.answer.steps import ClockSteps
 from switchhook.answer.times import AnswerTimes
 from switchhook.cause import judge
 from switchhook.errors import JournalError
@@ -64,7 +65,6 @@ SWEEP_S = 0.01
 _MARGIN_NS = 25_000_000  # an answer sets off this long before its deadline
 _FOREVER_NS = 1 << 63
 _COUNT_EVERY_NS = 10**9
-_STEP_MS = 2000  # a clock that moves by more is marked
 
 SAFE_RULE = "safe option"
 
@@ -85,7 +85,7 @@ class Answerer:
     """The answer side without its socket. Called in the loop's thread only; never blocks.
 
     `accounts` are those whose webhooks are received, by name; `key` is the data folder's, for
-    fingerprints; `last_at` the newest record's time in ms.
+    fingerprints.
     """
 
     def __init__(
@@ -95,7 +95,6 @@ class Answerer:
         *,
         node: int,
         key: bytes,
-        last_at: int = 0,
         memory: RepeatMemory | None = None,
         clock: Clock | None = None,
         trusted: Callable[[str], bool] = lambda _address: False,
@@ -116,10 +115,10 @@ class Answerer:
         self._knowledge = Knowledge()
         self._trusted = trusted
         self._waiting: dict[int, deque[OwedAnswer]] = {}
-        self._last_at = last_at
         self._counted: Counter[str] = Counter()
         self._counted_ns = self._clock.mono_ns()
-        self._offset_ms = self._clock.wall_us() // 1000 - self._clock.mono_ns() // 1_000_000
+        wall_ms, mono_ms = self._clock.wall_us() // 1000, self._counted_ns // 1_000_000
+        self._steps = ClockSteps(self._keep, self.alarms, wall_ms, mono_ms)
         self._samples = Samples(self.alarms, self._counted_ns)
 
     # What the protocol asks.
@@ -169,7 +168,7 @@ class Answerer:
             return
         assert isinstance(token, Admission)
         self.times.asked()
-        endpoint, at = token.endpoint, self._at(wall_us)
+        endpoint, at = token.endpoint, wall_us // 1000
         redact = endpoint.redactor
         request = Request(
             redact(head.query),
@@ -271,7 +270,7 @@ class Answerer:
                 self.counts["deadline before disk"] += 1
                 due.send(now)
         self._receivers.sweep(now, everything=everything)
-        self._mark_clock(now)
+        self._steps.look(self._clock.wall_us() // 1000, now // 1_000_000)
         if now - self._counted_ns >= _COUNT_EVERY_NS:
             self.keep_counts()
             self._samples.calm(now)
@@ -289,6 +288,10 @@ class Answerer:
     def keep_take_over(self, take_over: TakeOver) -> None:
         """Put a file that was taken over into the journal."""
         self._keep(Kind.TAKEOVER, take_over)
+
+    def keep_boot(self) -> None:
+        """Put into the journal that the machine started: its monotonic clock began anew."""
+        self._keep(Kind.CLOCK, ClockStep(boot=True))
 
     def keep_counts(self) -> None:
         """Put what was counted since the last time into the journal, if anything was."""
@@ -378,24 +381,11 @@ class Answerer:
         hops = [hop.strip() for hop in head.forwarded_for.split(",")]
         return next((hop for hop in reversed(hops) if not self._trusted(hop)), head.peer)[:64]
 
-    def _mark_clock(self, now_ns: int) -> None:
-        offset = self._clock.wall_us() // 1000 - now_ns // 1_000_000
-        step = offset - self._offset_ms
-        if abs(step) > _STEP_MS:
-            self._offset_ms = offset
-            log.warning("the system's clock stepped by %d ms", step)
-            self._keep(Kind.CLOCK, ClockStep(step))
-
     def _keep(
         self, kind: Kind, record: msgspec.Struct, done: Callable[[bool], None] | None = None
     ) -> bool:
-        at = self._at(self._clock.wall_us())
-        return self._journal.append(kind, at, encode(record), done=done) is not None
-
-    def _at(self, wall_us: int) -> int:
-        """The time of a record in ms: the clock's, but never before the record's before it."""
-        self._last_at = at = max(self._last_at, wall_us // 1000)
-        return at
+        at, mono = self._clock.wall_us() // 1000, self._clock.mono_ns() // 1_000_000
+        return self._journal.append(kind, at, encode(record), mono=mono, done=done) is not None
 
 
 def _safely(token: Admission, problem: str) -> Decision:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 from switchhook.capacity import CapacityNow, headroom
 from switchhook.cli import show
 from switchhook.cli.options import CONFIG, DATA, JSON
-from switchhook.cli.places import data_folder
+from switchhook.cli.places import data_folder, steady_now_ms
 from switchhook.console.capacity_api import now_json, span_json
 from switchhook.console.parameters import STRETCH, Refused
 from switchhook.data_folder import LEDGER
@@ -52,7 +51,7 @@ def capacity(
         The history instead, from a time with its zone, or from how long ago: 90s, 15m, 2h, 7d.
     """
     folder = data_folder(config, data)
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = steady_now_ms(folder)
     since_ms = None if since is None else _moment(since, now_ms)
     if not (folder / LEDGER / FILE).exists():
         return _nothing()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import time
 import tomllib
 from datetime import timedelta
 from pathlib import Path
@@ -17,9 +16,10 @@ from cyclopts import Parameter
 from switchhook.cause import judge
 from switchhook.cli import show
 from switchhook.cli.options import CONFIG, DATA, JSON
+from switchhook.cli.places import steady_now_ms, store_in
 from switchhook.config.values import ConfigProblems
 from switchhook.data_folder import JOURNAL, read_identity
-from switchhook.errors import ConfigError
+from switchhook.errors import ConfigError, DataFolderError
 from switchhook.journal import JournalReader
 from switchhook.operator_files import Inputs, Overrides, check_config, read_whole
 from switchhook.receipt import Kind, Receipt, decode_receipt, receipt_id
@@ -146,7 +146,7 @@ def _compare(folder: Path, rulesets: dict[str, Ruleset], span: timedelta, json: 
     journal = JournalReader(folder / JOURNAL)
     seen = changed = 0
     listed: list[_Changed] = []
-    for at, seq, receipt in _receipts(journal, span):
+    for at, seq, receipt in _receipts(folder, journal, span):
         ruleset = rulesets.get(receipt.endpoint)
         if ruleset is None:
             continue
@@ -191,9 +191,14 @@ def _compare(folder: Path, rulesets: dict[str, Ruleset], span: timedelta, json: 
     show.err.print(f"{changed} of {seen} receipts would be answered otherwise")
 
 
-def _receipts(journal: JournalReader, span: timedelta) -> Iterator[tuple[int, int, Receipt]]:
-    since = time.time_ns() // 1_000_000 - int(span.total_seconds() * 1000)
-    seq = journal.seek(max(since, 0)) - 1
+def _receipts(
+    folder: Path, journal: JournalReader, span: timedelta
+) -> Iterator[tuple[int, int, Receipt]]:
+    since = max(steady_now_ms(folder) - int(span.total_seconds() * 1000), 0)
+    try:
+        seq = store_in(folder).seqs_between(since, None)[0] - 1
+    except DataFolderError:  # the journal alone does, unless its clock stepped
+        seq = journal.seek(since) - 1
     unreadable = 0
     while records := journal.read(seq, _BATCH):
         for record in records:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from switchhook.cli import show
 from switchhook.cli.options import CONFIG, DATA, JSON
-from switchhook.cli.places import config_in, data_folder
+from switchhook.cli.places import config_in, data_folder, steady_now_ms, store_in
 from switchhook.config.accounts import names_of
 from switchhook.console.pages.glance import issue_json, pulse_json
 from switchhook.console.view import time_of
-from switchhook.data_folder import JOURNAL, LEDGER, STORE
+from switchhook.data_folder import LEDGER
 from switchhook.issues import Issue, IssueState, issues, trend_start
-from switchhook.journal import JournalReader
 from switchhook.ledger import Ledger
 from switchhook.ledger.database import FILE
 from switchhook.ledger.issues import SqliteMarks
@@ -33,10 +31,10 @@ def now(*, config: CONFIG = None, data: DATA = None, json: JSON = False) -> int:
     `switchhook capacity` says how many streams are left, `switchhook alerts` what fires.
     """
     folder = data_folder(config, data)
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = steady_now_ms(folder)
     since = pulse_start(now_ms)
     until = since + MINUTES * MINUTE_MS
-    store = _store(folder)
+    store = store_in(folder)
     shown = pulse(store.tallies(since, until), store.counts(since, until), now_ms)
     found = [each for each in _issues(folder, store, now_ms) if each.recent]
     if json:
@@ -65,7 +63,7 @@ def causes(*, config: CONFIG = None, data: DATA = None, json: JSON = False) -> i
     Those that people resolved are left out until they return.
     """
     folder = data_folder(config, data)
-    found = _issues(folder, _store(folder), time.time_ns() // 1_000_000)
+    found = _issues(folder, store_in(folder), steady_now_ms(folder))
     if json:
         for each in found:
             show.print_json(issue_json(each))
@@ -112,7 +110,3 @@ def _issues(folder: Path, store: SqliteStore, now_ms: int) -> list[Issue]:
             ledger.close()
     tallies = store.tallies(trend_start(now_ms), now_ms + 1, hours=True)
     return issues(store.uses(), tallies, marks, now_ms)
-
-
-def _store(folder: Path) -> SqliteStore:
-    return SqliteStore(folder / STORE, JournalReader(folder / JOURNAL))

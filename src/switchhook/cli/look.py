@@ -14,7 +14,7 @@ from switchhook.cli import show
 from switchhook.cli.exporting import write_export
 from switchhook.cli.glance import names_in
 from switchhook.cli.options import CONFIG, DATA, JSON
-from switchhook.cli.places import data_folder
+from switchhook.cli.places import data_folder, steady_now_ms
 from switchhook.console.parameters import Refused, read_filters
 from switchhook.console.shelf import Shelf
 from switchhook.console.view import receipt_json, unreadable_json
@@ -134,7 +134,7 @@ def streams(
     }
     pairs = [(name, value) for name, value in given.items() if value is not None]
     try:
-        values = read_filters(pairs, time.time_ns() // 1_000_000)
+        values = read_filters(pairs, steady_now_ms(data_folder(config, data)))
     except Refused as refused:
         option = (refused.parameter or "").replace("_", "-")
         name = "the search" if option == "q" else f"--{option}"

@@ -6,9 +6,12 @@ import os
 from pathlib import Path
 
 from switchhook.config import Config, load_config
-from switchhook.data_folder import read_identity
+from switchhook.data_folder import JOURNAL, STORE, first_seq_of_boot, read_identity
+from switchhook.journal import JournalReader
 from switchhook.operator_files import read_whole
+from switchhook.server.steady_clock import SteadyClock
 from switchhook.settings import find_data_folder
+from switchhook.store import SqliteStore
 
 
 def data_folder(config: str | None, data: str | None) -> Path:
@@ -16,6 +19,16 @@ def data_folder(config: str | None, data: str | None) -> Path:
     folder = find_data_folder(config, data)
     read_identity(folder)
     return folder
+
+
+def store_in(folder: Path) -> SqliteStore:
+    """What is folded, to ask."""
+    return SqliteStore(folder / STORE, JournalReader(folder / JOURNAL))
+
+
+def steady_now_ms(folder: Path) -> int:
+    """Unix time as the console has it: evenly, while the system's clock steps."""
+    return SteadyClock(store_in(folder), lambda: first_seq_of_boot(folder)).now_ms()
 
 
 def config_in(file: str | None) -> Config:

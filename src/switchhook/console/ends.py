@@ -64,14 +64,15 @@ class Ends:
             return
         since_ms = self._now_ms() - GIVE_UP_MS
         for record in folded.records:
-            if record.at < since_ms:
+            at_ms = folded.placed.get(record.seq, record.at)
+            if at_ms < since_ms:
                 continue
             if record.kind == Kind.PASSTHRU:
-                self._passthru(record, accounts)
+                self._passthru(record, accounts, at_ms)
             elif record.kind == Kind.STATUS:
-                self._callback(record)
+                self._callback(record, at_ms)
 
-    def _passthru(self, record: JournalRecord, accounts: Mapping[str, str]) -> None:
+    def _passthru(self, record: JournalRecord, accounts: Mapping[str, str], at_ms: int) -> None:
         try:
             receipt = decode_receipt(record.body)
         except msgspec.DecodeError:
@@ -80,7 +81,7 @@ class Ends:
         if account is None or not enters_stories(receipt):
             return
         passthru = read_passthru(receipt)
-        stream, at_ms = passthru.stream, receipt.received_us // 1000
+        stream = passthru.stream
         if (
             stream is None
             or stream.state not in _FINAL
@@ -93,7 +94,7 @@ class Ends:
         if passthru.call_sid is not None:
             self._calls.ended(passthru.call_sid, account, at_ms)
 
-    def _callback(self, record: JournalRecord) -> None:
+    def _callback(self, record: JournalRecord, at_ms: int) -> None:
         try:
             received = _status(record.body)
         except msgspec.DecodeError:
@@ -103,7 +104,6 @@ class Ends:
         if callback is None or callback.call_sid is None:
             return
         if (callback.status or "").lower() in _FINAL_WORDS:
-            at_ms = received.received_us // 1000
             self._calls.ended(callback.call_sid, received.account, at_ms)
 
     def _new(self, call_sid: str | None, stream_sid: str | None) -> bool:

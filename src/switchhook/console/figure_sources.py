@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 import msgspec
 
 from switchhook.figures import Figure
+from switchhook.keep import DAY_MS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     from switchhook.capacity import CapacityNow
     from switchhook.figures import Source
+    from switchhook.retention import Held
+    from switchhook.steady import Step
     from switchhook.story import JournalSource
 
 _DISK_MS = 5_000
@@ -130,6 +133,27 @@ def fold_figures(fold: Fold, journal: JournalSource) -> Source:
 def file_figures(complaints: Callable[[], Sequence[str]]) -> Source:
     """How many of the operator's files are complained about."""
     return lambda now_ms: (Figure("rules.refused", float(len(complaints())), now_ms),)
+
+
+def clock_figures(step: Callable[[], Step | None]) -> Source:
+    """By how much the system's clock stepped, while that is told of."""
+
+    def read(now_ms: int) -> Iterable[Figure]:
+        found = step()
+        yield Figure("clock.step_s", 0.0 if found is None else abs(found.by_ms) / 1000, now_ms)
+
+    return read
+
+
+def retention_figures(held: Callable[[], Held | None]) -> Source:
+    """By how many days the clock is ahead of the time that retention trusts, where that matters."""
+
+    def read(now_ms: int) -> Iterable[Figure]:
+        found = held()
+        days = 0.0 if found is None else found.ahead_ms / DAY_MS
+        yield Figure("retention.held_days", days, now_ms)
+
+    return read
 
 
 def answer_figures(health: Callable[[], Health | None]) -> Source:

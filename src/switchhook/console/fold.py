@@ -12,7 +12,7 @@ import msgspec
 from switchhook.errors import SwitchhookError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from switchhook.story import JournalRecord, JournalSource, Store
 
@@ -25,10 +25,14 @@ _BREATH_S = 0.001  # between batches, so that a query gets the interpreter
 
 
 class Folded(msgspec.Struct, frozen=True):
-    """What was folded just now: the records in their order, up to the seq `position`."""
+    """What was folded just now: the records in their order, up to the seq `position`.
+
+    `placed` is where in time those belong whose own time is another, in ms by seq.
+    """
 
     records: tuple[JournalRecord, ...]
     position: int
+    placed: Mapping[int, int] = {}
 
 
 class Folder:
@@ -136,7 +140,8 @@ class Folder:
         news = tuple(each for each in records if each.seq > told and not each.damage)
         if news:  # a store that is made again tells nobody anything twice
             self._told = news[-1].seq
-            self._tell(Folded(news, position))
+            placed = self._store.placed([each.seq for each in news])
+            self._tell(Folded(news, position, placed))
         return len(records) >= self._batch
 
     def _tell(self, folded: Folded) -> None:

@@ -28,18 +28,22 @@ from switchhook.erasure import (
 )
 from switchhook.errors import SwitchhookError
 from switchhook.keep import (
+    DAY_MS,
     ClassReport,
     DeleteRows,
     DeleteSegment,
     Holdings,
+    Hour,
     KeptStore,
     Limits,
     Matter,
     Removed,
     Roll,
+    hour_of,
     next_step,
     report,
 )
+from switchhook.retention import Held, Trusted, first_trusted, held
 
 if TYPE_CHECKING:
     from switchhook.audit import Deed
@@ -55,12 +59,16 @@ WAIT_S = 0.5
 """How often an erasure looks whether what it waits for has come."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 60.0
 _ROWS = 500
+NOTE_MS = 600_000
+"""How often the time that retention trusts is kept, for the next start to go on from."""
 
 
 class KeepingBook(ErasureBook, Protocol):
-    """The erasures in the ledger, and what retention removed."""
+    """The erasures in the ledger, what retention removed, and the time that it trusts."""
 
     def removed(self) -> dict[Matter, Removed]: ...
+    def trusted(self) -> Trusted | None: ...
+    def note_trusted(self, trusted: Trusted) -> None: ...
     def add_removed(self, removed: Removed) -> None: ...
 
 
@@ -94,13 +102,19 @@ class Keeper:
         last_seq: Callable[[], int],
         erased: Callable[[], None] = lambda: None,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        mono_ms: Callable[[], int] = lambda: time.monotonic_ns() // 1_000_000,
         draw: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
         self._journal, self._store, self._book = journal, store, book
         self._rows, self.limits = rows, limits
         self._last_seq, self._now_ms, self._draw = last_seq, now_ms, draw
         self._eraser = Eraser(journal, store, book, pause=self._breathe, erased=erased)
+        self._mono_ms = mono_ms
         self._look_at_ms = self._kept_up_to = 0
+        self._trusted: Trusted | None = None
+        self._trusted_at_ms = self._noted_ms = mono_ms()
+        self._hour: Hour | None = None
+        self.held: Held | None = None
         self._problem: str | None = None
         self._wake = threading.Event()
         self._stopping = False
@@ -163,23 +177,43 @@ class Keeper:
 
     def step(self) -> bool:
         """Do a little; whether there is more to do at once."""
-        now = self._now_ms()
+        now, mono = self._now_ms(), self._mono_ms()
         if any(self._eraser.step(each, now) for each in self._book.running()):
             return True
-        if now < self._look_at_ms:
+        if mono < self._look_at_ms:
             return False
-        if self._retain(now):
+        if self._retain(now, mono):
             return True
-        self._look_at_ms = now + int(LOOK_S * 1000)
+        self._look_at_ms = mono + int(LOOK_S * 1000)
         return False
 
-    def _retain(self, now_ms: int) -> bool:
+    def _trust(self, holdings: Holdings, clock_ms: int, mono_ms: int) -> int:
+        """The time that retention goes by; says by `held` whether the clock is far ahead of it."""
+        before = self._trusted or self._book.trusted() or first_trusted(holdings, clock_ms)
+        trusted = before.later(clock_ms, mono_ms - self._trusted_at_ms)
+        if self._trusted is None or mono_ms - self._noted_ms >= NOTE_MS:
+            self._book.note_trusted(trusted)
+            self._noted_ms = mono_ms
+        self._trusted, self._trusted_at_ms = trusted, mono_ms
+        found = held(holdings, self.limits, trusted, clock_ms)
+        if found is not None and self.held is None:
+            days = found.ahead_ms / DAY_MS
+            log.error("retention waits: the clock is %.0f days ahead of what was kept", days)
+        self.held = found
+        return trusted.before(clock_ms)
+
+    def _retain(self, clock_ms: int, mono_ms: int) -> bool:
         """Carry out what retention asks for next; whether there may be more."""
-        match next_step(self._holdings(), self.limits, now_ms):
+        holdings = self._holdings()
+        now_ms = self._trust(holdings, clock_ms, mono_ms)
+        if self._hour is None or self._hour.over(mono_ms):
+            self._hour = hour_of(holdings, now_ms, mono_ms)
+        match next_step(holdings, self.limits, now_ms, self._hour):
             case DeleteSegment(segment):
                 if self._stories_kept(segment):
                     return True
                 freed = self._journal.delete(segment)
+                self._hour = msgspec.structs.replace(self._hour, segments=self._hour.segments + 1)
                 records = max(segment.last_seq - segment.first_seq + 1, 0)
                 self._book.add_removed(Removed(Matter.RAW, records, freed, now_ms))
                 log.info("retention removed %s with %d records", segment.name, records)

@@ -131,6 +131,7 @@ _RECEIPT = object_of(
     extra=_EXTRA,
     decided_in_ms=NUMBER,
     late_ms=WHOLE,
+    placed_at=or_null(TIME),
 )
 _STREAM = object_of(
     id=STRING,

@@ -228,9 +228,10 @@ class Shelf:
 
     def _wanted(self, values: Mapping[str, Any]) -> Wanted:
         """What to ask the store for: one row more than the page has, to know if there are more."""
-        before = values.get("cursor", LAST_SEQ)
-        if "until" in values:
-            before = min(before, self._journal.seek(values["until"]))
+        before, since = values.get("cursor", LAST_SEQ), 0
+        if "since" in values or "until" in values:
+            since, until = self._store.seqs_between(values.get("since"), values.get("until"))
+            before = before if until is None else min(before, until)
         return Wanted(
             endpoint=values.get("endpoint"),
             call_sid=values.get("call_sid"),
@@ -238,7 +239,7 @@ class Shelf:
             status=values.get("status"),
             cause=values.get("cause"),
             option=values.get("option"),
-            from_seq=self._journal.seek(values["since"]) if "since" in values else 0,
+            from_seq=since,
             before_seq=before,
             limit=values.get("limit", DEFAULT) + 1,
         )
@@ -246,11 +247,11 @@ class Shelf:
     def _shown(self, seqs: Sequence[int]) -> list[Json]:
         """Receipts in this order; those no longer in the journal are left out."""
         records = self._journal.get_many(seqs)
-        late = self._store.late_ms(seqs)
+        late, placed = self._store.late_ms(seqs), self._store.placed(seqs)
         read = {seq: self._read(record) for seq, record in records.items()}
         firsts = self._firsts(each.receipt for each in read.values() if isinstance(each, _Read))
         return [
-            self._show(records[seq], read[seq], firsts, late.get(seq))
+            self._show(records[seq], read[seq], firsts, late.get(seq), placed.get(seq))
             for seq in seqs
             if seq in records
         ]
@@ -261,6 +262,7 @@ class Shelf:
         read: _Read | str,
         firsts: Mapping[str, Receipt],
         late_ms: int | None,
+        placed_ms: int | None,
     ) -> Json:
         name = receipt_id(record.at, self._journal.node or 0, record.seq)
         if isinstance(read, str):
@@ -268,7 +270,14 @@ class Shelf:
         receipt = read.receipt
         first = firsts.get(receipt.repeat_of) if receipt.repeat_of is not None else None
         try:
-            return receipt_json(name, receipt, read.told.passthru, first=first, late_ms=late_ms)
+            return receipt_json(
+                name,
+                receipt,
+                read.told.passthru,
+                first=first,
+                late_ms=late_ms,
+                placed_ms=placed_ms,
+            )
         except Exception as error:
             # One receipt that a bug can't show must not hide a page of others.
             log.exception("receipt %s can't be shown", name)

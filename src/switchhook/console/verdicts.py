@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from typing import TYPE_CHECKING
 
 from switchhook.verdict import Level, Seen, State, verdict
@@ -31,16 +32,19 @@ class VerdictKeeper:
         look: Callable[[], Seen],
         now_ms: Callable[[], int],
         changed: Callable[[State], None] = lambda _state: None,
+        *,
+        mono_ms: Callable[[], int] = lambda: time.monotonic_ns() // 1_000_000,
     ) -> None:
         self._look, self._now_ms, self._changed = look, now_ms, changed
+        self._mono_ms = mono_ms
         self._state = _BEGINNING
-        self._made_ms = now_ms()
+        self._made_ms = mono_ms()
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="verdict", daemon=True)
 
     def now(self) -> State:
         """The newest verdict."""
-        state, age_ms = self._state, self._now_ms() - self._made_ms
+        state, age_ms = self._state, self._mono_ms() - self._made_ms
         if age_ms <= STALE_MS:
             return state
         return State(
@@ -61,9 +65,9 @@ class VerdictKeeper:
 
     def refresh(self) -> None:
         """Make the verdict now, in this thread."""
-        now_ms = self._now_ms()
-        state = verdict(self._look(), now_ms)
-        before, self._state, self._made_ms = self._state, state, now_ms
+        begun_ms = self._mono_ms()
+        state = verdict(self._look(), self._now_ms())
+        before, self._state, self._made_ms = self._state, state, begun_ms
         if state != before:
             self._changed(state)
 

@@ -33,8 +33,12 @@ def receipt_json(
     *,
     first: Receipt | None = None,
     late_ms: int | None = None,
+    placed_ms: int | None = None,
 ) -> Json:
-    """A receipt; of a repeat, `first` is the one it names, whose rule decided."""
+    """A receipt; of a repeat, `first` is the one it names, whose rule decided.
+
+    `placed_ms` is where in time it belongs if the system's clock was wrong when it came.
+    """
     verdict = judge(passthru)
     decision, decided = receipt.decision, (first or receipt).decision
     direction = passthru.direction
@@ -76,6 +80,7 @@ def receipt_json(
         "extra": _by_key(passthru.extra),
         "decided_in_ms": receipt.decided_in_us / 1000,
         "late_ms": late_ms,
+        "placed_at": None if placed_ms is None else time_of(placed_ms * 1000),
     }
 
 

@@ -62,7 +62,7 @@ class History(Protocol):
 class Facts(Protocol):
     """Where the answer process looks; called in a thread. Raises OSError."""
 
-    def tell(self, readings: Iterable[Reading], now_ms: int) -> None: ...
+    def tell(self, readings: Iterable[Reading], now_ms: int, mono_ms: int) -> None: ...
 
 
 class Clock(Protocol):
@@ -222,9 +222,9 @@ class Watch:
 
     async def _tell(self, now_ms: int) -> None:
         last = [each.last for each in self._standings.values() if each.last is not None]
-        loop = asyncio.get_running_loop()
+        loop, mono_ms = asyncio.get_running_loop(), self._clock.mono_ms()
         try:
-            await loop.run_in_executor(self._facts_thread, self._facts.tell, last, now_ms)
+            await loop.run_in_executor(self._facts_thread, self._facts.tell, last, now_ms, mono_ms)
             self._problems.pop("facts", None)
         except OSError as error:
             why = (error.strerror or "error").lower()

@@ -53,7 +53,6 @@ class Backlog:
     def __init__(
         self,
         next_seq: int,
-        last_at: int,
         *,
         max_records: int,
         max_bytes: int,
@@ -61,7 +60,6 @@ class Backlog:
         defer: Callable[[Callable[[], None]], object],
     ) -> None:
         self.next_seq = next_seq
-        self.last_at = last_at
         self.count = self.bytes = self.lost = 0
         self._max_records = max_records
         self._max_bytes = max_bytes
@@ -83,7 +81,6 @@ class Backlog:
         done: Done | None,
     ) -> int | None:
         """Queue a record; gives its seq, None if there is no room."""
-        at = max(at, self.last_at)
         size = len(body) + _ENTRY_OVERHEAD
         if self.count >= self._max_records or self.bytes + size > self._max_bytes:
             self._lose(at)
@@ -116,7 +113,7 @@ class Backlog:
         """Queue a record of what was lost, if something was; past the bounds, for it is small."""
         if self._unreported is not None:
             body = msgspec.json.encode(self._unreported)
-            row = (self.next_seq, LOST, self.last_at, None, None, None, body)
+            row = (self.next_seq, LOST, self._unreported.last_at, None, None, None, body)
             self._unreported = None
             self._put(row, len(body) + _ENTRY_OVERHEAD, None)
 
@@ -150,7 +147,6 @@ class Backlog:
 
     def _put(self, row: Row, size: int, done: Done | None) -> int:
         self.next_seq = row[0] + 1
-        self.last_at = row[2]
         self.count += 1
         self.bytes += size
         with self._lock:
@@ -168,7 +164,6 @@ class Backlog:
 
     def _lose(self, at: int) -> None:
         self.lost += 1
-        self.last_at = at
         if self._unreported is None:
             self._unreported = _Lost(0, at, at)
             self._on_loss()

@@ -18,7 +18,7 @@ from switchhook.journal.segment import (
     connect,
     damaged,
     file_size,
-    last_row,
+    last_seq_in,
     list_segments,
     read_meta,
     remove_unfinished,
@@ -33,13 +33,12 @@ class JournalEnd(NamedTuple):
 
     segment: OpenSegment | None  # None where a new one must be made
     seq: int = 0
-    at: int = 0
     identity: str = ""  # of the newest segment
     segments: tuple[SegmentFile, ...] = ()
 
 
 def find_end(folder: Path, *, node: int, vfs: str | None, synchronous: Synchronous) -> JournalEnd:
-    """Open the newest segment and recover the journal's last seq and at.
+    """Open the newest segment and recover the journal's last seq.
 
     Makes the folder where it is missing. JournalError where the journal can't be continued.
     """
@@ -56,23 +55,22 @@ def find_end(folder: Path, *, node: int, vfs: str | None, synchronous: Synchrono
     newest = segments[-1]
     try:
         segment, meta, last = _open_newest(newest, node, vfs, synchronous)
-        seq = last[0] if last else newest.first_seq - 1
-        at = last[1] if last else _at_before(segments, vfs)
+        seq = newest.first_seq - 1 if last is None else last
     except _DAMAGED as error:
         raise damaged(newest.name, error) from error
     except apsw.Error as error:
         raise unusable(newest.name, error) from error
-    return JournalEnd(segment, seq, at, meta.uuid, segments)
+    return JournalEnd(segment, seq, meta.uuid, segments)
 
 
 def _open_newest(
     file: SegmentFile, node: int, vfs: str | None, synchronous: Synchronous
-) -> tuple[OpenSegment | None, SegmentMeta, tuple[int, int] | None]:
+) -> tuple[OpenSegment | None, SegmentMeta, int | None]:
     connection: apsw.Connection | None = None
     try:
         connection = connect(file.path, vfs=vfs, synchronous=synchronous)
         meta = _check(read_meta(connection, file.name), file, node)
-        last = last_row(connection)
+        last = last_seq_in(connection)
     except (apsw.FullError, apsw.IOError, apsw.CantOpenError, apsw.ReadOnlyError):
         # A full or read-only disk has no room for the log's index. Callers are served all the
         # same if the numbering is known, and it is where there is no log.
@@ -80,7 +78,7 @@ def _open_newest(
             connection.close()
         connection = _connect_without_log(file)
         meta = _check(read_meta(connection, file.name), file, node)
-        last = last_row(connection)
+        last = last_seq_in(connection)
     except (apsw.Error, JournalError):
         if connection is not None:
             connection.close()
@@ -122,20 +120,3 @@ def _check(meta: SegmentMeta, file: SegmentFile, node: int) -> SegmentMeta:
             "give the file its own name back",
         )
     return meta
-
-
-def _at_before(segments: tuple[SegmentFile, ...], vfs: str | None) -> int:
-    """Find the last `at` before a newest segment in which nothing is yet."""
-    bound = segments[-1].first_seq
-    for file in reversed(segments[:-1]):
-        connection = connect(file.path, vfs=vfs)
-        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
-        try:
-            read_meta(connection, file.name)
-            last = last_row(connection, below=bound)
-        finally:
-            connection.close()
-        if last:
-            return last[1]
-        bound = min(bound, file.first_seq)
-    return 0

@@ -39,6 +39,8 @@ _SOME = """SELECT seq, kind, at, mono, asked, option, body, {crc} FROM record
 WHERE seq IN (SELECT value FROM json_each(?))"""
 _FIRST_AT = "SELECT seq, at FROM record WHERE seq BETWEEN ? AND ? ORDER BY seq LIMIT 1"
 _NODE = "SELECT value FROM meta WHERE key = 'node'"
+_FIRST_MONO = """SELECT seq, mono FROM record
+WHERE seq BETWEEN ? AND ? AND mono IS NOT NULL ORDER BY seq LIMIT 1"""
 _LAST_SEQ = "SELECT max(seq) FROM record"
 _ASKED_START = """SELECT seq FROM record INDEXED BY record_asked
 WHERE asked IS NOT NULL AND seq BETWEEN ? AND ? ORDER BY seq DESC LIMIT 1 OFFSET ?"""
@@ -191,33 +193,64 @@ class JournalReader:
         """Count the bytes of all the journal's files."""
         return folder_size(self._folder)
 
-    def seek(self, at_ms: int) -> int:
-        """Find the first seq whose `at` is not before `at_ms`; one past the last if there is none.
+    def seek(
+        self,
+        at_ms: int,
+        *,
+        low: int = 1,
+        high: int | None = None,
+        time_of: Callable[[int, int], int] = lambda _seq, at: at,
+    ) -> int:
+        """Find the first seq from `low` to before `high` whose time is not before `at_ms`.
 
-        Takes some twenty look-ups, however long the journal is.
+        `high`, or one past the last, where there is none. `time_of` makes a record's time of its
+        seq and its `at`: times have to ascend in this stretch, which those of a clock that steps
+        don't. Takes some twenty look-ups, however long the journal is.
         """
         with self._lock:
-            low, high = max(self.first_seq(), 1), self.last_seq() + 1
-            end = high
-            while low < high:
-                middle = (low + high) // 2
-                found = self._at_or_after(middle)
-                if found is None or found[1] >= at_ms:
-                    high = middle
-                else:
-                    low = found[0] + 1
-            found = self._at_or_after(low)
-            return found[0] if found else end
+            low, end = max(self.first_seq(), low), self.last_seq() + 1
+            end = end if high is None else min(high, end)
 
-    def load_asked(self, limit: int = 500_000, *, since_at: int | None = None) -> Asked:
-        """Give the newest `limit` questions, those since `since_at` (ms) if it is given.
+            def reached(seq: int) -> tuple[int, bool] | None:
+                found = self._first(_FIRST_AT, seq)
+                return found and (found[0], time_of(*found) >= at_ms)
+
+            return self._bisect(low, end, reached)
+
+    def seek_mono(self, mono_ms: int, low: int) -> int:
+        """Find the first seq from `low` whose `mono` is not before `mono_ms`, or one past the last.
+
+        All from `low` on have to be of one start of the machine.
+        """
+        with self._lock:
+
+            def reached(seq: int) -> tuple[int, bool] | None:
+                found = self._first(_FIRST_MONO, seq)
+                return found and (found[0], found[1] >= mono_ms)
+
+            return self._bisect(max(self.first_seq(), low), self.last_seq() + 1, reached)
+
+    def _bisect(self, low: int, end: int, reached: Callable[[int], tuple[int, bool] | None]) -> int:
+        """The first seq that is reached: `reached` gives the first record there, and whether."""
+        high = end
+        while low < high:
+            middle = (low + high) // 2
+            found = reached(middle)
+            if found is None or found[0] >= high or found[1]:
+                high = middle
+            else:
+                low = found[0] + 1
+        found = reached(low) if low < end else None
+        return min(found[0], end) if found else end
+
+    def load_asked(self, limit: int = 500_000, *, since_seq: int = 0) -> Asked:
+        """Give the newest `limit` questions, of those from `since_seq` on.
 
         Reads no body: 500,000 take about 0.3 s and 40 bytes each.
         """
         asked = Asked(array("q"), array("q"), array("q"), array("q"), array("q"))
         with self._lock:
-            oldest = 0 if since_at is None else self.seek(since_at)
-            for segment, first, last in self._asked_spans(limit, oldest):
+            for segment, first, last in self._asked_spans(limit, since_seq):
                 while True:
                     values = self._open.rows(segment, _ASKED, (first, last, _ASKED_ROWS))
                     if not values or not values[0][0]:
@@ -253,11 +286,11 @@ class JournalReader:
             spans.append((segment, first, last))
         return spans[::-1]
 
-    def _at_or_after(self, seq: int) -> tuple[int, int] | None:
+    def _first(self, sql: str, seq: int) -> tuple[int, int] | None:
         while listing := self._segments_for(seq):
             place = listing.place(seq)
             first, last = listing.span(place)
-            rows = self._open.rows(listing.segments[place], _FIRST_AT, (max(seq, first), last))
+            rows = self._open.rows(listing.segments[place], sql, (max(seq, first), last))
             if rows:
                 return rows[0][0], rows[0][1]
             if last == MAX_SEQ:

@@ -68,8 +68,9 @@ CREATE INDEX record_asked ON record (seq, asked, option, mono, at) WHERE asked I
 class Record(msgspec.Struct, frozen=True):
     """One entry of the journal.
 
-    `seq` counts from 1 without a break but for refused records. `at` is in ms since the epoch and
-    never goes back within a journal; `mono` in ms of a monotonic clock. `asked` is a signed 64-bit
+    `seq` counts from 1 without a break but for refused records, and alone says what came first:
+    `at`, in ms since the epoch, is the system's clock as it was, which may step; `mono` in ms of a
+    monotonic clock. `asked` is a signed 64-bit
     fingerprint of a question, `option` 0 or 1: both are there to be remembered without the body.
     `damage` says why nothing in it is to be trusted; it is empty where its checksum fits.
     """
@@ -346,10 +347,7 @@ def unusable(name: str, error: object) -> JournalError:
     )
 
 
-def last_row(connection: apsw.Connection, below: int | None = None) -> tuple[int, int] | None:
-    """Find the newest record, or the newest below a seq: its seq and at."""
-    bound = 2**63 - 1 if below is None else below - 1
-    row: tuple[int, int] | None = connection.execute(
-        "SELECT seq, at FROM record WHERE seq <= ? ORDER BY seq DESC LIMIT 1", (bound,)
-    ).fetchone()
-    return row
+def last_seq_in(connection: apsw.Connection) -> int | None:
+    """The seq of the newest record; None where there is none."""
+    seq: int | None = connection.execute("SELECT max(seq) FROM record").get
+    return seq

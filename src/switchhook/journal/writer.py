@@ -87,7 +87,6 @@ class JournalWriter:
         self._durable_seq = end.seq
         self._backlog = Backlog(
             end.seq + 1,
-            end.at,
             max_records=pending_records,
             max_bytes=pending_bytes,
             on_loss=partial(
@@ -118,11 +117,6 @@ class JournalWriter:
     def durable_seq(self) -> int:
         """The seq up to which everything is durable, or was refused."""
         return self._durable_seq
-
-    @property
-    def last_at(self) -> int:
-        """The `at` of the newest record; no later one gets a smaller. 0 in an empty journal."""
-        return self._backlog.last_at
 
     @property
     def pending(self) -> tuple[int, int]:
@@ -169,9 +163,9 @@ class JournalWriter:
         """Queue a record in the loop's thread; gives its seq, None if memory is full.
 
         `done(True)` runs in the loop's thread once the record is durable, `done(False)` if the
-        database refused it and its bytes were set aside. An `at` before the newest is lifted to
-        it. What memory had no room for is counted, and told by a record of kind LOST as soon as
-        there is room again.
+        database refused it and its bytes were set aside. `at` is kept as it is, before the newest
+        or not. What memory had no room for is counted, and told by a record of kind LOST as soon
+        as there is room again.
         """
         if self._closing:
             raise JournalError(str(self._folder), "is closed", "append before close()")

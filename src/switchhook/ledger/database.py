@@ -28,6 +28,7 @@ MIGRATIONS = (
     calls.TABLES,
     views.TABLES,
     keeping.TABLES,
+    keeping.TRUSTED_TABLE,
 )
 """Number n leads from version n to n + 1; all that are due run in one transaction."""
 

@@ -22,6 +22,7 @@ from switchhook.keep import Matter, Removed
 from switchhook.ledger import audit
 from switchhook.ledger.calls import SqliteCalls
 from switchhook.ledger.capacity import SqliteCapacity
+from switchhook.retention import Trusted
 from switchhook.sqlite_file import RawFile
 
 if TYPE_CHECKING:
@@ -44,8 +45,15 @@ CREATE TABLE removed (
 ) STRICT;
 """
 
+TRUSTED_TABLE = """
+CREATE TABLE trusted (
+  one INTEGER PRIMARY KEY CHECK (one = 1), now_ms INTEGER NOT NULL, waited_ms INTEGER NOT NULL
+) STRICT;
+"""
+"""The time that retention trusts, and for how long the clock has been far from it."""
+
 _ONLY_COUNTED = frozenset({"audit", "audit_base", "users", "sessions", "tokens", "links"})
-_LEFT_OUT = frozenset({"erasures", "removed"})
+_LEFT_OUT = frozenset({"erasures", "removed", "trusted"})
 _BATCH = 200
 _OVERLAP = 256
 _TRIES, _PAUSE_S = 20, 0.05
@@ -205,6 +213,20 @@ class SqliteErasures:
                 " rows = rows + excluded.rows, bytes = bytes + excluded.bytes,"
                 " at_ms = excluded.at_ms",
                 (removed.matter.value, removed.rows, removed.bytes, removed.at_ms),
+            )
+
+    def trusted(self) -> Trusted | None:
+        """The time that retention trusted last; None before it ran."""
+        with self._ledger.reading() as connection:
+            row = connection.execute("SELECT now_ms, waited_ms FROM trusted").fetchone()
+            return None if row is None else Trusted(*row)
+
+    def note_trusted(self, trusted: Trusted) -> None:
+        """Keep it for the next start."""
+        with self._ledger.writing() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO trusted VALUES (1, ?, ?)",
+                (trusted.now_ms, trusted.waited_ms),
             )
 
     def _alone(self) -> apsw.Connection:

@@ -19,7 +19,9 @@ from switchhook.config.accounts import AccountConfig, accounts_of
 from switchhook.console.call_details import DetailsFetcher
 from switchhook.console.ends import Ends
 from switchhook.console.watch import Watch, Watched
-from switchhook.exotel import ExotelClient, SystemClock
+from switchhook.data_folder import boot_id
+from switchhook.exotel import ExotelClient
+from switchhook.exotel.clock import Clock
 from switchhook.facts_file import FactsFile
 from switchhook.figures import KNOWN
 from switchhook.ledger.calls import SqliteCalls
@@ -50,16 +52,17 @@ class Accounts:
         self,
         ledger: Ledger,
         folder: Path,
+        clock: Clock,
         *,
         changed: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._clock = SystemClock()
+        self._clock = clock
         self._asked: dict[str, _Asked] = {}
         self._accounts_of: Mapping[str, str] = {}
         self.history, self.calls = SqliteCapacity(ledger), SqliteCalls(ledger)
         # Jitter, no secret.
         chance = random.random
-        self.watch = Watch(self.history, FactsFile(folder), self._clock, chance, changed)
+        self.watch = Watch(self.history, FactsFile(folder, boot_id()), self._clock, chance, changed)
         self.fetcher = DetailsFetcher(self.calls, self._clock, chance)
         self.ends = Ends(lambda: self._accounts_of, self.watch, self.fetcher, self._clock.wall_ms)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from switchhook.console.alerting import Alerting, Destinations
@@ -10,9 +9,11 @@ from switchhook.console.figure_sources import (
     Health,
     Kept,
     answer_figures,
+    clock_figures,
     disk_figures,
     file_figures,
     fold_figures,
+    retention_figures,
     watch_figures,
 )
 from switchhook.console.heart import Heart
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from switchhook.figures import Source
     from switchhook.ledger import Ledger
     from switchhook.names import Names
+    from switchhook.retention import Held
+    from switchhook.server.steady_clock import SteadyClock
     from switchhook.story import JournalSource, Store
     from switchhook.verdict import Failing
 
@@ -59,27 +62,33 @@ class Alarm:
         complaints: Callable[[], Sequence[str]],
         failing: Callable[[], Sequence[Failing]],
         answer_url: str | None,
+        clock: SteadyClock,
+        held: Callable[[], Held | None],
     ) -> None:
         self._watch, self._names, self._failing = watch, names, failing
+        self._clock = clock
         self._streams = StoreFigures(store, journal, folder, names)
         sources: list[Source] = [
             self._streams,
             fold_figures(folder, journal),
             disk_figures(data),
             file_figures(complaints),
+            clock_figures(clock.step),
+            retention_figures(held),
             watch_figures(watch),
         ]
         if answer_url is not None:
-            sources.append(_answering(AnswerProbe(answer_url)))
+            sources.append(_answering(AnswerProbe(answer_url), clock.now_ms))
         self.alerting = Alerting(
             SqliteAlerts(ledger),
             sources,
             _destinations(config),
             rules=config.alerts.rules,
             quiet=config.alerts.quiet,
-            heart=_heart(config),
+            heart=_heart(config, clock.now_ms),
+            now_ms=clock.now_ms,
         )
-        self.verdicts = VerdictKeeper(self._seen, now_ms)
+        self.verdicts = VerdictKeeper(self._seen, clock.now_ms, mono_ms=clock.mono_ms)
 
     def start(self) -> None:
         self.alerting.start()
@@ -94,24 +103,23 @@ class Alarm:
         """Go on by a changed configuration."""
         alerts = config.alerts
         self.alerting.use(
-            _destinations(config), rules=alerts.rules, quiet=alerts.quiet, heart=_heart(config)
+            _destinations(config),
+            rules=alerts.rules,
+            quiet=alerts.quiet,
+            heart=_heart(config, self._clock.now_ms),
         )
 
     def _seen(self) -> Seen:
         return Seen(
             figures=self.alerting.figures,
-            capacity=self._watch.now(now_ms()),
+            capacity=self._watch.now(self._clock.now_ms()),
             recently=self._streams.recently,
             alerts=self.alerting.alerts,
             names=self._names(),
             last_ms=self._streams.last_ms,
             failing=self._failing(),
+            step=self._clock.step(),
         )
-
-
-def now_ms() -> int:
-    """Unix time."""
-    return time.time_ns() // 1_000_000
 
 
 def _destinations(config: Config) -> Destinations:
@@ -125,7 +133,7 @@ def _destinations(config: Config) -> Destinations:
     return Destinations(notifier, {each.name: each.severities for each in alerts.destinations})
 
 
-def _heart(config: Config) -> Heart | None:
+def _heart(config: Config, now_ms: Callable[[], int]) -> Heart | None:
     """What calls the operator's own monitor."""
     alerts = config.alerts
     if alerts.heartbeat_url is None:
@@ -133,7 +141,7 @@ def _heart(config: Config) -> Heart | None:
     return Heart(HttpMonitor(alerts.heartbeat_url.reveal), alerts.heartbeat_s, now_ms)
 
 
-def _answering(probe: AnswerProbe) -> Source:
+def _answering(probe: AnswerProbe, now_ms: Callable[[], int]) -> Source:
     """Whether the answer side answers, asked every other second."""
 
     def look(at_ms: int) -> Health:

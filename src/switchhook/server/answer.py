@@ -11,6 +11,7 @@ import signal
 import socket
 import time
 from array import array
+from bisect import bisect_left
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -26,7 +27,7 @@ from switchhook.answer.receivers import Account
 from switchhook.answer.repeats import MOST_REMEMBERED, WINDOW_MS, RepeatMemory
 from switchhook.config import Config, Mode
 from switchhook.config.accounts import accounts_of
-from switchhook.data_folder import JOURNAL, DataFolder
+from switchhook.data_folder import JOURNAL, DataFolder, boot_id
 from switchhook.errors import JournalError
 from switchhook.facts_file import LOOK_S, FactsReader
 from switchhook.journal import JournalEvent, JournalReader, JournalWriter
@@ -40,7 +41,7 @@ from switchhook.settings import POLL_S, Settings, SettingsKeeper, find_data_fold
 from switchhook.wire.redact import Redactor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Coroutine
 
     from switchhook.answer.connections import Server
     from switchhook.process import Tether
@@ -113,30 +114,31 @@ def trusted_by(config: Config) -> Callable[[str], bool]:
     return trusted
 
 
-def remember_asked(
-    journal: Path, boot: Mapping[str, object], *, mono_ms: int, wall_ms: int
-) -> RepeatMemory:
+def remember_asked(journal: Path, first_seq: int, *, mono_ms: int, wall_ms: int) -> RepeatMemory:
     """The questions of the last ten minutes, from the journal.
 
     The monotonic clock starts anew with the machine: what was asked before this boot (its first
-    record is `boot["first_seq"]`) is placed by the wall clock.
+    record is `first_seq`) is placed by the wall clock, or by what was asked last where that is
+    behind.
     """
     memory = RepeatMemory()
-    first_seq = boot["first_seq"]
-    assert isinstance(first_seq, int)
     reader = JournalReader(journal)
     try:
-        asked = reader.load_asked(MOST_REMEMBERED, since_at=wall_ms - 2 * WINDOW_MS)
+        since = reader.seek_mono(mono_ms - 2 * WINDOW_MS, first_seq)
+        # What came before this boot is of no use either where some of this one is too old.
+        asked = reader.load_asked(MOST_REMEMBERED, since_seq=since if since > first_seq else 0)
     except JournalError as error:
         # A full disk has no room for what reading needs: still no reason not to answer.
         log.error("%s: what repeats the last ten minutes is decided anew", error)  # noqa: TRY400
         return memory
     finally:
         reader.close()
+    before = bisect_left(asked.seq, first_seq)
+    ended_ms = max(wall_ms, asked.at[before - 1]) if before else wall_ms
     mono = array(
         "q",
         [
-            mono_ms - max(0, wall_ms - at) if seq < first_seq or mono > mono_ms else mono
+            mono_ms - max(0, ended_ms - at) if seq < first_seq or mono > mono_ms else mono
             for seq, mono, at in zip(asked.seq, asked.mono, asked.at, strict=True)
         ],
     )
@@ -175,23 +177,24 @@ class AnswerProcess:
             ceiling_bytes=int(config.journal.ceiling_gb * (1 << 30)),
             pending_bytes=config.journal.pending_mb << 20,
         )
-        boot = folder.boot(self.journal.next_seq)
+        first_seq = folder.boot(self.journal.next_seq)["first_seq"]
+        assert isinstance(first_seq, int)
+        self._booted = 1 < first_seq == self.journal.next_seq
         self.answerer = Answerer(
             endpoints_of(settings, folder.key),
             self.journal,
             node=folder.node,
             key=folder.key,
-            last_at=self.journal.last_at,
             memory=remember_asked(
                 path,
-                boot,
+                first_seq,
                 mono_ms=time.monotonic_ns() // 1_000_000,
                 wall_ms=time.time_ns() // 1_000_000,
             ),
             trusted=trusted_by(config),
             accounts=receiving_accounts(config, folder.key),
         )
-        self._facts = FactsReader(folder.path)
+        self._facts = FactsReader(folder.path, boot_id())
         self._tell(settings)
         self._server: Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -209,6 +212,8 @@ class AnswerProcess:
 
     def begin(self) -> None:
         """What goes on beside answering, whoever owns the sockets."""
+        if self._booted:
+            self.answerer.keep_boot()
         for each in self._settings.running:
             self.answerer.keep_take_over(each)
         self._sweep()
@@ -272,7 +277,8 @@ class AnswerProcess:
         while True:
             stamp = _stamp_of(reader.path)
             if stamp != seen or look % _RENEW_LOOKS == 0:
-                known = await asyncio.to_thread(reader.look, time.time_ns() // 1_000_000)
+                now_ms, mono_ms = time.time_ns() // 1_000_000, time.monotonic_ns() // 1_000_000
+                known = await asyncio.to_thread(reader.look, now_ms, mono_ms)
                 self.answerer.learn(known)
                 self._complain_of_facts(reader.complaint)
             seen, look = stamp, look + 1

@@ -27,7 +27,7 @@ from switchhook.console.pages.call_told import CallTold
 from switchhook.console.render import Renderer
 from switchhook.console.shelf import Shelf
 from switchhook.console.store_api import StoreApi
-from switchhook.data_folder import JOURNAL, LEDGER, STORE, holder_pid
+from switchhook.data_folder import JOURNAL, LEDGER, STORE, first_seq_of_boot, holder_pid
 from switchhook.errors import DataFolderError, JournalError, LedgerError
 from switchhook.interpret import forget_read_numbers
 from switchhook.journal import JournalReader, SealedSegments
@@ -44,8 +44,11 @@ from switchhook.ledger.keeping import (
 )
 from switchhook.ledger.views import SqliteViews
 from switchhook.numbers import forget_numbers
+from switchhook.retention import held_text
 from switchhook.server.accounts import Accounts
-from switchhook.server.alarm import Alarm, now_ms
+from switchhook.server.alarm import Alarm
+from switchhook.server.steady_clock import SteadyClock
+from switchhook.steady import step_text
 from switchhook.store import SqliteStore
 from switchhook.tracing import Tracer, TraceSettings
 from switchhook.verdict import Failing
@@ -88,8 +91,9 @@ class ConsoleSide:
         self.journal = JournalReader(held.folder(JOURNAL), breathe=breathe)
         self.store = SqliteStore(held.folder(STORE), self.journal)
         self.folder = Folder(self.journal, self.store)
+        self.clock = SteadyClock(self.store, lambda: first_seq_of_boot(held.path))
         self.ledger = Ledger(held.folder(LEDGER))
-        self.accounts = Accounts(self.ledger, held.path)
+        self.accounts = Accounts(self.ledger, held.path, self.clock)
         self._audit = SqliteAudit(self.ledger)
         self._tasks: list[asyncio.Task[None]] = []
         self.alarm = Alarm(
@@ -104,6 +108,8 @@ class ConsoleSide:
             complaints=lambda: self._settings.complaints,
             failing=self._failing,
             answer_url=answer_url,
+            clock=self.clock,
+            held=lambda: self.keeper.held,
         )
         self._keep(config)
         self.tracer = _tracer(config, self.journal)
@@ -123,11 +129,12 @@ class ConsoleSide:
                 Matter.CALLS: ThinnedRows(self.accounts.calls),
                 Matter.ALERTS: AlertRows(self.ledger),
                 Matter.CAPACITY: ThinnedRows(self.accounts.history),
-                Matter.AUDIT: AuditRows(self._audit, now_ms),
+                Matter.AUDIT: AuditRows(self._audit, self.clock.now_ms),
             },
             limits=config.keep,
             last_seq=self.journal.last_seq,
             erased=self._forget,
+            now_ms=self.clock.now_ms,
         )
 
     def _forget(self) -> None:
@@ -148,6 +155,7 @@ class ConsoleSide:
             renderer,
             address=address,
             sections=keeping.context,
+            now_us=self.clock.now_us,
         )
         parts = PageParts(
             renderer=renderer,
@@ -162,14 +170,16 @@ class ConsoleSide:
             details=self.accounts.calls.details,
             endpoints=self.endpoints,
             note=self.note,
+            now_ms=self.clock.now_ms,
         )
         self.pages = StreamPages(parts)
+        now = self.clock.now_ms
         pages = (
             self.pages,
             AlertPages(renderer, self.alarm.alerting, self.note, self.alarm.verdicts.now),
             keeping,
-            CapacityApi(self.accounts.watch, self.accounts.history, now_ms, self._told()),
-            StoreApi(self.store, self.names, now_ms, freshen=parts.freshen, note=self.note),
+            CapacityApi(self.accounts.watch, self.accounts.history, now, self._told()),
+            StoreApi(self.store, self.names, now, freshen=parts.freshen, note=self.note),
             MetricsPage(self._metric_sources()),
             self.access,
         )
@@ -182,6 +192,7 @@ class ConsoleSide:
             complaints=self.complaints,
             note=self.note,
             version=release(),
+            now_ms=now,
         )
         return self.access.wrap(create_app(console, pages))
 
@@ -208,6 +219,7 @@ class ConsoleSide:
             traces=traces,
             failing=lambda: {part: bool(found) for part, found in self._problems().items()},
             answer_pid=lambda: holder_pid(self._held.path, "answer"),
+            now_ms=self.clock.now_ms,
         )
 
     def _fold_state(self) -> FoldState:
@@ -239,6 +251,7 @@ class ConsoleSide:
             *map(str, filter(None, (self.store.problem, self.ledger.problem))),
             *self._damage(),
             *self.accounts.complaints(),
+            *self._of_clocks(),
             *self.alarm.alerting.problems,
             *([self.tracer.problem] if self.tracer is not None and self.tracer.problem else []),
         ]
@@ -266,9 +279,14 @@ class ConsoleSide:
         hint = "restore that file from a backup, and run `switchhook rebuild`"
         return [f"record {seq} of the journal is damaged{more}: {why} ({hint})"]
 
+    def _of_clocks(self) -> list[str]:
+        step, held = self.clock.step(), self.keeper.held
+        found = [] if step is None else [step_text(step)]
+        return found if held is None else [*found, held_text(held)]
+
     def note(self, deed: Deed) -> None:
         """Put a deed into the audit log; it touches the disk."""
-        self._audit.note(deed, now_ms() * 1000)
+        self._audit.note(deed, self.clock.now_us())
 
     def endpoints(self) -> list[EndpointShown]:
         """The endpoints with what decides for them."""

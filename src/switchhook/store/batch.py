@@ -34,6 +34,8 @@ class Batch:
         self.streams: list[tuple[int, int, int]] = []
         self.keys: list[tuple[int, int, int]] = []
         self.late: list[tuple[int, int]] = []
+        self.displaced: list[tuple[int, int]] = []
+        self.turns: list[tuple[int, int]] = []
         self.events: list[tuple[int, int]] = []
         self.quarantine: list[tuple[int, str]] = []
         self.counters: Counter[str] = Counter()
@@ -54,6 +56,8 @@ class Batch:
         many("INSERT INTO stream VALUES (?, ?, ?, NULL)", self.streams)
         many("INSERT INTO stream_key VALUES (?, ?, ?)", sorted(self.keys))
         many("INSERT OR REPLACE INTO late VALUES (?, ?)", self.late)
+        many("INSERT OR REPLACE INTO displaced VALUES (?, ?)", self.displaced)
+        many("INSERT OR REPLACE INTO turn VALUES (?, ?)", self.turns)
         many("INSERT INTO event VALUES (?, ?)", self.events)
         many("INSERT OR REPLACE INTO quarantine VALUES (?, ?)", self.quarantine)
         many(

@@ -25,16 +25,16 @@ REBUILD = "run `switchhook rebuild`, which makes it again from the journal"
 _NAME = re.compile(r"store-([0-9]{6})\.sqlite")
 _SIDE_FILES = ("", "-wal", "-shm", "-journal")
 
-VERSION = 2
+VERSION = 3
 """Of the tables below. An older store is not changed: the console begins a new one instead."""
 
 TABLES = """
 CREATE TABLE progress (
   one INTEGER PRIMARY KEY CHECK (one = 1),
   node INTEGER, seq INTEGER NOT NULL, at INTEGER NOT NULL,
-  boot TEXT NOT NULL, closed INTEGER NOT NULL
+  boot TEXT NOT NULL, closed INTEGER NOT NULL, axis BLOB
 ) STRICT;
-INSERT INTO progress VALUES (1, NULL, 0, 0, '', 1);
+INSERT INTO progress VALUES (1, NULL, 0, 0, '', 1, NULL);
 CREATE TABLE facet (
   id INTEGER PRIMARY KEY,
   endpoint TEXT NOT NULL, status TEXT NOT NULL, cause TEXT NOT NULL, option TEXT NOT NULL,
@@ -75,6 +75,8 @@ CREATE TABLE count (
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE counter (name TEXT PRIMARY KEY, count INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE late (seq INTEGER PRIMARY KEY, late_ms INTEGER NOT NULL) STRICT;
+CREATE TABLE displaced (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL) STRICT;
+CREATE TABLE turn (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL) STRICT;
 CREATE TABLE event (kind INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (kind, seq))
   STRICT, WITHOUT ROWID;
 CREATE TABLE quarantine (seq INTEGER PRIMARY KEY, reason TEXT NOT NULL) STRICT;
@@ -83,6 +85,9 @@ CREATE TABLE quarantine (seq INTEGER PRIMARY KEY, reason TEXT NOT NULL) STRICT;
 small index serves every filter. A *bucket* is a stretch of the journal: new rows of an index by
 hash or digits fall into the newest stretch, a few pages that are in memory, and not all over the
 file. `minute` and `hour` say how many streams of a facet were first told of in it.
+
+Times are steady ones: `displaced` has the records whose own is another, as the system's clock had
+stepped, and `turn` those at which steady time itself goes back.
 """
 
 

@@ -29,6 +29,7 @@ from switchhook.store.digest import (
 )
 from switchhook.store.files import BUCKET_BITS, REBUILD, boot_id
 from switchhook.store.healing import FAILURES
+from switchhook.store.placing import Placing, encode_axis, read_axis
 from switchhook.store.recall import Recall
 from switchhook.story import StreamStory, merge_streams, stream_story
 from switchhook.wire.request import Request
@@ -64,7 +65,9 @@ class Folding:
         connection.set_progress_handler(breathe, _STEPS_A_BREATH)
         connection.pragma("secure_delete", "on")  # what is forgotten must not stay on the disk
         self._facets, self._forms = Facets(connection), Forms(connection)
-        self.node, self.position, _, self.suspect = self._progress()
+        self.node, self.position, at, self.suspect = self._progress()
+        axis = read_axis(connection)
+        self._placing = Placing(axis, at if axis is None else axis.at_ms)
         self._recall = Recall(journal.last_seq())
         self._unread = (self.position >> BUCKET_BITS) + 1
         """How many buckets, the oldest, are not or not wholly in the recall yet."""
@@ -146,25 +149,36 @@ class Folding:
             batch = Batch()
             batch.quarantine.append((record.seq, _reason(error)))
             with self._changing():
-                self._write(batch, record)
+                self._write(batch, record, self._placing)
             self.position = record.seq
 
     def _fold(self, records: Sequence[JournalRecord]) -> None:
         self._read_recall(max(_FEWEST_READ, _READ_A_RECORD * len(records)))
-        batch = Batch()
+        batch, placing = Batch(), Placing(self._placing.axis, self._placing.newest_ms)
         with self._changing():
             for record in records:
-                self._take(batch, record)
+                at = record.at if record.damage else self._place(batch, record, placing)
+                self._take(batch, record, at)
                 breathe()
-            self._write(batch, records[-1])
-        self.position = records[-1].seq  # only now is it in: COMMIT may find the disk full
+            self._write(batch, records[-1], placing)
+        # Only now is it in: COMMIT may find the disk full.
+        self.position, self._placing = records[-1].seq, placing
+
+    def _place(self, batch: Batch, record: JournalRecord, placing: Placing) -> int:
+        placed = placing.place(record)
+        if placed.displaced:
+            batch.displaced.append((record.seq, placed.at_ms))
+        if placed.turn:
+            batch.turns.append((record.seq, placed.at_ms))
+        return placed.at_ms
 
     def _look_again(self) -> None:
         """Forget what is remembered of the file: some of it may be undone."""
         self._facets.forget()
         self._forms.forget()
 
-    def _take(self, batch: Batch, record: JournalRecord) -> None:
+    def _take(self, batch: Batch, record: JournalRecord, at: int) -> None:
+        """Take one record in; `at` is where in time it belongs."""
         if record.damage:
             batch.quarantine.append((record.seq, record.damage[:300]))
             return
@@ -176,21 +190,21 @@ class Folding:
                     # set aside with the reason; no other may suffer for it.
                     batch.quarantine.append((record.seq, _reason(error)))
                 else:
-                    self._take_receipt(batch, record, found)
-                    batch.forms[record.at - record.at % HOUR_MS, found.form] += 1
+                    self._take_receipt(batch, record, found, at)
+                    batch.forms[at - at % HOUR_MS, found.form] += 1
             case Kind.LATE:
                 late = _late(record.body)
                 batch.late.append((late.seq, late.late_ms))
             case Kind.COUNTERS:
-                self._take_counters(batch, record)
+                self._take_counters(batch, record, at)
             case Kind.STATUS:
                 batch.events.append((record.kind, record.seq))
                 self._take_status(batch, record)
             case _:
                 batch.events.append((record.kind, record.seq))
 
-    def _take_counters(self, batch: Batch, record: JournalRecord) -> None:
-        found, minute = _counters(record.body), record.at - record.at % MINUTE_MS
+    def _take_counters(self, batch: Batch, record: JournalRecord, at: int) -> None:
+        found, minute = _counters(record.body), at - at % MINUTE_MS
         batch.counters.update(found.counts)
         for name, count in found.counts.items():
             batch.counts[minute, name] += count
@@ -209,7 +223,7 @@ class Folding:
         for key in beside_keys({said.from_, said.to, *legs}, "IN"):
             batch.callers.append((bucket, key, record.seq))
 
-    def _take_receipt(self, batch: Batch, record: JournalRecord, found: Digest) -> None:
+    def _take_receipt(self, batch: Batch, record: JournalRecord, found: Digest, at: int) -> None:
         seq = record.seq
         facet, bucket = self._facets.number(found.facet), seq >> BUCKET_BITS
         batch.receipts.append((seq, facet))
@@ -231,8 +245,8 @@ class Folding:
             batch.told[seq] = record
             batch.keys.append((bucket, key, seq))
             self._recall.add(key)
-        batch.streams.append((seq, facet, record.at))
-        batch.tallies[record.at - record.at % MINUTE_MS, facet] += 1
+        batch.streams.append((seq, facet, at))
+        batch.tallies[at - at % MINUTE_MS, facet] += 1
 
     def _read_recall(self, keys: int) -> None:
         """Go on reading what streams there are, newest first.
@@ -299,11 +313,12 @@ class Folding:
             found[seq] = stream_story(read_told(record, self._node_of_journal()))
         return found
 
-    def _write(self, batch: Batch, last: JournalRecord) -> None:
+    def _write(self, batch: Batch, last: JournalRecord, placing: Placing) -> None:
         self._write_rows(batch, self._stories(batch))
+        axis = None if placing.axis is None else encode_axis(placing.axis)
         self._connection.execute(
-            "UPDATE progress SET node = ?, seq = ?, at = ?",
-            (self._node_of_journal(), last.seq, last.at),
+            "UPDATE progress SET node = ?, seq = ?, at = ?, axis = ?",
+            (self._node_of_journal(), last.seq, last.at, axis),
         )
 
     def _write_rows(self, batch: Batch, stories: dict[int, StreamStory]) -> None:

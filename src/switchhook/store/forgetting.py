@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from switchhook.erasure import Number
     from switchhook.store.batch import Batch
 
-_BY_SEQ = ("receipt", "stream", "late", "event", "quarantine")
+_FOLDED = ("receipt", "stream", "event", "quarantine")
+_BY_SEQ = (*_FOLDED, "late", "displaced", "turn")
 _BY_BUCKET = ("mention", "caller", "stream_key")
 _AROUND = 32  # bytes beside some digits that tell whether they are a number of their own
 _OVERLAP = 256
@@ -54,9 +55,8 @@ def take_out(connection: apsw.Connection, batch: Batch, seqs: Sequence[int]) -> 
     rows = connection.execute(f"SELECT facet, at FROM stream WHERE {_IN}", (asked,))  # noqa: S608 - our words
     for facet, at in rows:
         batch.tallies[at - at % MINUTE_MS, facet] -= 1
-    for table in _BY_SEQ:
-        if table != "late":  # stays true of what stays
-            connection.execute(f"DELETE FROM {table} WHERE {_IN}", (asked,))  # noqa: S608 - our words
+    for table in _FOLDED:  # what others say of a record, as that it was late, stays true
+        connection.execute(f"DELETE FROM {table} WHERE {_IN}", (asked,))  # noqa: S608 - our words
     for bucket, members in _by_bucket(seqs):
         for table in _BY_BUCKET:
             connection.execute(

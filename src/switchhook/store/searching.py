@@ -20,6 +20,7 @@ from switchhook.sqlite_file import transaction
 from switchhook.store.digest import CALL, FLOW, STREAM, hash_of, read_told
 from switchhook.store.files import BUCKET_BITS
 from switchhook.store.folding import decode_story
+from switchhook.store.placing import seqs_between
 from switchhook.story import stream_story
 
 if TYPE_CHECKING:
@@ -74,12 +75,13 @@ def _search(
     limit: int,
 ) -> Found:
     low, high = span.low, min(span.high, connection.execute("SELECT seq FROM progress").get + 1)
-    if query.since is not None:
-        since = journal.seek(query.since.ms)
+    since_ms = None if query.since is None else query.since.ms
+    until_ms = None if query.until is None else query.until.ms
+    if since_ms is not None or until_ms is not None:
+        since, until = seqs_between(connection, journal, since_ms, until_ms)
         # Before the journal's first record only the streams themselves tell when they were.
         low = max(low, since) if since > journal.first_seq() else low
-    if query.until is not None:
-        high = min(high, journal.seek(query.until.ms))
+        high = high if until is None else min(high, until)
     if limit < 1 or low >= high:
         return Found([], None)
     looking = _Search(connection, journal, query, names, Span(low, high))

@@ -22,6 +22,7 @@ from switchhook.store.forgetting import count_in_files
 from switchhook.store.healing import DAMAGE, FAILURES, StoreHealth, StorePlace
 from switchhook.store.lists import find
 from switchhook.store.opening import begin, connect_reading, open_folding, place_of
+from switchhook.store.placing import read_axis, seqs_between
 from switchhook.store.searching import Span, search
 from switchhook.store.tending import Tending
 from switchhook.story import Quarantined, StreamStory, Wanted
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from switchhook.names import Names
     from switchhook.search import Found, Query
+    from switchhook.steady import Axis
     from switchhook.story import JournalRecord, JournalSource
 
 _WORDS = "endpoint, status, cause, option, kind, host, exophone"
@@ -218,6 +220,23 @@ class SqliteStore:
         """
         with self._changing("retention") as folding:
             return folding.keep_stories(after_seq, before_seq, limit)
+
+    def axis(self) -> Axis | None:
+        with self._reading() as connection:
+            return read_axis(connection)
+
+    def placed(self, seqs: Iterable[int]) -> dict[int, int]:
+        with self._reading() as connection:
+            return dict(
+                connection.execute(
+                    "SELECT seq, at FROM displaced WHERE seq IN (SELECT value FROM json_each(?))",
+                    (json.dumps(list(seqs)),),
+                )
+            )
+
+    def seqs_between(self, since_ms: int | None, until_ms: int | None) -> tuple[int, int | None]:
+        with self._reading() as connection:
+            return seqs_between(connection, self._journal, since_ms, until_ms)
 
     def position(self) -> int:
         with self._reading() as connection:

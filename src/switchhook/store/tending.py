@@ -14,6 +14,7 @@ from switchhook.store.forgetting import (
     records_of_number,
     take_out,
 )
+from switchhook.store.placing import times_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,9 +43,10 @@ class Tending(Folding):
             with self._changing():
                 take_out(self._connection, batch, together)
                 batch.quarantine += damaged
-                for seq in sorted(records):
-                    if records[seq].kind not in (Kind.LATE, Kind.COUNTERS):
-                        self._take(batch, records[seq])
+                time_of = times_of(self._connection)
+                for seq, record in sorted(records.items()):
+                    if record.kind not in (Kind.LATE, Kind.COUNTERS):
+                        self._take(batch, record, time_of(seq, record.at))
                 batch.forms.clear()  # they were counted when the records came
                 self._write_rows(batch, self._stories(batch))
                 drop_unused_facets(self._connection)
@@ -65,8 +67,12 @@ class Tending(Folding):
         rows = self._connection.execute(
             "SELECT seq, at FROM stream ORDER BY seq LIMIT ?", (most + 1,)
         )
+        newest = self._placing.newest_ms
         seq = at = 0
         for seq, at in rows:
+            if at > newest:  # of a clock that was wrong for long: it was before what came next
+                sql = "SELECT at FROM turn WHERE seq > ? AND at <= ? ORDER BY seq LIMIT 1"
+                at = self._connection.execute(sql, (seq, newest)).get or newest
             if at >= before_ms:
                 return seq, at
         if seq and self._connection.execute("SELECT max(seq) FROM stream").get == seq:

@@ -62,7 +62,7 @@ def _of_call(passthrus: Iterable[Json]) -> Iterator[Entry]:
 
 def _of_passthrus(passthrus: Iterable[Json], names: Names) -> Iterator[Entry]:
     for each in passthrus:
-        at, decision = us_of(each["received_at"]), each["decision"]
+        at, decision = us_of(each["placed_at"] or each["received_at"]), each["decision"]
         if at is None:
             continue
         anchor = f"receipt-{each['id']}"

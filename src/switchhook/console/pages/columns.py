@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from switchhook.access import masked, masked_text
+from switchhook.steady import TOLERANCE_MS
 
 if TYPE_CHECKING:
     from switchhook.access import Viewer
@@ -41,11 +42,22 @@ class Column(msgspec.Struct, frozen=True):
 
 
 def _time(row: StreamRow, names: Names, viewer: Viewer) -> Cell:
-    return Cell("time", row.story.call_sid or "", at_us=row.story.first.received_us)
+    return Cell(
+        "time", row.story.call_sid or "", at_us=_placed_us(row, row.story.first.received_us)
+    )
 
 
 def _last(row: StreamRow, names: Names, viewer: Viewer) -> Cell:
-    return Cell("time", at_us=row.story.last.received_us)
+    return Cell("time", at_us=_placed_us(row, row.story.last.received_us))
+
+
+def _placed_us(row: StreamRow, received_us: int) -> int:
+    """A time of a stream; where the system's clock was wrong, the one at which it belongs."""
+    first_us, placed_us = row.story.first.received_us, row.at_ms * 1000
+    moved_us = placed_us - first_us
+    if abs(moved_us) <= TOLERANCE_MS * 1000:
+        return received_us
+    return received_us + moved_us if received_us >= first_us else placed_us
 
 
 def _call(row: StreamRow, names: Names, viewer: Viewer) -> Cell:
