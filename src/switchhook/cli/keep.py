@@ -126,22 +126,33 @@ def forget(
     return 0 if proof.complete else 1
 
 
-def back_up(file: str, *, config: CONFIG = None, data: DATA = None, json: JSON = False) -> int:
+def back_up(
+    file: str,
+    *,
+    encrypt_to: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    config: CONFIG = None,
+    data: DATA = None,
+    json: JSON = False,
+) -> int:
     """Write everything that must not be lost into one new file, also while it runs.
 
     Parameters
     ----------
     file
-        The file to make; a tar archive under gzip, so .tar.gz is a good ending.
+        The file to make; a tar archive under gzip, so .tar.gz is a good ending, or .tar.gz.age.
+    encrypt_to
+        Who alone can read it, in place of keep.encrypt_backups_to: age1… or a public key of SSH.
     """
     folder = _data_folder(config, data)
-    manifest = backups.back_up(folder, Path(file), progress=_said(json))
+    recipients = encrypt_to or _limits(folder, config).encrypt_backups_to
+    manifest = backups.back_up(folder, Path(file), encrypt_to=recipients, progress=_said(json))
     return _report(manifest, Path(file), json)
 
 
 def restore(
     file: str,
     *,
+    identity: Path | None = None,
     config: CONFIG = None,
     data: DATA = None,
     check: Annotated[bool, Parameter(negative="")] = False,
@@ -153,14 +164,16 @@ def restore(
     ----------
     file
         The backup.
+    identity
+        The file with the key of an encrypted one: as age-keygen makes it, or a private key of SSH.
     check
         Only check it.
     """
     source = Path(file)
     if check:
-        return _report(backups.check(source), source, json)
+        return _report(backups.check(source, identity), source, json)
     folder = find_data_folder(config, data)
-    manifest = backups.restore(source, folder, progress=_said(json))
+    manifest = backups.restore(source, folder, identities=identity, progress=_said(json))
     show.err.print("start switchhook on it: the console makes the store again from the journal")
     return _report(manifest, source, json)
 

@@ -1,0 +1,191 @@
+"""Checking a backup as a whole, and unpacking it into an empty folder.
+
+It is read twice through one open file. What is unpacked is compared with what was checked: a file
+that changes between fails.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from switchhook.backup.archive import ANOTHER, CHUNK, Member, members
+from switchhook.backup.encryption import decrypting
+from switchhook.backup.manifest import MANIFEST, Manifest, Saved, Unreadable, read_manifest
+from switchhook.data_folder import IDENTITY, Identity, parse_identity
+from switchhook.errors import BackupError, DataFolderError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_ROOM = 64 << 20
+_MAY_BE_THERE = {"lost+found"}
+
+
+def check(source: Path, identities: Path | None = None) -> Manifest:
+    """Read a backup to its end and compare everything with its manifest. Raises BackupError."""
+    with source.open("rb") as raw:
+        return _check(raw, source, identities)[0]
+
+
+def restore(
+    source: Path,
+    folder: Path,
+    *,
+    identities: Path | None = None,
+    progress: Callable[[str], None] = lambda name: None,
+    before_use: Callable[[Path, Identity], None] = lambda folder, identity: None,
+) -> Manifest:
+    """Unpack a backup into a folder that is empty or not there, after it was checked as a whole.
+
+    `before_use` is called with the folder before it gets its identity. Cut short it leaves a folder
+    without one, which nothing starts in.
+    """
+    with source.open("rb") as raw:
+        manifest, identity, content = _check(raw, source, identities)
+        if folder.exists() and (not folder.is_dir() or {*os.listdir(folder)} - _MAY_BE_THERE):  # noqa: PTH208
+            problem = "a backup is restored into an empty folder only, and this one is not"
+            raise DataFolderError(
+                str(folder), problem, "move it aside, or give --data a new folder"
+            )
+        _check_room(source, folder, manifest)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        folder.chmod(0o700)
+        raw.seek(0)
+        try:
+            _unpack_all(raw, source, identities, manifest, folder, progress)
+        except BackupError as error:
+            hint = "empty the folder, and restore from a file that nobody writes"
+            problem = f"changed after it was checked: {error.problem}"
+            raise BackupError(str(source), problem, hint) from error
+    before_use(folder, identity)
+    write_durably(folder / IDENTITY, content)
+    sync(folder)
+    sync(folder.absolute().parent)
+    return manifest
+
+
+def _check(
+    raw: IO[bytes], source: Path, identities: Path | None
+) -> tuple[Manifest, Identity, bytes]:
+    found: dict[str, Saved] = {}
+    kept: dict[str, bytes] = {}
+    with decrypting(raw, str(source), identities) as content:
+        for name, member in members(content, str(source)):
+            if name in (MANIFEST, IDENTITY):
+                kept[name] = member.whole()
+                found[name] = Saved(name, member.size, hashlib.sha256(kept[name]).hexdigest())
+            else:
+                found[name] = _measured(name, member)
+    if MANIFEST not in found:
+        raise BackupError(str(source), "is cut short: it has no manifest", ANOTHER)
+    manifest = read_manifest(kept[MANIFEST])
+    if isinstance(manifest, Unreadable):
+        raise BackupError(str(source), manifest.problem, manifest.hint)
+    del found[MANIFEST]
+    listed = {saved.name: saved for saved in manifest.files}
+    for name in sorted(listed.keys() | found.keys()):
+        if found.get(name) != listed.get(name):
+            raise BackupError(str(source), f"{name[:100]} is not as it was saved", ANOTHER)
+    if IDENTITY not in found:
+        raise BackupError(str(source), f"lacks {IDENTITY}", ANOTHER)
+    try:
+        identity = parse_identity(source, kept[IDENTITY])
+    except DataFolderError as error:
+        raise BackupError(str(source), error.problem, error.hint) from None
+    if identity.node != manifest.node:
+        raise BackupError(str(source), f"its {IDENTITY} is that of another node", ANOTHER)
+    return manifest, identity, kept[IDENTITY]
+
+
+def _check_room(source: Path, folder: Path, manifest: Manifest) -> None:
+    """Refuse what the disk has no room for, before anything is written."""
+    there = folder.absolute()
+    while not there.exists():
+        there = there.parent
+    free = shutil.disk_usage(there).free
+    if manifest.size + _ROOM > free:
+        problem = f"unpacks to {manifest.size / 1e6:,.0f} MB, and {free / 1e6:,.0f} MB are free"
+        raise BackupError(str(source), problem, "make room, or give --data a folder elsewhere")
+
+
+def _unpack_all(
+    raw: IO[bytes],
+    source: Path,
+    identities: Path | None,
+    manifest: Manifest,
+    folder: Path,
+    progress: Callable[[str], None],
+) -> None:
+    """Write everything but the identity, as long as it is what was checked."""
+    listed = {saved.name: saved for saved in manifest.files}
+    with decrypting(raw, str(source), identities) as content:
+        for name, member in members(content, str(source)):
+            if name == MANIFEST:
+                continue
+            saved = listed.pop(name, None)
+            if saved is not None and name == IDENTITY and _measured(name, member) == saved:
+                continue
+            if saved is not None and name != IDENTITY and member.size == saved.size:
+                progress(name)
+                if _unpack(folder / name, name, member) == saved:
+                    continue
+            raise _changed(source, name)
+    if listed:
+        raise _changed(source, min(listed))
+
+
+def _changed(source: Path, name: str) -> BackupError:
+    return BackupError(str(source), f"{name[:100]} is not as it was", ANOTHER)
+
+
+def _measured(name: str, content: Member) -> Saved:
+    size, whole = 0, hashlib.sha256()
+    for part in _parts(content):
+        size += len(part)
+        whole.update(part)
+    return Saved(name, size, whole.hexdigest())
+
+
+def _unpack(path: Path, name: str, content: Member) -> Saved:
+    """Write a durable file that only its owner can read, and its folder; gives what it was."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    whole = hashlib.sha256()
+    with _new_file(path) as file:
+        for part in _parts(content):
+            whole.update(part)
+            file.write(part)
+    return Saved(name, content.size, whole.hexdigest())
+
+
+def _parts(content: Member) -> Iterator[bytes]:
+    return iter(lambda: content.read(CHUNK), b"")
+
+
+def write_durably(path: Path, content: bytes) -> None:
+    """Write a new file that only its owner can read."""
+    with _new_file(path) as file:
+        file.write(content)
+
+
+@contextlib.contextmanager
+def _new_file(path: Path) -> Iterator[IO[bytes]]:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    with open(os.open(path, flags, 0o600), "wb") as file:  # noqa: PTH123
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+    sync(path.parent)
+
+
+def sync(folder: Path) -> None:
+    """Make what is in a folder by name durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
