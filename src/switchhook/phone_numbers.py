@@ -50,6 +50,14 @@ def find_numbers(text: str) -> list[FoundNumber]:
     return sorted(found.values(), key=lambda each: (each.start, -each.end))
 
 
+def find_digits(text: str) -> list[FoundNumber]:
+    """All rows of so many digits, those too that are a time or a SID by their form.
+
+    For those who know the number that they look for. What is read through more escapes comes later.
+    """
+    return [number for layer in _layers(text) for number in layer.numbers(_of_escapes)]
+
+
 def mask_text(text: str) -> str:
     """The text with all but the first and the last two digits of each number as dots.
 
@@ -206,11 +214,11 @@ class _Layer:
     def place(self, at: int) -> tuple[int, int]:
         return (at, at + 1) if self.places is None else self.places[at]
 
-    def numbers(self) -> Iterator[FoundNumber]:
+    def numbers(self, told_of: Callable[[str], str] | None = None) -> Iterator[FoundNumber]:
+        """Its numbers; `told_of` is to make letters of the digits of what is none."""
         plain = _plain(self.text)
         for first, last in _windows(plain):
-            told = _NO_NUMBER.sub(_as_letters, plain[first:last])
-            told = _PERCENT.sub(_escapes_as_letters, told)
+            told = (told_of or _of_others)(plain[first:last])
             for found in _RUN.finditer(told):
                 digits = [at for at in range(*found.span()) if "0" <= told[at] <= "9"]
                 places = tuple(self.place(first + at) for at in digits)
@@ -274,6 +282,14 @@ def _windows(plain: str) -> Iterator[tuple[int, int]]:
         last = found.end() + _LONGEST_OTHER
     if last >= 0:
         yield first, last
+
+
+def _of_others(text: str) -> str:
+    return _of_escapes(_NO_NUMBER.sub(_as_letters, text))
+
+
+def _of_escapes(text: str) -> str:
+    return _PERCENT.sub(_escapes_as_letters, text)
 
 
 def _as_letters(found: re.Match[str]) -> str:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _ROOM = 64 << 20
-_MAY_BE_THERE = {"lost+found"}
 
 
 def check(source: Path, identities: Path | None = None) -> Manifest:
@@ -37,22 +36,25 @@ def restore(
     folder: Path,
     *,
     identities: Path | None = None,
+    may_be_there: frozenset[str] = frozenset(),
     progress: Callable[[str], None] = lambda name: None,
-    before_use: Callable[[Path, Identity], None] = lambda folder, identity: None,
+    prepare: Callable[[Path, Identity], Callable[[], None]] = lambda folder, identity: _nothing,
 ) -> Manifest:
     """Unpack a backup into a folder that is empty or not there, after it was checked as a whole.
 
-    `before_use` is called with the folder before it gets its identity. Cut short it leaves a folder
-    without one, which nothing starts in.
+    `may_be_there` names what doesn't count. `prepare` is called before anything is written, what
+    it gives before the folder gets its identity. Cut short it leaves one without, which
+    nothing starts in.
     """
     with source.open("rb") as raw:
         manifest, identity, content = _check(raw, source, identities)
-        if folder.exists() and (not folder.is_dir() or {*os.listdir(folder)} - _MAY_BE_THERE):  # noqa: PTH208
+        there = {*os.listdir(folder)} if folder.is_dir() else set()  # noqa: PTH208
+        if there - may_be_there - {"lost+found"} or (folder.exists() and not folder.is_dir()):
             problem = "a backup is restored into an empty folder only, and this one is not"
-            raise DataFolderError(
-                str(folder), problem, "move it aside, or give --data a new folder"
-            )
+            hint = "move it aside, or give --data a new folder"
+            raise DataFolderError(str(folder), problem, hint)
         _check_room(source, folder, manifest)
+        prepared = prepare(folder, identity)
         folder.mkdir(mode=0o700, exist_ok=True)
         folder.chmod(0o700)
         raw.seek(0)
@@ -62,11 +64,15 @@ def restore(
             hint = "empty the folder, and restore from a file that nobody writes"
             problem = f"changed after it was checked: {error.problem}"
             raise BackupError(str(source), problem, hint) from error
-    before_use(folder, identity)
+    prepared()
     write_durably(folder / IDENTITY, content)
     sync(folder)
     sync(folder.absolute().parent)
     return manifest
+
+
+def _nothing() -> None:
+    """What there is to do before use where nobody says."""
 
 
 def _check(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from datetime import datetime
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,7 @@ from switchhook.console.render import Renderer
 from switchhook.console.shelf import Shelf
 from switchhook.console.store_api import StoreApi
 from switchhook.data_folder import JOURNAL, LEDGER, STORE, holder_pid
+from switchhook.erasure_list import remember
 from switchhook.errors import LedgerError
 from switchhook.interpret import forget_read_numbers
 from switchhook.journal import JournalReader, SealedSegments
@@ -126,6 +128,7 @@ class ConsoleSide:
             limits=config.keep,
             last_seq=self.journal.last_seq,
             erased=self._forget,
+            remember=partial(remember, self._held.path, self._held.identity),
         )
 
     def _forget(self) -> None:

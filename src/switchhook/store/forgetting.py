@@ -6,8 +6,8 @@ import json
 import mmap
 from typing import TYPE_CHECKING
 
-from switchhook.erasure import Spellings
 from switchhook.numbers import number_keys, split_number
+from switchhook.spellings import Spellings
 from switchhook.store.batch import HOUR_MS, MINUTE_MS
 from switchhook.store.digest import BESIDE, CALL, STREAM, kind_of
 from switchhook.store.files import BUCKET_BITS, side_files
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import apsw
 
-    from switchhook.erasure import Number
+    from switchhook.spellings import Number
     from switchhook.store.batch import Batch
 
 _BY_SEQ = ("receipt", "stream", "late", "event", "quarantine")
