@@ -39,6 +39,7 @@ SUBJECT = {
     "names",
     "numbers",
     "passthru",
+    "person",
     "phone_numbers",
     "proxies",
     "pulse",

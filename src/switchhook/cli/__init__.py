@@ -34,6 +34,7 @@ _COMMANDS = {
     "tokens": ("tokens:app", "What programs show at the API."),
     "keep": ("keep:keep", "What is kept how long, and the oldest of it."),
     "forget": ("erasing:forget", "Erase everything about one phone number or call, with proof."),
+    "person": ("person:person", "Report all that is held on one person, by their number."),
     "backup": ("backups:back_up", "Write all that must not be lost into one file, while it runs."),
     "restore": ("backups:restore", "Unpack a backup into an empty data folder."),
     "rebuild": ("look:rebuild", "Make the store again from the journal."),

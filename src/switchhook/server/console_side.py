@@ -25,6 +25,8 @@ from switchhook.console.keeping import Keeper
 from switchhook.console.metrics import FoldState, MetricSources, MetricsPage, Traces
 from switchhook.console.pages import EndpointShown, PageParts, RulesShown, StreamPages
 from switchhook.console.pages.call_told import CallTold
+from switchhook.console.person_api import PersonApi
+from switchhook.console.person_search import PersonSearch
 from switchhook.console.render import Renderer
 from switchhook.console.shelf import Shelf
 from switchhook.console.store_api import StoreApi
@@ -114,8 +116,9 @@ class ConsoleSide:
 
     def _keep(self, config: Config) -> None:
         """Retention and erasures."""
+        self.sealed = SealedSegments(self._held.folder(JOURNAL))
         self.keeper = Keeper(
-            journal=SealedSegments(self._held.folder(JOURNAL)),
+            journal=self.sealed,
             store=self.store,
             book=SqliteErasures(self.ledger),
             rows={
@@ -169,6 +172,12 @@ class ConsoleSide:
             self.pages,
             AlertPages(renderer, self.alarm.alerting, self.note, self.alarm.verdicts.now),
             keeping,
+            PersonApi(
+                PersonSearch(self.journal, self.sealed, SqliteErasures(self.ledger)),
+                renderer,
+                lambda: self.config.keep,
+                self.note,
+            ),
             CapacityApi(self.accounts.watch, self.accounts.history, now_ms, self._told()),
             StoreApi(self.store, self.names, now_ms, freshen=parts.freshen, note=self.note),
             MetricsPage(self._metric_sources()),
