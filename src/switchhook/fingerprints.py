@@ -7,6 +7,7 @@ file beside backups has the list and not the key: who has one of them can't try 
 from __future__ import annotations
 
 import hmac
+import re
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -14,14 +15,18 @@ from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 
 from switchhook.erasure import Erasure, Phase
 from switchhook.phone_numbers import find_digits
-from switchhook.spellings import FORMS, Number, Subject, is_gap, shown
+from switchhook.spellings import FORMS, Number, Subject, is_gap, plainly, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 LIST_FORMAT = 1
 _WINDOW, _MARGIN = 8192, 1024
 _MOST_KNOWN = 200_000
+_LONGEST = 40
+# As `find_digits` has them, of bytes: a sign between digits may have three.
+_RUN = re.compile(rb"[0-9](?:[^0-9A-Za-z]{0,24}[0-9]){6,}")
+_DIGITS = re.compile(rb"[0-9]+")
 
 _Hex = Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{64})?$")]
 
@@ -128,10 +133,8 @@ class Suspects:
             return
         for start in range(0, len(text), _WINDOW):
             window = text[max(0, start - _MARGIN) : start + _WINDOW + _MARGIN]
-            for run in find_digits(window.decode("utf-8", "surrogateescape")):
-                for end in range(self._lengths[0], len(run.digits) + 1):
-                    if end == len(run.digits) or is_gap(run, end):
-                        self._look_at_end(run.digits[:end])
+            for digits in _ends_of_numbers(window, self._lengths[0]):
+                self._look_at_end(digits)
 
     def look_at(self, subject: Subject, text: str) -> None:
         """Look whether a SID or a CustomField is what was erased."""
@@ -156,6 +159,22 @@ class Suspects:
             if self._fingerprints.of(Subject.NUMBER, whole) == erased.print:
                 return whole
         return None
+
+
+def _ends_of_numbers(text: bytes, fewest: int) -> Iterator[str]:
+    """All that could be the end of a number and what stands before it, as digits."""
+    plain = plainly(text)
+    if plain is not None:
+        for found in _RUN.finditer(plain):
+            digits = b""
+            for part in _DIGITS.findall(found[0]):
+                digits = digits[-_LONGEST:] + part
+                yield digits.decode()
+        return
+    for run in find_digits(text.decode("utf-8", "surrogateescape")):
+        for end in range(fewest, len(run.digits) + 1):
+            if end == len(run.digits) or is_gap(run, end):
+                yield run.digits[max(0, end - _LONGEST) : end]
 
 
 def again(erased: Remembered, value: str, last_seq: int) -> Erasure:

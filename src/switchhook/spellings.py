@@ -151,7 +151,7 @@ class Spellings:
         for start in range(0, len(text), _WINDOW):
             first = max(0, start - _MARGIN)
             window = text[first : start + _WINDOW + _MARGIN]
-            if not may_hold(window, self._plain):
+            if not _may_hold(window, self._plain):
                 continue
             for at, end in self._in_window(window):
                 if start <= first + at < start + _WINDOW:
@@ -198,22 +198,29 @@ def is_gap(run: FoundNumber, at: int) -> bool:
     return at == 0 or run.places[at - 1][1] != run.places[at][0]
 
 
-_PERCENT = re.compile(rb"%(?:25)*[0-9A-Fa-f]{2}")
+_BLANKS = re.compile(rb"%(?:25)*[0-9A-Fa-f]{2}|&(?:nbsp|[A-Za-z]{2,8};)")
 _ODD = re.compile(
     # An escaped digit, or what may be one; and an escape's own first sign, escaped.
     rb"%(?:25)*(?:3[0-9Cc]|5[Cc]|26|[C-Fc-f][0-9A-Fa-f]%)"
-    rb"|\\+[uUx]|&(?:#|[A-Za-z]{2,8};?#?)|<[A-Za-z/!]"
+    rb"|\\+[uUx]|&(?:#|amp|sup|frac)|<[A-Za-z/!]"  # entities are digits or blanks
     rb"|\xc2[\xb2\xb3\xb9]|\xd9[\xa0-\xa9]|\xdb[\xb0-\xb9]|\xdf[\x80-\x89]"
     rb"|[\xe0-\xef][\x80-\xbf]{2}|\xf0[\x90-\xbf][\x80-\xbf]{2}"
 )
 _NO_DIGITS = bytes(byte for byte in range(256) if not 0x30 <= byte <= 0x39)
 
 
-def may_hold(text: bytes, digits: bytes) -> bool:
-    """Whether a closer look could find these digits; it costs a hundred times as much as this."""
-    if _PERCENT.sub(b"", text).translate(None, _NO_DIGITS).find(digits) >= 0:
-        return True
-    return _ODD.search(text) is not None
+def plainly(text: bytes) -> bytes | None:
+    """The text with blanks for escapes; None where one of them could be a digit.
+
+    Reading a text in all its layers costs twenty times as much as this.
+    """
+    return None if _ODD.search(text) else _BLANKS.sub(b" ", text)
+
+
+def _may_hold(text: bytes, digits: bytes) -> bool:
+    """Whether a closer look could find these digits."""
+    plain = plainly(text)
+    return plain is None or plain.translate(None, _NO_DIGITS).find(digits) >= 0
 
 
 def _places(text: str) -> Callable[[int], int]:
@@ -259,6 +266,9 @@ class CallTraces:
         # Next to no letter or digit, but for those of an escape before it.
         before = rb"(?:(?<![A-Za-z0-9])|(?<=%[0-9A-Fa-f]{2})|(?<=\\u[0-9A-Fa-f]{4}))"
         self._words = re.compile(before + rb"(?:%b)(?![A-Za-z0-9])" % words) if words else None
+        # Letters and digits aren't percent-encoded: without these a closer look is in vain.
+        parts = {max(re.findall("[A-Za-z0-9]+", sid), key=len, default="") for sid in sids}
+        self._parts = re.compile(b"|".join(re.escape(part.encode()) for part in parts))
 
     def count(self, text: bytes) -> int:
         named = len(self._places(text))
@@ -278,9 +288,9 @@ class CallTraces:
         if self._words is None:
             return []
         found = [each.span() for each in self._words.finditer(text)]
-        if not found and b"%" in text and self._words.search(unquote_to_bytes(text)):
-            return [(0, len(text))]
-        return found
+        if found or b"%" not in text or not self._parts.search(text):
+            return found
+        return [(0, len(text))] if self._words.search(unquote_to_bytes(text)) else []
 
 
 _KEPT = frozenset(

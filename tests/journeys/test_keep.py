@@ -133,9 +133,9 @@ def test_backup_and_restore_bring_every_receipt(written, tmp_path, capsys):
     first.close()
     second.close()
     with running(data) as program:
-        assert len(program.receipts()) == 90
+        until(lambda: len(program.receipts()) == 90, "all receipts are told")
         ask(program, 1, first=500)
-        assert len(program.receipts()) == 91
+        until(lambda: len(program.receipts()) == 91, "the new one is told")
     capsys.readouterr()
     assert run(["restore", f"{data}.tar.gz", "--data", str(data)]) == 2
     assert "into an empty folder only" in capsys.readouterr().err
