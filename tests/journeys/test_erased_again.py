@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from kept_receipts import query, receipt
+from switchhook.backup import restore
 from switchhook.cli import run
+from switchhook.cli.erasing_again import preparing
 from switchhook.data_folder import DataFolder
 from switchhook.journal import JournalReader, JournalWriter
 from switchhook.ledger import Ledger
@@ -199,3 +201,23 @@ def test_what_names_nothing_is_refused(data, capsys, words, said):
     assert run(["forget", *words, "--yes", "--data", str(data)]) == 2
     assert said in capsys.readouterr().err
     assert bodies_of(data) == before
+
+
+def test_a_ledger_restored_alone_is_erased_again_too(data, tmp_path):
+    """It has no journal beside it, and is unpacked aside before it counts."""
+    backup, aside = tmp_path / "b" / "b.tar.gz", tmp_path / "aside"
+    backup.parent.mkdir()
+    ok("backup", backup, "--data", data)
+    forget(data, "+919876543210")
+    proofs = []
+    prepare = preparing(backup, [data / "erasures.json"], proofs)
+    restore(backup, aside, only="ledger/", prepare=prepare)
+    found = [(place.name, place.found) for place in proofs[0].places if place.found]
+    assert (len(proofs), proofs[0].complete) == (1, True)
+    assert found == [("ledger.saved_views", 1)]
+    ledger = Ledger(aside / "ledger")
+    with ledger.reading() as connection:
+        ((name,),) = connection.execute("SELECT name FROM saved_views").fetchall()
+    ledger.close()
+    assert "43210" not in name
+    assert not list((aside / "journal").glob("0*"))

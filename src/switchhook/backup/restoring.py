@@ -37,14 +37,15 @@ def restore(
     *,
     identities: Path | None = None,
     may_be_there: frozenset[str] = frozenset(),
+    only: str = "",
     progress: Callable[[str], None] = lambda name: None,
     prepare: Callable[[Path, Identity], Callable[[], None]] = lambda folder, identity: _nothing,
 ) -> Manifest:
     """Unpack a backup into a folder that is empty or not there, after it was checked as a whole.
 
-    `may_be_there` names what doesn't count. `prepare` is called before anything is written, what
-    it gives before the folder gets its identity. Cut short it leaves one without, which
-    nothing starts in.
+    Beside the identity it unpacks what begins with `only`. `may_be_there` names what doesn't count.
+    `prepare` is called before anything is written, and what it gives before the folder gets its
+    identity. Cut short it leaves one without, which nothing starts in.
     """
     with source.open("rb") as raw:
         manifest, identity, content = _check(raw, source, identities)
@@ -59,7 +60,7 @@ def restore(
         folder.chmod(0o700)
         raw.seek(0)
         try:
-            _unpack_all(raw, source, identities, manifest, folder, progress)
+            _unpack_all(raw, source, identities, manifest, folder, only, progress)
         except BackupError as error:
             hint = "empty the folder, and restore from a file that nobody writes"
             problem = f"changed after it was checked: {error.problem}"
@@ -125,18 +126,20 @@ def _unpack_all(
     identities: Path | None,
     manifest: Manifest,
     folder: Path,
+    only: str,
     progress: Callable[[str], None],
 ) -> None:
-    """Write everything but the identity, as long as it is what was checked."""
+    """Write what is wanted but the identity, as long as all of it is what was checked."""
     listed = {saved.name: saved for saved in manifest.files}
     with decrypting(raw, str(source), identities) as content:
         for name, member in members(content, str(source)):
             if name == MANIFEST:
                 continue
             saved = listed.pop(name, None)
-            if saved is not None and name == IDENTITY and _measured(name, member) == saved:
-                continue
-            if saved is not None and name != IDENTITY and member.size == saved.size:
+            if name == IDENTITY or not name.startswith(only):
+                if saved is not None and _measured(name, member) == saved:
+                    continue
+            elif saved is not None and member.size == saved.size:
                 progress(name)
                 if _unpack(folder / name, name, member) == saved:
                     continue

@@ -12,16 +12,13 @@ from switchhook import backup as backups
 from switchhook import erasure_list
 from switchhook.cli import show
 from switchhook.cli.erasing import print_proof
-from switchhook.cli.erasing_again import erase_again
+from switchhook.cli.erasing_again import preparing
 from switchhook.cli.options import CONFIG, DATA, JSON
 from switchhook.cli.places import keep_limits, own_data_folder
 from switchhook.errors import DataFolderError
 from switchhook.settings import find_data_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from switchhook.data_folder import Identity
     from switchhook.erasure import Proof
 
 
@@ -89,13 +86,6 @@ def restore(
     said = _said(json)
     proofs: list[Proof] = []
 
-    def prepare(folder: Path, of: Identity) -> Callable[[], None]:
-        places = [folder / erasure_list.FILE, erasure_list.beside(source, of.node)]
-        listed = erasure_list.read_lists([*places, *([erasures] if erasures else [])], of.node)
-        if not listed.erasures:
-            show.err.print("there is no list of erasures: what was erased since is back")
-        return lambda: proofs.extend(erase_again(folder, of, listed, say=said))
-
     if erasures is not None and not erasures.exists():
         hint = "erasures.json of the folder that was lost, or the file from beside a backup"
         raise DataFolderError(str(erasures), "there is no such list of erasures", hint)
@@ -105,7 +95,7 @@ def restore(
         identities=identity,
         may_be_there=frozenset({erasure_list.FILE}),
         progress=said,
-        prepare=prepare,
+        prepare=preparing(source, [erasures] if erasures else [], proofs, said),
     )
     show.err.print("start switchhook on it: the console makes the store again from the journal")
     _report(manifest, source, json)

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from switchhook import erasure_list
+from switchhook.cli import show
 from switchhook.cli.erasing import NOTHING_GOES, PAUSE_S, seal
 from switchhook.cli.ledger import deed
 from switchhook.console.erased_calls import named_in
@@ -51,6 +52,27 @@ class _NoStore:
 
     def keep_stories(self, after_seq: int, before_seq: int, limit: int = 0) -> int | None:
         return None
+
+
+def preparing(
+    source: Path,
+    lists: Sequence[Path],
+    proofs: list[Proof],
+    say: Callable[[str], None] = lambda text: None,
+) -> Callable[[Path, Identity], Callable[[], None]]:
+    """What `backup.restore` is given as `prepare`: the lists are read first, then it is erased.
+
+    Beside `lists`, those beside the backup and in the folder count. `proofs` gets the proofs.
+    """
+
+    def prepare(folder: Path, identity: Identity) -> Callable[[], None]:
+        places = [folder / erasure_list.FILE, erasure_list.beside(source, identity.node), *lists]
+        listed = erasure_list.read_lists(places, identity.node)
+        if not listed.erasures:
+            show.err.print("there is no list of erasures: what was erased since is back")
+        return lambda: proofs.extend(erase_again(folder, identity, listed, say))
+
+    return prepare
 
 
 def erase_again(
