@@ -14,19 +14,16 @@ from msgspec.structs import replace
 from switchhook.erasure import (
     Erasure,
     ErasurePlan,
-    NotANumber,
-    Number,
     Phase,
     Place,
     Proof,
-    Spellings,
     digest_of,
     plan_erasure,
     proof_of,
-    read_number,
     untouched,
 )
 from switchhook.keep import Segment, SegmentState
+from switchhook.spellings import NotANumber, Number, Spellings, read_number
 
 NUMBER = Number("+919876543210")
 SPELLINGS = Spellings(NUMBER)
@@ -193,9 +190,9 @@ def test_a_plan_says_what_will_be_searched():
         return Segment(f"{first}", state, first, last, first, last, 100)
 
     there = (segment(1, 10, SegmentState.SEALED), segment(11, 20, SegmentState.OPEN))
-    assert plan_erasure(NUMBER, there, 10) == ErasurePlan(NUMBER.masked, 10, 1, 100, False)
-    assert plan_erasure(NUMBER, there, 15) == ErasurePlan(NUMBER.masked, 15, 2, 200, True)
-    assert plan_erasure(NUMBER, (), 0).segments == 0
+    assert plan_erasure(NUMBER.masked, there, 10) == ErasurePlan(NUMBER.masked, 10, 1, 100, False)
+    assert plan_erasure(NUMBER.masked, there, 15) == ErasurePlan(NUMBER.masked, 15, 2, 200, True)
+    assert plan_erasure(NUMBER.masked, (), 0).segments == 0
 
 
 def test_a_digest_depends_on_records_and_their_place():

@@ -170,7 +170,7 @@ def read_identity(path: str | Path) -> Identity:
             problem = f"it has no {IDENTITY}"
             hint = "is this the right folder? If so, get the file back from a backup"
             raise DataFolderError(str(folder), problem, hint) from None
-    return _parse_identity(folder, content)
+    return parse_identity(folder, content)
 
 
 def holder_pid(path: Path, holder: Holder) -> int | None:
@@ -348,7 +348,8 @@ def _identity(path: Path, now: Callable[[], datetime], draw: Callable[[int], byt
     return read_identity(path)
 
 
-def _parse_identity(path: Path, content: bytes) -> Identity:
+def parse_identity(path: Path, content: bytes) -> Identity:
+    """The identity in the bytes of its file; `path` is where, for the error."""
     try:
         raw = msgspec.json.decode(content)
     except (ValueError, RecursionError):

@@ -1,145 +1,31 @@
-"""Forgetting one phone number: how it is found however it was spelt, masked, and proven gone.
-
-A number is masked where it stands, byte for byte: `erased` and as many `x` as it was longer. So
-what held it keeps its form and its length, and can be read and counted as before.
-"""
+"""Forgetting a person's number or call: how far an erasure has come, and the proof of it."""
 
 from __future__ import annotations
 
 import hashlib
-import re
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
-import phonenumbers
 
-from switchhook.access import masked
-from switchhook.interpret import Unusable, e164
 from switchhook.keep import closed_up_to
+from switchhook.spellings import LOOKED_FOR, NOT_LOOKED_FOR, Subject
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from switchhook.audit import Deed
     from switchhook.keep import Segment
-
-# A digit as it stands, percent-encoded once or twice, or as JSON may write it.
-_DIGIT = rb"(?:%c|%%(?:25)?3%c|\\u003%c)"
-_ANY_DIGIT = rb"(?:[0-9]|%(?:25)?3[0-9]|\\u003[0-9])"
-# What people and programs put between digits: blank + ( ) . - _ and the no-break space.
-_BETWEEN = (
-    rb"(?:[ .()+_-]|%(?:25)?2[089BDEbde]|%(?:25)?[Cc]2%(?:25)?[Aa]0|\xc2\xa0|\\u00(?:20|[aA]0))"
-)
-# Before a number: no digit, unless it belongs to an escape such as %22 or \u0022.
-_EDGE = (
-    rb"(?:(?<![0-9])|(?<=%[0-9A-Fa-f]{2})(?<!%3[0-9])|(?<=%25[0-9A-Fa-f]{2})(?<!%253[0-9])"
-    rb"|(?<=\\u[0-9A-Fa-f]{4})(?<!\\u003[0-9]))"
-)
-_LONGEST_PREFIX = 96
-_TOKEN = b"erased"
-_SHORTEST = 7
-
-
-class NotANumber(msgspec.Struct, frozen=True):
-    """A text that names no number that could be erased, and why."""
-
-    problem: str
-
-
-class Number(msgspec.Struct, frozen=True):
-    """A phone number in E.164."""
-
-    e164: str
-
-    @property
-    def masked(self) -> str:
-        return masked(self.e164) or ""
-
-    @property
-    def country(self) -> str:
-        return str(phonenumbers.parse(self.e164).country_code)
-
-    @property
-    def national(self) -> str:
-        """Its digits without the country code."""
-        return phonenumbers.national_significant_number(phonenumbers.parse(self.e164))
-
-
-def read_number(text: str, region: str = "IN") -> Number | NotANumber:
-    """The number that somebody asks to forget; never a part of one, which would hit others too."""
-    found = e164(text.strip(), region)
-    if found is None or isinstance(found, Unusable):
-        return NotANumber("not a full telephone number: give it as +91 98765 43210")
-    number = Number(found)
-    if len(number.national) < _SHORTEST:
-        return NotANumber(f"a number of less than {_SHORTEST} digits would be found in others")
-    return number
-
-
-class Spellings:
-    """All ways in which a number stands in requests; `mask` takes them out of bytes.
-
-    With its country code or trunk 0 or without, with + or 00 or neither, with separators, and
-    percent-encoded up to twice. A longer number that holds these digits is another one.
-    """
-
-    def __init__(self, number: Number) -> None:
-        between = _BETWEEN + b"{0,8}?"
-        self._core = re.compile(_digits(number.national, between))
-        country = _digits(number.country, between)
-        zero = _digits("0", between)
-        zeros = rb"(?:%b%b(?:%b%b)?)?" % (zero, between, zero, between)
-        # +91 (0) 98765 43210 is how Europeans would write it
-        abroad = zeros + country + between + rb"(?:%b%b)?" % (zero, between)
-        prefix = rb"%b|%b%b" % (abroad, zero, between)
-        self._before = re.compile(_EDGE + rb"(?:" + prefix + rb")?\Z")
-        self._after = re.compile(_ANY_DIGIT)
-
-    def find(self, text: bytes) -> list[tuple[int, int]]:
-        """Where it stands: start and end of each, without country code."""
-        return [
-            found.span()
-            for found in self._core.finditer(text)
-            if self._alone(text, found.start(), found.end())
-        ]
-
-    def count(self, text: bytes) -> int:
-        """How often it stands there."""
-        return len(self.find(text))
-
-    def mask(self, text: bytes) -> tuple[bytes, int]:
-        """The text with each one masked, at the same length; and how many there were."""
-        places = self.find(text)
-        if not places:
-            return text, 0
-        whole = bytearray(text)
-        for start, end in places:
-            whole[start:end] = _TOKEN[: end - start].ljust(end - start, b"x")
-        return bytes(whole), len(places)
-
-    def mask_text(self, text: str) -> tuple[str, int]:
-        """The same for a text."""
-        whole, count = self.mask(text.encode("utf-8", "surrogatepass"))
-        return (whole.decode("utf-8", "surrogatepass"), count) if count else (text, 0)
-
-    def _alone(self, text: bytes, start: int, end: int) -> bool:
-        if self._after.match(text, end):
-            return False
-        head = text[max(0, start - _LONGEST_PREFIX) : start]
-        return self._before.search(head) is not None
-
-
-def _digits(digits: str, between: bytes) -> bytes:
-    return between.join(_DIGIT % ((ord(c),) * 3) for c in digits)
+    from switchhook.spellings import Traces
 
 
 class Place(msgspec.Struct, frozen=True):
     """One place that was searched, and what was found there.
 
     `searched` counts records or rows, `found` those with the number, `spellings` how often it stood
-    there in all, `left` how often it still does. `digest` is a hash over what is there now instead,
-    `seqs` are the records of the journal that it covers.
+    there in all, `left` how often it still does, `stays` in how many rows it does on purpose.
+    `digest` is a hash over what is there now instead, `seqs` are the records of the journal that it
+    covers.
 
     What was removed is not hashed: with all but ten digits known, a hash would give them back. Who
     has an old copy can mask it in the same way and compare.
@@ -150,6 +36,7 @@ class Place(msgspec.Struct, frozen=True):
     found: int = 0
     spellings: int = 0
     left: int = 0
+    stays: int = 0
     digest: str = ""
     seqs: tuple[int, ...] = ()
 
@@ -157,6 +44,8 @@ class Place(msgspec.Struct, frozen=True):
 class Phase(StrEnum):
     """What an erasure is at; they come in this order."""
 
+    FIND = "find"
+    """The calls that had a CustomField are looked for; nothing is changed."""
     JOURNAL = "journal"
     REFUSED = "refused"
     STORE = "store"
@@ -171,8 +60,9 @@ class Erasure(msgspec.Struct, frozen=True, kw_only=True):
     """An erasure on its way: kept in the ledger after each step, so that a restart goes on.
 
     It covers the journal up to `until_seq`, where it was when it was asked for or, once that is
-    sealed, the end of the segment: what comes later is kept as usual. `number` is there while it is
-    needed, `masked` for ever. Everything before `next_seq` is done in this phase;
+    sealed, the end of the segment: what comes later is kept as usual. `number`, or what else it is
+    about, is there while it is needed, as are `calls`, the SIDs found; `masked` stays for ever.
+    `forms` says which spellings it looks for. Everything before `next_seq` is done in this phase;
     `pending` are records of the segment at hand which hold the number, with how often each;
     `cursor` is the ledger's own bookmark. Times are in ms.
     """
@@ -183,6 +73,9 @@ class Erasure(msgspec.Struct, frozen=True, kw_only=True):
     by: str
     asked_ms: int
     until_seq: int
+    subject: Subject = Subject.NUMBER
+    calls: tuple[str, ...] = ()
+    forms: int = 1  # of erasures before there were others
     phase: Phase = Phase.JOURNAL
     next_seq: int = 0
     pending: tuple[tuple[int, int], ...] = ()
@@ -235,6 +128,9 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     complete: bool
     places: tuple[Place, ...]
+    subject: str = Subject.NUMBER.value
+    looked_for: tuple[str, ...] = ()
+    not_looked_for: tuple[str, ...] = ()
     done_ms: int | None = None
     proof: str = ""
 
@@ -250,9 +146,21 @@ def proof_of(erasure: Erasure) -> Proof:
         state=erasure.phase.value,
         complete=erasure.complete,
         places=tuple(sorted(erasure.places, key=lambda place: place.name)),
+        subject=erasure.subject.value,
+        looked_for=_looked_for(erasure),
+        not_looked_for=NOT_LOOKED_FOR if erasure.subject is Subject.NUMBER else (),
         done_ms=erasure.done_ms,
     )
     return msgspec.structs.replace(said, proof=_hash_of(said))
+
+
+def _looked_for(erasure: Erasure) -> tuple[str, ...]:
+    if erasure.subject is Subject.NUMBER:
+        return LOOKED_FOR[erasure.forms]
+    calls = "every record that names the call's SID, as it is or percent-encoded"
+    if erasure.subject is Subject.CALL:
+        return (calls,)
+    return ("every passthru and callback with that CustomField, whole and as it was sent", calls)
 
 
 def _hash_of(proof: Proof) -> str:
@@ -284,11 +192,11 @@ class ErasurePlan(msgspec.Struct, frozen=True):
     """Whether the answer side has to begin a new segment first."""
 
 
-def plan_erasure(number: Number, segments: Sequence[Segment], until_seq: int) -> ErasurePlan:
-    """The plan for a number, over the journal as it is."""
+def plan_erasure(name: str, segments: Sequence[Segment], until_seq: int) -> ErasurePlan:
+    """The plan for what is shown as `name`, over the journal as it is."""
     searched = [each for each in segments if each.first_seq <= until_seq]
     return ErasurePlan(
-        number.masked,
+        name,
         until_seq,
         len(searched),
         sum(each.bytes for each in searched),
@@ -314,13 +222,13 @@ class ErasureBook(Protocol):
     def running(self) -> list[Erasure]:
         """Those that are not done, the oldest first."""
 
-    def mask_some(self, erasure: Erasure, spellings: Spellings) -> Erasure:
+    def mask_some(self, erasure: Erasure, traces: Traces) -> Erasure:
         """Mask the number in some more rows and keep that together with how far it has come."""
 
-    def count_left(self, spellings: Spellings) -> list[Place]:
+    def count_left(self, traces: Traces) -> list[Place]:
         """Search all tables once more."""
 
-    def file_left(self, spellings: Spellings) -> int:
+    def file_left(self, traces: Traces) -> int:
         """How often the number is in the bytes of the ledger's file, its log emptied."""
 
     def rewrite(self) -> None:
@@ -333,8 +241,8 @@ class ErasableStore(Protocol):
     def position(self) -> int:
         """The seq up to which everything is folded."""
 
-    def erase_number(self, number: str, seqs: Sequence[int]) -> int:
-        """Forget a number in E.164: fold what these records told anew; how much was found."""
+    def erase_number(self, number: str | None, seqs: Sequence[int]) -> int:
+        """Forget a number in E.164, if any: fold what these records told anew; how much it was."""
 
     def holds_number(self, number: str, until_seq: int = ...) -> int:
         """In how many records up to a seq it still knows the number."""

@@ -42,7 +42,7 @@ class Matter(StrEnum):
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """`[keep]`: days by class; 0 keeps for ever."""
+    """`[keep]`: days by class, 0 keeps for ever; and who alone can read backups, by their keys."""
 
     raw_days: int = 400
     stories_days: int = 400
@@ -50,6 +50,7 @@ class Limits(msgspec.Struct, frozen=True):
     alerts_days: int = 400
     capacity_days: int = 800
     audit_days: int = 800
+    encrypt_backups_to: tuple[str, ...] = ()
 
     def days(self, matter: Matter) -> int:
         """How many days a class is kept; 0 is for ever."""

@@ -55,3 +55,21 @@ def test_what_is_no_limit_is_refused(line, said):
 def test_what_is_no_toml_is_refused():
     with pytest.raises(ConfigError, match="it is not TOML"):
         limits_in("[keep", "s.toml")
+
+
+AGE = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
+SSH = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA a@b"
+
+
+def test_whom_backups_are_encrypted_to():
+    assert load("[keep]").encrypt_backups_to == ()
+    assert load(f'[keep]\nencrypt_backups_to = ["{AGE}", "{SSH}"]').encrypt_backups_to == (AGE, SSH)
+
+
+@pytest.mark.parametrize(
+    "said", ['["asha"]', '["AGE-SECRET-KEY-1ABC"]', f'"{AGE}"', f'["{AGE}x"]', '[""]', "[1]"]
+)
+def test_who_is_no_recipient_is_refused(said):
+    with pytest.raises(ConfigProblems) as caught:
+        load(f"[keep]\nencrypt_backups_to = {said}")
+    assert "keep.encrypt_backups_to" in str(caught.value)

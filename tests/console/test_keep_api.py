@@ -20,7 +20,7 @@ from switchhook.console.render import Renderer
 from switchhook.erasure import Proof, untouched
 from switchhook.keep import Limits, Matter
 
-from .test_keeping import House, fill
+from .test_keeping import NUMBER, SID, House, call_of, fill
 
 HOST = {"Host": "127.0.0.1"}
 
@@ -86,6 +86,58 @@ def test_a_number_is_erased(house):
 
 def json_as_proof(found):
     return msgspec.convert(found, Proof)
+
+
+@pytest.mark.parametrize(
+    "asked, subject, shown",
+    [
+        ({"call": SID}, "call", "5f0a1b…"),
+        ({"custom_field": "order 77"}, "custom_field", "or…"),
+        ({"number": "+91 98765 43210"}, "number", NUMBER.masked),
+    ],
+)
+def test_calls_are_erased_too(house, asked, subject, shown):
+    """And the proof says in which forms they were looked for."""
+    seqs = call_of(house, SID, "09876543210", "order+77")
+    house.flush()
+    begun = asking(house).post("/api/v1/erasures", json=asked)
+    assert begun.status_code == 202
+    house.run()
+    proof = asking(house).get(f"/api/v1/erasures/{begun.json()['id']}").json()
+    assert (proof["complete"], proof["subject"], proof["number"]) == (True, subject, shown)
+    assert proof["looked_for"]
+    assert bool(proof["not_looked_for"]) is (subject == "number")
+    place = next(each for each in proof["places"] if each["name"] == "journal")
+    assert place["seqs"] == seqs
+    form = {"subject": subject, "number": next(iter(asked.values()))}
+    reply = asking(house).post(
+        "/settings/erasures", data=form | {"again": form["number"]}, follow_redirects=False
+    )
+    assert reply.status_code == 303
+
+
+def test_one_thing_is_erased_at_a_time(house):
+    for asked in ({}, {"call": SID, "number": "+919876543210"}, {"call": "short"}):
+        reply = asking(house).post("/api/v1/erasures", json=asked)
+        assert reply.status_code == 400
+    assert house.keeper.proofs() == []
+
+
+def test_what_is_erased_is_remembered_before_it_begins(house):
+    """What can't be remembered isn't erased: a restore would bring it back without a word."""
+    fill(house, 10)
+
+    def fail(erasure):
+        raise OSError(28, "no space left on device")
+
+    house.keeper._remember = fail
+    with pytest.raises(OSError, match="no space"):
+        house.erase()
+    assert house.keeper.proofs() == []
+    remembered = []
+    house.keeper._remember = remembered.append
+    house.erase()
+    assert [each.number for each in remembered] == [NUMBER.e164]
 
 
 def test_a_plan_is_told_first(house):

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import itertools
+from urllib.parse import quote, quote_plus
 
 import pytest
 
 from kept_receipts import query, receipt
+from switchhook.access import Role
 from switchhook.audit import Deed, verify_chain
 from switchhook.capacity import Reading
 from switchhook.console.keeping import Keeper
-from switchhook.erasure import Number, untouched
+from switchhook.erasure import untouched
 from switchhook.journal import JournalReader, JournalWriter, SealedSegments
 from switchhook.keep import DAY_MS, HOUR_MS, Limits, Matter, SegmentState
-from switchhook.ledger import Ledger
+from switchhook.ledger import Ledger, texts
+from switchhook.ledger.access import SqliteAccess
 from switchhook.ledger.audit import SqliteAudit
 from switchhook.ledger.capacity import SqliteCapacity
 from switchhook.ledger.keeping import SqliteErasures, rows_of
 from switchhook.receipt import Kind, StatusReceived, decode_receipt, encode
+from switchhook.spellings import Number, Subject
 from switchhook.store import SqliteStore
 from switchhook.story import Wanted
 from switchhook.wire.kept import read_passthru
@@ -124,7 +128,7 @@ class House:
 
     def erase(self, by="asha"):
         deed = Deed(who=by, what="asked to erase a number", subject=NUMBER.masked)
-        return self.keeper.erase(NUMBER, by, deed)
+        return self.keeper.erase(NUMBER.e164, by, deed)
 
     def files(self):
         return [path for path in sorted(self.folder.rglob("*")) if path.is_file()]
@@ -293,22 +297,148 @@ def test_a_changed_record_is_not_confirmed(house):
 
 def test_a_plan_touches_nothing(house):
     fill(house, 30)
-    plan = house.keeper.plan(NUMBER)
+    plan = house.keeper.plan(NUMBER.e164)
     assert plan.segments == len(house.sealed.segments())
     assert plan.seals_open
     assert plan.number == NUMBER.masked
     assert house.keeper.proofs() == []
 
 
-def test_the_audit_log_is_never_changed(house):
-    """It holds no numbers by what it takes; where one got in, the proof says that it is left."""
+def test_the_audit_log_and_names_of_accounts_stay_and_the_proof_says_so(house):
+    """They make no erasure impossible: it is complete, and names what stays on purpose."""
     house.audit.note(Deed(who="9876543210", what="signed in"), 1)
+    access = SqliteAccess(house.ledger)
+    access.users.add(
+        "+919876543210", Role.OPERATOR, Deed(who="a", what="added a user"), START * 1000
+    )
     house.erase()
     house.run()
     proof = house.keeper.proofs()[0]
-    assert not proof.complete
-    assert [place.name for place in proof.places if place.left] == ["ledger file", "ledger.audit"]
+    assert proof.complete
+    assert [place.name for place in proof.places if place.left] == []
+    stays = {place.name: place.stays for place in proof.places if place.stays}
+    assert stays == {"ledger.audit": 1, "ledger.users": 1}
     assert verify_chain(house.audit.oldest_first(), house.audit.head()).problem == ""
+    assert "ledger.audit, ledger.users" in repr(list(house.audit.oldest_first())[-1])
+
+
+def test_what_people_wrote_is_masked_in_place(house):
+    """Each table's texts, whatever they are called: notes, reasons, names of views."""
+    with house.ledger.writing() as connection:
+        tables = [
+            name
+            for (name,) in connection.execute(
+                "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
+            )
+            if name not in {*texts.STAYS, "erasures", "removed"}
+        ]
+        written = []
+        connection.pragma("foreign_keys", 0)
+        connection.pragma("ignore_check_constraints", 1)
+        for table in tables:
+            columns = connection.execute(
+                "SELECT name, type FROM pragma_table_info(?)", (table,)
+            ).fetchall()
+            if all(kind != "TEXT" for _, kind in columns):
+                continue
+            said = {"TEXT": "note of ९८७६५ 43210", "BLOB": b"x"}
+            values = [said.get(kind, at) for at, (_, kind) in enumerate(columns)]
+            marks = ", ".join("?" * len(values))
+            connection.execute(f"INSERT INTO {table} VALUES ({marks})", values)
+            written.append(f"ledger.{table}")
+    assert {"ledger.issue_marks", "ledger.silences", "ledger.saved_views"} & {*written}
+    house.erase()
+    house.run()
+    proof = house.keeper.proofs()[0]
+    assert proof.complete
+    found = {place.name for place in proof.places if place.found}
+    assert found >= {*written}
+
+
+# Calls.
+
+SID = "5f0a1b2c3d4e5f60718293a4b5c6198p"
+
+
+def call_of(house, sid, number, field=None, stream="stream-sid-1"):
+    """Three records of one call: two passthrus and a callback, with numbers and names in them."""
+    more = f"&CustomField={field}" if field else ""
+    raw = f"CallSid={sid}&CallFrom={number}&Stream[StreamSID]={stream}&Stream[Status]=completed"
+    seqs = [
+        house.keep(Kind.PASSTHRU, receipt(f"{raw}{more}".encode(), received_us=1)),
+        house.keep(Kind.PASSTHRU, receipt(f"{raw}&Name=Asha".encode(), received_us=2)),
+    ]
+    body = f"CallSid={sid}&Status=completed&From={number}".encode()
+    seqs.append(house.keep(Kind.STATUS, StatusReceived(1, "a", body, "application/x-www", "::1")))
+    return seqs
+
+
+def forget_call(house, value, subject=Subject.CALL):
+    proof = house.keeper.erase(value, "asha", Deed(who="asha", what="asked"), subject)
+    house.run()
+    return house.keeper.proof(proof.id)
+
+
+def details(house, sid, number="09876543210"):
+    with house.ledger.writing() as connection:
+        body = f'{{"Sid": "{sid}", "From": "{number}", "Name": "Asha"}}'
+        connection.execute("INSERT INTO call_details VALUES ('a', ?, 1, ?)", (sid, body))
+
+
+def test_a_call_is_erased_whole(house):
+    """All that came with its records goes, numbers and names; other calls are as before."""
+    house.receipt()
+    seqs = call_of(house, SID, "09876543210")
+    other = call_of(house, "another-call-1", "09000000001", stream="another-stream")
+    details(house, SID)
+    details(house, "another-call-1", "09000000001")
+    house.flush()
+    kept = [each for each in house.reader.read(0, 1000) if each.seq not in seqs]
+    proof = forget_call(house, SID)
+    assert proof.complete
+    assert proof.subject == "call"
+    place = next(each for each in proof.places if each.name == "journal")
+    assert place.seqs == tuple(seqs)
+    assert [each for each in house.reader.read(0, 1000) if each.seq not in seqs] == kept
+    for seq in seqs:
+        body = house.reader.get(seq).body
+        assert all(part not in body for part in (SID.encode(), b"Asha", b"98765", b"completed"))
+    first = decode_receipt(house.reader.get(seqs[0]).body)
+    assert (first.raw, first.received_us, first.endpoint) == (b"erased", 1, "default")
+    with house.ledger.reading() as connection:
+        left = connection.execute("SELECT call_sid FROM call_details").fetchall()
+    assert left == [("another-call-1",)]
+    assert house.keeper.confirmed(proof.id) is True
+    assert house.store.position() == house.reader.last_seq()
+    assert house.store.notes("another-call-1") == other[2:]
+    assert house.store.notes(SID) == []
+    house.close()
+    assert house.holding(SID.encode()) == house.holding(b"09876543210") == []
+
+
+def test_a_call_is_erased_by_its_stream_too(house):
+    seqs = call_of(house, SID, "09876543210", stream="the-stream-sid")
+    house.flush()
+    proof = forget_call(house, "the-stream-sid")
+    place = next(each for each in proof.places if each.name == "journal")
+    assert (proof.complete, place.seqs) == (True, tuple(seqs[:2]))
+
+
+@pytest.mark.parametrize("value", ["order 77", "नमस्ते", "a&b=c%20d", "1"])
+def test_all_calls_with_a_custom_field_are_erased(house, value):
+    """Their other records too, which don't have it; nothing else, however alike."""
+    first = call_of(house, SID, "09876543210", quote(value))
+    second = call_of(house, SID.replace("5f", "6f"), "09000000002", quote_plus(value), "s-two-2222")
+    others = call_of(house, SID.replace("5f", "7f"), "09000000003", quote(value + "0"), "s-3-3333")
+    house.flush()
+    kept = [house.reader.get(seq) for seq in others]
+    proof = forget_call(house, value, Subject.CUSTOM_FIELD)
+    assert proof.complete
+    assert value not in proof.number
+    place = next(each for each in proof.places if each.name == "journal")
+    assert place.seqs == (*first, *second)
+    assert [house.reader.get(seq) for seq in others] == kept
+    assert house.book.all()[0].calls == ()
 
 
 # Retention.

@@ -10,6 +10,7 @@ import sys
 import threading
 from pathlib import Path
 
+import pyrage
 import pytest
 
 from program import PATIENCE_S, running, until
@@ -132,9 +133,9 @@ def test_backup_and_restore_bring_every_receipt(written, tmp_path, capsys):
     first.close()
     second.close()
     with running(data) as program:
-        assert len(program.receipts()) == 90
+        until(lambda: len(program.receipts()) == 90, "all receipts are told")
         ask(program, 1, first=500)
-        assert len(program.receipts()) == 91
+        until(lambda: len(program.receipts()) == 91, "the new one is told")
     capsys.readouterr()
     assert run(["restore", f"{data}.tar.gz", "--data", str(data)]) == 2
     assert "into an empty folder only" in capsys.readouterr().err
@@ -188,3 +189,22 @@ def test_an_erasure_has_to_be_agreed_to(written, capsys, monkeypatch):
     assert run(["forget", "+919876543210", "--data", str(written)]) == 1
     assert "nothing was touched" in capsys.readouterr().err
     assert holding(written)
+
+
+def test_a_backup_is_encrypted_where_the_configuration_says_so(written, tmp_path, capsys):
+    """Without a word on the command line; and only the key reads it."""
+    made = pyrage.x25519.Identity.generate()
+    config, key, target = (tmp_path / name for name in ("s.toml", "key.txt", "b.age"))
+    config.write_text(f'[keep]\nencrypt_backups_to = ["{made.to_public()}"]\n')
+    key.write_text(str(made))
+    words = ["backup", str(target), "--data", str(written), "--config", str(config)]
+    assert run(words) == 0
+    assert target.read_bytes().startswith(b"age-encryption.org/v1\n")
+    capsys.readouterr()
+    assert run(["restore", str(target), "--check"]) == 2
+    assert "--identity" in capsys.readouterr().err
+    new = tmp_path / "new"
+    assert run(["restore", str(target), "--data", str(new), "--identity", str(key)]) == 0
+    reader = JournalReader(new / "journal")
+    assert reader.last_seq() >= 90
+    reader.close()

@@ -33,9 +33,10 @@ _COMMANDS = {
     "users": ("users:app", "Who may sign in to the console."),
     "tokens": ("tokens:app", "What programs show at the API."),
     "keep": ("keep:keep", "What is kept how long, and the oldest of it."),
-    "forget": ("keep:forget", "Erase everything about one phone number, with proof."),
-    "backup": ("keep:back_up", "Write all that must not be lost into one file, while it runs."),
-    "restore": ("keep:restore", "Unpack a backup into an empty data folder."),
+    "forget": ("erasing:forget", "Erase everything about one phone number or call, with proof."),
+    "person": ("person:person", "Report all that is held on one person, by their number."),
+    "backup": ("backups:back_up", "Write all that must not be lost into one file, while it runs."),
+    "restore": ("backups:restore", "Unpack a backup into an empty data folder."),
     "rebuild": ("look:rebuild", "Make the store again from the journal."),
 }
 

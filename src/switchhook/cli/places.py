@@ -6,8 +6,12 @@ import os
 from pathlib import Path
 
 from switchhook.config import Config, load_config
+from switchhook.config.keep import limits_in
 from switchhook.data_folder import JOURNAL, STORE, first_seq_of_boot, read_identity
+from switchhook.errors import DataFolderError
 from switchhook.journal import JournalReader
+from switchhook.keep import Limits
+from switchhook.kept import KeptFolder
 from switchhook.operator_files import read_whole
 from switchhook.server.steady_clock import SteadyClock
 from switchhook.settings import find_data_folder
@@ -41,3 +45,21 @@ def config_in(file: str | None) -> Config:
         environ=os.environ,
         read_file=lambda path: Path(path).read_bytes(),
     )
+
+
+def own_data_folder(config: str | None, data: str | None) -> Path:
+    """The data folder of this user, which has to be there. Raises DataFolderError."""
+    folder = find_data_folder(config, data)
+    read_identity(folder)
+    if folder.stat().st_uid != os.geteuid():
+        problem = "it belongs to another user"
+        raise DataFolderError(str(folder), problem, "run this as the user that owns it")
+    return folder
+
+
+def keep_limits(folder: Path, config: str | None) -> Limits:
+    """The limits in the configuration that is named, else in the one that ran last."""
+    if config is not None:
+        return limits_in(read_whole(config).decode(errors="replace"), config)
+    kept = KeptFolder(folder).config()
+    return Limits() if kept is None else limits_in(kept.text, kept.file)

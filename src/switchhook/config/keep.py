@@ -1,14 +1,19 @@
-"""`[keep]`: how many days each class of data is kept."""
+"""`[keep]`: how many days each class of data is kept, and whom backups are encrypted to."""
 
 from __future__ import annotations
 
+import re
 import tomllib
 
-from switchhook.config.keys import Problems, Section, integer
+from switchhook.config.keys import Problems, Refused, Section, integer, several, text
 from switchhook.errors import ConfigError
 from switchhook.keep import Limits, Matter
 
 LONGEST_DAYS = 36_500
+MOST_RECIPIENTS = 20
+
+# Whether the key in it is one is known to whoever encrypts to it.
+_RECIPIENT = re.compile(r"age1[02-9ac-hj-np-z]{58}|ssh-(ed25519|rsa) [A-Za-z0-9+/=]{40,4000}( .*)?")
 
 
 def limits_in(text: str, file: str) -> Limits:
@@ -34,6 +39,7 @@ def read_keep(section: Section) -> Limits:
         )
         for matter in Matter
     }
+    recipients = section.take("encrypt_backups_to", several(_recipient, MOST_RECIPIENTS), ())
     section.end()
     return Limits(
         raw_days=days["raw_days"],
@@ -42,4 +48,13 @@ def read_keep(section: Section) -> Limits:
         alerts_days=days["alerts_days"],
         capacity_days=days["capacity_days"],
         audit_days=days["audit_days"],
+        encrypt_backups_to=recipients,
     )
+
+
+def _recipient(value: object) -> str:
+    found = text(5000)(value)
+    if _RECIPIENT.fullmatch(found):
+        return found
+    hint = "age1… as age-keygen prints it, or a public key of SSH; never the secret one"
+    raise Refused("no recipient to encrypt to", hint)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from switchhook.console import alert_openapi, capacity_api, keep_api
+from switchhook.console import alert_openapi, capacity_api, keep_api, person_api
 from switchhook.console.access import described as access_api
 from switchhook.console.openapi import COUNTED, OPERATIONS, describe
 from switchhook.console.pages import page_api
@@ -21,10 +21,17 @@ _SCHEMAS = (
     page_api.SHOWN_SCHEMAS,
     capacity_api.SCHEMAS,
     keep_api.SCHEMAS,
+    person_api.SCHEMAS,
     alert_openapi.SCHEMAS,
     access_api.SCHEMAS,
 )
-_PATHS = (alert_openapi.PATHS, access_api.PATHS, keep_api.PATHS, page_api.SHOWN_PATHS)
+_PATHS = (
+    alert_openapi.PATHS,
+    access_api.PATHS,
+    keep_api.PATHS,
+    person_api.PATHS,
+    page_api.SHOWN_PATHS,
+)
 
 
 def describe_all(version: str) -> dict[str, Any]:

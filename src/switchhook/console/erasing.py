@@ -1,4 +1,4 @@
-"""Erasing one phone number: journal, store, ledger, then a second look at all of them."""
+"""Erasing a number or calls: journal, store, ledger, then a second look at all of them."""
 
 from __future__ import annotations
 
@@ -7,18 +7,27 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from switchhook.audit import Deed
-from switchhook.erasure import Erasure, Number, Phase, Place, Spellings, digest_of
+from switchhook.console.erased_calls import calls_named, traces_of
+from switchhook.erasure import Erasure, Phase, Place, digest_of
 from switchhook.keep import SegmentState
+from switchhook.spellings import Subject
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from switchhook.erasure import ErasableStore, ErasureBook
     from switchhook.keep import ClosedJournal, Segment
+    from switchhook.spellings import Traces
 
 JOURNAL, FILES, REFUSED, STORE = "journal", "journal files", "journal/refused", "store"
 LEDGER_FILE = "ledger file"
 """The places of a proof beside the ledger's tables."""
+
+WORDS = {
+    Subject.NUMBER: "number",
+    Subject.CALL: "call",
+    Subject.CUSTOM_FIELD: "custom field",
+}
 
 replace = msgspec.structs.replace
 
@@ -37,8 +46,8 @@ class Eraser:
     ) -> None:
         self._journal, self._store, self._book = journal, store, book
         self._pause, self._erased = pause, erased
-        self._spellings: tuple[str, Spellings] | None = None
-        self._last: tuple[str, Spellings] | None = None  # of the erasure whose number is let go
+        self._traces: tuple[Erasure, Traces] | None = None
+        self._last: tuple[str, Traces] | None = None  # of the erasure whose number is let go
 
     def step(self, erasure: Erasure, now_ms: int) -> bool:
         """Do a little of one; False where it has to wait, or is done."""
@@ -46,18 +55,20 @@ class Eraser:
             self._in_file(erasure, now_ms)
             return False
         assert erasure.number is not None, "an erasure has its number until all is masked"
-        spellings = self._spellings_of(erasure.number)
+        traces = self._traces_of(erasure)
         match erasure.phase:
+            case Phase.FIND:
+                return self._find_calls(erasure)
             case Phase.JOURNAL:
-                return self._in_journal(erasure, spellings)
+                return self._in_journal(erasure, traces)
             case Phase.REFUSED:
-                self._book.save(self._in_refused(erasure, spellings).on(Phase.STORE))
+                self._book.save(self._in_refused(erasure, traces).on(Phase.STORE))
             case Phase.STORE:
                 self._book.save(self._in_store(erasure).on(Phase.LEDGER))
             case Phase.LEDGER:
-                self._book.mask_some(erasure, spellings)
+                self._book.mask_some(erasure, traces)
             case Phase.CHECK:
-                return self._check(erasure, spellings)
+                return self._check(erasure, traces)
             case Phase.FILE | Phase.DONE:
                 return False
         return True
@@ -71,7 +82,30 @@ class Eraser:
             return all(seq in there or seq < first for seq in place.seqs)
         return not place.seqs or digest_of(sorted(there.items())) == place.digest
 
-    def _in_journal(self, erasure: Erasure, spellings: Spellings) -> bool:
+    def _find_calls(self, erasure: Erasure) -> bool:
+        """Look a little further for the calls that had the CustomField."""
+        segment = self._segment_at(erasure)
+        if segment is None:
+            self._book.save(erasure.on(Phase.JOURNAL))
+            return True
+        if not self._ready(segment, erasure.until_seq):
+            return False
+        if segment.state is SegmentState.SUPERSEDED:
+            self._journal.delete(segment)
+            return True
+        assert erasure.number is not None, "an erasure has its value until all is masked"
+        value, calls = erasure.number, list(erasure.calls)
+
+        def look(body: bytes) -> int:
+            calls.extend(sid for sid in calls_named(body, value) if sid not in calls)
+            return 0
+
+        found = self._journal.scan(segment.name, look, after_seq=erasure.next_seq - 1)
+        after = segment.last_seq if found.last_seq is None else found.last_seq
+        self._book.save(replace(erasure, next_seq=after + 1, calls=tuple(calls)))
+        return True
+
+    def _in_journal(self, erasure: Erasure, traces: Traces) -> bool:
         segment = self._segment_at(erasure)
         if segment is None:
             self._book.save(self._with_digest(erasure).on(Phase.REFUSED))
@@ -85,8 +119,8 @@ class Eraser:
             self._journal.adopt(segment)
             return True
         if erasure.pending and erasure.next_seq > segment.last_seq:
-            return self._mask(erasure, segment, spellings)
-        found = self._journal.scan(segment.name, spellings.count, after_seq=erasure.next_seq - 1)
+            return self._mask(erasure, segment, traces)
+        found = self._journal.scan(segment.name, traces.count, after_seq=erasure.next_seq - 1)
         after = segment.last_seq if found.last_seq is None else found.last_seq
         self._book.save(
             replace(
@@ -100,14 +134,14 @@ class Eraser:
         )
         return True
 
-    def _mask(self, erasure: Erasure, segment: Segment, spellings: Spellings) -> bool:
+    def _mask(self, erasure: Erasure, segment: Segment, traces: Traces) -> bool:
         """Mask what was found in a segment; may be cut short and done again."""
         seqs = tuple(seq for seq, _ in erasure.pending)
-        self._journal.mask(segment.name, seqs, spellings.mask)
-        left = self._journal.leftovers(segment.name, spellings.count, self._pause)
+        self._journal.mask(segment.name, seqs, traces.mask)
+        left = self._journal.leftovers(segment.name, traces.count, self._pause)
         if left:
             self._journal.rewrite(segment.name)
-            left = self._journal.leftovers(segment.name, spellings.count, self._pause)
+            left = self._journal.leftovers(segment.name, traces.count, self._pause)
         times = sum(times for _, times in erasure.pending)
         places = erasure.noted(FILES, searched=1, left=left)
         erasure = replace(erasure, pending=(), places=places)
@@ -150,52 +184,53 @@ class Eraser:
         # What is replaced while it is folded might be passed over.
         return segment.last_seq <= self._store.position()
 
-    def _in_refused(self, erasure: Erasure, spellings: Spellings) -> Erasure:
+    def _in_refused(self, erasure: Erasure, traces: Traces) -> Erasure:
         for name in self._journal.refused():
-            times = self._journal.mask_refused(name, spellings.mask)
+            times = self._journal.mask_refused(name, traces.mask)
             places = erasure.noted(REFUSED, searched=1, found=int(times > 0), spellings=times)
             erasure = replace(erasure, places=places)
         return erasure
 
     def _in_store(self, erasure: Erasure) -> Erasure:
-        assert erasure.number is not None
-        found = self._store.erase_number(erasure.number, erasure.place(JOURNAL).seqs)
+        number = erasure.number if erasure.subject is Subject.NUMBER else None
+        found = self._store.erase_number(number, erasure.place(JOURNAL).seqs)
         self._erased()
         return replace(erasure, places=erasure.with_place(Place(STORE, found=found)))
 
-    def _check(self, erasure: Erasure, spellings: Spellings) -> bool:
+    def _check(self, erasure: Erasure, traces: Traces) -> bool:
         """Look through the journal once more, then through the rest, and end."""
         segment = self._segment_at(erasure)
         if segment is None:
             # Only when it holds the number nowhere else can the ledger's own file be free of it.
-            checked = self._rest_checked(erasure, spellings).on(Phase.FILE)
-            self._book.save(replace(checked, number=None))
-            self._last = erasure.id, spellings
+            checked = self._rest_checked(erasure, traces).on(Phase.FILE)
+            self._book.save(replace(checked, number=None, calls=()))
+            self._last = erasure.id, traces
             return True
         if not self._ready(segment, erasure.until_seq):
             return False
         if segment.state is SegmentState.SUPERSEDED:
             self._journal.delete(segment)
             return True
-        found = self._journal.scan(segment.name, spellings.count, after_seq=erasure.next_seq - 1)
+        found = self._journal.scan(segment.name, traces.count, after_seq=erasure.next_seq - 1)
         after = segment.last_seq if found.last_seq is None else found.last_seq
         places = erasure.noted(JOURNAL, left=len(found.hits))
         self._book.save(replace(erasure, next_seq=after + 1, places=places))
         return True
 
-    def _rest_checked(self, erasure: Erasure, spellings: Spellings) -> Erasure:
-        number = erasure.number
-        assert number is not None
+    def _rest_checked(self, erasure: Erasure, traces: Traces) -> Erasure:
         refused = sum(
-            spellings.count(self._journal.read_refused(name)) for name in self._journal.refused()
+            traces.count(self._journal.read_refused(name)) for name in self._journal.refused()
         )
         erasure = replace(erasure, places=erasure.noted(REFUSED, left=refused))
-        left = self._store.holds_number(number, erasure.until_seq)
-        erasure = replace(erasure, places=erasure.noted(STORE, left=left))
+        if erasure.subject is Subject.NUMBER and erasure.number is not None:
+            left = self._store.holds_number(erasure.number, erasure.until_seq)
+            erasure = replace(erasure, places=erasure.noted(STORE, left=left))
         masked = {each.name for each in erasure.places}
-        for place in self._book.count_left(spellings):
+        for place in self._book.count_left(traces):
             searched = 0 if place.name in masked else place.searched
-            places = erasure.noted(place.name, searched=searched, left=place.left)
+            places = erasure.noted(
+                place.name, searched=searched, left=place.left, stays=place.stays
+            )
             erasure = replace(erasure, places=places)
         return erasure
 
@@ -203,26 +238,30 @@ class Eraser:
         """Look at the bytes of the ledger's file, and end."""
         known = self._last is not None and self._last[0] == erasure.id
         left = 0
-        if known and self._last is not None:
-            spellings = self._last[1]
-            left = self._book.file_left(spellings)
+        if any(place.stays for place in erasure.places):
+            self._book.rewrite()  # then only the rows that stay on purpose have it
+        elif known and self._last is not None:
+            traces = self._last[1]
+            left = self._book.file_left(traces)
             if left:
                 self._book.rewrite()
-                left = self._book.file_left(spellings)
+                left = self._book.file_left(traces)
         else:
             # After a restart nobody knows the number, but the rows hold none, as was checked.
             self._book.rewrite()
         places = erasure.with_place(Place(LEDGER_FILE, searched=1, left=left))
         done = replace(erasure, phase=Phase.DONE, done_ms=now_ms, places=places)
         details = {
-            "number": done.masked,
+            WORDS[done.subject]: done.masked,
             "found": str(done.found),
+            "stays": ", ".join(each.name for each in done.places if each.stays) or "nothing",
             "left": ", ".join(each.name for each in done.places if each.left) or "nothing",
         }
-        what = "erased a number" if done.complete else "erased a number, but not everywhere"
+        what = f"erased a {WORDS[done.subject]}"
+        what = what if done.complete else f"{what}, but not everywhere"
         deed = Deed(who=done.by, what=what, subject=done.id, origin="erasure", details=details)
         self._book.finish(done, deed)
-        self._spellings = self._last = None
+        self._traces = self._last = None
 
     def _with_digest(self, erasure: Erasure) -> Erasure:
         place = erasure.place(JOURNAL)
@@ -237,7 +276,9 @@ class Eraser:
                 found += list(self._journal.bodies(segment.name, inside))
         return found
 
-    def _spellings_of(self, number: str) -> Spellings:
-        if self._spellings is None or self._spellings[0] != number:
-            self._spellings = number, Spellings(Number(number))
-        return self._spellings[1]
+    def _traces_of(self, erasure: Erasure) -> Traces:
+        """What to look for; made once, for the patterns of one take a while."""
+        known = self._traces
+        if known is None or (known[0].id, known[0].calls) != (erasure.id, erasure.calls):
+            known = self._traces = erasure, traces_of(erasure)
+        return known[1]

@@ -14,6 +14,7 @@ from starlette.routing import Route
 from switchhook.access import Role, Viewer
 from switchhook.audit import deed_of
 from switchhook.console.access.shared import require
+from switchhook.console.erasing import WORDS
 from switchhook.console.openapi import Operation
 from switchhook.console.parameters import Refused, read_none
 from switchhook.console.render import viewer_of
@@ -29,8 +30,9 @@ from switchhook.console.schema import (
     ref,
 )
 from switchhook.console.view import encode_json, time_of
-from switchhook.erasure import NotANumber, Number, Phase, read_number
+from switchhook.erasure import Phase
 from switchhook.keep import Matter
+from switchhook.spellings import NotANumber, Subject, read_subject, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -48,7 +50,9 @@ Json = dict[str, Any]
 
 
 class _Asked(msgspec.Struct, forbid_unknown_fields=True):
-    number: str
+    number: str | None = None
+    call: str | None = None
+    custom_field: str | None = None
     plan: bool = False
 
 
@@ -111,34 +115,40 @@ class KeepApi:
         except ValueError:
             hint = '{"number": "+91…"}, with "plan": true to be told first what it does'
             raise Refused(None, "the body can't be read", hint) from None
-        number = self._number(asked.number)
+        given = [(each, text) for each in Subject if (text := getattr(asked, each.value))]
+        if len(given) != 1:
+            hint = "number, call or custom_field"
+            raise Refused(None, "one thing is erased at a time", hint)
+        subject, value = given[0][0], self._value(*given[0])
         if asked.plan:
-            return await _answer(lambda: msgspec.to_builtins(self._keeper.plan(number)))
-        return await _answer(lambda: _proof_json(self._begin(number, viewer_of(request))), 202)
+            return await _answer(lambda: msgspec.to_builtins(self._keeper.plan(value, subject)))
+        viewer = viewer_of(request)
+        return await _answer(lambda: _proof_json(self._begin(subject, value, viewer)), 202)
 
     async def _erase_by_form(self, request: Request) -> Response:
         require(request, Role.ADMINISTRATOR)
         form = await request.form()
-        said, again = (str(form.get(name, "")) for name in ("number", "again"))
-        number = self._number(said)
-        if self._number(again) != number:
+        said, again, word = (str(form.get(name, "")) for name in ("number", "again", "subject"))
+        subject = Subject(word) if word in set(Subject) else Subject.NUMBER
+        value = self._value(subject, said)
+        if self._value(subject, again) != value:
             raise Refused(
                 "again",
-                "the two numbers differ",
-                "nothing was erased: go back, and type the same one twice",
+                "the two differ",
+                "nothing was erased: go back, and type the same twice",
             )
-        await asyncio.to_thread(self._begin, number, viewer_of(request))
+        await asyncio.to_thread(self._begin, subject, value, viewer_of(request))
         return RedirectResponse("/settings#keeping", 303)
 
-    def _number(self, text: str) -> Number:
-        found = read_number(text[:64], self._region)
+    def _value(self, subject: Subject, text: str) -> str:
+        found = read_subject(subject, text, self._region)
         if isinstance(found, NotANumber):
-            raise Refused("number", found.problem, "the whole number, for it is searched as such")
+            raise Refused(subject.value, found.problem, "the whole of it, for that is searched")
         return found
 
-    def _begin(self, number: Number, viewer: Viewer) -> Proof:
-        deed = deed_of(viewer, "asked to erase a number", number.masked)
-        return self._keeper.erase(number, viewer.name, deed)
+    def _begin(self, subject: Subject, value: str, viewer: Viewer) -> Proof:
+        deed = deed_of(viewer, f"asked to erase a {WORDS[subject]}", shown(subject, value))
+        return self._keeper.erase(value, viewer.name, deed, subject)
 
 
 def _keeping_json(status: Keeping) -> Json:
@@ -192,10 +202,14 @@ _PROOF = {
             found=COUNT,
             spellings=COUNT,
             left=COUNT,
+            stays=COUNT,
             digest=STRING,
             seqs=list_of(COUNT),
         )
     ),
+    "subject": {"enum": [subject.value for subject in Subject]},
+    "looked_for": list_of(STRING),
+    "not_looked_for": list_of(STRING),
     "done_ms": {"type": ["integer", "null"]},
     "proof": STRING,
 }
@@ -245,9 +259,11 @@ _ERASE: Schema = {
     "type": "object",
     "properties": {
         "number": {"type": "string", "description": "whole, with its country's code"},
+        "call": {"type": "string", "description": "a CallSid or StreamSID instead"},
+        "custom_field": {"type": "string", "description": "the value of a CustomField instead"},
         "plan": {"type": "boolean", "default": False, "description": "only say what it would do"},
     },
-    "required": ["number"],
+    "minProperties": 1,
     "additionalProperties": False,
 }
 _PLANNED = {
@@ -259,7 +275,7 @@ PATHS: dict[str, Schema] = {
     "/api/v1/erasures": {
         "post": {
             "operationId": "erase",
-            "summary": "Forget a phone number everywhere; it goes on by itself",
+            "summary": "Forget a phone number or call everywhere; it goes on by itself",
             "requestBody": body(_ERASE),
             "responses": answers_of("begun", "ErasureBegun", status="202") | {"200": _PLANNED},
         }

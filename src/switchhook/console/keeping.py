@@ -21,7 +21,7 @@ from switchhook.erasure import (
     Erasure,
     ErasureBook,
     ErasurePlan,
-    Number,
+    Phase,
     Proof,
     plan_erasure,
     proof_of,
@@ -44,6 +44,7 @@ from switchhook.keep import (
     report,
 )
 from switchhook.retention import Held, Trusted, first_trusted, held
+from switchhook.spellings import FORMS, Subject, shown
 
 if TYPE_CHECKING:
     from switchhook.audit import Deed
@@ -88,7 +89,8 @@ class Keeper:
     """Runs retention and erasures from `start` to `stop`; any thread may ask.
 
     `rows` has what retention removes by rows, but for the journal's; `erased` is called when an
-    erasure has changed what was kept, so that others forget what they remember of it.
+    erasure has changed what was kept, so that others forget what they remember of it; `remember`
+    before one begins, so that a restore can do it again.
     """
 
     def __init__(
@@ -101,6 +103,7 @@ class Keeper:
         limits: Limits,
         last_seq: Callable[[], int],
         erased: Callable[[], None] = lambda: None,
+        remember: Callable[[Erasure], None] = lambda erasure: None,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         mono_ms: Callable[[], int] = lambda: time.monotonic_ns() // 1_000_000,
         draw: Callable[[int], bytes] = secrets.token_bytes,
@@ -108,6 +111,7 @@ class Keeper:
         self._journal, self._store, self._book = journal, store, book
         self._rows, self.limits = rows, limits
         self._last_seq, self._now_ms, self._draw = last_seq, now_ms, draw
+        self._remember = remember
         self._eraser = Eraser(journal, store, book, pause=self._breathe, erased=erased)
         self._mono_ms = mono_ms
         self._look_at_ms = self._kept_up_to = 0
@@ -138,23 +142,34 @@ class Keeper:
         classes = report(holdings, self.limits, self._book.removed(), self._now_ms())
         return Keeping(classes, self._problem, self._thread.is_alive())
 
-    def plan(self, number: Number) -> ErasurePlan:
-        """What an erasure of a number would do."""
-        return plan_erasure(number, self._journal.segments(), self._last_seq())
+    def plan(self, value: str, subject: Subject = Subject.NUMBER) -> ErasurePlan:
+        """What an erasure of a number in E.164, or of something else, would do."""
+        return plan_erasure(shown(subject, value), self._journal.segments(), self._last_seq())
 
-    def erase(self, number: Number, by: str, deed: Deed) -> Proof:
-        """Begin to forget a number; it goes on by itself. One that is on its way runs once."""
+    def erase(self, value: str, by: str, deed: Deed, subject: Subject = Subject.NUMBER) -> Proof:
+        """Begin to forget a number in E.164, or something else; it goes on by itself.
+
+        One that is on its way runs once.
+        """
         for each in self._book.running():
-            if each.number == number.e164:
+            if (each.subject, each.number) == (subject, value):
                 return proof_of(each)
         erasure = Erasure(
             id=self._draw(8).hex(),
-            number=number.e164,
-            masked=number.masked,
+            number=value,
+            masked=shown(subject, value),
             by=by,
             asked_ms=self._now_ms(),
             until_seq=self._last_seq(),
+            subject=subject,
+            forms=FORMS,
+            phase=Phase.FIND if subject is Subject.CUSTOM_FIELD else Phase.JOURNAL,
         )
+        return self.erase_again(erasure, deed)
+
+    def erase_again(self, erasure: Erasure, deed: Deed) -> Proof:
+        """Begin an erasure as it is; for those that a restore brings back."""
+        self._remember(erasure)
         self._book.begin(erasure, deed)
         self._wake.set()
         return proof_of(erasure)

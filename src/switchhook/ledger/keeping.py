@@ -1,8 +1,8 @@
 """Retention and erasure in the ledger: what was removed, erasures on their way, numbers masked.
 
 A number is looked for in every text and blob of every table, so that no table is forgotten when a
-new one comes. The audit log is never changed, and accounts are their owners' affair: there a number
-is only counted.
+new one comes. The audit log is never changed, and an account's name is what its owner signs in by:
+there a number stays on purpose, and is counted as such.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from switchhook.audit import Deed
 from switchhook.erasure import Erasure, Phase, Place
 from switchhook.errors import LedgerError
 from switchhook.keep import Matter, Removed
-from switchhook.ledger import audit
+from switchhook.ledger import audit, texts
 from switchhook.ledger.calls import SqliteCalls
 from switchhook.ledger.capacity import SqliteCapacity
 from switchhook.retention import Trusted
 from switchhook.sqlite_file import RawFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from switchhook.erasure import Spellings
     from switchhook.keep import Rows
     from switchhook.ledger.database import Ledger
+    from switchhook.spellings import Traces
 
 TABLES = """
 CREATE TABLE erasures (
@@ -52,9 +52,6 @@ CREATE TABLE trusted (
 """
 """The time that retention trusts, and for how long the clock has been far from it."""
 
-_ONLY_COUNTED = frozenset({"audit", "audit_base", "users", "sessions", "tokens", "links"})
-_LEFT_OUT = frozenset({"erasures", "removed", "trusted"})
-_BATCH = 200
 _OVERLAP = 256
 _TRIES, _PAUSE_S = 20, 0.05
 
@@ -157,14 +154,14 @@ class SqliteErasures:
             )
             return [msgspec.json.decode(state, type=Erasure) for (state,) in rows]
 
-    def mask_some(self, erasure: Erasure, spellings: Spellings) -> Erasure:
+    def mask_some(self, erasure: Erasure, traces: Traces) -> Erasure:
         with self._ledger.writing() as connection:
-            tables = [name for name in _tables(connection) if name not in _ONLY_COUNTED]
+            tables = [name for name in texts.tables(connection) if name not in texts.STAYS]
             name, after = _bookmark(erasure.cursor, tables)
             if name is None:
                 moved = erasure.on(Phase.CHECK)
             else:
-                places, last = _mask_batch(connection, name, after, erasure, spellings)
+                places, last = texts.mask_batch(connection, name, after, erasure, traces)
                 following = [each for each in tables if each > name][:1]
                 cursor = [name, last] if last is not None else [*following, None]
                 cursor = cursor if cursor[0] is not None else ["", None]
@@ -174,22 +171,23 @@ class SqliteErasures:
             _save(connection, moved)
         return moved
 
-    def count_left(self, spellings: Spellings) -> list[Place]:
-        found = []
+    def count_left(self, traces: Traces) -> list[Place]:
         with self._ledger.reading() as connection:
-            for name in _tables(connection):
-                keys, columns = _columns(connection, name)
-                rows = connection.execute(_select(name, keys, columns, after=False))
-                searched = left = 0
-                for row in rows:
-                    searched += 1
-                    left += any(spellings.count(_bytes(value)) for value in row[len(keys) :])
-                found.append(Place(f"ledger.{name}", searched=searched, left=left))
-        return found
+            return texts.count_left(connection, traces)
 
-    def file_left(self, spellings: Spellings) -> int:
+    def texts(self) -> Iterator[bytes]:
+        """Every text and blob of every table."""
+        with self._ledger.reading() as connection:
+            yield from texts.all_texts(connection)
+
+    def rows_with(self, traces: Traces) -> Iterator[tuple[str, dict[str, Any]]]:
+        """The rows that hold what is looked for, each with its table's name."""
+        with self._ledger.reading() as connection:
+            yield from texts.rows_with(connection, traces)
+
+    def file_left(self, traces: Traces) -> int:
         self._empty_log()
-        return self._leftovers(spellings)
+        return self._leftovers(traces)
 
     def rewrite(self) -> None:
         with self._ledger.explained(), closing(self._alone()) as connection:
@@ -253,7 +251,7 @@ class SqliteErasures:
         problem = "its log can't be emptied: something reads it all the time"
         raise LedgerError(path, problem, "end what reads the ledger beside switchhook")
 
-    def _leftovers(self, spellings: Spellings) -> int:
+    def _leftovers(self, traces: Traces) -> int:
         """How often the number is in the bytes of the file and its log."""
         path, found = str(self._ledger.path), 0
         with self._ledger.explained():
@@ -261,7 +259,7 @@ class SqliteErasures:
                 if not Path(name).exists():
                     continue
                 with RawFile(name) as raw:
-                    found += sum(map(spellings.count, raw.chunks(_OVERLAP)))
+                    found += sum(map(traces.count, raw.chunks(_OVERLAP)))
         return found
 
 
@@ -278,95 +276,9 @@ def _save(connection: apsw.Connection, erasure: Erasure) -> None:
     )
 
 
-def _tables(connection: apsw.Connection) -> list[str]:
-    rows = connection.execute(
-        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
-        " ORDER BY name"
-    )
-    return [name for (name,) in rows if name not in _LEFT_OUT]
-
-
-def _columns(connection: apsw.Connection, table: str) -> tuple[list[str], list[str]]:
-    """The columns that name a row, and those that could hold a number."""
-    info: list[Any] = connection.execute(
-        "SELECT name, type, pk FROM pragma_table_info(?) ORDER BY pk", (table,)
-    ).fetchall()
-    without_rowid = connection.execute(
-        "SELECT wr FROM pragma_table_list WHERE name = ?", (table,)
-    ).get
-    keys = [name for name, _, pk in info if pk]
-    texts = [name for name, kind, _ in info if kind.upper() in ("TEXT", "BLOB", "ANY", "")]
-    return keys if without_rowid else ["rowid"], texts
-
-
-def _select(table: str, keys: Sequence[str], columns: Sequence[str], *, after: bool) -> str:
-    key = ", ".join(keys)
-    where = f" WHERE ({key}) > ({', '.join('?' * len(keys))})" if after else ""
-    return f"SELECT {', '.join([*keys, *columns])} FROM {table}{where} ORDER BY {key}"  # noqa: S608 - names of our schema
-
-
 def _bookmark(cursor: str, tables: Sequence[str]) -> tuple[str | None, list[Any] | None]:
     """The table to go on with, and the key to go on after; no table where all are done."""
     if not cursor:
         return (tables[0] if tables else None), None
     name, after = msgspec.json.decode(cursor)
     return (name if name in tables else None), after
-
-
-def _mask_batch(
-    connection: apsw.Connection,
-    table: str,
-    after: list[Any] | None,
-    erasure: Erasure,
-    spellings: Spellings,
-) -> tuple[tuple[Place, ...], list[Any] | None]:
-    """Mask some rows of a table; the counts, and the key to go on after, None at its end."""
-    keys, columns = _columns(connection, table)
-    rows = connection.execute(
-        _select(table, keys, columns, after=after is not None) + " LIMIT ?",
-        (*(after or ()), _BATCH),
-    ).fetchall()
-    found = struck = 0
-    for row in rows:
-        masked = [_masked(value, spellings) for value in row[len(keys) :]]
-        times = sum(count for _, count in masked)
-        if times:
-            found += 1
-            struck += times
-            _replace(
-                connection,
-                table,
-                dict(zip(keys, row, strict=False)),
-                dict(zip(columns, (value for value, _ in masked), strict=True)),
-            )
-    places = erasure.noted(f"ledger.{table}", searched=len(rows), found=found, spellings=struck)
-    last = list(rows[-1][: len(keys)]) if len(rows) == _BATCH else None
-    return places, last
-
-
-def _replace(
-    connection: apsw.Connection, table: str, key: Mapping[str, Any], values: Mapping[str, Any]
-) -> None:
-    which = " AND ".join(f"{name} IS ?" for name in key)
-    try:
-        connection.execute(
-            f"UPDATE {table} SET {', '.join(f'{name} = ?' for name in values)} WHERE {which}",  # noqa: S608 - names of our schema
-            (*values.values(), *key.values()),
-        )
-    except apsw.ConstraintError:
-        # Another row says the same already: this one would be its double.
-        connection.execute(f"DELETE FROM {table} WHERE {which}", tuple(key.values()))  # noqa: S608 - as above
-
-
-def _masked(value: Any, spellings: Spellings) -> tuple[Any, int]:
-    if isinstance(value, str):
-        return spellings.mask_text(value)
-    if isinstance(value, bytes):
-        return spellings.mask(value)
-    return value, 0
-
-
-def _bytes(value: Any) -> bytes:
-    if isinstance(value, str):
-        return value.encode("utf-8", "surrogatepass")
-    return value if isinstance(value, bytes) else b""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from datetime import datetime
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
@@ -24,10 +25,13 @@ from switchhook.console.keeping import Keeper
 from switchhook.console.metrics import FoldState, MetricSources, MetricsPage, Traces
 from switchhook.console.pages import EndpointShown, PageParts, RulesShown, StreamPages
 from switchhook.console.pages.call_told import CallTold
+from switchhook.console.person_api import PersonApi
+from switchhook.console.person_search import PersonSearch
 from switchhook.console.render import Renderer
 from switchhook.console.shelf import Shelf
 from switchhook.console.store_api import StoreApi
 from switchhook.data_folder import JOURNAL, LEDGER, STORE, first_seq_of_boot, holder_pid
+from switchhook.erasure_list import remember
 from switchhook.errors import DataFolderError, JournalError, LedgerError
 from switchhook.interpret import forget_read_numbers
 from switchhook.journal import JournalReader, SealedSegments
@@ -120,8 +124,9 @@ class ConsoleSide:
 
     def _keep(self, config: Config) -> None:
         """Retention and erasures."""
+        self.sealed = SealedSegments(self._held.folder(JOURNAL))
         self.keeper = Keeper(
-            journal=SealedSegments(self._held.folder(JOURNAL)),
+            journal=self.sealed,
             store=self.store,
             book=SqliteErasures(self.ledger),
             rows={
@@ -135,6 +140,7 @@ class ConsoleSide:
             last_seq=self.journal.last_seq,
             erased=self._forget,
             now_ms=self.clock.now_ms,
+            remember=partial(remember, self._held.path, self._held.identity),
         )
 
     def _forget(self) -> None:
@@ -178,6 +184,12 @@ class ConsoleSide:
             self.pages,
             AlertPages(renderer, self.alarm.alerting, self.note, self.alarm.verdicts.now),
             keeping,
+            PersonApi(
+                PersonSearch(self.journal, self.sealed, SqliteErasures(self.ledger)),
+                renderer,
+                lambda: self.config.keep,
+                self.note,
+            ),
             CapacityApi(self.accounts.watch, self.accounts.history, now, self._told()),
             StoreApi(self.store, self.names, now, freshen=parts.freshen, note=self.note),
             MetricsPage(self._metric_sources()),

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from switchhook.erasure import Spellings
 from switchhook.numbers import number_keys, split_number
+from switchhook.spellings import Spellings
 from switchhook.sqlite_file import CHUNK, RawFile
 from switchhook.store.batch import HOUR_MS, MINUTE_MS
 from switchhook.store.digest import BESIDE, CALL, STREAM, kind_of
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import apsw
 
-    from switchhook.erasure import Number
+    from switchhook.spellings import Number
     from switchhook.store.batch import Batch
 
 _FOLDED = ("receipt", "stream", "event", "quarantine")

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import apsw
 
-from switchhook.erasure import Number
 from switchhook.errors import DataFolderError
 from switchhook.facet import Count, Facet, Form, Tally, Use
+from switchhook.spellings import Number
 from switchhook.sqlite_file import file_id
 from switchhook.store import files
 from switchhook.store.digest import NOTE, hash_of
@@ -169,16 +169,18 @@ class SqliteStore:
             if records and after == folding.position:
                 folding.fold(records)
 
-    def erase_number(self, number: str, seqs: Sequence[int]) -> int:
-        """Forget a number in E.164, after the journal did: fold what these records told anew.
+    def erase_number(self, number: str | None, seqs: Sequence[int]) -> int:
+        """Forget a number in E.164, if any, after the journal did: fold these records anew.
 
         Records that the store knows to name it are folded anew, too. Gives how many were found.
         Where bytes of it are left in the file, used or not, it is written anew as a whole.
         """
         with self._changing("erase") as folding:
-            found = folding.records_of_number(number)
+            found = folding.records_of_number(number) if number else seqs
             folding.refold(sorted({*found, *seqs}))
-            if self.holds_number(number):
+            if number is None:
+                folding.checkpoint()  # the file forgets what is deleted, its log does not
+            elif self.holds_number(number):
                 self._write_anew(folding)
         return len(found)
 

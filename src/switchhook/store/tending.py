@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
+
+import apsw
 
 from switchhook.receipt import Kind
 from switchhook.store.batch import Batch
@@ -85,7 +88,8 @@ class Tending(Folding):
 
     def checkpoint(self) -> None:
         """Write what the log has into the file, and empty it."""
-        self._connection.pragma("wal_checkpoint(truncate)")
+        with suppress(apsw.BusyError):  # somebody reads: what is left in it is found, and said
+            self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
 
     def copy_to(self, path: Path) -> None:
         """Write what is used of the file to another one."""

@@ -15,68 +15,40 @@ import os
 import re
 import tarfile
 import tempfile
-import zlib
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import apsw
 import msgspec
 
+from switchhook.backup.encryption import encrypting
+from switchhook.backup.manifest import FORMAT, MANIFEST, Manifest, Saved, is_ours
+from switchhook.backup.restoring import sync
 from switchhook.data_folder import IDENTITY, JOURNAL, LEDGER, read_identity
-from switchhook.errors import BackupError, DataFolderError
+from switchhook.errors import BackupError
 from switchhook.sqlite_file import RawFile, make_private
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
-FORMAT = 1
-MANIFEST = "manifest.json"
-
-_CHUNK = 1 << 20
 _BUSY_MS = 10_000
 _PAGES = 512
 _COMPRESSION = 3  # a third of the time of the default, for a tenth more bytes
-_LARGEST_MANIFEST = 64 << 20
 _SEGMENT = re.compile(r"([0-9]{20})(-[0-9]{1,9})?\.sqlite")
-_NAMES = re.compile(
-    r"identity\.json|ledger/ledger\.sqlite|kept/[A-Za-z0-9_.-]{1,100}"
-    r"|journal/[0-9]{20}(-[0-9]{1,9})?\.sqlite|journal/refused/[0-9]{1,20}\.bin"
-)
-_BROKEN = (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile)
-
-
-class Saved(msgspec.Struct, frozen=True):
-    """A file in a backup: its name there, bytes, and SHA-256 in hex."""
-
-    name: str
-    size: int
-    sha256: str
-
-
-class Manifest(msgspec.Struct, frozen=True):
-    """What a backup holds; `made` is ISO 8601 in UTC."""
-
-    format: int
-    node: int
-    made: str
-    files: tuple[Saved, ...]
-
-    @property
-    def size(self) -> int:
-        """Bytes of all files, unpacked."""
-        return sum(saved.size for saved in self.files)
 
 
 def back_up(
     folder: Path,
     target: Path,
     *,
+    encrypt_to: Sequence[str] = (),
     now: datetime | None = None,
     progress: Callable[[str], None] = lambda name: None,
 ) -> Manifest:
     """Write a backup of the data folder to a new file, whole or not at all.
 
+    `encrypt_to` has the recipients who alone can read it; without any it is not encrypted.
     Raises BackupError, DataFolderError; OSError where the target can't be written.
     """
     identity = read_identity(folder)
@@ -89,8 +61,10 @@ def back_up(
             tempfile.TemporaryDirectory(prefix=".backup-", dir=target.parent) as aside,
         ):
             with (
-                gzip.GzipFile("", "wb", _COMPRESSION, raw) as packed,
-                tarfile.open(fileobj=packed, mode="w|") as tar,
+                encrypting(raw, encrypt_to) as out,
+                gzip.GzipFile("", "wb", _COMPRESSION, out) as packed,
+                # The reader takes headers of plain files only, and GNU's of any size are.
+                tarfile.open(fileobj=packed, mode="w|", format=tarfile.GNU_FORMAT) as tar,
             ):
                 saving = _Saving(tar, Path(aside), progress)
                 saving.folder(folder)
@@ -100,65 +74,10 @@ def back_up(
             raw.flush()
             os.fsync(raw.fileno())
         os.link(part, target)  # unlike a rename it never replaces
-        _sync(target.parent)
+        sync(target.parent)
     finally:
         part.unlink(missing_ok=True)
     return manifest
-
-
-def check(source: Path) -> Manifest:
-    """Read a backup to its end and compare everything with its manifest. Raises BackupError."""
-    found: dict[str, Saved] = {}
-    manifest: Manifest | None = None
-    for name, content in _members(source):
-        if manifest is not None:
-            raise BackupError(str(source), "goes on after its manifest", _ANOTHER)
-        if name == MANIFEST:
-            manifest = _manifest(source, content.read(_LARGEST_MANIFEST))
-            continue
-        if not _NAMES.fullmatch(name) or name in found:
-            raise BackupError(str(source), f"holds {name[:100]!r}, which is none of ours", _ANOTHER)
-        found[name] = _measured(name, content)
-    if manifest is None:
-        raise BackupError(str(source), "is cut short: it has no manifest", _ANOTHER)
-    listed = {saved.name: saved for saved in manifest.files}
-    for name in sorted(listed.keys() | found.keys()):
-        if found.get(name) != listed.get(name):
-            raise BackupError(str(source), f"{name} is not as it was saved", _ANOTHER)
-    if IDENTITY not in found:
-        raise BackupError(str(source), f"lacks {IDENTITY}", _ANOTHER)
-    return manifest
-
-
-def restore(
-    source: Path, folder: Path, *, progress: Callable[[str], None] = lambda name: None
-) -> Manifest:
-    """Unpack a backup into a folder that is empty or not there, after it was checked as a whole.
-
-    Cut short it leaves a folder without an identity, which nothing starts in.
-    """
-    manifest = check(source)
-    if folder.exists() and (not folder.is_dir() or {*os.listdir(folder)} - {"lost+found"}):  # noqa: PTH208
-        problem = "a backup is restored into an empty folder only, and this one is not"
-        raise DataFolderError(str(folder), problem, "move it aside, or give --data a new folder")
-    folder.mkdir(mode=0o700, exist_ok=True)
-    folder.chmod(0o700)
-    identity = b""
-    for name, content in _members(source):
-        if name == MANIFEST:
-            continue
-        progress(name)
-        if name == IDENTITY:
-            identity = content.read()
-        else:
-            _unpack(folder / name, content)
-    _unpack(folder / IDENTITY, io.BytesIO(identity))
-    _sync(folder)
-    _sync(folder.absolute().parent)
-    return manifest
-
-
-_ANOTHER = "take another backup; nothing was written"
 
 
 class _Saving:
@@ -174,7 +93,8 @@ class _Saving:
         if ledger.exists():
             self._database(folder, ledger)
         for path in sorted((folder / "kept").glob("*")):
-            if path.is_file() and not path.name.startswith("."):
+            # Only what a restore takes: nothing else is of ours.
+            if path.is_file() and is_ours(f"kept/{path.name}"):
                 self._file(folder, path)
         last: tuple[int, int] | None = None
         newest = False
@@ -293,85 +213,8 @@ def _place(path: Path) -> tuple[int, int]:
     return int(found[1]), int((found[2] or "-0")[1:])
 
 
-def _members(source: Path) -> Iterator[tuple[str, Any]]:
-    """The files in a backup, one after the other; BackupError names the one that is broken."""
-    name = "its beginning"
-    try:
-        # Unlike tarfile's own, this reader compares the checksum at the end of the file.
-        with gzip.open(source) as packed, tarfile.open(fileobj=packed, mode="r|") as tar:
-            for member in tar:
-                name = member.name
-                content = tar.extractfile(member) if member.isfile() else None
-                if content is None:
-                    raise BackupError(
-                        str(source), f"holds {name[:100]!r}, which is no file", _ANOTHER
-                    )
-                yield name, _Careful(source, name, content)
-                name = f"what follows {name}"
-            while packed.read(_CHUNK):
-                pass
-    except _BROKEN as error:
-        raise _cut_short(source, name) from error
-
-
-class _Careful:
-    """A file in a backup, whose end may be missing."""
-
-    def __init__(self, source: Path, name: str, content: IO[bytes]) -> None:
-        self._source, self._name, self._content = source, name, content
-
-    def read(self, size: int = -1) -> bytes:
-        try:
-            return self._content.read(size)
-        except _BROKEN as error:
-            raise _cut_short(self._source, self._name) from error
-
-
-def _cut_short(source: Path, name: str) -> BackupError:
-    return BackupError(str(source), f"is cut short or altered at {name[:100]}", _ANOTHER)
-
-
-def _manifest(source: Path, content: bytes) -> Manifest:
-    try:
-        manifest = msgspec.json.decode(content, type=Manifest)
-    except ValueError:
-        raise BackupError(str(source), f"{MANIFEST} can't be read", _ANOTHER) from None
-    if manifest.format > FORMAT:
-        problem = f"has format {manifest.format}, this release reads format {FORMAT}"
-        raise BackupError(str(source), problem, "run the release that made it, or a later one")
-    return manifest
-
-
-def _measured(name: str, content: IO[bytes]) -> Saved:
-    size, whole = 0, hashlib.sha256()
-    while part := content.read(_CHUNK):
-        size += len(part)
-        whole.update(part)
-    return Saved(name, size, whole.hexdigest())
-
-
-def _unpack(path: Path, content: IO[bytes]) -> None:
-    """Write a durable file that only its owner can read, and its folder."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-    with open(os.open(path, flags, 0o600), "wb") as file:  # noqa: PTH123
-        while part := content.read(_CHUNK):
-            file.write(part)
-        file.flush()
-        os.fsync(file.fileno())
-    _sync(path.parent)
-
-
 def _size_of(path: str) -> int:
     try:
         return os.stat(path).st_size  # noqa: PTH116
     except FileNotFoundError:
         return 0
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,0 +1,126 @@
+"""All that must not be lost as one file, and back: `backup`, `restore`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+from cyclopts import Parameter
+
+from switchhook import backup as backups
+from switchhook import erasure_list
+from switchhook.cli import show
+from switchhook.cli.erasing import print_proof
+from switchhook.cli.erasing_again import preparing
+from switchhook.cli.options import CONFIG, DATA, JSON
+from switchhook.cli.places import keep_limits, own_data_folder
+from switchhook.errors import DataFolderError
+from switchhook.settings import find_data_folder
+
+if TYPE_CHECKING:
+    from switchhook.erasure import Proof
+
+
+def back_up(
+    file: str,
+    *,
+    encrypt_to: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    config: CONFIG = None,
+    data: DATA = None,
+    json: JSON = False,
+) -> int:
+    """Write everything that must not be lost into one new file, also while it runs.
+
+    The list of erasures is written beside it: a restore does them again.
+
+    Parameters
+    ----------
+    file
+        The file to make; a tar archive under gzip, so .tar.gz is a good ending, or .tar.gz.age.
+    encrypt_to
+        Who alone can read it, in place of keep.encrypt_backups_to: age1… or a public key of SSH.
+    """
+    folder, target = own_data_folder(config, data), Path(file)
+    recipients = encrypt_to or keep_limits(folder, config).encrypt_backups_to
+    manifest = backups.back_up(folder, target, encrypt_to=recipients, progress=_said(json))
+    copy = erasure_list.copy_beside(folder, target, manifest.node)
+    _report(manifest, target, json)
+    if copy is not None:
+        show.err.print(show.plain(f"the list of erasures is beside it: {copy}"))
+    return 0
+
+
+def restore(
+    file: str,
+    *,
+    identity: Path | None = None,
+    erasures: Path | None = None,
+    config: CONFIG = None,
+    data: DATA = None,
+    check: Annotated[bool, Parameter(negative="")] = False,
+    json: JSON = False,
+) -> int:
+    """Unpack a backup into an empty data folder, once all of it has been checked.
+
+    What was erased since it was made is erased again before anything can start there. Exit code 1
+    if something of that is left.
+
+    Parameters
+    ----------
+    file
+        The backup.
+    identity
+        The file with the key of an encrypted one: as age-keygen makes it, or a private key of SSH.
+    erasures
+        The list of erasures: erasures.json of the folder that was lost, or the newest from beside a
+        backup. One beside this backup, or in the empty folder, is used without a word.
+    check
+        Only check it.
+    """
+    source = Path(file)
+    if check:
+        _report(backups.check(source, identity), source, json)
+        return 0
+    folder = find_data_folder(config, data)
+    said = _said(json)
+    proofs: list[Proof] = []
+
+    if erasures is not None and not erasures.exists():
+        hint = "erasures.json of the folder that was lost, or the file from beside a backup"
+        raise DataFolderError(str(erasures), "there is no such list of erasures", hint)
+    manifest = backups.restore(
+        source,
+        folder,
+        identities=identity,
+        may_be_there=frozenset({erasure_list.FILE}),
+        progress=said,
+        prepare=preparing(source, [erasures] if erasures else [], proofs, said),
+    )
+    show.err.print("start switchhook on it: the console makes the store again from the journal")
+    _report(manifest, source, json)
+    for proof in proofs:
+        show.err.print(f"erased again: {proof.id}, {'whole' if proof.complete else 'not whole'}")
+        if not json:
+            print_proof(proof)
+    return 0 if all(proof.complete for proof in proofs) else 1
+
+
+def _report(manifest: backups.Manifest, file: Path, json: bool) -> None:
+    if json:
+        show.print_json(msgspec.to_builtins(manifest))
+        return
+    show.print_pairs(
+        [
+            ("backup", str(file)),
+            ("made", show.moment(manifest.made)),
+            ("node", str(manifest.node)),
+            ("files", f"{len(manifest.files):,}"),
+            ("unpacked", f"{manifest.size / 1e6:,.1f} MB"),
+            ("as a file", f"{file.stat().st_size / 1e6:,.1f} MB"),
+        ]
+    )
+
+
+def _said(json: bool) -> Any:
+    return (lambda name: None) if json else (lambda name: show.err.print(show.plain(name)))

@@ -1,0 +1,224 @@
+"""Erasing: `forget`, and what a restore erases again."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+from cyclopts import Parameter
+
+from switchhook import erasure_list
+from switchhook.background import stand_back
+from switchhook.cli import show
+from switchhook.cli.ledger import deed
+from switchhook.cli.options import CONFIG, DATA, JSON
+from switchhook.cli.places import own_data_folder
+from switchhook.console.erasing import WORDS
+from switchhook.console.fold import Folder
+from switchhook.console.keeping import Keeper
+from switchhook.data_folder import JOURNAL, LEDGER, STORE, DataFolder, read_identity
+from switchhook.erasure import plan_erasure
+from switchhook.errors import ConfigError, DataFolderError
+from switchhook.journal import JournalReader, JournalWriter, SealedSegments
+from switchhook.keep import Limits, closed_up_to
+from switchhook.ledger import Ledger
+from switchhook.ledger.keeping import SqliteErasures
+from switchhook.spellings import NotANumber, Subject, read_subject, shown
+from switchhook.store import SqliteStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from switchhook.erasure import Proof
+
+NOTHING_GOES = Limits(0, 0, 0, 0, 0, 0)
+PAUSE_S = 0.1
+_PATIENCE_S = 30.0
+
+
+def forget(
+    number: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
+    *,
+    call: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
+    custom_field: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
+    yes: Annotated[bool, Parameter(name=["--yes", "-y"], negative="")] = False,
+    region: str = "IN",
+    config: CONFIG = None,
+    data: DATA = None,
+    json: JSON = False,
+) -> int:
+    """Erase everything about one number or call, with proof. Exit code 1 if something is left.
+
+    A console that runs does it; without one this command does.
+
+    Parameters
+    ----------
+    number
+        The whole number, with its country code; - reads it from standard input, so that it stands
+        in no history of commands.
+    call
+        A CallSid or StreamSID instead: all that came with its records goes; - as above.
+    custom_field
+        The value of a CustomField instead: so do all calls that had it; - as above.
+    yes
+        Don't ask.
+    region
+        Where a number without a country code is read.
+    """
+    folder = own_data_folder(config, data)
+    subject, value = _asked(number, call, custom_field, region)
+    journal = JournalReader(folder / JOURNAL)
+    segments = SealedSegments(folder / JOURNAL).segments()
+    plan = plan_erasure(shown(subject, value), segments, journal.last_seq())
+    show.err.print(
+        f"{show.plain(plan.number)}: {plan.segments} segments of the journal,"
+        f" {plan.bytes / 1e6:,.0f} MB, the store and the ledger are searched; what is found is"
+        " masked and can't be brought back"
+    )
+    if not yes and not _agreed():
+        show.err.print("nothing was touched")
+        return 1
+    proof = _forget(folder, subject, value, journal)
+    journal.close()
+    if json:
+        show.print_json(msgspec.to_builtins(proof))
+    else:
+        print_proof(proof)
+    return 0 if proof.complete else 1
+
+
+def _asked(
+    number: str | None, call: str | None, custom_field: str | None, region: str
+) -> tuple[Subject, str]:
+    said = {Subject.NUMBER: number, Subject.CALL: call, Subject.CUSTOM_FIELD: custom_field}
+    given = [(subject, text) for subject, text in said.items() if text is not None]
+    if len(given) != 1:
+        hint = "give a number, or --call, or --custom-field"
+        raise ConfigError("one thing is forgotten at a time", key="forget", hint=hint)
+    ((subject, text),) = given
+    if text == "-":
+        text = sys.stdin.readline().rstrip("\r\n")
+    found = read_subject(subject, text, region)
+    if isinstance(found, NotANumber):
+        raise ConfigError(found.problem, key=WORDS[subject], hint="nothing was touched")
+    return subject, found
+
+
+def _forget(folder: Path, subject: Subject, value: str, journal: JournalReader) -> Proof:
+    """Have it done by the console that runs, or do it here."""
+    with ExitStack() as opened:
+        ledger = Ledger(folder / LEDGER)
+        opened.callback(ledger.close)
+        asked = deed(f"asked to erase a {WORDS[subject]}", shown(subject, value))
+        try:
+            held = opened.enter_context(DataFolder.open(folder, "console"))
+        except DataFolderError:
+            held = None
+        store = SqliteStore(folder / STORE, journal)
+        sealed = SealedSegments(folder / JOURNAL)
+        keeper = Keeper(
+            journal=sealed,
+            store=store,
+            book=SqliteErasures(ledger),
+            rows={},
+            limits=NOTHING_GOES,
+            last_seq=journal.last_seq,
+            remember=partial(erasure_list.remember, folder, read_identity(folder)),
+        )
+        id = keeper.erase(value, asked.who, asked, subject).id
+        if held is not None:
+            stand_back()
+            store.open()
+            opened.callback(store.close)
+            folding = Folder(journal, store)
+            folding.start()
+            opened.callback(folding.stop)
+        else:
+            show.err.print("the console does it; this waits for it, and may be interrupted")
+        while True:
+            proof = keeper.proof(id)
+            assert proof is not None, "an erasure that was begun is kept"
+            if proof.state == "done":
+                return proof
+            if held is None:
+                time.sleep(PAUSE_S)
+                continue
+            _seal_open(folder, held.node, sealed, proof.until_seq)
+            if not keeper.step():
+                time.sleep(PAUSE_S)
+
+
+def _seal_open(folder: Path, node: int, sealed: SealedSegments, seq: int) -> None:
+    """Seal the segment being written where no answer side runs that would."""
+    if closed_up_to(sealed.segments(), seq):
+        return
+    try:
+        held = DataFolder.open(folder, "answer")
+    except DataFolderError:
+        return  # one runs, and is asked by the erasure
+    with held:
+        seal(folder / JOURNAL, node, sealed, seq)
+
+
+def seal(journal: Path, node: int, sealed: SealedSegments, seq: int) -> None:
+    """Seal the segment with a record, as the answer side would; who calls holds the folder."""
+    with _writing(journal, node):
+        sealed.ask_roll(seq)
+        until = time.monotonic() + _PATIENCE_S
+        while not closed_up_to(sealed.segments(), seq) and time.monotonic() < until:
+            time.sleep(PAUSE_S)
+
+
+@contextmanager
+def _writing(journal: Path, node: int) -> Iterator[None]:
+    """The answer side's part in the journal, without anything to write."""
+    writer = JournalWriter(
+        journal, node=node, notify=lambda call: call(), observe=lambda event: None
+    )
+    try:
+        yield
+    finally:
+        writer.close()
+
+
+def _agreed() -> bool:
+    if not sys.stdin.isatty():
+        hint = "--yes says so where nobody can be asked"
+        raise ConfigError("an erasure has to be agreed to", key="forget", hint=hint)
+    show.err.print("erase it? y/N ", end="")
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def print_proof(proof: Proof) -> None:
+    """Show a proof to people."""
+    show.print_pairs(
+        [
+            ("erasure", proof.id),
+            (WORDS[Subject(proof.subject)], proof.number),
+            ("by", proof.by),
+            ("up to record", f"{proof.until_seq:,}"),
+            ("left", "nothing" if proof.complete else "something: see below"),
+            *(("looked for", each) for each in proof.looked_for),
+            *(("not looked for", each) for each in proof.not_looked_for),
+            ("proof", proof.proof),
+        ]
+    )
+    show.out.print()
+    show.print_table(
+        ("PLACE", "SEARCHED", "FOUND", "LEFT", "STAYS"),
+        (
+            (
+                place.name,
+                f"{place.searched:,}",
+                f"{place.found:,}",
+                f"{place.left:,}",
+                f"{place.stays:,}",
+            )
+            for place in proof.places
+        ),
+    )

@@ -1,0 +1,156 @@
+"""What a restore does before anything starts in the folder: it erases again what was erased since.
+
+The store is not there yet, for it is made again from the journal; so nothing is asked of it.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from switchhook import erasure_list
+from switchhook.cli import show
+from switchhook.cli.erasing import NOTHING_GOES, PAUSE_S, seal
+from switchhook.cli.ledger import deed
+from switchhook.console.erased_calls import named_in
+from switchhook.console.erasing import WORDS
+from switchhook.console.keeping import Keeper
+from switchhook.data_folder import JOURNAL, LEDGER
+from switchhook.erasure import Phase
+from switchhook.fingerprints import ErasureList, Fingerprints, Suspects, again
+from switchhook.journal import JournalReader, SealedSegments
+from switchhook.keep import closed_up_to
+from switchhook.ledger import Ledger
+from switchhook.ledger.keeping import SqliteErasures
+from switchhook.spellings import Subject
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+
+    from switchhook.data_folder import Identity
+    from switchhook.erasure import Proof
+    from switchhook.fingerprints import Remembered
+
+_RECORDS = 500
+_FOLDED = 2**62
+_LONGEST_SID = 64
+
+
+class _NoStore:
+    """The store before it was made: it knows of nothing, and keeps nobody waiting."""
+
+    def position(self) -> int:
+        return _FOLDED
+
+    def erase_number(self, number: str | None, seqs: Sequence[int]) -> int:
+        return 0
+
+    def holds_number(self, number: str, until_seq: int = 0) -> int:
+        return 0
+
+    def keep_stories(self, after_seq: int, before_seq: int, limit: int = 0) -> int | None:
+        return None
+
+
+def preparing(
+    source: Path,
+    lists: Sequence[Path],
+    proofs: list[Proof],
+    say: Callable[[str], None] = lambda text: None,
+) -> Callable[[Path, Identity], Callable[[], None]]:
+    """What `backup.restore` is given as `prepare`: the lists are read first, then it is erased.
+
+    Beside `lists`, those beside the backup and in the folder count. `proofs` gets the proofs.
+    """
+
+    def prepare(folder: Path, identity: Identity) -> Callable[[], None]:
+        places = [folder / erasure_list.FILE, erasure_list.beside(source, identity.node), *lists]
+        listed = erasure_list.read_lists(places, identity.node)
+        if not listed.erasures:
+            show.err.print("there is no list of erasures: what was erased since is back")
+        return lambda: proofs.extend(erase_again(folder, identity, listed, say))
+
+    return prepare
+
+
+def erase_again(
+    folder: Path,
+    identity: Identity,
+    listed: ErasureList,
+    say: Callable[[str], None] = lambda text: None,
+) -> list[Proof]:
+    """Do again the erasures of a list that a restored folder knows nothing of, and keep the list.
+
+    Who calls is the only one in the folder. Gives the proofs of those of which something was found.
+    """
+    with ExitStack() as opened:
+        ledger = Ledger(folder / LEDGER)
+        opened.callback(ledger.close)
+        journal = JournalReader(folder / JOURNAL)
+        opened.callback(journal.close)
+        book, sealed = SqliteErasures(ledger), SealedSegments(folder / JOURNAL)
+        known = {each.id: each for each in book.all()}
+        wanted = [
+            each
+            for each in listed.erasures
+            if each.id not in known or known[each.id].phase is not Phase.DONE
+        ]
+        last = journal.last_seq()
+        erasure_list.write_list(folder / erasure_list.FILE, listed.up_to(last))
+        keeper = Keeper(
+            journal=sealed,
+            store=_NoStore(),
+            book=book,
+            rows={},
+            limits=NOTHING_GOES,
+            last_seq=journal.last_seq,
+        )
+        if wanted:
+            say(f"looking for {len(wanted)} erasures that were made since")
+        for erased, value in _found(wanted, identity, journal, sealed, book):
+            if erased.id not in known:
+                what = f"erases a {WORDS[erased.subject]} again after a restore"
+                keeper.erase_again(again(erased, value, last), deed(what, erased.masked))
+        ids = [each.id for each in book.running()]
+        while running := book.running():
+            for each in running:
+                if not closed_up_to(sealed.segments(), each.until_seq):
+                    seal(folder / JOURNAL, identity.node, sealed, each.until_seq)
+            if not keeper.step():
+                time.sleep(PAUSE_S)
+        return [proof for id in ids if (proof := keeper.proof(id)) is not None]
+
+
+def _found(
+    wanted: Iterable[Remembered],
+    identity: Identity,
+    journal: JournalReader,
+    sealed: SealedSegments,
+    book: SqliteErasures,
+) -> list[tuple[Remembered, str]]:
+    """Which of the erasures have something to erase here, and what that is."""
+    suspects = Suspects(Fingerprints(identity.key), wanted)
+    if not suspects.subjects:
+        return []
+    calls = suspects.subjects - {Subject.NUMBER}
+    after = 0
+    while records := journal.read(after, _RECORDS):
+        after = records[-1].seq
+        for record in records:
+            suspects.look_at_text(record.body)
+            if not calls:
+                continue
+            named = named_in(record.body)
+            for sid in named.sids:
+                suspects.look_at(Subject.CALL, sid)
+            if named.custom_field is not None:
+                suspects.look_at(Subject.CUSTOM_FIELD, named.custom_field)
+    for name in sealed.refused():
+        suspects.look_at_text(sealed.read_refused(name))
+    for text in book.texts():
+        suspects.look_at_text(text)
+        if calls and len(text) <= _LONGEST_SID:
+            suspects.look_at(Subject.CALL, text.decode(errors="replace"))
+    return list(suspects.found.values())

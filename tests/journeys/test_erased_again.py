@@ -1,0 +1,223 @@
+"""A restore doesn't bring back what was erased: by the commands, on real folders."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from kept_receipts import query, receipt
+from switchhook.backup import restore
+from switchhook.cli import run
+from switchhook.cli.erasing_again import preparing
+from switchhook.data_folder import DataFolder
+from switchhook.journal import JournalReader, JournalWriter
+from switchhook.ledger import Ledger
+from switchhook.receipt import Kind, encode
+from test_spellings import FOUND
+
+DIGITS = b"9876543210"
+SID = "5f0a1b2c3d4e5f60718293a4b5c6198p"
+
+
+def write(data, bodies, first=1):
+    with DataFolder.open(data, "answer") as folder:
+        writer = JournalWriter(
+            folder.folder("journal"),
+            node=folder.node,
+            notify=lambda call: call(),
+            observe=lambda event: None,
+            synchronous="OFF",
+            segment_bytes=30_000,
+        )
+        for seq, raw in enumerate(bodies, first):
+            writer.append(int(Kind.PASSTHRU), seq, encode(receipt(raw, received_us=seq)))
+        assert writer.flush(10)
+        assert writer.close()
+
+
+@pytest.fixture
+def data(tmp_path):
+    """A folder with one person's number in every spelling, a call, and others; and notes of it."""
+    folder = tmp_path / "data"
+    bodies = [query(f"call{n}", f"s{n}") + b"&x=" + text.encode() for n, text in enumerate(FOUND)]
+    bodies += [f"CallSid={SID}&From=0900000000{n}&Name=Asha".encode() for n in range(3)]
+    bodies += [f"CallSid=field-{n}&CustomField=order+77&Name=Ravi".encode() for n in range(3)]
+    bodies += [query(f"other{n}", f"o{n}") + b"&From=0900000000" * 20 for n in range(60)]
+    write(folder, bodies)
+    ledger = Ledger(folder / "ledger")
+    with ledger.writing() as connection:
+        connection.execute(
+            "INSERT INTO saved_views VALUES (1, 'of cust98765 43210', 'x', 'asha', 0)"
+        )
+    ledger.close()
+    return folder
+
+
+def ok(*words):
+    assert run([*map(str, words)]) == 0, words
+
+
+def forget(data, *what):
+    ok("forget", *what, "--yes", "--json", "--data", data)
+
+
+def holding(folder: Path, part: bytes) -> list[str]:
+    return [
+        path.relative_to(folder).as_posix()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and part in path.read_bytes()
+    ]
+
+
+def bodies_of(folder):
+    reader = JournalReader(folder / "journal")
+    found = {record.seq: record.body for record in reader.read(0, 10_000)}
+    reader.close()
+    return found
+
+
+def test_what_was_erased_since_a_backup_is_erased_again(data, tmp_path, capsys):
+    """Number, call and custom field, in every spelling, before anything can start; with proof."""
+    old, new = tmp_path / "b" / "old.tar.gz", tmp_path / "b" / "new.tar.gz"
+    old.parent.mkdir()
+    ok("backup", old, "--data", data)
+    forget(data, "+919876543210")
+    forget(data, "--call", SID)
+    forget(data, "--custom-field", "order 77")
+    ok("backup", new, "--data", data)
+    (copy,) = old.parent.glob("switchhook-erasures-*.json")
+    assert DIGITS not in copy.read_bytes()
+    assert SID.encode() not in copy.read_bytes()
+    erased = bodies_of(data)
+
+    restored = tmp_path / "restored"
+    ok("restore", old, "--data", restored)
+    assert capsys.readouterr().err.count("erased again: ") == 3
+    assert holding(restored, DIGITS) == []
+    assert holding(restored, SID.encode()) == []
+    assert holding(restored, b"Asha") == holding(restored, b"Ravi") == []
+    assert bodies_of(restored) == erased
+
+    # A newer backup knows of them, and nothing is done twice.
+    again = tmp_path / "again"
+    ok("restore", new, "--data", again)
+    assert "erased again" not in capsys.readouterr().err
+    # And the list goes on in the folder that was restored.
+    assert json.loads((restored / "erasures.json").read_bytes())["erasures"]
+    third = tmp_path / "c" / "third.tar.gz"
+    third.parent.mkdir()
+    ok("backup", third, "--data", restored)
+    shutil.copy(old, third.parent / "old.tar.gz")
+    once_more = tmp_path / "once-more"
+    ok("restore", third.parent / "old.tar.gz", "--data", once_more)
+    assert holding(once_more, DIGITS) == []
+
+
+@pytest.mark.parametrize("way", ["--erasures", "left in the folder", "none"])
+def test_the_list_of_a_lost_folder_is_used(data, tmp_path, capsys, way):
+    """Given by name, or left where the backup is restored into; without one it is said."""
+    old, restored = tmp_path / "old.tar.gz", tmp_path / "restored"
+    ok("backup", old, "--data", data)
+    forget(data, "+919876543210")
+    words = []
+    if way == "--erasures":
+        words = ["--erasures", data / "erasures.json"]
+    elif way != "none":
+        restored.mkdir()
+        shutil.copy(data / "erasures.json", restored)
+    capsys.readouterr()
+    ok("restore", old, "--data", restored, *words)
+    assert ("there is no list" in capsys.readouterr().err) == (way == "none")
+    assert (holding(restored, DIGITS) == []) == (way != "none")
+
+
+def test_who_called_again_after_the_erasure_is_kept(data, tmp_path):
+    """It covers what it covered; a backup that knows of it is restored as it is."""
+    forget(data, "+919876543210")
+    last = max(bodies_of(data))
+    write(data, [query("later", "later") + b"&x=9876543210"], first=last + 1)
+    ok("backup", tmp_path / "b.tar.gz", "--data", data)
+    ok("restore", tmp_path / "b.tar.gz", "--data", tmp_path / "new")
+    assert DIGITS in bodies_of(tmp_path / "new")[last + 1]
+
+
+@pytest.mark.parametrize(
+    "content, said",
+    [
+        (b"", "it is no list of erasures"),
+        (b"[" * 5000, "it is no list of erasures"),
+        (b'{"node": 1, "format": 99}', "made by a newer version"),
+        (b'{"node": 1, "erasures": []}', "the list of node 1"),
+        (None, "there is no such list"),
+    ],
+)
+def test_a_list_that_is_none_is_refused_before_anything_is_written(
+    data, tmp_path, capsys, content, said
+):
+    ok("backup", tmp_path / "b.tar.gz", "--data", data)
+    file = tmp_path / "list.json"
+    if content is not None:
+        file.write_bytes(content)
+    new = tmp_path / "new"
+    words = ["restore", tmp_path / "b.tar.gz", "--data", new, "--erasures", file]
+    assert run([*map(str, words)]) == 2
+    assert said in capsys.readouterr().err
+    assert not new.exists()
+
+
+def test_a_restore_cut_short_while_erasing_leaves_what_nothing_starts_in(
+    data, tmp_path, monkeypatch, capsys
+):
+    ok("backup", tmp_path / "b.tar.gz", "--data", data)
+    forget(data, "+919876543210")
+
+    def fail(*_):
+        raise OSError(28, "no space left on device")
+
+    monkeypatch.setattr("switchhook.cli.erasing_again.seal", fail)
+    new = tmp_path / "new"
+    words = ["restore", tmp_path / "b.tar.gz", "--data", new]
+    words += ["--erasures", data / "erasures.json"]
+    assert run([*map(str, words)]) == 2
+    assert not (new / "identity.json").exists()
+    with pytest.raises(Exception, match=r"no identity\.json"):
+        DataFolder.open(new, "console")
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        ([], "one thing is forgotten at a time"),
+        (["+919876543210", "--call", SID], "one thing is forgotten at a time"),
+        (["--call", "short"], "not a CallSid"),
+        (["--custom-field", ""], "not a CustomField"),
+    ],
+)
+def test_what_names_nothing_is_refused(data, capsys, words, said):
+    before = bodies_of(data)
+    assert run(["forget", *words, "--yes", "--data", str(data)]) == 2
+    assert said in capsys.readouterr().err
+    assert bodies_of(data) == before
+
+
+def test_a_ledger_restored_alone_is_erased_again_too(data, tmp_path):
+    """It has no journal beside it, and is unpacked aside before it counts."""
+    backup, aside = tmp_path / "b" / "b.tar.gz", tmp_path / "aside"
+    backup.parent.mkdir()
+    ok("backup", backup, "--data", data)
+    forget(data, "+919876543210")
+    proofs = []
+    prepare = preparing(backup, [data / "erasures.json"], proofs)
+    restore(backup, aside, only="ledger/", prepare=prepare)
+    found = [(place.name, place.found) for place in proofs[0].places if place.found]
+    assert (len(proofs), proofs[0].complete) == (1, True)
+    assert found == [("ledger.saved_views", 1)]
+    ledger = Ledger(aside / "ledger")
+    with ledger.reading() as connection:
+        ((name,),) = connection.execute("SELECT name FROM saved_views").fetchall()
+    ledger.close()
+    assert "43210" not in name
+    assert not list((aside / "journal").glob("0*"))
