@@ -38,6 +38,7 @@ SUBJECT = {
     "names",
     "numbers",
     "passthru",
+    "phone_numbers",
     "proxies",
     "pulse",
     "receipt",
