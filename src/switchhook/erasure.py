@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 import phonenumbers
 
-from switchhook.access import masked
 from switchhook.interpret import Unusable, e164
 from switchhook.keep import closed_up_to
+from switchhook.phone_numbers import masked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -24,6 +24,7 @@ FEWEST = 7
 """Digits of the shortest number: E.164 knows no shorter one with its area."""
 HIDDEN = "•"
 _MOST_BETWEEN = 8  # signs between two digits
+_LONGEST_HINT = 24
 _MOST_LAYERS = 6  # escapes within escapes
 
 
@@ -50,14 +51,18 @@ def find_numbers(text: str) -> list[FoundNumber]:
     return sorted(found.values(), key=lambda each: (each.start, -each.end))
 
 
-def mask_text(text: str) -> str:
+def mask_text(text: str, *, but: Callable[[str], object] = lambda spelling: False) -> str:
     """The text with all but the first and the last two digits of each number as dots.
+
+    `but` says of a spelling that it is left alone.
 
     >>> mask_text("call +91 98765 43210 back")
     'call +9• ••••• •••10 back'
     """
     hidden: list[tuple[int, int]] = []
     for number in find_numbers(text):
+        if but(text[number.start : number.end]):
+            continue
         first = 2 if number.start and text[number.start - 1] == "+" else 1
         hidden += number.places[first:-2]
     return _replaced(text, hidden) if hidden else text
@@ -67,9 +72,17 @@ def masked(number: str | None) -> str | None:
     """What a field for a number says, masked also where it is too short to be one."""
     if number is None:
         return None
-    if _count_of_digits(number) < FEWEST and not find_numbers(number):
+    if _count_of_digits(number) + number.count(HIDDEN) < FEWEST and not find_numbers(number):
         return HIDDEN * len(number)
     return mask_text(number)
+
+
+def hint_of(text: str) -> str:
+    """A text that may be a number, quoted and cut for a message: all but two digits hidden."""
+    cut = text[:_LONGEST_HINT]
+    digits = [at for at, c in enumerate(_plain(cut)) if "0" <= c <= "9"]
+    hidden = set(digits[:-2])
+    return repr("".join("x" if at in hidden else c for at, c in enumerate(cut)))
 
 
 def holds_number(text: str) -> bool:

@@ -75,6 +75,7 @@ def release() -> str:
 class ConsoleSide:
     """The parts, from `start` to `stop`; `app` is what the private port answers with.
 
+    `routes` is the table that it answers by.
     `answer_url` is where the answer side listens, for asking whether it does; None asks nobody.
     """
 
@@ -181,7 +182,9 @@ class ConsoleSide:
             note=self.note,
             version=release(),
         )
-        return self.access.wrap(create_app(console, pages))
+        app = create_app(console, pages)
+        self.routes = app.routes
+        return self.access.wrap(app)
 
     def _told(self) -> Callable[[str], Told | None]:
         """What all sources tell of a call."""

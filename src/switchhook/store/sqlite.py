@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from switchhook.store.files import BUCKET_BITS
 from switchhook.store.folding import decode_story
 from switchhook.store.forgetting import count_in_files
 from switchhook.store.lists import find
-from switchhook.store.searching import Span, search
+from switchhook.store.searching import Deadline, Span, search
 from switchhook.store.tending import Tending
 from switchhook.story import Quarantined, StreamStory, Wanted
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 _WORDS = "endpoint, status, cause, option, kind, host, exophone"
 _MOST_NOTES = 1000
+LONGEST_SEARCH_S = 5.0
+"""A page of what is found comes within this time, or not at all."""
 _LAST_SEQ = 2**63 - 1
 _UNFINISHED = ".store-beginning.sqlite"
 
@@ -181,7 +184,8 @@ class SqliteStore:
     ) -> Found:
         with self._reading() as connection:
             span = Span(after_seq + 1, before_seq)
-            return search(connection, self._journal, query, names, span, limit)
+            deadline = Deadline(LONGEST_SEARCH_S, time.monotonic)
+            return search(connection, self._journal, query, names, span, limit, deadline)
 
     def tallies(self, since_ms: int, until_ms: int, *, hours: bool = False) -> list[Tally]:
         table = "hour" if hours else "minute"

@@ -145,14 +145,22 @@ class ConsoleAccess:
         viewers = self.live.viewers()
         if not viewers:
             return
-        now = await self.desk.in_thread(self._roles_now, sorted(viewers))
-        for key, then in viewers.items():
-            revealed = self.reveals.of(key)
-            if any(
-                each.role != now.get(key) or not (each.open or each.revealed <= revealed)
-                for each in then
-            ):
+        try:
+            now = await self.desk.in_thread(self._roles_now, sorted(viewers))
+        except LedgerError:
+            for key in viewers:  # nobody knows who they are now
                 self.live.end(key)
+            raise
+        for key, then in viewers.items():
+            role = now.get(key)
+            if any(not self._holds(key, each, role) for each in then):
+                self.live.end(key)
+
+    def _holds(self, key: str, then: Viewer, role: Role | None) -> bool:
+        """Whether who asked may have the answer still."""
+        if role is None or role != then.role:
+            return False
+        return then.open or then.revealed <= self.reveals.of(key, role)
 
     def _roles_now(self, keys: list[str]) -> dict[str, Role]:
         now_us = self._now_us()
