@@ -201,6 +201,7 @@ def test_how_numbers_are_masked(text, shown):
         "Rs. 1234567.00",
         "duration 12.345 s",
         "503 of 1,204",
+        "12,345,678 records",
         "exotel1m",
     ],
 )

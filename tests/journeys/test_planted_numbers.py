@@ -207,6 +207,20 @@ def test_one_user_does_not_take_every_live_feed(program, tmp_path):
             sock.close()
 
 
+def test_a_reveal_says_what_it_revealed(program, tmp_path):
+    """Which call, and its numbers, masked: no erasure reaches the audit log."""
+    program.ask("CallSid=c1&CallFrom=09869869003&CallTo=08047112233")
+    admin = sign_in(program, tmp_path, "asha", "administrator")
+    until(lambda: admin.get("/api/v1/calls/c1").status == 200, "the call")
+    assert admin.post("/settings", "/calls/c1/reveal", next="/").status == 303
+    said = admin.get("/api/v1/audit?limit=1000").body.decode()
+    (entry,) = [e for e in json.loads(said)["entries"] if e["what"] == "revealed a call's numbers"]
+    assert entry["subject"] == "c1"
+    numbers = {"from": "+91••••••••03", "to": "+91••••••••33", "minutes": "15"}
+    assert json.loads(entry["details"]) == numbers
+    assert leaks(["9869869003", "8047112233"], said) == []
+
+
 def test_tokens_end_with_a_new_password(program, tmp_path):
     """Who knew the old one may have made them."""
     admin = sign_in(program, tmp_path, "asha", "administrator")

@@ -29,6 +29,7 @@ from switchhook.console.number_search import NumberSearches
 from switchhook.console.openapi import OPERATIONS
 from switchhook.console.parameters import Refused, read_filters, read_none
 from switchhook.console.render import viewer_of
+from switchhook.console.search_turns import SearchTurns
 from switchhook.console.shelf import Shelf
 from switchhook.console.view import encode_json
 from switchhook.errors import SearchError, SwitchhookError
@@ -99,6 +100,7 @@ class _Api:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="console")
         self._version = parts.version
         self._numbers = NumberSearches(parts.note, parts.now_ms)
+        self._turns = SearchTurns()
         self._operations: dict[str, Callable[[Request], Json | None]] = {
             "receipts": self._receipts,
             "receipt": self._receipt,
@@ -142,7 +144,10 @@ class _Api:
         values = read_filters(request.query_params.multi_items(), self._parts.now_ms())
         self._numbers.in_api(values.get("q", Query()), viewer_of(request))
         self._freshen()
-        return self._shelf.streams(values)
+        if "q" not in values:
+            return self._shelf.streams(values)
+        with self._turns.turn(viewer_of(request)):
+            return self._shelf.streams(values)
 
     def _receipt(self, request: Request) -> Json | None:
         read_none(request.query_params.multi_items())

@@ -21,6 +21,7 @@ from switchhook.console.alert_pages import AlertPages
 from switchhook.console.capacity_api import CapacityApi
 from switchhook.console.keep_api import KeepApi
 from switchhook.console.keeping import Keeper
+from switchhook.console.masking import numbers_in
 from switchhook.console.metrics import FoldState, MetricSources, MetricsPage, Traces
 from switchhook.console.pages import EndpointShown, PageParts, RulesShown, StreamPages
 from switchhook.console.pages.call_told import CallTold
@@ -141,12 +142,14 @@ class ConsoleSide:
             self.alarm.verdicts.now, link_hosts=lambda: self.config.console.link_hosts
         )
         keeping = KeepApi(self.keeper)
+        shelf = Shelf(self.journal, self.store, self.names)
         self.access = ConsoleAccess(
             SqliteAccess(self.ledger),
             config.console.access,
             renderer,
             address=address,
             sections=keeping.context,
+            numbers_of=lambda call_sid: numbers_in(shelf.call(call_sid)),
         )
         parts = PageParts(
             renderer=renderer,

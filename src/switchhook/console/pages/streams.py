@@ -15,8 +15,9 @@ from switchhook.access import Role
 from switchhook.audit import deed_of
 from switchhook.console.number_search import NumberSearches
 from switchhook.console.pages.columns import COLUMNS, USUAL, columns_named
-from switchhook.console.parameters import LAST_SEQ, cursor_of
+from switchhook.console.parameters import LAST_SEQ, Refused, cursor_of
 from switchhook.console.render import Ours, address, viewer_of, zone_of, zone_word
+from switchhook.console.search_turns import SearchTurns
 from switchhook.errors import SearchError
 from switchhook.saved_views import LONGEST_NAME, SavedView
 from switchhook.search import Found, Problem, asks_masked
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from switchhook.access import Viewer
     from switchhook.console.pages.columns import Cell, Column
     from switchhook.console.pages.parts import PageParts
     from switchhook.names import Names
@@ -53,6 +55,7 @@ class StreamsPage:
     def __init__(self, parts: PageParts) -> None:
         self._parts = parts
         self._numbers = NumberSearches(parts.note, parts.now_ms)
+        self._turns = SearchTurns()
 
     def routes(self) -> list[BaseRoute]:
         return [
@@ -69,7 +72,7 @@ class StreamsPage:
         parts.freshen()
         names = parts.names()
         before = _cursor(said.get("before", ""))
-        query, found = self._found(query, names, before)
+        query, found = self._found(query, names, before, viewer)
         chosen = columns_named(cols)
         filtered = _filters(request, query, text)
         rows = [
@@ -102,11 +105,15 @@ class StreamsPage:
         }
         return parts.renderer.page(request, "streams.html", context)
 
-    def _found(self, query: Query, names: Names, before: int) -> tuple[Query, Found]:
+    def _found(
+        self, query: Query, names: Names, before: int, viewer: Viewer
+    ) -> tuple[Query, Found]:
         """What a search finds; the query says so where it was given up."""
+        store = self._parts.store
         try:
-            return query, self._parts.store.search(query, names, before_seq=before, limit=PAGE)
-        except SearchError as error:
+            with self._turns.turn(viewer):
+                return query, store.search(query, names, before_seq=before, limit=PAGE)
+        except (SearchError, Refused) as error:
             problem = Problem(0, 0, error.problem, error.hint)
             said = msgspec.structs.replace(query, problems=(*query.problems, problem))
             return said, Found([], None)
