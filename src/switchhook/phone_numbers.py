@@ -175,6 +175,8 @@ _NO_NUMBER = re.compile(
     re.VERBOSE,
 )
 _FEWEST_CHANGES = 5
+_SID_LENGTH = 32  # so long a one has ten digits in a row by chance, now and then
+_FULL = 10  # digits of a number with its area, in most countries
 
 
 def _is_kept(found: re.Match[str]) -> bool:
@@ -183,7 +185,9 @@ def _is_kept(found: re.Match[str]) -> bool:
     if found["word"] is not None:
         # Between digits and letters; a word that holds a number changes once or twice.
         kinds = "".join("0" if c.isdigit() else "a" for c in text if c != "-")
-        return kinds.count("0a") + kinds.count("a0") >= max(_FEWEST_CHANGES, len(kinds) // 6)
+        changes = kinds.count("0a") + kinds.count("a0")
+        mixed = changes >= max(_FEWEST_CHANGES, len(kinds) // 6)
+        return mixed and (len(kinds) >= _SID_LENGTH or "0" * _FULL not in kinds)
     if found["receipt"] is not None:
         return sum(c.isalpha() for c in text) >= _FEWEST_CHANGES
     if found["six"] is not None:
