@@ -163,6 +163,7 @@ def test_long_texts_take_no_long_time(text):
         ("cafe9876543210feed", "cafe9•••••••10feed"),
         ("a1b2c3x9876543210d4e5", "a1b2c3x9•••••••10d4e5"),
         ("a1b2c9876543210d4e5f", "a1b2c9•••••••10d4e5f"),
+        ("&#xaef;" * 7, "&#xaef;" + "•" * 4 + "&#xaef;" * 2),
         ("1234567 of 12", "1••••67 of 12"),
     ],
 )

@@ -123,8 +123,9 @@ def _count_of_digits(text: str) -> int:
 
 
 def _too_few_digits(text: str) -> bool:
-    """Whether it can't hold a number; an escaped digit is written with one at least."""
-    return len(text) < FEWEST or _count_of_digits(text) < FEWEST
+    """Whether it can't hold a number: each digit stands as one or is escaped."""
+    escapes = text.count("%") + text.count("\\") + text.count("&")
+    return len(text) < FEWEST or _count_of_digits(text) + escapes < FEWEST
 
 
 def _plain(text: str) -> str:
