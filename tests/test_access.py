@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from switchhook.access import EVERYTHING, AccessSettings, Role, Scope, Viewer, masked, masked_text
+from switchhook.access import EVERYTHING, AccessSettings, Role, Scope, Viewer
+from switchhook.phone_numbers import mask_text, masked
 
 
 @pytest.mark.parametrize(
@@ -28,7 +29,7 @@ def test_masked(number, shown):
 @given(st.from_regex(r"\+[1-9][0-9]{7,14}", fullmatch=True))
 def test_a_mask_hides_all_but_country_and_end(number):
     """Never more than four digits of it are left, in a text as alone."""
-    for shown in (masked(number), masked_text(f"call from {number}, again")):
+    for shown in (masked(number), mask_text(f"call from {number}, again")):
         assert number not in shown
         assert sum(c.isdigit() for c in shown) <= 4
 

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from switchhook import Passthru, parse_passthru
-from switchhook.interpret import IST, Unusable, e164, instant, mask, seconds, with_plus
+from switchhook.interpret import IST, Unusable, e164, instant, seconds, with_plus
+from switchhook.phone_numbers import hint_of as mask
 
 
 @pytest.mark.parametrize(

@@ -324,7 +324,12 @@ def test_the_documentation_explains_every_key():
         ("!name:71", True),
         ("exophone:Sales*", False),
         ("name:sales2", False),
-        ("cause:throttled since:2h error:3009 host:10.0.0.1", False),
+        ("cause:throttled since:2h error:refused host:10.0.0.1", False),
+        ("error:98", True),
+        ("flow:117*", True),
+        ("host:*98*", True),
+        ("call:b68e46bca0fd4e1c9a7789643f6d1abo", False),
+        ("call:9876543210", True),
     ],
 )
 def test_what_tells_digits_of_a_number(text, asked):

@@ -9,7 +9,6 @@ to offer the button, which POSTs to /calls/{call_sid}/reveal or /reveal).
 from __future__ import annotations
 
 import ipaddress
-import re
 from enum import IntEnum, StrEnum
 
 import msgspec
@@ -94,30 +93,6 @@ class Viewer(msgspec.Struct, frozen=True):
     def may(self, role: Role) -> bool:
         """Whether this may do what that role may."""
         return self.role >= role
-
-
-# Of days and times only the digits are like a number's.
-_NUMBER = re.compile(
-    r"(?<![\w+])(?!(?:19|20)[0-9]{2}-[01][0-9]-[0-3][0-9](?![0-9]))"
-    r"\+?\(?[0-9](?:[ ()-]{0,2}[0-9]){6,18}(?!\w)"
-)
-_SHORTEST = 7
-
-
-def masked(number: str | None) -> str | None:
-    """A number with all but its country code and last two digits as dots: `+91••••••••23`."""
-    if number is None:
-        return None
-    digits = [at for at, c in enumerate(number) if c.isdigit()]
-    if len(digits) < _SHORTEST:
-        return "•" * len(number)
-    hidden = set(digits[2 if number.startswith("+") else 1 : -2])
-    return "".join("•" if at in hidden else c for at, c in enumerate(number))
-
-
-def masked_text(text: str) -> str:
-    """A text in which everything that looks like a telephone number is masked."""
-    return _NUMBER.sub(lambda found: masked(found[0]) or "", text)
 
 
 class OidcSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from switchhook.access import masked_text
+from switchhook.phone_numbers import mask_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -174,7 +174,7 @@ class AuditLog(Protocol):
 
 
 def _kept(text: str) -> str:
-    return _cut(masked_text(text), LONGEST_TEXT)
+    return _cut(mask_text(text), LONGEST_TEXT)
 
 
 def _cut(text: str, longest: int) -> str:

@@ -6,7 +6,8 @@ SwitchhookError
 ├── DataFolderError        the data folder can't be used: held, shared, newer, damaged, missing
 ├── JournalError           the journal can't be read or written any more
 ├── LedgerError            the console's own truth can't be read or written
-└── BackupError            a backup can't be made, or is not as it was saved
+├── BackupError            a backup can't be made, or is not as it was saved
+└── SearchError            a search that was given up, as it took too long
 
 Each stores the facts; `str()` composes one lower-case sentence without a full stop.
 The wire parsers raise none of them: what they don't understand is a `Defect`.
@@ -98,3 +99,14 @@ class BackupError(SwitchhookError):
 
     def __str__(self) -> str:
         return f"backup {self.file}: {self.problem} ({self.hint})"
+
+
+class SearchError(SwitchhookError):
+    """A search that was given up."""
+
+    def __init__(self, problem: str, hint: str) -> None:
+        self.problem, self.hint = problem, hint
+        super().__init__(problem)
+
+    def __str__(self) -> str:
+        return f"{self.problem} ({self.hint})"

@@ -10,19 +10,21 @@ import logging
 import re
 import sys
 import traceback
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from switchhook.access import masked
+from switchhook.phone_numbers import mask_text
 
 if TYPE_CHECKING:
     from typing import TextIO
 
 _TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-# E.164, and India's ten digits with or without a 0; not what has more digits, as times have.
-_NUMBER = re.compile(r"\+[1-9][0-9]{7,14}|(?<![\w.+-])(?:0|91)?[6-9][0-9]{9}(?![\w.-])")
+# Digits in a row that our own sentences have: counts and process numbers, ms of Unix time, and
+# those of file names. A number in them that came from outside is an argument, and always masked.
+_COUNTED = re.compile(r"[1-9][0-9]{6,7}|1[5-9][0-9]{11}|0000[0-9]*")
 _ACTING = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
 )
@@ -54,7 +56,7 @@ class TextLines(logging.Formatter):
         return line
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
-        record.message = safe(record.message)
+        record.message = _message(record)
         return super().formatMessage(record)
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
@@ -70,7 +72,7 @@ class JsonLines(logging.Formatter):
             "time": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": safe(record.getMessage()),
+            "message": _message(record),
         }
         fields = {
             name: _field(value) for name, value in vars(record).items() if name not in _STANDARD
@@ -86,7 +88,32 @@ class JsonLines(logging.Formatter):
 
 def safe(text: str) -> str:
     r"""A text with numbers masked, and with what would act in a terminal as its code: `\n`."""
-    return _ACTING.sub(_code, _NUMBER.sub(lambda found: masked(found[0]) or "", text))
+    return _acting_as_codes(mask_text(text, but=_COUNTED.fullmatch))
+
+
+def _message(record: logging.LogRecord) -> str:
+    """What is said, safe: whole numbers that we count or measure are nobody's, and stay."""
+    args = record.args
+    if not args:
+        return safe(record.getMessage())
+    shown = (
+        {name: _argument(value) for name, value in args.items()}
+        if isinstance(args, Mapping)
+        else tuple(_argument(value) for value in args)
+    )
+    try:
+        return _acting_as_codes(str(record.msg) % shown)
+    except (TypeError, ValueError):  # it wants what a text is not
+        return safe(record.getMessage())
+
+
+def _argument(value: object) -> object:
+    plain = value is None or isinstance(value, bool | int | float)
+    return value if plain else mask_text(str(value))
+
+
+def _acting_as_codes(text: str) -> str:
+    return _ACTING.sub(_code, text)
 
 
 def _code(found: re.Match[str]) -> str:

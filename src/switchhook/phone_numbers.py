@@ -24,6 +24,7 @@ FEWEST = 7
 """Digits of the shortest number: E.164 knows no shorter one with its area."""
 HIDDEN = "•"
 _MOST_BETWEEN = 8  # signs between two digits
+_LONGEST_HINT = 24
 _MOST_LAYERS = 6  # escapes within escapes
 
 
@@ -58,14 +59,18 @@ def find_digits(text: str) -> list[FoundNumber]:
     return [number for layer in _layers(text) for number in layer.numbers(_of_escapes)]
 
 
-def mask_text(text: str) -> str:
+def mask_text(text: str, *, but: Callable[[str], object] = lambda spelling: False) -> str:
     """The text with all but the first and the last two digits of each number as dots.
+
+    `but` says of a spelling that it is left alone.
 
     >>> mask_text("call +91 98765 43210 back")
     'call +9• ••••• •••10 back'
     """
     hidden: list[tuple[int, int]] = []
     for number in find_numbers(text):
+        if but(text[number.start : number.end]):
+            continue
         first = 2 if number.start and text[number.start - 1] == "+" else 1
         hidden += number.places[first:-2]
     return _replaced(text, hidden) if hidden else text
@@ -75,9 +80,17 @@ def masked(number: str | None) -> str | None:
     """What a field for a number says, masked also where it is too short to be one."""
     if number is None:
         return None
-    if _count_of_digits(number) < FEWEST and not find_numbers(number):
+    if _count_of_digits(number) + number.count(HIDDEN) < FEWEST and not find_numbers(number):
         return HIDDEN * len(number)
     return mask_text(number)
+
+
+def hint_of(text: str) -> str:
+    """A text that may be a number, quoted and cut for a message: all but two digits hidden."""
+    cut = text[:_LONGEST_HINT]
+    digits = [at for at, c in enumerate(_plain(cut)) if "0" <= c <= "9"]
+    hidden = set(digits[:-2])
+    return repr("".join("x" if at in hidden else c for at, c in enumerate(cut)))
 
 
 def holds_number(text: str) -> bool:
@@ -118,8 +131,9 @@ def _count_of_digits(text: str) -> int:
 
 
 def _too_few_digits(text: str) -> bool:
-    """Whether it can't hold a number; an escaped digit is written with one at least."""
-    return len(text) < FEWEST or _count_of_digits(text) < FEWEST
+    """Whether it can't hold a number: each digit stands as one or is escaped."""
+    escapes = text.count("%") + text.count("\\") + text.count("&")
+    return len(text) < FEWEST or _count_of_digits(text) + escapes < FEWEST
 
 
 def _plain(text: str) -> str:
@@ -162,6 +176,7 @@ _NO_NUMBER = re.compile(
       | (?:{_BYTE}\.){{3}}{_BYTE}(?::[0-9]{{1,5}}|/[0-9]{{1,2}})?(?![0-9]|[-./:,+_ ][0-9])
     )
   | (?:(?<=[A-Za-z]-)|(?<=ec2-))(?:{_BYTE}-){{3}}{_BYTE}(?=\.[A-Za-z])
+  | {_ALONE}[1-9][0-9]{{0,2}}(?:,[0-9]{{3}}){{2}}(?:\.[0-9]{{1,2}})?(?![0-9]|[-./:,+_ ][0-9])
   | (?:₹|\$|€|\b(?:Rs\.?|INR|USD))[ ]?[0-9][0-9,]{{0,10}}(?:\.[0-9]{{1,6}})?
         (?![0-9]|[-./:,+_ ][0-9])
   | (?P<six> (?<![0-9A-Za-z:.])[0-9A-Fa-f]{{0,4}}(?::[0-9A-Fa-f]{{0,4}}){{2,7}}(?![0-9A-Za-z:]) )
@@ -169,6 +184,8 @@ _NO_NUMBER = re.compile(
     re.VERBOSE,
 )
 _FEWEST_CHANGES = 5
+_SID_LENGTH = 32  # so long a one has ten digits in a row by chance, now and then
+_FULL = 10  # digits of a number with its area, in most countries
 
 
 def _is_kept(found: re.Match[str]) -> bool:
@@ -177,7 +194,9 @@ def _is_kept(found: re.Match[str]) -> bool:
     if found["word"] is not None:
         # Between digits and letters; a word that holds a number changes once or twice.
         kinds = "".join("0" if c.isdigit() else "a" for c in text if c != "-")
-        return kinds.count("0a") + kinds.count("a0") >= max(_FEWEST_CHANGES, len(kinds) // 6)
+        changes = kinds.count("0a") + kinds.count("a0")
+        mixed = changes >= max(_FEWEST_CHANGES, len(kinds) // 6)
+        return mixed and (len(kinds) >= _SID_LENGTH or "0" * _FULL not in kinds)
     if found["receipt"] is not None:
         return sum(c.isalpha() for c in text) >= _FEWEST_CHANGES
     if found["six"] is not None:

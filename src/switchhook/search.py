@@ -17,6 +17,7 @@ from switchhook.cause import Cause
 from switchhook.facet import OTHER, Facet
 from switchhook.numbers import number_matches
 from switchhook.passthru import StreamStatus
+from switchhook.phone_numbers import holds_number
 
 if TYPE_CHECKING:
     from switchhook.names import Names
@@ -127,15 +128,24 @@ def facet_may_fit(query: Query, names: Names, facet: Facet) -> bool:
     return True
 
 
-_DIGITS = re.compile(r"[+*0-9 ().-]*[0-9][+*0-9 ().-]*")
 _OF_NUMBERS = ("from", "to", "number")
+_OF_MASKED_TEXTS = ("error", "flow")
+_BY_PART = ("exophone", "name")
+"""Keys by a part of whose texts is looked without any `*`."""
 
 
 def asks_number(condition: Condition) -> bool:
     """Whether it tells digits of somebody's number who asks it often enough."""
     if condition.key in _OF_NUMBERS:
         return True
-    return condition.key in ("exophone", "name") and any(map(_DIGITS.fullmatch, condition.values))
+    by_part = condition.key in _BY_PART or condition.key in _OF_MASKED_TEXTS
+    return any(_tells_digits(value, by_part or "*" in value) for value in condition.values)
+
+
+def _tells_digits(value: str, by_part: bool) -> bool:
+    if by_part:
+        return sum(c.isdigit() or c.isnumeric() for c in value) > 1
+    return holds_number(value)
 
 
 def asks_numbers(query: Query) -> bool:
@@ -143,14 +153,37 @@ def asks_numbers(query: Query) -> bool:
     return any(map(asks_number, query.conditions))
 
 
+def asks_masked(condition: Condition) -> bool:
+    """Whether it looks into what is shown masked, and so tells of it by yes or no."""
+    return condition.key in _OF_MASKED_TEXTS or asks_number(condition)
+
+
 @lru_cache(maxsize=256)
-def _pattern(text: str) -> re.Pattern[str]:
-    return re.compile(".*".join(re.escape(part) for part in text.casefold().split("*")), re.DOTALL)
+def _parts(pattern: str) -> tuple[str, ...]:
+    return tuple(pattern.casefold().split("*"))
 
 
 def like(pattern: str, text: str) -> bool:
-    """Whether a text is the pattern's, in which `*` stands for anything; letter case is nothing."""
-    return _pattern(pattern).fullmatch(text.casefold()) is not None
+    """Whether a text is the pattern's, in which `*` stands for anything; letter case is nothing.
+
+    Each part is looked for once, from where the one before it ended: the first place is as good as
+    any for what follows, so nothing is tried twice.
+    """
+    first, *others = _parts(pattern)
+    low = text.casefold()
+    if not others:
+        return low == first
+    last = others.pop()
+    end = len(low) - len(last)
+    if not (low.startswith(first) and low.endswith(last)) or end < len(first):
+        return False
+    at = len(first)
+    for part in others:
+        found = low.find(part, at, end)
+        if found < 0:
+            return False
+        at = found + len(part)
+    return True
 
 
 def _bot(value: str, names: Names, facet: Facet) -> bool:

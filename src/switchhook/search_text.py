@@ -18,6 +18,7 @@ from switchhook.cause import Cause, ErrorKind
 from switchhook.interpret import IST, with_plus
 from switchhook.numbers import FEWEST, PATTERN, digits_asked
 from switchhook.passthru import Stream, StreamStatus
+from switchhook.phone_numbers import hint_of
 from switchhook.search import COMPARISON, EACH_HOLDS, STATES, Condition, Moment, Problem, Query
 
 LONGEST = 2000
@@ -87,7 +88,7 @@ _HINT_NUMBER = f"{FEWEST} digits or more of its beginning (98765, +9198765) or i
 def _number(value: str) -> str:
     digits = re.sub(r"[ ().-]", "", value)
     if not PATTERN.fullmatch(digits):
-        raise _Unclear(f"{_safe(value)} is no part of a number", _HINT_NUMBER)
+        raise _Unclear(f"{hint_of(value)} is no part of a number", _HINT_NUMBER)
     if digits_asked(digits) < FEWEST:
         raise _Unclear("too few digits", _HINT_NUMBER)
     return digits
@@ -345,8 +346,3 @@ def _meant(word: str, words: object) -> str:
 
 def _all_of(words: object) -> str:
     return "one of " + ", ".join(words)  # type: ignore[arg-type]
-
-
-def _safe(value: str) -> str:
-    """A value that may be a number, fit for a message."""
-    return repr(re.sub(r"[0-9]", "0", value[:40]))

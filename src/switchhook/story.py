@@ -452,7 +452,10 @@ class Store(Protocol):
         after_seq: int = 0,
         limit: int = 100,
     ) -> Found:
-        """Streams that fit the query, newest first, first told of between the two seqs."""
+        """Streams that fit the query, newest first, first told of between the two seqs.
+
+        Raises SearchError where it takes too long.
+        """
 
     def tallies(self, since_ms: int, until_ms: int, *, hours: bool = False) -> list[Tally]:
         """How many streams of each facet were first told of, by the minute or by the hour.

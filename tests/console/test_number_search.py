@@ -13,7 +13,24 @@ from switchhook.search import Query
 from switchhook.search_text import parse_query
 
 NOW = 1_800_000_000_000
-PIECES = ["from:98123", "number:*456", "0981234", "exophone:*47*", "name:8047", "!from:981234"]
+PROBLEM = "your role may not look for numbers, nor by error or flow"
+PIECES = [
+    "from:98123",
+    "number:*456",
+    "0981234",
+    "exophone:*47*",
+    "name:8047",
+    "!from:981234",
+    "error:caller",
+    "!error:*98*",
+    "flow:Sales",
+    "host:cust98*",
+    "bot:*98*.example",
+    "endpoint:*9*8*",
+    "status:cust9876543210",
+    "call:9876543210",
+    "name:t98",
+]
 
 
 def asked(text: str) -> Query:
@@ -40,7 +57,7 @@ def test_a_viewer_looks_for_no_number(searches, noted, text):
             refuse(asked(text), VIEWER)
     left = searches.on_page(asked(f"cause:throttled {text}"), VIEWER)
     assert [each.key for each in left.conditions] == ["cause"]
-    assert [each.problem for each in left.problems] == ["your role may not look for numbers"]
+    assert [each.problem for each in left.problems] == [PROBLEM]
     assert not noted
 
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from switchhook.access import masked
 from switchhook.alert_messages import Message, Say
 from switchhook.alerts import Severity
 from switchhook.notify.text import LONGEST_BODY, LONGEST_TITLE, compose, harmless
+from switchhook.phone_numbers import masked
 
 
 def message(**changes):

@@ -5,6 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kept_receipts import START_MS, Kept, query, receipt
+from switchhook.errors import SearchError
 from switchhook.names import Bot, Names
 from switchhook.receipt import Kind, Late, encode
 from switchhook.search import Query, fits
@@ -235,3 +236,44 @@ def test_what_the_journal_lost_is_left_out_unless_its_story_was_kept(tmp_path):
     assert [row.seq for row in store.search(Query(), NAMES).rows] == [6, 5, 2, 1]
     store.close()
     kept.close()
+
+
+class Ticking:
+    """A clock of which each look takes a second."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        self.now += 1
+        return self.now
+
+
+@pytest.mark.parametrize("steps", [1, 1_000_000])
+@pytest.mark.parametrize("text", ["", "error:x", "host:*.example", "from:98765", "flow:1*"])
+def test_a_search_is_given_up_when_its_time_is_over(tmp_path, monkeypatch, text, steps):
+    """In a statement as between them; the next search is answered on the same connection."""
+    journal = Kept(tmp_path / "journal")
+    store = SqliteStore(tmp_path / "store", journal.reader)
+    try:
+        store.open()
+        journal.keep(*(receipt(query(f"c{n}", f"s{n}", "failed")) for n in range(30)))
+        store.fold(0, journal.reader.read(0, 100))
+        asked = parse_query(text, 0)
+        monkeypatch.setattr(searching, "_STEPS", steps)
+        with store._reading() as connection:
+
+            def look(limit_s):
+                deadline = searching.Deadline(limit_s, Ticking())
+                span = searching.Span(1, 2**62)
+                return searching.search(
+                    connection, journal.reader, asked, Names(), span, 100, deadline
+                )
+
+            with pytest.raises(SearchError, match=r"took longer than 0\.5 s"):
+                look(0.5)
+            look(1e9)
+        assert store.search(asked, Names()).next is None
+    finally:
+        store.close()
+        journal.close()

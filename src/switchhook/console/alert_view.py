@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from switchhook.access import masked_text
 from switchhook.alert_messages import value_text
 from switchhook.console.view import time_of
 from switchhook.figures import KNOWN
+from switchhook.phone_numbers import mask_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -70,7 +70,7 @@ def readings(rules: Iterable[AlertRule], figures: Iterable[Figure]) -> list[Read
 
 def alerts_json(engine: Alerting, *, sees_numbers: bool) -> Json:
     """Everything about alerts."""
-    shown: Callable[[str], str] = str if sees_numbers else masked_text
+    shown: Callable[[str], str] = str if sees_numbers else mask_text
     heart = engine.heart
     return {
         "alerts": [alert_json(each, shown) for each in engine.alerts],

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -23,14 +24,15 @@ from starlette.routing import BaseRoute, Route
 from switchhook.audit import Deed
 from switchhook.console.description import describe_all
 from switchhook.console.fold import Folder
-from switchhook.console.masking import mask_json
+from switchhook.console.masking import Masked
 from switchhook.console.number_search import NumberSearches
 from switchhook.console.openapi import OPERATIONS
 from switchhook.console.parameters import Refused, read_filters, read_none
 from switchhook.console.render import viewer_of
+from switchhook.console.search_turns import SearchTurns
 from switchhook.console.shelf import Shelf
 from switchhook.console.view import encode_json
-from switchhook.errors import DataFolderError, LedgerError, SwitchhookError
+from switchhook.errors import DataFolderError, LedgerError, SearchError, SwitchhookError
 from switchhook.names import Names
 from switchhook.search import Query
 from switchhook.story import JournalSource, Store
@@ -83,9 +85,10 @@ def create_app(parts: ConsoleParts, pages: Sequence[Pages] = ()) -> Starlette:
     refusals: dict[Any, ExceptionHandler] = {
         Refused: _refused,  # type: ignore[dict-item]
         HTTPException: _http_problem,  # type: ignore[dict-item]
+        SearchError: _given_up,  # type: ignore[dict-item]
         SwitchhookError: _unavailable,
     }
-    return Starlette(routes=routes, exception_handlers=refusals)
+    return Starlette(routes=routes, exception_handlers=refusals, middleware=[Middleware(Masked)])
 
 
 class _Api:
@@ -97,6 +100,7 @@ class _Api:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="console")
         self._version = parts.version
         self._numbers = NumberSearches(parts.note, parts.now_ms)
+        self._turns = SearchTurns()
         self._operations: dict[str, Callable[[Request], Json | None]] = {
             "receipts": self._receipts,
             "receipt": self._receipt,
@@ -113,10 +117,10 @@ class _Api:
         operation = self._operations[name]
 
         def work(request: Request) -> bytes | None:
-            found, viewer = operation(request), viewer_of(request)
+            found = operation(request)
             if found is None:
                 return None
-            return encode_json(found if viewer.sees_numbers else mask_json(found, viewer.sees))
+            return encode_json(found)
 
         async def endpoint(request: Request) -> Response:
             loop = asyncio.get_running_loop()
@@ -140,7 +144,10 @@ class _Api:
         values = read_filters(request.query_params.multi_items(), self._parts.now_ms())
         self._numbers.in_api(values.get("q", Query()), viewer_of(request))
         self._freshen()
-        return self._shelf.streams(values)
+        if "q" not in values:
+            return self._shelf.streams(values)
+        with self._turns.turn(viewer_of(request)):
+            return self._shelf.streams(values)
 
     def _receipt(self, request: Request) -> Json | None:
         read_none(request.query_params.multi_items())
@@ -214,6 +221,10 @@ def _problem(status: int, problem: str, hint: str, parameter: str | None = None)
 
 def _refused(request: Request, error: Refused) -> Response:
     return _problem(400, error.problem, error.hint, error.parameter)
+
+
+def _given_up(request: Request, error: SearchError) -> Response:
+    return _problem(400, error.problem, error.hint, "q")
 
 
 def _http_problem(request: Request, error: HTTPException) -> Response:

@@ -12,10 +12,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from switchhook.call_sources import Source
-from switchhook.console.masking import mask_json
 from switchhook.console.openapi import Operation
 from switchhook.console.parameters import STRETCH, read_filters, read_none
-from switchhook.console.render import viewer_of
 from switchhook.console.schema import (
     COUNT,
     STRING,
@@ -95,10 +93,8 @@ class CapacityApi:
 
     async def _answer(self, find: Callable[[Request], Json | None], request: Request) -> Response:
         def work() -> bytes | None:
-            found, viewer = find(request), viewer_of(request)
-            if found is None:
-                return None
-            return encode_json(found if viewer.sees_numbers else mask_json(found, viewer.sees))
+            found = find(request)
+            return None if found is None else encode_json(found)
 
         body = await asyncio.get_running_loop().run_in_executor(self._threads, work)
         if body is None:

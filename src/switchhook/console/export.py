@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from switchhook.access import masked
-from switchhook.console.masking import mask_text
 from switchhook.console.visible import escaped
 from switchhook.facet import host_of
+from switchhook.phone_numbers import mask_text, masked
 from switchhook.wire.scalar import without_surrogates
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ Value = str | int | datetime | None
 class Column(msgspec.Struct, frozen=True):
     """A column of an export. `kind` is text, whole, time, or number for telephone numbers.
 
-    `said` texts come from outside and may hold numbers.
+    `ours` texts were made here and hold no number of anybody.
     """
 
     name: str
@@ -68,7 +67,7 @@ COLUMNS = {
                "number"),
         Column("to", "the number called", lambda row, names: row.story.said("to"), "number"),
         Column("exophone", "your number, by its name where it has one",
-               lambda row, names: names.exophone(row.facet.exophone), "said"),
+               lambda row, names: names.exophone(row.facet.exophone)),
         Column("bot", "the bot, by its name where it has one", _bot),
         Column("host", "the host in StreamUrl", lambda row, names: host_of(row.story.stream)),
         Column("option", "what was answered", lambda row, names: row.story.settled_by.option),
@@ -83,20 +82,21 @@ COLUMNS = {
         Column("direction", "inbound or outbound",
                lambda row, names: row.story.said("direction")),
         Column("status", "the stream's status as it was said",
-               lambda row, names: row.story.stream.status, "said"),
+               lambda row, names: row.story.stream.status),
         Column("disconnected_by", "who ended it, as it was said",
-               lambda row, names: row.story.stream.disconnected_by_raw, "said"),
+               lambda row, names: row.story.stream.disconnected_by_raw),
         Column("detailed_status", "as it was said",
-               lambda row, names: row.story.stream.detailed_status, "said"),
-        Column("error", "the error's text", lambda row, names: row.story.stream.error, "said"),
-        Column("url", "StreamUrl", lambda row, names: row.story.stream.url, "said"),
+               lambda row, names: row.story.stream.detailed_status),
+        Column("error", "the error's text", lambda row, names: row.story.stream.error),
+        Column("url", "StreamUrl", lambda row, names: row.story.stream.url),
         Column("recording_url", "the recording",
-               lambda row, names: row.story.stream.recording_url, "said"),
+               lambda row, names: row.story.stream.recording_url),
         Column("late_ms", "by how much its receipt was kept late",
                lambda row, names: row.late_ms, "whole"),
         Column("stream", "StreamSID", lambda row, names: row.story.sid),
         Column("call", "CallSid", lambda row, names: row.story.call_sid),
-        Column("id", "the receipt that first told of it", lambda row, names: row.story.first.id),
+        Column("id", "the receipt that first told of it", lambda row, names: row.story.first.id,
+               "ours"),
     )
 }  # fmt: skip
 """Everything that can be exported, by name."""
@@ -155,7 +155,7 @@ def _value(column: Column, value: str | int | None, sees: bool, zone: tzinfo) ->
             return value
         case _:
             text = without_surrogates(str(value or ""))
-            if sees or column.kind == "text":
+            if sees or column.kind == "ours":
                 return text
             return masked(text) if column.kind == "number" else mask_text(text)
 

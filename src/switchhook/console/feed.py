@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from starlette.requests import Request
+    from starlette.types import Receive, Scope, Send
 
     from switchhook.console.fold import Folded
     from switchhook.story import JournalRecord
@@ -41,7 +42,11 @@ FIGURES_S = 1.0
 """The least time between two renderings of figures."""
 PING_S = 15.0
 MOST_BROWSERS = 200
+MOST_OF_ONE = 20
+"""Browsers of one user or token, so that nobody takes all there are."""
 MOST_LOOKS = 16
+MOST_LOOKS_OF_ONE = 4
+"""Of one user or token: pages times zones."""
 NOW, API = "now", "api"
 """The pages that have a tail."""
 MOST_ROWS = 300
@@ -84,7 +89,8 @@ class Audience(msgspec.Struct, frozen=True):
 class _Browser:
     """One connection: what is to be sent, bounded; None ends it."""
 
-    def __init__(self) -> None:
+    def __init__(self, who: str) -> None:
+        self.who = who
         self.queue: asyncio.Queue[bytes | None] = asyncio.Queue(_QUEUE)
         self.gone = False
 
@@ -111,6 +117,24 @@ class _Group:
         self.look = look
         self.browsers: set[_Browser] = set()
         self.said: dict[str, str] = {}
+
+    def of(self, who: str) -> int:
+        """How many are somebody's."""
+        return sum(each.who == who for each in self.browsers)
+
+
+class _FeedResponse(StreamingResponse):
+    """A stream of events; `over` is called once, however it ends."""
+
+    def __init__(self, events: AsyncIterator[bytes], over: Callable[[], None]) -> None:
+        super().__init__(events, media_type="text/event-stream", headers=_HEADERS)
+        self._over = over
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._over()
 
 
 class Feed:
@@ -176,34 +200,55 @@ class Feed:
         # signed in.
         look = Look(viewer_of(request).open, zone_of(request))
         audience = Audience(page, look.sees_numbers, look.zone.key)
-        new = audience not in self._groups
-        if self.browsers >= MOST_BROWSERS or (new and len(self._groups) >= MOST_LOOKS):
-            return PlainTextResponse("too many look just now; the page itself is whole\n", 503)
-        return StreamingResponse(
-            self._stream(audience, look), media_type="text/event-stream", headers=_HEADERS
+        viewer = viewer_of(request)
+        who = "" if viewer.open else viewer.name
+        refused = self._refused(audience, who)
+        if refused is not None:
+            return refused
+        browser = _Browser(who)
+        # Counted from now on, so that none slips in between.
+        self._groups.setdefault(audience, _Group(look)).browsers.add(browser)
+        return _FeedResponse(
+            self._stream(audience, browser),
+            lambda: self._let_go(audience, browser),
         )
 
-    async def _stream(self, audience: Audience, look: Look) -> AsyncIterator[bytes]:
-        browser = _Browser()
-        group = self._groups.setdefault(audience, _Group(look))
-        group.browsers.add(browser)
-        try:
-            self._start()
-            yield b"retry: 1500\n\n"
-            yield await self._beginning(audience, group)
-            while True:
-                try:
-                    chunk = await asyncio.wait_for(browser.queue.get(), PING_S)
-                except TimeoutError:
-                    chunk = b": still here\n\n"
-                if chunk is None:
-                    return
-                breathe()
-                yield chunk
-        finally:
+    def _refused(self, audience: Audience, who: str) -> Response | None:
+        """Why somebody can't look: they have too many open, or all together have."""
+        theirs = [key for key, group in self._groups.items() if group.of(who)]
+        open_ = sum(self._groups[key].of(who) for key in theirs)
+        new = audience not in self._groups
+        if who and (
+            open_ >= MOST_OF_ONE or (audience not in theirs and len(theirs) >= MOST_LOOKS_OF_ONE)
+        ):
+            return PlainTextResponse(
+                "you have too many live pages open: close some; the page itself is whole\n", 429
+            )
+        if self.browsers >= MOST_BROWSERS or (new and len(self._groups) >= MOST_LOOKS):
+            return PlainTextResponse("too many look just now; the page itself is whole\n", 503)
+        return None
+
+    def _let_go(self, audience: Audience, browser: _Browser) -> None:
+        group = self._groups.get(audience)
+        if group is not None:
             group.browsers.discard(browser)
-            if not group.browsers and self._groups.get(audience) is group:
+            if not group.browsers:
                 del self._groups[audience]
+
+    async def _stream(self, audience: Audience, browser: _Browser) -> AsyncIterator[bytes]:
+        group = self._groups[audience]
+        self._start()
+        yield b"retry: 1500\n\n"
+        yield await self._beginning(audience, group)
+        while True:
+            try:
+                chunk = await asyncio.wait_for(browser.queue.get(), PING_S)
+            except TimeoutError:
+                chunk = b": still here\n\n"
+            if chunk is None:
+                return
+            breathe()
+            yield chunk
 
     def _start(self) -> None:
         self._loop = asyncio.get_running_loop()

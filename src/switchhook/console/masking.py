@@ -1,12 +1,25 @@
-"""The API's objects for those who may not see numbers."""
+"""What leaves for those who may not see numbers: the API's objects, and what may be asked for."""
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
-from switchhook.access import masked
+import msgspec
+
+from switchhook.access import Role
+from switchhook.console.render import OPEN
+from switchhook.console.view import encode_json
+from switchhook.phone_numbers import holds_number, mask_text, masked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from switchhook.access import Viewer
 
 _NUMBERS = frozenset(
     {
@@ -24,45 +37,19 @@ _NUMBERS = frozenset(
         "digits",
     }
 )
-_IDENTIFIERS = frozenset(
-    {
-        "id",
-        "sid",
-        "call_sid",
-        "account_sid",
-        "flow_id",
-        "tenant_id",
-        "repeat_of",
-        "settled_by",
-        "receipts",
-        "release",
-        "next",
-        "hash",
-        "version",
-    }
-)
-_TIMES = re.compile(r"(?:.*_)?at(?:_raw)?")
-_SHORTEST = 7
-# Escapes first, so that their digits begin no number; then dates, numbers, and words that only
-# begin with digits.
-_PARTS = re.compile(
-    r"%(?:25)*[0-9A-Fa-f]{2}"
-    r"|(?<![0-9A-Za-z])(?:19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}(?![0-9])"
-    r"|(?P<number>[0-9]+(?:(?:[ +().-]|%20|%2[8-9BbDd])[0-9]+)*)(?![0-9A-Za-z])"
-    r"|[0-9A-Za-z]+"
-)
-
-
-def mask_text(text: str) -> str:
-    """A text, percent-encoded or not, with everything masked that looks like a number."""
-    return _PARTS.sub(_masked_part, text)
-
-
-def _masked_part(part: re.Match[str]) -> str:
-    number = part["number"]
-    if number is None or sum(c.isdigit() for c in number) < _SHORTEST:
-        return part[0]
-    return re.sub(r"[0-9](?=(?:[^0-9]*[0-9]){2})", "•", number)
+_OURS = frozenset({"id", "repeat_of", "settled_by", "receipts", "release", "next", "hash"})
+"""Identifiers that we made: of receipts, issues and releases, and cursors."""
+_OUR_FORM = re.compile(r"[0-9a-z]{1,16}|[0-9a-z]{26}|[0-9a-f]{40}|[0-9a-f]{64}")
+_SIDS = frozenset({"sid", "call_sid", "account_sid", "stream_sid"})
+_SID_FORM = re.compile(r"(?=(?:[^a-z]*[a-z]){5})[0-9a-f]{28}[0-9a-z]{4}")
+_FLOWS = frozenset({"flow_id", "tenant_id"})
+_FLOW_FORM = re.compile(r"[0-9]{1,9}")
+_FORMS = {
+    **dict.fromkeys(_OURS, _OUR_FORM),
+    **dict.fromkeys(_SIDS, _SID_FORM),
+    **dict.fromkeys(_FLOWS, _FLOW_FORM),
+}
+"""Fields of a known kind, and the form in which they are what they say."""
 
 
 def _sees_nothing(call_sid: str) -> bool:
@@ -80,16 +67,104 @@ def mask_json(value: Any, sees: Callable[[str], bool] = _sees_nothing) -> Any:
     call_sid = value.get("call_sid")
     if isinstance(call_sid, str) and sees(call_sid):
         return value
-    return {key: _member(key, member, sees) for key, member in value.items()}
+    shown: dict[str, Any] = {}
+    for key, member in value.items():
+        name = mask_text(key)
+        while name in shown:  # two names that differ in what is masked
+            name += "'"
+        shown[name] = _member(key, member, sees)
+    return shown
 
 
 def _member(key: str, member: Any, sees: Callable[[str], bool]) -> Any:
-    if key in _NUMBERS and isinstance(member, str):
+    if isinstance(member, list):
+        return [_member(key, each, sees) for each in member]
+    if not isinstance(member, str):
+        return mask_json(member, sees)
+    if key in _NUMBERS:
         return masked(member)
-    if _TIMES.fullmatch(key) or (key in _IDENTIFIERS and not _holds_objects(member)):
-        return member
-    return mask_json(member, sees)
+    form = _FORMS.get(key)
+    return member if form is not None and form.fullmatch(member) else mask_text(member)
 
 
-def _holds_objects(member: Any) -> bool:
-    return isinstance(member, list) and any(isinstance(each, dict) for each in member)
+def numbers_in(call: dict[str, Any] | None) -> dict[str, str]:
+    """The numbers of a call as the API tells of it, masked, by what they are."""
+    said = {} if call is None else {name: masked(call[name]) for name in ("from", "to")}
+    return {name: number for name, number in said.items() if number}
+
+
+class Masked:
+    """Around the whole console: JSON leaves masked, and nobody asks by what they may not see.
+
+    Pages are masked where they are made (`Renderer`), exports are for operators.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        viewer: Viewer = scope.get("viewer", OPEN)
+        if scope["type"] != "http" or viewer.sees_numbers:
+            await self._app(scope, receive, send)
+        elif not viewer.may(Role.OPERATOR) and asks_by_number(scope["path"], scope["query_string"]):
+            said = {"parameter": None, "problem": NOT_BY_NUMBER, "hint": "an operator may"}
+            await _send_json(send, {"type": "http.response.start", "status": 403}, {"error": said})
+        else:
+            await self._app(scope, receive, _masking(send, viewer))
+
+
+NOT_BY_NUMBER = "your role may not look for numbers"
+_PLACES = ("/calls/", "/api/v1/calls/", "/api/v1/streams/", "/streams/")
+_OTHERS = ("since", "until", "before", "cursor", "limit", "page", "tz", "cols", "columns")
+"""Parameters whose values are of another kind, and checked to be."""
+
+
+def asks_by_number(path: str, query: bytes) -> bool:
+    """Whether an address names a number: its answer alone would tell whether there is one."""
+    said = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
+    return (path.startswith(_PLACES) and holds_number(path)) or any(
+        holds_number(name) or (name not in _OTHERS and holds_number(text)) for name, text in said
+    )
+
+
+def _masking(send: Send, viewer: Viewer) -> Send:
+    """Holds an answer of JSON back until it is whole, and sends it masked."""
+    start: Message | None = None
+    body = bytearray()
+
+    async def sending(message: Message) -> None:
+        nonlocal start
+        if message["type"] == "http.response.start" and _is_json(message):
+            start = message
+            return
+        if start is None:
+            await send(message)
+            return
+        body.extend(message.get("body", b""))
+        if message.get("more_body", False):
+            return
+        if not body:  # as to a HEAD request
+            await send(start)
+            await send(message)
+            return
+        shown = await asyncio.to_thread(lambda: mask_json(msgspec.json.decode(body), viewer.sees))
+        await _send_json(send, start, shown)
+
+    return sending
+
+
+def _is_json(message: Message) -> bool:
+    kinds = [value for name, value in message.get("headers", ()) if name.lower() == b"content-type"]
+    return bool(kinds) and kinds[0].startswith(b"application/json")
+
+
+async def _send_json(send: Send, start: Message, value: object) -> None:
+    body = encode_json(value)
+    ours = (b"content-length", b"content-type")
+    headers = [each for each in start.get("headers", ()) if each[0].lower() not in ours]
+    headers += [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+    ]
+    await send({**start, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,7 +1,8 @@
-"""Searches by telephone number: refused to those who may not see numbers, noted for the others.
+"""Searches in what is masked: refused to those who may not see numbers, noted for the others.
 
-Asked digit by digit, a search tells a masked number. So who may never see numbers may not look for
-them, and who would have to reveal them leaves an entry in the audit log, as by a reveal.
+Asked digit by digit, a search tells a masked number, and so does one in a text that holds it. So
+who may never see numbers may not look there, and who would have to reveal them leaves an entry in
+the audit log, as by a reveal.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import msgspec
 
 from switchhook.audit import Deed, deed_of
 from switchhook.console.parameters import Refused
-from switchhook.search import Problem, asks_number, asks_numbers
+from switchhook.search import Problem, asks_masked, asks_number, asks_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,12 +25,12 @@ if TYPE_CHECKING:
 NOTED_FOR_MS = 15 * 60_000
 """How long the same search of the same session is not noted again: pages follow pages."""
 _MOST_REMEMBERED = 1_000
-_PROBLEM, _HINT = "your role may not look for numbers", "an operator may"
+_PROBLEM, _HINT = "your role may not look for numbers, nor by error or flow", "an operator may"
 
 
 def refuse_numbers(query: Query, viewer: Viewer) -> None:
-    """Raise Refused where somebody looks for numbers who may not see them."""
-    if asks_numbers(query) and not (viewer.sees_numbers or viewer.may_reveal):
+    """Raise Refused where somebody looks into what they may not see."""
+    if not (viewer.sees_numbers or viewer.may_reveal) and any(map(asks_masked, query.conditions)):
         raise Refused("q", _PROBLEM, _HINT)
 
 
@@ -47,16 +48,14 @@ class NumberSearches:
 
     def on_page(self, query: Query, viewer: Viewer) -> Query:
         """What is left of it, with a problem that says so; or note it."""
-        if not asks_numbers(query):
-            return query
         if viewer.sees_numbers or viewer.may_reveal:
             self._keep(query, viewer)
             return query
-        return msgspec.structs.replace(
-            query,
-            conditions=tuple(each for each in query.conditions if not asks_number(each)),
-            problems=(*query.problems, Problem(0, 0, _PROBLEM, _HINT)),
-        )
+        left = tuple(each for each in query.conditions if not asks_masked(each))
+        if len(left) == len(query.conditions):
+            return query
+        refused = Problem(0, 0, _PROBLEM, _HINT)
+        return msgspec.structs.replace(query, conditions=left, problems=(*query.problems, refused))
 
     def _keep(self, query: Query, viewer: Viewer) -> None:
         if viewer.sees_numbers or not asks_numbers(query):

@@ -1,5 +1,9 @@
 """From templates to responses: escaped, with the security headers, masked by role, in one zone.
 
+For those who may not see numbers every text that a template puts out is masked, whatever it is and
+wherever it comes from. What is ours and has many digits (counts, addresses, tokens) says so by
+being `Ours`.
+
 What a template gets besides its own context: `viewer`, `zone` (an IANA name), `path`, `verdict`,
 `csrf`, addresses (`to`, `same`, `static`), and what shows values (`time`, `number`, `shown`, the
 filter `visible`). `macros.html` has these as markup. Every page extends `base.html`.
@@ -17,12 +21,14 @@ import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from starlette.responses import HTMLResponse
 
-from switchhook.access import Role, Viewer, masked, masked_text
+from switchhook.access import Role, Viewer
 from switchhook.cause import Cause
 from switchhook.console.assets import Assets
 from switchhook.console.visible import may_link, visible
+from switchhook.phone_numbers import mask_text, masked
 
 if TYPE_CHECKING:
+    from markupsafe import Markup
     from starlette.requests import Request
     from starlette.responses import Response
 
@@ -105,31 +111,38 @@ class Renderer:
     ) -> None:
         self._verdict, self._link_hosts = verdict, link_hosts
         self.assets = assets or Assets()
-        self.environment = Environment(
+        self._environments = {sees: self._environment(sees) for sees in (True, False)}
+
+    def _environment(self, sees_numbers: bool) -> Environment:
+        environment = Environment(
             loader=PackageLoader("switchhook.console"),
             autoescape=select_autoescape(default=True, default_for_string=True),
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
+            finalize=None if sees_numbers else _masked,
         )
-        self.environment.filters |= {
-            "visible": visible,
-            "thousands": thousands,
-            "span": span,
-            "percent": percent,
+        environment.filters |= {
+            "visible": visible if sees_numbers else _visible_masked,
+            "thousands": lambda number: Ours(thousands(number)),
+            "span": lambda seconds: Ours(span(seconds)),
+            "percent": lambda share: Ours(percent(share)),
+            "ours": Ours,
         }
-        self.environment.globals |= {
-            "static": self.assets.address,
+        environment.globals |= {
+            "static": lambda name: Ours(self.assets.address(name)),
             "cause_level": cause_level,
             "rfc3339": rfc3339,
             "both_times": both_times,
             "bars": bars,
         }
+        return environment
 
     def warm(self) -> None:
         """Compile every template, so that the first visitor need not wait for it."""
-        for name in self.environment.list_templates():
-            self.environment.get_template(name)
+        for environment in self._environments.values():
+            for name in environment.list_templates():
+                environment.get_template(name)
 
     def page(
         self,
@@ -165,10 +178,11 @@ class Renderer:
         common = {
             "viewer": viewer,
             "path": request.url.path,
-            "csrf": request.scope.get("csrf", ""),
+            "csrf": Ours(request.scope.get("csrf", "")),
             "theme": theme if theme in ("light", "dark") else None,
-            "same": lambda **changes: address(request.url.path, {**here, **changes}),
-            "feed": address("/feed", {"tz": tz}),
+            # Only what they asked themselves.
+            "same": lambda **changes: Ours(address(request.url.path, {**here, **changes})),
+            "feed": Ours(address("/feed", {"tz": tz})),
         }
         return self.fragment(template, {**common, **context}, Look(sees, zone))
 
@@ -180,22 +194,54 @@ class Renderer:
             "verdict": self._verdict(),
             "zone": zone.key,
             "tz": tz,
-            "to": lambda path, **query: address(path, {"tz": tz, **query}),
+            "to": lambda path, **query: shown_address(path, {"tz": tz, **query}, look.sees_numbers),
             "number": number,
             "shown_number": number,
-            "shown": str if look.sees_numbers else masked_text,
+            "shown": str if look.sees_numbers else mask_text,
             "time": lambda us: shown_time(us, zone),
             "shown_time": lambda us: shown_time(us, zone),
             "shown_clock": lambda us: shown_time(us, zone)[7:],
             "may_link": lambda url: may_link(url, self._link_hosts()),
         }
-        return self.environment.get_template(template).render({**common, **context})
+        environment = self._environments[look.sees_numbers]
+        return environment.get_template(template).render({**common, **context})
+
+
+class Ours(str):
+    """A text of ours, which is never masked; what is joined or cut of it is any text again."""
+
+    __slots__ = ()
+
+
+def _masked(value: object) -> object:
+    """What a template puts out, for those who may not see numbers."""
+    known = isinstance(value, Ours) or hasattr(value, "__html__")
+    return mask_text(value) if isinstance(value, str) and not known else value
+
+
+def _visible_masked(value: object, longest: int = 500, *, lines: bool = False) -> Markup:
+    return visible(_masked(value), longest, lines=lines)
 
 
 def address(path: str, query: dict[str, Any]) -> str:
     """A path with its query; what is None is left out."""
     said = urlencode([(name, value) for name, value in query.items() if value is not None])
     return f"{path}?{said}" if said else path
+
+
+_OURS = ("before", "cursor", "page", "tz", "cols", "format", "columns")
+"""Parameters of addresses that people don't fill in."""
+
+
+def shown_address(path: str, query: dict[str, Any], sees_numbers: bool) -> Ours:
+    """An address for a page; one with a number in it is masked, and leads nowhere."""
+    if not sees_numbers:
+        path = path if path.startswith("/causes/") else mask_text(path)  # ids of issues are ours
+        query = {
+            mask_text(name): value if name in _OURS or value is None else mask_text(str(value))
+            for name, value in query.items()
+        }
+    return Ours(address(path, query))
 
 
 def cause_level(cause: str) -> str:

@@ -132,6 +132,7 @@ class SqliteUsers:
     ) -> None:
         with self._ledger.writing() as c:
             _set_password(c, user_id, password_hash, keep)
+            _end_tokens(c, user_id, now_us)
             audit.append(c, deed, now_us)
 
     def make_link(
@@ -180,6 +181,7 @@ class SqliteUsers:
                 user = _find(c, "u.name_key = ? AND NOT u.disabled", _key(link.name))
                 if user is not None:
                     _set_password(c, user.id, password_hash, None)
+                    _end_tokens(c, user.id, now_us)
             else:
                 chosen = name if link.kind is LinkKind.FIRST else link.name
                 user = _add(c, chosen, link.role, now_us, password_hash, None)
@@ -325,6 +327,14 @@ def _add(
 def _set_password(c: apsw.Connection, user_id: int, password_hash: str, keep: int | None) -> None:
     c.execute("UPDATE users SET password_hash = ? WHERE id = ?", (password_hash, user_id))
     c.execute("DELETE FROM sessions WHERE user = ? AND id IS NOT ?", (user_id, keep))
+
+
+def _end_tokens(c: apsw.Connection, user_id: int, now_us: int) -> None:
+    """Who knew the password before may have made some."""
+    c.execute(
+        "UPDATE tokens SET revoked_us = ? WHERE owner = ? AND revoked_us IS NULL",
+        (now_us, user_id),
+    )
 
 
 def _is_last_administrator(c: apsw.Connection, user_id: int) -> bool:

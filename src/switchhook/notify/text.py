@@ -13,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from switchhook.access import masked_text
 from switchhook.alert_messages import Say
+from switchhook.phone_numbers import mask_text
 
 if TYPE_CHECKING:
     from switchhook.alert_messages import Message
@@ -49,7 +49,7 @@ def harmless(text: str) -> str:
     What can't be seen appears as `\u202e` and the like, what could be markup as a look-alike, and
     the dots of names that could become links between brackets: `bot(.)example`.
     """
-    text = masked_text(text)
+    text = mask_text(text)
     text = _SCHEME.sub("∶", _LINKED.sub("(.)", text))
     text = _AT_START.sub(r"\1·\2", text)
     shown = text.translate(_LOOKALIKES)

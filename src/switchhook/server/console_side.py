@@ -22,6 +22,7 @@ from switchhook.console.alert_pages import AlertPages
 from switchhook.console.capacity_api import CapacityApi
 from switchhook.console.keep_api import KeepApi
 from switchhook.console.keeping import Keeper
+from switchhook.console.masking import numbers_in
 from switchhook.console.metrics import FoldState, MetricSources, MetricsPage, Traces
 from switchhook.console.pages import EndpointShown, PageParts, RulesShown, StreamPages
 from switchhook.console.pages.call_told import CallTold
@@ -83,6 +84,7 @@ def release() -> str:
 class ConsoleSide:
     """The parts, from `start` to `stop`; `app` is what the private port answers with.
 
+    `routes` is the table that it answers by.
     `answer_url` is where the answer side listens, for asking whether it does; None asks nobody.
     """
 
@@ -155,6 +157,7 @@ class ConsoleSide:
             self.alarm.verdicts.now, link_hosts=lambda: self.config.console.link_hosts
         )
         keeping = KeepApi(self.keeper)
+        shelf = Shelf(self.journal, self.store, self.names)
         self.access = ConsoleAccess(
             SqliteAccess(self.ledger),
             config.console.access,
@@ -162,6 +165,7 @@ class ConsoleSide:
             address=address,
             sections=keeping.context,
             now_us=self.clock.now_us,
+            numbers_of=lambda call_sid: numbers_in(shelf.call(call_sid)),
         )
         parts = PageParts(
             renderer=renderer,
@@ -206,7 +210,9 @@ class ConsoleSide:
             version=release(),
             now_ms=now,
         )
-        return self.access.wrap(create_app(console, pages))
+        app = create_app(console, pages)
+        self.routes = app.routes
+        return self.access.wrap(app)
 
     def _told(self) -> Callable[[str], Told | None]:
         """What all sources tell of a call."""

@@ -11,8 +11,10 @@ import json
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
+import apsw
 import msgspec
 
+from switchhook.errors import SearchError
 from switchhook.facet import Facet, facet_of
 from switchhook.numbers import key_ranges
 from switchhook.search import Condition, Found, Query, StreamRow, facet_may_fit, fits
@@ -24,9 +26,7 @@ from switchhook.store.placing import seqs_between
 from switchhook.story import stream_story
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    import apsw
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from switchhook.names import Names
     from switchhook.story import JournalSource, StreamStory
@@ -38,8 +38,32 @@ _MOST_SCANNED = 200_000
 _MOST_MERGED = 300  # facets whose rows are merged; each costs a statement
 _SCANNED_A_FACET = 100  # rows; looking at so many costs about what a statement does
 _READ_AT_ONCE = 100
+_STEPS = 20_000  # of SQLite's machine between two looks at the clock; about a millisecond
 
 _FACETS = "SELECT id, endpoint, status, cause, option, kind, host, exophone FROM facet"
+
+
+class Deadline:
+    """When a search is given up; `monotonic` is the clock, in seconds. `check` raises SearchError.
+
+    Given as a progress handler, it ends a statement of SQLite that takes too long.
+    """
+
+    def __init__(self, limit_s: float, monotonic: Callable[[], float]) -> None:
+        self._limit_s, self._monotonic = limit_s, monotonic
+        self._until = monotonic() + limit_s
+
+    @property
+    def passed(self) -> bool:
+        return self._monotonic() > self._until
+
+    def check(self) -> None:
+        if self.passed:
+            raise self.error()
+
+    def error(self) -> SearchError:
+        hint = "narrow it: a shorter time (since:1h), a cause or an endpoint, fewer words"
+        return SearchError(f"the search took longer than {self._limit_s:g} s", hint)
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -60,10 +84,17 @@ def search(
     names: Names,
     span: Span,
     limit: int,
+    deadline: Deadline,
 ) -> Found:
-    """A page of streams that fit, newest first, all of one moment."""
-    with transaction(connection, "DEFERRED"):
-        return _search(connection, journal, query, names, span, limit)
+    """A page of streams that fit, newest first, all of one moment. Raises SearchError."""
+    connection.set_progress_handler(lambda: deadline.passed, _STEPS)
+    try:
+        with transaction(connection, "DEFERRED"):
+            return _search(connection, journal, query, names, span, limit, deadline)
+    except apsw.InterruptError:
+        raise deadline.error() from None
+    finally:
+        connection.set_progress_handler(None)
 
 
 def _search(
@@ -73,6 +104,7 @@ def _search(
     names: Names,
     span: Span,
     limit: int,
+    deadline: Deadline,
 ) -> Found:
     low, high = span.low, min(span.high, connection.execute("SELECT seq FROM progress").get + 1)
     since_ms = None if query.since is None else query.since.ms
@@ -84,7 +116,7 @@ def _search(
         high = high if until is None else min(high, until)
     if limit < 1 or low >= high:
         return Found([], None)
-    looking = _Search(connection, journal, query, names, Span(low, high))
+    looking = _Search(connection, journal, query, names, Span(low, high), deadline)
     try:
         return looking.page(limit)
     finally:
@@ -99,14 +131,19 @@ class _Search:
         query: Query,
         names: Names,
         span: Span,
+        deadline: Deadline,
     ) -> None:
-        self._connection, self._journal = connection, journal
+        self._connection, self._journal, self._deadline = connection, journal, deadline
         self._query, self._names, self._span = query, names, span
         self._cursors: list[apsw.Cursor] = []
         self._stopped_at: int | None = None
         self._known = {n: Facet(*words) for n, *words in connection.execute(_FACETS)}
-        may = {n: each for n, each in self._known.items() if facet_may_fit(query, names, each)}
+        may = {n: each for n, each in self._known.items() if self._may_fit(query, each)}
         self._facets = None if len(may) == len(self._known) else may
+
+    def _may_fit(self, query: Query, facet: Facet) -> bool:
+        self._deadline.check()
+        return facet_may_fit(query, self._names, facet)
 
     def close(self) -> None:
         """End what is open: a cursor would hold its snapshot."""
@@ -120,6 +157,7 @@ class _Search:
         while seqs := list(islice(candidates, chunk)):
             known = self._rows(seqs)
             for seq in seqs:
+                self._deadline.check()
                 row = known.get(seq)
                 if row is None or not fits(self._query, self._names, row):
                     continue
@@ -194,7 +232,7 @@ class _Search:
         """The facets whose ExoPhone, which no index has, may be one of the numbers."""
         asked = Query((Condition("exophone", patterns),))
         known = self._known if self._facets is None else self._facets
-        return {n: facet for n, facet in known.items() if facet_may_fit(asked, self._names, facet)}
+        return {n: facet for n, facet in known.items() if self._may_fit(asked, facet)}
 
     def _by_late(self) -> Iterator[int]:
         rows = self._rows_of(

@@ -23,7 +23,7 @@ from switchhook.store.healing import DAMAGE, FAILURES, StoreHealth, StorePlace
 from switchhook.store.lists import find
 from switchhook.store.opening import begin, connect_reading, open_folding, place_of
 from switchhook.store.placing import read_axis, seqs_between
-from switchhook.store.searching import Span, search
+from switchhook.store.searching import Deadline, Span, search
 from switchhook.store.tending import Tending
 from switchhook.story import Quarantined, StreamStory, Wanted
 
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 _WORDS = "endpoint, status, cause, option, kind, host, exophone"
 _MOST_NOTES = 1000
+LONGEST_SEARCH_S = 5.0
+"""A page of what is found comes within this time, or not at all."""
 _LAST_SEQ = 2**63 - 1
 _UNFINISHED = ".store-beginning.sqlite"
 
@@ -272,7 +274,8 @@ class SqliteStore:
     ) -> Found:
         with self._reading() as connection:
             span = Span(after_seq + 1, before_seq)
-            return search(connection, self._journal, query, names, span, limit)
+            deadline = Deadline(LONGEST_SEARCH_S, time.monotonic)
+            return search(connection, self._journal, query, names, span, limit, deadline)
 
     def tallies(self, since_ms: int, until_ms: int, *, hours: bool = False) -> list[Tally]:
         table = "hour" if hours else "minute"

@@ -138,11 +138,13 @@ class AuditPages:
         viewer = require(request, Role.OPERATOR)
         if not call_sid or len(call_sid) > _LONGEST_CALL_SID:
             raise HTTPException(404)
-        what = "revealed all numbers" if call_sid == EVERYTHING else "revealed a call's numbers"
-        subject = "" if call_sid == EVERYTHING else call_sid
         now_us = self._shared.now_us()
         if not viewer.open:
-            deed = deed_of(viewer, what, subject, minutes="15")
+            if call_sid == EVERYTHING:
+                deed = deed_of(viewer, "revealed all numbers", of="every call", minutes="15")
+            else:
+                of = await self._shared.desk.in_thread(self._shared.numbers_of, call_sid)
+                deed = deed_of(viewer, "revealed a call's numbers", call_sid, **of, minutes="15")
             await self._shared.desk.in_thread(self._shared.ledger.audit.note, deed, now_us)
             self._shared.desk.reveals.add(viewer.session, call_sid)
         return now_us + REVEALED_FOR_US

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 from starlette.requests import cookie_parser
 
-from switchhook.access import REVEALED_FOR_US, Viewer
+from switchhook.access import REVEALED_FOR_US, Role, Viewer
 from switchhook.console.access.arrival import values_of
 from switchhook.console.access.proofs import LONGEST, hashed
 from switchhook.errors import LedgerError
@@ -80,7 +80,7 @@ class Desk:
             session.user.name,
             session.user.role,
             session.key,
-            revealed=self.reveals.of(session.key),
+            revealed=self.reveals.of(session.key, session.user.role),
             origin=arrival.address,
         )
 
@@ -106,7 +106,7 @@ class Desk:
             f"token {token.name}{owner}",
             token.role,
             token.key,
-            revealed=self.reveals.of(token.key),
+            revealed=self.reveals.of(token.key, token.role),
             origin=address,
             token=True,
         )
@@ -128,8 +128,11 @@ class Reveals:
         self._now_us = now_us
         self._until: OrderedDict[str, dict[str, int]] = OrderedDict()
 
-    def of(self, key: str) -> frozenset[str]:
-        """The calls whose numbers a session may see now."""
+    def of(self, key: str, role: Role) -> frozenset[str]:
+        """The calls whose numbers a session may see now; none any more once its role fell."""
+        if role < Role.OPERATOR:
+            self.forget(key)
+            return frozenset()
         now_us = self._now_us()
         calls = self._until.get(key)
         if calls is None:

@@ -45,7 +45,7 @@ class ConsoleAccess:
     """`wrap` the console's app, give it the `routes`, and keep `run` running.
 
     `address` is where it listens, for links when `settings.url` is not set; `sections` gives what
-    other parts show on /settings.
+    other parts show on /settings, `numbers_of` the numbers of a call, masked, by what they are.
     """
 
     def __init__(
@@ -56,9 +56,10 @@ class ConsoleAccess:
         *,
         address: str = "",
         sections: Callable[[Viewer], dict[str, Any]] = lambda viewer: {},
+        numbers_of: Callable[[str], dict[str, str]] = lambda call_sid: {},
         now_us: Callable[[], int] = lambda: time.time_ns() // 1_000,
     ) -> None:
-        self._sections = sections
+        self._sections, self._numbers_of = sections, numbers_of
         self._ledger, self._settings = ledger, settings
         self._renderer, self._now_us = renderer, now_us
         self._address = settings.url or address
@@ -87,6 +88,7 @@ class ConsoleAccess:
             renderer=self._renderer,
             address=self._address,
             sections=self._sections,
+            numbers_of=self._numbers_of,
         )
         oidc = None
         if self._settings.oidc is not None:
@@ -145,14 +147,22 @@ class ConsoleAccess:
         viewers = self.live.viewers()
         if not viewers:
             return
-        now = await self.desk.in_thread(self._roles_now, sorted(viewers))
-        for key, then in viewers.items():
-            revealed = self.reveals.of(key)
-            if any(
-                each.role != now.get(key) or not (each.open or each.revealed <= revealed)
-                for each in then
-            ):
+        try:
+            now = await self.desk.in_thread(self._roles_now, sorted(viewers))
+        except LedgerError:
+            for key in viewers:  # nobody knows who they are now
                 self.live.end(key)
+            raise
+        for key, then in viewers.items():
+            role = now.get(key)
+            if any(not self._holds(key, each, role) for each in then):
+                self.live.end(key)
+
+    def _holds(self, key: str, then: Viewer, role: Role | None) -> bool:
+        """Whether who asked may have the answer still."""
+        if role is None or role != then.role:
+            return False
+        return then.open or then.revealed <= self.reveals.of(key, role)
 
     def _roles_now(self, keys: list[str]) -> dict[str, Role]:
         now_us = self._now_us()

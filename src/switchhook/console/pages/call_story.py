@@ -11,7 +11,7 @@ from switchhook.console.render import LEVELS
 from switchhook.timeline import Entry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from switchhook.names import Names
 
@@ -105,13 +105,18 @@ def _of_streams(streams: Iterable[Json]) -> Iterator[Entry]:
         )
 
 
-def support_text(call: Json, names: Names, mask: Mapping[str, str | None]) -> str:
+def support_text(
+    call: Json,
+    names: Names,
+    numbers: Mapping[str, str | None],
+    shown: Callable[[str], str],
+) -> str:
     """What Exotel's support asks for: identifiers, times in IST, what was said.
 
-    `mask` has the two numbers as they may be shown.
+    `numbers` has the two as they may be shown, `shown` masks those in all else.
     """
     lines = [("CallSid", call["call_sid"]), ("Account SID", call["account_sid"])]
-    lines += [("From", mask["from"]), ("To", mask["to"]), ("Direction", call["direction"])]
+    lines += [("From", numbers["from"]), ("To", numbers["to"]), ("Direction", call["direction"])]
     lines += [("Flow", call["flow_id"])]
     for at, each in enumerate(call["streams"], 1):
         prefix = f"Stream {at} " if len(call["streams"]) > 1 else "Stream "
@@ -132,7 +137,10 @@ def support_text(call: Json, names: Names, mask: Mapping[str, str | None]) -> st
     for field, word in _CALL_TIMES:
         times = [text for each in call["passthrus"] if (text := (each["call"] or {}).get(field))]
         lines += [(f"Call {word}", _ist(times[-1]) if times else None)]
-    return "\n".join(f"{name}: {text}" for name, text in lines if text)
+    own = set(numbers.values())
+    return "\n".join(
+        f"{name}: {text if text in own else shown(text)}" for name, text in lines if text
+    )
 
 
 def _seconds(number: int | None) -> str | None:

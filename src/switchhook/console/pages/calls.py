@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.routing import BaseRoute, Route
 
-from switchhook.access import masked
-from switchhook.console.masking import mask_text
 from switchhook.console.pages.call_story import (
     DETAILS,
     LANES,
@@ -21,6 +19,7 @@ from switchhook.console.render import viewer_of
 from switchhook.console.shelf import Shelf
 from switchhook.facet import host_of
 from switchhook.passthru import Stream
+from switchhook.phone_numbers import mask_text, masked
 from switchhook.timeline import timeline
 
 if TYPE_CHECKING:
@@ -71,7 +70,7 @@ class CallPage:
             "without_login": without_login,
             "host_of": lambda url: host_of(Stream(url=url)),
             "told": told,
-            "support": support_text(call, names, numbers),
+            "support": support_text(call, names, numbers, str if sees else mask_text),
         }
         return parts.renderer.page(request, "call.html", context, sees_numbers=sees)
 

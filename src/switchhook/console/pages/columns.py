@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from switchhook.access import masked, masked_text
+from switchhook.console.render import Ours
+from switchhook.phone_numbers import mask_text, masked
 from switchhook.steady import TOLERANCE_MS
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def _number(field: str, key: str) -> Callable[[StreamRow, Names, Viewer], Cell]:
         if not viewer.sees(row.story.call_sid or ""):
             # Whoever may not see a number must not find it in an address either.
             return Cell("number", masked(number) or "")
+        number = Ours(number)
         name = names.exophones.get(number, "")
         return Cell("number", number, key if number else "", number, name)
 
@@ -89,7 +91,8 @@ def _cause(row: StreamRow, names: Names, viewer: Viewer) -> Cell:
 
 def _error(row: StreamRow, names: Names, viewer: Viewer) -> Cell:
     text = row.story.stream.error or ""
-    return Cell("said", text if viewer.sees(row.story.call_sid or "") else masked_text(text))
+    sees = viewer.sees(row.story.call_sid or "")
+    return Cell("said", Ours(text) if sees else mask_text(text))
 
 
 def _duration(row: StreamRow, names: Names, viewer: Viewer) -> Cell:

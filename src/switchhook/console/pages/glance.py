@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from switchhook.access import masked
 from switchhook.console.view import time_of
+from switchhook.phone_numbers import masked
 from switchhook.pulse import GROUPS, MINUTE_MS
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute, Route
 
 from switchhook.cause import Cause
 from switchhook.console.feed import API, NOW
+from switchhook.console.masking import mask_json
 from switchhook.console.pages.glance import Glance, now_json, row_json
 from switchhook.console.render import address, zone_of, zone_word
 from switchhook.console.tail import tail_rows
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from switchhook.facet import Count
     from switchhook.names import Names
     from switchhook.story import JournalRecord
+
+Json = dict[str, Any]
 
 FIRST_ROWS = 40
 MOST_CARDS = 4
@@ -76,7 +79,7 @@ class NowPage:
         """The feed's events for a page."""
         fragment, glance = self._parts.renderer.fragment, self._glance
         if page == API:
-            return {} if glance is None else {"now": encode_json(now_json(glance)).decode()}
+            return {} if glance is None else {"now": _json(now_json(glance), look)}
         events = {"verdict": fragment("verdict.html", {}, look)}
         if page == NOW and glance is not None:
             events["now"] = fragment(
@@ -94,7 +97,7 @@ class NowPage:
             return {}
         if page == API:
             told = [row_json(row, look.sees_numbers) for row in rows]
-            return {"receipts": encode_json({"receipts": told, "left_out": left_out}).decode()}
+            return {"receipts": _json({"receipts": told, "left_out": left_out}, look)}
         context = {"rows": rows, "left_out": left_out}
         return {"tail": self._parts.renderer.fragment("tail_rows.html", context, look)}
 
@@ -146,6 +149,11 @@ def _context(glance: Glance, names: Names) -> dict[str, Any]:
         "named": glance.named,
         "more_accounts": max(len(glance.accounts) - MOST_CARDS, 0),
     }
+
+
+def _json(found: Json, look: Look) -> str:
+    """An event of the API's feed, which no middleware sees whole."""
+    return encode_json(found if look.sees_numbers else mask_json(found)).decode()
 
 
 def _chart(glance: Glance) -> str:

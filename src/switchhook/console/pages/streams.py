@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode
 
+import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse
@@ -14,10 +15,12 @@ from switchhook.access import Role
 from switchhook.audit import deed_of
 from switchhook.console.number_search import NumberSearches
 from switchhook.console.pages.columns import COLUMNS, USUAL, columns_named
-from switchhook.console.parameters import LAST_SEQ, cursor_of
-from switchhook.console.render import address, viewer_of, zone_of, zone_word
+from switchhook.console.parameters import LAST_SEQ, Refused, cursor_of
+from switchhook.console.render import Ours, address, viewer_of, zone_of, zone_word
+from switchhook.console.search_turns import SearchTurns
+from switchhook.errors import SearchError
 from switchhook.saved_views import LONGEST_NAME, SavedView
-from switchhook.search import asks_numbers
+from switchhook.search import Found, Problem, asks_masked
 from switchhook.search_text import KEYS, LONGEST, parse_query, query_text, with_condition
 
 if TYPE_CHECKING:
@@ -26,8 +29,10 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from switchhook.access import Viewer
     from switchhook.console.pages.columns import Cell, Column
     from switchhook.console.pages.parts import PageParts
+    from switchhook.names import Names
     from switchhook.search import Query
 
 PAGE = 50
@@ -50,6 +55,7 @@ class StreamsPage:
     def __init__(self, parts: PageParts) -> None:
         self._parts = parts
         self._numbers = NumberSearches(parts.note, parts.now_ms)
+        self._turns = SearchTurns()
 
     def routes(self) -> list[BaseRoute]:
         return [
@@ -66,7 +72,7 @@ class StreamsPage:
         parts.freshen()
         names = parts.names()
         before = _cursor(said.get("before", ""))
-        found = parts.store.search(query, names, before_seq=before, limit=PAGE)
+        query, found = self._found(query, names, before, viewer)
         chosen = columns_named(cols)
         filtered = _filters(request, query, text)
         rows = [
@@ -77,7 +83,7 @@ class StreamsPage:
             for row in found.rows
         ]
         context = {
-            "q": text,
+            "q": Ours(text),
             "query": query,
             "rows": rows,
             "columns": chosen,
@@ -89,11 +95,28 @@ class StreamsPage:
             "filtered": filtered,
             "keys": KEYS.values(),
             "quick": QUICK,
-            "exports": [(name, _export(request, ending, text, chosen)) for ending, name in EXPORTS],
+            "exports": [
+                (name, _export(request, ending, text, chosen))
+                for ending, name in EXPORTS
+                if viewer.may(Role.OPERATOR)
+            ],
             "views": parts.views.seen_by(viewer.name) if parts.views is not None else None,
             "state": _state(said),
         }
         return parts.renderer.page(request, "streams.html", context)
+
+    def _found(
+        self, query: Query, names: Names, before: int, viewer: Viewer
+    ) -> tuple[Query, Found]:
+        """What a search finds; the query says so where it was given up."""
+        store = self._parts.store
+        try:
+            with self._turns.turn(viewer):
+                return query, store.search(query, names, before_seq=before, limit=PAGE)
+        except (SearchError, Refused) as error:
+            problem = Problem(0, 0, error.problem, error.hint)
+            said = msgspec.structs.replace(query, problems=(*query.problems, problem))
+            return said, Found([], None)
 
     async def _save(self, request: Request) -> Response:
         views, viewer = self._parts.views, viewer_of(request)
@@ -104,9 +127,11 @@ class StreamsPage:
         said = dict(parse_qsl(str(form.get("state", ""))[: 4 * LONGEST]))
         state = _state(said)
         shared = bool(form.get("shared")) and viewer.role >= Role.OPERATOR
-        if shared and asks_numbers(parse_query(said.get("q", ""), self._parts.now_ms())):
+        query = parse_query(said.get("q", ""), self._parts.now_ms())
+        if shared and any(map(asks_masked, query.conditions)):
             # Everybody reads it, also those who see numbers masked.
-            raise HTTPException(409, "a view that looks for a number can't be shared: keep it")
+            problem = "a view that looks for a number, an error or a flow can't be shared: keep it"
+            raise HTTPException(409, problem)
         view = SavedView(0, name, state, viewer.name, shared)
         deed = deed_of(viewer, "saved a view", name, shared=str(shared).lower())
         kept = await run_in_threadpool(views.save, view, deed, self._parts.now_ms() * 1000)
@@ -142,7 +167,8 @@ def _filters(request: Request, query: Query, text: str) -> Callable[[Cell], str]
         key = cell.key, cell.value
         if key not in known:
             asked = with_condition(query, cell.key, cell.value)
-            known[key] = address("/streams", {"q": query_text(asked), "cols": cols, "tz": tz})
+            to = address("/streams", {"q": query_text(asked), "cols": cols, "tz": tz})
+            known[key] = Ours(to) if isinstance(cell.value, Ours) else to
         return known[key]
 
     return filtered
@@ -153,7 +179,7 @@ def _export(request: Request, ending: str, text: str, chosen: tuple[Column, ...]
     columns = ",".join(column.name for column in chosen)
     tz = zone_word(zone_of(request))
     asked = {"format": ending, "q": text or None, "columns": columns, "tz": tz}
-    return address("/api/v1/streams/export", asked)
+    return Ours(address("/api/v1/streams/export", asked))
 
 
 def _state(said: Mapping[str, Any]) -> str:

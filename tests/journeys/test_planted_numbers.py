@@ -1,0 +1,236 @@
+"""What a viewer reads of 242 planted numbers, over every address that the console answers."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+from urllib.parse import quote
+
+import pytest
+
+from journeys.test_users import PASSWORD, Browser, command
+from planted_numbers import SPELLINGS, leaks, paths_of, plant, routes_of, write_config
+from program import http, request, running, until
+
+SEARCHES = ["", "is:failed", "cause:connect_failed,throttled,unknown"]
+ALL_COLUMNS = (
+    "time,cause,kind,from,to,bot,option,duration,endpoint,host,flow,status,error,stream,call"
+)
+
+
+@pytest.fixture
+def program(tmp_path):
+    config = write_config(tmp_path)
+    with running(tmp_path / "data", "--config", str(config)) as program:
+        yield program
+
+
+@pytest.mark.parametrize("name", SPELLINGS)
+def test_the_look_for_numbers_finds_each_spelling(name):
+    """Else nothing seen would mean nothing."""
+    assert leaks(["9869869123"], f"a {SPELLINGS[name]('9869869123')} b") == ["9869869123"]
+
+
+def sign_in(program, folder, name, role):
+    command(folder, "users", "add", name, "--role", role, typed=f"{PASSWORD}\n")
+    browser = Browser(program)
+    assert browser.post("/login", "/login", name=name, password=PASSWORD).status == 303
+    return browser
+
+
+def ids_of(api, planted):
+    """A value or some for each place in an address."""
+    receipts = [each["id"] for each in api("/api/v1/receipts?limit=1000")["receipts"]]
+    streams = {each["sid"] for each in api("/api/v1/streams?limit=1000")["streams"]}
+    issues = [each["id"] for each in api("/api/v1/issues")["issues"]]
+    calls = planted.calls
+    return {
+        "/static/{name:path} name": ["console.css"],
+        "/calls/{call_sid} call_sid": calls,
+        "/causes/{issue} issue": issues,
+        "/welcome/{link} link": ["none"],
+        "/api/v1/issues/{id} id": issues,
+        "/api/v1/receipts/{id} id": receipts,
+        "/api/v1/calls/{call_sid} call_sid": calls,
+        "/api/v1/calls/{call_sid}/sources call_sid": calls,
+        "/api/v1/streams/{stream_sid} stream_sid": [each for each in streams if each],
+        "/api/v1/capacity/{account} account": ["main"],
+        "/api/v1/erasures/{id} id": ["1"],
+    }
+
+
+def test_a_viewer_sees_none_of_them(program, tmp_path):
+    """On every page, in every answer of the API, in every export and feed; an operator could."""
+    planted = plant(program)
+    admin = sign_in(program, tmp_path, "asha", "administrator")
+    viewer = sign_in(program, tmp_path, "vik", "viewer")
+
+    def api(path):
+        reply = viewer.get(path, Accept="application/json")
+        assert reply.status == 200, (path, reply.body)
+        return json.loads(reply.body)
+
+    until(lambda: len(api("/api/v1/receipts?limit=1000")["receipts"]) >= 200, "the fold")
+    issue = api("/api/v1/issues")["issues"][0]["id"]
+    note = SPELLINGS["brackets"](next(iter(planted.numbers)))
+    assert (
+        admin.post(f"/causes/{issue}", f"/causes/{issue}", act="acknowledge", note=note).status
+        == 303
+    )
+    admin.post(
+        "/alerts", "/alerts/silence", rule="", label="", value="x", **{"for": "1h"}, reason=note
+    )
+    admin.post("/streams", "/views", name=note, state="q=is%3Afailed", shared="1")
+
+    paths = paths_of(routes_of(tmp_path), ids_of(api, planted))
+    paths |= {f"/streams?cols={ALL_COLUMNS}&q={quote(each)}" for each in SEARCHES}
+    paths |= {"/api/v1/receipts?limit=1000", "/api/v1/streams?limit=1000", "/api/v1/forms?since=1d"}
+    feeds = {each for each in paths if each.startswith(("/feed", "/api/v1/feed"))}
+    seen: dict[str, list[str]] = {}
+    answered = 0
+    for path in sorted(paths - feeds):
+        reply = viewer.get(path)
+        assert reply.status < 500, (path, reply)
+        answered += reply.status == 200
+        said = reply.body.decode(errors="replace") + str(reply.headers)
+        if found := leaks(planted.numbers, said):
+            seen[path] = [f"{each} ({planted.numbers[each]})" for each in found]
+    assert not seen
+    assert answered > 500
+    for path in ("/feed", "/feed?page=now", "/api/v1/feed"):
+        assert leaks(planted.numbers, feed(viewer, path, program)) == [], path
+    assert leaks(planted.numbers, program.said) == []
+    # They are there to be seen.
+    assert admin.post("/settings", "/reveal", next="/").status == 303
+    whole = admin.get("/api/v1/receipts?limit=1000", Accept="application/json").body.decode()
+    assert len(leaks(planted.numbers, whole)) > 150
+    for form in ("csv", "ndjson", "parquet"):
+        assert viewer.get(f"/api/v1/streams/export?format={form}&columns=all").status == 403
+
+
+def feed(browser, path, program):
+    """What a feed says until a receipt that comes now is in it, or the figures are."""
+    with socket.create_connection(browser.address, timeout=30) as sock:
+        host = f"{browser.address[0]}:{browser.address[1]}"
+        sock.sendall(request(path.encode(), host, headers={"Cookie": browser.cookie}))
+        said = b""
+        while b"event: " not in said:
+            said += sock.recv(65536)
+        program.ask("CallSid=last&CallFrom=09869869001&Stream[Status]=failed")
+        wanted = b"receipts\n" if "api" in path else b"tail" if "now" in path else b"verdict"
+        while wanted not in said:
+            said += sock.recv(65536)
+        return said.decode(errors="replace")
+
+
+QUESTIONS = [
+    "/api/v1/streams?q=from:98698",
+    "/api/v1/streams?q=error:cust98",
+    "/api/v1/streams?q=flow:98",
+    "/api/v1/streams?q=host:*98698*",
+    "/api/v1/streams?q=name:t98",
+    "/api/v1/streams?q=status:cust9869869003",
+    "/api/v1/streams?status=cust9869869003",
+    "/api/v1/receipts?call_sid=9869869003",
+    "/api/v1/receipts?endpoint=9869869003",
+    "/api/v1/calls/9869869003",
+    "/api/v1/streams/9869869003",
+    "/calls/9869869003",
+    "/causes?bot=9869869003",
+]
+
+
+def test_a_viewer_asks_for_none_of_them(program, tmp_path):
+    """An answer of yes or no would tell digit by digit; who may reveal may ask, and it is noted."""
+    program.ask("CallSid=9869869003&CallFrom=09869869003&Stream[Status]=cust9869869003")
+    viewer = sign_in(program, tmp_path, "vik", "viewer")
+    operator = sign_in(program, tmp_path, "oli", "operator")
+    for question in QUESTIONS:
+        reply = viewer.get(question, Accept="application/json")
+        assert reply.status in (400, 403), question
+        assert b"your role may not look for numbers" in reply.body, question
+        assert operator.get(question, Accept="application/json").status in (200, 404), question
+    page = viewer.get("/streams?q=error:cust98+from:98698").body
+    assert b"your role may not look for numbers" in page
+    assert b"/export" not in page
+
+
+def test_a_search_that_would_backtrack_takes_no_time(program, tmp_path):
+    """The console answers others meanwhile, as matching goes through a text once."""
+    error = quote("a" * 4_000)
+    for at in range(40):
+        program.ask(f"CallSid=c{at}&Stream[Status]=failed&Stream[Error]={error}")
+    operator = sign_in(program, tmp_path, "oli", "operator")
+    hard = "error:" + "a*" * 120 + "zz"
+    reply = operator.get(f"/api/v1/streams?q={quote(hard)}", Accept="application/json")
+    assert (reply.status, json.loads(reply.body)["streams"]) == (200, [])
+
+
+def test_a_demoted_operator_keeps_nothing(program, tmp_path):
+    """What was revealed is masked at once, and the live feed ends."""
+    program.ask("CallSid=c1&CallFrom=09869869003")
+    operator = sign_in(program, tmp_path, "oli", "operator")
+    assert operator.post("/settings", "/reveal", next="/").status == 303
+    assert b"9869869003" in operator.get("/api/v1/calls/c1").body
+    with socket.create_connection(operator.address, timeout=30) as sock:
+        host = f"{operator.address[0]}:{operator.address[1]}"
+        sock.sendall(request(b"/feed", host, headers={"Cookie": operator.cookie}))
+        assert b"200 OK" in sock.recv(65536)
+        command(tmp_path, "users", "role", "oli", "viewer")
+        assert b"9869869003" not in operator.get("/api/v1/calls/c1").body
+        while sock.recv(65536):
+            pass
+    command(tmp_path, "users", "role", "oli", "operator")
+    assert b"9869869003" not in operator.get("/api/v1/calls/c1").body
+
+
+def test_one_user_does_not_take_every_live_feed(program, tmp_path):
+    """Twenty are enough for one; the next is told so, and others find room."""
+    viewer = sign_in(program, tmp_path, "vik", "viewer")
+    other = sign_in(program, tmp_path, "ola", "viewer")
+    open_ = []
+    try:
+        statuses = []
+        for _ in range(22):
+            sock = socket.create_connection(viewer.address, timeout=30)
+            open_.append(sock)
+            host = f"{viewer.address[0]}:{viewer.address[1]}"
+            sock.sendall(request(b"/feed", host, headers={"Cookie": viewer.cookie}))
+            statuses.append(int(sock.recv(4096).split()[1]))
+        assert statuses == [200] * 20 + [429] * 2
+        with socket.create_connection(other.address, timeout=30) as sock:
+            sock.sendall(request(b"/feed", host, headers={"Cookie": other.cookie}))
+            assert sock.recv(4096).split()[1] == b"200"
+    finally:
+        for sock in open_:
+            sock.close()
+
+
+def test_a_reveal_says_what_it_revealed(program, tmp_path):
+    """Which call, and its numbers, masked: no erasure reaches the audit log."""
+    program.ask("CallSid=c1&CallFrom=09869869003&CallTo=08047112233")
+    admin = sign_in(program, tmp_path, "asha", "administrator")
+    until(lambda: admin.get("/api/v1/calls/c1").status == 200, "the call")
+    assert admin.post("/settings", "/calls/c1/reveal", next="/").status == 303
+    said = admin.get("/api/v1/audit?limit=1000").body.decode()
+    (entry,) = [e for e in json.loads(said)["entries"] if e["what"] == "revealed a call's numbers"]
+    assert entry["subject"] == "c1"
+    numbers = {"from": "+91••••••••03", "to": "+91••••••••33", "minutes": "15"}
+    assert json.loads(entry["details"]) == numbers
+    assert leaks(["9869869003", "8047112233"], said) == []
+
+
+def test_tokens_end_with_a_new_password(program, tmp_path):
+    """Who knew the old one may have made them."""
+    admin = sign_in(program, tmp_path, "asha", "administrator")
+    page = admin.post("/settings", "/settings/own/tokens", name="t", scope="read", days="9").body
+    token = re.search(rb'said-once mono">([^<]+)<', page)[1].decode()
+
+    def ask():
+        headers = {"Authorization": f"Bearer {token}"}
+        return http(program.address("console"), b"/api/v1/status", headers=headers).status
+
+    assert ask() == 200
+    command(tmp_path, "users", "password", "asha", typed=f"{PASSWORD} again\n")
+    assert ask() == 401
