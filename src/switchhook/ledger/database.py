@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING
 import apsw
 
 from switchhook.errors import LedgerError
-from switchhook.ledger import access, alerts, calls, capacity, issues, keeping, views
+from switchhook.ledger import (
+    access,
+    alerts,
+    calls,
+    capacity,
+    issues,
+    keeping,
+    second_factors,
+    views,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +37,7 @@ MIGRATIONS = (
     calls.TABLES,
     views.TABLES,
     keeping.TABLES,
+    second_factors.TABLES,
 )
 """Number n leads from version n to n + 1; all that are due run in one transaction."""
 
