@@ -104,7 +104,7 @@ def matching_step(secret: bytes, code: str, now_us: int, last_step: int) -> int 
 
 def shown_secret(secret: bytes) -> str:
     """As people type it into an app: base32, in groups."""
-    return _grouped(base64.b32encode(secret).decode().rstrip("="))
+    return _grouped(base64.b32encode(secret).decode().rstrip("="), " ")
 
 
 def provisioning_uri(secret: bytes, name: str) -> str:
@@ -118,7 +118,7 @@ def provisioning_uri(secret: bytes, name: str) -> str:
 
 def recovery_code(chance: bytes) -> str:
     """A recovery code as it is shown, of RECOVERY_BYTES at random."""
-    return _grouped(base64.b32encode(chance).decode().rstrip("=").lower())
+    return _grouped(base64.b32encode(chance).decode().rstrip("=").lower(), "-")
 
 
 def hashed_recovery(code: str) -> bytes | None:
@@ -129,5 +129,5 @@ def hashed_recovery(code: str) -> bytes | None:
     return hashlib.sha256(typed.encode()).digest()
 
 
-def _grouped(text: str) -> str:
-    return "-".join(text[at : at + _GROUP] for at in range(0, len(text), _GROUP))
+def _grouped(text: str, between: str) -> str:
+    return between.join(text[at : at + _GROUP] for at in range(0, len(text), _GROUP))

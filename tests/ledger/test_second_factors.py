@@ -109,3 +109,21 @@ def test_a_deleted_user_is_nobody(kept):
     assert [each.name for each in kept.users.all()] == ["meena"]
     assert not kept.passes.tokens()[0].works(3)
     assert kept.users.delete(kept.users.named("meena").id, DEED, 3) is False
+
+
+def test_a_user_called_like_a_number_can_be_erased(kept, tmp_path):
+    """From before such names were refused: once deleted, no file of the ledger has the number."""
+    number = "9876543210"
+    kept.users.add("meena", Role.ADMINISTRATOR, DEED, 1, password_hash="x")
+    kept.users.make_link(LinkKind.INVITE, number, Role.VIEWER, b"h", DEED, 1)
+    deed = Deed(who=number, what="became a user", subject=number)
+    user = kept.users.use_link(b"h", number, "hash", deed, 2)
+    kept.users.make_link(LinkKind.RESET, number, Role.VIEWER, b"r", DEED, 3)
+    kept.passes.open_session(user.id, b"s", "here", "browser", deed, 3)
+    assert kept.users.delete(user.id, DEED, 4)
+    assert verify_chain(kept.audit.oldest_first(), kept.audit.head()).broken_at is None
+    file = apsw.Connection(str(tmp_path / "ledger" / "ledger.sqlite"))
+    file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    file.close()
+    for each in (tmp_path / "ledger").iterdir():
+        assert number.encode() not in each.read_bytes(), each.name

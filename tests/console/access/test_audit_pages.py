@@ -8,7 +8,7 @@ import json
 import pytest
 from starlette.testclient import TestClient
 
-from console.access.house import DEED, HERE, MINUTE
+from console.access.house import DEED, HERE, HOUR, MINUTE
 from switchhook.access import Role, Scope
 from switchhook.audit import Deed
 from switchhook.console.access.proofs import hashed, new_proof
@@ -101,6 +101,17 @@ def test_an_operator_reveals_for_a_quarter_of_an_hour(house):
     house.now_us += 15 * MINUTE
     assert browser.get("/").json()["numbers"] is False
     assert house.whats()[-2:] == ["revealed all numbers", "read with numbers revealed"]
+
+
+def test_a_clock_that_steps_does_not_stretch_a_reveal(house):
+    """Revealed while the clock was three hours ahead: a quarter of an hour all the same."""
+    browser = house.signed_in("asha", Role.OPERATOR)
+    house.step_us = 3 * HOUR
+    browser.post("/reveal", {})
+    house.step_us = 0
+    assert browser.get("/").json()["numbers"] is True
+    house.now_us += 15 * MINUTE
+    assert browser.get("/").json()["numbers"] is False
 
 
 def test_a_reveal_of_one_call_is_of_that_call(house):

@@ -61,12 +61,13 @@ class ConsoleAccess:
         address: str = "",
         sections: Callable[[Viewer], dict[str, Any]] = lambda viewer: {},
         now_us: Callable[[], int] = lambda: time.time_ns() // 1_000,
+        steady_us: Callable[[], int] = lambda: time.monotonic_ns() // 1_000,
     ) -> None:
         self._sections = sections
         self._ledger, self._settings = ledger, settings
         self._renderer, self._now_us = renderer, now_us
         self._address = settings.url or address
-        self.desk = Desk(ledger, settings, now_us)
+        self.desk = Desk(ledger, settings, now_us, steady_us)
         self.reveals = self.desk.reveals
         self.live = LiveRequests()
         self.hashing = Hashing()

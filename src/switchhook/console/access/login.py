@@ -270,7 +270,7 @@ class LoginPages:
     def _asks_too_often(self, request: Request) -> int:
         """Each of these makes us ask the provider; the seconds to wait, or 0."""
         address = arrival_of(request).address
-        return self._returns.take(address, address, self._shared.now_us() // 1_000)
+        return self._returns.take(address, address, self._shared.desk.steady_us() // 1_000)
 
 
 _USES = {

@@ -100,12 +100,12 @@ class Prover:
         await self._desk.in_thread(self._desk.ledger.audit.note, deed, self._desk.now_us())
 
     def _take(self, limit: LoginLimit, name: str, arrival: Arrival) -> None:
-        wait_s = limit.take(name, arrival.address, self._desk.now_us() // 1_000)
+        wait_s = limit.take(name, arrival.address, self._desk.steady_us() // 1_000)
         if wait_s:
             raise TriesOver(wait_s)
 
     def _give_back(self, limit: LoginLimit, name: str, arrival: Arrival) -> None:
-        limit.give_back(name, arrival.address, self._desk.now_us() // 1_000)
+        limit.give_back(name, arrival.address, self._desk.steady_us() // 1_000)
 
 
 def _deed(who: str, what: str, subject: str, arrival: Arrival, details: dict[str, str]) -> Deed:

@@ -64,7 +64,7 @@ class SecondFactorPages:
             return RedirectResponse("/settings", 303)
         secret = secrets.token_bytes(SECRET_BYTES)
         self._begun.pop(session.key, None)
-        self._begun[session.key] = secret, self._shared.now_us() + BEGUN_US
+        self._begun[session.key] = secret, self._shared.desk.steady_us() + BEGUN_US
         while len(self._begun) > MOST_BEGUN:
             self._begun.popitem(last=False)
         return self._page(request, secret=secret)
@@ -73,7 +73,7 @@ class SecondFactorPages:
         shared, session, form = self._shared, _local(request), await fields(request)
         now_us, user = shared.now_us(), session.user
         secret, until_us = self._begun.get(session.key, (b"", 0))
-        if now_us >= until_us:
+        if shared.desk.steady_us() >= until_us:
             return self._page(request, problem="That took too long: begin again.")
         step = matching_step(secret, form.get("code", ""), now_us, -1)
         if step is None:

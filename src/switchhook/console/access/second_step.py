@@ -46,7 +46,7 @@ class SecondStep:
         if not user.second_factor:
             return await self._shared.let_in(request, user, how, to)
         proof, arrival = new_proof(), arrival_of(request)
-        until_us = self._shared.now_us() + PENDING_S * 1_000_000
+        until_us = self._shared.desk.steady_us() + PENDING_S * 1_000_000
         self._pending[hashed(proof)] = Pending(user, to, how, until_us)
         while len(self._pending) > MOST_PENDING:
             self._pending.popitem(last=False)
@@ -88,7 +88,7 @@ class SecondStep:
     async def _of(self, request: Request) -> Pending | None:
         """Who is on the way in this browser; nobody whose account has changed meanwhile."""
         pending = self._pending.get(_key(request))
-        if pending is None or self._shared.now_us() >= pending.until_us:
+        if pending is None or self._shared.desk.steady_us() >= pending.until_us:
             return None
         users = self._shared.ledger.users
         now = await self._shared.desk.in_thread(users.named, pending.user.name)
