@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 SHORTEST_PASSWORD, LONGEST_PASSWORD = 15, 1024
 FEWEST_GUESSES = 10**10
 """As zxcvbn estimates them; its highest score begins there."""
-_LOOKED_AT = 72
-"""Characters of it that are looked at: the estimate takes more than linear time."""
+_LOOKED_AT = 32
+"""Characters of it that are looked at: 72 at random take the estimate up to 0.7 s, these 30 ms."""
 _PRODUCT = ("switchhook", "exotel", "passthru", "voicebot", "administrator", "operator", "viewer")
 _PARTS = re.compile(r"[\s:/]+"), re.compile(r"[\W_]+")
 _SHORTEST_PART = 3
