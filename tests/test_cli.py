@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import pwd
+import shutil
 import subprocess
 import sys
 
@@ -10,6 +13,8 @@ import pytest
 
 from program import running, until
 from switchhook.cli import run
+from switchhook.ledger import Ledger
+from switchhook.ledger.audit import SqliteAudit
 
 THROTTLED = (
     "CallSid=t1&Stream[StreamSID]=st1&Stream[Status]=failed"
@@ -177,6 +182,51 @@ def test_streams_and_calls(say, server):
     code, out, _ = say("call", "d1", "--data", server.data)
     assert "sd1" in out
     assert say("call", "nobody", "--data", server.data)[0] == 1
+
+
+def test_commands_that_print_numbers_say_so_in_the_audit_log(say, server, tmp_path, monkeypatch):
+    """Who it was by the machine, whatever the environment claims; and what they asked for."""
+    place = ("--data", server.data)
+    server.ask("CallSid=n1&CallFrom=09876543210&CallTo=08045678901")
+    server.receipts()
+    monkeypatch.setenv("USER", "mallory")
+    monkeypatch.setenv("LOGNAME", "mallory")
+    assert "919876543210" in say("call", "n1", *place)[1]
+    assert "9876543210" in say("tail", "--json", *place)[1]
+    say("tail", *place)
+    say("streams", "cause:throttled", "from:98765", "--json", *place)
+    say("streams", "option:B", "--export", tmp_path / "found.csv", *place)
+    ledger = Ledger(server.data / "ledger")
+    read = [
+        each
+        for each in SqliteAudit(ledger).oldest_first()
+        if each.what == "read numbers by command line" and each.details != '{"call":"d1"}'
+    ]
+    ledger.close()
+    me = pwd.getpwuid(os.getuid()).pw_name
+    assert {(each.who, each.origin) for each in read} == {(me, "command line")}
+    told = [(each.subject, json.loads(each.details)) for each in read[-4:]]
+    assert [subject for subject, _ in told] == ["call", "tail", "streams", "streams --export"]
+    assert told[0][1] == {"call": "n1"}
+    assert told[2][1]["search"] == "cause:throttled from:98765"
+    assert told[3][1] == {"search": "option:B", "file": "found.csv"}
+
+
+def test_what_can_not_be_noted_is_printed_masked(say, server, tmp_path):
+    """As on the page: nobody reads whole numbers unseen."""
+    data = tmp_path / "data"
+    server.ask("CallSid=n2&CallFrom=09876543210")
+    shutil.copytree(server.data, data, ignore=lambda _, names: [n for n in names if "lock" in n])
+    for each in (data / "ledger").iterdir():
+        each.write_bytes(b"no ledger " * 1_000)
+    code, out, err = say("tail", "--json", "--data", data)
+    assert code == 0
+    assert '"n2"' in out
+    assert "9876543210" not in out
+    assert "masked" in err
+    for each in (data / "ledger").iterdir():
+        each.unlink()
+    assert "no ledger here" in say("tail", "--json", "--data", data)[2]
 
 
 def test_a_search_finds_what_the_page_finds(say, server, tmp_path):

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from switchhook.audit import verify_chain
+from switchhook.audit import Deed, verify_chain
 from switchhook.cli import run
 from switchhook.console.access.passwords import password_matches
 from switchhook.console.access.proofs import hashed
@@ -76,8 +76,8 @@ def test_users_come_and_change(say, kept):
 @pytest.mark.parametrize(
     ("words", "typed", "said"),
     [
-        (("add", "asha"), "short\n", "at least 12 characters"),
-        (("add", "asha"), "", "at least 12 characters"),
+        (("add", "asha"), "short\n", "at least 15 characters"),
+        (("add", "asha"), "", "at least 15 characters"),
         (("add", " asha"), PASSWORD, "no blanks"),
         (("add", "a\u202e"), PASSWORD, "invisible"),
         (("add", "asha", "--role", "king"), PASSWORD, "viewer, operator, administrator"),
@@ -112,7 +112,7 @@ def test_links(say, kept, tmp_path):
         code, out, error = say("users", "link", *words, "--config", config)
         assert code == 0
         assert out.startswith("https://switchhook.example/welcome/")
-        assert "15 minutes" in error
+        assert ("3 days" if kind is LinkKind.INVITE else "15 minutes") in error
         link = kept.users.link(hashed(out.strip().rpartition("/")[2]))
         assert (link.kind, link.name, link.role.word) == (kind, name, role)
     assert say("users", "link", "--url", "http://x/")[1].startswith("http://x/welcome/")
@@ -142,3 +142,32 @@ def test_a_folder_that_is_none_of_ours(tmp_path, capsys):
     assert run(["users", "list", "--data", str(tmp_path)]) == 2
     assert "identity.json" in capsys.readouterr().err
     assert not (tmp_path / "ledger").exists()
+
+
+def test_a_user_is_deleted_and_a_second_factor_reset(say, kept):
+    add(say, "asha")
+    add(say, "ravi", "viewer")
+    ravi = kept.users.named("ravi")
+    assert say("users", "reset-second-factor", "ravi")[0] == 2
+    done = Deed(who="ravi", what="set up a second factor")
+    kept.second_factors.enrol(ravi.id, b"secret", 1, [], done, 1)
+    assert "second factor" in say("users", "list")[1]
+    assert say("users", "reset-second-factor", "RAVI")[0] == 0
+    assert kept.users.named("ravi").second_factor is False
+    assert say("users", "delete", "asha")[0] == 2  # who would administer?
+    code, out, _ = say("users", "delete", "ravi")
+    assert (code, out) == (0, f"ravi is deleted; in the audit log: user {ravi.id}\n")
+    assert "ravi" not in say("users", "list")[1]
+    assert say("users", "delete", "ravi")[0] == 2
+    entries = list(kept.audit.oldest_first())
+    assert verify_chain(entries, kept.audit.head()).broken_at is None
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [("Password123456789", "most common"), ("switchhook-2026", "made of"), ("asha", "at least 15")],
+)
+def test_a_password_that_is_guessed_soon_is_refused(say, typed, said):
+    code, _, error = say("users", "add", "asha", typed=f"{typed}\n")
+    assert code == 2
+    assert said in error

@@ -234,7 +234,7 @@ def sections() -> dict[str, str]:
     parts: dict[str, list[str]] = {"": []}
     current = ""
     for line in COMMANDS_PAGE.read_text(encoding="utf-8").splitlines():
-        if found := re.fullmatch(r"#{2,3} `switchhook ([a-z ]+)`", line):
+        if found := re.fullmatch(r"#{2,3} `switchhook ([a-z -]+)`", line):
             current = found[1]
             parts[current] = []
         elif re.match(r"## ", line):

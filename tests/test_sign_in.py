@@ -15,40 +15,12 @@ from switchhook.sign_in import (
     admit,
     name_problem,
     network_of,
-    normal_password,
-    password_problem,
     role_now,
     session_expired,
 )
 from switchhook.users import LINK_LIFE_US, Link, LinkKind, Session, Token, User
 
 HOUR = 3_600_000_000
-
-
-@pytest.mark.parametrize(
-    ("password", "said"),
-    [
-        ("seven green parrots", None),
-        ("சென்னை காலை மழை", None),
-        ("x" * 11, "at least 12"),
-        ("", "at least 12"),
-        ("correct horse battery staple" * 40, "at most 1,024"),
-        ("aaaaaaaaaaaaaaaa", "repeats"),
-        ("abababababab", "repeats"),
-        ("Password1234", "among the first"),
-        ("asha.k123456", "among the first"),
-        ("my password is a poem about rain", None),
-    ],
-)
-def test_password_problem(password, said):
-    """Length counts; only what anybody tries first is refused beyond that."""
-    problem = password_problem(password, "asha.k@example.com")
-    assert problem is None if said is None else said in problem
-
-
-def test_one_password_on_two_keyboards():
-    """An é may be one character or two."""
-    assert normal_password("e\u0301") == normal_password("\u00e9")
 
 
 @pytest.mark.parametrize("name", ["asha", "asha@example.com", "ரவி", "Asha K", "x" * 128])

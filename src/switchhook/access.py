@@ -123,7 +123,7 @@ class AccessSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     `users` demands accounts also while nobody has one; `loopback` is whether the console listens
     there only; `url` is how people reach it (scheme and host, no slash at its end; "" is how it
-    listens).
+    listens). From the role `second_factor` on, whoever signs in by password needs a second factor.
     """
 
     users: bool = False
@@ -133,6 +133,7 @@ class AccessSettings(msgspec.Struct, frozen=True, kw_only=True):
     session_hours: float = 12
     idle_hours: float = 4
     oidc: OidcSettings | None = None
+    second_factor: Role | None = None
 
     def open(self, accounts: bool) -> bool:
         """Whether this machine may look without signing in; `accounts`: somebody has one."""

@@ -90,7 +90,7 @@ def entry_of(deed: Deed, seq: int, at_us: int, previous: bytes) -> Entry:
     entry = Entry(
         seq=seq,
         at_us=at_us,
-        who=_cut(deed.who, LONGEST_TEXT),
+        who=_kept(deed.who),
         what=_cut(deed.what, LONGEST_TEXT),
         subject=_kept(deed.subject),
         origin=_cut(deed.origin, LONGEST_TEXT),

@@ -1,10 +1,11 @@
-"""Decisions of signing in: passwords, tries, how long a session lasts, OpenID Connect.
+"""Decisions of signing in: names, tries, how long a session lasts, OpenID Connect.
 
 Clocks and secrets are arguments; nothing here looks anything up.
 """
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import unicodedata
 from collections import OrderedDict
@@ -13,57 +14,17 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from switchhook.access import Role
+from switchhook.phone_numbers import mask_text
 from switchhook.users import Token
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from switchhook.access import AccessSettings, OidcSettings
-    from switchhook.users import Session
+    from switchhook.users import Session, User
 
-SHORTEST_PASSWORD, LONGEST_PASSWORD = 12, 1024
 LONGEST_NAME = 128
 _HOUR_US = 3_600_000_000
-_FEW_LETTERS = 4
-_COMMON = (
-    "password",
-    "passw0rd",
-    "123456",
-    "qwerty",
-    "letmein",
-    "welcome",
-    "administrator",
-    "switchhook",
-    "iloveyou",
-    "abcdef",
-    "changeme",
-)
-
-
-def password_problem(password: str, name: str = "") -> str | None:
-    """Why a password can't be one; None where it can.
-
-    Length is what counts. Beyond that it refuses only what is tried first: few different letters,
-    the user's name, and a common one with little around it.
-    """
-    if len(password) < SHORTEST_PASSWORD:
-        return f"a password takes at least {SHORTEST_PASSWORD} characters: a few words will do"
-    if len(password) > LONGEST_PASSWORD:
-        return f"a password takes at most {LONGEST_PASSWORD:,} characters"
-    low = password.lower()
-    if len(set(low)) <= _FEW_LETTERS:
-        return "this password repeats a few characters: take a few words"
-    rest = low
-    for word in (*_COMMON, *(part for part in name.lower().split("@") if len(part) >= 4)):
-        rest = rest.replace(word, "")
-    if len(rest) < SHORTEST_PASSWORD / 2 and rest != low:
-        return "this password is among the first that are tried: take a few words"
-    return None
-
-
-def normal_password(password: str) -> str:
-    """As it is hashed: what looks alike on two keyboards is the same (NFKC)."""
-    return unicodedata.normalize("NFKC", password)
 
 
 def name_problem(name: str) -> str | None:
@@ -74,6 +35,8 @@ def name_problem(name: str) -> str | None:
         return "a name has no blanks around it and no invisible characters"
     if unicodedata.normalize("NFKC", name) != name:
         return "this name has characters that look like others: type it plainly"
+    if mask_text(name) != name:
+        return "a name can't look like a telephone number: no erasure could reach it"
     return None
 
 
@@ -82,6 +45,19 @@ def session_expired(session: Session, settings: AccessSettings, now_us: int) -> 
     return (
         now_us - session.created_us >= settings.session_hours * _HOUR_US
         or now_us - session.used_us >= settings.idle_hours * _HOUR_US
+    )
+
+
+def must_enrol(user: User, settings: AccessSettings) -> bool:
+    """Whether somebody has to set up a second factor before anything else.
+
+    Who signs in at a provider is the provider's to ask.
+    """
+    return (
+        settings.second_factor is not None
+        and user.role >= settings.second_factor
+        and user.oidc_subject is None
+        and not user.second_factor
     )
 
 
@@ -245,6 +221,9 @@ def admit(claims: Mapping[str, Any], settings: OidcSettings) -> Admitted | Refus
     subject = str(claims.get("sub", ""))
     for said in (email, claims.get("preferred_username"), claims.get("name"), subject):
         name = unicodedata.normalize("NFKC", said).strip() if isinstance(said, str) else ""
+        if mask_text(name) != name:  # the subject's hash tells those apart who look alike then
+            mark = hashlib.sha256(subject.encode("utf-8", "replace")).hexdigest()[:6]
+            name = f"{mask_text(name)} {mark}"
         if name and name_problem(name) is None:
             return Admitted(name, role, bool(settings.role_claim))
     return Refusal("your provider says no name that could be used here")

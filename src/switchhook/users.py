@@ -17,8 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from switchhook.audit import AuditLog, Deed
+    from switchhook.second_factor import SecondFactors
 
 LINK_LIFE_US = 15 * 60 * 1_000_000
+INVITATION_LIFE_US = 3 * 24 * 3_600 * 1_000_000
+PROOF_LIFE_US = 5 * 60 * 1_000_000
+"""How long a password that was just shown counts."""
 
 
 class User(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +37,8 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     """Issuer and subject of a provider, which stay when the name there changes."""
     created_us: int = 0
     disabled: bool = False
+    second_factor: bool = False
+    """Whether a password alone does not let them in."""
 
     def __repr__(self) -> str:
         return f"User(id={self.id}, name={self.name!r}, role={self.role.word})"
@@ -45,9 +51,15 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     user: User
     created_us: int
     used_us: int
+    proved_us: int = 0
+    """When its holder last showed a password, with the second factor where there is one."""
     origin: str = ""
     agent: str = ""
     """What the browser calls itself, cut."""
+
+    def fresh(self, now_us: int) -> bool:
+        """Whether its holder has shown a password within the last minutes."""
+        return 0 <= now_us - self.proved_us < PROOF_LIFE_US
 
     @property
     def key(self) -> str:
@@ -94,7 +106,12 @@ class LinkKind(StrEnum):
     INVITE = "invite"
     """Makes the user whose name and role it has."""
     RESET = "reset"
-    """Gives a user a new password, and ends their sessions."""
+    """Gives a user a new password, and ends their sessions and tokens."""
+
+    @property
+    def life_us(self) -> int:
+        """How long it works: people pass an invitation on, the others are used at once."""
+        return INVITATION_LIFE_US if self is LinkKind.INVITE else LINK_LIFE_US
 
 
 class Link(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,8 +125,13 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
     used_us: int | None = None
 
     def works(self, now_us: int) -> bool:
-        """Whether it can be used: once, and within 15 minutes of its making."""
-        return self.used_us is None and 0 <= now_us - self.created_us < LINK_LIFE_US
+        """Whether it can be used: once, and as long as its kind works."""
+        return self.used_us is None and self.created_us <= now_us < self.until_us
+
+    @property
+    def until_us(self) -> int:
+        """When it ends by itself."""
+        return self.created_us + self.kind.life_us
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -145,15 +167,24 @@ class Users(Protocol):
         """The new user; None where the name is taken (case does not tell names apart)."""
 
     def set_role(self, user_id: int, role: Role, deed: Deed, now_us: int) -> bool:
-        """False where it would leave no administrator who can sign in."""
+        """Set it, and end the user's sessions and tokens.
+
+        False where it would leave no administrator who can sign in.
+        """
 
     def set_disabled(self, user_id: int, disabled: bool, deed: Deed, now_us: int) -> bool:
-        """Likewise; disabling ends the user's sessions."""
+        """Likewise, where it disables."""
+
+    def delete(self, user_id: int, deed: Deed, now_us: int) -> bool:
+        """Leave of a user nothing but a number, so that what they did still has a doer.
+
+        Likewise False; also where there is no such user.
+        """
 
     def set_password(
         self, user_id: int, password_hash: str, deed: Deed, now_us: int, *, keep: int | None = None
     ) -> None:
-        """Set it, and end the user's sessions but `keep`."""
+        """Set it, and end the user's sessions but `keep`, and their tokens."""
 
     def make_link(
         self, kind: LinkKind, name: str, role: Role, hashed: bytes, deed: Deed, now_us: int
@@ -163,7 +194,7 @@ class Users(Protocol):
     def link(self, hashed: bytes) -> Link | None: ...
 
     def links(self, now_us: int) -> list[Link]:
-        """Those that can be used."""
+        """Those that can be used, and invitations that nobody used in time."""
 
     def void_link(self, link_id: int, deed: Deed, now_us: int) -> None: ...
 
@@ -180,8 +211,20 @@ class Passes(Protocol):
         """By the hashes of what was sent."""
 
     def open_session(
-        self, user_id: int, hashed: bytes, origin: str, agent: str, deed: Deed, now_us: int
-    ) -> Session: ...
+        self,
+        user_id: int,
+        hashed: bytes,
+        origin: str,
+        agent: str,
+        deed: Deed,
+        now_us: int,
+        *,
+        proved_us: int | None = None,
+    ) -> Session:
+        """A new session, whose holder showed who they are at `proved_us`, else now."""
+
+    def prove(self, session_id: int, deed: Deed, now_us: int) -> None:
+        """Note that the session's holder has shown a password again."""
 
     def touch(self, key: str, now_us: int) -> None:
         """Note that a session or token was used."""
@@ -222,6 +265,9 @@ class AccessLedger(Protocol):
 
     @property
     def passes(self) -> Passes: ...
+
+    @property
+    def second_factors(self) -> SecondFactors: ...
 
     @property
     def audit(self) -> AuditLog: ...

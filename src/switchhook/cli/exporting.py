@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from switchhook.cli import show
+from switchhook.cli.reads import noted
 from switchhook.console.export import COLUMNS, FORMATS, Look, rows_of
 from switchhook.data_folder import JOURNAL, STORE
 from switchhook.errors import ConfigError
@@ -22,12 +23,12 @@ if TYPE_CHECKING:
 
 
 def write_export(
-    folder: Path, file: Path, query: Query | None, names: Names, others: Sequence[str]
+    folder: Path, file: Path, query: Query | None, said: str, names: Names, others: Sequence[str]
 ) -> int:
     """Write a new file, with every column and whole numbers.
 
-    `others` are filters beside the search. Raises ConfigError for a name or filters that it can't
-    do, OSError where it can't be written.
+    `said` is the search as it was typed, for the audit log; `others` are filters beside it. Raises
+    ConfigError for a name or filters that it can't do, OSError where it can't be written.
     """
     form = FORMATS.get(file.suffix.removeprefix("."))
     if form is None:
@@ -38,9 +39,10 @@ def write_export(
         option = others[0].replace("_", "-")
         raise ConfigError(f"an export takes no --{option}", key="--export", hint=hint)
     store = SqliteStore(folder / STORE, JournalReader(folder / JOURNAL))
-    look = Look(tuple(COLUMNS.values()), lambda _call_sid: True, IST)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     with open(os.open(file, flags, 0o600), "wb") as out:  # noqa: PTH123 - numbers are for the owner
+        whole = noted(folder, "streams --export", search=said, file=file.name)
+        look = Look(tuple(COLUMNS.values()), lambda _call_sid: whole, IST)
         for part in form.write(rows_of(store, query or Query(), names, look), look):
             out.write(part)
     show.out.print(f"{file} is written")

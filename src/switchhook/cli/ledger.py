@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import pwd
 import sys
 import time
 from contextlib import contextmanager
@@ -44,10 +45,19 @@ def now_us() -> int:
 
 
 def deed(what: str, subject: str = "", **details: str) -> Deed:
-    """A deed of whoever runs the command."""
-    return Deed(
-        who=getpass.getuser(), what=what, subject=subject, origin="command line", details=details
-    )
+    """A deed of whoever runs the command: the user of the machine, whatever the environment says.
+
+    By sudo that is root; who it was before is told as sudo tells it.
+    """
+    number = os.getuid()
+    try:
+        who = pwd.getpwuid(number).pw_name
+    except KeyError:  # a container's user needs no name
+        who = f"uid {number}"
+    before = os.environ.get("SUDO_USER")
+    if number == 0 and before:
+        details = {**details, "by sudo of": before}
+    return Deed(who=who, what=what, subject=subject, origin="command line", details=details)
 
 
 def ask_password() -> str:

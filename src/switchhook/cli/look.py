@@ -15,6 +15,8 @@ from switchhook.cli.exporting import write_export
 from switchhook.cli.glance import names_in
 from switchhook.cli.options import CONFIG, DATA, JSON
 from switchhook.cli.places import data_folder, steady_now_ms
+from switchhook.cli.reads import noted
+from switchhook.console.masking import mask_json
 from switchhook.console.parameters import Refused, read_filters
 from switchhook.console.shelf import Shelf
 from switchhook.console.view import receipt_json, unreadable_json
@@ -52,6 +54,8 @@ def tail(
     folder = data_folder(config, data)
     journal = JournalReader(folder / JOURNAL)
     node = read_identity(folder).node
+    # Lines for people show no number.
+    whole = not json or noted(folder, "tail", follow="yes" if follow else "", endpoint=endpoint)
     found: list[dict[str, Any]] = []
     before: int | None = None
     end = journal.last_seq()
@@ -60,14 +64,14 @@ def tail(
         read = (_shown(record, node, endpoint) for record in records if record.seq <= end)
         found += [each for each in read if each is not None]
     for receipt in reversed(found[: max(lines, 0)]):
-        _print(receipt, json)
+        _print(receipt, json, whole)
     while follow:
         records = journal.read(end, _BATCH)
         for record in records:
             end = record.seq
             fresh = _shown(record, node, endpoint)
             if fresh is not None:
-                _print(fresh, json)
+                _print(fresh, json, whole)
         if not records:
             time.sleep(_FOLLOW_S)
     return 0
@@ -142,11 +146,15 @@ def streams(
     folder = data_folder(config, data)
     if export is not None:
         others = [name for name, _ in pairs if name not in ("q", "limit")]
-        return write_export(folder, Path(export), values.get("q"), names_in(config), others)
+        return write_export(
+            folder, Path(export), values.get("q"), " ".join(query), names_in(config), others
+        )
+    asked = " ".join(f"{name}:{value}" for name, value in pairs if name != "q")
+    whole = not json or noted(folder, "streams", search=given["q"], filters=asked)
     found = _shelf(folder, names_in(config)).streams(values)["streams"]
     if json:
         for each in found:
-            show.print_json(each)
+            show.print_json(each if whole else mask_json(each))
         return 0
     show.print_table(
         ("HEARD OF", "STREAM", "STATUS", "LASTED", "CAUSE", "", "ADVICE"),
@@ -174,10 +182,13 @@ def call(call_sid: str, *, config: CONFIG = None, data: DATA = None, json: JSON 
     call_sid
         The CallSid.
     """
-    found = _shelf(data_folder(config, data)).call(call_sid)
+    folder = data_folder(config, data)
+    found = _shelf(folder).call(call_sid)
     if found is None:
         show.err.print(f"no receipt names call {show.plain(call_sid)}")
         return 1
+    if not noted(folder, "call", call=call_sid):
+        found = mask_json(found)
     if json:
         show.print_json(found)
         return 0
@@ -252,8 +263,8 @@ def _shown(record: Record, node: int, endpoint: str | None) -> dict[str, Any] | 
     return receipt_json(name, receipt, read_passthru(receipt))
 
 
-def _print(receipt: dict[str, Any], json: bool) -> None:
+def _print(receipt: dict[str, Any], json: bool, whole: bool) -> None:
     if json:
-        show.print_json(receipt)
+        show.print_json(receipt if whole else mask_json(receipt))
     else:
         show.out.print(show.receipt_line(receipt), soft_wrap=True)

@@ -20,7 +20,8 @@ from switchhook.cli.options import CONFIG, DATA, JSON
 from switchhook.console.access.passwords import hash_password
 from switchhook.console.access.proofs import hashed, new_proof
 from switchhook.console.render import rfc3339
-from switchhook.sign_in import name_problem, password_problem
+from switchhook.password_policy import password_problem
+from switchhook.sign_in import name_problem
 from switchhook.users import LinkKind
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def add(name: str, *, role: ROLE = "viewer", config: CONFIG = None, data: DATA =
     given = _role(role)
     if problem := name_problem(name):
         raise refuse(problem, "any script will do", key="name")
-    kept = _new_password(name)
+    kept = _new_password(name, config)
     with opened(config, data) as ledger:
         done = deed("made a user", name, role=given.word)
         user = ledger.users.add(name, given, done, now_us(), password_hash=kept)
@@ -82,7 +83,7 @@ def add(name: str, *, role: ROLE = "viewer", config: CONFIG = None, data: DATA =
 
 @app.command
 def role(name: str, role: str, *, config: CONFIG = None, data: DATA = None) -> int:
-    """Give a user another role; what they have open closes.
+    """Give a user another role; their sessions and tokens end.
 
     Parameters
     ----------
@@ -138,10 +139,47 @@ def password(name: str, *, config: CONFIG = None, data: DATA = None) -> int:
         user = _user(ledger, name)
         if user.oidc_subject is not None:
             raise refuse("this user signs in by OpenID Connect", "", key=show.plain(name))
-        kept = _new_password(user.name)
+        kept = _new_password(user.name, config)
         done = deed("set a password", user.name)
         ledger.users.set_password(user.id, kept, done, now_us())
-    show.out.print(f"{show.plain(user.name)} has a new password; their sessions have ended")
+    show.out.print(f"{show.plain(user.name)} has a new password; their sessions and tokens ended")
+    return 0
+
+
+@app.command
+def delete(name: str, *, config: CONFIG = None, data: DATA = None) -> int:
+    """Delete a user for good; what they did stays in the audit log.
+
+    Parameters
+    ----------
+    name
+        The user's name.
+    """
+    with opened(config, data) as ledger:
+        user = _user(ledger, name)
+        # Without the name: it is to be forgotten, and the number tells who it was.
+        done = deed("deleted a user", f"user {user.id}", role=user.role.word)
+        if not ledger.users.delete(user.id, done, now_us()):
+            raise _last(user)
+    show.out.print(f"{show.plain(user.name)} is deleted; in the audit log: user {user.id}")
+    return 0
+
+
+@app.command
+def reset_second_factor(name: str, *, config: CONFIG = None, data: DATA = None) -> int:
+    """Let a user in by the password alone, who lost the phone and the recovery codes.
+
+    Parameters
+    ----------
+    name
+        The user's name.
+    """
+    with opened(config, data) as ledger:
+        user = _user(ledger, name)
+        if not user.second_factor:
+            raise refuse("this user has no second factor", "", key=show.plain(name))
+        ledger.second_factors.remove(user.id, deed("reset a second factor", user.name), now_us())
+    show.out.print(f"{show.plain(user.name)} signs in by password alone; their sessions ended")
     return 0
 
 
@@ -154,7 +192,7 @@ def link(
     config: CONFIG = None,
     data: DATA = None,
 ) -> int:
-    """Make a one-time link, good for 15 minutes.
+    """Make a one-time link: an invitation works for 3 days, others for 15 minutes.
 
     Without a name it makes an administrator, who chooses one. With the name of a user it sets a new
     password; with another it makes a user of that name.
@@ -181,7 +219,8 @@ def link(
         done = deed("made a link", name, to=_FOR[kind], role=given.word)
         ledger.users.make_link(kind, name, given, hashed(proof), done, now_us())
     show.out.print(f"{address}/welcome/{proof}", soft_wrap=True)
-    show.err.print(f"it works once, within 15 minutes, to {_FOR[kind]}")
+    life = "3 days" if kind is LinkKind.INVITE else "15 minutes"
+    show.err.print(f"it works once, within {life}, to {_FOR[kind]}")
     return 0
 
 
@@ -202,10 +241,10 @@ def _set_disabled(name: str, config: str | None, data: str | None, *, disabled: 
     return 0
 
 
-def _new_password(name: str) -> str:
+def _new_password(name: str, config: str | None) -> str:
     """A password that may be one, hashed."""
     said = ask_password()
-    if problem := password_problem(said, name):
+    if problem := password_problem(said, name, (address_of_console(config, None),)):
         raise refuse(problem, "", key="password")
     return hash_password(said)
 
@@ -234,7 +273,9 @@ def _last(user: User) -> Exception:
 def _by(user: User) -> str:
     if user.oidc_subject is not None:
         return "OpenID Connect"
-    return "password" if user.password_hash is not None else "nothing yet"
+    if user.password_hash is None:
+        return "nothing yet"
+    return "password and second factor" if user.second_factor else "password"
 
 
 def _told(user: User) -> dict[str, object]:

@@ -38,6 +38,7 @@ class ConsoleConfig(msgspec.Struct, frozen=True):
     trusted_proxies: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = ()
     session_hours: float = AccessSettings().session_hours
     idle_hours: float = AccessSettings().idle_hours
+    second_factor: Role | None = None
     link_hosts: tuple[str, ...] = ()
     oidc: OidcSettings | None = None
 
@@ -51,6 +52,7 @@ class ConsoleConfig(msgspec.Struct, frozen=True):
             trusted_proxies=self.trusted_proxies,
             session_hours=self.session_hours,
             idle_hours=self.idle_hours,
+            second_factor=self.second_factor,
             oidc=self.oidc,
         )
 
@@ -66,6 +68,7 @@ def read_console(section: Section, sources: Sources) -> ConsoleConfig:
         trusted_proxies=section.take("trusted_proxies", several(network, MOST_PROXIES), ()),
         session_hours=section.take("session_hours", hours, default.session_hours),
         idle_hours=section.take("idle_hours", hours, default.idle_hours),
+        second_factor=section.take("second_factor", _role, default.second_factor),
         link_hosts=section.take("link_hosts", several(_link_host, MOST_HOSTS), ()),
         oidc=_oidc(section.section("oidc"), sources),
     )

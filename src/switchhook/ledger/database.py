@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING
 import apsw
 
 from switchhook.errors import LedgerError
-from switchhook.ledger import access, alerts, calls, capacity, issues, keeping, views
+from switchhook.ledger import (
+    access,
+    alerts,
+    calls,
+    capacity,
+    issues,
+    keeping,
+    second_factors,
+    views,
+)
 from switchhook.sqlite_file import file_id, make_private, transaction
 
 if TYPE_CHECKING:
@@ -29,6 +38,7 @@ MIGRATIONS = (
     views.TABLES,
     keeping.TABLES,
     keeping.TRUSTED_TABLE,
+    second_factors.TABLES,
 )
 """Number n leads from version n to n + 1; all that are due run in one transaction."""
 

@@ -34,10 +34,11 @@ DEED = Deed(who="test", what="tested")
 
 
 class House:
-    """The console; `now_us` is its clock."""
+    """The console; `now_us` is its time, by which its clock is `step_us` wrong."""
 
     def __init__(self, folder: Path, settings: AccessSettings | None = None) -> None:
         self.now_us = START_US
+        self.step_us = 0
         self.ledger = Ledger(folder / "ledger")
         self.kept = SqliteAccess(self.ledger)
         self.settings = settings or AccessSettings()
@@ -46,7 +47,8 @@ class House:
             self.settings,
             Renderer(lambda: None),
             address=HERE,
-            now_us=lambda: self.now_us,
+            now_us=lambda: self.now_us + self.step_us,
+            steady_us=lambda: self.now_us,
         )
         self.app = self.access.wrap(
             Starlette(

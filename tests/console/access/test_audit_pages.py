@@ -8,7 +8,7 @@ import json
 import pytest
 from starlette.testclient import TestClient
 
-from console.access.house import DEED, HERE, MINUTE
+from console.access.house import DEED, HERE, HOUR, MINUTE
 from switchhook.access import Role, Scope
 from switchhook.audit import Deed
 from switchhook.console.access.proofs import hashed, new_proof
@@ -100,7 +100,18 @@ def test_an_operator_reveals_for_a_quarter_of_an_hour(house):
     assert other.get("/").json()["numbers"] is False
     house.now_us += 15 * MINUTE
     assert browser.get("/").json()["numbers"] is False
-    assert house.whats()[-1] == "revealed all numbers"
+    assert house.whats()[-2:] == ["revealed all numbers", "read with numbers revealed"]
+
+
+def test_a_clock_that_steps_does_not_stretch_a_reveal(house):
+    """Revealed while the clock was three hours ahead: a quarter of an hour all the same."""
+    browser = house.signed_in("asha", Role.OPERATOR)
+    house.step_us = 3 * HOUR
+    browser.post("/reveal", {})
+    house.step_us = 0
+    assert browser.get("/").json()["numbers"] is True
+    house.now_us += 15 * MINUTE
+    assert browser.get("/").json()["numbers"] is False
 
 
 def test_a_reveal_of_one_call_is_of_that_call(house):
@@ -109,8 +120,10 @@ def test_a_reveal_of_one_call_is_of_that_call(house):
     session = house.kept.passes.sessions()[0]
     assert house.access.reveals.of(session.key, Role.OPERATOR) == {"c1"}
     assert browser.get("/").json()["numbers"] is False
-    noted = list(house.kept.audit.oldest_first())[-1]
+    noted, read = list(house.kept.audit.oldest_first())[-2:]
     assert (noted.what, noted.subject) == ("revealed a call's numbers", "c1")
+    assert (read.what, read.subject) == ("read with numbers revealed", "/")
+    assert read.details == '{"of":"c1"}'
     browser.post("/mask", {})
     assert house.access.reveals.of(session.key, Role.OPERATOR) == frozenset()
 

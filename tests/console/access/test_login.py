@@ -67,7 +67,7 @@ def test_an_open_console_prints_no_link(house):
         ({"name": ""}, "A name takes"),
         ({"name": " \u202easha"}, "invisible"),
         ({"name": "x" * 129}, "A name takes"),
-        ({"name": "asha", "password": "short", "again": "short"}, "at least 12"),
+        ({"name": "asha", "password": "short", "again": "short"}, "at least 15"),
         ({"name": "asha", "again": "another one, longer"}, "differ"),
         ({"name": "asha", "password": "a" * 20, "again": "a" * 20}, "repeats"),
         ({"name": "asha", "password": "password1234", "again": "password1234"}, "first"),

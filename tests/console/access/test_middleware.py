@@ -192,8 +192,8 @@ def test_a_token_can_do_no_more_than_its_owner(house):
     house.user("ravi")
     asha = house.user("asha")
     client = TestClient(house.app, base_url=HERE)
-    token = make_token(house, Scope.ADMIN, asha)
     house.kept.users.set_role(asha, Role.VIEWER, DEED, house.now_us)
+    token = make_token(house, Scope.ADMIN, asha)
     assert client.get("/api/v1/things", headers=token).json()["role"] == "viewer"
     assert client.post("/api/v1/things", headers=token).status_code == 403
     house.kept.users.set_disabled(asha, True, DEED, house.now_us)

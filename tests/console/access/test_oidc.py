@@ -328,3 +328,75 @@ def test_where_it_leads_back(there):
     wrong = OidcClient(msgspec.structs.replace(oidc, issuer=f"{oidc.issuer}/"))
     with pytest.raises(OidcProblem, match="not the one"):
         asyncio.run(wrong.address(Errand("s", "n", "v"), "b"))
+
+
+# A fresh sign-in.
+
+TOKEN = {"name": "robot", "scope": "read", "days": "30"}
+
+
+def test_what_takes_a_fresh_password_takes_a_fresh_sign_in(house, there):
+    """The provider is asked to ask again, and says when it did."""
+    there.claims["auth_time"] = house.now_us // 1_000_000 - 3_600
+    browser = house.browser()
+    go(browser)
+    asked = browser.post("/settings/own/tokens", TOKEN)
+    assert asked.status_code == 403
+    assert 'name="proof_password"' not in asked.text
+    away = browser.get("/login/oidc?again=yes&next=/settings")
+    said = parse_qs(urlsplit(away.headers["location"]).query)
+    assert (said["max_age"], said["prompt"]) == (["0"], ["login"])
+    there.claims["auth_time"] = house.now_us // 1_000_000
+    back = ask(away.headers["location"], follow_redirects=False)
+    browser.get(path_and_query(back.headers["location"]), sec_fetch_site="cross-site")
+    assert browser.post("/settings/own/tokens", TOKEN).status_code == 200
+    assert len(house.kept.passes.tokens()) == 1
+
+
+@pytest.mark.parametrize("said", [None, "now", True, -1, 1.5])
+def test_a_sign_in_of_unknown_age_is_not_fresh(house, there, said):
+    """Nor does a provider count that was asked again and does not say when it did."""
+    there.claims["auth_time"] = said
+    browser = house.browser()
+    assert go(browser).status_code == 303
+    assert browser.post("/settings/own/tokens", TOKEN).status_code == 403
+    away = browser.get("/login/oidc?again=yes&next=/settings")
+    back = ask(away.headers["location"], follow_redirects=False)
+    reply = browser.get(path_and_query(back.headers["location"]), sec_fetch_site="cross-site")
+    assert reply.status_code == 403
+    assert "does not say when you signed in" in reply.text
+
+
+def test_a_provider_that_did_not_ask_again_makes_nothing_fresh(house, there):
+    """An old sign-in stays old, whatever the browser left out on the way."""
+    there.claims["auth_time"] = house.now_us // 1_000_000 - 301
+    browser = house.browser()
+    go(browser)
+    assert browser.post("/settings/own/tokens", TOKEN).status_code == 403
+    assert house.kept.passes.tokens() == []
+
+
+def test_a_provider_ahead_of_time_is_fresh_for_no_longer(house, there):
+    there.claims["auth_time"] = house.now_us // 1_000_000 + 86_400
+    browser = house.browser()
+    go(browser)
+    assert browser.post("/settings/own/tokens", TOKEN).status_code == 200
+    house.now_us += 300_000_000
+    assert browser.post("/settings/own/tokens", TOKEN).status_code == 403
+
+
+def test_a_name_like_a_number_is_masked(house, there):
+    """Two who look alike then are told apart."""
+    there.claims = {"sub": "s1", "email": "9876543210@example.com", "email_verified": True}
+    go(house.browser())
+    there.claims |= {"sub": "s2", "email": "9876543310@example.com"}
+    go(house.browser())
+    names = [each.name for each in house.kept.users.all()]
+    assert len(set(names)) == 2
+    assert not any("9876543" in name for name in names)
+
+
+def test_a_second_factor_is_the_providers(house):
+    browser = house.browser()
+    go(browser)
+    assert browser.get("/settings/own/second-factor").status_code == 403

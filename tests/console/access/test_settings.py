@@ -118,6 +118,8 @@ def test_roles_and_disabling(house):
     admin, ravi = house.signed_in(), house.signed_in("ravi", Role.VIEWER)
     number = str(house.kept.users.named("ravi").id)
     admin.post("/settings/users/role", {"id": number, "role": "operator"})
+    assert ravi.get("/").status_code == 303  # whatever the browser still shows was the old role's
+    ravi.sign_in("ravi")
     assert ravi.get("/").json()["role"] == "operator"
     admin.post("/settings/users/disabled", {"id": number, "disabled": "yes"})
     assert ravi.get("/").status_code == 303
@@ -126,8 +128,9 @@ def test_roles_and_disabling(house):
     for form in ({"id": number, "role": "emperor"}, {"id": "x", "role": "viewer"}, {}):
         assert admin.post("/settings/users/role", form).status_code == 400
     assert admin.post("/settings/users/role", {"id": "99", "role": "viewer"}).status_code == 404
-    assert house.whats()[-4:] == [
+    assert house.whats()[-5:] == [
         "changed a role",
+        "signed in",
         "disabled a user",
         "enabled a user",
         "signed in",

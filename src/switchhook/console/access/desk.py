@@ -56,13 +56,18 @@ def cookie_name(secure: bool) -> str:
 
 
 class Desk:
-    """Looks people up. `now_us` is the clock."""
+    """Looks people up. `now_us` is the clock; `steady_us` one that nobody sets, for short waits."""
 
     def __init__(
-        self, ledger: AccessLedger, settings: AccessSettings, now_us: Callable[[], int]
+        self,
+        ledger: AccessLedger,
+        settings: AccessSettings,
+        now_us: Callable[[], int],
+        steady_us: Callable[[], int],
     ) -> None:
-        self.ledger, self.settings, self.now_us = ledger, settings, now_us
-        self.reveals = Reveals(now_us)
+        self.ledger, self.settings = ledger, settings
+        self.now_us, self.steady_us = now_us, steady_us
+        self.reveals = Reveals(steady_us)
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="access")
 
     async def in_thread(self, work: Callable[..., T], *arguments: object) -> T:

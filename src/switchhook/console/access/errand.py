@@ -26,6 +26,8 @@ class Errand(msgspec.Struct, frozen=True):
     nonce: str
     verifier: str
     next: str = "/"
+    again: bool = False
+    """Whether somebody who is signed in there has to sign in once more."""
 
     def packed(self) -> str:
         """As a cookie holds it."""
@@ -42,7 +44,7 @@ class Errand(msgspec.Struct, frozen=True):
             return None
 
 
-def new_errand(next_path: str) -> Errand:
+def new_errand(next_path: str, *, again: bool = False) -> Errand:
     """With 256 random bits each."""
     state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
-    return Errand(state, nonce, verifier, next_path)
+    return Errand(state, nonce, verifier, next_path, again)

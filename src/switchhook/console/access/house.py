@@ -11,12 +11,16 @@ from switchhook.access import THIS_MACHINE, Role
 from switchhook.audit import Deed
 from switchhook.console.access.audit_pages import AuditPages, ChainCheck
 from switchhook.console.access.desk import TOUCH_US, Desk
+from switchhook.console.access.fresh import FreshProof
 from switchhook.console.access.live import LiveRequests
 from switchhook.console.access.login import LoginPages
 from switchhook.console.access.middleware import MACHINE, Access
 from switchhook.console.access.passwords import Hashing
 from switchhook.console.access.proofs import hashed, new_proof
+from switchhook.console.access.prover import Prover
+from switchhook.console.access.reads import ReadLog
 from switchhook.console.access.refusals import Refusals
+from switchhook.console.access.second_factor_pages import SecondFactorPages
 from switchhook.console.access.settings import SettingsPages
 from switchhook.console.access.shared import Shared
 from switchhook.errors import LedgerError
@@ -58,15 +62,17 @@ class ConsoleAccess:
         sections: Callable[[Viewer], dict[str, Any]] = lambda viewer: {},
         numbers_of: Callable[[str], dict[str, str]] = lambda call_sid: {},
         now_us: Callable[[], int] = lambda: time.time_ns() // 1_000,
+        steady_us: Callable[[], int] = lambda: time.monotonic_ns() // 1_000,
     ) -> None:
         self._sections, self._numbers_of = sections, numbers_of
         self._ledger, self._settings = ledger, settings
         self._renderer, self._now_us = renderer, now_us
         self._address = settings.url or address
-        self.desk = Desk(ledger, settings, now_us)
+        self.desk = Desk(ledger, settings, now_us, steady_us)
         self.reveals = self.desk.reveals
         self.live = LiveRequests()
         self.hashing = Hashing()
+        self.prover = Prover(self.desk, self.hashing)
         self.check = ChainCheck(ledger, now_us)
 
     def wrap(self, app: ASGIApp) -> Access:
@@ -77,6 +83,8 @@ class ConsoleAccess:
             desk=self.desk,
             live=self.live,
             refusals=Refusals(self._renderer),
+            fresh=FreshProof(self.desk, self.prover, self._renderer, self._settings.oidc),
+            reads=ReadLog(self.desk, self._now_us),
         )
 
     def routes(self) -> list[BaseRoute]:
@@ -85,6 +93,7 @@ class ConsoleAccess:
             desk=self.desk,
             live=self.live,
             hashing=self.hashing,
+            prover=self.prover,
             renderer=self._renderer,
             address=self._address,
             sections=self._sections,
@@ -99,6 +108,7 @@ class ConsoleAccess:
         return [
             *LoginPages(shared, oidc).routes(),
             *SettingsPages(shared).routes(),
+            *SecondFactorPages(shared).routes(),
             *AuditPages(shared, self.check).routes(),
         ]
 

@@ -13,15 +13,11 @@ from switchhook.console.access.desk import cookie_name
 from switchhook.console.access.errand import Errand, OidcProblem, new_errand
 from switchhook.console.access.passwords import TooBusy
 from switchhook.console.access.proofs import hashed
+from switchhook.console.access.prover import TriesOver
+from switchhook.console.access.second_step import SecondStep
 from switchhook.console.access.shared import arrival_of, deed_by, fields, session_of
-from switchhook.sign_in import (
-    LoginLimit,
-    Rate,
-    Refusal,
-    admit,
-    name_problem,
-    password_problem,
-)
+from switchhook.password_policy import SHORTEST_PASSWORD, password_problem
+from switchhook.sign_in import LoginLimit, Rate, Refusal, admit, name_problem
 from switchhook.users import Link, LinkKind, User
 
 if TYPE_CHECKING:
@@ -36,8 +32,13 @@ log = logging.getLogger("switchhook.access")
 
 ERRAND_S = 600
 _WRONG = "That name and password don't go together."
-_GONE = "This link was used already, or is older than 15 minutes. Ask for a new one."
-_BUSY_S = 5
+_GONE = "This link was used or withdrawn already. Ask for a new one."
+_EXPIRED = "This link is too old: {kind} works for {life}. Ask for a new one."
+_LIVES = {
+    LinkKind.FIRST: ("it", "15 minutes"),
+    LinkKind.INVITE: ("an invitation", "3 days"),
+    LinkKind.RESET: ("one for a new password", "15 minutes"),
+}
 _RETURNS = Rate(60, 1_000)
 
 
@@ -46,7 +47,7 @@ class LoginPages:
 
     def __init__(self, shared: Shared, oidc: OidcClient | None) -> None:
         self._shared, self._oidc = shared, oidc
-        self._limit = LoginLimit()
+        self._second = SecondStep(shared)
         self._returns = LoginLimit(_RETURNS, _RETURNS)
 
     def routes(self) -> list[BaseRoute]:
@@ -58,6 +59,7 @@ class LoginPages:
             Route("/logout", self._logout, methods=["POST"]),
             Route("/welcome/{link}", self._welcome, methods=["GET"]),
             Route("/welcome/{link}", self._use_link, methods=["POST"]),
+            *self._second.routes(),
         ]
 
     async def _show(self, request: Request) -> Response:
@@ -85,33 +87,21 @@ class LoginPages:
         }
         return self._shared.page(request, "login.html", context, status=status, headers=headers)
 
-    def _later(self, request: Request, to: str, wait_s: int, status: int = 429) -> Response:
-        told = f"{wait_s} seconds" if wait_s < 120 else f"{-(-wait_s // 60)} minutes"
-        said = f"Too many tries. Try again in {told}."
-        return self._page(request, to, said, status, {"Retry-After": str(wait_s)})
+    def _later(self, request: Request, to: str, over: TriesOver) -> Response:
+        headers = {"Retry-After": str(over.wait_s)}
+        return self._page(request, to, over.sentence, over.status, headers)
 
     async def _enter(self, request: Request) -> Response:
         shared, form, arrival = self._shared, await fields(request), arrival_of(request)
         to, name = safe_path(form.get("next")), form.get("name", "").strip()
         password = form.get("password", "")
-        now_ms = shared.now_us() // 1_000
-        wait_s = self._limit.take(name, arrival.address, now_ms)
-        if wait_s:
-            return self._later(request, to, wait_s)
-        user = await shared.desk.in_thread(shared.ledger.users.named, name)
-        kept = user.password_hash if user is not None and not user.disabled else None
         try:
-            right = await shared.hashing.matches(password, kept)
-        except TooBusy:
-            return self._later(request, to, _BUSY_S, 503)
-        if user is None or not right:
-            # What was typed as a name may be a password: only a known name is noted.
-            whom = "" if user is None else user.name
-            deed = deed_by(whom or "somebody", arrival, "failed to sign in", whom)
-            await shared.desk.in_thread(shared.ledger.audit.note, deed, shared.now_us())
+            user = await shared.prover.password(name, password, arrival)
+        except TriesOver as over:
+            return self._later(request, to, over)
+        if user is None:
             return self._page(request, to, _WRONG, 403)
-        self._limit.give_back(name, arrival.address, now_ms)
-        return await shared.let_in(request, user, "password", to)
+        return await self._second.let_in(request, user, "password", to)
 
     async def _logout(self, request: Request) -> Response:
         session, arrival = session_of(request), arrival_of(request)
@@ -126,10 +116,16 @@ class LoginPages:
 
     # One-time links.
 
-    async def _link(self, request: Request) -> Link | None:
+    async def _link(self, request: Request) -> tuple[Link | None, str]:
+        """The link of this address if it works, else why not."""
         proof = request.path_params["link"][:256]
         link = await self._shared.desk.in_thread(self._shared.ledger.users.link, hashed(proof))
-        return link if link is not None and link.works(self._shared.now_us()) else None
+        if link is None or link.used_us is not None:
+            return None, _GONE
+        if not link.works(self._shared.now_us()):
+            kind, life = _LIVES[link.kind]
+            return None, _EXPIRED.format(kind=kind, life=life)
+        return link, ""
 
     def _welcome_page(
         self, request: Request, link: Link | None, problem: str = "", name: str = ""
@@ -138,7 +134,8 @@ class LoginPages:
             "link": link,
             "named": "" if link is None or link.kind is LinkKind.FIRST else link.name,
             "name": name,
-            "problem": problem or ("" if link else _GONE),
+            "problem": problem,
+            "shortest": SHORTEST_PASSWORD,
             "in_the_clear": arrival_of(request).in_the_clear,
         }
         status = 410 if link is None else 400 if problem else 200
@@ -146,17 +143,19 @@ class LoginPages:
 
     async def _welcome(self, request: Request) -> Response:
         """Shows the form only: whoever looks a link over for viruses must not use it up."""
-        return self._welcome_page(request, await self._link(request))
+        return self._welcome_page(request, *await self._link(request))
 
     async def _use_link(self, request: Request) -> Response:
         shared, form = self._shared, await fields(request)
-        link = await self._link(request)
+        link, over = await self._link(request)
         if link is None:
-            return self._welcome_page(request, None)
+            return self._welcome_page(request, None, over)
         first = link.kind is LinkKind.FIRST
         name = form.get("name", "").strip() if first else link.name
         password = form.get("password", "")
-        problem = name_problem(name) or password_problem(password, name)
+        problem = name_problem(name) or password_problem(
+            password, name, (arrival_of(request).host,)
+        )
         if problem is None and password != form.get("again"):
             problem = "the two passwords differ"
         if problem is not None:
@@ -175,9 +174,9 @@ class LoginPages:
             shared.now_us(),
         )
         if user is None:
-            still = await self._link(request)
-            return self._welcome_page(request, still, "this name is taken" if still else "", name)
-        return await shared.let_in(request, user, "one-time link", "/")
+            still, over = await self._link(request)
+            return self._welcome_page(request, still, over or "this name is taken", name)
+        return await self._second.let_in(request, user, "one-time link", "/")
 
     # OpenID Connect.
 
@@ -186,8 +185,8 @@ class LoginPages:
         if self._oidc is None:
             return RedirectResponse("/login", 303)
         if wait_s := self._asks_too_often(request):
-            return self._later(request, to, wait_s)
-        errand = new_errand(to)
+            return self._later(request, to, TriesOver(wait_s))
+        errand = new_errand(to, again=request.query_params.get("again") == "yes")
         try:
             address = await self._oidc.address(errand, self._back(request))
         except OidcProblem as problem:
@@ -209,7 +208,7 @@ class LoginPages:
         if self._oidc is None or settings is None:
             return RedirectResponse("/login", 303)
         if wait_s := self._asks_too_often(request):
-            return self._later(request, "/", wait_s)
+            return self._later(request, "/", TriesOver(wait_s))
         secure = arrival_of(request).secure
         errand = Errand.unpacked(request.cookies.get(_errand_cookie(secure=secure), ""))
         said = dict(request.query_params)
@@ -218,10 +217,13 @@ class LoginPages:
             return self._oidc_failed(request, OidcProblem(elsewhere))
         try:
             claims = await self._oidc.claims(said, errand, self._back(request))
+            proved_us = _vouched_us(claims, errand, self._shared.now_us())
             user = await self._oidc_user(request, claims, settings)
         except OidcProblem as problem:
             return self._oidc_failed(request, problem)
-        response = await self._shared.let_in(request, user, settings.label, safe_path(errand.next))
+        response = await self._shared.let_in(
+            request, user, settings.label, safe_path(errand.next), proved_us=proved_us
+        )
         response.delete_cookie(_errand_cookie(secure=secure), secure=secure, httponly=True)
         return response
 
@@ -268,7 +270,7 @@ class LoginPages:
     def _asks_too_often(self, request: Request) -> int:
         """Each of these makes us ask the provider; the seconds to wait, or 0."""
         address = arrival_of(request).address
-        return self._returns.take(address, address, self._shared.now_us() // 1_000)
+        return self._returns.take(address, address, self._shared.desk.steady_us() // 1_000)
 
 
 _USES = {
@@ -276,6 +278,16 @@ _USES = {
     LinkKind.INVITE: "became a user",
     LinkKind.RESET: "set a new password by a link",
 }
+
+
+def _vouched_us(claims: dict[str, object], errand: Errand, now_us: int) -> int:
+    """When somebody signed in at the provider; 0 where it does not say. Raises OidcProblem."""
+    said = claims.get("auth_time")
+    if isinstance(said, int) and not isinstance(said, bool) and said >= 0:
+        return min(said * 1_000_000, now_us)
+    if errand.again:
+        raise OidcProblem("your provider does not say when you signed in: it can't be asked again")
+    return 0
 
 
 def _role_deed(user: User, role: Role, request: Request) -> Deed:

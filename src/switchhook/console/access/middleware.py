@@ -12,25 +12,32 @@ import hmac
 import logging
 import secrets
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs, quote
+from urllib.parse import quote
 
 import msgspec
 from starlette.responses import JSONResponse
 
 from switchhook.access import EVERYTHING, THIS_MACHINE, Role, Viewer
 from switchhook.console.access.arrival import arrive, crossed, values_of
+from switchhook.console.access.forms import read_form
 from switchhook.console.access.proofs import csrf_of, same
+from switchhook.console.access.refusals import Refused
 from switchhook.console.loopback import refusal as loopback_refusal
 from switchhook.errors import LedgerError
+from switchhook.sign_in import must_enrol
 
 if TYPE_CHECKING:
+    from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from switchhook.access import AccessSettings
     from switchhook.console.access.arrival import Arrival
     from switchhook.console.access.desk import Desk, Known
+    from switchhook.console.access.fresh import FreshProof
     from switchhook.console.access.live import Bound, LiveRequests
+    from switchhook.console.access.reads import ReadLog
     from switchhook.console.access.refusals import Refusals
+    from switchhook.users import Session
 
 log = logging.getLogger("switchhook.access")
 
@@ -43,17 +50,9 @@ PROGRAMS = ("/api/", "/metrics", "/healthz")
 """Where a token opens, and where refusals are JSON."""
 OWN = ("/logout", "/settings/own/", "/views", "/api/v1/views")
 """What a viewer may change: their own."""
+ENROL = "/settings/own/second-factor"
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-LARGEST_FORM = 1_000_000
 _LONGEST_TOKEN = 256
-
-
-class Refused(Exception):  # noqa: N818 - it is answered, never an error
-    """A request that is not let through: status, what is wrong, what to do."""
-
-    def __init__(self, status: int, problem: str, hint: str = "", **headers: str) -> None:
-        self.status, self.problem, self.hint, self.headers = status, problem, hint, headers
-        super().__init__(problem)
 
 
 class Access:
@@ -67,9 +66,12 @@ class Access:
         desk: Desk,
         live: LiveRequests,
         refusals: Refusals,
+        fresh: FreshProof,
+        reads: ReadLog,
     ) -> None:
         self._app, self._settings, self._desk = app, settings, desk
         self._live, self._refusals = live, refusals
+        self._fresh, self._reads = fresh, reads
         self._key = secrets.token_bytes(32)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -85,12 +87,16 @@ class Access:
         sending = _with_headers(send, arrival)
         try:
             viewer, receive = await self._admit(scope, receive, arrival)
+            asked, receive = await self._before(viewer, scope, receive)
         except Refused as refused:
             await self._refusals.answer(refused, scope, receive, sending)
             return
         except LedgerError as error:
             log.warning("nobody can be let in: %s", error)
             await self._without_ledger(error, scope, receive, sending)
+            return
+        if asked is not None:
+            await asked(scope, receive, sending)
             return
         if viewer is NOBODY and scope["path"] == "/healthz":
             sending = _health_in_short(sending)
@@ -133,6 +139,21 @@ class Access:
         if scope["method"] not in SAFE_METHODS:
             receive = await self._may_change(viewer, scope, receive, arrival)
         return viewer, receive
+
+    async def _before(
+        self, viewer: Viewer, scope: Scope, receive: Receive
+    ) -> tuple[Response | None, Receive]:
+        """What comes before the answer: a second factor, a fresh password, a note of the read."""
+        session: Session | None = scope.get("session")
+        path = scope["path"]
+        if session is not None and must_enrol(session.user, self._settings):
+            _enrol_first(path)
+        if scope["method"] in SAFE_METHODS:
+            query = scope.get("query_string", b"").decode("latin-1")
+            await self._reads.note(viewer, path, query)
+        elif session is not None:
+            return await self._fresh.ask(session, scope, receive)
+        return None, receive
 
     def _of_this_machine(self, scope: Scope, arrival: Arrival) -> Viewer:
         problem = loopback_refusal(scope["headers"])
@@ -200,7 +221,8 @@ class Access:
             raise Refused(403, "it does not say where it comes from (Origin)")
         said = values_of(scope["headers"], b"x-csrf-token")
         if not said:
-            said, receive = await _form_field(scope, receive)
+            form, receive = await read_form(scope, receive)
+            said = form.get("csrf", [])
         if not said or not same(said[0], scope["csrf"]):
             hint = "load the page again and repeat it: you may have signed in or out meanwhile"
             raise Refused(403, "this form is not from this session", hint)
@@ -235,6 +257,15 @@ class Access:
             await self._refusals.answer(gone, scope, receive, send)
 
 
+def _enrol_first(path: str) -> None:
+    """Whose role needs a second factor sees nothing before there is one. Raises Refused."""
+    if path.startswith((ENROL, "/logout", *ANYBODYS)):
+        return
+    if path.startswith(PROGRAMS):
+        raise Refused(403, "your role needs a second factor", f"set one up on {ENROL}")
+    raise Refused(303, "set up a second factor first", Location=ENROL)
+
+
 def _bearer(headers: list[tuple[bytes, bytes]]) -> str | None:
     """The token of an Authorization header; "" for one that can't be one."""
     said = values_of(headers, b"authorization")
@@ -244,37 +275,6 @@ def _bearer(headers: list[tuple[bytes, bytes]]) -> str | None:
     if len(said) > 1 or scheme.lower() != "bearer" or len(token) > _LONGEST_TOKEN:
         return ""
     return token.strip()
-
-
-async def _form_field(scope: Scope, receive: Receive) -> tuple[list[str], Receive]:
-    """The field `csrf` of a form, and what gives the form once more to who reads it next."""
-    kinds = values_of(scope["headers"], b"content-type")
-    if not kinds or not kinds[0].lower().startswith("application/x-www-form-urlencoded"):
-        return [], receive
-    body = b""
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            raise Refused(400, "the form did not arrive whole")
-        body += message.get("body", b"")
-        if len(body) > LARGEST_FORM:
-            raise Refused(413, f"a form takes at most {LARGEST_FORM:,} bytes")
-        if not message.get("more_body", False):
-            break
-    given = False
-
-    async def again() -> Message:
-        nonlocal given
-        if given:
-            return await receive()
-        given = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    try:
-        fields = parse_qs(body.decode("latin-1"), max_num_fields=1_000)
-    except ValueError:
-        raise Refused(400, "the form has too many fields") from None
-    return fields.get("csrf", []), again
 
 
 _ALWAYS = (

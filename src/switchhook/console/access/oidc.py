@@ -99,6 +99,8 @@ class OidcClient:
             "code_challenge": base64.urlsafe_b64encode(challenge).decode().rstrip("="),
             "code_challenge_method": "S256",
         }
+        if errand.again:
+            query |= {"prompt": "login", "max_age": "0"}
         mark = "&" if urlsplit(provider.authorization_endpoint).query else "?"
         return f"{provider.authorization_endpoint}{mark}{urlencode(query)}"
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
-from switchhook.sign_in import normal_password
+from switchhook.password_policy import normal_password
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,6 @@ from switchhook.console.view import encode_json
 if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send
 
-    from switchhook.console.access.middleware import Refused
     from switchhook.console.render import Renderer
 
 TITLES = {
@@ -36,6 +35,14 @@ _FOR_PEOPLE = {
     ),
 }
 """What a page says in the place of words that are meant for programs, or of none."""
+
+
+class Refused(Exception):  # noqa: N818 - it is answered, never an error
+    """A request that is not let through: status, what is wrong, what to do."""
+
+    def __init__(self, status: int, problem: str, hint: str = "", **headers: str) -> None:
+        self.status, self.problem, self.hint, self.headers = status, problem, hint, headers
+        super().__init__(problem)
 
 
 class Refusals:

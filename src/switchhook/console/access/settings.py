@@ -12,18 +12,23 @@ from switchhook.access import Role, Scope
 from switchhook.audit import deed_of
 from switchhook.console.access.passwords import TooBusy
 from switchhook.console.access.proofs import TOKEN_PREFIX, hashed, new_proof
-from switchhook.console.access.shared import fields, number_of, require, session_of
+from switchhook.console.access.prover import TriesOver
+from switchhook.console.access.shared import arrival_of, fields, number_of, require, session_of
 from switchhook.console.render import viewer_of
-from switchhook.sign_in import name_problem, password_problem
+from switchhook.password_policy import SHORTEST_PASSWORD, password_problem
+from switchhook.sign_in import name_problem
 from switchhook.users import LinkKind, Session, User
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.requests import Request
 
     from switchhook.console.access.shared import Shared
 
 LONGEST_DAYS = 365
 _DAY_US = 86_400_000_000
+_NOT_TYPED = "The name was not typed as it is: nobody was deleted."
 _LAST = "Somebody has to stay who can sign in as an administrator."
 
 
@@ -43,6 +48,8 @@ class SettingsPages:
             "/settings/users/role": self._set_role,
             "/settings/users/disabled": self._set_disabled,
             "/settings/users/link": self._reset_link,
+            "/settings/users/delete": self._delete,
+            "/settings/users/second-factor": self._reset_second_factor,
             "/settings/links/void": self._void_link,
         }
         return [
@@ -72,9 +79,13 @@ class SettingsPages:
         settings = self._shared.settings
         rules_all = viewer.may(Role.ADMINISTRATOR)
         own = None if session is None else session.user
+        factor = None if own is None else ledger.second_factors.of(own.id)
         tokens = ledger.passes.tokens(None if rules_all or own is None else own.id)
         return self._shared.sections(viewer) | {
             "user": own,
+            "factor": factor,
+            "now_us": now_us,
+            "shortest": SHORTEST_PASSWORD,
             "sessions": [] if own is None else ledger.passes.sessions(own.id),
             "this_session": None if session is None else session.id,
             "browser_of": browser_of,
@@ -89,6 +100,9 @@ class SettingsPages:
                 "Accounts": "needed from the start" if settings.users else "once somebody has one",
                 "Sessions last": f"{settings.session_hours:g} h, unused {settings.idle_hours:g} h",
                 "Trusted proxies": ", ".join(map(str, settings.trusted_proxies)) or "none",
+                "Second factor": "as one likes"
+                if settings.second_factor is None
+                else f"needed from {settings.second_factor.word} on",
                 "OpenID Connect": "no" if settings.oidc is None else settings.oidc.issuer,
             },
         }
@@ -101,25 +115,30 @@ class SettingsPages:
         if user.password_hash is None:
             return await self._page(request, problem="You sign in by OpenID Connect.")
         password = form.get("password", "")
-        problem = password_problem(password, user.name)
+        arrival = arrival_of(request)
+        problem = password_problem(password, user.name, (arrival.host,))
         if problem is None and password != form.get("again"):
             problem = "the two passwords differ"
         if problem is not None:
             return await self._page(request, problem=_sentence(problem))
         try:
-            if not await shared.hashing.matches(form.get("current", ""), user.password_hash):
+            if await shared.prover.password(user.name, form.get("current", ""), arrival) is None:
                 return await self._page(request, problem="That is not your password as it is.")
             kept = await shared.hashing.hash(password)
+        except TriesOver as over:
+            return await self._page(request, problem=over.sentence)
         except TooBusy:
             return await self._page(request, problem="Too many sign in just now: try again.")
+        theirs = await shared.passes_of(user)
         deed = deed_of(viewer_of(request), "changed their password", user.name)
         await shared.desk.in_thread(
             lambda: shared.ledger.users.set_password(
                 user.id, kept, deed, shared.now_us(), keep=session.id
             )
         )
-        await self._end_live_of(user, but=session.key)
-        return await self._page(request, done="Your password is changed; other sessions ended.")
+        shared.end_live(key for key in theirs if key != session.key)
+        done = "Your password is changed; your other sessions and your tokens ended."
+        return await self._page(request, done=done)
 
     async def _end_session(self, request: Request) -> Response:
         shared, form, session = self._shared, await fields(request), _session(request)
@@ -201,29 +220,42 @@ class SettingsPages:
         deed = deed_of(
             viewer, "changed a role", user.name, **{"from": user.role.word, "to": role.word}
         )
-        users = self._shared.ledger.users
-        done = await self._shared.desk.in_thread(
-            users.set_role, user.id, role, deed, self._shared.now_us()
+        users, now_us = self._shared.ledger.users, self._shared.now_us()
+        return await self._ending(
+            request, user, lambda: users.set_role(user.id, role, deed, now_us)
         )
-        if not done:
-            return await self._page(request, problem=_LAST)
-        await self._end_live_of(user)
-        return RedirectResponse("/settings", 303)
 
     async def _set_disabled(self, request: Request) -> Response:
         viewer, form = require(request, Role.ADMINISTRATOR), await fields(request)
         user, disabled = await self._user(form), form.get("disabled") == "yes"
         deed = deed_of(viewer, "disabled a user" if disabled else "enabled a user", user.name)
-        sessions = await self._shared.desk.in_thread(self._shared.ledger.passes.sessions, user.id)
-        done = await self._shared.desk.in_thread(
-            self._shared.ledger.users.set_disabled, user.id, disabled, deed, self._shared.now_us()
+        users, now_us = self._shared.ledger.users, self._shared.now_us()
+        return await self._ending(
+            request, user, lambda: users.set_disabled(user.id, disabled, deed, now_us)
         )
-        if not done:
-            return await self._page(request, problem=_LAST)
-        for each in sessions if disabled else ():
-            self._shared.desk.reveals.forget(each.key)
-            self._shared.live.end(each.key)
-        return RedirectResponse("/settings", 303)
+
+    async def _delete(self, request: Request) -> Response:
+        viewer, form = require(request, Role.ADMINISTRATOR), await fields(request)
+        user = await self._user(form)
+        if form.get("again") != user.name:
+            return await self._page(request, problem=_NOT_TYPED)
+        # Without the name: it is to be forgotten, and the number tells who it was.
+        deed = deed_of(viewer, "deleted a user", f"user {user.id}", role=user.role.word)
+        users, now_us = self._shared.ledger.users, self._shared.now_us()
+        return await self._ending(request, user, lambda: users.delete(user.id, deed, now_us))
+
+    async def _reset_second_factor(self, request: Request) -> Response:
+        """For somebody who lost the phone and the recovery codes."""
+        viewer = require(request, Role.ADMINISTRATOR)
+        user = await self._user(await fields(request))
+        deed = deed_of(viewer, "reset a second factor", user.name)
+        factors, now_us = self._shared.ledger.second_factors, self._shared.now_us()
+
+        def remove() -> bool:
+            factors.remove(user.id, deed, now_us)
+            return True
+
+        return await self._ending(request, user, remove)
 
     async def _reset_link(self, request: Request) -> Response:
         require(request, Role.ADMINISTRATOR)
@@ -254,12 +286,13 @@ class SettingsPages:
             raise HTTPException(404)
         return user
 
-    async def _end_live_of(self, user: User, but: str = "") -> None:
-        """Close what a user has open: what they may see has changed."""
-        sessions = await self._shared.desk.in_thread(self._shared.ledger.passes.sessions, user.id)
-        for each in sessions:
-            if each.key != but:
-                self._shared.live.end(each.key)
+    async def _ending(self, request: Request, user: User, change: Callable[[], bool]) -> Response:
+        """Do something to a user, and close what they have open: they may see something else."""
+        theirs = await self._shared.passes_of(user)
+        if not await self._shared.desk.in_thread(change):
+            return await self._page(request, problem=_LAST)
+        self._shared.end_live(theirs)
+        return RedirectResponse("/settings", 303)
 
 
 def _session(request: Request) -> Session:

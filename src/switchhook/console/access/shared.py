@@ -15,11 +15,12 @@ from switchhook.console.access.live import LiveRequests
 from switchhook.console.access.middleware import MACHINE
 from switchhook.console.access.passwords import Hashing
 from switchhook.console.access.proofs import hashed, new_proof
+from switchhook.console.access.prover import Prover
 from switchhook.console.render import Renderer, viewer_of
 from switchhook.users import LinkKind, Session, User
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -42,6 +43,7 @@ class Shared(msgspec.Struct, frozen=True, kw_only=True):
     desk: Desk
     live: LiveRequests
     hashing: Hashing
+    prover: Prover
     renderer: Renderer
     address: str = ""
     sections: Callable[[Viewer], dict[str, Any]] = lambda viewer: {}
@@ -63,20 +65,21 @@ class Shared(msgspec.Struct, frozen=True, kw_only=True):
     ) -> Response:
         return self.renderer.page(request, template, context, **more)
 
-    async def let_in(self, request: Request, user: User, how: str, to: str) -> Response:
-        """Open a session for a user who has proven to be one, and go on to a path."""
+    async def let_in(
+        self, request: Request, user: User, how: str, to: str, *, proved_us: int | None = None
+    ) -> Response:
+        """Open a session for a user who has proven to be one, and go on to a path.
+
+        `proved_us` is when they did at a provider; None is now, to us.
+        """
         arrival, now_us = arrival_of(request), self.now_us()
         proof = new_proof()
         deed = Deed(who=user.name, what="signed in", origin=arrival.address, details={"by": how})
         agent = request.headers.get("user-agent", "")
         await self.desk.in_thread(
-            self.ledger.passes.open_session,
-            user.id,
-            hashed(proof),
-            arrival.address,
-            agent,
-            deed,
-            now_us,
+            lambda: self.ledger.passes.open_session(
+                user.id, hashed(proof), arrival.address, agent, deed, now_us, proved_us=proved_us
+            )
         )
         before = request.scope.get("session")
         if isinstance(before, Session):
@@ -98,6 +101,19 @@ class Shared(msgspec.Struct, frozen=True, kw_only=True):
         await self.desk.in_thread(self.ledger.passes.end_session, session.id, deed, self.now_us())
         self.desk.reveals.forget(session.key)
         self.live.end(session.key)
+
+    def end_live(self, keys: Iterable[str]) -> None:
+        """Close what these sessions and tokens have open: they have ended."""
+        for key in keys:
+            self.desk.reveals.forget(key)
+            self.live.end(key)
+
+    async def passes_of(self, user: User) -> list[str]:
+        """The keys of a user's sessions and tokens, for ending what they have open."""
+        passes = self.ledger.passes
+        sessions = await self.desk.in_thread(passes.sessions, user.id)
+        tokens = await self.desk.in_thread(passes.tokens, user.id)
+        return [*(each.key for each in sessions), *(each.key for each in tokens)]
 
     def link_address(self, request: Request, proof: str) -> str:
         """The whole address of a one-time link."""

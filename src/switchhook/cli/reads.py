@@ -1,0 +1,38 @@
+"""Commands that print whole numbers say so to the audit log first, or print them masked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from switchhook.cli import show
+from switchhook.cli.ledger import deed, now_us
+from switchhook.data_folder import LEDGER
+from switchhook.errors import LedgerError
+from switchhook.ledger import Ledger
+from switchhook.ledger.audit import SqliteAudit
+from switchhook.ledger.database import FILE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def noted(folder: Path, command: str, **asked: str | None) -> bool:
+    """Note that whoever runs a command reads numbers by it; where False, it has to mask them.
+
+    `asked` is what was asked for. A machine without a ledger has no audit log, and says so.
+    """
+    if not (folder / LEDGER / FILE).exists():
+        show.err.print("there is no ledger here, so this read is in no audit log")
+        return True
+    said = {name: text for name, text in asked.items() if text}
+    try:
+        ledger = Ledger(folder / LEDGER)
+        try:
+            what = "read numbers by command line"
+            SqliteAudit(ledger).note(deed(what, command, **said), now_us())
+        finally:
+            ledger.close()
+    except LedgerError as error:
+        show.err.print(f"numbers are masked, as this read can't be noted: {error}", soft_wrap=True)
+        return False
+    return True
