@@ -27,7 +27,8 @@ def serve(
 ) -> int:
     """Answer passthrus and run the console, both kept alive.
 
-    When both are ready it prints their addresses, one line each, and nothing else.
+    When both are ready it prints their addresses, one line each; to a terminal also the URL of each
+    passthru without a configured secret, and the way in while nobody has an account.
     """
     keeper = _begin(config, data, answer, console)
     settings = keeper.start()
@@ -43,7 +44,7 @@ def serve(
         "--console": console,
     }
     words = [word for name, value in given.items() if value is not None for word in (name, value)]
-    return run_both(settings.config, words)
+    return run_both(settings.config, keeper.data_folder, words)
 
 
 def answer_side(

@@ -46,6 +46,7 @@ async def _console(
     held = await asyncio.to_thread(
         DataFolder.open, keeper.data_folder, "console", wait_s=LOCK_WAIT_S
     )
+    held.say_where(url_of(sock))
     desk = _Desk(sock)
     if tether.beat is None:
         print(f"console {url_of(sock)}", flush=True)  # noqa: T201 - the one line on stdout

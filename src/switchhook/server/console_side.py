@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
@@ -27,8 +28,9 @@ from switchhook.console.pages.call_told import CallTold
 from switchhook.console.render import Renderer
 from switchhook.console.shelf import Shelf
 from switchhook.console.store_api import StoreApi
-from switchhook.data_folder import JOURNAL, LEDGER, STORE, holder_pid
+from switchhook.data_folder import JOURNAL, LEDGER, STORE
 from switchhook.errors import LedgerError
+from switchhook.folder_lock import holder_pid
 from switchhook.interpret import forget_read_numbers
 from switchhook.journal import JournalReader, SealedSegments
 from switchhook.keep import Matter
@@ -144,6 +146,7 @@ class ConsoleSide:
             SqliteAccess(self.ledger),
             config.console.access,
             renderer,
+            key=self._held.key,
             address=address,
             sections=keeping.context,
         )
@@ -304,12 +307,20 @@ class ConsoleSide:
         if self.tracer is not None:
             self.tracer.start()
         self._tasks.append(asyncio.create_task(self.access.run()))
+        await self._greet()
+
+    async def _greet(self) -> None:
+        """While nobody has an account, show the way in to a terminal, and to no log."""
         try:
-            welcome = await asyncio.to_thread(self.access.welcome)
+            if sys.stdout.isatty():
+                welcome = await asyncio.to_thread(self.access.welcome)
+                if welcome is not None:
+                    print(welcome, flush=True)  # noqa: T201 - to whoever started it
+            elif await asyncio.to_thread(self.access.nobody_yet):
+                command = f"switchhook link --data {self._held.path}"
+                log.warning("nobody has an account yet: `%s` prints the way in", command)
         except LedgerError as error:
-            welcome = f"there is no link for the first administrator until a restart: {error}"
-        if welcome is not None:
-            log.warning("%s", welcome)
+            log.warning("there is no way in until a restart: %s", error)
 
     async def stop(self) -> None:
         """End it all; what needs what ends first."""

@@ -12,6 +12,7 @@ from switchhook.audit import Deed
 from switchhook.console.access.audit_pages import AuditPages, ChainCheck
 from switchhook.console.access.desk import TOUCH_US, Desk
 from switchhook.console.access.live import LiveRequests
+from switchhook.console.access.local import LinkPages, LocalDoor
 from switchhook.console.access.login import LoginPages
 from switchhook.console.access.middleware import MACHINE, Access
 from switchhook.console.access.passwords import Hashing
@@ -44,8 +45,8 @@ _HOUR_US = 3_600_000_000
 class ConsoleAccess:
     """`wrap` the console's app, give it the `routes`, and keep `run` running.
 
-    `address` is where it listens, for links when `settings.url` is not set; `sections` gives what
-    other parts show on /settings.
+    `address` is where it listens, for links when `settings.url` is not set; `key` is the data
+    folder's; `sections` gives what other parts show on /settings.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class ConsoleAccess:
         settings: AccessSettings,
         renderer: Renderer,
         *,
+        key: bytes,
         address: str = "",
         sections: Callable[[Viewer], dict[str, Any]] = lambda viewer: {},
         now_us: Callable[[], int] = lambda: time.time_ns() // 1_000,
@@ -65,6 +67,7 @@ class ConsoleAccess:
         self.desk = Desk(ledger, settings, now_us)
         self.reveals = self.desk.reveals
         self.live = LiveRequests()
+        self.door = LocalDoor(key)
         self.hashing = Hashing()
         self.check = ChainCheck(ledger, now_us)
 
@@ -76,6 +79,7 @@ class ConsoleAccess:
             desk=self.desk,
             live=self.live,
             refusals=Refusals(self._renderer),
+            door=self.door,
         )
 
     def routes(self) -> list[BaseRoute]:
@@ -95,20 +99,27 @@ class ConsoleAccess:
 
             oidc = OidcClient(self._settings.oidc)
         return [
+            *LinkPages(shared, self.door).routes(),
             *LoginPages(shared, oidc).routes(),
             *SettingsPages(shared).routes(),
             *AuditPages(shared, self.check).routes(),
         ]
 
     def welcome(self) -> str | None:
-        """What to print at the start: the first administrator's link; None where none is needed.
+        """The way in while nobody has an account, for its owner's eyes; None once somebody has.
 
         It touches the disk.
         """
-        link = self.first_link()
-        if link is None:
+        if not self.nobody_yet():
             return None
+        if self._settings.open(accounts=False):
+            return f"open it at {self._address}{self.door.path}"
+        link = self.first_link()
         return f"no account yet: make the first administrator's at {link} (once, within 15 minutes)"
+
+    def nobody_yet(self) -> bool:
+        """Whether nobody has an account. It touches the disk."""
+        return not self._ledger.passes.standing(None, None).accounts
 
     def first_link(self) -> str | None:
         """The first administrator's one-time address; None where nobody needs one.
