@@ -130,11 +130,16 @@ def check(source: Path) -> Manifest:
 
 
 def restore(
-    source: Path, folder: Path, *, progress: Callable[[str], None] = lambda name: None
+    source: Path,
+    folder: Path,
+    *,
+    only: str = "",
+    progress: Callable[[str], None] = lambda name: None,
 ) -> Manifest:
     """Unpack a backup into a folder that is empty or not there, after it was checked as a whole.
 
-    Cut short it leaves a folder without an identity, which nothing starts in.
+    Beside the identity it unpacks what begins with `only`. Cut short it leaves a folder without an
+    identity, which nothing starts in.
     """
     manifest = check(source)
     if folder.exists() and (not folder.is_dir() or {*os.listdir(folder)} - {"lost+found"}):  # noqa: PTH208
@@ -149,7 +154,7 @@ def restore(
         progress(name)
         if name == IDENTITY:
             identity = content.read()
-        else:
+        elif name.startswith(only):
             _unpack(folder / name, content)
     _unpack(folder / IDENTITY, io.BytesIO(identity))
     _sync(folder)

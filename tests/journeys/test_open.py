@@ -161,3 +161,153 @@ def test_a_terminal_gets_the_links(tmp_path):
     assert "/open/" not in said
     said = on_a_terminal(tmp_path / "data", wanted="passthru http")
     assert re.search(r"passthru http://127\.0\.0\.1:\d+/passthru/default/[\w-]{32}\r\n", said)
+
+
+# The ledger.
+
+PASSWORD = "seven green parrots"
+
+
+@pytest.fixture
+def protected(tmp_path):
+    """A data folder whose console has a user, stopped; and a backup of it."""
+    data = tmp_path / "data"
+    with running(data) as program:
+        add(program, "asha")
+        backup = tmp_path / "b.tar.gz"
+        command(program, "backup", str(backup))
+        assert program.stop() == 0
+    return data, backup
+
+
+def add(program, name):
+    words = ["users", "add", name, "--role", "administrator", "--data", str(program.data)]
+    subprocess.run(
+        [sys.executable, "-m", "switchhook", *words], input=f"{PASSWORD}\n", text=True, check=True
+    )
+
+
+def vanish(data):
+    (data / "ledger").rename(data / "elsewhere")
+
+
+def one_file_vanishes(data):
+    for file in (data / "ledger").glob("ledger.sqlite*"):
+        file.unlink()
+
+
+def emptied(data):
+    one_file_vanishes(data)
+    (data / "ledger" / "ledger.sqlite").touch()
+
+
+def foreign(data):
+    with running(data.parent / "other") as other:
+        assert other.stop() == 0
+    vanish(data)
+    (data.parent / "other" / "ledger").rename(data / "ledger")
+
+
+def older(data):
+    copy = (data / "ledger" / "ledger.sqlite").read_bytes()
+    with running(data) as program:
+        add(program, "ravi")
+        assert program.stop() == 0
+    one_file_vanishes(data)
+    (data / "ledger" / "ledger.sqlite").write_bytes(copy)
+
+
+@pytest.mark.parametrize(
+    ("happens", "named"),
+    [
+        (vanish, b"is missing"),
+        (one_file_vanishes, b"is missing"),
+        (emptied, b"an empty or older ledger"),
+        (foreign, b"another ledger"),
+        (older, b"is older than it was"),
+    ],
+)
+def test_a_ledger_that_is_not_the_one_opens_nothing(protected, happens, named):
+    """It is named where people look, callers are answered, and a backup brings it back."""
+    data, backup = protected
+    happens(data)
+    with running(data) as program:
+        assert program.ask(WELL).status == 200
+        page = until(lambda: refused(program), "a page that says so")
+        assert named in page.body
+        assert b"the newest is b.tar.gz of 20" in page.body
+        assert str(data).encode() not in page.body
+        assert b"--ledger-only" in page.body
+        health = json.loads(http(program.address("console"), b"/healthz").body)
+        assert health["status"] == "degraded"
+        assert named.decode() in health["problems"][0]
+        assert named.decode() in program.said
+        for path in ("/", "/settings", "/api/v1/receipts", "/login"):
+            reply = http(program.address("console"), path.encode(), headers=program.by_link)
+            assert reply.status == 503
+        for words in (["users", "list"], ["users", "link"], ["link"]):
+            done = subprocess.run(
+                [sys.executable, "-m", "switchhook", *words, "--data", str(data)],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == 2, words
+            assert named.decode() in done.stderr
+
+        command(program, "restore", str(backup), "--ledger-only")
+        until(lambda: not refused(program), "the console")
+        assert http(program.address("console"), b"/").headers["location"] == "/login?next=/"
+        assert "asha" in command(program, "users", "list")
+        assert program.stop() == 0
+    with running(data) as program:
+        assert http(program.address("console"), b"/").headers["location"] == "/login?next=/"
+
+
+def refused(program):
+    reply = http(program.address("console"), b"/")
+    return reply if reply.status == 503 and b"open its files" in reply.body else None
+
+
+@pytest.mark.parametrize("happens", [vanish, one_file_vanishes])
+def test_a_ledger_that_vanishes_under_a_running_console_opens_nothing(protected, happens):
+    data, _ = protected
+    with running(data) as program:
+        until(lambda: not refused(program), "the console")
+        happens(data)
+        until(lambda: "was removed while the console ran" in program.said, "a word of it")
+        for _ in range(20):
+            for path in (b"/", b"/settings", b"/api/v1/receipts"):
+                reply = http(program.address("console"), path, headers=program.by_link)
+                assert reply.status in (303, 401, 503)
+            assert http(program.address("console"), b"/").status in (303, 503)
+
+
+def test_a_console_that_runs_on_its_ledger_is_not_given_another(protected):
+    data, backup = protected
+    with running(data) as program:
+        until(lambda: not refused(program), "the console")
+        words = ["restore", str(backup), "--ledger-only", "--data", str(data)]
+        done = subprocess.run(
+            [sys.executable, "-m", "switchhook", *words],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 2
+        assert "stop the console first; nothing was changed" in done.stderr
+        assert sorted(each.name for each in data.glob("ledger*")) == ["ledger", "ledger.json"]
+
+
+def test_a_ledger_of_another_folder_is_not_restored(protected, tmp_path):
+    _, backup = protected
+    other = tmp_path / "third"
+    with running(other) as program:
+        assert program.stop() == 0
+    words = ["restore", str(backup), "--ledger-only", "--data", str(other)]
+    done = subprocess.run(
+        [sys.executable, "-m", "switchhook", *words], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "is of another data folder" in done.stderr
+    assert not list(other.glob(".ledger*"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +17,7 @@ from switchhook import backup as backups
 from switchhook.background import stand_back
 from switchhook.cli import show
 from switchhook.cli.ledger import deed
+from switchhook.cli.ledger_back import restore_ledger
 from switchhook.cli.options import CONFIG, DATA, JSON
 from switchhook.config.keep import limits_in
 from switchhook.console.fold import Folder
@@ -28,6 +29,7 @@ from switchhook.journal import JournalReader, JournalWriter, SealedSegments
 from switchhook.keep import Holdings, Limits, Matter, closed_up_to, report
 from switchhook.kept import KeptFolder
 from switchhook.ledger import Ledger
+from switchhook.ledger.belonging import Backup, note_backup
 from switchhook.ledger.keeping import SqliteErasures, rows_of
 from switchhook.operator_files import read_whole
 from switchhook.settings import find_data_folder
@@ -136,6 +138,8 @@ def back_up(file: str, *, config: CONFIG = None, data: DATA = None, json: JSON =
     """
     folder = _data_folder(config, data)
     manifest = backups.back_up(folder, Path(file), progress=_said(json))
+    with suppress(OSError):  # it only helps people to find the file
+        note_backup(folder, Backup(str(Path(file).absolute()), manifest.made))
     return _report(manifest, Path(file), json)
 
 
@@ -145,6 +149,7 @@ def restore(
     config: CONFIG = None,
     data: DATA = None,
     check: Annotated[bool, Parameter(negative="")] = False,
+    ledger_only: Annotated[bool, Parameter(negative="")] = False,
     json: JSON = False,
 ) -> int:
     """Unpack a backup into an empty data folder, once all of it has been checked.
@@ -155,11 +160,18 @@ def restore(
         The backup.
     check
         Only check it.
+    ledger_only
+        Put only its ledger back, into the data folder that it is of: users, audit log, settings of
+        people. The ledger that was there is moved aside.
     """
     source = Path(file)
     if check:
         return _report(backups.check(source), source, json)
     folder = find_data_folder(config, data)
+    if ledger_only:
+        manifest = restore_ledger(source, folder, _said(json))
+        show.err.print("the ledger is back; a console that waits for it goes on by itself")
+        return _report(manifest, source, json)
     manifest = backups.restore(source, folder, progress=_said(json))
     show.err.print("start switchhook on it: the console makes the store again from the journal")
     return _report(manifest, source, json)

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import os
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import apsw
 
 from switchhook.errors import LedgerError
-from switchhook.ledger import access, alerts, calls, capacity, issues, keeping, views
+from switchhook.ledger import (
+    access,
+    alerts,
+    belonging,
+    calls,
+    capacity,
+    issues,
+    keeping,
+    views,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +28,7 @@ if TYPE_CHECKING:
 FILE = "ledger.sqlite"
 APPLICATION_ID = 0x53574C31  # "SWL1"
 BUSY_MS = 5_000
+_BACK = "stop the console, then bring it back, or: switchhook restore BACKUP --ledger-only"
 
 MIGRATIONS = (
     access.TABLES,
@@ -28,23 +38,37 @@ MIGRATIONS = (
     calls.TABLES,
     views.TABLES,
     keeping.TABLES,
+    belonging.TABLES,
 )
 """Number n leads from version n to n + 1; all that are due run in one transaction."""
 
 
 class Ledger:
-    """The ledger in a folder; made where it is missing. Any thread may use it."""
+    """The ledger in a folder; made where it is missing. Any thread may use it.
+
+    In a data folder only the ledger that belongs to it is opened. Raises LedgerError.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE
         self._lock = threading.Lock()
         self._local = threading.local()
         with self.explained():
-            folder.mkdir(mode=0o700, exist_ok=True)
+            self._note_file = belonging.note_file(folder)
+            self._note = None if self._note_file is None else belonging.read_note(self._note_file)
             if not self.path.exists():
+                self._check(None)
+                folder.mkdir(mode=0o700, exist_ok=True)
                 os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+            self._place = _place_of(self.path)
             self._writer = self._connect()
-            self._migrate()
+            try:
+                self._check(self._writer)
+                self._migrate()
+            except BaseException:
+                self._writer.close()
+                raise
+            self.keep_note()
 
     @contextmanager
     def writing(self) -> Iterator[apsw.Connection]:
@@ -61,13 +85,54 @@ class Ledger:
         with self.explained():
             connection: apsw.Connection | None = getattr(self._local, "connection", None)
             if connection is None:
+                if (problem := self.problem) is not None:
+                    raise LedgerError(str(self.path), problem.partition(": ")[0], _BACK)
                 connection = self._local.connection = self._connect()
                 connection.pragma("query_only", 1)
             yield connection
 
+    @property
+    def problem(self) -> str | None:
+        """Whether its file was taken away or replaced since it was opened; None if not."""
+        now = _place_of(self.path)
+        if now == self._place:
+            return None
+        what = "was removed" if now is None else "was replaced by another file"
+        return f"the ledger's file {what} while the console ran: {_BACK}"
+
+    def keep_note(self) -> None:
+        """Note in the data folder which ledger this is and how far it has come, where that changed.
+
+        Raises LedgerError.
+        """
+        if self._note_file is None or self.problem is not None:
+            return
+        with self.explained(), self._lock:
+            found = belonging.find(self._writer)
+            known = self._note
+            if found.id is None or (known is not None and found.entry == known.entry):
+                return
+            if not _is_ours(self._note_file.parent):
+                return
+            note = belonging.Note(found.id, found.entry)
+            belonging.write_note(self._note_file, note)
+            self._note = note
+
     def close(self) -> None:
         """Close the writer; readers close with their threads."""
+        with suppress(LedgerError):  # the next to open it notes it
+            self.keep_note()
         self._writer.close()
+
+    def _check(self, connection: apsw.Connection | None) -> None:
+        """Refuse a ledger that is not the noted one; without a connection it is missing."""
+        if self._note is None:
+            return
+        found = None if connection is None else belonging.find(connection)
+        problem = belonging.problem_of(self._note, found)
+        if problem is not None:
+            backup = belonging.read_backup(self.path.parent.parent)
+            raise LedgerError(str(self.path), problem, belonging.way_back(backup))
 
     def _connect(self) -> apsw.Connection:
         connection = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READWRITE)
@@ -118,8 +183,21 @@ class Ledger:
                 str(self.path), str(error).lower(), "make room on its disk"
             ) from error
         except (apsw.CorruptError, apsw.NotADBError) as error:
-            hint = "restore it from a backup: switchhook restore"
+            hint = "restore it from a backup: switchhook restore BACKUP --ledger-only"
             raise LedgerError(str(self.path), f"it is damaged: {error}", hint) from error
         except (apsw.BusyError, apsw.CantOpenError, apsw.ReadOnlyError, OSError) as error:
             hint = "check the disk, and that switchhook's user owns the file"
             raise LedgerError(str(self.path), str(error).lower(), hint) from error
+
+
+def _place_of(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether what we write there can be read by whoever runs on it."""
+    return folder.stat().st_uid == os.geteuid()

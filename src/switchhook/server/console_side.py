@@ -65,6 +65,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("switchhook")
 
+_NOTE_S = 1.0
+
 
 def release() -> str:
     """The version of this program."""
@@ -236,6 +238,7 @@ class ConsoleSide:
         """What is wrong with the operator's files and with our own parts, one sentence each."""
         return [
             *self._settings.complaints,
+            *([problem] if (problem := self.ledger.problem) is not None else []),
             *self.accounts.complaints(),
             *self.alarm.alerting.problems,
             *([self.tracer.problem] if self.tracer is not None and self.tracer.problem else []),
@@ -307,7 +310,22 @@ class ConsoleSide:
         if self.tracer is not None:
             self.tracer.start()
         self._tasks.append(asyncio.create_task(self.access.run()))
+        self._tasks.append(asyncio.create_task(self._watch_ledger()))
         await self._greet()
+
+    async def _watch_ledger(self) -> None:
+        """Note how far the ledger has come, and say when it is taken away under us; for ever."""
+        said: str | None = None
+        while True:
+            await asyncio.sleep(_NOTE_S)
+            try:
+                await asyncio.to_thread(self.ledger.keep_note)
+                problem = self.ledger.problem
+            except LedgerError as error:
+                problem = str(error)
+            if problem is not None and problem != said:
+                log.error("%s", problem)
+            said = problem
 
     async def _greet(self) -> None:
         """While nobody has an account, show the way in to a terminal, and to no log."""
