@@ -61,6 +61,7 @@ OPERATORS_FILES = {
     "config",
     "data_folder",
     "endpoint_rules",
+    "exposure",
     "file_system",
     "folder_lock",
     "kept",

@@ -34,8 +34,10 @@ def serve(
     settings = keeper.start()
     from switchhook.logs import set_up
     from switchhook.server import run_both
+    from switchhook.server.exposed import warn_of
 
     set_up(json=settings.config.log.json, level=settings.config.log.level)
+    warn_of(keeper)
 
     given = {
         "--config": keeper.config_file,

@@ -401,5 +401,9 @@ def run(keeper: SettingsKeeper, fd: int | None, tether: Tether) -> int:
     """Answer until told to end; `fd` is the number of a socket that somebody else owns."""
     tether.die_with_parent()
     settings = keeper.start()
+    if tether.beat is None:  # else the supervisor says it
+        from switchhook.server.exposed import warn_of
+
+        warn_of(keeper)
     sock = listening(settings.config.answer.listen.host, settings.config.answer.listen.port, fd)
     return uvloop.run(_answer(keeper, settings, sock, tether))
