@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 
 from benchmarks.accounts import Kept, last_seq, read_journal, read_rows
+from benchmarks.by_link import cookie, let_in
 from benchmarks.children import START_S, Child
 from benchmarks.machine import PYTHON, Cores
 from switchhook.data_folder import JOURNAL
@@ -137,6 +138,7 @@ class Ours(Contestant):
         child = Child(words, self.work / "console.log", places)
         try:
             self.console_port = _port_of(child.read_line(), "console")
+            let_in(self.data)
             if folded:
                 _wait_until_folded(self.console_port)
         except BaseException:
@@ -191,7 +193,7 @@ def _wait_until_folded(port: int) -> None:
     lag = None
     while time.monotonic() < until:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=FOLD_S)
-        connection.request("GET", "/healthz")
+        connection.request("GET", "/healthz", headers=cookie())
         lag = json.loads(connection.getresponse().read())["fold_lag"]
         connection.close()
         if lag == 0:

@@ -17,6 +17,7 @@ import time
 
 import msgspec
 
+from benchmarks.by_link import cookie
 from switchhook.background import breathe
 
 EVERY_S = 0.1
@@ -46,9 +47,8 @@ class Browser:
 
     def __init__(self, port: int) -> None:
         self.sock = socket.create_connection(("127.0.0.1", port), timeout=10)
-        self.sock.sendall(
-            b"GET /feed?page=now HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\n\r\n"
-        )
+        head = "GET /feed?page=now HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\n"
+        self.sock.sendall(f"{head}Cookie: {cookie()['Cookie']}\r\n\r\n".encode())
         self.sock.setblocking(False)
         self.tail = b""
         self.received = 0

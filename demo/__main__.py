@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 from demo.files import add_account, plan, write_config
 from rich.console import Console
@@ -46,10 +46,9 @@ def play(folder: Path, calls: int, *, virtual: bool) -> int:
     if folder == FOLDER:
         shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    with serving(folder) as urls:
-        passthru = urls["answer"] + "/passthru/default"
+    with serving(folder) as (console, passthru):
         out.print("Switchhook answers at", passthru, style="bold")
-        out.print("Open its console in a browser:", urls["console"] + "/", style="bold")
+        out.print("Open its console in a browser:", console, style="bold")
         out.print(
             f"\nNow an Exotel of our own places {calls} calls, to two numbers. Each meets a"
             " greeting, a bot, and a Passthru that\nasks Switchhook where to go: A ends the call, B"
@@ -61,7 +60,7 @@ def play(folder: Path, calls: int, *, virtual: bool) -> int:
         if code:
             return code
         out.print("\nWhat Switchhook made of the newest, and why:\n", style="bold")
-        wait_for_fold(urls["console"])
+        wait_for_fold(console)
         data = str(folder / "data")
         show("streams", "--limit", "12", "--data", data)
         print_commands(
@@ -72,7 +71,7 @@ def play(folder: Path, calls: int, *, virtual: bool) -> int:
             f"{SWITCHHOOK} emulate run bot-crash --passthru {passthru}",
         )
         if sys.stdout.isatty():
-            out.print("\nThe calls go on until Ctrl-C. The console:", urls["console"] + "/\n")
+            out.print(f"\nThe calls go on until Ctrl-C. The console: {console}\n")
             with contextlib.suppress(KeyboardInterrupt):
                 emulate(folder, passthru, None, virtual=False)
     return 0
@@ -113,14 +112,16 @@ def bound() -> Iterator[socket.socket]:
 
 def wait_for_fold(console: str) -> None:
     """Wait until the console has folded what the answer side kept a moment ago."""
+    address, token = console.split("/open/")
+    asked = Request(f"{address}/healthz", headers={"Authorization": f"Bearer {token}"})
     until = time.monotonic() + _PATIENCE_S
     while time.monotonic() < until:
         # Until its store is open it answers for itself, and knows of no fold.
         with (
             contextlib.suppress(OSError),
-            urlopen(f"{console}/healthz", timeout=_PATIENCE_S) as reply,
+            urlopen(asked, timeout=_PATIENCE_S) as reply,
         ):
-            if json.load(reply)["fold_lag"] == 0:
+            if json.load(reply).get("fold_lag") == 0:
                 return
         time.sleep(0.05)
 
@@ -130,9 +131,19 @@ def show(*words: str) -> None:
     subprocess.run([sys.executable, "-m", "switchhook", *words], check=True)
 
 
+def links(folder: Path) -> tuple[str, str]:
+    """What opens the console, and the URL of the endpoint `default`."""
+    words = ["link", "--json", "--data", str(folder / "data")]
+    said = subprocess.run(
+        [sys.executable, "-m", "switchhook", *words], stdout=subprocess.PIPE, check=True
+    )
+    found = json.loads(said.stdout)
+    return found["console"], found["passthru"]["default"]
+
+
 @contextlib.contextmanager
-def serving(folder: Path) -> Iterator[dict[str, str]]:
-    """The server, as a user starts it; its addresses by name."""
+def serving(folder: Path) -> Iterator[tuple[str, str]]:
+    """The server, as a user starts it; the link to its console, and its passthru URL."""
     address = f"{LOOPBACK}:0"
     words = ["serve", "--config", str(write_config(folder)), "--data", str(folder / "data")]
     words += ["--answer", address, "--console", address]
@@ -152,7 +163,7 @@ def serving(folder: Path) -> Iterator[dict[str, str]]:
             lines = [server.stdout.readline().split() for _ in range(2)]
             if not all(lines):
                 sys.exit(f"the server did not start:\n{log.read_text()}")
-            yield {line[0]: line[1] for line in lines}
+            yield links(folder)
         finally:
             server.terminate()
 

@@ -17,6 +17,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from switchhook.data_folder import read_identity
+from switchhook.local_keys import endpoint_secret, link_token
+
 PATIENCE_S = 30.0
 """How long anything may take on a machine that is busy with other tests."""
 
@@ -74,17 +77,28 @@ class Program:
         host, _, port = self.urls[side].removeprefix("http://").rpartition(":")
         return host, int(port)
 
-    def ask(self, query: str | bytes = b"", path: str = "/passthru/default", **more: Any) -> Reply:
+    @property
+    def passthru(self) -> str:
+        """The path of the endpoint `default`, which has no secret of its own."""
+        return f"/passthru/default/{endpoint_secret(read_identity(self.data).key, 'default')}"
+
+    @property
+    def by_link(self) -> dict[str, str]:
+        """The header that opens a console without accounts."""
+        token = link_token(read_identity(self.data).key)
+        return {"Authorization": f"Bearer {token}"}
+
+    def ask(self, query: str | bytes = b"", path: str | None = None, **more: Any) -> Reply:
         """A request on the answer side; the query goes out as it stands."""
         raw = query.encode() if isinstance(query, str) else query
-        target = path.encode() + (b"?" + raw if raw else b"")
+        target = (path or self.passthru).encode() + (b"?" + raw if raw else b"")
         return http(self.address("answer"), target, **more)
 
     def api(self, path: str, **filters: object) -> Any:
         """What the console's API says."""
         query = "&".join(f"{key}={quote(str(value))}" for key, value in filters.items())
         target = f"/api/v1/{path}" + (f"?{query}" if query else "")
-        reply = http(self.address("console"), target.encode())
+        reply = http(self.address("console"), target.encode(), headers=self.by_link)
         assert reply.status == 200, reply.body
         return json.loads(reply.body)
 
@@ -100,7 +114,8 @@ class Program:
             cursor = {"cursor": page["next"]}
 
     def health(self, side: str = "answer") -> dict[str, Any]:
-        return json.loads(http(self.address(side), b"/healthz").body)
+        headers = self.by_link if side == "console" else None
+        return json.loads(http(self.address(side), b"/healthz", headers=headers).body)
 
     def children(self) -> dict[str, int]:
         """The process numbers of the supervised programs, by name."""

@@ -10,22 +10,20 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import logging
 import os
 import secrets
-import socket
 import stat
 import threading
-import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
 from switchhook.errors import DataFolderError
 from switchhook.file_system import mounted, refuse_network
+from switchhook.folder_lock import Holder, Lock, take, write_note
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -40,12 +38,7 @@ IDENTITY = "identity.json"
 BOOT = "boot.json"
 KEY_BYTES = 32
 
-Holder = Literal["answer", "console"]
-
 _OWN = {"lost+found", "answer.lock", "console.lock", "kept"}  # may be there before an identity
-_READ_ONLY_OR_FULL = (errno.EROFS, errno.ENOSPC, errno.EDQUOT)
-_LOCK_PAUSE_S = 0.05
-_LONGEST_NOTE = 4096
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -64,15 +57,10 @@ class _Boot(msgspec.Struct, frozen=True):
     first_seq: int
 
 
-class _Lock(NamedTuple):
-    descriptor: int
-    path: Path
-
-
 class DataFolder:
     """A data folder that this process holds until `close`; made by `open`."""
 
-    def __init__(self, path: Path, identity: Identity, lock: _Lock) -> None:
+    def __init__(self, path: Path, identity: Identity, lock: Lock) -> None:
         self.path, self.identity = path, identity
         self._lock = lock
         self._place = _place(path), _place(lock.path)
@@ -98,7 +86,7 @@ class DataFolder:
         refuse_network(path, mounted() if mounts is None else mounts)
         with _explained(path):
             _make(path)
-            lock = _take(path, holder, wait_s, now)
+            lock = take(path, holder, wait_s, now)
             try:
                 identity = _identity(path, now, draw)
                 return cls(path, identity, lock)
@@ -149,6 +137,10 @@ class DataFolder:
             inner.mkdir(mode=0o700, exist_ok=True)
         return inner
 
+    def say_where(self, url: str) -> None:
+        """Note where its holder listens, for commands that need the address."""
+        write_note(self._lock.descriptor, msgspec.structs.replace(self._lock.note, url=url))
+
     def close(self) -> None:
         """Let go of it. The lock's file stays: to remove it would race with who waits for it."""
         os.close(self._lock.descriptor)
@@ -171,21 +163,6 @@ def read_identity(path: str | Path) -> Identity:
             hint = "is this the right folder? If so, get the file back from a backup"
             raise DataFolderError(str(folder), problem, hint) from None
     return parse_identity(folder, content)
-
-
-def holder_pid(path: Path, holder: Holder) -> int | None:
-    """The process that held a folder last, by its note; None where it isn't on this machine.
-
-    The lock itself is not tried: whoever starts at that moment would find it taken.
-    """
-    try:
-        note = msgspec.json.decode((path / f"{holder}.lock").read_bytes(), type=_Note)
-        os.kill(note.pid, 0)
-    except PermissionError:
-        return note.pid
-    except (OSError, ValueError):
-        return None
-    return note.pid if note.host == socket.gethostname() else None
 
 
 def atomic_write(path: Path, content: bytes) -> None:
@@ -254,74 +231,6 @@ def _make(path: Path) -> None:
         problem = f"others may enter it (mode {mode:04o}), and it can't be tightened"
         hint = "chmod 700 it, or give --data a new folder inside it"
         raise DataFolderError(str(path), problem, hint) from None
-
-
-def _take(path: Path, holder: Holder, wait_s: float, now: Callable[[], datetime]) -> _Lock:
-    file = path / f"{holder}.lock"
-    descriptor = _open_lock(file)
-    try:
-        held = lock_within(descriptor, 0)
-        if not held and wait_s:
-            log.info("%s is held by %s: waiting %g s for it", path, _holder(descriptor), wait_s)
-            held = lock_within(descriptor, wait_s)
-        other = "" if held else _holder(descriptor)
-    except BaseException:
-        os.close(descriptor)
-        raise
-    if not held:
-        os.close(descriptor)
-        hint = "stop that one, or give --data another folder"
-        raise DataFolderError(str(path), f"it is held by {other}", hint)
-    note = {
-        "pid": os.getpid(),
-        "host": socket.gethostname(),
-        "program": f"switchhook {holder}",
-        "since": now().isoformat(timespec="seconds"),
-    }
-    # The note is for people. Holding works without it, also on a full or read-only disk.
-    with contextlib.suppress(OSError):
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, msgspec.json.encode(note), 0)
-    return _Lock(descriptor, file)
-
-
-def _open_lock(file: Path) -> int:
-    flags = os.O_CLOEXEC | os.O_NOFOLLOW
-    try:
-        return os.open(file, os.O_RDWR | os.O_CREAT | flags, 0o600)
-    except OSError as error:
-        if error.errno not in _READ_ONLY_OR_FULL or not file.exists():
-            raise
-        return os.open(file, os.O_RDONLY | flags)
-
-
-def lock_within(descriptor: int, wait_s: float) -> bool:
-    """Lock an open file for this process alone, waiting at most `wait_s` seconds."""
-    until = time.monotonic() + wait_s
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= until:
-                return False
-            time.sleep(_LOCK_PAUSE_S)
-        else:
-            return True
-
-
-class _Note(msgspec.Struct):
-    pid: int
-    host: str
-    program: str
-    since: str
-
-
-def _holder(descriptor: int) -> str:
-    try:
-        note = msgspec.json.decode(os.pread(descriptor, _LONGEST_NOTE, 0), type=_Note)
-    except (OSError, ValueError):
-        return "another process"  # which has not written its note yet
-    return f"{note.program} (process {note.pid} on {note.host}, since {note.since})"
 
 
 class _StoredIdentity(msgspec.Struct):

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from switchhook.data_folder import atomic_write, lock_within
+from switchhook.data_folder import atomic_write
 from switchhook.errors import DataFolderError
 from switchhook.fingerprints import LIST_FORMAT, ErasureList, Fingerprints
+from switchhook.folder_lock import lock_within
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

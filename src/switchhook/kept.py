@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from switchhook.data_folder import atomic_write, lock_within
+from switchhook.data_folder import atomic_write
 from switchhook.errors import ConfigError, DataFolderError
+from switchhook.folder_lock import lock_within
 from switchhook.receipt import TakeOver
 
 if TYPE_CHECKING:

@@ -57,6 +57,11 @@ class RunningConfig:
         self._damage: str | None = None
         self._unkept: str | None = None
 
+    @property
+    def checked(self) -> Candidate:
+        """What runs, with all that it was made of."""
+        return self._candidate or Candidate(self.config, "", {}, {})
+
     def start(self) -> None:
         """Run the file's, or the kept one where that doesn't check out.
 

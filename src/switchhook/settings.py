@@ -25,6 +25,7 @@ from switchhook.running_config import RunningConfig
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from switchhook.operator_files import Candidate
     from switchhook.receipt import TakeOver
 
 __all__ = ["Overrides", "Settings", "SettingsKeeper", "Source", "find_data_folder"]
@@ -105,6 +106,11 @@ class SettingsKeeper:
             self._of(point.name).run(point.rules, "start")
         self._settings = self._composed()
         return self._settings
+
+    @property
+    def checked(self) -> Candidate:
+        """The configuration that runs, with all that it was made of."""
+        return self._config.checked
 
     def poll(self) -> tuple[Settings | None, tuple[TakeOver, ...]]:
         """The new settings where anything changed, complaints included, and what was taken over.

@@ -9,7 +9,7 @@ import msgspec
 
 from switchhook.answer.answerer import Answerer, Clock
 from switchhook.answer.http import Answer, Head
-from switchhook.config import Config, EndpointConfig
+from switchhook.config import AuthMode, Config, EndpointConfig
 from switchhook.journal import Record
 from switchhook.receipt import Kind, Receipt, decode_receipt
 from switchhook.server.answer import endpoints_of, settings_of
@@ -95,7 +95,8 @@ class Desk:
     """An answerer for some endpoints, and one who asks it."""
 
     def __init__(self, *endpoints: EndpointConfig, journal: Any = None, **more: Any) -> None:
-        settings = settings_of(Config(endpoints=endpoints or (EndpointConfig("sales"),)))
+        points = endpoints or (EndpointConfig("sales"),)
+        settings = settings_of(Config(endpoints=tuple(map(_open_without_secret, points))))
         self.clock = SteppedClock()
         self.journal = MemoryJournal() if journal is None else journal
         self.answerer = Answerer(
@@ -129,6 +130,10 @@ class Desk:
         for _ in range(round(ms / step_ms)):
             self.clock.step(step_ms)
             self.answerer.sweep()
+
+
+def _open_without_secret(point: EndpointConfig) -> EndpointConfig:
+    return point if point.secrets else msgspec.structs.replace(point, auth=AuthMode.OPEN)
 
 
 def head_of(query: str | bytes = b"", path: str = "/passthru/sales", **more: Any) -> Head:

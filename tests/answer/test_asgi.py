@@ -17,7 +17,7 @@ from starlette.routing import Mount
 from switchhook import answer_app
 from switchhook.answer import answerer, asgi
 from switchhook.answer.http import BODY_BROKEN_OFF, BODY_LATE, BODY_TOO_LONG
-from switchhook.config import Bodies, Config, EndpointConfig, Mode, Secret
+from switchhook.config import AuthMode, Bodies, Config, EndpointConfig, Mode, Secret
 from switchhook.data_folder import DataFolder
 from switchhook.errors import DataFolderError
 from switchhook.journal import JournalReader
@@ -29,8 +29,8 @@ from .desk import SECRET, TAKES_A, TAKES_B
 
 FORM = "application/x-www-form-urlencoded"
 ENDPOINTS = (
-    EndpointConfig("open", bodies=Bodies(A='{"select": "bot"}')),
-    EndpointConfig("later", mode=Mode.ASYNC),
+    EndpointConfig("open", auth=AuthMode.OPEN, bodies=Bodies(A='{"select": "bot"}')),
+    EndpointConfig("later", auth=AuthMode.OPEN, mode=Mode.ASYNC),
     EndpointConfig("sales", secrets=(Secret(SECRET),)),
 )
 

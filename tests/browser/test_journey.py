@@ -11,7 +11,7 @@ import sys
 import pytest
 from playwright.sync_api import expect
 
-from program import PATIENCE_S, running, until
+from program import PATIENCE_S, running
 from webhook import receiving
 
 from .conftest import Visit
@@ -56,7 +56,7 @@ def program(tmp_path, hook):
 
 def emulate(program, scenario, trace):
     """Have the emulator play one call; gives its CallSid."""
-    url = program.urls["answer"] + "/passthru/default"
+    url = program.urls["answer"] + program.passthru
     words = ["emulate", "run", scenario, "--passthru", url, "--trace", str(trace)]
     done = subprocess.run(
         [sys.executable, "-m", "switchhook", *words],
@@ -69,10 +69,14 @@ def emulate(program, scenario, trace):
 
 
 def first_link(program):
-    """The first administrator's link, from the log."""
-    lines = until(lambda: [line for line in program.log if "/welcome/" in line], "the first link")
-    words = lines[0].split()
-    return next(word for word in words if "/welcome/" in word).strip(".,;")
+    """The first administrator's link, from the command that prints it."""
+    done = subprocess.run(
+        [sys.executable, "-m", "switchhook", "link", "--json", "--data", str(program.data)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout)["console"]
 
 
 def test_a_night_on_call(chromium, program, hook, tmp_path):

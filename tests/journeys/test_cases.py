@@ -26,12 +26,11 @@ def program(tmp_path_factory):
         yield started
 
 
-def ask(program, case, path="/passthru/default"):
+def ask(program, case):
     """Send a case as it stands."""
     headers = {"Content-Type": case["content_type"]} if case.get("content_type") else {}
     return program.ask(
         case["query"],
-        path,
         method=case.get("method", "GET"),
         headers=headers,
         body=(case.get("body") or "").encode(),

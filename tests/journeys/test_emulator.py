@@ -37,7 +37,7 @@ def emulate(*words):
 
 def test_every_bad_day_is_answered_as_it_should_be(tmp_path):
     with running(tmp_path / "data") as program:
-        url = program.urls["answer"] + "/passthru/default"
+        url = program.urls["answer"] + program.passthru
         done = emulate("run", "--all", "--passthru", url)
         assert done.returncode == 0, done.stdout + done.stderr
         decided = sum(scenario.mode == "decide" for scenario in SCENARIOS.values())
@@ -49,7 +49,7 @@ def test_the_seeds_tests_arrive_in_the_store_with_their_cause(tmp_path, name):
     cause, option = SEED[name]
     trace = tmp_path / "trace.jsonl"
     with running(tmp_path / "data") as program:
-        url = program.urls["answer"] + "/passthru/default"
+        url = program.urls["answer"] + program.passthru
         done = emulate("run", name, "--passthru", url, "--trace", str(trace))
         assert done.returncode == 0, done.stdout + done.stderr
         call_sid = json.loads(trace.read_bytes().splitlines()[0])["call"]
@@ -62,7 +62,7 @@ def test_the_seeds_tests_arrive_in_the_store_with_their_cause(tmp_path, name):
 def test_a_trace_is_played_back_and_compared(tmp_path):
     trace = tmp_path / "trace.jsonl"
     with running(tmp_path / "data") as program:
-        url = program.urls["answer"] + "/passthru/default"
+        url = program.urls["answer"] + program.passthru
         assert emulate("run", "throttled", "--passthru", url, "--trace", str(trace)).returncode == 0
         again = emulate("replay", str(trace), "--passthru", url)
         assert (again.returncode, again.stdout) == (0, "same  told: 302 then, 302 now\n")
@@ -158,7 +158,7 @@ applet = "hangup"
 def test_the_program_serves_calls_and_ends_when_told(tmp_path):
     plan = tmp_path / "plan.toml"
     with running(tmp_path / "data") as program:
-        plan.write_text(PLAN.format(url=program.urls["answer"] + "/passthru/default"))
+        plan.write_text(PLAN.format(url=program.urls["answer"] + program.passthru))
         with emulator(str(plan), "--traces", str(tmp_path / "traces")) as (process, said):
             url, (account, _, key, _, token) = said["exotel"][0], said["account"]
             with httpx2.Client(trust_env=False) as client:
@@ -270,7 +270,7 @@ def test_a_heartbeat_is_sent_by_itself():
 def test_load_is_measured_and_told(tmp_path):
     page = tmp_path / "load.html"
     with running(tmp_path / "data") as program:
-        url = program.urls["answer"] + "/passthru/default"
+        url = program.urls["answer"] + program.passthru
         words = ["--calls", "5", "--rate", "5/s", "--for", "1s", "--html", str(page)]
         done = emulate("load", "--passthru", url, *words)
         assert done.returncode == 0, done.stdout + done.stderr

@@ -156,7 +156,7 @@ def test_the_end_waits_for_those_who_are_owed_an_answer(tmp_path):
     with running(tmp_path / "data", command="answer") as program:
         host, port = program.address("answer")
         whole = request(
-            b"/passthru/default?CallSid=owed",
+            f"{program.passthru}?CallSid=owed".encode(),
             f"{host}:{port}",
             "POST",
             {"Content-Type": "application/x-www-form-urlencoded"},

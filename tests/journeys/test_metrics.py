@@ -9,7 +9,7 @@ from program import http, running, until
 
 def scrape(program) -> dict[tuple[str, str], float]:
     """Each sample by its name and its label `cause`."""
-    reply = http(program.address("console"), b"/metrics")
+    reply = http(program.address("console"), b"/metrics", headers=program.by_link)
     assert reply.status == 200
     assert reply.headers["content-type"].startswith("text/plain")
     return {

@@ -6,6 +6,8 @@ import subprocess
 import sys
 
 from program import PATIENCE_S, http
+from switchhook.data_folder import read_identity
+from switchhook.local_keys import endpoint_secret
 
 HANDED_OVER = """
 import os, socket, sys
@@ -37,7 +39,9 @@ def test_it_answers_on_a_socket_of_systemds(tmp_path):
             side, url = process.stdout.readline().split()
             host, _, port = url.removeprefix("http://").rpartition(":")
             assert side == "answer"
-            assert http((host, int(port)), b"/passthru/default?CallSid=c1").status == 200
+            secret = endpoint_secret(read_identity(tmp_path / "data").key, "default")
+            path = f"/passthru/default/{secret}?CallSid=c1"
+            assert http((host, int(port)), path.encode()).status == 200
         finally:
             process.terminate()
         assert process.wait(PATIENCE_S) == 0

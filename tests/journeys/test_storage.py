@@ -117,8 +117,8 @@ def test_a_ledger_that_is_taken_away_is_said_and_never_made_anew(tmp_path):
         all_there(program, 5)
         ledger, away = data / "ledger", data / "away"
         ledger.rename(away)
-        until(lambda: "it was taken away" in problems(program), "a word of the ledger")
-        assert "restore it from a backup" in problems(program)
+        until(lambda: "was removed while" in problems(program), "a word of the ledger")
+        assert "--ledger-only" in problems(program)
         assert not ledger.exists()
         away.rename(ledger)
         all_there(program, 5)

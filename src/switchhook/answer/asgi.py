@@ -140,7 +140,7 @@ def _head(scope: Scope) -> Head:
         authorization=text(b"authorization"),
         host=text(b"host"),
         forwarded_for=text(b"x-forwarded-for") or text(b"forwarded"),
-        forwarded=any(map(added_by_proxy, headers)),
+        forwarded=any(map(added_by_proxy, headers)) or scope.get("http_version") == "1.0",
         peer=client[0] if client else "",
     )
 

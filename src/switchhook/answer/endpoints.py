@@ -1,4 +1,4 @@
-"""Who may ask: the endpoint in a path, its secrets, and the rule for ports without any.
+"""Who may ask: the endpoint in a path, its secrets, and the rule for open endpoints.
 
 Pure: an `Admission` or the reason of a refusal comes back, and the caller counts and answers.
 """
@@ -45,6 +45,10 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     sync: bool = True
     report_only: bool = False
     secrets: tuple[bytes, ...] = ()
+    """Without any it is open to programs on this machine."""
+    configured: bool = True
+    """Whether the operator gave it what lets requests in; else the secret was made of the folder's
+    key."""
     ruleset: Ruleset = BUILTIN
     safe_option: Option = Option.B
     deadline_ms: int = 1000
@@ -100,9 +104,13 @@ NOT_FOUND = Refusal(404, "unknown endpoint", "no such endpoint\n")
 _NOT_LOOPBACK = Refusal(
     403,
     "not loopback",
-    "this endpoint has no secret, so it answers only programs on its own machine: the request came"
-    " through a proxy or for another host name. make one with `switchhook secret`, put it into the"
-    " configuration, and use the URL it prints\n",
+    "this endpoint is open, so it answers only programs on its own machine: the request came"
+    " through a proxy, in HTTP/1.0 or for another host name. make a secret with"
+    " `switchhook secret`, put it into the configuration, and use the URL it prints\n",
+)
+_WHERE = (
+    ": none is configured, so one was made; `switchhook link` prints the URL with it, and"
+    " `switchhook secret` makes one for the configuration"
 )
 _OPEN, _BY_PATH, _BY_QUERY, _BY_BASIC, _WRONG, _MISSING = (
     Auth("open"),
@@ -126,16 +134,17 @@ def find(endpoints: Mapping[str, Endpoint], path: bytes) -> tuple[Endpoint | Non
 
 
 def admit(endpoints: Mapping[str, Endpoint], head: Head) -> Admission | Refusal:
-    """Judge a head by its path, its secret and, for endpoints without one, where it comes from."""
+    """Judge a head by its path, its secret and, for open endpoints, where it comes from."""
     endpoint, in_path = find(endpoints, head.path)
     if endpoint is None:
         return NOT_FOUND
     if not endpoint.secrets:
-        return _admit_without_secret(endpoint, head)
+        return _admit_to_open(endpoint, head)
     auth = prove(endpoint.secrets, in_path, head)
     if auth.by is not None or endpoint.report_only:
         return Admission(endpoint, auth)
-    return Refusal(403, f"secret {auth.state}", f"the secret is {auth.state}\n", endpoint=endpoint)
+    text = f"the secret is {auth.state}{'' if endpoint.configured else _WHERE}\n"
+    return Refusal(403, f"secret {auth.state}", text, endpoint=endpoint)
 
 
 def prove(secrets: tuple[bytes, ...], in_path: bytes, head: Head) -> Auth:
@@ -172,7 +181,7 @@ def _came_straight(head: Head) -> bool:
     return local and not head.forwarded
 
 
-def _admit_without_secret(endpoint: Endpoint, head: Head) -> Admission | Refusal:
+def _admit_to_open(endpoint: Endpoint, head: Head) -> Admission | Refusal:
     # Such a port listens on loopback only, so the sender's address says nothing.
     if not _came_straight(head):
         return msgspec.structs.replace(_NOT_LOOPBACK, endpoint=endpoint)

@@ -241,7 +241,7 @@ def make_head(line: Line, seen: dict[bytes, bytes], peer: str) -> Head:
         None if authorization is None else authorization.decode("latin-1"),
         line.authority or (None if host is None else host.decode("latin-1")),
         None if forwarded_for is None else forwarded_for.decode("latin-1"),
-        forwarded_for is not None or _PROXY in seen,
+        forwarded_for is not None or _PROXY in seen or line.old,
         peer,
     )
 

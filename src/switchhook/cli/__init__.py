@@ -20,6 +20,7 @@ _COMMANDS = {
     "console": ("run:console_side", "Run the private side alone."),
     "check": ("check:check", "Check files, and what changed rules would have decided."),
     "rules": ("rules:app", "Which rules run, which ran, and back to the ones before."),
+    "link": ("link:link", "Print the way in to the console, and passthru URLs of its own."),
     "secret": ("secret:secret", "Make a secret, and the URL to paste into the applet."),
     "alerts": ("alerts:app", "What fires, and whether messages arrive."),
     "emulate": ("emulate:app", "Be Exotel: call your bot and your passthru, on bad days too."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,9 +14,11 @@ from switchhook import erasure_list
 from switchhook.cli import show
 from switchhook.cli.erasing import print_proof
 from switchhook.cli.erasing_again import preparing
+from switchhook.cli.ledger_back import restore_ledger
 from switchhook.cli.options import CONFIG, DATA, JSON
 from switchhook.cli.places import keep_limits, own_data_folder
 from switchhook.errors import DataFolderError
+from switchhook.ledger.belonging import Backup, note_backup
 from switchhook.settings import find_data_folder
 
 if TYPE_CHECKING:
@@ -44,6 +47,8 @@ def back_up(
     folder, target = own_data_folder(config, data), Path(file)
     recipients = encrypt_to or keep_limits(folder, config).encrypt_backups_to
     manifest = backups.back_up(folder, target, encrypt_to=recipients, progress=_said(json))
+    with suppress(OSError):  # it only helps people to find the file
+        note_backup(folder, Backup(str(target.absolute()), manifest.made))
     copy = erasure_list.copy_beside(folder, target, manifest.node)
     _report(manifest, target, json)
     if copy is not None:
@@ -59,6 +64,7 @@ def restore(
     config: CONFIG = None,
     data: DATA = None,
     check: Annotated[bool, Parameter(negative="")] = False,
+    ledger_only: Annotated[bool, Parameter(negative="")] = False,
     json: JSON = False,
 ) -> int:
     """Unpack a backup into an empty data folder, once all of it has been checked.
@@ -77,6 +83,9 @@ def restore(
         backup. One beside this backup, or in the empty folder, is used without a word.
     check
         Only check it.
+    ledger_only
+        Put only its ledger back, into the data folder that it is of: users, audit log, settings of
+        people. The ledger that was there is moved aside.
     """
     source = Path(file)
     if check:
@@ -89,15 +98,20 @@ def restore(
     if erasures is not None and not erasures.exists():
         hint = "erasures.json of the folder that was lost, or the file from beside a backup"
         raise DataFolderError(str(erasures), "there is no such list of erasures", hint)
-    manifest = backups.restore(
-        source,
-        folder,
-        identities=identity,
-        may_be_there=frozenset({erasure_list.FILE}),
-        progress=said,
-        prepare=preparing(source, [erasures] if erasures else [], proofs, said),
-    )
-    show.err.print("start switchhook on it: the console makes the store again from the journal")
+    lists = [erasures] if erasures else []
+    if ledger_only:
+        manifest = restore_ledger(source, folder, identity, lists, proofs, said)
+        show.err.print("the ledger is back; a console that waits for it goes on by itself")
+    else:
+        manifest = backups.restore(
+            source,
+            folder,
+            identities=identity,
+            may_be_there=frozenset({erasure_list.FILE}),
+            progress=said,
+            prepare=preparing(source, lists, proofs, said),
+        )
+        show.err.print("start switchhook on it: the console makes the store again from the journal")
     _report(manifest, source, json)
     for proof in proofs:
         show.err.print(f"erased again: {proof.id}, {'whole' if proof.complete else 'not whole'}")

@@ -24,6 +24,7 @@ from switchhook.journal import JournalReader
 from switchhook.operator_files import Inputs, Overrides, check_config, read_whole
 from switchhook.receipt import Kind, Receipt, decode_receipt, receipt_id
 from switchhook.rules import BUILTIN, Ruleset, decide, load_rules
+from switchhook.server.exposed import exposed
 from switchhook.settings import find_data_folder
 from switchhook.wire.kept import read_passthru
 
@@ -91,8 +92,9 @@ def _check(file: str, endpoint: str) -> dict[str, Ruleset]:
     if not _is_config(content):
         return {endpoint: load_rules(content, file=file)}
     path = str(Path(file).absolute())
-    config = check_config(content, path, Overrides(), Inputs(os.environ)).config
-    for warning in config.warnings:
+    candidate = check_config(content, path, Overrides(), Inputs(os.environ))
+    config = candidate.config
+    for warning in (*config.warnings, *exposed(candidate, Path(config.data))):
         show.err.print(f"{file}: {warning}", soft_wrap=True)
     rulesets: dict[str, Ruleset] = {}
     problems: list[ConfigError] = []

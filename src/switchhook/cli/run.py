@@ -27,14 +27,17 @@ def serve(
 ) -> int:
     """Answer passthrus and run the console, both kept alive.
 
-    When both are ready it prints their addresses, one line each, and nothing else.
+    When both are ready it prints their addresses, one line each; to a terminal also the URL of each
+    passthru without a configured secret, and the way in while nobody has an account.
     """
     keeper = _begin(config, data, answer, console)
     settings = keeper.start()
     from switchhook.logs import set_up
     from switchhook.server import run_both
+    from switchhook.server.exposed import warn_of
 
     set_up(json=settings.config.log.json, level=settings.config.log.level)
+    warn_of(keeper)
 
     given = {
         "--config": keeper.config_file,
@@ -43,7 +46,7 @@ def serve(
         "--console": console,
     }
     words = [word for name, value in given.items() if value is not None for word in (name, value)]
-    return run_both(settings.config, words)
+    return run_both(settings.config, keeper.data_folder, words)
 
 
 def answer_side(

@@ -304,6 +304,10 @@ def _check_whole(config: Config, problems: Problems) -> None:
     """What no key alone can tell."""
     check_names(config, problems)
     public = config.answer.listen
+    for endpoint in config.endpoints:
+        if endpoint.secrets and endpoint.auth is AuthMode.OPEN:
+            problem = "an open endpoint asks for no secret, and it has one"
+            problems.add(f"endpoints.{endpoint.name}.auth", problem, "remove one of the two")
     if not public.loopback:
         for endpoint in config.endpoints:
             if not endpoint.secrets:

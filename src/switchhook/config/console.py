@@ -84,7 +84,7 @@ def read_console(section: Section, sources: Sources) -> ConsoleConfig:
 def check_console(console: ConsoleConfig, problems: Problems) -> None:
     """What no key alone can tell."""
     first_link = (
-        "set console.users = true: the first start prints a link for the first administrator;"
+        "set console.users = true: `switchhook link` prints a link for the first administrator;"
         " or reach it by an SSH tunnel"
     )
     if not console.users:

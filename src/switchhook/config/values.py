@@ -52,10 +52,14 @@ class Mode(StrEnum):
 
 
 class AuthMode(StrEnum):
-    """What a request without a right secret gets: a 403, or an answer and a mark on its receipt."""
+    """What a request without a right secret gets: a 403, or an answer and a mark on its receipt.
+
+    An open endpoint has no secret: whatever comes straight from this machine is answered.
+    """
 
     ENFORCE = "enforce"
     REPORT_ONLY = "report-only"
+    OPEN = "open"
 
 
 class AnswerConfig(msgspec.Struct, frozen=True):

@@ -1,7 +1,8 @@
-"""Who may ask a console that has no accounts: this machine only.
+"""Who may ask a console that has no accounts: this machine only, and by its link.
 
 Tunnels and proxies connect from loopback too, and a browser can be led to a name that points
-there. So the address of the peer says nothing; Host and the headers of proxies do.
+there. So the address of the peer says nothing; Host, the headers of proxies and the old version of
+HTTP that some speak do. They may hide all of that, so the link is asked for beside it.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ import ipaddress
 from switchhook.proxies import added_by_proxy
 
 
-def refusal(headers: list[tuple[bytes, bytes]]) -> str | None:
-    """Why a request with these headers is not answered; None where it is."""
+def refusal(headers: list[tuple[bytes, bytes]], version: str = "1.1") -> str | None:
+    """Why a request with these headers, in this version of HTTP, is not answered; None if it is."""
+    if version.startswith("1.0"):
+        return "it came in HTTP/1.0, as proxies send it"
     hosts = []
     for name, value in headers:
         low = name.lower()

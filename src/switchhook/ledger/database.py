@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from switchhook.errors import LedgerError
 from switchhook.ledger import (
     access,
     alerts,
+    belonging,
     calls,
     capacity,
     issues,
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 FILE = "ledger.sqlite"
 APPLICATION_ID = 0x53574C31  # "SWL1"
 BUSY_MS = 5_000
+_BACK = "stop the console, then bring it back, or: switchhook restore BACKUP --ledger-only"
 
 MIGRATIONS = (
     access.TABLES,
@@ -39,6 +42,7 @@ MIGRATIONS = (
     keeping.TABLES,
     keeping.TRUSTED_TABLE,
     second_factors.TABLES,
+    belonging.TABLES,
 )
 """Number n leads from version n to n + 1; all that are due run in one transaction."""
 
@@ -49,7 +53,10 @@ _UNSURE = (apsw.IOError, apsw.ReadOnlyError, apsw.CantOpenError)
 
 
 class Ledger:
-    """The ledger in a folder; made where it is missing. Any thread may use it."""
+    """The ledger in a folder; made where it is missing. Any thread may use it.
+
+    In a data folder only the ledger that belongs to it is opened. Raises LedgerError.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE
@@ -57,17 +64,22 @@ class Ledger:
         self._local = threading.local()
         self._problems: dict[str, LedgerError] = {}
         with self.explained():
-            folder.mkdir(mode=0o700, exist_ok=True)
-            with suppress(FileExistsError):
-                make_private(self.path)
+            self._note_file = belonging.note_file(folder)
+            self._note = None if self._note_file is None else belonging.read_note(self._note_file)
+            if not self.path.exists():
+                self._check(None)
+                folder.mkdir(mode=0o700, exist_ok=True)
+                with suppress(FileExistsError):
+                    make_private(self.path)
             self._file = file_id(self.path)
             self._writer = self._connect()
-            self._migrate()
-
-    @property
-    def problem(self) -> LedgerError | None:
-        """Why it can't be written or read, as of the last try; None where it could."""
-        return next(iter(self._problems.values()), None)
+            try:
+                self._check(self._writer)
+                self._migrate()
+            except BaseException:
+                self._writer.close()
+                raise
+            self.keep_note()
 
     @contextmanager
     def writing(self) -> Iterator[apsw.Connection]:
@@ -99,8 +111,33 @@ class Ledger:
                 self._local.connection = None  # the next one is a new one
                 raise
 
+    @property
+    def problem(self) -> LedgerError | None:
+        """Why it can't be written or read, as of the last try; None where it could."""
+        return self._away() or next(iter(self._problems.values()), None)
+
+    def keep_note(self) -> None:
+        """Note in the data folder which ledger this is and how far it has come, where that changed.
+
+        Raises LedgerError.
+        """
+        if self._note_file is None or self.problem is not None:
+            return
+        with self.explained(), self._lock:
+            found = belonging.find(self._writer)
+            known = self._note
+            if found.id is None or (known is not None and found.entry == known.entry):
+                return
+            if not _is_ours(self._note_file.parent):
+                return
+            note = belonging.Note(found.id, found.entry)
+            belonging.write_note(self._note_file, note)
+            self._note = note
+
     def close(self) -> None:
         """Close the writer; readers close with their threads."""
+        with suppress(LedgerError):  # the next to open it notes it
+            self.keep_note()
         self._writer.close()
 
     @contextmanager
@@ -119,16 +156,31 @@ class Ledger:
 
         It is never made anew: what it knows is known nowhere else.
         """
-        if file_id(self.path) != self._file:
-            problem = "it was taken away, or another file was put in its place"
-            hint = "put it back, or restore it from a backup and start switchhook again"
-            raise LedgerError(str(self.path), problem, hint)
+        if (error := self._away()) is not None:
+            raise error
+
+    def _away(self) -> LedgerError | None:
+        now = file_id(self.path)
+        if now == self._file:
+            return None
+        what = "was removed" if now is None else "was replaced by another file"
+        return LedgerError(str(self.path), f"the file {what} while the console ran", _BACK)
 
     def _connect_again(self) -> None:
         """A new writer in place of one that may not be trusted any more."""
         with suppress(apsw.Error):
             self._writer.close()
         self._writer = self._connect()
+
+    def _check(self, connection: apsw.Connection | None) -> None:
+        """Refuse a ledger that is not the noted one; without a connection it is missing."""
+        if self._note is None:
+            return
+        found = None if connection is None else belonging.find(connection)
+        problem = belonging.problem_of(self._note, found)
+        if problem is not None:
+            backup = belonging.read_backup(self.path.parent.parent)
+            raise LedgerError(str(self.path), problem, belonging.way_back(backup))
 
     def _connect(self) -> apsw.Connection:
         connection = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READWRITE)
@@ -168,8 +220,13 @@ class Ledger:
                 str(self.path), str(error).lower(), "make room on its disk"
             ) from error
         except (apsw.CorruptError, apsw.NotADBError) as error:
-            hint = "restore it from a backup: switchhook restore"
+            hint = "restore it from a backup: switchhook restore BACKUP --ledger-only"
             raise LedgerError(str(self.path), f"it is damaged: {error}", hint) from error
         except (apsw.BusyError, apsw.CantOpenError, apsw.ReadOnlyError, OSError) as error:
             hint = "check the disk, and that switchhook's user owns the file"
             raise LedgerError(str(self.path), str(error).lower(), hint) from error
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether what we write there can be read by whoever runs on it."""
+    return folder.stat().st_uid == os.geteuid()

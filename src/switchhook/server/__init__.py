@@ -10,10 +10,14 @@ import asyncio
 import sys
 from typing import TYPE_CHECKING
 
+from switchhook.data_folder import read_identity
+from switchhook.own_links import passthru_paths
 from switchhook.server.sockets import inherited, listening, url_of
 from switchhook.supervisor import Child, program, supervise
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from switchhook.config import Config
     from switchhook.process import Tether
     from switchhook.settings import SettingsKeeper
@@ -39,8 +43,8 @@ def run_console(
     return run(keeper, fd, tether, answer_url)
 
 
-def run_both(config: Config, words: list[str]) -> int:
-    """Supervise both programs; `words` are the options that they get."""
+def run_both(config: Config, folder: Path, words: list[str]) -> int:
+    """Supervise both programs on a data folder; `words` are the options that they get."""
     systemd = inherited(("answer", config.answer.listen), ("console", config.console.listen))
     answer = systemd.get("answer") or listening(
         config.answer.listen.host, config.answer.listen.port
@@ -51,6 +55,9 @@ def run_both(config: Config, words: list[str]) -> int:
 
     def announce() -> None:
         sys.stdout.write(f"answer {url_of(answer)}\nconsole {url_of(console)}\n")
+        if sys.stdout.isatty():  # what a log gets must let nobody in
+            paths = passthru_paths(config, read_identity(folder).key)
+            sys.stdout.writelines(f"passthru {url_of(answer)}{path}\n" for path in paths.values())
         sys.stdout.flush()
 
     beside = ["--answer-url", url_of(answer)]

@@ -25,13 +25,14 @@ from switchhook.answer.http import Limits
 from switchhook.answer.listening import serve as serve_http
 from switchhook.answer.receivers import Account
 from switchhook.answer.repeats import MOST_REMEMBERED, WINDOW_MS, RepeatMemory
-from switchhook.config import Config, Mode
+from switchhook.config import AuthMode, Config, Mode
 from switchhook.config.accounts import accounts_of
 from switchhook.data_folder import JOURNAL, DataFolder, boot_id
 from switchhook.errors import JournalError
 from switchhook.facts_file import LOOK_S, FactsReader
 from switchhook.journal import JournalEvent, JournalReader, JournalWriter
 from switchhook.logs import set_up as set_up_logs
+from switchhook.own_links import secrets_of
 from switchhook.process import LOCK_WAIT_S
 from switchhook.receipt import Kind
 from switchhook.rules import BUILTIN, load_rules
@@ -56,15 +57,17 @@ _PATIENCE_S, _HURRY_S, _FLUSH_S = 2.0, 1.0, 1.5
 
 def endpoints_of(settings: Settings, key: bytes) -> dict[str, Endpoint]:
     """What the configuration and the running rules say, ready to answer; `key` is the folder's."""
-    secrets = [each.reveal() for point in settings.config.endpoints for each in point.secrets]
-    redactor = Redactor(key, secrets)
+    secrets = {point.name: secrets_of(point, key) for point in settings.config.endpoints}
+    redactor = Redactor(key, [each for some in secrets.values() for each in some])
     accounts = accounts_of(settings.config)
     return {
         point.name: Endpoint(
             name=point.name,
             sync=point.mode is Mode.SYNC,
-            report_only=point.auth == "report-only",
-            secrets=tuple(secret.reveal().encode() for secret in point.secrets),
+            # Without a configured secret nothing would keep anybody out.
+            report_only=point.auth == AuthMode.REPORT_ONLY and bool(point.secrets),
+            secrets=tuple(secret.encode() for secret in secrets[point.name]),
+            configured=bool(point.secrets),
             ruleset=settings.rulesets[point.name],
             safe_option=point.safe_option,
             deadline_ms=point.deadline_ms,
@@ -351,6 +354,7 @@ async def _answer(
     folder = await asyncio.to_thread(
         DataFolder.open, keeper.data_folder, "answer", wait_s=LOCK_WAIT_S
     )
+    folder.say_where(url_of(sock))
     process = AnswerProcess(keeper, settings, folder, owns_log=True)
     await process.start(sock)
     settle()
@@ -403,5 +407,9 @@ def run(keeper: SettingsKeeper, fd: int | None, tether: Tether) -> int:
     """Answer until told to end; `fd` is the number of a socket that somebody else owns."""
     tether.die_with_parent()
     settings = keeper.start()
+    if tether.beat is None:  # else the supervisor says it
+        from switchhook.server.exposed import warn_of
+
+        warn_of(keeper)
     sock = listening(settings.config.answer.listen.host, settings.config.answer.listen.port, fd)
     return uvloop.run(_answer(keeper, settings, sock, tether))

@@ -18,6 +18,7 @@ from switchhook.logs import set_up as set_up_logs
 from switchhook.process import LOCK_WAIT_S
 from switchhook.server.collector import settle
 from switchhook.server.console_side import ConsoleSide
+from switchhook.server.exposed import warn_of
 from switchhook.server.sockets import listening, url_of
 from switchhook.server.stand_in import opened
 from switchhook.settings import POLL_S
@@ -46,6 +47,7 @@ async def _console(
     held = await asyncio.to_thread(
         DataFolder.open, keeper.data_folder, "console", wait_s=LOCK_WAIT_S
     )
+    held.say_where(url_of(sock))
     desk = _Desk(sock)
     if tether.beat is None:
         print(f"console {url_of(sock)}", flush=True)  # noqa: T201 - the one line on stdout
@@ -155,6 +157,8 @@ def run(keeper: SettingsKeeper, fd: int | None, tether: Tether, answer_url: str 
     tether.die_with_parent()
     stand_back()
     settings = keeper.start()
+    if tether.beat is None:  # else the supervisor says it
+        warn_of(keeper)
     set_up_logs(json=settings.config.log.json, level=settings.config.log.level)
     listen = settings.config.console.listen
     sock = listening(listen.host, listen.port, fd)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from datetime import datetime
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -31,9 +32,10 @@ from switchhook.console.person_search import PersonSearch
 from switchhook.console.render import Renderer
 from switchhook.console.shelf import Shelf
 from switchhook.console.store_api import StoreApi
-from switchhook.data_folder import JOURNAL, LEDGER, STORE, first_seq_of_boot, holder_pid
+from switchhook.data_folder import JOURNAL, LEDGER, STORE, first_seq_of_boot
 from switchhook.erasure_list import remember
 from switchhook.errors import DataFolderError, JournalError, LedgerError
+from switchhook.folder_lock import holder_pid
 from switchhook.interpret import forget_read_numbers
 from switchhook.journal import JournalReader, SealedSegments
 from switchhook.keep import Matter
@@ -71,6 +73,8 @@ if TYPE_CHECKING:
     from switchhook.settings import Settings
 
 log = logging.getLogger("switchhook")
+
+_NOTE_S = 1.0
 
 
 def release() -> str:
@@ -162,6 +166,7 @@ class ConsoleSide:
             SqliteAccess(self.ledger),
             config.console.access,
             renderer,
+            key=self._held.key,
             address=address,
             sections=keeping.context,
             now_us=self.clock.now_us,
@@ -368,12 +373,36 @@ class ConsoleSide:
         if self.tracer is not None:
             self.tracer.start()
         self._tasks.append(asyncio.create_task(self.access.run()))
+        self._tasks.append(asyncio.create_task(self._watch_ledger()))
+        await self._greet()
+
+    async def _watch_ledger(self) -> None:
+        """Note how far the ledger has come, and say when it is taken away under us; for ever."""
+        said: str | None = None
+        while True:
+            await asyncio.sleep(_NOTE_S)
+            try:
+                await asyncio.to_thread(self.ledger.keep_note)
+                failing = self.ledger.problem
+            except LedgerError as error:
+                failing = error
+            problem = None if failing is None else str(failing)
+            if problem is not None and problem != said:
+                log.error("%s", problem)
+            said = problem
+
+    async def _greet(self) -> None:
+        """While nobody has an account, show the way in to a terminal, and to no log."""
         try:
-            welcome = await asyncio.to_thread(self.access.welcome)
+            if sys.stdout.isatty():
+                welcome = await asyncio.to_thread(self.access.welcome)
+                if welcome is not None:
+                    print(welcome, flush=True)  # noqa: T201 - to whoever started it
+            elif await asyncio.to_thread(self.access.nobody_yet):
+                command = f"switchhook link --data {self._held.path}"
+                log.warning("nobody has an account yet: `%s` prints the way in", command)
         except LedgerError as error:
-            welcome = f"there is no link for the first administrator until a restart: {error}"
-        if welcome is not None:
-            log.warning("%s", welcome)
+            log.warning("there is no way in until a restart: %s", error)
 
     async def stop(self) -> None:
         """End it all; what needs what ends first."""

@@ -107,7 +107,7 @@ class Folding:
     def close(self) -> None:
         """Make the file durable and close it."""
         self._connection.pragma("synchronous", "full")
-        self._connection.pragma("wal_checkpoint(truncate)")
+        self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
         self._mark(closed=True)
         self._connection.close()
 

@@ -23,12 +23,14 @@ from switchhook.console.parameters import Refused
 from switchhook.console.render import Renderer
 from switchhook.ledger import Ledger
 from switchhook.ledger.access import SqliteAccess
+from switchhook.local_keys import link_cookie, link_proof
 
 PASSWORD = "seven green parrots"
 HASH = hash_password(PASSWORD)
 START_US = 1_800_000_000_000_000
 SECOND, MINUTE, HOUR = 1_000_000, 60_000_000, 3_600_000_000
 HERE = "http://127.0.0.1:8081"
+KEY = bytes(range(32))
 DEED = Deed(who="test", what="tested")
 """A deed where a test does not care."""
 
@@ -46,6 +48,7 @@ class House:
             self.kept,
             self.settings,
             Renderer(lambda: None),
+            key=KEY,
             address=HERE,
             now_us=lambda: self.now_us + self.step_us,
             steady_us=lambda: self.now_us,
@@ -75,7 +78,14 @@ class House:
         return user.id
 
     def browser(self, base: str = HERE, peer: str = "127.0.0.1") -> Browser:
-        return Browser(self, base, peer)
+        """A browser that has used the link of an open console."""
+        browser = Browser(self, base, peer)
+        browser.client.cookies.set(link_cookie(KEY), link_proof(KEY))
+        return browser
+
+    def stranger(self) -> Browser:
+        """A browser of whoever does not know the link."""
+        return Browser(self, HERE, "127.0.0.1")
 
     def signed_in(self, name: str = "asha", role: Role = Role.ADMINISTRATOR) -> Browser:
         """A browser of a new user."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 
-from console.access.house import HERE
+from console.access.house import HERE, KEY
 from switchhook.audit import Deed
 from switchhook.console.access.described import OPERATIONS, PATHS, SCHEMAS
 from switchhook.console.openapi import SCHEMAS as OTHERS
 from switchhook.console.openapi import describe
+from switchhook.local_keys import link_token
 
 
 def test_it_is_as_described(house):
@@ -31,7 +32,10 @@ def test_it_is_as_described(house):
         @settings(max_examples=25, deadline=None, suppress_health_check=[*HealthCheck])
         @given(operation.as_strategy())
         def check(case):
-            case.call_and_validate(headers={"Host": "127.0.0.1"}, base_url=HERE)
+            case.call_and_validate(
+                headers={"Host": "127.0.0.1", "Authorization": f"Bearer {link_token(KEY)}"},
+                base_url=HERE,
+            )
 
         check()
     assert tried == 2

@@ -9,12 +9,14 @@ import socket
 import pytest
 import uvicorn
 
-from console.access.house import DEED, HASH, HOUR, MINUTE, House
+from console.access.house import DEED, HASH, HOUR, KEY, MINUTE, House
 from switchhook.access import EVERYTHING, Role, Viewer
 from switchhook.console.access.live import LiveRequests
 from switchhook.console.access.proofs import hashed
+from switchhook.local_keys import link_cookie, link_proof
 
 PATIENCE_S = 20
+BY_LINK = f"{link_cookie(KEY)}={link_proof(KEY)}"
 
 
 class Feed:
@@ -177,7 +179,7 @@ def test_an_open_feed_ends_with_the_first_account(tmp_path):
     async def watch():
         house = House(tmp_path)
         async with serving(house) as port:
-            feed = await Feed.begin(port)
+            feed = await Feed.begin(port, BY_LINK)
             await house.access.look()
             assert feed.open
             house.user()
@@ -208,7 +210,7 @@ def test_a_browser_that_leaves_is_forgotten(tmp_path):
     async def watch():
         house = House(tmp_path)
         async with serving(house) as port:
-            feed = await Feed.begin(port)
+            feed = await Feed.begin(port, BY_LINK)
             feed.writer.close()
             await feed.writer.wait_closed()
             async with asyncio.timeout(PATIENCE_S):

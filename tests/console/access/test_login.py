@@ -57,7 +57,13 @@ def test_a_first_link_is_over_after_15_minutes_or_a_new_one(closed):
     assert closed.kept.users.all() == []
 
 
-def test_an_open_console_prints_no_link(house):
+def test_an_open_console_prints_its_link_until_somebody_has_an_account(house):
+    path = path_of(house.access.welcome().split()[-1])
+    browser = house.stranger()
+    assert browser.get(path).status_code == 303
+    assert browser.get("/").json()["open"] is True
+    assert house.access.first_link() is None
+    house.user()
     assert house.access.welcome() is None
 
 

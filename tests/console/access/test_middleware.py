@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from starlette.testclient import TestClient
 
-from console.access.house import DEED, HERE, HOUR, House
+from console.access.house import DEED, HERE, HOUR, KEY, House
 from switchhook.access import AccessSettings, OidcSettings, Role, Scope
 from switchhook.console.access.proofs import hashed, new_proof
+from switchhook.local_keys import link_cookie, link_proof, link_token
 
 PUBLIC = "https://switchhook.example"
 
@@ -46,9 +47,24 @@ def test_without_any_account_this_machine_is_the_administrator(house):
 )
 def test_an_open_console_answers_this_machine_only(house, headers):
     """A tunnel connects from loopback too, and a name can be led there."""
-    reply = TestClient(house.app, base_url=HERE).get("/", headers=headers)
+    client = TestClient(house.app, base_url=HERE)
+    client.cookies.set(link_cookie(KEY), link_proof(KEY))  # whoever has the link is told why, too
+    reply = client.get("/", headers=headers)
     assert reply.status_code == 403
     assert "this machine" not in reply.json().get("name", "")
+
+
+def test_an_open_console_is_not_asked_in_the_http_of_plain_proxies(house):
+    """nginx's `proxy_pass` without more: HTTP/1.0, a Host of loopback, and no other trace."""
+
+    async def in_http_1_0(scope, receive, send):
+        await house.app({**scope, "http_version": "1.0"}, receive, send)
+
+    client = TestClient(in_http_1_0, base_url=HERE)
+    client.cookies.set(link_cookie(KEY), link_proof(KEY))
+    reply = client.get("/")
+    assert reply.status_code == 403
+    assert "HTTP/1.0" in reply.json()["error"]["problem"]
 
 
 def test_an_open_console_closes_with_the_first_account(house):
@@ -64,12 +80,15 @@ def test_users_wanted_from_the_start(tmp_path):
         (tmp_path / str(number)).mkdir()
         house = House(tmp_path / str(number), settings)
         assert house.browser().get("/").status_code == 303
-        assert "switchhook users link" in house.browser().get("/login").text
+        assert "switchhook link" in house.browser().get("/login").text
 
 
 def test_a_program_on_this_machine_may_post_to_the_open_api(house):
     """No browser: those send Origin or Sec-Fetch-Site with every POST."""
-    assert TestClient(house.app, base_url=HERE).post("/api/v1/things").status_code == 200
+    client = TestClient(house.app, base_url=HERE)
+    headers = {"authorization": f"Bearer {link_token(KEY)}"}
+    assert client.post("/api/v1/things", headers=headers).status_code == 200
+    assert client.post("/api/v1/things").status_code == 401
 
 
 @pytest.mark.parametrize(
@@ -319,6 +338,7 @@ def test_people_get_pages_and_programs_json(house):
 
 def test_a_fault_of_ours_and_what_is_not_there_are_told_in_words(house):
     client = TestClient(house.app, base_url=HERE, raise_server_exceptions=False)
+    client.cookies.set(link_cookie(KEY), link_proof(KEY))
     page = client.get("/breaks", headers={"accept": "text/html"})
     assert page.status_code == 500
     assert "The console met a fault of its own; its log says which." in page.text

@@ -13,11 +13,10 @@ from switchhook.cli import show
 from switchhook.cli.emulate.loop import run_loop
 from switchhook.cli.emulate.options import (
     ALLOW,
-    HERE,
     PASSTHRU,
     SEED,
-    check_url,
     duration_of,
+    passthru_or_here,
     plan_of,
     rate_of,
 )
@@ -35,7 +34,7 @@ def load(
         str, Parameter(name="--rate", help="New calls a second, such as 20/s.")
     ] = "5/s",
     for_: Annotated[str, Parameter(name="--for", help="How long, such as 90s or 5m.")] = "30s",
-    passthru: PASSTHRU = HERE,
+    passthru: PASSTHRU = None,
     bot: Annotated[
         str | None, Parameter(name="--bot", help="The bot's WebSocket URL; without: the built-in.")
     ] = None,
@@ -73,13 +72,12 @@ def load(
         raise ConfigError("nothing to do", key="--calls", hint="at least 1")
     how = LoadPlan(calls=calls, rate_s=rate_of(rate), for_s=duration_of(for_))
     plan = plan_of(file) if file is not None else None
-    if plan is None:
-        check_url(passthru)
+    url = passthru_or_here(passthru) if plan is None else ""
 
     async def main() -> int:
         async with station(
             plan,
-            make=lambda own: load_plan(bot or own, passthru, calls),
+            make=lambda own: load_plan(bot or own, url, calls),
             port=0,
             seed=seed,
             allow=allow or (),

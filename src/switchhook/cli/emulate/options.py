@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 from cyclopts import Parameter
 
+from switchhook.config import Config
 from switchhook.errors import ConfigError
+from switchhook.own_links import passthru_url, running_config
 
 if TYPE_CHECKING:
     from switchhook.emulator.plan import Plan
 
 HERE = "http://127.0.0.1:8080/passthru/default"
-"""Where `switchhook serve` answers without a configuration."""
 
 PASSTHRU = Annotated[
-    str, Parameter(name="--passthru", help="The passthru URL of the server that is called.")
+    str | None,
+    Parameter(name="--passthru", help="The server's passthru URL; without it the one in ./data."),
 ]
 SEED = Annotated[
     int | None, Parameter(name="--seed", help="Makes chance repeat; without it all is new.")
@@ -33,6 +35,24 @@ ALLOW = Annotated[
 LIMIT = Annotated[
     float, Parameter(name="--limit", help="Seconds that a caller waits for the answer.")
 ]
+
+
+def passthru_or_here(said: str | None) -> str:
+    """The URL that was said, else the default endpoint of the switchhook whose data are in ./data.
+
+    Where none are, it is somebody else's server on this machine. Raises ConfigError.
+    """
+    if said is not None:
+        check_url(said)
+        return said
+    folder = Path(Config().data)
+    if not folder.is_dir():
+        return HERE
+    url = passthru_url(folder, running_config(folder), "default")
+    if url is None:
+        problem = "the switchhook that ran here has no endpoint default without a secret"
+        raise ConfigError(problem, key="--passthru", hint="give the URL by --passthru")
+    return url
 
 
 def check_url(url: str, *, option: str = "--passthru") -> None:

@@ -8,7 +8,14 @@ from cyclopts import Parameter
 
 from switchhook.cli import show
 from switchhook.cli.emulate.loop import run_loop
-from switchhook.cli.emulate.options import ALLOW, HERE, LIMIT, check_url, entries_of
+from switchhook.cli.emulate.options import (
+    ALLOW,
+    LIMIT,
+    PASSTHRU,
+    check_url,
+    entries_of,
+    passthru_or_here,
+)
 from switchhook.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -18,10 +25,7 @@ if TYPE_CHECKING:
 def replay(
     file: str,
     *,
-    passthru: Annotated[
-        str | None,
-        Parameter(name="--passthru", help=f"The passthru URL; {HERE} without it and --bot."),
-    ] = None,
+    passthru: PASSTHRU = None,
     bot: Annotated[
         str | None,
         Parameter(name="--bot", help="A bot's WebSocket URL, to which the caller says the same."),
@@ -41,7 +45,7 @@ def replay(
     entries = entries_of(file)
     talks: list[Talk] = []
     if bot is None:
-        passthru = passthru or HERE
+        passthru = passthru_or_here(passthru)
     else:
         talks = _talks(file, entries, bot)
     if passthru is not None:

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from switchhook.cli import show
 from switchhook.cli.emulate.loop import run_loop
-from switchhook.cli.emulate.options import ALLOW, HERE, LIMIT, PASSTHRU, SEED, check_url
+from switchhook.cli.emulate.options import ALLOW, LIMIT, PASSTHRU, SEED, passthru_or_here
 from switchhook.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def run(
     all_: Annotated[
         bool, Parameter(name="--all", negative="", help="Run all that need no URL of their own.")
     ] = False,
-    passthru: PASSTHRU = HERE,
+    passthru: PASSTHRU = None,
     expect: Annotated[
         Literal["A", "B"] | None,
         Parameter(name="--expect", help="The option that is right, where the default is not."),
@@ -70,14 +70,14 @@ def run(
     else:
         chosen = [SCENARIOS[name]]
 
-    check_url(passthru)
+    url = passthru_or_here(passthru)
 
     async def main() -> list[Result]:
         results = []
         for scenario in chosen:
             result = await perform(
                 scenario,
-                passthru,
+                url,
                 seed=seed,
                 allow=allow or (),
                 expect=expect,

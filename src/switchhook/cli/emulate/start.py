@@ -15,11 +15,11 @@ from switchhook.cli import show
 from switchhook.cli.emulate.loop import end_at_sigterm, run_loop
 from switchhook.cli.emulate.options import (
     ALLOW,
-    HERE,
     PASSTHRU,
     SEED,
     address_of,
     check_url,
+    passthru_or_here,
     plan_of,
 )
 from switchhook.cli.emulate.ticker import Ticker
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 def emulate(
     file: str | None = None,
     *,
-    passthru: PASSTHRU = HERE,
+    passthru: PASSTHRU = None,
     listen: Annotated[
         str, Parameter(name="--listen", help="HOST:PORT; port 0 takes a free one.")
     ] = "127.0.0.1:8090",
@@ -86,8 +86,7 @@ def emulate(
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
 
-    if plan is None:
-        check_url(passthru)
+    url = passthru_or_here(passthru) if plan is None else ""
     change = _changed(stream_limit, status_callback, heartbeat)
 
     async def main() -> int:
@@ -96,7 +95,7 @@ def emulate(
         end_at_sigterm()
         async with station(
             plan,
-            passthru=passthru,
+            passthru=url,
             host=host,
             port=port,
             seed=seed,
@@ -104,7 +103,7 @@ def emulate(
             keep_media=folder is not None,
             change=change,
         ) as running:
-            wiring = running.wiring() | {"passthru": passthru if plan is None else None}
+            wiring = running.wiring() | {"passthru": url or None}
             if json:
                 show.print_json(wiring)
             else:

@@ -13,6 +13,7 @@ from switchhook.console.access.audit_pages import AuditPages, ChainCheck
 from switchhook.console.access.desk import TOUCH_US, Desk
 from switchhook.console.access.fresh import FreshProof
 from switchhook.console.access.live import LiveRequests
+from switchhook.console.access.local import LinkPages, LocalDoor
 from switchhook.console.access.login import LoginPages
 from switchhook.console.access.middleware import MACHINE, Access
 from switchhook.console.access.passwords import Hashing
@@ -48,8 +49,9 @@ _HOUR_US = 3_600_000_000
 class ConsoleAccess:
     """`wrap` the console's app, give it the `routes`, and keep `run` running.
 
-    `address` is where it listens, for links when `settings.url` is not set; `sections` gives what
-    other parts show on /settings, `numbers_of` the numbers of a call, masked, by what they are.
+    `address` is where it listens, for links when `settings.url` is not set; `key` is the data
+    folder's; `sections` gives what other parts show on /settings, `numbers_of` the numbers of a
+    call, masked, by what they are.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class ConsoleAccess:
         settings: AccessSettings,
         renderer: Renderer,
         *,
+        key: bytes,
         address: str = "",
         sections: Callable[[Viewer], dict[str, Any]] = lambda viewer: {},
         numbers_of: Callable[[str], dict[str, str]] = lambda call_sid: {},
@@ -71,6 +74,7 @@ class ConsoleAccess:
         self.desk = Desk(ledger, settings, now_us, steady_us)
         self.reveals = self.desk.reveals
         self.live = LiveRequests()
+        self.door = LocalDoor(key)
         self.hashing = Hashing()
         self.prover = Prover(self.desk, self.hashing)
         self.check = ChainCheck(ledger, now_us)
@@ -85,6 +89,7 @@ class ConsoleAccess:
             refusals=Refusals(self._renderer),
             fresh=FreshProof(self.desk, self.prover, self._renderer, self._settings.oidc),
             reads=ReadLog(self.desk, self._now_us),
+            door=self.door,
         )
 
     def routes(self) -> list[BaseRoute]:
@@ -106,6 +111,7 @@ class ConsoleAccess:
 
             oidc = OidcClient(self._settings.oidc)
         return [
+            *LinkPages(shared, self.door).routes(),
             *LoginPages(shared, oidc).routes(),
             *SettingsPages(shared).routes(),
             *SecondFactorPages(shared).routes(),
@@ -113,14 +119,20 @@ class ConsoleAccess:
         ]
 
     def welcome(self) -> str | None:
-        """What to print at the start: the first administrator's link; None where none is needed.
+        """The way in while nobody has an account, for its owner's eyes; None once somebody has.
 
         It touches the disk.
         """
-        link = self.first_link()
-        if link is None:
+        if not self.nobody_yet():
             return None
+        if self._settings.open(accounts=False):
+            return f"open it at {self._address}{self.door.path}"
+        link = self.first_link()
         return f"no account yet: make the first administrator's at {link} (once, within 15 minutes)"
+
+    def nobody_yet(self) -> bool:
+        """Whether nobody has an account. It touches the disk."""
+        return not self._ledger.passes.standing(None, None).accounts
 
     def first_link(self) -> str | None:
         """The first administrator's one-time address; None where nobody needs one.

@@ -1,8 +1,8 @@
 """Wraps the whole console: nothing behind it is reached without a `Viewer`.
 
 For each request: whether it may arrive at all (Host, proxies), who asks (session, token, or this
-machine while nobody has an account), whether it may change something (role, CSRF), and what every
-response carries. What is being answered ends with the session that asked.
+machine by its link while nobody has an account), whether it may change something (role, CSRF), and
+what every response carries. What is being answered ends with the session that asked.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from switchhook.console.access.desk import Desk, Known
     from switchhook.console.access.fresh import FreshProof
     from switchhook.console.access.live import Bound, LiveRequests
+    from switchhook.console.access.local import LocalDoor
     from switchhook.console.access.reads import ReadLog
     from switchhook.console.access.refusals import Refusals
     from switchhook.users import Session
@@ -44,7 +45,7 @@ log = logging.getLogger("switchhook.access")
 MACHINE = "machine"
 """`Viewer.session` of an open console."""
 NOBODY = Viewer("not signed in", Role.VIEWER)
-ANYBODYS = ("/static/", "/login", "/welcome/")
+ANYBODYS = ("/static/", "/login", "/welcome/", "/open")
 """What needs no session: begins with, or is, one of these."""
 PROGRAMS = ("/api/", "/metrics", "/healthz")
 """Where a token opens, and where refusals are JSON."""
@@ -68,10 +69,11 @@ class Access:
         refusals: Refusals,
         fresh: FreshProof,
         reads: ReadLog,
+        door: LocalDoor,
     ) -> None:
         self._app, self._settings, self._desk = app, settings, desk
         self._live, self._refusals = live, refusals
-        self._fresh, self._reads = fresh, reads
+        self._fresh, self._reads, self._door = fresh, reads, door
         self._key = secrets.token_bytes(32)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -123,19 +125,21 @@ class Access:
         path, headers = scope["path"], scope["headers"]
         bearer = _bearer(headers) if path.startswith(PROGRAMS) else None
         known = await self._desk.look(scope, arrival, bearer)
-        if bearer is not None:
+        opened = self._settings.open(known.accounts)
+        if bearer is not None and not (opened and self._door.opens(bearer)):
             viewer = self._of_token(known)
         elif known.session is not None:
             viewer = self._desk.viewer(known.session, arrival)
             scope["session"], scope["csrf"] = known.session, csrf_of(known.proof)
-        elif self._settings.open(known.accounts):
-            viewer = self._of_this_machine(scope, arrival)
+        elif opened:
+            viewer = self._of_this_machine(scope, arrival, bearer)
         else:
             viewer = NOBODY
+        if viewer is NOBODY:
             scope["csrf"] = self._csrf_of("nobody")
         scope["viewer"], scope["accounts"] = viewer, known.accounts
         if viewer is NOBODY and not path.startswith((*ANYBODYS, "/healthz")):
-            raise self._sign_in(scope)
+            raise self._by_the_link(scope) if opened else self._sign_in(scope)
         if scope["method"] not in SAFE_METHODS:
             receive = await self._may_change(viewer, scope, receive, arrival)
         return viewer, receive
@@ -155,14 +159,17 @@ class Access:
             return await self._fresh.ask(session, scope, receive)
         return None, receive
 
-    def _of_this_machine(self, scope: Scope, arrival: Arrival) -> Viewer:
-        problem = loopback_refusal(scope["headers"])
+    def _of_this_machine(self, scope: Scope, arrival: Arrival, bearer: str | None) -> Viewer:
+        """Whoever knows the link of an open console; others are nobody, and proxies refused."""
+        problem = loopback_refusal(scope["headers"], scope.get("http_version", "1.1"))
         if problem is not None:
             hint = (
                 "ask by 127.0.0.1 or localhost on this machine, or through an SSH tunnel to that"
                 " address; with users it can be reached from elsewhere"
             )
             raise Refused(403, problem, hint)
+        if bearer is None and not self._door.knows(scope["headers"]):
+            return NOBODY
         scope["csrf"] = self._csrf_of(MACHINE)
         return Viewer(
             THIS_MACHINE,
@@ -185,20 +192,28 @@ class Access:
     def _csrf_of(self, whom: str) -> str:
         return hmac.digest(self._key, whom.encode(), "sha256").hex()
 
+    def _by_the_link(self, scope: Scope) -> Refused:
+        """How somebody without the link of an open console is sent to find it."""
+        hint = "on its machine `switchhook link` prints it"
+        return self._elsewhere(scope, "/open", "this needs the console's link, or its token", hint)
+
     def _sign_in(self, scope: Scope) -> Refused:
         """How somebody without a session is sent to sign in."""
+        return self._elsewhere(scope, "/login", "this needs a session or a token", "see /settings")
+
+    def _elsewhere(self, scope: Scope, door: str, problem: str, hint: str) -> Refused:
         path = scope["path"]
         if path.startswith(PROGRAMS):
             headers = {"WWW-Authenticate": 'Bearer realm="switchhook"'}
-            return Refused(401, "this needs a session or a token", "see /settings", **headers)
+            return Refused(401, problem, hint, **headers)
         query = scope.get("query_string", b"").decode("latin-1")
         here = quote(path) + (f"?{query}" if query else "")
-        to = f"/login?next={quote(here, safe='/')}" if scope["method"] == "GET" else "/login"
+        to = f"{door}?next={quote(here, safe='/')}" if scope["method"] == "GET" else door
         if values_of(scope["headers"], b"hx-request"):
-            return Refused(401, "sign in first", **{"HX-Redirect": "/login"})
+            return Refused(401, problem, **{"HX-Redirect": door})
         if any("text/event-stream" in said for said in values_of(scope["headers"], b"accept")):
-            return Refused(401, "sign in first")
-        return Refused(303, "sign in first", Location=to)
+            return Refused(401, problem)
+        return Refused(303, problem, Location=to)
 
     async def _may_change(
         self, viewer: Viewer, scope: Scope, receive: Receive, arrival: Arrival

@@ -1,0 +1,60 @@
+"""`switchhook link`: the addresses of a switchhook of this machine, with what opens them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from switchhook.access import Role
+from switchhook.cli import show
+from switchhook.cli.ledger import deed, now_us, opened
+from switchhook.cli.options import CONFIG, DATA, JSON
+from switchhook.cli.places import config_in, data_folder
+from switchhook.console.access.house import make_link
+from switchhook.console.access.local import LocalDoor
+from switchhook.data_folder import read_identity
+from switchhook.own_links import address, passthru_paths, running_config
+from switchhook.users import LinkKind
+
+if TYPE_CHECKING:
+    from switchhook.config import ConsoleConfig
+
+URL = Annotated[str | None, Parameter(help="How people reach the console.")]
+
+
+def link(*, url: URL = None, config: CONFIG = None, data: DATA = None, json: JSON = False) -> int:
+    """Print the way in to the console, and the URL of each passthru without a configured secret.
+
+    While nobody has an account, the console opens by a link that only the owner of the data folder
+    can make. Where it wants accounts from the start, the link makes the first administrator's.
+    """
+    folder = data_folder(config, data)
+    key = read_identity(folder).key
+    said = running_config(folder) if config is None else config_in(config)
+    base = url or said.console.url or address(folder, "console", said.console.listen)
+    console, what = _way_in(said.console, key, base.rstrip("/"), config, data)
+    answer = address(folder, "answer", said.answer.listen)
+    passthru = {name: answer + path for name, path in passthru_paths(said, key).items()}
+    if json:
+        show.print_json({"console": console, "passthru": passthru})
+        return 0
+    show.out.print(f"console {console}", soft_wrap=True)
+    for whole in passthru.values():
+        show.out.print(f"passthru {whole}", soft_wrap=True)
+    show.err.print(f"the console: {what}", soft_wrap=True)
+    return 0
+
+
+def _way_in(
+    console: ConsoleConfig, key: bytes, base: str, config: str | None, data: str | None
+) -> tuple[str, str]:
+    """The address for who comes next, and what it does."""
+    with opened(config, data) as ledger:
+        if ledger.passes.standing(None, None).accounts:
+            return f"{base}/login", "people sign in there"
+        if console.access.open(accounts=False):
+            return base + LocalDoor(key).path, "this link opens it until somebody has an account"
+        done = deed("made a link", to="become an administrator")
+        made = make_link(ledger, LinkKind.FIRST, "", Role.ADMINISTRATOR, done, now_us(), base)
+    return made, "this link makes the first administrator, once"

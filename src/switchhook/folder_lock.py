@@ -1,0 +1,136 @@
+"""Who holds a data folder: one process of each kind, by a lock, with a note of who and where."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import logging
+import os
+import socket
+import time
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import msgspec
+
+from switchhook.errors import DataFolderError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+    from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+Holder = Literal["answer", "console"]
+
+_READ_ONLY_OR_FULL = (errno.EROFS, errno.ENOSPC, errno.EDQUOT)
+_LOCK_PAUSE_S = 0.05
+_LONGEST_NOTE = 4096
+
+
+class Note(msgspec.Struct, frozen=True):
+    """Who holds a folder; `url` is where it listens, once that is known."""
+
+    pid: int
+    host: str
+    program: str
+    since: str
+    url: str = ""
+
+
+class Lock(NamedTuple):
+    """A lock that is held, and the note that was written for it."""
+
+    descriptor: int
+    path: Path
+    note: Note
+
+
+def holder_pid(path: Path, holder: Holder) -> int | None:
+    """The process that held a folder last, by its note; None where it isn't on this machine.
+
+    The lock itself is not tried: whoever starts at that moment would find it taken.
+    """
+    note = _living(path, holder)
+    return None if note is None else note.pid
+
+
+def holder_url(path: Path, holder: Holder) -> str | None:
+    """Where the process that holds a folder listens, by its note; None where that isn't known."""
+    note = _living(path, holder)
+    return None if note is None else note.url or None
+
+
+def _living(path: Path, holder: Holder) -> Note | None:
+    try:
+        note = msgspec.json.decode((path / f"{holder}.lock").read_bytes(), type=Note)
+        os.kill(note.pid, 0)
+    except PermissionError:
+        return note
+    except (OSError, ValueError):
+        return None
+    return note if note.host == socket.gethostname() else None
+
+
+def take(path: Path, holder: Holder, wait_s: float, now: Callable[[], datetime]) -> Lock:
+    """Hold a folder, waiting up to `wait_s` seconds. Raises DataFolderError, OSError."""
+    file = path / f"{holder}.lock"
+    descriptor = _open_lock(file)
+    try:
+        held = lock_within(descriptor, 0)
+        if not held and wait_s:
+            log.info("%s is held by %s: waiting %g s for it", path, _holder(descriptor), wait_s)
+            held = lock_within(descriptor, wait_s)
+        other = "" if held else _holder(descriptor)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    if not held:
+        os.close(descriptor)
+        hint = "stop that one, or give --data another folder"
+        raise DataFolderError(str(path), f"it is held by {other}", hint)
+    since = now().isoformat(timespec="seconds")
+    note = Note(os.getpid(), socket.gethostname(), f"switchhook {holder}", since)
+    write_note(descriptor, note)
+    return Lock(descriptor, file, note)
+
+
+def write_note(descriptor: int, note: Note) -> None:
+    """Say who holds it."""
+    # The note is for people. Holding works without it, also on a full or read-only disk.
+    with contextlib.suppress(OSError):
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, msgspec.json.encode(note), 0)
+
+
+def _open_lock(file: Path) -> int:
+    flags = os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        return os.open(file, os.O_RDWR | os.O_CREAT | flags, 0o600)
+    except OSError as error:
+        if error.errno not in _READ_ONLY_OR_FULL or not file.exists():
+            raise
+        return os.open(file, os.O_RDONLY | flags)
+
+
+def lock_within(descriptor: int, wait_s: float) -> bool:
+    """Lock an open file for this process alone, waiting at most `wait_s` seconds."""
+    until = time.monotonic() + wait_s
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                return False
+            time.sleep(_LOCK_PAUSE_S)
+        else:
+            return True
+
+
+def _holder(descriptor: int) -> str:
+    try:
+        note = msgspec.json.decode(os.pread(descriptor, _LONGEST_NOTE, 0), type=Note)
+    except (OSError, ValueError):
+        return "another process"  # which has not written its note yet
+    return f"{note.program} (process {note.pid} on {note.host}, since {note.since})"

@@ -1,0 +1,164 @@
+"""A ledger belongs to its data folder: which one is taken, and which is missed."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from switchhook.audit import Deed
+from switchhook.data_folder import DataFolder
+from switchhook.errors import LedgerError
+from switchhook.ledger import Ledger
+from switchhook.ledger.audit import SqliteAudit
+from switchhook.ledger.belonging import (
+    Backup,
+    Found,
+    Note,
+    note_backup,
+    problem_of,
+    read_note,
+    way_back,
+)
+
+DEED = Deed(who="test", what="tested")
+NOTE = Note("a", 7)
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (Found("a", 7), None),
+        (Found("a", 8), None),
+        (Found("a", 6), "its audit log ends with entry 6 of 7"),
+        (Found("b", 9), "another ledger"),
+        (Found(None, 0), "an empty or older ledger"),
+        (Found(None, 9), "an empty or older ledger"),
+        (None, "is missing"),
+    ],
+)
+def test_which_ledger_is_the_one(found, said):
+    problem = problem_of(NOTE, found)
+    assert (problem is None) if said is None else said in problem
+
+
+@given(st.text(), st.integers(0), st.text(), st.integers(0))
+def test_only_the_same_ledger_that_lost_nothing_is_taken(id, entry, other, newer):
+    taken = problem_of(Note(id, entry), Found(other, newer)) is None
+    assert taken == (id == other and newer >= entry)
+
+
+def test_the_way_back_names_the_newest_backup_and_no_place():
+    said = way_back(Backup("/srv/backups/b.tar.gz", "2026-11-28T10:00:00+00:00"))
+    assert "the newest is b.tar.gz of 2026-11-28" in said
+    assert "/srv" not in said
+    assert "--ledger-only" in way_back(None)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """The path of a data folder that nobody holds."""
+    DataFolder.open(tmp_path / "data", "console").close()
+    return tmp_path / "data"
+
+
+def opened(folder):
+    return Ledger(folder / "ledger")
+
+
+def noted(folder):
+    return read_note(folder / "ledger.json")
+
+
+def test_it_is_noted_with_how_far_it_has_come(folder):
+    """While it is open, and at the latest when it is closed."""
+    ledger = opened(folder)
+    first = noted(folder)
+    assert first.entry == 0
+    SqliteAudit(ledger).note(DEED, 1)
+    ledger.keep_note()
+    assert noted(folder) == Note(first.id, 1)
+    SqliteAudit(ledger).note(DEED, 2)
+    ledger.close()
+    assert noted(folder) == Note(first.id, 2)
+    assert (folder / "ledger.json").stat().st_mode & 0o777 == 0o600
+    opened(folder).close()
+    assert noted(folder) == Note(first.id, 2)
+
+
+def test_nothing_is_made_in_the_place_of_a_missing_one(folder):
+    opened(folder).close()
+    (folder / "ledger").rename(folder / "elsewhere")
+    for _ in range(2):
+        with pytest.raises(LedgerError, match="is missing"):
+            opened(folder)
+    assert not (folder / "ledger").exists()
+    (folder / "elsewhere").rename(folder / "ledger")
+    opened(folder).close()
+
+
+def test_a_foreign_one_is_left_as_it_is(folder, tmp_path):
+    opened(folder).close()
+    stranger = Ledger(tmp_path / "ledger")
+    stranger.close()
+    (folder / "ledger").rename(folder / "elsewhere")
+    (tmp_path / "ledger").rename(folder / "ledger")
+    before = noted(folder)
+    with pytest.raises(LedgerError, match="another ledger"):
+        opened(folder)
+    assert noted(folder) == before
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"id": 1}', b"\xff" * 100])
+def test_a_damaged_note_opens_nothing(folder, content):
+    """Whoever cut it short did not thereby choose another ledger."""
+    opened(folder).close()
+    (folder / "ledger.json").write_bytes(content)
+    with pytest.raises(LedgerError, match="it is damaged"):
+        opened(folder)
+
+
+def test_without_a_note_the_one_that_is_there_is_taken(folder):
+    """So it is after an upgrade, and when a whole backup was unpacked."""
+    opened(folder).close()
+    before = noted(folder)
+    (folder / "ledger.json").unlink()
+    opened(folder).close()
+    assert noted(folder) == before
+
+
+def test_beside_no_data_folder_nothing_is_noted(tmp_path):
+    Ledger(tmp_path / "ledger").close()
+    assert [each.name for each in tmp_path.iterdir()] == ["ledger"]
+
+
+def test_one_that_is_taken_away_while_open_is_missed(folder):
+    ledger = opened(folder)
+    assert ledger.problem is None
+    file = folder / "ledger" / "ledger.sqlite"
+    file.rename(folder / "away")
+    assert "was removed while the console ran" in str(ledger.problem)
+    before = noted(folder)
+    with pytest.raises(LedgerError, match="was removed"):
+        SqliteAudit(ledger).note(DEED, 1)  # what is kept in a file without a name is lost
+    ledger.keep_note()
+    assert noted(folder) == before
+    file.touch()
+    assert "was replaced by another file" in str(ledger.problem)
+    with pytest.raises(LedgerError, match="was replaced"), ledger.reading():
+        pass
+    ledger.close()
+
+
+def test_the_note_of_a_backup_is_for_people_only(folder):
+    note_backup(folder, Backup("/b.tar.gz", "2026-11-28"))
+    opened(folder).close()
+    (folder / "ledger" / "ledger.sqlite").unlink()
+    with pytest.raises(LedgerError) as refused:
+        opened(folder)
+    assert "b.tar.gz of 2026-11-28" in refused.value.hint
+    (folder / "newest-backup.json").write_bytes(b"?")
+    with pytest.raises(LedgerError, match="is missing"):
+        opened(folder)
+    assert msgspec.json.decode((folder / "ledger.json").read_bytes())["id"]
