@@ -23,7 +23,7 @@ UNSAID = {
     f"/api/v1/{name}": [positive_data_acceptance]
     for name in (
         *("streams", "streams/export", "tallies", "counts", "forms", "capacity/{account}"),
-        "erasures",
+        *("erasures", "persons"),
     )
 }
 """OpenAPI has no words for the language of searches, how long a stretch may be, nor for which
