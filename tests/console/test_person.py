@@ -8,10 +8,12 @@ import pytest
 from starlette.testclient import TestClient
 
 from switchhook.access import Role, Viewer
+from switchhook.cli import run
 from switchhook.console import ConsoleParts, create_app
 from switchhook.console.person_api import PersonApi
 from switchhook.console.person_search import PersonSearch
 from switchhook.console.render import Renderer
+from switchhook.data_folder import DataFolder
 from switchhook.keep import DAY_MS, Limits
 from switchhook.person import NOT_REACHED
 from switchhook.receipt import Kind
@@ -143,9 +145,6 @@ def test_what_names_no_number_is_refused_and_not_noted(house, body):
 
 
 def test_the_command_tells_the_same(tmp_path, capsys, house):
-    from switchhook.cli import run
-    from switchhook.data_folder import DataFolder
-
     with DataFolder.open(tmp_path / "whole", "answer") as held:
         folder = held.path
     fill(house)
