@@ -15,16 +15,18 @@ import beside_sqlite
 from switchhook.sqlite_file import CHUNK, RawFile, file_id, make_private, transaction
 
 SOURCE = Path(__file__).parent.parent / "src/switchhook"
-ROOMS = ("journal", "store", "ledger")
+ROOMS = ("backup", "journal", "store", "ledger")
 """Where paths lead to databases, mostly."""
-ALONE = ("backup.py", "sqlite_file.py")
+ALONE = ("sqlite_file.py",)
 
 MAY_OPEN = {
-    "backup.py": {
-        "back_up",  # the archive that is made, and its folder
+    # pipes, the archive, and files of keys
+    "backup/encryption.py": {"_through", "decrypt", "decrypting", "read_identities", "run"},
+    # the archive, files that are just made, and folders
+    "backup/restoring.py": {"_new_file", "check", "restore", "sync"},
+    "backup/saving.py": {
+        "back_up",  # the archive that is made
         "_file",  # what lies beside the databases
-        "_unpack",  # files that are just made
-        "_sync",  # a folder
     },
     "sqlite_file.py": {"make_private"},  # a file that is just made
     "journal/segment.py": {
