@@ -27,6 +27,7 @@ bench: .venv/.installed-bench ## side by side with rivals, about fifteen minutes
 	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(if $(FULL),--full)
 
 attack: .venv/.installed-test ## attack the running program, under fifteen minutes; PART=kills for one
+	@scripts/faketime
 	@$(BIN)/python -m attack $(PART)
 
 lint: .venv/.installed-test ## formatter, linter and types only

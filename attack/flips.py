@@ -185,9 +185,7 @@ def _kill(program: Program) -> None:
 
 def _copy(world: World, folder: Path) -> World:
     shutil.copytree(world.data.parent, folder)
-    copied = World.__new__(World)
-    copied.data, copied.config = folder / "data", folder / "switchhook.toml"
-    return copied
+    return World.at(folder)
 
 
 def _flip(file: Path, given: Attack, *, in_content: bool) -> str:

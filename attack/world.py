@@ -19,7 +19,7 @@ from switchhook.journal import JournalReader
 from switchhook.receipt import Kind, Receipt, decode_receipt
 
 SECRET = "attack-secret-of-all-0"
-PASSWORD = "nine blue attackers"
+PASSWORD = "nine blue attackers paint the gravel"
 CONFIG = f"""
 [answer]
 max_connections = 2000
@@ -67,6 +67,13 @@ class World:
         self.config = folder / "switchhook.toml"
         self.config.write_text(config + more)
         self.config.chmod(0o600)  # it holds secrets
+
+    @classmethod
+    def at(cls, folder: Path, name: str = "data") -> World:
+        """One that is in a folder already, or another data folder beside its configuration."""
+        found = cls.__new__(cls)
+        found.data, found.config = folder / name, folder / "switchhook.toml"
+        return found
 
     @contextmanager
     def running(self) -> Iterator[Program]:
@@ -139,19 +146,6 @@ def ask(program: Program, marker: str, endpoint: str = "sales") -> Reply:
         "&Stream[Status]=completed&Stream[Duration]=28&Stream[DisconnectedBy]=bot"
     )
     return program.ask(query, f"/passthru/{endpoint}/{SECRET}")
-
-
-def told(program: Program, headers: dict[str, str]) -> str:
-    """What both sides say of themselves: problems in /healthz, the page's first lines."""
-    said = [json.dumps(program.health("answer"))]
-    for path in (b"/healthz", b"/api/v1/verdict", b"/"):
-        try:
-            reply = http(program.address("console"), path, headers=headers)
-        except OSError as error:
-            said.append(f"the console doesn't answer: {error}")
-            continue
-        said.append(f"{path.decode()} {reply.status} {reply.body.decode('utf-8', 'replace')}")
-    return "\n".join(said)
 
 
 def complained(program: Program, headers: dict[str, str]) -> list[str]:
