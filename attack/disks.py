@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from attack.report import Check, check, not_tried
+from attack.report import NO_TIME, Check, check, not_tried
 from attack.wire import MARKER
 from attack.world import Attack, World, ask, complained, sign_in
 from program import PATIENCE_S, Program, http
@@ -29,6 +29,9 @@ def attack(given: Attack) -> list[Check]:
     """Fill each place while callers call; then make room, and count."""
     found: list[Check] = []
     for place in _PLACES:
+        if given.late:
+            found.append(not_tried(f"full disk under the {place}", NO_TIME))
+            continue
         given.say(f"disks: {place}")
         world = World(given.work / place)
         with world.running() as program:  # makes its folders, so that one can be mounted over

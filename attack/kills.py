@@ -100,7 +100,10 @@ def attack(given: Attack) -> list[Check]:
     with ExitStack() as stack:
         program = stack.enter_context(world.running())
         with Callers(program) as callers:
-            for strike in itertools.islice(itertools.cycle(strikes), count):
+            for number, strike in enumerate(itertools.cycle(strikes)):
+                if number == count or given.late:
+                    count = number
+                    break
                 time.sleep(given.chance.uniform(0.1, 0.6))
                 began = time.monotonic()
                 program = _strike(world, stack, program, *strike)

@@ -32,6 +32,9 @@ def check(promise: str, tried: str, broken: Sequence[object], seen: str = "") ->
     return Check(promise, tried, BROKE, f"{len(broken)} times: {first}{more}")
 
 
+NO_TIME = "no time was left for it"
+
+
 def not_tried(promise: str, why: str) -> Check:
     """A promise that couldn't be tried on this machine."""
     return Check(promise, "0", NOT_TRIED, why)

@@ -7,6 +7,7 @@ import random
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -52,6 +53,13 @@ class Attack:
     chance: random.Random
     scale: float
     say: Callable[[str], None]
+    end: float = float("inf")
+    """When it has to come to its end, by the steady clock."""
+
+    @property
+    def late(self) -> bool:
+        """Whether no more may be begun."""
+        return time.monotonic() > self.end
 
     def many(self, count: int) -> int:
         """So many of a thing, at this scale."""

@@ -47,7 +47,10 @@ def test_the_lock_pins_what_a_server_needs_and_nothing_else():
     """Each with hashes, none with an address; what only the emulator needs is not among it."""
     pinned = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", LOCK, re.MULTILINE))
     for each in SERVER:
-        assert each.specifier.contains(pinned[each.name], prereleases=True), each
+        assert each.name in pinned, f"{each}: run make lock"
+        assert each.specifier.contains(pinned[each.name], prereleases=True), (
+            f"{each}: run make lock"
+        )
     assert not set(OF_THE_EMULATOR_ALONE) & pinned.keys()
     for entry in re.split(r"^(?=[a-z0-9-]+==)", LOCK, flags=re.MULTILINE)[1:]:
         assert "--hash=sha256:" in entry, entry.partition("\n")[0]
