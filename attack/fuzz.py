@@ -13,6 +13,7 @@ from attack.shots import Maker
 from attack.wire import MARKER, Seen, Shot, fire, markers
 from attack.world import Attack, World, ask, complained, sign_in
 from program import Program, http
+from switchhook.answer.answerer import SAFE_RULE
 from switchhook.receipt import Receipt
 from switchhook.rules import Option
 
@@ -23,9 +24,9 @@ _PAGES = (
     *("/", "/streams", "/causes", "/capacity", "/endpoints", "/alerts", "/settings", "/audit"),
     *("/login", "/metrics", "/healthz", "/calls/x", "/static/console.css", "/nothing"),
 )
-_TRUE = "refused what looks like|unreadable|can't be read|could not be read"
+_TRUE = "refused what looks like|asked in bad HTTP"
 _TRACE = re.compile("^Traceback|answering failed|deciding failed", re.MULTILINE)
-_UNDECIDED = ("safe option",)
+_SAFE_IS_A = "people"
 
 
 def attack(given: Attack) -> list[Check]:
@@ -88,7 +89,7 @@ def judge(shots: Sequence[Shot], seen: Sequence[Seen], receipts: Sequence[Receip
             f"{requests:,} requests",
             undecided(public, kept),
             f"{sum(each.statuses.count(200) for _, each in public):,} times 200, each with a"
-            " receipt whose rule chose A or whose applet is async",
+            " receipt that says who chose A, or whose applet is async",
         ),
         check(
             "with a wrong secret never 200, whatever the safe option",
@@ -137,8 +138,10 @@ def undecided(public: Sequence[tuple[Shot, Seen]], kept: dict[bytes, list[Receip
 
 
 def _decided(receipt: Receipt) -> bool:
-    named = receipt.decision.option is Option.A and receipt.decision.rule not in _UNDECIDED
-    return receipt.mode == "async" or named
+    """Whether a rule chose A, or the operator by an endpoint's safe option, or nobody listens."""
+    if receipt.decision.rule == SAFE_RULE and receipt.endpoint != _SAFE_IS_A:
+        return receipt.mode == "async"
+    return receipt.mode == "async" or receipt.decision.option is Option.A
 
 
 def _case(shot: Shot, seen: Seen | None = None) -> str:
