@@ -24,6 +24,10 @@ _CALLERS = 4
 _PATIENCE_S = 15.0
 """The longest deadline is 10 s: whoever has waited longer was let down."""
 _LONGEST_DEADLINE_S = 10.0
+_CONSOLE_S = 60.0
+"""Nobody waits for the console: it may be away for a minute."""
+_NOT_OURS = ("supervisor killed", "console killed", "console stopped")
+"""After the first a service manager starts us again; callers don't notice the others."""
 _STOPPED_S = 1.0  # how long a supervisor stands still before it goes on
 
 
@@ -171,7 +175,7 @@ def _judge(
     slow = {
         name: f"{max(took):.1f} s after {name}"
         for name, took in recovered.items()
-        if max(took) > _LONGEST_DEADLINE_S and not name.startswith("console")
+        if max(took) > _LONGEST_DEADLINE_S and name not in _NOT_OURS
     }
     times = ", ".join(
         f"{name} {median(took):.1f} s (at most {max(took):.1f})" for name, took in recovered.items()
@@ -195,9 +199,9 @@ def _judge(
             times,
         ),
         check(
-            "the console comes back, too",
+            "the console comes back, within a minute",
             f"{count} kills and stops",
-            [name for name, took in recovered.items() if max(took) > _PATIENCE_S],
+            [name for name, took in recovered.items() if max(took) > _CONSOLE_S],
         ),
         check("it ends by itself when asked to, afterwards", "1", [ended] if ended else [], "yes"),
     ]
