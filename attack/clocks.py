@@ -12,10 +12,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
-from faketime import FakeTime
-
 from attack.report import NO_TIME, Check, check, not_tried
 from attack.world import CONFIG, SECRET, Attack, World, ask, sign_in
+from faketime import FakeTime
 from program import PATIENCE_S, Program, http
 from switchhook.emulator.in_tests import Exotel
 

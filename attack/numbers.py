@@ -8,10 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import quote
 
-from planted_numbers import MANY, leaks, paths_of, plant, routes_of, write_config
-
 from attack.report import NO_TIME, Check, check
 from attack.world import Attack, World, sign_in
+from planted_numbers import MANY, leaks, paths_of, plant, routes_of, write_config
 from program import PATIENCE_S, Program, http, request, until
 
 _EXPORTS = tuple(f"/api/v1/streams/export?format={x}" for x in ("csv", "ndjson", "parquet"))

@@ -21,7 +21,7 @@ BEGIN, END = "<!-- make lock writes from here -->", "<!-- to here -->"
 EXTRAS = ("emulator", "otel")
 JAVASCRIPT = {"htmx.org": "0BSD", "htmx-ext-sse": "0BSD", "uplot": "MIT"}
 """What the wheel carries of others, with the licence that stands beside each file."""
-READ = {"picows": "MIT", "aiofastnet": "MIT"}
+READ = {"picows": "MIT", "aiofastnet": "MIT", "pyrage": "MIT"}
 """Licences that stand in a package's licence file only, not in its metadata."""
 
 _REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+)\s*(?:\[([^\]]*)\])?")
