@@ -5,7 +5,7 @@ PYTHON ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint format clean
+.PHONY: help demo test bench attack lint format lock sbom clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,10 @@ test: .venv/.installed-test ## formatter, linter, types, then every test
 bench: .venv/.installed-bench ## side by side with rivals, about fifteen minutes; QUICK=1 three, FULL=1 long
 	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(if $(FULL),--full)
 
+attack: .venv/.installed-test ## attack the running program, under fifteen minutes; PART=kills for one
+	@scripts/faketime
+	@$(BIN)/python -m attack $(PART)
+
 lint: .venv/.installed-test ## formatter, linter and types only
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -34,6 +38,13 @@ lint: .venv/.installed-test ## formatter, linter and types only
 format: .venv/.installed-test ## lay the code out, and mend what the linter can mend
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+lock: .venv/.installed-lock ## the exact versions of an image anew, and the licences of what is installed
+	@scripts/lock
+	@$(BIN)/python scripts/sbom.py --licences
+
+sbom: .venv/.installed ## what is installed, as CycloneDX, on standard output
+	@$(BIN)/python scripts/sbom.py
 
 clean: ## remove the environment, caches and the demo's data
 	rm -rf .venv build dist demo-data .hypothesis .mypy_cache .ruff_cache .pytest_cache
@@ -44,7 +55,7 @@ clean: ## remove the environment, caches and the demo's data
 .venv/.installed: pyproject.toml scripts/make-venv hatch_build.py package.json
 	@PYTHON="$(PYTHON)" scripts/make-venv
 	@echo "installing switchhook into .venv" >&2
-	@$(BIN)/python -m pip install --quiet --editable .
+	@$(BIN)/python -m pip install --quiet --editable '.[emulator]'
 	@touch $@
 
 .venv/.installed-%: .venv/.installed

@@ -6,6 +6,7 @@ are there already, as they are in a source archive.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 VENDOR = "src/switchhook/console/static/vendor"
 STAMP = "versions.json"
+BILL = "build/javascript.cdx.json"
 FILES = {
     "htmx.js": "htmx.org/dist/htmx.min.js",
     "sse.js": "htmx-ext-sse/dist/sse.min.js",
@@ -50,6 +52,21 @@ class JavaScript(BuildHookInterface):  # type: ignore[type-arg]
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         if not self._is_done():
             self._make()
+        if self.target_name == "wheel":
+            build_data["sbom_files"].append(str(self._bill()))
+
+    def _bill(self) -> Path:
+        """Say, as CycloneDX, what of others is in the wheel; `make sbom` says what is beside it."""
+        spec = importlib.util.spec_from_file_location("sbom", Path(self.root, "scripts/sbom.py"))
+        assert spec is not None
+        assert spec.loader is not None
+        sbom = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sbom)
+        bill = {"bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1}
+        file = Path(self.root, BILL)
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(json.dumps({**bill, "components": sbom.javascript()}, indent=1))
+        return file
 
     @property
     def _vendor(self) -> Path:

@@ -116,7 +116,8 @@ _OURSELVES = (
           " would be removed by it; 0 where nothing is held."),
     Known("fold.lag", "count", (), "Records of the journal that are not folded yet.", _LOOKED),
     Known("fold.stalled_s", "s", (), "For how long the fold stands still though there is more."),
-    Known("disk.free_share", "share", (), "Share of the data folder's disk that is free.", _LOOKED),
+    Known("disk.free_share", "share", (),
+          "Share of the data folder's fullest disk that is free.", _LOOKED),
     Known("disk.free_bytes", "bytes", (), "Bytes free on it.", _LOOKED),
 )  # fmt: skip
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import msgspec
 import pytest
 
@@ -292,6 +294,19 @@ def test_the_disk(tmp_path):
     assert found["disk.free_bytes",].value > 0
     gone = figures_of(disk_figures(tmp_path / "gone"))
     assert gone["disk.free_share",].value is None
+
+
+def test_the_fullest_disk_counts(tmp_path):
+    """A journal or a store on a disk of its own that is full is no less full for the others."""
+    (tmp_path / "journal").mkdir()
+    room = {tmp_path: 50, tmp_path / "journal": 1}
+
+    def look_at(path):
+        return SimpleNamespace(f_blocks=100, f_bavail=room[path], f_frsize=4096)
+
+    found = figures_of(disk_figures(tmp_path, look_at))
+    assert found["disk.free_share",].value == 0.01
+    assert found["disk.free_bytes",].value == 4096
 
 
 class Fold:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from urllib.parse import quote_plus, urlencode
 
 import pytest
@@ -49,6 +50,19 @@ def program(tmp_path_factory):
         for each in ASKED:
             assert program.ask(each).status in (200, 302)
         yield program
+
+
+def test_who_leaves_in_the_middle_of_a_body_is_no_error(tmp_path):
+    """Anybody can do that: a log that grows by a traceback each time hides what matters."""
+    with running(tmp_path / "data") as program:
+        address = program.address("console")
+        head = f"POST /api/v1/erasures HTTP/1.1\r\nHost: {address[0]}:{address[1]}\r\n"
+        for _ in range(5):
+            with socket.create_connection(address) as sock:
+                sock.sendall(f"{head}Content-Length: 100\r\n\r\nhalf of it".encode())
+        assert program.api("status")["version"]
+        program.stop()
+        assert "Traceback" not in program.said
 
 
 def hold(operation, headers):

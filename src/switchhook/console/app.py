@@ -17,7 +17,7 @@ import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
@@ -87,6 +87,7 @@ def create_app(parts: ConsoleParts, pages: Sequence[Pages] = ()) -> Starlette:
         HTTPException: _http_problem,  # type: ignore[dict-item]
         SearchError: _given_up,  # type: ignore[dict-item]
         SwitchhookError: _unavailable,
+        ClientDisconnect: _gone,
     }
     return Starlette(routes=routes, exception_handlers=refusals, middleware=[Middleware(Masked)])
 
@@ -233,6 +234,11 @@ def _http_problem(request: Request, error: HTTPException) -> Response:
     for name, value in (error.headers or {}).items():
         response.headers[name] = value
     return response
+
+
+def _gone(_request: Request, _error: Exception) -> Response:
+    """Give what nobody hears: who left in the middle of a body is no fault of ours to log."""
+    return Response(status_code=400)
 
 
 _PROBLEMS = {

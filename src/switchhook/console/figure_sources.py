@@ -96,18 +96,19 @@ def watch_figures(watch: Watch) -> Source:
     return read
 
 
-def disk_figures(folder: Path) -> Source:
-    """How much room the data folder's disk has."""
+def disk_figures(folder: Path, look_at: Callable[[Path], os.statvfs_result] = os.statvfs) -> Source:
+    """How much room the fullest disk under the data folder has: its parts may be on their own."""
 
     def look(now_ms: int) -> tuple[Figure, ...]:
         share = free = None
         try:
-            found = os.statvfs(folder)
+            parts = [each for each in folder.iterdir() if each.is_dir()]
+            disks = [found for found in map(look_at, (folder, *parts)) if found.f_blocks]
         except OSError:
-            found = None  # it was moved away, or its disk is gone: not known
-        if found is not None:
-            free = float(found.f_bavail * found.f_frsize)
-            share = found.f_bavail / found.f_blocks if found.f_blocks else None
+            disks = []  # it was moved away, or its disk is gone: not known
+        if disks:
+            share = min(each.f_bavail / each.f_blocks for each in disks)
+            free = float(min(each.f_bavail * each.f_frsize for each in disks))
         return Figure("disk.free_share", share, now_ms), Figure("disk.free_bytes", free, now_ms)
 
     return Kept(_DISK_MS, look).get

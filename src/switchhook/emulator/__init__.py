@@ -13,3 +13,14 @@ Read it in this order:
 - time and chance: `clock` (real or virtual), `chance` (one seed)
 - the world: `addresses` (what may be dialled), `web` (HTTP), `link` (WebSockets)
 """
+
+from importlib.util import find_spec
+
+from switchhook.errors import ConfigError
+
+if missing := [name for name in ("picows", "lameenc", "websockets") if find_spec(name) is None]:
+    # A server is installed without what only this needs, so it is said before anything breaks.
+    raise ConfigError(
+        f"the emulator's packages are not installed: {', '.join(missing)}",
+        hint='pip install "switchhook[emulator]"',
+    )
