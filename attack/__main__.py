@@ -27,10 +27,10 @@ RESULTS = ROOT / "attack" / "results"
 PAGE = ROOT / "docs" / "security.md"
 PARTS = {
     "fuzz": ("requests nobody should send, on both ports", 120),
-    "kills": ("processes killed and stopped under load", 180),
-    "clocks": ("the clock set forth and back", 200),
+    "kills": ("processes killed and stopped under load", 150),
+    "clocks": ("the clock set forth and back", 240),
     "disks": ("a full disk under journal, store and ledger", 90),
-    "flips": ("one flipped bit in every kind of file", 200),
+    "flips": ("one flipped bit in every kind of file", 160),
     "numbers": ("telephone numbers, read as a viewer", 90),
 }
 """What each part is, and after how many seconds it begins nothing more."""

@@ -74,7 +74,7 @@ class Day:
 
 
 def attack(given: Attack) -> list[Check]:
-    """Eight moments, each with every step; what is true before has to be true after."""
+    """Eight moments; what is true before a step has to be true after it."""
     clock = FakeTime(given.work)
     with ExitStack() as stack:
         exotel = stack.enter_context(Exotel())
@@ -238,14 +238,16 @@ def _facts(day: Day, step: int) -> None:
         day.want(known, "facts of the account")
 
 
-_ALL = tuple(_STEPS)
+_ON = "500 days on"
+_BACK = "2 days back"
 _MOMENTS = (
-    (_start, _ALL),
-    (_load, _ALL),
-    (_fold, _ALL),
-    (_retention, ("500 days on", "2 days back")),
-    (_erasure, ("500 days on", "2 days back")),
-    (_backup, ("500 days on", "2 days back")),
-    (_session, ("500 days on", "2 days back")),
-    (_facts, ("500 days on", "2 days back")),
+    (_start, ("9 h on", _BACK)),
+    (_load, ("9 h on", _ON)),
+    (_fold, (_ON,)),
+    (_retention, (_ON,)),
+    (_erasure, (_BACK,)),
+    (_backup, (_ON,)),
+    (_session, (_ON,)),
+    (_facts, (_ON, _BACK)),
 )
+"""Each with steps that it might mind; each goes on or back, and returns."""
