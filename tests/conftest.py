@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 
@@ -42,3 +43,13 @@ def _nothing_beside_sqlite():
     beside_sqlite.opened.clear()
     yield
     assert not beside_sqlite.opened
+
+
+@pytest.fixture(autouse=True)
+def _as_high_a_priority_as_before():
+    """A command called in this process may stand back; the tests after it must not."""
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    yield
+    if os.getpriority(os.PRIO_PROCESS, 0) != before:
+        with contextlib.suppress(PermissionError):  # who is not root can't
+            os.setpriority(os.PRIO_PROCESS, 0, before)

@@ -121,7 +121,7 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     id: str
-    number: str
+    masked: str
     by: str
     asked_ms: int
     until_seq: int
@@ -139,7 +139,7 @@ def proof_of(erasure: Erasure) -> Proof:
     """The proof of an erasure as it stands."""
     said = Proof(
         id=erasure.id,
-        number=erasure.masked,
+        masked=erasure.masked,
         by=erasure.by,
         asked_ms=erasure.asked_ms,
         until_seq=erasure.until_seq,
@@ -184,7 +184,7 @@ def digest_of(records: Iterable[tuple[int, bytes]]) -> str:
 class ErasurePlan(msgspec.Struct, frozen=True):
     """What an erasure will do, said before anything is touched."""
 
-    number: str
+    masked: str
     until_seq: int
     segments: int
     bytes: int

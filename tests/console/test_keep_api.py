@@ -104,7 +104,7 @@ def test_calls_are_erased_too(house, asked, subject, shown):
     assert begun.status_code == 202
     house.run()
     proof = asking(house).get(f"/api/v1/erasures/{begun.json()['id']}").json()
-    assert (proof["complete"], proof["subject"], proof["number"]) == (True, subject, shown)
+    assert (proof["complete"], proof["subject"], proof["masked"]) == (True, subject, shown)
     assert proof["looked_for"]
     assert bool(proof["not_looked_for"]) is (subject == "number")
     place = next(each for each in proof["places"] if each["name"] == "journal")

@@ -317,7 +317,7 @@ def test_the_audit_log_and_names_of_accounts_stay_and_the_proof_says_so(house):
     assert proof.complete
     assert [place.name for place in proof.places if place.left] == []
     stays = {place.name: place.stays for place in proof.places if place.stays}
-    assert stays == {"ledger.audit": 1, "ledger.users": 1}
+    assert stays == {"ledger.users": 1}  # the audit log masks numbers as they come
     assert verify_chain(house.audit.oldest_first(), house.audit.head()).problem == ""
     assert "ledger.audit, ledger.users" in repr(list(house.audit.oldest_first())[-1])
 
@@ -434,7 +434,7 @@ def test_all_calls_with_a_custom_field_are_erased(house, value):
     kept = [house.reader.get(seq) for seq in others]
     proof = forget_call(house, value, Subject.CUSTOM_FIELD)
     assert proof.complete
-    assert value not in proof.number
+    assert value not in proof.masked
     place = next(each for each in proof.places if each.name == "journal")
     assert place.seqs == (*first, *second)
     assert [house.reader.get(seq) for seq in others] == kept

@@ -16,12 +16,12 @@ from itertools import count
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
-import apsw
 import msgspec
 import pytest
 
 from kept_receipts import Kept, query, receipt
 from program import http, running, until
+from switchhook.errors import DataFolderError
 from switchhook.journal import JournalReader, Record
 from switchhook.receipt import Kind, decode_receipt
 from switchhook.store import SqliteStore
@@ -420,7 +420,7 @@ def test_after_a_full_disk_the_fold_goes_on(small_disk, tmp_path):
         store.open()
         journal.keep(*(receipt(query(call=f"c{number}")) for number in range(50)))
         fill(small_disk / "ballast")
-        with pytest.raises(apsw.FullError):
+        with pytest.raises(DataFolderError, match="full"):
             store.fold(0, journal.reader.read(0, 100))
         (small_disk / "ballast").unlink()
         store.fold(0, journal.reader.read(0, 100))

@@ -13,6 +13,7 @@ from program import running
 from program import until as program_until
 from switchhook.config import load_config
 from switchhook.emulator.in_tests import Exotel
+from switchhook.exotel.clock import SystemClock
 from switchhook.facts_file import FILE, FactsReader
 from switchhook.ledger import Ledger
 from switchhook.server.accounts import Accounts
@@ -57,7 +58,7 @@ def now_ms():
 
 def watching(tmp_path, ledger, steps):
     async def main():
-        accounts = Accounts(ledger, tmp_path)
+        accounts = Accounts(ledger, tmp_path, SystemClock())
         try:
             await steps(accounts)
         finally:

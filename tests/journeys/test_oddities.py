@@ -72,7 +72,7 @@ def test_what_has_no_request_line_is_counted_and_told(program):
 
 
 def page(program, path: str) -> str:
-    return http(program.address("console"), path.encode()).body.decode()
+    return http(program.address("console"), path.encode(), headers=program.by_link).body.decode()
 
 
 def states(program) -> dict[str, str]:

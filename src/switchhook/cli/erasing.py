@@ -76,7 +76,7 @@ def forget(
     segments = SealedSegments(folder / JOURNAL).segments()
     plan = plan_erasure(shown(subject, value), segments, journal.last_seq())
     show.err.print(
-        f"{show.plain(plan.number)}: {plan.segments} segments of the journal,"
+        f"{show.plain(plan.masked)}: {plan.segments} segments of the journal,"
         f" {plan.bytes / 1e6:,.0f} MB, the store and the ledger are searched; what is found is"
         " masked and can't be brought back"
     )
@@ -199,7 +199,7 @@ def print_proof(proof: Proof) -> None:
     show.print_pairs(
         [
             ("erasure", proof.id),
-            (WORDS[Subject(proof.subject)], proof.number),
+            (WORDS[Subject(proof.subject)], proof.masked),
             ("by", proof.by),
             ("up to record", f"{proof.until_seq:,}"),
             ("left", "nothing" if proof.complete else "something: see below"),

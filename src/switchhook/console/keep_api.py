@@ -189,7 +189,7 @@ async def _answer(work: Callable[[], Json | None], status: int = 200) -> Respons
 
 _PROOF = {
     "id": STRING,
-    "number": STRING,
+    "masked": STRING,
     "by": STRING,
     "asked_ms": COUNT,
     "until_seq": COUNT,
@@ -234,7 +234,7 @@ SCHEMAS: dict[str, Json] = {
     "Erasure": object_of(**_PROOF, confirmed={"type": "boolean"}),
     "ErasureBegun": object_of(**_PROOF),
     "ErasurePlan": object_of(
-        number=STRING,
+        masked=STRING,
         until_seq=COUNT,
         segments=COUNT,
         bytes=COUNT,
