@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from switchhook.data_folder import read_identity
-from switchhook.local_keys import endpoint_secret, link_token
+from switchhook.local_keys import endpoint_secret, link_cookie, link_proof, link_token
 
 PATIENCE_S = 30.0
 """How long anything may take on a machine that is busy with other tests."""
@@ -84,9 +84,10 @@ class Program:
 
     @property
     def by_link(self) -> dict[str, str]:
-        """The header that opens a console without accounts."""
-        token = link_token(read_identity(self.data).key)
-        return {"Authorization": f"Bearer {token}"}
+        """The headers that open a console without accounts: to programs, and to browsers."""
+        key = read_identity(self.data).key
+        cookie = f"{link_cookie(key)}={link_proof(key)}"
+        return {"Authorization": f"Bearer {link_token(key)}", "Cookie": cookie}
 
     def ask(self, query: str | bytes = b"", path: str | None = None, **more: Any) -> Reply:
         """A request on the answer side; the query goes out as it stands."""

@@ -31,7 +31,7 @@ def test_a_skip_nobody_expected_fails_in_ci(tmp_path, reason, ci, code):
         # As the suite runs: the worker skips, the controller decides.
         [sys.executable, "-m", "pytest", "-q", "-n", "1", *PLAIN, str(tmp_path)],
         cwd=tmp_path,
-        env={**os.environ, "CI": ci},
+        env={**os.environ, "CI": ci, "PYTHONPATH": str(CONFTEST.parent)},
         capture_output=True,
         text=True,
         check=False,

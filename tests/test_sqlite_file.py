@@ -17,7 +17,7 @@ from switchhook.sqlite_file import CHUNK, RawFile, file_id, make_private, transa
 SOURCE = Path(__file__).parent.parent / "src/switchhook"
 ROOMS = ("backup", "journal", "store", "ledger")
 """Where paths lead to databases, mostly."""
-ALONE = ("sqlite_file.py",)
+ALONE = ("exposure.py", "sqlite_file.py")  # the first looks at rights only
 
 MAY_OPEN = {
     # pipes, the archive, and files of keys
@@ -35,6 +35,7 @@ MAY_OPEN = {
         "asked_roll",
     },
     "journal/sealed.py": {"read_refused"},
+    "ledger/belonging.py": {"_write", "read_backup", "read_note"},  # notes beside the ledger
     "store/files.py": {"_sync_folder", "boot_id"},
     "store/rebuild.py": {"_alone"},  # the lock of rebuilds
 }

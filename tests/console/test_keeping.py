@@ -300,7 +300,7 @@ def test_a_plan_touches_nothing(house):
     plan = house.keeper.plan(NUMBER.e164)
     assert plan.segments == len(house.sealed.segments())
     assert plan.seals_open
-    assert plan.number == NUMBER.masked
+    assert plan.masked == NUMBER.masked
     assert house.keeper.proofs() == []
 
 
@@ -319,7 +319,7 @@ def test_the_audit_log_and_names_of_accounts_stay_and_the_proof_says_so(house):
     stays = {place.name: place.stays for place in proof.places if place.stays}
     assert stays == {"ledger.users": 1}  # the audit log masks numbers as they come
     assert verify_chain(house.audit.oldest_first(), house.audit.head()).problem == ""
-    assert "ledger.audit, ledger.users" in repr(list(house.audit.oldest_first())[-1])
+    assert "ledger.users" in repr(list(house.audit.oldest_first())[-1])
 
 
 def test_what_people_wrote_is_masked_in_place(house):

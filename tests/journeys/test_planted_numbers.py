@@ -49,6 +49,7 @@ def ids_of(api, planted):
         "/static/{name:path} name": ["console.css"],
         "/calls/{call_sid} call_sid": calls,
         "/causes/{issue} issue": issues,
+        "/open/{token} token": ["none"],
         "/welcome/{link} link": ["none"],
         "/api/v1/issues/{id} id": issues,
         "/api/v1/receipts/{id} id": receipts,

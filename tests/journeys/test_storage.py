@@ -32,7 +32,7 @@ def look(data: Path, *words: str) -> None:
 
 
 def page(program) -> str:
-    return http(program.address("console"), b"/", headers=HTML).body.decode()
+    return http(program.address("console"), b"/", headers=HTML | program.by_link).body.decode()
 
 
 def problems(program) -> str:
@@ -50,7 +50,8 @@ def all_there(program, count) -> None:
 
 def there(program) -> int:
     """How many receipts the console shows; -1 where it can't."""
-    reply = http(program.address("console"), b"/api/v1/receipts?limit=1000")
+    target = b"/api/v1/receipts?limit=1000"
+    reply = http(program.address("console"), target, headers=program.by_link)
     return reply.body.count(b'"received_at"') if reply.status == 200 else -1
 
 
@@ -102,7 +103,7 @@ def test_a_store_that_can_t_be_used_is_said_on_every_page_and_comes_back(tmp_pat
         until(lambda: "the store can't be used: not a directory" in problems(program), "a word")
         assert "it goes on by itself" in problems(program)
         until(lambda: "he store can&#39;t be used: not a directory" in page(program), "the page")
-        metrics = http(program.address("console"), b"/metrics").body
+        metrics = http(program.address("console"), b"/metrics", headers=program.by_link).body
         assert b'switchhook_files_failing{file="store"} 1' in metrics
         store.unlink()
         away.rename(store)

@@ -12,7 +12,7 @@ import msgspec
 from switchhook.errors import SwitchhookError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from switchhook.story import JournalRecord, JournalSource, Store
 
@@ -140,9 +140,14 @@ class Folder:
         news = tuple(each for each in records if each.seq > told and not each.damage)
         if news:  # a store that is made again tells nobody anything twice
             self._told = news[-1].seq
-            placed = self._store.placed([each.seq for each in news])
-            self._tell(Folded(news, position, placed))
+            self._tell(Folded(news, position, self._placed(news)))
         return len(records) >= self._batch
+
+    def _placed(self, records: Sequence[JournalRecord]) -> Mapping[int, int]:
+        try:
+            return self._store.placed([each.seq for each in records])
+        except SwitchhookError:
+            return {}  # the store went away meanwhile: they are told of all the same
 
     def _tell(self, folded: Folded) -> None:
         for observer in self._observers:
