@@ -39,6 +39,7 @@ SUBJECT = {
     "keep",
     "names",
     "numbers",
+    "passkeys",
     "passthru",
     "password_policy",
     "person",

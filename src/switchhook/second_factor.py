@@ -30,19 +30,18 @@ _GROUP = 4
 
 
 class SecondFactor(msgspec.Struct, frozen=True, kw_only=True):
-    """What a user has enrolled. `last_step` is that of the newest code used; none counts twice."""
+    """A user's app. `last_step` is that of the newest code used; none counts twice."""
 
     secret: bytes
     last_step: int
     enrolled_us: int
-    codes_left: int
 
     def __repr__(self) -> str:
-        return f"SecondFactor(codes_left={self.codes_left})"
+        return f"SecondFactor(enrolled_us={self.enrolled_us})"
 
 
 class SecondFactors(Protocol):
-    """Second factors in the ledger. Raises LedgerError."""
+    """Apps as second factors, and recovery codes, in the ledger. Raises LedgerError."""
 
     def of(self, user_id: int) -> SecondFactor | None: ...
 
@@ -72,8 +71,13 @@ class SecondFactors(Protocol):
         self, user_id: int, codes: Sequence[bytes], deed: Deed, now_us: int
     ) -> None: ...
 
+    def codes_left(self, user_id: int) -> int: ...
+
+    def remove_app(self, user_id: int, deed: Deed, now_us: int, *, keep: int | None = None) -> None:
+        """Forget the app, and the recovery codes with the last factor; ends sessions but `keep`."""
+
     def remove(self, user_id: int, deed: Deed, now_us: int, *, keep: int | None = None) -> None:
-        """Let the password alone do again; ends the user's sessions but `keep`."""
+        """Forget app, passkeys and codes, so that the password alone does again; ends likewise."""
 
 
 def step_of(now_us: int) -> int:

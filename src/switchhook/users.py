@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from switchhook.audit import AuditLog, Deed
+    from switchhook.passkeys import Passkeys
     from switchhook.second_factor import SecondFactors
 
 LINK_LIFE_US = 15 * 60 * 1_000_000
@@ -268,6 +269,9 @@ class AccessLedger(Protocol):
 
     @property
     def second_factors(self) -> SecondFactors: ...
+
+    @property
+    def passkeys(self) -> Passkeys: ...
 
     @property
     def audit(self) -> AuditLog: ...

@@ -12,6 +12,7 @@ from switchhook.access import Role
 from switchhook.ledger import audit
 from switchhook.ledger.access_rows import LINKS, USER, find_user, link_of, name_key, user_of
 from switchhook.ledger.passes import SqlitePasses
+from switchhook.ledger.passkeys import SqlitePasskeys
 from switchhook.ledger.second_factors import SqliteSecondFactors, forget
 from switchhook.users import Link, LinkKind
 
@@ -207,6 +208,7 @@ class SqliteAccess:
         self.users = SqliteUsers(ledger)
         self.passes = SqlitePasses(ledger)
         self.second_factors = SqliteSecondFactors(ledger)
+        self.passkeys = SqlitePasskeys(ledger)
         self.audit = audit.SqliteAudit(ledger)
 
 

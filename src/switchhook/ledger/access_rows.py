@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 USER = (
     "u.id, u.name, u.role, u.password_hash, u.oidc_subject, u.created_us, u.disabled,"
     " EXISTS (SELECT 1 FROM second_factors f WHERE f.user = u.id)"
+    " OR EXISTS (SELECT 1 FROM passkeys p WHERE p.user = u.id)"
 )
 SESSION = f"s.id, s.created_us, s.used_us, s.proved_us, s.origin, s.agent, {USER}"
 SESSIONS = f"SELECT {SESSION} FROM sessions s JOIN users u ON u.id = s.user"  # noqa: S608

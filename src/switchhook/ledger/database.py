@@ -18,6 +18,7 @@ from switchhook.ledger import (
     capacity,
     issues,
     keeping,
+    passkeys,
     second_factors,
     views,
 )
@@ -43,6 +44,7 @@ MIGRATIONS = (
     keeping.TRUSTED_TABLE,
     second_factors.TABLES,
     belonging.TABLES,
+    passkeys.TABLES,
 )
 """Number n leads from version n to n + 1; all that are due run in one transaction."""
 

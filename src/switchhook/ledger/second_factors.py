@@ -1,4 +1,4 @@
-"""Second factors and recovery codes; when a session's holder was last asked for a password.
+"""Apps as second factors, recovery codes; when a session's holder last showed a password.
 
 A secret has to be kept as it is: whoever checks a code needs it. Recovery codes are hashed.
 """
@@ -45,16 +45,20 @@ class SqliteSecondFactors:
     def of(self, user_id: int) -> SecondFactor | None:
         with self._ledger.reading() as c:
             row = c.execute(
-                "SELECT secret, last_step, enrolled_us, (SELECT count(*) FROM recovery_codes"
-                " WHERE user = ?1 AND used_us IS NULL) FROM second_factors WHERE user = ?1",
+                "SELECT secret, last_step, enrolled_us FROM second_factors WHERE user = ?",
                 (user_id,),
             ).fetchone()
         if row is None:
             return None
-        secret, last_step, enrolled_us, left = row
-        return SecondFactor(
-            secret=secret, last_step=last_step, enrolled_us=enrolled_us, codes_left=left
-        )
+        secret, last_step, enrolled_us = row
+        return SecondFactor(secret=secret, last_step=last_step, enrolled_us=enrolled_us)
+
+    def codes_left(self, user_id: int) -> int:
+        with self._ledger.reading() as c:
+            left: int = c.execute(
+                "SELECT count(*) FROM recovery_codes WHERE user = ? AND used_us IS NULL", (user_id,)
+            ).get
+            return left
 
     def enrol(
         self,
@@ -74,8 +78,8 @@ class SqliteSecondFactors:
             )
             if not c.changes():
                 return False
-            _set_codes(c, user_id, codes)
-            _end_sessions(c, user_id, keep)
+            set_codes(c, user_id, codes)
+            end_sessions(c, user_id, keep)
             audit.append(c, deed, now_us)
             return True
 
@@ -101,27 +105,45 @@ class SqliteSecondFactors:
 
     def renew_codes(self, user_id: int, codes: Sequence[bytes], deed: Deed, now_us: int) -> None:
         with self._ledger.writing() as c:
-            _set_codes(c, user_id, codes)
+            set_codes(c, user_id, codes)
+            audit.append(c, deed, now_us)
+
+    def remove_app(self, user_id: int, deed: Deed, now_us: int, *, keep: int | None = None) -> None:
+        with self._ledger.writing() as c:
+            c.execute("DELETE FROM second_factors WHERE user = ?", (user_id,))
+            drop_codes_without_factor(c, user_id)
+            end_sessions(c, user_id, keep)
             audit.append(c, deed, now_us)
 
     def remove(self, user_id: int, deed: Deed, now_us: int, *, keep: int | None = None) -> None:
         with self._ledger.writing() as c:
             forget(c, user_id)
-            _end_sessions(c, user_id, keep)
+            end_sessions(c, user_id, keep)
             audit.append(c, deed, now_us)
 
 
 def forget(c: apsw.Connection, user_id: int) -> None:
-    """Remove a user's second factor and recovery codes."""
+    """Remove a user's app, passkeys and recovery codes."""
     c.execute("DELETE FROM second_factors WHERE user = ?", (user_id,))
+    c.execute("DELETE FROM passkeys WHERE user = ?", (user_id,))
     c.execute("DELETE FROM recovery_codes WHERE user = ?", (user_id,))
 
 
-def _set_codes(c: apsw.Connection, user_id: int, codes: Sequence[bytes]) -> None:
+def drop_codes_without_factor(c: apsw.Connection, user_id: int) -> None:
+    """Remove recovery codes where there is nothing any more that they could stand for."""
+    c.execute(
+        "DELETE FROM recovery_codes WHERE user = ?1"
+        " AND NOT EXISTS (SELECT 1 FROM second_factors WHERE user = ?1)"
+        " AND NOT EXISTS (SELECT 1 FROM passkeys WHERE user = ?1)",
+        (user_id,),
+    )
+
+
+def set_codes(c: apsw.Connection, user_id: int, codes: Sequence[bytes]) -> None:
     c.execute("DELETE FROM recovery_codes WHERE user = ?", (user_id,))
     for each in codes:
         c.execute("INSERT INTO recovery_codes (user, hash) VALUES (?, ?)", (user_id, each))
 
 
-def _end_sessions(c: apsw.Connection, user_id: int, keep: int | None) -> None:
+def end_sessions(c: apsw.Connection, user_id: int, keep: int | None) -> None:
     c.execute("DELETE FROM sessions WHERE user = ? AND id IS NOT ?", (user_id, keep))

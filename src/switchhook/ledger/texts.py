@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 
 STAYS = frozenset(
     {"audit", "audit_base", "users", "sessions", "tokens", "links"}
-    | {"second_factors", "recovery_codes"}  # bytes at random, which may look like digits
+    | {
+        "second_factors",
+        "recovery_codes",
+        "passkeys",
+    }  # bytes at random, which may look like digits
 )
 _WHOLE_ROWS = frozenset({"call_details", "calls_due"})
 """Rows about one call, which go when that call does."""

@@ -12,6 +12,7 @@ from starlette.requests import Request
 
 from switchhook.audit import Deed
 from switchhook.console.access.arrival import safe_path
+from switchhook.console.access.challenges import Challenges, what_to_ask
 from switchhook.console.access.forms import read_form
 from switchhook.console.access.prover import TriesOver
 from switchhook.console.access.refusals import Refused
@@ -36,10 +37,11 @@ UNGUARDED = (
     "/settings/links/void",
 )
 """But for these, most of which only take something away."""
-PASSWORD, CODE = "proof_password", "proof_code"
-_OURS = (PASSWORD, CODE, "csrf")
+PASSWORD, CODE, PASSKEY = "proof_password", "proof_code", "proof_passkey"
+_OURS = (PASSWORD, CODE, PASSKEY, "csrf")
 _WRONG = "That is not your password."
 _WRONG_CODE = "That code is wrong, or was used already."
+_WRONG_PASSKEY = "That passkey was not taken: try it once more, or use a code."
 
 
 def is_guarded(path: str) -> bool:
@@ -55,6 +57,7 @@ class FreshProof:
     ) -> None:
         self._desk, self._prover, self._renderer = desk, prover, renderer
         self._label = None if oidc is None else oidc.label
+        self._challenges = Challenges(desk)
 
     async def ask(
         self, session: Session, scope: Scope, receive: Receive
@@ -74,7 +77,7 @@ class FreshProof:
                 problem, status, wait_s = over.sentence, over.status, over.wait_s
             if not problem:
                 return None, receive
-        return self._page(session, Request(scope), form, problem, status, wait_s), receive
+        return await self._page(session, Request(scope), form, problem, status, wait_s), receive
 
     async def _prove(self, session: Session, form: dict[str, list[str]], arrival: Arrival) -> str:
         """What is wrong with the proof; "" where it holds, and then it is noted."""
@@ -82,16 +85,28 @@ class FreshProof:
         user = await self._prover.password(mine.name, form[PASSWORD][0], arrival)
         if user is None or user.id != mine.id:
             return _WRONG
-        code = form.get(CODE, [""])[0]
-        if user.second_factor and not await self._prover.code(user, code, arrival):
-            return _WRONG_CODE
+        if user.second_factor:
+            problem = await self._prove_second(session, form, arrival)
+            if problem:
+                return problem
         deed = Deed(who=user.name, what="showed their password again", origin=arrival.address)
         await self._desk.in_thread(
             self._desk.ledger.passes.prove, session.id, deed, self._desk.now_us()
         )
         return ""
 
-    def _page(
+    async def _prove_second(
+        self, session: Session, form: dict[str, list[str]], arrival: Arrival
+    ) -> str:
+        user, said = session.user, form.get(PASSKEY, [""])[0]
+        if said:
+            challenge = self._challenges.take(session.key)
+            right = await self._prover.passkey(user, said, challenge, arrival)
+            return "" if right else _WRONG_PASSKEY
+        code = form.get(CODE, [""])[0]
+        return "" if await self._prover.code(user, code, arrival) else _WRONG_CODE
+
+    async def _page(
         self,
         session: Session,
         request: Request,
@@ -101,8 +116,15 @@ class FreshProof:
         wait_s: int,
     ) -> Response:
         kept = [(name, text) for name, texts in form.items() if name not in _OURS for text in texts]
+        asked = None
+        if session.user.second_factor:
+            arrival: Arrival = request.scope["arrival"]
+            asked = await what_to_ask(
+                self._desk, self._challenges, session.user, session.key, arrival
+            )
         context = {
             "user": session.user,
+            "asked": asked,
             "oidc": None if session.user.oidc_subject is None else self._label,
             "back": safe_path("/settings"),
             "kept": kept,

@@ -16,6 +16,7 @@ from switchhook.console.access.live import LiveRequests
 from switchhook.console.access.local import LinkPages, LocalDoor
 from switchhook.console.access.login import LoginPages
 from switchhook.console.access.middleware import MACHINE, Access
+from switchhook.console.access.passkey_pages import PasskeyPages
 from switchhook.console.access.passwords import Hashing
 from switchhook.console.access.proofs import hashed, new_proof
 from switchhook.console.access.prover import Prover
@@ -115,6 +116,7 @@ class ConsoleAccess:
             *LoginPages(shared, oidc).routes(),
             *SettingsPages(shared).routes(),
             *SecondFactorPages(shared).routes(),
+            *PasskeyPages(shared).routes(),
             *AuditPages(shared, self.check).routes(),
         ]
 

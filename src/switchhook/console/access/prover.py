@@ -1,6 +1,6 @@
-"""Whether somebody is who they say: passwords and codes, checked as often as one may try.
+"""Whether somebody is who they say: passwords, codes and passkeys, as often as one may try.
 
-A password and a code draw on the same tries; codes, which have few digits, on scarce ones besides.
+All draw on the same tries; codes, which have few digits, on scarce ones besides.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ import msgspec
 
 from switchhook.audit import Deed
 from switchhook.console.access.passwords import Hashing, TooBusy
+from switchhook.passkeys import Unproven, asserted, copied
 from switchhook.second_factor import hashed_recovery, matching_step
 from switchhook.sign_in import LoginLimit, Rate
 
 if TYPE_CHECKING:
     from switchhook.console.access.arrival import Arrival
+    from switchhook.console.access.challenges import Challenge
     from switchhook.console.access.desk import Desk
     from switchhook.users import User
 
@@ -48,7 +50,7 @@ class Prover:
     async def password(self, name: str, password: str, arrival: Arrival) -> User | None:
         """The user whose password it is; None where it is nobody's.
 
-        With a second factor the try is given back by `code`.
+        With a second factor the try is given back by `code` or `passkey`.
         """
         self._take(self._passwords, name, arrival)
         users = self._desk.ledger.users
@@ -76,27 +78,67 @@ class Prover:
             await self._note(user.name, "failed the second factor", user.name, arrival)
             return False
         self._give_back(self._codes, user.name, arrival)
-        for _ in ("the password's", "the code's"):
-            self._give_back(self._passwords, user.name, arrival)
+        self._give_back_both(user, arrival)
         return True
+
+    async def passkey(
+        self, user: User, said: str, challenge: Challenge | None, arrival: Arrival
+    ) -> bool:
+        """Whether one of the user's passkeys has signed the challenge; the use is noted.
+
+        `said` is a browser's JSON. The challenge must be taken from whoever gave it out before, so
+        that it counts once.
+        """
+        self._take(self._passwords, user.name, arrival)
+        problem = "its challenge was used or is too old"
+        if challenge is not None:
+            problem = await self._desk.in_thread(self._use_passkey, user, said, challenge)
+        if problem:
+            details = {"passkey": problem}
+            await self._note(user.name, "failed the second factor", user.name, arrival, details)
+            return False
+        self._give_back_both(user, arrival)
+        return True
+
+    def _use_passkey(self, user: User, said: str, challenge: Challenge) -> str:
+        """What is wrong with it; "" where it holds, and then its use is noted."""
+        passkeys = self._desk.ledger.passkeys
+        found = asserted(said, challenge.bytes, challenge.party, passkeys.of(user.id))
+        if isinstance(found, Unproven):
+            return found.why
+        if copied(found.passkey.sign_count, found.sign_count) or not passkeys.use(
+            found.passkey.id, found.sign_count, self._desk.now_us()
+        ):
+            return f"its count went back, {found.passkey.name} may have been copied"
+        return ""
+
+    def _give_back_both(self, user: User, arrival: Arrival) -> None:
+        for _ in ("the password's", "the second factor's"):
+            self._give_back(self._passwords, user.name, arrival)
 
     def _use(self, user: User, code: str, arrival: Arrival) -> bool:
         factors, now_us = self._desk.ledger.second_factors, self._desk.now_us()
         factor = factors.of(user.id)
-        if factor is None:
-            return False
-        step = matching_step(factor.secret, code, now_us, factor.last_step)
-        if step is not None:
-            return factors.use_step(user.id, step)
+        if factor is not None:
+            step = matching_step(factor.secret, code, now_us, factor.last_step)
+            if step is not None:
+                return factors.use_step(user.id, step)
         hashed = hashed_recovery(code)
         if hashed is None:
             return False
-        left = {"left": str(factor.codes_left - 1)}
+        left = {"left": str(factors.codes_left(user.id) - 1)}
         deed = _deed(user.name, "used a recovery code", user.name, arrival, left)
         return factors.use_code(user.id, hashed, deed, now_us)
 
-    async def _note(self, who: str, what: str, subject: str, arrival: Arrival) -> None:
-        deed = _deed(who, what, subject, arrival, {})
+    async def _note(
+        self,
+        who: str,
+        what: str,
+        subject: str,
+        arrival: Arrival,
+        details: dict[str, str] | None = None,
+    ) -> None:
+        deed = _deed(who, what, subject, arrival, details or {})
         await self._desk.in_thread(self._desk.ledger.audit.note, deed, self._desk.now_us())
 
     def _take(self, limit: LoginLimit, name: str, arrival: Arrival) -> None:

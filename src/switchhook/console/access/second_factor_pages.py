@@ -12,8 +12,9 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from switchhook.audit import deed_of
-from switchhook.console.access.shared import fields, session_of
+from switchhook.console.access.shared import arrival_of, fields, session_of
 from switchhook.console.render import viewer_of
+from switchhook.passkeys import relying_party
 from switchhook.second_factor import (
     RECOVERY_BYTES,
     RECOVERY_CODES,
@@ -54,13 +55,13 @@ class SecondFactorPages:
 
     async def _show(self, request: Request) -> Response:
         """What it is, and the button: a secret is made by a press only."""
-        if _local(request).user.second_factor:
+        if await self._has_app(local_session(request)):
             return RedirectResponse("/settings", 303)
         return self._page(request)
 
     async def _begin(self, request: Request) -> Response:
-        session = _local(request)
-        if session.user.second_factor:
+        session = local_session(request)
+        if await self._has_app(session):
             return RedirectResponse("/settings", 303)
         secret = secrets.token_bytes(SECRET_BYTES)
         self._begun.pop(session.key, None)
@@ -70,7 +71,7 @@ class SecondFactorPages:
         return self._page(request, secret=secret)
 
     async def _enrol(self, request: Request) -> Response:
-        shared, session, form = self._shared, _local(request), await fields(request)
+        shared, session, form = self._shared, local_session(request), await fields(request)
         now_us, user = shared.now_us(), session.user
         secret, until_us = self._begun.get(session.key, (b"", 0))
         if shared.desk.steady_us() >= until_us:
@@ -78,7 +79,7 @@ class SecondFactorPages:
         step = matching_step(secret, form.get("code", ""), now_us, -1)
         if step is None:
             return self._page(request, secret=secret, problem=_WRONG)
-        codes, kept = _new_codes()
+        codes, kept = new_codes()
         deed = deed_of(viewer_of(request), "set up a second factor", user.name)
         others = await shared.desk.in_thread(shared.ledger.passes.sessions, user.id)
         factors = shared.ledger.second_factors
@@ -92,10 +93,10 @@ class SecondFactorPages:
         return self._page(request, codes=codes)
 
     async def _renew(self, request: Request) -> Response:
-        shared, user = self._shared, _local(request).user
+        shared, user = self._shared, local_session(request).user
         if not user.second_factor:
             raise HTTPException(400, "there is no second factor to have codes for")
-        codes, kept = _new_codes()
+        codes, kept = new_codes()
         deed = deed_of(viewer_of(request), "made new recovery codes", user.name)
         await shared.desk.in_thread(
             shared.ledger.second_factors.renew_codes, user.id, kept, deed, shared.now_us()
@@ -103,14 +104,20 @@ class SecondFactorPages:
         return self._page(request, codes=codes)
 
     async def _off(self, request: Request) -> Response:
-        shared, session = self._shared, _local(request)
+        shared, session = self._shared, local_session(request)
         user = session.user
-        deed = deed_of(viewer_of(request), "removed their second factor", user.name)
+        deed = deed_of(viewer_of(request), "removed their authenticator app", user.name)
         factors, now_us = shared.ledger.second_factors, shared.now_us()
         others = await shared.desk.in_thread(shared.ledger.passes.sessions, user.id)
-        await shared.desk.in_thread(lambda: factors.remove(user.id, deed, now_us, keep=session.id))
+        await shared.desk.in_thread(
+            lambda: factors.remove_app(user.id, deed, now_us, keep=session.id)
+        )
         shared.end_live(each.key for each in others if each.id != session.id)
         return RedirectResponse("/settings", 303)
+
+    async def _has_app(self, session: Session) -> bool:
+        of = self._shared.ledger.second_factors.of
+        return await self._shared.desk.in_thread(of, session.user.id) is not None
 
     def _page(
         self,
@@ -120,19 +127,20 @@ class SecondFactorPages:
         codes: list[str] | None = None,
         problem: str = "",
     ) -> Response:
-        user = _local(request).user
+        user = local_session(request).user
         context: dict[str, Any] = {
             "problem": problem,
             "needed": must_enrol(user, self._shared.settings),
             "secret": shown_secret(secret) if secret else "",
             "qr": _qr(provisioning_uri(secret, user.name)) if secret else "",
             "codes": codes,
+            "passkey_problem": relying_party(arrival_of(request).origin).problem,
         }
         status = 400 if problem else 200
         return self._shared.page(request, "second_factor.html", context, status=status)
 
 
-def _local(request: Request) -> Session:
+def local_session(request: Request) -> Session:
     """The session of somebody who signs in by password here; else a 403."""
     session = session_of(request)
     if session is None or session.user.oidc_subject is not None:
@@ -140,7 +148,7 @@ def _local(request: Request) -> Session:
     return session
 
 
-def _new_codes() -> tuple[list[str], list[bytes]]:
+def new_codes() -> tuple[list[str], list[bytes]]:
     """Recovery codes, and as they are kept."""
     codes = [recovery_code(secrets.token_bytes(RECOVERY_BYTES)) for _ in range(RECOVERY_CODES)]
     return codes, [hashed for code in codes if (hashed := hashed_recovery(code)) is not None]

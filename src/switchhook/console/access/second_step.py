@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from switchhook.console.access.challenges import Asked, Challenges, what_to_ask
 from switchhook.console.access.desk import cookie_name
 from switchhook.console.access.proofs import hashed, new_proof
 from switchhook.console.access.prover import Pending, TriesOver
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 PENDING_S = 300
 MOST_PENDING = 1_000
 _WRONG = "That code is wrong, or was used already."
+_WRONG_PASSKEY = "That passkey was not taken: try it once more, or use a code."
 _OVER = "That took too long: begin again."
 
 
@@ -34,6 +36,7 @@ class SecondStep:
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
         self._pending: OrderedDict[bytes, Pending] = OrderedDict()
+        self._challenges = Challenges(shared.desk)
 
     def routes(self) -> list[BaseRoute]:
         return [
@@ -62,28 +65,37 @@ class SecondStep:
         return response
 
     async def _show(self, request: Request) -> Response:
-        if await self._of(request) is None:
+        pending = await self._of(request)
+        if pending is None:
             return RedirectResponse("/login", 303)
-        return self._page(request)
+        return await self._page(request, pending)
 
     async def _enter(self, request: Request) -> Response:
         pending = await self._of(request)
         if pending is None:
-            return self._page(request, _OVER, 403, over=True)
-        code = (await fields(request)).get("code", "")
+            return await self._page(request, None, _OVER, 403)
         try:
-            right = await self._shared.prover.code(pending.user, code, arrival_of(request))
+            problem = await self._problem(request, pending.user)
         except TriesOver as over:
             headers = {"Retry-After": str(over.wait_s)}
-            return self._page(request, over.sentence, over.status, headers=headers)
-        if not right:
-            return self._page(request, _WRONG, 403)
+            return await self._page(request, pending, over.sentence, over.status, headers)
+        if problem:
+            return await self._page(request, pending, problem, 403)
         self._pending.pop(_key(request), None)
-        how = f"{pending.how} and second factor"
+        shown = "passkey" if (await fields(request)).get("passkey") else "second factor"
+        how = f"{pending.how} and {shown}"
         response = await self._shared.let_in(request, pending.user, how, pending.next)
         secure = arrival_of(request).secure
         response.delete_cookie(_cookie(secure=secure), secure=secure, httponly=True)
         return response
+
+    async def _problem(self, request: Request, user: User) -> str:
+        """What is wrong with what was shown; "" where it holds."""
+        form, arrival, prover = await fields(request), arrival_of(request), self._shared.prover
+        if said := form.get("passkey"):
+            challenge = self._challenges.take(_proof(request))
+            return "" if await prover.passkey(user, said, challenge, arrival) else _WRONG_PASSKEY
+        return "" if await prover.code(user, form.get("code", ""), arrival) else _WRONG
 
     async def _of(self, request: Request) -> Pending | None:
         """Who is on the way in this browser; nobody whose account has changed meanwhile."""
@@ -94,22 +106,30 @@ class SecondStep:
         now = await self._shared.desk.in_thread(users.named, pending.user.name)
         return pending if now == pending.user else None
 
-    def _page(
+    async def _page(
         self,
         request: Request,
+        pending: Pending | None,
         problem: str = "",
         status: int = 200,
-        *,
-        over: bool = False,
         headers: dict[str, str] | None = None,
     ) -> Response:
-        context = {"problem": problem, "over": over}
+        """The page; without somebody on the way it leads back to the first step."""
+        asked: Asked | None = None
+        if pending is not None:
+            desk, arrival, proof = self._shared.desk, arrival_of(request), _proof(request)
+            asked = await what_to_ask(desk, self._challenges, pending.user, proof, arrival)
+        context = {"problem": problem, "asked": asked}
         return self._shared.page(request, "code.html", context, status=status, headers=headers)
 
 
 def _key(request: Request) -> bytes:
+    return hashed(_proof(request))
+
+
+def _proof(request: Request) -> str:
     secure = arrival_of(request).secure
-    return hashed(request.cookies.get(_cookie(secure=secure), "")[:256])
+    return request.cookies.get(_cookie(secure=secure), "")[:256]
 
 
 def _cookie(*, secure: bool) -> str:

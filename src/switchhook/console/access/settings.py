@@ -15,6 +15,7 @@ from switchhook.console.access.proofs import TOKEN_PREFIX, hashed, new_proof
 from switchhook.console.access.prover import TriesOver
 from switchhook.console.access.shared import arrival_of, fields, number_of, require, session_of
 from switchhook.console.render import viewer_of
+from switchhook.passkeys import relying_party
 from switchhook.password_policy import SHORTEST_PASSWORD, password_problem
 from switchhook.sign_in import name_problem
 from switchhook.users import LinkKind, Session, User
@@ -84,6 +85,9 @@ class SettingsPages:
         return self._shared.sections(viewer) | {
             "user": own,
             "factor": factor,
+            "passkeys": [] if own is None else ledger.passkeys.of(own.id),
+            "passkey_problem": relying_party(arrival_of(request).origin).problem,
+            "codes_left": 0 if own is None else ledger.second_factors.codes_left(own.id),
             "now_us": now_us,
             "shortest": SHORTEST_PASSWORD,
             "sessions": [] if own is None else ledger.passes.sessions(own.id),
@@ -245,7 +249,7 @@ class SettingsPages:
         return await self._ending(request, user, lambda: users.delete(user.id, deed, now_us))
 
     async def _reset_second_factor(self, request: Request) -> Response:
-        """For somebody who lost the phone and the recovery codes."""
+        """For somebody who lost the phone, the passkeys and the recovery codes."""
         viewer = require(request, Role.ADMINISTRATOR)
         user = await self._user(await fields(request))
         deed = deed_of(viewer, "reset a second factor", user.name)
