@@ -46,6 +46,7 @@
     const making = form.dataset.passkeyMake;
     const options = JSON.parse(making || form.dataset.passkeyUse);
     go.hidden = false;
+    if (document.activeElement === document.body) go.focus();
     const begin = async () => {
       if (go.disabled) return;
       if (code) code.required = false;
