@@ -60,7 +60,7 @@ def test_a_passkey_from_making_to_removing(chromium, program, width):
     page.get_by_role("button", name="Add a passkey").click()
     seen(page, "passkey", width)
     make(page, "laptop")
-    page.get_by_role("heading", name="Recovery codes").wait_for()
+    page.get_by_role("link", name="I have kept them").wait_for()
     assert page.locator(".codes li").count() == 10
     first = device.credentials()
     assert [each["rpId"] for each in first] == ["localhost"]
@@ -121,7 +121,7 @@ def test_without_javascript_codes_do(chromium, program, width):
     page.goto(f"{address}/settings")
     page.get_by_role("button", name="Add a passkey").click()
     make(page, "laptop")
-    page.get_by_role("heading", name="Recovery codes").wait_for()
+    page.get_by_role("link", name="I have kept them").wait_for()
     codes = page.locator(".codes li").all_inner_texts()
 
     plain = Visit(chromium, address, width, java_script_enabled=False).page

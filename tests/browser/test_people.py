@@ -69,6 +69,7 @@ def test_a_second_factor_from_setting_up_to_deleting_somebody(chromium, program,
     step = step_of(time.time_ns() // 1_000)
     page.get_by_label("Code that the app shows").fill(code_at(secret, step))
     page.get_by_role("button", name="Turn it on").click()
+    page.get_by_role("link", name="I have kept them").wait_for()
     codes = page.locator(".codes li").all_inner_texts()
     assert len(codes) == 10
     seen(page, "recovery-codes", width)
