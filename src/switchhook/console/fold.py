@@ -139,8 +139,8 @@ class Folder:
         told = self._told
         news = tuple(each for each in records if each.seq > told and not each.damage)
         if news:  # a store that is made again tells nobody anything twice
-            self._told = news[-1].seq
             placed = self._store.placed([each.seq for each in news])
+            self._told = news[-1].seq  # not before: where that fails they come again
             self._tell(Folded(news, position, placed))
         return len(records) >= self._batch
 
