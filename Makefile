@@ -19,6 +19,7 @@ test: .venv/.installed-test ## formatter, linter, types, then every test
 	@$(BIN)/mypy --strict --no-error-summary
 	@scripts/browser
 	@scripts/faketime
+	@scripts/nginx
 	@$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadgroup --ignore tests/browser
 	@# Apart, for the driver of the browser leaves its own event loop running in the process.
 	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/browser

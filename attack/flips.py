@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from attack.report import NO_TIME, Check, check, not_tried
 from attack.world import CONFIG, SECRET, Attack, World, ask, complained, sign_in
 from program import Program, Reply, http, running, until
 from switchhook.emulator.in_tests import Exotel
+from switchhook.facts_file import LOOK_S
 
 _CALLS = 300
 _FLIPS = 4
@@ -61,7 +63,12 @@ KINDS = (
     Kind("journal, the open segment", _newest("journal/0*.sqlite")),
     Kind("journal, its write-ahead log", _newest("journal/0*.sqlite-wal")),
     Kind("store", _newest("store/*.sqlite")),
+    Kind("store, its write-ahead log", _newest("store/*.sqlite-wal")),
     Kind("ledger", _newest("ledger/*.sqlite")),
+    Kind("ledger, its write-ahead log", _newest("ledger/*.sqlite-wal")),
+    Kind("which ledger it is", _newest("ledger.json")),
+    Kind("the newest backup", _newest("newest-backup.json")),
+    Kind("the list of erasures", _newest("erasures.json")),
     Kind("the last good rules", _newest("kept/rules-*.json"), config=False),
     Kind("the last good configuration", _newest("kept/config.json"), config=False),
     Kind("identity", _newest("identity.json")),
@@ -91,7 +98,9 @@ def attack(given: Attack) -> list[Check]:
             found.append(not_tried(f"a flipped bit is said, or harmless: {kind.name}", NO_TIME))
             continue
         if kind.find(original.data) is None:
-            raise RuntimeError(f"the folder has no such file: {kind.name}")
+            why = "the folder has none of it, as a log was just emptied"
+            found.append(not_tried(f"a flipped bit is said, or harmless: {kind.name}", why))
+            continue
         way = kind.config, kind.alone
         base = bases[way] = bases.get(way) or _start(original, given.work / "base", kind)
         broken, seen = [], []
@@ -169,6 +178,9 @@ def _make(folder: Path) -> World:
         with world.running() as program:
             world.user("asha", "administrator")
             (folder / "headers.json").write_text(json.dumps(world.token()))
+            ask(program, f"{_CALLS:08d}")
+            world.of_data("forget", "--call", f"call{_CALLS:08d}", "--yes")
+            world.of_data("backup", str(folder / "first.tar.gz"))
             for number in range(_CALLS):
                 ask(program, f"{number:08d}")
             until((world.data / "facts.json").exists, "the first facts")
@@ -214,9 +226,10 @@ def _start(world: World, copied: Path | None, kind: Kind) -> Told:
             (world.data.parent / name).unlink()
     try:
         with _running(world, kind) as program:
-            answers = tuple(str(ask(program, f"8000000{n}").status) for n in range(3))
+            time.sleep(2 * LOOK_S)  # until the answer side has looked at its facts
+            answers = tuple(str(ask(program, f"later{n}").status) for n in "abc")
             program.ask(
-                f"CallSid=call80000009&passthru=https://x/{SECRET}", f"/passthru/sales/{SECRET}"
+                f"CallSid=calllater&passthru=https://x/{SECRET}", f"/passthru/sales/{SECRET}"
             )
             complaints = list(program.health("answer")["problems"])
             shown = {"facts": _facts(world)} if kind.alone else {}
@@ -232,6 +245,8 @@ def _start(world: World, copied: Path | None, kind: Kind) -> Told:
             shutil.rmtree(world.data.parent)
     told = re.compile(" (WARNING|ERROR|CRITICAL) ")
     complaints += [line for line in said.splitlines() if told.search(line)]
+    # Its reasons are told beside it, and count by themselves.
+    complaints = [each for each in complaints if each != "console: degraded"]
     if not kind.alone:
         # The account's Exotel is gone and its figures grow old: that says nothing of the flip.
         complaints = [each for each in complaints if "account main" not in each]
@@ -262,7 +277,7 @@ def _shown(world: World, program: Program) -> tuple[dict[str, str], list[str]]:
     for name in ("receipts", "streams"):
         reply = _api(program, f"/api/v1/{name}?limit=1000", headers)
         rows = json.loads(reply.body)[name] if reply.status == 200 else [{"status": reply.status}]
-        kept = [row for row in rows if "call8000000" not in json.dumps(row)]
+        kept = [row for row in rows if "calllater" not in json.dumps(row)]
         problems += [
             f"a {name[:-1]} has a defect: {row['defects']}" for row in kept if row.get("defects")
         ]

@@ -24,6 +24,7 @@ SUBJECT = {
     "call_sources",
     "capacity",
     "cause",
+    "checked_json",
     "erasure",
     "errors",
     "expression",

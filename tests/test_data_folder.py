@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from switchhook import data_folder
-from switchhook.data_folder import DataFolder, atomic_write, read_identity
+from switchhook.data_folder import DataFolder, atomic_write, first_seq_of_boot, read_identity
 from switchhook.errors import DataFolderError
 
 LOCAL = "/dev/sda / ext4 rw 0 0\n"
@@ -341,3 +341,41 @@ def test_atomic_write_that_fails_leaves_the_old(
         atomic_write(file, b"new")
     assert file.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_flipped_bit_of_the_identity_is_no_other_identity(tmp_path: Path) -> None:
+    """It is the folder's own, or refused: never another node or key."""
+    with open_folder(tmp_path / "data") as folder:
+        own = folder.identity
+    file = tmp_path / "data" / "identity.json"
+    content = file.read_bytes()
+    for place in range(8 * len(content)):
+        flipped = bytearray(content)
+        flipped[place // 8] ^= 1 << place % 8
+        file.write_bytes(flipped)
+        try:
+            found = read_identity(tmp_path / "data")
+        except DataFolderError:
+            continue
+        assert found == own
+
+
+def test_an_older_release_s_identity_gets_a_checksum(tmp_path: Path) -> None:
+    with open_folder(tmp_path / "data") as folder:
+        own = folder.identity
+    file = tmp_path / "data" / "identity.json"
+    stored = json.loads(file.read_bytes())
+    assert stored.pop("checksum")
+    file.write_text(json.dumps(stored))
+    with open_folder(tmp_path / "data") as folder:
+        assert folder.identity == own
+    assert "checksum" in json.loads(file.read_bytes())
+
+
+def test_a_damaged_note_of_the_boot_is_none(tmp_path: Path) -> None:
+    with open_folder(tmp_path / "data") as folder:
+        assert folder.boot(5)["first_seq"] == 5
+        file = folder.path / "boot.json"
+        file.write_bytes(file.read_bytes().replace(b":5,", b":4,"))
+        assert first_seq_of_boot(folder.path) is None
+        assert folder.boot(9)["first_seq"] == 9

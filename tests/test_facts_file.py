@@ -133,6 +133,17 @@ def test_what_cannot_be_read_is_unknown_and_no_zero(tmp_path, body, complaint):
     assert complaint in reader.complaint
 
 
+def test_a_flipped_bit_of_the_file_is_no_other_figure(tmp_path):
+    """Every bit: what is read is what was written, or unknown and said."""
+    write(tmp_path, main=AccountFigures(NOW, 71, 100))
+    body = (tmp_path / FILE).read_bytes()
+    for place in range(8 * len(body)):
+        flipped = bytearray(body)
+        flipped[place // 8] ^= 1 << place % 8
+        figures, complaint = read(bytes(flipped))
+        assert figures == {"main": AccountFigures(NOW, 71, 100)} or (not figures and complaint)
+
+
 def test_what_is_no_file_does_not_hold_up_the_answers(tmp_path):
     os.mkfifo(tmp_path / FILE)
     reader = FactsReader(tmp_path)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
+import random
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -600,6 +602,88 @@ def test_damaged_history_is_set_aside(world: World) -> None:
     gone(world.config)
     with pytest.raises(ConfigError, match="can't be read"):
         world.start()
+
+
+def damaged_at(file: Path, old: bytes, new: bytes) -> None:
+    content = file.read_bytes()
+    assert content.count(old) >= 1
+    file.write_bytes(content.replace(old, new))
+
+
+def test_a_flipped_bit_of_kept_rules_never_runs_in_silence(world: World) -> None:
+    """The operator's file is gone: the kept text with its own hash runs, or nothing does."""
+    world.start()
+    world.sales.write_text(rules("two"))
+    world.start()
+    file = world.data / "kept" / "rules-sales.json"
+    content = file.read_bytes()
+    whole = world.sales.read_bytes()
+    gone(world.sales)
+    chance = random.Random(13)
+    ran, told = set(), []
+    for _ in range(60):
+        for each in file.parent.glob("rules-sales.json*"):
+            each.unlink()
+        flipped = bytearray(content)
+        flipped[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
+        file.write_bytes(flipped)
+        try:
+            _, settings = world.start()
+        except (ConfigError, DataFolderError) as error:
+            told.append(str(error))
+        else:
+            assert names(settings) in (["one"], ["two"])
+            ran.add(names(settings)[0])
+            damaged = "rules-sales.json.damaged-1" in "".join(settings.complaints)
+            assert damaged or names(settings) == ["two"]
+    refused = r"rules-sales.json is damaged; put the file back, or restore a backup"
+    assert told
+    assert all(refused in each for each in told)
+    assert "two" in ran
+    world.sales.write_bytes(whole)
+
+
+def test_rules_whose_text_is_damaged_give_way_to_the_file_else_to_those_before(
+    world: World,
+) -> None:
+    world.start()
+    world.sales.write_text(rules("two"))
+    world.start()
+    file = world.data / "kept" / "rules-sales.json"
+    damaged_at(file, b"two", b"twn")
+    _, settings = world.start()
+    assert names(settings) == ["two"]
+    assert "is now in rules-sales.json.damaged-1" in settings.complaints[0]
+    damaged_at(file, b"two", b"twn")
+    gone(world.sales)
+    _, settings = world.start()
+    assert names(settings) == ["one"]
+    assert any("rules-sales.json.damaged-2" in each for each in settings.complaints)
+
+
+def test_a_damaged_kept_configuration_is_never_run(world: World) -> None:
+    """With the operator's file that runs; without it the start says what is to be done."""
+    world.start()
+    file = world.data / "kept" / "config.json"
+    damaged_at(file, b"sales", b"sahes")
+    _, settings = world.start()
+    assert "config.json.damaged-1" in settings.complaints[0]
+    damaged_at(file, b"sales", b"sahes")
+    gone(world.config)
+    with pytest.raises(ConfigError, match=r"config.json.damaged-2; put the file back, or restore"):
+        world.start()
+
+
+def test_an_older_release_s_kept_files_get_a_checksum(world: World) -> None:
+    world.start()
+    for name in ("config.json", "rules-sales.json"):
+        file = world.data / "kept" / name
+        stored = json.loads(file.read_bytes())
+        assert stored.pop("checksum")
+        file.write_text(json.dumps(stored))
+    world.start()
+    for name in ("config.json", "rules-sales.json"):
+        assert "checksum" in json.loads((world.data / "kept" / name).read_bytes())
 
 
 def test_damage_while_running(world: World) -> None:

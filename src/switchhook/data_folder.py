@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
+from switchhook.checked_json import has_checksum, is_whole, with_checksum
 from switchhook.errors import DataFolderError
 from switchhook.file_system import mounted, refuse_network
 from switchhook.folder_lock import Holder, Lock, take, write_note
@@ -112,10 +113,7 @@ class DataFolder:
         """
         file = self.path / BOOT
         running = boot_id()
-        try:
-            stored = msgspec.json.decode(file.read_bytes(), type=_Boot)
-        except (OSError, ValueError):
-            stored = None
+        stored = _stored_boot(file)
         if stored is not None and stored.id == running and stored.first_seq <= next_seq:
             return msgspec.structs.asdict(stored)
         begun = _Boot(running, next_seq)
@@ -123,7 +121,7 @@ class DataFolder:
             # On a full disk the next opening finds the old one, and takes its own seq: the safe
             # side, for the wall clock then places the records in between.
             with contextlib.suppress(OSError):
-                atomic_write(file, msgspec.json.encode(begun))
+                atomic_write(file, with_checksum(msgspec.json.encode(begun)))
         return msgspec.structs.asdict(begun)
 
     def still_there(self) -> bool:
@@ -177,11 +175,10 @@ def atomic_write(path: Path, content: bytes) -> None:
 
 def first_seq_of_boot(folder: Path) -> int | None:
     """The first seq that was given out since the machine started; None before there is one."""
-    try:
-        stored = msgspec.json.decode((folder / BOOT).read_bytes(), type=_Boot)
-    except (OSError, ValueError):
+    stored = _stored_boot(folder / BOOT)
+    if stored is None or not stored.id or stored.id != boot_id():
         return None
-    return stored.first_seq if stored.id and stored.id == boot_id() else None
+    return stored.first_seq
 
 
 def boot_id() -> str:
@@ -190,6 +187,15 @@ def boot_id() -> str:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
         return ""  # not Linux
+
+
+def _stored_boot(file: Path) -> _Boot | None:
+    """What is noted; None where nothing is, or it is damaged: then a start begins anew with it."""
+    try:
+        content = file.read_bytes()
+        return msgspec.json.decode(content, type=_Boot) if is_whole(content) else None
+    except (OSError, ValueError):
+        return None
 
 
 @contextlib.contextmanager
@@ -253,14 +259,19 @@ def _identity(path: Path, now: Callable[[], datetime], draw: Callable[[int], byt
             key=draw(KEY_BYTES).hex(),
             created=now().isoformat(timespec="seconds"),
         )
-        _write_new(file, msgspec.json.format(msgspec.json.encode(stored), indent=1))
-    return read_identity(path)
+        written = msgspec.json.format(msgspec.json.encode(stored), indent=1)
+        _write_new(file, with_checksum(written))
+    identity, content = read_identity(path), file.read_bytes()
+    if not has_checksum(content):  # an older release's, and it can be read
+        with contextlib.suppress(OSError):  # a full disk: the next start does it
+            atomic_write(file, with_checksum(content))
+    return identity
 
 
 def parse_identity(path: Path, content: bytes) -> Identity:
     """The identity in the bytes of its file; `path` is where, for the error."""
     try:
-        raw = msgspec.json.decode(content)
+        raw = msgspec.json.decode(content) if is_whole(content) else None
     except (ValueError, RecursionError):
         raw = None
     newest = raw.get("format") if isinstance(raw, dict) else None

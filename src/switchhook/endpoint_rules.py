@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from switchhook.errors import ConfigError, DataFolderError
-from switchhook.kept import KeptFolder, KeptRules, Source, TakenOver, settle
+from switchhook.kept import Damaged, KeptFolder, KeptRules, Source, TakenOver, settle
 from switchhook.operator_files import Signature, Watch, read_whole, signature, words
 from switchhook.rules import BUILTIN, Ruleset, load_rules
 
@@ -40,7 +40,10 @@ class EndpointRules:
         if isinstance(look, Ruleset) or self.source.file is not None:
             return None
         try:
-            kept = self._kept.rules(self._endpoint)
+            kept = self._kept.rules(self._endpoint, sure=True)
+        except Damaged as error:
+            look.hint = _with_way_back(look, f"what was kept in {error.file.name} is damaged")
+            kept = None
         except (OSError, DataFolderError):
             kept = None
         return look if kept is None else None
@@ -122,6 +125,8 @@ class EndpointRules:
         if kept is None:
             if self.source.file is None:
                 assert isinstance(look, ConfigError)  # else `settle` had made an entry of it
+                if self._damage is not None:
+                    look.hint = _with_way_back(look, self._damage)
                 raise look
             self._complain(file, look, ())
             return
@@ -150,6 +155,10 @@ class EndpointRules:
 
     def _builtin(self) -> Source:
         return Source(f"rules/{self._endpoint}", BUILTIN.release, BUILTIN.text, "built-in", "")
+
+
+def _with_way_back(look: ConfigError, damage: str) -> str:
+    return "; ".join(filter(None, (look.hint, damage, "put the file back, or restore a backup")))
 
 
 def _line(error: Exception) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from switchhook.checked_json import is_whole, with_checksum
 from switchhook.data_folder import atomic_write
 from switchhook.errors import DataFolderError
 from switchhook.fingerprints import LIST_FORMAT, ErasureList, Fingerprints
@@ -45,7 +46,9 @@ def read_list(path: Path, node: int) -> ErasureList:
     try:
         found = msgspec.json.decode(content, type=ErasureList)
     except (ValueError, RecursionError):
-        raise DataFolderError(str(path), "it is no list of erasures", hint) from None
+        found = None
+    if found is None or not is_whole(content):
+        raise DataFolderError(str(path), "it is damaged, or no list of erasures", hint)
     if found.format > LIST_FORMAT:
         problem = f"it was made by a newer version (format {found.format})"
         raise DataFolderError(str(path), problem, "run the newer version")
@@ -65,7 +68,8 @@ def read_lists(paths: Iterable[Path], node: int) -> ErasureList:
 
 def write_list(path: Path, listed: ErasureList) -> None:
     """Write a list, whole or not at all."""
-    atomic_write(path, msgspec.json.format(msgspec.json.encode(listed), indent=1))
+    content = msgspec.json.format(msgspec.json.encode(listed), indent=1)
+    atomic_write(path, with_checksum(content))
 
 
 def beside(backup: Path, node: int) -> Path:

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from switchhook.checked_json import is_whole, with_checksum
 from switchhook.variables import Facts
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class _Head(msgspec.Struct, frozen=True):
     version: int
 
 
+_DAMAGED = "it is damaged; the console replaces it by its next figure"
 _SAME = (0, 0, 0)
 """No file has this stamp: its inode would be 0."""
 
@@ -101,7 +103,8 @@ class FactsFile:
 
         It is not synced: after a crash of the machine the facts are too old anyway.
         """
-        body = msgspec.json.encode(_Document(VERSION, now_ms, dict(accounts), self._boot))
+        document = _Document(VERSION, now_ms, dict(accounts), self._boot)
+        body = with_checksum(msgspec.json.encode(document))
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
         descriptor = os.open(self._fresh, flags, 0o600)
         with os.fdopen(descriptor, "wb") as file:
@@ -175,6 +178,8 @@ def read(body: bytes, boot: str = "") -> tuple[dict[str, AccountFigures], str | 
     """
     if len(body) > LARGEST:
         return {}, _said(f"it has more than {LARGEST:,} bytes")
+    if not is_whole(body):
+        return {}, _said(_DAMAGED)
     try:
         version = msgspec.json.decode(body, type=_Head).version
         if version > VERSION:
@@ -186,7 +191,7 @@ def read(body: bytes, boot: str = "") -> tuple[dict[str, AccountFigures], str | 
         replace = msgspec.structs.replace
         return {name: replace(each, mono_ms=None) for name, each in document.accounts.items()}, None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return {}, _said("it is damaged; the console replaces it by its next figure")
+        return {}, _said(_DAMAGED)
 
 
 def facts_at(figures: AccountFigures, now_ms: int, mono_ms: int | None = None) -> Facts | None:

@@ -3,16 +3,22 @@
 `kept/config.json` holds the configuration that runs with the secrets it was given, and a history
 without any. `kept/rules-<endpoint>.json` holds an endpoint's rules and those before them. What is
 to be kept is decided by pure functions; `KeptFolder` carries it out, one process at a time.
+
+Each file has a checksum. Of damaged rules the newest text that has its own hash is kept on; where
+there is none, or the configuration is damaged, the operator's file has to serve.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from switchhook.checked_json import has_checksum, is_whole, with_checksum
 from switchhook.data_folder import atomic_write
 from switchhook.errors import ConfigError, DataFolderError
 from switchhook.folder_lock import lock_within
@@ -172,6 +178,35 @@ def bounded(history: tuple[TakenOver, ...]) -> tuple[TakenOver, ...]:
     return tuple(reversed(kept))
 
 
+def salvage(content: bytes) -> KeptRules | None:
+    """What is sure of damaged rules: from the newest text on that has the hash noted beside it.
+
+    That of the rules that run, else of those they would be undone to, and so on; None without any.
+    """
+    try:
+        kept = msgspec.json.decode(content, type=KeptRules)
+    except (ValueError, RecursionError):
+        return None
+    sure = {each.number: each for each in kept.history if _hash(each.text) == each.hash}
+    number: int | None = kept.running
+    tried: set[int] = set()
+    while number is not None and number not in sure and number not in tried:
+        tried.add(number)
+        entry = kept.entry(number)
+        number = None if entry is None else entry.before
+    if number not in sure:
+        return None
+    found = sure[number]
+    before = found.before if found.before in sure else None
+    entry = msgspec.structs.replace(found, before=before)
+    history = (*(each for each in sure.values() if each.number < found.number), entry)
+    return KeptRules(kept.file, found.number, history)
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
+
+
 Kept = TypeVar("Kept", KeptRules, KeptConfig)
 
 
@@ -199,9 +234,18 @@ class KeptFolder:
     def config_file(self) -> Path:
         return self.path / "config.json"
 
-    def rules(self, endpoint: str) -> KeptRules | None:
-        """An endpoint's kept rules; None where there are none. Raises OSError, DataFolderError."""
-        return self._read(self.rules_file(endpoint), KeptRules)
+    def rules(self, endpoint: str, *, sure: bool = False) -> KeptRules | None:
+        """An endpoint's kept rules; None where there are none. Raises OSError, DataFolderError.
+
+        Where they are damaged that is Damaged; if `sure`, what is sure of them, if anything.
+        """
+        try:
+            return self._read(self.rules_file(endpoint), KeptRules)
+        except Damaged as error:
+            found = salvage(error.file.read_bytes()) if sure else None
+            if found is None:
+                raise
+            return found
 
     def config(self) -> KeptConfig | None:
         """The kept configuration. Raises OSError, DataFolderError."""
@@ -218,8 +262,8 @@ class KeptFolder:
         with self._locked():
             old = self._read(file, KeptRules)
             new = change(old)
-            if new is not None and new != old:
-                atomic_write(file, msgspec.json.encode(new))
+            if new is not None and (new != old or not _is_checked(file)):
+                atomic_write(file, with_checksum(msgspec.json.encode(new)))
         return new
 
     def change_config(self, change: Callable[[KeptConfig | None], KeptConfig]) -> KeptConfig:
@@ -227,14 +271,15 @@ class KeptFolder:
         with self._locked():
             old = self._read(self.config_file, KeptConfig)
             new = change(old)
-            if new != old:
-                atomic_write(self.config_file, msgspec.json.encode(new))
+            if new != old or not _is_checked(self.config_file):
+                atomic_write(self.config_file, with_checksum(msgspec.json.encode(new)))
         return new
 
     def mend(self, file: Path, kind: type[Kept]) -> str | None:
         """Set a damaged file aside under the name that is returned, so that a new one can be kept.
 
-        Raises OSError, and DataFolderError for a newer version's.
+        What is sure of damaged rules stays in its place. Raises OSError, and DataFolderError for a
+        newer version's.
         """
         try:
             self._read(file, kind)
@@ -246,7 +291,10 @@ class KeptFolder:
             number = 1
             while (aside := file.with_name(f"{file.name}.damaged-{number}")).exists():
                 number += 1
+            sure = salvage(file.read_bytes()) if kind is KeptRules else None
             file.rename(aside)
+            if sure is not None:
+                atomic_write(file, with_checksum(msgspec.json.encode(sure)))
         return aside.name
 
     def _read(self, file: Path, kind: type[Kept]) -> Kept | None:
@@ -255,7 +303,7 @@ class KeptFolder:
         except FileNotFoundError:
             return None
         try:
-            raw = msgspec.json.decode(content)
+            raw = msgspec.json.decode(content) if is_whole(content) else None
         except (ValueError, RecursionError):
             raw = None
         newest = raw.get("format") if isinstance(raw, dict) else None
@@ -271,6 +319,12 @@ class KeptFolder:
         for folder in (self._data, self.path):
             folder.mkdir(mode=0o700, exist_ok=True)
         return _Locked(self.path / "lock")
+
+
+def _is_checked(file: Path) -> bool:
+    with suppress(FileNotFoundError):
+        return has_checksum(file.read_bytes())
+    return False
 
 
 class Damaged(DataFolderError):  # noqa: N818 - it says what the file is

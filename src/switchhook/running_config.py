@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     Lacking = Callable[[Config], ConfigError | None]
 
 _NAME = "configuration"
+_WAY_BACK = "put the file back, or restore a backup"
 
 
 class RunningConfig:
@@ -78,6 +79,8 @@ class RunningConfig:
             self.config = look.config
             return
         if kept is None or self._candidate is None:
+            if self._damage is not None:
+                look.hint = "; ".join(filter(None, (look.hint, self._damage, _WAY_BACK)))
             raise look
         last = kept.history[-1]
         self.config = self._candidate.config

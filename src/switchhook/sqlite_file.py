@@ -4,21 +4,108 @@ A process that opens a database's file by itself and closes it again drops the l
 connections to that file, as POSIX has it: another process then takes away the log under them, and
 they fail or write over what is not theirs. So nothing here opens one but SQLite, which knows to
 keep such a descriptor until the locks are gone; only a file that is just made is opened plainly.
+
+Ledger and store have a checksum at the end of each page, which reading verifies: by SQLite's own
+`cksumvfs`, which comes with apsw. Who writes such a file without it spoils it, so all of ours open
+it by `connect_checked`. SQLite's write-ahead log has checksums of its own.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
-from contextlib import contextmanager, suppress
+import threading
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import apsw
+from apsw import sqlite_extra
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CHUNK = 1 << 20
+
+
+_CHECKING = "cksmvfs"
+_BUSY_MS = 5_000
+_CHECKSUM_BYTES = 8  # of each page, as that file system wants it
+_loading = threading.Lock()
+
+
+def checking_vfs() -> str:
+    """The name of the file system by which pages have checksums. apsw.Error where it has none."""
+    with _loading:
+        if _CHECKING not in apsw.vfs_names():
+            usual = apsw.vfs_names()[0]
+            with closing(apsw.Connection(":memory:")) as connection:
+                sqlite_extra.load(connection, "cksumvfs")
+            apsw.set_default_vfs(usual)  # it puts itself first
+    return _CHECKING
+
+
+def connect_checked(
+    path: Path | str, application: int, since: int, *, statements: int = 100
+) -> apsw.Connection:
+    """Open a file, whose pages have checksums if it is an `application`'s of version `since` on.
+
+    An empty one gets them. apsw.CorruptError where they are missing.
+    """
+    connection = apsw.Connection(
+        str(path),
+        flags=apsw.SQLITE_OPEN_READWRITE,
+        vfs=checking_vfs(),
+        statementcachesize=statements,
+    )
+    try:
+        connection.set_busy_timeout(_BUSY_MS)
+        _reserve(connection)
+        _refuse_unchecked(connection, application, since)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def add_checksums(connection: apsw.Connection) -> None:
+    """Write a file of before anew, with checksums, where it has none."""
+    if not _is_checked(connection):
+        connection.execute("VACUUM")
+        # Other connections look for it in the file's first page, not in the log's.
+        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+
+
+def _refuse_unchecked(connection: apsw.Connection, application: int, since: int) -> None:
+    """The first page says whether the others have checksums, so a flipped bit may deny them."""
+    if connection.pragma("application_id") != application:
+        return
+    if connection.pragma("user_version") >= since and not _is_checked(connection):
+        raise apsw.CorruptError("its pages have lost their checksums")
+
+
+def _reserve(connection: apsw.Connection) -> None:
+    """Let pages end with a checksum, of a file that is empty or is written anew."""
+    length = ctypes.c_int(_CHECKSUM_BYTES)
+    connection.file_control("main", apsw.SQLITE_FCNTL_RESERVE_BYTES, ctypes.addressof(length))
+
+
+def _is_checked(connection: apsw.Connection) -> bool:
+    return str(connection.pragma("checksum_verification")) == "1"
+
+
+def is_damage(error: BaseException) -> bool:
+    """Whether an error says that a file's content is not what was written."""
+    if isinstance(error, apsw.IOError):
+        return (
+            getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_DATA
+        )  # a page's checksum does not fit
+    return isinstance(error, apsw.CorruptError | apsw.NotADBError)
+
+
+def damage_told(error: BaseException) -> str:
+    """What such an error says to people."""
+    return "a checksum does not fit" if isinstance(error, apsw.IOError) else str(error)
 
 
 class FileId(NamedTuple):

@@ -7,11 +7,12 @@ import subprocess
 import sys
 import time
 
-import apsw
 import pytest
 
 from program import running
+from switchhook.ledger.database import APPLICATION_ID, CHECKED_VERSION
 from switchhook.second_factor import code_at, step_of
+from switchhook.sqlite_file import connect_checked
 
 from .conftest import SCREENSHOTS, Visit
 
@@ -33,8 +34,8 @@ def program(tmp_path):
 
 def age_sessions(program):
     """As if everybody had signed in long ago."""
-    ledger = apsw.Connection(str(program.data / "ledger" / "ledger.sqlite"))
-    ledger.set_busy_timeout(5_000)
+    file = program.data / "ledger" / "ledger.sqlite"
+    ledger = connect_checked(file, APPLICATION_ID, CHECKED_VERSION)
     ledger.execute("UPDATE sessions SET proved_us = 0")
     ledger.close()
 

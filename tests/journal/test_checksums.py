@@ -214,3 +214,65 @@ def test_an_old_segment_that_is_made_whole_gets_checksums(old, folder, open_jour
     reader = JournalReader(folder)
     assert [record.body for record in reader.read(0, 100)] == [body_of(n) for n in range(1, 12)]
     assert not reader.damage
+
+
+@pytest.mark.parametrize(
+    ("place", "column"),
+    [
+        ("record", "option"),
+        ("record", "asked"),
+        ("record", "at"),
+        ("record", "mono"),
+        ("index", ""),
+    ],
+)
+def test_what_repeats_are_answered_from_fits_its_checksum(
+    open_journal, loop, folder, place, column
+):
+    """A changed value in the record leaves that question out; one in the index changes nothing."""
+    done = []
+    writer = open_journal()
+    for number in range(1, 21):
+        writer.append(
+            1, number, body_of(number), asked=number, option=1, mono=number, done=done.append
+        )
+    loop.run_until(lambda: len(done) == 20)
+    writer.close()
+    (segment,) = list_segments(folder)
+    if place == "record":
+        database = sqlite3.connect(segment.path)
+        database.execute(f"UPDATE record SET {column} = 0 WHERE seq = 7")
+        database.commit()
+        database.close()
+    else:
+        forge_index(segment.path)
+    asked = JournalReader(folder).load_asked()
+    left = [number for number in range(1, 21) if place == "index" or number != 7]
+    assert list(asked.seq) == left
+    assert list(asked.asked) == left
+    assert set(asked.option) == {1}
+    assert list(asked.mono) == list(asked.at) == left
+
+
+def forge_index(path):
+    """Make each Option A of the index an Option B: the last values of its cells."""
+    database = sqlite3.connect(path)
+    named = "SELECT rootpage FROM sqlite_master WHERE name = 'record_asked'"
+    (page,) = database.execute(named).fetchone()
+    size = database.execute("PRAGMA page_size").fetchone()[0]
+    database.close()
+    content = bytearray(Path(path).read_bytes())
+    start = (page - 1) * size
+    count = int.from_bytes(content[start + 3 : start + 5])
+    for cell in range(count):
+        at = start + int.from_bytes(content[start + 8 + 2 * cell :][:2])
+        # payload size, header size, then a type a column: seq, asked, option, mono, at.
+        assert content[at + 4] == 9, "option is the constant 1"
+        content[at + 4] = 8
+    Path(path).write_bytes(content)
+    database = sqlite3.connect(path)
+    found = database.execute(
+        "SELECT DISTINCT option FROM record INDEXED BY record_asked WHERE asked IS NOT NULL"
+    ).fetchall()
+    assert found == [(0,)]
+    database.close()

@@ -147,8 +147,8 @@ def test_who_called_again_after_the_erasure_is_kept(data, tmp_path):
 @pytest.mark.parametrize(
     "content, said",
     [
-        (b"", "it is no list of erasures"),
-        (b"[" * 5000, "it is no list of erasures"),
+        (b"", "it is damaged, or no list of erasures"),
+        (b"[" * 5000, "it is damaged, or no list of erasures"),
         (b'{"node": 1, "format": 99}', "made by a newer version"),
         (b'{"node": 1, "erasures": []}', "the list of node 1"),
         (None, "there is no such list"),

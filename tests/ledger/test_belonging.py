@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+
+import apsw
 import msgspec
 import pytest
 from hypothesis import given
@@ -11,16 +14,19 @@ from switchhook.audit import Deed
 from switchhook.data_folder import DataFolder
 from switchhook.errors import LedgerError
 from switchhook.ledger import Ledger
-from switchhook.ledger.audit import SqliteAudit
+from switchhook.ledger.audit import SqliteAudit, append
 from switchhook.ledger.belonging import (
     Backup,
     Found,
     Note,
     note_backup,
     problem_of,
+    read_backup,
     read_note,
     way_back,
+    write_note,
 )
+from switchhook.ledger.database import APPLICATION_ID, CHECKED_VERSION, MIGRATIONS
 
 DEED = Deed(who="test", what="tested")
 NOTE = Note("a", 7)
@@ -162,3 +168,79 @@ def test_the_note_of_a_backup_is_for_people_only(folder):
     with pytest.raises(LedgerError, match="is missing"):
         opened(folder)
     assert msgspec.json.decode((folder / "ledger.json").read_bytes())["id"]
+
+
+def flips(content):
+    for place in range(8 * len(content)):
+        flipped = bytearray(content)
+        flipped[place // 8] ^= 1 << place % 8
+        yield bytes(flipped)
+
+
+def test_a_flipped_bit_of_a_note_is_no_other_note(tmp_path):
+    """The ledger's is refused by name; that of the newest backup only helps, and is left out."""
+    file = tmp_path / "ledger.json"
+    write_note(file, Note("0f" * 16, 7))
+    note_backup(tmp_path, Backup("/srv/b.tar.gz", "2026-11-28"))
+    for content in flips(file.read_bytes()):
+        file.write_bytes(content)
+        try:
+            assert read_note(file) == Note("0f" * 16, 7)
+        except LedgerError:
+            continue
+    backup = tmp_path / "newest-backup.json"
+    for content in flips(backup.read_bytes()):
+        backup.write_bytes(content)
+        assert read_backup(tmp_path) in (None, Backup("/srv/b.tar.gz", "2026-11-28"))
+
+
+def test_a_flipped_bit_anywhere_in_a_ledger_is_noticed(tmp_path):
+    """In header, tree, free page or text: what is read is what was written, or it is damaged."""
+    ledger = Ledger(tmp_path / "ledger")
+    audit = SqliteAudit(ledger)
+    for number in range(200):
+        audit.note(Deed(who="asha", what="tested", subject=f"thing {number}"), number)
+    ledger.close()
+    file = tmp_path / "ledger" / "ledger.sqlite"
+    content = file.read_bytes()
+    chance = random.Random(13)
+    places = [*range(100), *(chance.randrange(len(content)) for _ in range(300))]
+    noticed = 0
+    for place in places:
+        flipped = bytearray(content)
+        flipped[place] ^= 1 << chance.randrange(8)
+        file.write_bytes(flipped)
+        for side in ("-wal", "-shm"):
+            file.with_name(file.name + side).unlink(missing_ok=True)
+        try:
+            opened = Ledger(tmp_path / "ledger")
+            found = [entry.subject for entry in SqliteAudit(opened).oldest_first()]
+            opened.close()
+        except LedgerError:
+            noticed += 1
+        else:
+            assert found == [f"thing {number}" for number in range(200)], place
+    assert noticed > 100
+
+
+def test_an_older_release_s_ledger_gets_checksums(tmp_path):
+    """Written anew with what it had; after that a flipped bit of a text is noticed."""
+    (tmp_path / "ledger").mkdir()
+    file = tmp_path / "ledger" / "ledger.sqlite"
+    older = apsw.Connection(str(file))
+    older.pragma("journal_mode", "wal")
+    for number, migration in enumerate(MIGRATIONS[: CHECKED_VERSION - 1], 1):
+        older.execute(migration)
+        older.pragma("application_id", APPLICATION_ID)
+        older.pragma("user_version", number)
+    append(older, Deed(who="asha", what="tested", subject="something long"), 5)
+    older.close()
+    assert file.read_bytes()[20] == 0
+    ledger = Ledger(tmp_path / "ledger")
+    assert [entry.subject for entry in SqliteAudit(ledger).oldest_first()] == ["something long"]
+    ledger.close()
+    content = file.read_bytes()
+    assert content[20] == 8
+    file.write_bytes(content.replace(b"something long", b"somethinG long"))
+    with pytest.raises(LedgerError, match="damaged"):
+        list(SqliteAudit(Ledger(tmp_path / "ledger")).oldest_first())

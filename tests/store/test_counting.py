@@ -1,6 +1,7 @@
 """What the store counts: always equal to its streams, whatever order and batches they come in."""
 
 from collections import Counter
+from contextlib import closing
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,7 +12,7 @@ from switchhook.facet import OTHER, Count, Facet, Form, facet_of
 from switchhook.names import Names
 from switchhook.receipt import Counters, Kind, StatusReceived, encode
 from switchhook.search import Query
-from switchhook.store import SqliteStore, batch, rebuild
+from switchhook.store import SqliteStore, batch, files, rebuild
 from switchhook.store.digest import digest
 from switchhook.story import stream_story
 
@@ -239,17 +240,13 @@ def test_a_rebuild_counts_the_same(kept, store, tmp_path):
 
 
 def test_an_older_releases_store_is_begun_again(kept, store, tmp_path):
-    import sqlite3
-
     kept.keep(receipt())
     fold(store, kept)
     store.close()
     file = max((tmp_path / "store").glob("store-*.sqlite"))
-    database = sqlite3.connect(file)
-    with database:
+    with closing(files.connect(file)) as database:
         database.execute("DROP TABLE form")
         database.execute("PRAGMA user_version = 1")
-    database.close()
     with pytest.raises(Exception, match="is an older release's"):
         SqliteStore(tmp_path / "store", kept.reader).position()
     store.open()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 
 from journal.forgetful_vfs import forgetful_disk
 from kept_receipts import Kept, query, receipt
+from program import until
 from switchhook.console.fold import Folder
 from switchhook.errors import DataFolderError
 from switchhook.sqlite_file import make_private
@@ -275,12 +277,42 @@ def test_a_store_made_again_tells_observers_nothing_twice(kept, store, folder):
     fold_thread.observe(lambda folded: told.extend(each.seq for each in folded.records))
     fold_thread.start()
     kept.keep(*calls(3))
-    assert fold_thread.reach(3, 30)
+    until(lambda: len(told) == 3, "the first three")
     shutil.rmtree(folder)
     kept.keep(*calls(2))
-    for _ in range(100):
-        if fold_thread.reach(5, 30):
-            break
+    until(lambda: len(told) == 5, "the others")
     fold_thread.stop()
     assert told == [1, 2, 3, 4, 5]
     assert len(store.receipts(Wanted())) == 5
+
+
+def test_a_flipped_bit_anywhere_in_a_store_is_noticed_or_harmless(kept, store, folder):
+    """In header, tree, free page or text: what is read is what was written, or begun anew."""
+    kept.keep(*calls(60))
+    fold(store, kept)
+    expected = list(store.receipts(Wanted(limit=1000))), list(store.streams(Wanted(limit=1000)))
+    store.close()
+    file = files.current_file(folder)
+    content = file.read_bytes()
+    chance = random.Random(13)
+    noticed = 0
+    for place in [*range(0, 100, 3), *(chance.randrange(len(content)) for _ in range(60))]:
+        shutil.rmtree(folder)
+        folder.mkdir()
+        flipped = bytearray(content)
+        flipped[place] ^= 1 << chance.randrange(8)
+        file.write_bytes(flipped)
+        other = SqliteStore(folder, kept.reader)
+        try:
+            other.open()
+            found = (
+                list(other.receipts(Wanted(limit=1000))),
+                list(other.streams(Wanted(limit=1000))),
+            )
+        except DataFolderError:
+            noticed += 1
+        else:
+            noticed += other.position() != kept.reader.last_seq()
+            assert found == expected or other.position() == 0, place
+        other.close()
+    assert noticed > 40

@@ -2,6 +2,7 @@
 
 import sqlite3
 import stat
+from contextlib import closing
 
 import msgspec
 import pytest
@@ -10,7 +11,7 @@ from kept_receipts import Kept, query, receipt
 from switchhook.cause import Cause
 from switchhook.errors import DataFolderError
 from switchhook.receipt import Counters, Kind, Late, encode
-from switchhook.store import SqliteStore, folding, rebuild
+from switchhook.store import SqliteStore, files, folding, rebuild
 from switchhook.store import digest as digests
 from switchhook.story import Wanted
 
@@ -227,8 +228,8 @@ def test_folding_from_another_position_does_nothing(kept, store):
 @pytest.mark.parametrize(
     ("sql", "problem"),
     [
-        ("PRAGMA user_version = 9", "has version 9, this release knows version 3"),
-        ("DROP TABLE late", "does not have the tables of its version 3"),
+        ("PRAGMA user_version = 9", "has version 9, this release knows version 4"),
+        ("DROP TABLE late", "does not have the tables of its version 4"),
         ("PRAGMA application_id = 3", "is not a store"),
         ("UPDATE progress SET seq = 99", "folded up to seq 99, but the journal ends at 1"),
         ("UPDATE progress SET node = 8", "folded from node 8's journal, this is 7's"),
@@ -239,10 +240,8 @@ def test_a_store_that_does_not_fit_is_refused_and_stays(kept, store, folder, sql
     kept.keep(receipt())
     fold(store, kept)
     store.close()
-    database = sqlite3.connect(file_of(folder))
-    with database:
+    with closing(files.connect(file_of(folder))) as database:
         database.execute(sql)
-    database.close()
     before = file_of(folder).read_bytes()
     with pytest.raises(DataFolderError, match=problem):
         store.open()
@@ -280,10 +279,8 @@ def test_a_store_that_was_open_at_a_power_cut_is_begun_again(kept, store, folder
     kept.keep(*mixed())
     fold(store, kept)
     store.close()
-    database = sqlite3.connect(file_of(folder))
-    with database:
+    with closing(files.connect(file_of(folder))) as database:
         database.execute("UPDATE progress SET closed = 0, boot = 'before the cut'")
-    database.close()
     store.open()
     assert store.position() == 0
     fold(store, kept)

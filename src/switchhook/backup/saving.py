@@ -27,7 +27,7 @@ from switchhook.backup.manifest import FORMAT, MANIFEST, Manifest, Saved, is_our
 from switchhook.backup.restoring import sync
 from switchhook.data_folder import IDENTITY, JOURNAL, LEDGER, read_identity
 from switchhook.errors import BackupError
-from switchhook.sqlite_file import RawFile, make_private
+from switchhook.sqlite_file import RawFile, checking_vfs, damage_told, is_damage, make_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -144,9 +144,11 @@ class _Saving:
         except apsw.CantOpenError:
             if path.exists():
                 raise
-        except (apsw.CorruptError, apsw.NotADBError) as error:
+        except (apsw.CorruptError, apsw.NotADBError, apsw.IOError) as error:
+            if not is_damage(error):
+                raise
             hint = "back up the files one by one, and restore this one from an older backup"
-            raise BackupError(str(path), f"is damaged: {error}", hint) from error
+            raise BackupError(str(path), f"is damaged: {damage_told(error)}", hint) from error
 
 
 class _Readable(Protocol):
@@ -170,7 +172,8 @@ class _Hashing:
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[apsw.Connection]:
-    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    # A ledger's pages have checksums; a segment's have none, which is as with no such file system.
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=checking_vfs())
     try:
         connection.set_busy_timeout(_BUSY_MS)
         connection.pragma("query_only", 1)
@@ -186,7 +189,7 @@ def _copy(source: apsw.Connection, path: Path) -> None:
     """SQLite's online backup, in one go: a moment's state, whoever writes meanwhile."""
     path.unlink(missing_ok=True)
     make_private(path)
-    copy = apsw.Connection(str(path))
+    copy = apsw.Connection(str(path), vfs=checking_vfs())
     try:
         copy.pragma("synchronous", "off")
         with copy.backup("main", source, "main") as backup:

@@ -22,9 +22,14 @@ Rows = Callable[[int, int], list[Any]]
 """Gives rows from a seq on, at most so many; DamagedSegment where some of them can't be read."""
 
 
+def is_whole(row: Any) -> bool:
+    """Whether a record's checksum, in the last of its columns, fits it; True where it has none."""
+    return row[7] == UNCHECKED or fits(row)
+
+
 def record_of(row: Any, segment: str) -> Record:
     """A record from its columns and its checksum."""
-    if row[7] == UNCHECKED or fits(row):
+    if is_whole(row):
         return Record(*row[:7])
     seq, kind, at = (value if isinstance(value, int) else UNREADABLE for value in row[:3])
     body = row[6] if isinstance(row[6], bytes) else b""

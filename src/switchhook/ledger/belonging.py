@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from switchhook.checked_json import is_whole, with_checksum
 from switchhook.errors import LedgerError
 
 if TYPE_CHECKING:
@@ -80,7 +81,8 @@ def way_back(backup: Backup | None) -> str:
 def read_backup(data: Path) -> Backup | None:
     """The newest backup of a data folder; None where none is known."""
     try:
-        return msgspec.json.decode((data / _BACKUP).read_bytes(), type=Backup)
+        content = (data / _BACKUP).read_bytes()
+        return msgspec.json.decode(content, type=Backup) if is_whole(content) else None
     except (OSError, ValueError):
         return None  # it only helps people to find the file
 
@@ -99,12 +101,16 @@ def note_file(ledger_folder: Path) -> Path | None:
 def read_note(file: Path) -> Note | None:
     """What was noted; None where nothing was. Raises LedgerError, OSError."""
     try:
-        return msgspec.json.decode(file.read_bytes(), type=Note)
+        content = file.read_bytes()
+        note = msgspec.json.decode(content, type=Note)
     except FileNotFoundError:
         return None
     except ValueError:
+        note = None
+    if note is None or not is_whole(content):
         hint = "get it back from a backup; if you know that the ledger is the right one, remove it"
-        raise LedgerError(str(file), "it is damaged", hint) from None
+        raise LedgerError(str(file), "it is damaged", hint)
+    return note
 
 
 def write_note(file: Path, note: Note) -> None:
@@ -118,7 +124,7 @@ def _write(file: Path, content: bytes) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
         with open(os.open(aside, flags, 0o600), "wb") as out:  # noqa: PTH123
-            out.write(content)
+            out.write(with_checksum(content))
             out.flush()
             os.fsync(out.fileno())
         aside.replace(file)

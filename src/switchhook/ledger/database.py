@@ -22,7 +22,15 @@ from switchhook.ledger import (
     second_factors,
     views,
 )
-from switchhook.sqlite_file import file_id, make_private, transaction
+from switchhook.sqlite_file import (
+    add_checksums,
+    connect_checked,
+    damage_told,
+    file_id,
+    is_damage,
+    make_private,
+    transaction,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +39,7 @@ if TYPE_CHECKING:
 FILE = "ledger.sqlite"
 APPLICATION_ID = 0x53574C31  # "SWL1"
 BUSY_MS = 5_000
+_RESTORE = "restore it from a backup: switchhook restore BACKUP --ledger-only"
 _BACK = "stop the console, then bring it back, or: switchhook restore BACKUP --ledger-only"
 
 MIGRATIONS = (
@@ -44,9 +53,12 @@ MIGRATIONS = (
     keeping.TRUSTED_TABLE,
     second_factors.TABLES,
     belonging.TABLES,
+    "",  # pages with checksums, which a file has before this says so
     passkeys.TABLES,
 )
 """Number n leads from version n to n + 1; all that are due run in one transaction."""
+CHECKED_VERSION = 11
+"""From this one on pages have checksums."""
 
 
 _DAMAGED = (apsw.CorruptError, apsw.NotADBError)
@@ -184,8 +196,12 @@ class Ledger:
             backup = belonging.read_backup(self.path.parent.parent)
             raise LedgerError(str(self.path), problem, belonging.way_back(backup))
 
+    def connect(self) -> apsw.Connection:
+        """A connection that may write, without any settings. Raises apsw.Error."""
+        return connect_checked(self.path, APPLICATION_ID, CHECKED_VERSION)
+
     def _connect(self) -> apsw.Connection:
-        connection = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READWRITE)
+        connection = self.connect()
         connection.set_busy_timeout(BUSY_MS)
         connection.pragma("journal_mode", "wal")
         connection.pragma("synchronous", "full")
@@ -194,10 +210,13 @@ class Ledger:
         return connection
 
     def _migrate(self) -> None:
+        if 0 < self._recognise() < CHECKED_VERSION:
+            add_checksums(self._writer)
         with transaction(self._writer):
             self._migrate_alone()
 
-    def _migrate_alone(self) -> None:
+    def _recognise(self) -> int:
+        """The version of what is there. LedgerError for what is not ours."""
         application = self._writer.pragma("application_id")
         version = self._writer.pragma("user_version")
         if application not in (0, APPLICATION_ID) or (version and not application):
@@ -207,7 +226,10 @@ class Ledger:
         if version > len(MIGRATIONS):
             problem = f"it has version {version}, this release knows version {len(MIGRATIONS)}"
             raise LedgerError(str(self.path), problem, "run the release that wrote it, or a later")
-        for number in range(version, len(MIGRATIONS)):
+        return int(version)
+
+    def _migrate_alone(self) -> None:
+        for number in range(self._recognise(), len(MIGRATIONS)):
             self._writer.execute(MIGRATIONS[number])
             self._writer.pragma("application_id", APPLICATION_ID)
             self._writer.pragma("user_version", number + 1)
@@ -218,12 +240,15 @@ class Ledger:
         try:
             yield
         except (apsw.FullError, apsw.IOError) as error:
+            if is_damage(error):
+                raise LedgerError(
+                    str(self.path), f"it is damaged: {damage_told(error)}", _RESTORE
+                ) from error
             raise LedgerError(
                 str(self.path), str(error).lower(), "make room on its disk"
             ) from error
         except (apsw.CorruptError, apsw.NotADBError) as error:
-            hint = "restore it from a backup: switchhook restore BACKUP --ledger-only"
-            raise LedgerError(str(self.path), f"it is damaged: {error}", hint) from error
+            raise LedgerError(str(self.path), f"it is damaged: {error}", _RESTORE) from error
         except (apsw.BusyError, apsw.CantOpenError, apsw.ReadOnlyError, OSError) as error:
             hint = "check the disk, and that switchhook's user owns the file"
             raise LedgerError(str(self.path), str(error).lower(), hint) from error

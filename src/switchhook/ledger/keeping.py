@@ -228,7 +228,7 @@ class SqliteErasures:
             )
 
     def _alone(self) -> apsw.Connection:
-        connection = apsw.Connection(str(self._ledger.path), flags=apsw.SQLITE_OPEN_READWRITE)
+        connection = self._ledger.connect()
         connection.set_busy_timeout(5_000)
         connection.pragma("secure_delete", 1)
         return connection

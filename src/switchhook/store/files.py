@@ -14,7 +14,7 @@ from pathlib import Path
 import apsw
 
 from switchhook.errors import DataFolderError
-from switchhook.sqlite_file import RawFile, make_private, transaction
+from switchhook.sqlite_file import RawFile, connect_checked, make_private, transaction
 
 APPLICATION_ID = 0x53575331  # "SWS1"
 BUSY_MS = 5_000
@@ -25,7 +25,9 @@ REBUILD = "run `switchhook rebuild`, which makes it again from the journal"
 _NAME = re.compile(r"store-([0-9]{6})\.sqlite")
 _SIDE_FILES = ("", "-wal", "-shm", "-journal")
 
-VERSION = 3
+CHECKED_VERSION = 4
+"""From this one on pages have checksums."""
+VERSION = 4
 """Of the tables below. An older store is not changed: the console begins a new one instead."""
 
 TABLES = """
@@ -153,7 +155,7 @@ def connect(path: Path, *, create: bool = False) -> apsw.Connection:
     """Open a store's file; a new one is readable by its owner only."""
     if create:
         make_private(path)
-    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE, statementcachesize=64)
+    connection = connect_checked(path, APPLICATION_ID, CHECKED_VERSION, statements=64)
     connection.set_busy_timeout(BUSY_MS)
     return connection
 

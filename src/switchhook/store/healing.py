@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import apsw
 
 from switchhook.errors import DataFolderError
+from switchhook.sqlite_file import damage_told, is_damage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,7 +59,7 @@ def remedy(error: Exception, times: int, begun_s: float | None) -> Remedy:
     """
     if begun_s is not None and begun_s < BEGIN_AGAIN_S:
         return Remedy.WAIT
-    enough = {True: SURE_OF_DAMAGE, False: TRIES}[isinstance(error, DAMAGE)]
+    enough = {True: SURE_OF_DAMAGE, False: TRIES}[is_damage(error)]
     lasting = isinstance(error, (*DAMAGE, apsw.IOError))
     return Remedy.BEGIN if lasting and times >= enough else Remedy.WAIT
 
@@ -89,7 +90,7 @@ class StoreHealth:
         self, what: str, error: Exception, place: StorePlace | None, *, afresh: bool = False
     ) -> DataFolderError:
         """Note a failure; gives it in words. `afresh` where nothing of the file was remembered."""
-        way = _DAMAGED if isinstance(error, DAMAGE) else what, place
+        way = _DAMAGED if is_damage(error) else what, place
         since = None if self._begun is None else self._steady() - self._begun
         said = explain(error, self._folder, "" if place is None else place.path.name)
         with self._lock:
@@ -142,8 +143,8 @@ class StoreHealth:
 def explain(error: Exception, folder: Path, name: str = "") -> DataFolderError:
     """Say what fails, and what to do about it."""
     what = name or "the store"
-    if isinstance(error, DAMAGE):
-        return DataFolderError(str(folder), f"{what} is damaged: {error}", MADE_AGAIN)
+    if is_damage(error):
+        return DataFolderError(str(folder), f"{what} is damaged: {damage_told(error)}", MADE_AGAIN)
     said = str(error) if isinstance(error, apsw.Error) else getattr(error, "strerror", None) or ""
     said = said.lower() or f"it fails with {type(error).__name__}"
     for kinds, hint in _HINTS:

@@ -13,7 +13,7 @@ import apsw
 from switchhook.errors import DataFolderError
 from switchhook.facet import Count, Facet, Form, Tally, Use
 from switchhook.spellings import Number
-from switchhook.sqlite_file import file_id
+from switchhook.sqlite_file import file_id, is_damage
 from switchhook.store import files
 from switchhook.store.digest import NOTE, hash_of
 from switchhook.store.files import BUCKET_BITS
@@ -148,7 +148,9 @@ class SqliteStore:
         if place is not None and not self._health.given_up(place):
             try:
                 folding = open_folding(place.path, self._journal)
-            except DAMAGE as error:
+            except (*DAMAGE, apsw.IOError) as error:
+                if not is_damage(error):
+                    raise
                 self._health.failed("open", error, place, afresh=True)
                 if not self._health.given_up(place):
                     raise
