@@ -16,7 +16,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-VENDOR = "src/switchhook/console/static/vendor"
+VENDOR = "src/switchhook/web/static/vendor"
 STAMP = "versions.json"
 BILL = "build/javascript.cdx.json"
 FILES = {

@@ -16,7 +16,7 @@ from attack.report import NO_TIME, Check, check, not_tried
 from attack.world import CONFIG, SECRET, Attack, World, ask, sign_in
 from faketime import FakeTime
 from program import PATIENCE_S, Program, http
-from switchhook.emulator.in_tests import Exotel
+from switchhook.emulator.testing import Exotel
 
 _HOUR, _DAY = 3600, 86_400
 _STEPS = {"9 h on": 9 * _HOUR, "500 days on": 500 * _DAY, "2 days back": -2 * _DAY}

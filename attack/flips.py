@@ -17,8 +17,8 @@ from pathlib import Path
 from attack.report import NO_TIME, Check, check, not_tried
 from attack.world import CONFIG, SECRET, Attack, World, ask, complained, sign_in
 from program import Program, Reply, http, running, until
-from switchhook.emulator.in_tests import Exotel
-from switchhook.facts_file import LOOK_S
+from switchhook.capacity.facts_file import LOOK_S
+from switchhook.emulator.testing import Exotel
 
 _CALLS = 300
 _FLIPS = 4

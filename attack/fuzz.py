@@ -14,8 +14,8 @@ from attack.wire import MARKER, Seen, Shot, fire, markers
 from attack.world import Attack, World, ask, complained, sign_in
 from program import Program, http
 from switchhook.answer.answerer import SAFE_RULE
-from switchhook.receipt import Receipt
-from switchhook.rules import Option
+from switchhook.journal.receipt import Receipt
+from switchhook.rules.rules_file import Option
 
 SHOTS = 20_000
 _AT_ONCE = 12

@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 from program import PATIENCE_S, Program, Reply, http, running
 from switchhook.errors import SwitchhookError
 from switchhook.journal import JournalReader
-from switchhook.receipt import Kind, Receipt, decode_receipt
+from switchhook.journal.receipt import Kind, Receipt, decode_receipt
 
 SECRET = "attack-secret-of-all-0"
 PASSWORD = "nine blue attackers paint the gravel"

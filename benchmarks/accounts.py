@@ -11,7 +11,7 @@ import msgspec
 
 from benchmarks.load import Outcome
 from switchhook.journal import JournalReader
-from switchhook.receipt import Counters, Kind
+from switchhook.journal.receipt import Counters, Kind
 
 _OVERRUN = "deadline before disk"
 _BATCH = 5000

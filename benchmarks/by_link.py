@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from switchhook.data_folder import read_identity
-from switchhook.local_keys import link_cookie, link_proof
+from switchhook.system.data_folder import read_identity
+from switchhook.system.local_keys import link_cookie, link_proof
 
 _NAME = "SWITCHHOOK_BENCH_COOKIE"
 

@@ -15,7 +15,7 @@ from benchmarks.accounts import Kept, last_seq, read_journal, read_rows
 from benchmarks.by_link import cookie, let_in
 from benchmarks.children import START_S, Child
 from benchmarks.machine import PYTHON, Cores
-from switchhook.data_folder import JOURNAL
+from switchhook.system.data_folder import JOURNAL
 
 FOLD_S = 300.0
 TEN_RULES = Path(__file__).with_name("ten-rules.toml")

@@ -23,15 +23,23 @@ from websockets.asyncio.client import connect
 
 from benchmarks.figures import median_ratio, quantile
 from benchmarks.machine import PYTHON, Cores
-from switchhook.emulator.addresses import Gate
 from switchhook.emulator.chance import Chance
 from switchhook.emulator.clock import VIRTUAL_START, Clock, VirtualLoop
-from switchhook.emulator.exchange import Exchange
-from switchhook.emulator.flow import Applet, Connect, Flow, Greeting, Hangup, Passthru, Voicebot
-from switchhook.emulator.link import dialler
-from switchhook.emulator.plan import Account, Act, Agent, Caller, Number, Plan
-from switchhook.emulator.web import Web
-from switchhook.wire.media import MediaWriter, build_connected
+from switchhook.emulator.exchange.exchange import Exchange
+from switchhook.emulator.net.addresses import Gate
+from switchhook.emulator.net.http_client import Web
+from switchhook.emulator.net.media_link import dialler
+from switchhook.emulator.plan.flow import (
+    Applet,
+    Connect,
+    Flow,
+    Greeting,
+    Hangup,
+    Passthru,
+    Voicebot,
+)
+from switchhook.emulator.plan.plan import Account, Act, Agent, Caller, Number, Plan
+from switchhook.exotel.wire.media import MediaWriter, build_connected
 
 CALLS = 500
 FRAME_S = 0.020

@@ -11,10 +11,10 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from switchhook.background import breathe, stand_back
-from switchhook.data_folder import JOURNAL, STORE
 from switchhook.journal import JournalReader
 from switchhook.store.rebuild import rebuild
+from switchhook.system.data_folder import JOURNAL, STORE
+from switchhook.system.priority import breathe, stand_back
 
 _WINDOW = 0.1  # the share of all records whose rate is told as the rate at the end
 

@@ -19,10 +19,10 @@ import msgspec
 
 from benchmarks.machine import need_room
 from benchmarks.traffic import queries
-from switchhook.data_folder import JOURNAL, DataFolder
 from switchhook.journal import JournalEvent, JournalWriter
-from switchhook.receipt import Auth, Kind, Receipt, encode
-from switchhook.rules import BUILTIN, Decision, Option
+from switchhook.journal.receipt import Auth, Kind, Receipt, encode
+from switchhook.rules.rules_file import BUILTIN, Decision, Option
+from switchhook.system.data_folder import JOURNAL, DataFolder
 
 _HOSTS = 40
 _CALLER = re.compile(rb"(?<==)09[0-9]{9}")

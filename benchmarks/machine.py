@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.figures import quantile
-from switchhook.file_system import file_system_of, mounted
+from switchhook.system.file_system import file_system_of, mounted
 
 _SYNCS = 200
 _PAGE = bytes(4096)

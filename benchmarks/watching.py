@@ -18,7 +18,7 @@ import time
 import msgspec
 
 from benchmarks.by_link import cookie
-from switchhook.background import breathe
+from switchhook.system.priority import breathe
 
 EVERY_S = 0.1
 SETTLE_S, LAST_S = 1.5, 3.0

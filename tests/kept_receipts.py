@@ -7,11 +7,11 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from switchhook.cause import judge
+from switchhook.exotel.cause import judge
 from switchhook.journal import JournalReader, JournalWriter
-from switchhook.receipt import Kind, Receipt, encode, receipt_id
-from switchhook.rules import Decision, Option
-from switchhook.wire.kept import read_passthru
+from switchhook.journal.kept import read_passthru
+from switchhook.journal.receipt import Kind, Receipt, encode, receipt_id
+from switchhook.rules.rules_file import Decision, Option
 
 START_MS = 1_795_000_000_000  # 2026-11-18T11:06:40Z
 

@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 from urllib.parse import quote, quote_plus, unquote
 
 from program import Program, http
-from switchhook.data_folder import DataFolder
-from switchhook.server.console_side import ConsoleSide
-from switchhook.settings import SettingsKeeper
+from switchhook.config.live import SettingsKeeper
+from switchhook.server.console_parts import ConsoleSide
+from switchhook.system.data_folder import DataFolder
 
 STATUS, HEARTBEAT = "dddd-secret-of-status-1", "eeee-secret-of-heartbeat"
 CONFIG = """

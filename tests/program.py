@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from switchhook.data_folder import read_identity
-from switchhook.local_keys import endpoint_secret, link_cookie, link_proof, link_token
+from switchhook.system.data_folder import read_identity
+from switchhook.system.local_keys import endpoint_secret, link_cookie, link_proof, link_token
 
 PATIENCE_S = 30.0
 """How long anything may take on a machine that is busy with other tests."""

@@ -198,7 +198,7 @@ def test_no_text_of_a_case_stands_in_the_source():
     source = "\n".join(module.read_text() for module in MODULES)
     texts = {
         str(value)
-        for file in (ROOT / "tests/wire/cases").glob("*.jsonl")
+        for file in (ROOT / "tests/exotel/wire/cases").glob("*.jsonl")
         for line in file.read_text().splitlines()
         for name, value in json.loads(line).get("expect", {}).items()
         if name in OPAQUE and value is not None and len(str(value)) >= SHORTEST

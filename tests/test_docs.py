@@ -12,9 +12,9 @@ import pytest
 
 from switchhook.cli import run
 from switchhook.config import load_config
-from switchhook.emulator.lint import lint
-from switchhook.emulator.plan_file import read_plan
-from switchhook.rules import load_rules
+from switchhook.emulator.plan.file import read_plan
+from switchhook.emulator.plan.lint import lint
+from switchhook.rules.rules_file import load_rules
 
 ROOT = Path(__file__).parent.parent
 COMMANDS_PAGE = ROOT / "docs/command-line.md"

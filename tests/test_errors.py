@@ -24,7 +24,7 @@ from switchhook.errors import (
     RuleError,
     SwitchhookError,
 )
-from switchhook.rules import RulesetError
+from switchhook.rules.rules_file import RulesetError
 
 SOURCE = Path(errors.__file__).parent
 

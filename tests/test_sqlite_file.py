@@ -21,10 +21,16 @@ ALONE = ("exposure.py", "sqlite_file.py")  # the first looks at rights only
 
 MAY_OPEN = {
     # pipes, the archive, and files of keys
-    "backup/encryption.py": {"_through", "decrypt", "decrypting", "read_identities", "run"},
+    "retention/backup/encryption.py": {
+        "_through",
+        "decrypt",
+        "decrypting",
+        "read_identities",
+        "run",
+    },
     # the archive, files that are just made, and folders
-    "backup/restoring.py": {"_new_file", "check", "restore", "sync"},
-    "backup/saving.py": {
+    "retention/backup/restoring.py": {"_new_file", "check", "restore", "sync"},
+    "retention/backup/saving.py": {
         "back_up",  # the archive that is made
         "_file",  # what lies beside the databases
     },

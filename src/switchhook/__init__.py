@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from switchhook.cause import Cause, ErrorKind, StreamError, Verdict, judge, read_error
-from switchhook.passthru import (
+from switchhook.exotel.cause import Cause, ErrorKind, StreamError, Verdict, judge, read_error
+from switchhook.exotel.passthru import (
     Defect,
     Dialect,
     Direction,
@@ -23,9 +23,9 @@ from switchhook.passthru import (
     Stream,
     StreamStatus,
 )
-from switchhook.wire.build import build as build_passthru
-from switchhook.wire.passthru import parse as _parse
-from switchhook.wire.request import Request
+from switchhook.exotel.wire.build import build as build_passthru
+from switchhook.exotel.wire.passthru import parse as _parse
+from switchhook.exotel.wire.request import Request
 
 if TYPE_CHECKING:
     from pathlib import Path

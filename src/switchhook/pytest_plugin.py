@@ -12,7 +12,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from switchhook.emulator.in_tests import Exotel
+    from switchhook.emulator.testing import Exotel
 
 _MADE: pytest.StashKey[Exotel] = pytest.StashKey()
 
@@ -51,7 +51,7 @@ def pytest_runtest_makereport(
 @pytest.fixture
 def exotel(request: pytest.FixtureRequest) -> Iterator[Exotel]:
     """An Exotel that calls the code under test."""
-    from switchhook.emulator.in_tests import Exotel
+    from switchhook.emulator.testing import Exotel
 
     marker = request.node.get_closest_marker("exotel")
     options = {"real_time": request.config.getini("exotel_real_time")}

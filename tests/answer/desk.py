@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 
 from switchhook.answer.answerer import Answerer, Clock
-from switchhook.answer.http import Answer, Head
+from switchhook.answer.http.messages import Answer, Head
 from switchhook.config import AuthMode, Config, EndpointConfig
 from switchhook.journal import Record
-from switchhook.receipt import Kind, Receipt, decode_receipt
+from switchhook.journal.receipt import Kind, Receipt, decode_receipt
 from switchhook.server.answer import endpoints_of, settings_of
 
 SECRET = "aaaa-secret-of-sales-1"

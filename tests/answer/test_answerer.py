@@ -22,9 +22,9 @@ from switchhook.answer.answerer import SAFE_RULE
 from switchhook.answer.repeats import WINDOW_MS
 from switchhook.config import Bodies, EndpointConfig, Secret
 from switchhook.journal import LOST, JournalReader
-from switchhook.receipt import Kind, decode_receipt, receipt_id
-from switchhook.rules import Option, load_rules
-from switchhook.steady import TOLD_MS
+from switchhook.journal.receipt import Kind, decode_receipt, receipt_id
+from switchhook.journal.steady_time import TOLD_MS
+from switchhook.rules.rules_file import Option, load_rules
 
 from .desk import (
     NODE,

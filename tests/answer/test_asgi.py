@@ -16,14 +16,14 @@ from starlette.routing import Mount
 
 from switchhook import answer_app
 from switchhook.answer import answerer, asgi
-from switchhook.answer.http import BODY_BROKEN_OFF, BODY_LATE, BODY_TOO_LONG
+from switchhook.answer.http.messages import BODY_BROKEN_OFF, BODY_LATE, BODY_TOO_LONG
 from switchhook.config import AuthMode, Bodies, Config, EndpointConfig, Mode, Secret
-from switchhook.data_folder import DataFolder
 from switchhook.errors import DataFolderError
+from switchhook.exotel.wire.request import LONGEST_BODY
 from switchhook.journal import JournalReader
-from switchhook.proxies import ADDED_BY_PROXIES
-from switchhook.receipt import Auth, Kind, Receipt, decode_receipt
-from switchhook.wire.request import LONGEST_BODY
+from switchhook.journal.receipt import Auth, Kind, Receipt, decode_receipt
+from switchhook.loopback import ADDED_BY_PROXIES
+from switchhook.system.data_folder import DataFolder
 
 from .desk import SECRET, TAKES_A, TAKES_B
 

@@ -19,16 +19,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switchhook.answer.answerer import SAFE_RULE
-from switchhook.answer.connections import Server
-from switchhook.answer.http import BODY_UNREAD, Limits
-from switchhook.answer.listening import serve
-from switchhook.answer.protocol import Connection
-from switchhook.answer.reading import make_unread_head
+from switchhook.answer.http.connections import Server
+from switchhook.answer.http.head_parser import make_unread_head
+from switchhook.answer.http.listening import serve
+from switchhook.answer.http.messages import BODY_UNREAD, Limits
+from switchhook.answer.http.protocol import Connection
 from switchhook.config import EndpointConfig, Mode, Secret
-from switchhook.passthru import Defect
-from switchhook.receipt import ANSWERED_UNREAD, UNREADABLE, Kind, Receipt
-from switchhook.rules import Option
-from switchhook.wire.kept import read_passthru
+from switchhook.exotel.passthru import Defect
+from switchhook.journal.kept import read_passthru
+from switchhook.journal.receipt import ANSWERED_UNREAD, UNREADABLE, Kind, Receipt
+from switchhook.rules.rules_file import Option
 
 from .desk import SECRET, TAKES_A, TAKES_B, Desk, MemoryJournal
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from switchhook.answer.repeats import Asked, RepeatMemory, fingerprint
-from switchhook.wire.passthru import parse
-from switchhook.wire.request import Request
+from switchhook.exotel.wire.passthru import parse
+from switchhook.exotel.wire.request import Request
 
 QUERY = b"CallSid=a1&From=09000000001&To=1&CurrentTime=2024-01-01+10%3A00%3A00&digits=1"
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
+
+from attack import ROOT, flips, fuzz
 from attack.report import (
     BEGIN,
     BROKE,
@@ -22,10 +24,8 @@ from attack.report import (
 from attack.shots import Maker
 from attack.wire import Seen, Shot, read_statuses
 from attack.world import SECRET
-
-from attack import ROOT, flips, fuzz
-from switchhook.receipt import Receipt
-from switchhook.rules import Decision, Option
+from switchhook.journal.receipt import Receipt
+from switchhook.rules.rules_file import Decision, Option
 
 LINE = f"GET /passthru/sales/{SECRET}?fz=00000001z HTTP/1.1\r\n\r\n".encode()
 SHOT = Shot("as captured", (LINE,), (b"00000001",))

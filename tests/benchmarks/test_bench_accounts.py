@@ -11,9 +11,9 @@ from benchmarks.accounts import Kept, last_seq, read_journal, read_rows, refusal
 from benchmarks.journals import make_journal
 from benchmarks.load import Outcome
 
-from switchhook.data_folder import JOURNAL, DataFolder
 from switchhook.journal import JournalWriter
-from switchhook.receipt import Counters, Kind, Late, encode
+from switchhook.journal.receipt import Counters, Kind, Late, encode
+from switchhook.system.data_folder import JOURNAL, DataFolder
 
 GOOD = Outcome(
     sent=100,
@@ -86,7 +86,7 @@ def test_journal_made_for_a_bench_reads_as_real_receipts(tmp_path):
     """They decode, they are in order, and they end now, so that repeats are to be remembered."""
     make_journal(tmp_path / "data", 300)
     from switchhook.journal import JournalReader
-    from switchhook.receipt import decode_receipt
+    from switchhook.journal.receipt import decode_receipt
 
     with closing(JournalReader(tmp_path / "data" / JOURNAL)) as reader:
         records = reader.read(0, 1000)

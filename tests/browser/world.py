@@ -15,24 +15,25 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from switchhook.access import Role, Viewer
-from switchhook.call_sources import KeptDetails
-from switchhook.capacity import CapacityNow, Span
-from switchhook.cause import judge
-from switchhook.console.fold import Folder
-from switchhook.console.pages import EndpointShown, PageParts, RulesShown, StreamPages
-from switchhook.console.render import Renderer
-from switchhook.forecast import Forecast
+from switchhook.access.roles import Role, Viewer
+from switchhook.calls.sources import KeptDetails
+from switchhook.capacity.forecast import Forecast
+from switchhook.capacity.polling import CapacityNow, Span
+from switchhook.exotel.cause import judge
 from switchhook.journal import JournalReader, JournalWriter
+from switchhook.journal.kept import read_passthru
+from switchhook.journal.receipt import WAITING, Counters, Kind, Receipt, encode
 from switchhook.ledger import Ledger
-from switchhook.ledger.issues import SqliteMarks
-from switchhook.ledger.views import SqliteViews
-from switchhook.names import Account, Bot, Names
-from switchhook.receipt import WAITING, Counters, Kind, Receipt, encode
-from switchhook.rules import Decision, Option
+from switchhook.overview.verdict import Level, State
+from switchhook.rules.rules_file import Decision, Option
+from switchhook.server.page_parts import EndpointShown, PageParts, RulesShown
+from switchhook.server.pages import StreamPages
 from switchhook.store import SqliteStore
-from switchhook.verdict import Level, State
-from switchhook.wire.kept import read_passthru
+from switchhook.streams.fold import Folder
+from switchhook.streams.issues.ledger import SqliteMarks
+from switchhook.streams.names import Account, Bot, Names
+from switchhook.streams.search.saved_views_ledger import SqliteViews
+from switchhook.web.render import Renderer
 
 HOSTS = ("voice.acme.example", "asha.bots.example", "tamil.bots.example")
 NAMES = Names(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from switchhook.config import Config, ConfigProblems, load_config
 from switchhook.config.accounts import MOST_NAMES, REGIONS, AccountConfig, label, names_of
 from switchhook.config.keys import Refused
-from switchhook.names import Account, Bot
+from switchhook.streams.names import Account, Bot
 
 ENVIRON = {"KEY": "the-key", "TOKEN": "the-token", "STATUS": "a-secret-for-status-1"}
 FILES = {

@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from switchhook.alert_messages import Quiet
-from switchhook.alert_rules import DEFAULTS
-from switchhook.alerts import AlertRule, Comparison, Severity
+from switchhook.alerts.alert import AlertRule, Comparison, Severity
+from switchhook.alerts.default_rules import DEFAULTS
+from switchhook.alerts.messages import Quiet
 from switchhook.config import load_config
 from switchhook.config.alerts import AlertsConfig
 from switchhook.config.values import ConfigProblems

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from switchhook.access import OidcSettings
-from switchhook.alerts import AlertRule, Comparison
+from switchhook.access.roles import OidcSettings
+from switchhook.alerts.alert import AlertRule, Comparison
 from switchhook.config import (
     LARGEST,
     Address,
@@ -30,7 +30,7 @@ from switchhook.config import (
 )
 from switchhook.config.accounts import AccountConfig
 from switchhook.errors import ConfigError
-from switchhook.rules import Option
+from switchhook.rules.rules_file import Option
 
 DOCS = Path(__file__).parents[2] / "docs" / "configuration.md"
 GOOD = "a-good-secret-of-24-chars"

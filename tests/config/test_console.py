@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from switchhook.access import OidcSettings, Role
+from switchhook.access.roles import OidcSettings, Role
 from switchhook.config import Config, ConfigProblems, load_config, override
 
 OIDC = """

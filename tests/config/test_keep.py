@@ -8,7 +8,7 @@ from switchhook.config import load_config
 from switchhook.config.keep import limits_in
 from switchhook.config.values import ConfigProblems
 from switchhook.errors import ConfigError
-from switchhook.keep import Limits
+from switchhook.retention.policy import Limits
 
 
 def load(text):

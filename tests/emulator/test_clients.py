@@ -9,18 +9,18 @@ from datetime import datetime, timedelta
 import pytest
 from pyexotel.pyexotel import Exotel
 
-from switchhook.emulator.addresses import Gate
+from switchhook.emulator.api.exotel_api import make_rest
 from switchhook.emulator.bot import make_bot
-from switchhook.emulator.certificates import self_signed, server_context
 from switchhook.emulator.chance import Chance
 from switchhook.emulator.clock import IST, Clock
-from switchhook.emulator.exchange import Exchange
-from switchhook.emulator.flow import Flow, Hangup
-from switchhook.emulator.link import dialler
-from switchhook.emulator.plan import Account, Agent, Caller, Number, Plan
-from switchhook.emulator.rest import make_rest
-from switchhook.emulator.serving import serving
-from switchhook.emulator.web import Web
+from switchhook.emulator.exchange.exchange import Exchange
+from switchhook.emulator.net.addresses import Gate
+from switchhook.emulator.net.certificates import self_signed, server_context
+from switchhook.emulator.net.http_client import Web
+from switchhook.emulator.net.media_link import dialler
+from switchhook.emulator.net.serving import serving
+from switchhook.emulator.plan.flow import Flow, Hangup
+from switchhook.emulator.plan.plan import Account, Agent, Caller, Number, Plan
 
 NUMBER, MINE, YOURS = "+918047112233", "+919811100001", "+919811100002"
 PLAN = Plan(

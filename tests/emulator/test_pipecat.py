@@ -11,14 +11,14 @@ from pipecat.frames.frames import InputAudioRawFrame, InputDTMFFrame, OutputAudi
 from pipecat.serializers.exotel import ExotelFrameSerializer
 from websockets.asyncio.server import serve
 
-from switchhook.emulator.addresses import Gate
 from switchhook.emulator.chance import Chance
 from switchhook.emulator.clock import VIRTUAL_START, Clock
-from switchhook.emulator.exchange import Exchange
-from switchhook.emulator.flow import Flow, Hangup, Voicebot
-from switchhook.emulator.link import dialler
-from switchhook.emulator.plan import Account, Act, Caller, Number, Plan
-from switchhook.emulator.web import Web
+from switchhook.emulator.exchange.exchange import Exchange
+from switchhook.emulator.net.addresses import Gate
+from switchhook.emulator.net.http_client import Web
+from switchhook.emulator.net.media_link import dialler
+from switchhook.emulator.plan.flow import Flow, Hangup, Voicebot
+from switchhook.emulator.plan.plan import Account, Act, Caller, Number, Plan
 
 NUMBER = "+918047112233"
 ENOUGH = 40  # frames of 20 ms

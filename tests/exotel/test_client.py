@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from switchhook.capacity import MOST_RETRY_AFTER_S, Outcome, Polled
-from switchhook.emulator.certificates import self_signed, server_context
-from switchhook.emulator.in_tests import Exotel
+from switchhook.capacity.polling import MOST_RETRY_AFTER_S, Outcome, Polled
+from switchhook.emulator.net.certificates import self_signed, server_context
+from switchhook.emulator.testing import Exotel
 from switchhook.exotel.client import LARGEST, read_retry_after
-from switchhook.wire.active_streams import ActiveStreams, build_json, build_xml
-from switchhook.wire.calls import CallRecord, RestError, build_call, build_error
+from switchhook.exotel.wire.active_streams import ActiveStreams, build_json, build_xml
+from switchhook.exotel.wire.calls import CallRecord, RestError, build_call, build_error
 
 from .peers import KEY, TOKEN, SteppedClock, client, peer, reply
 

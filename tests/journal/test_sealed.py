@@ -17,7 +17,7 @@ import switchhook
 from switchhook.errors import JournalError
 from switchhook.journal import JournalReader, SealedSegments, segment
 from switchhook.journal.masking import ERASED_ASKED
-from switchhook.keep import SegmentState
+from switchhook.retention.policy import SegmentState
 
 from .conftest import Loop
 from .forgetful_vfs import forgetful_disk

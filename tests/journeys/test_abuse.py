@@ -23,7 +23,7 @@ from kept_receipts import Kept, query, receipt
 from program import http, running, until
 from switchhook.errors import DataFolderError
 from switchhook.journal import JournalReader, Record
-from switchhook.receipt import Kind, decode_receipt
+from switchhook.journal.receipt import Kind, decode_receipt
 from switchhook.store import SqliteStore
 
 SECRET = "aaaa-secret-of-sales-1"

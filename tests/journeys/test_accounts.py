@@ -11,10 +11,10 @@ import pytest
 
 from program import running
 from program import until as program_until
+from switchhook.capacity.facts_file import FILE, FactsReader
 from switchhook.config import load_config
-from switchhook.emulator.in_tests import Exotel
+from switchhook.emulator.testing import Exotel
 from switchhook.exotel.clock import SystemClock
-from switchhook.facts_file import FILE, FactsReader
 from switchhook.ledger import Ledger
 from switchhook.server.accounts import Accounts
 

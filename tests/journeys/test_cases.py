@@ -10,7 +10,7 @@ import pytest
 
 from program import running
 
-FOLDER = Path(__file__).parent.parent / "wire/cases"
+FOLDER = Path(__file__).parent.parent / "exotel/wire/cases"
 LONGEST_LINE = 60_000
 """Characters of a request line that are understood; a longer one is answered, and only counted."""
 SECRETS = re.compile("(%40|@|passthru=)", re.IGNORECASE)

@@ -14,7 +14,7 @@ import httpx2
 import pytest
 
 from program import PATIENCE_S, running, until
-from switchhook.emulator.scenarios import SCENARIOS
+from switchhook.emulator.runs.scenarios import SCENARIOS
 
 SEED = {
     "caller-hangs-up-in-greeting": ("caller_left_early", "A"),

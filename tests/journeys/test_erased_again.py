@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from exotel.test_spellings import FOUND
 from kept_receipts import query, receipt
-from switchhook.backup import restore
 from switchhook.cli import run
 from switchhook.cli.erasing_again import preparing
-from switchhook.data_folder import DataFolder
 from switchhook.journal import JournalReader, JournalWriter
+from switchhook.journal.receipt import Kind, encode
 from switchhook.ledger import Ledger
-from switchhook.receipt import Kind, encode
-from test_spellings import FOUND
+from switchhook.retention.backup import restore
+from switchhook.system.data_folder import DataFolder
 
 DIGITS = b"9876543210"
 SID = "5f0a1b2c3d4e5f60718293a4b5c6198p"

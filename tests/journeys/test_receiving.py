@@ -9,10 +9,10 @@ import msgspec
 import pytest
 
 from program import http, running, until
-from switchhook.facts_file import AccountFigures, FactsFile
+from switchhook.capacity.facts_file import AccountFigures, FactsFile
 from switchhook.journal import JournalReader
-from switchhook.receipt import HeartbeatReceived, Kind, StatusReceived, decode_receipt
-from switchhook.rules import Facts
+from switchhook.journal.receipt import HeartbeatReceived, Kind, StatusReceived, decode_receipt
+from switchhook.rules.rules_file import Facts
 
 CONFIG = """
 [accounts.main]

@@ -6,8 +6,8 @@ import subprocess
 import sys
 
 from program import PATIENCE_S, http
-from switchhook.data_folder import read_identity
-from switchhook.local_keys import endpoint_secret
+from switchhook.system.data_folder import read_identity
+from switchhook.system.local_keys import endpoint_secret
 
 HANDED_OVER = """
 import os, socket, sys

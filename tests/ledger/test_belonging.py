@@ -10,11 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from switchhook.audit import Deed
-from switchhook.data_folder import DataFolder
+from switchhook.access.audit import Deed
+from switchhook.access.audit_ledger import SqliteAudit, append
 from switchhook.errors import LedgerError
 from switchhook.ledger import Ledger
-from switchhook.ledger.audit import SqliteAudit, append
 from switchhook.ledger.belonging import (
     Backup,
     Found,
@@ -27,6 +26,7 @@ from switchhook.ledger.belonging import (
     write_note,
 )
 from switchhook.ledger.database import APPLICATION_ID, CHECKED_VERSION, MIGRATIONS
+from switchhook.system.data_folder import DataFolder
 
 DEED = Deed(who="test", what="tested")
 NOTE = Note("a", 7)

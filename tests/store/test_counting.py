@@ -8,13 +8,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kept_receipts import START_MS, Kept, query, receipt
-from switchhook.facet import OTHER, Count, Facet, Form, facet_of
-from switchhook.names import Names
-from switchhook.receipt import Counters, Kind, StatusReceived, encode
-from switchhook.search import Query
+from switchhook.journal.receipt import Counters, Kind, StatusReceived, encode
 from switchhook.store import SqliteStore, batch, files, rebuild
 from switchhook.store.digest import digest
-from switchhook.story import stream_story
+from switchhook.streams.facet import OTHER, Count, Facet, Form, facet_of
+from switchhook.streams.names import Names
+from switchhook.streams.search.query import Query
+from switchhook.streams.story import stream_story
 
 ALL = 2**60
 HOSTS = ("a.example", "b.example")

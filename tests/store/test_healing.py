@@ -15,12 +15,12 @@ import pytest
 from journal.forgetful_vfs import forgetful_disk
 from kept_receipts import Kept, query, receipt
 from program import until
-from switchhook.console.fold import Folder
 from switchhook.errors import DataFolderError
 from switchhook.sqlite_file import make_private
 from switchhook.store import SqliteStore, files
 from switchhook.store.healing import BEGIN_AGAIN_S, Remedy, explain, remedy
-from switchhook.story import Wanted
+from switchhook.streams.fold import Folder
+from switchhook.streams.story import Wanted
 
 
 @pytest.fixture

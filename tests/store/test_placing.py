@@ -8,12 +8,12 @@ import msgspec
 import pytest
 
 from kept_receipts import START_MS, Kept, query, receipt
-from switchhook.names import Names
-from switchhook.receipt import ClockStep, Kind, encode
-from switchhook.search import Moment, Query
-from switchhook.steady import BELIEVED_MS
+from switchhook.journal.receipt import ClockStep, Kind, encode
+from switchhook.journal.steady_time import BELIEVED_MS
 from switchhook.store import SqliteStore, rebuild
-from switchhook.story import Wanted
+from switchhook.streams.names import Names
+from switchhook.streams.search.query import Moment, Query
+from switchhook.streams.story import Wanted
 
 S, H, DAY = 1000, 3_600_000, 86_400_000
 

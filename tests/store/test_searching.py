@@ -6,11 +6,11 @@ from hypothesis import strategies as st
 
 from kept_receipts import START_MS, Kept, query, receipt
 from switchhook.errors import SearchError
-from switchhook.names import Bot, Names
-from switchhook.receipt import Kind, Late, encode
-from switchhook.search import Query, fits
-from switchhook.search_text import parse_query
-from switchhook.store import SqliteStore, files, folding, forgetting, searching
+from switchhook.journal.receipt import Kind, Late, encode
+from switchhook.store import SqliteStore, deletion, files, folding, searching
+from switchhook.streams.names import Bot, Names
+from switchhook.streams.search.query import Query, fits
+from switchhook.streams.search.syntax import parse_query
 
 NAMES = Names(
     bots=(Bot("Reception", hosts=("*.bot.example",)), Bot("Desk", exophones=("+918047112233",))),
@@ -23,7 +23,7 @@ REFUSED = "3009 dial tcp 10.0.0.1:50: connect: connection refused"
 @pytest.fixture(scope="module")
 def small_buckets():
     with pytest.MonkeyPatch.context() as patch:
-        for module in (files, folding, forgetting, searching):
+        for module in (files, folding, deletion, searching):
             if hasattr(module, "BUCKET_BITS"):
                 patch.setattr(module, "BUCKET_BITS", 3)
         yield

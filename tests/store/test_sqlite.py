@@ -8,12 +8,12 @@ import msgspec
 import pytest
 
 from kept_receipts import Kept, query, receipt
-from switchhook.cause import Cause
 from switchhook.errors import DataFolderError
-from switchhook.receipt import Counters, Kind, Late, encode
+from switchhook.exotel.cause import Cause
+from switchhook.journal.receipt import Counters, Kind, Late, encode
 from switchhook.store import SqliteStore, files, folding, rebuild
 from switchhook.store import digest as digests
-from switchhook.story import Wanted
+from switchhook.streams.story import Wanted
 
 
 @pytest.fixture

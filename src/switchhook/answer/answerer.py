@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from switchhook.answer import receivers
-from switchhook.answer.endpoints import (
+from switchhook.answer import callback_receivers
+from switchhook.answer.authentication import (
     NOT_FOUND,
     Admission,
     Endpoint,
@@ -23,17 +23,19 @@ from switchhook.answer.endpoints import (
     is_of_this_machine,
     looks_like_passthru,
 )
-from switchhook.answer.http import FAILED, Answer
-from switchhook.answer.knowledge import Knowledge
+from switchhook.answer.callback_receivers import Receivers, Webhook
+from switchhook.answer.clock_steps import ClockSteps
+from switchhook.answer.facts import Knowledge
+from switchhook.answer.http.messages import FAILED, Answer
 from switchhook.answer.owed import OwedAnswer
-from switchhook.answer.receivers import Receivers, Webhook
 from switchhook.answer.repeats import Asked, RepeatMemory, fingerprint
 from switchhook.answer.samples import Samples
-from switchhook.answer.steps import ClockSteps
-from switchhook.answer.times import AnswerTimes
-from switchhook.cause import judge
+from switchhook.answer.timing import AnswerTimes
 from switchhook.errors import JournalError
-from switchhook.receipt import (
+from switchhook.exotel.cause import judge
+from switchhook.exotel.wire.passthru import parse
+from switchhook.exotel.wire.request import LONGEST_BODY, Request
+from switchhook.journal.receipt import (
     ANSWERED_UNREAD,
     UNREADABLE,
     WAITING,
@@ -48,15 +50,13 @@ from switchhook.receipt import (
     encode,
     receipt_id,
 )
-from switchhook.rules import Decision, Facts, Option, decide
-from switchhook.wire.passthru import parse
-from switchhook.wire.request import LONGEST_BODY, Request
+from switchhook.rules.rules_file import Decision, Facts, Option, decide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from switchhook.answer.http import Head
-    from switchhook.answer.receivers import Account
+    from switchhook.answer.callback_receivers import Account
+    from switchhook.answer.http.messages import Head
 
 log = logging.getLogger("switchhook.answer")
 
@@ -131,7 +131,7 @@ class Answerer:
         if isinstance(verdict, Admission):
             return verdict
         if verdict is NOT_FOUND:
-            webhook = receivers.admit(self.accounts, head)
+            webhook = callback_receivers.admit(self.accounts, head)
             if isinstance(webhook, Webhook):
                 return webhook
             verdict = webhook or verdict

@@ -12,7 +12,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
-from switchhook.answer.http import (
+from switchhook.answer.http.messages import (
     BODY_BROKEN_OFF,
     BODY_LATE,
     BODY_TOO_LONG,
@@ -22,13 +22,13 @@ from switchhook.answer.http import (
     LongBody,
 )
 from switchhook.errors import SwitchhookError
-from switchhook.proxies import added_by_proxy
-from switchhook.wire.request import LONGEST_BODY
+from switchhook.exotel.wire.request import LONGEST_BODY
+from switchhook.loopback import added_by_proxy
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
 
-    from switchhook.answer.http import Handler
+    from switchhook.answer.http.messages import Handler
 
     Scope = MutableMapping[str, Any]
     Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from switchhook.answer.answerer import Answerer
-    from switchhook.answer.http import Answer
+    from switchhook.answer.http.messages import Answer
 
 
 class OwedAnswer:

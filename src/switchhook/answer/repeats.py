@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 if TYPE_CHECKING:
-    from switchhook.passthru import Passthru
+    from switchhook.exotel.passthru import Passthru
 
     Columns = tuple[array[int], array[int], array[int], array[int], array[int]]
     """Of many questions: fingerprints, then the fields of `Asked`."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from switchhook.answer.endpoints import looks_like_passthru
-from switchhook.receipt import Sample
+from switchhook.answer.authentication import looks_like_passthru
+from switchhook.journal.receipt import Sample
 
 if TYPE_CHECKING:
-    from switchhook.answer.endpoints import Endpoint
+    from switchhook.answer.authentication import Endpoint
 
 log = logging.getLogger("switchhook.answer")
 

@@ -25,11 +25,11 @@ _COMMANDS = {
     "alerts": ("alerts:app", "What fires, and whether messages arrive."),
     "emulate": ("emulate:app", "Be Exotel: call your bot and your passthru, on bad days too."),
     "parse": ("parse:parse", "Say what requests mean: a text, mock logs, access logs."),
-    "tail": ("look:tail", "Show the newest receipts, live with --follow."),
-    "streams": ("look:streams", "List streams: why each one ended."),
-    "now": ("glance:now", "Show how things go, and what fails."),
-    "causes": ("glance:causes", "List failures by what they have in common."),
-    "call": ("look:call", "Show one call: its passthrus and streams in order."),
+    "tail": ("records:tail", "Show the newest receipts, live with --follow."),
+    "streams": ("records:streams", "List streams: why each one ended."),
+    "now": ("now:now", "Show how things go, and what fails."),
+    "causes": ("now:causes", "List failures by what they have in common."),
+    "call": ("records:call", "Show one call: its passthrus and streams in order."),
     "capacity": ("capacity:capacity", "Show what each account has in use and left."),
     "users": ("users:app", "Who may sign in to the console."),
     "tokens": ("tokens:app", "What programs show at the API."),
@@ -38,7 +38,7 @@ _COMMANDS = {
     "person": ("person:person", "Report all that is held on one person, by their number."),
     "backup": ("backups:back_up", "Write all that must not be lost into one file, while it runs."),
     "restore": ("backups:restore", "Unpack a backup into an empty data folder."),
-    "rebuild": ("look:rebuild", "Make the store again from the journal."),
+    "rebuild": ("records:rebuild", "Make the store again from the journal."),
 }
 
 

@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING
 
 from cyclopts import App
 
-from switchhook.alert_messages import reading
-from switchhook.cli import show
+from switchhook.alerts.engine import Alerting, Destinations
+from switchhook.alerts.json import alert_json
+from switchhook.alerts.ledger import SqliteAlerts
+from switchhook.alerts.messages import reading
+from switchhook.alerts.notify import AppriseNotifier
+from switchhook.cli import output
+from switchhook.cli.data import config_in, data_folder
 from switchhook.cli.options import CONFIG, DATA, JSON
-from switchhook.cli.places import config_in, data_folder
-from switchhook.console.alert_view import alert_json
-from switchhook.console.alerting import Alerting, Destinations
-from switchhook.console.view import time_of
-from switchhook.data_folder import LEDGER
 from switchhook.errors import ConfigError
 from switchhook.ledger import Ledger
-from switchhook.ledger.alerts import SqliteAlerts
-from switchhook.notify import AppriseNotifier
+from switchhook.streams.json import time_of
+from switchhook.system.data_folder import LEDGER
 
 if TYPE_CHECKING:
-    from switchhook.alerts import Alert
+    from switchhook.alerts.alert import Alert
 
 app = App(name="alerts", help="What fires, and whether messages arrive.")
 
@@ -42,18 +42,18 @@ def list_(*, config: CONFIG = None, data: DATA = None, json: JSON = False) -> in
     firing = any(alert.firing for alert in alerts)
     if json:
         for alert in alerts:
-            show.print_json(alert_json(alert, str))
+            output.print_json(alert_json(alert, str))
         return int(firing)
     if not alerts:
-        show.out.print("nothing fires")
+        output.out.print("nothing fires")
         return 0
-    show.print_table(
+    output.print_table(
         ("STATE", "SEVERITY", "SINCE", "WHAT", "WORST", "ADVICE"),
         (
             (
                 alert.state.value,
                 alert.severity.value,
-                show.moment(time_of(alert.since_ms * 1000))[5:],
+                output.moment(time_of(alert.since_ms * 1000))[5:],
                 _title(alert),
                 reading(alert),
                 alert.advice,
@@ -93,9 +93,9 @@ def send_test(name: str, *, config: CONFIG = None, data: DATA = None) -> int:
     finally:
         ledger.close()
     if problem is None:
-        show.out.print(f"the test to {name} was sent")
+        output.out.print(f"the test to {name} was sent")
         return 0
-    show.err.print(f"the test to {name} was not sent: {show.plain(problem)}")
+    output.err.print(f"the test to {name} was not sent: {output.plain(problem)}")
     return 1
 
 

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 from cyclopts import Parameter
 
-from switchhook import backup as backups
-from switchhook import erasure_list
-from switchhook.cli import show
+from switchhook.cli import output
+from switchhook.cli.data import keep_limits, own_data_folder
 from switchhook.cli.erasing import print_proof
 from switchhook.cli.erasing_again import preparing
 from switchhook.cli.ledger_back import restore_ledger
 from switchhook.cli.options import CONFIG, DATA, JSON
-from switchhook.cli.places import keep_limits, own_data_folder
+from switchhook.config.live import find_data_folder
 from switchhook.errors import DataFolderError
 from switchhook.ledger.belonging import Backup, note_backup
-from switchhook.settings import find_data_folder
+from switchhook.retention import backup as backups
+from switchhook.retention import erasure_list_file
 
 if TYPE_CHECKING:
-    from switchhook.erasure import Proof
+    from switchhook.retention.erasure import Proof
 
 
 def back_up(
@@ -49,10 +49,10 @@ def back_up(
     manifest = backups.back_up(folder, target, encrypt_to=recipients, progress=_said(json))
     with suppress(OSError):  # it only helps people to find the file
         note_backup(folder, Backup(str(target.absolute()), manifest.made))
-    copy = erasure_list.copy_beside(folder, target, manifest.node)
+    copy = erasure_list_file.copy_beside(folder, target, manifest.node)
     _report(manifest, target, json)
     if copy is not None:
-        show.err.print(show.plain(f"the list of erasures is beside it: {copy}"))
+        output.err.print(output.plain(f"the list of erasures is beside it: {copy}"))
     return 0
 
 
@@ -101,20 +101,22 @@ def restore(
     lists = [erasures] if erasures else []
     if ledger_only:
         manifest = restore_ledger(source, folder, identity, lists, proofs, said)
-        show.err.print("the ledger is back; a console that waits for it goes on by itself")
+        output.err.print("the ledger is back; a console that waits for it goes on by itself")
     else:
         manifest = backups.restore(
             source,
             folder,
             identities=identity,
-            may_be_there=frozenset({erasure_list.FILE}),
+            may_be_there=frozenset({erasure_list_file.FILE}),
             progress=said,
             prepare=preparing(source, lists, proofs, said),
         )
-        show.err.print("start switchhook on it: the console makes the store again from the journal")
+        output.err.print(
+            "start switchhook on it: the console makes the store again from the journal"
+        )
     _report(manifest, source, json)
     for proof in proofs:
-        show.err.print(f"erased again: {proof.id}, {'whole' if proof.complete else 'not whole'}")
+        output.err.print(f"erased again: {proof.id}, {'whole' if proof.complete else 'not whole'}")
         if not json:
             print_proof(proof)
     return 0 if all(proof.complete for proof in proofs) else 1
@@ -122,12 +124,12 @@ def restore(
 
 def _report(manifest: backups.Manifest, file: Path, json: bool) -> None:
     if json:
-        show.print_json(msgspec.to_builtins(manifest))
+        output.print_json(msgspec.to_builtins(manifest))
         return
-    show.print_pairs(
+    output.print_pairs(
         [
             ("backup", str(file)),
-            ("made", show.moment(manifest.made)),
+            ("made", output.moment(manifest.made)),
             ("node", str(manifest.node)),
             ("files", f"{len(manifest.files):,}"),
             ("unpacked", f"{manifest.size / 1e6:,.1f} MB"),
@@ -137,4 +139,4 @@ def _report(manifest: backups.Manifest, file: Path, json: bool) -> None:
 
 
 def _said(json: bool) -> Any:
-    return (lambda name: None) if json else (lambda name: show.err.print(show.plain(name)))
+    return (lambda name: None) if json else (lambda name: output.err.print(output.plain(name)))

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from switchhook.capacity import CapacityNow, headroom
-from switchhook.cli import show
+from switchhook.capacity.api import now_json, span_json
+from switchhook.capacity.forecast import forecast
+from switchhook.capacity.ledger import READINGS_LIVE_MS, SqliteCapacity
+from switchhook.capacity.polling import CapacityNow, headroom
+from switchhook.cli import output
+from switchhook.cli.data import data_folder, steady_now_ms
 from switchhook.cli.options import CONFIG, DATA, JSON
-from switchhook.cli.places import data_folder, steady_now_ms
-from switchhook.console.capacity_api import now_json, span_json
-from switchhook.console.parameters import STRETCH, Refused
-from switchhook.data_folder import LEDGER
 from switchhook.errors import ConfigError
-from switchhook.forecast import forecast
 from switchhook.ledger import Ledger
-from switchhook.ledger.capacity import READINGS_LIVE_MS, SqliteCapacity
 from switchhook.ledger.database import FILE
+from switchhook.streams.parameters import STRETCH, Refused
+from switchhook.system.data_folder import LEDGER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from switchhook.capacity import Reading
+    from switchhook.capacity.polling import Reading
 
 _OLD_S = 60.0
 
@@ -71,16 +71,16 @@ def capacity(
         return _nothing()
     if json:
         for each in found:
-            show.print_json(now_json(each))
+            output.print_json(now_json(each))
         return 0
-    show.print_table(
+    output.print_table(
         ("ACCOUNT", "IN USE", "OF", "LEFT", "AGE", "LIMIT REACHED"), [_row(each) for each in found]
     )
     return 0
 
 
 def _nothing() -> int:
-    show.err.print("no account was watched here yet: see docs/accounts.md")
+    output.err.print("no account was watched here yet: see docs/accounts.md")
     return 1
 
 
@@ -142,13 +142,13 @@ def _show_history(
         return _nothing()
     if json:
         for each in rows:
-            show.print_json(each)
+            output.print_json(each)
         return 0
-    show.print_table(
+    output.print_table(
         ("TIME", "ACCOUNT", "LOWEST", "MEAN", "HIGHEST", "OF", "UNREAD"),
         (
             (
-                show.moment(each["at"]),
+                output.moment(each["at"]),
                 each["account"],
                 each["lowest"],
                 each["mean"],

@@ -13,20 +13,20 @@ from zoneinfo import ZoneInfo
 import msgspec
 from cyclopts import Parameter
 
-from switchhook.cause import judge
-from switchhook.cli import show
+from switchhook.cli import output
+from switchhook.cli.data import steady_now_ms, store_in
 from switchhook.cli.options import CONFIG, DATA, JSON
-from switchhook.cli.places import steady_now_ms, store_in
+from switchhook.config.files import Inputs, Overrides, check_config, read_whole
+from switchhook.config.live import find_data_folder
 from switchhook.config.values import ConfigProblems
-from switchhook.data_folder import JOURNAL, read_identity
 from switchhook.errors import ConfigError, DataFolderError
+from switchhook.exotel.cause import judge
 from switchhook.journal import JournalReader
-from switchhook.operator_files import Inputs, Overrides, check_config, read_whole
-from switchhook.receipt import Kind, Receipt, decode_receipt, receipt_id
-from switchhook.rules import BUILTIN, Ruleset, decide, load_rules
+from switchhook.journal.kept import read_passthru
+from switchhook.journal.receipt import Kind, Receipt, decode_receipt, receipt_id
+from switchhook.rules.rules_file import BUILTIN, Ruleset, decide, load_rules
 from switchhook.server.exposed import exposed
-from switchhook.settings import find_data_folder
-from switchhook.wire.kept import read_passthru
+from switchhook.system.data_folder import JOURNAL, read_identity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,10 +73,10 @@ def check(
         except ConfigError as error:
             failed = True
             for line in str(error).splitlines():
-                show.out.print(line, soft_wrap=True)
+                output.out.print(line, soft_wrap=True)
             continue
         checked |= found
-        show.err.print(f"{file} checks out", soft_wrap=True)
+        output.err.print(f"{file} checks out", soft_wrap=True)
     if span is not None and not failed:
         _compare(find_data_folder(config, data), checked, span, json)
     return 1 if failed else 0
@@ -95,7 +95,7 @@ def _check(file: str, endpoint: str) -> dict[str, Ruleset]:
     candidate = check_config(content, path, Overrides(), Inputs(os.environ))
     config = candidate.config
     for warning in (*config.warnings, *exposed(candidate, Path(config.data))):
-        show.err.print(f"{file}: {warning}", soft_wrap=True)
+        output.err.print(f"{file}: {warning}", soft_wrap=True)
     rulesets: dict[str, Ruleset] = {}
     problems: list[ConfigError] = []
     for point in config.endpoints:
@@ -170,27 +170,27 @@ def _compare(folder: Path, rulesets: dict[str, Ruleset], span: timedelta, json: 
             fresh.rule,
         )
         if json:
-            show.print_json(msgspec.structs.asdict(each))
+            output.print_json(msgspec.structs.asdict(each))
         elif len(listed) < _MOST_LISTED:
             listed.append(each)
     if listed:
-        show.print_table(
+        output.print_table(
             ("RECEIPT", "CALL", "WAS", "", "WOULD BE", ""),
             (
                 (
                     each.id,
-                    show.sid(each.call_sid),
-                    show.option_text(each.before),
+                    output.sid(each.call_sid),
+                    output.option_text(each.before),
                     each.rule_before,
-                    show.option_text(each.after),
+                    output.option_text(each.after),
                     each.rule_after,
                 )
                 for each in listed
             ),
         )
     if changed > len(listed) and not json:
-        show.err.print(f"and {changed - len(listed)} more: --json lists them all")
-    show.err.print(f"{changed} of {seen} receipts would be answered otherwise")
+        output.err.print(f"and {changed - len(listed)} more: --json lists them all")
+    output.err.print(f"{changed} of {seen} receipts would be answered otherwise")
 
 
 def _receipts(
@@ -218,4 +218,4 @@ def _receipts(
             if receipt.repeat_of is None and receipt.method != "HEAD":
                 yield record.at, seq, receipt
     if unreadable:
-        show.err.print(f"{unreadable} receipts can't be read, and were left out")
+        output.err.print(f"{unreadable} receipts can't be read, and were left out")

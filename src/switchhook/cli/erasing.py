@@ -11,30 +11,30 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 from cyclopts import Parameter
 
-from switchhook import erasure_list
-from switchhook.background import stand_back
-from switchhook.cli import show
+from switchhook.cli import output
+from switchhook.cli.data import own_data_folder
 from switchhook.cli.ledger import deed
 from switchhook.cli.options import CONFIG, DATA, JSON
-from switchhook.cli.places import own_data_folder
-from switchhook.console.erasing import WORDS
-from switchhook.console.fold import Folder
-from switchhook.console.keeping import Keeper
-from switchhook.data_folder import JOURNAL, LEDGER, STORE, DataFolder, read_identity
-from switchhook.erasure import plan_erasure
 from switchhook.errors import ConfigError, DataFolderError
+from switchhook.exotel.spellings import NotANumber, Subject, read_subject, shown
 from switchhook.journal import JournalReader, JournalWriter, SealedSegments
-from switchhook.keep import Limits, closed_up_to
 from switchhook.ledger import Ledger
-from switchhook.ledger.keeping import SqliteErasures
-from switchhook.spellings import NotANumber, Subject, read_subject, shown
+from switchhook.retention import erasure_list_file
+from switchhook.retention.erasure import plan_erasure
+from switchhook.retention.erasure_worker import WORDS
+from switchhook.retention.ledger import SqliteErasures
+from switchhook.retention.policy import Limits, closed_up_to
+from switchhook.retention.retention_worker import Keeper
 from switchhook.store import SqliteStore
+from switchhook.streams.fold import Folder
+from switchhook.system.data_folder import JOURNAL, LEDGER, STORE, DataFolder, read_identity
+from switchhook.system.priority import stand_back
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from switchhook.erasure import Proof
+    from switchhook.retention.erasure import Proof
 
 NOTHING_GOES = Limits(0, 0, 0, 0, 0, 0)
 PAUSE_S = 0.1
@@ -75,18 +75,18 @@ def forget(
     journal = JournalReader(folder / JOURNAL)
     segments = SealedSegments(folder / JOURNAL).segments()
     plan = plan_erasure(shown(subject, value), segments, journal.last_seq())
-    show.err.print(
-        f"{show.plain(plan.masked)}: {plan.segments} segments of the journal,"
+    output.err.print(
+        f"{output.plain(plan.masked)}: {plan.segments} segments of the journal,"
         f" {plan.bytes / 1e6:,.0f} MB, the store and the ledger are searched; what is found is"
         " masked and can't be brought back"
     )
     if not yes and not _agreed():
-        show.err.print("nothing was touched")
+        output.err.print("nothing was touched")
         return 1
     proof = _forget(folder, subject, value, journal)
     journal.close()
     if json:
-        show.print_json(msgspec.to_builtins(proof))
+        output.print_json(msgspec.to_builtins(proof))
     else:
         print_proof(proof)
     return 0 if proof.complete else 1
@@ -128,7 +128,7 @@ def _forget(folder: Path, subject: Subject, value: str, journal: JournalReader) 
             rows={},
             limits=NOTHING_GOES,
             last_seq=journal.last_seq,
-            remember=partial(erasure_list.remember, folder, read_identity(folder)),
+            remember=partial(erasure_list_file.remember, folder, read_identity(folder)),
         )
         id = keeper.erase(value, asked.who, asked, subject).id
         if held is not None:
@@ -139,7 +139,7 @@ def _forget(folder: Path, subject: Subject, value: str, journal: JournalReader) 
             folding.start()
             opened.callback(folding.stop)
         else:
-            show.err.print("the console does it; this waits for it, and may be interrupted")
+            output.err.print("the console does it; this waits for it, and may be interrupted")
         while True:
             proof = keeper.proof(id)
             assert proof is not None, "an erasure that was begun is kept"
@@ -190,13 +190,13 @@ def _agreed() -> bool:
     if not sys.stdin.isatty():
         hint = "--yes says so where nobody can be asked"
         raise ConfigError("an erasure has to be agreed to", key="forget", hint=hint)
-    show.err.print("erase it? y/N ", end="")
+    output.err.print("erase it? y/N ", end="")
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def print_proof(proof: Proof) -> None:
     """Show a proof to people."""
-    show.print_pairs(
+    output.print_pairs(
         [
             ("erasure", proof.id),
             (WORDS[Subject(proof.subject)], proof.masked),
@@ -208,8 +208,8 @@ def print_proof(proof: Proof) -> None:
             ("proof", proof.proof),
         ]
     )
-    show.out.print()
-    show.print_table(
+    output.out.print()
+    output.print_table(
         ("PLACE", "SEARCHED", "FOUND", "LEFT", "STAYS"),
         (
             (

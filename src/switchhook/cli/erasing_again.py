@@ -9,29 +9,29 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from switchhook import erasure_list
-from switchhook.cli import show
+from switchhook.cli import output
 from switchhook.cli.erasing import NOTHING_GOES, PAUSE_S, seal
 from switchhook.cli.ledger import deed
-from switchhook.console.erased_calls import named_in
-from switchhook.console.erasing import WORDS
-from switchhook.console.keeping import Keeper
-from switchhook.data_folder import JOURNAL, LEDGER
-from switchhook.erasure import Phase
-from switchhook.fingerprints import ErasureList, Fingerprints, Suspects, again
+from switchhook.exotel.spellings import Subject
 from switchhook.journal import JournalReader, SealedSegments
-from switchhook.keep import closed_up_to
 from switchhook.ledger import Ledger
-from switchhook.ledger.keeping import SqliteErasures
-from switchhook.spellings import Subject
+from switchhook.retention import erasure_list_file
+from switchhook.retention.erased_calls import named_in
+from switchhook.retention.erasure import Phase
+from switchhook.retention.erasure_worker import WORDS
+from switchhook.retention.fingerprints import ErasureList, Fingerprints, Suspects, again
+from switchhook.retention.ledger import SqliteErasures
+from switchhook.retention.policy import closed_up_to
+from switchhook.retention.retention_worker import Keeper
+from switchhook.system.data_folder import JOURNAL, LEDGER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-    from switchhook.data_folder import Identity
-    from switchhook.erasure import Proof
-    from switchhook.fingerprints import Remembered
+    from switchhook.retention.erasure import Proof
+    from switchhook.retention.fingerprints import Remembered
+    from switchhook.system.data_folder import Identity
 
 _RECORDS = 500
 _FOLDED = 2**62
@@ -66,10 +66,14 @@ def preparing(
     """
 
     def prepare(folder: Path, identity: Identity) -> Callable[[], None]:
-        places = [folder / erasure_list.FILE, erasure_list.beside(source, identity.node), *lists]
-        listed = erasure_list.read_lists(places, identity.node)
+        places = [
+            folder / erasure_list_file.FILE,
+            erasure_list_file.beside(source, identity.node),
+            *lists,
+        ]
+        listed = erasure_list_file.read_lists(places, identity.node)
         if not listed.erasures:
-            show.err.print("there is no list of erasures: what was erased since is back")
+            output.err.print("there is no list of erasures: what was erased since is back")
         return lambda: proofs.extend(erase_again(folder, identity, listed, say))
 
     return prepare
@@ -98,7 +102,7 @@ def erase_again(
             if each.id not in known or known[each.id].phase is not Phase.DONE
         ]
         last = journal.last_seq()
-        erasure_list.write_list(folder / erasure_list.FILE, listed.up_to(last))
+        erasure_list_file.write_list(folder / erasure_list_file.FILE, listed.up_to(last))
         keeper = Keeper(
             journal=sealed,
             store=_NoStore(),

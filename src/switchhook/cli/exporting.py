@@ -5,21 +5,21 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from switchhook.cli import show
+from switchhook.cli import output
 from switchhook.cli.reads import noted
-from switchhook.console.export import COLUMNS, FORMATS, Look, rows_of
-from switchhook.data_folder import JOURNAL, STORE
 from switchhook.errors import ConfigError
-from switchhook.interpret import IST
+from switchhook.exotel.fields import IST
 from switchhook.journal import JournalReader
-from switchhook.search import Query
 from switchhook.store import SqliteStore
+from switchhook.streams.export import COLUMNS, FORMATS, Look, rows_of
+from switchhook.streams.search.query import Query
+from switchhook.system.data_folder import JOURNAL, STORE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from switchhook.names import Names
+    from switchhook.streams.names import Names
 
 
 def write_export(
@@ -45,5 +45,5 @@ def write_export(
         look = Look(tuple(COLUMNS.values()), lambda _call_sid: whole, IST)
         for part in form.write(rows_of(store, query or Query(), names, look), look):
             out.write(part)
-    show.out.print(f"{file} is written")
+    output.out.print(f"{file} is written")
     return 0

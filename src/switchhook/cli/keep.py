@@ -7,19 +7,19 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from switchhook.cli import show
+from switchhook.cli import output
+from switchhook.cli.data import keep_limits, own_data_folder
 from switchhook.cli.options import CONFIG, DATA, JSON
-from switchhook.cli.places import keep_limits, own_data_folder
-from switchhook.data_folder import JOURNAL, LEDGER, STORE
 from switchhook.errors import DataFolderError
 from switchhook.journal import JournalReader, SealedSegments
-from switchhook.keep import Holdings, Matter, report
 from switchhook.ledger import Ledger
-from switchhook.ledger.keeping import SqliteErasures, rows_of
+from switchhook.retention.ledger import SqliteErasures, rows_of
+from switchhook.retention.policy import Holdings, Matter, report
 from switchhook.store import SqliteStore
+from switchhook.system.data_folder import JOURNAL, LEDGER, STORE
 
 if TYPE_CHECKING:
-    from switchhook.keep import ClassReport
+    from switchhook.retention.policy import ClassReport
 
 
 def keep(*, config: CONFIG = None, data: DATA = None, json: JSON = False) -> int:
@@ -40,15 +40,15 @@ def keep(*, config: CONFIG = None, data: DATA = None, json: JSON = False) -> int
     found = report(Holdings(segments, 0, oldest), keep_limits(folder, config), removed, _now_ms())
     if json:
         for each in found:
-            show.print_json(_class_json(each))
+            output.print_json(_class_json(each))
         return 0
-    show.print_table(
+    output.print_table(
         ("CLASS", "KEPT", "OLDEST", "REMOVED"),
         (
             (
                 each.matter.value,
                 f"{each.days} days" if each.days else "for ever",
-                "" if each.oldest_ms is None else show.moment(_time(each.oldest_ms)),
+                "" if each.oldest_ms is None else output.moment(_time(each.oldest_ms)),
                 f"{each.removed.rows:,}",
             )
             for each in found

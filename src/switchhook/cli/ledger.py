@@ -10,17 +10,17 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from switchhook.audit import Deed
-from switchhook.cli.places import config_in, data_folder
-from switchhook.data_folder import LEDGER
+from switchhook.access.audit import Deed
+from switchhook.access.ledger import SqliteAccess
+from switchhook.cli.data import config_in, data_folder
 from switchhook.errors import ConfigError, DataFolderError
 from switchhook.ledger import Ledger
-from switchhook.ledger.access import SqliteAccess
+from switchhook.system.data_folder import LEDGER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from switchhook.users import AccessLedger
+    from switchhook.access.users import AccessLedger
 
 
 @contextmanager

@@ -8,21 +8,21 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from switchhook import backup as backups
-from switchhook import erasure_list
+from switchhook.access.audit_ledger import SqliteAudit
 from switchhook.cli.erasing_again import preparing
 from switchhook.cli.ledger import deed, now_us
-from switchhook.data_folder import LEDGER, DataFolder, read_identity
 from switchhook.errors import BackupError, DataFolderError, LedgerError
 from switchhook.ledger import Ledger
-from switchhook.ledger.audit import SqliteAudit
 from switchhook.ledger.belonging import note_file
+from switchhook.retention import backup as backups
+from switchhook.retention import erasure_list_file
+from switchhook.system.data_folder import LEDGER, DataFolder, read_identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from switchhook.erasure import Proof
+    from switchhook.retention.erasure import Proof
 
 
 def restore_ledger(
@@ -51,7 +51,7 @@ def restore_ledger(
             identities=identities,
             only=f"{LEDGER}/",
             progress=progress,
-            prepare=preparing(source, [folder / erasure_list.FILE, *lists], proofs, progress),
+            prepare=preparing(source, [folder / erasure_list_file.FILE, *lists], proofs, progress),
         )
         _check(source, manifest, identity.node)
         if place.exists():

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from switchhook.access import Role
-from switchhook.cli import show
+from switchhook.access.roles import Role
+from switchhook.access.users import LinkKind
+from switchhook.cli import output
+from switchhook.cli.data import config_in, data_folder
 from switchhook.cli.ledger import deed, now_us, opened
 from switchhook.cli.options import CONFIG, DATA, JSON
-from switchhook.cli.places import config_in, data_folder
-from switchhook.console.access.house import make_link
-from switchhook.console.access.local import LocalDoor
-from switchhook.data_folder import read_identity
-from switchhook.own_links import address, passthru_paths, running_config
-from switchhook.users import LinkKind
+from switchhook.config.own_links import address, passthru_paths, running_config
+from switchhook.system.data_folder import read_identity
+from switchhook.web.sign_in.local_door import LocalDoor
+from switchhook.web.sign_in.sign_in import make_link
 
 if TYPE_CHECKING:
     from switchhook.config import ConsoleConfig
@@ -37,12 +37,12 @@ def link(*, url: URL = None, config: CONFIG = None, data: DATA = None, json: JSO
     answer = address(folder, "answer", said.answer.listen)
     passthru = {name: answer + path for name, path in passthru_paths(said, key).items()}
     if json:
-        show.print_json({"console": console, "passthru": passthru})
+        output.print_json({"console": console, "passthru": passthru})
         return 0
-    show.out.print(f"console {console}", soft_wrap=True)
+    output.out.print(f"console {console}", soft_wrap=True)
     for whole in passthru.values():
-        show.out.print(f"passthru {whole}", soft_wrap=True)
-    show.err.print(f"the console: {what}", soft_wrap=True)
+        output.out.print(f"passthru {whole}", soft_wrap=True)
+    output.err.print(f"the console: {what}", soft_wrap=True)
     return 0
 
 

@@ -12,14 +12,14 @@ from zoneinfo import ZoneInfo
 from cyclopts import Parameter
 from rich.text import Text
 
-from switchhook.cause import judge
-from switchhook.cli import show
+from switchhook.cli import output
 from switchhook.cli.options import JSON
-from switchhook.console.view import receipt_json
-from switchhook.receipt import Receipt
-from switchhook.rules import BUILTIN, Facts, Ruleset, decide, load_rules
-from switchhook.wire.access_log import Found, find_request
-from switchhook.wire.passthru import parse as parse_request
+from switchhook.exotel.cause import judge
+from switchhook.exotel.wire.access_log import Found, find_request
+from switchhook.exotel.wire.passthru import parse as parse_request
+from switchhook.journal.receipt import Receipt
+from switchhook.rules.rules_file import BUILTIN, Facts, Ruleset, decide, load_rules
+from switchhook.streams.json import receipt_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -64,26 +64,26 @@ def parse(
         if found is None:
             strange.append(number)
             if json:
-                show.print_json({"line": number, "problem": "no request in this line"})
+                output.print_json({"line": number, "problem": "no request in this line"})
             continue
         receipt = _understand(found, ruleset, region)
         options[receipt["decision"]["option"]] += 1
         if json:
-            show.print_json({"line": number, "form": found.form, **receipt})
+            output.print_json({"line": number, "form": found.form, **receipt})
         elif many:
-            show.out.print(Text(f"{number:>5}  ", style="dim") + _line(receipt), soft_wrap=True)
+            output.out.print(Text(f"{number:>5}  ", style="dim") + _line(receipt), soft_wrap=True)
         else:
             shown.append(receipt)
     for receipt in shown:
-        show.print_pairs(show.receipt_pairs(receipt))
+        output.print_pairs(output.receipt_pairs(receipt))
     if many and not json and options:
         said = ", ".join(
             f"{count} take Option {option}" for option, count in sorted(options.items())
         )
-        show.out.print(Text(f"{options.total()} requests: {said}", style="bold"))
+        output.out.print(Text(f"{options.total()} requests: {said}", style="bold"))
     if strange:
         places = ", ".join(map(str, strange[:10])) + (" …" if len(strange) > 10 else "")
-        show.err.print(f"no request was found in {len(strange)} lines: {places}")
+        output.err.print(f"no request was found in {len(strange)} lines: {places}")
     return 0 if options else 1
 
 
@@ -109,7 +109,7 @@ def _understand(found: Found, ruleset: Ruleset, region: str) -> dict[str, Any]:
 
 def _line(receipt: dict[str, Any]) -> Text:
     filled = {"received_at": None, "endpoint": receipt["dialect"], "repeat_of": None, **receipt}
-    line = show.receipt_line(filled)
+    line = output.receipt_line(filled)
     return line[3:]  # no time of day: nothing was received
 
 

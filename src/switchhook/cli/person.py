@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 from cyclopts import Parameter
 
-from switchhook.cli import show
+from switchhook.access.audit_ledger import SqliteAudit
+from switchhook.cli import output
+from switchhook.cli.data import keep_limits, own_data_folder
 from switchhook.cli.ledger import deed, now_us
 from switchhook.cli.options import CONFIG, DATA, JSON
-from switchhook.cli.places import keep_limits, own_data_folder
-from switchhook.console.person_search import PersonSearch
-from switchhook.data_folder import JOURNAL, LEDGER
 from switchhook.errors import ConfigError
+from switchhook.exotel.spellings import NotANumber, read_number
 from switchhook.journal import JournalReader, SealedSegments
 from switchhook.ledger import Ledger
-from switchhook.ledger.audit import SqliteAudit
-from switchhook.ledger.keeping import SqliteErasures
-from switchhook.spellings import NotANumber, read_number
+from switchhook.retention.ledger import SqliteErasures
+from switchhook.retention.person_search import PersonSearch
+from switchhook.system.data_folder import JOURNAL, LEDGER
 
 if TYPE_CHECKING:
-    from switchhook.person import Person
+    from switchhook.retention.person import Person
 
 _BREATH_S = 0.0005
 
@@ -63,7 +63,7 @@ def person(
         search = PersonSearch(journal, SealedSegments(folder / JOURNAL), SqliteErasures(ledger))
         report = search.find(found, keep_limits(folder, config), _breathing)
     if json:
-        show.print_json({**msgspec.to_builtins(report), "sids": list(report.sids)})
+        output.print_json({**msgspec.to_builtins(report), "sids": list(report.sids)})
     else:
         _print(report)
     return 0
@@ -76,19 +76,19 @@ def _breathing() -> bool:
 
 
 def _print(report: Person) -> None:
-    show.print_pairs(
+    output.print_pairs(
         [
             ("number", report.number),
             ("searched", f"{report.searched:,} records, up to {report.until_seq:,}"),
             ("held in", f"{len(report.records):,} records, {len(report.rows):,} rows"),
             ("refused", f"{report.refused_files:,} files of records that were refused"),
             ("audit", f"{report.audit_mentions:,} mentions of {report.number}"),
-            *(("call, stream", show.plain(sid)) for sid in report.sids),
+            *(("call, stream", output.plain(sid)) for sid in report.sids),
             *(("not reached", each) for each in report.not_reached),
         ]
     )
-    show.out.print()
-    show.print_table(
+    output.out.print()
+    output.print_table(
         ("WHAT", "FROM", "KEPT UNTIL", "STORY UNTIL", "RECORD"),
         [
             *(
@@ -112,7 +112,7 @@ def _print(report: Person) -> None:
 def _moment(ms: int | None) -> str:
     if ms is None:
         return ""
-    return show.moment(datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="seconds"))
+    return output.moment(datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="seconds"))
 
 
 def _until(ms: int | None) -> str:

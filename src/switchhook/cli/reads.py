@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from switchhook.cli import show
+from switchhook.access.audit_ledger import SqliteAudit
+from switchhook.cli import output
 from switchhook.cli.ledger import deed, now_us
-from switchhook.data_folder import LEDGER
 from switchhook.errors import LedgerError
 from switchhook.ledger import Ledger
-from switchhook.ledger.audit import SqliteAudit
 from switchhook.ledger.database import FILE
+from switchhook.system.data_folder import LEDGER
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +22,7 @@ def noted(folder: Path, command: str, **asked: str | None) -> bool:
     `asked` is what was asked for. A machine without a ledger has no audit log, and says so.
     """
     if not (folder / LEDGER / FILE).exists():
-        show.err.print("there is no ledger here, so this read is in no audit log")
+        output.err.print("there is no ledger here, so this read is in no audit log")
         return True
     said = {name: text for name, text in asked.items() if text}
     try:
@@ -33,6 +33,8 @@ def noted(folder: Path, command: str, **asked: str | None) -> bool:
         finally:
             ledger.close()
     except LedgerError as error:
-        show.err.print(f"numbers are masked, as this read can't be noted: {error}", soft_wrap=True)
+        output.err.print(
+            f"numbers are masked, as this read can't be noted: {error}", soft_wrap=True
+        )
         return False
     return True

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from cyclopts import App
 
-from switchhook.cli import show
+from switchhook.cli import output
 from switchhook.cli.options import CONFIG, DATA, JSON
-from switchhook.data_folder import read_identity
-from switchhook.rules import BUILTIN
-from switchhook.settings import SettingsKeeper, find_data_folder
+from switchhook.config.live import SettingsKeeper, find_data_folder
+from switchhook.rules.rules_file import BUILTIN
+from switchhook.system.data_folder import read_identity
 
 if TYPE_CHECKING:
-    from switchhook.kept import TakenOver
+    from switchhook.config.last_good import TakenOver
 
 app = App(name="rules", help="Which rules run, which ran, and back to the ones before.")
 
@@ -29,14 +29,17 @@ def list_(*, config: CONFIG = None, data: DATA = None, json: JSON = False) -> in
     rows = [(name, keeper.history(name)[-1]) for name in keeper.endpoints()]
     if json:
         for name, entry in rows:
-            show.print_json({"endpoint": name, **_entry(entry)})
+            output.print_json({"endpoint": name, **_entry(entry)})
     elif rows:
-        show.print_table(
+        output.print_table(
             ("ENDPOINT", "RULES", "SINCE", "BY"),
-            ((name, entry.hash[:_SHOWN], show.moment(entry.at), entry.by) for name, entry in rows),
+            (
+                (name, entry.hash[:_SHOWN], output.moment(entry.at), entry.by)
+                for name, entry in rows
+            ),
         )
     else:
-        show.err.print("every endpoint has the built-in rules: switchhook rules show --builtin")
+        output.err.print("every endpoint has the built-in rules: switchhook rules show --builtin")
     return 0
 
 
@@ -60,8 +63,8 @@ def show_(
     history = () if builtin else _keeper(config, data).history(endpoint)
     text = history[-1].text if history else BUILTIN.text
     if not history and not builtin:
-        show.err.print(f"endpoint {show.plain(endpoint)} has the built-in rules")
-    show.out.out(text, end="" if text.endswith("\n") else "\n", highlight=False)
+        output.err.print(f"endpoint {output.plain(endpoint)} has the built-in rules")
+    output.out.out(text, end="" if text.endswith("\n") else "\n", highlight=False)
     return 0
 
 
@@ -79,14 +82,17 @@ def history(
     entries = _keeper(config, data).history(endpoint)
     if json:
         for entry in entries:
-            show.print_json(_entry(entry))
+            output.print_json(_entry(entry))
     elif entries:
-        show.print_table(
+        output.print_table(
             ("NUMBER", "RULES", "SINCE", "BY"),
-            ((each.number, each.hash[:_SHOWN], show.moment(each.at), each.by) for each in entries),
+            (
+                (each.number, each.hash[:_SHOWN], output.moment(each.at), each.by)
+                for each in entries
+            ),
         )
     else:
-        show.err.print(f"endpoint {show.plain(endpoint)} has taken no rules over from a file")
+        output.err.print(f"endpoint {output.plain(endpoint)} has taken no rules over from a file")
     return 0
 
 
@@ -102,7 +108,7 @@ def undo(endpoint: str = "default", *, config: CONFIG = None, data: DATA = None)
         The endpoint's name.
     """
     entry = _keeper(config, data).undo(endpoint, getpass.getuser())
-    show.out.print(f"endpoint {endpoint} runs rules {entry.hash[:_SHOWN]} again")
+    output.out.print(f"endpoint {endpoint} runs rules {entry.hash[:_SHOWN]} again")
     return 0
 
 

@@ -11,8 +11,8 @@ from cyclopts import Parameter
 from switchhook.cli.options import CONFIG, DATA
 
 if TYPE_CHECKING:
-    from switchhook.process import Tether
-    from switchhook.settings import SettingsKeeper
+    from switchhook.config.live import SettingsKeeper
+    from switchhook.system.supervised import Tether
 
 ANSWER = Annotated[
     str | None,
@@ -32,9 +32,9 @@ def serve(
     """
     keeper = _begin(config, data, answer, console)
     settings = keeper.start()
-    from switchhook.logs import set_up
     from switchhook.server import run_both
     from switchhook.server.exposed import warn_of
+    from switchhook.system.logs import set_up
 
     set_up(json=settings.config.log.json, level=settings.config.log.level)
     warn_of(keeper)
@@ -88,8 +88,8 @@ def _begin(
     config: str | None, data: str | None, answer: str | None, console: str | None
 ) -> SettingsKeeper:
     """What every program of ours does first."""
-    from switchhook.logs import set_up
-    from switchhook.settings import Overrides, SettingsKeeper, find_data_folder
+    from switchhook.config.live import Overrides, SettingsKeeper, find_data_folder
+    from switchhook.system.logs import set_up
 
     set_up()
     # A connection is a file: the default of 1,024 would turn callers away.
@@ -104,6 +104,6 @@ def _begin(
 
 
 def _tether(beat: int | None, life: int | None) -> Tether:
-    from switchhook.process import Tether
+    from switchhook.system.supervised import Tether
 
     return Tether(beat, life)

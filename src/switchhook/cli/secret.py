@@ -32,7 +32,7 @@ def secret(
     made = secrets.token_urlsafe(24)
     address = f"{url.rstrip('/')}/passthru/{endpoint}/{made}"
     if json:
-        from switchhook.cli.show import print_json
+        from switchhook.cli.output import print_json
 
         print_json({"endpoint": endpoint, "secret": made, "url": address})
         return 0

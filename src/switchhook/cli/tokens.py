@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from switchhook.access import Scope
-from switchhook.cli import show
+from switchhook.access.roles import Scope
+from switchhook.access.sign_in import name_problem
+from switchhook.cli import output
 from switchhook.cli.ledger import deed, now_us, opened, refuse
 from switchhook.cli.options import CONFIG, DATA, JSON
-from switchhook.console.access.proofs import TOKEN_PREFIX, hashed, new_proof
-from switchhook.console.render import rfc3339
-from switchhook.sign_in import name_problem
+from switchhook.web.render import rfc3339
+from switchhook.web.sign_in.tokens import TOKEN_PREFIX, hashed, new_proof
 
 if TYPE_CHECKING:
-    from switchhook.users import Token
+    from switchhook.access.users import Token
 
 app = App(name="tokens", help="What programs show at the API.")
 
@@ -30,9 +30,9 @@ def list_(*, config: CONFIG = None, data: DATA = None, json: JSON = False) -> in
         tokens, now = ledger.passes.tokens(), now_us()
     if json:
         for token in tokens:
-            show.print_json(_told(token, now))
+            output.print_json(_told(token, now))
     elif tokens:
-        show.print_table(
+        output.print_table(
             ("ID", "NAME", "SCOPE", "OF", "EXPIRES", "LAST USED", "STATE"),
             (
                 (
@@ -40,15 +40,15 @@ def list_(*, config: CONFIG = None, data: DATA = None, json: JSON = False) -> in
                     token.name,
                     token.scope.value,
                     None if token.owner is None else token.owner.name,
-                    show.moment(rfc3339(token.expires_us)),
-                    None if token.used_us is None else show.moment(rfc3339(token.used_us)),
+                    output.moment(rfc3339(token.expires_us)),
+                    None if token.used_us is None else output.moment(rfc3339(token.used_us)),
                     _state(token, now),
                 )
                 for token in tokens
             ),
         )
     else:
-        show.err.print("there is no token: switchhook tokens make NAME")
+        output.err.print("there is no token: switchhook tokens make NAME")
     return 0
 
 
@@ -75,7 +75,7 @@ def make(
         raise refuse(problem, "any script will do", key="name")
     if scope not in set(Scope):
         hint = ", ".join(each.value for each in Scope)
-        raise refuse(f"no such scope: {show.short(scope, 40)}", hint, key="--scope")
+        raise refuse(f"no such scope: {output.short(scope, 40)}", hint, key="--scope")
     if not 1 <= days <= LONGEST_DAYS:
         raise refuse(f"{days} days", f"1 to {LONGEST_DAYS}", key="--days")
     proof, now = new_proof(TOKEN_PREFIX), now_us()
@@ -92,8 +92,8 @@ def make(
             deed("made a token", name, scope=scope, days=str(days)),
             now,
         )
-    show.out.print(proof, soft_wrap=True)
-    show.err.print("copy it now: it is kept nowhere")
+    output.out.print(proof, soft_wrap=True)
+    output.err.print("copy it now: it is kept nowhere")
     return 0
 
 
@@ -112,7 +112,7 @@ def revoke(number: int, *, config: CONFIG = None, data: DATA = None) -> int:
             number, deed("revoked a token", token.name), now_us()
         ):
             raise refuse("no token to revoke", "see: switchhook tokens list", key=str(number))
-    show.out.print(f"token {show.plain(token.name)} is revoked")
+    output.out.print(f"token {output.plain(token.name)} is revoked")
     return 0
 
 

@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from switchhook.access import Role
-from switchhook.cli import show
+from switchhook.access.password_policy import password_problem
+from switchhook.access.roles import Role
+from switchhook.access.sign_in import name_problem
+from switchhook.access.users import LinkKind
+from switchhook.cli import output
 from switchhook.cli.ledger import (
     address_of_console,
     ask_password,
@@ -17,15 +20,12 @@ from switchhook.cli.ledger import (
     refuse,
 )
 from switchhook.cli.options import CONFIG, DATA, JSON
-from switchhook.console.access.passwords import hash_password
-from switchhook.console.access.proofs import hashed, new_proof
-from switchhook.console.render import rfc3339
-from switchhook.password_policy import password_problem
-from switchhook.sign_in import name_problem
-from switchhook.users import LinkKind
+from switchhook.web.render import rfc3339
+from switchhook.web.sign_in.password_hashing import hash_password
+from switchhook.web.sign_in.tokens import hashed, new_proof
 
 if TYPE_CHECKING:
-    from switchhook.users import AccessLedger, User
+    from switchhook.access.users import AccessLedger, User
 
 app = App(name="users", help="Who may sign in to the console.")
 
@@ -40,22 +40,22 @@ def list_(*, config: CONFIG = None, data: DATA = None, json: JSON = False) -> in
         users = ledger.users.all()
     if json:
         for user in users:
-            show.print_json(_told(user))
+            output.print_json(_told(user))
     elif users:
-        show.print_table(
+        output.print_table(
             ("NAME", "ROLE", "SIGNS IN BY", "SINCE"),
             (
                 (
                     user.name,
                     user.role.word + (" (disabled)" if user.disabled else ""),
                     _by(user),
-                    show.moment(rfc3339(user.created_us)),
+                    output.moment(rfc3339(user.created_us)),
                 )
                 for user in users
             ),
         )
     else:
-        show.err.print("nobody has an account: switchhook users add, or switchhook users link")
+        output.err.print("nobody has an account: switchhook users add, or switchhook users link")
     return 0
 
 
@@ -76,8 +76,8 @@ def add(name: str, *, role: ROLE = "viewer", config: CONFIG = None, data: DATA =
         done = deed("made a user", name, role=given.word)
         user = ledger.users.add(name, given, done, now_us(), password_hash=kept)
     if user is None:
-        raise refuse("this name is taken", _KNOWN, key=show.plain(name))
-    show.out.print(f"{show.plain(name)} is {given.word}")
+        raise refuse("this name is taken", _KNOWN, key=output.plain(name))
+    output.out.print(f"{output.plain(name)} is {given.word}")
     return 0
 
 
@@ -98,7 +98,7 @@ def role(name: str, role: str, *, config: CONFIG = None, data: DATA = None) -> i
         done = deed("changed a role", user.name, **{"from": user.role.word, "to": given.word})
         if not ledger.users.set_role(user.id, given, done, now_us()):
             raise _last(user)
-    show.out.print(f"{show.plain(user.name)} is {given.word}")
+    output.out.print(f"{output.plain(user.name)} is {given.word}")
     return 0
 
 
@@ -138,11 +138,13 @@ def password(name: str, *, config: CONFIG = None, data: DATA = None) -> int:
     with opened(config, data) as ledger:
         user = _user(ledger, name)
         if user.oidc_subject is not None:
-            raise refuse("this user signs in by OpenID Connect", "", key=show.plain(name))
+            raise refuse("this user signs in by OpenID Connect", "", key=output.plain(name))
         kept = _new_password(user.name, config)
         done = deed("set a password", user.name)
         ledger.users.set_password(user.id, kept, done, now_us())
-    show.out.print(f"{show.plain(user.name)} has a new password; their sessions and tokens ended")
+    output.out.print(
+        f"{output.plain(user.name)} has a new password; their sessions and tokens ended"
+    )
     return 0
 
 
@@ -161,7 +163,7 @@ def delete(name: str, *, config: CONFIG = None, data: DATA = None) -> int:
         done = deed("deleted a user", f"user {user.id}", role=user.role.word)
         if not ledger.users.delete(user.id, done, now_us()):
             raise _last(user)
-    show.out.print(f"{show.plain(user.name)} is deleted; in the audit log: user {user.id}")
+    output.out.print(f"{output.plain(user.name)} is deleted; in the audit log: user {user.id}")
     return 0
 
 
@@ -177,9 +179,9 @@ def reset_second_factor(name: str, *, config: CONFIG = None, data: DATA = None) 
     with opened(config, data) as ledger:
         user = _user(ledger, name)
         if not user.second_factor:
-            raise refuse("this user has no second factor", "", key=show.plain(name))
+            raise refuse("this user has no second factor", "", key=output.plain(name))
         ledger.second_factors.remove(user.id, deed("reset a second factor", user.name), now_us())
-    show.out.print(f"{show.plain(user.name)} signs in by password alone; their sessions ended")
+    output.out.print(f"{output.plain(user.name)} signs in by password alone; their sessions ended")
     return 0
 
 
@@ -209,7 +211,7 @@ def link(
     with opened(config, data) as ledger:
         user = ledger.users.named(name) if name else None
         if user is not None and user.oidc_subject is not None:
-            raise refuse("this user signs in by OpenID Connect", "", key=show.plain(name))
+            raise refuse("this user signs in by OpenID Connect", "", key=output.plain(name))
         if not name:
             kind, name, given = LinkKind.FIRST, "", Role.ADMINISTRATOR
         elif user is not None:
@@ -218,9 +220,9 @@ def link(
             kind = LinkKind.INVITE
         done = deed("made a link", name, to=_FOR[kind], role=given.word)
         ledger.users.make_link(kind, name, given, hashed(proof), done, now_us())
-    show.out.print(f"{address}/welcome/{proof}", soft_wrap=True)
+    output.out.print(f"{address}/welcome/{proof}", soft_wrap=True)
     life = "3 days" if kind is LinkKind.INVITE else "15 minutes"
-    show.err.print(f"it works once, within {life}, to {_FOR[kind]}")
+    output.err.print(f"it works once, within {life}, to {_FOR[kind]}")
     return 0
 
 
@@ -237,7 +239,7 @@ def _set_disabled(name: str, config: str | None, data: str | None, *, disabled: 
         done = deed("disabled a user" if disabled else "enabled a user", user.name)
         if not ledger.users.set_disabled(user.id, disabled, done, now_us()):
             raise _last(user)
-    show.out.print(f"{show.plain(user.name)} is {'disabled' if disabled else 'enabled'}")
+    output.out.print(f"{output.plain(user.name)} is {'disabled' if disabled else 'enabled'}")
     return 0
 
 
@@ -252,7 +254,7 @@ def _new_password(name: str, config: str | None) -> str:
 def _user(ledger: AccessLedger, name: str) -> User:
     user = ledger.users.named(name)
     if user is None:
-        raise refuse("there is no such user", _KNOWN, key=show.plain(name))
+        raise refuse("there is no such user", _KNOWN, key=output.plain(name))
     return user
 
 
@@ -260,14 +262,14 @@ def _role(said: str) -> Role:
     role = Role.of(said)
     if role is None:
         hint = ", ".join(each.word for each in Role)
-        raise refuse(f"no such role: {show.short(said, 40)}", hint, key="role")
+        raise refuse(f"no such role: {output.short(said, 40)}", hint, key="role")
     return role
 
 
 def _last(user: User) -> Exception:
     hint = "make another administrator first"
     problem = "nobody else could sign in as an administrator"
-    return refuse(problem, hint, key=show.plain(user.name))
+    return refuse(problem, hint, key=output.plain(user.name))
 
 
 def _by(user: User) -> str:

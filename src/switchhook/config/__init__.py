@@ -55,7 +55,7 @@ from switchhook.config.values import (
     Secret,
 )
 from switchhook.errors import ConfigError
-from switchhook.rules import Option
+from switchhook.rules.rules_file import Option
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -14,8 +14,8 @@ import msgspec
 from switchhook.config.basics import Secret
 from switchhook.config.keys import Problems, Refused, Section, integer, number, several, text
 from switchhook.config.secrets import Sources, read_secrets, read_theirs
-from switchhook.interpret import e164
-from switchhook.names import Account, Bot, Names
+from switchhook.exotel.fields import e164
+from switchhook.streams.names import Account, Bot, Names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from switchhook.alert_messages import Quiet
-from switchhook.alert_rules import DEFAULTS
-from switchhook.alerts import AlertRule, Comparison, Severity
+from switchhook.alerts.alert import AlertRule, Comparison, Severity
+from switchhook.alerts.default_rules import DEFAULTS
+from switchhook.alerts.messages import Quiet
 from switchhook.config.basics import Secret
 from switchhook.config.keys import (
     Problems,
@@ -25,7 +25,7 @@ from switchhook.config.keys import (
     text,
     zone,
 )
-from switchhook.figures import KNOWN
+from switchhook.metrics import KNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

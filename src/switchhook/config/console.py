@@ -8,7 +8,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
-from switchhook.access import AccessSettings, OidcSettings, Role
+from switchhook.access.roles import AccessSettings, OidcSettings, Role
 from switchhook.config.basics import Address
 from switchhook.config.keys import (
     Problems,

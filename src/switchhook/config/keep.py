@@ -7,7 +7,7 @@ import tomllib
 
 from switchhook.config.keys import Problems, Refused, Section, integer, several, text
 from switchhook.errors import ConfigError
-from switchhook.keep import Limits, Matter
+from switchhook.retention.policy import Limits, Matter
 
 LONGEST_DAYS = 36_500
 MOST_RECIPIENTS = 20

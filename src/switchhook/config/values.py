@@ -13,9 +13,9 @@ from switchhook.config.basics import Address, Secret
 from switchhook.config.console import ConsoleConfig
 from switchhook.config.observe import LogConfig, TracesConfig
 from switchhook.errors import ConfigError
-from switchhook.keep import Limits
-from switchhook.names import Bot
-from switchhook.rules import Option
+from switchhook.retention.policy import Limits
+from switchhook.rules.rules_file import Option
+from switchhook.streams.names import Bot
 
 __all__ = [
     "Address",

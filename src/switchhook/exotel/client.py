@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import httpx2
 import msgspec
 
-from switchhook.capacity import (
+from switchhook.capacity.polling import (
     MOST_RETRY_AFTER_S,
     Bucket,
     Outcome,
@@ -26,9 +26,9 @@ from switchhook.capacity import (
     hold,
     take,
 )
-from switchhook.wire import active_streams, calls
-from switchhook.wire.active_streams import Unreadable
-from switchhook.wire.calls import CallRecord
+from switchhook.exotel.wire import active_streams, calls
+from switchhook.exotel.wire.active_streams import Unreadable
+from switchhook.exotel.wire.calls import CallRecord
 
 if TYPE_CHECKING:
     from switchhook.exotel.clock import Clock

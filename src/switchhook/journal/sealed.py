@@ -36,7 +36,7 @@ from switchhook.journal.segment import (
     unusable,
     write_private_file,
 )
-from switchhook.keep import Segment, SegmentState
+from switchhook.retention.policy import Segment, SegmentState
 from switchhook.sqlite_file import RawFile, transaction
 
 _MAX_SEQ = 2**63 - 1

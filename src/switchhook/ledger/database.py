@@ -9,19 +9,14 @@ from typing import TYPE_CHECKING
 
 import apsw
 
+from switchhook.access import ledger as access
+from switchhook.access import passkeys_ledger, second_factors_ledger
+from switchhook.alerts import ledger as alerts
+from switchhook.calls import ledger as calls
+from switchhook.capacity import ledger as capacity
 from switchhook.errors import LedgerError
-from switchhook.ledger import (
-    access,
-    alerts,
-    belonging,
-    calls,
-    capacity,
-    issues,
-    keeping,
-    passkeys,
-    second_factors,
-    views,
-)
+from switchhook.ledger import belonging
+from switchhook.retention import ledger as keeping
 from switchhook.sqlite_file import (
     add_checksums,
     connect_checked,
@@ -31,6 +26,8 @@ from switchhook.sqlite_file import (
     make_private,
     transaction,
 )
+from switchhook.streams.issues import ledger as issues
+from switchhook.streams.search import saved_views_ledger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,13 +45,13 @@ MIGRATIONS = (
     alerts.TABLES,
     issues.TABLES,
     calls.TABLES,
-    views.TABLES,
+    saved_views_ledger.TABLES,
     keeping.TABLES,
     keeping.TRUSTED_TABLE,
-    second_factors.TABLES,
+    second_factors_ledger.TABLES,
     belonging.TABLES,
     "",  # pages with checksums, which a file has before this says so
-    passkeys.TABLES,
+    passkeys_ledger.TABLES,
 )
 """Number n leads from version n to n + 1; all that are due run in one transaction."""
 CHECKED_VERSION = 11

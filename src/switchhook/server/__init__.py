@@ -10,17 +10,17 @@ import asyncio
 import sys
 from typing import TYPE_CHECKING
 
-from switchhook.data_folder import read_identity
-from switchhook.own_links import passthru_paths
+from switchhook.config.own_links import passthru_paths
 from switchhook.server.sockets import inherited, listening, url_of
-from switchhook.supervisor import Child, program, supervise
+from switchhook.system.data_folder import read_identity
+from switchhook.system.supervisor import Child, program, supervise
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from switchhook.config import Config
-    from switchhook.process import Tether
-    from switchhook.settings import SettingsKeeper
+    from switchhook.config.live import SettingsKeeper
+    from switchhook.system.supervised import Tether
 
 __all__ = ["run_answer", "run_both", "run_console"]
 

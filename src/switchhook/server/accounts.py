@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from switchhook.capacity import Pace
+from switchhook.calls.details import DetailsFetcher
+from switchhook.calls.ended import Ends
+from switchhook.calls.ledger import SqliteCalls
+from switchhook.capacity.facts_file import FactsFile
+from switchhook.capacity.ledger import SqliteCapacity
+from switchhook.capacity.poller import Watch, Watched
+from switchhook.capacity.polling import Pace
 from switchhook.config.accounts import AccountConfig, accounts_of
-from switchhook.console.call_details import DetailsFetcher
-from switchhook.console.ends import Ends
-from switchhook.console.watch import Watch, Watched
-from switchhook.data_folder import boot_id
 from switchhook.exotel import ExotelClient
 from switchhook.exotel.clock import Clock
-from switchhook.facts_file import FactsFile
-from switchhook.figures import KNOWN
-from switchhook.ledger.calls import SqliteCalls
-from switchhook.ledger.capacity import SqliteCapacity
+from switchhook.metrics import KNOWN
+from switchhook.system.data_folder import boot_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

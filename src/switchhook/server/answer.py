@@ -20,32 +20,32 @@ import uvloop
 
 from switchhook.answer.answerer import SWEEP_S, Answerer
 from switchhook.answer.asgi import AnswerApp
-from switchhook.answer.endpoints import Endpoint
-from switchhook.answer.http import Limits
-from switchhook.answer.listening import serve as serve_http
-from switchhook.answer.receivers import Account
+from switchhook.answer.authentication import Endpoint
+from switchhook.answer.callback_receivers import Account
+from switchhook.answer.http.listening import serve as serve_http
+from switchhook.answer.http.messages import Limits
+from switchhook.answer.redact import Redactor
 from switchhook.answer.repeats import MOST_REMEMBERED, WINDOW_MS, RepeatMemory
+from switchhook.capacity.facts_file import LOOK_S, FactsReader
 from switchhook.config import AuthMode, Config, Mode
 from switchhook.config.accounts import accounts_of
-from switchhook.data_folder import JOURNAL, DataFolder, boot_id
+from switchhook.config.live import POLL_S, Settings, SettingsKeeper, find_data_folder
+from switchhook.config.own_links import secrets_of
 from switchhook.errors import JournalError
-from switchhook.facts_file import LOOK_S, FactsReader
 from switchhook.journal import JournalEvent, JournalReader, JournalWriter
-from switchhook.logs import set_up as set_up_logs
-from switchhook.own_links import secrets_of
-from switchhook.process import LOCK_WAIT_S
-from switchhook.receipt import Kind
-from switchhook.rules import BUILTIN, load_rules
-from switchhook.server.collector import settle
+from switchhook.journal.receipt import Kind
+from switchhook.rules.rules_file import BUILTIN, load_rules
+from switchhook.server.gc import settle
 from switchhook.server.sockets import listening, url_of
-from switchhook.settings import POLL_S, Settings, SettingsKeeper, find_data_folder
-from switchhook.wire.redact import Redactor
+from switchhook.system.data_folder import JOURNAL, DataFolder, boot_id
+from switchhook.system.logs import set_up as set_up_logs
+from switchhook.system.supervised import LOCK_WAIT_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from switchhook.answer.connections import Server
-    from switchhook.process import Tether
+    from switchhook.answer.http.connections import Server
+    from switchhook.system.supervised import Tether
 
 log = logging.getLogger("switchhook")
 

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 import uvicorn
 import uvloop
 
-from switchhook.background import stand_back
-from switchhook.data_folder import DataFolder
-from switchhook.logs import set_up as set_up_logs
-from switchhook.process import LOCK_WAIT_S
-from switchhook.server.collector import settle
-from switchhook.server.console_side import ConsoleSide
+from switchhook.config.live import POLL_S
+from switchhook.server.console_parts import ConsoleSide
 from switchhook.server.exposed import warn_of
+from switchhook.server.gc import settle
 from switchhook.server.sockets import listening, url_of
-from switchhook.server.stand_in import opened
-from switchhook.settings import POLL_S
+from switchhook.server.unavailable import opened
+from switchhook.system.data_folder import DataFolder
+from switchhook.system.logs import set_up as set_up_logs
+from switchhook.system.priority import stand_back
+from switchhook.system.supervised import LOCK_WAIT_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from switchhook.config import Config
-    from switchhook.process import Tether
-    from switchhook.settings import Settings, SettingsKeeper
+    from switchhook.config.live import Settings, SettingsKeeper
+    from switchhook.system.supervised import Tether
 
 log = logging.getLogger("switchhook")
 

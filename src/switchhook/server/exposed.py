@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from switchhook.exposure import open_ports, readable, secret_places
+from switchhook.config.exposure import open_ports, readable, secret_places
 from switchhook.ledger.belonging import read_backup
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from switchhook.operator_files import Candidate
-    from switchhook.settings import SettingsKeeper
+    from switchhook.config.files import Candidate
+    from switchhook.config.live import SettingsKeeper
 
 log = logging.getLogger("switchhook")
 

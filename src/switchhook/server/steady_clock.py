@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from switchhook.errors import SwitchhookError
-from switchhook.steady import Axis, Step, follow, told_step
+from switchhook.journal.steady_time import Axis, Step, follow, told_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable

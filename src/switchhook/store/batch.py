@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from switchhook.facet import MOST_FACETS, OTHER, Facet
+from switchhook.streams.facet import MOST_FACETS, OTHER, Facet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import apsw
 
     from switchhook.store.digest import Form
-    from switchhook.story import JournalRecord, Told
+    from switchhook.streams.story import JournalRecord, Told
 
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 MOST_VALUES = 60

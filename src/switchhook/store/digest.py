@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from switchhook.cause import cause_and_kind
-from switchhook.facet import Facet, exophone_of, host_of
-from switchhook.interpret import Unusable, e164
-from switchhook.numbers import number_keys
-from switchhook.passthru import Direction, Passthru, StreamStatus
-from switchhook.receipt import Receipt, decode_receipt, receipt_id
-from switchhook.story import JournalRecord, Mention, Told, enters_stories
-from switchhook.wire.kept import read_passthru
+from switchhook.exotel.cause import cause_and_kind
+from switchhook.exotel.fields import Unusable, e164
+from switchhook.exotel.number_keys import number_keys
+from switchhook.exotel.passthru import Direction, Passthru, StreamStatus
+from switchhook.journal.kept import read_passthru
+from switchhook.journal.receipt import Receipt, decode_receipt, receipt_id
+from switchhook.streams.facet import Facet, exophone_of, host_of
+from switchhook.streams.story import JournalRecord, Mention, Told, enters_stories
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

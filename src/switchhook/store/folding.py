@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import apsw
 import msgspec
 
-from switchhook.background import breathe
 from switchhook.errors import DataFolderError, JournalError
-from switchhook.facet import facet_of
-from switchhook.receipt import Counters, Kind, Late, StatusReceived
+from switchhook.exotel.wire.request import Request
+from switchhook.exotel.wire.status_callback import parse as parse_status
+from switchhook.journal.receipt import Counters, Kind, Late, StatusReceived
 from switchhook.sqlite_file import transaction
 from switchhook.store.batch import HOUR_MS, MINUTE_MS, Batch, Facets, Forms
+from switchhook.store.bloom_filter import Recall
 from switchhook.store.digest import (
     FLOW,
     NOTE,
@@ -30,16 +31,15 @@ from switchhook.store.digest import (
 from switchhook.store.files import BUCKET_BITS, REBUILD, boot_id
 from switchhook.store.healing import FAILURES
 from switchhook.store.placing import Placing, encode_axis, read_axis
-from switchhook.store.recall import Recall
-from switchhook.story import StreamStory, merge_streams, stream_story
-from switchhook.wire.request import Request
-from switchhook.wire.status_callback import parse as parse_status
+from switchhook.streams.facet import facet_of
+from switchhook.streams.story import StreamStory, merge_streams, stream_story
+from switchhook.system.priority import breathe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from switchhook.story import JournalRecord, JournalSource
+    from switchhook.streams.story import JournalRecord, JournalSource
 
 _LIKE_NUMBER = re.compile(r"[0-9]{7}")
 _PAGE_CACHE_KIB = 24 * 1024

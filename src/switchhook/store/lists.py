@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from typing import TYPE_CHECKING
 
-from switchhook.passthru import StreamStatus
+from switchhook.exotel.passthru import StreamStatus
 from switchhook.store.digest import CALL, STATUS, STREAM, UNKNOWN, hash_of
 from switchhook.store.files import BUCKET_BITS
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import apsw
 
-    from switchhook.story import Wanted
+    from switchhook.streams.story import Wanted
 
 _KNOWN_STATUSES = frozenset(StreamStatus)
 

@@ -12,12 +12,12 @@ from switchhook.errors import DataFolderError
 from switchhook.sqlite_file import file_id
 from switchhook.store import files
 from switchhook.store.healing import StorePlace
-from switchhook.store.tending import Tending
+from switchhook.store.maintenance import Tending
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from switchhook.story import JournalSource
+    from switchhook.streams.story import JournalSource
 
 _UNFINISHED = ".store-beginning.sqlite"
 

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from switchhook.receipt import ClockStep, Kind
-from switchhook.steady import TOLERANCE_MS, Axis, follow
+from switchhook.journal.receipt import ClockStep, Kind
+from switchhook.journal.steady_time import TOLERANCE_MS, Axis, follow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import apsw
 
-    from switchhook.story import JournalRecord, JournalSource
+    from switchhook.streams.story import JournalRecord, JournalSource
 
 _decode = msgspec.msgpack.Decoder(ClockStep).decode
 _decode_axis = msgspec.msgpack.Decoder(Axis).decode

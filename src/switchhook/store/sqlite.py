@@ -11,30 +11,30 @@ from typing import TYPE_CHECKING
 import apsw
 
 from switchhook.errors import DataFolderError
-from switchhook.facet import Count, Facet, Form, Tally, Use
-from switchhook.spellings import Number
+from switchhook.exotel.spellings import Number
 from switchhook.sqlite_file import file_id, is_damage
 from switchhook.store import files
+from switchhook.store.deletion import count_in_files
 from switchhook.store.digest import NOTE, hash_of
 from switchhook.store.files import BUCKET_BITS
 from switchhook.store.folding import decode_story
-from switchhook.store.forgetting import count_in_files
 from switchhook.store.healing import DAMAGE, FAILURES, StoreHealth, StorePlace
 from switchhook.store.lists import find
+from switchhook.store.maintenance import Tending
 from switchhook.store.opening import begin, connect_reading, open_folding, place_of
 from switchhook.store.placing import read_axis, seqs_between
 from switchhook.store.searching import Deadline, Span, search
-from switchhook.store.tending import Tending
-from switchhook.story import Quarantined, StreamStory, Wanted
+from switchhook.streams.facet import Count, Facet, Form, Tally, Use
+from switchhook.streams.story import Quarantined, StreamStory, Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from switchhook.names import Names
-    from switchhook.search import Found, Query
-    from switchhook.steady import Axis
-    from switchhook.story import JournalRecord, JournalSource
+    from switchhook.journal.steady_time import Axis
+    from switchhook.streams.names import Names
+    from switchhook.streams.search.query import Found, Query
+    from switchhook.streams.story import JournalRecord, JournalSource
 
 _WORDS = "endpoint, status, cause, option, kind, host, exophone"
 _MOST_NOTES = 1000

@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
-from switchhook.cli import show
+from switchhook.cli import output
 from switchhook.cli.emulate.options import plan_of
 
 
@@ -23,7 +23,7 @@ def check(
     file
         A plan (TOML).
     """
-    from switchhook.emulator.lint import lint
+    from switchhook.emulator.plan.lint import lint
 
     plan = plan_of(file)
     count = 0
@@ -31,11 +31,11 @@ def check(
         for found in lint(flow):
             count += 1
             if json:
-                show.print_json({"flow": name, **msgspec.structs.asdict(found)})
+                output.print_json({"flow": name, **msgspec.structs.asdict(found)})
             else:
-                place = show.plain(f"flow.{name}.{found.place}")
-                show.out.print(f"{file}: {place}: {found.problem}; {found.advice}")
+                place = output.plain(f"flow.{name}.{found.place}")
+                output.out.print(f"{file}: {place}: {found.problem}; {found.advice}")
     if not count and not json:
         flows = len(plan.flow)
-        show.out.print(f"{file}: {flows} flow{'s' * (flows != 1)}, nothing to say against")
+        output.out.print(f"{file}: {flows} flow{'s' * (flows != 1)}, nothing to say against")
     return 1 if count else 0

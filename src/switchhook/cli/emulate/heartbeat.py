@@ -8,10 +8,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from switchhook.cli import show
+from switchhook.cli import output
 from switchhook.cli.emulate.loop import run_loop
 from switchhook.cli.emulate.options import ALLOW, check_url
-from switchhook.emulator.plan import HeartbeatStatus
+from switchhook.emulator.plan.plan import HeartbeatStatus
 
 
 def heartbeat(
@@ -42,13 +42,13 @@ def heartbeat(
     check_url(url, option="heartbeat")
 
     async def main() -> int:
-        from switchhook.emulator.addresses import Gate
-        from switchhook.emulator.behaviour import Behaviour
         from switchhook.emulator.clock import IST
-        from switchhook.emulator.heartbeats import built
-        from switchhook.emulator.plan import Beat
-        from switchhook.emulator.post import Post, post
-        from switchhook.emulator.web import Web
+        from switchhook.emulator.exchange.heartbeats import built
+        from switchhook.emulator.net.addresses import Gate
+        from switchhook.emulator.net.http_client import Web
+        from switchhook.emulator.net.webhook import Post, post
+        from switchhook.emulator.plan.behaviour import Behaviour
+        from switchhook.emulator.plan.plan import Beat
 
         beat = Beat(
             status_type=status,
@@ -62,7 +62,7 @@ def heartbeat(
             for wait_s in (0.0, *behaviour.heartbeat_retry_after_s):
                 await asyncio.sleep(wait_s)
                 result = await post(web, letter)
-                show.out.print(show.plain(f"{status}: {result.status or result.problem}"))
+                output.out.print(output.plain(f"{status}: {result.status or result.problem}"))
                 if result.taken or result.refused:
                     break
         finally:

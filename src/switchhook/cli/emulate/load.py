@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 from cyclopts import Parameter
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from switchhook.cli import show
+from switchhook.cli import output
 from switchhook.cli.emulate.loop import run_loop
 from switchhook.cli.emulate.options import (
     ALLOW,
@@ -23,7 +23,7 @@ from switchhook.cli.emulate.options import (
 from switchhook.errors import ConfigError
 
 if TYPE_CHECKING:
-    from switchhook.emulator.load import Figures
+    from switchhook.emulator.runs.load import Figures
 
 
 def load(
@@ -56,8 +56,8 @@ def load(
     file
         A plan (TOML); without it one flow: the bot, then the passthru.
     """
-    from switchhook.emulator.addresses import Gate
-    from switchhook.emulator.load import (
+    from switchhook.emulator.net.addresses import Gate
+    from switchhook.emulator.runs.load import (
         LoadPlan,
         announce,
         check_targets,
@@ -65,8 +65,8 @@ def load(
         run_load,
         targets,
     )
-    from switchhook.emulator.load_report import page
-    from switchhook.emulator.station import load_plan, station
+    from switchhook.emulator.runs.load_report import page
+    from switchhook.emulator.runs.server import load_plan, station
 
     if calls < 1:
         raise ConfigError("nothing to do", key="--calls", hint="at least 1")
@@ -87,7 +87,7 @@ def load(
                 targets(exchange.plan), Gate([*exchange.plan.allow, *(allow or ())])
             )
             for line in announce(how, exchange.plan):
-                show.err.print(show.plain(line))
+                output.err.print(output.plain(line))
             if not yes and sys.stdin.isatty() and not _agreed():
                 return 2
             with _Bar(how.for_s) as bar:
@@ -104,16 +104,16 @@ def load(
 
 
 def _tell(figures: Figures) -> None:
-    from switchhook.emulator.load import table
+    from switchhook.emulator.runs.load import table
 
-    show.print_table(("", "P50", "P99", "P99.9", "MOST", "COUNT"), table(figures))
+    output.print_table(("", "P50", "P99", "P99.9", "MOST", "COUNT"), table(figures))
     for name, count in figures.outcomes.most_common():
-        show.out.print(f"{count:8,}  {name}")
+        output.out.print(f"{count:8,}  {name}")
     for counter, style in ((figures.wrong, "bold red"), (figures.problems, "yellow")):
         for name, count in counter.most_common(20):
-            show.out.print(show.plain(f"{count:8,}  {name}"), style=style)
+            output.out.print(output.plain(f"{count:8,}  {name}"), style=style)
     wrong = sum(figures.wrong.values())
-    show.out.print(f"{figures.right:,} answers as expected, {wrong:,} not")
+    output.out.print(f"{figures.right:,} answers as expected, {wrong:,} not")
 
 
 class _Bar:
@@ -125,8 +125,8 @@ class _Bar:
             TextColumn("{task.description}"),
             BarColumn(),
             TimeRemainingColumn(),
-            console=show.err,
-            disable=not show.err.is_terminal,
+            console=output.err,
+            disable=not output.err.is_terminal,
         )
 
     def __enter__(self) -> Self:

@@ -9,11 +9,11 @@ import msgspec
 from cyclopts import Parameter
 
 from switchhook.config import Config
+from switchhook.config.own_links import passthru_url, running_config
 from switchhook.errors import ConfigError
-from switchhook.own_links import passthru_url, running_config
 
 if TYPE_CHECKING:
-    from switchhook.emulator.plan import Plan
+    from switchhook.emulator.plan.plan import Plan
 
 HERE = "http://127.0.0.1:8080/passthru/default"
 
@@ -68,7 +68,7 @@ def check_url(url: str, *, option: str = "--passthru") -> None:
 
 def plan_of(file: str) -> Plan:
     """Read a plan's file."""
-    from switchhook.emulator.plan_file import read_plan
+    from switchhook.emulator.plan.file import read_plan
 
     return read_plan(Path(file).read_text(), file=file)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from switchhook.cli import show
+from switchhook.cli import output
 from switchhook.cli.emulate.loop import run_loop
 from switchhook.cli.emulate.options import (
     ALLOW,
@@ -19,7 +19,7 @@ from switchhook.cli.emulate.options import (
 from switchhook.errors import ConfigError
 
 if TYPE_CHECKING:
-    from switchhook.emulator.talk import Talk
+    from switchhook.emulator.runs.replay_stream import Talk
 
 
 def replay(
@@ -56,18 +56,18 @@ def replay(
         if passthru is not None:
             differ += await _passthrus(passthru, entries, limit, allow or ())
         for talk in talks:
-            from switchhook.emulator.talk import replay_talk
+            from switchhook.emulator.runs.replay_stream import replay_talk
 
             again = await replay_talk(talk, str(bot), allow=allow or ())
             differ += again.differs
-            show.out.print(show.plain(str(again)), style="red" if again.differs else None)
+            output.out.print(output.plain(str(again)), style="red" if again.differs else None)
         return 1 if differ else 0
 
     return run_loop(main(), virtual=False)
 
 
 def _talks(file: str, entries: list[dict[str, Any]], bot: str) -> list[Talk]:
-    from switchhook.emulator.talk import talks_in
+    from switchhook.emulator.runs.replay_stream import talks_in
 
     if not bot.lower().startswith(("ws://", "wss://")):
         raise ConfigError(f"{bot!r} is no WebSocket URL", key="--bot", hint='write "ws://…"')
@@ -83,15 +83,15 @@ async def _passthrus(
     url: str, entries: list[dict[str, Any]], limit_s: float, allow: list[str] | tuple[()]
 ) -> int:
     """How many answers lead another way."""
-    from switchhook.emulator.addresses import Gate
-    from switchhook.emulator.replay import replay_passthrus
-    from switchhook.emulator.web import Web
+    from switchhook.emulator.net.addresses import Gate
+    from switchhook.emulator.net.http_client import Web
+    from switchhook.emulator.runs.replay_passthrus import replay_passthrus
 
     web, differ = Web(Gate(allow)), 0
     try:
         async for again in replay_passthrus(web, url, entries, limit_s=limit_s):
             differ += again.differs
-            show.out.print(show.plain(str(again)), style="red" if again.differs else None)
+            output.out.print(output.plain(str(again)), style="red" if again.differs else None)
     finally:
         await web.close()
     return differ

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from switchhook.cli import show
+from switchhook.cli import output
 from switchhook.cli.emulate.loop import run_loop
 from switchhook.cli.emulate.options import ALLOW, LIMIT, PASSTHRU, SEED, passthru_or_here
 from switchhook.errors import ConfigError
 
 if TYPE_CHECKING:
-    from switchhook.emulator.perform import Result
+    from switchhook.emulator.runs.scenario import Result
 
 
 def run(
@@ -52,12 +52,12 @@ def run(
     name
         A scenario; --list prints them.
     """
-    from switchhook.emulator.perform import perform
-    from switchhook.emulator.scenarios import SCENARIOS
+    from switchhook.emulator.runs.scenario import perform
+    from switchhook.emulator.runs.scenarios import SCENARIOS
 
     if list_:
         for each in SCENARIOS:
-            show.out.out(each, highlight=False)
+            output.out.out(each, highlight=False)
         return 0
     if all_:
         chosen = [each for each in SCENARIOS.values() if each.mode == "decide"]
@@ -94,24 +94,24 @@ def run(
         Path(trace).write_bytes(b"".join(lines))
     failed = sum(not result.passed for result in results)
     if all_:
-        show.out.print(f"{len(results) - failed} passed, {failed} failed")
+        output.out.print(f"{len(results) - failed} passed, {failed} failed")
     return 1 if failed else 0
 
 
 def _tell(result: Result, *, brief: bool) -> None:
-    from switchhook.emulator.tale import tell_all
+    from switchhook.emulator.call.narration import tell_all
 
     scenario = result.scenario
     mark, style = ("pass", "green") if result.passed else ("FAIL", "bold red")
     if not brief:
-        show.out.print(f"{scenario.name}: {scenario.summary}", style="bold")
+        output.out.print(f"{scenario.name}: {scenario.summary}", style="bold")
         for call in result.calls[:3]:
             for line in tell_all(call.trace.entries):
-                show.out.print(show.plain(line))
+                output.out.print(output.plain(line))
         if len(result.calls) > 3:
-            show.out.print(f"… and {len(result.calls) - 3} more calls")
-    show.out.print(f"{mark} {scenario.name}", style=style)
+            output.out.print(f"… and {len(result.calls) - 3} more calls")
+    output.out.print(f"{mark} {scenario.name}", style=style)
     for text in result.failures[:10]:
-        show.out.print(f"  {show.plain(text)}", style=style)
+        output.out.print(f"  {output.plain(text)}", style=style)
     for text in result.notes:
-        show.out.print(f"  note: {show.plain(text)}", style="yellow")
+        output.out.print(f"  note: {output.plain(text)}", style="yellow")

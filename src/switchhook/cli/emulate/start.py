@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 from cyclopts import Parameter
 
-from switchhook.cli import show
+from switchhook.cli import output
 from switchhook.cli.emulate.loop import end_at_sigterm, run_loop
 from switchhook.cli.emulate.options import (
     ALLOW,
@@ -28,7 +28,7 @@ from switchhook.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from switchhook.emulator.plan import Account
+    from switchhook.emulator.plan.plan import Account
 
 
 def emulate(
@@ -90,7 +90,7 @@ def emulate(
     change = _changed(stream_limit, status_callback, heartbeat)
 
     async def main() -> int:
-        from switchhook.emulator.station import arrive, station
+        from switchhook.emulator.runs.server import arrive, station
 
         end_at_sigterm()
         async with station(
@@ -105,7 +105,7 @@ def emulate(
         ) as running:
             wiring = running.wiring() | {"passthru": url or None}
             if json:
-                show.print_json(wiring)
+                output.print_json(wiring)
             else:
                 _introduce(wiring)
             running.exchange.watchers.append(Ticker(folder, json=json))
@@ -142,12 +142,14 @@ def _changed(
 
 
 def _introduce(wiring: dict[str, Any]) -> None:
-    show.out.print(f"exotel {wiring['url']}")
+    output.out.print(f"exotel {wiring['url']}")
     for sid, account in wiring["accounts"].items():
-        show.out.print(f"account {show.plain(sid)} key {account['key']} token {account['token']}")
-    show.out.print(f"control {wiring['control']['url']} key {wiring['control']['key']}")
+        output.out.print(
+            f"account {output.plain(sid)} key {account['key']} token {account['token']}"
+        )
+    output.out.print(f"control {wiring['control']['url']} key {wiring['control']['key']}")
     if wiring["passthru"] is not None:
-        show.out.print(f"passthru {show.plain(wiring['passthru'])}")
+        output.out.print(f"passthru {output.plain(wiring['passthru'])}")
 
 
 @contextmanager

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from switchhook.cli import show
-from switchhook.emulator.control import describe
-from switchhook.emulator.exchange import Watcher
+from switchhook.cli import output
+from switchhook.emulator.api.control import describe
+from switchhook.emulator.exchange.exchange import Watcher
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from switchhook.emulator.call import Call
-    from switchhook.emulator.parameters import StreamTold
-    from switchhook.emulator.trace import Entry, Trace
+    from switchhook.emulator.call.call import Call
+    from switchhook.emulator.call.parameters import StreamTold
+    from switchhook.emulator.call.trace import Entry, Trace
 
 
 class Ticker(Watcher):
@@ -26,12 +26,12 @@ class Ticker(Watcher):
     def on_entry(self, trace: Trace, entry: Entry) -> None:
         """Say at once what an operator must know."""
         if entry["what"] == "refused_to_dial":
-            show.err.print(show.plain(entry["text"]), style="red")
+            output.err.print(output.plain(entry["text"]), style="red")
         elif entry["what"] == "speech_like":
-            show.err.print(show.plain(entry["text"]))
+            output.err.print(output.plain(entry["text"]))
         elif entry["what"] == "no_answer" and entry["kind"] == "refused" and not self._hinted:
             self._hinted = True
-            show.err.print(
+            output.err.print(
                 "nobody listens at the passthru's address, so callers take Option B: start your"
                 " server, or `switchhook serve`"
             )
@@ -45,20 +45,20 @@ class Ticker(Watcher):
         """One call, one line."""
         if self._json:
             answers = [_answered(e) for e in call.trace.entries if _answered(e)]
-            show.print_json(describe(call) | {"passthrus": answers})
+            output.print_json(describe(call) | {"passthrus": answers})
         else:
-            show.out.print(_line(call), style=_style(call))
+            output.out.print(_line(call), style=_style(call))
         if self._folder is not None:
             self._file(call.facts.sid).write_bytes(call.trace.lines())
 
     def on_heartbeat(self, beat: Entry) -> None:
         """One attempt, one line."""
         if self._json:
-            show.print_json({"heartbeat": beat})
+            output.print_json({"heartbeat": beat})
             return
         at, how = beat["at"][11:19], beat["status"] or beat["problem"]
         text = f"{at}  heartbeat {beat['status_type']} of {beat['account']}: {how}"
-        show.out.print(show.plain(text))
+        output.out.print(output.plain(text))
 
     def _file(self, sid: str) -> Path:
         assert self._folder is not None
@@ -71,7 +71,7 @@ def _line(call: Call) -> str:
     stream = _stream(call.told)
     answers = " ".join(_answer(entry) for entry in call.trace.entries if _answer(entry))
     ended = {"caller": "caller hung up", "flow": "flow ended"}.get(str(call.ending), call.ending)
-    return show.plain(f"{at}  {number}  {stream:38}  {answers or 'not told':32}  {ended}")
+    return output.plain(f"{at}  {number}  {stream:38}  {answers or 'not told':32}  {ended}")
 
 
 def _stream(told: StreamTold | None) -> str:

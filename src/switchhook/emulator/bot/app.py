@@ -10,14 +10,14 @@ import msgspec
 
 from switchhook.emulator.bot import script as scripts
 from switchhook.emulator.bot.conversation import Conversation
-from switchhook.emulator.bot.line import Line, started
+from switchhook.emulator.bot.protocol import Line, started
 from switchhook.emulator.bot.script import AT_HANDSHAKE, BotScript, Refusal, read_script
-from switchhook.wire.query import parse_pairs
+from switchhook.exotel.wire.query import parse_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from switchhook.emulator.serving import ASGIApp, Receive, Scope, Send
+    from switchhook.emulator.net.serving import ASGIApp, Receive, Scope, Send
 
 _HELP = (scripts.__doc__ or "").encode()
 _KEYS_KEPT = 10_000

@@ -7,16 +7,16 @@ from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING, Any, Literal
 
-from switchhook.emulator.bot.ear import Ear
-from switchhook.emulator.bot.line import decode
+from switchhook.emulator.bot.protocol import decode
 from switchhook.emulator.bot.sound import MULTIPLE_B, SAMPLE_B, beep, chunks, speech
+from switchhook.emulator.bot.voice_activity import Ear
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from switchhook.emulator.bot.line import Line, Start
+    from switchhook.emulator.bot.protocol import Line, Start
     from switchhook.emulator.bot.script import BotScript, Breach
-    from switchhook.emulator.serving import Receive
+    from switchhook.emulator.net.serving import Receive
 
 _CHUNK_S = 0.2
 _PACE = 0.9

@@ -1,0 +1,1 @@
+"""When to tell whom: rules on metrics, messages, destinations, page and API."""

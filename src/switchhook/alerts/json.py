@@ -1,0 +1,194 @@
+"""Alerts, silences and what was sent as the JSON objects of the API."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from switchhook.alerts.messages import value_text
+from switchhook.exotel.phone_numbers import mask_text
+from switchhook.metrics import KNOWN
+from switchhook.streams.json import time_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from switchhook.alerts.alert import Alert, AlertRule
+    from switchhook.alerts.book import Delivery
+    from switchhook.alerts.engine import Alerting
+    from switchhook.alerts.messages import Silence
+    from switchhook.metrics import Figure, Labels
+    from switchhook.overview.verdict import State
+
+Json = dict[str, Any]
+MOST_RESOLVED, MOST_SENT = 50, 100
+MATCHED = ("rule", *sorted({label for known in KNOWN.values() for label in known.labels}))
+"""What a silence may go by: the rule, and every label of a figure."""
+LONGEST_S = 30 * 86_400
+"""The longest silence."""
+
+
+class Reading:
+    """A rule as it is looked at: the rule, and its figure that is worst just now."""
+
+    def __init__(self, rule: AlertRule, figures: Sequence[Figure]) -> None:
+        self.rule = rule
+        known = [figure for figure in figures if figure.value is not None]
+        self.figure = max(
+            known,
+            key=lambda f: (-1 if rule.comparison.falling else 1) * (f.value or 0.0),
+            default=None,
+        )
+        self.others = max(len(figures) - 1, 0)
+
+    @property
+    def unit(self) -> str:
+        known = KNOWN.get(self.rule.figure)
+        return known.unit if known is not None else ""
+
+    @property
+    def text(self) -> str:
+        """Its value in words; empty where nothing is known."""
+        if self.figure is None:
+            return ""
+        return value_text(self.figure.value, self.unit)
+
+    @property
+    def limit(self) -> str:
+        """What it must not be."""
+        if self.unit == "yes":
+            return "yes"
+        return f"{self.rule.comparison.value} {value_text(self.rule.threshold, self.unit)}"
+
+
+def readings(rules: Iterable[AlertRule], figures: Iterable[Figure]) -> list[Reading]:
+    """Each rule with its figures as they are."""
+    by_name: dict[str, list[Figure]] = {}
+    for figure in figures:
+        by_name.setdefault(figure.name, []).append(figure)
+    return [Reading(rule, by_name.get(rule.figure, [])) for rule in rules]
+
+
+def alerts_json(engine: Alerting, *, sees_numbers: bool) -> Json:
+    """Everything about alerts."""
+    shown: Callable[[str], str] = str if sees_numbers else mask_text
+    heart = engine.heart
+    return {
+        "alerts": [alert_json(each, shown) for each in engine.alerts],
+        "resolved": [alert_json(each, shown) for each in engine.resolved(MOST_RESOLVED)],
+        "silences": [_silence(each, shown) for each in engine.silences],
+        "sent": [_delivery(each, shown) for each in engine.deliveries(MOST_SENT)],
+        "rules": [_rule(each, shown) for each in readings(engine.rules, engine.figures)],
+        "destinations": [
+            {"name": name, "severities": [each.value for each in severities]}
+            for name, severities in engine.destinations.items()
+        ],
+        "evaluated_at": _time(engine.evaluated_ms),
+        "problems": list(engine.problems),
+        "heartbeat": None
+        if heart is None
+        else {"beat_at": _time(heart.beat_ms), "problem": heart.problem or None},
+    }
+
+
+def alert_json(alert: Alert, shown: Callable[[str], str]) -> Json:
+    """One alert; `shown` masks numbers."""
+    return {
+        "id": alert.id,
+        "rule": alert.rule,
+        "title": alert.title,
+        "state": alert.state.value,
+        "severity": alert.severity.value,
+        "labels": _labels(alert.labels, shown),
+        "members": [_labels(each, shown) for each in alert.members],
+        "figure": alert.figure,
+        "value": alert.value,
+        "cases": alert.cases,
+        "since": _time(alert.since_ms),
+        "fired_at": _time(alert.fired_ms),
+        "resolved_at": _time(alert.resolved_ms),
+        "lapsed": alert.lapsed,
+        "acknowledged_by": alert.acknowledged or None,
+        "advice": alert.advice,
+    }
+
+
+def verdict_json(state: State) -> Json:
+    """The verdict."""
+    return {
+        "level": state.level.value,
+        "what": state.what,
+        "since": None if state.since_us is None else time_of(state.since_us),
+        "callers": state.callers,
+        "went": state.went,
+        "fault": state.fault,
+        "todo": state.todo,
+        "stale": list(state.stale),
+        "more": list(state.more),
+        "streams": state.streams,
+        "issue": state.issue,
+    }
+
+
+def silence_json(silence: Silence) -> Json:
+    """A silence, for who made it."""
+    return _silence(silence, str)
+
+
+def _silence(silence: Silence, shown: Callable[[str], str]) -> Json:
+    return {
+        "id": silence.id,
+        "matcher": _labels(silence.matcher, shown),
+        "since": _time(silence.since_ms),
+        "until": _time(silence.until_ms),
+        "reason": shown(silence.reason),
+        "by": silence.by,
+    }
+
+
+def _delivery(delivery: Delivery, shown: Callable[[str], str]) -> Json:
+    message = delivery.message
+    return {
+        "id": delivery.id,
+        "at": _time(message.at_ms),
+        "destination": delivery.destination,
+        "say": message.say.value,
+        "severity": message.severity.value,
+        "title": shown(message.title),
+        "lines": [shown(line) for line in message.lines],
+        "state": delivery.state.value,
+        "attempts": delivery.attempts,
+        "done_at": _time(delivery.done_ms),
+        "problem": delivery.problem or None,
+    }
+
+
+def _rule(reading: Reading, shown: Callable[[str], str]) -> Json:
+    rule, figure = reading.rule, reading.figure
+    return {
+        "name": rule.name,
+        "title": rule.title,
+        "figure": rule.figure,
+        "comparison": rule.comparison.value,
+        "threshold": rule.threshold,
+        "for_s": rule.for_s,
+        "severity": rule.severity.value,
+        "group_by": list(rule.group_by),
+        "least_cases": rule.least_cases,
+        "advice": rule.advice,
+        "now": None
+        if figure is None
+        else {
+            "value": figure.value,
+            "cases": figure.cases,
+            "labels": _labels(figure.labels, shown),
+            "at": _time(figure.at_ms),
+        },
+    }
+
+
+def _labels(labels: Labels, shown: Callable[[str], str]) -> Json:
+    return {name: shown(text) for name, text in labels}
+
+
+def _time(ms: int | None) -> str | None:
+    return None if ms is None else time_of(ms * 1000)

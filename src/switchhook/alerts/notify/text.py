@@ -1,0 +1,79 @@
+"""Messages as plain text that no service can take for anything else.
+
+What comes from outside (the host of a bot, an account's name) may hold control characters, text
+that runs from right to left, or what Slack, Teams, mail or Telegram take for markup, a link or a
+call to everybody. All of it is shown, none of it does anything.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from switchhook.alerts.messages import Say
+from switchhook.exotel.phone_numbers import mask_text
+
+if TYPE_CHECKING:
+    from switchhook.alerts.messages import Message
+
+LONGEST_TITLE, LONGEST_LINE, LONGEST_BODY = 200, 400, 2_000
+_LOOKALIKES = str.maketrans(
+    {
+        "<": "‹",
+        ">": "›",
+        "&": "＆",
+        "@": "＠",
+        "[": "［",
+        "]": "］",
+        "*": "∗",
+        "`": "ˋ",
+        "~": "∼",
+        "|": "¦",
+        "\\": "＼",
+    }
+)
+_LINKED = re.compile(r"(?<=[^\W_])\.(?=[^\W\d_]{2,})")
+_SCHEME = re.compile(r":(?=//)")
+_AT_START = re.compile(r"^(\s*)([#>=+-]|[0-9]+[.)])(?=\s)")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_JOINERS = "\u200c\u200d"  # Indian scripts need them
+_HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+def harmless(text: str) -> str:
+    r"""One line that shows everything and does nothing; numbers are masked.
+
+    What can't be seen appears as `\u202e` and the like, what could be markup as a look-alike, and
+    the dots of names that could become links between brackets: `bot(.)example`.
+    """
+    text = mask_text(text)
+    text = _SCHEME.sub("∶", _LINKED.sub("(.)", text))
+    text = _AT_START.sub(r"\1·\2", text)
+    shown = text.translate(_LOOKALIKES)
+    return "".join(_visible(c) for c in shown)
+
+
+def _visible(c: str) -> str:
+    if c not in _JOINERS and unicodedata.category(c) in _HIDDEN:
+        # With the look-alike of the backslash, so that nothing unescapes it.
+        return c.encode("unicode_escape", "backslashreplace").decode("ascii").replace("\\", "＼")
+    return c
+
+
+def compose(message: Message, *, url: str, zone: str) -> tuple[str, str]:
+    """The title and the body of a message; `url` is the console's, empty where it has none."""
+    mark = "" if message.say in (Say.TEST, Say.RESOLVED) else f"{message.severity.value}: "
+    title = _cut(mark + harmless(message.title), LONGEST_TITLE)
+    lines = [_cut(harmless(line), LONGEST_LINE) for line in message.lines]
+    local = (_EPOCH + timedelta(milliseconds=message.at_ms)).astimezone(ZoneInfo(zone))
+    ending = [f"Switchhook, {local:%d %b %H:%M:%S} {zone}"]
+    if url:
+        ending.append(f"{url.rstrip('/')}/alerts")
+    return title, _cut("\n".join(lines), LONGEST_BODY) + "\n\n" + "\n".join(ending)
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"

@@ -1,0 +1,322 @@
+"""The page Alerts and its API: what fires, what was told to whom, silences, rules, a test."""
+
+from __future__ import annotations
+
+import glob
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from switchhook.access.audit import deed_of
+from switchhook.access.roles import Role
+from switchhook.alerts.book import DeliveryState
+from switchhook.alerts.json import (
+    LONGEST_S,
+    MATCHED,
+    MOST_RESOLVED,
+    MOST_SENT,
+    alerts_json,
+    readings,
+    silence_json,
+    verdict_json,
+)
+from switchhook.alerts.messages import Say, reading
+from switchhook.errors import LedgerError
+from switchhook.streams.json import encode_json
+from switchhook.streams.parameters import LAST_SEQ, Refused
+from switchhook.web.render import address, viewer_of, zone_of, zone_word
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.requests import Request
+
+    from switchhook.access.audit import Deed
+    from switchhook.access.roles import Viewer
+    from switchhook.alerts.engine import Alerting
+    from switchhook.metrics import Labels
+    from switchhook.overview.verdict import State
+    from switchhook.web.render import Renderer
+
+SPANS_S = {"1h": 3600, "4h": 14_400, "12h": 43_200, "1d": 86_400, "7d": 604_800, "30d": LONGEST_S}
+LONGEST_REASON, LONGEST_PATTERN = 300, 300
+MOST_PAIRS = 10
+LARGEST = 16_384
+
+T = TypeVar("T")
+
+
+class SilenceWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`POST /api/v1/alerts/silences`: `matcher` has `rule` or a label's name, and a pattern.
+
+    `for_s` is whole; in JSON 60.0 is.
+    """
+
+    matcher: dict[str, str]
+    for_s: float
+    reason: str
+
+
+class AcknowledgeWanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`POST /api/v1/alerts/acknowledge`: the id of an alert."""
+
+    alert: str
+
+
+class TestWanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`POST /api/v1/alerts/test`: the name of a destination."""
+
+    destination: str
+
+
+class AlertPages:
+    """`/alerts`, `/api/v1/alerts` and `/api/v1/verdict`.
+
+    `note` puts a deed into the audit log and may block; `verdict` gives the newest one.
+    """
+
+    def __init__(
+        self,
+        renderer: Renderer,
+        engine: Alerting,
+        note: Callable[[Deed], object],
+        verdict: Callable[[], State] | None = None,
+    ) -> None:
+        self._renderer, self._engine, self._note = renderer, engine, note
+        self._verdict = verdict
+
+    def routes(self) -> list[BaseRoute]:
+        api = "/api/v1/alerts"
+        found: list[BaseRoute] = [
+            Route("/alerts", self._page, methods=["GET"], name="alerts"),
+            Route("/alerts/silence", self._form(self._silence_form), methods=["POST"]),
+            Route("/alerts/end", self._form(self._end_form), methods=["POST"]),
+            Route("/alerts/acknowledge", self._form(self._acknowledge_form), methods=["POST"]),
+            Route("/alerts/test", self._form(self._test_form), methods=["POST"]),
+            Route(api, self._get, methods=["GET"]),
+            Route(f"{api}/silences", self._body(self._post_silence), methods=["POST"]),
+            Route(f"{api}/silences/{{id:int}}", self._delete_silence, methods=["DELETE"]),
+            Route(f"{api}/acknowledge", self._body(self._post_acknowledge), methods=["POST"]),
+            Route(f"{api}/test", self._body(self._post_test), methods=["POST"]),
+        ]
+        if self._verdict is not None:
+            found.append(Route("/api/v1/verdict", self._get_verdict, methods=["GET"]))
+        return found
+
+    # The page.
+
+    def _page(self, request: Request) -> Response:
+        engine = self._engine
+        problems = [*engine.problems]
+        if engine.heart is not None and engine.heart.problem:
+            problems.append(engine.heart.problem)
+        try:
+            resolved, sent = engine.resolved(MOST_RESOLVED), engine.deliveries(MOST_SENT)
+        except LedgerError as error:
+            resolved, sent = [], []
+            problems.append(str(error))
+        alerts = engine.alerts
+        tested = request.query_params.get("tested", "")
+        context = {
+            "firing": [each for each in alerts if each.firing],
+            "pending": [each for each in alerts if not each.firing],
+            "resolved": resolved,
+            "sent": sent,
+            "silences": engine.silences,
+            "covered": {
+                each.key
+                for each in alerts
+                for silence in engine.silences
+                if silence.covers(each, engine.now_ms())
+            },
+            "readings": readings(engine.rules, engine.figures),
+            "destinations": engine.destinations,
+            "heart": engine.heart,
+            "problems": problems,
+            "reading": reading,
+            "tested": next(
+                (
+                    each
+                    for each in sent
+                    if each.message.say is Say.TEST and each.destination == tested
+                ),
+                None,
+            ),
+            "spans": SPANS_S,
+            "labels_known": MATCHED[1:],
+            "rules": sorted(rule.name for rule in engine.rules),
+            "refused": request.query_params.get("refused", "")[:200],
+            "may_act": viewer_of(request).may(Role.OPERATOR),
+            "states": DeliveryState,
+        }
+        return self._renderer.page(request, "alerts.html", context)
+
+    def _form(self, act: Callable[[Request, dict[str, str]], dict[str, str]]) -> Callable[..., Any]:
+        """An action of a form, which leads back to the page with what it has to say."""
+
+        async def endpoint(request: Request) -> Response:
+            form = {name: str(text) for name, text in (await request.form()).items()}
+            try:
+                said = await run_in_threadpool(act, request, form)
+            except Refused as refused:
+                said = {"refused": f"{refused.problem}: {refused.hint}"}
+            tz = zone_word(zone_of(request))
+            return RedirectResponse(address("/alerts", {"tz": tz, **said}), 303)
+
+        return endpoint
+
+    def _silence_form(self, request: Request, form: dict[str, str]) -> dict[str, str]:
+        span = form.get("for", "")
+        if span not in SPANS_S:
+            raise Refused("for", "it has no end", f"one of {', '.join(SPANS_S)}")
+        id = form.get("alert", "")
+        if id:
+            alert = next((each for each in self._engine.alerts if each.id == id), None)
+            if alert is None:
+                raise Refused("alert", "this alert is over", "make a silence by hand")
+            pairs = {"rule": alert.rule, **dict(alert.labels)}
+            matcher = {name: glob.escape(text) for name, text in pairs.items()}
+        else:
+            matcher = {"rule": form.get("rule", ""), form.get("label", ""): form.get("value", "")}
+        self._silence(request, matcher, SPANS_S[span], form.get("reason", ""))
+        return {}
+
+    def _end_form(self, request: Request, form: dict[str, str]) -> dict[str, str]:
+        id = form.get("id", "")
+        if id.isascii() and id.isdigit() and len(id) < 16:
+            self._end(request, int(id))
+        return {}
+
+    def _acknowledge_form(self, request: Request, form: dict[str, str]) -> dict[str, str]:
+        if not self._acknowledge(request, form.get("alert", "")):
+            raise Refused("alert", "this alert is over", "there is nothing left to acknowledge")
+        return {}
+
+    def _test_form(self, request: Request, form: dict[str, str]) -> dict[str, str]:
+        name = form.get("destination", "")
+        self._test(request, name)
+        return {"tested": name}
+
+    # What is done, by whomever.
+
+    def _silence(
+        self, request: Request, matcher: dict[str, str], for_s: int, reason: str
+    ) -> dict[str, Any]:
+        viewer = self._operator(request)
+        pairs = _matcher(matcher)
+        reason = reason.strip()
+        if not 1 <= len(reason) <= LONGEST_REASON:
+            raise Refused("reason", "it has no reason", f"1 to {LONGEST_REASON} characters")
+        if not 1 <= for_s <= LONGEST_S:
+            hint = f"1 to {LONGEST_S:,} seconds"
+            raise Refused("for_s", "it is too short or too long", hint)
+        until_ms = self._engine.now_ms() + for_s * 1000
+        silence = self._engine.silence(pairs, until_ms, reason, viewer.name)
+        details = {**dict(pairs), "reason": reason, "for_s": str(for_s)}
+        self._note(deed_of(viewer, "silenced alerts", str(silence.id), **details))
+        return silence_json(silence)
+
+    def _end(self, request: Request, id: int) -> bool:
+        viewer = self._operator(request)
+        found = id <= LAST_SEQ and self._engine.end_silence(id)
+        if found:
+            self._note(deed_of(viewer, "ended a silence", str(id)))
+        return found
+
+    def _acknowledge(self, request: Request, id: str) -> bool:
+        viewer = self._operator(request)
+        alert = self._engine.acknowledge(id, viewer.name)
+        if alert is not None:
+            self._note(deed_of(viewer, "acknowledged an alert", alert.rule, **dict(alert.labels)))
+        return alert is not None
+
+    def _test(self, request: Request, destination: str) -> str | None:
+        viewer = self._operator(request)
+        if destination not in self._engine.destinations:
+            known = ", ".join(self._engine.destinations) or "none is configured"
+            raise Refused("destination", "there is no such destination", known)
+        self._note(deed_of(viewer, "tested a destination of alerts", destination))
+        return self._engine.test(destination, viewer.name)
+
+    def _operator(self, request: Request) -> Viewer:
+        viewer = viewer_of(request)
+        if not viewer.may(Role.OPERATOR):
+            raise HTTPException(403, "only an operator may do this")
+        return viewer
+
+    # The API.
+
+    def _get(self, request: Request) -> Response:
+        sees = viewer_of(request).sees_numbers
+        return _json(alerts_json(self._engine, sees_numbers=sees))
+
+    def _get_verdict(self, request: Request) -> Response:
+        assert self._verdict is not None
+        return _json(verdict_json(self._verdict()))
+
+    def _body(self, act: Callable[[Request, bytes], Response]) -> Callable[..., Any]:
+        async def endpoint(request: Request) -> Response:
+            body = b""
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > LARGEST:
+                    raise Refused(None, "the body is too large", f"at most {LARGEST:,} bytes")
+            return await run_in_threadpool(act, request, body)
+
+        return endpoint
+
+    def _post_silence(self, request: Request, body: bytes) -> Response:
+        wanted = _read(body, SilenceWanted)
+        if not wanted.for_s.is_integer():
+            raise Refused("for_s", "it is no whole number", f"1 to {LONGEST_S:,} seconds")
+        for_s = int(wanted.for_s)
+        return _json(self._silence(request, wanted.matcher, for_s, wanted.reason), 201)
+
+    def _delete_silence(self, request: Request) -> Response:
+        if not self._end(request, request.path_params["id"]):
+            raise HTTPException(404)
+        return Response(status_code=204, headers={"Cache-Control": "no-store"})
+
+    def _post_acknowledge(self, request: Request, body: bytes) -> Response:
+        if not self._acknowledge(request, _read(body, AcknowledgeWanted).alert):
+            raise HTTPException(404)
+        return Response(status_code=204, headers={"Cache-Control": "no-store"})
+
+    def _post_test(self, request: Request, body: bytes) -> Response:
+        destination = _read(body, TestWanted).destination
+        if destination not in self._engine.destinations:
+            raise HTTPException(404)
+        problem = self._test(request, destination)
+        return _json({"sent": problem is None, "problem": problem})
+
+
+def _matcher(matcher: dict[str, str]) -> Labels:
+    """The pairs of a silence, checked. One that matches everything has to be meant: `rule` `*`."""
+    pairs = tuple(sorted((name, text.strip()) for name, text in matcher.items() if text.strip()))
+    hint = f"{', '.join(MATCHED)}, and a pattern such as Sales*"
+    if not pairs:
+        raise Refused("matcher", "it says of nothing what to silence", hint)
+    if len(pairs) > MOST_PAIRS or any(len(text) > LONGEST_PATTERN for _, text in pairs):
+        raise Refused("matcher", "it is too long", hint)
+    for name, _ in pairs:
+        if name not in MATCHED:
+            raise Refused("matcher", "an alert has no such label", hint)
+    return pairs
+
+
+def _read(body: bytes, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError as error:
+        raise Refused(None, f"the body is not as described: {error}", "see docs/api.md") from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise Refused(None, "the body is not JSON", "see docs/api.md") from None
+
+
+def _json(value: object, status: int = 200) -> Response:
+    headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+    return Response(encode_json(value), status, headers=headers, media_type="application/json")

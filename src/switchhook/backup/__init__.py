@@ -1,9 +1,0 @@
-"""All that must not be lost of a data folder as one file: made while it runs, checked, restored."""
-
-from __future__ import annotations
-
-from switchhook.backup.manifest import MANIFEST, Manifest, Saved
-from switchhook.backup.restoring import check, restore
-from switchhook.backup.saving import back_up
-
-__all__ = ["MANIFEST", "Manifest", "Saved", "back_up", "check", "restore"]

@@ -1,0 +1,1 @@
+"""One call from all its sources: passthrus, callbacks, call details, heartbeats."""

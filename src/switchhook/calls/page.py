@@ -1,0 +1,74 @@
+"""The page of one call: everything that is known of it, on one axis and one below the other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from starlette.routing import BaseRoute, Route
+
+from switchhook.calls.other_sources import CallTold
+from switchhook.calls.story import DETAILS, LANES, entries_of, support_text, us_of, without_login
+from switchhook.calls.timeline import timeline
+from switchhook.exotel.passthru import Stream
+from switchhook.exotel.phone_numbers import mask_text, masked
+from switchhook.streams.facet import host_of
+from switchhook.streams.queries import Shelf
+from switchhook.web.render import viewer_of
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from switchhook.server.page_parts import PageParts
+
+Json = dict[str, Any]
+
+
+class CallPage:
+    """`/calls/{call_sid}`."""
+
+    def __init__(self, parts: PageParts) -> None:
+        self._parts = parts
+        self._shelf = Shelf(parts.journal, parts.store)
+        self._told = CallTold(parts.journal, parts.store, parts.details)
+
+    def routes(self) -> list[BaseRoute]:
+        return [Route("/calls/{call_sid}", self._page, methods=["GET"], name="call-page")]
+
+    def _page(self, request: Request) -> Response:
+        parts, viewer = self._parts, viewer_of(request)
+        call_sid = request.path_params["call_sid"]
+        parts.freshen()
+        names = parts.names()
+        call = self._shelf.call(call_sid)
+        told = self._told.of(call_sid, call, names)
+        if told is None:
+            context = {"call_sid": call_sid}
+            return parts.renderer.page(request, "call_unknown.html", context, status=404)
+        call, sees = call or _nameless(call_sid), viewer.sees(call_sid)
+        numbers = {name: call[name] if sees else masked(call[name]) for name in ("from", "to")}
+        entries = [*entries_of(call, names), *told.entries]
+        line = timeline(entries, LANES)
+        context = {
+            "call": call,
+            "call_sid": call_sid,
+            "sees": sees,
+            "numbers": numbers,
+            "timeline": line,
+            # Details are asked for minutes later, which says nothing of when something happened.
+            "axis": timeline((e for e in entries if e.lane != DETAILS), LANES) or line,
+            "names": names,
+            "us_of": us_of,
+            "raw": str if sees else mask_text,
+            "without_login": without_login,
+            "host_of": lambda url: host_of(Stream(url=url)),
+            "told": told,
+            "support": support_text(call, names, numbers, str if sees else mask_text),
+        }
+        return parts.renderer.page(request, "call.html", context, sees_numbers=sees)
+
+
+def _nameless(call_sid: str) -> Json:
+    """A call that no passthru named."""
+    empty = dict.fromkeys(("from", "to", "direction", "account_sid", "flow_id"))
+    return {**empty, "call_sid": call_sid, "passthrus": [], "streams": [], "more": False}

@@ -1,0 +1,71 @@
+"""What each source says of a call, in the fields that `call_sources` compares."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from switchhook.calls.sources import Beat, Source, Telling
+from switchhook.exotel.wire.calls import CallRecord, ist_text, parse_call
+
+if TYPE_CHECKING:
+    from switchhook.calls.sources import KeptDetails
+    from switchhook.exotel.wire.status_callback import Heartbeat, StatusCallback
+
+
+def of_callback(callback: StatusCallback, received_us: int) -> Telling:
+    """What a status callback says of its call."""
+    answered = [leg.get("AnsweredBy") for leg in callback.legs]
+    texts = {
+        "status": callback.status,
+        "direction": callback.direction,
+        "from": callback.from_,
+        "to": callback.to,
+        "started": callback.start_time,
+        "ended": callback.end_time,
+        "talked": callback.conversation_duration,
+        "answered_by": next((each for each in answered if each), None),
+        "custom_field": callback.custom_field,
+        "recording_url": callback.recording_url,
+    }
+    return Telling(Source.CALLBACK, received_us, _without_none(texts))
+
+
+def of_record(record: CallRecord, fetched_us: int) -> Telling:
+    """What Exotel's API said of a call."""
+    texts = {
+        "status": record.status,
+        "direction": record.direction,
+        "from": record.from_,
+        "to": record.to,
+        "started": ist_text(record.started),
+        "ended": ist_text(record.ended),
+        "duration": _count(record.duration_s),
+        "talked": _count(record.talk_s),
+        "answered_by": record.answered_by,
+        "custom_field": record.custom_field,
+        "recording_url": record.recording_url,
+        "price": record.price,
+        "leg1_status": record.leg1_status,
+        "leg2_status": record.leg2_status,
+    }
+    return Telling(Source.DETAILS, fetched_us, _without_none(texts))
+
+
+def of_details(kept: KeptDetails) -> Telling | None:
+    """What the kept answer said; None where it can't be read (any more)."""
+    record = parse_call(kept.body.encode())
+    return of_record(record, kept.fetched_ms * 1000) if isinstance(record, CallRecord) else None
+
+
+def of_heartbeat(heartbeat: Heartbeat, received_us: int) -> Beat:
+    """How an account's numbers were."""
+    affected = heartbeat.incoming_affected + heartbeat.outgoing_affected
+    return Beat(received_us, heartbeat.status_type, affected)
+
+
+def _count(number: int | None) -> str | None:
+    return None if number is None else str(number)
+
+
+def _without_none(texts: dict[str, str | None]) -> dict[str, str]:
+    return {name: text for name, text in texts.items() if text}

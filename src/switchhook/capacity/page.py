@@ -1,0 +1,90 @@
+"""The page Capacity: streams in use against the limit, how it was, and when it will be reached."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from starlette.routing import BaseRoute, Route
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from switchhook.capacity.forecast import Forecast
+    from switchhook.capacity.polling import CapacityNow, Span
+    from switchhook.server.page_parts import PageParts
+
+RANGES = (
+    ("1h", "1 hour", 3_600_000),
+    ("6h", "6 hours", 6 * 3_600_000),
+    ("1d", "1 day", 24 * 3_600_000),
+    ("7d", "7 days", 7 * 24 * 3_600_000),
+    ("30d", "30 days", 30 * 24 * 3_600_000),
+)
+_USUAL = "6h"
+_FORECAST_WITHIN_MS = 24 * 3_600_000
+"""A forecast of an hour can't be seen in a plot of weeks."""
+
+
+class CapacityPage:
+    """`/capacity`."""
+
+    def __init__(self, parts: PageParts) -> None:
+        self._parts = parts
+
+    def routes(self) -> list[BaseRoute]:
+        return [Route("/capacity", self._page, methods=["GET"], name="capacity")]
+
+    def _page(self, request: Request) -> Response:
+        parts, now_ms = self._parts, self._parts.now_ms()
+        asked = request.query_params.get("range", _USUAL)
+        name, _, length = next((each for each in RANGES if each[0] == asked), RANGES[1])
+        accounts = [
+            self._account(each, now_ms, length)
+            for each in (parts.capacity.now(now_ms) if parts.capacity is not None else ())
+        ]
+        context = {"accounts": accounts, "ranges": RANGES, "range": name, "now_ms": now_ms}
+        return parts.renderer.page(request, "capacity.html", context)
+
+    def _account(self, now: CapacityNow, now_ms: int, length: int) -> dict[str, Any]:
+        history = self._parts.history
+        spans = history.history(now.account, now_ms - length, now_ms + 1) if history else []
+        known = [span for span in spans if span.highest is not None]
+        return {
+            "now": now,
+            "spans": spans,
+            "highest": max(known, key=lambda span: span.highest or 0, default=None),
+            "unread": sum(span.unread for span in spans),
+            "from_s": (now_ms - length) // 1000,
+            "until_s": now_ms // 1000,
+            "plot": plot_of(spans, now.forecast if length <= _FORECAST_WITHIN_MS else None),
+        }
+
+
+def plot_of(spans: Sequence[Span], forecast: Forecast | None) -> str:
+    """The plot's data as JSON, column by column.
+
+    Times in s; lowest, highest; expected low, high; allowed, mean,
+    expected middle.
+
+    What could not be read is null, and so is a stretch without any polls.
+    """
+    rows: list[tuple[float | None, ...]] = []
+    for at, span in enumerate(spans):
+        begins = span.at_ms / 1000
+        rows.append((begins, span.lowest, span.highest, None, None, span.allowed, span.mean, None))
+        following = spans[at + 1].at_ms if at + 1 < len(spans) else None
+        silent = following is not None and following - span.at_ms > _SILENCE_MS + 3 * span.width_ms
+        if silent:
+            rows.append((begins + span.width_ms / 1000 + 1, *[None] * 7))
+    for at_ms, low, middle, high in forecast.expected if forecast is not None else ():
+        limit = spans[-1].allowed if spans else None
+        rows.append((at_ms / 1000, None, None, low, high, limit, None, middle))
+    columns = [list(column) for column in zip(*rows, strict=True)] if rows else [[]] * 8
+    return msgspec.json.encode(columns).decode()
+
+
+_SILENCE_MS = 180_000

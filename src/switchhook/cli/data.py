@@ -1,0 +1,65 @@
+"""Where a command finds what it reads: the data folder and the configuration."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from switchhook.config import Config, load_config
+from switchhook.config.files import read_whole
+from switchhook.config.keep import limits_in
+from switchhook.config.last_good import KeptFolder
+from switchhook.config.live import find_data_folder
+from switchhook.errors import DataFolderError
+from switchhook.journal import JournalReader
+from switchhook.retention.policy import Limits
+from switchhook.server.steady_clock import SteadyClock
+from switchhook.store import SqliteStore
+from switchhook.system.data_folder import JOURNAL, STORE, first_seq_of_boot, read_identity
+
+
+def data_folder(config: str | None, data: str | None) -> Path:
+    """The data folder, which has to be there. Raises DataFolderError."""
+    folder = find_data_folder(config, data)
+    read_identity(folder)
+    return folder
+
+
+def store_in(folder: Path) -> SqliteStore:
+    """What is folded, to ask."""
+    return SqliteStore(folder / STORE, JournalReader(folder / JOURNAL))
+
+
+def steady_now_ms(folder: Path) -> int:
+    """Unix time as the console has it: evenly, while the system's clock steps."""
+    return SteadyClock(store_in(folder), lambda: first_seq_of_boot(folder)).now_ms()
+
+
+def config_in(file: str | None) -> Config:
+    """The configuration in a file, or the one without a file. Raises ConfigError, OSError."""
+    if file is None:
+        return Config()
+    return load_config(
+        read_whole(file),
+        file=file,
+        environ=os.environ,
+        read_file=lambda path: Path(path).read_bytes(),
+    )
+
+
+def own_data_folder(config: str | None, data: str | None) -> Path:
+    """The data folder of this user, which has to be there. Raises DataFolderError."""
+    folder = find_data_folder(config, data)
+    read_identity(folder)
+    if folder.stat().st_uid != os.geteuid():
+        problem = "it belongs to another user"
+        raise DataFolderError(str(folder), problem, "run this as the user that owns it")
+    return folder
+
+
+def keep_limits(folder: Path, config: str | None) -> Limits:
+    """The limits in the configuration that is named, else in the one that ran last."""
+    if config is not None:
+        return limits_in(read_whole(config).decode(errors="replace"), config)
+    kept = KeptFolder(folder).config()
+    return Limits() if kept is None else limits_in(kept.text, kept.file)

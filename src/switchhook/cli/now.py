@@ -1,0 +1,112 @@
+"""What the console's first page shows, on a terminal: `now`, and failures by kind: `causes`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from switchhook.cli import output
+from switchhook.cli.data import config_in, data_folder, steady_now_ms, store_in
+from switchhook.cli.options import CONFIG, DATA, JSON
+from switchhook.config.accounts import names_of
+from switchhook.ledger import Ledger
+from switchhook.ledger.database import FILE
+from switchhook.overview.json import issue_json, pulse_json
+from switchhook.overview.pulse import MINUTE_MS, MINUTES, RECENT, pulse, pulse_start
+from switchhook.store import SqliteStore
+from switchhook.streams.issues.issues import Issue, IssueState, issues, trend_start
+from switchhook.streams.issues.ledger import SqliteMarks
+from switchhook.streams.json import time_of
+from switchhook.system.data_folder import LEDGER
+
+if TYPE_CHECKING:
+    from switchhook.streams.names import Names
+
+_TOP = 8
+
+
+def now(*, config: CONFIG = None, data: DATA = None, json: JSON = False) -> int:
+    """Show how things go: failures and answer times of the last 15 minutes, and what fails.
+
+    `switchhook capacity` says how many streams are left, `switchhook alerts` what fires.
+    """
+    folder = data_folder(config, data)
+    now_ms = steady_now_ms(folder)
+    since = pulse_start(now_ms)
+    until = since + MINUTES * MINUTE_MS
+    store = store_in(folder)
+    shown = pulse(store.tallies(since, until), store.counts(since, until), now_ms)
+    found = [each for each in _issues(folder, store, now_ms) if each.recent]
+    if json:
+        output.print_json({**pulse_json(shown), "issues": [issue_json(each) for each in found]})
+        return 0
+    failed, answers = shown.failed, shown.answers
+    share = "no streams" if failed.share is None else f"{failed.share:.0%}"
+    output.print_pairs(
+        [
+            (f"failed, {RECENT} min", f"{share} ({failed.some} of {failed.all} streams)"),
+            ("of them", ", ".join(f"{some} {cause}" for cause, some in shown.failed_of)),
+            ("answers", answers.answers),
+            ("half within", None if answers.p50_ms is None else f"{answers.p50_ms} ms"),
+            ("99 of 100 within", None if answers.p99_ms is None else f"{answers.p99_ms} ms"),
+        ]
+    )
+    if found:
+        output.out.print()
+        _table(found[:_TOP], names_in(config))
+    return 0
+
+
+def causes(*, config: CONFIG = None, data: DATA = None, json: JSON = False) -> int:
+    """List failures by what they have in common: cause, error, the bot's host, endpoint.
+
+    Those that people resolved are left out until they return.
+    """
+    folder = data_folder(config, data)
+    found = _issues(folder, store_in(folder), steady_now_ms(folder))
+    if json:
+        for each in found:
+            output.print_json(issue_json(each))
+        return 0
+    left = [each for each in found if each.state is not IssueState.RESOLVED]
+    if not left:
+        output.out.print("nothing failed that is not resolved")
+        return 0
+    _table(left, names_in(config))
+    return 0
+
+
+def names_in(file: str | None) -> Names:
+    """What the operator calls things, by their configuration. Raises ConfigError."""
+    return names_of(config_in(file))
+
+
+def _table(found: list[Issue], names: Names) -> None:
+    output.print_table(
+        ("CAUSE", "ERROR", "BOT", "ENDPOINT", "STATE", "24 H", "ALL", "LAST"),
+        (
+            (
+                output.cause_text(each.fingerprint.cause),
+                each.fingerprint.kind or None,
+                names.bot_name(each.fingerprint.host, each.fingerprint.endpoint) or None,
+                each.fingerprint.endpoint,
+                each.state.value,
+                each.recent,
+                each.streams,
+                output.moment(time_of(each.last_ms * 1000))[5:],
+            )
+            for each in found
+        ),
+    )
+
+
+def _issues(folder: Path, store: SqliteStore, now_ms: int) -> list[Issue]:
+    marks = {}
+    if (folder / LEDGER / FILE).exists():
+        ledger = Ledger(folder / LEDGER)
+        try:
+            marks = SqliteMarks(ledger).latest()
+        finally:
+            ledger.close()
+    tallies = store.tallies(trend_start(now_ms), now_ms + 1, hours=True)
+    return issues(store.uses(), tallies, marks, now_ms)

@@ -1,0 +1,179 @@
+"""How the commands show things: harmless text, tables for people, lines of JSON for programs."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from switchhook.streams.json import encode_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+OPTION_STYLE = {"A": "green", "B": "yellow"}
+CAUSE_STYLE = {
+    "throttled": "bold red",
+    "connect_failed": "bold red",
+    "bot_dropped": "red",
+    "unknown": "magenta",
+}
+
+# In a pipe nothing is cut or wrapped.
+_PIPED = 10_000
+_WIDE = 160
+_GAP, _LEAST = 2, 12
+out = Console(
+    highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else _PIPED
+)
+err = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+
+def plain(value: object) -> str:
+    r"""Text from outside, on one line: control, bidi and other unprintable characters as \uXXXX."""
+    if value is None:
+        return "–"
+    text = str(value)
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode("ascii")
+        for c in text
+    )
+
+
+def short(value: object, length: int) -> str:
+    """The same, cut to a length."""
+    text = plain(value)
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def print_json(value: Any) -> None:
+    """One line of JSON."""
+    sys.stdout.write(encode_json(value).decode() + "\n")
+    sys.stdout.flush()
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A table; where the terminal is too narrow, its last column is cut."""
+    cells = [
+        [each if isinstance(each, Text) else Text(plain(each)) for each in row] for row in rows
+    ]
+    widths = [
+        max(len(column), *(each.cell_len for each in row), 0)
+        for column, *row in zip(columns, *cells, strict=True)
+    ]
+    room = max(out.width - sum(widths[:-1]) - _GAP * len(widths), _LEAST)
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, _GAP, 0, 0))
+    for column in columns:
+        table.add_column(column, no_wrap=True)
+    for row in cells:
+        row[-1].truncate(room, overflow="ellipsis")
+        table.add_row(*row)
+    out.print(table)
+
+
+def print_pairs(pairs: Iterable[tuple[str, object]]) -> None:
+    """Names and values below each other, without those that say nothing."""
+    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in pairs:
+        if value not in (None, "", [], {}):
+            table.add_row(name, value if isinstance(value, Text) else Text(plain(value)))
+    out.print(table)
+
+
+def cause_text(cause: str | None) -> Text:
+    """A cause in its colour."""
+    return Text(plain(cause), style=CAUSE_STYLE.get(cause or "", ""))
+
+
+def option_text(option: str | None) -> Text:
+    """An option in its colour."""
+    return Text(plain(option), style=OPTION_STYLE.get(option or "", ""))
+
+
+def clock(received_at: str | None) -> str:
+    """The time of day of an RFC 3339 time, where this machine stands."""
+    if received_at is None:
+        return "–"
+    return datetime.fromisoformat(received_at).astimezone().strftime("%H:%M:%S")
+
+
+def sid(value: object) -> str:
+    """An identifier, cut where a table of a terminal would be too wide with it."""
+    return short(value, 12) if out.width < _WIDE else plain(value)
+
+
+def moment(received_at: str | None) -> str:
+    """Date and time where this machine stands."""
+    if received_at is None:
+        return "–"
+    return datetime.fromisoformat(received_at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def receipt_line(receipt: dict[str, Any]) -> Text:
+    """A receipt on one line: what was understood, decided and why, and what to do about trouble."""
+    stream, decision = receipt["stream"] or {}, receipt["decision"] or {}
+    said = stream.get("status") or "no stream"
+    if stream.get("duration_s") is not None:
+        said += f" {stream['duration_s']} s"
+    line = Text()
+    line.append(f"{clock(receipt['received_at'])}  ", style="dim")
+    line.append(f"{short(receipt['endpoint'], 10):<10}  {short(receipt['call_sid'], 14):<14}  ")
+    line.append(f"{short(said, 16):<16}  ")
+    line.append(
+        f"{plain(receipt['cause']):<17}  ", style=CAUSE_STYLE.get(receipt["cause"] or "", "")
+    )
+    option = decision.get("option", "–")
+    line.append(f"{option}  ", style=f"bold {OPTION_STYLE.get(option, '')}")
+    line.append(plain(decision.get("rule")))
+    if receipt["cause"] in CAUSE_STYLE:
+        line.append(f": {plain(receipt['advice'])}", style="dim")
+    if receipt["defects"]:
+        fields = ", ".join(short(defect["field"], 24) for defect in receipt["defects"][:3])
+        more = "…" if len(receipt["defects"]) > 3 else ""
+        line.append(f"  ({len(receipt['defects'])} odd: {fields}{more})", style="dim")
+    return line
+
+
+def receipt_pairs(receipt: dict[str, Any]) -> list[tuple[str, object]]:
+    """Everything worth reading in a receipt, in the order of reading."""
+    call, stream, decision = receipt["call"], receipt["stream"] or {}, receipt["decision"]
+
+    def both(said: object, raw: object) -> str | None:
+        if said is None and raw is None:
+            return None
+        return plain(said) if said == raw or raw is None else f"{plain(said)}  (sent: {plain(raw)})"
+
+    option = f"{decision['option']}, {decision['http_status']}: {decision['reason']}"
+    return [
+        ("CallSid", receipt["call_sid"]),
+        ("direction", both(receipt["direction"], receipt["direction_raw"])),
+        ("from", both(receipt["from"], receipt["from_raw"])),
+        ("to", both(receipt["to"], receipt["to_raw"])),
+        ("digits", receipt["digits"]),
+        ("call", both(call["status"], call["type"])),
+        ("dialled", both(call["dial_status"], call["dial_duration_raw"])),
+        ("legs", len(call["legs"]) or None),
+        ("StreamSID", stream.get("sid")),
+        ("stream", both(stream.get("status"), stream.get("status_raw"))),
+        ("detailed", stream.get("detailed_status")),
+        ("lasted", both(stream.get("duration_s"), stream.get("duration_raw"))),
+        ("ended by", both(stream.get("disconnected_by"), stream.get("disconnected_by_raw"))),
+        ("error", stream.get("error")),
+        ("bot", stream.get("url")),
+        ("recording", stream.get("recording_url") or receipt["recording_url"]),
+        ("custom field", receipt["custom_field"]),
+        ("others", ", ".join(plain(key) for key in receipt["extra"]) or None),
+        ("cause", cause_text(receipt["cause"])),
+        ("advice", receipt["advice"]),
+        ("answer", Text(plain(option), style=OPTION_STYLE[decision["option"]])),
+        ("rule", decision["rule"]),
+        *(("odd", f"{each['field']}: {each['problem']}") for each in receipt["defects"]),
+    ]

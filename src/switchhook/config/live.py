@@ -1,0 +1,217 @@
+"""What runs: the configuration and every endpoint's rules, and how changed files are taken over.
+
+A file is taken over only if it checks out. If it doesn't, what ran goes on running, also after a
+restart, and a complaint says so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from switchhook.config import Config, data_folder_of
+from switchhook.config.files import Overrides, read_whole, words
+from switchhook.config.last_good import KeptFolder, KeptRules, Source, TakenOver, undo
+from switchhook.config.live_config import RunningConfig
+from switchhook.config.live_rules import EndpointRules
+from switchhook.errors import ConfigError, DataFolderError
+from switchhook.rules.rules_file import Ruleset, load_rules
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from switchhook.config.files import Candidate
+    from switchhook.journal.receipt import TakeOver
+
+__all__ = ["Overrides", "Settings", "SettingsKeeper", "Source", "find_data_folder"]
+
+POLL_S = 0.2
+"""How often to `poll`."""
+RETRY_S = 5.0
+"""What could not be kept is tried again after so long."""
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """What runs at one time.
+
+    `rulesets` has each endpoint's by its name; `sources` say where the configuration and they came
+    from; `complaints` are sentences for the operator.
+    """
+
+    config: Config
+    rulesets: Mapping[str, Ruleset]
+    sources: tuple[Source, ...] = ()
+    complaints: tuple[str, ...] = ()
+
+    @property
+    def running(self) -> tuple[TakeOver, ...]:
+        """Everything that runs, as the journal keeps it when a process starts."""
+        return tuple(source.take_over for source in self.sources)
+
+
+def find_data_folder(config_file: str | None, data: str | None) -> Path:
+    """The data folder: what the command line says, else the file, even a damaged one."""
+    if data is not None or config_file is None:
+        return Path(Config().data if data is None else data)
+    try:
+        content = read_whole(config_file)
+    except OSError:
+        content = b""
+    return Path(data_folder_of(content, file=config_file))
+
+
+class SettingsKeeper:
+    """Reads the operator's files, keeps what checks out, and tells when something changes.
+
+    `start` once, then `poll` every `POLL_S`, never two calls at a time. `undo` and
+    `history` need neither, and work from another process.
+    """
+
+    def __init__(
+        self,
+        data_folder: str | Path,
+        config_file: str | None,
+        *,
+        environ: Mapping[str, str],
+        overrides: Overrides = Overrides(),  # noqa: B008 - it is frozen
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.data_folder = Path(data_folder).absolute()
+        self.config_file = None if config_file is None else str(Path(config_file).absolute())
+        self._now = now
+        self._kept = KeptFolder(self.data_folder)
+        self._config = RunningConfig(
+            self.config_file,
+            self._kept,
+            overrides=overrides,
+            environ=environ,
+            lacking=self._lacking,
+            time=self._time,
+        )
+        self._rules: dict[str, EndpointRules] = {}
+        self._tried = now()
+
+    def start(self) -> Settings:
+        """What runs from now on: the files, or what checked out last for those that don't.
+
+        Raises ConfigError where nothing ever checked out, DataFolderError for a newer one.
+        """
+        self._config.start()
+        for point in self._config.config.endpoints:
+            self._of(point.name).run(point.rules, "start")
+        self._settings = self._composed()
+        return self._settings
+
+    @property
+    def checked(self) -> Candidate:
+        """The configuration that runs, with all that it was made of."""
+        return self._config.checked
+
+    def poll(self) -> tuple[Settings | None, tuple[TakeOver, ...]]:
+        """The new settings where anything changed, complaints included, and what was taken over.
+
+        A changed file is judged once it was the same in two calls; an undo at once.
+        """
+        now = self._now()
+        retry = abs((now - self._tried).total_seconds()) >= RETRY_S
+        if retry:
+            self._tried = now
+        self._config.poll(retry=retry)
+        for point in self._config.config.endpoints:
+            self._of(point.name).poll(point.rules, retry=retry)
+        before, self._settings = self._settings, self._composed()
+        if self._settings == before:
+            return None, ()
+        ran = {(source.name, source.hash, source.at) for source in before.sources}
+        taken = tuple(
+            source.take_over
+            for source in self._settings.sources
+            if (source.name, source.hash, source.at) not in ran
+        )
+        return self._settings, taken
+
+    def undo(self, endpoint: str, by: str) -> TakenOver:
+        """Put the rules before the running ones back; running processes see it at their next poll.
+
+        Raises ConfigError where there are none before, DataFolderError where it can't be written.
+        """
+
+        def change(kept: KeptRules | None) -> KeptRules:
+            if kept is None:
+                problem = f"endpoint {endpoint} has no rules that were taken over from a file"
+                raise ConfigError(problem, hint="is it the right name, and the right data folder?")
+            back = undo(kept, in_file=_hash_of(kept.file), at=self._time(), by=f"undo: {by}")
+            if back is None:
+                problem = f"endpoint {endpoint} has no rules before those that run"
+                raise ConfigError(problem, hint="change the rules file instead")
+            load_rules(back.current.text, file=f"the rules before those that run at {endpoint}")
+            return back
+
+        try:
+            restored = self._kept.change_rules(endpoint, change)
+        except OSError as error:
+            raise self._unusable("the undo can't be written", error) from error
+        assert restored is not None
+        return restored.current
+
+    def history(self, endpoint: str) -> tuple[TakenOver, ...]:
+        """The take-overs of an endpoint's rules, oldest first; the last is the one that runs.
+
+        Raises ConfigError for what can't be an endpoint's name, DataFolderError.
+        """
+        try:
+            kept = self._kept.rules(endpoint)
+        except OSError as error:
+            raise self._unusable("the history can't be read", error) from error
+        return kept.history if kept else ()
+
+    def endpoints(self) -> tuple[str, ...]:
+        """The endpoints with a history of rules, by name."""
+        return self._kept.endpoints()
+
+    def _of(self, endpoint: str) -> EndpointRules:
+        if endpoint not in self._rules:
+            self._rules[endpoint] = EndpointRules(endpoint, self._kept, self._time)
+        return self._rules[endpoint]
+
+    def _lacking(self, config: Config) -> ConfigError | None:
+        for point in config.endpoints:
+            if point.rules is not None:
+                lacking = self._of(point.name).lacking(point.rules)
+                if lacking is not None:
+                    return lacking
+        return None
+
+    def _composed(self) -> Settings:
+        config = self._config.config
+        names = [point.name for point in config.endpoints]
+        self._rules = {name: self._rules[name] for name in names}
+        rules = self._rules.values()
+        return Settings(
+            config,
+            MappingProxyType({name: each.ruleset for name, each in self._rules.items()}),
+            (self._config.source, *(each.source for each in rules)),
+            (
+                *self._config.complaints,
+                *(complaint for each in rules for complaint in each.complaints),
+            ),
+        )
+
+    def _time(self) -> str:
+        return self._now().astimezone(UTC).isoformat(timespec="milliseconds")
+
+    def _unusable(self, problem: str, error: OSError) -> DataFolderError:
+        hint = "make room, or check who owns it"
+        return DataFolderError(str(self.data_folder), f"{problem}: {words(error)}", hint)
+
+
+def _hash_of(file: str) -> str | None:
+    try:
+        return hashlib.sha256(read_whole(file)).hexdigest()
+    except OSError:
+        return None

@@ -1,0 +1,221 @@
+"""The configuration as it runs: taken over from its file, or kept from before."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from switchhook.config import Config, override, without_secrets
+from switchhook.config.files import (
+    Candidate,
+    Inputs,
+    Overrides,
+    Watch,
+    check_config,
+    read_whole,
+    recheck_config,
+    words,
+)
+from switchhook.config.last_good import KeptConfig, KeptFolder, Source, TakenOver, settle_config
+from switchhook.errors import ConfigError, DataFolderError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    Lacking = Callable[[Config], ConfigError | None]
+
+_NAME = "configuration"
+_WAY_BACK = "put the file back, or restore a backup"
+
+
+class RunningConfig:
+    """Which configuration runs, where it came from, and what is to be complained about.
+
+    `lacking` tells why the endpoints of a configuration could not run: one that names rules which
+    never checked out does not check out itself.
+    """
+
+    def __init__(
+        self,
+        file: str | None,
+        kept: KeptFolder,
+        *,
+        overrides: Overrides,
+        environ: Mapping[str, str],
+        lacking: Lacking,
+        time: Callable[[], str],
+    ) -> None:
+        self._file, self._kept, self._time = file, kept, time
+        self._overrides, self._environ, self._lacking = overrides, environ, lacking
+        self.config = Config()
+        self.source = Source("config", hashlib.sha256(b"").hexdigest(), "", "built-in", "")
+        self.complaints: tuple[str, ...] = ()
+        self._candidate: Candidate | None = None
+        self._watch = Watch()
+        self._paths: tuple[str, ...] = ()
+        self._damage: str | None = None
+        self._unkept: str | None = None
+
+    @property
+    def checked(self) -> Candidate:
+        """What runs, with all that it was made of."""
+        return self._candidate or Candidate(self.config, "", {}, {})
+
+    def start(self) -> None:
+        """Run the file's, or the kept one where that doesn't check out.
+
+        Raises ConfigError where there is neither, DataFolderError for a newer version's.
+        """
+        if self._file is None:
+            self.config = self._overrides.apply(Config())
+            return
+        kept = self._read_kept()
+        self._candidate = self._recheck(kept)
+        look = self._look(self._file)
+        if isinstance(look, Candidate):
+            self._take(self._file, look, "start")
+            self.config = look.config
+            return
+        if kept is None or self._candidate is None:
+            if self._damage is not None:
+                look.hint = "; ".join(filter(None, (look.hint, self._damage, _WAY_BACK)))
+            raise look
+        last = kept.history[-1]
+        self.config = self._candidate.config
+        self.source = _source(last, kept.file)
+        self._complain(look)
+
+    def poll(self, *, retry: bool) -> None:
+        """Look whether the file, or a secret file, changed; `retry` what could not be kept."""
+        if self._file is None:
+            return
+        resting = self._watch.settled((self._file, *self._paths))
+        if not resting and not (retry and self._unkept):
+            return
+        look = self._look(self._file)
+        if isinstance(look, ConfigError):
+            self._complain(look)
+            return
+        # What listens, and where the data is, can't move under a running process.
+        old, new = self.config, look.config
+        try:
+            pinned = override(
+                msgspec.structs.replace(
+                    new,
+                    data=old.data,
+                    answer=old.answer,
+                    console=old.console,
+                    journal=old.journal,
+                    traces=old.traces,
+                )
+            )
+        except ConfigError as error:
+            self._complain(error)
+            return
+        self._take(self._file, look, "changed file")
+        self.config = pinned
+        self._complain(None, *_restart_for(old, new))
+
+    def _look(self, file: str) -> Candidate | ConfigError:
+        inputs = Inputs(self._environ)
+        self._paths = ()
+        try:
+            candidate = check_config(read_whole(file), file, self._overrides, inputs)
+        except OSError as error:
+            return ConfigError(f"it can't be read: {words(error)}", file=file)
+        except ConfigError as error:
+            return error
+        finally:
+            self._paths = tuple(inputs.paths)
+        before = self._candidate
+        if before is not None and _cut_short(candidate, before):
+            problem = "it is the beginning of the one that runs: was it cut short?"
+            hint = "if you mean it, add a comment at its end"
+            return ConfigError(problem, file=file, hint=hint)
+        lacking = self._lacking(candidate.config)
+        if lacking is not None:
+            rules = {each.rules for each in candidate.config.endpoints if each.rules}
+            self._paths += tuple(sorted(rules))
+            return lacking
+        return candidate
+
+    def _read_kept(self) -> KeptConfig | None:
+        try:
+            aside = self._kept.mend(self._kept.config_file, KeptConfig)
+            if aside:
+                self._damage = f"{_NAME}: what was kept of it was damaged; it is now in {aside}"
+            return self._kept.config()
+        except OSError as error:
+            self._unkept = f"{_NAME} can't be read in the data folder: {words(error)}"
+            return None
+
+    def _recheck(self, kept: KeptConfig | None) -> Candidate | None:
+        """The kept configuration, if it still checks out; an older version may have kept it."""
+        if kept is None:
+            return None
+        try:
+            candidate = recheck_config(
+                kept.text,
+                kept.file,
+                self._overrides,
+                files=kept.files,
+                variables=kept.variables,
+            )
+        except ConfigError:
+            return None
+        return candidate if self._lacking(candidate.config) is None else None
+
+    def _take(self, file: str, look: Candidate, by: str) -> None:
+        """Keep what runs from now on, and say where it came from."""
+        record = without_secrets(look.text)
+        digest = hashlib.sha256(record.encode()).hexdigest()
+        found = TakenOver(0, digest, self._time(), by, record)
+
+        def change(old: KeptConfig | None) -> KeptConfig:
+            new = KeptConfig(file, look.text, look.files, look.variables, (found,))
+            return settle_config(old, new)
+
+        self._unkept = None
+        known = self._candidate is not None and self._candidate.same(
+            look.text, look.files, look.variables
+        )
+        try:
+            entry = self._kept.change_config(change).history[-1]
+        except (OSError, DataFolderError) as error:
+            said = words(error) if isinstance(error, OSError) else str(error)
+            self._unkept = f"{_NAME} can't be kept in the data folder: {said}"
+            entry = found
+        if not known or self.source.file is None:
+            self.source = _source(entry, file)
+        self._candidate = look
+        self._complain(None)
+
+    def _complain(self, error: ConfigError | None, *more: str) -> None:
+        found: list[str | None] = [*more, self._damage, self._unkept]
+        if error is not None:
+            said = "; ".join(str(error).splitlines())
+            found.insert(0, f"{_NAME}: {said}; that of {self.source.at} goes on running")
+        self.complaints = tuple(each for each in found if each)
+
+
+def _source(entry: TakenOver, file: str) -> Source:
+    return Source("config", entry.hash, entry.text, entry.by, entry.at, file)
+
+
+def _cut_short(candidate: Candidate, before: Candidate) -> bool:
+    if candidate.text == before.text or not before.text.startswith(candidate.text):
+        return False
+    return candidate.config != before.config
+
+
+def _restart_for(old: Config, new: Config) -> tuple[str, ...]:
+    """A complaint where something changed that a running process can't take over."""
+    keys = ["data"] if old.data != new.data else []
+    for section in ("answer", "console", "journal", "traces"):
+        was, now = (msgspec.structs.asdict(getattr(each, section)) for each in (old, new))
+        keys += [f"{section}.{key}" for key in was if was[key] != now[key]]
+    if not keys:
+        return ()
+    return (f"{_NAME}: {', '.join(keys)} changed; that takes a restart",)

@@ -1,0 +1,165 @@
+"""The rules of one endpoint as they run: taken over from their file, or kept from before."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from switchhook.config.files import Signature, Watch, read_whole, signature, words
+from switchhook.config.last_good import Damaged, KeptFolder, KeptRules, Source, TakenOver, settle
+from switchhook.errors import ConfigError, DataFolderError
+from switchhook.rules.rules_file import BUILTIN, Ruleset, load_rules
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_SHOWN = 12  # digits of a hash, for people
+
+
+class EndpointRules:
+    """Which rules an endpoint runs, where they came from, and what is to be complained about."""
+
+    def __init__(self, endpoint: str, kept: KeptFolder, time: Callable[[], str]) -> None:
+        self._endpoint, self._kept, self._time = endpoint, kept, time
+        self._name = f"rules of endpoint {endpoint}"
+        self.ruleset, self.source = BUILTIN, self._builtin()
+        self.complaints: tuple[str, ...] = ()
+        self.begun = False
+        self._look: Ruleset | ConfigError | None = None  # what the file was when last read
+        self._checked: Ruleset | None = None  # what checked out last, whether it runs or not
+        self._watch = Watch()
+        self._seen: Signature = None  # of the kept file
+        self._damage: str | None = None
+        self._unkept: str | None = None
+
+    def lacking(self, file: str) -> ConfigError | None:
+        """Why there would be no rules to run with that file; None where there are. Runs nothing."""
+        look = self._read(file)
+        if isinstance(look, Ruleset) or self.source.file is not None:
+            return None
+        try:
+            kept = self._kept.rules(self._endpoint, sure=True)
+        except Damaged as error:
+            look.hint = _with_way_back(look, f"what was kept in {error.file.name} is damaged")
+            kept = None
+        except (OSError, DataFolderError):
+            kept = None
+        return look if kept is None else None
+
+    def run(self, file: str | None, by: str) -> None:
+        """Judge the file now; None is the built-in rules.
+
+        Raises ConfigError where there are none to run, DataFolderError for a newer version's.
+        """
+        self._unkept = None
+        if file is None:
+            self.ruleset, self.source, self.complaints = BUILTIN, self._builtin(), ()
+        else:
+            look = self._look = self._read(file)
+            self._choose(file, self._settled(file, look, by), look)
+        self.begun = True
+
+    def poll(self, file: str | None, *, retry: bool) -> None:
+        """Look whether anything changed; `retry` what could not be kept."""
+        resting = file is not None and self._watch.settled((file,))
+        try:
+            if not self.begun or file != self.source.file or resting or (retry and self._unkept):
+                self.run(file, "changed file")
+            elif file is not None:
+                self._follow_kept(file)
+        except (ConfigError, DataFolderError) as error:
+            self.complaints = (f"{self._name}: {_line(error)}",)
+
+    def _follow_kept(self, file: str) -> None:
+        """Run what another process has undone, or taken over, since the last look."""
+        seen = signature(self._kept.rules_file(self._endpoint))
+        if seen is None or seen == self._seen:
+            return
+        try:
+            kept = self._kept.rules(self._endpoint)
+        except OSError:
+            return  # what runs is in memory, and the next look tries again
+        self._seen = seen
+        if self._look is not None:
+            self._choose(file, kept, self._look)
+
+    def _read(self, file: str) -> Ruleset | ConfigError:
+        try:
+            content = read_whole(file)
+        except OSError as error:
+            return ConfigError(f"it can't be read: {words(error)}", file=file)
+        release = hashlib.sha256(content).hexdigest()
+        for known in (self.ruleset, self._checked):
+            if known is not None and known.release == release:
+                return known
+        try:
+            self._checked = load_rules(content, file=file)
+            return self._checked
+        except ConfigError as error:
+            return error
+
+    def _settled(self, file: str, look: Ruleset | ConfigError, by: str) -> KeptRules | None:
+        """What is kept after this look, on the disk if it takes it, else in memory."""
+
+        def change(old: KeptRules | None) -> KeptRules | None:
+            if isinstance(look, ConfigError):
+                return old
+            found = TakenOver(0, look.release, self._time(), by, look.text)
+            return settle(old, found, file)
+
+        try:
+            aside = self._kept.mend(self._kept.rules_file(self._endpoint), KeptRules)
+            if aside:
+                self._damage = f"{self._name}: their history was damaged; it is now in {aside}"
+            return self._kept.change_rules(self._endpoint, change)
+        except OSError as error:
+            self._unkept = f"{self._name} can't be kept in the data folder: {words(error)}"
+        try:
+            return change(self._kept.rules(self._endpoint))
+        except (OSError, DataFolderError):
+            return change(None)
+
+    def _choose(self, file: str, kept: KeptRules | None, look: Ruleset | ConfigError) -> None:
+        if kept is None:
+            if self.source.file is None:
+                assert isinstance(look, ConfigError)  # else `settle` had made an entry of it
+                if self._damage is not None:
+                    look.hint = _with_way_back(look, self._damage)
+                raise look
+            self._complain(file, look, ())
+            return
+        entry = kept.current
+        if entry.hash != self.ruleset.release or self.source.file is None:
+            self.ruleset = self._loaded(entry, look)
+            self.source = Source(
+                f"rules/{self._endpoint}", entry.hash, entry.text, entry.by, entry.at, file
+            )
+        self.source = msgspec.structs.replace(self.source, file=file)
+        self._complain(file, look, kept.undone)
+
+    def _loaded(self, entry: TakenOver, look: Ruleset | ConfigError) -> Ruleset:
+        if isinstance(look, Ruleset) and look.release == entry.hash:
+            return look
+        return load_rules(entry.text, file=f"{self._name} kept since {entry.at}")
+
+    def _complain(self, file: str, look: Ruleset | ConfigError, undone: tuple[str, ...]) -> None:
+        since = f"those of {self.source.at} ({self.source.hash[:_SHOWN]}) go on running"
+        found: list[str | None] = [self._damage, self._unkept]
+        if isinstance(look, ConfigError):
+            found.insert(0, f"{self._name}: {_line(look)}; {since}")
+        elif look.release != self.source.hash and look.release in undone:
+            found.insert(0, f"{self._name}: {file} still holds what was undone; {since}")
+        self.complaints = tuple(each for each in found if each)
+
+    def _builtin(self) -> Source:
+        return Source(f"rules/{self._endpoint}", BUILTIN.release, BUILTIN.text, "built-in", "")
+
+
+def _with_way_back(look: ConfigError, damage: str) -> str:
+    return "; ".join(filter(None, (look.hint, damage, "put the file back, or restore a backup")))
+
+
+def _line(error: Exception) -> str:
+    return "; ".join(str(error).splitlines())

@@ -1,0 +1,70 @@
+"""The addresses of a switchhook of this machine, with what opens them.
+
+Where no secret is configured and nobody has an account, the data folder's key makes what lets
+requests in; whoever can read the folder finds the same address here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from switchhook.config import AuthMode, Config
+from switchhook.config.files import Overrides, recheck_config
+from switchhook.config.last_good import KeptFolder
+from switchhook.system.data_folder import read_identity
+from switchhook.system.folder_lock import Holder, holder_url
+from switchhook.system.local_keys import endpoint_secret
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from switchhook.config import Address, EndpointConfig
+
+_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what listens there is here, too
+
+
+def secrets_of(point: EndpointConfig, key: bytes) -> tuple[str, ...]:
+    """What lets requests in at an endpoint: none where it is open, one of ours where none is said.
+
+    `key` is the data folder's.
+    """
+    if point.auth == AuthMode.OPEN:
+        return ()
+    said = tuple(secret.reveal() for secret in point.secrets)
+    return said or (endpoint_secret(key, point.name),)
+
+
+def passthru_paths(config: Config, key: bytes) -> dict[str, str]:
+    """The path of each endpoint that has no secret of the operator's, by its name."""
+    return {
+        point.name: "/".join(("/passthru", point.name, *secrets_of(point, key)))
+        for point in config.endpoints
+        if not point.secrets
+    }
+
+
+def passthru_url(folder: Path, config: Config, endpoint: str) -> str | None:
+    """The URL of an endpoint without a secret of the operator's. Raises DataFolderError."""
+    path = passthru_paths(config, read_identity(folder).key).get(endpoint)
+    return None if path is None else address(folder, "answer", config.answer.listen) + path
+
+
+def address(folder: Path, side: Holder, listen: Address) -> str:
+    """Where a side listens: where it runs on the folder, as it says, else as it would."""
+    host = _ANYWHERE.get(listen.host, listen.host)
+    named = f"[{host}]" if ":" in host else host
+    return holder_url(folder, side) or f"http://{named}:{listen.port}"
+
+
+def running_config(folder: Path) -> Config:
+    """The configuration that was taken over last on a folder; the one without a file if none.
+
+    Raises ConfigError where it no longer checks out.
+    """
+    kept = KeptFolder(folder).config()
+    if kept is None:
+        return Config()
+    found = recheck_config(
+        kept.text, kept.file, Overrides(), files=kept.files, variables=kept.variables
+    )
+    return found.config

@@ -1,0 +1,1 @@
+"""Exotel's API and the control API."""

@@ -1,0 +1,1 @@
+"""What joins calls: flows, agents, requests, callbacks, heartbeats."""

@@ -1,0 +1,287 @@
+"""The exchange: accounts with their limits, the numbers that ring here, and every call.
+
+Everything lives in one event loop. Nothing here knows whether time is real, or whether peers are
+across the world or in this process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from switchhook.emulator.call.call import Call, Facts
+from switchhook.emulator.call.faults import Faults
+from switchhook.emulator.call.trace import Entry, Trace
+from switchhook.emulator.exchange.heartbeats import Heartbeats
+from switchhook.emulator.plan.behaviour import Behaviour
+from switchhook.emulator.plan.plan import Account, Agent, Caller
+from switchhook.emulator.stream.setup import Streaming
+from switchhook.errors import SwitchhookError
+from switchhook.exotel.wire.sid import mint
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from switchhook.emulator.chance import Chance
+    from switchhook.emulator.clock import Clock
+    from switchhook.emulator.net.http_client import Web
+    from switchhook.emulator.net.media_link import Dial
+    from switchhook.emulator.plan.flow import Flow, Stream, Voicebot
+    from switchhook.emulator.plan.plan import Plan
+    from switchhook.exotel.wire.calls import ConnectRequest
+
+KEPT_CALLS = 10_000
+"""Ended calls that are remembered, with their traces; the oldest go first."""
+
+_PREFIXES = ("7", "8", "9")
+
+
+class UnknownNumberError(SwitchhookError):
+    """Somebody dialled a number that no account has."""
+
+    def __init__(self, number: str, known: list[str]) -> None:
+        self.number = number
+        listed = ", ".join(known[:5]) or "none"
+        super().__init__(f"{number} is no ExoPhone of this emulator (there are: {listed})")
+
+
+class Line:
+    """A live account: its limit and how much of it is in use."""
+
+    def __init__(self, sid: str, account: Account, behaviour: Behaviour) -> None:
+        self.sid, self.account, self.behaviour = sid, account, behaviour
+        self.allowed = account.streams
+        self.active = 0
+        self.most_active = 0
+
+    def take(self) -> bool:
+        """Take a stream's slot, where one is free (G-35: at the dial attempt)."""
+        if self.active >= self.allowed:
+            return False
+        self.active += 1
+        self.most_active = max(self.most_active, self.active)
+        return True
+
+    def free(self) -> None:
+        """Give a slot back."""
+        self.active -= 1
+
+
+class Watcher:
+    """Sees what happens; every method may be left as it is."""
+
+    def on_entry(self, trace: Trace, entry: Entry) -> None:
+        """Something was noted in a call's trace."""
+
+    def on_ring(self, call: Call) -> None:
+        """The telephone rings of somebody whom Exotel calls."""
+
+    def on_answer(self, call: Call) -> None:
+        """A call was answered."""
+
+    def on_end(self, call: Call) -> None:
+        """A call has ended."""
+
+    def on_heartbeat(self, beat: Entry) -> None:
+        """A heartbeat was sent; `beat` says when, to whom, what, and how it was answered."""
+
+
+class Exchange:
+    """Accounts, numbers and calls of one plan."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        clock: Clock,
+        chance: Chance,
+        web: Web,
+        dial: Dial,
+        recordings: str = "https://recordings.exotel.com/exotelrecordings",
+        keep_media: bool = True,
+    ) -> None:
+        self.plan, self.clock, self.chance, self.web = plan, clock, chance, web
+        self.faults = Faults(plan.fault)
+        base = Behaviour().changed(plan.behaviour)
+        self.lines = {
+            sid: Line(sid, account, base.changed(account.behaviour))
+            for sid, account in plan.account.items()
+        }
+        self.streaming = Streaming(self, dial)
+        self.heartbeats = Heartbeats(self)
+        self.calls: OrderedDict[str, Call] = OrderedDict()
+        self.watchers: list[Watcher] = []
+        self._recordings = recordings
+        self._keep_media = keep_media
+        self._running: set[asyncio.Task[None]] = set()
+        self._lingering: set[asyncio.Task[None]] = set()
+        self._placed = 0
+        self._said: set[str] = set()
+
+    # Placing calls.
+
+    def ring(self, number: str, caller: Caller | None = None) -> Call:
+        """Somebody dials an ExoPhone (E.164). Raises UnknownNumberError for another number."""
+        at = self.plan.number.get(number)
+        if at is None:
+            raise UnknownNumberError(number, list(self.plan.number))
+        return self._start(at.account, number, at.flow, caller)
+
+    def originate(
+        self,
+        account: str,
+        to: str,
+        exophone: str,
+        flow: str,
+        *,
+        caller: Caller | None = None,
+        custom_field: str | None = None,
+        time_limit_s: float | None = None,
+        ad_hoc: Flow | None = None,
+        wanted: ConnectRequest | None = None,
+    ) -> Call:
+        """Exotel calls somebody, on behalf of an account, and connects them to a flow.
+
+        `ad_hoc` is a flow that is not the plan's, `wanted` the API request that asked for the call.
+        """
+        caller = msgspec.structs.replace(caller or self.caller_of(to), number=to)
+        return self._start(
+            account,
+            exophone,
+            flow,
+            caller,
+            ad_hoc=ad_hoc,
+            wanted=wanted,
+            outbound=True,
+            custom_field=custom_field,
+            time_limit_s=time_limit_s,
+        )
+
+    def caller_of(self, number: str) -> Caller:
+        """The plan's caller with that number, else one who picks up and is patient."""
+        return next((c for c in self.plan.caller.values() if c.number == number), Caller())
+
+    def agent(self, number: str) -> Agent:
+        """The plan's agent at that number, else one who picks up."""
+        return self.plan.agent.get(number, Agent())
+
+    def any_caller(self) -> Caller:
+        """One of the plan's mix, by their shares."""
+        mix = list(self.plan.caller.values())
+        if not mix:
+            return Caller()
+        chance = self.chance.stream("mix", self._placed)
+        return chance.choices(mix, [caller.share for caller in mix])[0]
+
+    def _start(
+        self,
+        account: str,
+        exophone: str,
+        flow: str,
+        caller: Caller | None,
+        ad_hoc: Flow | None = None,
+        wanted: ConnectRequest | None = None,
+        **more: Any,
+    ) -> Call:
+        self._placed += 1
+        chance = self.chance.stream("call", self._placed)
+        caller = caller if caller is not None else self.any_caller()
+        number = caller.number or f"+91{chance.choice(_PREFIXES)}{chance.randrange(10**9):09d}"
+        facts = Facts(
+            sid=self.mint(chance), from_=number, exophone=exophone, flow_name=flow, **more
+        )
+        whole = ad_hoc if ad_hoc is not None else self.plan.flow[flow]
+        call = Call(self, self.lines[account], facts, whole, caller, chance, wanted)
+        self.calls[facts.sid] = call
+        self.spawn(call.run())
+        return call
+
+    def spawn(self, work: Coroutine[None, None, None]) -> None:
+        """Do something beside the calls in progress, which `drain` waits for as for them."""
+        task = self.clock.loop.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    def linger(self, work: Coroutine[None, None, None]) -> None:
+        """Do something that may outlast every call; `stop` ends it."""
+        task = self.clock.loop.create_task(work)
+        self._lingering.add(task)
+        task.add_done_callback(self._lingering.discard)
+
+    def mint(self, chance: Any) -> str:
+        """A new SID of today (platform.md 0.3)."""
+        return mint(chance.randbytes(14), self.clock.date().date())
+
+    @property
+    def in_progress(self) -> int:
+        """Calls that have not ended."""
+        return len(self._running)
+
+    async def drain(self) -> None:
+        """Wait until every call has ended. Raises what a call raised that it should not have."""
+        while self._running:
+            done, _ = await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+
+    async def stop(self) -> None:
+        """End every call now."""
+        while tasks := self._running | self._lingering:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+
+    # What calls ask of it.
+
+    async def converse(self, call: Call, name: str, applet: Voicebot) -> None:
+        """Run a Voicebot applet to its end."""
+        await self.streaming.converse(call, name, applet)
+
+    async def fork(self, call: Call, name: str, applet: Stream) -> None:
+        """Start or stop a unidirectional stream."""
+        await self.streaming.fork(call, name, applet)
+
+    def says_for_the_first_time(self, text: str) -> bool:
+        """Whether something that concerns every call has not been said yet; it counts as said."""
+        first = text not in self._said
+        self._said.add(text)
+        return first
+
+    def open_trace(self, head: Entry) -> Trace:
+        """The trace of a new call."""
+        return Trace(self.clock, head, media=self._keep_media, watch=self._noted)
+
+    def recording_url(self, line: Line, sid: str) -> str:
+        """Where Exotel keeps a recording (platform.md B.1)."""
+        return f"{self._recordings}/{line.sid}/{sid}.mp3"
+
+    def call_rings(self, call: Call) -> None:
+        """Tell the watchers that somebody is called."""
+        for watcher in self.watchers:
+            watcher.on_ring(call)
+
+    def call_answered(self, call: Call) -> None:
+        """Tell the watchers that a call was answered."""
+        for watcher in self.watchers:
+            watcher.on_answer(call)
+
+    def call_ended(self, call: Call) -> None:
+        """A call has ended; the oldest ended ones are forgotten."""
+        for watcher in self.watchers:
+            watcher.on_end(call)
+        while len(self.calls) > KEPT_CALLS:
+            oldest = next(iter(self.calls.values()))
+            if oldest.ended is None:
+                break
+            self.calls.popitem(last=False)
+
+    def _noted(self, trace: Trace, entry: Entry) -> None:
+        for watcher in self.watchers:
+            watcher.on_entry(trace, entry)
+
+    def here(self, url: str) -> bool:
+        """Whether a URL leads to a peer in this process."""
+        return self.web.here(url)

@@ -1,0 +1,1 @@
+"""The network as the emulator meets it, its errors too."""

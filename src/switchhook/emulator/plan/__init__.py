@@ -1,0 +1,1 @@
+"""What is to happen: flows, behaviours, their file and its lint."""

@@ -1,0 +1,191 @@
+"""What an emulator is told to be: accounts, numbers, flows, callers, agents, faults. As values.
+
+A plan comes from a TOML file (`plan_file.py`), from a scenario, or from a test.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from switchhook.emulator.plan.flow import Flow
+
+if TYPE_CHECKING:
+    from switchhook.emulator.chance import Chance
+
+
+class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What all parts share: unknown names are refused."""
+
+
+class Account(_Part, frozen=True, kw_only=True):
+    """An Exotel account. `streams` is its stream limit, `key` and `token` its API credentials."""
+
+    key: str = ""
+    token: str = ""
+    region: Literal["in", "sg"] = "in"
+    streams: int = 100
+    requests_a_minute: int = 200
+    tenant_id: str = "67291"
+    status_callback_url: str | None = None
+    """Told of each call that nobody asked for over the API; those name an address of their own."""
+    status_callback_events: tuple[Literal["ringing", "answered", "terminal"], ...] = ()
+    """None for the short callback at the end; with any, the full one for each."""
+    status_callback_json: bool = False
+    heartbeat_url: str | None = None
+    """Told how the account's numbers are, when a `heartbeat` or the control API says so."""
+    behaviour: dict[str, Any] = {}
+
+
+class Number(_Part, frozen=True, kw_only=True):
+    """An ExoPhone: whose it is, and where its callers go."""
+
+    account: str
+    flow: str
+
+
+class Act(_Part, frozen=True, kw_only=True):
+    """Something a caller does, `after_s` seconds into the applet `at`, or into the call."""
+
+    at: str | None = None
+    after_s: float = 0.0
+    hangs_up: bool = False
+    presses: str = ""
+    says: str = ""
+    """Spoken by espeak-ng where it is installed, else as speech-like sound of that length."""
+    plays: str = ""
+    """A WAV file."""
+    tone_hz: float = 0.0
+    seconds: float = 2.0
+    """How long a tone is."""
+
+
+class Caller(_Part, frozen=True, kw_only=True):
+    """A person on the phone. `share` is the weight in the mix of callers."""
+
+    number: str | None = None
+    share: float = 1.0
+    patience_s: float = 120.0
+    """Hangs up this long after the call was answered, whatever happens."""
+    answers: Literal["yes", "busy", "no-answer", "failed"] = "yes"
+    """What a call to them meets."""
+    rings_s: float = 4.0
+    does: tuple[Act, ...] = ()
+
+
+class Agent(_Part, frozen=True, kw_only=True):
+    """A person whom a Connect applet rings."""
+
+    answers: Literal["yes", "busy", "no-answer", "failed"] = "yes"
+    rings_s: float = 5.0
+    talks_s: float = 20.0
+
+
+FaultKind = Literal[
+    "behave",
+    "passthru-lost",
+    "passthru-twice",
+    "passthru-empty",
+    "passthru-late",
+    "passthru-out-of-order",
+    "bot-refused",
+    "bot-dns",
+    "bot-tls",
+    "bot-401",
+    "bot-slow-handshake",
+    "bot-refused-once",
+    "bot-crash",
+    "bot-closes",
+    "bot-silent",
+    "throttled",
+    "callback-lost",
+    "callback-twice",
+    "callback-late",
+    "rest",
+    "rest-slow",
+    "rest-drop",
+]
+
+
+class Fault(_Part, frozen=True, kw_only=True):
+    """Something that goes wrong: always, with a probability, or the first `count` times.
+
+    `applet`, `number`, `account` and `flow` say where; what is not said is anywhere.
+    """
+
+    what: FaultKind
+    probability: float = 1.0
+    count: int | None = None
+    applet: str | None = None
+    number: str | None = None
+    account: str | None = None
+    flow: str | None = None
+    seconds: float = 3.0
+    """How late, how slow, or how far into the stream."""
+    code: int = 1011
+    """The close code of `bot-closes`; the HTTP status of `rest`."""
+    behaviour: dict[str, Any] = {}
+    """What `behave` changes."""
+
+
+HeartbeatStatus = Literal["OK", "WARNING", "CRITICAL", "PAYLOAD_TOO_LARGE"]
+
+
+class Beat(_Part, frozen=True, kw_only=True):
+    """A heartbeat (platform.md E.7): `after_s` seconds after the start, and then every `every_s`.
+
+    Numbers as they shall be sent; those of the account where none are given and it isn't OK.
+    """
+
+    account: str | None = None
+    """None for every account with a `heartbeat_url`."""
+    status_type: HeartbeatStatus = "OK"
+    after_s: float = 0.0
+    every_s: float | None = None
+    incoming_affected: tuple[str, ...] | None = None
+    outgoing_affected: tuple[str, ...] | None = None
+    data: dict[str, Any] = {}
+
+
+class Arrivals(_Part, frozen=True, kw_only=True):
+    """Calls that come by themselves."""
+
+    per_minute: float = 12.0
+    most: int | None = None
+    """Calls after which no more come; None for no end."""
+
+
+class Plan(_Part, frozen=True, kw_only=True):
+    """The whole of it. A flow or number that is named exists; `plan_file.check` sees to that."""
+
+    seed: int | None = None
+    account: dict[str, Account] = {}
+    number: dict[str, Number] = {}
+    flow: dict[str, Flow] = {}
+    caller: dict[str, Caller] = {}
+    agent: dict[str, Agent] = {}
+    fault: tuple[Fault, ...] = ()
+    heartbeat: tuple[Beat, ...] = ()
+    behaviour: dict[str, Any] = {}
+    allow: tuple[str, ...] = ()
+    """Hosts, addresses and networks that may be dialled beside loopback."""
+    arrivals: Arrivals | None = None
+    voice: str | None = None
+    """The espeak-ng voice of callers, `en-in` where none is named; "" for speech-like sound."""
+
+
+def with_keys(plan: Plan, chance: Chance) -> Plan:
+    """The plan with credentials made for the accounts that have none."""
+
+    def made(sid: str, account: Account) -> Account:
+        # From the seed, where one is given: a run that repeats has the same keys too.
+        draw = chance.stream("keys", sid)
+        return msgspec.structs.replace(
+            account,
+            key=account.key or draw.randbytes(12).hex(),
+            token=account.token or draw.randbytes(16).hex(),
+        )
+
+    accounts = {sid: made(sid, account) for sid, account in plan.account.items()}
+    return msgspec.structs.replace(plan, account=accounts)

@@ -1,0 +1,1 @@
+"""Ways to run it: scenarios, load, replays, a server."""

@@ -1,0 +1,203 @@
+"""Performing a scenario: its calls, and whether the server under test answered as it should."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from switchhook.emulator.bot import make_bot
+from switchhook.emulator.chance import Chance
+from switchhook.emulator.clock import IST, Clock
+from switchhook.emulator.exchange.exchange import Exchange
+from switchhook.emulator.net.addresses import Gate
+from switchhook.emulator.net.bad_server import closed_port, make_bad_server, untrusted
+from switchhook.emulator.net.http_client import Web
+from switchhook.emulator.net.media_link import dialler
+from switchhook.emulator.net.urls import host_of
+from switchhook.emulator.plan.plan import with_keys
+from switchhook.emulator.runs.client_steps import Client
+from switchhook.emulator.runs.scenarios import ACCOUNT, BAD, BOT, EXOPHONE, OPTIONS, Aim, Scenario
+from switchhook.emulator.stream.session import THROTTLED
+from switchhook.exotel.cause import Cause
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from switchhook.emulator.call.call import Call
+    from switchhook.emulator.call.trace import Entry
+    from switchhook.emulator.net.serving import ASGIApp
+    from switchhook.emulator.plan.plan import Plan
+    from switchhook.emulator.runs.scenarios import Option
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a scenario: its calls, and everything that was not as expected, in words."""
+
+    scenario: Scenario
+    calls: list[Call]
+    failures: list[str]
+    notes: list[str]
+    """What is allowed, and yet worth knowing."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether every answer was the expected one."""
+        return not self.failures
+
+
+async def perform(
+    scenario: Scenario,
+    passthru: str,
+    *,
+    seed: int | None = None,
+    allow: Iterable[str] = (),
+    expect: Option | None = None,
+    select: str | None = None,
+    limit_s: float = 5.0,
+    keep_media: bool = True,
+    peers: Mapping[str, ASGIApp] | None = None,
+    start: datetime | None = None,
+) -> Result:
+    """Run a scenario's calls against the passthru URL of the server under test, in this loop.
+
+    `expect` replaces the option that platform.md G.1 gives; `select` is the keyword that the
+    server under test selects, in the SwitchCase scenario; `limit_s` is how long a caller waits;
+    `peers` are servers in this process, by host.
+    """
+    loop = asyncio.get_running_loop()
+    clock = Clock(loop, start or datetime.now(IST))
+    apps = {host_of(BOT): make_bot(), host_of(BAD): make_bad_server(), **(peers or {})}
+    gate = Gate(allow)
+    chance = Chance(seed)
+    async with AsyncExitStack() as stack:
+        host, port = stack.enter_context(closed_port())
+        trustless = await stack.enter_async_context(untrusted())
+        aim = Aim(
+            passthru=passthru,
+            refused=f"{host}:{port}",
+            untrusted=f"localhost:{trustless.port}",
+            select=select,
+        )
+        web = Web(gate, apps=apps, outside=clock.outside)
+        stack.push_async_callback(web.close)
+        exchange = Exchange(
+            with_keys(_patient(scenario.plan(aim), limit_s), chance),
+            clock=clock,
+            chance=chance,
+            web=web,
+            dial=dialler(gate, apps=apps, outside=clock.outside),
+            keep_media=keep_media,
+        )
+        problems: list[str] = []
+        if scenario.drive is not None:
+            problems = await scenario.drive(Client(exchange, ACCOUNT), EXOPHONE)
+        else:
+            for _ in range(scenario.calls):
+                exchange.ring(EXOPHONE)
+        await exchange.drain()
+    calls = list(exchange.calls.values())
+    failures, notes = assess(scenario, calls, expect=expect, select=select)
+    return Result(scenario=scenario, calls=calls, failures=failures + problems, notes=notes)
+
+
+def _patient(plan: Plan, limit_s: float) -> Plan:
+    behaviour = {"passthru_limit_s": limit_s} | plan.behaviour
+    return msgspec.structs.replace(plan, behaviour=behaviour)
+
+
+def assess(
+    scenario: Scenario,
+    calls: list[Call],
+    *,
+    expect: Option | None = None,
+    select: str | None = None,
+) -> tuple[list[str], list[str]]:
+    """What was not as expected, and what is worth knowing, in words."""
+    failures: list[str] = []
+    notes: list[str] = []
+    for applet, cause in scenario.judged.items():
+        met = [(call, answer) for call in calls for answer in _answers(call, applet)]
+        if len(met) != scenario.requests:
+            failures.append(
+                f"“{applet}”: {len(met)} requests were made where {scenario.requests} were due"
+            )
+        for call, answer in met:
+            really = Cause.THROTTLED if _throttled(call) else cause
+            wanted = expect or OPTIONS[really]
+            problem, note = _judge(scenario, answer, really, wanted, select)
+            if problem:
+                failures.append(f"“{applet}”, {really}: {problem}")
+            if note:
+                notes.append(note)
+    throttled = sum(map(_throttled, calls))
+    if scenario.least_failed and throttled != scenario.least_failed:
+        failures.append(f"{throttled} calls were throttled where {scenario.least_failed} were due")
+    if scenario.warns and not any(
+        scenario.warns in str(entry) for call in calls for entry in call.trace.entries
+    ):
+        failures.append(f"nothing in the traces says {scenario.warns!r}")
+    return failures, list(dict.fromkeys(notes))
+
+
+def _answers(call: Call, applet: str) -> list[Entry]:
+    """How each request of an applet ended: `answer`, `no_answer` or `refused_to_dial`."""
+    return [
+        entry
+        for entry in call.trace.entries
+        if entry["what"] in ("answer", "no_answer", "refused_to_dial")
+        and entry.get("applet") == applet
+    ]
+
+
+def _throttled(call: Call) -> bool:
+    return call.told is not None and call.told.detailed_status == THROTTLED
+
+
+def _judge(
+    scenario: Scenario,
+    answer: Entry,
+    cause: Cause,
+    wanted: Option | None,
+    select: str | None,
+) -> tuple[str, str]:
+    """The problem with an answer, and a note on it; empty where there is none."""
+    if answer["what"] != "answer":
+        return f"no answer: {answer['text']}", ""
+    status = answer["status"]
+    if status >= 500:
+        return f"the server answered {status}: a crash is no decision", ""
+    option = "A" if status == 200 else "B"
+    note = ""
+    if status not in (200, 302):
+        note = f"{status} counts as Option B; 302 would say so plainly"
+    if scenario.mode == "async":
+        if status != 200:
+            return f"the server answered {status} to an async passthru; 200 was due", note
+        return "", note
+    if scenario.mode == "select":
+        if status != 200:
+            return f"the server answered {status}; 200 with a keyword was due", note
+        keyword = select or "agent"
+        if not _selects(answer["body"], keyword):
+            return (
+                f"the body {answer['body'][:80]!r} does not select {keyword!r};"
+                f' {{"select": "{keyword}"}} was due',
+                note,
+            )
+        return "", note
+    if wanted is not None and option != wanted:
+        right = "200" if wanted == "A" else "302"
+        return f"the server answered {status}, Option {option}; {right} was due", note
+    return "", note
+
+
+def _selects(body: str, keyword: str) -> bool:
+    try:
+        said = msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        return False
+    return isinstance(said, dict) and said.get("select") == keyword

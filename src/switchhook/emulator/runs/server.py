@@ -1,0 +1,254 @@
+"""The emulator as a running program: one port for everything that Exotel serves, and the bot."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from switchhook.emulator.api.control import make_control
+from switchhook.emulator.bot import make_bot
+from switchhook.emulator.chance import Chance
+from switchhook.emulator.clock import IST, VIRTUAL_START, Clock, VirtualLoop
+from switchhook.emulator.exchange.exchange import Exchange
+from switchhook.emulator.net.addresses import Gate
+from switchhook.emulator.net.http_client import Web
+from switchhook.emulator.net.media_link import dialler
+from switchhook.emulator.net.serving import serving
+from switchhook.emulator.plan.flow import (
+    Applet,
+    Connect,
+    Flow,
+    Greeting,
+    Hangup,
+    Passthru,
+    Voicebot,
+)
+from switchhook.emulator.plan.plan import (
+    Account,
+    Act,
+    Agent,
+    Arrivals,
+    Caller,
+    Fault,
+    Number,
+    Plan,
+    with_keys,
+)
+from switchhook.emulator.sound.voice import prepare
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+
+    from switchhook.emulator.call.call import Call
+    from switchhook.emulator.net.serving import ASGIApp, Receive, Scope, Send
+
+ACCOUNT = "exotelt"
+EXOPHONE = "+918047112233"
+AGENT = "+919111100001"
+PASSTHRU = "http://127.0.0.1:8080/passthru/default"
+"""Where `switchhook serve` answers without a configuration."""
+
+BOT_PATH = "/bot"
+CONTROL_PATH = "/control"
+
+
+class Station(msgspec.Struct, frozen=True):
+    """A running emulator."""
+
+    exchange: Exchange
+    url: str
+    control_key: str
+
+    @property
+    def bot_url(self) -> str:
+        """The WebSocket URL of the built-in bot."""
+        return f"ws{self.url.removeprefix('http')}{BOT_PATH}"
+
+    def wiring(self) -> dict[str, Any]:
+        """What a program has to know to use it: addresses, credentials, numbers."""
+        plan = self.exchange.plan
+        return {
+            "url": self.url,
+            "accounts": {
+                sid: {
+                    "api": f"{self.url}/v1/Accounts/{sid}",
+                    "key": line.account.key,
+                    "token": line.account.token,
+                    "region": line.account.region,
+                    "streams": line.allowed,
+                    "numbers": [n for n, at in plan.number.items() if at.account == sid],
+                }
+                for sid, line in self.exchange.lines.items()
+            },
+            "control": {"url": self.url + CONTROL_PATH, "key": self.control_key},
+            "bot": self.bot_url,
+        }
+
+
+def demo_plan(bot: str, passthru: str) -> Plan:
+    """What is there without a file: good days and bad ones, in a mix.
+
+    `bot` is the WebSocket URL of the built-in bot, without a slash at its end.
+    """
+    ends: dict[str, Applet] = {
+        "told": Passthru(url=passthru, a="end", b="people"),
+        "people": Connect(numbers=(AGENT,), answered="end", no_answer="end"),
+        "end": Hangup(),
+    }
+    return Plan(
+        account={ACCOUNT: Account(streams=9)},
+        number={EXOPHONE: Number(account=ACCOUNT, flow="support")},
+        flow={
+            "support": Flow(
+                first="hello",
+                applet={
+                    "hello": Greeting(seconds=1, next="bot"),
+                    "bot": Voicebot(url=f"{bot}?say=3", record=True, next="told"),
+                    **ends,
+                },
+            )
+        },
+        caller={
+            "patient": Caller(
+                share=5, does=(Act(at="bot", after_s=2.5, says="I have a question"),)
+            ),
+            "hurried": Caller(share=1, does=(Act(at="hello", after_s=0.5, hangs_up=True),)),
+            "satisfied": Caller(share=2, does=(Act(at="bot", after_s=5, hangs_up=True),)),
+        },
+        agent={AGENT: Agent(rings_s=2, talks_s=6)},
+        fault=(
+            Fault(what="bot-refused", probability=0.12),
+            Fault(what="bot-crash", probability=0.08, seconds=3),
+            Fault(what="throttled", probability=0.06),
+            Fault(what="behave", probability=0.2, behaviour={"dialect": "json"}),
+        ),
+        arrivals=Arrivals(per_minute=40),
+    )
+
+
+def load_plan(bot: str, passthru: str, calls: int) -> Plan:
+    """What `load` uses without a file: a bot, then a passthru, and limits out of the way."""
+    return Plan(
+        account={ACCOUNT: Account(streams=2 * calls)},
+        number={EXOPHONE: Number(account=ACCOUNT, flow="load")},
+        flow={
+            "load": Flow(
+                first="bot",
+                applet={
+                    "bot": Voicebot(url=bot, next="told"),
+                    "told": Passthru(url=passthru, a="end", b="end"),
+                    "end": Hangup(),
+                },
+            )
+        },
+        caller={
+            "talker": Caller(
+                share=3,
+                patience_s=20,
+                does=(Act(at="bot", after_s=1, says="I have a question about my order"),),
+            ),
+            "leaver": Caller(share=1, does=(Act(at="bot", after_s=6, hangs_up=True),)),
+        },
+    )
+
+
+class _Front:
+    """One port: which app a path belongs to."""
+
+    def __init__(self) -> None:
+        self.bot = make_bot()
+        self.control: ASGIApp | None = None
+        self.rest: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "")
+        if scope["type"] == "websocket" or path.startswith(BOT_PATH):
+            await self.bot(scope, receive, send)
+            return
+        app = self.control if path.startswith(CONTROL_PATH) else self.rest
+        assert app is not None
+        await app(scope, receive, send)
+
+
+@asynccontextmanager
+async def station(
+    plan: Plan | None = None,
+    *,
+    passthru: str = PASSTHRU,
+    make: Callable[[str], Plan] | None = None,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    seed: int | None = None,
+    allow: Iterable[str] = (),
+    apps: Mapping[str, ASGIApp] | None = None,
+    keep_media: bool = False,
+    change: Callable[[Account], Account] | None = None,
+) -> AsyncIterator[Station]:
+    """Run an emulator in this event loop until the block is left; its clock is the loop's.
+
+    Without a plan it is what `make` makes of the built-in bot's URL, or the demo's, with its
+    passthru at `passthru`; `change` is applied to each of its accounts. Raises what a port that is
+    taken raises.
+    """
+    from switchhook.emulator.api.exotel_api import make_rest
+
+    loop = asyncio.get_running_loop()
+    virtual = isinstance(loop, VirtualLoop)
+    seed = seed if seed is not None else plan.seed if plan is not None else None
+    start = VIRTUAL_START if virtual and seed is not None else datetime.now(IST)
+    clock = Clock(loop, start)
+    front = _Front()
+    async with serving(front, host=host, port=port) as served:
+        bot = served.ws_url + BOT_PATH
+        chance = Chance(seed)
+        plan = with_keys(plan or (make(bot) if make else demo_plan(bot, passthru)), chance)
+        if change is not None:
+            accounts = {sid: change(account) for sid, account in plan.account.items()}
+            plan = msgspec.structs.replace(plan, account=accounts)
+        await asyncio.to_thread(prepare, plan)
+        gate = Gate([*plan.allow, *allow])
+        peers = dict(apps or {})
+        if virtual:
+            # Over a socket our own bot would keep us at the world's pace.
+            peers[f"{host}:{served.port}"] = front
+        web = Web(gate, apps=peers, outside=clock.outside)
+        exchange = Exchange(
+            plan,
+            clock=clock,
+            chance=chance,
+            web=web,
+            dial=dialler(gate, apps=peers, outside=clock.outside),
+            recordings=f"{served.url}/exotelrecordings",
+            keep_media=keep_media,
+        )
+        key = secrets.token_urlsafe(18)
+        front.control = make_control(exchange, key)
+        front.rest = make_rest(exchange)
+        exchange.heartbeats.start()
+        try:
+            yield Station(exchange, served.url, key)
+        finally:
+            await exchange.stop()
+            await web.close()
+
+
+async def arrive(exchange: Exchange, *, most: int | None = None) -> list[Call]:
+    """Let calls come as the plan says, at random moments, until `most` have come."""
+    arrivals = exchange.plan.arrivals or Arrivals()
+    most = most if most is not None else arrivals.most
+    chance = exchange.chance.stream("arrivals")
+    numbers = list(exchange.plan.number)
+    placed: list[Call] = []
+    count = 0
+    while most is None or count < most:
+        call = exchange.ring(chance.choice(numbers))
+        count += 1
+        if most is not None:
+            placed.append(call)
+        await asyncio.sleep(chance.expovariate(arrivals.per_minute / 60))
+    return placed

@@ -1,0 +1,1 @@
+"""Sound: voices, speech, recordings, the clock of frames."""

@@ -1,0 +1,1 @@
+"""One media stream: set up, carried, and what breaks its protocol."""

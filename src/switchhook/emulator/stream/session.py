@@ -1,0 +1,366 @@
+"""One stream, from its first message to the outcome that a passthru tells.
+
+It speaks the protocol of support article 3000108630 over a link; `streaming.py` sets it up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from switchhook.emulator.call.parameters import StreamTold, national
+from switchhook.emulator.sound import recording
+from switchhook.emulator.sound.playout import Playout
+from switchhook.emulator.sound.voice import frame_at, spoken
+from switchhook.emulator.stream.violations import Breach, BreachWatch
+from switchhook.exotel.wire import media
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from switchhook.emulator.call.call import Call
+    from switchhook.emulator.net.media_link import Link
+    from switchhook.emulator.plan.behaviour import Behaviour
+    from switchhook.emulator.stream.setup import Streaming
+
+THROTTLED = "Streaming_call_throttled"
+
+End = Literal["caller", "flow", "limit", "stop", "bot"]
+"""Who ended a stream: the caller, the call's flow, the 60 minutes, a Stop applet, the bot."""
+
+_CLEAN = (1000, 1001, 1005)
+_GO_CLOSE = {
+    1002: "protocol error",
+    1003: "unsupported data",
+    1006: "abnormal closure",
+    1007: "invalid payload data",
+    1008: "policy violation",
+    1009: "message too big",
+    1011: "internal server error",
+    1012: "service restart",
+    1013: "try again later",
+}
+_DTMF_MS = 160
+_SILENCE_AFTER_S = 10.0
+_LARGEST = 100_000
+
+
+def _nothing() -> None:
+    """What there is to undo before a stream begins."""
+
+
+class StreamSession:
+    """One stream while it is set up, open, and after; the listener of its link."""
+
+    def __init__(
+        self,
+        streaming: Streaming,
+        call: Call,
+        name: str,
+        sid: str,
+        behaviour: Behaviour,
+        record: bool,
+        both_ways: bool,
+    ) -> None:
+        self.streaming, self.call, self.name, self.sid = streaming, call, name, sid
+        self.behaviour, self.record, self.both_ways = behaviour, record, both_ways
+        self.link: Link | None = None
+        self.url = ""
+        self.rate = 8000
+        self.seconds = 0.0
+        self.frames_sent = 0
+        self.first_audio_s: float | None = None
+        self.told: StreamTold | None = None
+        self._parameters: dict[str, str] = {}
+        self._style = media.Style(
+            camel_keys=behaviour.camel_keys, int_numbers=behaviour.int_numbers
+        )
+        self._over: asyncio.Future[None] = call.clock.loop.create_future()
+        self._ended_by: End | None = None
+        self._closed: tuple[int, str] | None = None
+        self._sequence = 1
+        self._chunk = 0
+        self._leave_beat: Callable[[], None] = _nothing
+        self._timers: list[asyncio.TimerHandle] = []
+        self._mark_timer: asyncio.TimerHandle | None = None
+        self._mute = False
+        self._told_silent = False
+
+    # Setting up.
+
+    def prepare(self, url: str) -> list[str]:
+        """Read what the URL asks for: sample rate and custom parameters (platform.md C.7).
+
+        Gives what is over the limits.
+        """
+        self._parameters, problems = media.custom_parameters(url)
+        self.rate, problem = media.sample_rate(url)
+        for text in [*problems, *([problem] if problem else [])]:
+            self.call.trace.note("warning", applet=self.name, text=text)
+        self.playout = Playout(self.rate, keep=self.record)
+        self.watch = BreachWatch(self.rate)
+        return problems
+
+    def begin(self) -> None:
+        """The link is up: introduce the stream, then let frames flow."""
+        assert self.link is not None
+        call = self.call
+        self.began = call.clock.now()
+        call.streams.append(self)
+        self._send("sent", media.build_connected())
+        start = media.Start(
+            stream_sid=self.sid,
+            call_sid=call.facts.sid,
+            account_sid=call.line.sid,
+            from_=national(call.facts.from_),
+            to=national(call.facts.exophone),
+            custom_parameters=self._parameters,
+            sample_rate=self.rate,
+            bit_rate=f"{self.rate * 16 // 1000}kbps",
+        )
+        self._send("sent", media.build_start(start, self._style, self._sequence))
+        self._writer = media.MediaWriter(self.sid, self._style)
+        self._every = self.behaviour.frame_ms // 20
+        self._beats = 0
+        self._later(self.behaviour.stream_limit_s, self._end_soon, "limit")
+        faults, place = call.exchange.faults, call.place(self.name)
+        if crash := faults.strike("bot-crash", place, call.chance):
+            call.trace.note("fault", fault="bot-crash", applet=self.name)
+            self._later(crash.seconds, self._drop, 1006)
+        if closes := faults.strike("bot-closes", place, call.chance):
+            call.trace.note("fault", fault="bot-closes", applet=self.name, code=closes.code)
+            self._later(closes.seconds, self._drop, closes.code)
+        self._mute = call.fault("bot-silent", self.name)
+        self._leave_beat = self.streaming.metronome.join(self._beat)
+
+    async def abandon(self) -> None:
+        """Undo a set-up that nobody waits for any more."""
+        if self.link is not None:
+            self.link.close(1000)
+
+    # While it is open.
+
+    def _beat(self, due: float) -> None:
+        """20 ms have passed: what the caller says goes to the bot."""
+        self._beats += 1
+        if self._beats % self._every:
+            return
+        ms = self.behaviour.frame_ms
+        self._chunk += 1
+        self._sequence += 1
+        elapsed = (self._chunk - 1) * ms
+        payload = frame_at(self.call.heard, self.began + elapsed / 1000, self.rate, ms)
+        text = self._writer.media(self._sequence, self._chunk, elapsed, payload)
+        self.frames_sent += 1
+        if self.link is not None:
+            self.link.send(text)
+            if self.call.trace.media:
+                self.call.trace.note_media("sent", text)
+        if (
+            self.both_ways
+            and self.first_audio_s is None
+            and not self._told_silent
+            and elapsed >= _SILENCE_AFTER_S * 1000
+        ):
+            self._told_silent = True
+            self._report(self.watch.silence(elapsed / 1000))
+
+    def on_text(self, text: bytes) -> None:
+        """A message of the bot's."""
+        if self._ended_by is not None:
+            return
+        if self._mute:
+            return
+        said = media.read_bot(text)
+        now = self.call.clock.now()
+        if isinstance(said, media.BotMedia):
+            self._take_media(said, now)
+            if self.call.trace.media:
+                self.call.trace.note_media("received", text)
+            return
+        self.call.trace.note("received", text=text[:2000].decode(errors="replace"))
+        match said:
+            case media.BotMark():
+                self.playout.mark(now, said.name)
+                self._echo_marks()
+            case media.BotClear():
+                _, forgotten = self.playout.clear(now)
+                if self.behaviour.echo_cleared_marks:
+                    for name in forgotten:
+                        self._echo(name)
+            case media.BotOther():
+                self._report(self.watch.unknown_event(said.event))
+            case media.Unreadable():
+                self._report(self.watch.unreadable(said.problem))
+
+    def _take_media(self, said: media.BotMedia, now: float) -> None:
+        if self.first_audio_s is None:
+            self.first_audio_s = round(now - self.began, 6)
+            self.call.trace.note("first_audio", seconds=self.first_audio_s)
+        if said.stream_sid is not None and said.stream_sid != self.sid:
+            self._report(self.watch.unknown_stream_sid(said.stream_sid, self.sid))
+        if said.problems:
+            self._report(self.watch.bad_base64(said.problems[0]))
+        ahead = max(0.0, self.playout.heard_until - now)
+        breaches = self.watch.chunk(len(said.payload), ahead, int_numbers=said.int_numbers)
+        if breaches:
+            self._report(breaches)
+            if self.behaviour.close_on_oversize and len(said.payload) > _LARGEST:
+                self._drop(1009)
+                return
+        self.playout.take(now, said.payload)
+
+    def _echo_marks(self) -> None:
+        """Send back the marks whose audio has played, and wait for the next one."""
+        now = self.call.clock.now()
+        for name in self.playout.due(now):
+            self._echo(name)
+        if self._mark_timer is not None:
+            self._mark_timer.cancel()
+            self._mark_timer = None
+        if self.playout.next_due is not None and self._ended_by is None:
+            wait = max(0.0, self.playout.next_due - now)
+            self._mark_timer = self.call.clock.loop.call_later(wait, self._echo_marks)
+
+    def _echo(self, name: str) -> None:
+        self._sequence += 1
+        self._send("sent", media.build_mark(self.sid, self._sequence, name, self._style))
+
+    def on_binary(self, size: int) -> None:
+        """A frame that should have been text."""
+        if self._ended_by is None:
+            self._report(self.watch.binary_frame(size))
+
+    def on_closed(self, code: int, reason: str) -> None:
+        """The link is down, whoever closed it."""
+        if self._ended_by is None:
+            self.call.trace.note("bot_closed", code=code, reason=reason or None)
+            self._closed = (code, reason)
+            self._finish("bot")
+
+    def dtmf(self, digit: str) -> None:
+        """The caller pressed a key."""
+        if self.both_ways and self._ended_by is None and self.link is not None:
+            self._sequence += 1
+            self._send(
+                "sent", media.build_dtmf(self.sid, self._sequence, digit, _DTMF_MS, self._style)
+            )
+
+    def _send(self, what: str, text: bytes) -> None:
+        if self.link is not None:
+            self.link.send(text)
+            self.call.trace.note(what, text=text.decode())
+
+    def _report(self, breaches: list[Breach] | Breach | None) -> None:
+        for breach in [breaches] if isinstance(breaches, Breach) else breaches or []:
+            self.call.trace.note(
+                "breach",
+                applet=self.name,
+                rule=breach.rule,
+                said=breach.said,
+                consequence=breach.consequence,
+            )
+
+    def _later(self, seconds: float, act: object, *args: object) -> None:
+        self._timers.append(self.call.clock.loop.call_later(seconds, act, *args))  # type: ignore[arg-type]
+
+    def recorded(self) -> bytes:
+        """What was said by both, as PCM of the stream's rate; takes a while for long talks."""
+        return b"".join(self.recorded_blocks())
+
+    def recorded_blocks(self) -> Iterator[bytes]:
+        """The same in blocks, for those who don't need it whole."""
+        pieces = [(at - self.began, pcm) for at, pcm in self.playout.pieces or []]
+        pieces += spoken(self.call.heard, self.began, self.rate)
+        return recording.mix(self.rate, self.seconds, pieces)
+
+    # Ending.
+
+    async def outcome(self) -> StreamTold:
+        """Wait for the end of the conversation: the bot's, the caller's, or the limit's."""
+        gone = asyncio.ensure_future(self.call.gone.wait())
+        try:
+            await asyncio.wait((self._over, gone), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            gone.cancel()
+            if not self._over.done():
+                self._finish("caller" if self.call.ending == "caller" else "limit")
+        assert self.told is not None
+        return self.told
+
+    async def end(self, by: End) -> None:
+        """End it from our side."""
+        self._finish(by)
+
+    def _end_soon(self, by: End) -> None:
+        self._finish(by)
+
+    def _drop(self, code: int) -> None:
+        """End it as if the bot had: a fault."""
+        if self._ended_by is None:
+            self._closed = (code, "")
+            self._finish("bot")
+
+    def running_told(self) -> StreamTold:
+        """What a passthru says beside it (G-32)."""
+        return StreamTold(sid=self.sid, status="in-progress", url=self.url)
+
+    def _finish(self, by: End) -> None:
+        if self._ended_by is not None:
+            return
+        self._ended_by = by
+        self.seconds = self.call.clock.now() - self.began
+        self._leave_beat()
+        for timer in [*self._timers, *([self._mark_timer] if self._mark_timer else [])]:
+            timer.cancel()
+        if by != "bot" and self.link is not None:
+            # G-44: `stopped` for a Stop applet and the cap, `callended` for the rest.
+            reason = "stopped" if by in ("stop", "limit") else "callended"
+            self._sequence += 1
+            stop = media.build_stop(
+                self.sid,
+                self._sequence,
+                self.call.facts.sid,
+                self.call.line.sid,
+                reason,
+                self._style,
+            )
+            self._send("sent", stop)
+        if self.link is not None:
+            self.link.close(1000)
+        self.told = self._outcome(by)
+        self.call.trace.note(
+            "media",
+            frames_sent=self.frames_sent,
+            heard_s=round(self.playout.spoken_s, 3),
+            breaches=dict(self.watch.counts) or None,
+        )
+        self.streaming.closed(self)
+        if not self._over.done():
+            self._over.set_result(None)
+
+    def _outcome(self, by: End) -> StreamTold:
+        """The outcome matrix (platform.md B.2, G-12, G-14)."""
+        exchange, line = self.streaming.exchange, self.call.line
+        recorded = exchange.recording_url(line, self.sid) if self.record else None
+        full = StreamTold(
+            sid=self.sid,
+            status="completed",
+            duration_s=int(self.seconds),
+            url=self.url,
+            recording_url=recorded,
+            disconnected_by={"bot": "bot", "caller": "user"}.get(by, "NA"),
+        )
+        if by == "caller" and self.both_ways and self.first_audio_s is None:
+            return StreamTold(sid=self.sid, status="cancelled", disconnected_by="user")
+        if by == "bot" and self._closed is not None and self._closed[0] not in _CLEAN:
+            if self.behaviour.dropped_is == "completed":
+                return full
+            code, reason = self._closed
+            words = _GO_CLOSE.get(code)
+            text = f"websocket: close {code}" + (f" ({words})" if words else "")
+            text += ": unexpected EOF" if code == 1006 else f": {reason}" if reason else ""
+            return msgspec.structs.replace(full, status="failed", error=text)
+        return full

@@ -1,0 +1,221 @@
+"""Setting streams up: the limit, the dynamic URL, the handshake and its retry; and their slots.
+
+A stream that is open is a `StreamSession` (streams.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from switchhook.emulator.call.parameters import StreamTold
+from switchhook.emulator.net.go_errors import Failure, FailureKind, stream_error
+from switchhook.emulator.net.results import NetError
+from switchhook.emulator.net.urls import shown, without_credentials, without_query
+from switchhook.emulator.sound.frame_clock import Metronome
+from switchhook.emulator.stream.session import THROTTLED, StreamSession
+from switchhook.errors import SwitchhookError
+
+if TYPE_CHECKING:
+    from switchhook.emulator.call.call import Call
+    from switchhook.emulator.exchange.exchange import Exchange
+    from switchhook.emulator.net.media_link import Dial
+    from switchhook.emulator.plan.flow import Stream, Voicebot
+
+_KEPT_RECORDINGS = 200
+
+
+class Streaming:
+    """Sets streams up and takes them down, for every call."""
+
+    def __init__(self, exchange: Exchange, dial: Dial) -> None:
+        self.exchange, self._dial = exchange, dial
+        self.metronome = Metronome(exchange.clock.loop)
+        self.recordings: dict[str, StreamSession] = {}
+
+    async def converse(self, call: Call, name: str, applet: Voicebot) -> None:
+        """A Voicebot applet, to the end of its stream; `call.told` has the outcome then."""
+        if call.gone.is_set():
+            # Seed, test 1: gone before there was a stream to name.
+            call.told = StreamTold(status="cancelled", disconnected_by="user")
+            call.trace.note("stream", applet=name, **call.told.fields())
+            return
+        session = await self._open(call, name, applet.url, record=applet.record, both_ways=True)
+        if session is not None:
+            call.told = await session.outcome()
+        assert call.told is not None
+        call.trace.note("stream", applet=name, **call.told.fields())
+
+    async def fork(self, call: Call, name: str, applet: Stream) -> None:
+        """A Stream applet: start one beside the flow, or stop those that run."""
+        if applet.action == "stop":
+            for running in list(call.streams):
+                await running.end("stop")
+                call.told = running.told
+            return
+        if call.gone.is_set():
+            return
+        session = await self._open(call, name, applet.url, record=False, both_ways=False)
+        if session is not None:
+            behaviour = call.behaviour(name)
+            call.told = session.running_told() if behaviour.tell_running else None
+
+    async def _open(
+        self, call: Call, name: str, url: str, *, record: bool, both_ways: bool
+    ) -> StreamSession | None:
+        """An open stream; None where there is none, with the reason in `call.told`."""
+        behaviour = call.behaviour(name)
+        sid = self.exchange.mint(call.chance)
+        if call.fault("throttled", name) or not call.line.take():
+            call.trace.note("throttled", active=call.line.active, allowed=call.line.allowed)
+            call.told = StreamTold(status="failed", detailed_status=THROTTLED)
+            if behaviour.throttled == "full":
+                call.told = msgspec.structs.replace(call.told, sid=sid, disconnected_by="NA")
+            return None
+        session = StreamSession(self, call, name, sid, behaviour, record, both_ways)
+        work = asyncio.ensure_future(self._set_up(session, url))
+        gone = asyncio.ensure_future(call.gone.wait())
+        try:
+            await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                # Seed, test 3: the caller left while the stream was being set up.
+                work.cancel()
+                await asyncio.wait((work,))
+                await session.abandon()
+                call.told = StreamTold(sid=sid, status="cancelled", disconnected_by="user")
+                return None
+            call.told = work.result()
+        finally:
+            gone.cancel()
+            if call.told is not None and session.link is None:
+                call.line.free()
+        return session if session.link is not None else None
+
+    async def _set_up(self, session: StreamSession, url: str) -> StreamTold | None:
+        """Find the URL and dial it, with one more try; what failed is what is told."""
+        call, behaviour = session.call, session.behaviour
+        recording_url = None
+        if behaviour.recording_on_failed:
+            recording_url = self.exchange.recording_url(call.line, session.sid)
+        failed = StreamTold(
+            sid=session.sid,
+            status="failed",
+            duration_s=0,
+            recording_url=recording_url,
+            disconnected_by="NA",
+        )
+        if url.lower().startswith(("http://", "https://")):
+            found = await self._ask_url(session, url)
+            if not found.startswith(("ws://", "wss://")):
+                return msgspec.structs.replace(failed, error=found)
+            url = found
+        over = session.prepare(url)
+        if over and behaviour.parameters_over_limit == "reject":
+            return msgspec.structs.replace(failed, error=f"3009 invalid stream url: {over[0]}")
+        told_url = url if behaviour.leak_credentials else without_credentials(url)
+        failed = msgspec.structs.replace(failed, url=told_url)
+        session.url = told_url
+        tries = 1 + behaviour.retries
+        for left in range(tries - 1, -1, -1):
+            failure = await self._try(session, url, attempt=tries - left)
+            if failure is None:
+                return None
+            if left:
+                await asyncio.sleep(behaviour.retry_after_s)
+        assert failure is not None
+        error = stream_error(failure) + "." * behaviour.error_padding
+        return msgspec.structs.replace(failed, error=error)
+
+    async def _ask_url(self, session: StreamSession, url: str) -> str:
+        """The URL that a dynamic URL tells, or an Error text (platform.md C.6)."""
+        call = session.call
+        prefix = "3009 failed to fetch stream url "
+        try:
+            reply = await call.requests.dynamic_url(session.name, url, session.behaviour)
+        except (NetError, SwitchhookError) as error:
+            call.trace.note("warning", text=f"the dynamic URL gave no answer: {error}")
+            kind = error.failure.kind if isinstance(error, NetError) else None
+            if kind is FailureKind.TIMEOUT:
+                return prefix + "context deadline exceeded"
+            return prefix + (
+                stream_error(error.failure).partition("conn ")[2]
+                if isinstance(error, NetError)
+                else "forbidden address"
+            )
+        if reply.status != 200:
+            call.trace.note("warning", text=f"the dynamic URL answered {reply.status}, not 200")
+            return f"{prefix}unexpected status {reply.status}"
+        try:
+            said = json.loads(reply.body)
+        except ValueError:
+            said = None
+        found = said.get("url") if isinstance(said, dict) else None
+        if isinstance(found, str) and found.startswith(("ws://", "wss://")):
+            return found
+        text = reply.body[:60].decode(errors="replace")
+        call.trace.note(
+            "warning",
+            text='the dynamic URL has to answer JSON like {"url": "wss://…"}; it answered '
+            f"{text!r}" + (": TwiML is not understood here" if text.lstrip()[:1] == "<" else ""),
+        )
+        if said is None:
+            return f"{prefix}invalid character {text.lstrip()[:1]!r} looking for beginning of value"
+        return f"{prefix}no url in answer"
+
+    async def _try(self, session: StreamSession, url: str, *, attempt: int) -> Failure | None:
+        call, behaviour = session.call, session.behaviour
+        dialled = without_query(url) if behaviour.strip_query else url
+        call.trace.note("dial", applet=session.name, url=shown(dialled), attempt=attempt)
+        began = call.clock.now()
+        failure = _injected(call, session.name, dialled)
+        limit_s = behaviour.handshake_limit_s
+        if failure is None:
+            try:
+                if slow := call.exchange.faults.strike(
+                    "bot-slow-handshake", call.place(session.name), call.chance
+                ):
+                    call.trace.note("fault", fault="bot-slow-handshake", applet=session.name)
+                    await asyncio.sleep(min(slow.seconds, limit_s))
+                    limit_s -= slow.seconds
+                session.link = await self._dial(dialled, session, headers=[], limit_s=limit_s)
+            except NetError as error:
+                failure = error.failure
+            except SwitchhookError as error:
+                call.trace.note("refused_to_dial", applet=session.name, text=str(error))
+                failure = Failure(FailureKind.UNREACHABLE, None, str(error))
+        seconds = round(call.clock.now() - began, 6)
+        if failure is not None:
+            text = stream_error(failure)
+            call.trace.note("dial_failed", kind=failure.kind.value, text=text, seconds=seconds)
+            return failure
+        call.trace.note("dialled_bot", seconds=seconds)
+        session.begin()
+        return None
+
+    def closed(self, session: StreamSession) -> None:
+        """A stream is over: its slot is free (G-35), its recording is being made."""
+        session.call.line.free()
+        if session.call.streams and session in session.call.streams:
+            session.call.streams.remove(session)
+        if session.record:
+            self.recordings[session.sid] = session
+            while len(self.recordings) > _KEPT_RECORDINGS:
+                del self.recordings[next(iter(self.recordings))]
+
+
+def _injected(call: Call, name: str, url: str) -> Failure | None:
+    """A failure that a fault asks for, in the place of a dial."""
+    host = without_credentials(url).partition("://")[2].partition("/")[0]
+    address = host if ":" in host else f"{host}:{443 if url.startswith('wss') else 80}"
+    if call.fault("bot-refused", name) or call.fault("bot-refused-once", name):
+        return Failure(FailureKind.REFUSED, address, "injected")
+    if call.fault("bot-dns", name):
+        return Failure(FailureKind.DNS, address, "injected")
+    if call.fault("bot-tls", name):
+        return Failure(FailureKind.TLS, address, "injected")
+    if call.fault("bot-401", name):
+        return Failure(FailureKind.BAD_HANDSHAKE, address, "401")
+    return None

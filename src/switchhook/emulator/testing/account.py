@@ -1,0 +1,71 @@
+"""The clock and the account of a test's Exotel."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from switchhook.emulator.exchange.exchange import Line
+    from switchhook.emulator.testing.exotel import Exotel
+
+
+class TestClock:
+    """The emulator's clock."""
+
+    __test__ = False  # for pytest, which collects by name
+
+    def __init__(self, exotel: Exotel) -> None:
+        self._exotel = exotel
+
+    def now(self) -> float:
+        """Seconds since the emulator started."""
+        return self._exotel.do(self._exotel.exchange.clock.now)
+
+    def advance(self, seconds: float) -> None:
+        """Let so much time pass, and everything that is due in it happen."""
+        self._exotel.run(asyncio.sleep(seconds))
+
+
+class TestAccount:
+    """The account: its credentials, its limit, and how much of that is used."""
+
+    __test__ = False
+
+    def __init__(self, exotel: Exotel) -> None:
+        self._exotel = exotel
+
+    @property
+    def _line(self) -> Line:
+        exchange = self._exotel.exchange
+        at = exchange.plan.number.get(self._exotel.number)
+        return exchange.lines[at.account] if at else next(iter(exchange.lines.values()))
+
+    @property
+    def sid(self) -> str:
+        """Its name."""
+        return self._line.sid
+
+    @property
+    def key(self) -> str:
+        """The user of its API."""
+        return self._line.account.key
+
+    @property
+    def token(self) -> str:
+        """The password of its API."""
+        return self._line.account.token
+
+    @property
+    def streams(self) -> int:
+        """How many streams are allowed."""
+        return self._line.allowed
+
+    @streams.setter
+    def streams(self, allowed: int) -> None:
+        self._exotel.do(setattr, self._line, "allowed", allowed)
+
+    @property
+    def active(self) -> int:
+        """How many are open."""
+        return self._line.active

@@ -1,0 +1,242 @@
+"""What is kept of one passthru, and the journal that keeps it.
+
+A receipt holds what decided: the raw request (secrets replaced by fingerprints), the facts and the
+local time that the rules saw, and the decision. Everything else, the parsed passthru included, is
+read from it again by whoever looks.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from functools import lru_cache
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from switchhook.rules.rules_file import Decision, Facts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Kind(IntEnum):
+    """What a record of the journal is. Numbers are kept for ever; new kinds get new ones."""
+
+    LOST = 0
+    """The journal's own: how many records memory could not hold while the disk failed."""
+    PASSTHRU = 1
+    LATE = 2
+    """A receipt became durable after its answer had left."""
+    TAKEOVER = 3
+    """A configuration or rules file was taken over, with its text."""
+    CLOCK = 4
+    """The system's clock stepped by more than 2 s, or the machine started anew."""
+    COUNTERS = 5
+    """What the answer process counted since the last such record."""
+    SAMPLE = 6
+    """A request refused for its secret that looks like a passthru, redacted."""
+    STATUS = 7
+    """A StatusCallback webhook, as it came."""
+    HEARTBEAT = 8
+    """A Heartbeat webhook, as it came."""
+
+
+class Auth(msgspec.Struct, frozen=True):
+    """How a request proved itself: `state` ok, open, missing or wrong; `by` path, query, basic."""
+
+    state: str
+    by: str | None = None
+
+
+class Receipt(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """One passthru, as kept. Its id is made of the record's place in the journal.
+
+    `received_us` is the system's clock in microseconds of Unix time when the request was whole;
+    `zone` and `region` are the endpoint's at that time, so that it can be decided again.
+    """
+
+    received_us: int
+    endpoint: str
+    method: str
+    raw: bytes
+    decision: Decision
+    http_status: int
+    body: bytes = b""
+    content_type: str | None = None
+    head_problem: str | None = None
+    body_problem: str | None = None
+    auth: Auth = Auth("open")
+    peer: str | None = None
+    facts: Facts = Facts()
+    zone: str = "Asia/Kolkata"
+    region: str = "IN"
+    mode: str = "sync"
+    repeat_of: str | None = None
+    decided_in_us: int = 0
+
+
+class Late(msgspec.Struct, frozen=True):
+    """The receipt `seq` became durable `late_ms` after its answer had to leave."""
+
+    seq: int
+    late_ms: int
+
+
+class TakeOver(msgspec.Struct, frozen=True):
+    """A file that checked out and is used from now on. `name` is `config` or `rules/<endpoint>`."""
+
+    name: str
+    hash: str
+    text: str
+    by: str
+
+
+class ClockStep(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The system's clock moved by `step_ms` against the monotonic one.
+
+    `boot` is whether the machine started since the record before: the monotonic one began anew.
+    """
+
+    step_ms: int = 0
+    boot: bool = False
+
+
+class Counters(msgspec.Struct, frozen=True):
+    """What was counted since the last record of this kind, by reason.
+
+    `peaks` are no sums: the greatest that something was in that time, such as `waiting`, the
+    callers who waited for their answer at once.
+    """
+
+    counts: dict[str, int]
+    peaks: dict[str, int] = {}
+
+
+ANSWER_BOUNDS_MS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000)
+"""Where the buckets of answer times end, each bound included."""
+ANSWER_BUCKETS = (
+    *(f"answer_ms <= {bound}" for bound in ANSWER_BOUNDS_MS),
+    f"answer_ms > {ANSWER_BOUNDS_MS[-1]}",
+)
+"""What each bucket is counted under; an answer is in one of them."""
+ANSWER_US = "answer_us"
+"""All answer times together are counted under this, in microseconds."""
+ANSWERED_UNREAD = "answered, its head not readable"
+"""Passthrus that proved their secret though their head could not be read whole."""
+UNREADABLE = "unreadable: "
+"""Begins what requests are counted under whose head could not be read, before the reason."""
+WAITING = "waiting"
+"""The peak of the callers who waited for their answer."""
+
+
+class Sample(msgspec.Struct, frozen=True):
+    """A refused request that looks like a passthru, with nothing secret in it.
+
+    Of one that could not be read there is no endpoint, and `raw` is its first few bytes.
+    """
+
+    endpoint: str
+    reason: str
+    raw: bytes
+    peer: str | None
+
+
+class StatusReceived(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A StatusCallback, as an account's caller sent it; `wire.status_callback` reads `raw`.
+
+    `account` is the operator's name for the account. `raw` has secrets replaced by fingerprints,
+    and only its beginning where `problem` says so. `query` is what stood in the URL beside.
+    """
+
+    received_us: int
+    account: str
+    raw: bytes
+    content_type: str | None = None
+    peer: str | None = None
+    problem: str | None = None
+    query: bytes = b""
+
+
+class HeartbeatReceived(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A Heartbeat, as it came: JSON with no fixed form; of a long one only the beginning.
+
+    `account` is the operator's name for the account; secrets in `body` are fingerprints.
+    """
+
+    received_us: int
+    account: str
+    body: bytes
+    peer: str | None = None
+    problem: str | None = None
+
+
+encode = msgspec.msgpack.Encoder().encode
+decode_receipt = msgspec.msgpack.Decoder(Receipt).decode
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: sorts as it counts
+_ID_LENGTH = 26  # 130 bits hold 48 of time, 48 of sequence, 32 of node
+_SEQ_BITS, _NODE_BITS = 48, 32
+_PAIRS = [one + two for one in _ALPHABET for two in _ALPHABET]  # half as many steps
+_SHIFTS = range(120, -1, -10)
+
+
+def receipt_id(at_ms: int, node: int, seq: int) -> str:
+    """An id, unique across nodes: milliseconds, sequence, node, in base 32; see `order_of`."""
+    number = (at_ms << _SEQ_BITS | seq) << _NODE_BITS | node
+    return "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])
+
+
+def parse_receipt_id(text: str) -> tuple[int, int, int] | None:
+    """`(at_ms, node, seq)` of an id; None for a text that is none."""
+    if len(text) != _ID_LENGTH:
+        return None
+    number = 0
+    for letter in text:
+        digit = _ALPHABET.find(letter)
+        if digit < 0:
+            return None
+        number = number * 32 + digit
+    node = number & (1 << _NODE_BITS) - 1
+    seq = number >> _NODE_BITS & (1 << _SEQ_BITS) - 1
+    return number >> (_NODE_BITS + _SEQ_BITS), node, seq
+
+
+@lru_cache(65_536)
+def order_of(id: str) -> tuple[int, int, int, str]:
+    """What ids are ordered by: the journal's number, as the time in them is of a clock that steps.
+
+    A text that is none comes first.
+    """
+    place = parse_receipt_id(id)
+    return (0, 0, 0, id) if place is None else (place[2], place[0], place[1], id)
+
+
+class Journal(Protocol):
+    """Where receipts are kept, as the answer side sees it. Called in the loop's thread only."""
+
+    @property
+    def next_seq(self) -> int: ...
+
+    @property
+    def healthy(self) -> bool:
+        """Whether a caller may be made to wait for the disk."""
+
+    def append(
+        self,
+        kind: int,
+        at: int,
+        body: bytes,
+        *,
+        mono: int | None = None,
+        asked: int | None = None,
+        option: int | None = None,
+        done: Callable[[bool], None] | None = None,
+    ) -> int | None:
+        """Queue a record; its number, or None where the memory for waiting ones is full.
+
+        `done` is called in the loop's thread: True once the record is durable, False if the
+        database refused it and its bytes were set aside.
+        """
+
+    def mark_slow(self) -> None:
+        """A deadline passed before a record was durable: make no caller wait until a trial."""

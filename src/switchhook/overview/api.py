@@ -1,0 +1,206 @@
+"""What the pages show, for programs: `/api/v1/now`, `/issues`, `/views`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from switchhook.overview.json import issue_json, mark_json, now_json
+from switchhook.streams.issues.issues import Act, IssueState
+from switchhook.streams.json import encode_json
+from switchhook.streams.openapi import Operation
+from switchhook.streams.parameters import Refused, read_none
+from switchhook.web.json_schema import (
+    COUNT,
+    NUMBER,
+    STRING,
+    TEXT,
+    TIME,
+    WHOLE,
+    Schema,
+    answers_of,
+    body,
+    list_of,
+    object_of,
+)
+from switchhook.web.render import viewer_of
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from switchhook.overview.page import NowPage
+    from switchhook.server.page_parts import PageParts
+    from switchhook.streams.issues.page import CausesPage
+
+_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_LARGEST = 4096
+
+Json = dict[str, Any]
+
+
+class _Said(msgspec.Struct, forbid_unknown_fields=True):
+    act: str
+    note: str = ""
+
+
+class PageApi:
+    """Their routes."""
+
+    def __init__(self, parts: PageParts, now: NowPage, causes: CausesPage) -> None:
+        self._parts, self._now, self._causes = parts, now, causes
+
+    def routes(self) -> list[BaseRoute]:
+        return [
+            Route("/api/v1/now", self._answering(self._of_now), methods=["GET"]),
+            Route("/api/v1/issues", self._answering(self._issues), methods=["GET"]),
+            Route("/api/v1/issues/{id}", self._answering(self._issue), methods=["GET"]),
+            Route("/api/v1/issues/{id}", self._act, methods=["POST"]),
+            Route("/api/v1/views", self._answering(self._views), methods=["GET"]),
+        ]
+
+    @staticmethod
+    def _answering(work: Callable[[Request], Json]) -> Callable[[Request], Response]:
+        """An endpoint, which Starlette runs in a thread."""
+
+        def endpoint(request: Request) -> Response:
+            read_none(request.query_params.multi_items())
+            return _json(work(request))
+
+        return endpoint
+
+    def _of_now(self, request: Request) -> Json:
+        self._parts.freshen()
+        return now_json(self._now.look())
+
+    def _issues(self, request: Request) -> Json:
+        self._parts.freshen()
+        return {"issues": [issue_json(each) for each in self._causes.found()]}
+
+    def _issue(self, request: Request) -> Json:
+        self._parts.freshen()
+        issue, marks = self._causes.one(request.path_params["id"]), self._parts.marks
+        history = marks.history(issue.id) if marks is not None else []
+        return {**issue_json(issue), "history": [mark_json(each) for each in history]}
+
+    def _views(self, request: Request) -> Json:
+        views = self._parts.views
+        found = views.seen_by(viewer_of(request).name) if views is not None else []
+        return {
+            "views": [
+                {"name": each.name, "query": each.query, "by": each.by, "shared": each.shared}
+                for each in found
+            ]
+        }
+
+    async def _act(self, request: Request) -> Response:
+        sent = await request.body()
+        if len(sent) > _LARGEST:
+            raise HTTPException(413)
+        try:
+            said = msgspec.json.decode(sent, type=_Said)
+            act = Act(said.act)
+        except (msgspec.DecodeError, UnicodeDecodeError, ValueError):
+            hint = '{"act": "acknowledge", "resolve" or "reopen", "note": "…"}'
+            raise Refused(None, "the body can't be understood", hint) from None
+        await run_in_threadpool(self._causes.take, request, act.value, said.note.strip())
+        return _json(await run_in_threadpool(self._issue, request))
+
+
+def _json(found: Json) -> Response:
+    return Response(encode_json(found), headers=_HEADERS, media_type="application/json")
+
+
+_MARK = object_of(at=TIME, state={"enum": list(IssueState)}, by=STRING, note=STRING)
+_ISSUE = object_of(
+    id=STRING,
+    cause=STRING,
+    kind=STRING,
+    host=STRING,
+    endpoint=STRING,
+    state={"enum": list(IssueState)},
+    reopened={"type": "boolean"},
+    first_at=TIME,
+    last_at=TIME,
+    streams=COUNT,
+    recent=COUNT,
+    trend=list_of(COUNT),
+    mark={"anyOf": [_MARK, {"type": "null"}]},
+)
+_ACCOUNT = object_of(
+    account=STRING,
+    active=WHOLE,
+    allowed=WHOLE,
+    headroom=WHOLE,
+    age_s=NUMBER,
+    problem=TEXT,
+    forecast={
+        "anyOf": [
+            object_of(earliest_at=TIME, likely_at=TIME, latest_at=TIME, chance=NUMBER),
+            {"type": "null"},
+        ]
+    },
+)
+SHOWN_SCHEMAS: dict[str, Schema] = {
+    "Now": object_of(
+        at=TIME,
+        accounts=list_of(_ACCOUNT),
+        running=COUNT,
+        waiting=WHOLE,
+        failed=object_of(
+            share=NUMBER,
+            failed=COUNT,
+            streams=COUNT,
+            causes=list_of(object_of(cause=STRING, streams=COUNT)),
+        ),
+        answers=object_of(answers=COUNT, p50_ms=WHOLE, p99_ms=WHOLE, slower={"type": "boolean"}),
+        groups=list_of(STRING),
+        minutes=list_of(object_of(at=TIME, streams=list_of(COUNT))),
+        issues=list_of(_ISSUE),
+        open_issues=COUNT,
+    ),
+    "Issues": object_of(issues=list_of(_ISSUE)),
+    "Issue": {"allOf": [_ISSUE, object_of(history=list_of(_MARK))]},
+    "Views": object_of(
+        views=list_of(object_of(name=STRING, query=STRING, by=STRING, shared={"type": "boolean"}))
+    ),
+}
+SHOWN = (
+    Operation("/api/v1/now", "now", "What happens now, as the first page shows it", "Now"),
+    Operation("/api/v1/issues", "issues", "Failures by what they have in common", "Issues"),
+    Operation(
+        "/api/v1/issues/{id}", "issue", "One, with what was said of it", "Issue", identifier="id"
+    ),
+    Operation("/api/v1/views", "views", "Searches that were saved", "Views"),
+)
+"""The addresses of `PageApi`; the live feed never ends, so it is described in docs/api.md only."""
+
+SHOWN_PATHS: dict[str, Schema] = {
+    "/api/v1/issues/{id}": {
+        "post": {
+            "operationId": "act_on_issue",
+            "summary": "Acknowledge, resolve or reopen an issue",
+            "parameters": [
+                {"name": "id", "in": "path", "required": True, "schema": STRING | {"minLength": 1}}
+            ],
+            "requestBody": body(
+                {
+                    "type": "object",
+                    "properties": {
+                        "act": {"enum": list(Act)},
+                        "note": STRING | {"maxLength": 300},
+                    },
+                    "required": ["act"],
+                    "additionalProperties": False,
+                }
+            ),
+            "responses": answers_of("as it is now", "Issue", gone=True),
+        }
+    }
+}
+"""What is asked by other methods than GET."""

@@ -1,0 +1,140 @@
+"""What one sees at a glance, as a value and as the API's object."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from switchhook.exotel.phone_numbers import masked
+from switchhook.overview.pulse import GROUPS, MINUTE_MS
+from switchhook.streams.json import time_of
+
+if TYPE_CHECKING:
+    from switchhook.capacity.polling import CapacityNow
+    from switchhook.overview.pulse import Pulse
+    from switchhook.streams.issues.issues import Issue, Mark
+    from switchhook.streams.tail import TailRow
+
+Json = dict[str, Any]
+
+
+class Glance(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that the page shows, but its tail. `waiting` is None where nobody counted."""
+
+    now_ms: int
+    pulse: Pulse
+    accounts: tuple[CapacityNow, ...]
+    named: bool
+    """Whether the operator named any account."""
+    running: int
+    waiting: int | None
+    top: tuple[Issue, ...]
+    open_issues: int
+
+
+def now_json(glance: Glance) -> Json:
+    """All of it."""
+    shown = glance.pulse
+    return {
+        "at": time_of(glance.now_ms * 1000),
+        "accounts": [account_json(each) for each in glance.accounts],
+        "running": glance.running,
+        "waiting": glance.waiting,
+        **pulse_json(shown),
+        "groups": [name for name, _ in GROUPS],
+        "minutes": [
+            {"at": time_of((shown.since_ms + n * MINUTE_MS) * 1000), "streams": list(minute)}
+            for n, minute in enumerate(shown.minutes)
+        ],
+        "issues": [issue_json(each) for each in glance.top],
+        "open_issues": glance.open_issues,
+    }
+
+
+def pulse_json(shown: Pulse) -> Json:
+    """What failed, and how fast answers were."""
+    return {
+        "failed": {
+            "share": shown.failed.share,
+            "failed": shown.failed.some,
+            "streams": shown.failed.all,
+            "causes": [{"cause": cause, "streams": some} for cause, some in shown.failed_of],
+        },
+        "answers": {
+            "answers": shown.answers.answers,
+            "p50_ms": shown.answers.p50_ms,
+            "p99_ms": shown.answers.p99_ms,
+            "slower": shown.answers.beyond,
+        },
+    }
+
+
+def account_json(now: CapacityNow) -> Json:
+    """How an account stands."""
+    foretold = now.forecast
+    return {
+        "account": now.account,
+        "active": now.active,
+        "allowed": now.allowed,
+        "headroom": now.headroom,
+        "age_s": now.age_s,
+        "problem": now.problem or None,
+        "forecast": foretold
+        and {
+            "earliest_at": _time(foretold.earliest_ms),
+            "likely_at": _time(foretold.likely_ms),
+            "latest_at": _time(foretold.latest_ms),
+            "chance": foretold.chance,
+        },
+    }
+
+
+def issue_json(issue: Issue) -> Json:
+    """One issue; `trend` counts hours, oldest first."""
+    print_ = issue.fingerprint
+    return {
+        "id": issue.id,
+        "cause": print_.cause,
+        "kind": print_.kind,
+        "host": print_.host,
+        "endpoint": print_.endpoint,
+        "state": issue.state.value,
+        "reopened": issue.reopened,
+        "first_at": _time(issue.first_ms),
+        "last_at": _time(issue.last_ms),
+        "streams": issue.streams,
+        "recent": issue.recent,
+        "trend": list(issue.trend),
+        "mark": mark_json(issue.mark) if issue.mark is not None else None,
+    }
+
+
+def mark_json(mark: Mark) -> Json:
+    """What somebody said of an issue."""
+    return {
+        "at": _time(mark.at_ms),
+        "state": mark.state.value,
+        "by": mark.by,
+        "note": mark.note,
+    }
+
+
+def row_json(row: TailRow, sees_numbers: bool) -> Json:
+    """One receipt of the tail."""
+    return {
+        "seq": row.seq,
+        "at": time_of(row.at_us),
+        "endpoint": row.endpoint,
+        "call_sid": row.call_sid,
+        "from": row.number if sees_numbers else masked(row.number),
+        "bot": row.bot,
+        "cause": row.cause,
+        "error_kind": row.error,
+        "option": row.option,
+        "lead": row.lead,
+    }
+
+
+def _time(ms: int | None) -> str | None:
+    return None if ms is None else time_of(ms * 1000)

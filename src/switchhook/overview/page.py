@@ -1,0 +1,174 @@
+"""The page Now: what one sees at a glance, live."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from starlette.routing import BaseRoute, Route
+
+from switchhook.exotel.cause import Cause
+from switchhook.journal.receipt import WAITING
+from switchhook.overview.feed import API, NOW
+from switchhook.overview.json import Glance, now_json, row_json
+from switchhook.overview.pulse import GROUPS, MINUTE_MS, MINUTES, pulse, pulse_start
+from switchhook.streams.issues.issues import Issue, IssueState, issues, trend_start
+from switchhook.streams.json import encode_json
+from switchhook.streams.story import Wanted
+from switchhook.streams.tail import tail_rows
+from switchhook.web.masking import mask_json
+from switchhook.web.render import address, zone_of, zone_word
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from switchhook.server.page_parts import PageParts
+    from switchhook.streams.facet import Count
+    from switchhook.streams.names import Names
+    from switchhook.streams.story import JournalRecord
+    from switchhook.web.render import Look
+
+Json = dict[str, Any]
+
+FIRST_ROWS = 40
+MOST_CARDS = 4
+"""Accounts that have a gauge of their own on this page."""
+TOP = 6
+ISSUES_MS, GLANCE_MS = 5_000, 500
+"""For how long what was found is good enough."""
+_COUNTED_MS = 150_000
+"""A minute's count of waiting callers that began longer ago says nothing of now."""
+
+
+class NowPage:
+    """The page, and what the feed sends it."""
+
+    def __init__(self, parts: PageParts) -> None:
+        self._parts = parts
+        self._glance: Glance | None = None
+        self._issues: tuple[int, list[Issue]] = (-ISSUES_MS, [])
+
+    def routes(self) -> list[BaseRoute]:
+        return [Route("/", self._page, methods=["GET"], name="now")]
+
+    def _page(self, request: Request) -> Response:
+        parts = self._parts
+        parts.freshen()
+        seqs = parts.store.receipts(Wanted(limit=FIRST_ROWS))
+        records = parts.journal.get_many(seqs)
+        rows = tail_rows((records[seq] for seq in sorted(records)), parts.names())
+        glance = self.look()
+        context = {
+            "rows": rows[::-1],
+            "left_out": 0,
+            "endpoint": next((each.name for each in parts.endpoints()), "default"),
+            "feed": address("/feed", {"page": "now", "tz": zone_word(zone_of(request))}),
+            "chart": _chart(glance),
+            **_context(glance, self._parts.names()),
+        }
+        return parts.renderer.page(request, "now.html", context)
+
+    def gather(self) -> None:
+        """Look at the figures, for the fragments to come."""
+        self.look()
+
+    def figures(self, page: str, look: Look) -> Mapping[str, str]:
+        """The feed's events for a page."""
+        fragment, glance = self._parts.renderer.fragment, self._glance
+        if page == API:
+            return {} if glance is None else {"now": _json(now_json(glance), look)}
+        events = {"verdict": fragment("verdict.html", {}, look)}
+        if page == NOW and glance is not None:
+            events["now"] = fragment(
+                "now_figures.html", _context(glance, self._parts.names()), look
+            )
+            events["chart"] = _chart(glance)
+        return events
+
+    def tail(
+        self, page: str, records: Sequence[JournalRecord], left_out: int, look: Look
+    ) -> Mapping[str, str]:
+        """The event with rows of the tail, newest first."""
+        rows = tail_rows(records, self._parts.names())[::-1]
+        if not rows:
+            return {}
+        if page == API:
+            told = [row_json(row, look.sees_numbers) for row in rows]
+            return {"receipts": _json({"receipts": told, "left_out": left_out}, look)}
+        context = {"rows": rows, "left_out": left_out}
+        return {"tail": self._parts.renderer.fragment("tail_rows.html", context, look)}
+
+    def look(self) -> Glance:
+        """The figures as they are; those just looked at will do."""
+        now_ms, before = self._parts.now_ms(), self._glance
+        if before is None or not 0 <= now_ms - before.now_ms < GLANCE_MS:
+            before = self._glance = self._look_anew(now_ms)
+        return before
+
+    def _look_anew(self, now_ms: int) -> Glance:
+        parts = self._parts
+        since = pulse_start(now_ms)
+        until = since + MINUTES * MINUTE_MS
+        minutes, counts = parts.store.tallies(since, until), parts.store.counts(since, until)
+        found = [each for each in self._found(now_ms) if each.state is not IssueState.RESOLVED]
+        return Glance(
+            now_ms=now_ms,
+            pulse=pulse(minutes, counts, now_ms),
+            accounts=tuple(parts.capacity.now(now_ms)) if parts.capacity is not None else (),
+            named=bool(parts.names().accounts),
+            running=sum(each.streams for each in minutes if each.facet.cause == Cause.RUNNING),
+            waiting=_waiting(counts, now_ms),
+            top=tuple(each for each in found if each.recent)[:TOP],
+            open_issues=sum(each.state is IssueState.OPEN for each in found),
+        )
+
+    def _found(self, now_ms: int) -> list[Issue]:
+        made_ms, found = self._issues
+        if not 0 <= now_ms - made_ms < ISSUES_MS:
+            found = all_issues(self._parts, now_ms)
+            self._issues = now_ms, found
+        return found
+
+
+def _waiting(counts: Sequence[Count], now_ms: int) -> int | None:
+    """The most callers that waited at once, as counted last; None where nobody counted lately."""
+    told = [each for each in counts if each.name == WAITING and now_ms - each.at_ms <= _COUNTED_MS]
+    return max(told, key=lambda each: each.at_ms).count if told else None
+
+
+def _context(glance: Glance, names: Names) -> dict[str, Any]:
+    return {
+        "names": names,
+        "glance": glance,
+        "pulse": glance.pulse,
+        "groups": GROUPS,
+        "accounts": glance.accounts[:MOST_CARDS],
+        "named": glance.named,
+        "more_accounts": max(len(glance.accounts) - MOST_CARDS, 0),
+    }
+
+
+def _json(found: Json, look: Look) -> str:
+    """An event of the API's feed, which no middleware sees whole."""
+    return encode_json(found if look.sees_numbers else mask_json(found)).decode()
+
+
+def _chart(glance: Glance) -> str:
+    """The plot's data: minutes in seconds of Unix time, and a row of counts for each group."""
+    shown = glance.pulse
+    times = [(shown.since_ms + at * MINUTE_MS) // 1000 for at in range(len(shown.minutes))]
+    rows = [list(column) for column in zip(*shown.minutes, strict=True)]
+    return msgspec.json.encode([times, *rows]).decode()
+
+
+def all_issues(parts: PageParts, now_ms: int) -> list[Issue]:
+    """Every issue there is."""
+    return issues(
+        parts.store.uses(),
+        parts.store.tallies(trend_start(now_ms), now_ms + 1, hours=True),
+        parts.marks.latest() if parts.marks is not None else {},
+        now_ms,
+    )

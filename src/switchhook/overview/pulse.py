@@ -1,0 +1,138 @@
+"""How things go just now: streams a minute, how many failed, how fast answers were."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from switchhook.exotel.cause import Cause
+from switchhook.journal.receipt import ANSWER_BOUNDS_MS, ANSWER_BUCKETS
+from switchhook.streams.search.query import FAILURES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from switchhook.streams.facet import Count, Tally
+
+MINUTE_MS = 60_000
+MINUTES = 60
+"""What a plot shows."""
+RECENT = 15
+"""What shares and answer times are made of."""
+
+GROUPS: tuple[tuple[str, frozenset[Cause]], ...] = (
+    ("went well", frozenset({Cause.BOT_DONE, Cause.CALLER_LEFT, Cause.ENDED_BY_SYSTEM})),
+    ("running", frozenset({Cause.RUNNING})),
+    ("left early", frozenset({Cause.CALLER_LEFT_EARLY})),
+    ("unclear", frozenset({Cause.NO_STREAM, Cause.UNKNOWN})),
+    ("bot dropped", frozenset({Cause.BOT_DROPPED})),
+    ("connect failed", frozenset({Cause.CONNECT_FAILED})),
+    ("throttled", frozenset({Cause.THROTTLED})),
+)
+"""Causes as a plot shows them, from the bottom up."""
+_GROUP_OF = {cause.value: at for at, (_, causes) in enumerate(GROUPS) for cause in causes}
+
+
+class Share(msgspec.Struct, frozen=True):
+    """Some of all. `share` is None where there are none: no traffic is no success."""
+
+    some: int
+    all: int
+
+    @property
+    def share(self) -> float | None:
+        return self.some / self.all if self.all else None
+
+
+class AnswerTimes(msgspec.Struct, frozen=True):
+    """Upper bounds in ms for half and for 99 of 100 answers; None where there were none.
+
+    `beyond` is whether the 99th was slower than the greatest bound, which is what it says then.
+    """
+
+    answers: int
+    p50_ms: int | None
+    p99_ms: int | None
+    beyond: bool = False
+
+
+class Pulse(msgspec.Struct, frozen=True):
+    """The last hour in minutes, and the last quarter of it in figures.
+
+    `minutes` begin at `since_ms`, each with as many counts as there are `GROUPS`; the last one
+    still runs.
+    """
+
+    since_ms: int
+    minutes: tuple[tuple[int, ...], ...]
+    failed: Share
+    failed_of: tuple[tuple[str, int], ...]
+    answers: AnswerTimes
+    last_minute: int
+
+
+def pulse(tallies: Iterable[Tally], counts: Iterable[Count], now_ms: int) -> Pulse:
+    """Make it of tallies and counts of minutes since `pulse_start`."""
+    start = pulse_start(now_ms)
+    minutes = [[0] * len(GROUPS) for _ in range(MINUTES)]
+    some = of_all = 0
+    failed: Counter[str] = Counter()
+    for tally in tallies:
+        at = (tally.at_ms - start) // MINUTE_MS
+        if not 0 <= at < MINUTES:
+            continue
+        minutes[at][_GROUP_OF.get(tally.facet.cause, _UNCLEAR)] += tally.streams
+        if at >= MINUTES - RECENT:
+            of_all += tally.streams
+            if tally.facet.cause in FAILURES:
+                some += tally.streams
+                failed[tally.facet.cause] += tally.streams
+    recent = [each for each in counts if each.at_ms >= start + (MINUTES - RECENT) * MINUTE_MS]
+    return Pulse(
+        since_ms=start,
+        minutes=tuple(tuple(minute) for minute in minutes),
+        failed=Share(some, of_all),
+        failed_of=tuple(failed.most_common()),
+        answers=answer_times(_summed(recent)),
+        last_minute=sum(minutes[-2]),
+    )
+
+
+_UNCLEAR = next(at for at, (name, _) in enumerate(GROUPS) if name == "unclear")
+
+
+def pulse_start(now_ms: int) -> int:
+    """When the first minute of a pulse begins; the last is the one that runs."""
+    return now_ms - now_ms % MINUTE_MS - (MINUTES - 1) * MINUTE_MS
+
+
+def _summed(counts: Iterable[Count]) -> dict[str, int]:
+    sums: Counter[str] = Counter()
+    for each in counts:
+        sums[each.name] += each.count
+    return dict(sums)
+
+
+def answer_times(counted: Mapping[str, int]) -> AnswerTimes:
+    """The times by what was counted under `ANSWER_BUCKETS`."""
+    buckets = [counted.get(name, 0) for name in ANSWER_BUCKETS]
+    answers = sum(buckets)
+    p50, p99 = _bound(buckets, answers, 50), _bound(buckets, answers, 99)
+    most = ANSWER_BOUNDS_MS[-1]
+    return AnswerTimes(
+        answers=answers,
+        p50_ms=None if p50 is None else min(p50, most),
+        p99_ms=None if p99 is None else min(p99, most),
+        beyond=p99 is not None and p99 > most,
+    )
+
+
+def _bound(buckets: Sequence[int], answers: int, percent: int) -> int | None:
+    seen = 0
+    for count, bound in zip(buckets, (*ANSWER_BOUNDS_MS, ANSWER_BOUNDS_MS[-1] + 1), strict=True):
+        seen += count
+        if answers and seen * 100 >= answers * percent:
+            return bound
+    return None

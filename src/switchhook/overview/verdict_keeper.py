@@ -1,0 +1,85 @@
+"""The newest verdict, made once a second beside everything else."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from switchhook.overview.verdict import Level, Seen, State, verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+log = logging.getLogger(__name__)
+
+EVERY_S = 1.0
+STALE_MS = 30_000
+_BEGINNING = State(level=Level.UNKNOWN, what="Unknown: Switchhook has just started to look.")
+
+
+class VerdictKeeper:
+    """Makes the verdict in a thread from `start` to `stop`; `now` gives the newest at once.
+
+    `look` collects what is seen and may take a while. `changed` is called in that thread with each
+    verdict that differs from the one before. A verdict that could not be made anew is not shown
+    for longer than half a minute.
+    """
+
+    def __init__(
+        self,
+        look: Callable[[], Seen],
+        now_ms: Callable[[], int],
+        changed: Callable[[State], None] = lambda _state: None,
+        *,
+        mono_ms: Callable[[], int] = lambda: time.monotonic_ns() // 1_000_000,
+    ) -> None:
+        self._look, self._now_ms, self._changed = look, now_ms, changed
+        self._mono_ms = mono_ms
+        self._state = _BEGINNING
+        self._made_ms = mono_ms()
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="verdict", daemon=True)
+
+    def now(self) -> State:
+        """The newest verdict."""
+        state, age_ms = self._state, self._mono_ms() - self._made_ms
+        if age_ms <= STALE_MS:
+            return state
+        return State(
+            level=Level.UNKNOWN,
+            what=f"Unknown: nobody has looked for {age_ms // 1000} s.",
+            fault="At fault: Switchhook itself.",
+            todo="Look at the console's log.",
+            stale=(f"the verdict is {age_ms // 1000} s old",),
+        )
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 5.0) -> None:
+        self._ending.set()
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+
+    def refresh(self) -> None:
+        """Make the verdict now, in this thread."""
+        begun_ms = self._mono_ms()
+        state = verdict(self._look(), self._now_ms())
+        before, self._state, self._made_ms = self._state, state, begun_ms
+        if state != before:
+            self._changed(state)
+
+    def _run(self) -> None:
+        failed = ""
+        while not self._ending.wait(EVERY_S):
+            try:
+                self.refresh()
+                failed = ""
+            except Exception as error:  # noqa: BLE001 - whatever hits it (a full disk, a bug), the
+                # page says by itself that the verdict is old, and the next try may do.
+                kind = f"{type(error).__name__}: {error}"
+                if kind != failed:
+                    log.error("the verdict could not be made: %s", kind)  # noqa: TRY400
+                failed = kind

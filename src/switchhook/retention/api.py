@@ -1,0 +1,284 @@
+"""What is kept how long, and erasures: for programs, and the section of it on /settings."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from switchhook.access.audit import deed_of
+from switchhook.access.roles import Role, Viewer
+from switchhook.exotel.spellings import NotANumber, Subject, read_subject, shown
+from switchhook.retention.erasure import Phase
+from switchhook.retention.erasure_worker import WORDS
+from switchhook.retention.policy import Matter
+from switchhook.streams.json import encode_json, time_of
+from switchhook.streams.openapi import Operation
+from switchhook.streams.parameters import Refused, read_none
+from switchhook.web.json_schema import (
+    COUNT,
+    STRING,
+    TIME,
+    Schema,
+    answers_of,
+    body,
+    list_of,
+    object_of,
+    ref,
+)
+from switchhook.web.render import viewer_of
+from switchhook.web.sign_in.page_support import require
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from starlette.routing import BaseRoute
+
+    from switchhook.retention.erasure import Proof
+    from switchhook.retention.retention_worker import Keeper, Keeping
+
+_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_LARGEST = 4096
+_SHOWN = 20
+
+Json = dict[str, Any]
+
+
+class _Asked(msgspec.Struct, forbid_unknown_fields=True):
+    number: str | None = None
+    call: str | None = None
+    custom_field: str | None = None
+    plan: bool = False
+
+
+class KeepApi:
+    """`/api/v1/keeping`, `/api/v1/erasures`, and what the form on /settings posts to.
+
+    `region` is where a number without a country code is read.
+    """
+
+    def __init__(self, keeper: Keeper, region: str = "IN") -> None:
+        self._keeper, self._region = keeper, region
+
+    def routes(self) -> Sequence[BaseRoute]:
+        return (
+            Route("/api/v1/keeping", self._keeping, methods=["GET"]),
+            Route("/api/v1/erasures", self._erasures, methods=["GET"]),
+            Route("/api/v1/erasures", self._erase, methods=["POST"]),
+            Route("/api/v1/erasures/{id}", self._erasure, methods=["GET"]),
+            Route("/settings/erasures", self._erase_by_form, methods=["POST"]),
+        )
+
+    def context(self, viewer: Viewer) -> Json:
+        """What `_keeping.html` shows; reads the disk, so call it in a thread."""
+        status = self._keeper.status()
+        return {
+            "keeping": status,
+            "erasures": self._keeper.proofs()[:_SHOWN],
+            "may_erase": viewer.may(Role.ADMINISTRATOR),
+        }
+
+    async def _keeping(self, request: Request) -> Response:
+        read_none(request.query_params.multi_items())
+        return await _answer(lambda: _keeping_json(self._keeper.status()))
+
+    async def _erasures(self, request: Request) -> Response:
+        require(request, Role.ADMINISTRATOR)
+        read_none(request.query_params.multi_items())
+        return await _answer(
+            lambda: {"erasures": [_proof_json(each) for each in self._keeper.proofs()]}
+        )
+
+    async def _erasure(self, request: Request) -> Response:
+        require(request, Role.ADMINISTRATOR)
+        read_none(request.query_params.multi_items())
+        id = request.path_params["id"]
+
+        def look() -> Json | None:
+            proof = self._keeper.proof(id)
+            if proof is None:
+                return None
+            return {**_proof_json(proof), "confirmed": self._keeper.confirmed(id)}
+
+        return await _answer(look)
+
+    async def _erase(self, request: Request) -> Response:
+        require(request, Role.ADMINISTRATOR)
+        sent = await request.body()
+        try:
+            asked = msgspec.json.decode(sent[:_LARGEST], type=_Asked)
+        except ValueError:
+            hint = '{"number": "+91…"}, with "plan": true to be told first what it does'
+            raise Refused(None, "the body can't be read", hint) from None
+        given = [(each, text) for each in Subject if (text := getattr(asked, each.value))]
+        if len(given) != 1:
+            hint = "number, call or custom_field"
+            raise Refused(None, "one thing is erased at a time", hint)
+        subject, value = given[0][0], self._value(*given[0])
+        if asked.plan:
+            return await _answer(lambda: msgspec.to_builtins(self._keeper.plan(value, subject)))
+        viewer = viewer_of(request)
+        return await _answer(lambda: _proof_json(self._begin(subject, value, viewer)), 202)
+
+    async def _erase_by_form(self, request: Request) -> Response:
+        require(request, Role.ADMINISTRATOR)
+        form = await request.form()
+        said, again, word = (str(form.get(name, "")) for name in ("number", "again", "subject"))
+        subject = Subject(word) if word in set(Subject) else Subject.NUMBER
+        value = self._value(subject, said)
+        if self._value(subject, again) != value:
+            raise Refused(
+                "again",
+                "the two differ",
+                "nothing was erased: go back, and type the same twice",
+            )
+        await asyncio.to_thread(self._begin, subject, value, viewer_of(request))
+        return RedirectResponse("/settings#keeping", 303)
+
+    def _value(self, subject: Subject, text: str) -> str:
+        found = read_subject(subject, text, self._region)
+        if isinstance(found, NotANumber):
+            raise Refused(subject.value, found.problem, "the whole of it, for that is searched")
+        return found
+
+    def _begin(self, subject: Subject, value: str, viewer: Viewer) -> Proof:
+        deed = deed_of(viewer, f"asked to erase a {WORDS[subject]}", shown(subject, value))
+        return self._keeper.erase(value, viewer.name, deed, subject)
+
+
+def _keeping_json(status: Keeping) -> Json:
+    return {
+        "running": status.running,
+        "problem": status.problem,
+        "classes": [
+            {
+                "class": each.matter.value,
+                "days": each.days,
+                "oldest_at": _time(each.oldest_ms),
+                "overdue_s": each.overdue_ms // 1000,
+                "removed": each.removed.rows,
+                "removed_bytes": each.removed.bytes,
+                "last_removed_at": _time(each.removed.at_ms or None),
+            }
+            for each in status.classes
+        ],
+    }
+
+
+def _proof_json(proof: Proof) -> Json:
+    """A proof as JSON: its fields as they are, since its hash is over them."""
+    found: Json = msgspec.to_builtins(proof)
+    return found
+
+
+def _time(ms: int | None) -> str | None:
+    return None if ms is None else time_of(ms * 1000)
+
+
+async def _answer(work: Callable[[], Json | None], status: int = 200) -> Response:
+    found = await asyncio.to_thread(work)
+    if found is None:
+        raise HTTPException(404)
+    return Response(encode_json(found), status, headers=_HEADERS, media_type="application/json")
+
+
+_PROOF = {
+    "id": STRING,
+    "masked": STRING,
+    "by": STRING,
+    "asked_ms": COUNT,
+    "until_seq": COUNT,
+    "state": {"enum": [phase.value for phase in Phase]},
+    "complete": {"type": "boolean"},
+    "places": list_of(
+        object_of(
+            name=STRING,
+            searched=COUNT,
+            found=COUNT,
+            spellings=COUNT,
+            left=COUNT,
+            stays=COUNT,
+            digest=STRING,
+            seqs=list_of(COUNT),
+        )
+    ),
+    "subject": {"enum": [subject.value for subject in Subject]},
+    "looked_for": list_of(STRING),
+    "not_looked_for": list_of(STRING),
+    "done_ms": {"type": ["integer", "null"]},
+    "proof": STRING,
+}
+
+SCHEMAS: dict[str, Json] = {
+    "Keeping": object_of(
+        running={"type": "boolean"},
+        problem={"type": ["string", "null"]},
+        classes=list_of(
+            object_of(
+                **{"class": {"enum": [matter.value for matter in Matter]}},
+                days=COUNT,
+                oldest_at=TIME,
+                overdue_s=COUNT,
+                removed=COUNT,
+                removed_bytes=COUNT,
+                last_removed_at=TIME,
+            )
+        ),
+    ),
+    "Erasures": object_of(erasures=list_of(object_of(**_PROOF))),
+    "Erasure": object_of(**_PROOF, confirmed={"type": "boolean"}),
+    "ErasureBegun": object_of(**_PROOF),
+    "ErasurePlan": object_of(
+        masked=STRING,
+        until_seq=COUNT,
+        segments=COUNT,
+        bytes=COUNT,
+        seals_open={"type": "boolean"},
+    ),
+}
+
+OPERATIONS = (
+    Operation("/api/v1/keeping", "keeping", "What is kept how long, by class", "Keeping"),
+    Operation("/api/v1/erasures", "erasures", "The proofs of erasures, newest first", "Erasures"),
+    Operation(
+        "/api/v1/erasures/{id}",
+        "erasure",
+        "One erasure, and whether it still holds",
+        "Erasure",
+        identifier="id",
+    ),
+)
+"""The addresses of `KeepApi` that are read."""
+
+_ERASE: Schema = {
+    "type": "object",
+    "properties": {
+        "number": {"type": "string", "description": "whole, with its country's code"},
+        "call": {"type": "string", "description": "a CallSid or StreamSID instead"},
+        "custom_field": {"type": "string", "description": "the value of a CustomField instead"},
+        "plan": {"type": "boolean", "default": False, "description": "only say what it would do"},
+    },
+    "minProperties": 1,
+    "additionalProperties": False,
+}
+_PLANNED = {
+    "description": "the plan",
+    "content": {"application/json": {"schema": ref("ErasurePlan")}},
+}
+
+PATHS: dict[str, Schema] = {
+    "/api/v1/erasures": {
+        "post": {
+            "operationId": "erase",
+            "summary": "Forget a phone number or call everywhere; it goes on by itself",
+            "requestBody": body(_ERASE),
+            "responses": answers_of("begun", "ErasureBegun", status="202") | {"200": _PLANNED},
+        }
+    }
+}
+"""What is asked by other methods than GET."""

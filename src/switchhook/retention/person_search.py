@@ -1,0 +1,70 @@
+"""Looking for all that is held on one person: the journal, refused records, and the ledger."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from switchhook.exotel.spellings import Spellings
+from switchhook.retention.erased_calls import named_in
+from switchhook.retention.person import Person, held_record, held_row
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from switchhook.exotel.spellings import Number, Traces
+    from switchhook.retention.policy import ClosedJournal, Limits
+    from switchhook.streams.story import JournalSource
+
+_RECORDS = 500
+
+
+class LedgerTexts(Protocol):
+    """The ledger, as far as it is searched for texts."""
+
+    def rows_with(self, traces: Traces) -> Iterator[tuple[str, dict[str, Any]]]:
+        """The rows that hold what is looked for, each with its table's name."""
+
+    def texts(self) -> Iterator[bytes]:
+        """Every text and blob of every table."""
+
+
+class PersonSearch:
+    """Reads everything, in any thread; changes nothing."""
+
+    def __init__(self, journal: JournalSource, closed: ClosedJournal, ledger: LedgerTexts) -> None:
+        self._journal, self._closed, self._ledger = journal, closed, ledger
+
+    def find(
+        self, number: Number, limits: Limits, going_on: Callable[[], bool] = lambda: True
+    ) -> Person:
+        """The report on a number; as far as it has come once `going_on` says no."""
+        traces = Spellings(number)
+        records, searched, after = [], 0, 0
+        whole = False
+        while going_on():
+            batch = self._journal.read(after, _RECORDS)
+            if not batch:
+                whole = True
+                break
+            after = batch[-1].seq
+            searched += len(batch)
+            for record in batch:
+                if times := traces.count(record.body):
+                    sids = named_in(record.body).sids
+                    held = held_record(record.seq, record.kind, record.at, sids, times, limits)
+                    records.append(held)
+        refused = sum(
+            traces.count(self._closed.read_refused(name)) > 0 for name in self._closed.refused()
+        )
+        rows = [held_row(table, row, limits) for table, row in self._ledger.rows_with(traces)]
+        masked = number.masked.encode()
+        return Person(
+            number=number.masked,
+            searched=searched,
+            until_seq=after,
+            whole=whole,
+            records=tuple(records),
+            refused_files=refused,
+            rows=tuple(rows),
+            audit_mentions=sum(text == masked for text in self._ledger.texts()),
+        )

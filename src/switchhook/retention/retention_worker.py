@@ -1,0 +1,289 @@
+"""Retention and erasures, carried out in small steps by one thread.
+
+`Keeper.step` does a few milliseconds of work, or looks after one segment, and says whether there
+may be more. What it has done is kept before the next step, so that a restart goes on where it was.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from switchhook.errors import SwitchhookError
+from switchhook.exotel.spellings import FORMS, Subject, shown
+from switchhook.retention.erasure import (
+    ErasableStore,
+    Erasure,
+    ErasureBook,
+    ErasurePlan,
+    Phase,
+    Proof,
+    plan_erasure,
+    proof_of,
+)
+from switchhook.retention.erasure_worker import Eraser
+from switchhook.retention.policy import (
+    DAY_MS,
+    ClassReport,
+    DeleteRows,
+    DeleteSegment,
+    Holdings,
+    Hour,
+    KeptStore,
+    Limits,
+    Matter,
+    Removed,
+    Roll,
+    hour_of,
+    next_step,
+    report,
+)
+from switchhook.retention.trusted_time import Held, Trusted, first_trusted, held
+
+if TYPE_CHECKING:
+    from switchhook.access.audit import Deed
+    from switchhook.retention.policy import ClosedJournal, Rows, Segment
+
+log = logging.getLogger(__name__)
+
+BREATH_S = 0.02
+"""Between two steps, so that pages get the interpreter and receipts the disk."""
+LOOK_S = 60.0
+"""How often retention looks whether anything is due."""
+WAIT_S = 0.5
+"""How often an erasure looks whether what it waits for has come."""
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 60.0
+_ROWS = 500
+NOTE_MS = 600_000
+"""How often the time that retention trusts is kept, for the next start to go on from."""
+
+
+class KeepingBook(ErasureBook, Protocol):
+    """The erasures in the ledger, what retention removed, and the time that it trusts."""
+
+    def removed(self) -> dict[Matter, Removed]: ...
+    def trusted(self) -> Trusted | None: ...
+    def note_trusted(self, trusted: Trusted) -> None: ...
+    def add_removed(self, removed: Removed) -> None: ...
+
+
+class KeepingStore(ErasableStore, KeptStore, Protocol):
+    """The store, as retention and erasures see it."""
+
+
+class Keeping(msgspec.Struct, frozen=True):
+    """How things stand: each class, and why nothing goes on, if so."""
+
+    classes: tuple[ClassReport, ...]
+    problem: str | None
+    running: bool
+
+
+class Keeper:
+    """Runs retention and erasures from `start` to `stop`; any thread may ask.
+
+    `rows` has what retention removes by rows, but for the journal's; `erased` is called when an
+    erasure has changed what was kept, so that others forget what they remember of it; `remember`
+    before one begins, so that a restore can do it again.
+    """
+
+    def __init__(
+        self,
+        *,
+        journal: ClosedJournal,
+        store: KeepingStore,
+        book: KeepingBook,
+        rows: Mapping[Matter, Rows],
+        limits: Limits,
+        last_seq: Callable[[], int],
+        erased: Callable[[], None] = lambda: None,
+        remember: Callable[[Erasure], None] = lambda erasure: None,
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        mono_ms: Callable[[], int] = lambda: time.monotonic_ns() // 1_000_000,
+        draw: Callable[[int], bytes] = secrets.token_bytes,
+    ) -> None:
+        self._journal, self._store, self._book = journal, store, book
+        self._rows, self.limits = rows, limits
+        self._last_seq, self._now_ms, self._draw = last_seq, now_ms, draw
+        self._remember = remember
+        self._eraser = Eraser(journal, store, book, pause=self._breathe, erased=erased)
+        self._mono_ms = mono_ms
+        self._look_at_ms = self._kept_up_to = 0
+        self._trusted: Trusted | None = None
+        self._trusted_at_ms = self._noted_ms = mono_ms()
+        self._hour: Hour | None = None
+        self.held: Held | None = None
+        self._problem: str | None = None
+        self._wake = threading.Event()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="keeping", daemon=True)
+
+    def start(self) -> None:
+        """Begin in a thread of its own."""
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 5.0) -> bool:
+        """End after the step at hand; whether it did within `timeout_s`."""
+        self._stopping = True
+        self._wake.set()
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def status(self) -> Keeping:
+        """How things stand now."""
+        holdings = self._holdings()
+        classes = report(holdings, self.limits, self._book.removed(), self._now_ms())
+        return Keeping(classes, self._problem, self._thread.is_alive())
+
+    def plan(self, value: str, subject: Subject = Subject.NUMBER) -> ErasurePlan:
+        """What an erasure of a number in E.164, or of something else, would do."""
+        return plan_erasure(shown(subject, value), self._journal.segments(), self._last_seq())
+
+    def erase(self, value: str, by: str, deed: Deed, subject: Subject = Subject.NUMBER) -> Proof:
+        """Begin to forget a number in E.164, or something else; it goes on by itself.
+
+        One that is on its way runs once.
+        """
+        for each in self._book.running():
+            if (each.subject, each.number) == (subject, value):
+                return proof_of(each)
+        erasure = Erasure(
+            id=self._draw(8).hex(),
+            number=value,
+            masked=shown(subject, value),
+            by=by,
+            asked_ms=self._now_ms(),
+            until_seq=self._last_seq(),
+            subject=subject,
+            forms=FORMS,
+            phase=Phase.FIND if subject is Subject.CUSTOM_FIELD else Phase.JOURNAL,
+        )
+        return self.erase_again(erasure, deed)
+
+    def erase_again(self, erasure: Erasure, deed: Deed) -> Proof:
+        """Begin an erasure as it is; for those that a restore brings back."""
+        self._remember(erasure)
+        self._book.begin(erasure, deed)
+        self._wake.set()
+        return proof_of(erasure)
+
+    def proofs(self) -> list[Proof]:
+        """All erasures, the newest first."""
+        return [proof_of(each) for each in self._book.all()]
+
+    def proof(self, id: str) -> Proof | None:
+        """One erasure as it stands."""
+        return next((each for each in self.proofs() if each.id == id), None)
+
+    def confirmed(self, id: str) -> bool | None:
+        """Whether what an erasure left in the journal is still there as it left it.
+
+        What retention has removed since counts as such. None where there is no such erasure.
+        """
+        found = next((each for each in self._book.all() if each.id == id), None)
+        return None if found is None else self._eraser.confirmed(found)
+
+    def step(self) -> bool:
+        """Do a little; whether there is more to do at once."""
+        now, mono = self._now_ms(), self._mono_ms()
+        if any(self._eraser.step(each, now) for each in self._book.running()):
+            return True
+        if mono < self._look_at_ms:
+            return False
+        if self._retain(now, mono):
+            return True
+        self._look_at_ms = mono + int(LOOK_S * 1000)
+        return False
+
+    def _trust(self, holdings: Holdings, clock_ms: int, mono_ms: int) -> int:
+        """The time that retention goes by; says by `held` whether the clock is far ahead of it."""
+        before = self._trusted or self._book.trusted() or first_trusted(holdings, clock_ms)
+        trusted = before.later(clock_ms, mono_ms - self._trusted_at_ms)
+        if self._trusted is None or mono_ms - self._noted_ms >= NOTE_MS:
+            self._book.note_trusted(trusted)
+            self._noted_ms = mono_ms
+        self._trusted, self._trusted_at_ms = trusted, mono_ms
+        found = held(holdings, self.limits, trusted, clock_ms)
+        if found is not None and self.held is None:
+            days = found.ahead_ms / DAY_MS
+            log.error("retention waits: the clock is %.0f days ahead of what was kept", days)
+        self.held = found
+        return trusted.before(clock_ms)
+
+    def _retain(self, clock_ms: int, mono_ms: int) -> bool:
+        """Carry out what retention asks for next; whether there may be more."""
+        holdings = self._holdings()
+        now_ms = self._trust(holdings, clock_ms, mono_ms)
+        if self._hour is None or self._hour.over(mono_ms):
+            self._hour = hour_of(holdings, now_ms, mono_ms)
+        match next_step(holdings, self.limits, now_ms, self._hour):
+            case DeleteSegment(segment):
+                if self._stories_kept(segment):
+                    return True
+                freed = self._journal.delete(segment)
+                self._hour = msgspec.structs.replace(self._hour, segments=self._hour.segments + 1)
+                records = max(segment.last_seq - segment.first_seq + 1, 0)
+                self._book.add_removed(Removed(Matter.RAW, records, freed, now_ms))
+                log.info("retention removed %s with %d records", segment.name, records)
+                return True
+            case DeleteRows(matter, before_ms):
+                count = self._rows[matter].remove(before_ms, _ROWS)
+                self._book.add_removed(Removed(matter, count, 0, now_ms))
+                return count > 0
+            case Roll(seq):
+                self._journal.ask_roll(seq)
+                return False
+            case None:
+                self._journal.clear_strays()
+                return False
+
+    def _stories_kept(self, segment: Segment) -> bool:
+        """Write down some stories that point into a segment; whether there may be more."""
+        after = max(self._kept_up_to, segment.first_seq - 1)
+        going_on = self._store.keep_stories(after, segment.last_seq + 1, _ROWS)
+        self._kept_up_to = segment.last_seq if going_on is None else going_on
+        return going_on is not None
+
+    def _holdings(self) -> Holdings:
+        return Holdings(
+            self._journal.segments(),
+            self._store.position(),
+            {matter: rows.oldest_ms() for matter, rows in self._rows.items()},
+        )
+
+    def _breathe(self) -> None:
+        if not self._stopping:
+            time.sleep(BREATH_S)
+
+    def _run(self) -> None:
+        pause = _FIRST_PAUSE_S
+        while not self._stopping:
+            try:
+                more = self.step()
+            except (SwitchhookError, OSError) as error:
+                self._failed(error)
+                self._rest(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE_S)
+                continue
+            pause, self._problem = _FIRST_PAUSE_S, None
+            if more:
+                self._breathe()
+            else:
+                self._rest(WAIT_S)
+
+    def _rest(self, seconds: float) -> None:
+        self._wake.wait(seconds)
+        self._wake.clear()
+
+    def _failed(self, error: Exception) -> None:
+        problem = str(error)
+        if problem != self._problem:
+            log.error("keeping stands still and tries again: %s", problem)
+        self._problem = problem

@@ -1,0 +1,152 @@
+"""What the console makes of its figures: alerts, the verdict, and a heartbeat to the operator."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from switchhook.alerts.engine import Alerting, Destinations
+from switchhook.alerts.heartbeat import Heart
+from switchhook.alerts.ledger import SqliteAlerts
+from switchhook.alerts.notify import AnswerProbe, AppriseNotifier, HttpMonitor
+from switchhook.overview.health_metrics import (
+    Health,
+    Kept,
+    answer_figures,
+    clock_figures,
+    disk_figures,
+    file_figures,
+    fold_figures,
+    retention_figures,
+    watch_figures,
+)
+from switchhook.overview.verdict import Seen
+from switchhook.overview.verdict_keeper import VerdictKeeper
+from switchhook.streams.metrics import StoreFigures
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from switchhook.capacity.poller import Watch
+    from switchhook.config import Config
+    from switchhook.ledger import Ledger
+    from switchhook.metrics import Source
+    from switchhook.overview.verdict import Failing
+    from switchhook.retention.trusted_time import Held
+    from switchhook.server.steady_clock import SteadyClock
+    from switchhook.streams.fold import Folder
+    from switchhook.streams.names import Names
+    from switchhook.streams.story import JournalSource, Store
+
+_PROBE_MS = 2_000
+
+
+class Alarm:
+    """Sources of figures, alerts and verdict, from `start` to `stop`.
+
+    `complaints` are about the operator's files, `failing` are parts of the console; `answer_url`
+    is where the answer side listens, for asking whether it does, and None asks nobody.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        ledger: Ledger,
+        *,
+        store: Store,
+        journal: JournalSource,
+        folder: Folder,
+        watch: Watch,
+        data: Path,
+        names: Callable[[], Names],
+        complaints: Callable[[], Sequence[str]],
+        failing: Callable[[], Sequence[Failing]],
+        answer_url: str | None,
+        clock: SteadyClock,
+        held: Callable[[], Held | None],
+    ) -> None:
+        self._watch, self._names, self._failing = watch, names, failing
+        self._clock = clock
+        self._streams = StoreFigures(store, journal, folder, names)
+        sources: list[Source] = [
+            self._streams,
+            fold_figures(folder, journal),
+            disk_figures(data),
+            file_figures(complaints),
+            clock_figures(clock.step),
+            retention_figures(held),
+            watch_figures(watch),
+        ]
+        if answer_url is not None:
+            sources.append(_answering(AnswerProbe(answer_url), clock.now_ms))
+        self.alerting = Alerting(
+            SqliteAlerts(ledger),
+            sources,
+            _destinations(config),
+            rules=config.alerts.rules,
+            quiet=config.alerts.quiet,
+            heart=_heart(config, clock.now_ms),
+            now_ms=clock.now_ms,
+        )
+        self.verdicts = VerdictKeeper(self._seen, clock.now_ms, mono_ms=clock.mono_ms)
+
+    def start(self) -> None:
+        self.alerting.start()
+        self.verdicts.start()
+
+    def stop(self) -> None:
+        """Touches the disk, and waits."""
+        self.verdicts.stop()
+        self.alerting.stop()
+
+    def use(self, config: Config) -> None:
+        """Go on by a changed configuration."""
+        alerts = config.alerts
+        self.alerting.use(
+            _destinations(config),
+            rules=alerts.rules,
+            quiet=alerts.quiet,
+            heart=_heart(config, self._clock.now_ms),
+        )
+
+    def _seen(self) -> Seen:
+        return Seen(
+            figures=self.alerting.figures,
+            capacity=self._watch.now(self._clock.now_ms()),
+            recently=self._streams.recently,
+            alerts=self.alerting.alerts,
+            names=self._names(),
+            last_ms=self._streams.last_ms,
+            failing=self._failing(),
+            step=self._clock.step(),
+        )
+
+
+def _destinations(config: Config) -> Destinations:
+    """Whom to tell of alerts."""
+    alerts = config.alerts
+    notifier = AppriseNotifier(
+        {each.name: each.url.reveal for each in alerts.destinations},
+        url=config.console.url,
+        zone=alerts.quiet.zone,
+    )
+    return Destinations(notifier, {each.name: each.severities for each in alerts.destinations})
+
+
+def _heart(config: Config, now_ms: Callable[[], int]) -> Heart | None:
+    """What calls the operator's own monitor."""
+    alerts = config.alerts
+    if alerts.heartbeat_url is None:
+        return None
+    return Heart(HttpMonitor(alerts.heartbeat_url.reveal), alerts.heartbeat_s, now_ms)
+
+
+def _answering(probe: AnswerProbe, now_ms: Callable[[], int]) -> Source:
+    """Whether the answer side answers, asked every other second."""
+
+    def look(at_ms: int) -> Health:
+        answers, waiting, problem = probe.ask()
+        return Health(at_ms, answers, waiting, problem)
+
+    kept = Kept(_PROBE_MS, look)
+    return answer_figures(lambda: kept.get(now_ms()))

@@ -1,0 +1,52 @@
+"""The OpenAPI document of the whole API: what each part of it says of its own addresses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from switchhook.alerts import openapi as alert_openapi
+from switchhook.capacity import api as capacity_api
+from switchhook.overview import api as page_api
+from switchhook.retention import api as keep_api
+from switchhook.retention import person_api
+from switchhook.streams.openapi import COUNTED, OPERATIONS, describe
+from switchhook.web.sign_in import openapi as access_api
+
+_PARTS = (
+    *OPERATIONS,
+    *COUNTED,
+    *page_api.SHOWN,
+    *capacity_api.OPERATIONS,
+    *keep_api.OPERATIONS,
+    *access_api.OPERATIONS,
+)
+_SCHEMAS = (
+    page_api.SHOWN_SCHEMAS,
+    capacity_api.SCHEMAS,
+    keep_api.SCHEMAS,
+    person_api.SCHEMAS,
+    alert_openapi.SCHEMAS,
+    access_api.SCHEMAS,
+)
+_PATHS = (
+    alert_openapi.PATHS,
+    access_api.PATHS,
+    keep_api.PATHS,
+    person_api.PATHS,
+    page_api.SHOWN_PATHS,
+)
+
+
+def describe_all(version: str) -> dict[str, Any]:
+    """Every address that answers with JSON; the live feed, which never ends, is in docs/api.md."""
+    document = describe(version, _PARTS)
+    for paths in _PATHS:
+        for path, methods in paths.items():
+            known = document["paths"].setdefault(path, {})
+            assert not known.keys() & methods.keys(), "two parts describe the same address"
+            known |= methods
+    named = dict(document["components"]["schemas"])
+    for schemas in _SCHEMAS:
+        assert not named.keys() & schemas.keys(), "two parts describe the same name"
+        named |= schemas
+    return document | {"components": {"schemas": named}}

@@ -1,0 +1,100 @@
+"""What the private port answers while the console can't open its own files: what is wrong.
+
+Without the ledger nobody can be known, so nothing else is shown to anybody. Callers are answered
+all the same, and what is kept of them is folded later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from typing import TYPE_CHECKING, Protocol
+
+from markupsafe import Markup
+from starlette.responses import HTMLResponse, JSONResponse
+
+from switchhook.errors import DataFolderError, JournalError, LedgerError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from starlette.responses import Response
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from switchhook.server.console_parts import ConsoleSide
+
+log = logging.getLogger("switchhook")
+
+CLOSED = (DataFolderError, JournalError, LedgerError)
+"""What keeps the console's files closed: a full or broken disk, damage, another release's files."""
+RETRY_S = 5.0
+_PAGE = Markup("""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Switchhook can't show anything</title>
+<meta name="viewport" content="width=device-width, initial-scale=1"></head>
+<body><h1>The console can't open its files</h1>
+<p>{}</p>
+<p>To mend it: {}.</p>
+<p>Callers are answered all the same, and what is known of them is kept. This page tries again every
+few seconds; the log has the file's name.</p></body></html>
+""")
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Refresh": "10",
+    "Retry-After": "10",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def stand_in(error: DataFolderError | JournalError | LedgerError) -> ASGIApp:
+    """An app that says of every address what is wrong, without naming a file."""
+    problem, hint = error.problem, error.hint
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1013})
+            return
+        path: str = scope["path"]
+        response: Response
+        if path == "/healthz":
+            problems = [f"{problem} ({hint})"]
+            said = {"status": "degraded", "problems": problems, "fold_lag": None}
+            response = JSONResponse(said, 200, _HEADERS)
+        elif path.startswith("/api/") or path == "/metrics":
+            wrong = {"parameter": None, "problem": problem, "hint": hint}
+            response = JSONResponse({"error": wrong}, 503, _HEADERS)
+        else:
+            response = HTMLResponse(_PAGE.format(problem, hint), 503, _HEADERS)
+        await response(scope, receive, send)
+
+    return app
+
+
+class Desk(Protocol):
+    """Where the private port is answered."""
+
+    left: asyncio.Event
+
+    def show(self, app: ASGIApp) -> None: ...
+
+
+async def opened(
+    make: Callable[[], Awaitable[ConsoleSide]], desk: Desk, *, retry_s: float = RETRY_S
+) -> ConsoleSide | None:
+    """The console that `make` makes, as soon as it can; until then the desk shows why it can't.
+
+    None where it is told to leave before.
+    """
+    said = ""
+    while not desk.left.is_set():
+        try:
+            return await make()
+        except CLOSED as error:
+            if str(error) != said:
+                log.error("the console can't start, and tries again: %s", error)  # noqa: TRY400
+                said = str(error)
+            desk.show(stand_in(error))
+        with suppress(TimeoutError):
+            await asyncio.wait_for(desk.left.wait(), retry_s)
+    return None

@@ -1,0 +1,189 @@
+"""The API of what the store counts, and of exports."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import BaseRoute, Route
+
+from switchhook.access.audit import Deed, deed_of
+from switchhook.access.roles import Role
+from switchhook.streams.export import FORMATS, Look, columns_named, rows_of
+from switchhook.streams.json import encode_json, time_of
+from switchhook.streams.names import Names
+from switchhook.streams.parameters import EXPORT, STRETCH, Refused, read_filters, read_none
+from switchhook.streams.search.query import Query
+from switchhook.web.render import zone_named
+from switchhook.web.sign_in.page_support import require
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+
+    from starlette.requests import Request
+
+    from switchhook.streams.facet import Facet
+    from switchhook.streams.story import Store
+
+_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_DAY_MS = 86_400_000
+_LONGEST_MS = {"minute": 7 * _DAY_MS, "hour": 400 * _DAY_MS}
+
+Json = dict[str, Any]
+
+
+class StoreApi:
+    """`/api/v1/tallies`, `/uses`, `/counts`, `/forms`, and `/api/v1/streams/export`.
+
+    `freshen` waits for the fold; `note` keeps a deed for the audit log. Each export runs in a
+    thread of its own pool, of which there are two: more wait.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        names: Callable[[], Names],
+        now_ms: Callable[[], int],
+        *,
+        freshen: Callable[[], None] = lambda: None,
+        note: Callable[[Deed], object] = lambda deed: None,
+    ) -> None:
+        self._store, self._names, self._now_ms = store, names, now_ms
+        self._freshen, self._note = freshen, note
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="store-api")
+        self._exporting = ThreadPoolExecutor(2, thread_name_prefix="export")
+
+    def routes(self) -> Sequence[BaseRoute]:
+        """They come before those of the streams, whose addresses end in any SID."""
+        return (
+            Route("/api/v1/streams/export", self._export, methods=["GET"]),
+            Route("/api/v1/tallies", partial(self._answer, self._tallies), methods=["GET"]),
+            Route("/api/v1/uses", partial(self._answer, self._uses), methods=["GET"]),
+            Route("/api/v1/counts", partial(self._answer, self._counts), methods=["GET"]),
+            Route("/api/v1/forms", partial(self._answer, self._forms), methods=["GET"]),
+        )
+
+    async def _answer(self, find: Callable[[Request], Json], request: Request) -> Response:
+        def work() -> bytes:
+            return encode_json(find(request))
+
+        body = await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        return Response(body, 200, headers=_HEADERS, media_type="application/json")
+
+    def _tallies(self, request: Request) -> Json:
+        since, until, by = self._stretch(request)
+        self._freshen()
+        found = self._store.tallies(since, until, hours=by == "hour")
+        return {
+            "by": by,
+            "tallies": [
+                {"at": time_of(each.at_ms * 1000), **_facet(each.facet), "streams": each.streams}
+                for each in found
+            ],
+        }
+
+    def _uses(self, request: Request) -> Json:
+        read_none(request.query_params.multi_items())
+        self._freshen()
+        return {
+            "uses": [
+                {
+                    **_facet(each.facet),
+                    "streams": each.streams,
+                    "first_at": time_of(each.first_ms * 1000),
+                    "last_at": time_of(each.last_ms * 1000),
+                }
+                for each in self._store.uses()
+            ]
+        }
+
+    def _counts(self, request: Request) -> Json:
+        since, until, _ = self._stretch(request, "minute")
+        self._freshen()
+        return {
+            "counts": [
+                {"at": time_of(each.at_ms * 1000), "name": each.name, "count": each.count}
+                for each in self._store.counts(since, until)
+            ]
+        }
+
+    def _forms(self, request: Request) -> Json:
+        since, until, _ = self._stretch(request, "hour")
+        self._freshen()
+        return {
+            "forms": [
+                {
+                    "at": time_of(each.at_ms * 1000),
+                    "endpoint": each.endpoint,
+                    "aspect": each.aspect,
+                    "value": each.value,
+                    "count": each.count,
+                }
+                for each in self._store.forms(since, until)
+            ]
+        }
+
+    def _stretch(self, request: Request, only: str | None = None) -> tuple[int, int, str]:
+        """From when, until when, and by what; the last day where nothing is said."""
+        now_ms = self._now_ms()
+        known = STRETCH if only is None else {n: p for n, p in STRETCH.items() if n != "by"}
+        values = read_filters(request.query_params.multi_items(), now_ms, known)
+        by: str = only or values.get("by", "minute")
+        until: int = values.get("until", now_ms + 1)
+        since: int = values.get("since", until - _DAY_MS)
+        if until - since > _LONGEST_MS[by]:
+            days = _LONGEST_MS[by] // _DAY_MS
+            raise Refused("since", f"more than {days} days by the {by}", "ask for less at a time")
+        return since, until, by
+
+    async def _export(self, request: Request) -> Response:
+        now_ms, viewer = self._now_ms(), require(request, Role.OPERATOR)
+        values = read_filters(request.query_params.multi_items(), now_ms, EXPORT)
+        columns, wrong = columns_named(values.get("columns", ""))
+        if wrong is not None:
+            hint = "see docs/search.md; `all` is every one"
+            raise Refused("columns", f"there is no column {wrong[:40]!r}", hint)
+        form = FORMATS[values.get("format", "csv")]
+        query: Query = values.get("q", Query())
+        look = Look(columns, viewer.sees, zone_named(values.get("tz", "ist")))
+        deed = deed_of(
+            viewer,
+            "exported streams",
+            form=form.ending,
+            columns=",".join(column.name for column in columns),
+            conditions=",".join(each.key for each in query.conditions) or "none",
+        )
+
+        def begin() -> Iterator[bytes]:
+            self._note(deed)
+            self._freshen()
+            rows = rows_of(self._store, query, self._names(), look)
+            return form.write(rows, look)
+
+        loop = asyncio.get_running_loop()
+        parts = await loop.run_in_executor(self._exporting, begin)
+        name = f"streams-{datetime.fromtimestamp(now_ms / 1000, UTC):%Y%m%d-%H%M%S}.{form.ending}"
+        headers = _HEADERS | {"Content-Disposition": f'attachment; filename="{name}"'}
+        return StreamingResponse(self._sent(parts), media_type=form.media_type, headers=headers)
+
+    async def _sent(self, parts: Iterator[bytes]) -> AsyncIterator[bytes]:
+        """Each part when the reader has taken the one before; none once it has gone."""
+        loop = asyncio.get_running_loop()
+        while (part := await loop.run_in_executor(self._exporting, next, parts, None)) is not None:
+            yield part
+
+
+def _facet(facet: Facet) -> Json:
+    return {
+        "endpoint": facet.endpoint,
+        "status": facet.status,
+        "cause": facet.cause,
+        "option": facet.option,
+        "kind": facet.kind,
+        "host": facet.host,
+        "exophone": facet.exophone,
+    }

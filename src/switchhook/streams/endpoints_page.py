@@ -1,0 +1,130 @@
+"""The page Endpoints: who asks where, in which form, what could not be understood, which rules."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import msgspec
+from starlette.routing import BaseRoute, Route
+
+from switchhook.streams.format_drift import Change, changes
+from switchhook.telemetry.counter_names import not_let_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from switchhook.server.page_parts import EndpointShown, PageParts
+    from switchhook.streams.facet import Form, Tally
+
+MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
+MOST_SHOWN = 12
+
+
+class Traffic(msgspec.Struct, frozen=True, kw_only=True):
+    """An endpoint in the last day. `configured` is None where it is only remembered.
+
+    `hours` counts streams, oldest first; `options` how they were answered.
+    """
+
+    name: str
+    account: str
+    leads: tuple[tuple[str, str], ...]
+    configured: EndpointShown | None
+    streams: int
+    hours: tuple[int, ...]
+    options: tuple[tuple[str, int], ...]
+    dialects: tuple[tuple[str, int], ...]
+    defects: tuple[tuple[str, int], ...]
+    more_defects: int
+    changes: tuple[Change, ...]
+
+
+class EndpointsPage:
+    """`/endpoints`."""
+
+    def __init__(self, parts: PageParts) -> None:
+        self._parts = parts
+
+    def routes(self) -> list[BaseRoute]:
+        return [Route("/endpoints", self._page, methods=["GET"], name="endpoints")]
+
+    def _page(self, request: Request) -> Response:
+        parts = self._parts
+        parts.freshen()
+        context = {"endpoints": self._traffic(), "not_let_in": self._not_let_in()}
+        return parts.renderer.page(request, "endpoints.html", context)
+
+    def _not_let_in(self) -> list[tuple[str, int]]:
+        """What the public port refused, could not read or turned away in the last day."""
+        now_ms, counts = self._parts.now_ms(), Counter[str]()
+        for each in self._parts.store.counts(now_ms - DAY_MS, now_ms + MINUTE_MS):
+            counts[each.name] += each.count
+        return not_let_in(counts)[:MOST_SHOWN]
+
+    def _traffic(self) -> list[Traffic]:
+        parts, now_ms = self._parts, self._parts.now_ms()
+        until = now_ms - now_ms % HOUR_MS + HOUR_MS
+        tallies = parts.store.tallies(until - DAY_MS, until, hours=True)
+        today = parts.store.forms(until - DAY_MS, until)
+        yesterday = parts.store.forms(until - 2 * DAY_MS, until - DAY_MS)
+        changed: dict[str, list[Change]] = {}
+        for each in changes(yesterday, today):
+            changed.setdefault(each.endpoint, []).append(each)
+        configured = {each.name: each for each in parts.endpoints()}
+        seen = {tally.facet.endpoint for tally in tallies} | {form.endpoint for form in today}
+        names = [*configured, *sorted(seen - configured.keys())]
+        return [
+            self._one(
+                name,
+                configured.get(name),
+                [tally for tally in tallies if tally.facet.endpoint == name],
+                [form for form in today if form.endpoint == name],
+                tuple(changed.get(name, ())),
+                until - DAY_MS,
+            )
+            for name in names
+        ]
+
+    def _one(
+        self,
+        name: str,
+        configured: EndpointShown | None,
+        tallies: list[Tally],
+        forms: list[Form],
+        changed: tuple[Change, ...],
+        since_ms: int,
+    ) -> Traffic:
+        known = self._parts.names()
+        hours = [0] * 24
+        options: Counter[str] = Counter()
+        for tally in tallies:
+            hours[(tally.at_ms - since_ms) // HOUR_MS % 24] += tally.streams
+            options[tally.facet.option] += tally.streams
+        defects = _counted(forms, "defect")
+        return Traffic(
+            name=name,
+            account=known.accounts_of.get(name, ""),
+            leads=tuple((o, lead) for o in ("A", "B") if (lead := known.lead(name, o))),
+            configured=configured,
+            streams=sum(hours),
+            hours=tuple(hours),
+            options=tuple(sorted(options.items())),
+            dialects=tuple(_counted(forms, "dialect")),
+            defects=tuple(defects[:MOST_SHOWN]),
+            more_defects=max(len(defects) - MOST_SHOWN, 0),
+            changes=changed,
+        )
+
+
+def _counted(forms: Iterable[Form], aspect: str) -> list[tuple[str, int]]:
+    counts: Counter[str] = Counter()
+    for form in forms:
+        if form.aspect == aspect:
+            counts[form.value] += form.count
+    return counts.most_common()

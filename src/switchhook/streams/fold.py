@@ -1,0 +1,166 @@
+"""Following the journal: new records are folded into the store, by a thread of the console."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from switchhook.errors import SwitchhookError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from switchhook.streams.story import JournalRecord, JournalSource, Store
+
+log = logging.getLogger(__name__)
+
+_BATCH = 2000
+_POLL_S = 0.05
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 10.0
+_BREATH_S = 0.001  # between batches, so that a query gets the interpreter
+
+
+class Folded(msgspec.Struct, frozen=True):
+    """What was folded just now: the records in their order, up to the seq `position`.
+
+    `placed` is where in time those belong whose own time is another, in ms by seq.
+    """
+
+    records: tuple[JournalRecord, ...]
+    position: int
+    placed: Mapping[int, int] = {}
+
+
+class Folder:
+    """Keeps a store at the journal's end from `start` to `stop`.
+
+    What one record makes fail is the store's business, which quarantines it. What fails beyond
+    that (a full disk, a damaged file) is said in `problem` and tried again.
+    """
+
+    def __init__(self, journal: JournalSource, store: Store, *, batch: int = _BATCH) -> None:
+        self._journal, self._store, self._batch = journal, store, batch
+        self._wake = threading.Event()
+        self._stopping = False
+        self._moved = threading.Condition()
+        self._position = self._told = 0
+        self._problem: str | None = None
+        self.error: Exception | None = None
+        """What `problem` says in words."""
+        self._observers: list[Callable[[Folded], None]] = []
+        self._thread = threading.Thread(target=self._run, name="fold", daemon=True)
+
+    @property
+    def position(self) -> int:
+        """The seq up to which everything is folded."""
+        return self._position
+
+    @property
+    def problem(self) -> str | None:
+        """Why the fold does not go on at the moment; None where it does."""
+        return self._problem
+
+    @property
+    def running(self) -> bool:
+        """Whether the thread lives."""
+        return self._thread.is_alive()
+
+    def observe(self, observer: Callable[[Folded], None]) -> None:
+        """Tell an observer of every batch from now on, in the fold's thread: it must not linger."""
+        self._observers.append(observer)
+
+    def lag(self) -> int:
+        """How many seqs the store is behind the journal."""
+        return max(self._journal.last_seq() - self._position, 0)
+
+    def start(self) -> None:
+        """Begin to fold; the store must be open."""
+        self._position = self._told = self._store.position()
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 5.0) -> bool:
+        """End after the batch at hand; whether it did within `timeout_s`."""
+        self._stopping = True
+        self._wake.set()
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def reach(self, seq: int, timeout_s: float) -> bool:
+        """Wait until everything up to `seq` is folded; False where it takes longer."""
+        if self._position >= seq:
+            return True
+        self._wake.set()
+        with self._moved:
+            return self._moved.wait_for(
+                lambda: self._position >= seq or self._stopping or self._problem is not None,
+                timeout_s,
+            ) and (self._position >= seq)
+
+    def _run(self) -> None:
+        pause = _FIRST_PAUSE_S
+        while not self._stopping:
+            try:
+                more = self._step()
+            except Exception as error:  # noqa: BLE001 - the fold must outlive whatever hits it: a
+                # full disk, a journal segment moved away, a bug. It is said and tried again, as
+                # nothing else would ever bring it back.
+                self._failed(error)
+                self._wake.wait(pause)
+                self._wake.clear()
+                pause = min(2 * pause, _LONGEST_PAUSE_S)
+                continue
+            pause = _FIRST_PAUSE_S
+            if more:
+                time.sleep(_BREATH_S)
+            else:
+                self._wake.wait(_POLL_S)
+                self._wake.clear()
+
+    def _step(self) -> bool:
+        """Fold one batch; whether there may be more to fold at once.
+
+        After a batch that was not full the fold waits for some to come together: a transaction
+        for each receipt would cost several times as much.
+        """
+        self._store.mend()
+        position = self._store.position()
+        records = self._journal.read(position, self._batch)
+        if records:
+            self._store.fold(position, records)
+            position = self._store.position()
+        with self._moved:
+            self._position, self._problem, self.error = position, None, None
+            self._moved.notify_all()
+        told = self._told
+        news = tuple(each for each in records if each.seq > told and not each.damage)
+        if news:  # a store that is made again tells nobody anything twice
+            self._told = news[-1].seq
+            self._tell(Folded(news, position, self._placed(news)))
+        return len(records) >= self._batch
+
+    def _placed(self, records: Sequence[JournalRecord]) -> Mapping[int, int]:
+        try:
+            return self._store.placed([each.seq for each in records])
+        except SwitchhookError:
+            return {}  # the store went away meanwhile: they are told of all the same
+
+    def _tell(self, folded: Folded) -> None:
+        for observer in self._observers:
+            try:
+                observer(folded)
+            except Exception:  # an observer's mistake must not hold the fold up
+                log.exception("an observer of the fold failed")
+
+    def _failed(self, error: Exception) -> None:
+        said = isinstance(error, SwitchhookError)
+        problem = str(error) if said else f"{type(error).__name__}: {error}"
+        if problem != self._problem:
+            log.error("the fold stopped after seq %d and tries again: %s", self._position, problem)
+        with self._moved:
+            self._problem, self.error = problem, error
+            self._moved.notify_all()

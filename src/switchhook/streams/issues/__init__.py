@@ -1,0 +1,1 @@
+"""Failures, grouped so that they can be acknowledged and resolved."""

@@ -1,0 +1,63 @@
+"""What people said of issues: only ever added to, so that who said what when stays known."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from switchhook.access.audit_ledger import append
+from switchhook.streams.issues.issues import IssueState, Mark
+
+if TYPE_CHECKING:
+    from switchhook.access.audit import Deed
+    from switchhook.ledger.database import Ledger
+
+TABLES = """
+CREATE TABLE issue_marks (
+  number INTEGER PRIMARY KEY,
+  issue TEXT NOT NULL,
+  at_ms INTEGER NOT NULL,
+  state TEXT NOT NULL,
+  by TEXT NOT NULL,
+  note TEXT NOT NULL
+) STRICT;
+CREATE INDEX issue_marks_issue ON issue_marks (issue, number);
+"""
+
+_COLUMNS = "issue, at_ms, state, by, note"
+_LONGEST_HISTORY = 200
+
+
+class SqliteMarks:
+    """`Marks` over the ledger."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def latest(self) -> dict[str, Mark]:
+        asked = (
+            f"SELECT {_COLUMNS} FROM issue_marks WHERE number IN"  # noqa: S608
+            " (SELECT max(number) FROM issue_marks GROUP BY issue)"
+        )
+        with self._ledger.reading() as connection:
+            return {row[0]: _mark(row) for row in connection.execute(asked)}
+
+    def history(self, issue: str) -> list[Mark]:
+        asked = (
+            f"SELECT {_COLUMNS} FROM issue_marks WHERE issue = ?"  # noqa: S608
+            " ORDER BY number DESC LIMIT ?"
+        )
+        with self._ledger.reading() as connection:
+            return [_mark(row) for row in connection.execute(asked, (issue, _LONGEST_HISTORY))]
+
+    def add(self, mark: Mark, deed: Deed) -> None:
+        with self._ledger.writing() as connection:
+            connection.execute(
+                f"INSERT INTO issue_marks ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)",  # noqa: S608
+                (mark.issue, mark.at_ms, mark.state.value, mark.by, mark.note),
+            )
+            append(connection, deed, mark.at_ms * 1000)
+
+
+def _mark(row: tuple[Any, ...]) -> Mark:
+    issue, at_ms, state, by, note = row
+    return Mark(issue, at_ms, IssueState(state), by, note)

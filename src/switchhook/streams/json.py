@@ -1,0 +1,285 @@
+r"""Receipts, streams and calls as the JSON objects of the API.
+
+What a request does not say is null. Where a value is normalised, the text as sent stands beside
+it as `…_raw`. Bytes of `raw` and `body` that are not UTF-8 are shown as `\xNN`.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from switchhook.exotel.cause import StreamError, Verdict, judge
+from switchhook.exotel.passthru import Defect, Leg, Passthru, Stream, StreamStatus
+from switchhook.exotel.wire.scalar import without_surrogates
+from switchhook.journal.receipt import Receipt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from switchhook.streams.story import CallStory, StreamStory
+
+Json = dict[str, Any]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def receipt_json(
+    id: str,
+    receipt: Receipt,
+    passthru: Passthru,
+    *,
+    first: Receipt | None = None,
+    late_ms: int | None = None,
+    placed_ms: int | None = None,
+) -> Json:
+    """A receipt; of a repeat, `first` is the one it names, whose rule decided.
+
+    `placed_ms` is where in time it belongs if the system's clock was wrong when it came.
+    """
+    verdict = judge(passthru)
+    decision, decided = receipt.decision, (first or receipt).decision
+    direction = passthru.direction
+    return {
+        "id": id,
+        "received_at": time_of(receipt.received_us),
+        "endpoint": receipt.endpoint,
+        "mode": receipt.mode,
+        "method": receipt.method,
+        "dialect": passthru.dialect.value,
+        "auth": receipt.auth.state,
+        "raw": text_of(receipt.raw),
+        "body": text_of(receipt.body) if receipt.body else None,
+        "call_sid": passthru.call_sid,
+        "direction": direction and direction.value,
+        "direction_raw": passthru.direction_raw,
+        "from": passthru.from_,
+        "from_raw": passthru.from_raw,
+        "to": passthru.to,
+        "to_raw": passthru.to_raw,
+        "digits": passthru.digits,
+        "custom_field": passthru.custom_field,
+        "recording_url": passthru.recording_url,
+        "call": _call(passthru),
+        "stream": passthru.stream and _stream(passthru.stream, verdict.error),
+        **_verdict(verdict),
+        "decision": {
+            "option": decision.option.value,
+            "http_status": receipt.http_status,
+            "rule": decided.rule,
+            "release": decided.release,
+            "reason": decision.reason,
+        },
+        "repeat_of": receipt.repeat_of,
+        "defects": [
+            {"field": defect.field, "problem": defect.problem}
+            for defect in _defects(receipt, passthru)
+        ],
+        "extra": _by_key(passthru.extra),
+        "decided_in_ms": receipt.decided_in_us / 1000,
+        "late_ms": late_ms,
+        "placed_at": None if placed_ms is None else time_of(placed_ms * 1000),
+    }
+
+
+def unreadable_json(id: str, at_ms: int, reason: str) -> Json:
+    """A receipt that can't be read: when it came, and why nothing else is said."""
+    empty: Json = dict.fromkeys(RECEIPT_KEYS)
+    return empty | {
+        "id": id,
+        "received_at": time_of(at_ms * 1000),
+        "defects": [{"field": "receipt", "problem": reason}],
+        "extra": {},
+    }
+
+
+def stream_json(story: StreamStory) -> Json:
+    """A stream; `id` is that of the first receipt that told of it."""
+    verdict = story.verdict
+    shown = _stream(story.stream, verdict.error)
+    numbers = story.numbers
+    return {
+        "id": story.first.id,
+        "call_sid": story.call_sid,
+        "endpoint": story.first.endpoint,
+        "from": numbers["from_"][1] if "from_" in numbers else None,
+        "to": numbers["to"][1] if "to" in numbers else None,
+        **shown,
+        **_verdict(verdict),
+        "option": story.settled_by.option,
+        "settled_by": story.settled_by.id,
+        "first_received_at": time_of(story.first.received_us),
+        "last_received_at": time_of(story.last.received_us),
+    }
+
+
+def call_json(story: CallStory) -> Json:
+    """A call as it was told of last, without its passthrus and streams."""
+    text = story.text
+    return {
+        "call_sid": story.call_sid,
+        "first_received_at": time_of(story.first.received_us),
+        "last_received_at": time_of(story.last.received_us),
+        "from": text("from_"),
+        "from_raw": text("from_raw"),
+        "to": text("to"),
+        "to_raw": text("to_raw"),
+        "direction": text("direction"),
+        "direction_raw": text("direction_raw"),
+        "account_sid": text("account_sid"),
+        "status": text("call_status"),
+        "type": text("call_type"),
+        "dial_status": text("dial_status"),
+        "flow_id": text("flow_id"),
+        "custom_field": text("custom_field"),
+        "recording_url": text("recording_url"),
+    }
+
+
+def _call(passthru: Passthru) -> Json:
+    return {
+        "status": passthru.call_status,
+        "type": passthru.call_type,
+        "dial_status": passthru.dial_status,
+        "dial_duration_s": passthru.dial_duration_s,
+        "dial_duration_raw": passthru.dial_duration_raw,
+        "dial_whom_number": passthru.dial_whom_number,
+        "outgoing_number": passthru.outgoing_number,
+        "legs": [_leg(leg, passthru.region) for leg in passthru.legs],
+        "created_at": _time(passthru.created_at),
+        "created_at_raw": passthru.created_raw,
+        "started_at": _time(passthru.started_at),
+        "started_at_raw": passthru.started_raw,
+        "ended_at": _time(passthru.ended_at),
+        "ended_at_raw": passthru.ended_raw,
+        "current_at": _time(passthru.current_at),
+        "current_at_raw": passthru.current_raw,
+        "recording_available_raw": passthru.recording_available_raw,
+        "account_sid": passthru.account_sid,
+        "flow_id": passthru.flow_id,
+        "tenant_id": passthru.tenant_id,
+        "forwarded_from": passthru.forwarded_from,
+        "event_type": passthru.event_type,
+        "agent_status": passthru.agent_status,
+        "agent_email": passthru.agent_email,
+    }
+
+
+def _leg(leg: Leg, region: str) -> Json:
+    return {
+        "index": leg.index,
+        # A leg's number is written as a caller's is.
+        "number": Passthru(from_raw=leg.number, region=region).from_,
+        "number_raw": leg.number,
+        "type": leg.type,
+        "on_call_duration_s": leg.on_call_duration_s,
+        "on_call_duration_raw": leg.on_call_duration_raw,
+        "cause": leg.cause,
+        "cause_code": leg.cause_code,
+        "caller_id": leg.caller_id,
+        "disconnected_by": leg.disconnected_by,
+        "extra": _by_key(leg.extra),
+    }
+
+
+def _stream(stream: Stream, error: StreamError | None) -> Json:
+    state, who = stream.state, stream.disconnected_by
+    known = state is not None and state is not StreamStatus.UNKNOWN
+    return {
+        "sid": stream.sid,
+        "status": state.value if known and state else stream.status,
+        "status_raw": stream.status,
+        "duration_s": stream.duration_s,
+        "duration_raw": stream.duration_raw,
+        "url": stream.url,
+        "recording_url": stream.recording_url,
+        "disconnected_by": who and who.value,
+        "disconnected_by_raw": stream.disconnected_by_raw,
+        "detailed_status": stream.detailed_status,
+        "error": stream.error,
+        "disposition": stream.disposition,
+        "error_detail": error
+        and {"code": error.code, "kind": error.kind.value, "host": error.host, "port": error.port},
+    }
+
+
+def _verdict(verdict: Verdict) -> Json:
+    return {
+        "cause": verdict.cause.value,
+        "advice": verdict.advice,
+        "evidence": [{"field": field, "text": text} for field, text in verdict.evidence],
+    }
+
+
+def _defects(receipt: Receipt, passthru: Passthru) -> Iterable[Defect]:
+    yield from passthru.defects
+    yield from receipt.decision.defects
+
+
+def _by_key(pairs: Iterable[tuple[str, str]]) -> dict[str, str | list[str]]:
+    found: dict[str, str | list[str]] = {}
+    for key, value in pairs:
+        before = found.get(key)
+        if before is None:
+            found[key] = value
+        elif isinstance(before, list):
+            before.append(value)
+        else:
+            found[key] = [before, value]
+    return found
+
+
+def text_of(raw: bytes) -> str:
+    r"""Bytes as text; what is not UTF-8 as `\xNN`."""
+    return raw.decode(errors="backslashreplace")
+
+
+def time_of(microseconds: int) -> str:
+    """Unix time as RFC 3339 in UTC with microseconds."""
+    try:
+        moment = _EPOCH + timedelta(microseconds=microseconds)
+    except OverflowError:  # a clock that is far beyond every calendar
+        moment = _EPOCH
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _time(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat().replace("+00:00", "Z")
+
+
+def encode_json(value: object) -> bytes:
+    """Any of these objects as JSON; lone surrogates, which JSON can't carry, as U+FFFD."""
+    try:
+        return msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        return msgspec.json.encode(_plain(value))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, str):
+        return without_surrogates(value)
+    if isinstance(value, dict):
+        return {_plain(key): _plain(member) for key, member in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list) else value
+
+
+RECEIPT_KEYS = tuple(
+    receipt_json(
+        "",
+        msgspec.convert(
+            {
+                "received_us": 0,
+                "endpoint": "",
+                "method": "GET",
+                "raw": b"",
+                "decision": {"option": "B", "rule": "", "release": "", "reason": ""},
+                "http_status": 302,
+            },
+            Receipt,
+        ),
+        Passthru(),
+    )
+)
+"""The keys of a receipt, in order."""

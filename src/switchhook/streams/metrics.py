@@ -1,0 +1,317 @@
+"""The figures of streams, endpoints and answers, from what is folded."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from switchhook.journal.receipt import ANSWER_BOUNDS_MS, ANSWERED_UNREAD, UNREADABLE, Kind, Sample
+from switchhook.metrics import Figure
+from switchhook.overview.health_metrics import Kept
+from switchhook.streams.baseline import Answered, shift, usual
+from switchhook.streams.facet import OTHER, Facet, Tally
+from switchhook.streams.recent import (
+    BOT_FAILED,
+    LONGEST_MS,
+    MINUTE_MS,
+    WINDOW_MS,
+    Recently,
+    attributed,
+    recently,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from switchhook.overview.health_metrics import Fold
+    from switchhook.streams.facet import Use
+    from switchhook.streams.names import Names
+    from switchhook.streams.recent import Told
+    from switchhook.streams.story import JournalSource, Store
+
+HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
+MOST_BOTS = 200
+"""Bots that figures are told of one by one: the busiest; the rest is `other`."""
+MOST_NEW = 50
+_STEP_MS = 5 * MINUTE_MS
+_OLDER_MS, _USES_MS, _HOURS_MS, _HOUR_MS, _EVENTS_MS = 30_000, 10_000, 300_000, 5_000, 5_000
+_MOST_EVENTS = 100
+_MOST_SAMPLES = 600
+
+_decode_sample = msgspec.msgpack.Decoder(Sample).decode
+
+
+class StoreFigures:
+    """The figures of streams, endpoints and answers, from what is folded. For one thread.
+
+    Beside being a source it keeps what the verdict is made of: how bots and accounts did of late,
+    and `last_ms`, when a stream was last told of.
+    """
+
+    def __init__(
+        self, store: Store, journal: JournalSource, fold: Fold, names: Callable[[], Names]
+    ) -> None:
+        self._store, self._journal, self._fold, self._names = store, journal, fold, names
+        self.recently = Recently()
+        self._seen: object = None
+        self._told: Sequence[Told] = ()
+        self.last_ms: int | None = None
+        self._warned: set[str] = set()
+        self._ends: deque[tuple[int, int]] = deque(maxlen=_MOST_SAMPLES)
+        self._older = Kept(_OLDER_MS, self._read_older)
+        self._uses = Kept(_USES_MS, lambda _now: store.uses())
+        self._before = Kept(_HOURS_MS, self._read_before)
+        self._hour = Kept(_HOUR_MS, self._read_hour)
+        self._wrong = Kept(_EVENTS_MS, self._read_wrong_secrets)
+        self._lost = Kept(_EVENTS_MS, self._read_lost)
+
+    def __call__(self, now_ms: int) -> Iterable[Figure]:
+        at_ms = self._as_of(now_ms)
+        names = self._names()
+        told = self._told_of(now_ms, names)
+        uses = self._uses.get(now_ms)
+        newest = max((use.last_ms for use in uses), default=None)
+        if told:
+            newest = max(newest or 0, told[-1].at_ms)
+        self.last_ms = newest
+        return [
+            *_counted(self.recently, at_ms),
+            *_shares(self.recently, at_ms),
+            *_new_failures(uses, names, now_ms, at_ms),
+            *self._endpoints(now_ms, at_ms),
+            *self._answers(now_ms, at_ms),
+        ]
+
+    def _told_of(self, now_ms: int, names: Names) -> Sequence[Told]:
+        """The streams of the last three hours; looked at again when there may be others."""
+        until_ms, older = self._older.get(now_ms)
+        seen = self._fold.position, _minute(now_ms), until_ms, names
+        if seen != self._seen:
+            late = attributed(self._store.tallies(until_ms, now_ms + MINUTE_MS), names)
+            self._told = [*older, *late]
+            self.recently = recently(self._told, now_ms)
+            self._seen = seen
+        return self._told
+
+    def _as_of(self, now_ms: int) -> int:
+        """When the store was as the journal is: up to then every figure is true."""
+        position = self._fold.position
+        end = self._journal.last_seq()
+        if position >= end:
+            self._ends.clear()
+            self._ends.append((now_ms, end))
+            return now_ms
+        self._ends.append((now_ms, end))
+        while len(self._ends) > 1 and self._ends[1][1] <= position:
+            self._ends.popleft()
+        return self._ends[0][0]
+
+    def _read_older(self, now_ms: int) -> tuple[int, Sequence[Told]]:
+        """What changes seldom, in steps of five minutes, and until when it reaches."""
+        until_ms = _minute(now_ms) - WINDOW_MS
+        steps: Counter[tuple[int, Facet]] = Counter()
+        for tally in self._store.tallies(_minute(now_ms) - LONGEST_MS, until_ms):
+            steps[tally.at_ms - tally.at_ms % _STEP_MS, tally.facet] += tally.streams
+        tallies = (Tally(at_ms, facet, streams) for (at_ms, facet), streams in steps.items())
+        return until_ms, attributed(tallies, self._names())
+
+    def _read_hour(self, now_ms: int) -> dict[str, Answered]:
+        since = _minute(now_ms) - HOUR_MS
+        return _answered(each for each in self._told if each.at_ms >= since)
+
+    def _read_before(self, now_ms: int) -> _Before:
+        """The hours that this one is compared with."""
+        read = self._store.tallies
+        until = _minute(now_ms)
+        oldest = self._store.oldest_ms()
+        days: list[dict[str, Answered] | None] = []
+        for day in (1, 2, 3, 7):
+            begin = until - day * DAY_MS - HOUR_MS
+            known = oldest is not None and oldest <= begin
+            days.append(_answered(read(begin, begin + HOUR_MS)) if known else None)
+        six = _answered(read(until - 7 * HOUR_MS, until - HOUR_MS))
+        return _Before(days=tuple(days), six_hours=six)
+
+    def _endpoints(self, now_ms: int, at_ms: int) -> Iterable[Figure]:
+        hour = self._hour.get(now_ms)
+        before = self._before.get(now_ms)
+        wrong = self._wrong.get(now_ms)
+        known = {name for day in before.days if day for name in day}
+        self._warned |= wrong.keys()
+        for endpoint in sorted(hour.keys() | known | self._warned):
+            labels = (("endpoint", endpoint),)
+            now = hour.get(endpoint, Answered())
+            yesterday = (before.days[0] or {}).get(endpoint, Answered())
+            six = before.six_hours.get(endpoint, Answered())
+            moved, cases = shift(now, yesterday, six)
+            yield Figure("endpoint.a_share", now.share, at_ms, labels, now.cases)
+            yield Figure("endpoint.a_share_shift", moved, at_ms, labels, cases)
+            counts = [
+                None if day is None else day.get(endpoint, Answered()).cases for day in before.days
+            ]
+            expected = usual(counts[:3], counts[3])
+            lacks = None if not expected else max(0.0, 1 - now.cases / expected)
+            yield Figure("streams.shortfall", lacks, at_ms, labels, expected or 0)
+            yield Figure("endpoint.wrong_secrets", float(wrong[endpoint]), at_ms, labels)
+
+    def _answers(self, now_ms: int, at_ms: int) -> Iterable[Figure]:
+        counts: Counter[str] = Counter()
+        for count in self._store.counts(_minute(now_ms) - WINDOW_MS, now_ms + MINUTE_MS):
+            counts[count.name] += count.count
+        slow, cases = _quantile(counts, 0.99)
+        yield Figure("answer.p99_ms", slow, at_ms, (), cases)
+        missed = counts["deadline before disk"]
+        yield Figure("answer.missed_deadlines", float(missed), at_ms)
+        yield Figure("answer.undecided", float(counts["failed to decide"]), at_ms)
+        unreadable = sum(n for name, n in counts.items() if name.startswith(UNREADABLE))
+        unread = counts[ANSWERED_UNREAD]
+        asked = unreadable + counts["answered"] - unread
+        share = unreadable / asked if asked else None
+        yield Figure("answer.unreadable_share", share, at_ms, (), asked)
+        yield Figure("answer.unread", float(unread), at_ms)
+        yield Figure("receipts.lost", float(self._lost.get(now_ms)), at_ms)
+
+    def _read_wrong_secrets(self, now_ms: int) -> Counter[str]:
+        found: Counter[str] = Counter()
+        seqs = self._store.events(Kind.SAMPLE, _MOST_EVENTS)
+        for record in self._journal.get_many(seqs).values():
+            if now_ms - record.at <= HOUR_MS:
+                try:
+                    found[_decode_sample(record.body).endpoint] += 1
+                except ValueError:
+                    continue  # the store has quarantined it, and says so
+        del found[""]  # what could not be read came for no endpoint that we know
+        return found
+
+    def _read_lost(self, now_ms: int) -> int:
+        lost = 0
+        seqs = self._store.events(Kind.LOST, _MOST_EVENTS)
+        for record in self._journal.get_many(seqs).values():
+            if now_ms - record.at <= DAY_MS:
+                lost += _count_in(record.body)
+        return lost
+
+
+class _Before(msgspec.Struct, frozen=True):
+    """By endpoint: this hour 1, 2, 3 and 7 days ago, and the six hours before it.
+
+    A day is None where nothing is kept that is as old.
+    """
+
+    days: tuple[dict[str, Answered] | None, ...]
+    six_hours: dict[str, Answered]
+
+
+def _minute(now_ms: int) -> int:
+    return now_ms - now_ms % MINUTE_MS
+
+
+def _count_in(body: bytes) -> int:
+    """How many records a record of lost ones tells of; one where it can't be read."""
+    try:
+        found = msgspec.json.decode(body)
+    except ValueError:
+        return 1
+    count = found.get("count", 1) if isinstance(found, dict) else found
+    return count if isinstance(count, int) else 1
+
+
+def _answered(tallies: Iterable[Tally | Told]) -> dict[str, Answered]:
+    options: Counter[tuple[str, bool]] = Counter()
+    for tally in tallies:
+        options[tally.facet.endpoint, tally.facet.option == "A"] += tally.streams
+    return {
+        endpoint: Answered(
+            options[endpoint, True], options[endpoint, True] + options[endpoint, False]
+        )
+        for endpoint, _ in options
+    }
+
+
+def _counted(recently: Recently, at_ms: int) -> Iterable[Figure]:
+    """How many streams there were, and how many their bots failed."""
+    streams: Counter[str] = Counter()
+    bots: Counter[str] = Counter()
+    failed: Counter[str] = Counter()
+    for each in recently.late:
+        streams[each.facet.endpoint] += each.streams
+        bots[each.bot] += each.streams
+        if each.facet.cause in BOT_FAILED:
+            failed[each.bot] += each.streams
+    if not streams:
+        yield Figure("streams.count", 0.0, at_ms)
+    for endpoint, count in sorted(streams.items()):
+        yield Figure("streams.count", float(count), at_ms, (("endpoint", endpoint),))
+    kept = _busiest(bots)
+    totals: Counter[str] = Counter()
+    bad: Counter[str] = Counter()
+    for bot, count in bots.items():
+        totals[bot if bot in kept else OTHER] += count
+        bad[bot if bot in kept else OTHER] += failed[bot]
+    for bot, count in sorted(totals.items()):
+        yield Figure("streams.failed", float(bad[bot]), at_ms, (("bot", bot),), count)
+
+
+def _shares(recently: Recently, at_ms: int) -> Iterable[Figure]:
+    """How large a share of their streams bots failed, and limits refused."""
+    bots = sorted(recently.bots, key=lambda r: (-r.failed, -r.cases, r.name))
+    for recent in bots[:MOST_BOTS]:
+        labels = (("bot", recent.name),)
+        yield Figure("streams.failed_share", recent.share, at_ms, labels, recent.cases)
+    if rest := bots[MOST_BOTS:]:
+        failed, cases = sum(r.failed for r in rest), sum(r.cases for r in rest)
+        share = failed / cases if cases else None
+        yield Figure("streams.failed_share", share, at_ms, (("bot", OTHER),), cases)
+    for recent in recently.accounts:
+        if recent.late:
+            labels = (("account", recent.name),)
+            failed, cases = recent.late_failed, recent.late
+            yield Figure("streams.throttled", float(failed), at_ms, labels, cases)
+            yield Figure("streams.throttled_share", failed / cases, at_ms, labels, cases)
+
+
+def _busiest(counts: Counter[str]) -> set[str]:
+    return {name for name, _ in counts.most_common(MOST_BOTS)}
+
+
+def _new_failures(uses: Sequence[Use], names: Names, now_ms: int, at_ms: int) -> Iterable[Figure]:
+    """Failures of bots, of fingerprints that nobody had seen an hour ago."""
+    first: dict[tuple[str, str, str, str], int] = {}
+    streams: Counter[tuple[str, str, str, str]] = Counter()
+    bots: dict[tuple[str, str, str, str], str] = {}
+    for use in uses:
+        facet = use.facet
+        if facet.cause not in BOT_FAILED:
+            continue
+        print_ = facet.cause, facet.kind, facet.host, facet.endpoint
+        first[print_] = min(first.get(print_, use.first_ms), use.first_ms)
+        streams[print_] += use.streams
+        bots.setdefault(print_, names.bot_name(facet.host, facet.endpoint, facet.exophone))
+    found: Counter[tuple[str, str, str]] = Counter()
+    for print_, first_ms in first.items():
+        # For a while after its hour it is told as none, so that its alert sees its end.
+        if now_ms - first_ms < LONGEST_MS and streams[print_] > 0:
+            key = bots[print_], print_[0], print_[1]
+            if key not in found and len(found) >= MOST_NEW:
+                key = (OTHER, OTHER, OTHER)
+            found[key] += streams[print_] if now_ms - first_ms < HOUR_MS else 0
+    if not found:
+        yield Figure("streams.new_failures", 0.0, at_ms)
+    for (bot, cause, kind), count in sorted(found.items()):
+        labels = (("bot", bot), ("cause", cause), ("kind", kind))
+        yield Figure("streams.new_failures", float(count), at_ms, labels)
+
+
+def _quantile(counts: Counter[str], share: float) -> tuple[float | None, int]:
+    """The bound of the bucket that so many answers are within, and of how many."""
+    buckets = [counts[f"answer_ms <= {bound}"] for bound in ANSWER_BOUNDS_MS]
+    cases = sum(buckets) + counts[f"answer_ms > {ANSWER_BOUNDS_MS[-1]}"]
+    within = 0
+    for bound, count in zip(ANSWER_BOUNDS_MS, buckets, strict=True):
+        within += count
+        if cases and within >= share * cases:
+            return float(bound), cases
+    return (float(ANSWER_BOUNDS_MS[-1]) if cases else None), cases

@@ -1,0 +1,332 @@
+"""The API's description, in OpenAPI 3.1: made from the table that requests are checked with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from switchhook.exotel.cause import Cause, ErrorKind
+from switchhook.exotel.passthru import Dialect
+from switchhook.streams.export import FORMATS
+from switchhook.streams.parameters import EXPORT, FILTERS, STREAM_FILTERS, STRETCH, Parameter
+from switchhook.web.json_schema import (
+    COUNT,
+    NUMBER,
+    STRING,
+    TEXT,
+    TIME,
+    WHOLE,
+    Schema,
+    list_of,
+    object_of,
+    or_null,
+    ref,
+    words,
+)
+
+_EXTRA: Schema = {
+    "type": "object",
+    "additionalProperties": {"type": ["string", "array"], "items": {"type": "string"}},
+}
+_VERDICT = {
+    "cause": words(*Cause, None),
+    "advice": TEXT,
+    "evidence": {"type": ["array", "null"], "items": object_of(field=STRING, text=STRING)},
+}
+_LEG = object_of(
+    index={"type": "integer"},
+    number=TEXT,
+    number_raw=TEXT,
+    type=TEXT,
+    on_call_duration_s=WHOLE,
+    on_call_duration_raw=TEXT,
+    cause=TEXT,
+    cause_code=TEXT,
+    caller_id=TEXT,
+    disconnected_by=TEXT,
+    extra=_EXTRA,
+)
+_CALL = object_of(
+    status=TEXT,
+    type=TEXT,
+    dial_status=TEXT,
+    dial_duration_s=WHOLE,
+    dial_duration_raw=TEXT,
+    dial_whom_number=TEXT,
+    outgoing_number=TEXT,
+    legs=list_of(_LEG),
+    created_at=TIME,
+    created_at_raw=TEXT,
+    started_at=TIME,
+    started_at_raw=TEXT,
+    ended_at=TIME,
+    ended_at_raw=TEXT,
+    current_at=TIME,
+    current_at_raw=TEXT,
+    recording_available_raw=TEXT,
+    account_sid=TEXT,
+    flow_id=TEXT,
+    tenant_id=TEXT,
+    forwarded_from=TEXT,
+    event_type=TEXT,
+    agent_status=TEXT,
+    agent_email=TEXT,
+)
+_SAID_OF_STREAM = {
+    "sid": TEXT,
+    "status": TEXT,
+    "status_raw": TEXT,
+    "duration_s": WHOLE,
+    "duration_raw": TEXT,
+    "url": TEXT,
+    "recording_url": TEXT,
+    "disconnected_by": words("user", "bot", "NA", "unknown", None),
+    "disconnected_by_raw": TEXT,
+    "detailed_status": TEXT,
+    "error": TEXT,
+    "disposition": TEXT,
+    "error_detail": or_null(object_of(code=WHOLE, kind=words(*ErrorKind), host=TEXT, port=WHOLE)),
+}
+_RECEIPT = object_of(
+    id=STRING,
+    received_at=TIME,
+    endpoint=TEXT,
+    mode=TEXT,
+    method=TEXT,
+    dialect=words(*Dialect, None),
+    auth=TEXT,
+    raw=TEXT,
+    body=TEXT,
+    call_sid=TEXT,
+    direction=words("inbound", "outbound", None),
+    direction_raw=TEXT,
+    from_=TEXT,
+    from_raw=TEXT,
+    to=TEXT,
+    to_raw=TEXT,
+    digits=TEXT,
+    custom_field=TEXT,
+    recording_url=TEXT,
+    call=or_null(_CALL),
+    stream=or_null(object_of(**_SAID_OF_STREAM)),
+    **_VERDICT,
+    decision=or_null(
+        object_of(
+            option=words("A", "B"),
+            http_status={"type": "integer"},
+            rule=STRING,
+            release=STRING,
+            reason=STRING,
+        )
+    ),
+    repeat_of=TEXT,
+    defects=list_of(object_of(field=STRING, problem=STRING)),
+    extra=_EXTRA,
+    decided_in_ms=NUMBER,
+    late_ms=WHOLE,
+    placed_at=or_null(TIME),
+)
+_STREAM = object_of(
+    id=STRING,
+    call_sid=TEXT,
+    endpoint=STRING,
+    from_=TEXT,
+    to=TEXT,
+    **_SAID_OF_STREAM,
+    **_VERDICT,
+    option=words("A", "B"),
+    settled_by=STRING,
+    first_received_at=TIME,
+    last_received_at=TIME,
+)
+_CALL_STORY = object_of(
+    call_sid=STRING,
+    first_received_at=TIME,
+    last_received_at=TIME,
+    from_=TEXT,
+    from_raw=TEXT,
+    to=TEXT,
+    to_raw=TEXT,
+    direction=TEXT,
+    direction_raw=TEXT,
+    account_sid=TEXT,
+    status=TEXT,
+    type=TEXT,
+    dial_status=TEXT,
+    flow_id=TEXT,
+    custom_field=TEXT,
+    recording_url=TEXT,
+    passthrus=list_of(ref("Receipt")),
+    streams=list_of(ref("Stream")),
+    more={"type": "boolean"},
+)
+_STREAM_STORY: Schema = {
+    "allOf": [ref("Stream"), object_of(receipts=list_of(STRING), more={"type": "boolean"})]
+}
+
+
+_FACET = dict.fromkeys(
+    ("endpoint", "status", "cause", "option", "kind", "host", "exophone"), STRING
+)
+
+SCHEMAS: dict[str, Schema] = {
+    "Receipt": _RECEIPT,
+    "Receipts": object_of(receipts=list_of(ref("Receipt")), next=TEXT),
+    "Stream": _STREAM,
+    "Streams": object_of(streams=list_of(ref("Stream")), next=TEXT),
+    "StreamStory": _STREAM_STORY,
+    "Call": _CALL_STORY,
+    "Status": object_of(
+        version=STRING,
+        node=WHOLE,
+        journal={"type": "object"},
+        fold={"type": "object"},
+        counters={"type": "object", "additionalProperties": {"type": "integer"}},
+        quarantine={"type": "object"},
+        takeovers=list_of({"type": "object"}),
+        samples=list_of({"type": "object"}),
+    ),
+    "Tallies": object_of(
+        by=words("minute", "hour"), tallies=list_of(object_of(at=TIME, **_FACET, streams=COUNT))
+    ),
+    "Uses": object_of(
+        uses=list_of(object_of(**_FACET, streams=COUNT, first_at=TIME, last_at=TIME))
+    ),
+    "Counts": object_of(counts=list_of(object_of(at=TIME, name=STRING, count=COUNT))),
+    "Forms": object_of(
+        forms=list_of(
+            object_of(
+                at=TIME,
+                endpoint=STRING,
+                aspect=words("dialect", "defect", "key"),
+                value=STRING,
+                count=COUNT,
+            )
+        )
+    ),
+    "Health": object_of(
+        status=words("ok", "degraded"), problems=list_of(STRING), fold_lag=WHOLE, version=STRING
+    ),
+    "Error": object_of(error=object_of(parameter=TEXT, problem=STRING, hint=STRING)),
+}
+"""What the answers look like, by name."""
+
+
+class Operation(msgspec.Struct, frozen=True):
+    """One address: `schema` of its answer, what it may be asked, `identifier` if it may be 404.
+
+    `files` are the media types of an answer that is no JSON.
+    """
+
+    path: str
+    name: str
+    summary: str
+    schema: str | None
+    asked: Mapping[str, Parameter] = {}
+    identifier: str | None = None
+    files: tuple[str, ...] = ()
+
+
+OPERATIONS = (
+    Operation(
+        "/api/v1/receipts", "receipts", "Passthrus received, newest first", "Receipts", FILTERS
+    ),
+    Operation("/api/v1/receipts/{id}", "receipt", "One receipt", "Receipt", identifier="id"),
+    Operation(
+        "/api/v1/streams", "streams", "Streams, by their first receipt", "Streams", STREAM_FILTERS
+    ),
+    Operation(
+        "/api/v1/streams/{stream_sid}",
+        "stream",
+        "One stream, with the receipts that tell of it",
+        "StreamStory",
+        identifier="stream_sid",
+    ),
+    Operation(
+        "/api/v1/calls/{call_sid}",
+        "call",
+        "One call: its passthrus and streams in the journal's order",
+        "Call",
+        identifier="call_sid",
+    ),
+    Operation("/api/v1/status", "status", "What runs, and how it is", "Status"),
+    Operation("/api/v1/openapi.json", "openapi", "This description", None),
+    Operation("/healthz", "healthz", "Whether it works", "Health"),
+)
+"""The addresses of receipts, streams and calls."""
+
+_TIMES = {name: parameter for name, parameter in STRETCH.items() if name != "by"}
+
+COUNTED = (
+    Operation(
+        "/api/v1/streams/export",
+        "export",
+        "All streams that a search finds, as a file",
+        None,
+        EXPORT,
+        files=tuple(each.media_type.partition(";")[0] for each in FORMATS.values()),
+    ),
+    Operation(
+        "/api/v1/tallies", "tallies", "Streams by facet and minute or hour", "Tallies", STRETCH
+    ),
+    Operation("/api/v1/uses", "uses", "Each facet over all time", "Uses"),
+    Operation(
+        "/api/v1/counts", "counts", "What the answer process counted, by minute", "Counts", _TIMES
+    ),
+    Operation("/api/v1/forms", "forms", "The forms of requests, by hour", "Forms", _TIMES),
+)
+"""The addresses of `StoreApi`: what the store counts, and exports."""
+
+
+def describe(version: str, operations: Iterable[Operation] = OPERATIONS) -> Schema:
+    """The OpenAPI document of some addresses."""
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Switchhook console",
+            "version": version,
+            "description": "What was received, decided and why. Lists are newest first, and pages"
+            " stay the same while rows arrive.",
+        },
+        "paths": {operation.path: {"get": _operation(operation)} for operation in operations},
+        "components": {"schemas": SCHEMAS},
+    }
+
+
+def _operation(operation: Operation) -> Schema:
+    answers = {"200": ("as described", operation.schema), "400": ("a parameter", "Error")}
+    answers["403"] = ("not from this machine", "Error")
+    if operation.identifier:
+        answers["404"] = ("there is none", "Error")
+    answers["503"] = ("the store or the journal can't be read", "Error")
+    responses = {
+        status: {"description": said, "content": _content(name)}
+        for status, (said, name) in answers.items()
+    }
+    if operation.files:
+        binary: Schema = {"schema": {"type": "string", "format": "binary"}}
+        responses["200"]["content"] = dict.fromkeys(operation.files, binary)
+    return {
+        "operationId": operation.name,
+        "summary": operation.summary,
+        "parameters": _parameters(operation),
+        "responses": responses,
+    }
+
+
+def _content(name: str | None) -> Schema:
+    return {"application/json": {"schema": ref(name) if name else {"type": "object"}}}
+
+
+def _parameters(operation: Operation) -> list[Schema]:
+    found: list[Schema] = []
+    if operation.identifier:
+        schema: Schema = {"type": "string", "minLength": 1}
+        found.append(
+            {"name": operation.identifier, "in": "path", "required": True, "schema": schema}
+        )
+    return found + [
+        {"name": each.name, "in": "query", "description": each.meaning, "schema": each.schema}
+        for each in operation.asked.values()
+    ]

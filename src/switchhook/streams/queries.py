@@ -1,0 +1,321 @@
+"""From the store's pointers to the journal's records to the API's objects."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from switchhook.journal.kept import read_passthru
+from switchhook.journal.receipt import (
+    Kind,
+    Receipt,
+    Sample,
+    TakeOver,
+    decode_receipt,
+    parse_receipt_id,
+    receipt_id,
+)
+from switchhook.streams.json import (
+    Json,
+    call_json,
+    receipt_json,
+    stream_json,
+    text_of,
+    time_of,
+    unreadable_json,
+)
+from switchhook.streams.names import Names
+from switchhook.streams.parameters import DEFAULT, LAST_SEQ, Refused, cursor_of
+from switchhook.streams.search.query import Condition
+from switchhook.streams.story import (
+    CallStory,
+    Mention,
+    StreamKey,
+    StreamStory,
+    Told,
+    Wanted,
+    call_story,
+    enters_stories,
+    merge_calls,
+    merge_streams,
+    stream_story,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from switchhook.streams.search.query import Query
+    from switchhook.streams.story import JournalRecord, JournalSource, Store
+
+log = logging.getLogger(__name__)
+
+MOST_OF_ONE = 1000
+"""Receipts of one call or stream that are shown and folded."""
+_NEWEST = 20
+
+_CONDITIONS = (
+    ("endpoint", "endpoint"),
+    ("call_sid", "call"),
+    ("stream_sid", "stream"),
+    ("status", "status"),
+    ("cause", "cause"),
+    ("option", "option"),
+)
+"""Which condition of a search a filter is."""
+
+_take_over = msgspec.msgpack.Decoder(TakeOver).decode
+_sample = msgspec.msgpack.Decoder(Sample).decode
+
+
+class _Read(msgspec.Struct, frozen=True):
+    """A receipt as read from its record."""
+
+    receipt: Receipt
+    told: Told
+
+
+class Shelf:
+    """Answers what the API asks; any thread may call it."""
+
+    def __init__(
+        self, journal: JournalSource, store: Store, names: Callable[[], Names] = Names
+    ) -> None:
+        self._journal, self._store, self._names = journal, store, names
+
+    def receipts(self, values: Mapping[str, Any]) -> Json:
+        """A page of receipts; `values` are those of `read_filters`."""
+        if "q" in values:
+            raise Refused("q", "only streams are searched", "ask /api/v1/streams")
+        wanted = self._wanted(values)
+        seqs = self._store.receipts(wanted)
+        page = seqs[: wanted.limit - 1]
+        more = cursor_of(page[-1]) if len(seqs) > len(page) else None
+        return {"receipts": self._shown(page), "next": more}
+
+    def streams(self, values: Mapping[str, Any]) -> Json:
+        """A page of streams."""
+        if "q" in values:
+            return self._searched(values)
+        wanted = self._wanted(values)
+        found = self._store.streams(wanted)
+        page = found[: wanted.limit - 1]
+        more = cursor_of(page[-1][0]) if len(found) > len(page) else None
+        told = self._read_many(seq for seq, story in page if story is None)
+        stories = []
+        for seq, story in page:
+            if story is None and seq in told:
+                story = stream_story(told[seq].told)
+            if story is not None:
+                stories.append(stream_json(story))
+        return {"streams": stories, "next": more}
+
+    def _searched(self, values: Mapping[str, Any]) -> Json:
+        """The same by a search, with the other filters as further conditions."""
+        query: Query = values["q"]
+        also = tuple(
+            Condition(key, (str(values[name]),)) for name, key in _CONDITIONS if name in values
+        )
+        wanted = self._wanted(values)
+        found = self._store.search(
+            msgspec.structs.replace(query, conditions=query.conditions + also),
+            self._names(),
+            after_seq=wanted.from_seq - 1,
+            before_seq=wanted.before_seq,
+            limit=wanted.limit - 1,
+        )
+        more = None if found.next is None else cursor_of(found.next)
+        return {"streams": [stream_json(row.story) for row in found.rows], "next": more}
+
+    def receipt(self, name: str) -> Json | None:
+        """One receipt; None where there is none of this id."""
+        place = parse_receipt_id(name)
+        if place is None or place[1] != self._journal.node:
+            return None
+        record = self._journal.get_many([place[2]]).get(place[2])
+        if record is None or record.kind != Kind.PASSTHRU or record.at != place[0]:
+            return None
+        return self._shown([record.seq])[0]
+
+    def stream(self, sid: str) -> Json | None:
+        """One stream with the ids of its receipts; of several by one sid, the last one told of."""
+        seqs = self._store.receipts(
+            Wanted(stream_sid=sid, oldest_first=True, limit=MOST_OF_ONE + 1)
+        )
+        stories: dict[StreamKey, StreamStory] = {}
+        ids: dict[StreamKey, list[str]] = {}
+        for read in self._read_many(seqs[:MOST_OF_ONE]).values():
+            story = stream_story(read.told)
+            if story is None or story.sid != sid:
+                continue
+            ids.setdefault(story.key, []).append(read.told.by.id)
+            if enters_stories(read.receipt):
+                before = stories.get(story.key)
+                stories[story.key] = merge_streams(before, story) if before else story
+        if not stories:
+            return None
+        newest = max(stories.values(), key=lambda story: (story.last, story.call_sid or ""))
+        more = len(seqs) > MOST_OF_ONE
+        return {**stream_json(newest), "receipts": ids[newest.key], "more": more}
+
+    def call(self, call_sid: str) -> Json | None:
+        """One call with its passthrus and streams, in the journal's order."""
+        seqs = self._store.receipts(
+            Wanted(call_sid=call_sid, oldest_first=True, limit=MOST_OF_ONE + 1)
+        )
+        found = self._read_many(seqs[:MOST_OF_ONE])
+        read = {seq: each for seq, each in found.items() if _names(each, call_sid)}
+        if not read:
+            return None
+        story: CallStory | None = None
+        for each in read.values():
+            told = call_story(each.told) if enters_stories(each.receipt) else None
+            if told is not None:
+                story = told if story is None else merge_calls(story, told)
+        if story is None:  # only HEAD requests name it, which say nothing of their own
+            first = next(iter(read.values())).told.by
+            story = CallStory(call_sid, first, first, {}, {})
+        return {
+            **call_json(story),
+            "passthrus": self._shown(list(read)),
+            "streams": [stream_json(each) for each in story.streams_in_order],
+            "more": len(seqs) > MOST_OF_ONE,
+        }
+
+    def status(self) -> Json:
+        """What journal and store say of themselves."""
+        journal, store = self._journal, self._store
+        count, newest = store.quarantined(_NEWEST)
+        return {
+            "node": journal.node,
+            "journal": {
+                "first_seq": journal.first_seq(),
+                "last_seq": journal.last_seq(),
+                "size_bytes": journal.size_bytes(),
+            },
+            "counters": store.counters(),
+            "quarantine": {
+                "count": count,
+                "newest": [{"seq": each.seq, "reason": each.reason} for each in newest],
+            },
+            "takeovers": [
+                {"at": time_of(at * 1000), "name": over.name, "hash": over.hash, "by": over.by}
+                for at, over in self._events(Kind.TAKEOVER, _take_over)
+            ],
+            "samples": [
+                {
+                    "at": time_of(at * 1000),
+                    "endpoint": sample.endpoint,
+                    "reason": sample.reason,
+                    "raw": text_of(sample.raw),
+                    "peer": sample.peer,
+                }
+                for at, sample in self._events(Kind.SAMPLE, _sample)
+            ],
+        }
+
+    def _events(self, kind: Kind, decode: Any) -> list[tuple[int, Any]]:
+        """The newest of a kind, newest first; what another release wrote otherwise is left out."""
+        records = self._journal.get_many(self._store.events(kind, _NEWEST))
+        found = []
+        for seq in sorted(records, reverse=True):
+            try:
+                found.append((records[seq].at, decode(records[seq].body)))
+            except msgspec.DecodeError:
+                continue
+        return found
+
+    def _wanted(self, values: Mapping[str, Any]) -> Wanted:
+        """What to ask the store for: one row more than the page has, to know if there are more."""
+        before, since = values.get("cursor", LAST_SEQ), 0
+        if "since" in values or "until" in values:
+            since, until = self._store.seqs_between(values.get("since"), values.get("until"))
+            before = before if until is None else min(before, until)
+        return Wanted(
+            endpoint=values.get("endpoint"),
+            call_sid=values.get("call_sid"),
+            stream_sid=values.get("stream_sid"),
+            status=values.get("status"),
+            cause=values.get("cause"),
+            option=values.get("option"),
+            from_seq=since,
+            before_seq=before,
+            limit=values.get("limit", DEFAULT) + 1,
+        )
+
+    def _shown(self, seqs: Sequence[int]) -> list[Json]:
+        """Receipts in this order; those no longer in the journal are left out."""
+        records = self._journal.get_many(seqs)
+        late, placed = self._store.late_ms(seqs), self._store.placed(seqs)
+        read = {seq: self._read(record) for seq, record in records.items()}
+        firsts = self._firsts(each.receipt for each in read.values() if isinstance(each, _Read))
+        return [
+            self._show(records[seq], read[seq], firsts, late.get(seq), placed.get(seq))
+            for seq in seqs
+            if seq in records
+        ]
+
+    def _show(
+        self,
+        record: JournalRecord,
+        read: _Read | str,
+        firsts: Mapping[str, Receipt],
+        late_ms: int | None,
+        placed_ms: int | None,
+    ) -> Json:
+        name = receipt_id(record.at, self._journal.node or 0, record.seq)
+        if isinstance(read, str):
+            return unreadable_json(name, record.at, read)
+        receipt = read.receipt
+        first = firsts.get(receipt.repeat_of) if receipt.repeat_of is not None else None
+        try:
+            return receipt_json(
+                name,
+                receipt,
+                read.told.passthru,
+                first=first,
+                late_ms=late_ms,
+                placed_ms=placed_ms,
+            )
+        except Exception as error:
+            # One receipt that a bug can't show must not hide a page of others.
+            log.exception("receipt %s can't be shown", name)
+            return unreadable_json(name, record.at, f"can't be shown ({type(error).__name__})")
+
+    def _read_many(self, seqs: Iterable[int]) -> dict[int, _Read]:
+        """The receipts that can be read, by seq, ascending."""
+        records = self._journal.get_many(seqs)
+        read = {seq: self._read(records[seq]) for seq in sorted(records)}
+        return {seq: each for seq, each in read.items() if isinstance(each, _Read)}
+
+    def _read(self, record: JournalRecord) -> _Read | str:
+        """A receipt, or why it can't be read."""
+        try:
+            receipt = decode_receipt(record.body)
+            passthru = read_passthru(receipt)
+        except Exception as error:  # noqa: BLE001 - as in `_show`
+            return f"can't be read ({type(error).__name__})"
+        name = receipt_id(record.at, self._journal.node or 0, record.seq)
+        option = receipt.decision.option.value
+        by = Mention(name, receipt.received_us, receipt.endpoint, option)
+        return _Read(receipt, Told(by, passthru))
+
+    def _firsts(self, receipts: Iterable[Receipt]) -> dict[str, Receipt]:
+        """The receipts that repeats among these name, by id."""
+        named = {each.repeat_of for each in receipts if each.repeat_of is not None}
+        places = {name: place for name in named if (place := parse_receipt_id(name))}
+        records = self._journal.get_many(seq for _, _, seq in places.values())
+        found = {}
+        for name, (at, _, seq) in places.items():
+            record = records.get(seq)
+            if record is not None and record.at == at:
+                try:
+                    found[name] = decode_receipt(record.body)
+                except msgspec.DecodeError:
+                    continue
+        return found
+
+
+def _names(read: _Read, call_sid: str) -> bool:
+    return read.told.passthru.call_sid == call_sid

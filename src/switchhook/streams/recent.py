@@ -1,0 +1,179 @@
+"""How streams went of late: by bot, by account, and where their callers were sent.
+
+What few streams tell counts longer: of a bot or an account with fewer than `LEAST` streams in the
+last quarter of an hour, the last ones of three hours are looked at.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from switchhook.exotel.cause import Cause
+from switchhook.streams.issues.issues import Fingerprint, fingerprint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from switchhook.streams.facet import Facet, Tally
+    from switchhook.streams.names import Names
+
+MINUTE_MS = 60_000
+WINDOW_MS = 15 * MINUTE_MS
+LONGEST_MS = 180 * MINUTE_MS
+LEAST = 10
+
+BOT_FAILED = frozenset({Cause.CONNECT_FAILED, Cause.BOT_DROPPED})
+BOT_WELL = frozenset({Cause.BOT_DONE, Cause.CALLER_LEFT, Cause.ENDED_BY_SYSTEM})
+_THROTTLED = frozenset({Cause.THROTTLED})
+FAILED = BOT_FAILED | _THROTTLED
+_OF_BOTS = BOT_FAILED | BOT_WELL
+_NO_STREAM = frozenset({Cause.NO_STREAM})
+
+
+class Told(msgspec.Struct, frozen=True):
+    """A tally with whose it is, in the operator's words; empty where nothing is known."""
+
+    at_ms: int
+    account: str
+    bot: str
+    facet: Facet
+    streams: int
+
+
+class Recent(msgspec.Struct, frozen=True):
+    """How the streams of one bot or account went. Times are of minutes' beginnings, Unix ms.
+
+    `since_ms` is when those that failed began: going back from the last, before the first gap of a
+    quarter of an hour. `hit` counts those since then, `went` where they went by (endpoint, option),
+    `kinds` what they met, `prints` the issues that they are of. `failed` of `cases` are those of
+    the stretch that is looked at, `late_failed` of `late` those of the last quarter of an hour.
+    """
+
+    name: str
+    failed: int
+    cases: int
+    late_failed: int
+    late: int
+    since_ms: int | None
+    last_failed_ms: int | None
+    last_well_ms: int | None
+    hit: int
+    went: tuple[tuple[tuple[str, str], int], ...]
+    kinds: tuple[tuple[str, int], ...]
+    prints: tuple[tuple[Fingerprint, int], ...] = ()
+
+    @property
+    def share(self) -> float | None:
+        return self.failed / self.cases if self.cases else None
+
+    def goes_on(self, now_ms: int) -> bool:
+        """Whether the last failure is of late, or nothing has been heard since it."""
+        last = self.last_failed_ms
+        if last is None:
+            return False
+        return now_ms - last < WINDOW_MS + MINUTE_MS or (self.last_well_ms or 0) < last
+
+
+class Recently(msgspec.Struct, frozen=True):
+    """How bots did, and accounts by what their limits refused.
+
+    `late` are the streams of the last quarter of an hour, oldest first.
+    """
+
+    bots: tuple[Recent, ...] = ()
+    accounts: tuple[Recent, ...] = ()
+    late: tuple[Told, ...] = ()
+
+
+def attributed(tallies: Iterable[Tally], names: Names) -> list[Told]:
+    """Tallies with their bot and account, oldest first; what had no stream is left out."""
+    owners: dict[Facet, tuple[str, str]] = {}
+    found: list[Told] = []
+    for tally in tallies:
+        facet = tally.facet
+        if facet.cause in _NO_STREAM:
+            continue
+        owner = owners.get(facet)
+        if owner is None:
+            bot = names.bot_name(facet.host, facet.endpoint, facet.exophone)
+            owner = owners[facet] = account_of(facet.endpoint, names), bot
+        found.append(Told(tally.at_ms, owner[0], owner[1], facet, tally.streams))
+    found.sort(key=lambda told: (told.at_ms, told.facet, told.streams))
+    return found
+
+
+def account_of(endpoint: str, names: Names) -> str:
+    """The account of an endpoint; the only one where there is one."""
+    only = names.accounts[0].name if len(names.accounts) == 1 else ""
+    return names.accounts_of.get(endpoint, only)
+
+
+def recently(told: Sequence[Told], now_ms: int) -> Recently:
+    """How bots and accounts did, by what `attributed` gave.
+
+    Streams that run, were throttled, or whose caller hung up before the bot could speak say
+    nothing of the bot.
+    """
+    bots: dict[str, list[Told]] = {}
+    accounts: dict[str, list[Told]] = {}
+    for each in told:
+        accounts.setdefault(each.account, []).append(each)
+        if each.facet.cause in _OF_BOTS:
+            bots.setdefault(each.bot, []).append(each)
+    since = now_ms - now_ms % MINUTE_MS - WINDOW_MS
+    late = len(told)
+    while late and told[late - 1].at_ms >= since:
+        late -= 1
+    return Recently(
+        tuple(_recent(name, group, BOT_FAILED, now_ms) for name, group in bots.items()),
+        tuple(_recent(name, group, _THROTTLED, now_ms) for name, group in accounts.items()),
+        tuple(told[late:]),
+    )
+
+
+def _recent(name: str, told: Sequence[Told], bad: frozenset[Cause], now_ms: int) -> Recent:
+    since_late = now_ms - now_ms % MINUTE_MS - WINDOW_MS
+    failed = cases = late_failed = late = 0
+    last_failed = last_well = since = None
+    went: Counter[tuple[str, str]] = Counter()
+    kinds: Counter[str] = Counter()
+    prints: Counter[Fingerprint] = Counter()
+    for each in reversed(told):
+        is_bad = each.facet.cause in bad
+        is_late = each.at_ms >= since_late
+        if is_late or cases < LEAST:
+            cases += each.streams
+            failed += each.streams if is_bad else 0
+            late += each.streams if is_late else 0
+            late_failed += each.streams if is_bad and is_late else 0
+        elif last_well is not None and (since is None or since - each.at_ms > WINDOW_MS):
+            break  # nothing older would say anything else
+        if not is_bad:
+            last_well = each.at_ms if last_well is None else last_well
+            continue
+        if last_failed is None:
+            last_failed = since = each.at_ms
+        if since is not None and since - each.at_ms <= WINDOW_MS:
+            since = each.at_ms
+            went[each.facet.endpoint, each.facet.option] += each.streams
+            kinds[each.facet.kind or each.facet.cause] += each.streams
+            print_ = fingerprint(each.facet)
+            if print_ is not None:
+                prints[print_] += each.streams
+    return Recent(
+        name,
+        failed,
+        cases,
+        late_failed,
+        late,
+        since,
+        last_failed,
+        last_well,
+        went.total(),
+        tuple(went.most_common()),
+        tuple(kinds.most_common()),
+        tuple(prints.most_common()),
+    )

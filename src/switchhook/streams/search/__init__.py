@@ -1,0 +1,1 @@
+"""A search: its text, what it asks for, and saved ones."""

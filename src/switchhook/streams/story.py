@@ -1,0 +1,491 @@
+"""Streams and calls, folded from receipts in any order, with any repeats, to the same story.
+
+A story is a join: every part of it is the smallest or the greatest of what its receipts said,
+ordered by receipt id (`order_of`) and never by arrival. So `merge` is commutative, associative and
+idempotent, and receipts that come late, twice or from another node change nothing but what they
+add.
+
+How a stream ended is kept apart by the status that was said (a *chapter*); the most final chapter
+is the story's outcome, and of several final ones the one said first. So a finished stream never
+moves back, and two contradicting outcomes are never mixed into a third.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from switchhook.exotel.cause import Cause, Verdict, judge
+from switchhook.exotel.passthru import Defect, Passthru, Stream, StreamStatus
+from switchhook.journal.receipt import order_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from switchhook.journal.receipt import Receipt
+    from switchhook.journal.steady_time import Axis
+    from switchhook.streams.facet import Count, Form, Tally, Use
+    from switchhook.streams.names import Names
+    from switchhook.streams.search.query import Found, Query
+
+Said = tuple[str, str]
+"""A receipt's id, and the text that it said."""
+
+
+class Mention(msgspec.Struct, frozen=True):
+    """One receipt as a story remembers it; ordered by its place in the journal, which is its id."""
+
+    id: str
+    received_us: int
+    endpoint: str
+    option: str
+
+    def __lt__(self, other: Mention) -> bool:
+        return self._order < other._order
+
+    def __gt__(self, other: Mention) -> bool:
+        return other._order < self._order
+
+    @property
+    def _order(self) -> tuple[tuple[int, int, int, str], int, str, str]:
+        return order_of(self.id), self.received_us, self.endpoint, self.option
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What one receipt tells: who, and the passthru as it was read."""
+
+    by: Mention
+    passthru: Passthru
+
+
+def enters_stories(receipt: Receipt) -> bool:
+    """Whether a receipt tells anything of its own: a HEAD request and a repeat don't."""
+    return receipt.method != "HEAD" and receipt.repeat_of is None
+
+
+class Chapter(msgspec.Struct, frozen=True):
+    """What was said of a stream under one status; of each field, what was said first.
+
+    `damaged` is whether every one of its receipts had a `Stream` that could be read in part only.
+    """
+
+    state: StreamStatus | None
+    first: Mention
+    said: dict[str, Said]
+    damaged: bool
+
+    def text(self, name: str) -> str | None:
+        """What was said of a field of `Stream`."""
+        return _text(self.said, name)
+
+    @property
+    def finality(self) -> int:
+        """How sure it is that nothing comes after it.
+
+        An error without a status ends a stream too, but a status that says so outranks it: else an
+        error heard later could undo an outcome that was told already.
+        """
+        throttled = "throttl" in (self.text("detailed_status") or "").lower()
+        if self.state is None and ("error" in self.said or throttled):
+            return _ENDED
+        return FINALITY[self.state]
+
+
+_ENDED, _FINAL = 3, 4
+FINALITY: dict[StreamStatus | None, int] = {
+    None: 0,
+    StreamStatus.IN_PROGRESS: 1,
+    StreamStatus.UNKNOWN: 2,
+    StreamStatus.COMPLETED: _FINAL,
+    StreamStatus.FAILED: _FINAL,
+    StreamStatus.CANCELLED: _FINAL,
+}
+"""The greater outranks the less, whichever comes first."""
+
+_STREAM_FIELDS = (
+    "status",
+    "duration_raw",
+    "url",
+    "recording_url",
+    "disconnected_by_raw",
+    "detailed_status",
+    "error",
+    "disposition",
+)
+
+_NUMBERS = ("from_", "to")
+_OF_CALL = ("direction", "flow_id")
+
+StreamKey = tuple[str | None, str | None, str | None]
+"""CallSid, StreamSID, and where there is no StreamSID the id of the one receipt."""
+
+
+class StreamStory(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One stream. `told_alone` is the receipt of a stream without a StreamSID.
+
+    `chapters` are sorted, the outcome first; `numbers` are `from_` and `to`, and `call` what else
+    was said of the stream's call (`direction`, `flow_id`), each as said first.
+    """
+
+    first: Mention
+    last: Mention
+    chapters: tuple[Chapter, ...]
+    call_sid: str | None = None
+    sid: str | None = None
+    told_alone: str | None = None
+    numbers: dict[str, Said] = {}
+    call: dict[str, Said] = {}
+
+    def said(self, name: str) -> str | None:
+        """What was said first of a number or of the call."""
+        return _text(self.numbers, name) or _text(self.call, name)
+
+    @property
+    def key(self) -> StreamKey:
+        """What tells this stream from every other."""
+        return self.call_sid, self.sid, self.told_alone
+
+    @property
+    def settled_by(self) -> Mention:
+        """The receipt that first said how the stream stands."""
+        return self.chapters[0].first
+
+    @property
+    def stream(self) -> Stream:
+        """How the stream stands; its addresses from any chapter that knows them."""
+        chapter = self.chapters[0]
+        return Stream(
+            sid=self.sid,
+            status=chapter.text("status"),
+            duration_raw=chapter.text("duration_raw"),
+            url=self._anywhere("url"),
+            recording_url=self._anywhere("recording_url"),
+            disconnected_by_raw=chapter.text("disconnected_by_raw"),
+            detailed_status=chapter.text("detailed_status"),
+            error=chapter.text("error"),
+            disposition=chapter.text("disposition"),
+        )
+
+    def _anywhere(self, name: str) -> str | None:
+        return next((c.said[name][1] for c in self.chapters if name in c.said), None)
+
+    @property
+    def verdict(self) -> Verdict:
+        """How the stream ended, judged on all that its receipts said."""
+        return judge(self.settled)
+
+    @property
+    def settled(self) -> Passthru:
+        """What would have told of the stream at once."""
+        noted = (Defect("stream", "read in part only"),) if self.chapters[0].damaged else ()
+        return Passthru(stream=self.stream, noted=noted)
+
+
+def stream_key(told: Told) -> StreamKey | None:
+    """The stream that a receipt tells of; None where it tells of none."""
+    stream = told.passthru.stream
+    if stream is None:
+        return None
+    return told.passthru.call_sid, stream.sid, None if stream.sid is not None else told.by.id
+
+
+def stream_story(told: Told) -> StreamStory | None:
+    """The story that one receipt tells of a stream; None where it has none."""
+    passthru, by = told.passthru, told.by
+    key, stream = stream_key(told), passthru.stream
+    if key is None or stream is None:
+        return None
+    chapter = Chapter(
+        state=stream.state,
+        first=by,
+        said=_all_said(by, stream, _STREAM_FIELDS),
+        damaged=any(defect.field == "stream" for defect in passthru.noted),
+    )
+    return StreamStory(
+        first=by,
+        last=by,
+        chapters=(chapter,),
+        call_sid=key[0],
+        sid=key[1],
+        told_alone=key[2],
+        numbers=_all_said(by, passthru, _NUMBERS),
+        call=_all_said(by, passthru, _OF_CALL),
+    )
+
+
+def merge_streams(one: StreamStory, other: StreamStory) -> StreamStory:
+    """Two stories of the same stream as one."""
+    assert one.key == other.key
+    chapters = {chapter.state: chapter for chapter in one.chapters}
+    for chapter in other.chapters:
+        known = chapters.get(chapter.state)
+        chapters[chapter.state] = chapter if known is None else _merge_chapters(known, chapter)
+    return StreamStory(
+        first=min(one.first, other.first),
+        last=max(one.last, other.last),
+        chapters=tuple(sorted(chapters.values(), key=_outcome_first)),
+        call_sid=one.call_sid,
+        sid=one.sid,
+        told_alone=one.told_alone,
+        numbers=_merge_said(one.numbers, other.numbers, _first),
+        call=_merge_said(one.call, other.call, _first),
+    )
+
+
+def _merge_chapters(one: Chapter, other: Chapter) -> Chapter:
+    return Chapter(
+        state=one.state,
+        first=min(one.first, other.first),
+        said=_merge_said(one.said, other.said, _first),
+        damaged=one.damaged and other.damaged,
+    )
+
+
+def _outcome_first(chapter: Chapter) -> tuple[int, Mention, str]:
+    return -chapter.finality, chapter.first, chapter.state or ""
+
+
+_CALL_FIELDS = (
+    "from_",
+    "from_raw",
+    "to",
+    "to_raw",
+    "direction",
+    "direction_raw",
+    "account_sid",
+    "call_status",
+    "call_type",
+    "dial_status",
+    "custom_field",
+    "recording_url",
+    "flow_id",
+    "created_raw",
+    "started_raw",
+    "ended_raw",
+)
+
+
+class CallStory(msgspec.Struct, frozen=True):
+    """One call: what was said of it last, field by field of `Passthru`, and its streams."""
+
+    call_sid: str
+    first: Mention
+    last: Mention
+    said: dict[str, Said]
+    streams: dict[StreamKey, StreamStory]
+
+    def text(self, name: str) -> str | None:
+        """What was said last of a field."""
+        return _text(self.said, name)
+
+    @property
+    def streams_in_order(self) -> list[StreamStory]:
+        """Its streams as they were first told of."""
+        return sorted(self.streams.values(), key=lambda story: (story.first, story.sid or ""))
+
+
+def call_story(told: Told) -> CallStory | None:
+    """The story that one receipt tells of its call; None where it names no call."""
+    passthru, by = told.passthru, told.by
+    if passthru.call_sid is None:
+        return None
+    said = _all_said(by, passthru, _CALL_FIELDS)
+    story = stream_story(told)
+    streams = {story.key: story} if story is not None else {}
+    return CallStory(passthru.call_sid, by, by, said, streams)
+
+
+def merge_calls(one: CallStory, other: CallStory) -> CallStory:
+    """Two stories of the same call as one."""
+    assert one.call_sid == other.call_sid
+    said = _merge_said(one.said, other.said, _last)
+    streams = dict(one.streams)
+    for key, story in other.streams.items():
+        streams[key] = merge_streams(streams[key], story) if key in streams else story
+    first, last = min(one.first, other.first), max(one.last, other.last)
+    return CallStory(one.call_sid, first, last, said, streams)
+
+
+def _all_said(by: Mention, spoken: Stream | Passthru, names: Iterable[str]) -> dict[str, Said]:
+    return {name: (by.id, str(text)) for name in names if (text := getattr(spoken, name))}
+
+
+def _merge_said(
+    one: Mapping[str, Said], other: Mapping[str, Said], choose: Callable[[Said, Said], Said]
+) -> dict[str, Said]:
+    """Of each field what `choose` takes; sorted, so that equal stories are equal as bytes too."""
+    return {
+        name: choose(one.get(name) or other[name], other.get(name) or one[name])
+        for name in sorted(one.keys() | other.keys())
+    }
+
+
+def _order(said: Said) -> tuple[tuple[int, int, int, str], str]:
+    return order_of(said[0]), said[1]
+
+
+def _first(one: Said, other: Said) -> Said:
+    return min(one, other, key=_order)
+
+
+def _last(one: Said, other: Said) -> Said:
+    return max(one, other, key=_order)
+
+
+def _text(said: Mapping[str, Said], name: str) -> str | None:
+    found = said.get(name)
+    return None if found is None else found[1]
+
+
+class JournalRecord(Protocol):
+    """One record of the journal, as a fold sees it.
+
+    `at` is the system's clock in ms, which may step, `mono` the monotonic one where it is known.
+    """
+
+    @property
+    def seq(self) -> int: ...
+    @property
+    def kind(self) -> int: ...
+    @property
+    def at(self) -> int: ...
+    @property
+    def mono(self) -> int | None: ...
+    @property
+    def body(self) -> bytes: ...
+    @property
+    def damage(self) -> str:
+        """Why nothing in it is to be trusted; empty where all is."""
+
+
+class JournalSource(Protocol):
+    """A journal to read; any thread may call it."""
+
+    @property
+    def node(self) -> int | None: ...
+    def read(self, after_seq: int, limit: int) -> Sequence[JournalRecord]: ...
+    def get_many(self, seqs: Iterable[int]) -> Mapping[int, JournalRecord]:
+        """Those of the records that are there, and whole."""
+
+    def last_seq(self) -> int: ...
+    def first_seq(self) -> int: ...
+    def size_bytes(self) -> int: ...
+    def seek(
+        self,
+        at_ms: int,
+        *,
+        low: int = ...,
+        high: int | None = ...,
+        time_of: Callable[[int, int], int] = ...,
+    ) -> int: ...
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """What a list is asked for; None is anything.
+
+    `status` is the stream's as normalised, or any other word in lower case. Only what has
+    `from_seq` <= seq < `before_seq`; newest first unless `oldest_first`.
+    """
+
+    endpoint: str | None = None
+    call_sid: str | None = None
+    stream_sid: str | None = None
+    status: str | None = None
+    cause: Cause | None = None
+    option: str | None = None
+    from_seq: int = 0
+    before_seq: int = 2**63 - 1
+    limit: int = 100
+    oldest_first: bool = False
+
+
+class Quarantined(msgspec.Struct, frozen=True):
+    """A record that could not be folded; its bytes are in the journal."""
+
+    seq: int
+    reason: str
+
+
+class Store(Protocol):
+    """What is folded from the journal: pointers into it, by what people look for."""
+
+    def axis(self) -> Axis | None:
+        """Steady time by what is folded; None before a record with a monotonic time is."""
+
+    def placed(self, seqs: Iterable[int]) -> dict[int, int]:
+        """Where in time those of some records belong whose own time is another, in ms."""
+
+    def seqs_between(self, since_ms: int | None, until_ms: int | None) -> tuple[int, int | None]:
+        """Seqs among which are all records of a stretch of steady time: from, and to before.
+
+        Where steady time goes back some records between them may be of other times.
+        """
+
+    def position(self) -> int:
+        """The seq up to which everything is folded; 0 where nothing is."""
+
+    def mend(self) -> None:
+        """Bring back what failed, where that is possible by now; costs little where nothing did."""
+
+    def fold(self, after: int, records: Sequence[JournalRecord]) -> None:
+        """Take records in, in their order; nothing where `position()` is not `after` any more.
+
+        One thread only. A record that can't be folded is quarantined, and the others go on.
+        """
+
+    def receipts(self, wanted: Wanted) -> list[int]:
+        """The seqs of receipts."""
+
+    def streams(self, wanted: Wanted) -> list[tuple[int, StreamStory | None]]:
+        """Streams by the seq of their first receipt; None where that one told all."""
+
+    def late_ms(self, seqs: Iterable[int]) -> dict[int, int]:
+        """Those of the receipts that became durable late, and by how much."""
+
+    def search(
+        self,
+        query: Query,
+        names: Names,
+        *,
+        before_seq: int = 2**63 - 1,
+        after_seq: int = 0,
+        limit: int = 100,
+    ) -> Found:
+        """Streams that fit the query, newest first, first told of between the two seqs.
+
+        Raises SearchError where it takes too long.
+        """
+
+    def tallies(self, since_ms: int, until_ms: int, *, hours: bool = False) -> list[Tally]:
+        """How many streams of each facet were first told of, by the minute or by the hour.
+
+        Whole minutes or hours: those that begin in the time, ascending.
+        """
+
+    def uses(self) -> list[Use]:
+        """Each facet that streams are counted under, over all time."""
+
+    def counts(self, since_ms: int, until_ms: int) -> list[Count]:
+        """What the answer process counted in the minutes that begin in the time.
+
+        A peak is the greatest of its minute.
+        """
+
+    def forms(self, since_ms: int, until_ms: int) -> list[Form]:
+        """The forms of requests in the hours that begin in the time."""
+
+    def notes(self, call_sid: str) -> list[int]:
+        """The seqs of the newest StatusCallback records that name a call, ascending."""
+
+    def oldest_ms(self) -> int | None:
+        """When the oldest stream that is kept was first told of; None where there is none."""
+
+    def events(self, kind: int, limit: int) -> list[int]:
+        """The newest records of a kind that is no receipt."""
+
+    def counters(self) -> dict[str, int]:
+        """What the answer process counted, over all time."""
+
+    def quarantined(self, limit: int) -> tuple[int, list[Quarantined]]:
+        """How many records could not be folded, and the newest of them."""

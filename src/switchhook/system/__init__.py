@@ -1,0 +1,1 @@
+"""What the programs need of the machine: data folder, locks, processes, priority, log lines."""

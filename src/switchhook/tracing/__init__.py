@@ -1,8 +1,0 @@
-"""One trace a call, for those who collect traces: an extra, `pip install "switchhook[otel]"`.
-
-`Tracer` is handed what the console folds and sends it on by OTLP, in a thread of its own.
-"""
-
-from switchhook.tracing.tracer import Tracer, TraceSettings
-
-__all__ = ["TraceSettings", "Tracer"]

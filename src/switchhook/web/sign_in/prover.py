@@ -1,0 +1,163 @@
+"""Whether somebody is who they say: passwords, codes and passkeys, as often as one may try.
+
+All draw on the same tries; codes, which have few digits, on scarce ones besides.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from switchhook.access.audit import Deed
+from switchhook.access.passkeys import Unproven, asserted, copied
+from switchhook.access.second_factor import hashed_recovery, matching_step
+from switchhook.access.sign_in import LoginLimit, Rate
+from switchhook.web.sign_in.password_hashing import Hashing, TooBusy
+
+if TYPE_CHECKING:
+    from switchhook.access.users import User
+    from switchhook.web.sign_in.challenges import Challenge
+    from switchhook.web.sign_in.request_origin import Arrival
+    from switchhook.web.sign_in.sessions import Desk
+
+CODES = Rate(5, 300_000)
+"""One more code every five minutes: some three in ten thousand are guessed in a day."""
+BUSY_S = 5
+
+
+class TriesOver(Exception):  # noqa: N818 - a page turns it into a sentence
+    """Somebody has to wait so many seconds before the next try."""
+
+    def __init__(self, wait_s: int, status: int = 429) -> None:
+        self.wait_s, self.status = wait_s, status
+        super().__init__()
+
+    @property
+    def sentence(self) -> str:
+        told = f"{self.wait_s} seconds" if self.wait_s < 120 else f"{-(-self.wait_s // 60)} minutes"
+        return f"Too many tries. Try again in {told}."
+
+
+class Prover:
+    """Checks who somebody is. Raises TriesOver; LedgerError where it can't be looked up."""
+
+    def __init__(self, desk: Desk, hashing: Hashing) -> None:
+        self._desk, self._hashing = desk, hashing
+        self._passwords = LoginLimit()
+        self._codes = LoginLimit(CODES, CODES)
+
+    async def password(self, name: str, password: str, arrival: Arrival) -> User | None:
+        """The user whose password it is; None where it is nobody's.
+
+        With a second factor the try is given back by `code` or `passkey`.
+        """
+        self._take(self._passwords, name, arrival)
+        users = self._desk.ledger.users
+        user = await self._desk.in_thread(users.named, name)
+        kept = user.password_hash if user is not None and not user.disabled else None
+        try:
+            right = await self._hashing.matches(password, kept)
+        except TooBusy:
+            raise TriesOver(BUSY_S, 503) from None
+        if user is None or not right:
+            # What was typed as a name may be a password: only a known name is noted.
+            whom = "" if user is None else user.name
+            await self._note(whom or "somebody", "failed to sign in", whom, arrival)
+            return None
+        if not user.second_factor:
+            self._give_back(self._passwords, name, arrival)
+        return user
+
+    async def code(self, user: User, code: str, arrival: Arrival) -> bool:
+        """Whether it is the app's code or a recovery code, not used before; it is used up."""
+        self._take(self._passwords, user.name, arrival)
+        self._take(self._codes, user.name, arrival)
+        right = await self._desk.in_thread(self._use, user, code, arrival)
+        if not right:
+            await self._note(user.name, "failed the second factor", user.name, arrival)
+            return False
+        self._give_back(self._codes, user.name, arrival)
+        self._give_back_both(user, arrival)
+        return True
+
+    async def passkey(
+        self, user: User, said: str, challenge: Challenge | None, arrival: Arrival
+    ) -> bool:
+        """Whether one of the user's passkeys has signed the challenge; the use is noted.
+
+        `said` is a browser's JSON. The challenge must be taken from whoever gave it out before, so
+        that it counts once.
+        """
+        self._take(self._passwords, user.name, arrival)
+        problem = "its challenge was used or is too old"
+        if challenge is not None:
+            problem = await self._desk.in_thread(self._use_passkey, user, said, challenge)
+        if problem:
+            details = {"passkey": problem}
+            await self._note(user.name, "failed the second factor", user.name, arrival, details)
+            return False
+        self._give_back_both(user, arrival)
+        return True
+
+    def _use_passkey(self, user: User, said: str, challenge: Challenge) -> str:
+        """What is wrong with it; "" where it holds, and then its use is noted."""
+        passkeys = self._desk.ledger.passkeys
+        found = asserted(said, challenge.bytes, challenge.party, passkeys.of(user.id))
+        if isinstance(found, Unproven):
+            return found.why
+        if copied(found.passkey.sign_count, found.sign_count) or not passkeys.use(
+            found.passkey.id, found.sign_count, self._desk.now_us()
+        ):
+            return f"its count went back, {found.passkey.name} may have been copied"
+        return ""
+
+    def _give_back_both(self, user: User, arrival: Arrival) -> None:
+        for _ in ("the password's", "the second factor's"):
+            self._give_back(self._passwords, user.name, arrival)
+
+    def _use(self, user: User, code: str, arrival: Arrival) -> bool:
+        factors, now_us = self._desk.ledger.second_factors, self._desk.now_us()
+        factor = factors.of(user.id)
+        if factor is not None:
+            step = matching_step(factor.secret, code, now_us, factor.last_step)
+            if step is not None:
+                return factors.use_step(user.id, step)
+        hashed = hashed_recovery(code)
+        if hashed is None:
+            return False
+        left = {"left": str(factors.codes_left(user.id) - 1)}
+        deed = _deed(user.name, "used a recovery code", user.name, arrival, left)
+        return factors.use_code(user.id, hashed, deed, now_us)
+
+    async def _note(
+        self,
+        who: str,
+        what: str,
+        subject: str,
+        arrival: Arrival,
+        details: dict[str, str] | None = None,
+    ) -> None:
+        deed = _deed(who, what, subject, arrival, details or {})
+        await self._desk.in_thread(self._desk.ledger.audit.note, deed, self._desk.now_us())
+
+    def _take(self, limit: LoginLimit, name: str, arrival: Arrival) -> None:
+        wait_s = limit.take(name, arrival.address, self._desk.steady_us() // 1_000)
+        if wait_s:
+            raise TriesOver(wait_s)
+
+    def _give_back(self, limit: LoginLimit, name: str, arrival: Arrival) -> None:
+        limit.give_back(name, arrival.address, self._desk.steady_us() // 1_000)
+
+
+def _deed(who: str, what: str, subject: str, arrival: Arrival, details: dict[str, str]) -> Deed:
+    return Deed(who=who, what=what, subject=subject, origin=arrival.address, details=details)
+
+
+class Pending(msgspec.Struct, frozen=True):
+    """Somebody whose password was right, on the way to the second step."""
+
+    user: User
+    next: str
+    how: str
+    until_us: int

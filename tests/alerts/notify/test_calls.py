@@ -1,0 +1,53 @@
+"""The calls to the operator's monitor and to the answer side, against real servers."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from switchhook.alerts.notify import AnswerProbe, HttpMonitor
+from webhook import receiving
+
+
+def test_a_monitor_is_called_and_its_address_logged_nowhere(caplog):
+    with caplog.at_level(logging.DEBUG), receiving(status=204, body=b"") as receiver:
+        assert HttpMonitor(lambda: f"{receiver.url}/ping/5e1f-secret").beat() is None
+        (got,) = receiver.wait(1)
+    assert got.path == "/ping/5e1f-secret"
+    assert "5e1f-secret" not in caplog.text
+
+
+@pytest.mark.parametrize(("status", "said"), [(302, "it answered 302"), (500, "it answered 500")])
+def test_a_monitor_that_does_not_take_it(status, said):
+    with receiving(status=status) as receiver:
+        assert HttpMonitor(lambda: f"{receiver.url}/x").beat() == said
+
+
+def test_a_monitor_that_is_not_there():
+    with receiving() as receiver:
+        url = receiver.url
+    assert HttpMonitor(lambda: f"{url}/secret").beat() == "no connection"
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        (b'{"status":"ok","problems":[]}', (True, False, "")),
+        (b'{"problems":["receipts wait for the disk; callers don\'t"]}', (True, True, "")),
+        (b"<html>", (False, None, "something else answers there")),
+        (b"[]", (False, None, "something else answers there")),
+    ],
+)
+def test_the_answer_side_is_asked(body, found):
+    with receiving(body=body) as receiver:
+        assert AnswerProbe(receiver.url).ask() == found
+        assert receiver.got[0].path == "/healthz"
+
+
+def test_an_answer_side_that_is_not_there():
+    with receiving() as receiver:
+        url = receiver.url
+    assert AnswerProbe(url).ask() == (False, None, "no connection")
+    with receiving(status=503) as receiver:
+        assert AnswerProbe(receiver.url).ask() == (False, None, "it answered 503")

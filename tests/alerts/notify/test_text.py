@@ -1,0 +1,87 @@
+"""What a message says is shown, and does nothing."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from switchhook.alerts.alert import Severity
+from switchhook.alerts.messages import Message, Say
+from switchhook.alerts.notify.text import LONGEST_BODY, LONGEST_TITLE, compose, harmless
+from switchhook.exotel.phone_numbers import masked
+
+
+def message(**changes):
+    values = {
+        "cause": "bot{bot=x}",
+        "say": Say.FIRST,
+        "severity": Severity.CRITICAL,
+        "title": "A bot is down (bot.example.com)",
+        "lines": ("A bot is down (bot.example.com): 80 % of 5.", "What to do: mend it."),
+        "alerts": (),
+        "at_ms": 1_764_050_400_000,
+    }
+    return Message(**{**values, **changes})
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("all is well", "all is well"),
+        ("<!channel> <@U1>", "‹!channel› ‹＠U1›"),
+        ("@everyone", "＠everyone"),
+        ("[click](https://evil.example/x)", "［click］(https∶//evil(.)example/x)"),
+        ("**bold** `code` ~no~ |x|", "∗∗bold∗∗ ˋcodeˋ ∼no∼ ¦x¦"),
+        ("a\r\nBcc: x", "a＼r＼nBcc: x"),
+        ("x\u202egnp.exe", "x＼u202egnp(.)exe"),
+        ("\x1b[31mred\x00", "＼x1b［31mred＼x00"),
+        ("# heading", "·# heading"),
+        ("- item", "·- item"),
+        ("=1+1", "=1+1"),
+        ("call +919876543210 now", f"call {masked('+919876543210')} now"),
+        ("0.5 of 3.25", "0.5 of 3.25"),
+        ("विक्रय बॉट", "विक्रय बॉट"),
+        ("क्\u200dष", "क्\u200dष"),
+        ("a\ud800b", "a＼ud800b"),
+        ("&lt;b&gt;", "＆lt;b＆gt;"),
+    ],
+)
+def test_what_comes_from_outside_does_nothing(text, shown):
+    assert harmless(text) == shown
+
+
+@given(st.text(max_size=300))
+def test_nothing_hidden_or_marked_up_is_left(text):
+    shown = harmless(text)
+    assert not set(shown) & set("<>&@[]*`~|\\\r\n")
+    assert "://" not in shown
+    hidden = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+    assert not {c for c in shown if unicodedata.category(c) in hidden} - {"\u200c", "\u200d"}
+
+
+def test_a_message_has_its_severity_its_time_and_a_link():
+    title, body = compose(message(), url="https://console.example/", zone="Asia/Kolkata")
+    assert title == "critical: A bot is down (bot(.)example(.)com)"
+    assert body.splitlines() == [
+        "A bot is down (bot(.)example(.)com): 80 % of 5.",
+        "What to do: mend it.",
+        "",
+        "Switchhook, 25 Nov 11:30:00 Asia/Kolkata",
+        "https://console.example/alerts",
+    ]
+
+
+def test_without_a_console_url_there_is_no_link():
+    title, body = compose(message(say=Say.RESOLVED), url="", zone="UTC")
+    assert title.startswith("A bot is down")
+    assert body.endswith("Switchhook, 25 Nov 06:00:00 UTC")
+
+
+def test_messages_are_short():
+    long = message(title="x" * 70_000, lines=("y" * 70_000,) * 50)
+    title, body = compose(long, url="", zone="UTC")
+    assert len(title) == LONGEST_TITLE
+    assert len(body) <= LONGEST_BODY + 100

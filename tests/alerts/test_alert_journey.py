@@ -1,0 +1,92 @@
+"""From a receipt to a message at a real webhook: journal, store, figures, alert, apprise."""
+
+from __future__ import annotations
+
+import pytest
+
+from alerts.test_engine import ALL, Clock, settle
+from overview.test_health_metrics import NOW, REFUSED, WELL, World
+from switchhook.alerts.engine import Alerting, Destinations
+from switchhook.alerts.heartbeat import Heart
+from switchhook.alerts.ledger import SqliteAlerts
+from switchhook.alerts.notify import AppriseNotifier, HttpMonitor
+from switchhook.ledger import Ledger
+from switchhook.overview.health_metrics import fold_figures
+from switchhook.overview.verdict import Level, Seen
+from switchhook.overview.verdict_keeper import VerdictKeeper
+from webhook import receiving
+
+
+@pytest.fixture
+def world(tmp_path):
+    world = World(tmp_path)
+    yield world
+    world.close()
+
+
+@pytest.fixture
+def book(tmp_path):
+    ledger = Ledger(tmp_path / "ledger")
+    yield SqliteAlerts(ledger)
+    ledger.close()
+
+
+def test_a_bot_that_fails_and_recovers_is_told_of_at_a_webhook(world, book):
+    clock = Clock(NOW + 60_000)
+    with receiving() as hook, receiving(status=204, body=b"") as monitor:
+        address = f"json://127.0.0.1:{hook.port}/ops"
+        engine = Alerting(
+            book,
+            [world.source, fold_figures(world.fold, world.kept.reader)],
+            Destinations(AppriseNotifier({"ops": lambda: address}), {"ops": ALL}),
+            heart=Heart(HttpMonitor(lambda: monitor.url), 60, clock),
+            now_ms=clock,
+        )
+        keeper = VerdictKeeper(
+            lambda: Seen(
+                figures=engine.figures,
+                recently=world.source.recently,
+                alerts=engine.alerts,
+                names=world.source._names(),
+                last_ms=world.source.last_ms,
+            ),
+            clock,
+        )
+
+        def step(seconds=1):
+            world.folded()
+            clock.pass_s(seconds)
+            engine.step()
+            settle(engine.outbox)
+            engine.heart.wait(10)
+            keeper.refresh()
+            return keeper.now()
+
+        assert step().what.startswith("Nothing received yet")
+        world.stream(NOW + 62_000, WELL, count=3)
+        assert step().level is Level.GOOD
+        world.stream(NOW + 63_000, REFUSED, "B", count=27)
+        state = step()
+        assert (state.level, state.what) == (
+            Level.BAD,
+            "Bot Sales fails: 27 of 30 streams; it refuses connections.",
+        )
+        step(61)
+        titles = [str(got.body["title"]) for got in hook.wait(2)]
+        assert sorted(titles) == [
+            "critical: A bot is down (Sales)",
+            "info: Streams fail in a way not seen before (Sales)",
+        ]
+        # Better, a little later: it was clear for five minutes, and that is said once.
+        world.stream(NOW + 20 * 60_000, WELL, count=200)
+        clock.now_ms = NOW + 20 * 60_000
+        assert step().level is Level.GOOD
+        step(301)
+        step(301)
+        titles = [str(got.body["title"]) for got in hook.wait(3)]
+        assert titles[2:] == ["A bot is down (Sales): resolved"]
+        # New a little over an hour ago is not new any more.
+        step(3600)
+        step(301)
+        assert len(hook.wait(4)) == 4
+        assert len(monitor.got) >= 3

@@ -1,0 +1,397 @@
+"""The engine: what is said reaches its destinations, once, over restarts and failures."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from switchhook.alerts.alert import AlertState, Severity
+from switchhook.alerts.book import MOST_WAITING, Delivery, DeliveryState, attempted
+from switchhook.alerts.engine import Alerting, Destinations
+from switchhook.alerts.heartbeat import Heart, why_silent
+from switchhook.alerts.ledger import SqliteAlerts
+from switchhook.alerts.messages import Message, Say
+from switchhook.alerts.outbox import TIMEOUT_MS, Outbox
+from switchhook.errors import LedgerError
+from switchhook.ledger import Ledger
+from switchhook.metrics import Figure
+
+NOON = 1_764_050_400_000  # by day in India
+ALL = tuple(Severity)
+
+
+class Clock:
+    def __init__(self, now_ms=NOON):
+        self.now_ms = now_ms
+
+    def __call__(self):
+        return self.now_ms
+
+    def pass_s(self, seconds):
+        self.now_ms += int(seconds * 1000)
+
+
+class Post:
+    """A notifier that remembers; `problems` are what its next answers are, by destination."""
+
+    def __init__(self):
+        self.sent: list[tuple[str, str]] = []
+        self.problems: dict[str, list[str | None]] = {}
+        self.gates: dict[str, threading.Event] = {}
+
+    def send(self, destination, message):
+        if destination in self.gates:
+            assert self.gates[destination].wait(10)
+        answers = self.problems.get(destination)
+        problem = answers.pop(0) if answers else None
+        if problem == "raise":
+            raise RuntimeError("slack://secret")
+        if problem is None:
+            self.sent.append((destination, message.title))
+        return problem
+
+
+class World:
+    """Figures by name, as a source gives them."""
+
+    def __init__(self, **figures):
+        self.figures = {"fold_stalled": Figure("fold.stalled_s", 0.0, 0), **figures}
+
+    def __call__(self, now_ms):
+        return list(self.figures.values())
+
+    def throttled(self, count, cases=10):
+        labels = (("account", "Main"),)
+        self.figures["t"] = Figure("streams.throttled", float(count), 0, labels, cases)
+
+
+class Bench:
+    def __init__(self, tmp_path):
+        self.folder, self.clock, self.post, self.world = tmp_path, Clock(), Post(), World()
+        self.severities = {"ops": ALL}
+        self.ledger = Ledger(tmp_path)
+        self.start()
+
+    def start(self, **more):
+        self.engine = Alerting(
+            SqliteAlerts(self.ledger),
+            [self.world],
+            Destinations(self.post, self.severities),
+            now_ms=self.clock,
+            chance=lambda: 0.5,
+            **more,
+        )
+        return self.engine
+
+    def step(self, seconds=1.0):
+        """One look, and everything sent that it set off."""
+        self.clock.pass_s(seconds)
+        self.engine.step()
+        settle(self.engine.outbox)
+
+
+def settle(outbox):
+    with outbox.idle:
+        assert outbox.idle.wait_for(lambda: not outbox._busy, 10)
+
+
+@pytest.fixture
+def bench(tmp_path):
+    bench = Bench(tmp_path)
+    yield bench
+    bench.ledger.close()
+
+
+def test_a_message_is_sent_once_and_kept(bench):
+    bench.world.throttled(1)
+    bench.step()
+    bench.step()
+    assert bench.post.sent == [("ops", "Streams are throttled (Main)")]
+    (kept,) = bench.engine.deliveries(10)
+    assert (kept.state, kept.attempts, kept.destination) == (DeliveryState.SENT, 1, "ops")
+    (alert,) = bench.engine.alerts
+    assert alert.firing
+
+
+def test_what_was_said_is_neither_forgotten_nor_repeated_by_a_restart(bench):
+    bench.world.throttled(1)
+    bench.step()
+    bench.engine.stop()
+    bench.start()
+    bench.step()
+    assert len(bench.post.sent) == 1
+    bench.world.throttled(0)
+    bench.step()
+    bench.step(301)
+    assert bench.post.sent[1:] == [("ops", "Streams are throttled (Main): resolved")]
+    (over,) = bench.engine.resolved(10)
+    assert over.state is AlertState.RESOLVED
+    assert bench.engine.alerts == []
+
+
+def test_what_could_not_be_sent_is_sent_after_a_restart(bench):
+    bench.post.problems["ops"] = ["no connection"]
+    bench.world.throttled(1)
+    bench.step()
+    assert bench.post.sent == []
+    bench.engine.stop()
+    bench.start()
+    bench.step(10)
+    assert len(bench.post.sent) == 1
+    bench.step(10)
+    (kept,) = bench.engine.deliveries(10)
+    assert (kept.state, kept.attempts, kept.problem) == (DeliveryState.SENT, 2, "")
+
+
+def test_a_failing_destination_holds_up_no_other_and_says_nothing_secret(bench):
+    bench.severities = {"bad": ALL, "good": ALL}
+    bench.start()
+    bench.post.problems["bad"] = ["raise"] * 3
+    bench.world.throttled(1)
+    bench.step()
+    assert bench.post.sent == [("good", "Streams are throttled (Main)")]
+    bench.step()
+    bad = next(each for each in bench.engine.deliveries(10) if each.destination == "bad")
+    assert (bad.state, bad.problem) == (
+        DeliveryState.WAITING,
+        "sending failed with RuntimeError",
+    )
+
+
+def test_destinations_hear_of_their_severities_and_of_the_end_of_what_they_heard(bench):
+    bench.severities = {"all": ALL, "pager": (Severity.CRITICAL,), "chat": (Severity.WARNING,)}
+    bench.start()
+    bench.world.throttled(1)
+    bench.step()
+    assert sorted(to for to, _ in bench.post.sent) == ["all", "chat"]
+    labels = (("account", "Main"),)
+    bench.world.figures["s"] = Figure("streams.throttled_share", 0.9, 0, labels, 50)
+    bench.step()
+    bench.step(61)
+    assert sorted(to for to, _ in bench.post.sent[2:]) == ["all", "pager"]
+    bench.world.throttled(0)
+    bench.world.figures["s"] = Figure("streams.throttled_share", 0.0, 0, labels, 50)
+    bench.step()
+    bench.step(301)
+    assert sorted(to for to, _ in bench.post.sent[4:]) == ["all", "chat", "pager"]
+
+
+def test_a_silence_and_an_acknowledgement_last_over_a_restart(bench):
+    silence = bench.engine.silence((("rule", "throttled"),), NOON + 10**6, "maintenance", "asha")
+    bench.world.throttled(1)
+    bench.step()
+    (alert,) = bench.engine.alerts
+    assert bench.engine.acknowledge(alert.id, "ravi") == alert
+    assert bench.engine.acknowledge("nothing", "ravi") is None
+    bench.step()
+    bench.engine.stop()
+    bench.start()
+    bench.step()
+    assert bench.engine.silences == [silence]
+    assert [alert.acknowledged for alert in bench.engine.alerts] == ["ravi"]
+    assert bench.post.sent == []
+    assert bench.engine.end_silence(silence.id)
+    bench.step()
+    assert len(bench.post.sent) == 1
+
+
+def test_a_source_that_fails_silences_no_other(bench):
+    def broken(now_ms):
+        raise LedgerError("l", "it is full", "make room")
+
+    bench.engine._sources = (broken, bench.world)
+    bench.world.throttled(1)
+    bench.step()
+    assert len(bench.post.sent) == 1
+    assert bench.engine.problems == ("ledger l: it is full (make room)",)
+
+
+def test_a_ledger_that_cannot_be_written_stops_no_message(bench, monkeypatch):
+    def full(*args):
+        raise LedgerError("l", "database or disk is full", "make room on its disk")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SqliteAlerts, "save", full)
+        bench.world.throttled(1)
+        bench.step()
+    assert len(bench.post.sent) == 1
+    bench.step()
+    (kept,) = bench.engine.deliveries(10)
+    assert kept.state is DeliveryState.SENT
+    assert [alert.key for alert in bench.engine._book.load(0).alerts] == ["throttled{account=Main}"]
+
+
+def test_a_test_says_how_it_went_and_is_kept(bench):
+    bench.post.problems["ops"] = ["refused"]
+    assert bench.engine.test("ops", "asha") == "refused"
+    assert bench.engine.test("ops", "asha") is None
+    assert bench.post.sent == [("ops", "A test: nothing is wrong")]
+    assert sorted(each.state.value for each in bench.engine.deliveries(10)) == ["given up", "sent"]
+
+
+def test_a_destination_that_is_gone_gets_nothing_any_more(bench):
+    bench.post.problems["ops"] = ["no connection"]
+    bench.world.throttled(1)
+    bench.step()
+    bench.step()
+    bench.engine.stop()
+    bench.severities = {}
+    bench.start()
+    bench.step()
+    bench.step()
+    (kept,) = bench.engine.deliveries(10)
+    assert kept.state is DeliveryState.GIVEN_UP
+
+
+def test_a_changed_configuration_is_gone_on_with(bench):
+    bench.world.throttled(1)
+    bench.step()
+    other = Post()
+    destinations = Destinations(other, {"new": ALL})
+    bench.engine.use(destinations, rules=(), quiet=bench.engine.quiet, heart=None)
+    bench.step()
+    assert bench.engine.alerts == []
+    # Whoever is told now hears of the end, for the rule is gone.
+    assert other.sent == [("new", "Streams are throttled (Main): resolved")]
+
+
+def test_it_runs_in_a_thread_and_ends(bench):
+    seen = threading.Event()
+
+    class Watched(World):
+        def __call__(self, now_ms):
+            seen.set()
+            return super().__call__(now_ms)
+
+    bench.world = Watched()
+    engine = bench.start()
+    engine.start()
+    assert seen.wait(10)
+    engine.stop()
+    assert not engine._thread.is_alive()
+
+
+# The outbox.
+
+
+def message(at_ms=NOON):
+    return Message(
+        cause="c",
+        say=Say.FIRST,
+        severity=Severity.INFO,
+        title="t",
+        lines=(),
+        alerts=(),
+        at_ms=at_ms,
+        severities=(Severity.INFO,),
+    )
+
+
+def delivery(id="1", destination="ops", **more):
+    return Delivery(id=id, destination=destination, message=message(), **more)
+
+
+def test_a_destination_that_hangs_is_tried_again_and_holds_up_no_other():
+    clock, post = Clock(), Post()
+    post.gates["slow"] = threading.Event()
+    outbox = Outbox(post, clock, lambda: 0.5)
+    outbox.add([delivery(destination="slow"), delivery(destination="ops")])
+    outbox.step()
+    with outbox.idle:
+        assert outbox.idle.wait_for(lambda: "ops" not in outbox._busy, 10)
+    assert post.sent == [("ops", "t")]
+    clock.pass_s(TIMEOUT_MS / 1000 + 1)
+    outbox.step()
+    outbox.step()
+    late = next(each for each in outbox.changed() if each.destination == "slow")
+    assert (late.attempts, late.problem) == (1, "no answer within 30 s")
+    # It was taken after all: that is said, and it is not sent again.
+    post.gates["slow"].set()
+    settle(outbox)
+    clock.pass_s(3600)
+    outbox.step()
+    assert post.sent.count(("slow", "t")) == 1
+    assert outbox.waiting == 0
+
+
+def test_of_too_many_the_oldest_are_given_up():
+    outbox = Outbox(Post(), Clock(), lambda: 0.5)
+    outbox.add(delivery(str(n)) for n in range(MOST_WAITING + 3))
+    given = [each.id for each in outbox.changed() if each.state is DeliveryState.GIVEN_UP]
+    assert given == ["0", "1", "2"]
+
+
+def test_pauses_grow_and_end():
+    waiting, now, pauses = delivery(), NOON, []
+    while waiting.state is DeliveryState.WAITING:
+        after = attempted(waiting, "no", now, 0.5)
+        pauses.append((after.next_ms - now) // 1000)
+        now, waiting = max(after.next_ms, now), after
+    assert pauses[:6] == [5, 20, 60, 180, 600, 600]
+    assert waiting.state is DeliveryState.GIVEN_UP
+    assert now - NOON <= 6 * 3_600_000 + 600_000
+    early, late = (attempted(delivery(), "no", 0, chance).next_ms for chance in (0.0, 1.0))
+    assert (early, late) == (3750, 6250)
+
+
+# The heart.
+
+
+class Ear:
+    def __init__(self):
+        self.beats = 0
+        self.problem = None
+
+    def beat(self):
+        self.beats += 1
+        return self.problem
+
+
+GOOD = [Figure("answer.unreachable", 0.0, NOON), Figure("fold.stalled_s", 0.0, NOON)]
+
+
+@pytest.mark.parametrize(
+    ("figures", "said"),
+    [
+        (GOOD, ""),
+        (GOOD[1:], ""),
+        (GOOD[:1], "nobody knows whether the fold goes on"),
+        ([Figure("answer.unreachable", 1.0, NOON), GOOD[1]], "callers are not answered"),
+        (
+            [Figure("answer.unreachable", None, NOON), GOOD[1]],
+            "nobody knows whether callers are answered",
+        ),
+        (
+            [Figure("answer.unreachable", 0.0, NOON - 60_001), GOOD[1]],
+            "nobody knows whether callers are answered",
+        ),
+        ([GOOD[0], Figure("fold.stalled_s", 61.0, NOON)], "the fold stands still"),
+    ],
+)
+def test_why_the_heart_is_silent(figures, said):
+    assert why_silent(figures, NOON) == said
+
+
+def test_the_heart_beats_while_all_goes_on(bench):
+    ear = Ear()
+    heart = Heart(ear, 60, bench.clock)
+    bench.start(heart=heart)
+
+    def step(seconds):
+        bench.step(seconds)
+        heart.wait(10)
+
+    step(1)
+    step(30)
+    assert ear.beats == 1
+    step(30)
+    assert (ear.beats, heart.beat_ms, heart.problem) == (2, bench.clock.now_ms, "")
+    bench.world.figures["fold_stalled"] = Figure("fold.stalled_s", 61.0, 0)
+    step(60)
+    assert ear.beats == 2
+    assert heart.problem == "the heartbeat is held back: the fold stands still"
+    bench.world.figures["fold_stalled"] = Figure("fold.stalled_s", 0.0, 0)
+    ear.problem = "it answered 500"
+    step(60)
+    assert heart.problem == "the monitor did not take the heartbeat: it answered 500"

@@ -1,0 +1,122 @@
+"""What is kept of alerts: the same after a restart, within bounds."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from switchhook.alerts import ledger as module
+from switchhook.alerts.alert import AlertState, Severity, evaluate
+from switchhook.alerts.book import Delivery, DeliveryState, attempted
+from switchhook.alerts.default_rules import DEFAULTS
+from switchhook.alerts.ledger import SqliteAlerts
+from switchhook.alerts.messages import Message, Say, Spoken
+from switchhook.ledger import Ledger
+from switchhook.metrics import Figure
+
+
+@pytest.fixture
+def book(tmp_path):
+    ledger = Ledger(tmp_path)
+    yield SqliteAlerts(ledger)
+    ledger.close()
+
+
+def alert(since=1000, value=3.0):
+    figure = Figure("streams.throttled", value, since, (("account", "Main"),))
+    (found,) = evaluate(DEFAULTS, [figure], {}, since)
+    return found
+
+
+def resolved(alert, at_ms):
+    return msgspec.structs.replace(alert, state=AlertState.RESOLVED, resolved_ms=at_ms)
+
+
+def message(at_ms=1000):
+    return Message(
+        cause="limit{account=Main}",
+        say=Say.FIRST,
+        severity=Severity.WARNING,
+        title="Streams are throttled (Main)",
+        lines=("one", "two"),
+        alerts=("throttled{account=Main}",),
+        at_ms=at_ms,
+        severities=(Severity.WARNING,),
+    )
+
+
+SPOKEN = Spoken(
+    cause="limit{account=Main}",
+    say=Say.FIRST,
+    severity=Severity.WARNING,
+    key="throttled{account=Main}",
+    title="t",
+    labels=(("account", "Main"),),
+    value=3.0,
+    at_ms=1000,
+    severities=(Severity.WARNING,),
+)
+
+
+def test_what_was_kept_is_there_again(book):
+    delivery = Delivery(id="1000-1", destination="ops", message=message())
+    book.save([alert()], [SPOKEN], [delivery])
+    book.save([alert()], [SPOKEN], [delivery])
+    found = book.load(5000)
+    assert found.alerts == (alert(),)
+    assert found.spoken == (SPOKEN,)
+    assert found.waiting == (delivery,)
+    assert book.deliveries(10) == [delivery]
+
+
+def test_what_is_over_is_history(book):
+    first, second = alert(), alert(since=9000)
+    book.save([resolved(first, 2000)], [], [])
+    book.save([second], [], [])
+    assert book.load(0).alerts == (second,)
+    assert [each.since_ms for each in book.resolved(10)] == [1000]
+    book.save([resolved(second, 9500)], [], [])
+    assert [each.since_ms for each in book.resolved(10)] == [9000, 1000]
+
+
+def test_a_pending_one_that_ended_leaves_no_trace(book):
+    pending = msgspec.structs.replace(alert(), state=AlertState.PENDING, fired_ms=None)
+    book.save([pending], [], [])
+    book.save([resolved(pending, 2000)], [], [])
+    assert book.load(0).alerts == ()
+    assert book.resolved(10) == []
+
+
+def test_a_delivery_moves_on(book):
+    waiting = Delivery(id="1000-1", destination="ops", message=message())
+    book.save([], [], [waiting])
+    failed = attempted(waiting, "it was not taken", 2000, 0.5)
+    book.save([], [], [failed])
+    assert book.load(0).waiting == (failed,)
+    sent = attempted(failed, None, 9000, 0.5)
+    book.save([], [], [sent])
+    assert book.load(0).waiting == ()
+    (kept,) = book.deliveries(10)
+    assert (kept.state, kept.attempts, kept.done_ms) == (DeliveryState.SENT, 2, 9000)
+
+
+def test_silences_last_until_their_end_or_are_ended(book):
+    one = book.add_silence((("rule", "throttled"),), 1000, 5000, "maintenance", "asha")
+    two = book.add_silence((("bot", "Sales"),), 1000, 9000, "known", "ravi")
+    assert book.silences(2000) == [one, two]
+    assert book.load(2000).silences == (one, two)
+    assert book.silences(5000) == [two]
+    assert book.end_silence(two.id, 6000)
+    assert not book.end_silence(two.id, 6000)
+    assert book.silences(6000) == []
+
+
+def test_what_is_kept_has_bounds(book, monkeypatch):
+    monkeypatch.setattr(module, "MOST_KEPT", 5)
+    for n in range(1, 20):
+        sent = Delivery(
+            id=f"{n}-1", destination="ops", message=message(n), state=DeliveryState.SENT
+        )
+        book.save([resolved(alert(n), n)], [], [sent])
+    assert [each.since_ms for each in book.resolved(100)] == [19, 18, 17, 16, 15]
+    assert [each.id for each in book.deliveries(100)] == ["19-1", "18-1", "17-1", "16-1", "15-1"]

@@ -1,0 +1,232 @@
+"""The facts file: what is written is read, and nothing that is wrong with it passes for a fact."""
+
+from __future__ import annotations
+
+import os
+from zoneinfo import ZoneInfo
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from switchhook.capacity.facts_file import (
+    FILE,
+    LARGEST,
+    LIVES_MS,
+    PATIENCE_MS,
+    SKEW_MS,
+    VERSION,
+    AccountFigures,
+    FactsFile,
+    FactsReader,
+    facts_at,
+    read,
+)
+from switchhook.exotel.cause import judge
+from switchhook.exotel.passthru import Passthru
+from switchhook.rules.rules_file import decide, load_rules
+from switchhook.rules.variables import Facts
+
+NOW = 1_780_000_000_000
+COUNT = st.integers(0, 10**9)
+
+
+def write(folder, **accounts):
+    FactsFile(folder).write(accounts, NOW)
+
+
+def test_what_is_written_is_seen_with_its_age(tmp_path):
+    reader = FactsReader(tmp_path)
+    write(tmp_path, main=AccountFigures(NOW, 71, 100), other=AccountFigures(NOW - 1000, 0, None))
+    assert reader.look(NOW + 250) == {
+        "main": Facts(71, 100, 29, 0.25),
+        "other": Facts(0, None, None, 1.25),
+    }
+    assert reader.complaint is None
+    assert reader.look(NOW + 500)["main"].age_s == 0.5
+    assert [each.name for each in tmp_path.iterdir()] == [FILE]
+
+
+def test_a_replaced_file_is_seen_at_the_next_look(tmp_path):
+    reader = FactsReader(tmp_path)
+    for active in range(50):
+        write(tmp_path, main=AccountFigures(NOW, active, 100))
+        assert reader.look(NOW)["main"].active == active
+
+
+def test_the_same_file_is_not_read_again(tmp_path, monkeypatch):
+    write(tmp_path, main=AccountFigures(NOW, 1, 2))
+    reader = FactsReader(tmp_path)
+    assert reader.look(NOW)
+    monkeypatch.setattr(os, "open", None)
+    assert reader.look(NOW + 100)
+
+
+def test_beyond_the_limit_nothing_is_left(tmp_path):
+    assert facts_at(AccountFigures(NOW, 103, 100), NOW) == Facts(103, 100, 0, 0.0)
+
+
+def test_a_missing_file_is_complained_of_once_the_console_had_time_to_start(tmp_path):
+    reader = FactsReader(tmp_path)
+    assert reader.look(NOW) == {}
+    assert reader.complaint is None
+    assert reader.look(NOW + PATIENCE_MS) == {}
+    assert "does the console run" in reader.complaint
+    write(tmp_path, main=AccountFigures(NOW + PATIENCE_MS, 1, 2))
+    assert reader.look(NOW + PATIENCE_MS) == {"main": Facts(1, 2, 1, 0.0)}
+    assert reader.complaint is None
+
+
+def test_a_file_that_vanishes_takes_its_facts_along(tmp_path):
+    write(tmp_path, main=AccountFigures(NOW, 1, 2))
+    reader = FactsReader(tmp_path)
+    assert reader.look(NOW)
+    (tmp_path / FILE).unlink()
+    assert reader.look(NOW) == {}
+
+
+@pytest.mark.parametrize(
+    "at_ms, known",
+    [
+        (NOW - LIVES_MS, True),
+        (NOW - LIVES_MS - 1, False),
+        (NOW + SKEW_MS, True),
+        (NOW + SKEW_MS + 1, False),
+    ],
+)
+def test_figures_live_from_their_moment_for_a_while(tmp_path, at_ms, known):
+    write(tmp_path, main=AccountFigures(at_ms, 1, 2), other=AccountFigures(NOW, 0, 2))
+    reader = FactsReader(tmp_path)
+    facts = reader.look(NOW)
+    assert ("main" in facts) is known
+    assert facts["other"].active == 0
+    assert (reader.complaint is None) is known
+    if at_ms > NOW and not known:
+        assert "account main are from the future" in reader.complaint
+    elif not known:
+        assert "account main are 60 s old" in reader.complaint
+
+
+@pytest.mark.parametrize(
+    "body, complaint",
+    [
+        (b"", "it is damaged"),
+        (b"{", "it is damaged"),
+        (b"\xff\xfe", "it is damaged"),
+        (b"[" * 100_000, "it is damaged"),
+        (b'{"version": 1}', "it is damaged"),
+        (b'{"version": 1, "written_ms": 1, "accounts": {"a": {"at_ms": "x"}}}', "it is damaged"),
+        (b'{"version": 2, "anything": {}}', "it has version 2, this release knows version 1"),
+        (b" " * (LARGEST + 1), "it has more than 262,144 bytes"),
+    ],
+)
+def test_what_cannot_be_read_is_unknown_and_no_zero(tmp_path, body, complaint):
+    write(tmp_path, main=AccountFigures(NOW, 1, 2))
+    reader = FactsReader(tmp_path)
+    assert reader.look(NOW)
+    (tmp_path / "x").write_bytes(body)
+    (tmp_path / "x").rename(tmp_path / FILE)
+    assert reader.look(NOW) == {}
+    assert complaint in reader.complaint
+    assert reader.look(NOW) == {}
+    assert complaint in reader.complaint
+
+
+def test_a_flipped_bit_of_the_file_is_no_other_figure(tmp_path):
+    """Every bit: what is read is what was written, or unknown and said."""
+    write(tmp_path, main=AccountFigures(NOW, 71, 100))
+    body = (tmp_path / FILE).read_bytes()
+    for place in range(8 * len(body)):
+        flipped = bytearray(body)
+        flipped[place // 8] ^= 1 << place % 8
+        figures, complaint = read(bytes(flipped))
+        assert figures == {"main": AccountFigures(NOW, 71, 100)} or (not figures and complaint)
+
+
+def test_what_is_no_file_does_not_hold_up_the_answers(tmp_path):
+    os.mkfifo(tmp_path / FILE)
+    reader = FactsReader(tmp_path)
+    assert reader.look(NOW) == {}
+    (tmp_path / FILE).unlink()
+    (tmp_path / FILE).mkdir()
+    assert reader.look(NOW) == {}
+    assert reader.complaint is not None
+
+
+def test_a_later_release_may_add_to_the_same_version(tmp_path):
+    body = msgspec.json.encode(
+        {
+            "version": VERSION,
+            "written_ms": NOW,
+            "flags": {"x": True},
+            "accounts": {"a": {"at_ms": NOW, "active": 1, "allowed": 2, "more": 3}},
+        }
+    )
+    assert read(body) == ({"a": AccountFigures(NOW, 1, 2)}, None)
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=400))
+def test_reading_never_raises(body):
+    figures, complaint = read(body)
+    assert figures == {} or complaint is None
+
+
+@settings(deadline=None)
+@given(st.integers(0, 2**62), st.integers(-(2**62), 2**62), COUNT, st.none() | COUNT)
+def test_headroom_is_never_negative_and_never_made_up(now, at, active, allowed):
+    facts = facts_at(AccountFigures(at, active, allowed), now)
+    if facts is not None:
+        assert (facts.headroom is None) == (allowed is None)
+        assert facts.headroom is None or facts.headroom == max(0, allowed - active)
+        assert 0 <= facts.age_s <= LIVES_MS / 1000
+
+
+RULES = """
+[[rule]]
+name = "unknown"
+when = "!account.known"
+option = "B"
+
+[[rule]]
+name = "no limit told"
+when = "!account.limit_known && account.active == 0"
+option = "B"
+
+[[rule]]
+name = "idle"
+when = "account.active == 0 && account.headroom > 0"
+option = "A"
+
+[[rule]]
+name = "full"
+when = "account.headroom == 0 && account.age < 30.0"
+option = "B"
+
+[default]
+option = "A"
+"""
+
+
+@pytest.mark.parametrize(
+    "figures, rule",
+    [
+        (None, "unknown"),
+        (AccountFigures(NOW - LIVES_MS - 1, 0, 100), "unknown"),
+        (AccountFigures(NOW, 0, 100), "idle"),
+        (AccountFigures(NOW, 0, None), "no limit told"),
+        (AccountFigures(NOW, 100, 100), "full"),
+        (AccountFigures(NOW, 0, 0), "full"),
+        (AccountFigures(NOW - 40_000, 100, 100), "default"),
+        (AccountFigures(NOW, 5, None), "default"),
+    ],
+)
+def test_rules_tell_unknown_from_zero(tmp_path, figures, rule):
+    if figures is not None:
+        write(tmp_path, main=figures)
+    facts = FactsReader(tmp_path).look(NOW).get("main", Facts())
+    passthru = Passthru()
+    ruleset = load_rules(RULES, file="rules.toml")
+    zone = ZoneInfo("Asia/Kolkata")
+    assert decide(passthru, judge(passthru), facts, NOW, zone, ruleset).rule == rule

@@ -1,0 +1,82 @@
+"""`switchhook alerts`: what the console keeps, and a test that really arrives."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from switchhook.alerts.alert import evaluate
+from switchhook.alerts.default_rules import DEFAULTS
+from switchhook.alerts.ledger import SqliteAlerts
+from switchhook.cli import run
+from switchhook.ledger import Ledger
+from switchhook.metrics import Figure
+from switchhook.system.data_folder import DataFolder
+from webhook import receiving
+
+
+@pytest.fixture
+def folder(tmp_path):
+    path = tmp_path / "data"
+    DataFolder.open(path, "console").close()
+    return path
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / "s.toml"
+    path.write_text('[alerts.send.ops]\nurl_env = "OPS"\n[alerts.send.chat]\nurl_env = "OPS"\n')
+    return str(path)
+
+
+def fire(folder, *figures):
+    ledger = Ledger(folder / "ledger")
+    SqliteAlerts(ledger).save(evaluate(DEFAULTS, figures, {}, 1_764_050_400_000), [], [])
+    ledger.close()
+
+
+def test_nothing_fires(folder, capsys):
+    assert run(["alerts", "--data", str(folder)]) == 0
+    assert capsys.readouterr().out == "nothing fires\n"
+
+
+def test_what_fires_is_listed_harmlessly(folder, capsys):
+    labels = (("account", "Main\x1b[31m"),)
+    fire(
+        folder,
+        Figure("streams.throttled", 3.0, 0, labels, 10),
+        Figure("account.headroom_share", 0.05, 0, labels),
+    )
+    assert run(["alerts", "--data", str(folder)]) == 1
+    out = capsys.readouterr().out
+    assert "Streams are throttled (Main\\x1b[31m)" in out
+    assert "\x1b[31m)" not in out.replace("\\x1b[31m", "")
+    assert out.index("firing") < out.index("pending")
+    assert run(["alerts", "--data", str(folder), "--json"]) == 1
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [each["rule"] for each in found] == ["throttled", "headroom-low"]
+
+
+def test_a_test_arrives_and_is_kept(folder, config, capsys, monkeypatch):
+    with receiving() as receiver:
+        monkeypatch.setenv("OPS", f"json://127.0.0.1:{receiver.port}/hook")
+        assert run(["alerts", "test", "ops", "--config", config, "--data", str(folder)]) == 0
+        assert capsys.readouterr().out == "the test to ops was sent\n"
+        (got,) = receiver.wait(1)
+        assert got.body["title"] == "A test: nothing is wrong"
+        receiver.status = 500
+        assert run(["alerts", "test", "ops", "--config", config, "--data", str(folder)]) == 1
+        said = capsys.readouterr().err
+    assert said.startswith("the test to ops was not sent: ")
+    assert "hook" not in said
+    ledger = Ledger(folder / "ledger")
+    kept = SqliteAlerts(ledger).deliveries(10)
+    ledger.close()
+    assert sorted(each.state.value for each in kept) == ["given up", "sent"]
+
+
+def test_a_destination_that_is_none(folder, config, capsys, monkeypatch):
+    monkeypatch.setenv("OPS", "json://127.0.0.1/hook")
+    assert run(["alerts", "test", "opps", "--config", config, "--data", str(folder)]) == 2
+    assert "there is no destination 'opps' (known: ops, chat)" in capsys.readouterr().err

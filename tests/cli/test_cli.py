@@ -1,0 +1,342 @@
+"""The commands as people and programs use them."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from program import running, until
+from switchhook.access.audit_ledger import SqliteAudit
+from switchhook.cli import run
+from switchhook.ledger import Ledger
+
+THROTTLED = (
+    "CallSid=t1&Stream[StreamSID]=st1&Stream[Status]=failed"
+    "&Stream[DetailedStatus]=Streaming_call_throttled"
+)
+DONE = (
+    "CallSid=d1&Stream[StreamSID]=sd1&Stream[Status]=completed"
+    "&Stream[Duration]=28&Stream[DisconnectedBy]=bot"
+)
+RULES = """
+[[rule]]
+name = "to people"
+when = 'stream.cause == "{cause}"'
+option = "B"
+[default]
+option = "A"
+"""
+
+
+@pytest.fixture
+def say(capsys):
+    """Run a command in this process; its exit code, standard output and error."""
+
+    def command(*words):
+        code = run([str(word) for word in words])
+        return code, *capsys.readouterr()
+
+    return command
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """A server with rules of its own that has been asked two questions, one of them twice."""
+    folder = tmp_path_factory.mktemp("cli")
+    (folder / "rules.toml").write_text(RULES.format(cause="throttled"))
+    config = folder / "switchhook.toml"
+    config.write_text('data = "data"\n[endpoints.default]\nrules = "rules.toml"\n')
+    with running(folder / "data", "--config", str(config)) as program:
+        for query in (THROTTLED, DONE, DONE):
+            program.ask(query)
+        assert len(program.receipts()) == 3
+        yield program
+
+
+def lines(text):
+    return [json.loads(line) for line in text.splitlines()]
+
+
+@pytest.mark.parametrize(
+    "command", ["serve", "answer", "console", "check", "rules", "parse", "tail"]
+)
+def test_every_command_explains_itself(command):
+    told = subprocess.run(
+        [sys.executable, "-m", "switchhook", command, "--help"], capture_output=True, text=True
+    )
+    assert told.returncode == 0
+    assert told.stdout.startswith(f"Usage: switchhook {command}")
+    assert "fd" not in told.stdout  # what the supervisor says is nobody's business
+
+
+def test_parse_says_what_a_request_means(say):
+    code, out, _ = say("parse", THROTTLED)
+    assert code == 0
+    assert "throttled" in out
+    assert "B, 302" in out
+
+
+def test_parse_reads_mock_logs_and_says_where_there_was_no_request(say, tmp_path):
+    logs = tmp_path / "access.log"
+    logs.write_text(
+        f'h - - [t] "GET /p?{DONE} HTTP/1.1" 200\n\n# a comment\nnothing\n/p?{THROTTLED}\n'
+    )
+    code, out, err = say("parse", logs, "--json")
+    first, strange, second = lines(out)
+    assert code == 0
+    assert (first["line"], first["cause"], first["decision"]["option"]) == (1, "bot_done", "A")
+    assert strange["line"] == 4
+    assert (second["cause"], second["decision"]["http_status"]) == ("throttled", 302)
+    assert "no request was found in 1 lines: 4" in err
+    code, out, _ = say("parse", logs)
+    assert "2 requests: 1 take Option A, 1 take Option B" in out
+
+
+def test_parse_fails_where_nothing_is_a_request(say):
+    code, out, err = say("parse", "hello")
+    assert (code, out) == (1, "")
+    assert "no request" in err
+
+
+def test_what_comes_from_outside_can_not_write_to_the_terminal(say):
+    code, out, _ = say("parse", "CallSid=%1B[31mred%E2%80%AEabc%0A[bold]x[/bold]")
+    assert code == 0
+    assert "\x1b" not in out
+    assert "\u202e" not in out
+    assert "\\x1b[31mred\\u202eabc\\n[bold]x[/bold]" in out
+
+
+def test_check_names_what_is_wrong_with_its_place(say, tmp_path):
+    bad = tmp_path / "bad.toml"
+    bad.write_text(RULES.format(cause="throttled").replace("stream.cause", "stream.cuase"))
+    code, out, _ = say("check", bad)
+    assert code == 1
+    assert f'{bad}: rule "to people", column 1: ' in out
+    good = tmp_path / "good.toml"
+    good.write_text(RULES.format(cause="throttled"))
+    assert say("check", good)[0] == 0
+
+
+def test_check_of_a_configuration_checks_its_rules(say, tmp_path):
+    config = tmp_path / "switchhook.toml"
+    config.write_text('[endpoints.a]\nrules = "gone.toml"\nmood = 1\n')
+    code, out, _ = say("check", config)
+    assert code == 1
+    assert "endpoints.a: unknown key 'mood'" in out
+    config.write_text('[endpoints.a]\nrules = "gone.toml"\n')
+    code, out, _ = say("check", config)
+    assert code == 1
+    assert "gone.toml: it can't be read: no such file or directory" in out
+
+
+def test_check_against_what_was_kept(say, server, tmp_path):
+    changed = tmp_path / "changed.toml"
+    changed.write_text(RULES.format(cause="bot_done"))
+    code, out, err = say("check", changed, "--against", "1h", "--data", server.data, "--json")
+    assert code == 0
+    found = {each["call_sid"]: (each["before"], each["after"]) for each in lines(out)}
+    assert found == {"t1": ("B", "A"), "d1": ("A", "B")}
+    assert "2 of 2 receipts would be answered otherwise" in err  # the repeat is left out
+
+
+def test_tail_shows_the_newest_receipts(say, server):
+    code, out, _ = say("tail", "--data", server.data, "--json")
+    assert code == 0
+    first, second, third = lines(out)
+    assert [first["call_sid"], second["call_sid"]] == ["t1", "d1"]
+    assert third["repeat_of"] == second["id"]
+    _, out, _ = say("tail", "--data", server.data, "-n", "1")
+    assert len(out.splitlines()) == 1
+    assert "repeat" in out
+
+
+def test_tail_follows_what_comes(server):
+    words = [sys.executable, "-m", "switchhook", "tail", "-f", "-n", "1", "--json"]
+    with subprocess.Popen(
+        [*words, "--data", str(server.data)], stdout=subprocess.PIPE, text=True
+    ) as tail:
+        tail.stdout.readline()  # the newest of those before: what comes now, it follows
+        server.ask("CallSid=follow1")
+        server.ask("CallSid=follow2")
+        told = [json.loads(tail.stdout.readline())["call_sid"] for _ in range(2)]
+        tail.terminate()
+    assert told == ["follow1", "follow2"]
+
+
+def test_streams_and_calls(say, server):
+    code, out, _ = say("streams", "--data", server.data, "--cause", "throttled", "--json")
+    assert code == 0
+    (stream,) = lines(out)
+    assert (stream["sid"], stream["call_sid"], stream["option"]) == ("st1", "t1", "B")
+    code, out, _ = say("call", "d1", "--data", server.data, "--json")
+    (call,) = lines(out)
+    assert code == 0
+    assert len(call["passthrus"]) == 2
+    assert [each["sid"] for each in call["streams"]] == ["sd1"]
+    code, out, _ = say("call", "d1", "--data", server.data)
+    assert "sd1" in out
+    assert say("call", "nobody", "--data", server.data)[0] == 1
+
+
+def test_commands_that_print_numbers_say_so_in_the_audit_log(say, server, tmp_path, monkeypatch):
+    """Who it was by the machine, whatever the environment claims; and what they asked for."""
+    place = ("--data", server.data)
+    server.ask("CallSid=n1&CallFrom=09876543210&CallTo=08045678901")
+    server.receipts()
+    monkeypatch.setenv("USER", "mallory")
+    monkeypatch.setenv("LOGNAME", "mallory")
+    assert "919876543210" in say("call", "n1", *place)[1]
+    assert "9876543210" in say("tail", "--json", *place)[1]
+    say("tail", *place)
+    say("streams", "cause:throttled", "from:98765", "--json", *place)
+    say("streams", "option:B", "--export", tmp_path / "found.csv", *place)
+    ledger = Ledger(server.data / "ledger")
+    read = [
+        each
+        for each in SqliteAudit(ledger).oldest_first()
+        if each.what == "read numbers by command line" and each.details != '{"call":"d1"}'
+    ]
+    ledger.close()
+    me = pwd.getpwuid(os.getuid()).pw_name
+    assert {(each.who, each.origin) for each in read} == {(me, "command line")}
+    told = [(each.subject, json.loads(each.details)) for each in read[-4:]]
+    assert [subject for subject, _ in told] == ["call", "tail", "streams", "streams --export"]
+    assert told[0][1] == {"call": "n1"}
+    assert told[2][1]["search"] == "cause:throttled from:98765"
+    assert told[3][1] == {"search": "option:B", "file": "found.csv"}
+
+
+def test_what_can_not_be_noted_is_printed_masked(say, server, tmp_path):
+    """As on the page: nobody reads whole numbers unseen."""
+    data = tmp_path / "data"
+    server.ask("CallSid=n2&CallFrom=09876543210")
+    shutil.copytree(server.data, data, ignore=lambda _, names: [n for n in names if "lock" in n])
+    for each in (data / "ledger").iterdir():
+        each.write_bytes(b"no ledger " * 1_000)
+    code, out, err = say("tail", "--json", "--data", data)
+    assert code == 0
+    assert '"n2"' in out
+    assert "9876543210" not in out
+    assert "masked" in err
+    for each in (data / "ledger").iterdir():
+        each.unlink()
+    assert "no ledger here" in say("tail", "--json", "--data", data)[2]
+
+
+def test_a_search_finds_what_the_page_finds(say, server, tmp_path):
+    place = ("--data", server.data)
+    code, out, _ = say("streams", "cause:throttled", "since:1h", "--json", *place)
+    assert code == 0
+    assert [each["sid"] for each in lines(out)] == ["st1"]
+    file = tmp_path / "found.csv"
+    code, out, _ = say("streams", "option:B", "--export", file, *place)
+    assert (code, out) == (0, f"{file} is written\n")
+    head, *rows = file.read_bytes().decode("utf-8-sig").splitlines()
+    assert "cause" in head.split(",")
+    assert len(rows) == 1
+    assert "throttled" in rows[0]
+    assert file.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (["cause:throttld"], "the search: 'throttld' is no cause"),
+        (["--export", "streams.xls"], "--export: 'streams.xls' ends in no form of export"),
+        (["--export", "s.csv", "--cause", "throttled"], "an export takes no --cause"),
+    ],
+)
+def test_a_search_that_makes_no_sense_is_refused_by_name(say, server, words, said):
+    code, out, err = say("streams", *words, "--data", server.data)
+    assert (code, out) == (2, "")
+    assert said in err
+
+
+def test_what_fails_is_shown_at_a_glance(say, server):
+    place = ("--data", server.data)
+    code, out, _ = say("causes", "--json", *place)
+    assert code == 0
+    assert [(each["cause"], each["streams"]) for each in lines(out)] == [("throttled", 1)]
+    code, out, _ = say("now", "--json", *place)
+    assert code == 0
+    (found,) = lines(out)
+    assert (found["failed"]["failed"], found["failed"]["streams"]) == (1, 2)
+    code, out, _ = say("now", *place)
+    assert code == 0
+    assert "1 throttled" in out
+
+
+def test_a_filter_that_makes_no_sense_is_refused_by_name(say, server):
+    code, _, err = say("streams", "--data", server.data, "--since", "yesterday")
+    assert code == 2
+    assert "--since" in err
+
+
+def test_rebuild_makes_the_same_store_again(say, server):
+    before = server.api("streams")
+    assert say("rebuild", "--data", server.data)[0] == 0
+    assert server.api("streams") == before
+
+
+def test_secret_makes_a_new_one_each_time_and_the_url(say):
+    _, out, _ = say("secret", "sales", "--url", "https://h.example/", "--json")
+    (made,) = lines(out)
+    assert made["url"] == f"https://h.example/passthru/sales/{made['secret']}"
+    assert len(made["secret"]) >= 32
+    assert say("secret", "sales")[1] != say("secret", "sales")[1]
+
+
+@pytest.mark.parametrize(
+    "words", [("tail",), ("streams",), ("call", "x"), ("rebuild",), ("rules", "list")]
+)
+def test_a_folder_that_is_none_is_said(say, tmp_path, words):
+    code, _, err = say(*words, "--data", tmp_path / "none")
+    assert code == 2
+    assert err.startswith("switchhook: data folder ")
+    assert not (tmp_path / "none").exists()
+
+
+def test_undo_is_followed_at_once(say, tmp_path):
+    rules, config = tmp_path / "rules.toml", tmp_path / "switchhook.toml"
+    rules.write_text(RULES.format(cause="throttled"))
+    config.write_text('data = "data"\n[endpoints.default]\nrules = "rules.toml"\n')
+    with running(tmp_path / "data", "--config", str(config)) as program:
+        assert program.ask(DONE).status == 200
+        rules.write_text(RULES.format(cause="bot_done"))
+        asked = iter(range(10**6))
+        until(lambda: program.ask(DONE + f"&n={next(asked)}").status == 302, "the change")
+        # A broken file changes nothing, and is complained of.
+        rules.write_text("[[rule]]\n")
+        until(lambda: program.health()["problems"], "a complaint")
+        assert program.ask(DONE + f"&n={next(asked)}").status == 302
+        code, out, _ = say("rules", "undo", "--config", config)
+        assert code == 0
+        assert "runs rules" in out
+        until(lambda: program.ask(DONE + f"&n={next(asked)}").status == 200, "the undo")
+        _, out, _ = say("rules", "history", "--config", config, "--json")
+        assert [entry["number"] for entry in lines(out)] == [1, 2, 3]
+        assert program.stop() == 0
+    # What checked out last runs on after a restart, though file and configuration are broken.
+    rules.unlink()
+    config.write_text("nonsense")
+    with running(tmp_path / "data", "--config", str(config)) as program:
+        assert program.ask(DONE + f"&n={next(asked)}").status == 200
+        assert len(program.health()["problems"]) == 2
+
+
+def test_serve_refuses_what_never_checked_out(tmp_path):
+    config = tmp_path / "switchhook.toml"
+    config.write_text("[endpoints.default]\nmood = 1\n")
+    with (
+        pytest.raises(AssertionError) as refused,
+        running(tmp_path / "data", "--config", str(config)),
+    ):
+        pass
+    assert "it ended with 2: " in str(refused.value)
+    assert "unknown key 'mood'" in str(refused.value)

@@ -1,0 +1,112 @@
+"""One beat for all: exact, spread, and silent when nobody listens."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from switchhook.emulator.clock import VirtualLoop
+from switchhook.emulator.sound.frame_clock import SLOTS, Metronome
+from switchhook.emulator.stream.violations import BreachWatch
+
+
+def run(main):
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(main())
+
+
+def test_every_member_gets_each_beat_without_drift():
+    async def hour():
+        metronome = Metronome(asyncio.get_running_loop())
+        beats = {n: [] for n in range(3)}
+        for n in beats:
+            metronome.join(beats[n].append)
+        await asyncio.sleep(600)
+        return beats
+
+    for times in run(hour).values():
+        assert len(times) in (30_000, 30_001)
+        assert times[-1] - times[0] == pytest.approx(0.02 * (len(times) - 1), abs=1e-6)
+
+
+def test_members_are_spread_and_leave_in_the_middle_of_a_beat():
+    async def main():
+        loop = asyncio.get_running_loop()
+        metronome = Metronome(loop)
+        seen, leaves = [], []
+
+        def member(number):
+            def beat(_):
+                seen.append((loop.time(), number))
+                if number % 2:
+                    leaves[number]()
+
+            return beat
+
+        leaves.extend(metronome.join(member(number)) for number in range(2 * SLOTS))
+        await asyncio.sleep(0.0205)
+        first = len({round(at, 4) for at, _ in seen})
+        await asyncio.sleep(0.02)
+        for leave in leaves:
+            leave()
+            leave()
+        await asyncio.sleep(0.05)
+        return first, seen, len(loop._scheduled)
+
+    first, seen, left = run(main)
+    assert first >= SLOTS
+    counts = [sum(number == n for _, number in seen) for n in range(2 * SLOTS)]
+    assert all(count == 1 for count in counts[1::2])
+    assert all(count >= 2 for count in counts[0::2])
+    assert left == 0
+
+
+def test_lateness_is_told():
+    async def main():
+        metronome = Metronome(asyncio.get_running_loop())
+        late = []
+        metronome.on_late = late.append
+        metronome.join(lambda _: None)
+        await asyncio.sleep(0.1)
+        return late
+
+    late = run(main)
+    assert len(late) in (4, 5)
+    assert all(seconds == pytest.approx(0, abs=1e-6) for seconds in late)
+
+
+@pytest.mark.parametrize(
+    "size, ahead, rules",
+    [
+        (3200, 0.0, []),
+        (320, 0.0, ["under-3200-bytes"]),
+        (3201, 0.0, ["odd-length", "not-a-multiple-of-320"]),
+        (3300, 0.0, ["not-a-multiple-of-320"]),
+        (100_160, 0.0, ["over-100000-bytes"]),
+        (3200, 9.0, ["burst"]),
+    ],
+)
+def test_a_broken_rule_is_told_once_and_counted(size, ahead, rules):
+    watch = BreachWatch(8000)
+    assert [breach.rule for breach in watch.chunk(size, ahead)] == rules
+    assert watch.chunk(size, ahead) == []
+    assert watch.counts == dict.fromkeys(rules, 2)
+
+
+def test_other_breaches():
+    watch = BreachWatch(8000)
+    found = [
+        *watch.bad_base64("x"),
+        *watch.unknown_stream_sid("a", "b"),
+        *watch.binary_frame(3),
+        *watch.unreadable("x"),
+        *watch.unknown_event("hangup"),
+        *watch.silence(10),
+        *watch.chunk(3200, 0.0, int_numbers=True),
+    ]
+    assert [breach.rule for breach in found] == [
+        "wrong-base64", "unknown-stream-sid", "binary-frame", "unreadable", "unknown-event",
+        "no-audio", "numbers-as-numbers",
+    ]  # fmt: skip
+    assert all(breach.said and breach.consequence for breach in found)

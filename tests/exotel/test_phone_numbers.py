@@ -1,0 +1,228 @@
+"""Numbers in texts: found in every spelling, and what only looks like one left alone."""
+
+import html
+import json
+import re
+import unicodedata
+from urllib.parse import quote, unquote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from switchhook.exotel.phone_numbers import FEWEST, find_numbers, mask_text, masked
+
+BETWEEN = [
+    "", " ", "\u00a0", "\u2009", "-", "\u2010", "\u2011", "\u2013", "\u2014", "\u2212", ".", "/",
+    "(", ")", ") ", " (", "[", "]", "\u200b", "\u200d", "\u2060", "\ufeff", "_", ",", ", ", "\t",
+    "\u3164", "\u00b7", " - ", "+", "\u0301",
+]  # fmt: skip
+ZEROS = "0٠۰०০੦૦௦౦๐０𝟎𝟘"
+MARKUP = ["<b>", "</b>", '<i class="x1">', "<!-- 7 -->"]
+
+
+def plain_digits(text: str) -> str:
+    """The text with each digit of any script as an ASCII one; a judge of its own."""
+    return "".join(
+        str(int(unicodedata.numeric(c))) if unicodedata.numeric(c, -1.0) in range(10) else c
+        for c in text
+    )
+
+
+def readings(text: str) -> set[str]:
+    """What somebody could read there: as it stands, unescaped in any order, without markup."""
+    found, new = set(), {text}
+    while new:
+        found |= new
+        new = {
+            read(each)
+            for each in new
+            for read in (unquote, html.unescape, unescaped, lambda t: re.sub(r"<[^<>]*>", "", t))
+        } - found
+    return found
+
+
+def unescaped(text: str) -> str:
+    try:
+        return str(json.loads(f'"{text}"'))
+    except ValueError:
+        return text
+
+
+def leaks(number: str, text: str) -> str | None:
+    """Seven digits of a number that are read in a row in a text; None where there are none."""
+    for reading in readings(text):
+        for word in re.split(r"[^\W\d_]", plain_digits(reading)):
+            digits = re.sub(r"[^0-9]", "", word)
+            for at in range(len(number) - FEWEST + 1):
+                if number[at : at + FEWEST] in digits:
+                    return number[at : at + FEWEST]
+    return None
+
+
+def spell_percent(c: str) -> str:
+    return "".join(f"%{byte:02X}" for byte in c.encode())
+
+
+def spell_json(c: str) -> str:
+    return json.dumps(c)[1:-1] if ord(c) > 127 else f"\\u{ord(c):04x}"
+
+
+ESCAPES = {
+    "as it is": lambda text: text,
+    "percent": lambda text: "".join(map(spell_percent, text)),
+    "percent where needed": lambda text: quote(text, safe=""),
+    "percent twice": lambda text: quote("".join(map(spell_percent, text)), safe=""),
+    "json": lambda text: "".join(map(spell_json, text)),
+    "json's slashes": lambda text: text.replace("/", "\\/"),
+    "json in percent": lambda text: quote("".join(map(spell_json, text)), safe=""),
+    "json in json": lambda text: json.dumps(json.dumps(text)),
+    "html": lambda text: "".join(f"&#{ord(c)};" for c in text),
+    "html in hex": lambda text: "".join(f"&#x{ord(c):x};" for c in text),
+}
+
+
+@st.composite
+def spelt_numbers(draw):
+    """A number's digits, and one of its spellings."""
+    digits = draw(st.from_regex(r"[1-9][0-9]{9,13}", fullmatch=True))
+    if digits[:2] in ("19", "20"):  # might be a date
+        digits = "91" + digits[2:]
+    zero = draw(st.sampled_from(ZEROS))
+    between = draw(st.lists(st.sampled_from(BETWEEN), min_size=1, max_size=3))
+    groups = draw(st.integers(1, 5))
+    text = digits[0]
+    for at, digit in enumerate(digits[1:], 1):
+        text += (between[at % len(between)] if at % groups == 0 else "") + digit
+    shown = "".join(chr(ord(zero) + int(c)) if c in "0123456789" else c for c in text)
+    return digits, ESCAPES[draw(st.sampled_from(sorted(ESCAPES)))](shown)
+
+
+def looks_like_an_address(spelt: str) -> bool:
+    return (
+        re.search(r"\d{1,3}([.-])\d{1,3}\1\d{1,3}\1\d{1,3}", " ".join(readings(spelt))) is not None
+    )
+
+
+WORDS = st.one_of(
+    st.sampled_from(["", "cust", "CallFrom=", "sip:", "tel:+", "x[", '{"a":"', "%22", "\\", "a%"]),
+    st.text(max_size=12),
+)
+
+
+@given(spelt_numbers(), WORDS, WORDS)
+def test_no_seven_digits_of_a_number_leave(spelt, before, after):
+    """In any spelling, embedded in any text."""
+    digits, spelling = spelt
+    if looks_like_an_address(spelling) or any(c in before[-1:] for c in "₹$€"):
+        return
+    shown = mask_text(before + spelling + after)
+    assert leaks(digits, shown) is None, shown
+
+
+@given(st.text(alphabet="0123456789abcdef%u\\&#;.:-/ +x<>T२٣", max_size=60))
+def test_masking_is_total_and_stays_put(text):
+    """Nothing raises; what isn't hidden stands as it stood; once is enough but for leftovers."""
+    shown = mask_text(text)
+    pieces = [re.escape(piece) for piece in shown.split("•")]
+    assert re.fullmatch("(?s:.{1,40}?)".join(pieces).replace("(?s:.{1,40}?)", "(?s:.+?)"), text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1" * 50_000,
+        "%39" * 20_000,
+        "\\" * 50_000,
+        "&#" * 30_000,
+        "<a" * 30_000,
+        "1-" * 30_000,
+        "a1" * 30_000,
+        ":1" * 30_000,
+    ],
+)
+def test_long_texts_take_no_long_time(text):
+    """Each sign is looked at a bounded number of times."""
+    assert len(mask_text(text)) <= len(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("call +91 98765 43210 back", "call +91 ••••• •••10 back"),
+        ("cust9876543210x", "cust9•••••••10x"),
+        ("CallFrom=%2B919876543210&a=1", "CallFrom=%2B9•••••••••10&a=1"),
+        ("%39%38%37%36%35%34%33", "%39••••%34%33"),
+        ('{"a":"\\u0039\\u00387654321"}', '{"a":"\\u0039••••••21"}'),
+        ("98\\/765\\/43210", "9•\\/•••\\/•••10"),
+        ("<sip:9876543210@bot.example;user=phone>", "<sip:9•••••••10@bot.example;user=phone>"),
+        ("<b>98765</b><i>43210</i>", "<b>9••••</b><i>•••10</i>"),
+        ("९८७६५४३२१०", "९•••••••१०"),
+        ("九八七六五四三二一〇", "九•••••••一〇"),
+        ("9876543210 2026-11-28", "9•••••••10 2026-11-28"),
+        ("cafe9876543210feed", "cafe9•••••••10feed"),
+        ("a1b2c3x9876543210d4e5", "a1b2c3x9•••••••10d4e5"),
+        ("a1b2c9876543210d4e5f", "a1b2c9•••••••10d4e5f"),
+        ("&#xaef;" * 7, "&#xaef;" + "•" * 4 + "&#xaef;" * 2),
+        ("1234567 of 12", "1••••67 of 12"),
+    ],
+)
+def test_how_numbers_are_masked(text, shown):
+    assert mask_text(text) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "b68e46bca0fd4e1c9a7789643f6d1abo",
+        "CallSid=7f31bb90c2d84e0fa6550e1d9c2b197d&Status=failed",
+        "0123456789ab4cdef0123456789a197d",
+        "01m8hnjxdk0000bxf0zwv62jje",
+        "550e8400-e29b-41d4-a716-446655440000",
+        "fp_1a2b3c4d5e6f7a8b",
+        "a3f5b1c2d4e6f7089a1b2c3d4e5f60718293a4b5c6d7e8f9012a3b4c5d6e7f80",
+        "2026-11-28",
+        "2026-11-28 18:09:55,123 INFO",
+        "2026-11-28T18:09:55.123456Z",
+        "2026-11-28T18:09:55+05:30",
+        "2026-11-28%2018%3A09%3A55",
+        "2026-11-28+18:09:55",
+        "28/11/2026 18:09",
+        "20261128T180955Z",
+        "Sat, 28 Nov 2026 18:09:55 +0530",
+        "Wed%2C+31+Jul+2024+16%3A42%3A56",
+        "28/Nov/2026:18:09:55 +0000",
+        "18:06:08.123456 IST",
+        "10.0.0.1:8080",
+        "from 192.168.100.123 by",
+        "10.20.0.0/16",
+        "[2001:db8::1]:8443",
+        "2001:db8:0:12:3456:789a:bc:1",
+        "wss://bot-2.example.com:8443/ws?x=1",
+        "ec2-13-232-101-17.ap-south-1.compute.amazonaws.com",
+        "13.232.101.17.nip.io",
+        "₹12,34,567.50",
+        "Rs. 1234567.00",
+        "duration 12.345 s",
+        "503 of 1,204",
+        "12,345,678 records",
+        "exotel1m",
+    ],
+)
+def test_what_only_looks_like_a_number_stays(text):
+    assert mask_text(text) == text
+
+
+def test_a_field_for_numbers_hides_short_ones_too():
+    assert masked("12345") == "•••••"
+    assert masked("+919876543210") == "+91••••••••10"
+    assert masked(None) is None
+
+
+def test_found_numbers_tell_where_each_digit_stands():
+    """For those who take the digits out."""
+    text = "a %2B9876%35-43210 b"
+    (found,) = find_numbers(text)
+    assert found.digits == "9876543210"
+    assert text[found.start : found.end] == "9876%35-43210"
+    assert [text[start:end] for start, end in found.places][4] == "%35"

@@ -1,0 +1,110 @@
+"""Call details: what is built is read, in both forms, and nothing that comes makes it raise."""
+
+from __future__ import annotations
+
+import string
+from datetime import datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from switchhook.exotel.wire.active_streams import Unreadable
+from switchhook.exotel.wire.calls import CallRecord, RestError, build_call, build_error, parse_call
+
+WORD = st.text(string.ascii_letters + string.digits + "+:/._-<&>'\"\u0905\u0ba4", min_size=1)
+MAYBE = st.none() | WORD
+TIME = st.datetimes(datetime(1971, 1, 1), datetime(2099, 1, 1)).map(
+    lambda at: at.replace(microsecond=0)
+)
+COUNT = st.none() | st.integers(0, 10**8)
+RECORDS = st.builds(
+    CallRecord,
+    sid=WORD,
+    account_sid=WORD,
+    from_=WORD,
+    to=MAYBE,
+    phone_number_sid=st.just("") | WORD,
+    status=WORD,
+    direction=WORD,
+    created=st.none() | TIME,
+    updated=st.none() | TIME,
+    started=st.none() | TIME,
+    ended=st.none() | TIME,
+    duration_s=COUNT,
+    price=MAYBE,
+    answered_by=MAYBE,
+    recording_url=MAYBE,
+    custom_field=MAYBE,
+    talk_s=COUNT,
+    leg1_status=MAYBE,
+    leg2_status=MAYBE,
+    legs=st.lists(st.fixed_dictionaries({"Id": WORD, "OnCallDuration": WORD}), max_size=4).map(
+        tuple
+    ),
+)
+
+
+@settings(deadline=None)
+@given(RECORDS, st.booleans())
+def test_what_is_built_is_read(record, xml):
+    assert parse_call(build_call(record, xml=xml, details=True)) == record
+
+
+BARE = CallRecord(
+    sid="a1",
+    account_sid="",
+    from_="",
+    to=None,
+    phone_number_sid="",
+    status="",
+    direction="",
+    created=None,
+    updated=None,
+)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"Call":{"Sid":"a1"}}',
+        b'{"TwilioResponse":{"call":{"sid":"a1","Price":"","Duration":"long"}}}',
+        b"<TwilioResponse><Call><Sid>a1</Sid><EndTime>0000-00-00 00:00:00</EndTime></Call>"
+        b"</TwilioResponse>",
+        b'{"Call":{"Sid":"a1","EndTime":"1970-01-01 05:30:00","Duration":-1,"To":{"x":1}}}',
+        b'{"Call":{"Sid":"a1","Details":[],"Duration":"999999999999999999999"}}',
+    ],
+)
+def test_what_is_not_said_or_no_value_is_not_made_up(body):
+    assert parse_call(body) == BARE
+
+
+def test_legs_may_stand_in_a_list_of_their_own():
+    body = b'{"Call":{"Sid":"a1","Details":{"Legs":[{"Id":1},{"Leg":[{"Id":2},{"Id":3}]},4]}}}'
+    record = parse_call(body)
+    assert isinstance(record, CallRecord)
+    assert record.legs == ({"Id": 1}, {"Id": 2}, {"Id": 3})
+
+
+@pytest.mark.parametrize(
+    "body, problem",
+    [
+        (b"", "neither JSON nor XML"),
+        (b"<html><body>Sign in</body></html>", "no call in the answer"),
+        (b'{"Call":{"Status":"completed"}}', "a call without a Sid"),
+        (b'{"Call":[]}', "no call in the answer"),
+        (b"[]", "no call in the answer"),
+        (build_error(RestError(404, "there is no such call"), xml=False), "there is no such call"),
+        (build_error(RestError(404, "there is no such call"), xml=True), "there is no such call"),
+    ],
+)
+def test_what_holds_no_call_says_so(body, problem):
+    found = parse_call(body)
+    assert isinstance(found, Unreadable)
+    assert problem in found.problem
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=300))
+def test_it_never_raises(body):
+    assert isinstance(parse_call(body), CallRecord | Unreadable)

@@ -1,0 +1,348 @@
+"""The figures of alerts and the verdict, from a real store and from what else they come from."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import msgspec
+import pytest
+
+from kept_receipts import Kept, query, receipt
+from switchhook.capacity.polling import CapacityNow
+from switchhook.journal.receipt import ANSWERED_UNREAD, Counters, Kind, Sample, encode
+from switchhook.metrics import KNOWN
+from switchhook.overview.health_metrics import (
+    Health,
+    answer_figures,
+    disk_figures,
+    file_figures,
+    fold_figures,
+    watch_figures,
+)
+from switchhook.rules.rules_file import Option
+from switchhook.store import SqliteStore
+from switchhook.streams.fold import Folder
+from switchhook.streams.metrics import StoreFigures
+from switchhook.streams.names import Account, Bot, Names
+from switchhook.streams.recent import Recently
+
+NOW = 1_795_000_000_000
+MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
+NAMES = Names(
+    accounts=(Account("Main", "sid"),),
+    bots=(Bot("Sales", hosts=("a.example",)),),
+)
+WELL = {"status": "completed", "DisconnectedBy": "bot", "StreamUrl": "wss://a.example/x"}
+REFUSED = {
+    "status": "failed",
+    "Error": "3009 dial tcp 10.0.0.1:443: connect: connection refused",
+    "StreamUrl": "wss://a.example/x",
+}
+THROTTLED = {"status": "failed", "DetailedStatus": "Streaming_call_throttled"}
+
+
+class World:
+    def __init__(self, folder):
+        self.kept = Kept(folder / "journal")
+        self.store = SqliteStore(folder / "store", self.kept.reader)
+        self.store.open()
+        self.fold = Folder(self.kept.reader, self.store)
+        self.source = StoreFigures(self.store, self.kept.reader, self.fold, lambda: NAMES)
+        self.number = 0
+
+    def stream(self, at_ms, said, option="A", endpoint="sales", count=1):
+        for _ in range(count):
+            self.number += 1
+            words = dict(said)
+            status = words.pop("status")
+            raw = query(f"c{self.number}", f"s{self.number}", status, **words)
+            one = receipt(raw, endpoint=endpoint, received_us=at_ms * 1000)
+            decision = msgspec.structs.replace(one.decision, option=Option(option))
+            self.kept.record(
+                Kind.PASSTHRU, encode(msgspec.structs.replace(one, decision=decision)), at=at_ms
+            )
+
+    def folded(self):
+        assert self.kept.writer.flush(10)
+        if not self.fold.running:
+            self.fold.start()
+        assert self.fold.reach(self.kept.reader.last_seq(), 30)
+
+    def read(self, now_ms=NOW):
+        self.folded()
+        return figures_of(self.source, now_ms)
+
+    def close(self):
+        self.fold.stop()
+        self.store.close()
+        self.kept.close()
+
+
+def figures_of(source, now_ms=NOW):
+    return {
+        (figure.name, *(text for _, text in figure.labels)): figure for figure in source(now_ms)
+    }
+
+
+@pytest.fixture
+def world(tmp_path):
+    world = World(tmp_path)
+    yield world
+    world.close()
+
+
+def test_streams_are_counted_by_bot_and_account(world):
+    world.stream(NOW - 20 * MINUTE, REFUSED, "B", count=50)
+    world.stream(NOW - 5 * MINUTE, WELL, count=6)
+    world.stream(NOW - 4 * MINUTE, REFUSED, "B", count=4)
+    world.stream(NOW - MINUTE, THROTTLED, "B", count=2)
+    found = world.read()
+    assert found["streams.count", "sales"].value == 12
+    assert (found["streams.failed", "Sales"].value, found["streams.failed", "Sales"].cases) == (
+        4,
+        10,
+    )
+    share = found["streams.failed_share", "Sales"]
+    assert (share.value, share.cases) == (0.4, 10)
+    throttled = found["streams.throttled", "Main"]
+    assert (throttled.value, throttled.cases) == (2, 12)
+    assert found["streams.throttled_share", "Main"].value == pytest.approx(2 / 12)
+    assert all(figure.at_ms == NOW for figure in found.values())
+    assert {name for name, *_ in found} <= KNOWN.keys()
+    for (name, *_), figure in found.items():
+        assert {key for key, _ in figure.labels} <= set(KNOWN[name].labels)
+
+
+def test_of_few_streams_the_last_ten_count(world):
+    world.stream(NOW - 170 * MINUTE, WELL, count=100)
+    for ago in (150, 120, 90, 60):
+        world.stream(NOW - ago * MINUTE, REFUSED, "B", count=2)
+    share = world.read()["streams.failed_share", "Sales"]
+    # Minutes are looked at whole: the ones with the last ten, and no more.
+    assert (share.value, share.cases) == (pytest.approx(8 / 108), 108)
+    world.stream(NOW, REFUSED, "B", count=2)
+    share = world.read()["streams.failed_share", "Sales"]
+    assert (share.value, share.cases) == (1.0, 10)
+
+
+def test_nothing_yet_is_known_as_nothing(world):
+    found = world.read()
+    assert found["streams.count",].value == 0
+    assert found["streams.new_failures",].value == 0
+    assert found["answer.p99_ms",].value is None
+    assert (world.source.last_ms, world.source.recently) == (None, Recently())
+
+
+def test_the_verdict_gets_what_it_needs(world):
+    world.stream(NOW - 2 * DAY, WELL)
+    world.read()
+    assert world.source.last_ms == NOW - 2 * DAY
+    world.stream(NOW - 30 * MINUTE, WELL)
+    world.stream(NOW - MINUTE, WELL)
+    world.read(NOW + 1)
+    world.read(NOW + 60_000)
+    (sales,) = world.source.recently.bots
+    assert (sales.cases, sales.late, len(world.source.recently.late)) == (2, 1, 1)
+    assert world.source.last_ms is not None
+    assert world.source.last_ms >= NOW - 2 * MINUTE
+
+
+def test_the_share_of_a_is_compared_with_the_day_before(world):
+    world.stream(NOW - 2 * DAY, WELL)
+    world.stream(NOW - DAY - 30 * MINUTE, WELL, "A", count=90)
+    world.stream(NOW - DAY - 20 * MINUTE, WELL, "B", count=10)
+    world.stream(NOW - 30 * MINUTE, WELL, "A", count=20)
+    world.stream(NOW - 20 * MINUTE, WELL, "B", count=80)
+    found = world.read()
+    shift = found["endpoint.a_share_shift", "sales"]
+    assert found["endpoint.a_share", "sales"].value == 0.2
+    assert shift.cases == 100
+    assert 0.5 < shift.value < 0.7
+
+
+def test_what_chance_explains_is_no_shift(world):
+    world.stream(NOW - 5 * HOUR, WELL, "A", count=15)
+    world.stream(NOW - 5 * HOUR, WELL, "B", count=10)
+    world.stream(NOW - 30 * MINUTE, WELL, "A", count=10)
+    world.stream(NOW - 20 * MINUTE, WELL, "B", count=12)
+    shift = world.read()["endpoint.a_share_shift", "sales"]
+    assert (shift.value, shift.cases) == (0.0, 22)
+
+
+def test_traffic_that_is_missing(world):
+    for day in (3, 2, 1):
+        world.stream(NOW - day * DAY - 30 * MINUTE, WELL, count=10 * day)
+    missing = world.read()["streams.shortfall", "sales"]
+    assert (missing.value, missing.cases) == (1.0, 20)
+    world.stream(NOW - 10 * MINUTE, WELL, count=5)
+    missing = world.read(NOW + 300_000)["streams.shortfall", "sales"]
+    assert missing.value == 0.75
+
+
+def test_no_traffic_a_week_ago_makes_none_usual(world):
+    world.stream(NOW - 8 * DAY, WELL)
+    world.stream(NOW - DAY - 30 * MINUTE, WELL, count=50)
+    missing = world.read()["streams.shortfall", "sales"]
+    assert (missing.value, missing.cases) == (None, 0)
+
+
+def test_a_failure_never_seen_before_is_new_for_an_hour(world):
+    world.stream(NOW - 5 * HOUR, REFUSED, "B")
+    world.stream(NOW - 10 * MINUTE, REFUSED, "B")
+    eof = {**REFUSED, "Error": "3009 unexpected EOF"}
+    world.stream(NOW - 5 * MINUTE, eof, "B", count=3)
+    found = world.read()
+    new = {key: each.value for key, each in found.items() if key[0] == "streams.new_failures"}
+    assert new == {("streams.new_failures", "Sales", "connect_failed", "eof"): 3}
+    later = world.read(NOW + HOUR)
+    assert later["streams.new_failures", "Sales", "connect_failed", "eof"].value == 0
+
+
+def test_what_the_answer_process_counted(world):
+    counts = {"answered": 100, "deadline before disk": 3, "failed to decide": 1}
+    times = {"answer_ms <= 1": 90, "answer_ms <= 5": 8, "answer_ms <= 250": 2}
+    world.kept.record(Kind.COUNTERS, encode(Counters(counts | times)), at=NOW - MINUTE)
+    found = world.read()
+    assert found["answer.missed_deadlines",].value == 3
+    assert found["answer.undecided",].value == 1
+    assert (found["answer.p99_ms",].value, found["answer.p99_ms",].cases) == (250, 100)
+
+
+@pytest.mark.parametrize(
+    "counts, share, cases, unread",
+    [
+        (
+            {"answered": 90, "unreadable: TLS on a plain port": 8, "unreadable: not HTTP": 2},
+            0.1,
+            100,
+            0,
+        ),
+        ({"answered": 5, "unreadable: x": 5, ANSWERED_UNREAD: 5}, 1.0, 5, 5),
+        ({"answered": 10, "secret wrong": 90}, 0.0, 10, 0),
+        ({"secret wrong": 90}, None, 0, 0),
+    ],
+)
+def test_requests_that_are_no_http(world, counts, share, cases, unread):
+    """One that was answered all the same is one request, not two."""
+    world.kept.record(Kind.COUNTERS, encode(Counters(counts)), at=NOW - MINUTE)
+    sample = Sample("", "not HTTP", b"\xff", None)
+    world.kept.record(Kind.SAMPLE, encode(sample), at=NOW - MINUTE)
+    found = world.read()
+    figure = found["answer.unreadable_share",]
+    assert (figure.value, figure.cases, found["answer.unread",].value) == (share, cases, unread)
+    assert ("endpoint.wrong_secrets", "") not in found
+
+
+def test_wrong_secrets_and_losses(world):
+    for ago in (2 * HOUR, 30 * MINUTE, MINUTE):
+        sample = Sample("sales", "secret wrong", b"CallSid=c", None)
+        world.kept.record(Kind.SAMPLE, encode(sample), at=NOW - ago)
+    found = world.read()
+    assert found["endpoint.wrong_secrets", "sales"].value == 2
+    assert found["receipts.lost",].value == 0
+    # The figure comes down again, and does not just vanish.
+    assert world.read(NOW + 2 * HOUR)["endpoint.wrong_secrets", "sales"].value == 0
+
+
+def test_figures_are_as_old_as_the_fold_is_behind(world):
+    world.stream(NOW - MINUTE, WELL)
+    world.read(NOW)
+    world.fold.stop()
+    world.stream(NOW, WELL)
+    assert world.kept.writer.flush(10)
+    figures = figures_of(world.source, NOW + 5_000)
+    assert {figure.at_ms for figure in figures.values()} == {NOW}
+
+
+def test_hosts_from_outside_have_a_ceiling(world):
+    for number in range(230):
+        world.stream(NOW - MINUTE, {**REFUSED, "StreamUrl": f"wss://h{number}.example/"}, "B")
+    found = world.read()
+    shares = [key for key in found if key[0] == "streams.failed_share"]
+    assert len(shares) == 201
+    assert found["streams.failed_share", "other"].cases == 30
+    assert sum(key[0] == "streams.new_failures" for key in found) <= 51
+
+
+# What else figures come from.
+
+
+class Watch:
+    def __init__(self, *accounts):
+        self.accounts = accounts
+
+    def now(self, now_ms):
+        return self.accounts
+
+
+def test_accounts_are_known_or_not():
+    good = CapacityNow("Main", 80, 100, 20, 4.0)
+    bad = CapacityNow("Two", None, None, None, None, "the key is refused", unread=7)
+    full = CapacityNow("None", 0, 0, 0, 1.0)
+    found = figures_of(watch_figures(Watch(good, bad, full)))
+    assert found["account.headroom_share", "Main"].value == 0.2
+    assert found["account.active", "Main"].at_ms == NOW - 4000
+    assert found["account.unreadable_polls", "Main"].value == 0
+    assert found["account.headroom_share", "Two"].value is None
+    assert found["account.unreadable_polls", "Two"].value == 7
+    assert found["account.headroom_share", "None"].value == 0
+
+
+def test_the_disk(tmp_path):
+    found = figures_of(disk_figures(tmp_path))
+    assert 0 <= found["disk.free_share",].value <= 1
+    assert found["disk.free_bytes",].value > 0
+    gone = figures_of(disk_figures(tmp_path / "gone"))
+    assert gone["disk.free_share",].value is None
+
+
+def test_the_fullest_disk_counts(tmp_path):
+    """A journal or a store on a disk of its own that is full is no less full for the others."""
+    (tmp_path / "journal").mkdir()
+    room = {tmp_path: 50, tmp_path / "journal": 1}
+
+    def look_at(path):
+        return SimpleNamespace(f_blocks=100, f_bavail=room[path], f_frsize=4096)
+
+    found = figures_of(disk_figures(tmp_path, look_at))
+    assert found["disk.free_share",].value == 0.01
+    assert found["disk.free_bytes",].value == 4096
+
+
+class Fold:
+    def __init__(self):
+        self.position, self.problem, self.running, self.end = 5, None, True, 5
+
+    def last_seq(self):
+        return self.end
+
+
+def test_how_long_the_fold_stands_still():
+    fold = Fold()
+    source = fold_figures(fold, fold)
+
+    def stalled(at_s):
+        return figures_of(source, NOW + at_s * 1000)["fold.stalled_s",].value
+
+    assert stalled(0) == stalled(100) == 0
+    fold.end = 9
+    assert (stalled(130), stalled(190)) == (30, 90)
+    fold.position = 7
+    assert (stalled(200), stalled(210)) == (0, 10)
+    fold.position, fold.problem = 9, "it is full"
+    assert (stalled(300), stalled(310)) == (0, 10)
+    fold.problem, fold.running = None, False
+    assert stalled(320) == 20
+    fold.running = True
+    assert stalled(321) == 0
+
+
+def test_files_and_the_answer_side():
+    assert figures_of(file_figures(lambda: ["rules/sales: …"]))["rules.refused",].value == 1
+    assert figures_of(answer_figures(lambda: None)) == {}
+    well = figures_of(answer_figures(lambda: Health(NOW - 5, True, False)))
+    assert well["answer.unreachable",].value == 0
+    assert (well["receipts.waiting",].value, well["receipts.waiting",].at_ms) == (0, NOW - 5)
+    gone = figures_of(answer_figures(lambda: Health(NOW, False, None, "no connection")))
+    assert gone["answer.unreachable",].value == 1
+    assert ("receipts.waiting",) not in gone

@@ -1,0 +1,413 @@
+"""The first line of every page, over many situations."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from switchhook.alerts.alert import evaluate
+from switchhook.alerts.default_rules import DEFAULTS
+from switchhook.capacity.polling import CapacityNow
+from switchhook.metrics import Figure
+from switchhook.overview.verdict import LONGEST, Level, Seen, verdict
+from switchhook.streams.facet import Facet, Tally
+from switchhook.streams.issues.issues import Fingerprint
+from switchhook.streams.names import Account, Bot, Names
+from switchhook.streams.recent import MINUTE_MS, attributed, recently
+from switchhook.streams.search.syntax import parse_query
+
+NOW = 1_764_050_400_000
+NAMES = Names(
+    accounts=(Account("Main", "sid1"),),
+    bots=(
+        Bot("Sales", hosts=("a.example",), owner="Asha", contact="+1 555 0100"),
+        Bot("Support", hosts=("b.example",)),
+        Bot("Survey", hosts=("c.example",)),
+    ),
+    leads={("sales", "B"): "the queue of people", ("sales", "A"): "the menu"},
+    accounts_of={"sales": "Main"},
+)
+
+
+def told(cause, minutes_ago=1, streams=1, host="a.example", kind="", option="A", endpoint="sales"):
+    at_ms = (NOW // MINUTE_MS - minutes_ago) * MINUTE_MS
+    status = "failed" if cause in ("throttled", "connect_failed", "bot_dropped") else "completed"
+    return Tally(at_ms, Facet(endpoint, status, cause, option, kind, host), streams)
+
+
+def well(streams=10, minutes_ago=1, **more):
+    return told("bot_done", minutes_ago, streams, **more)
+
+
+def failed(streams, minutes_ago=1, kind="refused", option="B", **more):
+    return told("connect_failed", minutes_ago, streams, kind=kind, option=option, **more)
+
+
+def fresh(age_s=0):
+    at_ms = NOW - age_s * 1000
+    return (
+        Figure("streams.count", 0.0, at_ms),
+        Figure("answer.unreachable", 0.0, NOW),
+        Figure("disk.free_share", 0.5, NOW),
+        Figure("fold.stalled_s", 0.0, NOW),
+        Figure("streams.failed_share", None, NOW, (("bot", "Sales"),), 0),
+    )
+
+
+def capacity(active=42, allowed=100, age_s=3.0, problem="", account="Main"):
+    headroom = None if active is None or allowed is None else max(0, allowed - active)
+    return CapacityNow(account, active, allowed, headroom, age_s, problem)
+
+
+def see(*tallies, figures=None, of=None, alerts=(), names=NAMES, last_ms=NOW - 1000):
+    return verdict(
+        Seen(
+            figures=fresh() if figures is None else figures,
+            capacity=(capacity(),) if of is None else of,
+            recently=recently(attributed(tallies, names), NOW),
+            alerts=alerts,
+            names=names,
+            last_ms=last_ms,
+        ),
+        NOW,
+    )
+
+
+def fires(rule, value=1.0, cases=None, **labels):
+    (found,) = (each for each in DEFAULTS if each.name == rule)
+    figure = Figure(found.figure, value, 0, tuple(labels.items()), cases)
+    states = {}
+    for now in (NOW - 600_000, NOW):
+        for alert in evaluate([found], [figure], states, now):
+            states[alert.key] = alert
+    (alert,) = states.values()
+    return alert
+
+
+def test_all_is_well():
+    state = see(well(312))
+    assert state.level is Level.GOOD
+    assert state.what == (
+        "All well: 42 of 100 streams in use; 312 streams in 15 minutes, none failed."
+    )
+    assert (state.since_us, state.callers, state.went, state.fault, state.todo, state.stale) == (
+        None,
+        "",
+        "",
+        "",
+        "",
+        (),
+    )
+
+
+def test_a_few_failures_are_told_and_no_trouble():
+    state = see(well(312), failed(2))
+    assert (state.level, "314 streams in 15 minutes, 2 failed" in state.what) == (Level.GOOD, True)
+    assert state.what.startswith("No alarm: ")
+
+
+def test_at_night_nobody_calls_and_all_is_well():
+    state = see(well(1, minutes_ago=170), last_ms=NOW - 3 * 3_600_000)
+    assert state.level is Level.GOOD
+    assert state.what == (
+        "All well: 42 of 100 streams in use; nobody calls, the last stream came 3 h ago."
+    )
+
+
+def test_nothing_was_ever_received():
+    state = see(last_ms=None)
+    assert state.level is Level.UNKNOWN
+    assert state.what == "Nothing received yet: no stream has been told of."
+    assert "Passthru applet" in state.todo
+
+
+def test_throttled_callers_and_where_they_went():
+    full = capacity(active=100)
+    state = see(
+        well(40),
+        told("throttled", 20, 2, option="B"),
+        told("throttled", 8, 12, option="B"),
+        of=(full,),
+    )
+    assert state.level is Level.BAD
+    assert state.what == "14 callers found no free stream (100 of 100 in use now)."
+    assert state.since_us == (NOW // MINUTE_MS - 20) * MINUTE_MS * 1000
+    assert state.callers == "14 callers hit."
+    assert state.went == "They went to the queue of people."
+    assert state.fault == "At fault: the limit of account Main."
+    assert "raise the limit" in state.todo
+
+
+def test_the_first_throttled_caller_is_a_warning():
+    state = see(well(40), told("throttled", 1, 1, option="B"))
+    assert (state.level, state.what) == (
+        Level.WARN,
+        "1 caller found no free stream (42 of 100 in use now).",
+    )
+
+
+def test_a_limit_that_was_reached_an_hour_ago_is_no_trouble_any_more():
+    assert see(well(40), told("throttled", 60, 5, option="B")).level is Level.GOOD
+
+
+def test_a_bot_that_fails():
+    state = see(failed(8, 4), well(1))
+    assert state.level is Level.BAD
+    assert state.what == "Bot Sales fails: 8 of 9 streams; it refuses connections."
+    assert state.callers == "8 callers hit."
+    assert state.went == "They went to the queue of people."
+    assert state.fault == "At fault: bot Sales (a.example)."
+    assert state.todo == "Start the bot, and check its port. Tell Asha, +1 555 0100."
+
+
+@pytest.mark.parametrize(
+    ("kind", "what", "fault"),
+    [
+        ("tls", "TLS with it fails", "bot Sales"),
+        ("timeout", "it does not answer in time", "the network, or bot Sales"),
+        ("dns", "its name can't be looked up", "the DNS of bot Sales"),
+        ("unreachable", "there is no route to it", "the network before bot Sales"),
+        ("other", "fails: 5 of 5 streams.", "bot Sales"),
+    ],
+)
+def test_whose_fault_it_is(kind, what, fault):
+    state = see(failed(5, kind=kind))
+    assert what in state.what
+    assert state.fault == f"At fault: {fault} (a.example)."
+
+
+def test_the_streams_that_were_hit_and_their_issue_are_a_click_away():
+    state = see(failed(8, 4), failed(2, 3, kind="tls", host="A.EXAMPLE"), well(1))
+    query = parse_query(state.streams, NOW)
+    assert query.problems == ()
+    assert [(each.key, each.values) for each in query.conditions] == [
+        ("cause", ("bot_dropped", "connect_failed")),
+        ("bot", ("Sales",)),
+    ]
+    assert query.since.ms * 1000 == state.since_us
+    assert state.issue == Fingerprint("connect_failed", "refused", "a.example", "sales").id
+    throttled = see(told("throttled", 1, 3, host=""))
+    assert throttled.streams.startswith("cause:throttled endpoint:sales since:")
+    assert throttled.issue == Fingerprint("throttled", "", "", "sales").id
+    several = see(*(failed(5, kind="tls", host=f"{x}.example") for x in "abc"))
+    assert "bot:Sales,Support,Survey" in several.streams
+    assert see(told("ended_by_system", 2, 8), well(4)).streams.startswith("cause:ended_by_system")
+    assert (see(well()).streams, see(well()).issue) == ("", "")
+
+
+def test_a_bot_whose_name_says_that_it_is_one_is_called_so_once():
+    names = Names(bots=(Bot("bookings bot", ("a.example", "b.example")),))
+    state = see(failed(8), failed(1, host="b.example"), names=names)
+    assert state.what.startswith("Bookings bot fails: 9 of 9 streams; it refuses connections")
+    assert state.fault == "At fault: bookings bot (a.example, b.example)."
+
+
+def test_a_bot_that_drops_talks_some_of_the_time_is_a_warning():
+    state = see(told("bot_dropped", 2, 4, option="B"), well(6))
+    assert (state.level, state.what) == (
+        Level.WARN,
+        "Bot Sales fails: 4 of 10 streams; it drops talks.",
+    )
+
+
+def test_few_calls_at_night_say_it_too():
+    state = see(failed(1, 150), failed(1, 90), failed(1, 40), last_ms=NOW - 40 * MINUTE_MS)
+    assert state.level is Level.WARN
+    assert state.what == (
+        "Bot Sales fails: 3 of 3 streams; it refuses connections; no stream for 40 min."
+    )
+
+
+def test_one_bad_call_at_night_is_no_trouble():
+    assert see(failed(1, 30), last_ms=NOW - 30 * MINUTE_MS).level is Level.GOOD
+
+
+def test_callers_who_hang_up_early_say_nothing_of_the_bot():
+    assert see(told("caller_left_early", 1, 50), failed(2)).level is Level.GOOD
+
+
+def test_a_bot_without_a_name_goes_by_its_host():
+    assert "Bot x.example fails" in see(failed(9, host="x.example")).what
+
+
+def test_several_bots_that_can_not_be_reached_are_the_networks_fault():
+    state = see(failed(5, kind="timeout"), failed(6, kind="dns", host="b.example"), well(1))
+    assert state.level is Level.BAD
+    assert state.what == "2 bots fail at once (Sales, Support): 11 of 12 streams."
+    assert state.fault == "At fault: the network between Exotel and your bots."
+
+
+def test_all_bots_that_meet_the_same_are_exotels_or_the_networks_fault():
+    state = see(*(failed(5, kind="tls", host=f"{x}.example") for x in "abc"))
+    assert state.fault == "At fault: Exotel or the network, as they all meet the same."
+
+
+def test_two_bots_with_faults_of_their_own_are_two_troubles():
+    state = see(failed(9), failed(9, kind="tls", host="b.example"))
+    assert state.more == ("Bot Support fails: 9 of 9 streams; TLS with it fails.",)
+    assert state.fault == "At fault: bot Sales (a.example)."
+
+
+def test_streams_that_nobody_ended():
+    state = see(told("ended_by_system", 2, 8), well(4))
+    assert (state.level, state.what) == (
+        Level.WARN,
+        "Neither caller nor bot ended 8 of 12 streams.",
+    )
+    assert "Exotel" in state.fault
+
+
+def test_callers_went_several_ways():
+    state = see(failed(9), failed(3, option="A"), failed(2, endpoint="other", option="B"))
+    assert state.went == "They went: 9 to the queue of people, 3 to the menu, 2 elsewhere."
+    assert see(failed(6, endpoint="other")).went == "They went to Option B of other."
+
+
+def test_switchhook_itself_comes_first():
+    state = see(failed(20), told("throttled", 1, 9), alerts=(fires("not-answering"),))
+    assert state.what == "Switchhook does not answer callers."
+    assert state.more == (
+        "Bot Sales fails: 20 of 20 streams; it refuses connections.",
+        "9 callers found no free stream (42 of 100 in use now).",
+    )
+    alerts = (fires("not-answering"), fires("disk-full", 0.01), fires("wrong-secrets", 5.0))
+    assert see(failed(20), told("throttled", 1, 9), alerts=alerts).more[-1] == "2 more."
+    assert state.fault == "At fault: Switchhook itself."
+    assert state.since_us == (NOW - 600_000) * 1000
+    assert state.todo.startswith("Start it again")
+
+
+def test_other_alerts_in_their_own_words():
+    state = see(well(), alerts=(fires("wrong-secrets", 5.0, endpoint="sales"),))
+    assert state.level is Level.WARN
+    assert state.what == "Requests that look like passthrus come with a wrong secret (sales)."
+    assert state.fault == "At fault: the applet's URL."
+
+
+def test_an_alert_of_what_is_told_anyway_is_not_told_twice():
+    alerts = (fires("bot-down", 1.0, 9, bot="Sales"),)
+    assert see(failed(9), alerts=alerts).more == ()
+
+
+def test_missing_traffic_keeps_all_well_from_being_said():
+    state = see(alerts=(fires("no-traffic", 1.0, 30, endpoint="sales"),))
+    assert (state.level, state.what) == (
+        Level.UNKNOWN,
+        "No stream where there are usually some (sales).",
+    )
+
+
+def test_a_new_kind_of_failure_is_information_only():
+    assert see(well(), alerts=(fires("new-failure", 1.0, bot="Sales"),)).level is Level.GOOD
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"figures": fresh(90)}, "Unknown: the figure of streams is 90 s old."),
+        ({"figures": fresh()[1:3]}, "Unknown: the figure of streams is not known."),
+        (
+            {"of": (capacity(age_s=90.0),)},
+            "Unknown: the figure of streams in use of account Main is 90 s old.",
+        ),
+        (
+            {"of": (capacity(None, None, None, "refused"),)},
+            "Unknown: the figure of streams in use of account Main is not known: refused.",
+        ),
+        (
+            {"figures": (*fresh(), Figure("receipts.waiting", 0.0, NOW - 3_600_000))},
+            "Unknown: the figure of answering is 60 min old.",
+        ),
+        (
+            {"figures": (*fresh(), Figure("disk.free_bytes", None, NOW))},
+            "Unknown: the figure of the disk is not known.",
+        ),
+        (
+            {"figures": fresh(90), "of": (capacity(age_s=90.0),)},
+            "Unknown: the figure of streams is 90 s old, and 1 more.",
+        ),
+    ],
+)
+def test_all_well_is_said_only_while_every_figure_is_fresh(changes, said):
+    state = see(well(), **changes)
+    assert state.level is Level.UNKNOWN
+    assert state.what == said
+    assert state.stale
+
+
+def test_before_the_first_look_nothing_is_known():
+    state = see(figures=())
+    assert (state.level, state.what) == (
+        Level.UNKNOWN,
+        "Unknown: nothing has been looked at yet.",
+    )
+
+
+def test_of_the_limit_and_a_bot_the_one_that_hit_more_callers_is_told_first():
+    few = see(failed(20), told("throttled", 1, 6))
+    assert (few.what.startswith("Bot Sales fails"), len(few.more)) == (True, 1)
+    assert see(failed(9), told("throttled", 1, 60)).what.startswith("60 callers found no free")
+
+
+def test_of_two_bots_the_one_that_hit_more_callers_is_told_first():
+    state = see(failed(5), failed(9, kind="tls", host="b.example"))
+    assert state.what.startswith("Bot Support fails")
+
+
+def test_a_trouble_outranks_what_is_not_known_and_both_are_told():
+    state = see(failed(9), figures=fresh(90))
+    assert state.level is Level.BAD
+    assert state.stale == ("the figure of streams is 90 s old",)
+
+
+def test_stale_figures_are_told_even_where_nothing_was_received():
+    assert see(figures=fresh(90), last_ms=None).what.startswith("Unknown: the figure of streams")
+
+
+def test_without_watched_accounts_it_says_what_it_knows():
+    assert see(well(), of=()).what == "All well: 10 streams in 15 minutes, none failed."
+
+
+def test_several_accounts_are_summed_up():
+    state = see(well(), of=(capacity(), capacity(8, account="Two")))
+    assert "50 streams in use in 2 accounts" in state.what
+
+
+text = st.text(max_size=80)
+causes = st.sampled_from(
+    ["throttled", "connect_failed", "bot_dropped", "bot_done", "ended_by_system", "unknown"]
+)
+tallies = st.lists(
+    st.builds(
+        told,
+        causes,
+        st.integers(0, 179),
+        st.integers(1, 50),
+        host=text,
+        kind=st.sampled_from(["", "refused", "timeout", "other"]),
+        option=st.sampled_from(["A", "B", ""]),
+        endpoint=text,
+    ),
+    max_size=20,
+)
+
+
+@given(tallies, st.sampled_from([0, 90]))
+def test_it_is_always_one_short_sentence(tallies, age_s):
+    state = see(*tallies, figures=fresh(age_s))
+    assert 0 < len(state.what) <= LONGEST
+    if state.level is Level.GOOD:
+        assert not state.stale
+        assert state.what.startswith(("All well", "No alarm"))
+        assert bool(state.streams) == state.what.startswith("No alarm")
+    else:
+        assert not state.what.startswith(("All well", "No alarm"))
+    assert msgspec.json.decode(msgspec.json.encode(state))["what"] == state.what
+    assert parse_query(state.streams, NOW).problems == ()
+
+
+@given(tallies)
+def test_the_order_of_tallies_is_irrelevant(tallies):
+    assert see(*tallies) == see(*tallies[::-1])

@@ -1,0 +1,162 @@
+"""All that is held on one person: found in every place, dated, audited, for administrators."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from starlette.testclient import TestClient
+
+from retention.test_api import HOST, Nothing
+from retention.test_retention_worker import NUMBER, SID, START, House, call_of, details
+from switchhook.access.roles import Role, Viewer
+from switchhook.cli import run
+from switchhook.exotel.spellings import Number
+from switchhook.journal.receipt import Kind
+from switchhook.retention.person import NOT_REACHED
+from switchhook.retention.person_api import PersonApi
+from switchhook.retention.person_search import PersonSearch
+from switchhook.retention.policy import DAY_MS, Limits
+from switchhook.system.data_folder import DataFolder
+from switchhook.web.app import ConsoleParts, create_app
+from switchhook.web.render import Renderer
+
+LIMITS = Limits(30, 40, 50, 60, 70, 80)
+
+
+@pytest.fixture
+def house(tmp_path):
+    found = House(tmp_path / "data")
+    yield found
+    found.close()
+
+
+def search_of(house):
+    return PersonSearch(house.reader, house.sealed, house.book)
+
+
+def asking(house, role=Role.ADMINISTRATOR):
+    def note(deed):
+        house.audit.note(deed, 5)
+
+    api = PersonApi(search_of(house), Renderer(), lambda: LIMITS, note)
+    parts = ConsoleParts(journal=Nothing(), store=Nothing(), folder=Nothing())
+    inner = create_app(parts, [api])
+
+    async def seen(scope, receive, send):
+        scope["viewer"] = Viewer("asha", role, origin="192.0.2.7")
+        scope["csrf"] = "x"
+        await inner(scope, receive, send)
+
+    return TestClient(seen, base_url="http://127.0.0.1", client=("127.0.0.1", 1), headers=HOST)
+
+
+def fill(house):
+    """Three records of a call of theirs, one of somebody else, and rows of several tables."""
+    seqs = call_of(house, SID, "cust98765 43210")
+    call_of(house, "another-call", "09000000001", stream="another")
+    details(house, SID)
+    with house.ledger.writing() as connection:
+        connection.execute("INSERT INTO saved_views VALUES (1, 'x', '9876543210', 'asha', 0)")
+    house.flush()
+    (house.folder / "journal" / "refused").mkdir()
+    (house.folder / "journal" / "refused" / "7.bin").write_bytes("९८७६५४३२१०".encode())
+    return seqs
+
+
+def test_everything_is_found_with_when_it_goes(house):
+    seqs = fill(house)
+    person = search_of(house).find(NUMBER, LIMITS)
+    assert person.whole
+    assert (person.searched, person.until_seq) == (6, 6)
+    assert [each.seq for each in person.records] == seqs
+    assert [each.kind for each in person.records] == ["passthru", "passthru", "status callback"]
+    first = person.records[0]
+    assert (first.at_ms, first.raw_until_ms, first.story_until_ms) == (
+        START,
+        START + 30 * DAY_MS,
+        START + 40 * DAY_MS,
+    )
+    assert person.sids == (SID, "stream-sid-1")
+    assert person.refused_files == 1
+    rows = {each.kind: each for each in person.rows}
+    assert rows["call details"].until_ms == 1 + 50 * DAY_MS
+    assert rows["saved view"].until_ms is None
+    assert person.not_reached == NOT_REACHED
+    assert search_of(house).find(Number("+919876543211"), LIMITS).records == ()
+
+
+def test_what_is_kept_for_ever_says_so(house):
+    fill(house)
+    person = search_of(house).find(NUMBER, Limits(0, 0, 0, 0, 0, 0))
+    assert {each.raw_until_ms for each in person.records} == {None}
+
+
+def test_a_search_that_is_ended_says_how_far_it_came(house):
+    fill(house)
+    person = search_of(house).find(NUMBER, LIMITS, lambda: False)
+    assert (person.whole, person.searched, person.records) == (False, 0, ())
+
+
+def test_every_kind_of_record_and_table_has_a_word(house):
+    with house.ledger.reading() as connection:
+        rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        assert {"audit", "users", "call_details", "messages"} <= {name for (name,) in rows}
+    house.keep(Kind.COUNTERS, {"counts": {"9876543210": 1}})
+    house.flush()
+    assert search_of(house).find(NUMBER, LIMITS).records[0].kind == "record"
+
+
+def test_the_api_and_the_page_tell_it_and_it_is_in_the_audit_log(house):
+    seqs = fill(house)
+    client = asking(house)
+    told = client.post("/api/v1/persons", json={"number": "+91 98765 43210"})
+    assert told.status_code == 200
+    assert [each["seq"] for each in told.json()["records"]] == seqs
+    assert told.json()["sids"] == [SID, "stream-sid-1"]
+    page = client.post("/settings/person", data={"number": "098765 43210"})
+    assert page.status_code == 200
+    assert SID in page.text
+    for text in (told.text, page.text):
+        assert "98765" not in text
+    noted = [(each.who, each.what, each.subject) for each in house.audit.oldest_first()]
+    assert noted == [("asha", "looked up a person", NUMBER.masked)] * 2
+    assert "no-store" in told.headers["cache-control"]
+
+
+@pytest.mark.parametrize("role", [Role.VIEWER, Role.OPERATOR])
+def test_it_is_for_administrators(house, role):
+    fill(house)
+    client = asking(house, role)
+    for path, more in (
+        ("/api/v1/persons", {"json": {"number": "+919876543210"}}),
+        ("/settings/person", {"data": {"number": "+919876543210"}}),
+    ):
+        assert client.post(path, **more).status_code == 403
+    assert list(house.audit.oldest_first()) == []
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b'{"number": 1}', b'{"number": "43210"}', b"\xff"])
+def test_what_names_no_number_is_refused_and_not_noted(house, body):
+    reply = asking(house).post("/api/v1/persons", content=body)
+    assert reply.status_code == 400
+    assert list(house.audit.oldest_first()) == []
+
+
+def test_the_command_tells_the_same(tmp_path, capsys, house):
+    with DataFolder.open(tmp_path / "whole", "answer") as held:
+        folder = held.path
+    fill(house)
+    house.writer.flush(10)
+    for name in ("journal", "ledger"):
+        (house.folder / name).rename(folder / name)
+    words = ["person", "+91 98765 43210", "--data", str(folder)]
+    assert run([*words, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["sids"] == [SID, "stream-sid-1"]
+    assert told["audit_mentions"] == 1
+    assert run(words) == 0
+    said = capsys.readouterr().out
+    assert SID in said
+    assert "98765" not in said
+    assert run(["person", "43210", "--data", str(folder)]) == 2

@@ -1,0 +1,172 @@
+"""Pages and their API without a browser: what they answer, and what is refused."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.testclient import TestClient
+
+from browser.world import OPERATOR, VIEWER, World
+from switchhook.calls.sources import KeptDetails
+from switchhook.journal.receipt import HeartbeatReceived, Kind, StatusReceived, encode
+from switchhook.overview.api import SHOWN, SHOWN_SCHEMAS
+from switchhook.streams.openapi import SCHEMAS, describe
+from switchhook.streams.parameters import Refused
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    world = World(tmp_path_factory.mktemp("pages"))
+    for cause in ("bot", "refused", "throttled", "early"):
+        world.tell(cause)
+    yield world
+    world.close()
+
+
+@pytest.fixture
+def client(world):
+    world.viewer = None
+    yield TestClient(world.app(), follow_redirects=False)
+    world.viewer = None
+
+
+def reach(world):
+    assert world.writer.flush(10)
+    assert world.folder.reach(world.reader.last_seq(), 10)
+
+
+def test_pages_carry_their_policy_and_are_not_kept(client):
+    reply = client.get("/")
+    policy = reply.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert reply.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/streams?q=%22%00%ff:::!!&cols=,,x,time&before=zz&tz=../../etc/passwd",
+        "/streams?q=" + "a" * 5000,
+        "/causes?page=99999&state=x&bot=%F0%9F%92%A9",
+        "/capacity?range=forever",
+        "/calls/%00",
+        "/calls/" + "a" * 3000,
+        "/?tz=" + "x" * 2000,
+    ],
+)
+def test_any_address_is_answered(client, path):
+    assert client.get(path).status_code in (200, 404)
+
+
+def test_what_is_not_there_is_said(client):
+    assert client.get("/calls/none").status_code == 404
+    assert "No such call" in client.get("/calls/none").text
+    assert client.get("/causes/none").status_code == 404
+
+
+def test_a_viewer_changes_no_issue(client, world):
+    issue = client.get("/api/v1/issues").json()["issues"][0]["id"]
+    world.viewer = VIEWER
+    assert client.post(f"/causes/{issue}", data={"act": "resolve"}).status_code == 403
+    assert client.post(f"/api/v1/issues/{issue}", json={"act": "resolve"}).status_code == 403
+
+
+def test_an_operator_acts_by_the_api(client, world):
+    world.viewer = OPERATOR
+    issue = client.get("/api/v1/issues").json()["issues"][0]["id"]
+    path = f"/api/v1/issues/{issue}"
+    done = client.post(path, json={"act": "acknowledge", "note": "ticket 7"}).json()
+    assert (done["state"], done["mark"]["by"], done["mark"]["note"]) == (
+        "acknowledged",
+        OPERATOR.name,
+        "ticket 7",
+    )
+    assert client.post(path, json={"act": "acknowledge"}).status_code == 409
+    assert client.get(path).json()["history"] == [done["mark"]]
+
+
+def test_a_view_keeps_search_and_columns_and_nothing_else(client, world):
+    world.viewer = OPERATOR
+    form = {"name": "Mine", "state": "q=is%3Afailed&cols=time&before=9&csrf=x", "shared": "1"}
+    saved = client.post("/views", data=form)
+    assert saved.headers["location"] == "/streams?q=is%3Afailed&cols=time"
+    (view,) = client.get("/api/v1/views").json()["views"]
+    assert view == {
+        "name": "Mine",
+        "query": "q=is%3Afailed&cols=time",
+        "by": OPERATOR.name,
+        "shared": True,
+    }
+    world.viewer = VIEWER
+    client.post("/views", data={**form, "name": "Also"})
+    assert [each["shared"] for each in client.get("/api/v1/views").json()["views"]] == [False, True]
+    assert client.post("/views/1/remove").status_code == 404
+
+
+def test_a_call_is_told_by_all_who_tell_of_it(client, world):
+    call, now_us = world.tell("bot"), time.time_ns() // 1000
+    said = f"CallSid={call}&Status=completed&From=09811112222&EventType=terminal".encode()
+    status = StatusReceived(now_us, "Acme Bank", said, "application/x-www-form-urlencoded")
+    beat = b'{"timestamp":"x","status_type":"WARNING"}'
+    for kind, body in (
+        (Kind.STATUS, status),
+        (Kind.HEARTBEAT, HeartbeatReceived(now_us, "Acme Bank", beat)),
+    ):
+        world.writer.append(kind, now_us // 1000, encode(body))
+    reach(world)
+    page = client.get(f"/calls/{call}").text
+    assert "Status completed" in page
+    assert "The sources disagree" in page
+    assert "Exotel said WARNING for the account" in page
+    assert "EventType=terminal" in page
+
+
+def test_a_call_that_only_a_callback_names_has_a_page(client, world):
+    said = b"CallSid=onlycallback1&Status=no-answer"
+    at = time.time_ns() // 1000
+    received = StatusReceived(at, "Acme Bank", said, "application/x-www-form-urlencoded")
+    world.writer.append(Kind.STATUS, at // 1000, encode(received))
+    reach(world)
+    assert "no-answer" in client.get("/calls/onlycallback1").text
+
+
+def test_details_of_a_call_are_part_of_its_story(client, world):
+    call = world.tell("bot")
+    body = f'{{"Call":{{"Sid":"{call}","Status":"completed","Price":"1.20"}}}}'
+    world.details[call] = [KeptDetails("Acme Bank", call, 1_795_000_000_000, body)]
+    reach(world)
+    text = client.get(f"/calls/{call}").text
+    assert "says completed" in text
+    assert "1.20" in text
+
+
+def refused(request, error):
+    return Response(status_code=error.status_code if isinstance(error, HTTPException) else 400)
+
+
+def test_the_api_is_what_its_description_says(world):
+    world.viewer = None
+    document = describe("0", SHOWN) | {"components": {"schemas": SCHEMAS | SHOWN_SCHEMAS}}
+    handlers = {Refused: refused, HTTPException: refused}
+    app = Starlette(routes=world.pages.routes(), exception_handlers=handlers)
+    schema = schemathesis.openapi.from_dict(document)
+    schema.app = app
+    for result in schema.get_all_operations():
+        operation = result.ok()
+
+        @settings(max_examples=10, deadline=None, suppress_health_check=[*HealthCheck])
+        @given(operation.as_strategy())
+        def check(case):
+            reply = case.call()
+            assert reply.status_code < 500
+            if reply.status_code == 200:
+                case.validate_response(reply)
+
+        check()
