@@ -15,7 +15,7 @@ from attack.world import Attack, World, ask, complained, sign_in
 from program import Program, http
 from switchhook.answer.answerer import SAFE_RULE
 from switchhook.journal.receipt import Receipt
-from switchhook.rules.rules_file import Option
+from switchhook.rules.decide import Option
 
 SHOTS = 20_000
 _AT_ONCE = 12

@@ -21,7 +21,8 @@ from benchmarks.machine import need_room
 from benchmarks.traffic import queries
 from switchhook.journal import JournalEvent, JournalWriter
 from switchhook.journal.receipt import Auth, Kind, Receipt, encode
-from switchhook.rules.rules_file import BUILTIN, Decision, Option
+from switchhook.rules.decide import Decision, Option
+from switchhook.rules.rules_file import BUILTIN
 from switchhook.system.data_folder import JOURNAL, DataFolder
 
 _HOSTS = 40

@@ -11,7 +11,7 @@ from switchhook.exotel.cause import judge
 from switchhook.journal import JournalReader, JournalWriter
 from switchhook.journal.kept import read_passthru
 from switchhook.journal.receipt import Kind, Receipt, encode, receipt_id
-from switchhook.rules.rules_file import Decision, Option
+from switchhook.rules.decide import Decision, Option
 
 START_MS = 1_795_000_000_000  # 2026-11-18T11:06:40Z
 

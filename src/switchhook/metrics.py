@@ -125,3 +125,33 @@ KNOWN: dict[str, Known] = {
     each.name: each for each in (*_STREAMS, *_ENDPOINTS, *_ACCOUNTS, *_ANSWERING, *_OURSELVES)
 }
 """Every figure by its name. docs/alerts.md holds the same table."""
+
+
+def value_text(value: float | None, unit: str) -> str:
+    """A value as people read it."""
+    if value is None:
+        return "unknown"
+    match unit:
+        case "share":
+            return f"{100 * value:.0f} %"
+        case "yes":
+            return "yes" if value else "no"
+        case "s":
+            return duration_text(value)
+        case "ms":
+            return f"{value:.0f} ms"
+        case "bytes":
+            return f"{value / 1e9:.1f} GB"
+    return f"{value:,.0f}" if value == int(value) else f"{value:,.2f}"
+
+
+def duration_text(seconds: float) -> str:
+    """Seconds as `40 s`, `12 min`, `3 h` or `2 days`."""
+    for unit, length, until in (("s", 1, 120), ("min", 60, 7200), ("h", 3600, 172_800)):
+        if seconds < until:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds / 86_400:.0f} days"
+
+
+OTHER = "other"
+"""What a host or ExoPhone beyond the ceiling is counted under."""

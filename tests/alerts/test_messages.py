@@ -11,17 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from switchhook.alerts.alert import AlertRule, AlertState, Comparison, Severity, evaluate
-from switchhook.alerts.messages import (
-    MOST_A_NIGHT,
-    Quiet,
-    Say,
-    Silence,
-    Spoken,
-    duration_text,
-    messages,
-    value_text,
-)
-from switchhook.metrics import Figure
+from switchhook.alerts.messages import MOST_A_NIGHT, Quiet, Say, Silence, Spoken, messages
+from switchhook.metrics import Figure, duration_text, value_text
 
 IST = ZoneInfo("Asia/Kolkata")
 QUIET = Quiet((22 * 60, 7 * 60))

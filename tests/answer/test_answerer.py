@@ -24,7 +24,8 @@ from switchhook.config import Bodies, EndpointConfig, Secret
 from switchhook.journal import LOST, JournalReader
 from switchhook.journal.receipt import Kind, decode_receipt, receipt_id
 from switchhook.journal.steady_time import TOLD_MS
-from switchhook.rules.rules_file import Option, load_rules
+from switchhook.rules.decide import Option
+from switchhook.rules.rules_file import load_rules
 
 from .desk import (
     NODE,

@@ -10,7 +10,7 @@ from switchhook.answer.authentication import HTTP_STATUS
 from switchhook.answer.http.messages import CLOSE, KEEP, KEEP_OLD, WITHOUT_BODY, build_response
 from switchhook.config import AuthMode, Bodies, EndpointConfig, Mode, Secret
 from switchhook.journal.receipt import Auth, Kind
-from switchhook.rules.rules_file import Option
+from switchhook.rules.decide import Option
 
 from .desk import OTHER_SECRET, SECRET, TAKES_A, TAKES_B, Desk
 

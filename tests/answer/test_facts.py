@@ -7,7 +7,8 @@ import pytest
 
 from switchhook.answer.facts import HOLDS_NS
 from switchhook.config import EndpointConfig
-from switchhook.rules.rules_file import Facts, Option, load_rules
+from switchhook.rules.decide import Option
+from switchhook.rules.rules_file import Facts, load_rules
 
 from .desk import Desk
 

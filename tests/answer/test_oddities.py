@@ -28,7 +28,7 @@ from switchhook.config import EndpointConfig, Mode, Secret
 from switchhook.exotel.passthru import Defect
 from switchhook.journal.kept import read_passthru
 from switchhook.journal.receipt import ANSWERED_UNREAD, UNREADABLE, Kind, Receipt
-from switchhook.rules.rules_file import Option
+from switchhook.rules.decide import Option
 
 from .desk import SECRET, TAKES_A, TAKES_B, Desk, MemoryJournal
 

@@ -25,7 +25,7 @@ from attack.shots import Maker
 from attack.wire import Seen, Shot, read_statuses
 from attack.world import SECRET
 from switchhook.journal.receipt import Receipt
-from switchhook.rules.rules_file import Decision, Option
+from switchhook.rules.decide import Decision, Option
 
 LINE = f"GET /passthru/sales/{SECRET}?fz=00000001z HTTP/1.1\r\n\r\n".encode()
 SHOT = Shot("as captured", (LINE,), (b"00000001",))

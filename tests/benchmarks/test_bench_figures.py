@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from switchhook import judge, parse_passthru
-from switchhook.rules.rules_file import BUILTIN, Option
+from switchhook.rules.decide import Option
+from switchhook.rules.rules_file import BUILTIN
 
 values = st.lists(st.floats(0, 1e6), min_size=1, max_size=200)
 

@@ -18,14 +18,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from switchhook.access.roles import Role, Viewer
 from switchhook.calls.sources import KeptDetails
 from switchhook.capacity.forecast import Forecast
-from switchhook.capacity.polling import CapacityNow, Span
+from switchhook.capacity.readings import Span
+from switchhook.capacity.status import CapacityNow
 from switchhook.exotel.cause import judge
 from switchhook.journal import JournalReader, JournalWriter
 from switchhook.journal.kept import read_passthru
 from switchhook.journal.receipt import WAITING, Counters, Kind, Receipt, encode
 from switchhook.ledger import Ledger
 from switchhook.overview.verdict import Level, State
-from switchhook.rules.rules_file import Decision, Option
+from switchhook.rules.decide import Decision, Option
 from switchhook.server.page_parts import EndpointShown, PageParts, RulesShown
 from switchhook.server.pages import StreamPages
 from switchhook.store import SqliteStore

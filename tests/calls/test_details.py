@@ -11,8 +11,8 @@ import pytest
 from switchhook.calls.details import DetailsFetcher, look_of
 from switchhook.calls.ledger import SqliteCalls
 from switchhook.calls.sources import GIVE_UP_MS, Look
-from switchhook.capacity.polling import Outcome
 from switchhook.errors import LedgerError
+from switchhook.exotel.answers import Outcome
 from switchhook.exotel.wire.calls import CallRecord, build_call
 from switchhook.ledger import Ledger
 

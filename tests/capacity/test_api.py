@@ -13,7 +13,8 @@ from switchhook.calls.sources import Beat, Source, Telling, call_sources
 from switchhook.capacity.api import OPERATIONS, SCHEMAS, CapacityApi
 from switchhook.capacity.forecast import Forecast
 from switchhook.capacity.ledger import SqliteCapacity
-from switchhook.capacity.polling import CapacityNow, Reading
+from switchhook.capacity.readings import Reading
+from switchhook.capacity.status import CapacityNow
 from switchhook.ledger import Ledger
 from switchhook.streams.openapi import SCHEMAS as OTHERS
 from switchhook.streams.openapi import describe

@@ -25,7 +25,8 @@ from switchhook.capacity.facts_file import (
 )
 from switchhook.exotel.cause import judge
 from switchhook.exotel.passthru import Passthru
-from switchhook.rules.rules_file import decide, load_rules
+from switchhook.rules.decide import decide
+from switchhook.rules.rules_file import load_rules
 from switchhook.rules.variables import Facts
 
 NOW = 1_780_000_000_000

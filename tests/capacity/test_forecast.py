@@ -19,7 +19,7 @@ from switchhook.capacity.forecast import (
     Forecast,
     forecast,
 )
-from switchhook.capacity.polling import Reading
+from switchhook.capacity.readings import Reading
 
 NOW = 1_780_000_000_000
 MINUTE = 60_000

@@ -14,7 +14,7 @@ from switchhook.capacity.ledger import (
     READINGS_LIVE_MS,
     SqliteCapacity,
 )
-from switchhook.capacity.polling import Reading, Span
+from switchhook.capacity.readings import Reading, Span
 from switchhook.ledger import Ledger
 
 START = 1_780_000_000_000 // HOUR_MS * HOUR_MS

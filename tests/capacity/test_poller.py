@@ -8,8 +8,11 @@ import threading
 import pytest
 
 from switchhook.capacity.poller import FORECAST_EVERY_MS, TIDY_EVERY_MS, Watch, Watched
-from switchhook.capacity.polling import CapacityNow, Outcome, Pace, Polled, Reading
+from switchhook.capacity.polling import Pace
+from switchhook.capacity.readings import Reading
+from switchhook.capacity.status import CapacityNow
 from switchhook.errors import LedgerError
+from switchhook.exotel.answers import Outcome, Polled
 
 NOW = 1_780_000_000_000
 

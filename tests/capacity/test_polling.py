@@ -6,21 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from switchhook.capacity.polling import (
-    BACKOFF,
-    MOST_RETRY_AFTER_S,
-    Bucket,
-    CapacityNow,
-    Outcome,
-    Pace,
-    Polled,
-    full_bucket,
-    headroom,
-    hold,
-    next_poll_s,
-    share_of,
-    take,
-)
+from switchhook.capacity.polling import BACKOFF, Pace, next_poll_s
+from switchhook.capacity.readings import headroom, share_of
+from switchhook.capacity.status import CapacityNow
+from switchhook.exotel.answers import MOST_RETRY_AFTER_S, Outcome, Polled
+from switchhook.exotel.rate_limit import Bucket, full_bucket, hold, take
 
 COUNT = st.none() | st.integers(0, 10**6)
 FAILED = sorted(set(Outcome) - {Outcome.READ})

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from switchhook.capacity.ledger import SqliteCapacity
-from switchhook.capacity.polling import Reading
+from switchhook.capacity.readings import Reading
 from switchhook.cli import run
 from switchhook.ledger import Ledger
 from switchhook.system.data_folder import DataFolder

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switchhook.config import Config, ConfigProblems, load_config
-from switchhook.config.accounts import MOST_NAMES, REGIONS, AccountConfig, label, names_of
+from switchhook.config.accounts import MOST_NAMES, REGIONS, AccountConfig, label
 from switchhook.config.keys import Refused
+from switchhook.config.names import names_of
 from switchhook.streams.names import Account, Bot
 
 ENVIRON = {"KEY": "the-key", "TOKEN": "the-token", "STATUS": "a-secret-for-status-1"}

@@ -30,7 +30,7 @@ from switchhook.config import (
 )
 from switchhook.config.accounts import AccountConfig
 from switchhook.errors import ConfigError
-from switchhook.rules.rules_file import Option
+from switchhook.rules.decide import Option
 
 DOCS = Path(__file__).parents[2] / "docs" / "configuration.md"
 GOOD = "a-good-secret-of-24-chars"

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from switchhook.capacity.polling import MOST_RETRY_AFTER_S, Outcome, Polled
 from switchhook.emulator.net.certificates import self_signed, server_context
 from switchhook.emulator.testing import Exotel
+from switchhook.exotel.answers import MOST_RETRY_AFTER_S, Outcome, Polled
 from switchhook.exotel.client import LARGEST, read_retry_after
 from switchhook.exotel.wire.active_streams import ActiveStreams, build_json, build_xml
 from switchhook.exotel.wire.calls import CallRecord, RestError, build_call, build_error

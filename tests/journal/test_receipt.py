@@ -24,7 +24,8 @@ from switchhook.journal.receipt import (
     parse_receipt_id,
     receipt_id,
 )
-from switchhook.rules.rules_file import Decision, Facts, Option
+from switchhook.rules.decide import Decision, Option
+from switchhook.rules.rules_file import Facts
 
 PLAIN = Receipt(
     received_us=1_795_000_000_000_123,

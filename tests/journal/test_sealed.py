@@ -16,8 +16,8 @@ import pytest
 import switchhook
 from switchhook.errors import JournalError
 from switchhook.journal import JournalReader, SealedSegments, segment
+from switchhook.journal.closed import SegmentState
 from switchhook.journal.masking import ERASED_ASKED
-from switchhook.retention.policy import SegmentState
 
 from .conftest import Loop
 from .forgetful_vfs import forgetful_disk

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from kept_receipts import Kept, query, receipt
-from switchhook.capacity.polling import CapacityNow
+from switchhook.capacity.status import CapacityNow
 from switchhook.journal.receipt import ANSWERED_UNREAD, Counters, Kind, Sample, encode
 from switchhook.metrics import KNOWN
 from switchhook.overview.health_metrics import (
@@ -19,7 +19,7 @@ from switchhook.overview.health_metrics import (
     fold_figures,
     watch_figures,
 )
-from switchhook.rules.rules_file import Option
+from switchhook.rules.decide import Option
 from switchhook.store import SqliteStore
 from switchhook.streams.fold import Folder
 from switchhook.streams.metrics import StoreFigures

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from switchhook.alerts.alert import evaluate
 from switchhook.alerts.default_rules import DEFAULTS
-from switchhook.capacity.polling import CapacityNow
+from switchhook.capacity.status import CapacityNow
 from switchhook.metrics import Figure
 from switchhook.overview.verdict import LONGEST, Level, Seen, verdict
 from switchhook.streams.facet import Facet, Tally

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from switchhook.exotel.spellings import NotANumber, Number, Spellings, read_number
+from switchhook.journal.closed import Segment, SegmentState
 from switchhook.retention.erasure import (
     Erasure,
     ErasurePlan,
@@ -23,7 +24,6 @@ from switchhook.retention.erasure import (
     proof_of,
     untouched,
 )
-from switchhook.retention.policy import Segment, SegmentState
 
 NUMBER = Number("+919876543210")
 SPELLINGS = Spellings(NUMBER)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from switchhook.journal.closed import Segment, SegmentState, closed_up_to
 from switchhook.retention.policy import (
     DAY_MS,
     DeleteRows,
@@ -16,9 +17,6 @@ from switchhook.retention.policy import (
     Matter,
     Removed,
     Roll,
-    Segment,
-    SegmentState,
-    closed_up_to,
     expired,
     next_step,
     report,

@@ -13,19 +13,20 @@ from switchhook.access.audit_ledger import SqliteAudit
 from switchhook.access.ledger import SqliteAccess
 from switchhook.access.roles import Role
 from switchhook.capacity.ledger import SqliteCapacity
-from switchhook.capacity.polling import Reading
+from switchhook.capacity.readings import Reading
 from switchhook.exotel.spellings import Number, Subject
 from switchhook.journal import JournalReader, JournalWriter, SealedSegments
+from switchhook.journal.closed import SegmentState
 from switchhook.journal.kept import read_passthru
 from switchhook.journal.receipt import Kind, StatusReceived, decode_receipt, encode
 from switchhook.ledger import Ledger
 from switchhook.retention import texts_ledger
 from switchhook.retention.erasure import untouched
 from switchhook.retention.ledger import SqliteErasures, rows_of
-from switchhook.retention.policy import DAY_MS, HOUR_MS, Limits, Matter, SegmentState
+from switchhook.retention.policy import DAY_MS, HOUR_MS, Limits, Matter
 from switchhook.retention.retention_worker import Keeper
 from switchhook.store import SqliteStore
-from switchhook.streams.story import Wanted
+from switchhook.streams.store import Wanted
 
 NUMBER = Number("+919876543210")
 DIGITS = b"9876543210"

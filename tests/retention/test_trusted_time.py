@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from switchhook.journal.closed import Segment, SegmentState
 from switchhook.retention.policy import (
     DAY_MS,
     HOUR_MS,
@@ -16,8 +17,6 @@ from switchhook.retention.policy import (
     Holdings,
     Limits,
     Matter,
-    Segment,
-    SegmentState,
     expired,
     hour_of,
     next_step,

@@ -15,19 +15,9 @@ from hypothesis import strategies as st
 from switchhook.errors import ConfigError, RuleError
 from switchhook.exotel.cause import Cause, Verdict, judge
 from switchhook.exotel.passthru import Defect, Passthru, Stream
+from switchhook.rules.decide import Decision, Option, Rule, Ruleset, decide
 from switchhook.rules.expression import first_match
-from switchhook.rules.rules_file import (
-    BUILTIN,
-    LONGEST_FILE,
-    Decision,
-    Facts,
-    Option,
-    Rule,
-    Ruleset,
-    RulesetError,
-    decide,
-    load_rules,
-)
+from switchhook.rules.rules_file import BUILTIN, LONGEST_FILE, Facts, RulesetError, load_rules
 from switchhook.rules.variables import VARIABLES, seen
 
 INDIA = ZoneInfo("Asia/Kolkata")

@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 
 from kept_receipts import START_MS, Kept, query, receipt
 from switchhook.journal.receipt import Counters, Kind, StatusReceived, encode
+from switchhook.metrics import OTHER
 from switchhook.store import SqliteStore, batch, files, rebuild
 from switchhook.store.digest import digest
-from switchhook.streams.facet import OTHER, Count, Facet, Form, facet_of
+from switchhook.streams.facet import Count, Facet, Form
 from switchhook.streams.names import Names
 from switchhook.streams.search.query import Query
-from switchhook.streams.story import stream_story
+from switchhook.streams.story import facet_of, stream_story
 
 ALL = 2**60
 HOSTS = ("a.example", "b.example")

@@ -20,7 +20,7 @@ from switchhook.sqlite_file import make_private
 from switchhook.store import SqliteStore, files
 from switchhook.store.healing import BEGIN_AGAIN_S, Remedy, explain, remedy
 from switchhook.streams.fold import Folder
-from switchhook.streams.story import Wanted
+from switchhook.streams.store import Wanted
 
 
 @pytest.fixture

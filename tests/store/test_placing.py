@@ -13,7 +13,7 @@ from switchhook.journal.steady_time import BELIEVED_MS
 from switchhook.store import SqliteStore, rebuild
 from switchhook.streams.names import Names
 from switchhook.streams.search.query import Moment, Query
-from switchhook.streams.story import Wanted
+from switchhook.streams.store import Wanted
 
 S, H, DAY = 1000, 3_600_000, 86_400_000
 

@@ -13,7 +13,7 @@ from switchhook.exotel.cause import Cause
 from switchhook.journal.receipt import Counters, Kind, Late, encode
 from switchhook.store import SqliteStore, files, folding, rebuild
 from switchhook.store import digest as digests
-from switchhook.streams.story import Wanted
+from switchhook.streams.store import Wanted
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from switchhook.exotel.cause import Cause
 from switchhook.exotel.passthru import Defect, Passthru, Stream, StreamStatus
 from switchhook.journal.receipt import Receipt, receipt_id
-from switchhook.rules.rules_file import Decision, Option
+from switchhook.rules.decide import Decision, Option
 from switchhook.streams.story import (
     FINALITY,
     Mention,

@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 
 from kept_receipts import START_MS, Kept, query, receipt
 from switchhook.alerts.alert import Alert, AlertState, Severity
-from switchhook.capacity.polling import CapacityNow
+from switchhook.capacity.status import CapacityNow
 from switchhook.errors import DataFolderError
 from switchhook.journal.receipt import ANSWER_BUCKETS, ANSWER_US, Counters, Kind, encode
 from switchhook.metrics import Figure

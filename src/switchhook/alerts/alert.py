@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from switchhook.metrics import KNOWN, Figure, Labels
-from switchhook.streams.facet import OTHER
+from switchhook.metrics import KNOWN, OTHER, Figure, Labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

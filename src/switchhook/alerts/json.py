@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from switchhook.alerts.messages import value_text
 from switchhook.exotel.phone_numbers import mask_text
-from switchhook.metrics import KNOWN
+from switchhook.metrics import KNOWN, value_text
 from switchhook.streams.json import time_of
 
 if TYPE_CHECKING:
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from switchhook.alerts.engine import Alerting
     from switchhook.alerts.messages import Silence
     from switchhook.metrics import Figure, Labels
-    from switchhook.overview.verdict import State
 
 Json = dict[str, Any]
 MOST_RESOLVED, MOST_SENT = 50, 100
@@ -109,23 +107,6 @@ def alert_json(alert: Alert, shown: Callable[[str], str]) -> Json:
         "lapsed": alert.lapsed,
         "acknowledged_by": alert.acknowledged or None,
         "advice": alert.advice,
-    }
-
-
-def verdict_json(state: State) -> Json:
-    """The verdict."""
-    return {
-        "level": state.level.value,
-        "what": state.what,
-        "since": None if state.since_us is None else time_of(state.since_us),
-        "callers": state.callers,
-        "went": state.went,
-        "fault": state.fault,
-        "todo": state.todo,
-        "stale": list(state.stale),
-        "more": list(state.more),
-        "streams": state.streams,
-        "issue": state.issue,
     }
 
 

@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from switchhook.alerts.alert import Alert, Severity, much_worse
-from switchhook.metrics import KNOWN, Labels
+from switchhook.metrics import KNOWN, Labels, duration_text, value_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -275,32 +275,6 @@ def reading(alert: Alert) -> str:
     known = KNOWN.get(alert.figure)
     text = value_text(alert.value, known.unit if known is not None else "")
     return f"{text} of {alert.cases}" if alert.cases is not None else text
-
-
-def value_text(value: float | None, unit: str) -> str:
-    """A value as people read it."""
-    if value is None:
-        return "unknown"
-    match unit:
-        case "share":
-            return f"{100 * value:.0f} %"
-        case "yes":
-            return "yes" if value else "no"
-        case "s":
-            return duration_text(value)
-        case "ms":
-            return f"{value:.0f} ms"
-        case "bytes":
-            return f"{value / 1e9:.1f} GB"
-    return f"{value:,.0f}" if value == int(value) else f"{value:,.2f}"
-
-
-def duration_text(seconds: float) -> str:
-    """Seconds as `40 s`, `12 min`, `3 h` or `2 days`."""
-    for unit, length, until in (("s", 1, 120), ("min", 60, 7200), ("h", 3600, 172_800)):
-        if seconds < until:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{seconds / 86_400:.0f} days"
 
 
 def _rank(severity: Severity) -> int:

@@ -22,10 +22,10 @@ from switchhook.alerts.json import (
     alerts_json,
     readings,
     silence_json,
-    verdict_json,
 )
 from switchhook.alerts.messages import Say, reading
 from switchhook.errors import LedgerError
+from switchhook.overview.verdict_json import verdict_json
 from switchhook.streams.json import encode_json
 from switchhook.streams.parameters import LAST_SEQ, Refused
 from switchhook.web.render import address, viewer_of, zone_of, zone_word

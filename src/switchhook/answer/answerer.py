@@ -50,7 +50,8 @@ from switchhook.journal.receipt import (
     encode,
     receipt_id,
 )
-from switchhook.rules.rules_file import Decision, Facts, Option, decide
+from switchhook.rules.decide import Decision, Option, decide
+from switchhook.rules.rules_file import Facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

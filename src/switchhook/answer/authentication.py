@@ -18,7 +18,8 @@ import msgspec
 from switchhook.answer.http.messages import Answer
 from switchhook.answer.redact import Redactor
 from switchhook.journal.receipt import Auth
-from switchhook.rules.rules_file import BUILTIN, Option, Ruleset
+from switchhook.rules.decide import Option, Ruleset
+from switchhook.rules.rules_file import BUILTIN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

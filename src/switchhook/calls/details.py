@@ -12,8 +12,8 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol
 
 from switchhook.calls.sources import GIVE_UP_MS, Due, KeptDetails, Look, after_look, first_due
-from switchhook.capacity.polling import Outcome
 from switchhook.errors import LedgerError
+from switchhook.exotel.answers import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence

@@ -17,8 +17,8 @@ from switchhook.streams.story import enters_stories
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from switchhook.journal.source import JournalRecord
     from switchhook.streams.fold import Folded
-    from switchhook.streams.story import JournalRecord
 
 _FINAL = {StreamStatus.COMPLETED, StreamStatus.FAILED, StreamStatus.CANCELLED}
 _FINAL_WORDS = {"completed", "failed", "busy", "no-answer", "canceled", "cancelled"}

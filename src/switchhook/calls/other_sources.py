@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from switchhook.calls.sources import Beat, KeptDetails
+    from switchhook.journal.source import JournalSource
     from switchhook.streams.names import Names
-    from switchhook.streams.story import JournalSource, Store
+    from switchhook.streams.store import Store
 
 Json = dict[str, Any]
 

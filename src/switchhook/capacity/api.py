@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 
     from switchhook.calls.other_sources import Told
     from switchhook.capacity.forecast import Forecast
-    from switchhook.capacity.polling import CapacityNow, Span
+    from switchhook.capacity.readings import Span
+    from switchhook.capacity.status import CapacityNow
 
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _TIMES = {name: parameter for name, parameter in STRETCH.items() if name != "by"}

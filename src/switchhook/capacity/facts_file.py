@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from switchhook.capacity.polling import Reading
+    from switchhook.capacity.readings import Reading
 
 FILE = "facts.json"
 VERSION = 1

@@ -18,7 +18,7 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from switchhook.capacity.polling import Reading
+    from switchhook.capacity.readings import Reading
 
 HORIZON_MIN = 60
 WINDOW_MS = 30 * 60_000

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from switchhook.capacity.polling import Reading, Span
+from switchhook.capacity.readings import Reading, Span
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

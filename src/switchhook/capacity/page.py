@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from switchhook.capacity.forecast import Forecast
-    from switchhook.capacity.polling import CapacityNow, Span
+    from switchhook.capacity.readings import Span
+    from switchhook.capacity.status import CapacityNow
     from switchhook.server.page_parts import PageParts
 
 RANGES = (

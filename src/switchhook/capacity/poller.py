@@ -15,16 +15,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 
 from switchhook.capacity.forecast import WINDOW_MS, Ended, Forecast, forecast
-from switchhook.capacity.polling import (
-    CapacityNow,
-    Outcome,
-    Pace,
-    Polled,
-    Reading,
-    headroom,
-    next_poll_s,
-)
+from switchhook.capacity.polling import Pace, next_poll_s
+from switchhook.capacity.readings import Reading, headroom
+from switchhook.capacity.status import CapacityNow
 from switchhook.errors import LedgerError
+from switchhook.exotel.answers import Outcome, Polled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Sequence

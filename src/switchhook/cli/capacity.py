@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from switchhook.capacity.api import now_json, span_json
 from switchhook.capacity.forecast import forecast
 from switchhook.capacity.ledger import READINGS_LIVE_MS, SqliteCapacity
-from switchhook.capacity.polling import CapacityNow, headroom
+from switchhook.capacity.readings import headroom
+from switchhook.capacity.status import CapacityNow
 from switchhook.cli import output
 from switchhook.cli.data import data_folder, steady_now_ms
 from switchhook.cli.options import CONFIG, DATA, JSON
@@ -20,7 +21,7 @@ from switchhook.system.data_folder import LEDGER
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from switchhook.capacity.polling import Reading
+    from switchhook.capacity.readings import Reading
 
 _OLD_S = 60.0
 

@@ -24,7 +24,8 @@ from switchhook.exotel.cause import judge
 from switchhook.journal import JournalReader
 from switchhook.journal.kept import read_passthru
 from switchhook.journal.receipt import Kind, Receipt, decode_receipt, receipt_id
-from switchhook.rules.rules_file import BUILTIN, Ruleset, decide, load_rules
+from switchhook.rules.decide import Ruleset, decide
+from switchhook.rules.rules_file import BUILTIN, load_rules
 from switchhook.server.exposed import exposed
 from switchhook.system.data_folder import JOURNAL, read_identity
 

@@ -18,12 +18,13 @@ from switchhook.cli.options import CONFIG, DATA, JSON
 from switchhook.errors import ConfigError, DataFolderError
 from switchhook.exotel.spellings import NotANumber, Subject, read_subject, shown
 from switchhook.journal import JournalReader, JournalWriter, SealedSegments
+from switchhook.journal.closed import closed_up_to
 from switchhook.ledger import Ledger
 from switchhook.retention import erasure_list_file
 from switchhook.retention.erasure import plan_erasure
 from switchhook.retention.erasure_worker import WORDS
 from switchhook.retention.ledger import SqliteErasures
-from switchhook.retention.policy import Limits, closed_up_to
+from switchhook.retention.policy import Limits
 from switchhook.retention.retention_worker import Keeper
 from switchhook.store import SqliteStore
 from switchhook.streams.fold import Folder

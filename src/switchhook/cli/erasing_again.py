@@ -14,6 +14,7 @@ from switchhook.cli.erasing import NOTHING_GOES, PAUSE_S, seal
 from switchhook.cli.ledger import deed
 from switchhook.exotel.spellings import Subject
 from switchhook.journal import JournalReader, SealedSegments
+from switchhook.journal.closed import closed_up_to
 from switchhook.ledger import Ledger
 from switchhook.retention import erasure_list_file
 from switchhook.retention.erased_calls import named_in
@@ -21,7 +22,6 @@ from switchhook.retention.erasure import Phase
 from switchhook.retention.erasure_worker import WORDS
 from switchhook.retention.fingerprints import ErasureList, Fingerprints, Suspects, again
 from switchhook.retention.ledger import SqliteErasures
-from switchhook.retention.policy import closed_up_to
 from switchhook.retention.retention_worker import Keeper
 from switchhook.system.data_folder import JOURNAL, LEDGER
 

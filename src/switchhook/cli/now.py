@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from switchhook.cli import output
 from switchhook.cli.data import config_in, data_folder, steady_now_ms, store_in
 from switchhook.cli.options import CONFIG, DATA, JSON
-from switchhook.config.accounts import names_of
+from switchhook.config.names import names_of
 from switchhook.ledger import Ledger
 from switchhook.ledger.database import FILE
 from switchhook.overview.json import issue_json, pulse_json

@@ -18,7 +18,8 @@ from switchhook.exotel.cause import judge
 from switchhook.exotel.wire.access_log import Found, find_request
 from switchhook.exotel.wire.passthru import parse as parse_request
 from switchhook.journal.receipt import Receipt
-from switchhook.rules.rules_file import BUILTIN, Facts, Ruleset, decide, load_rules
+from switchhook.rules.decide import Ruleset, decide
+from switchhook.rules.rules_file import BUILTIN, Facts, load_rules
 from switchhook.streams.json import receipt_json
 
 if TYPE_CHECKING:

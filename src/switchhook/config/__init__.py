@@ -15,7 +15,6 @@ import msgspec
 
 from switchhook.config.accounts import (
     LONGEST_NAME,
-    check_names,
     read_accounts,
     read_bots,
     read_exophones,
@@ -40,6 +39,7 @@ from switchhook.config.keys import (
     text,
     zone,
 )
+from switchhook.config.names import check_names
 from switchhook.config.observe import read_log, read_traces
 from switchhook.config.secrets import Sources, read_secrets
 from switchhook.config.values import (
@@ -55,7 +55,7 @@ from switchhook.config.values import (
     Secret,
 )
 from switchhook.errors import ConfigError
-from switchhook.rules.rules_file import Option
+from switchhook.rules.decide import Option
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 import re
 import unicodedata
@@ -15,12 +14,11 @@ from switchhook.config.basics import Secret
 from switchhook.config.keys import Problems, Refused, Section, integer, number, several, text
 from switchhook.config.secrets import Sources, read_secrets, read_theirs
 from switchhook.exotel.fields import e164
-from switchhook.streams.names import Account, Bot, Names
+from switchhook.streams.names import Bot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from switchhook.config.values import Config
 
 REGIONS = {"mumbai": "https://api.in.exotel.com", "singapore": "https://api.exotel.com"}
 """Exotel's hosts (platform.md D); an account exists in one of them only."""
@@ -77,31 +75,6 @@ class Leads(msgspec.Struct, frozen=True):
 
     A: str = ""
     B: str = ""
-
-
-def names_of(config: Config) -> Names:
-    """What the operator calls things."""
-    leads = {
-        (point.name, option): said
-        for point in config.endpoints
-        for option, said in (("A", point.leads.A), ("B", point.leads.B))
-        if said
-    }
-    return Names(
-        accounts=tuple(Account(each.name, each.sid, each.region) for each in config.accounts),
-        bots=config.bots,
-        flows=config.flows,
-        exophones=config.exophones,
-        leads=leads,
-        accounts_of=accounts_of(config),
-    )
-
-
-def accounts_of(config: Config) -> dict[str, str]:
-    """The account of each endpoint that has one; with one account, all endpoints are its."""
-    only = config.accounts[0].name if len(config.accounts) == 1 else None
-    found = {point.name: point.account or only for point in config.endpoints}
-    return {endpoint: account for endpoint, account in found.items() if account is not None}
 
 
 # Reading.
@@ -240,28 +213,6 @@ def read_leads(section: Section) -> Leads:
     )
     section.end()
     return leads
-
-
-def check_names(config: Config, problems: Problems) -> None:
-    """Whether what refers to an account or an endpoint names one."""
-    accounts = [account.name for account in config.accounts]
-    endpoints = [point.name for point in config.endpoints]
-    for point in config.endpoints:
-        if point.account is not None and point.account not in accounts:
-            problem = f"there is no account {point.account!r}"
-            problems.add(f"endpoints.{point.name}.account", problem, _near(point.account, accounts))
-    for bot in config.bots:
-        for name in bot.endpoints:
-            if name not in endpoints:
-                problem = f"there is no endpoint {name!r}"
-                problems.add(f"bots.{bot.name}.endpoints", problem, _near(name, endpoints))
-
-
-def _near(name: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(name, known, 1)
-    if close:
-        return f"did you mean {close[0]!r}?"
-    return f"known: {', '.join(known[:20])}" if known else "none is configured"
 
 
 def _names(section: Section, problems: Problems, most: int, what: str) -> list[tuple[str, str]]:

@@ -20,7 +20,8 @@ from switchhook.config.last_good import KeptFolder, KeptRules, Source, TakenOver
 from switchhook.config.live_config import RunningConfig
 from switchhook.config.live_rules import EndpointRules
 from switchhook.errors import ConfigError, DataFolderError
-from switchhook.rules.rules_file import Ruleset, load_rules
+from switchhook.rules.decide import Ruleset
+from switchhook.rules.rules_file import load_rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -10,7 +10,8 @@ import msgspec
 from switchhook.config.files import Signature, Watch, read_whole, signature, words
 from switchhook.config.last_good import Damaged, KeptFolder, KeptRules, Source, TakenOver, settle
 from switchhook.errors import ConfigError, DataFolderError
-from switchhook.rules.rules_file import BUILTIN, Ruleset, load_rules
+from switchhook.rules.decide import Ruleset
+from switchhook.rules.rules_file import BUILTIN, load_rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,7 @@ from switchhook.config.console import ConsoleConfig
 from switchhook.config.observe import LogConfig, TracesConfig
 from switchhook.errors import ConfigError
 from switchhook.retention.policy import Limits
-from switchhook.rules.rules_file import Option
+from switchhook.rules.decide import Option
 from switchhook.streams.names import Bot
 
 __all__ = [

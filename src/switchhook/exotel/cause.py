@@ -277,3 +277,7 @@ def _address(stream: Stream, error: StreamError | None) -> str:
         return f"{host}:{error.port}" if error.port is not None else host
     found = _URL_HOST.match(stream.url or "")
     return found[1] if found else "an unknown address"
+
+
+FAILURES = (Cause.THROTTLED, Cause.CONNECT_FAILED, Cause.BOT_DROPPED)
+"""The causes in which a caller did not get what the bot was for."""

@@ -17,15 +17,8 @@ from typing import TYPE_CHECKING
 import httpx2
 import msgspec
 
-from switchhook.capacity.polling import (
-    MOST_RETRY_AFTER_S,
-    Bucket,
-    Outcome,
-    Polled,
-    full_bucket,
-    hold,
-    take,
-)
+from switchhook.exotel.answers import MOST_RETRY_AFTER_S, Outcome, Polled
+from switchhook.exotel.rate_limit import Bucket, full_bucket, hold, take
 from switchhook.exotel.wire import active_streams, calls
 from switchhook.exotel.wire.active_streams import Unreadable
 from switchhook.exotel.wire.calls import CallRecord

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from switchhook.rules.rules_file import Decision, Facts
+from switchhook.rules.decide import Decision
+from switchhook.rules.rules_file import Facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import apsw
 
 from switchhook.errors import JournalError
+from switchhook.journal.closed import Segment, SegmentState
 from switchhook.journal.masking import Mask, mask_row
 from switchhook.journal.segment import (
     CHECKED_FORMAT,
@@ -36,7 +37,6 @@ from switchhook.journal.segment import (
     unusable,
     write_private_file,
 )
-from switchhook.retention.policy import Segment, SegmentState
 from switchhook.sqlite_file import RawFile, transaction
 
 _MAX_SEQ = 2**63 - 1

@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from switchhook.alerts.messages import duration_text
 from switchhook.exotel.fields import IST
+from switchhook.metrics import duration_text
 
 TOLERANCE_MS = 2_000
 """By less than this no clock is said to step: that is drift, which is followed."""

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import Receive, Scope, Send
 
+    from switchhook.journal.source import JournalRecord
     from switchhook.streams.fold import Folded
-    from switchhook.streams.story import JournalRecord
 
 log = logging.getLogger(__name__)
 

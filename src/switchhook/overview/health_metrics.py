@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-    from switchhook.capacity.polling import CapacityNow
+    from switchhook.capacity.status import CapacityNow
+    from switchhook.journal.source import JournalSource
     from switchhook.journal.steady_time import Step
     from switchhook.metrics import Source
     from switchhook.retention.trusted_time import Held
-    from switchhook.streams.story import JournalSource
 
 _DISK_MS = 5_000
 

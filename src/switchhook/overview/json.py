@@ -11,7 +11,7 @@ from switchhook.overview.pulse import GROUPS, MINUTE_MS
 from switchhook.streams.json import time_of
 
 if TYPE_CHECKING:
-    from switchhook.capacity.polling import CapacityNow
+    from switchhook.capacity.status import CapacityNow
     from switchhook.overview.pulse import Pulse
     from switchhook.streams.issues.issues import Issue, Mark
     from switchhook.streams.tail import TailRow

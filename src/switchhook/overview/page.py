@@ -14,7 +14,7 @@ from switchhook.overview.json import Glance, now_json, row_json
 from switchhook.overview.pulse import GROUPS, MINUTE_MS, MINUTES, pulse, pulse_start
 from switchhook.streams.issues.issues import Issue, IssueState, issues, trend_start
 from switchhook.streams.json import encode_json
-from switchhook.streams.story import Wanted
+from switchhook.streams.store import Wanted
 from switchhook.streams.tail import tail_rows
 from switchhook.web.masking import mask_json
 from switchhook.web.render import address, zone_of, zone_word
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from switchhook.journal.source import JournalRecord
     from switchhook.server.page_parts import PageParts
     from switchhook.streams.facet import Count
     from switchhook.streams.names import Names
-    from switchhook.streams.story import JournalRecord
     from switchhook.web.render import Look
 
 Json = dict[str, Any]

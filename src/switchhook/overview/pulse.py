@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from switchhook.exotel.cause import Cause
+from switchhook.exotel.cause import FAILURES, Cause
 from switchhook.journal.receipt import ANSWER_BOUNDS_MS, ANSWER_BUCKETS
-from switchhook.streams.search.query import FAILURES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

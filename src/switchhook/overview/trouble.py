@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from switchhook.alerts.alert import Alert, Severity
-from switchhook.alerts.messages import duration_text
-from switchhook.capacity.polling import CapacityNow
+from switchhook.capacity.status import CapacityNow
 from switchhook.exotel.cause import Cause, ErrorKind
 from switchhook.exotel.fields import IST
 from switchhook.journal.steady_time import Step, step_text
-from switchhook.metrics import Figure
+from switchhook.metrics import Figure, duration_text
 from switchhook.streams.names import Names
 from switchhook.streams.recent import BOT_FAILED, WINDOW_MS, Recent, Recently
 from switchhook.streams.search.query import Condition, Moment, Query

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from switchhook.alerts.messages import duration_text
-from switchhook.metrics import KNOWN
+from switchhook.metrics import KNOWN, duration_text
 from switchhook.overview.trouble import (
     Failing,
     Level,

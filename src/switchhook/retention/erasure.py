@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from switchhook.exotel.spellings import LOOKED_FOR, NOT_LOOKED_FOR, Subject
-from switchhook.retention.policy import closed_up_to
+from switchhook.journal.closed import closed_up_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from switchhook.access.audit import Deed
     from switchhook.exotel.spellings import Traces
-    from switchhook.retention.policy import Segment
+    from switchhook.journal.closed import Segment
 
 
 class Place(msgspec.Struct, frozen=True):

@@ -8,16 +8,16 @@ import msgspec
 
 from switchhook.access.audit import Deed
 from switchhook.exotel.spellings import Subject
+from switchhook.journal.closed import SegmentState
 from switchhook.retention.erased_calls import calls_named, traces_of
 from switchhook.retention.erasure import Erasure, Phase, Place, digest_of
-from switchhook.retention.policy import SegmentState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from switchhook.exotel.spellings import Traces
+    from switchhook.journal.closed import ClosedJournal, Segment
     from switchhook.retention.erasure import ErasableStore, ErasureBook
-    from switchhook.retention.policy import ClosedJournal, Segment
 
 JOURNAL, FILES, REFUSED, STORE = "journal", "journal files", "journal/refused", "store"
 LEDGER_FILE = "ledger file"

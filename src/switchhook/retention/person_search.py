@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from switchhook.exotel.spellings import Number, Traces
-    from switchhook.retention.policy import ClosedJournal, Limits
-    from switchhook.streams.story import JournalSource
+    from switchhook.journal.closed import ClosedJournal
+    from switchhook.journal.source import JournalSource
+    from switchhook.retention.policy import Limits
 
 _RECORDS = 500
 

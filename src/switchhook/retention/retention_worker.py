@@ -48,7 +48,8 @@ from switchhook.retention.trusted_time import Held, Trusted, first_trusted, held
 
 if TYPE_CHECKING:
     from switchhook.access.audit import Deed
-    from switchhook.retention.policy import ClosedJournal, Rows, Segment
+    from switchhook.journal.closed import ClosedJournal, Segment
+    from switchhook.retention.policy import Rows
 
 log = logging.getLogger(__name__)
 

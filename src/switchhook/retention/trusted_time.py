@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from switchhook.alerts.messages import duration_text
+from switchhook.metrics import duration_text
 from switchhook.retention.policy import DAY_MS, DeleteRows, DeleteSegment, next_step
 
 if TYPE_CHECKING:

@@ -10,23 +10,16 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
-from dataclasses import dataclass, field
-from enum import StrEnum
 from importlib import resources
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from switchhook.errors import ConfigError, RuleError
-from switchhook.exotel.passthru import Defect
-from switchhook.rules.expression import Block, Expression, Invalid, chain, check, first_match
-from switchhook.rules.variables import Facts, seen
+from switchhook.rules.decide import DEFAULT, Decision, Option, Rule, Ruleset
+from switchhook.rules.expression import Expression, Invalid, chain, check
+from switchhook.rules.variables import Facts
 
 if TYPE_CHECKING:
-    from zoneinfo import ZoneInfo
-
-    from switchhook.exotel.cause import Verdict
-    from switchhook.exotel.passthru import Passthru
+    pass
 
 __all__ = [
     "BUILTIN",
@@ -36,7 +29,6 @@ __all__ = [
     "Rule",
     "Ruleset",
     "RulesetError",
-    "decide",
     "load_rules",
 ]
 
@@ -45,53 +37,9 @@ LONGEST_FILE = 256 * 1024
 """Bytes of one rules file."""
 LONGEST_NAME = 100
 
-DEFAULT = "default"
-"""What a decision names as its rule when none matched."""
 
 _RULE_KEYS = ("name", "when", "option")
 _END_OF_FILE = MOST_RULES + 1
-
-
-class Option(StrEnum):
-    """The two outputs of a Passthru applet."""
-
-    A = "A"
-    B = "B"
-
-
-class Rule(msgspec.Struct, frozen=True):
-    """One rule as written."""
-
-    name: str
-    when: str
-    option: Option
-
-
-class Decision(msgspec.Struct, frozen=True):
-    """Which option was chosen, by which rule of which release, and why.
-
-    `release` is the SHA-256 of the rules' text in hex; `reason` a sentence for people; `defects`
-    the rules before it that could not be evaluated.
-    """
-
-    option: Option
-    rule: str
-    release: str
-    reason: str
-    defects: tuple[Defect, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Ruleset:
-    """A rules file that checked out; made by `load_rules` only."""
-
-    rules: tuple[Rule, ...]
-    default: Option
-    text: str = field(repr=False)
-    release: str
-    # Compiled, and every decision without defects ready made; the default's is the last.
-    blocks: tuple[Block, ...] = field(repr=False, compare=False)
-    decisions: tuple[Decision, ...] = field(repr=False, compare=False)
 
 
 class RulesetError(ConfigError):
@@ -106,26 +54,6 @@ class RulesetError(ConfigError):
 
     def __str__(self) -> str:
         return "\n".join(str(problem) for problem in self.problems)
-
-
-def decide(
-    passthru: Passthru, verdict: Verdict, facts: Facts, at_ms: int, zone: ZoneInfo, ruleset: Ruleset
-) -> Decision:
-    """Take the first rule that matches, else the default.
-
-    `at_ms` is the moment in milliseconds since 1970, UTC; `zone` the endpoint's. The same
-    arguments always give the same decision. A rule that fails does not match and is a defect; one
-    that needs a number which is absent does not match.
-    """
-    found, failures = first_match(ruleset.blocks, seen(passthru, verdict, facts, at_ms, zone))
-    decision = ruleset.decisions[found]  # -1, for none, is the default's
-    if not failures:
-        return decision
-    defects = tuple(
-        Defect(f"rule.{ruleset.rules[place].name}", f"could not be evaluated: {words}")
-        for place, words in failures
-    )
-    return msgspec.structs.replace(decision, defects=defects)
 
 
 def load_rules(text: str | bytes, *, file: str) -> Ruleset:

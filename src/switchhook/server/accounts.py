@@ -21,7 +21,8 @@ from switchhook.capacity.facts_file import FactsFile
 from switchhook.capacity.ledger import SqliteCapacity
 from switchhook.capacity.poller import Watch, Watched
 from switchhook.capacity.polling import Pace
-from switchhook.config.accounts import AccountConfig, accounts_of
+from switchhook.config.accounts import AccountConfig
+from switchhook.config.names import accounts_of
 from switchhook.exotel import ExotelClient
 from switchhook.exotel.clock import Clock
 from switchhook.metrics import KNOWN

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from switchhook.capacity.poller import Watch
     from switchhook.config import Config
+    from switchhook.journal.source import JournalSource
     from switchhook.ledger import Ledger
     from switchhook.metrics import Source
     from switchhook.overview.verdict import Failing
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from switchhook.server.steady_clock import SteadyClock
     from switchhook.streams.fold import Folder
     from switchhook.streams.names import Names
-    from switchhook.streams.story import JournalSource, Store
+    from switchhook.streams.store import Store
 
 _PROBE_MS = 2_000
 

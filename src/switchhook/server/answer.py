@@ -28,8 +28,8 @@ from switchhook.answer.redact import Redactor
 from switchhook.answer.repeats import MOST_REMEMBERED, WINDOW_MS, RepeatMemory
 from switchhook.capacity.facts_file import LOOK_S, FactsReader
 from switchhook.config import AuthMode, Config, Mode
-from switchhook.config.accounts import accounts_of
 from switchhook.config.live import POLL_S, Settings, SettingsKeeper, find_data_folder
+from switchhook.config.names import accounts_of
 from switchhook.config.own_links import secrets_of
 from switchhook.errors import JournalError
 from switchhook.journal import JournalEvent, JournalReader, JournalWriter

@@ -20,7 +20,7 @@ from switchhook.access.ledger import SqliteAccess
 from switchhook.alerts.page import AlertPages
 from switchhook.calls.other_sources import CallTold
 from switchhook.capacity.api import CapacityApi
-from switchhook.config.accounts import names_of
+from switchhook.config.names import names_of
 from switchhook.errors import DataFolderError, JournalError, LedgerError
 from switchhook.exotel.fields import forget_read_numbers
 from switchhook.exotel.number_keys import forget_numbers

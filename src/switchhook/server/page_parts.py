@@ -10,15 +10,17 @@ import msgspec
 
 from switchhook.access.audit import Deed
 from switchhook.calls.sources import KeptDetails
+from switchhook.journal.source import JournalSource
 from switchhook.streams.fold import Folder
 from switchhook.streams.issues.issues import Marks
 from switchhook.streams.names import Names
 from switchhook.streams.search.saved_views import SavedViews
-from switchhook.streams.story import JournalSource, Store
+from switchhook.streams.store import Store
 from switchhook.web.render import Renderer
 
 if TYPE_CHECKING:
-    from switchhook.capacity.polling import CapacityNow, Span
+    from switchhook.capacity.readings import Span
+    from switchhook.capacity.status import CapacityNow
 
 FRESH_S = 0.3
 """How long a page waits for the fold."""

@@ -6,15 +6,17 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from switchhook.streams.facet import MOST_FACETS, OTHER, Facet
+from switchhook.metrics import OTHER
+from switchhook.streams.facet import MOST_FACETS, Facet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import apsw
 
+    from switchhook.journal.source import JournalRecord
     from switchhook.store.digest import Form
-    from switchhook.streams.story import JournalRecord, Told
+    from switchhook.streams.story import Told
 
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 MOST_VALUES = 60

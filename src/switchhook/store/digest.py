@@ -13,8 +13,9 @@ from switchhook.exotel.number_keys import number_keys
 from switchhook.exotel.passthru import Direction, Passthru, StreamStatus
 from switchhook.journal.kept import read_passthru
 from switchhook.journal.receipt import Receipt, decode_receipt, receipt_id
+from switchhook.journal.source import JournalRecord
 from switchhook.streams.facet import Facet, exophone_of, host_of
-from switchhook.streams.story import JournalRecord, Mention, Told, enters_stories
+from switchhook.streams.story import Mention, Told, enters_stories
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -31,15 +31,14 @@ from switchhook.store.digest import (
 from switchhook.store.files import BUCKET_BITS, REBUILD, boot_id
 from switchhook.store.healing import FAILURES
 from switchhook.store.placing import Placing, encode_axis, read_axis
-from switchhook.streams.facet import facet_of
-from switchhook.streams.story import StreamStory, merge_streams, stream_story
+from switchhook.streams.story import StreamStory, facet_of, merge_streams, stream_story
 from switchhook.system.priority import breathe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from switchhook.streams.story import JournalRecord, JournalSource
+    from switchhook.journal.source import JournalRecord, JournalSource
 
 _LIKE_NUMBER = re.compile(r"[0-9]{7}")
 _PAGE_CACHE_KIB = 24 * 1024

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import apsw
 
-    from switchhook.streams.story import Wanted
+    from switchhook.streams.store import Wanted
 
 _KNOWN_STATUSES = frozenset(StreamStatus)
 

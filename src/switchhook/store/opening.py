@@ -17,7 +17,7 @@ from switchhook.store.maintenance import Tending
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from switchhook.streams.story import JournalSource
+    from switchhook.journal.source import JournalSource
 
 _UNFINISHED = ".store-beginning.sqlite"
 

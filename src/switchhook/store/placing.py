@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import apsw
 
-    from switchhook.streams.story import JournalRecord, JournalSource
+    from switchhook.journal.source import JournalRecord, JournalSource
 
 _decode = msgspec.msgpack.Decoder(ClockStep).decode
 _decode_axis = msgspec.msgpack.Decoder(Axis).decode

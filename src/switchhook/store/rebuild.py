@@ -16,7 +16,7 @@ from switchhook.store.healing import FAILURES, explain
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from switchhook.streams.story import JournalSource
+    from switchhook.journal.source import JournalSource
 
 _UNFINISHED = ".store-rebuilding.sqlite"
 _LOCK = ".store-rebuild.lock"

@@ -21,15 +21,16 @@ from switchhook.store.digest import CALL, FLOW, STREAM, hash_of, read_told
 from switchhook.store.files import BUCKET_BITS
 from switchhook.store.folding import decode_story
 from switchhook.store.placing import seqs_between
-from switchhook.streams.facet import Facet, facet_of
+from switchhook.streams.facet import Facet
 from switchhook.streams.search.query import Condition, Found, Query, StreamRow, facet_may_fit, fits
-from switchhook.streams.story import stream_story
+from switchhook.streams.story import facet_of, stream_story
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from switchhook.journal.source import JournalSource
     from switchhook.streams.names import Names
-    from switchhook.streams.story import JournalSource, StreamStory
+    from switchhook.streams.story import StreamStory
 
 _MOST_READ = 500
 """Streams looked at whole in one search; each that one receipt told is read from the journal."""

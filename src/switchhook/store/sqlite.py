@@ -25,16 +25,17 @@ from switchhook.store.opening import begin, connect_reading, open_folding, place
 from switchhook.store.placing import read_axis, seqs_between
 from switchhook.store.searching import Deadline, Span, search
 from switchhook.streams.facet import Count, Facet, Form, Tally, Use
-from switchhook.streams.story import Quarantined, StreamStory, Wanted
+from switchhook.streams.store import Quarantined, Wanted
+from switchhook.streams.story import StreamStory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from switchhook.journal.source import JournalRecord, JournalSource
     from switchhook.journal.steady_time import Axis
     from switchhook.streams.names import Names
     from switchhook.streams.search.query import Found, Query
-    from switchhook.streams.story import JournalRecord, JournalSource
 
 _WORDS = "endpoint, status, cause, option, kind, host, exophone"
 _MOST_NOTES = 1000

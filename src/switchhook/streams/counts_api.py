@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from switchhook.streams.facet import Facet
-    from switchhook.streams.story import Store
+    from switchhook.streams.store import Store
 
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _DAY_MS = 86_400_000

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from switchhook.streams.names import Names
     from switchhook.streams.search.query import Query, StreamRow
-    from switchhook.streams.story import Store
+    from switchhook.streams.store import Store
 
 PAGE = 500
 ROW_GROUP = 5000

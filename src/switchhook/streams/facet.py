@@ -9,14 +9,11 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from switchhook.exotel.cause import cause_and_kind
 from switchhook.exotel.passthru import Direction, Stream
 
 if TYPE_CHECKING:
-    from switchhook.streams.story import StreamStory
+    pass
 
-OTHER = "other"
-"""What a host or ExoPhone beyond the ceiling is counted under."""
 MOST_FACETS = 5000
 """The ceiling: hosts and numbers come from outside, and whoever sends them could invent many."""
 
@@ -79,22 +76,6 @@ class Form(msgspec.Struct, frozen=True):
 _LONGEST_HOST = 253
 _LONGEST_CACHED = 300
 _NUMBER = re.compile(r"\+?[0-9]{3,20}")
-
-
-def facet_of(story: StreamStory) -> Facet:
-    """What a stream is counted under: the endpoint that heard of it first, and how it stands."""
-    settled = story.settled
-    stream = settled.stream or Stream()
-    state, (cause, kind) = stream.state, cause_and_kind(settled)
-    return Facet(
-        endpoint=story.first.endpoint,
-        status="" if state is None else str(state),
-        cause=str(cause),
-        option=story.settled_by.option,
-        kind="" if kind is None else str(kind),
-        host=host_of(stream),
-        exophone=exophone_of(story.said("direction"), story.said("from_"), story.said("to")),
-    )
 
 
 def exophone_of(direction: str | None, from_: str | None, to: str | None) -> str:

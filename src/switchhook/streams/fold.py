@@ -14,7 +14,8 @@ from switchhook.errors import SwitchhookError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from switchhook.streams.story import JournalRecord, JournalSource, Store
+    from switchhook.journal.source import JournalRecord, JournalSource
+    from switchhook.streams.store import Store
 
 log = logging.getLogger(__name__)
 

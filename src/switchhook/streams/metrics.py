@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from switchhook.journal.receipt import ANSWER_BOUNDS_MS, ANSWERED_UNREAD, UNREADABLE, Kind, Sample
-from switchhook.metrics import Figure
+from switchhook.metrics import OTHER, Figure
 from switchhook.overview.health_metrics import Kept
 from switchhook.streams.baseline import Answered, shift, usual
-from switchhook.streams.facet import OTHER, Facet, Tally
+from switchhook.streams.facet import Facet, Tally
 from switchhook.streams.recent import (
     BOT_FAILED,
     LONGEST_MS,
@@ -25,11 +25,12 @@ from switchhook.streams.recent import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from switchhook.journal.source import JournalSource
     from switchhook.overview.health_metrics import Fold
     from switchhook.streams.facet import Use
     from switchhook.streams.names import Names
     from switchhook.streams.recent import Told
-    from switchhook.streams.story import JournalSource, Store
+    from switchhook.streams.store import Store
 
 HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS

@@ -13,7 +13,8 @@ from switchhook.exotel.fields import IST, with_plus
 from switchhook.exotel.passthru import Stream, StreamStatus
 from switchhook.streams.export import COLUMNS
 from switchhook.streams.search.query import Query
-from switchhook.streams.search.syntax import LONGEST, parse_query, read_moment
+from switchhook.streams.search.syntax import LONGEST, parse_query
+from switchhook.web.moments import read_moment
 
 MOST = 1000
 DEFAULT = 100

@@ -29,13 +29,13 @@ from switchhook.streams.json import (
 from switchhook.streams.names import Names
 from switchhook.streams.parameters import DEFAULT, LAST_SEQ, Refused, cursor_of
 from switchhook.streams.search.query import Condition
+from switchhook.streams.store import Wanted
 from switchhook.streams.story import (
     CallStory,
     Mention,
     StreamKey,
     StreamStory,
     Told,
-    Wanted,
     call_story,
     enters_stories,
     merge_calls,
@@ -46,8 +46,9 @@ from switchhook.streams.story import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from switchhook.journal.source import JournalRecord, JournalSource
     from switchhook.streams.search.query import Query
-    from switchhook.streams.story import JournalRecord, JournalSource, Store
+    from switchhook.streams.store import Store
 
 log = logging.getLogger(__name__)
 

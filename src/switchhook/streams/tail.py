@@ -15,8 +15,8 @@ from switchhook.streams.story import enters_stories
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from switchhook.journal.source import JournalRecord
     from switchhook.streams.names import Names
-    from switchhook.streams.story import JournalRecord
 
 
 class TailRow(msgspec.Struct, frozen=True):

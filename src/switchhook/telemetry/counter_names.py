@@ -18,7 +18,7 @@ from switchhook.journal.receipt import (
     UNREADABLE,
     WAITING,
 )
-from switchhook.streams.facet import OTHER
+from switchhook.metrics import OTHER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -31,7 +31,7 @@ from starlette.routing import Route
 
 from switchhook.errors import SwitchhookError
 from switchhook.journal.receipt import ANSWER_BOUNDS_MS, ANSWER_BUCKETS, ANSWER_US, WAITING
-from switchhook.streams.facet import OTHER
+from switchhook.metrics import OTHER
 from switchhook.telemetry.counter_names import FROM_THE_START, MOST_VALUES, place_of
 from switchhook.telemetry.stream_counters import settled_counts, stream_families
 
@@ -43,10 +43,11 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
     from switchhook.alerts.alert import Alert
-    from switchhook.capacity.polling import CapacityNow
+    from switchhook.capacity.status import CapacityNow
+    from switchhook.journal.source import JournalSource
     from switchhook.metrics import Figure, Source
     from switchhook.streams.names import Names
-    from switchhook.streams.story import JournalSource, Store
+    from switchhook.streams.store import Store
 
 _PEAK_MS = 120_000  # two whole minutes, so that a scrape each minute misses none
 _NOT_THERE = -1

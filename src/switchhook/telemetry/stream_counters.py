@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from switchhook.exotel.cause import Cause
-from switchhook.streams.facet import OTHER
-from switchhook.streams.search.query import FAILURES
+from switchhook.exotel.cause import FAILURES, Cause
+from switchhook.metrics import OTHER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -23,6 +23,7 @@ from starlette.routing import BaseRoute, Route
 
 from switchhook.access.audit import Deed
 from switchhook.errors import DataFolderError, LedgerError, SearchError, SwitchhookError
+from switchhook.journal.source import JournalSource
 from switchhook.server.api_document import describe_all
 from switchhook.streams.fold import Folder
 from switchhook.streams.json import encode_json
@@ -32,7 +33,7 @@ from switchhook.streams.parameters import Refused, read_filters, read_none
 from switchhook.streams.queries import Shelf
 from switchhook.streams.search.numbers import NumberSearches
 from switchhook.streams.search.query import Query
-from switchhook.streams.story import JournalSource, Store
+from switchhook.streams.store import Store
 from switchhook.web.masking import Masked
 from switchhook.web.render import viewer_of
 from switchhook.web.search_turns import SearchTurns

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from switchhook.exotel.number_keys import key_ranges, number_keys, number_matches
 from switchhook.exotel.passthru import Passthru, Stream
-from switchhook.streams.facet import OTHER, Facet, facet_of
+from switchhook.metrics import OTHER
+from switchhook.streams.facet import Facet
 from switchhook.streams.names import Bot, Names
 from switchhook.streams.search.query import (
     Condition,
@@ -22,7 +23,7 @@ from switchhook.streams.search.query import (
     like,
 )
 from switchhook.streams.search.syntax import KEYS, LONGEST, parse_query, query_text, with_condition
-from switchhook.streams.story import Mention, Told, stream_story
+from switchhook.streams.story import Mention, Told, facet_of, stream_story
 
 NOW = 1_795_000_000_000
 SID = "7f31bb90c2d84e0fa6550e1d9c2b1abo"

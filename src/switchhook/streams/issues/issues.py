@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from switchhook.streams.search.query import FAILURES
+from switchhook.exotel.cause import FAILURES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

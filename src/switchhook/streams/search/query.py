@@ -13,18 +13,17 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from switchhook.exotel.cause import Cause
+from switchhook.exotel.cause import FAILURES, Cause
 from switchhook.exotel.number_keys import number_matches
 from switchhook.exotel.passthru import StreamStatus
 from switchhook.exotel.phone_numbers import holds_number
-from switchhook.streams.facet import OTHER, Facet
+from switchhook.metrics import OTHER
+from switchhook.streams.facet import Facet
 
 if TYPE_CHECKING:
     from switchhook.streams.names import Names
     from switchhook.streams.story import StreamStory
 
-FAILURES = (Cause.THROTTLED, Cause.CONNECT_FAILED, Cause.BOT_DROPPED)
-"""The causes in which a caller did not get what the bot was for."""
 
 EACH_HOLDS = ("is", "duration", "error")
 """Said twice, both have to hold; of every other key, one of the values."""

@@ -3,6 +3,7 @@
 `Tracer` is handed what the console folds and sends it on by OTLP, in a thread of its own.
 """
 
-from switchhook.telemetry.traces.exporter import Tracer, TraceSettings
+from switchhook.telemetry.traces.exporter import Tracer
+from switchhook.telemetry.traces.spans import TraceSettings
 
 __all__ = ["TraceSettings", "Tracer"]

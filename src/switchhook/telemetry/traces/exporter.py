@@ -18,9 +18,10 @@ from switchhook.journal.receipt import Kind, StatusReceived, decode_receipt, rec
 from switchhook.telemetry.traces.spans import OpenCall, Span, spans_of_receipt, spans_of_status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
-    from switchhook.streams.story import JournalRecord
+    from switchhook.journal.source import JournalRecord
+    from switchhook.telemetry.traces.spans import TraceSettings
 
 log = logging.getLogger("switchhook.traces")
 
@@ -35,17 +36,6 @@ OLDEST_MS = 3_600_000
 _STATUS = msgspec.msgpack.Decoder(StatusReceived).decode
 _KINDS = (Kind.PASSTHRU, Kind.STATUS)
 _PARTS = 1 << 64
-
-
-class TraceSettings(msgspec.Struct, frozen=True):
-    """Where traces go: the collector's OTLP address for traces, and headers that it asks for.
-
-    `share` of the calls are traced, 0 to 1: whole calls, the same ones everywhere.
-    """
-
-    endpoint: str
-    headers: Mapping[str, str] = {}
-    share: float = 1.0
 
 
 class Export(Protocol):

@@ -15,8 +15,7 @@ from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, Trace
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from switchhook.telemetry.traces.exporter import TraceSettings
-    from switchhook.telemetry.traces.spans import Span
+    from switchhook.telemetry.traces.spans import Span, TraceSettings
 
 TIMEOUT_S = 5.0
 

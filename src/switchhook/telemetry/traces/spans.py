@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from switchhook.exotel.cause import FAILURES
 from switchhook.exotel.passthru import StreamStatus
 from switchhook.exotel.wire.request import Request
 from switchhook.exotel.wire.status_callback import parse as parse_status
 from switchhook.journal.kept import read_passthru
 from switchhook.streams.facet import host_of
-from switchhook.streams.search.query import FAILURES
 from switchhook.streams.story import (
     FINALITY,
     Mention,
@@ -27,6 +27,8 @@ from switchhook.streams.story import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from switchhook.journal.receipt import Receipt, StatusReceived
 
 _LONGEST = 256
@@ -192,3 +194,14 @@ def _said(*pairs: tuple[str, Value | None]) -> dict[str, Value]:
         for key, value in pairs
         if value is not None and value != ""
     }
+
+
+class TraceSettings(msgspec.Struct, frozen=True):
+    """Where traces go: the collector's OTLP address for traces, and headers that it asks for.
+
+    `share` of the calls are traced, 0 to 1: whole calls, the same ones everywhere.
+    """
+
+    endpoint: str
+    headers: Mapping[str, str] = {}
+    share: float = 1.0

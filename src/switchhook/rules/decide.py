@@ -1,0 +1,86 @@
+"""From a passthru's variables to a decision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from switchhook.exotel.passthru import Defect
+from switchhook.rules.expression import Block, first_match
+from switchhook.rules.variables import seen
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+    from switchhook.exotel.cause import Verdict
+    from switchhook.exotel.passthru import Passthru
+    from switchhook.rules.variables import Facts
+
+
+DEFAULT = "default"
+"""What a decision names as its rule when none matched."""
+
+
+class Option(StrEnum):
+    """The two outputs of a Passthru applet."""
+
+    A = "A"
+    B = "B"
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """One rule as written."""
+
+    name: str
+    when: str
+    option: Option
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """Which option was chosen, by which rule of which release, and why.
+
+    `release` is the SHA-256 of the rules' text in hex; `reason` a sentence for people; `defects`
+    the rules before it that could not be evaluated.
+    """
+
+    option: Option
+    rule: str
+    release: str
+    reason: str
+    defects: tuple[Defect, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ruleset:
+    """A rules file that checked out; made by `load_rules` only."""
+
+    rules: tuple[Rule, ...]
+    default: Option
+    text: str = field(repr=False)
+    release: str
+    # Compiled, and every decision without defects ready made; the default's is the last.
+    blocks: tuple[Block, ...] = field(repr=False, compare=False)
+    decisions: tuple[Decision, ...] = field(repr=False, compare=False)
+
+
+def decide(
+    passthru: Passthru, verdict: Verdict, facts: Facts, at_ms: int, zone: ZoneInfo, ruleset: Ruleset
+) -> Decision:
+    """Take the first rule that matches, else the default.
+
+    `at_ms` is the moment in milliseconds since 1970, UTC; `zone` the endpoint's. The same
+    arguments always give the same decision. A rule that fails does not match and is a defect; one
+    that needs a number which is absent does not match.
+    """
+    found, failures = first_match(ruleset.blocks, seen(passthru, verdict, facts, at_ms, zone))
+    decision = ruleset.decisions[found]  # -1, for none, is the default's
+    if not failures:
+        return decision
+    defects = tuple(
+        Defect(f"rule.{ruleset.rules[place].name}", f"could not be evaluated: {words}")
+        for place, words in failures
+    )
+    return msgspec.structs.replace(decision, defects=defects)
