@@ -8,8 +8,9 @@ from itertools import repeat
 import pytest
 from flask import Flask, Response, request
 
+from switchhook.emulator.net.asgi import DROP
 from switchhook.emulator.net.go_errors import FailureKind
-from switchhook.emulator.net.in_process import DROP, call_http, scope_of, wsgi
+from switchhook.emulator.net.in_process import call_http, scope_of, wsgi
 from switchhook.emulator.net.results import NetError
 
 URL = "http://app.example:8080/a%20b/c?x=%5B1%5D"

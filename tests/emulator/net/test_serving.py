@@ -14,8 +14,9 @@ import pytest
 import websockets
 
 from switchhook.emulator.clock import VirtualLoop
+from switchhook.emulator.net.asgi import DROP
 from switchhook.emulator.net.certificates import self_signed, server_context
-from switchhook.emulator.net.serving import DROP, GRACE_S, serving
+from switchhook.emulator.net.serving import GRACE_S, serving
 
 
 async def hello(scope, receive, send):

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from switchhook.emulator.call.call import Call
-    from switchhook.emulator.exchange.exchange import Exchange, Line
-    from switchhook.emulator.net.serving import ASGIApp
+    from switchhook.emulator.exchange.exchange import Exchange
+    from switchhook.emulator.exchange.line import Line
+    from switchhook.emulator.net.asgi import ASGIApp
 
 _LONGEST_BODY = 64 * 1024
 

@@ -27,7 +27,7 @@ from switchhook.emulator.exchange.callbacks import (
     recording_url_of,
     status_of,
 )
-from switchhook.emulator.net.in_process import DROP
+from switchhook.emulator.net.asgi import DROP
 from switchhook.emulator.plan.flow import Applet, Connect, Flow, Hangup, Stream, Voicebot
 from switchhook.emulator.plan.plan import Caller
 from switchhook.emulator.sound import recording
@@ -46,8 +46,9 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from switchhook.emulator.call.call import Call
-    from switchhook.emulator.exchange.exchange import Exchange, Line
-    from switchhook.emulator.net.serving import ASGIApp
+    from switchhook.emulator.exchange.exchange import Exchange
+    from switchhook.emulator.exchange.line import Line
+    from switchhook.emulator.net.asgi import ASGIApp
 
 WINDOW_S = 60.0
 _LONGEST_BODY = 64 * 1024

@@ -17,7 +17,7 @@ from switchhook.exotel.wire.query import parse_pairs
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from switchhook.emulator.net.serving import ASGIApp, Receive, Scope, Send
+    from switchhook.emulator.net.asgi import ASGIApp, Receive, Scope, Send
 
 _HELP = (scripts.__doc__ or "").encode()
 _KEYS_KEPT = 10_000

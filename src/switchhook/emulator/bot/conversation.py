@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from switchhook.emulator.bot.protocol import Line, Start
     from switchhook.emulator.bot.script import BotScript, Breach
-    from switchhook.emulator.net.serving import Receive
+    from switchhook.emulator.net.asgi import Receive
 
 _CHUNK_S = 0.2
 _PACE = 0.9

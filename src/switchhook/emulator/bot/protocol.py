@@ -12,7 +12,7 @@ import msgspec
 from switchhook.emulator.bot.sound import SAMPLE_B, SPEAKING_RATE
 
 if TYPE_CHECKING:
-    from switchhook.emulator.net.serving import Message, Receive, Send
+    from switchhook.emulator.net.asgi import Message, Receive, Send
 
 
 class _Media(msgspec.Struct, frozen=True):

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from switchhook.emulator.call.trace import Trace
-    from switchhook.emulator.exchange.exchange import Exchange, Line
+    from switchhook.emulator.exchange.exchange import Exchange
+    from switchhook.emulator.exchange.line import Line
     from switchhook.emulator.plan.behaviour import Behaviour
     from switchhook.emulator.plan.flow import Flow
     from switchhook.emulator.plan.plan import Act, Caller, FaultKind

@@ -16,8 +16,9 @@ from switchhook.emulator.call.call import Call, Facts
 from switchhook.emulator.call.faults import Faults
 from switchhook.emulator.call.trace import Entry, Trace
 from switchhook.emulator.exchange.heartbeats import Heartbeats
+from switchhook.emulator.exchange.line import Line
 from switchhook.emulator.plan.behaviour import Behaviour
-from switchhook.emulator.plan.plan import Account, Agent, Caller
+from switchhook.emulator.plan.plan import Agent, Caller
 from switchhook.emulator.stream.setup import Streaming
 from switchhook.errors import SwitchhookError
 from switchhook.exotel.wire.sid import mint
@@ -46,28 +47,6 @@ class UnknownNumberError(SwitchhookError):
         self.number = number
         listed = ", ".join(known[:5]) or "none"
         super().__init__(f"{number} is no ExoPhone of this emulator (there are: {listed})")
-
-
-class Line:
-    """A live account: its limit and how much of it is in use."""
-
-    def __init__(self, sid: str, account: Account, behaviour: Behaviour) -> None:
-        self.sid, self.account, self.behaviour = sid, account, behaviour
-        self.allowed = account.streams
-        self.active = 0
-        self.most_active = 0
-
-    def take(self) -> bool:
-        """Take a stream's slot, where one is free (G-35: at the dial attempt)."""
-        if self.active >= self.allowed:
-            return False
-        self.active += 1
-        self.most_active = max(self.most_active, self.active)
-        return True
-
-    def free(self) -> None:
-        """Give a slot back."""
-        self.active -= 1
 
 
 class Watcher:

@@ -30,15 +30,15 @@ from xml.sax.saxutils import quoteattr
 
 import msgspec
 
+from switchhook.emulator.net.asgi import DROP
 from switchhook.emulator.net.certificates import self_signed, server_context
-from switchhook.emulator.net.in_process import DROP
 from switchhook.emulator.net.serving import Served, serving
 from switchhook.exotel.wire.query import parse_pairs
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
-    from switchhook.emulator.net.serving import ASGIApp, Receive, Scope, Send
+    from switchhook.emulator.net.asgi import ASGIApp, Receive, Scope, Send
 
     Handler = Callable[["_Request"], Awaitable[None]]
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from switchhook.emulator.net.addresses import Gate
-    from switchhook.emulator.net.serving import ASGIApp
+    from switchhook.emulator.net.asgi import ASGIApp
 
 LONGEST_BODY = 64 * 1024
 

@@ -11,16 +11,14 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
+from switchhook.emulator.net.asgi import DROP
 from switchhook.emulator.net.go_errors import Failure, FailureKind
 from switchhook.emulator.net.results import NetError, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from switchhook.emulator.net.serving import ASGIApp, Message, Receive, Scope, Send
-
-DROP = "switchhook.drop"
-"""In `scope["state"]`: a function that cuts the connection at once, which ASGI has no word for."""
+    from switchhook.emulator.net.asgi import ASGIApp, Message, Receive, Scope, Send
 
 
 def scope_of(kind: str, url: str, headers: Iterable[tuple[str, str]], **more: Any) -> Scope:

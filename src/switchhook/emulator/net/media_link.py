@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, Any, Protocol
 import picows
 
 from switchhook.emulator.net.addresses import NotFoundError
+from switchhook.emulator.net.asgi import DROP
 from switchhook.emulator.net.go_errors import Failure, FailureKind, from_exception
 from switchhook.emulator.net.http_client import Place, authorization, place_of
-from switchhook.emulator.net.in_process import DROP, scope_of
+from switchhook.emulator.net.in_process import scope_of
 from switchhook.emulator.net.results import NetError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from switchhook.emulator.net.addresses import Gate
-    from switchhook.emulator.net.serving import ASGIApp, Message
+    from switchhook.emulator.net.asgi import ASGIApp, Message
 
 LONGEST_MESSAGE = 1024 * 1024
 """Bytes of a message of the bot's; a longer one closes the link with 1009."""

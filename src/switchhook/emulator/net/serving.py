@@ -21,17 +21,13 @@ import msgspec
 import uvicorn
 from uvicorn.server import ServerState
 
-from switchhook.emulator.net.in_process import DROP
+from switchhook.emulator.net.asgi import DROP
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+    from collections.abc import AsyncIterator
 
-    Scope = MutableMapping[str, Any]
-    Message = MutableMapping[str, Any]
-    Receive = Callable[[], Awaitable[Message]]
-    Send = Callable[[Message], Awaitable[None]]
-    ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+    from switchhook.emulator.net.asgi import ASGIApp, Receive, Scope, Send
 
 GRACE_S = 0.5
 """How long open connections may take to end, when their server does."""

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from switchhook.emulator.call.trace import Entry
-    from switchhook.emulator.net.serving import ASGIApp
+    from switchhook.emulator.net.asgi import ASGIApp
 
 _ACCOUNT, _EXOPHONE, _FLOW, _BOT = "exotelt", "+918047112233", "again", "bot"
 _LONGER_S = 10.0

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from switchhook.emulator.call.call import Call
     from switchhook.emulator.call.trace import Entry
-    from switchhook.emulator.net.serving import ASGIApp
+    from switchhook.emulator.net.asgi import ASGIApp
     from switchhook.emulator.plan.plan import Plan
     from switchhook.emulator.runs.scenarios import Option
 

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
     from switchhook.emulator.call.call import Call
-    from switchhook.emulator.net.serving import ASGIApp, Receive, Scope, Send
+    from switchhook.emulator.net.asgi import ASGIApp, Receive, Scope, Send
 
 ACCOUNT = "exotelt"
 EXOPHONE = "+918047112233"

@@ -6,8 +6,10 @@ import asyncio
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from switchhook.emulator.exchange.exchange import Line
-    from switchhook.emulator.testing.exotel import Exotel
+    from collections.abc import Callable
+
+    from switchhook.emulator.exchange.line import Line
+    from switchhook.emulator.testing.thread import LoopThread
 
 
 class TestClock:
@@ -15,16 +17,16 @@ class TestClock:
 
     __test__ = False  # for pytest, which collects by name
 
-    def __init__(self, exotel: Exotel) -> None:
-        self._exotel = exotel
+    def __init__(self, thread: LoopThread) -> None:
+        self._thread = thread
 
     def now(self) -> float:
         """Seconds since the emulator started."""
-        return self._exotel.do(self._exotel.exchange.clock.now)
+        return self._thread.do(self._thread.clock.now)
 
     def advance(self, seconds: float) -> None:
         """Let so much time pass, and everything that is due in it happen."""
-        self._exotel.run(asyncio.sleep(seconds))
+        self._thread.run(asyncio.sleep(seconds))
 
 
 class TestAccount:
@@ -32,14 +34,12 @@ class TestAccount:
 
     __test__ = False
 
-    def __init__(self, exotel: Exotel) -> None:
-        self._exotel = exotel
+    def __init__(self, thread: LoopThread, line: Callable[[], Line]) -> None:
+        self._thread, self._of_now = thread, line
 
     @property
     def _line(self) -> Line:
-        exchange = self._exotel.exchange
-        at = exchange.plan.number.get(self._exotel.number)
-        return exchange.lines[at.account] if at else next(iter(exchange.lines.values()))
+        return self._of_now()
 
     @property
     def sid(self) -> str:
@@ -63,7 +63,7 @@ class TestAccount:
 
     @streams.setter
     def streams(self, allowed: int) -> None:
-        self._exotel.do(setattr, self._line, "allowed", allowed)
+        self._thread.do(setattr, self._line, "allowed", allowed)
 
     @property
     def active(self) -> int:

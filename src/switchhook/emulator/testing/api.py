@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from switchhook.emulator.exchange.exchange import Exchange
 
 if TYPE_CHECKING:
-    from switchhook.emulator.exchange.exchange import Line
-    from switchhook.emulator.net.serving import ASGIApp, Message, Receive, Scope, Send
+    from switchhook.emulator.exchange.line import Line
+    from switchhook.emulator.net.asgi import ASGIApp, Message, Receive, Scope, Send
     from switchhook.emulator.testing.thread import LoopThread
 
 

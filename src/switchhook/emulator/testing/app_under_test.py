@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import TracebackType
 
-    from switchhook.emulator.net.serving import ASGIApp, Message, Receive, Scope, Send
+    from switchhook.emulator.net.asgi import ASGIApp, Message, Receive, Scope, Send
 
 NEWEST = 5
 """Crashes that are told of a failed test."""

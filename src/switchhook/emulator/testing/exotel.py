@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from switchhook.emulator.call.call import Call
-    from switchhook.emulator.net.serving import ASGIApp
+    from switchhook.emulator.exchange.line import Line
+    from switchhook.emulator.net.asgi import ASGIApp
     from switchhook.emulator.plan.flow import Applet
     from switchhook.emulator.plan.plan import FaultKind
     from switchhook.emulator.runs.scenarios import Option
@@ -86,8 +87,8 @@ class Exotel:
             undo.callback(self._thread.end)
             self.exchange = self.run(self._build(Plan()))
             undo.pop_all()
-        self.clock = TestClock(self)
-        self.account = TestAccount(self)
+        self.clock = TestClock(self._thread)
+        self.account = TestAccount(self._thread, self._line)
 
     async def _build(self, plan: Plan) -> TestExchange:
         chance = Chance(self._seed if plan.seed is None else plan.seed)
@@ -108,6 +109,11 @@ class Exotel:
             exchange.recordings_url = f"{self._url}/exotelrecordings"
         self._api.of(exchange)
         return exchange
+
+    def _line(self) -> Line:
+        at = self.exchange.plan.number.get(self.number)
+        lines = self.exchange.lines
+        return lines[at.account] if at else next(iter(lines.values()))
 
     # Aiming.
 
@@ -215,12 +221,15 @@ class Exotel:
             caller = caller or Caller()
             number = caller.number if from_ is None else _number(from_)
             caller = msgspec.structs.replace(caller, number=number, does=(*caller.does, *does))
-        return PlacedCall(self, self.act(self.exchange.ring, self.number, caller))
+        return self._placed(self.act(self.exchange.ring, self.number, caller))
 
     @property
     def calls(self) -> list[PlacedCall]:
         """All calls so far, also those that were asked for over the API."""
-        return [PlacedCall(self, call) for call in self.do(self._calls)]
+        return [self._placed(call) for call in self.do(self._calls)]
+
+    def _placed(self, call: Call) -> PlacedCall:
+        return PlacedCall(self._thread, self.exchange, call)
 
     def _calls(self) -> list[Call]:
         return list(self.exchange.calls.values())

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from switchhook.emulator.call.call import Call
     from switchhook.emulator.call.trace import Entry
-    from switchhook.emulator.testing.exotel import Exotel
+    from switchhook.emulator.exchange.exchange import Exchange
+    from switchhook.emulator.testing.thread import LoopThread
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,8 +44,8 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
 class PlacedCall:
     """A call that was placed. Asking what became of it waits for its end."""
 
-    def __init__(self, exotel: Exotel, call: Call) -> None:
-        self._exotel, self._call = exotel, call
+    def __init__(self, thread: LoopThread, exchange: Exchange, call: Call) -> None:
+        self._thread, self._exchange, self._call = thread, exchange, call
 
     def __repr__(self) -> str:
         return f"<call {self.sid}>"
@@ -57,7 +58,7 @@ class PlacedCall:
     def wait(self) -> Self:
         """Let time pass until the call has ended."""
         if not self._call.over.is_set():
-            self._exotel.run(self._ended())
+            self._thread.run(self._ended())
         return self
 
     async def _ended(self) -> None:
@@ -65,20 +66,20 @@ class PlacedCall:
 
     def hang_up(self) -> None:
         """The caller hangs up now."""
-        self._exotel.act(self._call.leave, "caller")
+        self._thread.act(self._call.leave, "caller")
 
     def press(self, digits: str) -> None:
         """The caller presses keys now."""
-        self._exotel.act(self._call.press, digits)
+        self._thread.act(self._call.press, digits)
 
     def say(self, text: str) -> None:
         """The caller says something now."""
-        self._exotel.act(self._call.hear, Act(says=text))
+        self._thread.act(self._call.hear, Act(says=text))
 
     @property
     def trace(self) -> list[Entry]:
         """Everything that happened so far."""
-        return self._exotel.do(self._call.trace.entries.copy)
+        return self._thread.do(self._call.trace.entries.copy)
 
     def story(self) -> str:
         """The same in words, a line for each thing."""
@@ -109,7 +110,7 @@ class PlacedCall:
     def recording(self) -> bytes:
         """What caller and bot said, as a WAV file. Raises KeyError where nothing was recorded."""
         sid = self.stream["StreamSID"]
-        session = self._call.exchange.streaming.recordings[sid]
+        session = self._exchange.streaming.recordings[sid]
         return recording.wav(session.recorded(), session.rate)
 
 

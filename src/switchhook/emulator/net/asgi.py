@@ -1,0 +1,15 @@
+"""ASGI's types, and one word that it lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+DROP = "switchhook.drop"
+"""In `scope["state"]`: a function that cuts the connection at once, which ASGI has no word for."""
