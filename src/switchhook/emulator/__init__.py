@@ -2,21 +2,52 @@
 
 Read it in this order:
 
-- what is: `plan` (accounts, numbers, callers, faults), `flow` (applets), `behaviour` (every open
-  question about Exotel, with our default), `faults` (which strike now)
-- what a call does: `exchange` (accounts and calls), `call` (one call walking its flow), `requests`
-  (its passthrus), `agents` (whom it rings), `parameters` (what a passthru says), `trace`
-  (everything both sides said)
-- its media: `streaming` (setting streams up), `streams` (one of them), `voice` (what the caller
-  says), `playout` (what the bot said and when it is heard), `recording`, `bot` (the built-in one)
-- what Exotel serves and sends: `rest`, `callbacks`, `heartbeats`; and our own `control`
+- `plan`: what is. Accounts, numbers, callers and faults (`plan`), applets (`flow`), and every open
+  question about Exotel, with our default (`behaviour`)
+- `exchange`: accounts and calls (`exchange`), a call on its way through its flow (`flow_walk`), its
+  passthrus (`requests`), whom it rings (`agents`), what is sent of it (`callbacks`, `heartbeats`)
+- `call`: one call (`call`), what a passthru says of it (`parameters`), what strikes it (`faults`),
+  everything both sides said (`trace`), and that in words (`narration`)
+- `stream`: its media. Setting a stream up (`setup`), an open one (`session`), what a bot does wrong
+  (`violations`); `sound`: what the caller says (`voice`), what the bot said and when it is heard
+  (`playout`); `bot`: the built-in one
+- `api`: what Exotel serves (`exotel_api`), and our own `control`
+- `net`: the world. What may be dialled (`addresses`), HTTP (`http_client`), WebSockets
+  (`media_link`)
+- `runs`: scenarios, load, replays, a server; `testing`: all of it inside a test
 - time and chance: `clock` (real or virtual), `chance` (one seed)
-- the world: `addresses` (what may be dialled), `web` (HTTP), `link` (WebSockets)
 """
 
 from importlib.util import find_spec
 
+from switchhook.emulator.plan.flow import (
+    Connect,
+    Flow,
+    Gather,
+    Greeting,
+    Hangup,
+    Menu,
+    Passthru,
+    Stream,
+    SwitchCase,
+    Voicebot,
+    Voicemail,
+)
 from switchhook.errors import ConfigError
+
+__all__ = [
+    "Connect",
+    "Flow",
+    "Gather",
+    "Greeting",
+    "Hangup",
+    "Menu",
+    "Passthru",
+    "Stream",
+    "SwitchCase",
+    "Voicebot",
+    "Voicemail",
+]
 
 if missing := [name for name in ("picows", "lameenc", "websockets") if find_spec(name) is None]:
     # A server is installed without what only this needs, so it is said before anything breaks.

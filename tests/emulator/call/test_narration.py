@@ -7,7 +7,7 @@ from pathlib import Path
 
 from switchhook.emulator.call import narration
 
-EMULATOR = Path(narration.__file__).parent
+EMULATOR = Path(narration.__file__).parents[1]
 SILENT = {"sent", "received", "media"}
 """Entries for machines."""
 

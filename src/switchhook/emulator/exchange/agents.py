@@ -24,7 +24,7 @@ _CAUSES = {
 async def connect(call: Call, applet: Connect) -> Dialled:
     """Ring, and let them talk; how it ended."""
     began = call.clock.now()
-    agents = [(number, call.exchange.agent(number)) for number in applet.numbers]
+    agents = [(number, call.network.agent(number)) for number in applet.numbers]
     ring = _ring_together if applet.order == "parallel" else _ring_in_turn
     reached, legs = await ring(call, agents, applet.ring_s)
     if reached is not None:

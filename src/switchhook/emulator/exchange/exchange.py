@@ -15,6 +15,7 @@ import msgspec
 from switchhook.emulator.call.call import Call, Facts
 from switchhook.emulator.call.faults import Faults
 from switchhook.emulator.call.trace import Entry, Trace
+from switchhook.emulator.exchange.flow_walk import FlowWalk
 from switchhook.emulator.exchange.heartbeats import Heartbeats
 from switchhook.emulator.exchange.line import Line
 from switchhook.emulator.plan.behaviour import Behaviour
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from switchhook.emulator.clock import Clock
     from switchhook.emulator.net.http_client import Web
     from switchhook.emulator.net.media_link import Dial
-    from switchhook.emulator.plan.flow import Flow, Stream, Voicebot
+    from switchhook.emulator.plan.flow import Flow
     from switchhook.emulator.plan.plan import Plan
     from switchhook.exotel.wire.calls import ConnectRequest
 
@@ -89,8 +90,8 @@ class Exchange:
             sid: Line(sid, account, base.changed(account.behaviour))
             for sid, account in plan.account.items()
         }
-        self.streaming = Streaming(self, dial)
-        self.heartbeats = Heartbeats(self)
+        self.streaming = Streaming(clock, dial)
+        self.heartbeats = Heartbeats(plan, self.lines, clock, web, self.linger, self._beaten)
         self.calls: OrderedDict[str, Call] = OrderedDict()
         self.watchers: list[Watcher] = []
         self._recordings = recordings
@@ -175,7 +176,7 @@ class Exchange:
         whole = ad_hoc if ad_hoc is not None else self.plan.flow[flow]
         call = Call(self, self.lines[account], facts, whole, caller, chance, wanted)
         self.calls[facts.sid] = call
-        self.spawn(call.run())
+        self.spawn(FlowWalk(call, self.streaming, self).run())
         return call
 
     def spawn(self, work: Coroutine[None, None, None]) -> None:
@@ -215,14 +216,6 @@ class Exchange:
 
     # What calls ask of it.
 
-    async def converse(self, call: Call, name: str, applet: Voicebot) -> None:
-        """Run a Voicebot applet to its end."""
-        await self.streaming.converse(call, name, applet)
-
-    async def fork(self, call: Call, name: str, applet: Stream) -> None:
-        """Start or stop a unidirectional stream."""
-        await self.streaming.fork(call, name, applet)
-
     def says_for_the_first_time(self, text: str) -> bool:
         """Whether something that concerns every call has not been said yet; it counts as said."""
         first = text not in self._said
@@ -256,6 +249,10 @@ class Exchange:
             if oldest.ended is None:
                 break
             self.calls.popitem(last=False)
+
+    def _beaten(self, beat: Entry) -> None:
+        for watcher in self.watchers:
+            watcher.on_heartbeat(beat)
 
     def _noted(self, trace: Trace, entry: Entry) -> None:
         for watcher in self.watchers:

@@ -12,11 +12,14 @@ from switchhook.emulator.plan.plan import Beat
 from switchhook.exotel.wire.status_callback import Heartbeat, build_heartbeat
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Coroutine, Iterable, Mapping
     from datetime import datetime
 
     from switchhook.emulator.call.trace import Entry
-    from switchhook.emulator.exchange.exchange import Exchange
+    from switchhook.emulator.clock import Clock
+    from switchhook.emulator.exchange.line import Line
+    from switchhook.emulator.net.http_client import Web
+    from switchhook.emulator.plan.plan import Plan
 
 LARGEST = 10_000_000
 """Bytes of a heartbeat; one that is larger says PAYLOAD_TOO_LARGE and nothing else."""
@@ -45,36 +48,45 @@ def built(beat: Beat, numbers: Iterable[str], at: datetime) -> bytes:
 class Heartbeats:
     """Sends an exchange's heartbeats: those of its plan by themselves, others when told."""
 
-    def __init__(self, exchange: Exchange) -> None:
-        self._exchange = exchange
+    def __init__(
+        self,
+        plan: Plan,
+        lines: Mapping[str, Line],
+        clock: Clock,
+        web: Web,
+        linger: Callable[[Coroutine[None, None, None]], None],
+        tell: Callable[[Entry], None],
+    ) -> None:
+        self._plan, self._lines, self._clock, self._web = plan, lines, clock, web
+        self._linger, self._tell = linger, tell
         self.sent: deque[Entry] = deque(maxlen=_KEPT)
         """Every attempt, the newest last."""
 
     def start(self) -> None:
         """Let those come that the plan names."""
-        for beat in self._exchange.plan.heartbeat:
-            self._exchange.linger(self._repeat(beat))
+        for beat in self._plan.heartbeat:
+            self._linger(self._repeat(beat))
 
     async def send(self, sid: str, beat: Beat) -> Posted | None:
         """Tell an account's monitor, and how it answered at first; None where it has none.
 
         A heartbeat that isn't taken is sent again later.
         """
-        line = self._exchange.lines[sid]
+        line = self._lines[sid]
         url, behaviour = line.account.heartbeat_url, line.behaviour
         if url is None:
             return None
-        numbers = [n for n, at in self._exchange.plan.number.items() if at.account == sid]
-        body = built(beat, numbers, self._exchange.clock.date())
+        numbers = [n for n, at in self._plan.number.items() if at.account == sid]
+        body = built(beat, numbers, self._clock.date())
         letter = Post(url, "application/json", body, behaviour.callback_limit_s)
         result = await self._attempt(sid, beat, letter, 1)
         if not result.taken and not result.refused:
-            self._exchange.linger(self._again(sid, beat, letter, behaviour.heartbeat_retry_after_s))
+            self._linger(self._again(sid, beat, letter, behaviour.heartbeat_retry_after_s))
         return result
 
     async def _attempt(self, sid: str, beat: Beat, letter: Post, attempt: int) -> Posted:
-        at = self._exchange.clock.date()
-        result = await post(self._exchange.web, letter)
+        at = self._clock.date()
+        result = await post(self._web, letter)
         entry: Entry = {
             "at": at.isoformat(),
             "account": sid,
@@ -85,8 +97,7 @@ class Heartbeats:
             "problem": result.problem or None,
         }
         self.sent.append(entry)
-        for watcher in self._exchange.watchers:
-            watcher.on_heartbeat(entry)
+        self._tell(entry)
         return result
 
     async def _again(
@@ -100,7 +111,7 @@ class Heartbeats:
     async def _repeat(self, beat: Beat) -> None:
         await asyncio.sleep(beat.after_s)
         while True:
-            for sid in [beat.account] if beat.account else list(self._exchange.lines):
+            for sid in [beat.account] if beat.account else list(self._lines):
                 await self.send(sid, beat)
             if beat.every_s is None:
                 return

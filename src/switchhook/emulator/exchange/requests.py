@@ -29,17 +29,15 @@ class Requests:
     def __init__(self, call: Call) -> None:
         self._call = call
         self._held: list[Coroutine[None, None, None]] = []
-        self.passthru_url: str | None = None
-        """The URL of the newest passthru, which Exotel leaks to dynamic URLs (platform.md A.4)."""
 
     async def passthru(self, name: str, applet: Passthru) -> Reply | None:
         """Ask, with what can happen to it; the answer, or None where none came in time."""
         call = self._call
         behaviour, place = call.behaviour(name), call.place(name)
-        strike = call.exchange.faults.strike
+        strike = call.network.faults.strike
         query = encode(passthru_pairs(call.described(), behaviour), call.told, behaviour)
         url = applet.url if behaviour.secret is None else with_secret(applet.url, behaviour.secret)
-        self.passthru_url = url
+        call.passthru_url = url
         if strike("passthru-lost", place, call.chance):
             call.trace.note("fault", fault="passthru-lost", applet=name, query=query.decode())
             if applet.mode == "sync":
@@ -81,7 +79,7 @@ class Requests:
         note("passthru", applet=name, mode=mode, url=shown(url), query=query.decode())
         began = self._call.clock.now()
         try:
-            reply = await self._call.exchange.web.send(
+            reply = await self._call.network.web.send(
                 "GET",
                 url,
                 query=query,
@@ -116,20 +114,21 @@ class Requests:
     def _since(self, began: float) -> float:
         return round(self._call.clock.now() - began, 6)
 
-    async def dynamic_url(self, name: str, url: str, behaviour: Behaviour) -> Reply:
-        """Ask for a stream's URL. Raises what the web raises."""
-        query = encode(dynamic_url_pairs(self._call.described(), behaviour), None, behaviour)
-        self._call.trace.note("dynamic_url", applet=name, url=shown(url), query=query.decode())
-        reply = await self._call.exchange.web.send(
-            "GET", url, query=query, headers=_HEADERS, limit_s=behaviour.dynamic_url_limit_s
-        )
-        self._call.trace.note(
-            "dynamic_url_answer",
-            applet=name,
-            status=reply.status,
-            body=reply.body[:_SHOWN_BODY].decode(errors="replace"),
-        )
-        return reply
+
+async def ask_dynamic_url(call: Call, name: str, url: str, behaviour: Behaviour) -> Reply:
+    """Ask for a stream's URL. Raises what the web raises."""
+    query = encode(dynamic_url_pairs(call.described(), behaviour), None, behaviour)
+    call.trace.note("dynamic_url", applet=name, url=shown(url), query=query.decode())
+    reply = await call.network.web.send(
+        "GET", url, query=query, headers=_HEADERS, limit_s=behaviour.dynamic_url_limit_s
+    )
+    call.trace.note(
+        "dynamic_url_answer",
+        applet=name,
+        status=reply.status,
+        body=reply.body[:_SHOWN_BODY].decode(errors="replace"),
+    )
+    return reply
 
 
 def _warnings(reply: Reply, mode: str) -> list[str]:

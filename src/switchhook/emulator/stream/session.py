@@ -1,6 +1,6 @@
 """One stream, from its first message to the outcome that a passthru tells.
 
-It speaks the protocol of support article 3000108630 over a link; `streaming.py` sets it up.
+It speaks the protocol of support article 3000108630 over a link; `setup.py` sets it up.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from switchhook.emulator.call.call import Call
     from switchhook.emulator.net.media_link import Link
     from switchhook.emulator.plan.behaviour import Behaviour
-    from switchhook.emulator.stream.setup import Streaming
+    from switchhook.emulator.sound.frame_clock import Metronome
 
 THROTTLED = "Streaming_call_throttled"
 
@@ -56,15 +56,17 @@ class StreamSession:
 
     def __init__(
         self,
-        streaming: Streaming,
         call: Call,
         name: str,
         sid: str,
         behaviour: Behaviour,
         record: bool,
         both_ways: bool,
+        metronome: Metronome,
+        closed: Callable[[StreamSession], None],
     ) -> None:
-        self.streaming, self.call, self.name, self.sid = streaming, call, name, sid
+        self.call, self.name, self.sid = call, name, sid
+        self._metronome, self._tell_closed = metronome, closed
         self.behaviour, self.record, self.both_ways = behaviour, record, both_ways
         self.link: Link | None = None
         self.url = ""
@@ -125,7 +127,7 @@ class StreamSession:
         self._every = self.behaviour.frame_ms // 20
         self._beats = 0
         self._later(self.behaviour.stream_limit_s, self._end_soon, "limit")
-        faults, place = call.exchange.faults, call.place(self.name)
+        faults, place = call.network.faults, call.place(self.name)
         if crash := faults.strike("bot-crash", place, call.chance):
             call.trace.note("fault", fault="bot-crash", applet=self.name)
             self._later(crash.seconds, self._drop, 1006)
@@ -133,7 +135,7 @@ class StreamSession:
             call.trace.note("fault", fault="bot-closes", applet=self.name, code=closes.code)
             self._later(closes.seconds, self._drop, closes.code)
         self._mute = call.fault("bot-silent", self.name)
-        self._leave_beat = self.streaming.metronome.join(self._beat)
+        self._leave_beat = self._metronome.join(self._beat)
 
     async def abandon(self) -> None:
         """Undo a set-up that nobody waits for any more."""
@@ -337,14 +339,14 @@ class StreamSession:
             heard_s=round(self.playout.spoken_s, 3),
             breaches=dict(self.watch.counts) or None,
         )
-        self.streaming.closed(self)
+        self._tell_closed(self)
         if not self._over.done():
             self._over.set_result(None)
 
     def _outcome(self, by: End) -> StreamTold:
         """The outcome matrix (platform.md B.2, G-12, G-14)."""
-        exchange, line = self.streaming.exchange, self.call.line
-        recorded = exchange.recording_url(line, self.sid) if self.record else None
+        call = self.call
+        recorded = call.network.recording_url(call.line, self.sid) if self.record else None
         full = StreamTold(
             sid=self.sid,
             status="completed",

@@ -1,6 +1,6 @@
 """Setting streams up: the limit, the dynamic URL, the handshake and its retry; and their slots.
 
-A stream that is open is a `StreamSession` (streams.py).
+A stream that is open is a `StreamSession` (session.py).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from switchhook.emulator.call.parameters import StreamTold
+from switchhook.emulator.exchange.requests import ask_dynamic_url
 from switchhook.emulator.net.go_errors import Failure, FailureKind, stream_error
 from switchhook.emulator.net.results import NetError
 from switchhook.emulator.net.urls import shown, without_credentials, without_query
@@ -21,7 +22,7 @@ from switchhook.errors import SwitchhookError
 
 if TYPE_CHECKING:
     from switchhook.emulator.call.call import Call
-    from switchhook.emulator.exchange.exchange import Exchange
+    from switchhook.emulator.clock import Clock
     from switchhook.emulator.net.media_link import Dial
     from switchhook.emulator.plan.flow import Stream, Voicebot
 
@@ -31,9 +32,9 @@ _KEPT_RECORDINGS = 200
 class Streaming:
     """Sets streams up and takes them down, for every call."""
 
-    def __init__(self, exchange: Exchange, dial: Dial) -> None:
-        self.exchange, self._dial = exchange, dial
-        self.metronome = Metronome(exchange.clock.loop)
+    def __init__(self, clock: Clock, dial: Dial) -> None:
+        self._dial = dial
+        self.metronome = Metronome(clock.loop)
         self.recordings: dict[str, StreamSession] = {}
 
     async def converse(self, call: Call, name: str, applet: Voicebot) -> None:
@@ -68,14 +69,16 @@ class Streaming:
     ) -> StreamSession | None:
         """An open stream; None where there is none, with the reason in `call.told`."""
         behaviour = call.behaviour(name)
-        sid = self.exchange.mint(call.chance)
+        sid = call.network.mint(call.chance)
         if call.fault("throttled", name) or not call.line.take():
             call.trace.note("throttled", active=call.line.active, allowed=call.line.allowed)
             call.told = StreamTold(status="failed", detailed_status=THROTTLED)
             if behaviour.throttled == "full":
                 call.told = msgspec.structs.replace(call.told, sid=sid, disconnected_by="NA")
             return None
-        session = StreamSession(self, call, name, sid, behaviour, record, both_ways)
+        session = StreamSession(
+            call, name, sid, behaviour, record, both_ways, self.metronome, self._closed
+        )
         work = asyncio.ensure_future(self._set_up(session, url))
         gone = asyncio.ensure_future(call.gone.wait())
         try:
@@ -99,7 +102,7 @@ class Streaming:
         call, behaviour = session.call, session.behaviour
         recording_url = None
         if behaviour.recording_on_failed:
-            recording_url = self.exchange.recording_url(call.line, session.sid)
+            recording_url = call.network.recording_url(call.line, session.sid)
         failed = StreamTold(
             sid=session.sid,
             status="failed",
@@ -134,7 +137,7 @@ class Streaming:
         call = session.call
         prefix = "3009 failed to fetch stream url "
         try:
-            reply = await call.requests.dynamic_url(session.name, url, session.behaviour)
+            reply = await ask_dynamic_url(call, session.name, url, session.behaviour)
         except (NetError, SwitchhookError) as error:
             call.trace.note("warning", text=f"the dynamic URL gave no answer: {error}")
             kind = error.failure.kind if isinstance(error, NetError) else None
@@ -174,7 +177,7 @@ class Streaming:
         limit_s = behaviour.handshake_limit_s
         if failure is None:
             try:
-                if slow := call.exchange.faults.strike(
+                if slow := call.network.faults.strike(
                     "bot-slow-handshake", call.place(session.name), call.chance
                 ):
                     call.trace.note("fault", fault="bot-slow-handshake", applet=session.name)
@@ -195,7 +198,7 @@ class Streaming:
         session.begin()
         return None
 
-    def closed(self, session: StreamSession) -> None:
+    def _closed(self, session: StreamSession) -> None:
         """A stream is over: its slot is free (G-35), its recording is being made."""
         session.call.line.free()
         if session.call.streams and session in session.call.streams:
