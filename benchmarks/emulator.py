@@ -26,7 +26,7 @@ from benchmarks.machine import PYTHON, Cores
 from switchhook.emulator.chance import Chance
 from switchhook.emulator.clock import VIRTUAL_START, Clock, VirtualLoop
 from switchhook.emulator.exchange.exchange import Exchange
-from switchhook.emulator.net.addresses import Gate
+from switchhook.emulator.net.addresses import AddressAllowList
 from switchhook.emulator.net.http_client import Web
 from switchhook.emulator.net.media_link import dialler
 from switchhook.emulator.plan.flow import (
@@ -175,8 +175,8 @@ async def ours(port: str, seconds: float) -> dict[str, float]:
         _plan({"b": Voicebot(url=bot_url, next="e"), "e": Hangup()}, "b"),
         clock=Clock(asyncio.get_running_loop(), VIRTUAL_START),
         chance=Chance(1),
-        web=Web(Gate()),
-        dial=dialler(Gate()),
+        web=Web(AddressAllowList()),
+        dial=dialler(AddressAllowList()),
         keep_media=False,
     )
     caller = Caller(patience_s=900, does=(Act(at="b", after_s=0.5, says="x" * 400),))
@@ -190,7 +190,7 @@ async def ours(port: str, seconds: float) -> dict[str, float]:
         return sum(stream.playout.spoken_s for call in calls for stream in call.streams)
 
     def begin() -> None:
-        exchange.streaming.metronome.on_late = late.append
+        exchange.streaming.frame_clock.on_late = late.append
 
     result = await _timed(seconds, late, lambda: heard() / FRAME_S, begin)
     await exchange.stop()
@@ -286,8 +286,8 @@ async def virtual(seconds: float) -> dict[str, float]:
         ),
         clock=Clock(asyncio.get_running_loop(), VIRTUAL_START),
         chance=Chance(1),
-        web=Web(Gate(), apps={"server.example": server}),
-        dial=dialler(Gate()),
+        web=Web(AddressAllowList(), apps={"server.example": server}),
+        dial=dialler(AddressAllowList()),
         keep_media=False,
     )
     count, began = 0, time.monotonic()

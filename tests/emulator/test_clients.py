@@ -14,7 +14,7 @@ from switchhook.emulator.bot import make_bot
 from switchhook.emulator.chance import Chance
 from switchhook.emulator.clock import IST, Clock
 from switchhook.emulator.exchange.exchange import Exchange
-from switchhook.emulator.net.addresses import Gate
+from switchhook.emulator.net.addresses import AddressAllowList
 from switchhook.emulator.net.certificates import self_signed, server_context
 from switchhook.emulator.net.http_client import Web
 from switchhook.emulator.net.media_link import dialler
@@ -41,8 +41,8 @@ async def exchange_at(ssl_context):
         PLAN,
         clock=Clock(asyncio.get_running_loop(), datetime.now(IST)),
         chance=Chance(1),
-        web=Web(Gate(), apps=apps),
-        dial=dialler(Gate(), apps=apps),
+        web=Web(AddressAllowList(), apps=apps),
+        dial=dialler(AddressAllowList(), apps=apps),
     )
     async with serving(make_rest(exchange), ssl_context=ssl_context) as served:
         yield exchange, served

@@ -14,7 +14,7 @@ from websockets.asyncio.server import serve
 from switchhook.emulator.chance import Chance
 from switchhook.emulator.clock import VIRTUAL_START, Clock
 from switchhook.emulator.exchange.exchange import Exchange
-from switchhook.emulator.net.addresses import Gate
+from switchhook.emulator.net.addresses import AddressAllowList
 from switchhook.emulator.net.http_client import Web
 from switchhook.emulator.net.media_link import dialler
 from switchhook.emulator.plan.flow import Flow, Hangup, Voicebot
@@ -64,7 +64,7 @@ def test_a_pipecat_bot_holds_a_conversation(rate):
         async with serve(bot, "127.0.0.1", 0) as server:
             port = server.sockets[0].getsockname()[1]
             url = f"ws://127.0.0.1:{port}/media?tier=gold&sample-rate={rate}"
-            gate = Gate()
+            gate = AddressAllowList()
             web = Web(gate)
             plan = Plan(
                 account={"acme": Account()},

@@ -12,7 +12,7 @@ from switchhook.emulator.bot import make_bot
 from switchhook.emulator.chance import Chance
 from switchhook.emulator.clock import VIRTUAL_START, Clock, VirtualLoop
 from switchhook.emulator.exchange.exchange import Exchange
-from switchhook.emulator.net.addresses import Gate
+from switchhook.emulator.net.addresses import AddressAllowList
 from switchhook.emulator.net.http_client import Web
 from switchhook.emulator.net.in_process import call_http
 from switchhook.emulator.net.media_link import dialler
@@ -41,8 +41,8 @@ def control(steps):
             PLAN,
             clock=Clock(asyncio.get_running_loop(), VIRTUAL_START),
             chance=Chance(1),
-            web=Web(Gate(), apps=apps),
-            dial=dialler(Gate(), apps=apps),
+            web=Web(AddressAllowList(), apps=apps),
+            dial=dialler(AddressAllowList(), apps=apps),
         )
         api = make_control(exchange, "the-key")
 

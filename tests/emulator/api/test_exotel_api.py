@@ -18,7 +18,7 @@ from switchhook.emulator.bot import make_bot
 from switchhook.emulator.chance import Chance
 from switchhook.emulator.clock import VIRTUAL_START, Clock, VirtualLoop
 from switchhook.emulator.exchange.exchange import Exchange
-from switchhook.emulator.net.addresses import Gate
+from switchhook.emulator.net.addresses import AddressAllowList
 from switchhook.emulator.net.http_client import Web
 from switchhook.emulator.net.in_process import call_http
 from switchhook.emulator.net.media_link import dialler
@@ -82,8 +82,8 @@ def api(steps, plan=PLAN, **behaviour):
             msgspec.structs.replace(plan, behaviour=behaviour),
             clock=Clock(asyncio.get_running_loop(), VIRTUAL_START),
             chance=Chance(1),
-            web=Web(Gate(), apps=apps),
-            dial=dialler(Gate(), apps=apps),
+            web=Web(AddressAllowList(), apps=apps),
+            dial=dialler(AddressAllowList(), apps=apps),
         )
         rest = make_rest(exchange)
 
@@ -451,8 +451,8 @@ def test_over_a_real_socket_as_a_client_library_would():
             PLAN,
             clock=Clock(asyncio.get_running_loop(), VIRTUAL_START),
             chance=Chance(1),
-            web=Web(Gate()),
-            dial=dialler(Gate()),
+            web=Web(AddressAllowList()),
+            dial=dialler(AddressAllowList()),
         )
         async with (
             serving(make_rest(exchange)) as served,

@@ -14,10 +14,10 @@ import websockets
 from hypothesis import given
 from hypothesis import strategies as st
 
-from switchhook.emulator.bot import BotScript, Refusal, app, make_bot, read_script, script
+from switchhook.emulator.bot import BotScript, ScriptRefusal, app, make_bot, read_script, script
 from switchhook.emulator.bot.script import NAMED
 from switchhook.emulator.bot.sound import chunks, speech
-from switchhook.emulator.bot.voice_activity import Ear
+from switchhook.emulator.bot.voice_activity import VoiceActivity
 from switchhook.emulator.clock import VirtualLoop
 from switchhook.emulator.net.serving import serving
 
@@ -211,7 +211,7 @@ def test_a_script_is_read_from_path_and_query(path, query, expected):
 )
 def test_what_it_does_not_know_is_refused_by_name(path, query, status, words):
     refusal = read_script(path, query)
-    assert isinstance(refusal, Refusal)
+    assert isinstance(refusal, ScriptRefusal)
     assert refusal.status == status
     for word in words:
         assert word in refusal.text
@@ -219,7 +219,7 @@ def test_what_it_does_not_know_is_refused_by_name(path, query, status, words):
 
 @given(st.dictionaries(st.text(), st.text()), st.text())
 def test_reading_a_script_never_raises(query, path):
-    assert isinstance(read_script(path, query), BotScript | Refusal)
+    assert isinstance(read_script(path, query), BotScript | ScriptRefusal)
 
 
 @pytest.mark.parametrize(
@@ -251,7 +251,7 @@ def test_the_tables_of_the_docstring_have_every_name():
         assert f"| `/bot/{name}` | `{query}` |" in text
     for field in msgspec.structs.fields(BotScript):
         assert f"| `{field.encode_name}` |" in text
-    for breach in get_args(script.Breach):
+    for breach in get_args(script.Violation):
         assert f"| `{breach}` |" in text
 
 
@@ -309,14 +309,14 @@ def frames(seconds, loudness, rate=8000):
     ],
 )
 def test_the_ear_tells_speech_from_noise_and_breath(rate, parts, changes):
-    ear = Ear(rate)
+    ear = VoiceActivity(rate)
     heard = [ear.hear(frame) for part in parts for frame in frames(*part, rate=rate)]
     assert [each for each in heard if each] == changes
 
 
 @given(st.lists(st.binary(max_size=99)))
 def test_the_ear_takes_anything(parts):
-    ear = Ear(8000)
+    ear = VoiceActivity(8000)
     assert {ear.hear(part) for part in parts} <= {None, "began", "finished"}
 
 

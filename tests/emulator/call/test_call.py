@@ -11,7 +11,7 @@ from switchhook.emulator.bot import make_bot
 from switchhook.emulator.chance import Chance
 from switchhook.emulator.clock import VIRTUAL_START, Clock, VirtualLoop
 from switchhook.emulator.exchange.exchange import Exchange, UnknownNumberError
-from switchhook.emulator.net.addresses import Gate
+from switchhook.emulator.net.addresses import AddressAllowList
 from switchhook.emulator.net.http_client import Web
 from switchhook.emulator.net.media_link import dialler
 from switchhook.emulator.plan.flow import (
@@ -63,7 +63,7 @@ def play(applets, *, first, server=None, caller=None, calls=1, then=None, **plan
     async def main():
         clock = Clock(asyncio.get_running_loop(), VIRTUAL_START)
         apps = {"server.example": server, "bot.example": make_bot()}
-        web = Web(Gate(), apps=apps)
+        web = Web(AddressAllowList(), apps=apps)
         exchange = Exchange(
             Plan(
                 account={"acme": Account(**plan.pop("account", {}))},
@@ -74,7 +74,7 @@ def play(applets, *, first, server=None, caller=None, calls=1, then=None, **plan
             clock=clock,
             chance=Chance(1),
             web=web,
-            dial=dialler(Gate(), apps=apps),
+            dial=dialler(AddressAllowList(), apps=apps),
         )
         placed = [exchange.ring(NUMBER, caller or Caller(patience_s=600)) for _ in range(calls)]
         if then is not None:

@@ -10,10 +10,10 @@ import pytest
 
 from switchhook import judge, parse_passthru
 from switchhook.emulator.call.parameters import (
-    CallTold,
+    CallParameters,
     Dialled,
-    Leg,
-    StreamTold,
+    DialledLeg,
+    StreamParameters,
     dynamic_url_pairs,
     encode,
     national,
@@ -24,7 +24,7 @@ from switchhook.emulator.plan.behaviour import Behaviour
 
 NOON = datetime(2026, 1, 5, 12, 0, tzinfo=IST)
 SID = "ab" * 14 + "1a15"
-CALL = CallTold(
+CALL = CallParameters(
     call_sid=SID,
     from_="+919876543210",
     exophone="+918047112233",
@@ -35,7 +35,7 @@ CALL = CallTold(
     flow_id="228040",
     tenant_id="67291",
 )
-STREAM = StreamTold(
+STREAM = StreamParameters(
     sid=SID, status="completed", duration_s=28, url="wss://bot.example/media", disconnected_by="bot"
 )
 DIALECTS = ["flat", "raw-bracket", "json", "double-encoded", "mixed", "lower-case"]
@@ -84,7 +84,7 @@ def test_a_dynamic_url_is_asked_with_the_keys_of_its_captures():
 
 
 def test_after_connect_the_legs_are_told():
-    leg = Leg(
+    leg = DialledLeg(
         number="+919000000001", parallel=False, talk_s=20, cause="16", cause_code="NORMAL_CLEARING"
     )
     dialled = Dialled(

@@ -13,7 +13,7 @@ from switchhook.emulator.chance import Chance
 from switchhook.emulator.clock import VIRTUAL_START, Clock, VirtualLoop
 from switchhook.emulator.exchange.callbacks import Callbacks
 from switchhook.emulator.exchange.exchange import Exchange
-from switchhook.emulator.net.addresses import Gate
+from switchhook.emulator.net.addresses import AddressAllowList
 from switchhook.emulator.net.http_client import Web
 from switchhook.emulator.net.media_link import dialler
 from switchhook.emulator.plan.flow import Connect, Flow, Hangup, Voicebot
@@ -74,8 +74,8 @@ def told(plan, *, caller=None, statuses=(), wait_s=0.0, wanted=None, allow=()):
             plan,
             clock=clock,
             chance=Chance(1),
-            web=Web(Gate(allow), apps=apps),
-            dial=dialler(Gate(), apps=apps),
+            web=Web(AddressAllowList(allow), apps=apps),
+            dial=dialler(AddressAllowList(), apps=apps),
         )
         exchange.watchers.append(Callbacks(exchange))
         if wanted is None:

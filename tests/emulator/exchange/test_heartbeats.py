@@ -13,11 +13,11 @@ from switchhook.emulator.chance import Chance
 from switchhook.emulator.clock import IST, VIRTUAL_START, Clock, VirtualLoop
 from switchhook.emulator.exchange.exchange import Exchange, Watcher
 from switchhook.emulator.exchange.heartbeats import built
-from switchhook.emulator.net.addresses import Gate
+from switchhook.emulator.net.addresses import AddressAllowList
 from switchhook.emulator.net.http_client import Web
 from switchhook.emulator.net.media_link import dialler
 from switchhook.emulator.plan.flow import Flow, Hangup
-from switchhook.emulator.plan.plan import Account, Beat, Number, Plan
+from switchhook.emulator.plan.plan import Account, HeartbeatPlan, Number, Plan
 from switchhook.exotel.wire.status_callback import parse_heartbeat
 
 NUMBER = "+918047112233"
@@ -52,8 +52,8 @@ def beats(steps, *beats, statuses=()):
             msgspec.structs.replace(PLAN, heartbeat=beats),
             clock=Clock(loop, VIRTUAL_START),
             chance=Chance(1),
-            web=Web(Gate(), apps={"hooks.example": monitor}),
-            dial=dialler(Gate()),
+            web=Web(AddressAllowList(), apps={"hooks.example": monitor}),
+            dial=dialler(AddressAllowList()),
         )
         exchange.watchers.append(Noting())
         exchange.heartbeats.start()
@@ -69,11 +69,11 @@ def beats(steps, *beats, statuses=()):
 @pytest.mark.parametrize(
     ("beat", "incoming", "outgoing"),
     [
-        (Beat(), [], []),
-        (Beat(status_type="WARNING"), [NUMBER], [NUMBER]),
-        (Beat(status_type="CRITICAL", outgoing_affected=()), [NUMBER], []),
-        (Beat(status_type="WARNING", incoming_affected=("x",)), ["x"], [NUMBER]),
-        (Beat(status_type="PAYLOAD_TOO_LARGE"), [], []),
+        (HeartbeatPlan(), [], []),
+        (HeartbeatPlan(status_type="WARNING"), [NUMBER], [NUMBER]),
+        (HeartbeatPlan(status_type="CRITICAL", outgoing_affected=()), [NUMBER], []),
+        (HeartbeatPlan(status_type="WARNING", incoming_affected=("x",)), ["x"], [NUMBER]),
+        (HeartbeatPlan(status_type="PAYLOAD_TOO_LARGE"), [], []),
     ],
 )
 def test_it_tells_which_numbers_are_hit(beat, incoming, outgoing):
@@ -94,14 +94,14 @@ def test_it_tells_which_numbers_are_hit(beat, incoming, outgoing):
 
 def test_one_of_more_than_10_mb_says_only_that():
     numbers = [f"+9180{n:08}" for n in range(400_000)]
-    body = built(Beat(status_type="CRITICAL"), numbers, datetime(2026, 1, 5, tzinfo=IST))
+    body = built(HeartbeatPlan(status_type="CRITICAL"), numbers, datetime(2026, 1, 5, tzinfo=IST))
     said = parse_heartbeat(body)
     assert (said.status_type, said.incoming_affected) == ("PAYLOAD_TOO_LARGE", ())
 
 
 def test_it_is_sent_again_twice():
     async def steps(exchange):
-        assert not (await exchange.heartbeats.send("acme", Beat())).taken
+        assert not (await exchange.heartbeats.send("acme", HeartbeatPlan())).taken
         await asyncio.sleep(60)
 
     got, noted = beats(steps, statuses=[500, 302, 503, 200])
@@ -118,8 +118,8 @@ def test_a_plan_has_them_come_by_themselves():
 
     got, _ = beats(
         steps,
-        Beat(every_s=60),
-        Beat(account="acme", status_type="CRITICAL", after_s=90),
+        HeartbeatPlan(every_s=60),
+        HeartbeatPlan(account="acme", status_type="CRITICAL", after_s=90),
     )
     assert [(at, said["status_type"]) for at, said in got] == [
         (0, "OK"), (60, "OK"), (90, "CRITICAL"), (120, "OK")

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from switchhook.emulator.net.addresses import (
-    Address,
-    Gate,
+    AddressAllowList,
     NotFoundError,
     RefusedError,
+    ResolvedAddress,
     read_allowed,
     verdict,
 )
@@ -130,8 +130,8 @@ def test_an_entry_may_end_in_a_dot():
 
 
 def test_an_address_is_written_as_a_dial_wants_it():
-    assert str(Address("10.0.0.7", 80)) == "10.0.0.7:80"
-    assert str(Address("::1", 80)) == "[::1]:80"
+    assert str(ResolvedAddress("10.0.0.7", 80)) == "10.0.0.7:80"
+    assert str(ResolvedAddress("::1", 80)) == "[::1]:80"
 
 
 @pytest.mark.parametrize("text", ["", "a b", "http://x", "*.", "x/y/z"])
@@ -149,7 +149,7 @@ def resolve(host, *allowed, found=()):
 
         if found:
             loop.getaddrinfo = getaddrinfo
-        return [address.ip for address in await Gate(allowed).resolve(host, 443)]
+        return [address.ip for address in await AddressAllowList(allowed).resolve(host, 443)]
 
     return asyncio.run(main())
 

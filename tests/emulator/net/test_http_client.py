@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from switchhook.emulator.clock import VirtualLoop
-from switchhook.emulator.net.addresses import Address, Gate, RefusedError
+from switchhook.emulator.net.addresses import AddressAllowList, RefusedError, ResolvedAddress
 from switchhook.emulator.net.bad_server import closed_port, make_bad_server, untrusted
 from switchhook.emulator.net.certificates import self_signed, server_context
 from switchhook.emulator.net.go_errors import FailureKind, go_text
@@ -42,7 +42,7 @@ async def raw(answer):
 
 def run(main):
     async def whole():
-        web = Web(Gate())
+        web = Web(AddressAllowList())
         try:
             return await main(web)
         finally:
@@ -187,7 +187,7 @@ def test_many_at_once_leave_no_socket_behind():
 
 def in_process(app, limit_s=5.0):
     async def main():
-        web = Web(Gate(), apps={"app.example": app})
+        web = Web(AddressAllowList(), apps={"app.example": app})
         assert web.here("https://app.example/x")
         assert not web.here("https://other.example/x")
         try:
@@ -300,7 +300,7 @@ def test_user_and_password_as_basic(user_info, token):
 
 def failure_of(url, limit_s=10.0, **options):
     async def main():
-        web = Web(options.pop("gate", Gate()), **options)
+        web = Web(options.pop("gate", AddressAllowList()), **options)
         try:
             with pytest.raises(NetError) as caught:
                 await web.send("GET", url, limit_s=limit_s)
@@ -368,7 +368,10 @@ def test_the_next_address_is_dialled_where_one_refuses():
 
                 class Two:
                     async def resolve(self, host, asked):
-                        return [Address("127.0.0.1", closed), Address("127.0.0.1", port)]
+                        return [
+                            ResolvedAddress("127.0.0.1", closed),
+                            ResolvedAddress("127.0.0.1", port),
+                        ]
 
                 web = Web(Two())
                 return await web.send("GET", "http://bot.example/", limit_s=5)
@@ -410,7 +413,7 @@ def test_a_good_certificate_is_checked_against_the_name_though_the_address_is_di
     server, client = trusting("localhost")
 
     async def main(_):
-        web = Web(Gate(), ssl_context=client)
+        web = Web(AddressAllowList(), ssl_context=client)
         async with serving(make_bad_server(), ssl_context=server) as served:
             return await web.send("GET", f"https://localhost:{served.port}/200", limit_s=10)
 
@@ -443,7 +446,7 @@ def test_a_name_that_leads_to_metadata_is_refused_though_it_is_allowed():
             return [(2, 1, 6, "", ("169.254.169.254", 0))]
 
         asyncio.get_running_loop().getaddrinfo = getaddrinfo
-        web = Web(Gate(["bot.example", "0.0.0.0/0"]))
+        web = Web(AddressAllowList(["bot.example", "0.0.0.0/0"]))
         with pytest.raises(RefusedError, match="cloud metadata"):
             await web.send("GET", "http://bot.example/", limit_s=5)
 
@@ -465,7 +468,7 @@ def test_the_clock_keeps_the_worlds_pace_only_for_real_sockets():
         await send({"type": "http.response.body", "body": b""})
 
     async def main(_):
-        web = Web(Gate(), apps={"app.example": app}, outside=Outside)
+        web = Web(AddressAllowList(), apps={"app.example": app}, outside=Outside)
         await web.send("GET", "http://APP.example/", limit_s=5)
         assert not entered
         with closed_port() as (host, port), pytest.raises(NetError):
@@ -488,7 +491,7 @@ def test_work_after_the_answer_goes_on_until_the_end():
             seen.append("ended")
 
     async def main(_):
-        web = Web(Gate(), apps={"app.example": app})
+        web = Web(AddressAllowList(), apps={"app.example": app})
         await web.send("GET", "http://app.example/", limit_s=5)
         assert seen == ["answered"]
         await web.close()

@@ -15,7 +15,7 @@ import uvloop
 from websockets.asyncio.server import serve
 
 from switchhook.emulator.net import media_link as link_module
-from switchhook.emulator.net.addresses import Gate, RefusedError
+from switchhook.emulator.net.addresses import AddressAllowList, RefusedError
 from switchhook.emulator.net.bad_server import closed_port, untrusted
 from switchhook.emulator.net.certificates import self_signed, server_context
 from switchhook.emulator.net.go_errors import FailureKind, go_text
@@ -78,7 +78,9 @@ def frame(opcode, payload, fin=True):
 
 
 async def dial(url, heard, limit_s=10.0, **apps):
-    return await dialler(Gate(), apps=apps or None)(url, heard, headers=[], limit_s=limit_s)
+    return await dialler(AddressAllowList(), apps=apps or None)(
+        url, heard, headers=[], limit_s=limit_s
+    )
 
 
 def test_messages_go_both_ways_and_credentials_are_a_header():
@@ -270,7 +272,7 @@ async def closes(scope, receive, send):
 def in_process(app, talk=True):
     async def main():
         heard = Heard()
-        link = await dialler(Gate(), apps={"bot.example": app})(
+        link = await dialler(AddressAllowList(), apps={"bot.example": app})(
             "wss://bot.example/x", heard, headers=[], limit_s=5
         )
         if talk:
@@ -334,7 +336,7 @@ async def tcp(talk):
 async def failed(url, limit_s=10.0, **options):
     heard = Heard()
     with pytest.raises(NetError) as caught:
-        await dialler(options.pop("gate", Gate()), **options)(
+        await dialler(options.pop("gate", AddressAllowList()), **options)(
             url, heard, headers=[], limit_s=limit_s
         )
     assert not heard.closes
@@ -457,7 +459,7 @@ def test_the_name_stays_in_host_and_tls_though_the_address_is_dialled():
         async with serve(talk, "127.0.0.1", 0, ssl=server) as bots:
             port = bots.sockets[0].getsockname()[1]
             heard = Heard()
-            dial = dialler(Gate(), ssl_context=client)
+            dial = dialler(AddressAllowList(), ssl_context=client)
             await dial(f"wss://localhost:{port}/", heard, headers=[("X-A", "b")], limit_s=10)
             await heard.over.wait()
         return port
@@ -473,7 +475,9 @@ def test_a_name_that_leads_to_metadata_is_refused_though_it_is_allowed():
 
         asyncio.get_running_loop().getaddrinfo = getaddrinfo
         with pytest.raises(RefusedError, match="cloud metadata"):
-            await dialler(Gate(["bot.example"]))("ws://bot.example/", Heard(), limit_s=5)
+            await dialler(AddressAllowList(["bot.example"]))(
+                "ws://bot.example/", Heard(), limit_s=5
+            )
 
     run_watched(main)
 
@@ -691,7 +695,7 @@ def test_an_app_that_reads_nothing_is_cut_off(monkeypatch):
             await asyncio.Event().wait()
 
         heard = Heard()
-        dial = dialler(Gate(), apps={"bot.example": app})
+        dial = dialler(AddressAllowList(), apps={"bot.example": app})
         link = await dial("ws://bot.example/", heard, headers=[], limit_s=5)
         link.send(b"x" * 60)
         assert (link.backlog, heard.closes) == (60, [])

@@ -14,7 +14,7 @@ from switchhook.emulator.bot import make_bot
 from switchhook.emulator.chance import Chance
 from switchhook.emulator.clock import VIRTUAL_START, Clock, VirtualLoop
 from switchhook.emulator.exchange.exchange import Exchange
-from switchhook.emulator.net.addresses import Gate, RefusedError
+from switchhook.emulator.net.addresses import AddressAllowList, RefusedError
 from switchhook.emulator.net.http_client import Web
 from switchhook.emulator.net.media_link import dialler
 from switchhook.emulator.plan.flow import Flow, Hangup, Passthru, Voicebot
@@ -69,8 +69,8 @@ def load(how, plan=PLAN, *, server=ALWAYS_200, beside=0, on_progress=None):
             plan,
             clock=Clock(asyncio.get_running_loop(), VIRTUAL_START),
             chance=Chance(1),
-            web=Web(Gate(), apps=apps),
-            dial=dialler(Gate(), apps=apps),
+            web=Web(AddressAllowList(), apps=apps),
+            dial=dialler(AddressAllowList(), apps=apps),
             keep_media=False,
         )
         for _ in range(beside):
@@ -80,7 +80,7 @@ def load(how, plan=PLAN, *, server=ALWAYS_200, beside=0, on_progress=None):
             return await run_load(exchange, how, on_progress=tell)
         finally:
             assert not exchange.watchers
-            assert exchange.streaming.metronome.on_late is None
+            assert exchange.streaming.frame_clock.on_late is None
             await exchange.stop()
 
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
@@ -210,7 +210,7 @@ def test_it_says_what_it_will_do():
 
 def test_a_target_elsewhere_is_refused_before_the_first_call():
     with pytest.raises(RefusedError, match="--allow 192"):
-        asyncio.run(check_targets(["http://127.0.0.1/", "http://192.0.2.1/p"], Gate()))
+        asyncio.run(check_targets(["http://127.0.0.1/", "http://192.0.2.1/p"], AddressAllowList()))
 
 
 @pytest.mark.parametrize(
@@ -226,12 +226,12 @@ def test_a_target_elsewhere_is_refused_before_the_first_call():
     ],
 )
 def test_a_target_that_is_allowed_is_left_to_the_calls(url, allowed):
-    asyncio.run(check_targets([url], Gate(allowed)))
+    asyncio.run(check_targets([url], AddressAllowList(allowed)))
 
 
 def test_a_target_on_another_port_than_the_allowed_one_is_refused():
     with pytest.raises(RefusedError):
-        asyncio.run(check_targets(["http://192.0.2.1:22/"], Gate(["192.0.2.1:8443"])))
+        asyncio.run(check_targets(["http://192.0.2.1:22/"], AddressAllowList(["192.0.2.1:8443"])))
 
 
 @given(st.lists(st.floats(1e-6, 1e3), min_size=1), st.sampled_from([0.5, 0.9, 0.99, 1.0]))

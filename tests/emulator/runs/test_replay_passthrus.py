@@ -11,7 +11,7 @@ from switchhook.emulator.bot import make_bot
 from switchhook.emulator.chance import Chance
 from switchhook.emulator.clock import VIRTUAL_START, Clock, VirtualLoop
 from switchhook.emulator.exchange.exchange import Exchange
-from switchhook.emulator.net.addresses import Gate
+from switchhook.emulator.net.addresses import AddressAllowList
 from switchhook.emulator.net.http_client import Web
 from switchhook.emulator.net.media_link import dialler
 from switchhook.emulator.plan.flow import Flow, Hangup, Passthru, Voicebot
@@ -68,8 +68,8 @@ def trace_of(plan, *, keep_media=True):
             plan,
             clock=Clock(asyncio.get_running_loop(), VIRTUAL_START),
             chance=Chance(1),
-            web=Web(Gate(), apps=apps),
-            dial=dialler(Gate(), apps=apps),
+            web=Web(AddressAllowList(), apps=apps),
+            dial=dialler(AddressAllowList(), apps=apps),
             keep_media=keep_media,
         )
         call = exchange.ring(NUMBER, plan.caller["one"])
@@ -174,7 +174,7 @@ def test_passthrus_are_compared():
     entries = trace_of(plan("wss://bot.example/bot?after=2", Caller()))
 
     async def main(app):
-        web = Web(Gate(), apps={"there.example": app})
+        web = Web(AddressAllowList(), apps={"there.example": app})
         url = "https://there.example/p"
         return [again async for again in replay_passthrus(web, url, entries, limit_s=5)]
 

@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from switchhook.emulator.clock import VirtualLoop
-from switchhook.emulator.sound.frame_clock import SLOTS, Metronome
-from switchhook.emulator.stream.violations import BreachWatch
+from switchhook.emulator.sound.frame_clock import SLOTS, FrameClock
+from switchhook.emulator.stream.violations import ViolationWatch
 
 
 def run(main):
@@ -18,10 +18,10 @@ def run(main):
 
 def test_every_member_gets_each_beat_without_drift():
     async def hour():
-        metronome = Metronome(asyncio.get_running_loop())
+        frame_clock = FrameClock(asyncio.get_running_loop())
         beats = {n: [] for n in range(3)}
         for n in beats:
-            metronome.join(beats[n].append)
+            frame_clock.join(beats[n].append)
         await asyncio.sleep(600)
         return beats
 
@@ -33,7 +33,7 @@ def test_every_member_gets_each_beat_without_drift():
 def test_members_are_spread_and_leave_in_the_middle_of_a_beat():
     async def main():
         loop = asyncio.get_running_loop()
-        metronome = Metronome(loop)
+        frame_clock = FrameClock(loop)
         seen, leaves = [], []
 
         def member(number):
@@ -44,7 +44,7 @@ def test_members_are_spread_and_leave_in_the_middle_of_a_beat():
 
             return beat
 
-        leaves.extend(metronome.join(member(number)) for number in range(2 * SLOTS))
+        leaves.extend(frame_clock.join(member(number)) for number in range(2 * SLOTS))
         await asyncio.sleep(0.0205)
         first = len({round(at, 4) for at, _ in seen})
         await asyncio.sleep(0.02)
@@ -64,10 +64,10 @@ def test_members_are_spread_and_leave_in_the_middle_of_a_beat():
 
 def test_lateness_is_told():
     async def main():
-        metronome = Metronome(asyncio.get_running_loop())
+        frame_clock = FrameClock(asyncio.get_running_loop())
         late = []
-        metronome.on_late = late.append
-        metronome.join(lambda _: None)
+        frame_clock.on_late = late.append
+        frame_clock.join(lambda _: None)
         await asyncio.sleep(0.1)
         return late
 
@@ -88,14 +88,14 @@ def test_lateness_is_told():
     ],
 )
 def test_a_broken_rule_is_told_once_and_counted(size, ahead, rules):
-    watch = BreachWatch(8000)
+    watch = ViolationWatch(8000)
     assert [breach.rule for breach in watch.chunk(size, ahead)] == rules
     assert watch.chunk(size, ahead) == []
     assert watch.counts == dict.fromkeys(rules, 2)
 
 
 def test_other_breaches():
-    watch = BreachWatch(8000)
+    watch = ViolationWatch(8000)
     found = [
         *watch.bad_base64("x"),
         *watch.unknown_stream_sid("a", "b"),

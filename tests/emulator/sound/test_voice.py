@@ -14,7 +14,7 @@ from switchhook.emulator.bot import make_bot
 from switchhook.emulator.chance import Chance
 from switchhook.emulator.clock import VIRTUAL_START, Clock, VirtualLoop
 from switchhook.emulator.exchange.exchange import Exchange
-from switchhook.emulator.net.addresses import Gate
+from switchhook.emulator.net.addresses import AddressAllowList
 from switchhook.emulator.net.http_client import Web
 from switchhook.emulator.net.media_link import dialler
 from switchhook.emulator.plan.flow import Flow, Hangup, Voicebot
@@ -94,8 +94,8 @@ def traces(plan, calls=1):
             plan,
             clock=Clock(asyncio.get_running_loop(), VIRTUAL_START),
             chance=Chance(1),
-            web=Web(Gate(), apps=apps),
-            dial=dialler(Gate(), apps=apps),
+            web=Web(AddressAllowList(), apps=apps),
+            dial=dialler(AddressAllowList(), apps=apps),
         )
         found = []
         for _ in range(calls):
@@ -147,7 +147,11 @@ def test_where_it_can_not_be_spoken_it_is_speech_like(espeak, body, text, said):
 
 def test_only_texts_are_spoken(espeak):
     told = espeak()
-    for act in (Act(tone_hz=440, says="x"), Act(plays="x.wav", says="x"), Act(presses="1")):
+    for act in (
+        Act(tone_hz=440, says="x"),
+        Act(plays="x.wav", says="x"),
+        Act(presses="1"),
+    ):
         assert why_not(Utterance(act, "en-in")) is None
     assert why_not(Utterance(HELLO, "")) is None
     assert told() == []
@@ -174,7 +178,10 @@ def test_that_nobody_speaks_is_said_once(espeak):
 
 
 def test_whoever_says_something_new_stops_what_they_were_saying():
-    long, short = Utterance(Act(tone_hz=500, seconds=2)), Utterance(Act(tone_hz=800, seconds=0.1))
+    long, short = (
+        Utterance(Act(tone_hz=500, seconds=2)),
+        Utterance(Act(tone_hz=800, seconds=0.1)),
+    )
     heard = [(10.0, long), (11.0, short)]
     assert frame_at(heard, 9.9, 8000, 20) == silent(8000, 20)
     assert frame_at(heard, 10.5, 8000, 20) == sound(long, 8000, 20)[25]

@@ -44,18 +44,18 @@ def heartbeat(
     async def main() -> int:
         from switchhook.emulator.clock import IST
         from switchhook.emulator.exchange.heartbeats import built
-        from switchhook.emulator.net.addresses import Gate
+        from switchhook.emulator.net.addresses import AddressAllowList
         from switchhook.emulator.net.http_client import Web
         from switchhook.emulator.net.webhook import Post, post
         from switchhook.emulator.plan.behaviour import Behaviour
-        from switchhook.emulator.plan.plan import Beat
+        from switchhook.emulator.plan.plan import HeartbeatPlan
 
-        beat = Beat(
+        beat = HeartbeatPlan(
             status_type=status,
             incoming_affected=tuple(incoming or ()),
             outgoing_affected=tuple(outgoing or ()),
         )
-        behaviour, web = Behaviour(), Web(Gate(allow or ()))
+        behaviour, web = Behaviour(), Web(AddressAllowList(allow or ()))
         body = built(beat, (), datetime.now(IST))
         letter = Post(url, "application/json", body, behaviour.callback_limit_s)
         try:

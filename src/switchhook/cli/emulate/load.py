@@ -56,7 +56,7 @@ def load(
     file
         A plan (TOML); without it one flow: the bot, then the passthru.
     """
-    from switchhook.emulator.net.addresses import Gate
+    from switchhook.emulator.net.addresses import AddressAllowList
     from switchhook.emulator.runs.load import (
         LoadPlan,
         announce,
@@ -84,7 +84,7 @@ def load(
         ) as running:
             exchange = running.exchange
             await check_targets(
-                targets(exchange.plan), Gate([*exchange.plan.allow, *(allow or ())])
+                targets(exchange.plan), AddressAllowList([*exchange.plan.allow, *(allow or ())])
             )
             for line in announce(how, exchange.plan):
                 output.err.print(output.plain(line))

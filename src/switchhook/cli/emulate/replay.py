@@ -83,11 +83,11 @@ async def _passthrus(
     url: str, entries: list[dict[str, Any]], limit_s: float, allow: list[str] | tuple[()]
 ) -> int:
     """How many answers lead another way."""
-    from switchhook.emulator.net.addresses import Gate
+    from switchhook.emulator.net.addresses import AddressAllowList
     from switchhook.emulator.net.http_client import Web
     from switchhook.emulator.runs.replay_passthrus import replay_passthrus
 
-    web, differ = Web(Gate(allow)), 0
+    web, differ = Web(AddressAllowList(allow)), 0
     try:
         async for again in replay_passthrus(web, url, entries, limit_s=limit_s):
             differ += again.differs

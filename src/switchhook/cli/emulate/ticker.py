@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from switchhook.emulator.call.call import Call
-    from switchhook.emulator.call.parameters import StreamTold
+    from switchhook.emulator.call.parameters import StreamParameters
     from switchhook.emulator.call.trace import Entry, Trace
 
 
@@ -74,7 +74,7 @@ def _line(call: Call) -> str:
     return output.plain(f"{at}  {number}  {stream:38}  {answers or 'not told':32}  {ended}")
 
 
-def _stream(told: StreamTold | None) -> str:
+def _stream(told: StreamParameters | None) -> str:
     if told is None:
         return "no stream"
     if told.detailed_status is not None:

@@ -16,7 +16,7 @@ from starlette.routing import Mount, Route
 
 from switchhook.emulator.exchange.exchange import UnknownNumberError
 from switchhook.emulator.plan.behaviour import Behaviour
-from switchhook.emulator.plan.plan import Beat, Caller, Fault
+from switchhook.emulator.plan.plan import Caller, Fault, HeartbeatPlan
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from switchhook.emulator.call.call import Call
     from switchhook.emulator.exchange.exchange import Exchange
-    from switchhook.emulator.exchange.line import Line
+    from switchhook.emulator.exchange.line import AccountLine
     from switchhook.emulator.net.asgi import ASGIApp
 
 _LONGEST_BODY = 64 * 1024
@@ -177,7 +177,7 @@ class _Control:
 
     async def heartbeat(self, request: Request) -> Response:
         line = self._line(request)
-        beat = msgspec.json.decode(await _body(request) or b"{}", type=Beat)
+        beat = msgspec.json.decode(await _body(request) or b"{}", type=HeartbeatPlan)
         if beat.account is not None or beat.after_s or beat.every_s is not None:
             raise _ProblemError(400, "account, after_s and every_s have no meaning here")
         result = await self._exchange.heartbeats.send(line.sid, beat)
@@ -189,7 +189,7 @@ class _Control:
     async def heartbeats(self, request: Request) -> Response:
         return JSONResponse(list(self._exchange.heartbeats.sent))
 
-    def _line(self, request: Request) -> Line:
+    def _line(self, request: Request) -> AccountLine:
         sid = request.path_params["sid"]
         line = self._exchange.lines.get(sid)
         if line is None:

@@ -18,7 +18,7 @@ from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Route
 
-from switchhook.emulator.call.faults import Place
+from switchhook.emulator.call.faults import FaultSite
 from switchhook.emulator.call.parameters import national
 from switchhook.emulator.exchange.callbacks import (
     Callbacks,
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
     from switchhook.emulator.call.call import Call
     from switchhook.emulator.exchange.exchange import Exchange
-    from switchhook.emulator.exchange.line import Line
+    from switchhook.emulator.exchange.line import AccountLine
     from switchhook.emulator.net.asgi import ASGIApp
 
 WINDOW_S = 60.0
@@ -107,7 +107,7 @@ def make_rest(exchange: Exchange) -> ASGIApp:
     rest = _Rest(exchange)
     account = "/v1/Accounts/{account}"
     streams, connect = f"{account}/ActiveStreams", f"{account}/Calls/connect"
-    both: list[tuple[str, Callable[[Request, Line, bool], Awaitable[Response]], str]] = [
+    both: list[tuple[str, Callable[[Request, AccountLine, bool], Awaitable[Response]], str]] = [
         (streams, rest.active_streams, "GET"),
         (connect, rest.connect, "POST"),
         (f"{account}/Calls", rest.list_calls, "GET"),
@@ -133,7 +133,7 @@ class _Rest:
         }
 
     def wrap(
-        self, handle: Callable[[Request, Line, bool], Awaitable[Response]], *, xml: bool
+        self, handle: Callable[[Request, AccountLine, bool], Awaitable[Response]], *, xml: bool
     ) -> Callable[[Request], Awaitable[Response]]:
         """Who asks, how often, and in which form they are answered."""
 
@@ -151,7 +151,7 @@ class _Rest:
         error = RestError(404, f"{request.method} {request.url.path[:200]} does not exist")
         return _answer(calls.build_error(error, xml=xml), xml, 404)
 
-    def _let_in(self, request: Request) -> Line:
+    def _let_in(self, request: Request) -> AccountLine:
         sid = request.path_params["account"]
         line = self._exchange.lines.get(sid)
         user, _, password = _credentials(request).partition(":")
@@ -170,7 +170,7 @@ class _Rest:
 
     # Streams.
 
-    async def active_streams(self, request: Request, line: Line, xml: bool) -> Response:
+    async def active_streams(self, request: Request, line: AccountLine, xml: bool) -> Response:
         self._fault(line)
         value = ActiveStreams(line.active, line.allowed, line.sid)
         if line.behaviour.xml_streams:
@@ -179,7 +179,7 @@ class _Rest:
 
     # Calls.
 
-    async def connect(self, request: Request, line: Line, xml: bool) -> Response:
+    async def connect(self, request: Request, line: AccountLine, xml: bool) -> Response:
         body = await _body(request)
         problems: list[str] = []
         wire = WireRequest(b"", "POST", request.headers.get("content-type"), body)
@@ -212,7 +212,7 @@ class _Rest:
                 text="what StreamBegin means is undocumented: here the stream begins when the first"
                 " number answers",
             )
-        place, strike = Place(account=line.sid), self._exchange.faults.strike
+        place, strike = FaultSite(account=line.sid), self._exchange.faults.strike
         if strike("rest-drop", place, self._chance):
             # The client can't know whether the call was started: it was.
             request.scope["state"][DROP]()
@@ -220,7 +220,7 @@ class _Rest:
             await asyncio.sleep(slow.seconds)
         return _answer(calls.build_call(self._record(call), xml=xml), xml)
 
-    def _where(self, line: Line, wanted: ConnectRequest) -> tuple[str, str, Flow | None]:
+    def _where(self, line: AccountLine, wanted: ConnectRequest) -> tuple[str, str, Flow | None]:
         """The ExoPhone that calls, and the flow that it leads to."""
         plan = self._exchange.plan
         number = _number("CallerId", wanted.caller_id)
@@ -255,7 +255,7 @@ class _Rest:
             return msgspec.structs.replace(caller, answers="no-answer", rings_s=wanted.ring_s)
         return caller
 
-    async def call(self, request: Request, line: Line, xml: bool) -> Response:
+    async def call(self, request: Request, line: AccountLine, xml: bool) -> Response:
         self._fault(line)
         call = self._exchange.calls.get(request.path_params["sid"])
         if call is None or call.line is not line:
@@ -263,7 +263,7 @@ class _Rest:
         details = request.query_params.get("details", "").lower() == "true"
         return _answer(calls.build_call(self._record(call), xml=xml, details=details), xml)
 
-    async def list_calls(self, request: Request, line: Line, xml: bool) -> Response:
+    async def list_calls(self, request: Request, line: AccountLine, xml: bool) -> Response:
         self._fault(line)
         pairs = parse_pairs(request.scope["query_string"], [])
         wanted = calls.read_filter(pairs)
@@ -326,14 +326,14 @@ class _Rest:
             ),
         )
 
-    def _fault(self, line: Line) -> None:
-        fault = self._exchange.faults.strike("rest", Place(account=line.sid), self._chance)
+    def _fault(self, line: AccountLine) -> None:
+        fault = self._exchange.faults.strike("rest", FaultSite(account=line.sid), self._chance)
         if fault is not None:
             raise RefusedError(_FAULTS.get(fault.code, RestError(fault.code, "an injected fault")))
 
     # Recordings.
 
-    async def recording(self, request: Request, line: Line, xml: bool) -> Response:
+    async def recording(self, request: Request, line: AccountLine, xml: bool) -> Response:
         """A stream's or a call's audio, once it is there (G-22)."""
         sid, _, kind = request.path_params["name"].rpartition(".")
         audio = _sound(self._exchange, sid)
@@ -352,7 +352,7 @@ class _Rest:
 class _Sound(msgspec.Struct, frozen=True):
     """Something recorded: whose, when it ended by the clock, and its PCM in blocks."""
 
-    line: Line
+    line: AccountLine
     ended: float
     rate: int
     blocks: Callable[[], Iterator[bytes]]

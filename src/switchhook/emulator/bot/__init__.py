@@ -6,6 +6,6 @@ stands in `script.py`.
 """
 
 from switchhook.emulator.bot.app import make_bot
-from switchhook.emulator.bot.script import BotScript, Refusal, read_script
+from switchhook.emulator.bot.script import BotScript, ScriptRefusal, read_script
 
-__all__ = ["BotScript", "Refusal", "make_bot", "read_script"]
+__all__ = ["BotScript", "ScriptRefusal", "make_bot", "read_script"]

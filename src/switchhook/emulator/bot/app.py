@@ -10,8 +10,8 @@ import msgspec
 
 from switchhook.emulator.bot import script as scripts
 from switchhook.emulator.bot.conversation import Conversation
-from switchhook.emulator.bot.protocol import Line, started
-from switchhook.emulator.bot.script import AT_HANDSHAKE, BotScript, Refusal, read_script
+from switchhook.emulator.bot.protocol import BotConnection, started
+from switchhook.emulator.bot.script import AT_HANDSHAKE, BotScript, ScriptRefusal, read_script
 from switchhook.exotel.wire.query import parse_pairs
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class _Caller:
         """Path and query."""
         return f"{self._scope['path']}?{self._scope['query_string'].decode('latin-1')}"
 
-    def script(self, custom: Mapping[str, str] | None = None) -> BotScript | Refusal:
+    def script(self, custom: Mapping[str, str] | None = None) -> BotScript | ScriptRefusal:
         """What it asked for, so far."""
         return read_script(self._scope["path"], self._query | dict(custom or {}), self._default)
 
@@ -117,7 +117,7 @@ class _Caller:
 async def _take(caller: _Caller, door: _Door) -> None:
     """Answer the handshake, and hold the conversation."""
     script = caller.script()
-    if isinstance(script, Refusal):
+    if isinstance(script, ScriptRefusal):
         await caller.refuse(script.status, script.text)
         return
     if script.handshake and await caller.gone_within(script.handshake):
@@ -138,13 +138,13 @@ async def _serve(caller: _Caller, script: BotScript) -> None:
     if start is None:
         return
     final = caller.script(start.custom_parameters)
-    if isinstance(final, Refusal):
+    if isinstance(final, ScriptRefusal):
         await caller.close(1008, final.text)
     elif final.at_handshake != script.at_handshake:
         late = ", ".join(name for name in AT_HANDSHAKE if name in start.custom_parameters)
         await caller.close(1008, f"{late}: too late in start; say it in the URL")
     else:
-        line = Line(caller.send, start.stream_sid, start.media_format.sample_rate)
+        line = BotConnection(caller.send, start.stream_sid, start.media_format.sample_rate)
         ending = await Conversation(final, start, line).hold(caller.receive)
         if ending == "talked" and final.then == "close":
             await caller.close(final.code)

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from switchhook.emulator.bot.protocol import decode
 from switchhook.emulator.bot.sound import MULTIPLE_B, SAMPLE_B, beep, chunks, speech
-from switchhook.emulator.bot.voice_activity import Ear
+from switchhook.emulator.bot.voice_activity import VoiceActivity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from switchhook.emulator.bot.protocol import Line, Start
-    from switchhook.emulator.bot.script import BotScript, Breach
+    from switchhook.emulator.bot.protocol import BotConnection, Start
+    from switchhook.emulator.bot.script import BotScript, Violation
     from switchhook.emulator.net.asgi import Receive
 
 _CHUNK_S = 0.2
@@ -35,11 +35,11 @@ Ending = Literal["talked", "stopped", "gone"]
 class Conversation:
     """One stream, from `start` on."""
 
-    def __init__(self, script: BotScript, start: Start, line: Line) -> None:
+    def __init__(self, script: BotScript, start: Start, line: BotConnection) -> None:
         self._script = script
         self._line = line
         self._rate = start.media_format.sample_rate
-        self._ear = Ear(self._rate)
+        self._ear = VoiceActivity(self._rate)
         # What has happened since the bot began to say its last thing.
         self._interrupted = self._answered = self._played = False
         self._mark = ""
@@ -129,7 +129,7 @@ class Conversation:
         multiples = round(self._rate * _CHUNK_S * SAMPLE_B / MULTIPLE_B)
         return max(_LEAST_B, multiples * MULTIPLE_B)
 
-    async def _send(self, chunk: bytes, breach: Breach | None) -> None:
+    async def _send(self, chunk: bytes, breach: Violation | None) -> None:
         """Send a chunk; with a breach, in a wrong message or with one beside it."""
         if breach == "bad-base64":
             await self._line.media(chunk, payload="*not base64*")

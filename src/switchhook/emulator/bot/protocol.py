@@ -67,7 +67,7 @@ def _snake(value: Any) -> Any:
     }
 
 
-class Line:
+class BotConnection:
     """What is said to Exotel, numbered; numbers are texts (platform.md C.4)."""
 
     def __init__(self, send: Send, stream_sid: str, rate: int) -> None:

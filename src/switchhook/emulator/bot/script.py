@@ -61,7 +61,7 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Breach = Literal[
+Violation = Literal[
     "oversize",
     "tiny",
     "ragged",
@@ -97,7 +97,7 @@ class BotScript(
     key: str = ""
     handshake: _Wait = 0.0
 
-    breach: Breach | None = None
+    breach: Violation | None = None
 
     def __post_init__(self) -> None:
         if self.code not in _SENDABLE:
@@ -116,7 +116,7 @@ class BotScript(
         return self.reject, self.fail_first, self.key, self.handshake
 
 
-class Refusal(msgspec.Struct, frozen=True):
+class ScriptRefusal(msgspec.Struct, frozen=True):
     """Why a connection isn't taken, and the HTTP status that says so."""
 
     status: int
@@ -142,7 +142,7 @@ _EXOTELS_OWN = {"sample-rate"}
 
 def read_script(
     path: str, parameters: Mapping[str, str], default: BotScript | None = None
-) -> BotScript | Refusal:
+) -> BotScript | ScriptRefusal:
     """What a bot dialled at this path, with these parameters, is to do.
 
     >>> read_script("/bot", {"say": "1", "code": "4400"}).code
@@ -151,11 +151,11 @@ def read_script(
     root, _, name = path.strip("/").partition("/")
     if root not in {"", "bot"} or (name and name not in NAMED):
         known = ", ".join(["/bot", *(f"/bot/{each}" for each in NAMED)])
-        return Refusal(404, f"no bot at {path}; there are {known}")
+        return ScriptRefusal(404, f"no bot at {path}; there are {known}")
     said = {key: value for key, value in parameters.items() if key not in _EXOTELS_OWN}
     for key in said:
         if key not in _PARAMETERS:
-            return Refusal(400, f"{key}: unknown; a bot knows {', '.join(_PARAMETERS)}")
+            return ScriptRefusal(400, f"{key}: unknown; a bot knows {', '.join(_PARAMETERS)}")
     try:
         return msgspec.convert(
             msgspec.to_builtins(default or BotScript()) | NAMED.get(name, {}) | said,
@@ -163,4 +163,4 @@ def read_script(
             strict=False,
         )
     except msgspec.ValidationError as error:
-        return Refusal(400, str(error))
+        return ScriptRefusal(400, str(error))

@@ -9,7 +9,7 @@ from typing import Literal
 from switchhook.emulator.bot.sound import SAMPLE_B
 
 
-class Ear:
+class VoiceActivity:
     """Notices when the caller begins to speak and when they have finished."""
 
     LOUD = 500

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
 
-from switchhook.emulator.call.faults import Place
-from switchhook.emulator.call.parameters import CallTold, Dialled, StreamTold
+from switchhook.emulator.call.faults import FaultSite
+from switchhook.emulator.call.parameters import CallParameters, Dialled, StreamParameters
 from switchhook.emulator.sound.voice import Utterance, sound, voice_of, why_not
 from switchhook.errors import SwitchhookError
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from switchhook.emulator.call.faults import Faults
     from switchhook.emulator.call.trace import Entry, Trace
     from switchhook.emulator.clock import Clock
-    from switchhook.emulator.exchange.line import Line
+    from switchhook.emulator.exchange.line import AccountLine
     from switchhook.emulator.net.http_client import Web
     from switchhook.emulator.plan.behaviour import Behaviour
     from switchhook.emulator.plan.flow import Flow
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 Ending = Literal["caller", "flow", "limit", "busy", "no-answer", "failed"]
 
 
-class Facts(msgspec.Struct, frozen=True, kw_only=True):
+class CallFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What is fixed about a call when it begins. Numbers in E.164."""
 
     sid: str
@@ -61,7 +61,7 @@ class Network(Protocol):
     def open_trace(self, head: Entry) -> Trace:
         """The trace of a new call."""
 
-    def recording_url(self, line: Line, sid: str) -> str:
+    def recording_url(self, line: AccountLine, sid: str) -> str:
         """Where the recording of a call or stream will be."""
 
     def says_for_the_first_time(self, text: str) -> bool:
@@ -71,7 +71,7 @@ class Network(Protocol):
 class OpenStream(Protocol):
     """A stream of a call, as the call knows it."""
 
-    told: StreamTold | None
+    told: StreamParameters | None
 
     def dtmf(self, digit: str) -> None:
         """The caller pressed a key."""
@@ -86,8 +86,8 @@ class Call:
     def __init__(
         self,
         network: Network,
-        line: Line,
-        facts: Facts,
+        line: AccountLine,
+        facts: CallFacts,
         flow: Flow,
         caller: Caller,
         chance: random.Random,
@@ -120,7 +120,7 @@ class Call:
         self.heard: Heard = []
         self.streams: list[OpenStream] = []
         """The open ones."""
-        self.told: StreamTold | None = None
+        self.told: StreamParameters | None = None
         """What a passthru would say of the newest stream (G-10)."""
         self.dialled: Dialled | None = None
         self.digits: str | None = None
@@ -180,18 +180,18 @@ class Call:
             behaviour = behaviour.changed(fault.behaviour)
         return behaviour
 
-    def place(self, applet: str | None = None) -> Place:
+    def place(self, applet: str | None = None) -> FaultSite:
         """Where faults look for this call."""
-        return Place(
+        return FaultSite(
             account=self.line.sid,
             number=self.facts.exophone,
             flow=self.facts.flow_name,
             applet=applet,
         )
 
-    def described(self) -> CallTold:
+    def described(self) -> CallParameters:
         """The facts that a request of Exotel tells now."""
-        return CallTold(
+        return CallParameters(
             call_sid=self.facts.sid,
             from_=self.facts.from_,
             exophone=self.facts.exophone,

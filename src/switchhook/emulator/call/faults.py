@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from switchhook.emulator.plan.plan import Fault, FaultKind
 
 
-class Place(msgspec.Struct, frozen=True, kw_only=True):
+class FaultSite(msgspec.Struct, frozen=True, kw_only=True):
     """Where something is about to happen."""
 
     account: str
@@ -44,11 +44,11 @@ class Faults:
         """The faults in force by their numbers."""
         return {number: fault for number, (fault, _) in self._armed.items()}  # type: ignore[misc]
 
-    def strike(self, what: FaultKind, place: Place, chance: random.Random) -> Fault | None:
+    def strike(self, what: FaultKind, place: FaultSite, chance: random.Random) -> Fault | None:
         """The fault of that kind that strikes here, the oldest first."""
         return next(iter(self.strike_all(what, place, chance)), None)
 
-    def strike_all(self, what: FaultKind, place: Place, chance: random.Random) -> list[Fault]:
+    def strike_all(self, what: FaultKind, place: FaultSite, chance: random.Random) -> list[Fault]:
         """Every fault of that kind that strikes here; each counts as used once."""
         struck = []
         for number, armed in list(self._armed.items()):
@@ -66,7 +66,7 @@ class Faults:
         return struck
 
 
-def _meant(fault: Fault, place: Place) -> bool:
+def _meant(fault: Fault, place: FaultSite) -> bool:
     return all(
         wanted is None or wanted == getattr(place, name)
         for name, wanted in (

@@ -56,7 +56,7 @@ _PHONES = {
 }
 
 
-class StreamTold(msgspec.Struct, frozen=True, kw_only=True):
+class StreamParameters(msgspec.Struct, frozen=True, kw_only=True):
     """What a passthru says about a stream; a field that is None is not sent."""
 
     sid: str | None = None
@@ -83,7 +83,7 @@ class StreamTold(msgspec.Struct, frozen=True, kw_only=True):
         return {name: value for name, value in told.items() if value is not None}
 
 
-class Leg(msgspec.Struct, frozen=True, kw_only=True):
+class DialledLeg(msgspec.Struct, frozen=True, kw_only=True):
     """One attempt to reach an agent."""
 
     number: str
@@ -100,12 +100,12 @@ class Dialled(msgspec.Struct, frozen=True, kw_only=True):
     status: str
     seconds: int
     """From dialling to the end, ringing included."""
-    legs: tuple[Leg, ...]
+    legs: tuple[DialledLeg, ...]
     call_type: str
     recording_url: str | None = None
 
 
-class CallTold(msgspec.Struct, frozen=True, kw_only=True):
+class CallParameters(msgspec.Struct, frozen=True, kw_only=True):
     """The facts of a call at one moment. Numbers in E.164, times in IST."""
 
     call_sid: str
@@ -121,12 +121,12 @@ class CallTold(msgspec.Struct, frozen=True, kw_only=True):
     custom_field: str | None = None
     voicemail_url: str | None = None
     dialled: Dialled | None = None
-    stream: StreamTold | None = None
+    stream: StreamParameters | None = None
     passthru_url: str | None = None
     """The passthru that was called before, which Exotel repeats to dynamic URLs."""
 
 
-def passthru_pairs(call: CallTold, behaviour: Behaviour) -> Pairs:
+def passthru_pairs(call: CallParameters, behaviour: Behaviour) -> Pairs:
     """The parameters of a Passthru applet, but for the stream's (A.5, rows 1 and 5)."""
     dialled = call.dialled
     pairs = _who(call, behaviour)
@@ -168,7 +168,7 @@ def passthru_pairs(call: CallTold, behaviour: Behaviour) -> Pairs:
     return pairs
 
 
-def dynamic_url_pairs(call: CallTold, behaviour: Behaviour) -> Pairs:
+def dynamic_url_pairs(call: CallParameters, behaviour: Behaviour) -> Pairs:
     """The parameters of the GET that asks for a stream's URL (A.5, rows 2 to 4)."""
     pairs = _who(call, behaviour)
     pairs += [
@@ -186,7 +186,7 @@ def dynamic_url_pairs(call: CallTold, behaviour: Behaviour) -> Pairs:
     return pairs
 
 
-def encode(pairs: Pairs, stream: StreamTold | None, behaviour: Behaviour) -> bytes:
+def encode(pairs: Pairs, stream: StreamParameters | None, behaviour: Behaviour) -> bytes:
     """A query: `pairs`, then the stream in the dialect asked for, form-encoded as PHP does it."""
     dialect = behaviour.dialect
     said = [*pairs, *_stream_pairs(stream, dialect)] if stream is not None else list(pairs)
@@ -207,7 +207,7 @@ def national(number: str) -> str:
     return re.sub(r"\A\+91(?=[0-9]{10}\Z)", "0", number)
 
 
-def _who(call: CallTold, behaviour: Behaviour) -> Pairs:
+def _who(call: CallParameters, behaviour: Behaviour) -> Pairs:
     if behaviour.direction == "seed":
         direction = "outbound" if call.outbound else "inbound"
     else:
@@ -220,14 +220,14 @@ def _who(call: CallTold, behaviour: Behaviour) -> Pairs:
     ]
 
 
-def _from_to(call: CallTold, behaviour: Behaviour) -> Pairs:
+def _from_to(call: CallParameters, behaviour: Behaviour) -> Pairs:
     return [
         ("From", _number(call.from_, behaviour)),
         ("To", _number(behaviour.shared_to or call.exophone, behaviour)),
     ]
 
 
-def _call_type(call: CallTold) -> str:
+def _call_type(call: CallParameters) -> str:
     if call.dialled is not None:
         return call.dialled.call_type
     # A flow without Connect is an attempt, however long the bot talked (fact 7 of 0.2).
@@ -242,7 +242,7 @@ def _number(number: str, behaviour: Behaviour) -> str:
     return national(number) if behaviour.numbers == "zero" else number
 
 
-def _stream_pairs(stream: StreamTold, dialect: str) -> Pairs:
+def _stream_pairs(stream: StreamParameters, dialect: str) -> Pairs:
     fields = stream.fields()
     flat = [(f"Stream[{name}]", fields[name]) for name in _FLAT if name in fields]
     text = _php_json({name: fields[name] for name in _JSON if name in fields})

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from switchhook.emulator.call.parameters import Dialled, Leg
+from switchhook.emulator.call.parameters import Dialled, DialledLeg
 
 if TYPE_CHECKING:
     from switchhook.emulator.call.call import Call
@@ -40,8 +40,8 @@ async def connect(call: Call, applet: Connect) -> Dialled:
 
 async def _ring_in_turn(
     call: Call, agents: list[tuple[str, Agent]], ring_s: float
-) -> tuple[Agent | None, list[Leg]]:
-    legs: list[Leg] = []
+) -> tuple[Agent | None, list[DialledLeg]]:
+    legs: list[DialledLeg] = []
     for number, agent in agents:
         call.trace.note("ring", number=number)
         there = await call.spend(min(agent.rings_s, ring_s))
@@ -57,7 +57,7 @@ async def _ring_in_turn(
 
 async def _ring_together(
     call: Call, agents: list[tuple[str, Agent]], ring_s: float
-) -> tuple[Agent | None, list[Leg]]:
+) -> tuple[Agent | None, list[DialledLeg]]:
     for number, _ in agents:
         call.trace.note("ring", number=number)
     willing = [
@@ -79,7 +79,7 @@ async def _ring_together(
 
 
 def _dialled(
-    call: Call, applet: Connect, legs: list[Leg], began: float, *, answered: bool
+    call: Call, applet: Connect, legs: list[DialledLeg], began: float, *, answered: bool
 ) -> Dialled:
     """What passthrus tell of it from now on."""
     last = legs[-1].cause_code if legs else ""
@@ -98,6 +98,6 @@ def _dialled(
     )
 
 
-def _leg(number: str, *, parallel: bool, met: str) -> Leg:
+def _leg(number: str, *, parallel: bool, met: str) -> DialledLeg:
     cause, code = _CAUSES[met]
-    return Leg(number=number, parallel=parallel, talk_s=0, cause=cause, cause_code=code)
+    return DialledLeg(number=number, parallel=parallel, talk_s=0, cause=cause, cause_code=code)

@@ -57,7 +57,7 @@ def recording_url_of(call: Call) -> str | None:
     return call.told.recording_url if asked and call.told is not None else None
 
 
-class Wanted(msgspec.Struct, frozen=True):
+class CallbackRequest(msgspec.Struct, frozen=True):
     """Who is to be told of a call, of which events, and in which form."""
 
     url: str
@@ -65,7 +65,7 @@ class Wanted(msgspec.Struct, frozen=True):
     json: bool
 
 
-def wanted_of(call: Call) -> Wanted | None:
+def wanted_of(call: Call) -> CallbackRequest | None:
     """What the request asked for that made the call; for other calls, what the account says."""
     asked, account = call.wanted, call.line.account
     if asked is not None:
@@ -73,7 +73,7 @@ def wanted_of(call: Call) -> Wanted | None:
     else:
         url = account.status_callback_url
         events, json = account.status_callback_events, account.status_callback_json
-    return Wanted(url, events, json) if url else None
+    return CallbackRequest(url, events, json) if url else None
 
 
 class Callbacks(Watcher):
@@ -101,7 +101,7 @@ class Callbacks(Watcher):
         if wanted is not None and "terminal" in (wanted.events or ("terminal",)):
             self._exchange.spawn(self._tell(call, "terminal", wanted))
 
-    async def _tell(self, call: Call, event: str, wanted: Wanted) -> None:
+    async def _tell(self, call: Call, event: str, wanted: CallbackRequest) -> None:
         """Send one; what fails is sent again later, which nobody has to wait for."""
         if call.fault("callback-lost", "status callback"):
             return

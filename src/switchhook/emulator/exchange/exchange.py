@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from switchhook.emulator.call.call import Call, Facts
+from switchhook.emulator.call.call import Call, CallFacts
 from switchhook.emulator.call.faults import Faults
 from switchhook.emulator.call.trace import Entry, Trace
 from switchhook.emulator.exchange.flow_walk import FlowWalk
 from switchhook.emulator.exchange.heartbeats import Heartbeats
-from switchhook.emulator.exchange.line import Line
+from switchhook.emulator.exchange.line import AccountLine
 from switchhook.emulator.plan.behaviour import Behaviour
 from switchhook.emulator.plan.plan import Agent, Caller
 from switchhook.emulator.stream.setup import Streaming
@@ -87,7 +87,7 @@ class Exchange:
         self.faults = Faults(plan.fault)
         base = Behaviour().changed(plan.behaviour)
         self.lines = {
-            sid: Line(sid, account, base.changed(account.behaviour))
+            sid: AccountLine(sid, account, base.changed(account.behaviour))
             for sid, account in plan.account.items()
         }
         self.streaming = Streaming(clock, dial)
@@ -170,7 +170,7 @@ class Exchange:
         chance = self.chance.stream("call", self._placed)
         caller = caller if caller is not None else self.any_caller()
         number = caller.number or f"+91{chance.choice(_PREFIXES)}{chance.randrange(10**9):09d}"
-        facts = Facts(
+        facts = CallFacts(
             sid=self.mint(chance), from_=number, exophone=exophone, flow_name=flow, **more
         )
         whole = ad_hoc if ad_hoc is not None else self.plan.flow[flow]
@@ -226,7 +226,7 @@ class Exchange:
         """The trace of a new call."""
         return Trace(self.clock, head, media=self._keep_media, watch=self._noted)
 
-    def recording_url(self, line: Line, sid: str) -> str:
+    def recording_url(self, line: AccountLine, sid: str) -> str:
         """Where Exotel keeps a recording (platform.md B.1)."""
         return f"{self._recordings}/{line.sid}/{sid}.mp3"
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from switchhook.emulator.net.urls import shown
 from switchhook.emulator.net.webhook import Post, Posted, post
-from switchhook.emulator.plan.plan import Beat
+from switchhook.emulator.plan.plan import HeartbeatPlan
 from switchhook.exotel.wire.status_callback import Heartbeat, build_heartbeat
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from switchhook.emulator.call.trace import Entry
     from switchhook.emulator.clock import Clock
-    from switchhook.emulator.exchange.line import Line
+    from switchhook.emulator.exchange.line import AccountLine
     from switchhook.emulator.net.http_client import Web
     from switchhook.emulator.plan.plan import Plan
 
@@ -27,7 +27,7 @@ LARGEST = 10_000_000
 _KEPT = 1000
 
 
-def built(beat: Beat, numbers: Iterable[str], at: datetime) -> bytes:
+def built(beat: HeartbeatPlan, numbers: Iterable[str], at: datetime) -> bytes:
     """The body of a heartbeat of an account with these numbers."""
     hit = () if beat.status_type in ("OK", "PAYLOAD_TOO_LARGE") else tuple(numbers)
     incoming, outgoing = beat.incoming_affected, beat.outgoing_affected
@@ -41,7 +41,7 @@ def built(beat: Beat, numbers: Iterable[str], at: datetime) -> bytes:
         )
     )
     if len(body) > LARGEST:
-        return built(Beat(status_type="PAYLOAD_TOO_LARGE"), (), at)
+        return built(HeartbeatPlan(status_type="PAYLOAD_TOO_LARGE"), (), at)
     return body
 
 
@@ -51,7 +51,7 @@ class Heartbeats:
     def __init__(
         self,
         plan: Plan,
-        lines: Mapping[str, Line],
+        lines: Mapping[str, AccountLine],
         clock: Clock,
         web: Web,
         linger: Callable[[Coroutine[None, None, None]], None],
@@ -67,7 +67,7 @@ class Heartbeats:
         for beat in self._plan.heartbeat:
             self._linger(self._repeat(beat))
 
-    async def send(self, sid: str, beat: Beat) -> Posted | None:
+    async def send(self, sid: str, beat: HeartbeatPlan) -> Posted | None:
         """Tell an account's monitor, and how it answered at first; None where it has none.
 
         A heartbeat that isn't taken is sent again later.
@@ -84,7 +84,7 @@ class Heartbeats:
             self._linger(self._again(sid, beat, letter, behaviour.heartbeat_retry_after_s))
         return result
 
-    async def _attempt(self, sid: str, beat: Beat, letter: Post, attempt: int) -> Posted:
+    async def _attempt(self, sid: str, beat: HeartbeatPlan, letter: Post, attempt: int) -> Posted:
         at = self._clock.date()
         result = await post(self._web, letter)
         entry: Entry = {
@@ -101,14 +101,14 @@ class Heartbeats:
         return result
 
     async def _again(
-        self, sid: str, beat: Beat, letter: Post, retry_after_s: tuple[float, ...]
+        self, sid: str, beat: HeartbeatPlan, letter: Post, retry_after_s: tuple[float, ...]
     ) -> None:
         for attempt, wait_s in enumerate(retry_after_s, 2):
             await asyncio.sleep(wait_s)
             if (await self._attempt(sid, beat, letter, attempt)).taken:
                 return
 
-    async def _repeat(self, beat: Beat) -> None:
+    async def _repeat(self, beat: HeartbeatPlan) -> None:
         await asyncio.sleep(beat.after_s)
         while True:
             for sid in [beat.account] if beat.account else list(self._lines):

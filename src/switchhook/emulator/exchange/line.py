@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from switchhook.emulator.plan.plan import Account
 
 
-class Line:
+class AccountLine:
     """A live account: its limit and how much of it is in use."""
 
     def __init__(self, sid: str, account: Account, behaviour: Behaviour) -> None:

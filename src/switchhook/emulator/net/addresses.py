@@ -57,7 +57,7 @@ class NotFoundError(SwitchhookError):
         super().__init__(f"{host}: {problem}" if host else problem)
 
 
-class Address(msgspec.Struct, frozen=True):
+class ResolvedAddress(msgspec.Struct, frozen=True):
     """A checked address."""
 
     ip: str
@@ -137,13 +137,13 @@ def _mapped(ip: IP) -> bool:
     return isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None
 
 
-class Gate:
+class AddressAllowList:
     """Resolves names to addresses that may be dialled."""
 
     def __init__(self, allowed: Iterable[str] = ()) -> None:
         self.allowed = [read_allowed(text) for text in allowed]
 
-    async def resolve(self, host: str, port: int) -> list[Address]:
+    async def resolve(self, host: str, port: int) -> list[ResolvedAddress]:
         """The addresses to dial. Raises RefusedError where none may be, NotFoundError for none."""
         host = host.lower().rstrip(".").strip("[]")
         if not host:
@@ -153,7 +153,7 @@ class Gate:
         for ip in found:
             problem = verdict(host, ip, port, self.allowed)
             if problem is None:
-                good.append(Address(str(ip), port))
+                good.append(ResolvedAddress(str(ip), port))
             else:
                 reasons.append(problem)
         if not good:

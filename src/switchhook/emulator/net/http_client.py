@@ -17,7 +17,7 @@ from urllib.parse import quote, unquote, urlsplit
 import httpcore2
 import msgspec
 
-from switchhook.emulator.net.addresses import Address, NotFoundError
+from switchhook.emulator.net.addresses import NotFoundError, ResolvedAddress
 from switchhook.emulator.net.go_errors import Failure, FailureKind, from_exception
 from switchhook.emulator.net.in_process import call_http
 from switchhook.emulator.net.results import NetError, Reply
@@ -25,7 +25,7 @@ from switchhook.emulator.net.results import NetError, Reply
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from switchhook.emulator.net.addresses import Gate
+    from switchhook.emulator.net.addresses import AddressAllowList
     from switchhook.emulator.net.asgi import ASGIApp
 
 LONGEST_BODY = 64 * 1024
@@ -34,7 +34,7 @@ _PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 _UNSENDABLE = re.compile(r"[^\x21-\x7e]")
 
 
-class Place(msgspec.Struct, frozen=True):
+class Destination(msgspec.Struct, frozen=True):
     """Where a URL leads, taken apart for dialling.
 
     `host` is a name or an address without brackets; `authority` what the Host header says;
@@ -59,7 +59,7 @@ class Place(msgspec.Struct, frozen=True):
         return f"{self.scheme}://{self.authority}{self.target}"
 
 
-def place_of(url: str, schemes: tuple[str, ...], query: bytes = b"") -> Place:
+def place_of(url: str, schemes: tuple[str, ...], query: bytes = b"") -> Destination:
     """Take a URL apart; `query` is appended to its own, byte for byte.
 
     Blanks, control characters and what isn't ASCII can stand in no request line: they are
@@ -80,7 +80,7 @@ def place_of(url: str, schemes: tuple[str, ...], query: bytes = b"") -> Place:
     extra = query.decode("latin-1")
     target = _escaped(parts.path) or "/"
     asked = "&".join(part for part in (_escaped(parts.query), _escaped(extra, "latin-1")) if part)
-    return Place(
+    return Destination(
         scheme=parts.scheme,
         host=_ascii(parts.hostname),
         port=_PORTS[parts.scheme] if port is None else port,
@@ -90,7 +90,7 @@ def place_of(url: str, schemes: tuple[str, ...], query: bytes = b"") -> Place:
     )
 
 
-def authorization(place: Place) -> list[tuple[str, str]]:
+def authorization(place: Destination) -> list[tuple[str, str]]:
     """`user:password@` of a URL as the header that it stands for (platform.md A.3, C.8)."""
     if place.user_info is None:
         return []
@@ -116,7 +116,7 @@ class Web:
 
     def __init__(
         self,
-        gate: Gate,
+        gate: AddressAllowList,
         *,
         apps: Mapping[str, ASGIApp] | None = None,
         outside: Callable[[], AbstractContextManager[None]] = nullcontext,
@@ -180,7 +180,7 @@ class Web:
     async def _request(
         self,
         method: str,
-        place: Place,
+        place: Destination,
         headers: list[tuple[str, str]],
         body: bytes,
         attempt: _Attempt,
@@ -231,8 +231,8 @@ class Web:
         )
 
     async def _connect(
-        self, place: Place, attempt: _Attempt
-    ) -> tuple[httpcore2.AsyncNetworkStream, Address]:
+        self, place: Destination, attempt: _Attempt
+    ) -> tuple[httpcore2.AsyncNetworkStream, ResolvedAddress]:
         """Dial the addresses that the gate lets through, in turn; the first failure is told."""
         first: NetError | None = None
         for address in await self._gate.resolve(place.host, place.port):

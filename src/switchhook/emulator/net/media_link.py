@@ -14,14 +14,14 @@ import picows
 from switchhook.emulator.net.addresses import NotFoundError
 from switchhook.emulator.net.asgi import DROP
 from switchhook.emulator.net.go_errors import Failure, FailureKind, from_exception
-from switchhook.emulator.net.http_client import Place, authorization, place_of
+from switchhook.emulator.net.http_client import Destination, authorization, place_of
 from switchhook.emulator.net.in_process import scope_of
 from switchhook.emulator.net.results import NetError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from switchhook.emulator.net.addresses import Gate
+    from switchhook.emulator.net.addresses import AddressAllowList
     from switchhook.emulator.net.asgi import ASGIApp, Message
 
 LONGEST_MESSAGE = 1024 * 1024
@@ -53,7 +53,7 @@ class Listener(Protocol):
         """The end, exactly once; 1006 where no close frame came, 1005 for one without a code."""
 
 
-class Link(Protocol):
+class MediaLink(Protocol):
     """An open connection."""
 
     @property
@@ -72,7 +72,7 @@ class Dial(Protocol):
 
     async def __call__(
         self, url: str, listener: Listener, *, headers: Sequence[tuple[str, str]], limit_s: float
-    ) -> Link:
+    ) -> MediaLink:
         """Connect within `limit_s`, TCP, TLS and upgrade together (G-18).
 
         Raises NetError where that fails, and RefusedError for an address not to be dialled.
@@ -80,7 +80,7 @@ class Dial(Protocol):
 
 
 def dialler(
-    gate: Gate,
+    gate: AddressAllowList,
     *,
     apps: Mapping[str, ASGIApp] | None = None,
     outside: Callable[[], AbstractContextManager[None]] = nullcontext,
@@ -93,7 +93,7 @@ def dialler(
 
     async def dial(
         url: str, listener: Listener, *, headers: Sequence[tuple[str, str]] = (), limit_s: float
-    ) -> Link:
+    ) -> MediaLink:
         place = place_of(url, ("ws", "wss"))
         sent = [*headers, *authorization(place)]
         app = here.get(place.authority.lower())
@@ -116,7 +116,7 @@ def dialler(
 class _Attempt:
     """One try to open a real link; `dialling` is the address that has not accepted yet."""
 
-    def __init__(self, gate: Gate, place: Place) -> None:
+    def __init__(self, gate: AddressAllowList, place: Destination) -> None:
         self._gate, self._place = gate, place
         self.dialling: str | None = None
 
@@ -126,7 +126,7 @@ class _Attempt:
         listener: Listener,
         outside: Callable[[], AbstractContextManager[None]],
         context: ssl.SSLContext,
-    ) -> Link:
+    ) -> MediaLink:
         with ExitStack() as stack:
             stack.enter_context(outside())
             sock, at = await self._connect()

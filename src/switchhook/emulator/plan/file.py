@@ -15,9 +15,9 @@ from switchhook.emulator.plan.plan import (
     Act,
     Agent,
     Arrivals,
-    Beat,
     Caller,
     Fault,
+    HeartbeatPlan,
     Number,
     Plan,
 )
@@ -63,7 +63,7 @@ class _Reading:
             name: self.flow(f"flow.{name}", flow) for name, flow in self.table(said, "flow").items()
         }
         parts["fault"] = self.listed(said, "fault", Fault)
-        parts["heartbeat"] = self.listed(said, "heartbeat", Beat)
+        parts["heartbeat"] = self.listed(said, "heartbeat", HeartbeatPlan)
         if "arrivals" in said:
             parts["arrivals"] = self.convert("arrivals", said["arrivals"], Arrivals)
         rest = {
@@ -195,7 +195,7 @@ class _Reading:
             raise self.wrong(f"{place}.behaviour", f"{fault.what!r} changes no behaviour")
         self.behaviour(f"{place}.behaviour", fault.behaviour)
 
-    def check_beat(self, place: str, beat: Beat, plan: Plan) -> None:
+    def check_beat(self, place: str, beat: HeartbeatPlan, plan: Plan) -> None:
         if beat.account is not None:
             self.known(f"{place}.account", beat.account, plan.account, "account")
         among = [beat.account] if beat.account is not None else list(plan.account)

@@ -132,7 +132,7 @@ class Fault(_Part, frozen=True, kw_only=True):
 HeartbeatStatus = Literal["OK", "WARNING", "CRITICAL", "PAYLOAD_TOO_LARGE"]
 
 
-class Beat(_Part, frozen=True, kw_only=True):
+class HeartbeatPlan(_Part, frozen=True, kw_only=True):
     """A heartbeat (platform.md E.7): `after_s` seconds after the start, and then every `every_s`.
 
     Numbers as they shall be sent; those of the account where none are given and it isn't OK.
@@ -166,7 +166,7 @@ class Plan(_Part, frozen=True, kw_only=True):
     caller: dict[str, Caller] = {}
     agent: dict[str, Agent] = {}
     fault: tuple[Fault, ...] = ()
-    heartbeat: tuple[Beat, ...] = ()
+    heartbeat: tuple[HeartbeatPlan, ...] = ()
     behaviour: dict[str, Any] = {}
     allow: tuple[str, ...] = ()
     """Hosts, addresses and networks that may be dialled beside loopback."""

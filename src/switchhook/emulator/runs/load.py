@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from switchhook.emulator.exchange.exchange import Watcher
-from switchhook.emulator.net.addresses import Gate, NotFoundError
+from switchhook.emulator.net.addresses import AddressAllowList, NotFoundError
 from switchhook.emulator.net.http_client import place_of
 from switchhook.emulator.net.results import NetError
 from switchhook.emulator.plan.flow import Passthru, Stream, Voicebot
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from switchhook.emulator.call.call import Call
-    from switchhook.emulator.call.parameters import StreamTold
+    from switchhook.emulator.call.parameters import StreamParameters
     from switchhook.emulator.call.trace import Entry, Trace
     from switchhook.emulator.clock import Clock
     from switchhook.emulator.exchange.exchange import Exchange
-    from switchhook.emulator.net.http_client import Place
+    from switchhook.emulator.net.http_client import Destination
     from switchhook.emulator.plan.plan import Plan
 
 _GROWTH = 1.02
@@ -210,7 +210,7 @@ class _Collector(Watcher):
             self._figures.outcomes[cause_of(call.told).value] += 1
 
 
-def cause_of(told: StreamTold | None) -> Cause:
+def cause_of(told: StreamParameters | None) -> Cause:
     """What became of a stream, by what the emulator itself did (platform.md G.1)."""
     if told is None:
         return Cause.NO_STREAM
@@ -251,7 +251,7 @@ def targets(plan: Plan) -> list[str]:
     ]
 
 
-def _places(urls: Iterable[str]) -> list[Place]:
+def _places(urls: Iterable[str]) -> list[Destination]:
     """Where URLs lead; one that leads nowhere is left for the calls to stumble over."""
     found = []
     for url in urls:
@@ -262,7 +262,7 @@ def _places(urls: Iterable[str]) -> list[Place]:
     return found
 
 
-async def check_targets(urls: Iterable[str], gate: Gate) -> None:
+async def check_targets(urls: Iterable[str], gate: AddressAllowList) -> None:
     """Resolve every URL's host before the first call. Raises RefusedError for a forbidden one."""
     for host, port in dict.fromkeys((place.host, place.port) for place in _places(urls)):
         try:
@@ -284,9 +284,9 @@ async def run_load(
         raise ConfigError("there is no number to call", key="number", hint="a load rings them")
     figures = Figures()
     collector = _Collector(exchange, figures)
-    metronome, clock = exchange.streaming.metronome, exchange.clock
+    frame_clock, clock = exchange.streaming.frame_clock, exchange.clock
     exchange.watchers.append(collector)
-    metronome.on_late = figures.late.add
+    frame_clock.on_late = figures.late.add
     began = clock.now()
     progress = _Progress(clock, figures, on_progress)
     try:
@@ -301,7 +301,7 @@ async def run_load(
         while collector.in_progress:
             await progress.until(clock.now() + _PROGRESS_S)
     finally:
-        metronome.on_late = None
+        frame_clock.on_late = None
         exchange.watchers.remove(collector)
     return figures
 

@@ -18,7 +18,7 @@ import msgspec
 from switchhook.emulator.chance import Chance
 from switchhook.emulator.clock import IST, Clock
 from switchhook.emulator.exchange.exchange import Exchange
-from switchhook.emulator.net.addresses import Gate
+from switchhook.emulator.net.addresses import AddressAllowList
 from switchhook.emulator.net.http_client import Web
 from switchhook.emulator.net.media_link import dialler
 from switchhook.emulator.plan.flow import Applet, Flow, Hangup, Voicebot
@@ -45,10 +45,10 @@ class Talk(msgspec.Struct, kw_only=True):
     """16-bit PCM of the stream's rate, silence included."""
     keys: list[tuple[float, str]] = msgspec.field(default_factory=list)
     seconds: float = 0.0
-    outcome: Outcome
+    outcome: ReplayOutcome
 
 
-class Outcome(msgspec.Struct, kw_only=True):
+class ReplayOutcome(msgspec.Struct, kw_only=True):
     """How a stream ended, and when the bot first spoke."""
 
     status: str = "in-progress"
@@ -69,8 +69,8 @@ class Replayed(msgspec.Struct, frozen=True):
     """A stream then and now."""
 
     stream_sid: str
-    then: Outcome
-    now: Outcome
+    then: ReplayOutcome
+    now: ReplayOutcome
     breaches: dict[str, int]
 
     @property
@@ -101,7 +101,7 @@ def talks_in(entries: Iterable[Entry]) -> list[Talk]:
                 message = media.read_exotel(str(entry.get("text")).encode())
                 if isinstance(message, media.Start):
                     newest = message.stream_sid
-                    talks[newest] = Talk(start=message, outcome=Outcome())
+                    talks[newest] = Talk(start=message, outcome=ReplayOutcome())
                     began[newest] = at
                 else:
                     _add(talks, message, at, began)
@@ -144,7 +144,7 @@ async def replay_talk(
     A URL without a query gets the custom parameters and the sample rate of the talk.
     """
     clock = Clock(asyncio.get_running_loop(), datetime.now(IST))
-    gate, apps = Gate(allow), dict(peers or {})
+    gate, apps = AddressAllowList(allow), dict(peers or {})
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory()))
         web = Web(gate, apps=apps, outside=clock.outside)
@@ -163,7 +163,7 @@ async def replay_talk(
     told = call.told.fields() if call.told is not None else {}
     spoke = call.trace.find("first_audio")
     ended = call.trace.find("media")
-    now = Outcome(
+    now = ReplayOutcome(
         status=told.get("Status", ""),
         disconnected_by=told.get("DisconnectedBy", ""),
         error=told.get("Error", ""),

@@ -13,7 +13,7 @@ from switchhook.emulator.bot import make_bot
 from switchhook.emulator.chance import Chance
 from switchhook.emulator.clock import IST, Clock
 from switchhook.emulator.exchange.exchange import Exchange
-from switchhook.emulator.net.addresses import Gate
+from switchhook.emulator.net.addresses import AddressAllowList
 from switchhook.emulator.net.bad_server import closed_port, make_bad_server, untrusted
 from switchhook.emulator.net.http_client import Web
 from switchhook.emulator.net.media_link import dialler
@@ -71,7 +71,7 @@ async def perform(
     loop = asyncio.get_running_loop()
     clock = Clock(loop, start or datetime.now(IST))
     apps = {host_of(BOT): make_bot(), host_of(BAD): make_bad_server(), **(peers or {})}
-    gate = Gate(allow)
+    gate = AddressAllowList(allow)
     chance = Chance(seed)
     async with AsyncExitStack() as stack:
         host, port = stack.enter_context(closed_port())

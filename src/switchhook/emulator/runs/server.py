@@ -15,7 +15,7 @@ from switchhook.emulator.bot import make_bot
 from switchhook.emulator.chance import Chance
 from switchhook.emulator.clock import IST, VIRTUAL_START, Clock, VirtualLoop
 from switchhook.emulator.exchange.exchange import Exchange
-from switchhook.emulator.net.addresses import Gate
+from switchhook.emulator.net.addresses import AddressAllowList
 from switchhook.emulator.net.http_client import Web
 from switchhook.emulator.net.media_link import dialler
 from switchhook.emulator.net.serving import serving
@@ -211,7 +211,7 @@ async def station(
             accounts = {sid: change(account) for sid, account in plan.account.items()}
             plan = msgspec.structs.replace(plan, account=accounts)
         await asyncio.to_thread(prepare, plan)
-        gate = Gate([*plan.allow, *allow])
+        gate = AddressAllowList([*plan.allow, *allow])
         peers = dict(apps or {})
         if virtual:
             # Over a socket our own bot would keep us at the world's pace.

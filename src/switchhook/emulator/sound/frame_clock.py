@@ -20,7 +20,7 @@ PERIOD_S = 0.020
 SLOTS = 20
 
 
-class Metronome:
+class FrameClock:
     """Calls its members every 20 ms with the time of the beat, late or not; none is left out."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from switchhook.emulator.call.parameters import StreamTold, national
+from switchhook.emulator.call.parameters import StreamParameters, national
 from switchhook.emulator.sound import recording
 from switchhook.emulator.sound.playout import Playout
 from switchhook.emulator.sound.voice import frame_at, spoken
-from switchhook.emulator.stream.violations import Breach, BreachWatch
+from switchhook.emulator.stream.violations import Violation, ViolationWatch
 from switchhook.exotel.wire import media
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from switchhook.emulator.call.call import Call
-    from switchhook.emulator.net.media_link import Link
+    from switchhook.emulator.net.media_link import MediaLink
     from switchhook.emulator.plan.behaviour import Behaviour
-    from switchhook.emulator.sound.frame_clock import Metronome
+    from switchhook.emulator.sound.frame_clock import FrameClock
 
 THROTTLED = "Streaming_call_throttled"
 
@@ -62,19 +62,19 @@ class StreamSession:
         behaviour: Behaviour,
         record: bool,
         both_ways: bool,
-        metronome: Metronome,
+        frame_clock: FrameClock,
         closed: Callable[[StreamSession], None],
     ) -> None:
         self.call, self.name, self.sid = call, name, sid
-        self._metronome, self._tell_closed = metronome, closed
+        self._frame_clock, self._tell_closed = frame_clock, closed
         self.behaviour, self.record, self.both_ways = behaviour, record, both_ways
-        self.link: Link | None = None
+        self.link: MediaLink | None = None
         self.url = ""
         self.rate = 8000
         self.seconds = 0.0
         self.frames_sent = 0
         self.first_audio_s: float | None = None
-        self.told: StreamTold | None = None
+        self.told: StreamParameters | None = None
         self._parameters: dict[str, str] = {}
         self._style = media.Style(
             camel_keys=behaviour.camel_keys, int_numbers=behaviour.int_numbers
@@ -102,7 +102,7 @@ class StreamSession:
         for text in [*problems, *([problem] if problem else [])]:
             self.call.trace.note("warning", applet=self.name, text=text)
         self.playout = Playout(self.rate, keep=self.record)
-        self.watch = BreachWatch(self.rate)
+        self.watch = ViolationWatch(self.rate)
         return problems
 
     def begin(self) -> None:
@@ -135,7 +135,7 @@ class StreamSession:
             call.trace.note("fault", fault="bot-closes", applet=self.name, code=closes.code)
             self._later(closes.seconds, self._drop, closes.code)
         self._mute = call.fault("bot-silent", self.name)
-        self._leave_beat = self._metronome.join(self._beat)
+        self._leave_beat = self._frame_clock.join(self._beat)
 
     async def abandon(self) -> None:
         """Undo a set-up that nobody waits for any more."""
@@ -255,8 +255,8 @@ class StreamSession:
             self.link.send(text)
             self.call.trace.note(what, text=text.decode())
 
-    def _report(self, breaches: list[Breach] | Breach | None) -> None:
-        for breach in [breaches] if isinstance(breaches, Breach) else breaches or []:
+    def _report(self, breaches: list[Violation] | Violation | None) -> None:
+        for breach in [breaches] if isinstance(breaches, Violation) else breaches or []:
             self.call.trace.note(
                 "breach",
                 applet=self.name,
@@ -280,7 +280,7 @@ class StreamSession:
 
     # Ending.
 
-    async def outcome(self) -> StreamTold:
+    async def outcome(self) -> StreamParameters:
         """Wait for the end of the conversation: the bot's, the caller's, or the limit's."""
         gone = asyncio.ensure_future(self.call.gone.wait())
         try:
@@ -305,9 +305,9 @@ class StreamSession:
             self._closed = (code, "")
             self._finish("bot")
 
-    def running_told(self) -> StreamTold:
+    def running_told(self) -> StreamParameters:
         """What a passthru says beside it (G-32)."""
-        return StreamTold(sid=self.sid, status="in-progress", url=self.url)
+        return StreamParameters(sid=self.sid, status="in-progress", url=self.url)
 
     def _finish(self, by: End) -> None:
         if self._ended_by is not None:
@@ -343,11 +343,11 @@ class StreamSession:
         if not self._over.done():
             self._over.set_result(None)
 
-    def _outcome(self, by: End) -> StreamTold:
+    def _outcome(self, by: End) -> StreamParameters:
         """The outcome matrix (platform.md B.2, G-12, G-14)."""
         call = self.call
         recorded = call.network.recording_url(call.line, self.sid) if self.record else None
-        full = StreamTold(
+        full = StreamParameters(
             sid=self.sid,
             status="completed",
             duration_s=int(self.seconds),
@@ -356,7 +356,7 @@ class StreamSession:
             disconnected_by={"bot": "bot", "caller": "user"}.get(by, "NA"),
         )
         if by == "caller" and self.both_ways and self.first_audio_s is None:
-            return StreamTold(sid=self.sid, status="cancelled", disconnected_by="user")
+            return StreamParameters(sid=self.sid, status="cancelled", disconnected_by="user")
         if by == "bot" and self._closed is not None and self._closed[0] not in _CLEAN:
             if self.behaviour.dropped_is == "completed":
                 return full

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from switchhook.emulator.call.parameters import StreamTold
+from switchhook.emulator.call.parameters import StreamParameters
 from switchhook.emulator.exchange.requests import ask_dynamic_url
 from switchhook.emulator.net.go_errors import Failure, FailureKind, stream_error
 from switchhook.emulator.net.results import NetError
 from switchhook.emulator.net.urls import shown, without_credentials, without_query
-from switchhook.emulator.sound.frame_clock import Metronome
+from switchhook.emulator.sound.frame_clock import FrameClock
 from switchhook.emulator.stream.session import THROTTLED, StreamSession
 from switchhook.errors import SwitchhookError
 
@@ -34,14 +34,14 @@ class Streaming:
 
     def __init__(self, clock: Clock, dial: Dial) -> None:
         self._dial = dial
-        self.metronome = Metronome(clock.loop)
+        self.frame_clock = FrameClock(clock.loop)
         self.recordings: dict[str, StreamSession] = {}
 
     async def converse(self, call: Call, name: str, applet: Voicebot) -> None:
         """A Voicebot applet, to the end of its stream; `call.told` has the outcome then."""
         if call.gone.is_set():
             # Seed, test 1: gone before there was a stream to name.
-            call.told = StreamTold(status="cancelled", disconnected_by="user")
+            call.told = StreamParameters(status="cancelled", disconnected_by="user")
             call.trace.note("stream", applet=name, **call.told.fields())
             return
         session = await self._open(call, name, applet.url, record=applet.record, both_ways=True)
@@ -72,12 +72,12 @@ class Streaming:
         sid = call.network.mint(call.chance)
         if call.fault("throttled", name) or not call.line.take():
             call.trace.note("throttled", active=call.line.active, allowed=call.line.allowed)
-            call.told = StreamTold(status="failed", detailed_status=THROTTLED)
+            call.told = StreamParameters(status="failed", detailed_status=THROTTLED)
             if behaviour.throttled == "full":
                 call.told = msgspec.structs.replace(call.told, sid=sid, disconnected_by="NA")
             return None
         session = StreamSession(
-            call, name, sid, behaviour, record, both_ways, self.metronome, self._closed
+            call, name, sid, behaviour, record, both_ways, self.frame_clock, self._closed
         )
         work = asyncio.ensure_future(self._set_up(session, url))
         gone = asyncio.ensure_future(call.gone.wait())
@@ -88,7 +88,7 @@ class Streaming:
                 work.cancel()
                 await asyncio.wait((work,))
                 await session.abandon()
-                call.told = StreamTold(sid=sid, status="cancelled", disconnected_by="user")
+                call.told = StreamParameters(sid=sid, status="cancelled", disconnected_by="user")
                 return None
             call.told = work.result()
         finally:
@@ -97,13 +97,13 @@ class Streaming:
                 call.line.free()
         return session if session.link is not None else None
 
-    async def _set_up(self, session: StreamSession, url: str) -> StreamTold | None:
+    async def _set_up(self, session: StreamSession, url: str) -> StreamParameters | None:
         """Find the URL and dial it, with one more try; what failed is what is told."""
         call, behaviour = session.call, session.behaviour
         recording_url = None
         if behaviour.recording_on_failed:
             recording_url = call.network.recording_url(call.line, session.sid)
-        failed = StreamTold(
+        failed = StreamParameters(
             sid=session.sid,
             status="failed",
             duration_s=0,

@@ -15,7 +15,7 @@ BURST_S = 5.0
 """Audio queued beyond this is a burst: whole greetings at once go with hang-ups (F.1, row 28)."""
 
 
-class Breach(msgspec.Struct, frozen=True):
+class Violation(msgspec.Struct, frozen=True):
     """A rule, what was sent instead, and the consequence for the caller, in words."""
 
     rule: str
@@ -23,14 +23,14 @@ class Breach(msgspec.Struct, frozen=True):
     consequence: str
 
 
-class BreachWatch:
+class ViolationWatch:
     """One stream's rules; `counts` has how often each was broken."""
 
     def __init__(self, sample_rate: int) -> None:
         self._rate = sample_rate
         self.counts: dict[str, int] = {}
 
-    def chunk(self, size: int, ahead_s: float, *, int_numbers: bool = False) -> list[Breach]:
+    def chunk(self, size: int, ahead_s: float, *, int_numbers: bool = False) -> list[Violation]:
         """Look at a chunk of `size` bytes that came `ahead_s` before its turn to play."""
         if size % MULTIPLE == 0 and LEAST <= size <= MOST and ahead_s <= BURST_S:
             return self._numbers() if int_numbers else []
@@ -69,11 +69,11 @@ class BreachWatch:
         ]
         return [breach for breach in found if breach is not None]
 
-    def bad_base64(self, problem: str) -> list[Breach]:
+    def bad_base64(self, problem: str) -> list[Violation]:
         """A payload that can't be decoded whole."""
         return self._one("wrong-base64", problem, "the audio is cut short, or noise")
 
-    def unknown_stream_sid(self, said: str, ours: str) -> list[Breach]:
+    def unknown_stream_sid(self, said: str, ours: str) -> list[Violation]:
         """Another stream's identifier."""
         return self._one(
             "unknown-stream-sid",
@@ -81,7 +81,7 @@ class BreachWatch:
             "Exotel seems to play it all the same; do not rely on it",
         )
 
-    def binary_frame(self, size: int) -> list[Breach]:
+    def binary_frame(self, size: int) -> list[Violation]:
         """A frame that is not text."""
         return self._one(
             "binary-frame",
@@ -89,11 +89,11 @@ class BreachWatch:
             "nothing of it is heard: audio travels as base64 in JSON text",
         )
 
-    def unreadable(self, problem: str) -> list[Breach]:
+    def unreadable(self, problem: str) -> list[Violation]:
         """A message that can't be read."""
         return self._one("unreadable", problem, "nothing of it is heard")
 
-    def unknown_event(self, name: str) -> list[Breach]:
+    def unknown_event(self, name: str) -> list[Violation]:
         """An event that Exotel does not take from bots."""
         return self._one(
             "unknown-event",
@@ -101,7 +101,7 @@ class BreachWatch:
             "it is passed over; to hang up or hand over, close the WebSocket",
         )
 
-    def silence(self, seconds: float) -> list[Breach]:
+    def silence(self, seconds: float) -> list[Violation]:
         """The bot has said nothing so far."""
         return self._one(
             "no-audio",
@@ -109,19 +109,19 @@ class BreachWatch:
             "the caller hears silence and hangs up",
         )
 
-    def _numbers(self) -> list[Breach]:
+    def _numbers(self) -> list[Violation]:
         return self._one(
             "numbers-as-numbers",
             "a sequence number, chunk or timestamp that is a JSON number",
             "the real reader expects texts and may drop the message",
         )
 
-    def _one(self, rule: str, said: str, consequence: str) -> list[Breach]:
+    def _one(self, rule: str, said: str, consequence: str) -> list[Violation]:
         found = self._note(rule, True, said, consequence)
         return [] if found is None else [found]
 
-    def _note(self, rule: str, broken: bool, said: str, consequence: str) -> Breach | None:
+    def _note(self, rule: str, broken: bool, said: str, consequence: str) -> Violation | None:
         if not broken:
             return None
         self.counts[rule] = self.counts.get(rule, 0) + 1
-        return Breach(rule, said, consequence) if self.counts[rule] == 1 else None
+        return Violation(rule, said, consequence) if self.counts[rule] == 1 else None

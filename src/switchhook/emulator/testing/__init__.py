@@ -7,14 +7,14 @@ from switchhook.emulator.testing.errors import (
     UnknownScenarioError,
 )
 from switchhook.emulator.testing.exotel import Exotel
-from switchhook.emulator.testing.placed_call import PlacedCall, Told
+from switchhook.emulator.testing.placed_call import PassthruExchange, PlacedCall
 
 __all__ = [
     "ClosedError",
     "Exotel",
     "HangsError",
     "NotAimedError",
+    "PassthruExchange",
     "PlacedCall",
-    "Told",
     "UnknownScenarioError",
 ]

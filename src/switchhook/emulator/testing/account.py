@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from switchhook.emulator.exchange.line import Line
+    from switchhook.emulator.exchange.line import AccountLine
     from switchhook.emulator.testing.thread import LoopThread
 
 
@@ -34,11 +34,11 @@ class TestAccount:
 
     __test__ = False
 
-    def __init__(self, thread: LoopThread, line: Callable[[], Line]) -> None:
+    def __init__(self, thread: LoopThread, line: Callable[[], AccountLine]) -> None:
         self._thread, self._of_now = thread, line
 
     @property
-    def _line(self) -> Line:
+    def _line(self) -> AccountLine:
         return self._of_now()
 
     @property

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from switchhook.emulator.exchange.exchange import Exchange
 
 if TYPE_CHECKING:
-    from switchhook.emulator.exchange.line import Line
+    from switchhook.emulator.exchange.line import AccountLine
     from switchhook.emulator.net.asgi import ASGIApp, Message, Receive, Scope, Send
     from switchhook.emulator.testing.thread import LoopThread
 
@@ -18,14 +18,14 @@ class TestExchange(Exchange):
     __test__ = False  # for pytest, which collects by name
     recordings_url: str | None = None
 
-    def recording_url(self, line: Line, sid: str) -> str:
+    def recording_url(self, line: AccountLine, sid: str) -> str:
         """Where the recording can be fetched; Exotel's host, where no port was asked for."""
         if self.recordings_url is None:
             return super().recording_url(line, sid)
         return f"{self.recordings_url}/{line.sid}/{sid}.mp3"
 
 
-class Api:
+class ServedApi:
     """The API of whichever exchange the test has just now, as an app to serve."""
 
     def __init__(self, thread: LoopThread) -> None:

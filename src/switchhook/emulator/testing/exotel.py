@@ -15,15 +15,23 @@ import msgspec
 from switchhook.emulator.bot import make_bot
 from switchhook.emulator.call.narration import tell_all
 from switchhook.emulator.chance import Chance
-from switchhook.emulator.net.addresses import Gate
+from switchhook.emulator.net.addresses import AddressAllowList
 from switchhook.emulator.net.http_client import Web
 from switchhook.emulator.net.media_link import dialler
 from switchhook.emulator.net.serving import serving
 from switchhook.emulator.plan.file import read_plan
 from switchhook.emulator.plan.flow import Connect, Flow, Hangup, Passthru, Voicebot
-from switchhook.emulator.plan.plan import Account, Act, Caller, Fault, Number, Plan, with_keys
+from switchhook.emulator.plan.plan import (
+    Account,
+    Act,
+    Caller,
+    Fault,
+    Number,
+    Plan,
+    with_keys,
+)
 from switchhook.emulator.testing.account import TestAccount, TestClock
-from switchhook.emulator.testing.api import Api, TestExchange
+from switchhook.emulator.testing.api import ServedApi, TestExchange
 from switchhook.emulator.testing.app_under_test import NEWEST, UnderTest, is_asgi
 from switchhook.emulator.testing.errors import NotAimedError, UnknownScenarioError
 from switchhook.emulator.testing.placed_call import PlacedCall
@@ -36,7 +44,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from switchhook.emulator.call.call import Call
-    from switchhook.emulator.exchange.line import Line
+    from switchhook.emulator.exchange.line import AccountLine
     from switchhook.emulator.net.asgi import ASGIApp
     from switchhook.emulator.plan.flow import Applet
     from switchhook.emulator.plan.plan import FaultKind
@@ -75,7 +83,7 @@ class Exotel:
         """The ExoPhone that is called."""
         self._seed, self._allow, self._patience_s = seed, list(allow), patience_s
         self._thread = LoopThread(real_time=real_time, patience_s=patience_s)
-        self._api = Api(self._thread)
+        self._api = ServedApi(self._thread)
         self._app = UnderTest(self._thread.outside)
         self._apps: dict[str, ASGIApp] = {BOT: make_bot()}
         self._bot = f"wss://{BOT}/bot?say=1"
@@ -97,7 +105,7 @@ class Exotel:
             account=plan.account or {ACCOUNT: Account()},
             voice=self._voice if plan.voice is None else plan.voice,
         )
-        gate = Gate([*self._allow, *plan.allow])
+        gate = AddressAllowList([*self._allow, *plan.allow])
         exchange = TestExchange(
             with_keys(plan, chance),
             clock=self._thread.clock,
@@ -110,7 +118,7 @@ class Exotel:
         self._api.of(exchange)
         return exchange
 
-    def _line(self) -> Line:
+    def _line(self) -> AccountLine:
         at = self.exchange.plan.number.get(self.number)
         lines = self.exchange.lines
         return lines[at.account] if at else next(iter(lines.values()))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from switchhook.emulator.testing.thread import LoopThread
 
 
-class Told(msgspec.Struct, frozen=True, kw_only=True):
+class PassthruExchange(msgspec.Struct, frozen=True, kw_only=True):
     """One passthru request and its answer; status None where none came, `problem` says why."""
 
     applet: str
@@ -86,7 +86,7 @@ class PlacedCall:
         return "\n".join(tell_all(self.trace))
 
     @property
-    def passthrus(self) -> list[Told]:
+    def passthrus(self) -> list[PassthruExchange]:
         """Every passthru of the call with its answer, in order."""
         return told_in(self.wait().trace)
 
@@ -114,9 +114,9 @@ class PlacedCall:
         return recording.wav(session.recorded(), session.rate)
 
 
-def told_in(trace: Iterable[Entry]) -> list[Told]:
+def told_in(trace: Iterable[Entry]) -> list[PassthruExchange]:
     """The passthrus of a trace, each with what came of it, in the order in which they ended."""
-    told: list[Told] = []
+    told: list[PassthruExchange] = []
     queries: dict[str, str] = {}
     for entry in trace:
         applet = entry.get("applet", "")
@@ -125,7 +125,7 @@ def told_in(trace: Iterable[Entry]) -> list[Told]:
                 queries[applet] = entry["query"]
             case "answer":
                 told.append(
-                    Told(
+                    PassthruExchange(
                         applet=applet,
                         query=queries[applet],
                         status=entry["status"],
@@ -136,7 +136,7 @@ def told_in(trace: Iterable[Entry]) -> list[Told]:
             # A bot may be refused too; that one is no passthru.
             case "no_answer" | "refused_to_dial" if applet in queries:
                 told.append(
-                    Told(
+                    PassthruExchange(
                         applet=applet,
                         query=queries[applet],
                         status=None,
