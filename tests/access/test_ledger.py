@@ -12,7 +12,7 @@ from switchhook.access.audit import AuditFilter, Deed, verify_chain
 from switchhook.access.ledger import SqliteAccess
 from switchhook.access.roles import Role, Scope
 from switchhook.access.users import LinkKind
-from switchhook.ledger import Ledger
+from switchhook.server.tables import open_ledger
 
 DEED = Deed(who="test", what="tested")
 MINUTE = 60_000_000
@@ -20,7 +20,7 @@ MINUTE = 60_000_000
 
 @pytest.fixture
 def ledger(tmp_path):
-    ledger = Ledger(tmp_path / "ledger")
+    ledger = open_ledger(tmp_path / "ledger")
     yield ledger
     ledger.close()
 
@@ -167,7 +167,7 @@ from pathlib import Path
 from switchhook.audit import Deed
 from switchhook.ledger import Ledger
 from switchhook.ledger.access import SqliteAccess
-kept = SqliteAccess(Ledger(Path(sys.argv[1])))
+kept = SqliteAccess(open_ledger(Path(sys.argv[1])))
 for number in range(100):
     kept.audit.note(Deed(who=sys.argv[2], what="did"), number)
 """
@@ -178,7 +178,7 @@ def test_two_processes_write_one_chain(tmp_path):
     folder = tmp_path / "ledger"
     writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(folder), name]) for name in "ab"]
     assert [each.wait() for each in writers] == [0, 0]
-    ledger = Ledger(folder)
+    ledger = open_ledger(folder)
     kept = SqliteAccess(ledger)
     chain = verify_chain(kept.audit.oldest_first(), kept.audit.head())
     assert (chain.verified, chain.broken_at) == (200, None)

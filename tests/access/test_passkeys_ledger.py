@@ -11,14 +11,14 @@ from switchhook.access.passkeys import MOST_PASSKEYS, NewPasskey
 from switchhook.access.passkeys_ledger import TABLES
 from switchhook.access.roles import Role
 from switchhook.ledger import Ledger
-from switchhook.ledger.database import MIGRATIONS
+from switchhook.server.tables import MIGRATIONS, open_ledger
 
 DEED = Deed(who="test", what="tested")
 
 
 @pytest.fixture
 def kept(tmp_path):
-    ledger = Ledger(tmp_path / "ledger")
+    ledger = open_ledger(tmp_path / "ledger")
     yield SqliteAccess(ledger)
     ledger.close()
 
@@ -28,19 +28,14 @@ def new(credential=b"credential", **more):
     return NewPasskey(credential=credential, **told)
 
 
-def test_a_ledger_of_before(tmp_path, monkeypatch):
+def test_a_ledger_of_before(tmp_path):
     """Who had an app has it still, and can enrol passkeys."""
-    from switchhook.ledger import database
-
-    before = MIGRATIONS[: MIGRATIONS.index(TABLES)]
-    monkeypatch.setattr(database, "MIGRATIONS", before)
-    old = Ledger(tmp_path / "ledger")
+    old = Ledger(tmp_path / "ledger", MIGRATIONS[: MIGRATIONS.index(TABLES)])
     with old.writing() as c:
         c.execute("INSERT INTO users (name, name_key, role, created_us) VALUES ('a', 'a', 3, 1)")
         c.execute("INSERT INTO second_factors VALUES (1, x'01', 5, 6)")
     old.close()
-    monkeypatch.undo()
-    ledger = Ledger(tmp_path / "ledger")
+    ledger = open_ledger(tmp_path / "ledger")
     kept = SqliteAccess(ledger)
     assert kept.users.named("a").second_factor is True
     assert kept.passkeys.of(1) == []

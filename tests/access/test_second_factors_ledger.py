@@ -11,25 +11,21 @@ from switchhook.access.roles import Role, Scope
 from switchhook.access.second_factors_ledger import TABLES
 from switchhook.access.users import LinkKind
 from switchhook.ledger import Ledger
-from switchhook.ledger.database import MIGRATIONS
+from switchhook.server.tables import MIGRATIONS, open_ledger
 
 DEED = Deed(who="test", what="tested")
 
 
 @pytest.fixture
 def kept(tmp_path):
-    ledger = Ledger(tmp_path / "ledger")
+    ledger = open_ledger(tmp_path / "ledger")
     yield SqliteAccess(ledger)
     ledger.close()
 
 
-def test_a_ledger_of_before(tmp_path, monkeypatch):
+def test_a_ledger_of_before(tmp_path):
     """Users, sessions, tokens, links and the chain go on; nobody's password counts as fresh."""
-    from switchhook.ledger import database
-
-    before = MIGRATIONS[: MIGRATIONS.index(TABLES)]
-    monkeypatch.setattr(database, "MIGRATIONS", before)
-    old = Ledger(tmp_path / "ledger")
+    old = Ledger(tmp_path / "ledger", MIGRATIONS[: MIGRATIONS.index(TABLES)])
     with old.writing() as c:
         c.execute(
             "INSERT INTO users (name, name_key, role, password_hash, created_us)"
@@ -45,9 +41,7 @@ def test_a_ledger_of_before(tmp_path, monkeypatch):
         )
     SqliteAccess(old).users.make_link(LinkKind.INVITE, "ravi", Role.VIEWER, b"h", DEED, 7)
     old.close()
-    monkeypatch.undo()
-
-    ledger = Ledger(tmp_path / "ledger")
+    ledger = open_ledger(tmp_path / "ledger")
     kept = SqliteAccess(ledger)
     standing = kept.passes.standing(b"\x01", b"\x02")
     assert (standing.session.user.name, standing.session.fresh(7)) == ("Asha", True)

@@ -10,10 +10,10 @@ from switchhook.alerts.engine import Alerting, Destinations
 from switchhook.alerts.heartbeat import Heart
 from switchhook.alerts.ledger import SqliteAlerts
 from switchhook.alerts.notify import AppriseNotifier, HttpMonitor
-from switchhook.ledger import Ledger
 from switchhook.overview.health_metrics import fold_figures
 from switchhook.overview.verdict import Level, Seen
 from switchhook.overview.verdict_keeper import VerdictKeeper
+from switchhook.server.tables import open_ledger
 from webhook import receiving
 
 
@@ -26,7 +26,7 @@ def world(tmp_path):
 
 @pytest.fixture
 def book(tmp_path):
-    ledger = Ledger(tmp_path / "ledger")
+    ledger = open_ledger(tmp_path / "ledger")
     yield SqliteAlerts(ledger)
     ledger.close()
 

@@ -14,8 +14,8 @@ from switchhook.alerts.ledger import SqliteAlerts
 from switchhook.alerts.messages import Message, Say
 from switchhook.alerts.outbox import TIMEOUT_MS, Outbox
 from switchhook.errors import LedgerError
-from switchhook.ledger import Ledger
 from switchhook.metrics import Figure
+from switchhook.server.tables import open_ledger
 
 NOON = 1_764_050_400_000  # by day in India
 ALL = tuple(Severity)
@@ -70,7 +70,7 @@ class Bench:
     def __init__(self, tmp_path):
         self.folder, self.clock, self.post, self.world = tmp_path, Clock(), Post(), World()
         self.severities = {"ops": ALL}
-        self.ledger = Ledger(tmp_path)
+        self.ledger = open_ledger(tmp_path)
         self.start()
 
     def start(self, **more):

@@ -11,13 +11,13 @@ from switchhook.alerts.book import Delivery, DeliveryState, attempted
 from switchhook.alerts.default_rules import DEFAULTS
 from switchhook.alerts.ledger import SqliteAlerts
 from switchhook.alerts.messages import Message, Say, Spoken
-from switchhook.ledger import Ledger
 from switchhook.metrics import Figure
+from switchhook.server.tables import open_ledger
 
 
 @pytest.fixture
 def book(tmp_path):
-    ledger = Ledger(tmp_path)
+    ledger = open_ledger(tmp_path)
     yield SqliteAlerts(ledger)
     ledger.close()
 

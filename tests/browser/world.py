@@ -24,11 +24,11 @@ from switchhook.exotel.cause import judge
 from switchhook.journal import JournalReader, JournalWriter
 from switchhook.journal.kept import read_passthru
 from switchhook.journal.receipt import WAITING, Counters, Kind, Receipt, encode
-from switchhook.ledger import Ledger
 from switchhook.overview.verdict import Level, State
 from switchhook.rules.decide import Decision, Option
 from switchhook.server.page_parts import EndpointShown, PageParts, RulesShown
 from switchhook.server.pages import StreamPages
+from switchhook.server.tables import open_ledger
 from switchhook.store import SqliteStore
 from switchhook.streams.fold import Folder
 from switchhook.streams.issues.ledger import SqliteMarks
@@ -79,7 +79,7 @@ class World:
         self.store = SqliteStore(folder / "store", self.reader)
         self.store.open()
         self.folder = Folder(self.reader, self.store)
-        ledger = Ledger(folder / "ledger")
+        ledger = open_ledger(folder / "ledger")
         self.viewer: Viewer | None = None
         self.details: dict[str, list[KeptDetails]] = {}
         self.state = State(

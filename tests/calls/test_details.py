@@ -14,7 +14,7 @@ from switchhook.calls.sources import GIVE_UP_MS, Look
 from switchhook.errors import LedgerError
 from switchhook.exotel.answers import Outcome
 from switchhook.exotel.wire.calls import CallRecord, build_call
-from switchhook.ledger import Ledger
+from switchhook.server.tables import open_ledger
 
 ENDED = 1_780_000_000_000
 RECORD = CallRecord(
@@ -75,7 +75,7 @@ async def until(true):
 
 @pytest.fixture
 def book(tmp_path):
-    ledger = Ledger(tmp_path)
+    ledger = open_ledger(tmp_path)
     yield SqliteCalls(ledger)
     ledger.close()
 

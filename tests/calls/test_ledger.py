@@ -7,12 +7,12 @@ import pytest
 from switchhook.calls import ledger as calls
 from switchhook.calls.ledger import SqliteCalls
 from switchhook.calls.sources import Due, KeptDetails
-from switchhook.ledger import Ledger
+from switchhook.server.tables import open_ledger
 
 
 @pytest.fixture
 def book(tmp_path):
-    ledger = Ledger(tmp_path)
+    ledger = open_ledger(tmp_path)
     yield SqliteCalls(ledger)
     ledger.close()
 

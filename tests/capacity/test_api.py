@@ -15,7 +15,7 @@ from switchhook.capacity.forecast import Forecast
 from switchhook.capacity.ledger import SqliteCapacity
 from switchhook.capacity.readings import Reading
 from switchhook.capacity.status import CapacityNow
-from switchhook.ledger import Ledger
+from switchhook.server.tables import open_ledger
 from switchhook.streams.openapi import SCHEMAS as OTHERS
 from switchhook.streams.openapi import describe
 from switchhook.web.app import ConsoleParts, create_app
@@ -50,7 +50,7 @@ def told(call_sid):
 
 @pytest.fixture
 def history(tmp_path):
-    ledger = Ledger(tmp_path)
+    ledger = open_ledger(tmp_path)
     yield SqliteCapacity(ledger)
     ledger.close()
 

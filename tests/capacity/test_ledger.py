@@ -15,14 +15,14 @@ from switchhook.capacity.ledger import (
     SqliteCapacity,
 )
 from switchhook.capacity.readings import Reading, Span
-from switchhook.ledger import Ledger
+from switchhook.server.tables import open_ledger
 
 START = 1_780_000_000_000 // HOUR_MS * HOUR_MS
 
 
 @pytest.fixture
 def ledger(tmp_path):
-    ledger = Ledger(tmp_path)
+    ledger = open_ledger(tmp_path)
     yield ledger
     ledger.close()
 
@@ -120,7 +120,7 @@ def test_a_long_problem_is_cut(kept):
     )
 )
 def test_minutes_and_hours_tell_the_same_as_readings(tmp_path_factory, pairs):
-    ledger = Ledger(tmp_path_factory.mktemp("ledger"))
+    ledger = open_ledger(tmp_path_factory.mktemp("ledger"))
     kept = SqliteCapacity(ledger)
     readings = [read(at * 1000, active) for at, active in pairs]
     kept.add(readings)

@@ -10,8 +10,8 @@ from switchhook.alerts.alert import evaluate
 from switchhook.alerts.default_rules import DEFAULTS
 from switchhook.alerts.ledger import SqliteAlerts
 from switchhook.cli import run
-from switchhook.ledger import Ledger
 from switchhook.metrics import Figure
+from switchhook.server.tables import open_ledger
 from switchhook.system.data_folder import DataFolder
 from webhook import receiving
 
@@ -31,7 +31,7 @@ def config(tmp_path):
 
 
 def fire(folder, *figures):
-    ledger = Ledger(folder / "ledger")
+    ledger = open_ledger(folder / "ledger")
     SqliteAlerts(ledger).save(evaluate(DEFAULTS, figures, {}, 1_764_050_400_000), [], [])
     ledger.close()
 
@@ -70,7 +70,7 @@ def test_a_test_arrives_and_is_kept(folder, config, capsys, monkeypatch):
         said = capsys.readouterr().err
     assert said.startswith("the test to ops was not sent: ")
     assert "hook" not in said
-    ledger = Ledger(folder / "ledger")
+    ledger = open_ledger(folder / "ledger")
     kept = SqliteAlerts(ledger).deliveries(10)
     ledger.close()
     assert sorted(each.state.value for each in kept) == ["given up", "sent"]

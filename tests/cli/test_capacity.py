@@ -10,7 +10,7 @@ import pytest
 from switchhook.capacity.ledger import SqliteCapacity
 from switchhook.capacity.readings import Reading
 from switchhook.cli import run
-from switchhook.ledger import Ledger
+from switchhook.server.tables import open_ledger
 from switchhook.system.data_folder import DataFolder
 
 
@@ -22,7 +22,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def keep(folder):
-    ledger = Ledger(folder / "ledger")
+    ledger = open_ledger(folder / "ledger")
     yield SqliteCapacity(ledger).add
     ledger.close()
 

@@ -14,7 +14,7 @@ import pytest
 from program import running, until
 from switchhook.access.audit_ledger import SqliteAudit
 from switchhook.cli import run
-from switchhook.ledger import Ledger
+from switchhook.server.tables import open_ledger
 
 THROTTLED = (
     "CallSid=t1&Stream[StreamSID]=st1&Stream[Status]=failed"
@@ -196,7 +196,7 @@ def test_commands_that_print_numbers_say_so_in_the_audit_log(say, server, tmp_pa
     say("tail", *place)
     say("streams", "cause:throttled", "from:98765", "--json", *place)
     say("streams", "option:B", "--export", tmp_path / "found.csv", *place)
-    ledger = Ledger(server.data / "ledger")
+    ledger = open_ledger(server.data / "ledger")
     read = [
         each
         for each in SqliteAudit(ledger).oldest_first()

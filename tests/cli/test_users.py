@@ -12,7 +12,7 @@ from switchhook.access.audit import Deed, verify_chain
 from switchhook.access.ledger import SqliteAccess
 from switchhook.access.users import LinkKind
 from switchhook.cli import run
-from switchhook.ledger import Ledger
+from switchhook.server.tables import open_ledger
 from switchhook.system.data_folder import DataFolder
 from switchhook.web.sign_in.password_hashing import password_matches
 from switchhook.web.sign_in.tokens import hashed
@@ -41,7 +41,7 @@ def say(capsys, monkeypatch, data):
 
 @pytest.fixture
 def kept(data):
-    ledger = Ledger(data / "ledger")
+    ledger = open_ledger(data / "ledger")
     yield SqliteAccess(ledger)
     ledger.close()
 

@@ -15,8 +15,8 @@ from switchhook.capacity.facts_file import FILE, FactsReader
 from switchhook.config import load_config
 from switchhook.emulator.testing import Exotel
 from switchhook.exotel.clock import SystemClock
-from switchhook.ledger import Ledger
 from switchhook.server.accounts import Accounts
+from switchhook.server.tables import open_ledger
 
 PATIENCE_S = 20
 
@@ -29,7 +29,7 @@ def exotel():
 
 @pytest.fixture
 def ledger(tmp_path):
-    ledger = Ledger(tmp_path)
+    ledger = open_ledger(tmp_path)
     yield ledger
     ledger.close()
 

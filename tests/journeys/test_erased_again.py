@@ -14,8 +14,8 @@ from switchhook.cli import run
 from switchhook.cli.erasing_again import preparing
 from switchhook.journal import JournalReader, JournalWriter
 from switchhook.journal.receipt import Kind, encode
-from switchhook.ledger import Ledger
 from switchhook.retention.backup import restore
+from switchhook.server.tables import open_ledger
 from switchhook.system.data_folder import DataFolder
 
 DIGITS = b"9876543210"
@@ -47,7 +47,7 @@ def data(tmp_path):
     bodies += [f"CallSid=field-{n}&CustomField=order+77&Name=Ravi".encode() for n in range(3)]
     bodies += [query(f"other{n}", f"o{n}") + b"&From=0900000000" * 20 for n in range(60)]
     write(folder, bodies)
-    ledger = Ledger(folder / "ledger")
+    ledger = open_ledger(folder / "ledger")
     with ledger.writing() as connection:
         connection.execute(
             "INSERT INTO saved_views VALUES (1, 'of cust98765 43210', 'x', 'asha', 0)"
@@ -215,7 +215,7 @@ def test_a_ledger_restored_alone_is_erased_again_too(data, tmp_path):
     found = [(place.name, place.found) for place in proofs[0].places if place.found]
     assert (len(proofs), proofs[0].complete) == (1, True)
     assert found == [("ledger.saved_views", 1)]
-    ledger = Ledger(aside / "ledger")
+    ledger = open_ledger(aside / "ledger")
     with ledger.reading() as connection:
         ((name,),) = connection.execute("SELECT name FROM saved_views").fetchall()
     ledger.close()

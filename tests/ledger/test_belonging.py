@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from switchhook.access.audit import Deed
 from switchhook.access.audit_ledger import SqliteAudit, append
 from switchhook.errors import LedgerError
-from switchhook.ledger import Ledger
 from switchhook.ledger.belonging import (
     Backup,
     Found,
@@ -25,7 +24,8 @@ from switchhook.ledger.belonging import (
     way_back,
     write_note,
 )
-from switchhook.ledger.database import APPLICATION_ID, CHECKED_VERSION, MIGRATIONS
+from switchhook.ledger.database import APPLICATION_ID, CHECKED_VERSION
+from switchhook.server.tables import MIGRATIONS, open_ledger
 from switchhook.system.data_folder import DataFolder
 
 DEED = Deed(who="test", what="tested")
@@ -70,7 +70,7 @@ def folder(tmp_path):
 
 
 def opened(folder):
-    return Ledger(folder / "ledger")
+    return open_ledger(folder / "ledger")
 
 
 def noted(folder):
@@ -106,7 +106,7 @@ def test_nothing_is_made_in_the_place_of_a_missing_one(folder):
 
 def test_a_foreign_one_is_left_as_it_is(folder, tmp_path):
     opened(folder).close()
-    stranger = Ledger(tmp_path / "ledger")
+    stranger = open_ledger(tmp_path / "ledger")
     stranger.close()
     (folder / "ledger").rename(folder / "elsewhere")
     (tmp_path / "ledger").rename(folder / "ledger")
@@ -135,7 +135,7 @@ def test_without_a_note_the_one_that_is_there_is_taken(folder):
 
 
 def test_beside_no_data_folder_nothing_is_noted(tmp_path):
-    Ledger(tmp_path / "ledger").close()
+    open_ledger(tmp_path / "ledger").close()
     assert [each.name for each in tmp_path.iterdir()] == ["ledger"]
 
 
@@ -196,7 +196,7 @@ def test_a_flipped_bit_of_a_note_is_no_other_note(tmp_path):
 
 def test_a_flipped_bit_anywhere_in_a_ledger_is_noticed(tmp_path):
     """In header, tree, free page or text: what is read is what was written, or it is damaged."""
-    ledger = Ledger(tmp_path / "ledger")
+    ledger = open_ledger(tmp_path / "ledger")
     audit = SqliteAudit(ledger)
     for number in range(200):
         audit.note(Deed(who="asha", what="tested", subject=f"thing {number}"), number)
@@ -213,7 +213,7 @@ def test_a_flipped_bit_anywhere_in_a_ledger_is_noticed(tmp_path):
         for side in ("-wal", "-shm"):
             file.with_name(file.name + side).unlink(missing_ok=True)
         try:
-            opened = Ledger(tmp_path / "ledger")
+            opened = open_ledger(tmp_path / "ledger")
             found = [entry.subject for entry in SqliteAudit(opened).oldest_first()]
             opened.close()
         except LedgerError:
@@ -236,11 +236,11 @@ def test_an_older_release_s_ledger_gets_checksums(tmp_path):
     append(older, Deed(who="asha", what="tested", subject="something long"), 5)
     older.close()
     assert file.read_bytes()[20] == 0
-    ledger = Ledger(tmp_path / "ledger")
+    ledger = open_ledger(tmp_path / "ledger")
     assert [entry.subject for entry in SqliteAudit(ledger).oldest_first()] == ["something long"]
     ledger.close()
     content = file.read_bytes()
     assert content[20] == 8
     file.write_bytes(content.replace(b"something long", b"somethinG long"))
     with pytest.raises(LedgerError, match="damaged"):
-        list(SqliteAudit(Ledger(tmp_path / "ledger")).oldest_first())
+        list(SqliteAudit(open_ledger(tmp_path / "ledger")).oldest_first())

@@ -19,12 +19,12 @@ from switchhook.journal import JournalReader, JournalWriter, SealedSegments
 from switchhook.journal.closed import SegmentState
 from switchhook.journal.kept import read_passthru
 from switchhook.journal.receipt import Kind, StatusReceived, decode_receipt, encode
-from switchhook.ledger import Ledger
 from switchhook.retention import texts_ledger
 from switchhook.retention.erasure import untouched
 from switchhook.retention.ledger import SqliteErasures, rows_of
 from switchhook.retention.policy import DAY_MS, HOUR_MS, Limits, Matter
 from switchhook.retention.retention_worker import Keeper
+from switchhook.server.tables import open_ledger
 from switchhook.store import SqliteStore
 from switchhook.streams.store import Wanted
 
@@ -47,7 +47,7 @@ class House:
         self.sealed = SealedSegments(folder / "journal")
         self.store = SqliteStore(folder / "store", self.reader)
         self.store.open()
-        self.ledger = Ledger(folder / "ledger")
+        self.ledger = open_ledger(folder / "ledger")
         self.book = SqliteErasures(self.ledger)
         self.audit = SqliteAudit(self.ledger)
         self.capacity = SqliteCapacity(self.ledger)

@@ -17,7 +17,7 @@ from switchhook.cli import output
 from switchhook.cli.data import config_in, data_folder
 from switchhook.cli.options import CONFIG, DATA, JSON
 from switchhook.errors import ConfigError
-from switchhook.ledger import Ledger
+from switchhook.server.tables import open_ledger
 from switchhook.streams.json import time_of
 from switchhook.system.data_folder import LEDGER
 
@@ -33,7 +33,7 @@ def list_(*, config: CONFIG = None, data: DATA = None, json: JSON = False) -> in
 
     Exit code 1 if one fires.
     """
-    ledger = Ledger(data_folder(config, data) / LEDGER)
+    ledger = open_ledger(data_folder(config, data) / LEDGER)
     try:
         book = SqliteAlerts(ledger).load(_now_ms())
     finally:
@@ -81,7 +81,7 @@ def send_test(name: str, *, config: CONFIG = None, data: DATA = None) -> int:
         hint = f"known: {', '.join(known)}" if known else "add one under [alerts.send.NAME]"
         raise ConfigError(f"there is no destination {name!r}", key="alerts.send", hint=hint)
     folder = data_folder(config, data)
-    ledger = Ledger(folder / LEDGER)
+    ledger = open_ledger(folder / LEDGER)
     try:
         notifier = AppriseNotifier(
             {name: known[name].url.reveal},

@@ -13,8 +13,8 @@ from switchhook.cli import output
 from switchhook.cli.data import data_folder, steady_now_ms
 from switchhook.cli.options import CONFIG, DATA, JSON
 from switchhook.errors import ConfigError
-from switchhook.ledger import Ledger
 from switchhook.ledger.database import FILE
+from switchhook.server.tables import open_ledger
 from switchhook.streams.parameters import STRETCH, Refused
 from switchhook.system.data_folder import LEDGER
 
@@ -56,7 +56,7 @@ def capacity(
     since_ms = None if since is None else _moment(since, now_ms)
     if not (folder / LEDGER / FILE).exists():
         return _nothing()
-    ledger = Ledger(folder / LEDGER)
+    ledger = open_ledger(folder / LEDGER)
     try:
         history = SqliteCapacity(ledger)
         names = [each for each in history.accounts() if account in (None, each)]

@@ -19,13 +19,13 @@ from switchhook.errors import ConfigError, DataFolderError
 from switchhook.exotel.spellings import NotANumber, Subject, read_subject, shown
 from switchhook.journal import JournalReader, JournalWriter, SealedSegments
 from switchhook.journal.closed import closed_up_to
-from switchhook.ledger import Ledger
 from switchhook.retention import erasure_list_file
 from switchhook.retention.erasure import plan_erasure
 from switchhook.retention.erasure_worker import WORDS
 from switchhook.retention.ledger import SqliteErasures
 from switchhook.retention.policy import Limits
 from switchhook.retention.retention_worker import Keeper
+from switchhook.server.tables import open_ledger
 from switchhook.store import SqliteStore
 from switchhook.streams.fold import Folder
 from switchhook.system.data_folder import JOURNAL, LEDGER, STORE, DataFolder, read_identity
@@ -113,7 +113,7 @@ def _asked(
 def _forget(folder: Path, subject: Subject, value: str, journal: JournalReader) -> Proof:
     """Have it done by the console that runs, or do it here."""
     with ExitStack() as opened:
-        ledger = Ledger(folder / LEDGER)
+        ledger = open_ledger(folder / LEDGER)
         opened.callback(ledger.close)
         asked = deed(f"asked to erase a {WORDS[subject]}", shown(subject, value))
         try:

@@ -15,7 +15,6 @@ from switchhook.cli.ledger import deed
 from switchhook.exotel.spellings import Subject
 from switchhook.journal import JournalReader, SealedSegments
 from switchhook.journal.closed import closed_up_to
-from switchhook.ledger import Ledger
 from switchhook.retention import erasure_list_file
 from switchhook.retention.erased_calls import named_in
 from switchhook.retention.erasure import Phase
@@ -23,6 +22,7 @@ from switchhook.retention.erasure_worker import WORDS
 from switchhook.retention.fingerprints import ErasureList, Fingerprints, Suspects, again
 from switchhook.retention.ledger import SqliteErasures
 from switchhook.retention.retention_worker import Keeper
+from switchhook.server.tables import open_ledger
 from switchhook.system.data_folder import JOURNAL, LEDGER
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def erase_again(
     Who calls is the only one in the folder. Gives the proofs of those of which something was found.
     """
     with ExitStack() as opened:
-        ledger = Ledger(folder / LEDGER)
+        ledger = open_ledger(folder / LEDGER)
         opened.callback(ledger.close)
         journal = JournalReader(folder / JOURNAL)
         opened.callback(journal.close)

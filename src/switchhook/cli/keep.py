@@ -12,9 +12,9 @@ from switchhook.cli.data import keep_limits, own_data_folder
 from switchhook.cli.options import CONFIG, DATA, JSON
 from switchhook.errors import DataFolderError
 from switchhook.journal import JournalReader, SealedSegments
-from switchhook.ledger import Ledger
 from switchhook.retention.ledger import SqliteErasures, rows_of
 from switchhook.retention.policy import Holdings, Matter, report
+from switchhook.server.tables import open_ledger
 from switchhook.store import SqliteStore
 from switchhook.system.data_folder import JOURNAL, LEDGER, STORE
 
@@ -26,7 +26,7 @@ def keep(*, config: CONFIG = None, data: DATA = None, json: JSON = False) -> int
     """Show what is kept how long, the oldest of each class, and what was removed."""
     folder = own_data_folder(config, data)
     with ExitStack() as opened:
-        ledger = Ledger(folder / LEDGER)
+        ledger = open_ledger(folder / LEDGER)
         opened.callback(ledger.close)
         journal = JournalReader(folder / JOURNAL)
         opened.callback(journal.close)

@@ -14,7 +14,7 @@ from switchhook.access.audit import Deed
 from switchhook.access.ledger import SqliteAccess
 from switchhook.cli.data import config_in, data_folder
 from switchhook.errors import ConfigError, DataFolderError
-from switchhook.ledger import Ledger
+from switchhook.server.tables import open_ledger
 from switchhook.system.data_folder import LEDGER
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def opened(config: str | None, data: str | None) -> Iterator[AccessLedger]:
     if not place.exists() and owner != os.geteuid():
         problem = "it has no ledger yet, and belongs to another user"
         raise DataFolderError(str(folder), problem, "run this as the user that owns it")
-    ledger = Ledger(place)
+    ledger = open_ledger(place)
     try:
         yield SqliteAccess(ledger)
     finally:

@@ -12,10 +12,10 @@ from switchhook.access.audit_ledger import SqliteAudit
 from switchhook.cli.erasing_again import preparing
 from switchhook.cli.ledger import deed, now_us
 from switchhook.errors import BackupError, DataFolderError, LedgerError
-from switchhook.ledger import Ledger
 from switchhook.ledger.belonging import note_file
 from switchhook.retention import backup as backups
 from switchhook.retention import erasure_list_file
+from switchhook.server.tables import open_ledger
 from switchhook.system.data_folder import LEDGER, DataFolder, read_identity
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def restore_ledger(
         noted = note_file(place)
         assert noted is not None, "a data folder has an identity"
         noted.unlink(missing_ok=True)
-    ledger = Ledger(place)  # and notes it as the one that belongs here
+    ledger = open_ledger(place)  # and notes it as the one that belongs here
     SqliteAudit(ledger).note(deed("restored the ledger", made=manifest.made), now_us())
     ledger.close()
     return manifest
@@ -82,7 +82,7 @@ def _stop_unless_lost(folder: Path, held: ExitStack) -> None:
         held.enter_context(DataFolder.open(folder, "console"))
     except DataFolderError as error:
         try:
-            Ledger(folder / LEDGER).close()
+            open_ledger(folder / LEDGER).close()
         except LedgerError:
             return
         hint = "stop the console first; nothing was changed"

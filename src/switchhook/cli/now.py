@@ -9,10 +9,10 @@ from switchhook.cli import output
 from switchhook.cli.data import config_in, data_folder, steady_now_ms, store_in
 from switchhook.cli.options import CONFIG, DATA, JSON
 from switchhook.config.names import names_of
-from switchhook.ledger import Ledger
 from switchhook.ledger.database import FILE
 from switchhook.overview.json import issue_json, pulse_json
 from switchhook.overview.pulse import MINUTE_MS, MINUTES, RECENT, pulse, pulse_start
+from switchhook.server.tables import open_ledger
 from switchhook.store import SqliteStore
 from switchhook.streams.issues.issues import Issue, IssueState, issues, trend_start
 from switchhook.streams.issues.ledger import SqliteMarks
@@ -103,7 +103,7 @@ def _table(found: list[Issue], names: Names) -> None:
 def _issues(folder: Path, store: SqliteStore, now_ms: int) -> list[Issue]:
     marks = {}
     if (folder / LEDGER / FILE).exists():
-        ledger = Ledger(folder / LEDGER)
+        ledger = open_ledger(folder / LEDGER)
         try:
             marks = SqliteMarks(ledger).latest()
         finally:

@@ -19,9 +19,9 @@ from switchhook.cli.options import CONFIG, DATA, JSON
 from switchhook.errors import ConfigError
 from switchhook.exotel.spellings import NotANumber, read_number
 from switchhook.journal import JournalReader, SealedSegments
-from switchhook.ledger import Ledger
 from switchhook.retention.ledger import SqliteErasures
 from switchhook.retention.person_search import PersonSearch
+from switchhook.server.tables import open_ledger
 from switchhook.system.data_folder import JOURNAL, LEDGER
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def person(
     if isinstance(found, NotANumber):
         raise ConfigError(found.problem, key="number", hint="the whole of it, for that is searched")
     with ExitStack() as opened:
-        ledger = Ledger(folder / LEDGER)
+        ledger = open_ledger(folder / LEDGER)
         opened.callback(ledger.close)
         journal = JournalReader(folder / JOURNAL)
         opened.callback(journal.close)

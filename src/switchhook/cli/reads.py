@@ -8,8 +8,8 @@ from switchhook.access.audit_ledger import SqliteAudit
 from switchhook.cli import output
 from switchhook.cli.ledger import deed, now_us
 from switchhook.errors import LedgerError
-from switchhook.ledger import Ledger
 from switchhook.ledger.database import FILE
+from switchhook.server.tables import open_ledger
 from switchhook.system.data_folder import LEDGER
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def noted(folder: Path, command: str, **asked: str | None) -> bool:
         return True
     said = {name: text for name, text in asked.items() if text}
     try:
-        ledger = Ledger(folder / LEDGER)
+        ledger = open_ledger(folder / LEDGER)
         try:
             what = "read numbers by command line"
             SqliteAudit(ledger).note(deed(what, command, **said), now_us())

@@ -9,14 +9,8 @@ from typing import TYPE_CHECKING
 
 import apsw
 
-from switchhook.access import ledger as access
-from switchhook.access import passkeys_ledger, second_factors_ledger
-from switchhook.alerts import ledger as alerts
-from switchhook.calls import ledger as calls
-from switchhook.capacity import ledger as capacity
 from switchhook.errors import LedgerError
 from switchhook.ledger import belonging
-from switchhook.retention import ledger as keeping
 from switchhook.sqlite_file import (
     add_checksums,
     connect_checked,
@@ -26,11 +20,9 @@ from switchhook.sqlite_file import (
     make_private,
     transaction,
 )
-from switchhook.streams.issues import ledger as issues
-from switchhook.streams.search import saved_views_ledger
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 FILE = "ledger.sqlite"
@@ -39,21 +31,6 @@ BUSY_MS = 5_000
 _RESTORE = "restore it from a backup: switchhook restore BACKUP --ledger-only"
 _BACK = "stop the console, then bring it back, or: switchhook restore BACKUP --ledger-only"
 
-MIGRATIONS = (
-    access.TABLES,
-    capacity.TABLES,
-    alerts.TABLES,
-    issues.TABLES,
-    calls.TABLES,
-    saved_views_ledger.TABLES,
-    keeping.TABLES,
-    keeping.TRUSTED_TABLE,
-    second_factors_ledger.TABLES,
-    belonging.TABLES,
-    "",  # pages with checksums, which a file has before this says so
-    passkeys_ledger.TABLES,
-)
-"""Number n leads from version n to n + 1; all that are due run in one transaction."""
 CHECKED_VERSION = 11
 """From this one on pages have checksums."""
 
@@ -66,10 +43,12 @@ _UNSURE = (apsw.IOError, apsw.ReadOnlyError, apsw.CantOpenError)
 class Ledger:
     """The ledger in a folder; made where it is missing. Any thread may use it.
 
-    In a data folder only the ledger that belongs to it is opened. Raises LedgerError.
+    In a data folder only the ledger that belongs to it is opened. Number n of `migrations` leads
+    from version n to n + 1; all that are due run in one transaction. Raises LedgerError.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, migrations: Sequence[str]) -> None:
+        self._migrations = migrations
         self.path = folder / FILE
         self._lock = threading.Lock()
         self._local = threading.local()
@@ -220,14 +199,16 @@ class Ledger:
             raise LedgerError(
                 str(self.path), "it is no ledger of ours", "move the file away and look at it"
             )
-        if version > len(MIGRATIONS):
-            problem = f"it has version {version}, this release knows version {len(MIGRATIONS)}"
+        if version > len(self._migrations):
+            problem = (
+                f"it has version {version}, this release knows version {len(self._migrations)}"
+            )
             raise LedgerError(str(self.path), problem, "run the release that wrote it, or a later")
         return int(version)
 
     def _migrate_alone(self) -> None:
-        for number in range(self._recognise(), len(MIGRATIONS)):
-            self._writer.execute(MIGRATIONS[number])
+        for number in range(self._recognise(), len(self._migrations)):
+            self._writer.execute(self._migrations[number])
             self._writer.pragma("application_id", APPLICATION_ID)
             self._writer.pragma("user_version", number + 1)
 

@@ -26,7 +26,6 @@ from switchhook.exotel.fields import forget_read_numbers
 from switchhook.exotel.number_keys import forget_numbers
 from switchhook.journal import JournalReader, SealedSegments
 from switchhook.journal.steady_time import step_text
-from switchhook.ledger import Ledger
 from switchhook.overview.verdict import Failing
 from switchhook.retention.api import KeepApi
 from switchhook.retention.erasure_list_file import remember
@@ -41,6 +40,7 @@ from switchhook.server.alerting import Alarm
 from switchhook.server.page_parts import EndpointShown, PageParts, RulesShown
 from switchhook.server.pages import StreamPages
 from switchhook.server.steady_clock import SteadyClock
+from switchhook.server.tables import open_ledger
 from switchhook.store import SqliteStore
 from switchhook.streams.counts_api import StoreApi
 from switchhook.streams.fold import Folder
@@ -99,7 +99,7 @@ class ConsoleSide:
         self.store = SqliteStore(held.folder(STORE), self.journal)
         self.folder = Folder(self.journal, self.store)
         self.clock = SteadyClock(self.store, lambda: first_seq_of_boot(held.path))
-        self.ledger = Ledger(held.folder(LEDGER))
+        self.ledger = open_ledger(held.folder(LEDGER))
         self.accounts = Accounts(self.ledger, held.path, self.clock)
         self._audit = SqliteAudit(self.ledger)
         self._tasks: list[asyncio.Task[None]] = []

@@ -23,7 +23,6 @@ from hypothesis import strategies as st
 from switchhook.cli import run
 from switchhook.errors import BackupError, DataFolderError
 from switchhook.journal import JournalReader, JournalWriter, SealedSegments
-from switchhook.ledger import Ledger
 from switchhook.retention.backup import (
     MANIFEST,
     Manifest,
@@ -36,6 +35,7 @@ from switchhook.retention.backup import (
     restoring,
     saving,
 )
+from switchhook.server.tables import open_ledger
 from switchhook.system.data_folder import DataFolder
 
 
@@ -67,7 +67,7 @@ def data(tmp_path):
         (folder.folder("journal") / "refused").mkdir()
         (folder.folder("journal") / "refused" / "7.bin").write_bytes(b"refused")
         folder.folder("store")
-        ledger = Ledger(folder.folder("ledger"))
+        ledger = open_ledger(folder.folder("ledger"))
         with ledger.writing() as connection:
             connection.execute("INSERT INTO saved_views VALUES (1, 'mine', 'cause:x', 'asha', 0)")
         ledger.close()
@@ -97,7 +97,7 @@ def test_everything_comes_back(data, tmp_path):
     assert not (there / "kept/.lock").exists()
     for path in there.rglob("*"):
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
-    ledger = Ledger(there / "ledger")
+    ledger = open_ledger(there / "ledger")
     with ledger.reading() as connection:
         assert connection.execute("SELECT query FROM saved_views").get == "cause:x"
     ledger.close()

@@ -6,7 +6,7 @@ import pytest
 
 from switchhook.access.audit import AuditFilter, Deed
 from switchhook.access.audit_ledger import SqliteAudit
-from switchhook.ledger import Ledger
+from switchhook.server.tables import open_ledger
 from switchhook.streams.issues.issues import IssueState, Mark
 from switchhook.streams.issues.ledger import SqliteMarks
 
@@ -15,7 +15,7 @@ DEED = Deed(who="asha", what="acknowledged an issue", subject="i1")
 
 @pytest.fixture
 def ledger(tmp_path):
-    ledger = Ledger(tmp_path / "ledger")
+    ledger = open_ledger(tmp_path / "ledger")
     yield ledger
     ledger.close()
 

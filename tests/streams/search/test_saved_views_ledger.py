@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from switchhook.access.audit import Deed
-from switchhook.ledger import Ledger
+from switchhook.server.tables import open_ledger
 from switchhook.streams.search.saved_views import MOST_VIEWS, SavedView
 from switchhook.streams.search.saved_views_ledger import SqliteViews
 
@@ -14,7 +14,7 @@ DEED = Deed(who="asha", what="saved a view", subject="v")
 
 @pytest.fixture
 def ledger(tmp_path):
-    ledger = Ledger(tmp_path / "ledger")
+    ledger = open_ledger(tmp_path / "ledger")
     yield ledger
     ledger.close()
 

@@ -18,7 +18,7 @@ from starlette.testclient import TestClient
 from switchhook.access.audit import Deed
 from switchhook.access.ledger import SqliteAccess
 from switchhook.access.roles import AccessSettings, Role
-from switchhook.ledger import Ledger
+from switchhook.server.tables import open_ledger
 from switchhook.streams.parameters import Refused
 from switchhook.system.local_keys import link_cookie, link_proof
 from switchhook.web.render import Renderer
@@ -41,7 +41,7 @@ class House:
     def __init__(self, folder: Path, settings: AccessSettings | None = None) -> None:
         self.now_us = START_US
         self.step_us = 0
-        self.ledger = Ledger(folder / "ledger")
+        self.ledger = open_ledger(folder / "ledger")
         self.kept = SqliteAccess(self.ledger)
         self.settings = settings or AccessSettings()
         self.access = ConsoleAccess(
