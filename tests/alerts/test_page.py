@@ -13,7 +13,7 @@ from switchhook.alerts.openapi import PATHS, SCHEMAS
 from switchhook.alerts.page import AlertPages
 from switchhook.metrics import Figure
 from switchhook.overview.verdict import Level, State
-from switchhook.web.app import ConsoleParts, create_app
+from switchhook.web.app import create_app
 from switchhook.web.render import Renderer
 
 NOW_AND_LONG = NOON + 10**9
@@ -48,8 +48,7 @@ class Here(Bench):
     def app(self):
         state = State(level=Level.WARN, what="A bot fails.", since_us=NOON * 1000)
         pages = AlertPages(Renderer(), self.engine, self.noted.append, lambda: state)
-        parts = ConsoleParts(journal=None, store=None, folder=None)
-        return As(create_app(parts, [pages]), self.viewer)
+        return As(create_app([pages]), self.viewer)
 
     def fails(self, bot="Sales"):
         labels = (("bot", bot),)

@@ -17,8 +17,8 @@ from switchhook.capacity.readings import Reading
 from switchhook.capacity.status import CapacityNow
 from switchhook.server.tables import open_ledger
 from switchhook.streams.openapi import SCHEMAS as OTHERS
-from switchhook.streams.openapi import describe
-from switchhook.web.app import ConsoleParts, create_app
+from switchhook.web.app import create_app
+from switchhook.web.openapi import describe
 
 NOW = 1_780_000_000_000
 AT = "2026-05-28T20:26:40.000000Z"
@@ -59,12 +59,7 @@ def asking(history, *standing):
     """A client of an app that has this part alone."""
     api = CapacityApi(Watch(*standing), history, lambda: NOW, told)
 
-    class Nothing:
-        def __getattr__(self, name):
-            raise AssertionError(name)
-
-    parts = ConsoleParts(journal=Nothing(), store=Nothing(), folder=Nothing())
-    app = create_app(parts, [api])
+    app = create_app([api])
     return TestClient(app, base_url="http://127.0.0.1", client=("127.0.0.1", 1))
 
 
@@ -151,7 +146,7 @@ def test_it_does_what_its_description_says(history):
     known = CapacityNow("main", 71, 100, 29, 2.5, forecast=FORECAST, at_ms=NOW - 2500)
     unknown = CapacityNow("other", None, None, None, None, "no answer", unread=3)
     app = asking(history, known, unknown).app
-    document = describe("0", OPERATIONS) | {"components": {"schemas": OTHERS | SCHEMAS}}
+    document = describe("0", OPERATIONS, OTHERS | SCHEMAS)
     schema = schemathesis.openapi.from_dict(document)
     schema.app = app
     tried = 0

@@ -7,7 +7,7 @@ import json
 import pytest
 from starlette.testclient import TestClient
 
-from retention.test_api import HOST, Nothing
+from retention.test_api import HOST
 from retention.test_retention_worker import NUMBER, SID, START, House, call_of, details
 from switchhook.access.roles import Role, Viewer
 from switchhook.cli import run
@@ -18,7 +18,7 @@ from switchhook.retention.person_api import PersonApi
 from switchhook.retention.person_search import PersonSearch
 from switchhook.retention.policy import DAY_MS, Limits
 from switchhook.system.data_folder import DataFolder
-from switchhook.web.app import ConsoleParts, create_app
+from switchhook.web.app import create_app
 from switchhook.web.render import Renderer
 
 LIMITS = Limits(30, 40, 50, 60, 70, 80)
@@ -40,8 +40,7 @@ def asking(house, role=Role.ADMINISTRATOR):
         house.audit.note(deed, 5)
 
     api = PersonApi(search_of(house), Renderer(), lambda: LIMITS, note)
-    parts = ConsoleParts(journal=Nothing(), store=Nothing(), folder=Nothing())
-    inner = create_app(parts, [api])
+    inner = create_app([api])
 
     async def seen(scope, receive, send):
         scope["viewer"] = Viewer("asha", role, origin="192.0.2.7")

@@ -16,8 +16,9 @@ from browser.world import OPERATOR, VIEWER, World
 from switchhook.calls.sources import KeptDetails
 from switchhook.journal.receipt import HeartbeatReceived, Kind, StatusReceived, encode
 from switchhook.overview.api import SHOWN, SHOWN_SCHEMAS
-from switchhook.streams.openapi import SCHEMAS, describe
-from switchhook.streams.parameters import Refused
+from switchhook.streams.openapi import SCHEMAS
+from switchhook.web.openapi import describe
+from switchhook.web.parameters import Refused
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +154,7 @@ def refused(request, error):
 
 def test_the_api_is_what_its_description_says(world):
     world.viewer = None
-    document = describe("0", SHOWN) | {"components": {"schemas": SCHEMAS | SHOWN_SCHEMAS}}
+    document = describe("0", SHOWN, SCHEMAS | SHOWN_SCHEMAS)
     handlers = {Refused: refused, HTTPException: refused}
     app = Starlette(routes=world.pages.routes(), exception_handlers=handlers)
     schema = schemathesis.openapi.from_dict(document)

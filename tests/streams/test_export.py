@@ -25,6 +25,7 @@ from switchhook.access.roles import EVERYTHING, Role, Viewer
 from switchhook.exotel.phone_numbers import mask_text
 from switchhook.exotel.phone_numbers import masked as masked_number
 from switchhook.store import SqliteStore
+from switchhook.streams.api import StreamsApi, StreamsApiParts
 from switchhook.streams.counts_api import StoreApi
 from switchhook.streams.export import (
     COLUMNS,
@@ -41,11 +42,12 @@ from switchhook.streams.export import (
 )
 from switchhook.streams.fold import Folder
 from switchhook.streams.names import Bot, Names
-from switchhook.streams.openapi import COUNTED, describe
-from switchhook.streams.parameters import Refused
+from switchhook.streams.openapi import COUNTED, SCHEMAS
 from switchhook.streams.search.syntax import parse_query
-from switchhook.web.app import ConsoleParts, create_app
+from switchhook.web.app import create_app
 from switchhook.web.masking import Masked, mask_json
+from switchhook.web.openapi import describe
+from switchhook.web.parameters import Refused
 
 HOSTILE = {
     "markup": '<script>alert("1")</script>',
@@ -317,7 +319,7 @@ def test_what_is_counted_is_given_by_stretch(client):
 
 def test_the_api_does_what_its_description_says(client):
     transport = client()
-    document = describe("1", COUNTED)
+    document = describe("1", COUNTED, SCHEMAS)
     schema = schemathesis.openapi.from_dict(document)
 
     @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
@@ -335,9 +337,8 @@ def _flat(asked):
 
 def test_the_list_of_streams_takes_a_search_with_other_filters(world):
     folder = Folder(world.kept.reader, world.store)
-    app = create_app(
-        ConsoleParts(journal=world.kept.reader, store=world.store, folder=folder, fresh_s=0)
-    )
+    parts = StreamsApiParts(journal=world.kept.reader, store=world.store, folder=folder, fresh_s=0)
+    app = create_app([StreamsApi(parts, dict)])
     here = TestClient(app, base_url="http://127.0.0.1")
     asked = {"q": "from:987650 !error:*", "limit": "3", "endpoint": "default"}
     page = here.get("/api/v1/streams", params=asked).json()

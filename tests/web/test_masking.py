@@ -9,8 +9,8 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from switchhook.access.roles import EVERYTHING, Role, Viewer
-from switchhook.streams.parameters import Refused
 from switchhook.web.masking import Masked, asks_by_number, mask_json, numbers_in
+from switchhook.web.parameters import Refused
 from switchhook.web.search_turns import MOST, SearchTurns
 
 VIEWER = Viewer("vik", Role.VIEWER, "session:1")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from switchhook.exotel.phone_numbers import mask_text
 from switchhook.metrics import KNOWN, value_text
-from switchhook.streams.json import time_of
+from switchhook.web.json import time_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

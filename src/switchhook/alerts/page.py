@@ -26,8 +26,9 @@ from switchhook.alerts.json import (
 from switchhook.alerts.messages import Say, reading
 from switchhook.errors import LedgerError
 from switchhook.overview.verdict_json import verdict_json
-from switchhook.streams.json import encode_json
-from switchhook.streams.parameters import LAST_SEQ, Refused
+from switchhook.streams.parameters import LAST_SEQ
+from switchhook.web.json import encode_json
+from switchhook.web.parameters import Refused
 from switchhook.web.render import address, viewer_of, zone_of, zone_word
 
 if TYPE_CHECKING:

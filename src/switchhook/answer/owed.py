@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Callable
 
-    from switchhook.answer.answerer import Answerer
     from switchhook.answer.http.messages import Answer
+    from switchhook.answer.timing import AnswerTimes
+
+
+class Owing(Protocol):
+    """Who owes answers."""
+
+    times: AnswerTimes
+    counts: Counter[str]
+
+    def now_ns(self) -> int:
+        """The steady clock."""
+
+    def kept_late(self, waiting: OwedAnswer) -> None:
+        """A receipt became durable after its answer had left."""
 
 
 class OwedAnswer:
@@ -18,7 +32,7 @@ class OwedAnswer:
 
     def __init__(
         self,
-        answerer: Answerer,
+        answerer: Owing,
         answer: Answer,
         reply: Callable[[Answer], None],
         since: int,

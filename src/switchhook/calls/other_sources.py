@@ -14,7 +14,7 @@ from switchhook.exotel.fields import Unusable, instant
 from switchhook.exotel.wire.request import Request
 from switchhook.exotel.wire.status_callback import parse, parse_heartbeat
 from switchhook.journal.receipt import HeartbeatReceived, Kind, StatusReceived
-from switchhook.streams.json import text_of
+from switchhook.web.json import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

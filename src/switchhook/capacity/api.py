@@ -12,9 +12,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from switchhook.calls.sources import Source
-from switchhook.streams.json import encode_json, time_of
-from switchhook.streams.openapi import Operation
-from switchhook.streams.parameters import STRETCH, read_filters, read_none
+from switchhook.web.json import encode_json, time_of
 from switchhook.web.json_schema import (
     COUNT,
     STRING,
@@ -26,6 +24,8 @@ from switchhook.web.json_schema import (
     object_of,
     or_null,
 )
+from switchhook.web.openapi import Operation
+from switchhook.web.parameters import STRETCH, read_filters, read_none
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -18,8 +18,8 @@ from switchhook.cli.data import config_in, data_folder
 from switchhook.cli.options import CONFIG, DATA, JSON
 from switchhook.errors import ConfigError
 from switchhook.server.tables import open_ledger
-from switchhook.streams.json import time_of
 from switchhook.system.data_folder import LEDGER
+from switchhook.web.json import time_of
 
 if TYPE_CHECKING:
     from switchhook.alerts.alert import Alert

@@ -15,8 +15,8 @@ from switchhook.cli.options import CONFIG, DATA, JSON
 from switchhook.errors import ConfigError
 from switchhook.ledger.database import FILE
 from switchhook.server.tables import open_ledger
-from switchhook.streams.parameters import STRETCH, Refused
 from switchhook.system.data_folder import LEDGER
+from switchhook.web.parameters import STRETCH, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

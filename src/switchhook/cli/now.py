@@ -16,8 +16,8 @@ from switchhook.server.tables import open_ledger
 from switchhook.store import SqliteStore
 from switchhook.streams.issues.issues import Issue, IssueState, issues, trend_start
 from switchhook.streams.issues.ledger import SqliteMarks
-from switchhook.streams.json import time_of
 from switchhook.system.data_folder import LEDGER
+from switchhook.web.json import time_of
 
 if TYPE_CHECKING:
     from switchhook.streams.names import Names

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from switchhook.streams.json import encode_json
+from switchhook.web.json import encode_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

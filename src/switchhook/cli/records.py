@@ -23,11 +23,12 @@ from switchhook.store import SqliteStore
 from switchhook.store import rebuild as rebuild_store
 from switchhook.streams.json import receipt_json, unreadable_json
 from switchhook.streams.names import Names
-from switchhook.streams.parameters import Refused, read_filters
+from switchhook.streams.parameters import STREAM_FILTERS
 from switchhook.streams.queries import Shelf
 from switchhook.system.data_folder import JOURNAL, STORE, read_identity
 from switchhook.system.priority import breathe, stand_back
 from switchhook.web.masking import mask_json
+from switchhook.web.parameters import Refused, read_filters
 
 _BATCH = 500
 _FOLLOW_S = 0.1
@@ -138,7 +139,7 @@ def streams(
     }
     pairs = [(name, value) for name, value in given.items() if value is not None]
     try:
-        values = read_filters(pairs, steady_now_ms(data_folder(config, data)))
+        values = read_filters(pairs, steady_now_ms(data_folder(config, data)), STREAM_FILTERS)
     except Refused as refused:
         option = (refused.parameter or "").replace("_", "-")
         name = "the search" if option == "q" else f"--{option}"

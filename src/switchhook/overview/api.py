@@ -13,9 +13,7 @@ from starlette.routing import BaseRoute, Route
 
 from switchhook.overview.json import issue_json, mark_json, now_json
 from switchhook.streams.issues.issues import Act, IssueState
-from switchhook.streams.json import encode_json
-from switchhook.streams.openapi import Operation
-from switchhook.streams.parameters import Refused, read_none
+from switchhook.web.json import encode_json
 from switchhook.web.json_schema import (
     COUNT,
     NUMBER,
@@ -29,6 +27,8 @@ from switchhook.web.json_schema import (
     list_of,
     object_of,
 )
+from switchhook.web.openapi import Operation
+from switchhook.web.parameters import Refused, read_none
 from switchhook.web.render import viewer_of
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import msgspec
 
 from switchhook.exotel.phone_numbers import masked
 from switchhook.overview.pulse import GROUPS, MINUTE_MS
-from switchhook.streams.json import time_of
+from switchhook.web.json import time_of
 
 if TYPE_CHECKING:
     from switchhook.capacity.status import CapacityNow

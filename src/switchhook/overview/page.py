@@ -13,9 +13,9 @@ from switchhook.overview.feed import API, NOW
 from switchhook.overview.json import Glance, now_json, row_json
 from switchhook.overview.pulse import GROUPS, MINUTE_MS, MINUTES, pulse, pulse_start
 from switchhook.streams.issues.issues import Issue, IssueState, issues, trend_start
-from switchhook.streams.json import encode_json
 from switchhook.streams.store import Wanted
 from switchhook.streams.tail import tail_rows
+from switchhook.web.json import encode_json
 from switchhook.web.masking import mask_json
 from switchhook.web.render import address, zone_of, zone_word
 

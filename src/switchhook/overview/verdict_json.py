@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from switchhook.streams.json import time_of
+from switchhook.web.json import time_of
 
 if TYPE_CHECKING:
     from switchhook.alerts.json import Json

@@ -17,9 +17,7 @@ from switchhook.exotel.spellings import NotANumber, Subject, read_subject, shown
 from switchhook.retention.erasure import Phase
 from switchhook.retention.erasure_worker import WORDS
 from switchhook.retention.policy import Matter
-from switchhook.streams.json import encode_json, time_of
-from switchhook.streams.openapi import Operation
-from switchhook.streams.parameters import Refused, read_none
+from switchhook.web.json import encode_json, time_of
 from switchhook.web.json_schema import (
     COUNT,
     STRING,
@@ -31,6 +29,8 @@ from switchhook.web.json_schema import (
     object_of,
     ref,
 )
+from switchhook.web.openapi import Operation
+from switchhook.web.parameters import Refused, read_none
 from switchhook.web.render import viewer_of
 from switchhook.web.sign_in.page_support import require
 

@@ -16,8 +16,7 @@ from starlette.routing import Route
 from switchhook.access.audit import deed_of
 from switchhook.access.roles import Role
 from switchhook.exotel.spellings import NotANumber, read_number
-from switchhook.streams.json import encode_json
-from switchhook.streams.parameters import Refused
+from switchhook.web.json import encode_json
 from switchhook.web.json_schema import (
     COUNT,
     STRING,
@@ -28,6 +27,7 @@ from switchhook.web.json_schema import (
     list_of,
     object_of,
 )
+from switchhook.web.parameters import Refused
 from switchhook.web.render import viewer_of
 from switchhook.web.sign_in.page_support import require
 

@@ -9,7 +9,8 @@ from switchhook.capacity import api as capacity_api
 from switchhook.overview import api as page_api
 from switchhook.retention import api as keep_api
 from switchhook.retention import person_api
-from switchhook.streams.openapi import COUNTED, OPERATIONS, describe
+from switchhook.streams.openapi import COUNTED, OPERATIONS, SCHEMAS
+from switchhook.web.openapi import describe
 from switchhook.web.sign_in import openapi as access_api
 
 _PARTS = (
@@ -39,7 +40,7 @@ _PATHS = (
 
 def describe_all(version: str) -> dict[str, Any]:
     """Every address that answers with JSON; the live feed, which never ends, is in docs/api.md."""
-    document = describe(version, _PARTS)
+    document = describe(version, _PARTS, SCHEMAS)
     for paths in _PATHS:
         for path, methods in paths.items():
             known = document["paths"].setdefault(path, {})

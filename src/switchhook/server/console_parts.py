@@ -37,11 +37,13 @@ from switchhook.retention.retention_worker import Keeper
 from switchhook.retention.trusted_time import held_text
 from switchhook.server.accounts import Accounts
 from switchhook.server.alerting import Alarm
+from switchhook.server.api_document import describe_all
 from switchhook.server.page_parts import EndpointShown, PageParts, RulesShown
 from switchhook.server.pages import StreamPages
 from switchhook.server.steady_clock import SteadyClock
 from switchhook.server.tables import open_ledger
 from switchhook.store import SqliteStore
+from switchhook.streams.api import StreamsApi, StreamsApiParts
 from switchhook.streams.counts_api import StoreApi
 from switchhook.streams.fold import Folder
 from switchhook.streams.issues.ledger import SqliteMarks
@@ -52,7 +54,7 @@ from switchhook.system.folder_lock import holder_pid
 from switchhook.system.priority import breathe
 from switchhook.telemetry.prometheus import FoldState, MetricSources, MetricsPage, Traces
 from switchhook.telemetry.traces import Tracer, TraceSettings
-from switchhook.web.app import ConsoleParts, create_app
+from switchhook.web.app import create_app
 from switchhook.web.masking import numbers_in
 from switchhook.web.render import Renderer
 from switchhook.web.sign_in import ConsoleAccess
@@ -201,7 +203,7 @@ class ConsoleSide:
             MetricsPage(self._metric_sources()),
             self.access,
         )
-        console = ConsoleParts(
+        asked = StreamsApiParts(
             journal=self.journal,
             store=self.store,
             folder=self.folder,
@@ -212,7 +214,8 @@ class ConsoleSide:
             version=release(),
             now_ms=now,
         )
-        app = create_app(console, pages)
+        # Those beside it first: `/api/v1/streams/export` is no stream of that name.
+        app = create_app((*pages, StreamsApi(asked, lambda: describe_all(release()))))
         self.routes = app.routes
         return self.access.wrap(app)
 

@@ -14,10 +14,11 @@ from starlette.routing import BaseRoute, Route
 from switchhook.access.audit import Deed, deed_of
 from switchhook.access.roles import Role
 from switchhook.streams.export import FORMATS, Look, columns_named, rows_of
-from switchhook.streams.json import encode_json, time_of
 from switchhook.streams.names import Names
-from switchhook.streams.parameters import EXPORT, STRETCH, Refused, read_filters, read_none
+from switchhook.streams.parameters import EXPORT
 from switchhook.streams.search.query import Query
+from switchhook.web.json import encode_json, time_of
+from switchhook.web.parameters import STRETCH, Refused, read_filters, read_none
 from switchhook.web.render import zone_named
 from switchhook.web.sign_in.page_support import require
 

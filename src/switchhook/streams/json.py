@@ -6,24 +6,20 @@ it as `…_raw`. Bytes of `raw` and `body` that are not UTF-8 are shown as `\xNN
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from switchhook.exotel.cause import StreamError, Verdict, judge
 from switchhook.exotel.passthru import Defect, Leg, Passthru, Stream, StreamStatus
-from switchhook.exotel.wire.scalar import without_surrogates
 from switchhook.journal.receipt import Receipt
+from switchhook.web.json import text_of, time_of, time_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from switchhook.streams.story import CallStory, StreamStory
-
-Json = dict[str, Any]
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+    from switchhook.web.json import Json
 
 
 def receipt_json(
@@ -148,13 +144,13 @@ def _call(passthru: Passthru) -> Json:
         "dial_whom_number": passthru.dial_whom_number,
         "outgoing_number": passthru.outgoing_number,
         "legs": [_leg(leg, passthru.region) for leg in passthru.legs],
-        "created_at": _time(passthru.created_at),
+        "created_at": time_text(passthru.created_at),
         "created_at_raw": passthru.created_raw,
-        "started_at": _time(passthru.started_at),
+        "started_at": time_text(passthru.started_at),
         "started_at_raw": passthru.started_raw,
-        "ended_at": _time(passthru.ended_at),
+        "ended_at": time_text(passthru.ended_at),
         "ended_at_raw": passthru.ended_raw,
-        "current_at": _time(passthru.current_at),
+        "current_at": time_text(passthru.current_at),
         "current_at_raw": passthru.current_raw,
         "recording_available_raw": passthru.recording_available_raw,
         "account_sid": passthru.account_sid,
@@ -229,40 +225,6 @@ def _by_key(pairs: Iterable[tuple[str, str]]) -> dict[str, str | list[str]]:
         else:
             found[key] = [before, value]
     return found
-
-
-def text_of(raw: bytes) -> str:
-    r"""Bytes as text; what is not UTF-8 as `\xNN`."""
-    return raw.decode(errors="backslashreplace")
-
-
-def time_of(microseconds: int) -> str:
-    """Unix time as RFC 3339 in UTC with microseconds."""
-    try:
-        moment = _EPOCH + timedelta(microseconds=microseconds)
-    except OverflowError:  # a clock that is far beyond every calendar
-        moment = _EPOCH
-    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
-def _time(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat().replace("+00:00", "Z")
-
-
-def encode_json(value: object) -> bytes:
-    """Any of these objects as JSON; lone surrogates, which JSON can't carry, as U+FFFD."""
-    try:
-        return msgspec.json.encode(value)
-    except UnicodeEncodeError:
-        return msgspec.json.encode(_plain(value))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, str):
-        return without_surrogates(value)
-    if isinstance(value, dict):
-        return {_plain(key): _plain(member) for key, member in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list) else value
 
 
 RECEIPT_KEYS = tuple(

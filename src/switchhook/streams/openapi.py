@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-
-import msgspec
-
 from switchhook.exotel.cause import Cause, ErrorKind
 from switchhook.exotel.passthru import Dialect
 from switchhook.streams.export import FORMATS
-from switchhook.streams.parameters import EXPORT, FILTERS, STREAM_FILTERS, STRETCH, Parameter
+from switchhook.streams.parameters import EXPORT, FILTERS, STREAM_FILTERS
 from switchhook.web.json_schema import (
     COUNT,
     NUMBER,
@@ -24,6 +20,8 @@ from switchhook.web.json_schema import (
     ref,
     words,
 )
+from switchhook.web.openapi import Operation
+from switchhook.web.parameters import STRETCH
 
 _EXTRA: Schema = {
     "type": "object",
@@ -213,21 +211,6 @@ SCHEMAS: dict[str, Schema] = {
 """What the answers look like, by name."""
 
 
-class Operation(msgspec.Struct, frozen=True):
-    """One address: `schema` of its answer, what it may be asked, `identifier` if it may be 404.
-
-    `files` are the media types of an answer that is no JSON.
-    """
-
-    path: str
-    name: str
-    summary: str
-    schema: str | None
-    asked: Mapping[str, Parameter] = {}
-    identifier: str | None = None
-    files: tuple[str, ...] = ()
-
-
 OPERATIONS = (
     Operation(
         "/api/v1/receipts", "receipts", "Passthrus received, newest first", "Receipts", FILTERS
@@ -277,56 +260,3 @@ COUNTED = (
     Operation("/api/v1/forms", "forms", "The forms of requests, by hour", "Forms", _TIMES),
 )
 """The addresses of `StoreApi`: what the store counts, and exports."""
-
-
-def describe(version: str, operations: Iterable[Operation] = OPERATIONS) -> Schema:
-    """The OpenAPI document of some addresses."""
-    return {
-        "openapi": "3.1.0",
-        "info": {
-            "title": "Switchhook console",
-            "version": version,
-            "description": "What was received, decided and why. Lists are newest first, and pages"
-            " stay the same while rows arrive.",
-        },
-        "paths": {operation.path: {"get": _operation(operation)} for operation in operations},
-        "components": {"schemas": SCHEMAS},
-    }
-
-
-def _operation(operation: Operation) -> Schema:
-    answers = {"200": ("as described", operation.schema), "400": ("a parameter", "Error")}
-    answers["403"] = ("not from this machine", "Error")
-    if operation.identifier:
-        answers["404"] = ("there is none", "Error")
-    answers["503"] = ("the store or the journal can't be read", "Error")
-    responses = {
-        status: {"description": said, "content": _content(name)}
-        for status, (said, name) in answers.items()
-    }
-    if operation.files:
-        binary: Schema = {"schema": {"type": "string", "format": "binary"}}
-        responses["200"]["content"] = dict.fromkeys(operation.files, binary)
-    return {
-        "operationId": operation.name,
-        "summary": operation.summary,
-        "parameters": _parameters(operation),
-        "responses": responses,
-    }
-
-
-def _content(name: str | None) -> Schema:
-    return {"application/json": {"schema": ref(name) if name else {"type": "object"}}}
-
-
-def _parameters(operation: Operation) -> list[Schema]:
-    found: list[Schema] = []
-    if operation.identifier:
-        schema: Schema = {"type": "string", "minLength": 1}
-        found.append(
-            {"name": operation.identifier, "in": "path", "required": True, "schema": schema}
-        )
-    return found + [
-        {"name": each.name, "in": "query", "description": each.meaning, "schema": each.schema}
-        for each in operation.asked.values()
-    ]

@@ -15,11 +15,12 @@ from switchhook.access.audit import deed_of
 from switchhook.access.roles import Role
 from switchhook.errors import SearchError
 from switchhook.streams.columns import COLUMNS, USUAL, columns_named
-from switchhook.streams.parameters import LAST_SEQ, Refused, cursor_of
+from switchhook.streams.parameters import LAST_SEQ, cursor_of
 from switchhook.streams.search.numbers import NumberSearches
 from switchhook.streams.search.query import Found, Problem, asks_masked
 from switchhook.streams.search.saved_views import LONGEST_NAME, SavedView
 from switchhook.streams.search.syntax import KEYS, LONGEST, parse_query, query_text, with_condition
+from switchhook.web.parameters import Refused
 from switchhook.web.render import Ours, address, viewer_of, zone_of, zone_word
 from switchhook.web.search_turns import SearchTurns
 

@@ -17,17 +17,9 @@ from switchhook.journal.receipt import (
     parse_receipt_id,
     receipt_id,
 )
-from switchhook.streams.json import (
-    Json,
-    call_json,
-    receipt_json,
-    stream_json,
-    text_of,
-    time_of,
-    unreadable_json,
-)
+from switchhook.streams.json import call_json, receipt_json, stream_json, unreadable_json
 from switchhook.streams.names import Names
-from switchhook.streams.parameters import DEFAULT, LAST_SEQ, Refused, cursor_of
+from switchhook.streams.parameters import DEFAULT, LAST_SEQ, cursor_of
 from switchhook.streams.search.query import Condition
 from switchhook.streams.store import Wanted
 from switchhook.streams.story import (
@@ -42,6 +34,8 @@ from switchhook.streams.story import (
     merge_streams,
     stream_story,
 )
+from switchhook.web.json import Json, text_of, time_of
+from switchhook.web.parameters import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -11,7 +11,7 @@ import msgspec
 
 from switchhook.access.roles import Role
 from switchhook.exotel.phone_numbers import holds_number, mask_text, masked
-from switchhook.streams.json import encode_json
+from switchhook.web.json import encode_json
 from switchhook.web.render import OPEN
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from switchhook.streams.parameters import Refused
+from switchhook.web.parameters import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

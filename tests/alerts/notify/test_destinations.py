@@ -59,6 +59,9 @@ def test_an_address_that_is_none_is_said():
 
 
 def test_apprise_is_loaded_by_the_first_message_only():
-    code = "import sys, switchhook.alerts.notify; print('apprise' in sys.modules, 'httpx2' in sys.modules)"
+    code = (
+        "import sys, switchhook.alerts.notify;"
+        " print('apprise' in sys.modules, 'httpx2' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]

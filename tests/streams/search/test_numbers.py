@@ -7,10 +7,10 @@ from starlette.testclient import TestClient
 
 from browser.world import OPERATOR, VIEWER, World
 from switchhook.access.roles import EVERYTHING, Role, Viewer
-from switchhook.streams.parameters import Refused
 from switchhook.streams.search.numbers import NOTED_FOR_MS, NumberSearches, refuse_numbers
 from switchhook.streams.search.query import Query
 from switchhook.streams.search.syntax import parse_query
+from switchhook.web.parameters import Refused
 
 NOW = 1_800_000_000_000
 PROBLEM = "your role may not look for numbers, nor by error or flow"

@@ -19,8 +19,8 @@ from switchhook.access.audit import Deed
 from switchhook.access.ledger import SqliteAccess
 from switchhook.access.roles import AccessSettings, Role
 from switchhook.server.tables import open_ledger
-from switchhook.streams.parameters import Refused
 from switchhook.system.local_keys import link_cookie, link_proof
+from switchhook.web.parameters import Refused
 from switchhook.web.render import Renderer
 from switchhook.web.sign_in import ConsoleAccess
 from switchhook.web.sign_in.password_hashing import hash_password

@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, given, settings
 
 from switchhook.access.audit import Deed
 from switchhook.streams.openapi import SCHEMAS as OTHERS
-from switchhook.streams.openapi import describe
 from switchhook.system.local_keys import link_token
+from switchhook.web.openapi import describe
 from switchhook.web.sign_in.openapi import OPERATIONS, PATHS, SCHEMAS
 from web.sign_in.house import HERE, KEY
 
@@ -17,7 +17,7 @@ def test_it_is_as_described(house):
     """Whatever it is asked, on a log with something in it."""
     for number in range(5):
         house.kept.audit.note(Deed(who="asha", what="did", subject=str(number)), number)
-    document = describe("0", OPERATIONS)
+    document = describe("0", OPERATIONS, {})
     document["paths"] |= PATHS
     assert not OTHERS.keys() & SCHEMAS.keys()
     schema = schemathesis.openapi.from_dict(

@@ -9,17 +9,32 @@ import asyncio
 import logging
 import socket
 import traceback
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from switchhook.answer.http.head_parser import HeaderReader
 from switchhook.answer.http.messages import Handler, Limits, Responses
 
-if TYPE_CHECKING:
-    from switchhook.answer.http.link import Link
-
 log = logging.getLogger("switchhook.answer")
 
 CROWDED_OUT = "closed for a newer connection"
+
+
+class Peer(Protocol):
+    """A connection, as others see it: who it is of, what it owes, and how it ends."""
+
+    peer: str
+    key: object
+    verified: bool
+    since: float
+    deadline: float
+    transport: asyncio.Transport
+
+    @property
+    def silent(self) -> bool: ...
+    def give_up(self) -> None: ...
+    def overdue(self) -> None: ...
+    def leave(self) -> None: ...
+    def drop(self, reason: str) -> None: ...
 
 
 class SlowSenders:
@@ -29,13 +44,13 @@ class SlowSenders:
 
     def __init__(self, most: int, per_address: int) -> None:
         self._most, self._per_address = most, per_address
-        self.all: dict[Link, None] = {}
-        self._of_address: dict[object, dict[Link, None]] = {}
+        self.all: dict[Peer, None] = {}
+        self._of_address: dict[object, dict[Peer, None]] = {}
 
     def __len__(self) -> int:
         return len(self.all)
 
-    def add(self, connection: Link, address: object) -> Link | None:
+    def add(self, connection: Peer, address: object) -> Peer | None:
         """Wait for one more; the one that must not be waited for any longer for it."""
         self.all[connection] = None
         if address is not None:
@@ -45,11 +60,11 @@ class SlowSenders:
                 return next(iter(same))
         return next(iter(self.all)) if len(self.all) > self._most else None
 
-    def slowest(self, address: object) -> Link | None:
+    def slowest(self, address: object) -> Peer | None:
         """The one of an address that is waited for longest."""
         return next(iter(self._of_address.get(address, ())), None)
 
-    def remove(self, connection: Link, address: object) -> None:
+    def remove(self, connection: Peer, address: object) -> None:
         """Wait for it no more, if it was."""
         if self.all.pop(connection, self) is self or address is None:
             return
@@ -74,13 +89,13 @@ class Server:
         self.failures = 0
         self.now = loop.time()  # exact to a tick
 
-        self.connections: dict[Link, None] = {}
-        self.strangers: dict[Link, None] = {}  # never verified a secret
-        self.idle: dict[Link, None] = {}  # verified, and nothing owed; longest idle first
-        self.owing: dict[Link, None] = {}  # have a deadline
-        self.leaving: dict[Link, None] = {}  # the last answer is written
+        self.connections: dict[Peer, None] = {}
+        self.strangers: dict[Peer, None] = {}  # never verified a secret
+        self.idle: dict[Peer, None] = {}  # verified, and nothing owed; longest idle first
+        self.owing: dict[Peer, None] = {}  # have a deadline
+        self.leaving: dict[Peer, None] = {}  # the last answer is written
         self.slow = SlowSenders(max(1, connections // 2), max(1, limits.per_address // 2))
-        self.choked: dict[Link, float] = {}  # don't read their answers; until when
+        self.choked: dict[Peer, float] = {}  # don't read their answers; until when
 
         self._most = connections
         self._addresses: dict[object, int] = {}
@@ -100,7 +115,7 @@ class Server:
         """Take over what accepts."""
         self._accepting = accepting
 
-    def take(self, connection: Link) -> str | None:
+    def take(self, connection: Peer) -> str | None:
         """Count a new connection, or say why there is no room for it."""
         peer = connection.peer
         key = None if self.limits.exempt(peer) else _network(peer)
@@ -139,7 +154,7 @@ class Server:
                 return True
         return False
 
-    def wait(self, connection: Link, seconds: float) -> None:
+    def wait(self, connection: Peer, seconds: float) -> None:
         """Give a connection so long for the rest of its request.
 
         Of verified senders only so many may be waited for, or the slow ones among them would hold
@@ -152,12 +167,12 @@ class Server:
             if slowest is not None:
                 slowest.give_up()
 
-    def waited(self, connection: Link) -> None:
+    def waited(self, connection: Peer) -> None:
         """Wait no more: it is whole, or too late."""
         self.owing.pop(connection, None)
         self.slow.remove(connection, connection.key)
 
-    def forget(self, connection: Link) -> None:
+    def forget(self, connection: Peer) -> None:
         """Strike a connection out everywhere."""
         if connection not in self.connections:
             return

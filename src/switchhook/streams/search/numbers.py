@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from switchhook.access.audit import Deed, deed_of
-from switchhook.streams.parameters import Refused
 from switchhook.streams.search.query import Problem, asks_masked, asks_number, asks_numbers
+from switchhook.web.parameters import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable

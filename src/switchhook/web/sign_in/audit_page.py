@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute, Route
 
 from switchhook.access.audit import AuditFilter, Chain, Entry, Head, deed_of, verify_chain
 from switchhook.access.roles import EVERYTHING, REVEALED_FOR_US, Role
-from switchhook.streams.parameters import read_filters
+from switchhook.web.parameters import read_filters
 from switchhook.web.render import rfc3339, viewer_of
 from switchhook.web.sign_in.openapi import AUDIT, PAGE
 from switchhook.web.sign_in.page_support import fields, require

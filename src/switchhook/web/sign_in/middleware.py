@@ -23,7 +23,7 @@ from switchhook.errors import LedgerError
 from switchhook.web.loopback import refusal as loopback_refusal
 from switchhook.web.sign_in.forms import read_form
 from switchhook.web.sign_in.refusals import Refused
-from switchhook.web.sign_in.request_origin import arrive, crossed, values_of
+from switchhook.web.sign_in.request_origin import MACHINE, arrive, crossed, values_of
 from switchhook.web.sign_in.tokens import csrf_of, same
 
 if TYPE_CHECKING:
@@ -42,8 +42,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("switchhook.access")
 
-MACHINE = "machine"
-"""`Viewer.session` of an open console."""
 NOBODY = Viewer("not signed in", Role.VIEWER)
 ANYBODYS = ("/static/", "/login", "/welcome/", "/open")
 """What needs no session: begins with, or is, one of these."""

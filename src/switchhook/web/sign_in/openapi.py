@@ -6,9 +6,9 @@ from datetime import datetime
 
 import msgspec
 
-from switchhook.streams.openapi import Operation
-from switchhook.streams.parameters import Parameter
 from switchhook.web.json_schema import COUNT, STRING, Schema, object_of
+from switchhook.web.openapi import Operation
+from switchhook.web.parameters import Parameter
 
 PAGE = 100
 MOST_A_PAGE = 1_000

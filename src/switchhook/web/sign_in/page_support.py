@@ -13,9 +13,9 @@ from switchhook.access.roles import Role, Viewer
 from switchhook.access.users import LinkKind, Session, User
 from switchhook.web.render import Renderer, viewer_of
 from switchhook.web.sign_in.live_requests import LiveRequests
-from switchhook.web.sign_in.middleware import MACHINE
 from switchhook.web.sign_in.password_hashing import Hashing
 from switchhook.web.sign_in.prover import Prover
+from switchhook.web.sign_in.request_origin import MACHINE
 from switchhook.web.sign_in.sessions import Desk, cookie_name
 from switchhook.web.sign_in.tokens import hashed, new_proof
 

@@ -8,7 +8,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from switchhook.streams.json import encode_json
+from switchhook.web.json import encode_json
 
 if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send

@@ -148,3 +148,7 @@ def _ip(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 def _is_loopback(name: str) -> bool:
     ip = _ip(name)
     return name == "localhost" or (ip is not None and ip.is_loopback)
+
+
+MACHINE = "machine"
+"""`Viewer.session` of an open console."""

@@ -14,16 +14,18 @@ from switchhook.access.users import LinkKind
 from switchhook.errors import LedgerError
 from switchhook.web.sign_in.audit_page import AuditPages, ChainCheck
 from switchhook.web.sign_in.fresh_proof import FreshProof
+from switchhook.web.sign_in.link_page import LinkPages
 from switchhook.web.sign_in.live_requests import LiveRequests
-from switchhook.web.sign_in.local_door import LinkPages, LocalDoor
+from switchhook.web.sign_in.local_door import LocalDoor
 from switchhook.web.sign_in.login_page import LoginPages
-from switchhook.web.sign_in.middleware import MACHINE, Access
+from switchhook.web.sign_in.middleware import Access
 from switchhook.web.sign_in.page_support import Shared
 from switchhook.web.sign_in.passkey_page import PasskeyPages
 from switchhook.web.sign_in.password_hashing import Hashing
 from switchhook.web.sign_in.prover import Prover
 from switchhook.web.sign_in.read_log import ReadLog
 from switchhook.web.sign_in.refusals import Refusals
+from switchhook.web.sign_in.request_origin import MACHINE
 from switchhook.web.sign_in.second_factor_page import SecondFactorPages
 from switchhook.web.sign_in.sessions import TOUCH_US, Desk
 from switchhook.web.sign_in.settings_page import SettingsPages

@@ -1,0 +1,49 @@
+"""JSON as the API gives it: times in UTC, and no text that could harm who reads it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from switchhook.exotel.wire.scalar import without_surrogates
+
+Json = dict[str, Any]
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def text_of(raw: bytes) -> str:
+    r"""Bytes as text; what is not UTF-8 as `\xNN`."""
+    return raw.decode(errors="backslashreplace")
+
+
+def time_of(microseconds: int) -> str:
+    """Unix time as RFC 3339 in UTC with microseconds."""
+    try:
+        moment = _EPOCH + timedelta(microseconds=microseconds)
+    except OverflowError:  # a clock that is far beyond every calendar
+        moment = _EPOCH
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def time_text(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat().replace("+00:00", "Z")
+
+
+def encode_json(value: object) -> bytes:
+    """Any of these objects as JSON; lone surrogates, which JSON can't carry, as U+FFFD."""
+    try:
+        return msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        return msgspec.json.encode(_plain(value))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, str):
+        return without_surrogates(value)
+    if isinstance(value, dict):
+        return {_plain(key): _plain(member) for key, member in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list) else value
