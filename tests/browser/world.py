@@ -26,10 +26,10 @@ from switchhook.journal.kept import read_passthru
 from switchhook.journal.receipt import WAITING, Counters, Kind, Receipt, encode
 from switchhook.overview.verdict import Level, State
 from switchhook.rules.decide import Decision, Option
-from switchhook.server.page_parts import EndpointShown, PageParts, RulesShown
 from switchhook.server.pages import StreamPages
 from switchhook.server.tables import open_ledger
 from switchhook.store import SqliteStore
+from switchhook.streams.endpoints_page import EndpointShown, RulesShown
 from switchhook.streams.fold import Folder
 from switchhook.streams.issues.ledger import SqliteMarks
 from switchhook.streams.names import Account, Bot, Names
@@ -91,7 +91,7 @@ class World:
             fault="At fault: the bot.",
             todo="Is the bot at 10.0.4.17:8443 running, and is this the right port?",
         )
-        parts = PageParts(
+        self.pages = StreamPages(
             renderer=Renderer(lambda: self.state, link_hosts=lambda: ("recordings.example",)),
             journal=self.reader,
             store=self.store,
@@ -104,7 +104,6 @@ class World:
             details=lambda call_sid: self.details.get(call_sid, []),
             endpoints=lambda: (_endpoint("reception"), _endpoint("sales")),
         )
-        self.pages = StreamPages(parts)
         self.folder.start()
 
     def sid(self) -> str:

@@ -16,10 +16,17 @@ from switchhook.streams.queries import Shelf
 from switchhook.web.render import viewer_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from switchhook.server.page_parts import PageParts
+    from switchhook.calls.sources import KeptDetails
+    from switchhook.journal.source import JournalSource
+    from switchhook.streams.names import Names
+    from switchhook.streams.store import Store
+    from switchhook.web.render import Renderer
+
 
 Json = dict[str, Any]
 
@@ -27,24 +34,38 @@ Json = dict[str, Any]
 class CallPage:
     """`/calls/{call_sid}`."""
 
-    def __init__(self, parts: PageParts) -> None:
-        self._parts = parts
-        self._shelf = Shelf(parts.journal, parts.store)
-        self._told = CallTold(parts.journal, parts.store, parts.details)
+    def __init__(
+        self,
+        *,
+        renderer: Renderer,
+        journal: JournalSource,
+        store: Store,
+        names: Callable[[], Names],
+        details: Callable[[str], Sequence[KeptDetails]] | None,
+        freshen: Callable[[], None],
+    ) -> None:
+        self._renderer = renderer
+        self._journal = journal
+        self._store = store
+        self._names = names
+        self._details = details
+        self._freshen = freshen
+        self._shelf = Shelf(self._journal, self._store)
+        self._told = CallTold(self._journal, self._store, self._details)
 
     def routes(self) -> list[BaseRoute]:
         return [Route("/calls/{call_sid}", self._page, methods=["GET"], name="call-page")]
 
     def _page(self, request: Request) -> Response:
-        parts, viewer = self._parts, viewer_of(request)
+        viewer = viewer_of(request)
         call_sid = request.path_params["call_sid"]
-        parts.freshen()
-        names = parts.names()
+        self._freshen()
+        names = self._names()
         call = self._shelf.call(call_sid)
         told = self._told.of(call_sid, call, names)
         if told is None:
             context = {"call_sid": call_sid}
-            return parts.renderer.page(request, "call_unknown.html", context, status=404)
+            return self._renderer.page(request, "call_unknown.html", context, status=404)
         call, sees = call or _nameless(call_sid), viewer.sees(call_sid)
         numbers = {name: call[name] if sees else masked(call[name]) for name in ("from", "to")}
         entries = [*entries_of(call, names), *told.entries]
@@ -65,7 +86,7 @@ class CallPage:
             "told": told,
             "support": support_text(call, names, numbers, str if sees else mask_text),
         }
-        return parts.renderer.page(request, "call.html", context, sees_numbers=sees)
+        return self._renderer.page(request, "call.html", context, sees_numbers=sees)
 
 
 def _nameless(call_sid: str) -> Json:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 from starlette.routing import BaseRoute, Route
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from switchhook.capacity.forecast import Forecast
     from switchhook.capacity.readings import Span
     from switchhook.capacity.status import CapacityNow
-    from switchhook.server.page_parts import PageParts
+    from switchhook.web.render import Renderer
 
 RANGES = (
     ("1h", "1 hour", 3_600_000),
@@ -30,28 +30,50 @@ _FORECAST_WITHIN_MS = 24 * 3_600_000
 """A forecast of an hour can't be seen in a plot of weeks."""
 
 
+class CapacityWatch(Protocol):
+    """How the accounts stand and stood; any thread may call it."""
+
+    def now(self, now_ms: int) -> Sequence[CapacityNow]: ...
+
+
+class CapacityKept(Protocol):
+    """What was read of the accounts. Raises LedgerError."""
+
+    def history(self, account: str, since_ms: int, until_ms: int) -> Sequence[Span]: ...
+
+
 class CapacityPage:
     """`/capacity`."""
 
-    def __init__(self, parts: PageParts) -> None:
-        self._parts = parts
+    def __init__(
+        self,
+        *,
+        renderer: Renderer,
+        capacity: CapacityWatch | None,
+        history: CapacityKept | None,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._renderer = renderer
+        self._capacity = capacity
+        self._history = history
+        self._now_ms = now_ms
 
     def routes(self) -> list[BaseRoute]:
         return [Route("/capacity", self._page, methods=["GET"], name="capacity")]
 
     def _page(self, request: Request) -> Response:
-        parts, now_ms = self._parts, self._parts.now_ms()
+        now_ms = self._now_ms()
         asked = request.query_params.get("range", _USUAL)
         name, _, length = next((each for each in RANGES if each[0] == asked), RANGES[1])
         accounts = [
             self._account(each, now_ms, length)
-            for each in (parts.capacity.now(now_ms) if parts.capacity is not None else ())
+            for each in (self._capacity.now(now_ms) if self._capacity is not None else ())
         ]
         context = {"accounts": accounts, "ranges": RANGES, "range": name, "now_ms": now_ms}
-        return parts.renderer.page(request, "capacity.html", context)
+        return self._renderer.page(request, "capacity.html", context)
 
     def _account(self, now: CapacityNow, now_ms: int, length: int) -> dict[str, Any]:
-        history = self._parts.history
+        history = self._history
         spans = history.history(now.account, now_ms - length, now_ms + 1) if history else []
         known = [span for span in spans if span.highest is not None]
         return {

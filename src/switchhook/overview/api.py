@@ -32,11 +32,14 @@ from switchhook.web.parameters import Refused, read_none
 from switchhook.web.render import viewer_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.requests import Request
 
     from switchhook.overview.page import NowPage
-    from switchhook.server.page_parts import PageParts
+    from switchhook.streams.issues.issues import Marks
     from switchhook.streams.issues.page import CausesPage
+    from switchhook.streams.search.saved_views import SavedViews
 
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _LARGEST = 4096
@@ -52,8 +55,19 @@ class _Said(msgspec.Struct, forbid_unknown_fields=True):
 class PageApi:
     """Their routes."""
 
-    def __init__(self, parts: PageParts, now: NowPage, causes: CausesPage) -> None:
-        self._parts, self._now, self._causes = parts, now, causes
+    def __init__(
+        self,
+        *,
+        marks: Marks | None,
+        views: SavedViews | None,
+        freshen: Callable[[], None],
+        now: NowPage,
+        causes: CausesPage,
+    ) -> None:
+        self._marks = marks
+        self._views = views
+        self._freshen = freshen
+        self._now, self._causes = now, causes
 
     def routes(self) -> list[BaseRoute]:
         return [
@@ -61,7 +75,7 @@ class PageApi:
             Route("/api/v1/issues", self._answering(self._issues), methods=["GET"]),
             Route("/api/v1/issues/{id}", self._answering(self._issue), methods=["GET"]),
             Route("/api/v1/issues/{id}", self._act, methods=["POST"]),
-            Route("/api/v1/views", self._answering(self._views), methods=["GET"]),
+            Route("/api/v1/views", self._answering(self._saved_views), methods=["GET"]),
         ]
 
     @staticmethod
@@ -75,21 +89,21 @@ class PageApi:
         return endpoint
 
     def _of_now(self, request: Request) -> Json:
-        self._parts.freshen()
+        self._freshen()
         return now_json(self._now.look())
 
     def _issues(self, request: Request) -> Json:
-        self._parts.freshen()
+        self._freshen()
         return {"issues": [issue_json(each) for each in self._causes.found()]}
 
     def _issue(self, request: Request) -> Json:
-        self._parts.freshen()
-        issue, marks = self._causes.one(request.path_params["id"]), self._parts.marks
+        self._freshen()
+        issue, marks = self._causes.one(request.path_params["id"]), self._marks
         history = marks.history(issue.id) if marks is not None else []
         return {**issue_json(issue), "history": [mark_json(each) for each in history]}
 
-    def _views(self, request: Request) -> Json:
-        views = self._parts.views
+    def _saved_views(self, request: Request) -> Json:
+        views = self._views
         found = views.seen_by(viewer_of(request).name) if views is not None else []
         return {
             "views": [

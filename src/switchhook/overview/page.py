@@ -12,7 +12,8 @@ from switchhook.journal.receipt import WAITING
 from switchhook.overview.feed import API, NOW
 from switchhook.overview.json import Glance, now_json, row_json
 from switchhook.overview.pulse import GROUPS, MINUTE_MS, MINUTES, pulse, pulse_start
-from switchhook.streams.issues.issues import Issue, IssueState, issues, trend_start
+from switchhook.streams.issues.issues import Issue, IssueState
+from switchhook.streams.issues.page import all_issues
 from switchhook.streams.store import Wanted
 from switchhook.streams.tail import tail_rows
 from switchhook.web.json import encode_json
@@ -20,16 +21,19 @@ from switchhook.web.masking import mask_json
 from switchhook.web.render import address, zone_of, zone_word
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from switchhook.journal.source import JournalRecord
-    from switchhook.server.page_parts import PageParts
+    from switchhook.capacity.page import CapacityWatch
+    from switchhook.journal.source import JournalRecord, JournalSource
+    from switchhook.streams.endpoints_page import EndpointShown
     from switchhook.streams.facet import Count
+    from switchhook.streams.issues.issues import Marks
     from switchhook.streams.names import Names
-    from switchhook.web.render import Look
+    from switchhook.streams.store import Store
+    from switchhook.web.render import Look, Renderer
 
 Json = dict[str, Any]
 
@@ -46,8 +50,28 @@ _COUNTED_MS = 150_000
 class NowPage:
     """The page, and what the feed sends it."""
 
-    def __init__(self, parts: PageParts) -> None:
-        self._parts = parts
+    def __init__(
+        self,
+        *,
+        renderer: Renderer,
+        journal: JournalSource,
+        store: Store,
+        names: Callable[[], Names],
+        capacity: CapacityWatch | None,
+        marks: Marks | None,
+        endpoints: Callable[[], Sequence[EndpointShown]],
+        now_ms: Callable[[], int],
+        freshen: Callable[[], None],
+    ) -> None:
+        self._renderer = renderer
+        self._journal = journal
+        self._store = store
+        self._names = names
+        self._capacity = capacity
+        self._marks = marks
+        self._endpoints = endpoints
+        self._now_ms = now_ms
+        self._freshen = freshen
         self._glance: Glance | None = None
         self._issues: tuple[int, list[Issue]] = (-ISSUES_MS, [])
 
@@ -55,21 +79,20 @@ class NowPage:
         return [Route("/", self._page, methods=["GET"], name="now")]
 
     def _page(self, request: Request) -> Response:
-        parts = self._parts
-        parts.freshen()
-        seqs = parts.store.receipts(Wanted(limit=FIRST_ROWS))
-        records = parts.journal.get_many(seqs)
-        rows = tail_rows((records[seq] for seq in sorted(records)), parts.names())
+        self._freshen()
+        seqs = self._store.receipts(Wanted(limit=FIRST_ROWS))
+        records = self._journal.get_many(seqs)
+        rows = tail_rows((records[seq] for seq in sorted(records)), self._names())
         glance = self.look()
         context = {
             "rows": rows[::-1],
             "left_out": 0,
-            "endpoint": next((each.name for each in parts.endpoints()), "default"),
+            "endpoint": next((each.name for each in self._endpoints()), "default"),
             "feed": address("/feed", {"page": "now", "tz": zone_word(zone_of(request))}),
             "chart": _chart(glance),
-            **_context(glance, self._parts.names()),
+            **_context(glance, self._names()),
         }
-        return parts.renderer.page(request, "now.html", context)
+        return self._renderer.page(request, "now.html", context)
 
     def gather(self) -> None:
         """Look at the figures, for the fragments to come."""
@@ -77,14 +100,12 @@ class NowPage:
 
     def figures(self, page: str, look: Look) -> Mapping[str, str]:
         """The feed's events for a page."""
-        fragment, glance = self._parts.renderer.fragment, self._glance
+        fragment, glance = self._renderer.fragment, self._glance
         if page == API:
             return {} if glance is None else {"now": _json(now_json(glance), look)}
         events = {"verdict": fragment("verdict.html", {}, look)}
         if page == NOW and glance is not None:
-            events["now"] = fragment(
-                "now_figures.html", _context(glance, self._parts.names()), look
-            )
+            events["now"] = fragment("now_figures.html", _context(glance, self._names()), look)
             events["chart"] = _chart(glance)
         return events
 
@@ -92,33 +113,32 @@ class NowPage:
         self, page: str, records: Sequence[JournalRecord], left_out: int, look: Look
     ) -> Mapping[str, str]:
         """The event with rows of the tail, newest first."""
-        rows = tail_rows(records, self._parts.names())[::-1]
+        rows = tail_rows(records, self._names())[::-1]
         if not rows:
             return {}
         if page == API:
             told = [row_json(row, look.sees_numbers) for row in rows]
             return {"receipts": _json({"receipts": told, "left_out": left_out}, look)}
         context = {"rows": rows, "left_out": left_out}
-        return {"tail": self._parts.renderer.fragment("tail_rows.html", context, look)}
+        return {"tail": self._renderer.fragment("tail_rows.html", context, look)}
 
     def look(self) -> Glance:
         """The figures as they are; those just looked at will do."""
-        now_ms, before = self._parts.now_ms(), self._glance
+        now_ms, before = self._now_ms(), self._glance
         if before is None or not 0 <= now_ms - before.now_ms < GLANCE_MS:
             before = self._glance = self._look_anew(now_ms)
         return before
 
     def _look_anew(self, now_ms: int) -> Glance:
-        parts = self._parts
         since = pulse_start(now_ms)
         until = since + MINUTES * MINUTE_MS
-        minutes, counts = parts.store.tallies(since, until), parts.store.counts(since, until)
+        minutes, counts = self._store.tallies(since, until), self._store.counts(since, until)
         found = [each for each in self._found(now_ms) if each.state is not IssueState.RESOLVED]
         return Glance(
             now_ms=now_ms,
             pulse=pulse(minutes, counts, now_ms),
-            accounts=tuple(parts.capacity.now(now_ms)) if parts.capacity is not None else (),
-            named=bool(parts.names().accounts),
+            accounts=tuple(self._capacity.now(now_ms)) if self._capacity is not None else (),
+            named=bool(self._names().accounts),
             running=sum(each.streams for each in minutes if each.facet.cause == Cause.RUNNING),
             waiting=_waiting(counts, now_ms),
             top=tuple(each for each in found if each.recent)[:TOP],
@@ -128,7 +148,7 @@ class NowPage:
     def _found(self, now_ms: int) -> list[Issue]:
         made_ms, found = self._issues
         if not 0 <= now_ms - made_ms < ISSUES_MS:
-            found = all_issues(self._parts, now_ms)
+            found = all_issues(self._store, self._marks, now_ms)
             self._issues = now_ms, found
         return found
 
@@ -162,13 +182,3 @@ def _chart(glance: Glance) -> str:
     times = [(shown.since_ms + at * MINUTE_MS) // 1000 for at in range(len(shown.minutes))]
     rows = [list(column) for column in zip(*shown.minutes, strict=True)]
     return msgspec.json.encode([times, *rows]).decode()
-
-
-def all_issues(parts: PageParts, now_ms: int) -> list[Issue]:
-    """Every issue there is."""
-    return issues(
-        parts.store.uses(),
-        parts.store.tallies(trend_start(now_ms), now_ms + 1, hours=True),
-        parts.marks.latest() if parts.marks is not None else {},
-        now_ms,
-    )

@@ -38,13 +38,13 @@ from switchhook.retention.trusted_time import held_text
 from switchhook.server.accounts import Accounts
 from switchhook.server.alerting import Alarm
 from switchhook.server.api_document import describe_all
-from switchhook.server.page_parts import EndpointShown, PageParts, RulesShown
 from switchhook.server.pages import StreamPages
 from switchhook.server.steady_clock import SteadyClock
 from switchhook.server.tables import open_ledger
 from switchhook.store import SqliteStore
 from switchhook.streams.api import StreamsApi, StreamsApiParts
 from switchhook.streams.counts_api import StoreApi
+from switchhook.streams.endpoints_page import EndpointShown, RulesShown
 from switchhook.streams.fold import Folder
 from switchhook.streams.issues.ledger import SqliteMarks
 from switchhook.streams.queries import Shelf
@@ -171,7 +171,7 @@ class ConsoleSide:
             now_us=self.clock.now_us,
             numbers_of=lambda call_sid: numbers_in(shelf.call(call_sid)),
         )
-        parts = PageParts(
+        self.pages = StreamPages(
             renderer=renderer,
             journal=self.journal,
             store=self.store,
@@ -186,7 +186,6 @@ class ConsoleSide:
             note=self.note,
             now_ms=self.clock.now_ms,
         )
-        self.pages = StreamPages(parts)
         now = self.clock.now_ms
         pages = (
             self.pages,
@@ -199,7 +198,7 @@ class ConsoleSide:
                 self.note,
             ),
             CapacityApi(self.accounts.watch, self.accounts.history, now, self._told()),
-            StoreApi(self.store, self.names, now, freshen=parts.freshen, note=self.note),
+            StoreApi(self.store, self.names, now, freshen=self.pages.freshen, note=self.note),
             MetricsPage(self._metric_sources()),
             self.access,
         )

@@ -1,4 +1,4 @@
-"""All pages about streams as one part of the console."""
+"""The pages about streams, as one part of the console."""
 
 from __future__ import annotations
 
@@ -13,36 +13,112 @@ from switchhook.overview.feed import Feed
 from switchhook.overview.page import NowPage
 from switchhook.streams.endpoints_page import EndpointsPage
 from switchhook.streams.issues.page import CausesPage
+from switchhook.streams.names import Names
 from switchhook.streams.page import StreamsPage
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from starlette.routing import BaseRoute
 
-    from switchhook.server.page_parts import PageParts
+    from switchhook.access.audit import Deed
+    from switchhook.calls.sources import KeptDetails
+    from switchhook.capacity.page import CapacityKept, CapacityWatch
+    from switchhook.journal.source import JournalSource
+    from switchhook.streams.endpoints_page import EndpointShown
+    from switchhook.streams.fold import Folder
+    from switchhook.streams.issues.issues import Marks
+    from switchhook.streams.search.saved_views import SavedViews
+    from switchhook.streams.store import Store
+    from switchhook.web.render import Renderer
+
+FRESH_S = 0.3
+"""How long a page waits for the fold."""
 
 
 class StreamPages:
     """Their routes, the feed's and those of the static files.
 
-    `close` lets the browsers go that listen to the feed: call it when the server is to end.
+    What is None is not there: no account is watched, nothing can be kept. `note` puts a deed into
+    the audit log. `close` lets the browsers go that listen to the feed: call it when the server is
+    to end.
     """
 
-    def __init__(self, parts: PageParts) -> None:
-        now = NowPage(parts)
+    def __init__(
+        self,
+        *,
+        renderer: Renderer,
+        journal: JournalSource,
+        store: Store,
+        folder: Folder,
+        names: Callable[[], Names] = Names,
+        capacity: CapacityWatch | None = None,
+        history: CapacityKept | None = None,
+        marks: Marks | None = None,
+        views: SavedViews | None = None,
+        details: Callable[[str], Sequence[KeptDetails]] | None = None,
+        endpoints: Callable[[], Sequence[EndpointShown]] = tuple,
+        note: Callable[[Deed], object] = lambda deed: None,
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        def freshen() -> None:
+            folder.reach(journal.last_seq(), FRESH_S)
+
+        self.freshen = freshen
+        now = NowPage(
+            renderer=renderer,
+            journal=journal,
+            store=store,
+            names=names,
+            capacity=capacity,
+            marks=marks,
+            endpoints=endpoints,
+            freshen=freshen,
+            now_ms=now_ms,
+        )
         self.feed = Feed(now, time.monotonic)
-        parts.folder.observe(self.feed.take)
-        causes = CausesPage(parts)
+        folder.observe(self.feed.take)
+        causes = CausesPage(
+            renderer=renderer,
+            store=store,
+            names=names,
+            marks=marks,
+            freshen=freshen,
+            now_ms=now_ms,
+        )
         self._pages = (
             now,
-            StreamsPage(parts),
-            CallPage(parts),
+            StreamsPage(
+                renderer=renderer,
+                store=store,
+                names=names,
+                views=views,
+                note=note,
+                freshen=freshen,
+                now_ms=now_ms,
+            ),
+            CallPage(
+                renderer=renderer,
+                journal=journal,
+                store=store,
+                names=names,
+                details=details,
+                freshen=freshen,
+            ),
             causes,
-            PageApi(parts, now, causes),
-            CapacityPage(parts),
-            EndpointsPage(parts),
+            PageApi(marks=marks, views=views, freshen=freshen, now=now, causes=causes),
+            CapacityPage(renderer=renderer, capacity=capacity, history=history, now_ms=now_ms),
+            EndpointsPage(
+                renderer=renderer,
+                store=store,
+                names=names,
+                endpoints=endpoints,
+                freshen=freshen,
+                now_ms=now_ms,
+            ),
         )
-        threading.Thread(target=parts.renderer.warm, name="warm", daemon=True).start()
-        self._routes = [*parts.renderer.assets.routes(), *self.feed.routes()]
+        threading.Thread(target=renderer.warm, name="warm", daemon=True).start()
+        self._routes = [*renderer.assets.routes(), *self.feed.routes()]
 
     def routes(self) -> list[BaseRoute]:
         return [*self._routes, *(route for page in self._pages for route in page.routes())]

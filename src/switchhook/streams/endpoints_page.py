@@ -12,13 +12,15 @@ from switchhook.streams.format_drift import Change, changes
 from switchhook.telemetry.counter_names import not_let_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from switchhook.server.page_parts import EndpointShown, PageParts
     from switchhook.streams.facet import Form, Tally
+    from switchhook.streams.names import Names
+    from switchhook.streams.store import Store
+    from switchhook.web.render import Renderer
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
@@ -45,38 +47,71 @@ class Traffic(msgspec.Struct, frozen=True, kw_only=True):
     changes: tuple[Change, ...]
 
 
+class RulesShown(msgspec.Struct, frozen=True):
+    """The rules that an endpoint runs: the release, since when, and the rules' names."""
+
+    release: str
+    since_us: int | None
+    by: str
+    names: tuple[str, ...]
+
+
+class EndpointShown(msgspec.Struct, frozen=True):
+    """An endpoint as it is configured and runs."""
+
+    name: str
+    mode: str
+    auth: str
+    safe_option: str
+    deadline_ms: int
+    rules: RulesShown
+
+
 class EndpointsPage:
     """`/endpoints`."""
 
-    def __init__(self, parts: PageParts) -> None:
-        self._parts = parts
+    def __init__(
+        self,
+        *,
+        renderer: Renderer,
+        store: Store,
+        names: Callable[[], Names],
+        endpoints: Callable[[], Sequence[EndpointShown]],
+        now_ms: Callable[[], int],
+        freshen: Callable[[], None],
+    ) -> None:
+        self._renderer = renderer
+        self._store = store
+        self._names = names
+        self._endpoints = endpoints
+        self._now_ms = now_ms
+        self._freshen = freshen
 
     def routes(self) -> list[BaseRoute]:
         return [Route("/endpoints", self._page, methods=["GET"], name="endpoints")]
 
     def _page(self, request: Request) -> Response:
-        parts = self._parts
-        parts.freshen()
+        self._freshen()
         context = {"endpoints": self._traffic(), "not_let_in": self._not_let_in()}
-        return parts.renderer.page(request, "endpoints.html", context)
+        return self._renderer.page(request, "endpoints.html", context)
 
     def _not_let_in(self) -> list[tuple[str, int]]:
         """What the public port refused, could not read or turned away in the last day."""
-        now_ms, counts = self._parts.now_ms(), Counter[str]()
-        for each in self._parts.store.counts(now_ms - DAY_MS, now_ms + MINUTE_MS):
+        now_ms, counts = self._now_ms(), Counter[str]()
+        for each in self._store.counts(now_ms - DAY_MS, now_ms + MINUTE_MS):
             counts[each.name] += each.count
         return not_let_in(counts)[:MOST_SHOWN]
 
     def _traffic(self) -> list[Traffic]:
-        parts, now_ms = self._parts, self._parts.now_ms()
+        now_ms = self._now_ms()
         until = now_ms - now_ms % HOUR_MS + HOUR_MS
-        tallies = parts.store.tallies(until - DAY_MS, until, hours=True)
-        today = parts.store.forms(until - DAY_MS, until)
-        yesterday = parts.store.forms(until - 2 * DAY_MS, until - DAY_MS)
+        tallies = self._store.tallies(until - DAY_MS, until, hours=True)
+        today = self._store.forms(until - DAY_MS, until)
+        yesterday = self._store.forms(until - 2 * DAY_MS, until - DAY_MS)
         changed: dict[str, list[Change]] = {}
         for each in changes(yesterday, today):
             changed.setdefault(each.endpoint, []).append(each)
-        configured = {each.name: each for each in parts.endpoints()}
+        configured = {each.name: each for each in self._endpoints()}
         seen = {tally.facet.endpoint for tally in tallies} | {form.endpoint for form in today}
         names = [*configured, *sorted(seen - configured.keys())]
         return [
@@ -100,7 +135,7 @@ class EndpointsPage:
         changed: tuple[Change, ...],
         since_ms: int,
     ) -> Traffic:
-        known = self._parts.names()
+        known = self._names()
         hours = [0] * 24
         options: Counter[str] = Counter()
         for tally in tallies:

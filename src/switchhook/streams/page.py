@@ -30,11 +30,14 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from switchhook.access.audit import Deed
     from switchhook.access.roles import Viewer
-    from switchhook.server.page_parts import PageParts
     from switchhook.streams.columns import Cell, Column
     from switchhook.streams.names import Names
     from switchhook.streams.search.query import Query
+    from switchhook.streams.search.saved_views import SavedViews
+    from switchhook.streams.store import Store
+    from switchhook.web.render import Renderer
 
 PAGE = 50
 STATE = ("q", "cols")
@@ -53,9 +56,25 @@ QUICK = (
 class StreamsPage:
     """The page, and views that people save of it."""
 
-    def __init__(self, parts: PageParts) -> None:
-        self._parts = parts
-        self._numbers = NumberSearches(parts.note, parts.now_ms)
+    def __init__(
+        self,
+        *,
+        renderer: Renderer,
+        store: Store,
+        names: Callable[[], Names],
+        views: SavedViews | None,
+        note: Callable[[Deed], object],
+        now_ms: Callable[[], int],
+        freshen: Callable[[], None],
+    ) -> None:
+        self._renderer = renderer
+        self._store = store
+        self._names = names
+        self._views = views
+        self._note = note
+        self._now_ms = now_ms
+        self._freshen = freshen
+        self._numbers = NumberSearches(self._note, self._now_ms)
         self._turns = SearchTurns()
 
     def routes(self) -> list[BaseRoute]:
@@ -66,12 +85,12 @@ class StreamsPage:
         ]
 
     def _page(self, request: Request) -> Response:
-        parts, viewer = self._parts, viewer_of(request)
+        viewer = viewer_of(request)
         said = request.query_params
         text, cols = said.get("q", "")[: LONGEST + 1], said.get("cols", "")
-        query = self._numbers.on_page(parse_query(text, parts.now_ms(), zone_of(request)), viewer)
-        parts.freshen()
-        names = parts.names()
+        query = self._numbers.on_page(parse_query(text, self._now_ms(), zone_of(request)), viewer)
+        self._freshen()
+        names = self._names()
         before = _cursor(said.get("before", ""))
         query, found = self._found(query, names, before, viewer)
         chosen = columns_named(cols)
@@ -101,16 +120,16 @@ class StreamsPage:
                 for ending, name in EXPORTS
                 if viewer.may(Role.OPERATOR)
             ],
-            "views": parts.views.seen_by(viewer.name) if parts.views is not None else None,
+            "views": self._views.seen_by(viewer.name) if self._views is not None else None,
             "state": _state(said),
         }
-        return parts.renderer.page(request, "streams.html", context)
+        return self._renderer.page(request, "streams.html", context)
 
     def _found(
         self, query: Query, names: Names, before: int, viewer: Viewer
     ) -> tuple[Query, Found]:
         """What a search finds; the query says so where it was given up."""
-        store = self._parts.store
+        store = self._store
         try:
             with self._turns.turn(viewer):
                 return query, store.search(query, names, before_seq=before, limit=PAGE)
@@ -120,7 +139,7 @@ class StreamsPage:
             return said, Found([], None)
 
     async def _save(self, request: Request) -> Response:
-        views, viewer = self._parts.views, viewer_of(request)
+        views, viewer = self._views, viewer_of(request)
         form = await request.form()
         name = str(form.get("name", "")).strip()[:LONGEST_NAME]
         if views is None or not name:
@@ -128,26 +147,26 @@ class StreamsPage:
         said = dict(parse_qsl(str(form.get("state", ""))[: 4 * LONGEST]))
         state = _state(said)
         shared = bool(form.get("shared")) and viewer.role >= Role.OPERATOR
-        query = parse_query(said.get("q", ""), self._parts.now_ms())
+        query = parse_query(said.get("q", ""), self._now_ms())
         if shared and any(map(asks_masked, query.conditions)):
             # Everybody reads it, also those who see numbers masked.
             problem = "a view that looks for a number, an error or a flow can't be shared: keep it"
             raise HTTPException(409, problem)
         view = SavedView(0, name, state, viewer.name, shared)
         deed = deed_of(viewer, "saved a view", name, shared=str(shared).lower())
-        kept = await run_in_threadpool(views.save, view, deed, self._parts.now_ms() * 1000)
+        kept = await run_in_threadpool(views.save, view, deed, self._now_ms() * 1000)
         if not kept:
             raise HTTPException(409, "there are too many views: remove one first")
         return _back(request, state)
 
     async def _remove(self, request: Request) -> Response:
-        views, viewer = self._parts.views, viewer_of(request)
+        views, viewer = self._views, viewer_of(request)
         if views is None:
             raise HTTPException(404)
         id = request.path_params["id"]
         whose = None if viewer.role >= Role.ADMINISTRATOR else viewer.name
         deed = deed_of(viewer, "removed a view", str(id))
-        if not await run_in_threadpool(views.remove, id, whose, deed, self._parts.now_ms() * 1000):
+        if not await run_in_threadpool(views.remove, id, whose, deed, self._now_ms() * 1000):
             raise HTTPException(404)
         return _back(request, "")
 

@@ -11,7 +11,6 @@ from starlette.routing import BaseRoute, Route
 
 from switchhook.access.audit import deed_of
 from switchhook.access.roles import Role
-from switchhook.overview.page import all_issues
 from switchhook.streams.issues.issues import (
     LONGEST_NOTE,
     MOST_ISSUES,
@@ -20,17 +19,23 @@ from switchhook.streams.issues.issues import (
     Act,
     IssueState,
     Mark,
+    issues,
+    trend_start,
 )
 from switchhook.streams.search.query import Condition, Query
 from switchhook.streams.search.syntax import query_text
 from switchhook.web.render import address, viewer_of, zone_of, zone_word
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from switchhook.server.page_parts import PageParts
-    from switchhook.streams.issues.issues import Fingerprint, Issue
+    from switchhook.streams.issues.issues import Fingerprint, Issue, Marks
+    from switchhook.streams.names import Names
+    from switchhook.streams.store import Store
+    from switchhook.web.render import Renderer
 
 EXAMPLES = 10
 PAGE = 100
@@ -39,8 +44,22 @@ PAGE = 100
 class CausesPage:
     """`/causes`, and one issue below it."""
 
-    def __init__(self, parts: PageParts) -> None:
-        self._parts = parts
+    def __init__(
+        self,
+        *,
+        renderer: Renderer,
+        store: Store,
+        names: Callable[[], Names],
+        marks: Marks | None,
+        now_ms: Callable[[], int],
+        freshen: Callable[[], None],
+    ) -> None:
+        self._renderer = renderer
+        self._store = store
+        self._names = names
+        self._marks = marks
+        self._now_ms = now_ms
+        self._freshen = freshen
 
     def routes(self) -> list[BaseRoute]:
         return [
@@ -50,20 +69,19 @@ class CausesPage:
         ]
 
     def _page(self, request: Request) -> Response:
-        parts = self._parts
-        parts.freshen()
+        self._freshen()
         found = self.found()
         state = request.query_params.get("state", "")
         bot = request.query_params.get("bot", "")
-        names = parts.names()
+        names = self._names()
         shown = [
             each
             for each in found
-            if (not state or each.state == state) and (not bot or _bot(each, parts) == bot)
+            if (not state or each.state == state) and (not bot or _bot(each, names) == bot)
         ]
         page = _whole(request.query_params.get("page", ""))
         context = {
-            "issues": [(each, _bot(each, parts)) for each in shown[page * PAGE :][:PAGE]],
+            "issues": [(each, _bot(each, names)) for each in shown[page * PAGE :][:PAGE]],
             "page": page,
             "more": len(shown) > (page + 1) * PAGE,
             "counts": {one.value: sum(each.state is one for each in found) for one in IssueState},
@@ -74,26 +92,25 @@ class CausesPage:
             "names": names,
             "streams_of": streams_of,
         }
-        return parts.renderer.page(request, "causes.html", context)
+        return self._renderer.page(request, "causes.html", context)
 
     def _one(self, request: Request) -> Response:
-        parts = self._parts
-        parts.freshen()
+        self._freshen()
         issue = self.one(request.path_params["issue"])
-        names = parts.names()
-        found = parts.store.search(_query(issue.fingerprint), names, limit=EXAMPLES)
+        names = self._names()
+        found = self._store.search(_query(issue.fingerprint), names, limit=EXAMPLES)
         advice = next((row.story.verdict.advice for row in found.rows), "")
         context = {
             "issue": issue,
-            "bot": _bot(issue, parts),
+            "bot": _bot(issue, names),
             "owner": names.bot(issue.fingerprint.host, issue.fingerprint.endpoint),
             "advice": advice,
             "examples": found.rows,
-            "history": parts.marks.history(issue.id) if parts.marks is not None else [],
+            "history": self._marks.history(issue.id) if self._marks is not None else [],
             "streams_of": streams_of,
-            "may_act": parts.marks is not None and viewer_of(request).may(Role.OPERATOR),
+            "may_act": self._marks is not None and viewer_of(request).may(Role.OPERATOR),
         }
-        return parts.renderer.page(request, "issue.html", context)
+        return self._renderer.page(request, "issue.html", context)
 
     async def _act(self, request: Request) -> Response:
         form = await request.form()
@@ -105,8 +122,8 @@ class CausesPage:
 
     def take(self, request: Request, said: str, note: str) -> None:
         """Do what somebody says of an issue. Raises HTTPException where it can't be done."""
-        parts, viewer = self._parts, viewer_of(request)
-        if parts.marks is None:
+        viewer = viewer_of(request)
+        if self._marks is None:
             raise HTTPException(404)
         if not viewer.may(Role.OPERATOR):
             raise HTTPException(403, "only an operator may do this")
@@ -115,14 +132,14 @@ class CausesPage:
         if act is None:
             raise HTTPException(409, f"an issue that is {issue.state} can't be changed so")
         mark = Mark(
-            issue.id, parts.now_ms(), NEXT[issue.state, act], viewer.name, note[:LONGEST_NOTE]
+            issue.id, self._now_ms(), NEXT[issue.state, act], viewer.name, note[:LONGEST_NOTE]
         )
         deed = deed_of(viewer, SAID[Act(act)], issue.id, **_named(issue.fingerprint), note=note)
-        parts.marks.add(mark, deed)
+        self._marks.add(mark, deed)
 
     def found(self) -> list[Issue]:
         """Every issue there is."""
-        return all_issues(self._parts, self._parts.now_ms())
+        return all_issues(self._store, self._marks, self._now_ms())
 
     def one(self, id: str) -> Issue:
         """One issue; raises HTTPException where there is none of this name."""
@@ -152,9 +169,19 @@ def streams_of(print_: Fingerprint) -> str:
     return query_text(_query(print_))
 
 
-def _bot(issue: Issue, parts: PageParts) -> str:
-    return parts.names().bot_name(issue.fingerprint.host, issue.fingerprint.endpoint)
+def _bot(issue: Issue, names: Names) -> str:
+    return names.bot_name(issue.fingerprint.host, issue.fingerprint.endpoint)
 
 
 def _whole(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
+
+
+def all_issues(store: Store, marks: Marks | None, now_ms: int) -> list[Issue]:
+    """Every issue there is."""
+    return issues(
+        store.uses(),
+        store.tallies(trend_start(now_ms), now_ms + 1, hours=True),
+        marks.latest() if marks is not None else {},
+        now_ms,
+    )
