@@ -7,6 +7,7 @@ those of all sources together.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Generic, TypeVar
 
 import msgspec
 
@@ -155,3 +156,20 @@ def duration_text(seconds: float) -> str:
 
 OTHER = "other"
 """What a host or ExoPhone beyond the ceiling is counted under."""
+
+
+T = TypeVar("T")
+
+
+class Cached(Generic[T]):
+    """A value that is made anew only once it is older than `for_ms`."""
+
+    def __init__(self, for_ms: int, make: Callable[[int], T]) -> None:
+        self._for_ms, self._make = for_ms, make
+        self._made: tuple[int, T] | None = None
+
+    def get(self, now_ms: int) -> T:
+        made = self._made
+        if made is None or not 0 <= now_ms - made[0] < self._for_ms:
+            made = self._made = now_ms, self._make(now_ms)
+        return made[1]

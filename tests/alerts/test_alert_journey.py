@@ -10,10 +10,10 @@ from switchhook.alerts.engine import Alerting, Destinations
 from switchhook.alerts.heartbeat import Heart
 from switchhook.alerts.ledger import SqliteAlerts
 from switchhook.alerts.notify import AppriseNotifier, HttpMonitor
-from switchhook.overview.health_metrics import fold_figures
 from switchhook.overview.verdict import Level, Seen
 from switchhook.overview.verdict_keeper import VerdictKeeper
 from switchhook.server.tables import open_ledger
+from switchhook.streams.fold_metrics import fold_figures
 from webhook import receiving
 
 

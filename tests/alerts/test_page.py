@@ -12,7 +12,6 @@ from switchhook.access.roles import Role, Viewer
 from switchhook.alerts.openapi import PATHS, SCHEMAS
 from switchhook.alerts.page import AlertPages
 from switchhook.metrics import Figure
-from switchhook.overview.verdict import Level, State
 from switchhook.web.app import create_app
 from switchhook.web.render import Renderer
 
@@ -46,8 +45,7 @@ class Here(Bench):
 
     @property
     def app(self):
-        state = State(level=Level.WARN, what="A bot fails.", since_us=NOON * 1000)
-        pages = AlertPages(Renderer(), self.engine, self.noted.append, lambda: state)
+        pages = AlertPages(Renderer(), self.engine, self.noted.append)
         return As(create_app([pages]), self.viewer)
 
     def fails(self, bot="Sales"):
@@ -244,22 +242,6 @@ def test_the_api_is_what_its_description_says(here):
 
         check()
     assert tried == PATHS.keys()
-
-
-def test_the_verdict_is_in_the_api_too(here):
-    assert here.client.get("/api/v1/verdict").json() == {
-        "level": "warn",
-        "what": "A bot fails.",
-        "since": "2025-11-25T06:00:00.000000Z",
-        "callers": "",
-        "went": "",
-        "fault": "",
-        "todo": "",
-        "stale": [],
-        "more": [],
-        "streams": "",
-        "issue": "",
-    }
 
 
 def test_numbers_are_masked_for_viewers(here):

@@ -74,5 +74,5 @@ def test_retention_is_told_of_the_oldest_and_deletes_it(book):
     for at in range(5):
         book.looked(due(str(at)), None, kept(str(at), at))
     assert book.oldest_ms() == 0
-    assert (book.thin(3, 2), book.thin(3, 2), book.thin(3, 2)) == (2, 1, 0)
+    assert (book.remove(3, 2), book.remove(3, 2), book.remove(3, 2)) == (2, 1, 0)
     assert book.oldest_ms() == 3

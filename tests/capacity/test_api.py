@@ -7,9 +7,6 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from starlette.testclient import TestClient
 
-from switchhook.access.roles import Role, Viewer
-from switchhook.calls.other_sources import Note, Told
-from switchhook.calls.sources import Beat, Source, Telling, call_sources
 from switchhook.capacity.api import OPERATIONS, SCHEMAS, CapacityApi
 from switchhook.capacity.forecast import Forecast
 from switchhook.capacity.ledger import SqliteCapacity
@@ -36,18 +33,6 @@ class Watch:
         return ["the disk is full"]
 
 
-def told(call_sid):
-    if call_sid != "c1":
-        return None
-    tellings = [
-        Telling(Source.PASSTHRU, NOW * 1000, {"from": "09811100001", "status": "completed"}),
-        Telling(Source.DETAILS, NOW * 1000, {"from": "09811100002", "status": "failed"}),
-    ]
-    beats = [Beat(NOW * 1000, "CRITICAL")]
-    notes = (Note(NOW * 1000, "Heartbeat CRITICAL", "{}"),)
-    return Told((), notes, call_sources(tellings, beats, begun_us=NOW * 1000))
-
-
 @pytest.fixture
 def history(tmp_path):
     ledger = open_ledger(tmp_path)
@@ -57,9 +42,7 @@ def history(tmp_path):
 
 def asking(history, *standing):
     """A client of an app that has this part alone."""
-    api = CapacityApi(Watch(*standing), history, lambda: NOW, told)
-
-    app = create_app([api])
+    app = create_app([CapacityApi(Watch(*standing), history, lambda: NOW)])
     return TestClient(app, base_url="http://127.0.0.1", client=("127.0.0.1", 1))
 
 
@@ -108,8 +91,6 @@ def test_the_history_is_told_with_its_holes(history):
         ("/api/v1/capacity/main?limit=1", 400),
         ("/api/v1/capacity/main", 200),
         ("/api/v1/capacity/other", 404),
-        ("/api/v1/calls/c2/sources", 404),
-        ("/api/v1/calls/c1/sources?x=1", 400),
     ],
 )
 def test_what_is_asked_wrongly_is_refused(history, path, status):
@@ -117,28 +98,6 @@ def test_what_is_asked_wrongly_is_refused(history, path, status):
     assert reply.status_code == status
     if status != 200:
         assert reply.json()["error"]["problem"]
-
-
-def test_what_sources_say_of_a_call_is_told(history):
-    found = asking(history).get("/api/v1/calls/c1/sources").json()
-    assert found["fields"]["status"]["believed"] == "call details"
-    assert found["disagreements"][0] == "status: completed by passthru, failed by call details"
-    assert found["heard"] == [{"at": found["heard"][0]["at"], "what": "Heartbeat CRITICAL"}]
-    assert found["troubles"] == ["heartbeat: Exotel said CRITICAL for the account"]
-
-
-def test_who_may_not_see_numbers_sees_none(history):
-    client = asking(history)
-    inner = client.app
-
-    async def masked(scope, receive, send):
-        scope["viewer"] = Viewer(role=Role.VIEWER, name="v")
-        await inner(scope, receive, send)
-
-    client = TestClient(masked, base_url="http://127.0.0.1", client=("127.0.0.1", 1))
-    text = client.get("/api/v1/calls/c1/sources").text
-    assert "0981110000" not in text
-    assert "01" in text
 
 
 def test_it_does_what_its_description_says(history):
@@ -161,9 +120,6 @@ def test_it_does_what_its_description_says(history):
 
         check()
     assert tried == len(OPERATIONS)
-    for path, identifier in (("capacity/{account}", "main"), ("calls/{call_sid}/sources", "c1")):
-        case = schema[f"/api/v1/{path}"]["GET"].Case(
-            path_parameters={path[path.index("{") + 1 : path.index("}")]: identifier}
-        )
-        reply = case.call_and_validate(headers={"Host": "127.0.0.1"}, base_url="http://127.0.0.1")
-        assert reply.status_code == 200
+    case = schema["/api/v1/capacity/{account}"]["GET"].Case(path_parameters={"account": "main"})
+    reply = case.call_and_validate(headers={"Host": "127.0.0.1"}, base_url="http://127.0.0.1")
+    assert reply.status_code == 200

@@ -97,13 +97,13 @@ def test_what_is_too_fine_for_its_age_goes_in_small_steps(kept):
 
 def test_retention_is_told_of_the_oldest_row_and_deletes_it(kept):
     assert kept.oldest_ms() is None
-    assert kept.thin(2**62) == 0
+    assert kept.remove(2**62) == 0
     kept.add([read(at * HOUR_MS, 1) for at in range(5)])
     assert kept.oldest_ms() == START
-    assert kept.thin(START + 2 * HOUR_MS, 1) == 3
-    assert kept.thin(START + 2 * HOUR_MS) == 3
+    assert kept.remove(START + 2 * HOUR_MS, 1) == 3
+    assert kept.remove(START + 2 * HOUR_MS) == 3
     assert kept.oldest_ms() == START + 2 * HOUR_MS
-    assert kept.thin(START + 2 * HOUR_MS) == 0
+    assert kept.remove(START + 2 * HOUR_MS) == 0
 
 
 def test_a_long_problem_is_cut(kept):

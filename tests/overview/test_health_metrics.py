@@ -8,20 +8,15 @@ import msgspec
 import pytest
 
 from kept_receipts import Kept, query, receipt
+from switchhook.capacity.metrics import watch_figures
 from switchhook.capacity.status import CapacityNow
 from switchhook.journal.receipt import ANSWERED_UNREAD, Counters, Kind, Sample, encode
 from switchhook.metrics import KNOWN
-from switchhook.overview.health_metrics import (
-    Health,
-    answer_figures,
-    disk_figures,
-    file_figures,
-    fold_figures,
-    watch_figures,
-)
+from switchhook.overview.health_metrics import Health, answer_figures, disk_figures, file_figures
 from switchhook.rules.decide import Option
 from switchhook.store import SqliteStore
 from switchhook.streams.fold import Folder
+from switchhook.streams.fold_metrics import fold_figures
 from switchhook.streams.metrics import StoreFigures
 from switchhook.streams.names import Account, Bot, Names
 from switchhook.streams.recent import Recently

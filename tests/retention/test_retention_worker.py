@@ -21,9 +21,10 @@ from switchhook.journal.kept import read_passthru
 from switchhook.journal.receipt import Kind, StatusReceived, decode_receipt, encode
 from switchhook.retention import texts_ledger
 from switchhook.retention.erasure import untouched
-from switchhook.retention.ledger import SqliteErasures, rows_of
+from switchhook.retention.ledger import SqliteErasures
 from switchhook.retention.policy import DAY_MS, HOUR_MS, Limits, Matter
 from switchhook.retention.retention_worker import Keeper
+from switchhook.server.retention_rows import rows_of
 from switchhook.server.tables import open_ledger
 from switchhook.store import SqliteStore
 from switchhook.streams.store import Wanted

@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 
 from kept_receipts import START_MS, Kept, query, receipt
 from switchhook.alerts.alert import Alert, AlertState, Severity
+from switchhook.answer.counter_names import not_let_in, place_of
 from switchhook.capacity.status import CapacityNow
 from switchhook.errors import DataFolderError
 from switchhook.journal.receipt import ANSWER_BUCKETS, ANSWER_US, Counters, Kind, encode
@@ -22,7 +23,6 @@ from switchhook.metrics import Figure
 from switchhook.store import SqliteStore
 from switchhook.streams.facet import Count, Facet, Use
 from switchhook.streams.names import Bot, Names
-from switchhook.telemetry.counter_names import not_let_in, place_of
 from switchhook.telemetry.prometheus import FoldState, MetricSources, MetricsPage, Traces
 from switchhook.telemetry.stream_counters import MOST_ENDPOINTS, MOST_HOSTS
 

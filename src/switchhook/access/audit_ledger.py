@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from switchhook.access.audit import Entry, Head, entry_of
+from switchhook.access.audit import Deed, Entry, Head, entry_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import apsw
 
+    from switchhook.access import audit_ledger
     from switchhook.access.audit import AuditFilter, Deed
     from switchhook.ledger.database import Ledger
 
@@ -147,3 +148,21 @@ def _entry(row: Any) -> Entry:
         details=details,
         hash=hashed,
     )
+
+
+class AuditRows:
+    """The audit log, as retention sees it: its old end goes in one step, noted in the log itself.
+
+    Run by `by`, at `now_ms()`.
+    """
+
+    def __init__(self, log: audit_ledger.SqliteAudit, now_ms: Callable[[], int]) -> None:
+        self._log, self._now_ms = log, now_ms
+
+    def oldest_ms(self) -> int | None:
+        found = self._log.oldest_us()
+        return None if found is None else found // 1000
+
+    def remove(self, before_ms: int, most: int) -> int:
+        deed = Deed(who="switchhook", what="removed old audit entries", origin="retention")
+        return self._log.trim(before_ms * 1000, deed, self._now_ms() * 1000)

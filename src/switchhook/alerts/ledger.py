@@ -239,3 +239,34 @@ def _delivery(
         done_ms=done_ms,
         problem=problem,
     )
+
+
+class AlertRows:
+    """Alerts that are over and messages that were sent, as retention sees them."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def oldest_ms(self) -> int | None:
+        with self._ledger.reading() as connection:
+            found: int | None = connection.execute(
+                "SELECT min(at_ms) FROM (SELECT min(resolved_ms) AS at_ms FROM alerts"
+                " WHERE fired_ms IS NOT NULL UNION ALL SELECT min(at_ms) FROM messages"
+                " UNION ALL SELECT min(until_ms) FROM silences)"
+            ).get
+            return found
+
+    def remove(self, before_ms: int, most: int) -> int:
+        with self._ledger.writing() as connection:
+            removed = 0
+            for sql in (
+                "DELETE FROM alerts WHERE (key, since_ms) IN (SELECT key, since_ms FROM alerts"
+                " WHERE fired_ms IS NOT NULL AND resolved_ms < ? LIMIT ?)",
+                "DELETE FROM messages WHERE id IN"
+                " (SELECT id FROM messages WHERE at_ms < ? LIMIT ?)",
+                "DELETE FROM silences WHERE id IN"
+                " (SELECT id FROM silences WHERE until_ms < ? LIMIT ?)",
+            ):
+                connection.execute(sql, (before_ms, most))
+                removed += connection.changes()
+            return removed

@@ -1,4 +1,4 @@
-"""The description of the API of alerts and of the verdict: parts of an OpenAPI 3.1 document."""
+"""The description of the API of alerts: a part of an OpenAPI 3.1 document."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from switchhook.alerts.alert import AlertState, Comparison, Severity
 from switchhook.alerts.book import DeliveryState
 from switchhook.alerts.json import LONGEST_S, MATCHED
 from switchhook.alerts.messages import Say
-from switchhook.overview.verdict import Level
 from switchhook.web.json_schema import (
     NUMBER,
     STRING,
@@ -90,19 +89,6 @@ SCHEMAS: dict[str, Schema] = {
         heartbeat=or_null(object_of(beat_at=TIME, problem=TEXT)),
     ),
     "Tested": object_of(sent={"type": "boolean"}, problem=TEXT),
-    "Verdict": object_of(
-        level={"enum": list(Level)},
-        what={"type": "string", "maxLength": 160},
-        since=TIME,
-        callers=STRING,
-        went=STRING,
-        fault=STRING,
-        todo=STRING,
-        stale=list_of(STRING),
-        more=list_of(STRING),
-        streams=STRING,
-        issue=STRING,
-    ),
 }
 
 _SILENCE = body_of(
@@ -118,13 +104,6 @@ _SILENCE = body_of(
 _ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "integer", "minimum": 0}}
 
 PATHS: dict[str, Schema] = {
-    "/api/v1/verdict": {
-        "get": {
-            "operationId": "verdict",
-            "summary": "How things are, in words: the first line of every page",
-            "responses": answers_of("as described", "Verdict"),
-        }
-    },
     "/api/v1/alerts": {
         "get": {
             "operationId": "alerts",

@@ -25,7 +25,6 @@ from switchhook.alerts.json import (
 )
 from switchhook.alerts.messages import Say, reading
 from switchhook.errors import LedgerError
-from switchhook.overview.verdict_json import verdict_json
 from switchhook.streams.parameters import LAST_SEQ
 from switchhook.web.json import encode_json
 from switchhook.web.parameters import Refused
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
     from switchhook.access.roles import Viewer
     from switchhook.alerts.engine import Alerting
     from switchhook.metrics import Labels
-    from switchhook.overview.verdict import State
     from switchhook.web.render import Renderer
 
 SPANS_S = {"1h": 3600, "4h": 14_400, "12h": 43_200, "1d": 86_400, "7d": 604_800, "30d": LONGEST_S}
@@ -75,24 +73,19 @@ class TestWanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AlertPages:
-    """`/alerts`, `/api/v1/alerts` and `/api/v1/verdict`.
-
-    `note` puts a deed into the audit log and may block; `verdict` gives the newest one.
-    """
+    """`/alerts` and `/api/v1/alerts`; `note` puts a deed into the audit log and may block."""
 
     def __init__(
         self,
         renderer: Renderer,
         engine: Alerting,
         note: Callable[[Deed], object],
-        verdict: Callable[[], State] | None = None,
     ) -> None:
         self._renderer, self._engine, self._note = renderer, engine, note
-        self._verdict = verdict
 
     def routes(self) -> list[BaseRoute]:
         api = "/api/v1/alerts"
-        found: list[BaseRoute] = [
+        return [
             Route("/alerts", self._page, methods=["GET"], name="alerts"),
             Route("/alerts/silence", self._form(self._silence_form), methods=["POST"]),
             Route("/alerts/end", self._form(self._end_form), methods=["POST"]),
@@ -104,9 +97,6 @@ class AlertPages:
             Route(f"{api}/acknowledge", self._body(self._post_acknowledge), methods=["POST"]),
             Route(f"{api}/test", self._body(self._post_test), methods=["POST"]),
         ]
-        if self._verdict is not None:
-            found.append(Route("/api/v1/verdict", self._get_verdict, methods=["GET"]))
-        return found
 
     # The page.
 
@@ -254,10 +244,6 @@ class AlertPages:
     def _get(self, request: Request) -> Response:
         sees = viewer_of(request).sees_numbers
         return _json(alerts_json(self._engine, sees_numbers=sees))
-
-    def _get_verdict(self, request: Request) -> Response:
-        assert self._verdict is not None
-        return _json(verdict_json(self._verdict()))
 
     def _body(self, act: Callable[[Request, bytes], Response]) -> Callable[..., Any]:
         async def endpoint(request: Request) -> Response:

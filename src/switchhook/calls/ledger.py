@@ -137,7 +137,7 @@ class SqliteCalls:
             found: int | None = connection.execute("SELECT min(fetched_ms) FROM call_details").get
             return found
 
-    def thin(self, before_ms: int, most: int = 1000) -> int:
+    def remove(self, before_ms: int, most: int = 1000) -> int:
         """Delete at most `most` that were fetched before a time; how many there were."""
         with self._ledger.writing() as connection:
             connection.execute(

@@ -1,18 +1,14 @@
-"""The API of accounts: how they stand, stood and will, and what four sources say of a call."""
+"""The API of accounts: how they stand, stood and will."""
 
 from __future__ import annotations
 
-import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from starlette.exceptions import HTTPException
-from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from switchhook.calls.sources import Source
-from switchhook.web.json import encode_json, time_of
+from switchhook.web.endpoint import json_endpoint
+from switchhook.web.json import time_of
 from switchhook.web.json_schema import (
     COUNT,
     STRING,
@@ -32,7 +28,6 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from switchhook.calls.other_sources import Told
     from switchhook.capacity.forecast import Forecast
     from switchhook.capacity.readings import Span
     from switchhook.capacity.status import CapacityNow
@@ -61,46 +56,26 @@ class Kept(Protocol):
 
 
 class CapacityApi:
-    """`/api/v1/capacity`, `/api/v1/capacity/{account}`, `/api/v1/calls/{call_sid}/sources`.
-
-    `told` gives what others than passthrus tell of a call too, None where nobody told of it:
-
-        told, shelf = CallTold(journal, store, calls.details), Shelf(journal, store, names)
-        CapacityApi(watch, history, now_ms, lambda sid: told.of(sid, shelf.call(sid), names()))
-    """
+    """`/api/v1/capacity`, `/api/v1/capacity/{account}`."""
 
     def __init__(
         self,
         watch: Standing,
         history: Kept,
         now_ms: Callable[[], int],
-        told: Callable[[str], Told | None],
     ) -> None:
         self._watch, self._history, self._now_ms = watch, history, now_ms
-        self._told = told
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="capacity-api")
 
     def routes(self) -> Sequence[BaseRoute]:
-        """They come before those of the calls, whose addresses end in any SID."""
         addresses = {
             "/api/v1/capacity": self._now,
             "/api/v1/capacity/{account}": self._of,
-            "/api/v1/calls/{call_sid}/sources": self._sources,
         }
         return [
-            Route(path, partial(self._answer, find), methods=["GET"])
+            Route(path, json_endpoint(find, self._threads), methods=["GET"])
             for path, find in addresses.items()
         ]
-
-    async def _answer(self, find: Callable[[Request], Json | None], request: Request) -> Response:
-        def work() -> bytes | None:
-            found = find(request)
-            return None if found is None else encode_json(found)
-
-        body = await asyncio.get_running_loop().run_in_executor(self._threads, work)
-        if body is None:
-            raise HTTPException(404)
-        return Response(body, 200, headers=_HEADERS, media_type="application/json")
 
     def _now(self, request: Request) -> Json:
         read_none(request.query_params.multi_items())
@@ -123,12 +98,6 @@ class CapacityApi:
             "now": None if now is None else now_json(now),
             "spans": [span_json(each) for each in spans],
         }
-
-    def _sources(self, request: Request) -> Json | None:
-        read_none(request.query_params.multi_items())
-        call_sid = request.path_params["call_sid"]
-        told = self._told(call_sid)
-        return None if told is None else {"call_sid": call_sid, **told_json(told)}
 
 
 def now_json(now: CapacityNow) -> Json:
@@ -184,27 +153,6 @@ def span_json(span: Span) -> Json:
     }
 
 
-def told_json(told: Told) -> Json:
-    """What four sources say of a call; `heard` is what came beside passthrus, and when."""
-    sources = told.sources
-    return {
-        "fields": {
-            field.name: {
-                "believed": field.source.value,
-                "agreed": field.agreed,
-                "said": [
-                    {"source": each.source.value, field.name: each.text, "at": time_of(each.at_us)}
-                    for each in field.said
-                ],
-            }
-            for field in sources.fields
-        },
-        "disagreements": list(sources.disagreements),
-        "troubles": list(sources.troubles),
-        "heard": [{"at": time_of(each.at_us), "what": each.title} for each in told.notes],
-    }
-
-
 def _time(at_ms: int | None) -> str | None:
     return None if at_ms is None else time_of(at_ms * 1000)
 
@@ -213,7 +161,6 @@ def _time(at_ms: int | None) -> str | None:
 
 
 _NUMBER: Schema = {"type": "number", "minimum": 0}
-_SOURCE: Schema = {"enum": [each.value for each in Source]}
 
 SCHEMAS: dict[str, Schema] = {
     "Forecast": object_of(
@@ -258,20 +205,6 @@ SCHEMAS: dict[str, Schema] = {
             )
         ),
     ),
-    "CallSources": object_of(
-        call_sid=STRING,
-        fields={
-            "type": "object",
-            "additionalProperties": object_of(
-                believed=_SOURCE,
-                agreed={"type": "boolean"},
-                said=list_of(object_of(source=_SOURCE, at=TIME)),
-            ),
-        },
-        disagreements=list_of(STRING),
-        troubles=list_of(STRING),
-        heard=list_of(object_of(at=TIME, what=STRING)),
-    ),
 }
 
 OPERATIONS = (
@@ -283,13 +216,6 @@ OPERATIONS = (
         "CapacityHistory",
         _TIMES,
         identifier="account",
-    ),
-    Operation(
-        "/api/v1/calls/{call_sid}/sources",
-        "call_sources",
-        "What passthrus, status callbacks, call details and heartbeats say of a call",
-        "CallSources",
-        identifier="call_sid",
     ),
 )
 """The addresses of `CapacityApi`."""

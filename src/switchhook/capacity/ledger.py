@@ -114,7 +114,7 @@ class SqliteCapacity:
             found: int | None = connection.execute(asked).get
             return found
 
-    def thin(self, before_ms: int, most: int = 1000) -> int:
+    def remove(self, before_ms: int, most: int = 1000) -> int:
         """Delete at most `most` rows of each kind that began before a time; how many there were."""
         with self._ledger.writing() as connection:
             return sum(

@@ -12,8 +12,9 @@ from switchhook.cli.data import keep_limits, own_data_folder
 from switchhook.cli.options import CONFIG, DATA, JSON
 from switchhook.errors import DataFolderError
 from switchhook.journal import JournalReader, SealedSegments
-from switchhook.retention.ledger import SqliteErasures, rows_of
+from switchhook.retention.ledger import SqliteErasures
 from switchhook.retention.policy import Holdings, Matter, report
+from switchhook.server.retention_rows import rows_of
 from switchhook.server.tables import open_ledger
 from switchhook.store import SqliteStore
 from switchhook.system.data_folder import JOURNAL, LEDGER, STORE

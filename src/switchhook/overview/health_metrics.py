@@ -6,43 +6,22 @@ Each is a `figures.Source`, cheap enough to be asked every second.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from switchhook.metrics import Figure
+from switchhook.metrics import Cached, Figure
 from switchhook.retention.policy import DAY_MS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-    from switchhook.capacity.status import CapacityNow
-    from switchhook.journal.source import JournalSource
     from switchhook.journal.steady_time import Step
     from switchhook.metrics import Source
     from switchhook.retention.trusted_time import Held
 
 _DISK_MS = 5_000
-
-T = TypeVar("T")
-
-
-class Fold(Protocol):
-    """How far the store follows the journal: console.Folder."""
-
-    @property
-    def position(self) -> int: ...
-    @property
-    def problem(self) -> str | None: ...
-    @property
-    def running(self) -> bool: ...
-
-
-class Watch(Protocol):
-    """What is known of the accounts: console.watch."""
-
-    def now(self, now_ms: int) -> Sequence[CapacityNow]: ...
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -55,45 +34,6 @@ class Health(msgspec.Struct, frozen=True):
     answers: bool | None
     waiting: bool | None = None
     problem: str = ""
-
-
-class Kept(Generic[T]):
-    """A value that is made anew only once it is older than `for_ms`."""
-
-    def __init__(self, for_ms: int, make: Callable[[int], T]) -> None:
-        self._for_ms, self._make = for_ms, make
-        self._made: tuple[int, T] | None = None
-
-    def get(self, now_ms: int) -> T:
-        made = self._made
-        if made is None or not 0 <= now_ms - made[0] < self._for_ms:
-            made = self._made = now_ms, self._make(now_ms)
-        return made[1]
-
-
-def watch_figures(watch: Watch) -> Source:
-    """The accounts' figures; None where they are not known."""
-
-    def read(now_ms: int) -> Iterable[Figure]:
-        for account in watch.now(now_ms):
-            labels = (("account", account.account),)
-            at_ms = now_ms if account.age_s is None else now_ms - int(account.age_s * 1000)
-            headroom, allowed = account.headroom, account.allowed
-            share = headroom / allowed if headroom is not None and allowed else None
-            if share is None and headroom == 0:
-                share = 0.0
-            for name, value in (
-                ("active", account.active),
-                ("allowed", allowed),
-                ("headroom", headroom),
-                ("headroom_share", share),
-            ):
-                known = None if value is None else float(value)
-                yield Figure(f"account.{name}", known, at_ms, labels)
-            unread = float(account.unread)
-            yield Figure("account.unreadable_polls", unread, now_ms, labels)
-
-    return read
 
 
 def disk_figures(folder: Path, look_at: Callable[[Path], os.statvfs_result] = os.statvfs) -> Source:
@@ -111,24 +51,7 @@ def disk_figures(folder: Path, look_at: Callable[[Path], os.statvfs_result] = os
             free = float(min(each.f_bavail * each.f_frsize for each in disks))
         return Figure("disk.free_share", share, now_ms), Figure("disk.free_bytes", free, now_ms)
 
-    return Kept(_DISK_MS, look).get
-
-
-def fold_figures(fold: Fold, journal: JournalSource) -> Source:
-    """How far the fold is behind, and for how long it stands still."""
-    moved: tuple[int, int] | None = None
-
-    def read(now_ms: int) -> Iterable[Figure]:
-        nonlocal moved
-        position = fold.position
-        lag = max(journal.last_seq() - position, 0)
-        goes_on = lag == 0 and fold.problem is None and fold.running
-        if moved is None or goes_on or position != moved[0]:
-            moved = position, now_ms
-        yield Figure("fold.lag", float(lag), now_ms)
-        yield Figure("fold.stalled_s", (now_ms - moved[1]) / 1000, now_ms)
-
-    return read
+    return Cached(_DISK_MS, look).get
 
 
 def file_figures(complaints: Callable[[], Sequence[str]]) -> Source:

@@ -17,8 +17,6 @@ import msgspec
 
 from switchhook.access import audit_ledger
 from switchhook.access.audit import Deed
-from switchhook.calls.ledger import SqliteCalls
-from switchhook.capacity.ledger import SqliteCapacity
 from switchhook.errors import LedgerError
 from switchhook.retention import texts_ledger
 from switchhook.retention.erasure import Erasure, Phase, Place
@@ -27,11 +25,10 @@ from switchhook.retention.trusted_time import Trusted
 from switchhook.sqlite_file import RawFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from switchhook.exotel.spellings import Traces
     from switchhook.ledger.database import Ledger
-    from switchhook.retention.policy import Rows
 
 TABLES = """
 CREATE TABLE erasures (
@@ -55,72 +52,6 @@ CREATE TABLE trusted (
 
 _OVERLAP = 256
 _TRIES, _PAUSE_S = 20, 0.05
-
-
-class AlertRows:
-    """Alerts that are over and messages that were sent, as retention sees them."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-
-    def oldest_ms(self) -> int | None:
-        with self._ledger.reading() as connection:
-            found: int | None = connection.execute(
-                "SELECT min(at_ms) FROM (SELECT min(resolved_ms) AS at_ms FROM alerts"
-                " WHERE fired_ms IS NOT NULL UNION ALL SELECT min(at_ms) FROM messages"
-                " UNION ALL SELECT min(until_ms) FROM silences)"
-            ).get
-            return found
-
-    def remove(self, before_ms: int, most: int) -> int:
-        with self._ledger.writing() as connection:
-            removed = 0
-            for sql in (
-                "DELETE FROM alerts WHERE (key, since_ms) IN (SELECT key, since_ms FROM alerts"
-                " WHERE fired_ms IS NOT NULL AND resolved_ms < ? LIMIT ?)",
-                "DELETE FROM messages WHERE id IN"
-                " (SELECT id FROM messages WHERE at_ms < ? LIMIT ?)",
-                "DELETE FROM silences WHERE id IN"
-                " (SELECT id FROM silences WHERE until_ms < ? LIMIT ?)",
-            ):
-                connection.execute(sql, (before_ms, most))
-                removed += connection.changes()
-            return removed
-
-
-class ThinnedRows:
-    """The history of capacity, or call details, as retention sees them."""
-
-    def __init__(self, table: SqliteCapacity | SqliteCalls) -> None:
-        self.oldest_ms, self.remove = table.oldest_ms, table.thin
-
-
-class AuditRows:
-    """The audit log, as retention sees it: its old end goes in one step, noted in the log itself.
-
-    Run by `by`, at `now_ms()`.
-    """
-
-    def __init__(self, log: audit_ledger.SqliteAudit, now_ms: Callable[[], int]) -> None:
-        self._log, self._now_ms = log, now_ms
-
-    def oldest_ms(self) -> int | None:
-        found = self._log.oldest_us()
-        return None if found is None else found // 1000
-
-    def remove(self, before_ms: int, most: int) -> int:
-        deed = Deed(who="switchhook", what="removed old audit entries", origin="retention")
-        return self._log.trim(before_ms * 1000, deed, self._now_ms() * 1000)
-
-
-def rows_of(ledger: Ledger, now_ms: Callable[[], int]) -> dict[Matter, Rows]:
-    """What retention removes from the ledger, by class."""
-    return {
-        Matter.CALLS: ThinnedRows(SqliteCalls(ledger)),
-        Matter.ALERTS: AlertRows(ledger),
-        Matter.CAPACITY: ThinnedRows(SqliteCapacity(ledger)),
-        Matter.AUDIT: AuditRows(audit_ledger.SqliteAudit(ledger), now_ms),
-    }
 
 
 class SqliteErasures:

@@ -8,19 +8,19 @@ from switchhook.alerts.engine import Alerting, Destinations
 from switchhook.alerts.heartbeat import Heart
 from switchhook.alerts.ledger import SqliteAlerts
 from switchhook.alerts.notify import AnswerProbe, AppriseNotifier, HttpMonitor
+from switchhook.capacity.metrics import watch_figures
+from switchhook.metrics import Cached
 from switchhook.overview.health_metrics import (
     Health,
-    Kept,
     answer_figures,
     clock_figures,
     disk_figures,
     file_figures,
-    fold_figures,
     retention_figures,
-    watch_figures,
 )
 from switchhook.overview.verdict import Seen
 from switchhook.overview.verdict_keeper import VerdictKeeper
+from switchhook.streams.fold_metrics import fold_figures
 from switchhook.streams.metrics import StoreFigures
 
 if TYPE_CHECKING:
@@ -149,5 +149,5 @@ def _answering(probe: AnswerProbe, now_ms: Callable[[], int]) -> Source:
         answers, waiting, problem = probe.ask()
         return Health(at_ms, answers, waiting, problem)
 
-    kept = Kept(_PROBE_MS, look)
+    kept = Cached(_PROBE_MS, look)
     return answer_figures(lambda: kept.get(now_ms()))

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from switchhook.alerts import openapi as alert_openapi
+from switchhook.calls import api as calls_api
 from switchhook.capacity import api as capacity_api
 from switchhook.overview import api as page_api
+from switchhook.overview import verdict_api
 from switchhook.retention import api as keep_api
 from switchhook.retention import person_api
 from switchhook.streams.openapi import COUNTED, OPERATIONS, SCHEMAS
@@ -18,19 +20,23 @@ _PARTS = (
     *COUNTED,
     *page_api.SHOWN,
     *capacity_api.OPERATIONS,
+    *calls_api.OPERATIONS,
     *keep_api.OPERATIONS,
     *access_api.OPERATIONS,
 )
 _SCHEMAS = (
     page_api.SHOWN_SCHEMAS,
     capacity_api.SCHEMAS,
+    calls_api.SCHEMAS,
     keep_api.SCHEMAS,
     person_api.SCHEMAS,
     alert_openapi.SCHEMAS,
+    verdict_api.SCHEMAS,
     access_api.SCHEMAS,
 )
 _PATHS = (
     alert_openapi.PATHS,
+    verdict_api.PATHS,
     access_api.PATHS,
     keep_api.PATHS,
     person_api.PATHS,

@@ -15,9 +15,11 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
-from switchhook.access.audit_ledger import SqliteAudit
+from switchhook.access.audit_ledger import AuditRows, SqliteAudit
 from switchhook.access.ledger import SqliteAccess
+from switchhook.alerts.ledger import AlertRows
 from switchhook.alerts.page import AlertPages
+from switchhook.calls.api import CallsApi
 from switchhook.calls.other_sources import CallTold
 from switchhook.capacity.api import CapacityApi
 from switchhook.config.names import names_of
@@ -27,9 +29,10 @@ from switchhook.exotel.number_keys import forget_numbers
 from switchhook.journal import JournalReader, SealedSegments
 from switchhook.journal.steady_time import step_text
 from switchhook.overview.verdict import Failing
+from switchhook.overview.verdict_api import VerdictApi
 from switchhook.retention.api import KeepApi
 from switchhook.retention.erasure_list_file import remember
-from switchhook.retention.ledger import AlertRows, AuditRows, SqliteErasures, ThinnedRows
+from switchhook.retention.ledger import SqliteErasures
 from switchhook.retention.person_api import PersonApi
 from switchhook.retention.person_search import PersonSearch
 from switchhook.retention.policy import Matter
@@ -136,9 +139,9 @@ class ConsoleSide:
             book=SqliteErasures(self.ledger),
             rows={
                 Matter.STORIES: self.store,
-                Matter.CALLS: ThinnedRows(self.accounts.calls),
+                Matter.CALLS: self.accounts.calls,
                 Matter.ALERTS: AlertRows(self.ledger),
-                Matter.CAPACITY: ThinnedRows(self.accounts.history),
+                Matter.CAPACITY: self.accounts.history,
                 Matter.AUDIT: AuditRows(self._audit, self.clock.now_ms),
             },
             limits=config.keep,
@@ -189,7 +192,8 @@ class ConsoleSide:
         now = self.clock.now_ms
         pages = (
             self.pages,
-            AlertPages(renderer, self.alarm.alerting, self.note, self.alarm.verdicts.now),
+            AlertPages(renderer, self.alarm.alerting, self.note),
+            VerdictApi(self.alarm.verdicts.now),
             keeping,
             PersonApi(
                 PersonSearch(self.journal, self.sealed, SqliteErasures(self.ledger)),
@@ -197,7 +201,8 @@ class ConsoleSide:
                 lambda: self.config.keep,
                 self.note,
             ),
-            CapacityApi(self.accounts.watch, self.accounts.history, now, self._told()),
+            CapacityApi(self.accounts.watch, self.accounts.history, now),
+            CallsApi(self._told()),
             StoreApi(self.store, self.names, now, freshen=self.pages.freshen, note=self.note),
             MetricsPage(self._metric_sources()),
             self.access,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import msgspec
 from starlette.routing import BaseRoute, Route
 
+from switchhook.answer.counter_names import not_let_in
 from switchhook.streams.format_drift import Change, changes
-from switchhook.telemetry.counter_names import not_let_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from switchhook.journal.receipt import ANSWER_BOUNDS_MS, ANSWERED_UNREAD, UNREADABLE, Kind, Sample
-from switchhook.metrics import OTHER, Figure
-from switchhook.overview.health_metrics import Kept
+from switchhook.metrics import OTHER, Cached, Figure
 from switchhook.streams.baseline import Answered, shift, usual
 from switchhook.streams.facet import Facet, Tally
 from switchhook.streams.recent import (
@@ -26,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from switchhook.journal.source import JournalSource
-    from switchhook.overview.health_metrics import Fold
     from switchhook.streams.facet import Use
+    from switchhook.streams.fold_metrics import Fold
     from switchhook.streams.names import Names
     from switchhook.streams.recent import Told
     from switchhook.streams.store import Store
@@ -62,12 +61,12 @@ class StoreFigures:
         self.last_ms: int | None = None
         self._warned: set[str] = set()
         self._ends: deque[tuple[int, int]] = deque(maxlen=_MOST_SAMPLES)
-        self._older = Kept(_OLDER_MS, self._read_older)
-        self._uses = Kept(_USES_MS, lambda _now: store.uses())
-        self._before = Kept(_HOURS_MS, self._read_before)
-        self._hour = Kept(_HOUR_MS, self._read_hour)
-        self._wrong = Kept(_EVENTS_MS, self._read_wrong_secrets)
-        self._lost = Kept(_EVENTS_MS, self._read_lost)
+        self._older = Cached(_OLDER_MS, self._read_older)
+        self._uses = Cached(_USES_MS, lambda _now: store.uses())
+        self._before = Cached(_HOURS_MS, self._read_before)
+        self._hour = Cached(_HOUR_MS, self._read_hour)
+        self._wrong = Cached(_EVENTS_MS, self._read_wrong_secrets)
+        self._lost = Cached(_EVENTS_MS, self._read_lost)
 
     def __call__(self, now_ms: int) -> Iterable[Figure]:
         at_ms = self._as_of(now_ms)

@@ -29,10 +29,10 @@ from prometheus_client.registry import Collector
 from starlette.responses import Response
 from starlette.routing import Route
 
+from switchhook.answer.counter_names import FROM_THE_START, MOST_VALUES, place_of
 from switchhook.errors import SwitchhookError
 from switchhook.journal.receipt import ANSWER_BOUNDS_MS, ANSWER_BUCKETS, ANSWER_US, WAITING
 from switchhook.metrics import OTHER
-from switchhook.telemetry.counter_names import FROM_THE_START, MOST_VALUES, place_of
 from switchhook.telemetry.stream_counters import settled_counts, stream_families
 
 if TYPE_CHECKING:

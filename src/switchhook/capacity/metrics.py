@@ -1,0 +1,44 @@
+"""Figures of the accounts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from switchhook.metrics import Figure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from switchhook.capacity.status import CapacityNow
+    from switchhook.metrics import Source
+
+
+class WatchedAccounts(Protocol):
+    """What is known of the accounts: console.watch."""
+
+    def now(self, now_ms: int) -> Sequence[CapacityNow]: ...
+
+
+def watch_figures(watch: WatchedAccounts) -> Source:
+    """The accounts' figures; None where they are not known."""
+
+    def read(now_ms: int) -> Iterable[Figure]:
+        for account in watch.now(now_ms):
+            labels = (("account", account.account),)
+            at_ms = now_ms if account.age_s is None else now_ms - int(account.age_s * 1000)
+            headroom, allowed = account.headroom, account.allowed
+            share = headroom / allowed if headroom is not None and allowed else None
+            if share is None and headroom == 0:
+                share = 0.0
+            for name, value in (
+                ("active", account.active),
+                ("allowed", allowed),
+                ("headroom", headroom),
+                ("headroom_share", share),
+            ):
+                known = None if value is None else float(value)
+                yield Figure(f"account.{name}", known, at_ms, labels)
+            unread = float(account.unread)
+            yield Figure("account.unreadable_polls", unread, now_ms, labels)
+
+    return read

@@ -1,0 +1,73 @@
+"""`/api/v1/verdict`: the first line of every page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from starlette.routing import BaseRoute, Route
+
+from switchhook.overview.verdict import Level
+from switchhook.web.endpoint import json_endpoint
+from switchhook.web.json import time_of
+from switchhook.web.json_schema import STRING, TIME, answers_of, list_of, object_of
+
+if TYPE_CHECKING:
+    from switchhook.overview.verdict import State
+    from switchhook.web.json import Json
+    from switchhook.web.json_schema import Schema
+
+
+class VerdictApi:
+    """`verdict` gives the newest one."""
+
+    def __init__(self, verdict: Callable[[], State]) -> None:
+        self._verdict = verdict
+
+    def routes(self) -> Sequence[BaseRoute]:
+        endpoint = json_endpoint(lambda request: verdict_json(self._verdict()))
+        return [Route("/api/v1/verdict", endpoint, methods=["GET"])]
+
+
+def verdict_json(state: State) -> Json:
+    """The verdict."""
+    return {
+        "level": state.level.value,
+        "what": state.what,
+        "since": None if state.since_us is None else time_of(state.since_us),
+        "callers": state.callers,
+        "went": state.went,
+        "fault": state.fault,
+        "todo": state.todo,
+        "stale": list(state.stale),
+        "more": list(state.more),
+        "streams": state.streams,
+        "issue": state.issue,
+    }
+
+
+SCHEMAS: dict[str, Schema] = {
+    "Verdict": object_of(
+        level={"enum": list(Level)},
+        what={"type": "string", "maxLength": 160},
+        since=TIME,
+        callers=STRING,
+        went=STRING,
+        fault=STRING,
+        todo=STRING,
+        stale=list_of(STRING),
+        more=list_of(STRING),
+        streams=STRING,
+        issue=STRING,
+    ),
+}
+
+PATHS: dict[str, Schema] = {
+    "/api/v1/verdict": {
+        "get": {
+            "operationId": "verdict",
+            "summary": "How things are, in words: the first line of every page",
+            "responses": answers_of("as described", "Verdict"),
+        }
+    },
+}

@@ -1,0 +1,28 @@
+"""What retention removes from the ledger, by class."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from switchhook.access import audit_ledger
+from switchhook.access.audit_ledger import AuditRows
+from switchhook.alerts.ledger import AlertRows
+from switchhook.calls.ledger import SqliteCalls
+from switchhook.capacity.ledger import SqliteCapacity
+from switchhook.retention.policy import Matter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from switchhook.ledger.database import Ledger
+    from switchhook.retention.policy import Rows
+
+
+def rows_of(ledger: Ledger, now_ms: Callable[[], int]) -> dict[Matter, Rows]:
+    """What retention removes from the ledger, by class."""
+    return {
+        Matter.CALLS: SqliteCalls(ledger),
+        Matter.ALERTS: AlertRows(ledger),
+        Matter.CAPACITY: SqliteCapacity(ledger),
+        Matter.AUDIT: AuditRows(audit_ledger.SqliteAudit(ledger), now_ms),
+    }
