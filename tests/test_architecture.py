@@ -1,12 +1,14 @@
-"""Which way imports point: edges → wire → subject; only `server` and `cli` know all the parts."""
+"""Which way imports point: a folder imports only folders of earlier layers, never sideways."""
 
 from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -14,95 +16,30 @@ import pytest
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src/switchhook"
 
-SUBJECT = {
-    "access",
-    "alert_book",
-    "alert_messages",
-    "alert_rules",
-    "alerts",
-    "audit",
-    "call_sources",
-    "capacity",
-    "cause",
-    "checked_json",
-    "erasure",
-    "errors",
-    "expression",
-    "expression_text",
-    "facet",
-    "figures",
-    "fingerprints",
-    "forecast",
-    "forms",
-    "interpret",
-    "issues",
-    "local_keys",
-    "keep",
-    "names",
-    "numbers",
-    "passkeys",
-    "passthru",
-    "password_policy",
-    "person",
-    "phone_numbers",
-    "proxies",
-    "pulse",
-    "receipt",
-    "recent",
-    "retention",
-    "rules",
-    "saved_views",
-    "search",
-    "shares",
-    "search_text",
-    "second_factor",
-    "sign_in",
-    "spellings",
-    "steady",
-    "story",
-    "timeline",
-    "trouble",
-    "users",
-    "variables",
-    "verdict",
-}
-OPERATORS_FILES = {
-    "backup",
-    "config",
-    "data_folder",
-    "endpoint_rules",
-    "erasure_list",
-    "exposure",
-    "file_system",
-    "folder_lock",
-    "kept",
-    "own_links",
-    "operator_files",
-    "running_config",
-    "settings",
-}
-PROCESSES = {"background", "liveness", "process", "supervisor"}
-MAY_IMPORT = {
-    **dict.fromkeys(SUBJECT, SUBJECT),
-    "wire": SUBJECT,
-    "journal": SUBJECT | {"sqlite_file"},
-    "store": SUBJECT | {"background", "sqlite_file", "wire"},
-    "answer": SUBJECT | {"wire"},
-    "ledger": SUBJECT | {"sqlite_file"},
-    "exotel": SUBJECT | {"wire"},
-    "notify": SUBJECT,
-    "console": SUBJECT | {"background", "wire"},
-    "tracing": SUBJECT | {"wire"},
-    "sqlite_file": set(),
-    "logs": SUBJECT,
-    "facts_file": SUBJECT,
-    "emulator": SUBJECT | {"wire"},
-    **dict.fromkeys(OPERATORS_FILES, SUBJECT | OPERATORS_FILES | {"sqlite_file"}),
-    **dict.fromkeys(PROCESSES, PROCESSES),
-}
-KNOW_ALL = {"server", "cli", "pytest_plugin", "__main__", "__init__"}
-NO_WORLD = {
+LAYERS = [
+    line.split()
+    for line in """
+errors metrics loopback exotel sqlite_file checked_json
+ledger rules system emulator
+journal access pytest_plugin
+answer web
+streams capacity
+alerts retention
+store calls overview telemetry
+config
+server
+cli __init__
+__main__
+""".strip().splitlines()
+]
+"""A folder imports what stands in earlier lines, and itself."""
+
+LAYER = {folder: at for at, line in enumerate(LAYERS) for folder in line}
+
+WORLD = {
+    "apsw",
     "asyncio",
+    "httptools",
     "logging",
     "os",
     "pathlib",
@@ -110,83 +47,127 @@ NO_WORLD = {
     "secrets",
     "socket",
     "sqlite3",
+    "starlette",
     "subprocess",
     "threading",
     "time",
-    "apsw",
-    "httptools",
-    "starlette",
     "uvicorn",
     "uvloop",
 }
-"""What the subject and wire have no business with: I/O, clocks, chance, frameworks."""
+"""I/O, clocks, chance and frameworks: what values and decisions have no business with."""
+
+TOPICS = (
+    *("exotel", "rules", "access", "streams", "capacity"),
+    *("alerts", "retention", "calls", "overview"),
+)
+TOUCH_THE_WORLD = re.compile(
+    r"(?:.+_)?(?:page|api|ledger|fold|poller|fetcher|engine|outbox|heartbeat|feed|sender|worker"
+    r"|file|keeper|metrics|queries|client|clock)|backup|notify"
+)
+"""The names, of a module or its folder, by which it is known to touch the world."""
 
 MODULES = sorted(SOURCE.rglob("*.py"))
 
 
-def room_of(module: Path) -> str:
-    return module.relative_to(SOURCE).with_suffix("").parts[0]
+def folder_of(module: str) -> str:
+    """The folder of a module by its dotted name, or the module itself where it stands alone."""
+    return [*module.split("."), "__init__"][1]
 
 
-def imports(module: Path) -> Iterator[str]:
+def name_of(file: Path) -> str:
+    parts = ("switchhook", *file.relative_to(SOURCE).with_suffix("").parts)
+    return ".".join(parts).removesuffix(".__init__")
+
+
+NAMES = {name_of(file): file for file in MODULES}
+
+
+@cache
+def imports(file: Path) -> frozenset[str]:
     """Every module that a module names in an import, also inside functions and for types only."""
-    for node in ast.walk(ast.parse(module.read_text())):
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{module}: relative import"
+            assert node.level == 0, f"{file}: relative import"
             assert node.module is not None
-            yield node.module
+            modules = {f"{node.module}.{alias.name}" for alias in node.names} & NAMES.keys()
+            found.update(modules or {node.module})
+    return frozenset(found)
 
 
-def test_the_table_knows_every_room():
-    assert {room_of(module) for module in MODULES} == MAY_IMPORT.keys() | KNOW_ALL
+def ours(file: Path) -> set[str]:
+    return {name for name in imports(file) if name.partition(".")[0] == "switchhook"}
 
 
-@pytest.mark.parametrize("room", sorted(MAY_IMPORT))
-def test_imports_point_one_way(room):
+def test_every_folder_has_its_layer():
+    assert {folder_of(name) for name in NAMES} == LAYER.keys()
+
+
+@pytest.mark.parametrize("folder", sorted(LAYER))
+def test_imports_point_down(folder):
     wrong = [
-        f"{module.relative_to(ROOT)} imports {name}"
-        for module in MODULES
-        if room_of(module) == room
-        for name in imports(module)
-        if name.partition(".")[0] == "switchhook"
-        and [*name.split("."), "__init__"][1] not in MAY_IMPORT[room] | {room}
+        f"{module} imports {name}"
+        for module, file in NAMES.items()
+        if folder_of(module) == folder
+        for name in ours(file)
+        if folder_of(name) != folder and LAYER[folder_of(name)] >= LAYER[folder]
     ]
     assert not wrong
 
 
-@pytest.mark.parametrize("room", [*sorted(SUBJECT), "wire"])
-def test_values_and_decisions_touch_nothing_of_the_world(room):
+def test_no_file_reaches_itself():
+    """Imports for types count too."""
+    graph = {module: ours(file) & NAMES.keys() - {module} for module, file in NAMES.items()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" imports ".join(reversed(error.args[1])))
+
+
+def test_the_emulator_knows_only_what_exotel_says():
+    known = {folder_of(n) for m, f in NAMES.items() if folder_of(m) == "emulator" for n in ours(f)}
+    assert known <= {"emulator", "exotel", "errors"}
+
+
+@pytest.mark.parametrize("folder", TOPICS)
+def test_only_modules_named_for_it_touch_the_world(folder):
     wrong = [
-        f"{module.relative_to(ROOT)} imports {name}"
-        for module in MODULES
-        if room_of(module) == room
-        for name in imports(module)
-        if name.partition(".")[0] in NO_WORLD
+        f"{module} imports {name}"
+        for module, file in NAMES.items()
+        if folder_of(module) == folder
+        and not any(map(TOUCH_THE_WORLD.fullmatch, module.split(".")[2:]))
+        for name in imports(file)
+        if name.partition(".")[0] in WORLD
     ]
     assert not wrong
 
 
-def test_only_the_command_line_imports_the_wiring():
-    assert {
-        room_of(module)
-        for module in MODULES
-        for name in imports(module)
-        if name.startswith("switchhook.server") and room_of(module) != "server"
-    } == {"cli", "__init__"}
+def loaded_by(*code: str) -> set[str]:
+    """The modules that are loaded once this has run in a new process."""
+    told = "import json, sys; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join((*code, told))],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(json.loads(done.stdout))
 
 
 def test_parsing_and_judging_bring_no_server_along():
-    code = (
-        "import json, sys, switchhook as s\n"
-        "s.judge(s.parse_passthru(s.build_passthru(s.parse_passthru('CallSid=a1'))))\n"
-        "print(json.dumps(sorted(sys.modules)))"
+    loaded = loaded_by(
+        "import switchhook as s",
+        "s.judge(s.parse_passthru(s.build_passthru(s.parse_passthru('CallSid=a1'))))",
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    loaded = set(json.loads(done.stdout))
     assert not loaded & {"apsw", "starlette", "uvicorn", "uvloop", "httptools", "asyncio"}
     assert not {name for name in loaded if name.startswith("switchhook.server")}
+
+
+def test_the_answer_program_loads_no_page():
+    loaded = loaded_by("import switchhook.server.answer")
+    assert not loaded & {"starlette", "jinja2", "apprise", "uvicorn", "pyarrow"}
 
 
 OPAQUE = ("call_sid", "stream_sid", "from", "to", "stream_url", "recording_url", "custom_field")

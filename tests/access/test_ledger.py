@@ -164,9 +164,9 @@ def test_entries_are_found(kept):
 WRITER = """
 import sys
 from pathlib import Path
-from switchhook.audit import Deed
-from switchhook.ledger import Ledger
-from switchhook.ledger.access import SqliteAccess
+from switchhook.access.audit import Deed
+from switchhook.access.ledger import SqliteAccess
+from switchhook.server.tables import open_ledger
 kept = SqliteAccess(open_ledger(Path(sys.argv[1])))
 for number in range(100):
     kept.audit.note(Deed(who=sys.argv[2], what="did"), number)

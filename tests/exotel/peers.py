@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager
 
-from switchhook.exotel import ExotelClient, SystemClock
+from switchhook.exotel.client import ExotelClient
+from switchhook.exotel.clock import SystemClock
 
 KEY, TOKEN = "the-api-key-0123", "the-api-token-4567"
 

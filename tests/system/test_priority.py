@@ -12,7 +12,7 @@ from switchhook.system.priority import breathe, stand_back
 
 _NICENESS = """
 import os, threading
-from switchhook.background import stand_back
+from switchhook.system.priority import stand_back
 stand_back()
 seen = []
 thread = threading.Thread(target=lambda: seen.append(os.nice(0)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from switchhook.access import audit_ledger
-from switchhook.access.rows import SESSIONS, TOKENS, session_of, token_of
+from switchhook.access.rows_ledger import SESSIONS, TOKENS, session_of, token_of
 from switchhook.access.users import Standing
 
 if TYPE_CHECKING:

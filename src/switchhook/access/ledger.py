@@ -12,7 +12,7 @@ from switchhook.access import audit_ledger
 from switchhook.access.credentials_ledger import SqlitePasses
 from switchhook.access.passkeys_ledger import SqlitePasskeys
 from switchhook.access.roles import Role
-from switchhook.access.rows import LINKS, USER, find_user, link_of, name_key, user_of
+from switchhook.access.rows_ledger import LINKS, USER, find_user, link_of, name_key, user_of
 from switchhook.access.second_factors_ledger import SqliteSecondFactors, forget
 from switchhook.access.users import Link, LinkKind
 

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from webauthn.helpers.structs import PublicKeyCredentialDescriptor
 
     from switchhook.access.audit import Deed
-    from switchhook.access.users import User
 
 CHALLENGE_BYTES = 32
 CHALLENGE_LIFE_US = 5 * 60 * 1_000_000
@@ -129,7 +128,18 @@ def relying_party(origin: str) -> RelyingParty:
     return RelyingParty(host, origin, problem)
 
 
-def user_handle(user: User) -> bytes:
+class Owner(Protocol):
+    """Whose a passkey is."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def created_us(self) -> int: ...
+
+
+def user_handle(user: Owner) -> bytes:
     """What authenticators know a user by: the same each time, and no name."""
     return hashlib.sha256(f"switchhook passkeys {user.id} {user.created_us}".encode()).digest()
 
@@ -140,7 +150,7 @@ def copied(kept: int, said: int) -> bool:
 
 
 def creation_options(
-    party: RelyingParty, user: User, challenge: bytes, known: Sequence[Passkey]
+    party: RelyingParty, user: Owner, challenge: bytes, known: Sequence[Passkey]
 ) -> str:
     """What a browser makes a passkey by, as JSON. None is made where one of `known` is."""
     # Loaded by those who have passkeys: it would slow every start.

@@ -7,6 +7,7 @@ sentence, within a time and a size. Neither the key nor the token is in any of t
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import ssl
 from datetime import UTC, datetime
@@ -35,6 +36,10 @@ DETAILS_RESERVE = 3
 _SHORTEST_HIDDEN = 8
 _CALL_SID = re.compile("[0-9A-Za-z_-]{1,64}")
 _SECONDS = re.compile("[0-9]{1,9}")
+# They would tell of every poll, every few seconds, with the account's SID.
+logging.getLogger("httpx2").setLevel(logging.WARNING)
+logging.getLogger("httpcore2").setLevel(logging.WARNING)
+
 _HEADERS = {"User-Agent": "switchhook", "Accept-Encoding": "identity"}
 
 

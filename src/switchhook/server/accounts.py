@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from switchhook.calls.details import DetailsFetcher
+from switchhook.calls.details_fetcher import DetailsFetcher
 from switchhook.calls.ended import Ends
 from switchhook.calls.ledger import SqliteCalls
 from switchhook.capacity.facts_file import FactsFile
@@ -23,7 +23,7 @@ from switchhook.capacity.poller import Watch, Watched
 from switchhook.capacity.polling import Pace
 from switchhook.config.accounts import AccountConfig
 from switchhook.config.names import accounts_of
-from switchhook.exotel import ExotelClient
+from switchhook.exotel.client import ExotelClient
 from switchhook.exotel.clock import Clock
 from switchhook.metrics import KNOWN
 from switchhook.system.data_folder import boot_id

@@ -8,7 +8,7 @@ from datetime import datetime
 import msgspec
 import pytest
 
-from switchhook.calls.details import DetailsFetcher, look_of
+from switchhook.calls.details_fetcher import DetailsFetcher, look_of
 from switchhook.calls.ledger import SqliteCalls
 from switchhook.calls.sources import GIVE_UP_MS, Look
 from switchhook.errors import LedgerError
