@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 from program import PATIENCE_S, Program, Reply, http, running
 from switchhook.errors import SwitchhookError
 from switchhook.journal import JournalReader
-from switchhook.journal.receipt import Kind, Receipt, decode_receipt
+from switchhook.journal.receipt import Receipt, RecordKind, decode_receipt
 
 SECRET = "attack-secret-of-all-0"
 PASSWORD = "nine blue attackers paint the gravel"
@@ -121,7 +121,7 @@ class World:
         try:
             while records := reader.read(after, 2000):
                 after = records[-1].seq
-                found += [decode_receipt(x.body) for x in records if x.kind == Kind.PASSTHRU]
+                found += [decode_receipt(x.body) for x in records if x.kind == RecordKind.PASSTHRU]
         finally:
             reader.close()
         return found

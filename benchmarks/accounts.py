@@ -11,7 +11,7 @@ import msgspec
 
 from benchmarks.load import Outcome
 from switchhook.journal import JournalReader
-from switchhook.journal.receipt import Counters, Kind
+from switchhook.journal.receipt import Counters, RecordKind
 
 _OVERRUN = "deadline before disk"
 _BATCH = 5000
@@ -41,9 +41,9 @@ def read_journal(folder: Path, after_seq: int) -> Kept:
             overran += sum(
                 _decode_counters(record.body).counts.get(_OVERRUN, 0)
                 for record in records
-                if record.kind == Kind.COUNTERS
+                if record.kind == RecordKind.COUNTERS
             )
-    return Kept(kinds[Kind.PASSTHRU], kinds[Kind.LATE], kinds[Kind.LOST], overran)
+    return Kept(kinds[RecordKind.PASSTHRU], kinds[RecordKind.LATE], kinds[RecordKind.LOST], overran)
 
 
 def last_seq(folder: Path) -> int:

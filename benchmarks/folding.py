@@ -14,7 +14,7 @@ from pathlib import Path
 from switchhook.journal import JournalReader
 from switchhook.store.rebuild import rebuild
 from switchhook.system.data_folder import JOURNAL, STORE
-from switchhook.system.priority import breathe, stand_back
+from switchhook.system.priority import lower_priority, yield_cpu
 
 _WINDOW = 0.1  # the share of all records whose rate is told as the rate at the end
 
@@ -35,7 +35,7 @@ def rates(marks: list[tuple[int, float]]) -> tuple[float, float]:
 
 def main() -> None:
     """Fold, and print what came of it."""
-    stand_back()
+    lower_priority()
     data, most = Path(sys.argv[1]), float(sys.argv[2])
     began = time.perf_counter()
     marks = [(0, 0.0)]
@@ -46,7 +46,7 @@ def main() -> None:
             raise _Enough
 
     whole = True
-    with closing(JournalReader(data / JOURNAL, breathe=breathe)) as journal:
+    with closing(JournalReader(data / JOURNAL, breathe=yield_cpu)) as journal:
         try:
             rebuild(data / STORE, journal, progress)
         except _Enough:

@@ -20,7 +20,7 @@ import msgspec
 from benchmarks.machine import need_room
 from benchmarks.traffic import queries
 from switchhook.journal import JournalEvent, JournalWriter
-from switchhook.journal.receipt import Auth, Kind, Receipt, encode
+from switchhook.journal.receipt import Auth, Receipt, RecordKind, encode
 from switchhook.rules.decide import Decision, Option
 from switchhook.rules.rules_file import BUILTIN
 from switchhook.system.data_folder import JOURNAL, DataFolder
@@ -82,7 +82,7 @@ def _fill(writer: JournalWriter, count: int, calls: queue.SimpleQueue[Callable[[
         if option == "B":
             receipt = msgspec.structs.replace(receipt, decision=other, http_status=302)
         writer.append(
-            Kind.PASSTHRU,
+            RecordKind.PASSTHRU,
             at,
             encode(receipt),
             mono=max(start_mono + number, 0),

@@ -18,7 +18,7 @@ import time
 import msgspec
 
 from benchmarks.by_link import cookie
-from switchhook.system.priority import breathe
+from switchhook.system.priority import yield_cpu
 
 EVERY_S = 0.1
 SETTLE_S, LAST_S = 1.5, 3.0
@@ -103,7 +103,7 @@ def watch(console: int, answer: int, path: str, browsers: int, seconds: float) -
                 del feeds[fd]
                 dropped += 1
                 continue
-            breathe()
+            yield_cpu()
             if fd in told:
                 at = time.monotonic()
                 for sid_heard in [each for each in waiting[fd] if each in heard]:

@@ -10,7 +10,7 @@ import msgspec
 from switchhook.exotel.cause import judge
 from switchhook.journal import JournalReader, JournalWriter
 from switchhook.journal.kept import read_passthru
-from switchhook.journal.receipt import Kind, Receipt, encode, receipt_id
+from switchhook.journal.receipt import Receipt, RecordKind, encode, receipt_id
 from switchhook.rules.decide import Decision, Option
 
 START_MS = 1_795_000_000_000  # 2026-11-18T11:06:40Z
@@ -62,7 +62,7 @@ class Kept:
         for each in receipts:
             at = START_MS + 1000 * self.writer.next_seq
             body = encode(msgspec.structs.replace(each, received_us=at * 1000 + 123))
-            seq = self.record(Kind.PASSTHRU, body, at=at)
+            seq = self.record(RecordKind.PASSTHRU, body, at=at)
             new.append(receipt_id(at, self.node, seq))
         assert self.writer.flush(10)
         self.ids += new

@@ -35,7 +35,7 @@ Source = Callable[[int], Iterable[Figure]]
 """Gives the figures as they are at a time in ms."""
 
 
-class Known(msgspec.Struct, frozen=True):
+class Metric(msgspec.Struct, frozen=True):
     """What a figure means. `unit` is share (0 to 1), count, s, ms, bytes or yes (1, else 0).
 
     It is stale once it is older than `fresh_s`; None where its age says nothing.
@@ -50,79 +50,79 @@ class Known(msgspec.Struct, frozen=True):
 
 _FOLDED, _LOOKED = 60, 60
 _STREAMS = (
-    Known("streams.count", "count", ("endpoint",), "Streams in 15 minutes.", _FOLDED),
-    Known("streams.failed", "count", ("bot",),
+    Metric("streams.count", "count", ("endpoint",), "Streams in 15 minutes.", _FOLDED),
+    Metric("streams.failed", "count", ("bot",),
           "Streams in 15 minutes whose bot could not be reached, or dropped them.", _FOLDED),
-    Known("streams.failed_share", "share", ("bot",),
+    Metric("streams.failed_share", "share", ("bot",),
           "Share of those among a bot's streams in 15 minutes; of its last ten in up to 3 hours"
           " where it had fewer. Throttled ones, those that run and those whose caller hung up"
           " before the bot could speak say nothing of the bot and don't count.", _FOLDED),
-    Known("streams.throttled", "count", ("account",),
+    Metric("streams.throttled", "count", ("account",),
           "Streams in 15 minutes that the account's limit refused.", _FOLDED),
-    Known("streams.throttled_share", "share", ("account",),
+    Metric("streams.throttled_share", "share", ("account",),
           "Share of those among the account's streams in 15 minutes.", _FOLDED),
-    Known("streams.shortfall", "share", ("endpoint",),
+    Metric("streams.shortfall", "share", ("endpoint",),
           "What lacks of an hour's usual streams: 1 where there is none. Usual is the most of this"
           " hour on the last three days, but no more than a week ago.", _FOLDED),
-    Known("streams.new_failures", "count", ("bot", "cause", "kind"),
+    Metric("streams.new_failures", "count", ("bot", "cause", "kind"),
           "Streams that a bot failed in a way (cause, kind of error, host, endpoint) that was never"
           " seen until an hour ago.", _FOLDED),
 )  # fmt: skip
 _ENDPOINTS = (
-    Known("endpoint.a_share", "share", ("endpoint",),
+    Metric("endpoint.a_share", "share", ("endpoint",),
           "Share of streams in an hour that were answered with Option A.", _FOLDED),
-    Known("endpoint.a_share_shift", "share", ("endpoint",),
+    Metric("endpoint.a_share_shift", "share", ("endpoint",),
           "By how much that differs from the same hour a day ago, or from the six hours before"
           " where that had too few, beyond what chance explains.", _FOLDED),
-    Known("endpoint.wrong_secrets", "count", ("endpoint",),
+    Metric("endpoint.wrong_secrets", "count", ("endpoint",),
           "Requests in an hour that were refused for a wrong or no secret and look like passthrus;"
           " at most 20 an hour are kept.", _FOLDED),
 )  # fmt: skip
 _ACCOUNTS = (
-    Known("account.active", "count", ("account",), "Streams in use.", _LOOKED),
-    Known("account.allowed", "count", ("account",), "Streams allowed.", _LOOKED),
-    Known("account.headroom", "count", ("account",), "Streams left.", _LOOKED),
-    Known("account.headroom_share", "share", ("account",), "Share of the streams left.", _LOOKED),
-    Known("account.unreadable_polls", "count", ("account",),
+    Metric("account.active", "count", ("account",), "Streams in use.", _LOOKED),
+    Metric("account.allowed", "count", ("account",), "Streams allowed.", _LOOKED),
+    Metric("account.headroom", "count", ("account",), "Streams left.", _LOOKED),
+    Metric("account.headroom_share", "share", ("account",), "Share of the streams left.", _LOOKED),
+    Metric("account.unreadable_polls", "count", ("account",),
           "Polls in a row that told nothing: no answer, an error, or a text that can't be read."),
 )  # fmt: skip
 _ANSWERING = (
-    Known("answer.unreachable", "yes", (), "Whether the answer side does not answer.", _LOOKED),
-    Known("answer.p99_ms", "ms", (),
+    Metric("answer.unreachable", "yes", (), "Whether the answer side does not answer.", _LOOKED),
+    Metric("answer.p99_ms", "ms", (),
           "Within this time 99 of 100 answers of 15 minutes left.", _FOLDED),
-    Known("answer.missed_deadlines", "count", (),
+    Metric("answer.missed_deadlines", "count", (),
           "Answers in 15 minutes that left before their receipt was on disk.", _FOLDED),
-    Known("answer.undecided", "count", (),
+    Metric("answer.undecided", "count", (),
           "Requests in 15 minutes for which deciding failed: the safe option was taken.", _FOLDED),
-    Known("answer.unreadable_share", "share", (),
+    Metric("answer.unreadable_share", "share", (),
           "Share of requests in 15 minutes that were no readable HTTP: TLS on a plain port, say."
           " Those refused for another reason don't count.", _FOLDED),
-    Known("answer.unread", "count", (),
+    Metric("answer.unread", "count", (),
           "Passthrus in 15 minutes that proved their secret though their head could not be read"
           " whole; each has a receipt with the reason.", _FOLDED),
-    Known("receipts.waiting", "yes", (),
+    Metric("receipts.waiting", "yes", (),
           "Whether receipts wait for the disk, and callers don't.", _LOOKED),
-    Known("receipts.lost", "count", (),
+    Metric("receipts.lost", "count", (),
           "Records in a day that memory could not hold while the disk failed.", _FOLDED),
 )  # fmt: skip
 _OURSELVES = (
-    Known("rules.refused", "count", (),
+    Metric("rules.refused", "count", (),
           "Complaints about the operator's files: what does not check out is not taken over.",
           _LOOKED),
-    Known("clock.step_s", "s", (),
+    Metric("clock.step_s", "s", (),
           "By how much the system's clock stepped, forward or back: while it is off, and five"
           " minutes longer. Windows and ages go by a steady clock."),
-    Known("retention.held_days", "count", (),
+    Metric("retention.held_days", "count", (),
           "By how many days the clock is ahead of the time that retention trusts, while something"
           " would be removed by it; 0 where nothing is held."),
-    Known("fold.lag", "count", (), "Records of the journal that are not folded yet.", _LOOKED),
-    Known("fold.stalled_s", "s", (), "For how long the fold stands still though there is more."),
-    Known("disk.free_share", "share", (),
+    Metric("fold.lag", "count", (), "Records of the journal that are not folded yet.", _LOOKED),
+    Metric("fold.stalled_s", "s", (), "For how long the fold stands still though there is more."),
+    Metric("disk.free_share", "share", (),
           "Share of the data folder's fullest disk that is free.", _LOOKED),
-    Known("disk.free_bytes", "bytes", (), "Bytes free on it.", _LOOKED),
+    Metric("disk.free_bytes", "bytes", (), "Bytes free on it.", _LOOKED),
 )  # fmt: skip
 
-KNOWN: dict[str, Known] = {
+KNOWN: dict[str, Metric] = {
     each.name: each for each in (*_STREAMS, *_ENDPOINTS, *_ACCOUNTS, *_ANSWERING, *_OURSELVES)
 }
 """Every figure by its name. docs/alerts.md holds the same table."""

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from switchhook.access.audit import (
     FIRST,
-    Chain,
+    ChainHead,
+    ChainResult,
     Deed,
-    Head,
     deed_of,
     entry_hash,
     entry_of,
@@ -45,11 +45,11 @@ def written(deeds):
 def test_a_log_as_written_holds(deeds):
     """From its beginning, and from any place where retention cut it."""
     entries = written(deeds)
-    assert verify_chain(entries) == Chain(len(entries))
+    assert verify_chain(entries) == ChainResult(len(entries))
     for cut in range(len(entries)):
         base = entries[cut - 1].hash if cut else FIRST
-        head = Head(cut, base, len(entries))
-        assert verify_chain(entries[cut:], head) == Chain(len(entries) - cut)
+        head = ChainHead(cut, base, len(entries))
+        assert verify_chain(entries[cut:], head) == ChainResult(len(entries) - cut)
 
 
 @given(LOGS, st.data())
@@ -67,7 +67,7 @@ def test_a_missing_entry_shows(deeds, data):
     """Also the newest, by the number that was given out."""
     entries = written(deeds)
     at = data.draw(st.integers(0, len(entries) - 1))
-    head = Head(0, FIRST, len(entries))
+    head = ChainHead(0, FIRST, len(entries))
     assert verify_chain([*entries[:at], *entries[at + 1 :]], head).broken_at == at + 1
 
 
@@ -79,7 +79,7 @@ def test_an_entry_put_in_shows(deeds, data):
     previous = entries[at - 1].hash if at else FIRST
     strange = entry_of(Deed(who="mallory", what="was never here"), at + 1, 0, previous)
     moved = [msgspec.structs.replace(each, seq=each.seq + 1) for each in entries[at:]]
-    chain = verify_chain([*entries[:at], strange, *moved], Head(0, FIRST, len(entries)))
+    chain = verify_chain([*entries[:at], strange, *moved], ChainHead(0, FIRST, len(entries)))
     assert chain.broken_at is not None
 
 

@@ -11,14 +11,14 @@ from switchhook.access.sign_in import (
     Admitted,
     LoginLimit,
     Rate,
-    Refusal,
+    SignInRefusal,
     admit,
     name_problem,
     network_of,
     role_now,
     session_expired,
 )
-from switchhook.access.users import LINK_LIFE_US, Link, LinkKind, Session, Token, User
+from switchhook.access.users import LINK_LIFE_US, LinkKind, OneTimeLink, Session, Token, User
 
 HOUR = 3_600_000_000
 
@@ -71,7 +71,7 @@ def test_role_now():
 )
 def test_a_link_works_for_15_minutes(now_us, works):
     """And not before it was made, as the clock of another time would have it."""
-    link = Link(id=1, kind=LinkKind.FIRST, name="", role=Role.ADMINISTRATOR, created_us=0)
+    link = OneTimeLink(id=1, kind=LinkKind.FIRST, name="", role=Role.ADMINISTRATOR, created_us=0)
     assert link.works(now_us) is works
     assert LINK_LIFE_US == 15 * 60 * 1_000_000
 
@@ -215,7 +215,7 @@ def oidc(**more):
 def test_admit(settings, claims, found):
     said = admit({**GOOD, **claims}, oidc(**settings))
     if isinstance(found, str):
-        assert isinstance(said, Refusal)
+        assert isinstance(said, SignInRefusal)
         assert found in said.why
     elif isinstance(found, Role):
         assert said == Admitted("asha@example.com", found, claimed=True)
@@ -238,4 +238,4 @@ def test_by_which_name(claims, name):
 
 
 def test_somebody_without_a_name():
-    assert isinstance(admit({"sub": "\x00"}, oidc()), Refusal)
+    assert isinstance(admit({"sub": "\x00"}, oidc()), SignInRefusal)

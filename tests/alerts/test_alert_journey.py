@@ -10,7 +10,8 @@ from switchhook.alerts.engine import Alerting, Destinations
 from switchhook.alerts.heartbeat import Heart
 from switchhook.alerts.ledger import SqliteAlerts
 from switchhook.alerts.notify import AppriseNotifier, HttpMonitor
-from switchhook.overview.verdict import Level, Seen
+from switchhook.overview.trouble import VerdictInput
+from switchhook.overview.verdict import Level
 from switchhook.overview.verdict_keeper import VerdictKeeper
 from switchhook.server.tables import open_ledger
 from switchhook.streams.fold_metrics import fold_figures
@@ -43,7 +44,7 @@ def test_a_bot_that_fails_and_recovers_is_told_of_at_a_webhook(world, book):
             now_ms=clock,
         )
         keeper = VerdictKeeper(
-            lambda: Seen(
+            lambda: VerdictInput(
                 figures=engine.figures,
                 recently=world.source.recently,
                 alerts=engine.alerts,

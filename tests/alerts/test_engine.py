@@ -11,7 +11,7 @@ from switchhook.alerts.book import MOST_WAITING, Delivery, DeliveryState, attemp
 from switchhook.alerts.engine import Alerting, Destinations
 from switchhook.alerts.heartbeat import Heart, why_silent
 from switchhook.alerts.ledger import SqliteAlerts
-from switchhook.alerts.messages import Message, Say
+from switchhook.alerts.messages import Message, MessageKind
 from switchhook.alerts.outbox import TIMEOUT_MS, Outbox
 from switchhook.errors import LedgerError
 from switchhook.metrics import Figure
@@ -278,7 +278,7 @@ def test_it_runs_in_a_thread_and_ends(bench):
 def message(at_ms=NOON):
     return Message(
         cause="c",
-        say=Say.FIRST,
+        say=MessageKind.FIRST,
         severity=Severity.INFO,
         title="t",
         lines=(),

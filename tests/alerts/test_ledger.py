@@ -10,7 +10,7 @@ from switchhook.alerts.alert import AlertState, Severity, evaluate
 from switchhook.alerts.book import Delivery, DeliveryState, attempted
 from switchhook.alerts.default_rules import DEFAULTS
 from switchhook.alerts.ledger import SqliteAlerts
-from switchhook.alerts.messages import Message, Say, Spoken
+from switchhook.alerts.messages import LastNotification, Message, MessageKind
 from switchhook.metrics import Figure
 from switchhook.server.tables import open_ledger
 
@@ -35,7 +35,7 @@ def resolved(alert, at_ms):
 def message(at_ms=1000):
     return Message(
         cause="limit{account=Main}",
-        say=Say.FIRST,
+        say=MessageKind.FIRST,
         severity=Severity.WARNING,
         title="Streams are throttled (Main)",
         lines=("one", "two"),
@@ -45,9 +45,9 @@ def message(at_ms=1000):
     )
 
 
-SPOKEN = Spoken(
+SPOKEN = LastNotification(
     cause="limit{account=Main}",
-    say=Say.FIRST,
+    say=MessageKind.FIRST,
     severity=Severity.WARNING,
     key="throttled{account=Main}",
     title="t",

@@ -11,7 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from switchhook.alerts.alert import AlertRule, AlertState, Comparison, Severity, evaluate
-from switchhook.alerts.messages import MOST_A_NIGHT, Quiet, Say, Silence, Spoken, messages
+from switchhook.alerts.messages import (
+    MOST_A_NIGHT,
+    LastNotification,
+    MessageKind,
+    Quiet,
+    Silence,
+    messages,
+)
 from switchhook.metrics import Figure, duration_text, value_text
 
 IST = ZoneInfo("Asia/Kolkata")
@@ -56,8 +63,8 @@ class Mouth:
 
     def __init__(self, quiet=QUIET, silences=()):
         self.quiet, self.silences = quiet, silences
-        self.spoken: dict[str, Spoken] = {}
-        self.said: list[tuple[Say, str]] = []
+        self.spoken: dict[str, LastNotification] = {}
+        self.said: list[tuple[MessageKind, str]] = []
 
     def tell(self, now, *alerts):
         found = messages(alerts, self.spoken, self.silences, self.quiet, now)
@@ -93,11 +100,11 @@ def test_alerts_of_one_cause_speak_with_one_voice():
     assert len(first.alerts) == 2
     assert first.lines == ("It is headroom-low (Main): 1.", "What to do: mend it.")
     (worse,) = mouth.tell(DAY, alert(), alert("many-throttled", Severity.CRITICAL))
-    assert (worse.say, worse.severity) == (Say.WORSE, Severity.CRITICAL)
+    assert (worse.say, worse.severity) == (MessageKind.WORSE, Severity.CRITICAL)
     assert worse.title == "It is many-throttled (Main): much worse"
     assert mouth.tell(DAY, alert(value=900)) == []
     assert mouth.tell(DAY, alert("headroom-low")) == []
-    assert [m.say for m in mouth.tell(DAY)] == [Say.RESOLVED]
+    assert [m.say for m in mouth.tell(DAY)] == [MessageKind.RESOLVED]
 
 
 def test_causes_differ_by_their_labels():
@@ -140,9 +147,9 @@ def test_good_news_waits_for_the_morning_unless_it_woke_somebody():
     mouth = Mouth()
     mouth.tell(DAY, alert())
     assert mouth.tell(NIGHT) == []
-    assert [m.say for m in mouth.tell(MORNING)] == [Say.RESOLVED]
+    assert [m.say for m in mouth.tell(MORNING)] == [MessageKind.RESOLVED]
     mouth.tell(NIGHT, alert(severity=Severity.CRITICAL))
-    assert [m.say for m in mouth.tell(NIGHT + 1)] == [Say.RESOLVED]
+    assert [m.say for m in mouth.tell(NIGHT + 1)] == [MessageKind.RESOLVED]
 
 
 def test_a_critical_cause_that_returns_in_the_same_night_is_the_third_and_last():
@@ -176,9 +183,9 @@ def test_a_silence_mutes_what_it_matches(matcher, muted):
 def test_a_silence_ends_and_keeps_back_no_good_news():
     mouth = Mouth(silences=[silence(rule="throttled")])
     assert mouth.tell(DAY, alert()) == []
-    assert [m.say for m in mouth.tell(DAY + 1000, alert())] == [Say.FIRST]
+    assert [m.say for m in mouth.tell(DAY + 1000, alert())] == [MessageKind.FIRST]
     mouth.silences = [silence(until=DAY + 5000, rule="throttled")]
-    assert [m.say for m in mouth.tell(DAY + 2000)] == [Say.RESOLVED]
+    assert [m.say for m in mouth.tell(DAY + 2000)] == [MessageKind.RESOLVED]
 
 
 @pytest.mark.parametrize(
@@ -230,8 +237,8 @@ def test_never_more_than_three_in_a_night_and_what_was_said_is_resolved(world, q
         for message in mouth.tell(now, *alerts):
             night = quiet.night(now)
             told[message.cause, night] = told.get((message.cause, night), 0) + 1
-            resolved = message.say is Say.RESOLVED
-            assert going.get(message.cause, False) is (message.say is not Say.FIRST)
+            resolved = message.say is MessageKind.RESOLVED
+            assert going.get(message.cause, False) is (message.say is not MessageKind.FIRST)
             going[message.cause] = not resolved
             if quiet.quiet(now):
                 assert message.severity is Severity.CRITICAL

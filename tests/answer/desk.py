@@ -7,11 +7,11 @@ from typing import Any
 
 import msgspec
 
-from switchhook.answer.answerer import Answerer, Clock
+from switchhook.answer.answerer import AnswerClock, Answerer
 from switchhook.answer.http.messages import Answer, Head
 from switchhook.config import AuthMode, Config, EndpointConfig
 from switchhook.journal import Record
-from switchhook.journal.receipt import Kind, Receipt, decode_receipt
+from switchhook.journal.receipt import Receipt, RecordKind, decode_receipt
 from switchhook.server.answer import endpoints_of, settings_of
 
 SECRET = "aaaa-secret-of-sales-1"
@@ -23,7 +23,7 @@ NODE, KEY = 7, b"k" * 32
 START_US = 1_795_000_000_000_000  # 2026-11-18T11:06:40Z
 
 
-class SteppedClock(Clock):
+class SteppedClock(AnswerClock):
     """Stands still but for `step`; `wall_us_off` is what the system's clock was set by."""
 
     def __init__(self) -> None:
@@ -80,12 +80,14 @@ class MemoryJournal:
         for tell in done:
             tell(kept)
 
-    def of(self, kind: Kind) -> list[Any]:
+    def of(self, kind: RecordKind) -> list[Any]:
         """The bodies of a kind, as the console would read them."""
         return [msgspec.msgpack.decode(each.body) for each in self.records if each.kind == kind]
 
     def receipts(self) -> list[Receipt]:
-        return [decode_receipt(each.body) for each in self.records if each.kind == Kind.PASSTHRU]
+        return [
+            decode_receipt(each.body) for each in self.records if each.kind == RecordKind.PASSTHRU
+        ]
 
     def bytes(self) -> bytes:
         return b"\n".join(each.body for each in self.records)

@@ -22,7 +22,7 @@ from switchhook.answer.answerer import SAFE_RULE
 from switchhook.answer.repeats import WINDOW_MS
 from switchhook.config import Bodies, EndpointConfig, Secret
 from switchhook.journal import LOST, JournalReader
-from switchhook.journal.receipt import Kind, decode_receipt, receipt_id
+from switchhook.journal.receipt import RecordKind, decode_receipt, receipt_id
 from switchhook.journal.steady_time import TOLD_MS
 from switchhook.rules.decide import Option
 from switchhook.rules.rules_file import load_rules
@@ -87,7 +87,7 @@ def test_every_answer_leaves_within_its_deadline_whatever_the_disk_does(events, 
                 journal.healthy = True  # a trial write has succeeded
     assert [each.heard for each in callers] == [each.right for each in callers]
     assert [[each.http_status] for each in journal.receipts()] == [each.right for each in callers]
-    assert [each["seq"] for each in journal.of(Kind.LATE)] == late
+    assert [each["seq"] for each in journal.of(RecordKind.LATE)] == late
     assert desk.answerer.owed == 0
 
 
@@ -102,7 +102,7 @@ def test_the_deadline_is_the_endpoints_and_nobody_waits_after_it_passed():
     assert len(desk.say("CallSid=c3")) == 1
     desk.clock.step(1000)
     desk.journal.settle()
-    late = [(each["seq"], each["late_ms"]) for each in desk.journal.of(Kind.LATE)]
+    late = [(each["seq"], each["late_ms"]) for each in desk.journal.of(RecordKind.LATE)]
     assert (len(second), late) == (1, [(1, 980), (3, 700)])
 
 
@@ -179,17 +179,17 @@ def test_a_disk_in_trouble_changes_no_decision_and_holds_up_one_caller_at_most(r
     assert b'"degraded"' in desk.answerer.health(whole=True).body
     place.recover()
     place.wait_for(lambda: journal.healthy and not journal.pending[0], "a trial write")
-    receipts = {each.seq: decode_receipt(each.body) for each in place.records(Kind.PASSTHRU)}
+    receipts = {each.seq: decode_receipt(each.body) for each in place.records(RecordKind.PASSTHRU)}
     assert [each.http_status for each in receipts.values()] == [302] + [200] * 50
     assert {each.decision.rule for each in receipts.values()} == {"bot not reached", "default"}
-    late = [msgspec.msgpack.decode(each.body)["seq"] for each in place.records(Kind.LATE)]
+    late = [msgspec.msgpack.decode(each.body)["seq"] for each in place.records(RecordKind.LATE)]
     assert late == list(receipts)
     assert b'"ok"' in desk.answerer.health(whole=True).body
     again = desk.say("CallSid=again")
     assert again == []
     place.wait_for(lambda: again, "the disk")
     assert again[0].status == 200
-    assert len(place.records(Kind.PASSTHRU)) == 52
+    assert len(place.records(RecordKind.PASSTHRU)) == 52
 
 
 def test_what_memory_cannot_hold_is_answered_and_counted(real):
@@ -203,11 +203,11 @@ def test_what_memory_cannot_hold_is_answered_and_counted(real):
     assert place.journal.pending[0] == 10
     place.recover()
     place.wait_for(lambda: not place.journal.pending[0], "the disk")
-    assert len(place.records(Kind.PASSTHRU)) == 10
+    assert len(place.records(RecordKind.PASSTHRU)) == 10
     # Of the records of their lateness some may find no room either.
     place.wait_for(lambda: not place.journal.pending[0], "the disk")
     lost = sum(msgspec.json.decode(each.body)["count"] for each in place.records(LOST))
-    assert lost == place.journal.lost == 100 - len(place.records(Kind.LATE))
+    assert lost == place.journal.lost == 100 - len(place.records(RecordKind.LATE))
 
 
 def test_lateness_is_kept_at_the_end_too(real):
@@ -222,7 +222,7 @@ def test_lateness_is_kept_at_the_end_too(real):
     assert place.journal.flush(10)
     place.loop.run_pending()
     place.journal.close(10)
-    assert len(place.records(Kind.LATE)) == 1
+    assert len(place.records(RecordKind.LATE)) == 1
 
 
 def test_lateness_that_the_journal_no_longer_takes_is_logged(real, caplog):
@@ -237,7 +237,7 @@ def test_lateness_that_the_journal_no_longer_takes_is_logged(real, caplog):
     closing.join()
     place.loop.run_pending()
     assert "as the journal closed" in caplog.text
-    assert len(place.records(Kind.PASSTHRU)) == 1
+    assert len(place.records(RecordKind.PASSTHRU)) == 1
 
 
 def test_what_is_amiss_is_told_in_full_on_the_machine_only():
@@ -394,12 +394,12 @@ def test_counts_are_kept_every_second_if_there_are_new_ones():
         desk.ask("From=1", path=path)
     desk.answerer.turned_away("too many connections")
     desk.pass_time(990)
-    assert desk.journal.of(Kind.COUNTERS) == []
+    assert desk.journal.of(RecordKind.COUNTERS) == []
     desk.pass_time(3_000)
     desk.ask("From=1", path=right)
     desk.pass_time(1_000)
     desk.answerer.keep_counts()
-    assert [without_times(each["counts"]) for each in desk.journal.of(Kind.COUNTERS)] == [
+    assert [without_times(each["counts"]) for each in desk.journal.of(RecordKind.COUNTERS)] == [
         {
             "answered": 2,
             "secret missing": 1,
@@ -429,7 +429,7 @@ def test_a_step_of_the_systems_clock_is_marked(steps_ms, marked):
         desk.clock.wall_us_off += step * 1000
         desk.pass_time(100)
         desk.ask("From=1")
-    assert [each["step_ms"] for each in desk.journal.of(Kind.CLOCK)] == marked
+    assert [each["step_ms"] for each in desk.journal.of(RecordKind.CLOCK)] == marked
     assert desk.journal.receipts()[-1].received_us == desk.clock.wall_us()
     assert desk.journal.records[-1].at == desk.clock.wall_us() // 1000
     steady = [each.mono for each in desk.journal.records]

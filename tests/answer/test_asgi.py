@@ -21,7 +21,7 @@ from switchhook.config import AuthMode, Bodies, Config, EndpointConfig, Mode, Se
 from switchhook.errors import DataFolderError
 from switchhook.exotel.wire.request import LONGEST_BODY
 from switchhook.journal import JournalReader
-from switchhook.journal.receipt import Auth, Kind, Receipt, decode_receipt
+from switchhook.journal.receipt import Auth, Receipt, RecordKind, decode_receipt
 from switchhook.loopback import ADDED_BY_PROXIES
 from switchhook.system.data_folder import DataFolder
 
@@ -71,12 +71,12 @@ class Place:
 
         return asyncio.run(ask())
 
-    def records(self, kind: Kind) -> list[Any]:
+    def records(self, kind: RecordKind) -> list[Any]:
         found = JournalReader(self.data / "journal").read(0, 10_000)
         return [each for each in found if each.kind == kind]
 
     def receipts(self) -> list[Receipt]:
-        return [decode_receipt(each.body) for each in self.records(Kind.PASSTHRU)]
+        return [decode_receipt(each.body) for each in self.records(RecordKind.PASSTHRU)]
 
 
 @pytest.fixture
@@ -326,8 +326,8 @@ def test_it_lives_and_ends_with_its_server(alone):
 
     asyncio.run(serve())
     assert talk.said == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
-    assert len(alone.records(Kind.PASSTHRU)) == 1
-    assert alone.records(Kind.COUNTERS)
+    assert len(alone.records(RecordKind.PASSTHRU)) == 1
+    assert alone.records(RecordKind.COUNTERS)
     DataFolder.open(alone.data, "answer").close()
 
 

@@ -9,7 +9,7 @@ import pytest
 from switchhook.answer.authentication import HTTP_STATUS
 from switchhook.answer.http.messages import CLOSE, KEEP, KEEP_OLD, WITHOUT_BODY, build_response
 from switchhook.config import AuthMode, Bodies, EndpointConfig, Mode, Secret
-from switchhook.journal.receipt import Auth, Kind
+from switchhook.journal.receipt import Auth, RecordKind
 from switchhook.rules.decide import Option
 
 from .desk import OTHER_SECRET, SECRET, TAKES_A, TAKES_B, Desk
@@ -219,11 +219,11 @@ def test_what_was_refused_is_sampled_if_it_looks_like_a_passthru():
     desk = Desk(GUARDED)
     for query in ("", "foo=bar", "From=1"):
         desk.ask(query)
-    assert desk.journal.of(Kind.SAMPLE) == []
+    assert desk.journal.of(RecordKind.SAMPLE) == []
     assert desk.answerer.alarms == {}
     for number in range(100):
         desk.ask(f"CallSid=c{number}&secret=guess-{number}")
-    samples = desk.journal.of(Kind.SAMPLE)
+    samples = desk.journal.of(RecordKind.SAMPLE)
     assert len(samples) == 20
     assert {(each["endpoint"], each["reason"]) for each in samples} == {("sales", "secret wrong")}
     assert b"guess" not in desk.journal.bytes()
@@ -231,5 +231,5 @@ def test_what_was_refused_is_sampled_if_it_looks_like_a_passthru():
     assert desk.answerer.counts["secret wrong"] == 100
     desk.clock.step(3_600_000)
     desk.ask("CallSid=c1&x=" + "y" * 60_000)
-    assert len(desk.journal.of(Kind.SAMPLE)) == 21
+    assert len(desk.journal.of(RecordKind.SAMPLE)) == 21
     assert len(desk.journal.records[-1].body) < 5000

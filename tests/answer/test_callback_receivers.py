@@ -15,7 +15,7 @@ from switchhook.answer.callback_receivers import (
     KEPT_BYTES,
     MOST_WAITING_BYTES,
     READ_BYTES,
-    Account,
+    ReceivingAccount,
 )
 from switchhook.answer.http.messages import (
     BODY_BROKEN_OFF,
@@ -39,7 +39,7 @@ from switchhook.exotel.wire.status_callback import (
     parse_heartbeat,
 )
 from switchhook.journal.kept import read_passthru
-from switchhook.journal.receipt import HeartbeatReceived, Kind, StatusReceived
+from switchhook.journal.receipt import HeartbeatReceived, RecordKind, StatusReceived
 
 from .desk import KEY, START_US, TAKES_A, Desk, head_of
 
@@ -50,11 +50,11 @@ CALLBACK = StatusCallback(call_sid="c1", status="completed", custom_field="a&b=Ã
 HEARTBEAT = build_heartbeat(Heartbeat(timestamp="2026-11-25T10:00:00Z", status_type="OK"))
 
 
-def account(name: str, **secrets: tuple[str, ...]) -> Account:
-    kinds = {"status": Kind.STATUS, "heartbeat": Kind.HEARTBEAT}
+def account(name: str, **secrets: tuple[str, ...]) -> ReceivingAccount:
+    kinds = {"status": RecordKind.STATUS, "heartbeat": RecordKind.HEARTBEAT}
     held = {kinds[kind]: tuple(map(str.encode, each)) for kind, each in secrets.items()}
     every = [each for some in secrets.values() for each in some]
-    return Account(name, held, Redactor(KEY, every))
+    return ReceivingAccount(name, held, Redactor(KEY, every))
 
 
 class Office(Desk):
@@ -92,8 +92,8 @@ class Office(Desk):
         assert len(replies) == 1
         return replies[0].status
 
-    def kept(self, kind: Kind) -> list[StatusReceived | HeartbeatReceived]:
-        type_ = StatusReceived if kind is Kind.STATUS else HeartbeatReceived
+    def kept(self, kind: RecordKind) -> list[StatusReceived | HeartbeatReceived]:
+        type_ = StatusReceived if kind is RecordKind.STATUS else HeartbeatReceived
         records = self.journal.records
         return [
             msgspec.msgpack.decode(each.body, type=type_) for each in records if each.kind == kind
@@ -122,7 +122,7 @@ def test_each_secret_lets_in_from_each_place(path, query, credentials, secret):
     more = {"authorization": basic(credentials.format(secret))} if credentials else {}
     path, raw = path.format(secret), query.format(secret).encode()
     assert office.posted(path, query=raw, **more) == 200
-    assert [each.raw for each in office.kept(Kind.STATUS)] == [b"CallSid=c1&Status=completed"]
+    assert [each.raw for each in office.kept(RecordKind.STATUS)] == [b"CallSid=c1&Status=completed"]
     assert secret.encode() not in office.journal.bytes()
 
 
@@ -132,7 +132,7 @@ def test_a_callback_is_kept_as_it_came_and_read_again(build, json):
     office = Office()
     content_type, body = build(CALLBACK, json=json)
     assert office.posted(body=body, content_type=content_type, peer="198.51.100.7") == 200
-    (kept,) = office.kept(Kind.STATUS)
+    (kept,) = office.kept(RecordKind.STATUS)
     assert (kept.account, kept.received_us, kept.peer) == ("main", START_US, "198.51.100.7")
     read = parse(Request(b"", "POST", kept.content_type, kept.raw))
     assert read is not None
@@ -143,7 +143,7 @@ def test_a_callback_is_kept_as_it_came_and_read_again(build, json):
 def test_a_heartbeat_is_kept_as_it_came_and_read_again():
     office = Office()
     assert office.posted(f"/heartbeat/main/{HEARTBEAT_SECRET}", HEARTBEAT) == 200
-    (kept,) = office.kept(Kind.HEARTBEAT)
+    (kept,) = office.kept(RecordKind.HEARTBEAT)
     assert (kept.account, kept.problem) == ("main", None)
     assert parse_heartbeat(kept.body) == parse_heartbeat(HEARTBEAT)
     assert office.answerer.counts == {"heartbeat received": 1}
@@ -203,7 +203,7 @@ def test_one_that_is_not_durable_in_time_is_to_be_sent_again():
     office.journal.settle()
     assert [each.status for each in replies] == [503]
     assert office.posted() == 200
-    assert len(office.kept(Kind.STATUS)) == 2
+    assert len(office.kept(RecordKind.STATUS)) == 2
     assert office.answerer.counts["webhook not kept in time"] == 1
 
 
@@ -281,7 +281,7 @@ def test_whatever_comes_is_kept(body, query, content_type):
     office = Office()
     said = content_type.encode("latin-1", "replace").decode("latin-1")
     assert office.posted(body=body, query=query, content_type=said) == 200
-    assert len(office.kept(Kind.STATUS)) == 1
+    assert len(office.kept(RecordKind.STATUS)) == 1
 
 
 def test_tokens_say_how_long_a_body_may_be():

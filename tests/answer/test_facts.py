@@ -8,7 +8,8 @@ import pytest
 from switchhook.answer.facts import HOLDS_NS
 from switchhook.config import EndpointConfig
 from switchhook.rules.decide import Option
-from switchhook.rules.rules_file import Facts, load_rules
+from switchhook.rules.rules_file import load_rules
+from switchhook.rules.variables import AccountFacts
 
 from .desk import Desk
 
@@ -41,14 +42,16 @@ def asked(desk: Desk, number: int, endpoint: str = "sales"):
 
 
 def test_an_endpoint_sees_its_accounts_facts_and_the_receipt_keeps_them(desk):
-    desk.answerer.learn({"main": Facts(9, 10, 1, 0.5), "second": Facts(1, 10, 9, 0.5)})
+    desk.answerer.learn(
+        {"main": AccountFacts(9, 10, 1, 0.5), "second": AccountFacts(1, 10, 9, 0.5)}
+    )
     first, second = asked(desk, 1), asked(desk, 2, "support")
-    assert (first.facts, first.decision.option) == (Facts(9, 10, 1, 0.5), Option.B)
-    assert (second.facts, second.decision.option) == (Facts(1, 10, 9, 0.5), Option.A)
+    assert (first.facts, first.decision.option) == (AccountFacts(9, 10, 1, 0.5), Option.B)
+    assert (second.facts, second.decision.option) == (AccountFacts(1, 10, 9, 0.5), Option.A)
 
 
 def test_facts_age_until_the_moment_of_deciding(desk):
-    desk.answerer.learn({"main": Facts(9, 10, 1, 4.25)})
+    desk.answerer.learn({"main": AccountFacts(9, 10, 1, 4.25)})
     desk.clock.step(250)
     assert asked(desk, 1).decision.option is Option.B
     desk.clock.step(750)
@@ -58,16 +61,16 @@ def test_facts_age_until_the_moment_of_deciding(desk):
 
 
 def test_what_is_not_told_is_unknown_and_not_zero(desk):
-    assert asked(desk, 1).facts == Facts()
-    desk.answerer.learn({"other": Facts(9, 10, 1, 0.0)})
-    assert asked(desk, 2).facts == Facts()
-    desk.answerer.learn({"main": Facts(9, None, None, 0.0)})
-    assert asked(desk, 3).facts == Facts(9, None, None, 0.0)
+    assert asked(desk, 1).facts == AccountFacts()
+    desk.answerer.learn({"other": AccountFacts(9, 10, 1, 0.0)})
+    assert asked(desk, 2).facts == AccountFacts()
+    desk.answerer.learn({"main": AccountFacts(9, None, None, 0.0)})
+    assert asked(desk, 3).facts == AccountFacts(9, None, None, 0.0)
 
 
 def test_facts_that_nobody_renews_are_forgotten(desk):
-    desk.answerer.learn({"main": Facts(9, 10, 1, 0.0)})
+    desk.answerer.learn({"main": AccountFacts(9, 10, 1, 0.0)})
     desk.clock.step(HOLDS_NS / 1e6)
     assert asked(desk, 1).facts.active == 9
     desk.clock.step(1)
-    assert asked(desk, 2).facts == Facts()
+    assert asked(desk, 2).facts == AccountFacts()

@@ -22,17 +22,17 @@ from switchhook.answer.answerer import SAFE_RULE
 from switchhook.answer.http.connections import Server
 from switchhook.answer.http.head_parser import make_unread_head
 from switchhook.answer.http.listening import serve
-from switchhook.answer.http.messages import BODY_UNREAD, Limits
+from switchhook.answer.http.messages import BODY_UNREAD, ConnectionLimits
 from switchhook.answer.http.protocol import Connection
 from switchhook.config import EndpointConfig, Mode, Secret
 from switchhook.exotel.passthru import Defect
 from switchhook.journal.kept import read_passthru
-from switchhook.journal.receipt import ANSWERED_UNREAD, UNREADABLE, Kind, Receipt
+from switchhook.journal.receipt import ANSWERED_UNREAD, UNREADABLE, Receipt, RecordKind
 from switchhook.rules.decide import Option
 
 from .desk import SECRET, TAKES_A, TAKES_B, Desk, MemoryJournal
 
-LIMITS = Limits(head_time=0.2, body_time=0.2, tick=0.02, linger_time=0.2)
+LIMITS = ConnectionLimits(head_time=0.2, body_time=0.2, tick=0.02, linger_time=0.2)
 SOON_S = 10.0
 
 ODD_HEADERS = {
@@ -200,7 +200,7 @@ def test_without_a_line_it_is_counted_and_a_few_are_kept(name: str, safe: Option
     assert desk.journal.receipts() == []
     assert sum(n for what, n in desk.answerer.counts.items() if what.startswith(UNREADABLE)) == 1
     if status == 302:
-        ((sample),) = desk.journal.of(Kind.SAMPLE)
+        ((sample),) = desk.journal.of(RecordKind.SAMPLE)
         assert sample["endpoint"] == ""
         assert len(sample["raw"]) <= 8
 
@@ -336,7 +336,7 @@ def test_noise_fills_neither_journal_nor_log(caplog: pytest.LogCaptureFixture):
     desk = Desk(EndpointConfig("sales", secrets=(Secret(SECRET),)))
     for _ in range(1000):
         desk.answerer.unreadable(make_unread_head(None, "not HTTP", {}, "192.0.2.1"), b"\xff" * 99)
-    assert len(desk.journal.of(Kind.SAMPLE)) == 5
+    assert len(desk.journal.of(RecordKind.SAMPLE)) == 5
     assert desk.answerer.counts == {"unreadable: not HTTP": 1000}
     assert not desk.answerer.alarms
     assert not caplog.messages

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from switchhook.answer.repeats import Asked, RepeatMemory, fingerprint
+from switchhook.answer.repeats import FirstAnswer, RepeatMemory, fingerprint
 from switchhook.exotel.wire.passthru import parse
 from switchhook.exotel.wire.request import Request
 
@@ -39,8 +39,8 @@ def test_fingerprint_needs_a_call():
 def test_memory_forgets_after_the_window():
     """The window is counted from the first time it was asked."""
     memory = RepeatMemory(most=10, window_ms=1000)
-    memory.remember(7, Asked(1, 5, 100, 0))
-    assert memory.find(7, 1099) == Asked(1, 5, 100, 0)
+    memory.remember(7, FirstAnswer(1, 5, 100, 0))
+    assert memory.find(7, 1099) == FirstAnswer(1, 5, 100, 0)
     assert memory.find(7, 1100) is None
 
 
@@ -48,7 +48,7 @@ def test_memory_is_bounded_and_keeps_the_newest():
     """Half of `most` is always kept, never more than `most`."""
     memory = RepeatMemory(most=100)
     for number in range(1, 1001):
-        memory.remember(number, Asked(number, 0, 0, 1))
+        memory.remember(number, FirstAnswer(number, 0, 0, 1))
     assert len(memory) <= 100
     assert all(memory.find(number, 0) is not None for number in range(951, 1001))
     assert memory.find(1, 0) is None
@@ -63,9 +63,9 @@ def test_many_loaded_at_once_are_found_as_each_would_be(keys, first, most):
     """In a memory that is empty or not; later ones count. The bound holds for any number."""
     one, many = RepeatMemory(most=most), RepeatMemory(most=most)
     for number, key in enumerate(keys):
-        one.remember(key, Asked(number, number + 7, number, number % 2))
+        one.remember(key, FirstAnswer(number, number + 7, number, number % 2))
         if number < first:
-            many.remember(key, Asked(number, number + 7, number, number % 2))
+            many.remember(key, FirstAnswer(number, number + 7, number, number % 2))
     numbers = range(first, len(keys))
     seq, at = array("q", numbers), array("q", [number + 7 for number in numbers])
     option = array("b", [number % 2 for number in numbers])

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from switchhook.answer.timing import AnswerTimes
-from switchhook.journal.receipt import ANSWER_BOUNDS_MS, ANSWER_BUCKETS, ANSWER_US, Kind
+from switchhook.answer.timing import AnswerTimeHistogram
+from switchhook.journal.receipt import ANSWER_BOUNDS_MS, ANSWER_BUCKETS, ANSWER_US, RecordKind
 
 from .desk import TAKES_A, Desk
 
@@ -15,7 +15,7 @@ MS = 1_000_000
 
 
 def counted(*took_ns: int) -> dict[str, int]:
-    times = AnswerTimes()
+    times = AnswerTimeHistogram()
     for each in took_ns:
         times.asked()
         times.replied(each)
@@ -37,7 +37,7 @@ def test_the_names_are_those_that_others_read():
 
 @given(st.lists(st.integers(0, 20_000 * MS), max_size=50))
 def test_every_answer_is_in_one_bucket_and_no_time_is_lost(took):
-    times = AnswerTimes()
+    times = AnswerTimeHistogram()
     total = together_us = 0
     for each in took:
         times.asked()
@@ -51,7 +51,7 @@ def test_every_answer_is_in_one_bucket_and_no_time_is_lost(took):
 
 
 def test_the_peak_is_the_most_at_once_and_begins_anew_with_those_who_wait():
-    times = AnswerTimes()
+    times = AnswerTimeHistogram()
     for _ in range(3):
         times.asked()
     times.replied(1)
@@ -74,7 +74,7 @@ def test_an_answer_is_timed_from_the_whole_request_to_the_reply():
     desk.pass_time(990)
     desk.say("CallSid=c4")
     desk.answerer.keep_counts()
-    found = desk.journal.of(Kind.COUNTERS)
+    found = desk.journal.of(RecordKind.COUNTERS)
     total: dict[str, int] = {}
     for each in found:
         for name, count in each["counts"].items():

@@ -12,7 +12,7 @@ from benchmarks.journals import make_journal
 from benchmarks.load import Outcome
 
 from switchhook.journal import JournalWriter
-from switchhook.journal.receipt import Counters, Kind, Late, encode
+from switchhook.journal.receipt import Counters, Late, RecordKind, encode
 from switchhook.system.data_folder import JOURNAL, DataFolder
 
 GOOD = Outcome(
@@ -73,10 +73,12 @@ def test_journal_is_counted_by_kind_after_the_run_began(tmp_path):
         )
         at = time.time_ns() // 1_000_000
         for _ in range(3):
-            writer.append(Kind.PASSTHRU, at, b"\x80")
-        writer.append(Kind.LATE, at, encode(Late(before + 1, 7)))
-        writer.append(Kind.COUNTERS, at, encode(Counters({"deadline before disk": 4, "x": 1})))
-        writer.append(Kind.COUNTERS, at, encode(Counters({"answered": 3})))
+            writer.append(RecordKind.PASSTHRU, at, b"\x80")
+        writer.append(RecordKind.LATE, at, encode(Late(before + 1, 7)))
+        writer.append(
+            RecordKind.COUNTERS, at, encode(Counters({"deadline before disk": 4, "x": 1}))
+        )
+        writer.append(RecordKind.COUNTERS, at, encode(Counters({"answered": 3})))
         assert writer.close(10)
     assert read_journal(journal, before) == Kept(receipts=3, late=1, lost=0, overran=4)
     assert read_journal(journal, 0).receipts == 2503

@@ -23,7 +23,7 @@ from switchhook.capacity.status import CapacityNow
 from switchhook.exotel.cause import judge
 from switchhook.journal import JournalReader, JournalWriter
 from switchhook.journal.kept import read_passthru
-from switchhook.journal.receipt import WAITING, Counters, Kind, Receipt, encode
+from switchhook.journal.receipt import WAITING, Counters, Receipt, RecordKind, encode
 from switchhook.overview.verdict import Level, State
 from switchhook.rules.decide import Decision, Option
 from switchhook.server.pages import StreamPages
@@ -32,13 +32,13 @@ from switchhook.store import SqliteStore
 from switchhook.streams.endpoints_page import EndpointShown, RulesShown
 from switchhook.streams.fold import Folder
 from switchhook.streams.issues.ledger import SqliteMarks
-from switchhook.streams.names import Account, Bot, Names
+from switchhook.streams.names import Bot, NamedAccount, Names
 from switchhook.streams.search.saved_views_ledger import SqliteViews
 from switchhook.web.render import Renderer
 
 HOSTS = ("voice.acme.example", "asha.bots.example", "tamil.bots.example")
 NAMES = Names(
-    accounts=(Account("Acme Bank", "acme1"),),
+    accounts=(NamedAccount("Acme Bank", "acme1"),),
     bots=(
         Bot("वाणी", ("voice.acme.example",), owner="Voice team", contact="voice@acme.example"),
         Bot("Asha", ("asha.*",)),
@@ -142,7 +142,7 @@ class World:
         if judge(read_passthru(receipt)).cause in ("throttled", "connect_failed", "bot_dropped"):
             decision = Decision(Option.B, "it went wrong", SECRET_RELEASE, "rule matched")
             receipt = msgspec.structs.replace(receipt, decision=decision, http_status=302)
-        self.writer.append(Kind.PASSTHRU, int(at * 1000), encode(receipt))
+        self.writer.append(RecordKind.PASSTHRU, int(at * 1000), encode(receipt))
 
     def fill(self) -> None:
         """A day of traffic, the last quarter of an hour of it with a bot that refuses."""
@@ -158,7 +158,9 @@ class World:
         for minute in range(10, -1, -1):
             counted = {"answered": 40, "answer_ms <= 1": 30, "answer_ms <= 25": 10}
             counters = Counters(counted, {WAITING: 3})
-            self.writer.append(Kind.COUNTERS, int((now - minute * 60) * 1000), encode(counters))
+            self.writer.append(
+                RecordKind.COUNTERS, int((now - minute * 60) * 1000), encode(counters)
+            )
         for text in HOSTILE:
             pairs = [("CallSid", self.sid()), ("CallFrom", text[:2000]), ("CustomField", text)]
             pairs += [("Stream[StreamSID]", self.sid()), ("Stream[Status]", "failed")]

@@ -9,8 +9,8 @@ from starlette.testclient import TestClient
 
 from switchhook.access.roles import Role, Viewer
 from switchhook.calls.api import OPERATIONS, SCHEMAS, CallsApi
-from switchhook.calls.other_sources import Note, Told
-from switchhook.calls.sources import Beat, Source, Telling, call_sources
+from switchhook.calls.other_sources import Note, OtherSources
+from switchhook.calls.sources import HeartbeatReport, Source, SourceReport, call_sources
 from switchhook.streams.openapi import SCHEMAS as OTHERS
 from switchhook.web.app import create_app
 from switchhook.web.openapi import describe
@@ -22,12 +22,12 @@ def told(call_sid):
     if call_sid != "c1":
         return None
     tellings = [
-        Telling(Source.PASSTHRU, NOW * 1000, {"from": "09811100001", "status": "completed"}),
-        Telling(Source.DETAILS, NOW * 1000, {"from": "09811100002", "status": "failed"}),
+        SourceReport(Source.PASSTHRU, NOW * 1000, {"from": "09811100001", "status": "completed"}),
+        SourceReport(Source.DETAILS, NOW * 1000, {"from": "09811100002", "status": "failed"}),
     ]
-    beats = [Beat(NOW * 1000, "CRITICAL")]
+    beats = [HeartbeatReport(NOW * 1000, "CRITICAL")]
     notes = (Note(NOW * 1000, "Heartbeat CRITICAL", "{}"),)
-    return Told((), notes, call_sources(tellings, beats, begun_us=NOW * 1000))
+    return OtherSources((), notes, call_sources(tellings, beats, begun_us=NOW * 1000))
 
 
 def client():

@@ -10,7 +10,7 @@ import pytest
 
 from switchhook.calls.details_fetcher import DetailsFetcher, look_of
 from switchhook.calls.ledger import SqliteCalls
-from switchhook.calls.sources import GIVE_UP_MS, Look
+from switchhook.calls.sources import GIVE_UP_MS, DetailsAttempt
 from switchhook.errors import LedgerError
 from switchhook.exotel.answers import Outcome
 from switchhook.exotel.wire.calls import CallRecord, build_call
@@ -227,16 +227,16 @@ def test_a_full_disk_is_said_and_stops_nothing():
 @pytest.mark.parametrize(
     "answer, look",
     [
-        (GOOD, Look.ENDED),
-        (FAILED, Look.FAILED),
-        (Answer(Outcome.READ), Look.FAILED),
+        (GOOD, DetailsAttempt.ENDED),
+        (FAILED, DetailsAttempt.FAILED),
+        (Answer(Outcome.READ), DetailsAttempt.FAILED),
         (
             Answer(Outcome.READ, msgspec.structs.replace(RECORD, ended=None, status="In-Progress")),
-            Look.RUNNING,
+            DetailsAttempt.RUNNING,
         ),
         (
             Answer(Outcome.READ, msgspec.structs.replace(RECORD, ended=None)),
-            Look.ENDED,
+            DetailsAttempt.ENDED,
         ),
     ],
 )

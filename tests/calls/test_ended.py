@@ -9,7 +9,7 @@ from kept_receipts import START_MS, query, receipt
 from switchhook.calls.ended import Ends
 from switchhook.calls.sources import GIVE_UP_MS
 from switchhook.exotel.wire.status_callback import StatusCallback, build_minimal
-from switchhook.journal.receipt import Kind, StatusReceived, encode
+from switchhook.journal.receipt import RecordKind, StatusReceived, encode
 from switchhook.streams.fold import Folded
 
 
@@ -41,13 +41,13 @@ class Told:
 
 def passthru(raw, **changes):
     found = receipt(raw, received_us=START_MS * 1000, **changes)
-    return Record(Kind.PASSTHRU, encode(found))
+    return Record(RecordKind.PASSTHRU, encode(found))
 
 
 def callback(status, call_sid="c7"):
     kind, body = build_minimal(StatusCallback(call_sid=call_sid, status=status), json=False)
     received = StatusReceived(START_MS * 1000, "main", body, kind)
-    return Record(Kind.STATUS, encode(received))
+    return Record(RecordKind.STATUS, encode(received))
 
 
 ACCOUNTS = {"default": "main"}
@@ -77,8 +77,8 @@ def test_one_that_held_no_place_is_a_call_but_no_length(status):
         passthru(query(), endpoint="other"),
         passthru(query(), method="HEAD"),
         passthru(query(), repeat_of="x"),
-        Record(Kind.PASSTHRU, b"garbage"),
-        Record(Kind.STATUS, b"garbage"),
+        Record(RecordKind.PASSTHRU, b"garbage"),
+        Record(RecordKind.STATUS, b"garbage"),
         Record(99, b""),
         callback("in-progress"),
         callback("completed", call_sid=None),

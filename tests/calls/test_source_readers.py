@@ -5,7 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 
 from switchhook.calls.source_readers import of_callback, of_details, of_heartbeat, of_record
-from switchhook.calls.sources import Beat, KeptDetails, Source, Telling, call_sources
+from switchhook.calls.sources import (
+    HeartbeatReport,
+    KeptDetails,
+    Source,
+    SourceReport,
+    call_sources,
+)
 from switchhook.exotel.wire.calls import CallRecord, build_call
 from switchhook.exotel.wire.status_callback import Heartbeat, StatusCallback
 
@@ -33,7 +39,7 @@ def test_callbacks_tell_the_same_fields():
         conversation_duration="60",
         legs=({"Status": "completed"}, {"AnsweredBy": "Human"}),
     )
-    assert of_callback(callback, 8) == Telling(
+    assert of_callback(callback, 8) == SourceReport(
         Source.CALLBACK, 8, {"status": "completed", "talked": "60", "answered_by": "Human"}
     )
 
@@ -70,4 +76,4 @@ def test_heartbeats_name_the_numbers_either_way():
         incoming_affected=("a",),
         outgoing_affected=("b",),
     )
-    assert of_heartbeat(beat, 5) == Beat(5, "CRITICAL", ("a", "b"))
+    assert of_heartbeat(beat, 5) == HeartbeatReport(5, "CRITICAL", ("a", "b"))

@@ -14,10 +14,10 @@ from switchhook.calls.sources import (
     LOOKS_MS,
     MORE_LOOKS_MS,
     NEAR_US,
-    Beat,
-    Look,
+    DetailsAttempt,
+    HeartbeatReport,
     Source,
-    Telling,
+    SourceReport,
     after_look,
     call_sources,
     first_due,
@@ -35,7 +35,7 @@ def test_details_are_looked_at_two_five_and_fifteen_minutes_after_the_end():
     times = []
     while due is not None:
         times.append((due.due_ms - ENDED) / MINUTE)
-        due = after_look(due, Look.ENDED, due.due_ms, 0.5)
+        due = after_look(due, DetailsAttempt.ENDED, due.due_ms, 0.5)
     assert times == [2, 5, 15]
 
 
@@ -44,22 +44,28 @@ def test_a_call_that_still_runs_is_looked_at_until_the_hour():
     times = []
     while due is not None:
         times.append((due.due_ms - ENDED) / MINUTE)
-        due = after_look(due, Look.RUNNING, due.due_ms, 0.5)
+        due = after_look(due, DetailsAttempt.RUNNING, due.due_ms, 0.5)
     assert times == [2, 5, 15, 30, 60]
 
 
 def test_looks_that_are_late_become_one():
     late = first_due("a", "c", ENDED, ENDED + 7 * MINUTE)
     assert late.due_ms == ENDED + 5 * MINUTE
-    assert after_look(late, Look.ENDED, ENDED + 7 * MINUTE, 0.5).due_ms == ENDED + 15 * MINUTE
-    assert after_look(late, Look.ENDED, ENDED + 20 * MINUTE, 0.5).due_ms == ENDED + 15 * MINUTE
+    assert (
+        after_look(late, DetailsAttempt.ENDED, ENDED + 7 * MINUTE, 0.5).due_ms
+        == ENDED + 15 * MINUTE
+    )
+    assert (
+        after_look(late, DetailsAttempt.ENDED, ENDED + 20 * MINUTE, 0.5).due_ms
+        == ENDED + 15 * MINUTE
+    )
     assert first_due("a", "c", ENDED, ENDED + GIVE_UP_MS + 1) is None
 
 
 @settings(deadline=None)
 @given(
     st.lists(
-        st.tuples(st.sampled_from(Look), st.integers(0, 20 * MINUTE), st.floats(0, 1)),
+        st.tuples(st.sampled_from(DetailsAttempt), st.integers(0, 20 * MINUTE), st.floats(0, 1)),
         min_size=200,
         max_size=200,
     ),
@@ -76,7 +82,7 @@ def test_looking_always_ends_within_the_hour(looks, first):
         now = max(now, due.due_ms) + late
         asked += 1
         due = after_look(due, look, now, chance)
-        if due is not None and look is Look.FAILED:
+        if due is not None and look is DetailsAttempt.FAILED:
             assert due.due_ms > now
     assert due is None
     assert asked < 100
@@ -91,15 +97,15 @@ def test_every_time_is_within_the_hour():
 
 
 def passthru(at=1, **fields):
-    return Telling(Source.PASSTHRU, at, fields)
+    return SourceReport(Source.PASSTHRU, at, fields)
 
 
 def callback(at=2, **fields):
-    return Telling(Source.CALLBACK, at, fields)
+    return SourceReport(Source.CALLBACK, at, fields)
 
 
 def details(at=3, **fields):
-    return Telling(Source.DETAILS, at, fields)
+    return SourceReport(Source.DETAILS, at, fields)
 
 
 def test_nothing_said_is_no_story():
@@ -195,7 +201,7 @@ TELLINGS = st.lists(
         st.sampled_from(Source),
         st.integers(0, 5),
         st.dictionaries(st.sampled_from(FIELDS), st.text(max_size=8), max_size=4),
-    ).map(lambda said: Telling(*said)),
+    ).map(lambda said: SourceReport(*said)),
     max_size=4,
     unique_by=lambda each: (each.source, each.at_us),
 )
@@ -214,15 +220,15 @@ def test_the_order_of_telling_changes_nothing(tellings):
 @pytest.mark.parametrize(
     "beat, troubles",
     [
-        (Beat(0, "OK"), ()),
-        (Beat(0, "WARNING"), ("heartbeat: Exotel said WARNING for the account",)),
+        (HeartbeatReport(0, "OK"), ()),
+        (HeartbeatReport(0, "WARNING"), ("heartbeat: Exotel said WARNING for the account",)),
         (
-            Beat(0, "critical", ("+918047112233",)),
+            HeartbeatReport(0, "critical", ("+918047112233",)),
             ("heartbeat: Exotel said CRITICAL for this call's number",),
         ),
-        (Beat(0, "CRITICAL", ("+918047119999",)), ()),
-        (Beat(-NEAR_US - 1, "CRITICAL"), ()),
-        (Beat(60_000_000 + NEAR_US + 1, "CRITICAL"), ()),
+        (HeartbeatReport(0, "CRITICAL", ("+918047119999",)), ()),
+        (HeartbeatReport(-NEAR_US - 1, "CRITICAL"), ()),
+        (HeartbeatReport(60_000_000 + NEAR_US + 1, "CRITICAL"), ()),
     ],
 )
 def test_heartbeats_of_the_calls_time_and_number_are_told(beat, troubles):
@@ -231,4 +237,4 @@ def test_heartbeats_of_the_calls_time_and_number_are_told(beat, troubles):
 
 
 def test_without_the_calls_time_no_heartbeat_is_its():
-    assert call_sources([], [Beat(0, "CRITICAL")]).troubles == ()
+    assert call_sources([], [HeartbeatReport(0, "CRITICAL")]).troubles == ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from switchhook.calls.timeline import Entry, Gap, timeline
+from switchhook.calls.timeline import Gap, TimelineEntry, timeline
 
 LANES = ("call", "stream", "passthru")
 S = 1_000_000
@@ -13,7 +13,7 @@ S = 1_000_000
 
 def entry(at_s, lane="passthru", until_s=None):
     until = None if until_s is None else until_s * S
-    return Entry(at_us=at_s * S, lane=lane, title="x", until_us=until)
+    return TimelineEntry(at_us=at_s * S, lane=lane, title="x", until_us=until)
 
 
 def test_nothing_known_is_no_timeline():
@@ -56,7 +56,8 @@ def test_one_moment_has_an_axis_too():
 )
 def test_everything_is_on_the_axis(parts):
     entries = [
-        Entry(at_us=at, lane=lane, title="x", until_us=at + lasts) for at, lane, lasts in parts
+        TimelineEntry(at_us=at, lane=lane, title="x", until_us=at + lasts)
+        for at, lane, lasts in parts
     ]
     line = timeline(entries, LANES)
     assert all(line.from_us <= each.at_us <= each.end_us <= line.until_us for each in entries)

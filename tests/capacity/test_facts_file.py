@@ -27,7 +27,7 @@ from switchhook.exotel.cause import judge
 from switchhook.exotel.passthru import Passthru
 from switchhook.rules.decide import decide
 from switchhook.rules.rules_file import load_rules
-from switchhook.rules.variables import Facts
+from switchhook.rules.variables import AccountFacts
 
 NOW = 1_780_000_000_000
 COUNT = st.integers(0, 10**9)
@@ -41,8 +41,8 @@ def test_what_is_written_is_seen_with_its_age(tmp_path):
     reader = FactsReader(tmp_path)
     write(tmp_path, main=AccountFigures(NOW, 71, 100), other=AccountFigures(NOW - 1000, 0, None))
     assert reader.look(NOW + 250) == {
-        "main": Facts(71, 100, 29, 0.25),
-        "other": Facts(0, None, None, 1.25),
+        "main": AccountFacts(71, 100, 29, 0.25),
+        "other": AccountFacts(0, None, None, 1.25),
     }
     assert reader.complaint is None
     assert reader.look(NOW + 500)["main"].age_s == 0.5
@@ -65,7 +65,7 @@ def test_the_same_file_is_not_read_again(tmp_path, monkeypatch):
 
 
 def test_beyond_the_limit_nothing_is_left(tmp_path):
-    assert facts_at(AccountFigures(NOW, 103, 100), NOW) == Facts(103, 100, 0, 0.0)
+    assert facts_at(AccountFigures(NOW, 103, 100), NOW) == AccountFacts(103, 100, 0, 0.0)
 
 
 def test_a_missing_file_is_complained_of_once_the_console_had_time_to_start(tmp_path):
@@ -75,7 +75,7 @@ def test_a_missing_file_is_complained_of_once_the_console_had_time_to_start(tmp_
     assert reader.look(NOW + PATIENCE_MS) == {}
     assert "does the console run" in reader.complaint
     write(tmp_path, main=AccountFigures(NOW + PATIENCE_MS, 1, 2))
-    assert reader.look(NOW + PATIENCE_MS) == {"main": Facts(1, 2, 1, 0.0)}
+    assert reader.look(NOW + PATIENCE_MS) == {"main": AccountFacts(1, 2, 1, 0.0)}
     assert reader.complaint is None
 
 
@@ -226,7 +226,7 @@ option = "A"
 def test_rules_tell_unknown_from_zero(tmp_path, figures, rule):
     if figures is not None:
         write(tmp_path, main=figures)
-    facts = FactsReader(tmp_path).look(NOW).get("main", Facts())
+    facts = FactsReader(tmp_path).look(NOW).get("main", AccountFacts())
     passthru = Passthru()
     ruleset = load_rules(RULES, file="rules.toml")
     zone = ZoneInfo("Asia/Kolkata")

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from switchhook.capacity.poller import FORECAST_EVERY_MS, TIDY_EVERY_MS, Watch, Watched
+from switchhook.capacity.poller import FORECAST_EVERY_MS, TIDY_EVERY_MS, AccountWatch, Watched
 from switchhook.capacity.polling import Pace
 from switchhook.capacity.readings import Reading
 from switchhook.capacity.status import CapacityNow
@@ -94,7 +94,9 @@ class Scene:
     def __init__(self, *accounts, history=None):
         self.clock, self.history, self.facts = Clock(), history or History(), Facts()
         self.changed = []
-        self.watch = Watch(self.history, self.facts, self.clock, lambda: 1.0, self.changed.append)
+        self.watch = AccountWatch(
+            self.history, self.facts, self.clock, lambda: 1.0, self.changed.append
+        )
 
     def api(self, *answers):
         return Api(self.clock, *answers)

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from switchhook.config import Config, ConfigProblems, load_config
 from switchhook.config.accounts import MOST_NAMES, REGIONS, AccountConfig, label
-from switchhook.config.keys import Refused
+from switchhook.config.keys import RefusedValue
 from switchhook.config.names import names_of
-from switchhook.streams.names import Account, Bot
+from switchhook.streams.names import Bot, NamedAccount
 
 ENVIRON = {"KEY": "the-key", "TOKEN": "the-token", "STATUS": "a-secret-for-status-1"}
 FILES = {
@@ -213,7 +213,7 @@ name = "मुख्य लाइन"
 
 def test_names_in_any_script_apply():
     names = names_of(load(NAMED))
-    assert names.accounts == (Account("main", "acme", "mumbai"),)
+    assert names.accounts == (NamedAccount("main", "acme", "mumbai"),)
     assert names.bots[0] == Bot(
         "बिक्री बॉट",
         ("*.bot.example", "bot.example"),
@@ -248,7 +248,7 @@ def test_with_several_an_endpoint_says_whose_it_is():
 def test_a_label_is_shown_as_one_plain_line(text):
     try:
         said = label(64)(text)
-    except Refused:
+    except RefusedValue:
         return
     assert said.splitlines() == [said]
     assert not set(said) & set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f")

@@ -16,11 +16,11 @@ from switchhook.access.roles import OidcSettings
 from switchhook.alerts.alert import AlertRule, Comparison
 from switchhook.config import (
     LARGEST,
-    Address,
     AuthMode,
     Config,
     ConfigProblems,
     EndpointConfig,
+    ListenAddress,
     Mode,
     Secret,
     data_folder_of,
@@ -115,13 +115,13 @@ def test_every_key_is_read() -> None:
     """Each key of the page ends in its field."""
     config = load(FULL)
     assert config.data == "/var/lib/switchhook"
-    assert config.answer.listen == Address("::", 8443)
+    assert config.answer.listen == ListenAddress("::", 8443)
     assert config.answer.trusted_proxies == (
         ipaddress.ip_network("10.0.0.7/32"),
         ipaddress.ip_network("fd00::/8"),
     )
     assert (config.answer.max_connections, config.answer.max_connections_per_address) == (100, 10)
-    assert config.console.listen == Address("127.0.0.1", 0)
+    assert config.console.listen == ListenAddress("127.0.0.1", 0)
     assert (config.journal.segment_mb, config.journal.pending_mb) == (64, 8)
     assert config.journal.ceiling_gb == 1.5
     sales, support = config.endpoints
@@ -276,7 +276,7 @@ def test_console_without_users_stays_on_loopback() -> None:
     assert "SSH tunnel" in said
     assert "console.users = true" in said
     assert not load('[console]\nlisten = "0.0.0.0:81"\nusers = true').console.listen.loopback
-    assert load('[console]\nlisten = "[::1]:81"').console.listen == Address("::1", 81)
+    assert load('[console]\nlisten = "[::1]:81"').console.listen == ListenAddress("::1", 81)
 
 
 def test_both_sides_on_one_port() -> None:
@@ -499,7 +499,7 @@ def test_documented_defaults_are_true() -> None:
         for part in key.split("."):
             value = value[part]
         if isinstance(value, dict):
-            value = str(Address(**value))
+            value = str(ListenAddress(**value))
         assert msgspec.json.encode(value) == msgspec.json.encode(msgspec.json.decode(default)), key
 
 

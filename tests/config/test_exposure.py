@@ -9,12 +9,12 @@ import sys
 import pytest
 
 from switchhook.config import AnswerConfig, Config, ConsoleConfig
-from switchhook.config.basics import Address
+from switchhook.config.basics import ListenAddress
 from switchhook.config.exposure import open_ports, readable_problem
 from switchhook.system.data_folder import DataFolder
 
 ME, ROOT = 1000, 0
-ANYWHERE = Address("0.0.0.0", 8080)
+ANYWHERE = ListenAddress("0.0.0.0", 8080)
 FILE, FOLDER = stat.S_IFREG, stat.S_IFDIR
 
 

@@ -8,7 +8,7 @@ from switchhook.config import load_config
 from switchhook.config.keep import limits_in
 from switchhook.config.values import ConfigProblems
 from switchhook.errors import ConfigError
-from switchhook.retention.policy import Limits
+from switchhook.retention.policy import RetentionLimits
 
 
 def load(text):
@@ -16,7 +16,7 @@ def load(text):
 
 
 def test_without_a_word_a_year_and_a_month_is_kept():
-    assert load("data = 'd'") == Limits() == Limits(400, 400, 400, 400, 800, 800)
+    assert load("data = 'd'") == RetentionLimits() == RetentionLimits(400, 400, 400, 400, 800, 800)
 
 
 def test_each_class_has_its_days():
@@ -29,7 +29,7 @@ alerts_days = 4
 capacity_days = 5
 audit_days = 0
 """
-    assert load(text) == Limits(1, 2, 3, 4, 5, 0) == limits_in(text, "s.toml")
+    assert load(text) == RetentionLimits(1, 2, 3, 4, 5, 0) == limits_in(text, "s.toml")
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from switchhook.config import Address, Config, last_good
+from switchhook.config import Config, ListenAddress, last_good
 from switchhook.config import files as operator_files
 from switchhook.config.live import Overrides, Settings, SettingsKeeper, find_data_folder
 from switchhook.errors import ConfigError, DataFolderError, RuleError
-from switchhook.journal.receipt import TakeOver
+from switchhook.journal.receipt import ConfigApplied
 from switchhook.rules.rules_file import BUILTIN
 from switchhook.system.data_folder import DataFolder
 
@@ -78,10 +78,10 @@ class World:
         return keeper, settings
 
 
-def rest(keeper: SettingsKeeper) -> tuple[Settings | None, tuple[TakeOver, ...]]:
+def rest(keeper: SettingsKeeper) -> tuple[Settings | None, tuple[ConfigApplied, ...]]:
     """Poll until what changed has come to rest; the last settings and all take-overs."""
     last: Settings | None = None
-    taken: tuple[TakeOver, ...] = ()
+    taken: tuple[ConfigApplied, ...] = ()
     for _ in range(5):
         settings, some = keeper.poll()
         last, taken = settings or last, taken + some
@@ -149,7 +149,7 @@ def test_start_reads_the_files(world: World) -> None:
     assert (names(settings), names(settings, "support")) == (["one"], ["help"])
     assert settings.complaints == ()
     assert [each.name for each in settings.running] == ["config", "rules/sales", "rules/support"]
-    assert settings.running[1] == TakeOver(
+    assert settings.running[1] == ConfigApplied(
         "rules/sales", settings.rulesets["sales"].release, rules("one"), "start"
     )
     assert settings.sources[1].at == "2025-03-01T10:00:00.000+00:00"
@@ -170,7 +170,7 @@ def test_without_a_configuration(world: World) -> None:
         world.data, None, environ={}, overrides=Overrides(answer="127.0.0.1:0"), now=world.now
     )
     settings = keeper.start()
-    assert settings.config.answer.listen == Address("127.0.0.1", 0)
+    assert settings.config.answer.listen == ListenAddress("127.0.0.1", 0)
     assert settings.config.endpoints == Config().endpoints
     assert settings.rulesets == {"default": BUILTIN}
     assert [each.by for each in settings.running] == ["built-in", "built-in"]

@@ -18,8 +18,8 @@ from switchhook.exotel.spellings import (
     FORMS,
     LOOKED_FOR,
     CallTraces,
+    ErasedNumber,
     NotANumber,
-    Number,
     Spellings,
     Subject,
     read_subject,
@@ -27,7 +27,7 @@ from switchhook.exotel.spellings import (
 )
 from switchhook.journal.receipt import Sample, StatusReceived, decode_receipt, encode
 
-NUMBER = Number("+919876543210")
+NUMBER = ErasedNumber("+919876543210")
 SPELLINGS = Spellings(NUMBER)
 
 FOUND = [
@@ -138,10 +138,10 @@ def test_no_spelling_escapes(digits, prefix, script, gaps, escapes, after):
     for escape in escapes:
         text = escape(text)
     whole = text.encode()
-    masked, count = Spellings(Number("+91" + digits)).mask(whole)
+    masked, count = Spellings(ErasedNumber("+91" + digits)).mask(whole)
     assert count == 1
     assert len(masked) == len(whole)
-    assert Spellings(Number("+91" + digits)).count(masked) == 0
+    assert Spellings(ErasedNumber("+91" + digits)).count(masked) == 0
 
 
 @given(st.binary(max_size=3000))

@@ -11,21 +11,21 @@ from switchhook.exotel.passthru import Defect
 from switchhook.journal.receipt import (
     Auth,
     ClockStep,
+    ConfigApplied,
     Counters,
     HeartbeatReceived,
-    Kind,
     Late,
     Receipt,
+    RecordKind,
     Sample,
     StatusReceived,
-    TakeOver,
     decode_receipt,
     encode,
     parse_receipt_id,
     receipt_id,
 )
 from switchhook.rules.decide import Decision, Option
-from switchhook.rules.rules_file import Facts
+from switchhook.rules.variables import AccountFacts
 
 PLAIN = Receipt(
     received_us=1_795_000_000_000_123,
@@ -48,7 +48,7 @@ FULL = Receipt(
     body_problem="cut short",
     auth=Auth("ok", "basic"),
     peer="2001:db8::1",
-    facts=Facts(active=7, allowed=10, headroom=3, age_s=0.5),
+    facts=AccountFacts(active=7, allowed=10, headroom=3, age_s=0.5),
     zone="Asia/Singapore",
     region="SG",
     mode="async",
@@ -91,7 +91,9 @@ DECISIONS = st.builds(
         body=st.binary(),
         content_type=st.none() | st.text(),
         auth=st.builds(Auth, st.text(), st.none() | st.text()),
-        facts=st.builds(Facts, active=st.none() | NUMBERS, age_s=st.none() | st.floats(0, 1e9)),
+        facts=st.builds(
+            AccountFacts, active=st.none() | NUMBERS, age_s=st.none() | st.floats(0, 1e9)
+        ),
         repeat_of=st.none() | st.text(),
     )
 )
@@ -105,7 +107,7 @@ def test_any_receipt_comes_back_as_it_was_kept(receipt):
     "record",
     [
         Late(7, 1200),
-        TakeOver("rules/sales", "0" * 64, "[default]\n", "reload"),
+        ConfigApplied("rules/sales", "0" * 64, "[default]\n", "reload"),
         ClockStep(-2500),
         Counters({"failed to decide": 1}),
         Counters({"answered": 3, "answer_ms <= 2": 3}, {"waiting": 2}),
@@ -166,7 +168,7 @@ def test_bytes_that_are_no_receipt_raise_one_kind_of_error(kept):
 
 
 def test_the_numbers_of_kinds_are_kept_for_ever():
-    numbers = {kind.name: kind.value for kind in Kind}
+    numbers = {kind.name: kind.value for kind in RecordKind}
     assert (
         numbers
         | {

@@ -23,7 +23,7 @@ from kept_receipts import Kept, query, receipt
 from program import http, running, until
 from switchhook.errors import DataFolderError
 from switchhook.journal import JournalReader, Record
-from switchhook.journal.receipt import Kind, decode_receipt
+from switchhook.journal.receipt import RecordKind, decode_receipt
 from switchhook.store import SqliteStore
 
 SECRET = "aaaa-secret-of-sales-1"
@@ -76,14 +76,14 @@ class Honest:
 
 def kept(data: Path) -> dict[str, int]:
     """The honest callers' receipts in a journal."""
-    found = (decode_receipt(each.body) for each in records(data, Kind.PASSTHRU))
+    found = (decode_receipt(each.body) for each in records(data, RecordKind.PASSTHRU))
     pairs = [(each.raw.split(b"&")[0].decode(), each.http_status) for each in found]
     honest = [(sid[8:], status) for sid, status in pairs if sid.startswith("CallSid=honest-")]
     assert len(honest) == len(dict(honest))
     return dict(honest)
 
 
-def records(data: Path, kind: Kind) -> list[Record]:
+def records(data: Path, kind: RecordKind) -> list[Record]:
     reader, found = JournalReader(data / "journal"), []
     while more := reader.read(found[-1].seq if found else 0, 10_000):
         found += more
@@ -92,7 +92,7 @@ def records(data: Path, kind: Kind) -> list[Record]:
 
 def counted(data: Path) -> Counter[str]:
     counts: Counter[str] = Counter()
-    for each in records(data, Kind.COUNTERS):
+    for each in records(data, RecordKind.COUNTERS):
         counts.update(msgspec.msgpack.decode(each.body)["counts"])
     return counts
 
@@ -345,7 +345,7 @@ def test_on_a_full_disk_callers_are_answered_and_receipts_wait(small_disk, confi
         assert program.stop() == 0
     assert kept(data) == honest.asked
     # At least: one whose answer had to leave just before the disk was full was late, too.
-    assert len(records(data, Kind.LATE)) >= waiting
+    assert len(records(data, RecordKind.LATE)) >= waiting
 
 
 @pytest.mark.parametrize("command", ["answer", "serve"])
@@ -488,7 +488,7 @@ def test_no_secret_is_ever_on_the_disk_or_in_the_log(tmp_path, config):
         assert found() == []
         assert program.stop() == 0
     assert found() == []
-    assert len(records(data, Kind.SAMPLE)) == 2
+    assert len(records(data, RecordKind.SAMPLE)) == 2
     # The search itself works: what is no secret is found, and fingerprints where secrets were.
     kept_bytes = b"".join(file.read_bytes() for file in (data / "journal").iterdir())
     assert b"bot.example.com" in kept_bytes

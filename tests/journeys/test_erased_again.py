@@ -13,7 +13,7 @@ from kept_receipts import query, receipt
 from switchhook.cli import run
 from switchhook.cli.erasing_again import preparing
 from switchhook.journal import JournalReader, JournalWriter
-from switchhook.journal.receipt import Kind, encode
+from switchhook.journal.receipt import RecordKind, encode
 from switchhook.retention.backup import restore
 from switchhook.server.tables import open_ledger
 from switchhook.system.data_folder import DataFolder
@@ -33,7 +33,7 @@ def write(data, bodies, first=1):
             segment_bytes=30_000,
         )
         for seq, raw in enumerate(bodies, first):
-            writer.append(int(Kind.PASSTHRU), seq, encode(receipt(raw, received_us=seq)))
+            writer.append(int(RecordKind.PASSTHRU), seq, encode(receipt(raw, received_us=seq)))
         assert writer.flush(10)
         assert writer.close()
 

@@ -11,8 +11,8 @@ import pytest
 from program import http, running, until
 from switchhook.capacity.facts_file import AccountFigures, FactsFile
 from switchhook.journal import JournalReader
-from switchhook.journal.receipt import HeartbeatReceived, Kind, StatusReceived, decode_receipt
-from switchhook.rules.rules_file import Facts
+from switchhook.journal.receipt import HeartbeatReceived, RecordKind, StatusReceived, decode_receipt
+from switchhook.rules.variables import AccountFacts
 
 CONFIG = """
 [accounts.main]
@@ -34,7 +34,7 @@ def program(tmp_path):
         yield program
 
 
-def records(data: Path, kind: Kind) -> list[bytes]:
+def records(data: Path, kind: RecordKind) -> list[bytes]:
     reader = JournalReader(data / "journal")
     try:
         return [each.body for each in reader.read(0, 10_000) if each.kind == kind]
@@ -59,10 +59,10 @@ def test_a_webhook_that_was_thanked_for_is_in_the_journal(program):
     assert program.ask(path=f"/status/main/{STATUS}").status == 405
     program.process.kill()
     program.stop()
-    (status,) = records(program.data, Kind.STATUS)
+    (status,) = records(program.data, RecordKind.STATUS)
     kept = msgspec.msgpack.decode(status, type=StatusReceived)
     assert (kept.account, kept.raw, kept.query, kept.content_type) == ("main", body, b"ref=1", form)
-    (heartbeat,) = records(program.data, Kind.HEARTBEAT)
+    (heartbeat,) = records(program.data, RecordKind.HEARTBEAT)
     beaten = msgspec.msgpack.decode(heartbeat, type=HeartbeatReceived)
     assert beaten.body == beat[:65536]
     assert beaten.problem is not None
@@ -73,13 +73,13 @@ def test_rules_see_what_the_console_tells_and_receipts_keep_it(program):
     """One account serves all endpoints; what nobody tells any more is unknown again."""
     asked = 0
 
-    def facts() -> Facts:
+    def facts() -> AccountFacts:
         nonlocal asked
         asked += 1
         program.ask(f"CallSid=c{asked}")
-        return decode_receipt(records(program.data, Kind.PASSTHRU)[-1]).facts
+        return decode_receipt(records(program.data, RecordKind.PASSTHRU)[-1]).facts
 
-    assert facts() == Facts()
+    assert facts() == AccountFacts()
     file = FactsFile(program.data)
     now_ms = time.time_ns() // 1_000_000
     file.write(
@@ -90,7 +90,7 @@ def test_rules_see_what_the_console_tells_and_receipts_keep_it(program):
     assert known.age_s is not None
     assert 0 <= known.age_s < 30
     file.path.unlink()
-    until(lambda: facts() == Facts(), "forgetting them")
+    until(lambda: facts() == AccountFacts(), "forgetting them")
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/metrics/", "//metrics", "/passthru/../metrics"])

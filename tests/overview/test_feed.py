@@ -9,7 +9,7 @@ import pytest
 from starlette.requests import Request
 
 from switchhook.access.roles import Role, Viewer
-from switchhook.journal.receipt import Kind
+from switchhook.journal.receipt import RecordKind
 from switchhook.journal.segment import Record
 from switchhook.overview.feed import API, MOST_BROWSERS, MOST_ROWS, NOW, Feed
 from switchhook.streams.fold import Folded
@@ -40,7 +40,7 @@ class Live:
         return {"tail": f"<li>\n{seqs}+{left_out}</li>"} if records else {}
 
 
-def record(seq, kind=Kind.PASSTHRU):
+def record(seq, kind=RecordKind.PASSTHRU):
     return Record(seq, kind, 0, None, None, None, b"")
 
 
@@ -153,7 +153,7 @@ def test_other_records_and_other_pages_have_no_tail(feed, live):
     async def watch():
         async with looking(feed, page="") as until:
             feed.take(folded(1))
-            feed.take(Folded((record(2, Kind.COUNTERS),), 2))
+            feed.take(Folded((record(2, RecordKind.COUNTERS),), 2))
             live.words = "trouble"
             await until(b"trouble")
             assert live.looks == []

@@ -10,21 +10,26 @@ import pytest
 from kept_receipts import Kept, query, receipt
 from switchhook.capacity.metrics import watch_figures
 from switchhook.capacity.status import CapacityNow
-from switchhook.journal.receipt import ANSWERED_UNREAD, Counters, Kind, Sample, encode
+from switchhook.journal.receipt import ANSWERED_UNREAD, Counters, RecordKind, Sample, encode
 from switchhook.metrics import KNOWN
-from switchhook.overview.health_metrics import Health, answer_figures, disk_figures, file_figures
+from switchhook.overview.health_metrics import (
+    AnswerHealth,
+    answer_figures,
+    disk_figures,
+    file_figures,
+)
 from switchhook.rules.decide import Option
 from switchhook.store import SqliteStore
 from switchhook.streams.fold import Folder
 from switchhook.streams.fold_metrics import fold_figures
 from switchhook.streams.metrics import StoreFigures
-from switchhook.streams.names import Account, Bot, Names
+from switchhook.streams.names import Bot, NamedAccount, Names
 from switchhook.streams.recent import Recently
 
 NOW = 1_795_000_000_000
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 NAMES = Names(
-    accounts=(Account("Main", "sid"),),
+    accounts=(NamedAccount("Main", "sid"),),
     bots=(Bot("Sales", hosts=("a.example",)),),
 )
 WELL = {"status": "completed", "DisconnectedBy": "bot", "StreamUrl": "wss://a.example/x"}
@@ -54,7 +59,9 @@ class World:
             one = receipt(raw, endpoint=endpoint, received_us=at_ms * 1000)
             decision = msgspec.structs.replace(one.decision, option=Option(option))
             self.kept.record(
-                Kind.PASSTHRU, encode(msgspec.structs.replace(one, decision=decision)), at=at_ms
+                RecordKind.PASSTHRU,
+                encode(msgspec.structs.replace(one, decision=decision)),
+                at=at_ms,
             )
 
     def folded(self):
@@ -196,7 +203,7 @@ def test_a_failure_never_seen_before_is_new_for_an_hour(world):
 def test_what_the_answer_process_counted(world):
     counts = {"answered": 100, "deadline before disk": 3, "failed to decide": 1}
     times = {"answer_ms <= 1": 90, "answer_ms <= 5": 8, "answer_ms <= 250": 2}
-    world.kept.record(Kind.COUNTERS, encode(Counters(counts | times)), at=NOW - MINUTE)
+    world.kept.record(RecordKind.COUNTERS, encode(Counters(counts | times)), at=NOW - MINUTE)
     found = world.read()
     assert found["answer.missed_deadlines",].value == 3
     assert found["answer.undecided",].value == 1
@@ -219,9 +226,9 @@ def test_what_the_answer_process_counted(world):
 )
 def test_requests_that_are_no_http(world, counts, share, cases, unread):
     """One that was answered all the same is one request, not two."""
-    world.kept.record(Kind.COUNTERS, encode(Counters(counts)), at=NOW - MINUTE)
+    world.kept.record(RecordKind.COUNTERS, encode(Counters(counts)), at=NOW - MINUTE)
     sample = Sample("", "not HTTP", b"\xff", None)
-    world.kept.record(Kind.SAMPLE, encode(sample), at=NOW - MINUTE)
+    world.kept.record(RecordKind.SAMPLE, encode(sample), at=NOW - MINUTE)
     found = world.read()
     figure = found["answer.unreadable_share",]
     assert (figure.value, figure.cases, found["answer.unread",].value) == (share, cases, unread)
@@ -231,7 +238,7 @@ def test_requests_that_are_no_http(world, counts, share, cases, unread):
 def test_wrong_secrets_and_losses(world):
     for ago in (2 * HOUR, 30 * MINUTE, MINUTE):
         sample = Sample("sales", "secret wrong", b"CallSid=c", None)
-        world.kept.record(Kind.SAMPLE, encode(sample), at=NOW - ago)
+        world.kept.record(RecordKind.SAMPLE, encode(sample), at=NOW - ago)
     found = world.read()
     assert found["endpoint.wrong_secrets", "sales"].value == 2
     assert found["receipts.lost",].value == 0
@@ -335,9 +342,9 @@ def test_how_long_the_fold_stands_still():
 def test_files_and_the_answer_side():
     assert figures_of(file_figures(lambda: ["rules/sales: …"]))["rules.refused",].value == 1
     assert figures_of(answer_figures(lambda: None)) == {}
-    well = figures_of(answer_figures(lambda: Health(NOW - 5, True, False)))
+    well = figures_of(answer_figures(lambda: AnswerHealth(NOW - 5, True, False)))
     assert well["answer.unreachable",].value == 0
     assert (well["receipts.waiting",].value, well["receipts.waiting",].at_ms) == (0, NOW - 5)
-    gone = figures_of(answer_figures(lambda: Health(NOW, False, None, "no connection")))
+    gone = figures_of(answer_figures(lambda: AnswerHealth(NOW, False, None, "no connection")))
     assert gone["answer.unreachable",].value == 1
     assert ("receipts.waiting",) not in gone

@@ -9,7 +9,7 @@ from switchhook.overview.pulse import (
     GROUPS,
     MINUTE_MS,
     MINUTES,
-    AnswerTimes,
+    AnswerPercentiles,
     Share,
     answer_times,
     pulse,
@@ -59,7 +59,7 @@ def test_the_share_is_of_the_last_quarter_of_an_hour():
 def test_no_traffic_is_no_success():
     found = pulse([], [], NOW)
     assert found.failed.share is None
-    assert found.answers == AnswerTimes(0, None, None)
+    assert found.answers == AnswerPercentiles(0, None, None)
     assert found.last_minute == 0
 
 
@@ -72,11 +72,14 @@ def test_what_is_not_of_the_hour_does_not_count():
 @pytest.mark.parametrize(
     ("counted", "expected"),
     [
-        ({"answer_ms <= 1": 100}, AnswerTimes(100, 1, 1)),
-        ({"answer_ms <= 1": 98, "answer_ms <= 50": 2}, AnswerTimes(100, 1, 50)),
-        ({"answer_ms <= 1": 99, "answer_ms <= 50": 1}, AnswerTimes(100, 1, 1)),
-        ({"answer_ms <= 5": 1, "answer_ms > 10000": 9}, AnswerTimes(10, 10_000, 10_000, True)),
-        ({"answered": 5}, AnswerTimes(0, None, None)),
+        ({"answer_ms <= 1": 100}, AnswerPercentiles(100, 1, 1)),
+        ({"answer_ms <= 1": 98, "answer_ms <= 50": 2}, AnswerPercentiles(100, 1, 50)),
+        ({"answer_ms <= 1": 99, "answer_ms <= 50": 1}, AnswerPercentiles(100, 1, 1)),
+        (
+            {"answer_ms <= 5": 1, "answer_ms > 10000": 9},
+            AnswerPercentiles(10, 10_000, 10_000, True),
+        ),
+        ({"answered": 5}, AnswerPercentiles(0, None, None)),
     ],
 )
 def test_times_are_told_by_their_bounds(counted, expected):

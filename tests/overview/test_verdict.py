@@ -11,16 +11,17 @@ from switchhook.alerts.alert import evaluate
 from switchhook.alerts.default_rules import DEFAULTS
 from switchhook.capacity.status import CapacityNow
 from switchhook.metrics import Figure
-from switchhook.overview.verdict import LONGEST, Level, Seen, verdict
+from switchhook.overview.trouble import VerdictInput
+from switchhook.overview.verdict import LONGEST, Level, verdict
 from switchhook.streams.facet import Facet, Tally
 from switchhook.streams.issues.issues import Fingerprint
-from switchhook.streams.names import Account, Bot, Names
+from switchhook.streams.names import Bot, NamedAccount, Names
 from switchhook.streams.recent import MINUTE_MS, attributed, recently
 from switchhook.streams.search.syntax import parse_query
 
 NOW = 1_764_050_400_000
 NAMES = Names(
-    accounts=(Account("Main", "sid1"),),
+    accounts=(NamedAccount("Main", "sid1"),),
     bots=(
         Bot("Sales", hosts=("a.example",), owner="Asha", contact="+1 555 0100"),
         Bot("Support", hosts=("b.example",)),
@@ -63,7 +64,7 @@ def capacity(active=42, allowed=100, age_s=3.0, problem="", account="Main"):
 
 def see(*tallies, figures=None, of=None, alerts=(), names=NAMES, last_ms=NOW - 1000):
     return verdict(
-        Seen(
+        VerdictInput(
             figures=fresh() if figures is None else figures,
             capacity=(capacity(),) if of is None else of,
             recently=recently(attributed(tallies, names), NOW),

@@ -7,7 +7,8 @@ import threading
 import pytest
 
 from switchhook.metrics import Figure
-from switchhook.overview.verdict import Level, Seen
+from switchhook.overview.trouble import VerdictInput
+from switchhook.overview.verdict import Level
 from switchhook.overview.verdict_keeper import STALE_MS, VerdictKeeper
 
 NOW = 1_764_050_400_000
@@ -21,7 +22,7 @@ class Clock:
 
 
 def seen():
-    return Seen(figures=(Figure("streams.count", 0.0, NOW),), last_ms=NOW)
+    return VerdictInput(figures=(Figure("streams.count", 0.0, NOW),), last_ms=NOW)
 
 
 def test_it_begins_unknown_and_then_knows():

@@ -15,7 +15,7 @@ from retention.test_retention_worker import NUMBER, SID, House, call_of, fill
 from switchhook.access.roles import Role, Viewer
 from switchhook.retention.api import OPERATIONS, SCHEMAS, KeepApi
 from switchhook.retention.erasure import Proof, untouched
-from switchhook.retention.policy import Limits, Matter
+from switchhook.retention.policy import Matter, RetentionLimits
 from switchhook.streams.openapi import SCHEMAS as OTHERS
 from switchhook.web.app import create_app
 from switchhook.web.openapi import describe
@@ -26,7 +26,7 @@ HOST = {"Host": "127.0.0.1"}
 
 @pytest.fixture
 def house(tmp_path):
-    found = House(tmp_path / "data", Limits(30, 40, 50, 60, 70, 0))
+    found = House(tmp_path / "data", RetentionLimits(30, 40, 50, 60, 70, 0))
     yield found
     found.close()
 

@@ -11,21 +11,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from switchhook.exotel.spellings import NotANumber, Number, Spellings, read_number
+from switchhook.exotel.spellings import ErasedNumber, NotANumber, Spellings, read_number
 from switchhook.journal.closed import Segment, SegmentState
 from switchhook.retention.erasure import (
     Erasure,
     ErasurePlan,
     Phase,
-    Place,
     Proof,
+    SearchedPlace,
     digest_of,
     plan_erasure,
     proof_of,
     untouched,
 )
 
-NUMBER = Number("+919876543210")
+NUMBER = ErasedNumber("+919876543210")
 SPELLINGS = Spellings(NUMBER)
 
 FOUND = [
@@ -115,7 +115,7 @@ def test_no_spelling_escapes(digits, prefix, gaps, encodings, around):
     for encode in encodings:
         spelt = encode(spelt)
     text = f"{around[0]}{spelt}{around[1]}".encode()
-    masked, count = Spellings(Number("+91" + digits)).mask(text)
+    masked, count = Spellings(ErasedNumber("+91" + digits)).mask(text)
     assert count == 1
     assert len(masked) == len(text)
     assert digits.encode() not in masked.translate(None, b" -.()+%025")
@@ -141,7 +141,7 @@ def test_masking_never_raises_and_ends_at_once(text):
     ],
 )
 def test_a_number_is_read_as_people_write_it(text, expected):
-    assert read_number(text) == Number(expected)
+    assert read_number(text) == ErasedNumber(expected)
 
 
 @pytest.mark.parametrize("text", ["", "43210", "XXXXXX3210", "sip:bob@example", "+91", "*"])
@@ -150,7 +150,7 @@ def test_what_would_hit_others_is_refused(text):
 
 
 def test_other_countries():
-    spellings = Spellings(Number("+6581234567"))
+    spellings = Spellings(ErasedNumber("+6581234567"))
     assert len(spellings.find(b"From=6581234567&To=%2B65+8123+4567&x=81234567")) == 3
     assert spellings.find(b"From=1181234567") == []
 
@@ -162,22 +162,22 @@ ERASURE = Erasure(
 
 def test_an_erasure_is_complete_when_everything_was_searched_and_nothing_is_left():
     assert not ERASURE.complete
-    searched = Place("journal", searched=9, found=2, spellings=3)
+    searched = SearchedPlace("journal", searched=9, found=2, spellings=3)
     done = replace(ERASURE.on(Phase.DONE), number=None, done_ms=2, places=(searched,))
     assert done.complete
     assert done.found == 2
-    assert not replace(done, places=(searched, Place("audit", left=1))).complete
+    assert not replace(done, places=(searched, SearchedPlace("audit", left=1))).complete
 
 
 def test_counts_add_up_by_place():
     places = ERASURE.noted("journal", searched=5, found=1)
     places = replace(ERASURE, places=places).noted("journal", searched=2)
-    assert places == (Place("journal", searched=7, found=1),)
-    assert replace(ERASURE, places=places).place("ledger") == Place("ledger")
+    assert places == (SearchedPlace("journal", searched=7, found=1),)
+    assert replace(ERASURE, places=places).place("ledger") == SearchedPlace("ledger")
 
 
 def test_a_proof_names_no_number_and_shows_a_change():
-    proof = proof_of(replace(ERASURE, places=(Place("journal", searched=9, found=2),)))
+    proof = proof_of(replace(ERASURE, places=(SearchedPlace("journal", searched=9, found=2),)))
     assert "9876543210" not in repr(proof)
     assert untouched(proof)
     assert not untouched(replace(proof, by="somebody else"))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exotel.test_spellings import FOUND, OTHERS
-from switchhook.exotel.spellings import FORMS, Number, Spellings, Subject
+from switchhook.exotel.spellings import FORMS, ErasedNumber, Spellings, Subject
 from switchhook.retention.erasure import Erasure
 from switchhook.retention.fingerprints import ErasureList, Fingerprints, Remembered, Suspects, again
 
@@ -103,5 +103,5 @@ def test_lists_are_joined_in_any_order(one, other):
 def test_whatever_an_erasure_finds_is_found_again(spelt, before, after):
     """The quick look at a record sees all that the close look does."""
     text = before + spelt.encode() + after
-    if Spellings(Number("+919876543210")).count(text):
+    if Spellings(ErasedNumber("+919876543210")).count(text):
         assert found_in(text) == ["+919876543210"]

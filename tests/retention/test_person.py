@@ -11,17 +11,17 @@ from retention.test_api import HOST
 from retention.test_retention_worker import NUMBER, SID, START, House, call_of, details
 from switchhook.access.roles import Role, Viewer
 from switchhook.cli import run
-from switchhook.exotel.spellings import Number
-from switchhook.journal.receipt import Kind
+from switchhook.exotel.spellings import ErasedNumber
+from switchhook.journal.receipt import RecordKind
 from switchhook.retention.person import NOT_REACHED
 from switchhook.retention.person_api import PersonApi
 from switchhook.retention.person_search import PersonSearch
-from switchhook.retention.policy import DAY_MS, Limits
+from switchhook.retention.policy import DAY_MS, RetentionLimits
 from switchhook.system.data_folder import DataFolder
 from switchhook.web.app import create_app
 from switchhook.web.render import Renderer
 
-LIMITS = Limits(30, 40, 50, 60, 70, 80)
+LIMITS = RetentionLimits(30, 40, 50, 60, 70, 80)
 
 
 @pytest.fixture
@@ -82,12 +82,12 @@ def test_everything_is_found_with_when_it_goes(house):
     assert rows["call details"].until_ms == 1 + 50 * DAY_MS
     assert rows["saved view"].until_ms is None
     assert person.not_reached == NOT_REACHED
-    assert search_of(house).find(Number("+919876543211"), LIMITS).records == ()
+    assert search_of(house).find(ErasedNumber("+919876543211"), LIMITS).records == ()
 
 
 def test_what_is_kept_for_ever_says_so(house):
     fill(house)
-    person = search_of(house).find(NUMBER, Limits(0, 0, 0, 0, 0, 0))
+    person = search_of(house).find(NUMBER, RetentionLimits(0, 0, 0, 0, 0, 0))
     assert {each.raw_until_ms for each in person.records} == {None}
 
 
@@ -101,7 +101,7 @@ def test_every_kind_of_record_and_table_has_a_word(house):
     with house.ledger.reading() as connection:
         rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
         assert {"audit", "users", "call_details", "messages"} <= {name for (name,) in rows}
-    house.keep(Kind.COUNTERS, {"counts": {"9876543210": 1}})
+    house.keep(RecordKind.COUNTERS, {"counts": {"9876543210": 1}})
     house.flush()
     assert search_of(house).find(NUMBER, LIMITS).records[0].kind == "record"
 

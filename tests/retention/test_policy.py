@@ -13,9 +13,9 @@ from switchhook.retention.policy import (
     DeleteRows,
     DeleteSegment,
     Holdings,
-    Limits,
     Matter,
     Removed,
+    RetentionLimits,
     Roll,
     expired,
     next_step,
@@ -23,7 +23,7 @@ from switchhook.retention.policy import (
 )
 
 NOW = 1_000 * DAY_MS
-FOR_EVER = Limits(0, 0, 0, 0, 0, 0)
+FOR_EVER = RetentionLimits(0, 0, 0, 0, 0, 0)
 
 
 def segment(first, last, first_day, last_day, state=SegmentState.SEALED):
@@ -141,7 +141,7 @@ def journals(draw):
 )
 def test_retention_removes_nothing_that_is_younger_and_ends(segments, folded, days, rows):
     """Every step is carried out as asked until there is none; each makes something less."""
-    rules = Limits(*days)
+    rules = RetentionLimits(*days)
     left = {matter: sorted(each) for matter, each in zip(Matter, rows, strict=True)}
     left.pop(Matter.RAW)
     steps = 0

@@ -14,25 +14,25 @@ from switchhook.access.ledger import SqliteAccess
 from switchhook.access.roles import Role
 from switchhook.capacity.ledger import SqliteCapacity
 from switchhook.capacity.readings import Reading
-from switchhook.exotel.spellings import Number, Subject
+from switchhook.exotel.spellings import ErasedNumber, Subject
 from switchhook.journal import JournalReader, JournalWriter, SealedSegments
 from switchhook.journal.closed import SegmentState
 from switchhook.journal.kept import read_passthru
-from switchhook.journal.receipt import Kind, StatusReceived, decode_receipt, encode
+from switchhook.journal.receipt import RecordKind, StatusReceived, decode_receipt, encode
 from switchhook.retention import texts_ledger
 from switchhook.retention.erasure import untouched
 from switchhook.retention.ledger import SqliteErasures
-from switchhook.retention.policy import DAY_MS, HOUR_MS, Limits, Matter
+from switchhook.retention.policy import DAY_MS, HOUR_MS, Matter, RetentionLimits
 from switchhook.retention.retention_worker import Keeper
 from switchhook.server.retention_rows import rows_of
 from switchhook.server.tables import open_ledger
 from switchhook.store import SqliteStore
-from switchhook.streams.store import Wanted
+from switchhook.streams.store import StreamFilter
 
-NUMBER = Number("+919876543210")
+NUMBER = ErasedNumber("+919876543210")
 DIGITS = b"9876543210"
 START = 1_000 * DAY_MS
-FOR_EVER = Limits(0, 0, 0, 0, 0, 0)
+FOR_EVER = RetentionLimits(0, 0, 0, 0, 0, 0)
 
 
 class House:
@@ -100,7 +100,7 @@ class House:
     def receipt(self, number="09000000000", at=None, **more):
         raw = query(call=f"c{self.writer.next_seq}", sid=f"s{self.writer.next_seq}")
         raw += f"&CallFrom={number}&To=08047112233".encode()
-        return self.keep(Kind.PASSTHRU, receipt(raw, received_us=self.now * 1000, **more), at)
+        return self.keep(RecordKind.PASSTHRU, receipt(raw, received_us=self.now * 1000, **more), at)
 
     def flush(self):
         assert self.writer.flush(10)
@@ -177,7 +177,9 @@ def test_a_number_is_erased_from_journal_store_and_ledger(house):
     """With proof, and with no byte of it left in any file."""
     seqs = fill(house)
     body = b"CallSid=c1&From=%2B919876543210&Status=completed"
-    seqs.append(house.keep(Kind.STATUS, StatusReceived(1, "a", body, "application/x-www", "::1")))
+    seqs.append(
+        house.keep(RecordKind.STATUS, StatusReceived(1, "a", body, "application/x-www", "::1"))
+    )
     house.flush()
     with house.ledger.writing() as connection:
         connection.execute(
@@ -209,10 +211,10 @@ def test_a_number_is_erased_from_journal_store_and_ledger(house):
 
 def test_what_was_erased_can_still_be_read_and_counted(house):
     seqs = fill(house, 20)
-    before = len(house.store.streams(Wanted(limit=1000)))
+    before = len(house.store.streams(StreamFilter(limit=1000)))
     house.erase()
     house.run()
-    assert len(house.store.streams(Wanted(limit=1000))) == before
+    assert len(house.store.streams(StreamFilter(limit=1000))) == before
     told = read_passthru(decode_receipt(house.reader.get(seqs[0]).body))
     assert "erased" in told.from_
     assert told.stream.sid == f"s{seqs[0]}"
@@ -368,11 +370,13 @@ def call_of(house, sid, number, field=None, stream="stream-sid-1"):
     more = f"&CustomField={field}" if field else ""
     raw = f"CallSid={sid}&CallFrom={number}&Stream[StreamSID]={stream}&Stream[Status]=completed"
     seqs = [
-        house.keep(Kind.PASSTHRU, receipt(f"{raw}{more}".encode(), received_us=1)),
-        house.keep(Kind.PASSTHRU, receipt(f"{raw}&Name=Asha".encode(), received_us=2)),
+        house.keep(RecordKind.PASSTHRU, receipt(f"{raw}{more}".encode(), received_us=1)),
+        house.keep(RecordKind.PASSTHRU, receipt(f"{raw}&Name=Asha".encode(), received_us=2)),
     ]
     body = f"CallSid={sid}&Status=completed&From={number}".encode()
-    seqs.append(house.keep(Kind.STATUS, StatusReceived(1, "a", body, "application/x-www", "::1")))
+    seqs.append(
+        house.keep(RecordKind.STATUS, StatusReceived(1, "a", body, "application/x-www", "::1"))
+    )
     return seqs
 
 
@@ -448,7 +452,7 @@ def test_all_calls_with_a_custom_field_are_erased(house, value):
 
 
 def test_old_segments_go_and_stories_with_them(tmp_path):
-    house = House(tmp_path / "data", Limits(30, 30, 0, 0, 0, 0))
+    house = House(tmp_path / "data", RetentionLimits(30, 30, 0, 0, 0, 0))
     for day in range(100):
         house.now = START + day * DAY_MS
         for _ in range(10):
@@ -475,7 +479,7 @@ def test_old_segments_go_and_stories_with_them(tmp_path):
 
 def test_stories_may_stay_longer_than_requests(tmp_path):
     """They are written down before what they point into goes."""
-    house = House(tmp_path / "data", Limits(30, 0, 0, 0, 0, 0))
+    house = House(tmp_path / "data", RetentionLimits(30, 0, 0, 0, 0, 0))
     for day in range(100):
         house.now = START + day * DAY_MS
         for _ in range(10):
@@ -484,7 +488,7 @@ def test_stories_may_stay_longer_than_requests(tmp_path):
     house.until_sealed()
     house.run_hours(48)
     assert house.reader.first_seq() > 100
-    streams = house.store.streams(Wanted(limit=2000))
+    streams = house.store.streams(StreamFilter(limit=2000))
     assert len(streams) == 1000
     gone = [story for seq, story in streams if seq < house.reader.first_seq()]
     assert all(story is not None and story.sid for story in gone)
@@ -492,7 +496,7 @@ def test_stories_may_stay_longer_than_requests(tmp_path):
 
 
 def test_rows_of_the_ledger_go_by_class(tmp_path):
-    house = House(tmp_path / "data", Limits(0, 0, 0, 0, capacity_days=10, audit_days=20))
+    house = House(tmp_path / "data", RetentionLimits(0, 0, 0, 0, capacity_days=10, audit_days=20))
     for day in range(50):
         at = START + day * DAY_MS
         house.capacity.add([Reading("main", at, 3, 10, "")])
@@ -509,7 +513,7 @@ def test_rows_of_the_ledger_go_by_class(tmp_path):
 
 
 def test_the_open_segment_is_sealed_so_that_it_can_go(tmp_path):
-    house = House(tmp_path / "data", Limits(10, 10, 0, 0, 0, 0))
+    house = House(tmp_path / "data", RetentionLimits(10, 10, 0, 0, 0, 0))
     house.receipt()
     house.flush()
     house.pass_time(2 * DAY_MS)
@@ -528,7 +532,7 @@ def test_the_open_segment_is_sealed_so_that_it_can_go(tmp_path):
 
 def test_a_clock_that_is_500_days_ahead_removes_nothing(tmp_path):
     """It is said at once, waits a week, over restarts, and is forgotten when the clock is right."""
-    house = House(tmp_path / "data", Limits())
+    house = House(tmp_path / "data", RetentionLimits())
     for day in range(100):
         house.now = START + day * DAY_MS
         for _ in range(10):
@@ -543,7 +547,7 @@ def test_a_clock_that_is_500_days_ahead_removes_nothing(tmp_path):
         house.run()
         house.pass_time(HOUR_MS)
         if house.mono % (24 * HOUR_MS) == 0:
-            house.keeper = house.make_keeper(Limits())
+            house.keeper = house.make_keeper(RetentionLimits())
     held = house.keeper.held
     assert held is not None
     assert round(held.ahead_ms / DAY_MS) == 500

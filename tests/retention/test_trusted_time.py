@@ -15,8 +15,8 @@ from switchhook.retention.policy import (
     DeleteRows,
     DeleteSegment,
     Holdings,
-    Limits,
     Matter,
+    RetentionLimits,
     expired,
     hour_of,
     next_step,
@@ -31,7 +31,7 @@ from switchhook.retention.trusted_time import (
 )
 
 NOW = 1_000 * DAY_MS
-LIMITS = Limits()
+LIMITS = RetentionLimits()
 
 
 def sealed(first, first_day, last_day, state=SegmentState.SEALED):
@@ -87,7 +87,7 @@ def test_it_is_held_only_while_something_would_go():
     assert "500 days ahead" in held_text(found)
     assert "wait 7 days" in held_text(found)
     assert held(holdings, LIMITS, Trusted(NOW), NOW + FAR_MS) is None
-    assert held(holdings, Limits(0, 0, 0, 0, 0, 0), Trusted(NOW), ahead) is None
+    assert held(holdings, RetentionLimits(0, 0, 0, 0, 0, 0), Trusted(NOW), ahead) is None
 
 
 def test_in_an_hour_goes_a_bounded_share_of_the_journal():

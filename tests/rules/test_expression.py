@@ -12,21 +12,23 @@ from hypothesis import strategies as st
 from switchhook.exotel.cause import judge
 from switchhook.exotel.passthru import Leg, Passthru, Stream
 from switchhook.rules.expression import LONGEST, Invalid, chain, check, first_match
-from switchhook.rules.expression_text import Problem, tokens
-from switchhook.rules.variables import SOMETIMES_ABSENT, VARIABLES, Facts, Seen, seen
+from switchhook.rules.expression_text import ExpressionProblem, tokens
+from switchhook.rules.variables import SOMETIMES_ABSENT, VARIABLES, AccountFacts, RuleInput, seen
 
 INDIA = ZoneInfo("Asia/Kolkata")
 MONDAY_0843_UTC = 1_795_423_380_000  # 2026-11-23T08:43:00Z, 14:13 in India
 
 
 def see(
-    passthru: Passthru | None = None, facts: Facts | None = None, at_ms: int = MONDAY_0843_UTC
-) -> Seen:
+    passthru: Passthru | None = None,
+    facts: AccountFacts | None = None,
+    at_ms: int = MONDAY_0843_UTC,
+) -> RuleInput:
     passthru = passthru or Passthru()
-    return seen(passthru, judge(passthru), facts or Facts(), at_ms, INDIA)
+    return seen(passthru, judge(passthru), facts or AccountFacts(), at_ms, INDIA)
 
 
-def is_true(text: str, what: Seen) -> bool:
+def is_true(text: str, what: RuleInput) -> bool:
     place, failures = first_match(chain([check(text)]), what)
     assert not failures
     return place == 0
@@ -243,7 +245,7 @@ def test_needs_changes_no_result(text: str, duration: str | None, active: int | 
     except Invalid:
         return  # a mixture of operators that has no type
     stream = None if duration is None else Stream(duration_raw=duration)
-    what = see(Passthru(stream=stream), Facts(active=active))
+    what = see(Passthru(stream=stream), AccountFacts(active=active))
     needless = replace(checked, needs=frozenset())
     assert first_match(chain([checked]), what)[0] == first_match(chain([needless]), what)[0]
 
@@ -256,11 +258,11 @@ def test_shape_differs_in_meaning_only() -> None:
 
 @given(st.text(alphabet=st.sampled_from("a.b ()[]{}\"'\\\n/=&|?:rb09\ud800é"), max_size=60))
 def test_check_gives_an_expression_or_problems_for_any_text(text: str) -> None:
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[ExpressionProblem, ...] = ()
     try:
         check(text)
     except Invalid as invalid:
-        problems = invalid.problems or (Problem(0, 0, "nothing told"),)
+        problems = invalid.problems or (ExpressionProblem(0, 0, "nothing told"),)
     assert all(p.line > 0 and p.column > 0 and p.text for p in problems)
 
 
@@ -301,7 +303,7 @@ CALL = Passthru(
     ),
     extra=(("tag", "first"), ("tag", "second"), ("a-b", "x")),
 )
-FACTS = Facts(active=7, allowed=10, headroom=3, age_s=1.5)
+FACTS = AccountFacts(active=7, allowed=10, headroom=3, age_s=1.5)
 
 
 @pytest.mark.parametrize(
@@ -400,7 +402,7 @@ def test_text_that_the_runtime_can_not_hold() -> None:
 
 @pytest.mark.parametrize("huge", [2**63, 2**200, -(2**63) - 1])
 def test_a_number_beyond_64_bits_is_the_nearest(huge: int) -> None:
-    what = see(facts=Facts(active=huge))
+    what = see(facts=AccountFacts(active=huge))
     assert is_true("account.active > 5" if huge > 0 else "account.active < 5", what)
 
 

@@ -17,8 +17,8 @@ from switchhook.exotel.cause import Cause, Verdict, judge
 from switchhook.exotel.passthru import Defect, Passthru, Stream
 from switchhook.rules.decide import Decision, Option, Rule, Ruleset, decide
 from switchhook.rules.expression import first_match
-from switchhook.rules.rules_file import BUILTIN, LONGEST_FILE, Facts, RulesetError, load_rules
-from switchhook.rules.variables import VARIABLES, seen
+from switchhook.rules.rules_file import BUILTIN, LONGEST_FILE, RulesetError, load_rules
+from switchhook.rules.variables import VARIABLES, AccountFacts, seen
 
 INDIA = ZoneInfo("Asia/Kolkata")
 MONDAY_0843_UTC = 1_795_423_380_000  # 2026-11-23T08:43:00Z
@@ -37,10 +37,10 @@ def ruleset(*whens: str) -> Ruleset:
 
 
 def decided(
-    rules: Ruleset, passthru: Passthru | None = None, facts: Facts | None = None
+    rules: Ruleset, passthru: Passthru | None = None, facts: AccountFacts | None = None
 ) -> Decision:
     passthru = passthru or Passthru()
-    return decide(passthru, judge(passthru), facts or Facts(), MONDAY_0843_UTC, INDIA, rules)
+    return decide(passthru, judge(passthru), facts or AccountFacts(), MONDAY_0843_UTC, INDIA, rules)
 
 
 def refusal(text: str | bytes) -> str:
@@ -327,7 +327,7 @@ def test_decide_in_the_zone_of_the_endpoint(zone: str, clock: str) -> None:
     )
     passthru = Passthru(digits=clock)
     verdict = judge(passthru)
-    decision = decide(passthru, verdict, Facts(), MONDAY_0843_UTC, ZoneInfo(zone), rules)
+    decision = decide(passthru, verdict, AccountFacts(), MONDAY_0843_UTC, ZoneInfo(zone), rules)
     assert decision.rule == "r1"
 
 
@@ -356,7 +356,7 @@ passthrus = st.builds(
 )
 numbers = st.none() | st.integers()
 facts = st.builds(
-    Facts, active=numbers, allowed=numbers, headroom=numbers, age_s=st.none() | st.floats()
+    AccountFacts, active=numbers, allowed=numbers, headroom=numbers, age_s=st.none() | st.floats()
 )
 moments = st.integers(0, 253_402_000_000_000)
 
@@ -382,7 +382,7 @@ EVERYTHING = ruleset(
 
 @given(passthrus, facts, moments)
 def test_decide_never_raises_and_always_gives_the_same(
-    passthru: Passthru, known: Facts, at_ms: int
+    passthru: Passthru, known: AccountFacts, at_ms: int
 ) -> None:
     verdict = judge(passthru)
     first = decide(passthru, verdict, known, at_ms, INDIA, EVERYTHING)
@@ -393,7 +393,7 @@ def test_decide_never_raises_and_always_gives_the_same(
 
 @given(passthrus, facts, moments)
 def test_a_chain_decides_as_its_rules_one_by_one(
-    passthru: Passthru, known: Facts, at_ms: int
+    passthru: Passthru, known: AccountFacts, at_ms: int
 ) -> None:
     what = seen(passthru, judge(passthru), known, at_ms, INDIA)
     unchained = [
@@ -410,7 +410,7 @@ def test_a_chain_decides_as_its_rules_one_by_one(
 def test_builtin_rules(cause: Cause) -> None:
     worse = {Cause.THROTTLED, Cause.CONNECT_FAILED, Cause.BOT_DROPPED, Cause.UNKNOWN}
     verdict = Verdict(cause, (), "")
-    decision = decide(Passthru(), verdict, Facts(), MONDAY_0843_UTC, INDIA, BUILTIN)
+    decision = decide(Passthru(), verdict, AccountFacts(), MONDAY_0843_UTC, INDIA, BUILTIN)
     assert decision.option is (Option.B if cause in worse else Option.A)
     assert (decision.rule == "default") is (cause not in worse)
     assert decision.release == BUILTIN.release

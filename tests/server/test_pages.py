@@ -14,11 +14,11 @@ from starlette.testclient import TestClient
 
 from browser.world import OPERATOR, VIEWER, World
 from switchhook.calls.sources import KeptDetails
-from switchhook.journal.receipt import HeartbeatReceived, Kind, StatusReceived, encode
+from switchhook.journal.receipt import HeartbeatReceived, RecordKind, StatusReceived, encode
 from switchhook.overview.api import SHOWN, SHOWN_SCHEMAS
 from switchhook.streams.openapi import SCHEMAS
 from switchhook.web.openapi import describe
-from switchhook.web.parameters import Refused
+from switchhook.web.parameters import RefusedParameter
 
 
 @pytest.fixture(scope="module")
@@ -117,8 +117,8 @@ def test_a_call_is_told_by_all_who_tell_of_it(client, world):
     status = StatusReceived(now_us, "Acme Bank", said, "application/x-www-form-urlencoded")
     beat = b'{"timestamp":"x","status_type":"WARNING"}'
     for kind, body in (
-        (Kind.STATUS, status),
-        (Kind.HEARTBEAT, HeartbeatReceived(now_us, "Acme Bank", beat)),
+        (RecordKind.STATUS, status),
+        (RecordKind.HEARTBEAT, HeartbeatReceived(now_us, "Acme Bank", beat)),
     ):
         world.writer.append(kind, now_us // 1000, encode(body))
     reach(world)
@@ -133,7 +133,7 @@ def test_a_call_that_only_a_callback_names_has_a_page(client, world):
     said = b"CallSid=onlycallback1&Status=no-answer"
     at = time.time_ns() // 1000
     received = StatusReceived(at, "Acme Bank", said, "application/x-www-form-urlencoded")
-    world.writer.append(Kind.STATUS, at // 1000, encode(received))
+    world.writer.append(RecordKind.STATUS, at // 1000, encode(received))
     reach(world)
     assert "no-answer" in client.get("/calls/onlycallback1").text
 
@@ -155,7 +155,7 @@ def refused(request, error):
 def test_the_api_is_what_its_description_says(world):
     world.viewer = None
     document = describe("0", SHOWN, SCHEMAS | SHOWN_SCHEMAS)
-    handlers = {Refused: refused, HTTPException: refused}
+    handlers = {RefusedParameter: refused, HTTPException: refused}
     app = Starlette(routes=world.pages.routes(), exception_handlers=handlers)
     schema = schemathesis.openapi.from_dict(document)
     schema.app = app

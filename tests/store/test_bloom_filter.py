@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from switchhook.store.bloom_filter import Recall
+from switchhook.store.bloom_filter import BloomFilter
 from switchhook.store.digest import STORY, hash_of
 
 
@@ -15,7 +15,7 @@ def keys(prefix: str, count: int) -> list[int]:
 @pytest.mark.parametrize("expected", [0, 250_000])
 def test_it_knows_whatever_it_was_told_and_little_else(expected):
     """Within its first filter and beyond it."""
-    recall = Recall(expected)
+    recall = BloomFilter(expected)
     told = keys("told", 250_000)
     for key in told:
         recall.add(key)
@@ -26,14 +26,14 @@ def test_it_knows_whatever_it_was_told_and_little_else(expected):
 
 
 def test_what_was_told_nothing_knows_nothing():
-    recall = Recall()
+    recall = BloomFilter()
 
     assert not any(key in recall for key in keys("a", 1000))
 
 
 def test_its_size_has_a_bound_and_it_forgets_nothing():
     """Where it is full, it is only in vain more often."""
-    recall = Recall(most_bits=1 << 20)
+    recall = BloomFilter(most_bits=1 << 20)
     told = keys("told", 200_000)
     for key in told:
         recall.add(key)

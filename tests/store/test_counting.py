@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kept_receipts import START_MS, Kept, query, receipt
-from switchhook.journal.receipt import Counters, Kind, StatusReceived, encode
+from switchhook.journal.receipt import Counters, RecordKind, StatusReceived, encode
 from switchhook.metrics import OTHER
 from switchhook.store import SqliteStore, batch, files, rebuild
 from switchhook.store.digest import digest
@@ -115,7 +115,7 @@ def test_a_receipts_facet_is_that_of_the_story_it_tells(request):
     kept = receipt(raw, endpoint=endpoint)
 
     class Record:
-        seq, at, kind, body = 1, START_MS, Kind.PASSTHRU, encode(kept)
+        seq, at, kind, body = 1, START_MS, RecordKind.PASSTHRU, encode(kept)
 
     found = digest(Record())
     story = stream_story(found.told(7))
@@ -173,7 +173,7 @@ def test_counters_are_kept_by_the_minute_and_peaks_as_the_greatest(kept, store):
     at = START_MS - START_MS % 60_000
     for later, counts, peaks in ((0, {"answered": 2}, {"waiting": 5}), (59_999, {"answered": 3},
                                  {"waiting": 4}), (60_000, {"answered": 1}, {})):  # fmt: skip
-        kept.record(Kind.COUNTERS, encode(Counters(counts, peaks)), at=at + later)
+        kept.record(RecordKind.COUNTERS, encode(Counters(counts, peaks)), at=at + later)
     kept.keep()
     fold(store, kept, 1)
     assert store.counts(0, ALL) == [
@@ -218,16 +218,16 @@ def test_status_callbacks_are_found_by_their_call(kept, store):
     def callback(call, number=b""):
         raw = b"CallSid=%b&Status=completed&From=%b" % (call, number)
         body = StatusReceived(1, "main", raw, "application/x-www-form-urlencoded", None)
-        return kept.record(Kind.STATUS, encode(body))
+        return kept.record(RecordKind.STATUS, encode(body))
 
     first, _, third = callback(b"c1"), callback(b"c2"), callback(b"c1", b"09876543210")
-    kept.record(Kind.STATUS, encode(StatusReceived(1, "main", b"\xff\x00nonsense")))
+    kept.record(RecordKind.STATUS, encode(StatusReceived(1, "main", b"\xff\x00nonsense")))
     kept.keep(receipt(query("c1")))
     fold(store, kept, 2)
     assert store.notes("c1") == [first, third]
     assert store.notes("c9") == []
     assert store.quarantined(1)[0] == 0
-    assert len(store.events(Kind.STATUS, 10)) == 4
+    assert len(store.events(RecordKind.STATUS, 10)) == 4
 
 
 def test_a_rebuild_counts_the_same(kept, store, tmp_path):

@@ -5,7 +5,7 @@ import pytest
 
 from kept_receipts import START_MS, Kept, query, receipt
 from store.test_sqlite import content
-from switchhook.journal.receipt import Kind, StatusReceived, encode
+from switchhook.journal.receipt import RecordKind, StatusReceived, encode
 from switchhook.store import SqliteStore, rebuild
 from switchhook.streams.names import Names
 from switchhook.streams.search.query import Query
@@ -91,7 +91,7 @@ def test_a_number_is_erased_and_the_rest_stays_as_a_rebuild_makes_it(
     )  # fmt: skip
     callback = StatusReceived(1, "main", b"CallSid=c2&Status=completed&From=09876543210",
                               "application/x-www-form-urlencoded")  # fmt: skip
-    kept.record(Kind.STATUS, encode(callback), at=START_MS + 60_000)
+    kept.record(RecordKind.STATUS, encode(callback), at=START_MS + 60_000)
     kept.keep(inbound(8, "09000012345"))
     fold(store, journal, 2)
     assert store.holds_number(NUMBER) > 0

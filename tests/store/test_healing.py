@@ -20,7 +20,7 @@ from switchhook.sqlite_file import make_private
 from switchhook.store import SqliteStore, files
 from switchhook.store.healing import BEGIN_AGAIN_S, Remedy, explain, remedy
 from switchhook.streams.fold import Folder
-from switchhook.streams.store import Wanted
+from switchhook.streams.store import StreamFilter
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ def test_a_store_that_lost_its_locks_heals(kept, store, folder):
     subprocess.run([sys.executable, "-c", LOOK, str(path)], check=True)
     kept.keep(*calls(3))
     healed(store, kept)
-    assert len(store.receipts(Wanted())) == 6
+    assert len(store.receipts(StreamFilter())) == 6
 
 
 @pytest.mark.parametrize("emptied", [False, True])
@@ -153,7 +153,7 @@ def test_a_store_that_is_removed_is_made_again(kept, store, folder, emptied):
     kept.keep(*calls(2))
     said = healed(store, kept)
     assert all("was gone and is made again" in each for each in said if "no store" not in each)
-    assert len(store.receipts(Wanted())) == 5
+    assert len(store.receipts(StreamFilter())) == 5
     assert emptied is (len(list(folder.glob("store-*2.sqlite"))) == 1)
 
 
@@ -166,7 +166,7 @@ def test_a_store_in_whose_place_another_file_comes_is_made_again(kept, store, fo
     other.replace(path)
     kept.keep(*calls(2))
     healed(store, kept)
-    assert len(store.receipts(Wanted())) == 5
+    assert len(store.receipts(StreamFilter())) == 5
 
 
 def test_a_store_whose_folder_is_taken_away_says_so_and_comes_back(kept, store, folder):
@@ -178,13 +178,13 @@ def test_a_store_whose_folder_is_taken_away_says_so_and_comes_back(kept, store, 
     with pytest.raises(DataFolderError, match="can't be used: not a directory"):
         store.mend()
     with pytest.raises(DataFolderError, match="can't be used: not a directory"):
-        store.receipts(Wanted())
+        store.receipts(StreamFilter())
     assert "not a directory" in str(store.problem)
     folder.unlink()
     away.rename(folder)
     kept.keep(*calls(2))
     healed(store, kept)
-    assert len(store.receipts(Wanted())) == 5
+    assert len(store.receipts(StreamFilter())) == 5
 
 
 def overwrite(path, page_from):
@@ -204,9 +204,9 @@ def test_damage_that_a_reader_finds_is_mended_by_the_fold(kept, store, folder):
     assert store.problem is None
     for _ in range(2):
         with pytest.raises(DataFolderError, match="is damaged"):
-            store.receipts(Wanted())
+            store.receipts(StreamFilter())
     healed(store, kept)
-    assert len(store.receipts(Wanted(limit=1000))) == 300
+    assert len(store.receipts(StreamFilter(limit=1000))) == 300
 
 
 def test_a_disk_that_damages_every_store_is_not_worn_out(kept, store, folder, steady):
@@ -267,7 +267,7 @@ def test_a_disk_that_refuses_is_named_and_the_store_goes_on_after_it(
     assert said in str(store.problem)
     disk.fault = lambda what, path: None
     healed(store, kept)
-    assert len(store.receipts(Wanted(limit=1000))) == 43
+    assert len(store.receipts(StreamFilter(limit=1000))) == 43
     store.close()
 
 
@@ -283,14 +283,17 @@ def test_a_store_made_again_tells_observers_nothing_twice(kept, store, folder):
     until(lambda: len(told) == 5, "the others")
     fold_thread.stop()
     assert told == [1, 2, 3, 4, 5]
-    assert len(store.receipts(Wanted())) == 5
+    assert len(store.receipts(StreamFilter())) == 5
 
 
 def test_a_flipped_bit_anywhere_in_a_store_is_noticed_or_harmless(kept, store, folder):
     """In header, tree, free page or text: what is read is what was written, or begun anew."""
     kept.keep(*calls(60))
     fold(store, kept)
-    expected = list(store.receipts(Wanted(limit=1000))), list(store.streams(Wanted(limit=1000)))
+    expected = (
+        list(store.receipts(StreamFilter(limit=1000))),
+        list(store.streams(StreamFilter(limit=1000))),
+    )
     store.close()
     file = files.current_file(folder)
     content = file.read_bytes()
@@ -306,8 +309,8 @@ def test_a_flipped_bit_anywhere_in_a_store_is_noticed_or_harmless(kept, store, f
         try:
             other.open()
             found = (
-                list(other.receipts(Wanted(limit=1000))),
-                list(other.streams(Wanted(limit=1000))),
+                list(other.receipts(StreamFilter(limit=1000))),
+                list(other.streams(StreamFilter(limit=1000))),
             )
         except DataFolderError:
             noticed += 1

@@ -8,12 +8,12 @@ import msgspec
 import pytest
 
 from kept_receipts import START_MS, Kept, query, receipt
-from switchhook.journal.receipt import ClockStep, Kind, encode
+from switchhook.journal.receipt import ClockStep, RecordKind, encode
 from switchhook.journal.steady_time import BELIEVED_MS
 from switchhook.store import SqliteStore, rebuild
 from switchhook.streams.names import Names
 from switchhook.streams.search.query import Moment, Query
-from switchhook.streams.store import Wanted
+from switchhook.streams.store import StreamFilter
 
 S, H, DAY = 1000, 3_600_000, 86_400_000
 
@@ -38,13 +38,13 @@ def keep(kept, mono_ms, off_ms=0, **stream):
     number = kept.writer.next_seq
     at = START_MS + mono_ms + off_ms
     one = receipt(query(call=f"c{number}", sid=f"s{number}", **stream), received_us=at * 1000)
-    seq = kept.writer.append(Kind.PASSTHRU, at, encode(one), mono=mono_ms)
+    seq = kept.writer.append(RecordKind.PASSTHRU, at, encode(one), mono=mono_ms)
     assert seq is not None
     return seq
 
 
 def boot(kept, mono_ms, at):
-    kept.writer.append(Kind.CLOCK, at, encode(ClockStep(boot=True)), mono=mono_ms)
+    kept.writer.append(RecordKind.CLOCK, at, encode(ClockStep(boot=True)), mono=mono_ms)
 
 
 def fold(store, kept, batch=1000):
@@ -90,7 +90,7 @@ def test_a_search_by_time_finds_a_glitch_at_its_place(store, kept, off_ms):
             expected = [1 + s // 10 for s in range(0, 100, 10) if since <= s < until]
             assert found(store, since * S, until * S) == expected
     low, high = store.seqs_between(START_MS + 40 * S, START_MS + 60 * S)
-    assert store.receipts(Wanted(from_seq=low, before_seq=high)) == [6, 5]
+    assert store.receipts(StreamFilter(from_seq=low, before_seq=high)) == [6, 5]
 
 
 def test_a_search_by_time_finds_everything_where_a_wrong_clock_was_believed(store, kept):
@@ -115,7 +115,10 @@ def test_a_start_of_the_machine_begins_its_clock_anew(store, kept):
     keep(kept, 1000 * S)
     boot(kept, 5 * S, START_MS + 2000 * S)
     seq = kept.writer.append(
-        Kind.PASSTHRU, START_MS + 2001 * S, encode(receipt(query(call="c2", sid="s2"))), mono=6 * S
+        RecordKind.PASSTHRU,
+        START_MS + 2001 * S,
+        encode(receipt(query(call="c2", sid="s2"))),
+        mono=6 * S,
     )
     fold(store, kept)
     assert times(store) == {1: 1000 * S, seq: 2001 * S}

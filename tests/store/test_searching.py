@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from kept_receipts import START_MS, Kept, query, receipt
 from switchhook.errors import SearchError
-from switchhook.journal.receipt import Kind, Late, encode
+from switchhook.journal.receipt import Late, RecordKind, encode
 from switchhook.store import SqliteStore, deletion, files, folding, searching
 from switchhook.streams.names import Bot, Names
 from switchhook.streams.search.query import Query, fits
@@ -66,7 +66,7 @@ def store(tmp_path_factory, small_buckets):
     kept = Kept(folder / "journal")
     kept.keep(*requests())
     for seq in (3, 50, 51):
-        kept.record(Kind.LATE, encode(Late(seq, 40)))
+        kept.record(RecordKind.LATE, encode(Late(seq, 40)))
     assert kept.writer.flush(10)
     store = SqliteStore(folder / "store", kept.reader)
     store.open()
@@ -265,7 +265,7 @@ def test_a_search_is_given_up_when_its_time_is_over(tmp_path, monkeypatch, text,
 
             def look(limit_s):
                 deadline = searching.Deadline(limit_s, Ticking())
-                span = searching.Span(1, 2**62)
+                span = searching.SeqRange(1, 2**62)
                 return searching.search(
                     connection, journal.reader, asked, Names(), span, 100, deadline
                 )

@@ -10,10 +10,10 @@ import pytest
 from kept_receipts import Kept, query, receipt
 from switchhook.errors import DataFolderError
 from switchhook.exotel.cause import Cause
-from switchhook.journal.receipt import Counters, Kind, Late, encode
+from switchhook.journal.receipt import Counters, Late, RecordKind, encode
 from switchhook.store import SqliteStore, files, folding, rebuild
 from switchhook.store import digest as digests
-from switchhook.streams.store import Wanted
+from switchhook.streams.store import StreamFilter
 
 
 @pytest.fixture
@@ -94,44 +94,47 @@ def mixed():
 def test_receipts_are_found_by_every_filter(kept, store):
     kept.keep(*mixed())
     fold(store, kept)
-    assert store.receipts(Wanted()) == list(range(11, 0, -1))
-    assert store.receipts(Wanted(oldest_first=True, limit=2)) == [1, 2]
-    assert store.receipts(Wanted(call_sid="c1")) == [10, 3, 2, 1]
-    assert store.receipts(Wanted(stream_sid="s2")) == [10, 2]
-    assert store.receipts(Wanted(stream_sid="s1", call_sid="c1", endpoint="sales")) == [3]
-    assert store.receipts(Wanted(stream_sid="s1", call_sid="c2")) == []
-    assert store.receipts(Wanted(status="completed")) == [10, 9, 3, 2]
-    assert store.receipts(Wanted(status="parked")) == [8, 6]
-    assert store.receipts(Wanted(status="parked", call_sid="c4")) == [6]
-    assert store.receipts(Wanted(cause=Cause.THROTTLED)) == [5]
-    assert store.receipts(Wanted(option="B")) == [5]
-    assert store.receipts(Wanted(cause=Cause.BOT_DONE, option="B")) == []
-    assert store.receipts(Wanted(endpoint="nobody")) == []
-    assert store.receipts(Wanted(from_seq=3, before_seq=6)) == [5, 4, 3]
-    assert store.receipts(Wanted(status="completed", before_seq=9, oldest_first=True)) == [2, 3]
+    assert store.receipts(StreamFilter()) == list(range(11, 0, -1))
+    assert store.receipts(StreamFilter(oldest_first=True, limit=2)) == [1, 2]
+    assert store.receipts(StreamFilter(call_sid="c1")) == [10, 3, 2, 1]
+    assert store.receipts(StreamFilter(stream_sid="s2")) == [10, 2]
+    assert store.receipts(StreamFilter(stream_sid="s1", call_sid="c1", endpoint="sales")) == [3]
+    assert store.receipts(StreamFilter(stream_sid="s1", call_sid="c2")) == []
+    assert store.receipts(StreamFilter(status="completed")) == [10, 9, 3, 2]
+    assert store.receipts(StreamFilter(status="parked")) == [8, 6]
+    assert store.receipts(StreamFilter(status="parked", call_sid="c4")) == [6]
+    assert store.receipts(StreamFilter(cause=Cause.THROTTLED)) == [5]
+    assert store.receipts(StreamFilter(option="B")) == [5]
+    assert store.receipts(StreamFilter(cause=Cause.BOT_DONE, option="B")) == []
+    assert store.receipts(StreamFilter(endpoint="nobody")) == []
+    assert store.receipts(StreamFilter(from_seq=3, before_seq=6)) == [5, 4, 3]
+    assert store.receipts(StreamFilter(status="completed", before_seq=9, oldest_first=True)) == [
+        2,
+        3,
+    ]
 
 
 def test_streams_are_found_by_how_they_stand_now(kept, store):
     kept.keep(*mixed())
     fold(store, kept, batch=1)
-    found = dict(store.streams(Wanted()))
+    found = dict(store.streams(StreamFilter()))
     assert list(found) == [7, 6, 5, 4, 2, 1]
     assert found[1].stream.status == "completed"
     assert found[2] is None
-    assert [seq for seq, _ in store.streams(Wanted(status="completed"))] == [2, 1]
-    assert [seq for seq, _ in store.streams(Wanted(status="in-progress"))] == []
-    assert [seq for seq, _ in store.streams(Wanted(status="parked"))] == [7, 6]
-    assert [seq for seq, _ in store.streams(Wanted(cause=Cause.CALLER_LEFT))] == [1]
-    assert [seq for seq, _ in store.streams(Wanted(call_sid="c1"))] == [2, 1]
-    assert [seq for seq, _ in store.streams(Wanted(stream_sid="s1"))] == [1]
+    assert [seq for seq, _ in store.streams(StreamFilter(status="completed"))] == [2, 1]
+    assert [seq for seq, _ in store.streams(StreamFilter(status="in-progress"))] == []
+    assert [seq for seq, _ in store.streams(StreamFilter(status="parked"))] == [7, 6]
+    assert [seq for seq, _ in store.streams(StreamFilter(cause=Cause.CALLER_LEFT))] == [1]
+    assert [seq for seq, _ in store.streams(StreamFilter(call_sid="c1"))] == [2, 1]
+    assert [seq for seq, _ in store.streams(StreamFilter(stream_sid="s1"))] == [1]
 
 
 def test_batches_make_no_difference(kept, tmp_path):
     """The same records, folded one by one, by three and at once, make the same store."""
     kept.keep(*mixed(), *mixed())
-    kept.record(Kind.LATE, encode(Late(3, 40)))
-    kept.record(Kind.COUNTERS, encode(Counters({"wrong secret": 2})))
-    kept.record(Kind.COUNTERS, encode(Counters({"wrong secret": 3})))
+    kept.record(RecordKind.LATE, encode(Late(3, 40)))
+    kept.record(RecordKind.COUNTERS, encode(Counters({"wrong secret": 2})))
+    kept.record(RecordKind.COUNTERS, encode(Counters({"wrong secret": 3})))
     kept.record(99, b"from a later release")
     assert kept.writer.flush(10)
     contents = []
@@ -156,7 +159,7 @@ def test_rebuild_makes_the_same_store_under_the_feet_of_the_one_that_runs(kept, 
     assert told == [(12, 12)]
     assert path == file_of(folder)
     fold(store, kept)
-    assert store.receipts(Wanted(call_sid="c9")) == [12]
+    assert store.receipts(StreamFilter(call_sid="c9")) == [12]
     kept.keep(receipt(query("c1", "s2", "failed")))
     fold(store, kept)
     store.close()
@@ -175,11 +178,11 @@ def test_a_store_is_its_owners_only(store, folder):
 
 def test_what_can_not_be_read_is_set_aside_alone(kept, store):
     kept.keep(receipt(query("c1", "s1")))
-    kept.record(Kind.PASSTHRU, b"\xc1 not msgpack")
-    kept.record(Kind.LATE, encode(Late(2**63, 1)))
+    kept.record(RecordKind.PASSTHRU, b"\xc1 not msgpack")
+    kept.record(RecordKind.LATE, encode(Late(2**63, 1)))
     kept.keep(receipt(query("c2", "s2")))
     fold(store, kept)
-    assert store.receipts(Wanted()) == [4, 1]
+    assert store.receipts(StreamFilter()) == [4, 1]
     count, found = store.quarantined(10)
     assert count == 2
     assert [each.seq for each in found] == [3, 2]
@@ -202,7 +205,7 @@ def test_what_a_bug_or_the_database_refuses_is_set_aside_alone(kept, store, monk
     monkeypatch.setattr(folding, "digest", faulty)
     kept.keep(*(receipt(query(f"c{n}", "s1")) for n in range(5)))
     fold(store, kept)
-    assert store.receipts(Wanted()) == [5, 4, 1]
+    assert store.receipts(StreamFilter()) == [5, 4, 1]
     _, found = store.quarantined(10)
     assert [(each.seq, each.reason.partition(":")[0]) for each in found] == [
         (3, "UnicodeEncodeError"),
@@ -215,7 +218,7 @@ def test_a_hash_that_two_streams_share_mixes_nothing(kept, store, monkeypatch):
     monkeypatch.setattr(digests, "hash_of", lambda kind, *texts: 5)
     kept.keep(receipt(query("c1", "s1")), receipt(query("c2", "s2")))
     fold(store, kept)
-    assert [(seq, story.sid) for seq, story in store.streams(Wanted())] == [(1, "s1")]
+    assert [(seq, story.sid) for seq, story in store.streams(StreamFilter())] == [(1, "s1")]
     assert store.quarantined(1)[0] == 1
 
 
@@ -254,15 +257,15 @@ def test_a_damaged_store_is_begun_again_and_a_rebuild_mends_it_at_once(kept, sto
     store.close()
     file_of(folder).write_bytes(b"no database" * 1000)
     with pytest.raises(DataFolderError, match="switchhook rebuild"):
-        SqliteStore(folder, kept.reader).receipts(Wanted())
+        SqliteStore(folder, kept.reader).receipts(StreamFilter())
     rebuild(folder, kept.reader)
-    assert SqliteStore(folder, kept.reader).receipts(Wanted()) == [1]
+    assert SqliteStore(folder, kept.reader).receipts(StreamFilter()) == [1]
     file_of(folder).write_bytes(b"no database" * 1000)
     store.open()
     assert "was damaged and is made again" in str(store.problem)
     fold(store, kept)
     assert store.problem is None
-    assert store.receipts(Wanted()) == [1]
+    assert store.receipts(StreamFilter()) == [1]
 
 
 def test_a_store_without_its_journal_is_refused(kept, store, tmp_path):
@@ -284,7 +287,7 @@ def test_a_store_that_was_open_at_a_power_cut_is_begun_again(kept, store, folder
     store.open()
     assert store.position() == 0
     fold(store, kept)
-    assert store.receipts(Wanted(call_sid="c4")) == [6]
+    assert store.receipts(StreamFilter(call_sid="c4")) == [6]
 
 
 @pytest.mark.parametrize("batch", [1, 3])
@@ -305,7 +308,7 @@ def test_a_store_opened_again_knows_every_stream_at_once(kept, store, folder, mo
 
 def test_there_is_no_store_to_ask_before_one_is_begun(kept, folder):
     with pytest.raises(DataFolderError, match="there is no store yet"):
-        SqliteStore(folder, kept.reader).receipts(Wanted())
+        SqliteStore(folder, kept.reader).receipts(StreamFilter())
 
 
 def test_two_rebuilds_at_once_are_refused(kept, folder):

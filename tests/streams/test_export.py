@@ -34,7 +34,7 @@ from switchhook.streams.export import (
     PAGE,
     ROW_GROUP,
     USUAL,
-    Look,
+    ExportFormat,
     as_parquet,
     columns_named,
     csv_text,
@@ -47,7 +47,7 @@ from switchhook.streams.search.syntax import parse_query
 from switchhook.web.app import create_app
 from switchhook.web.masking import Masked, mask_json
 from switchhook.web.openapi import describe
-from switchhook.web.parameters import Refused
+from switchhook.web.parameters import RefusedParameter
 
 HOSTILE = {
     "markup": '<script>alert("1")</script>',
@@ -118,7 +118,7 @@ def client(world, deeds):
     def of(viewer=ADMIN):
         api = StoreApi(world.store, lambda: NAMES, lambda: START_MS + 3_600_000, note=deeds.append)
         refused = {
-            Refused: lambda request, error: JSONResponse(
+            RefusedParameter: lambda request, error: JSONResponse(
                 {
                     "error": {
                         "parameter": error.parameter,
@@ -255,7 +255,7 @@ def test_exports_are_read_a_page_at_a_time_and_stop_when_nobody_reads(world):
             rows = [msgspec.structs.replace(row, seq=before_seq - n) for n in range(limit)]
             return type(world.store.search(query, names, limit=1))(rows, before_seq - limit)
 
-    look = Look(columns_named("time,call")[0], lambda call: True, UTC)
+    look = ExportFormat(columns_named("time,call")[0], lambda call: True, UTC)
     parts = FORMATS["ndjson"].write(rows_of(Counting(), parse_query("", 0), Names(), look), look)
     next(parts)
     next(parts)
@@ -264,7 +264,7 @@ def test_exports_are_read_a_page_at_a_time_and_stop_when_nobody_reads(world):
 
 
 def test_parquet_has_small_row_groups():
-    look = Look(columns_named("call,duration")[0], lambda call: True, UTC)
+    look = ExportFormat(columns_named("call,duration")[0], lambda call: True, UTC)
     whole = b"".join(as_parquet(iter([["a", n] for n in range(2 * ROW_GROUP + 1)]), look))
     file = pq.ParquetFile(io.BytesIO(whole))
     assert [file.metadata.row_group(n).num_rows for n in range(3)] == [ROW_GROUP, ROW_GROUP, 1]

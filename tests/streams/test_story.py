@@ -13,8 +13,8 @@ from switchhook.journal.receipt import Receipt, receipt_id
 from switchhook.rules.decide import Decision, Option
 from switchhook.streams.story import (
     FINALITY,
-    Mention,
-    Told,
+    ParsedReceipt,
+    ReceiptRef,
     call_story,
     enters_stories,
     merge_calls,
@@ -25,8 +25,8 @@ from switchhook.streams.story import (
 
 def told(seq, *, call_sid="c1", noted=(), **stream):
     said = {"sid": "s1", **stream}
-    by = Mention(receipt_id(1_700_000_000_000 + seq, 1, seq), seq, "default", "A")
-    return Told(by, Passthru(call_sid=call_sid, stream=Stream(**said), noted=noted))
+    by = ReceiptRef(receipt_id(1_700_000_000_000 + seq, 1, seq), seq, "default", "A")
+    return ParsedReceipt(by, Passthru(call_sid=call_sid, stream=Stream(**said), noted=noted))
 
 
 def stream_of(*receipts):
@@ -58,7 +58,7 @@ passthrus = st.builds(
 )
 seen = st.lists(passthrus, min_size=1, max_size=6).map(
     lambda found: [
-        Told(Mention(receipt_id(1000 + n, 1, n), n, "default", "AB"[n % 2]), passthru)
+        ParsedReceipt(ReceiptRef(receipt_id(1000 + n, 1, n), n, "default", "AB"[n % 2]), passthru)
         for n, passthru in enumerate(found)
     ]
 )
@@ -92,7 +92,7 @@ def test_a_finished_stream_never_moves_back(receipts, later):
     story = stream_of(*receipts)
     if story.chapters[0].finality < FINALITY[StreamStatus.COMPLETED]:
         return
-    late = Told(Mention(receipt_id(9_999_999, 1, 99), 99, "default", "B"), later)
+    late = ParsedReceipt(ReceiptRef(receipt_id(9_999_999, 1, 99), 99, "default", "B"), later)
     after = merge_streams(story, stream_story(late))
     assert after.stream.state == story.stream.state
     assert after.settled_by == story.settled_by
@@ -167,12 +167,14 @@ def test_old_stream_keys_in_a_later_passthru_of_the_call_add_no_stream():
 
 
 def test_a_call_says_what_was_said_last():
-    by = [Mention(receipt_id(n, 1, n), n, "default", "A") for n in (1, 2)]
-    first = call_story(Told(by[0], Passthru(call_sid="c", call_status="ringing", digits="1")))
-    last = call_story(Told(by[1], Passthru(call_sid="c", call_status="completed")))
+    by = [ReceiptRef(receipt_id(n, 1, n), n, "default", "A") for n in (1, 2)]
+    first = call_story(
+        ParsedReceipt(by[0], Passthru(call_sid="c", call_status="ringing", digits="1"))
+    )
+    last = call_story(ParsedReceipt(by[1], Passthru(call_sid="c", call_status="completed")))
     assert merge_calls(last, first).text("call_status") == "completed"
-    assert call_story(Told(by[0], Passthru())) is None
-    assert stream_story(Told(by[0], Passthru())) is None
+    assert call_story(ParsedReceipt(by[0], Passthru())) is None
+    assert stream_story(ParsedReceipt(by[0], Passthru())) is None
 
 
 def test_head_requests_and_repeats_enter_no_story():

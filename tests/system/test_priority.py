@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from switchhook.system.priority import breathe, stand_back
+from switchhook.system.priority import lower_priority, yield_cpu
 
 _NICENESS = """
 import os, threading
@@ -49,8 +49,8 @@ def test_a_sandbox_that_forbids_it_is_no_trouble(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(os, "nice", refuse)
     monkeypatch.setattr(os, "sched_setaffinity", refuse, raising=False)
 
-    stand_back()
+    lower_priority()
 
 
 def test_a_breath_does_not_stop_a_query():
-    assert breathe() is False
+    assert yield_cpu() is False

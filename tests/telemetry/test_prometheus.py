@@ -18,7 +18,7 @@ from switchhook.alerts.alert import Alert, AlertState, Severity
 from switchhook.answer.counter_names import not_let_in, place_of
 from switchhook.capacity.status import CapacityNow
 from switchhook.errors import DataFolderError
-from switchhook.journal.receipt import ANSWER_BUCKETS, ANSWER_US, Counters, Kind, encode
+from switchhook.journal.receipt import ANSWER_BUCKETS, ANSWER_US, Counters, RecordKind, encode
 from switchhook.metrics import Figure
 from switchhook.store import SqliteStore
 from switchhook.streams.facet import Count, Facet, Use
@@ -304,7 +304,7 @@ def test_a_real_journal_is_told_and_told_the_same_after_a_restart(tmp_path):
     )
     at = START_MS + 60_000
     counts = {"answered": 3, ANSWER_BUCKETS[1]: 3, ANSWER_US: 4500}
-    kept.record(Kind.COUNTERS, encode(Counters(counts, {"waiting": 2})), at=at)
+    kept.record(RecordKind.COUNTERS, encode(Counters(counts, {"waiting": 2})), at=at)
     assert kept.writer.flush(10)
 
     def told() -> dict[object, float]:

@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 
 from switchhook.access.roles import EVERYTHING, Role, Viewer
 from switchhook.web.masking import Masked, asks_by_number, mask_json, numbers_in
-from switchhook.web.parameters import Refused
+from switchhook.web.parameters import RefusedParameter
 from switchhook.web.search_turns import MOST, SearchTurns
 
 VIEWER = Viewer("vik", Role.VIEWER, "session:1")
@@ -118,7 +118,7 @@ def test_searches_of_one_leave_room_for_others():
     running = [turns.turn(VIEWER) for _ in range(MOST)]
     for each in running:
         each.__enter__()
-    with pytest.raises(Refused, match="run already"), turns.turn(VIEWER):
+    with pytest.raises(RefusedParameter, match="run already"), turns.turn(VIEWER):
         pass
     with turns.turn(other):
         pass

@@ -1,7 +1,7 @@
 """The audit log: who did what, when and from where; each entry carries the hash of the one before.
 
 A changed, removed or inserted entry breaks the chain there, and `verify_chain` says where. What is
-cut off at the end shows by `Head`, or by an exported log that has more.
+cut off at the end shows by `ChainHead`, or by an exported log that has more.
 
 What to note: a `Deed`, without secrets (a call is named by its CallSid); telephone numbers in what
 people write are masked.
@@ -44,7 +44,7 @@ class Deed(msgspec.Struct, frozen=True, kw_only=True):
     details: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One line of the log; `details` is JSON."""
 
     seq: int
@@ -57,7 +57,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     hash: bytes
 
 
-class Head(msgspec.Struct, frozen=True):
+class ChainHead(msgspec.Struct, frozen=True):
     """The entry before the oldest that is kept, its hash, and the newest number ever given."""
 
     base_seq: int = 0
@@ -65,7 +65,7 @@ class Head(msgspec.Struct, frozen=True):
     newest_seq: int = 0
 
 
-class Chain(msgspec.Struct, frozen=True):
+class ChainResult(msgspec.Struct, frozen=True):
     """What checking found: how many entries follow from each other, and where it breaks if so."""
 
     verified: int
@@ -78,7 +78,7 @@ def deed_of(viewer: Viewer, what: str, subject: str = "", **details: str) -> Dee
     return Deed(who=viewer.name, what=what, subject=subject, origin=viewer.origin, details=details)
 
 
-def entry_of(deed: Deed, seq: int, at_us: int, previous: bytes) -> Entry:
+def entry_of(deed: Deed, seq: int, at_us: int, previous: bytes) -> AuditEntry:
     """The entry for a deed after the one with the hash `previous`.
 
     Long texts are cut, and numbers masked: people write notes and reasons, and no erasure reaches
@@ -87,7 +87,7 @@ def entry_of(deed: Deed, seq: int, at_us: int, previous: bytes) -> Entry:
     details = msgspec.json.encode(
         {name: _kept(text) for name, text in sorted(deed.details.items())}
     ).decode()
-    entry = Entry(
+    entry = AuditEntry(
         seq=seq,
         at_us=at_us,
         who=_kept(deed.who),
@@ -100,7 +100,7 @@ def entry_of(deed: Deed, seq: int, at_us: int, previous: bytes) -> Entry:
     return msgspec.structs.replace(entry, hash=entry_hash(previous, entry))
 
 
-def entry_hash(previous: bytes, entry: Entry) -> bytes:
+def entry_hash(previous: bytes, entry: AuditEntry) -> bytes:
     """SHA-256 over the hash before and everything that the entry says.
 
     The entry goes in as a JSON list in the order below, without blanks, so that anybody can check
@@ -118,7 +118,7 @@ def entry_hash(previous: bytes, entry: Entry) -> bytes:
     return hashlib.sha256(previous + msgspec.json.encode(said)).digest()
 
 
-def verify_chain(entries: Iterable[Entry], head: Head | None = None) -> Chain:
+def verify_chain(entries: Iterable[AuditEntry], head: ChainHead | None = None) -> ChainResult:
     """Check entries, oldest first. With a `head`, also that none is missing at either end."""
     expected_seq, previous = (head.base_seq, head.base_hash) if head else (0, FIRST)
     verified = 0
@@ -126,16 +126,18 @@ def verify_chain(entries: Iterable[Entry], head: Head | None = None) -> Chain:
         expected_seq += 1
         if entry.seq != expected_seq:
             problem = f"entry {expected_seq} is missing"
-            return Chain(verified, expected_seq, problem)
+            return ChainResult(verified, expected_seq, problem)
         if entry.hash != entry_hash(previous, entry):
             problem = f"entry {entry.seq}, or the one before it, is not as it was written"
-            return Chain(verified, entry.seq, problem)
+            return ChainResult(verified, entry.seq, problem)
         previous = entry.hash
         verified += 1
     if head and expected_seq != head.newest_seq:
         missing = min(expected_seq, head.newest_seq) + 1
-        return Chain(verified, missing, f"the log ends before entry {missing}, which was written")
-    return Chain(verified)
+        return ChainResult(
+            verified, missing, f"the log ends before entry {missing}, which was written"
+        )
+    return ChainResult(verified)
 
 
 class AuditFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,19 +154,19 @@ class AuditFilter(msgspec.Struct, frozen=True, kw_only=True):
 class AuditLog(Protocol):
     """The log in the ledger. Raises LedgerError."""
 
-    def note(self, deed: Deed, now_us: int) -> Entry:
+    def note(self, deed: Deed, now_us: int) -> AuditEntry:
         """Keep a deed that was done elsewhere; do it before you tell that it was done."""
 
-    def entries(self, wanted: AuditFilter, limit: int) -> list[Entry]:
+    def entries(self, wanted: AuditFilter, limit: int) -> list[AuditEntry]:
         """The newest first."""
 
-    def oldest_first(self, after_seq: int = 0) -> Iterator[Entry]:
+    def oldest_first(self, after_seq: int = 0) -> Iterator[AuditEntry]:
         """All, in steps: the file is not held open between them."""
 
     def whats(self) -> list[str]:
         """The phrases that occur, for a choice."""
 
-    def head(self) -> Head: ...
+    def head(self) -> ChainHead: ...
 
     def trim(self, before_us: int, deed: Deed, now_us: int) -> int:
         """Forget what is older, and note it; the chain still holds from there. How many."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from switchhook.access.audit import Deed, Entry, Head, entry_of
+from switchhook.access.audit import AuditEntry, ChainHead, Deed, entry_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,7 +49,7 @@ _COLUMNS = "seq, at_us, who, what, subject, origin, details, hash"
 _STEP = 1_000
 
 
-def append(connection: apsw.Connection, deed: Deed, now_us: int) -> Entry:
+def append(connection: apsw.Connection, deed: Deed, now_us: int) -> AuditEntry:
     """Note a deed in a transaction of `Ledger.writing()`."""
     newest = connection.execute("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1").get
     if newest is None:
@@ -69,11 +69,11 @@ class SqliteAudit:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
-    def note(self, deed: Deed, now_us: int) -> Entry:
+    def note(self, deed: Deed, now_us: int) -> AuditEntry:
         with self._ledger.writing() as connection:
             return append(connection, deed, now_us)
 
-    def entries(self, wanted: AuditFilter, limit: int) -> list[Entry]:
+    def entries(self, wanted: AuditFilter, limit: int) -> list[AuditEntry]:
         tests: list[str] = []
         values: list[object] = []
         for column, comparison, value in (
@@ -92,7 +92,7 @@ class SqliteAudit:
         with self._ledger.reading() as connection:
             return [_entry(row) for row in connection.execute(asked, (*values, limit))]
 
-    def oldest_first(self, after_seq: int = 0) -> Iterator[Entry]:
+    def oldest_first(self, after_seq: int = 0) -> Iterator[AuditEntry]:
         asked = f"SELECT {_COLUMNS} FROM audit WHERE seq > ? ORDER BY seq LIMIT ?"  # noqa: S608
         while True:
             with self._ledger.reading() as connection:
@@ -106,13 +106,13 @@ class SqliteAudit:
         with self._ledger.reading() as connection:
             return [row[0] for row in connection.execute("SELECT DISTINCT what FROM audit")]
 
-    def head(self) -> Head:
+    def head(self) -> ChainHead:
         with self._ledger.reading() as connection:
             seq, base, newest = connection.execute(
                 "SELECT seq, hash, ifnull((SELECT seq FROM sqlite_sequence WHERE name = 'audit'),"
                 " seq) FROM audit_base"
             ).get
-        return Head(seq, base, newest)
+        return ChainHead(seq, base, newest)
 
     def trim(self, before_us: int, deed: Deed, now_us: int) -> int:
         with self._ledger.writing() as connection:
@@ -136,9 +136,9 @@ class SqliteAudit:
             return connection.execute("SELECT at_us FROM audit ORDER BY seq LIMIT 1").get  # type: ignore[no-any-return]
 
 
-def _entry(row: Any) -> Entry:
+def _entry(row: Any) -> AuditEntry:
     seq, at_us, who, what, subject, origin, details, hashed = row
-    return Entry(
+    return AuditEntry(
         seq=seq,
         at_us=at_us,
         who=who,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from switchhook.access import audit_ledger
 from switchhook.access.rows_ledger import SESSIONS, TOKENS, session_of, token_of
-from switchhook.access.users import Standing
+from switchhook.access.users import IdentityRow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,13 +25,13 @@ class SqlitePasses:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
-    def standing(self, session: bytes | None, token: bytes | None) -> Standing:
+    def standing(self, session: bytes | None, token: bytes | None) -> IdentityRow:
         with self._ledger.reading() as c:
             accounts = bool(c.execute("SELECT EXISTS (SELECT 1 FROM users)").get)
             row = session and c.execute(f"{SESSIONS} WHERE s.hash = ?", (session,)).fetchone()
             found = session_of(row) if row else None
             row = token and c.execute(f"{TOKENS} WHERE t.hash = ?", (token,)).fetchone()
-            return Standing(accounts, found, token_of(row) if row else None)
+            return IdentityRow(accounts, found, token_of(row) if row else None)
 
     def open_session(
         self,

@@ -14,7 +14,7 @@ from switchhook.access.passkeys_ledger import SqlitePasskeys
 from switchhook.access.roles import Role
 from switchhook.access.rows_ledger import LINKS, USER, find_user, link_of, name_key, user_of
 from switchhook.access.second_factors_ledger import SqliteSecondFactors, forget
-from switchhook.access.users import Link, LinkKind
+from switchhook.access.users import LinkKind, OneTimeLink
 
 if TYPE_CHECKING:
     import apsw
@@ -145,7 +145,7 @@ class SqliteUsers:
 
     def make_link(
         self, kind: LinkKind, name: str, role: Role, hashed: bytes, deed: Deed, now_us: int
-    ) -> Link:
+    ) -> OneTimeLink:
         with self._ledger.writing() as c:
             c.execute(
                 "UPDATE links SET used_us = ? WHERE kind = ? AND name = ? AND used_us IS NULL",
@@ -156,16 +156,16 @@ class SqliteUsers:
                 (hashed, kind.value, name, int(role), now_us),
             )
             audit_ledger.append(c, deed, now_us)
-            return Link(
+            return OneTimeLink(
                 id=c.last_insert_rowid(), kind=kind, name=name, role=role, created_us=now_us
             )
 
-    def link(self, hashed: bytes) -> Link | None:
+    def link(self, hashed: bytes) -> OneTimeLink | None:
         with self._ledger.reading() as c:
             row = c.execute(f"{LINKS} WHERE hash = ?", (hashed,)).fetchone()
             return None if row is None else link_of(row)
 
-    def links(self, now_us: int) -> list[Link]:
+    def links(self, now_us: int) -> list[OneTimeLink]:
         with self._ledger.reading() as c:
             found = [
                 link_of(row) for row in c.execute(f"{LINKS} WHERE used_us IS NULL ORDER BY id")

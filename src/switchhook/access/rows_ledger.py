@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from switchhook.access.roles import Role, Scope
-from switchhook.access.users import Link, LinkKind, Session, Token, User
+from switchhook.access.users import LinkKind, OneTimeLink, Session, Token, User
 
 if TYPE_CHECKING:
     import apsw
@@ -72,9 +72,9 @@ def token_of(row: Any) -> Token:
     )
 
 
-def link_of(row: Any) -> Link:
+def link_of(row: Any) -> OneTimeLink:
     number, kind, name, role, created_us, used_us = row
-    return Link(
+    return OneTimeLink(
         id=number,
         kind=LinkKind(kind),
         name=name,

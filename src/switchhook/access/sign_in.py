@@ -195,28 +195,28 @@ class Admitted(msgspec.Struct, frozen=True):
     claimed: bool = False
 
 
-class Refusal(msgspec.Struct, frozen=True):
+class SignInRefusal(msgspec.Struct, frozen=True):
     """Why somebody does not come in; a sentence for them."""
 
     why: str
 
 
-def admit(claims: Mapping[str, Any], settings: OidcSettings) -> Admitted | Refusal:
+def admit(claims: Mapping[str, Any], settings: OidcSettings) -> Admitted | SignInRefusal:
     """Whether somebody with these claims (checked already) may come in, and as what."""
     email = claims.get("email")
     email = email.strip().lower() if isinstance(email, str) else ""
     if settings.emails or settings.domains:
         if not email or claims.get("email_verified") is not True:
-            return Refusal("your provider does not vouch for your mail address")
+            return SignInRefusal("your provider does not vouch for your mail address")
         domain = email.rpartition("@")[2]
         if email not in settings.emails and domain not in settings.domains:
-            return Refusal("your mail address is not among those that may sign in here")
+            return SignInRefusal("your mail address is not among those that may sign in here")
     role = settings.default_role or Role.VIEWER
     if settings.role_claim:
         held = _texts(claims, settings.role_claim)
         granted = [role for word, role in settings.roles if word in held]
         if not granted and settings.default_role is None:
-            return Refusal("your provider gives you no role that is known here")
+            return SignInRefusal("your provider gives you no role that is known here")
         role = max(granted, default=role)
     subject = str(claims.get("sub", ""))
     for said in (email, claims.get("preferred_username"), claims.get("name"), subject):
@@ -226,7 +226,7 @@ def admit(claims: Mapping[str, Any], settings: OidcSettings) -> Admitted | Refus
             name = f"{mask_text(name)} {mark}"
         if name and name_problem(name) is None:
             return Admitted(name, role, bool(settings.role_claim))
-    return Refusal("your provider says no name that could be used here")
+    return SignInRefusal("your provider says no name that could be used here")
 
 
 def _texts(claims: Mapping[str, Any], name: str) -> set[str]:

@@ -115,7 +115,7 @@ class LinkKind(StrEnum):
         return INVITATION_LIFE_US if self is LinkKind.INVITE else LINK_LIFE_US
 
 
-class Link(msgspec.Struct, frozen=True, kw_only=True):
+class OneTimeLink(msgspec.Struct, frozen=True, kw_only=True):
     """A one-time link; `name` and `role` are those of the user it is for."""
 
     id: int
@@ -135,7 +135,7 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
         return self.created_us + self.kind.life_us
 
 
-class Standing(msgspec.Struct, frozen=True):
+class IdentityRow(msgspec.Struct, frozen=True):
     """What the ledger says of who asks, in one look; `accounts`: somebody has one."""
 
     accounts: bool
@@ -189,12 +189,12 @@ class Users(Protocol):
 
     def make_link(
         self, kind: LinkKind, name: str, role: Role, hashed: bytes, deed: Deed, now_us: int
-    ) -> Link:
+    ) -> OneTimeLink:
         """A new link; older ones for the same are void from now on."""
 
-    def link(self, hashed: bytes) -> Link | None: ...
+    def link(self, hashed: bytes) -> OneTimeLink | None: ...
 
-    def links(self, now_us: int) -> list[Link]:
+    def links(self, now_us: int) -> list[OneTimeLink]:
         """Those that can be used, and invitations that nobody used in time."""
 
     def void_link(self, link_id: int, deed: Deed, now_us: int) -> None: ...
@@ -205,10 +205,10 @@ class Users(Protocol):
         """Use a link up for its purpose; None where it can't be used or the name is taken."""
 
 
-class Passes(Protocol):
+class Credentials(Protocol):
     """Sessions and tokens in the ledger. Raises LedgerError."""
 
-    def standing(self, session: bytes | None, token: bytes | None) -> Standing:
+    def standing(self, session: bytes | None, token: bytes | None) -> IdentityRow:
         """By the hashes of what was sent."""
 
     def open_session(
@@ -265,7 +265,7 @@ class AccessLedger(Protocol):
     def users(self) -> Users: ...
 
     @property
-    def passes(self) -> Passes: ...
+    def passes(self) -> Credentials: ...
 
     @property
     def second_factors(self) -> SecondFactors: ...

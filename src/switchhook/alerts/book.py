@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from switchhook.alerts.alert import Alert
-from switchhook.alerts.messages import Message, Silence, Spoken
+from switchhook.alerts.messages import LastNotification, Message, Silence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,7 +70,7 @@ class Book(msgspec.Struct, frozen=True):
     """All that must outlive a restart, as it was kept."""
 
     alerts: tuple[Alert, ...]
-    spoken: tuple[Spoken, ...]
+    spoken: tuple[LastNotification, ...]
     silences: tuple[Silence, ...]
     waiting: tuple[Delivery, ...]
 
@@ -83,7 +83,10 @@ class AlertBook(Protocol):
         ...
 
     def save(
-        self, alerts: Sequence[Alert], spoken: Sequence[Spoken], deliveries: Sequence[Delivery]
+        self,
+        alerts: Sequence[Alert],
+        spoken: Sequence[LastNotification],
+        deliveries: Sequence[Delivery],
     ) -> None:
         """Keep what changed, all or nothing; the same again changes nothing."""
         ...

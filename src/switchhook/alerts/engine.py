@@ -19,7 +19,14 @@ from switchhook.alerts.alert import Alert, AlertRule, AlertState, Severity, eval
 from switchhook.alerts.book import Delivery, DeliveryState, given_up
 from switchhook.alerts.default_rules import DEFAULTS
 from switchhook.alerts.heartbeat import why_silent
-from switchhook.alerts.messages import Message, Quiet, Say, Silence, Spoken, messages
+from switchhook.alerts.messages import (
+    LastNotification,
+    Message,
+    MessageKind,
+    Quiet,
+    Silence,
+    messages,
+)
 from switchhook.alerts.outbox import Outbox
 from switchhook.errors import LedgerError, SwitchhookError
 
@@ -64,9 +71,13 @@ class Alerting:
         self.outbox = Outbox(destinations.notifier, now_ms, chance)
         self._lock = threading.Lock()
         self._states: dict[str, Alert] = {}
-        self._spoken: dict[str, Spoken] = {}
+        self._spoken: dict[str, LastNotification] = {}
         self._silences: list[Silence] = []
-        self._unsaved: tuple[dict[str, Alert], dict[str, Spoken], list[Delivery]] = ({}, {}, [])
+        self._unsaved: tuple[dict[str, Alert], dict[str, LastNotification], list[Delivery]] = (
+            {},
+            {},
+            [],
+        )
         self._loaded = False
         self._figures: tuple[Figure, ...] = ()
         self._count = 0
@@ -160,7 +171,7 @@ class Alerting:
         now_ms = self.now_ms()
         message = Message(
             cause="test",
-            say=Say.TEST,
+            say=MessageKind.TEST,
             severity=Severity.INFO,
             title="A test: nothing is wrong",
             lines=(f"{by} tries whether messages arrive here. They do.",),

@@ -25,7 +25,7 @@ LONGEST_S = 30 * 86_400
 """The longest silence."""
 
 
-class Reading:
+class RuleReading:
     """A rule as it is looked at: the rule, and its figure that is worst just now."""
 
     def __init__(self, rule: AlertRule, figures: Sequence[Figure]) -> None:
@@ -58,12 +58,12 @@ class Reading:
         return f"{self.rule.comparison.value} {value_text(self.rule.threshold, self.unit)}"
 
 
-def readings(rules: Iterable[AlertRule], figures: Iterable[Figure]) -> list[Reading]:
+def readings(rules: Iterable[AlertRule], figures: Iterable[Figure]) -> list[RuleReading]:
     """Each rule with its figures as they are."""
     by_name: dict[str, list[Figure]] = {}
     for figure in figures:
         by_name.setdefault(figure.name, []).append(figure)
-    return [Reading(rule, by_name.get(rule.figure, [])) for rule in rules]
+    return [RuleReading(rule, by_name.get(rule.figure, [])) for rule in rules]
 
 
 def alerts_json(engine: Alerting, *, sees_numbers: bool) -> Json:
@@ -143,7 +143,7 @@ def _delivery(delivery: Delivery, shown: Callable[[str], str]) -> Json:
     }
 
 
-def _rule(reading: Reading, shown: Callable[[str], str]) -> Json:
+def _rule(reading: RuleReading, shown: Callable[[str], str]) -> Json:
     rule, figure = reading.rule, reading.figure
     return {
         "name": rule.name,

@@ -8,7 +8,7 @@ import msgspec
 
 from switchhook.alerts.alert import Alert, AlertState
 from switchhook.alerts.book import Book, Delivery, DeliveryState
-from switchhook.alerts.messages import Message, Silence, Spoken
+from switchhook.alerts.messages import LastNotification, Message, Silence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,7 +66,7 @@ MOST_KEPT = 5_000
 
 _encode = msgspec.msgpack.Encoder().encode
 _alert = msgspec.msgpack.Decoder(Alert).decode
-_spoken = msgspec.msgpack.Decoder(Spoken).decode
+_spoken = msgspec.msgpack.Decoder(LastNotification).decode
 _message = msgspec.msgpack.Decoder(Message).decode
 _matcher = msgspec.msgpack.Decoder(tuple[tuple[str, str], ...]).decode
 
@@ -94,7 +94,10 @@ class SqliteAlerts:
             )
 
     def save(
-        self, alerts: Sequence[Alert], spoken: Sequence[Spoken], deliveries: Sequence[Delivery]
+        self,
+        alerts: Sequence[Alert],
+        spoken: Sequence[LastNotification],
+        deliveries: Sequence[Delivery],
     ) -> None:
         """Keep what changed, all or nothing; the same again changes nothing."""
         with self._ledger.writing() as c:

@@ -74,7 +74,7 @@ class Silence(msgspec.Struct, frozen=True):
         return all(fnmatchcase(said.get(name, ""), pattern) for name, pattern in self.matcher)
 
 
-class Say(StrEnum):
+class MessageKind(StrEnum):
     """Which of its messages a cause speaks."""
 
     FIRST = "first"
@@ -83,14 +83,14 @@ class Say(StrEnum):
     TEST = "test"
 
 
-class Spoken(msgspec.Struct, frozen=True, kw_only=True):
+class LastNotification(msgspec.Struct, frozen=True, kw_only=True):
     """The last that a cause said; `told` how many times in `night`, `worse` whether it said so.
 
     `key` and `value` are of the alert that was told of, `severities` all that were since it began.
     """
 
     cause: str
-    say: Say
+    say: MessageKind
     severity: Severity
     key: str
     title: str
@@ -105,7 +105,7 @@ class Spoken(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def open(self) -> bool:
         """Whether people believe that it goes on."""
-        return self.say in (Say.FIRST, Say.WORSE)
+        return self.say in (MessageKind.FIRST, MessageKind.WORSE)
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,7 +115,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     cause: str
-    say: Say
+    say: MessageKind
     severity: Severity
     title: str
     lines: tuple[str, ...]
@@ -126,18 +126,18 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 
 def messages(
     alerts: Iterable[Alert],
-    spoken: Mapping[str, Spoken],
+    spoken: Mapping[str, LastNotification],
     silences: Sequence[Silence],
     quiet: Quiet,
     now_ms: int,
-) -> tuple[tuple[Message, Spoken], ...]:
+) -> tuple[tuple[Message, LastNotification], ...]:
     """What is to be said now, each with what to remember of it; `spoken` is by cause."""
     firing: dict[str, list[Alert]] = {}
     for alert in alerts:
         if alert.firing:
             firing.setdefault(alert.cause, []).append(alert)
     opened = {cause for cause, last in spoken.items() if last.open}
-    found: list[tuple[Message, Spoken]] = []
+    found: list[tuple[Message, LastNotification]] = []
     for cause in sorted(firing.keys() | opened):
         last = spoken.get(cause)
         going = sorted(firing.get(cause, ()), key=lambda a: (-a.severity.rank, a.since_ms, a.key))
@@ -155,20 +155,20 @@ def messages(
 
 
 def _say(
-    last: Spoken | None, going: Sequence[Alert], may_speak: Sequence[Alert], now_ms: int
-) -> Say | None:
+    last: LastNotification | None, going: Sequence[Alert], may_speak: Sequence[Alert], now_ms: int
+) -> MessageKind | None:
     """What a cause has to say, as things stand."""
     if last is None or not last.open:
         rested = last is None or abs(now_ms - last.at_ms) >= REPEAT_MS
-        return Say.FIRST if may_speak and rested else None
+        return MessageKind.FIRST if may_speak and rested else None
     if not going:
-        return Say.RESOLVED
+        return MessageKind.RESOLVED
     if not last.worse and any(_is_worse(alert, last) for alert in may_speak):
-        return Say.WORSE
+        return MessageKind.WORSE
     return None
 
 
-def _is_worse(alert: Alert, last: Spoken) -> bool:
+def _is_worse(alert: Alert, last: LastNotification) -> bool:
     if alert.acknowledged:
         return False
     if alert.severity.rank > last.severity.rank:
@@ -176,7 +176,7 @@ def _is_worse(alert: Alert, last: Spoken) -> bool:
     return alert.key == last.key and much_worse(alert, last.value)
 
 
-def _allowed(say: Say, last: Spoken | None, quiet: Quiet, now_ms: int) -> bool:
+def _allowed(say: MessageKind, last: LastNotification | None, quiet: Quiet, now_ms: int) -> bool:
     """Whether it may be said now, or waits for the morning."""
     night = quiet.night(now_ms)
     if not night or last is None:
@@ -184,20 +184,20 @@ def _allowed(say: Say, last: Spoken | None, quiet: Quiet, now_ms: int) -> bool:
     if last.night == night and last.told >= MOST_A_NIGHT:
         return False
     wakes = last.severity is Severity.CRITICAL or not quiet.quiet(now_ms)
-    return wakes or say is not Say.RESOLVED
+    return wakes or say is not MessageKind.RESOLVED
 
 
 def _spoken(
     cause: str,
-    say: Say,
-    last: Spoken | None,
+    say: MessageKind,
+    last: LastNotification | None,
     told: Sequence[Alert],
     quiet: Quiet,
     now_ms: int,
-) -> tuple[Message, Spoken]:
+) -> tuple[Message, LastNotification]:
     night = quiet.night(now_ms)
     before = last.told if last is not None and last.night == night else 0
-    if say is Say.RESOLVED:
+    if say is MessageKind.RESOLVED:
         assert last is not None
         after = msgspec.structs.replace(
             last, say=say, at_ms=now_ms, worse=False, night=night, told=before + 1
@@ -206,7 +206,7 @@ def _spoken(
     head = told[0]
     heard = {head.severity, *(last.severities if last is not None and last.open else ())}
     severities = tuple(sorted(heard, key=_rank))
-    after = Spoken(
+    after = LastNotification(
         cause=cause,
         say=say,
         severity=severities[-1],
@@ -216,7 +216,7 @@ def _spoken(
         labels=head.labels,
         value=head.value,
         at_ms=now_ms,
-        worse=say is Say.WORSE,
+        worse=say is MessageKind.WORSE,
         night=night,
         told=before + 1,
     )
@@ -224,7 +224,7 @@ def _spoken(
         cause=cause,
         say=say,
         severity=head.severity,
-        title=_titled(head.title, head.labels, "much worse" if say is Say.WORSE else ""),
+        title=_titled(head.title, head.labels, "much worse" if say is MessageKind.WORSE else ""),
         lines=tuple(_lines(told)),
         alerts=tuple(alert.key for alert in told),
         at_ms=now_ms,
@@ -233,11 +233,11 @@ def _spoken(
     return message, after
 
 
-def _resolved(last: Spoken, now_ms: int) -> Message:
+def _resolved(last: LastNotification, now_ms: int) -> Message:
     lasted = duration_text((now_ms - last.at_ms) / 1000)
     return Message(
         cause=last.cause,
-        say=Say.RESOLVED,
+        say=MessageKind.RESOLVED,
         severity=last.severity,
         title=_titled(last.title, last.labels, "resolved"),
         lines=(f"It is over; it was last told of {lasted} ago.",),

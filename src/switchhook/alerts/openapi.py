@@ -5,7 +5,7 @@ from __future__ import annotations
 from switchhook.alerts.alert import AlertState, Comparison, Severity
 from switchhook.alerts.book import DeliveryState
 from switchhook.alerts.json import LONGEST_S, MATCHED
-from switchhook.alerts.messages import Say
+from switchhook.alerts.messages import MessageKind
 from switchhook.web.json_schema import (
     NUMBER,
     STRING,
@@ -55,7 +55,7 @@ SCHEMAS: dict[str, Schema] = {
         id=STRING,
         at=TIME,
         destination=STRING,
-        say={"enum": list(Say)},
+        say={"enum": list(MessageKind)},
         severity={"enum": list(Severity)},
         title=STRING,
         lines=list_of(STRING),
@@ -130,7 +130,7 @@ PATHS: dict[str, Schema] = {
     "/api/v1/alerts/acknowledge": {
         "post": {
             "operationId": "acknowledge",
-            "summary": "Say that somebody is on it",
+            "summary": "MessageKind that somebody is on it",
             "requestBody": body_of(alert=STRING),
             "responses": answers_of("noted", None, status="204", gone=True),
         }

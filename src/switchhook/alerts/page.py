@@ -23,11 +23,11 @@ from switchhook.alerts.json import (
     readings,
     silence_json,
 )
-from switchhook.alerts.messages import Say, reading
+from switchhook.alerts.messages import MessageKind, reading
 from switchhook.errors import LedgerError
 from switchhook.streams.parameters import LAST_SEQ
 from switchhook.web.json import encode_json
-from switchhook.web.parameters import Refused
+from switchhook.web.parameters import RefusedParameter
 from switchhook.web.render import address, viewer_of, zone_of, zone_word
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ class AlertPages:
                 (
                     each
                     for each in sent
-                    if each.message.say is Say.TEST and each.destination == tested
+                    if each.message.say is MessageKind.TEST and each.destination == tested
                 ),
                 None,
             ),
@@ -153,7 +153,7 @@ class AlertPages:
             form = {name: str(text) for name, text in (await request.form()).items()}
             try:
                 said = await run_in_threadpool(act, request, form)
-            except Refused as refused:
+            except RefusedParameter as refused:
                 said = {"refused": f"{refused.problem}: {refused.hint}"}
             tz = zone_word(zone_of(request))
             return RedirectResponse(address("/alerts", {"tz": tz, **said}), 303)
@@ -163,12 +163,12 @@ class AlertPages:
     def _silence_form(self, request: Request, form: dict[str, str]) -> dict[str, str]:
         span = form.get("for", "")
         if span not in SPANS_S:
-            raise Refused("for", "it has no end", f"one of {', '.join(SPANS_S)}")
+            raise RefusedParameter("for", "it has no end", f"one of {', '.join(SPANS_S)}")
         id = form.get("alert", "")
         if id:
             alert = next((each for each in self._engine.alerts if each.id == id), None)
             if alert is None:
-                raise Refused("alert", "this alert is over", "make a silence by hand")
+                raise RefusedParameter("alert", "this alert is over", "make a silence by hand")
             pairs = {"rule": alert.rule, **dict(alert.labels)}
             matcher = {name: glob.escape(text) for name, text in pairs.items()}
         else:
@@ -184,7 +184,9 @@ class AlertPages:
 
     def _acknowledge_form(self, request: Request, form: dict[str, str]) -> dict[str, str]:
         if not self._acknowledge(request, form.get("alert", "")):
-            raise Refused("alert", "this alert is over", "there is nothing left to acknowledge")
+            raise RefusedParameter(
+                "alert", "this alert is over", "there is nothing left to acknowledge"
+            )
         return {}
 
     def _test_form(self, request: Request, form: dict[str, str]) -> dict[str, str]:
@@ -201,10 +203,12 @@ class AlertPages:
         pairs = _matcher(matcher)
         reason = reason.strip()
         if not 1 <= len(reason) <= LONGEST_REASON:
-            raise Refused("reason", "it has no reason", f"1 to {LONGEST_REASON} characters")
+            raise RefusedParameter(
+                "reason", "it has no reason", f"1 to {LONGEST_REASON} characters"
+            )
         if not 1 <= for_s <= LONGEST_S:
             hint = f"1 to {LONGEST_S:,} seconds"
-            raise Refused("for_s", "it is too short or too long", hint)
+            raise RefusedParameter("for_s", "it is too short or too long", hint)
         until_ms = self._engine.now_ms() + for_s * 1000
         silence = self._engine.silence(pairs, until_ms, reason, viewer.name)
         details = {**dict(pairs), "reason": reason, "for_s": str(for_s)}
@@ -229,7 +233,7 @@ class AlertPages:
         viewer = self._operator(request)
         if destination not in self._engine.destinations:
             known = ", ".join(self._engine.destinations) or "none is configured"
-            raise Refused("destination", "there is no such destination", known)
+            raise RefusedParameter("destination", "there is no such destination", known)
         self._note(deed_of(viewer, "tested a destination of alerts", destination))
         return self._engine.test(destination, viewer.name)
 
@@ -251,7 +255,9 @@ class AlertPages:
             async for chunk in request.stream():
                 body += chunk
                 if len(body) > LARGEST:
-                    raise Refused(None, "the body is too large", f"at most {LARGEST:,} bytes")
+                    raise RefusedParameter(
+                        None, "the body is too large", f"at most {LARGEST:,} bytes"
+                    )
             return await run_in_threadpool(act, request, body)
 
         return endpoint
@@ -259,7 +265,7 @@ class AlertPages:
     def _post_silence(self, request: Request, body: bytes) -> Response:
         wanted = _read(body, SilenceWanted)
         if not wanted.for_s.is_integer():
-            raise Refused("for_s", "it is no whole number", f"1 to {LONGEST_S:,} seconds")
+            raise RefusedParameter("for_s", "it is no whole number", f"1 to {LONGEST_S:,} seconds")
         for_s = int(wanted.for_s)
         return _json(self._silence(request, wanted.matcher, for_s, wanted.reason), 201)
 
@@ -286,12 +292,12 @@ def _matcher(matcher: dict[str, str]) -> Labels:
     pairs = tuple(sorted((name, text.strip()) for name, text in matcher.items() if text.strip()))
     hint = f"{', '.join(MATCHED)}, and a pattern such as Sales*"
     if not pairs:
-        raise Refused("matcher", "it says of nothing what to silence", hint)
+        raise RefusedParameter("matcher", "it says of nothing what to silence", hint)
     if len(pairs) > MOST_PAIRS or any(len(text) > LONGEST_PATTERN for _, text in pairs):
-        raise Refused("matcher", "it is too long", hint)
+        raise RefusedParameter("matcher", "it is too long", hint)
     for name, _ in pairs:
         if name not in MATCHED:
-            raise Refused("matcher", "an alert has no such label", hint)
+            raise RefusedParameter("matcher", "an alert has no such label", hint)
     return pairs
 
 
@@ -299,9 +305,11 @@ def _read(body: bytes, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
-        raise Refused(None, f"the body is not as described: {error}", "see docs/api.md") from None
+        raise RefusedParameter(
+            None, f"the body is not as described: {error}", "see docs/api.md"
+        ) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
-        raise Refused(None, "the body is not JSON", "see docs/api.md") from None
+        raise RefusedParameter(None, "the body is not JSON", "see docs/api.md") from None
 
 
 def _json(value: object, status: int = 200) -> Response:

@@ -28,9 +28,9 @@ from switchhook.answer.clock_steps import ClockSteps
 from switchhook.answer.facts import Knowledge
 from switchhook.answer.http.messages import FAILED, Answer
 from switchhook.answer.owed import OwedAnswer
-from switchhook.answer.repeats import Asked, RepeatMemory, fingerprint
+from switchhook.answer.repeats import FirstAnswer, RepeatMemory, fingerprint
 from switchhook.answer.samples import Samples
-from switchhook.answer.timing import AnswerTimes
+from switchhook.answer.timing import AnswerTimeHistogram
 from switchhook.errors import JournalError
 from switchhook.exotel.cause import judge
 from switchhook.exotel.wire.passthru import parse
@@ -41,22 +41,22 @@ from switchhook.journal.receipt import (
     WAITING,
     Auth,
     ClockStep,
+    ConfigApplied,
     Counters,
     Journal,
-    Kind,
     Late,
     Receipt,
-    TakeOver,
+    RecordKind,
     encode,
     receipt_id,
 )
 from switchhook.rules.decide import Decision, Option, decide
-from switchhook.rules.rules_file import Facts
+from switchhook.rules.variables import AccountFacts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from switchhook.answer.callback_receivers import Account
+    from switchhook.answer.callback_receivers import ReceivingAccount
     from switchhook.answer.http.messages import Head
 
 log = logging.getLogger("switchhook.answer")
@@ -70,7 +70,7 @@ _COUNT_EVERY_NS = 10**9
 SAFE_RULE = "safe option"
 
 
-class Clock:
+class AnswerClock:
     """The three clocks of an answer; tests bring their own."""
 
     def wall_us(self) -> int:
@@ -97,20 +97,20 @@ class Answerer:
         node: int,
         key: bytes,
         memory: RepeatMemory | None = None,
-        clock: Clock | None = None,
+        clock: AnswerClock | None = None,
         trusted: Callable[[str], bool] = lambda _address: False,
-        accounts: Mapping[str, Account] | None = None,
+        accounts: Mapping[str, ReceivingAccount] | None = None,
     ) -> None:
         self.endpoints = endpoints
-        self.accounts: Mapping[str, Account] = {} if accounts is None else accounts
+        self.accounts: Mapping[str, ReceivingAccount] = {} if accounts is None else accounts
         self.counts: Counter[str] = Counter()
-        self.times = AnswerTimes()
+        self.times = AnswerTimeHistogram()
         self.problems: tuple[str, ...] = ()
         self.alarms: dict[str, str] = {}
         self._journal = journal
         self._node, self._key = node, key
         self._memory = RepeatMemory() if memory is None else memory
-        self._clock = clock or Clock()
+        self._clock = clock or AnswerClock()
         self.now_ns = self._clock.mono_ns
         self._receivers = Receivers(self._keep, self.counts)
         self._knowledge = Knowledge()
@@ -142,7 +142,7 @@ class Answerer:
                 verdict.endpoint, verdict.reason, head.query, self._peer(head), self.now_ns()
             )
             if sample is not None:
-                self._keep(Kind.SAMPLE, sample)
+                self._keep(RecordKind.SAMPLE, sample)
         return Answer(verdict.status, verdict.text.encode())
 
     def answer(
@@ -215,7 +215,7 @@ class Answerer:
         journal, mono = self._journal, waiting.since // 1_000_000
         option = 0 if receipt.decision.option is Option.A else 1
         seq = journal.append(
-            Kind.PASSTHRU,
+            RecordKind.PASSTHRU,
             at,
             encode(receipt),
             mono=mono,
@@ -231,7 +231,7 @@ class Answerer:
             return
         waiting.seq = seq
         if asked is not None:
-            self._memory.remember(asked, Asked(seq, at, mono, option))
+            self._memory.remember(asked, FirstAnswer(seq, at, mono, option))
         if waiting.reply is not None:
             self._wait(deadline_ms, waiting)
 
@@ -244,7 +244,7 @@ class Answerer:
                 problem, beginning, self._peer(head), self.now_ns()
             )
             if sample is not None:
-                self._keep(Kind.SAMPLE, sample)
+                self._keep(RecordKind.SAMPLE, sample)
             return FAILED
         verdict = self.admit(head)
         if isinstance(verdict, Admission):
@@ -280,19 +280,19 @@ class Answerer:
         """A receipt is durable after its answer has left: say so in a later record."""
         late_ms = max(0, (self._clock.mono_ns() - waiting.deadline) // 1_000_000)
         try:
-            self._keep(Kind.LATE, Late(waiting.seq, late_ms))
+            self._keep(RecordKind.LATE, Late(waiting.seq, late_ms))
         except JournalError:
             log.warning(
                 "receipt %d was kept %d ms late, as the journal closed", waiting.seq, late_ms
             )
 
-    def keep_take_over(self, take_over: TakeOver) -> None:
+    def keep_take_over(self, take_over: ConfigApplied) -> None:
         """Put a file that was taken over into the journal."""
-        self._keep(Kind.TAKEOVER, take_over)
+        self._keep(RecordKind.TAKEOVER, take_over)
 
     def keep_boot(self) -> None:
         """Put into the journal that the machine started: its monotonic clock began anew."""
-        self._keep(Kind.CLOCK, ClockStep(boot=True))
+        self._keep(RecordKind.CLOCK, ClockStep(boot=True))
 
     def keep_counts(self) -> None:
         """Put what was counted since the last time into the journal, if anything was."""
@@ -302,9 +302,9 @@ class Answerer:
             self._counted = self.counts.copy()
             times, peak = self.times.take()
             peaks = {WAITING: peak} if peak else {}
-            self._keep(Kind.COUNTERS, Counters({**fresh, **times}, peaks))
+            self._keep(RecordKind.COUNTERS, Counters({**fresh, **times}, peaks))
 
-    def learn(self, facts: Mapping[str, Facts]) -> None:
+    def learn(self, facts: Mapping[str, AccountFacts]) -> None:
         """Take over what is known of the accounts at this moment, by their names."""
         self._knowledge.learn(facts, self._clock.mono_ns())
 
@@ -334,10 +334,10 @@ class Answerer:
         token: Admission,
         head: Head,
         request: Request,
-        facts: Facts,
+        facts: AccountFacts,
         at: int,
         started_ns: int,
-    ) -> tuple[Decision, int | None, Asked | None]:
+    ) -> tuple[Decision, int | None, FirstAnswer | None]:
         endpoint = token.endpoint
         if head.cut:
             return _safely(token, "the request line is not whole"), None, None
@@ -357,7 +357,7 @@ class Answerer:
             log.error("deciding failed with %s; the safe option was taken", kind)  # noqa: TRY400
             return _safely(token, f"deciding failed ({kind})"), None, None
 
-    def _repeat(self, endpoint: Endpoint, first: Asked) -> Decision:
+    def _repeat(self, endpoint: Endpoint, first: FirstAnswer) -> Decision:
         name = receipt_id(first.at, self._node, first.seq)
         return Decision(
             Option.B if first.option else Option.A,
@@ -383,7 +383,7 @@ class Answerer:
         return next((hop for hop in reversed(hops) if not self._trusted(hop)), head.peer)[:64]
 
     def _keep(
-        self, kind: Kind, record: msgspec.Struct, done: Callable[[bool], None] | None = None
+        self, kind: RecordKind, record: msgspec.Struct, done: Callable[[bool], None] | None = None
     ) -> bool:
         at, mono = self._clock.wall_us() // 1000, self._clock.mono_ns() // 1_000_000
         return self._journal.append(kind, at, encode(record), mono=mono, done=done) is not None
@@ -398,4 +398,4 @@ def _safely(token: Admission, problem: str) -> Decision:
     return Decision(option, SAFE_RULE, endpoint.ruleset.release, f"{problem}; {whose}")
 
 
-__all__ = ["SWEEP_S", "Answerer", "Auth", "Clock"]
+__all__ = ["SWEEP_S", "AnswerClock", "Answerer", "Auth"]

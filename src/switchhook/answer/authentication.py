@@ -89,7 +89,7 @@ class Admission(msgspec.Struct, frozen=True):
         return self.auth.by is not None or self.auth.state == "open"
 
 
-class Refusal(msgspec.Struct, frozen=True):
+class AdmissionRefusal(msgspec.Struct, frozen=True):
     """A request that may not: the status, a reason to count by, and what to say.
 
     `endpoint` is the one that it asked for, where that is a passthru's.
@@ -101,8 +101,8 @@ class Refusal(msgspec.Struct, frozen=True):
     endpoint: Endpoint | None = None
 
 
-NOT_FOUND = Refusal(404, "unknown endpoint", "no such endpoint\n")
-_NOT_LOOPBACK = Refusal(
+NOT_FOUND = AdmissionRefusal(404, "unknown endpoint", "no such endpoint\n")
+_NOT_LOOPBACK = AdmissionRefusal(
     403,
     "not loopback",
     "this endpoint is open, so it answers only programs on its own machine: the request came"
@@ -134,7 +134,7 @@ def find(endpoints: Mapping[str, Endpoint], path: bytes) -> tuple[Endpoint | Non
     return endpoint, secret.rstrip(b"/")
 
 
-def admit(endpoints: Mapping[str, Endpoint], head: Head) -> Admission | Refusal:
+def admit(endpoints: Mapping[str, Endpoint], head: Head) -> Admission | AdmissionRefusal:
     """Judge a head by its path, its secret and, for open endpoints, where it comes from."""
     endpoint, in_path = find(endpoints, head.path)
     if endpoint is None:
@@ -145,7 +145,7 @@ def admit(endpoints: Mapping[str, Endpoint], head: Head) -> Admission | Refusal:
     if auth.by is not None or endpoint.report_only:
         return Admission(endpoint, auth)
     text = f"the secret is {auth.state}{'' if endpoint.configured else _WHERE}\n"
-    return Refusal(403, f"secret {auth.state}", text, endpoint=endpoint)
+    return AdmissionRefusal(403, f"secret {auth.state}", text, endpoint=endpoint)
 
 
 def prove(secrets: tuple[bytes, ...], in_path: bytes, head: Head) -> Auth:
@@ -182,7 +182,7 @@ def _came_straight(head: Head) -> bool:
     return local and not head.forwarded
 
 
-def _admit_to_open(endpoint: Endpoint, head: Head) -> Admission | Refusal:
+def _admit_to_open(endpoint: Endpoint, head: Head) -> Admission | AdmissionRefusal:
     # Such a port listens on loopback only, so the sender's address says nothing.
     if not _came_straight(head):
         return msgspec.structs.replace(_NOT_LOOPBACK, endpoint=endpoint)

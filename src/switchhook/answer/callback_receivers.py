@@ -16,10 +16,10 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 
-from switchhook.answer.authentication import Refusal, prove
+from switchhook.answer.authentication import AdmissionRefusal, prove
 from switchhook.answer.http.messages import BODY_TOO_LONG, Answer, LongBody
 from switchhook.answer.redact import Redactor
-from switchhook.journal.receipt import HeartbeatReceived, Kind, StatusReceived
+from switchhook.journal.receipt import HeartbeatReceived, RecordKind, StatusReceived
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -36,8 +36,8 @@ READ_TIME_S = 10.0
 MOST_WAITING_BYTES = 4 * 1024 * 1024
 """What all webhooks that wait for the disk may take of the memory that receipts wait in."""
 
-_ROOTS = ((b"/status/", Kind.STATUS), (b"/heartbeat/", Kind.HEARTBEAT))
-_WORDS = {Kind.STATUS: "status", Kind.HEARTBEAT: "heartbeat"}
+_ROOTS = ((b"/status/", RecordKind.STATUS), (b"/heartbeat/", RecordKind.HEARTBEAT))
+_WORDS = {RecordKind.STATUS: "status", RecordKind.HEARTBEAT: "heartbeat"}
 _LONGEST_TYPE = 200
 
 _THANKS = Answer(200)
@@ -45,37 +45,39 @@ _TRY_AGAIN = Answer(503, b"not kept: send it again later\n")
 _NOT_WHOLE = Answer(400, b"the body didn't arrive whole: send it again\n")
 _CUT = f"longer than {KEPT_BYTES:,} bytes, of which the first are kept"
 
-_UNKNOWN = Refusal(404, "unknown account", "no such account\n")
-_METHOD = Refusal(405, "webhook method", "webhooks come by POST\n")
+_UNKNOWN = AdmissionRefusal(404, "unknown account", "no such account\n")
+_METHOD = AdmissionRefusal(405, "webhook method", "webhooks come by POST\n")
 
 
-class Account(msgspec.Struct, frozen=True):
+class ReceivingAccount(msgspec.Struct, frozen=True):
     """An account whose webhooks are received: the operator's name for it, and its secrets.
 
     Of a kind without a secret none are received.
     """
 
     name: str
-    secrets: Mapping[Kind, tuple[bytes, ...]]
+    secrets: Mapping[RecordKind, tuple[bytes, ...]]
     redactor: Redactor
 
 
 class Webhook(LongBody, frozen=True):
     """The token of one that proved its secret."""
 
-    kind: Kind
-    account: Account
+    kind: RecordKind
+    account: ReceivingAccount
 
 
 class Keep(Protocol):
     """Puts a record into the journal; False where memory has no room for it."""
 
     def __call__(
-        self, kind: Kind, record: msgspec.Struct, done: Callable[[bool], None]
+        self, kind: RecordKind, record: msgspec.Struct, done: Callable[[bool], None]
     ) -> bool: ...
 
 
-def admit(accounts: Mapping[str, Account], head: Head) -> Webhook | Refusal | None:
+def admit(
+    accounts: Mapping[str, ReceivingAccount], head: Head
+) -> Webhook | AdmissionRefusal | None:
     """Judge a head by its path and its secret; None for a path that is no webhook's."""
     root, kind = next((each for each in _ROOTS if head.path.startswith(each[0])), (b"", None))
     if kind is None:
@@ -87,7 +89,9 @@ def admit(accounts: Mapping[str, Account], head: Head) -> Webhook | Refusal | No
         return _UNKNOWN
     auth = prove(secrets, secret.rstrip(b"/"), head)
     if auth.by is None:
-        return Refusal(403, f"webhook secret {auth.state}", f"the secret is {auth.state}\n")
+        return AdmissionRefusal(
+            403, f"webhook secret {auth.state}", f"the secret is {auth.state}\n"
+        )
     if head.method != "POST":
         return _METHOD
     return Webhook(READ_BYTES, KEPT_BYTES, READ_TIME_S, kind, account)
@@ -136,7 +140,7 @@ class Receivers:
             self._counts["webhook refused: too many wait"] += 1
             reply(_TRY_AGAIN)
             return
-        if webhook.kind is Kind.HEARTBEAT:
+        if webhook.kind is RecordKind.HEARTBEAT:
             record: msgspec.Struct = HeartbeatReceived(received_us, account.name, kept, peer, cut)
         else:
             record = StatusReceived(

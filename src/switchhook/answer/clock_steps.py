@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from switchhook.journal.receipt import ClockStep, Kind
+from switchhook.journal.receipt import ClockStep, RecordKind
 from switchhook.journal.steady_time import TOLERANCE_MS, follow, step_text, told_step
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class ClockSteps:
 
     def __init__(
         self,
-        keep: Callable[[Kind, ClockStep], object],
+        keep: Callable[[RecordKind, ClockStep], object],
         alarms: dict[str, str],
         wall_ms: int,
         mono_ms: int,
@@ -39,7 +39,7 @@ class ClockSteps:
         self._offset_ms += step
         if abs(step) > TOLERANCE_MS:
             log.warning("the system's clock stepped by %d ms", step)
-            self._keep(Kind.CLOCK, ClockStep(step))
+            self._keep(RecordKind.CLOCK, ClockStep(step))
         elif self._axis.step is None and mono_ms - self._axis.mono_ms < _FOLLOW_MS:
             return
         self._axis = follow(self._axis, wall_ms, mono_ms)

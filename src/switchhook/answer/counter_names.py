@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class Place(msgspec.Struct, frozen=True):
+class CounterPlace(msgspec.Struct, frozen=True):
     """Where a count belongs: a family with its meaning, and the labels of it."""
 
     family: str
@@ -41,17 +41,17 @@ _WEBHOOKS_REFUSED = "StatusCallbacks and Heartbeats that were refused, by reason
 _EVENTS = "Everything else that the answer program counts."
 
 _ALONE = {
-    "answered": Place("answers", "Passthrus that were answered."),
-    ANSWERED_UNREAD: Place(
+    "answered": CounterPlace("answers", "Passthrus that were answered."),
+    ANSWERED_UNREAD: CounterPlace(
         "answers_unread", "Passthrus that were answered though their head was no readable HTTP."
     ),
-    "deadline before disk": Place(
+    "deadline before disk": CounterPlace(
         "answer_deadlines_missed", "Answers that left before their receipt was on disk."
     ),
-    "failed to decide": Place(
+    "failed to decide": CounterPlace(
         "answers_undecided", "Passthrus for which deciding failed: the safe option was taken."
     ),
-    "receipt refused by the database": Place(
+    "receipt refused by the database": CounterPlace(
         "receipts_refused", "Receipts that the database refused; their bytes were set aside."
     ),
 }
@@ -81,25 +81,25 @@ MOST_VALUES = 40
 """A family has no more labels than that; what else there is, is `other`."""
 
 
-def place_of(name: str) -> Place | None:
+def place_of(name: str) -> CounterPlace | None:
     """Where a counter's name belongs; None for what is no count of events."""
     if name in _NOT_COUNTS:
         return None
     if name in _ALONE:
         return _ALONE[name]
     if name in _REASONS:
-        return Place("requests_refused", _REFUSED, ("reason",), (_word(name),))
+        return CounterPlace("requests_refused", _REFUSED, ("reason",), (_word(name),))
     if name in _WEBHOOK_REASONS or name.startswith(_BODY_PREFIX):
         reason = _WEBHOOK_REASONS.get(name, "body_not_whole")
-        return Place("webhooks_refused", _WEBHOOKS_REFUSED, ("reason",), (reason,))
+        return CounterPlace("webhooks_refused", _WEBHOOKS_REFUSED, ("reason",), (reason,))
     if name in _RECEIVED:
-        return Place("webhooks_received", _WEBHOOKS, ("kind",), (_RECEIVED[name],))
+        return CounterPlace("webhooks_received", _WEBHOOKS, ("kind",), (_RECEIVED[name],))
     if name in _TURNED_AWAY:
-        return Place("connections_turned_away", _AWAY, ("reason",), (_word(name),))
+        return CounterPlace("connections_turned_away", _AWAY, ("reason",), (_word(name),))
     if name.startswith(UNREADABLE):
         reason = _word(name.removeprefix(UNREADABLE))
-        return Place("requests_unreadable", _UNREADABLE, ("reason",), (reason,))
-    return Place("answer_events", _EVENTS, ("event",), (_word(name),))
+        return CounterPlace("requests_unreadable", _UNREADABLE, ("reason",), (reason,))
+    return CounterPlace("answer_events", _EVENTS, ("event",), (_word(name),))
 
 
 def not_let_in(counts: Mapping[str, int]) -> list[tuple[str, int]]:

@@ -9,13 +9,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from switchhook.answer.http.messages import Answer
-    from switchhook.answer.timing import AnswerTimes
+    from switchhook.answer.timing import AnswerTimeHistogram
 
 
 class Owing(Protocol):
     """Who owes answers."""
 
-    times: AnswerTimes
+    times: AnswerTimeHistogram
     counts: Counter[str]
 
     def now_ns(self) -> int:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from switchhook.exotel.passthru import Passthru
 
     Columns = tuple[array[int], array[int], array[int], array[int], array[int]]
-    """Of many questions: fingerprints, then the fields of `Asked`."""
+    """Of many questions: fingerprints, then the fields of `FirstAnswer`."""
 
 WINDOW_MS = 600_000
 """How long a question is the same question, by the monotonic clock."""
@@ -70,7 +70,7 @@ def fingerprint(endpoint: str, passthru: Passthru, key: bytes) -> int | None:
     return int.from_bytes(digest, "little", signed=True) or 1
 
 
-class Asked(NamedTuple):
+class FirstAnswer(NamedTuple):
     """The first time a question was asked: its place in the journal, times in ms, its answer."""
 
     seq: int
@@ -107,7 +107,7 @@ class _Generation:
             place = (place + 1) & mask
         return -1
 
-    def add(self, asked: int, first: Asked) -> None:
+    def add(self, asked: int, first: FirstAnswer) -> None:
         slots, mask = self._slots, self.mask
         place = asked & mask
         while slots[place]:
@@ -135,8 +135,8 @@ class _Generation:
     def _columns(self) -> Columns:
         return self.asked, self.seq, self.at, self.mono, self.option
 
-    def entry(self, index: int) -> Asked:
-        return Asked(self.seq[index], self.at[index], self.mono[index], self.option[index])
+    def entry(self, index: int) -> FirstAnswer:
+        return FirstAnswer(self.seq[index], self.at[index], self.mono[index], self.option[index])
 
 
 class RepeatMemory:
@@ -151,7 +151,7 @@ class RepeatMemory:
     def __len__(self) -> int:
         return len(self._young) + len(self._old)
 
-    def find(self, asked: int, now_ms: int) -> Asked | None:
+    def find(self, asked: int, now_ms: int) -> FirstAnswer | None:
         """The first time this was asked within the window, or None."""
         for generation in (self._young, self._old):
             index = generation.find(asked)
@@ -162,7 +162,7 @@ class RepeatMemory:
                 return first if now_ms - first.mono < self._window_ms else None
         return None
 
-    def remember(self, asked: int, first: Asked) -> None:
+    def remember(self, asked: int, first: FirstAnswer) -> None:
         """Keep a question that `find` did not know."""
         young = self._young
         if len(young) >= self._capacity or (

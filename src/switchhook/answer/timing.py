@@ -14,7 +14,7 @@ _BUCKET_OF = bytes(bisect_left(ANSWER_BOUNDS_MS, ms) for ms in range(_LONGEST + 
 """The bucket of a time by its milliseconds, rounded up."""
 
 
-class AnswerTimes:
+class AnswerTimeHistogram:
     """Counts answers by the time from the whole request to the reply, since the last `take`.
 
     `waiting` is how many are owed now, `peak` the most of them at once.

@@ -17,7 +17,7 @@ from switchhook.web.openapi import Operation
 from switchhook.web.parameters import read_none
 
 if TYPE_CHECKING:
-    from switchhook.calls.other_sources import Told
+    from switchhook.calls.other_sources import OtherSources
     from switchhook.web.json import Json
     from switchhook.web.json_schema import Schema
 
@@ -31,7 +31,7 @@ class CallsApi:
         CallsApi(lambda sid: told.of(sid, shelf.call(sid), names()))
     """
 
-    def __init__(self, told: Callable[[str], Told | None]) -> None:
+    def __init__(self, told: Callable[[str], OtherSources | None]) -> None:
         self._told = told
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="calls-api")
 
@@ -47,7 +47,7 @@ class CallsApi:
         return None if told is None else {"call_sid": call_sid, **told_json(told)}
 
 
-def told_json(told: Told) -> Json:
+def told_json(told: OtherSources) -> Json:
     """What four sources say of a call; `heard` is what came beside passthrus, and when."""
     sources = told.sources
     return {

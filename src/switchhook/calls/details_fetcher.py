@@ -11,7 +11,14 @@ import logging
 from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol
 
-from switchhook.calls.sources import GIVE_UP_MS, Due, KeptDetails, Look, after_look, first_due
+from switchhook.calls.sources import (
+    GIVE_UP_MS,
+    DetailsAttempt,
+    Due,
+    KeptDetails,
+    after_look,
+    first_due,
+)
 from switchhook.errors import LedgerError
 from switchhook.exotel.answers import Outcome
 
@@ -31,7 +38,7 @@ _BATCH = 20
 _RUNNING = {"", "queued", "ringing", "in-progress"}
 
 
-class Detailed(Protocol):
+class StoredDetails(Protocol):
     """The answer to one question for a call's details."""
 
     @property
@@ -47,7 +54,7 @@ class Detailed(Protocol):
 class DetailsApi(Protocol):
     """An account's API."""
 
-    async def call_details(self, call_sid: str) -> Detailed:
+    async def call_details(self, call_sid: str) -> StoredDetails:
         """Ask for a call's details; what went wrong is in the answer."""
         ...
 
@@ -181,11 +188,15 @@ class DetailsFetcher:
             look, body, problem = look_of(answer), answer.body, answer.problem
         except Exception as error:  # noqa: BLE001 - a bug in reading one answer must not end the
             # fetching of all others. The error's text may quote what was sent.
-            look, body, problem = Look.FAILED, b"", f"asking failed with {type(error).__name__}"
+            look, body, problem = (
+                DetailsAttempt.FAILED,
+                b"",
+                f"asking failed with {type(error).__name__}",
+            )
         now_ms = self._clock.wall_ms()
         again = after_look(due, look, now_ms, self._chance())
         kept = None
-        if look is not Look.FAILED:
+        if look is not DetailsAttempt.FAILED:
             text = body.decode(errors="replace")
             kept = KeptDetails(due.account, due.call_sid, now_ms, text)
         elif again is None:
@@ -197,13 +208,13 @@ class DetailsFetcher:
         self._problems["ledger"] = f"call details can't be kept: {error}"
 
 
-def look_of(answer: Detailed) -> Look:
+def look_of(answer: StoredDetails) -> DetailsAttempt:
     """What an answer means for when to look again."""
     record = answer.record
     if answer.outcome is not Outcome.READ or record is None:
-        return Look.FAILED
+        return DetailsAttempt.FAILED
     running = record.ended is None and record.status.lower() in _RUNNING
-    return Look.RUNNING if running else Look.ENDED
+    return DetailsAttempt.RUNNING if running else DetailsAttempt.ENDED
 
 
 async def _end(task: asyncio.Task[None]) -> None:

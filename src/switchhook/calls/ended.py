@@ -11,7 +11,7 @@ from switchhook.exotel.passthru import StreamStatus
 from switchhook.exotel.wire.request import Request
 from switchhook.exotel.wire.status_callback import parse as parse_status
 from switchhook.journal.kept import read_passthru
-from switchhook.journal.receipt import Kind, StatusReceived, decode_receipt
+from switchhook.journal.receipt import RecordKind, StatusReceived, decode_receipt
 from switchhook.streams.story import enters_stories
 
 if TYPE_CHECKING:
@@ -67,9 +67,9 @@ class Ends:
             at_ms = folded.placed.get(record.seq, record.at)
             if at_ms < since_ms:
                 continue
-            if record.kind == Kind.PASSTHRU:
+            if record.kind == RecordKind.PASSTHRU:
                 self._passthru(record, accounts, at_ms)
-            elif record.kind == Kind.STATUS:
+            elif record.kind == RecordKind.STATUS:
                 self._callback(record, at_ms)
 
     def _passthru(self, record: JournalRecord, accounts: Mapping[str, str], at_ms: int) -> None:

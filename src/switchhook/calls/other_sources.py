@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from switchhook.calls.source_readers import of_callback, of_details, of_heartbeat
-from switchhook.calls.sources import NEAR_US, CallSources, Source, Telling, call_sources
+from switchhook.calls.sources import NEAR_US, CallSources, Source, SourceReport, call_sources
 from switchhook.calls.story import CALL, CALLBACK, DETAILS, HEARTBEAT, us_of
-from switchhook.calls.timeline import Entry
+from switchhook.calls.timeline import TimelineEntry
 from switchhook.exotel.fields import Unusable, instant
 from switchhook.exotel.wire.request import Request
 from switchhook.exotel.wire.status_callback import parse, parse_heartbeat
-from switchhook.journal.receipt import HeartbeatReceived, Kind, StatusReceived
+from switchhook.journal.receipt import HeartbeatReceived, RecordKind, StatusReceived
 from switchhook.web.json import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from switchhook.calls.sources import Beat, KeptDetails
+    from switchhook.calls.sources import HeartbeatReport, KeptDetails
     from switchhook.journal.source import JournalSource
     from switchhook.streams.names import Names
     from switchhook.streams.store import Store
@@ -41,15 +41,15 @@ class Note(msgspec.Struct, frozen=True):
     raw: str
 
 
-class Told(msgspec.Struct, frozen=True):
+class OtherSources(msgspec.Struct, frozen=True):
     """All of it: entries for the timeline, what came as it came, and one story of all sources."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[TimelineEntry, ...]
     notes: tuple[Note, ...]
     sources: CallSources
 
 
-class CallTold:
+class SourceGatherer:
     """Gathers it for one call; `details` gives what is kept of what Exotel's API said."""
 
     def __init__(
@@ -60,9 +60,9 @@ class CallTold:
     ) -> None:
         self._journal, self._store, self._details = journal, store, details
 
-    def of(self, call_sid: str, call: Json | None, names: Names) -> Told | None:
+    def of(self, call_sid: str, call: Json | None, names: Names) -> OtherSources | None:
         """`call` is the API's object, None where no passthru named it; None if nobody else did."""
-        entries: list[Entry] = []
+        entries: list[TimelineEntry] = []
         notes: list[Note] = []
         tellings = [*_of_passthrus(call)] if call is not None else []
         for found in (self._callbacks(call_sid), self._kept(call_sid)):
@@ -80,9 +80,11 @@ class CallTold:
             beats.append(beat)
         numbers = tuple(call[name] for name in ("from", "to") if call[name]) if call else ()
         sources = call_sources(tellings, beats, numbers=numbers, begun_us=begun, over_us=over)
-        return Told((*entries, *_times(sources)), tuple(notes), sources)
+        return OtherSources((*entries, *_times(sources)), tuple(notes), sources)
 
-    def _callbacks(self, call_sid: str) -> Iterable[tuple[Entry, Note, Telling | None]]:
+    def _callbacks(
+        self, call_sid: str
+    ) -> Iterable[tuple[TimelineEntry, Note, SourceReport | None]]:
         records = self._journal.get_many(self._store.notes(call_sid))
         for seq in sorted(records):
             try:
@@ -94,7 +96,7 @@ class CallTold:
             if callback is None or callback.call_sid != call_sid:
                 continue
             event = f" ({callback.event_type})" if callback.event_type else ""
-            entry = Entry(
+            entry = TimelineEntry(
                 at_us=received.received_us,
                 lane=CALLBACK,
                 title=f"Status {callback.status or 'not said'}{event}",
@@ -103,11 +105,11 @@ class CallTold:
             note = Note(received.received_us, "status callback", text_of(received.raw))
             yield entry, note, of_callback(callback, received.received_us)
 
-    def _kept(self, call_sid: str) -> Iterable[tuple[Entry, Note, Telling | None]]:
+    def _kept(self, call_sid: str) -> Iterable[tuple[TimelineEntry, Note, SourceReport | None]]:
         for kept in self._details(call_sid) if self._details is not None else ():
             telling, at = of_details(kept), kept.fetched_ms * 1000
             said = telling.fields.get("status", "") if telling is not None else ""
-            entry = Entry(
+            entry = TimelineEntry(
                 at_us=at,
                 lane=DETAILS,
                 title=f"Exotel's API says {said}" if said else "Exotel's API was asked",
@@ -117,11 +119,11 @@ class CallTold:
 
     def _beats(
         self, begun: int | None, over: int | None, account: str
-    ) -> Iterable[tuple[Entry, Note, Beat]]:
+    ) -> Iterable[tuple[TimelineEntry, Note, HeartbeatReport]]:
         """Heartbeats near the call of its account, those that say that something is wrong."""
         if begun is None:
             return
-        records = self._journal.get_many(self._store.events(Kind.HEARTBEAT, _BEATS))
+        records = self._journal.get_many(self._store.events(RecordKind.HEARTBEAT, _BEATS))
         for seq in sorted(records):
             try:
                 received = _heartbeat(records[seq].body)
@@ -134,7 +136,7 @@ class CallTold:
                 continue
             well = heartbeat.status_type.upper() == "OK"
             title = f"Heartbeat {heartbeat.status_type}"
-            entry = Entry(
+            entry = TimelineEntry(
                 at_us=at,
                 lane=HEARTBEAT,
                 title=title,
@@ -144,7 +146,7 @@ class CallTold:
             yield entry, Note(at, title, text_of(received.body)), of_heartbeat(heartbeat, at)
 
 
-def _of_passthrus(call: Json) -> Iterable[Telling]:
+def _of_passthrus(call: Json) -> Iterable[SourceReport]:
     at = us_of(call["last_received_at"])
     started = [
         text for each in call["passthrus"] if (text := (each["call"] or {}).get("started_at_raw"))
@@ -159,10 +161,10 @@ def _of_passthrus(call: Json) -> Iterable[Telling]:
         "recording_url": call["recording_url"],
     }
     said = {name: text for name, text in fields.items() if text}
-    yield Telling(Source.PASSTHRU, at or 0, said)
+    yield SourceReport(Source.PASSTHRU, at or 0, said)
 
 
-def _time_of(call: Json | None, entries: Sequence[Entry]) -> tuple[int | None, int | None]:
+def _time_of(call: Json | None, entries: Sequence[TimelineEntry]) -> tuple[int | None, int | None]:
     """From when to when the call is known to have been."""
     times = [entry.at_us for entry in entries if entry.lane == CALLBACK]
     if call is not None:
@@ -179,7 +181,7 @@ def _account(call: Json | None, names: Names) -> str:
     return names.accounts_of.get(endpoint, "")
 
 
-def _times(sources: CallSources) -> Iterable[Entry]:
+def _times(sources: CallSources) -> Iterable[TimelineEntry]:
     """When the call began and ended, where callbacks or call details say so."""
     for name, word in (("started", "began"), ("ended", "ended")):
         field = sources.field(name)
@@ -187,7 +189,7 @@ def _times(sources: CallSources) -> Iterable[Entry]:
             continue
         at = instant(field.text)
         if at is not None and not isinstance(at, Unusable):
-            yield Entry(
+            yield TimelineEntry(
                 at_us=int(at.timestamp() * 1_000_000),
                 lane=CALL,
                 title=f"The call {word}",

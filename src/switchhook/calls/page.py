@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.routing import BaseRoute, Route
 
-from switchhook.calls.other_sources import CallTold
+from switchhook.calls.other_sources import SourceGatherer
 from switchhook.calls.story import DETAILS, LANES, entries_of, support_text, us_of, without_login
 from switchhook.calls.timeline import timeline
 from switchhook.exotel.passthru import Stream
 from switchhook.exotel.phone_numbers import mask_text, masked
 from switchhook.streams.facet import host_of
-from switchhook.streams.queries import Shelf
+from switchhook.streams.queries import StreamQueries
 from switchhook.web.render import viewer_of
 
 if TYPE_CHECKING:
@@ -50,8 +50,8 @@ class CallPage:
         self._names = names
         self._details = details
         self._freshen = freshen
-        self._shelf = Shelf(self._journal, self._store)
-        self._told = CallTold(self._journal, self._store, self._details)
+        self._shelf = StreamQueries(self._journal, self._store)
+        self._told = SourceGatherer(self._journal, self._store, self._details)
 
     def routes(self) -> list[BaseRoute]:
         return [Route("/calls/{call_sid}", self._page, methods=["GET"], name="call-page")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from switchhook.calls.sources import Beat, Source, Telling
+from switchhook.calls.sources import HeartbeatReport, Source, SourceReport
 from switchhook.exotel.wire.calls import CallRecord, ist_text, parse_call
 
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from switchhook.exotel.wire.status_callback import Heartbeat, StatusCallback
 
 
-def of_callback(callback: StatusCallback, received_us: int) -> Telling:
+def of_callback(callback: StatusCallback, received_us: int) -> SourceReport:
     """What a status callback says of its call."""
     answered = [leg.get("AnsweredBy") for leg in callback.legs]
     texts = {
@@ -27,10 +27,10 @@ def of_callback(callback: StatusCallback, received_us: int) -> Telling:
         "custom_field": callback.custom_field,
         "recording_url": callback.recording_url,
     }
-    return Telling(Source.CALLBACK, received_us, _without_none(texts))
+    return SourceReport(Source.CALLBACK, received_us, _without_none(texts))
 
 
-def of_record(record: CallRecord, fetched_us: int) -> Telling:
+def of_record(record: CallRecord, fetched_us: int) -> SourceReport:
     """What Exotel's API said of a call."""
     texts = {
         "status": record.status,
@@ -48,19 +48,19 @@ def of_record(record: CallRecord, fetched_us: int) -> Telling:
         "leg1_status": record.leg1_status,
         "leg2_status": record.leg2_status,
     }
-    return Telling(Source.DETAILS, fetched_us, _without_none(texts))
+    return SourceReport(Source.DETAILS, fetched_us, _without_none(texts))
 
 
-def of_details(kept: KeptDetails) -> Telling | None:
+def of_details(kept: KeptDetails) -> SourceReport | None:
     """What the kept answer said; None where it can't be read (any more)."""
     record = parse_call(kept.body.encode())
     return of_record(record, kept.fetched_ms * 1000) if isinstance(record, CallRecord) else None
 
 
-def of_heartbeat(heartbeat: Heartbeat, received_us: int) -> Beat:
+def of_heartbeat(heartbeat: Heartbeat, received_us: int) -> HeartbeatReport:
     """How an account's numbers were."""
     affected = heartbeat.incoming_affected + heartbeat.outgoing_affected
-    return Beat(received_us, heartbeat.status_type, affected)
+    return HeartbeatReport(received_us, heartbeat.status_type, affected)
 
 
 def _count(number: int | None) -> str | None:

@@ -41,7 +41,7 @@ class Due(msgspec.Struct, frozen=True):
     failures: int = 0
 
 
-class Look(StrEnum):
+class DetailsAttempt(StrEnum):
     """What became of one question for a call's details."""
 
     RUNNING = "running"
@@ -57,18 +57,18 @@ def first_due(account: str, call_sid: str, ended_ms: int, now_ms: int) -> Due | 
     return _next(Due(account, call_sid, ended_ms, 0), LOOKS_MS, now_ms)
 
 
-def after_look(due: Due, look: Look, now_ms: int, chance: float) -> Due | None:
+def after_look(due: Due, look: DetailsAttempt, now_ms: int, chance: float) -> Due | None:
     """When to look again; None where nothing more is to come.
 
     `chance` from 0 to 1 spreads retries. Looks whose time passed meanwhile are one.
     """
-    if look is Look.FAILED:
+    if look is DetailsAttempt.FAILED:
         doubled = RETRY_FIRST_MS << min(due.failures, 10)
         wait_ms = round(min(doubled, RETRY_MOST_MS) * (0.5 + chance / 2))
         if now_ms + wait_ms > due.ended_ms + GIVE_UP_MS:
             return None
         return msgspec.structs.replace(due, failures=due.failures + 1, due_ms=now_ms + wait_ms)
-    times = LOOKS_MS if look is Look.ENDED else LOOKS_MS + MORE_LOOKS_MS
+    times = LOOKS_MS if look is DetailsAttempt.ENDED else LOOKS_MS + MORE_LOOKS_MS
     done = msgspec.structs.replace(due, looks=due.looks + 1, failures=0)
     return _next(done, times, now_ms)
 
@@ -102,7 +102,7 @@ class Source(StrEnum):
     DETAILS = "call details"
 
 
-class Telling(msgspec.Struct, frozen=True):
+class SourceReport(msgspec.Struct, frozen=True):
     """What one source said at `at_us`: texts by field, as sent."""
 
     source: Source
@@ -110,7 +110,7 @@ class Telling(msgspec.Struct, frozen=True):
     fields: Mapping[str, str]
 
 
-class Beat(msgspec.Struct, frozen=True):
+class HeartbeatReport(msgspec.Struct, frozen=True):
     """A heartbeat: how an account's numbers were at `at_us`."""
 
     at_us: int
@@ -118,7 +118,7 @@ class Beat(msgspec.Struct, frozen=True):
     affected: tuple[str, ...] = ()
 
 
-class Said(msgspec.Struct, frozen=True):
+class Claim(msgspec.Struct, frozen=True):
     """One source's word on a field: as sent, and when it said so last."""
 
     source: Source
@@ -130,7 +130,7 @@ class FieldStory(msgspec.Struct, frozen=True):
     """A field: `said` by whom, in the order of sources; `text` is what is believed."""
 
     name: str
-    said: tuple[Said, ...]
+    said: tuple[Claim, ...]
     agreed: bool
 
     @property
@@ -188,8 +188,8 @@ _LONGEST_SHOWN = 60
 
 
 def call_sources(
-    tellings: Iterable[Telling],
-    beats: Iterable[Beat] = (),
+    tellings: Iterable[SourceReport],
+    beats: Iterable[HeartbeatReport] = (),
     *,
     numbers: tuple[str, ...] = (),
     begun_us: int | None = None,
@@ -201,13 +201,13 @@ def call_sources(
     `numbers` are the call's ExoPhone and caller, `begun_us` and `over_us` its time, by which
     heartbeats are chosen; `region` is that of numbers without a country code.
     """
-    said: dict[str, dict[Source, Said]] = {}
+    said: dict[str, dict[Source, Claim]] = {}
     for telling in sorted(tellings, key=lambda each: (each.at_us, each.source)):
         for name, text in telling.fields.items():
             by = said.setdefault(name, {})
             before = by.get(telling.source)
             if text and not (before and _steps_back(name, before.text, text)):
-                by[telling.source] = Said(telling.source, text, telling.at_us)
+                by[telling.source] = Claim(telling.source, text, telling.at_us)
     order = {name: at for at, name in enumerate(FIELDS)}
     stories = [
         _field(name, by, region)
@@ -226,7 +226,7 @@ def _steps_back(name: str, before: str, text: str) -> bool:
     return name == "status" and _word(before) in _FINAL and _word(text) not in _FINAL
 
 
-def _field(name: str, by: Mapping[Source, Said], region: str) -> FieldStory:
+def _field(name: str, by: Mapping[Source, Claim], region: str) -> FieldStory:
     inorder = [by[source] for source in Source if source in by]
     if name == "status":
         # A passthru is sent while the call lasts; what is final outranks what is not.
@@ -294,7 +294,7 @@ def _disagreement(field: FieldStory) -> str:
 
 
 def _troubles(
-    beats: Iterable[Beat],
+    beats: Iterable[HeartbeatReport],
     numbers: tuple[str, ...],
     begun_us: int | None,
     over_us: int | None,

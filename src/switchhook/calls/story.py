@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from switchhook.calls.timeline import Entry
+from switchhook.calls.timeline import TimelineEntry
 from switchhook.web.render import LEVELS
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def us_of(text: str | None) -> int | None:
     return round((moment - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1_000_000)
 
 
-def entries_of(call: Json, names: Names) -> list[Entry]:
+def entries_of(call: Json, names: Names) -> list[TimelineEntry]:
     """What the passthrus of a call tell; `call` is the API's object."""
     return [
         *_of_call(call["passthrus"]),
@@ -42,7 +42,7 @@ def entries_of(call: Json, names: Names) -> list[Entry]:
     ]
 
 
-def _of_call(passthrus: Iterable[Json]) -> Iterator[Entry]:
+def _of_call(passthrus: Iterable[Json]) -> Iterator[TimelineEntry]:
     """When the call was created, began and ended, as it was said last."""
     said: dict[str, tuple[int, str]] = {}
     for each in passthrus:
@@ -51,7 +51,7 @@ def _of_call(passthrus: Iterable[Json]) -> Iterator[Entry]:
             if at is not None:
                 said[field] = at, word
     for at, word in said.values():
-        yield Entry(
+        yield TimelineEntry(
             at_us=at,
             lane=CALL,
             title=f"The call {word}",
@@ -60,7 +60,7 @@ def _of_call(passthrus: Iterable[Json]) -> Iterator[Entry]:
         )
 
 
-def _of_passthrus(passthrus: Iterable[Json], names: Names) -> Iterator[Entry]:
+def _of_passthrus(passthrus: Iterable[Json], names: Names) -> Iterator[TimelineEntry]:
     for each in passthrus:
         at, decision = us_of(each["placed_at"] or each["received_at"]), each["decision"]
         if at is None:
@@ -68,14 +68,14 @@ def _of_passthrus(passthrus: Iterable[Json], names: Names) -> Iterator[Entry]:
         anchor = f"receipt-{each['id']}"
         if decision is None:
             problem = "a receipt that can't be read"
-            yield Entry(at_us=at, lane=PASSTHRU, title=problem, level="warn", anchor=anchor)
+            yield TimelineEntry(at_us=at, lane=PASSTHRU, title=problem, level="warn", anchor=anchor)
             continue
         option = decision["option"]
         lead = names.lead(each["endpoint"], option)
         where = f", to {lead}" if lead else ""
         repeat = " (a repeat)" if each["repeat_of"] else ""
         cause = (each["cause"] or "").replace("_", " ")
-        yield Entry(
+        yield TimelineEntry(
             at_us=at,
             lane=PASSTHRU,
             title=f"Asked at {each['endpoint']}: Option {option}{where}{repeat}",
@@ -85,7 +85,7 @@ def _of_passthrus(passthrus: Iterable[Json], names: Names) -> Iterator[Entry]:
         )
 
 
-def _of_streams(streams: Iterable[Json]) -> Iterator[Entry]:
+def _of_streams(streams: Iterable[Json]) -> Iterator[TimelineEntry]:
     """A stream ends shortly before the passthru that says so, and began as long before as told."""
     for each in streams:
         told, last = us_of(each["first_received_at"]), us_of(each["last_received_at"])
@@ -94,7 +94,7 @@ def _of_streams(streams: Iterable[Json]) -> Iterator[Entry]:
         running = each["cause"] == "running"
         lasted = (each["duration_s"] or 0) * 1_000_000
         title = "Stream " + (each["cause"] or "").replace("_", " ")
-        yield Entry(
+        yield TimelineEntry(
             at_us=told if running else told - lasted,
             lane=STREAM,
             title=title,

@@ -17,7 +17,7 @@ _TICKS = 6
 _STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 43_200, 86_400)
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True):
     """Something that happened, at a time or from then `until_us`. Times are Unix microseconds.
 
     `lane` is who tells of it; `level` good, warn, bad, live or muted. `about` is whether the time
@@ -57,7 +57,7 @@ class Timeline(msgspec.Struct, frozen=True):
 
     from_us: int
     until_us: int
-    entries: tuple[Entry, ...]
+    entries: tuple[TimelineEntry, ...]
     lanes: tuple[str, ...]
     gaps: tuple[Gap, ...]
     ticks: tuple[int, ...]
@@ -78,7 +78,7 @@ class Timeline(msgspec.Struct, frozen=True):
         return self.entries[0].at_us
 
 
-def timeline(entries: Iterable[Entry], lanes: Sequence[str]) -> Timeline | None:
+def timeline(entries: Iterable[TimelineEntry], lanes: Sequence[str]) -> Timeline | None:
     """Lay entries out; lanes are in the order of `lanes`. None where there is nothing to show."""
     ordered = tuple(sorted(entries, key=lambda each: (each.at_us, lanes.index(each.lane))))
     if not ordered:
@@ -98,7 +98,7 @@ def timeline(entries: Iterable[Entry], lanes: Sequence[str]) -> Timeline | None:
     )
 
 
-def _gaps(entries: Sequence[Entry], length: int) -> tuple[Gap, ...]:
+def _gaps(entries: Sequence[TimelineEntry], length: int) -> tuple[Gap, ...]:
     least = max(length * SHARE_OF_GAP, SHORTEST_GAP_S * 1_000_000)
     gaps = []
     known = entries[0].end_us

@@ -39,7 +39,7 @@ _DAY_MS = 86_400_000
 Json = dict[str, Any]
 
 
-class Standing(Protocol):
+class AccountsStatus(Protocol):
     """How the accounts stand; any thread may call it."""
 
     def now(self, now_ms: int) -> list[CapacityNow]: ...
@@ -47,7 +47,7 @@ class Standing(Protocol):
     def complaints(self) -> list[str]: ...
 
 
-class Kept(Protocol):
+class CapacityHistorySource(Protocol):
     """How they stood. Raises LedgerError."""
 
     def history(self, account: str, since_ms: int, until_ms: int) -> list[Span]: ...
@@ -60,8 +60,8 @@ class CapacityApi:
 
     def __init__(
         self,
-        watch: Standing,
-        history: Kept,
+        watch: AccountsStatus,
+        history: CapacityHistorySource,
         now_ms: Callable[[], int],
     ) -> None:
         self._watch, self._history, self._now_ms = watch, history, now_ms
@@ -174,7 +174,7 @@ SCHEMAS: dict[str, Schema] = {
         mean_length_s=_NUMBER,
         expected=list_of(object_of(at=TIME, low=_NUMBER, middle=_NUMBER, high=_NUMBER)),
     ),
-    "Standing": object_of(
+    "AccountsStatus": object_of(
         account=STRING,
         active=WHOLE,
         allowed=WHOLE,

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from switchhook.checked_json import is_whole, with_checksum
-from switchhook.rules.variables import Facts
+from switchhook.rules.variables import AccountFacts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -123,7 +123,7 @@ class FactsReader:
         self._damage: str | None = None
         self._missing_since: int | None = None
 
-    def look(self, now_ms: int, mono_ms: int | None = None) -> dict[str, Facts]:
+    def look(self, now_ms: int, mono_ms: int | None = None) -> dict[str, AccountFacts]:
         """The facts by the account's name, aged to now: Unix time, and the monotonic clock's.
 
         Empty where unknown.
@@ -194,14 +194,16 @@ def read(body: bytes, boot: str = "") -> tuple[dict[str, AccountFigures], str | 
         return {}, _said(_DAMAGED)
 
 
-def facts_at(figures: AccountFigures, now_ms: int, mono_ms: int | None = None) -> Facts | None:
+def facts_at(
+    figures: AccountFigures, now_ms: int, mono_ms: int | None = None
+) -> AccountFacts | None:
     """What rules may see of figures at a time; None before them, or when they are too old."""
     age = _age_ms(figures, now_ms, mono_ms)
     if not -SKEW_MS <= age <= LIVES_MS or figures.active < 0:
         return None
     allowed = figures.allowed if figures.allowed is None or figures.allowed >= 0 else None
     headroom = None if allowed is None else max(0, allowed - figures.active)
-    return Facts(figures.active, allowed, headroom, max(0, age) / 1000)
+    return AccountFacts(figures.active, allowed, headroom, max(0, age) / 1000)
 
 
 def _age_ms(figures: AccountFigures, now_ms: int, mono_ms: int | None) -> int:
@@ -212,7 +214,7 @@ def _age_ms(figures: AccountFigures, now_ms: int, mono_ms: int | None) -> int:
 
 def _unusable(
     figures: Mapping[str, AccountFigures],
-    known: Mapping[str, Facts],
+    known: Mapping[str, AccountFacts],
     now_ms: int,
     mono_ms: int | None,
 ) -> str | None:

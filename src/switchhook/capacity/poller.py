@@ -36,7 +36,7 @@ _MOST_READINGS = 4_000
 _LEAST_WAIT_S = 0.1
 
 
-class Api(Protocol):
+class AccountApi(Protocol):
     """An account's API."""
 
     async def active_streams(self) -> Polled:
@@ -54,7 +54,7 @@ class History(Protocol):
     def tidy(self, now_ms: int, most: int) -> int: ...
 
 
-class Facts(Protocol):
+class FactsPublisher(Protocol):
     """Where the answer process looks; called in a thread. Raises OSError."""
 
     def tell(self, readings: Iterable[Reading], now_ms: int, mono_ms: int) -> None: ...
@@ -74,7 +74,7 @@ class Watched(msgspec.Struct, frozen=True):
     """An account to watch: its name, its API, and how often to ask."""
 
     name: str
-    api: Api
+    api: AccountApi
     pace: Pace = Pace()
 
 
@@ -92,7 +92,7 @@ class _Standing:
         self.forecast_at_ms = 0
 
 
-class Watch:
+class AccountWatch:
     """All accounts. `start` and `stop` belong to the event loop; `now` and `ended` to any thread.
 
     `chance` gives a number from 0 to 1 for the jitter of retries. `changed` is called on the event
@@ -102,7 +102,7 @@ class Watch:
     def __init__(
         self,
         history: History,
-        facts: Facts,
+        facts: FactsPublisher,
         clock: Clock,
         chance: Callable[[], float],
         changed: Callable[[str], None] = lambda _: None,
@@ -283,7 +283,7 @@ class Watch:
         await loop.run_in_executor(self._ledger_thread, lambda: work(*arguments))
 
 
-async def _ask(api: Api) -> Polled:
+async def _ask(api: AccountApi) -> Polled:
     try:
         return await api.active_streams()
     except Exception as error:  # noqa: BLE001 - a bug in reading one answer must not end the watch:

@@ -16,7 +16,7 @@ from switchhook.errors import ConfigError
 from switchhook.ledger.database import FILE
 from switchhook.server.tables import open_ledger
 from switchhook.system.data_folder import LEDGER
-from switchhook.web.parameters import STRETCH, Refused
+from switchhook.web.parameters import STRETCH, RefusedParameter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,7 +89,7 @@ def _moment(text: str, now_ms: int) -> int:
     parameter = STRETCH["since"]
     try:
         found: int = parameter.read(parameter, text, now_ms)
-    except Refused as refused:
+    except RefusedParameter as refused:
         raise ConfigError(refused.problem, key="--since", hint=refused.hint) from None
     return found
 

@@ -23,7 +23,7 @@ from switchhook.errors import ConfigError, DataFolderError
 from switchhook.exotel.cause import judge
 from switchhook.journal import JournalReader
 from switchhook.journal.kept import read_passthru
-from switchhook.journal.receipt import Kind, Receipt, decode_receipt, receipt_id
+from switchhook.journal.receipt import Receipt, RecordKind, decode_receipt, receipt_id
 from switchhook.rules.decide import Ruleset, decide
 from switchhook.rules.rules_file import BUILTIN, load_rules
 from switchhook.server.exposed import exposed
@@ -209,7 +209,7 @@ def _receipts(
             if record.damage:
                 unreadable += 1
                 continue
-            if record.kind != Kind.PASSTHRU:
+            if record.kind != RecordKind.PASSTHRU:
                 continue
             try:
                 receipt = decode_receipt(record.body)

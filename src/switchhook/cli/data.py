@@ -12,7 +12,7 @@ from switchhook.config.last_good import KeptFolder
 from switchhook.config.live import find_data_folder
 from switchhook.errors import DataFolderError
 from switchhook.journal import JournalReader
-from switchhook.retention.policy import Limits
+from switchhook.retention.policy import RetentionLimits
 from switchhook.server.steady_clock import SteadyClock
 from switchhook.store import SqliteStore
 from switchhook.system.data_folder import JOURNAL, STORE, first_seq_of_boot, read_identity
@@ -57,9 +57,9 @@ def own_data_folder(config: str | None, data: str | None) -> Path:
     return folder
 
 
-def keep_limits(folder: Path, config: str | None) -> Limits:
+def keep_limits(folder: Path, config: str | None) -> RetentionLimits:
     """The limits in the configuration that is named, else in the one that ran last."""
     if config is not None:
         return limits_in(read_whole(config).decode(errors="replace"), config)
     kept = KeptFolder(folder).config()
-    return Limits() if kept is None else limits_in(kept.text, kept.file)
+    return RetentionLimits() if kept is None else limits_in(kept.text, kept.file)

@@ -23,13 +23,13 @@ from switchhook.retention import erasure_list_file
 from switchhook.retention.erasure import plan_erasure
 from switchhook.retention.erasure_worker import WORDS
 from switchhook.retention.ledger import SqliteErasures
-from switchhook.retention.policy import Limits
+from switchhook.retention.policy import RetentionLimits
 from switchhook.retention.retention_worker import Keeper
 from switchhook.server.tables import open_ledger
 from switchhook.store import SqliteStore
 from switchhook.streams.fold import Folder
 from switchhook.system.data_folder import JOURNAL, LEDGER, STORE, DataFolder, read_identity
-from switchhook.system.priority import stand_back
+from switchhook.system.priority import lower_priority
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from switchhook.retention.erasure import Proof
 
-NOTHING_GOES = Limits(0, 0, 0, 0, 0, 0)
+NOTHING_GOES = RetentionLimits(0, 0, 0, 0, 0, 0)
 PAUSE_S = 0.1
 _PATIENCE_S = 30.0
 
@@ -133,7 +133,7 @@ def _forget(folder: Path, subject: Subject, value: str, journal: JournalReader) 
         )
         id = keeper.erase(value, asked.who, asked, subject).id
         if held is not None:
-            stand_back()
+            lower_priority()
             store.open()
             opened.callback(store.close)
             folding = Folder(journal, store)

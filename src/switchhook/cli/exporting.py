@@ -11,7 +11,7 @@ from switchhook.errors import ConfigError
 from switchhook.exotel.fields import IST
 from switchhook.journal import JournalReader
 from switchhook.store import SqliteStore
-from switchhook.streams.export import COLUMNS, FORMATS, Look, rows_of
+from switchhook.streams.export import COLUMNS, FORMATS, ExportFormat, rows_of
 from switchhook.streams.search.query import Query
 from switchhook.system.data_folder import JOURNAL, STORE
 
@@ -42,7 +42,7 @@ def write_export(
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     with open(os.open(file, flags, 0o600), "wb") as out:  # noqa: PTH123 - numbers are for the owner
         whole = noted(folder, "streams --export", search=said, file=file.name)
-        look = Look(tuple(COLUMNS.values()), lambda _call_sid: whole, IST)
+        look = ExportFormat(tuple(COLUMNS.values()), lambda _call_sid: whole, IST)
         for part in form.write(rows_of(store, query or Query(), names, look), look):
             out.write(part)
     output.out.print(f"{file} is written")

@@ -19,7 +19,8 @@ from switchhook.exotel.wire.access_log import Found, find_request
 from switchhook.exotel.wire.passthru import parse as parse_request
 from switchhook.journal.receipt import Receipt
 from switchhook.rules.decide import Ruleset, decide
-from switchhook.rules.rules_file import BUILTIN, Facts, load_rules
+from switchhook.rules.rules_file import BUILTIN, load_rules
+from switchhook.rules.variables import AccountFacts
 from switchhook.streams.json import receipt_json
 
 if TYPE_CHECKING:
@@ -92,7 +93,9 @@ def _understand(found: Found, ruleset: Ruleset, region: str) -> dict[str, Any]:
     request = found.request
     passthru = parse_request(request, region=region)
     now_us = time.time_ns() // 1000
-    decision = decide(passthru, judge(passthru), Facts(), now_us // 1000, ZoneInfo(_ZONE), ruleset)
+    decision = decide(
+        passthru, judge(passthru), AccountFacts(), now_us // 1000, ZoneInfo(_ZONE), ruleset
+    )
     receipt = Receipt(
         received_us=now_us,
         endpoint="",

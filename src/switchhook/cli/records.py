@@ -18,17 +18,17 @@ from switchhook.cli.reads import noted
 from switchhook.errors import ConfigError
 from switchhook.journal import JournalReader, Record
 from switchhook.journal.kept import read_passthru
-from switchhook.journal.receipt import Kind, decode_receipt, receipt_id
+from switchhook.journal.receipt import RecordKind, decode_receipt, receipt_id
 from switchhook.store import SqliteStore
 from switchhook.store import rebuild as rebuild_store
 from switchhook.streams.json import receipt_json, unreadable_json
 from switchhook.streams.names import Names
 from switchhook.streams.parameters import STREAM_FILTERS
-from switchhook.streams.queries import Shelf
+from switchhook.streams.queries import StreamQueries
 from switchhook.system.data_folder import JOURNAL, STORE, read_identity
-from switchhook.system.priority import breathe, stand_back
+from switchhook.system.priority import lower_priority, yield_cpu
 from switchhook.web.masking import mask_json
-from switchhook.web.parameters import Refused, read_filters
+from switchhook.web.parameters import RefusedParameter, read_filters
 
 _BATCH = 500
 _FOLLOW_S = 0.1
@@ -140,7 +140,7 @@ def streams(
     pairs = [(name, value) for name, value in given.items() if value is not None]
     try:
         values = read_filters(pairs, steady_now_ms(data_folder(config, data)), STREAM_FILTERS)
-    except Refused as refused:
+    except RefusedParameter as refused:
         option = (refused.parameter or "").replace("_", "-")
         name = "the search" if option == "q" else f"--{option}"
         raise ConfigError(refused.problem, key=name, hint=refused.hint) from None
@@ -225,8 +225,8 @@ def call(call_sid: str, *, config: CONFIG = None, data: DATA = None, json: JSON 
 def rebuild(*, config: CONFIG = None, data: DATA = None) -> int:
     """Make the store again from the journal; a console that runs takes it over by itself."""
     folder = data_folder(config, data)
-    stand_back()
-    journal = JournalReader(folder / JOURNAL, breathe=breathe)
+    lower_priority()
+    journal = JournalReader(folder / JOURNAL, breathe=yield_cpu)
     columns = TextColumn("folding"), BarColumn(), MofNCompleteColumn(), TextColumn("records")
     with Progress(*columns, console=output.err) as progress:
         task = progress.add_task("fold", total=journal.last_seq())
@@ -239,7 +239,7 @@ def rebuild(*, config: CONFIG = None, data: DATA = None) -> int:
     return 0
 
 
-def _shelf(folder: Path, names: Names | None = None) -> Shelf:
+def _shelf(folder: Path, names: Names | None = None) -> StreamQueries:
     journal = JournalReader(folder / JOURNAL)
     store = SqliteStore(folder / STORE, journal)
     behind = journal.last_seq() - store.position()
@@ -247,14 +247,14 @@ def _shelf(folder: Path, names: Names | None = None) -> Shelf:
         output.err.print(
             f"the store is {behind} records behind the journal: is the console running?"
         )
-    return Shelf(journal, store, lambda: names or Names())
+    return StreamQueries(journal, store, lambda: names or Names())
 
 
 def _shown(record: Record, node: int, endpoint: str | None) -> dict[str, Any] | None:
     if record.damage:
         output.err.print(f"record {record.seq}: {record.damage}")
         return None
-    if record.kind != Kind.PASSTHRU:
+    if record.kind != RecordKind.PASSTHRU:
         return None
     name = receipt_id(record.at, node, record.seq)
     try:

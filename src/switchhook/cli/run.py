@@ -12,7 +12,7 @@ from switchhook.cli.options import CONFIG, DATA
 
 if TYPE_CHECKING:
     from switchhook.config.live import SettingsKeeper
-    from switchhook.system.supervised import Tether
+    from switchhook.system.supervised import SupervisorPipes
 
 ANSWER = Annotated[
     str | None,
@@ -103,7 +103,7 @@ def _begin(
     )
 
 
-def _tether(beat: int | None, life: int | None) -> Tether:
-    from switchhook.system.supervised import Tether
+def _tether(beat: int | None, life: int | None) -> SupervisorPipes:
+    from switchhook.system.supervised import SupervisorPipes
 
-    return Tether(beat, life)
+    return SupervisorPipes(beat, life)

@@ -22,11 +22,12 @@ from switchhook.config.accounts import (
     read_leads,
 )
 from switchhook.config.alerts import read_alerts
+from switchhook.config.basics import ListenAddress
 from switchhook.config.console import ConsoleConfig, check_console, read_console
 from switchhook.config.keep import read_keep
 from switchhook.config.keys import (
     Problems,
-    Refused,
+    RefusedValue,
     Section,
     address,
     choice,
@@ -43,7 +44,6 @@ from switchhook.config.names import check_names
 from switchhook.config.observe import read_log, read_traces
 from switchhook.config.secrets import Sources, read_secrets
 from switchhook.config.values import (
-    Address,
     AnswerConfig,
     AuthMode,
     Bodies,
@@ -62,7 +62,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LARGEST",
-    "Address",
     "AnswerConfig",
     "AuthMode",
     "Bodies",
@@ -71,6 +70,7 @@ __all__ = [
     "ConsoleConfig",
     "EndpointConfig",
     "JournalConfig",
+    "ListenAddress",
     "Mode",
     "Secret",
     "data_folder_of",
@@ -175,7 +175,7 @@ def data_folder_of(text: str | bytes, *, file: str) -> str:
             continue  # the line of something else
     try:
         return paths(folder)(value)
-    except Refused:
+    except RefusedValue:
         return os.path.join(folder, "data")  # noqa: PTH118
 
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from switchhook.config.basics import Secret
-from switchhook.config.keys import Problems, Refused, Section, integer, number, several, text
+from switchhook.config.keys import Problems, RefusedValue, Section, integer, number, several, text
 from switchhook.config.secrets import Sources, read_secrets, read_theirs
 from switchhook.exotel.fields import e164
 from switchhook.streams.names import Bot
@@ -70,7 +70,7 @@ class AccountConfig(msgspec.Struct, frozen=True, kw_only=True):
         return COUNTRIES.get(self.region, "IN")
 
 
-class Leads(msgspec.Struct, frozen=True):
+class OptionDestinations(msgspec.Struct, frozen=True):
     """`[endpoints.NAME.leads]`: where an option leads in the flow, in the operator's words."""
 
     A: str = ""
@@ -87,11 +87,13 @@ def label(longest: int) -> Callable[[object], str]:
         said = text(longest)(value)
         for letter in said:
             if unicodedata.category(letter)[0] == "C" and letter not in _JOINERS:
-                raise Refused(f"it holds the invisible character U+{ord(letter):04X}", "remove it")
+                raise RefusedValue(
+                    f"it holds the invisible character U+{ord(letter):04X}", "remove it"
+                )
             if unicodedata.category(letter) in ("Zl", "Zp"):
-                raise Refused("it holds a line break", "keep it on one line")
+                raise RefusedValue("it holds a line break", "keep it on one line")
         if said != said.strip():
-            raise Refused("it begins or ends with a blank", "remove it")
+            raise RefusedValue("it begins or ends with a blank", "remove it")
         return unicodedata.normalize("NFC", said)
 
     return check
@@ -194,7 +196,7 @@ def read_flows(section: Section, problems: Problems) -> dict[str, str]:
 
     def check(key: str) -> str:
         if not _FLOW_ID.fullmatch(key):
-            raise Refused("no such flow is possible", "the number in the flow's address")
+            raise RefusedValue("no such flow is possible", "the number in the flow's address")
         return key
 
     return _named(section, problems, check, "flow")
@@ -205,9 +207,9 @@ def read_exophones(section: Section, problems: Problems) -> dict[str, str]:
     return _named(section, problems, _number, "ExoPhone")
 
 
-def read_leads(section: Section) -> Leads:
+def read_leads(section: Section) -> OptionDestinations:
     """`[endpoints.NAME.leads]`."""
-    leads = Leads(
+    leads = OptionDestinations(
         A=section.take("A", label(LONGEST_LABEL), ""),
         B=section.take("B", label(LONGEST_LABEL), ""),
     )
@@ -225,7 +227,7 @@ def _names(section: Section, problems: Problems, most: int, what: str) -> list[t
         where = f"{section.key}.{key[:LONGEST_NAME]!r}"
         try:
             name = _address_part(key)
-        except Refused as refused:
+        except RefusedValue as refused:
             problems.add(
                 where, f"no such name is possible for this {what}: {refused}", refused.hint
             )
@@ -238,7 +240,7 @@ def _names(section: Section, problems: Problems, most: int, what: str) -> list[t
 
 def _address_part(key: str) -> str:
     if any(letter in "/\\?#" for letter in key):
-        raise Refused("it holds / \\ ? or #", "it becomes part of addresses")
+        raise RefusedValue("it holds / \\ ? or #", "it becomes part of addresses")
     return label(LONGEST_NAME)(key)
 
 
@@ -257,7 +259,7 @@ def _named(
         below.end()
         try:
             checked = check(key)
-        except Refused as refused:
+        except RefusedValue as refused:
             problems.add(where, refused.problem, refused.hint)
             continue
         if checked in found:
@@ -271,26 +273,28 @@ def _named(
 def _region(value: object) -> str:
     if isinstance(value, str) and value in REGIONS:
         return value
-    raise Refused("no such region", 'region = "mumbai" or "singapore"; or url = "https://…"')
+    raise RefusedValue("no such region", 'region = "mumbai" or "singapore"; or url = "https://…"')
 
 
 def _sid(value: object) -> str:
     said = text(LONGEST_NAME)(value)
     if not _SID.fullmatch(said):
-        raise Refused("no such SID is possible", "A-Z, a-z, 0-9, _ and -, up to 64")
+        raise RefusedValue("no such SID is possible", "A-Z, a-z, 0-9, _ and -, up to 64")
     return said
 
 
 def _flag(value: object) -> bool:
     if isinstance(value, bool):
         return value
-    raise Refused("it is neither true nor false", "without quotes")
+    raise RefusedValue("it is neither true nor false", "without quotes")
 
 
 def _host(value: object) -> str:
     said = text(253)(value).lower()
     if not _HOST.fullmatch(said):
-        raise Refused(f"no host or pattern: {said[:60]!r}", 'such as "bot.example" or "*.example"')
+        raise RefusedValue(
+            f"no host or pattern: {said[:60]!r}", 'such as "bot.example" or "*.example"'
+        )
     return said
 
 
@@ -298,7 +302,7 @@ def _number(value: object) -> str:
     found = e164(text(LONGEST_NAME)(value), "IN")
     if isinstance(found, str):
         return found
-    raise Refused("no full telephone number", 'in E.164, such as "+918047112233"')
+    raise RefusedValue("no full telephone number", 'in E.164, such as "+918047112233"')
 
 
 def _url(value: object) -> str:
@@ -309,18 +313,18 @@ def _url(value: object) -> str:
         parts = urlsplit(said)
         host, _ = parts.hostname or "", parts.port
     except ValueError:
-        raise Refused("no URL", hint) from None
+        raise RefusedValue("no URL", hint) from None
     if parts.scheme not in ("https", "http") or not host or not said.isascii():
-        raise Refused("no URL of an API", hint)
+        raise RefusedValue("no URL of an API", hint)
     if parts.username is not None or parts.password is not None:
-        raise Refused("credentials in a URL", "use key_env and token_env, or the files")
+        raise RefusedValue("credentials in a URL", "use key_env and token_env, or the files")
     if "?" in said or "#" in said:
-        raise Refused("a URL with a query or fragment", hint)
+        raise RefusedValue("a URL with a query or fragment", hint)
     path = parts.path.rstrip("/")
     if not _BASE_PATH.fullmatch(path):
-        raise Refused("a URL with a path that can't be its base", hint)
+        raise RefusedValue("a URL with a path that can't be its base", hint)
     if parts.scheme == "http" and not _on_this_machine(host):
-        raise Refused("http shows the API's key to the network", "use https")
+        raise RefusedValue("http shows the API's key to the network", "use https")
     return f"{parts.scheme}://{parts.netloc.lower()}{path}"
 
 

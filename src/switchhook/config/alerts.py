@@ -16,7 +16,7 @@ from switchhook.alerts.messages import Quiet
 from switchhook.config.basics import Secret
 from switchhook.config.keys import (
     Problems,
-    Refused,
+    RefusedValue,
     Section,
     choice,
     integer,
@@ -186,7 +186,7 @@ def _url(
 def _apprise(value: str) -> Secret:
     if len(value) > LONGEST_URL or not value.isprintable() or not _SCHEME.match(value):
         hint = "one of apprise's such as slack://…, mailtos://…, pagerduty://… or json://…"
-        raise Refused("it is no address to send to", hint)
+        raise RefusedValue("it is no address to send to", hint)
     return Secret(value)
 
 
@@ -197,11 +197,11 @@ def _monitor(value: str) -> Secret:
         host = parts.hostname or ""
         _ = parts.port
     except ValueError:
-        raise Refused("it is no URL", hint) from None
+        raise RefusedValue("it is no URL", hint) from None
     if len(value) > LONGEST_URL or not value.isprintable() or " " in value or not host:
-        raise Refused("it is no URL", hint)
+        raise RefusedValue("it is no URL", hint)
     if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(host)):
-        raise Refused("it is neither https nor on this machine", hint)
+        raise RefusedValue("it is neither https nor on this machine", hint)
     return Secret(value)
 
 
@@ -216,14 +216,16 @@ def _hours(value: object) -> tuple[int, int]:
     found = _HOURS.fullmatch(text(20)(value))
     hint = 'such as "22:00-07:00"'
     if found is None:
-        raise Refused(f"no hours: {value!r}", hint)
+        raise RefusedValue(f"no hours: {value!r}", hint)
     hours = [int(found[n]) for n in (1, 3)]
     minutes = [int(found[n]) for n in (2, 4)]
     if max(hours) > 23 or max(minutes) > 59:
-        raise Refused(f"no hours: {value!r}", hint)
+        raise RefusedValue(f"no hours: {value!r}", hint)
     begin, end = (60 * hours[n] + minutes[n] for n in (0, 1))
     if begin == end:
-        raise Refused("they begin when they end", f"{hint}; leave the key out to be never quiet")
+        raise RefusedValue(
+            "they begin when they end", f"{hint}; leave the key out to be never quiet"
+        )
     return begin, end
 
 
@@ -232,7 +234,9 @@ def _figure(value: object) -> str:
     if name not in KNOWN:
         near = difflib.get_close_matches(name, KNOWN, 3)
         guess = f"did you mean {' or '.join(near)}? " if near else ""
-        raise Refused(f"no such figure: {name!r}", f"{guess}docs/alerts.md has the table of them")
+        raise RefusedValue(
+            f"no such figure: {name!r}", f"{guess}docs/alerts.md has the table of them"
+        )
     return name
 
 
@@ -242,7 +246,7 @@ def _label(figure: str) -> Callable[[object], str]:
         known = KNOWN[figure].labels if figure in KNOWN else (name,)
         if name not in known:
             has = f"it has {', '.join(known)}" if known else "it has none"
-            raise Refused(f"{figure} has no label {name!r}", has)
+            raise RefusedValue(f"{figure} has no label {name!r}", has)
         return name
 
     return check
@@ -254,26 +258,28 @@ def _default_name(value: object) -> str:
     if name not in names:
         near = difflib.get_close_matches(name, names, 1)
         hint = f"did you mean {near[0]}?" if near else ", ".join(names)
-        raise Refused(f"no default rule is named {name!r}", hint)
+        raise RefusedValue(f"no default rule is named {name!r}", hint)
     return name
 
 
 def _rule_name(value: object) -> str:
     name = text(64)(value)
     if not _NAME.fullmatch(name):
-        raise Refused(f"no name: {name!r}", "1 to 64 of A-Z, a-z, 0-9, _ and -")
+        raise RefusedValue(f"no name: {name!r}", "1 to 64 of A-Z, a-z, 0-9, _ and -")
     return name
 
 
 def _yes_or_no(value: object) -> bool:
     if not isinstance(value, bool):
-        raise Refused("it is neither true nor false", "without quotes: true")
+        raise RefusedValue("it is neither true nor false", "without quotes: true")
     return value
 
 
 def _tables(value: object) -> tuple[object, ...]:
     if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
-        raise Refused("it is no list of tables", "write [[alerts.rule]] on a line, its keys below")
+        raise RefusedValue(
+            "it is no list of tables", "write [[alerts.rule]] on a line, its keys below"
+        )
     if len(value) > MOST_RULES:
-        raise Refused(f"{len(value)} rules; the most is {MOST_RULES}")
+        raise RefusedValue(f"{len(value)} rules; the most is {MOST_RULES}")
     return tuple(value)

@@ -31,7 +31,7 @@ class Secret:
         return "Secret(…)"
 
 
-class Address(msgspec.Struct, frozen=True):
+class ListenAddress(msgspec.Struct, frozen=True):
     """Where a side listens: an IP address and a port; port 0 takes a free one."""
 
     host: str

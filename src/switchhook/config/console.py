@@ -9,10 +9,10 @@ from urllib.parse import SplitResult, urlsplit
 import msgspec
 
 from switchhook.access.roles import AccessSettings, OidcSettings, Role
-from switchhook.config.basics import Address
+from switchhook.config.basics import ListenAddress
 from switchhook.config.keys import (
     Problems,
-    Refused,
+    RefusedValue,
     Section,
     address,
     network,
@@ -32,7 +32,7 @@ _EMAIL = re.compile(rf"[^@\s]{{1,64}}@{_DOMAIN.pattern}")
 class ConsoleConfig(msgspec.Struct, frozen=True):
     """`[console]`: the private side. https addresses of `link_hosts` may be clicked."""
 
-    listen: Address = Address("127.0.0.1", 8081)
+    listen: ListenAddress = ListenAddress("127.0.0.1", 8081)
     url: str = ""
     users: bool = False
     trusted_proxies: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = ()
@@ -141,14 +141,14 @@ def _roles(section: Section) -> tuple[tuple[str, Role], ...]:
 def _role(value: object) -> Role:
     role = Role.of(value) if isinstance(value, str) else None
     if role is None:
-        raise Refused("no such role", " or ".join(f'"{each.word}"' for each in Role))
+        raise RefusedValue("no such role", " or ".join(f'"{each.word}"' for each in Role))
     return role
 
 
 def _flag(value: object) -> bool:
     if isinstance(value, bool):
         return value
-    raise Refused("it is neither true nor false", "without quotes")
+    raise RefusedValue("it is neither true nor false", "without quotes")
 
 
 def _public_url(value: object) -> str:
@@ -157,7 +157,7 @@ def _public_url(value: object) -> str:
     hint = 'such as "https://switchhook.example.com"'
     parts = _split(said, hint)
     if parts.path or "?" in said or "#" in said:
-        raise Refused("the console's address has no path of its own", hint)
+        raise RefusedValue("the console's address has no path of its own", hint)
     return f"{parts.scheme}://{parts.netloc.lower()}"
 
 
@@ -167,9 +167,9 @@ def _issuer(value: object) -> str:
     hint = 'such as "https://accounts.example.com"'
     parts = _split(said, hint)
     if "?" in said or "#" in said:
-        raise Refused("an issuer has no query and no fragment", hint)
+        raise RefusedValue("an issuer has no query and no fragment", hint)
     if parts.scheme == "http" and not _on_this_machine(parts.hostname):
-        raise Refused("http lets anybody on the way sign in as anybody", "use https")
+        raise RefusedValue("http lets anybody on the way sign in as anybody", "use https")
     return said
 
 
@@ -178,32 +178,32 @@ def _split(said: str, hint: str) -> SplitResult:
         parts = urlsplit(said)
         host, _ = parts.hostname, parts.port
     except ValueError:
-        raise Refused("no URL", hint) from None
+        raise RefusedValue("no URL", hint) from None
     if parts.scheme not in ("http", "https") or not host or not said.isascii():
-        raise Refused("no URL of a page", hint)
+        raise RefusedValue("no URL of a page", hint)
     if parts.username is not None or any(c.isspace() for c in said):
-        raise Refused("no URL of a page", hint)
+        raise RefusedValue("no URL of a page", hint)
     return parts
 
 
 def _link_host(value: object) -> str:
     said = text(253)(value).lower()
     if not _HOST.fullmatch(said):
-        raise Refused(f"no host: {said!r}", '"recordings.example.com" or "*.example.com"')
+        raise RefusedValue(f"no host: {said!r}", '"recordings.example.com" or "*.example.com"')
     return said
 
 
 def _domain(value: object) -> str:
     said = text(253)(value).lower().removeprefix("@")
     if not _DOMAIN.fullmatch(said):
-        raise Refused(f"no domain of mail addresses: {said!r}", 'such as "example.com"')
+        raise RefusedValue(f"no domain of mail addresses: {said!r}", 'such as "example.com"')
     return said
 
 
 def _email(value: object) -> str:
     said = text(320)(value).lower()
     if not _EMAIL.fullmatch(said):
-        raise Refused("no mail address", 'such as "asha@example.com"')
+        raise RefusedValue("no mail address", 'such as "asha@example.com"')
     return said
 
 

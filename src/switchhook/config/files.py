@@ -129,7 +129,7 @@ def signature(path: str | os.PathLike[str]) -> Signature:
     return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino
 
 
-class Watch:
+class FileWatch:
     """Tells when files have changed and come to rest, that is, were the same in two looks."""
 
     def __init__(self) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import tomllib
 
-from switchhook.config.keys import Problems, Refused, Section, integer, several, text
+from switchhook.config.keys import Problems, RefusedValue, Section, integer, several, text
 from switchhook.errors import ConfigError
-from switchhook.retention.policy import Limits, Matter
+from switchhook.retention.policy import Matter, RetentionLimits
 
 LONGEST_DAYS = 36_500
 MOST_RECIPIENTS = 20
@@ -16,7 +16,7 @@ MOST_RECIPIENTS = 20
 _RECIPIENT = re.compile(r"age1[02-9ac-hj-np-z]{58}|ssh-(ed25519|rsa) [A-Za-z0-9+/=]{40,4000}( .*)?")
 
 
-def limits_in(text: str, file: str) -> Limits:
+def limits_in(text: str, file: str) -> RetentionLimits:
     """The limits in a configuration, whatever else is in it. Raises ConfigError."""
     try:
         document = tomllib.loads(text.removeprefix("\ufeff"))
@@ -29,19 +29,19 @@ def limits_in(text: str, file: str) -> Limits:
     return limits
 
 
-def read_keep(section: Section) -> Limits:
+def read_keep(section: Section) -> RetentionLimits:
     """The limits; 0 keeps for ever."""
     days = {
         f"{matter.value}_days": section.take(
             f"{matter.value}_days",
             integer(0, LONGEST_DAYS),
-            getattr(Limits(), f"{matter.value}_days"),
+            getattr(RetentionLimits(), f"{matter.value}_days"),
         )
         for matter in Matter
     }
     recipients = section.take("encrypt_backups_to", several(_recipient, MOST_RECIPIENTS), ())
     section.end()
-    return Limits(
+    return RetentionLimits(
         raw_days=days["raw_days"],
         stories_days=days["stories_days"],
         call_details_days=days["call_details_days"],
@@ -57,4 +57,4 @@ def _recipient(value: object) -> str:
     if _RECIPIENT.fullmatch(found):
         return found
     hint = "age1… as age-keygen prints it, or a public key of SSH; never the secret one"
-    raise Refused("no recipient to encrypt to", hint)
+    raise RefusedValue("no recipient to encrypt to", hint)

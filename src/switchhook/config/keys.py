@@ -1,6 +1,6 @@
 """Reading a table of keys: each value checked, each problem noted, no unknown key let through.
 
-A check takes what TOML gave and returns the value, or raises `Refused`. A `Section` turns that
+A check takes what TOML gave and returns the value, or raises `RefusedValue`. A `Section` turns that
 into a problem with its key and goes on, so that all of them are found in one reading.
 """
 
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import phonenumbers
 
-from switchhook.config.basics import Address
+from switchhook.config.basics import ListenAddress
 from switchhook.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _LONGEST_PATH = 4096
 _PORT = re.compile("[0-9]{1,5}")
 
 
-class Refused(Exception):  # noqa: N818 - it never leaves a Section
+class RefusedValue(Exception):  # noqa: N818 - it never leaves a Section
     """A value that can't be used: the problem, and a hint."""
 
     def __init__(self, problem: str, hint: str = "") -> None:
@@ -70,7 +70,7 @@ class Section:
             return default
         try:
             return check(self._table[name])
-        except Refused as refused:
+        except RefusedValue as refused:
             self._problems.add(self._path(name), refused.problem, refused.hint)
             return default
 
@@ -104,9 +104,9 @@ def text(longest: int) -> Callable[[object], str]:
 
     def check(value: object) -> str:
         if not isinstance(value, str):
-            raise Refused(f"it is {_kind(value)}, not a text", 'put it between quotes: "…"')
+            raise RefusedValue(f"it is {_kind(value)}, not a text", 'put it between quotes: "…"')
         if not value or len(value) > longest:
-            raise Refused(f"{len(value):,} characters; it takes 1 to {longest:,}")
+            raise RefusedValue(f"{len(value):,} characters; it takes 1 to {longest:,}")
         return value
 
     return check
@@ -118,7 +118,7 @@ def paths(folder: str) -> Callable[[object], str]:
     def check(value: object) -> str:
         path = text(_LONGEST_PATH)(value)
         if "\0" in path:
-            raise Refused("a path can't hold a NUL character")
+            raise RefusedValue("a path can't hold a NUL character")
         return os.path.join(folder, path)  # noqa: PTH118 - text only, nothing is looked up
 
     return check
@@ -129,9 +129,9 @@ def integer(low: int, high: int) -> Callable[[object], int]:
 
     def check(value: object) -> int:
         if not isinstance(value, int) or isinstance(value, bool):
-            raise Refused(f"it is {_kind(value)}, not a whole number", f"{low:,} to {high:,}")
+            raise RefusedValue(f"it is {_kind(value)}, not a whole number", f"{low:,} to {high:,}")
         if not low <= value <= high:
-            raise Refused(f"{_shown(value)} is out of bounds", f"{low:,} to {high:,}")
+            raise RefusedValue(f"{_shown(value)} is out of bounds", f"{low:,} to {high:,}")
         return value
 
     return check
@@ -142,9 +142,9 @@ def number(low: float, high: float) -> Callable[[object], float]:
 
     def check(value: object) -> float:
         if not isinstance(value, int | float) or isinstance(value, bool):
-            raise Refused(f"it is {_kind(value)}, not a number", f"{low:,} to {high:,}")
+            raise RefusedValue(f"it is {_kind(value)}, not a number", f"{low:,} to {high:,}")
         if not low <= value <= high:
-            raise Refused(f"{_shown(value)} is out of bounds", f"{low:,} to {high:,}")
+            raise RefusedValue(f"{_shown(value)} is out of bounds", f"{low:,} to {high:,}")
         return value
 
     return check
@@ -157,7 +157,7 @@ def choice(members: type[Member]) -> Callable[[object], Member]:
         if isinstance(value, str) and value in set(members):
             return members(value)
         hint = " or ".join(f'"{member}"' for member in members)
-        raise Refused(f"no such choice: {_shown(value)}", hint)
+        raise RefusedValue(f"no such choice: {_shown(value)}", hint)
 
     return check
 
@@ -167,32 +167,34 @@ def several(check: Callable[[object], T], most: int) -> Callable[[object], tuple
 
     def check_all(value: object) -> tuple[T, ...]:
         if not isinstance(value, list):
-            raise Refused(f"it is {_kind(value)}, not a list", "put it between brackets: [ … ]")
+            raise RefusedValue(
+                f"it is {_kind(value)}, not a list", "put it between brackets: [ … ]"
+            )
         if len(value) > most:
-            raise Refused(f"{len(value):,} values; the most is {most:,}")
+            raise RefusedValue(f"{len(value):,} values; the most is {most:,}")
         return tuple(check(each) for each in value)
 
     return check_all
 
 
-def address(value: object) -> Address:
+def address(value: object) -> ListenAddress:
     """`HOST:PORT`, with IPv6 in brackets."""
     said = text(60)(value)
     hint = 'HOST:PORT such as "127.0.0.1:8080" or "[::1]:8080"; port 0 takes a free one'
     host, colon, port = said.rpartition(":")
     if not colon or not _PORT.fullmatch(port) or int(port) > 65_535:
-        raise Refused(f"no address and port: {said!r}", hint)
+        raise RefusedValue(f"no address and port: {said!r}", hint)
     if host == "localhost":
-        return Address("127.0.0.1", int(port))
+        return ListenAddress("127.0.0.1", int(port))
     bracketed = host.startswith("[") and host.endswith("]")
     try:
         ip = ipaddress.ip_address(host[1:-1] if bracketed else host)
     except ValueError:
         hint = "an IP address of this machine; 0.0.0.0 or [::] for all"
-        raise Refused(f"{host!r} is not an IP address", hint) from None
+        raise RefusedValue(f"{host!r} is not an IP address", hint) from None
     if bracketed != (ip.version == 6):
-        raise Refused(f"no address and port: {said!r}", hint)
-    return Address(str(ip), int(port))
+        raise RefusedValue(f"no address and port: {said!r}", hint)
+    return ListenAddress(str(ip), int(port))
 
 
 def network(value: object) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
@@ -204,9 +206,9 @@ def network(value: object) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
     except ValueError as error:
         if "host bits set" in str(error):
             hint = f'you may mean "{ipaddress.ip_network(said, strict=False)}"'
-        raise Refused(f"no address or block: {_shown(said)}", hint) from None
+        raise RefusedValue(f"no address or block: {_shown(said)}", hint) from None
     if found.prefixlen == 0:
-        raise Refused(f"{_shown(said)} is everybody, and anybody can forge the headers", hint)
+        raise RefusedValue(f"{_shown(said)} is everybody, and anybody can forge the headers", hint)
     return found
 
 
@@ -214,7 +216,9 @@ def region(value: object) -> str:
     """A CLDR region that telephone numbers are known for."""
     if isinstance(value, str) and value in phonenumbers.SUPPORTED_REGIONS:
         return value
-    raise Refused(f"no such region: {_shown(value)}", 'two capital letters such as "IN" or "SG"')
+    raise RefusedValue(
+        f"no such region: {_shown(value)}", 'two capital letters such as "IN" or "SG"'
+    )
 
 
 def zone(value: object) -> str:
@@ -225,7 +229,7 @@ def zone(value: object) -> str:
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
         near = difflib.get_close_matches(said, zoneinfo.available_timezones(), 1)
         hint = f'did you mean "{near[0]}"?' if near else 'such as "Asia/Kolkata"'
-        raise Refused(f"no such time zone: {_shown(said)}", hint) from None
+        raise RefusedValue(f"no such time zone: {_shown(said)}", hint) from None
     return said
 
 

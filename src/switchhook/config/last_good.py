@@ -20,7 +20,7 @@ import msgspec
 
 from switchhook.checked_json import has_checksum, is_whole, with_checksum
 from switchhook.errors import ConfigError, DataFolderError
-from switchhook.journal.receipt import TakeOver
+from switchhook.journal.receipt import ConfigApplied
 from switchhook.system.data_folder import atomic_write
 from switchhook.system.folder_lock import lock_within
 
@@ -52,7 +52,7 @@ class TakenOver(msgspec.Struct, frozen=True):
     before: int | None = None
 
 
-class Source(msgspec.Struct, frozen=True):
+class RunningSource(msgspec.Struct, frozen=True):
     """Where something that runs came from. `text` has no secrets; `file` is None for built-in.
 
     `name` is `config` or `rules/<endpoint>`, `at` ISO 8601 in UTC, empty for built-in.
@@ -66,9 +66,9 @@ class Source(msgspec.Struct, frozen=True):
     file: str | None = None
 
     @property
-    def take_over(self) -> TakeOver:
+    def take_over(self) -> ConfigApplied:
         """The same as the journal keeps it."""
-        return TakeOver(self.name, self.hash, self.text, self.by)
+        return ConfigApplied(self.name, self.hash, self.text, self.by)
 
 
 class KeptRules(msgspec.Struct, frozen=True):

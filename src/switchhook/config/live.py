@@ -16,7 +16,7 @@ import msgspec
 
 from switchhook.config import Config, data_folder_of
 from switchhook.config.files import Overrides, read_whole, words
-from switchhook.config.last_good import KeptFolder, KeptRules, Source, TakenOver, undo
+from switchhook.config.last_good import KeptFolder, KeptRules, RunningSource, TakenOver, undo
 from switchhook.config.live_config import RunningConfig
 from switchhook.config.live_rules import EndpointRules
 from switchhook.errors import ConfigError, DataFolderError
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from switchhook.config.files import Candidate
-    from switchhook.journal.receipt import TakeOver
+    from switchhook.journal.receipt import ConfigApplied
 
-__all__ = ["Overrides", "Settings", "SettingsKeeper", "Source", "find_data_folder"]
+__all__ = ["Overrides", "RunningSource", "Settings", "SettingsKeeper", "find_data_folder"]
 
 POLL_S = 0.2
 """How often to `poll`."""
@@ -46,11 +46,11 @@ class Settings(msgspec.Struct, frozen=True):
 
     config: Config
     rulesets: Mapping[str, Ruleset]
-    sources: tuple[Source, ...] = ()
+    sources: tuple[RunningSource, ...] = ()
     complaints: tuple[str, ...] = ()
 
     @property
-    def running(self) -> tuple[TakeOver, ...]:
+    def running(self) -> tuple[ConfigApplied, ...]:
         """Everything that runs, as the journal keeps it when a process starts."""
         return tuple(source.take_over for source in self.sources)
 
@@ -113,7 +113,7 @@ class SettingsKeeper:
         """The configuration that runs, with all that it was made of."""
         return self._config.checked
 
-    def poll(self) -> tuple[Settings | None, tuple[TakeOver, ...]]:
+    def poll(self) -> tuple[Settings | None, tuple[ConfigApplied, ...]]:
         """The new settings where anything changed, complaints included, and what was taken over.
 
         A changed file is judged once it was the same in two calls; an undo at once.

@@ -10,15 +10,21 @@ import msgspec
 from switchhook.config import Config, override, without_secrets
 from switchhook.config.files import (
     Candidate,
+    FileWatch,
     Inputs,
     Overrides,
-    Watch,
     check_config,
     read_whole,
     recheck_config,
     words,
 )
-from switchhook.config.last_good import KeptConfig, KeptFolder, Source, TakenOver, settle_config
+from switchhook.config.last_good import (
+    KeptConfig,
+    KeptFolder,
+    RunningSource,
+    TakenOver,
+    settle_config,
+)
 from switchhook.errors import ConfigError, DataFolderError
 
 if TYPE_CHECKING:
@@ -50,10 +56,10 @@ class RunningConfig:
         self._file, self._kept, self._time = file, kept, time
         self._overrides, self._environ, self._lacking = overrides, environ, lacking
         self.config = Config()
-        self.source = Source("config", hashlib.sha256(b"").hexdigest(), "", "built-in", "")
+        self.source = RunningSource("config", hashlib.sha256(b"").hexdigest(), "", "built-in", "")
         self.complaints: tuple[str, ...] = ()
         self._candidate: Candidate | None = None
-        self._watch = Watch()
+        self._watch = FileWatch()
         self._paths: tuple[str, ...] = ()
         self._damage: str | None = None
         self._unkept: str | None = None
@@ -200,8 +206,8 @@ class RunningConfig:
         self.complaints = tuple(each for each in found if each)
 
 
-def _source(entry: TakenOver, file: str) -> Source:
-    return Source("config", entry.hash, entry.text, entry.by, entry.at, file)
+def _source(entry: TakenOver, file: str) -> RunningSource:
+    return RunningSource("config", entry.hash, entry.text, entry.by, entry.at, file)
 
 
 def _cut_short(candidate: Candidate, before: Candidate) -> bool:

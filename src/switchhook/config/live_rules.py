@@ -7,8 +7,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from switchhook.config.files import Signature, Watch, read_whole, signature, words
-from switchhook.config.last_good import Damaged, KeptFolder, KeptRules, Source, TakenOver, settle
+from switchhook.config.files import FileWatch, Signature, read_whole, signature, words
+from switchhook.config.last_good import (
+    Damaged,
+    KeptFolder,
+    KeptRules,
+    RunningSource,
+    TakenOver,
+    settle,
+)
 from switchhook.errors import ConfigError, DataFolderError
 from switchhook.rules.decide import Ruleset
 from switchhook.rules.rules_file import BUILTIN, load_rules
@@ -30,7 +37,7 @@ class EndpointRules:
         self.begun = False
         self._look: Ruleset | ConfigError | None = None  # what the file was when last read
         self._checked: Ruleset | None = None  # what checked out last, whether it runs or not
-        self._watch = Watch()
+        self._watch = FileWatch()
         self._seen: Signature = None  # of the kept file
         self._damage: str | None = None
         self._unkept: str | None = None
@@ -134,7 +141,7 @@ class EndpointRules:
         entry = kept.current
         if entry.hash != self.ruleset.release or self.source.file is None:
             self.ruleset = self._loaded(entry, look)
-            self.source = Source(
+            self.source = RunningSource(
                 f"rules/{self._endpoint}", entry.hash, entry.text, entry.by, entry.at, file
             )
         self.source = msgspec.structs.replace(self.source, file=file)
@@ -154,8 +161,10 @@ class EndpointRules:
             found.insert(0, f"{self._name}: {file} still holds what was undone; {since}")
         self.complaints = tuple(each for each in found if each)
 
-    def _builtin(self) -> Source:
-        return Source(f"rules/{self._endpoint}", BUILTIN.release, BUILTIN.text, "built-in", "")
+    def _builtin(self) -> RunningSource:
+        return RunningSource(
+            f"rules/{self._endpoint}", BUILTIN.release, BUILTIN.text, "built-in", ""
+        )
 
 
 def _with_way_back(look: ConfigError, damage: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
-from switchhook.streams.names import Account, Names
+from switchhook.streams.names import NamedAccount, Names
 
 if TYPE_CHECKING:
     from switchhook.config.keys import Problems
@@ -21,7 +21,7 @@ def names_of(config: Config) -> Names:
         if said
     }
     return Names(
-        accounts=tuple(Account(each.name, each.sid, each.region) for each in config.accounts),
+        accounts=tuple(NamedAccount(each.name, each.sid, each.region) for each in config.accounts),
         bots=config.bots,
         flows=config.flows,
         exophones=config.exophones,

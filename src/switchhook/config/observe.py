@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from switchhook.config.basics import Secret
-from switchhook.config.keys import Refused, Section, choice, number, several, text
+from switchhook.config.keys import RefusedValue, Section, choice, number, several, text
 
 if TYPE_CHECKING:
     from switchhook.config.secrets import Sources
@@ -101,7 +101,9 @@ def read_traces(section: Section, sources: Sources) -> TracesConfig:
 
 def _header(line: str) -> Secret:
     if not _HEADER.fullmatch(line):
-        raise Refused("a header is not a line of NAME: VALUE", "such as: Authorization: Bearer …")
+        raise RefusedValue(
+            "a header is not a line of NAME: VALUE", "such as: Authorization: Bearer …"
+        )
     return Secret(line)
 
 
@@ -112,9 +114,9 @@ def _address(value: object) -> str:
         url = urlsplit(said)
         host, _port = url.hostname, url.port
     except ValueError:
-        raise Refused("no URL", hint) from None
+        raise RefusedValue("no URL", hint) from None
     if url.scheme not in ("http", "https") or not host or not said.isprintable() or " " in said:
-        raise Refused("no URL of http or https", hint)
+        raise RefusedValue("no URL of http or https", hint)
     if url.username is not None or url.query or url.fragment:
-        raise Refused("it holds more than host, port and path", "put keys into header_files")
+        raise RefusedValue("it holds more than host, port and path", "put keys into header_files")
     return said

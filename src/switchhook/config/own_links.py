@@ -18,7 +18,7 @@ from switchhook.system.local_keys import endpoint_secret
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from switchhook.config import Address, EndpointConfig
+    from switchhook.config import EndpointConfig, ListenAddress
 
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what listens there is here, too
 
@@ -49,7 +49,7 @@ def passthru_url(folder: Path, config: Config, endpoint: str) -> str | None:
     return None if path is None else address(folder, "answer", config.answer.listen) + path
 
 
-def address(folder: Path, side: Holder, listen: Address) -> str:
+def address(folder: Path, side: Holder, listen: ListenAddress) -> str:
     """Where a side listens: where it runs on the folder, as it says, else as it would."""
     host = _ANYWHERE.get(listen.host, listen.host)
     named = f"[{host}]" if ":" in host else host

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from switchhook.config.basics import Secret
-from switchhook.config.keys import Refused, Section, paths, several, text
+from switchhook.config.keys import RefusedValue, Section, paths, several, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -36,12 +36,12 @@ class Sources(msgspec.Struct):
             lines = [line.strip() for line in self.read_file(path).decode().splitlines()]
         except OSError as error:
             problem = f"{path!r} can't be read: {error.strerror or 'no such file'}"
-            raise Refused(problem, "one secret a line") from None
+            raise RefusedValue(problem, "one secret a line") from None
         except UnicodeDecodeError:
-            raise Refused(f"{path!r} is not UTF-8 text", "one secret a line") from None
+            raise RefusedValue(f"{path!r} is not UTF-8 text", "one secret a line") from None
         found = [line for line in lines if line and not line.startswith("#")]
         if not found:
-            raise Refused(f"{path!r} holds no secret", "one secret a line")
+            raise RefusedValue(f"{path!r} holds no secret", "one secret a line")
         return found
 
     def variable(self, value: object) -> str:
@@ -49,7 +49,7 @@ class Sources(msgspec.Struct):
         name = text(_LONGEST_NAME)(value)
         content = self.environ.get(name, "").strip()
         if not content:
-            raise Refused(f"the environment has no {name!r}", "set it, or remove the name")
+            raise RefusedValue(f"the environment has no {name!r}", "set it, or remove the name")
         return content
 
 
@@ -60,7 +60,7 @@ def read_secrets(
 
     def itself(value: object) -> list[Secret]:
         if not isinstance(value, str):
-            raise Refused("a secret is not a text", 'secrets = ["…"]')
+            raise RefusedValue("a secret is not a text", 'secrets = ["…"]')
         return [_ours(value, sources, section.key)]
 
     def from_file(value: object) -> list[Secret]:
@@ -87,7 +87,9 @@ def read_theirs(section: Section, sources: Sources, name: str) -> Secret | None:
 
 def _theirs(value: str) -> Secret:
     if len(value) > LONGEST_SECRET or not (value.isascii() and value.isprintable()):
-        raise Refused(f"it is no key: up to {LONGEST_SECRET} ASCII characters", "copy it again")
+        raise RefusedValue(
+            f"it is no key: up to {LONGEST_SECRET} ASCII characters", "copy it again"
+        )
     return Secret(value)
 
 
@@ -96,9 +98,9 @@ def _ours(value: str, sources: Sources, key: str) -> Secret:
         problem = (
             f"a secret of {len(value)} characters; it takes {SHORTEST_SECRET} to {LONGEST_SECRET}"
         )
-        raise Refused(problem, "make one with: switchhook secret")
+        raise RefusedValue(problem, "make one with: switchhook secret")
     if not value.isprintable():
-        raise Refused("a secret with control characters", "make one with: switchhook secret")
+        raise RefusedValue("a secret with control characters", "make one with: switchhook secret")
     if not _URL_SAFE.fullmatch(value):
         warning = (
             f"{key}: a secret holds other characters than A-Z a-z 0-9 - _ . ~; Exotel's dashboard "

@@ -7,18 +7,17 @@ from enum import StrEnum
 
 import msgspec
 
-from switchhook.config.accounts import AccountConfig, Leads
+from switchhook.config.accounts import AccountConfig, OptionDestinations
 from switchhook.config.alerts import AlertsConfig
-from switchhook.config.basics import Address, Secret
+from switchhook.config.basics import ListenAddress, Secret
 from switchhook.config.console import ConsoleConfig
 from switchhook.config.observe import LogConfig, TracesConfig
 from switchhook.errors import ConfigError
-from switchhook.retention.policy import Limits
+from switchhook.retention.policy import RetentionLimits
 from switchhook.rules.decide import Option
 from switchhook.streams.names import Bot
 
 __all__ = [
-    "Address",
     "AlertsConfig",
     "AnswerConfig",
     "AuthMode",
@@ -28,6 +27,7 @@ __all__ = [
     "ConsoleConfig",
     "EndpointConfig",
     "JournalConfig",
+    "ListenAddress",
     "Mode",
     "Secret",
 ]
@@ -65,7 +65,7 @@ class AuthMode(StrEnum):
 class AnswerConfig(msgspec.Struct, frozen=True):
     """`[answer]`: the public side."""
 
-    listen: Address = Address("127.0.0.1", 8080)
+    listen: ListenAddress = ListenAddress("127.0.0.1", 8080)
     trusted_proxies: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = ()
     max_connections: int = 4096
     max_connections_per_address: int = 512
@@ -100,7 +100,7 @@ class EndpointConfig(msgspec.Struct, frozen=True):
     zone: str = "Asia/Kolkata"
     bodies: Bodies = Bodies()
     account: str | None = None
-    leads: Leads = Leads()
+    leads: OptionDestinations = OptionDestinations()
 
 
 class Config(msgspec.Struct, frozen=True):
@@ -116,7 +116,7 @@ class Config(msgspec.Struct, frozen=True):
     flows: dict[str, str] = {}
     exophones: dict[str, str] = {}
     alerts: AlertsConfig = AlertsConfig()
-    keep: Limits = Limits()
+    keep: RetentionLimits = RetentionLimits()
     log: LogConfig = LogConfig()
     traces: TracesConfig = TracesConfig()
     file: str = ""

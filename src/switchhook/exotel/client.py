@@ -21,7 +21,7 @@ import msgspec
 from switchhook.exotel.answers import MOST_RETRY_AFTER_S, Outcome, Polled
 from switchhook.exotel.rate_limit import Bucket, full_bucket, hold, take
 from switchhook.exotel.wire import active_streams, calls
-from switchhook.exotel.wire.active_streams import Unreadable
+from switchhook.exotel.wire.active_streams import UnreadableAnswer
 from switchhook.exotel.wire.calls import CallRecord
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class ExotelClient:
                 answer.outcome, problem=answer.problem, retry_after_s=answer.retry_after_s
             )
         found = active_streams.parse(answer.body)
-        if isinstance(found, Unreadable):
+        if isinstance(found, UnreadableAnswer):
             error = calls.parse_error(answer.body)
             problem = self._quoted(f"a refusal: {error.message}" if error else found.problem)
             return Polled(Outcome.UNREADABLE, problem=f"{self._host} answered {problem}")
@@ -123,7 +123,7 @@ class ExotelClient:
         if answer.outcome is not Outcome.READ:
             return Detailed(answer.outcome, problem=answer.problem)
         record = calls.parse_call(answer.body)
-        if isinstance(record, Unreadable):
+        if isinstance(record, UnreadableAnswer):
             problem = f"{self._host} answered {self._quoted(record.problem)}"
             return Detailed(Outcome.UNREADABLE, problem=problem)
         if record.sid != call_sid:

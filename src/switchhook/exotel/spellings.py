@@ -67,7 +67,7 @@ class NotANumber(msgspec.Struct, frozen=True):
     problem: str
 
 
-class Number(msgspec.Struct, frozen=True):
+class ErasedNumber(msgspec.Struct, frozen=True):
     """A phone number in E.164."""
 
     e164: str
@@ -86,12 +86,12 @@ class Number(msgspec.Struct, frozen=True):
         return phonenumbers.national_significant_number(phonenumbers.parse(self.e164))
 
 
-def read_number(text: str, region: str = "IN") -> Number | NotANumber:
+def read_number(text: str, region: str = "IN") -> ErasedNumber | NotANumber:
     """The number that somebody asks to forget; never a part of one, which would hit others too."""
     found = e164(text.strip(), region)
     if found is None or isinstance(found, Unusable):
         return NotANumber("not a full telephone number: give it as +91 98765 43210")
-    number = Number(found)
+    number = ErasedNumber(found)
     if len(number.national) < _SHORTEST:
         return NotANumber(f"a number of less than {_SHORTEST} digits would be found in others")
     return number
@@ -138,7 +138,7 @@ class Spellings:
 
     whole = False
 
-    def __init__(self, number: Number) -> None:
+    def __init__(self, number: ErasedNumber) -> None:
         self._national, country = number.national, number.country
         self._plain = self._national.encode()
         abroad = [before + country for before in ("", "0", "00", "011")]
@@ -323,5 +323,5 @@ def wiped(body: bytes) -> bytes:
 def shown(subject: Subject, value: str) -> str:
     """What an erasure is called: its number masked, the beginning of anything else."""
     if subject is Subject.NUMBER:
-        return Number(value).masked
+        return ErasedNumber(value).masked
     return value[: min(6, len(value) // 3)] + "…"

@@ -6,7 +6,7 @@ nothing of what the records mean.
 """
 
 from switchhook.journal.backlog import LOST
-from switchhook.journal.reader import Asked, JournalReader
+from switchhook.journal.reader import AskedQuestions, JournalReader
 from switchhook.journal.sealed import SealedSegments
 from switchhook.journal.segment import Record
 from switchhook.journal.upkeep import JournalEvent
@@ -14,7 +14,7 @@ from switchhook.journal.writer import JournalWriter
 
 __all__ = [
     "LOST",
-    "Asked",
+    "AskedQuestions",
     "JournalEvent",
     "JournalReader",
     "JournalWriter",

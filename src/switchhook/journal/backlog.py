@@ -24,7 +24,7 @@ _GROUP_BYTES = 8 << 20
 _ENTRY_OVERHEAD = 400  # what a queued record weighs in memory beside its body
 
 
-class Entry(msgspec.Struct, gc=False):
+class BacklogEntry(msgspec.Struct, gc=False):
     """A record on its way to the disk."""
 
     row: Row
@@ -65,10 +65,12 @@ class Backlog:
         self._max_bytes = max_bytes
         self._on_loss = on_loss
         self._defer = defer
-        self._run: list[Entry] = []
+        self._run: list[BacklogEntry] = []
         self._lock = threading.Lock()  # `flush` and `close` hand over from other threads
         self._unreported: _Lost | None = None
-        self._queue: queue.SimpleQueue[list[Entry] | threading.Event | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[list[BacklogEntry] | threading.Event | None] = (
+            queue.SimpleQueue()
+        )
 
     def add(
         self,
@@ -92,7 +94,7 @@ class Backlog:
         self._hand_over()
         self._queue.put(mark)
 
-    def settle(self, group: list[Entry], refused: dict[int, Exception]) -> None:
+    def settle(self, group: list[BacklogEntry], refused: dict[int, Exception]) -> None:
         """Make room again and tell those who wait what became of their records."""
         for entry in group:
             self.bytes -= entry.size
@@ -117,12 +119,12 @@ class Backlog:
             self._unreported = None
             self._put(row, len(body) + _ENTRY_OVERHEAD, None)
 
-    def take(self, timeout: float | None) -> tuple[list[Entry], threading.Event | None]:
+    def take(self, timeout: float | None) -> tuple[list[BacklogEntry], threading.Event | None]:
         """Take all that is queued, up to a bound, and a mark that follows it.
 
         Waits up to `timeout` seconds for the first; None waits until there is one, or `wake`.
         """
-        group: list[Entry] = []
+        group: list[BacklogEntry] = []
         size = 0
         try:
             item = self._queue.get(timeout=timeout)
@@ -150,7 +152,7 @@ class Backlog:
         self.count += 1
         self.bytes += size
         with self._lock:
-            self._run.append(Entry(row, size, time.monotonic(), done))
+            self._run.append(BacklogEntry(row, size, time.monotonic(), done))
             first = len(self._run) == 1
         if first:
             self._defer(self._hand_over)

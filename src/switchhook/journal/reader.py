@@ -51,7 +51,7 @@ WHERE seq BETWEEN ? AND ? AND asked IS NOT NULL ORDER BY seq LIMIT ?"""
 _ASKED_ROWS = 500  # keeps what is in memory at a time below a megabyte or so
 
 
-class Asked(NamedTuple):
+class AskedQuestions(NamedTuple):
     """The questions that were asked last, in the order of the journal: one array a column.
 
     `option` and `mono` are -1 where the record has none; `mono` and `at` are in ms.
@@ -240,13 +240,13 @@ class JournalReader:
         found = reached(low) if low < end else None
         return min(found[0], end) if found else end
 
-    def load_asked(self, limit: int = 500_000, *, since_seq: int = 0) -> Asked:
+    def load_asked(self, limit: int = 500_000, *, since_seq: int = 0) -> AskedQuestions:
         """Give the newest `limit` questions, of those from `since_seq` on.
 
         Leaves out those whose checksum does not fit: they are asked anew. 500,000 take about
         2 s, and 40 bytes each.
         """
-        asked = Asked(array("q"), array("q"), array("q"), array("q"), array("q"))
+        asked = AskedQuestions(array("q"), array("q"), array("q"), array("q"), array("q"))
         with self._lock:
             for segment, first, last in self._asked_spans(limit, since_seq):
                 while rows := self._open.rows(segment, _ASKED, (first, last, _ASKED_ROWS)):
@@ -369,7 +369,7 @@ class JournalReader:
                 self.damage[record.seq] = record.damage
 
 
-def _remember(asked: Asked, row: Any) -> None:
+def _remember(asked: AskedQuestions, row: Any) -> None:
     asked.seq.append(row[0])
     asked.asked.append(row[4])
     asked.option.append(-1 if row[5] is None else row[5])

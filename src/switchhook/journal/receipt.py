@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from switchhook.rules.decide import Decision
-from switchhook.rules.rules_file import Facts
+from switchhook.rules.variables import AccountFacts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class Kind(IntEnum):
+class RecordKind(IntEnum):
     """What a record of the journal is. Numbers are kept for ever; new kinds get new ones."""
 
     LOST = 0
@@ -68,7 +68,7 @@ class Receipt(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     body_problem: str | None = None
     auth: Auth = Auth("open")
     peer: str | None = None
-    facts: Facts = Facts()
+    facts: AccountFacts = AccountFacts()
     zone: str = "Asia/Kolkata"
     region: str = "IN"
     mode: str = "sync"
@@ -83,7 +83,7 @@ class Late(msgspec.Struct, frozen=True):
     late_ms: int
 
 
-class TakeOver(msgspec.Struct, frozen=True):
+class ConfigApplied(msgspec.Struct, frozen=True):
     """A file that checked out and is used from now on. `name` is `config` or `rules/<endpoint>`."""
 
     name: str

@@ -12,7 +12,7 @@ from pathlib import Path
 import apsw
 
 from switchhook.errors import JournalError
-from switchhook.journal.backlog import Backlog, Done, Entry
+from switchhook.journal.backlog import Backlog, BacklogEntry, Done
 from switchhook.journal.commit import REFUSALS, OpenSegment, must_abandon
 from switchhook.journal.health import Health
 from switchhook.journal.opening import find_end
@@ -223,7 +223,7 @@ class JournalWriter:
                 if self._health.slow and not group:
                     self._try_disk()
 
-    def _keep(self, group: list[Entry]) -> bool:
+    def _keep(self, group: list[BacklogEntry]) -> bool:
         """Write the group, however long that takes; False if the writer was told to give up."""
         last_try = False
         while True:
@@ -245,7 +245,7 @@ class JournalWriter:
         self._after_commit()
         return True
 
-    def _write(self, group: list[Entry]) -> dict[int, Exception]:
+    def _write(self, group: list[BacklogEntry]) -> dict[int, Exception]:
         rows = [entry.row for entry in group]
         self._check_ceiling()
         segment = self._segment_for(rows[0][0])

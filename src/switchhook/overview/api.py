@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from switchhook.overview.json import issue_json, mark_json, now_json
-from switchhook.streams.issues.issues import Act, IssueState
+from switchhook.streams.issues.issues import IssueAction, IssueState
 from switchhook.web.json import encode_json
 from switchhook.web.json_schema import (
     COUNT,
@@ -28,7 +28,7 @@ from switchhook.web.json_schema import (
     object_of,
 )
 from switchhook.web.openapi import Operation
-from switchhook.web.parameters import Refused, read_none
+from switchhook.web.parameters import RefusedParameter, read_none
 from switchhook.web.render import viewer_of
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from switchhook.overview.page import NowPage
-    from switchhook.streams.issues.issues import Marks
+    from switchhook.streams.issues.issues import IssueHistory
     from switchhook.streams.issues.page import CausesPage
     from switchhook.streams.search.saved_views import SavedViews
 
@@ -58,7 +58,7 @@ class PageApi:
     def __init__(
         self,
         *,
-        marks: Marks | None,
+        marks: IssueHistory | None,
         views: SavedViews | None,
         freshen: Callable[[], None],
         now: NowPage,
@@ -118,10 +118,10 @@ class PageApi:
             raise HTTPException(413)
         try:
             said = msgspec.json.decode(sent, type=_Said)
-            act = Act(said.act)
+            act = IssueAction(said.act)
         except (msgspec.DecodeError, UnicodeDecodeError, ValueError):
             hint = '{"act": "acknowledge", "resolve" or "reopen", "note": "…"}'
-            raise Refused(None, "the body can't be understood", hint) from None
+            raise RefusedParameter(None, "the body can't be understood", hint) from None
         await run_in_threadpool(self._causes.take, request, act.value, said.note.strip())
         return _json(await run_in_threadpool(self._issue, request))
 
@@ -206,7 +206,7 @@ SHOWN_PATHS: dict[str, Schema] = {
                 {
                     "type": "object",
                     "properties": {
-                        "act": {"enum": list(Act)},
+                        "act": {"enum": list(IssueAction)},
                         "note": STRING | {"maxLength": 300},
                     },
                     "required": ["act"],

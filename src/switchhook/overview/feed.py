@@ -21,9 +21,9 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
 from switchhook.errors import SwitchhookError
-from switchhook.journal.receipt import Kind
-from switchhook.system.priority import breathe
-from switchhook.web.render import Look, viewer_of, zone_of
+from switchhook.journal.receipt import RecordKind
+from switchhook.system.priority import yield_cpu
+from switchhook.web.render import ViewOptions, viewer_of, zone_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -67,12 +67,12 @@ class Live(Protocol):
         """Look at the figures, for the next fragments."""
         ...
 
-    def figures(self, page: str, look: Look) -> Mapping[str, str]:
+    def figures(self, page: str, look: ViewOptions) -> Mapping[str, str]:
         """The events of a page but its tail, by name, from what was gathered last."""
         ...
 
     def tail(
-        self, page: str, records: Sequence[JournalRecord], left_out: int, look: Look
+        self, page: str, records: Sequence[JournalRecord], left_out: int, look: ViewOptions
     ) -> Mapping[str, str]:
         """The event with rows for a page's tail, newest first; none where the records have none."""
         ...
@@ -113,7 +113,7 @@ class _Browser:
 class _Group:
     """The browsers of one audience, and what each event said last."""
 
-    def __init__(self, look: Look) -> None:
+    def __init__(self, look: ViewOptions) -> None:
         self.look = look
         self.browsers: set[_Browser] = set()
         self.said: dict[str, str] = {}
@@ -159,7 +159,7 @@ class Feed:
 
     def take(self, folded: Folded) -> None:
         """An observer of the fold."""
-        receipts = [each for each in folded.records if each.kind == Kind.PASSTHRU]
+        receipts = [each for each in folded.records if each.kind == RecordKind.PASSTHRU]
         if not receipts:
             return
         self._ring.extend(receipts)
@@ -198,7 +198,7 @@ class Feed:
     def _answer(self, request: Request, page: str) -> Response:
         # A reveal ends after a while, a feed does not: it shows numbers only where nobody is
         # signed in.
-        look = Look(viewer_of(request).open, zone_of(request))
+        look = ViewOptions(viewer_of(request).open, zone_of(request))
         audience = Audience(page, look.sees_numbers, look.zone.key)
         viewer = viewer_of(request)
         who = "" if viewer.open else viewer.name
@@ -247,7 +247,7 @@ class Feed:
                 chunk = b": still here\n\n"
             if chunk is None:
                 return
-            breathe()
+            yield_cpu()
             yield chunk
 
     def _start(self) -> None:

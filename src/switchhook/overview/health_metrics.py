@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _DISK_MS = 5_000
 
 
-class Health(msgspec.Struct, frozen=True):
+class AnswerHealth(msgspec.Struct, frozen=True):
     """What the answer side says of itself: whether it answers, and whether receipts wait.
 
     None is not known; `problem` says why it does not answer.
@@ -80,7 +80,7 @@ def retention_figures(held: Callable[[], Held | None]) -> Source:
     return read
 
 
-def answer_figures(health: Callable[[], Health | None]) -> Source:
+def answer_figures(health: Callable[[], AnswerHealth | None]) -> Source:
     """Whether the answer side answers; nothing where nobody can tell."""
 
     def read(_now_ms: int) -> Iterable[Figure]:

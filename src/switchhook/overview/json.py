@@ -12,18 +12,18 @@ from switchhook.web.json import time_of
 
 if TYPE_CHECKING:
     from switchhook.capacity.status import CapacityNow
-    from switchhook.overview.pulse import Pulse
-    from switchhook.streams.issues.issues import Issue, Mark
+    from switchhook.overview.pulse import LastHour
+    from switchhook.streams.issues.issues import Issue, IssueNote
     from switchhook.streams.tail import TailRow
 
 Json = dict[str, Any]
 
 
-class Glance(msgspec.Struct, frozen=True, kw_only=True):
+class Overview(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that the page shows, but its tail. `waiting` is None where nobody counted."""
 
     now_ms: int
-    pulse: Pulse
+    pulse: LastHour
     accounts: tuple[CapacityNow, ...]
     named: bool
     """Whether the operator named any account."""
@@ -33,7 +33,7 @@ class Glance(msgspec.Struct, frozen=True, kw_only=True):
     open_issues: int
 
 
-def now_json(glance: Glance) -> Json:
+def now_json(glance: Overview) -> Json:
     """All of it."""
     shown = glance.pulse
     return {
@@ -52,7 +52,7 @@ def now_json(glance: Glance) -> Json:
     }
 
 
-def pulse_json(shown: Pulse) -> Json:
+def pulse_json(shown: LastHour) -> Json:
     """What failed, and how fast answers were."""
     return {
         "failed": {
@@ -110,7 +110,7 @@ def issue_json(issue: Issue) -> Json:
     }
 
 
-def mark_json(mark: Mark) -> Json:
+def mark_json(mark: IssueNote) -> Json:
     """What somebody said of an issue."""
     return {
         "at": _time(mark.at_ms),

@@ -10,11 +10,11 @@ from starlette.routing import BaseRoute, Route
 from switchhook.exotel.cause import Cause
 from switchhook.journal.receipt import WAITING
 from switchhook.overview.feed import API, NOW
-from switchhook.overview.json import Glance, now_json, row_json
+from switchhook.overview.json import Overview, now_json, row_json
 from switchhook.overview.pulse import GROUPS, MINUTE_MS, MINUTES, pulse, pulse_start
 from switchhook.streams.issues.issues import Issue, IssueState
 from switchhook.streams.issues.page import all_issues
-from switchhook.streams.store import Wanted
+from switchhook.streams.store import StreamFilter
 from switchhook.streams.tail import tail_rows
 from switchhook.web.json import encode_json
 from switchhook.web.masking import mask_json
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from switchhook.journal.source import JournalRecord, JournalSource
     from switchhook.streams.endpoints_page import EndpointShown
     from switchhook.streams.facet import Count
-    from switchhook.streams.issues.issues import Marks
+    from switchhook.streams.issues.issues import IssueHistory
     from switchhook.streams.names import Names
     from switchhook.streams.store import Store
-    from switchhook.web.render import Look, Renderer
+    from switchhook.web.render import Renderer, ViewOptions
 
 Json = dict[str, Any]
 
@@ -58,7 +58,7 @@ class NowPage:
         store: Store,
         names: Callable[[], Names],
         capacity: CapacityWatch | None,
-        marks: Marks | None,
+        marks: IssueHistory | None,
         endpoints: Callable[[], Sequence[EndpointShown]],
         now_ms: Callable[[], int],
         freshen: Callable[[], None],
@@ -72,7 +72,7 @@ class NowPage:
         self._endpoints = endpoints
         self._now_ms = now_ms
         self._freshen = freshen
-        self._glance: Glance | None = None
+        self._glance: Overview | None = None
         self._issues: tuple[int, list[Issue]] = (-ISSUES_MS, [])
 
     def routes(self) -> list[BaseRoute]:
@@ -80,7 +80,7 @@ class NowPage:
 
     def _page(self, request: Request) -> Response:
         self._freshen()
-        seqs = self._store.receipts(Wanted(limit=FIRST_ROWS))
+        seqs = self._store.receipts(StreamFilter(limit=FIRST_ROWS))
         records = self._journal.get_many(seqs)
         rows = tail_rows((records[seq] for seq in sorted(records)), self._names())
         glance = self.look()
@@ -98,7 +98,7 @@ class NowPage:
         """Look at the figures, for the fragments to come."""
         self.look()
 
-    def figures(self, page: str, look: Look) -> Mapping[str, str]:
+    def figures(self, page: str, look: ViewOptions) -> Mapping[str, str]:
         """The feed's events for a page."""
         fragment, glance = self._renderer.fragment, self._glance
         if page == API:
@@ -110,7 +110,7 @@ class NowPage:
         return events
 
     def tail(
-        self, page: str, records: Sequence[JournalRecord], left_out: int, look: Look
+        self, page: str, records: Sequence[JournalRecord], left_out: int, look: ViewOptions
     ) -> Mapping[str, str]:
         """The event with rows of the tail, newest first."""
         rows = tail_rows(records, self._names())[::-1]
@@ -122,19 +122,19 @@ class NowPage:
         context = {"rows": rows, "left_out": left_out}
         return {"tail": self._renderer.fragment("tail_rows.html", context, look)}
 
-    def look(self) -> Glance:
+    def look(self) -> Overview:
         """The figures as they are; those just looked at will do."""
         now_ms, before = self._now_ms(), self._glance
         if before is None or not 0 <= now_ms - before.now_ms < GLANCE_MS:
             before = self._glance = self._look_anew(now_ms)
         return before
 
-    def _look_anew(self, now_ms: int) -> Glance:
+    def _look_anew(self, now_ms: int) -> Overview:
         since = pulse_start(now_ms)
         until = since + MINUTES * MINUTE_MS
         minutes, counts = self._store.tallies(since, until), self._store.counts(since, until)
         found = [each for each in self._found(now_ms) if each.state is not IssueState.RESOLVED]
-        return Glance(
+        return Overview(
             now_ms=now_ms,
             pulse=pulse(minutes, counts, now_ms),
             accounts=tuple(self._capacity.now(now_ms)) if self._capacity is not None else (),
@@ -159,7 +159,7 @@ def _waiting(counts: Sequence[Count], now_ms: int) -> int | None:
     return max(told, key=lambda each: each.at_ms).count if told else None
 
 
-def _context(glance: Glance, names: Names) -> dict[str, Any]:
+def _context(glance: Overview, names: Names) -> dict[str, Any]:
     return {
         "names": names,
         "glance": glance,
@@ -171,12 +171,12 @@ def _context(glance: Glance, names: Names) -> dict[str, Any]:
     }
 
 
-def _json(found: Json, look: Look) -> str:
+def _json(found: Json, look: ViewOptions) -> str:
     """An event of the API's feed, which no middleware sees whole."""
     return encode_json(found if look.sees_numbers else mask_json(found)).decode()
 
 
-def _chart(glance: Glance) -> str:
+def _chart(glance: Overview) -> str:
     """The plot's data: minutes in seconds of Unix time, and a row of counts for each group."""
     shown = glance.pulse
     times = [(shown.since_ms + at * MINUTE_MS) // 1000 for at in range(len(shown.minutes))]

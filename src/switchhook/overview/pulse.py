@@ -45,7 +45,7 @@ class Share(msgspec.Struct, frozen=True):
         return self.some / self.all if self.all else None
 
 
-class AnswerTimes(msgspec.Struct, frozen=True):
+class AnswerPercentiles(msgspec.Struct, frozen=True):
     """Upper bounds in ms for half and for 99 of 100 answers; None where there were none.
 
     `beyond` is whether the 99th was slower than the greatest bound, which is what it says then.
@@ -57,7 +57,7 @@ class AnswerTimes(msgspec.Struct, frozen=True):
     beyond: bool = False
 
 
-class Pulse(msgspec.Struct, frozen=True):
+class LastHour(msgspec.Struct, frozen=True):
     """The last hour in minutes, and the last quarter of it in figures.
 
     `minutes` begin at `since_ms`, each with as many counts as there are `GROUPS`; the last one
@@ -68,11 +68,11 @@ class Pulse(msgspec.Struct, frozen=True):
     minutes: tuple[tuple[int, ...], ...]
     failed: Share
     failed_of: tuple[tuple[str, int], ...]
-    answers: AnswerTimes
+    answers: AnswerPercentiles
     last_minute: int
 
 
-def pulse(tallies: Iterable[Tally], counts: Iterable[Count], now_ms: int) -> Pulse:
+def pulse(tallies: Iterable[Tally], counts: Iterable[Count], now_ms: int) -> LastHour:
     """Make it of tallies and counts of minutes since `pulse_start`."""
     start = pulse_start(now_ms)
     minutes = [[0] * len(GROUPS) for _ in range(MINUTES)]
@@ -89,7 +89,7 @@ def pulse(tallies: Iterable[Tally], counts: Iterable[Count], now_ms: int) -> Pul
                 some += tally.streams
                 failed[tally.facet.cause] += tally.streams
     recent = [each for each in counts if each.at_ms >= start + (MINUTES - RECENT) * MINUTE_MS]
-    return Pulse(
+    return LastHour(
         since_ms=start,
         minutes=tuple(tuple(minute) for minute in minutes),
         failed=Share(some, of_all),
@@ -114,13 +114,13 @@ def _summed(counts: Iterable[Count]) -> dict[str, int]:
     return dict(sums)
 
 
-def answer_times(counted: Mapping[str, int]) -> AnswerTimes:
+def answer_times(counted: Mapping[str, int]) -> AnswerPercentiles:
     """The times by what was counted under `ANSWER_BUCKETS`."""
     buckets = [counted.get(name, 0) for name in ANSWER_BUCKETS]
     answers = sum(buckets)
     p50, p99 = _bound(buckets, answers, 50), _bound(buckets, answers, 99)
     most = ANSWER_BOUNDS_MS[-1]
-    return AnswerTimes(
+    return AnswerPercentiles(
         answers=answers,
         p50_ms=None if p50 is None else min(p50, most),
         p99_ms=None if p99 is None else min(p99, most),

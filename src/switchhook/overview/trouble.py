@@ -26,7 +26,7 @@ from switchhook.streams.search.syntax import query_text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from switchhook.streams.recent import Told
+    from switchhook.streams.recent import AttributedTally
 
 LONGEST_NAME = 40
 _BAD_SHARE, _WARN_SHARE = 0.8, 0.3
@@ -54,7 +54,7 @@ class Failing(msgspec.Struct, frozen=True):
     hint: str
 
 
-class Seen(msgspec.Struct, frozen=True, kw_only=True):
+class VerdictInput(msgspec.Struct, frozen=True, kw_only=True):
     """What a verdict is made of.
 
     `last_ms` is when a stream was last told of, None where there never was one; `failing` are the
@@ -91,7 +91,7 @@ class Trouble(msgspec.Struct, frozen=True, kw_only=True):
     issue: str = ""
 
 
-def find_troubles(seen: Seen, now_ms: int) -> Iterable[Trouble]:
+def find_troubles(seen: VerdictInput, now_ms: int) -> Iterable[Trouble]:
     """All that is wrong, in no order."""
     limits = [each for each in seen.recently.accounts if each.failed and each.goes_on(now_ms)]
     yield from (_limit(each, seen, now_ms) for each in limits)
@@ -134,7 +134,7 @@ def _clock(step: Step) -> Trouble:
     )
 
 
-def _limit(recent: Recent, seen: Seen, now_ms: int) -> Trouble:
+def _limit(recent: Recent, seen: VerdictInput, now_ms: int) -> Trouble:
     account = next((c for c in seen.capacity if c.account == recent.name), None)
     use = ""
     if account is not None and account.active is not None and account.allowed is not None:
@@ -167,7 +167,7 @@ def _fails(recent: Recent) -> bool:
     return recent.cases >= _ALL_OF and recent.failed == recent.cases
 
 
-def _bot(recent: Recent, seen: Seen, now_ms: int) -> Trouble:
+def _bot(recent: Recent, seen: VerdictInput, now_ms: int) -> Trouble:
     kind = recent.kinds[0][0] if recent.kinds else ""
     name = _bot_text(recent.name)
     bot = next((b for b in seen.names.bots if b.name == recent.name), None)
@@ -230,7 +230,7 @@ def _common_fault(failing: Sequence[Recent]) -> str:
     return ""
 
 
-def _several(failing: Sequence[Recent], where: str, seen: Seen) -> Trouble:
+def _several(failing: Sequence[Recent], where: str, seen: VerdictInput) -> Trouble:
     hit = sum(each.hit for each in failing)
     went: dict[tuple[str, str], int] = {}
     for each in failing:
@@ -254,7 +254,7 @@ def _several(failing: Sequence[Recent], where: str, seen: Seen) -> Trouble:
     )
 
 
-def _ended_by_system(late: Sequence[Told]) -> Iterable[Trouble]:
+def _ended_by_system(late: Sequence[AttributedTally]) -> Iterable[Trouble]:
     ended = [each for each in late if each.facet.cause == Cause.ENDED_BY_SYSTEM]
     cases = sum(each.streams for each in late)
     count = sum(each.streams for each in ended)

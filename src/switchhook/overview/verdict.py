@@ -13,8 +13,8 @@ from switchhook.metrics import KNOWN, duration_text
 from switchhook.overview.trouble import (
     Failing,
     Level,
-    Seen,
     Trouble,
+    VerdictInput,
     find_troubles,
     name_text,
     streams_text,
@@ -24,7 +24,7 @@ from switchhook.streams.recent import FAILED
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["Failing", "Level", "Seen", "State", "verdict"]
+__all__ = ["Failing", "Level", "State", "VerdictInput", "verdict"]
 
 LONGEST = 160
 MOST_MORE = 2
@@ -51,7 +51,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     issue: str = ""
 
 
-def verdict(seen: Seen, now_ms: int) -> State:
+def verdict(seen: VerdictInput, now_ms: int) -> State:
     """How things are now."""
     troubles = sorted(find_troubles(seen, now_ms), key=lambda t: (_ORDER[t.level], t.order, -t.hit))
     stale = tuple(_stale(seen, now_ms))
@@ -121,7 +121,7 @@ _PARTS = {
 }
 
 
-def _stale(seen: Seen, now_ms: int) -> Iterable[str]:
+def _stale(seen: VerdictInput, now_ms: int) -> Iterable[str]:
     """The figures that are too old or not known, each in a sentence without its full stop."""
     oldest: dict[str, int] = {}
     for figure in seen.figures:
@@ -147,7 +147,7 @@ def _stale(seen: Seen, now_ms: int) -> Iterable[str]:
             yield f"{part} is {_age(each.age_s)} old"
 
 
-def _well(seen: Seen, now_ms: int) -> State:
+def _well(seen: VerdictInput, now_ms: int) -> State:
     """Nothing asks for anybody; that is not to say that nothing failed."""
     late = seen.recently.late
     count = sum(each.streams for each in late)

@@ -7,7 +7,8 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from switchhook.overview.verdict import Level, Seen, State, verdict
+from switchhook.overview.trouble import VerdictInput
+from switchhook.overview.verdict import Level, State, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +30,7 @@ class VerdictKeeper:
 
     def __init__(
         self,
-        look: Callable[[], Seen],
+        look: Callable[[], VerdictInput],
         now_ms: Callable[[], int],
         changed: Callable[[State], None] = lambda _state: None,
         *,

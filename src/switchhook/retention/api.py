@@ -30,7 +30,7 @@ from switchhook.web.json_schema import (
     ref,
 )
 from switchhook.web.openapi import Operation
-from switchhook.web.parameters import Refused, read_none
+from switchhook.web.parameters import RefusedParameter, read_none
 from switchhook.web.render import viewer_of
 from switchhook.web.sign_in.page_support import require
 
@@ -114,11 +114,11 @@ class KeepApi:
             asked = msgspec.json.decode(sent[:_LARGEST], type=_Asked)
         except ValueError:
             hint = '{"number": "+91…"}, with "plan": true to be told first what it does'
-            raise Refused(None, "the body can't be read", hint) from None
+            raise RefusedParameter(None, "the body can't be read", hint) from None
         given = [(each, text) for each in Subject if (text := getattr(asked, each.value))]
         if len(given) != 1:
             hint = "number, call or custom_field"
-            raise Refused(None, "one thing is erased at a time", hint)
+            raise RefusedParameter(None, "one thing is erased at a time", hint)
         subject, value = given[0][0], self._value(*given[0])
         if asked.plan:
             return await _answer(lambda: msgspec.to_builtins(self._keeper.plan(value, subject)))
@@ -132,7 +132,7 @@ class KeepApi:
         subject = Subject(word) if word in set(Subject) else Subject.NUMBER
         value = self._value(subject, said)
         if self._value(subject, again) != value:
-            raise Refused(
+            raise RefusedParameter(
                 "again",
                 "the two differ",
                 "nothing was erased: go back, and type the same twice",
@@ -143,7 +143,9 @@ class KeepApi:
     def _value(self, subject: Subject, text: str) -> str:
         found = read_subject(subject, text, self._region)
         if isinstance(found, NotANumber):
-            raise Refused(subject.value, found.problem, "the whole of it, for that is searched")
+            raise RefusedParameter(
+                subject.value, found.problem, "the whole of it, for that is searched"
+            )
         return found
 
     def _begin(self, subject: Subject, value: str, viewer: Viewer) -> Proof:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from switchhook.exotel.spellings import CallTraces, Number, Spellings, Subject
+from switchhook.exotel.spellings import CallTraces, ErasedNumber, Spellings, Subject
 from switchhook.exotel.wire import status_callback
 from switchhook.exotel.wire.passthru import parse
 from switchhook.exotel.wire.request import Request
@@ -56,7 +56,7 @@ def traces_of(erasure: Erasure) -> Traces:
     assert erasure.number is not None, "an erasure knows what it is about until all is masked"
     match erasure.subject:
         case Subject.NUMBER:
-            return Spellings(Number(erasure.number))
+            return Spellings(ErasedNumber(erasure.number))
         case Subject.CALL:
             return CallTraces((erasure.number,))
         case Subject.CUSTOM_FIELD:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from switchhook.journal.closed import Segment
 
 
-class Place(msgspec.Struct, frozen=True):
+class SearchedPlace(msgspec.Struct, frozen=True):
     """One place that was searched, and what was found there.
 
     `searched` counts records or rows, `found` those with the number, `spellings` how often it stood
@@ -80,7 +80,7 @@ class Erasure(msgspec.Struct, frozen=True, kw_only=True):
     next_seq: int = 0
     pending: tuple[tuple[int, int], ...] = ()
     cursor: str = ""
-    places: tuple[Place, ...] = ()
+    places: tuple[SearchedPlace, ...] = ()
     done_ms: int | None = None
 
     @property
@@ -93,7 +93,7 @@ class Erasure(msgspec.Struct, frozen=True, kw_only=True):
         """In how many records and rows the number was."""
         return sum(place.found for place in self.places)
 
-    def noted(self, name: str, **more: int) -> tuple[Place, ...]:
+    def noted(self, name: str, **more: int) -> tuple[SearchedPlace, ...]:
         """The places with some more counted at one of them."""
         place = self.place(name)
         grown = msgspec.structs.replace(
@@ -101,11 +101,11 @@ class Erasure(msgspec.Struct, frozen=True, kw_only=True):
         )
         return self.with_place(grown)
 
-    def place(self, name: str) -> Place:
+    def place(self, name: str) -> SearchedPlace:
         """A place by its name, new where nothing was noted there."""
-        return next((each for each in self.places if each.name == name), Place(name))
+        return next((each for each in self.places if each.name == name), SearchedPlace(name))
 
-    def with_place(self, place: Place) -> tuple[Place, ...]:
+    def with_place(self, place: SearchedPlace) -> tuple[SearchedPlace, ...]:
         """The places with one of them replaced or added."""
         return (*(each for each in self.places if each.name != place.name), place)
 
@@ -127,7 +127,7 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     until_seq: int
     state: str
     complete: bool
-    places: tuple[Place, ...]
+    places: tuple[SearchedPlace, ...]
     subject: str = Subject.NUMBER.value
     looked_for: tuple[str, ...] = ()
     not_looked_for: tuple[str, ...] = ()
@@ -225,7 +225,7 @@ class ErasureBook(Protocol):
     def mask_some(self, erasure: Erasure, traces: Traces) -> Erasure:
         """Mask the number in some more rows and keep that together with how far it has come."""
 
-    def count_left(self, traces: Traces) -> list[Place]:
+    def count_left(self, traces: Traces) -> list[SearchedPlace]:
         """Search all tables once more."""
 
     def file_left(self, traces: Traces) -> int:

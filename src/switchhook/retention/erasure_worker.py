@@ -10,7 +10,7 @@ from switchhook.access.audit import Deed
 from switchhook.exotel.spellings import Subject
 from switchhook.journal.closed import SegmentState
 from switchhook.retention.erased_calls import calls_named, traces_of
-from switchhook.retention.erasure import Erasure, Phase, Place, digest_of
+from switchhook.retention.erasure import Erasure, Phase, SearchedPlace, digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -195,7 +195,7 @@ class Eraser:
         number = erasure.number if erasure.subject is Subject.NUMBER else None
         found = self._store.erase_number(number, erasure.place(JOURNAL).seqs)
         self._erased()
-        return replace(erasure, places=erasure.with_place(Place(STORE, found=found)))
+        return replace(erasure, places=erasure.with_place(SearchedPlace(STORE, found=found)))
 
     def _check(self, erasure: Erasure, traces: Traces) -> bool:
         """Look through the journal once more, then through the rest, and end."""
@@ -249,7 +249,7 @@ class Eraser:
         else:
             # After a restart nobody knows the number, but the rows hold none, as was checked.
             self._book.rewrite()
-        places = erasure.with_place(Place(LEDGER_FILE, searched=1, left=left))
+        places = erasure.with_place(SearchedPlace(LEDGER_FILE, searched=1, left=left))
         done = replace(erasure, phase=Phase.DONE, done_ms=now_ms, places=places)
         details = {
             WORDS[done.subject]: done.masked,

@@ -14,7 +14,7 @@ import msgspec
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 
 from switchhook.exotel.phone_numbers import find_digits
-from switchhook.exotel.spellings import FORMS, Number, Subject, is_gap, plainly, shown
+from switchhook.exotel.spellings import FORMS, ErasedNumber, Subject, is_gap, plainly, shown
 from switchhook.retention.erasure import Erasure, Phase
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class Fingerprints:
         assert erasure.number is not None, "an erasure that begins knows what it is about"
         national = ""
         if erasure.subject is Subject.NUMBER:
-            national = Number(erasure.number).national
+            national = ErasedNumber(erasure.number).national
         return Remembered(
             id=erasure.id,
             subject=erasure.subject,

@@ -19,7 +19,7 @@ from switchhook.access import audit_ledger
 from switchhook.access.audit import Deed
 from switchhook.errors import LedgerError
 from switchhook.retention import texts_ledger
-from switchhook.retention.erasure import Erasure, Phase, Place
+from switchhook.retention.erasure import Erasure, Phase, SearchedPlace
 from switchhook.retention.policy import Matter, Removed
 from switchhook.retention.trusted_time import Trusted
 from switchhook.sqlite_file import RawFile
@@ -105,7 +105,7 @@ class SqliteErasures:
             _save(connection, moved)
         return moved
 
-    def count_left(self, traces: Traces) -> list[Place]:
+    def count_left(self, traces: Traces) -> list[SearchedPlace]:
         with self._ledger.reading() as connection:
             return texts_ledger.count_left(connection, traces)
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from switchhook.journal.receipt import Kind
+from switchhook.journal.receipt import RecordKind
 from switchhook.retention.policy import DAY_MS, Matter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from switchhook.retention.policy import Limits
+    from switchhook.retention.policy import RetentionLimits
 
 NOT_REACHED = (
     "backups: they can't be searched where they are; restore one to look into it",
@@ -20,11 +20,11 @@ NOT_REACHED = (
     "Exotel's own records, and your bot's",
 )
 KINDS = {
-    Kind.PASSTHRU: "passthru",
-    Kind.TAKEOVER: "configuration",
-    Kind.SAMPLE: "refused request",
-    Kind.STATUS: "status callback",
-    Kind.HEARTBEAT: "heartbeat",
+    RecordKind.PASSTHRU: "passthru",
+    RecordKind.TAKEOVER: "configuration",
+    RecordKind.SAMPLE: "refused request",
+    RecordKind.STATUS: "status callback",
+    RecordKind.HEARTBEAT: "heartbeat",
 }
 # What a table's rows are, the class that they go with, and when each is from, in so many ms.
 _TABLES: dict[str, tuple[str, Matter | None, str, float]] = {
@@ -90,13 +90,13 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def held_record(
-    seq: int, kind: int, at_ms: int, sids: tuple[str, ...], times: int, limits: Limits
+    seq: int, kind: int, at_ms: int, sids: tuple[str, ...], times: int, limits: RetentionLimits
 ) -> HeldRecord:
     """A record, with when it goes."""
-    known = kind in set(Kind)
+    known = kind in set(RecordKind)
     return HeldRecord(
         seq,
-        KINDS.get(Kind(kind), "record") if known else "record",
+        KINDS.get(RecordKind(kind), "record") if known else "record",
         at_ms,
         sids,
         times,
@@ -105,7 +105,7 @@ def held_record(
     )
 
 
-def held_row(table: str, row: Mapping[str, Any], limits: Limits) -> HeldRow:
+def held_row(table: str, row: Mapping[str, Any], limits: RetentionLimits) -> HeldRow:
     """A row of a table of the ledger, with when it goes."""
     kind, matter, column, unit = _TABLES.get(table, (table.replace("_", " "), None, "", 1))
     at = row.get(column)
@@ -114,6 +114,6 @@ def held_row(table: str, row: Mapping[str, Any], limits: Limits) -> HeldRow:
     return HeldRow(kind, at_ms, until_ms)
 
 
-def _until(at_ms: int, limits: Limits, matter: Matter) -> int | None:
+def _until(at_ms: int, limits: RetentionLimits, matter: Matter) -> int | None:
     days = limits.days(matter)
     return at_ms + days * DAY_MS if days else None

@@ -27,7 +27,7 @@ from switchhook.web.json_schema import (
     list_of,
     object_of,
 )
-from switchhook.web.parameters import Refused
+from switchhook.web.parameters import RefusedParameter
 from switchhook.web.render import viewer_of
 from switchhook.web.sign_in.page_support import require
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from switchhook.access.audit import Deed
     from switchhook.retention.person import Person
     from switchhook.retention.person_search import PersonSearch
-    from switchhook.retention.policy import Limits
+    from switchhook.retention.policy import RetentionLimits
     from switchhook.web.render import Renderer
 
 PATIENCE_S = 20.0
@@ -61,7 +61,7 @@ class PersonApi:
         self,
         search: PersonSearch,
         renderer: Renderer,
-        limits: Callable[[], Limits],
+        limits: Callable[[], RetentionLimits],
         note: Callable[[Deed], None],
         region: str = "IN",
     ) -> None:
@@ -81,7 +81,7 @@ class PersonApi:
         try:
             asked = msgspec.json.decode(sent[:_LARGEST], type=_Asked)
         except ValueError:
-            raise Refused(None, "the body can't be read", '{"number": "+91…"}') from None
+            raise RefusedParameter(None, "the body can't be read", '{"number": "+91…"}') from None
         person = await self._find(request, asked.number)
         found: dict[str, Any] = msgspec.to_builtins(person)
         content = encode_json({**found, "sids": list(person.sids)})
@@ -97,7 +97,9 @@ class PersonApi:
     async def _find(self, request: Request, text: str) -> Person:
         number = read_number(text[:64], self._region)
         if isinstance(number, NotANumber):
-            raise Refused("number", number.problem, "the whole number, for it is searched as such")
+            raise RefusedParameter(
+                "number", number.problem, "the whole number, for it is searched as such"
+            )
         deed = deed_of(viewer_of(request), "looked up a person", number.masked)
 
         def find() -> Person:

@@ -11,10 +11,10 @@ from switchhook.retention.person import Person, held_record, held_row
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from switchhook.exotel.spellings import Number, Traces
+    from switchhook.exotel.spellings import ErasedNumber, Traces
     from switchhook.journal.closed import ClosedJournal
     from switchhook.journal.source import JournalSource
-    from switchhook.retention.policy import Limits
+    from switchhook.retention.policy import RetentionLimits
 
 _RECORDS = 500
 
@@ -36,7 +36,10 @@ class PersonSearch:
         self._journal, self._closed, self._ledger = journal, closed, ledger
 
     def find(
-        self, number: Number, limits: Limits, going_on: Callable[[], bool] = lambda: True
+        self,
+        number: ErasedNumber,
+        limits: RetentionLimits,
+        going_on: Callable[[], bool] = lambda: True,
     ) -> Person:
         """The report on a number; as far as it has come once `going_on` says no."""
         traces = Spellings(number)

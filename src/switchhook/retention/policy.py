@@ -43,7 +43,7 @@ class Matter(StrEnum):
     """Who did what in the console."""
 
 
-class Limits(msgspec.Struct, frozen=True):
+class RetentionLimits(msgspec.Struct, frozen=True):
     """`[keep]`: days by class, 0 keeps for ever; and who alone can read backups, by their keys."""
 
     raw_days: int = 400
@@ -196,7 +196,7 @@ def hour_of(holdings: Holdings, now_ms: int, mono_ms: int) -> Hour:
 
 
 def next_step(
-    holdings: Holdings, limits: Limits, now_ms: int, hour: Hour | None = None
+    holdings: Holdings, limits: RetentionLimits, now_ms: int, hour: Hour | None = None
 ) -> Step | None:
     """What to do next; None where everything is as the limits want it, or `hour` has had enough."""
     before = limits.before_ms(Matter.RAW, now_ms)
@@ -234,7 +234,7 @@ class ClassReport(msgspec.Struct, frozen=True):
 
 
 def report(
-    holdings: Holdings, limits: Limits, removed: Mapping[Matter, Removed], now_ms: int
+    holdings: Holdings, limits: RetentionLimits, removed: Mapping[Matter, Removed], now_ms: int
 ) -> tuple[ClassReport, ...]:
     """Each class with its limit, its oldest row and what was removed of it."""
     found = []

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import apsw
 import msgspec
 
-from switchhook.retention.erasure import Place
+from switchhook.retention.erasure import SearchedPlace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -65,7 +65,7 @@ def mask_batch(
     after: list[Any] | None,
     erasure: Erasure,
     traces: Traces,
-) -> tuple[tuple[Place, ...], list[Any] | None]:
+) -> tuple[tuple[SearchedPlace, ...], list[Any] | None]:
     """Mask some rows of a table; the counts, and the key to go on after, None at its end."""
     keys, columns = _columns(connection, table)
     rows = connection.execute(
@@ -123,7 +123,7 @@ def _bytes(value: Any) -> bytes:
     return value if isinstance(value, bytes) else b""
 
 
-def count_left(connection: apsw.Connection, traces: Traces) -> list[Place]:
+def count_left(connection: apsw.Connection, traces: Traces) -> list[SearchedPlace]:
     """Search all tables; what stays on purpose is counted as such."""
     found = []
     for name in tables(connection):
@@ -131,7 +131,7 @@ def count_left(connection: apsw.Connection, traces: Traces) -> list[Place]:
         for _, values in _rows(connection, name):
             searched += 1
             left += any(traces.count(_bytes(value)) for value in values)
-        place = Place(f"ledger.{name}", searched=searched)
+        place = SearchedPlace(f"ledger.{name}", searched=searched)
         field = "stays" if name in STAYS else "left"
         found.append(msgspec.structs.replace(place, **{field: left}))
     return found

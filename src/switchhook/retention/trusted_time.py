@@ -16,7 +16,7 @@ from switchhook.metrics import duration_text
 from switchhook.retention.policy import DAY_MS, DeleteRows, DeleteSegment, next_step
 
 if TYPE_CHECKING:
-    from switchhook.retention.policy import Holdings, Limits
+    from switchhook.retention.policy import Holdings, RetentionLimits
 
 FAR_MS = 2 * DAY_MS
 """By no more than this a clock may be ahead of what was kept and how long retention ran."""
@@ -56,7 +56,9 @@ class Held(msgspec.Struct, frozen=True):
     left_ms: int
 
 
-def held(holdings: Holdings, limits: Limits, trusted: Trusted, clock_ms: int) -> Held | None:
+def held(
+    holdings: Holdings, limits: RetentionLimits, trusted: Trusted, clock_ms: int
+) -> Held | None:
     """Whether the clock alone would have something removed; None where nothing is held."""
     ahead_ms = clock_ms - trusted.now_ms
     if ahead_ms <= FAR_MS:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from switchhook.exotel.cause import Verdict
     from switchhook.exotel.passthru import Passthru
-    from switchhook.rules.variables import Facts
+    from switchhook.rules.variables import AccountFacts
 
 
 DEFAULT = "default"
@@ -67,7 +67,12 @@ class Ruleset:
 
 
 def decide(
-    passthru: Passthru, verdict: Verdict, facts: Facts, at_ms: int, zone: ZoneInfo, ruleset: Ruleset
+    passthru: Passthru,
+    verdict: Verdict,
+    facts: AccountFacts,
+    at_ms: int,
+    zone: ZoneInfo,
+    ruleset: Ruleset,
 ) -> Decision:
     """Take the first rule that matches, else the default.
 

@@ -19,7 +19,7 @@ from cel_expr_python import cel
 
 from switchhook.rules.expression_text import (
     MACROS,
-    Problem,
+    ExpressionProblem,
     bare_clock_calls,
     constant_arguments,
     explain,
@@ -28,7 +28,7 @@ from switchhook.rules.expression_text import (
     nested_and,
     tokens,
 )
-from switchhook.rules.variables import SOMETIMES_ABSENT, VARIABLES, Seen
+from switchhook.rules.variables import SOMETIMES_ABSENT, VARIABLES, RuleInput
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -58,7 +58,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 class Invalid(Exception):  # noqa: N818  it holds problems, and is none itself
     """An expression that does not check out; `problems` is all that is wrong with it."""
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[ExpressionProblem]) -> None:
         self.problems = tuple(problems)
         super().__init__("; ".join(problem.text for problem in problems))
 
@@ -111,19 +111,19 @@ def check(text: str) -> Expression:
 
 def _refuse_unreadable(text: str) -> None:
     if not text.strip():
-        raise Invalid([Problem(1, 1, "the expression is empty", 'always: when = "true"')])
+        raise Invalid([ExpressionProblem(1, 1, "the expression is empty", 'always: when = "true"')])
     if len(text) > LONGEST:
         problem = f"the expression has {len(text):,} characters, the most is {LONGEST:,}"
-        raise Invalid([Problem(1, 1, problem, "split it into two rules")])
+        raise Invalid([ExpressionProblem(1, 1, problem, "split it into two rules")])
     control = _CONTROL.search(text)
     if control:
         line, column = text.count("\n", 0, control.start()) + 1, control.start() + 1
         column -= text.rfind("\n", 0, control.start()) + 1
         problem = f"control character {control[0]!r}"
-        raise Invalid([Problem(line, column, problem, "remove it, or write it as \\u….")])
+        raise Invalid([ExpressionProblem(line, column, problem, "remove it, or write it as \\u….")])
 
 
-def _not_bool(found: cel.Type) -> Iterator[Problem]:
+def _not_bool(found: cel.Type) -> Iterator[ExpressionProblem]:
     # A type's == is the runtime's own; there is no other way to tell bool from dyn.
     if found == cel.Type.BOOL:
         return
@@ -133,10 +133,12 @@ def _not_bool(found: cel.Type) -> Iterator[Problem]:
         "int": "compare it, as in stream.duration > 5",
         "dyn": "compare it with == and a constant",
     }.get(name, "compare it with something")
-    yield Problem(1, 1, f"this gives {name}, and a rule must give true or false (bool)", hint)
+    yield ExpressionProblem(
+        1, 1, f"this gives {name}, and a rule must give true or false (bool)", hint
+    )
 
 
-def _bad_constants(text: str) -> Iterator[Problem]:
+def _bad_constants(text: str) -> Iterator[ExpressionProblem]:
     """Regular expressions and time zones that are wrong whatever the request says.
 
     The runtime itself is asked, so that its dialect counts and no other.
@@ -158,7 +160,7 @@ def _bad_constants(text: str) -> Iterator[Problem]:
             hint = "RE2 syntax; double each \\, or write it raw: r'…'"
         else:
             problem, hint = "unknown time zone", 'as in "Asia/Kolkata" or "+05:30"'
-        yield Problem(argument.line, argument.column, problem, hint)
+        yield ExpressionProblem(argument.line, argument.column, problem, hint)
 
 
 def _needs(text: str, names: frozenset[str]) -> frozenset[str]:
@@ -192,7 +194,7 @@ class Block:
 
     start: int
     rules: tuple[Expression, ...]
-    reads: tuple[tuple[str, Callable[[Seen], object]], ...] = field(repr=False)
+    reads: tuple[tuple[str, Callable[[RuleInput], object]], ...] = field(repr=False)
     guards: tuple[tuple[str, str], ...]
     program: Any = field(repr=False, compare=False)
 
@@ -232,7 +234,9 @@ def _chained(rules: Sequence[Expression], start: int) -> str:
     return "".join(links) + "-1"
 
 
-def first_match(blocks: Sequence[Block], seen: Seen) -> tuple[int, tuple[tuple[int, str], ...]]:
+def first_match(
+    blocks: Sequence[Block], seen: RuleInput
+) -> tuple[int, tuple[tuple[int, str], ...]]:
     """Find the first rule that is true; gives its place, or -1, and the rules that failed.
 
     A failure is a rule's place and what went wrong, in words.

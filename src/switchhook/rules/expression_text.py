@@ -81,7 +81,7 @@ class Token(NamedTuple):
     column: int
 
 
-class Problem(NamedTuple):
+class ExpressionProblem(NamedTuple):
     """What is wrong with an expression, where in it (both from 1), and how to mend it."""
 
     line: int
@@ -112,7 +112,7 @@ def tokens(text: str) -> list[Token]:
     return found
 
 
-class Chain(NamedTuple):
+class DottedName(NamedTuple):
     """A dotted name as it stands in the text: `stream . status` is `stream.status`."""
 
     text: str
@@ -125,7 +125,7 @@ class Chain(NamedTuple):
         return self.at + 2 * len(self.names) - 1
 
 
-def _chains(parts: Sequence[Token]) -> Iterator[Chain]:
+def _chains(parts: Sequence[Token]) -> Iterator[DottedName]:
     at = 0
     while at < len(parts):
         if parts[at].kind != "name":
@@ -136,7 +136,7 @@ def _chains(parts: Sequence[Token]) -> Iterator[Chain]:
         while at + 1 < len(parts) and parts[at].text == "." and parts[at + 1].kind == "name":
             names.append(parts[at + 1])
             at += 2
-        yield Chain(".".join(name.text for name in names), tuple(names), start)
+        yield DottedName(".".join(name.text for name in names), tuple(names), start)
 
 
 def names_in(parts: Sequence[Token]) -> frozenset[str]:
@@ -161,7 +161,7 @@ def nested_and(parts: Sequence[Token]) -> bool:
     return False
 
 
-def has_on_variables(parts: Sequence[Token]) -> Iterator[Problem]:
+def has_on_variables(parts: Sequence[Token]) -> Iterator[ExpressionProblem]:
     """Every has() on a variable: it would give the variable itself, not whether it is there."""
     for chain in _chains(parts):
         before = [token.text for token in parts[max(0, chain.at - 3) : chain.at]]
@@ -175,10 +175,10 @@ def has_on_variables(parts: Sequence[Token]) -> Iterator[Problem]:
         place = parts[start]
         instead = f"use {variable.told_by}" if variable.told_by else "it always has a value"
         problem = f"has({chain.text}) does not tell whether there is one"
-        yield Problem(place.line, place.column, problem, instead)
+        yield ExpressionProblem(place.line, place.column, problem, instead)
 
 
-def bare_clock_calls(parts: Sequence[Token]) -> Iterator[Problem]:
+def bare_clock_calls(parts: Sequence[Token]) -> Iterator[ExpressionProblem]:
     """Every call such as now.getHours() without a zone, which is UTC and rarely meant so."""
     texts = [token.text for token in parts]
     for at, token in enumerate(parts):
@@ -191,7 +191,7 @@ def bare_clock_calls(parts: Sequence[Token]) -> Iterator[Problem]:
         if dot == "." and call in _CLOCK and brackets == ["(", ")"]:
             problem = f"now.{call}() is in UTC"
             hint = f'use {_CLOCK[call]}, or name a zone: now.{call}("Asia/Kolkata")'
-            yield Problem(token.line, token.column, problem, hint)
+            yield ExpressionProblem(token.line, token.column, problem, hint)
 
 
 def constant_arguments(parts: Sequence[Token], text: str) -> Iterator[Argument]:
@@ -254,13 +254,15 @@ _MEANT = {
 }
 
 
-def explain(error: str, text: str) -> list[Problem]:
+def explain(error: str, text: str) -> list[ExpressionProblem]:
     """Turn the runtime's refusal of an expression into problems; at least one."""
     found = [(int(line), int(column), words) for line, column, words in _ERROR.findall(error)]
     if not found or "ecursion" in error:
         if "ecursion" in error:
-            return [Problem(1, 1, "nested too deeply, or too many terms", "split it into two")]
-        return [Problem(1, 1, f"not an expression: {error.splitlines()[0][:200]}")]
+            return [
+                ExpressionProblem(1, 1, "nested too deeply, or too many terms", "split it into two")
+            ]
+        return [ExpressionProblem(1, 1, f"not an expression: {error.splitlines()[0][:200]}")]
     parts = tokens(text)
     if "Syntax error" in error or "reserved identifier" in error:
         # The parser stumbles on after its first mistake; what follows tells nothing.
@@ -269,32 +271,36 @@ def explain(error: str, text: str) -> list[Problem]:
     return [_mistake(*mistake, parts) for mistake in found if "*error*" not in mistake[2]]
 
 
-def _syntax(line: int, column: int, words: str, parts: Sequence[Token]) -> Problem:
+def _syntax(line: int, column: int, words: str, parts: Sequence[Token]) -> ExpressionProblem:
     if "'<EOF>'" in words and "missing" in words:
-        return Problem(line, column, "a bracket is not closed")
+        return ExpressionProblem(line, column, "a bracket is not closed")
     if "mismatched input '<EOF>'" in words or "no viable alternative" in words:
         hint = "is a bracket open?" if "')'" in words and "'('" not in words else ""
-        return Problem(line, column, "the expression ends too early", hint)
+        return ExpressionProblem(line, column, "the expression ends too early", hint)
     if "reserved identifier" in words:
         name = words.rpartition(" ")[2]
-        return Problem(line, column, f'"{name}" is a reserved word of CEL')
+        return ExpressionProblem(line, column, f'"{name}" is a reserved word of CEL')
     unexpected = _UNEXPECTED.search(words)
     if unexpected is None:
-        return Problem(line, column, words.removeprefix("Syntax error: ")[:200])
+        return ExpressionProblem(line, column, words.removeprefix("Syntax error: ")[:200])
     word = unexpected[1].strip()
     if word[:1] in ('"', "'") and "token recognition" in words:
         if (line, column) in {(t.line, t.column) for t in parts if t.kind == "quoted"}:
             hint = "double each \\, or write the text raw: r'…'"
-            return Problem(line, column, "this text holds a \\ with no meaning", hint)
-        return Problem(line, column, "a text that starts here does not end", "quotes come in pairs")
+            return ExpressionProblem(line, column, "this text holds a \\ with no meaning", hint)
+        return ExpressionProblem(
+            line, column, "a text that starts here does not end", "quotes come in pairs"
+        )
     if word in (")", "]", "}"):
-        return Problem(line, column, f'"{word}" closes nothing')
+        return ExpressionProblem(line, column, f'"{word}" closes nothing')
     before = [token.text for token in parts if (token.line, token.column) < (line, column)]
     hint = _MEANT.get(word, "") or (_MEANT.get(before[-1], "") if before[-1:] == ["not"] else "")
-    return Problem(line, column, f'unexpected "{word[:40] or ascii(unexpected[1])[1:-1]}"', hint)
+    return ExpressionProblem(
+        line, column, f'unexpected "{word[:40] or ascii(unexpected[1])[1:-1]}"', hint
+    )
 
 
-def _mistake(line: int, column: int, words: str, parts: Sequence[Token]) -> Problem:
+def _mistake(line: int, column: int, words: str, parts: Sequence[Token]) -> ExpressionProblem:
     undeclared = _UNDECLARED.match(words)
     if undeclared:
         return _unknown(undeclared[1], line, column, parts)
@@ -302,11 +308,13 @@ def _mistake(line: int, column: int, words: str, parts: Sequence[Token]) -> Prob
     if overload:
         function = _SIGNS.get(overload[1]) or overload[1].strip("@_")
         types = overload[2].replace("null_type", "null")
-        return Problem(line, column, f"{function} does not work on ({types})", _conversion(types))
+        return ExpressionProblem(
+            line, column, f"{function} does not work on ({types})", _conversion(types)
+        )
     fields = _FIELDS.match(words)
     if fields:
-        return Problem(line, column, f"a value of type {fields[1]} has no fields")
-    return Problem(line, column, (words[:1].lower() + words[1:])[:200])
+        return ExpressionProblem(line, column, f"a value of type {fields[1]} has no fields")
+    return ExpressionProblem(line, column, (words[:1].lower() + words[1:])[:200])
 
 
 def _conversion(types: str) -> str:
@@ -320,7 +328,7 @@ def _conversion(types: str) -> str:
     return ""
 
 
-def _unknown(name: str, line: int, column: int, parts: Sequence[Token]) -> Problem:
+def _unknown(name: str, line: int, column: int, parts: Sequence[Token]) -> ExpressionProblem:
     """An unknown name, at its first letter; the runtime points at its last dot or bracket."""
     last = name.rpartition(".")[2]
     for chain in _chains(parts):
@@ -330,12 +338,16 @@ def _unknown(name: str, line: int, column: int, parts: Sequence[Token]) -> Probl
             continue
         if end.text == last and follows == ["("]:
             if name in _FUNCTIONS:
-                return Problem(end.line, end.column, f"{name}() does not take what it is given")
+                return ExpressionProblem(
+                    end.line, end.column, f"{name}() does not take what it is given"
+                )
             hint = _nearest_function(name)
-            return Problem(end.line, end.column, f'unknown function "{name}"', hint)
+            return ExpressionProblem(end.line, end.column, f'unknown function "{name}"', hint)
         if chain.text == name or chain.text.startswith(name + "."):
-            return Problem(first.line, first.column, f'unknown name "{name}"', _nearest(name))
-    return Problem(line, column, f'unknown name "{name}"', _nearest(name))
+            return ExpressionProblem(
+                first.line, first.column, f'unknown name "{name}"', _nearest(name)
+            )
+    return ExpressionProblem(line, column, f'unknown name "{name}"', _nearest(name))
 
 
 def _nearest(name: str) -> str:

@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING
 from switchhook.errors import ConfigError, RuleError
 from switchhook.rules.decide import DEFAULT, Decision, Option, Rule, Ruleset
 from switchhook.rules.expression import Expression, Invalid, chain, check
-from switchhook.rules.variables import Facts
+from switchhook.rules.variables import AccountFacts
 
 if TYPE_CHECKING:
     pass
 
 __all__ = [
     "BUILTIN",
+    "AccountFacts",
     "Decision",
-    "Facts",
     "Option",
     "Rule",
     "Ruleset",

@@ -1,7 +1,7 @@
 """What a rule may see of a passthru, of the account and of the time: every variable, by name.
 
 Nothing here knows the language that rules are written in. A variable is a name, a type, a
-meaning and a function that reads it from what is `Seen`; `docs/rules.md` holds the same table.
+meaning and a function that reads it from what is `RuleInput`; `docs/rules.md` holds the same table.
 
 An absent text reads as "", so that rules can compare it. An absent number reads as None and is
 not shown to the rule at all: no number could stand for it and not be mistaken for a real one.
@@ -34,7 +34,7 @@ _UNSHOWABLE = re.compile("[\0\ud800-\udfff]")
 _LARGEST = 2**63 - 1
 
 
-class Facts(msgspec.Struct, frozen=True):
+class AccountFacts(msgspec.Struct, frozen=True):
     """What is known of the account at the moment of deciding; None is what is not known.
 
     `active` streams, `allowed` streams, `headroom` streams left, `age_s` seconds since they were
@@ -47,7 +47,7 @@ class Facts(msgspec.Struct, frozen=True):
     age_s: float | None = None
 
 
-class Seen(msgspec.Struct, frozen=True):
+class RuleInput(msgspec.Struct, frozen=True):
     """Everything that one decision rests on.
 
     `at_ms` is the moment in milliseconds since 1970, UTC; `zone` the endpoint's.
@@ -56,7 +56,7 @@ class Seen(msgspec.Struct, frozen=True):
     passthru: Passthru
     stream: Stream
     verdict: Verdict
-    facts: Facts
+    facts: AccountFacts
     at_ms: int
     zone: ZoneInfo
 
@@ -66,9 +66,11 @@ class Seen(msgspec.Struct, frozen=True):
         return _on_the_clock(self.at_ms // 1000, self.zone)
 
 
-def seen(passthru: Passthru, verdict: Verdict, facts: Facts, at_ms: int, zone: ZoneInfo) -> Seen:
+def seen(
+    passthru: Passthru, verdict: Verdict, facts: AccountFacts, at_ms: int, zone: ZoneInfo
+) -> RuleInput:
     """Put together what rules see; no stream reads as one that says nothing."""
-    return Seen(passthru, passthru.stream or _NO_STREAM, verdict, facts, at_ms, zone)
+    return RuleInput(passthru, passthru.stream or _NO_STREAM, verdict, facts, at_ms, zone)
 
 
 # Converting to a zone costs as much as all the rest of a decision, and many share a second.
@@ -86,7 +88,7 @@ class Variable(msgspec.Struct, frozen=True):
     name: str
     type: Kind
     meaning: str
-    read: Callable[[Seen], object]
+    read: Callable[[RuleInput], object]
     told_by: str = ""
 
 
@@ -103,21 +105,21 @@ def _whole(number: int | None) -> int | None:
     return None if number is None else max(-_LARGEST, min(_LARGEST, number))
 
 
-def _stream_status(seen: Seen) -> str:
+def _stream_status(seen: RuleInput) -> str:
     state = seen.stream.state
     if state is None or state is StreamStatus.UNKNOWN:
         return _text(seen.stream.status).lower()
     return state
 
 
-def _extra(seen: Seen) -> dict[str, str]:
+def _extra(seen: RuleInput) -> dict[str, str]:
     first: dict[str, str] = {}
     for key, value in seen.passthru.extra:
         first.setdefault(_text(key), _text(value))
     return first
 
 
-def _account_known(seen: Seen) -> bool:
+def _account_known(seen: RuleInput) -> bool:
     facts = seen.facts
     return not (facts.active is None and facts.allowed is None and facts.headroom is None)
 

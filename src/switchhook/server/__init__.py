@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
     from switchhook.config import Config
     from switchhook.config.live import SettingsKeeper
-    from switchhook.system.supervised import Tether
+    from switchhook.system.supervised import SupervisorPipes
 
 __all__ = ["run_answer", "run_both", "run_console"]
 
 # Each process loads its own program's parts only: the answer side starts without Starlette.
 
 
-def run_answer(keeper: SettingsKeeper, fd: int | None, tether: Tether) -> int:
+def run_answer(keeper: SettingsKeeper, fd: int | None, tether: SupervisorPipes) -> int:
     """The answer program; `fd` is the number of a listening socket that somebody else owns."""
     from switchhook.server.answer import run
 
@@ -35,7 +35,7 @@ def run_answer(keeper: SettingsKeeper, fd: int | None, tether: Tether) -> int:
 
 
 def run_console(
-    keeper: SettingsKeeper, fd: int | None, tether: Tether, answer_url: str | None = None
+    keeper: SettingsKeeper, fd: int | None, tether: SupervisorPipes, answer_url: str | None = None
 ) -> int:
     """The console program, likewise; `answer_url` is where the answer side really listens."""
     from switchhook.server.console import run

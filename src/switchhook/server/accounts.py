@@ -19,7 +19,7 @@ from switchhook.calls.ended import Ends
 from switchhook.calls.ledger import SqliteCalls
 from switchhook.capacity.facts_file import FactsFile
 from switchhook.capacity.ledger import SqliteCapacity
-from switchhook.capacity.poller import Watch, Watched
+from switchhook.capacity.poller import AccountWatch, Watched
 from switchhook.capacity.polling import Pace
 from switchhook.config.accounts import AccountConfig
 from switchhook.config.names import accounts_of
@@ -63,7 +63,9 @@ class Accounts:
         self.history, self.calls = SqliteCapacity(ledger), SqliteCalls(ledger)
         # Jitter, no secret.
         chance = random.random
-        self.watch = Watch(self.history, FactsFile(folder, boot_id()), self._clock, chance, changed)
+        self.watch = AccountWatch(
+            self.history, FactsFile(folder, boot_id()), self._clock, chance, changed
+        )
         self.fetcher = DetailsFetcher(self.calls, self._clock, chance)
         self.ends = Ends(lambda: self._accounts_of, self.watch, self.fetcher, self._clock.wall_ms)
 

@@ -11,14 +11,14 @@ from switchhook.alerts.notify import AnswerProbe, AppriseNotifier, HttpMonitor
 from switchhook.capacity.metrics import watch_figures
 from switchhook.metrics import Cached
 from switchhook.overview.health_metrics import (
-    Health,
+    AnswerHealth,
     answer_figures,
     clock_figures,
     disk_figures,
     file_figures,
     retention_figures,
 )
-from switchhook.overview.verdict import Seen
+from switchhook.overview.trouble import VerdictInput
 from switchhook.overview.verdict_keeper import VerdictKeeper
 from switchhook.streams.fold_metrics import fold_figures
 from switchhook.streams.metrics import StoreFigures
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from switchhook.capacity.poller import Watch
+    from switchhook.capacity.poller import AccountWatch
     from switchhook.config import Config
     from switchhook.journal.source import JournalSource
     from switchhook.ledger import Ledger
@@ -57,7 +57,7 @@ class Alarm:
         store: Store,
         journal: JournalSource,
         folder: Folder,
-        watch: Watch,
+        watch: AccountWatch,
         data: Path,
         names: Callable[[], Names],
         complaints: Callable[[], Sequence[str]],
@@ -110,8 +110,8 @@ class Alarm:
             heart=_heart(config, self._clock.now_ms),
         )
 
-    def _seen(self) -> Seen:
-        return Seen(
+    def _seen(self) -> VerdictInput:
+        return VerdictInput(
             figures=self.alerting.figures,
             capacity=self._watch.now(self._clock.now_ms()),
             recently=self._streams.recently,
@@ -145,9 +145,9 @@ def _heart(config: Config, now_ms: Callable[[], int]) -> Heart | None:
 def _answering(probe: AnswerProbe, now_ms: Callable[[], int]) -> Source:
     """Whether the answer side answers, asked every other second."""
 
-    def look(at_ms: int) -> Health:
+    def look(at_ms: int) -> AnswerHealth:
         answers, waiting, problem = probe.ask()
-        return Health(at_ms, answers, waiting, problem)
+        return AnswerHealth(at_ms, answers, waiting, problem)
 
     kept = Cached(_PROBE_MS, look)
     return answer_figures(lambda: kept.get(now_ms()))

@@ -21,9 +21,9 @@ import uvloop
 from switchhook.answer.answerer import SWEEP_S, Answerer
 from switchhook.answer.asgi import AnswerApp
 from switchhook.answer.authentication import Endpoint
-from switchhook.answer.callback_receivers import Account
+from switchhook.answer.callback_receivers import ReceivingAccount
 from switchhook.answer.http.listening import serve as serve_http
-from switchhook.answer.http.messages import Limits
+from switchhook.answer.http.messages import ConnectionLimits
 from switchhook.answer.redact import Redactor
 from switchhook.answer.repeats import MOST_REMEMBERED, WINDOW_MS, RepeatMemory
 from switchhook.capacity.facts_file import LOOK_S, FactsReader
@@ -33,7 +33,7 @@ from switchhook.config.names import accounts_of
 from switchhook.config.own_links import secrets_of
 from switchhook.errors import JournalError
 from switchhook.journal import JournalEvent, JournalReader, JournalWriter
-from switchhook.journal.receipt import Kind
+from switchhook.journal.receipt import RecordKind
 from switchhook.rules.rules_file import BUILTIN, load_rules
 from switchhook.server.gc import settle
 from switchhook.server.sockets import listening, url_of
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from switchhook.answer.http.connections import Server
-    from switchhook.system.supervised import Tether
+    from switchhook.system.supervised import SupervisorPipes
 
 log = logging.getLogger("switchhook")
 
@@ -81,20 +81,20 @@ def endpoints_of(settings: Settings, key: bytes) -> dict[str, Endpoint]:
     }
 
 
-def receiving_accounts(config: Config, key: bytes) -> dict[str, Account]:
+def receiving_accounts(config: Config, key: bytes) -> dict[str, ReceivingAccount]:
     """The accounts whose webhooks are received, by name; no secret of ours is kept of any."""
     secrets = [each for point in config.endpoints for each in point.secrets]
     for account in config.accounts:
         secrets += (*account.webhook_secrets.status, *account.webhook_secrets.heartbeat)
     redactor = Redactor(key, [each.reveal() for each in secrets])
     return {
-        account.name: Account(
+        account.name: ReceivingAccount(
             account.name,
             {
                 kind: tuple(secret.reveal().encode() for secret in some)
                 for kind, some in (
-                    (Kind.STATUS, account.webhook_secrets.status),
-                    (Kind.HEARTBEAT, account.webhook_secrets.heartbeat),
+                    (RecordKind.STATUS, account.webhook_secrets.status),
+                    (RecordKind.HEARTBEAT, account.webhook_secrets.heartbeat),
                 )
             },
             redactor,
@@ -205,7 +205,7 @@ class AnswerProcess:
     async def start(self, sock: socket.socket) -> None:
         """Listen, and do what the loop does beside."""
         answer = self._settings.config.answer
-        limits = Limits(
+        limits = ConnectionLimits(
             connections=answer.max_connections,
             per_address=answer.max_connections_per_address,
             exempt=trusted_by(self._settings.config),
@@ -336,7 +336,7 @@ def _stamp_of(path: Path) -> tuple[int, int, int]:
 
 
 async def _answer(
-    keeper: SettingsKeeper, settings: Settings, sock: socket.socket, tether: Tether
+    keeper: SettingsKeeper, settings: Settings, sock: socket.socket, tether: SupervisorPipes
 ) -> int:
     loop = asyncio.get_running_loop()
     tether.watch(loop)
@@ -403,7 +403,7 @@ def settings_of(config: Config) -> Settings:
     return Settings(config=config, rulesets=rulesets, sources=())
 
 
-def run(keeper: SettingsKeeper, fd: int | None, tether: Tether) -> int:
+def run(keeper: SettingsKeeper, fd: int | None, tether: SupervisorPipes) -> int:
     """Answer until told to end; `fd` is the number of a socket that somebody else owns."""
     tether.die_with_parent()
     settings = keeper.start()

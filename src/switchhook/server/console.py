@@ -20,7 +20,7 @@ from switchhook.server.sockets import listening, url_of
 from switchhook.server.unavailable import opened
 from switchhook.system.data_folder import DataFolder
 from switchhook.system.logs import set_up as set_up_logs
-from switchhook.system.priority import stand_back
+from switchhook.system.priority import lower_priority
 from switchhook.system.supervised import LOCK_WAIT_S
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from switchhook.config import Config
     from switchhook.config.live import Settings, SettingsKeeper
-    from switchhook.system.supervised import Tether
+    from switchhook.system.supervised import SupervisorPipes
 
 log = logging.getLogger("switchhook")
 
@@ -39,7 +39,7 @@ async def _console(
     keeper: SettingsKeeper,
     settings: Settings,
     sock: socket.socket,
-    tether: Tether,
+    tether: SupervisorPipes,
     answer_url: str | None,
 ) -> int:
     loop = asyncio.get_running_loop()
@@ -152,10 +152,12 @@ def answer_url_of(config: Config) -> str | None:
     return f"http://[{host}]:{listen.port}" if ":" in host else f"http://{host}:{listen.port}"
 
 
-def run(keeper: SettingsKeeper, fd: int | None, tether: Tether, answer_url: str | None) -> int:
+def run(
+    keeper: SettingsKeeper, fd: int | None, tether: SupervisorPipes, answer_url: str | None
+) -> int:
     """Follow the journal until told to end; `fd` is a socket that somebody else owns."""
     tether.die_with_parent()
-    stand_back()
+    lower_priority()
     settings = keeper.start()
     if tether.beat is None:  # else the supervisor says it
         warn_of(keeper)

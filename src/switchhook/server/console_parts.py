@@ -20,7 +20,7 @@ from switchhook.access.ledger import SqliteAccess
 from switchhook.alerts.ledger import AlertRows
 from switchhook.alerts.page import AlertPages
 from switchhook.calls.api import CallsApi
-from switchhook.calls.other_sources import CallTold
+from switchhook.calls.other_sources import SourceGatherer
 from switchhook.capacity.api import CapacityApi
 from switchhook.config.names import names_of
 from switchhook.errors import DataFolderError, JournalError, LedgerError
@@ -50,11 +50,11 @@ from switchhook.streams.counts_api import StoreApi
 from switchhook.streams.endpoints_page import EndpointShown, RulesShown
 from switchhook.streams.fold import Folder
 from switchhook.streams.issues.ledger import SqliteMarks
-from switchhook.streams.queries import Shelf
+from switchhook.streams.queries import StreamQueries
 from switchhook.streams.search.saved_views_ledger import SqliteViews
 from switchhook.system.data_folder import JOURNAL, LEDGER, STORE, first_seq_of_boot
 from switchhook.system.folder_lock import holder_pid
-from switchhook.system.priority import breathe
+from switchhook.system.priority import yield_cpu
 from switchhook.telemetry.prometheus import FoldState, MetricSources, MetricsPage, Traces
 from switchhook.telemetry.traces import Tracer, TraceSettings
 from switchhook.web.app import create_app
@@ -68,7 +68,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from switchhook.access.audit import Deed
-    from switchhook.calls.other_sources import Told
+    from switchhook.calls.other_sources import OtherSources
     from switchhook.config import Config
     from switchhook.config.live import Settings
     from switchhook.streams.names import Names
@@ -100,7 +100,7 @@ class ConsoleSide:
         self._held, self._settings = held, settings
         config = settings.config
         self._names = names_of(config)
-        self.journal = JournalReader(held.folder(JOURNAL), breathe=breathe)
+        self.journal = JournalReader(held.folder(JOURNAL), breathe=yield_cpu)
         self.store = SqliteStore(held.folder(STORE), self.journal)
         self.folder = Folder(self.journal, self.store)
         self.clock = SteadyClock(self.store, lambda: first_seq_of_boot(held.path))
@@ -163,7 +163,7 @@ class ConsoleSide:
             self.alarm.verdicts.now, link_hosts=lambda: self.config.console.link_hosts
         )
         keeping = KeepApi(self.keeper)
-        shelf = Shelf(self.journal, self.store, self.names)
+        shelf = StreamQueries(self.journal, self.store, self.names)
         self.access = ConsoleAccess(
             SqliteAccess(self.ledger),
             config.console.access,
@@ -223,10 +223,10 @@ class ConsoleSide:
         self.routes = app.routes
         return self.access.wrap(app)
 
-    def _told(self) -> Callable[[str], Told | None]:
+    def _told(self) -> Callable[[str], OtherSources | None]:
         """What all sources tell of a call."""
-        told = CallTold(self.journal, self.store, self.accounts.calls.details)
-        shelf = Shelf(self.journal, self.store, self.names)
+        told = SourceGatherer(self.journal, self.store, self.accounts.calls.details)
+        shelf = StreamQueries(self.journal, self.store, self.names)
         return lambda call_sid: told.of(call_sid, shelf.call(call_sid), self.names())
 
     def _metric_sources(self) -> MetricSources:

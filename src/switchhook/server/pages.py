@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from switchhook.journal.source import JournalSource
     from switchhook.streams.endpoints_page import EndpointShown
     from switchhook.streams.fold import Folder
-    from switchhook.streams.issues.issues import Marks
+    from switchhook.streams.issues.issues import IssueHistory
     from switchhook.streams.search.saved_views import SavedViews
     from switchhook.streams.store import Store
     from switchhook.web.render import Renderer
@@ -54,7 +54,7 @@ class StreamPages:
         names: Callable[[], Names] = Names,
         capacity: CapacityWatch | None = None,
         history: CapacityKept | None = None,
-        marks: Marks | None = None,
+        marks: IssueHistory | None = None,
         views: SavedViews | None = None,
         details: Callable[[str], Sequence[KeptDetails]] | None = None,
         endpoints: Callable[[], Sequence[EndpointShown]] = tuple,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from switchhook.errors import ConfigError
 
 if TYPE_CHECKING:
-    from switchhook.config.values import Address
+    from switchhook.config.basics import ListenAddress
 
 
 def listening(host: str, port: int, fd: int | None = None) -> socket.socket:
@@ -28,7 +28,7 @@ def listening(host: str, port: int, fd: int | None = None) -> socket.socket:
 _FIRST_SYSTEMD_FD = 3  # sd_listen_fds(3)
 
 
-def inherited(*sides: tuple[str, Address]) -> dict[str, socket.socket]:
+def inherited(*sides: tuple[str, ListenAddress]) -> dict[str, socket.socket]:
     """Sockets that systemd opened for us, by their FileDescriptorName.
 
     What may answer without a secret is decided by the configured address, so a socket that listens
@@ -48,7 +48,7 @@ def inherited(*sides: tuple[str, Address]) -> dict[str, socket.socket]:
     return sockets
 
 
-def _check_place(name: str, sock: socket.socket, listen: Address) -> None:
+def _check_place(name: str, sock: socket.socket, listen: ListenAddress) -> None:
     place = sock.getsockname()
     loopback = isinstance(place, tuple) and ipaddress.ip_address(place[0]).is_loopback
     if listen.loopback and not loopback:

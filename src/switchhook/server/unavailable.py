@@ -71,7 +71,7 @@ def stand_in(error: DataFolderError | JournalError | LedgerError) -> ASGIApp:
     return app
 
 
-class Desk(Protocol):
+class SwitchableApp(Protocol):
     """Where the private port is answered."""
 
     left: asyncio.Event
@@ -80,7 +80,7 @@ class Desk(Protocol):
 
 
 async def opened(
-    make: Callable[[], Awaitable[ConsoleSide]], desk: Desk, *, retry_s: float = RETRY_S
+    make: Callable[[], Awaitable[ConsoleSide]], desk: SwitchableApp, *, retry_s: float = RETRY_S
 ) -> ConsoleSide | None:
     """The console that `make` makes, as soon as it can; until then the desk shows why it can't.
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from switchhook.journal.source import JournalRecord
     from switchhook.store.digest import Form
-    from switchhook.streams.story import Told
+    from switchhook.streams.story import ParsedReceipt
 
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 MOST_VALUES = 60
@@ -47,7 +47,9 @@ class Batch:
         self.tallies: Counter[tuple[int, int]] = Counter()  # minute and facet: streams more or less
         self.begun: dict[int, int] = {}  # streams new in this batch, hash to seq
         self.told: dict[int, JournalRecord] = {}  # by the first receipt of each
-        self.more: dict[int, list[tuple[int, Told]]] = {}  # what later ones tell of a stream
+        self.more: dict[
+            int, list[tuple[int, ParsedReceipt]]
+        ] = {}  # what later ones tell of a stream
 
     def write(self, connection: apsw.Connection) -> None:
         """Write all rows but the tallies, which later ones may still move."""

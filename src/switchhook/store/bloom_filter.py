@@ -14,7 +14,7 @@ _KIND = 3  # bits that are the same in the hashes of all streams
 _STEP = 33  # bits that the first place is made of
 
 
-class Recall:
+class BloomFilter:
     """Remembers hashes of 63 bits: three bytes each, or up to six, for filters double in size.
 
     `expected` keys share the first filter: every further one makes more look-ups in vain. A filter

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import apsw
 
-    from switchhook.exotel.spellings import Number
+    from switchhook.exotel.spellings import ErasedNumber
     from switchhook.store.batch import Batch
 
 _FOLDED = ("receipt", "stream", "event", "quarantine")
@@ -116,7 +116,7 @@ def records_of_number(connection: apsw.Connection, number: str) -> list[int]:
     return sorted(found)
 
 
-def count_in_files(path: Path, number: Number) -> int:
+def count_in_files(path: Path, number: ErasedNumber) -> int:
     """How often a number stands in the bytes of a store's file and its log, used or not."""
     spellings, national = Spellings(number), split_number(number.e164)[1].encode()
     backwards = number_keys(number.e164)[1].encode()

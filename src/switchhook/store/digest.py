@@ -15,7 +15,7 @@ from switchhook.journal.kept import read_passthru
 from switchhook.journal.receipt import Receipt, decode_receipt, receipt_id
 from switchhook.journal.source import JournalRecord
 from switchhook.streams.facet import Facet, exophone_of, host_of
-from switchhook.streams.story import Mention, Told, enters_stories
+from switchhook.streams.story import ParsedReceipt, ReceiptRef, enters_stories
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,7 +48,7 @@ class Digest(msgspec.Struct, frozen=True, gc=False):
     stream: int | None = None
     alone: bool = False
 
-    def told(self, node: int) -> Told:
+    def told(self, node: int) -> ParsedReceipt:
         """What it tells. Few are asked: only those of which another receipt tells, too."""
         return _told(self.record, self.receipt, self.passthru, node)
 
@@ -97,15 +97,15 @@ def digest(record: JournalRecord) -> Digest:
     )
 
 
-def read_told(record: JournalRecord, node: int) -> Told:
+def read_told(record: JournalRecord, node: int) -> ParsedReceipt:
     """What the receipt in a record tells; raises as `digest` does."""
     receipt = decode_receipt(record.body)
     return _told(record, receipt, read_passthru(receipt), node)
 
 
-def _told(record: JournalRecord, receipt: Receipt, passthru: Passthru, node: int) -> Told:
+def _told(record: JournalRecord, receipt: Receipt, passthru: Passthru, node: int) -> ParsedReceipt:
     name, option = receipt_id(record.at, node, record.seq), receipt.decision.option.value
-    return Told(Mention(name, receipt.received_us, receipt.endpoint, option), passthru)
+    return ParsedReceipt(ReceiptRef(name, receipt.received_us, receipt.endpoint, option), passthru)
 
 
 def caller_keys(from_: str | None, to: str | None, direction: str | None) -> list[str]:

@@ -12,10 +12,10 @@ import msgspec
 from switchhook.errors import DataFolderError, JournalError
 from switchhook.exotel.wire.request import Request
 from switchhook.exotel.wire.status_callback import parse as parse_status
-from switchhook.journal.receipt import Counters, Kind, Late, StatusReceived
+from switchhook.journal.receipt import Counters, Late, RecordKind, StatusReceived
 from switchhook.sqlite_file import transaction
 from switchhook.store.batch import HOUR_MS, MINUTE_MS, Batch, Facets, Forms
-from switchhook.store.bloom_filter import Recall
+from switchhook.store.bloom_filter import BloomFilter
 from switchhook.store.digest import (
     FLOW,
     NOTE,
@@ -32,7 +32,7 @@ from switchhook.store.files import BUCKET_BITS, REBUILD, boot_id
 from switchhook.store.healing import FAILURES
 from switchhook.store.placing import Placing, encode_axis, read_axis
 from switchhook.streams.story import StreamStory, facet_of, merge_streams, stream_story
-from switchhook.system.priority import breathe
+from switchhook.system.priority import yield_cpu
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -61,13 +61,13 @@ class Folding:
         connection.pragma("synchronous", "off")
         connection.pragma("cache_size", -_PAGE_CACHE_KIB)
         connection.wal_autocheckpoint(_CHECKPOINT_PAGES)
-        connection.set_progress_handler(breathe, _STEPS_A_BREATH)
+        connection.set_progress_handler(yield_cpu, _STEPS_A_BREATH)
         connection.pragma("secure_delete", "on")  # what is forgotten must not stay on the disk
         self._facets, self._forms = Facets(connection), Forms(connection)
         self.node, self.position, at, self.suspect = self._progress()
         axis = read_axis(connection)
         self._placing = Placing(axis, at if axis is None else axis.at_ms)
-        self._recall = Recall(journal.last_seq())
+        self._recall = BloomFilter(journal.last_seq())
         self._unread = (self.position >> BUCKET_BITS) + 1
         """How many buckets, the oldest, are not or not wholly in the recall yet."""
         self._read_up_to = -1
@@ -158,7 +158,7 @@ class Folding:
             for record in records:
                 at = record.at if record.damage else self._place(batch, record, placing)
                 self._take(batch, record, at)
-                breathe()
+                yield_cpu()
             self._write(batch, records[-1], placing)
         # Only now is it in: COMMIT may find the disk full.
         self.position, self._placing = records[-1].seq, placing
@@ -182,7 +182,7 @@ class Folding:
             batch.quarantine.append((record.seq, record.damage[:300]))
             return
         match record.kind:
-            case Kind.PASSTHRU:
+            case RecordKind.PASSTHRU:
                 try:
                     found = digest(record)
                 except Exception as error:  # noqa: BLE001 - a receipt that a bug can't read is
@@ -191,12 +191,12 @@ class Folding:
                 else:
                     self._take_receipt(batch, record, found, at)
                     batch.forms[at - at % HOUR_MS, found.form] += 1
-            case Kind.LATE:
+            case RecordKind.LATE:
                 late = _late(record.body)
                 batch.late.append((late.seq, late.late_ms))
-            case Kind.COUNTERS:
+            case RecordKind.COUNTERS:
                 self._take_counters(batch, record, at)
-            case Kind.STATUS:
+            case RecordKind.STATUS:
                 batch.events.append((record.kind, record.seq))
                 self._take_status(batch, record)
             case _:

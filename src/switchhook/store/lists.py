@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
     import apsw
 
-    from switchhook.streams.store import Wanted
+    from switchhook.streams.store import StreamFilter
 
 _KNOWN_STATUSES = frozenset(StreamStatus)
 
 
-def find(connection: apsw.Connection, table: str, wanted: Wanted) -> list[int]:
+def find(connection: apsw.Connection, table: str, wanted: StreamFilter) -> list[int]:
     """The seqs in a table (`receipt` or `stream`) that are wanted."""
     status, keys = wanted.status, []
     if wanted.stream_sid is not None:
@@ -48,7 +48,7 @@ def _facets(connection: apsw.Connection, asked: tuple[str | None, ...]) -> list[
 def _by_keys(
     connection: apsw.Connection,
     table: str,
-    wanted: Wanted,
+    wanted: StreamFilter,
     keys: list[int],
     facets: list[int] | None,
 ) -> list[int]:
@@ -75,7 +75,7 @@ def _by_keys(
 
 
 def _by_facets(
-    connection: apsw.Connection, table: str, wanted: Wanted, facets: list[int] | None
+    connection: apsw.Connection, table: str, wanted: StreamFilter, facets: list[int] | None
 ) -> list[int]:
     span = (wanted.from_seq, wanted.before_seq)
     order = _order(wanted)
@@ -96,5 +96,5 @@ def _by_facets(
             cursor.close()  # an open one would hold its snapshot
 
 
-def _order(wanted: Wanted) -> str:
+def _order(wanted: StreamFilter) -> str:
     return "ASC" if wanted.oldest_first else "DESC"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import apsw
 
-from switchhook.journal.receipt import Kind
+from switchhook.journal.receipt import RecordKind
 from switchhook.store.batch import Batch
 from switchhook.store.deletion import (
     drop_before,
@@ -48,7 +48,7 @@ class Tending(Folding):
                 batch.quarantine += damaged
                 time_of = times_of(self._connection)
                 for seq, record in sorted(records.items()):
-                    if record.kind not in (Kind.LATE, Kind.COUNTERS):
+                    if record.kind not in (RecordKind.LATE, RecordKind.COUNTERS):
                         self._take(batch, record, time_of(seq, record.at))
                 batch.forms.clear()  # they were counted when the records came
                 self._write_rows(batch, self._stories(batch))

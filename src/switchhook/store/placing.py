@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from switchhook.journal.receipt import ClockStep, Kind
+from switchhook.journal.receipt import ClockStep, RecordKind
 from switchhook.journal.steady_time import TOLERANCE_MS, Axis, follow
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Placing:
         """Where the next record belongs; what an older release kept has its own time."""
         at_ms = record.at
         if record.mono is not None:
-            boot = record.kind == Kind.CLOCK and _decode(record.body).boot
+            boot = record.kind == RecordKind.CLOCK and _decode(record.body).boot
             self.axis = follow(self.axis, record.at, record.mono, boot=boot)
             at_ms = self.axis.at_ms
         turn = at_ms < self.newest_ms - TOLERANCE_MS

@@ -22,7 +22,14 @@ from switchhook.store.files import BUCKET_BITS
 from switchhook.store.folding import decode_story
 from switchhook.store.placing import seqs_between
 from switchhook.streams.facet import Facet
-from switchhook.streams.search.query import Condition, Found, Query, StreamRow, facet_may_fit, fits
+from switchhook.streams.search.query import (
+    Condition,
+    Query,
+    SearchPage,
+    StreamRow,
+    facet_may_fit,
+    fits,
+)
 from switchhook.streams.story import facet_of, stream_story
 
 if TYPE_CHECKING:
@@ -67,7 +74,7 @@ class Deadline:
         return SearchError(f"the search took longer than {self._limit_s:g} s", hint)
 
 
-class Span(msgspec.Struct, frozen=True):
+class SeqRange(msgspec.Struct, frozen=True):
     """The seqs in which to look, newest first: from `low` to before `high`."""
 
     low: int
@@ -83,10 +90,10 @@ def search(
     journal: JournalSource,
     query: Query,
     names: Names,
-    span: Span,
+    span: SeqRange,
     limit: int,
     deadline: Deadline,
-) -> Found:
+) -> SearchPage:
     """A page of streams that fit, newest first, all of one moment. Raises SearchError."""
     connection.set_progress_handler(lambda: deadline.passed, _STEPS)
     try:
@@ -103,10 +110,10 @@ def _search(
     journal: JournalSource,
     query: Query,
     names: Names,
-    span: Span,
+    span: SeqRange,
     limit: int,
     deadline: Deadline,
-) -> Found:
+) -> SearchPage:
     low, high = span.low, min(span.high, connection.execute("SELECT seq FROM progress").get + 1)
     since_ms = None if query.since is None else query.since.ms
     until_ms = None if query.until is None else query.until.ms
@@ -116,8 +123,8 @@ def _search(
         low = max(low, since) if since > journal.first_seq() else low
         high = high if until is None else min(high, until)
     if limit < 1 or low >= high:
-        return Found([], None)
-    looking = _Search(connection, journal, query, names, Span(low, high), deadline)
+        return SearchPage([], None)
+    looking = _Search(connection, journal, query, names, SeqRange(low, high), deadline)
     try:
         return looking.page(limit)
     finally:
@@ -131,7 +138,7 @@ class _Search:
         journal: JournalSource,
         query: Query,
         names: Names,
-        span: Span,
+        span: SeqRange,
         deadline: Deadline,
     ) -> None:
         self._connection, self._journal, self._deadline = connection, journal, deadline
@@ -151,7 +158,7 @@ class _Search:
         for cursor in self._cursors:
             cursor.close()
 
-    def page(self, limit: int) -> Found:
+    def page(self, limit: int) -> SearchPage:
         """The rows that fit among the candidates, with where to go on."""
         rows: list[StreamRow] = []
         candidates, chunk, read = self._candidates(), limit + 1, 0
@@ -163,12 +170,12 @@ class _Search:
                 if row is None or not fits(self._query, self._names, row):
                     continue
                 if len(rows) == limit:
-                    return Found(rows, rows[-1].seq)
+                    return SearchPage(rows, rows[-1].seq)
                 rows.append(row)
             read, chunk = read + len(seqs), _READ_AT_ONCE
             if read >= _MOST_READ + limit:
-                return Found(rows, seqs[-1])
-        return Found(rows, self._stopped_at)
+                return SearchPage(rows, seqs[-1])
+        return SearchPage(rows, self._stopped_at)
 
     def _rows_of(self, sql: str, *bindings: int | str) -> apsw.Cursor:
         cursor = self._connection.execute(sql, bindings)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import apsw
 
 from switchhook.errors import DataFolderError
-from switchhook.exotel.spellings import Number
+from switchhook.exotel.spellings import ErasedNumber
 from switchhook.sqlite_file import file_id, is_damage
 from switchhook.store import files
 from switchhook.store.deletion import count_in_files
@@ -23,9 +23,9 @@ from switchhook.store.lists import find
 from switchhook.store.maintenance import Tending
 from switchhook.store.opening import begin, connect_reading, open_folding, place_of
 from switchhook.store.placing import read_axis, seqs_between
-from switchhook.store.searching import Deadline, Span, search
+from switchhook.store.searching import Deadline, SeqRange, search
 from switchhook.streams.facet import Count, Facet, Form, Tally, Use
-from switchhook.streams.store import Quarantined, Wanted
+from switchhook.streams.store import Quarantined, StreamFilter
 from switchhook.streams.story import StreamStory
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from switchhook.journal.source import JournalRecord, JournalSource
     from switchhook.journal.steady_time import Axis
     from switchhook.streams.names import Names
-    from switchhook.streams.search.query import Found, Query
+    from switchhook.streams.search.query import Query, SearchPage
 
 _WORDS = "endpoint, status, cause, option, kind, host, exophone"
 _MOST_NOTES = 1000
@@ -200,7 +200,11 @@ class SqliteStore:
             assert place is not None, "a store that is open has a file"
             known = folding.records_of_number(number)
             left = sum(seq <= until_seq for seq in known)
-            return left if left < len(known) else left + count_in_files(place.path, Number(number))
+            return (
+                left
+                if left < len(known)
+                else left + count_in_files(place.path, ErasedNumber(number))
+            )
 
     def _write_anew(self, folding: Tending) -> None:
         """Copy what is used of the file to the next one, which then counts."""
@@ -250,11 +254,11 @@ class SqliteStore:
             seq: int = connection.execute("SELECT seq FROM progress").get
             return seq
 
-    def receipts(self, wanted: Wanted) -> list[int]:
+    def receipts(self, wanted: StreamFilter) -> list[int]:
         with self._reading() as connection:
             return find(connection, "receipt", wanted)
 
-    def streams(self, wanted: Wanted) -> list[tuple[int, StreamStory | None]]:
+    def streams(self, wanted: StreamFilter) -> list[tuple[int, StreamStory | None]]:
         with self._reading() as connection:
             seqs = find(connection, "stream", wanted)
             stories = dict(
@@ -274,9 +278,9 @@ class SqliteStore:
         before_seq: int = _LAST_SEQ,
         after_seq: int = 0,
         limit: int = 100,
-    ) -> Found:
+    ) -> SearchPage:
         with self._reading() as connection:
-            span = Span(after_seq + 1, before_seq)
+            span = SeqRange(after_seq + 1, before_seq)
             deadline = Deadline(LONGEST_SEARCH_S, time.monotonic)
             return search(connection, self._journal, query, names, span, limit, deadline)
 

@@ -18,7 +18,7 @@ from switchhook.streams.fold import Folder
 from switchhook.streams.names import Names
 from switchhook.streams.openapi import OPERATIONS
 from switchhook.streams.parameters import STREAM_FILTERS
-from switchhook.streams.queries import Shelf
+from switchhook.streams.queries import StreamQueries
 from switchhook.streams.search.numbers import NumberSearches
 from switchhook.streams.search.query import Query
 from switchhook.streams.store import Store
@@ -63,7 +63,7 @@ class StreamsApi:
 
     def __init__(self, parts: StreamsApiParts, document: Callable[[], Json]) -> None:
         self._parts, self._document = parts, document
-        self._shelf = Shelf(parts.journal, parts.store, parts.names)
+        self._shelf = StreamQueries(parts.journal, parts.store, parts.names)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="console")
         self._version = parts.version
         self._numbers = NumberSearches(parts.note, parts.now_ms)

@@ -13,12 +13,12 @@ from starlette.routing import BaseRoute, Route
 
 from switchhook.access.audit import Deed, deed_of
 from switchhook.access.roles import Role
-from switchhook.streams.export import FORMATS, Look, columns_named, rows_of
+from switchhook.streams.export import FORMATS, ExportFormat, columns_named, rows_of
 from switchhook.streams.names import Names
 from switchhook.streams.parameters import EXPORT
 from switchhook.streams.search.query import Query
 from switchhook.web.json import encode_json, time_of
-from switchhook.web.parameters import STRETCH, Refused, read_filters, read_none
+from switchhook.web.parameters import STRETCH, RefusedParameter, read_filters, read_none
 from switchhook.web.render import zone_named
 from switchhook.web.sign_in.page_support import require
 
@@ -138,7 +138,9 @@ class StoreApi:
         since: int = values.get("since", until - _DAY_MS)
         if until - since > _LONGEST_MS[by]:
             days = _LONGEST_MS[by] // _DAY_MS
-            raise Refused("since", f"more than {days} days by the {by}", "ask for less at a time")
+            raise RefusedParameter(
+                "since", f"more than {days} days by the {by}", "ask for less at a time"
+            )
         return since, until, by
 
     async def _export(self, request: Request) -> Response:
@@ -147,10 +149,10 @@ class StoreApi:
         columns, wrong = columns_named(values.get("columns", ""))
         if wrong is not None:
             hint = "see docs/search.md; `all` is every one"
-            raise Refused("columns", f"there is no column {wrong[:40]!r}", hint)
+            raise RefusedParameter("columns", f"there is no column {wrong[:40]!r}", hint)
         form = FORMATS[values.get("format", "csv")]
         query: Query = values.get("q", Query())
-        look = Look(columns, viewer.sees, zone_named(values.get("tz", "ist")))
+        look = ExportFormat(columns, viewer.sees, zone_named(values.get("tz", "ist")))
         deed = deed_of(
             viewer,
             "exported streams",

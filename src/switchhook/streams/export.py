@@ -37,7 +37,7 @@ LONGEST_CELL = 32_000
 Value = str | int | datetime | None
 
 
-class Column(msgspec.Struct, frozen=True):
+class ExportColumn(msgspec.Struct, frozen=True):
     """A column of an export. `kind` is text, whole, time, or number for telephone numbers.
 
     `ours` texts were made here and hold no number of anybody.
@@ -56,46 +56,46 @@ def _bot(row: StreamRow, names: Names) -> str:
 COLUMNS = {
     column.name: column
     for column in (
-        Column("time", "when it was first told of",
+        ExportColumn("time", "when it was first told of",
                lambda row, names: row.story.first.received_us, "time"),
-        Column("last", "when it was last told of",
+        ExportColumn("last", "when it was last told of",
                lambda row, names: row.story.last.received_us, "time"),
-        Column("cause", "our verdict on how it ended", lambda row, names: row.facet.cause),
-        Column("kind", "what went wrong on the way to the bot",
+        ExportColumn("cause", "our verdict on how it ended", lambda row, names: row.facet.cause),
+        ExportColumn("kind", "what went wrong on the way to the bot",
                lambda row, names: row.facet.kind),
-        Column("from", "the caller's number", lambda row, names: row.story.said("from_"),
+        ExportColumn("from", "the caller's number", lambda row, names: row.story.said("from_"),
                "number"),
-        Column("to", "the number called", lambda row, names: row.story.said("to"), "number"),
-        Column("exophone", "your number, by its name where it has one",
+        ExportColumn("to", "the number called", lambda row, names: row.story.said("to"), "number"),
+        ExportColumn("exophone", "your number, by its name where it has one",
                lambda row, names: names.exophone(row.facet.exophone)),
-        Column("bot", "the bot, by its name where it has one", _bot),
-        Column("host", "the host in StreamUrl", lambda row, names: host_of(row.story.stream)),
-        Column("option", "what was answered", lambda row, names: row.story.settled_by.option),
-        Column("lead", "where that leads, in your words",
+        ExportColumn("bot", "the bot, by its name where it has one", _bot),
+        ExportColumn("host", "the host in StreamUrl", lambda row, names: host_of(row.story.stream)),
+        ExportColumn("option", "what was answered", lambda row, names: row.story.settled_by.option),
+        ExportColumn("lead", "where that leads, in your words",
                lambda row, names: names.lead(row.facet.endpoint, row.story.settled_by.option)),
-        Column("duration", "seconds that it lasted",
+        ExportColumn("duration", "seconds that it lasted",
                lambda row, names: row.story.stream.duration_s, "whole"),
-        Column("endpoint", "the endpoint that first told of it",
+        ExportColumn("endpoint", "the endpoint that first told of it",
                lambda row, names: row.facet.endpoint),
-        Column("flow", "the flow, by its name where it has one",
+        ExportColumn("flow", "the flow, by its name where it has one",
                lambda row, names: names.flow(row.story.said("flow_id"))),
-        Column("direction", "inbound or outbound",
+        ExportColumn("direction", "inbound or outbound",
                lambda row, names: row.story.said("direction")),
-        Column("status", "the stream's status as it was said",
+        ExportColumn("status", "the stream's status as it was said",
                lambda row, names: row.story.stream.status),
-        Column("disconnected_by", "who ended it, as it was said",
+        ExportColumn("disconnected_by", "who ended it, as it was said",
                lambda row, names: row.story.stream.disconnected_by_raw),
-        Column("detailed_status", "as it was said",
+        ExportColumn("detailed_status", "as it was said",
                lambda row, names: row.story.stream.detailed_status),
-        Column("error", "the error's text", lambda row, names: row.story.stream.error),
-        Column("url", "StreamUrl", lambda row, names: row.story.stream.url),
-        Column("recording_url", "the recording",
+        ExportColumn("error", "the error's text", lambda row, names: row.story.stream.error),
+        ExportColumn("url", "StreamUrl", lambda row, names: row.story.stream.url),
+        ExportColumn("recording_url", "the recording",
                lambda row, names: row.story.stream.recording_url),
-        Column("late_ms", "by how much its receipt was kept late",
+        ExportColumn("late_ms", "by how much its receipt was kept late",
                lambda row, names: row.late_ms, "whole"),
-        Column("stream", "StreamSID", lambda row, names: row.story.sid),
-        Column("call", "CallSid", lambda row, names: row.story.call_sid),
-        Column("id", "the receipt that first told of it", lambda row, names: row.story.first.id,
+        ExportColumn("stream", "StreamSID", lambda row, names: row.story.sid),
+        ExportColumn("call", "CallSid", lambda row, names: row.story.call_sid),
+        ExportColumn("id", "the receipt that first told of it", lambda row, names: row.story.first.id,
                "ours"),
     )
 }  # fmt: skip
@@ -103,7 +103,7 @@ COLUMNS = {
 USUAL = ("time", "cause", "kind", "from", "bot", "option", "duration", "endpoint")
 
 
-def columns_named(text: str) -> tuple[tuple[Column, ...], str | None]:
+def columns_named(text: str) -> tuple[tuple[ExportColumn, ...], str | None]:
     """The columns of a list between commas, and the first name that is none.
 
     None named are the usual ones; `all` is every one.
@@ -115,10 +115,10 @@ def columns_named(text: str) -> tuple[tuple[Column, ...], str | None]:
     return tuple(COLUMNS[name] for name in names or USUAL if name in COLUMNS), wrong
 
 
-class Look(msgspec.Struct, frozen=True):
+class ExportFormat(msgspec.Struct, frozen=True):
     """What is exported and how: columns, whose numbers may be seen, the zone of times."""
 
-    columns: tuple[Column, ...]
+    columns: tuple[ExportColumn, ...]
     sees: Callable[[str], bool]
     zone: tzinfo
 
@@ -126,7 +126,7 @@ class Look(msgspec.Struct, frozen=True):
 Rows = Iterator[list[Value]]
 
 
-def rows_of(store: Store, query: Query, names: Names, look: Look) -> Rows:
+def rows_of(store: Store, query: Query, names: Names, look: ExportFormat) -> Rows:
     """The values of all streams that a query finds, newest first, a page at a time."""
     before = store.position() + 1
     while True:
@@ -138,7 +138,7 @@ def rows_of(store: Store, query: Query, names: Names, look: Look) -> Rows:
         before = found.next
 
 
-def _values(row: StreamRow, names: Names, look: Look) -> list[Value]:
+def _values(row: StreamRow, names: Names, look: ExportFormat) -> list[Value]:
     sees = look.sees(row.story.call_sid or "")
     return [_value(column, column.of(row, names), sees, look.zone) for column in look.columns]
 
@@ -146,7 +146,7 @@ def _values(row: StreamRow, names: Names, look: Look) -> list[Value]:
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def _value(column: Column, value: str | int | None, sees: bool, zone: tzinfo) -> Value:
+def _value(column: ExportColumn, value: str | int | None, sees: bool, zone: tzinfo) -> Value:
     match column.kind:
         case "time":
             assert isinstance(value, int)
@@ -184,7 +184,7 @@ def csv_text(text: str) -> str:
     return shown
 
 
-def as_csv(rows: Rows, look: Look) -> Iterator[bytes]:
+def as_csv(rows: Rows, look: ExportFormat) -> Iterator[bytes]:
     """CSV with a byte order mark, which Excel needs to read it as UTF-8."""
     text = io.StringIO()
     writer = csv.writer(text)
@@ -216,7 +216,7 @@ def _taken(text: io.StringIO) -> bytes:
 _HIDDEN = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
 
-def as_ndjson(rows: Rows, look: Look) -> Iterator[bytes]:
+def as_ndjson(rows: Rows, look: ExportFormat) -> Iterator[bytes]:
     """One object a line; what would act on a terminal is escaped, as JSON can."""
     names = [column.name for column in look.columns]
     for page in _pages(rows, PAGE):
@@ -259,7 +259,7 @@ class _Sink(io.RawIOBase):
         return taken
 
 
-def as_parquet(rows: Rows, look: Look) -> Iterator[bytes]:
+def as_parquet(rows: Rows, look: ExportFormat) -> Iterator[bytes]:
     """Parquet in row groups of a few thousand, each sent when it is full."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -279,7 +279,7 @@ def as_parquet(rows: Rows, look: Look) -> Iterator[bytes]:
     yield sink.take()
 
 
-def _arrow_type(pa: Any, column: Column, look: Look) -> pa.DataType:
+def _arrow_type(pa: Any, column: ExportColumn, look: ExportFormat) -> pa.DataType:
     if column.kind == "time":
         return pa.timestamp("us", tz=_zone_name(look.zone))
     return pa.int64() if column.kind == "whole" else pa.string()
@@ -305,7 +305,7 @@ class Format(msgspec.Struct, frozen=True):
 
     ending: str
     media_type: str
-    write: Callable[[Rows, Look], Iterator[bytes]]
+    write: Callable[[Rows, ExportFormat], Iterator[bytes]]
 
 
 FORMATS = {

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from switchhook.journal.receipt import ANSWER_BOUNDS_MS, ANSWERED_UNREAD, UNREADABLE, Kind, Sample
+from switchhook.journal.receipt import (
+    ANSWER_BOUNDS_MS,
+    ANSWERED_UNREAD,
+    UNREADABLE,
+    RecordKind,
+    Sample,
+)
 from switchhook.metrics import OTHER, Cached, Figure
 from switchhook.streams.baseline import Answered, shift, usual
 from switchhook.streams.facet import Facet, Tally
@@ -28,7 +34,7 @@ if TYPE_CHECKING:
     from switchhook.streams.facet import Use
     from switchhook.streams.fold_metrics import Fold
     from switchhook.streams.names import Names
-    from switchhook.streams.recent import Told
+    from switchhook.streams.recent import AttributedTally
     from switchhook.streams.store import Store
 
 HOUR_MS = 60 * MINUTE_MS
@@ -57,7 +63,7 @@ class StoreFigures:
         self._store, self._journal, self._fold, self._names = store, journal, fold, names
         self.recently = Recently()
         self._seen: object = None
-        self._told: Sequence[Told] = ()
+        self._told: Sequence[AttributedTally] = ()
         self.last_ms: int | None = None
         self._warned: set[str] = set()
         self._ends: deque[tuple[int, int]] = deque(maxlen=_MOST_SAMPLES)
@@ -85,7 +91,7 @@ class StoreFigures:
             *self._answers(now_ms, at_ms),
         ]
 
-    def _told_of(self, now_ms: int, names: Names) -> Sequence[Told]:
+    def _told_of(self, now_ms: int, names: Names) -> Sequence[AttributedTally]:
         """The streams of the last three hours; looked at again when there may be others."""
         until_ms, older = self._older.get(now_ms)
         seen = self._fold.position, _minute(now_ms), until_ms, names
@@ -109,7 +115,7 @@ class StoreFigures:
             self._ends.popleft()
         return self._ends[0][0]
 
-    def _read_older(self, now_ms: int) -> tuple[int, Sequence[Told]]:
+    def _read_older(self, now_ms: int) -> tuple[int, Sequence[AttributedTally]]:
         """What changes seldom, in steps of five minutes, and until when it reaches."""
         until_ms = _minute(now_ms) - WINDOW_MS
         steps: Counter[tuple[int, Facet]] = Counter()
@@ -176,7 +182,7 @@ class StoreFigures:
 
     def _read_wrong_secrets(self, now_ms: int) -> Counter[str]:
         found: Counter[str] = Counter()
-        seqs = self._store.events(Kind.SAMPLE, _MOST_EVENTS)
+        seqs = self._store.events(RecordKind.SAMPLE, _MOST_EVENTS)
         for record in self._journal.get_many(seqs).values():
             if now_ms - record.at <= HOUR_MS:
                 try:
@@ -188,7 +194,7 @@ class StoreFigures:
 
     def _read_lost(self, now_ms: int) -> int:
         lost = 0
-        seqs = self._store.events(Kind.LOST, _MOST_EVENTS)
+        seqs = self._store.events(RecordKind.LOST, _MOST_EVENTS)
         for record in self._journal.get_many(seqs).values():
             if now_ms - record.at <= DAY_MS:
                 lost += _count_in(record.body)
@@ -219,7 +225,7 @@ def _count_in(body: bytes) -> int:
     return count if isinstance(count, int) else 1
 
 
-def _answered(tallies: Iterable[Tally | Told]) -> dict[str, Answered]:
+def _answered(tallies: Iterable[Tally | AttributedTally]) -> dict[str, Answered]:
     options: Counter[tuple[str, bool]] = Counter()
     for tally in tallies:
         options[tally.facet.endpoint, tally.facet.option == "A"] += tally.streams

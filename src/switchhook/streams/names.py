@@ -21,7 +21,7 @@ class Bot(msgspec.Struct, frozen=True):
     contact: str = ""
 
 
-class Account(msgspec.Struct, frozen=True):
+class NamedAccount(msgspec.Struct, frozen=True):
     """An Exotel account by the operator's name for it."""
 
     name: str
@@ -36,7 +36,7 @@ class Names(msgspec.Struct, frozen=True):
     `accounts_of` which account an endpoint belongs to.
     """
 
-    accounts: tuple[Account, ...] = ()
+    accounts: tuple[NamedAccount, ...] = ()
     bots: tuple[Bot, ...] = ()
     flows: dict[str, str] = {}
     exophones: dict[str, str] = {}

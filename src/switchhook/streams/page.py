@@ -17,10 +17,10 @@ from switchhook.errors import SearchError
 from switchhook.streams.columns import COLUMNS, USUAL, columns_named
 from switchhook.streams.parameters import LAST_SEQ, cursor_of
 from switchhook.streams.search.numbers import NumberSearches
-from switchhook.streams.search.query import Found, Problem, asks_masked
+from switchhook.streams.search.query import SearchPage, SearchProblem, asks_masked
 from switchhook.streams.search.saved_views import LONGEST_NAME, SavedView
 from switchhook.streams.search.syntax import KEYS, LONGEST, parse_query, query_text, with_condition
-from switchhook.web.parameters import Refused
+from switchhook.web.parameters import RefusedParameter
 from switchhook.web.render import Ours, address, viewer_of, zone_of, zone_word
 from switchhook.web.search_turns import SearchTurns
 
@@ -127,16 +127,16 @@ class StreamsPage:
 
     def _found(
         self, query: Query, names: Names, before: int, viewer: Viewer
-    ) -> tuple[Query, Found]:
+    ) -> tuple[Query, SearchPage]:
         """What a search finds; the query says so where it was given up."""
         store = self._store
         try:
             with self._turns.turn(viewer):
                 return query, store.search(query, names, before_seq=before, limit=PAGE)
-        except (SearchError, Refused) as error:
-            problem = Problem(0, 0, error.problem, error.hint)
+        except (SearchError, RefusedParameter) as error:
+            problem = SearchProblem(0, 0, error.problem, error.hint)
             said = msgspec.structs.replace(query, problems=(*query.problems, problem))
-            return said, Found([], None)
+            return said, SearchPage([], None)
 
     async def _save(self, request: Request) -> Response:
         views, viewer = self._views, viewer_of(request)

@@ -9,10 +9,10 @@ import msgspec
 
 from switchhook.journal.kept import read_passthru
 from switchhook.journal.receipt import (
-    Kind,
+    ConfigApplied,
     Receipt,
+    RecordKind,
     Sample,
-    TakeOver,
     decode_receipt,
     parse_receipt_id,
     receipt_id,
@@ -21,13 +21,13 @@ from switchhook.streams.json import call_json, receipt_json, stream_json, unread
 from switchhook.streams.names import Names
 from switchhook.streams.parameters import DEFAULT, LAST_SEQ, cursor_of
 from switchhook.streams.search.query import Condition
-from switchhook.streams.store import Wanted
+from switchhook.streams.store import StreamFilter
 from switchhook.streams.story import (
     CallStory,
-    Mention,
+    ParsedReceipt,
+    ReceiptRef,
     StreamKey,
     StreamStory,
-    Told,
     call_story,
     enters_stories,
     merge_calls,
@@ -35,7 +35,7 @@ from switchhook.streams.story import (
     stream_story,
 )
 from switchhook.web.json import Json, text_of, time_of
-from switchhook.web.parameters import Refused
+from switchhook.web.parameters import RefusedParameter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -60,7 +60,7 @@ _CONDITIONS = (
 )
 """Which condition of a search a filter is."""
 
-_take_over = msgspec.msgpack.Decoder(TakeOver).decode
+_take_over = msgspec.msgpack.Decoder(ConfigApplied).decode
 _sample = msgspec.msgpack.Decoder(Sample).decode
 
 
@@ -68,10 +68,10 @@ class _Read(msgspec.Struct, frozen=True):
     """A receipt as read from its record."""
 
     receipt: Receipt
-    told: Told
+    told: ParsedReceipt
 
 
-class Shelf:
+class StreamQueries:
     """Answers what the API asks; any thread may call it."""
 
     def __init__(
@@ -82,7 +82,7 @@ class Shelf:
     def receipts(self, values: Mapping[str, Any]) -> Json:
         """A page of receipts; `values` are those of `read_filters`."""
         if "q" in values:
-            raise Refused("q", "only streams are searched", "ask /api/v1/streams")
+            raise RefusedParameter("q", "only streams are searched", "ask /api/v1/streams")
         wanted = self._wanted(values)
         seqs = self._store.receipts(wanted)
         page = seqs[: wanted.limit - 1]
@@ -129,14 +129,14 @@ class Shelf:
         if place is None or place[1] != self._journal.node:
             return None
         record = self._journal.get_many([place[2]]).get(place[2])
-        if record is None or record.kind != Kind.PASSTHRU or record.at != place[0]:
+        if record is None or record.kind != RecordKind.PASSTHRU or record.at != place[0]:
             return None
         return self._shown([record.seq])[0]
 
     def stream(self, sid: str) -> Json | None:
         """One stream with the ids of its receipts; of several by one sid, the last one told of."""
         seqs = self._store.receipts(
-            Wanted(stream_sid=sid, oldest_first=True, limit=MOST_OF_ONE + 1)
+            StreamFilter(stream_sid=sid, oldest_first=True, limit=MOST_OF_ONE + 1)
         )
         stories: dict[StreamKey, StreamStory] = {}
         ids: dict[StreamKey, list[str]] = {}
@@ -157,7 +157,7 @@ class Shelf:
     def call(self, call_sid: str) -> Json | None:
         """One call with its passthrus and streams, in the journal's order."""
         seqs = self._store.receipts(
-            Wanted(call_sid=call_sid, oldest_first=True, limit=MOST_OF_ONE + 1)
+            StreamFilter(call_sid=call_sid, oldest_first=True, limit=MOST_OF_ONE + 1)
         )
         found = self._read_many(seqs[:MOST_OF_ONE])
         read = {seq: each for seq, each in found.items() if _names(each, call_sid)}
@@ -196,7 +196,7 @@ class Shelf:
             },
             "takeovers": [
                 {"at": time_of(at * 1000), "name": over.name, "hash": over.hash, "by": over.by}
-                for at, over in self._events(Kind.TAKEOVER, _take_over)
+                for at, over in self._events(RecordKind.TAKEOVER, _take_over)
             ],
             "samples": [
                 {
@@ -206,11 +206,11 @@ class Shelf:
                     "raw": text_of(sample.raw),
                     "peer": sample.peer,
                 }
-                for at, sample in self._events(Kind.SAMPLE, _sample)
+                for at, sample in self._events(RecordKind.SAMPLE, _sample)
             ],
         }
 
-    def _events(self, kind: Kind, decode: Any) -> list[tuple[int, Any]]:
+    def _events(self, kind: RecordKind, decode: Any) -> list[tuple[int, Any]]:
         """The newest of a kind, newest first; what another release wrote otherwise is left out."""
         records = self._journal.get_many(self._store.events(kind, _NEWEST))
         found = []
@@ -221,13 +221,13 @@ class Shelf:
                 continue
         return found
 
-    def _wanted(self, values: Mapping[str, Any]) -> Wanted:
+    def _wanted(self, values: Mapping[str, Any]) -> StreamFilter:
         """What to ask the store for: one row more than the page has, to know if there are more."""
         before, since = values.get("cursor", LAST_SEQ), 0
         if "since" in values or "until" in values:
             since, until = self._store.seqs_between(values.get("since"), values.get("until"))
             before = before if until is None else min(before, until)
-        return Wanted(
+        return StreamFilter(
             endpoint=values.get("endpoint"),
             call_sid=values.get("call_sid"),
             stream_sid=values.get("stream_sid"),
@@ -293,8 +293,8 @@ class Shelf:
             return f"can't be read ({type(error).__name__})"
         name = receipt_id(record.at, self._journal.node or 0, record.seq)
         option = receipt.decision.option.value
-        by = Mention(name, receipt.received_us, receipt.endpoint, option)
-        return _Read(receipt, Told(by, passthru))
+        by = ReceiptRef(name, receipt.received_us, receipt.endpoint, option)
+        return _Read(receipt, ParsedReceipt(by, passthru))
 
     def _firsts(self, receipts: Iterable[Receipt]) -> dict[str, Receipt]:
         """The receipts that repeats among these name, by id."""

@@ -33,7 +33,7 @@ _OF_BOTS = BOT_FAILED | BOT_WELL
 _NO_STREAM = frozenset({Cause.NO_STREAM})
 
 
-class Told(msgspec.Struct, frozen=True):
+class AttributedTally(msgspec.Struct, frozen=True):
     """A tally with whose it is, in the operator's words; empty where nothing is known."""
 
     at_ms: int
@@ -85,13 +85,13 @@ class Recently(msgspec.Struct, frozen=True):
 
     bots: tuple[Recent, ...] = ()
     accounts: tuple[Recent, ...] = ()
-    late: tuple[Told, ...] = ()
+    late: tuple[AttributedTally, ...] = ()
 
 
-def attributed(tallies: Iterable[Tally], names: Names) -> list[Told]:
+def attributed(tallies: Iterable[Tally], names: Names) -> list[AttributedTally]:
     """Tallies with their bot and account, oldest first; what had no stream is left out."""
     owners: dict[Facet, tuple[str, str]] = {}
-    found: list[Told] = []
+    found: list[AttributedTally] = []
     for tally in tallies:
         facet = tally.facet
         if facet.cause in _NO_STREAM:
@@ -100,7 +100,7 @@ def attributed(tallies: Iterable[Tally], names: Names) -> list[Told]:
         if owner is None:
             bot = names.bot_name(facet.host, facet.endpoint, facet.exophone)
             owner = owners[facet] = account_of(facet.endpoint, names), bot
-        found.append(Told(tally.at_ms, owner[0], owner[1], facet, tally.streams))
+        found.append(AttributedTally(tally.at_ms, owner[0], owner[1], facet, tally.streams))
     found.sort(key=lambda told: (told.at_ms, told.facet, told.streams))
     return found
 
@@ -111,14 +111,14 @@ def account_of(endpoint: str, names: Names) -> str:
     return names.accounts_of.get(endpoint, only)
 
 
-def recently(told: Sequence[Told], now_ms: int) -> Recently:
+def recently(told: Sequence[AttributedTally], now_ms: int) -> Recently:
     """How bots and accounts did, by what `attributed` gave.
 
     Streams that run, were throttled, or whose caller hung up before the bot could speak say
     nothing of the bot.
     """
-    bots: dict[str, list[Told]] = {}
-    accounts: dict[str, list[Told]] = {}
+    bots: dict[str, list[AttributedTally]] = {}
+    accounts: dict[str, list[AttributedTally]] = {}
     for each in told:
         accounts.setdefault(each.account, []).append(each)
         if each.facet.cause in _OF_BOTS:
@@ -134,7 +134,9 @@ def recently(told: Sequence[Told], now_ms: int) -> Recently:
     )
 
 
-def _recent(name: str, told: Sequence[Told], bad: frozenset[Cause], now_ms: int) -> Recent:
+def _recent(
+    name: str, told: Sequence[AttributedTally], bad: frozenset[Cause], now_ms: int
+) -> Recent:
     since_late = now_ms - now_ms % MINUTE_MS - WINDOW_MS
     failed = cases = late_failed = late = 0
     last_failed = last_well = since = None

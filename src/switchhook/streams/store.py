@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from switchhook.journal.steady_time import Axis
     from switchhook.streams.facet import Count, Form, Tally, Use
     from switchhook.streams.names import Names
-    from switchhook.streams.search.query import Found, Query
+    from switchhook.streams.search.query import Query, SearchPage
     from switchhook.streams.story import StreamStory
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+class StreamFilter(msgspec.Struct, frozen=True, kw_only=True):
     """What a list is asked for; None is anything.
 
     `status` is the stream's as normalised, or any other word in lower case. Only what has
@@ -72,10 +72,10 @@ class Store(Protocol):
         One thread only. A record that can't be folded is quarantined, and the others go on.
         """
 
-    def receipts(self, wanted: Wanted) -> list[int]:
+    def receipts(self, wanted: StreamFilter) -> list[int]:
         """The seqs of receipts."""
 
-    def streams(self, wanted: Wanted) -> list[tuple[int, StreamStory | None]]:
+    def streams(self, wanted: StreamFilter) -> list[tuple[int, StreamStory | None]]:
         """Streams by the seq of their first receipt; None where that one told all."""
 
     def late_ms(self, seqs: Iterable[int]) -> dict[int, int]:
@@ -89,7 +89,7 @@ class Store(Protocol):
         before_seq: int = 2**63 - 1,
         after_seq: int = 0,
         limit: int = 100,
-    ) -> Found:
+    ) -> SearchPage:
         """Streams that fit the query, newest first, first told of between the two seqs.
 
         Raises SearchError where it takes too long.

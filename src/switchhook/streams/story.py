@@ -30,7 +30,7 @@ Said = tuple[str, str]
 """A receipt's id, and the text that it said."""
 
 
-class Mention(msgspec.Struct, frozen=True):
+class ReceiptRef(msgspec.Struct, frozen=True):
     """One receipt as a story remembers it; ordered by its place in the journal, which is its id."""
 
     id: str
@@ -38,10 +38,10 @@ class Mention(msgspec.Struct, frozen=True):
     endpoint: str
     option: str
 
-    def __lt__(self, other: Mention) -> bool:
+    def __lt__(self, other: ReceiptRef) -> bool:
         return self._order < other._order
 
-    def __gt__(self, other: Mention) -> bool:
+    def __gt__(self, other: ReceiptRef) -> bool:
         return other._order < self._order
 
     @property
@@ -49,10 +49,10 @@ class Mention(msgspec.Struct, frozen=True):
         return order_of(self.id), self.received_us, self.endpoint, self.option
 
 
-class Told(msgspec.Struct, frozen=True):
+class ParsedReceipt(msgspec.Struct, frozen=True):
     """What one receipt tells: who, and the passthru as it was read."""
 
-    by: Mention
+    by: ReceiptRef
     passthru: Passthru
 
 
@@ -61,14 +61,14 @@ def enters_stories(receipt: Receipt) -> bool:
     return receipt.method != "HEAD" and receipt.repeat_of is None
 
 
-class Chapter(msgspec.Struct, frozen=True):
+class StatusReport(msgspec.Struct, frozen=True):
     """What was said of a stream under one status; of each field, what was said first.
 
     `damaged` is whether every one of its receipts had a `Stream` that could be read in part only.
     """
 
     state: StreamStatus | None
-    first: Mention
+    first: ReceiptRef
     said: dict[str, Said]
     damaged: bool
 
@@ -125,9 +125,9 @@ class StreamStory(msgspec.Struct, frozen=True, omit_defaults=True):
     was said of the stream's call (`direction`, `flow_id`), each as said first.
     """
 
-    first: Mention
-    last: Mention
-    chapters: tuple[Chapter, ...]
+    first: ReceiptRef
+    last: ReceiptRef
+    chapters: tuple[StatusReport, ...]
     call_sid: str | None = None
     sid: str | None = None
     told_alone: str | None = None
@@ -144,7 +144,7 @@ class StreamStory(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.call_sid, self.sid, self.told_alone
 
     @property
-    def settled_by(self) -> Mention:
+    def settled_by(self) -> ReceiptRef:
         """The receipt that first said how the stream stands."""
         return self.chapters[0].first
 
@@ -179,7 +179,7 @@ class StreamStory(msgspec.Struct, frozen=True, omit_defaults=True):
         return Passthru(stream=self.stream, noted=noted)
 
 
-def stream_key(told: Told) -> StreamKey | None:
+def stream_key(told: ParsedReceipt) -> StreamKey | None:
     """The stream that a receipt tells of; None where it tells of none."""
     stream = told.passthru.stream
     if stream is None:
@@ -187,13 +187,13 @@ def stream_key(told: Told) -> StreamKey | None:
     return told.passthru.call_sid, stream.sid, None if stream.sid is not None else told.by.id
 
 
-def stream_story(told: Told) -> StreamStory | None:
+def stream_story(told: ParsedReceipt) -> StreamStory | None:
     """The story that one receipt tells of a stream; None where it has none."""
     passthru, by = told.passthru, told.by
     key, stream = stream_key(told), passthru.stream
     if key is None or stream is None:
         return None
-    chapter = Chapter(
+    chapter = StatusReport(
         state=stream.state,
         first=by,
         said=_all_said(by, stream, _STREAM_FIELDS),
@@ -230,8 +230,8 @@ def merge_streams(one: StreamStory, other: StreamStory) -> StreamStory:
     )
 
 
-def _merge_chapters(one: Chapter, other: Chapter) -> Chapter:
-    return Chapter(
+def _merge_chapters(one: StatusReport, other: StatusReport) -> StatusReport:
+    return StatusReport(
         state=one.state,
         first=min(one.first, other.first),
         said=_merge_said(one.said, other.said, _first),
@@ -239,7 +239,7 @@ def _merge_chapters(one: Chapter, other: Chapter) -> Chapter:
     )
 
 
-def _outcome_first(chapter: Chapter) -> tuple[int, Mention, str]:
+def _outcome_first(chapter: StatusReport) -> tuple[int, ReceiptRef, str]:
     return -chapter.finality, chapter.first, chapter.state or ""
 
 
@@ -267,8 +267,8 @@ class CallStory(msgspec.Struct, frozen=True):
     """One call: what was said of it last, field by field of `Passthru`, and its streams."""
 
     call_sid: str
-    first: Mention
-    last: Mention
+    first: ReceiptRef
+    last: ReceiptRef
     said: dict[str, Said]
     streams: dict[StreamKey, StreamStory]
 
@@ -282,7 +282,7 @@ class CallStory(msgspec.Struct, frozen=True):
         return sorted(self.streams.values(), key=lambda story: (story.first, story.sid or ""))
 
 
-def call_story(told: Told) -> CallStory | None:
+def call_story(told: ParsedReceipt) -> CallStory | None:
     """The story that one receipt tells of its call; None where it names no call."""
     passthru, by = told.passthru, told.by
     if passthru.call_sid is None:
@@ -304,7 +304,7 @@ def merge_calls(one: CallStory, other: CallStory) -> CallStory:
     return CallStory(one.call_sid, first, last, said, streams)
 
 
-def _all_said(by: Mention, spoken: Stream | Passthru, names: Iterable[str]) -> dict[str, Said]:
+def _all_said(by: ReceiptRef, spoken: Stream | Passthru, names: Iterable[str]) -> dict[str, Said]:
     return {name: (by.id, str(text)) for name in names if (text := getattr(spoken, name))}
 
 

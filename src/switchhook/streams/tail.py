@@ -8,7 +8,7 @@ import msgspec
 
 from switchhook.exotel.cause import judge
 from switchhook.journal.kept import read_passthru
-from switchhook.journal.receipt import Kind, decode_receipt
+from switchhook.journal.receipt import RecordKind, decode_receipt
 from switchhook.streams.facet import host_of
 from switchhook.streams.story import enters_stories
 
@@ -38,7 +38,7 @@ def tail_rows(records: Iterable[JournalRecord], names: Names) -> list[TailRow]:
     """The rows of those records that are receipts with something to tell, in their order."""
     rows = []
     for record in records:
-        if record.kind != Kind.PASSTHRU:
+        if record.kind != RecordKind.PASSTHRU:
             continue
         row = _row(record, names)
         if row is not None:

@@ -2,7 +2,7 @@
 
 Being nice is not enough where both share a core. Since version 6.6 Linux lets even the nicest
 process that has just woken keep the core until its next tick, 4 ms at 250 Hz, while the answer
-process is ready to run. So it also asks of its own accord, with `breathe`, who else wants to. The
+process is ready to run. So it also asks of its own accord, with `yield_cpu`, who else wants to. The
 class SCHED_IDLE of sched(7) did no better in measurements, and on a machine whose cores are all
 busy with bots it would keep alerts and pages from running at all.
 """
@@ -16,7 +16,7 @@ import sys
 _LEAST = 19
 
 
-def stand_back() -> None:
+def lower_priority() -> None:
     """Let this thread, and those that it starts, have the processor last.
 
     Where there are several cores one of them is left alone, so that whoever answers finds it free:
@@ -31,7 +31,7 @@ def stand_back() -> None:
                 os.sched_setaffinity(0, cores - {min(cores)})
 
 
-def breathe() -> bool:
+def yield_cpu() -> bool:
     """Let others run who want to; False, which tells SQLite's progress handler to go on."""
     os.sched_yield()
     return False

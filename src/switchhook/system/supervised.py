@@ -24,7 +24,7 @@ BEAT = b"."
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
-class Tether(NamedTuple):
+class SupervisorPipes(NamedTuple):
     """The child's ends of the pipes; None where nobody supervises."""
 
     beat: int | None = None

@@ -16,7 +16,7 @@ from switchhook.errors import DataFolderError, LedgerError, SearchError, Switchh
 from switchhook.web.endpoint import json_response
 from switchhook.web.json import encode_json
 from switchhook.web.masking import Masked
-from switchhook.web.parameters import Refused
+from switchhook.web.parameters import RefusedParameter
 
 if TYPE_CHECKING:
     from starlette.types import ExceptionHandler
@@ -32,7 +32,7 @@ def create_app(pages: Sequence[Pages]) -> Starlette:
     """An app for uvicorn; where two parts answer an address, the first does."""
     # Typed for Exception only, though each handler gets the kind that it is registered for.
     refusals: dict[Any, ExceptionHandler] = {
-        Refused: _refused,  # type: ignore[dict-item]
+        RefusedParameter: _refused,  # type: ignore[dict-item]
         HTTPException: _http_problem,  # type: ignore[dict-item]
         SearchError: _given_up,  # type: ignore[dict-item]
         SwitchhookError: _unavailable,
@@ -47,7 +47,7 @@ def _problem(status: int, problem: str, hint: str, parameter: str | None = None)
     return json_response(encode_json({"error": said}), status)
 
 
-def _refused(request: Request, error: Refused) -> Response:
+def _refused(request: Request, error: RefusedParameter) -> Response:
     return _problem(400, error.problem, error.hint, error.parameter)
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 LONGEST_TEXT = 1000
 
 
-class Refused(Exception):  # noqa: N818 - an answer, not a failure
+class RefusedParameter(Exception):  # noqa: N818 - an answer, not a failure
     """A parameter that can't be understood; `parameter` is None where it is about none."""
 
     def __init__(self, parameter: str | None, problem: str, hint: str) -> None:
@@ -34,8 +34,8 @@ class Parameter(msgspec.Struct, frozen=True):
     schema: dict[str, Any]
     read: Callable[[Parameter, str, int], Any]
 
-    def refuse(self, problem: str, hint: str) -> Refused:
-        return Refused(self.name, problem, hint)
+    def refuse(self, problem: str, hint: str) -> RefusedParameter:
+        return RefusedParameter(self.name, problem, hint)
 
 
 def read_text(parameter: Parameter, text: str, now_ms: int) -> str:
@@ -113,7 +113,7 @@ def read_filters(
     for name, text in pairs:
         parameter = known.get(name)
         if parameter is None:
-            raise Refused(name[:100], "unknown parameter", "known: " + ", ".join(known))
+            raise RefusedParameter(name[:100], "unknown parameter", "known: " + ", ".join(known))
         if name in values:
             raise parameter.refuse("said twice", "say it once")
         values[name] = parameter.read(parameter, text, now_ms)
@@ -123,4 +123,4 @@ def read_filters(
 def read_none(pairs: list[tuple[str, str]]) -> None:
     """Refuse every parameter where there are none."""
     for name, _ in pairs:
-        raise Refused(name[:100], "unknown parameter", "this address takes none")
+        raise RefusedParameter(name[:100], "unknown parameter", "this address takes none")

@@ -61,7 +61,7 @@ LEVELS = {
 """How a cause looks: red is what an operator has to do something about."""
 
 
-class Look(msgspec.Struct, frozen=True):
+class ViewOptions(msgspec.Struct, frozen=True):
     """All that changes how a value is shown: whether numbers are in full, and the zone."""
 
     sees_numbers: bool
@@ -184,9 +184,9 @@ class Renderer:
             "same": lambda **changes: Ours(address(request.url.path, {**here, **changes})),
             "feed": Ours(address("/feed", {"tz": tz})),
         }
-        return self.fragment(template, {**common, **context}, Look(sees, zone))
+        return self.fragment(template, {**common, **context}, ViewOptions(sees, zone))
 
-    def fragment(self, template: str, context: dict[str, Any], look: Look) -> str:
+    def fragment(self, template: str, context: dict[str, Any], look: ViewOptions) -> str:
         """A template for all who have the same look, whoever and wherever they are."""
         zone, tz = look.zone, zone_word(look.zone)
         number = str if look.sees_numbers else masked

@@ -7,7 +7,7 @@ from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from switchhook.web.parameters import Refused
+from switchhook.web.parameters import RefusedParameter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,9 @@ class SearchTurns:
         who = viewer.name
         with self._lock:
             if self._running[who] >= MOST and not viewer.open:
-                raise Refused("q", f"{MOST} searches of yours run already", "wait for one to end")
+                raise RefusedParameter(
+                    "q", f"{MOST} searches of yours run already", "wait for one to end"
+                )
             self._running[who] += 1
         try:
             yield

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from alerts.notify.test_text import message
-from switchhook.alerts.messages import Say
+from switchhook.alerts.messages import MessageKind
 from switchhook.alerts.notify import AppriseNotifier
 from webhook import receiving
 
@@ -23,7 +23,12 @@ def notifier(receiver, path=f"/hook/{SECRET}"):
 
 
 @pytest.mark.parametrize(
-    ("say", "kind"), [(Say.FIRST, "failure"), (Say.WORSE, "failure"), (Say.RESOLVED, "success")]
+    ("say", "kind"),
+    [
+        (MessageKind.FIRST, "failure"),
+        (MessageKind.WORSE, "failure"),
+        (MessageKind.RESOLVED, "success"),
+    ],
 )
 def test_a_message_arrives(say, kind):
     with receiving() as receiver:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from switchhook.alerts.alert import Severity
-from switchhook.alerts.messages import Message, Say
+from switchhook.alerts.messages import Message, MessageKind
 from switchhook.alerts.notify.text import LONGEST_BODY, LONGEST_TITLE, compose, harmless
 from switchhook.exotel.phone_numbers import masked
 
@@ -17,7 +17,7 @@ from switchhook.exotel.phone_numbers import masked
 def message(**changes):
     values = {
         "cause": "bot{bot=x}",
-        "say": Say.FIRST,
+        "say": MessageKind.FIRST,
         "severity": Severity.CRITICAL,
         "title": "A bot is down (bot.example.com)",
         "lines": ("A bot is down (bot.example.com): 80 % of 5.", "What to do: mend it."),
@@ -75,7 +75,7 @@ def test_a_message_has_its_severity_its_time_and_a_link():
 
 
 def test_without_a_console_url_there_is_no_link():
-    title, body = compose(message(say=Say.RESOLVED), url="", zone="UTC")
+    title, body = compose(message(say=MessageKind.RESOLVED), url="", zone="UTC")
     assert title.startswith("A bot is down")
     assert body.endswith("Switchhook, 25 Nov 06:00:00 UTC")
 

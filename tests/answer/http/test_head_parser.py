@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from switchhook.answer.http.head_parser import (
     HeaderReader,
-    Line,
+    RequestLine,
     make_head,
     read_beginning,
     read_line,
@@ -38,7 +38,7 @@ def test_target_is_all_between_first_blank_and_version(
     target: bytes, path: bytes, query: bytes, version: bytes
 ) -> None:
     line = read_line(b"GET " + target + b" HTTP/" + version)
-    assert line == Line("GET", path, query, None, version == b"1.0", None)
+    assert line == RequestLine("GET", path, query, None, version == b"1.0", None)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_refused_line_keeps_what_was_read(
 
 
 def test_blanks_behind_the_version_are_no_problem() -> None:
-    assert read_line(b"GET /p HTTP/1.1 \t") == Line("GET", b"/p", b"", None, False, None)
+    assert read_line(b"GET /p HTTP/1.1 \t") == RequestLine("GET", b"/p", b"", None, False, None)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_beginning_of_a_head_names_a_path_only_when_its_end_is_known(
 
 @given(st.binary(max_size=200) | st.binary(max_size=50).map(lambda b: b"GET " + b + b" HTTP/1.1"))
 def test_reading_a_line_never_raises(line: bytes) -> None:
-    assert isinstance(read_line(line), Line)
+    assert isinstance(read_line(line), RequestLine)
     read_beginning(line, "x")
 
 

@@ -26,8 +26,8 @@ from switchhook.answer.http.messages import (
     BODY_TOO_LONG,
     HEAD_GIVEN_UP,
     Answer,
+    ConnectionLimits,
     Head,
-    Limits,
     LongBody,
 )
 
@@ -174,7 +174,9 @@ async def serving(**limits: Any) -> AsyncIterator[Place]:
     asked = Asked()
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
-        server = await serve(sock, asked, Limits(**{"tick": 0.02, "linger_time": 0.3, **limits}))
+        server = await serve(
+            sock, asked, ConnectionLimits(**{"tick": 0.02, "linger_time": 0.3, **limits})
+        )
         place = Place(server, asked, sock.getsockname()[1])
         try:
             yield place
@@ -1054,12 +1056,12 @@ async def test_socket_given_outlives_the_server() -> None:
     """The one who owns it can hand it to the next process, and no caller is refused between."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
-        first = await serve(sock, Asked(), Limits())
+        first = await serve(sock, Asked(), ConnectionLimits())
         assert await first.close(1.0) == 0
         assert first.sockets == ()
         place = Place(first, Asked(), sock.getsockname()[1])
         waiting = await place.call(HONEST)
-        second = await serve(sock, place.asked, Limits())
+        second = await serve(sock, place.asked, ConnectionLimits())
         assert (await waiting.response())[2] == b"honest"
         waiting.writer.close()
         await second.close(1.0)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from switchhook.exotel.wire.active_streams import (
     ActiveStreams,
-    Unreadable,
+    UnreadableAnswer,
     build_json,
     build_xml,
     parse,
@@ -59,9 +59,9 @@ def test_other_spellings_are_read_too(body, value):
     ],
 )
 def test_what_holds_no_figure_is_an_alarm_and_no_zero(body):
-    assert isinstance(parse(body), Unreadable)
+    assert isinstance(parse(body), UnreadableAnswer)
 
 
 @given(st.binary(max_size=300))
 def test_it_never_raises(body):
-    assert isinstance(parse(body), ActiveStreams | Unreadable)
+    assert isinstance(parse(body), ActiveStreams | UnreadableAnswer)

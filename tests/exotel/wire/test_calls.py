@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from switchhook.exotel.wire.active_streams import Unreadable
+from switchhook.exotel.wire.active_streams import UnreadableAnswer
 from switchhook.exotel.wire.calls import CallRecord, RestError, build_call, build_error, parse_call
 
 WORD = st.text(string.ascii_letters + string.digits + "+:/._-<&>'\"\u0905\u0ba4", min_size=1)
@@ -100,11 +100,11 @@ def test_legs_may_stand_in_a_list_of_their_own():
 )
 def test_what_holds_no_call_says_so(body, problem):
     found = parse_call(body)
-    assert isinstance(found, Unreadable)
+    assert isinstance(found, UnreadableAnswer)
     assert problem in found.problem
 
 
 @settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_it_never_raises(body):
-    assert isinstance(parse_call(body), CallRecord | Unreadable)
+    assert isinstance(parse_call(body), CallRecord | UnreadableAnswer)

@@ -11,7 +11,7 @@ from switchhook.exotel.wire.keys import (
     LONGEST_KEY,
     NUMBER_KEYS,
     STREAM_KEYS,
-    Kind,
+    ParameterKind,
     Slot,
     Spelling,
     find_slot,
@@ -41,9 +41,9 @@ RESPELT = {
 @pytest.mark.parametrize("respell", RESPELT.values(), ids=RESPELT)
 def test_a_calls_key_in_every_spelling(respell):
     named = {field: find_slot(respell(key))[:2] for field, key in CALL_KEYS.items()}
-    assert named == {field: (Kind.CALL, field) for field in CALL_KEYS}
+    assert named == {field: (ParameterKind.CALL, field) for field in CALL_KEYS}
     numbers = {name: find_slot(respell(key))[:2] for name, key in NUMBER_KEYS.items()}
-    assert numbers == {name: (Kind.NUMBER, name) for name in NUMBER_KEYS}
+    assert numbers == {name: (ParameterKind.NUMBER, name) for name in NUMBER_KEYS}
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_a_calls_key_in_every_spelling(respell):
 @pytest.mark.parametrize("respell", [str, str.lower, snake], ids=["plain", "lower", "snake"])
 def test_a_streams_key_in_every_spelling(respell, form):
     named = {name: find_slot(form.format(respell(key)))[:2] for name, key in STREAM_KEYS.items()}
-    assert named == {name: (Kind.STREAM, name) for name in STREAM_KEYS}
+    assert named == {name: (ParameterKind.STREAM, name) for name in STREAM_KEYS}
 
 
 @pytest.mark.parametrize(
@@ -75,51 +75,51 @@ def test_a_streams_key_in_every_spelling(respell, form):
 def test_a_legs_key_in_every_spelling(respell, form):
     slots = {name: find_slot(form.format(respell(key))) for name, key in LEG_KEYS.items()}
     named = {name: (slot.kind, slot.name, slot.leg) for name, slot in slots.items()}
-    assert named == {name: (Kind.LEG, name, 7) for name in LEG_KEYS}
+    assert named == {name: (ParameterKind.LEG, name, 7) for name in LEG_KEYS}
 
 
 @pytest.mark.parametrize(
     ("key", "kind", "name"),
     [
-        ("Stream", Kind.STREAM_JSON, "stream"),
-        ("stream[]", Kind.STREAM_JSON, "stream"),
-        ("Legs", Kind.LEGS_JSON, "legs"),
-        ("Stream[sid]", Kind.STREAM, "sid"),
-        ("Stream[url]", Kind.STREAM, "url"),
-        ("Stream[Unheard]", Kind.EXTRA, ""),
-        ("Stream[Status][More]", Kind.EXTRA, ""),
-        ("Stream[CallSid]", Kind.EXTRA, ""),
-        ("Streams[Status]", Kind.EXTRA, ""),
+        ("Stream", ParameterKind.STREAM_JSON, "stream"),
+        ("stream[]", ParameterKind.STREAM_JSON, "stream"),
+        ("Legs", ParameterKind.LEGS_JSON, "legs"),
+        ("Stream[sid]", ParameterKind.STREAM, "sid"),
+        ("Stream[url]", ParameterKind.STREAM, "url"),
+        ("Stream[Unheard]", ParameterKind.EXTRA, ""),
+        ("Stream[Status][More]", ParameterKind.EXTRA, ""),
+        ("Stream[CallSid]", ParameterKind.EXTRA, ""),
+        ("Streams[Status]", ParameterKind.EXTRA, ""),
         # Bare: these are the stream's only where nothing else is possible.
-        ("StreamSid", Kind.BARE, "sid"),
-        ("stream_url", Kind.BARE, "url"),
-        ("Status", Kind.BARE, "status"),
-        ("Duration", Kind.BARE, "duration_raw"),
-        ("detailed_status", Kind.BARE, "detailed_status"),
-        ("Sid", Kind.EXTRA, ""),
-        ("url", Kind.EXTRA, ""),
-        ("RecordingURL", Kind.CALL, "recording_url"),
+        ("StreamSid", ParameterKind.BARE, "sid"),
+        ("stream_url", ParameterKind.BARE, "url"),
+        ("Status", ParameterKind.BARE, "status"),
+        ("Duration", ParameterKind.BARE, "duration_raw"),
+        ("detailed_status", ParameterKind.BARE, "detailed_status"),
+        ("Sid", ParameterKind.EXTRA, ""),
+        ("url", ParameterKind.EXTRA, ""),
+        ("RecordingURL", ParameterKind.CALL, "recording_url"),
         # Insights is an agent's leg's, whatever it says.
-        ("Insights[DisconnectedBy]", Kind.EXTRA, ""),
-        ("Insights[Status]", Kind.EXTRA, ""),
-        ("Legs[1][Insights][Status]", Kind.LEG, ""),
-        ("Legs[1]", Kind.EXTRA, ""),
-        ("Legs[Status]", Kind.EXTRA, ""),
-        ("Legs[-1][Type]", Kind.EXTRA, ""),
-        ("Legs[٣][Type]", Kind.EXTRA, ""),
-        ("Legs[1234567890][Type]", Kind.EXTRA, ""),
-        ("CallSid[0]", Kind.EXTRA, ""),
-        ("XCallSid", Kind.EXTRA, ""),
-        ("Call Sid", Kind.EXTRA, ""),
-        ("passthru", Kind.EXTRA, ""),
-        ("", Kind.EXTRA, ""),
-        ("[]", Kind.EXTRA, ""),
-        ("[Status]", Kind.EXTRA, ""),
-        ("Stream[[Status]]", Kind.EXTRA, ""),
-        ("Call%2525253Sid", Kind.EXTRA, ""),
-        ("CallSid" + " " * 300, Kind.CALL, "call_sid"),
-        ("CallSid" + "_" * 300, Kind.EXTRA, ""),
-        ("Stream" + "[Status]" * 100, Kind.EXTRA, ""),
+        ("Insights[DisconnectedBy]", ParameterKind.EXTRA, ""),
+        ("Insights[Status]", ParameterKind.EXTRA, ""),
+        ("Legs[1][Insights][Status]", ParameterKind.LEG, ""),
+        ("Legs[1]", ParameterKind.EXTRA, ""),
+        ("Legs[Status]", ParameterKind.EXTRA, ""),
+        ("Legs[-1][Type]", ParameterKind.EXTRA, ""),
+        ("Legs[٣][Type]", ParameterKind.EXTRA, ""),
+        ("Legs[1234567890][Type]", ParameterKind.EXTRA, ""),
+        ("CallSid[0]", ParameterKind.EXTRA, ""),
+        ("XCallSid", ParameterKind.EXTRA, ""),
+        ("Call Sid", ParameterKind.EXTRA, ""),
+        ("passthru", ParameterKind.EXTRA, ""),
+        ("", ParameterKind.EXTRA, ""),
+        ("[]", ParameterKind.EXTRA, ""),
+        ("[Status]", ParameterKind.EXTRA, ""),
+        ("Stream[[Status]]", ParameterKind.EXTRA, ""),
+        ("Call%2525253Sid", ParameterKind.EXTRA, ""),
+        ("CallSid" + " " * 300, ParameterKind.CALL, "call_sid"),
+        ("CallSid" + "_" * 300, ParameterKind.EXTRA, ""),
+        ("Stream" + "[Status]" * 100, ParameterKind.EXTRA, ""),
     ],
 )
 def test_what_a_key_names(key, kind, name):
@@ -185,14 +185,14 @@ def test_find_slot_is_total(key):
     slot = find_slot(key)
     assert isinstance(slot, Slot)
     assert slot == slot_of(key)
-    if slot.kind is Kind.EXTRA:
+    if slot.kind is ParameterKind.EXTRA:
         assert slot.key.strip() == slot.key
         assert len(slot.key) <= len(key)
 
 
 @given(st.text(min_size=LONGEST_KEY + 1).filter(lambda key: len(key.strip()) > LONGEST_KEY))
 def test_a_key_too_long_is_kept_unread(key):
-    assert find_slot(key) == Slot(Kind.EXTRA, "", False, key.strip())
+    assert find_slot(key) == Slot(ParameterKind.EXTRA, "", False, key.strip())
 
 
 @pytest.mark.parametrize("key", ["Stream-Sid", "stream.sid", "STREAM_SID", "__streamsid.."])

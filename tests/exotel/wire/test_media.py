@@ -24,7 +24,7 @@ from switchhook.exotel.wire.media import (
     Start,
     Stop,
     Style,
-    Unreadable,
+    UnreadableMessage,
     custom_parameters,
     read_bot,
     read_exotel,
@@ -94,11 +94,11 @@ def test_a_bots_messages_are_read_as_built(sid, pcm, name):
             BotMedia(None, b"\0" * 3, (), int_numbers=True),
         ),
         (b'{"event":"clear","streamSid":"x"}', BotClear("x")),
-        (b'{"event":"mark","mark":{}}', Unreadable("a mark without a name")),
-        (b'{"event":"media"}', Unreadable('media without {"media": {"payload": "\u2026"}}')),
+        (b'{"event":"mark","mark":{}}', UnreadableMessage("a mark without a name")),
+        (b'{"event":"media"}', UnreadableMessage('media without {"media": {"payload": "\u2026"}}')),
         (b'{"event":"hangup"}', BotOther("hangup")),
-        (b'{"type":"media"}', Unreadable("no event is named")),
-        (b"[1]", Unreadable("JSON, but no object")),
+        (b'{"type":"media"}', UnreadableMessage("no event is named")),
+        (b"[1]", UnreadableMessage("JSON, but no object")),
     ],
 )
 def test_what_bots_in_the_wild_send(text, said):
@@ -133,7 +133,7 @@ def test_nothing_raises_below_a_known_event(event, value):
 
 
 def test_deep_nesting_is_unreadable():
-    assert isinstance(read_bot(b"[" * 100_000), Unreadable)
+    assert isinstance(read_bot(b"[" * 100_000), UnreadableMessage)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from switchhook.exotel.wire.keys import (
     LEG_KEYS,
     NUMBER_KEYS,
     STREAM_KEYS,
-    Kind,
+    ParameterKind,
     find_slot,
 )
 from switchhook.exotel.wire.passthru import parse
@@ -238,7 +238,7 @@ def texts(value: object) -> list[str]:
 
 
 def is_text(pair: tuple[str, str]) -> bool:
-    return find_slot(pair[0]).kind not in (Kind.STREAM_JSON, Kind.LEGS_JSON)
+    return find_slot(pair[0]).kind not in (ParameterKind.STREAM_JSON, ParameterKind.LEGS_JSON)
 
 
 PARAMETERS = st.lists(st.tuples(KEYS, VALUES).filter(is_text), max_size=8)

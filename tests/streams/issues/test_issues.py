@@ -11,10 +11,10 @@ from switchhook.streams.issues.issues import (
     HOUR_MS,
     NEXT,
     TREND_HOURS,
-    Act,
     Fingerprint,
+    IssueAction,
+    IssueNote,
     IssueState,
-    Mark,
     fingerprint,
     issues,
     trend_start,
@@ -30,7 +30,7 @@ def use(facet=REFUSED, first=NOW - 7_200_000, last=NOW - 1000, streams=5):
 
 
 def mark(state, at=NOW, by="asha"):
-    return {PRINT.id: Mark(PRINT.id, at, state, by)}
+    return {PRINT.id: IssueNote(PRINT.id, at, state, by)}
 
 
 def test_what_fails_alike_is_one_issue_whatever_else_differs():
@@ -70,7 +70,7 @@ def test_a_trend_counts_the_hours_of_a_day():
 def test_an_issue_stands_as_somebody_said():
     (found,) = issues([use()], [], mark(IssueState.ACKNOWLEDGED), NOW)
     assert (found.state, found.reopened, found.mark.by) == (IssueState.ACKNOWLEDGED, False, "asha")
-    assert found.acts == (Act.RESOLVE, Act.REOPEN)
+    assert found.acts == (IssueAction.RESOLVE, IssueAction.REOPEN)
 
 
 def test_a_resolved_issue_is_open_again_once_it_returns():

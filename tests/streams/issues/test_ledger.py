@@ -7,7 +7,7 @@ import pytest
 from switchhook.access.audit import AuditFilter, Deed
 from switchhook.access.audit_ledger import SqliteAudit
 from switchhook.server.tables import open_ledger
-from switchhook.streams.issues.issues import IssueState, Mark
+from switchhook.streams.issues.issues import IssueNote, IssueState
 from switchhook.streams.issues.ledger import SqliteMarks
 
 DEED = Deed(who="asha", what="acknowledged an issue", subject="i1")
@@ -22,9 +22,9 @@ def ledger(tmp_path):
 
 def test_the_last_word_counts_and_the_others_are_kept(ledger):
     marks = SqliteMarks(ledger)
-    first = Mark("i1", 1000, IssueState.ACKNOWLEDGED, "asha", "ticket 7")
-    last = Mark("i1", 1000, IssueState.RESOLVED, "ravi")
-    for mark in (first, Mark("i2", 5, IssueState.RESOLVED, "asha"), last):
+    first = IssueNote("i1", 1000, IssueState.ACKNOWLEDGED, "asha", "ticket 7")
+    last = IssueNote("i1", 1000, IssueState.RESOLVED, "ravi")
+    for mark in (first, IssueNote("i2", 5, IssueState.RESOLVED, "asha"), last):
         marks.add(mark, DEED)
     assert marks.latest()["i1"] == last
     assert marks.history("i1") == [last, first]

@@ -10,7 +10,7 @@ from switchhook.access.roles import EVERYTHING, Role, Viewer
 from switchhook.streams.search.numbers import NOTED_FOR_MS, NumberSearches, refuse_numbers
 from switchhook.streams.search.query import Query
 from switchhook.streams.search.syntax import parse_query
-from switchhook.web.parameters import Refused
+from switchhook.web.parameters import RefusedParameter
 
 NOW = 1_800_000_000_000
 PROBLEM = "your role may not look for numbers, nor by error or flow"
@@ -53,7 +53,7 @@ def searches(noted):
 def test_a_viewer_looks_for_no_number(searches, noted, text):
     """A number that is masked can't be found digit by digit, in the API or on the page."""
     for refuse in (refuse_numbers, searches.in_api):
-        with pytest.raises(Refused, match="your role may not look for numbers"):
+        with pytest.raises(RefusedParameter, match="your role may not look for numbers"):
             refuse(asked(text), VIEWER)
     left = searches.on_page(asked(f"cause:throttled {text}"), VIEWER)
     assert [each.key for each in left.conditions] == ["cause"]

@@ -23,7 +23,7 @@ from switchhook.streams.search.query import (
     like,
 )
 from switchhook.streams.search.syntax import KEYS, LONGEST, parse_query, query_text, with_condition
-from switchhook.streams.story import Mention, Told, facet_of, stream_story
+from switchhook.streams.story import ParsedReceipt, ReceiptRef, facet_of, stream_story
 
 NOW = 1_795_000_000_000
 SID = "7f31bb90c2d84e0fa6550e1d9c2b1abo"
@@ -181,7 +181,7 @@ def row(call_sid="c1", late_ms=None, **stream):
     said = {"from_raw": "09876543210", "to_raw": "08047112233", "direction_raw": "incoming"}
     said |= {key: stream.pop(key) for key in list(stream) if key in said or key == "flow_id"}
     passthru = Passthru(call_sid=call_sid, stream=Stream(**({"sid": "s1"} | stream)), **said)
-    story = stream_story(Told(Mention("id", NOW * 1000, "sales", "B"), passthru))
+    story = stream_story(ParsedReceipt(ReceiptRef("id", NOW * 1000, "sales", "B"), passthru))
     return StreamRow(7, NOW, facet_of(story), story, late_ms)
 
 

@@ -13,7 +13,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from kept_receipts import START_MS, query, receipt
-from switchhook.journal.receipt import Kind, StatusReceived, encode, receipt_id
+from switchhook.journal.receipt import RecordKind, StatusReceived, encode, receipt_id
 from switchhook.telemetry.traces import Tracer, TraceSettings, otlp
 from switchhook.telemetry.traces import exporter as tracer_module
 from switchhook.telemetry.traces.exporter import BATCH, MOST_RECORDS, OLDEST_MS, QUIET_MS
@@ -75,11 +75,13 @@ class Scene:
     def passthru(self, raw: bytes, **changes: Any) -> Record:
         at = START_MS + 1000 * (self.seq + 1)
         changed = msgspec.structs.replace(receipt(raw, **changes), received_us=at * 1000)
-        return self.record(Kind.PASSTHRU, encode(changed))
+        return self.record(RecordKind.PASSTHRU, encode(changed))
 
     def status(self, body: bytes) -> Record:
         kind = "application/x-www-form-urlencoded"
-        return self.record(Kind.STATUS, encode(StatusReceived(START_MS * 1000, "main", body, kind)))
+        return self.record(
+            RecordKind.STATUS, encode(StatusReceived(START_MS * 1000, "main", body, kind))
+        )
 
     def tell(self, *records: Record) -> None:
         self.tracer.take(records)
@@ -147,7 +149,7 @@ def test_what_tells_nothing_of_a_call_is_no_span(scene):
         scene.passthru(query("c1"), repeat_of="0" * 26),
         scene.passthru(query("c1"), method="HEAD"),
         scene.status(b"hello"),
-        scene.record(Kind.COUNTERS, b"\x80"),
+        scene.record(RecordKind.COUNTERS, b"\x80"),
     )
     assert scene.collector.spans == []
     assert scene.tracer.counts == (0, 0)
@@ -205,7 +207,7 @@ def test_what_waits_is_bounded_and_the_fold_does_not(scene, monkeypatch):
 
 
 def test_a_record_that_cannot_be_read_costs_itself_only(scene):
-    scene.tell(scene.record(Kind.PASSTHRU, b"\xc1"), scene.passthru(query("c1")))
+    scene.tell(scene.record(RecordKind.PASSTHRU, b"\xc1"), scene.passthru(query("c1")))
     assert len(scene.collector.named("passthru default")) == 1
     assert scene.tracer.counts == (2, 1)
 

@@ -20,7 +20,7 @@ from switchhook.access.ledger import SqliteAccess
 from switchhook.access.roles import AccessSettings, Role
 from switchhook.server.tables import open_ledger
 from switchhook.system.local_keys import link_cookie, link_proof
-from switchhook.web.parameters import Refused
+from switchhook.web.parameters import RefusedParameter
 from switchhook.web.render import Renderer
 from switchhook.web.sign_in import ConsoleAccess
 from switchhook.web.sign_in.password_hashing import hash_password
@@ -67,7 +67,7 @@ class House:
                     Route("/breaks", breaks),
                     Route("/api/v1/refuses", refuses),
                 ],
-                exception_handlers={HTTPException: refused, Refused: refused},
+                exception_handlers={HTTPException: refused, RefusedParameter: refused},
             )
         )
 
@@ -165,7 +165,7 @@ async def refuses(request: Request) -> Response:
 
 async def refused(request: Request, error: Exception) -> Response:
     """As the console's app tells of what its pages refuse."""
-    if isinstance(error, Refused):
+    if isinstance(error, RefusedParameter):
         said = {"parameter": error.parameter, "problem": error.problem, "hint": error.hint}
         return JSONResponse({"error": said}, 400)
     assert isinstance(error, HTTPException)

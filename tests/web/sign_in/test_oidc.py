@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from switchhook.access.roles import AccessSettings, OidcSettings, Role
 from switchhook.web.sign_in.oidc import OidcClient
-from switchhook.web.sign_in.oidc_state import Errand, OidcProblem, new_errand
+from switchhook.web.sign_in.oidc_state import OidcProblem, OidcState, new_errand
 from web.sign_in.house import DEED, HERE, House
 from web.sign_in.provider import (
     CLIENT_ID,
@@ -311,10 +311,10 @@ def test_returns_are_limited(house):
 
 
 def test_an_errand_survives_its_cookie():
-    errand = Errand("s", "n", "v", "/streams?q=é")
-    assert Errand.unpacked(errand.packed()) == errand
+    errand = OidcState("s", "n", "v", "/streams?q=é")
+    assert OidcState.unpacked(errand.packed()) == errand
     for text in ("", "x", "é", "bnVsbA", "e30"):
-        assert Errand.unpacked(text) is None
+        assert OidcState.unpacked(text) is None
 
 
 def test_where_it_leads_back(there):
@@ -323,11 +323,11 @@ def test_where_it_leads_back(there):
     oidc = settings(there).oidc
     assert oidc is not None
     client = OidcClient(oidc)
-    address = asyncio.run(client.address(Errand("s", "n", "v"), f"{HERE}/login/oidc/callback"))
+    address = asyncio.run(client.address(OidcState("s", "n", "v"), f"{HERE}/login/oidc/callback"))
     assert "/authorize?tenant=1&response_type=code" in address
     wrong = OidcClient(msgspec.structs.replace(oidc, issuer=f"{oidc.issuer}/"))
     with pytest.raises(OidcProblem, match="not the one"):
-        asyncio.run(wrong.address(Errand("s", "n", "v"), "b"))
+        asyncio.run(wrong.address(OidcState("s", "n", "v"), "b"))
 
 
 # A fresh sign-in.

@@ -11,7 +11,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from switchhook.alerts.alert import Severity
-from switchhook.alerts.messages import Message, Say
+from switchhook.alerts.messages import Message, MessageKind
 from switchhook.alerts.notify.text import compose, harmless
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class AppriseNotifier:
         if sender is None:
             return "apprise can't use its address: see apprise's page of the service for its form"
         title, body = compose(message, url=self._url, zone=self._zone)
-        kind = "success" if message.say is Say.RESOLVED else _KINDS[message.severity]
+        kind = "success" if message.say is MessageKind.RESOLVED else _KINDS[message.severity]
         result = sender.notify(
             body=body,
             title=title,

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from switchhook.alerts.messages import Say
+from switchhook.alerts.messages import MessageKind
 from switchhook.exotel.phone_numbers import mask_text
 
 if TYPE_CHECKING:
@@ -65,7 +65,11 @@ def _visible(c: str) -> str:
 
 def compose(message: Message, *, url: str, zone: str) -> tuple[str, str]:
     """The title and the body of a message; `url` is the console's, empty where it has none."""
-    mark = "" if message.say in (Say.TEST, Say.RESOLVED) else f"{message.severity.value}: "
+    mark = (
+        ""
+        if message.say in (MessageKind.TEST, MessageKind.RESOLVED)
+        else f"{message.severity.value}: "
+    )
     title = _cut(mark + harmless(message.title), LONGEST_TITLE)
     lines = [_cut(harmless(line), LONGEST_LINE) for line in message.lines]
     local = (_EPOCH + timedelta(milliseconds=message.at_ms)).astimezone(ZoneInfo(zone))

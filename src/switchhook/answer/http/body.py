@@ -17,7 +17,7 @@ from switchhook.answer.http.messages import (
 )
 
 if TYPE_CHECKING:
-    from switchhook.answer.http.messages import Limits
+    from switchhook.answer.http.messages import ConnectionLimits
 
 
 def announces_body(headers: dict[bytes, bytes]) -> bool:
@@ -26,7 +26,7 @@ def announces_body(headers: dict[bytes, bytes]) -> bool:
 
 
 def expect_body(
-    headers: dict[bytes, bytes], token: object, limits: Limits
+    headers: dict[bytes, bytes], token: object, limits: ConnectionLimits
 ) -> tuple[Counted | Chunks, float]:
     """What takes the body that a head announces, and the seconds it may take."""
     length, chunked = int(headers.get(b"content-length", b"0")), b"transfer-encoding" in headers

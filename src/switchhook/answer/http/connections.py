@@ -12,7 +12,7 @@ import traceback
 from typing import Protocol
 
 from switchhook.answer.http.head_parser import HeaderReader
-from switchhook.answer.http.messages import Handler, Limits, Responses
+from switchhook.answer.http.messages import ConnectionLimits, Handler, Responses
 
 log = logging.getLogger("switchhook.answer")
 
@@ -78,7 +78,11 @@ class Server:
     """The bookkeeping of one listening socket; its dictionaries are sets in order of arrival."""
 
     def __init__(
-        self, handler: Handler, limits: Limits, loop: asyncio.AbstractEventLoop, connections: int
+        self,
+        handler: Handler,
+        limits: ConnectionLimits,
+        loop: asyncio.AbstractEventLoop,
+        connections: int,
     ) -> None:
         self.handler = handler
         self.limits = limits

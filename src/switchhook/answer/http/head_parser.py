@@ -15,7 +15,7 @@ from switchhook.answer.http.messages import CLOSE, KEEP, KEEP_OLD, Head
 from switchhook.loopback import added_by_proxy
 
 
-class Line(msgspec.Struct, frozen=True, gc=False):
+class RequestLine(msgspec.Struct, frozen=True, gc=False):
     """A request line, as far as it could be read. `path` is None when where it ends is unknown.
 
     What is `cut` may have gone on: its query is not known whole.
@@ -39,7 +39,7 @@ _BARE_LINE_FEED = re.compile(rb" HTTP/1\.[01][ \t]*\n")
 _VERSION = re.compile(rb"[ \t]+HTTP/[0-9.]+[ \t]*\Z", re.IGNORECASE)
 
 
-def read_line(line: bytes) -> Line:
+def read_line(line: bytes) -> RequestLine:
     """Read a request line without its CRLF.
 
     The target is all from the first blank to the version: senders put raw blanks, quotes,
@@ -51,11 +51,11 @@ def read_line(line: bytes) -> Line:
     method = _METHODS.get(name)
     if method and version == b" HTTP/1.1" and target[:1] == b"/" and b"\n" not in target:
         path, _, query = target.partition(b"?")
-        return Line(method, path, query, None, False, None)
+        return RequestLine(method, path, query, None, False, None)
     return _read_odd_line(line)
 
 
-def _read_odd_line(line: bytes) -> Line:
+def _read_odd_line(line: bytes) -> RequestLine:
     line = line.rstrip(b" \t")
     if not line.endswith((b" HTTP/1.1", b" HTTP/1.0")):
         return _read_cut_line(line, "no HTTP/1.0 or HTTP/1.1 at the end of the request line")
@@ -72,10 +72,10 @@ def _read_odd_line(line: bytes) -> Line:
         problem = "method CONNECT"
     elif not target:
         problem = "no target in the request line"
-    return Line(method, path, query, authority, line.endswith(b"0"), problem)
+    return RequestLine(method, path, query, authority, line.endswith(b"0"), problem)
 
 
-def read_beginning(received: bytes, problem: str) -> Line | None:
+def read_beginning(received: bytes, problem: str) -> RequestLine | None:
     """Read what can be known of a head that will not become whole; None is nothing."""
     line, end, _ = received.partition(b"\r\n")
     if end:
@@ -88,7 +88,7 @@ def read_beginning(received: bytes, problem: str) -> Line | None:
     return msgspec.structs.replace(_read_cut_line(line, problem), cut=True)
 
 
-def _read_cut_line(line: bytes, problem: str) -> Line:
+def _read_cut_line(line: bytes, problem: str) -> RequestLine:
     bare = _BARE_LINE_FEED.search(line)
     if bare:
         line = line[: bare.start()]
@@ -97,7 +97,7 @@ def _read_cut_line(line: bytes, problem: str) -> Line:
     target, authority = _origin_form(whole)
     path, _, query = target.partition(b"?")
     cut = not (bare or versions)
-    return Line(_read_method(method), path or None, query, authority, True, problem, cut)
+    return RequestLine(_read_method(method), path or None, query, authority, True, problem, cut)
 
 
 def _read_method(method: bytes) -> str:
@@ -221,13 +221,15 @@ class HeaderReader:
         self._ended += 1
 
 
-def make_unread_head(line: Line | None, problem: str, seen: dict[bytes, bytes], peer: str) -> Head:
+def make_unread_head(
+    line: RequestLine | None, problem: str, seen: dict[bytes, bytes], peer: str
+) -> Head:
     """Put together what could be read of a head; None is a line of which nothing could."""
-    line = line or Line("", None, b"", None, True, problem, cut=True)
+    line = line or RequestLine("", None, b"", None, True, problem, cut=True)
     return msgspec.structs.replace(make_head(line, seen, peer), problem=problem, cut=line.cut)
 
 
-def make_head(line: Line, seen: dict[bytes, bytes], peer: str) -> Head:
+def make_head(line: RequestLine, seen: dict[bytes, bytes], peer: str) -> Head:
     """Put a request line and its headers together."""
     content_type = seen.get(b"content-type")
     authorization = seen.get(b"authorization")
@@ -246,7 +248,7 @@ def make_head(line: Line, seen: dict[bytes, bytes], peer: str) -> Head:
     )
 
 
-def connection_wish(line: Line, seen: dict[bytes, bytes]) -> int:
+def connection_wish(line: RequestLine, seen: dict[bytes, bytes]) -> int:
     """Say what the sender wants to become of the connection: KEEP, CLOSE or KEEP_OLD."""
     connection = seen.get(b"connection")
     if connection is None:

@@ -13,12 +13,12 @@ from switchhook.answer.http.protocol import Connection
 if TYPE_CHECKING:
     import socket
 
-    from switchhook.answer.http.messages import Handler, Limits
+    from switchhook.answer.http.messages import ConnectionLimits, Handler
 
 _FILES_FOR_OTHERS = 128  # descriptors that journal, rules and logs need
 
 
-async def serve(sock: socket.socket, handler: Handler, limits: Limits) -> Server:
+async def serve(sock: socket.socket, handler: Handler, limits: ConnectionLimits) -> Server:
     """Serve on a bound socket, in the running loop; the socket itself stays the caller's.
 
     The number of connections is also bounded by the process's limit of open files.

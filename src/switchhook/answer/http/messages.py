@@ -101,7 +101,7 @@ def nobody_exempt(_address: str) -> bool:
     return False
 
 
-class Limits(msgspec.Struct, frozen=True):
+class ConnectionLimits(msgspec.Struct, frozen=True):
     """What a connection may cost. Times in seconds, sizes in bytes."""
 
     # Before the secret.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 from switchhook.answer.http.body import announces_body, expect_body
 from switchhook.answer.http.growing_head import HEAD_END, GrowingHead
 from switchhook.answer.http.head_parser import (
-    Line,
+    RequestLine,
     connection_wish,
     make_head,
     make_unread_head,
@@ -182,7 +182,7 @@ class Connection(Link):
         self._unreadable(read_beginning(received, problem), problem, {}, received)
 
     def _unreadable(
-        self, line: Line | None, problem: str, seen: dict[bytes, bytes], received: bytes
+        self, line: RequestLine | None, problem: str, seen: dict[bytes, bytes], received: bytes
     ) -> None:
         """Have it judged by what could be read, and leave: who knows where the next begins."""
         head = make_unread_head(line, problem, seen, self.peer)
@@ -202,7 +202,9 @@ class Connection(Link):
 
     # Its body.
 
-    def _begin_body(self, head: Head, token: object, seen: dict[bytes, bytes], line: Line) -> None:
+    def _begin_body(
+        self, head: Head, token: object, seen: dict[bytes, bytes], line: RequestLine
+    ) -> None:
         server = self.server
         body, time = expect_body(seen, token, server.limits)
         if body.feed(b"") == 0:  # there is none

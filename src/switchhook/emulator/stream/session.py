@@ -194,7 +194,7 @@ class StreamSession:
                         self._echo(name)
             case media.BotOther():
                 self._report(self.watch.unknown_event(said.event))
-            case media.Unreadable():
+            case media.UnreadableMessage():
                 self._report(self.watch.unreadable(said.problem))
 
     def _take_media(self, said: media.BotMedia, now: float) -> None:

@@ -20,7 +20,7 @@ class ActiveStreams(msgspec.Struct, frozen=True):
     account_sid: str | None = None
 
 
-class Unreadable(msgspec.Struct, frozen=True):
+class UnreadableAnswer(msgspec.Struct, frozen=True):
     """An answer that holds no figure: an alarm, not a zero."""
 
     problem: str
@@ -52,7 +52,7 @@ def build_xml(value: ActiveStreams) -> bytes:
     return xml_text.build("TwilioResponse", {"Stream": stream})
 
 
-def parse(body: bytes) -> ActiveStreams | Unreadable:
+def parse(body: bytes) -> ActiveStreams | UnreadableAnswer:
     """Read an answer, whichever form it has; never raises."""
     try:
         if body.lstrip()[:1] == b"<":
@@ -60,12 +60,12 @@ def parse(body: bytes) -> ActiveStreams | Unreadable:
         else:
             tree = msgspec.json.decode(body)
     except (msgspec.DecodeError, xml_text.XmlError, UnicodeDecodeError, RecursionError) as error:
-        return Unreadable(f"neither JSON nor XML: {str(error)[:120]}")
+        return UnreadableAnswer(f"neither JSON nor XML: {str(error)[:120]}")
     if str(_find(tree, _STATUS)).lower() in _FAILED:
-        return Unreadable("the answer says that it is an error")
+        return UnreadableAnswer("the answer says that it is an error")
     active = _number(_find(tree, _ACTIVE))
     if active is None:
-        return Unreadable("no number of active streams in the answer")
+        return UnreadableAnswer("no number of active streams in the answer")
     account = _find(tree, _ACCOUNT)
     return ActiveStreams(
         active,

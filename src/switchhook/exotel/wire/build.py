@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from switchhook.exotel.passthru import Dialect, Leg, Passthru, Stream
 from switchhook.exotel.wire import keys
-from switchhook.exotel.wire.keys import Kind, slot_of
+from switchhook.exotel.wire.keys import ParameterKind, slot_of
 from switchhook.exotel.wire.query import Pairs, build_pairs
 from switchhook.exotel.wire.request import Request, build_multipart
 from switchhook.exotel.wire.scalar import guard
@@ -70,7 +70,10 @@ def build(passthru: Passthru, dialect: Dialect = Dialect.FLAT) -> Request:
 
 def _can_carry(passthru: Passthru, dialect: Dialect) -> bool:
     slots = [slot_of(key) for key, _ in passthru.extra]
-    if any(slot.kind not in (Kind.EXTRA, Kind.NUMBER) or "%" in slot.key for slot in slots):
+    if any(
+        slot.kind not in (ParameterKind.EXTRA, ParameterKind.NUMBER) or "%" in slot.key
+        for slot in slots
+    ):
         return False
     if dialect is Dialect.DOUBLE_ENCODED:
         return all(len(quote(key)) < keys.LONGEST_KEY for key, _ in passthru.extra)
@@ -109,7 +112,11 @@ def _leg_pairs(leg: Leg, spell: Callable[[str], str]) -> Pairs:
 def _guard_extra(key: str, text: str) -> str:
     """Values of known parameters (repeats of them) are cleaned when read; all others are not."""
     kind = slot_of(key).kind
-    return text if kind in (Kind.EXTRA, Kind.STREAM_JSON, Kind.LEGS_JSON) else guard(text)
+    return (
+        text
+        if kind in (ParameterKind.EXTRA, ParameterKind.STREAM_JSON, ParameterKind.LEGS_JSON)
+        else guard(text)
+    )
 
 
 def _twice(pairs: Pairs) -> bytes:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from switchhook.exotel.wire import xml_text
-from switchhook.exotel.wire.active_streams import Unreadable
+from switchhook.exotel.wire.active_streams import UnreadableAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,23 +75,23 @@ def build_call(record: CallRecord, *, xml: bool, details: bool = False) -> bytes
     return _document("Call", _call(record, details=details), xml=xml)
 
 
-def parse_call(body: bytes) -> CallRecord | Unreadable:
+def parse_call(body: bytes) -> CallRecord | UnreadableAnswer:
     """Read the body of one call, JSON or XML, with details or without; never raises.
 
     A text that is no number or time where one belongs is None: the body is kept beside.
     """
     tree = _tree(body)
-    if isinstance(tree, Unreadable):
+    if isinstance(tree, UnreadableAnswer):
         return tree
     call = _below(tree, "call")
     if call is None:
         error = parse_error(body)
-        return Unreadable(f"a refusal: {error.message}" if error else "no call in the answer")
+        return UnreadableAnswer(f"a refusal: {error.message}" if error else "no call in the answer")
     said = {str(key).lower(): value for key, value in call.items()}
     details = {str(key).lower(): value for key, value in (_below(call, "details") or {}).items()}
     sid = _said(said, "sid")
     if sid is None:
-        return Unreadable("a call without a Sid")
+        return UnreadableAnswer("a call without a Sid")
     return CallRecord(
         sid=sid,
         account_sid=_said(said, "accountsid") or "",
@@ -120,7 +120,7 @@ def _tree(body: bytes) -> Any:
     try:
         return xml_text.parse(body) if body.lstrip()[:1] == b"<" else msgspec.json.decode(body)
     except (msgspec.DecodeError, xml_text.XmlError, UnicodeDecodeError, RecursionError) as error:
-        return Unreadable(f"neither JSON nor XML: {str(error)[:120]}")
+        return UnreadableAnswer(f"neither JSON nor XML: {str(error)[:120]}")
 
 
 def _below(tree: Any, name: str) -> dict[str, Any] | None:

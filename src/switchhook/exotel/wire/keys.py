@@ -14,7 +14,7 @@ from typing import NamedTuple
 from switchhook.exotel.wire.query import decode_again, has_escape, key_path
 
 
-class Kind(IntEnum):
+class ParameterKind(IntEnum):
     """What a parameter belongs to."""
 
     CALL = auto()
@@ -45,7 +45,7 @@ class Spelling(IntFlag):
 class Slot(NamedTuple):
     """Where a parameter's value goes. `name` is the field of the value type, or empty."""
 
-    kind: Kind
+    kind: ParameterKind
     name: str
     odd: bool
     """Whether the spelling says anything: enum flags are slow to ask."""
@@ -146,14 +146,14 @@ def find_slot(key: str) -> Slot:
     """Find the parameter that a key names; the key is decoded once already."""
     key = key.strip()
     if len(key) > LONGEST_KEY:
-        return Slot(Kind.EXTRA, "", False, key)
+        return Slot(ParameterKind.EXTRA, "", False, key)
     sent, spelling = key, Spelling.PLAIN
     for _ in range(_ROUNDS):
         if not has_escape(key):
             break
         key, spelling = decode_again(key).strip(), Spelling.TWICE
     if has_escape(key):
-        return Slot(Kind.EXTRA, "", False, sent)
+        return Slot(ParameterKind.EXTRA, "", False, sent)
     path = key_path(key)
     if path is None:
         spelling |= Spelling.UNPAIRED
@@ -168,38 +168,42 @@ def _find(path: tuple[str, ...], key: str) -> Slot:
     root, below = fold(path[0]), [part for part in path[1:] if part]
     if root == _STREAM_ROOT:
         if not below:
-            return Slot(Kind.STREAM_JSON, root, False, key)
+            return Slot(ParameterKind.STREAM_JSON, root, False, key)
         field = _STREAM.get(fold(below[0])) if len(below) == 1 else None
-        return Slot(Kind.STREAM, field, False, key) if field else Slot(Kind.EXTRA, "", False, key)
+        return (
+            Slot(ParameterKind.STREAM, field, False, key)
+            if field
+            else Slot(ParameterKind.EXTRA, "", False, key)
+        )
     if root == _LEGS_ROOT:
         return _find_leg(below, key)
     if below:
-        return Slot(Kind.EXTRA, "", False, key)
+        return Slot(ParameterKind.EXTRA, "", False, key)
     if root in _CALL:
         # RecordingUrl is a name of the call's and of the stream's.
-        return Slot(Kind.CALL, _CALL[root], False, key)
+        return Slot(ParameterKind.CALL, _CALL[root], False, key)
     if root in NUMBER_KEYS:
-        return Slot(Kind.NUMBER, root, False, key)
+        return Slot(ParameterKind.NUMBER, root, False, key)
     if root.startswith(_STREAM_ROOT):
         field = _STREAM.get(root.removeprefix(_STREAM_ROOT)) if root not in _STREAM_ONLY else None
         if field:
-            return Slot(Kind.STREAM, field, False, key)
+            return Slot(ParameterKind.STREAM, field, False, key)
     if root in _BARE:
-        return Slot(Kind.BARE, _BARE[root], False, key)
-    return Slot(Kind.EXTRA, "", False, key)
+        return Slot(ParameterKind.BARE, _BARE[root], False, key)
+    return Slot(ParameterKind.EXTRA, "", False, key)
 
 
 def _find_leg(below: list[str], key: str) -> Slot:
     if not below:
-        return Slot(Kind.LEGS_JSON, _LEGS_ROOT, False, key)
+        return Slot(ParameterKind.LEGS_JSON, _LEGS_ROOT, False, key)
     index = below[0]
     if not (index.isascii() and index.isdigit() and len(index) <= _LAST_INDEX_DIGITS):
-        return Slot(Kind.EXTRA, "", False, key)
+        return Slot(ParameterKind.EXTRA, "", False, key)
     if len(below) < 2:
-        return Slot(Kind.EXTRA, "", False, key)
+        return Slot(ParameterKind.EXTRA, "", False, key)
     field = _LEG.get(fold(below[1])) if len(below) == 2 else None
     rest = below[1] + "".join(f"[{part}]" for part in below[2:])
-    return Slot(Kind.LEG, field or "", False, key, Spelling.PLAIN, int(index), rest)
+    return Slot(ParameterKind.LEG, field or "", False, key, Spelling.PLAIN, int(index), rest)
 
 
 def _spelling(key: str) -> Spelling:

@@ -1,7 +1,7 @@
 """The WebSocket protocol of Voicebot and Stream applets: texts ↔ values, in both directions.
 
 Support article 3000108630 and platform.md C.3, C.4, C.7. Exotel's numbers are texts. Nothing here
-raises for what comes from outside: what can't be read is `Unreadable`, and says why.
+raises for what comes from outside: what can't be read is `UnreadableMessage`, and says why.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Start(msgspec.Struct, frozen=True, kw_only=True):
     bit_rate: str = "128kbps"
 
 
-class Unreadable(msgspec.Struct, frozen=True):
+class UnreadableMessage(msgspec.Struct, frozen=True):
     """A message that isn't one."""
 
     problem: str
@@ -97,7 +97,7 @@ class Stop(msgspec.Struct, frozen=True):
     reason: str
 
 
-FromExotel = Connected | Start | Media | Dtmf | Mark | Clear | Stop | Unreadable
+FromExotel = Connected | Start | Media | Dtmf | Mark | Clear | Stop | UnreadableMessage
 
 # The bot to Exotel.
 
@@ -131,7 +131,7 @@ class BotOther(msgspec.Struct, frozen=True):
     event: str
 
 
-FromBot = BotMedia | BotMark | BotClear | BotOther | Unreadable
+FromBot = BotMedia | BotMark | BotClear | BotOther | UnreadableMessage
 
 
 def build_connected() -> bytes:
@@ -292,18 +292,20 @@ def read_bot(text: bytes) -> FromBot:
 
 def _read_bot_slowly(text: bytes) -> FromBot:
     said = _members(text)
-    if isinstance(said, Unreadable):
+    if isinstance(said, UnreadableMessage):
         return said
     event = said.get("event")
     if not isinstance(event, str):
-        return Unreadable("no event is named")
+        return UnreadableMessage("no event is named")
     sid = _text(said, "stream_sid")
     match event:
         case "media":
-            return Unreadable('media without {"media": {"payload": "…"}}')
+            return UnreadableMessage('media without {"media": {"payload": "…"}}')
         case "mark":
             name = _text(_below(said, "mark"), "name")
-            return Unreadable("a mark without a name") if name is None else BotMark(sid, name)
+            return (
+                UnreadableMessage("a mark without a name") if name is None else BotMark(sid, name)
+            )
         case "clear":
             return BotClear(sid)
         case _:
@@ -313,7 +315,7 @@ def _read_bot_slowly(text: bytes) -> FromBot:
 def read_exotel(text: bytes) -> FromExotel:
     """A message of Exotel's, as a bot reads it."""
     said = _members(text)
-    if isinstance(said, Unreadable):
+    if isinstance(said, UnreadableMessage):
         return said
     sid = _text(said, "stream_sid") or ""
     match said.get("event"):
@@ -325,7 +327,7 @@ def read_exotel(text: bytes) -> FromExotel:
             body = _below(said, "media")
             payload, problem = _decoded(_text(body, "payload") or "")
             if problem:
-                return Unreadable(problem)
+                return UnreadableMessage(problem)
             numbers = (
                 _int(said, "sequence_number"), _int(body, "chunk"), _int(body, "timestamp"),
             )  # fmt: skip
@@ -343,7 +345,7 @@ def read_exotel(text: bytes) -> FromExotel:
             call_sid, account_sid, reason = (_text(body, name) or "" for name in names)
             return Stop(sid, call_sid, account_sid, reason)
         case other:
-            return Unreadable(f"an event that Exotel does not send: {str(other)[:80]!r}")
+            return UnreadableMessage(f"an event that Exotel does not send: {str(other)[:80]!r}")
 
 
 def _read_start(sid: str, body: dict[str, Any]) -> Start:
@@ -432,12 +434,12 @@ def _decoded(text: str) -> tuple[bytes, str | None]:
         return b"", problem
 
 
-def _members(text: bytes) -> dict[str, Any] | Unreadable:
+def _members(text: bytes) -> dict[str, Any] | UnreadableMessage:
     try:
         said = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return Unreadable(f"not JSON: {str(error)[:80]}")
-    return said if isinstance(said, dict) else Unreadable("JSON, but no object")
+        return UnreadableMessage(f"not JSON: {str(error)[:80]}")
+    return said if isinstance(said, dict) else UnreadableMessage("JSON, but no object")
 
 
 def _below(said: dict[str, Any], key: str) -> dict[str, Any]:

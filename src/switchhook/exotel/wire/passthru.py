@@ -13,14 +13,19 @@ from typing import Any
 from switchhook.exotel.passthru import Defect, Dialect, Leg, Passthru, Stream
 from switchhook.exotel.wire import keys
 from switchhook.exotel.wire.json_object import TWICE, flatten, parse_object, parse_value
-from switchhook.exotel.wire.keys import Kind, Slot, Spelling, find_slot, slot_of
+from switchhook.exotel.wire.keys import ParameterKind, Slot, Spelling, find_slot, slot_of
 from switchhook.exotel.wire.query import decode, decode_again, parse_pairs
 from switchhook.exotel.wire.request import Request, body_pairs, is_json, is_multipart
 from switchhook.exotel.wire.scalar import clean
 
 _LOST_PLUS = re.compile(r"\s* [1-9][0-9]{6,}\s*\Z")
 _SECOND_QUESTION_MARK = re.compile(rb"\?([A-Za-z_.%-]{1,40})=")
-_CALL, _STREAM, _NUMBER, _EXTRA = Kind.CALL, Kind.STREAM, Kind.NUMBER, Kind.EXTRA
+_CALL, _STREAM, _NUMBER, _EXTRA = (
+    ParameterKind.CALL,
+    ParameterKind.STREAM,
+    ParameterKind.NUMBER,
+    ParameterKind.EXTRA,
+)
 _NULL = len("null")
 _ORDINARY = 4096  # bytes; real requests have about 1,000
 _PHONES = {"forwarded_from", "dial_whom_number", "outgoing_number", "number", "caller_id"}
@@ -125,14 +130,14 @@ class _Reading:
 
     def _take(self, slot: Slot, value: str) -> None:
         match slot.kind:
-            case Kind.BARE:
+            case ParameterKind.BARE:
                 text = clean(value)
                 if text is not None:
                     self.extra.append((slot.key, text))
                     self.bare.setdefault(slot.name, []).append((slot.key, text))
-            case Kind.STREAM_JSON:
+            case ParameterKind.STREAM_JSON:
                 self._take_json(slot, value)
-            case Kind.LEG:
+            case ParameterKind.LEG:
                 self._take_leg(slot, value)
             case _:
                 self._take_legs_json(slot, value)
@@ -144,7 +149,7 @@ class _Reading:
 
     def _phone(self, slot: Slot, value: str) -> str:
         """Restore the `+` that form decoding turned into a blank, or that is still escaped."""
-        if slot.kind is Kind.CALL and slot.name not in _PHONES:
+        if slot.kind is ParameterKind.CALL and slot.name not in _PHONES:
             return value
         if _LOST_PLUS.match(value):
             self._note(slot.key, "a '+' that was not percent-encoded was read as a blank; restored")
@@ -192,7 +197,7 @@ class _Reading:
         found = parse_value(value)
         pairs = flatten(slot.key.strip(), found) if isinstance(found, list) else []
         slots = [(self.find(key), text) for key, text in pairs]
-        if not slots or any(leg.kind is not Kind.LEG for leg, _ in slots):
+        if not slots or any(leg.kind is not ParameterKind.LEG for leg, _ in slots):
             self._note("legs", "neither an array of objects nor an object of them; kept as text")
             self.extra.append((slot.key, value.strip()))
             return
@@ -306,7 +311,7 @@ class _Reading:
         rest: list[tuple[str, str]] = []
         for key, value in self.json_stream:
             slot = self.find(f"Stream[{key}]")
-            known = slot.kind is Kind.STREAM
+            known = slot.kind is ParameterKind.STREAM
             text = None if value is None else clean(value) if known else value.strip()
             if text is None:
                 continue

@@ -57,7 +57,7 @@ class IssueState(StrEnum):
     RESOLVED = "resolved"
 
 
-class Act(StrEnum):
+class IssueAction(StrEnum):
     """What somebody does about an issue, or the failures themselves."""
 
     ACKNOWLEDGE = "acknowledge"
@@ -68,24 +68,24 @@ class Act(StrEnum):
 
 
 NEXT = {
-    (IssueState.OPEN, Act.ACKNOWLEDGE): IssueState.ACKNOWLEDGED,
-    (IssueState.OPEN, Act.RESOLVE): IssueState.RESOLVED,
-    (IssueState.ACKNOWLEDGED, Act.RESOLVE): IssueState.RESOLVED,
-    (IssueState.ACKNOWLEDGED, Act.REOPEN): IssueState.OPEN,
-    (IssueState.RESOLVED, Act.REOPEN): IssueState.OPEN,
-    (IssueState.RESOLVED, Act.RETURNED): IssueState.OPEN,
+    (IssueState.OPEN, IssueAction.ACKNOWLEDGE): IssueState.ACKNOWLEDGED,
+    (IssueState.OPEN, IssueAction.RESOLVE): IssueState.RESOLVED,
+    (IssueState.ACKNOWLEDGED, IssueAction.RESOLVE): IssueState.RESOLVED,
+    (IssueState.ACKNOWLEDGED, IssueAction.REOPEN): IssueState.OPEN,
+    (IssueState.RESOLVED, IssueAction.REOPEN): IssueState.OPEN,
+    (IssueState.RESOLVED, IssueAction.RETURNED): IssueState.OPEN,
 }
 """Every move there is."""
 
 SAID = {
-    Act.ACKNOWLEDGE: "acknowledged an issue",
-    Act.RESOLVE: "resolved an issue",
-    Act.REOPEN: "opened an issue again",
+    IssueAction.ACKNOWLEDGE: "acknowledged an issue",
+    IssueAction.RESOLVE: "resolved an issue",
+    IssueAction.REOPEN: "opened an issue again",
 }
 """How the audit log puts it."""
 
 
-class Mark(msgspec.Struct, frozen=True):
+class IssueNote(msgspec.Struct, frozen=True):
     """What somebody said of an issue, and how it stood from then on."""
 
     issue: str
@@ -108,7 +108,7 @@ class Issue(msgspec.Struct, frozen=True, kw_only=True):
     last_ms: int
     streams: int
     trend: tuple[int, ...] = ()
-    mark: Mark | None = None
+    mark: IssueNote | None = None
     reopened: bool = False
 
     @property
@@ -121,15 +121,15 @@ class Issue(msgspec.Struct, frozen=True, kw_only=True):
         return sum(self.trend)
 
     @property
-    def acts(self) -> tuple[Act, ...]:
+    def acts(self) -> tuple[IssueAction, ...]:
         """What somebody may do about it now."""
         return tuple(
-            act for (state, act) in NEXT if state is self.state and act is not Act.RETURNED
+            act for (state, act) in NEXT if state is self.state and act is not IssueAction.RETURNED
         )
 
 
 def issues(
-    uses: Iterable[Use], tallies: Iterable[Tally], marks: Mapping[str, Mark], now_ms: int
+    uses: Iterable[Use], tallies: Iterable[Tally], marks: Mapping[str, IssueNote], now_ms: int
 ) -> list[Issue]:
     """All issues, those that need somebody first: open ones, then by how often they come now.
 
@@ -159,13 +159,13 @@ def _issue(
     last_ms: int,
     streams: int,
     trend: tuple[int, ...],
-    mark: Mark | None,
+    mark: IssueNote | None,
 ) -> Issue:
     state = mark.state if mark is not None else IssueState.OPEN
     returned = mark is not None and state is IssueState.RESOLVED and last_ms > mark.at_ms
     return Issue(
         fingerprint=print_,
-        state=NEXT[state, Act.RETURNED] if returned else state,
+        state=NEXT[state, IssueAction.RETURNED] if returned else state,
         first_ms=first_ms,
         last_ms=last_ms,
         streams=streams,
@@ -190,17 +190,17 @@ def trend_start(now_ms: int) -> int:
     return now_ms - now_ms % HOUR_MS - (TREND_HOURS - 1) * HOUR_MS
 
 
-class Marks(Protocol):
+class IssueHistory(Protocol):
     """What people said of issues, kept by the ledger. Raises LedgerError."""
 
-    def latest(self) -> dict[str, Mark]:
+    def latest(self) -> dict[str, IssueNote]:
         """What was said last of each, by the issue's id."""
         ...
 
-    def history(self, issue: str) -> list[Mark]:
+    def history(self, issue: str) -> list[IssueNote]:
         """Everything that was said of one, newest first."""
         ...
 
-    def add(self, mark: Mark, deed: Deed) -> None:
+    def add(self, mark: IssueNote, deed: Deed) -> None:
         """Keep what somebody said, and note it in the audit log."""
         ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from switchhook.access.audit_ledger import append
-from switchhook.streams.issues.issues import IssueState, Mark
+from switchhook.streams.issues.issues import IssueNote, IssueState
 
 if TYPE_CHECKING:
     from switchhook.access.audit import Deed
@@ -33,7 +33,7 @@ class SqliteMarks:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
-    def latest(self) -> dict[str, Mark]:
+    def latest(self) -> dict[str, IssueNote]:
         asked = (
             f"SELECT {_COLUMNS} FROM issue_marks WHERE number IN"  # noqa: S608
             " (SELECT max(number) FROM issue_marks GROUP BY issue)"
@@ -41,7 +41,7 @@ class SqliteMarks:
         with self._ledger.reading() as connection:
             return {row[0]: _mark(row) for row in connection.execute(asked)}
 
-    def history(self, issue: str) -> list[Mark]:
+    def history(self, issue: str) -> list[IssueNote]:
         asked = (
             f"SELECT {_COLUMNS} FROM issue_marks WHERE issue = ?"  # noqa: S608
             " ORDER BY number DESC LIMIT ?"
@@ -49,7 +49,7 @@ class SqliteMarks:
         with self._ledger.reading() as connection:
             return [_mark(row) for row in connection.execute(asked, (issue, _LONGEST_HISTORY))]
 
-    def add(self, mark: Mark, deed: Deed) -> None:
+    def add(self, mark: IssueNote, deed: Deed) -> None:
         with self._ledger.writing() as connection:
             connection.execute(
                 f"INSERT INTO issue_marks ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)",  # noqa: S608
@@ -58,6 +58,6 @@ class SqliteMarks:
             append(connection, deed, mark.at_ms * 1000)
 
 
-def _mark(row: tuple[Any, ...]) -> Mark:
+def _mark(row: tuple[Any, ...]) -> IssueNote:
     issue, at_ms, state, by, note = row
-    return Mark(issue, at_ms, IssueState(state), by, note)
+    return IssueNote(issue, at_ms, IssueState(state), by, note)

@@ -16,9 +16,9 @@ from switchhook.streams.issues.issues import (
     MOST_ISSUES,
     NEXT,
     SAID,
-    Act,
+    IssueAction,
+    IssueNote,
     IssueState,
-    Mark,
     issues,
     trend_start,
 )
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from switchhook.streams.issues.issues import Fingerprint, Issue, Marks
+    from switchhook.streams.issues.issues import Fingerprint, Issue, IssueHistory
     from switchhook.streams.names import Names
     from switchhook.streams.store import Store
     from switchhook.web.render import Renderer
@@ -50,7 +50,7 @@ class CausesPage:
         renderer: Renderer,
         store: Store,
         names: Callable[[], Names],
-        marks: Marks | None,
+        marks: IssueHistory | None,
         now_ms: Callable[[], int],
         freshen: Callable[[], None],
     ) -> None:
@@ -131,10 +131,12 @@ class CausesPage:
         act = next((each for each in issue.acts if each == said), None)
         if act is None:
             raise HTTPException(409, f"an issue that is {issue.state} can't be changed so")
-        mark = Mark(
+        mark = IssueNote(
             issue.id, self._now_ms(), NEXT[issue.state, act], viewer.name, note[:LONGEST_NOTE]
         )
-        deed = deed_of(viewer, SAID[Act(act)], issue.id, **_named(issue.fingerprint), note=note)
+        deed = deed_of(
+            viewer, SAID[IssueAction(act)], issue.id, **_named(issue.fingerprint), note=note
+        )
         self._marks.add(mark, deed)
 
     def found(self) -> list[Issue]:
@@ -177,7 +179,7 @@ def _whole(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
 
 
-def all_issues(store: Store, marks: Marks | None, now_ms: int) -> list[Issue]:
+def all_issues(store: Store, marks: IssueHistory | None, now_ms: int) -> list[Issue]:
     """Every issue there is."""
     return issues(
         store.uses(),

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from switchhook.access.audit import Deed, deed_of
-from switchhook.streams.search.query import Problem, asks_masked, asks_number, asks_numbers
-from switchhook.web.parameters import Refused
+from switchhook.streams.search.query import SearchProblem, asks_masked, asks_number, asks_numbers
+from switchhook.web.parameters import RefusedParameter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +31,7 @@ _PROBLEM, _HINT = "your role may not look for numbers, nor by error or flow", "a
 def refuse_numbers(query: Query, viewer: Viewer) -> None:
     """Raise Refused where somebody looks into what they may not see."""
     if not (viewer.sees_numbers or viewer.may_reveal) and any(map(asks_masked, query.conditions)):
-        raise Refused("q", _PROBLEM, _HINT)
+        raise RefusedParameter("q", _PROBLEM, _HINT)
 
 
 class NumberSearches:
@@ -54,7 +54,7 @@ class NumberSearches:
         left = tuple(each for each in query.conditions if not asks_masked(each))
         if len(left) == len(query.conditions):
             return query
-        refused = Problem(0, 0, _PROBLEM, _HINT)
+        refused = SearchProblem(0, 0, _PROBLEM, _HINT)
         return msgspec.structs.replace(query, conditions=left, problems=(*query.problems, refused))
 
     def _keep(self, query: Query, viewer: Viewer) -> None:

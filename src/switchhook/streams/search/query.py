@@ -44,7 +44,7 @@ class Condition(msgspec.Struct, frozen=True):
     excluded: bool = False
 
 
-class Problem(msgspec.Struct, frozen=True):
+class SearchProblem(msgspec.Struct, frozen=True):
     """A part of the text, from `at` on for `length` characters, that can't be understood."""
 
     at: int
@@ -59,7 +59,7 @@ class Query(msgspec.Struct, frozen=True):
     conditions: tuple[Condition, ...] = ()
     since: Moment | None = None
     until: Moment | None = None
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[SearchProblem, ...] = ()
 
     def values(self, *keys: str) -> tuple[str, ...]:
         """What is asked of some keys and not excluded."""
@@ -84,7 +84,7 @@ class StreamRow(msgspec.Struct, frozen=True):
     late_ms: int | None = None
 
 
-class Found(msgspec.Struct, frozen=True):
+class SearchPage(msgspec.Struct, frozen=True):
     """A page, newest first. `next` is the `before_seq` of the next one; None where all was seen.
 
     There can be fewer rows than asked for and still a next page: looking stops after a while.

@@ -25,8 +25,8 @@ from switchhook.streams.search.query import (
     STATES,
     Condition,
     Moment,
-    Problem,
     Query,
+    SearchProblem,
 )
 from switchhook.web.moments import read_moment
 
@@ -171,10 +171,10 @@ class _Reading:
         self._now_ms, self._zone = now_ms, zone
         self._conditions = list(conditions)
         self._moments: dict[str, Moment] = {}
-        self._problems: list[Problem] = []
+        self._problems: list[SearchProblem] = []
 
     def note(self, at: int, length: int, problem: str, hint: str) -> None:
-        self._problems.append(Problem(at, length, problem, hint))
+        self._problems.append(SearchProblem(at, length, problem, hint))
 
     def query(self) -> Query:
         return Query(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from switchhook.journal.receipt import Kind, StatusReceived, decode_receipt, receipt_id
+from switchhook.journal.receipt import RecordKind, StatusReceived, decode_receipt, receipt_id
 from switchhook.telemetry.traces.spans import OpenCall, Span, spans_of_receipt, spans_of_status
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ QUIET_MS = 60_000
 OLDEST_MS = 3_600_000
 """What is folded later than that, as when a store is rebuilt, was traced when it happened."""
 _STATUS = msgspec.msgpack.Decoder(StatusReceived).decode
-_KINDS = (Kind.PASSTHRU, Kind.STATUS)
+_KINDS = (RecordKind.PASSTHRU, RecordKind.STATUS)
 _PARTS = 1 << 64
 
 
@@ -156,7 +156,7 @@ class Tracer:
 
     def _of_record(self, record: JournalRecord) -> list[Span]:
         name = receipt_id(record.at, self._node() or 0, record.seq)
-        if record.kind == Kind.PASSTHRU:
+        if record.kind == RecordKind.PASSTHRU:
             told = spans_of_receipt(decode_receipt(record.body), name)
         else:
             told = spans_of_status(_STATUS(record.body), name)

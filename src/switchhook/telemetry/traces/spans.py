@@ -19,9 +19,9 @@ from switchhook.journal.kept import read_passthru
 from switchhook.streams.facet import host_of
 from switchhook.streams.story import (
     FINALITY,
-    Mention,
+    ParsedReceipt,
+    ReceiptRef,
     StreamStory,
-    Told,
     enters_stories,
     stream_story,
 )
@@ -97,8 +97,8 @@ def spans_of_receipt(receipt: Receipt, receipt_id: str) -> tuple[str, list[Span]
             incoming=True,
         )
     ]
-    by = Mention(receipt_id, receipt.received_us, receipt.endpoint, decision.option.value)
-    story = stream_story(Told(by, passthru))
+    by = ReceiptRef(receipt_id, receipt.received_us, receipt.endpoint, decision.option.value)
+    story = stream_story(ParsedReceipt(by, passthru))
     if story is not None and story.chapters[0].finality > FINALITY[StreamStatus.UNKNOWN]:
         spans.append(_of_stream(call_sid, story, start_ns))
     return call_sid, spans

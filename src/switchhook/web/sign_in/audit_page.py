@@ -9,7 +9,14 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
-from switchhook.access.audit import AuditFilter, Chain, Entry, Head, deed_of, verify_chain
+from switchhook.access.audit import (
+    AuditEntry,
+    AuditFilter,
+    ChainHead,
+    ChainResult,
+    deed_of,
+    verify_chain,
+)
 from switchhook.access.roles import EVERYTHING, REVEALED_FOR_US, Role
 from switchhook.web.parameters import read_filters
 from switchhook.web.render import rfc3339, viewer_of
@@ -34,15 +41,15 @@ class ChainCheck:
 
     def __init__(self, ledger: AccessLedger, now_us: Callable[[], int]) -> None:
         self._ledger, self._now_us = ledger, now_us
-        self._until: Entry | None = None
-        self.last: tuple[Chain, int] | None = None
+        self._until: AuditEntry | None = None
+        self.last: tuple[ChainResult, int] | None = None
 
-    def run(self) -> Chain:
+    def run(self) -> ChainResult:
         """Check all of it."""
         head = self._ledger.audit.head()
         return self._done(self._verified(head), 0)
 
-    def go_on(self) -> Chain:
+    def go_on(self) -> ChainResult:
         """Check what was written since the last time; all, where there is no such time."""
         until = self._until
         if self.last is None or until is None or self.last[0].broken_at is not None:
@@ -50,20 +57,20 @@ class ChainCheck:
         head = self._ledger.audit.head()
         if head.base_seq > until.seq:  # retention has cut it off meanwhile
             return self.run()
-        since = Head(until.seq, until.hash, head.newest_seq)
+        since = ChainHead(until.seq, until.hash, head.newest_seq)
         return self._done(self._verified(since), self.last[0].verified)
 
-    def _verified(self, head: Head) -> Chain:
+    def _verified(self, head: ChainHead) -> ChainResult:
         return verify_chain(self._remembered(head), head)
 
-    def _remembered(self, head: Head) -> Iterator[Entry]:
+    def _remembered(self, head: ChainHead) -> Iterator[AuditEntry]:
         for entry in self._ledger.audit.oldest_first(head.base_seq):
             if entry.seq > head.newest_seq:  # written after the head was read
                 return
             self._until = entry
             yield entry
 
-    def _done(self, chain: Chain, before: int) -> Chain:
+    def _done(self, chain: ChainResult, before: int) -> ChainResult:
         whole = msgspec.structs.replace(chain, verified=chain.verified + before)
         self.last = whole, self._now_us()
         return whole
@@ -194,7 +201,7 @@ def _wanted(said: dict[str, Any]) -> AuditFilter:
     )
 
 
-def _row(entry: Entry) -> dict[str, Any]:
+def _row(entry: AuditEntry) -> dict[str, Any]:
     try:
         details = msgspec.json.decode(entry.details, type=dict[str, str])
     except msgspec.MsgspecError:  # somebody has changed it
@@ -202,7 +209,7 @@ def _row(entry: Entry) -> dict[str, Any]:
     return {"entry": entry, "details": details}
 
 
-def _told(entry: Entry) -> dict[str, Any]:
+def _told(entry: AuditEntry) -> dict[str, Any]:
     return {
         "seq": entry.seq,
         "at": rfc3339(entry.at_us),
@@ -216,7 +223,7 @@ def _told(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _lines(entries: Iterator[Entry]) -> Iterator[bytes]:
+def _lines(entries: Iterator[AuditEntry]) -> Iterator[bytes]:
     """Some hundred lines at a time."""
     lines: list[bytes] = []
     for entry in entries:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from switchhook.access.passkeys import Passkey
     from switchhook.access.users import User
-    from switchhook.web.sign_in.request_origin import Arrival
-    from switchhook.web.sign_in.sessions import Desk
+    from switchhook.web.sign_in.request_origin import RequestOrigin
+    from switchhook.web.sign_in.sessions import SessionLookup
 
 MOST = 1_000
 
@@ -41,7 +41,7 @@ class Challenges:
     `steady_us` is a clock that nobody sets. Whoever is given another has the one before no more.
     """
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: SessionLookup) -> None:
         self._desk = desk
         self._given: OrderedDict[bytes, tuple[Challenge, int]] = OrderedDict()
 
@@ -75,7 +75,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def what_to_ask(
-    desk: Desk, challenges: Challenges, user: User, holder: str, arrival: Arrival
+    desk: SessionLookup, challenges: Challenges, user: User, holder: str, arrival: RequestOrigin
 ) -> Asked:
     """What a user can show at this address, with a new challenge for their passkeys."""
     app, passkeys = await desk.in_thread(_factors, desk, user)
@@ -87,6 +87,6 @@ async def what_to_ask(
     return Asked(app=app, passkey=await desk.in_thread(request_options, party, challenge, here))
 
 
-def _factors(desk: Desk, user: User) -> tuple[bool, list[Passkey]]:
+def _factors(desk: SessionLookup, user: User) -> tuple[bool, list[Passkey]]:
     ledger = desk.ledger
     return ledger.second_factors.of(user.id) is not None, ledger.passkeys.of(user.id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
-from switchhook.web.sign_in.refusals import Refused
+from switchhook.web.sign_in.refusals import RefusedRequest
 from switchhook.web.sign_in.request_origin import values_of
 
 if TYPE_CHECKING:
@@ -24,10 +24,10 @@ async def read_form(scope: Scope, receive: Receive) -> tuple[dict[str, list[str]
     while True:
         message = await receive()
         if message["type"] != "http.request":
-            raise Refused(400, "the form did not arrive whole")
+            raise RefusedRequest(400, "the form did not arrive whole")
         body += message.get("body", b"")
         if len(body) > LARGEST_FORM:
-            raise Refused(413, f"a form takes at most {LARGEST_FORM:,} bytes")
+            raise RefusedRequest(413, f"a form takes at most {LARGEST_FORM:,} bytes")
         if not message.get("more_body", False):
             break
     given = False
@@ -44,5 +44,5 @@ async def read_form(scope: Scope, receive: Receive) -> tuple[dict[str, list[str]
             body.decode("latin-1"), keep_blank_values=True, max_num_fields=_MOST_FIELDS
         )
     except ValueError:
-        raise Refused(400, "the form has too many fields") from None
+        raise RefusedRequest(400, "the form has too many fields") from None
     return fields, again

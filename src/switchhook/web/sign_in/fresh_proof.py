@@ -14,7 +14,7 @@ from switchhook.access.audit import Deed
 from switchhook.web.sign_in.challenges import Challenges, what_to_ask
 from switchhook.web.sign_in.forms import read_form
 from switchhook.web.sign_in.prover import TriesOver
-from switchhook.web.sign_in.refusals import Refused
+from switchhook.web.sign_in.refusals import RefusedRequest
 from switchhook.web.sign_in.request_origin import safe_path
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from switchhook.access.users import Session
     from switchhook.web.render import Renderer
     from switchhook.web.sign_in.prover import Prover
-    from switchhook.web.sign_in.request_origin import Arrival
-    from switchhook.web.sign_in.sessions import Desk
+    from switchhook.web.sign_in.request_origin import RequestOrigin
+    from switchhook.web.sign_in.sessions import SessionLookup
 
 GUARDED = ("/settings/", "/api/v1/erasures")
 """Where a change takes a fresh password: begins with one of these."""
@@ -53,7 +53,7 @@ class FreshProof:
     """Asks for it, by a page that sends on what was sent."""
 
     def __init__(
-        self, desk: Desk, prover: Prover, renderer: Renderer, oidc: OidcSettings | None
+        self, desk: SessionLookup, prover: Prover, renderer: Renderer, oidc: OidcSettings | None
     ) -> None:
         self._desk, self._prover, self._renderer = desk, prover, renderer
         self._label = None if oidc is None else oidc.label
@@ -67,7 +67,7 @@ class FreshProof:
             return None, receive
         if scope["path"].startswith("/api/"):
             hint = "do it on /settings, or with a token"
-            raise Refused(403, "this takes your password once more", hint)
+            raise RefusedRequest(403, "this takes your password once more", hint)
         form, receive = await read_form(scope, receive)
         problem, status, wait_s = "", 403, 0
         if PASSWORD in form:
@@ -79,7 +79,9 @@ class FreshProof:
                 return None, receive
         return await self._page(session, Request(scope), form, problem, status, wait_s), receive
 
-    async def _prove(self, session: Session, form: dict[str, list[str]], arrival: Arrival) -> str:
+    async def _prove(
+        self, session: Session, form: dict[str, list[str]], arrival: RequestOrigin
+    ) -> str:
         """What is wrong with the proof; "" where it holds, and then it is noted."""
         mine = session.user
         user = await self._prover.password(mine.name, form[PASSWORD][0], arrival)
@@ -96,7 +98,7 @@ class FreshProof:
         return ""
 
     async def _prove_second(
-        self, session: Session, form: dict[str, list[str]], arrival: Arrival
+        self, session: Session, form: dict[str, list[str]], arrival: RequestOrigin
     ) -> str:
         user, said = session.user, form.get(PASSKEY, [""])[0]
         if said:
@@ -118,7 +120,7 @@ class FreshProof:
         kept = [(name, text) for name, texts in form.items() if name not in _OURS for text in texts]
         asked = None
         if session.user.second_factor:
-            arrival: Arrival = request.scope["arrival"]
+            arrival: RequestOrigin = request.scope["arrival"]
             asked = await what_to_ask(
                 self._desk, self._challenges, session.user, session.key, arrival
             )

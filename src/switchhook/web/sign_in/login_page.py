@@ -9,9 +9,9 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from switchhook.access.password_policy import SHORTEST_PASSWORD, password_problem
-from switchhook.access.sign_in import LoginLimit, Rate, Refusal, admit, name_problem
-from switchhook.access.users import Link, LinkKind, User
-from switchhook.web.sign_in.oidc_state import Errand, OidcProblem, new_errand
+from switchhook.access.sign_in import LoginLimit, Rate, SignInRefusal, admit, name_problem
+from switchhook.access.users import LinkKind, OneTimeLink, User
+from switchhook.web.sign_in.oidc_state import OidcProblem, OidcState, new_errand
 from switchhook.web.sign_in.page_support import arrival_of, deed_by, fields, session_of
 from switchhook.web.sign_in.password_hashing import TooBusy
 from switchhook.web.sign_in.prover import TriesOver
@@ -116,7 +116,7 @@ class LoginPages:
 
     # One-time links.
 
-    async def _link(self, request: Request) -> tuple[Link | None, str]:
+    async def _link(self, request: Request) -> tuple[OneTimeLink | None, str]:
         """The link of this address if it works, else why not."""
         proof = request.path_params["link"][:256]
         link = await self._shared.desk.in_thread(self._shared.ledger.users.link, hashed(proof))
@@ -128,7 +128,7 @@ class LoginPages:
         return link, ""
 
     def _welcome_page(
-        self, request: Request, link: Link | None, problem: str = "", name: str = ""
+        self, request: Request, link: OneTimeLink | None, problem: str = "", name: str = ""
     ) -> Response:
         context = {
             "link": link,
@@ -210,7 +210,7 @@ class LoginPages:
         if wait_s := self._asks_too_often(request):
             return self._later(request, "/", TriesOver(wait_s))
         secure = arrival_of(request).secure
-        errand = Errand.unpacked(request.cookies.get(_errand_cookie(secure=secure), ""))
+        errand = OidcState.unpacked(request.cookies.get(_errand_cookie(secure=secure), ""))
         said = dict(request.query_params)
         if errand is None:
             elsewhere = "this sign-in was not begun in this browser: begin it again"
@@ -233,7 +233,7 @@ class LoginPages:
         """The user whom the provider vouches for, made where it is their first time."""
         shared, arrival = self._shared, arrival_of(request)
         admitted = admit(claims, settings)
-        if isinstance(admitted, Refusal):
+        if isinstance(admitted, SignInRefusal):
             raise OidcProblem(admitted.why)
         subject = f"{settings.issuer} {claims['sub']}"
         user = await shared.desk.in_thread(shared.ledger.users.by_subject, subject)
@@ -280,7 +280,7 @@ _USES = {
 }
 
 
-def _vouched_us(claims: dict[str, object], errand: Errand, now_us: int) -> int:
+def _vouched_us(claims: dict[str, object], errand: OidcState, now_us: int) -> int:
     """When somebody signed in at the provider; 0 where it does not say. Raises OidcProblem."""
     said = claims.get("auth_time")
     if isinstance(said, int) and not isinstance(said, bool) and said >= 0:

@@ -22,7 +22,7 @@ from switchhook.access.sign_in import must_enrol
 from switchhook.errors import LedgerError
 from switchhook.web.loopback import refusal as loopback_refusal
 from switchhook.web.sign_in.forms import read_form
-from switchhook.web.sign_in.refusals import Refused
+from switchhook.web.sign_in.refusals import RefusedRequest
 from switchhook.web.sign_in.request_origin import MACHINE, arrive, crossed, values_of
 from switchhook.web.sign_in.tokens import csrf_of, same
 
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from switchhook.web.sign_in.local_door import LocalDoor
     from switchhook.web.sign_in.read_log import ReadLog
     from switchhook.web.sign_in.refusals import Refusals
-    from switchhook.web.sign_in.request_origin import Arrival
-    from switchhook.web.sign_in.sessions import Desk, Known
+    from switchhook.web.sign_in.request_origin import RequestOrigin
+    from switchhook.web.sign_in.sessions import Identity, SessionLookup
 
 log = logging.getLogger("switchhook.access")
 
@@ -62,7 +62,7 @@ class Access:
         app: ASGIApp,
         *,
         settings: AccessSettings,
-        desk: Desk,
+        desk: SessionLookup,
         live: LiveRequests,
         refusals: Refusals,
         fresh: FreshProof,
@@ -88,7 +88,7 @@ class Access:
         try:
             viewer, receive = await self._admit(scope, receive, arrival)
             asked, receive = await self._before(viewer, scope, receive)
-        except Refused as refused:
+        except RefusedRequest as refused:
             await self._refusals.answer(refused, scope, receive, sending)
             return
         except LedgerError as error:
@@ -112,14 +112,14 @@ class Access:
             said = {"status": "degraded", "problems": [f"{problem} ({error.hint})"]}
             await JSONResponse({**said, "fold_lag": None})(scope, receive, send)
             return
-        await self._refusals.answer(Refused(503, problem, error.hint), scope, receive, send)
+        await self._refusals.answer(RefusedRequest(503, problem, error.hint), scope, receive, send)
 
     async def _admit(
-        self, scope: Scope, receive: Receive, arrival: Arrival
+        self, scope: Scope, receive: Receive, arrival: RequestOrigin
     ) -> tuple[Viewer, Receive]:
         """Let somebody in as who they are, or raise Refused."""
         if arrival.problem is not None:
-            raise Refused(403, arrival.problem)
+            raise RefusedRequest(403, arrival.problem)
         path, headers = scope["path"], scope["headers"]
         bearer = _bearer(headers) if path.startswith(PROGRAMS) else None
         known = await self._desk.look(scope, arrival, bearer)
@@ -157,7 +157,7 @@ class Access:
             return await self._fresh.ask(session, scope, receive)
         return None, receive
 
-    def _of_this_machine(self, scope: Scope, arrival: Arrival, bearer: str | None) -> Viewer:
+    def _of_this_machine(self, scope: Scope, arrival: RequestOrigin, bearer: str | None) -> Viewer:
         """Whoever knows the link of an open console; others are nobody, and proxies refused."""
         problem = loopback_refusal(scope["headers"], scope.get("http_version", "1.1"))
         if problem is not None:
@@ -165,7 +165,7 @@ class Access:
                 "ask by 127.0.0.1 or localhost on this machine, or through an SSH tunnel to that"
                 " address; with users it can be reached from elsewhere"
             )
-            raise Refused(403, problem, hint)
+            raise RefusedRequest(403, problem, hint)
         if bearer is None and not self._door.knows(scope["headers"]):
             return NOBODY
         scope["csrf"] = self._csrf_of(MACHINE)
@@ -178,67 +178,67 @@ class Access:
             origin=arrival.address,
         )
 
-    def _of_token(self, known: Known) -> Viewer:
+    def _of_token(self, known: Identity) -> Viewer:
         if known.token is None:
             hint = "make one on /settings, or with: switchhook tokens make"
             challenge = 'Bearer realm="switchhook", error="invalid_token"'
             headers = {"WWW-Authenticate": challenge}
             problem = "this token is unknown, expired or revoked"
-            raise Refused(401, problem, hint, **headers)
+            raise RefusedRequest(401, problem, hint, **headers)
         return known.token
 
     def _csrf_of(self, whom: str) -> str:
         return hmac.digest(self._key, whom.encode(), "sha256").hex()
 
-    def _by_the_link(self, scope: Scope) -> Refused:
+    def _by_the_link(self, scope: Scope) -> RefusedRequest:
         """How somebody without the link of an open console is sent to find it."""
         hint = "on its machine `switchhook link` prints it"
         return self._elsewhere(scope, "/open", "this needs the console's link, or its token", hint)
 
-    def _sign_in(self, scope: Scope) -> Refused:
+    def _sign_in(self, scope: Scope) -> RefusedRequest:
         """How somebody without a session is sent to sign in."""
         return self._elsewhere(scope, "/login", "this needs a session or a token", "see /settings")
 
-    def _elsewhere(self, scope: Scope, door: str, problem: str, hint: str) -> Refused:
+    def _elsewhere(self, scope: Scope, door: str, problem: str, hint: str) -> RefusedRequest:
         path = scope["path"]
         if path.startswith(PROGRAMS):
             headers = {"WWW-Authenticate": 'Bearer realm="switchhook"'}
-            return Refused(401, problem, hint, **headers)
+            return RefusedRequest(401, problem, hint, **headers)
         query = scope.get("query_string", b"").decode("latin-1")
         here = quote(path) + (f"?{query}" if query else "")
         to = f"{door}?next={quote(here, safe='/')}" if scope["method"] == "GET" else door
         if values_of(scope["headers"], b"hx-request"):
-            return Refused(401, problem, **{"HX-Redirect": door})
+            return RefusedRequest(401, problem, **{"HX-Redirect": door})
         if any("text/event-stream" in said for said in values_of(scope["headers"], b"accept")):
-            return Refused(401, problem)
-        return Refused(303, problem, Location=to)
+            return RefusedRequest(401, problem)
+        return RefusedRequest(303, problem, Location=to)
 
     async def _may_change(
-        self, viewer: Viewer, scope: Scope, receive: Receive, arrival: Arrival
+        self, viewer: Viewer, scope: Scope, receive: Receive, arrival: RequestOrigin
     ) -> Receive:
         """Whether a request may change something; gives what it sends on, as it was read."""
         path = scope["path"]
         # Anybody may try to sign in; whoever did may change what is their own.
         theirs = viewer is not NOBODY and path.startswith(OWN) and not viewer.token
         if viewer.role < Role.OPERATOR and not theirs and not path.startswith(ANYBODYS):
-            raise Refused(403, "your role may look, not change", "ask an administrator")
+            raise RefusedRequest(403, "your role may look, not change", "ask an administrator")
         if viewer.token:
             return receive  # no browser sends it by itself
         verdict = crossed(scope["headers"], arrival)
         if verdict:
             hint = "open the page of this console and do it there; behind a proxy set console.url"
-            raise Refused(403, "another site asked for this", hint)
+            raise RefusedRequest(403, "another site asked for this", hint)
         if verdict is None and viewer.open and path.startswith("/api/"):
             return receive  # no browser: those say where a request comes from
         if verdict is None and viewer is NOBODY:
-            raise Refused(403, "it does not say where it comes from (Origin)")
+            raise RefusedRequest(403, "it does not say where it comes from (Origin)")
         said = values_of(scope["headers"], b"x-csrf-token")
         if not said:
             form, receive = await read_form(scope, receive)
             said = form.get("csrf", [])
         if not said or not same(said[0], scope["csrf"]):
             hint = "load the page again and repeat it: you may have signed in or out meanwhile"
-            raise Refused(403, "this form is not from this session", hint)
+            raise RefusedRequest(403, "this form is not from this session", hint)
         return receive
 
     async def _answer(self, viewer: Viewer, scope: Scope, receive: Receive, send: Send) -> None:
@@ -266,7 +266,7 @@ class Access:
         if begun and not done:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         elif not begun:
-            gone = Refused(401, "the session ended meanwhile", "sign in again")
+            gone = RefusedRequest(401, "the session ended meanwhile", "sign in again")
             await self._refusals.answer(gone, scope, receive, send)
 
 
@@ -275,8 +275,8 @@ def _enrol_first(path: str) -> None:
     if path.startswith((ENROL, "/logout", *ANYBODYS)):
         return
     if path.startswith(PROGRAMS):
-        raise Refused(403, "your role needs a second factor", f"set one up on {ENROL}")
-    raise Refused(303, "set up a second factor first", Location=ENROL)
+        raise RefusedRequest(403, "your role needs a second factor", f"set one up on {ENROL}")
+    raise RefusedRequest(303, "set up a second factor first", Location=ENROL)
 
 
 def _bearer(headers: list[tuple[bytes, bytes]]) -> str | None:
@@ -306,7 +306,7 @@ _UNLESS_SAID = (
 _FOR_A_YEAR = (b"strict-transport-security", b"max-age=31536000")
 
 
-def _with_headers(send: Send, arrival: Arrival) -> Send:
+def _with_headers(send: Send, arrival: RequestOrigin) -> Send:
     """Every response carries what browsers need to keep it safe."""
     always = (*_ALWAYS, _FOR_A_YEAR) if arrival.secure else _ALWAYS
     ours = {name for name, _ in always}

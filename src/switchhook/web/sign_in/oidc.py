@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from switchhook.access.roles import OidcSettings
-    from switchhook.web.sign_in.oidc_state import Errand
+    from switchhook.web.sign_in.oidc_state import OidcState
 
 TIMEOUT_S = 10.0
 LARGEST_ANSWER = 1_000_000
@@ -85,7 +85,7 @@ class OidcClient:
         self._keys: KeySet | None = None
         self._provider_at = self._keys_at = float("-inf")
 
-    async def address(self, errand: Errand, back: str) -> str:
+    async def address(self, errand: OidcState, back: str) -> str:
         """Where to send the browser; `back` is our callback's address. Raises OidcProblem."""
         provider = await self._discovered()
         challenge = hashlib.sha256(errand.verifier.encode()).digest()
@@ -104,7 +104,7 @@ class OidcClient:
         mark = "&" if urlsplit(provider.authorization_endpoint).query else "?"
         return f"{provider.authorization_endpoint}{mark}{urlencode(query)}"
 
-    async def claims(self, said: Mapping[str, str], errand: Errand, back: str) -> dict[str, Any]:
+    async def claims(self, said: Mapping[str, str], errand: OidcState, back: str) -> dict[str, Any]:
         """Who came back with this query, as the provider vouches. Raises OidcProblem."""
         if not secrets.compare_digest(said.get("state", "").encode(), errand.state.encode()):
             raise OidcProblem("this sign-in was not begun in this browser: begin it again")
@@ -119,7 +119,7 @@ class OidcClient:
         token = await self._exchange(provider, said["code"], errand, back)
         return await self._checked(provider, token, errand)
 
-    async def _exchange(self, provider: _Provider, code: str, errand: Errand, back: str) -> str:
+    async def _exchange(self, provider: _Provider, code: str, errand: OidcState, back: str) -> str:
         settings = self._settings
         form = {
             "grant_type": "authorization_code",
@@ -139,7 +139,7 @@ class OidcClient:
         answer = await _ask("POST", provider.token_endpoint, data=form, auth=auth)
         return _read(answer, _Tokens, "the provider gave no identity token").id_token
 
-    async def _checked(self, provider: _Provider, token: str, errand: Errand) -> dict[str, Any]:
+    async def _checked(self, provider: _Provider, token: str, errand: OidcState) -> dict[str, Any]:
         """The claims of a token whose signature, issuer, audience, times and nonce are right."""
         why = "what the provider says of you can't be believed"
         try:

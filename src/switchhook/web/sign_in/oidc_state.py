@@ -19,7 +19,7 @@ class OidcProblem(Exception):  # noqa: N818 - the login page turns it into a sen
         super().__init__(f"{why}: {detail}" if detail else why)
 
 
-class Errand(msgspec.Struct, frozen=True):
+class OidcState(msgspec.Struct, frozen=True):
     """What the browser keeps while it is away at the provider. Only it can finish its errand."""
 
     state: str
@@ -34,7 +34,7 @@ class Errand(msgspec.Struct, frozen=True):
         return base64.urlsafe_b64encode(msgspec.json.encode(self)).decode().rstrip("=")
 
     @classmethod
-    def unpacked(cls, text: str) -> Errand | None:
+    def unpacked(cls, text: str) -> OidcState | None:
         """None for what is no errand."""
         try:
             return msgspec.json.decode(
@@ -44,7 +44,7 @@ class Errand(msgspec.Struct, frozen=True):
             return None
 
 
-def new_errand(next_path: str, *, again: bool = False) -> Errand:
+def new_errand(next_path: str, *, again: bool = False) -> OidcState:
     """With 256 random bits each."""
     state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
-    return Errand(state, nonce, verifier, next_path, again)
+    return OidcState(state, nonce, verifier, next_path, again)

@@ -16,7 +16,7 @@ from switchhook.web.sign_in.live_requests import LiveRequests
 from switchhook.web.sign_in.password_hashing import Hashing
 from switchhook.web.sign_in.prover import Prover
 from switchhook.web.sign_in.request_origin import MACHINE
-from switchhook.web.sign_in.sessions import Desk, cookie_name
+from switchhook.web.sign_in.sessions import SessionLookup, cookie_name
 from switchhook.web.sign_in.tokens import hashed, new_proof
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from switchhook.access.roles import AccessSettings
     from switchhook.access.users import AccessLedger
-    from switchhook.web.sign_in.request_origin import Arrival
+    from switchhook.web.sign_in.request_origin import RequestOrigin
 
 LONGEST_FIELD = 4_000
 _HOUR_S = 3_600
@@ -40,7 +40,7 @@ class Shared(msgspec.Struct, frozen=True, kw_only=True):
     what they are; both are called in a thread.
     """
 
-    desk: Desk
+    desk: SessionLookup
     live: LiveRequests
     hashing: Hashing
     prover: Prover
@@ -132,9 +132,9 @@ class Shared(msgspec.Struct, frozen=True, kw_only=True):
         return self.link_address(request, proof)
 
 
-def arrival_of(request: Request) -> Arrival:
+def arrival_of(request: Request) -> RequestOrigin:
     """How the request arrived; the middleware put it there."""
-    arrival: Arrival = request.scope["arrival"]
+    arrival: RequestOrigin = request.scope["arrival"]
     return arrival
 
 
@@ -152,7 +152,7 @@ def require(request: Request, role: Role) -> Viewer:
     return viewer
 
 
-def deed_by(who: str, arrival: Arrival, what: str, subject: str = "", **details: str) -> Deed:
+def deed_by(who: str, arrival: RequestOrigin, what: str, subject: str = "", **details: str) -> Deed:
     """A deed of somebody at this address."""
     return Deed(who=who, what=what, subject=subject, origin=arrival.address, details=details)
 

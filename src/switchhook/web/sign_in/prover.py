@@ -18,8 +18,8 @@ from switchhook.web.sign_in.password_hashing import Hashing, TooBusy
 if TYPE_CHECKING:
     from switchhook.access.users import User
     from switchhook.web.sign_in.challenges import Challenge
-    from switchhook.web.sign_in.request_origin import Arrival
-    from switchhook.web.sign_in.sessions import Desk
+    from switchhook.web.sign_in.request_origin import RequestOrigin
+    from switchhook.web.sign_in.sessions import SessionLookup
 
 CODES = Rate(5, 300_000)
 """One more code every five minutes: some three in ten thousand are guessed in a day."""
@@ -42,12 +42,12 @@ class TriesOver(Exception):  # noqa: N818 - a page turns it into a sentence
 class Prover:
     """Checks who somebody is. Raises TriesOver; LedgerError where it can't be looked up."""
 
-    def __init__(self, desk: Desk, hashing: Hashing) -> None:
+    def __init__(self, desk: SessionLookup, hashing: Hashing) -> None:
         self._desk, self._hashing = desk, hashing
         self._passwords = LoginLimit()
         self._codes = LoginLimit(CODES, CODES)
 
-    async def password(self, name: str, password: str, arrival: Arrival) -> User | None:
+    async def password(self, name: str, password: str, arrival: RequestOrigin) -> User | None:
         """The user whose password it is; None where it is nobody's.
 
         With a second factor the try is given back by `code` or `passkey`.
@@ -69,7 +69,7 @@ class Prover:
             self._give_back(self._passwords, name, arrival)
         return user
 
-    async def code(self, user: User, code: str, arrival: Arrival) -> bool:
+    async def code(self, user: User, code: str, arrival: RequestOrigin) -> bool:
         """Whether it is the app's code or a recovery code, not used before; it is used up."""
         self._take(self._passwords, user.name, arrival)
         self._take(self._codes, user.name, arrival)
@@ -82,7 +82,7 @@ class Prover:
         return True
 
     async def passkey(
-        self, user: User, said: str, challenge: Challenge | None, arrival: Arrival
+        self, user: User, said: str, challenge: Challenge | None, arrival: RequestOrigin
     ) -> bool:
         """Whether one of the user's passkeys has signed the challenge; the use is noted.
 
@@ -112,11 +112,11 @@ class Prover:
             return f"its count went back, {found.passkey.name} may have been copied"
         return ""
 
-    def _give_back_both(self, user: User, arrival: Arrival) -> None:
+    def _give_back_both(self, user: User, arrival: RequestOrigin) -> None:
         for _ in ("the password's", "the second factor's"):
             self._give_back(self._passwords, user.name, arrival)
 
-    def _use(self, user: User, code: str, arrival: Arrival) -> bool:
+    def _use(self, user: User, code: str, arrival: RequestOrigin) -> bool:
         factors, now_us = self._desk.ledger.second_factors, self._desk.now_us()
         factor = factors.of(user.id)
         if factor is not None:
@@ -135,22 +135,24 @@ class Prover:
         who: str,
         what: str,
         subject: str,
-        arrival: Arrival,
+        arrival: RequestOrigin,
         details: dict[str, str] | None = None,
     ) -> None:
         deed = _deed(who, what, subject, arrival, details or {})
         await self._desk.in_thread(self._desk.ledger.audit.note, deed, self._desk.now_us())
 
-    def _take(self, limit: LoginLimit, name: str, arrival: Arrival) -> None:
+    def _take(self, limit: LoginLimit, name: str, arrival: RequestOrigin) -> None:
         wait_s = limit.take(name, arrival.address, self._desk.steady_us() // 1_000)
         if wait_s:
             raise TriesOver(wait_s)
 
-    def _give_back(self, limit: LoginLimit, name: str, arrival: Arrival) -> None:
+    def _give_back(self, limit: LoginLimit, name: str, arrival: RequestOrigin) -> None:
         limit.give_back(name, arrival.address, self._desk.steady_us() // 1_000)
 
 
-def _deed(who: str, what: str, subject: str, arrival: Arrival, details: dict[str, str]) -> Deed:
+def _deed(
+    who: str, what: str, subject: str, arrival: RequestOrigin, details: dict[str, str]
+) -> Deed:
     return Deed(who=who, what=what, subject=subject, origin=arrival.address, details=details)
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from switchhook.access.roles import Viewer
-    from switchhook.web.sign_in.sessions import Desk
+    from switchhook.web.sign_in.sessions import SessionLookup
 
 NUMBERLESS = (
     "/static/",
@@ -37,7 +37,7 @@ MOST_KEPT = 10_000
 class ReadLog:
     """Notes the reads of those to whom numbers are revealed. Used on the event loop only."""
 
-    def __init__(self, desk: Desk, now_us: Callable[[], int]) -> None:
+    def __init__(self, desk: SessionLookup, now_us: Callable[[], int]) -> None:
         self._desk, self._now_us = desk, now_us
         self._last: OrderedDict[tuple[str, str, frozenset[str]], int] = OrderedDict()
 

@@ -37,7 +37,7 @@ _FOR_PEOPLE = {
 """What a page says in the place of words that are meant for programs, or of none."""
 
 
-class Refused(Exception):  # noqa: N818 - it is answered, never an error
+class RefusedRequest(Exception):  # noqa: N818 - it is answered, never an error
     """A request that is not let through: status, what is wrong, what to do."""
 
     def __init__(self, status: int, problem: str, hint: str = "", **headers: str) -> None:
@@ -51,7 +51,9 @@ class Refusals:
     def __init__(self, renderer: Renderer) -> None:
         self._renderer = renderer
 
-    async def answer(self, refused: Refused, scope: Scope, receive: Receive, send: Send) -> None:
+    async def answer(
+        self, refused: RefusedRequest, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         """Send the refusal; `scope` is of any request."""
         request = Request(scope, receive)
         if refused.status == 303:
@@ -106,7 +108,7 @@ class Refusals:
         await send({"type": "http.response.body", "body": response.body})
 
     def _page(self, request: Request, status: int, problem: str, hint: str) -> Response:
-        context = {"title": TITLES.get(status, "Refused"), "problem": problem, "hint": hint}
+        context = {"title": TITLES.get(status, "RefusedRequest"), "problem": problem, "hint": hint}
         return self._renderer.page(request, "refused.html", context, status=status)
 
 

@@ -22,7 +22,7 @@ _LONGEST_HOPS = 32
 _NO_URL = "set console.url to the address that people use"
 
 
-class Arrival(msgspec.Struct, frozen=True):
+class RequestOrigin(msgspec.Struct, frozen=True):
     """How a request arrived: `scheme` and `host` (with its port) as the browser has them.
 
     `address` is the asker's. A `problem` says why it is not answered at all.
@@ -48,14 +48,14 @@ class Arrival(msgspec.Struct, frozen=True):
         return not self.secure and not _is_loopback(_name(self.host))
 
 
-def arrive(scope: Scope, settings: AccessSettings) -> Arrival:
+def arrive(scope: Scope, settings: AccessSettings) -> RequestOrigin:
     """What is believed of a request of ASGI."""
     headers: list[tuple[bytes, bytes]] = scope["headers"]
     peer = (scope.get("client") or ("",))[0]
     scheme = scope.get("scheme", "http")
     hosts = values_of(headers, b"host")
     if len(hosts) != 1:
-        return Arrival(scheme, "", peer, "it names no host, or more than one")
+        return RequestOrigin(scheme, "", peer, "it names no host, or more than one")
     host = hosts[0].strip().lower()
     address = peer
     if _trusted(peer, settings):
@@ -63,17 +63,19 @@ def arrive(scope: Scope, settings: AccessSettings) -> Arrival:
         scheme = _last(values_of(headers, b"x-forwarded-proto")) or scheme
         host = _last(values_of(headers, b"x-forwarded-host")) or host
     if scheme not in _PORTS:
-        return Arrival("http", host, address, "its scheme is neither http nor https")
+        return RequestOrigin("http", host, address, "its scheme is neither http nor https")
     public = urlsplit(settings.url)
     if settings.url and _short(public.scheme, host) == _short(public.scheme, public.netloc):
-        return Arrival(public.scheme, host, address)
+        return RequestOrigin(public.scheme, host, address)
     name = _name(host)
     if name == "localhost" or _ip(name) is not None:
-        return Arrival(scheme, host, address)
-    return Arrival(scheme, host, address, f"its Host is not an address of this console ({_NO_URL})")
+        return RequestOrigin(scheme, host, address)
+    return RequestOrigin(
+        scheme, host, address, f"its Host is not an address of this console ({_NO_URL})"
+    )
 
 
-def crossed(headers: list[tuple[bytes, bytes]], arrival: Arrival) -> bool | None:
+def crossed(headers: list[tuple[bytes, bytes]], arrival: RequestOrigin) -> bool | None:
     """Whether another site's page made the request; None where the browser does not say."""
     sites = values_of(headers, b"sec-fetch-site")
     if sites:

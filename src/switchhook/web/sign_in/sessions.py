@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from switchhook.access.roles import AccessSettings
     from switchhook.access.users import AccessLedger
-    from switchhook.web.sign_in.request_origin import Arrival
+    from switchhook.web.sign_in.request_origin import RequestOrigin
 
 log = logging.getLogger("switchhook.access")
 
@@ -41,7 +41,7 @@ MOST_SESSIONS = 10_000
 T = TypeVar("T")
 
 
-class Known(msgspec.Struct, frozen=True):
+class Identity(msgspec.Struct, frozen=True):
     """What is known of who asks. `proof` is what the session's cookie says."""
 
     accounts: bool
@@ -55,7 +55,7 @@ def cookie_name(secure: bool) -> str:
     return "__Host-switchhook" if secure else "switchhook"
 
 
-class Desk:
+class SessionLookup:
     """Looks people up. `now_us` is the clock; `steady_us` one that nobody sets, for short waits."""
 
     def __init__(
@@ -74,12 +74,12 @@ class Desk:
         """Something that touches the disk, off the event loop."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
 
-    async def look(self, scope: Scope, arrival: Arrival, bearer: str | None) -> Known:
+    async def look(self, scope: Scope, arrival: RequestOrigin, bearer: str | None) -> Identity:
         """Who asks, by the cookie or the token of a request. Raises LedgerError."""
         proof = _cookie(scope, cookie_name(arrival.secure)) if bearer is None else ""
         return await self.in_thread(self._look, proof, bearer, arrival.address)
 
-    def viewer(self, session: Session, arrival: Arrival) -> Viewer:
+    def viewer(self, session: Session, arrival: RequestOrigin) -> Viewer:
         """A session's user as who looks."""
         return Viewer(
             session.user.name,
@@ -89,7 +89,7 @@ class Desk:
             origin=arrival.address,
         )
 
-    def _look(self, proof: str, bearer: str | None, address: str) -> Known:
+    def _look(self, proof: str, bearer: str | None, address: str) -> Identity:
         now_us = self.now_us()
         standing = self.ledger.passes.standing(
             hashed(proof) if proof else None, hashed(bearer) if bearer else None
@@ -103,7 +103,7 @@ class Desk:
             if used is not None and now_us - (used.used_us or 0) >= TOUCH_US:
                 self._touch(used.key, now_us)
         viewer = None if token is None else self._of_token(token, address)
-        return Known(standing.accounts, session, proof, viewer)
+        return Identity(standing.accounts, session, proof, viewer)
 
     def _of_token(self, token: Token, address: str) -> Viewer:
         owner = "" if token.owner is None else f" of {token.owner.name}"

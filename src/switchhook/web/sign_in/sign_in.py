@@ -27,7 +27,7 @@ from switchhook.web.sign_in.read_log import ReadLog
 from switchhook.web.sign_in.refusals import Refusals
 from switchhook.web.sign_in.request_origin import MACHINE
 from switchhook.web.sign_in.second_factor_page import SecondFactorPages
-from switchhook.web.sign_in.sessions import TOUCH_US, Desk
+from switchhook.web.sign_in.sessions import TOUCH_US, SessionLookup
 from switchhook.web.sign_in.settings_page import SettingsPages
 from switchhook.web.sign_in.tokens import hashed, new_proof
 
@@ -74,7 +74,7 @@ class ConsoleAccess:
         self._ledger, self._settings = ledger, settings
         self._renderer, self._now_us = renderer, now_us
         self._address = settings.url or address
-        self.desk = Desk(ledger, settings, now_us, steady_us)
+        self.desk = SessionLookup(ledger, settings, now_us, steady_us)
         self.reveals = self.desk.reveals
         self.live = LiveRequests()
         self.door = LocalDoor(key)
