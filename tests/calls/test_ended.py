@@ -20,7 +20,7 @@ class Record(msgspec.Struct):
     at: int = START_MS
 
 
-class Told:
+class Heard:
     def __init__(self, accounts, now_ms=START_MS + 1000):
         self.streams, self.calls = [], []
         outer = self
@@ -54,7 +54,7 @@ ACCOUNTS = {"default": "main"}
 
 
 def test_a_stream_that_ran_is_told_with_its_length():
-    told = Told(ACCOUNTS)
+    told = Heard(ACCOUNTS)
     told.fold(passthru(query(Duration="65")))
     assert told.streams == [("main", START_MS, 65.0)]
     assert told.calls == [("c1", "main", START_MS)]
@@ -62,7 +62,7 @@ def test_a_stream_that_ran_is_told_with_its_length():
 
 @pytest.mark.parametrize("status", ["failed", "cancelled", "completed"])
 def test_one_that_held_no_place_is_a_call_but_no_length(status):
-    told = Told(ACCOUNTS)
+    told = Heard(ACCOUNTS)
     told.fold(passthru(query(status=status)))
     assert told.streams == []
     assert told.calls == [("c1", "main", START_MS)]
@@ -85,32 +85,32 @@ def test_one_that_held_no_place_is_a_call_but_no_length(status):
     ],
 )
 def test_what_tells_of_no_end_of_ours_is_passed_over(record):
-    told = Told(ACCOUNTS)
+    told = Heard(ACCOUNTS)
     told.fold(record)
     assert (told.streams, told.calls) == ([], [])
 
 
 def test_a_stream_told_of_again_counts_once():
-    told = Told(ACCOUNTS)
+    told = Heard(ACCOUNTS)
     told.fold(passthru(query(Duration="65")), passthru(query(Duration="65")))
     told.fold(passthru(query(Duration="65")), passthru(query(sid="s2", Duration="5")))
     assert [lasted for _, _, lasted in told.streams] == [65.0, 5.0]
 
 
 def test_callbacks_tell_of_the_call_itself():
-    told = Told(ACCOUNTS)
+    told = Heard(ACCOUNTS)
     told.fold(callback("Completed"))
     assert told.calls == [("c7", "main", START_MS)]
     assert told.streams == []
 
 
 def test_what_is_old_is_passed_over():
-    told = Told(ACCOUNTS, now_ms=START_MS + GIVE_UP_MS + 1)
+    told = Heard(ACCOUNTS, now_ms=START_MS + GIVE_UP_MS + 1)
     told.fold(passthru(query(Duration="65")), callback("completed"))
     assert (told.streams, told.calls) == ([], [])
 
 
 def test_without_accounts_nothing_is_read():
-    told = Told({})
+    told = Heard({})
     told.fold(passthru(query(Duration="65")))
     assert (told.streams, told.calls) == ([], [])

@@ -20,7 +20,7 @@ _LONGEST_AGENT = 200
 
 
 class SqlitePasses:
-    """`Passes` over the ledger."""
+    """`Credentials` over the ledger."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger

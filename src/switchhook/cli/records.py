@@ -226,7 +226,7 @@ def rebuild(*, config: CONFIG = None, data: DATA = None) -> int:
     """Make the store again from the journal; a console that runs takes it over by itself."""
     folder = data_folder(config, data)
     lower_priority()
-    journal = JournalReader(folder / JOURNAL, breathe=yield_cpu)
+    journal = JournalReader(folder / JOURNAL, yield_cpu=yield_cpu)
     columns = TextColumn("folding"), BarColumn(), MofNCompleteColumn(), TextColumn("records")
     with Progress(*columns, console=output.err) as progress:
         task = progress.add_task("fold", total=journal.last_seq())

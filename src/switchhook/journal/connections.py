@@ -40,10 +40,10 @@ class SegmentConnections:
         *,
         vfs: str | None,
         limit: int,
-        breathe: Callable[[], bool] | None,
+        yield_cpu: Callable[[], bool] | None,
     ) -> None:
         self.connections: OrderedDict[SegmentFile, _Open] = OrderedDict()
-        self._vfs, self._limit, self._breathe = vfs, limit, breathe
+        self._vfs, self._limit, self._yield_cpu = vfs, limit, yield_cpu
         self.gone = False
 
     def rows(
@@ -86,8 +86,8 @@ class SegmentConnections:
             connection.set_busy_timeout(BUSY_MS)
             connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
             connection.pragma("query_only", 1)
-            if self._breathe is not None:
-                connection.set_progress_handler(self._breathe, _STEPS_A_BREATH)
+            if self._yield_cpu is not None:
+                connection.set_progress_handler(self._yield_cpu, _STEPS_A_BREATH)
             meta = read_meta(connection, segment.name)
         except BaseException:
             connection.close()

@@ -68,7 +68,7 @@ class JournalReader:
     """Reads a journal and never holds a transaction open; any thread may call it.
 
     Segments that come and go are noticed. A journal that nobody has begun yet is empty. What
-    can't be read raises JournalError with the segment's name. `breathe` is called now and then
+    can't be read raises JournalError with the segment's name. `yield_cpu` is called now and then
     while the database works, so that others may have the processor; it gives False.
     """
 
@@ -78,10 +78,10 @@ class JournalReader:
         *,
         vfs: str | None = None,
         open_segments: int = 8,
-        breathe: Callable[[], bool] | None = None,
+        yield_cpu: Callable[[], bool] | None = None,
     ) -> None:
         self._folder = folder
-        self._open = SegmentConnections(vfs=vfs, limit=open_segments, breathe=breathe)
+        self._open = SegmentConnections(vfs=vfs, limit=open_segments, yield_cpu=yield_cpu)
         self._lock = threading.RLock()
         self._listing = Listing([])
         self._changed_ns = self._listed_ns = 0

@@ -113,7 +113,7 @@ class Keeper:
         self._rows, self.limits = rows, limits
         self._last_seq, self._now_ms, self._draw = last_seq, now_ms, draw
         self._remember = remember
-        self._eraser = Eraser(journal, store, book, pause=self._breathe, erased=erased)
+        self._eraser = Eraser(journal, store, book, pause=self._pause, erased=erased)
         self._mono_ms = mono_ms
         self._look_at_ms = self._kept_up_to = 0
         self._trusted: Trusted | None = None
@@ -259,7 +259,7 @@ class Keeper:
             {matter: rows.oldest_ms() for matter, rows in self._rows.items()},
         )
 
-    def _breathe(self) -> None:
+    def _pause(self) -> None:
         if not self._stopping:
             time.sleep(BREATH_S)
 
@@ -275,7 +275,7 @@ class Keeper:
                 continue
             pause, self._problem = _FIRST_PAUSE_S, None
             if more:
-                self._breathe()
+                self._pause()
             else:
                 self._rest(WAIT_S)
 

@@ -100,7 +100,7 @@ class ConsoleSide:
         self._held, self._settings = held, settings
         config = settings.config
         self._names = names_of(config)
-        self.journal = JournalReader(held.folder(JOURNAL), breathe=yield_cpu)
+        self.journal = JournalReader(held.folder(JOURNAL), yield_cpu=yield_cpu)
         self.store = SqliteStore(held.folder(STORE), self.journal)
         self.folder = Folder(self.journal, self.store)
         self.clock = SteadyClock(self.store, lambda: first_seq_of_boot(held.path))

@@ -95,8 +95,8 @@ COLUMNS = {
                lambda row, names: row.late_ms, "whole"),
         ExportColumn("stream", "StreamSID", lambda row, names: row.story.sid),
         ExportColumn("call", "CallSid", lambda row, names: row.story.call_sid),
-        ExportColumn("id", "the receipt that first told of it", lambda row, names: row.story.first.id,
-               "ours"),
+        ExportColumn("id", "the receipt that first told of it",
+               lambda row, names: row.story.first.id, "ours"),
     )
 }  # fmt: skip
 """Everything that can be exported, by name."""

@@ -188,10 +188,10 @@ async def serving(**limits: Any) -> AsyncIterator[Place]:
             assert not server._addresses
             assert not server.slow.all
             for shelf in (
-                server.strangers,
+                server.unverified,
                 server.idle,
-                server.owing,
-                server.choked,
+                server.with_deadline,
+                server.write_blocked,
                 server.leaving,
             ):
                 assert not shelf
@@ -895,11 +895,11 @@ async def test_a_flood_of_strangers_pushes_out_strangers_only() -> None:
         regulars = [await place.call(HONEST) for _ in range(10)]
         for caller in regulars:
             await caller.response()
-        strangers = [await place.call(b"GET /", source="127.0.0.2") for _ in range(100)]
+        unverified = [await place.call(b"GET /", source="127.0.0.2") for _ in range(100)]
         await place.honest()
         for caller in regulars:
             assert await caller.ask(HONEST) == (200, b"honest")
-        assert await strangers[0].rest() in (b"", b"reset")
+        assert await unverified[0].rest() in (b"", b"reset")
         assert len(place.server.connections) <= 40
         assert place.asked.away["closed for a newer connection"] >= 70
         assert place.asked.away["too many connections"] == 0

@@ -94,12 +94,12 @@ class Server:
         self.now = loop.time()  # exact to a tick
 
         self.connections: dict[Peer, None] = {}
-        self.strangers: dict[Peer, None] = {}  # never verified a secret
+        self.unverified: dict[Peer, None] = {}  # never verified a secret
         self.idle: dict[Peer, None] = {}  # verified, and nothing owed; longest idle first
-        self.owing: dict[Peer, None] = {}  # have a deadline
+        self.with_deadline: dict[Peer, None] = {}  # have a deadline
         self.leaving: dict[Peer, None] = {}  # the last answer is written
         self.slow = SlowSenders(max(1, connections // 2), max(1, limits.per_address // 2))
-        self.choked: dict[Peer, float] = {}  # don't read their answers; until when
+        self.write_blocked: dict[Peer, float] = {}  # don't read their answers; until when
 
         self._most = connections
         self._addresses: dict[object, int] = {}
@@ -134,7 +134,8 @@ class Server:
         if key is not None:
             self._addresses[key] = self._addresses.get(key, 0) + 1
             connection.key = key
-        self.connections[connection] = self.strangers[connection] = self.owing[connection] = None
+        self.connections[connection] = self.unverified[connection] = None
+        self.with_deadline[connection] = None
         connection.since = self.loop.time()
         connection.deadline = connection.since + self.limits.silent_time
         return None
@@ -142,16 +143,16 @@ class Server:
     def _shed(self) -> bool:
         """Make room by closing one that has its last answer, else the oldest of too large a kind.
 
-        An eighth stays for strangers: with less, a flood would push out the honest new ones
+        An eighth stays for unverified: with less, a flood would push out the honest new ones
         before their secret has arrived; and as much for the slow. Of both, the more numerous
         make room, so that no flood of one kind takes the place of the other. While both are few,
         the longest idle goes. Whom we owe an answer stays.
         """
         share = max(1, self._most // 8)
-        strangers, slow = len(self.strangers), len(self.slow)
-        shelves = [self.leaving, self.idle, self.strangers, self.owing]
-        if max(strangers, slow) >= share:
-            shelves.insert(1, self.strangers if strangers >= slow else self.slow.all)
+        unverified, slow = len(self.unverified), len(self.slow)
+        shelves = [self.leaving, self.idle, self.unverified, self.with_deadline]
+        if max(unverified, slow) >= share:
+            shelves.insert(1, self.unverified if unverified >= slow else self.slow.all)
         for shelf in shelves:
             for connection in shelf:
                 connection.drop(CROWDED_OUT)
@@ -165,7 +166,7 @@ class Server:
         every place: the one waited for longest is answered by what is here of it.
         """
         connection.deadline = self.loop.time() + seconds
-        self.owing[connection] = None
+        self.with_deadline[connection] = None
         if connection.verified:
             slowest = self.slow.add(connection, connection.key)
             if slowest is not None:
@@ -173,14 +174,20 @@ class Server:
 
     def waited(self, connection: Peer) -> None:
         """Wait no more: it is whole, or too late."""
-        self.owing.pop(connection, None)
+        self.with_deadline.pop(connection, None)
         self.slow.remove(connection, connection.key)
 
     def forget(self, connection: Peer) -> None:
         """Strike a connection out everywhere."""
         if connection not in self.connections:
             return
-        for shelf in (self.connections, self.strangers, self.idle, self.leaving, self.choked):
+        for shelf in (
+            self.connections,
+            self.unverified,
+            self.idle,
+            self.leaving,
+            self.write_blocked,
+        ):
             shelf.pop(connection, None)
         self.waited(connection)
         if connection.key is not None:
@@ -220,9 +227,9 @@ class Server:
         """End what is overdue; one timer for all instead of one for each."""
         self._sweeper = self.loop.call_later(self.limits.tick, self._sweep)
         self.now = now = self.loop.time()
-        for connection in [each for each in self.owing if each.deadline <= now]:
+        for connection in [each for each in self.with_deadline if each.deadline <= now]:
             connection.overdue()
-        for connection in [each for each, until in self.choked.items() if until <= now]:
+        for connection in [each for each, until in self.write_blocked.items() if until <= now]:
             connection.drop("answers left unread")
         self._leave_idle(now)
 
@@ -234,7 +241,7 @@ class Server:
                 break
             late.append(connection)
         if self.draining:
-            silent = [each for each in self.owing if each.silent]
+            silent = [each for each in self.with_deadline if each.silent]
             late = [
                 each
                 for each in (*self.idle, *silent)

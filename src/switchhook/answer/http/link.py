@@ -31,8 +31,21 @@ class Link(asyncio.Protocol):
     """What a `Connection` is but for its requests."""
 
     __slots__ = (
-        "at", "buffer", "choked", "deadline", "discarded", "eof", "key", "paused", "peer", "server",
-        "since", "state", "transport", "unread", "verified",
+        "at",
+        "buffer",
+        "deadline",
+        "discarded",
+        "eof",
+        "key",
+        "paused",
+        "peer",
+        "server",
+        "since",
+        "state",
+        "transport",
+        "unread",
+        "verified",
+        "write_blocked",
     )  # fmt: skip
 
     transport: asyncio.Transport
@@ -47,7 +60,7 @@ class Link(asyncio.Protocol):
 
         self.buffer = b""  # what came early
         self.at = 0  # where in the buffer the next request begins
-        self.paused = self.eof = self.choked = self.unread = False
+        self.paused = self.eof = self.write_blocked = self.unread = False
         self.discarded = 0  # bytes that were no part of a request
 
     @property
@@ -73,7 +86,7 @@ class Link(asyncio.Protocol):
     def verify(self) -> None:
         """Believe the sender, who has proved a secret."""
         self.verified = True
-        self.server.strangers.pop(self, None)
+        self.server.unverified.pop(self, None)
 
     # While an answer is owed, or not read.
 
@@ -91,14 +104,14 @@ class Link(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Hear that answers pile up unread."""
-        self.choked = True
+        self.write_blocked = True
         server = self.server
-        server.choked[self] = server.loop.time() + server.limits.unread_time
+        server.write_blocked[self] = server.loop.time() + server.limits.unread_time
 
     def resume_writing(self) -> None:
         """Hear that answers are being read again."""
-        self.choked = False
-        self.server.choked.pop(self, None)
+        self.write_blocked = False
+        self.server.write_blocked.pop(self, None)
         if self.state == TURN:
             self.server.loop.call_soon(self.go_on)
 
@@ -130,7 +143,7 @@ class Link(asyncio.Protocol):
         """
         server = self.server
         server.idle.pop(self, None)
-        server.owing[self] = server.leaving[self] = None
+        server.with_deadline[self] = server.leaving[self] = None
         self.state = LEAVING
         now = server.loop.time()
         if self.eof or not (self.unread or self.buffer or self.paused):

@@ -288,9 +288,9 @@ class Connection(Link):
         )
         if manner in (CLOSE, CLOSE + WITHOUT_BODY):
             self.leave()
-        elif self.buffer or self.paused or self.choked:
+        elif self.buffer or self.paused or self.write_blocked:
             self.state = TURN
-            if not self.choked:
+            if not self.write_blocked:
                 server.loop.call_soon(self.go_on)
         elif self.eof:
             self.leave()
@@ -301,7 +301,7 @@ class Connection(Link):
 
     def go_on(self) -> None:
         """Go on with what was sent before the last answer was given."""
-        if self.state != TURN or self.choked:
+        if self.state != TURN or self.write_blocked:
             return
         data, at = bytes(self.buffer), self.at
         self.buffer, self.at = b"", 0

@@ -28,7 +28,7 @@ _LONGEST_HISTORY = 200
 
 
 class SqliteMarks:
-    """`Marks` over the ledger."""
+    """`IssueHistory` over the ledger."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
