@@ -1,4 +1,4 @@
-"""The verdicts of platform.md G.1, and what they rest on."""
+"""The verdicts of exotel-platform G.1, and what they rest on."""
 
 from __future__ import annotations
 

@@ -16,14 +16,14 @@ import pytest
 from program import PATIENCE_S, running, until
 from switchhook.emulator.runs.scenarios import SCENARIOS
 
-SEED = {
+ARTICLE = {
     "caller-hangs-up-in-greeting": ("caller_left_early", "A"),
     "bot-refused": ("connect_failed", "B"),
     "cancelled-late": ("caller_left_early", "A"),
     "bot-done": ("bot_done", "A"),
     "throttled-minimal": ("throttled", "B"),
 }
-"""The seed's tests 1 to 4 and its throttling, with the cause and option of platform.md G.1."""
+"""The tests of Exotel's article and its throttling (exotel-platform B.2, G.1)."""
 
 
 def emulate(*words):
@@ -44,9 +44,9 @@ def test_every_bad_day_is_answered_as_it_should_be(tmp_path):
         assert f"{decided} passed, 0 failed" in done.stdout
 
 
-@pytest.mark.parametrize("name", SEED)
+@pytest.mark.parametrize("name", ARTICLE)
 def test_the_seeds_tests_arrive_in_the_store_with_their_cause(tmp_path, name):
-    cause, option = SEED[name]
+    cause, option = ARTICLE[name]
     trace = tmp_path / "trace.jsonl"
     with running(tmp_path / "data") as program:
         url = program.urls["answer"] + program.passthru

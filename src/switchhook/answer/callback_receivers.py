@@ -2,7 +2,7 @@
 
 Nobody waits for their answers, so the rule is the other way round: 200 says that the webhook is
 durable, and whatever can't be kept in time is answered 503. Exotel tries a webhook again after
-5 and 15 minutes where the answer wasn't a 2xx or didn't come within 15 s (platform.md E.3), so
+5 and 15 minutes where the answer wasn't a 2xx or didn't come within 15 s (exotel-platform E.3), so
 none is lost by a slow disk, and one that comes twice tells nothing new. What they hold in memory
 has a ceiling of its own, far below the passthrus'.
 """

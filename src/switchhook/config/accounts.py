@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 
 REGIONS = {"mumbai": "https://api.in.exotel.com", "singapore": "https://api.exotel.com"}
-"""Exotel's hosts (platform.md D); an account exists in one of them only."""
+"""Exotel's hosts (exotel-platform D); an account exists in one of them only."""
 COUNTRIES = {"mumbai": "IN", "singapore": "SG"}
 MOST_ACCOUNTS, MOST_BOTS, MOST_NAMES = 100, 1_000, 10_000
 MOST_A_MINUTE = 200
-"""Questions that Exotel's voice API answers in a minute, for all that ask (platform.md E.5)."""
+"""Questions that Exotel's voice API answers in a minute, for all that ask (exotel-platform E.5)."""
 SLOWEST_S = 45
 """Rules take a figure for unknown after a minute: before that the next has to be there."""
 LONGEST_NAME, LONGEST_LABEL = 64, 200

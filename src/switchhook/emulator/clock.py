@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 IST = timezone(timedelta(hours=5, minutes=30), "IST")
-"""The zone of every time that Exotel writes, which it never says (platform.md A.4)."""
+"""The zone of every time that Exotel writes, which it never says (exotel-platform A.4)."""
 
 VIRTUAL_START = datetime(2026, 1, 5, 10, 0, tzinfo=IST)
 """When a virtual day begins: a Monday morning, always the same one, so that runs repeat."""

@@ -1,7 +1,7 @@
-"""Our verdict on how a stream ended: the classes of platform.md G.1, first match wins.
+"""Our verdict on how a stream ended: the classes of exotel-platform G.1, first match wins.
 
-`Error` outranks `Status` (docs.exotel.com, agentstream-wss-errors-and-handling): what Exotel says
-of the connection is believed over what it says of the outcome.
+`Error` outranks `Status` (exotel-platform B.2): what Exotel says of the connection is believed over
+what it says of the outcome.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ import phonenumbers
 from switchhook.exotel.phone_numbers import hint_of
 
 IST = timezone(timedelta(hours=5, minutes=30), "IST")
-"""All times of Exotel are naive and in this zone (platform.md 0.2); it knows no summer time."""
+"""All times of Exotel are naive and in this zone (exotel-platform 0.2); it knows no summer time."""
 
 _NO_TIME_BEFORE = datetime(1970, 1, 3, tzinfo=UTC)
 _LOST_PLUS = re.compile(r"(?P<time>[0-9][T ][0-9]{2}:[0-9:.]+) (?P<offset>[0-9]{2}:?[0-9]{2})\Z")

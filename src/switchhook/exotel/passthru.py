@@ -4,7 +4,7 @@ A `Passthru` holds the texts as they were sent, trimmed and unquoted; what has t
 (numbers, times, directions) is a property beside its text. So nothing is lost by reading, and
 nothing is interpreted that nobody asks for while a caller waits.
 
-Field names follow Exotel's parameter tables (support articles 48283 and 3000132269).
+Field names follow Exotel's parameter tables (exotel-platform A.4, B.1).
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ _STATUSES = {status.value: status for status in StreamStatus} | {
     "inprogress": StreamStatus.IN_PROGRESS,
     "in_progress": StreamStatus.IN_PROGRESS,
 }
-# "caller" and "system" are the developer guide's words (platform.md B.1).
+# "caller" and "system" are the developer guide's words (exotel-platform B.1).
 _DISCONNECTORS = {
     "user": DisconnectedBy.USER,
     "caller": DisconnectedBy.USER,
@@ -160,8 +160,8 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class Passthru(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One request of a Passthru applet, as sent.
 
-    `from_raw` and `to_raw` are CallFrom and CallTo, else From and To (platform.md A.4: trust the
-    former); what was not chosen is in `extra`, with every other parameter, in order, repeats too.
+    `from_raw` and `to_raw` are CallFrom and CallTo, else From and To (exotel-platform A.4 says
+    why); what was not chosen is in `extra`, with every other parameter, in order, repeats too.
     `region` is the CLDR region in which a number without a country code is read.
     """
 

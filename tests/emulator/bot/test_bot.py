@@ -695,7 +695,7 @@ def test_it_serves_nothing_else(kind):
     asyncio.run(main())
 
 
-# Breaches, each of one rule: platform.md C.4 and C.5.
+# Breaches, each of one rule: exotel-platform C.4 and C.5.
 
 
 def broken_rules(stream):

@@ -410,7 +410,7 @@ def test_messages_have_the_documented_order_and_marks_come_back():
     assert sent[1].startswith('{"event":"start","sequence_number":"1","stream_sid":"')
     marks = [text for text in sent if '"event":"mark"' in text]
     assert marks
-    assert not any('"event":"stop"' in text for text in sent)  # the bot closed first (G-44)
+    assert not any('"event":"stop"' in text for text in sent)  # exotel-platform G-44
 
 
 def test_a_caller_who_leaves_is_told_to_the_bot():

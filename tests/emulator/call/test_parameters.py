@@ -1,4 +1,4 @@
-"""The parameters of a passthru: order, formats and quirks of the captures (platform.md A.5)."""
+"""The parameters of a passthru: order, formats and quirks of the captures (exotel-platform A.5)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an expert says of flows (platform.md F.1, rows 2, 21, 22)."""
+"""What an expert says of flows (exotel-platform F.1-2, F.1-21, F.1-22)."""
 
 from __future__ import annotations
 

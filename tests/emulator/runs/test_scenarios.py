@@ -58,13 +58,13 @@ ROWS = [
     "calls-api-errors",
     "recording-late",
 ]
-"""The rows of platform.md G.2."""
+"""The rows of exotel-platform G.2."""
 
 LIMIT_S = 0.25
 
 
 def server(kind):
-    """A passthru server: `right` answers by platform.md G.1, others always the same."""
+    """A passthru server: `right` answers by exotel-platform G.1, others always the same."""
 
     async def app(scope, receive, send):
         if kind == "hang":

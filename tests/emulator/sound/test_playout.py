@@ -1,4 +1,4 @@
-"""What the caller hears, by arithmetic: laws of the queue (platform.md C.4, C.5)."""
+"""What the caller hears, by arithmetic: laws of the queue (exotel-platform C.4, C.5)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ActiveStreams in every form that is documented or likely (platform.md D)."""
+"""ActiveStreams in every form that is documented or likely (exotel-platform D)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Identifiers with the IST day at their end (platform.md 0.3)."""
+"""Identifiers with the IST day at their end (exotel-platform 0.3)."""
 
 from __future__ import annotations
 

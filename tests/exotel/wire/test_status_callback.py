@@ -1,4 +1,4 @@
-"""Status callbacks and heartbeats: what is built is read, in both forms (platform.md E.3, E.7)."""
+"""Status callbacks and heartbeats: what is built is read (exotel-platform E.3, E.7)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exotel's own HTTP API, version 1: active streams, calls, recordings (platform.md D, E).
+"""Exotel's own HTTP API, version 1: active streams, calls, recordings (exotel-platform D, E).
 
 Published client libraries work with it when their base address is changed.
 """
@@ -61,7 +61,7 @@ _REGIONS = {
     "api.exotel.com": "sg",
     "sg.localhost": "sg",
 }
-"""Hosts that stand for one region (G-54); any other host stands for the account's own."""
+"""Hosts of one region; any other stands for the account's own (exotel-platform G-54)."""
 
 _FAULTS = {
     401: RestError(401, "Authentication failed: check the API key and token"),
@@ -293,7 +293,7 @@ class _Rest:
         )
 
     def _record(self, call: Call) -> CallRecord:
-        """A call as the API tells it now; what is told late is missing until then (E.4)."""
+        """A call as the API tells it now; what comes late is missing (exotel-platform E.4)."""
         now = self._exchange.clock.date()
         ended = call.ended
         delay = call.line.behaviour.details_delay_s
@@ -334,7 +334,7 @@ class _Rest:
     # Recordings.
 
     async def recording(self, request: Request, line: AccountLine, xml: bool) -> Response:
-        """A stream's or a call's audio, once it is there (G-22)."""
+        """A stream's or a call's audio, once it is there (exotel-platform G-22)."""
         sid, _, kind = request.path_params["name"].rpartition(".")
         audio = _sound(self._exchange, sid)
         if audio is None or audio.line is not line or kind not in ("mp3", "wav"):

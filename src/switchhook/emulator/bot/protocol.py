@@ -1,6 +1,6 @@
 """The protocol from the bot's side: what it hears, and what it says.
 
-Names come in both styles: `stream_sid`, and `streamSid` (platform.md G.4).
+Names come in both styles: `stream_sid`, and `streamSid` (exotel-platform G.4).
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def _snake(value: Any) -> Any:
 
 
 class BotConnection:
-    """What is said to Exotel, numbered; numbers are texts (platform.md C.4)."""
+    """What is said to Exotel, numbered; numbers are texts (exotel-platform C.4)."""
 
     def __init__(self, send: Send, stream_sid: str, rate: int) -> None:
         self._send, self._sid, self._rate = send, stream_sid, rate

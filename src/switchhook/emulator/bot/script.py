@@ -2,8 +2,8 @@
 
 It says something at once, and again whenever the caller has spoken and is silent; it stops when
 the caller speaks over it (`clear`), beeps for each DTMF digit, and sends a `mark` after whatever
-it says. Audio is what platform.md C.5 asks for: 16-bit little-endian PCM at the stream's rate, in
-chunks of 200 ms (3,200 B at 8 kHz), at 0.9 of the time they play.
+it says. Audio is what Exotel asks for (exotel-platform C.5): 16-bit little-endian PCM at the
+stream's rate, in chunks of 200 ms (3,200 B at 8 kHz), at 0.9 of the time they play.
 
 What it does is chosen by the path, then by the query, then by the custom parameters of `start`:
 

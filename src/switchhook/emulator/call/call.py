@@ -121,12 +121,12 @@ class Call:
         self.streams: list[OpenStream] = []
         """The open ones."""
         self.told: StreamParameters | None = None
-        """What a passthru would say of the newest stream (G-10)."""
+        """What a passthru would say of the newest stream (exotel-platform G-10)."""
         self.dialled: Dialled | None = None
         self.digits: str | None = None
         self.voicemail_url: str | None = None
         self.passthru_url: str | None = None
-        """The URL of the newest passthru, which Exotel leaks to dynamic URLs (platform.md A.4)."""
+        """The newest passthru's URL, which Exotel leaks to dynamic URLs (exotel-platform A.4)."""
         self.keys: asyncio.Queue[str] = asyncio.Queue()
         """What was pressed and not asked for yet."""
 

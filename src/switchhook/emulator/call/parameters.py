@@ -1,7 +1,7 @@
 """Which parameters a passthru carries, in which order, with which odd values.
 
 Pure: from the facts of a call to ordered pairs, and from pairs to the bytes of a query. Keys,
-formats and quirks are those of platform.md A.4, in the order of the captures of A.5.
+formats and quirks are those of captures, in their order (exotel-platform A.4, A.5).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _JSON = (
     "Error",
     "DisconnectedBy",
 )
-"""The two orders in which the seed prints a stream's fields."""
+"""The two orders in which Exotel's article prints a stream's fields (exotel-platform B.2)."""
 
 _PHONES = {
     "CallFrom",
@@ -127,7 +127,7 @@ class CallParameters(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def passthru_pairs(call: CallParameters, behaviour: Behaviour) -> Pairs:
-    """The parameters of a Passthru applet, but for the stream's (A.5, rows 1 and 5)."""
+    """The parameters of a Passthru applet, but the stream's (exotel-platform A.5-1, A.5-5)."""
     dialled = call.dialled
     pairs = _who(call, behaviour)
     pairs += [("Created", call.created.strftime("%a, %d %b %Y %H:%M:%S"))]
@@ -169,7 +169,7 @@ def passthru_pairs(call: CallParameters, behaviour: Behaviour) -> Pairs:
 
 
 def dynamic_url_pairs(call: CallParameters, behaviour: Behaviour) -> Pairs:
-    """The parameters of the GET that asks for a stream's URL (A.5, rows 2 to 4)."""
+    """What the GET for a stream's URL has (exotel-platform A.5-2, A.5-3, A.5-4)."""
     pairs = _who(call, behaviour)
     pairs += [
         ("Created", call.created.strftime("%a, %d %b %Y %H:%M:%S")),
@@ -230,7 +230,7 @@ def _from_to(call: CallParameters, behaviour: Behaviour) -> Pairs:
 def _call_type(call: CallParameters) -> str:
     if call.dialled is not None:
         return call.dialled.call_type
-    # A flow without Connect is an attempt, however long the bot talked (fact 7 of 0.2).
+    # A flow without Connect is an attempt, however long the bot talked (exotel-platform 0.2-7).
     return "voicemail" if call.voicemail_url is not None else "call-attempt"
 
 

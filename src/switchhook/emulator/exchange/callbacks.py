@@ -1,4 +1,4 @@
-"""What Exotel tells of calls without being asked: status callbacks (platform.md E.3)."""
+"""What Exotel tells of calls without being asked: status callbacks (exotel-platform E.3)."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 
 def status_of(call: Call) -> str:
-    """How the API says a call stands (E.2)."""
+    """How the API says a call stands (exotel-platform E.2)."""
     if call.ended is None:
         return "in-progress" if call.answered else "queued"
     return call.ending if call.ending in ("busy", "no-answer", "failed") else "completed"
 
 
 def direction_of(call: Call) -> str:
-    """How the API names the way a call went; passthrus have other words for it (E.2)."""
+    """How the API names a call's way; passthrus have other words (exotel-platform E.2)."""
     return "outbound-api" if call.facts.outbound else "inbound"
 
 
@@ -49,7 +49,7 @@ def on_call_s(call: Call) -> int:
 def recording_url_of(call: Call) -> str | None:
     """Where the call's own recording will be; None where it has none.
 
-    A flow's streams are told of by their passthrus only (E.4).
+    A flow's streams are told of by their passthrus only (exotel-platform E.4).
     """
     if call.dialled is not None and call.dialled.recording_url is not None:
         return call.dialled.recording_url
@@ -107,7 +107,7 @@ class Callbacks(Watcher):
             return
         behaviour = call.line.behaviour
         said = described(call, event if wanted.events else None)
-        # The detailed form is for two numbers, or where it was asked for (E.3).
+        # The detailed form is for two numbers, or where it was asked for (exotel-platform E.3).
         full = behaviour.status_callback == "full" or bool(wanted.events)
         build = status_callback.build_full if full else status_callback.build_minimal
         content_type, body = build(said, json=wanted.json)

@@ -192,7 +192,7 @@ class Exchange:
         task.add_done_callback(self._lingering.discard)
 
     def mint(self, chance: Any) -> str:
-        """A new SID of today (platform.md 0.3)."""
+        """A new SID of today (exotel-platform 0.3)."""
         return mint(chance.randbytes(14), self.clock.date().date())
 
     @property
@@ -227,7 +227,7 @@ class Exchange:
         return Trace(self.clock, head, media=self._keep_media, watch=self._noted)
 
     def recording_url(self, line: AccountLine, sid: str) -> str:
-        """Where Exotel keeps a recording (platform.md B.1)."""
+        """Where Exotel keeps a recording (exotel-platform B.1)."""
         return f"{self._recordings}/{line.sid}/{sid}.mp3"
 
     def call_rings(self, call: Call) -> None:

@@ -1,7 +1,7 @@
 """A call walks its flow, applet by applet, as Exotel would walk it.
 
 Once the caller is gone, what is left of the flow passes at once, and only its passthrus still
-happen (seed, tests 1 and 3).
+happen (exotel-platform B.2-1, B.2-3).
 """
 
 from __future__ import annotations

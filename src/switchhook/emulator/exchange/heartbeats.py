@@ -1,4 +1,4 @@
-"""Heartbeats: Exotel tells an account's own monitor how its numbers are (platform.md E.7)."""
+"""Heartbeats: Exotel tells an account's own monitor how its numbers are (exotel-platform E.7)."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ class AccountLine:
         self.most_active = 0
 
     def take(self) -> bool:
-        """Take a stream's slot, where one is free (G-35: at the dial attempt)."""
+        """Take a stream's slot, where one is free (at the dial attempt: exotel-platform G-35)."""
         if self.active >= self.allowed:
             return False
         self.active += 1

@@ -53,7 +53,7 @@ class Requests:
             return None
         reply = await self._ask(name, applet.mode, url, query, behaviour)
         if strike("passthru-empty", place, call.chance):
-            # Seen in the wild: a second request without values (platform.md F.1, row 33).
+            # Seen in the wild: a second request without values (exotel-platform F.1-33).
             call.trace.note("fault", fault="passthru-empty", applet=name)
             await self._ask(name, applet.mode, url, _EMPTIED.sub(b"=", query), behaviour)
         if strike("passthru-twice", place, call.chance):

@@ -1,6 +1,6 @@
 """Servers that misbehave, to aim a passthru or a dynamic URL at.
 
-What a passthru's server can do wrong is what platform.md A.2 and F.1 tell; a dynamic URL's, C.6.
+What servers of passthrus and of dynamic URLs can do wrong: exotel-platform A.2, F.1, C.6.
 
 | Path | What it does |
 | --- | --- |
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     Handler = Callable[["_Request"], Awaitable[None]]
 
 LATE_S = 6.0
-"""How late the slow ones are unless told: later than a passthru is waited for (platform.md G-3)."""
+"""How late the slow ones are unless told: later than any limit (exotel-platform G-3)."""
 
 _LONGEST_S = 86_400.0
 _TEXT, _JSON, _XML = b"text/plain; charset=utf-8", b"application/json", b"application/xml"
@@ -160,7 +160,7 @@ async def _close(request: _Request) -> None:
 
 async def _select(request: _Request) -> None:
     body = msgspec.json.encode({"select": request.text("branch")})
-    await request.answer(200, body, _TEXT)  # platform.md A.1: JSON, but as plain text
+    await request.answer(200, body, _TEXT)  # exotel-platform A.1: JSON, but as plain text
 
 
 async def _dynamic_url(request: _Request) -> None:

@@ -1,6 +1,6 @@
 """Certificates that nobody vouches for: what a careful caller of `https` or `wss` refuses.
 
-Exotel wants a valid certificate of a bot (platform.md C.5); these show what happens without.
+Exotel wants a valid certificate of a bot (exotel-platform C.5); these show what happens without.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What went wrong with a connection, and how Go's network library words it.
 
-Exotel's Error texts end in such words (platform.md B.3); only 3009 is published.
+Exotel's Error texts end in such words (exotel-platform B.3); only 3009 is published.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def go_text(failure: Failure) -> str:
 
 
 def stream_error(failure: Failure) -> str:
-    """The text of `Stream[Error]`: 3009 before every kind (G-19)."""
+    """The text of `Stream[Error]`: 3009 before every kind (exotel-platform G-19)."""
     return f"3009 failed to establish ws conn {go_text(failure)}"
 
 

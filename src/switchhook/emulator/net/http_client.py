@@ -91,7 +91,7 @@ def place_of(url: str, schemes: tuple[str, ...], query: bytes = b"") -> Destinat
 
 
 def authorization(place: Destination) -> list[tuple[str, str]]:
-    """`user:password@` of a URL as the header that it stands for (platform.md A.3, C.8)."""
+    """`user:password@` of a URL as the header that it stands for (exotel-platform A.3, C.8)."""
     if place.user_info is None:
         return []
     user, _, password = place.user_info.partition(":")

@@ -73,7 +73,7 @@ class Dial(Protocol):
     async def __call__(
         self, url: str, listener: Listener, *, headers: Sequence[tuple[str, str]], limit_s: float
     ) -> MediaLink:
-        """Connect within `limit_s`, TCP, TLS and upgrade together (G-18).
+        """Connect within `limit_s`, TCP, TLS and upgrade together (exotel-platform G-18).
 
         Raises NetError where that fails, and RefusedError for an address not to be dialled.
         """

@@ -34,7 +34,7 @@ class Posted(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def taken(self) -> bool:
-        """Whether it counts as delivered: a redirect doesn't (platform.md E.3)."""
+        """Whether it counts as delivered: a redirect doesn't (exotel-platform E.3)."""
         return self.status is not None and 200 <= self.status < 300
 
 

@@ -34,7 +34,7 @@ _TABLES: dict[str, Any] = {
     "caller": Caller,
     "agent": Agent,
 }
-_LONGEST_STREAM_URL = 600  # platform.md E.1
+_LONGEST_STREAM_URL = 600  # exotel-platform E.1
 
 
 def read_plan(text: str, *, file: str = "") -> Plan:

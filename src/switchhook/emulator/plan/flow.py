@@ -1,7 +1,7 @@
 """Flows: the applets a call walks through, as App Bazaar has them, as values.
 
 An applet's outputs are names of other applets of its flow; None is an output with nothing after
-it, which Exotel allows and which leaves the call hanging (platform.md F.1, row 22).
+it, which Exotel allows and which leaves the call hanging (exotel-platform F.1-22).
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Menu(_Applet, frozen=True, kw_only=True, tag="menu"):
 class Voicebot(_Applet, frozen=True, kw_only=True, tag="voicebot"):
     """A bidirectional stream to `url` (ws, wss, or http(s) that tells it); goes on when it ended.
 
-    Support article 3000108630.
+    See exotel-platform C.1.
     """
 
     url: str
@@ -68,7 +68,7 @@ class Stream(_Applet, frozen=True, kw_only=True, tag="stream"):
 class Passthru(_Applet, frozen=True, kw_only=True, tag="passthru"):
     """Tells `url` about the call. Sync: 200 goes to `a`, anything else to `b`. Async: to `next`.
 
-    Support article 48283.
+    See exotel-platform A.1.
     """
 
     url: str
@@ -81,7 +81,7 @@ class Passthru(_Applet, frozen=True, kw_only=True, tag="passthru"):
 class SwitchCase(_Applet, frozen=True, kw_only=True, tag="switchcase"):
     """Goes where the body of the passthru before it says: `{"select": "keyword"}`.
 
-    Support article 3000052018.
+    See exotel-platform A.1.
     """
 
     cases: dict[str, str]

@@ -1,4 +1,4 @@
-"""What an expert would say of a flow before the first caller hears it (platform.md F.1)."""
+"""What an expert would say of a flow before the first caller hears it (exotel-platform F.1)."""
 
 from __future__ import annotations
 

@@ -133,7 +133,7 @@ HeartbeatStatus = Literal["OK", "WARNING", "CRITICAL", "PAYLOAD_TOO_LARGE"]
 
 
 class HeartbeatPlan(_Part, frozen=True, kw_only=True):
-    """A heartbeat (platform.md E.7): `after_s` seconds after the start, and then every `every_s`.
+    """A heartbeat (exotel-platform E.7): `after_s` seconds after the start, then every `every_s`.
 
     Numbers as they shall be sent; those of the account where none are given and it isn't OK.
     """

@@ -117,7 +117,7 @@ class Figures:
         """Passthrus by what had become of the stream, and the option taken: A or B."""
         self.right = 0
         self.wrong: Counter[str] = Counter()
-        """Answers that were not what platform.md G.1 expects: outcome and answer in words.
+        """Answers that were not what exotel-platform G.1 expects: outcome and answer in words.
 
         None at all, or a crash (500 and up), leads to Option B and is no decision: never right.
         """
@@ -211,7 +211,7 @@ class _Collector(Watcher):
 
 
 def cause_of(told: StreamParameters | None) -> Cause:
-    """What became of a stream, by what the emulator itself did (platform.md G.1)."""
+    """What became of a stream, by what the emulator itself did (exotel-platform G.1)."""
     if told is None:
         return Cause.NO_STREAM
     if told.detailed_status == THROTTLED:

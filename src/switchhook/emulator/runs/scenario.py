@@ -64,7 +64,7 @@ async def perform(
 ) -> Result:
     """Run a scenario's calls against the passthru URL of the server under test, in this loop.
 
-    `expect` replaces the option that platform.md G.1 gives; `select` is the keyword that the
+    `expect` replaces the option that exotel-platform G.1 gives; `select` is the keyword that the
     server under test selects, in the SwitchCase scenario; `limit_s` is how long a caller waits;
     `peers` are servers in this process, by host.
     """

@@ -1,9 +1,9 @@
-"""Every bad day of Exotel by name: each row of platform.md G.2, aimed at a server under test.
+"""Every bad day of Exotel by name: each row of exotel-platform G.2, aimed at a server under test.
 
 A scenario places its calls on a plan of its own and says, for each of its passthrus to the server
 under test, what had happened to the stream. What a good backend answers then is the table of
-platform.md G.1. A crash (5xx), a late answer and a dead connection are never an expected answer,
-though Exotel takes them for Option B.
+exotel-platform G.1. A crash (5xx), a late answer and a dead connection are never an expected
+answer, though Exotel takes them for Option B.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ OPTIONS: dict[Cause, Option | None] = {
     Cause.NO_STREAM: None,
     Cause.UNKNOWN: "B",
 }
-"""What a good backend answers (platform.md G.1); None where it is the operator's choice."""
+"""What a good backend answers (exotel-platform G.1); None where it is the operator's choice."""
 
 
 class Aim(msgspec.Struct, frozen=True, kw_only=True):
@@ -211,7 +211,7 @@ _GOOD_URL = f"url={BOT.replace(':', '%3A').replace('/', '%2F')}%2Fbot"
 _ALL = (
     Scenario(
         name="bot-done",
-        summary="the bot talks for 29 seconds and ends it (seed, test 4)",
+        summary="the bot talks for 29 seconds and ends it (Exotel's test 4)",
         plan=_bot(_TALK),
         judged={"told": Cause.BOT_DONE},
     ),
@@ -223,7 +223,7 @@ _ALL = (
     ),
     Scenario(
         name="caller-hangs-up-in-greeting",
-        summary="the caller hangs up before there is a stream (seed, test 1)",
+        summary="the caller hangs up before there is a stream (Exotel's test 1)",
         plan=lambda aim: _plan(
             aim,
             applets={"hello": Greeting(seconds=5, next="bot")},
@@ -234,13 +234,13 @@ _ALL = (
     ),
     Scenario(
         name="cancelled-late",
-        summary="the caller hangs up while the stream is being set up (seed, test 3)",
+        summary="the caller hangs up while the stream is being set up (Exotel's test 3)",
         plan=_bot("/bot?handshake=8", caller=_hangs_up("bot", 6)),
         judged={"told": Cause.CALLER_LEFT_EARLY},
     ),
     Scenario(
         name="bot-refused",
-        summary="nobody listens at the bot's address (seed, test 2)",
+        summary="nobody listens at the bot's address (Exotel's test 2)",
         plan=lambda aim: _plan(aim, f"ws://{aim.refused}/media", recording_on_failed=True),
         judged={"told": Cause.CONNECT_FAILED},
     ),
@@ -282,7 +282,7 @@ _ALL = (
     ),
     Scenario(
         name="throttled-minimal",
-        summary="the same, told with the seed's two fields only",
+        summary="the same, told with the two fields of Exotel's article only",
         plan=lambda aim: _plan(aim, streams=0, throttled="minimal"),
         judged={"told": Cause.THROTTLED},
     ),

@@ -1,7 +1,7 @@
 """What the caller hears of the bot, by arithmetic: when each chunk has played, and no timer.
 
 Chunks queue behind one another and play at the sample rate. A chunk whose length is no multiple
-of 320 bytes ends in a short packet, after which Exotel waits 20 ms (support article 3000108630).
+of 320 bytes ends in a short packet, after which Exotel waits 20 ms (exotel-platform C.5).
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Playout:
     def clear(self, at: float) -> tuple[float, list[str]]:
         """Drop what has not begun to play, and its marks: the seconds dropped, and the marks.
 
-        A chunk that is playing is not cut (platform.md C.4).
+        A chunk that is playing is not cut (exotel-platform C.4).
         """
         playing = [end for start, end in self._starts if start <= at < end]
         ends = playing[-1] if playing else at

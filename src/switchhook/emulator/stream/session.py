@@ -1,6 +1,6 @@
 """One stream, from its first message to the outcome that a passthru tells.
 
-It speaks the protocol of support article 3000108630 over a link; `setup.py` sets it up.
+It speaks Exotel's protocol (exotel-platform C.3, C.4) over a link; `setup.py` sets it up.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class StreamSession:
     # Setting up.
 
     def prepare(self, url: str) -> list[str]:
-        """Read what the URL asks for: sample rate and custom parameters (platform.md C.7).
+        """Read what the URL asks for: sample rate and custom parameters (exotel-platform C.7).
 
         Gives what is over the limits.
         """
@@ -306,7 +306,7 @@ class StreamSession:
             self._finish("bot")
 
     def running_told(self) -> StreamParameters:
-        """What a passthru says beside it (G-32)."""
+        """What a passthru says beside it (exotel-platform G-32)."""
         return StreamParameters(sid=self.sid, status="in-progress", url=self.url)
 
     def _finish(self, by: End) -> None:
@@ -318,7 +318,7 @@ class StreamSession:
         for timer in [*self._timers, *([self._mark_timer] if self._mark_timer else [])]:
             timer.cancel()
         if by != "bot" and self.link is not None:
-            # G-44: `stopped` for a Stop applet and the cap, `callended` for the rest.
+            # `stopped` for a Stop applet and the cap, else `callended` (exotel-platform G-44).
             reason = "stopped" if by in ("stop", "limit") else "callended"
             self._sequence += 1
             stop = media.build_stop(
@@ -344,7 +344,7 @@ class StreamSession:
             self._over.set_result(None)
 
     def _outcome(self, by: End) -> StreamParameters:
-        """The outcome matrix (platform.md B.2, G-12, G-14)."""
+        """The outcome matrix (exotel-platform B.2, G-12, G-14)."""
         call = self.call
         recorded = call.network.recording_url(call.line, self.sid) if self.record else None
         full = StreamParameters(

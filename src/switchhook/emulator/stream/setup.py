@@ -40,7 +40,7 @@ class Streaming:
     async def converse(self, call: Call, name: str, applet: Voicebot) -> None:
         """A Voicebot applet, to the end of its stream; `call.told` has the outcome then."""
         if call.gone.is_set():
-            # Seed, test 1: gone before there was a stream to name.
+            # Gone before there was a stream to name (exotel-platform B.2-1).
             call.told = StreamParameters(status="cancelled", disconnected_by="user")
             call.trace.note("stream", applet=name, **call.told.fields())
             return
@@ -84,7 +84,7 @@ class Streaming:
         try:
             await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)
             if not work.done():
-                # Seed, test 3: the caller left while the stream was being set up.
+                # The caller left while the stream was being set up (exotel-platform B.2-3).
                 work.cancel()
                 await asyncio.wait((work,))
                 await session.abandon()
@@ -133,7 +133,7 @@ class Streaming:
         return msgspec.structs.replace(failed, error=error)
 
     async def _ask_url(self, session: StreamSession, url: str) -> str:
-        """The URL that a dynamic URL tells, or an Error text (platform.md C.6)."""
+        """The URL that a dynamic URL tells, or an Error text (exotel-platform C.6)."""
         call = session.call
         prefix = "3009 failed to fetch stream url "
         try:
@@ -199,7 +199,7 @@ class Streaming:
         return None
 
     def _closed(self, session: StreamSession) -> None:
-        """A stream is over: its slot is free (G-35), its recording is being made."""
+        """A stream is over: its slot is free (exotel-platform G-35), its recording being made."""
         session.call.line.free()
         if session.call.streams and session in session.call.streams:
             session.call.streams.remove(session)

@@ -1,7 +1,7 @@
 """Rules of the media protocol that a bot broke, and what a caller hears of it.
 
-The rules are those of support article 3000108630 (platform.md C.4, C.5); what is sent is played
-as well as it can be. Each rule is reported when it is first broken, and counted after that.
+The rules are Exotel's (exotel-platform C.4, C.5); what is sent is played as well as it can be.
+Each rule is reported when it is first broken, and counted after that.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ LEAST = 3200
 MOST = 100_000
 MULTIPLE = 320
 BURST_S = 5.0
-"""Audio queued beyond this is a burst: whole greetings at once go with hang-ups (F.1, row 28)."""
+"""Audio queued beyond this is a burst, which goes with hang-ups (exotel-platform F.1-28)."""
 
 
 class Violation(msgspec.Struct, frozen=True):

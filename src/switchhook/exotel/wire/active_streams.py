@@ -1,6 +1,6 @@
 """The answer of `GET /v1/Accounts/{sid}/ActiveStreams`, which is documented twice: JSON and XML.
 
-Seed and platform.md D. The parser takes both spellings wherever they stand.
+See exotel-platform D. The parser takes both spellings wherever they stand.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _DIGITS = 9
 
 
 def build_json(value: ActiveStreams) -> bytes:
-    """The body that the seed prints."""
+    """The body that Exotel's article prints (exotel-platform D)."""
     return msgspec.json.encode(
         {
             "status": "success",

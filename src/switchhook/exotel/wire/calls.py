@@ -1,6 +1,6 @@
 """Exotel's Calls API, version 1: what a client asks for, and what it is answered.
 
-developer.exotel.com/api (Make a Call, Call Details, Bulk Calls), platform.md E.1, E.2, E.4, E.6.
+Make a Call, Call Details, Bulk Calls (exotel-platform E.1, E.2, E.4, E.6).
 Times in bodies are naive IST.
 """
 
@@ -25,7 +25,7 @@ LONGEST_STREAM_URL, LONGEST_STREAM_NAME, LONGEST_CUSTOM_FIELD = 600, 32, 128
 LONGEST_CALL_S = 14_400
 LARGEST_PAGE = 100
 _LONGEST_RANGE = timedelta(days=31)
-_NO_YEAR = 1970  # the epoch in IST stands for no time (platform.md A.4)
+_NO_YEAR = 1970  # the epoch in IST stands for no time (exotel-platform A.4)
 _MOST_DIGITS, _MOST_LEGS = 9, 100
 
 
@@ -71,7 +71,7 @@ def ist_text(at: datetime | None) -> str | None:
 
 
 def build_call(record: CallRecord, *, xml: bool, details: bool = False) -> bytes:
-    """The body of one call; `details` is what `?details=true` adds (E.4)."""
+    """The body of one call; `details` is what `?details=true` adds (exotel-platform E.4)."""
     return _document("Call", _call(record, details=details), xml=xml)
 
 
@@ -188,7 +188,7 @@ def build_page(
 
 
 def build_error(error: RestError, *, xml: bool) -> bytes:
-    """The body of a refusal (E.6)."""
+    """The body of a refusal (exotel-platform E.6)."""
     said: dict[str, Any] = {"Status": error.status, "Message": error.message}
     if error.code is not None:
         said["Code"] = error.code
@@ -252,7 +252,7 @@ def _call(record: CallRecord, *, details: bool = False) -> dict[str, Any]:
 
 
 class ConnectRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What `Calls/connect` is asked for, in one of its three modes (E.1)."""
+    """What `Calls/connect` is asked for, in one of its three modes (exotel-platform E.1)."""
 
     mode: Literal["flow", "two_numbers", "voice_ai"]
     from_: str
@@ -280,7 +280,7 @@ def read_connect(pairs: Pairs, *, encoded_brackets: bool = False) -> ConnectRequ
     """Check a request and say which mode it is in; a refusal names the parameter and the remedy.
 
     `encoded_brackets` refuses `StatusCallbackEvents[…]`: the request had them percent-encoded, and
-    Exotel was seen not to take that (G.4).
+    Exotel was seen not to take that (exotel-platform G.4).
     """
     said = dict(pairs)
     if encoded_brackets and any(_EVENT_KEY.match(key) and "[" in key for key in said):
@@ -369,7 +369,7 @@ def _options(said: dict[str, str], events: tuple[str, ...]) -> dict[str, Any] | 
 
 
 class CallFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which calls a list holds (E.4); times in IST."""
+    """Which calls a list holds (exotel-platform E.4); times in IST."""
 
     created_from: datetime | None = None
     created_to: datetime | None = None

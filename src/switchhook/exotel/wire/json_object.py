@@ -1,8 +1,8 @@
 """A JSON object as ordered pairs of texts, from text that is often not quite JSON.
 
 Numbers and nested values keep their own text (28.70 stays 28.70, a number of 5,000 digits costs
-no more than its length); null is nothing. What senders do to the JSON in `Stream` (platform.md
-B.4: encoded twice, in quotes, typographic quotes, cut short) is undone, and said.
+no more than its length); null is nothing. What senders do to the JSON in `Stream`
+(exotel-platform B.4: encoded twice, in quotes, typographic quotes, cut short) is undone, and said.
 """
 
 from __future__ import annotations

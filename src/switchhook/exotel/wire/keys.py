@@ -1,4 +1,4 @@
-"""Which parameter a key names: every spelling of platform.md B.4 folded by one rule.
+"""Which parameter a key names: every spelling of exotel-platform B.4 folded by one rule.
 
 A key is split at its brackets, each part is lowered and loses `_`, `-` and `.`; what is left is
 looked up in one table. So `Stream[StreamSID]`, `stream%5Bstream_sid%5D`, `stream.streamSid` and

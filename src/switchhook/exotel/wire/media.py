@@ -1,7 +1,7 @@
 """The WebSocket protocol of Voicebot and Stream applets: texts ↔ values, in both directions.
 
-Support article 3000108630 and platform.md C.3, C.4, C.7. Exotel's numbers are texts. Nothing here
-raises for what comes from outside: what can't be read is `UnreadableMessage`, and says why.
+See exotel-platform C.3, C.4, C.7. Exotel's numbers are texts. Nothing here raises for what
+comes from outside: what can't be read is `UnreadableMessage`, and says why.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ class BotMedia(msgspec.Struct, frozen=True):
     payload: bytes
     problems: tuple[str, ...] = ()
     int_numbers: bool = False
-    """Whether a number came as a number; Exotel's struct has texts (C.4)."""
+    """Whether a number came as a number; Exotel's struct has texts (exotel-platform C.4)."""
 
 
 class BotMark(msgspec.Struct, frozen=True):
@@ -365,7 +365,7 @@ def _read_start(sid: str, body: dict[str, Any]) -> Start:
 
 
 def custom_parameters(url: str) -> tuple[dict[str, str], list[str]]:
-    """The parameters in a stream's URL that reach the bot in `start`, and what is wrong (C.7)."""
+    """What of a stream's URL reaches the bot, and what is wrong (exotel-platform C.7)."""
     problems: list[str] = []
     pairs = parse_pairs(urlsplit(url).query.encode(), [])
     own = [(key, value) for key, value in pairs if key != "sample-rate"]
@@ -384,7 +384,7 @@ def custom_parameters(url: str) -> tuple[dict[str, str], list[str]]:
 
 
 def sample_rate(url: str) -> tuple[int, str | None]:
-    """The rate that a stream's URL asks for, 8000 without; and what is wrong with it (G-51)."""
+    """The rate a stream's URL asks for, else 8000; and what is wrong (exotel-platform G-51)."""
     for key, value in parse_pairs(urlsplit(url).query.encode(), []):
         if key == "sample-rate":
             if value.isascii() and value.isdigit() and len(value) < 6 and int(value) in RATES:

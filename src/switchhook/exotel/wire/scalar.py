@@ -1,7 +1,7 @@
 """One value as it travels: trimmed, perhaps quoted, perhaps a word for nothing.
 
 Exotel's engine JSON-encodes some scalars (`digits="1"`) and writes the text `null` for what it
-doesn't know (platform.md A.4, B.4). `clean` undoes both and `guard` is the way back.
+doesn't know (exotel-platform A.4, B.4). `clean` undoes both and `guard` is the way back.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Exotel's identifiers: 28 random hex digits, then the IST day (platform.md 0.3, inferred)."""
+"""Exotel's identifiers: 28 random hex digits, then the IST day (exotel-platform 0.3, inferred)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exotel's webhooks beside passthru: StatusCallback and Heartbeat (platform.md E.3, E.7)."""
+"""Exotel's webhooks beside passthru: StatusCallback and Heartbeat (exotel-platform E.3, E.7)."""
 
 from __future__ import annotations
 
