@@ -208,6 +208,12 @@ def test_every_folder_is_on_the_page():
     assert set(re.findall(r"`(\w+)\.py`", alone)) == LAYER.keys() - set(told)
 
 
+def test_every_path_on_the_page_is_there():
+    paths = re.findall(r"`((?:[\w.-]+/)+(?:[\w-]+\.py)?|[\w-]+\.py)`", PAGE)
+    assert len(paths) > 50
+    assert not [path for path in paths if not any((at / path).exists() for at in (SOURCE, ROOT))]
+
+
 def test_the_page_says_who_may_touch_the_world():
     folders, names = section("Who may touch the world").split("holds its values", 1)
     assert sorted(re.findall(r"`(\w+)/`", folders)) == sorted(TOPICS)
