@@ -14,7 +14,7 @@ HEADERS = (
 )
 
 # Where an applet's parameters stand, and how they are escaped, as in a request line of July 2024
-# (tests/wire/cases, wild-dtmf-input), with the stream's parameters behind.
+# (tests/exotel/wire/cases, wild-dtmf-input), with the stream's parameters behind.
 _CALL = (
     ("CallFrom", "09{number:09d}"),
     ("CallTo", "08047112233"),

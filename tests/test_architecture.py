@@ -60,11 +60,13 @@ TOPICS = (
     *("exotel", "rules", "access", "streams", "capacity"),
     *("alerts", "retention", "calls", "overview"),
 )
-TOUCH_THE_WORLD = re.compile(
-    r"(?:.+_)?(?:page|api|ledger|fold|poller|fetcher|engine|outbox|heartbeat|feed|sender|worker"
-    r"|file|keeper|metrics|queries|client|clock)|backup|notify"
+NAMED_FOR_IT = (
+    *("page", "api", "ledger", "fold", "poller", "fetcher", "engine", "outbox", "heartbeat"),
+    *("feed", "sender", "worker", "file", "keeper", "metrics", "queries", "client", "clock"),
+    *("backup", "notify"),
 )
-"""The names, of a module or its folder, by which it is known to touch the world."""
+"""The names, or last words of names, of modules and folders that are known to touch the world."""
+TOUCH_THE_WORLD = re.compile(rf"(?:.+_)?(?:{'|'.join(NAMED_FOR_IT)})")
 
 MODULES = sorted(SOURCE.rglob("*.py"))
 
@@ -168,6 +170,54 @@ def test_parsing_and_judging_bring_no_server_along():
 def test_the_answer_program_loads_no_page():
     loaded = loaded_by("import switchhook.server.answer")
     assert not loaded & {"starlette", "jinja2", "apprise", "uvicorn", "pyarrow"}
+
+
+PAGE = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+
+
+def shown(name: str) -> str:
+    return f"{name}/" if (SOURCE / name).is_dir() else f"{name}.py"
+
+
+def picture() -> str:
+    """The layers as docs/architecture.md shows them: who imports stands above."""
+    floors = [
+        f" {at:2}  {'  '.join(map(shown, LAYERS[at]))}" for at in reversed(range(len(LAYERS)))
+    ]
+    line = "─" * (max(map(len, floors)) + 2)
+    rows = f"\n├{line}┤\n".join(f"│{floor:{len(line)}}│" for floor in floors)
+    return f"┌{line}┐\n{rows}\n└{line}┘\n"
+
+
+def section(heading: str) -> str:
+    return PAGE.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+
+
+def test_the_page_shows_the_layers():
+    """Where this fails, it prints the picture to put there."""
+    drawn = re.search(r"```text\n(.*?)```", PAGE, re.DOTALL)
+    assert drawn is not None
+    assert drawn[1] == picture(), f"docs/architecture.md needs this picture:\n{picture()}"
+
+
+def test_every_folder_is_on_the_page():
+    told = re.findall(r"^\| `(\w+)/` \|", section("The folders"), re.MULTILINE)
+    assert len(told) == len(set(told))
+    assert set(told) == {name for name in LAYER if (SOURCE / name).is_dir()}
+    _, _, alone = section("The folders").partition("Alone stand")
+    assert set(re.findall(r"`(\w+)\.py`", alone)) == LAYER.keys() - set(told)
+
+
+def test_every_path_on_the_page_is_there():
+    paths = re.findall(r"`((?:[\w.-]+/)+(?:[\w-]+\.py)?|[\w-]+\.py)`", PAGE)
+    assert len(paths) > 50
+    assert not [path for path in paths if not any((at / path).exists() for at in (SOURCE, ROOT))]
+
+
+def test_the_page_says_who_may_touch_the_world():
+    folders, names = section("Who may touch the world").split("holds its values", 1)
+    assert sorted(re.findall(r"`(\w+)/`", folders)) == sorted(TOPICS)
+    assert sorted(re.findall(r"`(\w+)`", names)) == sorted(NAMED_FOR_IT)
 
 
 OPAQUE = ("call_sid", "stream_sid", "from", "to", "stream_url", "recording_url", "custom_field")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import socket
+import sys
+import threading
 import unicodedata
 from collections import Counter
 from pathlib import Path
@@ -10,13 +14,21 @@ from typing import NamedTuple
 
 import pytest
 
+from answer.desk import NODE, SECRET, TAKES_B, Desk
+from switchhook.answer.authentication import HTTP_STATUS
+from switchhook.answer.http.listening import serve
+from switchhook.answer.http.messages import ConnectionLimits
 from switchhook.cli import run
-from switchhook.config import load_config
+from switchhook.config import EndpointConfig, Secret, load_config
 from switchhook.emulator.plan.file import read_plan
 from switchhook.emulator.plan.lint import lint
+from switchhook.journal import receipt
+from switchhook.journal.writer import JournalWriter
+from switchhook.rules.decide import Option
 from switchhook.rules.rules_file import load_rules
 
 ROOT = Path(__file__).parent.parent
+SOURCE = ROOT / "src/switchhook"
 COMMANDS_PAGE = ROOT / "docs/command-line.md"
 NOT_OURS = {"build", "dist", "demo-data", "node_modules"}
 
@@ -203,12 +215,97 @@ def test_links_lead_somewhere(page):
     assert not broken
 
 
+_MODULE = re.compile(r"`((?:[\w.-]+/)*[\w-]+\.py|(?:src|tests)/[\w./-]+)`")
+_HISTORY = {"CHANGELOG.md"}
+"""What was true when it was written stays as it was."""
+
+
+def modules_named(page: Path) -> set[str]:
+    """Every file and folder of the code that a page names, in its words and in its fences."""
+    return set(_MODULE.findall(page.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize(
+    "page",
+    [page for page in PAGES if page.name not in _HISTORY and modules_named(page)],
+    ids=name_of,
+)
+def test_modules_that_a_page_names_are_there(page):
+    """By their path from the project's folder, or from that of the package."""
+    places = ROOT, SOURCE
+    assert not [
+        name for name in modules_named(page) if not any((at / name).exists() for at in places)
+    ]
+
+
 def test_every_page_is_in_the_index():
     """docs/README.md leads to all the others."""
     folder = ROOT / "docs"
     linked = {(folder / link.partition("#")[0]).resolve() for link in links(folder / "README.md")}
     pages = {page.resolve() for page in folder.rglob("*.md")} - {folder / "README.md"}
     assert not sorted(page.name for page in pages - linked)
+
+
+# The path of a request.
+
+
+def modules_entered(data: Path) -> list[str]:
+    """The modules that one request enters, in order, from its first byte until it is answered.
+
+    The real ones on a real socket; what the journal's thread does counts too. A module is entered
+    by what is done there: an object that is made is none.
+    """
+    entered: dict[str, None] = {}
+
+    def enter(frame, event, called):
+        file = frame.f_code.co_filename
+        made = frame.f_code.co_name == "__init__"
+        if event == "c_call" and called == receipt.encode:  # msgspec's own, in C
+            entered.setdefault("journal/receipt.py")
+        elif event == "call" and not made and file.startswith(str(SOURCE)):
+            entered.setdefault(Path(file).relative_to(SOURCE).as_posix())
+
+    async def ask() -> bytes:
+        loop = asyncio.get_running_loop()
+        journal = JournalWriter(
+            data, node=NODE, notify=loop.call_soon_threadsafe, observe=lambda event: None
+        )
+        sock = socket.create_server(("127.0.0.1", 0))
+        desk = Desk(EndpointConfig("sales", secrets=(Secret(SECRET),)), journal=journal)
+        server = await serve(sock, desk.answerer, ConnectionLimits())
+        entered.clear()
+        try:
+            reader, writer = await asyncio.open_connection(*sock.getsockname())
+            writer.write(f"GET /passthru/sales/{SECRET}?{TAKES_B} HTTP/1.1\r\n\r\n".encode())
+            return await reader.readline()
+        finally:
+            sys.setprofile(None)
+            writer.close()
+            await server.close(0)
+            journal.close()
+            sock.close()
+
+    threading.setprofile(enter)
+    sys.setprofile(enter)
+    try:
+        answer = asyncio.run(ask())
+    finally:
+        sys.setprofile(None)
+        threading.setprofile(None)
+    assert answer.split()[1] == b"302"
+    return list(entered)
+
+
+def test_the_path_that_the_readme_shows_is_the_requests(tmp_path):
+    """Its files are entered by a request in their order; the last one has the first word too."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^\d\. \[`(.+?)`\]\(src/switchhook/\1\)", readme, re.MULTILINE)
+    assert 7 <= len(shown) <= 9
+    entered = modules_entered(tmp_path / "journal")
+    assert [module for module in entered if module in shown[:-1]] == shown[:-1]
+    assert shown[-1] in entered
+    assert HTTP_STATUS == {Option.A: 200, Option.B: 302}
+    assert "`{Option.A: 200, Option.B: 302}`" in readme
 
 
 # The command line.

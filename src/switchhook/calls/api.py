@@ -27,8 +27,8 @@ class CallsApi:
 
     `told` gives what others than passthrus tell of a call too, None where nobody told of it:
 
-        told, shelf = CallTold(journal, store, calls.details), Shelf(journal, store, names)
-        CallsApi(lambda sid: told.of(sid, shelf.call(sid), names()))
+        told = SourceGatherer(journal, store, details)
+        CallsApi(lambda sid: told.of(sid, queries.call(sid), names()))
     """
 
     def __init__(self, told: Callable[[str], OtherSources | None]) -> None:

@@ -1,4 +1,4 @@
-"""What each source says of a call, in the fields that `call_sources` compares."""
+"""What each source says of a call, in the fields that `calls.sources` compares."""
 
 from __future__ import annotations
 

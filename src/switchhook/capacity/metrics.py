@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class WatchedAccounts(Protocol):
-    """What is known of the accounts: console.watch."""
+    """What is known of the accounts: `capacity.poller`."""
 
     def now(self, now_ms: int) -> Sequence[CapacityNow]: ...
 

@@ -143,7 +143,7 @@ class Sample(msgspec.Struct, frozen=True):
 
 
 class StatusReceived(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A StatusCallback, as an account's caller sent it; `wire.status_callback` reads `raw`.
+    """A StatusCallback, as an account's caller sent it; `exotel.wire.status_callback` reads `raw`.
 
     `account` is the operator's name for the account. `raw` has secrets replaced by fingerprints,
     and only its beginning where `problem` says so. `query` is what stood in the URL beside.

@@ -1,6 +1,6 @@
 """Where figures come from beside the store: the watch, the disk, the operator's files, ourselves.
 
-Each is a `figures.Source`, cheap enough to be asked every second.
+Each is a `metrics.Source`, cheap enough to be asked every second.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Which option a passthru gets: a file of rules, checked when it is loaded, and `decide`.
+"""A file of rules, checked when it is loaded; `decide` says which option they give a passthru.
 
 A rules file is TOML: any number of `[[rule]]`, each with a name, an expression and an option, and
 at its very end a `[default]`, so that a file that was cut short is recognised. The language of
-the expressions is `switchhook.expression`'s business, what they see `switchhook.variables`'s.
+the expressions is `expression`'s business, what they see that of `variables`.
 """
 
 from __future__ import annotations

@@ -82,7 +82,7 @@ class SwitchableApp(Protocol):
 async def opened(
     make: Callable[[], Awaitable[ConsoleSide]], desk: SwitchableApp, *, retry_s: float = RETRY_S
 ) -> ConsoleSide | None:
-    """The console that `make` makes, as soon as it can; until then the desk shows why it can't.
+    """The console that `make` makes, as soon as it can; until then `desk` shows why it can't.
 
     None where it is told to leave before.
     """

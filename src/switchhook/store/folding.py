@@ -69,7 +69,7 @@ class Folding:
         self._placing = Placing(axis, at if axis is None else axis.at_ms)
         self._recall = BloomFilter(journal.last_seq())
         self._unread = (self.position >> BUCKET_BITS) + 1
-        """How many buckets, the oldest, are not or not wholly in the recall yet."""
+        """How many buckets, the oldest, are not or not wholly in the Bloom filter yet."""
         self._read_up_to = -1
 
     def _progress(self) -> tuple[int | None, int, int, bool]:

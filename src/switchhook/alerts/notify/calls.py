@@ -16,7 +16,7 @@ _WAITING = "wait for the disk"
 
 
 class HttpMonitor:
-    """`alert_book.Monitor` over HTTP: a GET, which any 2xx takes; redirects are not followed."""
+    """`alerts.book.Monitor` over HTTP: a GET, which any 2xx takes; redirects are not followed."""
 
     def __init__(self, address: Callable[[], str]) -> None:
         self._address = address

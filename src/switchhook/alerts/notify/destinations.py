@@ -30,7 +30,7 @@ _KINDS = {
 
 
 class AppriseNotifier:
-    """`alert_book.Notifier` over apprise. Any thread may call it; each call blocks for a while.
+    """`alerts.book.Notifier` over apprise. Any thread may call it; each call blocks for a while.
 
     `addresses` gives each destination's address when it is needed; `url` is the console's.
     """

@@ -1,6 +1,6 @@
 """What an emulator is told to be: accounts, numbers, flows, callers, agents, faults. As values.
 
-A plan comes from a TOML file (`plan_file.py`), from a scenario, or from a test.
+A plan comes from a TOML file (`file`), from a scenario, or from a test.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ class Arrivals(_Part, frozen=True, kw_only=True):
 
 
 class Plan(_Part, frozen=True, kw_only=True):
-    """The whole of it. A flow or number that is named exists; `plan_file.check` sees to that."""
+    """The whole of it. A flow or number that is named exists; `file` sees to that."""
 
     seed: int | None = None
     account: dict[str, Account] = {}

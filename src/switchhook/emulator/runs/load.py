@@ -189,7 +189,7 @@ class _Collector(Watcher):
                 self._judge(meanwhile, cause, entry["applet"], entry["option"])
 
     def _judge(self, meanwhile: _Meanwhile, cause: Cause, applet: str, option: str) -> None:
-        """Compare what a sync passthru led to with what was due (as `perform.py` does)."""
+        """Compare what a sync passthru led to with what was due (as `scenario` does)."""
         figures = self._figures
         figures.options[cause.value, option] += 1
         status = meanwhile.statuses.pop(applet, None)

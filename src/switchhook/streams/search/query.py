@@ -1,6 +1,6 @@
 """What people look for among streams: `cause:throttled from:98765 since:2h !bot:a.example`.
 
-A `Query` is what was asked, `search_text` reads and writes it. `fits` says whether a stream is
+A `Query` is what was asked, `syntax` reads and writes it. `fits` says whether a stream is
 among what was asked; a store may find them as it likes, and must find the same.
 """
 

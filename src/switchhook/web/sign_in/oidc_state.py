@@ -20,7 +20,7 @@ class OidcProblem(Exception):  # noqa: N818 - the login page turns it into a sen
 
 
 class OidcState(msgspec.Struct, frozen=True):
-    """What the browser keeps while it is away at the provider. Only it can finish its errand."""
+    """What the browser keeps while it is away at the provider. Only it can finish signing in."""
 
     state: str
     nonce: str
@@ -35,7 +35,7 @@ class OidcState(msgspec.Struct, frozen=True):
 
     @classmethod
     def unpacked(cls, text: str) -> OidcState | None:
-        """None for what is no errand."""
+        """None for what is no such cookie."""
         try:
             return msgspec.json.decode(
                 base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=cls
