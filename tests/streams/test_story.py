@@ -90,7 +90,7 @@ def test_merge_calls_gives_the_same_story_in_any_order_grouping_and_number(recei
 def test_a_finished_stream_never_moves_back(receipts, later):
     """Whatever comes later, and says no more than is known, the outcome stays."""
     story = stream_of(*receipts)
-    if story.chapters[0].finality < FINALITY[StreamStatus.COMPLETED]:
+    if story.reports[0].finality < FINALITY[StreamStatus.COMPLETED]:
         return
     late = ParsedReceipt(ReceiptRef(receipt_id(9_999_999, 1, 99), 99, "default", "B"), later)
     after = merge_streams(story, stream_story(late))

@@ -25,7 +25,7 @@ from switchhook.answer.authentication import (
 )
 from switchhook.answer.callback_receivers import Receivers, Webhook
 from switchhook.answer.clock_steps import ClockSteps
-from switchhook.answer.facts import Knowledge
+from switchhook.answer.facts import CurrentFacts
 from switchhook.answer.http.messages import FAILED, Answer
 from switchhook.answer.owed import OwedAnswer
 from switchhook.answer.repeats import FirstAnswer, RepeatMemory, fingerprint
@@ -113,7 +113,7 @@ class Answerer:
         self._clock = clock or AnswerClock()
         self.now_ns = self._clock.mono_ns
         self._receivers = Receivers(self._keep, self.counts)
-        self._knowledge = Knowledge()
+        self._knowledge = CurrentFacts()
         self._trusted = trusted
         self._waiting: dict[int, deque[OwedAnswer]] = {}
         self._counted: Counter[str] = Counter()

@@ -14,7 +14,7 @@ HOLDS_NS = 5 * 10**9
 """Whoever looks says every second what is known; older than this it means that nobody looks."""
 
 
-class Knowledge:
+class CurrentFacts:
     """The facts by account, as they were when they were last learnt."""
 
     __slots__ = ("_at_ns", "_facts")

@@ -50,7 +50,7 @@ class CallPage:
         self._names = names
         self._details = details
         self._freshen = freshen
-        self._shelf = StreamQueries(self._journal, self._store)
+        self._queries = StreamQueries(self._journal, self._store)
         self._told = SourceGatherer(self._journal, self._store, self._details)
 
     def routes(self) -> list[BaseRoute]:
@@ -61,7 +61,7 @@ class CallPage:
         call_sid = request.path_params["call_sid"]
         self._freshen()
         names = self._names()
-        call = self._shelf.call(call_sid)
+        call = self._queries.call(call_sid)
         told = self._told.of(call_sid, call, names)
         if told is None:
             context = {"call_sid": call_sid}

@@ -152,7 +152,7 @@ def streams(
         )
     asked = " ".join(f"{name}:{value}" for name, value in pairs if name != "q")
     whole = not json or noted(folder, "streams", search=given["q"], filters=asked)
-    found = _shelf(folder, names_in(config)).streams(values)["streams"]
+    found = _queries(folder, names_in(config)).streams(values)["streams"]
     if json:
         for each in found:
             output.print_json(each if whole else mask_json(each))
@@ -184,7 +184,7 @@ def call(call_sid: str, *, config: CONFIG = None, data: DATA = None, json: JSON 
         The CallSid.
     """
     folder = data_folder(config, data)
-    found = _shelf(folder).call(call_sid)
+    found = _queries(folder).call(call_sid)
     if found is None:
         output.err.print(f"no receipt names call {output.plain(call_sid)}")
         return 1
@@ -239,7 +239,7 @@ def rebuild(*, config: CONFIG = None, data: DATA = None) -> int:
     return 0
 
 
-def _shelf(folder: Path, names: Names | None = None) -> StreamQueries:
+def _queries(folder: Path, names: Names | None = None) -> StreamQueries:
     journal = JournalReader(folder / JOURNAL)
     store = SqliteStore(folder / STORE, journal)
     behind = journal.last_seq() - store.position()

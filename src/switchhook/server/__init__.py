@@ -27,20 +27,20 @@ __all__ = ["run_answer", "run_both", "run_console"]
 # Each process loads its own program's parts only: the answer side starts without Starlette.
 
 
-def run_answer(keeper: SettingsKeeper, fd: int | None, tether: SupervisorPipes) -> int:
+def run_answer(keeper: SettingsKeeper, fd: int | None, pipes: SupervisorPipes) -> int:
     """The answer program; `fd` is the number of a listening socket that somebody else owns."""
     from switchhook.server.answer import run
 
-    return run(keeper, fd, tether)
+    return run(keeper, fd, pipes)
 
 
 def run_console(
-    keeper: SettingsKeeper, fd: int | None, tether: SupervisorPipes, answer_url: str | None = None
+    keeper: SettingsKeeper, fd: int | None, pipes: SupervisorPipes, answer_url: str | None = None
 ) -> int:
     """The console program, likewise; `answer_url` is where the answer side really listens."""
     from switchhook.server.console import run
 
-    return run(keeper, fd, tether, answer_url)
+    return run(keeper, fd, pipes, answer_url)
 
 
 def run_both(config: Config, folder: Path, words: list[str]) -> int:

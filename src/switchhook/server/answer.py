@@ -336,10 +336,10 @@ def _stamp_of(path: Path) -> tuple[int, int, int]:
 
 
 async def _answer(
-    keeper: SettingsKeeper, settings: Settings, sock: socket.socket, tether: SupervisorPipes
+    keeper: SettingsKeeper, settings: Settings, sock: socket.socket, pipes: SupervisorPipes
 ) -> int:
     loop = asyncio.get_running_loop()
-    tether.watch(loop)
+    pipes.watch(loop)
     ending = asyncio.Event()
     grace = 0.0
 
@@ -359,9 +359,9 @@ async def _answer(
     await process.start(sock)
     settle()
     gc.set_threshold(50_000, 20, 50)  # a request leaves nothing for it
-    if tether.beat is None:
+    if pipes.beat is None:
         print(f"answer {url_of(sock)}", flush=True)  # noqa: T201 - the one line on stdout
-    tether.ready(loop)
+    pipes.ready(loop)
     await ending.wait()
     await process.stop(grace)
     return 0
@@ -403,13 +403,13 @@ def settings_of(config: Config) -> Settings:
     return Settings(config=config, rulesets=rulesets, sources=())
 
 
-def run(keeper: SettingsKeeper, fd: int | None, tether: SupervisorPipes) -> int:
+def run(keeper: SettingsKeeper, fd: int | None, pipes: SupervisorPipes) -> int:
     """Answer until told to end; `fd` is the number of a socket that somebody else owns."""
-    tether.die_with_parent()
+    pipes.die_with_parent()
     settings = keeper.start()
-    if tether.beat is None:  # else the supervisor says it
+    if pipes.beat is None:  # else the supervisor says it
         from switchhook.server.exposed import warn_of
 
         warn_of(keeper)
     sock = listening(settings.config.answer.listen.host, settings.config.answer.listen.port, fd)
-    return uvloop.run(_answer(keeper, settings, sock, tether))
+    return uvloop.run(_answer(keeper, settings, sock, pipes))

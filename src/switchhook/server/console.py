@@ -39,44 +39,44 @@ async def _console(
     keeper: SettingsKeeper,
     settings: Settings,
     sock: socket.socket,
-    tether: SupervisorPipes,
+    pipes: SupervisorPipes,
     answer_url: str | None,
 ) -> int:
     loop = asyncio.get_running_loop()
-    tether.watch(loop)
+    pipes.watch(loop)
     held = await asyncio.to_thread(
         DataFolder.open, keeper.data_folder, "console", wait_s=LOCK_WAIT_S
     )
     held.say_where(url_of(sock))
-    desk = _Desk(sock)
-    if tether.beat is None:
+    app = _ServedApp(sock)
+    if pipes.beat is None:
         print(f"console {url_of(sock)}", flush=True)  # noqa: T201 - the one line on stdout
-    tether.ready(loop)
+    pipes.ready(loop)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
-        loop.add_signal_handler(number, desk.leave)
+        loop.add_signal_handler(number, app.leave)
 
     async def make() -> ConsoleSide:
         side = ConsoleSide(held, settings, address=url_of(sock), answer_url=answer_url)
         await side.open()
         return side
 
-    side = await opened(make, desk)
+    side = await opened(make, app)
     if side is not None:
         await side.start()
         following = asyncio.create_task(_follow(keeper, side))
-        desk.show(side.app, side.pages.close)
+        app.show(side.app, side.pages.close)
         settle()
-        await desk.left.wait()
+        await app.left.wait()
         following.cancel()
-        await desk.end()
+        await app.end()
         await side.stop()
     else:
-        await desk.end()
+        await app.end()
     held.close()
     return 0
 
 
-class _Desk:
+class _ServedApp:
     """Answers on a socket with what is shown at the time, from the first `show` on."""
 
     def __init__(self, sock: socket.socket) -> None:
@@ -153,16 +153,16 @@ def answer_url_of(config: Config) -> str | None:
 
 
 def run(
-    keeper: SettingsKeeper, fd: int | None, tether: SupervisorPipes, answer_url: str | None
+    keeper: SettingsKeeper, fd: int | None, pipes: SupervisorPipes, answer_url: str | None
 ) -> int:
     """Follow the journal until told to end; `fd` is a socket that somebody else owns."""
-    tether.die_with_parent()
+    pipes.die_with_parent()
     lower_priority()
     settings = keeper.start()
-    if tether.beat is None:  # else the supervisor says it
+    if pipes.beat is None:  # else the supervisor says it
         warn_of(keeper)
     set_up_logs(json=settings.config.log.json, level=settings.config.log.level)
     listen = settings.config.console.listen
     sock = listening(listen.host, listen.port, fd)
     url = answer_url or answer_url_of(settings.config)
-    return uvloop.run(_console(keeper, settings, sock, tether, url))
+    return uvloop.run(_console(keeper, settings, sock, pipes, url))

@@ -163,7 +163,7 @@ class ConsoleSide:
             self.alarm.verdicts.now, link_hosts=lambda: self.config.console.link_hosts
         )
         keeping = KeepApi(self.keeper)
-        shelf = StreamQueries(self.journal, self.store, self.names)
+        queries = StreamQueries(self.journal, self.store, self.names)
         self.access = ConsoleAccess(
             SqliteAccess(self.ledger),
             config.console.access,
@@ -172,7 +172,7 @@ class ConsoleSide:
             address=address,
             sections=keeping.context,
             now_us=self.clock.now_us,
-            numbers_of=lambda call_sid: numbers_in(shelf.call(call_sid)),
+            numbers_of=lambda call_sid: numbers_in(queries.call(call_sid)),
         )
         self.pages = StreamPages(
             renderer=renderer,
@@ -226,8 +226,8 @@ class ConsoleSide:
     def _told(self) -> Callable[[str], OtherSources | None]:
         """What all sources tell of a call."""
         told = SourceGatherer(self.journal, self.store, self.accounts.calls.details)
-        shelf = StreamQueries(self.journal, self.store, self.names)
-        return lambda call_sid: told.of(call_sid, shelf.call(call_sid), self.names())
+        queries = StreamQueries(self.journal, self.store, self.names)
+        return lambda call_sid: told.of(call_sid, queries.call(call_sid), self.names())
 
     def _metric_sources(self) -> MetricSources:
         def traces() -> Traces | None:

@@ -80,21 +80,21 @@ class SwitchableApp(Protocol):
 
 
 async def opened(
-    make: Callable[[], Awaitable[ConsoleSide]], desk: SwitchableApp, *, retry_s: float = RETRY_S
+    make: Callable[[], Awaitable[ConsoleSide]], app: SwitchableApp, *, retry_s: float = RETRY_S
 ) -> ConsoleSide | None:
-    """The console that `make` makes, as soon as it can; until then `desk` shows why it can't.
+    """The console that `make` makes, as soon as it can; until then `app` shows why it can't.
 
     None where it is told to leave before.
     """
     said = ""
-    while not desk.left.is_set():
+    while not app.left.is_set():
         try:
             return await make()
         except CLOSED as error:
             if str(error) != said:
                 log.error("the console can't start, and tries again: %s", error)  # noqa: TRY400
                 said = str(error)
-            desk.show(stand_in(error))
+            app.show(stand_in(error))
         with suppress(TimeoutError):
-            await asyncio.wait_for(desk.left.wait(), retry_s)
+            await asyncio.wait_for(app.left.wait(), retry_s)
     return None

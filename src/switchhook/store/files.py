@@ -25,9 +25,9 @@ REBUILD = "run `switchhook rebuild`, which makes it again from the journal"
 _NAME = re.compile(r"store-([0-9]{6})\.sqlite")
 _SIDE_FILES = ("", "-wal", "-shm", "-journal")
 
-CHECKED_VERSION = 4
+CHECKED_VERSION = 5
 """From this one on pages have checksums."""
-VERSION = 4
+VERSION = 5
 """Of the tables below. An older store is not changed: the console begins a new one instead."""
 
 TABLES = """

@@ -67,7 +67,7 @@ class Folding:
         self.node, self.position, at, self.suspect = self._progress()
         axis = read_axis(connection)
         self._placing = Placing(axis, at if axis is None else axis.at_ms)
-        self._recall = BloomFilter(journal.last_seq())
+        self._known_streams = BloomFilter(journal.last_seq())
         self._unread = (self.position >> BUCKET_BITS) + 1
         """How many buckets, the oldest, are not or not wholly in the Bloom filter yet."""
         self._read_up_to = -1
@@ -152,7 +152,7 @@ class Folding:
             self.position = record.seq
 
     def _fold(self, records: Sequence[JournalRecord]) -> None:
-        self._read_recall(max(_FEWEST_READ, _READ_A_RECORD * len(records)))
+        self._read_known_streams(max(_FEWEST_READ, _READ_A_RECORD * len(records)))
         batch, placing = Batch(), Placing(self._placing.axis, self._placing.newest_ms)
         with self._changing():
             for record in records:
@@ -243,11 +243,11 @@ class Folding:
             batch.begun[key] = seq
             batch.told[seq] = record
             batch.keys.append((bucket, key, seq))
-            self._recall.add(key)
+            self._known_streams.add(key)
         batch.streams.append((seq, facet, at))
         batch.tallies[at - at % MINUTE_MS, facet] += 1
 
-    def _read_recall(self, keys: int) -> None:
+    def _read_known_streams(self, keys: int) -> None:
         """Go on reading what streams there are, newest first.
 
         All of 10 million would take ten seconds, for which no receipt should wait.
@@ -259,7 +259,7 @@ class Folding:
             )
             read = [key for (key,) in rows]
             for key in read:
-                self._recall.add(key)
+                self._known_streams.add(key)
             if len(read) < keys:
                 self._unread, self._read_up_to = self._unread - 1, -1
             else:
@@ -268,7 +268,7 @@ class Folding:
 
     def _find_stream(self, key: int, newest: int) -> int | None:
         """The first receipt of a stream, if it was seen."""
-        last = newest if key in self._recall else self._unread - 1
+        last = newest if key in self._known_streams else self._unread - 1
         for bucket in range(last, -1, -1):
             row = self._connection.execute(
                 "SELECT seq FROM stream_key WHERE bucket = ? AND key = ?", (bucket, key)

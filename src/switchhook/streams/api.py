@@ -63,7 +63,7 @@ class StreamsApi:
 
     def __init__(self, parts: StreamsApiParts, document: Callable[[], Json]) -> None:
         self._parts, self._document = parts, document
-        self._shelf = StreamQueries(parts.journal, parts.store, parts.names)
+        self._queries = StreamQueries(parts.journal, parts.store, parts.names)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="console")
         self._version = parts.version
         self._numbers = NumberSearches(parts.note, parts.now_ms)
@@ -100,31 +100,31 @@ class StreamsApi:
     def _receipts(self, request: Request) -> Json:
         values = self._filters(request)
         self._freshen()
-        return self._shelf.receipts(values)
+        return self._queries.receipts(values)
 
     def _streams(self, request: Request) -> Json:
         values = self._filters(request)
         self._numbers.in_api(values.get("q", Query()), viewer_of(request))
         self._freshen()
         if "q" not in values:
-            return self._shelf.streams(values)
+            return self._queries.streams(values)
         with self._turns.turn(viewer_of(request)):
-            return self._shelf.streams(values)
+            return self._queries.streams(values)
 
     def _receipt(self, request: Request) -> Json | None:
         read_none(request.query_params.multi_items())
         self._freshen()
-        return self._shelf.receipt(request.path_params["id"])
+        return self._queries.receipt(request.path_params["id"])
 
     def _stream(self, request: Request) -> Json | None:
         read_none(request.query_params.multi_items())
         self._freshen()
-        return self._shelf.stream(request.path_params["stream_sid"])
+        return self._queries.stream(request.path_params["stream_sid"])
 
     def _call(self, request: Request) -> Json | None:
         read_none(request.query_params.multi_items())
         self._freshen()
-        return self._shelf.call(request.path_params["call_sid"])
+        return self._queries.call(request.path_params["call_sid"])
 
     def _status(self, request: Request) -> Json:
         read_none(request.query_params.multi_items())
@@ -140,7 +140,7 @@ class StreamsApi:
                 "running": parts.folder.running,
                 "problem": parts.folder.problem,
             },
-            **self._shelf.status(),
+            **self._queries.status(),
         }
 
     def _openapi(self, request: Request) -> Json:

@@ -5,7 +5,7 @@ ordered by receipt id (`order_of`) and never by arrival. So `merge` is commutati
 idempotent, and receipts that come late, twice or from another node change nothing but what they
 add.
 
-How a stream ended is kept apart by the status that was said (a *chapter*); the most final chapter
+How a stream ended is kept apart by the status that was said (a *report*); the most final report
 is the story's outcome, and of several final ones the one said first. So a finished stream never
 moves back, and two contradicting outcomes are never mixed into a third.
 """
@@ -121,13 +121,13 @@ StreamKey = tuple[str | None, str | None, str | None]
 class StreamStory(msgspec.Struct, frozen=True, omit_defaults=True):
     """One stream. `told_alone` is the receipt of a stream without a StreamSID.
 
-    `chapters` are sorted, the outcome first; `numbers` are `from_` and `to`, and `call` what else
+    `reports` are sorted, the outcome first; `numbers` are `from_` and `to`, and `call` what else
     was said of the stream's call (`direction`, `flow_id`), each as said first.
     """
 
     first: ReceiptRef
     last: ReceiptRef
-    chapters: tuple[StatusReport, ...]
+    reports: tuple[StatusReport, ...]
     call_sid: str | None = None
     sid: str | None = None
     told_alone: str | None = None
@@ -146,26 +146,26 @@ class StreamStory(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def settled_by(self) -> ReceiptRef:
         """The receipt that first said how the stream stands."""
-        return self.chapters[0].first
+        return self.reports[0].first
 
     @property
     def stream(self) -> Stream:
-        """How the stream stands; its addresses from any chapter that knows them."""
-        chapter = self.chapters[0]
+        """How the stream stands; its addresses from any report that knows them."""
+        report = self.reports[0]
         return Stream(
             sid=self.sid,
-            status=chapter.text("status"),
-            duration_raw=chapter.text("duration_raw"),
+            status=report.text("status"),
+            duration_raw=report.text("duration_raw"),
             url=self._anywhere("url"),
             recording_url=self._anywhere("recording_url"),
-            disconnected_by_raw=chapter.text("disconnected_by_raw"),
-            detailed_status=chapter.text("detailed_status"),
-            error=chapter.text("error"),
-            disposition=chapter.text("disposition"),
+            disconnected_by_raw=report.text("disconnected_by_raw"),
+            detailed_status=report.text("detailed_status"),
+            error=report.text("error"),
+            disposition=report.text("disposition"),
         )
 
     def _anywhere(self, name: str) -> str | None:
-        return next((c.said[name][1] for c in self.chapters if name in c.said), None)
+        return next((c.said[name][1] for c in self.reports if name in c.said), None)
 
     @property
     def verdict(self) -> Verdict:
@@ -175,7 +175,7 @@ class StreamStory(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def settled(self) -> Passthru:
         """What would have told of the stream at once."""
-        noted = (Defect("stream", "read in part only"),) if self.chapters[0].damaged else ()
+        noted = (Defect("stream", "read in part only"),) if self.reports[0].damaged else ()
         return Passthru(stream=self.stream, noted=noted)
 
 
@@ -193,7 +193,7 @@ def stream_story(told: ParsedReceipt) -> StreamStory | None:
     key, stream = stream_key(told), passthru.stream
     if key is None or stream is None:
         return None
-    chapter = StatusReport(
+    report = StatusReport(
         state=stream.state,
         first=by,
         said=_all_said(by, stream, _STREAM_FIELDS),
@@ -202,7 +202,7 @@ def stream_story(told: ParsedReceipt) -> StreamStory | None:
     return StreamStory(
         first=by,
         last=by,
-        chapters=(chapter,),
+        reports=(report,),
         call_sid=key[0],
         sid=key[1],
         told_alone=key[2],
@@ -214,14 +214,14 @@ def stream_story(told: ParsedReceipt) -> StreamStory | None:
 def merge_streams(one: StreamStory, other: StreamStory) -> StreamStory:
     """Two stories of the same stream as one."""
     assert one.key == other.key
-    chapters = {chapter.state: chapter for chapter in one.chapters}
-    for chapter in other.chapters:
-        known = chapters.get(chapter.state)
-        chapters[chapter.state] = chapter if known is None else _merge_chapters(known, chapter)
+    reports = {report.state: report for report in one.reports}
+    for report in other.reports:
+        known = reports.get(report.state)
+        reports[report.state] = report if known is None else _merge_reports(known, report)
     return StreamStory(
         first=min(one.first, other.first),
         last=max(one.last, other.last),
-        chapters=tuple(sorted(chapters.values(), key=_outcome_first)),
+        reports=tuple(sorted(reports.values(), key=_outcome_first)),
         call_sid=one.call_sid,
         sid=one.sid,
         told_alone=one.told_alone,
@@ -230,7 +230,7 @@ def merge_streams(one: StreamStory, other: StreamStory) -> StreamStory:
     )
 
 
-def _merge_chapters(one: StatusReport, other: StatusReport) -> StatusReport:
+def _merge_reports(one: StatusReport, other: StatusReport) -> StatusReport:
     return StatusReport(
         state=one.state,
         first=min(one.first, other.first),
@@ -239,8 +239,8 @@ def _merge_chapters(one: StatusReport, other: StatusReport) -> StatusReport:
     )
 
 
-def _outcome_first(chapter: StatusReport) -> tuple[int, ReceiptRef, str]:
-    return -chapter.finality, chapter.first, chapter.state or ""
+def _outcome_first(report: StatusReport) -> tuple[int, ReceiptRef, str]:
+    return -report.finality, report.first, report.state or ""
 
 
 _CALL_FIELDS = (

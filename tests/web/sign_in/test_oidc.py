@@ -199,11 +199,11 @@ def test_new_keys_are_fetched(there):
     assert oidc is not None
 
     async def sign_in(client):
-        errand = new_errand("/")
+        oidc_state = new_errand("/")
         back = f"{HERE}/login/oidc/callback"
-        away = await client.address(errand, back)
+        away = await client.address(oidc_state, back)
         said = parse_qs(urlsplit(ask(away).headers["location"]).query)
-        return await client.claims({name: one for name, (one,) in said.items()}, errand, back)
+        return await client.claims({name: one for name, (one,) in said.items()}, oidc_state, back)
 
     async def go_on():
         nonlocal clock
@@ -266,7 +266,7 @@ def test_a_provider_that_is_not_there(tmp_path):
     assert "be reached just now" in reply.text
 
 
-# Another's errand.
+# Another's oidc_state.
 
 
 def test_a_sign_in_is_finished_by_the_browser_that_began_it(house):
@@ -275,7 +275,7 @@ def test_a_sign_in_is_finished_by_the_browser_that_began_it(house):
     away = attacker.get("/login/oidc")
     back = path_and_query(ask(away.headers["location"]).headers["location"])
     assert victim.get(back).status_code == 403
-    victim.get("/login/oidc")  # a victim with an errand of their own
+    victim.get("/login/oidc")  # a victim with an oidc_state of their own
     assert victim.get(back).status_code == 403
     assert attacker.get(back).status_code == 303
     assert attacker.get(back).status_code == 403  # a code is good once
@@ -290,7 +290,7 @@ def test_a_made_up_return(house, query):
     assert browser.get(f"/login/oidc/callback?{query}").status_code == 403
     browser.get("/login/oidc")
     assert browser.get(f"/login/oidc/callback?{query}").status_code == 403
-    browser.client.cookies.set("switchhook-errand", "!" * 3_000)
+    browser.client.cookies.set("switchhook-oidc_state", "!" * 3_000)
     assert browser.get(f"/login/oidc/callback?{query}").status_code == 403
 
 
@@ -311,8 +311,8 @@ def test_returns_are_limited(house):
 
 
 def test_an_errand_survives_its_cookie():
-    errand = OidcState("s", "n", "v", "/streams?q=é")
-    assert OidcState.unpacked(errand.packed()) == errand
+    oidc_state = OidcState("s", "n", "v", "/streams?q=é")
+    assert OidcState.unpacked(oidc_state.packed()) == oidc_state
     for text in ("", "x", "é", "bnVsbA", "e30"):
         assert OidcState.unpacked(text) is None
 

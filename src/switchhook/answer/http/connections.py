@@ -150,11 +150,11 @@ class Server:
         """
         share = max(1, self._most // 8)
         unverified, slow = len(self.unverified), len(self.slow)
-        shelves = [self.leaving, self.idle, self.unverified, self.with_deadline]
+        groups = [self.leaving, self.idle, self.unverified, self.with_deadline]
         if max(unverified, slow) >= share:
-            shelves.insert(1, self.unverified if unverified >= slow else self.slow.all)
-        for shelf in shelves:
-            for connection in shelf:
+            groups.insert(1, self.unverified if unverified >= slow else self.slow.all)
+        for group in groups:
+            for connection in group:
                 connection.drop(CROWDED_OUT)
                 return True
         return False
@@ -181,14 +181,14 @@ class Server:
         """Strike a connection out everywhere."""
         if connection not in self.connections:
             return
-        for shelf in (
+        for group in (
             self.connections,
             self.unverified,
             self.idle,
             self.leaving,
             self.write_blocked,
         ):
-            shelf.pop(connection, None)
+            group.pop(connection, None)
         self.waited(connection)
         if connection.key is not None:
             count = self._addresses.pop(connection.key) - 1

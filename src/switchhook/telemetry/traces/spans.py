@@ -99,7 +99,7 @@ def spans_of_receipt(receipt: Receipt, receipt_id: str) -> tuple[str, list[Span]
     ]
     by = ReceiptRef(receipt_id, receipt.received_us, receipt.endpoint, decision.option.value)
     story = stream_story(ParsedReceipt(by, passthru))
-    if story is not None and story.chapters[0].finality > FINALITY[StreamStatus.UNKNOWN]:
+    if story is not None and story.reports[0].finality > FINALITY[StreamStatus.UNKNOWN]:
         spans.append(_of_stream(call_sid, story, start_ns))
     return call_sid, spans
 

@@ -97,7 +97,7 @@ class AuditPages:
         require(request, Role.ADMINISTRATOR)
         wanted = _filter(request)
         again = request.query_params.get("check") == "now"
-        context = await self._shared.desk.in_thread(self._context, wanted, again)
+        context = await self._shared.lookup.in_thread(self._context, wanted, again)
         context |= {"wanted": wanted, "since_said": request.query_params.get("since", "")}
         return self._shared.page(request, "audit.html", context)
 
@@ -118,7 +118,7 @@ class AuditPages:
         viewer = require(request, Role.ADMINISTRATOR)
         deed = deed_of(viewer, "exported the audit log")
         audit = self._shared.ledger.audit
-        await self._shared.desk.in_thread(audit.note, deed, self._shared.now_us())
+        await self._shared.lookup.in_thread(audit.note, deed, self._shared.now_us())
         headers = {"Content-Disposition": 'attachment; filename="switchhook-audit.ndjson"'}
         return StreamingResponse(
             _lines(audit.oldest_first()), media_type="application/x-ndjson", headers=headers
@@ -130,7 +130,7 @@ class AuditPages:
         said = read_filters(request.query_params.multi_items(), now_ms, AUDIT)
         wanted = _wanted(said)
         audit, limit = self._shared.ledger.audit, said.get("limit", PAGE)
-        entries = await self._shared.desk.in_thread(audit.entries, wanted, limit)
+        entries = await self._shared.lookup.in_thread(audit.entries, wanted, limit)
         return JSONResponse(
             {
                 "entries": [_told(each) for each in entries],
@@ -150,10 +150,10 @@ class AuditPages:
             if call_sid == EVERYTHING:
                 deed = deed_of(viewer, "revealed all numbers", of="every call", minutes="15")
             else:
-                of = await self._shared.desk.in_thread(self._shared.numbers_of, call_sid)
+                of = await self._shared.lookup.in_thread(self._shared.numbers_of, call_sid)
                 deed = deed_of(viewer, "revealed a call's numbers", call_sid, **of, minutes="15")
-            await self._shared.desk.in_thread(self._shared.ledger.audit.note, deed, now_us)
-            self._shared.desk.reveals.add(viewer.session, call_sid)
+            await self._shared.lookup.in_thread(self._shared.ledger.audit.note, deed, now_us)
+            self._shared.lookup.reveals.add(viewer.session, call_sid)
         return now_us + REVEALED_FOR_US
 
     async def _reveal_call(self, request: Request) -> Response:
@@ -167,7 +167,7 @@ class AuditPages:
 
     async def _mask(self, request: Request) -> Response:
         session = viewer_of(request).session
-        self._shared.desk.reveals.forget(session)
+        self._shared.lookup.reveals.forget(session)
         self._shared.live.end(session)
         return await _back(request, "/")
 

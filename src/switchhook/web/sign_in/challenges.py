@@ -41,14 +41,14 @@ class Challenges:
     `steady_us` is a clock that nobody sets. Whoever is given another has the one before no more.
     """
 
-    def __init__(self, desk: SessionLookup) -> None:
-        self._desk = desk
+    def __init__(self, lookup: SessionLookup) -> None:
+        self._lookup = lookup
         self._given: OrderedDict[bytes, tuple[Challenge, int]] = OrderedDict()
 
     def give(self, holder: str, party: RelyingParty) -> bytes:
         """A new challenge for the holder of a session, or of a proof of being on the way to one."""
         challenge = secrets.token_bytes(CHALLENGE_BYTES)
-        until_us = self._desk.steady_us() + CHALLENGE_LIFE_US
+        until_us = self._lookup.steady_us() + CHALLENGE_LIFE_US
         key = hashed(holder)
         self._given.pop(key, None)
         self._given[key] = Challenge(challenge, party), until_us
@@ -59,7 +59,7 @@ class Challenges:
     def take(self, holder: str) -> Challenge | None:
         """What the holder was given last, once, and while it lasts."""
         challenge, until_us = self._given.pop(hashed(holder), (None, 0))
-        return challenge if self._desk.steady_us() < until_us else None
+        return challenge if self._lookup.steady_us() < until_us else None
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,18 +75,22 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def what_to_ask(
-    desk: SessionLookup, challenges: Challenges, user: User, holder: str, arrival: RequestOrigin
+    lookup: SessionLookup,
+    challenges: Challenges,
+    user: User,
+    holder: str,
+    request_origin: RequestOrigin,
 ) -> Asked:
     """What a user can show at this address, with a new challenge for their passkeys."""
-    app, passkeys = await desk.in_thread(_factors, desk, user)
-    party = relying_party(arrival.origin)
+    app, passkeys = await lookup.in_thread(_factors, lookup, user)
+    party = relying_party(request_origin.origin)
     here = [each for each in passkeys if each.rp_id == party.id and not party.problem]
     if not here:
         return Asked(app=app, elsewhere=sorted({each.rp_id for each in passkeys}))
     challenge = challenges.give(holder, party)
-    return Asked(app=app, passkey=await desk.in_thread(request_options, party, challenge, here))
+    return Asked(app=app, passkey=await lookup.in_thread(request_options, party, challenge, here))
 
 
-def _factors(desk: SessionLookup, user: User) -> tuple[bool, list[Passkey]]:
-    ledger = desk.ledger
+def _factors(lookup: SessionLookup, user: User) -> tuple[bool, list[Passkey]]:
+    ledger = lookup.ledger
     return ledger.second_factors.of(user.id) is not None, ledger.passkeys.of(user.id)

@@ -53,17 +53,17 @@ class FreshProof:
     """Asks for it, by a page that sends on what was sent."""
 
     def __init__(
-        self, desk: SessionLookup, prover: Prover, renderer: Renderer, oidc: OidcSettings | None
+        self, lookup: SessionLookup, prover: Prover, renderer: Renderer, oidc: OidcSettings | None
     ) -> None:
-        self._desk, self._prover, self._renderer = desk, prover, renderer
+        self._lookup, self._prover, self._renderer = lookup, prover, renderer
         self._label = None if oidc is None else oidc.label
-        self._challenges = Challenges(desk)
+        self._challenges = Challenges(lookup)
 
     async def ask(
         self, session: Session, scope: Scope, receive: Receive
     ) -> tuple[Response | None, Receive]:
         """The page that asks, None where it need not; and what gives the form once more."""
-        if not is_guarded(scope["path"]) or session.fresh(self._desk.now_us()):
+        if not is_guarded(scope["path"]) or session.fresh(self._lookup.now_us()):
             return None, receive
         if scope["path"].startswith("/api/"):
             hint = "do it on /settings, or with a token"
@@ -72,7 +72,7 @@ class FreshProof:
         problem, status, wait_s = "", 403, 0
         if PASSWORD in form:
             try:
-                problem = await self._prove(session, form, scope["arrival"])
+                problem = await self._prove(session, form, scope["request_origin"])
             except TriesOver as over:
                 problem, status, wait_s = over.sentence, over.status, over.wait_s
             if not problem:
@@ -80,33 +80,35 @@ class FreshProof:
         return await self._page(session, Request(scope), form, problem, status, wait_s), receive
 
     async def _prove(
-        self, session: Session, form: dict[str, list[str]], arrival: RequestOrigin
+        self, session: Session, form: dict[str, list[str]], request_origin: RequestOrigin
     ) -> str:
         """What is wrong with the proof; "" where it holds, and then it is noted."""
         mine = session.user
-        user = await self._prover.password(mine.name, form[PASSWORD][0], arrival)
+        user = await self._prover.password(mine.name, form[PASSWORD][0], request_origin)
         if user is None or user.id != mine.id:
             return _WRONG
         if user.second_factor:
-            problem = await self._prove_second(session, form, arrival)
+            problem = await self._prove_second(session, form, request_origin)
             if problem:
                 return problem
-        deed = Deed(who=user.name, what="showed their password again", origin=arrival.address)
-        await self._desk.in_thread(
-            self._desk.ledger.passes.prove, session.id, deed, self._desk.now_us()
+        deed = Deed(
+            who=user.name, what="showed their password again", origin=request_origin.address
+        )
+        await self._lookup.in_thread(
+            self._lookup.ledger.passes.prove, session.id, deed, self._lookup.now_us()
         )
         return ""
 
     async def _prove_second(
-        self, session: Session, form: dict[str, list[str]], arrival: RequestOrigin
+        self, session: Session, form: dict[str, list[str]], request_origin: RequestOrigin
     ) -> str:
         user, said = session.user, form.get(PASSKEY, [""])[0]
         if said:
             challenge = self._challenges.take(session.key)
-            right = await self._prover.passkey(user, said, challenge, arrival)
+            right = await self._prover.passkey(user, said, challenge, request_origin)
             return "" if right else _WRONG_PASSKEY
         code = form.get(CODE, [""])[0]
-        return "" if await self._prover.code(user, code, arrival) else _WRONG_CODE
+        return "" if await self._prover.code(user, code, request_origin) else _WRONG_CODE
 
     async def _page(
         self,
@@ -120,9 +122,9 @@ class FreshProof:
         kept = [(name, text) for name, texts in form.items() if name not in _OURS for text in texts]
         asked = None
         if session.user.second_factor:
-            arrival: RequestOrigin = request.scope["arrival"]
+            request_origin: RequestOrigin = request.scope["request_origin"]
             asked = await what_to_ask(
-                self._desk, self._challenges, session.user, session.key, arrival
+                self._lookup, self._challenges, session.user, session.key, request_origin
             )
         context = {
             "user": session.user,

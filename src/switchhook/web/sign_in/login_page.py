@@ -92,11 +92,11 @@ class LoginPages:
         return self._page(request, to, over.sentence, over.status, headers)
 
     async def _enter(self, request: Request) -> Response:
-        shared, form, arrival = self._shared, await fields(request), arrival_of(request)
+        shared, form, request_origin = self._shared, await fields(request), arrival_of(request)
         to, name = safe_path(form.get("next")), form.get("name", "").strip()
         password = form.get("password", "")
         try:
-            user = await shared.prover.password(name, password, arrival)
+            user = await shared.prover.password(name, password, request_origin)
         except TriesOver as over:
             return self._later(request, to, over)
         if user is None:
@@ -104,13 +104,18 @@ class LoginPages:
         return await self._second.let_in(request, user, "password", to)
 
     async def _logout(self, request: Request) -> Response:
-        session, arrival = session_of(request), arrival_of(request)
+        session, request_origin = session_of(request), arrival_of(request)
         if session is None:
             return RedirectResponse("/", 303)
-        await self._shared.end_session(session, deed_by(session.user.name, arrival, "signed out"))
+        await self._shared.end_session(
+            session, deed_by(session.user.name, request_origin, "signed out")
+        )
         response = RedirectResponse("/login", 303)
         response.delete_cookie(
-            cookie_name(arrival.secure), secure=arrival.secure, httponly=True, samesite="lax"
+            cookie_name(request_origin.secure),
+            secure=request_origin.secure,
+            httponly=True,
+            samesite="lax",
         )
         return response
 
@@ -119,7 +124,7 @@ class LoginPages:
     async def _link(self, request: Request) -> tuple[OneTimeLink | None, str]:
         """The link of this address if it works, else why not."""
         proof = request.path_params["link"][:256]
-        link = await self._shared.desk.in_thread(self._shared.ledger.users.link, hashed(proof))
+        link = await self._shared.lookup.in_thread(self._shared.ledger.users.link, hashed(proof))
         if link is None or link.used_us is not None:
             return None, _GONE
         if not link.works(self._shared.now_us()):
@@ -165,7 +170,7 @@ class LoginPages:
         except TooBusy:
             return self._welcome_page(request, link, "too many sign in: try again", name)
         deed = deed_by(name, arrival_of(request), _USES[link.kind], name, role=link.role.word)
-        user = await shared.desk.in_thread(
+        user = await shared.lookup.in_thread(
             shared.ledger.users.use_link,
             hashed(request.path_params["link"]),
             name,
@@ -186,16 +191,16 @@ class LoginPages:
             return RedirectResponse("/login", 303)
         if wait_s := self._asks_too_often(request):
             return self._later(request, to, TriesOver(wait_s))
-        errand = new_errand(to, again=request.query_params.get("again") == "yes")
+        oidc_state = new_errand(to, again=request.query_params.get("again") == "yes")
         try:
-            address = await self._oidc.address(errand, self._back(request))
+            address = await self._oidc.address(oidc_state, self._back(request))
         except OidcProblem as problem:
             return self._oidc_failed(request, problem)
         response = RedirectResponse(address, 303)
         secure = arrival_of(request).secure
         response.set_cookie(
             _errand_cookie(secure=secure),
-            errand.packed(),
+            oidc_state.packed(),
             max_age=ERRAND_S,
             secure=secure,
             httponly=True,
@@ -210,19 +215,19 @@ class LoginPages:
         if wait_s := self._asks_too_often(request):
             return self._later(request, "/", TriesOver(wait_s))
         secure = arrival_of(request).secure
-        errand = OidcState.unpacked(request.cookies.get(_errand_cookie(secure=secure), ""))
+        oidc_state = OidcState.unpacked(request.cookies.get(_errand_cookie(secure=secure), ""))
         said = dict(request.query_params)
-        if errand is None:
+        if oidc_state is None:
             elsewhere = "this sign-in was not begun in this browser: begin it again"
             return self._oidc_failed(request, OidcProblem(elsewhere))
         try:
-            claims = await self._oidc.claims(said, errand, self._back(request))
-            proved_us = _vouched_us(claims, errand, self._shared.now_us())
+            claims = await self._oidc.claims(said, oidc_state, self._back(request))
+            proved_us = _vouched_us(claims, oidc_state, self._shared.now_us())
             user = await self._oidc_user(request, claims, settings)
         except OidcProblem as problem:
             return self._oidc_failed(request, problem)
         response = await self._shared.let_in(
-            request, user, settings.label, safe_path(errand.next), proved_us=proved_us
+            request, user, settings.label, safe_path(oidc_state.next), proved_us=proved_us
         )
         response.delete_cookie(_errand_cookie(secure=secure), secure=secure, httponly=True)
         return response
@@ -231,17 +236,21 @@ class LoginPages:
         self, request: Request, claims: dict[str, object], settings: OidcSettings
     ) -> User:
         """The user whom the provider vouches for, made where it is their first time."""
-        shared, arrival = self._shared, arrival_of(request)
+        shared, request_origin = self._shared, arrival_of(request)
         admitted = admit(claims, settings)
         if isinstance(admitted, SignInRefusal):
             raise OidcProblem(admitted.why)
         subject = f"{settings.issuer} {claims['sub']}"
-        user = await shared.desk.in_thread(shared.ledger.users.by_subject, subject)
+        user = await shared.lookup.in_thread(shared.ledger.users.by_subject, subject)
         if user is None:
             deed = deed_by(
-                admitted.name, arrival, "became a user", admitted.name, role=admitted.role.word
+                admitted.name,
+                request_origin,
+                "became a user",
+                admitted.name,
+                role=admitted.role.word,
             )
-            user = await shared.desk.in_thread(
+            user = await shared.lookup.in_thread(
                 lambda: shared.ledger.users.add(
                     admitted.name, admitted.role, deed, shared.now_us(), oidc_subject=subject
                 )
@@ -253,7 +262,7 @@ class LoginPages:
             raise OidcProblem("your account is disabled here: ask an administrator")
         if admitted.claimed and admitted.role != user.role:
             deed = _role_deed(user, admitted.role, request)
-            await shared.desk.in_thread(
+            await shared.lookup.in_thread(
                 shared.ledger.users.set_role, user.id, admitted.role, deed, shared.now_us()
             )
         return user
@@ -270,7 +279,7 @@ class LoginPages:
     def _asks_too_often(self, request: Request) -> int:
         """Each of these makes us ask the provider; the seconds to wait, or 0."""
         address = arrival_of(request).address
-        return self._returns.take(address, address, self._shared.desk.steady_us() // 1_000)
+        return self._returns.take(address, address, self._shared.lookup.steady_us() // 1_000)
 
 
 _USES = {
@@ -280,12 +289,12 @@ _USES = {
 }
 
 
-def _vouched_us(claims: dict[str, object], errand: OidcState, now_us: int) -> int:
+def _vouched_us(claims: dict[str, object], oidc_state: OidcState, now_us: int) -> int:
     """When somebody signed in at the provider; 0 where it does not say. Raises OidcProblem."""
     said = claims.get("auth_time")
     if isinstance(said, int) and not isinstance(said, bool) and said >= 0:
         return min(said * 1_000_000, now_us)
-    if errand.again:
+    if oidc_state.again:
         raise OidcProblem("your provider does not say when you signed in: it can't be asked again")
     return 0
 
@@ -301,4 +310,4 @@ def _role_deed(user: User, role: Role, request: Request) -> Deed:
 
 
 def _errand_cookie(*, secure: bool) -> str:
-    return f"{cookie_name(secure)}-errand"
+    return f"{cookie_name(secure)}-oidc_state"

@@ -62,14 +62,14 @@ class Access:
         app: ASGIApp,
         *,
         settings: AccessSettings,
-        desk: SessionLookup,
+        lookup: SessionLookup,
         live: LiveRequests,
         refusals: Refusals,
         fresh: FreshProof,
         reads: ReadLog,
         door: LocalDoor,
     ) -> None:
-        self._app, self._settings, self._desk = app, settings, desk
+        self._app, self._settings, self._lookup = app, settings, lookup
         self._live, self._refusals = live, refusals
         self._fresh, self._reads, self._door = fresh, reads, door
         self._key = secrets.token_bytes(32)
@@ -81,12 +81,12 @@ class Access:
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1008})
             return
-        arrival = arrive(scope, self._settings)
-        scope["arrival"] = arrival
+        request_origin = arrive(scope, self._settings)
+        scope["request_origin"] = request_origin
         scope["viewer"], scope["csrf"] = NOBODY, ""
-        sending = _with_headers(send, arrival)
+        sending = _with_headers(send, request_origin)
         try:
-            viewer, receive = await self._admit(scope, receive, arrival)
+            viewer, receive = await self._admit(scope, receive, request_origin)
             asked, receive = await self._before(viewer, scope, receive)
         except RefusedRequest as refused:
             await self._refusals.answer(refused, scope, receive, sending)
@@ -115,22 +115,22 @@ class Access:
         await self._refusals.answer(RefusedRequest(503, problem, error.hint), scope, receive, send)
 
     async def _admit(
-        self, scope: Scope, receive: Receive, arrival: RequestOrigin
+        self, scope: Scope, receive: Receive, request_origin: RequestOrigin
     ) -> tuple[Viewer, Receive]:
         """Let somebody in as who they are, or raise Refused."""
-        if arrival.problem is not None:
-            raise RefusedRequest(403, arrival.problem)
+        if request_origin.problem is not None:
+            raise RefusedRequest(403, request_origin.problem)
         path, headers = scope["path"], scope["headers"]
         bearer = _bearer(headers) if path.startswith(PROGRAMS) else None
-        known = await self._desk.look(scope, arrival, bearer)
+        known = await self._lookup.look(scope, request_origin, bearer)
         opened = self._settings.open(known.accounts)
         if bearer is not None and not (opened and self._door.opens(bearer)):
             viewer = self._of_token(known)
         elif known.session is not None:
-            viewer = self._desk.viewer(known.session, arrival)
+            viewer = self._lookup.viewer(known.session, request_origin)
             scope["session"], scope["csrf"] = known.session, csrf_of(known.proof)
         elif opened:
-            viewer = self._of_this_machine(scope, arrival, bearer)
+            viewer = self._of_this_machine(scope, request_origin, bearer)
         else:
             viewer = NOBODY
         if viewer is NOBODY:
@@ -139,7 +139,7 @@ class Access:
         if viewer is NOBODY and not path.startswith((*ANYBODYS, "/healthz")):
             raise self._by_the_link(scope) if opened else self._sign_in(scope)
         if scope["method"] not in SAFE_METHODS:
-            receive = await self._may_change(viewer, scope, receive, arrival)
+            receive = await self._may_change(viewer, scope, receive, request_origin)
         return viewer, receive
 
     async def _before(
@@ -157,7 +157,9 @@ class Access:
             return await self._fresh.ask(session, scope, receive)
         return None, receive
 
-    def _of_this_machine(self, scope: Scope, arrival: RequestOrigin, bearer: str | None) -> Viewer:
+    def _of_this_machine(
+        self, scope: Scope, request_origin: RequestOrigin, bearer: str | None
+    ) -> Viewer:
         """Whoever knows the link of an open console; others are nobody, and proxies refused."""
         problem = loopback_refusal(scope["headers"], scope.get("http_version", "1.1"))
         if problem is not None:
@@ -175,7 +177,7 @@ class Access:
             MACHINE,
             open=True,
             revealed=frozenset((EVERYTHING,)),
-            origin=arrival.address,
+            origin=request_origin.address,
         )
 
     def _of_token(self, known: Identity) -> Viewer:
@@ -214,7 +216,7 @@ class Access:
         return RefusedRequest(303, problem, Location=to)
 
     async def _may_change(
-        self, viewer: Viewer, scope: Scope, receive: Receive, arrival: RequestOrigin
+        self, viewer: Viewer, scope: Scope, receive: Receive, request_origin: RequestOrigin
     ) -> Receive:
         """Whether a request may change something; gives what it sends on, as it was read."""
         path = scope["path"]
@@ -224,7 +226,7 @@ class Access:
             raise RefusedRequest(403, "your role may look, not change", "ask an administrator")
         if viewer.token:
             return receive  # no browser sends it by itself
-        verdict = crossed(scope["headers"], arrival)
+        verdict = crossed(scope["headers"], request_origin)
         if verdict:
             hint = "open the page of this console and do it there; behind a proxy set console.url"
             raise RefusedRequest(403, "another site asked for this", hint)
@@ -306,9 +308,9 @@ _UNLESS_SAID = (
 _FOR_A_YEAR = (b"strict-transport-security", b"max-age=31536000")
 
 
-def _with_headers(send: Send, arrival: RequestOrigin) -> Send:
+def _with_headers(send: Send, request_origin: RequestOrigin) -> Send:
     """Every response carries what browsers need to keep it safe."""
-    always = (*_ALWAYS, _FOR_A_YEAR) if arrival.secure else _ALWAYS
+    always = (*_ALWAYS, _FOR_A_YEAR) if request_origin.secure else _ALWAYS
     ours = {name for name, _ in always}
 
     async def sending(message: Message) -> None:

@@ -85,28 +85,30 @@ class OidcClient:
         self._keys: KeySet | None = None
         self._provider_at = self._keys_at = float("-inf")
 
-    async def address(self, errand: OidcState, back: str) -> str:
+    async def address(self, oidc_state: OidcState, back: str) -> str:
         """Where to send the browser; `back` is our callback's address. Raises OidcProblem."""
         provider = await self._discovered()
-        challenge = hashlib.sha256(errand.verifier.encode()).digest()
+        challenge = hashlib.sha256(oidc_state.verifier.encode()).digest()
         query = {
             "response_type": "code",
             "client_id": self._settings.client_id,
             "redirect_uri": back,
             "scope": " ".join(self._settings.scopes),
-            "state": errand.state,
-            "nonce": errand.nonce,
+            "state": oidc_state.state,
+            "nonce": oidc_state.nonce,
             "code_challenge": base64.urlsafe_b64encode(challenge).decode().rstrip("="),
             "code_challenge_method": "S256",
         }
-        if errand.again:
+        if oidc_state.again:
             query |= {"prompt": "login", "max_age": "0"}
         mark = "&" if urlsplit(provider.authorization_endpoint).query else "?"
         return f"{provider.authorization_endpoint}{mark}{urlencode(query)}"
 
-    async def claims(self, said: Mapping[str, str], errand: OidcState, back: str) -> dict[str, Any]:
+    async def claims(
+        self, said: Mapping[str, str], oidc_state: OidcState, back: str
+    ) -> dict[str, Any]:
         """Who came back with this query, as the provider vouches. Raises OidcProblem."""
-        if not secrets.compare_digest(said.get("state", "").encode(), errand.state.encode()):
+        if not secrets.compare_digest(said.get("state", "").encode(), oidc_state.state.encode()):
             raise OidcProblem("this sign-in was not begun in this browser: begin it again")
         provider = await self._discovered()
         named = "iss" in said or provider.authorization_response_iss_parameter_supported
@@ -116,17 +118,19 @@ class OidcClient:
             raise OidcProblem("the provider did not sign you in", said["error"][:200])
         if not said.get("code"):
             raise OidcProblem("the provider sent no code: begin again")
-        token = await self._exchange(provider, said["code"], errand, back)
-        return await self._checked(provider, token, errand)
+        token = await self._exchange(provider, said["code"], oidc_state, back)
+        return await self._checked(provider, token, oidc_state)
 
-    async def _exchange(self, provider: _Provider, code: str, errand: OidcState, back: str) -> str:
+    async def _exchange(
+        self, provider: _Provider, code: str, oidc_state: OidcState, back: str
+    ) -> str:
         settings = self._settings
         form = {
             "grant_type": "authorization_code",
             "code": code,
             "redirect_uri": back,
             "client_id": settings.client_id,
-            "code_verifier": errand.verifier,
+            "code_verifier": oidc_state.verifier,
         }
         auth = None
         if settings.client_secret:
@@ -139,7 +143,9 @@ class OidcClient:
         answer = await _ask("POST", provider.token_endpoint, data=form, auth=auth)
         return _read(answer, _Tokens, "the provider gave no identity token").id_token
 
-    async def _checked(self, provider: _Provider, token: str, errand: OidcState) -> dict[str, Any]:
+    async def _checked(
+        self, provider: _Provider, token: str, oidc_state: OidcState
+    ) -> dict[str, Any]:
         """The claims of a token whose signature, issuer, audience, times and nonce are right."""
         why = "what the provider says of you can't be believed"
         try:
@@ -158,7 +164,7 @@ class OidcClient:
             sub={"essential": True},
             exp={"essential": True},
             iat={"essential": True},
-            nonce={"essential": True, "value": errand.nonce},
+            nonce={"essential": True, "value": oidc_state.nonce},
         )
         try:
             rules.validate(claims)

@@ -40,7 +40,7 @@ class Shared(msgspec.Struct, frozen=True, kw_only=True):
     what they are; both are called in a thread.
     """
 
-    desk: SessionLookup
+    lookup: SessionLookup
     live: LiveRequests
     hashing: Hashing
     prover: Prover
@@ -51,14 +51,14 @@ class Shared(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def ledger(self) -> AccessLedger:
-        return self.desk.ledger
+        return self.lookup.ledger
 
     @property
     def settings(self) -> AccessSettings:
-        return self.desk.settings
+        return self.lookup.settings
 
     def now_us(self) -> int:
-        return self.desk.now_us()
+        return self.lookup.now_us()
 
     def page(
         self, request: Request, template: str, context: dict[str, Any], **more: Any
@@ -72,25 +72,33 @@ class Shared(msgspec.Struct, frozen=True, kw_only=True):
 
         `proved_us` is when they did at a provider; None is now, to us.
         """
-        arrival, now_us = arrival_of(request), self.now_us()
+        request_origin, now_us = arrival_of(request), self.now_us()
         proof = new_proof()
-        deed = Deed(who=user.name, what="signed in", origin=arrival.address, details={"by": how})
+        deed = Deed(
+            who=user.name, what="signed in", origin=request_origin.address, details={"by": how}
+        )
         agent = request.headers.get("user-agent", "")
-        await self.desk.in_thread(
+        await self.lookup.in_thread(
             lambda: self.ledger.passes.open_session(
-                user.id, hashed(proof), arrival.address, agent, deed, now_us, proved_us=proved_us
+                user.id,
+                hashed(proof),
+                request_origin.address,
+                agent,
+                deed,
+                now_us,
+                proved_us=proved_us,
             )
         )
         before = request.scope.get("session")
         if isinstance(before, Session):
-            await self.end_session(before, deed_by(user.name, arrival, "signed in anew"))
+            await self.end_session(before, deed_by(user.name, request_origin, "signed in anew"))
         self.live.end(MACHINE)
         response = RedirectResponse(to, 303)
         response.set_cookie(
-            cookie_name(arrival.secure),
+            cookie_name(request_origin.secure),
             proof,
             max_age=int(self.settings.session_hours * _HOUR_S),
-            secure=arrival.secure,
+            secure=request_origin.secure,
             httponly=True,
             samesite="lax",
         )
@@ -98,21 +106,21 @@ class Shared(msgspec.Struct, frozen=True, kw_only=True):
 
     async def end_session(self, session: Session, deed: Deed) -> None:
         """End a session and everything that it has open."""
-        await self.desk.in_thread(self.ledger.passes.end_session, session.id, deed, self.now_us())
-        self.desk.reveals.forget(session.key)
+        await self.lookup.in_thread(self.ledger.passes.end_session, session.id, deed, self.now_us())
+        self.lookup.reveals.forget(session.key)
         self.live.end(session.key)
 
     def end_live(self, keys: Iterable[str]) -> None:
         """Close what these sessions and tokens have open: they have ended."""
         for key in keys:
-            self.desk.reveals.forget(key)
+            self.lookup.reveals.forget(key)
             self.live.end(key)
 
     async def passes_of(self, user: User) -> list[str]:
         """The keys of a user's sessions and tokens, for ending what they have open."""
         passes = self.ledger.passes
-        sessions = await self.desk.in_thread(passes.sessions, user.id)
-        tokens = await self.desk.in_thread(passes.tokens, user.id)
+        sessions = await self.lookup.in_thread(passes.sessions, user.id)
+        tokens = await self.lookup.in_thread(passes.tokens, user.id)
         return [*(each.key for each in sessions), *(each.key for each in tokens)]
 
     def link_address(self, request: Request, proof: str) -> str:
@@ -126,7 +134,7 @@ class Shared(msgspec.Struct, frozen=True, kw_only=True):
         """Make a one-time link, and give its address."""
         proof = new_proof()
         deed = deed_by(viewer_of(request).name, arrival_of(request), what, name)
-        await self.desk.in_thread(
+        await self.lookup.in_thread(
             self.ledger.users.make_link, kind, name, role, hashed(proof), deed, self.now_us()
         )
         return self.link_address(request, proof)
@@ -134,8 +142,8 @@ class Shared(msgspec.Struct, frozen=True, kw_only=True):
 
 def arrival_of(request: Request) -> RequestOrigin:
     """How the request arrived; the middleware put it there."""
-    arrival: RequestOrigin = request.scope["arrival"]
-    return arrival
+    request_origin: RequestOrigin = request.scope["request_origin"]
+    return request_origin
 
 
 def session_of(request: Request) -> Session | None:
@@ -152,9 +160,11 @@ def require(request: Request, role: Role) -> Viewer:
     return viewer
 
 
-def deed_by(who: str, arrival: RequestOrigin, what: str, subject: str = "", **details: str) -> Deed:
+def deed_by(
+    who: str, request_origin: RequestOrigin, what: str, subject: str = "", **details: str
+) -> Deed:
     """A deed of somebody at this address."""
-    return Deed(who=who, what=what, subject=subject, origin=arrival.address, details=details)
+    return Deed(who=who, what=what, subject=subject, origin=request_origin.address, details=details)
 
 
 async def fields(request: Request) -> dict[str, str]:

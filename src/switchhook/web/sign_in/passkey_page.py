@@ -40,7 +40,7 @@ class PasskeyPages:
 
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
-        self._challenges = Challenges(shared.desk)
+        self._challenges = Challenges(shared.lookup)
 
     def routes(self) -> list[BaseRoute]:
         posts = {"/begin": self._begin, "": self._enrol, "/remove": self._remove}
@@ -59,7 +59,7 @@ class PasskeyPages:
         if wrong is not None:
             return await self._page(request, name=name, problem=f"{wrong[:1].upper()}{wrong[1:]}.")
         said = form.get("passkey", "")
-        new = await self._shared.desk.in_thread(enrolled, said, challenge.bytes, challenge.party)
+        new = await self._shared.lookup.in_thread(enrolled, said, challenge.bytes, challenge.party)
         if isinstance(new, Unproven):
             return await self._page(request, name=name, problem=_NOT_MADE.format(why=new.why))
         return await self._keep(request, session, new, name)
@@ -71,9 +71,9 @@ class PasskeyPages:
         shared, user, now_us = self._shared, session.user, self._shared.now_us()
         codes, kept = ([], []) if user.second_factor else new_codes()
         deed = deed_of(viewer_of(request), "enrolled a passkey", user.name, passkey=name)
-        others = await shared.desk.in_thread(shared.ledger.passes.sessions, user.id)
+        others = await shared.lookup.in_thread(shared.ledger.passes.sessions, user.id)
         add = shared.ledger.passkeys.add
-        done = await shared.desk.in_thread(
+        done = await shared.lookup.in_thread(
             lambda: add(user.id, new, name, kept, deed, now_us, keep=session.id)
         )
         if not done:
@@ -88,14 +88,14 @@ class PasskeyPages:
         shared, session = self._shared, local_session(request)
         number, user = number_of((await fields(request)).get("id")), session.user
         passkeys = shared.ledger.passkeys
-        known = await shared.desk.in_thread(passkeys.of, user.id)
+        known = await shared.lookup.in_thread(passkeys.of, user.id)
         passkey = next((each for each in known if each.id == number), None)
         if passkey is None:
             raise HTTPException(404)
         now_us = shared.now_us()
         deed = deed_of(viewer_of(request), "removed a passkey", user.name, passkey=passkey.name)
-        others = await shared.desk.in_thread(shared.ledger.passes.sessions, user.id)
-        await shared.desk.in_thread(
+        others = await shared.lookup.in_thread(shared.ledger.passes.sessions, user.id)
+        await shared.lookup.in_thread(
             lambda: passkeys.remove(user.id, passkey.id, deed, now_us, keep=session.id)
         )
         shared.end_live(each.key for each in others if each.id != session.id)
@@ -106,11 +106,11 @@ class PasskeyPages:
         session, party = local_session(request), relying_party(arrival_of(request).origin)
         options = ""
         if not party.problem:
-            known = await self._shared.desk.in_thread(
+            known = await self._shared.lookup.in_thread(
                 self._shared.ledger.passkeys.of, session.user.id
             )
             challenge = self._challenges.give(session.key, party)
-            options = await self._shared.desk.in_thread(
+            options = await self._shared.lookup.in_thread(
                 creation_options, party, session.user, challenge, known
             )
         context: dict[str, Any] = {

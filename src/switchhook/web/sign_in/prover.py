@@ -42,19 +42,21 @@ class TriesOver(Exception):  # noqa: N818 - a page turns it into a sentence
 class Prover:
     """Checks who somebody is. Raises TriesOver; LedgerError where it can't be looked up."""
 
-    def __init__(self, desk: SessionLookup, hashing: Hashing) -> None:
-        self._desk, self._hashing = desk, hashing
+    def __init__(self, lookup: SessionLookup, hashing: Hashing) -> None:
+        self._lookup, self._hashing = lookup, hashing
         self._passwords = LoginLimit()
         self._codes = LoginLimit(CODES, CODES)
 
-    async def password(self, name: str, password: str, arrival: RequestOrigin) -> User | None:
+    async def password(
+        self, name: str, password: str, request_origin: RequestOrigin
+    ) -> User | None:
         """The user whose password it is; None where it is nobody's.
 
         With a second factor the try is given back by `code` or `passkey`.
         """
-        self._take(self._passwords, name, arrival)
-        users = self._desk.ledger.users
-        user = await self._desk.in_thread(users.named, name)
+        self._take(self._passwords, name, request_origin)
+        users = self._lookup.ledger.users
+        user = await self._lookup.in_thread(users.named, name)
         kept = user.password_hash if user is not None and not user.disabled else None
         try:
             right = await self._hashing.matches(password, kept)
@@ -63,61 +65,63 @@ class Prover:
         if user is None or not right:
             # What was typed as a name may be a password: only a known name is noted.
             whom = "" if user is None else user.name
-            await self._note(whom or "somebody", "failed to sign in", whom, arrival)
+            await self._note(whom or "somebody", "failed to sign in", whom, request_origin)
             return None
         if not user.second_factor:
-            self._give_back(self._passwords, name, arrival)
+            self._give_back(self._passwords, name, request_origin)
         return user
 
-    async def code(self, user: User, code: str, arrival: RequestOrigin) -> bool:
+    async def code(self, user: User, code: str, request_origin: RequestOrigin) -> bool:
         """Whether it is the app's code or a recovery code, not used before; it is used up."""
-        self._take(self._passwords, user.name, arrival)
-        self._take(self._codes, user.name, arrival)
-        right = await self._desk.in_thread(self._use, user, code, arrival)
+        self._take(self._passwords, user.name, request_origin)
+        self._take(self._codes, user.name, request_origin)
+        right = await self._lookup.in_thread(self._use, user, code, request_origin)
         if not right:
-            await self._note(user.name, "failed the second factor", user.name, arrival)
+            await self._note(user.name, "failed the second factor", user.name, request_origin)
             return False
-        self._give_back(self._codes, user.name, arrival)
-        self._give_back_both(user, arrival)
+        self._give_back(self._codes, user.name, request_origin)
+        self._give_back_both(user, request_origin)
         return True
 
     async def passkey(
-        self, user: User, said: str, challenge: Challenge | None, arrival: RequestOrigin
+        self, user: User, said: str, challenge: Challenge | None, request_origin: RequestOrigin
     ) -> bool:
         """Whether one of the user's passkeys has signed the challenge; the use is noted.
 
         `said` is a browser's JSON. The challenge must be taken from whoever gave it out before, so
         that it counts once.
         """
-        self._take(self._passwords, user.name, arrival)
+        self._take(self._passwords, user.name, request_origin)
         problem = "its challenge was used or is too old"
         if challenge is not None:
-            problem = await self._desk.in_thread(self._use_passkey, user, said, challenge)
+            problem = await self._lookup.in_thread(self._use_passkey, user, said, challenge)
         if problem:
             details = {"passkey": problem}
-            await self._note(user.name, "failed the second factor", user.name, arrival, details)
+            await self._note(
+                user.name, "failed the second factor", user.name, request_origin, details
+            )
             return False
-        self._give_back_both(user, arrival)
+        self._give_back_both(user, request_origin)
         return True
 
     def _use_passkey(self, user: User, said: str, challenge: Challenge) -> str:
         """What is wrong with it; "" where it holds, and then its use is noted."""
-        passkeys = self._desk.ledger.passkeys
+        passkeys = self._lookup.ledger.passkeys
         found = asserted(said, challenge.bytes, challenge.party, passkeys.of(user.id))
         if isinstance(found, Unproven):
             return found.why
         if copied(found.passkey.sign_count, found.sign_count) or not passkeys.use(
-            found.passkey.id, found.sign_count, self._desk.now_us()
+            found.passkey.id, found.sign_count, self._lookup.now_us()
         ):
             return f"its count went back, {found.passkey.name} may have been copied"
         return ""
 
-    def _give_back_both(self, user: User, arrival: RequestOrigin) -> None:
+    def _give_back_both(self, user: User, request_origin: RequestOrigin) -> None:
         for _ in ("the password's", "the second factor's"):
-            self._give_back(self._passwords, user.name, arrival)
+            self._give_back(self._passwords, user.name, request_origin)
 
-    def _use(self, user: User, code: str, arrival: RequestOrigin) -> bool:
-        factors, now_us = self._desk.ledger.second_factors, self._desk.now_us()
+    def _use(self, user: User, code: str, request_origin: RequestOrigin) -> bool:
+        factors, now_us = self._lookup.ledger.second_factors, self._lookup.now_us()
         factor = factors.of(user.id)
         if factor is not None:
             step = matching_step(factor.secret, code, now_us, factor.last_step)
@@ -127,7 +131,7 @@ class Prover:
         if hashed is None:
             return False
         left = {"left": str(factors.codes_left(user.id) - 1)}
-        deed = _deed(user.name, "used a recovery code", user.name, arrival, left)
+        deed = _deed(user.name, "used a recovery code", user.name, request_origin, left)
         return factors.use_code(user.id, hashed, deed, now_us)
 
     async def _note(
@@ -135,25 +139,25 @@ class Prover:
         who: str,
         what: str,
         subject: str,
-        arrival: RequestOrigin,
+        request_origin: RequestOrigin,
         details: dict[str, str] | None = None,
     ) -> None:
-        deed = _deed(who, what, subject, arrival, details or {})
-        await self._desk.in_thread(self._desk.ledger.audit.note, deed, self._desk.now_us())
+        deed = _deed(who, what, subject, request_origin, details or {})
+        await self._lookup.in_thread(self._lookup.ledger.audit.note, deed, self._lookup.now_us())
 
-    def _take(self, limit: LoginLimit, name: str, arrival: RequestOrigin) -> None:
-        wait_s = limit.take(name, arrival.address, self._desk.steady_us() // 1_000)
+    def _take(self, limit: LoginLimit, name: str, request_origin: RequestOrigin) -> None:
+        wait_s = limit.take(name, request_origin.address, self._lookup.steady_us() // 1_000)
         if wait_s:
             raise TriesOver(wait_s)
 
-    def _give_back(self, limit: LoginLimit, name: str, arrival: RequestOrigin) -> None:
-        limit.give_back(name, arrival.address, self._desk.steady_us() // 1_000)
+    def _give_back(self, limit: LoginLimit, name: str, request_origin: RequestOrigin) -> None:
+        limit.give_back(name, request_origin.address, self._lookup.steady_us() // 1_000)
 
 
 def _deed(
-    who: str, what: str, subject: str, arrival: RequestOrigin, details: dict[str, str]
+    who: str, what: str, subject: str, request_origin: RequestOrigin, details: dict[str, str]
 ) -> Deed:
-    return Deed(who=who, what=what, subject=subject, origin=arrival.address, details=details)
+    return Deed(who=who, what=what, subject=subject, origin=request_origin.address, details=details)
 
 
 class Pending(msgspec.Struct, frozen=True):

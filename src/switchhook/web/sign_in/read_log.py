@@ -37,8 +37,8 @@ MOST_KEPT = 10_000
 class ReadLog:
     """Notes the reads of those to whom numbers are revealed. Used on the event loop only."""
 
-    def __init__(self, desk: SessionLookup, now_us: Callable[[], int]) -> None:
-        self._desk, self._now_us = desk, now_us
+    def __init__(self, lookup: SessionLookup, now_us: Callable[[], int]) -> None:
+        self._lookup, self._now_us = lookup, now_us
         self._last: OrderedDict[tuple[str, str, frozenset[str]], int] = OrderedDict()
 
     async def note(self, viewer: Viewer, path: str, query: str) -> None:
@@ -54,7 +54,7 @@ class ReadLog:
             return
         whose = "all" if EVERYTHING in viewer.revealed else " ".join(sorted(viewer.revealed))
         deed = deed_of(viewer, "read with numbers revealed", path, of=whose)
-        await self._desk.in_thread(self._desk.ledger.audit.note, deed, now_us)
+        await self._lookup.in_thread(self._lookup.ledger.audit.note, deed, now_us)
         self._last[key] = now_us
         self._last.move_to_end(key)
         while len(self._last) > MOST_KEPT:

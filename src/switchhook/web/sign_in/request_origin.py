@@ -75,14 +75,14 @@ def arrive(scope: Scope, settings: AccessSettings) -> RequestOrigin:
     )
 
 
-def crossed(headers: list[tuple[bytes, bytes]], arrival: RequestOrigin) -> bool | None:
+def crossed(headers: list[tuple[bytes, bytes]], request_origin: RequestOrigin) -> bool | None:
     """Whether another site's page made the request; None where the browser does not say."""
     sites = values_of(headers, b"sec-fetch-site")
     if sites:
         return any(site not in ("same-origin", "none") for site in sites)
     origins = values_of(headers, b"origin")
     if origins:
-        return any(origin.lower() != arrival.origin for origin in origins)
+        return any(origin.lower() != request_origin.origin for origin in origins)
     return None
 
 

@@ -65,7 +65,7 @@ class SecondFactorPages:
             return RedirectResponse("/settings", 303)
         secret = secrets.token_bytes(SECRET_BYTES)
         self._begun.pop(session.key, None)
-        self._begun[session.key] = secret, self._shared.desk.steady_us() + BEGUN_US
+        self._begun[session.key] = secret, self._shared.lookup.steady_us() + BEGUN_US
         while len(self._begun) > MOST_BEGUN:
             self._begun.popitem(last=False)
         return self._page(request, secret=secret)
@@ -74,16 +74,16 @@ class SecondFactorPages:
         shared, session, form = self._shared, local_session(request), await fields(request)
         now_us, user = shared.now_us(), session.user
         secret, until_us = self._begun.get(session.key, (b"", 0))
-        if shared.desk.steady_us() >= until_us:
+        if shared.lookup.steady_us() >= until_us:
             return self._page(request, problem="That took too long: begin again.")
         step = matching_step(secret, form.get("code", ""), now_us, -1)
         if step is None:
             return self._page(request, secret=secret, problem=_WRONG)
         codes, kept = new_codes()
         deed = deed_of(viewer_of(request), "set up a second factor", user.name)
-        others = await shared.desk.in_thread(shared.ledger.passes.sessions, user.id)
+        others = await shared.lookup.in_thread(shared.ledger.passes.sessions, user.id)
         factors = shared.ledger.second_factors
-        done = await shared.desk.in_thread(
+        done = await shared.lookup.in_thread(
             lambda: factors.enrol(user.id, secret, step, kept, deed, now_us, keep=session.id)
         )
         del self._begun[session.key]
@@ -98,7 +98,7 @@ class SecondFactorPages:
             raise HTTPException(400, "there is no second factor to have codes for")
         codes, kept = new_codes()
         deed = deed_of(viewer_of(request), "made new recovery codes", user.name)
-        await shared.desk.in_thread(
+        await shared.lookup.in_thread(
             shared.ledger.second_factors.renew_codes, user.id, kept, deed, shared.now_us()
         )
         return self._page(request, codes=codes)
@@ -108,8 +108,8 @@ class SecondFactorPages:
         user = session.user
         deed = deed_of(viewer_of(request), "removed their authenticator app", user.name)
         factors, now_us = shared.ledger.second_factors, shared.now_us()
-        others = await shared.desk.in_thread(shared.ledger.passes.sessions, user.id)
-        await shared.desk.in_thread(
+        others = await shared.lookup.in_thread(shared.ledger.passes.sessions, user.id)
+        await shared.lookup.in_thread(
             lambda: factors.remove_app(user.id, deed, now_us, keep=session.id)
         )
         shared.end_live(each.key for each in others if each.id != session.id)
@@ -117,7 +117,7 @@ class SecondFactorPages:
 
     async def _has_app(self, session: Session) -> bool:
         of = self._shared.ledger.second_factors.of
-        return await self._shared.desk.in_thread(of, session.user.id) is not None
+        return await self._shared.lookup.in_thread(of, session.user.id) is not None
 
     def _page(
         self,

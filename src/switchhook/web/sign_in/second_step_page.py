@@ -36,7 +36,7 @@ class SecondStep:
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
         self._pending: OrderedDict[bytes, Pending] = OrderedDict()
-        self._challenges = Challenges(shared.desk)
+        self._challenges = Challenges(shared.lookup)
 
     def routes(self) -> list[BaseRoute]:
         return [
@@ -48,17 +48,17 @@ class SecondStep:
         """Open a session; for whoever has a second factor, after it was shown."""
         if not user.second_factor:
             return await self._shared.let_in(request, user, how, to)
-        proof, arrival = new_proof(), arrival_of(request)
-        until_us = self._shared.desk.steady_us() + PENDING_S * 1_000_000
+        proof, request_origin = new_proof(), arrival_of(request)
+        until_us = self._shared.lookup.steady_us() + PENDING_S * 1_000_000
         self._pending[hashed(proof)] = Pending(user, to, how, until_us)
         while len(self._pending) > MOST_PENDING:
             self._pending.popitem(last=False)
         response = RedirectResponse("/login/code", 303)
         response.set_cookie(
-            _cookie(secure=arrival.secure),
+            _cookie(secure=request_origin.secure),
             proof,
             max_age=PENDING_S,
-            secure=arrival.secure,
+            secure=request_origin.secure,
             httponly=True,
             samesite="lax",
         )
@@ -91,19 +91,27 @@ class SecondStep:
 
     async def _problem(self, request: Request, user: User) -> str:
         """What is wrong with what was shown; "" where it holds."""
-        form, arrival, prover = await fields(request), arrival_of(request), self._shared.prover
+        form, request_origin, prover = (
+            await fields(request),
+            arrival_of(request),
+            self._shared.prover,
+        )
         if said := form.get("passkey"):
             challenge = self._challenges.take(_proof(request))
-            return "" if await prover.passkey(user, said, challenge, arrival) else _WRONG_PASSKEY
-        return "" if await prover.code(user, form.get("code", ""), arrival) else _WRONG
+            return (
+                ""
+                if await prover.passkey(user, said, challenge, request_origin)
+                else _WRONG_PASSKEY
+            )
+        return "" if await prover.code(user, form.get("code", ""), request_origin) else _WRONG
 
     async def _of(self, request: Request) -> Pending | None:
         """Who is on the way in this browser; nobody whose account has changed meanwhile."""
         pending = self._pending.get(_key(request))
-        if pending is None or self._shared.desk.steady_us() >= pending.until_us:
+        if pending is None or self._shared.lookup.steady_us() >= pending.until_us:
             return None
         users = self._shared.ledger.users
-        now = await self._shared.desk.in_thread(users.named, pending.user.name)
+        now = await self._shared.lookup.in_thread(users.named, pending.user.name)
         return pending if now == pending.user else None
 
     async def _page(
@@ -117,8 +125,12 @@ class SecondStep:
         """The page; without somebody on the way it leads back to the first step."""
         asked: Asked | None = None
         if pending is not None:
-            desk, arrival, proof = self._shared.desk, arrival_of(request), _proof(request)
-            asked = await what_to_ask(desk, self._challenges, pending.user, proof, arrival)
+            lookup, request_origin, proof = (
+                self._shared.lookup,
+                arrival_of(request),
+                _proof(request),
+            )
+            asked = await what_to_ask(lookup, self._challenges, pending.user, proof, request_origin)
         context = {"problem": problem, "asked": asked}
         return self._shared.page(request, "code.html", context, status=status, headers=headers)
 

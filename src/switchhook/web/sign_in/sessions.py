@@ -74,19 +74,21 @@ class SessionLookup:
         """Something that touches the disk, off the event loop."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
 
-    async def look(self, scope: Scope, arrival: RequestOrigin, bearer: str | None) -> Identity:
+    async def look(
+        self, scope: Scope, request_origin: RequestOrigin, bearer: str | None
+    ) -> Identity:
         """Who asks, by the cookie or the token of a request. Raises LedgerError."""
-        proof = _cookie(scope, cookie_name(arrival.secure)) if bearer is None else ""
-        return await self.in_thread(self._look, proof, bearer, arrival.address)
+        proof = _cookie(scope, cookie_name(request_origin.secure)) if bearer is None else ""
+        return await self.in_thread(self._look, proof, bearer, request_origin.address)
 
-    def viewer(self, session: Session, arrival: RequestOrigin) -> Viewer:
+    def viewer(self, session: Session, request_origin: RequestOrigin) -> Viewer:
         """A session's user as who looks."""
         return Viewer(
             session.user.name,
             session.user.role,
             session.key,
             revealed=self.reveals.of(session.key, session.user.role),
-            origin=arrival.address,
+            origin=request_origin.address,
         )
 
     def _look(self, proof: str, bearer: str | None, address: str) -> Identity:

@@ -70,7 +70,7 @@ class SettingsPages:
         once: dict[str, str] | None = None,
     ) -> Response:
         """The page after something was done; `once` is what is shown this once only."""
-        context = await self._shared.desk.in_thread(self._context, request)
+        context = await self._shared.lookup.in_thread(self._context, request)
         context |= {"problem": problem, "done": done, "once": once}
         return self._shared.page(request, "settings.html", context, status=400 if problem else 200)
 
@@ -119,14 +119,17 @@ class SettingsPages:
         if user.password_hash is None:
             return await self._page(request, problem="You sign in by OpenID Connect.")
         password = form.get("password", "")
-        arrival = arrival_of(request)
-        problem = password_problem(password, user.name, (arrival.host,))
+        request_origin = arrival_of(request)
+        problem = password_problem(password, user.name, (request_origin.host,))
         if problem is None and password != form.get("again"):
             problem = "the two passwords differ"
         if problem is not None:
             return await self._page(request, problem=_sentence(problem))
         try:
-            if await shared.prover.password(user.name, form.get("current", ""), arrival) is None:
+            if (
+                await shared.prover.password(user.name, form.get("current", ""), request_origin)
+                is None
+            ):
                 return await self._page(request, problem="That is not your password as it is.")
             kept = await shared.hashing.hash(password)
         except TriesOver as over:
@@ -135,7 +138,7 @@ class SettingsPages:
             return await self._page(request, problem="Too many sign in just now: try again.")
         theirs = await shared.passes_of(user)
         deed = deed_of(viewer_of(request), "changed their password", user.name)
-        await shared.desk.in_thread(
+        await shared.lookup.in_thread(
             lambda: shared.ledger.users.set_password(
                 user.id, kept, deed, shared.now_us(), keep=session.id
             )
@@ -146,7 +149,7 @@ class SettingsPages:
 
     async def _end_session(self, request: Request) -> Response:
         shared, form, session = self._shared, await fields(request), _session(request)
-        theirs = await shared.desk.in_thread(shared.ledger.passes.sessions, session.user.id)
+        theirs = await shared.lookup.in_thread(shared.ledger.passes.sessions, session.user.id)
         wanted = None if form.get("id") == "others" else number_of(form.get("id"))
         for each in theirs:
             if each.id == wanted or (wanted is None and each.id != session.id):
@@ -168,7 +171,7 @@ class SettingsPages:
             return await self._page(request, problem=_sentence(problem))
         scope, proof, now_us = Scope(said), new_proof(TOKEN_PREFIX), shared.now_us()
         deed = deed_of(viewer, "made a token", name, scope=scope.value, days=str(days))
-        await shared.desk.in_thread(
+        await shared.lookup.in_thread(
             shared.ledger.passes.make_token,
             name,
             scope,
@@ -185,12 +188,12 @@ class SettingsPages:
         number = number_of(form.get("id"))
         session = session_of(request)
         mine = None if viewer.may(Role.ADMINISTRATOR) or session is None else session.user.id
-        tokens = await shared.desk.in_thread(shared.ledger.passes.tokens, mine)
+        tokens = await shared.lookup.in_thread(shared.ledger.passes.tokens, mine)
         token = next((each for each in tokens if each.id == number), None)
         if token is None:
             raise HTTPException(404)
         deed = deed_of(viewer, "revoked a token", token.name)
-        await shared.desk.in_thread(
+        await shared.lookup.in_thread(
             shared.ledger.passes.revoke_token, token.id, deed, shared.now_us()
         )
         shared.live.end(token.key)
@@ -205,7 +208,7 @@ class SettingsPages:
         problem = name_problem(name) or (None if role else "no such role")
         ledger = self._shared.ledger
         if problem is None:
-            taken = await self._shared.desk.in_thread(ledger.users.named, name)
+            taken = await self._shared.lookup.in_thread(ledger.users.named, name)
             problem = "this name is taken" if taken else None
         if viewer.open and role is not Role.ADMINISTRATOR:
             problem = problem or "the first account is an administrator's"
@@ -275,16 +278,16 @@ class SettingsPages:
         viewer = require(request, Role.ADMINISTRATOR)
         number = number_of((await fields(request)).get("id"))
         users, now_us = self._shared.ledger.users, self._shared.now_us()
-        links = await self._shared.desk.in_thread(users.links, now_us)
+        links = await self._shared.lookup.in_thread(users.links, now_us)
         link = next((each for each in links if each.id == number), None)
         if link is not None:
             deed = deed_of(viewer, "voided a link", link.name)
-            await self._shared.desk.in_thread(users.void_link, link.id, deed, now_us)
+            await self._shared.lookup.in_thread(users.void_link, link.id, deed, now_us)
         return RedirectResponse("/settings", 303)
 
     async def _user(self, form: dict[str, str]) -> User:
         number = number_of(form.get("id"))
-        users = await self._shared.desk.in_thread(self._shared.ledger.users.all)
+        users = await self._shared.lookup.in_thread(self._shared.ledger.users.all)
         user = next((each for each in users if each.id == number), None)
         if user is None:
             raise HTTPException(404)
@@ -293,7 +296,7 @@ class SettingsPages:
     async def _ending(self, request: Request, user: User, change: Callable[[], bool]) -> Response:
         """Do something to a user, and close what they have open: they may see something else."""
         theirs = await self._shared.passes_of(user)
-        if not await self._shared.desk.in_thread(change):
+        if not await self._shared.lookup.in_thread(change):
             return await self._page(request, problem=_LAST)
         self._shared.end_live(theirs)
         return RedirectResponse("/settings", 303)

@@ -74,12 +74,12 @@ class ConsoleAccess:
         self._ledger, self._settings = ledger, settings
         self._renderer, self._now_us = renderer, now_us
         self._address = settings.url or address
-        self.desk = SessionLookup(ledger, settings, now_us, steady_us)
-        self.reveals = self.desk.reveals
+        self.lookup = SessionLookup(ledger, settings, now_us, steady_us)
+        self.reveals = self.lookup.reveals
         self.live = LiveRequests()
         self.door = LocalDoor(key)
         self.hashing = Hashing()
-        self.prover = Prover(self.desk, self.hashing)
+        self.prover = Prover(self.lookup, self.hashing)
         self.check = ChainCheck(ledger, now_us)
 
     def wrap(self, app: ASGIApp) -> Access:
@@ -87,18 +87,18 @@ class ConsoleAccess:
         return Access(
             app,
             settings=self._settings,
-            desk=self.desk,
+            lookup=self.lookup,
             live=self.live,
             refusals=Refusals(self._renderer),
-            fresh=FreshProof(self.desk, self.prover, self._renderer, self._settings.oidc),
-            reads=ReadLog(self.desk, self._now_us),
+            fresh=FreshProof(self.lookup, self.prover, self._renderer, self._settings.oidc),
+            reads=ReadLog(self.lookup, self._now_us),
             door=self.door,
         )
 
     def routes(self) -> list[BaseRoute]:
         """The pages: signing in and out, /settings, /audit, reveals; and their API."""
         shared = Shared(
-            desk=self.desk,
+            lookup=self.lookup,
             live=self.live,
             hashing=self.hashing,
             prover=self.prover,
@@ -164,7 +164,7 @@ class ConsoleAccess:
                 await self.look()
                 if time.monotonic() - swept >= SWEEP_S:
                     swept = time.monotonic()
-                    await self.desk.in_thread(self._sweep)
+                    await self.lookup.in_thread(self._sweep)
             except LedgerError as error:
                 log.warning("sessions could not be looked at: %s", error)
 
@@ -174,7 +174,7 @@ class ConsoleAccess:
         if not viewers:
             return
         try:
-            now = await self.desk.in_thread(self._roles_now, sorted(viewers))
+            now = await self.lookup.in_thread(self._roles_now, sorted(viewers))
         except LedgerError:
             for key in viewers:  # nobody knows who they are now
                 self.live.end(key)
