@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+
 import apsw
 import pytest
 
 from switchhook.errors import JournalError
-from switchhook.journal import JournalReader
+from switchhook.journal import JournalReader, JournalWriter
 
 
 @pytest.fixture
@@ -137,3 +139,45 @@ def test_segments_left_open_by_a_crash_are_sealed(newest, folder, open_journal, 
     open_journal()
     loop.run_until(lambda: bool(loop.seen("sealed")))
     assert [event.segment for event in loop.seen("sealed")] == [newest.name]
+
+
+def test_a_log_that_is_damaged_in_its_middle_is_said_and_left(open_journal, loop, folder, tmp_path):
+    """What was acknowledged behind the damage can't be read; it must not go in silence."""
+    writer, told = open_journal(), []
+    for number in range(30):
+        writer.append(1, number, bytes(3000))
+        loop.run_until(lambda seq=number + 1: writer.durable_seq >= seq)
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    assert writer.close()
+    log = next(copy.glob("*-wal"))
+    damaged = bytearray(log.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    log.write_bytes(damaged)
+    again = JournalWriter(copy, node=1, notify=lambda call: call(), observe=told.append)
+    (event,) = [each for each in told if each.name == "cut_short"]
+    assert event.count > 5
+    assert event.trouble
+    assert "restore that segment" in str(event)
+    again.append(1, 1, b"after it")
+    assert again.close()
+    records = JournalReader(copy).read(0, 100)
+    assert [each.seq for each in records] == list(range(1, len(records) + 1))
+    assert records[-1].body == b"after it"
+
+
+def test_a_log_whose_last_write_was_cut_off_is_well(open_journal, loop, folder, tmp_path):
+    """Nobody was told of that one."""
+    writer, told = open_journal(), []
+    for number in range(5):
+        writer.append(1, number, bytes(3000))
+        loop.run_until(lambda seq=number + 1: writer.durable_seq >= seq)
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    assert writer.close()
+    log = next(copy.glob("*-wal"))
+    torn = bytearray(log.read_bytes())
+    torn[-2000:] = bytes(2000)
+    log.write_bytes(torn)
+    JournalWriter(copy, node=1, notify=lambda call: call(), observe=told.append).close()
+    assert [each.name for each in told if each.name == "cut_short"] == []

@@ -223,6 +223,23 @@ def test_a_flipped_bit_anywhere_in_a_ledger_is_noticed(tmp_path):
     assert noticed > 100
 
 
+def test_damage_is_said_for_as_long_as_it_is_there(tmp_path):
+    """Though what is asked next may stand on a page that is well."""
+    ledger = open_ledger(tmp_path / "ledger")
+    for number in range(200):
+        SqliteAudit(ledger).note(Deed(who="asha", what="did", subject=f"thing {number}"), number)
+    ledger.close()
+    file = tmp_path / "ledger" / "ledger.sqlite"
+    file.write_bytes(file.read_bytes().replace(b"thing 150", b"thinG 150"))
+    ledger = open_ledger(tmp_path / "ledger")
+    with pytest.raises(LedgerError, match="damaged"):
+        list(SqliteAudit(ledger).oldest_first())
+    with ledger.reading() as connection:
+        assert connection.execute("SELECT count(*) FROM users").get == 0
+    assert "damaged" in str(ledger.problem)
+    ledger.close()
+
+
 def test_an_older_release_s_ledger_gets_checksums(tmp_path):
     """Written anew with what it had; after that a flipped bit of a text is noticed."""
     (tmp_path / "ledger").mkdir()

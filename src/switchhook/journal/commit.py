@@ -101,6 +101,11 @@ class OpenSegment:
     def name(self) -> str:
         return self.file.name
 
+    def leave_log(self) -> None:
+        """Close it, and let its log stay as it is."""
+        self.connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        self.connection.close()
+
     def insert(self, rows: Sequence[Row]) -> None:
         """Write all rows, durably, or none."""
         if self._claim is None and len(rows) <= STATEMENT_ROWS:

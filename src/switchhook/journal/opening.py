@@ -10,6 +10,7 @@ import apsw
 
 from switchhook.errors import JournalError
 from switchhook.journal.commit import OpenSegment
+from switchhook.journal.log_frames import committed_frames, lost_commits
 from switchhook.journal.segment import (
     CHECKED_FORMAT,
     SegmentFile,
@@ -24,6 +25,7 @@ from switchhook.journal.segment import (
     remove_unfinished,
     unusable,
 )
+from switchhook.sqlite_file import RawFile
 
 _DAMAGED = (apsw.CorruptError, apsw.NotADBError)
 
@@ -35,6 +37,7 @@ class JournalEnd(NamedTuple):
     seq: int = 0
     identity: str = ""  # of the newest segment
     segments: tuple[SegmentFile, ...] = ()
+    lost: int = 0  # acknowledged commits behind a damaged place of its log
 
 
 def find_end(folder: Path, *, node: int, vfs: str | None, synchronous: Synchronous) -> JournalEnd:
@@ -54,13 +57,33 @@ def find_end(folder: Path, *, node: int, vfs: str | None, synchronous: Synchrono
         return JournalEnd(None)
     newest = segments[-1]
     try:
+        written = _written(newest, vfs)
         segment, meta, last = _open_newest(newest, node, vfs, synchronous)
         seq = newest.first_seq - 1 if last is None else last
+        lost = _lost(segment, written)
     except _DAMAGED as error:
         raise damaged(newest.name, error) from error
     except apsw.Error as error:
         raise unusable(newest.name, error) from error
-    return JournalEnd(segment, seq, meta.uuid, segments)
+    if lost and segment is not None:
+        segment.leave_log()
+        segment = None
+    return JournalEnd(segment, seq, meta.uuid, segments, lost)
+
+
+def _written(file: SegmentFile, vfs: str | None) -> list[int]:
+    log = f"{file.path}-wal"
+    if not file_size(log):
+        return []
+    with RawFile(log, vfs=vfs) as raw:
+        return committed_frames(raw.read())
+
+
+def _lost(segment: OpenSegment | None, written: list[int]) -> int:
+    if segment is None or not written:
+        return 0
+    frames, _ = segment.connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+    return lost_commits(written, frames)
 
 
 def _open_newest(

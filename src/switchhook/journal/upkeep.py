@@ -45,8 +45,8 @@ class JournalEvent(msgspec.Struct, frozen=True):
     """Something an operator may want to know; `str()` says it in one sentence.
 
     `name` is one of rolled, sealed, abandoned (segments), failing, recovered (writing), refused,
-    lost, unwritten (records), near_ceiling, at_ceiling (the folder), upkeep_failed. `count` is of
-    records or bytes; for a refused record it is its seq.
+    lost, unwritten (records), cut_short (a segment's log), near_ceiling, at_ceiling (the folder),
+    upkeep_failed. `count` is of records, commits or bytes; for a refused record it is its seq.
     """
 
     name: str
@@ -74,6 +74,8 @@ _SENTENCES = {
     "refused": "record {count} was refused by the database and its bytes were set aside",
     "lost": "records are lost",
     "unwritten": "{count} records were still in memory at the end and are lost",
+    "cut_short": "{count} commits or more can't be read behind a damaged place of a log: restore"
+    " that segment from a backup",
     "near_ceiling": "the journal nears its ceiling, with {count} bytes",
     "at_ceiling": "the journal has reached its ceiling of {count} bytes",
     "upkeep_failed": "a segment could not be looked after",

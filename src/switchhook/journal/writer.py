@@ -95,6 +95,9 @@ class JournalWriter:
             defer=defer,
         )
         self._predecessor: dict[str, int | str] = {"previous": end.identity} if end.identity else {}
+        if end.lost:
+            self._predecessor["previous_abandoned"] = 1
+            self._observe(JournalEvent("cut_short", end.segments[-1].name, count=end.lost))
         self._upkeep = Upkeep(
             folder,
             node=node,

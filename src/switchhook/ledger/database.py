@@ -137,6 +137,8 @@ class Ledger:
                 yield
         except LedgerError as error:
             self._problems[what] = error
+            if error.__cause__ is not None and is_damage(error.__cause__):
+                self._problems["damage"] = error  # a page that can be read mends no other
             raise
         if self._problems:
             self._problems.pop(what, None)
