@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from switchhook.emulator.net.asgi import ASGIApp
     from switchhook.emulator.plan.flow import Applet
     from switchhook.emulator.plan.plan import FaultKind
-    from switchhook.emulator.runs.scenarios import Option
+    from switchhook.emulator.runs.scenarios.definition import Option
 
 _T = TypeVar("_T")
 
