@@ -12,8 +12,9 @@ Read it in this order:
   (`violations`); `sound`: what the caller says (`voice`), what the bot said and when it is heard
   (`playout`); `bot`: the built-in one
 - `api`: what Exotel serves (`exotel_api`), and our own `control`
-- `net`: the world. What may be dialled (`addresses`), HTTP (`http_client`), WebSockets
-  (`media_link`)
+- `net`: the world. What may be dialled (`addresses`), HTTP (`http_client`), and media connections
+  (`media_link`), opened by `dialler`: over a socket (`websocket_link`) or in this process
+  (`app_link`)
 - `runs`: scenarios, load, replays, a server; `testing`: all of it inside a test
 - time and chance: `clock` (real or virtual), `chance` (one seed)
 """

@@ -15,8 +15,8 @@ from switchhook.emulator.clock import IST, Clock
 from switchhook.emulator.exchange.exchange import Exchange
 from switchhook.emulator.net.addresses import AddressAllowList
 from switchhook.emulator.net.bad_server import closed_port, make_bad_server, untrusted
+from switchhook.emulator.net.dialler import dialler
 from switchhook.emulator.net.http_client import Web
-from switchhook.emulator.net.media_link import dialler
 from switchhook.emulator.net.urls import host_of
 from switchhook.emulator.plan.plan import with_keys
 from switchhook.emulator.runs.client_steps import Client
