@@ -11,7 +11,8 @@ Read it in this order:
 - `stream`: its media. Setting a stream up (`setup`), an open one (`session`), what a bot does wrong
   (`violations`); `sound`: what the caller says (`voice`), what the bot said and when it is heard
   (`playout`); `bot`: the built-in one
-- `api`: what Exotel serves (`exotel_api`), and our own `control`
+- `api`: what Exotel serves (`exotel_api`): whom it lets in (`admission`) or refuses (`refusal`),
+  what it tells of calls (`call_list`), its `recordings`; and our own `control`
 - `net`: the world. What may be dialled (`addresses`), HTTP (`http_client`), and media connections
   (`media_link`), opened by `dialler`: over a socket (`websocket_link`) or in this process
   (`app_link`)

@@ -87,7 +87,6 @@ async def perform(
             keep_media=keep_media,
         )
         problems = await _drive(scenario, exchange)
-        await exchange.drain()
     calls = list(exchange.calls.values())
     failures, notes = assess(scenario, calls, expect=expect, select=select)
     return Result(scenario=scenario, calls=calls, failures=failures + problems, notes=notes)
@@ -106,12 +105,15 @@ async def _aim(stack: AsyncExitStack, passthru: str, select: str | None) -> Aim:
 
 
 async def _drive(scenario: Scenario, exchange: Exchange) -> list[str]:
-    """Place the calls, or do what is done instead; gives what was wrong."""
+    """Place the calls, or do what is done instead, to the end; gives what was wrong."""
+    problems: list[str] = []
     if scenario.drive is not None:
-        return await scenario.drive(Client(exchange, ACCOUNT), EXOPHONE)
-    for _ in range(scenario.calls):
-        exchange.ring(EXOPHONE)
-    return []
+        problems = await scenario.drive(Client(exchange, ACCOUNT), EXOPHONE)
+    else:
+        for _ in range(scenario.calls):
+            exchange.ring(EXOPHONE)
+    await exchange.drain()
+    return problems
 
 
 def _patient(plan: Plan, limit_s: float) -> Plan:
