@@ -5,7 +5,8 @@ Read it in this order:
 - `plan`: what is. Accounts, numbers, callers and faults (`plan`), applets (`flow`), and every open
   question about Exotel, with our default (`behaviour`)
 - `exchange`: accounts and calls (`exchange`), a call on its way through its flow (`flow_walk`), its
-  passthrus (`requests`), whom it rings (`agents`), what is sent of it (`callbacks`, `heartbeats`)
+  passthrus (`requests`), whom it rings (`agents`), what is sent of it (`callbacks`, `heartbeats`),
+  and who sees it all (`watcher`)
 - `call`: one call (`call`), what a passthru says of it (`parameters`), what strikes it (`faults`),
   everything both sides said (`trace`), and that in words (`narration`)
 - `stream`: its media. Setting a stream up (`setup`), an open one (`session`), what a bot does wrong

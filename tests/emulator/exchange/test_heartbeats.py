@@ -11,8 +11,9 @@ import pytest
 
 from switchhook.emulator.chance import Chance
 from switchhook.emulator.clock import IST, VIRTUAL_START, Clock, VirtualLoop
-from switchhook.emulator.exchange.exchange import Exchange, Watcher
+from switchhook.emulator.exchange.exchange import Exchange
 from switchhook.emulator.exchange.heartbeats import built
+from switchhook.emulator.exchange.watcher import Watcher
 from switchhook.emulator.net.addresses import AddressAllowList
 from switchhook.emulator.net.dialler import dialler
 from switchhook.emulator.net.http_client import Web

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from switchhook.emulator.exchange.exchange import Watcher
+from switchhook.emulator.exchange.watcher import Watcher
 from switchhook.emulator.net.addresses import AddressAllowList, NotFoundError
 from switchhook.emulator.net.http_client import place_of
 from switchhook.emulator.net.results import NetError
