@@ -9,9 +9,9 @@ Read it in this order:
   and who sees it all (`watcher`)
 - `call`: one call (`call`), what a passthru says of it (`parameters`), what strikes it (`faults`),
   everything both sides said (`trace`), and that in words (`narration`)
-- `stream`: its media. Setting a stream up (`setup`), an open one (`session`), what a bot does wrong
-  (`violations`); `sound`: what the caller says (`voice`), what the bot said and when it is heard
-  (`playout`); `bot`: the built-in one
+- `stream`: its media. Setting a stream up (`setup`), an open one (`session`), what it sends
+  (`sender`), what a bot does wrong (`violations`), how it ended (`outcome`); `sound`: what the
+  caller says (`voice`), what the bot said and when it is heard (`playout`); `bot`: the built-in one
 - `api`: what Exotel serves (`exotel_api`): whom it lets in (`admission`) or refuses (`refusal`),
   what it tells of calls (`call_list`), its `recordings`; and our own `control`
 - `net`: the world. What may be dialled (`addresses`), HTTP (`http_client`), and media connections

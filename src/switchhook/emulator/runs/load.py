@@ -15,7 +15,7 @@ from switchhook.emulator.net.http_client import place_of
 from switchhook.emulator.net.results import NetError
 from switchhook.emulator.plan.flow import Passthru, Stream, Voicebot
 from switchhook.emulator.runs.scenarios.definition import OPTIONS
-from switchhook.emulator.stream.session import THROTTLED
+from switchhook.emulator.stream.outcome import THROTTLED
 from switchhook.errors import ConfigError
 from switchhook.exotel.cause import Cause
 

@@ -22,7 +22,7 @@ from switchhook.emulator.plan.plan import with_keys
 from switchhook.emulator.runs.client_steps import Client
 from switchhook.emulator.runs.scenarios.definition import OPTIONS, Aim, Scenario
 from switchhook.emulator.runs.scenarios.plans import ACCOUNT, BAD, BOT, EXOPHONE
-from switchhook.emulator.stream.session import THROTTLED
+from switchhook.emulator.stream.outcome import THROTTLED
 from switchhook.exotel.cause import Cause
 
 if TYPE_CHECKING:
