@@ -16,8 +16,8 @@ from switchhook.emulator.clock import IST, Clock
 from switchhook.emulator.exchange.exchange import Exchange
 from switchhook.emulator.net.addresses import AddressAllowList
 from switchhook.emulator.net.certificates import self_signed, server_context
+from switchhook.emulator.net.dialler import dialler
 from switchhook.emulator.net.http_client import Web
-from switchhook.emulator.net.media_link import dialler
 from switchhook.emulator.net.serving import serving
 from switchhook.emulator.plan.flow import Flow, Hangup
 from switchhook.emulator.plan.plan import Account, Agent, Caller, Number, Plan

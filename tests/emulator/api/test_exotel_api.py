@@ -13,15 +13,15 @@ import httpx2
 import msgspec
 import pytest
 
-from switchhook.emulator.api.exotel_api import Window, make_rest
+from switchhook.emulator.api.exotel_api import make_rest
 from switchhook.emulator.bot import make_bot
 from switchhook.emulator.chance import Chance
 from switchhook.emulator.clock import VIRTUAL_START, Clock, VirtualLoop
 from switchhook.emulator.exchange.exchange import Exchange
 from switchhook.emulator.net.addresses import AddressAllowList
+from switchhook.emulator.net.dialler import dialler
 from switchhook.emulator.net.http_client import Web
 from switchhook.emulator.net.in_process import call_http
-from switchhook.emulator.net.media_link import dialler
 from switchhook.emulator.net.results import NetError
 from switchhook.emulator.net.serving import serving
 from switchhook.emulator.plan.flow import Flow, Hangup, Passthru, Voicebot, Voicemail
@@ -177,13 +177,6 @@ def test_the_201st_request_of_a_minute_is_refused():
         assert (await ask("/ActiveStreams")).status == 200
 
     api(steps)
-
-
-def test_the_window_slides():
-    window = Window(2)
-    assert [window.take(at) for at in (0, 30, 59, 60, 61, 90)] == [
-        True, True, False, True, False, True
-    ]  # fmt: skip
 
 
 def test_a_call_to_a_flow_tells_its_custom_field_and_fills_in_late():

@@ -14,8 +14,8 @@ from switchhook.emulator.clock import VIRTUAL_START, Clock, VirtualLoop
 from switchhook.emulator.exchange.callbacks import Callbacks
 from switchhook.emulator.exchange.exchange import Exchange
 from switchhook.emulator.net.addresses import AddressAllowList
+from switchhook.emulator.net.dialler import dialler
 from switchhook.emulator.net.http_client import Web
-from switchhook.emulator.net.media_link import dialler
 from switchhook.emulator.plan.flow import Connect, Flow, Hangup, Voicebot
 from switchhook.emulator.plan.plan import Account, Agent, Caller, Fault, Number, Plan
 from switchhook.exotel.wire.calls import ConnectRequest

@@ -11,11 +11,12 @@ import pytest
 
 from switchhook.emulator.chance import Chance
 from switchhook.emulator.clock import IST, VIRTUAL_START, Clock, VirtualLoop
-from switchhook.emulator.exchange.exchange import Exchange, Watcher
+from switchhook.emulator.exchange.exchange import Exchange
 from switchhook.emulator.exchange.heartbeats import built
+from switchhook.emulator.exchange.watcher import Watcher
 from switchhook.emulator.net.addresses import AddressAllowList
+from switchhook.emulator.net.dialler import dialler
 from switchhook.emulator.net.http_client import Web
-from switchhook.emulator.net.media_link import dialler
 from switchhook.emulator.plan.flow import Flow, Hangup
 from switchhook.emulator.plan.plan import Account, HeartbeatPlan, Number, Plan
 from switchhook.exotel.wire.status_callback import parse_heartbeat

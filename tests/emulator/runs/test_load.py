@@ -15,8 +15,8 @@ from switchhook.emulator.chance import Chance
 from switchhook.emulator.clock import VIRTUAL_START, Clock, VirtualLoop
 from switchhook.emulator.exchange.exchange import Exchange
 from switchhook.emulator.net.addresses import AddressAllowList, RefusedError
+from switchhook.emulator.net.dialler import dialler
 from switchhook.emulator.net.http_client import Web
-from switchhook.emulator.net.media_link import dialler
 from switchhook.emulator.plan.flow import Flow, Hangup, Passthru, Voicebot
 from switchhook.emulator.plan.plan import Account, Caller, Fault, Number, Plan
 from switchhook.emulator.runs.load import (

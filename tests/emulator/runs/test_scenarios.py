@@ -11,7 +11,8 @@ from switchhook import judge, parse_passthru
 from switchhook.emulator.clock import VirtualLoop
 from switchhook.emulator.net.serving import serving
 from switchhook.emulator.runs.scenario import perform
-from switchhook.emulator.runs.scenarios import OPTIONS, SCENARIOS
+from switchhook.emulator.runs.scenarios import SCENARIOS
+from switchhook.emulator.runs.scenarios.definition import OPTIONS
 
 ROWS = [
     "bot-done",

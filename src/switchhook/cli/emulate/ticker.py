@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from switchhook.cli import output
 from switchhook.emulator.api.control import describe
-from switchhook.emulator.exchange.exchange import Watcher
+from switchhook.emulator.exchange.watcher import Watcher
 
 if TYPE_CHECKING:
     from pathlib import Path

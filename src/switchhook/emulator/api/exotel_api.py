@@ -6,10 +6,6 @@ Published client libraries work with it when their base address is changed.
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
-import secrets
-from collections import deque
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
@@ -18,20 +14,15 @@ from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Route
 
+from switchhook.emulator.api.admission import Admission
+from switchhook.emulator.api.call_list import call_record, page_of
+from switchhook.emulator.api.recordings import FORMATS, sound_of
+from switchhook.emulator.api.refusal import REFUSALS, RefusedRequestError
 from switchhook.emulator.call.faults import FaultSite
-from switchhook.emulator.call.parameters import national
-from switchhook.emulator.exchange.callbacks import (
-    Callbacks,
-    conversed_s,
-    direction_of,
-    recording_url_of,
-    status_of,
-)
+from switchhook.emulator.exchange.callbacks import Callbacks
 from switchhook.emulator.net.asgi import DROP
 from switchhook.emulator.plan.flow import Applet, Connect, Flow, Hangup, Stream, Voicebot
 from switchhook.emulator.plan.plan import Caller
-from switchhook.emulator.sound import recording
-from switchhook.emulator.sound.voice import spoken
 from switchhook.exotel.fields import Unusable, e164
 from switchhook.exotel.wire import active_streams, calls
 from switchhook.exotel.wire.active_streams import ActiveStreams
@@ -41,7 +32,7 @@ from switchhook.exotel.wire.request import Request as WireRequest
 from switchhook.exotel.wire.request import body_pairs
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable
 
     from starlette.requests import Request
 
@@ -50,55 +41,8 @@ if TYPE_CHECKING:
     from switchhook.emulator.exchange.line import AccountLine
     from switchhook.emulator.net.asgi import ASGIApp
 
-WINDOW_S = 60.0
 _LONGEST_BODY = 64 * 1024
 _ENCODED_AT_ONCE = 2
-_PHONE_RATE = 8000
-_PRICE = "0.500000"
-_REGIONS = {
-    "api.in.exotel.com": "in",
-    "in.localhost": "in",
-    "api.exotel.com": "sg",
-    "sg.localhost": "sg",
-}
-"""Hosts of one region; any other stands for the account's own (exotel-platform G-54)."""
-
-_FAULTS = {
-    401: RestError(401, "Authentication failed: check the API key and token"),
-    402: RestError(402, "Insufficient balance in your account"),
-    403: RestError(403, "Your account is not KYC compliant", 340030),
-    404: RestError(404, "The requested resource was not found"),
-    409: RestError(409, "Conflict"),
-    429: RestError(429, "Too many requests"),
-    500: RestError(500, "The call could not be originated"),
-    503: RestError(503, "Service unavailable", 35008),
-    504: RestError(504, "The call could not be originated in time"),
-}
-
-
-class RefusedError(Exception):
-    """A request that is answered with a RestException."""
-
-    def __init__(self, error: RestError) -> None:
-        self.error = error
-        super().__init__(error.message)
-
-
-class Window:
-    """How many requests came in the last minute, and whether one more may."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._times: deque[float] = deque()
-
-    def take(self, now: float) -> bool:
-        """Count a request at `now`, unless it is one too many."""
-        while self._times and self._times[0] <= now - WINDOW_S:
-            self._times.popleft()
-        if len(self._times) >= self._most:
-            return False
-        self._times.append(now)
-        return True
 
 
 def make_rest(exchange: Exchange) -> ASGIApp:
@@ -128,9 +72,7 @@ class _Rest:
         self._exchange = exchange
         self._chance = exchange.chance.stream("rest")
         self._encoding = asyncio.Semaphore(_ENCODED_AT_ONCE)
-        self._windows = {
-            sid: Window(line.account.requests_a_minute) for sid, line in exchange.lines.items()
-        }
+        self._admission = Admission(exchange)
 
     def wrap(
         self, handle: Callable[[Request, AccountLine, bool], Awaitable[Response]], *, xml: bool
@@ -139,8 +81,8 @@ class _Rest:
 
         async def handled(request: Request) -> Response:
             try:
-                return await handle(request, self._let_in(request), xml)
-            except RefusedError as refused:
+                return await handle(request, self._admission.let_in(request), xml)
+            except RefusedRequestError as refused:
                 return _answer(calls.build_error(refused.error, xml=xml), xml, refused.error.status)
 
         return handled
@@ -150,23 +92,6 @@ class _Rest:
         xml = not request.url.path.endswith(".json")
         error = RestError(404, f"{request.method} {request.url.path[:200]} does not exist")
         return _answer(calls.build_error(error, xml=xml), xml, 404)
-
-    def _let_in(self, request: Request) -> AccountLine:
-        sid = request.path_params["account"]
-        line = self._exchange.lines.get(sid)
-        user, _, password = _credentials(request).partition(":")
-        if line is None or not (
-            _same(password, line.account.token)
-            and (_same(user, line.account.key) or _same(user, sid))
-        ):
-            raise RefusedError(_FAULTS[401])
-        host = request.headers.get("host", "").partition(":")[0].lower()
-        if _REGIONS.get(host, line.account.region) != line.account.region:
-            raise RefusedError(RestError(404, f"account {sid} is not in this region"))
-        if not self._windows[sid].take(self._exchange.clock.now()):
-            most = line.account.requests_a_minute
-            raise RefusedError(RestError(429, f"Too many requests: {most} a minute are allowed"))
-        return line
 
     # Streams.
 
@@ -190,7 +115,7 @@ class _Rest:
             encoded_brackets=encoded and line.behaviour.refuse_encoded_brackets,
         )
         if isinstance(wanted, RestError):
-            raise RefusedError(wanted)
+            raise RefusedRequestError(wanted)
         self._fault(line)
         number, flow_name, flow = self._where(line, wanted)
         to = _number("From", wanted.from_)
@@ -226,14 +151,14 @@ class _Rest:
         number = _number("CallerId", wanted.caller_id)
         owner = plan.number.get(number)
         if owner is None or owner.account != line.sid:
-            raise RefusedError(
+            raise RefusedRequestError(
                 RestError(400, f"CallerId {wanted.caller_id} is not a valid ExoPhone of yours")
             )
         if wanted.mode == "flow":
             for name, flow in plan.flow.items():
                 if wanted.app_id in (name, flow.id):
                     return number, name, None
-            raise RefusedError(RestError(400, f"Url names no app: {wanted.app_id!r}"))
+            raise RefusedRequestError(RestError(400, f"Url names no app: {wanted.app_id!r}"))
         if wanted.mode == "two_numbers":
             agent = Connect(
                 numbers=(_number("To", wanted.to or ""),),
@@ -259,7 +184,7 @@ class _Rest:
         self._fault(line)
         call = self._exchange.calls.get(request.path_params["sid"])
         if call is None or call.line is not line:
-            raise RefusedError(RestError(404, "there is no such call"))
+            raise RefusedRequestError(RestError(404, "there is no such call"))
         details = request.query_params.get("details", "").lower() == "true"
         return _answer(calls.build_call(self._record(call), xml=xml, details=details), xml)
 
@@ -268,10 +193,10 @@ class _Rest:
         pairs = parse_pairs(request.scope["query_string"], [])
         wanted = calls.read_filter(pairs)
         if isinstance(wanted, RestError):
-            raise RefusedError(wanted)
+            raise RefusedRequestError(wanted)
         mine = [call for call in self._exchange.calls.values() if call.line is line]
         mine.reverse()
-        page = _page(mine, wanted)
+        page = page_of(mine, wanted)
         base = f"/v1/Accounts/{line.sid}/Calls" + ("" if xml else ".json")
         kept = [pair for pair in pairs if pair[0] not in ("Before", "After", "PageSize")]
 
@@ -293,162 +218,37 @@ class _Rest:
         )
 
     def _record(self, call: Call) -> CallRecord:
-        """A call as the API tells it now; what comes late is missing (exotel-platform E.4)."""
-        now = self._exchange.clock.date()
-        ended = call.ended
-        delay = call.line.behaviour.details_delay_s
-        final = ended is not None and (now - ended).total_seconds() >= delay
-        lasted = int((ended - (call.answered or call.created)).total_seconds()) if ended else None
-        dialled = call.dialled
-        return CallRecord(
-            sid=call.facts.sid,
-            account_sid=call.line.sid,
-            from_=national(call.facts.from_),
-            to=(call.wanted.to if call.wanted else national(call.facts.exophone)),
-            phone_number_sid=national(call.facts.exophone),
-            status=status_of(call),
-            direction=direction_of(call),
-            created=call.created,
-            updated=ended or now,
-            started=call.answered or call.created,
-            ended=ended if final else None,
-            duration_s=lasted if final else None,
-            price=_PRICE if final and call.answered else None,
-            answered_by="human" if call.answered else None,
-            recording_url=recording_url_of(call) if final else None,
-            custom_field=call.facts.custom_field,
-            talk_s=conversed_s(call) if final else None,
-            leg1_status=status_of(call) if final else None,
-            leg2_status=dialled.status if dialled and final else None,
-            legs=tuple(
-                {"Id": at, "OnCallDuration": leg.talk_s}
-                for at, leg in enumerate(dialled.legs if dialled and final else (), 1)
-            ),
-        )
+        return call_record(call, self._exchange.clock.date())
 
     def _fault(self, line: AccountLine) -> None:
         fault = self._exchange.faults.strike("rest", FaultSite(account=line.sid), self._chance)
         if fault is not None:
-            raise RefusedError(_FAULTS.get(fault.code, RestError(fault.code, "an injected fault")))
+            raise RefusedRequestError(
+                REFUSALS.get(fault.code, RestError(fault.code, "an injected fault"))
+            )
 
     # Recordings.
 
     async def recording(self, request: Request, line: AccountLine, xml: bool) -> Response:
         """A stream's or a call's audio, once it is there (exotel-platform G-22)."""
         sid, _, kind = request.path_params["name"].rpartition(".")
-        audio = _sound(self._exchange, sid)
+        audio = sound_of(self._exchange, sid)
         if audio is None or audio.line is not line or kind not in ("mp3", "wav"):
-            raise RefusedError(RestError(404, "there is no such recording"))
+            raise RefusedRequestError(RestError(404, "there is no such recording"))
         clock = self._exchange.clock
         if clock.now() < audio.ended + line.behaviour.recording_delay_s:
-            raise RefusedError(RestError(404, "the recording is not there yet"))
-        write, media_type = _AUDIO[kind]
+            raise RefusedRequestError(RestError(404, "the recording is not there yet"))
+        write, media_type = FORMATS[kind]
         async with self._encoding:
             with clock.outside():
                 file = await asyncio.to_thread(write, audio)
         return Response(file, media_type=media_type)
 
 
-class _Sound(msgspec.Struct, frozen=True):
-    """Something recorded: whose, when it ended by the clock, and its PCM in blocks."""
-
-    line: AccountLine
-    ended: float
-    rate: int
-    blocks: Callable[[], Iterator[bytes]]
-
-
-_AUDIO: dict[str, tuple[Callable[[_Sound], bytes], str]] = {
-    "mp3": (lambda sound: recording.mp3(sound.blocks(), sound.rate), "audio/mpeg"),
-    "wav": (lambda sound: recording.wav(b"".join(sound.blocks()), sound.rate), "audio/wav"),
-}
-
-
-def _sound(exchange: Exchange, sid: str) -> _Sound | None:
-    """A stream's recording by its StreamSID, a talk's or a voicemail's by its CallSid."""
-    session = exchange.streaming.recordings.get(sid)
-    if session is not None:
-        ended = session.began + session.seconds
-        return _Sound(session.call.line, ended, session.rate, session.recorded_blocks)
-    call = exchange.calls.get(sid)
-    if call is None or call.answered is None or call.ended is None:
-        return None
-    talk = call.dialled.recording_url if call.dialled is not None else None
-    if talk is None and call.voicemail_url is None:
-        return None
-    start = exchange.clock.start
-    began = (call.answered - start).total_seconds()
-    ended = (call.ended - start).total_seconds()
-    heard = call.heard
-
-    def blocks() -> Iterator[bytes]:
-        # Agents say nothing here; what there is to hear is the caller.
-        return recording.mix(_PHONE_RATE, ended - began, spoken(heard, began, _PHONE_RATE))
-
-    return _Sound(call.line, ended, _PHONE_RATE, blocks)
-
-
-class _Page(msgspec.Struct, frozen=True):
-    """Some of the calls that match, how many do, and the cursors of the neighbouring pages."""
-
-    calls: list[Call]
-    total: int
-    previous: str | None
-    following: str | None
-
-
-def _page(newest_first: list[Call], wanted: calls.CallFilter) -> _Page:
-    """Cut a page out. The calls behind cursors need not match any more: they may have ended."""
-    places = {call.facts.sid: at for at, call in enumerate(newest_first)}
-    chosen = [call for call in newest_first if _matches(call, wanted)]
-    for name, cursor in (("Before", wanted.before), ("After", wanted.after)):
-        if cursor is not None and cursor not in places:
-            text = f"Invalid parameter {name}: got {cursor[:40]!r}, expected a Sid of this account"
-            raise RefusedError(RestError(400, text))
-    start = 0
-    if wanted.before is not None:
-        start = sum(places[call.facts.sid] <= places[wanted.before] for call in chosen)
-    elif wanted.after is not None:
-        newer = sum(places[call.facts.sid] < places[wanted.after] for call in chosen)
-        start = max(0, newer - wanted.page_size)
-    page = chosen[start : start + wanted.page_size]
-    more = start + len(page) < len(chosen)
-    return _Page(
-        page,
-        len(chosen),
-        page[0].facts.sid if start and page else None,
-        page[-1].facts.sid if more and page else None,
-    )
-
-
-def _matches(call: Call, wanted: calls.CallFilter) -> bool:
-    created = call.created.replace(tzinfo=None, microsecond=0)
-    return (
-        (wanted.created_from is None or created >= wanted.created_from)
-        and (wanted.created_to is None or created <= wanted.created_to)
-        and (wanted.status is None or status_of(call) == wanted.status)
-        and (wanted.direction is None or direction_of(call) == wanted.direction)
-    )
-
-
-def _credentials(request: Request) -> str:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "basic":
-        return ""
-    try:
-        return base64.b64decode(token, validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
-        return ""
-
-
-def _same(said: str, right: str) -> bool:
-    return bool(right) and secrets.compare_digest(said.encode(), right.encode())
-
-
 def _number(name: str, text: str) -> str:
     number = e164(text.strip(), "IN")
     if number is None or isinstance(number, Unusable):
-        raise RefusedError(
+        raise RefusedRequestError(
             RestError(400, f"Invalid parameter {name}: got {text[:30]!r}, expected a phone number")
         )
     return number
@@ -464,5 +264,5 @@ async def _body(request: Request) -> bytes:
     async for piece in request.stream():
         body += piece
         if len(body) > _LONGEST_BODY:
-            raise RefusedError(RestError(400, "the body is longer than 64 KB"))
+            raise RefusedRequestError(RestError(400, "the body is longer than 64 KB"))
     return bytes(body)

@@ -101,18 +101,7 @@ class Call:
         self.answered: datetime | None = None
         self.ended: datetime | None = None
         self.ending: Ending | None = None
-        self.trace: Trace = network.open_trace(
-            {
-                "call": facts.sid,
-                "account": line.sid,
-                "from": facts.from_,
-                "exophone": facts.exophone,
-                "direction": "outbound" if facts.outbound else "inbound",
-                "flow": facts.flow_name,
-                "created": self.created.isoformat(),
-                "custom_field": facts.custom_field,
-            }
-        )
+        self.trace: Trace = network.open_trace(_head(facts, line, self.created))
         self.gone = asyncio.Event()
         """Set once nobody is on the line any more."""
         self.over = asyncio.Event()
@@ -240,3 +229,17 @@ class Call:
         if struck is not None:
             self.trace.note("fault", fault=what, applet=applet)
         return struck is not None
+
+
+def _head(facts: CallFacts, line: AccountLine, created: datetime) -> Entry:
+    """The first line of a trace: which call it is."""
+    return {
+        "call": facts.sid,
+        "account": line.sid,
+        "from": facts.from_,
+        "exophone": facts.exophone,
+        "direction": "outbound" if facts.outbound else "inbound",
+        "flow": facts.flow_name,
+        "created": created.isoformat(),
+        "custom_field": facts.custom_field,
+    }

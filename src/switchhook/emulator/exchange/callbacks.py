@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from switchhook.emulator.call.parameters import national
-from switchhook.emulator.exchange.exchange import Watcher
+from switchhook.emulator.exchange.watcher import Watcher
 from switchhook.emulator.net.urls import shown
 from switchhook.emulator.net.webhook import Post, post
 from switchhook.exotel.wire import status_callback

@@ -18,6 +18,7 @@ from switchhook.emulator.call.trace import Entry, Trace
 from switchhook.emulator.exchange.flow_walk import FlowWalk
 from switchhook.emulator.exchange.heartbeats import Heartbeats
 from switchhook.emulator.exchange.line import AccountLine
+from switchhook.emulator.exchange.watcher import Watchers
 from switchhook.emulator.plan.behaviour import Behaviour
 from switchhook.emulator.plan.plan import Agent, Caller
 from switchhook.emulator.stream.setup import Streaming
@@ -50,25 +51,6 @@ class UnknownNumberError(SwitchhookError):
         super().__init__(f"{number} is no ExoPhone of this emulator (there are: {listed})")
 
 
-class Watcher:
-    """Sees what happens; every method may be left as it is."""
-
-    def on_entry(self, trace: Trace, entry: Entry) -> None:
-        """Something was noted in a call's trace."""
-
-    def on_ring(self, call: Call) -> None:
-        """The telephone rings of somebody whom Exotel calls."""
-
-    def on_answer(self, call: Call) -> None:
-        """A call was answered."""
-
-    def on_end(self, call: Call) -> None:
-        """A call has ended."""
-
-    def on_heartbeat(self, beat: Entry) -> None:
-        """A heartbeat was sent; `beat` says when, to whom, what, and how it was answered."""
-
-
 class Exchange:
     """Accounts, numbers and calls of one plan."""
 
@@ -91,9 +73,10 @@ class Exchange:
             for sid, account in plan.account.items()
         }
         self.streaming = Streaming(clock, dial)
-        self.heartbeats = Heartbeats(plan, self.lines, clock, web, self.linger, self._beaten)
+        self.watchers = Watchers()
+        tell = self.watchers.on_heartbeat
+        self.heartbeats = Heartbeats(plan, self.lines, clock, web, self.linger, tell)
         self.calls: OrderedDict[str, Call] = OrderedDict()
-        self.watchers: list[Watcher] = []
         self._recordings = recordings
         self._keep_media = keep_media
         self._running: set[asyncio.Task[None]] = set()
@@ -176,8 +159,19 @@ class Exchange:
         whole = ad_hoc if ad_hoc is not None else self.plan.flow[flow]
         call = Call(self, self.lines[account], facts, whole, caller, chance, wanted)
         self.calls[facts.sid] = call
-        self.spawn(FlowWalk(call, self.streaming, self).run())
+        self.spawn(self._walk(call))
         return call
+
+    async def _walk(self, call: Call) -> None:
+        """A call from its first ring to its end; the oldest ended ones are forgotten then."""
+        try:
+            await FlowWalk(call, self.streaming, self.watchers).run()
+        finally:
+            while len(self.calls) > KEPT_CALLS:
+                oldest = next(iter(self.calls.values()))
+                if oldest.ended is None:
+                    break
+                self.calls.popitem(last=False)
 
     def spawn(self, work: Coroutine[None, None, None]) -> None:
         """Do something beside the calls in progress, which `drain` waits for as for them."""
@@ -194,11 +188,6 @@ class Exchange:
     def mint(self, chance: Any) -> str:
         """A new SID of today (exotel-platform 0.3)."""
         return mint(chance.randbytes(14), self.clock.date().date())
-
-    @property
-    def in_progress(self) -> int:
-        """Calls that have not ended."""
-        return len(self._running)
 
     async def drain(self) -> None:
         """Wait until every call has ended. Raises what a call raised that it should not have."""
@@ -224,40 +213,8 @@ class Exchange:
 
     def open_trace(self, head: Entry) -> Trace:
         """The trace of a new call."""
-        return Trace(self.clock, head, media=self._keep_media, watch=self._noted)
+        return Trace(self.clock, head, media=self._keep_media, watch=self.watchers.on_entry)
 
     def recording_url(self, line: AccountLine, sid: str) -> str:
         """Where Exotel keeps a recording (exotel-platform B.1)."""
         return f"{self._recordings}/{line.sid}/{sid}.mp3"
-
-    def call_rings(self, call: Call) -> None:
-        """Tell the watchers that somebody is called."""
-        for watcher in self.watchers:
-            watcher.on_ring(call)
-
-    def call_answered(self, call: Call) -> None:
-        """Tell the watchers that a call was answered."""
-        for watcher in self.watchers:
-            watcher.on_answer(call)
-
-    def call_ended(self, call: Call) -> None:
-        """A call has ended; the oldest ended ones are forgotten."""
-        for watcher in self.watchers:
-            watcher.on_end(call)
-        while len(self.calls) > KEPT_CALLS:
-            oldest = next(iter(self.calls.values()))
-            if oldest.ended is None:
-                break
-            self.calls.popitem(last=False)
-
-    def _beaten(self, beat: Entry) -> None:
-        for watcher in self.watchers:
-            watcher.on_heartbeat(beat)
-
-    def _noted(self, trace: Trace, entry: Entry) -> None:
-        for watcher in self.watchers:
-            watcher.on_entry(trace, entry)
-
-    def here(self, url: str) -> bool:
-        """Whether a URL leads to a peer in this process."""
-        return self.web.here(url)

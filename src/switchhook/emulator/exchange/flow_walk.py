@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from switchhook.emulator.exchange.agents import connect
 from switchhook.emulator.exchange.requests import Requests
@@ -19,28 +19,16 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from switchhook.emulator.call.call import Call
+    from switchhook.emulator.exchange.watcher import Watcher
     from switchhook.emulator.net.results import Reply
     from switchhook.emulator.stream.setup import Streaming
 
 
-class Calls(Protocol):
-    """Who is told how far a call has come."""
-
-    def call_rings(self, call: Call) -> None:
-        """Somebody is called."""
-
-    def call_answered(self, call: Call) -> None:
-        """It was answered."""
-
-    def call_ended(self, call: Call) -> None:
-        """It has ended."""
-
-
 class FlowWalk:
-    """One call on its way through its flow."""
+    """One call on its way through its flow; `watcher` is told how far it has come."""
 
-    def __init__(self, call: Call, streaming: Streaming, calls: Calls) -> None:
-        self.call, self._streaming, self._calls = call, streaming, calls
+    def __init__(self, call: Call, streaming: Streaming, watcher: Watcher) -> None:
+        self.call, self._streaming, self._watcher = call, streaming, watcher
         self._requests = Requests(call)
         self._select: str | None = None
         self._passthrus_since_gone = 0
@@ -54,7 +42,7 @@ class FlowWalk:
                 return
             self.call.answered = self.call.clock.date()
             self.call.trace.note("answered")
-            self._calls.call_answered(self.call)
+            self._watcher.on_answer(self.call)
             limit = self.call.facts.time_limit_s or self.call.behaviour().call_limit_s
             self._later(limit, lambda: self.call.leave("limit"))
             self._later(self.call.caller.patience_s, lambda: self.call.leave("caller"))
@@ -67,12 +55,12 @@ class FlowWalk:
             self.call.leave("flow", quietly=True)
             self.call.ended = self.call.clock.date()
             self.call.trace.note("ended", by=self.call.ending)
-            self._calls.call_ended(self.call)
+            self._watcher.on_end(self.call)
             self.call.over.set()
 
     async def _ring_caller(self) -> bool:
         self.call.trace.note("ringing", number=self.call.facts.from_)
-        self._calls.call_rings(self.call)
+        self._watcher.on_ring(self.call)
         await self.call.spend(self.call.caller.rings_s)
         if self.call.caller.answers == "yes" and not self.call.gone.is_set():
             return True

@@ -196,23 +196,13 @@ class Web:
             response = await connection.handle_async_request(
                 httpcore2.Request(
                     method=method,
-                    url=httpcore2.URL(
-                        scheme=origin.scheme,
-                        host=origin.host,
-                        port=place.port,
-                        target=place.target.encode(),
-                    ),
+                    url=_url(place),
                     headers=[("Host", place.authority), *headers],
                     content=body,
                 )
             )
             answered = True
-            read = bytearray()
-            async with aclosing(response.aiter_stream()) as pieces:
-                async for piece in pieces:
-                    read += piece
-                    if len(read) > LONGEST_BODY:
-                        break
+            read = await _read(response)
         except httpcore2.LocalProtocolError as error:
             raise NetError(Failure(FailureKind.OTHER, at, f"can't be sent: {error}")) from error
         except httpcore2.RemoteProtocolError as error:
@@ -221,14 +211,7 @@ class Web:
             raise NetError(from_exception(error, at)) from error
         finally:
             await stream.aclose()
-        reason: bytes = response.extensions.get("reason_phrase", b"")
-        return Reply(
-            response.status,
-            reason.decode("latin-1"),
-            tuple((n.decode("latin-1"), v.decode("latin-1")) for n, v in response.headers),
-            bytes(read[:LONGEST_BODY]),
-            len(read) > LONGEST_BODY,
-        )
+        return _reply(response, read)
 
     async def _connect(
         self, place: Destination, attempt: _Attempt
@@ -260,6 +243,37 @@ class _Attempt:
 
     def __init__(self) -> None:
         self.dialling: str | None = None
+
+
+def _url(place: Destination) -> httpcore2.URL:
+    return httpcore2.URL(
+        scheme=place.scheme.encode(),
+        host=place.host.encode(),
+        port=place.port,
+        target=place.target.encode(),
+    )
+
+
+async def _read(response: httpcore2.Response) -> bytearray:
+    """The body, as far as one piece beyond the longest that is read."""
+    read = bytearray()
+    async with aclosing(response.aiter_stream()) as pieces:
+        async for piece in pieces:
+            read += piece
+            if len(read) > LONGEST_BODY:
+                break
+    return read
+
+
+def _reply(response: httpcore2.Response, read: bytearray) -> Reply:
+    reason: bytes = response.extensions.get("reason_phrase", b"")
+    return Reply(
+        response.status,
+        reason.decode("latin-1"),
+        tuple((n.decode("latin-1"), v.decode("latin-1")) for n, v in response.headers),
+        bytes(read[:LONGEST_BODY]),
+        len(read) > LONGEST_BODY,
+    )
 
 
 def _broken(error: httpcore2.RemoteProtocolError, address: str, *, answered: bool) -> Failure:

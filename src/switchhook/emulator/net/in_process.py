@@ -146,49 +146,61 @@ def wsgi(app: Callable[..., Iterable[bytes]]) -> ASGIApp:
 
     async def called(scope: Scope, receive: Receive, send: Send) -> None:
         body = (await receive()).get("body", b"")
-        said: list[tuple[str, list[tuple[str, str]]]] = []
-        written: list[bytes] = []
-
-        def start_response(
-            status: str, headers: list[tuple[str, str]], exc_info: object = None
-        ) -> Callable[[bytes], None]:
-            said.append((status, headers))  # a later one, with exc_info, replaces it
-            return written.append
-
-        async def pass_on(piece: bytes, *, started: bool) -> bool:
-            """Send what is there; whether the head has gone out."""
-            content = b"".join([*written, piece])
-            written.clear()
-            if not content:
-                return started
-            if not started:
-                await send(_head(said))
-            await send({"type": "http.response.body", "body": content, "more_body": True})
-            return True
-
-        found = app(_environ(scope, body), start_response)
+        answer = _WsgiAnswer(send)
+        found = app(_environ(scope, body), answer.start_response)
         try:
-            started = False
             for piece in found:
-                started = await pass_on(piece, started=started)
-            started = await pass_on(b"", started=started)
+                await answer.pass_on(piece)
+            await answer.pass_on(b"")
         finally:
             close = getattr(found, "close", None)
             if close is not None:
                 close()
-        if not started:
-            await send(_head(said))
-        await send({"type": "http.response.body", "body": b""})
+        await answer.end()
 
     return called
 
 
-def _head(said: list[tuple[str, list[tuple[str, str]]]]) -> Message:
-    if not said:
-        raise RuntimeError("the WSGI app never called start_response")
-    status, headers = said[-1]
-    raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers]
-    return {"type": "http.response.start", "status": int(status.split()[0]), "headers": raw}
+class _WsgiAnswer:
+    """What a WSGI app says of one request, on its way out."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._said: list[tuple[str, list[tuple[str, str]]]] = []
+        self._written: list[bytes] = []
+        self._started = False
+
+    def start_response(
+        self, status: str, headers: list[tuple[str, str]], exc_info: object = None
+    ) -> Callable[[bytes], None]:
+        """PEP 3333's; what is written waits for the next piece."""
+        self._said.append((status, headers))  # a later one, with exc_info, replaces it
+        return self._written.append
+
+    async def pass_on(self, piece: bytes) -> None:
+        """Send what is there, the head before the first of it."""
+        content = b"".join([*self._written, piece])
+        self._written.clear()
+        if not content:
+            return
+        await self._start()
+        await self._send({"type": "http.response.body", "body": content, "more_body": True})
+
+    async def end(self) -> None:
+        """Nothing more comes; the head goes out where nothing came at all."""
+        await self._start()
+        await self._send({"type": "http.response.body", "body": b""})
+
+    async def _start(self) -> None:
+        if self._started:
+            return
+        self._started = True
+        if not self._said:
+            raise RuntimeError("the WSGI app never called start_response")
+        status, headers = self._said[-1]
+        raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers]
+        start = {"type": "http.response.start", "status": int(status.split()[0]), "headers": raw}
+        await self._send(start)
 
 
 def _environ(scope: Scope, body: bytes) -> dict[str, Any]:

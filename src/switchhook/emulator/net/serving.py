@@ -78,8 +78,34 @@ async def serving(
     where the address can't be had.
     """
     guarded = _App(app)
+    config = _config(guarded, ws=ws, lifespan=lifespan)
+    life = config.lifespan_class(config)
+    await life.startup()
+    if life.should_exit:
+        raise RuntimeError("the app failed to start")
+    state = ServerState()
+    try:
+        sock = _bound(host, port)
+        server = await asyncio.get_running_loop().create_server(
+            lambda: _connection(config, state, life.state),
+            sock=sock,
+            ssl=ssl_context,
+            backlog=config.backlog,
+        )
+        try:
+            yield _served(host, sock.getsockname()[1], "http" if ssl_context is None else "https")
+        finally:
+            server.close()
+            guarded.ending = True
+            await _end(state)
+    finally:
+        await life.shutdown()
+
+
+def _config(app: _App, *, ws: bool, lifespan: bool) -> uvicorn.Config:
+    """What uvicorn's protocol classes are told, loaded."""
     config = uvicorn.Config(
-        guarded,
+        app,
         interface="asgi3",
         ws="websockets-sansio" if ws else "none",
         ws_ping_interval=None,  # pings would wake a loop in which nothing else happens
@@ -92,41 +118,29 @@ async def serving(
         date_header=False,
     )
     config.load()
-    life = config.lifespan_class(config)
-    await life.startup()
-    if life.should_exit:
-        raise RuntimeError("the app failed to start")
-    state = ServerState()
+    return config
 
-    def connection() -> asyncio.Protocol:
-        shared: dict[str, Any] = dict(life.state)
-        made: Any = config.http_protocol_class(  # type: ignore[call-arg]
-            config=config, server_state=state, app_state=shared
-        )
-        shared[DROP] = lambda: made.transport.abort()
-        protocol: asyncio.Protocol = made
-        return protocol
 
-    try:
-        sock = _bound(host, port)
-        server = await asyncio.get_running_loop().create_server(
-            connection, sock=sock, ssl=ssl_context, backlog=config.backlog
-        )
-        scheme = "http" if ssl_context is None else "https"
-        bound = sock.getsockname()[1]
-        try:
-            yield Served(f"{scheme}://{f'[{host}]' if ':' in host else host}:{bound}", bound)
-        finally:
-            server.close()
-            guarded.ending = True
-            await _end(state)
-    finally:
-        await life.shutdown()
+def _connection(
+    config: uvicorn.Config, state: ServerState, app_state: dict[str, Any]
+) -> asyncio.Protocol:
+    """What serves one connection, which the app can drop."""
+    shared = dict(app_state)
+    made: Any = config.http_protocol_class(  # type: ignore[call-arg]
+        config=config, server_state=state, app_state=shared
+    )
+    shared[DROP] = lambda: made.transport.abort()
+    protocol: asyncio.Protocol = made
+    return protocol
 
 
 def _bound(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     return socket.create_server((host, port), family=family)
+
+
+def _served(host: str, port: int, scheme: str) -> Served:
+    return Served(f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}", port)
 
 
 async def _end(state: ServerState) -> None:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from switchhook.emulator.exchange.exchange import Watcher
+from switchhook.emulator.exchange.watcher import Watcher
 from switchhook.emulator.net.addresses import AddressAllowList, NotFoundError
 from switchhook.emulator.net.http_client import place_of
 from switchhook.emulator.net.results import NetError
 from switchhook.emulator.plan.flow import Passthru, Stream, Voicebot
-from switchhook.emulator.runs.scenarios import OPTIONS
-from switchhook.emulator.stream.session import THROTTLED
+from switchhook.emulator.runs.scenarios.definition import OPTIONS
+from switchhook.emulator.stream.outcome import THROTTLED
 from switchhook.errors import ConfigError
 from switchhook.exotel.cause import Cause
 

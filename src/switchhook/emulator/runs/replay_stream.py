@@ -19,8 +19,8 @@ from switchhook.emulator.chance import Chance
 from switchhook.emulator.clock import IST, Clock
 from switchhook.emulator.exchange.exchange import Exchange
 from switchhook.emulator.net.addresses import AddressAllowList
+from switchhook.emulator.net.dialler import dialler
 from switchhook.emulator.net.http_client import Web
-from switchhook.emulator.net.media_link import dialler
 from switchhook.emulator.plan.flow import Applet, Flow, Hangup, Voicebot
 from switchhook.emulator.plan.plan import Account, Act, Caller, Number, Plan
 from switchhook.emulator.sound import recording

@@ -15,13 +15,14 @@ from switchhook.emulator.clock import IST, Clock
 from switchhook.emulator.exchange.exchange import Exchange
 from switchhook.emulator.net.addresses import AddressAllowList
 from switchhook.emulator.net.bad_server import closed_port, make_bad_server, untrusted
+from switchhook.emulator.net.dialler import dialler
 from switchhook.emulator.net.http_client import Web
-from switchhook.emulator.net.media_link import dialler
 from switchhook.emulator.net.urls import host_of
 from switchhook.emulator.plan.plan import with_keys
 from switchhook.emulator.runs.client_steps import Client
-from switchhook.emulator.runs.scenarios import ACCOUNT, BAD, BOT, EXOPHONE, OPTIONS, Aim, Scenario
-from switchhook.emulator.stream.session import THROTTLED
+from switchhook.emulator.runs.scenarios.definition import OPTIONS, Aim, Scenario
+from switchhook.emulator.runs.scenarios.plans import ACCOUNT, BAD, BOT, EXOPHONE
+from switchhook.emulator.stream.outcome import THROTTLED
 from switchhook.exotel.cause import Cause
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from switchhook.emulator.call.trace import Entry
     from switchhook.emulator.net.asgi import ASGIApp
     from switchhook.emulator.plan.plan import Plan
-    from switchhook.emulator.runs.scenarios import Option
+    from switchhook.emulator.runs.scenarios.definition import Option
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,14 +75,7 @@ async def perform(
     gate = AddressAllowList(allow)
     chance = Chance(seed)
     async with AsyncExitStack() as stack:
-        host, port = stack.enter_context(closed_port())
-        trustless = await stack.enter_async_context(untrusted())
-        aim = Aim(
-            passthru=passthru,
-            refused=f"{host}:{port}",
-            untrusted=f"localhost:{trustless.port}",
-            select=select,
-        )
+        aim = await _aim(stack, passthru, select)
         web = Web(gate, apps=apps, outside=clock.outside)
         stack.push_async_callback(web.close)
         exchange = Exchange(
@@ -92,16 +86,34 @@ async def perform(
             dial=dialler(gate, apps=apps, outside=clock.outside),
             keep_media=keep_media,
         )
-        problems: list[str] = []
-        if scenario.drive is not None:
-            problems = await scenario.drive(Client(exchange, ACCOUNT), EXOPHONE)
-        else:
-            for _ in range(scenario.calls):
-                exchange.ring(EXOPHONE)
-        await exchange.drain()
+        problems = await _drive(scenario, exchange)
     calls = list(exchange.calls.values())
     failures, notes = assess(scenario, calls, expect=expect, select=select)
     return Result(scenario=scenario, calls=calls, failures=failures + problems, notes=notes)
+
+
+async def _aim(stack: AsyncExitStack, passthru: str, select: str | None) -> Aim:
+    """Where to aim; the bad peers are there until the stack is left."""
+    host, port = stack.enter_context(closed_port())
+    trustless = await stack.enter_async_context(untrusted())
+    return Aim(
+        passthru=passthru,
+        refused=f"{host}:{port}",
+        untrusted=f"localhost:{trustless.port}",
+        select=select,
+    )
+
+
+async def _drive(scenario: Scenario, exchange: Exchange) -> list[str]:
+    """Place the calls, or do what is done instead, to the end; gives what was wrong."""
+    problems: list[str] = []
+    if scenario.drive is not None:
+        problems = await scenario.drive(Client(exchange, ACCOUNT), EXOPHONE)
+    else:
+        for _ in range(scenario.calls):
+            exchange.ring(EXOPHONE)
+    await exchange.drain()
+    return problems
 
 
 def _patient(plan: Plan, limit_s: float) -> Plan:

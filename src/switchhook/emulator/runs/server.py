@@ -16,8 +16,8 @@ from switchhook.emulator.chance import Chance
 from switchhook.emulator.clock import IST, VIRTUAL_START, Clock, VirtualLoop
 from switchhook.emulator.exchange.exchange import Exchange
 from switchhook.emulator.net.addresses import AddressAllowList
+from switchhook.emulator.net.dialler import dialler
 from switchhook.emulator.net.http_client import Web
-from switchhook.emulator.net.media_link import dialler
 from switchhook.emulator.net.serving import serving
 from switchhook.emulator.plan.flow import (
     Applet,
@@ -165,6 +165,14 @@ class _Front:
         self.control: ASGIApp | None = None
         self.rest: ASGIApp | None = None
 
+    def open(self, exchange: Exchange) -> str:
+        """Serve an exchange's APIs; gives the key that lets into the control API."""
+        from switchhook.emulator.api.exotel_api import make_rest
+
+        key = secrets.token_urlsafe(18)
+        self.control, self.rest = make_control(exchange, key), make_rest(exchange)
+        return key
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "")
         if scope["type"] == "websocket" or path.startswith(BOT_PATH):
@@ -195,46 +203,64 @@ async def station(
     passthru at `passthru`; `change` is applied to each of its accounts. Raises what a port that is
     taken raises.
     """
-    from switchhook.emulator.api.exotel_api import make_rest
-
-    loop = asyncio.get_running_loop()
-    virtual = isinstance(loop, VirtualLoop)
     seed = seed if seed is not None else plan.seed if plan is not None else None
-    start = VIRTUAL_START if virtual and seed is not None else datetime.now(IST)
-    clock = Clock(loop, start)
-    front = _Front()
+    clock, chance, front = _clock(seed), Chance(seed), _Front()
     async with serving(front, host=host, port=port) as served:
         bot = served.ws_url + BOT_PATH
-        chance = Chance(seed)
-        plan = with_keys(plan or (make(bot) if make else demo_plan(bot, passthru)), chance)
-        if change is not None:
-            accounts = {sid: change(account) for sid, account in plan.account.items()}
-            plan = msgspec.structs.replace(plan, account=accounts)
-        await asyncio.to_thread(prepare, plan)
-        gate = AddressAllowList([*plan.allow, *allow])
+        plan = plan or (make(bot) if make else demo_plan(bot, passthru))
+        plan = await _ready(plan, chance, change)
         peers = dict(apps or {})
-        if virtual:
+        if clock.virtual:
             # Over a socket our own bot would keep us at the world's pace.
             peers[f"{host}:{served.port}"] = front
-        web = Web(gate, apps=peers, outside=clock.outside)
-        exchange = Exchange(
-            plan,
-            clock=clock,
-            chance=chance,
-            web=web,
-            dial=dialler(gate, apps=peers, outside=clock.outside),
-            recordings=f"{served.url}/exotelrecordings",
-            keep_media=keep_media,
-        )
-        key = secrets.token_urlsafe(18)
-        front.control = make_control(exchange, key)
-        front.rest = make_rest(exchange)
+        recordings = f"{served.url}/exotelrecordings"
+        exchange = _exchange(plan, clock, chance, allow, peers, recordings, keep_media)
+        key = front.open(exchange)
         exchange.heartbeats.start()
         try:
             yield Station(exchange, served.url, key)
         finally:
             await exchange.stop()
-            await web.close()
+            await exchange.web.close()
+
+
+def _clock(seed: int | None) -> Clock:
+    """The running loop's; with a seed, virtual time always starts at the same moment."""
+    loop = asyncio.get_running_loop()
+    repeats = isinstance(loop, VirtualLoop) and seed is not None
+    return Clock(loop, VIRTUAL_START if repeats else datetime.now(IST))
+
+
+async def _ready(plan: Plan, chance: Chance, change: Callable[[Account], Account] | None) -> Plan:
+    """A plan with its keys drawn, its accounts changed, and what its callers say made."""
+    plan = with_keys(plan, chance)
+    if change is not None:
+        accounts = {sid: change(account) for sid, account in plan.account.items()}
+        plan = msgspec.structs.replace(plan, account=accounts)
+    await asyncio.to_thread(prepare, plan)
+    return plan
+
+
+def _exchange(
+    plan: Plan,
+    clock: Clock,
+    chance: Chance,
+    allow: Iterable[str],
+    peers: Mapping[str, ASGIApp],
+    recordings: str,
+    keep_media: bool,
+) -> Exchange:
+    """An exchange that dials what the plan and `allow` let through, and `peers` without a port."""
+    gate = AddressAllowList([*plan.allow, *allow])
+    return Exchange(
+        plan,
+        clock=clock,
+        chance=chance,
+        web=Web(gate, apps=peers, outside=clock.outside),
+        dial=dialler(gate, apps=peers, outside=clock.outside),
+        recordings=recordings,
+        keep_media=keep_media,
+    )
 
 
 async def arrive(exchange: Exchange, *, most: int | None = None) -> list[Call]:

@@ -6,14 +6,14 @@ It speaks Exotel's protocol (exotel-platform C.3, C.4) over a link; `setup.py` s
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Literal
-
-import msgspec
+from typing import TYPE_CHECKING
 
 from switchhook.emulator.call.parameters import StreamParameters, national
 from switchhook.emulator.sound import recording
 from switchhook.emulator.sound.playout import Playout
 from switchhook.emulator.sound.voice import frame_at, spoken
+from switchhook.emulator.stream.outcome import stream_outcome
+from switchhook.emulator.stream.sender import MessageSender
 from switchhook.emulator.stream.violations import Violation, ViolationWatch
 from switchhook.exotel.wire import media
 
@@ -24,25 +24,8 @@ if TYPE_CHECKING:
     from switchhook.emulator.net.media_link import MediaLink
     from switchhook.emulator.plan.behaviour import Behaviour
     from switchhook.emulator.sound.frame_clock import FrameClock
+    from switchhook.emulator.stream.outcome import End
 
-THROTTLED = "Streaming_call_throttled"
-
-End = Literal["caller", "flow", "limit", "stop", "bot"]
-"""Who ended a stream: the caller, the call's flow, the 60 minutes, a Stop applet, the bot."""
-
-_CLEAN = (1000, 1001, 1005)
-_GO_CLOSE = {
-    1002: "protocol error",
-    1003: "unsupported data",
-    1006: "abnormal closure",
-    1007: "invalid payload data",
-    1008: "policy violation",
-    1009: "message too big",
-    1011: "internal server error",
-    1012: "service restart",
-    1013: "try again later",
-}
-_DTMF_MS = 160
 _SILENCE_AFTER_S = 10.0
 _LARGEST = 100_000
 
@@ -76,14 +59,9 @@ class StreamSession:
         self.first_audio_s: float | None = None
         self.told: StreamParameters | None = None
         self._parameters: dict[str, str] = {}
-        self._style = media.Style(
-            camel_keys=behaviour.camel_keys, int_numbers=behaviour.int_numbers
-        )
         self._over: asyncio.Future[None] = call.clock.loop.create_future()
         self._ended_by: End | None = None
         self._closed: tuple[int, str] | None = None
-        self._sequence = 1
-        self._chunk = 0
         self._leave_beat: Callable[[], None] = _nothing
         self._timers: list[asyncio.TimerHandle] = []
         self._mark_timer: asyncio.TimerHandle | None = None
@@ -111,7 +89,10 @@ class StreamSession:
         call = self.call
         self.began = call.clock.now()
         call.streams.append(self)
-        self._send("sent", media.build_connected())
+        style = media.Style(
+            camel_keys=self.behaviour.camel_keys, int_numbers=self.behaviour.int_numbers
+        )
+        self._sender = MessageSender(self.link, call.trace, self.sid, style)
         start = media.Start(
             stream_sid=self.sid,
             call_sid=call.facts.sid,
@@ -122,11 +103,10 @@ class StreamSession:
             sample_rate=self.rate,
             bit_rate=f"{self.rate * 16 // 1000}kbps",
         )
-        self._send("sent", media.build_start(start, self._style, self._sequence))
-        self._writer = media.MediaWriter(self.sid, self._style)
+        self._sender.start(start)
         self._every = self.behaviour.frame_ms // 20
         self._beats = 0
-        self._later(self.behaviour.stream_limit_s, self._end_soon, "limit")
+        self._later(self.behaviour.stream_limit_s, self._finish, "limit")
         faults, place = call.network.faults, call.place(self.name)
         if crash := faults.strike("bot-crash", place, call.chance):
             call.trace.note("fault", fault="bot-crash", applet=self.name)
@@ -150,16 +130,10 @@ class StreamSession:
         if self._beats % self._every:
             return
         ms = self.behaviour.frame_ms
-        self._chunk += 1
-        self._sequence += 1
-        elapsed = (self._chunk - 1) * ms
+        elapsed = self.frames_sent * ms
         payload = frame_at(self.call.heard, self.began + elapsed / 1000, self.rate, ms)
-        text = self._writer.media(self._sequence, self._chunk, elapsed, payload)
         self.frames_sent += 1
-        if self.link is not None:
-            self.link.send(text)
-            if self.call.trace.media:
-                self.call.trace.note_media("sent", text)
+        self._sender.frame(self.frames_sent, elapsed, payload)
         if (
             self.both_ways
             and self.first_audio_s is None
@@ -191,7 +165,7 @@ class StreamSession:
                 _, forgotten = self.playout.clear(now)
                 if self.behaviour.echo_cleared_marks:
                     for name in forgotten:
-                        self._echo(name)
+                        self._sender.mark(name)
             case media.BotOther():
                 self._report(self.watch.unknown_event(said.event))
             case media.UnreadableMessage():
@@ -218,17 +192,13 @@ class StreamSession:
         """Send back the marks whose audio has played, and wait for the next one."""
         now = self.call.clock.now()
         for name in self.playout.due(now):
-            self._echo(name)
+            self._sender.mark(name)
         if self._mark_timer is not None:
             self._mark_timer.cancel()
             self._mark_timer = None
         if self.playout.next_due is not None and self._ended_by is None:
             wait = max(0.0, self.playout.next_due - now)
             self._mark_timer = self.call.clock.loop.call_later(wait, self._echo_marks)
-
-    def _echo(self, name: str) -> None:
-        self._sequence += 1
-        self._send("sent", media.build_mark(self.sid, self._sequence, name, self._style))
 
     def on_binary(self, size: int) -> None:
         """A frame that should have been text."""
@@ -244,16 +214,8 @@ class StreamSession:
 
     def dtmf(self, digit: str) -> None:
         """The caller pressed a key."""
-        if self.both_ways and self._ended_by is None and self.link is not None:
-            self._sequence += 1
-            self._send(
-                "sent", media.build_dtmf(self.sid, self._sequence, digit, _DTMF_MS, self._style)
-            )
-
-    def _send(self, what: str, text: bytes) -> None:
-        if self.link is not None:
-            self.link.send(text)
-            self.call.trace.note(what, text=text.decode())
+        if self.both_ways and self._ended_by is None:
+            self._sender.dtmf(digit)
 
     def _report(self, breaches: list[Violation] | Violation | None) -> None:
         for breach in [breaches] if isinstance(breaches, Violation) else breaches or []:
@@ -296,9 +258,6 @@ class StreamSession:
         """End it from our side."""
         self._finish(by)
 
-    def _end_soon(self, by: End) -> None:
-        self._finish(by)
-
     def _drop(self, code: int) -> None:
         """End it as if the bot had: a fault."""
         if self._ended_by is None:
@@ -317,23 +276,24 @@ class StreamSession:
         self._leave_beat()
         for timer in [*self._timers, *([self._mark_timer] if self._mark_timer else [])]:
             timer.cancel()
-        if by != "bot" and self.link is not None:
+        call = self.call
+        if by != "bot":
             # `stopped` for a Stop applet and the cap, else `callended` (exotel-platform G-44).
             reason = "stopped" if by in ("stop", "limit") else "callended"
-            self._sequence += 1
-            stop = media.build_stop(
-                self.sid,
-                self._sequence,
-                self.call.facts.sid,
-                self.call.line.sid,
-                reason,
-                self._style,
-            )
-            self._send("sent", stop)
+            self._sender.stop(call.facts.sid, call.line.sid, reason)
         if self.link is not None:
             self.link.close(1000)
-        self.told = self._outcome(by)
-        self.call.trace.note(
+        self.told = stream_outcome(
+            by,
+            self._closed,
+            self.behaviour,
+            sid=self.sid,
+            url=self.url,
+            seconds=self.seconds,
+            recording_url=call.network.recording_url(call.line, self.sid) if self.record else None,
+            unanswered=self.both_ways and self.first_audio_s is None,
+        )
+        call.trace.note(
             "media",
             frames_sent=self.frames_sent,
             heard_s=round(self.playout.spoken_s, 3),
@@ -342,27 +302,3 @@ class StreamSession:
         self._tell_closed(self)
         if not self._over.done():
             self._over.set_result(None)
-
-    def _outcome(self, by: End) -> StreamParameters:
-        """The outcome matrix (exotel-platform B.2, G-12, G-14)."""
-        call = self.call
-        recorded = call.network.recording_url(call.line, self.sid) if self.record else None
-        full = StreamParameters(
-            sid=self.sid,
-            status="completed",
-            duration_s=int(self.seconds),
-            url=self.url,
-            recording_url=recorded,
-            disconnected_by={"bot": "bot", "caller": "user"}.get(by, "NA"),
-        )
-        if by == "caller" and self.both_ways and self.first_audio_s is None:
-            return StreamParameters(sid=self.sid, status="cancelled", disconnected_by="user")
-        if by == "bot" and self._closed is not None and self._closed[0] not in _CLEAN:
-            if self.behaviour.dropped_is == "completed":
-                return full
-            code, reason = self._closed
-            words = _GO_CLOSE.get(code)
-            text = f"websocket: close {code}" + (f" ({words})" if words else "")
-            text += ": unexpected EOF" if code == 1006 else f": {reason}" if reason else ""
-            return msgspec.structs.replace(full, status="failed", error=text)
-        return full

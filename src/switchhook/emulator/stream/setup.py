@@ -17,7 +17,8 @@ from switchhook.emulator.net.go_errors import Failure, FailureKind, stream_error
 from switchhook.emulator.net.results import NetError
 from switchhook.emulator.net.urls import shown, without_credentials, without_query
 from switchhook.emulator.sound.frame_clock import FrameClock
-from switchhook.emulator.stream.session import THROTTLED, StreamSession
+from switchhook.emulator.stream.outcome import THROTTLED
+from switchhook.emulator.stream.session import StreamSession
 from switchhook.errors import SwitchhookError
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from switchhook.emulator.bot import make_bot
 from switchhook.emulator.call.narration import tell_all
 from switchhook.emulator.chance import Chance
 from switchhook.emulator.net.addresses import AddressAllowList
+from switchhook.emulator.net.dialler import dialler
 from switchhook.emulator.net.http_client import Web
-from switchhook.emulator.net.media_link import dialler
 from switchhook.emulator.net.serving import serving
 from switchhook.emulator.plan.file import read_plan
 from switchhook.emulator.plan.flow import Connect, Flow, Hangup, Passthru, Voicebot
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from switchhook.emulator.net.asgi import ASGIApp
     from switchhook.emulator.plan.flow import Applet
     from switchhook.emulator.plan.plan import FaultKind
-    from switchhook.emulator.runs.scenarios import Option
+    from switchhook.emulator.runs.scenarios.definition import Option
 
 _T = TypeVar("_T")
 

@@ -1,4 +1,4 @@
-"""A media connection to bots that behave, and bots that don't, on real sockets and in-process."""
+"""A media connection to bots that behave, and bots that don't, on real sockets."""
 
 from __future__ import annotations
 
@@ -14,34 +14,17 @@ import pytest
 import uvloop
 from websockets.asyncio.server import serve
 
-from switchhook.emulator.net import media_link as link_module
+from emulator.net.listening import Heard, failed, run_watched
+from switchhook.emulator.net import websocket_link as link_module
 from switchhook.emulator.net.addresses import AddressAllowList, RefusedError
 from switchhook.emulator.net.bad_server import closed_port, untrusted
 from switchhook.emulator.net.certificates import self_signed, server_context
+from switchhook.emulator.net.dialler import dialler
 from switchhook.emulator.net.go_errors import FailureKind, go_text
-from switchhook.emulator.net.media_link import LONGEST_MESSAGE, dialler
+from switchhook.emulator.net.media_link import LONGEST_MESSAGE
 from switchhook.emulator.net.results import NetError
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-
-
-class Heard:
-    def __init__(self):
-        self.texts, self.sizes, self.closes = [], [], []
-        self.more = asyncio.Event()
-        self.over = asyncio.Event()
-
-    def on_text(self, text):
-        self.texts.append(bytes(text))
-        self.more.set()
-
-    def on_binary(self, size):
-        self.sizes.append(size)
-        self.more.set()
-
-    def on_closed(self, code, reason):
-        self.closes.append((code, reason))
-        self.over.set()
 
 
 @asynccontextmanager
@@ -77,10 +60,8 @@ def frame(opcode, payload, fin=True):
     return head + b"\x7f" + size.to_bytes(8, "big") + payload
 
 
-async def dial(url, heard, limit_s=10.0, **apps):
-    return await dialler(AddressAllowList(), apps=apps or None)(
-        url, heard, headers=[], limit_s=limit_s
-    )
+async def dial(url, heard, limit_s=10.0):
+    return await dialler(AddressAllowList())(url, heard, headers=[], limit_s=limit_s)
 
 
 def test_messages_go_both_ways_and_credentials_are_a_header():
@@ -242,80 +223,9 @@ def test_a_certificate_that_nobody_trusts():
     assert asyncio.run(main()) is FailureKind.TLS
 
 
-async def accepts_and_echoes(scope, receive, send):
-    await receive()
-    await send({"type": "websocket.accept"})
-    while (message := await receive())["type"] == "websocket.receive":
-        await send({"type": "websocket.send", "text": message["text"].upper()})
-
-
-async def rejects(scope, receive, send):
-    await send({"type": "websocket.close", "code": 1000})
-
-
-async def rejects_with_401(scope, receive, send):
-    await send({"type": "websocket.http.response.start", "status": 401, "headers": []})
-    await send({"type": "websocket.http.response.body", "body": b""})
-
-
-async def raises(scope, receive, send):
-    await send({"type": "websocket.accept"})
-    raise ValueError("broken")
-
-
-async def closes(scope, receive, send):
-    await send({"type": "websocket.accept"})
-    await send({"type": "websocket.close", "code": 4001, "reason": "enough"})
-    await send({"type": "websocket.send", "text": "too late"})
-
-
-def in_process(app, talk=True):
-    async def main():
-        heard = Heard()
-        link = await dialler(AddressAllowList(), apps={"bot.example": app})(
-            "wss://bot.example/x", heard, headers=[], limit_s=5
-        )
-        if talk:
-            link.send(b"hello")
-            await heard.more.wait()
-            link.close(1000)
-        await heard.over.wait()
-        return heard
-
-    return asyncio.run(main())
-
-
-def test_an_app_in_this_process():
-    heard = in_process(accepts_and_echoes)
-    assert (heard.texts, heard.closes) == ([b"HELLO"], [(1000, "")])
-    closed = in_process(closes, talk=False)
-    assert (closed.texts, closed.closes) == ([], [(4001, "enough")])
-    broken = in_process(raises, talk=False)
-    assert broken.closes[0][0] == 1006
-    assert "ValueError: broken" in broken.closes[0][1]
-
-
-@pytest.mark.parametrize("app, detail", [(rejects, "403"), (rejects_with_401, "401")])
-def test_an_app_that_rejects(app, detail):
-    with pytest.raises(NetError) as caught:
-        in_process(app)
-    assert caught.value.failure.kind is FailureKind.BAD_HANDSHAKE
-    assert detail in caught.value.failure.detail
-
-
 # What a bot may do that a careless client does not survive.
 
 LOOPS = pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
-
-
-def run_watched(main, loop=asyncio.new_event_loop):
-    """Run it, and see that nothing was left to the loop's exception handler."""
-    said = []
-    with asyncio.Runner(loop_factory=loop) as runner:
-        runner.get_loop().set_exception_handler(lambda _, context: said.append(context))
-        result = runner.run(main())
-    assert not said
-    return result
 
 
 @asynccontextmanager
@@ -331,16 +241,6 @@ async def tcp(talk):
     server = await asyncio.start_server(whole, "127.0.0.1", 0)
     async with server:
         yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
-
-
-async def failed(url, limit_s=10.0, **options):
-    heard = Heard()
-    with pytest.raises(NetError) as caught:
-        await dialler(options.pop("gate", AddressAllowList()), **options)(
-            url, heard, headers=[], limit_s=limit_s
-        )
-    assert not heard.closes
-    return caught.value.failure
 
 
 async def closes_at_once(reader, writer):
@@ -637,71 +537,3 @@ def test_what_a_listener_raises_is_not_lost(early):
 
     assert asyncio.run(main()) == [(1011, "")]
     assert isinstance(said[0]["exception"], ZeroDivisionError)
-
-
-# In this process.
-
-
-async def returns(scope, receive, send):
-    pass
-
-
-async def raises_first(scope, receive, send):
-    raise ValueError("broken")
-
-
-@pytest.mark.parametrize(
-    "app, detail", [(returns, "without accepting"), (raises_first, "ValueError: broken")]
-)
-def test_an_app_that_never_accepts(app, detail):
-    with pytest.raises(NetError) as caught:
-        in_process(app)
-    assert caught.value.failure.kind is FailureKind.EOF
-    assert detail in caught.value.failure.detail
-
-
-def test_an_app_that_hangs_in_the_handshake_is_ended():
-    ended = []
-
-    async def hangs(scope, receive, send):
-        try:
-            await asyncio.Event().wait()
-        finally:
-            ended.append(True)
-
-    apps = {"bot.example": hangs}
-    failure = run_watched(lambda: failed("ws://bot.example/", 0.05, apps=apps))
-    assert go_text(failure) == "context deadline exceeded"
-    assert ended
-
-
-def test_an_apps_message_too_long_closes_with_1009():
-    async def app(scope, receive, send):
-        await send({"type": "websocket.accept"})
-        await send({"type": "websocket.send", "bytes": b"12"})
-        await send({"type": "websocket.send", "text": "x" * (LONGEST_MESSAGE + 1)})
-
-    heard = in_process(app, talk=False)
-    assert (heard.sizes, heard.texts) == ([2], [])
-    assert heard.closes == [(1009, "message too big")]
-
-
-def test_an_app_that_reads_nothing_is_cut_off(monkeypatch):
-    monkeypatch.setattr(link_module, "LONGEST_BACKLOG", 100)
-
-    async def main():
-        async def app(scope, receive, send):
-            await send({"type": "websocket.accept"})
-            await asyncio.Event().wait()
-
-        heard = Heard()
-        dial = dialler(AddressAllowList(), apps={"bot.example": app})
-        link = await dial("ws://bot.example/", heard, headers=[], limit_s=5)
-        link.send(b"x" * 60)
-        assert (link.backlog, heard.closes) == (60, [])
-        link.send(b"x" * 60)
-        return heard.closes
-
-    ((code, reason),) = run_watched(main)
-    assert code == 1006
-    assert "reads nothing" in reason

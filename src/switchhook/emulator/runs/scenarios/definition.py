@@ -1,0 +1,62 @@
+"""What a scenario is, and which answer to its passthrus is right."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from switchhook.exotel.cause import Cause
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from switchhook.emulator.plan.plan import Plan
+    from switchhook.emulator.runs.client_steps import Client
+
+Option = Literal["A", "B"]
+
+OPTIONS: dict[Cause, Option | None] = {
+    Cause.THROTTLED: "B",
+    Cause.CONNECT_FAILED: "B",
+    Cause.BOT_DROPPED: "B",
+    Cause.CALLER_LEFT_EARLY: "A",
+    Cause.CALLER_LEFT: "A",
+    Cause.BOT_DONE: "A",
+    Cause.ENDED_BY_SYSTEM: "A",
+    Cause.RUNNING: "A",
+    Cause.NO_STREAM: None,
+    Cause.UNKNOWN: "B",
+}
+"""What a good backend answers (exotel-platform G.1); None where it is the operator's choice."""
+
+
+class Aim(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a scenario aims: the passthru of the server under test, and bad peers of ours."""
+
+    passthru: str
+    refused: str = "127.0.0.1:9"
+    """An address that refuses connections."""
+    untrusted: str = "localhost:9"
+    """A TLS server whose certificate nobody trusts."""
+    select: str | None = None
+    """The keyword that the server selects in the SwitchCase scenario."""
+
+
+class Scenario(msgspec.Struct, frozen=True, kw_only=True):
+    """One row. `judged` has, by applet, what happened to the stream that its passthru tells of."""
+
+    name: str
+    summary: str
+    plan: Callable[[Aim], Plan]
+    judged: dict[str, Cause]
+    calls: int = 1
+    requests: int = 1
+    """How many requests the server under test gets from each judged applet, all calls together."""
+    warns: str = ""
+    """What a trace has to warn of: the bad peer was really met."""
+    mode: Literal["decide", "async", "select"] = "decide"
+    drive: Callable[[Client, str], Awaitable[list[str]]] | None = None
+    """What is done instead of ringing `calls` times; gives what was wrong."""
+    least_failed: int = 0
+    """Calls that have to be throttled; the rest have to be as `judged` says."""
