@@ -35,10 +35,13 @@ from switchhook.emulator.sound.voice import spoken
 from switchhook.exotel.fields import Unusable, e164
 from switchhook.exotel.wire import active_streams, calls
 from switchhook.exotel.wire.active_streams import ActiveStreams
-from switchhook.exotel.wire.calls import CallRecord, ConnectRequest, RestError
+from switchhook.exotel.wire.call_filter import CallFilter, read_filter
+from switchhook.exotel.wire.calls import CallRecord
+from switchhook.exotel.wire.connect import ConnectRequest, read_connect
 from switchhook.exotel.wire.query import parse_pairs
 from switchhook.exotel.wire.request import Request as WireRequest
 from switchhook.exotel.wire.request import body_pairs
+from switchhook.exotel.wire.rest_error import RestError, build_error
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -141,7 +144,7 @@ class _Rest:
             try:
                 return await handle(request, self._let_in(request), xml)
             except RefusedError as refused:
-                return _answer(calls.build_error(refused.error, xml=xml), xml, refused.error.status)
+                return _answer(build_error(refused.error, xml=xml), xml, refused.error.status)
 
         return handled
 
@@ -149,7 +152,7 @@ class _Rest:
         """Paths are case-sensitive; what is none of ours isn't found."""
         xml = not request.url.path.endswith(".json")
         error = RestError(404, f"{request.method} {request.url.path[:200]} does not exist")
-        return _answer(calls.build_error(error, xml=xml), xml, 404)
+        return _answer(build_error(error, xml=xml), xml, 404)
 
     def _let_in(self, request: Request) -> AccountLine:
         sid = request.path_params["account"]
@@ -185,7 +188,7 @@ class _Rest:
         wire = WireRequest(b"", "POST", request.headers.get("content-type"), body)
         encoded = b"statuscallbackevents%5b" in body.lower()
         pairs = body_pairs(wire, problems)
-        wanted = calls.read_connect(
+        wanted = read_connect(
             pairs,
             encoded_brackets=encoded and line.behaviour.refuse_encoded_brackets,
         )
@@ -266,7 +269,7 @@ class _Rest:
     async def list_calls(self, request: Request, line: AccountLine, xml: bool) -> Response:
         self._fault(line)
         pairs = parse_pairs(request.scope["query_string"], [])
-        wanted = calls.read_filter(pairs)
+        wanted = read_filter(pairs)
         if isinstance(wanted, RestError):
             raise RefusedError(wanted)
         mine = [call for call in self._exchange.calls.values() if call.line is line]
@@ -397,7 +400,7 @@ class _Page(msgspec.Struct, frozen=True):
     following: str | None
 
 
-def _page(newest_first: list[Call], wanted: calls.CallFilter) -> _Page:
+def _page(newest_first: list[Call], wanted: CallFilter) -> _Page:
     """Cut a page out. The calls behind cursors need not match any more: they may have ended."""
     places = {call.facts.sid: at for at, call in enumerate(newest_first)}
     chosen = [call for call in newest_first if _matches(call, wanted)]
@@ -421,7 +424,7 @@ def _page(newest_first: list[Call], wanted: calls.CallFilter) -> _Page:
     )
 
 
-def _matches(call: Call, wanted: calls.CallFilter) -> bool:
+def _matches(call: Call, wanted: CallFilter) -> bool:
     created = call.created.replace(tzinfo=None, microsecond=0)
     return (
         (wanted.created_from is None or created >= wanted.created_from)
