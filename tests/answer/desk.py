@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from switchhook.answer.answerer import AnswerClock, Answerer
+from switchhook.answer.answerer import Answerer
+from switchhook.answer.clock import AnswerClock
 from switchhook.answer.http.messages import Answer, Head
 from switchhook.config import AuthMode, Config, EndpointConfig
 from switchhook.journal import Record
