@@ -376,7 +376,7 @@ def _hands_off(name: str) -> JournalError:
 
 def _adopted(meta: SegmentMeta, first_seq: int) -> list[tuple[str, str | int]]:
     """What the copy of an abandoned segment says of itself."""
-    values = {
+    values: dict[str, str | int | None] = {
         "uuid": meta.uuid,
         "created": meta.created,
         "first_seq": first_seq,
