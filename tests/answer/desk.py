@@ -7,12 +7,13 @@ from typing import Any
 
 import msgspec
 
-from switchhook.answer.answerer import AnswerClock, Answerer
+from switchhook.answer.answerer import Answerer
+from switchhook.answer.clock import AnswerClock
 from switchhook.answer.http.messages import Answer, Head
 from switchhook.config import AuthMode, Config, EndpointConfig
 from switchhook.journal import Record
 from switchhook.journal.receipt import Receipt, RecordKind, decode_receipt
-from switchhook.server.answer import endpoints_of, settings_of
+from switchhook.server.answer_settings import endpoints_of, settings_of
 
 SECRET = "aaaa-secret-of-sales-1"
 OTHER_SECRET = "bbbb-secret-of-sales-2"

@@ -18,7 +18,8 @@ from switchhook.emulator.testing import Exotel
 from switchhook.exotel.answers import MOST_RETRY_AFTER_S, Outcome, Polled
 from switchhook.exotel.client import LARGEST, read_retry_after
 from switchhook.exotel.wire.active_streams import ActiveStreams, build_json, build_xml
-from switchhook.exotel.wire.calls import CallRecord, RestError, build_call, build_error
+from switchhook.exotel.wire.calls import CallRecord, build_call
+from switchhook.exotel.wire.rest_error import RestError, build_error
 
 from .peers import KEY, TOKEN, SteppedClock, client, peer, reply
 

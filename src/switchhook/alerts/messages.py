@@ -220,7 +220,12 @@ def _spoken(
         night=night,
         told=before + 1,
     )
-    message = Message(
+    return _message(cause, say, told, now_ms), after
+
+
+def _message(cause: str, say: MessageKind, told: Sequence[Alert], now_ms: int) -> Message:
+    head = told[0]
+    return Message(
         cause=cause,
         say=say,
         severity=head.severity,
@@ -230,7 +235,6 @@ def _spoken(
         at_ms=now_ms,
         severities=(head.severity,),
     )
-    return message, after
 
 
 def _resolved(last: LastNotification, now_ms: int) -> Message:

@@ -112,31 +112,20 @@ class AlertPages:
             problems.append(str(error))
         alerts = engine.alerts
         tested = request.query_params.get("tested", "")
+        tests = (each for each in sent if each.message.say is MessageKind.TEST)
         context = {
             "firing": [each for each in alerts if each.firing],
             "pending": [each for each in alerts if not each.firing],
             "resolved": resolved,
             "sent": sent,
             "silences": engine.silences,
-            "covered": {
-                each.key
-                for each in alerts
-                for silence in engine.silences
-                if silence.covers(each, engine.now_ms())
-            },
+            "covered": self._covered(),
             "readings": readings(engine.rules, engine.figures),
             "destinations": engine.destinations,
             "heart": engine.heart,
             "problems": problems,
             "reading": reading,
-            "tested": next(
-                (
-                    each
-                    for each in sent
-                    if each.message.say is MessageKind.TEST and each.destination == tested
-                ),
-                None,
-            ),
+            "tested": next((each for each in tests if each.destination == tested), None),
             "spans": SPANS_S,
             "labels_known": MATCHED[1:],
             "rules": sorted(rule.name for rule in engine.rules),
@@ -145,6 +134,16 @@ class AlertPages:
             "states": DeliveryState,
         }
         return self._renderer.page(request, "alerts.html", context)
+
+    def _covered(self) -> set[str]:
+        """The keys of the alerts that a silence covers."""
+        engine = self._engine
+        return {
+            each.key
+            for each in engine.alerts
+            for silence in engine.silences
+            if silence.covers(each, engine.now_ms())
+        }
 
     def _form(self, act: Callable[[Request, dict[str, str]], dict[str, str]]) -> Callable[..., Any]:
         """An action of a form, which leads back to the page with what it has to say."""

@@ -8,7 +8,6 @@ comes first, and nobody waits for a disk that has just made somebody wait too lo
 from __future__ import annotations
 
 import logging
-import time
 from collections import Counter, deque
 from typing import TYPE_CHECKING
 
@@ -24,8 +23,10 @@ from switchhook.answer.authentication import (
     looks_like_passthru,
 )
 from switchhook.answer.callback_receivers import Receivers, Webhook
+from switchhook.answer.clock import AnswerClock
 from switchhook.answer.clock_steps import ClockSteps
 from switchhook.answer.facts import CurrentFacts
+from switchhook.answer.health import health
 from switchhook.answer.http.messages import FAILED, Answer
 from switchhook.answer.owed import OwedAnswer
 from switchhook.answer.repeats import FirstAnswer, RepeatMemory, fingerprint
@@ -39,7 +40,6 @@ from switchhook.journal.receipt import (
     ANSWERED_UNREAD,
     UNREADABLE,
     WAITING,
-    Auth,
     ClockStep,
     ConfigApplied,
     Counters,
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from switchhook.answer.callback_receivers import ReceivingAccount
-    from switchhook.answer.http.messages import Head
+    from switchhook.answer.http.messages import Head, Reply
 
 log = logging.getLogger("switchhook.answer")
 
@@ -68,18 +68,6 @@ _FOREVER_NS = 1 << 63
 _COUNT_EVERY_NS = 10**9
 
 SAFE_RULE = "safe option"
-
-
-class AnswerClock:
-    """The three clocks of an answer; tests bring their own."""
-
-    def wall_us(self) -> int:
-        """Unix time."""
-        return time.time_ns() // 1000
-
-    def mono_ns(self) -> int:
-        """Steady, and going on over restarts of the process."""
-        return time.monotonic_ns()
 
 
 class Answerer:
@@ -146,37 +134,20 @@ class Answerer:
         return Answer(verdict.status, verdict.text.encode())
 
     def answer(
-        self,
-        head: Head,
-        token: object,
-        body: bytes,
-        body_problem: str | None,
-        reply: Callable[[Answer], None],
+        self, head: Head, token: object, body: bytes, body_problem: str | None, reply: Reply
     ) -> None:
         """Decide, keep, and reply once the receipt is durable or the deadline near."""
         started, wall_us = self._clock.mono_ns(), self._clock.wall_us()
+        peer = self._peer(head)
         if isinstance(token, Webhook):
-            self._receivers.take(
-                head,
-                token,
-                body,
-                body_problem,
-                reply,
-                received_us=wall_us,
-                now_ns=started,
-                peer=self._peer(head),
-            )
+            self._receivers.take(head, token, body, body_problem, reply, peer, wall_us, started)
             return
         assert isinstance(token, Admission)
         self.times.asked()
         endpoint, at = token.endpoint, wall_us // 1000
         redact = endpoint.redactor
-        request = Request(
-            redact(head.query),
-            head.method,
-            head.content_type,
-            redact(body[:LONGEST_BODY]) if body else b"",
-        )
+        kept_body = redact(body[:LONGEST_BODY]) if body else b""
+        request = Request(redact(head.query), head.method, head.content_type, kept_body)
         facts = self._knowledge.of(endpoint.account, started)
         decision, asked, first = self._decide(token, head, request, facts, at, started)
         answer = endpoint.answer(decision.option)
@@ -192,7 +163,7 @@ class Answerer:
             head_problem=head.problem,
             body_problem=body_problem,
             auth=token.auth,
-            peer=self._peer(head),
+            peer=peer,
             facts=facts,
             zone=endpoint.zone.key,
             region=endpoint.region,
@@ -200,13 +171,11 @@ class Answerer:
             repeat_of=first and receipt_id(first.at, self._node, first.seq),
             decided_in_us=(self._clock.mono_ns() - started) // 1000,
         )
-        new = first is None and request.method != "HEAD"
-        deadline = started + endpoint.deadline_ms * 1_000_000
-        waiting = OwedAnswer(self, answer, reply, started, deadline)
-        self._owe(waiting, receipt, at, asked if new else None, endpoint.deadline_ms)
+        due_ns = started + endpoint.deadline_ms * 1_000_000
+        self._owe(OwedAnswer(self, answer, reply, started, due_ns), receipt, at, asked, endpoint)
 
     def _owe(
-        self, waiting: OwedAnswer, receipt: Receipt, at: int, asked: int | None, deadline_ms: int
+        self, waiting: OwedAnswer, receipt: Receipt, at: int, asked: int | None, endpoint: Endpoint
     ) -> None:
         """Keep a receipt; its answer waits for that, if the disk is worth waiting for.
 
@@ -233,7 +202,7 @@ class Answerer:
         if asked is not None:
             self._memory.remember(asked, FirstAnswer(seq, at, mono, option))
         if waiting.reply is not None:
-            self._wait(deadline_ms, waiting)
+            self._wait(endpoint.deadline_ms, waiting)
 
     def unreadable(self, head: Head, beginning: bytes) -> Admission | Webhook | Answer:
         """Let a head in that has its secret where it could be read; B where no path could."""
@@ -309,18 +278,9 @@ class Answerer:
         self._knowledge.learn(facts, self._clock.mono_ns())
 
     def health(self, *, whole: bool) -> Answer:
-        """Whether answering works (200 as long as this can be said), and what is amiss.
-
-        The problems name endpoints and files, which is no stranger's business.
-        """
-        problems = [*self.problems, *self.alarms.values()]
-        if not self._journal.healthy:
-            problems.append("receipts wait for the disk; callers don't")
-        status = "degraded" if problems else "ok"
-        if problems and not whole:
-            problems = [f"{len(problems)}, told on the machine itself and in the log"]
-        body = msgspec.json.encode({"status": status, "problems": problems})
-        return Answer(200, body, "application/json")
+        """Whether answering works, and what is amiss; `whole` where it may be told in full."""
+        problems = (*self.problems, *self.alarms.values())
+        return health(problems, keeps_up=self._journal.healthy, whole=whole)
 
     @property
     def owed(self) -> int:
@@ -338,6 +298,7 @@ class Answerer:
         at: int,
         started_ns: int,
     ) -> tuple[Decision, int | None, FirstAnswer | None]:
+        """The decision, the fingerprint of a question to remember, and whose answer it repeats."""
         endpoint = token.endpoint
         if head.cut:
             return _safely(token, "the request line is not whole"), None, None
@@ -346,9 +307,9 @@ class Answerer:
             asked = fingerprint(endpoint.name, passthru, self._key)
             first = None if asked is None else self._memory.find(asked, started_ns // 1_000_000)
             if first is not None:
-                return self._repeat(endpoint, first), asked, first
+                return self._repeat(endpoint, first), None, first
             decision = decide(passthru, judge(passthru), facts, at, endpoint.zone, endpoint.ruleset)
-            return decision, asked, None
+            return decision, None if request.method == "HEAD" else asked, None
         except Exception as error:  # noqa: BLE001
             # Law 1: whatever goes wrong in deciding, the caller gets the safe option, by name.
             # The message may hold what was sent, so only the kind of error is said.
@@ -396,6 +357,3 @@ def _safely(token: Admission, problem: str) -> Decision:
     if not token.proven:
         option, whose = Option.B, "Option B, as no secret was proved"
     return Decision(option, SAFE_RULE, endpoint.ruleset.release, f"{problem}; {whose}")
-
-
-__all__ = ["SWEEP_S", "AnswerClock", "Answerer", "Auth"]

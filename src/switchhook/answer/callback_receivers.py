@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Callable, Mapping
 
-    from switchhook.answer.http.messages import Head
+    from switchhook.answer.http.messages import Head, Reply
 
 DEADLINE_MS = 10_000
 """How long a webhook waits for the disk; Exotel gives up after 15 s."""
@@ -102,8 +102,8 @@ class _Pending:
 
     __slots__ = ("due_ns", "reply", "size")
 
-    def __init__(self, reply: Callable[[Answer], None], due_ns: int, size: int) -> None:
-        self.reply: Callable[[Answer], None] | None = reply
+    def __init__(self, reply: Reply, due_ns: int, size: int) -> None:
+        self.reply: Reply | None = reply
         self.due_ns, self.size = due_ns, size
 
 
@@ -121,11 +121,10 @@ class Receivers:
         webhook: Webhook,
         body: bytes,
         problem: str | None,
-        reply: Callable[[Answer], None],
-        *,
+        reply: Reply,
+        peer: str,
         received_us: int,
         now_ns: int,
-        peer: str,
     ) -> None:
         """Keep one and reply: 200 once it is durable, 503 when it isn't in time, 400 if cut off."""
         if problem is not None and problem != BODY_TOO_LONG:
@@ -133,25 +132,13 @@ class Receivers:
             reply(_NOT_WHOLE)
             return
         cut = _CUT if problem is not None or len(body) > KEPT_BYTES else None
-        account = webhook.account
-        kept = account.redactor(body[:KEPT_BYTES])
+        kept = webhook.account.redactor(body[:KEPT_BYTES])
         size = len(kept) + len(head.query)
         if self._held + size > MOST_WAITING_BYTES:
             self._counts["webhook refused: too many wait"] += 1
             reply(_TRY_AGAIN)
             return
-        if webhook.kind is RecordKind.HEARTBEAT:
-            record: msgspec.Struct = HeartbeatReceived(received_us, account.name, kept, peer, cut)
-        else:
-            record = StatusReceived(
-                received_us,
-                account.name,
-                kept,
-                head.content_type and head.content_type[:_LONGEST_TYPE],
-                peer,
-                cut,
-                account.redactor(head.query[:KEPT_BYTES]),
-            )
+        record = _record(webhook, head, kept, cut, received_us, peer)
         pending = _Pending(reply, now_ns + DEADLINE_MS * 1_000_000, size)
         self._held += size
 
@@ -178,3 +165,20 @@ class Receivers:
         if answer is _TRY_AGAIN:
             self._counts["webhook not kept in time"] += 1
         reply(answer)
+
+
+def _record(
+    webhook: Webhook, head: Head, kept: bytes, cut: str | None, received_us: int, peer: str
+) -> HeartbeatReceived | StatusReceived:
+    account = webhook.account
+    if webhook.kind is RecordKind.HEARTBEAT:
+        return HeartbeatReceived(received_us, account.name, kept, peer, cut)
+    return StatusReceived(
+        received_us,
+        account.name,
+        kept,
+        head.content_type and head.content_type[:_LONGEST_TYPE],
+        peer,
+        cut,
+        account.redactor(head.query[:KEPT_BYTES]),
+    )

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Callable
 
-    from switchhook.answer.http.messages import Answer
+    from switchhook.answer.http.messages import Answer, Reply
     from switchhook.answer.timing import AnswerTimeHistogram
 
 
@@ -34,13 +33,13 @@ class OwedAnswer:
         self,
         answerer: Owing,
         answer: Answer,
-        reply: Callable[[Answer], None],
+        reply: Reply,
         since: int,
         deadline: int,
     ) -> None:
         self.answerer, self.answer = answerer, answer
         self.since, self.deadline = since, deadline
-        self.reply: Callable[[Answer], None] | None = reply
+        self.reply: Reply | None = reply
         self.seq = 0
 
     def send(self, now_ns: int) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from switchhook.calls.sources import HeartbeatReport, Source, SourceReport
-from switchhook.exotel.wire.calls import CallRecord, ist_text, parse_call
+from switchhook.exotel.wire.calls import CallRecord, parse_call
+from switchhook.exotel.wire.ist_time import ist_text
 
 if TYPE_CHECKING:
     from switchhook.calls.sources import KeptDetails

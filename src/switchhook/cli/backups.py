@@ -92,13 +92,8 @@ def restore(
         _report(backups.check(source, identity), source, json)
         return 0
     folder = find_data_folder(config, data)
-    said = _said(json)
+    said, lists = _said(json), _lists(erasures)
     proofs: list[Proof] = []
-
-    if erasures is not None and not erasures.exists():
-        hint = "erasures.json of the folder that was lost, or the file from beside a backup"
-        raise DataFolderError(str(erasures), "there is no such list of erasures", hint)
-    lists = [erasures] if erasures else []
     if ledger_only:
         manifest = restore_ledger(source, folder, identity, lists, proofs, said)
         output.err.print("the ledger is back; a console that waits for it goes on by itself")
@@ -115,11 +110,25 @@ def restore(
             "start switchhook on it: the console makes the store again from the journal"
         )
     _report(manifest, source, json)
+    _report_proofs(proofs, json)
+    return 0 if all(proof.complete for proof in proofs) else 1
+
+
+def _lists(erasures: Path | None) -> list[Path]:
+    """The lists of erasures that were named."""
+    if erasures is None:
+        return []
+    if not erasures.exists():
+        hint = "erasures.json of the folder that was lost, or the file from beside a backup"
+        raise DataFolderError(str(erasures), "there is no such list of erasures", hint)
+    return [erasures]
+
+
+def _report_proofs(proofs: list[Proof], json: bool) -> None:
     for proof in proofs:
         output.err.print(f"erased again: {proof.id}, {'whole' if proof.complete else 'not whole'}")
         if not json:
             print_proof(proof)
-    return 0 if all(proof.complete for proof in proofs) else 1
 
 
 def _report(manifest: backups.Manifest, file: Path, json: bool) -> None:

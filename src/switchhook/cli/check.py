@@ -30,7 +30,7 @@ from switchhook.server.exposed import exposed
 from switchhook.system.data_folder import JOURNAL, read_identity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 _BATCH = 1000
 _MOST_LISTED = 50
@@ -66,9 +66,19 @@ def check(
     wanted = [*([config] if config and config not in files else []), *files]
     if not wanted:
         raise ConfigError("nothing to check", hint="name a file, or give --config")
+    checked = _check_all(wanted, endpoint)
+    if checked is None:
+        return 1
+    if span is not None:
+        _compare(find_data_folder(config, data), checked, span, json)
+    return 0
+
+
+def _check_all(files: Sequence[str], endpoint: str) -> dict[str, Ruleset] | None:
+    """The rules in files by endpoint; None where one does not check out, which is said."""
     checked: dict[str, Ruleset] = {}
     failed = False
-    for file in wanted:
+    for file in files:
         try:
             found = _check(file, endpoint)
         except ConfigError as error:
@@ -78,9 +88,7 @@ def check(
             continue
         checked |= found
         output.err.print(f"{file} checks out", soft_wrap=True)
-    if span is not None and not failed:
-        _compare(find_data_folder(config, data), checked, span, json)
-    return 1 if failed else 0
+    return None if failed else checked
 
 
 def _check(file: str, endpoint: str) -> dict[str, Ruleset]:
@@ -154,44 +162,55 @@ def _compare(folder: Path, rulesets: dict[str, Ruleset], span: timedelta, json: 
         if ruleset is None:
             continue
         seen += 1
-        passthru = read_passthru(receipt)
-        zone = ZoneInfo(receipt.zone)
-        fresh = decide(passthru, judge(passthru), receipt.facts, at, zone, ruleset)
-        old = receipt.decision
-        if fresh.option == old.option:
+        each = _changed(receipt_id(at, node, seq), receipt, at, ruleset)
+        if each is None:
             continue
         changed += 1
-        each = _Changed(
-            receipt_id(at, node, seq),
-            receipt.endpoint,
-            passthru.call_sid,
-            old.option.value,
-            old.rule,
-            fresh.option.value,
-            fresh.rule,
-        )
         if json:
             output.print_json(msgspec.structs.asdict(each))
         elif len(listed) < _MOST_LISTED:
             listed.append(each)
     if listed:
-        output.print_table(
-            ("RECEIPT", "CALL", "WAS", "", "WOULD BE", ""),
-            (
-                (
-                    each.id,
-                    output.sid(each.call_sid),
-                    output.option_text(each.before),
-                    each.rule_before,
-                    output.option_text(each.after),
-                    each.rule_after,
-                )
-                for each in listed
-            ),
-        )
+        _print_changed(listed)
     if changed > len(listed) and not json:
         output.err.print(f"and {changed - len(listed)} more: --json lists them all")
     output.err.print(f"{changed} of {seen} receipts would be answered otherwise")
+
+
+def _changed(id: str, receipt: Receipt, at: int, ruleset: Ruleset) -> _Changed | None:
+    """How a receipt would be answered by other rules; None where it is the same."""
+    passthru = read_passthru(receipt)
+    zone = ZoneInfo(receipt.zone)
+    fresh = decide(passthru, judge(passthru), receipt.facts, at, zone, ruleset)
+    old = receipt.decision
+    if fresh.option == old.option:
+        return None
+    return _Changed(
+        id,
+        receipt.endpoint,
+        passthru.call_sid,
+        old.option.value,
+        old.rule,
+        fresh.option.value,
+        fresh.rule,
+    )
+
+
+def _print_changed(listed: Sequence[_Changed]) -> None:
+    output.print_table(
+        ("RECEIPT", "CALL", "WAS", "", "WOULD BE", ""),
+        (
+            (
+                each.id,
+                output.sid(each.call_sid),
+                output.option_text(each.before),
+                each.rule_before,
+                output.option_text(each.after),
+                each.rule_after,
+            )
+            for each in listed
+        ),
+    )
 
 
 def _receipts(

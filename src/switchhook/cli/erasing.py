@@ -141,17 +141,24 @@ def _forget(folder: Path, subject: Subject, value: str, journal: JournalReader) 
             opened.callback(folding.stop)
         else:
             output.err.print("the console does it; this waits for it, and may be interrupted")
-        while True:
-            proof = keeper.proof(id)
-            assert proof is not None, "an erasure that was begun is kept"
-            if proof.state == "done":
-                return proof
-            if held is None:
-                time.sleep(PAUSE_S)
-                continue
-            _seal_open(folder, held.node, sealed, proof.until_seq)
-            if not keeper.step():
-                time.sleep(PAUSE_S)
+        return _finish(keeper, id, folder, held, sealed)
+
+
+def _finish(
+    keeper: Keeper, id: str, folder: Path, held: DataFolder | None, sealed: SealedSegments
+) -> Proof:
+    """Carry an erasure out where the folder is `held`; else wait until the console has."""
+    while True:
+        proof = keeper.proof(id)
+        assert proof is not None, "an erasure that was begun is kept"
+        if proof.state == "done":
+            return proof
+        if held is None:
+            time.sleep(PAUSE_S)
+            continue
+        _seal_open(folder, held.node, sealed, proof.until_seq)
+        if not keeper.step():
+            time.sleep(PAUSE_S)
 
 
 def _seal_open(folder: Path, node: int, sealed: SealedSegments, seq: int) -> None:

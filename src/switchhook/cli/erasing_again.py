@@ -95,12 +95,8 @@ def erase_again(
         journal = JournalReader(folder / JOURNAL)
         opened.callback(journal.close)
         book, sealed = SqliteErasures(ledger), SealedSegments(folder / JOURNAL)
-        known = {each.id: each for each in book.all()}
-        wanted = [
-            each
-            for each in listed.erasures
-            if each.id not in known or known[each.id].phase is not Phase.DONE
-        ]
+        known = {each.id: each.phase for each in book.all()}
+        wanted = [each for each in listed.erasures if known.get(each.id) is not Phase.DONE]
         last = journal.last_seq()
         erasure_list_file.write_list(folder / erasure_list_file.FILE, listed.up_to(last))
         keeper = Keeper(
@@ -118,13 +114,20 @@ def erase_again(
                 what = f"erases a {WORDS[erased.subject]} again after a restore"
                 keeper.erase_again(again(erased, value, last), deed(what, erased.masked))
         ids = [each.id for each in book.running()]
-        while running := book.running():
-            for each in running:
-                if not closed_up_to(sealed.segments(), each.until_seq):
-                    seal(folder / JOURNAL, identity.node, sealed, each.until_seq)
-            if not keeper.step():
-                time.sleep(PAUSE_S)
+        _carry_out(folder, identity, keeper, book, sealed)
         return [proof for id in ids if (proof := keeper.proof(id)) is not None]
+
+
+def _carry_out(
+    folder: Path, identity: Identity, keeper: Keeper, book: SqliteErasures, sealed: SealedSegments
+) -> None:
+    """Go on until no erasure runs; what holds one up is sealed here, as nobody else writes."""
+    while running := book.running():
+        for each in running:
+            if not closed_up_to(sealed.segments(), each.until_seq):
+                seal(folder / JOURNAL, identity.node, sealed, each.until_seq)
+        if not keeper.step():
+            time.sleep(PAUSE_S)
 
 
 def _found(

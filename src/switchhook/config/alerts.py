@@ -105,7 +105,7 @@ def _rule(section: Section, problems: Problems) -> AlertRule | None:
     base = next((rule for rule in DEFAULTS if rule.name == name), None)
     figure = section.take("figure", _figure, base.figure if base else "")
     comparison = section.take("comparison", choice(Comparison), base and base.comparison)
-    any_number = number(-_LARGEST, _LARGEST)
+    any_number, seconds = number(-_LARGEST, _LARGEST), integer(0, _MOST_S)
     threshold = section.take("threshold", any_number, base.threshold if base else None)
     known = KNOWN.get(figure)
     least = 5 if known is not None and known.unit == "share" else 0
@@ -115,11 +115,9 @@ def _rule(section: Section, problems: Problems) -> AlertRule | None:
         figure=figure,
         comparison=comparison or Comparison.ABOVE,
         threshold=threshold if threshold is not None else 0.0,
-        for_s=section.take("for_s", integer(0, _MOST_S), base.for_s if base else 0),
+        for_s=section.take("for_s", seconds, base.for_s if base else 0),
         clear=section.take("clear", any_number, base.clear if base else None),
-        clear_for_s=section.take(
-            "clear_for_s", integer(0, _MOST_S), base.clear_for_s if base else 300
-        ),
+        clear_for_s=section.take("clear_for_s", seconds, base.clear_for_s if base else 300),
         severity=section.take(
             "severity", choice(Severity), base.severity if base else Severity.WARNING
         ),
@@ -133,25 +131,23 @@ def _rule(section: Section, problems: Problems) -> AlertRule | None:
         advice=section.take("advice", text(300), base.advice if base else ""),
     )
     section.end()
-    lacking = [
-        key
-        for key, value in (
-            ("name", name),
-            ("figure", figure),
-            ("comparison", comparison),
-            ("threshold", threshold),
-        )
-        if value in ("", None) and key not in section.names()
-    ]
+    needed = {"name": name, "figure": figure, "comparison": comparison, "threshold": threshold}
+    said = section.names()
+    lacking = [key for key, value in needed.items() if value in ("", None) and key not in said]
     for key in lacking:
-        problems.add(section.key, f"it has no {key}", "name, figure, comparison, threshold")
-    if rule.clear is not None and rule.breached(rule.clear) and not lacking:
+        problems.add(section.key, f"it has no {key}", ", ".join(needed))
+    if not lacking:
+        _check_clear(section, rule, problems)
+    return None if lacking or not name or not figure else rule
+
+
+def _check_clear(section: Section, rule: AlertRule, problems: Problems) -> None:
+    if rule.clear is not None and rule.breached(rule.clear):
         problems.add(
             f"{section.key}.clear",
             f"{rule.clear:g} breaches the threshold itself",
             f"a value that is not {rule.comparison} {rule.threshold:g}",
         )
-    return None if lacking or not name or not figure else rule
 
 
 def _destinations(section: Section, sources: Sources, problems: Problems) -> Iterable[Destination]:

@@ -20,9 +20,10 @@ import msgspec
 
 from switchhook.exotel.answers import MOST_RETRY_AFTER_S, Outcome, Polled
 from switchhook.exotel.rate_limit import Bucket, full_bucket, hold, take
-from switchhook.exotel.wire import active_streams, calls
+from switchhook.exotel.wire import active_streams
 from switchhook.exotel.wire.active_streams import UnreadableAnswer
-from switchhook.exotel.wire.calls import CallRecord
+from switchhook.exotel.wire.calls import CallRecord, parse_call
+from switchhook.exotel.wire.rest_error import parse_error
 
 if TYPE_CHECKING:
     from switchhook.exotel.clock import Clock
@@ -106,7 +107,7 @@ class ExotelClient:
             )
         found = active_streams.parse(answer.body)
         if isinstance(found, UnreadableAnswer):
-            error = calls.parse_error(answer.body)
+            error = parse_error(answer.body)
             problem = self._quoted(f"a refusal: {error.message}" if error else found.problem)
             return Polled(Outcome.UNREADABLE, problem=f"{self._host} answered {problem}")
         if found.account_sid not in (None, self._sid):
@@ -122,7 +123,7 @@ class ExotelClient:
         answer = await self._ask(f"{self._base}/Calls/{call_sid}.json?details=true")
         if answer.outcome is not Outcome.READ:
             return Detailed(answer.outcome, problem=answer.problem)
-        record = calls.parse_call(answer.body)
+        record = parse_call(answer.body)
         if isinstance(record, UnreadableAnswer):
             problem = f"{self._host} answered {self._quoted(record.problem)}"
             return Detailed(Outcome.UNREADABLE, problem=problem)

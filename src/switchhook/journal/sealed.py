@@ -223,17 +223,8 @@ class SealedSegments:
                             self._span(file),
                         ),
                     )
-                    values = {
-                        "uuid": meta.uuid,
-                        "created": meta.created,
-                        "first_seq": file.first_seq,
-                        "previous": meta.previous,
-                        "previous_abandoned": int(meta.previous_abandoned),
-                        "sealed": 1,
-                    }
                     copy.executemany(
-                        "INSERT OR REPLACE INTO meta VALUES (?, ?)",
-                        [pair for pair in values.items() if pair[1] is not None],
+                        "INSERT OR REPLACE INTO meta VALUES (?, ?)", _adopted(meta, file.first_seq)
                     )
                 copy.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
         except BaseException:
@@ -381,3 +372,16 @@ def _checksum(*values: Any) -> int:
 def _hands_off(name: str) -> JournalError:
     problem = "is not sealed: the answer side writes it, or may"
     return JournalError(name, problem, "wait until the answer side has sealed it")
+
+
+def _adopted(meta: SegmentMeta, first_seq: int) -> list[tuple[str, str | int]]:
+    """What the copy of an abandoned segment says of itself."""
+    values: dict[str, str | int | None] = {
+        "uuid": meta.uuid,
+        "created": meta.created,
+        "first_seq": first_seq,
+        "previous": meta.previous,
+        "previous_abandoned": int(meta.previous_abandoned),
+        "sealed": 1,
+    }
+    return [(name, value) for name, value in values.items() if value is not None]

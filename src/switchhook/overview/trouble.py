@@ -17,9 +17,18 @@ from switchhook.capacity.status import CapacityNow
 from switchhook.exotel.cause import Cause, ErrorKind
 from switchhook.exotel.fields import IST
 from switchhook.journal.steady_time import Step, step_text
-from switchhook.metrics import Figure, duration_text
+from switchhook.metrics import Figure
+from switchhook.overview.trouble_text import (
+    bot_text,
+    callers_text,
+    hosts_text,
+    name_text,
+    silence_text,
+    streams_text,
+    went_text,
+)
 from switchhook.streams.names import Names
-from switchhook.streams.recent import BOT_FAILED, WINDOW_MS, Recent, Recently
+from switchhook.streams.recent import BOT_FAILED, Recent, Recently
 from switchhook.streams.search.query import Condition, Moment, Query
 from switchhook.streams.search.syntax import query_text
 
@@ -28,7 +37,6 @@ if TYPE_CHECKING:
 
     from switchhook.streams.recent import AttributedTally
 
-LONGEST_NAME = 40
 _BAD_SHARE, _WARN_SHARE = 0.8, 0.3
 _LEAST, _ALL_OF = 5, 3
 _MANY = 5
@@ -145,10 +153,10 @@ def _limit(recent: Recent, seen: VerdictInput, now_ms: int) -> Trouble:
         level=Level.BAD if many else Level.WARN,
         order=1,
         hit=recent.hit,
-        what=f"{_callers(recent.hit)} found no free stream{use}{_silence(recent, now_ms)}.",
+        what=f"{callers_text(recent.hit)} found no free stream{use}{silence_text(recent, now_ms)}.",
         since_ms=recent.since_ms,
-        callers=f"{_callers(recent.hit)} hit.",
-        went=_went(recent.went, seen.names),
+        callers=f"{callers_text(recent.hit)} hit.",
+        went=went_text(recent.went, seen.names),
         fault=f"At fault: the limit{of_account}.",
         todo="Hold campaigns back, and ask Exotel to raise the limit.",
         streams=_search(
@@ -169,7 +177,7 @@ def _fails(recent: Recent) -> bool:
 
 def _bot(recent: Recent, seen: VerdictInput, now_ms: int) -> Trouble:
     kind = recent.kinds[0][0] if recent.kinds else ""
-    name = _bot_text(recent.name)
+    name = bot_text(recent.name)
     bot = next((b for b in seen.names.bots if b.name == recent.name), None)
     contact = ", ".join(part for part in (bot.owner, bot.contact) if part) if bot else ""
     whom = f" Tell {contact}." if contact else ""
@@ -181,11 +189,11 @@ def _bot(recent: Recent, seen: VerdictInput, now_ms: int) -> Trouble:
         order=1,
         hit=recent.hit,
         what=f"{name[:1].upper()}{name[1:]} fails: {of}{meets and '; ' + meets}"
-        f"{_silence(recent, now_ms)}.",
+        f"{silence_text(recent, now_ms)}.",
         since_ms=recent.since_ms,
-        callers=f"{_callers(recent.hit)} hit.",
-        went=_went(recent.went, seen.names),
-        fault=f"At fault: {_FAULT.get(kind, '')}{name}{_hosts(recent)}.",
+        callers=f"{callers_text(recent.hit)} hit.",
+        went=went_text(recent.went, seen.names),
+        fault=f"At fault: {_FAULT.get(kind, '')}{name}{hosts_text(recent)}.",
         todo=_TODO.get(kind, "Look in the bot's log.") + whom,
         streams=_of_bots((recent,)),
         issue=_issue((recent,)),
@@ -245,8 +253,8 @@ def _several(failing: Sequence[Recent], where: str, seen: VerdictInput) -> Troub
         order=0,
         what=f"{len(failing)} bots fail at once ({named}{more}): {of}.",
         since_ms=min(each.since_ms or 0 for each in failing),
-        callers=f"{_callers(hit)} hit.",
-        went=_went(sorted(went.items(), key=lambda item: -item[1]), seen.names),
+        callers=f"{callers_text(hit)} hit.",
+        went=went_text(sorted(went.items(), key=lambda item: -item[1]), seen.names),
         fault=f"At fault: {where}.",
         todo="Try a bot's URL from outside your network, and ask Exotel's support.",
         streams=_of_bots(failing),
@@ -264,7 +272,7 @@ def _ended_by_system(late: Sequence[AttributedTally]) -> Iterable[Trouble]:
             order=3,
             what=f"Neither caller nor bot ended {count} of {streams_text(cases)}.",
             since_ms=ended[0].at_ms,
-            callers=f"{_callers(count)} hit.",
+            callers=f"{callers_text(count)} hit.",
             fault="At fault: Exotel, or a limit on the length of calls.",
             todo="Check the 60-minute cap and the calls' time limit, then ask Exotel's support.",
             streams=_search(ended[0].at_ms, cause=(Cause.ENDED_BY_SYSTEM.value,)),
@@ -347,57 +355,3 @@ def _issue(failing: Iterable[Recent]) -> str:
     """The id of the issue that most of the streams are of."""
     prints = [found for each in failing for found in each.prints]
     return max(prints, key=lambda found: found[1])[0].id if prints else ""
-
-
-# Words.
-
-
-def _bot_text(name: str) -> str:
-    """A bot in a sentence: the word is not said twice of one whose name has it."""
-    if not name:
-        return "the bot without a name"
-    return name_text(name) if "bot" in name.casefold() else f"bot {name_text(name)}"
-
-
-def _hosts(recent: Recent) -> str:
-    """Where a bot is, where its name does not say it."""
-    hosts = dict.fromkeys(print_.host for print_, _ in recent.prints if print_.host)
-    hosts.pop(recent.name, None)
-    named = [name_text(host) for host in hosts][:2]
-    more = f" and {len(hosts) - 2} more" if len(hosts) > 2 else ""
-    return f" ({', '.join(named)}{more})" if named else ""
-
-
-def _went(went: Iterable[tuple[tuple[str, str], int]], names: Names) -> str:
-    leads: dict[str, int] = {}
-    for (endpoint, option), count in went:
-        lead = names.lead(endpoint, option) or f"Option {option or '?'} of {endpoint}"
-        leads[lead] = leads.get(lead, 0) + count
-    found = sorted(leads.items(), key=lambda item: -item[1])
-    if not found:
-        return ""
-    if len(found) == 1:
-        return f"They went to {name_text(found[0][0])}."
-    shown = ", ".join(f"{count} to {name_text(lead)}" for lead, count in found[:2])
-    rest = sum(count for _, count in found[2:])
-    return f"They went: {shown}{f', {rest} elsewhere' if rest else ''}."
-
-
-def _silence(recent: Recent, now_ms: int) -> str:
-    """That nothing has been heard since, where it is so."""
-    last = max(recent.last_failed_ms or 0, recent.last_well_ms or 0)
-    if now_ms - last < WINDOW_MS:
-        return ""
-    return f"; no stream for {duration_text((now_ms - last) / 1000)}"
-
-
-def _callers(count: int) -> str:
-    return "1 caller" if count == 1 else f"{count:,} callers"
-
-
-def streams_text(count: int) -> str:
-    return "1 stream" if count == 1 else f"{count:,} streams"
-
-
-def name_text(text: str) -> str:
-    return text if len(text) <= LONGEST_NAME else text[: LONGEST_NAME - 1] + "…"

@@ -10,15 +10,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from switchhook.metrics import KNOWN, duration_text
-from switchhook.overview.trouble import (
-    Failing,
-    Level,
-    Trouble,
-    VerdictInput,
-    find_troubles,
-    name_text,
-    streams_text,
-)
+from switchhook.overview.trouble import Failing, Level, Trouble, VerdictInput, find_troubles
+from switchhook.overview.trouble_text import name_text, streams_text
 from switchhook.streams.recent import FAILED
 
 if TYPE_CHECKING:

@@ -66,8 +66,7 @@ class Alarm:
         clock: SteadyClock,
         held: Callable[[], Held | None],
     ) -> None:
-        self._watch, self._names, self._failing = watch, names, failing
-        self._clock = clock
+        self._watch, self._names, self._failing, self._clock = watch, names, failing, clock
         self._streams = StoreFigures(store, journal, folder, names)
         sources: list[Source] = [
             self._streams,

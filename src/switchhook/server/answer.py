@@ -4,37 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import ipaddress
 import logging
 import os
 import signal
 import socket
 import time
-from array import array
-from bisect import bisect_left
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 import uvloop
 
 from switchhook.answer.answerer import SWEEP_S, Answerer
 from switchhook.answer.asgi import AnswerApp
-from switchhook.answer.authentication import Endpoint
-from switchhook.answer.callback_receivers import ReceivingAccount
 from switchhook.answer.http.listening import serve as serve_http
 from switchhook.answer.http.messages import ConnectionLimits
-from switchhook.answer.redact import Redactor
-from switchhook.answer.repeats import MOST_REMEMBERED, WINDOW_MS, RepeatMemory
 from switchhook.capacity.facts_file import LOOK_S, FactsReader
-from switchhook.config import AuthMode, Config, Mode
+from switchhook.config import Config
 from switchhook.config.live import POLL_S, Settings, SettingsKeeper, find_data_folder
-from switchhook.config.names import accounts_of
-from switchhook.config.own_links import secrets_of
-from switchhook.errors import JournalError
-from switchhook.journal import JournalEvent, JournalReader, JournalWriter
-from switchhook.journal.receipt import RecordKind
-from switchhook.rules.rules_file import BUILTIN, load_rules
+from switchhook.journal import JournalEvent, JournalWriter
+from switchhook.server.answer_settings import (
+    endpoints_of,
+    receiving_accounts,
+    settings_of,
+    trusted_by,
+)
+from switchhook.server.asked_before import remember_asked
 from switchhook.server.gc import settle
 from switchhook.server.sockets import listening, url_of
 from switchhook.system.data_folder import JOURNAL, DataFolder, boot_id
@@ -42,7 +36,7 @@ from switchhook.system.logs import set_up as set_up_logs
 from switchhook.system.supervised import LOCK_WAIT_S
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Coroutine
 
     from switchhook.answer.http.connections import Server
     from switchhook.system.supervised import SupervisorPipes
@@ -53,102 +47,6 @@ _DRAIN_S = 2.0
 _RENEW_LOOKS = 10  # facts age and run out though their file stays as it is
 # The parts of an end, which is whole within five seconds.
 _PATIENCE_S, _HURRY_S, _FLUSH_S = 2.0, 1.0, 1.5
-
-
-def endpoints_of(settings: Settings, key: bytes) -> dict[str, Endpoint]:
-    """What the configuration and the running rules say, ready to answer; `key` is the folder's."""
-    secrets = {point.name: secrets_of(point, key) for point in settings.config.endpoints}
-    redactor = Redactor(key, [each for some in secrets.values() for each in some])
-    accounts = accounts_of(settings.config)
-    return {
-        point.name: Endpoint(
-            name=point.name,
-            sync=point.mode is Mode.SYNC,
-            # Without a configured secret nothing would keep anybody out.
-            report_only=point.auth == AuthMode.REPORT_ONLY and bool(point.secrets),
-            secrets=tuple(secret.encode() for secret in secrets[point.name]),
-            configured=bool(point.secrets),
-            ruleset=settings.rulesets[point.name],
-            safe_option=point.safe_option,
-            deadline_ms=point.deadline_ms,
-            region=point.region,
-            zone=ZoneInfo(point.zone),
-            bodies=(point.bodies.A or "", point.bodies.B or ""),
-            redactor=redactor,
-            account=accounts.get(point.name, ""),
-        )
-        for point in settings.config.endpoints
-    }
-
-
-def receiving_accounts(config: Config, key: bytes) -> dict[str, ReceivingAccount]:
-    """The accounts whose webhooks are received, by name; no secret of ours is kept of any."""
-    secrets = [each for point in config.endpoints for each in point.secrets]
-    for account in config.accounts:
-        secrets += (*account.webhook_secrets.status, *account.webhook_secrets.heartbeat)
-    redactor = Redactor(key, [each.reveal() for each in secrets])
-    return {
-        account.name: ReceivingAccount(
-            account.name,
-            {
-                kind: tuple(secret.reveal().encode() for secret in some)
-                for kind, some in (
-                    (RecordKind.STATUS, account.webhook_secrets.status),
-                    (RecordKind.HEARTBEAT, account.webhook_secrets.heartbeat),
-                )
-            },
-            redactor,
-        )
-        for account in config.accounts
-    }
-
-
-def trusted_by(config: Config) -> Callable[[str], bool]:
-    """Whether an address is a configured proxy's."""
-    networks = config.answer.trusted_proxies
-
-    def trusted(address: str) -> bool:
-        try:
-            ip = ipaddress.ip_address(address)
-        except ValueError:
-            return False
-        return any(ip in network for network in networks)
-
-    return trusted
-
-
-def remember_asked(journal: Path, first_seq: int, *, mono_ms: int, wall_ms: int) -> RepeatMemory:
-    """The questions of the last ten minutes, from the journal.
-
-    The monotonic clock starts anew with the machine: what was asked before this boot (its first
-    record is `first_seq`) is placed by the wall clock, or by what was asked last where that is
-    behind.
-    """
-    memory = RepeatMemory()
-    reader = JournalReader(journal)
-    try:
-        since = reader.seek_mono(mono_ms - 2 * WINDOW_MS, first_seq)
-        # What came before this boot is of no use either where some of this one is too old.
-        asked = reader.load_asked(MOST_REMEMBERED, since_seq=since if since > first_seq else 0)
-    except JournalError as error:
-        # A full disk has no room for what reading needs: still no reason not to answer.
-        log.error("%s: what repeats the last ten minutes is decided anew", error)  # noqa: TRY400
-        return memory
-    finally:
-        reader.close()
-    before = bisect_left(asked.seq, first_seq)
-    ended_ms = max(wall_ms, asked.at[before - 1]) if before else wall_ms
-    mono = array(
-        "q",
-        [
-            mono_ms - max(0, ended_ms - at) if seq < first_seq or mono > mono_ms else mono
-            for seq, mono, at in zip(asked.seq, asked.mono, asked.at, strict=True)
-        ],
-    )
-    start = next((at for at, ms in enumerate(mono) if mono_ms - ms < WINDOW_MS), len(mono))
-    option = array("b", asked.option[start:])
-    memory.load((asked.asked[start:], asked.seq[start:], asked.at[start:], mono[start:], option))
-    return memory
 
 
 class AnswerProcess:
@@ -167,19 +65,8 @@ class AnswerProcess:
     ) -> None:
         self._keeper, self._settings, self._folder = keeper, settings, folder
         self._owns_log = owns_log
-        loop = asyncio.get_running_loop()
         config = settings.config
-        path = folder.folder(JOURNAL)
-        self.journal = JournalWriter(
-            path,
-            node=folder.node,
-            notify=loop.call_soon_threadsafe,
-            defer=loop.call_soon,
-            observe=self._observe,
-            segment_bytes=config.journal.segment_mb << 20,
-            ceiling_bytes=int(config.journal.ceiling_gb * (1 << 30)),
-            pending_bytes=config.journal.pending_mb << 20,
-        )
+        self.journal = self._open_journal()
         first_seq = folder.boot(self.journal.next_seq)["first_seq"]
         assert isinstance(first_seq, int)
         self._booted = 1 < first_seq == self.journal.next_seq
@@ -189,7 +76,7 @@ class AnswerProcess:
             node=folder.node,
             key=folder.key,
             memory=remember_asked(
-                path,
+                folder.folder(JOURNAL),
                 first_seq,
                 mono_ms=time.monotonic_ns() // 1_000_000,
                 wall_ms=time.time_ns() // 1_000_000,
@@ -201,6 +88,20 @@ class AnswerProcess:
         self._tell(settings)
         self._server: Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
+
+    def _open_journal(self) -> JournalWriter:
+        loop = asyncio.get_running_loop()
+        journal = self._settings.config.journal
+        return JournalWriter(
+            self._folder.folder(JOURNAL),
+            node=self._folder.node,
+            notify=loop.call_soon_threadsafe,
+            defer=loop.call_soon,
+            observe=self._observe,
+            segment_bytes=journal.segment_mb << 20,
+            ceiling_bytes=int(journal.ceiling_gb * (1 << 30)),
+            pending_bytes=journal.pending_mb << 20,
+        )
 
     async def start(self, sock: socket.socket) -> None:
         """Listen, and do what the loop does beside."""
@@ -390,17 +291,6 @@ def answer_app(config: Config | str | Path | None) -> AnswerApp:
             await process.stop(0.0)
 
     return AnswerApp(open_handler, close_handler)
-
-
-def settings_of(config: Config) -> Settings:
-    """Settings for a configuration that a program made itself; its rules files are read once."""
-    rulesets = {
-        point.name: BUILTIN
-        if point.rules is None
-        else load_rules(Path(point.rules).read_bytes(), file=point.rules)
-        for point in config.endpoints
-    }
-    return Settings(config=config, rulesets=rulesets, sources=())
 
 
 def run(keeper: SettingsKeeper, fd: int | None, pipes: SupervisorPipes) -> int:

@@ -84,17 +84,9 @@ def digest(record: JournalRecord) -> Digest:
         host_of(stream),
         exophone_of(direction, from_, to),
     )
-    return Digest(
-        record,
-        receipt,
-        passthru,
-        facet,
-        mentions,
-        caller_keys(from_, to, direction) + _beside(passthru, from_, to),
-        _form(receipt, passthru),
-        key,
-        alone,
-    )
+    callers = caller_keys(from_, to, direction) + _beside(passthru, from_, to)
+    form = _form(receipt, passthru)
+    return Digest(record, receipt, passthru, facet, mentions, callers, form, key, alone)
 
 
 def read_told(record: JournalRecord, node: int) -> ParsedReceipt:

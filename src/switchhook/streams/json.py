@@ -36,8 +36,6 @@ def receipt_json(
     `placed_ms` is where in time it belongs if the system's clock was wrong when it came.
     """
     verdict = judge(passthru)
-    decision, decided = receipt.decision, (first or receipt).decision
-    direction = passthru.direction
     return {
         "id": id,
         "received_at": time_of(receipt.received_us),
@@ -48,6 +46,27 @@ def receipt_json(
         "auth": receipt.auth.state,
         "raw": text_of(receipt.raw),
         "body": text_of(receipt.body) if receipt.body else None,
+        **_parameters(passthru),
+        "call": _call(passthru),
+        "stream": passthru.stream and _stream(passthru.stream, verdict.error),
+        **_verdict(verdict),
+        "decision": _decision(receipt, first or receipt),
+        "repeat_of": receipt.repeat_of,
+        "defects": [
+            {"field": defect.field, "problem": defect.problem}
+            for defect in _defects(receipt, passthru)
+        ],
+        "extra": _by_key(passthru.extra),
+        "decided_in_ms": receipt.decided_in_us / 1000,
+        "late_ms": late_ms,
+        "placed_at": None if placed_ms is None else time_of(placed_ms * 1000),
+    }
+
+
+def _parameters(passthru: Passthru) -> Json:
+    """What a passthru says of the call and the applet beside their own objects."""
+    direction = passthru.direction
+    return {
         "call_sid": passthru.call_sid,
         "direction": direction and direction.value,
         "direction_raw": passthru.direction_raw,
@@ -58,25 +77,18 @@ def receipt_json(
         "digits": passthru.digits,
         "custom_field": passthru.custom_field,
         "recording_url": passthru.recording_url,
-        "call": _call(passthru),
-        "stream": passthru.stream and _stream(passthru.stream, verdict.error),
-        **_verdict(verdict),
-        "decision": {
-            "option": decision.option.value,
-            "http_status": receipt.http_status,
-            "rule": decided.rule,
-            "release": decided.release,
-            "reason": decision.reason,
-        },
-        "repeat_of": receipt.repeat_of,
-        "defects": [
-            {"field": defect.field, "problem": defect.problem}
-            for defect in _defects(receipt, passthru)
-        ],
-        "extra": _by_key(passthru.extra),
-        "decided_in_ms": receipt.decided_in_us / 1000,
-        "late_ms": late_ms,
-        "placed_at": None if placed_ms is None else time_of(placed_ms * 1000),
+    }
+
+
+def _decision(receipt: Receipt, first: Receipt) -> Json:
+    """How a receipt was answered, and which rule of `first` decided it."""
+    decision, decided = receipt.decision, first.decision
+    return {
+        "option": decision.option.value,
+        "http_status": receipt.http_status,
+        "rule": decided.rule,
+        "release": decided.release,
+        "reason": decision.reason,
     }
 
 

@@ -139,10 +139,8 @@ def _recent(
 ) -> Recent:
     since_late = now_ms - now_ms % MINUTE_MS - WINDOW_MS
     failed = cases = late_failed = late = 0
-    last_failed = last_well = since = None
-    went: Counter[tuple[str, str]] = Counter()
-    kinds: Counter[str] = Counter()
-    prints: Counter[Fingerprint] = Counter()
+    last_well = None
+    failures = _Failures()
     for each in reversed(told):
         is_bad = each.facet.cause in bad
         is_late = each.at_ms >= since_late
@@ -151,31 +149,52 @@ def _recent(
             failed += each.streams if is_bad else 0
             late += each.streams if is_late else 0
             late_failed += each.streams if is_bad and is_late else 0
-        elif last_well is not None and (since is None or since - each.at_ms > WINDOW_MS):
+        elif last_well is not None and failures.began_after(each.at_ms):
             break  # nothing older would say anything else
-        if not is_bad:
-            last_well = each.at_ms if last_well is None else last_well
-            continue
-        if last_failed is None:
-            last_failed = since = each.at_ms
-        if since is not None and since - each.at_ms <= WINDOW_MS:
-            since = each.at_ms
-            went[each.facet.endpoint, each.facet.option] += each.streams
-            kinds[each.facet.kind or each.facet.cause] += each.streams
-            print_ = fingerprint(each.facet)
-            if print_ is not None:
-                prints[print_] += each.streams
+        if is_bad:
+            failures.take(each)
+        elif last_well is None:
+            last_well = each.at_ms
     return Recent(
         name,
         failed,
         cases,
         late_failed,
         late,
-        since,
-        last_failed,
+        failures.since_ms,
+        failures.last_ms,
         last_well,
-        went.total(),
-        tuple(went.most_common()),
-        tuple(kinds.most_common()),
-        tuple(prints.most_common()),
+        failures.went.total(),
+        tuple(failures.went.most_common()),
+        tuple(failures.kinds.most_common()),
+        tuple(failures.prints.most_common()),
     )
+
+
+class _Failures:
+    """The failures that go on or went on last, taken from the newest to the oldest."""
+
+    def __init__(self) -> None:
+        self.since_ms: int | None = None
+        self.last_ms: int | None = None
+        self.went: Counter[tuple[str, str]] = Counter()
+        self.kinds: Counter[str] = Counter()
+        self.prints: Counter[Fingerprint] = Counter()
+
+    def began_after(self, at_ms: int) -> bool:
+        """Whether what is so old is none of them."""
+        return self.since_ms is None or self.since_ms - at_ms > WINDOW_MS
+
+    def take(self, bad: AttributedTally) -> None:
+        """Count what failed, where it is one of them."""
+        if self.since_ms is None:
+            self.last_ms = self.since_ms = bad.at_ms
+        elif self.began_after(bad.at_ms):
+            return
+        self.since_ms = bad.at_ms
+        facet = bad.facet
+        self.went[facet.endpoint, facet.option] += bad.streams
+        self.kinds[facet.kind or facet.cause] += bad.streams
+        print_ = fingerprint(facet)
+        if print_ is not None:
+            self.prints[print_] += bad.streams

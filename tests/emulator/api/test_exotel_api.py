@@ -28,8 +28,8 @@ from switchhook.emulator.plan.flow import Flow, Hangup, Passthru, Voicebot, Voic
 from switchhook.emulator.plan.plan import Account, Act, Agent, Caller, Fault, Number, Plan
 from switchhook.exotel.wire.active_streams import ActiveStreams
 from switchhook.exotel.wire.active_streams import parse as parse_streams
-from switchhook.exotel.wire.calls import RestError, parse_error
 from switchhook.exotel.wire.request import Request
+from switchhook.exotel.wire.rest_error import RestError, parse_error
 from switchhook.exotel.wire.status_callback import parse as parse_callback
 
 NUMBER, MINE, YOURS = "+918047112233", "+919811100001", "+919811100002"

@@ -18,7 +18,7 @@ from switchhook.emulator.net.dialler import dialler
 from switchhook.emulator.net.http_client import Web
 from switchhook.emulator.plan.flow import Connect, Flow, Hangup, Voicebot
 from switchhook.emulator.plan.plan import Account, Agent, Caller, Fault, Number, Plan
-from switchhook.exotel.wire.calls import ConnectRequest
+from switchhook.exotel.wire.connect import ConnectRequest
 from switchhook.exotel.wire.request import Request
 from switchhook.exotel.wire.status_callback import parse
 

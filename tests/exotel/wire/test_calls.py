@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switchhook.exotel.wire.active_streams import UnreadableAnswer
-from switchhook.exotel.wire.calls import CallRecord, RestError, build_call, build_error, parse_call
+from switchhook.exotel.wire.calls import CallRecord, build_call, parse_call
+from switchhook.exotel.wire.rest_error import RestError, build_error
 
 WORD = st.text(string.ascii_letters + string.digits + "+:/._-<&>'\"\u0905\u0ba4", min_size=1)
 MAYBE = st.none() | WORD

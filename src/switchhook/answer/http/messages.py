@@ -54,6 +54,10 @@ FAILED = Answer(302)
 """What is said where our own part failed: it is no Option A, whoever asks."""
 
 
+Reply = Callable[[Answer], None]
+"""Gives the answer of a request."""
+
+
 class LongBody(msgspec.Struct, frozen=True):
     """A token whose request may have a longer body than others, counted by Content-Length.
 
@@ -76,12 +80,7 @@ class Handler(Protocol):
         """Judge a head; an Answer refuses it, anything else is the token of a verified secret."""
 
     def answer(
-        self,
-        head: Head,
-        token: object,
-        body: bytes,
-        body_problem: str | None,
-        reply: Callable[[Answer], None],
+        self, head: Head, token: object, body: bytes, body_problem: str | None, reply: Reply
     ) -> None:
         """Answer an admitted request by calling `reply` once, now or later in the same thread.
 

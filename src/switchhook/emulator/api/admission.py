@@ -9,7 +9,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from switchhook.emulator.api.refusal import REFUSALS, RefusedRequestError
-from switchhook.exotel.wire.calls import RestError
+from switchhook.exotel.wire.rest_error import RestError
 
 if TYPE_CHECKING:
     from starlette.requests import Request

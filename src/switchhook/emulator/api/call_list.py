@@ -14,13 +14,14 @@ from switchhook.emulator.exchange.callbacks import (
     recording_url_of,
     status_of,
 )
-from switchhook.exotel.wire.calls import CallRecord, RestError
+from switchhook.exotel.wire.calls import CallRecord
+from switchhook.exotel.wire.rest_error import RestError
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from switchhook.emulator.call.call import Call
-    from switchhook.exotel.wire.calls import CallFilter
+    from switchhook.exotel.wire.call_filter import CallFilter
 
 _PRICE = "0.500000"
 

@@ -26,10 +26,13 @@ from switchhook.emulator.plan.plan import Caller
 from switchhook.exotel.fields import Unusable, e164
 from switchhook.exotel.wire import active_streams, calls
 from switchhook.exotel.wire.active_streams import ActiveStreams
-from switchhook.exotel.wire.calls import CallRecord, ConnectRequest, RestError
+from switchhook.exotel.wire.call_filter import read_filter
+from switchhook.exotel.wire.calls import CallRecord
+from switchhook.exotel.wire.connect import ConnectRequest, read_connect
 from switchhook.exotel.wire.query import parse_pairs
 from switchhook.exotel.wire.request import Request as WireRequest
 from switchhook.exotel.wire.request import body_pairs
+from switchhook.exotel.wire.rest_error import RestError, build_error
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -83,7 +86,7 @@ class _Rest:
             try:
                 return await handle(request, self._admission.let_in(request), xml)
             except RefusedRequestError as refused:
-                return _answer(calls.build_error(refused.error, xml=xml), xml, refused.error.status)
+                return _answer(build_error(refused.error, xml=xml), xml, refused.error.status)
 
         return handled
 
@@ -91,7 +94,7 @@ class _Rest:
         """Paths are case-sensitive; what is none of ours isn't found."""
         xml = not request.url.path.endswith(".json")
         error = RestError(404, f"{request.method} {request.url.path[:200]} does not exist")
-        return _answer(calls.build_error(error, xml=xml), xml, 404)
+        return _answer(build_error(error, xml=xml), xml, 404)
 
     # Streams.
 
@@ -110,7 +113,7 @@ class _Rest:
         wire = WireRequest(b"", "POST", request.headers.get("content-type"), body)
         encoded = b"statuscallbackevents%5b" in body.lower()
         pairs = body_pairs(wire, problems)
-        wanted = calls.read_connect(
+        wanted = read_connect(
             pairs,
             encoded_brackets=encoded and line.behaviour.refuse_encoded_brackets,
         )
@@ -191,7 +194,7 @@ class _Rest:
     async def list_calls(self, request: Request, line: AccountLine, xml: bool) -> Response:
         self._fault(line)
         pairs = parse_pairs(request.scope["query_string"], [])
-        wanted = calls.read_filter(pairs)
+        wanted = read_filter(pairs)
         if isinstance(wanted, RestError):
             raise RefusedRequestError(wanted)
         mine = [call for call in self._exchange.calls.values() if call.line is line]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from switchhook.exotel.wire.calls import RestError
+from switchhook.exotel.wire.rest_error import RestError
 
 REFUSALS = {
     401: RestError(401, "Authentication failed: check the API key and token"),

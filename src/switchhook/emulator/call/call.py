@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from switchhook.emulator.plan.flow import Flow
     from switchhook.emulator.plan.plan import Act, Agent, Caller, FaultKind, Plan
     from switchhook.emulator.sound.voice import Heard
-    from switchhook.exotel.wire.calls import ConnectRequest
+    from switchhook.exotel.wire.connect import ConnectRequest
 
 Ending = Literal["caller", "flow", "limit", "busy", "no-answer", "failed"]
 

@@ -12,7 +12,7 @@ from switchhook.emulator.exchange.watcher import Watcher
 from switchhook.emulator.net.urls import shown
 from switchhook.emulator.net.webhook import Post, post
 from switchhook.exotel.wire import status_callback
-from switchhook.exotel.wire.calls import ist_text
+from switchhook.exotel.wire.ist_time import ist_text
 from switchhook.exotel.wire.status_callback import StatusCallback
 
 if TYPE_CHECKING:

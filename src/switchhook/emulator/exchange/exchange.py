@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from switchhook.emulator.net.media_link import Dial
     from switchhook.emulator.plan.flow import Flow
     from switchhook.emulator.plan.plan import Plan
-    from switchhook.exotel.wire.calls import ConnectRequest
+    from switchhook.exotel.wire.connect import ConnectRequest
 
 KEPT_CALLS = 10_000
 """Ended calls that are remembered, with their traces; the oldest go first."""

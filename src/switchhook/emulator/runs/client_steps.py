@@ -15,7 +15,7 @@ from switchhook.emulator.net.in_process import call_http
 from switchhook.emulator.plan.plan import Fault
 from switchhook.exotel.wire.active_streams import ActiveStreams
 from switchhook.exotel.wire.active_streams import parse as parse_streams
-from switchhook.exotel.wire.calls import parse_error
+from switchhook.exotel.wire.rest_error import parse_error
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

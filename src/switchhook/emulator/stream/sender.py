@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from switchhook.exotel.wire import media
+from switchhook.exotel.wire.media_json import Style
 
 if TYPE_CHECKING:
     from switchhook.emulator.call.trace import Trace
@@ -16,7 +17,7 @@ _DTMF_MS = 160
 class MessageSender:
     """Numbers and sends the messages of one stream, and notes them in the call's trace."""
 
-    def __init__(self, link: MediaLink, trace: Trace, sid: str, style: media.Style) -> None:
+    def __init__(self, link: MediaLink, trace: Trace, sid: str, style: Style) -> None:
         self._link, self._trace, self._sid, self._style = link, trace, sid, style
         self._writer = media.MediaWriter(sid, style)
         self._sequence = 1

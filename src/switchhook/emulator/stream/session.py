@@ -15,7 +15,9 @@ from switchhook.emulator.sound.voice import frame_at, spoken
 from switchhook.emulator.stream.outcome import stream_outcome
 from switchhook.emulator.stream.sender import MessageSender
 from switchhook.emulator.stream.violations import Violation, ViolationWatch
-from switchhook.exotel.wire import media
+from switchhook.exotel.wire import bot_media, media
+from switchhook.exotel.wire.media_json import Style, UnreadableMessage
+from switchhook.exotel.wire.stream_url import custom_parameters, sample_rate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -75,8 +77,8 @@ class StreamSession:
 
         Gives what is over the limits.
         """
-        self._parameters, problems = media.custom_parameters(url)
-        self.rate, problem = media.sample_rate(url)
+        self._parameters, problems = custom_parameters(url)
+        self.rate, problem = sample_rate(url)
         for text in [*problems, *([problem] if problem else [])]:
             self.call.trace.note("warning", applet=self.name, text=text)
         self.playout = Playout(self.rate, keep=self.record)
@@ -89,9 +91,7 @@ class StreamSession:
         call = self.call
         self.began = call.clock.now()
         call.streams.append(self)
-        style = media.Style(
-            camel_keys=self.behaviour.camel_keys, int_numbers=self.behaviour.int_numbers
-        )
+        style = Style(camel_keys=self.behaviour.camel_keys, int_numbers=self.behaviour.int_numbers)
         self._sender = MessageSender(self.link, call.trace, self.sid, style)
         start = media.Start(
             stream_sid=self.sid,
@@ -149,29 +149,29 @@ class StreamSession:
             return
         if self._mute:
             return
-        said = media.read_bot(text)
+        said = bot_media.read_bot(text)
         now = self.call.clock.now()
-        if isinstance(said, media.BotMedia):
+        if isinstance(said, bot_media.BotMedia):
             self._take_media(said, now)
             if self.call.trace.media:
                 self.call.trace.note_media("received", text)
             return
         self.call.trace.note("received", text=text[:2000].decode(errors="replace"))
         match said:
-            case media.BotMark():
+            case bot_media.BotMark():
                 self.playout.mark(now, said.name)
                 self._echo_marks()
-            case media.BotClear():
+            case bot_media.BotClear():
                 _, forgotten = self.playout.clear(now)
                 if self.behaviour.echo_cleared_marks:
                     for name in forgotten:
                         self._sender.mark(name)
-            case media.BotOther():
+            case bot_media.BotOther():
                 self._report(self.watch.unknown_event(said.event))
-            case media.UnreadableMessage():
+            case UnreadableMessage():
                 self._report(self.watch.unreadable(said.problem))
 
-    def _take_media(self, said: media.BotMedia, now: float) -> None:
+    def _take_media(self, said: bot_media.BotMedia, now: float) -> None:
         if self.first_audio_s is None:
             self.first_audio_s = round(now - self.began, 6)
             self.call.trace.note("first_audio", seconds=self.first_audio_s)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-from itertools import chain
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -54,18 +53,25 @@ def build(passthru: Passthru, dialect: Dialect = Dialect.FLAT) -> Request:
             return Request(build_pairs(call + legs + dotted + extra))
         case Dialect.BARE:
             return Request(build_pairs([(k.lower(), t) for k, t in call + stream] + legs + extra))
-        case Dialect.POST_JSON:
-            body = _json_body(chain(call, legs, flat, extra))
-            return Request(b"", "POST", "application/json", body)
-        case Dialect.POST_FORM:
-            form = build_pairs(call + legs + flat + extra)
-            return Request(b"", "POST", "application/x-www-form-urlencoded", form)
-        case Dialect.POST_MULTIPART:
-            content_type, body = build_multipart(call + legs + flat + extra)
-            return Request(b"", "POST", content_type, body)
         case _:
-            method = "POST" if dialect is Dialect.POST_QUERY else "GET"
-            return Request(build_pairs(call + legs + flat + extra), method)
+            return _build_flat(call + legs + flat + extra, dialect)
+
+
+def _build_flat(pairs: Pairs, dialect: Dialect) -> Request:
+    """Flat parameters, in the query or as a body."""
+    match dialect:
+        case Dialect.POST_JSON:
+            return Request(b"", "POST", "application/json", _json_body(pairs))
+        case Dialect.POST_FORM:
+            form = "application/x-www-form-urlencoded"
+            return Request(b"", "POST", form, build_pairs(pairs))
+        case Dialect.POST_MULTIPART:
+            content_type, body = build_multipart(pairs)
+            return Request(b"", "POST", content_type, body)
+        case Dialect.POST_QUERY:
+            return Request(build_pairs(pairs), "POST")
+        case _:
+            return Request(build_pairs(pairs))
 
 
 def _can_carry(passthru: Passthru, dialect: Dialect) -> bool:
@@ -146,7 +152,7 @@ _SPELL: dict[Dialect, Callable[[str], str]] = {
 }
 
 
-def _json_body(pairs: chain[tuple[str, str]]) -> bytes:
+def _json_body(pairs: Pairs) -> bytes:
     """One object; repeated keys are repeated, as JSON allows (RFC 8259, section 4)."""
     members = (f"{json.dumps(key)}:{json.dumps(value)}" for key, value in pairs)
     return ("{" + ",".join(members) + "}").encode()

@@ -6,7 +6,6 @@ It is total. Texts come out as sent but for blanks and quotes around them; what 
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
@@ -14,12 +13,12 @@ from switchhook.exotel.passthru import Defect, Dialect, Leg, Passthru, Stream
 from switchhook.exotel.wire import keys
 from switchhook.exotel.wire.json_object import TWICE, flatten, parse_object, parse_value
 from switchhook.exotel.wire.keys import ParameterKind, Slot, Spelling, find_slot, slot_of
-from switchhook.exotel.wire.query import decode, decode_again, parse_pairs
+from switchhook.exotel.wire.mend import mend
+from switchhook.exotel.wire.query import decode_again, parse_pairs
 from switchhook.exotel.wire.request import Request, body_pairs, is_json, is_multipart
 from switchhook.exotel.wire.scalar import clean
 
 _LOST_PLUS = re.compile(r"\s* [1-9][0-9]{6,}\s*\Z")
-_SECOND_QUESTION_MARK = re.compile(rb"\?([A-Za-z_.%-]{1,40})=")
 _CALL, _STREAM, _NUMBER, _EXTRA = (
     ParameterKind.CALL,
     ParameterKind.STREAM,
@@ -73,7 +72,7 @@ class _Reading:
         self.json_stream: list[tuple[str, str | None]] = []
         self.json_texts: list[tuple[str, str]] = []
         self.spelling = Spelling.PLAIN
-        self.pairs = parse_pairs(_mend(request.query, self.problems), self.problems)
+        self.pairs = parse_pairs(mend(request.query, self.problems), self.problems)
         if request.body:
             self.pairs = self.pairs + body_pairs(request, self.problems)
         # Only what holds an escaped `%` can have been encoded twice.
@@ -374,32 +373,3 @@ _SPELLINGS = (
     (Spelling.SNAKE, Dialect.SNAKE_CASE),
     (Spelling.LOWER, Dialect.LOWER_CASE),
 )
-
-
-def _mend(query: bytes, problems: list[str]) -> bytes:
-    """Undo two accidents of pasting that the `&` and `?` of a query show."""
-    if b"={" in query and b"&" in query:
-        query = _shield_json(query, problems)
-    if b"?" in query and (found := _SECOND_QUESTION_MARK.search(query)) is not None:
-        # A configured URL that had a query already, to which the sender appended with `?`.
-        first = slot_of(decode(found[1], []))
-        if first.name == "call_sid" and b"&" + found[1] + b"=" not in query:
-            problems.append("a second '?' where '&' was meant; read as '&'")
-            return query[: found.start()] + b"&" + query[found.start() + 1 :]
-    return query
-
-
-def _shield_json(query: bytes, problems: list[str]) -> bytes:
-    """Escape the `&` inside a JSON value that nobody percent-encoded, so that it isn't cut."""
-    start = query.find(b"={") + 1
-    # Latin-1 keeps every byte at its place.
-    text = query[start:].decode("latin-1")
-    try:
-        _, end = json.JSONDecoder(strict=False).raw_decode(text)
-    except (ValueError, RecursionError):
-        return query
-    value = query[start : start + end]
-    if b"&" not in value or query[start + end : start + end + 1] not in (b"", b"&"):
-        return query
-    problems.append("an '&' in JSON that was not percent-encoded; mended")
-    return query[:start] + value.replace(b"&", b"%26") + query[start + end :]

@@ -1,0 +1,17 @@
+"""The clocks that an answer is timed by."""
+
+from __future__ import annotations
+
+import time
+
+
+class AnswerClock:
+    """The clocks of an answer; tests bring their own."""
+
+    def wall_us(self) -> int:
+        """Unix time."""
+        return time.time_ns() // 1000
+
+    def mono_ns(self) -> int:
+        """Steady, and going on over restarts of the process."""
+        return time.monotonic_ns()

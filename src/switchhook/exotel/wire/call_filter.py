@@ -1,0 +1,62 @@
+"""Which calls a list is asked for: the filters of Bulk Calls (exotel-platform E.4)."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from switchhook.exotel.wire.ist_time import parse_ist
+from switchhook.exotel.wire.rest_error import RestError, invalid
+
+if TYPE_CHECKING:
+    from switchhook.exotel.wire.query import Pairs
+
+LARGEST_PAGE = 100
+_LONGEST_RANGE = timedelta(days=31)
+
+
+class CallFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which calls a list holds (exotel-platform E.4); times in IST."""
+
+    created_from: datetime | None = None
+    created_to: datetime | None = None
+    status: str | None = None
+    direction: str | None = None
+    before: str | None = None
+    after: str | None = None
+    page_size: int = 50
+
+
+_RANGE = re.compile(r"(gte|lte):(.+)\Z")
+
+
+def read_filter(pairs: Pairs) -> CallFilter | RestError:
+    """The filters of a list; a refusal names the one that is wrong."""
+    said = dict(pairs)
+    times: dict[str, datetime] = {}
+    for part in (said.get("DateCreated") or "").split(";"):
+        if not part:
+            continue
+        found = _RANGE.match(part.strip())
+        at = parse_ist(found[2]) if found else None
+        if found is None or at is None:
+            return invalid("DateCreated", repr(part[:60]), "gte:2026-01-05 10:00:00;lte:…")
+        times[found[1]] = at
+    first, last = times.get("gte"), times.get("lte")
+    if first and last and last - first > _LONGEST_RANGE:
+        return invalid("DateCreated", "a longer range", "at most one month")
+    size = said.get("PageSize") or "50"
+    if not (size.isascii() and size.isdigit() and 1 <= int(size[:9]) <= LARGEST_PAGE):
+        return invalid("PageSize", repr(size[:20]), f"1 to {LARGEST_PAGE}")
+    return CallFilter(
+        created_from=first,
+        created_to=last,
+        status=said.get("Status") or None,
+        direction=said.get("Direction") or None,
+        before=said.get("Before") or None,
+        after=said.get("After") or None,
+        page_size=int(size),
+    )

@@ -1,0 +1,71 @@
+"""The parts of a trouble's sentences: bots, callers and streams, where they went, and silence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from switchhook.metrics import duration_text
+from switchhook.streams.recent import WINDOW_MS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from switchhook.streams.names import Names
+    from switchhook.streams.recent import Recent
+
+LONGEST_NAME = 40
+
+
+def bot_text(name: str) -> str:
+    """A bot in a sentence: the word is not said twice of one whose name has it."""
+    if not name:
+        return "the bot without a name"
+    return name_text(name) if "bot" in name.casefold() else f"bot {name_text(name)}"
+
+
+def hosts_text(recent: Recent) -> str:
+    """Where a bot is, where its name does not say it."""
+    hosts = dict.fromkeys(print_.host for print_, _ in recent.prints if print_.host)
+    hosts.pop(recent.name, None)
+    named = [name_text(host) for host in hosts][:2]
+    more = f" and {len(hosts) - 2} more" if len(hosts) > 2 else ""
+    return f" ({', '.join(named)}{more})" if named else ""
+
+
+def went_text(went: Iterable[tuple[tuple[str, str], int]], names: Names) -> str:
+    """Where the callers went: the two most frequent, and how many went elsewhere."""
+    leads: dict[str, int] = {}
+    for (endpoint, option), count in went:
+        lead = names.lead(endpoint, option) or f"Option {option or '?'} of {endpoint}"
+        leads[lead] = leads.get(lead, 0) + count
+    found = sorted(leads.items(), key=lambda item: -item[1])
+    if not found:
+        return ""
+    if len(found) == 1:
+        return f"They went to {name_text(found[0][0])}."
+    shown = ", ".join(f"{count} to {name_text(lead)}" for lead, count in found[:2])
+    rest = sum(count for _, count in found[2:])
+    return f"They went: {shown}{f', {rest} elsewhere' if rest else ''}."
+
+
+def silence_text(recent: Recent, now_ms: int) -> str:
+    """That nothing has been heard since, where it is so."""
+    last = max(recent.last_failed_ms or 0, recent.last_well_ms or 0)
+    if now_ms - last < WINDOW_MS:
+        return ""
+    return f"; no stream for {duration_text((now_ms - last) / 1000)}"
+
+
+def callers_text(count: int) -> str:
+    """So many callers."""
+    return "1 caller" if count == 1 else f"{count:,} callers"
+
+
+def streams_text(count: int) -> str:
+    """So many streams."""
+    return "1 stream" if count == 1 else f"{count:,} streams"
+
+
+def name_text(text: str) -> str:
+    """A name, cut where it is long."""
+    return text if len(text) <= LONGEST_NAME else text[: LONGEST_NAME - 1] + "…"

@@ -1,0 +1,184 @@
+"""What the private port answers with: pages and API of all topics, behind the sign-in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from switchhook.access.ledger import SqliteAccess
+from switchhook.alerts.page import AlertPages
+from switchhook.calls.api import CallsApi
+from switchhook.calls.other_sources import SourceGatherer
+from switchhook.capacity.api import CapacityApi
+from switchhook.overview.verdict_api import VerdictApi
+from switchhook.retention.api import KeepApi
+from switchhook.retention.ledger import SqliteErasures
+from switchhook.retention.person_api import PersonApi
+from switchhook.retention.person_search import PersonSearch
+from switchhook.server.api_document import describe_all
+from switchhook.server.pages import StreamPages
+from switchhook.server.release import release
+from switchhook.streams.api import StreamsApi, StreamsApiParts
+from switchhook.streams.counts_api import StoreApi
+from switchhook.streams.issues.ledger import SqliteMarks
+from switchhook.streams.queries import StreamQueries
+from switchhook.streams.search.saved_views_ledger import SqliteViews
+from switchhook.system.folder_lock import holder_pid
+from switchhook.telemetry.prometheus import MetricSources, MetricsPage, Traces
+from switchhook.web.app import create_app
+from switchhook.web.masking import numbers_in
+from switchhook.web.render import Renderer
+from switchhook.web.sign_in import ConsoleAccess
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from switchhook.access.audit import Deed
+    from switchhook.calls.other_sources import OtherSources
+    from switchhook.config import Config
+    from switchhook.journal import JournalReader, SealedSegments
+    from switchhook.ledger import Ledger
+    from switchhook.retention.retention_worker import Keeper
+    from switchhook.server.accounts import Accounts
+    from switchhook.server.alerting import Alarm
+    from switchhook.server.console_status import ConsoleStatus
+    from switchhook.server.steady_clock import SteadyClock
+    from switchhook.store import SqliteStore
+    from switchhook.streams.fold import Folder
+    from switchhook.streams.names import Names
+    from switchhook.system.data_folder import DataFolder
+    from switchhook.telemetry.traces import Tracer
+
+
+class AppParts(msgspec.Struct, frozen=True, kw_only=True):
+    """The parts of the console that pages and API show and use.
+
+    `config` and `names` give what the configuration says now, `address` is where the private port
+    listens, `note` puts a deed into the audit log.
+    """
+
+    held: DataFolder
+    address: str
+    config: Callable[[], Config]
+    names: Callable[[], Names]
+    journal: JournalReader
+    sealed: SealedSegments
+    store: SqliteStore
+    folder: Folder
+    ledger: Ledger
+    clock: SteadyClock
+    accounts: Accounts
+    alarm: Alarm
+    keeper: Keeper
+    tracer: Tracer | None
+    status: ConsoleStatus
+    note: Callable[[Deed], None]
+
+
+class ConsoleApp:
+    """`app` is what answers, `routes` the table that it answers by."""
+
+    def __init__(self, parts: AppParts) -> None:
+        self._parts = parts
+        self._queries = StreamQueries(parts.journal, parts.store, parts.names)
+        renderer = Renderer(
+            parts.alarm.verdicts.now, link_hosts=lambda: parts.config().console.link_hosts
+        )
+        keeping = KeepApi(parts.keeper)
+        self.access = self._access(renderer, keeping)
+        self.pages = self._stream_pages(renderer)
+        now = parts.clock.now_ms
+        pages = (
+            self.pages,
+            AlertPages(renderer, parts.alarm.alerting, parts.note),
+            VerdictApi(parts.alarm.verdicts.now),
+            keeping,
+            self._person_api(renderer),
+            CapacityApi(parts.accounts.watch, parts.accounts.history, now),
+            CallsApi(self._other_sources()),
+            StoreApi(parts.store, parts.names, now, freshen=self.pages.freshen, note=parts.note),
+            MetricsPage(self._metric_sources()),
+            self.access,
+            # The last: `/api/v1/streams/export` is no stream of that name.
+            self._streams_api(),
+        )
+        app = create_app(pages)
+        self.routes = app.routes
+        self.app = self.access.wrap(app)
+
+    def _access(self, renderer: Renderer, keeping: KeepApi) -> ConsoleAccess:
+        parts, queries = self._parts, self._queries
+        return ConsoleAccess(
+            SqliteAccess(parts.ledger),
+            parts.config().console.access,
+            renderer,
+            key=parts.held.key,
+            address=parts.address,
+            sections=keeping.context,
+            now_us=parts.clock.now_us,
+            numbers_of=lambda call_sid: numbers_in(queries.call(call_sid)),
+        )
+
+    def _stream_pages(self, renderer: Renderer) -> StreamPages:
+        parts = self._parts
+        return StreamPages(
+            renderer=renderer,
+            journal=parts.journal,
+            store=parts.store,
+            folder=parts.folder,
+            names=parts.names,
+            capacity=parts.accounts.watch,
+            history=parts.accounts.history,
+            marks=SqliteMarks(parts.ledger),
+            views=SqliteViews(parts.ledger),
+            details=parts.accounts.calls.details,
+            endpoints=parts.status.endpoints,
+            note=parts.note,
+            now_ms=parts.clock.now_ms,
+        )
+
+    def _person_api(self, renderer: Renderer) -> PersonApi:
+        parts = self._parts
+        search = PersonSearch(parts.journal, parts.sealed, SqliteErasures(parts.ledger))
+        return PersonApi(search, renderer, lambda: parts.config().keep, parts.note)
+
+    def _other_sources(self) -> Callable[[str], OtherSources | None]:
+        """What all sources tell of a call."""
+        parts, queries = self._parts, self._queries
+        told = SourceGatherer(parts.journal, parts.store, parts.accounts.calls.details)
+        return lambda call_sid: told.of(call_sid, queries.call(call_sid), parts.names())
+
+    def _streams_api(self) -> StreamsApi:
+        parts = self._parts
+        asked = StreamsApiParts(
+            journal=parts.journal,
+            store=parts.store,
+            folder=parts.folder,
+            names=parts.names,
+            overview=parts.status.overview,
+            complaints=parts.status.complaints,
+            note=parts.note,
+            version=release(),
+            now_ms=parts.clock.now_ms,
+        )
+        return StreamsApi(asked, lambda: describe_all(release()))
+
+    def _metric_sources(self) -> MetricSources:
+        parts = self._parts
+        alarm, status, tracer = parts.alarm, parts.status, parts.tracer
+        return MetricSources(
+            store=parts.store,
+            journal=parts.journal,
+            fold=status.fold,
+            names=parts.names,
+            data=parts.held.path,
+            version=release(),
+            capacity=parts.accounts.watch.now,
+            alerts=lambda: alarm.alerting.alerts,
+            figures=lambda _now_ms: alarm.alerting.figures,
+            traces=lambda: None if tracer is None else Traces(*tracer.counts),
+            failing=lambda: {part: bool(found) for part, found in status.problems().items()},
+            answer_pid=lambda: holder_pid(parts.held.path, "answer"),
+            now_ms=parts.clock.now_ms,
+        )

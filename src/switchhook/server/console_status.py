@@ -1,0 +1,139 @@
+"""How the console's parts are: what fails, what to complain of, what decides for each endpoint."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from switchhook.errors import DataFolderError, JournalError, LedgerError
+from switchhook.journal.steady_time import step_text
+from switchhook.overview.verdict import Failing
+from switchhook.retention.trusted_time import Held, held_text
+from switchhook.streams.endpoints_page import EndpointShown, RulesShown
+from switchhook.telemetry.prometheus import FoldState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from switchhook.config.live import Settings
+    from switchhook.journal import JournalReader
+    from switchhook.ledger import Ledger
+    from switchhook.server.accounts import Accounts
+    from switchhook.server.steady_clock import SteadyClock
+    from switchhook.store import SqliteStore
+    from switchhook.streams.fold import Folder
+
+Problem = DataFolderError | JournalError | LedgerError
+
+
+class ConsoleStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """Asks the parts how they are, each time anew.
+
+    `settings` are those that run; `held` is what retention waits for; `others` are the problems of
+    parts that say them themselves.
+    """
+
+    settings: Callable[[], Settings]
+    journal: JournalReader
+    store: SqliteStore
+    folder: Folder
+    ledger: Ledger
+    accounts: Accounts
+    clock: SteadyClock
+    held: Callable[[], Held | None]
+    others: Callable[[], Sequence[str]]
+
+    def complaints(self) -> list[str]:
+        """What is wrong with the operator's files and with our own parts, one sentence each."""
+        return [
+            *self.settings().complaints,
+            *map(str, filter(None, (self.store.problem, self.ledger.problem))),
+            *self._damage(),
+            *self.accounts.complaints(),
+            *self._of_clocks(),
+            *self.others(),
+        ]
+
+    def problems(self) -> dict[str, Problem | None]:
+        """What fails of the console's own files, by what they are."""
+        stands = self.folder.error
+        return {
+            "store": self.store.problem,
+            "ledger": self.ledger.problem,
+            "journal": stands if isinstance(stands, JournalError) else None,
+        }
+
+    def failing(self) -> list[Failing]:
+        """What fails of the console's own files, for the verdict."""
+        found = self.problems().values()
+        return [Failing(each.problem, each.hint) for each in found if each is not None]
+
+    def fold(self) -> FoldState:
+        """How far the fold is behind, and whether it goes on."""
+        folder = self.folder
+        return FoldState(folder.lag(), folder.running and folder.problem is None)
+
+    def endpoints(self) -> list[EndpointShown]:
+        """The endpoints with what decides for them."""
+        settings = self.settings()
+        sources = {each.name: each for each in settings.sources}
+        found = []
+        for point in settings.config.endpoints:
+            rules, source = settings.rulesets[point.name], sources.get(f"rules/{point.name}")
+            shown = RulesShown(
+                rules.release,
+                None if source is None else _us(source.at),
+                "" if source is None else source.by,
+                tuple(rule.name for rule in rules.rules),
+            )
+            found.append(
+                EndpointShown(
+                    point.name,
+                    point.mode.value,
+                    point.auth.value,
+                    point.safe_option.value,
+                    point.deadline_ms,
+                    shown,
+                )
+            )
+        return found
+
+    def overview(self) -> dict[str, object]:
+        """The endpoints, for the API's status."""
+        return {
+            "complaints": self.complaints(),
+            "endpoints": [
+                {
+                    "name": each.name,
+                    "mode": each.mode,
+                    "auth": each.auth,
+                    "safe_option": each.safe_option,
+                    "deadline_ms": each.deadline_ms,
+                    "release": each.rules.release,
+                    "rules": list(each.rules.names),
+                }
+                for each in self.endpoints()
+            ],
+        }
+
+    def _damage(self) -> list[str]:
+        """What reading has found damaged in the journal."""
+        found = dict(self.journal.damage)
+        if not found:
+            return []
+        seq, why = next(iter(found.items()))
+        more = f", and {len(found) - 1} more like it" if len(found) > 1 else ""
+        hint = "restore that file from a backup, and run `switchhook rebuild`"
+        return [f"record {seq} of the journal is damaged{more}: {why} ({hint})"]
+
+    def _of_clocks(self) -> list[str]:
+        step, held = self.clock.step(), self.held()
+        found = [] if step is None else [step_text(step)]
+        return found if held is None else [*found, held_text(held)]
+
+
+def _us(moment: str) -> int | None:
+    """ISO 8601 as Unix microseconds; None for what is built in."""
+    return int(datetime.fromisoformat(moment).timestamp() * 1_000_000) if moment else None

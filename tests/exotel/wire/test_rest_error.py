@@ -1,0 +1,34 @@
+"""Refusals of Exotel's API: what is built is read, and nothing that comes makes it raise."""
+
+from __future__ import annotations
+
+import string
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from switchhook.exotel.wire.rest_error import RestError, build_error, parse_error
+
+WORD = st.text(string.ascii_letters + string.digits + "+:/._-<&>'\"\u0905", min_size=1)
+ERRORS = st.builds(RestError, st.integers(100, 599), WORD, st.none() | st.integers(1, 10**6))
+
+
+@settings(deadline=None)
+@given(ERRORS, st.booleans())
+def test_what_is_built_is_read(error, xml):
+    assert parse_error(build_error(error, xml=xml)) == error
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"[]", b'{"Call":{"Sid":"a1"}}', b'{"RestException":{"Status":"soon","Message":"x"}}'],
+)
+def test_what_is_no_refusal_is_none(body):
+    assert parse_error(body) is None
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=300))
+def test_it_never_raises(body):
+    assert isinstance(parse_error(body), RestError | None)
