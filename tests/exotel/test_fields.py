@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from switchhook import Passthru, parse_passthru
@@ -143,6 +143,8 @@ def test_zeros_alone_are_no_number(text):
     assert isinstance(e164(text, "IN"), Unusable)
 
 
+@example("00000000001", "IN")
+@example("0 0000000001", "ID")
 @given(st.text("0123456789+ -()x", max_size=20), st.sampled_from(["IN", "SG", "ID", "US"]))
 def test_a_number_is_made_of_the_digits_that_were_sent(text, region):
     """Behind its country code nothing is added, and it means the same when read again."""

@@ -231,8 +231,8 @@ def test_folding_from_another_position_does_nothing(kept, store):
 @pytest.mark.parametrize(
     ("sql", "problem"),
     [
-        ("PRAGMA user_version = 9", "has version 9, this release knows version 4"),
-        ("DROP TABLE late", "does not have the tables of its version 4"),
+        ("PRAGMA user_version = 9", "has version 9, this release knows version 5"),
+        ("DROP TABLE late", "does not have the tables of its version 5"),
         ("PRAGMA application_id = 3", "is not a store"),
         ("UPDATE progress SET seq = 99", "folded up to seq 99, but the journal ends at 1"),
         ("UPDATE progress SET node = 8", "folded from node 8's journal, this is 7's"),

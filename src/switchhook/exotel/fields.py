@@ -22,6 +22,7 @@ IST = timezone(timedelta(hours=5, minutes=30), "IST")
 _NO_TIME_BEFORE = datetime(1970, 1, 3, tzinfo=UTC)
 _LOST_PLUS = re.compile(r"(?P<time>[0-9][T ][0-9]{2}:[0-9:.]+) (?P<offset>[0-9]{2}:?[0-9]{2})\Z")
 _NUMBER = re.compile(r"\+?[0-9][0-9 ().-]{4,24}\Z")
+_LONGEST_E164 = 16  # with its plus: ITU-T E.164, 6.2.1
 _TRUNK_PREFIX_IN = re.compile(r"0[1-9][0-9]{9}\Z")
 _LONGEST_TIME = 64
 _SECONDS = re.compile(r"([0-9]{1,10})(\.[0-9]{0,20})?\Z")
@@ -75,10 +76,14 @@ def _e164(text: str, region: str) -> str | Unusable:
         return Unusable(f"not a telephone number: {hint_of(text)}")
     reason = phonenumbers.is_possible_number_with_reason(number)
     possible = reason == phonenumbers.ValidationResult.IS_POSSIBLE
-    # Zeros alone stand for a caller who withholds his number.
-    if not possible or not number.national_number or _lacks_area(number):
+    # Zeros alone stand for a caller who withholds his number, and few countries' begin with one.
+    zeros = number.italian_leading_zero and not phonenumbers.is_valid_number(number)
+    if not possible or not number.national_number or zeros or _lacks_area(number):
         return Unusable(f"not a possible telephone number: {hint_of(text)}")
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    found = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    if len(found) > _LONGEST_E164:
+        return Unusable(f"longer than a telephone number can be: {hint_of(text)}")
+    return found
 
 
 def _lacks_area(number: phonenumbers.PhoneNumber) -> bool:
