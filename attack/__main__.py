@@ -28,9 +28,9 @@ PAGE = ROOT / "docs" / "security.md"
 PARTS = {
     "fuzz": ("requests nobody should send, on both ports", 120),
     "kills": ("processes killed and stopped under load", 150),
-    "clocks": ("the clock set forth and back", 240),
+    "clocks": ("the clock set forth and back", 150),
     "disks": ("a full disk under journal, store and ledger", 90),
-    "flips": ("one flipped bit in every kind of file", 160),
+    "flips": ("one flipped bit in every kind of file", 260),
     "numbers": ("telephone numbers, read as a viewer", 90),
 }
 """What each part is, and after how many seconds it begins nothing more."""

@@ -11,7 +11,7 @@ from attack import ROOT
 from attack.wire import Shot
 from attack.world import SECRET
 
-CASES = ROOT / "tests" / "wire" / "cases"
+CASES = ROOT / "tests" / "exotel" / "wire" / "cases"
 _HOST = b"Host: bot.example.com\r\n"
 _ENDPOINTS = (b"sales", b"sales", b"people", b"later")
 _LONGEST_QUERY = 40_000

@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 
 from program import PATIENCE_S, Program, Reply, http, running
 from switchhook.errors import SwitchhookError
-from switchhook.journal import JournalReader
+from switchhook.journal import JournalReader, Record
 from switchhook.journal.receipt import Receipt, RecordKind, decode_receipt
 
 SECRET = "attack-secret-of-all-0"
@@ -124,7 +124,7 @@ class World:
         try:
             while records := reader.read(after, 2000):
                 after = records[-1].seq
-                found += [decode_receipt(x.body) for x in records if x.kind == RecordKind.PASSTHRU]
+                found += [decode_receipt(x.body) for x in records if _readable(x)]
         finally:
             reader.close()
         return found
@@ -148,6 +148,11 @@ def sign_in(program: Program, name: str) -> dict[str, str]:
     if reply.status != 303:
         raise RuntimeError(f"signing in was answered with {reply.status}")
     return {"Cookie": reply.headers["set-cookie"].partition(";")[0]}
+
+
+def _readable(record: Record) -> bool:
+    """Whether it is a passthru's that was kept as it is; what a flip damaged is told as such."""
+    return record.kind == RecordKind.PASSTHRU and not record.damage
 
 
 def ask(program: Program, marker: str, endpoint: str = "sales") -> Reply:

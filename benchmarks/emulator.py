@@ -27,8 +27,8 @@ from switchhook.emulator.chance import Chance
 from switchhook.emulator.clock import VIRTUAL_START, Clock, VirtualLoop
 from switchhook.emulator.exchange.exchange import Exchange
 from switchhook.emulator.net.addresses import AddressAllowList
+from switchhook.emulator.net.dialler import dialler
 from switchhook.emulator.net.http_client import Web
-from switchhook.emulator.net.media_link import dialler
 from switchhook.emulator.plan.flow import (
     Applet,
     Connect,

@@ -103,14 +103,14 @@ def test_it_reads_of_itself_that_it_runs():
 HANGS_ONCE = """
 import asyncio, os, socket, sys, time
 from pathlib import Path
-from switchhook.process import Tether
+from switchhook.system.supervised import SupervisorPipes
 
 given = dict(zip(sys.argv[3::2], map(int, sys.argv[4::2])))
 first = Path(sys.argv[1])
 
 async def main():
     loop = asyncio.get_running_loop()
-    Tether(given["--beat-fd"], given["--life-fd"]).ready(loop)
+    SupervisorPipes(given["--beat-fd"], given["--life-fd"]).ready(loop)
     if not first.exists():
         first.write_text(str(os.getpid()))
         loop.call_later(0.3, lambda: exec(sys.argv[2]))

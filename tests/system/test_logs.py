@@ -144,7 +144,7 @@ def test_all_of_serve_logs_in_one_form(tmp_path):
         until(lambda: program.children().get("console", 0) not in (0, children["console"]), "a new")
         until(lambda: "started again" in program.said, "what the supervisor says")
     loggers = {json.loads(line)["logger"] for line in program.said.splitlines()}
-    assert {"switchhook", "switchhook.system.supervisor"} <= loggers
+    assert {"switchhook", "switchhook.supervisor"} <= loggers
 
 
 def test_an_application_that_mounts_the_answer_side_keeps_its_own_log(tmp_path):

@@ -12,8 +12,8 @@ from switchhook.system.priority import lower_priority, yield_cpu
 
 _NICENESS = """
 import os, threading
-from switchhook.system.priority import stand_back
-stand_back()
+from switchhook.system.priority import lower_priority
+lower_priority()
 seen = []
 thread = threading.Thread(target=lambda: seen.append(os.nice(0)))
 thread.start(); thread.join()
@@ -34,8 +34,8 @@ def test_one_core_of_several_is_left_alone(allowed):
     """With a single one there is no choice."""
     cores = sorted(os.sched_getaffinity(0))[:allowed]
     code = (
-        "import os; from switchhook.system.priority import stand_back;"
-        f" os.sched_setaffinity(0, {cores}); stand_back(); print(*os.sched_getaffinity(0))"
+        "import os; from switchhook.system.priority import lower_priority;"
+        f" os.sched_setaffinity(0, {cores}); lower_priority(); print(*os.sched_getaffinity(0))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
 
