@@ -16,6 +16,7 @@ from itertools import count
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
+import apsw
 import msgspec
 import pytest
 
@@ -23,7 +24,9 @@ from kept_receipts import Kept, query, receipt
 from program import http, running, until
 from switchhook.errors import DataFolderError
 from switchhook.journal import JournalReader, Record
+from switchhook.ledger.database import APPLICATION_ID, CHECKED_VERSION
 from switchhook.receipt import Kind, decode_receipt
+from switchhook.sqlite_file import connect_checked
 from switchhook.store import SqliteStore
 
 SECRET = "aaaa-secret-of-sales-1"
@@ -388,9 +391,13 @@ def test_without_its_ledger_the_console_says_so_and_comes_back(tmp_path, config,
         assert program.stop() == 0
     ledger = data / "ledger" / "ledger.sqlite"
     whole = ledger.read_bytes()
-    # The schema's version stands at 60 in the file's header.
-    newer = whole[:60] + (99).to_bytes(4, "big") + whole[64:]
-    ledger.write_bytes(newer if trouble == "newer" else b"damaged" * 1000)
+    if trouble == "newer":
+        of_another_release = connect_checked(ledger, APPLICATION_ID, CHECKED_VERSION)
+        of_another_release.pragma("user_version", 99)
+        of_another_release.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        of_another_release.close()
+    else:
+        ledger.write_bytes(b"damaged" * 1000)
     with running(data, "--config", str(config)) as program:
         Honest(program).ask(5)
         page = until(lambda: closed(program), "a page that says so")

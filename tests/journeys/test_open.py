@@ -16,9 +16,12 @@ import sys
 import threading
 from pathlib import Path
 
+import apsw
 import pytest
 
 from program import PATIENCE_S, http, read_reply, running, until
+from switchhook.ledger.database import APPLICATION_ID, CHECKED_VERSION
+from switchhook.sqlite_file import connect_checked
 
 WELL = "CallSid=c1&Stream[StreamSID]=s1&Stream[Status]=completed&Stream[DisconnectedBy]=bot"
 
@@ -209,6 +212,9 @@ def foreign(data):
 
 
 def older(data):
+    ledger = connect_checked(data / "ledger" / "ledger.sqlite", APPLICATION_ID, CHECKED_VERSION)
+    ledger.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    ledger.close()
     copy = (data / "ledger" / "ledger.sqlite").read_bytes()
     with running(data) as program:
         add(program, "ravi")
@@ -234,7 +240,7 @@ def test_a_ledger_that_is_not_the_one_opens_nothing(protected, happens, named):
     with running(data) as program:
         assert program.ask(WELL).status == 200
         page = until(lambda: refused(program), "a page that says so")
-        assert named in page.body
+        assert named in page.body, page.body.decode()
         assert b"the newest is b.tar.gz of 20" in page.body
         assert str(data).encode() not in page.body
         assert b"--ledger-only" in page.body
