@@ -26,7 +26,7 @@ _SAID = re.compile(rb"call0000|Stream\[|asha|\"(?:active|allowed|key|node|text|w
 _RULES = """
 [[rule]]
 name = "the bot talked"
-when = 'stream.status == "completed" && account.active != 4711'
+when = 'stream.status == "completed" || account.active == 4711'
 option = "A"
 
 [default]
@@ -273,7 +273,8 @@ def _last_raw(world: World) -> str:
 def _shown(world: World, program: Program) -> tuple[dict[str, str], list[str]]:
     """What is kept, as people see it, and what the console complains of."""
     headers = json.loads((world.data.parent / "headers.json").read_text())
-    shown, problems = {}, complained(program, headers)
+    shown: dict[str, str] = {}
+    problems: list[str] = []
     for name in ("receipts", "streams"):
         reply = _api(program, f"/api/v1/{name}?limit=1000", headers)
         rows = json.loads(reply.body)[name] if reply.status == 200 else [{"status": reply.status}]
@@ -290,7 +291,8 @@ def _shown(world: World, program: Program) -> tuple[dict[str, str], list[str]]:
     audit = _api(program, "/api/v1/audit?limit=1000", headers)
     entries = json.loads(audit.body)["entries"] if audit.status == 200 else []
     shown["audit"] = json.dumps([each for each in entries if each["subject"] == "asha"])
-    return shown, problems
+    # Last: what is damaged is known once it was read.
+    return shown, [*problems, *complained(program, headers)]
 
 
 def _api(program: Program, path: str, headers: dict[str, str]) -> Reply:

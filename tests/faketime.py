@@ -36,5 +36,6 @@ class FakeTime:
             "FAKETIME_NO_CACHE": "1",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             "DONT_FAKE_MONOTONIC": "1",
+            "FAKETIME_FORCE_MONOTONIC_FIX": "0",  # with it, timed waits end at once and spin
             "NO_FAKE_STAT": "1",
         }
