@@ -245,7 +245,7 @@ _MOMENTS = (
     (_load, ("9 h on", _ON)),
     (_fold, (_ON,)),
     (_retention, (_ON,)),
-    (_erasure, (_ON,)),  # not back: libfaketime lets nobody sleep then
+    (_erasure, (_ON, _BACK)),
     (_backup, (_ON,)),
     (_session, (_ON,)),
     (_facts, (_ON, _BACK)),
