@@ -122,7 +122,7 @@ class Keeper:
         self.held: Held | None = None
         self._problem: str | None = None
         self._wake = threading.Event()
-        self._stopping = False
+        self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="keeping", daemon=True)
 
     def start(self) -> None:
@@ -131,7 +131,7 @@ class Keeper:
 
     def stop(self, timeout_s: float = 5.0) -> bool:
         """End after the step at hand; whether it did within `timeout_s`."""
-        self._stopping = True
+        self._stopping.set()
         self._wake.set()
         if self._thread.ident is not None:
             self._thread.join(timeout_s)
@@ -260,12 +260,11 @@ class Keeper:
         )
 
     def _pause(self) -> None:
-        if not self._stopping:
-            time.sleep(BREATH_S)
+        self._stopping.wait(BREATH_S)
 
     def _run(self) -> None:
         pause = _FIRST_PAUSE_S
-        while not self._stopping:
+        while not self._stopping.is_set():
             try:
                 more = self.step()
             except (SwitchhookError, OSError) as error:
