@@ -567,7 +567,7 @@ def test_what_fails_is_said_and_tried_again(house, monkeypatch):
     def segments():
         if failures:
             raise failures.pop()
-        house.keeper._stopping = True
+        house.keeper._stopping.set()
         return ()
 
     monkeypatch.setattr(house.sealed, "segments", segments)
