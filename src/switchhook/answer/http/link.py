@@ -13,6 +13,7 @@ Most requests arrive in one piece and without a body: IDLE, BUSY, IDLE.
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Final, cast
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ LEAVING: Final = 5  # the last answer is on its way
 CLOSED: Final = 6
 
 
-class Link(asyncio.Protocol):
+class Link(asyncio.Protocol, ABC):
     """What a `Connection` is but for its requests."""
 
     __slots__ = (
@@ -117,21 +118,21 @@ class Link(asyncio.Protocol):
 
     # What its requests make of it; a `Connection` says how.
 
+    @abstractmethod
     def go_on(self) -> None:
         """Go on with what was sent before the last answer was given."""
-        raise NotImplementedError
 
+    @abstractmethod
     def overdue(self) -> None:
         """End what took too long."""
-        raise NotImplementedError
 
+    @abstractmethod
     def give_up(self) -> None:
         """Answer by what is here of a request, though the rest may still come in time."""
-        raise NotImplementedError
 
+    @abstractmethod
     def drop(self, reason: str) -> None:
         """Close at once, and count it."""
-        raise NotImplementedError
 
     # Leaving.
 
