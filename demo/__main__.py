@@ -18,8 +18,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.request import Request, urlopen
 
-from demo.files import add_account, plan, write_config
 from rich.console import Console
+
+from demo.files import add_account, plan, write_config
 
 FOLDER = Path("demo-data")
 SWITCHHOOK = ".venv/bin/switchhook"

@@ -3,6 +3,7 @@
 import os
 
 import pytest
+
 from benchmarks.contestants import Bare
 from benchmarks.machine import Cores
 

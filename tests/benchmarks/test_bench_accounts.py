@@ -7,10 +7,10 @@ from contextlib import closing
 
 import msgspec
 import pytest
+
 from benchmarks.accounts import Kept, last_seq, read_journal, read_rows, refusal
 from benchmarks.journals import make_journal
 from benchmarks.load import Outcome
-
 from switchhook.journal import JournalWriter
 from switchhook.journal.receipt import Counters, Late, RecordKind, encode
 from switchhook.system.data_folder import JOURNAL, DataFolder

@@ -2,13 +2,14 @@
 
 from urllib.parse import parse_qs, urlsplit
 
+from msgspec import NODEFAULT
+from msgspec.structs import fields
+
 from benchmarks.load import Outcome
 from benchmarks.pages import PAGES, addresses
 from benchmarks.plan import ConsoleResult, Run, Watching
 from benchmarks.report import _console_table, _console_targets
 from benchmarks.watching import Watched
-from msgspec import NODEFAULT
-from msgspec.structs import fields
 
 
 def made(struct, **values):

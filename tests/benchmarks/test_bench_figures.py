@@ -7,14 +7,14 @@ import sys
 from itertools import islice
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from benchmarks.figures import median_ratio, quantile
 from benchmarks.folding import rates
 from benchmarks.load import read_status
 from benchmarks.report import BEGIN, END, put_between_marks
 from benchmarks.traffic import PARAMETERS, queries, requests
-from hypothesis import given
-from hypothesis import strategies as st
-
 from switchhook import judge, parse_passthru
 from switchhook.rules.decide import Option
 from switchhook.rules.rules_file import BUILTIN
