@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import html
 import os
 import re
 import subprocess
@@ -126,7 +127,8 @@ def _call(program: Program, answers: dict[str, int], times: int) -> None:
 def _page(program: Program, session: dict[str, str]) -> str:
     """The page's first line, where it tells of a disk; empty while it doesn't."""
     reply = http(program.address("console"), b"/", headers=session)
-    text = " ".join(re.sub(r"<[^>]+>", " ", reply.body.decode("utf-8", "replace")).split())
+    plain = html.unescape(re.sub(r"<[^>]+>", " ", reply.body.decode("utf-8", "replace")))
+    text = " ".join(plain.split())
     line = text.rpartition("Sign out")[2].strip()[:100]
     return line if "disk" in line or "no room" in line else ""
 

@@ -9,11 +9,17 @@ SwitchhookError
 ├── BackupError            a backup can't be made, or is not as it was saved
 └── SearchError            a search that was given up, as it took too long
 
-Each stores the facts; `str()` composes one lower-case sentence without a full stop.
+Each stores the facts; `str()` composes one lower-case sentence without a full stop, which
+`sentence` makes one of a page.
 The wire parsers raise none of them: what they don't understand is a `Defect`.
 """
 
 from __future__ import annotations
+
+
+def sentence(text: str) -> str:
+    """A problem or a hint as a sentence of its own: with a capital and a full stop."""
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
 
 
 class SwitchhookError(Exception):

@@ -14,6 +14,7 @@ import msgspec
 
 from switchhook.alerts.alert import Alert, Severity
 from switchhook.capacity.status import CapacityNow
+from switchhook.errors import sentence
 from switchhook.exotel.cause import Cause, ErrorKind
 from switchhook.exotel.fields import IST
 from switchhook.journal.steady_time import Step, step_text
@@ -130,11 +131,10 @@ _JUDGED = {
 
 def _clock(step: Step) -> Trouble:
     """While it goes on, rules that ask for the hour decide by a wrong one."""
-    text = step_text(step)
     return Trouble(
         level=Level.BAD if step.lasted_ms is None else Level.WARN,
         order=4,
-        what=f"{text[:1].upper()}{text[1:]}.",
+        what=sentence(step_text(step)),
         since_ms=step.at_ms,
         fault="At fault: the machine's clock.",
         todo="See why: is time synchronised, was the machine suspended? Rules decide by the hour"
@@ -188,8 +188,7 @@ def _bot(recent: Recent, seen: VerdictInput, now_ms: int) -> Trouble:
         level=Level.BAD if bad else Level.WARN,
         order=1,
         hit=recent.hit,
-        what=f"{name[:1].upper()}{name[1:]} fails: {of}{meets and '; ' + meets}"
-        f"{silence_text(recent, now_ms)}.",
+        what=sentence(f"{name} fails: {of}{meets and '; ' + meets}{silence_text(recent, now_ms)}"),
         since_ms=recent.since_ms,
         callers=f"{callers_text(recent.hit)} hit.",
         went=went_text(recent.went, seen.names),
@@ -314,7 +313,7 @@ def _alerted(alert: Alert) -> Iterable[Trouble]:
         what=f"{alert.title}{f' ({of})' if of else ''}.",
         since_ms=alert.since_ms,
         fault=f"At fault: {blame.fault}." if blame.fault else "",
-        todo=f"{alert.advice[:1].upper()}{alert.advice[1:]}." if alert.advice else "",
+        todo=sentence(alert.advice),
     )
 
 
@@ -322,10 +321,10 @@ def _ourselves(part: Failing) -> Trouble:
     return Trouble(
         level=Level.WARN,
         order=4,
-        what=f"{part.problem[:1].upper()}{part.problem[1:]}.",
+        what=sentence(part.problem),
         callers="Callers are answered all the same.",
         fault="At fault: Switchhook itself, or its disk.",
-        todo=f"{part.hint[:1].upper()}{part.hint[1:]}.",
+        todo=sentence(part.hint),
     )
 
 

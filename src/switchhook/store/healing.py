@@ -92,7 +92,9 @@ class StoreHealth:
         """Note a failure; gives it in words. `afresh` where nothing of the file was remembered."""
         way = _DAMAGED if is_damage(error) else what, place
         since = None if self._begun is None else self._steady() - self._begun
-        said = explain(error, self._folder, "" if place is None else place.path.name)
+        said = explain(
+            error, self._folder, "" if place is None else f"the store's {place.path.name}"
+        )
         with self._lock:
             self._times[way] += SURE_OF_DAMAGE if afresh else 1
             if place is not None and remedy(error, self._times[way], since) is Remedy.BEGIN:

@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute, Route
 from switchhook.access.password_policy import SHORTEST_PASSWORD, password_problem
 from switchhook.access.sign_in import LoginLimit, Rate, SignInRefusal, admit, name_problem
 from switchhook.access.users import LinkKind, OneTimeLink, User
+from switchhook.errors import sentence
 from switchhook.web.sign_in.oidc_state import OidcProblem, OidcState, new_errand
 from switchhook.web.sign_in.page_support import arrival_of, deed_by, fields, session_of
 from switchhook.web.sign_in.password_hashing import TooBusy
@@ -269,8 +270,7 @@ class LoginPages:
 
     def _oidc_failed(self, request: Request, problem: OidcProblem) -> Response:
         log.warning("a sign-in by OpenID Connect failed: %s", problem)
-        why = problem.why[:1].upper() + problem.why[1:]
-        return self._page(request, "/", f"{why}.", 403)
+        return self._page(request, "/", sentence(problem.why), 403)
 
     def _back(self, request: Request) -> str:
         base = self._shared.settings.url or arrival_of(request).origin

@@ -17,6 +17,7 @@ from switchhook.access.passkeys import (
     relying_party,
 )
 from switchhook.access.sign_in import must_enrol, name_problem
+from switchhook.errors import sentence
 from switchhook.web.render import viewer_of
 from switchhook.web.sign_in.challenges import Challenges
 from switchhook.web.sign_in.page_support import arrival_of, fields, number_of
@@ -57,7 +58,7 @@ class PasskeyPages:
             return await self._page(request, name=name, problem=_OVER)
         wrong = name_problem(name)
         if wrong is not None:
-            return await self._page(request, name=name, problem=f"{wrong[:1].upper()}{wrong[1:]}.")
+            return await self._page(request, name=name, problem=sentence(wrong))
         said = form.get("passkey", "")
         new = await self._shared.lookup.in_thread(enrolled, said, challenge.bytes, challenge.party)
         if isinstance(new, Unproven):

@@ -14,6 +14,7 @@ from switchhook.access.password_policy import SHORTEST_PASSWORD, password_proble
 from switchhook.access.roles import Role, Scope
 from switchhook.access.sign_in import name_problem
 from switchhook.access.users import LinkKind, Session, User
+from switchhook.errors import sentence
 from switchhook.web.render import viewer_of
 from switchhook.web.sign_in.page_support import arrival_of, fields, number_of, require, session_of
 from switchhook.web.sign_in.password_hashing import TooBusy
@@ -124,7 +125,7 @@ class SettingsPages:
         if problem is None and password != form.get("again"):
             problem = "the two passwords differ"
         if problem is not None:
-            return await self._page(request, problem=_sentence(problem))
+            return await self._page(request, problem=sentence(problem))
         try:
             if (
                 await shared.prover.password(user.name, form.get("current", ""), request_origin)
@@ -168,7 +169,7 @@ class SettingsPages:
         if said not in set(Scope) or Scope(said).role > viewer.role:
             problem = problem or "a token can do no more than you"
         if problem is not None:
-            return await self._page(request, problem=_sentence(problem))
+            return await self._page(request, problem=sentence(problem))
         scope, proof, now_us = Scope(said), new_proof(TOKEN_PREFIX), shared.now_us()
         deed = deed_of(viewer, "made a token", name, scope=scope.value, days=str(days))
         await shared.lookup.in_thread(
@@ -213,7 +214,7 @@ class SettingsPages:
         if viewer.open and role is not Role.ADMINISTRATOR:
             problem = problem or "the first account is an administrator's"
         if problem is not None or role is None:
-            return await self._page(request, problem=_sentence(problem or "no such role"))
+            return await self._page(request, problem=sentence(problem or "no such role"))
         address = await self._shared.make_link(
             request, LinkKind.INVITE, name, role, "invited a user"
         )
@@ -321,7 +322,3 @@ def browser_of(agent: str) -> str:
         browser = "Safari" if "Safari/" in agent else "another program"
     system = next((name for name in _SYSTEMS if name in agent), "")
     return f"{browser} on {system}" if system else browser
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}."
