@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import shutil
 import subprocess
@@ -240,6 +241,7 @@ def disk(monkeypatch):
 
         monkeypatch.setattr(files, "connect", connect)
         yield vfs
+        gc.collect()  # this thread's connection for reading, while the file system is there
 
 
 @pytest.mark.parametrize(
