@@ -14,6 +14,8 @@ from switchhook.exotel.wire.active_streams import (
     parse,
 )
 
+from .odd_json import odd_bodies
+
 COUNT = st.integers(0, 10**8)
 
 
@@ -45,6 +47,7 @@ def test_other_spellings_are_read_too(body, value):
         b"{}",
         b"<html><body>Sign in</body></html>",
         b'{"active_streams": -1}',
+        b'{"active_streams": 18446744073709551615}',  # -1 as a uint64, as a counter underflows
         b'{"active_streams": true}',
         b'{"active_streams": {"a": 1}}',
         b'{"active_streams": "many"}',
@@ -62,6 +65,6 @@ def test_what_holds_no_figure_is_an_alarm_and_no_zero(body):
     assert isinstance(parse(body), UnreadableAnswer)
 
 
-@given(st.binary(max_size=300))
+@given(st.binary(max_size=300) | odd_bodies("active_streams", "MaxAllowedStreams", "status"))
 def test_it_never_raises(body):
     assert isinstance(parse(body), ActiveStreams | UnreadableAnswer)

@@ -78,3 +78,5 @@ def test_nothing_raises_below_a_known_event(event, value):
 
 def test_deep_nesting_is_unreadable():
     assert isinstance(read_bot(b"[" * 100_000), UnreadableMessage)
+    media = b'{"event":"media","media":{"payload":"","chunk":' + b"[" * 100_000
+    assert isinstance(read_bot(media), UnreadableMessage)

@@ -39,6 +39,8 @@ def test_filters_are_read():
         ("PageSize", "0"),
         ("PageSize", "101"),
         ("PageSize", "many"),
+        ("PageSize", "0000000019999"),
+        ("PageSize", "9" * 5000),
     ],
 )
 def test_a_refusal_names_the_filter(name, text):

@@ -42,6 +42,7 @@ def test_the_mode_is_that_of_the_first_of_url_to_and_stream(more, mode):
         ({**STREAM, "StreamType": ""}, "StreamType"),
         ({**STREAM, "StreamName": "x" * 33}, "StreamName"),
         ({"To": "1", "TimeLimit": "14401"}, "TimeLimit"),
+        ({"To": "1", "TimeLimit": "0000000019999"}, "TimeLimit"),
         ({"To": "1", "TimeOut": "soon"}, "TimeOut"),
         ({"To": "1", "CallType": "promo"}, "CallType"),
         ({"To": "1", "CustomField": "x" * 129}, "CustomField"),

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from switchhook.exotel.wire.rest_error import RestError, build_error, parse_error
 
+from .odd_json import odd_bodies
+
 WORD = st.text(string.ascii_letters + string.digits + "+:/._-<&>'\"\u0905", min_size=1)
 ERRORS = st.builds(RestError, st.integers(100, 599), WORD, st.none() | st.integers(1, 10**6))
 
@@ -22,13 +24,20 @@ def test_what_is_built_is_read(error, xml):
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"[]", b'{"Call":{"Sid":"a1"}}', b'{"RestException":{"Status":"soon","Message":"x"}}'],
+    [
+        b"",
+        b"[]",
+        b'{"Call":{"Sid":"a1"}}',
+        b'{"RestException":{"Status":"soon","Message":"x"}}',
+        '{"RestException":{"Status":"²"}}'.encode(),
+        b'{"RestException":{"Status":"' + b"4" * 5000 + b'"}}',
+    ],
 )
 def test_what_is_no_refusal_is_none(body):
     assert parse_error(body) is None
 
 
 @settings(deadline=None)
-@given(st.binary(max_size=300))
+@given(st.binary(max_size=300) | odd_bodies("RestException", "Status", "Code"))
 def test_it_never_raises(body):
     assert isinstance(parse_error(body), RestError | None)

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from switchhook.exotel.wire.scalar import clean, guard, without_surrogates
+from switchhook.exotel.wire.scalar import (
+    MOST_DIGITS,
+    clean,
+    guard,
+    whole_number,
+    without_surrogates,
+)
 
 
 @pytest.mark.parametrize(
@@ -81,3 +87,28 @@ def test_without_surrogates_can_be_encoded(text):
     mended = without_surrogates(text)
     assert len(mended) == len(text)
     assert mended.encode(errors="strict") is not None
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [
+        (0, 0),
+        (999_999_999, 999_999_999),
+        (10**MOST_DIGITS, None),
+        (2**64 - 1, None),
+        (-1, None),
+        (True, None),
+        (3.0, None),
+        (None, None),
+        ([7], None),
+        ("7", 7),
+        (" 007 ", 7),
+        ("²", None),
+        ("١", None),
+        ("+7", None),
+        ("0000000019999", None),
+        ("9" * 5000, None),
+    ],
+)
+def test_whole_number(value, number):
+    assert whole_number(value) == number

@@ -17,6 +17,8 @@ from switchhook.exotel.wire.status_callback import (
     parse_heartbeat,
 )
 
+from .odd_json import odd_bodies
+
 TEXT = st.text(st.characters(min_codepoint=33, max_codepoint=0x2FF), min_size=1, max_size=30)
 FIELDS = [name for name in StatusCallback.__struct_fields__ if name != "legs"]
 CALLBACKS = st.fixed_dictionaries(
@@ -39,13 +41,25 @@ def test_legs_are_told_in_both_forms(json):
     assert parse(Request(b"", "POST", content_type, body)) == callback
 
 
+@pytest.mark.parametrize("legs", ["[[true]]", "[[null]]", "[[7]]", "[true]", "[]", '["ab"]'])
+def test_legs_that_are_none_hide_nothing_else(legs):
+    body = f"CallSid=a&Status=completed&Legs={legs}".encode()
+    callback = parse(Request(b"", "POST", "application/x-www-form-urlencoded", body))
+    assert callback is not None
+    assert callback.call_sid == "a"
+    assert not any(callback.legs)
+
+
 def test_the_minimal_form_leaves_out_what_is_not_there():
     callback = StatusCallback(call_sid="a", status="completed", date_updated="now", to="x")
     _, body = build_minimal(callback, json=True)
     assert body == b'{"CallSid":"a","Status":"completed","DateUpdated":"now"}'
 
 
-@given(st.binary(max_size=200), st.sampled_from([None, "application/json", "multipart/form-data"]))
+@given(
+    st.binary(max_size=200) | odd_bodies("Legs", "CallSid", "Status", "data"),
+    st.sampled_from([None, "application/json", "multipart/form-data"]),
+)
 def test_it_never_raises(body, content_type):
     parse(Request(b"", "POST", content_type, body))
     parse_heartbeat(body)

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from switchhook.exotel.wire import xml_text
+from switchhook.exotel.wire.scalar import whole_number
 
 
 class ActiveStreams(msgspec.Struct, frozen=True):
@@ -31,7 +32,6 @@ _ALLOWED = {"maxallowedstreams", "throttlelimit"}
 _ACCOUNT = {"accountsid"}
 _STATUS, _FAILED = {"status"}, {"error", "failed", "failure", "fail"}
 _DEEPEST = 16
-_DIGITS = 9
 
 
 def build_json(value: ActiveStreams) -> bytes:
@@ -63,13 +63,13 @@ def parse(body: bytes) -> ActiveStreams | UnreadableAnswer:
         return UnreadableAnswer(f"neither JSON nor XML: {str(error)[:120]}")
     if str(_find(tree, _STATUS)).lower() in _FAILED:
         return UnreadableAnswer("the answer says that it is an error")
-    active = _number(_find(tree, _ACTIVE))
+    active = whole_number(_find(tree, _ACTIVE))
     if active is None:
         return UnreadableAnswer("no number of active streams in the answer")
     account = _find(tree, _ACCOUNT)
     return ActiveStreams(
         active,
-        _number(_find(tree, _ALLOWED)),
+        whole_number(_find(tree, _ALLOWED)),
         account if isinstance(account, str) and account else None,
     )
 
@@ -85,12 +85,3 @@ def _find(tree: Any, names: set[str], depth: int = 0) -> Any:
     below = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ()
     found = (_find(each, names, depth + 1) for each in below)
     return next((value for value in found if value is not None), None)
-
-
-def _number(value: Any) -> int | None:
-    if isinstance(value, bool) or value is None:
-        return None
-    if isinstance(value, int):
-        return value if value >= 0 else None
-    text = str(value).strip()
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= _DIGITS else None

@@ -93,7 +93,7 @@ def read_bot(text: bytes) -> FromBot:
     """A message of the bot's; both key styles, numbers as texts or numbers."""
     try:
         fast = _FAST.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _read_bot_slowly(text)
     if fast.event != "media" or fast.media is None or fast.media.payload is None:
         return _read_bot_slowly(text)

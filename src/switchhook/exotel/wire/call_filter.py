@@ -10,6 +10,7 @@ import msgspec
 
 from switchhook.exotel.wire.ist_time import parse_ist
 from switchhook.exotel.wire.rest_error import RestError, invalid
+from switchhook.exotel.wire.scalar import whole_number
 
 if TYPE_CHECKING:
     from switchhook.exotel.wire.query import Pairs
@@ -48,9 +49,10 @@ def read_filter(pairs: Pairs) -> CallFilter | RestError:
     first, last = times.get("gte"), times.get("lte")
     if first and last and last - first > _LONGEST_RANGE:
         return invalid("DateCreated", "a longer range", "at most one month")
-    size = said.get("PageSize") or "50"
-    if not (size.isascii() and size.isdigit() and 1 <= int(size[:9]) <= LARGEST_PAGE):
-        return invalid("PageSize", repr(size[:20]), f"1 to {LARGEST_PAGE}")
+    text = said.get("PageSize") or "50"
+    size = whole_number(text)
+    if size is None or not 1 <= size <= LARGEST_PAGE:
+        return invalid("PageSize", repr(text[:20]), f"1 to {LARGEST_PAGE}")
     return CallFilter(
         created_from=first,
         created_to=last,
@@ -58,5 +60,5 @@ def read_filter(pairs: Pairs) -> CallFilter | RestError:
         direction=said.get("Direction") or None,
         before=said.get("Before") or None,
         after=said.get("After") or None,
-        page_size=int(size),
+        page_size=size,
     )

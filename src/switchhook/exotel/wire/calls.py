@@ -20,12 +20,13 @@ from switchhook.exotel.wire.rest_document import (
     parse_document,
 )
 from switchhook.exotel.wire.rest_error import parse_error
+from switchhook.exotel.wire.scalar import whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _NO_YEAR = 1970  # the epoch in IST stands for no time (exotel-platform A.4)
-_MOST_DIGITS, _MOST_LEGS = 9, 100
+_MOST_LEGS = 100
 
 
 class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,8 +119,7 @@ def _time(said: dict[str, Any], name: str) -> datetime | None:
 
 
 def _count(said: dict[str, Any], name: str) -> int | None:
-    text = _said(said, name) or ""
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS else None
+    return whole_number(_said(said, name))
 
 
 def _legs(value: Any) -> tuple[dict[str, Any], ...]:

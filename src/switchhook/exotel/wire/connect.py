@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from switchhook.exotel.wire.rest_error import RestError, invalid
+from switchhook.exotel.wire.scalar import whole_number
 
 if TYPE_CHECKING:
     from switchhook.exotel.wire.query import Pairs
@@ -102,9 +103,10 @@ def _options(said: dict[str, str], events: tuple[str, ...]) -> dict[str, Any] | 
     ):
         text = said.get(name)
         if text:
-            if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= most):
+            number = whole_number(text)
+            if number is None or not 1 <= number <= most:
                 return invalid(name, repr(text[:20]), f"seconds from 1 to {most}")
-            found[field] = int(text)
+            found[field] = number
     if said.get("CallType", "trans") != "trans":
         return invalid("CallType", repr(said["CallType"][:20]), "trans")
     if len(said.get("CustomField", "")) > LONGEST_CUSTOM_FIELD:

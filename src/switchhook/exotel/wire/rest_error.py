@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from switchhook.exotel.wire.rest_document import build_document, find_object, parse_document
+from switchhook.exotel.wire.scalar import whole_number
 
 
 class RestError(msgspec.Struct, frozen=True):
@@ -30,13 +31,10 @@ def parse_error(body: bytes) -> RestError | None:
     said = find_object(parse_document(body), "restexception")
     if said is None:
         return None
-    code = str(said.get("Code") or "")
-    status = str(said.get("Status") or "")
-    if not status.isdigit():
+    status = whole_number(said.get("Status"))
+    if status is None:
         return None
-    return RestError(
-        int(status), str(said.get("Message") or ""), int(code) if code.isdigit() else None
-    )
+    return RestError(status, str(said.get("Message") or ""), whole_number(said.get("Code")))
 
 
 def invalid(name: str, said: str, right: str) -> RestError:

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any, Final
+
+MOST_DIGITS: Final = 9
+"""Of a whole number: what is counted here stays far below, and a column or a clock can hold it."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -25,6 +29,17 @@ def clean(text: str) -> str | None:
 def guard(text: str) -> str:
     """A text that `clean` would change, quoted so that it doesn't; every other as it is."""
     return text if clean(text) == text else json.dumps(text, ensure_ascii=False)
+
+
+def whole_number(value: Any) -> int | None:
+    """A whole number of up to nine digits, as a number or a text of ASCII digits; else None."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value if 0 <= value < 10**MOST_DIGITS else None
+    if not isinstance(value, str):
+        return None
+    text = value.strip()
+    fits = len(text) <= MOST_DIGITS and text.isascii() and text.isdigit()
+    return int(text) if fits else None
 
 
 def _unquote(text: str) -> str:

@@ -108,7 +108,11 @@ def _legs(pairs: Pairs) -> tuple[dict[str, str], ...]:
 def _texts(leg: Any) -> dict[str, str]:
     """`parse_value` gives objects as pairs."""
     pairs = leg.items() if isinstance(leg, dict) else leg if isinstance(leg, list) else ()
-    return {str(pair[0]): str(pair[1]) for pair in pairs if len(pair) == 2}
+    return {
+        str(pair[0]): str(pair[1])
+        for pair in pairs
+        if isinstance(pair, list | tuple) and len(pair) == 2
+    }
 
 
 class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
