@@ -260,7 +260,7 @@ def test_a_receipt_that_the_database_refuses_is_answered_and_counted():
     assert desk.answerer.counts["receipt refused by the database"] == 1
 
 
-@pytest.mark.parametrize("step", ["parse", "fingerprint", "judge", "decide"])
+@pytest.mark.parametrize("step", ["parse", "fingerprint", "classify", "decide"])
 @pytest.mark.parametrize("safe", Option)
 def test_whatever_fails_in_deciding_the_safe_option_is_taken_and_said(
     step, safe, monkeypatch, caplog

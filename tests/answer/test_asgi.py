@@ -180,18 +180,39 @@ def test_closed_it_opens_again_with_the_next_request_and_remembers(place):
     assert [each.repeat_of is None for each in place.receipts()] == [True, False]
 
 
-def test_its_data_folder_is_its_own(alone, tmp_path):
+def test_its_data_folder_is_its_own(alone, tmp_path, caplog):
     other = Place(tmp_path / "data")
 
     async def ask() -> None:
         async with alone.client() as client:
             await client.get(f"open?{TAKES_A}")
             async with other.client() as second:
-                with pytest.raises(DataFolderError, match="held by"):
-                    await second.get(f"open?{TAKES_A}")
+                assert (await second.get(f"open?{TAKES_A}")).status_code == 302
+        async with other.client() as second:  # it is free now
+            assert (await second.get(f"open?{TAKES_A}")).status_code == 200
 
-    asyncio.run(ask())
+    with caplog.at_level("ERROR", "switchhook.answer"):
+        asyncio.run(ask())
+    assert "held by" in caplog.text
+    assert "answered 302" in caplog.text
     DataFolder.open(tmp_path / "data", "answer").close()
+
+
+def test_a_journal_that_was_mended_is_opened_by_the_next_request(alone, caplog):
+    """Until then every caller takes Option B, and the log says why."""
+    assert alone.ask(f"open?{TAKES_A}").status_code == 200
+    (segment,) = (alone.data / "journal").glob("*.sqlite")
+    whole = segment.read_bytes()
+
+    async def ask() -> list[int]:
+        async with alone.client() as client:
+            segment.write_bytes(b"damaged" * 1000)
+            said = [(await client.get(f"open?{TAKES_A}")).status_code for _ in range(2)]
+            segment.write_bytes(whole)
+            return [*said, (await client.get(f"open?{TAKES_A}")).status_code]
+
+    assert asyncio.run(ask()) == [302, 302, 200]
+    assert segment.name in caplog.text
 
 
 # Message by message, as servers speak to it.
@@ -264,13 +285,15 @@ def test_a_head_is_answered_without_a_body(alone):
         ([{"type": "http.request"}], b"", None),
         (parts(TAKES_B.encode(), more_body=True), TAKES_B.encode(), BODY_LATE),
         (parts(b"x" * LONGEST_BODY, b"y", more_body=True), b"x" * LONGEST_BODY, BODY_TOO_LONG),
+        (parts(b"x" * LONGEST_BODY, b"y"), b"x" * LONGEST_BODY, BODY_TOO_LONG),
+        (parts(b"x" * LONGEST_BODY), b"x" * LONGEST_BODY, None),
         (
             [*parts(TAKES_B.encode(), more_body=True), GONE],
             TAKES_B.encode(),
             BODY_BROKEN_OFF,
         ),
     ],
-    ids=["in parts", "none", "late", "too long", "broken off"],
+    ids=["in parts", "none", "late", "too long", "just too long", "just not", "broken off"],
 )
 def test_a_body_is_taken_as_far_as_it_comes(alone, monkeypatch, messages, body, problem):
     """It is decided on, and the receipt says what is amiss with it."""

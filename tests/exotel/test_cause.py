@@ -7,6 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from switchhook import Cause, ErrorKind, Passthru, Stream, judge, parse_passthru, read_error
+from switchhook.exotel.cause import Verdict, classify
 
 REFUSED = "3009 failed to establish ws conn dial tcp 10.1.76.120:50: connect: connection refused"
 BROKE = "websocket: close 1006 (abnormal closure): unexpected EOF"
@@ -127,20 +128,21 @@ texts = st.none() | st.text(max_size=200)
 @given(texts, texts, texts, texts, texts, texts)
 @example("failed", None, "\ud800", "dial tcp " + "1" * 5000, "wss://" + "@" * 5000, "NA")
 def test_whatever_the_texts_there_is_a_verdict(status, detail, duration, error, url, who):
-    verdict = judge(
-        Passthru(
-            stream=Stream(
-                status=status,
-                detailed_status=detail,
-                duration_raw=duration,
-                error=error,
-                url=url,
-                disconnected_by_raw=who,
-            )
+    passthru = Passthru(
+        stream=Stream(
+            status=status,
+            detailed_status=detail,
+            duration_raw=duration,
+            error=error,
+            url=url,
+            disconnected_by_raw=who,
         )
     )
+    verdict = judge(passthru)
     assert verdict.cause in Cause
     assert 0 < len(verdict.advice) < 1000
+    # Who only counts, or has a caller waiting, sees the same without the words.
+    assert classify(passthru) == Verdict(verdict.cause, (), "", verdict.error)
 
 
 @pytest.mark.parametrize(

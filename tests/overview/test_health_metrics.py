@@ -246,6 +246,19 @@ def test_wrong_secrets_and_losses(world):
     assert world.read(NOW + 2 * HOUR)["endpoint.wrong_secrets", "sales"].value == 0
 
 
+def test_a_clock_ahead_keeps_no_count_in_its_hour(world):
+    """Wrong secrets and losses count at their place in the journal, whatever the clock said."""
+    sample = Sample("sales", "secret wrong", b"CallSid=c", None)
+    for at in (NOW - 2 * DAY, NOW - 2 * DAY + MINUTE):
+        mono = at - NOW + 9 * DAY
+        glitch = 0 if at == NOW - 2 * DAY else 3 * DAY
+        world.kept.writer.append(RecordKind.SAMPLE, at + glitch, encode(sample), mono=mono)
+        world.kept.writer.append(RecordKind.LOST, at + glitch, b'{"count":3}', mono=mono)
+    found = world.read()
+    assert ("endpoint.wrong_secrets", "sales") not in found
+    assert found["receipts.lost",].value == 0
+
+
 def test_figures_are_as_old_as_the_fold_is_behind(world):
     world.stream(NOW - MINUTE, WELL)
     world.read(NOW)

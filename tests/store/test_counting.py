@@ -201,6 +201,22 @@ def test_forms_of_requests_are_counted_by_the_hour(kept, store):
     assert store.forms(hour + 1, ALL) == []
 
 
+def test_what_a_batch_has_counts_once_however_many_places_it_has(kept, store, monkeypatch):
+    """A memory that is cleared amid a batch would forget names that aren't in the table yet."""
+    monkeypatch.setattr(batch, "MOST_VALUES", 2)
+    monkeypatch.setattr(batch, "_MOST_PLACES", 1)
+    for number in range(6):
+        for point in ("default", "sales", "support"):
+            raw = query(f"c{point}{number}") + f"&New{chr(97 + number) * 3}=1".encode()
+            kept.keep(receipt(raw, endpoint=point))
+    fold(store, kept, 9)
+    keys = [form for form in store.forms(0, ALL) if form.aspect == "key"]
+    assert Counter(each.endpoint for each in keys) == dict.fromkeys(
+        ("default", "sales", "support"), 3
+    )
+    assert sum(form.count for form in keys) == 18
+
+
 def test_forms_have_a_ceiling_and_hold_nothing_that_acts(kept, store, monkeypatch):
     monkeypatch.setattr(batch, "MOST_VALUES", 5)
     for number in range(20):

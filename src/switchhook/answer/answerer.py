@@ -33,7 +33,7 @@ from switchhook.answer.repeats import FirstAnswer, RepeatMemory, fingerprint
 from switchhook.answer.samples import Samples
 from switchhook.answer.timing import AnswerTimeHistogram
 from switchhook.errors import JournalError
-from switchhook.exotel.cause import judge
+from switchhook.exotel.cause import classify
 from switchhook.exotel.wire.passthru import parse
 from switchhook.exotel.wire.request import LONGEST_BODY, Request
 from switchhook.journal.receipt import (
@@ -308,7 +308,9 @@ class Answerer:
             first = None if asked is None else self._memory.find(asked, started_ns // 1_000_000)
             if first is not None:
                 return self._repeat(endpoint, first), None, first
-            decision = decide(passthru, judge(passthru), facts, at, endpoint.zone, endpoint.ruleset)
+            decision = decide(
+                passthru, classify(passthru), facts, at, endpoint.zone, endpoint.ruleset
+            )
             return decision, None if request.method == "HEAD" else asked, None
         except Exception as error:  # noqa: BLE001
             # Law 1: whatever goes wrong in deciding, the caller gets the safe option, by name.

@@ -56,7 +56,12 @@ class AnswerApp:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] == "http":
-            await self._answer(await self._ready(), scope, receive, send)
+            try:
+                handler = self._handler or await self._ready()
+            except Exception as error:  # noqa: BLE001 - whatever it is, a caller waits
+                await _send(send, _unopened(error), scope["method"])
+            else:
+                await self._answer(handler, scope, receive, send)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1000})
 
@@ -113,6 +118,13 @@ class AnswerApp:
         await _send(send, await answered, head.method)
 
 
+def _unopened(error: Exception) -> Answer:
+    """Say all of what is wrong: no request has a part in it."""
+    said = isinstance(error, SwitchhookError)
+    log.error("not open: %s; answered 302", error if said else f"{type(error).__name__}: {error}")
+    return FAILED
+
+
 def _failed(what: str, error: Exception) -> Answer:
     """Say what kind of error it was, not its message, which may quote the request."""
     log.error("%s raised %s; answered 302", what, type(error).__name__)
@@ -139,7 +151,7 @@ def _head(scope: Scope) -> Head:
         content_type=text(b"content-type"),
         authorization=text(b"authorization"),
         host=text(b"host"),
-        forwarded_for=text(b"x-forwarded-for") or text(b"forwarded"),
+        forwarded_for=text(b"x-forwarded-for"),
         forwarded=any(map(added_by_proxy, headers)) or scope.get("http_version") == "1.0",
         peer=client[0] if client else "",
     )
@@ -170,20 +182,22 @@ async def _body(receive: Receive, bounds: LongBody) -> tuple[bytes, str | None]:
     """What arrives in time, up to the longest that is read; of that, what is kept."""
     parts: list[bytes] = []
     size = kept = 0
-    problem = BODY_TOO_LONG
+    problem: str | None = BODY_TOO_LONG
     try:
         async with asyncio.timeout(bounds.read_time):
             while size <= bounds.read_bytes:
                 message = await receive()
                 if message["type"] == "http.disconnect":
-                    return b"".join(parts), BODY_BROKEN_OFF
+                    problem = BODY_BROKEN_OFF
+                    break
                 part = message.get("body", b"")
                 size += len(part)
                 if kept <= bounds.kept_bytes:
                     parts.append(part)
                     kept += len(part)
                 if not message.get("more_body", False):
-                    return b"".join(parts), None
+                    problem = None if size <= bounds.read_bytes else BODY_TOO_LONG
+                    break
     except TimeoutError:
         problem = BODY_LATE
     return b"".join(parts)[: bounds.read_bytes], problem

@@ -66,6 +66,11 @@ class Verdict(msgspec.Struct, frozen=True):
     advice: str
     error: StreamError | None = None
 
+    @property
+    def kind(self) -> ErrorKind | None:
+        """What went wrong on the way to the bot; None where nothing did."""
+        return None if self.error is None else self.error.kind
+
 
 _Fields = tuple[tuple[str, str | None], ...]
 
@@ -132,24 +137,24 @@ def judge(passthru: Passthru) -> Verdict:
     return Verdict(cause, evidence, _advice(cause, stream, error), error)
 
 
-def cause_and_kind(passthru: Passthru) -> tuple[Cause, ErrorKind | None]:
-    """The verdict without its words, for who counts many."""
+def classify(passthru: Passthru) -> Verdict:
+    """Give the verdict without its words, for whom a caller waits and who counts many."""
     stream = passthru.stream
     if stream is None:
-        return Cause.NO_STREAM, None
+        return Verdict(Cause.NO_STREAM, (), "")
     cause, error, _ = _judge(passthru, stream)
-    return cause, None if error is None else error.kind
+    return Verdict(cause, (), "", error)
 
 
 def _judge(passthru: Passthru, stream: Stream) -> tuple[Cause, StreamError | None, _Fields]:
     error = read_error(stream.error) if stream.error else None
-    cause, fields = _classify(stream, error)
+    cause, fields = _cause_of(stream, error)
     if cause is Cause.RUNNING and any(defect.field == "stream" for defect in passthru.noted):
         cause = Cause.UNKNOWN  # what was cut off may have been the status
     return cause, error, fields
 
 
-def _classify(stream: Stream, error: StreamError | None) -> tuple[Cause, _Fields]:
+def _cause_of(stream: Stream, error: StreamError | None) -> tuple[Cause, _Fields]:
     status = ("status", stream.status)
     detail = ("detailed_status", stream.detailed_status)
     failure = ("error", stream.error)

@@ -218,7 +218,7 @@ _STREAM = (
         "string",
         '"refused", "timeout", "dns", "tls", "bad_handshake", "unreachable", "eof", '
         '"deadline" or "other"',
-        lambda s: s.verdict.error.kind if s.verdict.error else "",
+        lambda s: s.verdict.kind or "",
         'stream.error_kind != ""',
     ),
     Variable(

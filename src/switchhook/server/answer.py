@@ -65,25 +65,12 @@ class AnswerProcess:
     ) -> None:
         self._keeper, self._settings, self._folder = keeper, settings, folder
         self._owns_log = owns_log
-        config = settings.config
         self.journal = self._open_journal()
-        first_seq = folder.boot(self.journal.next_seq)["first_seq"]
-        assert isinstance(first_seq, int)
-        self._booted = 1 < first_seq == self.journal.next_seq
-        self.answerer = Answerer(
-            endpoints_of(settings, folder.key),
-            self.journal,
-            node=folder.node,
-            key=folder.key,
-            memory=remember_asked(
-                folder.folder(JOURNAL),
-                first_seq,
-                mono_ms=time.monotonic_ns() // 1_000_000,
-                wall_ms=time.time_ns() // 1_000_000,
-            ),
-            trusted=trusted_by(config),
-            accounts=receiving_accounts(config, folder.key),
-        )
+        try:
+            self.answerer = self._make_answerer()
+        except BaseException:
+            self.journal.close(_FLUSH_S)
+            raise
         self._facts = FactsReader(folder.path, boot_id())
         self._tell(settings)
         self._server: Server | None = None
@@ -101,6 +88,26 @@ class AnswerProcess:
             segment_bytes=journal.segment_mb << 20,
             ceiling_bytes=int(journal.ceiling_gb * (1 << 30)),
             pending_bytes=journal.pending_mb << 20,
+        )
+
+    def _make_answerer(self) -> Answerer:
+        settings, folder = self._settings, self._folder
+        first_seq = folder.boot(self.journal.next_seq)["first_seq"]
+        assert isinstance(first_seq, int)
+        self._booted = 1 < first_seq == self.journal.next_seq
+        return Answerer(
+            endpoints_of(settings, folder.key),
+            self.journal,
+            node=folder.node,
+            key=folder.key,
+            memory=remember_asked(
+                folder.folder(JOURNAL),
+                first_seq,
+                mono_ms=time.monotonic_ns() // 1_000_000,
+                wall_ms=time.time_ns() // 1_000_000,
+            ),
+            trusted=trusted_by(settings.config),
+            accounts=receiving_accounts(settings.config, folder.key),
         )
 
     async def start(self, sock: socket.socket) -> None:
@@ -282,7 +289,11 @@ def answer_app(config: Config | str | Path | None) -> AnswerApp:
             keeper = SettingsKeeper(find_data_folder(file, None), file, environ=os.environ)
             settings, path = await asyncio.to_thread(keeper.start), keeper.data_folder
         folder = await asyncio.to_thread(DataFolder.open, path, "answer")
-        process = AnswerProcess(keeper, settings, folder)
+        try:
+            process = AnswerProcess(keeper, settings, folder)
+        except BaseException:
+            folder.close()  # the next request tries again
+            raise
         process.begin()
         return process.answerer
 

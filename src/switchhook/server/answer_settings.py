@@ -60,10 +60,11 @@ def endpoints_of(settings: Settings, key: bytes) -> dict[str, Endpoint]:
 
 def receiving_accounts(config: Config, key: bytes) -> dict[str, ReceivingAccount]:
     """The accounts whose webhooks are received, by name; no secret of ours is kept of any."""
-    secrets = [each for point in config.endpoints for each in point.secrets]
+    secrets = [each for point in config.endpoints for each in secrets_of(point, key)]
     for account in config.accounts:
-        secrets += (*account.webhook_secrets.status, *account.webhook_secrets.heartbeat)
-    redactor = Redactor(key, [each.reveal() for each in secrets])
+        own = (*account.webhook_secrets.status, *account.webhook_secrets.heartbeat)
+        secrets += [each.reveal() for each in own]
+    redactor = Redactor(key, secrets)
     return {
         account.name: ReceivingAccount(
             account.name,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 MOST_VALUES = 60
+_MOST_PLACES = 2_000  # hours, endpoints and aspects whose values are remembered
 """So many values of one aspect are told apart in an hour of an endpoint."""
 
 _WORDS = "endpoint, status, cause, option, kind, host, exophone"
@@ -189,6 +190,8 @@ class Forms:
 
     def write(self, forms: Counter[tuple[int, Form]]) -> None:
         """Add what a batch has; in its order, so that the first values keep their names."""
+        if len(self._known) > _MOST_PLACES:
+            self._known.clear()  # of hours gone by; not amid a batch, which the table hasn't yet
         rows: Counter[tuple[int, str, str, str]] = Counter()
         for (hour, form), count in forms.items():
             for aspect, value in aspects(form):
@@ -203,8 +206,6 @@ class Forms:
         place = (hour, endpoint, aspect)
         known = self._known.get(place)
         if known is None:
-            if len(self._known) > MOST_VALUES:
-                self._known.clear()  # of hours gone by
             rows = self._connection.execute(
                 "SELECT value FROM form WHERE hour = ? AND endpoint = ? AND aspect = ?", place
             )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from switchhook.exotel.cause import cause_and_kind
+from switchhook.exotel.cause import classify
 from switchhook.exotel.fields import Unusable, e164
 from switchhook.exotel.number_keys import number_keys
 from switchhook.exotel.passthru import Direction, Passthru, StreamStatus
@@ -58,7 +58,7 @@ def digest(record: JournalRecord) -> Digest:
     receipt = decode_receipt(record.body)
     passthru = read_passthru(receipt)
     call_sid, stream = passthru.call_sid, passthru.stream
-    cause, kind = cause_and_kind(passthru)
+    verdict = classify(passthru)
     status, mentions, key, alone = "", [], None, False
     if call_sid is not None:
         mentions.append(hash_of(CALL, call_sid))
@@ -78,9 +78,9 @@ def digest(record: JournalRecord) -> Digest:
     facet = Facet(
         receipt.endpoint,
         status,
-        str(cause),  # `value` of an enum is slow to ask
+        str(verdict.cause),  # `value` of an enum is slow to ask
         str(receipt.decision.option),
-        "" if kind is None else str(kind),
+        str(verdict.kind or ""),
         host_of(stream),
         exophone_of(direction, from_, to),
     )

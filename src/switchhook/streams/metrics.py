@@ -183,8 +183,9 @@ class StoreFigures:
     def _read_wrong_secrets(self, now_ms: int) -> Counter[str]:
         found: Counter[str] = Counter()
         seqs = self._store.events(RecordKind.SAMPLE, _MOST_EVENTS)
+        placed = self._store.placed(seqs)
         for record in self._journal.get_many(seqs).values():
-            if now_ms - record.at <= HOUR_MS:
+            if now_ms - placed.get(record.seq, record.at) <= HOUR_MS:
                 try:
                     found[_decode_sample(record.body).endpoint] += 1
                 except ValueError:
@@ -195,8 +196,9 @@ class StoreFigures:
     def _read_lost(self, now_ms: int) -> int:
         lost = 0
         seqs = self._store.events(RecordKind.LOST, _MOST_EVENTS)
+        placed = self._store.placed(seqs)
         for record in self._journal.get_many(seqs).values():
-            if now_ms - record.at <= DAY_MS:
+            if now_ms - placed.get(record.seq, record.at) <= DAY_MS:
                 lost += _count_in(record.body)
         return lost
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from switchhook.exotel.cause import Verdict, cause_and_kind, judge
+from switchhook.exotel.cause import Verdict, classify, judge
 from switchhook.exotel.passthru import Defect, Passthru, Stream, StreamStatus
 from switchhook.journal.receipt import order_of
 from switchhook.streams.facet import Facet, exophone_of, host_of
@@ -339,13 +339,13 @@ def facet_of(story: StreamStory) -> Facet:
     """What a stream is counted under: the endpoint that heard of it first, and how it stands."""
     settled = story.settled
     stream = settled.stream or Stream()
-    state, (cause, kind) = stream.state, cause_and_kind(settled)
+    state, verdict = stream.state, classify(settled)
     return Facet(
         endpoint=story.first.endpoint,
         status="" if state is None else str(state),
-        cause=str(cause),
+        cause=str(verdict.cause),
         option=story.settled_by.option,
-        kind="" if kind is None else str(kind),
+        kind=str(verdict.kind or ""),
         host=host_of(stream),
         exophone=exophone_of(story.said("direction"), story.said("from_"), story.said("to")),
     )

@@ -116,7 +116,9 @@ def test_headers_that_matter_are_seen_under_one_spelling() -> None:
     assert (head.content_type, head.authorization, head.peer) == (None, None, "::1")
 
 
-@pytest.mark.parametrize("name", ["Via", "X-Real-IP", "CF-Connecting-IP", "X-Forwarded-Proto"])
+@pytest.mark.parametrize(
+    "name", ["Forwarded", "Via", "X-Real-IP", "CF-Connecting-IP", "X-Forwarded-Proto"]
+)
 def test_any_header_of_a_proxy_is_noticed(name: str) -> None:
     reader = HeaderReader()
     assert reader.read(f"{name}: x\r\n\r\n".encode()) is None

@@ -236,7 +236,7 @@ async def test_head_reaches_whoever_decides() -> None:
         await (
             await place.call(
                 b"GET /ok/secret?a=%20b HTTP/1.1\r\nHost: a:80\r\nAuthorization: Basic xyz\r\n"
-                b"Content-Type: text/x\r\nForwarded: for=1.1.1.1\r\n\r\n"
+                b"Content-Type: text/x\r\nX-Forwarded-For: 1.1.1.1\r\n\r\n"
             )
         ).response()
         assert place.asked.heads == [
@@ -247,7 +247,7 @@ async def test_head_reaches_whoever_decides() -> None:
                 "text/x",
                 "Basic xyz",
                 "a:80",
-                "for=1.1.1.1",
+                "1.1.1.1",
                 True,
                 "127.0.0.1",
             )

@@ -234,7 +234,7 @@ def make_head(line: RequestLine, seen: dict[bytes, bytes], peer: str) -> Head:
     content_type = seen.get(b"content-type")
     authorization = seen.get(b"authorization")
     host = seen.get(b"host")
-    forwarded_for = seen.get(b"x-forwarded-for") or seen.get(b"forwarded")
+    forwarded_for = seen.get(b"x-forwarded-for")
     return Head(
         line.method,
         line.path or b"",
@@ -243,7 +243,7 @@ def make_head(line: RequestLine, seen: dict[bytes, bytes], peer: str) -> Head:
         None if authorization is None else authorization.decode("latin-1"),
         line.authority or (None if host is None else host.decode("latin-1")),
         None if forwarded_for is None else forwarded_for.decode("latin-1"),
-        forwarded_for is not None or _PROXY in seen or line.old,
+        forwarded_for is not None or b"forwarded" in seen or _PROXY in seen or line.old,
         peer,
     )
 

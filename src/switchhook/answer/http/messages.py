@@ -35,7 +35,7 @@ class Head(msgspec.Struct, frozen=True, gc=False):
     content_type: str | None
     authorization: str | None
     host: str | None  # of an absolute target its authority, which outranks the header
-    forwarded_for: str | None  # X-Forwarded-For, else Forwarded
+    forwarded_for: str | None  # X-Forwarded-For
     forwarded: bool  # a header that proxies add is there, or it is HTTP/1.0, as they speak it
     peer: str  # address of the socket's other end
     problem: str | None = None
