@@ -48,7 +48,7 @@ def test_a_deed_that_can_not_be_noted_is_not_done(ledger, kept):
     for work in (
         lambda: kept.users.add("asha", Role.VIEWER, DEED, 1),
         lambda: kept.passes.make_token("t", Scope.READ, None, b"h", 5, DEED, 1),
-        lambda: kept.users.make_link(LinkKind.FIRST, "", Role.ADMINISTRATOR, b"h", DEED, 1),
+        lambda: kept.users.make_link(LinkKind.FIRST, "", Role.ADMINISTRATOR, None, b"h", DEED, 1),
     ):
         with pytest.raises(apsw.ConstraintError):
             work()
@@ -58,7 +58,7 @@ def test_a_deed_that_can_not_be_noted_is_not_done(ledger, kept):
 
 
 def test_a_link_is_used_once_by_one(kept):
-    kept.users.make_link(LinkKind.INVITE, "asha", Role.OPERATOR, b"h", DEED, 1)
+    kept.users.make_link(LinkKind.INVITE, "asha", Role.OPERATOR, None, b"h", DEED, 1)
     assert kept.users.use_link(b"other", "x", "hash", DEED, 2) is None
     user = kept.users.use_link(b"h", "mallory", "hash", DEED, 2)
     assert (user.name, user.role, user.password_hash) == ("asha", Role.OPERATOR, "hash")
@@ -69,9 +69,47 @@ def test_a_link_is_used_once_by_one(kept):
 def test_a_reset_link_of_a_disabled_user_is_no_way_in(kept):
     kept.users.add("boss", Role.ADMINISTRATOR, DEED, 1, password_hash="h")
     asha = kept.users.add("asha", Role.VIEWER, DEED, 1)
-    kept.users.make_link(LinkKind.RESET, "asha", Role.VIEWER, b"h", DEED, 1)
+    kept.users.make_link(LinkKind.RESET, "asha", Role.VIEWER, None, b"h", DEED, 1)
     kept.users.set_disabled(asha.id, True, DEED, 2)
     assert kept.users.use_link(b"h", "asha", "hash", DEED, 3) is None
+
+
+@pytest.mark.parametrize("lost", ["role", "disabled", "deleted", "password"])
+def test_links_end_with_the_right_to_make_them(kept, lost):
+    """Whoever loses it keeps no way back in, nor gets it back with the right."""
+    kept.users.add("boss", Role.ADMINISTRATOR, DEED, 1, password_hash="h")
+    asha = kept.users.add("asha", Role.ADMINISTRATOR, DEED, 1, password_hash="h")
+    kept.users.add("ravi", Role.VIEWER, DEED, 1)
+    for hashed, kind, name in ((b"i", LinkKind.INVITE, "x"), (b"r", LinkKind.RESET, "ravi")):
+        kept.users.make_link(kind, name, Role.ADMINISTRATOR, asha.id, hashed, DEED, 2)
+    kept.users.make_link(LinkKind.INVITE, "y", Role.VIEWER, None, b"y", DEED, 2)
+    match lost:
+        case "role":
+            kept.users.set_role(asha.id, Role.OPERATOR, DEED, 3)
+            kept.users.set_role(asha.id, Role.ADMINISTRATOR, DEED, 3)
+        case "disabled":
+            kept.users.set_disabled(asha.id, True, DEED, 3)
+            kept.users.set_disabled(asha.id, False, DEED, 3)
+        case "deleted":
+            kept.users.delete(asha.id, DEED, 3)
+        case "password":
+            kept.users.set_password(asha.id, "other", DEED, 3)
+    for hashed, name in ((b"i", "x"), (b"r", "ravi")):
+        assert kept.users.use_link(hashed, name, "hash", DEED, 4) is None
+    assert [each.name for each in kept.users.links(4)] == ["y"]
+    assert kept.users.use_link(b"y", "y", "hash", DEED, 4) is not None
+
+
+def test_who_has_lost_the_right_makes_no_link(kept):
+    """Not even by a request that was let in just before."""
+    kept.users.add("boss", Role.ADMINISTRATOR, DEED, 1, password_hash="h")
+    asha = kept.users.add("asha", Role.ADMINISTRATOR, DEED, 1, password_hash="h")
+    kept.users.set_role(asha.id, Role.OPERATOR, DEED, 2)
+    said = count(kept)
+    made = kept.users.make_link(LinkKind.INVITE, "x", Role.VIEWER, asha.id, b"h", DEED, 3)
+    assert made is None
+    assert kept.users.link(b"h") is None
+    assert count(kept) == said
 
 
 def test_the_last_administrator_is_one_who_can_sign_in(kept):

@@ -24,7 +24,10 @@ def kept(tmp_path):
 
 
 def test_a_ledger_of_before(tmp_path):
-    """Users, sessions, tokens, links and the chain go on; nobody's password counts as fresh."""
+    """Users, sessions, tokens and the chain go on; nobody's password counts as fresh.
+
+    Links are void: it is not known who made them, and so not whether they still may.
+    """
     old = Ledger(tmp_path / "ledger", MIGRATIONS[: MIGRATIONS.index(TABLES)])
     with old.writing() as c:
         c.execute(
@@ -39,7 +42,10 @@ def test_a_ledger_of_before(tmp_path):
             "INSERT INTO tokens (hash, name, scope, owner, created_us, expires_us)"
             " VALUES (x'02', 'robot', 'read', 1, 5, 60)"
         )
-    SqliteAccess(old).users.make_link(LinkKind.INVITE, "ravi", Role.VIEWER, b"h", DEED, 7)
+        c.execute(
+            "INSERT INTO links (hash, kind, name, role, created_us)"
+            " VALUES (x'03', 'invite', 'ravi', 3, 7)"
+        )
     old.close()
     ledger = open_ledger(tmp_path / "ledger")
     kept = SqliteAccess(ledger)
@@ -47,7 +53,8 @@ def test_a_ledger_of_before(tmp_path):
     assert (standing.session.user.name, standing.session.fresh(7)) == ("Asha", True)
     assert standing.session.fresh(10**15) is False
     assert standing.token.works(7)
-    assert kept.users.link(b"h").name == "ravi"
+    assert kept.users.link(b"\x03").name == "ravi"
+    assert not kept.users.link(b"\x03").works(8)
     assert kept.users.named("ASHA").second_factor is False
     assert kept.second_factors.enrol(1, b"s", 9, [b"c"], DEED, 8)
     assert kept.users.named("asha").second_factor is True
@@ -109,10 +116,10 @@ def test_a_user_called_like_a_number_can_be_erased(kept, tmp_path):
     """From before such names were refused: once deleted, no file of the ledger has the number."""
     number = "9876543210"
     kept.users.add("meena", Role.ADMINISTRATOR, DEED, 1, password_hash="x")
-    kept.users.make_link(LinkKind.INVITE, number, Role.VIEWER, b"h", DEED, 1)
+    kept.users.make_link(LinkKind.INVITE, number, Role.VIEWER, None, b"h", DEED, 1)
     deed = Deed(who=number, what="became a user", subject=number)
     user = kept.users.use_link(b"h", number, "hash", deed, 2)
-    kept.users.make_link(LinkKind.RESET, number, Role.VIEWER, b"r", DEED, 3)
+    kept.users.make_link(LinkKind.RESET, number, Role.VIEWER, None, b"r", DEED, 3)
     kept.passes.open_session(user.id, b"s", "here", "browser", deed, 3)
     assert kept.users.delete(user.id, DEED, 4)
     assert verify_chain(kept.audit.oldest_first(), kept.audit.head()).broken_at is None

@@ -70,6 +70,14 @@ CREATE TABLE links (
 )
 
 
+MAKER_COLUMN = """
+ALTER TABLE links ADD COLUMN by INTEGER REFERENCES users;
+CREATE INDEX links_of_maker ON links (by);
+UPDATE links SET used_us = created_us WHERE used_us IS NULL;
+"""
+"""Who made a link, NULL is this machine. Whose those of before are nobody knows: they are void."""
+
+
 class SqliteUsers:
     """`Users` over the ledger."""
 
@@ -144,16 +152,26 @@ class SqliteUsers:
             audit_ledger.append(c, deed, now_us)
 
     def make_link(
-        self, kind: LinkKind, name: str, role: Role, hashed: bytes, deed: Deed, now_us: int
-    ) -> OneTimeLink:
+        self,
+        kind: LinkKind,
+        name: str,
+        role: Role,
+        by: int | None,
+        hashed: bytes,
+        deed: Deed,
+        now_us: int,
+    ) -> OneTimeLink | None:
         with self._ledger.writing() as c:
+            if by is not None and not _administers(c, by):
+                return None
             c.execute(
                 "UPDATE links SET used_us = ? WHERE kind = ? AND name = ? AND used_us IS NULL",
                 (now_us, kind.value, name),
             )
             c.execute(
-                "INSERT INTO links (hash, kind, name, role, created_us) VALUES (?, ?, ?, ?, ?)",
-                (hashed, kind.value, name, int(role), now_us),
+                "INSERT INTO links (hash, kind, name, role, by, created_us)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (hashed, kind.value, name, int(role), by, now_us),
             )
             audit_ledger.append(c, deed, now_us)
             return OneTimeLink(
@@ -238,16 +256,16 @@ def _set_password(
 
 
 def _end_all(c: apsw.Connection, user_id: int, now_us: int, keep: int | None = None) -> None:
-    """End a user's sessions but one, their tokens, and the links for a new password."""
+    """End a user's sessions but one, their tokens, and the links that they made or could use."""
     c.execute("DELETE FROM sessions WHERE user = ? AND id IS NOT ?", (user_id, keep))
     c.execute(
         "UPDATE tokens SET revoked_us = ? WHERE owner = ? AND revoked_us IS NULL",
         (now_us, user_id),
     )
     c.execute(
-        "UPDATE links SET used_us = ? WHERE kind = ? AND used_us IS NULL"
-        " AND name = (SELECT name FROM users WHERE id = ?)",
-        (now_us, LinkKind.RESET.value, user_id),
+        "UPDATE links SET used_us = ?1 WHERE used_us IS NULL AND"
+        " (by = ?2 OR kind = ?3 AND name = (SELECT name FROM users WHERE id = ?2))",
+        (now_us, user_id, LinkKind.RESET.value),
     )
 
 
@@ -268,6 +286,11 @@ def _make_nobody(c: apsw.Connection, user: User, now_us: int) -> None:
     c.execute("UPDATE saved_views SET by = ? WHERE by = ?", (pseudonym, user.name))
 
 
+def _administers(c: apsw.Connection, user_id: int) -> bool:
+    asked = "SELECT role FROM users WHERE id = ? AND NOT disabled"
+    return bool(c.execute(asked, (user_id,)).get == Role.ADMINISTRATOR)
+
+
 def _is_last_administrator(c: apsw.Connection, user_id: int) -> bool:
     """Whether nobody else can administer: somebody with a way to sign in who is not disabled."""
     others = c.execute(
@@ -275,5 +298,4 @@ def _is_last_administrator(c: apsw.Connection, user_id: int) -> bool:
         " AND (password_hash IS NOT NULL OR oidc_subject IS NOT NULL)",
         (int(Role.ADMINISTRATOR), user_id),
     ).get
-    mine = c.execute("SELECT role FROM users WHERE id = ? AND NOT disabled", (user_id,)).get
-    return not others and mine == Role.ADMINISTRATOR
+    return not others and _administers(c, user_id)

@@ -168,7 +168,7 @@ class Users(Protocol):
         """The new user; None where the name is taken (case does not tell names apart)."""
 
     def set_role(self, user_id: int, role: Role, deed: Deed, now_us: int) -> bool:
-        """Set it, and end the user's sessions and tokens.
+        """Set it, and end the user's sessions and tokens, and the links that they made.
 
         False where it would leave no administrator who can sign in.
         """
@@ -185,12 +185,22 @@ class Users(Protocol):
     def set_password(
         self, user_id: int, password_hash: str, deed: Deed, now_us: int, *, keep: int | None = None
     ) -> None:
-        """Set it, and end the user's sessions but `keep`, and their tokens."""
+        """Set it, and end the user's sessions but `keep`, their tokens and the links they made."""
 
     def make_link(
-        self, kind: LinkKind, name: str, role: Role, hashed: bytes, deed: Deed, now_us: int
-    ) -> OneTimeLink:
-        """A new link; older ones for the same are void from now on."""
+        self,
+        kind: LinkKind,
+        name: str,
+        role: Role,
+        by: int | None,
+        hashed: bytes,
+        deed: Deed,
+        now_us: int,
+    ) -> OneTimeLink | None:
+        """A new link; older ones for the same are void from now on.
+
+        `by` is the user who makes it (None: this machine); None where they are no administrator.
+        """
 
     def link(self, hashed: bytes) -> OneTimeLink | None: ...
 

@@ -22,7 +22,7 @@ from switchhook.cli.ledger import (
 from switchhook.cli.options import CONFIG, DATA, JSON
 from switchhook.web.render import rfc3339
 from switchhook.web.sign_in.password_hashing import hash_password
-from switchhook.web.sign_in.tokens import hashed, new_proof
+from switchhook.web.sign_in.sign_in import make_link
 
 if TYPE_CHECKING:
     from switchhook.access.users import AccessLedger, User
@@ -205,7 +205,7 @@ def link(
         Whom it is for.
     """
     address = address_of_console(config, url)
-    proof, given = new_proof(), _role(role)
+    given = _role(role)
     if name and (problem := name_problem(name)):
         raise refuse(problem, "any script will do", key="name")
     with opened(config, data) as ledger:
@@ -219,8 +219,8 @@ def link(
         else:
             kind = LinkKind.INVITE
         done = deed("made a link", name, to=_FOR[kind], role=given.word)
-        ledger.users.make_link(kind, name, given, hashed(proof), done, now_us())
-    output.out.print(f"{address}/welcome/{proof}", soft_wrap=True)
+        made = make_link(ledger, kind, name, given, done, now_us(), address)
+    output.out.print(made, soft_wrap=True)
     life = "3 days" if kind is LinkKind.INVITE else "15 minutes"
     output.err.print(f"it works once, within {life}, to {_FOR[kind]}")
     return 0

@@ -30,6 +30,7 @@ MIGRATIONS = (
     belonging.TABLES,
     "",  # pages with checksums, which a file has before this says so
     passkeys_ledger.TABLES,
+    access.MAKER_COLUMN,
 )
 """Number n leads from version n to n + 1; all that are due run in one transaction."""
 

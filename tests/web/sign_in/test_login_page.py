@@ -201,7 +201,7 @@ def test_an_invited_user_chooses_the_password_only(house):
 def test_a_new_password_ends_the_sessions(house):
     browser = house.signed_in()
     house.kept.users.make_link(
-        LinkKind.RESET, "asha", Role.ADMINISTRATOR, _hash("abc"), DEED, house.now_us
+        LinkKind.RESET, "asha", Role.ADMINISTRATOR, None, _hash("abc"), DEED, house.now_us
     )
     other = house.browser()
     assert welcome(other, "/welcome/abc").status_code == 303
@@ -215,7 +215,7 @@ def test_a_name_taken_meanwhile(house):
     """Two links for one name: the second says so."""
     for proof in ("one", "two"):
         house.kept.users.make_link(
-            LinkKind.INVITE, proof, Role.VIEWER, _hash(proof), DEED, house.now_us
+            LinkKind.INVITE, proof, Role.VIEWER, None, _hash(proof), DEED, house.now_us
         )
     house.user("two")
     reply = welcome(house.browser(), "/welcome/two")

@@ -153,6 +153,29 @@ def test_an_invitation_lasts_three_days(house):
     assert "used or withdrawn" in used.text
 
 
+@pytest.mark.parametrize(
+    ("path", "form"),
+    [
+        ("role", {"role": "viewer"}),
+        ("disabled", {"disabled": "yes"}),
+        ("delete", {"again": "ravi"}),
+    ],
+)
+def test_an_invitation_goes_with_who_made_it(house, path, form):
+    """An administrator who is none any more has let nobody in for later."""
+    boss, ravi = house.signed_in(), house.signed_in("ravi")
+    link = once(ravi.post("/settings/users", {"name": "x", "role": "administrator"}))
+    link = link.removeprefix(HERE)
+    assert house.browser().get(link).status_code == 200
+    made = [each for each in house.kept.audit.oldest_first() if each.what == "invited a user"]
+    assert [(each.who, each.details) for each in made] == [("ravi", '{"role":"administrator"}')]
+    boss.post(f"/settings/users/{path}", {"id": number(house, "ravi"), **form})
+    assert house.browser().get(link).status_code == 410
+    assert house.browser().post(link, NEW).status_code == 410
+    assert house.kept.users.named("x") is None
+    assert "Links that nobody has used" not in boss.get("/settings").text
+
+
 def test_invitations_are_listed_and_withdrawn(house):
     """Also those that nobody used in time: they say so."""
     admin = house.signed_in()

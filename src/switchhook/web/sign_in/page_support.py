@@ -8,7 +8,7 @@ import msgspec
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse
 
-from switchhook.access.audit import Deed
+from switchhook.access.audit import Deed, deed_of
 from switchhook.access.roles import Role, Viewer
 from switchhook.access.users import LinkKind, Session, User
 from switchhook.web.render import Renderer, viewer_of
@@ -131,12 +131,15 @@ class Shared(msgspec.Struct, frozen=True, kw_only=True):
     async def make_link(
         self, request: Request, kind: LinkKind, name: str, role: Role, what: str
     ) -> str:
-        """Make a one-time link, and give its address."""
-        proof = new_proof()
-        deed = deed_by(viewer_of(request).name, arrival_of(request), what, name)
-        await self.lookup.in_thread(
-            self.ledger.users.make_link, kind, name, role, hashed(proof), deed, self.now_us()
+        """Make a one-time link, and give its address; a 403 where that right is lost meanwhile."""
+        proof, session = new_proof(), session_of(request)
+        by = None if session is None else session.user.id
+        deed = deed_of(viewer_of(request), what, name, role=role.word)
+        made = await self.lookup.in_thread(
+            self.ledger.users.make_link, kind, name, role, by, hashed(proof), deed, self.now_us()
         )
+        if made is None:
+            raise _lacks(Role.ADMINISTRATOR)
         return self.link_address(request, proof)
 
 
@@ -156,8 +159,12 @@ def require(request: Request, role: Role) -> Viewer:
     """Who asks, if the role is enough; else a 403."""
     viewer = viewer_of(request)
     if not viewer.may(role):
-        raise HTTPException(403, f"this takes the role {role.word}")
+        raise _lacks(role)
     return viewer
+
+
+def _lacks(role: Role) -> HTTPException:
+    return HTTPException(403, f"this takes the role {role.word}")
 
 
 def deed_by(

@@ -225,7 +225,7 @@ def make_link(
     now_us: int,
     address: str,
 ) -> str:
-    """Make a one-time link and give its address, which is kept nowhere."""
+    """Make a one-time link of this machine and give its address, which is kept nowhere."""
     proof = new_proof()
-    ledger.users.make_link(kind, name, role, hashed(proof), deed, now_us)
+    ledger.users.make_link(kind, name, role, None, hashed(proof), deed, now_us)
     return f"{address}/welcome/{proof}"
