@@ -119,6 +119,16 @@ def test_links(say, kept, tmp_path):
     assert say("users", "link")[1].startswith("http://127.0.0.1:8081/welcome/")
 
 
+def test_no_link_for_who_can_not_use_it(say, kept):
+    add(say, "asha")
+    add(say, "ravi", "viewer")
+    assert say("users", "disable", "ravi")[0] == 0
+    code, out, error = say("users", "link", "ravi")
+    assert (code, out) == (2, "")
+    assert "this user is disabled" in error
+    assert kept.users.links(1) == []
+
+
 def test_tokens(say, kept):
     add(say, "asha")
     assert "there is no token" in say("tokens", "list")[2]

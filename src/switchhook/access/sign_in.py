@@ -40,6 +40,15 @@ def name_problem(name: str) -> str | None:
     return None
 
 
+def link_problem(user: User) -> str | None:
+    """Why a link for a new password would not let that user in; None where it would."""
+    if user.oidc_subject is not None:
+        return "this user signs in by OpenID Connect"
+    if user.disabled:
+        return "this user is disabled: enable them first"
+    return None
+
+
 def session_expired(session: Session, settings: AccessSettings, now_us: int) -> bool:
     """Whether a session has ended by itself: too old, or too long unused."""
     return (

@@ -8,7 +8,7 @@ from cyclopts import App, Parameter
 
 from switchhook.access.password_policy import password_problem
 from switchhook.access.roles import Role
-from switchhook.access.sign_in import name_problem
+from switchhook.access.sign_in import link_problem, name_problem
 from switchhook.access.users import LinkKind
 from switchhook.cli import output
 from switchhook.cli.ledger import (
@@ -210,8 +210,8 @@ def link(
         raise refuse(problem, "any script will do", key="name")
     with opened(config, data) as ledger:
         user = ledger.users.named(name) if name else None
-        if user is not None and user.oidc_subject is not None:
-            raise refuse("this user signs in by OpenID Connect", "", key=output.plain(name))
+        if user is not None and (problem := link_problem(user)):
+            raise refuse(problem, "", key=output.plain(user.name))
         if not name:
             kind, name, given = LinkKind.FIRST, "", Role.ADMINISTRATOR
         elif user is not None:

@@ -202,6 +202,25 @@ def test_a_password_link_lasts_a_quarter_of_an_hour(house):
     assert "15 minutes" in late.text
 
 
+def test_a_disabled_user_gets_no_password_link(house):
+    """Neither is one made, nor does one of before say anything but why."""
+    admin = house.signed_in()
+    house.user("ravi", Role.VIEWER)
+    user = {"id": number(house, "ravi")}
+    assert "New password link" in admin.get("/settings").text
+    link = once(admin.post("/settings/users/link", user)).removeprefix(HERE)
+    guest = house.browser()
+    assert guest.get(link).status_code == 200
+    admin.post("/settings/users/disabled", user | {"disabled": "yes"})
+    for late in (guest.get(link), guest.post(link, NEW)):
+        assert late.status_code == 410
+        assert "This account is disabled" in late.text
+    refused = admin.post("/settings/users/link", user)
+    assert refused.status_code == 400
+    assert "This user is disabled" in refused.text
+    assert admin.get("/settings").text.count("New password link") == 1  # asha's own
+
+
 # Reads of revealed numbers.
 
 

@@ -34,6 +34,7 @@ log = logging.getLogger("switchhook.access")
 ERRAND_S = 600
 _WRONG = "That name and password don't go together."
 _GONE = "This link was used or withdrawn already. Ask for a new one."
+_DISABLED = "This account is disabled. Ask an administrator to enable it."
 _EXPIRED = "This link is too old: {kind} works for {life}. Ask for a new one."
 _LIVES = {
     LinkKind.FIRST: ("it", "15 minutes"),
@@ -125,7 +126,12 @@ class LoginPages:
     async def _link(self, request: Request) -> tuple[OneTimeLink | None, str]:
         """The link of this address if it works, else why not."""
         proof = request.path_params["link"][:256]
-        link = await self._shared.lookup.in_thread(self._shared.ledger.users.link, hashed(proof))
+        users, in_thread = self._shared.ledger.users, self._shared.lookup.in_thread
+        link = await in_thread(users.link, hashed(proof))
+        if link is not None and link.kind is LinkKind.RESET:
+            user = await in_thread(users.named, link.name)
+            if user is not None and user.disabled:
+                return None, _DISABLED
         if link is None or link.used_us is not None:
             return None, _GONE
         if not link.works(self._shared.now_us()):

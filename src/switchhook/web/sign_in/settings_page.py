@@ -12,7 +12,7 @@ from switchhook.access.audit import deed_of
 from switchhook.access.passkeys import relying_party
 from switchhook.access.password_policy import SHORTEST_PASSWORD, password_problem
 from switchhook.access.roles import Role, Scope
-from switchhook.access.sign_in import name_problem
+from switchhook.access.sign_in import link_problem, name_problem
 from switchhook.access.users import LinkKind, Session, User
 from switchhook.errors import sentence
 from switchhook.web.render import viewer_of
@@ -268,8 +268,8 @@ class SettingsPages:
     async def _reset_link(self, request: Request) -> Response:
         require(request, Role.ADMINISTRATOR)
         user = await self._user(await fields(request))
-        if user.oidc_subject is not None:
-            return await self._page(request, problem="This user signs in by OpenID Connect.")
+        if problem := link_problem(user):
+            return await self._page(request, problem=sentence(problem))
         address = await self._shared.make_link(
             request, LinkKind.RESET, user.name, user.role, "made a link for a new password"
         )
