@@ -90,8 +90,8 @@ def _fill(writer: JournalWriter, count: int, calls: queue.SimpleQueue[Callable[[
             option=0 if option == "A" else 1,
         )
         if number % _GROUP == _GROUP - 1:
-            while writer.pending[0] > 20 * _GROUP:
-                calls.get(timeout=60)()
+            if not writer.flush(60):
+                raise TimeoutError("the disk takes no records")
             while not calls.empty():
                 calls.get()()
 

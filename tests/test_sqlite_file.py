@@ -35,13 +35,11 @@ MAY_OPEN = {
     },
     "sqlite_file.py": {"make_private"},  # a file that is just made
     "journal/segment.py": {
-        "sync_folder",
         "write_private_file",  # requests to roll, bytes of refused records
         "asked_roll",
     },
     "journal/sealed.py": {"read_refused"},
     "ledger/belonging.py": {"_write", "read_backup", "read_note"},  # notes beside the ledger
-    "store/files.py": {"_sync_folder", "boot_id"},
     "store/rebuild.py": {"_alone"},  # the lock of rebuilds
 }
 """The functions that open a file beside SQLite, and what file that is."""

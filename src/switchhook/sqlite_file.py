@@ -12,7 +12,6 @@ it by `connect_checked`. SQLite's write-ahead log has checksums of its own.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import threading
 from contextlib import closing, contextmanager, suppress
@@ -27,9 +26,8 @@ if TYPE_CHECKING:
 
 CHUNK = 1 << 20
 
-
 _CHECKING = "cksmvfs"
-_BUSY_MS = 5_000
+BUSY_MS = 5_000
 _CHECKSUM_BYTES = 8  # of each page, as that file system wants it
 _loading = threading.Lock()
 
@@ -59,8 +57,8 @@ def connect_checked(
         statementcachesize=statements,
     )
     try:
-        connection.set_busy_timeout(_BUSY_MS)
-        _reserve(connection)
+        connection.set_busy_timeout(BUSY_MS)
+        connection.reserve_bytes(reserve=_CHECKSUM_BYTES)  # of an empty file, or one written anew
         _refuse_unchecked(connection, application, since)
     except BaseException:
         connection.close()
@@ -82,12 +80,6 @@ def _refuse_unchecked(connection: apsw.Connection, application: int, since: int)
         return
     if connection.pragma("user_version") >= since and not _is_checked(connection):
         raise apsw.CorruptError("its pages have lost their checksums")
-
-
-def _reserve(connection: apsw.Connection) -> None:
-    """Let pages end with a checksum, of a file that is empty or is written anew."""
-    length = ctypes.c_int(_CHECKSUM_BYTES)
-    connection.file_control("main", apsw.SQLITE_FCNTL_RESERVE_BYTES, ctypes.addressof(length))
 
 
 def _is_checked(connection: apsw.Connection) -> bool:

@@ -58,8 +58,8 @@ def test_a_bot_that_fails_and_recovers_is_told_of_at_a_webhook(world, book):
             world.folded()
             clock.pass_s(seconds)
             engine.step()
-            settle(engine.outbox)
-            engine.heart.wait(10)
+            settle()
+            settle("heartbeat")
             keeper.refresh()
             return keeper.now()
 

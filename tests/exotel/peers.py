@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import asynccontextmanager
 
 from switchhook.exotel.client import ExotelClient
-from switchhook.exotel.clock import SystemClock
 
 KEY, TOKEN = "the-api-key-0123", "the-api-token-4567"
 
@@ -77,3 +77,16 @@ def client(url, *, clock=None, per_minute=200, timeout_s=5.0, sid="acme", key=KE
         clock=clock or SystemClock(),
         timeout_s=timeout_s,
     )
+
+
+class SystemClock:
+    """This machine's."""
+
+    def wall_ms(self) -> int:
+        return time.time_ns() // 1_000_000
+
+    def mono_ms(self) -> int:
+        return time.monotonic_ns() // 1_000_000
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)

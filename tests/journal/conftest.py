@@ -32,6 +32,11 @@ class Loop:
             except queue.Empty:
                 pytest.fail(f"still waiting after {seconds} s; seen: {self.events}")
 
+    def settle(self, writer: JournalWriter) -> None:
+        """Wait until all is durable, and everybody was told."""
+        assert writer.flush(20)
+        self.run_pending()
+
     def run_pending(self) -> None:
         while not self._calls.empty():
             self._calls.get()()

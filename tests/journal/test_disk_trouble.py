@@ -48,9 +48,9 @@ def test_records_wait_until_the_disk_takes_them(open_journal, loop, folder, disk
     for number in range(1, 50):
         writer.append(1, 1, str(number).encode(), done=done.append)
     loop.run_until(lambda: bool(loop.seen("failing")))
-    assert (writer.state, writer.healthy) == ("failing", False)
+    assert not writer.healthy
     assert writer.last_error
-    assert writer.pending[0] > 0
+    assert len(done) == 1
     disk.fault = lambda what, path: None
     loop.run_until(lambda: len(done) == 50)
     assert all(done)

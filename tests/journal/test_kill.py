@@ -23,14 +23,17 @@ writer = JournalWriter(
     Path(sys.argv[1]), node=1, notify=calls.put, observe=lambda event: None,
     segment_bytes=300_000, checkpoint_bytes=100_000,
 )
+told = writer.next_seq - 1
 def say(seq):
+    global told
+    told = seq
     sys.stdout.write(f"{seq}\\n")
     sys.stdout.flush()
 while True:
     for _ in range(20):
         seq = writer.next_seq
         writer.append(1, seq, str(seq).encode() * 100, done=lambda kept, seq=seq: say(seq))
-    while writer.pending[0] > 10:
+    while writer.next_seq - told > 11:
         calls.get()()
 """
 

@@ -146,7 +146,7 @@ def test_a_log_that_is_damaged_in_its_middle_is_said_and_left(open_journal, loop
     writer, told = open_journal(), []
     for number in range(30):
         writer.append(1, number, bytes(3000))
-        loop.run_until(lambda seq=number + 1: writer.durable_seq >= seq)
+        loop.settle(writer)
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy)
     assert writer.close()
@@ -171,7 +171,7 @@ def test_a_log_whose_last_write_was_cut_off_is_well(open_journal, loop, folder, 
     writer, told = open_journal(), []
     for number in range(5):
         writer.append(1, number, bytes(3000))
-        loop.run_until(lambda seq=number + 1: writer.durable_seq >= seq)
+        loop.settle(writer)
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy)
     assert writer.close()

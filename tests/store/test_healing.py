@@ -17,7 +17,7 @@ from journal.forgetful_vfs import forgetful_disk
 from kept_receipts import Kept, query, receipt
 from program import until
 from switchhook.errors import DataFolderError
-from switchhook.sqlite_file import make_private
+from switchhook.sqlite_file import BUSY_MS, make_private
 from switchhook.store import SqliteStore, files
 from switchhook.store.healing import BEGIN_AGAIN_S, Remedy, explain, remedy
 from switchhook.streams.fold import Folder
@@ -236,7 +236,7 @@ def disk(monkeypatch):
             if create:
                 make_private(path)
             connection = apsw.Connection(str(path), apsw.SQLITE_OPEN_READWRITE, vfs=vfs.name)
-            connection.set_busy_timeout(files.BUSY_MS)
+            connection.set_busy_timeout(BUSY_MS)
             return connection
 
         monkeypatch.setattr(files, "connect", connect)

@@ -147,7 +147,6 @@ class AuditFilter(msgspec.Struct, frozen=True, kw_only=True):
     what: str | None = None
     subject: str | None = None
     since_us: int | None = None
-    until_us: int | None = None
     before_seq: int | None = None
 
 

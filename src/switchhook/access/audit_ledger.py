@@ -81,7 +81,6 @@ class SqliteAudit:
             ("what", "=", wanted.what),
             ("subject", "=", wanted.subject),
             ("at_us", ">=", wanted.since_us),
-            ("at_us", "<", wanted.until_us),
             ("seq", "<", wanted.before_seq),
         ):
             if value is not None:

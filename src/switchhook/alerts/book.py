@@ -99,10 +99,6 @@ class AlertBook(Protocol):
         """End a silence that lasts; whether there was one."""
         ...
 
-    def silences(self, now_ms: int) -> list[Silence]:
-        """Those that last."""
-        ...
-
     def resolved(self, limit: int) -> list[Alert]:
         """Alerts that fired and are over, newest first."""
         ...

@@ -62,11 +62,6 @@ class Heart:
         self._beating = threading.Thread(target=self._call, name="heartbeat", daemon=True)
         self._beating.start()
 
-    def wait(self, timeout_s: float) -> None:
-        """Wait for a call under way."""
-        if self._beating is not None:
-            self._beating.join(timeout_s)
-
     def _call(self) -> None:
         try:
             problem = self._monitor.beat() or ""

@@ -148,11 +148,6 @@ class SqliteAlerts:
             )
             return bool(c.changes())
 
-    def silences(self, now_ms: int) -> list[Silence]:
-        """Those that last."""
-        with self._ledger.reading() as c:
-            return _silences(c, now_ms)
-
     def resolved(self, limit: int) -> list[Alert]:
         """Alerts that fired and are over, newest first."""
         with self._ledger.reading() as c:

@@ -31,7 +31,6 @@ class Outbox:
         self._waiting: dict[_Key, Delivery] = {}
         self._busy: dict[str, tuple[_Key, int]] = {}
         self._changed: dict[_Key, Delivery] = {}
-        self.idle = threading.Condition(self._lock)
 
     @property
     def waiting(self) -> int:
@@ -94,7 +93,6 @@ class Outbox:
             if known is not None and (problem is None or known.attempts == delivery.attempts):
                 self._note(attempted(known, problem, now_ms, self._chance()))
             self._set_off(now_ms)
-            self.idle.notify_all()
         if problem is not None:
             log.warning("alert message to %s was not sent: %s", delivery.destination, problem)
 

@@ -82,12 +82,6 @@ class SqliteCalls:
             )
             return [_due(row) for row in rows]
 
-    def waiting(self) -> int:
-        """How many calls wait."""
-        with self._ledger.reading() as connection:
-            found: int = connection.execute("SELECT count(*) FROM calls_due").get
-            return found
-
     def looked(self, due: Due, again: Due | None, kept: KeptDetails | None) -> None:
         """Keep what was learnt, and when to look again, in one go."""
         with self._ledger.writing() as connection:

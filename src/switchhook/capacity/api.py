@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from switchhook.capacity.readings import Span
     from switchhook.capacity.status import CapacityNow
 
-_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _TIMES = {name: parameter for name, parameter in STRETCH.items() if name != "by"}
 _DAY_MS = 86_400_000
 

@@ -58,7 +58,7 @@ _WIDTHS = {"capacity_minutes": MINUTE_MS, "capacity_hours": HOUR_MS}
 
 
 class SqliteCapacity:
-    """`CapacityHistory` over the ledger."""
+    """What was read, over the ledger; any thread may call it. Raises LedgerError."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
-
 import msgspec
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -40,22 +35,6 @@ class Span(msgspec.Struct, frozen=True):
     readings: int
     unread: int = 0
     problem: str = ""
-
-
-class CapacityHistory(Protocol):
-    """What was read, kept by the ledger; any thread may call it. Raises LedgerError."""
-
-    def add(self, readings: Sequence[Reading]) -> None:
-        """Keep readings."""
-        ...
-
-    def history(self, account: str, since_ms: int, until_ms: int) -> list[Span]:
-        """What was read in a stretch, oldest first, as fine as it is kept and fits a page."""
-        ...
-
-    def recent(self, account: str, since_ms: int) -> list[Reading]:
-        """The readings themselves since a time, oldest first, as long as they are kept."""
-        ...
 
 
 def headroom(active: int | None, allowed: int | None) -> int | None:

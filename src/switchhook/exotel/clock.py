@@ -1,9 +1,7 @@
-"""The clocks of this machine, for those who are given one."""
+"""The clock that those get who wait and tell the time."""
 
 from __future__ import annotations
 
-import asyncio
-import time
 from typing import Protocol
 
 
@@ -21,16 +19,3 @@ class Clock(Protocol):
     async def sleep(self, seconds: float) -> None:
         """Wait."""
         ...
-
-
-class SystemClock:
-    """The real ones."""
-
-    def wall_ms(self) -> int:
-        return time.time_ns() // 1_000_000
-
-    def mono_ms(self) -> int:
-        return time.monotonic_ns() // 1_000_000
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)

@@ -42,8 +42,8 @@ class _Lost(msgspec.Struct):
 class Backlog:
     """Records that are not durable yet.
 
-    The loop's thread calls everything but `take`, which is the writer's. `lost` counts what there
-    was no room for, `on_loss` is called with the first of several.
+    The loop's thread calls everything but `take`, which is the writer's. `on_loss` is called with
+    the first of several that there was no room for.
 
     What the loop queues in one go is handed over as one run, by `defer`. Handed over one by one,
     records would be committed in groups of a few while the loop is still at it: no answer would
@@ -60,7 +60,7 @@ class Backlog:
         defer: Callable[[Callable[[], None]], object],
     ) -> None:
         self.next_seq = next_seq
-        self.count = self.bytes = self.lost = 0
+        self.count = self.bytes = 0
         self._max_records = max_records
         self._max_bytes = max_bytes
         self._on_loss = on_loss
@@ -165,7 +165,6 @@ class Backlog:
             self._queue.put(run)
 
     def _lose(self, at: int) -> None:
-        self.lost += 1
         if self._unreported is None:
             self._unreported = _Lost(0, at, at)
             self._on_loss()

@@ -109,17 +109,12 @@ class OpenSegment:
     def insert(self, rows: Sequence[Row]) -> None:
         """Write all rows, durably, or none."""
         if self._claim is None and len(rows) <= STATEMENT_ROWS:
-            self.connection.execute(
-                _insert(len(rows)), tuple(chain.from_iterable(map(_checked, rows)))
-            )
+            self._insert(rows)
         else:
             with transaction(self.connection):
                 self._write_claim()
                 for start in range(0, len(rows), STATEMENT_ROWS):
-                    part = rows[start : start + STATEMENT_ROWS]
-                    self.connection.execute(
-                        _insert(len(part)), tuple(chain.from_iterable(map(_checked, part)))
-                    )
+                    self._insert(rows[start : start + STATEMENT_ROWS])
             self._claim = None
         self._count(rows)
 
@@ -133,7 +128,7 @@ class OpenSegment:
             self._write_claim()
             for row in rows:
                 try:
-                    self.connection.execute(_insert(1), _checked(row))
+                    self._insert((row,))
                 except REFUSALS as error:
                     refused[row[0]] = error
                     _set_aside(refused_folder, row)
@@ -152,6 +147,10 @@ class OpenSegment:
         """Copy what is left of the log, so that the next commit begins it anew."""
         self.connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
 
+    def _insert(self, rows: Sequence[Row]) -> None:
+        values = chain.from_iterable(map(_checked, rows))
+        self.connection.execute(_insert_of(len(rows)), tuple(values))
+
     def _write_claim(self) -> None:
         if self._claim is not None:
             self.connection.executemany(
@@ -164,10 +163,6 @@ class OpenSegment:
         self.log_bytes += grown + _COMMIT_OVERHEAD
 
 
-def _values(rows: Sequence[Row]) -> tuple[int | bytes | None, ...]:
-    return tuple(chain.from_iterable(map(_checked, rows)))
-
-
 def _checked(row: Row) -> tuple[int | bytes | None, ...]:
     try:
         return (*row, checksum(*row))
@@ -176,7 +171,7 @@ def _checked(row: Row) -> tuple[int | bytes | None, ...]:
 
 
 @cache
-def _insert(rows: int) -> str:
+def _insert_of(rows: int) -> str:
     return "INSERT INTO record VALUES " + ",".join(["(?,?,?,?,?,?,?,?)"] * rows)  # noqa: S608 - constants
 
 

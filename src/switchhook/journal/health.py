@@ -19,13 +19,6 @@ class Health:
         self.pause = FIRST_PAUSE_S
         self._trial_seconds = trial_seconds
 
-    @property
-    def state(self) -> str:
-        """`healthy`, `slow` or `failing`."""
-        if self.failing:
-            return "failing"
-        return "slow" if self.slow else "healthy"
-
     def overran(self) -> None:
         """Note that a deadline passed."""
         if not self.slow:

@@ -37,7 +37,6 @@ WHERE seq BETWEEN ? AND ? ORDER BY seq DESC LIMIT ?"""
 _SOME = """SELECT seq, kind, at, mono, asked, option, body, {crc} FROM record
 WHERE seq IN (SELECT value FROM json_each(?))"""
 _FIRST_AT = "SELECT seq, at FROM record WHERE seq BETWEEN ? AND ? ORDER BY seq LIMIT 1"
-_NODE = "SELECT value FROM meta WHERE key = 'node'"
 _FIRST_MONO = """SELECT seq, mono FROM record
 WHERE seq BETWEEN ? AND ? AND mono IS NOT NULL ORDER BY seq LIMIT 1"""
 _LAST_SEQ = "SELECT max(seq) FROM record"

@@ -33,11 +33,11 @@ from switchhook.journal.segment import (
     place_segment,
     read_meta,
     remove_segment_files,
-    sync_folder,
     unusable,
     write_private_file,
 )
 from switchhook.sqlite_file import RawFile, transaction
+from switchhook.system.file_system import sync_folder
 
 _MAX_SEQ = 2**63 - 1
 _ROWS = 500

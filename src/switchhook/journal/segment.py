@@ -24,6 +24,7 @@ import msgspec
 
 from switchhook.errors import JournalError
 from switchhook.sqlite_file import make_private, transaction
+from switchhook.system.file_system import sync_folder
 
 APPLICATION_ID = 0x53574A31  # "SWJ1"
 CHECKED_FORMAT = 2
@@ -174,15 +175,6 @@ def file_size(path: str) -> int:
         return os.stat(path).st_size  # noqa: PTH116 - a Path costs more
     except FileNotFoundError:
         return 0
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in `folder` durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def write_private_file(path: Path, content: bytes) -> None:

@@ -37,8 +37,8 @@ def _at_once(function: Callable[[], None]) -> None:
 class JournalWriter:
     """The one writer of a journal.
 
-    The event loop's thread owns `append`, `pending` and every `done`; a thread of the writer's own
-    takes all that is queued, commits it in one go and hands the `done`s back through `notify`.
+    The event loop's thread owns `append` and every `done`; a thread of the writer's own takes all
+    that is queued, commits it in one go and hands the `done`s back through `notify`.
     When the disk refuses to take them, records wait in bounded memory and are tried again, at
     growing intervals, for as long as it takes.
     """
@@ -78,7 +78,6 @@ class JournalWriter:
         self._vfs = vfs
         self._synchronous: Synchronous = synchronous
 
-        self.refused = 0
         self._closing = self._at_ceiling = False
         self._roll_seq = -1  # a segment that begins at it or before takes no more records
         self._give_up = threading.Event()
@@ -115,26 +114,6 @@ class JournalWriter:
     def next_seq(self) -> int:
         """The seq that the next record will get."""
         return self._backlog.next_seq
-
-    @property
-    def durable_seq(self) -> int:
-        """The seq up to which everything is durable, or was refused."""
-        return self._durable_seq
-
-    @property
-    def pending(self) -> tuple[int, int]:
-        """Records whose `done` has not run yet, and the bytes of memory they hold."""
-        return self._backlog.count, self._backlog.bytes
-
-    @property
-    def lost(self) -> int:
-        """Records that memory had no room for."""
-        return self._backlog.lost
-
-    @property
-    def state(self) -> str:
-        """`healthy`, `slow` (a deadline passed), `failing` (the last write failed) or `closed`."""
-        return "closed" if self._closing else self._health.state
 
     @property
     def healthy(self) -> bool:
@@ -259,7 +238,6 @@ class JournalWriter:
         else:
             return {}
         for seq, error in refused.items():
-            self.refused += 1
             self._observe(JournalEvent("refused", segment.name, str(error), seq))
         return refused
 

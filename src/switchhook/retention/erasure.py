@@ -168,11 +168,6 @@ def _hash_of(proof: Proof) -> str:
     return hashlib.sha256(text).hexdigest()
 
 
-def untouched(proof: Proof) -> bool:
-    """Whether a proof is as it was given out."""
-    return proof.proof == _hash_of(proof)
-
-
 def digest_of(records: Iterable[tuple[int, bytes]]) -> str:
     """A hash over records by seq, in their order."""
     whole = hashlib.sha256()

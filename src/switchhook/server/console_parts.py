@@ -13,8 +13,7 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
-from switchhook.access.audit_ledger import AuditRows, SqliteAudit
-from switchhook.alerts.ledger import AlertRows
+from switchhook.access.audit_ledger import SqliteAudit
 from switchhook.config.names import names_of
 from switchhook.errors import LedgerError
 from switchhook.exotel.fields import forget_read_numbers
@@ -29,6 +28,7 @@ from switchhook.server.alerting import Alarm
 from switchhook.server.console_app import AppParts, ConsoleApp
 from switchhook.server.console_status import ConsoleStatus
 from switchhook.server.release import release
+from switchhook.server.retention_rows import rows_of
 from switchhook.server.steady_clock import SteadyClock
 from switchhook.server.tables import open_ledger
 from switchhook.store import SqliteStore
@@ -102,13 +102,7 @@ class ConsoleSide:
             journal=self.sealed,
             store=self.store,
             book=SqliteErasures(self.ledger),
-            rows={
-                Matter.STORIES: self.store,
-                Matter.CALLS: self.accounts.calls,
-                Matter.ALERTS: AlertRows(self.ledger),
-                Matter.CAPACITY: self.accounts.history,
-                Matter.AUDIT: AuditRows(self._audit, self.clock.now_ms),
-            },
+            rows={Matter.STORIES: self.store, **rows_of(self.ledger, self.clock.now_ms)},
             limits=config.keep,
             last_seq=self.journal.last_seq,
             erased=self._forget,

@@ -15,14 +15,16 @@ import apsw
 
 from switchhook.errors import DataFolderError
 from switchhook.sqlite_file import RawFile, connect_checked, make_private, transaction
+from switchhook.system.file_system import sync_folder
 
 APPLICATION_ID = 0x53575331  # "SWS1"
-BUSY_MS = 5_000
 BUCKET_BITS = 16
 """A bucket of the indexes is 65,536 seqs: its pages fit in memory, 153 hold 10 million."""
 REBUILD = "run `switchhook rebuild`, which makes it again from the journal"
 
 _NAME = re.compile(r"store-([0-9]{6})\.sqlite")
+BEGINNING = ".store-beginning.sqlite"
+"""What a store is called until it is whole."""
 _SIDE_FILES = ("", "-wal", "-shm", "-journal")
 
 CHECKED_VERSION = 5
@@ -112,17 +114,8 @@ def put_in_place(unfinished: Path, folder: Path) -> Path:
         except FileExistsError:  # somebody else took the number at this moment
             continue
         unfinished.unlink()
-        _sync_folder(folder)
+        sync_folder(folder)
         return path
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def remove_older(folder: Path, current: Path) -> None:
@@ -143,21 +136,11 @@ def side_files(path: Path) -> list[Path]:
     return [Path(f"{path}{side}") for side in _SIDE_FILES]
 
 
-def boot_id() -> str:
-    """Which start of the machine this is; empty where the system doesn't tell."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return ""
-
-
 def connect(path: Path, *, create: bool = False) -> apsw.Connection:
     """Open a store's file; a new one is readable by its owner only."""
     if create:
         make_private(path)
-    connection = connect_checked(path, APPLICATION_ID, CHECKED_VERSION, statements=64)
-    connection.set_busy_timeout(BUSY_MS)
-    return connection
+    return connect_checked(path, APPLICATION_ID, CHECKED_VERSION, statements=64)
 
 
 def create_tables(connection: apsw.Connection) -> None:

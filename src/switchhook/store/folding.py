@@ -28,10 +28,11 @@ from switchhook.store.digest import (
     hash_of,
     read_told,
 )
-from switchhook.store.files import BUCKET_BITS, REBUILD, boot_id
+from switchhook.store.files import BUCKET_BITS, REBUILD
 from switchhook.store.healing import FAILURES
 from switchhook.store.placing import Placing, encode_axis, read_axis
 from switchhook.streams.story import StreamStory, facet_of, merge_streams, stream_story
+from switchhook.system.data_folder import boot_id
 from switchhook.system.priority import yield_cpu
 
 if TYPE_CHECKING:

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from switchhook.journal.source import JournalSource
 
-_UNFINISHED = ".store-beginning.sqlite"
-
 
 def place_of(folder: Path) -> StorePlace | None:
     """The store's file, and which one it is; None where there is none."""
@@ -43,7 +41,7 @@ def connect_reading(folder: Path, path: Path) -> apsw.Connection:
 def begin(folder: Path) -> StorePlace:
     """Put an empty store in place, under the next name."""
     folder.mkdir(mode=0o700, exist_ok=True)
-    unfinished = folder / _UNFINISHED
+    unfinished = folder / files.BEGINNING
     files.remove(unfinished)
     with closing(files.connect(unfinished, create=True)) as connection:
         files.create_tables(connection)

@@ -42,7 +42,6 @@ _MOST_NOTES = 1000
 LONGEST_SEARCH_S = 5.0
 """A page of what is found comes within this time, or not at all."""
 _LAST_SEQ = 2**63 - 1
-_UNFINISHED = ".store-beginning.sqlite"
 
 
 class SqliteStore:
@@ -208,7 +207,7 @@ class SqliteStore:
 
     def _write_anew(self, folding: Tending) -> None:
         """Copy what is used of the file to the next one, which then counts."""
-        unfinished = self._folder / _UNFINISHED
+        unfinished = self._folder / files.BEGINNING
         files.remove(unfinished)
         folding.copy_to(unfinished)
         files.put_in_place(unfinished, self._folder)

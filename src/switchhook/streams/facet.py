@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import msgspec
 
 from switchhook.exotel.passthru import Direction, Stream
-
-if TYPE_CHECKING:
-    pass
 
 MOST_FACETS = 5000
 """The ceiling: hosts and numbers come from outside, and whoever sends them could invent many."""

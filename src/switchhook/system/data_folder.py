@@ -23,7 +23,7 @@ import msgspec
 
 from switchhook.checked_json import has_checksum, is_whole, with_checksum
 from switchhook.errors import DataFolderError
-from switchhook.system.file_system import mounted, refuse_network
+from switchhook.system.file_system import mounted, refuse_network, sync_folder
 from switchhook.system.folder_lock import Holder, Lock, take, write_note
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def atomic_write(path: Path, content: bytes) -> None:
     """
     with _written_aside(path, content) as aside:
         os.replace(aside, path)  # noqa: PTH105
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
 
 def first_seq_of_boot(folder: Path) -> int | None:
@@ -222,7 +222,7 @@ def _explained(path: Path) -> Iterator[None]:
 def _make(path: Path) -> None:
     with contextlib.suppress(FileExistsError):
         path.mkdir(mode=0o700)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     mode = stat.S_IMODE(path.stat().st_mode)
     if not mode & 0o077:
         return
@@ -291,7 +291,7 @@ def _write_new(path: Path, content: bytes) -> None:
     """Write a file durably unless it is there: of two who try, one wins and both see the same."""
     with _written_aside(path, content) as aside, contextlib.suppress(FileExistsError):
         os.link(aside, path)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 @contextlib.contextmanager
@@ -307,14 +307,6 @@ def _written_aside(path: Path, content: bytes) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             aside.unlink()
-
-
-def _sync_folder(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _place(path: Path) -> tuple[int, int] | None:

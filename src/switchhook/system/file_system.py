@@ -1,4 +1,4 @@
-"""Which file system a folder is on: locks and fsync can't be relied on across a network."""
+"""What a file system is asked: to make names durable, and whether it is on this machine at all."""
 
 from __future__ import annotations
 
@@ -39,6 +39,15 @@ def file_system_of(path: Path, mounts: str) -> str:
         if path.is_relative_to(point) and depth >= longest:
             longest, found = depth, fields[2]
     return found
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def refuse_network(path: Path, mounts: str) -> None:

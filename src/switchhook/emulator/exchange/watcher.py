@@ -42,9 +42,6 @@ class Watchers(Watcher):
         """Tell this one no more."""
         self._all.remove(watcher)
 
-    def __len__(self) -> int:
-        return len(self._all)
-
     def on_entry(self, trace: Trace, entry: Entry) -> None:
         """Tell all."""
         for watcher in self._all:

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 _BUSY_MS = 10_000
-_PAGES = 512
 _COMPRESSION = 3  # a third of the time of the default, for a tenth more bytes
 _SEGMENT = re.compile(r"([0-9]{20})(-[0-9]{1,9})?\.sqlite")
 

@@ -61,15 +61,6 @@ class Query(msgspec.Struct, frozen=True):
     until: Moment | None = None
     problems: tuple[SearchProblem, ...] = ()
 
-    def values(self, *keys: str) -> tuple[str, ...]:
-        """What is asked of some keys and not excluded."""
-        return tuple(
-            value
-            for each in self.conditions
-            if each.key in keys and not each.excluded
-            for value in each.values
-        )
-
 
 class StreamRow(msgspec.Struct, frozen=True):
     """A stream in a list: `seq` and `at_ms` are those of the receipt that first told of it.

@@ -1,7 +1,7 @@
 """Requests that are being answered, by who asked: all of somebody's can be ended at once.
 
 A live feed of a session must not outlive it. The middleware binds every request, so that no page
-has to think of it; one that wants to say goodbye first can `watch`.
+has to think of it.
 """
 
 from __future__ import annotations
@@ -14,10 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from switchhook.access.roles import Viewer
-
-
-GRACE_S = 0.2
-"""Between the event and the cancellation."""
 
 
 class Bound:
@@ -38,14 +34,6 @@ class LiveRequests:
 
     def __init__(self) -> None:
         self._bound: dict[str, set[Bound]] = {}
-        self._events: dict[str, asyncio.Event] = {}
-
-    def watch(self, key: str) -> asyncio.Event:
-        """Set when the session (`Viewer.session`) ends, or what it may see changes.
-
-        Await it beside your own events; whoever does not is cancelled anyway.
-        """
-        return self._events.setdefault(key, asyncio.Event())
 
     @contextmanager
     def bound(self, viewer: Viewer) -> Iterator[Bound]:
@@ -63,7 +51,6 @@ class LiveRequests:
             theirs.discard(bound)
             if not theirs:
                 del self._bound[key]
-                self._events.pop(key, None)
 
     def viewers(self) -> dict[str, list[Viewer]]:
         """Of every session that is being answered, as what it asked."""
@@ -71,13 +58,7 @@ class LiveRequests:
 
     def end(self, key: str) -> None:
         """End all requests of a session but the one that asks for it."""
-        if event := self._events.pop(key, None):
-            event.set()
-        current, loop = asyncio.current_task(), asyncio.get_running_loop()
+        current = asyncio.current_task()
         for each in self._bound.get(key, ()):
             if each.task is not current:
-                loop.call_later(GRACE_S, each.end)
-
-    def count(self) -> int:
-        """How many requests are being answered."""
-        return sum(len(theirs) for theirs in self._bound.values())
+                each.end()

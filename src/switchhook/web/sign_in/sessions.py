@@ -146,10 +146,6 @@ class Reveals:
             return frozenset()
         return frozenset(call for call, until in list(calls.items()) if now_us < until)
 
-    def allowed(self, viewer: Viewer, call_sid: str) -> bool:
-        """Whether somebody may see the numbers of a call now."""
-        return viewer.sees(call_sid)
-
     def add(self, key: str, call_sid: str) -> None:
         """Reveal; note it in the audit log first."""
         calls = self._until.pop(key, {})
