@@ -7,14 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switchhook.capacity.ledger import (
-    DAY_MS,
-    HOUR_MS,
-    MINUTE_MS,
     MINUTES_LIVE_MS,
     READINGS_LIVE_MS,
     SqliteCapacity,
 )
 from switchhook.capacity.readings import Reading, Span
+from switchhook.exotel.times import DAY_MS, HOUR_MS, MINUTE_MS
 from switchhook.server.tables import open_ledger
 
 START = 1_780_000_000_000 // HOUR_MS * HOUR_MS

@@ -12,7 +12,7 @@ from pyexotel.pyexotel import Exotel
 from switchhook.emulator.api.exotel_api import make_rest
 from switchhook.emulator.bot import make_bot
 from switchhook.emulator.chance import Chance
-from switchhook.emulator.clock import IST, Clock
+from switchhook.emulator.clock import Clock
 from switchhook.emulator.exchange.exchange import Exchange
 from switchhook.emulator.net.addresses import AddressAllowList
 from switchhook.emulator.net.certificates import self_signed, server_context
@@ -21,6 +21,7 @@ from switchhook.emulator.net.http_client import Web
 from switchhook.emulator.net.serving import serving
 from switchhook.emulator.plan.flow import Flow, Hangup
 from switchhook.emulator.plan.plan import Account, Agent, Caller, Number, Plan
+from switchhook.exotel.times import IST
 
 NUMBER, MINE, YOURS = "+918047112233", "+919811100001", "+919811100002"
 PLAN = Plan(

@@ -10,8 +10,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from switchhook import Passthru, parse_passthru
-from switchhook.exotel.fields import IST, Unusable, e164, instant, seconds, with_plus
+from switchhook.exotel.fields import Unusable, e164, instant, seconds, with_plus
 from switchhook.exotel.phone_numbers import hint_of as mask
+from switchhook.exotel.times import IST
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from switchhook.exotel.cause import Cause
+from switchhook.exotel.times import MINUTE_MS
 from switchhook.overview.pulse import (
     GROUPS,
-    MINUTE_MS,
     MINUTES,
     AnswerPercentiles,
     Share,

@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 from switchhook.alerts.alert import evaluate
 from switchhook.alerts.default_rules import DEFAULTS
 from switchhook.capacity.status import CapacityNow
+from switchhook.exotel.times import MINUTE_MS
 from switchhook.metrics import Figure
 from switchhook.overview.trouble import VerdictInput
 from switchhook.overview.verdict import LONGEST, Level, verdict
 from switchhook.streams.facet import Facet, Tally
 from switchhook.streams.issues.issues import Fingerprint
 from switchhook.streams.names import Bot, NamedAccount, Names
-from switchhook.streams.recent import MINUTE_MS, attributed, recently
+from switchhook.streams.recent import attributed, recently
 from switchhook.streams.search.syntax import parse_query
 
 NOW = 1_764_050_400_000

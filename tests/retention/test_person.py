@@ -12,11 +12,12 @@ from retention.test_retention_worker import NUMBER, SID, START, House, call_of, 
 from switchhook.access.roles import Role, Viewer
 from switchhook.cli import run
 from switchhook.exotel.spellings import ErasedNumber
+from switchhook.exotel.times import DAY_MS
 from switchhook.journal.receipt import RecordKind
 from switchhook.retention.person import NOT_REACHED
 from switchhook.retention.person_api import PersonApi
 from switchhook.retention.person_search import PersonSearch
-from switchhook.retention.policy import DAY_MS, RetentionLimits
+from switchhook.retention.policy import RetentionLimits
 from switchhook.system.data_folder import DataFolder
 from switchhook.web.app import create_app
 from switchhook.web.render import Renderer

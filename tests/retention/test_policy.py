@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from switchhook.exotel.times import DAY_MS
 from switchhook.journal.closed import Segment, SegmentState, closed_up_to
 from switchhook.retention.policy import (
-    DAY_MS,
     DeleteRows,
     DeleteSegment,
     Holdings,

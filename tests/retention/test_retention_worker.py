@@ -17,13 +17,14 @@ from switchhook.access.roles import Role
 from switchhook.capacity.ledger import SqliteCapacity
 from switchhook.capacity.readings import Reading
 from switchhook.exotel.spellings import ErasedNumber, Subject
+from switchhook.exotel.times import DAY_MS, HOUR_MS
 from switchhook.journal import JournalReader, JournalWriter, SealedSegments
 from switchhook.journal.closed import SegmentState
 from switchhook.journal.kept import read_passthru
 from switchhook.journal.receipt import RecordKind, StatusReceived, decode_receipt, encode
 from switchhook.retention import texts_ledger
 from switchhook.retention.ledger import SqliteErasures
-from switchhook.retention.policy import DAY_MS, HOUR_MS, Matter, RetentionLimits
+from switchhook.retention.policy import Matter, RetentionLimits
 from switchhook.retention.retention_worker import Keeper
 from switchhook.server.retention_rows import rows_of
 from switchhook.server.tables import open_ledger

@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from switchhook.exotel.times import DAY_MS, HOUR_MS
 from switchhook.journal.closed import Segment, SegmentState
 from switchhook.retention.policy import (
-    DAY_MS,
-    HOUR_MS,
     SHARE,
     DeleteRows,
     DeleteSegment,

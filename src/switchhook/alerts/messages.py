@@ -11,7 +11,7 @@ is always said for what was said.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from switchhook.alerts.alert import Alert, Severity, much_worse
+from switchhook.exotel.times import EPOCH
 from switchhook.metrics import KNOWN, Labels, duration_text, value_text
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ MOST_A_NIGHT = 3
 REPEAT_MS = 30 * 60_000
 MOST_NAMED = 5
 _NIGHT = (22 * 60, 7 * 60)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Quiet(msgspec.Struct, frozen=True):
@@ -44,7 +44,7 @@ class Quiet(msgspec.Struct, frozen=True):
     def night(self, now_ms: int) -> str:
         """The day on whose evening the night began that a time is in; empty by day."""
         begin, end = self.hours or _NIGHT
-        local = (_EPOCH + timedelta(milliseconds=now_ms)).astimezone(ZoneInfo(self.zone))
+        local = (EPOCH + timedelta(milliseconds=now_ms)).astimezone(ZoneInfo(self.zone))
         minute = local.hour * 60 + local.minute
         if begin <= end:
             return local.date().isoformat() if begin <= minute < end else ""

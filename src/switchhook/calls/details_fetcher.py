@@ -25,7 +25,7 @@ from switchhook.exotel.answers import Outcome
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
 
-    from switchhook.capacity.poller import Clock
+    from switchhook.exotel.clock import Clock
     from switchhook.exotel.wire.calls import CallRecord
 
 log = logging.getLogger("switchhook")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 from switchhook.calls.timeline import TimelineEntry
+from switchhook.exotel.times import IST
 from switchhook.web.render import LEVELS
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ CALL, STREAM, PASSTHRU = "Call", "Stream", "Passthru"
 CALLBACK, DETAILS, HEARTBEAT = "Status callback", "Call details", "Heartbeat"
 LANES = (CALL, STREAM, PASSTHRU, CALLBACK, DETAILS, HEARTBEAT)
 
-_IST = ZoneInfo("Asia/Kolkata")
 _CALL_TIMES = (("created_at", "created"), ("started_at", "began"), ("ended_at", "ended"))
 
 
@@ -148,7 +147,7 @@ def _seconds(number: int | None) -> str | None:
 
 
 def _ist(text: str) -> str:
-    moment = datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(_IST)
+    moment = datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(IST)
     return f"{moment:%Y-%m-%d %H:%M:%S} IST"
 
 

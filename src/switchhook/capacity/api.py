@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from starlette.routing import BaseRoute, Route
 
+from switchhook.exotel.times import DAY_MS
 from switchhook.web.endpoint import json_endpoint
 from switchhook.web.json import time_of
 from switchhook.web.json_schema import (
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from switchhook.capacity.status import CapacityNow
 
 _TIMES = {name: parameter for name, parameter in STRETCH.items() if name != "by"}
-_DAY_MS = 86_400_000
 
 Json = dict[str, Any]
 
@@ -87,7 +87,7 @@ class CapacityApi:
         account, now_ms = request.path_params["account"], self._now_ms()
         values = read_filters(request.query_params.multi_items(), now_ms, _TIMES)
         until: int = values.get("until", now_ms + 1)
-        since: int = values.get("since", until - _DAY_MS)
+        since: int = values.get("since", until - DAY_MS)
         now = next((each for each in self._watch.now(now_ms) if each.account == account), None)
         if now is None and account not in self._history.accounts():
             return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from switchhook.capacity.readings import Reading, Span
+from switchhook.exotel.times import DAY_MS, HOUR_MS, MINUTE_MS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,7 +47,6 @@ CREATE TABLE capacity_hours {_SUMS}
 CREATE INDEX capacity_hours_at ON capacity_hours (at_ms);
 """
 
-MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 READINGS_LIVE_MS, MINUTES_LIVE_MS = 2 * DAY_MS, 35 * DAY_MS
 FINEST_MS, FINER_MS = 2 * HOUR_MS, 2 * DAY_MS
 """Up to this long a stretch is told by its readings, by its minutes; a longer one by hours."""

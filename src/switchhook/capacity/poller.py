@@ -24,6 +24,8 @@ from switchhook.exotel.answers import Outcome, Polled
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Sequence
 
+    from switchhook.exotel.clock import Clock
+
 log = logging.getLogger("switchhook")
 
 FORECAST_EVERY_MS = 15_000
@@ -58,16 +60,6 @@ class FactsPublisher(Protocol):
     """Where the answer process looks; called in a thread. Raises OSError."""
 
     def tell(self, readings: Iterable[Reading], now_ms: int, mono_ms: int) -> None: ...
-
-
-class Clock(Protocol):
-    """The time of day, a time that never goes back, and waiting."""
-
-    def wall_ms(self) -> int: ...
-
-    def mono_ms(self) -> int: ...
-
-    async def sleep(self, seconds: float) -> None: ...
 
 
 class Watched(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from switchhook.cli import output
 from switchhook.cli.reads import noted
 from switchhook.errors import ConfigError
-from switchhook.exotel.fields import IST
+from switchhook.exotel.times import IST
 from switchhook.journal import JournalReader
 from switchhook.store import SqliteStore
 from switchhook.streams.export import COLUMNS, FORMATS, ExportFormat, rows_of

@@ -13,13 +13,14 @@ import math
 import selectors
 import time
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
+
+from switchhook.exotel.times import IST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-IST = timezone(timedelta(hours=5, minutes=30), "IST")
 """The zone of every time that Exotel writes, which it never says (exotel-platform A.4)."""
 
 VIRTUAL_START = datetime(2026, 1, 5, 10, 0, tzinfo=IST)

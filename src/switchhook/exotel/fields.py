@@ -7,7 +7,7 @@ or `Unusable` with the reason. None is made up from a text that doesn't hold it.
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 
@@ -15,8 +15,8 @@ import msgspec
 import phonenumbers
 
 from switchhook.exotel.phone_numbers import hint_of
+from switchhook.exotel.times import IST
 
-IST = timezone(timedelta(hours=5, minutes=30), "IST")
 """All times of Exotel are naive and in this zone (exotel-platform 0.2); it knows no summer time."""
 
 _NO_TIME_BEFORE = datetime(1970, 1, 3, tzinfo=UTC)

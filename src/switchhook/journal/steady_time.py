@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from switchhook.exotel.fields import IST
+from switchhook.exotel.times import IST
 from switchhook.metrics import duration_text
 
 TOLERANCE_MS = 2_000

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from switchhook.exotel.times import DAY_MS
 from switchhook.metrics import Cached, Figure
-from switchhook.retention.policy import DAY_MS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

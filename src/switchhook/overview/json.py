@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from switchhook.exotel.phone_numbers import masked
-from switchhook.overview.pulse import GROUPS, MINUTE_MS
+from switchhook.exotel.times import MINUTE_MS
+from switchhook.overview.pulse import GROUPS
 from switchhook.web.json import time_of
 
 if TYPE_CHECKING:

@@ -8,10 +8,11 @@ import msgspec
 from starlette.routing import BaseRoute, Route
 
 from switchhook.exotel.cause import Cause
+from switchhook.exotel.times import MINUTE_MS
 from switchhook.journal.receipt import WAITING
 from switchhook.overview.feed import API, NOW
 from switchhook.overview.json import Overview, now_json, row_json
-from switchhook.overview.pulse import GROUPS, MINUTE_MS, MINUTES, pulse, pulse_start
+from switchhook.overview.pulse import GROUPS, MINUTES, pulse, pulse_start
 from switchhook.streams.issues.issues import Issue, IssueState
 from switchhook.streams.issues.page import all_issues
 from switchhook.streams.store import StreamFilter

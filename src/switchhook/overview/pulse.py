@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from switchhook.exotel.cause import FAILURES, Cause
+from switchhook.exotel.times import MINUTE_MS
 from switchhook.journal.receipt import ANSWER_BOUNDS_MS, ANSWER_BUCKETS
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
     from switchhook.streams.facet import Count, Tally
 
-MINUTE_MS = 60_000
 MINUTES = 60
 """What a plot shows."""
 RECENT = 15

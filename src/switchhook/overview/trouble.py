@@ -16,7 +16,7 @@ from switchhook.alerts.alert import Alert, Severity
 from switchhook.capacity.status import CapacityNow
 from switchhook.errors import sentence
 from switchhook.exotel.cause import Cause, ErrorKind
-from switchhook.exotel.fields import IST
+from switchhook.exotel.times import IST
 from switchhook.journal.steady_time import Step, step_text
 from switchhook.metrics import Figure
 from switchhook.overview.trouble_text import (

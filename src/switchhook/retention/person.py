@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from switchhook.exotel.times import DAY_MS
 from switchhook.journal.receipt import RecordKind
-from switchhook.retention.policy import DAY_MS, Matter
+from switchhook.retention.policy import Matter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from switchhook.exotel.times import DAY_MS, HOUR_MS
 from switchhook.journal.closed import Segment, SegmentState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-DAY_MS = 86_400_000
-HOUR_MS = 3_600_000
 SHARE = 20
 """In an hour goes one part in so many of the time that is kept, and at least a day's."""
 ROLL_SHARE = 10

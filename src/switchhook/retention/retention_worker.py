@@ -17,6 +17,7 @@ import msgspec
 
 from switchhook.errors import SwitchhookError
 from switchhook.exotel.spellings import FORMS, Subject, shown
+from switchhook.exotel.times import DAY_MS
 from switchhook.retention.erasure import (
     ErasableStore,
     Erasure,
@@ -29,7 +30,6 @@ from switchhook.retention.erasure import (
 )
 from switchhook.retention.erasure_worker import Eraser
 from switchhook.retention.policy import (
-    DAY_MS,
     ClassReport,
     DeleteRows,
     DeleteSegment,

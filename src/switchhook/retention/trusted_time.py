@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from switchhook.exotel.times import DAY_MS
 from switchhook.metrics import duration_text
-from switchhook.retention.policy import DAY_MS, DeleteRows, DeleteSegment, next_step
+from switchhook.retention.policy import DeleteRows, DeleteSegment, next_step
 
 if TYPE_CHECKING:
     from switchhook.retention.policy import Holdings, RetentionLimits

@@ -10,7 +10,7 @@ not shown to the rule at all: no number could stand for it and not be mistaken f
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
@@ -19,6 +19,7 @@ import msgspec
 
 from switchhook.exotel.cause import Verdict
 from switchhook.exotel.passthru import Passthru, Stream, StreamStatus
+from switchhook.exotel.times import EPOCH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +28,6 @@ Kind = Literal["string", "int", "double", "bool", "timestamp", "map(string, stri
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NO_STREAM = Stream()
 # The rules' runtime is C++: a NUL would end the text there, a lone surrogate has no UTF-8.
 _UNSHOWABLE = re.compile("[\0\ud800-\udfff]")
@@ -76,7 +76,7 @@ def seen(
 # Converting to a zone costs as much as all the rest of a decision, and many share a second.
 @lru_cache(maxsize=64)
 def _on_the_clock(at_s: int, zone: ZoneInfo) -> datetime:
-    return (_EPOCH + timedelta(seconds=at_s)).astimezone(zone)
+    return (EPOCH + timedelta(seconds=at_s)).astimezone(zone)
 
 
 class Variable(msgspec.Struct, frozen=True):
@@ -286,7 +286,7 @@ _TIME = (
         "now",
         "timestamp",
         "the moment; its getHours() and the like need a zone",
-        lambda s: _EPOCH + timedelta(milliseconds=s.at_ms),
+        lambda s: EPOCH + timedelta(milliseconds=s.at_ms),
     ),
 )
 _EXTRA = Variable(

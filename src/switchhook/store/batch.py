@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from switchhook.exotel.times import HOUR_MS
 from switchhook.metrics import OTHER
 from switchhook.streams.facet import MOST_FACETS, Facet
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from switchhook.store.digest import Form
     from switchhook.streams.story import ParsedReceipt
 
-MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 MOST_VALUES = 60
 _MOST_PLACES = 2_000  # hours, endpoints and aspects whose values are remembered
 """So many values of one aspect are told apart in an hour of an endpoint."""

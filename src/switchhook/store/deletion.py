@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from switchhook.exotel.number_keys import number_keys, split_number
 from switchhook.exotel.spellings import Spellings
+from switchhook.exotel.times import HOUR_MS, MINUTE_MS
 from switchhook.sqlite_file import CHUNK, RawFile
-from switchhook.store.batch import HOUR_MS, MINUTE_MS
 from switchhook.store.digest import BESIDE, CALL, STREAM, kind_of
 from switchhook.store.files import BUCKET_BITS
 

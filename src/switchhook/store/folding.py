@@ -10,11 +10,12 @@ import apsw
 import msgspec
 
 from switchhook.errors import DataFolderError, JournalError
+from switchhook.exotel.times import HOUR_MS, MINUTE_MS
 from switchhook.exotel.wire.request import Request
 from switchhook.exotel.wire.status_callback import parse as parse_status
 from switchhook.journal.receipt import Counters, Late, RecordKind, StatusReceived
 from switchhook.sqlite_file import transaction
-from switchhook.store.batch import HOUR_MS, MINUTE_MS, Batch, Facets, Forms
+from switchhook.store.batch import Batch, Facets, Forms
 from switchhook.store.bloom_filter import BloomFilter
 from switchhook.store.digest import (
     FLOW,

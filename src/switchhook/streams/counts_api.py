@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute, Route
 
 from switchhook.access.audit import Deed, deed_of
 from switchhook.access.roles import Role
+from switchhook.exotel.times import DAY_MS
 from switchhook.streams.export import FORMATS, ExportFormat, columns_named, rows_of
 from switchhook.streams.names import Names
 from switchhook.streams.parameters import EXPORT
@@ -31,8 +32,7 @@ if TYPE_CHECKING:
     from switchhook.streams.store import Store
 
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-_DAY_MS = 86_400_000
-_LONGEST_MS = {"minute": 7 * _DAY_MS, "hour": 400 * _DAY_MS}
+_LONGEST_MS = {"minute": 7 * DAY_MS, "hour": 400 * DAY_MS}
 
 Json = dict[str, Any]
 
@@ -135,9 +135,9 @@ class StoreApi:
         values = read_filters(request.query_params.multi_items(), now_ms, known)
         by: str = only or values.get("by", "minute")
         until: int = values.get("until", now_ms + 1)
-        since: int = values.get("since", until - _DAY_MS)
+        since: int = values.get("since", until - DAY_MS)
         if until - since > _LONGEST_MS[by]:
-            days = _LONGEST_MS[by] // _DAY_MS
+            days = _LONGEST_MS[by] // DAY_MS
             raise RefusedParameter(
                 "since", f"more than {days} days by the {by}", "ask for less at a time"
             )

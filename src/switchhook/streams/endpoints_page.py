@@ -9,6 +9,7 @@ import msgspec
 from starlette.routing import BaseRoute, Route
 
 from switchhook.answer.counter_names import not_let_in
+from switchhook.exotel.times import DAY_MS, HOUR_MS, MINUTE_MS
 from switchhook.streams.format_drift import Change, changes
 
 if TYPE_CHECKING:
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from switchhook.streams.store import Store
     from switchhook.web.render import Renderer
 
-MINUTE_MS = 60_000
-HOUR_MS = 60 * MINUTE_MS
-DAY_MS = 24 * HOUR_MS
 MOST_SHOWN = 12
 
 

@@ -11,12 +11,13 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from switchhook.exotel.phone_numbers import mask_text, masked
+from switchhook.exotel.times import EPOCH
 from switchhook.exotel.wire.scalar import without_surrogates
 from switchhook.streams.facet import host_of
 from switchhook.web.escaping import escaped
@@ -143,9 +144,6 @@ def _values(row: StreamRow, names: Names, look: ExportFormat) -> list[Value]:
     return [_value(column, column.of(row, names), sees, look.zone) for column in look.columns]
 
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
 def _value(column: ExportColumn, value: str | int | None, sees: bool, zone: tzinfo) -> Value:
     match column.kind:
         case "time":
@@ -162,7 +160,7 @@ def _value(column: ExportColumn, value: str | int | None, sees: bool, zone: tzin
 
 def _moment(microseconds: int, zone: tzinfo) -> datetime | None:
     try:
-        return (_EPOCH + timedelta(microseconds=microseconds)).astimezone(zone)
+        return (EPOCH + timedelta(microseconds=microseconds)).astimezone(zone)
     except (OverflowError, ValueError):  # a clock that is far beyond every calendar
         return None
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from switchhook.exotel.times import DAY_MS, HOUR_MS, MINUTE_MS
 from switchhook.journal.receipt import (
     ANSWER_BOUNDS_MS,
     ANSWERED_UNREAD,
@@ -20,7 +21,6 @@ from switchhook.streams.facet import Facet, Tally
 from switchhook.streams.recent import (
     BOT_FAILED,
     LONGEST_MS,
-    MINUTE_MS,
     WINDOW_MS,
     Recently,
     attributed,
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from switchhook.streams.recent import AttributedTally
     from switchhook.streams.store import Store
 
-HOUR_MS = 60 * MINUTE_MS
-DAY_MS = 24 * HOUR_MS
 MOST_BOTS = 200
 """Bots that figures are told of one by one: the busiest; the rest is `other`."""
 MOST_NEW = 50

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from switchhook.exotel.cause import Cause
+from switchhook.exotel.times import MINUTE_MS
 from switchhook.streams.issues.issues import Fingerprint, fingerprint
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from switchhook.streams.facet import Facet, Tally
     from switchhook.streams.names import Names
 
-MINUTE_MS = 60_000
 WINDOW_MS = 15 * MINUTE_MS
 LONGEST_MS = 180 * MINUTE_MS
 LEAST = 10

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 
+from switchhook.exotel.times import EPOCH
 from switchhook.exotel.wire.scalar import without_surrogates
 
 Json = dict[str, Any]
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def text_of(raw: bytes) -> str:
@@ -23,9 +21,9 @@ def text_of(raw: bytes) -> str:
 def time_of(microseconds: int) -> str:
     """Unix time as RFC 3339 in UTC with microseconds."""
     try:
-        moment = _EPOCH + timedelta(microseconds=microseconds)
+        moment = EPOCH + timedelta(microseconds=microseconds)
     except OverflowError:  # a clock that is far beyond every calendar
-        moment = _EPOCH
+        moment = EPOCH
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 

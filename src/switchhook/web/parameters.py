@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from switchhook.exotel.fields import IST, with_plus
+from switchhook.exotel.fields import with_plus
+from switchhook.exotel.times import IST
 from switchhook.web.moments import read_moment
 
 if TYPE_CHECKING:

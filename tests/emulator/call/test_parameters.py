@@ -19,8 +19,8 @@ from switchhook.emulator.call.parameters import (
     national,
     passthru_pairs,
 )
-from switchhook.emulator.clock import IST
 from switchhook.emulator.plan.behaviour import Behaviour
+from switchhook.exotel.times import IST
 
 NOON = datetime(2026, 1, 5, 12, 0, tzinfo=IST)
 SID = "ab" * 14 + "1a15"

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from switchhook.emulator.chance import Chance
-from switchhook.emulator.clock import IST, VIRTUAL_START, Clock, VirtualLoop
+from switchhook.emulator.clock import VIRTUAL_START, Clock, VirtualLoop
 from switchhook.emulator.exchange.exchange import Exchange
 from switchhook.emulator.exchange.heartbeats import built
 from switchhook.emulator.exchange.watcher import Watcher
@@ -19,6 +19,7 @@ from switchhook.emulator.net.dialler import dialler
 from switchhook.emulator.net.http_client import Web
 from switchhook.emulator.plan.flow import Flow, Hangup
 from switchhook.emulator.plan.plan import Account, HeartbeatPlan, Number, Plan
+from switchhook.exotel.times import IST
 from switchhook.exotel.wire.status_callback import parse_heartbeat
 
 NUMBER = "+918047112233"

@@ -9,9 +9,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from switchhook.emulator.clock import IST
 from switchhook.emulator.runs.load import Figures, LoadPlan, table
 from switchhook.emulator.runs.load_report import page
+from switchhook.exotel.times import IST
 
 PLAN = LoadPlan(calls=100, rate_s=2, for_s=20)
 

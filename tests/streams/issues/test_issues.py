@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from switchhook.exotel.times import HOUR_MS
 from switchhook.streams.facet import Facet, Tally, Use
 from switchhook.streams.issues.issues import (
-    HOUR_MS,
     NEXT,
     TREND_HOURS,
     Fingerprint,

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from switchhook.alerts.messages import MessageKind
 from switchhook.exotel.phone_numbers import mask_text
+from switchhook.exotel.times import EPOCH
 
 if TYPE_CHECKING:
     from switchhook.alerts.messages import Message
@@ -38,7 +39,6 @@ _LOOKALIKES = str.maketrans(
 _LINKED = re.compile(r"(?<=[^\W_])\.(?=[^\W\d_]{2,})")
 _SCHEME = re.compile(r":(?=//)")
 _AT_START = re.compile(r"^(\s*)([#>=+-]|[0-9]+[.)])(?=\s)")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _JOINERS = "\u200c\u200d"  # Indian scripts need them
 _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
@@ -72,7 +72,7 @@ def compose(message: Message, *, url: str, zone: str) -> tuple[str, str]:
     )
     title = _cut(mark + harmless(message.title), LONGEST_TITLE)
     lines = [_cut(harmless(line), LONGEST_LINE) for line in message.lines]
-    local = (_EPOCH + timedelta(milliseconds=message.at_ms)).astimezone(ZoneInfo(zone))
+    local = (EPOCH + timedelta(milliseconds=message.at_ms)).astimezone(ZoneInfo(zone))
     ending = [f"Switchhook, {local:%d %b %H:%M:%S} {zone}"]
     if url:
         ending.append(f"{url.rstrip('/')}/alerts")

@@ -42,13 +42,13 @@ def heartbeat(
     check_url(url, option="heartbeat")
 
     async def main() -> int:
-        from switchhook.emulator.clock import IST
         from switchhook.emulator.exchange.heartbeats import built
         from switchhook.emulator.net.addresses import AddressAllowList
         from switchhook.emulator.net.http_client import Web
         from switchhook.emulator.net.webhook import Post, post
         from switchhook.emulator.plan.behaviour import Behaviour
         from switchhook.emulator.plan.plan import HeartbeatPlan
+        from switchhook.exotel.times import IST
 
         beat = HeartbeatPlan(
             status_type=status,

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from switchhook.emulator.chance import Chance
-from switchhook.emulator.clock import IST, Clock
+from switchhook.emulator.clock import Clock
 from switchhook.emulator.exchange.exchange import Exchange
 from switchhook.emulator.net.addresses import AddressAllowList
 from switchhook.emulator.net.dialler import dialler
@@ -24,6 +24,7 @@ from switchhook.emulator.net.http_client import Web
 from switchhook.emulator.plan.flow import Applet, Flow, Hangup, Voicebot
 from switchhook.emulator.plan.plan import Account, Act, Caller, Number, Plan
 from switchhook.emulator.sound import recording
+from switchhook.exotel.times import IST
 from switchhook.exotel.wire import media
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import msgspec
 
 from switchhook.emulator.bot import make_bot
 from switchhook.emulator.chance import Chance
-from switchhook.emulator.clock import IST, Clock
+from switchhook.emulator.clock import Clock
 from switchhook.emulator.exchange.exchange import Exchange
 from switchhook.emulator.net.addresses import AddressAllowList
 from switchhook.emulator.net.bad_server import closed_port, make_bad_server, untrusted
@@ -24,6 +24,7 @@ from switchhook.emulator.runs.scenarios.definition import OPTIONS, Aim, Scenario
 from switchhook.emulator.runs.scenarios.plans import ACCOUNT, BAD, BOT, EXOPHONE
 from switchhook.emulator.stream.outcome import THROTTLED
 from switchhook.exotel.cause import Cause
+from switchhook.exotel.times import IST
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

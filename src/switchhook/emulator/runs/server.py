@@ -13,7 +13,7 @@ import msgspec
 from switchhook.emulator.api.control import make_control
 from switchhook.emulator.bot import make_bot
 from switchhook.emulator.chance import Chance
-from switchhook.emulator.clock import IST, VIRTUAL_START, Clock, VirtualLoop
+from switchhook.emulator.clock import VIRTUAL_START, Clock, VirtualLoop
 from switchhook.emulator.exchange.exchange import Exchange
 from switchhook.emulator.net.addresses import AddressAllowList
 from switchhook.emulator.net.dialler import dialler
@@ -40,6 +40,7 @@ from switchhook.emulator.plan.plan import (
     with_keys,
 )
 from switchhook.emulator.sound.voice import prepare
+from switchhook.exotel.times import IST
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from switchhook.emulator.clock import IST, VIRTUAL_START, Clock, VirtualLoop
+from switchhook.emulator.clock import VIRTUAL_START, Clock, VirtualLoop
 from switchhook.emulator.testing.errors import ClosedError, HangsError
+from switchhook.exotel.times import IST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator

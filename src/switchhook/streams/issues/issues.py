@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from switchhook.exotel.cause import FAILURES
+from switchhook.exotel.times import HOUR_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from switchhook.access.audit import Deed
     from switchhook.streams.facet import Facet, Tally, Use
 
-HOUR_MS = 3_600_000
 TREND_HOURS = 24
 LONGEST_NOTE = 500
 MOST_ISSUES = 2_000

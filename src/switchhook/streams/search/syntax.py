@@ -15,10 +15,10 @@ from difflib import get_close_matches
 import msgspec
 
 from switchhook.exotel.cause import Cause, ErrorKind
-from switchhook.exotel.fields import IST
 from switchhook.exotel.number_keys import FEWEST, PATTERN, digits_asked
 from switchhook.exotel.passthru import Stream, StreamStatus
 from switchhook.exotel.phone_numbers import hint_of
+from switchhook.exotel.times import IST
 from switchhook.streams.search.query import (
     COMPARISON,
     EACH_HOLDS,
