@@ -10,7 +10,6 @@ from switchhook.access.roles import AccessSettings, OidcSettings, Role, Scope
 from switchhook.access.sign_in import (
     Admitted,
     LoginLimit,
-    Rate,
     SignInRefusal,
     admit,
     name_problem,
@@ -19,6 +18,7 @@ from switchhook.access.sign_in import (
     session_expired,
 )
 from switchhook.access.users import LINK_LIFE_US, LinkKind, OneTimeLink, Session, Token, User
+from switchhook.exotel.rate_limit import Rate
 
 HOUR = 3_600_000_000
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
-
 from switchhook.exotel.cause import Cause
 from switchhook.exotel.times import MINUTE_MS
 from switchhook.overview.pulse import (
     GROUPS,
     MINUTES,
-    AnswerPercentiles,
     Share,
-    answer_times,
     pulse,
     pulse_start,
 )
+from switchhook.streams.answer_times import AnswerPercentiles
 from switchhook.streams.facet import Count, Facet, Tally
 
 NOW = 1_795_000_012_345
@@ -67,23 +64,6 @@ def test_what_is_not_of_the_hour_does_not_count():
     assert (
         sum(map(sum, pulse([tally("bot_done", -1), tally("bot_done", 60)], [], NOW).minutes)) == 0
     )
-
-
-@pytest.mark.parametrize(
-    ("counted", "expected"),
-    [
-        ({"answer_ms <= 1": 100}, AnswerPercentiles(100, 1, 1)),
-        ({"answer_ms <= 1": 98, "answer_ms <= 50": 2}, AnswerPercentiles(100, 1, 50)),
-        ({"answer_ms <= 1": 99, "answer_ms <= 50": 1}, AnswerPercentiles(100, 1, 1)),
-        (
-            {"answer_ms <= 5": 1, "answer_ms > 10000": 9},
-            AnswerPercentiles(10, 10_000, 10_000, True),
-        ),
-        ({"answered": 5}, AnswerPercentiles(0, None, None)),
-    ],
-)
-def test_times_are_told_by_their_bounds(counted, expected):
-    assert answer_times(counted) == expected
 
 
 def test_answers_of_the_quarter_count():

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import math
 import unicodedata
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ import msgspec
 from switchhook.access.roles import Role
 from switchhook.access.users import Token
 from switchhook.exotel.phone_numbers import mask_text
+from switchhook.exotel.rate_limit import Bucket, Rate, full_bucket, put_back, take
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,25 +84,6 @@ def role_now(pass_: Session | Token, settings: AccessSettings, now_us: int) -> R
 # How often one may try.
 
 
-class Bucket(msgspec.Struct, frozen=True):
-    """Tries that are left, and when that was so; it fills again by one every so often."""
-
-    left: float
-    at_ms: int
-
-    def filled(self, most: int, every_ms: int, now_ms: int) -> Bucket:
-        """The same at a later time. A clock that went back fills nothing."""
-        gained = max(now_ms - self.at_ms, 0) / every_ms
-        return Bucket(min(self.left + gained, most), max(now_ms, self.at_ms))
-
-
-class Rate(msgspec.Struct, frozen=True):
-    """At most `burst` at once, and one more every `every_ms`."""
-
-    burst: int
-    every_ms: int
-
-
 PER_ACCOUNT = Rate(10, 60_000)
 PER_ADDRESS = Rate(30, 10_000)
 FOR_ALL = Rate(300, 1_000)
@@ -129,22 +112,21 @@ class LoginLimit:
 
     def take(self, account: str, address: str, now_ms: int) -> int:
         """Take a try; 0 where there was one, else the seconds until there is."""
-        wanted = [
-            (key, rate, self._filled(key, rate, now_ms))
+        taken = {
+            key: take(self._bucket(key, rate, now_ms), now_ms)
             for key, rate in self._keys(account, address)
-        ]
-        wait_ms = max((1 - bucket.left) * rate.every_ms for _, rate, bucket in wanted)
-        if wait_ms > 0:
-            return max(int(-(-wait_ms // 1000)), 1)
-        for key, _, bucket in wanted:
-            self._keep(key, Bucket(bucket.left - 1, bucket.at_ms))
+        }
+        wait_ms = max(wait_ms for _, wait_ms in taken.values())
+        if wait_ms:
+            return math.ceil(wait_ms / 1000)
+        for key, (bucket, _) in taken.items():
+            self._keep(key, bucket)
         return 0
 
     def give_back(self, account: str, address: str, now_ms: int) -> None:
         """A try went well: it costs nothing, and the address is familiar from now on."""
         for key, rate in self._keys(account, address):
-            bucket = self._filled(key, rate, now_ms)
-            self._keep(key, Bucket(min(bucket.left + 1, rate.burst), bucket.at_ms))
+            self._keep(key, put_back(self._bucket(key, rate, now_ms), now_ms))
         key = _account(account), network_of(address)
         self._familiar[key] = None
         self._familiar.move_to_end(key)
@@ -161,9 +143,8 @@ class LoginLimit:
             (("all",), self._all),
         ]
 
-    def _filled(self, key: tuple[str, ...], rate: Rate, now_ms: int) -> Bucket:
-        bucket = self._buckets.get(key, Bucket(rate.burst, now_ms))
-        return bucket.filled(rate.burst, rate.every_ms, now_ms)
+    def _bucket(self, key: tuple[str, ...], rate: Rate, now_ms: int) -> Bucket:
+        return self._buckets.get(key) or full_bucket(rate, now_ms)
 
     def _keep(self, key: tuple[str, ...], bucket: Bucket) -> None:
         self._buckets[key] = bucket

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from switchhook.exotel.phone_numbers import mask_text
 from switchhook.metrics import KNOWN, value_text
-from switchhook.web.json import time_of
+from switchhook.web.json import Json, time_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from switchhook.alerts.alert import Alert, AlertRule
     from switchhook.alerts.book import Delivery
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from switchhook.alerts.messages import Silence
     from switchhook.metrics import Figure, Labels
 
-Json = dict[str, Any]
 MOST_RESOLVED, MOST_SENT = 50, 100
 MATCHED = ("rule", *sorted({label for known in KNOWN.values() for label in known.labels}))
 """What a silence may go by: the rule, and every label of a figure."""
@@ -66,16 +64,15 @@ def readings(rules: Iterable[AlertRule], figures: Iterable[Figure]) -> list[Rule
     return [RuleReading(rule, by_name.get(rule.figure, [])) for rule in rules]
 
 
-def alerts_json(engine: Alerting, *, sees_numbers: bool) -> Json:
+def alerts_json(engine: Alerting) -> Json:
     """Everything about alerts."""
-    shown: Callable[[str], str] = str if sees_numbers else mask_text
     heart = engine.heart
     return {
-        "alerts": [alert_json(each, shown) for each in engine.alerts],
-        "resolved": [alert_json(each, shown) for each in engine.resolved(MOST_RESOLVED)],
-        "silences": [_silence(each, shown) for each in engine.silences],
-        "sent": [_delivery(each, shown) for each in engine.deliveries(MOST_SENT)],
-        "rules": [_rule(each, shown) for each in readings(engine.rules, engine.figures)],
+        "alerts": [alert_json(each) for each in engine.alerts],
+        "resolved": [alert_json(each) for each in engine.resolved(MOST_RESOLVED)],
+        "silences": [silence_json(each) for each in engine.silences],
+        "sent": [_delivery(each) for each in engine.deliveries(MOST_SENT)],
+        "rules": [_rule(each) for each in readings(engine.rules, engine.figures)],
         "destinations": [
             {"name": name, "severities": [each.value for each in severities]}
             for name, severities in engine.destinations.items()
@@ -88,16 +85,16 @@ def alerts_json(engine: Alerting, *, sees_numbers: bool) -> Json:
     }
 
 
-def alert_json(alert: Alert, shown: Callable[[str], str]) -> Json:
-    """One alert; `shown` masks numbers."""
+def alert_json(alert: Alert) -> Json:
+    """One alert."""
     return {
         "id": alert.id,
         "rule": alert.rule,
         "title": alert.title,
         "state": alert.state.value,
         "severity": alert.severity.value,
-        "labels": _labels(alert.labels, shown),
-        "members": [_labels(each, shown) for each in alert.members],
+        "labels": _labels(alert.labels),
+        "members": [_labels(each) for each in alert.members],
         "figure": alert.figure,
         "value": alert.value,
         "cases": alert.cases,
@@ -111,22 +108,18 @@ def alert_json(alert: Alert, shown: Callable[[str], str]) -> Json:
 
 
 def silence_json(silence: Silence) -> Json:
-    """A silence, for who made it."""
-    return _silence(silence, str)
-
-
-def _silence(silence: Silence, shown: Callable[[str], str]) -> Json:
+    """A silence."""
     return {
         "id": silence.id,
-        "matcher": _labels(silence.matcher, shown),
+        "matcher": _labels(silence.matcher),
         "since": _time(silence.since_ms),
         "until": _time(silence.until_ms),
-        "reason": shown(silence.reason),
+        "reason": silence.reason,
         "by": silence.by,
     }
 
 
-def _delivery(delivery: Delivery, shown: Callable[[str], str]) -> Json:
+def _delivery(delivery: Delivery) -> Json:
     message = delivery.message
     return {
         "id": delivery.id,
@@ -134,8 +127,8 @@ def _delivery(delivery: Delivery, shown: Callable[[str], str]) -> Json:
         "destination": delivery.destination,
         "say": message.say.value,
         "severity": message.severity.value,
-        "title": shown(message.title),
-        "lines": [shown(line) for line in message.lines],
+        "title": message.title,
+        "lines": list(message.lines),
         "state": delivery.state.value,
         "attempts": delivery.attempts,
         "done_at": _time(delivery.done_ms),
@@ -143,7 +136,7 @@ def _delivery(delivery: Delivery, shown: Callable[[str], str]) -> Json:
     }
 
 
-def _rule(reading: RuleReading, shown: Callable[[str], str]) -> Json:
+def _rule(reading: RuleReading) -> Json:
     rule, figure = reading.rule, reading.figure
     return {
         "name": rule.name,
@@ -161,14 +154,14 @@ def _rule(reading: RuleReading, shown: Callable[[str], str]) -> Json:
         else {
             "value": figure.value,
             "cases": figure.cases,
-            "labels": _labels(figure.labels, shown),
+            "labels": _labels(figure.labels),
             "at": _time(figure.at_ms),
         },
     }
 
 
-def _labels(labels: Labels, shown: Callable[[str], str]) -> Json:
-    return {name: shown(text) for name, text in labels}
+def _labels(labels: Labels) -> Json:
+    return dict(labels)
 
 
 def _time(ms: int | None) -> str | None:

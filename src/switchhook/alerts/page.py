@@ -26,7 +26,7 @@ from switchhook.alerts.json import (
 from switchhook.alerts.messages import MessageKind, reading
 from switchhook.errors import LedgerError
 from switchhook.streams.parameters import LAST_SEQ
-from switchhook.web.json import encode_json
+from switchhook.web.endpoint import NO_STORE, json_endpoint, json_response
 from switchhook.web.parameters import RefusedParameter
 from switchhook.web.render import address, viewer_of, zone_of, zone_word
 
@@ -91,7 +91,7 @@ class AlertPages:
             Route("/alerts/end", self._form(self._end_form), methods=["POST"]),
             Route("/alerts/acknowledge", self._form(self._acknowledge_form), methods=["POST"]),
             Route("/alerts/test", self._form(self._test_form), methods=["POST"]),
-            Route(api, self._get, methods=["GET"]),
+            Route(api, json_endpoint(lambda _: alerts_json(self._engine)), methods=["GET"]),
             Route(f"{api}/silences", self._body(self._post_silence), methods=["POST"]),
             Route(f"{api}/silences/{{id:int}}", self._delete_silence, methods=["DELETE"]),
             Route(f"{api}/acknowledge", self._body(self._post_acknowledge), methods=["POST"]),
@@ -244,10 +244,6 @@ class AlertPages:
 
     # The API.
 
-    def _get(self, request: Request) -> Response:
-        sees = viewer_of(request).sees_numbers
-        return _json(alerts_json(self._engine, sees_numbers=sees))
-
     def _body(self, act: Callable[[Request, bytes], Response]) -> Callable[..., Any]:
         async def endpoint(request: Request) -> Response:
             body = b""
@@ -266,24 +262,24 @@ class AlertPages:
         if not wanted.for_s.is_integer():
             raise RefusedParameter("for_s", "it is no whole number", f"1 to {LONGEST_S:,} seconds")
         for_s = int(wanted.for_s)
-        return _json(self._silence(request, wanted.matcher, for_s, wanted.reason), 201)
+        return json_response(self._silence(request, wanted.matcher, for_s, wanted.reason), 201)
 
     def _delete_silence(self, request: Request) -> Response:
         if not self._end(request, request.path_params["id"]):
             raise HTTPException(404)
-        return Response(status_code=204, headers={"Cache-Control": "no-store"})
+        return Response(status_code=204, headers=NO_STORE)
 
     def _post_acknowledge(self, request: Request, body: bytes) -> Response:
         if not self._acknowledge(request, _read(body, AcknowledgeWanted).alert):
             raise HTTPException(404)
-        return Response(status_code=204, headers={"Cache-Control": "no-store"})
+        return Response(status_code=204, headers=NO_STORE)
 
     def _post_test(self, request: Request, body: bytes) -> Response:
         destination = _read(body, TestWanted).destination
         if destination not in self._engine.destinations:
             raise HTTPException(404)
         problem = self._test(request, destination)
-        return _json({"sent": problem is None, "problem": problem})
+        return json_response({"sent": problem is None, "problem": problem})
 
 
 def _matcher(matcher: dict[str, str]) -> Labels:
@@ -309,8 +305,3 @@ def _read(body: bytes, kind: type[T]) -> T:
         ) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise RefusedParameter(None, "the body is not JSON", "see docs/api.md") from None
-
-
-def _json(value: object, status: int = 200) -> Response:
-    headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-    return Response(encode_json(value), status, headers=headers, media_type="application/json")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from starlette.routing import BaseRoute, Route
 
 from switchhook.exotel.times import DAY_MS
 from switchhook.web.endpoint import json_endpoint
-from switchhook.web.json import time_of
+from switchhook.web.json import Json, time_of
 from switchhook.web.json_schema import (
     COUNT,
     STRING,
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from switchhook.capacity.status import CapacityNow
 
 _TIMES = {name: parameter for name, parameter in STRETCH.items() if name != "by"}
-
-Json = dict[str, Any]
 
 
 class AccountsStatus(Protocol):

@@ -42,7 +42,7 @@ def list_(*, config: CONFIG = None, data: DATA = None, json: JSON = False) -> in
     firing = any(alert.firing for alert in alerts)
     if json:
         for alert in alerts:
-            output.print_json(alert_json(alert, str))
+            output.print_json(alert_json(alert))
         return int(firing)
     if not alerts:
         output.out.print("nothing fires")

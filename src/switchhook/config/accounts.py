@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import unicodedata
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from switchhook.config.basics import Secret
 from switchhook.config.keys import Problems, RefusedValue, Section, integer, number, several, text
 from switchhook.config.secrets import Sources, read_secrets, read_theirs
 from switchhook.exotel.fields import e164
+from switchhook.loopback import is_loopback
 from switchhook.streams.names import Bot
 
 if TYPE_CHECKING:
@@ -323,13 +323,6 @@ def _url(value: object) -> str:
     path = parts.path.rstrip("/")
     if not _BASE_PATH.fullmatch(path):
         raise RefusedValue("a URL with a path that can't be its base", hint)
-    if parts.scheme == "http" and not _on_this_machine(host):
+    if parts.scheme == "http" and not is_loopback(host):
         raise RefusedValue("http shows the API's key to the network", "use https")
     return f"{parts.scheme}://{parts.netloc.lower()}{path}"
-
-
-def _on_this_machine(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import ipaddress
 import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -25,6 +24,7 @@ from switchhook.config.keys import (
     text,
     zone,
 )
+from switchhook.loopback import is_loopback
 from switchhook.metrics import KNOWN
 
 if TYPE_CHECKING:
@@ -196,16 +196,9 @@ def _monitor(value: str) -> Secret:
         raise RefusedValue("it is no URL", hint) from None
     if len(value) > LONGEST_URL or not value.isprintable() or " " in value or not host:
         raise RefusedValue("it is no URL", hint)
-    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(host)):
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
         raise RefusedValue("it is neither https nor on this machine", hint)
     return Secret(value)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _hours(value: object) -> tuple[int, int]:

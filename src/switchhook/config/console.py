@@ -21,6 +21,7 @@ from switchhook.config.keys import (
     text,
 )
 from switchhook.config.secrets import Sources, read_theirs
+from switchhook.loopback import is_loopback
 
 MOST_HOSTS, MOST_PROXIES, MOST_PEOPLE = 1_000, 1_000, 10_000
 LONGEST_HOURS = 8_760
@@ -73,7 +74,7 @@ def read_console(section: Section, sources: Sources) -> ConsoleConfig:
         oidc=_oidc(section.section("oidc"), sources),
     )
     section.end()
-    if console.url.startswith("http:") and not _on_this_machine(urlsplit(console.url).hostname):
+    if console.url.startswith("http:") and not is_loopback(urlsplit(console.url).hostname or ""):
         sources.warnings.append(
             "console.url: it is http, so passwords cross the network as they are typed"
             " (put a proxy with https before the console)"
@@ -91,7 +92,7 @@ def check_console(console: ConsoleConfig, problems: Problems) -> None:
         if not console.listen.loopback:
             problem = f"{console.listen} is not loopback, and the console has no users"
             problems.add("console.listen", problem, first_link)
-        if console.url and not _on_this_machine(urlsplit(console.url).hostname):
+        if console.url and not is_loopback(urlsplit(console.url).hostname or ""):
             problem = f"{console.url} is not this machine, and the console has no users"
             problems.add("console.url", problem, first_link)
         if console.oidc is not None:
@@ -168,7 +169,7 @@ def _issuer(value: object) -> str:
     parts = _split(said, hint)
     if "?" in said or "#" in said:
         raise RefusedValue("an issuer has no query and no fragment", hint)
-    if parts.scheme == "http" and not _on_this_machine(parts.hostname):
+    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
         raise RefusedValue("http lets anybody on the way sign in as anybody", "use https")
     return said
 
@@ -205,10 +206,3 @@ def _email(value: object) -> str:
     if not _EMAIL.fullmatch(said):
         raise RefusedValue("no mail address", 'such as "asha@example.com"')
     return said
-
-
-def _on_this_machine(host: str | None) -> bool:
-    try:
-        return ipaddress.ip_address(host or "").is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -19,7 +19,7 @@ import httpx2
 import msgspec
 
 from switchhook.exotel.answers import MOST_RETRY_AFTER_S, Outcome, Polled
-from switchhook.exotel.rate_limit import Bucket, full_bucket, hold, take
+from switchhook.exotel.rate_limit import Bucket, full_bucket, hold, rate_of, take
 from switchhook.exotel.wire import active_streams
 from switchhook.exotel.wire.active_streams import UnreadableAnswer
 from switchhook.exotel.wire.calls import CallRecord, parse_call
@@ -85,7 +85,7 @@ class ExotelClient:
         self._host = httpx2.URL(url).host
         # A shorter one, as people try things out with, stands in every text.
         self._hidden = tuple(each for each in (key, token) if len(each) >= _SHORTEST_HIDDEN)
-        self._bucket: Bucket = full_bucket(per_minute, clock.mono_ms())
+        self._bucket: Bucket = full_bucket(rate_of(per_minute), clock.mono_ms())
         # Proxies and .netrc of the environment would send our credentials, or us, elsewhere.
         self._http = httpx2.AsyncClient(
             auth=httpx2.BasicAuth(key, token),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
@@ -13,7 +13,8 @@ from starlette.routing import BaseRoute, Route
 
 from switchhook.overview.json import issue_json, mark_json, now_json
 from switchhook.streams.issues.issues import IssueAction, IssueState
-from switchhook.web.json import encode_json
+from switchhook.web.endpoint import Endpoint, json_answer, json_endpoint
+from switchhook.web.json import Json
 from switchhook.web.json_schema import (
     COUNT,
     NUMBER,
@@ -41,10 +42,7 @@ if TYPE_CHECKING:
     from switchhook.streams.issues.page import CausesPage
     from switchhook.streams.search.saved_views import SavedViews
 
-_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _LARGEST = 4096
-
-Json = dict[str, Any]
 
 
 class _Said(msgspec.Struct, forbid_unknown_fields=True):
@@ -79,14 +77,12 @@ class PageApi:
         ]
 
     @staticmethod
-    def _answering(work: Callable[[Request], Json]) -> Callable[[Request], Response]:
-        """An endpoint, which Starlette runs in a thread."""
-
-        def endpoint(request: Request) -> Response:
+    def _answering(work: Callable[[Request], Json]) -> Endpoint:
+        def find(request: Request) -> Json:
             read_none(request.query_params.multi_items())
-            return _json(work(request))
+            return work(request)
 
-        return endpoint
+        return json_endpoint(find)
 
     def _of_now(self, request: Request) -> Json:
         self._freshen()
@@ -123,11 +119,7 @@ class PageApi:
             hint = '{"act": "acknowledge", "resolve" or "reopen", "note": "…"}'
             raise RefusedParameter(None, "the body can't be understood", hint) from None
         await run_in_threadpool(self._causes.take, request, act.value, said.note.strip())
-        return _json(await run_in_threadpool(self._issue, request))
-
-
-def _json(found: Json) -> Response:
-    return Response(encode_json(found), headers=_HEADERS, media_type="application/json")
+        return await json_answer(lambda: self._issue(request))
 
 
 _MARK = object_of(at=TIME, state={"enum": list(IssueState)}, by=STRING, note=STRING)

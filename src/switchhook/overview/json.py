@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from switchhook.exotel.phone_numbers import masked
 from switchhook.exotel.times import MINUTE_MS
 from switchhook.overview.pulse import GROUPS
-from switchhook.web.json import time_of
+from switchhook.web.json import Json, time_of
 
 if TYPE_CHECKING:
     from switchhook.capacity.status import CapacityNow
     from switchhook.overview.pulse import LastHour
     from switchhook.streams.issues.issues import Issue, IssueNote
     from switchhook.streams.tail import TailRow
-
-Json = dict[str, Any]
 
 
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,14 +118,14 @@ def mark_json(mark: IssueNote) -> Json:
     }
 
 
-def row_json(row: TailRow, sees_numbers: bool) -> Json:
+def row_json(row: TailRow) -> Json:
     """One receipt of the tail."""
     return {
         "seq": row.seq,
         "at": time_of(row.at_us),
         "endpoint": row.endpoint,
         "call_sid": row.call_sid,
-        "from": row.number if sees_numbers else masked(row.number),
+        "from": row.number,
         "bot": row.bot,
         "cause": row.cause,
         "error_kind": row.error,

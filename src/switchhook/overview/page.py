@@ -118,7 +118,7 @@ class NowPage:
         if not rows:
             return {}
         if page == API:
-            told = [row_json(row, look.sees_numbers) for row in rows]
+            told = [row_json(row) for row in rows]
             return {"receipts": _json({"receipts": told, "left_out": left_out}, look)}
         context = {"rows": rows, "left_out": left_out}
         return {"tail": self._renderer.fragment("tail_rows.html", context, look)}

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
@@ -17,7 +16,8 @@ from switchhook.exotel.spellings import NotANumber, Subject, read_subject, shown
 from switchhook.retention.erasure import Phase
 from switchhook.retention.erasure_worker import WORDS
 from switchhook.retention.policy import Matter
-from switchhook.web.json import encode_json, time_of
+from switchhook.web.endpoint import json_answer
+from switchhook.web.json import Json, time_of
 from switchhook.web.json_schema import (
     COUNT,
     STRING,
@@ -35,18 +35,15 @@ from switchhook.web.render import viewer_of
 from switchhook.web.sign_in.page_support import require
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from starlette.routing import BaseRoute
 
     from switchhook.retention.erasure import Proof
     from switchhook.retention.retention_worker import Keeper, Keeping
 
-_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _LARGEST = 4096
 _SHOWN = 20
-
-Json = dict[str, Any]
 
 
 class _Asked(msgspec.Struct, forbid_unknown_fields=True):
@@ -85,12 +82,12 @@ class KeepApi:
 
     async def _keeping(self, request: Request) -> Response:
         read_none(request.query_params.multi_items())
-        return await _answer(lambda: _keeping_json(self._keeper.status()))
+        return await json_answer(lambda: _keeping_json(self._keeper.status()))
 
     async def _erasures(self, request: Request) -> Response:
         require(request, Role.ADMINISTRATOR)
         read_none(request.query_params.multi_items())
-        return await _answer(
+        return await json_answer(
             lambda: {"erasures": [_proof_json(each) for each in self._keeper.proofs()]}
         )
 
@@ -105,7 +102,7 @@ class KeepApi:
                 return None
             return {**_proof_json(proof), "confirmed": self._keeper.confirmed(id)}
 
-        return await _answer(look)
+        return await json_answer(look)
 
     async def _erase(self, request: Request) -> Response:
         require(request, Role.ADMINISTRATOR)
@@ -121,9 +118,9 @@ class KeepApi:
             raise RefusedParameter(None, "one thing is erased at a time", hint)
         subject, value = given[0][0], self._value(*given[0])
         if asked.plan:
-            return await _answer(lambda: msgspec.to_builtins(self._keeper.plan(value, subject)))
+            return await json_answer(lambda: msgspec.to_builtins(self._keeper.plan(value, subject)))
         viewer = viewer_of(request)
-        return await _answer(lambda: _proof_json(self._begin(subject, value, viewer)), 202)
+        return await json_answer(lambda: _proof_json(self._begin(subject, value, viewer)), 202)
 
     async def _erase_by_form(self, request: Request) -> Response:
         require(request, Role.ADMINISTRATOR)
@@ -180,13 +177,6 @@ def _proof_json(proof: Proof) -> Json:
 
 def _time(ms: int | None) -> str | None:
     return None if ms is None else time_of(ms * 1000)
-
-
-async def _answer(work: Callable[[], Json | None], status: int = 200) -> Response:
-    found = await asyncio.to_thread(work)
-    if found is None:
-        raise HTTPException(404)
-    return Response(encode_json(found), status, headers=_HEADERS, media_type="application/json")
 
 
 _PROOF = {

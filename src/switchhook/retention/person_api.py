@@ -16,7 +16,7 @@ from starlette.routing import Route
 from switchhook.access.audit import deed_of
 from switchhook.access.roles import Role
 from switchhook.exotel.spellings import NotANumber, read_number
-from switchhook.web.json import encode_json
+from switchhook.web.endpoint import NO_STORE, json_response
 from switchhook.web.json_schema import (
     COUNT,
     STRING,
@@ -47,7 +47,6 @@ PATIENCE_S = 20.0
 """For so long it looks; `switchhook person` looks to the end."""
 _LARGEST = 4096
 _SHOWN = 500
-_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
 class _Asked(msgspec.Struct, forbid_unknown_fields=True):
@@ -84,15 +83,14 @@ class PersonApi:
             raise RefusedParameter(None, "the body can't be read", '{"number": "+91…"}') from None
         person = await self._find(request, asked.number)
         found: dict[str, Any] = msgspec.to_builtins(person)
-        content = encode_json({**found, "sids": list(person.sids)})
-        return Response(content, headers=_HEADERS, media_type="application/json")
+        return json_response({**found, "sids": list(person.sids)})
 
     async def _by_form(self, request: Request) -> Response:
         require(request, Role.ADMINISTRATOR)
         form = await request.form()
         person = await self._find(request, str(form.get("number", "")))
         context = {"person": person, "shown": _SHOWN}
-        return self._renderer.page(request, "person.html", context, headers=_HEADERS)
+        return self._renderer.page(request, "person.html", context, headers=NO_STORE)
 
     async def _find(self, request: Request, text: str) -> Person:
         number = read_number(text[:64], self._region)

@@ -103,7 +103,6 @@ class ConsoleStatus(msgspec.Struct, frozen=True, kw_only=True):
     def overview(self) -> dict[str, object]:
         """The endpoints, for the API's status."""
         return {
-            "complaints": self.complaints(),
             "endpoints": [
                 {
                     "name": each.name,

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import StreamingResponse
 from starlette.routing import BaseRoute, Route
 
 from switchhook.access.audit import Deed, deed_of
@@ -18,7 +17,8 @@ from switchhook.streams.export import FORMATS, ExportFormat, columns_named, rows
 from switchhook.streams.names import Names
 from switchhook.streams.parameters import EXPORT
 from switchhook.streams.search.query import Query
-from switchhook.web.json import encode_json, time_of
+from switchhook.web.endpoint import NO_STORE, json_endpoint
+from switchhook.web.json import time_of
 from switchhook.web.parameters import STRETCH, RefusedParameter, read_filters, read_none
 from switchhook.web.render import zone_named
 from switchhook.web.sign_in.page_support import require
@@ -30,11 +30,9 @@ if TYPE_CHECKING:
 
     from switchhook.streams.facet import Facet
     from switchhook.streams.store import Store
+    from switchhook.web.json import Json
 
-_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _LONGEST_MS = {"minute": 7 * DAY_MS, "hour": 400 * DAY_MS}
-
-Json = dict[str, Any]
 
 
 class StoreApi:
@@ -60,20 +58,19 @@ class StoreApi:
 
     def routes(self) -> Sequence[BaseRoute]:
         """They come before those of the streams, whose addresses end in any SID."""
+        counted = {
+            "tallies": self._tallies,
+            "uses": self._uses,
+            "counts": self._counts,
+            "forms": self._forms,
+        }
         return (
             Route("/api/v1/streams/export", self._export, methods=["GET"]),
-            Route("/api/v1/tallies", partial(self._answer, self._tallies), methods=["GET"]),
-            Route("/api/v1/uses", partial(self._answer, self._uses), methods=["GET"]),
-            Route("/api/v1/counts", partial(self._answer, self._counts), methods=["GET"]),
-            Route("/api/v1/forms", partial(self._answer, self._forms), methods=["GET"]),
+            *(
+                Route(f"/api/v1/{name}", json_endpoint(find, self._threads), methods=["GET"])
+                for name, find in counted.items()
+            ),
         )
-
-    async def _answer(self, find: Callable[[Request], Json], request: Request) -> Response:
-        def work() -> bytes:
-            return encode_json(find(request))
-
-        body = await asyncio.get_running_loop().run_in_executor(self._threads, work)
-        return Response(body, 200, headers=_HEADERS, media_type="application/json")
 
     def _tallies(self, request: Request) -> Json:
         since, until, by = self._stretch(request)
@@ -143,7 +140,7 @@ class StoreApi:
             )
         return since, until, by
 
-    async def _export(self, request: Request) -> Response:
+    async def _export(self, request: Request) -> StreamingResponse:
         now_ms, viewer = self._now_ms(), require(request, Role.OPERATOR)
         values = read_filters(request.query_params.multi_items(), now_ms, EXPORT)
         columns, wrong = columns_named(values.get("columns", ""))
@@ -170,7 +167,7 @@ class StoreApi:
         loop = asyncio.get_running_loop()
         parts = await loop.run_in_executor(self._exporting, begin)
         name = f"streams-{datetime.fromtimestamp(now_ms / 1000, UTC):%Y%m%d-%H%M%S}.{form.ending}"
-        headers = _HEADERS | {"Content-Disposition": f'attachment; filename="{name}"'}
+        headers = NO_STORE | {"Content-Disposition": f'attachment; filename="{name}"'}
         return StreamingResponse(self._sent(parts), media_type=form.media_type, headers=headers)
 
     async def _sent(self, parts: Iterator[bytes]) -> AsyncIterator[bytes]:

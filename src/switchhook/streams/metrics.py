@@ -9,13 +9,13 @@ import msgspec
 
 from switchhook.exotel.times import DAY_MS, HOUR_MS, MINUTE_MS
 from switchhook.journal.receipt import (
-    ANSWER_BOUNDS_MS,
     ANSWERED_UNREAD,
     UNREADABLE,
     RecordKind,
     Sample,
 )
 from switchhook.metrics import OTHER, Cached, Figure
+from switchhook.streams.answer_times import answer_times
 from switchhook.streams.baseline import Answered, shift, usual
 from switchhook.streams.facet import Facet, Tally
 from switchhook.streams.recent import (
@@ -165,8 +165,9 @@ class StoreFigures:
         counts: Counter[str] = Counter()
         for count in self._store.counts(_minute(now_ms) - WINDOW_MS, now_ms + MINUTE_MS):
             counts[count.name] += count.count
-        slow, cases = _quantile(counts, 0.99)
-        yield Figure("answer.p99_ms", slow, at_ms, (), cases)
+        times = answer_times(counts)
+        slow = None if times.p99_ms is None else float(times.p99_ms)
+        yield Figure("answer.p99_ms", slow, at_ms, (), times.answers)
         missed = counts["deadline before disk"]
         yield Figure("answer.missed_deadlines", float(missed), at_ms)
         yield Figure("answer.undecided", float(counts["failed to decide"]), at_ms)
@@ -309,15 +310,3 @@ def _new_failures(uses: Sequence[Use], names: Names, now_ms: int, at_ms: int) ->
     for (bot, cause, kind), count in sorted(found.items()):
         labels = (("bot", bot), ("cause", cause), ("kind", kind))
         yield Figure("streams.new_failures", float(count), at_ms, labels)
-
-
-def _quantile(counts: Counter[str], share: float) -> tuple[float | None, int]:
-    """The bound of the bucket that so many answers are within, and of how many."""
-    buckets = [counts[f"answer_ms <= {bound}"] for bound in ANSWER_BOUNDS_MS]
-    cases = sum(buckets) + counts[f"answer_ms > {ANSWER_BOUNDS_MS[-1]}"]
-    within = 0
-    for bound, count in zip(ANSWER_BOUNDS_MS, buckets, strict=True):
-        within += count
-        if cases and within >= share * cases:
-            return float(bound), cases
-    return (float(ANSWER_BOUNDS_MS[-1]) if cases else None), cases

@@ -14,7 +14,6 @@ from starlette.routing import BaseRoute
 
 from switchhook.errors import DataFolderError, LedgerError, SearchError, SwitchhookError
 from switchhook.web.endpoint import json_response
-from switchhook.web.json import encode_json
 from switchhook.web.masking import Masked
 from switchhook.web.parameters import RefusedParameter
 
@@ -44,7 +43,7 @@ def create_app(pages: Sequence[Pages]) -> Starlette:
 
 def _problem(status: int, problem: str, hint: str, parameter: str | None = None) -> Response:
     said = {"parameter": parameter, "problem": problem, "hint": hint}
-    return json_response(encode_json({"error": said}), status)
+    return json_response({"error": said}, status)
 
 
 def _refused(request: Request, error: RefusedParameter) -> Response:

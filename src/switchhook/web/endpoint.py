@@ -1,4 +1,7 @@
-"""An address of the API: work in a thread, JSON as the answer, kept by nobody on the way."""
+"""An address of the API: work in a thread, JSON as the answer, kept by nobody on the way.
+
+Numbers are masked around all of it (`masking.Masked`): nothing here or behind it need do so.
+"""
 
 from __future__ import annotations
 
@@ -18,27 +21,39 @@ NO_STORE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def json_response(body: bytes, status: int = 200) -> Response:
-    """Encoded JSON as an answer."""
-    return Response(body, status, headers=NO_STORE, media_type="application/json")
+def json_response(value: object, status: int = 200) -> Response:
+    """A value as an answer in JSON."""
+    return _response(encode_json(value), status)
+
+
+async def json_answer(
+    work: Callable[[], Any], status: int = 200, threads: ThreadPoolExecutor | None = None
+) -> Response:
+    """What `work` gives as an answer in JSON, and 404 for None.
+
+    `work` is called in one of `threads`, or of the loop's own: it may read the disk.
+    """
+
+    def encoded() -> bytes | None:
+        found = work()
+        return None if found is None else encode_json(found)
+
+    body = await asyncio.get_running_loop().run_in_executor(threads, encoded)
+    if body is None:
+        raise HTTPException(404)
+    return _response(body, status)
 
 
 def json_endpoint(
     work: Callable[[Request], Any], threads: ThreadPoolExecutor | None = None
 ) -> Endpoint:
-    """An endpoint of Starlette that answers what `work` gives, and 404 for None.
-
-    `work` is called in one of `threads`, or of the loop's own: it may read the disk.
-    """
-
-    def encoded(request: Request) -> bytes | None:
-        found = work(request)
-        return None if found is None else encode_json(found)
+    """An endpoint of Starlette that answers what `work` gives, by `json_answer`."""
 
     async def endpoint(request: Request) -> Response:
-        body = await asyncio.get_running_loop().run_in_executor(threads, encoded, request)
-        if body is None:
-            raise HTTPException(404)
-        return json_response(body)
+        return await json_answer(lambda: work(request), threads=threads)
 
     return endpoint
+
+
+def _response(body: bytes, status: int) -> Response:
+    return Response(body, status, headers=NO_STORE, media_type="application/json")

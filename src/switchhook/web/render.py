@@ -32,8 +32,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-IST = ZoneInfo("Asia/Kolkata")
-_UTC = ZoneInfo("UTC")
+_IST, _UTC = ZoneInfo("Asia/Kolkata"), ZoneInfo("UTC")  # by their names, as addresses have them
 OPEN = Viewer("this machine", Role.ADMINISTRATOR, open=True)
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
@@ -81,18 +80,18 @@ def zone_of(request: Request) -> ZoneInfo:
 
 def zone_named(said: str) -> ZoneInfo:
     """A zone by `ist`, `utc` or an IANA name; IST where there is none of that name."""
-    known = {"ist": IST, "utc": _UTC}.get(said.lower())
+    known = {"ist": _IST, "utc": _UTC}.get(said.lower())
     if known is not None:
         return known
     try:
         return ZoneInfo(said)
     except (ValueError, KeyError, OSError):
-        return IST
+        return _IST
 
 
 def zone_word(zone: ZoneInfo) -> str | None:
     """What an address says of a zone; None for the usual one."""
-    return {IST.key: None, _UTC.key: "utc"}.get(zone.key, zone.key)
+    return {_IST.key: None, _UTC.key: "utc"}.get(zone.key, zone.key)
 
 
 class Renderer:
@@ -269,7 +268,7 @@ def both_times(us: int | None) -> str:
     moment = _moment(us)
     if moment is None:
         return ""
-    ist = moment.astimezone(IST).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+    ist = moment.astimezone(_IST).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
     return f"{ist} IST · {moment.strftime('%Y-%m-%d %H:%M:%S.%f')[:-3]} UTC"
 
 

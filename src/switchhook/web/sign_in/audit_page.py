@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
+from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
 from switchhook.access.audit import (
@@ -18,6 +18,7 @@ from switchhook.access.audit import (
     verify_chain,
 )
 from switchhook.access.roles import EVERYTHING, REVEALED_FOR_US, Role
+from switchhook.web.endpoint import json_response
 from switchhook.web.parameters import read_filters
 from switchhook.web.render import rfc3339, viewer_of
 from switchhook.web.sign_in.openapi import AUDIT, PAGE
@@ -131,7 +132,7 @@ class AuditPages:
         wanted = _wanted(said)
         audit, limit = self._shared.ledger.audit, said.get("limit", PAGE)
         entries = await self._shared.lookup.in_thread(audit.entries, wanted, limit)
-        return JSONResponse(
+        return json_response(
             {
                 "entries": [_told(each) for each in entries],
                 "next": entries[-1].seq if len(entries) == limit else None,
@@ -173,7 +174,7 @@ class AuditPages:
 
     async def _api_reveal(self, request: Request) -> Response:
         until = await self._reveal(request, request.path_params["call_sid"])
-        return JSONResponse({"revealed_until": rfc3339(until)})
+        return json_response({"revealed_until": rfc3339(until)})
 
 
 async def _back(request: Request, otherwise: str) -> Response:

@@ -9,9 +9,10 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from switchhook.access.password_policy import SHORTEST_PASSWORD, password_problem
-from switchhook.access.sign_in import LoginLimit, Rate, SignInRefusal, admit, name_problem
+from switchhook.access.sign_in import LoginLimit, SignInRefusal, admit, name_problem
 from switchhook.access.users import LinkKind, OneTimeLink, User
 from switchhook.errors import sentence
+from switchhook.exotel.rate_limit import Rate
 from switchhook.web.sign_in.oidc_state import OidcProblem, OidcState, new_errand
 from switchhook.web.sign_in.page_support import arrival_of, deed_by, fields, session_of
 from switchhook.web.sign_in.password_hashing import TooBusy

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import msgspec
-from starlette.responses import JSONResponse
 
 from switchhook.access.roles import EVERYTHING, THIS_MACHINE, Role, Viewer
 from switchhook.access.sign_in import must_enrol
 from switchhook.errors import LedgerError
-from switchhook.web.loopback import refusal as loopback_refusal
+from switchhook.loopback import why_not_straight
+from switchhook.web.endpoint import json_response
 from switchhook.web.sign_in.forms import read_form
 from switchhook.web.sign_in.refusals import RefusedRequest
 from switchhook.web.sign_in.request_origin import MACHINE, arrive, crossed, values_of
@@ -110,7 +110,7 @@ class Access:
         problem = f"who asks can't be looked up just now: the ledger fails, {error.problem}"
         if scope["path"] == "/healthz":
             said = {"status": "degraded", "problems": [f"{problem} ({error.hint})"]}
-            await JSONResponse({**said, "fold_lag": None})(scope, receive, send)
+            await json_response({**said, "fold_lag": None})(scope, receive, send)
             return
         await self._refusals.answer(RefusedRequest(503, problem, error.hint), scope, receive, send)
 
@@ -161,7 +161,7 @@ class Access:
         self, scope: Scope, request_origin: RequestOrigin, bearer: str | None
     ) -> Viewer:
         """Whoever knows the link of an open console; others are nobody, and proxies refused."""
-        problem = loopback_refusal(scope["headers"], scope.get("http_version", "1.1"))
+        problem = why_not_straight(scope["headers"], scope.get("http_version", "1.1"))
         if problem is not None:
             hint = (
                 "ask by 127.0.0.1 or localhost on this machine, or through an SSH tunnel to that"

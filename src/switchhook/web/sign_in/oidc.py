@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
-import ipaddress
 import secrets
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -21,6 +20,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
+from switchhook.loopback import is_loopback
 from switchhook.web.sign_in.oidc_state import OidcProblem
 
 if TYPE_CHECKING:
@@ -263,11 +263,7 @@ def _refuse_open(url: str) -> None:
         raise OidcProblem("the provider's discovery document can't be read", "no URL") from None
     if parts.scheme == "https" and host:
         return
-    try:
-        loopback = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = host == "localhost"
-    if parts.scheme != "http" or not loopback:
+    if parts.scheme != "http" or not is_loopback(host):
         raise OidcProblem("the provider names an address that is not https", host)
 
 

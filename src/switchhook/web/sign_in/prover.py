@@ -12,7 +12,8 @@ import msgspec
 from switchhook.access.audit import Deed
 from switchhook.access.passkeys import Unproven, asserted, copied
 from switchhook.access.second_factor import hashed_recovery, matching_step
-from switchhook.access.sign_in import LoginLimit, Rate
+from switchhook.access.sign_in import LoginLimit
+from switchhook.exotel.rate_limit import Rate
 from switchhook.web.sign_in.password_hashing import Hashing, TooBusy
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from switchhook.web.json import encode_json
+from switchhook.web.endpoint import json_response
 
 if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send
@@ -62,9 +62,7 @@ class Refusals:
             response = self._page(request, refused.status, refused.problem, refused.hint)
         else:
             said = {"parameter": None, "problem": refused.problem, "hint": refused.hint}
-            response = Response(
-                encode_json({"error": said}), refused.status, media_type="application/json"
-            )
+            response = json_response({"error": said}, refused.status)
         for name, value in refused.headers.items():
             response.headers[name] = value
         await response(scope, receive, send)

@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from switchhook.loopback import is_loopback, without_port
+
 if TYPE_CHECKING:
     from starlette.types import Scope
 
@@ -45,7 +47,7 @@ class RequestOrigin(msgspec.Struct, frozen=True):
     @property
     def in_the_clear(self) -> bool:
         """Whether passwords would cross a network unencrypted."""
-        return not self.secure and not _is_loopback(_name(self.host))
+        return not self.secure and not is_loopback(without_port(self.host))
 
 
 def arrive(scope: Scope, settings: AccessSettings) -> RequestOrigin:
@@ -67,7 +69,7 @@ def arrive(scope: Scope, settings: AccessSettings) -> RequestOrigin:
     public = urlsplit(settings.url)
     if settings.url and _short(public.scheme, host) == _short(public.scheme, public.netloc):
         return RequestOrigin(public.scheme, host, address)
-    name = _name(host)
+    name = without_port(host)
     if name == "localhost" or _ip(name) is not None:
         return RequestOrigin(scheme, host, address)
     return RequestOrigin(
@@ -115,7 +117,7 @@ def _asker(said: list[str], peer: str, settings: AccessSettings) -> str:
     """
     known = peer
     for hop in reversed(",".join(said).split(",")[-_LONGEST_HOPS:]):
-        ip = _ip(_name(hop.strip().lower()))
+        ip = _ip(without_port(hop.strip().lower()))
         if ip is None:
             return known
         known = str(ip)
@@ -128,13 +130,6 @@ def _last(said: list[str]) -> str:
     return said[-1].rpartition(",")[2].strip().lower() if said else ""
 
 
-def _name(host: str) -> str:
-    """The host without its port."""
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0] if host.count(":") == 1 else host
-
-
 def _short(scheme: str, host: str) -> str:
     """The host as browsers write it: in lower case, without the scheme's own port."""
     return host.lower().removesuffix(f":{_PORTS.get(scheme, 0)}")
@@ -145,11 +140,6 @@ def _ip(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return ipaddress.ip_address(name)
     except ValueError:
         return None
-
-
-def _is_loopback(name: str) -> bool:
-    ip = _ip(name)
-    return name == "localhost" or (ip is not None and ip.is_loopback)
 
 
 MACHINE = "machine"
