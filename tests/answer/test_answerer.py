@@ -22,7 +22,7 @@ from switchhook.answer.answerer import SAFE_RULE
 from switchhook.answer.repeats import WINDOW_MS
 from switchhook.config import Bodies, EndpointConfig, Secret
 from switchhook.errors import JournalError
-from switchhook.journal import LOST, JournalReader
+from switchhook.journal import JournalReader
 from switchhook.journal.receipt import RecordKind, decode_receipt, receipt_id
 from switchhook.journal.steady_time import TOLD_MS
 from switchhook.rules.decide import Option
@@ -206,7 +206,9 @@ def test_what_memory_cannot_hold_is_answered_and_counted(real):
 
     def told() -> int:
         """How many receipts are told of as late or lost, for lateness may find no room either."""
-        lost = sum(msgspec.json.decode(each.body)["count"] for each in place.records(LOST))
+        lost = sum(
+            msgspec.json.decode(each.body)["count"] for each in place.records(RecordKind.LOST)
+        )
         return lost + len(place.records(RecordKind.LATE))
 
     place.wait_for(lambda: told() == 100, "the disk")

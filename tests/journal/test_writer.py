@@ -12,7 +12,8 @@ import msgspec
 import pytest
 
 from switchhook.errors import JournalError
-from switchhook.journal import LOST, JournalReader, JournalWriter
+from switchhook.journal import JournalReader, JournalWriter
+from switchhook.journal.receipt import RecordKind
 
 
 def wal_of(folder):
@@ -161,7 +162,7 @@ def test_memory_is_bounded_and_the_loss_is_told(open_journal, loop, folder, disk
     loop.settle(writer)  # which makes room to tell of the loss
     loop.settle(writer)
     last = JournalReader(folder).read(6, 10)
-    assert [(record.seq, record.kind) for record in last] == [(7, LOST)]
+    assert [(record.seq, record.kind) for record in last] == [(7, RecordKind.LOST)]
     assert msgspec.json.decode(last[0].body) == {"count": 3, "first_at": 15, "last_at": 17}
     assert len(loop.seen("lost")) == 1
 
@@ -170,7 +171,7 @@ def test_record_larger_than_the_memory_is_told_at_once(open_journal, loop, folde
     writer = open_journal(pending_bytes=1000)
     assert writer.append(1, 1, bytes(2000)) is None
     loop.settle(writer)
-    assert [record.kind for record in JournalReader(folder).read(0, 10)] == [LOST]
+    assert [record.kind for record in JournalReader(folder).read(0, 10)] == [RecordKind.LOST]
 
 
 def test_slow_until_a_write_of_its_own_succeeded(open_journal, loop, disk):

@@ -130,7 +130,7 @@ PATHS: dict[str, Schema] = {
     "/api/v1/alerts/acknowledge": {
         "post": {
             "operationId": "acknowledge",
-            "summary": "MessageKind that somebody is on it",
+            "summary": "Say that somebody is on it",
             "requestBody": body_of(alert=STRING),
             "responses": answers_of("noted", None, status="204", gone=True),
         }

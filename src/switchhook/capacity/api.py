@@ -171,7 +171,7 @@ SCHEMAS: dict[str, Schema] = {
         mean_length_s=_NUMBER,
         expected=list_of(object_of(at=TIME, low=_NUMBER, middle=_NUMBER, high=_NUMBER)),
     ),
-    "AccountsStatus": object_of(
+    "CapacityNow": object_of(
         account=STRING,
         active=WHOLE,
         allowed=WHOLE,
@@ -183,11 +183,11 @@ SCHEMAS: dict[str, Schema] = {
         forecast=or_null({"$ref": "#/components/schemas/Forecast"}),
     ),
     "Capacity": object_of(
-        accounts=list_of({"$ref": "#/components/schemas/Standing"}), problems=list_of(STRING)
+        accounts=list_of({"$ref": "#/components/schemas/CapacityNow"}), problems=list_of(STRING)
     ),
     "CapacityHistory": object_of(
         account=STRING,
-        now=or_null({"$ref": "#/components/schemas/Standing"}),
+        now=or_null({"$ref": "#/components/schemas/CapacityNow"}),
         spans=list_of(
             object_of(
                 at=TIME,

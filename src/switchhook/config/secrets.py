@@ -30,7 +30,7 @@ class Sources(msgspec.Struct):
     warnings: list[str]
 
     def lines(self, value: object) -> list[str]:
-        """The lines of a file that are neither blank nor a remark. Raises Refused."""
+        """The lines of a file that are neither blank nor a remark. Raises RefusedValue."""
         path = paths(self.folder)(value)
         try:
             lines = [line.strip() for line in self.read_file(path).decode().splitlines()]
@@ -45,7 +45,7 @@ class Sources(msgspec.Struct):
         return found
 
     def variable(self, value: object) -> str:
-        """The text of a variable of the environment. Raises Refused."""
+        """The text of a variable of the environment. Raises RefusedValue."""
         name = text(_LONGEST_NAME)(value)
         content = self.environ.get(name, "").strip()
         if not content:

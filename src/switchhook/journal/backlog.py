@@ -9,13 +9,8 @@ from collections.abc import Callable
 
 import msgspec
 
+from switchhook.journal.receipt import RecordKind
 from switchhook.journal.segment import Row
-
-LOST = 0
-"""The kind of a record that the journal writes itself: so many records were lost before it.
-
-Its body is JSON: `{"count": …, "first_at": …, "last_at": …}`, times in ms.
-"""
 
 Done = Callable[[bool], None]
 
@@ -115,7 +110,7 @@ class Backlog:
         """Queue a record of what was lost, if something was; past the bounds, for it is small."""
         if self._unreported is not None:
             body = msgspec.json.encode(self._unreported)
-            row = (self.next_seq, LOST, self._unreported.last_at, None, None, None, body)
+            row = (self.next_seq, RecordKind.LOST, self._unreported.last_at, None, None, None, body)
             self._unreported = None
             self._put(row, len(body) + _ENTRY_OVERHEAD, None)
 

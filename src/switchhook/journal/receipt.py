@@ -24,7 +24,10 @@ class RecordKind(IntEnum):
     """What a record of the journal is. Numbers are kept for ever; new kinds get new ones."""
 
     LOST = 0
-    """The journal's own: how many records memory could not hold while the disk failed."""
+    """The journal's own: how many records before it memory could not hold while the disk failed.
+
+    Its body is JSON: `{"count": …, "first_at": …, "last_at": …}`, times in ms.
+    """
     PASSTHRU = 1
     LATE = 2
     """A receipt became durable after its answer had left."""

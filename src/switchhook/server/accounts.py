@@ -1,6 +1,6 @@
 """What the console does for Exotel's accounts: watching, call details, forecasts, facts.
 
-accounts = Accounts(ledger, data_folder_path)
+accounts = Accounts(ledger, data_folder_path, clock)
 await accounts.use(config)                    # at the start, and whenever it has changed
 folder.observe(accounts.ends.folded)          # before folder.start()
 accounts.watch.now(now_ms), accounts.history, accounts.calls, accounts.complaints()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Fold(Protocol):
-    """How far the store follows the journal: console.Folder."""
+    """How far the store follows the journal; `streams.fold.Folder` knows."""
 
     @property
     def position(self) -> int: ...

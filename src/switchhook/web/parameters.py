@@ -109,7 +109,7 @@ STRETCH = {
 def read_filters(
     pairs: list[tuple[str, str]], now_ms: int, known: Mapping[str, Parameter]
 ) -> dict[str, Any]:
-    """The values of a list's parameters; Refused names the first that can't be used."""
+    """The values of a list's parameters; RefusedParameter names the first that can't be used."""
     values: dict[str, Any] = {}
     for name, text in pairs:
         parameter = known.get(name)

@@ -26,7 +26,7 @@ class SearchTurns:
 
     @contextmanager
     def turn(self, viewer: Viewer) -> Iterator[None]:
-        """One search of somebody. Raises Refused."""
+        """One search of somebody. Raises RefusedParameter."""
         who = viewer.name
         with self._lock:
             if self._running[who] >= MOST and not viewer.open:

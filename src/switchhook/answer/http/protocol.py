@@ -1,4 +1,4 @@
-"""HTTP/1.1 as the public port speaks it: one small protocol class.
+"""HTTP/1.1 as the public port speaks it: what is asked on a connection, and answered.
 
 Until its secret is verified a connection is worth nothing, so everything it can hold is counted
 here: bytes before the parser sees them, time, connections. The states of a connection are drawn in

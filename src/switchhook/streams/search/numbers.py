@@ -29,7 +29,7 @@ _PROBLEM, _HINT = "your role may not look for numbers, nor by error or flow", "a
 
 
 def refuse_numbers(query: Query, viewer: Viewer) -> None:
-    """Raise Refused where somebody looks into what they may not see."""
+    """Raise RefusedParameter where somebody looks into what they may not see."""
     if not (viewer.sees_numbers or viewer.may_reveal) and any(map(asks_masked, query.conditions)):
         raise RefusedParameter("q", _PROBLEM, _HINT)
 

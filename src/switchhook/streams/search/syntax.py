@@ -46,7 +46,7 @@ _HOST = re.compile(
 _GUESSED_NUMBER = re.compile(r"\+?[0-9]{4,31}|\*[0-9]{3,31}")
 
 
-class _Unclear(Exception):  # noqa: N818 - becomes a Problem
+class _Unclear(Exception):  # noqa: N818 - becomes a SearchProblem
     def __init__(self, problem: str, hint: str) -> None:
         self.problem, self.hint = problem, hint
 

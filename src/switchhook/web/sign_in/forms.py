@@ -16,7 +16,10 @@ _MOST_FIELDS = 1_000
 
 
 async def read_form(scope: Scope, receive: Receive) -> tuple[dict[str, list[str]], Receive]:
-    """The fields of a form, none of anything else; and what gives it once more. Raises Refused."""
+    """The fields of a form, none of anything else; and what gives it once more.
+
+    Raises RefusedRequest.
+    """
     kinds = values_of(scope["headers"], b"content-type")
     if not kinds or not kinds[0].lower().startswith("application/x-www-form-urlencoded"):
         return {}, receive

@@ -117,7 +117,7 @@ class Access:
     async def _admit(
         self, scope: Scope, receive: Receive, request_origin: RequestOrigin
     ) -> tuple[Viewer, Receive]:
-        """Let somebody in as who they are, or raise Refused."""
+        """Let somebody in as who they are, or raise RefusedRequest."""
         if request_origin.problem is not None:
             raise RefusedRequest(403, request_origin.problem)
         path, headers = scope["path"], scope["headers"]
@@ -273,7 +273,7 @@ class Access:
 
 
 def _enrol_first(path: str) -> None:
-    """Whose role needs a second factor sees nothing before there is one. Raises Refused."""
+    """Whose role needs a second factor sees nothing before there is one. Raises RefusedRequest."""
     if path.startswith((ENROL, "/logout", *ANYBODYS)):
         return
     if path.startswith(PROGRAMS):

@@ -106,7 +106,7 @@ class Refusals:
         await send({"type": "http.response.body", "body": response.body})
 
     def _page(self, request: Request, status: int, problem: str, hint: str) -> Response:
-        context = {"title": TITLES.get(status, "RefusedRequest"), "problem": problem, "hint": hint}
+        context = {"title": TITLES.get(status, "Refused"), "problem": problem, "hint": hint}
         return self._renderer.page(request, "refused.html", context, status=status)
 
 
