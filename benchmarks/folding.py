@@ -46,7 +46,7 @@ def main() -> None:
             raise _Enough
 
     whole = True
-    with closing(JournalReader(data / JOURNAL, breathe=yield_cpu)) as journal:
+    with closing(JournalReader(data / JOURNAL, yield_cpu=yield_cpu)) as journal:
         try:
             rebuild(data / STORE, journal, progress)
         except _Enough:
