@@ -12,6 +12,7 @@ from switchhook.journal import JournalReader, JournalWriter
 from switchhook.journal.kept import read_passthru
 from switchhook.journal.receipt import Receipt, RecordKind, encode, receipt_id
 from switchhook.rules.decide import Decision, Option
+from switchhook.streams.parsed_record import parse_record
 
 START_MS = 1_795_000_000_000  # 2026-11-18T11:06:40Z
 
@@ -39,6 +40,17 @@ def receipt(raw=None, **changes):
         decision = Decision(Option.B, "the stream went wrong", "0" * 64, "rule matched")
         found = msgspec.structs.replace(found, decision=decision, http_status=302)
     return found
+
+
+def parsed(*records):
+    """Records as whatever follows the journal hands them on."""
+    return [parse_record(each) for each in records]
+
+
+def fold(store, journal, batch=1000):
+    """Fold all there is into a store, as the console does."""
+    while records := journal.read(store.position(), batch):
+        store.fold(store.position(), parsed(*records))
 
 
 class Kept:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import msgspec
 import pytest
 
-from kept_receipts import START_MS, query, receipt
+from kept_receipts import START_MS, parsed, query, receipt
 from switchhook.calls.ended import Ends
 from switchhook.calls.sources import GIVE_UP_MS
 from switchhook.exotel.wire.status_callback import StatusCallback, build_minimal
 from switchhook.journal.receipt import RecordKind, StatusReceived, encode
+from switchhook.journal.segment import Record
 from switchhook.streams.fold import Folded
 
 
-class Record(msgspec.Struct):
-    kind: int
-    body: bytes
-    seq: int = 1
-    at: int = START_MS
+def record(kind, body):
+    return Record(1, kind, START_MS, None, None, None, body)
 
 
 class Heard:
@@ -36,18 +33,18 @@ class Heard:
         self.ends = Ends(lambda: accounts, Streams(), Calls(), lambda: now_ms)
 
     def fold(self, *records):
-        self.ends.folded(Folded(tuple(records), 9))
+        self.ends.folded(Folded(tuple(parsed(*records)), 9))
 
 
 def passthru(raw, **changes):
     found = receipt(raw, received_us=START_MS * 1000, **changes)
-    return Record(RecordKind.PASSTHRU, encode(found))
+    return record(RecordKind.PASSTHRU, encode(found))
 
 
 def callback(status, call_sid="c7"):
     kind, body = build_minimal(StatusCallback(call_sid=call_sid, status=status), json=False)
     received = StatusReceived(START_MS * 1000, "main", body, kind)
-    return Record(RecordKind.STATUS, encode(received))
+    return record(RecordKind.STATUS, encode(received))
 
 
 ACCOUNTS = {"default": "main"}
@@ -69,7 +66,7 @@ def test_one_that_held_no_place_is_a_call_but_no_length(status):
 
 
 @pytest.mark.parametrize(
-    "record",
+    "told_of",
     [
         passthru(query(status="in-progress", Duration="5")),
         passthru(query(status=None)),
@@ -77,16 +74,16 @@ def test_one_that_held_no_place_is_a_call_but_no_length(status):
         passthru(query(), endpoint="other"),
         passthru(query(), method="HEAD"),
         passthru(query(), repeat_of="x"),
-        Record(RecordKind.PASSTHRU, b"garbage"),
-        Record(RecordKind.STATUS, b"garbage"),
-        Record(99, b""),
+        record(RecordKind.PASSTHRU, b"garbage"),
+        record(RecordKind.STATUS, b"garbage"),
+        record(99, b""),
         callback("in-progress"),
         callback("completed", call_sid=None),
     ],
 )
-def test_what_tells_of_no_end_of_ours_is_passed_over(record):
+def test_what_tells_of_no_end_of_ours_is_passed_over(told_of):
     told = Heard(ACCOUNTS)
-    told.fold(record)
+    told.fold(told_of)
     assert (told.streams, told.calls) == ([], [])
 
 
@@ -110,7 +107,7 @@ def test_what_is_old_is_passed_over():
     assert (told.streams, told.calls) == ([], [])
 
 
-def test_without_accounts_nothing_is_read():
+def test_without_accounts_nothing_is_told():
     told = Heard({})
     told.fold(passthru(query(Duration="65")))
     assert (told.streams, told.calls) == ([], [])

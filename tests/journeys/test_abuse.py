@@ -20,7 +20,7 @@ import apsw
 import msgspec
 import pytest
 
-from kept_receipts import Kept, query, receipt
+from kept_receipts import Kept, fold, query, receipt
 from program import http, running, until
 from switchhook.errors import DataFolderError
 from switchhook.journal import JournalReader, Record
@@ -428,9 +428,9 @@ def test_after_a_full_disk_the_fold_goes_on(small_disk, tmp_path):
         journal.keep(*(receipt(query(call=f"c{number}")) for number in range(50)))
         fill(small_disk / "ballast")
         with pytest.raises(DataFolderError, match="full"):
-            store.fold(0, journal.reader.read(0, 100))
+            fold(store, journal.reader)
         (small_disk / "ballast").unlink()
-        store.fold(0, journal.reader.read(0, 100))
+        fold(store, journal.reader)
         assert store.position() == 50
     finally:
         store.close()

@@ -8,8 +8,9 @@ import contextlib
 import pytest
 from starlette.requests import Request
 
+from kept_receipts import parsed, receipt
 from switchhook.access.roles import Role, Viewer
-from switchhook.journal.receipt import RecordKind
+from switchhook.journal.receipt import RecordKind, encode
 from switchhook.journal.segment import Record
 from switchhook.overview.feed import API, MOST_BROWSERS, MOST_ROWS, NOW, Feed
 from switchhook.streams.fold import Folded
@@ -34,18 +35,18 @@ class Live:
     def figures(self, page, look):
         return {"verdict": self.words}
 
-    def tail(self, page, records, left_out, look):
-        self.looks.append((page, look.sees_numbers, look.zone.key, len(records), left_out))
-        seqs = ",".join(str(each.seq) for each in records)
-        return {"tail": f"<li>\n{seqs}+{left_out}</li>"} if records else {}
+    def tail(self, page, rows, left_out, look):
+        self.looks.append((page, look.sees_numbers, look.zone.key, len(rows), left_out))
+        seqs = ",".join(str(each.seq) for each in rows)
+        return {"tail": f"<li>\n{seqs}+{left_out}</li>"}
 
 
-def record(seq, kind=RecordKind.PASSTHRU):
-    return Record(seq, kind, 0, None, None, None, b"")
+def record(seq, kind=RecordKind.PASSTHRU, body=None):
+    return Record(seq, kind, 0, None, None, None, encode(receipt()) if body is None else body)
 
 
-def folded(*seqs):
-    return Folded(tuple(record(seq) for seq in seqs), seqs[-1])
+def folded(*seqs, **more):
+    return Folded(tuple(parsed(*(record(seq, **more) for seq in seqs))), seqs[-1])
 
 
 def request(path="/feed", query=b"page=now", viewer=None):
@@ -153,7 +154,9 @@ def test_other_records_and_other_pages_have_no_tail(feed, live):
     async def watch():
         async with looking(feed, page="") as until:
             feed.take(folded(1))
-            feed.take(Folded((record(2, RecordKind.COUNTERS),), 2))
+            feed.take(folded(2, kind=RecordKind.COUNTERS))
+            feed.take(folded(3, body=encode(receipt(method="HEAD"))))
+            feed.take(folded(4, body=b"garbage"))
             live.words = "trouble"
             await until(b"trouble")
             assert live.looks == []

@@ -8,7 +8,7 @@ from urllib.parse import quote, quote_plus
 import msgspec
 import pytest
 
-from kept_receipts import query, receipt
+from kept_receipts import fold, query, receipt
 from retention.test_erasure import hash_of_proof
 from switchhook.access.audit import Deed, verify_chain
 from switchhook.access.audit_ledger import SqliteAudit
@@ -106,8 +106,7 @@ class House:
 
     def flush(self):
         assert self.writer.flush(10)
-        while records := self.reader.read(self.store.position(), 500):
-            self.store.fold(self.store.position(), records)
+        fold(self.store, self.reader)
 
     def until_sealed(self):
         """Wait until the writer's upkeep has sealed what it left."""

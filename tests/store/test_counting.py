@@ -7,11 +7,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kept_receipts import START_MS, Kept, query, receipt
+from kept_receipts import START_MS, Kept, fold, parsed, query, receipt
 from switchhook.journal.receipt import Counters, RecordKind, StatusReceived, encode
+from switchhook.journal.segment import Record
 from switchhook.metrics import OTHER
 from switchhook.store import SqliteStore, batch, files, rebuild
-from switchhook.store.digest import digest
 from switchhook.streams.facet import Count, Facet, Form
 from switchhook.streams.names import Names
 from switchhook.streams.search.query import Query
@@ -23,11 +23,6 @@ HOSTS = ("a.example", "b.example")
 
 def inbound(raw, caller="09876543210"):
     return raw + f"&CallFrom={caller}&CallTo=08047112233&Direction=incoming".encode()
-
-
-def fold(store, kept, batch=1000):
-    while records := kept.reader.read(store.position(), batch):
-        store.fold(store.position(), records)
 
 
 @pytest.fixture
@@ -89,7 +84,7 @@ def test_tallies_equal_the_streams_in_any_order_and_batches(tmp_path_factory, re
     for size in (1, data.draw(st.integers(2, 6)), 1000):
         store = SqliteStore(folder / f"store{size}", kept.reader)
         store.open()
-        fold(store, kept, size)
+        fold(store, kept.reader, size)
         assert told(store) == recounted(store, 60_000)
         assert told(store, hours=True) == recounted(store, 3_600_000)
         uses = {use.facet: use for use in store.uses()}
@@ -114,10 +109,7 @@ def test_a_receipts_facet_is_that_of_the_story_it_tells(request):
     raw = query(call, sid, status, **more) + tail.encode()
     kept = receipt(raw, endpoint=endpoint)
 
-    class Record:
-        seq, at, kind, body = 1, START_MS, RecordKind.PASSTHRU, encode(kept)
-
-    found = digest(Record())
+    (found,) = parsed(Record(1, RecordKind.PASSTHRU, START_MS, None, None, None, encode(kept)))
     story = stream_story(found.told(7))
     if story is not None:
         assert facet_of(story) == found.facet
@@ -137,7 +129,7 @@ def test_a_facet_is_made_of_seven_words(kept, store):
             )
         )
     )
-    fold(store, kept)
+    fold(store, kept.reader)
     facet = Facet("default", "failed", "connect_failed", "B", "dns", "a.example", "+918047112233")
     assert [(each.facet, each.streams) for each in store.tallies(0, ALL)] == [(facet, 1)]
     minute = store.tallies(0, ALL)[0].at_ms
@@ -149,7 +141,7 @@ def test_a_facet_is_made_of_seven_words(kept, store):
 def test_an_outbound_call_counts_for_the_number_it_comes_from(kept, store):
     tail = b"&CallFrom=08047112233&CallTo=09876543210&Direction=outbound-dial"
     kept.keep(receipt(query() + tail))
-    fold(store, kept)
+    fold(store, kept.reader)
     assert {use.facet.exophone for use in store.uses()} == {"+918047112233"}
 
 
@@ -161,7 +153,7 @@ def test_hosts_beyond_the_ceiling_are_counted_together(kept, store, monkeypatch)
             for n in range(10)
         )
     )
-    fold(store, kept, 4)
+    fold(store, kept.reader, 4)
     uses = {use.facet.host: use.streams for use in store.uses()}
     assert uses == {"h0.example": 1, "h1.example": 1, "h2.example": 1, OTHER: 7}
     assert {use.facet.exophone for use in store.uses()} == {"+918047112233", OTHER}
@@ -175,7 +167,7 @@ def test_counters_are_kept_by_the_minute_and_peaks_as_the_greatest(kept, store):
                                  {"waiting": 4}), (60_000, {"answered": 1}, {})):  # fmt: skip
         kept.record(RecordKind.COUNTERS, encode(Counters(counts, peaks)), at=at + later)
     kept.keep()
-    fold(store, kept, 1)
+    fold(store, kept.reader, 1)
     assert store.counts(0, ALL) == [
         Count(at, "answered", 5),
         Count(at, "waiting", 5),
@@ -190,7 +182,7 @@ def test_forms_of_requests_are_counted_by_the_hour(kept, store):
         receipt(query("c2", "s2", "Moved", Duration="later") + b"&NewKey99=1"),
         receipt(query("c3"), endpoint="sales"),
     )
-    fold(store, kept, 1)
+    fold(store, kept.reader, 1)
     hour = START_MS - START_MS % 3_600_000
     forms = store.forms(0, ALL)
     assert Form(hour, "default", "dialect", "flat", 2) in forms
@@ -209,7 +201,7 @@ def test_what_a_batch_has_counts_once_however_many_places_it_has(kept, store, mo
         for point in ("default", "sales", "support"):
             raw = query(f"c{point}{number}") + f"&New{chr(97 + number) * 3}=1".encode()
             kept.keep(receipt(raw, endpoint=point))
-    fold(store, kept, 9)
+    fold(store, kept.reader, 9)
     keys = [form for form in store.forms(0, ALL) if form.aspect == "key"]
     assert Counter(each.endpoint for each in keys) == dict.fromkeys(
         ("default", "sales", "support"), 3
@@ -222,7 +214,7 @@ def test_forms_have_a_ceiling_and_hold_nothing_that_acts(kept, store, monkeypatc
     for number in range(20):
         name = "x" * number + "%ED%A0%80%00%0A" + "y" * 70_000
         kept.keep(receipt(query() + f"&{name}=1".encode()))
-    fold(store, kept, 7)
+    fold(store, kept.reader, 7)
     keys = [form for form in store.forms(0, ALL) if form.aspect == "key"]
     assert len(keys) == 6
     assert sum(form.count for form in keys) == 20
@@ -239,7 +231,7 @@ def test_status_callbacks_are_found_by_their_call(kept, store):
     first, _, third = callback(b"c1"), callback(b"c2"), callback(b"c1", b"09876543210")
     kept.record(RecordKind.STATUS, encode(StatusReceived(1, "main", b"\xff\x00nonsense")))
     kept.keep(receipt(query("c1")))
-    fold(store, kept, 2)
+    fold(store, kept.reader, 2)
     assert store.notes("c1") == [first, third]
     assert store.notes("c9") == []
     assert store.quarantined(1)[0] == 0
@@ -248,9 +240,9 @@ def test_status_callbacks_are_found_by_their_call(kept, store):
 
 def test_a_rebuild_counts_the_same(kept, store, tmp_path):
     kept.keep(*(receipt(query(f"c{n % 3}", f"s{n % 3}", "in-progress")) for n in range(5)))
-    fold(store, kept, 2)
+    fold(store, kept.reader, 2)
     kept.keep(*(receipt(query(f"c{n}", f"s{n}", "completed")) for n in range(3)))
-    fold(store, kept, 2)
+    fold(store, kept.reader, 2)
     before = told(store), store.uses(), store.forms(0, ALL)
     rebuild(tmp_path / "store", kept.reader)
     assert (told(store), store.uses(), store.forms(0, ALL)) == before
@@ -258,7 +250,7 @@ def test_a_rebuild_counts_the_same(kept, store, tmp_path):
 
 def test_an_older_releases_store_is_begun_again(kept, store, tmp_path):
     kept.keep(receipt())
-    fold(store, kept)
+    fold(store, kept.reader)
     store.close()
     file = max((tmp_path / "store").glob("store-*.sqlite"))
     with closing(files.connect(file)) as database:
@@ -268,12 +260,12 @@ def test_an_older_releases_store_is_begun_again(kept, store, tmp_path):
         SqliteStore(tmp_path / "store", kept.reader).position()
     store.open()
     assert store.position() == 0
-    fold(store, kept)
+    fold(store, kept.reader)
     assert len(store.uses()) == 1
 
 
 def test_the_oldest_stream_is_told(kept, store):
     assert store.oldest_ms() is None
     kept.keep(receipt(), receipt(query("c2", "s2")))
-    fold(store, kept)
+    fold(store, kept.reader)
     assert store.oldest_ms() == START_MS + 1000

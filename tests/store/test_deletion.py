@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from kept_receipts import START_MS, Kept, query, receipt
+from kept_receipts import START_MS, Kept, fold, query, receipt
 from store.test_sqlite import content
 from switchhook.journal.receipt import RecordKind, StatusReceived, encode
 from switchhook.store import SqliteStore, rebuild
@@ -64,11 +64,6 @@ def store(tmp_path, journal):
     store.open()
     yield store
     store.close()
-
-
-def fold(store, journal, batch=1000):
-    while records := journal.read(store.position(), batch):
-        store.fold(store.position(), records)
 
 
 def bytes_of(folder):

@@ -14,7 +14,8 @@ import apsw
 import pytest
 
 from journal.forgetful_vfs import forgetful_disk
-from kept_receipts import Kept, query, receipt
+from kept_receipts import Kept, parsed, query, receipt
+from kept_receipts import fold as fold_all
 from program import until
 from switchhook.errors import DataFolderError
 from switchhook.sqlite_file import BUSY_MS, make_private
@@ -60,13 +61,8 @@ def store(folder, kept, steady):
 
 def fold(store, kept):
     """As the fold's own thread does, which leaves no connection of the test's."""
-
-    def work():
-        while records := kept.reader.read(store.position(), 100):
-            store.fold(store.position(), records)
-
     with ThreadPoolExecutor(1) as threads:
-        threads.submit(work).result()
+        threads.submit(fold_all, store, kept.reader, 100).result()
 
 
 def calls(count):
@@ -261,7 +257,7 @@ def test_a_disk_that_refuses_is_named_and_the_store_goes_on_after_it(
     kept.keep(*calls(3))
     fold(store, kept)
     kept.keep(*calls(40))
-    records = kept.reader.read(store.position(), 100)
+    records = parsed(*kept.reader.read(store.position(), 100))
     disk.fault = lambda what, path: code if what == "write" and "store-" in path else None
     with pytest.raises(DataFolderError) as caught:
         store.fold(store.position(), records)
@@ -276,7 +272,7 @@ def test_a_disk_that_refuses_is_named_and_the_store_goes_on_after_it(
 def test_a_store_made_again_tells_observers_nothing_twice(kept, store, folder):
     fold_thread = Folder(kept.reader, store)
     told = []
-    fold_thread.observe(lambda folded: told.extend(each.seq for each in folded.records))
+    fold_thread.observe(lambda folded: told.extend(each.record.seq for each in folded.records))
     fold_thread.start()
     kept.keep(*calls(3))
     until(lambda: len(told) == 3, "the first three")

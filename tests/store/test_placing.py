@@ -7,7 +7,8 @@ from collections import Counter
 import msgspec
 import pytest
 
-from kept_receipts import START_MS, Kept, query, receipt
+from kept_receipts import START_MS, Kept, parsed, query, receipt
+from kept_receipts import fold as fold_all
 from switchhook.journal.receipt import ClockStep, RecordKind, encode
 from switchhook.journal.steady_time import BELIEVED_MS
 from switchhook.store import SqliteStore, rebuild
@@ -49,8 +50,7 @@ def boot(kept, mono_ms, at):
 
 def fold(store, kept, batch=1000):
     assert kept.writer.flush(10)
-    while records := kept.reader.read(store.position(), batch):
-        store.fold(store.position(), records)
+    fold_all(store, kept.reader, batch)
 
 
 def times(store):
@@ -159,7 +159,7 @@ def test_a_batch_that_fails_moves_no_clock(store, kept, monkeypatch):
     keep(kept, 60 * S, 9 * H)
     keep(kept, 90 * S)
     assert kept.writer.flush(10)
-    axis, records = store.axis(), kept.reader.read(1, 10)
+    axis, records = store.axis(), parsed(*kept.reader.read(1, 10))
     folding = store._current()
     monkeypatch.setattr(folding, "_write_rows", _full)
     with pytest.raises(OSError, match="full"):

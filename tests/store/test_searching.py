@@ -4,7 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kept_receipts import START_MS, Kept, query, receipt
+from kept_receipts import START_MS, Kept, fold, query, receipt
 from switchhook.errors import SearchError
 from switchhook.journal.receipt import Late, RecordKind, encode
 from switchhook.store import SqliteStore, deletion, files, folding, searching
@@ -70,8 +70,7 @@ def store(tmp_path_factory, small_buckets):
     assert kept.writer.flush(10)
     store = SqliteStore(folder / "store", kept.reader)
     store.open()
-    while records := kept.reader.read(store.position(), 17):
-        store.fold(store.position(), records)
+    fold(store, kept.reader, 17)
     yield store
     store.close()
     kept.close()
@@ -229,7 +228,7 @@ def test_what_the_journal_lost_is_left_out_unless_its_story_was_kept(tmp_path):
     journal = Forgetful()
     store = SqliteStore(tmp_path / "store", journal)
     store.open()
-    store.fold(0, kept.reader.read(0, 100))
+    fold(store, kept.reader)
     assert store.keep_stories(0, 3, limit=1) == 1
     assert store.keep_stories(1, 3, limit=5) is None
     journal.gone = 4
@@ -258,7 +257,7 @@ def test_a_search_is_given_up_when_its_time_is_over(tmp_path, monkeypatch, text,
     try:
         store.open()
         journal.keep(*(receipt(query(f"c{n}", f"s{n}", "failed")) for n in range(30)))
-        store.fold(0, journal.reader.read(0, 100))
+        fold(store, journal.reader)
         asked = parse_query(text, 0)
         monkeypatch.setattr(searching, "_STEPS", steps)
         with store._reading() as connection:

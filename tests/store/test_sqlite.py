@@ -7,7 +7,7 @@ from contextlib import closing
 import msgspec
 import pytest
 
-from kept_receipts import Kept, query, receipt
+from kept_receipts import Kept, fold, parsed, query, receipt
 from switchhook.errors import DataFolderError
 from switchhook.exotel.cause import Cause
 from switchhook.journal.receipt import Counters, Late, RecordKind, encode
@@ -34,11 +34,6 @@ def store(folder, kept):
     store.open()
     yield store
     store.close()
-
-
-def fold(store, kept, batch=1000):
-    while records := kept.reader.read(store.position(), batch):
-        store.fold(store.position(), records)
 
 
 def file_of(folder):
@@ -93,7 +88,7 @@ def mixed():
 
 def test_receipts_are_found_by_every_filter(kept, store):
     kept.keep(*mixed())
-    fold(store, kept)
+    fold(store, kept.reader)
     assert store.receipts(StreamFilter()) == list(range(11, 0, -1))
     assert store.receipts(StreamFilter(oldest_first=True, limit=2)) == [1, 2]
     assert store.receipts(StreamFilter(call_sid="c1")) == [10, 3, 2, 1]
@@ -116,7 +111,7 @@ def test_receipts_are_found_by_every_filter(kept, store):
 
 def test_streams_are_found_by_how_they_stand_now(kept, store):
     kept.keep(*mixed())
-    fold(store, kept, batch=1)
+    fold(store, kept.reader, batch=1)
     found = dict(store.streams(StreamFilter()))
     assert list(found) == [7, 6, 5, 4, 2, 1]
     assert found[1].stream.status == "completed"
@@ -141,7 +136,7 @@ def test_batches_make_no_difference(kept, tmp_path):
     for batch in (1, 3, 1000):
         store = SqliteStore(tmp_path / f"store{batch}", kept.reader)
         store.open()
-        fold(store, kept, batch)
+        fold(store, kept.reader, batch)
         assert store.late_ms([1, 3]) == {3: 40}
         assert store.counters() == {"wrong secret": 5}
         assert store.events(99, 10) == [26]
@@ -152,16 +147,16 @@ def test_batches_make_no_difference(kept, tmp_path):
 
 def test_rebuild_makes_the_same_store_under_the_feet_of_the_one_that_runs(kept, store, folder):
     kept.keep(*mixed())
-    fold(store, kept)
+    fold(store, kept.reader)
     kept.keep(receipt(query("c9", "s9")))
     told = []
     path = rebuild(folder, kept.reader, lambda seq, last: told.append((seq, last)))
     assert told == [(12, 12)]
     assert path == file_of(folder)
-    fold(store, kept)
+    fold(store, kept.reader)
     assert store.receipts(StreamFilter(call_sid="c9")) == [12]
     kept.keep(receipt(query("c1", "s2", "failed")))
-    fold(store, kept)
+    fold(store, kept.reader)
     store.close()
     running = content(folder)
     rebuild(folder, kept.reader)
@@ -181,7 +176,7 @@ def test_what_can_not_be_read_is_set_aside_alone(kept, store):
     kept.record(RecordKind.PASSTHRU, b"\xc1 not msgpack")
     kept.record(RecordKind.LATE, encode(Late(2**63, 1)))
     kept.keep(receipt(query("c2", "s2")))
-    fold(store, kept)
+    fold(store, kept.reader)
     assert store.receipts(StreamFilter()) == [4, 1]
     count, found = store.quarantined(10)
     assert count == 2
@@ -193,18 +188,17 @@ def test_what_a_bug_or_the_database_refuses_is_set_aside_alone(kept, store, monk
     """A lone surrogate in a field of the index, and a fault in reading one receipt."""
     real = folding.digest
 
-    def faulty(record):
-        found = real(record)
-        if record.seq == 2:
+    def faulty(told):
+        if told.record.seq == 2:
             raise RuntimeError("a bug, about 09876543210")
-        if record.seq == 3:
-            facet = msgspec.structs.replace(found.facet, host="\ud800")
-            return msgspec.structs.replace(found, facet=facet)
+        found = real(told)
+        if told.record.seq == 3:
+            return msgspec.structs.replace(found, callers=["\ud800"])
         return found
 
     monkeypatch.setattr(folding, "digest", faulty)
     kept.keep(*(receipt(query(f"c{n}", "s1")) for n in range(5)))
-    fold(store, kept)
+    fold(store, kept.reader)
     assert store.receipts(StreamFilter()) == [5, 4, 1]
     _, found = store.quarantined(10)
     assert [(each.seq, each.reason.partition(":")[0]) for each in found] == [
@@ -217,14 +211,14 @@ def test_what_a_bug_or_the_database_refuses_is_set_aside_alone(kept, store, monk
 def test_a_hash_that_two_streams_share_mixes_nothing(kept, store, monkeypatch):
     monkeypatch.setattr(digests, "hash_of", lambda kind, *texts: 5)
     kept.keep(receipt(query("c1", "s1")), receipt(query("c2", "s2")))
-    fold(store, kept)
+    fold(store, kept.reader)
     assert [(seq, story.sid) for seq, story in store.streams(StreamFilter())] == [(1, "s1")]
     assert store.quarantined(1)[0] == 1
 
 
 def test_folding_from_another_position_does_nothing(kept, store):
     kept.keep(receipt())
-    store.fold(5, kept.reader.read(0, 10))
+    store.fold(5, parsed(*kept.reader.read(0, 10)))
     assert store.position() == 0
 
 
@@ -241,7 +235,7 @@ def test_folding_from_another_position_does_nothing(kept, store):
 )
 def test_a_store_that_does_not_fit_is_refused_and_stays(kept, store, folder, sql, problem):
     kept.keep(receipt())
-    fold(store, kept)
+    fold(store, kept.reader)
     store.close()
     with closing(files.connect(file_of(folder))) as database:
         database.execute(sql)
@@ -253,7 +247,7 @@ def test_a_store_that_does_not_fit_is_refused_and_stays(kept, store, folder, sql
 
 def test_a_damaged_store_is_begun_again_and_a_rebuild_mends_it_at_once(kept, store, folder):
     kept.keep(receipt())
-    fold(store, kept)
+    fold(store, kept.reader)
     store.close()
     file_of(folder).write_bytes(b"no database" * 1000)
     with pytest.raises(DataFolderError, match="switchhook rebuild"):
@@ -263,14 +257,14 @@ def test_a_damaged_store_is_begun_again_and_a_rebuild_mends_it_at_once(kept, sto
     file_of(folder).write_bytes(b"no database" * 1000)
     store.open()
     assert "was damaged and is made again" in str(store.problem)
-    fold(store, kept)
+    fold(store, kept.reader)
     assert store.problem is None
     assert store.receipts(StreamFilter()) == [1]
 
 
 def test_a_store_without_its_journal_is_refused(kept, store, tmp_path):
     kept.keep(receipt())
-    fold(store, kept)
+    fold(store, kept.reader)
     store.close()
     empty = Kept(tmp_path / "other").reader
     with pytest.raises(DataFolderError, match="there is no journal"):
@@ -280,13 +274,13 @@ def test_a_store_without_its_journal_is_refused(kept, store, tmp_path):
 def test_a_store_that_was_open_at_a_power_cut_is_begun_again(kept, store, folder):
     """It never syncs, so pages of it may be missing without a trace."""
     kept.keep(*mixed())
-    fold(store, kept)
+    fold(store, kept.reader)
     store.close()
     with closing(files.connect(file_of(folder))) as database:
         database.execute("UPDATE progress SET closed = 0, boot = 'before the cut'")
     store.open()
     assert store.position() == 0
-    fold(store, kept)
+    fold(store, kept.reader)
     assert store.receipts(StreamFilter(call_sid="c4")) == [6]
 
 
@@ -295,11 +289,11 @@ def test_a_store_opened_again_knows_every_stream_at_once(kept, store, folder, mo
     """While what streams there are is still being read, a bucket with each batch, and later."""
     monkeypatch.setattr(folding, "BUCKET_BITS", 1)
     kept.keep(*[receipt(query(f"c{each}", f"s{each}", "in-progress")) for each in range(20)])
-    fold(store, kept)
+    fold(store, kept.reader)
     store.close()
     store.open()
     kept.keep(*[receipt(query(f"c{each}", f"s{each}")) for each in (0, 19, 7, 21, 0, 3, 20, 21)])
-    fold(store, kept, batch)
+    fold(store, kept.reader, batch)
     found = content(folder)
     assert len(found[1]) == 22
     rebuild(folder, kept.reader)

@@ -20,7 +20,7 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.testclient import TestClient
 
-from kept_receipts import START_MS, Kept, query, receipt
+from kept_receipts import START_MS, Kept, fold, query, receipt
 from switchhook.access.roles import EVERYTHING, Role, Viewer
 from switchhook.exotel.phone_numbers import mask_text
 from switchhook.exotel.phone_numbers import masked as masked_number
@@ -90,8 +90,7 @@ def world(tmp_path_factory):
     )
     store = SqliteStore(folder / "store", kept.reader)
     store.open()
-    while records := kept.reader.read(store.position(), 1000):
-        store.fold(store.position(), records)
+    fold(store, kept.reader)
     yield SimpleNamespace(kept=kept, store=store)
     store.close()
     kept.close()

@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families as prometheu
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from kept_receipts import START_MS, Kept, query, receipt
+from kept_receipts import START_MS, Kept, fold, query, receipt
 from switchhook.alerts.alert import Alert, AlertState, Severity
 from switchhook.answer.counter_names import not_let_in, place_of
 from switchhook.capacity.status import CapacityNow
@@ -310,8 +310,7 @@ def test_a_real_journal_is_told_and_told_the_same_after_a_restart(tmp_path):
     def told() -> dict[object, float]:
         store = SqliteStore(tmp_path / "store", kept.reader)
         store.open()
-        while records := kept.reader.read(store.position(), 100):
-            store.fold(store.position(), records)
+        fold(store, kept.reader)
         given = sources(Shelf(), tmp_path, store=store, now_ms=lambda: at + 61_000)
         samples = scrape(client_of(given))
         store.close()

@@ -4,27 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-import msgspec
-
 from switchhook.calls.sources import GIVE_UP_MS
 from switchhook.exotel.passthru import StreamStatus
-from switchhook.exotel.wire.request import Request
-from switchhook.exotel.wire.status_callback import parse as parse_status
-from switchhook.journal.kept import read_passthru
-from switchhook.journal.receipt import RecordKind, StatusReceived, decode_receipt
-from switchhook.streams.story import enters_stories
+from switchhook.streams.parsed_record import CallbackRecord, PassthruRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from switchhook.journal.source import JournalRecord
+    from switchhook.exotel.wire.status_callback import StatusCallback
     from switchhook.streams.fold import Folded
 
 _FINAL = {StreamStatus.COMPLETED, StreamStatus.FAILED, StreamStatus.CANCELLED}
 _FINAL_WORDS = {"completed", "failed", "busy", "no-answer", "canceled", "cancelled"}
 _MOST_REMEMBERED = 10_000
-
-_status = msgspec.msgpack.Decoder(StatusReceived).decode
 
 
 class StreamEnds(Protocol):
@@ -42,7 +34,7 @@ class CallEnds(Protocol):
 class Ends:
     """An observer of the fold: `folder.observe(ends.folded)`.
 
-    `accounts_of` gives the account of each endpoint; where there is none, nothing is read. What
+    `accounts_of` gives the account of each endpoint; where there is none, nothing is told. What
     ended more than an hour ago, as when a store is rebuilt, is passed over.
     """
 
@@ -63,25 +55,21 @@ class Ends:
         if not accounts:
             return
         since_ms = self._now_ms() - GIVE_UP_MS
-        for record in folded.records:
-            at_ms = folded.placed.get(record.seq, record.at)
+        for parsed in folded.records:
+            at_ms = folded.placed.get(parsed.record.seq, parsed.record.at)
             if at_ms < since_ms:
                 continue
-            if record.kind == RecordKind.PASSTHRU:
-                self._passthru(record, accounts, at_ms)
-            elif record.kind == RecordKind.STATUS:
-                self._callback(record, at_ms)
+            match parsed:
+                case PassthruRecord():
+                    self._passthru(parsed, accounts, at_ms)
+                case CallbackRecord(received=received, callback=callback):
+                    self._callback(callback, received.account, at_ms)
 
-    def _passthru(self, record: JournalRecord, accounts: Mapping[str, str], at_ms: int) -> None:
-        try:
-            receipt = decode_receipt(record.body)
-        except msgspec.DecodeError:
-            return  # the store puts it in quarantine and says so
-        account = accounts.get(receipt.endpoint)
-        if account is None or not enters_stories(receipt):
+    def _passthru(self, parsed: PassthruRecord, accounts: Mapping[str, str], at_ms: int) -> None:
+        account = accounts.get(parsed.receipt.endpoint)
+        if account is None or not parsed.enters_stories:
             return
-        passthru = read_passthru(receipt)
-        stream = passthru.stream
+        passthru, stream = parsed.passthru, parsed.passthru.stream
         if (
             stream is None
             or stream.state not in _FINAL
@@ -94,17 +82,11 @@ class Ends:
         if passthru.call_sid is not None:
             self._calls.ended(passthru.call_sid, account, at_ms)
 
-    def _callback(self, record: JournalRecord, at_ms: int) -> None:
-        try:
-            received = _status(record.body)
-        except msgspec.DecodeError:
-            return
-        request = Request(received.query, "POST", received.content_type, received.raw)
-        callback = parse_status(request)
+    def _callback(self, callback: StatusCallback | None, account: str, at_ms: int) -> None:
         if callback is None or callback.call_sid is None:
             return
         if (callback.status or "").lower() in _FINAL_WORDS:
-            self._calls.ended(callback.call_sid, received.account, at_ms)
+            self._calls.ended(callback.call_sid, account, at_ms)
 
     def _new(self, call_sid: str | None, stream_sid: str | None) -> bool:
         """Whether a stream wasn't told of before: a later passthru of its call may repeat it."""

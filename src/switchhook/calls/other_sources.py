@@ -11,9 +11,9 @@ from switchhook.calls.sources import NEAR_US, CallSources, Source, SourceReport,
 from switchhook.calls.story import CALL, CALLBACK, DETAILS, HEARTBEAT, us_of
 from switchhook.calls.timeline import TimelineEntry
 from switchhook.exotel.fields import Unusable, instant
-from switchhook.exotel.wire.request import Request
-from switchhook.exotel.wire.status_callback import parse, parse_heartbeat
-from switchhook.journal.receipt import HeartbeatReceived, RecordKind, StatusReceived
+from switchhook.exotel.wire.status_callback import parse_heartbeat
+from switchhook.journal.kept import read_callback
+from switchhook.journal.receipt import HeartbeatReceived, RecordKind, decode_status
 from switchhook.web.json import text_of
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ Json = dict[str, Any]
 _BEATS = 300
 """The newest heartbeats that are looked through."""
 
-_status = msgspec.msgpack.Decoder(StatusReceived).decode
 _heartbeat = msgspec.msgpack.Decoder(HeartbeatReceived).decode
 
 
@@ -88,11 +87,10 @@ class SourceGatherer:
         records = self._journal.get_many(self._store.notes(call_sid))
         for seq in sorted(records):
             try:
-                received = _status(records[seq].body)
+                received = decode_status(records[seq].body)
             except msgspec.DecodeError:
                 continue  # of another release
-            request = Request(received.query, "POST", received.content_type, received.raw)
-            callback = parse(request)
+            callback = read_callback(received)
             if callback is None or callback.call_sid != call_sid:
                 continue
             event = f" ({callback.event_type})" if callback.event_type else ""

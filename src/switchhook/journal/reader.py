@@ -47,6 +47,8 @@ WHERE asked IS NOT NULL AND seq BETWEEN ? AND ?"""
 # Not from the index alone: callers are answered from it, so the record's checksum has to fit.
 _ASKED = """SELECT seq, kind, at, mono, asked, option, body, {crc} FROM record NOT INDEXED
 WHERE seq BETWEEN ? AND ? AND asked IS NOT NULL ORDER BY seq LIMIT ?"""
+MOST_BYTES = 8 << 20
+"""Bodies that are read at a time: whoever parses them holds several times as much."""
 _ASKED_ROWS = 500  # keeps what is in memory at a time below a megabyte or so
 
 
@@ -88,7 +90,7 @@ class JournalReader:
         self.damage: dict[int, str] = {}
         """Records that were met and are not to be trusted, with why: the first of them."""
 
-    def read(self, after_seq: int, limit: int, *, max_bytes: int = 32 << 20) -> list[Record]:
+    def read(self, after_seq: int, limit: int, *, max_bytes: int = MOST_BYTES) -> list[Record]:
         """Give the records after `after_seq`, ascending, at most `limit` of them.
 
         Stops early once the bodies reach `max_bytes`, but never before the first record: an
@@ -109,7 +111,7 @@ class JournalReader:
             return found
 
     def read_back(
-        self, before_seq: int | None, limit: int, *, max_bytes: int = 32 << 20
+        self, before_seq: int | None, limit: int, *, max_bytes: int = MOST_BYTES
     ) -> list[Record]:
         """Give the records before `before_seq`, newest first; None begins at the end.
 

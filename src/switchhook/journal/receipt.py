@@ -176,6 +176,7 @@ class HeartbeatReceived(msgspec.Struct, frozen=True, omit_defaults=True):
 
 encode = msgspec.msgpack.Encoder().encode
 decode_receipt = msgspec.msgpack.Decoder(Receipt).decode
+decode_status = msgspec.msgpack.Decoder(StatusReceived).decode
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: sorts as it counts
 _ID_LENGTH = 26  # 130 bits hold 48 of time, 48 of sequence, 32 of node

@@ -1,9 +1,9 @@
 """The live feed: what was folded, as fragments of pages, to every browser that looks.
 
-The fold's thread hands records over (`take`); a task of the loop has them rendered in a thread,
-at most every `PACE_S`, once for all who see the same (whether masked, in which zone, on which
-page), and hands the same bytes to all of those. Nobody waits for a browser: who can't follow is
-let go, and its browser comes again.
+The fold's thread hands records over (`take`), and the rows of the newest are kept; a task of the
+loop has them rendered in a thread, at most every `PACE_S`, once for all who see the same (whether
+masked, in which zone, on which page), and hands the same bytes to all of those. Nobody waits for a
+browser: who can't follow is let go, and its browser comes again.
 
 Events: `verdict` (the first line) on every page; `now` (the figures), `tail` (rows, newest first)
 and `chart` (JSON) on the page Now; `now` and `receipts` as JSON at `/api/v1/feed`.
@@ -21,7 +21,7 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
 from switchhook.errors import SwitchhookError
-from switchhook.journal.receipt import RecordKind
+from switchhook.streams.tail import tail_row, told_of
 from switchhook.system.priority import yield_cpu
 from switchhook.web.render import ViewOptions, viewer_of, zone_of
 
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import Receive, Scope, Send
 
-    from switchhook.journal.source import JournalRecord
     from switchhook.streams.fold import Folded
+    from switchhook.streams.tail import TailRow
 
 log = logging.getLogger(__name__)
 
@@ -72,9 +72,9 @@ class Live(Protocol):
         ...
 
     def tail(
-        self, page: str, records: Sequence[JournalRecord], left_out: int, look: ViewOptions
+        self, page: str, rows: Sequence[TailRow], left_out: int, look: ViewOptions
     ) -> Mapping[str, str]:
-        """The event with rows for a page's tail, newest first; none where the records have none."""
+        """The event with rows for a page's tail, newest first; there is one row at least."""
         ...
 
 
@@ -150,7 +150,7 @@ class Feed:
     ) -> None:
         self._live, self._monotonic = live, monotonic
         self._pace_s, self._figures_s = pace_s, figures_s
-        self._ring: deque[JournalRecord] = deque(maxlen=MOST_ROWS)
+        self._ring: deque[TailRow] = deque(maxlen=MOST_ROWS)
         self._taken = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake = asyncio.Event()
@@ -159,17 +159,17 @@ class Feed:
 
     def take(self, folded: Folded) -> None:
         """An observer of the fold."""
-        receipts = [each for each in folded.records if each.kind == RecordKind.PASSTHRU]
-        if not receipts:
+        told = told_of(folded.records)
+        if not told:
             return
-        self._ring.extend(receipts)
-        self._taken += len(receipts)
+        self._ring.extend(map(tail_row, told[-MOST_ROWS:]))
+        self._taken += len(told)
         loop = self._loop
         if loop is not None and self._groups:
             loop.call_soon_threadsafe(self._wake.set)
 
     def forget(self) -> None:
-        """Let go of the receipts that are remembered, as they were before an erasure."""
+        """Let go of the rows that are remembered, as they were before an erasure."""
         self._ring.clear()
 
     @property
@@ -259,8 +259,9 @@ class Feed:
         """The rows that came while the page was on its way; what the page has, it leaves out."""
         if not audience.page:
             return _events(group.said)
-        records = list(self._ring)
-        tail = await asyncio.to_thread(self._live.tail, audience.page, records, 0, group.look)
+        rows, tail = list(self._ring), dict[str, str]()
+        if rows:
+            tail |= await asyncio.to_thread(self._live.tail, audience.page, rows, 0, group.look)
         return _events({**group.said, **tail})
 
     async def _run(self) -> None:
@@ -274,11 +275,11 @@ class Feed:
                 if now - figures_at >= self._figures_s:
                     figures_at = now
                     await self._send_figures()
-                records = [each for each in list(self._ring) if each.seq > sent_seq]
+                rows = [each for each in list(self._ring) if each.seq > sent_seq]
                 fresh, sent = self._taken - sent, self._taken
-                if records:
-                    sent_seq = records[-1].seq
-                    await self._send_tail(records, max(fresh - len(records), 0))
+                if rows:
+                    sent_seq = rows[-1].seq
+                    await self._send_tail(rows, max(fresh - len(rows), 0))
             except SwitchhookError as error:
                 log.warning("the live feed waits: %s", error)
             except Exception:  # the feed must outlive what one rendering hits
@@ -298,14 +299,13 @@ class Feed:
             if changed:
                 self._fan_out(group, _events(changed))
 
-    async def _send_tail(self, records: list[JournalRecord], left_out: int) -> None:
+    async def _send_tail(self, rows: list[TailRow], left_out: int) -> None:
         for audience, group in list(self._groups.items()):
             if audience.page:
                 tail = await asyncio.to_thread(
-                    self._live.tail, audience.page, records, left_out, group.look
+                    self._live.tail, audience.page, rows, left_out, group.look
                 )
-                if tail:
-                    self._fan_out(group, _events(tail))
+                self._fan_out(group, _events(tail))
 
     def _newest_seq(self) -> int:
         return self._ring[-1].seq if self._ring else 0

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from switchhook.capacity.status import CapacityNow
     from switchhook.overview.pulse import LastHour
     from switchhook.streams.issues.issues import Issue, IssueNote
+    from switchhook.streams.names import Names
     from switchhook.streams.tail import TailRow
 
 
@@ -118,7 +119,7 @@ def mark_json(mark: IssueNote) -> Json:
     }
 
 
-def row_json(row: TailRow) -> Json:
+def row_json(row: TailRow, names: Names) -> Json:
     """One receipt of the tail."""
     return {
         "seq": row.seq,
@@ -126,11 +127,11 @@ def row_json(row: TailRow) -> Json:
         "endpoint": row.endpoint,
         "call_sid": row.call_sid,
         "from": row.number,
-        "bot": row.bot,
+        "bot": row.bot(names),
         "cause": row.cause,
-        "error_kind": row.error,
+        "error_kind": row.error or None,
         "option": row.option,
-        "lead": row.lead,
+        "lead": row.lead(names),
     }
 
 

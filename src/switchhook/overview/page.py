@@ -15,8 +15,9 @@ from switchhook.overview.json import Overview, now_json, row_json
 from switchhook.overview.pulse import GROUPS, MINUTES, pulse, pulse_start
 from switchhook.streams.issues.issues import Issue, IssueState
 from switchhook.streams.issues.page import all_issues
+from switchhook.streams.parsed_record import parse_record
 from switchhook.streams.store import StreamFilter
-from switchhook.streams.tail import tail_rows
+from switchhook.streams.tail import tail_row, told_of
 from switchhook.web.json import encode_json
 from switchhook.web.masking import mask_json
 from switchhook.web.render import address, zone_of, zone_word
@@ -28,12 +29,13 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from switchhook.capacity.page import CapacityWatch
-    from switchhook.journal.source import JournalRecord, JournalSource
+    from switchhook.journal.source import JournalSource
     from switchhook.streams.endpoints_page import EndpointShown
     from switchhook.streams.facet import Count
     from switchhook.streams.issues.issues import IssueHistory
     from switchhook.streams.names import Names
     from switchhook.streams.store import Store
+    from switchhook.streams.tail import TailRow
     from switchhook.web.render import Renderer, ViewOptions
 
 Json = dict[str, Any]
@@ -83,10 +85,10 @@ class NowPage:
         self._freshen()
         seqs = self._store.receipts(StreamFilter(limit=FIRST_ROWS))
         records = self._journal.get_many(seqs)
-        rows = tail_rows((records[seq] for seq in sorted(records)), self._names())
+        told = told_of(parse_record(records[seq]) for seq in sorted(records))
         glance = self.look()
         context = {
-            "rows": rows[::-1],
+            "rows": [tail_row(each) for each in reversed(told)],
             "left_out": 0,
             "endpoint": next((each.name for each in self._endpoints()), "default"),
             "feed": address("/feed", {"page": "now", "tz": zone_word(zone_of(request))}),
@@ -111,16 +113,14 @@ class NowPage:
         return events
 
     def tail(
-        self, page: str, records: Sequence[JournalRecord], left_out: int, look: ViewOptions
+        self, page: str, rows: Sequence[TailRow], left_out: int, look: ViewOptions
     ) -> Mapping[str, str]:
         """The event with rows of the tail, newest first."""
-        rows = tail_rows(records, self._names())[::-1]
-        if not rows:
-            return {}
+        names = self._names()
         if page == API:
-            told = [row_json(row) for row in rows]
+            told = [row_json(row, names) for row in rows[::-1]]
             return {"receipts": _json({"receipts": told, "left_out": left_out}, look)}
-        context = {"rows": rows, "left_out": left_out}
+        context = {"rows": rows[::-1], "left_out": left_out, "names": names}
         return {"tail": self._renderer.fragment("tail_rows.html", context, look)}
 
     def look(self) -> Overview:

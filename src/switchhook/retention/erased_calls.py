@@ -9,18 +9,15 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from switchhook.exotel.spellings import CallTraces, ErasedNumber, Spellings, Subject
-from switchhook.exotel.wire import status_callback
 from switchhook.exotel.wire.passthru import parse
 from switchhook.exotel.wire.request import Request
-from switchhook.journal.kept import read_passthru
-from switchhook.journal.receipt import Receipt, Sample, StatusReceived
+from switchhook.journal.kept import read_callback, read_passthru
+from switchhook.journal.receipt import Sample, decode_receipt, decode_status
 
 if TYPE_CHECKING:
     from switchhook.exotel.spellings import Traces
     from switchhook.retention.erasure import Erasure
 
-_receipt = msgspec.msgpack.Decoder(Receipt).decode
-_status = msgspec.msgpack.Decoder(StatusReceived).decode
 _sample = msgspec.msgpack.Decoder(Sample).decode
 
 _PLAIN = re.compile(r"[A-Za-z0-9]+")
@@ -78,15 +75,13 @@ def _longest_word(text: str) -> bytes:
 
 
 def _of_receipt(body: bytes) -> Named:
-    passthru = read_passthru(_receipt(body))
+    passthru = read_passthru(decode_receipt(body))
     stream = passthru.stream
     return _named(passthru.call_sid, stream.sid if stream else None, passthru.custom_field)
 
 
 def _of_status(body: bytes) -> Named:
-    received = _status(body)
-    request = Request(received.query, "POST", received.content_type, received.raw)
-    callback = status_callback.parse(request)
+    callback = read_callback(decode_status(body))
     if callback is None:
         return Named((), None)
     return _named(callback.call_sid, None, callback.custom_field)

@@ -160,8 +160,7 @@ class ConsoleSide:
         self.folder.observe(self.accounts.ends.folded)
         self.folder.observe(lambda _folded: self.alarm.alerting.wake())
         if self.tracer is not None:
-            tracer = self.tracer
-            self.folder.observe(lambda folded: tracer.take(folded.records))
+            self.folder.observe(self.tracer.take)
 
     # What the parts ask of what runs.
 

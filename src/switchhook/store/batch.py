@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     import apsw
 
-    from switchhook.journal.source import JournalRecord
     from switchhook.store.digest import Form
+    from switchhook.streams.parsed_record import PassthruRecord
     from switchhook.streams.story import ParsedReceipt
 
 MOST_VALUES = 60
@@ -47,7 +47,7 @@ class Batch:
         self.forms: Counter[tuple[int, Form]] = Counter()  # by hour
         self.tallies: Counter[tuple[int, int]] = Counter()  # minute and facet: streams more or less
         self.begun: dict[int, int] = {}  # streams new in this batch, hash to seq
-        self.told: dict[int, JournalRecord] = {}  # by the first receipt of each
+        self.told: dict[int, PassthruRecord] = {}  # by the first receipt of each
         self.more: dict[
             int, list[tuple[int, ParsedReceipt]]
         ] = {}  # what later ones tell of a stream

@@ -1,4 +1,4 @@
-"""What the store keeps of one record: hashes and digits to find it by, and its facet."""
+"""What the store keeps of one passthru beside its facet: hashes and digits to find it by."""
 
 from __future__ import annotations
 
@@ -7,18 +7,17 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from switchhook.exotel.cause import classify
 from switchhook.exotel.fields import Unusable, e164
 from switchhook.exotel.number_keys import number_keys
-from switchhook.exotel.passthru import Direction, Passthru, StreamStatus
-from switchhook.journal.kept import read_passthru
-from switchhook.journal.receipt import Receipt, decode_receipt, receipt_id
-from switchhook.journal.source import JournalRecord
-from switchhook.streams.facet import Facet, exophone_of, host_of
-from switchhook.streams.story import ParsedReceipt, ReceiptRef, enters_stories
+from switchhook.exotel.passthru import Direction, StreamStatus
+from switchhook.streams.facet import exophone_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from switchhook.exotel.passthru import Passthru
+    from switchhook.journal.receipt import Receipt
+    from switchhook.streams.parsed_record import PassthruRecord
 
 UNKNOWN = StreamStatus.UNKNOWN.value
 BESIDE = "&"
@@ -33,71 +32,38 @@ Form = tuple[str, str, tuple[tuple[str, str], ...], tuple[str, ...]]
 
 
 class Digest(msgspec.Struct, frozen=True, gc=False):
-    """A receipt as the store sees it; `stream` is the hash of the stream it tells of.
+    """What the store keeps of a passthru; `stream` is the hash of the stream it tells of.
 
     `alone` is a stream without an id: no other receipt can tell of it, and it needs no hash.
     """
 
-    record: JournalRecord
-    receipt: Receipt
-    passthru: Passthru
-    facet: Facet
     mentions: list[int]
     callers: list[str]
     form: Form
     stream: int | None = None
     alone: bool = False
 
-    def told(self, node: int) -> ParsedReceipt:
-        """What it tells. Few are asked: only those of which another receipt tells, too."""
-        return _told(self.record, self.receipt, self.passthru, node)
 
-
-def digest(record: JournalRecord) -> Digest:
-    """Read the receipt in a record; raises whatever a receipt can make its readers raise."""
-    receipt = decode_receipt(record.body)
-    passthru = read_passthru(receipt)
+def digest(parsed: PassthruRecord) -> Digest:
+    """What to keep of a passthru; raises whatever its texts can make a hash raise."""
+    passthru = parsed.passthru
     call_sid, stream = passthru.call_sid, passthru.stream
-    verdict = classify(passthru)
-    status, mentions, key, alone = "", [], None, False
+    mentions, key, alone = [], None, False
     if call_sid is not None:
         mentions.append(hash_of(CALL, call_sid))
     if stream is not None:
-        state = stream.state
-        status = "" if state is None else str(state)
         if stream.sid is not None:
             mentions.append(hash_of(STREAM, stream.sid))
-        if enters_stories(receipt):
+        if parsed.enters_stories:
             alone = stream.sid is None
             key = None if alone else hash_of(STORY, call_sid, stream.sid, None)
-        if state is StreamStatus.UNKNOWN:
+        if parsed.facet.status == UNKNOWN:
             mentions.append(hash_of(STATUS, (stream.status or "").lower()))
         if passthru.flow_id:
             mentions.append(hash_of(FLOW, passthru.flow_id))
-    from_, to, direction = passthru.from_, passthru.to, passthru.direction
-    facet = Facet(
-        receipt.endpoint,
-        status,
-        str(verdict.cause),  # `value` of an enum is slow to ask
-        str(receipt.decision.option),
-        str(verdict.kind or ""),
-        host_of(stream),
-        exophone_of(direction, from_, to),
-    )
-    callers = caller_keys(from_, to, direction) + _beside(passthru, from_, to)
-    form = _form(receipt, passthru)
-    return Digest(record, receipt, passthru, facet, mentions, callers, form, key, alone)
-
-
-def read_told(record: JournalRecord, node: int) -> ParsedReceipt:
-    """What the receipt in a record tells; raises as `digest` does."""
-    receipt = decode_receipt(record.body)
-    return _told(record, receipt, read_passthru(receipt), node)
-
-
-def _told(record: JournalRecord, receipt: Receipt, passthru: Passthru, node: int) -> ParsedReceipt:
-    name, option = receipt_id(record.at, node, record.seq), receipt.decision.option.value
-    return ParsedReceipt(ReceiptRef(name, receipt.received_us, receipt.endpoint, option), passthru)
+    from_, to = passthru.from_, passthru.to
+    callers = caller_keys(from_, to, passthru.direction) + _beside(passthru, from_, to)
+    return Digest(mentions, callers, _form(parsed.receipt, passthru), key, alone)
 
 
 def caller_keys(from_: str | None, to: str | None, direction: str | None) -> list[str]:

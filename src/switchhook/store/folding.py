@@ -11,9 +11,7 @@ import msgspec
 
 from switchhook.errors import DataFolderError, JournalError
 from switchhook.exotel.times import HOUR_MS, MINUTE_MS
-from switchhook.exotel.wire.request import Request
-from switchhook.exotel.wire.status_callback import parse as parse_status
-from switchhook.journal.receipt import Counters, Late, RecordKind, StatusReceived
+from switchhook.journal.receipt import Counters, Late, RecordKind
 from switchhook.sqlite_file import transaction
 from switchhook.store.batch import Batch, Facets, Forms
 from switchhook.store.bloom_filter import BloomFilter
@@ -22,16 +20,22 @@ from switchhook.store.digest import (
     NOTE,
     STATUS,
     UNKNOWN,
-    Digest,
     beside_keys,
     caller_keys,
     digest,
     hash_of,
-    read_told,
 )
 from switchhook.store.files import BUCKET_BITS, REBUILD
 from switchhook.store.healing import FAILURES
 from switchhook.store.placing import Placing, encode_axis, read_axis
+from switchhook.streams.parsed_record import (
+    CallbackRecord,
+    OtherRecord,
+    PassthruRecord,
+    UnreadableRecord,
+    read_told,
+    reason_of,
+)
 from switchhook.streams.story import StreamStory, facet_of, merge_streams, stream_story
 from switchhook.system.data_folder import boot_id
 from switchhook.system.priority import yield_cpu
@@ -40,7 +44,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from switchhook.exotel.wire.status_callback import StatusCallback
     from switchhook.journal.source import JournalRecord, JournalSource
+    from switchhook.streams.parsed_record import ParsedRecord
 
 _LIKE_NUMBER = re.compile(r"[0-9]{7}")
 _PAGE_CACHE_KIB = 24 * 1024
@@ -49,7 +55,6 @@ _FEWEST_READ, _READ_A_RECORD = 2_000, 100  # keys: some 3 ms, and more where muc
 _STEPS_A_BREATH = 1000  # of SQLite's virtual machine: about 0.1 ms
 
 _late = msgspec.msgpack.Decoder(Late).decode
-_status = msgspec.msgpack.Decoder(StatusReceived).decode
 _counters = msgspec.msgpack.Decoder(Counters).decode
 decode_story = msgspec.msgpack.Decoder(StreamStory).decode
 encode_story = msgspec.msgpack.Encoder().encode
@@ -121,15 +126,15 @@ class Folding:
     def _mark(self, *, closed: bool) -> None:
         self._connection.execute("UPDATE progress SET boot = ?, closed = ?", (boot_id(), closed))
 
-    def fold(self, records: Sequence[JournalRecord]) -> None:
+    def fold(self, records: Sequence[ParsedRecord]) -> None:
         """Take records in, in one transaction; what can't be folded is quarantined alone."""
         try:
             self._fold(records)
         except (JournalError, *FAILURES):
             raise
         except Exception:  # noqa: BLE001 - whatever a record makes fail, the others go on
-            for record in records:
-                self._fold_alone(record)
+            for parsed in records:
+                self._fold_alone(parsed)
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
@@ -141,29 +146,31 @@ class Folding:
             self._look_again()
             raise
 
-    def _fold_alone(self, record: JournalRecord) -> None:
+    def _fold_alone(self, parsed: ParsedRecord) -> None:
         try:
-            self._fold([record])
+            self._fold([parsed])
         except (JournalError, *FAILURES):
             raise
         except Exception as error:  # noqa: BLE001 - as above; the reason is kept
-            batch = Batch()
-            batch.quarantine.append((record.seq, _reason(error)))
+            batch, record = Batch(), parsed.record
+            batch.quarantine.append((record.seq, reason_of(error)))
             with self._changing():
                 self._write(batch, record, self._placing)
             self.position = record.seq
 
-    def _fold(self, records: Sequence[JournalRecord]) -> None:
+    def _fold(self, records: Sequence[ParsedRecord]) -> None:
         self._read_known_streams(max(_FEWEST_READ, _READ_A_RECORD * len(records)))
         batch, placing = Batch(), Placing(self._placing.axis, self._placing.newest_ms)
+        last = records[-1].record
         with self._changing():
-            for record in records:
+            for parsed in records:
+                record = parsed.record
                 at = record.at if record.damage else self._place(batch, record, placing)
-                self._take(batch, record, at)
+                self._take(batch, parsed, at)
                 yield_cpu()
-            self._write(batch, records[-1], placing)
+            self._write(batch, last, placing)
         # Only now is it in: COMMIT may find the disk full.
-        self.position, self._placing = records[-1].seq, placing
+        self.position, self._placing = last.seq, placing
 
     def _place(self, batch: Batch, record: JournalRecord, placing: Placing) -> int:
         placed = placing.place(record)
@@ -178,29 +185,28 @@ class Folding:
         self._facets.forget()
         self._forms.forget()
 
-    def _take(self, batch: Batch, record: JournalRecord, at: int) -> None:
+    def _take(self, batch: Batch, parsed: ParsedRecord, at: int) -> None:
         """Take one record in; `at` is where in time it belongs."""
-        if record.damage:
-            batch.quarantine.append((record.seq, record.damage[:300]))
-            return
+        record = parsed.record
+        match parsed:
+            case UnreadableRecord(reason=reason):
+                batch.quarantine.append((record.seq, reason))
+            case PassthruRecord():
+                self._take_passthru(batch, parsed, at)
+            case CallbackRecord(callback=callback):
+                batch.events.append((record.kind, record.seq))
+                if callback is not None:
+                    self._take_callback(batch, record.seq, callback)
+            case OtherRecord():
+                self._take_other(batch, record, at)
+
+    def _take_other(self, batch: Batch, record: JournalRecord, at: int) -> None:
         match record.kind:
-            case RecordKind.PASSTHRU:
-                try:
-                    found = digest(record)
-                except Exception as error:  # noqa: BLE001 - a receipt that a bug can't read is
-                    # set aside with the reason; no other may suffer for it.
-                    batch.quarantine.append((record.seq, _reason(error)))
-                else:
-                    self._take_receipt(batch, record, found, at)
-                    batch.forms[at - at % HOUR_MS, found.form] += 1
             case RecordKind.LATE:
                 late = _late(record.body)
                 batch.late.append((late.seq, late.late_ms))
             case RecordKind.COUNTERS:
                 self._take_counters(batch, record, at)
-            case RecordKind.STATUS:
-                batch.events.append((record.kind, record.seq))
-                self._take_status(batch, record)
             case _:
                 batch.events.append((record.kind, record.seq))
 
@@ -212,21 +218,24 @@ class Folding:
         for name, peak in found.peaks.items():
             batch.peaks[minute, name] = max(peak, batch.peaks.get((minute, name), 0))
 
-    def _take_status(self, batch: Batch, record: JournalRecord) -> None:
-        received = _status(record.body)
-        request = Request(received.query, "POST", received.content_type, received.raw)
-        said, bucket = parse_status(request), record.seq >> BUCKET_BITS
-        if said is None:
-            return
+    def _take_callback(self, batch: Batch, seq: int, said: StatusCallback) -> None:
+        bucket = seq >> BUCKET_BITS
         if said.call_sid is not None:
-            batch.mentions.append((bucket, hash_of(NOTE, said.call_sid), record.seq))
+            batch.mentions.append((bucket, hash_of(NOTE, said.call_sid), seq))
         legs = [text for leg in said.legs for text in leg.values() if _LIKE_NUMBER.search(text)]
         for key in beside_keys({said.from_, said.to, *legs}, "IN"):
-            batch.callers.append((bucket, key, record.seq))
+            batch.callers.append((bucket, key, seq))
 
-    def _take_receipt(self, batch: Batch, record: JournalRecord, found: Digest, at: int) -> None:
-        seq = record.seq
-        facet, bucket = self._facets.number(found.facet), seq >> BUCKET_BITS
+    def _take_passthru(self, batch: Batch, parsed: PassthruRecord, at: int) -> None:
+        seq = parsed.record.seq
+        try:
+            found = digest(parsed)
+        except Exception as error:  # noqa: BLE001 - a passthru that a bug can't digest is set aside
+            # with the reason; no other may suffer for it.
+            batch.quarantine.append((seq, reason_of(error)))
+            return
+        batch.forms[at - at % HOUR_MS, found.form] += 1
+        facet, bucket = self._facets.number(parsed.facet), seq >> BUCKET_BITS
         batch.receipts.append((seq, facet))
         for mention in found.mentions:
             batch.mentions.append((bucket, mention, seq))
@@ -240,10 +249,11 @@ class Folding:
             if first is None:
                 first = self._find_stream(key, bucket)
             if first is not None:
-                batch.more.setdefault(first, []).append((seq, found.told(self._node_of_journal())))
+                told = parsed.told(self._node_of_journal())
+                batch.more.setdefault(first, []).append((seq, told))
                 return
             batch.begun[key] = seq
-            batch.told[seq] = record
+            batch.told[seq] = parsed
             batch.keys.append((bucket, key, seq))
             self._known_streams.add(key)
         batch.streams.append((seq, facet, at))
@@ -284,7 +294,7 @@ class Folding:
         """The streams of which more was told, as they are now."""
         node = self._node_of_journal()
         begun = [seq for seq in batch.more if seq in batch.told]
-        known = {seq: stream_story(read_told(batch.told[seq], node)) for seq in begun}
+        known = {seq: stream_story(batch.told[seq].told(node)) for seq in begun}
         known |= self._stories_before([seq for seq in batch.more if seq not in known])
         stories: dict[int, StreamStory] = {}
         for first, more in batch.more.items():
@@ -365,9 +375,3 @@ class Folding:
             self.node = self._journal.node
         assert self.node is not None, "a journal with records has a node"
         return self.node
-
-
-def _reason(error: Exception) -> str:
-    """Why a record was refused, in a text that any database takes and that names no number."""
-    text = f"{type(error).__name__}: {error}"[:300].encode("ascii", "backslashreplace").decode()
-    return re.sub(r"[0-9]{5,}", "…", text)

@@ -18,6 +18,7 @@ from switchhook.store.deletion import (
 )
 from switchhook.store.folding import Folding, encode_story
 from switchhook.store.placing import times_of
+from switchhook.streams.parsed_record import parse_record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +50,7 @@ class Tending(Folding):
                 time_of = times_of(self._connection)
                 for seq, record in sorted(records.items()):
                     if record.kind not in (RecordKind.LATE, RecordKind.COUNTERS):
-                        self._take(batch, record, time_of(seq, record.at))
+                        self._take(batch, parse_record(record), time_of(seq, record.at))
                 batch.forms.clear()  # they were counted when the records came
                 self._write_rows(batch, self._stories(batch))
                 drop_unused_facets(self._connection)

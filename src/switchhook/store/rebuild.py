@@ -12,6 +12,8 @@ from switchhook.errors import DataFolderError
 from switchhook.store import files
 from switchhook.store.folding import Folding
 from switchhook.store.healing import FAILURES, explain
+from switchhook.streams.parsed_record import parse_records
+from switchhook.system.priority import yield_cpu
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,7 +41,7 @@ def rebuild(
         files.create_tables(connection)
         folding = Folding(connection, unfinished, journal)
         while records := journal.read(folding.position, _BATCH):
-            folding.fold(records)
+            folding.fold(parse_records(records, yield_cpu))
             if progress is not None:
                 progress(folding.position, max(journal.last_seq(), folding.position))
         folding.close()

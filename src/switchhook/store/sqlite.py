@@ -32,9 +32,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from switchhook.journal.source import JournalRecord, JournalSource
+    from switchhook.journal.source import JournalSource
     from switchhook.journal.steady_time import Axis
     from switchhook.streams.names import Names
+    from switchhook.streams.parsed_record import ParsedRecord
     from switchhook.streams.search.query import Query, SearchPage
 
 _WORDS = "endpoint, status, cause, option, kind, host, exophone"
@@ -167,7 +168,7 @@ class SqliteStore:
         self._opened = True
         return folding
 
-    def fold(self, after: int, records: Sequence[JournalRecord]) -> None:
+    def fold(self, after: int, records: Sequence[ParsedRecord]) -> None:
         """Take the records after `after` in, unless a rebuilt store came between."""
         with self._changing("fold") as folding:
             if records and after == folding.position:

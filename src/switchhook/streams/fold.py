@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from switchhook.errors import SwitchhookError
+from switchhook.streams.parsed_record import parse_records
+from switchhook.system.priority import yield_cpu
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from switchhook.journal.source import JournalRecord, JournalSource
+    from switchhook.journal.source import JournalSource
+    from switchhook.streams.parsed_record import ParsedRecord
     from switchhook.streams.store import Store
 
 log = logging.getLogger(__name__)
@@ -28,10 +31,12 @@ _BREATH_S = 0.001  # between batches, so that a query gets the interpreter
 class Folded(msgspec.Struct, frozen=True):
     """What was folded just now: the records in their order, up to the seq `position`.
 
+    Parsed values are large: who keeps some for longer than a moment bounds how many.
+
     `placed` is where in time those belong whose own time is another, in ms by seq.
     """
 
-    records: tuple[JournalRecord, ...]
+    records: tuple[ParsedRecord, ...]
     position: int
     placed: Mapping[int, int] = {}
 
@@ -130,7 +135,9 @@ class Folder:
         """
         self._store.mend()
         position = self._store.position()
-        records = self._journal.read(position, self._batch)
+        read = self._journal.read(position, self._batch)
+        # Once for the store and for all who listen; gone with the batch, but for what they keep.
+        records = parse_records(read, yield_cpu)
         if records:
             self._store.fold(position, records)
             position = self._store.position()
@@ -138,15 +145,15 @@ class Folder:
             self._position, self._problem, self.error = position, None, None
             self._moved.notify_all()
         told = self._told
-        news = tuple(each for each in records if each.seq > told and not each.damage)
+        news = tuple(each for each in records if each.record.seq > told and not each.record.damage)
         if news:  # a store that is made again tells nobody anything twice
-            self._told = news[-1].seq
+            self._told = news[-1].record.seq
             self._tell(Folded(news, position, self._placed(news)))
         return len(records) >= self._batch
 
-    def _placed(self, records: Sequence[JournalRecord]) -> Mapping[int, int]:
+    def _placed(self, records: Sequence[ParsedRecord]) -> Mapping[int, int]:
         try:
-            return self._store.placed([each.seq for each in records])
+            return self._store.placed([each.record.seq for each in records])
         except SwitchhookError:
             return {}  # the store went away meanwhile: they are told of all the same
 

@@ -11,10 +11,10 @@ from switchhook.exotel.cause import Cause
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from switchhook.journal.source import JournalRecord
     from switchhook.journal.steady_time import Axis
     from switchhook.streams.facet import Count, Form, Tally, Use
     from switchhook.streams.names import Names
+    from switchhook.streams.parsed_record import ParsedRecord
     from switchhook.streams.search.query import Query, SearchPage
     from switchhook.streams.story import StreamStory
 
@@ -66,7 +66,7 @@ class Store(Protocol):
     def mend(self) -> None:
         """Bring back what failed, where that is possible by now; costs little where nothing did."""
 
-    def fold(self, after: int, records: Sequence[JournalRecord]) -> None:
+    def fold(self, after: int, records: Sequence[ParsedRecord]) -> None:
         """Take records in, in their order; nothing where `position()` is not `after` any more.
 
         One thread only. A record that can't be folded is quarantined, and the others go on.

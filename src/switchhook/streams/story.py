@@ -78,15 +78,8 @@ class StatusReport(msgspec.Struct, frozen=True):
 
     @property
     def finality(self) -> int:
-        """How sure it is that nothing comes after it.
-
-        An error without a status ends a stream too, but a status that says so outranks it: else an
-        error heard later could undo an outcome that was told already.
-        """
-        throttled = "throttl" in (self.text("detailed_status") or "").lower()
-        if self.state is None and ("error" in self.said or throttled):
-            return _ENDED
-        return FINALITY[self.state]
+        """How sure it is that nothing comes after it."""
+        return _finality(self.state, self.text("error"), self.text("detailed_status"))
 
 
 _ENDED, _FINAL = 3, 4
@@ -99,6 +92,22 @@ FINALITY: dict[StreamStatus | None, int] = {
     StreamStatus.CANCELLED: _FINAL,
 }
 """The greater outranks the less, whichever comes first."""
+
+
+def finality_of(stream: Stream) -> int:
+    """How sure it is that nothing comes after what was said of a stream."""
+    return _finality(stream.state, stream.error, stream.detailed_status)
+
+
+def _finality(state: StreamStatus | None, error: str | None, detailed_status: str | None) -> int:
+    """Of a status and what was said beside it.
+
+    An error without a status ends a stream too, but a status that says so outranks it: else an
+    error heard later could undo an outcome that was told already.
+    """
+    throttled = "throttl" in (detailed_status or "").lower()
+    return _ENDED if state is None and (error or throttled) else FINALITY[state]
+
 
 _STREAM_FIELDS = (
     "status",

@@ -6,67 +6,58 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from switchhook.exotel.cause import judge
-from switchhook.journal.kept import read_passthru
-from switchhook.journal.receipt import RecordKind, decode_receipt
-from switchhook.streams.facet import host_of
-from switchhook.streams.story import enters_stories
+from switchhook.streams.parsed_record import PassthruRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from switchhook.journal.source import JournalRecord
     from switchhook.streams.names import Names
+    from switchhook.streams.parsed_record import ParsedRecord
 
 
 class TailRow(msgspec.Struct, frozen=True):
-    """One receipt, as much of it as fits a line; None is what it did not say."""
+    """One receipt, as much of it as fits a line; None or empty is what it did not say.
+
+    It has no text that the operator chose: `bot` and `lead` ask what that is now.
+    """
 
     seq: int
     at_us: int
     endpoint: str
     call_sid: str | None
     number: str | None
-    bot: str
+    host: str
+    exophone: str
     cause: str
-    error: str | None
+    error: str
     option: str
-    lead: str
+
+    def bot(self, names: Names) -> str:
+        """The bot's name, or its host; empty where neither is known."""
+        return names.bot_name(self.host, self.endpoint, self.exophone)
+
+    def lead(self, names: Names) -> str:
+        """Where the option leads; empty where nobody said."""
+        return names.lead(self.endpoint, self.option)
 
 
-def tail_rows(records: Iterable[JournalRecord], names: Names) -> list[TailRow]:
-    """The rows of those records that are receipts with something to tell, in their order."""
-    rows = []
-    for record in records:
-        if record.kind != RecordKind.PASSTHRU:
-            continue
-        row = _row(record, names)
-        if row is not None:
-            rows.append(row)
-    return rows
+def told_of(records: Iterable[ParsedRecord]) -> list[PassthruRecord]:
+    """Those records that have a row: passthrus with something to tell, in their order."""
+    return [each for each in records if isinstance(each, PassthruRecord) and each.enters_stories]
 
 
-def _row(record: JournalRecord, names: Names) -> TailRow | None:
-    try:
-        receipt = decode_receipt(record.body)
-        passthru = read_passthru(receipt)
-    except Exception:  # noqa: BLE001 - a receipt that a bug can't read is quarantined by the store,
-        # and told of there; the tail goes on without it.
-        return None
-    if not enters_stories(receipt):
-        return None
-    verdict = judge(passthru)
-    host = host_of(passthru.stream)
-    option = receipt.decision.option.value
+def tail_row(parsed: PassthruRecord) -> TailRow:
+    """The row of one that has one."""
+    passthru, facet = parsed.passthru, parsed.facet
     return TailRow(
-        seq=record.seq,
-        at_us=receipt.received_us,
-        endpoint=receipt.endpoint,
+        seq=parsed.record.seq,
+        at_us=parsed.receipt.received_us,
+        endpoint=facet.endpoint,
         call_sid=passthru.call_sid,
         number=passthru.from_ or passthru.from_raw,
-        bot=names.bot_name(host, receipt.endpoint, passthru.to or ""),
-        cause=verdict.cause.value,
-        error=verdict.error.kind.value if verdict.error is not None else None,
-        option=option,
-        lead=names.lead(receipt.endpoint, option),
+        host=facet.host,
+        exophone=facet.exophone,
+        cause=facet.cause,
+        error=facet.kind,
+        option=facet.option,
     )

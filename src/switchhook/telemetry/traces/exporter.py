@@ -1,7 +1,7 @@
 """Sends the calls that are folded to a collector of traces, and never keeps the fold waiting.
 
-What the fold hands over waits in a bounded queue; where the collector is slower or away, spans are
-dropped and counted. A call's own span is sent when nothing was heard of it for a minute.
+What the fold hands over, parsed, waits in a bounded queue; where the collector is slower or away,
+spans are dropped and counted. A call's own span is sent when nothing was heard of it for a minute.
 """
 
 from __future__ import annotations
@@ -12,20 +12,19 @@ import time
 from collections import OrderedDict, deque
 from typing import TYPE_CHECKING, Protocol
 
-import msgspec
-
-from switchhook.journal.receipt import RecordKind, StatusReceived, decode_receipt, receipt_id
-from switchhook.telemetry.traces.spans import OpenCall, Span, spans_of_receipt, spans_of_status
+from switchhook.streams.parsed_record import CallbackRecord, PassthruRecord
+from switchhook.telemetry.traces.spans import OpenCall, Span, spans_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from switchhook.journal.source import JournalRecord
+    from switchhook.streams.fold import Folded
     from switchhook.telemetry.traces.spans import TraceSettings
 
 log = logging.getLogger("switchhook.traces")
 
-MOST_RECORDS = 20_000
+MOST_RECORDS = 5_000
+"""What may wait: a typical one takes 4 kB."""
 MOST_CALLS = 10_000
 BATCH = 500
 PAUSE_S = 1.0
@@ -33,9 +32,10 @@ QUIET_MS = 60_000
 """A call of which nothing was heard for so long is over, as far as its trace is concerned."""
 OLDEST_MS = 3_600_000
 """What is folded later than that, as when a store is rebuilt, was traced when it happened."""
-_STATUS = msgspec.msgpack.Decoder(StatusReceived).decode
-_KINDS = (RecordKind.PASSTHRU, RecordKind.STATUS)
 _PARTS = 1 << 64
+
+
+Traced = PassthruRecord | CallbackRecord
 
 
 class Export(Protocol):
@@ -47,7 +47,8 @@ class Export(Protocol):
 class Tracer:
     """Takes records from the fold, and sends spans from `start` to `stop`.
 
-    `node` is the journal's; `export` is made in the thread, as its libraries are slow to load.
+    `take` is an observer of the fold. `node` is the journal's; `export` is made in the thread, as
+    its libraries are slow to load.
     """
 
     def __init__(
@@ -60,7 +61,7 @@ class Tracer:
     ) -> None:
         self._settings, self._make_export, self._node = settings, make_export, node
         self._now_ms = now_ms
-        self._queue: deque[JournalRecord] = deque()
+        self._queue: deque[Traced] = deque()
         self._calls: OrderedDict[str, OpenCall] = OrderedDict()
         self._streams: OrderedDict[int, None] = OrderedDict()
         self._wake = threading.Event()
@@ -88,14 +89,14 @@ class Tracer:
         """Spans that the collector took, and those that were dropped."""
         return self._exported, self._dropped + self._overflowed
 
-    def take(self, records: Sequence[JournalRecord]) -> None:
+    def take(self, folded: Folded) -> None:
         """Queue what was folded; at once, in the fold's thread."""
         fresh = self._now_ms() - OLDEST_MS
         queue = self._queue
-        for record in records:
-            if record.kind in _KINDS and record.at >= fresh:
+        for parsed in folded.records:
+            if isinstance(parsed, Traced) and parsed.record.at >= fresh:
                 if len(queue) < MOST_RECORDS:
-                    queue.append(record)
+                    queue.append(parsed)
                 else:
                     self._overflowed += 1
         if len(queue) >= BATCH:
@@ -144,22 +145,19 @@ class Tracer:
             over.append(call.root())
         self._export(export, over)
 
-    def _spans(self, records: Sequence[JournalRecord]) -> list[Span]:
+    def _spans(self, records: Sequence[Traced]) -> list[Span]:
         found: list[Span] = []
-        for record in records:
+        node = self._node() or 0
+        for parsed in records:
             try:
-                found += self._of_record(record)
-            except Exception:  # noqa: BLE001 - what a record makes fail is the fold's to tell of;
-                # here it costs a span, and no other may suffer for it.
+                found += self._of_record(parsed, node)
+            except Exception:  # noqa: BLE001 - what a record makes fail costs a span, and no other
+                # may suffer for it.
                 self._dropped += 1
         return found
 
-    def _of_record(self, record: JournalRecord) -> list[Span]:
-        name = receipt_id(record.at, self._node() or 0, record.seq)
-        if record.kind == RecordKind.PASSTHRU:
-            told = spans_of_receipt(decode_receipt(record.body), name)
-        else:
-            told = spans_of_status(_STATUS(record.body), name)
+    def _of_record(self, parsed: Traced, node: int) -> list[Span]:
+        told = spans_of(parsed, node)
         if told is None:
             return []
         call_sid, spans = told

@@ -13,23 +13,15 @@ import msgspec
 
 from switchhook.exotel.cause import FAILURES
 from switchhook.exotel.passthru import StreamStatus
-from switchhook.exotel.wire.request import Request
-from switchhook.exotel.wire.status_callback import parse as parse_status
-from switchhook.journal.kept import read_passthru
-from switchhook.streams.facet import host_of
-from switchhook.streams.story import (
-    FINALITY,
-    ParsedReceipt,
-    ReceiptRef,
-    StreamStory,
-    enters_stories,
-    stream_story,
-)
+from switchhook.journal.receipt import receipt_id
+from switchhook.streams.parsed_record import CallbackRecord
+from switchhook.streams.story import FINALITY, finality_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from switchhook.journal.receipt import Receipt, StatusReceived
+    from switchhook.exotel.passthru import Stream
+    from switchhook.streams.parsed_record import PassthruRecord
 
 _LONGEST = 256
 Value = str | int | float | bool
@@ -65,55 +57,59 @@ def root_id_of(call_sid: str) -> int:
     return span_id_of("call", call_sid)
 
 
-def spans_of_receipt(receipt: Receipt, receipt_id: str) -> tuple[str, list[Span]] | None:
-    """The call that a receipt is about, and its spans; None where it names none, or repeats one."""
-    if not enters_stories(receipt):
+def spans_of(parsed: PassthruRecord | CallbackRecord, node: int) -> tuple[str, list[Span]] | None:
+    """The CallSid of the call that a record is about, and its spans; None where it has none.
+
+    `node` is the journal's. A passthru that only repeats another has none.
+    """
+    name = receipt_id(parsed.record.at, node, parsed.record.seq)
+    if isinstance(parsed, CallbackRecord):
+        return _of_callback(parsed, name)
+    call_sid = parsed.passthru.call_sid
+    if not call_sid or not parsed.enters_stories:
         return None
-    passthru = read_passthru(receipt)
-    call_sid = passthru.call_sid
-    if not call_sid:
-        return None
-    start_ns = receipt.received_us * 1000
-    decision = receipt.decision
-    spans = [
-        Span(
-            f"passthru {receipt.endpoint}",
-            trace_id_of(call_sid),
-            span_id_of("passthru", receipt_id),
-            root_id_of(call_sid),
-            start_ns,
-            start_ns + receipt.decided_in_us * 1000,
-            _said(
-                ("switchhook.endpoint", receipt.endpoint),
-                ("switchhook.receipt", receipt_id),
-                ("switchhook.option", decision.option.value),
-                ("switchhook.rule", decision.rule),
-                ("switchhook.defects", len(passthru.noted)),
-                ("exotel.call_sid", call_sid),
-                ("exotel.flow_id", passthru.flow_id),
-                ("http.request.method", receipt.method),
-                ("http.response.status_code", receipt.http_status),
-            ),
-            incoming=True,
-        )
-    ]
-    by = ReceiptRef(receipt_id, receipt.received_us, receipt.endpoint, decision.option.value)
-    story = stream_story(ParsedReceipt(by, passthru))
-    if story is not None and story.reports[0].finality > FINALITY[StreamStatus.UNKNOWN]:
-        spans.append(_of_stream(call_sid, story, start_ns))
+    spans = [_of_passthru(parsed, call_sid, name)]
+    stream = parsed.passthru.stream
+    if stream is not None and finality_of(stream) > FINALITY[StreamStatus.UNKNOWN]:
+        spans.append(_of_stream(parsed, stream, call_sid, name))
     return call_sid, spans
 
 
-def _of_stream(call_sid: str, story: StreamStory, told_ns: int) -> Span:
+def _of_passthru(parsed: PassthruRecord, call_sid: str, name: str) -> Span:
+    receipt, passthru = parsed.receipt, parsed.passthru
+    decision, start_ns = receipt.decision, receipt.received_us * 1000
+    return Span(
+        f"passthru {receipt.endpoint}",
+        trace_id_of(call_sid),
+        span_id_of("passthru", name),
+        root_id_of(call_sid),
+        start_ns,
+        start_ns + receipt.decided_in_us * 1000,
+        _said(
+            ("switchhook.endpoint", receipt.endpoint),
+            ("switchhook.receipt", name),
+            ("switchhook.option", decision.option.value),
+            ("switchhook.rule", decision.rule),
+            ("switchhook.defects", len(passthru.noted)),
+            ("exotel.call_sid", call_sid),
+            ("exotel.flow_id", passthru.flow_id),
+            ("http.request.method", receipt.method),
+            ("http.response.status_code", receipt.http_status),
+        ),
+        incoming=True,
+    )
+
+
+def _of_stream(parsed: PassthruRecord, stream: Stream, call_sid: str, name: str) -> Span:
     """A stream that has ended: it ended when it was told, and began as long before as it lasted."""
-    stream, verdict = story.stream, story.verdict
-    error = verdict.error
-    failed = verdict.cause in FAILURES
-    duration_s = stream.duration_s or 0
+    cause, error = parsed.verdict.cause, parsed.verdict.error
+    problem = cause.value if cause in FAILURES else None
+    kind = error.kind.value if error is not None else cause.value
+    told_ns, duration_s = parsed.receipt.received_us * 1000, stream.duration_s or 0
     return Span(
         "stream",
         trace_id_of(call_sid),
-        span_id_of("stream", call_sid, stream.sid or story.first.id),
+        span_id_of("stream", call_sid, stream.sid or name),
         root_id_of(call_sid),
         told_ns - duration_s * 1_000_000_000,
         told_ns,
@@ -122,23 +118,20 @@ def _of_stream(call_sid: str, story: StreamStory, told_ns: int) -> Span:
             ("exotel.stream_sid", stream.sid),
             ("exotel.stream.status", None if stream.state is None else stream.state.value),
             ("exotel.stream.duration_s", duration_s),
-            ("switchhook.cause", verdict.cause.value),
-            (
-                "error.type",
-                (error.kind.value if error else verdict.cause.value) if failed else None,
-            ),
-            ("server.address", host_of(stream)),
+            ("switchhook.cause", cause.value),
+            ("error.type", kind if problem else None),
+            ("server.address", parsed.facet.host),
         ),
-        problem=verdict.cause.value if failed else None,
+        problem=problem,
     )
 
 
-def spans_of_status(record: StatusReceived, name: str) -> tuple[str, list[Span]] | None:
-    """The same of a StatusCallback: a moment in its call. `name` tells it from every other."""
-    callback = parse_status(Request(b"", "POST", record.content_type, record.raw))
+def _of_callback(parsed: CallbackRecord, name: str) -> tuple[str, list[Span]] | None:
+    """A moment in its call; `name` tells it from every other."""
+    callback, received = parsed.callback, parsed.received
     if callback is None or not callback.call_sid:
         return None
-    call_sid, at_ns = callback.call_sid, record.received_us * 1000
+    call_sid, at_ns = callback.call_sid, received.received_us * 1000
     span = Span(
         "status callback",
         trace_id_of(call_sid),
@@ -150,7 +143,7 @@ def spans_of_status(record: StatusReceived, name: str) -> tuple[str, list[Span]]
             ("exotel.call_sid", call_sid),
             ("exotel.call.status", callback.status),
             ("exotel.event_type", callback.event_type),
-            ("switchhook.account", record.account),
+            ("switchhook.account", received.account),
         ),
         incoming=True,
     )
