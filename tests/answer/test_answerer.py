@@ -359,6 +359,42 @@ def test_the_window_goes_by_the_steady_clock_from_the_first_time():
     assert asked == [False, True, True, False, True]
 
 
+_BY_THE_CLOCK = """
+[[rule]]
+name = "morning"
+when = "local.minute < 38"
+option = "A"
+
+[default]
+option = "B"
+"""
+AT = "&CurrentTime=2026-11-18+16%3A36%3A"  # the clock's, on the endpoint's own
+
+
+@pytest.mark.parametrize(
+    "second, repeats",
+    [("40", True), ("41", True), ("43", True), ("44", False), ("39", False), ("", False)],
+)
+def test_where_rules_read_time_or_account_a_later_question_is_a_new_one(second, repeats):
+    """Who tries again at once gets the first answer; nobody is held to one of minutes ago."""
+    desk = Desk()
+    use_rules(desk, _BY_THE_CLOCK)
+    assert desk.ask(TAKES_A + AT + "40").status == 200
+    desk.clock.step(120_000)
+    assert desk.ask(TAKES_A + (AT + second if second else "")).status == (200 if repeats else 302)
+    assert (desk.journal.receipts()[1].repeat_of is not None) is repeats
+
+
+@pytest.mark.parametrize("ms, repeats", [(0, True), (2_900, True), (4_001, False)])
+def test_without_current_time_it_goes_by_when_it_came(ms, repeats):
+    desk = Desk()
+    use_rules(desk, _BY_THE_CLOCK)
+    desk.ask(TAKES_A)
+    desk.clock.step(ms)
+    desk.ask(TAKES_A)
+    assert (desk.journal.receipts()[1].repeat_of is not None) is repeats
+
+
 @pytest.mark.parametrize(
     "first, second",
     [

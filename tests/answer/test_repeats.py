@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from switchhook.answer.repeats import FirstAnswer, RepeatMemory, fingerprint
+from switchhook.answer.repeats import FirstAnswer, RepeatMemory, askings, fingerprint
 from switchhook.exotel.wire.passthru import parse
 from switchhook.exotel.wire.request import Request
 
@@ -34,6 +34,17 @@ def test_fingerprint_covers_all_but_current_time(query, same):
 def test_fingerprint_needs_a_call():
     """Without a CallSid nothing is a repeat."""
     assert key_of(b"From=09000000001") is None
+
+
+@given(st.integers(-(2**63), 2**63 - 1).filter(bool), st.integers(0, 2**40))
+def test_askings_of_neighbouring_moments_overlap(asked, now_ms):
+    """Each is a signed 64-bit number other than 0, as the journal keeps it."""
+    without = parse(Request(b"CallSid=a1"))
+    now, later = askings(asked, without, now_ms), askings(asked, without, now_ms + 3_000)
+    assert later[-1] == now[0]
+    assert not set(now) & set(askings(asked, without, now_ms + 8_000))
+    assert all(-(2**63) <= key < 2**63 and key for key in now)
+    assert len(set(now)) == 4
 
 
 def test_memory_forgets_after_the_window():

@@ -453,3 +453,18 @@ def test_the_page_table_of_the_language(text: str) -> None:
             text[0], f"stream.present {text} call.legs == 1"
         )
     assert ruleset(text).rules
+
+
+@pytest.mark.parametrize(
+    "when, changing",
+    [
+        ("true", False),
+        ('stream.cause == "throttled"', False),
+        ("account.known && account.headroom < 5", True),
+        ("local.hour < 9", True),
+        ('now > timestamp("2026-01-01T00:00:00Z")', True),
+    ],
+)
+def test_it_is_known_whether_the_same_question_may_get_another_answer_later(when, changing):
+    text = f'[[rule]]\nname = "r"\nwhen = \'{when}\'\noption = "A"\n[default]\noption = "B"\n'
+    assert load_rules(text).changing is changing

@@ -29,7 +29,7 @@ from switchhook.answer.facts import CurrentFacts
 from switchhook.answer.health import health
 from switchhook.answer.http.messages import FAILED, Answer
 from switchhook.answer.owed import OwedAnswer
-from switchhook.answer.repeats import FirstAnswer, RepeatMemory, fingerprint
+from switchhook.answer.repeats import FirstAnswer, RepeatMemory, askings, fingerprint
 from switchhook.answer.samples import Samples
 from switchhook.answer.timing import AnswerTimeHistogram
 from switchhook.errors import JournalError
@@ -58,6 +58,7 @@ if TYPE_CHECKING:
 
     from switchhook.answer.callback_receivers import ReceivingAccount
     from switchhook.answer.http.messages import Head, Reply
+    from switchhook.exotel.passthru import Passthru
 
 log = logging.getLogger("switchhook.answer")
 
@@ -304,8 +305,7 @@ class Answerer:
             return _safely(token, "the request line is not whole"), None, None
         try:
             passthru = parse(request, region=endpoint.region)
-            asked = fingerprint(endpoint.name, passthru, self._key)
-            first = None if asked is None else self._memory.find(asked, started_ns // 1_000_000)
+            asked, first = self._asked_before(endpoint, passthru, started_ns // 1_000_000)
             if first is not None:
                 return self._repeat(endpoint, first), None, first
             decision = decide(
@@ -319,6 +319,19 @@ class Answerer:
             kind = type(error).__name__
             log.error("deciding failed with %s; the safe option was taken", kind)  # noqa: TRY400
             return _safely(token, f"deciding failed ({kind})"), None, None
+
+    def _asked_before(
+        self, endpoint: Endpoint, passthru: Passthru, now_ms: int
+    ) -> tuple[int | None, FirstAnswer | None]:
+        """What to remember the question by, and the first answer to it."""
+        asked = fingerprint(endpoint.name, passthru, self._key)
+        if asked is None:
+            return None, None
+        if not endpoint.ruleset.changing:
+            return asked, self._memory.find(asked, now_ms)
+        keys = askings(asked, passthru, now_ms)
+        found = (self._memory.find(key, now_ms) for key in keys)
+        return keys[0], next((first for first in found if first is not None), None)
 
     def _repeat(self, endpoint: Endpoint, first: FirstAnswer) -> Decision:
         name = receipt_id(first.at, self._node, first.seq)

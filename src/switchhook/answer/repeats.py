@@ -1,5 +1,8 @@
 """Whether a question was asked before: fingerprints of the last ten minutes.
 
+Where rules read the account or the time a question asked later is a new one: else a caller would
+be held to an answer that isn't true any more.
+
 Only hashes are remembered, in flat arrays: half a million cost 20 MB and no garbage collection,
 and an insertion never has to move the others. Two generations take turns; the older is dropped
 whole, when everything in it is too old or the younger is full.
@@ -23,6 +26,8 @@ WINDOW_MS = 600_000
 """How long a question is the same question, by the monotonic clock."""
 
 MOST_REMEMBERED = 500_000
+AGAIN_S = 3
+_GOLDEN, _MASK = 0x9E3779B97F4A7C15, (1 << 64) - 1  # spreads neighbouring seconds
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -68,6 +73,23 @@ def fingerprint(endpoint: str, passthru: Passthru, key: bytes) -> int | None:
     )
     digest = hashlib.blake2b(_encode(asked), key=key, digest_size=8).digest()
     return int.from_bytes(digest, "little", signed=True) or 1
+
+
+def askings(asked: int, passthru: Passthru, now_ms: int) -> tuple[int, ...]:
+    """The hashes under which a question with this fingerprint may have been asked, its own first.
+
+    For rules that read what changes (the account, the time): there only who asks again at once
+    repeats himself, with the same CurrentTime or one at most `AGAIN_S` later. Without CurrentTime
+    it goes by `now_ms`, of the monotonic clock.
+    """
+    current = passthru.current_at
+    at_s = now_ms // 1000 if current is None else int(current.timestamp())
+    return tuple(_at(asked, at_s - ago) for ago in range(AGAIN_S + 1))
+
+
+def _at(asked: int, second: int) -> int:
+    mixed = (asked ^ second * _GOLDEN) & _MASK
+    return (mixed - (1 << 64) if mixed >> 63 else mixed) or 1
 
 
 class FirstAnswer(NamedTuple):

@@ -55,12 +55,17 @@ class Decision(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Ruleset:
-    """A rules file that checked out; made by `load_rules` only."""
+    """A rules file that checked out; made by `load_rules` only.
+
+    `changing` is whether a rule reads the account or the time, so that the same question may get
+    another answer later.
+    """
 
     rules: tuple[Rule, ...]
     default: Option
     text: str = field(repr=False)
     release: str
+    changing: bool
     # Compiled, and every decision without defects ready made; the default's is the last.
     blocks: tuple[Block, ...] = field(repr=False, compare=False)
     decisions: tuple[Decision, ...] = field(repr=False, compare=False)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from switchhook.errors import ConfigError, RuleError
 from switchhook.rules.decide import DEFAULT, Decision, Option, Rule, Ruleset
 from switchhook.rules.expression import Expression, Invalid, chain, check
-from switchhook.rules.variables import AccountFacts
+from switchhook.rules.variables import CHANGING, AccountFacts
 
 if TYPE_CHECKING:
     pass
@@ -79,6 +79,7 @@ def load_rules(text: str | bytes, *, file: str) -> Ruleset:
         default=default,
         text=whole,
         release=release,
+        changing=any(expression.names & CHANGING for _, _, expression in expressions),
         blocks=chain([expression for _, _, expression in expressions]),
         decisions=tuple(Decision(option, name, release, why) for option, name, why in reasons),
     )

@@ -304,3 +304,6 @@ SOMETIMES_ABSENT = frozenset(
     if variable.type in ("int", "double") and variable.told_by
 )
 """The numbers that a request or the account may not have."""
+
+CHANGING = frozenset(variable.name for variable in (*_ACCOUNT, *_TIME))
+"""What is another a moment later, though the same is asked."""
