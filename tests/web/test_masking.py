@@ -9,7 +9,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from switchhook.access.roles import EVERYTHING, Role, Viewer
-from switchhook.web.masking import Masked, asks_by_number, mask_json, numbers_in
+from switchhook.web.masking import Masked, asks_by_number, mask_json
 from switchhook.web.parameters import RefusedParameter
 from switchhook.web.search_turns import MOST, SearchTurns
 
@@ -105,12 +105,6 @@ def test_nobody_asks_by_what_they_may_not_see(address, refused):
 def test_a_field_is_masked_by_what_it_is(said, shown):
     """One of a known kind stays where it has that kind's form; all others are texts."""
     assert mask_json(said) == shown
-
-
-def test_a_reveal_tells_masked_numbers():
-    call = {"from": "+919876543210", "to": None, "other": "x"}
-    assert numbers_in(call) == {"from": "+91••••••••10"}
-    assert numbers_in(None) == {}
 
 
 def test_searches_of_one_leave_room_for_others():

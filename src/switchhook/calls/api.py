@@ -28,7 +28,7 @@ class CallsApi:
     `told` gives what others than passthrus tell of a call too, None where nobody told of it:
 
         told = SourceGatherer(journal, store, details)
-        CallsApi(lambda sid: told.of(sid, queries.call(sid), names()))
+        CallsApi(lambda sid: told.of(sid, queries.kept_call(sid), names()))
     """
 
     def __init__(self, told: Callable[[str], OtherSources | None]) -> None:

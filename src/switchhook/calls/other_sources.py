@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from switchhook.calls.source_readers import of_callback, of_details, of_heartbeat
 from switchhook.calls.sources import NEAR_US, CallSources, Source, SourceReport, call_sources
-from switchhook.calls.story import CALL, CALLBACK, DETAILS, HEARTBEAT, us_of
+from switchhook.calls.story import CALL, CALLBACK, DETAILS, HEARTBEAT
 from switchhook.calls.timeline import TimelineEntry
 from switchhook.exotel.fields import Unusable, instant
+from switchhook.exotel.times import us_of
 from switchhook.exotel.wire.status_callback import parse_heartbeat
-from switchhook.journal.kept import read_callback
-from switchhook.journal.receipt import HeartbeatReceived, RecordKind, decode_status
+from switchhook.journal.receipt import HeartbeatReceived, RecordKind
+from switchhook.streams.parsed_record import CallbackRecord, parse_record
 from switchhook.web.json import text_of
 
 if TYPE_CHECKING:
@@ -21,10 +22,9 @@ if TYPE_CHECKING:
 
     from switchhook.calls.sources import HeartbeatReport, KeptDetails
     from switchhook.journal.source import JournalSource
+    from switchhook.streams.kept_call import KeptCall
     from switchhook.streams.names import Names
     from switchhook.streams.store import Store
-
-Json = dict[str, Any]
 
 _BEATS = 300
 """The newest heartbeats that are looked through."""
@@ -59,8 +59,8 @@ class SourceGatherer:
     ) -> None:
         self._journal, self._store, self._details = journal, store, details
 
-    def of(self, call_sid: str, call: Json | None, names: Names) -> OtherSources | None:
-        """`call` is the API's object, None where no passthru named it; None if nobody else did."""
+    def of(self, call_sid: str, call: KeptCall | None, names: Names) -> OtherSources | None:
+        """`call` is None where no passthru named it; gives None if nobody else did either."""
         entries: list[TimelineEntry] = []
         notes: list[Note] = []
         tellings = [*_of_passthrus(call)] if call is not None else []
@@ -77,7 +77,8 @@ class SourceGatherer:
             entries.append(entry)
             notes.append(note)
             beats.append(beat)
-        numbers = tuple(call[name] for name in ("from", "to") if call[name]) if call else ()
+        said = map(call.story.text, ("from_", "to")) if call is not None else ()
+        numbers = tuple(number for number in said if number)
         sources = call_sources(tellings, beats, numbers=numbers, begun_us=begun, over_us=over)
         return OtherSources((*entries, *_times(sources)), tuple(notes), sources)
 
@@ -86,11 +87,10 @@ class SourceGatherer:
     ) -> Iterable[tuple[TimelineEntry, Note, SourceReport | None]]:
         records = self._journal.get_many(self._store.notes(call_sid))
         for seq in sorted(records):
-            try:
-                received = decode_status(records[seq].body)
-            except msgspec.DecodeError:
+            read = parse_record(records[seq])
+            if not isinstance(read, CallbackRecord):
                 continue  # of another release
-            callback = read_callback(received)
+            received, callback = read.received, read.callback
             if callback is None or callback.call_sid != call_sid:
                 continue
             event = f" ({callback.event_type})" if callback.event_type else ""
@@ -144,39 +144,35 @@ class SourceGatherer:
             yield entry, Note(at, title, text_of(received.body)), of_heartbeat(heartbeat, at)
 
 
-def _of_passthrus(call: Json) -> Iterable[SourceReport]:
-    at = us_of(call["last_received_at"])
-    started = [
-        text for each in call["passthrus"] if (text := (each["call"] or {}).get("started_at_raw"))
-    ]
+def _of_passthrus(call: KeptCall) -> Iterable[SourceReport]:
+    text = call.story.text
+    started = [at for each in call.receipts if each.passthru and (at := each.passthru.started_raw)]
     fields = {
-        "status": call["status"],
-        "direction": call["direction_raw"],
-        "from": call["from_raw"],
-        "to": call["to_raw"],
+        "status": text("call_status"),
+        "direction": text("direction_raw"),
+        "from": text("from_raw"),
+        "to": text("to_raw"),
         "started": started[-1] if started else None,
-        "custom_field": call["custom_field"],
-        "recording_url": call["recording_url"],
+        "custom_field": text("custom_field"),
+        "recording_url": text("recording_url"),
     }
     said = {name: text for name, text in fields.items() if text}
-    yield SourceReport(Source.PASSTHRU, at or 0, said)
+    yield SourceReport(Source.PASSTHRU, call.story.last.received_us, said)
 
 
-def _time_of(call: Json | None, entries: Sequence[TimelineEntry]) -> tuple[int | None, int | None]:
+def _time_of(
+    call: KeptCall | None, entries: Sequence[TimelineEntry]
+) -> tuple[int | None, int | None]:
     """From when to when the call is known to have been."""
     times = [entry.at_us for entry in entries if entry.lane == CALLBACK]
     if call is not None:
-        times += [
-            at
-            for name in ("first_received_at", "last_received_at")
-            if (at := us_of(call[name])) is not None
-        ]
+        times += [call.story.first.received_us, call.story.last.received_us]
     return (min(times), max(times)) if times else (None, None)
 
 
-def _account(call: Json | None, names: Names) -> str:
-    endpoint = next((each["endpoint"] for each in call["passthrus"]), "") if call else ""
-    return names.accounts_of.get(endpoint, "")
+def _account(call: KeptCall | None, names: Names) -> str:
+    receipt = call.receipts[0].receipt if call is not None and call.receipts else None
+    return "" if receipt is None else names.accounts_of.get(receipt.endpoint, "")
 
 
 def _times(sources: CallSources) -> Iterable[TimelineEntry]:
@@ -188,7 +184,7 @@ def _times(sources: CallSources) -> Iterable[TimelineEntry]:
         at = instant(field.text)
         if at is not None and not isinstance(at, Unusable):
             yield TimelineEntry(
-                at_us=int(at.timestamp() * 1_000_000),
+                at_us=us_of(at),
                 lane=CALL,
                 title=f"The call {word}",
                 detail=f"by {field.source.value}, to the second",

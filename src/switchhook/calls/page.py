@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from starlette.routing import BaseRoute, Route
 
 from switchhook.calls.other_sources import SourceGatherer
-from switchhook.calls.story import DETAILS, LANES, entries_of, support_text, us_of, without_login
+from switchhook.calls.story import DETAILS, LANES, entries_of, support_text, without_login
 from switchhook.calls.timeline import timeline
-from switchhook.exotel.passthru import Stream
 from switchhook.exotel.phone_numbers import mask_text, masked
 from switchhook.streams.facet import host_of
+from switchhook.streams.kept_call import KeptCall
 from switchhook.streams.queries import StreamQueries
+from switchhook.streams.story import CallStory, ReceiptRef
+from switchhook.web.json import text_of
 from switchhook.web.render import viewer_of
 
 if TYPE_CHECKING:
@@ -26,9 +28,6 @@ if TYPE_CHECKING:
     from switchhook.streams.names import Names
     from switchhook.streams.store import Store
     from switchhook.web.render import Renderer
-
-
-Json = dict[str, Any]
 
 
 class CallPage:
@@ -61,35 +60,35 @@ class CallPage:
         call_sid = request.path_params["call_sid"]
         self._freshen()
         names = self._names()
-        call = self._queries.call(call_sid)
+        call = self._queries.kept_call(call_sid)
         told = self._told.of(call_sid, call, names)
         if told is None:
             context = {"call_sid": call_sid}
             return self._renderer.page(request, "call_unknown.html", context, status=404)
         call, sees = call or _nameless(call_sid), viewer.sees(call_sid)
-        numbers = {name: call[name] if sees else masked(call[name]) for name in ("from", "to")}
+        said = {"from": call.story.text("from_"), "to": call.story.text("to")}
+        numbers = {name: text if sees else masked(text) for name, text in said.items()}
         entries = [*entries_of(call, names), *told.entries]
         line = timeline(entries, LANES)
         context = {
             "call": call,
             "call_sid": call_sid,
             "sees": sees,
-            "numbers": numbers,
             "timeline": line,
             # Details are asked for minutes later, which says nothing of when something happened.
             "axis": timeline((e for e in entries if e.lane != DETAILS), LANES) or line,
             "names": names,
-            "us_of": us_of,
             "raw": str if sees else mask_text,
+            "text_of": text_of,
             "without_login": without_login,
-            "host_of": lambda url: host_of(Stream(url=url)),
+            "host_of": host_of,
             "told": told,
-            "support": support_text(call, names, numbers, str if sees else mask_text),
+            "support": support_text(call, numbers, str if sees else mask_text),
         }
         return self._renderer.page(request, "call.html", context, sees_numbers=sees)
 
 
-def _nameless(call_sid: str) -> Json:
+def _nameless(call_sid: str) -> KeptCall:
     """A call that no passthru named."""
-    empty = dict.fromkeys(("from", "to", "direction", "account_sid", "flow_id"))
-    return {**empty, "call_sid": call_sid, "passthrus": [], "streams": [], "more": False}
+    nobody = ReceiptRef("", 0, "", "")
+    return KeptCall(CallStory(call_sid, nobody, nobody, {}, {}), ())

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from switchhook.calls.timeline import TimelineEntry
-from switchhook.exotel.times import IST
+from switchhook.exotel.cause import Cause
+from switchhook.exotel.times import IST, moment_of, us_of
+from switchhook.streams.parsed_record import UnreadableRecord
 from switchhook.web.render import LEVELS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+    from datetime import datetime
 
+    from switchhook.streams.kept_call import KeptCall, KeptReceipt
     from switchhook.streams.names import Names
-
-Json = dict[str, Any]
+    from switchhook.streams.story import StreamStory
 
 CALL, STREAM, PASSTHRU = "Call", "Stream", "Passthru"
 CALLBACK, DETAILS, HEARTBEAT = "Status callback", "Call details", "Heartbeat"
@@ -24,34 +26,30 @@ LANES = (CALL, STREAM, PASSTHRU, CALLBACK, DETAILS, HEARTBEAT)
 _CALL_TIMES = (("created_at", "created"), ("started_at", "began"), ("ended_at", "ended"))
 
 
-def us_of(text: str | None) -> int | None:
-    """A time of the API in microseconds."""
-    if text is None:
-        return None
-    moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    return round((moment - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1_000_000)
-
-
-def entries_of(call: Json, names: Names) -> list[TimelineEntry]:
-    """What the passthrus of a call tell; `call` is the API's object."""
+def entries_of(call: KeptCall, names: Names) -> list[TimelineEntry]:
+    """What the passthrus of a call tell."""
     return [
-        *_of_call(call["passthrus"]),
-        *_of_passthrus(call["passthrus"], names),
-        *_of_streams(call["streams"]),
+        *_of_call(call),
+        *(_of_receipt(each, names) for each in call.receipts),
+        *map(_of_stream, call.story.streams_in_order),
     ]
 
 
-def _of_call(passthrus: Iterable[Json]) -> Iterator[TimelineEntry]:
-    """When the call was created, began and ended, as it was said last."""
-    said: dict[str, tuple[int, str]] = {}
-    for each in passthrus:
+def call_times(call: KeptCall) -> list[tuple[str, datetime]]:
+    """When the call was created, began and ended, as it was said last, each with its word."""
+    said: dict[str, datetime] = {}
+    for each in call.receipts:
         for field, word in _CALL_TIMES:
-            at = us_of((each["call"] or {}).get(field))
-            if at is not None:
-                said[field] = at, word
-    for at, word in said.values():
+            moment = getattr(each.passthru, field, None)
+            if moment is not None:
+                said[word] = moment
+    return [(word, said[word]) for _, word in _CALL_TIMES if word in said]
+
+
+def _of_call(call: KeptCall) -> Iterator[TimelineEntry]:
+    for word, moment in call_times(call):
         yield TimelineEntry(
-            at_us=at,
+            at_us=us_of(moment),
             lane=CALL,
             title=f"The call {word}",
             detail="as Exotel says, to the second",
@@ -59,96 +57,94 @@ def _of_call(passthrus: Iterable[Json]) -> Iterator[TimelineEntry]:
         )
 
 
-def _of_passthrus(passthrus: Iterable[Json], names: Names) -> Iterator[TimelineEntry]:
-    for each in passthrus:
-        at, decision = us_of(each["placed_at"] or each["received_at"]), each["decision"]
-        if at is None:
-            continue
-        anchor = f"receipt-{each['id']}"
-        if decision is None:
-            problem = "a receipt that can't be read"
-            yield TimelineEntry(at_us=at, lane=PASSTHRU, title=problem, level="warn", anchor=anchor)
-            continue
-        option = decision["option"]
-        lead = names.lead(each["endpoint"], option)
-        where = f", to {lead}" if lead else ""
-        repeat = " (a repeat)" if each["repeat_of"] else ""
-        cause = (each["cause"] or "").replace("_", " ")
-        yield TimelineEntry(
-            at_us=at,
-            lane=PASSTHRU,
-            title=f"Asked at {each['endpoint']}: Option {option}{where}{repeat}",
-            detail=f"{cause}; rule “{decision['rule']}”",
-            level=LEVELS.get(each["cause"], "muted"),
-            anchor=anchor,
+def _of_receipt(kept: KeptReceipt, names: Names) -> TimelineEntry:
+    anchor, read = f"receipt-{kept.id}", kept.read
+    if isinstance(read, UnreadableRecord):
+        title = "a receipt that can't be read"
+        return TimelineEntry(
+            at_us=kept.at_us, lane=PASSTHRU, title=title, level="warn", anchor=anchor
         )
+    endpoint, option = read.facet.endpoint, read.facet.option
+    lead = names.lead(endpoint, option)
+    where = f", to {lead}" if lead else ""
+    repeat = " (a repeat)" if read.receipt.repeat_of else ""
+    cause = read.verdict.cause
+    return TimelineEntry(
+        at_us=kept.at_us,
+        lane=PASSTHRU,
+        title=f"Asked at {endpoint}: Option {option}{where}{repeat}",
+        detail=f"{cause.replace('_', ' ')}; rule “{(kept.first or read.receipt).decision.rule}”",
+        level=LEVELS.get(cause, "muted"),
+        anchor=anchor,
+    )
 
 
-def _of_streams(streams: Iterable[Json]) -> Iterator[TimelineEntry]:
+def _of_stream(story: StreamStory) -> TimelineEntry:
     """A stream ends shortly before the passthru that says so, and began as long before as told."""
-    for each in streams:
-        told, last = us_of(each["first_received_at"]), us_of(each["last_received_at"])
-        if told is None or last is None:
-            continue
-        running = each["cause"] == "running"
-        lasted = (each["duration_s"] or 0) * 1_000_000
-        title = "Stream " + (each["cause"] or "").replace("_", " ")
-        yield TimelineEntry(
-            at_us=told if running else told - lasted,
-            lane=STREAM,
-            title=title,
-            detail=each["sid"] or "",
-            level=LEVELS.get(each["cause"], "muted"),
-            until_us=last if running else told,
-            about=True,
-        )
+    cause, told_us = story.verdict.cause, story.first.received_us
+    running = cause is Cause.RUNNING
+    lasted_us = (story.stream.duration_s or 0) * 1_000_000
+    return TimelineEntry(
+        at_us=told_us if running else told_us - lasted_us,
+        lane=STREAM,
+        title="Stream " + cause.replace("_", " "),
+        detail=story.sid or "",
+        level=LEVELS.get(cause, "muted"),
+        until_us=story.last.received_us if running else told_us,
+        about=True,
+    )
 
 
 def support_text(
-    call: Json,
-    names: Names,
-    numbers: Mapping[str, str | None],
-    shown: Callable[[str], str],
+    call: KeptCall, numbers: Mapping[str, str | None], shown: Callable[[str], str]
 ) -> str:
     """What Exotel's support asks for: identifiers, times in IST, what was said.
 
     `numbers` has the two as they may be shown, `shown` masks those in all else.
     """
-    lines = [("CallSid", call["call_sid"]), ("Account SID", call["account_sid"])]
-    lines += [("From", numbers["from"]), ("To", numbers["to"]), ("Direction", call["direction"])]
-    lines += [("Flow", call["flow_id"])]
-    for at, each in enumerate(call["streams"], 1):
-        prefix = f"Stream {at} " if len(call["streams"]) > 1 else "Stream "
-        lines += [
-            (prefix + "SID", each["sid"]),
-            (prefix + "URL", without_login(each["url"])),
-            (prefix + "status", each["status"]),
-            (prefix + "detailed status", each["detailed_status"]),
-            (prefix + "error", each["error"]),
-            (prefix + "duration", _seconds(each["duration_s"])),
-            (prefix + "disconnected by", each["disconnected_by"]),
-        ]
-    for each in call["passthrus"]:
-        decision = each["decision"]
-        if decision is not None:
-            said = f"Option {decision['option']} (HTTP {decision['http_status']})"
-            lines += [(f"Passthru {_ist(each['received_at'])}", f"answered with {said}")]
-    for field, word in _CALL_TIMES:
-        times = [text for each in call["passthrus"] if (text := (each["call"] or {}).get(field))]
-        lines += [(f"Call {word}", _ist(times[-1]) if times else None)]
     own = set(numbers.values())
     return "\n".join(
-        f"{name}: {text if text in own else shown(text)}" for name, text in lines if text
+        f"{name}: {text if text in own else shown(text)}"
+        for name, text in _support_lines(call, numbers)
+        if text
     )
+
+
+def _support_lines(
+    call: KeptCall, numbers: Mapping[str, str | None]
+) -> Iterator[tuple[str, str | None]]:
+    text, streams = call.story.text, call.story.streams_in_order
+    yield "CallSid", call.story.call_sid
+    yield "Account SID", text("account_sid")
+    yield "From", numbers["from"]
+    yield "To", numbers["to"]
+    yield "Direction", text("direction")
+    yield "Flow", text("flow_id")
+    for at, story in enumerate(streams, 1):
+        stream, prefix = story.stream, f"Stream {at} " if len(streams) > 1 else "Stream "
+        yield prefix + "SID", story.sid
+        yield prefix + "URL", without_login(stream.url)
+        yield prefix + "status", stream.status_word
+        yield prefix + "detailed status", stream.detailed_status
+        yield prefix + "error", stream.error
+        yield prefix + "duration", _seconds(stream.duration_s)
+        yield prefix + "disconnected by", stream.disconnected_by
+    for each in call.receipts:
+        receipt = each.receipt
+        if receipt is not None:
+            said = f"Option {receipt.decision.option.value} (HTTP {receipt.http_status})"
+            came = _ist(moment_of(receipt.received_us))
+            yield f"Passthru {came}", f"answered with {said}"
+    for word, moment in call_times(call):
+        yield f"Call {word}", _ist(moment)
 
 
 def _seconds(number: int | None) -> str | None:
     return None if number is None else f"{number} s"
 
 
-def _ist(text: str) -> str:
-    moment = datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(IST)
-    return f"{moment:%Y-%m-%d %H:%M:%S} IST"
+def _ist(moment: datetime) -> str:
+    return f"{moment.astimezone(IST):%Y-%m-%d %H:%M:%S} IST"
 
 
 _LOGIN = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://)[^/?#@]*@")

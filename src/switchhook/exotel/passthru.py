@@ -121,6 +121,12 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return _STATUSES.get(self.status.lower(), StreamStatus.UNKNOWN)
 
     @property
+    def status_word(self) -> str | None:
+        """The status as normalised, or as sent where it is none that is known."""
+        state = self.state
+        return self.status if state is None or state is StreamStatus.UNKNOWN else state.value
+
+    @property
     def duration_s(self) -> int | None:
         """Whole seconds, never negative; None where unsaid or unusable."""
         value = seconds(self.duration_raw)

@@ -10,3 +10,16 @@ DAY_MS = 24 * HOUR_MS
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 IST = timezone(timedelta(hours=5, minutes=30), "IST")
+
+
+def moment_of(us: int) -> datetime:
+    """Unix time in microseconds as a moment in UTC; the epoch for what is beyond every calendar."""
+    try:
+        return EPOCH + timedelta(microseconds=us)
+    except OverflowError:
+        return EPOCH
+
+
+def us_of(moment: datetime) -> int:
+    """Unix time in microseconds."""
+    return (moment - EPOCH) // timedelta(microseconds=1)

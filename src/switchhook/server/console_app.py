@@ -22,12 +22,12 @@ from switchhook.server.release import release
 from switchhook.streams.api import StreamsApi, StreamsApiParts
 from switchhook.streams.counts_api import StoreApi
 from switchhook.streams.issues.ledger import SqliteMarks
+from switchhook.streams.kept_call import masked_numbers
 from switchhook.streams.queries import StreamQueries
 from switchhook.streams.search.saved_views_ledger import SqliteViews
 from switchhook.system.folder_lock import holder_pid
 from switchhook.telemetry.prometheus import MetricSources, MetricsPage, Traces
 from switchhook.web.app import create_app
-from switchhook.web.masking import numbers_in
 from switchhook.web.render import Renderer
 from switchhook.web.sign_in import ConsoleAccess
 
@@ -117,7 +117,7 @@ class ConsoleApp:
             address=parts.address,
             sections=keeping.context,
             now_us=parts.clock.now_us,
-            numbers_of=lambda call_sid: numbers_in(queries.call(call_sid)),
+            numbers_of=lambda call_sid: masked_numbers(queries.kept_call(call_sid)),
         )
 
     def _stream_pages(self, renderer: Renderer) -> StreamPages:
@@ -147,7 +147,7 @@ class ConsoleApp:
         """What all sources tell of a call."""
         parts, queries = self._parts, self._queries
         told = SourceGatherer(parts.journal, parts.store, parts.accounts.calls.details)
-        return lambda call_sid: told.of(call_sid, queries.call(call_sid), parts.names())
+        return lambda call_sid: told.of(call_sid, queries.kept_call(call_sid), parts.names())
 
     def _streams_api(self) -> StreamsApi:
         parts = self._parts

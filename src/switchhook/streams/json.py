@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from switchhook.exotel.cause import StreamError, Verdict, judge
-from switchhook.exotel.passthru import Defect, Leg, Passthru, Stream, StreamStatus
+from switchhook.exotel.passthru import Leg, Passthru, Stream
 from switchhook.journal.receipt import Receipt
+from switchhook.streams.kept_call import defects_of, unread
+from switchhook.streams.parsed_record import UnreadableRecord
 from switchhook.web.json import text_of, time_of, time_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from switchhook.streams.kept_call import KeptReceipt
     from switchhook.streams.story import CallStory, StreamStory
     from switchhook.web.json import Json
 
@@ -54,7 +57,7 @@ def receipt_json(
         "repeat_of": receipt.repeat_of,
         "defects": [
             {"field": defect.field, "problem": defect.problem}
-            for defect in _defects(receipt, passthru)
+            for defect in defects_of(receipt, passthru)
         ],
         "extra": _by_key(passthru.extra),
         "decided_in_ms": receipt.decided_in_us / 1000,
@@ -90,6 +93,21 @@ def _decision(receipt: Receipt, first: Receipt) -> Json:
         "release": decided.release,
         "reason": decision.reason,
     }
+
+
+def kept_json(kept: KeptReceipt) -> Json:
+    """A receipt as it is kept."""
+    read = kept.read
+    if isinstance(read, UnreadableRecord):
+        return unreadable_json(kept.id, read.record.at, unread(read))
+    return receipt_json(
+        kept.id,
+        read.receipt,
+        read.passthru,
+        first=kept.first,
+        late_ms=kept.late_ms,
+        placed_ms=kept.placed_ms,
+    )
 
 
 def unreadable_json(id: str, at_ms: int, reason: str) -> Json:
@@ -193,11 +211,10 @@ def _leg(leg: Leg, region: str) -> Json:
 
 
 def _stream(stream: Stream, error: StreamError | None) -> Json:
-    state, who = stream.state, stream.disconnected_by
-    known = state is not None and state is not StreamStatus.UNKNOWN
+    who = stream.disconnected_by
     return {
         "sid": stream.sid,
-        "status": state.value if known and state else stream.status,
+        "status": stream.status_word,
         "status_raw": stream.status,
         "duration_s": stream.duration_s,
         "duration_raw": stream.duration_raw,
@@ -219,11 +236,6 @@ def _verdict(verdict: Verdict) -> Json:
         "advice": verdict.advice,
         "evidence": [{"field": field, "text": text} for field, text in verdict.evidence],
     }
-
-
-def _defects(receipt: Receipt, passthru: Passthru) -> Iterable[Defect]:
-    yield from passthru.defects
-    yield from receipt.decision.defects
 
 
 def _by_key(pairs: Iterable[tuple[str, str]]) -> dict[str, str | list[str]]:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from switchhook.journal.kept import read_passthru
 from switchhook.journal.receipt import (
     ConfigApplied,
     Receipt,
@@ -17,19 +16,18 @@ from switchhook.journal.receipt import (
     parse_receipt_id,
     receipt_id,
 )
-from switchhook.streams.json import call_json, receipt_json, stream_json, unreadable_json
+from switchhook.streams.json import call_json, kept_json, stream_json, unreadable_json
+from switchhook.streams.kept_call import KeptCall, KeptReceipt
 from switchhook.streams.names import Names
 from switchhook.streams.parameters import DEFAULT, LAST_SEQ, cursor_of
+from switchhook.streams.parsed_record import PassthruRecord, UnreadableRecord, parse_record
 from switchhook.streams.search.query import Condition
 from switchhook.streams.store import StreamFilter
 from switchhook.streams.story import (
     CallStory,
-    ParsedReceipt,
-    ReceiptRef,
     StreamKey,
     StreamStory,
     call_story,
-    enters_stories,
     merge_calls,
     merge_streams,
     stream_story,
@@ -64,13 +62,6 @@ _take_over = msgspec.msgpack.Decoder(ConfigApplied).decode
 _sample = msgspec.msgpack.Decoder(Sample).decode
 
 
-class _Read(msgspec.Struct, frozen=True):
-    """A receipt as read from its record."""
-
-    receipt: Receipt
-    told: ParsedReceipt
-
-
 class StreamQueries:
     """Answers what the API asks; any thread may call it."""
 
@@ -87,7 +78,7 @@ class StreamQueries:
         seqs = self._store.receipts(wanted)
         page = seqs[: wanted.limit - 1]
         more = cursor_of(page[-1]) if len(seqs) > len(page) else None
-        return {"receipts": self._shown(page), "next": more}
+        return {"receipts": [self._json_of(each) for each in self._kept(page)], "next": more}
 
     def streams(self, values: Mapping[str, Any]) -> Json:
         """A page of streams."""
@@ -101,7 +92,7 @@ class StreamQueries:
         stories = []
         for seq, story in page:
             if story is None and seq in told:
-                story = stream_story(told[seq].told)
+                story = stream_story(told[seq].told(self._node))
             if story is not None:
                 stories.append(stream_json(story))
         return {"streams": stories, "next": more}
@@ -131,7 +122,7 @@ class StreamQueries:
         record = self._journal.get_many([place[2]]).get(place[2])
         if record is None or record.kind != RecordKind.PASSTHRU or record.at != place[0]:
             return None
-        return self._shown([record.seq])[0]
+        return self._json_of(self._kept([record.seq])[0])
 
     def stream(self, sid: str) -> Json | None:
         """One stream with the ids of its receipts; of several by one sid, the last one told of."""
@@ -141,11 +132,12 @@ class StreamQueries:
         stories: dict[StreamKey, StreamStory] = {}
         ids: dict[StreamKey, list[str]] = {}
         for read in self._read_many(seqs[:MOST_OF_ONE]).values():
-            story = stream_story(read.told)
+            told = read.told(self._node)
+            story = stream_story(told)
             if story is None or story.sid != sid:
                 continue
-            ids.setdefault(story.key, []).append(read.told.by.id)
-            if enters_stories(read.receipt):
+            ids.setdefault(story.key, []).append(told.by.id)
+            if read.enters_stories:
                 before = stories.get(story.key)
                 stories[story.key] = merge_streams(before, story) if before else story
         if not stories:
@@ -156,27 +148,35 @@ class StreamQueries:
 
     def call(self, call_sid: str) -> Json | None:
         """One call with its passthrus and streams, in the journal's order."""
+        kept = self.kept_call(call_sid)
+        if kept is None:
+            return None
+        return {
+            **call_json(kept.story),
+            "passthrus": [self._json_of(each) for each in kept.receipts],
+            "streams": [stream_json(each) for each in kept.story.streams_in_order],
+            "more": kept.more,
+        }
+
+    def kept_call(self, call_sid: str) -> KeptCall | None:
+        """One call; None where no receipt names it."""
         seqs = self._store.receipts(
             StreamFilter(call_sid=call_sid, oldest_first=True, limit=MOST_OF_ONE + 1)
         )
         found = self._read_many(seqs[:MOST_OF_ONE])
-        read = {seq: each for seq, each in found.items() if _names(each, call_sid)}
+        read = [each for each in found.values() if each.passthru.call_sid == call_sid]
         if not read:
             return None
         story: CallStory | None = None
-        for each in read.values():
-            told = call_story(each.told) if enters_stories(each.receipt) else None
+        for each in read:
+            told = call_story(each.told(self._node)) if each.enters_stories else None
             if told is not None:
                 story = told if story is None else merge_calls(story, told)
         if story is None:  # only HEAD requests name it, which say nothing of their own
-            first = next(iter(read.values())).told.by
+            first = read[0].told(self._node).by
             story = CallStory(call_sid, first, first, {}, {})
-        return {
-            **call_json(story),
-            "passthrus": self._shown(list(read)),
-            "streams": [stream_json(each) for each in story.streams_in_order],
-            "more": len(seqs) > MOST_OF_ONE,
-        }
+        kept = self._kept([each.record.seq for each in read])
+        return KeptCall(story, tuple(kept), more=len(seqs) > MOST_OF_ONE)
 
     def status(self) -> Json:
         """What journal and store say of themselves."""
@@ -239,62 +239,46 @@ class StreamQueries:
             limit=values.get("limit", DEFAULT) + 1,
         )
 
-    def _shown(self, seqs: Sequence[int]) -> list[Json]:
+    @property
+    def _node(self) -> int:
+        return self._journal.node or 0
+
+    def _kept(self, seqs: Sequence[int]) -> list[KeptReceipt]:
         """Receipts in this order; those no longer in the journal are left out."""
-        records = self._journal.get_many(seqs)
+        records, node = self._journal.get_many(seqs), self._node
         late, placed = self._store.late_ms(seqs), self._store.placed(seqs)
-        read = {seq: self._read(record) for seq, record in records.items()}
-        firsts = self._firsts(each.receipt for each in read.values() if isinstance(each, _Read))
+        read = {seq: _read(record) for seq, record in records.items()}
+        firsts = self._firsts(
+            each.receipt for each in read.values() if isinstance(each, PassthruRecord)
+        )
         return [
-            self._show(records[seq], read[seq], firsts, late.get(seq), placed.get(seq))
+            KeptReceipt(
+                id=receipt_id(records[seq].at, node, seq),
+                read=each,
+                first=firsts.get(each.receipt.repeat_of or "")
+                if isinstance(each, PassthruRecord)
+                else None,
+                late_ms=late.get(seq),
+                placed_ms=placed.get(seq),
+            )
             for seq in seqs
-            if seq in records
+            if (each := read.get(seq)) is not None
         ]
 
-    def _show(
-        self,
-        record: JournalRecord,
-        read: _Read | str,
-        firsts: Mapping[str, Receipt],
-        late_ms: int | None,
-        placed_ms: int | None,
-    ) -> Json:
-        name = receipt_id(record.at, self._journal.node or 0, record.seq)
-        if isinstance(read, str):
-            return unreadable_json(name, record.at, read)
-        receipt = read.receipt
-        first = firsts.get(receipt.repeat_of) if receipt.repeat_of is not None else None
+    def _json_of(self, kept: KeptReceipt) -> Json:
         try:
-            return receipt_json(
-                name,
-                receipt,
-                read.told.passthru,
-                first=first,
-                late_ms=late_ms,
-                placed_ms=placed_ms,
-            )
+            return kept_json(kept)
         except Exception as error:
             # One receipt that a bug can't show must not hide a page of others.
-            log.exception("receipt %s can't be shown", name)
-            return unreadable_json(name, record.at, f"can't be shown ({type(error).__name__})")
+            log.exception("receipt %s can't be shown", kept.id)
+            reason = f"can't be shown ({type(error).__name__})"
+            return unreadable_json(kept.id, kept.read.record.at, reason)
 
-    def _read_many(self, seqs: Iterable[int]) -> dict[int, _Read]:
+    def _read_many(self, seqs: Iterable[int]) -> dict[int, PassthruRecord]:
         """The receipts that can be read, by seq, ascending."""
         records = self._journal.get_many(seqs)
-        read = {seq: self._read(records[seq]) for seq in sorted(records)}
-        return {seq: each for seq, each in read.items() if isinstance(each, _Read)}
-
-    def _read(self, record: JournalRecord) -> _Read | str:
-        """A receipt, or why it can't be read."""
-        try:
-            receipt = decode_receipt(record.body)
-            passthru = read_passthru(receipt)
-        except Exception as error:  # noqa: BLE001 - as in `_show`
-            return f"can't be read ({type(error).__name__})"
-        name = receipt_id(record.at, self._journal.node or 0, record.seq)
-        option = receipt.decision.option.value
-        by = ReceiptRef(name, receipt.received_us, receipt.endpoint, option)
-        return _Read(receipt, ParsedReceipt(by, passthru))
+        read = {seq: parse_record(records[seq]) for seq in sorted(records)}
+        return {seq: each for seq, each in read.items() if isinstance(each, PassthruRecord)}
 
     def _firsts(self, receipts: Iterable[Receipt]) -> dict[str, Receipt]:
         """The receipts that repeats among these name, by id."""
@@ -312,5 +296,8 @@ class StreamQueries:
         return found
 
 
-def _names(read: _Read, call_sid: str) -> bool:
-    return read.told.passthru.call_sid == call_sid
+def _read(record: JournalRecord) -> PassthruRecord | UnreadableRecord:
+    read = parse_record(record)
+    if isinstance(read, PassthruRecord | UnreadableRecord):
+        return read
+    return UnreadableRecord(record, "no passthru")

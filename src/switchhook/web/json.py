@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from switchhook.exotel.times import EPOCH
+from switchhook.exotel.times import moment_of
 from switchhook.exotel.wire.scalar import without_surrogates
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 Json = dict[str, Any]
 
@@ -20,10 +22,7 @@ def text_of(raw: bytes) -> str:
 
 def time_of(microseconds: int) -> str:
     """Unix time as RFC 3339 in UTC with microseconds."""
-    try:
-        moment = EPOCH + timedelta(microseconds=microseconds)
-    except OverflowError:  # a clock that is far beyond every calendar
-        moment = EPOCH
+    moment = moment_of(microseconds)
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 

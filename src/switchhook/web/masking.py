@@ -87,12 +87,6 @@ def _member(key: str, member: Any, sees: Callable[[str], bool]) -> Any:
     return member if form is not None and form.fullmatch(member) else mask_text(member)
 
 
-def numbers_in(call: dict[str, Any] | None) -> dict[str, str]:
-    """The numbers of a call as the API tells of it, masked, by what they are."""
-    said = {} if call is None else {name: masked(call[name]) for name in ("from", "to")}
-    return {name: number for name, number in said.items() if number}
-
-
 class Masked:
     """Around the whole console: JSON leaves masked, and nobody asks by what they may not see.
 
