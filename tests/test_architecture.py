@@ -21,7 +21,7 @@ LAYERS = [
     for line in """
 errors metrics loopback exotel sqlite_file checked_json
 ledger rules system emulator
-journal access pytest_plugin
+journal access delivery pytest_plugin
 answer web
 streams capacity
 alerts retention
@@ -58,7 +58,7 @@ WORLD = {
 
 TOPICS = (
     *("exotel", "rules", "access", "streams", "capacity"),
-    *("alerts", "retention", "calls", "overview"),
+    *("alerts", "retention", "calls", "overview", "delivery"),
 )
 NAMED_FOR_IT = (
     *("page", "api", "ledger", "fold", "poller", "fetcher", "engine", "outbox", "heartbeat"),

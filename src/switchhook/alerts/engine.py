@@ -16,25 +16,20 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from switchhook.alerts.alert import Alert, AlertRule, AlertState, Severity, evaluate
-from switchhook.alerts.book import Delivery, DeliveryState, given_up
 from switchhook.alerts.default_rules import DEFAULTS
 from switchhook.alerts.heartbeat import why_silent
-from switchhook.alerts.messages import (
-    LastNotification,
-    Message,
-    MessageKind,
-    Quiet,
-    Silence,
-    messages,
-)
-from switchhook.alerts.outbox import Outbox
+from switchhook.alerts.messages import LastNotification, Message, Quiet, Silence, is_over, messages
+from switchhook.alerts.sender import Sender
 from switchhook.errors import LedgerError, SwitchhookError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from switchhook.alerts.book import AlertBook, Notifier
+    from switchhook.alerts.book import AlertBook, SentMessage
     from switchhook.alerts.heartbeat import Heart
+    from switchhook.alerts.sender import Destinations
+    from switchhook.delivery.delivery import Delivery
+    from switchhook.delivery.outbox import DeliveryTable
     from switchhook.metrics import Figure, Labels, Source
 
 log = logging.getLogger(__name__)
@@ -43,19 +38,13 @@ EVERY_S, LEAST_S = 1.0, 0.5
 MOST_SILENCE_MS = 90 * 86_400_000
 
 
-class Destinations(msgspec.Struct, frozen=True):
-    """Whom to tell: the severities that each destination hears of, and who reaches them."""
-
-    notifier: Notifier
-    severities: Mapping[str, tuple[Severity, ...]]
-
-
 class Alerting:
     """Alerts from `start` to `stop`. Any thread may ask, silence and acknowledge."""
 
     def __init__(
         self,
         book: AlertBook,
+        table: DeliveryTable,
         sources: Sequence[Source],
         destinations: Destinations,
         *,
@@ -66,9 +55,11 @@ class Alerting:
         chance: Callable[[], float] = random.random,
     ) -> None:
         self.rules, self.quiet, self.heart = tuple(rules), quiet, heart
-        self._book, self._sources, self._destinations = book, tuple(sources), destinations
+        self._book, self._sources = book, tuple(sources)
         self.now_ms = now_ms
-        self.outbox = Outbox(destinations.notifier, now_ms, chance)
+        self.sender = Sender(
+            table, destinations, is_over=self._is_over, now_ms=now_ms, chance=chance
+        )
         self._lock = threading.Lock()
         self._states: dict[str, Alert] = {}
         self._spoken: dict[str, LastNotification] = {}
@@ -80,7 +71,6 @@ class Alerting:
         )
         self._loaded = False
         self._figures: tuple[Figure, ...] = ()
-        self._count = 0
         self.evaluated_ms: int | None = None
         self.problems: tuple[str, ...] = ()
         self._ending, self._wake = threading.Event(), threading.Event()
@@ -96,7 +86,7 @@ class Alerting:
     ) -> None:
         """Go on by a changed configuration; alerts of rules that are gone end."""
         with self._lock:
-            self._destinations, self.outbox.notifier = destinations, destinations.notifier
+            self.sender.destinations = destinations
             self.rules, self.quiet, self.heart = tuple(rules), quiet, heart
         self.wake()
 
@@ -126,15 +116,15 @@ class Alerting:
     @property
     def destinations(self) -> Mapping[str, tuple[Severity, ...]]:
         """The severities that each destination hears of, by its name."""
-        return self._destinations.severities
+        return self.sender.destinations.severities
 
     def resolved(self, limit: int) -> list[Alert]:
         """Alerts that are over, newest first. Raises LedgerError."""
         return self._book.resolved(limit)
 
-    def deliveries(self, limit: int) -> list[Delivery]:
+    def sent(self, limit: int) -> list[SentMessage]:
         """What was sent or is to be, newest first. Raises LedgerError."""
-        return self._book.deliveries(limit)
+        return self._book.sent(limit)
 
     def silence(self, matcher: Labels, until_ms: int, reason: str, by: str) -> Silence:
         """Mute what matches until a time. Raises LedgerError."""
@@ -168,31 +158,11 @@ class Alerting:
 
     def test(self, destination: str, by: str) -> str | None:
         """Send a message now and wait for it; None where it was taken, else why not."""
-        now_ms = self.now_ms()
-        message = Message(
-            cause="test",
-            say=MessageKind.TEST,
-            severity=Severity.INFO,
-            title="A test: nothing is wrong",
-            lines=(f"{by} tries whether messages arrive here. They do.",),
-            alerts=(),
-            at_ms=now_ms,
-        )
-        delivery = Delivery(id=self._new_id(now_ms), destination=destination, message=message)
-        try:
-            problem = self._destinations.notifier.send(destination, message)
-        except Exception as error:  # noqa: BLE001 - as in the outbox: a message that was not sent,
-            # and a text that may hold its address.
-            problem = f"sending failed with {type(error).__name__}"
-        delivery = msgspec.structs.replace(delivery, attempts=1, done_ms=self.now_ms())
-        if problem is None:
-            delivery = msgspec.structs.replace(delivery, state=DeliveryState.SENT)
-        else:
-            delivery = given_up(delivery, problem, self.now_ms())
+        tried = self.sender.test(destination, by)
         with self._lock:
-            self._unsaved[2].append(delivery)
+            self._unsaved[2].append(tried)
             self._save()
-        return problem
+        return tried.problem or None
 
     def wake(self) -> None:
         """Look soon: something new was folded, or somebody decided."""
@@ -202,6 +172,7 @@ class Alerting:
 
     def start(self) -> None:
         self._thread.start()
+        self.sender.worker.start()
 
     def stop(self, timeout_s: float = 5.0) -> None:
         """End; what could not be kept or sent by now waits for the next start."""
@@ -209,8 +180,8 @@ class Alerting:
         self._wake.set()
         if self._thread.ident is not None:
             self._thread.join(timeout_s)
+        self.sender.worker.stop(timeout_s)
         with self._lock:
-            self._unsaved[2].extend(self.outbox.changed())
             self._save()
 
     def step(self) -> None:
@@ -230,16 +201,15 @@ class Alerting:
         self._figures = tuple(figures)
         with self._lock:
             self._judge(now_ms)
-            self._unsaved[2].extend(self.outbox.changed())
             self._save()
-        self.outbox.step()
+        self.sender.worker.wake()
         self._note(problems)
         self.evaluated_ms = now_ms
         if self.heart is not None:
             self.heart.beat(problems[0] if problems else why_silent(figures, now_ms))
 
     def _judge(self, now_ms: int) -> None:
-        unsaved_alerts, unsaved_spoken, _ = self._unsaved
+        unsaved_alerts, unsaved_spoken, unsaved_deliveries = self._unsaved
         for alert in evaluate(self.rules, self._figures, self._states, now_ms):
             unsaved_alerts[_bout(alert)] = alert
             if alert.state is AlertState.RESOLVED:
@@ -251,20 +221,12 @@ class Alerting:
         for message, spoken in said:
             self._spoken[spoken.cause] = spoken
             unsaved_spoken[spoken.cause] = spoken
-            self._post(message)
+            log.warning("alert: %s", message.title)
+            unsaved_deliveries += self.sender.deliveries(message)
 
-    def _post(self, message: Message) -> None:
-        log.warning("alert: %s", message.title)
-        id = self._new_id(message.at_ms)
-        self.outbox.add(
-            Delivery(id=id, destination=name, message=message)
-            for name, severities in self._destinations.severities.items()
-            if set(severities) & set(message.severities)
-        )
-
-    def _new_id(self, now_ms: int) -> str:
-        self._count += 1
-        return f"{now_ms}-{self._count}"
+    def _is_over(self, message: Message) -> bool:
+        with self._lock:
+            return is_over(message, self._spoken.get(message.cause))
 
     def _load(self, now_ms: int) -> bool:
         """Remember what was before the start, once; whether it could be read."""
@@ -279,13 +241,6 @@ class Alerting:
             self._states = {alert.key: alert for alert in book.alerts} | self._states
             self._spoken = {spoken.cause: spoken for spoken in book.spoken} | self._spoken
             self._silences += book.silences
-        known = self._destinations.severities
-        self.outbox.add(
-            each
-            if each.destination in known
-            else given_up(each, "there is no such destination any more", now_ms)
-            for each in book.waiting
-        )
         self._loaded = True
         return True
 
@@ -294,13 +249,15 @@ class Alerting:
         if not (alerts or spoken or deliveries):
             return
         try:
-            self._book.save(list(alerts.values()), list(spoken.values()), deliveries)
+            # What is sent from memory is kept first: nothing counts as said that could be lost.
+            if self.sender.outbox.keep():
+                self._book.save(list(alerts.values()), list(spoken.values()), deliveries)
+                self._unsaved = ({}, {}, [])
+                return
         except LedgerError as error:
-            newest = {(each.id, each.destination): each for each in deliveries}
-            deliveries[:] = list(newest.values())[-1000:]
             log.debug("alerts could not be kept: %s", error)
-            return
-        self._unsaved = ({}, {}, [])
+        self.sender.outbox.hold(deliveries)
+        deliveries.clear()
 
     def _note(self, problems: Sequence[str]) -> None:
         for problem in problems:

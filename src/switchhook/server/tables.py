@@ -9,6 +9,7 @@ from switchhook.access import passkeys_ledger, second_factors_ledger
 from switchhook.alerts import ledger as alerts
 from switchhook.calls import ledger as calls
 from switchhook.capacity import ledger as capacity
+from switchhook.delivery import ledger as deliveries
 from switchhook.ledger import Ledger, belonging
 from switchhook.retention import ledger as keeping
 from switchhook.streams.issues import ledger as issues
@@ -31,6 +32,7 @@ MIGRATIONS = (
     "",  # pages with checksums, which a file has before this says so
     passkeys_ledger.TABLES,
     access.MAKER_COLUMN,
+    alerts.DELIVERIES_ASIDE + deliveries.TABLES + alerts.DELIVERIES_MOVED,
 )
 """Number n leads from version n to n + 1; all that are due run in one transaction."""
 
