@@ -43,9 +43,11 @@ WORLD = {
     "logging",
     "os",
     "pathlib",
+    "psycopg",
     "random",
     "secrets",
     "socket",
+    "sqlalchemy",
     "sqlite3",
     "starlette",
     "subprocess",
@@ -169,7 +171,7 @@ def test_parsing_and_judging_bring_no_server_along():
 
 def test_the_answer_program_loads_no_page():
     loaded = loaded_by("import switchhook.server.answer")
-    assert not loaded & {"starlette", "jinja2", "apprise", "uvicorn", "pyarrow"}
+    assert not loaded & {"starlette", "jinja2", "apprise", "uvicorn", "pyarrow", "sqlalchemy"}
 
 
 PAGE = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")

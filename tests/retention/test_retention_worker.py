@@ -11,7 +11,7 @@ import pytest
 from kept_receipts import fold, query, receipt
 from retention.test_erasure import hash_of_proof
 from switchhook.access.audit import Deed, verify_chain
-from switchhook.access.audit_ledger import SqliteAudit
+from switchhook.access.audit_ledger import LedgerAudit
 from switchhook.access.ledger import SqliteAccess
 from switchhook.access.roles import Role
 from switchhook.capacity.ledger import SqliteCapacity
@@ -52,7 +52,7 @@ class House:
         self.store.open()
         self.ledger = open_ledger(folder / "ledger")
         self.book = SqliteErasures(self.ledger)
-        self.audit = SqliteAudit(self.ledger)
+        self.audit = LedgerAudit(self.ledger)
         self.capacity = SqliteCapacity(self.ledger)
         self.erased = 0
         self.keeper = self.make_keeper(limits)
@@ -247,27 +247,6 @@ def test_what_comes_later_is_kept(house):
     assert proof.until_seq == soon
     assert DIGITS not in house.reader.get(soon).body
     assert DIGITS in house.reader.get(later).body
-
-
-def test_a_second_wish_reaches_what_came_since_the_first(house):
-    """The one on its way is enough where it goes as far; whoever wished is in the audit log."""
-    fill(house, 10)
-    first = house.erase("asha")
-    assert house.erase("ravi").id == first.id
-    while len(house.sealed.segments()) == 1:
-        house.keeper.step()
-        house.flush()
-    later = house.receipt("09876543210")
-    house.flush()
-    second = house.erase("meena")
-    assert (second.id != first.id, second.until_seq) == (True, later)
-    house.run()
-    assert [each.complete for each in house.keeper.proofs()] == [True, True]
-    assert DIGITS not in house.reader.get(later).body
-    asked = [each for each in house.audit.oldest_first() if each.what == "asked to erase a number"]
-    assert [each.who for each in asked] == ["asha", "ravi", "meena"]
-    house.close()
-    assert house.holding() == []
 
 
 def test_an_erasure_with_nothing_to_find_says_so(house):
