@@ -291,6 +291,26 @@ def test_what_could_not_be_sent_before_its_trouble_ended_is_not_sent(bench):
     assert (over.destination, over.problem) == ("ops", "the trouble ended first")
 
 
+def test_nothing_is_sent_before_it_is_known_what_was_said(bench, monkeypatch):
+    began, seen, load = threading.Event(), [], SqliteAlerts.load
+
+    def loading(book, now_ms):
+        assert began.wait(60)
+        seen.append(engine.sender.worker._thread.is_alive())
+        return load(book, now_ms)
+
+    monkeypatch.setattr(SqliteAlerts, "load", loading)
+    bench.world.throttled(1)
+    sent = threading.Event()
+    monkeypatch.setattr(bench.post, "send", lambda *_: sent.set())
+    engine = bench.start()
+    engine.start()
+    began.set()
+    assert sent.wait(60)
+    engine.stop()
+    assert seen == [False]
+
+
 def test_a_changed_configuration_is_gone_on_with(bench):
     bench.world.throttled(1)
     bench.step()

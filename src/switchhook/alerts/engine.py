@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from switchhook.alerts.alert import Alert, AlertRule, AlertState, Severity, evaluate
+from switchhook.alerts.alert import Alert, AlertRule, Severity, evaluate
 from switchhook.alerts.default_rules import DEFAULTS
 from switchhook.alerts.heartbeat import why_silent
-from switchhook.alerts.messages import LastNotification, Message, Quiet, Silence, is_over, messages
+from switchhook.alerts.memory_keeper import Memory
+from switchhook.alerts.messages import Quiet, Silence, messages
 from switchhook.alerts.sender import Sender
-from switchhook.errors import LedgerError, SwitchhookError
+from switchhook.delivery.outbox import Outbox
+from switchhook.errors import SwitchhookError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
     from switchhook.alerts.book import AlertBook, SentMessage
     from switchhook.alerts.heartbeat import Heart
     from switchhook.alerts.sender import Destinations
-    from switchhook.delivery.delivery import Delivery
     from switchhook.delivery.outbox import DeliveryTable
     from switchhook.metrics import Figure, Labels, Source
 
@@ -57,19 +58,12 @@ class Alerting:
         self.rules, self.quiet, self.heart = tuple(rules), quiet, heart
         self._book, self._sources = book, tuple(sources)
         self.now_ms = now_ms
+        outbox = Outbox(table)
+        self._memory = Memory(book, outbox)
         self.sender = Sender(
-            table, destinations, is_over=self._is_over, now_ms=now_ms, chance=chance
+            outbox, destinations, is_over=self._memory.is_over, now_ms=now_ms, chance=chance
         )
         self._lock = threading.Lock()
-        self._states: dict[str, Alert] = {}
-        self._spoken: dict[str, LastNotification] = {}
-        self._silences: list[Silence] = []
-        self._unsaved: tuple[dict[str, Alert], dict[str, LastNotification], list[Delivery]] = (
-            {},
-            {},
-            [],
-        )
-        self._loaded = False
         self._figures: tuple[Figure, ...] = ()
         self.evaluated_ms: int | None = None
         self.problems: tuple[str, ...] = ()
@@ -102,7 +96,7 @@ class Alerting:
         """What is pending or firing, the most severe first."""
         with self._lock:
             return sorted(
-                self._states.values(),
+                self._memory.alerts.values(),
                 key=lambda a: (not a.firing, -a.severity.rank, a.since_ms, a.key),
             )
 
@@ -111,7 +105,7 @@ class Alerting:
         """Those that last."""
         now_ms = self.now_ms()
         with self._lock:
-            return [silence for silence in self._silences if silence.until_ms > now_ms]
+            return [silence for silence in self._memory.silences if silence.until_ms > now_ms]
 
     @property
     def destinations(self) -> Mapping[str, tuple[Severity, ...]]:
@@ -132,7 +126,7 @@ class Alerting:
         until_ms = min(until_ms, now_ms + MOST_SILENCE_MS)
         silence = self._book.add_silence(matcher, now_ms, until_ms, reason, by)
         with self._lock:
-            self._silences.append(silence)
+            self._memory.silences.append(silence)
         self.wake()
         return silence
 
@@ -140,19 +134,17 @@ class Alerting:
         """End a silence; whether there was one. Raises LedgerError."""
         found = self._book.end_silence(id, self.now_ms())
         with self._lock:
-            self._silences = [each for each in self._silences if each.id != id]
+            self._memory.silences = [each for each in self._memory.silences if each.id != id]
         self.wake()
         return found
 
     def acknowledge(self, id: str, by: str) -> Alert | None:
         """Note that somebody is on it: it speaks no more until it is over. None if it is over."""
         with self._lock:
-            alert = next((each for each in self._states.values() if each.id == id), None)
+            alert = next((each for each in self._memory.alerts.values() if each.id == id), None)
             if alert is None:
                 return None
-            key = alert.key
-            self._states[key] = msgspec.structs.replace(alert, acknowledged=by)
-            self._unsaved[0][_bout(alert)] = self._states[key]
+            self._memory.note_alert(msgspec.structs.replace(alert, acknowledged=by))
         self.wake()
         return alert
 
@@ -160,8 +152,8 @@ class Alerting:
         """Send a message now and wait for it; None where it was taken, else why not."""
         tried = self.sender.test(destination, by)
         with self._lock:
-            self._unsaved[2].append(tried)
-            self._save()
+            self._memory.unsent.append(tried)
+            self._memory.save()
         return tried.problem or None
 
     def wake(self) -> None:
@@ -172,7 +164,6 @@ class Alerting:
 
     def start(self) -> None:
         self._thread.start()
-        self.sender.worker.start()
 
     def stop(self, timeout_s: float = 5.0) -> None:
         """End; what could not be kept or sent by now waits for the next start."""
@@ -182,13 +173,15 @@ class Alerting:
             self._thread.join(timeout_s)
         self.sender.worker.stop(timeout_s)
         with self._lock:
-            self._save()
+            self._memory.save()
 
     def step(self) -> None:
         """Look at the figures once, and do what follows."""
         now_ms = self.now_ms()
         problems: list[str] = []
-        if not self._load(now_ms):
+        with self._lock:
+            loaded = self._memory.load(now_ms)
+        if not loaded:
             problems.append("what was kept of alerts can't be read")
         figures: list[Figure] = []
         for source in self._sources:
@@ -201,7 +194,7 @@ class Alerting:
         self._figures = tuple(figures)
         with self._lock:
             self._judge(now_ms)
-            self._save()
+            self._memory.save()
         self.sender.worker.wake()
         self._note(problems)
         self.evaluated_ms = now_ms
@@ -209,55 +202,15 @@ class Alerting:
             self.heart.beat(problems[0] if problems else why_silent(figures, now_ms))
 
     def _judge(self, now_ms: int) -> None:
-        unsaved_alerts, unsaved_spoken, unsaved_deliveries = self._unsaved
-        for alert in evaluate(self.rules, self._figures, self._states, now_ms):
-            unsaved_alerts[_bout(alert)] = alert
-            if alert.state is AlertState.RESOLVED:
-                self._states.pop(alert.key, None)
-            else:
-                self._states[alert.key] = alert
-        self._silences = [each for each in self._silences if each.until_ms > now_ms]
-        said = messages(self._states.values(), self._spoken, self._silences, self.quiet, now_ms)
+        memory = self._memory
+        for alert in evaluate(self.rules, self._figures, memory.alerts, now_ms):
+            memory.note_alert(alert)
+        memory.silences = [each for each in memory.silences if each.until_ms > now_ms]
+        said = messages(memory.alerts.values(), memory.spoken, memory.silences, self.quiet, now_ms)
         for message, spoken in said:
-            self._spoken[spoken.cause] = spoken
-            unsaved_spoken[spoken.cause] = spoken
+            memory.note_spoken(spoken)
             log.warning("alert: %s", message.title)
-            unsaved_deliveries += self.sender.deliveries(message)
-
-    def _is_over(self, message: Message) -> bool:
-        with self._lock:
-            return is_over(message, self._spoken.get(message.cause))
-
-    def _load(self, now_ms: int) -> bool:
-        """Remember what was before the start, once; whether it could be read."""
-        if self._loaded:
-            return True
-        try:
-            book = self._book.load(now_ms)
-        except LedgerError as error:
-            log.error("%s: alerting goes on without what was before", error)  # noqa: TRY400
-            return False
-        with self._lock:
-            self._states = {alert.key: alert for alert in book.alerts} | self._states
-            self._spoken = {spoken.cause: spoken for spoken in book.spoken} | self._spoken
-            self._silences += book.silences
-        self._loaded = True
-        return True
-
-    def _save(self) -> None:
-        alerts, spoken, deliveries = self._unsaved
-        if not (alerts or spoken or deliveries):
-            return
-        try:
-            # What is sent from memory is kept first: nothing counts as said that could be lost.
-            if self.sender.outbox.keep():
-                self._book.save(list(alerts.values()), list(spoken.values()), deliveries)
-                self._unsaved = ({}, {}, [])
-                return
-        except LedgerError as error:
-            log.debug("alerts could not be kept: %s", error)
-        self.sender.outbox.hold(deliveries)
-        deliveries.clear()
+            memory.unsent += self.sender.deliveries(message)
 
     def _note(self, problems: Sequence[str]) -> None:
         for problem in problems:
@@ -266,6 +219,7 @@ class Alerting:
         self.problems = tuple(problems)
 
     def _run(self) -> None:
+        sending = False
         while not self._ending.is_set():
             try:
                 self.step()
@@ -273,11 +227,10 @@ class Alerting:
                 # Nothing else would bring it back; the verdict and the heartbeat tell of it.
                 log.exception("alerting failed and tries again")
                 self.problems = (f"alerting failed with {type(error).__name__}",)
+            if not sending:
+                # Not before it is known what was said: what is over is not sent any more.
+                self.sender.worker.start()
+                sending = True
             self._ending.wait(LEAST_S)
             self._wake.wait(EVERY_S - LEAST_S)
             self._wake.clear()
-
-
-def _bout(alert: Alert) -> str:
-    """What tells an alert from the ones before it of the same key."""
-    return f"{alert.key} {alert.since_ms}"

@@ -10,7 +10,6 @@ from switchhook.alerts.alert import Severity
 from switchhook.alerts.book import delivery_of, message_of
 from switchhook.alerts.messages import Message, MessageKind
 from switchhook.delivery.delivery import SendResult, claimed, settled
-from switchhook.delivery.outbox import Outbox
 from switchhook.delivery.worker import LEASE_MS, Worker
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
     from switchhook.alerts.book import Notifier
     from switchhook.delivery.delivery import Delivery
-    from switchhook.delivery.outbox import DeliveryTable
+    from switchhook.delivery.outbox import Outbox
 
 
 class Destinations(msgspec.Struct, frozen=True):
@@ -29,14 +28,14 @@ class Destinations(msgspec.Struct, frozen=True):
 
 
 class Sender:
-    """Who is told what: `outbox` has it, `worker` sends it. Any thread may call it.
+    """Who is told what; `worker` sends it. Any thread may call it.
 
     `is_over` says of a message whether the trouble that it tells of has ended.
     """
 
     def __init__(
         self,
-        table: DeliveryTable,
+        outbox: Outbox,
         destinations: Destinations,
         *,
         is_over: Callable[[Message], bool],
@@ -45,10 +44,7 @@ class Sender:
     ) -> None:
         self.destinations = destinations
         self._is_over, self._now_ms, self._chance = is_over, now_ms, chance
-        self.outbox = Outbox(table)
-        self.worker = Worker(
-            self.outbox, self._send, ended=self._ended, now_ms=now_ms, chance=chance
-        )
+        self.worker = Worker(outbox, self._send, ended=self._ended, now_ms=now_ms, chance=chance)
         self._count = 0
 
     def deliveries(self, message: Message) -> list[Delivery]:
