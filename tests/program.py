@@ -31,17 +31,27 @@ class Reply(NamedTuple):
 
 
 class Program:
-    """A running `switchhook`; `urls` has an address by its name (`answer`, `console`)."""
+    """A `switchhook`; `urls` has an address by its name (`answer`, `console`) once it is ready.
 
-    def __init__(self, command: str, data: Path, *options: str) -> None:
+    `python` is the interpreter that has it, `cwd` where it is started.
+    """
+
+    def __init__(
+        self,
+        command: str,
+        data: Path,
+        *options: str,
+        python: str = sys.executable,
+        cwd: Path | None = None,
+    ) -> None:
         self.data = data
-        words = [sys.executable, "-m", "switchhook", command, "--data", str(data), *options]
-        sides = ("answer", "console") if command == "serve" else (command,)
-        for side in sides:
+        words = [python, "-m", "switchhook", command, "--data", str(data), *options]
+        self._sides = ("answer", "console") if command == "serve" else (command,)
+        for side in self._sides:
             words += [f"--{side}", "127.0.0.1:0"]
         self.log: list[str] = []
         self.process = subprocess.Popen(
-            words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cwd
         )
         self._printed: queue.Queue[str | None] = queue.Queue()
         self._threads = [
@@ -54,7 +64,10 @@ class Program:
         for thread in self._threads:
             thread.start()
         self.urls: dict[str, str] = {}
-        for _ in sides:
+
+    def wait_until_ready(self) -> None:
+        """Read where it listens."""
+        for _ in self._sides:
             line = self._printed.get(timeout=PATIENCE_S)
             assert line is not None, f"it ended with {self.process.wait()}: {self.said}"
             side, _, url = line.strip().partition(" ")
@@ -143,10 +156,14 @@ class Program:
 
 
 @contextmanager
-def running(data: Path, *options: str, command: str = "serve") -> Iterator[Program]:
-    """A program that has ended when the block does, however it does."""
-    program = Program(command, data, *options)
+def running(
+    data: Path, *options: str, command: str = "serve", ready: bool = True, **more: Any
+) -> Iterator[Program]:
+    """A program that has ended when the block does; with `ready` its start is waited for."""
+    program = Program(command, data, *options, **more)
     try:
+        if ready:
+            program.wait_until_ready()
         yield program
     finally:
         program.process.kill() if program.process.poll() is None else None

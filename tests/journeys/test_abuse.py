@@ -25,7 +25,7 @@ from program import http, running, until
 from switchhook.errors import DataFolderError
 from switchhook.journal import JournalReader, Record
 from switchhook.journal.receipt import RecordKind, decode_receipt
-from switchhook.ledger.sqlite import APPLICATION_ID, CHECKED_VERSION
+from switchhook.ledger.database import APPLICATION_ID, CHECKED_VERSION
 from switchhook.sqlite_file import connect_checked
 from switchhook.store import SqliteStore
 
@@ -367,12 +367,22 @@ def test_started_on_a_full_disk_it_answers(small_disk, config, command):
         until(lambda: kept(data) == honest.asked, "the disk to be written again")
 
 
-def test_a_console_that_cannot_start_keeps_nobody_from_an_answer(tmp_path, config):
-    data = tmp_path / "data"
-    with running(data, "--config", str(config)) as program:
+@pytest.fixture(scope="module")
+def with_one_receipt(tmp_path_factory):
+    """A data folder that a program has left, with one receipt in it."""
+    folder = tmp_path_factory.mktemp("left")
+    (folder / "switchhook.toml").write_text(CONFIG)
+    with running(folder / "data", "--config", str(folder / "switchhook.toml")) as program:
         Honest(program).ask()
         assert len(program.receipts()) == 1
         assert program.stop() == 0
+    return folder / "data"
+
+
+def test_a_console_that_cannot_start_keeps_nobody_from_an_answer(
+    tmp_path, config, with_one_receipt
+):
+    data = shutil.copytree(with_one_receipt, tmp_path / "data")
     shutil.rmtree(data / "store")
     (data / "store").touch()  # what is damaged or gone would be made again
     with running(data, "--config", str(config)) as program:
@@ -382,13 +392,11 @@ def test_a_console_that_cannot_start_keeps_nobody_from_an_answer(tmp_path, confi
 
 
 @pytest.mark.parametrize("trouble", ["damaged", "newer"])
-def test_without_its_ledger_the_console_says_so_and_comes_back(tmp_path, config, trouble):
+def test_without_its_ledger_the_console_says_so_and_comes_back(
+    tmp_path, config, with_one_receipt, trouble
+):
     """Nobody can be known then, so nothing is shown but what is wrong; mending it is enough."""
-    data = tmp_path / "data"
-    with running(data, "--config", str(config)) as program:
-        Honest(program).ask()
-        assert len(program.receipts()) == 1
-        assert program.stop() == 0
+    data = shutil.copytree(with_one_receipt, tmp_path / "data")
     ledger = data / "ledger" / "ledger.sqlite"
     whole = ledger.read_bytes()
     if trouble == "newer":

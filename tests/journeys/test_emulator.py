@@ -14,8 +14,11 @@ import httpx2
 import pytest
 
 from program import PATIENCE_S, running, until
+from switchhook.cli import run
 from switchhook.emulator.runs.scenarios import SCENARIOS
 
+NOBODY = "http://127.0.0.1:9/"
+"""The port discard, which nobody listens at."""
 ARTICLE = {
     "caller-hangs-up-in-greeting": ("caller_left_early", "A"),
     "bot-refused": ("connect_failed", "B"),
@@ -35,45 +38,52 @@ def emulate(*words):
     )
 
 
-def test_every_bad_day_is_answered_as_it_should_be(tmp_path):
-    with running(tmp_path / "data") as program:
-        url = program.urls["answer"] + program.passthru
-        done = emulate("run", "--all", "--passthru", url)
-        assert done.returncode == 0, done.stdout + done.stderr
-        decided = sum(scenario.mode == "decide" for scenario in SCENARIOS.values())
-        assert f"{decided} passed, 0 failed" in done.stdout
+@pytest.fixture(scope="module")
+def program(tmp_path_factory):
+    """One server for all calls, which are told apart by their CallSid."""
+    with running(tmp_path_factory.mktemp("emulator") / "data") as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def url(program):
+    """Its passthru."""
+    return program.urls["answer"] + program.passthru
+
+
+def test_every_bad_day_is_answered_as_it_should_be(url):
+    done = emulate("run", "--all", "--passthru", url)
+    assert done.returncode == 0, done.stdout + done.stderr
+    decided = sum(scenario.mode == "decide" for scenario in SCENARIOS.values())
+    assert f"{decided} passed, 0 failed" in done.stdout
 
 
 @pytest.mark.parametrize("name", ARTICLE)
-def test_the_seeds_tests_arrive_in_the_store_with_their_cause(tmp_path, name):
+def test_the_seeds_tests_arrive_in_the_store_with_their_cause(program, url, tmp_path, name):
     cause, option = ARTICLE[name]
     trace = tmp_path / "trace.jsonl"
-    with running(tmp_path / "data") as program:
-        url = program.urls["answer"] + program.passthru
-        done = emulate("run", name, "--passthru", url, "--trace", str(trace))
-        assert done.returncode == 0, done.stdout + done.stderr
-        call_sid = json.loads(trace.read_bytes().splitlines()[0])["call"]
-        found = until(lambda: program.api("streams", call_sid=call_sid)["streams"], "folded")
-        assert [stream["cause"] for stream in found] == [cause]
-        (receipt,) = program.receipts(call_sid=call_sid)
-        assert receipt["decision"]["option"] == option
+    done = emulate("run", name, "--passthru", url, "--trace", str(trace))
+    assert done.returncode == 0, done.stdout + done.stderr
+    call_sid = json.loads(trace.read_bytes().splitlines()[0])["call"]
+    found = until(lambda: program.api("streams", call_sid=call_sid)["streams"], "folded")
+    assert [stream["cause"] for stream in found] == [cause]
+    (receipt,) = program.receipts(call_sid=call_sid)
+    assert receipt["decision"]["option"] == option
 
 
-def test_a_trace_is_played_back_and_compared(tmp_path):
+def test_a_trace_is_played_back_and_compared(url, tmp_path):
     trace = tmp_path / "trace.jsonl"
-    with running(tmp_path / "data") as program:
-        url = program.urls["answer"] + program.passthru
-        assert emulate("run", "throttled", "--passthru", url, "--trace", str(trace)).returncode == 0
-        again = emulate("replay", str(trace), "--passthru", url)
-        assert (again.returncode, again.stdout) == (0, "same  told: 302 then, 302 now\n")
-    gone = emulate("replay", str(trace), "--passthru", url)
+    assert emulate("run", "throttled", "--passthru", url, "--trace", str(trace)).returncode == 0
+    again = emulate("replay", str(trace), "--passthru", url)
+    assert (again.returncode, again.stdout) == (0, "same  told: 302 then, 302 now\n")
+    gone = emulate("replay", str(trace), "--passthru", NOBODY)
     assert gone.returncode == 0
     assert "refused" in gone.stdout  # no answer is Option B too
 
 
 def test_a_caller_says_the_same_again_to_a_bot(tmp_path):
     plan, trace = tmp_path / "plan.toml", tmp_path / "trace.jsonl"
-    plan.write_text(PLAN.format(url="http://127.0.0.1:9/"))
+    plan.write_text(PLAN.format(url=NOBODY))
     with emulator(str(plan)) as (_, said):
         url = said["exotel"][0] + "/no-passthru"
         emulate("run", "caller-hangs-up-mid-talk", "--passthru", url, "--trace", str(trace))
@@ -88,8 +98,9 @@ def test_a_caller_says_the_same_again_to_a_bot(tmp_path):
     assert (wrong.returncode, "no WebSocket URL" in wrong.stderr) == (2, True)
 
 
-def test_list_prints_a_plain_name_a_line():
-    assert emulate("run", "--list").stdout.split("\n") == [*SCENARIOS, ""]
+def test_list_prints_a_plain_name_a_line(capsys):
+    assert run(["emulate", "run", "--list"]) == 0
+    assert capsys.readouterr().out.split("\n") == [*SCENARIOS, ""]
 
 
 @pytest.mark.parametrize(
@@ -105,17 +116,17 @@ def test_list_prints_a_plain_name_a_line():
         (["check", "no-such.toml"], "no-such.toml: no such file"),
     ],
 )
-def test_what_is_refused_says_why(words, said):
-    done = emulate(*words)
-    assert done.returncode == 2
-    assert said in done.stderr
+def test_what_is_refused_says_why(capsys, words, said):
+    assert run(["emulate", *words]) == 2
+    assert said in capsys.readouterr().err
 
 
-def test_an_address_elsewhere_is_not_dialled():
-    done = emulate("run", "throttled", "--passthru", "http://192.0.2.1/passthru")
-    assert done.returncode == 1
-    assert "192.0.2.1 is not on this machine" in done.stdout
-    assert "--allow 192.0.2.1" in done.stdout
+def test_an_address_elsewhere_is_not_dialled(capsys):
+    words = ["emulate", "run", "throttled", "--passthru", "http://192.0.2.1/passthru"]
+    assert run(words) == 1
+    told = capsys.readouterr().out
+    assert "192.0.2.1 is not on this machine" in told
+    assert "--allow 192.0.2.1" in told
 
 
 @contextmanager
@@ -155,29 +166,28 @@ applet = "hangup"
 """
 
 
-def test_the_program_serves_calls_and_ends_when_told(tmp_path):
+def test_the_program_serves_calls_and_ends_when_told(program, url, tmp_path):
     plan = tmp_path / "plan.toml"
-    with running(tmp_path / "data") as program:
-        plan.write_text(PLAN.format(url=program.urls["answer"] + program.passthru))
-        with emulator(str(plan), "--traces", str(tmp_path / "traces")) as (process, said):
-            url, (account, _, key, _, token) = said["exotel"][0], said["account"]
-            with httpx2.Client(trust_env=False) as client:
-                streams = client.get(
-                    f"{url}/v1/Accounts/{account}/ActiveStreams", auth=(key, token)
-                ).json()
-                assert (streams["active_streams"], streams["max_allowed_streams"]) == (0, 100)
-                bearer = {"Authorization": f"Bearer {said['control'][2]}"}
-                placed = client.post(
-                    f"{url}/control/calls", headers=bearer, json={"number": "+918047112233"}
-                ).json()
-            line = process.stdout.readline()
-            assert "no stream" in line
-            trace = tmp_path / "traces" / f"{placed['call_sid']}.jsonl"
-            until(trace.exists, "a trace")
-            process.terminate()
-            assert process.wait(PATIENCE_S) == 0
-        (receipt,) = program.receipts(call_sid=placed["call_sid"])
-        assert receipt["cause"] == "no_stream"
+    plan.write_text(PLAN.format(url=url))
+    with emulator(str(plan), "--traces", str(tmp_path / "traces")) as (process, said):
+        exotel, (account, _, key, _, token) = said["exotel"][0], said["account"]
+        with httpx2.Client(trust_env=False) as client:
+            streams = client.get(
+                f"{exotel}/v1/Accounts/{account}/ActiveStreams", auth=(key, token)
+            ).json()
+            assert (streams["active_streams"], streams["max_allowed_streams"]) == (0, 100)
+            bearer = {"Authorization": f"Bearer {said['control'][2]}"}
+            placed = client.post(
+                f"{exotel}/control/calls", headers=bearer, json={"number": "+918047112233"}
+            ).json()
+        line = process.stdout.readline()
+        assert "no stream" in line
+        trace = tmp_path / "traces" / f"{placed['call_sid']}.jsonl"
+        until(trace.exists, "a trace")
+        process.terminate()
+        assert process.wait(PATIENCE_S) == 0
+    (receipt,) = program.receipts(call_sid=placed["call_sid"])
+    assert receipt["cause"] == "no_stream"
 
 
 class Hooks(BaseHTTPRequestHandler):
@@ -267,16 +277,14 @@ def test_a_heartbeat_is_sent_by_itself():
     assert (refused.returncode, "--allow 192.0.2.1" in refused.stdout) == (1, True)
 
 
-def test_load_is_measured_and_told(tmp_path):
+def test_load_is_measured_and_told(url, tmp_path):
     page = tmp_path / "load.html"
-    with running(tmp_path / "data") as program:
-        url = program.urls["answer"] + program.passthru
-        words = ["--calls", "5", "--rate", "5/s", "--for", "1s", "--html", str(page)]
-        done = emulate("load", "--passthru", url, *words)
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert "5 calls at once at most" in done.stderr
-        assert "5 answers as expected, 0 not" in done.stdout
-        assert "<svg" in page.read_text()
+    words = ["--calls", "5", "--rate", "5/s", "--for", "1s", "--html", str(page)]
+    done = emulate("load", "--passthru", url, *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "5 calls at once at most" in done.stderr
+    assert "5 answers as expected, 0 not" in done.stdout
+    assert "<svg" in page.read_text()
     refused = emulate("load", "--passthru", "http://192.0.2.1/", "--for", "1s")
     assert refused.returncode == 2
     assert "--allow 192.0.2.1" in refused.stderr

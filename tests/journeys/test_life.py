@@ -184,11 +184,15 @@ def test_repeats_are_known_after_a_restart(tmp_path):
         assert other["repeat_of"] is None
 
 
-def test_a_second_program_on_the_same_folder_is_refused(tmp_path):
-    with running(tmp_path / "data", command="answer") as program:
-        holder = program.process.pid
-        with pytest.raises(AssertionError) as refused, running(tmp_path / "data", command="answer"):
-            pass
-        assert "held by switchhook answer" in str(refused.value)
-        assert "waiting 15 s for it" in str(refused.value)
-        assert str(holder) in str(refused.value)
+def test_a_second_program_on_the_same_folder_waits_for_the_first(tmp_path):
+    """It says for whom, and answers when that one has ended."""
+    with (
+        running(tmp_path / "data", command="answer") as first,
+        running(tmp_path / "data", command="answer", ready=False) as second,
+    ):
+        until(lambda: "waiting 15 s for it" in second.said, "it to say so")
+        assert f"held by switchhook answer (process {first.process.pid} on" in second.said
+        assert second.urls == {}
+        assert first.stop() == 0
+        second.wait_until_ready()
+        assert second.ask("CallSid=second").status in (200, 302)

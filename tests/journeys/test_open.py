@@ -10,6 +10,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -20,7 +21,7 @@ import apsw
 import pytest
 
 from program import PATIENCE_S, http, read_reply, running, until
-from switchhook.ledger.sqlite import APPLICATION_ID, CHECKED_VERSION
+from switchhook.ledger.database import APPLICATION_ID, CHECKED_VERSION
 from switchhook.sqlite_file import connect_checked
 
 WELL = "CallSid=c1&Stream[StreamSID]=s1&Stream[Status]=completed&Stream[DisconnectedBy]=bot"
@@ -171,16 +172,22 @@ def test_a_terminal_gets_the_links(tmp_path):
 PASSWORD = "seven green parrots"
 
 
-@pytest.fixture
-def protected(tmp_path):
+@pytest.fixture(scope="module")
+def with_a_user(tmp_path_factory):
     """A data folder whose console has a user, stopped; and a backup of it."""
-    data = tmp_path / "data"
-    with running(data) as program:
+    folder = tmp_path_factory.mktemp("protected")
+    with running(folder / "data") as program:
         add(program, "asha")
-        backup = tmp_path / "b.tar.gz"
-        command(program, "backup", str(backup))
+        command(program, "backup", str(folder / "b.tar.gz"))
         assert program.stop() == 0
-    return data, backup
+    return folder
+
+
+@pytest.fixture
+def protected(with_a_user, tmp_path):
+    """A copy of both."""
+    copy = shutil.copytree(with_a_user, tmp_path / "protected")
+    return copy / "data", copy / "b.tar.gz"
 
 
 def add(program, name):

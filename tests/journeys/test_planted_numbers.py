@@ -21,8 +21,17 @@ ALL_COLUMNS = (
 
 @pytest.fixture
 def program(tmp_path):
+    """For the one who counts what is there."""
     config = write_config(tmp_path)
     with running(tmp_path / "data", "--config", str(config)) as program:
+        yield program
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """For all others, who have calls and names of their own."""
+    folder = tmp_path_factory.mktemp("shared")
+    with running(folder / "data", "--config", str(write_config(folder))) as program:
         yield program
 
 
@@ -142,11 +151,11 @@ QUESTIONS = [
 ]
 
 
-def test_a_viewer_asks_for_none_of_them(program, tmp_path):
+def test_a_viewer_asks_for_none_of_them(shared):
     """An answer of yes or no would tell digit by digit; who may reveal may ask, and it is noted."""
-    program.ask("CallSid=9869869003&CallFrom=09869869003&Stream[Status]=cust9869869003")
-    viewer = sign_in(program, tmp_path, "vik", "viewer")
-    operator = sign_in(program, tmp_path, "oli", "operator")
+    shared.ask("CallSid=9869869003&CallFrom=09869869003&Stream[Status]=cust9869869003")
+    viewer = sign_in(shared, shared.data.parent, "vera", "viewer")
+    operator = sign_in(shared, shared.data.parent, "olga", "operator")
     for question in QUESTIONS:
         reply = viewer.get(question, Accept="application/json")
         assert reply.status in (400, 403), question
@@ -157,39 +166,39 @@ def test_a_viewer_asks_for_none_of_them(program, tmp_path):
     assert b"/export" not in page
 
 
-def test_a_search_that_would_backtrack_takes_no_time(program, tmp_path):
+def test_a_search_that_would_backtrack_takes_no_time(shared):
     """The console answers others meanwhile, as matching goes through a text once."""
     error = quote("a" * 4_000)
     for at in range(40):
-        program.ask(f"CallSid=c{at}&Stream[Status]=failed&Stream[Error]={error}")
-    operator = sign_in(program, tmp_path, "oli", "operator")
+        shared.ask(f"CallSid=hard{at}&Stream[Status]=failed&Stream[Error]={error}")
+    operator = sign_in(shared, shared.data.parent, "otto", "operator")
     hard = "error:" + "a*" * 120 + "zz"
     reply = operator.get(f"/api/v1/streams?q={quote(hard)}", Accept="application/json")
     assert (reply.status, json.loads(reply.body)["streams"]) == (200, [])
 
 
-def test_a_demoted_operator_keeps_nothing(program, tmp_path):
+def test_a_demoted_operator_keeps_nothing(shared):
     """What was revealed is masked at once, and the live feed ends."""
-    program.ask("CallSid=c1&CallFrom=09869869003")
-    operator = sign_in(program, tmp_path, "oli", "operator")
+    shared.ask("CallSid=demoted&CallFrom=09869869003")
+    operator = sign_in(shared, shared.data.parent, "odin", "operator")
     assert operator.post("/settings", "/reveal", next="/").status == 303
-    assert b"9869869003" in operator.get("/api/v1/calls/c1").body
+    assert b"9869869003" in operator.get("/api/v1/calls/demoted").body
     with socket.create_connection(operator.address, timeout=30) as sock:
         host = f"{operator.address[0]}:{operator.address[1]}"
         sock.sendall(request(b"/feed", host, headers={"Cookie": operator.cookie}))
         assert b"200 OK" in sock.recv(65536)
-        command(tmp_path, "users", "role", "oli", "viewer")
-        assert b"9869869003" not in operator.get("/api/v1/calls/c1").body
+        command(shared.data.parent, "users", "role", "odin", "viewer")
+        assert b"9869869003" not in operator.get("/api/v1/calls/demoted").body
         while sock.recv(65536):
             pass
-    command(tmp_path, "users", "role", "oli", "operator")
-    assert b"9869869003" not in operator.get("/api/v1/calls/c1").body
+    command(shared.data.parent, "users", "role", "odin", "operator")
+    assert b"9869869003" not in operator.get("/api/v1/calls/demoted").body
 
 
-def test_one_user_does_not_take_every_live_feed(program, tmp_path):
+def test_one_user_does_not_take_every_live_feed(shared):
     """Twenty are enough for one; the next is told so, and others find room."""
-    viewer = sign_in(program, tmp_path, "vik", "viewer")
-    other = sign_in(program, tmp_path, "ola", "viewer")
+    viewer = sign_in(shared, shared.data.parent, "vito", "viewer")
+    other = sign_in(shared, shared.data.parent, "vala", "viewer")
     open_ = []
     try:
         statuses = []
@@ -208,30 +217,30 @@ def test_one_user_does_not_take_every_live_feed(program, tmp_path):
             sock.close()
 
 
-def test_a_reveal_says_what_it_revealed(program, tmp_path):
+def test_a_reveal_says_what_it_revealed(shared):
     """Which call, and its numbers, masked: no erasure reaches the audit log."""
-    program.ask("CallSid=c1&CallFrom=09869869003&CallTo=08047112233")
-    admin = sign_in(program, tmp_path, "asha", "administrator")
-    until(lambda: admin.get("/api/v1/calls/c1").status == 200, "the call")
-    assert admin.post("/settings", "/calls/c1/reveal", next="/").status == 303
+    shared.ask("CallSid=told&CallFrom=09869869003&CallTo=08047112233")
+    admin = sign_in(shared, shared.data.parent, "anna", "administrator")
+    until(lambda: admin.get("/api/v1/calls/told").status == 200, "the call")
+    assert admin.post("/settings", "/calls/told/reveal", next="/").status == 303
     said = admin.get("/api/v1/audit?limit=1000").body.decode()
     (entry,) = [e for e in json.loads(said)["entries"] if e["what"] == "revealed a call's numbers"]
-    assert entry["subject"] == "c1"
+    assert entry["subject"] == "told"
     numbers = {"from": "+91••••••••03", "to": "+91••••••••33", "minutes": "15"}
     assert json.loads(entry["details"]) == numbers
     assert leaks(["9869869003", "8047112233"], said) == []
 
 
-def test_tokens_end_with_a_new_password(program, tmp_path):
+def test_tokens_end_with_a_new_password(shared):
     """Who knew the old one may have made them."""
-    admin = sign_in(program, tmp_path, "asha", "administrator")
+    admin = sign_in(shared, shared.data.parent, "arun", "administrator")
     page = admin.post("/settings", "/settings/own/tokens", name="t", scope="read", days="9").body
     token = re.search(rb'said-once mono">([^<]+)<', page)[1].decode()
 
     def ask():
         headers = {"Authorization": f"Bearer {token}"}
-        return http(program.address("console"), b"/api/v1/status", headers=headers).status
+        return http(shared.address("console"), b"/api/v1/status", headers=headers).status
 
     assert ask() == 200
-    command(tmp_path, "users", "password", "asha", typed=f"{PASSWORD} again\n")
+    command(shared.data.parent, "users", "password", "arun", typed=f"{PASSWORD} again\n")
     assert ask() == 401

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from program import http, running, until
+from program import Program, http, running, until
 from switchhook.capacity.facts_file import AccountFigures, FactsFile
 from switchhook.journal import JournalReader
 from switchhook.journal.receipt import HeartbeatReceived, RecordKind, StatusReceived, decode_receipt
@@ -24,13 +25,18 @@ heartbeat_secret_files = ["heartbeat.secret"]
 STATUS, HEARTBEAT = "dddd-secret-of-status-1", "eeee-secret-of-heartbeat"
 
 
-@pytest.fixture
-def program(tmp_path):
-    (tmp_path / "switchhook.toml").write_text(CONFIG)
-    (tmp_path / "status.secret").write_text(STATUS)
-    (tmp_path / "heartbeat.secret").write_text(HEARTBEAT)
-    config = str(tmp_path / "switchhook.toml")
-    with running(tmp_path / "data", "--config", config, command="answer") as program:
+def receiving(folder: Path) -> AbstractContextManager[Program]:
+    """An answer side that takes webhooks."""
+    (folder / "switchhook.toml").write_text(CONFIG)
+    (folder / "status.secret").write_text(STATUS)
+    (folder / "heartbeat.secret").write_text(HEARTBEAT)
+    config = str(folder / "switchhook.toml")
+    return running(folder / "data", "--config", config, command="answer")
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory):
+    with receiving(tmp_path_factory.mktemp("receiving")) as program:
         yield program
 
 
@@ -46,27 +52,6 @@ def post(program, path: str, body: bytes, content_type: str) -> int:
     headers = {"Content-Type": content_type}
     address = program.address("answer")
     return http(address, path.encode(), method="POST", headers=headers, body=body).status
-
-
-def test_a_webhook_that_was_thanked_for_is_in_the_journal(program):
-    """Whatever comes after the thanks: here the process is killed."""
-    form = "application/x-www-form-urlencoded"
-    body = b"CallSid=c1&Status=completed"
-    beat = b'{"timestamp":"2026-11-25T10:00:00Z","status_type":"OK","data":"' + b"x" * 2_000_000
-    assert post(program, f"/status/main/{STATUS}?ref=1", body, form) == 200
-    assert post(program, f"/heartbeat/main/{HEARTBEAT}", beat + b'"}', "application/json") == 200
-    assert post(program, f"/status/main/{HEARTBEAT}", body, form) == 403
-    assert program.ask(path=f"/status/main/{STATUS}").status == 405
-    program.process.kill()
-    program.stop()
-    (status,) = records(program.data, RecordKind.STATUS)
-    kept = msgspec.msgpack.decode(status, type=StatusReceived)
-    assert (kept.account, kept.raw, kept.query, kept.content_type) == ("main", body, b"ref=1", form)
-    (heartbeat,) = records(program.data, RecordKind.HEARTBEAT)
-    beaten = msgspec.msgpack.decode(heartbeat, type=HeartbeatReceived)
-    assert beaten.body == beat[:65536]
-    assert beaten.problem is not None
-    assert STATUS not in program.said
 
 
 def test_rules_see_what_the_console_tells_and_receipts_keep_it(program):
@@ -98,3 +83,27 @@ def test_metrics_are_never_on_the_public_port(program, path):
     reply = program.ask(path=path)
     assert reply.status == 404
     assert b"switchhook_" not in reply.body
+
+
+def test_a_webhook_that_was_thanked_for_is_in_the_journal(tmp_path):
+    """Whatever comes after the thanks: here the process is killed."""
+    with receiving(tmp_path) as program:
+        form = "application/x-www-form-urlencoded"
+        body = b"CallSid=c1&Status=completed"
+        beat = b'{"timestamp":"2026-11-25T10:00:00Z","status_type":"OK","data":"' + b"x" * 2_000_000
+        assert post(program, f"/status/main/{STATUS}?ref=1", body, form) == 200
+        assert (
+            post(program, f"/heartbeat/main/{HEARTBEAT}", beat + b'"}', "application/json") == 200
+        )
+        assert post(program, f"/status/main/{HEARTBEAT}", body, form) == 403
+        assert program.ask(path=f"/status/main/{STATUS}").status == 405
+        program.process.kill()
+        program.stop()
+    (status,) = records(program.data, RecordKind.STATUS)
+    kept = msgspec.msgpack.decode(status, type=StatusReceived)
+    assert (kept.account, kept.raw, kept.query, kept.content_type) == ("main", body, b"ref=1", form)
+    (heartbeat,) = records(program.data, RecordKind.HEARTBEAT)
+    beaten = msgspec.msgpack.decode(heartbeat, type=HeartbeatReceived)
+    assert beaten.body == beat[:65536]
+    assert beaten.problem is not None
+    assert STATUS not in program.said

@@ -8,8 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from program import PATIENCE_S, http, running, until
 
 HTML = {"Accept": "text/html"}
@@ -70,25 +68,29 @@ def test_a_look_after_an_erasure_leaves_the_console_its_store(tmp_path):
     assert "tries again" not in program.said
 
 
-@pytest.mark.parametrize("how", ["folder", "files", "garbage"])
-def test_a_store_that_is_taken_away_is_made_again(tmp_path, how):
+def test_a_store_that_is_taken_away_is_made_again(tmp_path):
+    """The folder, the files in it, and the files' content; one after the other."""
     data = tmp_path / "data"
     with running(data) as program:
         ask(program, 30)
         all_there(program, 30)
-        store = data / "store"
-        if how == "folder":
-            shutil.rmtree(store)
-        for path in store.glob("store-*.sqlite"):
-            if how == "files":
-                path.unlink()
-            else:
-                aside = store / "aside"
-                aside.write_bytes(b"no database" * 10_000)
-                aside.replace(path)
-        ask(program, 5, first=50)
-        all_there(program, 35)
+        for number, take_away in enumerate((shutil.rmtree, remove_files, spoil_files), 1):
+            take_away(data / "store")
+            ask(program, 5, first=50 * number)
+            all_there(program, 30 + 5 * number)
         assert program.stop() == 0
+
+
+def remove_files(store: Path) -> None:
+    for path in store.glob("store-*.sqlite"):
+        path.unlink()
+
+
+def spoil_files(store: Path) -> None:
+    for path in store.glob("store-*.sqlite"):
+        aside = store / "aside"
+        aside.write_bytes(b"no database" * 10_000)
+        aside.replace(path)
 
 
 def test_a_store_that_can_t_be_used_is_said_on_every_page_and_comes_back(tmp_path):

@@ -17,18 +17,29 @@ import pytest
 from program import http, running, until
 
 PASSWORD = "seven green parrots"
+CONFIG = 'data = "data"\n[console]\nusers = true\n'
 
 
 @pytest.fixture
 def folder(tmp_path):
-    (tmp_path / "switchhook.toml").write_text('data = "data"\n[console]\nusers = true\n')
+    (tmp_path / "switchhook.toml").write_text(CONFIG)
     return tmp_path
 
 
 @pytest.fixture
 def program(folder):
+    """For who is the first."""
     config = str(folder / "switchhook.toml")
     with running(folder / "data", "--config", config) as program:
+        yield program
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """For all others, who have names of their own."""
+    folder = tmp_path_factory.mktemp("shared")
+    (folder / "switchhook.toml").write_text(CONFIG)
+    with running(folder / "data", "--config", str(folder / "switchhook.toml")) as program:
         yield program
 
 
@@ -110,8 +121,9 @@ def test_the_first_administrator_and_what_follows(program, folder):
     assert b"chain holds" in browser.get("/audit").body
 
 
-def test_numbers_are_masked_until_revealed(program, folder):
+def test_numbers_are_masked_until_revealed(shared):
     """In the API too, raw requests included; an operator's reveal is of one call, and noted."""
+    program, folder = shared, shared.data.parent
     for call in ("c1", "c2"):
         program.ask(f"CallSid={call}&From=%2B917799{call[1]}46318&CallTo=08047{call[1]}12298")
     tokens = {
@@ -152,15 +164,16 @@ def test_a_restart_keeps_sessions_and_prints_no_link(program, folder):
     assert program.said.count("nobody has an account yet") == 1
 
 
-@pytest.mark.parametrize("words", [("role", "ravi", "viewer"), ("disable", "ravi")])
-def test_a_live_feed_ends_with_the_right_to_see_it(program, folder, words):
+@pytest.mark.parametrize("words", [("role", "anil", "viewer"), ("disable", "devi")])
+def test_a_live_feed_ends_with_the_right_to_see_it(shared, words):
     """Also where the change is made by a command beside the console."""
-    command(folder, "users", "add", "ravi", "--role", "operator", typed=f"{PASSWORD}\n")
-    ravi = Browser(program)
-    assert ravi.post("/login", "/login", name="ravi", password=PASSWORD).status == 303
+    program, folder, name = shared, shared.data.parent, words[1]
+    command(folder, "users", "add", name, "--role", "operator", typed=f"{PASSWORD}\n")
+    person = Browser(program)
+    assert person.post("/login", "/login", name=name, password=PASSWORD).status == 303
     with socket.create_connection(program.address("console"), timeout=20) as feed:
-        head = f"GET /feed HTTP/1.1\r\nHost: {ravi.address[0]}:{ravi.address[1]}\r\n"
-        feed.sendall(f"{head}Cookie: {ravi.cookie}\r\n\r\n".encode())
+        head = f"GET /feed HTTP/1.1\r\nHost: {person.address[0]}:{person.address[1]}\r\n"
+        feed.sendall(f"{head}Cookie: {person.cookie}\r\n\r\n".encode())
         heard = b""
         while b"retry: 1500" not in heard:
             heard += feed.recv(4096)
@@ -171,8 +184,9 @@ def test_a_live_feed_ends_with_the_right_to_see_it(program, folder, words):
             heard += more
 
 
-def test_no_form_of_any_page_works_without_its_token(program, folder):
+def test_no_form_of_any_page_works_without_its_token(shared):
     """Every POST that a page offers is refused without the token that the page has in it."""
+    program, folder = shared, shared.data.parent
     program.ask(
         "CallSid=c1&Stream[StreamSID]=s1&Stream[Status]=failed&Stream[Error]=3009+refused"
         "&CallFrom=09876543210"
