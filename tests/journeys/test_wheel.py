@@ -1,0 +1,83 @@
+"""The wheel that people install, with the source tree out of reach."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+from program import PATIENCE_S, http, running
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "src/switchhook"
+WELL = "CallSid=c1&Stream[StreamSID]=s1&Stream[Status]=completed&Stream[DisconnectedBy]=bot"
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory) -> Path:
+    """Built from the tree as it is, with what is installed here."""
+    folder = tmp_path_factory.mktemp("wheel")
+    words = [sys.executable, "-m", "hatchling", "build", "--target", "wheel"]
+    subprocess.run([*words, "--directory", str(folder)], cwd=ROOT, check=True, capture_output=True)
+    (made,) = folder.glob("switchhook-*.whl")
+    return made
+
+
+@pytest.fixture(scope="module")
+def python(wheel, tmp_path_factory) -> str:
+    """The interpreter of an environment with the wheel in it; what it needs is the tests' own."""
+    folder = tmp_path_factory.mktemp("installed")
+    venv.create(folder, symlinks=True, with_pip=False)
+    found = str(folder / "bin/python")
+    words = [sys.executable, "-m", "pip", "--python", found, "install", "--quiet"]
+    subprocess.run([*words, "--no-index", "--no-deps", str(wheel)], check=True)
+    (packages,) = folder.glob("lib/*/site-packages")
+    # A line in a .pth file is a folder of packages whose own .pth files are not read: the editable
+    # install beside them leads nowhere.
+    (packages / "needed.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return found
+
+
+def test_every_file_of_the_package_is_in_it(wheel):
+    """Templates, styles, scripts of others, and each with what it is made of."""
+    there = {
+        f"switchhook/{path.relative_to(PACKAGE).as_posix()}"
+        for path in PACKAGE.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    with ZipFile(wheel) as archive:
+        packed = set(archive.namelist())
+    beside = {name for name in packed if ".dist-info/" in name}
+    assert packed - beside == there
+    assert "switchhook/web/static/vendor/htmx.js" in packed
+    assert any(name.endswith("/sboms/javascript.cdx.json") for name in beside)
+    assert any(name.endswith("/LICENSE") for name in beside)
+
+
+def test_it_serves_from_an_empty_folder(python, tmp_path):
+    """A passthru is answered, a page and its styles are shown, and the emulator calls."""
+    words = [python, "-c", "import switchhook; print(switchhook.__file__)"]
+    told = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert Path(told.stdout).is_relative_to(Path(python).parents[1])
+    with running(tmp_path / "data", python=python, cwd=tmp_path) as program:
+        assert program.ask(WELL).status == 200
+        console = program.address("console")
+        page = http(console, b"/", headers={**program.by_link, "Accept": "text/html"})
+        assert (page.status, b"<html" in page.body) == (200, True)
+        for name in ("console.css", "vendor/htmx.js"):
+            assert http(console, f"/static/{name}".encode(), headers=program.by_link).status == 200
+        done = subprocess.run(
+            [python, "-m", "switchhook", "emulate", "run", "bot-done"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert len(program.receipts()) == 2
+        assert program.stop() == 0
