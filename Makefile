@@ -5,7 +5,7 @@ PYTHON ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench attack lint format lock sbom clean
+.PHONY: help demo test quick bench attack lint format lock sbom clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,9 +20,13 @@ test: .venv/.installed-test ## formatter, linter, types, then every test
 	@scripts/browser
 	@scripts/faketime
 	@scripts/nginx
-	@$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadgroup --ignore tests/browser
+	@$(BIN)/python -m pytest -n auto --maxprocesses 8 --ignore tests/browser
 	@# Apart, for the driver of the browser leaves its own event loop running in the process.
 	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/browser
+
+quick: .venv/.installed-test ## what needs no other process, under a minute: while you work
+	@$(BIN)/python -m pytest -n auto --maxprocesses 8 -m 'not process' \
+		--ignore tests/journeys --ignore tests/browser --hypothesis-profile quick
 
 bench: .venv/.installed-bench ## side by side with rivals, about fifteen minutes; QUICK=1 three, FULL=1 long
 	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(if $(FULL),--full)

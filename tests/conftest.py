@@ -5,16 +5,29 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import sys
+from collections.abc import Generator
+from functools import cache
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 import beside_sqlite
+import other_processes
 
 beside_sqlite.watch()
+other_processes.watch()
+
+# The program is started hundreds of times; half of that would be compiling it anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # How long an example takes says something of the machine only: nothing here is timed.
 settings.register_profile("untimed", deadline=None)
+settings.register_profile("quick", deadline=None, max_examples=20)
 settings.load_profile("untimed")
 
 EXPECTED = (
@@ -23,6 +36,40 @@ EXPECTED = (
     r"there is no mkfs\.ext4 here",
 )
 """Beginnings of reasons, as patterns."""
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    other_processes.mark(item)
+
+
+class _ByWhatIsShared(LoadScopeScheduling):  # type: ignore[misc]
+    """Tests for which their module makes something stay together, so that it is made once.
+
+    The marker `xdist_group` says nothing any more from pytest 9 on.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return file if _shares(self.config.rootpath / file) else nodeid
+
+
+@cache
+def _shares(module: Path) -> bool:
+    return 'scope="module"' in module.read_text()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    return _ByWhatIsShared(config, log)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    other_processes.runs(item)
+    try:
+        return (yield)
+    finally:
+        other_processes.runs(None)
 
 
 @pytest.hookimpl(trylast=True)
@@ -53,41 +100,3 @@ def _as_high_a_priority_as_before():
     if os.getpriority(os.PRIO_PROCESS, 0) != before:
         with contextlib.suppress(PermissionError):  # who is not root can't
             os.setpriority(os.PRIO_PROCESS, 0, before)
-
-
-@pytest.fixture(scope="session")
-def postgresql():
-    """The URL of a database of this session's own."""
-    import postgresql
-
-    with postgresql.database() as url:
-        if url is None:
-            pytest.skip(postgresql.NONE)
-        yield url
-
-
-@pytest.fixture
-def postgresql_schema(postgresql):
-    """The URL of an empty schema, as it is given to a program."""
-    import postgresql as found
-
-    with found.schema(postgresql) as url:
-        yield found.text_of(url)
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def ledger_place(request, tmp_path):
-    """Where a ledger could be: what it promises, it promises in both."""
-    if request.param == "sqlite":
-        return tmp_path / "ledger"
-    return request.getfixturevalue("postgresql_schema")
-
-
-@pytest.fixture
-def ledger(ledger_place):
-    """An empty ledger, on SQLite and on PostgreSQL."""
-    from switchhook.server.tables import open_ledger
-
-    ledger = open_ledger(ledger_place)
-    yield ledger
-    ledger.close()

@@ -21,7 +21,7 @@ LAYERS = [
     for line in """
 errors metrics loopback exotel sqlite_file checked_json
 ledger rules system emulator
-journal access delivery pytest_plugin
+journal access pytest_plugin
 answer web
 streams capacity
 alerts retention
@@ -43,11 +43,9 @@ WORLD = {
     "logging",
     "os",
     "pathlib",
-    "psycopg",
     "random",
     "secrets",
     "socket",
-    "sqlalchemy",
     "sqlite3",
     "starlette",
     "subprocess",
@@ -60,7 +58,7 @@ WORLD = {
 
 TOPICS = (
     *("exotel", "rules", "access", "streams", "capacity"),
-    *("alerts", "retention", "calls", "overview", "delivery"),
+    *("alerts", "retention", "calls", "overview"),
 )
 NAMED_FOR_IT = (
     *("page", "api", "ledger", "fold", "poller", "fetcher", "engine", "outbox", "heartbeat"),
@@ -160,6 +158,7 @@ def loaded_by(*code: str) -> set[str]:
     return set(json.loads(done.stdout))
 
 
+@pytest.mark.process
 def test_parsing_and_judging_bring_no_server_along():
     loaded = loaded_by(
         "import switchhook as s",
@@ -169,9 +168,10 @@ def test_parsing_and_judging_bring_no_server_along():
     assert not {name for name in loaded if name.startswith("switchhook.server")}
 
 
+@pytest.mark.process
 def test_the_answer_program_loads_no_page():
     loaded = loaded_by("import switchhook.server.answer")
-    assert not loaded & {"starlette", "jinja2", "apprise", "uvicorn", "pyarrow", "sqlalchemy"}
+    assert not loaded & {"starlette", "jinja2", "apprise", "uvicorn", "pyarrow"}
 
 
 PAGE = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")

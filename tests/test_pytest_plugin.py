@@ -52,6 +52,7 @@ def run_pytest(folder, text):
     return done.returncode, done.stdout
 
 
+@pytest.mark.process
 def test_the_examples_of_the_page_run_as_they_stand(tmp_path):
     fences = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
     code, said = run_pytest(tmp_path, "\n".join(fences))
@@ -101,6 +102,7 @@ def app(environ, start_response):
 }
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("kind", BROKEN)
 def test_what_the_app_raises_is_in_the_failure(kind, tmp_path):
     text = """
@@ -115,6 +117,7 @@ def test_it(exotel):
     assert "voicebot “bot”" in said
 
 
+@pytest.mark.process
 def test_the_story_is_told_whatever_asked_for_the_fixture(tmp_path):
     text = """
 import pytest
@@ -133,6 +136,7 @@ def test_it(line):
     assert said.count("169.254.169.254 is not dialled") >= 2
 
 
+@pytest.mark.process
 def test_a_fixture_of_that_name_of_somebody_elses_is_left_alone(tmp_path):
     text = """
 import pytest
@@ -150,6 +154,7 @@ def test_it(exotel):
     assert "calls of exotel" not in said
 
 
+@pytest.mark.process
 def test_real_time_by_setting(tmp_path):
     (tmp_path / "pytest.ini").write_text("[pytest]\nexotel_real_time = true\n")
     text = """
@@ -172,6 +177,7 @@ def test_wrong(exotel):
     assert "the exotel marker takes keywords only" in said
 
 
+@pytest.mark.process
 def test_it_leaves_nothing_behind(exotel):
     server = Server()
     exotel.passthru(server)
@@ -268,6 +274,7 @@ def test_real_time_is_real(exotel):
     assert time.monotonic() - began > 0.4
 
 
+@pytest.mark.process
 def test_the_plugin_costs_others_nothing():
     code = (
         "import sys, switchhook.pytest_plugin; print([m for m in sys.modules if 'emulator' in m])"
@@ -401,6 +408,7 @@ def test_a_bot_on_a_socket(exotel, bot_url):
     assert call.stream["DisconnectedBy"] == "bot"
 
 
+@pytest.mark.process
 def test_sockets_in_use_are_closed_at_the_end(bot_url):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -569,6 +577,7 @@ def test_the_api_places_calls_and_serves_recordings(exotel):
         assert client.get(address).headers["content-type"] == "audio/mpeg"
 
 
+@pytest.mark.process
 def test_an_api_request_lets_no_more_time_pass_than_it_takes(exotel):
     exotel.passthru(Server())
     exotel.bot("wss://bot.example.com/bot/talk")
@@ -609,6 +618,7 @@ def test_the_same_seed_gives_the_same_trace():
     assert trace(3) != trace(4)
 
 
+@pytest.mark.process
 def test_what_few_tests_need_is_not_loaded_by_all():
     """It has to be there in under half a second; `make bench` measures that."""
     code = (

@@ -120,6 +120,7 @@ else:
 """
 
 
+@pytest.mark.process
 def test_reading_raw_bytes_keeps_the_locks(tmp_path):
     """As a plain `open` and `close` would not."""
     path = tmp_path / "a.sqlite"

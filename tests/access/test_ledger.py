@@ -211,6 +211,7 @@ for number in range(100):
 """
 
 
+@pytest.mark.process
 def test_two_processes_write_one_chain(tmp_path):
     """The console and a command, also when both make the ledger at that moment."""
     folder = tmp_path / "ledger"

@@ -123,6 +123,7 @@ def test_page_without_marks_is_refused():
         put_between_marks("a page", "new")
 
 
+@pytest.mark.process
 def test_load_generator_counts_what_a_real_server_answers(free_bare_server):
     """Both loops, against the bare rival: every request is answered once, and none is lost."""
     for more in ({}, {"rate": 200.0}):

@@ -12,7 +12,7 @@ import sys
 import pytest
 
 from program import running, until
-from switchhook.access.audit_ledger import LedgerAudit
+from switchhook.access.audit_ledger import SqliteAudit
 from switchhook.cli import run
 from switchhook.server.tables import open_ledger
 
@@ -63,6 +63,7 @@ def lines(text):
     return [json.loads(line) for line in text.splitlines()]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "command", ["serve", "answer", "console", "check", "rules", "parse", "tail"]
 )
@@ -135,6 +136,7 @@ def test_check_of_a_configuration_checks_its_rules(say, tmp_path):
     assert "gone.toml: it can't be read: no such file or directory" in out
 
 
+@pytest.mark.process
 def test_check_against_what_was_kept(say, server, tmp_path):
     changed = tmp_path / "changed.toml"
     changed.write_text(RULES.format(cause="bot_done"))
@@ -145,6 +147,7 @@ def test_check_against_what_was_kept(say, server, tmp_path):
     assert "2 of 2 receipts would be answered otherwise" in err  # the repeat is left out
 
 
+@pytest.mark.process
 def test_tail_shows_the_newest_receipts(say, server):
     code, out, _ = say("tail", "--data", server.data, "--json")
     assert code == 0
@@ -156,6 +159,7 @@ def test_tail_shows_the_newest_receipts(say, server):
     assert "repeat" in out
 
 
+@pytest.mark.process
 def test_tail_follows_what_comes(server):
     words = [sys.executable, "-m", "switchhook", "tail", "-f", "-n", "1", "--json"]
     with subprocess.Popen(
@@ -169,6 +173,7 @@ def test_tail_follows_what_comes(server):
     assert told == ["follow1", "follow2"]
 
 
+@pytest.mark.process
 def test_streams_and_calls(say, server):
     code, out, _ = say("streams", "--data", server.data, "--cause", "throttled", "--json")
     assert code == 0
@@ -184,6 +189,7 @@ def test_streams_and_calls(say, server):
     assert say("call", "nobody", "--data", server.data)[0] == 1
 
 
+@pytest.mark.process
 def test_commands_that_print_numbers_say_so_in_the_audit_log(say, server, tmp_path, monkeypatch):
     """Who it was by the machine, whatever the environment claims; and what they asked for."""
     place = ("--data", server.data)
@@ -199,7 +205,7 @@ def test_commands_that_print_numbers_say_so_in_the_audit_log(say, server, tmp_pa
     ledger = open_ledger(server.data / "ledger")
     read = [
         each
-        for each in LedgerAudit(ledger).oldest_first()
+        for each in SqliteAudit(ledger).oldest_first()
         if each.what == "read numbers by command line" and each.details != '{"call":"d1"}'
     ]
     ledger.close()
@@ -212,6 +218,7 @@ def test_commands_that_print_numbers_say_so_in_the_audit_log(say, server, tmp_pa
     assert told[3][1] == {"search": "option:B", "file": "found.csv"}
 
 
+@pytest.mark.process
 def test_what_can_not_be_noted_is_printed_masked(say, server, tmp_path):
     """As on the page: nobody reads whole numbers unseen."""
     data = tmp_path / "data"
@@ -229,6 +236,7 @@ def test_what_can_not_be_noted_is_printed_masked(say, server, tmp_path):
     assert "no ledger here" in say("tail", "--json", "--data", data)[2]
 
 
+@pytest.mark.process
 def test_a_search_finds_what_the_page_finds(say, server, tmp_path):
     place = ("--data", server.data)
     code, out, _ = say("streams", "cause:throttled", "since:1h", "--json", *place)
@@ -244,6 +252,7 @@ def test_a_search_finds_what_the_page_finds(say, server, tmp_path):
     assert file.stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "words, said",
     [
@@ -258,6 +267,7 @@ def test_a_search_that_makes_no_sense_is_refused_by_name(say, server, words, sai
     assert said in err
 
 
+@pytest.mark.process
 def test_what_fails_is_shown_at_a_glance(say, server):
     place = ("--data", server.data)
     code, out, _ = say("causes", "--json", *place)
@@ -272,12 +282,14 @@ def test_what_fails_is_shown_at_a_glance(say, server):
     assert "1 throttled" in out
 
 
+@pytest.mark.process
 def test_a_filter_that_makes_no_sense_is_refused_by_name(say, server):
     code, _, err = say("streams", "--data", server.data, "--since", "yesterday")
     assert code == 2
     assert "--since" in err
 
 
+@pytest.mark.process
 def test_rebuild_makes_the_same_store_again(say, server):
     before = server.api("streams")
     assert say("rebuild", "--data", server.data)[0] == 0
@@ -302,6 +314,7 @@ def test_a_folder_that_is_none_is_said(say, tmp_path, words):
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.process
 def test_undo_is_followed_at_once(say, tmp_path):
     rules, config = tmp_path / "rules.toml", tmp_path / "switchhook.toml"
     rules.write_text(RULES.format(cause="throttled"))
@@ -330,6 +343,7 @@ def test_undo_is_followed_at_once(say, tmp_path):
         assert len(program.health()["problems"]) == 2
 
 
+@pytest.mark.process
 def test_serve_refuses_what_never_checked_out(tmp_path):
     config = tmp_path / "switchhook.toml"
     config.write_text("[endpoints.default]\nmood = 1\n")

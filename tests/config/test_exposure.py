@@ -69,6 +69,7 @@ def place(tmp_path):
     return tmp_path
 
 
+@pytest.mark.process
 def test_check_says_it_and_what_mends_it(place):
     """After each `chmod` that it says, there is nothing left to say of files."""
 
@@ -88,6 +89,7 @@ def test_check_says_it_and_what_mends_it(place):
     assert not [line for line in check() if "holds secrets" in line]
 
 
+@pytest.mark.process
 def test_a_configuration_that_only_names_files_may_be_read(place):
     (place / "c.toml").write_text('[endpoints.b]\nsecret_files = ["s.txt"]\n')
     done = subprocess.run(

@@ -172,6 +172,7 @@ def fill(ballast: Path) -> None:
             file.write(bytes(4096))
 
 
+@pytest.mark.process
 def test_full_file_system_then_room_again(small_disk: Path):
     """On a real full disk everything waits, and is kept in order when there is room."""
     loop, done, folder = Loop(), [], small_disk / "journal"
@@ -193,6 +194,7 @@ def test_full_file_system_then_room_again(small_disk: Path):
         writer.close()
 
 
+@pytest.mark.process
 def test_restart_on_a_full_file_system(small_disk: Path):
     """The journal opens, callers are answered, and what they said is kept later."""
     loop, folder = Loop(), small_disk / "journal"

@@ -57,6 +57,7 @@ def run_and_kill(folder: Path, lines: int) -> list[int]:
     return [int(line) for line in said if line.endswith("\n")]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("seed", range(2))
 def test_killed_process_lost_nothing_it_acknowledged(folder, seed):
     """Round after round, with a reader that stays while writers come and go."""

@@ -385,6 +385,7 @@ def run_and_kill(folder: Path, act: str, after_s: float) -> None:
         program.stdout.close()
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("seed", range(6))
 def test_killed_while_masking(filled, folder, seed):
     """Each record is whole, as before or masked; the next run finishes, and nothing is left."""
@@ -404,6 +405,7 @@ def test_killed_while_masking(filled, folder, seed):
     assert not [path.name for path in left if SECRET in path.read_bytes()]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("seed", range(4))
 def test_killed_while_deleting(filled, folder, seed, open_journal):
     """What is left is a journal without its beginning; the writer goes on, and restarts."""

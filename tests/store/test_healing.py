@@ -124,6 +124,7 @@ def test_what_is_said_of_a_failure(error, said):
 LOOK = "import sys, apsw; apsw.Connection(sys.argv[1]).execute('SELECT count(*) FROM stream').get"
 
 
+@pytest.mark.process
 def test_a_store_that_lost_its_locks_heals(kept, store, folder):
     """What a plain `open` of a live file does: the next look from outside takes the log away."""
     kept.keep(*calls(3))

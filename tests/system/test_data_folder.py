@@ -95,6 +95,7 @@ def _hold(path: Path, ready: object, stay: object) -> None:
         stay.wait(30)  # type: ignore[attr-defined]
 
 
+@pytest.mark.process
 def test_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
     """kill -9 leaves no lock behind."""
     context = multiprocessing.get_context("fork")

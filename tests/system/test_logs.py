@@ -120,6 +120,7 @@ def test_nothing_acts_in_a_terminal_or_begins_another_line(text):
         line.encode()
 
 
+@pytest.mark.process
 def test_the_programs_log_as_the_configuration_says(tmp_path):
     """Also when it changes while they run."""
     config = tmp_path / "switchhook.toml"
@@ -135,6 +136,7 @@ def test_the_programs_log_as_the_configuration_says(tmp_path):
         until(lambda: " WARNING switchhook: config is taken over" in program.said, "text")
 
 
+@pytest.mark.process
 def test_all_of_serve_logs_in_one_form(tmp_path):
     config = tmp_path / "switchhook.toml"
     config.write_text('[log]\nformat = "json"\n')
@@ -147,6 +149,7 @@ def test_all_of_serve_logs_in_one_form(tmp_path):
     assert {"switchhook", "switchhook.supervisor"} <= loggers
 
 
+@pytest.mark.process
 def test_an_application_that_mounts_the_answer_side_keeps_its_own_log(tmp_path):
     code = (
         "import asyncio, logging, switchhook as s\n"

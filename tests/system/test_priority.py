@@ -21,6 +21,7 @@ print(os.nice(0), *seen)
 """
 
 
+@pytest.mark.process
 def test_what_stands_back_has_the_processor_last():
     """All its threads."""
     done = subprocess.run([sys.executable, "-c", _NICENESS], capture_output=True, text=True)
@@ -28,6 +29,7 @@ def test_what_stands_back_has_the_processor_last():
     assert done.stdout.split() == ["19", "19"], done.stderr
 
 
+@pytest.mark.process
 @pytest.mark.skipif(sys.platform != "linux", reason="cores can be chosen on Linux only")
 @pytest.mark.parametrize("allowed", [1, 2])
 def test_one_core_of_several_is_left_alone(allowed):

@@ -133,6 +133,7 @@ def test_the_dashboard_is_one_that_grafana_takes():
         assert panel["type"] in ("stat", "gauge", "timeseries")
 
 
+@pytest.mark.process
 def test_promtool_takes_rules_and_metrics_where_it_is_installed(tmp_path):
     if PROMTOOL is None:
         return

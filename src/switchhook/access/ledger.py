@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from switchhook.access.users import User
     from switchhook.ledger.database import Ledger
 
-TABLES = """
+TABLES = (
+    audit_ledger.TABLES
+    + """
 CREATE TABLE users (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   name TEXT NOT NULL,
@@ -65,6 +67,7 @@ CREATE TABLE links (
   used_us INTEGER
 ) STRICT;
 """
+)
 
 
 MAKER_COLUMN = """
@@ -224,7 +227,7 @@ class SqliteAccess:
         self.passes = SqlitePasses(ledger)
         self.second_factors = SqliteSecondFactors(ledger)
         self.passkeys = SqlitePasskeys(ledger)
-        self.audit = audit_ledger.LedgerAudit(ledger)
+        self.audit = audit_ledger.SqliteAudit(ledger)
 
 
 def _add(

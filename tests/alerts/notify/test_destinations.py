@@ -63,6 +63,7 @@ def test_an_address_that_is_none_is_said():
     assert "no destination" in (AppriseNotifier({}).send("x", message()) or "")
 
 
+@pytest.mark.process
 def test_apprise_is_loaded_by_the_first_message_only():
     code = (
         "import sys, switchhook.alerts.notify;"

@@ -48,6 +48,8 @@ PLAN = Plan(
     caller={"polite": Caller(does=(HELLO, msgspec.structs.replace(HELLO, after_s=3)))},
 )
 
+pytestmark = pytest.mark.process
+
 PROGRAM = """#!{python}
 import sys, wave
 with open({log!r}, "a") as log:

@@ -1,0 +1,37 @@
+"""Keeps the marker `process` true: only a test that has it may start another process.
+
+`make quick` leaves those out, and is quick for that; so nothing has to be listed.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+FOLDERS = ("journeys", "browser")
+"""Every test of these has the marker."""
+_EVENTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system"}
+
+_running: list[pytest.Item] = []
+
+
+def watch() -> None:
+    """Begin, in this process, for good."""
+    sys.addaudithook(_hook)
+
+
+def mark(item: pytest.Item) -> None:
+    """Give it the marker where its folder says so."""
+    if item.path.parent.name in FOLDERS:
+        item.add_marker("process")
+
+
+def runs(item: pytest.Item | None) -> None:
+    """Say which test runs from now on, with its fixtures."""
+    _running[:] = [] if item is None else [item]
+
+
+def _hook(event: str, _: tuple[object, ...]) -> None:
+    if event in _EVENTS and _running and _running[0].get_closest_marker("process") is None:
+        raise RuntimeError(f"{_running[0].nodeid} starts a process ({event}): mark it `process`")
