@@ -308,6 +308,13 @@ def test_the_path_that_the_readme_shows_is_the_requests(tmp_path):
     assert "`{Option.A: 200, Option.B: 302}`" in readme
 
 
+def test_the_page_of_the_architecture_shows_all_that_a_request_enters(tmp_path):
+    modules_entered(tmp_path / "first")  # what is read once for all requests
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    table = page.partition("\n## The path of a request\n")[2].partition("\n\nFrom there")[0]
+    assert re.findall(r"`([\w/]+\.py)`", table) == modules_entered(tmp_path / "second")
+
+
 # The command line.
 
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")

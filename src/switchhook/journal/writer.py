@@ -1,4 +1,8 @@
-"""Writing the journal: queued by the event loop, made durable in groups by one thread."""
+"""Writing the journal: queued by the event loop, made durable in groups by one thread.
+
+A record gets its number when it is queued. One commit, with one fsync, makes all durable that came
+meanwhile; then each is told of in the loop's thread. What fails is tried again, for however long.
+"""
 
 from __future__ import annotations
 

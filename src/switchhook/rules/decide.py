@@ -1,4 +1,7 @@
-"""From a passthru's variables to a decision."""
+"""From a passthru, its verdict, the facts and the time to a decision: the first rule that matches.
+
+No I/O, no clock, no chance: the same arguments always give the same decision.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """HTTP/1.1 as the public port speaks it: what is asked on a connection, and answered.
 
 Until its secret is verified a connection is worth nothing, so everything it can hold is counted
-here: bytes before the parser sees them, time, connections. The states of a connection are drawn in
-`link`, which knows how it comes, waits and leaves; here is what is asked on it.
+here: bytes before the parser sees them, time, connections. A connection is idle, gets a head and
+perhaps a body, is busy until its answer is there, and is idle again. How it comes and leaves, and
+who has to wait for whom, is its base's (`Link`).
 """
 
 from __future__ import annotations
