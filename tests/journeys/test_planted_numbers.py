@@ -6,11 +6,22 @@ import json
 import re
 import socket
 from urllib.parse import quote
+from urllib.request import Request, urlopen
 
 import pytest
 
 from journeys.test_users import PASSWORD, Browser, command
-from planted_numbers import SPELLINGS, leaks, paths_of, plant, routes_of, write_config
+from planted_numbers import (
+    CALL_SID,
+    SPELLINGS,
+    STATUS,
+    leaks,
+    number_of,
+    paths_of,
+    plant,
+    routes_of,
+    write_config,
+)
 from program import http, request, running, until
 
 SEARCHES = ["", "is:failed", "cause:connect_failed,throttled,unknown"]
@@ -117,6 +128,49 @@ def test_a_viewer_sees_none_of_them(program, tmp_path):
     assert len(leaks(planted.numbers, whole)) > 150
     for form in ("csv", "ndjson", "parquet"):
         assert viewer.get(f"/api/v1/streams/export?format={form}&columns=all").status == 403
+
+
+FIGURES = (
+    "Stream[Duration]", "DialCallDuration", "Legs[0][OnCallDuration]", "Created", "StartTime",
+    "EndTime", "CurrentTime", "Stream[Error]", "flow_id",
+)  # fmt: skip
+"""Parameters that are read as a number or a time."""
+
+
+def test_no_number_becomes_a_figure(program, tmp_path):
+    """Figures are shown as they are: what may be a telephone number is none, and masked as text."""
+    numbers, calls = {}, []
+    for at, name in enumerate((*FIGURES, "Legs[NUMBER][Number]", "ConversationDuration")):
+        number, call = number_of(at), CALL_SID.format(number=at)
+        pair = (
+            f"{quote(name)}={number}" if "NUMBER" not in name else f"Legs[{number[:9]}][Number]=x"
+        )
+        sid = f"Stream[StreamSID]={call[::-1]}&Stream[Status]=failed"
+        program.ask(f"CallSid={call}&{sid}&{pair}")
+        if name == "ConversationDuration":
+            body = f"CallSid={call}&Status=completed&{pair}".encode()
+            kind = {"Content-Type": "application/x-www-form-urlencoded"}
+            path = f"/status/main/{STATUS}".encode()
+            address = program.address("answer")
+            assert http(address, path, method="POST", headers=kind, body=body).status == 200
+        numbers[number] = name
+        calls.append(call)
+    viewer = sign_in(program, tmp_path, "vik", "viewer")
+    operator = sign_in(program, tmp_path, "oli", "operator")
+    until(lambda: viewer.get(f"/api/v1/calls/{calls[-1]}").status == 200, "the fold")
+    paths = [f"/streams?cols={ALL_COLUMNS}", "/api/v1/receipts?limit=100", "/api/v1/streams"]
+    for call in calls:
+        paths += [f"/calls/{call}", f"/api/v1/calls/{call}", f"/api/v1/calls/{call}/sources"]
+        paths.append(f"/api/v1/streams/{call[::-1]}")
+    seen = {path: leaks(numbers, viewer.get(path).body.decode()) for path in paths}
+    for form in ("csv", "ndjson"):
+        path = f"/api/v1/streams/export?format={form}&columns=all"
+        asked = Request(program.urls["console"] + path, headers={"Cookie": operator.cookie})
+        with urlopen(asked, timeout=30) as exported:
+            whole = exported.read().decode()
+        assert calls[0] in whole
+        seen[path] = leaks(numbers, whole)
+    assert {path: [numbers[each] for each in found] for path, found in seen.items() if found} == {}
 
 
 def feed(browser, path, program):

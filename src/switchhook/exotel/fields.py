@@ -14,8 +14,9 @@ from functools import lru_cache
 import msgspec
 import phonenumbers
 
-from switchhook.exotel.phone_numbers import hint_of
+from switchhook.exotel.phone_numbers import hint_of, mask_text
 from switchhook.exotel.times import IST
+from switchhook.exotel.wire.scalar import MOST_DIGITS
 
 """All times of Exotel are naive and in this zone (exotel-platform 0.2); it knows no summer time."""
 
@@ -25,7 +26,8 @@ _NUMBER = re.compile(r"\+?[0-9][0-9 ().-]{4,24}\Z")
 _LONGEST_E164 = 16  # with its plus: ITU-T E.164, 6.2.1
 _TRUNK_PREFIX_IN = re.compile(r"0[1-9][0-9]{9}\Z")
 _LONGEST_TIME = 64
-_SECONDS = re.compile(r"([0-9]{1,10})(\.[0-9]{0,20})?\Z")
+_SECONDS = re.compile(rf"([0-9]{{1,{MOST_DIGITS}}})(\.[0-9]{{0,20}})?\Z")
+_ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ]|\Z)")
 _INDIA, _FULL_NUMBER_IN = 91, 10  # digits with the area code; toll-free ones may have fewer
 _SHORTEST_NUMBER = 7  # digits; E.164 names no shorter subscriber number with its area
 
@@ -37,7 +39,7 @@ class Unusable(msgspec.Struct, frozen=True):
 
 
 def seconds(text: str | None) -> int | Unusable | None:
-    """Whole seconds, rounded down; ASCII digits only, never negative."""
+    """Whole seconds, rounded down; few ASCII digits only, never negative."""
     if text is None:
         return None
     found = _SECONDS.match(text)
@@ -96,7 +98,8 @@ def _lacks_area(number: phonenumbers.PhoneNumber) -> bool:
 def instant(text: str | None) -> datetime | Unusable | None:
     """A point in time in UTC, from ISO 8601 or the RFC 822 form, naive ones read as IST.
 
-    Placeholders for "not yet" (the epoch, year zero) are None: they are no time.
+    Placeholders for "not yet" (the epoch, year zero) are None: they are no time. Bare
+    digits, which ISO 8601 has too, are `Unusable`: eight of them may be a telephone number.
     """
     if text is None or text.startswith("0000"):
         return None
@@ -107,7 +110,7 @@ def instant(text: str | None) -> datetime | Unusable | None:
 def _instant(text: str) -> datetime | Unusable | None:
     value: datetime | None
     try:
-        value = datetime.fromisoformat(with_plus(text))
+        value = datetime.fromisoformat(with_plus(text)) if _ISO_DAY.match(text) else _rfc822(text)
     except ValueError:
         value = _rfc822(text)
     if value is None:
@@ -136,4 +139,4 @@ def _rfc822(text: str) -> datetime | None:
 
 
 def _short(text: str) -> str:
-    return repr(text[:40])
+    return repr(mask_text(text[:40]))

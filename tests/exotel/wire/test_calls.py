@@ -20,7 +20,7 @@ MAYBE = st.none() | WORD
 TIME = st.datetimes(datetime(1971, 1, 1), datetime(2099, 1, 1)).map(
     lambda at: at.replace(microsecond=0)
 )
-COUNT = st.none() | st.integers(0, 10**8)
+COUNT = st.none() | st.integers(0, 10**6 - 1)
 RECORDS = st.builds(
     CallRecord,
     sid=WORD,

@@ -13,7 +13,7 @@ from switchhook.exotel.wire.rest_error import RestError, build_error, parse_erro
 from .odd_json import odd_bodies
 
 WORD = st.text(string.ascii_letters + string.digits + "+:/._-<&>'\"\u0905", min_size=1)
-ERRORS = st.builds(RestError, st.integers(100, 599), WORD, st.none() | st.integers(1, 10**6))
+ERRORS = st.builds(RestError, st.integers(100, 599), WORD, st.none() | st.integers(1, 10**6 - 1))
 
 
 @settings(deadline=None)

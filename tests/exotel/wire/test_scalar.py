@@ -93,7 +93,7 @@ def test_without_surrogates_can_be_encoded(text):
     ("value", "number"),
     [
         (0, 0),
-        (999_999_999, 999_999_999),
+        (999_999, 999_999),
         (10**MOST_DIGITS, None),
         (2**64 - 1, None),
         (-1, None),

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from switchhook.exotel.wire.query import decode_again, has_escape, key_path
+from switchhook.exotel.wire.scalar import MOST_DIGITS
 
 
 class ParameterKind(IntEnum):
@@ -133,7 +134,6 @@ _STREAM_ONLY = {"streamsid", "streamurl"}  # as bare names, not `Stream` and `si
 _BARE = {name: field for name, field in _STREAM.items() if name not in ("sid", "url")}
 _STREAM_ROOT, _LEGS_ROOT = "stream", "legs"
 _ROUNDS = 3
-_LAST_INDEX_DIGITS = 9
 
 
 @lru_cache(maxsize=2048)
@@ -197,7 +197,7 @@ def _find_leg(below: list[str], key: str) -> Slot:
     if not below:
         return Slot(ParameterKind.LEGS_JSON, _LEGS_ROOT, False, key)
     index = below[0]
-    if not (index.isascii() and index.isdigit() and len(index) <= _LAST_INDEX_DIGITS):
+    if not (index.isascii() and index.isdigit() and len(index) <= MOST_DIGITS):
         return Slot(ParameterKind.EXTRA, "", False, key)
     if len(below) < 2:
         return Slot(ParameterKind.EXTRA, "", False, key)

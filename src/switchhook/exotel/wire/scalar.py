@@ -10,8 +10,11 @@ import json
 import re
 from typing import Any, Final
 
-MOST_DIGITS: Final = 9
-"""Of a whole number: what is counted here stays far below, and a column or a clock can hold it."""
+from switchhook.exotel.phone_numbers import FEWEST
+
+MOST_DIGITS: Final = FEWEST - 1
+"""Of a whole number. What is counted here stays below; with one more it may be a telephone number,
+and only texts are masked."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -32,7 +35,7 @@ def guard(text: str) -> str:
 
 
 def whole_number(value: Any) -> int | None:
-    """A whole number of up to nine digits, as a number or a text of ASCII digits; else None."""
+    """A whole number of few digits, as a number or a text of ASCII digits; else None."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value if 0 <= value < 10**MOST_DIGITS else None
     if not isinstance(value, str):
