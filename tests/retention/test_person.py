@@ -9,6 +9,7 @@ from starlette.testclient import TestClient
 
 from retention.test_api import HOST
 from retention.test_retention_worker import NUMBER, SID, START, House, call_of, details
+from switchhook.access.audit import Deed
 from switchhook.access.roles import Role, Viewer
 from switchhook.cli import run
 from switchhook.exotel.spellings import ErasedNumber
@@ -84,6 +85,22 @@ def test_everything_is_found_with_when_it_goes(house):
     assert rows["saved view"].until_ms is None
     assert person.not_reached == NOT_REACHED
     assert search_of(house).find(ErasedNumber("+919876543211"), LIMITS).records == ()
+
+
+def test_mentions_are_entries_of_the_audit_log(house):
+    """However much else each says, and not what stands masked in other tables."""
+    deeds = [
+        Deed(who="asha", what="looked up a person", subject=NUMBER.masked),
+        Deed(who="asha", what="revealed", subject=SID, details={"from": NUMBER.e164, "to": "x"}),
+        Deed(who="asha", what="noted", details={"note": f"rang {NUMBER.e164} and {NUMBER.e164}"}),
+        Deed(who="asha", what="revealed", subject=SID, details={"from": "+919876543299"}),
+    ]
+    for deed in deeds:
+        house.audit.note(deed, 5)
+    with house.ledger.writing() as connection:
+        view = (NUMBER.masked, "asha")
+        connection.execute("INSERT INTO saved_views VALUES (1, 'x', ?, ?, 0)", view)
+    assert search_of(house).find(NUMBER, LIMITS).audit_mentions == 3
 
 
 def test_what_is_kept_for_ever_says_so(house):

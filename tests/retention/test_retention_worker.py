@@ -249,6 +249,27 @@ def test_what_comes_later_is_kept(house):
     assert DIGITS in house.reader.get(later).body
 
 
+def test_a_second_wish_reaches_what_came_since_the_first(house):
+    """The one on its way is enough where it goes as far; whoever wished is in the audit log."""
+    fill(house, 10)
+    first = house.erase("asha")
+    assert house.erase("ravi").id == first.id
+    while len(house.sealed.segments()) == 1:
+        house.keeper.step()
+        house.flush()
+    later = house.receipt("09876543210")
+    house.flush()
+    second = house.erase("meena")
+    assert (second.id != first.id, second.until_seq) == (True, later)
+    house.run()
+    assert [each.complete for each in house.keeper.proofs()] == [True, True]
+    assert DIGITS not in house.reader.get(later).body
+    asked = [each for each in house.audit.oldest_first() if each.what == "asked to erase a number"]
+    assert [each.who for each in asked] == ["asha", "ravi", "meena"]
+    house.close()
+    assert house.holding() == []
+
+
 def test_an_erasure_with_nothing_to_find_says_so(house):
     for _ in range(5):
         house.receipt()

@@ -63,6 +63,13 @@ def append(connection: apsw.Connection, deed: Deed, now_us: int) -> AuditEntry:
     return entry
 
 
+def mentions(connection: apsw.Connection, text: str) -> int:
+    """How many entries have a text in what they were about, or in their details."""
+    asked = "SELECT count(*) FROM audit WHERE instr(subject, ?1) OR instr(details, ?1)"
+    count: int = connection.execute(asked, (text,)).get
+    return count
+
+
 class SqliteAudit:
     """`AuditLog` over the ledger."""
 

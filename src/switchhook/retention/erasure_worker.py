@@ -47,12 +47,13 @@ class Eraser:
         self._journal, self._store, self._book = journal, store, book
         self._pause, self._erased = pause, erased
         self._traces: tuple[Erasure, Traces] | None = None
-        self._last: tuple[str, Traces] | None = None  # of the erasure whose number is let go
+        self._let_go: dict[str, Traces] = {}  # of erasures whose number is let go, by their id
 
     def step(self, erasure: Erasure, now_ms: int) -> bool:
         """Do a little of one; False where it has to wait, or is done."""
         if erasure.phase is Phase.FILE:
-            self._in_file(erasure, now_ms)
+            if not self._is_wished_again(erasure):
+                self._in_file(erasure, now_ms)
             return False
         assert erasure.number is not None, "an erasure has its number until all is masked"
         traces = self._traces_of(erasure)
@@ -204,7 +205,7 @@ class Eraser:
             # Only when it holds the number nowhere else can the ledger's own file be free of it.
             checked = self._rest_checked(erasure, traces).on(Phase.FILE)
             self._book.save(replace(checked, number=None, calls=()))
-            self._last = erasure.id, traces
+            self._let_go[erasure.id] = traces
             return True
         if not self._ready(segment, erasure.until_seq):
             return False
@@ -234,14 +235,20 @@ class Eraser:
             erasure = replace(erasure, places=places)
         return erasure
 
+    def _is_wished_again(self, erasure: Erasure) -> bool:
+        """Whether another erasure of the same goes on: the ledger's file names it till then."""
+        return any(
+            each.number is not None
+            and (each.subject, each.masked) == (erasure.subject, erasure.masked)
+            for each in self._book.running()
+        )
+
     def _in_file(self, erasure: Erasure, now_ms: int) -> None:
         """Look at the bytes of the ledger's file, and end."""
-        known = self._last is not None and self._last[0] == erasure.id
-        left = 0
+        traces, left = self._let_go.get(erasure.id), 0
         if any(place.stays for place in erasure.places):
             self._book.rewrite()  # then only the rows that stay on purpose have it
-        elif known and self._last is not None:
-            traces = self._last[1]
+        elif traces is not None:
             left = self._book.file_left(traces)
             if left:
                 self._book.rewrite()
@@ -261,7 +268,8 @@ class Eraser:
         what = what if done.complete else f"{what}, but not everywhere"
         deed = Deed(who=done.by, what=what, subject=done.id, origin="erasure", details=details)
         self._book.finish(done, deed)
-        self._traces = self._last = None
+        self._traces = None
+        self._let_go.pop(erasure.id, None)
 
     def _with_digest(self, erasure: Erasure) -> Erasure:
         place = erasure.place(JOURNAL)

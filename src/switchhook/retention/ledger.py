@@ -65,6 +65,11 @@ class SqliteErasures:
             _save(connection, erasure)
             audit_ledger.append(connection, deed, erasure.asked_ms * 1000)
 
+    def note(self, deed: Deed, now_ms: int) -> None:
+        """Note in the audit log what somebody wished for."""
+        with self._ledger.writing() as connection:
+            audit_ledger.append(connection, deed, now_ms * 1000)
+
     def save(self, erasure: Erasure) -> None:
         with self._ledger.writing() as connection:
             _save(connection, erasure)
@@ -113,6 +118,11 @@ class SqliteErasures:
         """Every text and blob of every table."""
         with self._ledger.reading() as connection:
             yield from texts_ledger.all_texts(connection)
+
+    def audit_mentions(self, masked: str) -> int:
+        """How many entries of the audit log name somebody by a masked number."""
+        with self._ledger.reading() as connection:
+            return audit_ledger.mentions(connection, masked)
 
     def rows_with(self, traces: Traces) -> Iterator[tuple[str, dict[str, Any]]]:
         """The rows that hold what is looked for, each with its table's name."""

@@ -25,8 +25,8 @@ class LedgerTexts(Protocol):
     def rows_with(self, traces: Traces) -> Iterator[tuple[str, dict[str, Any]]]:
         """The rows that hold what is looked for, each with its table's name."""
 
-    def texts(self) -> Iterator[bytes]:
-        """Every text and blob of every table."""
+    def audit_mentions(self, masked: str) -> int:
+        """How many entries of the audit log name somebody by a masked number."""
 
 
 class PersonSearch:
@@ -61,7 +61,6 @@ class PersonSearch:
             traces.count(self._closed.read_refused(name)) > 0 for name in self._closed.refused()
         )
         rows = [held_row(table, row, limits) for table, row in self._ledger.rows_with(traces)]
-        masked = number.masked.encode()
         return Person(
             number=number.masked,
             searched=searched,
@@ -70,5 +69,5 @@ class PersonSearch:
             records=tuple(records),
             refused_files=refused,
             rows=tuple(rows),
-            audit_mentions=sum(text == masked for text in self._ledger.texts()),
+            audit_mentions=self._ledger.audit_mentions(number.masked),
         )

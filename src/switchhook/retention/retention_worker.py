@@ -68,6 +68,7 @@ NOTE_MS = 600_000
 class KeepingBook(ErasureBook, Protocol):
     """The erasures in the ledger, what retention removed, and the time that it trusts."""
 
+    def note(self, deed: Deed, now_ms: int) -> None: ...
     def removed(self) -> dict[Matter, Removed]: ...
     def trusted(self) -> Trusted | None: ...
     def note_trusted(self, trusted: Trusted) -> None: ...
@@ -150,18 +151,20 @@ class Keeper:
     def erase(self, value: str, by: str, deed: Deed, subject: Subject = Subject.NUMBER) -> Proof:
         """Begin to forget a number in E.164, or something else; it goes on by itself.
 
-        One that is on its way runs once.
+        One on its way that reaches as far is all that is needed; the wish is noted all the same.
         """
+        until_seq, now_ms = self._last_seq(), self._now_ms()
         for each in self._book.running():
-            if (each.subject, each.number) == (subject, value):
+            if (each.subject, each.number) == (subject, value) and each.until_seq >= until_seq:
+                self._book.note(deed, now_ms)
                 return proof_of(each)
         erasure = Erasure(
             id=self._draw(8).hex(),
             number=value,
             masked=shown(subject, value),
             by=by,
-            asked_ms=self._now_ms(),
-            until_seq=self._last_seq(),
+            asked_ms=now_ms,
+            until_seq=until_seq,
             subject=subject,
             forms=FORMS,
             phase=Phase.FIND if subject is Subject.CUSTOM_FIELD else Phase.JOURNAL,
