@@ -12,6 +12,7 @@ from switchhook.access.audit import Deed, verify_chain
 from switchhook.access.ledger import SqliteAccess
 from switchhook.access.users import LinkKind
 from switchhook.cli import run
+from switchhook.config.live import SettingsKeeper
 from switchhook.server.tables import open_ledger
 from switchhook.system.data_folder import DataFolder
 from switchhook.web.sign_in.password_hashing import password_matches
@@ -117,6 +118,15 @@ def test_links(say, kept, tmp_path):
         assert (link.kind, link.name, link.role.word) == (kind, name, role)
     assert say("users", "link", "--url", "http://x/")[1].startswith("http://x/welcome/")
     assert say("users", "link")[1].startswith("http://127.0.0.1:8081/welcome/")
+
+
+def test_a_link_leads_to_the_console_that_runs_where_no_configuration_is_named(say, data, tmp_path):
+    config = tmp_path / "switchhook.toml"
+    config.write_text('[console]\nurl = "https://switchhook.example"\nusers = true\n')
+    SettingsKeeper(data, str(config), environ={}).start()
+    assert say("users", "link")[1].startswith("https://switchhook.example/welcome/")
+    code, _, error = say("users", "add", "asha", typed="switchhook.example\n")
+    assert (code, "made of" in error) == (2, True)
 
 
 def test_no_link_for_who_can_not_use_it(say, kept):

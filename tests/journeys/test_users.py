@@ -87,6 +87,8 @@ def test_the_first_administrator_and_what_follows(program, folder):
     assert browser.get("/").headers["location"] == "/login?next=/"
     until(lambda: "nobody has an account yet: `switchhook link" in program.said, "the way in")
     assert "/welcome/" not in program.said  # a service's log is read by others
+    other = command(folder, "users", "link")
+    assert other.startswith(f"{program.urls['console']}/welcome/")  # which the next one voids
     welcome = command(folder, "link").removeprefix(f"console {program.urls['console']}").split()[0]
     reply = browser.post(welcome, welcome, name="asha", password=PASSWORD, again=PASSWORD)
     assert (reply.status, reply.headers["location"]) == (303, "/")

@@ -10,6 +10,7 @@ from switchhook.config.files import read_whole
 from switchhook.config.keep import limits_in
 from switchhook.config.last_good import KeptFolder
 from switchhook.config.live import find_data_folder
+from switchhook.config.own_links import running_config
 from switchhook.errors import DataFolderError
 from switchhook.journal import JournalReader
 from switchhook.retention.policy import RetentionLimits
@@ -45,6 +46,14 @@ def config_in(file: str | None) -> Config:
         environ=os.environ,
         read_file=lambda path: Path(path).read_bytes(),
     )
+
+
+def config_for(folder: Path, file: str | None) -> Config:
+    """The configuration in a file; where none is named, the one that ran last on a data folder.
+
+    Raises ConfigError, OSError.
+    """
+    return running_config(folder) if file is None else config_in(file)
 
 
 def own_data_folder(config: str | None, data: str | None) -> Path:

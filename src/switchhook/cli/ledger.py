@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from switchhook.access.audit import Deed
 from switchhook.access.ledger import SqliteAccess
-from switchhook.cli.data import config_in, data_folder
+from switchhook.cli.data import config_for, data_folder
+from switchhook.config.own_links import address
 from switchhook.errors import ConfigError, DataFolderError
 from switchhook.server.tables import open_ledger
 from switchhook.system.data_folder import LEDGER
@@ -70,12 +71,13 @@ def ask_password() -> str:
     return password
 
 
-def address_of_console(config_file: str | None, url: str | None) -> str:
-    """How people reach the console: as said, as configured, or as it listens by default."""
+def address_of_console(config: str | None, data: str | None, url: str | None = None) -> str:
+    """How people reach the console: as said, as configured, as it listens, or as it would."""
     if url is not None:
         return url.rstrip("/")
-    config = config_in(config_file)
-    return config.console.url or f"http://{config.console.listen}"
+    folder = data_folder(config, data)
+    said = config_for(folder, config).console
+    return said.url or address(folder, "console", said.listen)
 
 
 def refuse(problem: str, hint: str, *, key: str) -> ConfigError:

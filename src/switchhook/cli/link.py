@@ -9,10 +9,10 @@ from cyclopts import Parameter
 from switchhook.access.roles import Role
 from switchhook.access.users import LinkKind
 from switchhook.cli import output
-from switchhook.cli.data import config_in, data_folder
-from switchhook.cli.ledger import deed, now_us, opened
+from switchhook.cli.data import config_for, data_folder
+from switchhook.cli.ledger import address_of_console, deed, now_us, opened
 from switchhook.cli.options import CONFIG, DATA, JSON
-from switchhook.config.own_links import address, passthru_paths, running_config
+from switchhook.config.own_links import address, passthru_paths
 from switchhook.system.data_folder import read_identity
 from switchhook.web.sign_in.local_door import LocalDoor
 from switchhook.web.sign_in.sign_in import make_link
@@ -31,9 +31,9 @@ def link(*, url: URL = None, config: CONFIG = None, data: DATA = None, json: JSO
     """
     folder = data_folder(config, data)
     key = read_identity(folder).key
-    said = running_config(folder) if config is None else config_in(config)
-    base = url or said.console.url or address(folder, "console", said.console.listen)
-    console, what = _way_in(said.console, key, base.rstrip("/"), config, data)
+    said = config_for(folder, config)
+    base = address_of_console(config, data, url)
+    console, what = _way_in(said.console, key, base, config, data)
     answer = address(folder, "answer", said.answer.listen)
     passthru = {name: answer + path for name, path in passthru_paths(said, key).items()}
     if json:

@@ -71,7 +71,7 @@ def add(name: str, *, role: ROLE = "viewer", config: CONFIG = None, data: DATA =
     given = _role(role)
     if problem := name_problem(name):
         raise refuse(problem, "any script will do", key="name")
-    kept = _new_password(name, config)
+    kept = _new_password(name, config, data)
     with opened(config, data) as ledger:
         done = deed("made a user", name, role=given.word)
         user = ledger.users.add(name, given, done, now_us(), password_hash=kept)
@@ -139,7 +139,7 @@ def password(name: str, *, config: CONFIG = None, data: DATA = None) -> int:
         user = _user(ledger, name)
         if user.oidc_subject is not None:
             raise refuse("this user signs in by OpenID Connect", "", key=output.plain(name))
-        kept = _new_password(user.name, config)
+        kept = _new_password(user.name, config, data)
         done = deed("set a password", user.name)
         ledger.users.set_password(user.id, kept, done, now_us())
     output.out.print(
@@ -204,7 +204,7 @@ def link(
     name
         Whom it is for.
     """
-    address = address_of_console(config, url)
+    address = address_of_console(config, data, url)
     given = _role(role)
     if name and (problem := name_problem(name)):
         raise refuse(problem, "any script will do", key="name")
@@ -243,10 +243,10 @@ def _set_disabled(name: str, config: str | None, data: str | None, *, disabled: 
     return 0
 
 
-def _new_password(name: str, config: str | None) -> str:
+def _new_password(name: str, config: str | None, data: str | None) -> str:
     """A password that may be one, hashed."""
     said = ask_password()
-    if problem := password_problem(said, name, (address_of_console(config, None),)):
+    if problem := password_problem(said, name, (address_of_console(config, data),)):
         raise refuse(problem, "", key="password")
     return hash_password(said)
 
