@@ -8,7 +8,8 @@ import re
 import pytest
 
 from switchhook.access.roles import AccessSettings, Role
-from switchhook.access.second_factor import STEP_US, code_at, step_of
+from switchhook.access.second_factor import DIGITS, SKEW, STEP_US, code_at, step_of
+from switchhook.web.sign_in.prover import CODES
 from web.sign_in.house import HERE, HOUR, MINUTE, PASSWORD, House
 from web.sign_in.test_settings_page import once
 
@@ -168,6 +169,18 @@ def test_codes_are_limited_with_the_password(house):
     replies = [thief.sign_in(password="wrong").status_code for _ in range(12)]
     assert replies.count(403) < 8
     assert replies[-1] == 429
+    house.now_us += 13 * MINUTE
+    thief.sign_in()
+    assert thief.post("/login/code", {"code": "000000"}).status_code == 429
+    house.now_us += MINUTE
+    assert thief.post("/login/code", {"code": "000000"}).status_code == 403
+
+
+def test_few_codes_are_guessed_in_a_day():
+    """As `CODES` says: its tries, each of one code of a million, of which three are right."""
+    tries = CODES.burst + 86_400_000 / CODES.every_ms
+    assert tries == 101
+    assert 2e-4 < 1 - (1 - (2 * SKEW + 1) / 10**DIGITS) ** tries < 4e-4
 
 
 def test_a_reset_link_does_not_go_around_it(house):

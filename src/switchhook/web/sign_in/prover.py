@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from switchhook.web.sign_in.request_origin import RequestOrigin
     from switchhook.web.sign_in.sessions import SessionLookup
 
-CODES = Rate(5, 300_000)
-"""One more code every five minutes: some three in ten thousand are guessed in a day."""
+CODES = Rate(5, 900_000)
+"""Five codes, and one more every quarter of an hour: 101 in a day. Three of a million are right at
+any time, as the clock may be off by a step: three in ten thousand are guessed in a day."""
 BUSY_S = 5
 
 
