@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from switchhook.server.api_document import describe_all
 
 DOCUMENT = describe_all("1.2.3")
+API_PAGE = Path(__file__).parents[2] / "docs" / "api.md"
+FEED = "/api/v1/feed"
+"""The one address that no document can describe: it never ends."""
 
 
 def references(value: Any) -> Iterator[str]:
@@ -36,3 +41,12 @@ def test_no_name_of_the_code_stands_in_a_sentence():
     ]
     assert len(said) > 30
     assert not [each for each in said if any(c.isupper() for c in each.split()[0][1:])]
+
+
+def test_the_table_of_the_docs_has_every_address():
+    """And nothing else; what acts says by which method."""
+    rows = re.findall(r"^\| \[`(/[^`]+)`\]\(\S+\) \| (.*) \|$", API_PAGE.read_text(), re.MULTILINE)
+    assert sorted(path for path, _ in rows) == sorted([*DOCUMENT["paths"], FEED])
+    for path, said in rows:
+        acting = {each.upper() for each in DOCUMENT["paths"].get(path, {})} - {"GET"}
+        assert acting == set(re.findall("[A-Z]{4,}", said)) - {"NDJSON"}, path

@@ -69,7 +69,7 @@ def _gone(_request: Request, _error: Exception) -> Response:
 
 _PROBLEMS = {
     404: ("there is none", "/api/v1/openapi.json names every address"),
-    405: ("this method is not answered here", "GET reads; nothing here is written"),
+    405: ("this method is not answered here", "/api/v1/openapi.json names those of every address"),
 }
 
 

@@ -50,7 +50,7 @@ def describe(
 
 def _operation(operation: Operation) -> Schema:
     answers = {"200": ("as described", operation.schema), "400": ("a parameter", "Error")}
-    answers["403"] = ("not from this machine", "Error")
+    answers["403"] = ("the role is too low, or an open console is asked from elsewhere", "Error")
     if operation.identifier:
         answers["404"] = ("there is none", "Error")
     answers["503"] = ("the store or the journal can't be read", "Error")
