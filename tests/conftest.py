@@ -100,3 +100,41 @@ def _as_high_a_priority_as_before():
     if os.getpriority(os.PRIO_PROCESS, 0) != before:
         with contextlib.suppress(PermissionError):  # who is not root can't
             os.setpriority(os.PRIO_PROCESS, 0, before)
+
+
+@pytest.fixture(scope="session")
+def postgresql():
+    """The URL of a database of this session's own."""
+    import postgresql
+
+    with postgresql.database() as url:
+        if url is None:
+            pytest.skip(postgresql.NONE)
+        yield url
+
+
+@pytest.fixture
+def postgresql_schema(postgresql):
+    """The URL of an empty schema, as it is given to a program."""
+    import postgresql as found
+
+    with found.schema(postgresql) as url:
+        yield found.text_of(url)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def ledger_place(request, tmp_path):
+    """Where a ledger could be: what it promises, it promises in both."""
+    if request.param == "sqlite":
+        return tmp_path / "ledger"
+    return request.getfixturevalue("postgresql_schema")
+
+
+@pytest.fixture
+def ledger(ledger_place):
+    """An empty ledger, on SQLite and on PostgreSQL."""
+    from switchhook.server.tables import open_ledger
+
+    ledger = open_ledger(ledger_place)
+    yield ledger
+    ledger.close()

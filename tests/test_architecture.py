@@ -21,7 +21,7 @@ LAYERS = [
     for line in """
 errors metrics loopback exotel sqlite_file checked_json
 ledger rules system emulator
-journal access pytest_plugin
+journal access delivery pytest_plugin
 answer web
 streams capacity
 alerts retention
@@ -43,9 +43,11 @@ WORLD = {
     "logging",
     "os",
     "pathlib",
+    "psycopg",
     "random",
     "secrets",
     "socket",
+    "sqlalchemy",
     "sqlite3",
     "starlette",
     "subprocess",
@@ -58,7 +60,7 @@ WORLD = {
 
 TOPICS = (
     *("exotel", "rules", "access", "streams", "capacity"),
-    *("alerts", "retention", "calls", "overview"),
+    *("alerts", "retention", "calls", "overview", "delivery"),
 )
 NAMED_FOR_IT = (
     *("page", "api", "ledger", "fold", "poller", "fetcher", "engine", "outbox", "heartbeat"),
@@ -171,7 +173,7 @@ def test_parsing_and_judging_bring_no_server_along():
 @pytest.mark.process
 def test_the_answer_program_loads_no_page():
     loaded = loaded_by("import switchhook.server.answer")
-    assert not loaded & {"starlette", "jinja2", "apprise", "uvicorn", "pyarrow"}
+    assert not loaded & {"starlette", "jinja2", "apprise", "uvicorn", "pyarrow", "sqlalchemy"}
 
 
 PAGE = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")

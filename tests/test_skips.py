@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import postgresql
+
 PLAIN = ("-p", "no:switchhook", "-p", "no:schemathesis", "-p", "no:hypothesispytest")
 """The plugins that are slow to load have no part in it."""
 CONFTEST = Path(__file__).parent / "conftest.py"
@@ -20,6 +22,7 @@ CONFTEST = Path(__file__).parent / "conftest.py"
     [
         ("no reason", "true", 1),
         ("no reason", "", 0),
+        (postgresql.NONE, "true", 1),  # in CI there is one
         ("mounting a small file system needs root on Linux", "true", 0),
     ],
 )

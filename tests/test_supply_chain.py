@@ -20,6 +20,7 @@ SERVER = [Requirement(each) for each in PROJECT["project"]["dependencies"]]
 EXTRAS = PROJECT["project"]["optional-dependencies"]
 LOCK = (ROOT / "deploy/requirements.txt").read_text()
 OF_THE_EMULATOR_ALONE = ("picows", "lameenc", "websockets")
+OF_POSTGRESQL_ALONE = ("psycopg", "psycopg-binary")
 
 
 def declared():
@@ -51,7 +52,7 @@ def test_the_lock_pins_what_a_server_needs_and_nothing_else():
         assert each.specifier.contains(pinned[each.name], prereleases=True), (
             f"{each}: run make lock"
         )
-    assert not set(OF_THE_EMULATOR_ALONE) & pinned.keys()
+    assert not {*OF_THE_EMULATOR_ALONE, *OF_POSTGRESQL_ALONE} & pinned.keys()
     for entry in re.split(r"^(?=[a-z0-9-]+==)", LOCK, flags=re.MULTILINE)[1:]:
         assert "--hash=sha256:" in entry, entry.partition("\n")[0]
     assert "://" not in LOCK
@@ -67,7 +68,7 @@ def test_licences_are_listed_as_the_packages_tell_them():
     page = (ROOT / "docs/licences.md").read_text()
     listed = dict(re.findall(r"^\| `([^`]+)` \| ([^|]+) \| [^|]+\|$", page, re.MULTILINE))
     found = sbom.installed(sbom.EXTRAS)
-    assert set(OF_THE_EMULATOR_ALONE) <= found.keys()
+    assert {*OF_THE_EMULATOR_ALONE, *OF_POSTGRESQL_ALONE} <= found.keys()
     for name, each in found.items():
         assert listed.get(name) == sbom.licence_of(each), f"{name}: run make lock"
     assert {f"{name} (JavaScript)" for name in sbom.JAVASCRIPT} <= listed.keys()
@@ -99,7 +100,7 @@ def test_the_bill_names_every_part_with_version_and_licence():
 
 WITHOUT = """
 import sys
-for name in ("picows", "aiofastnet", "python_socks", "lameenc", "websockets"):
+for name in ("picows", "aiofastnet", "python_socks", "lameenc", "websockets", "psycopg"):
     sys.modules[name] = None  # as if it were not installed
 """
 
@@ -118,12 +119,13 @@ def test_without_its_extra_the_emulator_says_what_to_install():
 
 
 @pytest.mark.process
-def test_without_it_a_server_has_all_that_it_needs():
-    """Every module but the emulator's can be loaded."""
+def test_without_them_a_server_has_all_that_it_needs():
+    """Every module can be loaded but the emulator's, and what PostgreSQL's texts need."""
     names = [
         ".".join(path.relative_to(ROOT / "src").with_suffix("").parts)
         for path in sorted((ROOT / "src/switchhook").rglob("*.py"))
-        if "emulat" not in str(path.relative_to(ROOT)) and path.stem not in ("__init__", "__main__")
+        if "emulat" not in str(path.relative_to(ROOT))
+        and path.stem not in ("__init__", "__main__", "postgresql_text")
     ]
     done = python(f"import importlib\nfor name in {names!r}: importlib.import_module(name)")
     assert done.returncode == 0, done.stderr

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import apsw
 import pytest
+from msgspec.structs import astuple
 
-from switchhook.access.audit import Deed, verify_chain
+from switchhook.access.audit import Deed, entry_of, verify_chain
 from switchhook.access.ledger import SqliteAccess
 from switchhook.access.roles import Role, Scope
 from switchhook.access.second_factors_ledger import TABLES
@@ -46,6 +47,8 @@ def test_a_ledger_of_before(tmp_path):
             "INSERT INTO links (hash, kind, name, role, created_us)"
             " VALUES (x'03', 'invite', 'ravi', 3, 7)"
         )
+        entry = entry_of(DEED, 1, 7, bytes(32))
+        c.execute("INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?)", astuple(entry))
     old.close()
     ledger = open_ledger(tmp_path / "ledger")
     kept = SqliteAccess(ledger)

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from switchhook.alerts.default_rules import DEFAULTS
+from switchhook.delivery.delivery import DeliveryState
 from switchhook.metrics import KNOWN
 
 PAGE = (Path(__file__).parents[2] / "docs/alerts.md").read_text(encoding="utf-8")
@@ -39,3 +40,9 @@ def test_the_table_of_default_rules_is_whole():
         when += f", for {rule.for_s} s" if rule.for_s else ""
         rows.append([f"`{rule.name}`", rule.severity.value, when, rule.title])
     assert table("The default rules") == rows
+
+
+def test_the_table_of_states_is_whole():
+    assert [state for state, _ in table("Where a message stands")] == [
+        f"`{state}`" for state in DeliveryState
+    ]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from alerts.test_engine import ALL, Clock, settle
+from alerts.test_engine import ALL, Clock, join, settle
 from overview.test_health_metrics import NOW, REFUSED, WELL, World
-from switchhook.alerts.engine import Alerting, Destinations
+from switchhook.alerts.book import KIND
+from switchhook.alerts.engine import Alerting
 from switchhook.alerts.heartbeat import Heart
 from switchhook.alerts.ledger import SqliteAlerts
 from switchhook.alerts.notify import AppriseNotifier, HttpMonitor
+from switchhook.alerts.sender import Destinations
+from switchhook.delivery.ledger import SqliteDeliveries
 from switchhook.overview.trouble import VerdictInput
 from switchhook.overview.verdict import Level
 from switchhook.overview.verdict_keeper import VerdictKeeper
@@ -26,18 +29,19 @@ def world(tmp_path):
 
 
 @pytest.fixture
-def book(tmp_path):
+def ledger(tmp_path):
     ledger = open_ledger(tmp_path / "ledger")
-    yield SqliteAlerts(ledger)
+    yield ledger
     ledger.close()
 
 
-def test_a_bot_that_fails_and_recovers_is_told_of_at_a_webhook(world, book):
+def test_a_bot_that_fails_and_recovers_is_told_of_at_a_webhook(world, ledger):
     clock = Clock(NOW + 60_000)
     with receiving() as hook, receiving(status=204, body=b"") as monitor:
         address = f"json://127.0.0.1:{hook.port}/ops"
         engine = Alerting(
-            book,
+            SqliteAlerts(ledger),
+            SqliteDeliveries(ledger, KIND),
             [world.source, fold_figures(world.fold, world.kept.reader)],
             Destinations(AppriseNotifier({"ops": lambda: address}), {"ops": ALL}),
             heart=Heart(HttpMonitor(lambda: monitor.url), 60, clock),
@@ -58,8 +62,8 @@ def test_a_bot_that_fails_and_recovers_is_told_of_at_a_webhook(world, book):
             world.folded()
             clock.pass_s(seconds)
             engine.step()
-            settle()
-            settle("heartbeat")
+            settle(engine)
+            join("heartbeat")
             keeper.refresh()
             return keeper.now()
 

@@ -7,13 +7,15 @@ import threading
 import pytest
 
 from switchhook.alerts.alert import AlertState, Severity
-from switchhook.alerts.book import MOST_WAITING, Delivery, DeliveryState, attempted
-from switchhook.alerts.engine import Alerting, Destinations
+from switchhook.alerts.book import KIND
+from switchhook.alerts.engine import Alerting
 from switchhook.alerts.heartbeat import Heart, why_silent
 from switchhook.alerts.ledger import SqliteAlerts
-from switchhook.alerts.messages import Message, MessageKind
-from switchhook.alerts.outbox import TIMEOUT_MS, Outbox
+from switchhook.alerts.sender import Destinations
+from switchhook.delivery.delivery import DeliveryState
+from switchhook.delivery.ledger import SqliteDeliveries
 from switchhook.errors import LedgerError
+from switchhook.ledger import Ledger
 from switchhook.metrics import Figure
 from switchhook.server.tables import open_ledger
 
@@ -76,6 +78,7 @@ class Bench:
     def start(self, **more):
         self.engine = Alerting(
             SqliteAlerts(self.ledger),
+            SqliteDeliveries(self.ledger, KIND),
             [self.world],
             Destinations(self.post, self.severities),
             now_ms=self.clock,
@@ -88,13 +91,24 @@ class Bench:
         """One look, and everything sent that it set off."""
         self.clock.pass_s(seconds)
         self.engine.step()
-        settle()
+        settle(self.engine)
+
+    def sent(self):
+        return [each.delivery for each in self.engine.sent(10)]
 
 
-def settle(what="send "):
-    """Wait for the threads that send or beat."""
-    while threads := [each for each in threading.enumerate() if each.name.startswith(what)]:
-        for each in threads:
+def settle(engine):
+    """Send all that is due."""
+    worker = engine.sender.worker
+    while worker.step():
+        with worker.idle:
+            assert worker.idle.wait_for(lambda: not worker._sending, 60)
+
+
+def join(name):
+    """Wait for the threads of a name."""
+    for each in threading.enumerate():
+        if each.name == name:
             each.join(10)
             assert not each.is_alive()
 
@@ -111,8 +125,8 @@ def test_a_message_is_sent_once_and_kept(bench):
     bench.step()
     bench.step()
     assert bench.post.sent == [("ops", "Streams are throttled (Main)")]
-    (kept,) = bench.engine.deliveries(10)
-    assert (kept.state, kept.attempts, kept.destination) == (DeliveryState.SENT, 1, "ops")
+    (kept,) = bench.sent()
+    assert (kept.state, kept.attempts, kept.destination) == (DeliveryState.COMPLETED, 1, "ops")
     (alert,) = bench.engine.alerts
     assert alert.firing
 
@@ -143,8 +157,8 @@ def test_what_could_not_be_sent_is_sent_after_a_restart(bench):
     bench.step(10)
     assert len(bench.post.sent) == 1
     bench.step(10)
-    (kept,) = bench.engine.deliveries(10)
-    assert (kept.state, kept.attempts, kept.problem) == (DeliveryState.SENT, 2, "")
+    (kept,) = bench.sent()
+    assert (kept.state, kept.attempts, kept.problem) == (DeliveryState.COMPLETED, 2, "")
 
 
 def test_a_failing_destination_holds_up_no_other_and_says_nothing_secret(bench):
@@ -155,9 +169,9 @@ def test_a_failing_destination_holds_up_no_other_and_says_nothing_secret(bench):
     bench.step()
     assert bench.post.sent == [("good", "Streams are throttled (Main)")]
     bench.step()
-    bad = next(each for each in bench.engine.deliveries(10) if each.destination == "bad")
+    bad = next(each for each in bench.sent() if each.destination == "bad")
     assert (bad.state, bad.problem) == (
-        DeliveryState.WAITING,
+        DeliveryState.RETRYABLE,
         "sending failed with RuntimeError",
     )
 
@@ -214,15 +228,26 @@ def test_a_ledger_that_cannot_be_written_stops_no_message(bench, monkeypatch):
     def full(*args):
         raise LedgerError("l", "database or disk is full", "make room on its disk")
 
+    bench.severities = {"ops": ALL, "chat": ALL}
+    bench.start()
+    bench.post.problems["chat"] = ["no connection"] * 2
     with monkeypatch.context() as patch:
-        patch.setattr(SqliteAlerts, "save", full)
+        patch.setattr(Ledger, "writing", full)
         bench.world.throttled(1)
         bench.step()
-    assert len(bench.post.sent) == 1
-    bench.step()
-    (kept,) = bench.engine.deliveries(10)
-    assert kept.state is DeliveryState.SENT
+        bench.step(10)
+        assert bench.post.sent == [("ops", "Streams are throttled (Main)")]
+        assert bench.sent() == []
+    bench.step(60)
+    kept = {each.destination: (each.state, each.attempts) for each in bench.sent()}
+    done = DeliveryState.COMPLETED
+    assert kept == {"ops": (done, 1), "chat": (done, 3)}
+    assert len(bench.post.sent) == 2
     assert [alert.key for alert in bench.engine._book.load(0).alerts] == ["throttled{account=Main}"]
+    bench.engine.stop()
+    bench.start()
+    bench.step()
+    assert len(bench.post.sent) == 2
 
 
 def test_a_test_says_how_it_went_and_is_kept(bench):
@@ -230,7 +255,7 @@ def test_a_test_says_how_it_went_and_is_kept(bench):
     assert bench.engine.test("ops", "asha") == "refused"
     assert bench.engine.test("ops", "asha") is None
     assert bench.post.sent == [("ops", "A test: nothing is wrong")]
-    assert sorted(each.state.value for each in bench.engine.deliveries(10)) == ["given up", "sent"]
+    assert sorted(each.state.value for each in bench.sent()) == ["completed", "discarded"]
 
 
 def test_a_destination_that_is_gone_gets_nothing_any_more(bench):
@@ -241,10 +266,49 @@ def test_a_destination_that_is_gone_gets_nothing_any_more(bench):
     bench.engine.stop()
     bench.severities = {}
     bench.start()
+    bench.step(10)
+    (kept,) = bench.sent()
+    assert kept.state is DeliveryState.CANCELLED
+    assert kept.problem == "there is no such destination any more"
+
+
+def test_what_could_not_be_sent_before_its_trouble_ended_is_not_sent(bench):
+    """Who is woken hears that it is over, and not after that that it begins."""
+    bench.severities = {"ops": ALL, "chat": ALL}
+    bench.start()
+    bench.post.problems["ops"] = ["no connection"] * 2
+    bench.world.throttled(1)
     bench.step()
+    bench.world.throttled(0)
     bench.step()
-    (kept,) = bench.engine.deliveries(10)
-    assert kept.state is DeliveryState.GIVEN_UP
+    bench.step(301)
+    bench.step(600)
+    bench.step(600)
+    begin, end = "Streams are throttled (Main)", "Streams are throttled (Main): resolved"
+    assert [title for to, title in bench.post.sent if to == "chat"] == [begin, end]
+    assert [title for to, title in bench.post.sent if to == "ops"] == [end]
+    over = next(each for each in bench.sent() if each.state is DeliveryState.CANCELLED)
+    assert (over.destination, over.problem) == ("ops", "the trouble ended first")
+
+
+def test_nothing_is_sent_before_it_is_known_what_was_said(bench, monkeypatch):
+    began, seen, load = threading.Event(), [], SqliteAlerts.load
+
+    def loading(book, now_ms):
+        assert began.wait(60)
+        seen.append(engine.sender.worker._thread.is_alive())
+        return load(book, now_ms)
+
+    monkeypatch.setattr(SqliteAlerts, "load", loading)
+    bench.world.throttled(1)
+    sent = threading.Event()
+    monkeypatch.setattr(bench.post, "send", lambda *_: sent.set())
+    engine = bench.start()
+    engine.start()
+    began.set()
+    assert sent.wait(60)
+    engine.stop()
+    assert seen == [False]
 
 
 def test_a_changed_configuration_is_gone_on_with(bench):
@@ -273,68 +337,6 @@ def test_it_runs_in_a_thread_and_ends(bench):
     assert seen.wait(10)
     engine.stop()
     assert not engine._thread.is_alive()
-
-
-# The outbox.
-
-
-def message(at_ms=NOON):
-    return Message(
-        cause="c",
-        say=MessageKind.FIRST,
-        severity=Severity.INFO,
-        title="t",
-        lines=(),
-        alerts=(),
-        at_ms=at_ms,
-        severities=(Severity.INFO,),
-    )
-
-
-def delivery(id="1", destination="ops", **more):
-    return Delivery(id=id, destination=destination, message=message(), **more)
-
-
-def test_a_destination_that_hangs_is_tried_again_and_holds_up_no_other():
-    clock, post = Clock(), Post()
-    post.gates["slow"] = threading.Event()
-    outbox = Outbox(post, clock, lambda: 0.5)
-    outbox.add([delivery(destination="slow"), delivery(destination="ops")])
-    outbox.step()
-    settle("send ops")
-    assert post.sent == [("ops", "t")]
-    clock.pass_s(TIMEOUT_MS / 1000 + 1)
-    outbox.step()
-    outbox.step()
-    late = next(each for each in outbox.changed() if each.destination == "slow")
-    assert (late.attempts, late.problem) == (1, "no answer within 30 s")
-    # It was taken after all: that is said, and it is not sent again.
-    post.gates["slow"].set()
-    settle()
-    clock.pass_s(3600)
-    outbox.step()
-    assert post.sent.count(("slow", "t")) == 1
-    assert outbox.waiting == 0
-
-
-def test_of_too_many_the_oldest_are_given_up():
-    outbox = Outbox(Post(), Clock(), lambda: 0.5)
-    outbox.add(delivery(str(n)) for n in range(MOST_WAITING + 3))
-    given = [each.id for each in outbox.changed() if each.state is DeliveryState.GIVEN_UP]
-    assert given == ["0", "1", "2"]
-
-
-def test_pauses_grow_and_end():
-    waiting, now, pauses = delivery(), NOON, []
-    while waiting.state is DeliveryState.WAITING:
-        after = attempted(waiting, "no", now, 0.5)
-        pauses.append((after.next_ms - now) // 1000)
-        now, waiting = max(after.next_ms, now), after
-    assert pauses[:6] == [5, 20, 60, 180, 600, 600]
-    assert waiting.state is DeliveryState.GIVEN_UP
-    assert now - NOON <= 6 * 3_600_000 + 600_000
-    early, late = (attempted(delivery(), "no", 0, chance).next_ms for chance in (0.0, 1.0))
-    assert (early, late) == (3750, 6250)
 
 
 # The heart.
@@ -382,7 +384,7 @@ def test_the_heart_beats_while_all_goes_on(bench):
 
     def step(seconds):
         bench.step(seconds)
-        settle("heartbeat")
+        join("heartbeat")
 
     step(1)
     step(30)

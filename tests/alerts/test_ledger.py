@@ -7,12 +7,15 @@ import pytest
 
 from switchhook.alerts import ledger as module
 from switchhook.alerts.alert import AlertState, Severity, evaluate
-from switchhook.alerts.book import Delivery, DeliveryState, attempted
+from switchhook.alerts.book import KIND, SentMessage, delivery_of
 from switchhook.alerts.default_rules import DEFAULTS
 from switchhook.alerts.ledger import SqliteAlerts
 from switchhook.alerts.messages import LastNotification, Message, MessageKind
+from switchhook.delivery.delivery import DeliveryState
+from switchhook.delivery.ledger import SqliteDeliveries
+from switchhook.ledger import Ledger
 from switchhook.metrics import Figure
-from switchhook.server.tables import open_ledger
+from switchhook.server.tables import MIGRATIONS, open_ledger
 
 
 @pytest.fixture
@@ -59,14 +62,13 @@ SPOKEN = LastNotification(
 
 
 def test_what_was_kept_is_there_again(book):
-    delivery = Delivery(id="1000-1", destination="ops", message=message())
+    delivery = delivery_of(message(), "1000-1", "ops")
     book.save([alert()], [SPOKEN], [delivery])
     book.save([alert()], [SPOKEN], [delivery])
     found = book.load(5000)
     assert found.alerts == (alert(),)
     assert found.spoken == (SPOKEN,)
-    assert found.waiting == (delivery,)
-    assert book.deliveries(10) == [delivery]
+    assert book.sent(10) == [SentMessage(message(), delivery)]
 
 
 def test_what_is_over_is_history(book):
@@ -87,17 +89,33 @@ def test_a_pending_one_that_ended_leaves_no_trace(book):
     assert book.resolved(10) == []
 
 
-def test_a_delivery_moves_on(book):
-    waiting = Delivery(id="1000-1", destination="ops", message=message())
-    book.save([], [], [waiting])
-    failed = attempted(waiting, "it was not taken", 2000, 0.5)
-    book.save([], [], [failed])
-    assert book.load(0).waiting == (failed,)
-    sent = attempted(failed, None, 9000, 0.5)
-    book.save([], [], [sent])
-    assert book.load(0).waiting == ()
-    (kept,) = book.deliveries(10)
-    assert (kept.state, kept.attempts, kept.done_ms) == (DeliveryState.SENT, 2, 9000)
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (("waiting", 0, 1000, None, ""), (DeliveryState.AVAILABLE, 0, None, "")),
+        (("waiting", 3, 9000, None, "no"), (DeliveryState.RETRYABLE, 3, None, "no")),
+        (("sent", 2, 1000, 7000, ""), (DeliveryState.COMPLETED, 2, 7000, "")),
+        (("given up", 9, 1000, 8000, "no"), (DeliveryState.DISCARDED, 9, 8000, "no")),
+        (("given up", 9, 1000, None, "no"), (DeliveryState.DISCARDED, 9, 1000, "no")),
+    ],
+)
+def test_what_a_ledger_of_before_had_to_send(tmp_path, before, after):
+    version = next(n for n, sql in enumerate(MIGRATIONS) if module.DELIVERIES_MOVED in sql)
+    old = Ledger(tmp_path / "ledger", MIGRATIONS[:version])
+    body = msgspec.msgpack.encode(message())
+    with old.writing() as c:
+        c.execute("INSERT INTO messages VALUES ('1000-1', 1000, ?)", (body,))
+        c.execute("INSERT INTO deliveries VALUES ('1000-1', 'ops', ?, ?, ?, ?, ?)", before)
+    old.close()
+    ledger = open_ledger(tmp_path / "ledger")
+    (found,) = SqliteAlerts(ledger).sent(10)
+    kept = found.delivery
+    assert found.message == message()
+    assert kept.id == (KIND, "1000-1", "ops")
+    assert (kept.state, kept.attempts, kept.done_ms, kept.problem) == after
+    live = [] if kept.final else [kept]
+    assert SqliteDeliveries(ledger, KIND).live() == live
+    ledger.close()
 
 
 def test_silences_last_until_their_end_or_are_ended(book):
@@ -113,9 +131,5 @@ def test_silences_last_until_their_end_or_are_ended(book):
 def test_what_is_kept_has_bounds(book, monkeypatch):
     monkeypatch.setattr(module, "MOST_KEPT", 5)
     for n in range(1, 20):
-        sent = Delivery(
-            id=f"{n}-1", destination="ops", message=message(n), state=DeliveryState.SENT
-        )
-        book.save([resolved(alert(n), n)], [], [sent])
+        book.save([resolved(alert(n), n)], [], [])
     assert [each.since_ms for each in book.resolved(100)] == [19, 18, 17, 16, 15]
-    assert [each.id for each in book.deliveries(100)] == ["19-1", "18-1", "17-1", "16-1", "15-1"]

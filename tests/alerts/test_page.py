@@ -80,7 +80,7 @@ def test_the_page_tells_what_fires_and_who_was_told(here):
     assert "A bot is down" in text
     assert "100 % of 7" in text
     assert "start the bot again" in text
-    assert '<span class="chip chip-good">sent</span>' in text
+    assert '<span class="chip chip-good">completed</span>' in text
 
 
 @pytest.mark.parametrize("role", list(Role))
@@ -179,7 +179,7 @@ def test_the_api_does_the_same(here):
     found = client.get("/api/v1/alerts").json()
     assert [each["rule"] for each in found["alerts"]] == ["bot-down", "bot-failing"]
     assert found["alerts"][0]["fired_at"].endswith("Z")
-    assert found["sent"][0]["state"] == "sent"
+    assert found["sent"][0]["state"] == "completed"
     rules = {each["name"]: each for each in found["rules"]}
     assert rules["bot-down"]["now"]["value"] == 1.0
     assert rules["throttled"]["now"] is None

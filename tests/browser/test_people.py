@@ -11,7 +11,7 @@ import pytest
 
 from program import running
 from switchhook.access.second_factor import code_at, step_of
-from switchhook.ledger.database import APPLICATION_ID, CHECKED_VERSION
+from switchhook.ledger.sqlite import APPLICATION_ID, CHECKED_VERSION
 from switchhook.sqlite_file import connect_checked
 
 from .conftest import SCREENSHOTS, Visit

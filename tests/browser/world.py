@@ -33,7 +33,7 @@ from switchhook.streams.endpoints_page import EndpointShown, RulesShown
 from switchhook.streams.fold import Folder
 from switchhook.streams.issues.ledger import SqliteMarks
 from switchhook.streams.names import Bot, NamedAccount, Names
-from switchhook.streams.search.saved_views_ledger import SqliteViews
+from switchhook.streams.search.saved_views_ledger import LedgerViews
 from switchhook.web.render import Renderer
 
 HOSTS = ("voice.acme.example", "asha.bots.example", "tamil.bots.example")
@@ -100,7 +100,7 @@ class World:
             capacity=_Watch(),
             history=_Watch(),
             marks=SqliteMarks(ledger),
-            views=SqliteViews(ledger),
+            views=LedgerViews(ledger),
             details=lambda call_sid: self.details.get(call_sid, []),
             endpoints=lambda: (_endpoint("reception"), _endpoint("sales")),
         )

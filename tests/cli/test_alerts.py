@@ -71,9 +71,9 @@ def test_a_test_arrives_and_is_kept(folder, config, capsys, monkeypatch):
     assert said.startswith("the test to ops was not sent: ")
     assert "hook" not in said
     ledger = open_ledger(folder / "ledger")
-    kept = SqliteAlerts(ledger).deliveries(10)
+    kept = SqliteAlerts(ledger).sent(10)
     ledger.close()
-    assert sorted(each.state.value for each in kept) == ["given up", "sent"]
+    assert sorted(each.delivery.state.value for each in kept) == ["completed", "discarded"]
 
 
 def test_a_destination_that_is_none(folder, config, capsys, monkeypatch):

@@ -12,7 +12,7 @@ import sys
 import pytest
 
 from program import running, until
-from switchhook.access.audit_ledger import SqliteAudit
+from switchhook.access.audit_ledger import LedgerAudit
 from switchhook.cli import run
 from switchhook.server.tables import open_ledger
 
@@ -205,7 +205,7 @@ def test_commands_that_print_numbers_say_so_in_the_audit_log(say, server, tmp_pa
     ledger = open_ledger(server.data / "ledger")
     read = [
         each
-        for each in SqliteAudit(ledger).oldest_first()
+        for each in LedgerAudit(ledger).oldest_first()
         if each.what == "read numbers by command line" and each.details != '{"call":"d1"}'
     ]
     ledger.close()

@@ -25,7 +25,7 @@ from program import http, running, until
 from switchhook.errors import DataFolderError
 from switchhook.journal import JournalReader, Record
 from switchhook.journal.receipt import RecordKind, decode_receipt
-from switchhook.ledger.database import APPLICATION_ID, CHECKED_VERSION
+from switchhook.ledger.sqlite import APPLICATION_ID, CHECKED_VERSION
 from switchhook.sqlite_file import connect_checked
 from switchhook.store import SqliteStore
 

@@ -21,7 +21,7 @@ import apsw
 import pytest
 
 from program import PATIENCE_S, http, read_reply, running, until
-from switchhook.ledger.database import APPLICATION_ID, CHECKED_VERSION
+from switchhook.ledger.sqlite import APPLICATION_ID, CHECKED_VERSION
 from switchhook.sqlite_file import connect_checked
 
 WELL = "CallSid=c1&Stream[StreamSID]=s1&Stream[Status]=completed&Stream[DisconnectedBy]=bot"

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from switchhook.access.audit import Deed
-from switchhook.access.audit_ledger import SqliteAudit, append
+from switchhook.access.audit import Deed, entry_of
+from switchhook.access.audit_ledger import LedgerAudit
 from switchhook.errors import LedgerError
 from switchhook.ledger.belonging import (
     Backup,
@@ -24,7 +24,7 @@ from switchhook.ledger.belonging import (
     way_back,
     write_note,
 )
-from switchhook.ledger.database import APPLICATION_ID, CHECKED_VERSION
+from switchhook.ledger.sqlite import APPLICATION_ID, CHECKED_VERSION
 from switchhook.server.tables import MIGRATIONS, open_ledger
 from switchhook.system.data_folder import DataFolder
 
@@ -82,10 +82,10 @@ def test_it_is_noted_with_how_far_it_has_come(folder):
     ledger = opened(folder)
     first = noted(folder)
     assert first.entry == 0
-    SqliteAudit(ledger).note(DEED, 1)
+    LedgerAudit(ledger).note(DEED, 1)
     ledger.keep_note()
     assert noted(folder) == Note(first.id, 1)
-    SqliteAudit(ledger).note(DEED, 2)
+    LedgerAudit(ledger).note(DEED, 2)
     ledger.close()
     assert noted(folder) == Note(first.id, 2)
     assert (folder / "ledger.json").stat().st_mode & 0o777 == 0o600
@@ -147,7 +147,7 @@ def test_one_that_is_taken_away_while_open_is_missed(folder):
     assert "was removed while the console ran" in str(ledger.problem)
     before = noted(folder)
     with pytest.raises(LedgerError, match="was removed"):
-        SqliteAudit(ledger).note(DEED, 1)  # what is kept in a file without a name is lost
+        LedgerAudit(ledger).note(DEED, 1)  # what is kept in a file without a name is lost
     ledger.keep_note()
     assert noted(folder) == before
     file.touch()
@@ -197,7 +197,7 @@ def test_a_flipped_bit_of_a_note_is_no_other_note(tmp_path):
 def test_a_flipped_bit_anywhere_in_a_ledger_is_noticed(tmp_path):
     """In header, tree, free page or text: what is read is what was written, or it is damaged."""
     ledger = open_ledger(tmp_path / "ledger")
-    audit = SqliteAudit(ledger)
+    audit = LedgerAudit(ledger)
     for number in range(200):
         audit.note(Deed(who="asha", what="tested", subject=f"thing {number}"), number)
     ledger.close()
@@ -214,7 +214,7 @@ def test_a_flipped_bit_anywhere_in_a_ledger_is_noticed(tmp_path):
             file.with_name(file.name + side).unlink(missing_ok=True)
         try:
             opened = open_ledger(tmp_path / "ledger")
-            found = [entry.subject for entry in SqliteAudit(opened).oldest_first()]
+            found = [entry.subject for entry in LedgerAudit(opened).oldest_first()]
             opened.close()
         except LedgerError:
             noticed += 1
@@ -227,13 +227,13 @@ def test_damage_is_said_for_as_long_as_it_is_there(tmp_path):
     """Though what is asked next may stand on a page that is well."""
     ledger = open_ledger(tmp_path / "ledger")
     for number in range(200):
-        SqliteAudit(ledger).note(Deed(who="asha", what="did", subject=f"thing {number}"), number)
+        LedgerAudit(ledger).note(Deed(who="asha", what="did", subject=f"thing {number}"), number)
     ledger.close()
     file = tmp_path / "ledger" / "ledger.sqlite"
     file.write_bytes(file.read_bytes().replace(b"thing 150", b"thinG 150"))
     ledger = open_ledger(tmp_path / "ledger")
     with pytest.raises(LedgerError, match="damaged"):
-        list(SqliteAudit(ledger).oldest_first())
+        list(LedgerAudit(ledger).oldest_first())
     with ledger.reading() as connection:
         assert connection.execute("SELECT count(*) FROM users").get == 0
     assert "damaged" in str(ledger.problem)
@@ -250,14 +250,19 @@ def test_an_older_release_s_ledger_gets_checksums(tmp_path):
         older.execute(migration)
         older.pragma("application_id", APPLICATION_ID)
         older.pragma("user_version", number)
-    append(older, Deed(who="asha", what="tested", subject="something long"), 5)
+    deed = Deed(who="asha", what="tested", subject="something long")
+    entry = entry_of(deed, 1, 5, bytes(32))
+    older.execute(
+        "INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?)", msgspec.structs.astuple(entry)
+    )
     older.close()
     assert file.read_bytes()[20] == 0
     ledger = open_ledger(tmp_path / "ledger")
-    assert [entry.subject for entry in SqliteAudit(ledger).oldest_first()] == ["something long"]
+    assert [entry.subject for entry in LedgerAudit(ledger).oldest_first()] == ["something long"]
+    assert LedgerAudit(ledger).head().newest_seq == 1
     ledger.close()
     content = file.read_bytes()
     assert content[20] == 8
     file.write_bytes(content.replace(b"something long", b"somethinG long"))
     with pytest.raises(LedgerError, match="damaged"):
-        list(SqliteAudit(open_ledger(tmp_path / "ledger")).oldest_first())
+        list(LedgerAudit(open_ledger(tmp_path / "ledger")).oldest_first())

@@ -118,7 +118,7 @@ def test_a_search_that_is_ended_says_how_far_it_came(house):
 def test_every_kind_of_record_and_table_has_a_word(house):
     with house.ledger.reading() as connection:
         rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-        assert {"audit", "users", "call_details", "messages"} <= {name for (name,) in rows}
+        assert {"audit", "users", "call_details", "deliveries"} <= {name for (name,) in rows}
     house.keep(RecordKind.COUNTERS, {"counts": {"9876543210": 1}})
     house.flush()
     assert search_of(house).find(NUMBER, LIMITS).records[0].kind == "record"

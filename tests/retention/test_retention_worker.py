@@ -11,7 +11,7 @@ import pytest
 from kept_receipts import fold, query, receipt
 from retention.test_erasure import hash_of_proof
 from switchhook.access.audit import Deed, verify_chain
-from switchhook.access.audit_ledger import SqliteAudit
+from switchhook.access.audit_ledger import LedgerAudit
 from switchhook.access.ledger import SqliteAccess
 from switchhook.access.roles import Role
 from switchhook.capacity.ledger import SqliteCapacity
@@ -52,7 +52,7 @@ class House:
         self.store.open()
         self.ledger = open_ledger(folder / "ledger")
         self.book = SqliteErasures(self.ledger)
-        self.audit = SqliteAudit(self.ledger)
+        self.audit = LedgerAudit(self.ledger)
         self.capacity = SqliteCapacity(self.ledger)
         self.erased = 0
         self.keeper = self.make_keeper(limits)

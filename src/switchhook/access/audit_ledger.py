@@ -5,61 +5,128 @@ Other modules of the ledger note a deed in the transaction that does it: `append
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from operator import eq, ge, lt
+from typing import TYPE_CHECKING
 
+import apsw
 import msgspec
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    Connection,
+    Index,
+    MetaData,
+    Table,
+    delete,
+    event,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
 
 from switchhook.access.audit import AuditEntry, ChainHead, Deed, entry_of
+from switchhook.ledger.sql import COUNTED, STRICT, Blob, Number, Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    import apsw
-
-    from switchhook.access import audit_ledger
-    from switchhook.access.audit import AuditFilter, Deed
+    from switchhook.access.audit import AuditFilter
     from switchhook.ledger.database import Ledger
 
-TABLES = """
-CREATE TABLE audit (
-  seq INTEGER PRIMARY KEY AUTOINCREMENT,
-  at_us INTEGER NOT NULL,
-  who TEXT NOT NULL,
-  what TEXT NOT NULL,
-  subject TEXT NOT NULL,
-  origin TEXT NOT NULL,
-  details TEXT NOT NULL,
-  hash BLOB NOT NULL
-) STRICT;
-CREATE INDEX audit_what ON audit (what, seq);
-CREATE TABLE audit_base (
-  one INTEGER PRIMARY KEY CHECK (one = 1),
-  seq INTEGER NOT NULL,
-  hash BLOB NOT NULL
-) STRICT;
-INSERT INTO audit_base VALUES (1, 0, zeroblob(32));
+TABLES = MetaData()
+_audit = Table(
+    "audit",
+    TABLES,
+    Column("seq", Number, primary_key=True),
+    Column("at_us", Number, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("details", Text, nullable=False),
+    Column("hash", Blob, nullable=False),
+    Index("audit_what", "what", "seq"),
+    **COUNTED,
+)
+_base = Table(
+    "audit_base",
+    TABLES,
+    Column("one", Number, CheckConstraint("one = 1"), primary_key=True, autoincrement=False),
+    Column("seq", Number, nullable=False),
+    Column("hash", Blob, nullable=False),
+    Column("newest", Number, nullable=False, server_default=text("0")),
+    **STRICT,
+)
+"""Where the log begins: the entry before its first; and the newest that there ever was."""
+
+_GUARDS = {
+    "sqlite": """
 CREATE TRIGGER audit_is_not_changed BEFORE UPDATE ON audit
   BEGIN SELECT raise(ABORT, 'the audit log is never changed'); END;
 CREATE TRIGGER audit_is_cut_at_its_old_end_only BEFORE DELETE ON audit
   WHEN old.seq > (SELECT seq FROM audit_base)
   BEGIN SELECT raise(ABORT, 'the audit log is cut at its old end only'); END;
-"""
+""",
+    "postgresql": """
+CREATE FUNCTION audit_is_not_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+  BEGIN
+    RAISE integrity_constraint_violation USING MESSAGE = 'the audit log is never changed';
+  END $$;
+CREATE TRIGGER audit_is_not_changed BEFORE UPDATE OR TRUNCATE ON audit
+  EXECUTE FUNCTION audit_is_not_changed();
+CREATE FUNCTION audit_is_cut_at_its_old_end_only() RETURNS trigger LANGUAGE plpgsql AS $$
+  BEGIN
+    IF old.seq > (SELECT seq FROM audit_base) THEN
+      RAISE integrity_constraint_violation
+        USING MESSAGE = 'the audit log is cut at its old end only';
+    END IF;
+    RETURN old;
+  END $$;
+CREATE TRIGGER audit_is_cut_at_its_old_end_only BEFORE DELETE ON audit
+  FOR EACH ROW EXECUTE FUNCTION audit_is_cut_at_its_old_end_only();
+""",
+}
 
-_COLUMNS = "seq, at_us, who, what, subject, origin, details, hash"
+
+@event.listens_for(TABLES, "after_create")
+def _begin(_: MetaData, connection: Connection, **__: object) -> None:
+    """Begin an empty log, and guard it."""
+    connection.execute(insert(_base).values(one=1, seq=0, hash=bytes(32)))
+    connection.exec_driver_sql(_GUARDS[connection.dialect.name])
+
+
+_ENTRY = (
+    *(_audit.c.seq, _audit.c.at_us, _audit.c.who, _audit.c.what, _audit.c.subject),
+    *(_audit.c.origin, _audit.c.details, _audit.c.hash),
+)
 _STEP = 1_000
 
 
-def append(connection: apsw.Connection, deed: Deed, now_us: int) -> AuditEntry:
+def append(connection: Connection | apsw.Connection, deed: Deed, now_us: int) -> AuditEntry:
     """Note a deed in a transaction of `Ledger.writing()`."""
+    if isinstance(connection, apsw.Connection):
+        return _append_to_file(connection, deed, now_us)
+    last = select(_audit.c.seq, _audit.c.hash).order_by(_audit.c.seq.desc()).limit(1)
+    found = connection.execute(last).first()
+    seq, previous = found or connection.execute(select(_base.c.seq, _base.c.hash)).one()
+    entry = entry_of(deed, seq + 1, now_us, previous)
+    connection.execute(insert(_audit).values(msgspec.structs.asdict(entry)))
+    connection.execute(update(_base).values(newest=entry.seq))
+    return entry
+
+
+def _append_to_file(connection: apsw.Connection, deed: Deed, now_us: int) -> AuditEntry:
     newest = connection.execute("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1").get
     if newest is None:
         newest = connection.execute("SELECT seq, hash FROM audit_base").get
     seq, previous = newest
     entry = entry_of(deed, seq + 1, now_us, previous)
     connection.execute(
-        f"INSERT INTO audit ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
-        msgspec.structs.astuple(entry),
+        "INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?)", msgspec.structs.astuple(entry)
     )
+    connection.execute("UPDATE audit_base SET newest = ?", (entry.seq,))
     return entry
 
 
@@ -70,90 +137,74 @@ def mentions(connection: apsw.Connection, text: str) -> int:
     return count
 
 
-class SqliteAudit:
+class LedgerAudit:
     """`AuditLog` over the ledger."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
     def note(self, deed: Deed, now_us: int) -> AuditEntry:
-        with self._ledger.writing() as connection:
+        with self._ledger.begin() as connection:
             return append(connection, deed, now_us)
 
     def entries(self, wanted: AuditFilter, limit: int) -> list[AuditEntry]:
-        tests: list[str] = []
-        values: list[object] = []
-        for column, comparison, value in (
-            ("who", "=", wanted.who),
-            ("what", "=", wanted.what),
-            ("subject", "=", wanted.subject),
-            ("at_us", ">=", wanted.since_us),
-            ("seq", "<", wanted.before_seq),
-        ):
-            if value is not None:
-                tests.append(f"{column} {comparison} ?")
-                values.append(value)
-        where = f"WHERE {' AND '.join(tests)}" if tests else ""
-        asked = f"SELECT {_COLUMNS} FROM audit {where} ORDER BY seq DESC LIMIT ?"  # noqa: S608
-        with self._ledger.reading() as connection:
-            return [_entry(row) for row in connection.execute(asked, (*values, limit))]
+        tests = (
+            (_audit.c.who, eq, wanted.who),
+            (_audit.c.what, eq, wanted.what),
+            (_audit.c.subject, eq, wanted.subject),
+            (_audit.c.at_us, ge, wanted.since_us),
+            (_audit.c.seq, lt, wanted.before_seq),
+        )
+        asked = (
+            select(*_ENTRY)
+            .where(*(test(column, value) for column, test, value in tests if value is not None))
+            .order_by(_audit.c.seq.desc())
+            .limit(limit)
+        )
+        with self._ledger.connect() as connection:
+            return [AuditEntry(**row._asdict()) for row in connection.execute(asked)]
 
     def oldest_first(self, after_seq: int = 0) -> Iterator[AuditEntry]:
-        asked = f"SELECT {_COLUMNS} FROM audit WHERE seq > ? ORDER BY seq LIMIT ?"  # noqa: S608
         while True:
-            with self._ledger.reading() as connection:
-                step = [_entry(row) for row in connection.execute(asked, (after_seq, _STEP))]
+            asked = select(*_ENTRY).where(_audit.c.seq > after_seq).order_by(_audit.c.seq)
+            with self._ledger.connect() as connection:
+                step = [
+                    AuditEntry(**row._asdict()) for row in connection.execute(asked.limit(_STEP))
+                ]
             yield from step
             if len(step) < _STEP:
                 return
             after_seq = step[-1].seq
 
     def whats(self) -> list[str]:
-        with self._ledger.reading() as connection:
-            return [row[0] for row in connection.execute("SELECT DISTINCT what FROM audit")]
+        with self._ledger.connect() as connection:
+            return list(connection.scalars(select(_audit.c.what).distinct()))
 
     def head(self) -> ChainHead:
-        with self._ledger.reading() as connection:
-            seq, base, newest = connection.execute(
-                "SELECT seq, hash, ifnull((SELECT seq FROM sqlite_sequence WHERE name = 'audit'),"
-                " seq) FROM audit_base"
-            ).get
-        return ChainHead(seq, base, newest)
+        with self._ledger.connect() as connection:
+            asked = select(_base.c.seq, _base.c.hash, _base.c.newest)
+            return ChainHead(*connection.execute(asked).one())
 
     def trim(self, before_us: int, deed: Deed, now_us: int) -> int:
-        with self._ledger.writing() as connection:
-            # The clock may have gone back: what is cut is the run of old ones at the beginning.
+        # The clock may have gone back: what is cut is the run of old ones at the beginning.
+        first_kept = select(func.min(_audit.c.seq)).where(_audit.c.at_us >= before_us)
+        with self._ledger.begin() as connection:
+            end = connection.scalar(first_kept)
+            asked = select(_audit.c.seq, _audit.c.hash).order_by(_audit.c.seq.desc()).limit(1)
             last = connection.execute(
-                "SELECT seq, hash FROM audit WHERE seq <"
-                " ifnull((SELECT min(seq) FROM audit WHERE at_us >= ?), 9223372036854775807)"
-                " ORDER BY seq DESC LIMIT 1",
-                (before_us,),
-            ).get
+                asked if end is None else asked.where(_audit.c.seq < end)
+            ).first()
             if last is None:
                 return 0
-            details = {**deed.details, "up to entry": str(last[0]), "its hash": last[1].hex()}
+            details = {**deed.details, "up to entry": str(last.seq), "its hash": last.hash.hex()}
             append(connection, msgspec.structs.replace(deed, details=details), now_us)
-            connection.execute("UPDATE audit_base SET seq = ?, hash = ?", last)
-            connection.execute("DELETE FROM audit WHERE seq <= ?", (last[0],))
-            return connection.changes()
+            connection.execute(update(_base).values(seq=last.seq, hash=last.hash))
+            return connection.execute(delete(_audit).where(_audit.c.seq <= last.seq)).rowcount
 
     def oldest_us(self) -> int | None:
-        with self._ledger.reading() as connection:
-            return connection.execute("SELECT at_us FROM audit ORDER BY seq LIMIT 1").get  # type: ignore[no-any-return]
-
-
-def _entry(row: Any) -> AuditEntry:
-    seq, at_us, who, what, subject, origin, details, hashed = row
-    return AuditEntry(
-        seq=seq,
-        at_us=at_us,
-        who=who,
-        what=what,
-        subject=subject,
-        origin=origin,
-        details=details,
-        hash=hashed,
-    )
+        with self._ledger.connect() as connection:
+            asked = select(_audit.c.at_us).order_by(_audit.c.seq).limit(1)
+            return connection.scalar(asked)
 
 
 class AuditRows:
@@ -162,7 +213,7 @@ class AuditRows:
     Run by `by`, at `now_ms()`.
     """
 
-    def __init__(self, log: audit_ledger.SqliteAudit, now_ms: Callable[[], int]) -> None:
+    def __init__(self, log: LedgerAudit, now_ms: Callable[[], int]) -> None:
         self._log, self._now_ms = log, now_ms
 
     def oldest_ms(self) -> int | None:

@@ -23,9 +23,7 @@ if TYPE_CHECKING:
     from switchhook.access.users import User
     from switchhook.ledger.database import Ledger
 
-TABLES = (
-    audit_ledger.TABLES
-    + """
+TABLES = """
 CREATE TABLE users (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   name TEXT NOT NULL,
@@ -67,7 +65,6 @@ CREATE TABLE links (
   used_us INTEGER
 ) STRICT;
 """
-)
 
 
 MAKER_COLUMN = """
@@ -227,7 +224,7 @@ class SqliteAccess:
         self.passes = SqlitePasses(ledger)
         self.second_factors = SqliteSecondFactors(ledger)
         self.passkeys = SqlitePasskeys(ledger)
-        self.audit = audit_ledger.SqliteAudit(ledger)
+        self.audit = audit_ledger.LedgerAudit(ledger)
 
 
 def _add(

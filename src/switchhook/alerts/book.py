@@ -2,68 +2,50 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from switchhook.alerts.alert import Alert
 from switchhook.alerts.messages import LastNotification, Message, Silence
+from switchhook.delivery.delivery import Delivery
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from switchhook.metrics import Labels
 
-MOST_WAITING = 1_000
-"""Deliveries that wait at once; beyond, the oldest are given up."""
+KIND = "alert"
+"""What deliveries of alerts are called among all others."""
 GIVE_UP_MS = 6 * 3_600_000
-_PAUSES_S = (5, 20, 60, 180, 600)
+
+_encode = msgspec.msgpack.Encoder().encode
+_message = msgspec.msgpack.Decoder(Message).decode
 
 
-class DeliveryState(StrEnum):
-    """Waiting to be sent, also after an attempt that failed; sent; given up."""
+class SentMessage(msgspec.Struct, frozen=True):
+    """A message and how it goes, or went, at one destination."""
 
-    WAITING = "waiting"
-    SENT = "sent"
-    GIVEN_UP = "given up"
-
-
-class Delivery(msgspec.Struct, frozen=True, kw_only=True):
-    """One message on its way to one destination; `id` is the message's, unique for ever."""
-
-    id: str
-    destination: str
     message: Message
-    state: DeliveryState = DeliveryState.WAITING
-    attempts: int = 0
-    next_ms: int = 0
-    done_ms: int | None = None
-    problem: str = ""
+    delivery: Delivery
 
 
-def attempted(delivery: Delivery, problem: str | None, now_ms: int, chance: float) -> Delivery:
-    """A delivery after an attempt to send it; `chance` from 0 to 1 spreads the next one.
-
-    It is tried again after longer and longer pauses, for six hours.
-    """
-    attempts = delivery.attempts + 1
-    if problem is None:
-        return msgspec.structs.replace(
-            delivery, state=DeliveryState.SENT, attempts=attempts, done_ms=now_ms, problem=""
-        )
-    if now_ms - delivery.message.at_ms >= GIVE_UP_MS:
-        return given_up(msgspec.structs.replace(delivery, attempts=attempts), problem, now_ms)
-    pause_s = _PAUSES_S[min(attempts, len(_PAUSES_S)) - 1]
-    next_ms = now_ms + int(1000 * pause_s * (0.75 + chance / 2))
-    return msgspec.structs.replace(delivery, attempts=attempts, next_ms=next_ms, problem=problem)
-
-
-def given_up(delivery: Delivery, problem: str, now_ms: int) -> Delivery:
-    """A delivery that is tried no more."""
-    return msgspec.structs.replace(
-        delivery, state=DeliveryState.GIVEN_UP, done_ms=now_ms, problem=problem
+def delivery_of(message: Message, key: str, destination: str) -> Delivery:
+    """A message that is to be sent; `key` is the message's, unique for ever."""
+    return Delivery(
+        kind=KIND,
+        key=key,
+        destination=destination,
+        payload=_encode(message),
+        created_ms=message.at_ms,
+        due_ms=message.at_ms,
+        deadline_ms=message.at_ms + GIVE_UP_MS,
     )
+
+
+def message_of(delivery: Delivery) -> Message:
+    """The message that a delivery carries."""
+    return _message(delivery.payload)
 
 
 class Book(msgspec.Struct, frozen=True):
@@ -72,14 +54,13 @@ class Book(msgspec.Struct, frozen=True):
     alerts: tuple[Alert, ...]
     spoken: tuple[LastNotification, ...]
     silences: tuple[Silence, ...]
-    waiting: tuple[Delivery, ...]
 
 
 class AlertBook(Protocol):
     """Where it is kept: the ledger. Any thread may call it. Raises LedgerError."""
 
     def load(self, now_ms: int) -> Book:
-        """The alerts as they are, what was said, silences that last, deliveries that wait."""
+        """The alerts as they are, what was said, silences that last."""
         ...
 
     def save(
@@ -88,7 +69,7 @@ class AlertBook(Protocol):
         spoken: Sequence[LastNotification],
         deliveries: Sequence[Delivery],
     ) -> None:
-        """Keep what changed, all or nothing; the same again changes nothing."""
+        """Keep what changed and is to be sent, all or nothing; the same again changes nothing."""
         ...
 
     def add_silence(
@@ -103,7 +84,7 @@ class AlertBook(Protocol):
         """Alerts that fired and are over, newest first."""
         ...
 
-    def deliveries(self, limit: int) -> list[Delivery]:
+    def sent(self, limit: int) -> list[SentMessage]:
         """What was sent or is to be, the newest message first."""
         ...
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from switchhook.alerts.alert import Alert, AlertRule
-    from switchhook.alerts.book import Delivery
+    from switchhook.alerts.book import SentMessage
     from switchhook.alerts.engine import Alerting
     from switchhook.alerts.messages import Silence
     from switchhook.metrics import Figure, Labels
@@ -71,7 +71,7 @@ def alerts_json(engine: Alerting) -> Json:
         "alerts": [alert_json(each) for each in engine.alerts],
         "resolved": [alert_json(each) for each in engine.resolved(MOST_RESOLVED)],
         "silences": [silence_json(each) for each in engine.silences],
-        "sent": [_delivery(each) for each in engine.deliveries(MOST_SENT)],
+        "sent": [_sent(each) for each in engine.sent(MOST_SENT)],
         "rules": [_rule(each) for each in readings(engine.rules, engine.figures)],
         "destinations": [
             {"name": name, "severities": [each.value for each in severities]}
@@ -119,10 +119,10 @@ def silence_json(silence: Silence) -> Json:
     }
 
 
-def _delivery(delivery: Delivery) -> Json:
-    message = delivery.message
+def _sent(sent: SentMessage) -> Json:
+    message, delivery = sent.message, sent.delivery
     return {
-        "id": delivery.id,
+        "id": delivery.key,
         "at": _time(message.at_ms),
         "destination": delivery.destination,
         "say": message.say.value,

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from switchhook.alerts.alert import Alert, AlertState
-from switchhook.alerts.book import Book, Delivery, DeliveryState
-from switchhook.alerts.messages import LastNotification, Message, Silence
+from switchhook.alerts.book import KIND, Book, SentMessage, message_of
+from switchhook.alerts.messages import LastNotification, Silence
+from switchhook.delivery import ledger as delivery_ledger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import apsw
 
+    from switchhook.delivery.delivery import Delivery
     from switchhook.ledger.database import Ledger
     from switchhook.metrics import Labels
 
@@ -61,19 +63,31 @@ CREATE TABLE deliveries (
 CREATE INDEX deliveries_waiting ON deliveries (next_ms) WHERE state = 'waiting';
 """
 
+DELIVERIES_ASIDE = """
+DROP INDEX deliveries_waiting;
+ALTER TABLE deliveries RENAME TO alert_deliveries;
+"""
+DELIVERIES_MOVED = """
+INSERT INTO deliveries (kind, key, destination, payload, created_ms, due_ms, deadline_ms,
+  state, attempts, done_ms, problem)
+SELECT 'alert', m.id, d.destination, m.body, m.at_ms, d.next_ms, m.at_ms + 21600000,
+  CASE WHEN d.state = 'sent' THEN 'completed' WHEN d.state = 'given up' THEN 'discarded'
+    WHEN d.attempts > 0 THEN 'retryable' ELSE 'available' END,
+  d.attempts, CASE WHEN d.state = 'waiting' THEN NULL ELSE coalesce(d.done_ms, m.at_ms) END,
+  d.problem
+FROM alert_deliveries d JOIN messages m ON m.id = d.message;
+DROP TABLE alert_deliveries;
+DROP TABLE messages;
+"""
+"""Messages had a table of alerts' own; they moved to `delivery.ledger.TABLES`, between these."""
+
 MOST_KEPT = 5_000
-"""Resolved alerts, causes and messages beyond so many are forgotten, the oldest first."""
+"""Resolved alerts, causes and silences beyond so many are forgotten, the oldest first."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _alert = msgspec.msgpack.Decoder(Alert).decode
 _spoken = msgspec.msgpack.Decoder(LastNotification).decode
-_message = msgspec.msgpack.Decoder(Message).decode
 _matcher = msgspec.msgpack.Decoder(tuple[tuple[str, str], ...]).decode
-
-_DELIVERY = (
-    "m.id, d.destination, m.body, d.state, d.attempts, d.next_ms, d.done_ms, d.problem"
-    " FROM deliveries d JOIN messages m ON m.id = d.message"
-)
 
 
 class SqliteAlerts:
@@ -83,15 +97,12 @@ class SqliteAlerts:
         self._ledger = ledger
 
     def load(self, now_ms: int) -> Book:
-        """The alerts as they are, what was said, silences that last, deliveries that wait."""
+        """The alerts as they are, what was said, silences that last."""
         with self._ledger.reading() as c:
             alerts = c.execute("SELECT body FROM alerts WHERE state != 'resolved'")
             live = tuple(_alert(body) for (body,) in alerts)
             spoken = tuple(_spoken(body) for (body,) in c.execute("SELECT body FROM spoken"))
-            waiting = c.execute(f"SELECT {_DELIVERY} WHERE d.state = 'waiting' ORDER BY m.at_ms")
-            return Book(
-                live, spoken, tuple(_silences(c, now_ms)), tuple(_delivery(*row) for row in waiting)
-            )
+            return Book(live, spoken, tuple(_silences(c, now_ms)))
 
     def save(
         self,
@@ -99,7 +110,7 @@ class SqliteAlerts:
         spoken: Sequence[LastNotification],
         deliveries: Sequence[Delivery],
     ) -> None:
-        """Keep what changed, all or nothing; the same again changes nothing."""
+        """Keep what changed and is to be sent, all or nothing; the same again changes nothing."""
         with self._ledger.writing() as c:
             for alert in alerts:
                 _keep_alert(c, alert)
@@ -107,24 +118,8 @@ class SqliteAlerts:
                 "INSERT OR REPLACE INTO spoken VALUES (?, ?, ?)",
                 [(each.cause, each.at_ms, _encode(each)) for each in spoken],
             )
-            for each in deliveries:
-                c.execute(
-                    "INSERT OR IGNORE INTO messages VALUES (?, ?, ?)",
-                    (each.id, each.message.at_ms, _encode(each.message)),
-                )
-                c.execute(
-                    "INSERT OR REPLACE INTO deliveries VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    (
-                        each.id,
-                        each.destination,
-                        each.state.value,
-                        each.attempts,
-                        each.next_ms,
-                        each.done_ms,
-                        each.problem,
-                    ),
-                )
-            if any(alert.resolved_ms is not None for alert in alerts) or deliveries or spoken:
+            delivery_ledger.add(c, deliveries)
+            if any(alert.resolved_ms is not None for alert in alerts) or spoken:
                 _forget(c)
 
     def add_silence(
@@ -158,14 +153,11 @@ class SqliteAlerts:
             )
             return [_alert(body) for (body,) in rows]
 
-    def deliveries(self, limit: int) -> list[Delivery]:
+    def sent(self, limit: int) -> list[SentMessage]:
         """What was sent or is to be, the newest message first."""
         with self._ledger.reading() as c:
-            rows = c.execute(
-                f"SELECT {_DELIVERY} ORDER BY m.at_ms DESC, m.id, d.destination LIMIT ?",
-                (limit,),
-            )
-            return [_delivery(*row) for row in rows]
+            found = delivery_ledger.newest(c, KIND, limit)
+        return [SentMessage(message_of(each), each) for each in found]
 
 
 def _keep_alert(c: apsw.Connection, alert: Alert) -> None:
@@ -180,17 +172,11 @@ def _keep_alert(c: apsw.Connection, alert: Alert) -> None:
 
 
 def _forget(c: apsw.Connection) -> None:
-    """Keep what is kept within its bounds; what goes on, and what waits, stays."""
+    """Keep what is kept within its bounds; what goes on stays."""
     c.execute(
         "DELETE FROM alerts WHERE resolved_ms <= (SELECT resolved_ms FROM alerts"
         " WHERE fired_ms IS NOT NULL AND resolved_ms IS NOT NULL"
         " ORDER BY resolved_ms DESC LIMIT 1 OFFSET ?)",
-        (MOST_KEPT,),
-    )
-    c.execute(
-        "DELETE FROM messages WHERE at_ms <= (SELECT at_ms FROM messages"
-        " ORDER BY at_ms DESC LIMIT 1 OFFSET ?) AND id NOT IN"
-        " (SELECT message FROM deliveries WHERE state = 'waiting')",
         (MOST_KEPT,),
     )
     c.execute(
@@ -217,28 +203,6 @@ def _silences(c: apsw.Connection, now_ms: int) -> list[Silence]:
     ]
 
 
-def _delivery(
-    id: str,
-    destination: str,
-    body: bytes,
-    state: str,
-    attempts: int,
-    next_ms: int,
-    done_ms: int | None,
-    problem: str,
-) -> Delivery:
-    return Delivery(
-        id=id,
-        destination=destination,
-        message=_message(body),
-        state=DeliveryState(state),
-        attempts=attempts,
-        next_ms=next_ms,
-        done_ms=done_ms,
-        problem=problem,
-    )
-
-
 class AlertRows:
     """Alerts that are over and messages that were sent, as retention sees them."""
 
@@ -247,21 +211,21 @@ class AlertRows:
 
     def oldest_ms(self) -> int | None:
         with self._ledger.reading() as connection:
-            found: int | None = connection.execute(
-                "SELECT min(at_ms) FROM (SELECT min(resolved_ms) AS at_ms FROM alerts"
-                " WHERE fired_ms IS NOT NULL UNION ALL SELECT min(at_ms) FROM messages"
-                " UNION ALL SELECT min(until_ms) FROM silences)"
-            ).get
-            return found
+            found: list[int | None] = [
+                connection.execute(
+                    "SELECT min(resolved_ms) FROM alerts WHERE fired_ms IS NOT NULL"
+                ).get,
+                delivery_ledger.oldest_ms(connection, KIND),
+                connection.execute("SELECT min(until_ms) FROM silences").get,
+            ]
+            return min((at_ms for at_ms in found if at_ms is not None), default=None)
 
     def remove(self, before_ms: int, most: int) -> int:
         with self._ledger.writing() as connection:
-            removed = 0
+            removed = delivery_ledger.remove(connection, KIND, before_ms, most)
             for sql in (
                 "DELETE FROM alerts WHERE (key, since_ms) IN (SELECT key, since_ms FROM alerts"
                 " WHERE fired_ms IS NOT NULL AND resolved_ms < ? LIMIT ?)",
-                "DELETE FROM messages WHERE id IN"
-                " (SELECT id FROM messages WHERE at_ms < ? LIMIT ?)",
                 "DELETE FROM silences WHERE id IN"
                 " (SELECT id FROM silences WHERE until_ms < ? LIMIT ?)",
             ):

@@ -124,6 +124,19 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     severities: tuple[Severity, ...] = ()
 
 
+def is_over(message: Message, last: LastNotification | None) -> bool:
+    """Whether the trouble that a message tells of has ended, by the last that its cause said.
+
+    Whoever says that something begins after that has said, in between, that it is over.
+    """
+    return (
+        message.say in (MessageKind.FIRST, MessageKind.WORSE)
+        and last is not None
+        and last.at_ms > message.at_ms
+        and last.say in (MessageKind.FIRST, MessageKind.RESOLVED)
+    )
+
+
 def messages(
     alerts: Iterable[Alert],
     spoken: Mapping[str, LastNotification],

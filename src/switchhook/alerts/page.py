@@ -13,7 +13,6 @@ from starlette.routing import BaseRoute, Route
 
 from switchhook.access.audit import deed_of
 from switchhook.access.roles import Role
-from switchhook.alerts.book import DeliveryState
 from switchhook.alerts.json import (
     LONGEST_S,
     MATCHED,
@@ -24,6 +23,7 @@ from switchhook.alerts.json import (
     silence_json,
 )
 from switchhook.alerts.messages import MessageKind, reading
+from switchhook.delivery.delivery import DeliveryState
 from switchhook.errors import LedgerError
 from switchhook.streams.parameters import LAST_SEQ
 from switchhook.web.endpoint import NO_STORE, json_endpoint, json_response
@@ -106,7 +106,7 @@ class AlertPages:
         if engine.heart is not None and engine.heart.problem:
             problems.append(engine.heart.problem)
         try:
-            resolved, sent = engine.resolved(MOST_RESOLVED), engine.deliveries(MOST_SENT)
+            resolved, sent = engine.resolved(MOST_RESOLVED), engine.sent(MOST_SENT)
         except LedgerError as error:
             resolved, sent = [], []
             problems.append(str(error))
@@ -125,7 +125,9 @@ class AlertPages:
             "heart": engine.heart,
             "problems": problems,
             "reading": reading,
-            "tested": next((each for each in tests if each.destination == tested), None),
+            "tested": next(
+                (each.delivery for each in tests if each.delivery.destination == tested), None
+            ),
             "spans": SPANS_S,
             "labels_known": MATCHED[1:],
             "rules": sorted(rule.name for rule in engine.rules),

@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING
 
 from cyclopts import App
 
-from switchhook.alerts.engine import Alerting, Destinations
+from switchhook.alerts.book import KIND
+from switchhook.alerts.engine import Alerting
 from switchhook.alerts.json import alert_json
 from switchhook.alerts.ledger import SqliteAlerts
 from switchhook.alerts.messages import reading
 from switchhook.alerts.notify import AppriseNotifier
+from switchhook.alerts.sender import Destinations
 from switchhook.cli import output
 from switchhook.cli.data import config_in, data_folder
 from switchhook.cli.options import CONFIG, DATA, JSON
+from switchhook.delivery.ledger import SqliteDeliveries
 from switchhook.errors import ConfigError
 from switchhook.server.tables import open_ledger
 from switchhook.system.data_folder import LEDGER
@@ -89,7 +92,8 @@ def send_test(name: str, *, config: CONFIG = None, data: DATA = None) -> int:
             zone=settings.alerts.quiet.zone,
         )
         destinations = Destinations(notifier, {name: known[name].severities})
-        problem = Alerting(SqliteAlerts(ledger), (), destinations).test(name, getpass.getuser())
+        book, table = SqliteAlerts(ledger), SqliteDeliveries(ledger, KIND)
+        problem = Alerting(book, table, (), destinations).test(name, getpass.getuser())
     finally:
         ledger.close()
     if problem is None:

@@ -13,7 +13,7 @@ from switchhook.cli import output
 from switchhook.cli.data import data_folder, steady_now_ms
 from switchhook.cli.options import CONFIG, DATA, JSON
 from switchhook.errors import ConfigError
-from switchhook.ledger.database import FILE
+from switchhook.ledger.sqlite import FILE
 from switchhook.server.tables import open_ledger
 from switchhook.system.data_folder import LEDGER
 from switchhook.web.parameters import STRETCH, RefusedParameter

@@ -8,7 +8,7 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from switchhook.access.audit_ledger import SqliteAudit
+from switchhook.access.audit_ledger import LedgerAudit
 from switchhook.cli.erasing_again import preparing
 from switchhook.cli.ledger import deed, now_us
 from switchhook.errors import BackupError, DataFolderError, LedgerError
@@ -62,7 +62,7 @@ def restore_ledger(
         assert noted is not None, "a data folder has an identity"
         noted.unlink(missing_ok=True)
     ledger = open_ledger(place)  # and notes it as the one that belongs here
-    SqliteAudit(ledger).note(deed("restored the ledger", made=manifest.made), now_us())
+    LedgerAudit(ledger).note(deed("restored the ledger", made=manifest.made), now_us())
     ledger.close()
     return manifest
 

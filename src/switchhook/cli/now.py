@@ -10,7 +10,7 @@ from switchhook.cli.data import config_in, data_folder, steady_now_ms, store_in
 from switchhook.cli.options import CONFIG, DATA, JSON
 from switchhook.config.names import names_of
 from switchhook.exotel.times import MINUTE_MS
-from switchhook.ledger.database import FILE
+from switchhook.ledger.sqlite import FILE
 from switchhook.overview.json import issue_json, pulse_json
 from switchhook.overview.pulse import MINUTES, RECENT, pulse, pulse_start
 from switchhook.server.tables import open_ledger

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 from cyclopts import Parameter
 
-from switchhook.access.audit_ledger import SqliteAudit
+from switchhook.access.audit_ledger import LedgerAudit
 from switchhook.cli import output
 from switchhook.cli.data import keep_limits, own_data_folder
 from switchhook.cli.ledger import deed, now_us
@@ -59,7 +59,7 @@ def person(
         opened.callback(ledger.close)
         journal = JournalReader(folder / JOURNAL)
         opened.callback(journal.close)
-        SqliteAudit(ledger).note(deed("looked up a person", found.masked), now_us())
+        LedgerAudit(ledger).note(deed("looked up a person", found.masked), now_us())
         search = PersonSearch(journal, SealedSegments(folder / JOURNAL), SqliteErasures(ledger))
         report = search.find(found, keep_limits(folder, config), _breathing)
     if json:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from switchhook.access.audit_ledger import SqliteAudit
+from switchhook.access.audit_ledger import LedgerAudit
 from switchhook.cli import output
 from switchhook.cli.ledger import deed, now_us
 from switchhook.errors import LedgerError
-from switchhook.ledger.database import FILE
+from switchhook.ledger.sqlite import FILE
 from switchhook.server.tables import open_ledger
 from switchhook.system.data_folder import LEDGER
 
@@ -29,7 +29,7 @@ def noted(folder: Path, command: str, **asked: str | None) -> bool:
         ledger = open_ledger(folder / LEDGER)
         try:
             what = "read numbers by command line"
-            SqliteAudit(ledger).note(deed(what, command, **said), now_us())
+            LedgerAudit(ledger).note(deed(what, command, **said), now_us())
         finally:
             ledger.close()
     except LedgerError as error:

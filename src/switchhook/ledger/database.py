@@ -1,139 +1,126 @@
-"""The ledger's file: opened, migrated, written by one at a time, read by any."""
+"""The ledger: migrated, written by one at a time, read by any, and explained where it can't be."""
 
 from __future__ import annotations
 
-import os
 import threading
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-import apsw
-
 from switchhook.errors import LedgerError
-from switchhook.ledger import belonging
-from switchhook.sqlite_file import (
-    add_checksums,
-    connect_checked,
-    damage_told,
-    file_id,
-    is_damage,
-    make_private,
-    transaction,
-)
+from switchhook.ledger.sqlite import SqliteFile, apsw_of
+from switchhook.sqlite_file import is_damage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Sequence
 
-FILE = "ledger.sqlite"
-APPLICATION_ID = 0x53574C31  # "SWL1"
-BUSY_MS = 5_000
-_RESTORE = "restore it from a backup: switchhook restore BACKUP --ledger-only"
-_BACK = "stop the console, then bring it back, or: switchhook restore BACKUP --ledger-only"
+    import apsw
+    from sqlalchemy import Connection, MetaData, Table
 
-CHECKED_VERSION = 11
-"""From this one on pages have checksums."""
+    from switchhook.ledger.postgresql import PostgresqlServer
 
-
-_DAMAGED = (apsw.CorruptError, apsw.NotADBError)
-_UNSURE = (apsw.IOError, apsw.ReadOnlyError, apsw.CantOpenError)
-"""After these a connection may not know its file any more; a new one may."""
+    Migration = str | Callable[[Connection], None]
+    """SQL of SQLite, from before there was PostgreSQL; or what both can do."""
 
 
 class Ledger:
-    """The ledger in a folder; made where it is missing. Any thread may use it.
+    """The ledger in a folder, or at the URL of a PostgreSQL database; made where it is missing.
 
-    In a data folder only the ledger that belongs to it is opened. Number n of `migrations` leads
-    from version n to n + 1; all that are due run in one transaction. Raises LedgerError.
+    Number n of `migrations` leads from version n to n + 1; all that are due run in one transaction.
+    They end with the tables of `topics`. Any thread may use it. Raises LedgerError.
     """
 
-    def __init__(self, folder: Path, migrations: Sequence[str]) -> None:
+    def __init__(
+        self, place: Path | str, migrations: Sequence[Migration], topics: Sequence[MetaData] = ()
+    ) -> None:
         self._migrations = migrations
-        self.path = folder / FILE
+        self._topics = topics
         self._lock = threading.Lock()
-        self._local = threading.local()
         self._problems: dict[str, LedgerError] = {}
-        with self.explained():
-            self._note_file = belonging.note_file(folder)
-            self._note = None if self._note_file is None else belonging.read_note(self._note_file)
-            if not self.path.exists():
-                self._check(None)
-                folder.mkdir(mode=0o700, exist_ok=True)
-                with suppress(FileExistsError):
-                    make_private(self.path)
-            self._file = file_id(self.path)
-            self._writer = self._connect()
-            try:
-                self._check(self._writer)
-                self._migrate()
-            except BaseException:
-                self._writer.close()
-                raise
+        self._home = SqliteFile(place) if isinstance(place, Path) else _server(place)
+        try:
+            self._home.migrate(self._migrate)
             self.keep_note()
+        except BaseException:
+            self._home.close()
+            raise
+
+    @property
+    def name(self) -> str:
+        """Where it is, as people are told."""
+        return self._home.name
+
+    @property
+    def tables(self) -> list[Table]:
+        """All that it has, by name."""
+        found = [table for topic in self._topics for table in topic.tables.values()]
+        return sorted(found, key=lambda table: table.name)
 
     @contextmanager
-    def writing(self) -> Iterator[apsw.Connection]:
+    def begin(self) -> Iterator[Connection]:
         """A transaction of the one writer, durable when it ends well. Raises LedgerError.
 
         What it reads stays true until it ends: commands may write the ledger beside the console.
         """
         with self._noting("write"), self._lock:
             self._check_place()
-            try:
-                with transaction(self._writer):
-                    yield self._writer
-            except (*_UNSURE, *_DAMAGED):
-                self._connect_again()
-                raise
+            with self._home.write.begin() as connection:
+                self._home.take_turn(connection)
+                yield connection
+
+    @contextmanager
+    def connect(self) -> Iterator[Connection]:
+        """A connection that can't write. Raises LedgerError."""
+        with self._noting("read"):
+            self._check_place()
+            with self._home.read.connect() as connection:
+                yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[apsw.Connection]:
+        """`begin` of a file, for what speaks SQLite's SQL yet."""
+        with self.begin() as connection:
+            yield apsw_of(connection)
 
     @contextmanager
     def reading(self) -> Iterator[apsw.Connection]:
-        """A connection of this thread's own, which can't write. Raises LedgerError."""
-        with self._noting("read"):
-            self._check_place()
-            connection: apsw.Connection | None = getattr(self._local, "connection", None)
-            if connection is None:
-                connection = self._local.connection = self._connect()
-                connection.pragma("query_only", 1)
-            try:
-                yield connection
-            except (*_UNSURE, *_DAMAGED):
-                self._local.connection = None  # the next one is a new one
-                raise
+        """`connect` of a file, for what speaks SQLite's SQL yet."""
+        with self.connect() as connection:
+            yield apsw_of(connection)
 
     @property
     def problem(self) -> LedgerError | None:
         """Why it can't be written or read, as of the last try; None where it could."""
-        return self._away() or next(iter(self._problems.values()), None)
+        return self._home.away() or next(iter(self._problems.values()), None)
 
     def keep_note(self) -> None:
         """Note in the data folder which ledger this is and how far it has come, where that changed.
 
         Raises LedgerError.
         """
-        if self._note_file is None or self.problem is not None:
-            return
-        with self.explained(), self._lock:
-            found = belonging.find(self._writer)
-            known = self._note
-            if found.id is None or (known is not None and found.entry == known.entry):
-                return
-            if not _is_ours(self._note_file.parent):
-                return
-            note = belonging.Note(found.id, found.entry)
-            belonging.write_note(self._note_file, note)
-            self._note = note
+        if self.problem is None:
+            self._home.keep_note()
+
+    def rewrite(self) -> None:
+        """Write it anew, so that nothing is left of what was deleted. Raises LedgerError."""
+        self._home.rewrite(self.tables)
+
+    def raw(self, overlap: int) -> Iterator[bytes]:
+        """The bytes in which it is kept, by pieces with the first `overlap` of the next, too.
+
+        Nothing of what was deleted is in what it can't show. Raises LedgerError.
+        """
+        return self._home.raw(self.tables, overlap)
 
     def close(self) -> None:
-        """Close the writer; readers close with their threads."""
         with suppress(LedgerError):  # the next to open it notes it
             self.keep_note()
-        self._writer.close()
+        self._home.close()
 
     @contextmanager
     def _noting(self, what: str) -> Iterator[None]:
         try:
-            with self.explained():
+            with self._home.explained():
                 yield
         except LedgerError as error:
             self._problems[what] = error
@@ -144,96 +131,34 @@ class Ledger:
             self._problems.pop(what, None)
 
     def _check_place(self) -> None:
-        """LedgerError where our file is not the one under its name: what it is told would be lost.
-
-        It is never made anew: what it knows is known nowhere else.
-        """
-        if (error := self._away()) is not None:
+        if (error := self._home.away()) is not None:
             raise error
 
-    def _away(self) -> LedgerError | None:
-        now = file_id(self.path)
-        if now == self._file:
-            return None
-        what = "was removed" if now is None else "was replaced by another file"
-        return LedgerError(str(self.path), f"the file {what} while the console ran", _BACK)
-
-    def _connect_again(self) -> None:
-        """A new writer in place of one that may not be trusted any more."""
-        with suppress(apsw.Error):
-            self._writer.close()
-        self._writer = self._connect()
-
-    def _check(self, connection: apsw.Connection | None) -> None:
-        """Refuse a ledger that is not the noted one; without a connection it is missing."""
-        if self._note is None:
+    def _migrate(self, connection: Connection) -> None:
+        version, newest = self._home.version(connection), len(self._migrations)
+        if version > newest:
+            problem = f"it has version {version}, this release knows version {newest}"
+            raise LedgerError(self.name, problem, "run the release that wrote it, or a later")
+        if version == newest:
             return
-        found = None if connection is None else belonging.find(connection)
-        problem = belonging.problem_of(self._note, found)
-        if problem is not None:
-            backup = belonging.read_backup(self.path.parent.parent)
-            raise LedgerError(str(self.path), problem, belonging.way_back(backup))
-
-    def connect(self) -> apsw.Connection:
-        """A connection that may write, without any settings. Raises apsw.Error."""
-        return connect_checked(self.path, APPLICATION_ID, CHECKED_VERSION)
-
-    def _connect(self) -> apsw.Connection:
-        connection = self.connect()
-        connection.set_busy_timeout(BUSY_MS)
-        connection.pragma("journal_mode", "wal")
-        connection.pragma("synchronous", "full")
-        connection.pragma("foreign_keys", 1)
-        connection.pragma("secure_delete", 1)  # what is erased is gone from the file, too
-        return connection
-
-    def _migrate(self) -> None:
-        if 0 < self._recognise() < CHECKED_VERSION:
-            add_checksums(self._writer)
-        with transaction(self._writer):
-            self._migrate_alone()
-
-    def _recognise(self) -> int:
-        """The version of what is there. LedgerError for what is not ours."""
-        application = self._writer.pragma("application_id")
-        version = self._writer.pragma("user_version")
-        if application not in (0, APPLICATION_ID) or (version and not application):
-            raise LedgerError(
-                str(self.path), "it is no ledger of ours", "move the file away and look at it"
-            )
-        if version > len(self._migrations):
-            problem = (
-                f"it has version {version}, this release knows version {len(self._migrations)}"
-            )
-            raise LedgerError(str(self.path), problem, "run the release that wrote it, or a later")
-        return int(version)
-
-    def _migrate_alone(self) -> None:
-        for number in range(self._recognise(), len(self._migrations)):
-            self._writer.execute(self._migrations[number])
-            self._writer.pragma("application_id", APPLICATION_ID)
-            self._writer.pragma("user_version", number + 1)
-
-    @contextmanager
-    def explained(self) -> Iterator[None]:
-        """Turn what SQLite and the system refuse into a sentence with what to do."""
-        try:
-            yield
-        except (apsw.FullError, apsw.IOError) as error:
-            if is_damage(error):
-                raise LedgerError(
-                    str(self.path), f"it is damaged: {damage_told(error)}", _RESTORE
-                ) from error
-            raise LedgerError(
-                str(self.path), str(error).lower(), "make room on its disk"
-            ) from error
-        except (apsw.CorruptError, apsw.NotADBError) as error:
-            raise LedgerError(str(self.path), f"it is damaged: {error}", _RESTORE) from error
-        except (apsw.BusyError, apsw.CantOpenError, apsw.ReadOnlyError, OSError) as error:
-            hint = "check the disk, and that switchhook's user owns the file"
-            raise LedgerError(str(self.path), str(error).lower(), hint) from error
+        if not version and self._home.begins_at_the_head:
+            for topic in self._topics:
+                topic.create_all(connection, checkfirst=False)
+        else:
+            for number in range(version, newest):
+                _run(connection, self._migrations[number])
+        self._home.note_version(connection, newest)
 
 
-def _is_ours(folder: Path) -> bool:
-    """Whether what we write there can be read by whoever runs on it."""
-    return folder.stat().st_uid == os.geteuid()
+def _run(connection: Connection, migration: Migration) -> None:
+    if isinstance(migration, str):
+        assert connection.dialect.name == "sqlite", "PostgreSQL's ledgers began later"
+        connection.exec_driver_sql(migration)
+    else:
+        migration(connection)
+
+
+def _server(url: str) -> PostgresqlServer:
+    from switchhook.ledger.postgresql import PostgresqlServer
+
+    return PostgresqlServer(url)

@@ -7,25 +7,21 @@ there a number stays on purpose, and is counted as such.
 
 from __future__ import annotations
 
-import time
-from contextlib import closing, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import apsw
 import msgspec
 
 from switchhook.access import audit_ledger
 from switchhook.access.audit import Deed
-from switchhook.errors import LedgerError
 from switchhook.retention import texts_ledger
 from switchhook.retention.erasure import Erasure, Phase, SearchedPlace
 from switchhook.retention.policy import Matter, Removed
 from switchhook.retention.trusted_time import Trusted
-from switchhook.sqlite_file import RawFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    import apsw
 
     from switchhook.exotel.spellings import Traces
     from switchhook.ledger.database import Ledger
@@ -51,7 +47,6 @@ CREATE TABLE trusted (
 """The time that retention trusts, and for how long the clock has been far from it."""
 
 _OVERLAP = 256
-_TRIES, _PAUSE_S = 20, 0.05
 
 
 class SqliteErasures:
@@ -130,13 +125,10 @@ class SqliteErasures:
             yield from texts_ledger.rows_with(connection, traces)
 
     def file_left(self, traces: Traces) -> int:
-        self._empty_log()
-        return self._leftovers(traces)
+        return sum(map(traces.count, self._ledger.raw(_OVERLAP)))
 
     def rewrite(self) -> None:
-        with self._ledger.explained(), closing(self._alone()) as connection:
-            connection.execute("VACUUM")
-        self._empty_log()
+        self._ledger.rewrite()
 
     def removed(self) -> dict[Matter, Removed]:
         """What retention removed so far, by class."""
@@ -170,41 +162,6 @@ class SqliteErasures:
                 "INSERT OR REPLACE INTO trusted VALUES (1, ?, ?)",
                 (trusted.now_ms, trusted.waited_ms),
             )
-
-    def _alone(self) -> apsw.Connection:
-        connection = self._ledger.connect()
-        connection.set_busy_timeout(5_000)
-        connection.pragma("secure_delete", 1)
-        return connection
-
-    def _empty_log(self) -> None:
-        """Copy the log into the file, so that old pages are in neither.
-
-        LedgerError where somebody reads for so long that it can't be done now.
-        """
-        path = str(self._ledger.path)
-        with self._ledger.explained(), closing(self._alone()) as connection:
-            connection.execute("SELECT 1 FROM sqlite_master")  # else it knows of no log
-            for _ in range(_TRIES):
-                with suppress(apsw.BusyError):
-                    connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-                log = Path(f"{path}-wal")
-                if not log.exists() or not log.stat().st_size:
-                    return
-                time.sleep(_PAUSE_S)
-        problem = "its log can't be emptied: something reads it all the time"
-        raise LedgerError(path, problem, "end what reads the ledger beside switchhook")
-
-    def _leftovers(self, traces: Traces) -> int:
-        """How often the number is in the bytes of the file and its log."""
-        path, found = str(self._ledger.path), 0
-        with self._ledger.explained():
-            for name in (path, f"{path}-wal"):
-                if not Path(name).exists():
-                    continue
-                with RawFile(name) as raw:
-                    found += sum(map(traces.count, raw.chunks(_OVERLAP)))
-        return found
 
 
 def _save(connection: apsw.Connection, erasure: Erasure) -> None:

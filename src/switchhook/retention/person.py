@@ -30,7 +30,7 @@ KINDS = {
 # What a table's rows are, the class that they go with, and when each is from, in so many ms.
 _TABLES: dict[str, tuple[str, Matter | None, str, float]] = {
     "alerts": ("alert", Matter.ALERTS, "resolved_ms", 1),
-    "messages": ("alert message", Matter.ALERTS, "at_ms", 1),
+    "deliveries": ("alert message", Matter.ALERTS, "created_ms", 1),
     "silences": ("silence", Matter.ALERTS, "until_ms", 1),
     "call_details": ("call details", Matter.CALLS, "fetched_ms", 1),
     "calls_due": ("call details to be asked for", None, "due_ms", 1),

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from switchhook.alerts.engine import Alerting, Destinations
+from switchhook.alerts.book import KIND
+from switchhook.alerts.engine import Alerting
 from switchhook.alerts.heartbeat import Heart
 from switchhook.alerts.ledger import SqliteAlerts
 from switchhook.alerts.notify import AnswerProbe, AppriseNotifier, HttpMonitor
+from switchhook.alerts.sender import Destinations
 from switchhook.capacity.metrics import watch_figures
+from switchhook.delivery.ledger import SqliteDeliveries
 from switchhook.metrics import Cached
 from switchhook.overview.health_metrics import (
     AnswerHealth,
@@ -81,6 +84,7 @@ class Alarm:
             sources.append(_answering(AnswerProbe(answer_url), clock.now_ms))
         self.alerting = Alerting(
             SqliteAlerts(ledger),
+            SqliteDeliveries(ledger, KIND),
             sources,
             _destinations(config),
             rules=config.alerts.rules,

@@ -24,7 +24,7 @@ from switchhook.streams.counts_api import StoreApi
 from switchhook.streams.issues.ledger import SqliteMarks
 from switchhook.streams.kept_call import masked_numbers
 from switchhook.streams.queries import StreamQueries
-from switchhook.streams.search.saved_views_ledger import SqliteViews
+from switchhook.streams.search.saved_views_ledger import LedgerViews
 from switchhook.system.folder_lock import holder_pid
 from switchhook.telemetry.prometheus import MetricSources, MetricsPage, Traces
 from switchhook.web.app import create_app
@@ -131,7 +131,7 @@ class ConsoleApp:
             capacity=parts.accounts.watch,
             history=parts.accounts.history,
             marks=SqliteMarks(parts.ledger),
-            views=SqliteViews(parts.ledger),
+            views=LedgerViews(parts.ledger),
             details=parts.accounts.calls.details,
             endpoints=parts.status.endpoints,
             note=parts.note,

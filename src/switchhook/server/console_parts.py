@@ -13,7 +13,7 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
-from switchhook.access.audit_ledger import SqliteAudit
+from switchhook.access.audit_ledger import LedgerAudit
 from switchhook.config.names import names_of
 from switchhook.errors import LedgerError
 from switchhook.exotel.fields import forget_read_numbers
@@ -68,7 +68,7 @@ class ConsoleSide:
         self.clock = SteadyClock(self.store, lambda: first_seq_of_boot(held.path))
         self.ledger = open_ledger(held.folder(LEDGER))
         self.accounts = Accounts(self.ledger, held.path, self.clock)
-        self._audit = SqliteAudit(self.ledger)
+        self._audit = LedgerAudit(self.ledger)
         self._tasks: list[asyncio.Task[None]] = []
         self.alarm = Alarm(
             config,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from switchhook.access.audit_ledger import AuditRows, SqliteAudit
+from switchhook.access.audit_ledger import AuditRows, LedgerAudit
 from switchhook.alerts.ledger import AlertRows
 from switchhook.calls.ledger import SqliteCalls
 from switchhook.capacity.ledger import SqliteCapacity
@@ -23,5 +23,5 @@ def rows_of(ledger: Ledger, now_ms: Callable[[], int]) -> dict[Matter, Rows]:
         Matter.CALLS: SqliteCalls(ledger),
         Matter.ALERTS: AlertRows(ledger),
         Matter.CAPACITY: SqliteCapacity(ledger),
-        Matter.AUDIT: AuditRows(SqliteAudit(ledger), now_ms),
+        Matter.AUDIT: AuditRows(LedgerAudit(ledger), now_ms),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from switchhook.access.audit import AuditFilter, Deed
-from switchhook.access.audit_ledger import SqliteAudit
+from switchhook.access.audit_ledger import LedgerAudit
 from switchhook.server.tables import open_ledger
 from switchhook.streams.issues.issues import IssueNote, IssueState
 from switchhook.streams.issues.ledger import SqliteMarks
@@ -28,4 +28,4 @@ def test_the_last_word_counts_and_the_others_are_kept(ledger):
         marks.add(mark, DEED)
     assert marks.latest()["i1"] == last
     assert marks.history("i1") == [last, first]
-    assert len(SqliteAudit(ledger).entries(AuditFilter(), 10)) == 3
+    assert len(LedgerAudit(ledger).entries(AuditFilter(), 10)) == 3

@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
-
 from switchhook.access.audit import Deed
-from switchhook.server.tables import open_ledger
 from switchhook.streams.search.saved_views import MOST_VIEWS, SavedView
-from switchhook.streams.search.saved_views_ledger import SqliteViews
+from switchhook.streams.search.saved_views_ledger import LedgerViews
 
 DEED = Deed(who="asha", what="saved a view", subject="v")
-
-
-@pytest.fixture
-def ledger(tmp_path):
-    ledger = open_ledger(tmp_path / "ledger")
-    yield ledger
-    ledger.close()
 
 
 def view(name="Refused", by="asha", shared=False, query="q=is%3Afailed"):
@@ -24,7 +14,7 @@ def view(name="Refused", by="asha", shared=False, query="q=is%3Afailed"):
 
 
 def test_views_are_seen_by_whom_they_are_for(ledger):
-    views = SqliteViews(ledger)
+    views = LedgerViews(ledger)
     views.save(view(), DEED, 1)
     views.save(view("All", "ravi", shared=True), DEED, 1)
     views.save(view("Mine", "ravi"), DEED, 1)
@@ -33,14 +23,14 @@ def test_views_are_seen_by_whom_they_are_for(ledger):
 
 
 def test_a_view_of_the_same_name_takes_its_place(ledger):
-    views = SqliteViews(ledger)
+    views = LedgerViews(ledger)
     views.save(view(), DEED, 1)
     views.save(view(query="q=other"), DEED, 2)
     assert [each.query for each in views.seen_by("asha")] == ["q=other"]
 
 
 def test_only_their_maker_removes_views(ledger):
-    views = SqliteViews(ledger)
+    views = LedgerViews(ledger)
     views.save(view(shared=True), DEED, 1)
     (kept,) = views.seen_by("ravi")
     assert not views.remove(kept.id, "ravi", DEED, 2)
@@ -49,7 +39,7 @@ def test_only_their_maker_removes_views(ledger):
 
 
 def test_views_have_a_ceiling(ledger):
-    views = SqliteViews(ledger)
+    views = LedgerViews(ledger)
     assert all(views.save(view(f"v{n}"), DEED, n) for n in range(MOST_VIEWS))
     assert not views.save(view("one more"), DEED, 1)
     assert views.save(view("v0", query="changed"), DEED, 1)

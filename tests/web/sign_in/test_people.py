@@ -50,9 +50,9 @@ def test_the_last_administrator_is_not_deleted(house):
 
 def test_a_deleted_users_views_are_not_the_next_ones(house):
     from switchhook.streams.search.saved_views import SavedView
-    from switchhook.streams.search.saved_views_ledger import SqliteViews
+    from switchhook.streams.search.saved_views_ledger import LedgerViews
 
-    views = SqliteViews(house.ledger)
+    views = LedgerViews(house.ledger)
     ravi = house.kept.users.add("ravi", Role.VIEWER, DEED, 1)
     views.save(SavedView(0, "mine", "q=x", "ravi", False), DEED, 1)
     views.save(SavedView(0, "ours", "q=y", "ravi", True), DEED, 1)

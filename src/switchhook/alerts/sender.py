@@ -1,0 +1,94 @@
+"""What alerts have to say, on its way to the destinations that hear of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from switchhook.alerts.alert import Severity
+from switchhook.alerts.book import delivery_of, message_of
+from switchhook.alerts.messages import Message, MessageKind
+from switchhook.delivery.delivery import SendResult, claimed, settled
+from switchhook.delivery.worker import LEASE_MS, Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from switchhook.alerts.book import Notifier
+    from switchhook.delivery.delivery import Delivery
+    from switchhook.delivery.outbox import Outbox
+
+
+class Destinations(msgspec.Struct, frozen=True):
+    """Whom to tell: the severities that each destination hears of, and who reaches them."""
+
+    notifier: Notifier
+    severities: Mapping[str, tuple[Severity, ...]]
+
+
+class Sender:
+    """Who is told what; `worker` sends it. Any thread may call it.
+
+    `is_over` says of a message whether the trouble that it tells of has ended.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        destinations: Destinations,
+        *,
+        is_over: Callable[[Message], bool],
+        now_ms: Callable[[], int],
+        chance: Callable[[], float],
+    ) -> None:
+        self.destinations = destinations
+        self._is_over, self._now_ms, self._chance = is_over, now_ms, chance
+        self.worker = Worker(outbox, self._send, ended=self._ended, now_ms=now_ms, chance=chance)
+        self._count = 0
+
+    def deliveries(self, message: Message) -> list[Delivery]:
+        """A message, for each destination that hears of it."""
+        key = self._new_key(message.at_ms)
+        return [
+            delivery_of(message, key, name)
+            for name, severities in self.destinations.severities.items()
+            if set(severities) & set(message.severities)
+        ]
+
+    def test(self, destination: str, by: str) -> Delivery:
+        """Send a test now, once, and wait for how it goes."""
+        now_ms = self._now_ms()
+        message = Message(
+            cause="test",
+            say=MessageKind.TEST,
+            severity=Severity.INFO,
+            title="A test: nothing is wrong",
+            lines=(f"{by} tries whether messages arrive here. They do.",),
+            alerts=(),
+            at_ms=now_ms,
+        )
+        new = delivery_of(message, self._new_key(now_ms), destination)
+        trying = claimed(msgspec.structs.replace(new, deadline_ms=now_ms), now_ms, LEASE_MS)
+        try:
+            result = self._send(trying)
+        except Exception as error:  # noqa: BLE001 - as in the worker: a message that was not sent,
+            # and a text that may hold its address.
+            result = SendResult(f"sending failed with {type(error).__name__}")
+        tried = settled(trying, trying.attempts, result, self._now_ms(), self._chance())
+        assert tried is not None  # nobody else knows of it
+        return tried
+
+    def _send(self, delivery: Delivery) -> SendResult:
+        problem = self.destinations.notifier.send(delivery.destination, message_of(delivery))
+        return SendResult(problem or "")
+
+    def _ended(self, delivery: Delivery) -> str:
+        """Why a delivery is not wanted any more; empty where it is."""
+        if delivery.destination not in self.destinations.severities:
+            return "there is no such destination any more"
+        return "the trouble ended first" if self._is_over(message_of(delivery)) else ""
+
+    def _new_key(self, now_ms: int) -> str:
+        self._count += 1
+        return f"{now_ms}-{self._count}"

@@ -1,0 +1,61 @@
+"""What SQLite and PostgreSQL spell differently, and how a table is changed in both."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from sqlalchemy import BigInteger, Boolean, Integer, LargeBinary, TypeDecorator
+from sqlalchemy import Text as AnyText
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.schema import CreateColumn
+
+if TYPE_CHECKING:
+    from sqlalchemy import Column, Connection, Dialect, Table
+    from sqlalchemy.types import TypeEngine
+
+Number = BigInteger().with_variant(Integer(), "sqlite")
+"""A whole number of 64 bits; a time is one in Unix milliseconds or microseconds, as its name says.
+
+As the only column of a primary key, left out of an INSERT, it counts by itself.
+"""
+Text = AnyText().with_variant(postgresql.TEXT(collation="C"), "postgresql")
+"""Any text; compared and ordered by code point, whatever the server's language is."""
+Blob = LargeBinary()
+
+
+class Flag(TypeDecorator[bool]):
+    """A boolean; SQLite's strict tables have numbers only."""
+
+    impl = Boolean
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[bool]:
+        known = Integer() if dialect.name == "sqlite" else Boolean()
+        return cast("TypeEngine[bool]", dialect.type_descriptor(known))
+
+    def process_result_value(self, value: object, _: Dialect) -> bool | None:
+        return None if value is None else bool(value)
+
+
+STRICT: dict[str, Any] = {"sqlite_strict": True}
+"""For each table: SQLite checks types, as PostgreSQL does."""
+KEYED: dict[str, Any] = {**STRICT, "sqlite_with_rowid": False}
+"""For tables whose key is no number: SQLite orders their rows by it."""
+COUNTED: dict[str, Any] = {**STRICT, "sqlite_autoincrement": True}
+"""For tables whose numbers are never given twice, not even after their row has gone."""
+
+
+def upsert(connection: Connection, table: Table) -> sqlite.Insert:
+    """An INSERT that may say `on_conflict_do_update`, `on_conflict_do_nothing`.
+
+    The two databases have it in the same words, but each in a class of its own.
+    """
+    if connection.dialect.name == "postgresql":
+        return cast("sqlite.Insert", postgresql.insert(table))
+    return sqlite.insert(table)
+
+
+def add_column(connection: Connection, table: str, column: Column[object]) -> None:
+    """Add a column to a table, in a migration. Where it can't be null it needs a default."""
+    words = CreateColumn(column).compile(dialect=connection.dialect)
+    connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN {words}")

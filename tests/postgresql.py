@@ -1,0 +1,138 @@
+"""A PostgreSQL for the tests: one that runs already, else one of their own in a new folder."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from sqlalchemy import URL, make_url
+
+from program import PATIENCE_S, until
+
+NONE = "there is no PostgreSQL here"
+"""The reason to skip."""
+VARIABLE = "SWITCHHOOK_TEST_POSTGRESQL"
+
+
+@contextmanager
+def database() -> Iterator[URL | None]:
+    """A new database, dropped at the end; None where there is no PostgreSQL."""
+    with ExitStack() as held:
+        server = next((url for url in _named() if _answers(url)), None)
+        if server is None and (folder := _binaries()) is not None:
+            server = held.enter_context(_own(folder))
+        if server is None:
+            yield None
+            return
+        name = f"switchhook_test_{secrets.token_hex(6)}"
+        _run(server, sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        try:
+            # What a test keeps need not outlive the machine.
+            lazy = "ALTER DATABASE {} SET synchronous_commit = off"
+            _run(server, sql.SQL(lazy).format(sql.Identifier(name)))
+            yield server.set(database=name)
+        finally:
+            _run(server, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@contextmanager
+def schema(url: URL) -> Iterator[URL]:
+    """A new schema of a database, as the only one that a connection finds."""
+    name = f"s{secrets.token_hex(6)}"
+    _run(url, sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(name)))
+    try:
+        yield url.update_query_dict({"options": f"-csearch_path={name}"})
+    finally:
+        _run(url, sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(name)))
+
+
+def text_of(url: URL) -> str:
+    """A URL as a program is given it, password and all."""
+    return url.render_as_string(hide_password=False)
+
+
+def connect(url: URL) -> psycopg.Connection:
+    """A connection beside the program's, each of its statements alone."""
+    plain = text_of(url.set(drivername="postgresql"))
+    return psycopg.connect(plain, autocommit=True, connect_timeout=5)
+
+
+def _named() -> Iterator[URL]:
+    """Where one may run, by the usual variables or at its usual place."""
+    for variable in (VARIABLE, "DATABASE_URL"):
+        told = os.environ.get(variable, "")
+        if told.startswith("postgres"):
+            yield make_url(told).set(drivername="postgresql")
+    database = os.environ.get("PGDATABASE", "postgres")
+    host, port = os.environ.get("PGHOST", "127.0.0.1"), int(os.environ.get("PGPORT", "5432"))
+    for user in (os.environ.get("PGUSER"), "postgres"):
+        if user:
+            password = os.environ.get("PGPASSWORD")
+            yield URL.create("postgresql", user, password, host, port, database)
+
+
+def _answers(url: URL) -> bool:
+    """Whether it is there, and lets us make a database."""
+    try:
+        with closing(connect(url)) as connection:
+            asked = "SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user"
+            row = connection.execute(asked).fetchone()
+            return row is not None and bool(row[0])
+    except psycopg.OperationalError:
+        return False
+
+
+def _run(url: URL, statement: sql.Composed) -> None:
+    with closing(connect(url)) as connection:
+        connection.execute(statement)
+
+
+def _binaries() -> Path | None:
+    """Where the system has its server."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True)
+    on_path = shutil.which("initdb")
+    return found[0].parent if found else Path(on_path).resolve().parent if on_path else None
+
+
+@contextmanager
+def _own(binaries: Path) -> Iterator[URL]:
+    """A server of our own, behind a socket in its folder."""
+    with tempfile.TemporaryDirectory(prefix="switchhook-pg-") as folder:
+        how = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder}
+        how |= _another_user(folder)
+        data = f"{folder}/data"
+        words = [binaries / "initdb", "-D", data, "-U", "postgres", "-A", "trust"]
+        subprocess.run([*words, "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"], check=True, **how)
+        words = [binaries / "postgres", "-D", data, "-k", folder, "-c", "listen_addresses="]
+        process = subprocess.Popen([*words, "-c", "fsync=off"], **how)
+        url = URL.create(
+            "postgresql", "postgres", database="postgres", query={"host": folder, "port": "5432"}
+        )
+        try:
+            until(lambda: process.poll() is not None or _answers(url), "PostgreSQL")
+            yield url
+        finally:
+            with suppress(ProcessLookupError):
+                process.send_signal(signal.SIGINT)  # its fast end
+            process.wait(PATIENCE_S)
+
+
+def _another_user(folder: str) -> dict[str, Any]:
+    """It refuses to run as root."""
+    if os.geteuid() != 0:
+        return {}
+    known = {each.pw_name: each for each in pwd.getpwall()}
+    user = known.get("postgres") or known["nobody"]
+    os.chown(folder, user.pw_uid, user.pw_gid)
+    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
