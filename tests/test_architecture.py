@@ -24,6 +24,7 @@ ledger rules system emulator
 journal access delivery pytest_plugin
 answer web
 streams capacity
+troubles
 alerts retention
 store calls overview telemetry
 config
@@ -59,7 +60,7 @@ WORLD = {
 """I/O, clocks, chance and frameworks: what values and decisions have no business with."""
 
 TOPICS = (
-    *("exotel", "rules", "access", "streams", "capacity"),
+    *("exotel", "rules", "access", "streams", "capacity", "troubles"),
     *("alerts", "retention", "calls", "overview", "delivery"),
 )
 NAMED_FOR_IT = (

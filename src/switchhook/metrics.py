@@ -17,7 +17,8 @@ Labels = tuple[tuple[str, str], ...]
 class Figure(msgspec.Struct, frozen=True):
     """One figure. `value` is None where it should be known and is not: unknown is not zero.
 
-    `at_ms` is when it was true, Unix time; `cases` how many cases a share is made of.
+    `at_ms` is when it was true, Unix time; `cases` how many cases a share is made of. `since_ms`
+    is since when it is so, where that is known better than by looking.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Figure(msgspec.Struct, frozen=True):
     at_ms: int
     labels: Labels = ()
     cases: int | None = None
+    since_ms: int | None = None
 
     def label(self, name: str) -> str:
         """What a label says; empty where there is none of this name."""
@@ -36,9 +38,10 @@ Source = Callable[[int], Iterable[Figure]]
 
 
 class Metric(msgspec.Struct, frozen=True):
-    """What a figure means. `unit` is share (0 to 1), count, s, ms, bytes or yes (1, else 0).
+    """What a figure means. `unit` is share (0 to 1), count, s, ms, bytes, yes (1, else 0) or level.
 
-    It is stale once it is older than `fresh_s`; None where its age says nothing.
+    A level is 0 where all is well, 1 where something is wrong, 2 where much is. A figure is stale
+    once it is older than `fresh_s`; None where its age says nothing.
     """
 
     name: str
@@ -67,6 +70,23 @@ _STREAMS = (
     Metric("streams.new_failures", "count", ("bot", "cause", "kind"),
           "Streams that a bot failed in a way (cause, kind of error, host, endpoint) that was never"
           " seen until an hour ago.", _FOLDED),
+)  # fmt: skip
+_JUDGED = (
+    Metric("bot.failing", "level", ("bot",),
+          "Whether a bot can't be reached or drops talks: 2 where many of its streams do.",
+          _FOLDED),
+    Metric("bots.failing_together", "level", (),
+          "Whether several bots fail at once of one cause; then none of them is told alone.",
+          _FOLDED),
+    Metric("bot.leaving", "level", ("bot",),
+          "Whether a bot ends talks within 3 seconds, more than is usual for it.", _FOLDED),
+    Metric("bot.losing_callers", "level", ("bot",),
+          "Whether callers hang up before a bot can speak, more than is usual for it.", _FOLDED),
+    Metric("bot.unended", "level", ("bot",),
+          "Whether talks end of which neither caller nor bot was the one, more than is usual.",
+          _FOLDED),
+    Metric("account.throttled", "level", ("account",),
+          "Whether callers find no free stream: 2 where many don't.", _FOLDED),
 )  # fmt: skip
 _ENDPOINTS = (
     Metric("endpoint.a_share", "share", ("endpoint",),
@@ -123,9 +143,13 @@ _OURSELVES = (
 )  # fmt: skip
 
 KNOWN: dict[str, Metric] = {
-    each.name: each for each in (*_STREAMS, *_ENDPOINTS, *_ACCOUNTS, *_ANSWERING, *_OURSELVES)
+    each.name: each
+    for each in (*_STREAMS, *_JUDGED, *_ENDPOINTS, *_ACCOUNTS, *_ANSWERING, *_OURSELVES)
 }
 """Every figure by its name. docs/alerts.md holds the same table."""
+
+
+_LEVELS = ("well", "wrong", "much is wrong")
 
 
 def value_text(value: float | None, unit: str) -> str:
@@ -137,6 +161,8 @@ def value_text(value: float | None, unit: str) -> str:
             return f"{100 * value:.0f} %"
         case "yes":
             return "yes" if value else "no"
+        case "level":
+            return _LEVELS[min(int(value), 2)]
         case "s":
             return duration_text(value)
         case "ms":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from alerts.test_engine import ALL, Clock, join, settle
-from overview.test_health_metrics import NOW, REFUSED, WELL, World
+from overview.test_health_metrics import NAMES, NOW, REFUSED, WELL, World
 from switchhook.alerts.book import KIND
 from switchhook.alerts.engine import Alerting
 from switchhook.alerts.heartbeat import Heart
@@ -14,10 +14,12 @@ from switchhook.alerts.notify import AppriseNotifier, HttpMonitor
 from switchhook.alerts.sender import Destinations
 from switchhook.delivery.ledger import SqliteDeliveries
 from switchhook.overview.trouble import VerdictInput
-from switchhook.overview.verdict import Level
 from switchhook.overview.verdict_keeper import VerdictKeeper
 from switchhook.server.tables import open_ledger
 from switchhook.streams.fold_metrics import fold_figures
+from switchhook.troubles.fold import TroubleWatch
+from switchhook.troubles.metrics import TroubleFigures
+from switchhook.troubles.trouble import Level
 from webhook import receiving
 
 
@@ -37,12 +39,18 @@ def ledger(tmp_path):
 
 def test_a_bot_that_fails_and_recovers_is_told_of_at_a_webhook(world, ledger):
     clock = Clock(NOW + 60_000)
+    watch = TroubleWatch(lambda: NAMES)
+    world.fold.observe(watch.folded)
     with receiving() as hook, receiving(status=204, body=b"") as monitor:
         address = f"json://127.0.0.1:{hook.port}/ops"
         engine = Alerting(
             SqliteAlerts(ledger),
             SqliteDeliveries(ledger, KIND),
-            [world.source, fold_figures(world.fold, world.kept.reader)],
+            [
+                world.source,
+                TroubleFigures(watch, lambda: NAMES, lambda _now: (), lambda now: now),
+                fold_figures(world.fold, world.kept.reader),
+            ],
             Destinations(AppriseNotifier({"ops": lambda: address}), {"ops": ALL}),
             heart=Heart(HttpMonitor(lambda: monitor.url), 60, clock),
             now_ms=clock,
@@ -50,7 +58,8 @@ def test_a_bot_that_fails_and_recovers_is_told_of_at_a_webhook(world, ledger):
         keeper = VerdictKeeper(
             lambda: VerdictInput(
                 figures=engine.figures,
-                recently=world.source.recently,
+                standings=watch.standings(clock()),
+                late=world.source.recently.late,
                 alerts=engine.alerts,
                 names=world.source._names(),
                 last_ms=world.source.last_ms,
@@ -74,22 +83,24 @@ def test_a_bot_that_fails_and_recovers_is_told_of_at_a_webhook(world, ledger):
         state = step()
         assert (state.level, state.what) == (
             Level.BAD,
-            "Bot Sales fails: 27 of 30 streams; it refuses connections.",
+            "Bot Sales fails: 27 of 27 streams; it refuses connections.",
         )
         step(61)
         titles = [str(got.body["title"]) for got in hook.wait(2)]
         assert sorted(titles) == [
-            "critical: A bot is down (Sales)",
+            "critical: A bot fails its callers (Sales)",
             "info: Streams fail in a way not seen before (Sales)",
         ]
-        # Better, a little later: it was clear for five minutes, and that is said once.
-        world.stream(NOW + 20 * 60_000, WELL, count=200)
+        # It goes well again: that is said, and after a minute of it that it is over, once.
         clock.now_ms = NOW + 20 * 60_000
-        assert step().level is Level.GOOD
-        step(301)
+        world.stream(clock.now_ms, WELL, count=200)
+        assert step().what == (
+            "Bot Sales failed 27 of 27 streams: last failure 19 min ago, 200 well since."
+        )
+        assert step(60).level is Level.GOOD
         step(301)
         titles = [str(got.body["title"]) for got in hook.wait(3)]
-        assert titles[2:] == ["A bot is down (Sales): resolved"]
+        assert titles[2:] == ["A bot fails its callers (Sales): resolved"]
         # New a little over an hour ago is not new any more.
         step(3600)
         step(301)

@@ -63,9 +63,9 @@ class World:
     def __call__(self, now_ms):
         return list(self.figures.values())
 
-    def throttled(self, count, cases=10):
+    def throttled(self, level):
         labels = (("account", "Main"),)
-        self.figures["t"] = Figure("streams.throttled", float(count), 0, labels, cases)
+        self.figures["t"] = Figure("account.throttled", float(level), 0, labels)
 
 
 class Bench:
@@ -124,7 +124,7 @@ def test_a_message_is_sent_once_and_kept(bench):
     bench.world.throttled(1)
     bench.step()
     bench.step()
-    assert bench.post.sent == [("ops", "Streams are throttled (Main)")]
+    assert bench.post.sent == [("ops", "Callers find no free stream (Main)")]
     (kept,) = bench.sent()
     assert (kept.state, kept.attempts, kept.destination) == (DeliveryState.COMPLETED, 1, "ops")
     (alert,) = bench.engine.alerts
@@ -141,7 +141,7 @@ def test_what_was_said_is_neither_forgotten_nor_repeated_by_a_restart(bench):
     bench.world.throttled(0)
     bench.step()
     bench.step(301)
-    assert bench.post.sent[1:] == [("ops", "Streams are throttled (Main): resolved")]
+    assert bench.post.sent[1:] == [("ops", "Callers find no free stream (Main): resolved")]
     (over,) = bench.engine.resolved(10)
     assert over.state is AlertState.RESOLVED
     assert bench.engine.alerts == []
@@ -167,7 +167,7 @@ def test_a_failing_destination_holds_up_no_other_and_says_nothing_secret(bench):
     bench.post.problems["bad"] = ["raise"] * 3
     bench.world.throttled(1)
     bench.step()
-    assert bench.post.sent == [("good", "Streams are throttled (Main)")]
+    assert bench.post.sent == [("good", "Callers find no free stream (Main)")]
     bench.step()
     bad = next(each for each in bench.sent() if each.destination == "bad")
     assert (bad.state, bad.problem) == (
@@ -182,13 +182,10 @@ def test_destinations_hear_of_their_severities_and_of_the_end_of_what_they_heard
     bench.world.throttled(1)
     bench.step()
     assert sorted(to for to, _ in bench.post.sent) == ["all", "chat"]
-    labels = (("account", "Main"),)
-    bench.world.figures["s"] = Figure("streams.throttled_share", 0.9, 0, labels, 50)
+    bench.world.throttled(2)
     bench.step()
-    bench.step(61)
     assert sorted(to for to, _ in bench.post.sent[2:]) == ["all", "pager"]
     bench.world.throttled(0)
-    bench.world.figures["s"] = Figure("streams.throttled_share", 0.0, 0, labels, 50)
     bench.step()
     bench.step(301)
     assert sorted(to for to, _ in bench.post.sent[4:]) == ["all", "chat", "pager"]
@@ -236,7 +233,7 @@ def test_a_ledger_that_cannot_be_written_stops_no_message(bench, monkeypatch):
         bench.world.throttled(1)
         bench.step()
         bench.step(10)
-        assert bench.post.sent == [("ops", "Streams are throttled (Main)")]
+        assert bench.post.sent == [("ops", "Callers find no free stream (Main)")]
         assert bench.sent() == []
     bench.step(60)
     kept = {each.destination: (each.state, each.attempts) for each in bench.sent()}
@@ -284,7 +281,10 @@ def test_what_could_not_be_sent_before_its_trouble_ended_is_not_sent(bench):
     bench.step(301)
     bench.step(600)
     bench.step(600)
-    begin, end = "Streams are throttled (Main)", "Streams are throttled (Main): resolved"
+    begin, end = (
+        "Callers find no free stream (Main)",
+        "Callers find no free stream (Main): resolved",
+    )
     assert [title for to, title in bench.post.sent if to == "chat"] == [begin, end]
     assert [title for to, title in bench.post.sent if to == "ops"] == [end]
     over = next(each for each in bench.sent() if each.state is DeliveryState.CANCELLED)
@@ -320,7 +320,7 @@ def test_a_changed_configuration_is_gone_on_with(bench):
     bench.step()
     assert bench.engine.alerts == []
     # Whoever is told now hears of the end, for the rule is gone.
-    assert other.sent == [("new", "Streams are throttled (Main): resolved")]
+    assert other.sent == [("new", "Callers find no free stream (Main): resolved")]
 
 
 def test_it_runs_in_a_thread_and_ends(bench):

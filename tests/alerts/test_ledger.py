@@ -25,8 +25,8 @@ def book(tmp_path):
     ledger.close()
 
 
-def alert(since=1000, value=3.0):
-    figure = Figure("streams.throttled", value, since, (("account", "Main"),))
+def alert(since=1000, value=1.0):
+    figure = Figure("account.throttled", value, since, (("account", "Main"),))
     (found,) = evaluate(DEFAULTS, [figure], {}, since)
     return found
 
@@ -40,7 +40,7 @@ def message(at_ms=1000):
         cause="limit{account=Main}",
         say=MessageKind.FIRST,
         severity=Severity.WARNING,
-        title="Streams are throttled (Main)",
+        title="Callers find no free stream (Main)",
         lines=("one", "two"),
         alerts=("throttled{account=Main}",),
         at_ms=at_ms,

@@ -50,9 +50,7 @@ class Here(Bench):
 
     def fails(self, bot="Sales"):
         labels = (("bot", bot),)
-        self.world.figures["b"] = Figure("streams.failed_share", 1.0, self.clock(), labels, 7)
-        self.step()
-        self.step(61)
+        self.world.figures["b"] = Figure("bot.failing", 2.0, self.clock(), labels)
         self.step()
 
     @property
@@ -77,8 +75,8 @@ def test_the_page_says_that_nothing_fires(here):
 def test_the_page_tells_what_fires_and_who_was_told(here):
     here.fails()
     text = here.client.get("/alerts").text
-    assert "A bot is down" in text
-    assert "100 % of 7" in text
+    assert "A bot fails its callers" in text
+    assert "much is wrong" in text
     assert "start the bot again" in text
     assert '<span class="chip chip-good">completed</span>' in text
 
@@ -100,7 +98,7 @@ def test_a_viewer_sees_and_may_not_act(here):
     here.fails()
     here.viewer = Viewer("ravi", Role.VIEWER)
     page = here.client.get("/alerts")
-    assert "A bot is down" in page.text
+    assert "A bot fails its callers" in page.text
     assert "<form" not in page.text.split('<section class="card"', 1)[1].rsplit("</section>", 1)[0]
     posts = {
         "/alerts/silence": {"alert": here.id, "for": "1h", "reason": "x"},
@@ -181,7 +179,7 @@ def test_the_api_does_the_same(here):
     assert found["alerts"][0]["fired_at"].endswith("Z")
     assert found["sent"][0]["state"] == "completed"
     rules = {each["name"]: each for each in found["rules"]}
-    assert rules["bot-down"]["now"]["value"] == 1.0
+    assert rules["bot-down"]["now"]["value"] == 2.0
     assert rules["throttled"]["now"] is None
     body = {"matcher": {"rule": "bot-*", "bot": "Sales"}, "for_s": 3600, "reason": "known"}
     made = client.post("/api/v1/alerts/silences", json=body)

@@ -45,12 +45,12 @@ def test_what_fires_is_listed_harmlessly(folder, capsys):
     labels = (("account", "Main\x1b[31m"),)
     fire(
         folder,
-        Figure("streams.throttled", 3.0, 0, labels, 10),
+        Figure("account.throttled", 1.0, 0, labels),
         Figure("account.headroom_share", 0.05, 0, labels),
     )
     assert run(["alerts", "--data", str(folder)]) == 1
     out = capsys.readouterr().out
-    assert "Streams are throttled (Main\\x1b[31m)" in out
+    assert "Callers find no free stream (Main\\x1b[31m)" in out
     assert "\x1b[31m)" not in out.replace("\\x1b[31m", "")
     assert out.index("firing") < out.index("pending")
     assert run(["alerts", "--data", str(folder), "--json"]) == 1

@@ -7,18 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ended_streams import ended, judged
 from switchhook.alerts.alert import evaluate
 from switchhook.alerts.default_rules import DEFAULTS
 from switchhook.capacity.status import CapacityNow
 from switchhook.exotel.times import MINUTE_MS
 from switchhook.metrics import Figure
 from switchhook.overview.trouble import VerdictInput
-from switchhook.overview.verdict import LONGEST, Level, verdict
+from switchhook.overview.verdict import LONGEST, verdict
 from switchhook.streams.facet import Facet, Tally
 from switchhook.streams.issues.issues import Fingerprint
 from switchhook.streams.names import Bot, NamedAccount, Names
 from switchhook.streams.recent import attributed, recently
 from switchhook.streams.search.syntax import parse_query
+from switchhook.troubles.trouble import Level
 
 NOW = 1_764_050_400_000
 NAMES = Names(
@@ -68,7 +70,8 @@ def see(*tallies, figures=None, of=None, alerts=(), names=NAMES, last_ms=NOW - 1
         VerdictInput(
             figures=fresh() if figures is None else figures,
             capacity=(capacity(),) if of is None else of,
-            recently=recently(attributed(tallies, names), NOW),
+            standings=judged(ended(tallies), names, NOW),
+            late=recently(attributed(tallies, names), NOW).late,
             alerts=alerts,
             names=names,
             last_ms=last_ms,
@@ -130,7 +133,7 @@ def test_throttled_callers_and_where_they_went():
     state = see(
         well(40),
         told("throttled", 20, 2, option="B"),
-        told("throttled", 8, 12, option="B"),
+        told("throttled", 1, 12, option="B"),
         of=(full,),
     )
     assert state.level is Level.BAD
@@ -143,21 +146,39 @@ def test_throttled_callers_and_where_they_went():
 
 
 def test_the_first_throttled_caller_is_a_warning():
-    state = see(well(40), told("throttled", 1, 1, option="B"))
+    state = see(well(40, 2), told("throttled", 1, 1, option="B"))
     assert (state.level, state.what) == (
         Level.WARN,
         "1 caller found no free stream (42 of 100 in use now).",
     )
 
 
-def test_a_limit_that_was_reached_an_hour_ago_is_no_trouble_any_more():
-    assert see(well(40), told("throttled", 60, 5, option="B")).level is Level.GOOD
+def test_what_is_over_is_told_as_over_and_then_no_more():
+    throttled = told("throttled", 8, 5, option="B")
+    state = see(well(40), throttled)
+    assert (state.level, state.what) == (
+        Level.WARN,
+        "5 callers found no free stream: last failure 7 min ago, 40 well since.",
+    )
+    assert see(well(40), well(40, 3), throttled).level is Level.GOOD
+    state = see(failed(8, 4), well(40))
+    assert state.what == ("Bot Sales failed 8 of 8 streams: last failure 3 min ago, 40 well since.")
+
+
+def test_what_goes_on_is_told_before_what_is_over():
+    state = see(failed(80, 4), well(40), told("caller_left_early", 1, 12, host="b.example"))
+    assert state.what == (
+        "Callers of bot Support leave early: 12 of 12 streams before it could speak."
+    )
+    assert state.more == (
+        "Bot Sales failed 80 of 80 streams: last failure 3 min ago, 40 well since.",
+    )
 
 
 def test_a_bot_that_fails():
-    state = see(failed(8, 4), well(1))
+    state = see(well(30, 5), failed(8, 2))
     assert state.level is Level.BAD
-    assert state.what == "Bot Sales fails: 8 of 9 streams; it refuses connections."
+    assert state.what == "Bot Sales fails: 8 of 8 streams; it refuses connections."
     assert state.callers == "8 callers hit."
     assert state.went == "They went to the queue of people."
     assert state.fault == "At fault: bot Sales (a.example)."
@@ -195,7 +216,7 @@ def test_the_streams_that_were_hit_and_their_issue_are_a_click_away():
     assert throttled.issue == Fingerprint("throttled", "", "", "sales").id
     several = see(*(failed(5, kind="tls", host=f"{x}.example") for x in "abc"))
     assert "bot:Sales,Support,Survey" in several.streams
-    assert see(told("ended_by_system", 2, 8), well(4)).streams.startswith("cause:ended_by_system")
+    assert see(told("ended_by_system", 2, 8)).streams.startswith("cause:ended_by_system")
     assert (see(well()).streams, see(well()).issue) == ("", "")
 
 
@@ -207,10 +228,10 @@ def test_a_bot_whose_name_says_that_it_is_one_is_called_so_once():
 
 
 def test_a_bot_that_drops_talks_some_of_the_time_is_a_warning():
-    state = see(told("bot_dropped", 2, 4, option="B"), well(6))
+    state = see(well(40, 3), told("bot_dropped", 1, 8, option="B"), well(16))
     assert (state.level, state.what) == (
         Level.WARN,
-        "Bot Sales fails: 4 of 10 streams; it drops talks.",
+        "Bot Sales fails: 8 of 22 streams; it drops talks.",
     )
 
 
@@ -226,8 +247,12 @@ def test_one_bad_call_at_night_is_no_trouble():
     assert see(failed(1, 30), last_ms=NOW - 30 * MINUTE_MS).level is Level.GOOD
 
 
-def test_callers_who_hang_up_early_say_nothing_of_the_bot():
-    assert see(told("caller_left_early", 1, 50), failed(2)).level is Level.GOOD
+def test_callers_who_hang_up_early_say_nothing_of_whether_the_bot_fails():
+    state = see(told("caller_left_early", 1, 50), failed(2))
+    assert state.what == (
+        "Callers of bot Sales leave early: 50 of 50 streams before it could speak."
+    )
+    assert (state.level, state.more) == (Level.BAD, ())
 
 
 def test_a_bot_without_a_name_goes_by_its_host():
@@ -235,9 +260,9 @@ def test_a_bot_without_a_name_goes_by_its_host():
 
 
 def test_several_bots_that_can_not_be_reached_are_the_networks_fault():
-    state = see(failed(5, kind="timeout"), failed(6, kind="dns", host="b.example"), well(1))
+    state = see(failed(5, kind="timeout"), failed(6, kind="dns", host="b.example"))
     assert state.level is Level.BAD
-    assert state.what == "2 bots fail at once (Sales, Support): 11 of 12 streams."
+    assert state.what == "2 bots fail at once (Support, Sales): 11 of 11 streams."
     assert state.fault == "At fault: the network between Exotel and your bots."
 
 
@@ -253,10 +278,10 @@ def test_two_bots_with_faults_of_their_own_are_two_troubles():
 
 
 def test_streams_that_nobody_ended():
-    state = see(told("ended_by_system", 2, 8), well(4))
+    state = see(well(40, 3), told("ended_by_system", 1, 8), well(4))
     assert (state.level, state.what) == (
         Level.WARN,
-        "Neither caller nor bot ended 8 of 12 streams.",
+        "Neither caller nor bot ended 8 of 11 streams of bot Sales.",
     )
     assert "Exotel" in state.fault
 
@@ -289,7 +314,7 @@ def test_other_alerts_in_their_own_words():
 
 
 def test_an_alert_of_what_is_told_anyway_is_not_told_twice():
-    alerts = (fires("bot-down", 1.0, 9, bot="Sales"),)
+    alerts = (fires("bot-down", 2.0, bot="Sales"),)
     assert see(failed(9), alerts=alerts).more == ()
 
 

@@ -146,7 +146,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
 
     `labels` are the group's, sorted; `members` those of the figures that breached, worst first.
     `value` is the worst so far, to a tenth, `cases` how many it is made of. `since_ms` is when the
-    breach began, `known_ms` when something was last known, to ten minutes.
+    breach began, by the figure itself where it knows; `known_ms` when something was last known, to
+    ten minutes.
     """
 
     rule: str
@@ -269,6 +270,7 @@ class _Look(msgspec.Struct, frozen=True):
     value: float = 0.0
     cases: int | None = None
     members: tuple[Labels, ...] = ()
+    since_ms: int | None = None
 
 
 def _look(rule: AlertRule, figures: Sequence[Figure], before: Alert | None) -> _Look | None:
@@ -281,7 +283,9 @@ def _look(rule: AlertRule, figures: Sequence[Figure], before: Alert | None) -> _
     if breaching:
         worst = breaching[0]
         members = tuple(dict.fromkeys(tuple(sorted(f.labels)) for f in breaching))
-        return _Look(True, False, worst.value or 0.0, worst.cases, members[:MOST_MEMBERS])
+        began = [f.since_ms for f in breaching if f.since_ms is not None]
+        since_ms = min(began, default=None)
+        return _Look(True, False, worst.value or 0.0, worst.cases, members[:MOST_MEMBERS], since_ms)
     least = rule.least_cases // 2
     known = {
         tuple(sorted(f.labels)): f.value
@@ -328,7 +332,8 @@ def _judge(
 def _breached(
     rule: AlertRule, labels: Labels, look: _Look, live: Alert | None, now_ms: int
 ) -> Alert:
-    since_ms = live.since_ms if live is not None else now_ms
+    seen_ms = now_ms if look.since_ms is None else look.since_ms
+    since_ms = live.since_ms if live is not None else seen_ms
     lasted = now_ms - since_ms >= rule.for_s * 1000
     event = Event.LASTED if lasted else Event.BREACHED
     state = NEXT[live.state if live is not None else AlertState.RESOLVED, event]
@@ -343,7 +348,7 @@ def _breached(
             topic=rule.topic,
             advice=rule.advice,
             state=state,
-            since_ms=now_ms,
+            since_ms=since_ms,
             value=look.value,
             cases=look.cases,
             members=look.members,

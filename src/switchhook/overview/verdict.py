@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from switchhook.metrics import KNOWN, duration_text
-from switchhook.overview.trouble import Failing, Level, Trouble, VerdictInput, find_troubles
-from switchhook.overview.trouble_text import name_text, streams_text
+from switchhook.overview.trouble import Failing, VerdictInput, find_troubles
 from switchhook.streams.recent import FAILED
+from switchhook.troubles.text import name_text, streams_text
+from switchhook.troubles.trouble import Level, Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -142,7 +143,7 @@ def _stale(seen: VerdictInput, now_ms: int) -> Iterable[str]:
 
 def _well(seen: VerdictInput, now_ms: int) -> State:
     """Nothing asks for anybody; that is not to say that nothing failed."""
-    late = seen.recently.late
+    late = seen.late
     count = sum(each.streams for each in late)
     failed = sum(each.streams for each in late if each.facet.cause in FAILED)
     parts: list[str] = []

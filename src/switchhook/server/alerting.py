@@ -25,6 +25,8 @@ from switchhook.overview.trouble import VerdictInput
 from switchhook.overview.verdict_keeper import VerdictKeeper
 from switchhook.streams.fold_metrics import fold_figures
 from switchhook.streams.metrics import StoreFigures
+from switchhook.troubles.fold import TroubleWatch
+from switchhook.troubles.metrics import TroubleFigures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -71,8 +73,12 @@ class Alarm:
     ) -> None:
         self._watch, self._names, self._failing, self._clock = watch, names, failing, clock
         self._streams = StoreFigures(store, journal, folder, names)
+        self._store, self._journal = store, journal
+        self._troubles = TroubleWatch(names)
+        folder.observe(self._troubles.folded)
         sources: list[Source] = [
             self._streams,
+            TroubleFigures(self._troubles, names, watch.now, self._streams.as_of),
             fold_figures(folder, journal),
             disk_figures(data),
             file_figures(complaints),
@@ -94,6 +100,10 @@ class Alarm:
         )
         self.verdicts = VerdictKeeper(self._seen, clock.now_ms, mono_ms=clock.mono_ms)
 
+    def begin(self) -> None:
+        """Judge what ended before the start. Touches the disk; the store is open."""
+        self._troubles.begin(self._store, self._journal)
+
     def start(self) -> None:
         self.alerting.start()
         self.verdicts.start()
@@ -114,10 +124,12 @@ class Alarm:
         )
 
     def _seen(self) -> VerdictInput:
+        now_ms = self._clock.now_ms()
         return VerdictInput(
             figures=self.alerting.figures,
-            capacity=self._watch.now(self._clock.now_ms()),
-            recently=self._streams.recently,
+            capacity=self._watch.now(now_ms),
+            standings=self._troubles.standings(now_ms),
+            late=self._streams.recently.late,
             alerts=self.alerting.alerts,
             names=self._names(),
             last_ms=self._streams.last_ms,

@@ -182,6 +182,7 @@ class ConsoleSide:
         """Open the store. Raises DataFolderError; everything is closed again then."""
         try:
             await asyncio.to_thread(self.store.open)
+            await asyncio.to_thread(self.alarm.begin)
         except BaseException:
             self.journal.close()
             self.ledger.close()

@@ -73,7 +73,7 @@ class StoreFigures:
         self._lost = Cached(_EVENTS_MS, self._read_lost)
 
     def __call__(self, now_ms: int) -> Iterable[Figure]:
-        at_ms = self._as_of(now_ms)
+        at_ms = self.as_of(now_ms)
         names = self._names()
         told = self._told_of(now_ms, names)
         uses = self._uses.get(now_ms)
@@ -100,7 +100,7 @@ class StoreFigures:
             self._seen = seen
         return self._told
 
-    def _as_of(self, now_ms: int) -> int:
+    def as_of(self, now_ms: int) -> int:
         """When the store was as the journal is: up to then every figure is true."""
         position = self._fold.position
         end = self._journal.last_seq()

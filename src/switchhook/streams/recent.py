@@ -1,4 +1,4 @@
-"""How streams went of late: by bot, by account, and where their callers were sent.
+"""How streams went of late, by bot and by account.
 
 What few streams tell counts longer: of a bot or an account with fewer than `LEAST` streams in the
 last quarter of an hour, the last ones of three hours are looked at.
@@ -6,14 +6,12 @@ last quarter of an hour, the last ones of three hours are looked at.
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from switchhook.exotel.cause import Cause
 from switchhook.exotel.times import MINUTE_MS
-from switchhook.streams.issues.issues import Fingerprint, fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -44,12 +42,10 @@ class AttributedTally(msgspec.Struct, frozen=True):
 
 
 class Recent(msgspec.Struct, frozen=True):
-    """How the streams of one bot or account went. Times are of minutes' beginnings, Unix ms.
+    """How the streams of one bot or account went.
 
-    `since_ms` is when those that failed began: going back from the last, before the first gap of a
-    quarter of an hour. `hit` counts those since then, `went` where they went by (endpoint, option),
-    `kinds` what they met, `prints` the issues that they are of. `failed` of `cases` are those of
-    the stretch that is looked at, `late_failed` of `late` those of the last quarter of an hour.
+    `failed` of `cases` are those of the stretch that is looked at, `late_failed` of `late` those of
+    the last quarter of an hour.
     """
 
     name: str
@@ -57,24 +53,10 @@ class Recent(msgspec.Struct, frozen=True):
     cases: int
     late_failed: int
     late: int
-    since_ms: int | None
-    last_failed_ms: int | None
-    last_well_ms: int | None
-    hit: int
-    went: tuple[tuple[tuple[str, str], int], ...]
-    kinds: tuple[tuple[str, int], ...]
-    prints: tuple[tuple[Fingerprint, int], ...] = ()
 
     @property
     def share(self) -> float | None:
         return self.failed / self.cases if self.cases else None
-
-    def goes_on(self, now_ms: int) -> bool:
-        """Whether the last failure is of late, or nothing has been heard since it."""
-        last = self.last_failed_ms
-        if last is None:
-            return False
-        return now_ms - last < WINDOW_MS + MINUTE_MS or (self.last_well_ms or 0) < last
 
 
 class Recently(msgspec.Struct, frozen=True):
@@ -139,62 +121,13 @@ def _recent(
 ) -> Recent:
     since_late = now_ms - now_ms % MINUTE_MS - WINDOW_MS
     failed = cases = late_failed = late = 0
-    last_well = None
-    failures = _Failures()
     for each in reversed(told):
         is_bad = each.facet.cause in bad
         is_late = each.at_ms >= since_late
-        if is_late or cases < LEAST:
-            cases += each.streams
-            failed += each.streams if is_bad else 0
-            late += each.streams if is_late else 0
-            late_failed += each.streams if is_bad and is_late else 0
-        elif last_well is not None and failures.began_after(each.at_ms):
-            break  # nothing older would say anything else
-        if is_bad:
-            failures.take(each)
-        elif last_well is None:
-            last_well = each.at_ms
-    return Recent(
-        name,
-        failed,
-        cases,
-        late_failed,
-        late,
-        failures.since_ms,
-        failures.last_ms,
-        last_well,
-        failures.went.total(),
-        tuple(failures.went.most_common()),
-        tuple(failures.kinds.most_common()),
-        tuple(failures.prints.most_common()),
-    )
-
-
-class _Failures:
-    """The failures that go on or went on last, taken from the newest to the oldest."""
-
-    def __init__(self) -> None:
-        self.since_ms: int | None = None
-        self.last_ms: int | None = None
-        self.went: Counter[tuple[str, str]] = Counter()
-        self.kinds: Counter[str] = Counter()
-        self.prints: Counter[Fingerprint] = Counter()
-
-    def began_after(self, at_ms: int) -> bool:
-        """Whether what is so old is none of them."""
-        return self.since_ms is None or self.since_ms - at_ms > WINDOW_MS
-
-    def take(self, bad: AttributedTally) -> None:
-        """Count what failed, where it is one of them."""
-        if self.since_ms is None:
-            self.last_ms = self.since_ms = bad.at_ms
-        elif self.began_after(bad.at_ms):
-            return
-        self.since_ms = bad.at_ms
-        facet = bad.facet
-        self.went[facet.endpoint, facet.option] += bad.streams
-        self.kinds[facet.kind or facet.cause] += bad.streams
-        print_ = fingerprint(facet)
-        if print_ is not None:
-            self.prints[print_] += bad.streams
+        if not is_late and cases >= LEAST:
+            break
+        cases += each.streams
+        failed += each.streams if is_bad else 0
+        late += each.streams if is_late else 0
+        late_failed += each.streams if is_bad and is_late else 0
+    return Recent(name, failed, cases, late_failed, late)

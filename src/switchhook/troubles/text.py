@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from switchhook.metrics import duration_text
-from switchhook.streams.recent import WINDOW_MS
+from switchhook.troubles.judge import Phase
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from switchhook.streams.names import Names
-    from switchhook.streams.recent import Recent
+    from switchhook.troubles.judge import Standing
 
 LONGEST_NAME = 40
+_SILENT_MS = 10 * 60_000
 
 
 def bot_text(name: str) -> str:
@@ -23,11 +24,10 @@ def bot_text(name: str) -> str:
     return name_text(name) if "bot" in name.casefold() else f"bot {name_text(name)}"
 
 
-def hosts_text(recent: Recent) -> str:
+def hosts_text(name: str, standing: Standing) -> str:
     """Where a bot is, where its name does not say it."""
-    hosts = dict.fromkeys(print_.host for print_, _ in recent.prints if print_.host)
-    hosts.pop(recent.name, None)
-    named = [name_text(host) for host in hosts][:2]
+    hosts = [host for host, _ in standing.most("host") if host not in ("", name)]
+    named = [name_text(str(host)) for host in hosts[:2]]
     more = f" and {len(hosts) - 2} more" if len(hosts) > 2 else ""
     return f" ({', '.join(named)}{more})" if named else ""
 
@@ -48,12 +48,19 @@ def went_text(went: Iterable[tuple[tuple[str, str], int]], names: Names) -> str:
     return f"They went: {shown}{f', {rest} elsewhere' if rest else ''}."
 
 
-def silence_text(recent: Recent, now_ms: int) -> str:
-    """That nothing has been heard since, where it is so."""
-    last = max(recent.last_failed_ms or 0, recent.last_well_ms or 0)
-    if now_ms - last < WINDOW_MS:
-        return ""
-    return f"; no stream for {duration_text((now_ms - last) / 1000)}"
+def goes_on_text(now: str, then: str, standing: Standing, now_ms: int) -> str:
+    """How it goes: `now` while it fails, else what was `then` and how it went since.
+
+    That nothing has been heard for long is said, and that it comes and goes.
+    """
+    if standing.phase is Phase.RECOVERING:
+        ago = duration_text((now_ms - standing.last_failed_ms) / 1000)
+        return f"{then}: last failure {ago} ago, {standing.well:,} well since"
+    if (silent_ms := now_ms - standing.last_ms) >= _SILENT_MS:
+        now += f"; no stream for {duration_text(silent_ms / 1000)}"
+    elif standing.returns:
+        now += f"; it comes and goes, {standing.returns + 1} times so far"
+    return now
 
 
 def callers_text(count: int) -> str:

@@ -1,0 +1,125 @@
+"""The judges of all bots and accounts, told by the fold of every stream that ended."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import OrderedDict, deque
+from typing import TYPE_CHECKING
+
+from switchhook.errors import SwitchhookError
+from switchhook.exotel.times import DAY_MS
+from switchhook.metrics import OTHER
+from switchhook.streams.parsed_record import PassthruRecord, parse_record
+from switchhook.streams.store import StreamFilter
+from switchhook.troubles.judge import Judge, Standing
+from switchhook.troubles.outcomes import TERMS, EndedStream, Subject, ended_stream, outcomes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from switchhook.journal.source import JournalSource
+    from switchhook.streams.fold import Folded
+    from switchhook.streams.names import Names
+    from switchhook.streams.store import Store
+    from switchhook.troubles.outcomes import Measure
+
+log = logging.getLogger(__name__)
+
+REMEMBERED = 2_000
+"""Streams, the last to end, that are judged anew after a start and where names changed."""
+MOST_SUBJECTS = 500
+"""Bots, or accounts, that are judged one by one; the rest together, as `other`."""
+_MOST_SEEN = 20_000
+
+
+class TroubleWatch:
+    """How everybody stands. The fold's thread tells it, any thread asks it.
+
+    `begin` before the fold starts: what ended before is judged once more, so that a trouble
+    survives a restart.
+    """
+
+    def __init__(self, names: Callable[[], Names]) -> None:
+        self._names_now = names
+        self._names = names()
+        self._lock = threading.Lock()
+        self._judges: dict[Subject, Judge] = {}
+        self._ended: deque[EndedStream] = deque(maxlen=REMEMBERED)
+        self._seen: OrderedDict[Hashable, None] = OrderedDict()
+
+    def begin(self, store: Store, journal: JournalSource) -> None:
+        """Judge what ended last, by what is kept; where it can't be read, go on without."""
+        try:
+            seqs = sorted(store.receipts(StreamFilter(limit=REMEMBERED)))
+            placed, records = store.placed(seqs), journal.get_many(seqs)
+        except SwitchhookError as error:
+            log.error("what failed before the start is not known: %s", error)  # noqa: TRY400
+            return
+        for seq, record in sorted(records.items()):
+            parsed = parse_record(record)
+            if isinstance(parsed, PassthruRecord):
+                self.take(ended_stream(parsed, placed.get(seq, record.at)))
+
+    def folded(self, folded: Folded) -> None:
+        """Observe the fold."""
+        for parsed in folded.records:
+            if isinstance(parsed, PassthruRecord):
+                record = parsed.record
+                at_ms = folded.placed.get(record.seq, record.at)
+                self.take(ended_stream(parsed, at_ms))
+
+    def standings(self, now_ms: int) -> dict[Subject, Standing]:
+        """All that is in trouble, or was until a moment ago."""
+        with self._lock:
+            if (names := self._names_now()) != self._names:
+                self._judge_anew(names)
+            found = {subject: judge.standing(now_ms) for subject, judge in self._judges.items()}
+        return {subject: standing for subject, standing in found.items() if standing is not None}
+
+    def subjects(self) -> tuple[Subject, ...]:
+        """All that are judged."""
+        with self._lock:
+            return tuple(self._judges)
+
+    def take(self, stream: EndedStream | None) -> None:
+        """Judge one more; None is one that did not end."""
+        if stream is None:
+            return
+        with self._lock:
+            if stream.key in self._seen:
+                return  # a later passthru of its call tells of it again
+            if stream.key is not None:
+                self._seen[stream.key] = None
+                if len(self._seen) > _MOST_SEEN:
+                    self._seen.popitem(last=False)
+            self._ended.append(stream)
+            self._judge(stream)
+
+    def _judge(self, stream: EndedStream) -> None:
+        for subject, outcome in outcomes(stream, self._names):
+            self._judge_of(subject, stream.at_ms).take(outcome)
+
+    def _judge_of(self, subject: Subject, at_ms: int) -> Judge:
+        judge = self._judges.get(subject)
+        if judge is None:
+            if self._full(subject.measure, at_ms):
+                subject = Subject(subject.measure, OTHER)
+            judge = self._judges.setdefault(subject, Judge(TERMS[subject.measure]))
+        return judge
+
+    def _full(self, measure: Measure, at_ms: int) -> bool:
+        """Whether there are too many of it, when those of whom nothing is heard are forgotten."""
+        of_it = [each for each in self._judges if each.measure is measure]
+        if len(of_it) < MOST_SUBJECTS:
+            return False
+        idle = [each for each in of_it if at_ms - self._judges[each].last_ms > DAY_MS]
+        for each in idle:
+            del self._judges[each]
+        return not idle
+
+    def _judge_anew(self, names: Names) -> None:
+        """Bots and accounts are called otherwise now."""
+        self._names, self._judges = names, {}
+        for stream in self._ended:
+            self._judge(stream)

@@ -1,0 +1,333 @@
+"""What is wrong with bots, limits and callers, in words: since when, who was hit, what to do.
+
+Made of how they stand by the judges. What goes well again is told after what goes on, until it is
+over; of a bot that fails nothing else is told.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, cast
+
+import msgspec
+
+from switchhook.errors import sentence
+from switchhook.exotel.cause import Cause, ErrorKind
+from switchhook.exotel.times import IST
+from switchhook.streams.issues.issues import Fingerprint
+from switchhook.streams.recent import BOT_FAILED
+from switchhook.streams.search.query import Condition, Moment, Query
+from switchhook.streams.search.syntax import query_text
+from switchhook.troubles.judge import Phase, Standing
+from switchhook.troubles.outcomes import AT_ONCE_S, Measure, Subject
+from switchhook.troubles.text import (
+    bot_text,
+    callers_text,
+    goes_on_text,
+    hosts_text,
+    name_text,
+    streams_text,
+    went_text,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from switchhook.capacity.status import CapacityNow
+    from switchhook.streams.names import Names
+
+Standings = Mapping[Subject, Standing]
+
+
+class Level(StrEnum):
+    """How it is; `unknown` is not well."""
+
+    GOOD = "good"
+    WARN = "warn"
+    BAD = "bad"
+    UNKNOWN = "unknown"
+
+
+class Trouble(msgspec.Struct, frozen=True, kw_only=True):
+    """One trouble; `order` is its place among those of its level, then who hit more callers.
+
+    `key` tells it from every other and stays the same while it lasts; `covers` are the keys of
+    those that it is told instead of. `bad` is whether many were hit, `over` whether it goes well
+    again for now. `streams` is a search for the streams that were hit, `issue` the id of what most
+    are of.
+    """
+
+    level: Level
+    order: int
+    key: str = ""
+    covers: tuple[str, ...] = ()
+    hit: int = 0
+    what: str
+    since_ms: int | None = None
+    callers: str = ""
+    went: str = ""
+    fault: str = ""
+    todo: str = ""
+    streams: str = ""
+    issue: str = ""
+    bad: bool = False
+    over: bool = False
+
+
+ORDER_OVER = 8
+SEVERAL = "several-bots"
+
+
+def troubles_of(
+    standings: Standings, names: Names, capacity: Sequence[CapacityNow], now_ms: int
+) -> Iterable[Trouble]:
+    """All that the judges found, in no order."""
+    of: dict[Measure, dict[str, Standing]] = {measure: {} for measure in Measure}
+    for subject, standing in standings.items():
+        of[subject.measure][subject.name] = standing
+    for name, standing in of[Measure.LIMIT].items():
+        yield _limit(name, standing, names, capacity, now_ms)
+    bots = of[Measure.BOT_FAILS]
+    failing = {name: each for name, each in bots.items() if each.phase is Phase.FAILING}
+    together = len(failing) > 1 and _common_fault(failing)
+    if together:
+        yield _several(failing, together, names)
+    for name, standing in bots.items():
+        if not (together and name in failing):
+            yield _bot(name, standing, names, now_ms)
+    for measure, write in _QUIET.items():
+        for name, standing in of[measure].items():
+            if name not in failing:
+                trouble = write(name, standing, now_ms)
+                yield _told(trouble, Subject(measure, name), standing, names)
+
+
+def _told(trouble: Trouble, of: Subject, standing: Standing, names: Names) -> Trouble:
+    """A trouble with what is told of every one alike."""
+    over = standing.phase is Phase.RECOVERING
+    return msgspec.structs.replace(
+        trouble,
+        key=of.key,
+        level=Level.BAD if standing.bad and not over else Level.WARN,
+        order=ORDER_OVER if over else trouble.order,
+        what=sentence(trouble.what),
+        bad=standing.bad,
+        over=over,
+        hit=standing.callers,
+        since_ms=standing.since_ms,
+        callers=f"{callers_text(standing.callers)} hit.",
+        went=went_text(_went((standing,)), names),
+        issue=_issue((standing,)),
+    )
+
+
+def _limit(
+    name: str, standing: Standing, names: Names, capacity: Sequence[CapacityNow], now_ms: int
+) -> Trouble:
+    account = next((each for each in capacity if each.account == name), None)
+    use = ""
+    if account is not None and account.active is not None and account.allowed is not None:
+        use = f" ({account.active} of {account.allowed} in use now)"
+    of_account = f" of account {name_text(name)}" if name else ""
+    endpoints = tuple(dict.fromkeys(endpoint for (endpoint, _), _ in _went((standing,))))
+    found = f"{callers_text(standing.callers)} found no free stream"
+    trouble = Trouble(
+        level=Level.WARN,
+        order=1,
+        what=goes_on_text(found + use, found, standing, now_ms),
+        fault=f"At fault: the limit{of_account}.",
+        todo="Hold campaigns back, and ask Exotel to raise the limit.",
+        streams=_search(standing.since_ms, cause=(Cause.THROTTLED.value,), endpoint=endpoints),
+    )
+    return _told(trouble, Subject(Measure.LIMIT, name), standing, names)
+
+
+def _bot(name: str, standing: Standing, names: Names, now_ms: int) -> Trouble:
+    kind = _kind(standing)
+    said = bot_text(name)
+    of = f"{standing.failed} of {streams_text(standing.cases)}"
+    meets = _MEETS.get(kind, "")
+    fails = f"{said} fails: {of}{meets and '; ' + meets}"
+    trouble = Trouble(
+        level=Level.WARN,
+        order=1,
+        what=goes_on_text(fails, f"{said} failed {of}", standing, now_ms),
+        fault=f"At fault: {_FAULT.get(kind, '')}{said}{hosts_text(name, standing)}.",
+        todo=_TODO.get(kind, "Look in the bot's log.") + _whom(name, names),
+        streams=_of_bots((name,), standing.since_ms),
+    )
+    return _told(trouble, Subject(Measure.BOT_FAILS, name), standing, names)
+
+
+def _whom(name: str, names: Names) -> str:
+    bot = next((each for each in names.bots if each.name == name), None)
+    contact = ", ".join(part for part in (bot.owner, bot.contact) if part) if bot else ""
+    return f" Tell {contact}." if contact else ""
+
+
+_MEETS = {
+    ErrorKind.REFUSED.value: "it refuses connections",
+    ErrorKind.TIMEOUT.value: "it does not answer in time",
+    ErrorKind.DNS.value: "its name can't be looked up",
+    ErrorKind.TLS.value: "TLS with it fails",
+    ErrorKind.BAD_HANDSHAKE.value: "it refuses the WebSocket",
+    ErrorKind.UNREACHABLE.value: "there is no route to it",
+    ErrorKind.EOF.value: "it closes the connection",
+    ErrorKind.DEADLINE.value: "it takes more than 10 s to accept",
+    Cause.BOT_DROPPED.value: "it drops talks",
+}
+_FAULT = {
+    ErrorKind.TIMEOUT.value: "the network, or ",
+    ErrorKind.UNREACHABLE.value: "the network before ",
+    ErrorKind.DNS.value: "the DNS of ",
+}
+_TODO = {
+    ErrorKind.REFUSED.value: "Start the bot, and check its port.",
+    ErrorKind.TIMEOUT.value: "See whether the bot is overloaded, or a firewall drops Exotel.",
+    ErrorKind.DNS.value: "Check the bot's URL and its DNS record.",
+    ErrorKind.TLS.value: "Check the bot's certificate: valid, with its chain, for this name.",
+    ErrorKind.BAD_HANDSHAKE.value: "Check path and credentials of the bot's URL.",
+    ErrorKind.UNREACHABLE.value: "Check the bot's address and the route to it.",
+    ErrorKind.DEADLINE.value: "Let the bot accept at once, and load models afterwards.",
+}
+_OF_NETWORK = {ErrorKind.TIMEOUT.value, ErrorKind.UNREACHABLE.value, ErrorKind.DNS.value}
+
+
+def _common_fault(failing: Standings | Mapping[str, Standing]) -> str:
+    """Whose fault it must be that several bots fail at once; empty where it may be each's own."""
+    kinds = [_kind(each) for each in failing.values()]
+    if all(kind in _OF_NETWORK for kind in kinds):
+        return "the network between Exotel and your bots"
+    if len(kinds) > 2 and len(set(kinds)) == 1:
+        return "Exotel or the network, as they all meet the same"
+    return ""
+
+
+def _several(failing: Mapping[str, Standing], where: str, names: Names) -> Trouble:
+    all_of = tuple(failing.values())
+    hit = sum(each.callers for each in all_of)
+    busiest = sorted(failing, key=lambda name: (-failing[name].callers, name))
+    named = ", ".join(map(name_text, busiest[:3]))
+    failed, cases = sum(each.failed for each in all_of), sum(each.cases for each in all_of)
+    more = f" and {len(failing) - 3} more" if len(failing) > 3 else ""
+    since_ms = min(each.since_ms for each in all_of)
+    return Trouble(
+        level=Level.BAD,
+        bad=True,
+        order=0,
+        key=f"{SEVERAL}:",
+        covers=tuple(Subject(Measure.BOT_FAILS, name).key for name in failing),
+        hit=hit,
+        what=f"{len(failing)} bots fail at once ({named}{more}): {failed} of"
+        f" {streams_text(cases)}.",
+        since_ms=since_ms,
+        callers=f"{callers_text(hit)} hit.",
+        went=went_text(_went(all_of), names),
+        fault=f"At fault: {where}.",
+        todo="Try a bot's URL from outside your network, and ask Exotel's support.",
+        streams=_of_bots(tuple(failing), since_ms),
+        issue=_issue(all_of),
+    )
+
+
+# What fails quietly: the talk stood, and nobody had anything of it.
+
+
+def _leaves(name: str, standing: Standing, now_ms: int) -> Trouble:
+    bot = bot_text(name)
+    of = f"{standing.failed} of {streams_text(standing.cases)} ended by it within {AT_ONCE_S} s"
+    return Trouble(
+        level=Level.WARN,
+        order=2,
+        what=goes_on_text(
+            f"{bot} hangs up at once: {of}", f"{bot} hung up at once", standing, now_ms
+        ),
+        fault=f"At fault: {bot}{hosts_text(name, standing)}.",
+        todo="Look in the bot's log: does it fail after it has accepted? Call it, and listen.",
+        streams=_search(
+            standing.since_ms,
+            cause=(Cause.BOT_DONE.value,),
+            bot=(name,),
+            duration=(f"<={AT_ONCE_S}",),
+        ),
+    )
+
+
+def _left(name: str, standing: Standing, now_ms: int) -> Trouble:
+    bot = bot_text(name)
+    of = f"{standing.failed} of {streams_text(standing.cases)} before it could speak"
+    now, then = f"callers of {bot} leave early: {of}", f"callers of {bot} left early"
+    return Trouble(
+        level=Level.WARN,
+        order=2,
+        what=goes_on_text(now, then, standing, now_ms),
+        fault=f"At fault: {bot}{hosts_text(name, standing)}, if it takes long to speak.",
+        todo="Call it, and listen: how long is the silence before its first word?",
+        streams=_search(standing.since_ms, cause=(Cause.CALLER_LEFT_EARLY.value,), bot=(name,)),
+    )
+
+
+def _nobody_ended(name: str, standing: Standing, now_ms: int) -> Trouble:
+    of_bot = f" of {bot_text(name)}" if name else ""
+    of = f"{standing.failed} of {streams_text(standing.cases)}{of_bot}"
+    ended = f"neither caller nor bot ended {of}"
+    return Trouble(
+        level=Level.WARN,
+        order=3,
+        what=goes_on_text(ended, ended, standing, now_ms),
+        fault="At fault: Exotel, or a limit on the length of calls.",
+        todo="Check the 60-minute cap and the calls' time limit, then ask Exotel's support.",
+        streams=_search(standing.since_ms, cause=(Cause.ENDED_BY_SYSTEM.value,), bot=(name,)),
+    )
+
+
+_QUIET = {
+    Measure.BOT_LEAVES: _leaves,
+    Measure.CALLERS_LEAVE: _left,
+    Measure.NOBODY_ENDED: _nobody_ended,
+}
+
+
+# What its failures met, and where to look.
+
+
+def _kind(standing: Standing) -> str:
+    kinds = standing.most("kind")
+    return str(kinds[0][0]) if kinds else ""
+
+
+def _went(standings: Iterable[Standing]) -> list[tuple[tuple[str, str], int]]:
+    """How many went by each endpoint and option, the most frequent first."""
+    went: Counter[tuple[str, str]] = Counter()
+    for standing in standings:
+        for to, count in standing.most("went"):
+            went[cast("tuple[str, str]", to)] += count
+    return went.most_common()
+
+
+def _of_bots(names: tuple[str, ...], since_ms: int) -> str:
+    """A search for the streams in which these bots failed; empty where one has no name."""
+    if not all(names):
+        return ""
+    return _search(since_ms, cause=tuple(sorted(BOT_FAILED)), bot=tuple(sorted(names)))
+
+
+def _search(since_ms: int, **conditions: tuple[str, ...]) -> str:
+    said = {key: tuple(filter(None, values)) for key, values in conditions.items()}
+    asked = (Condition(key, values) for key, values in said.items() if values)
+    moment = datetime.fromtimestamp(since_ms / 1000, UTC).astimezone(IST)
+    since = Moment(moment.isoformat(timespec="seconds"), since_ms)
+    return query_text(Query(tuple(asked), since))
+
+
+def _issue(standings: Iterable[Standing]) -> str:
+    """The id of the issue that most of the streams are of."""
+    prints: Counter[Fingerprint] = Counter()
+    for standing in standings:
+        for found, count in standing.most("print"):
+            if isinstance(found, Fingerprint):
+                prints[found] += count
+    return prints.most_common(1)[0][0].id if prints else ""
