@@ -22,8 +22,9 @@ def watch() -> None:
 
 
 def mark(item: pytest.Item) -> None:
-    """Give it the marker where its folder says so."""
-    if item.path.parent.name in FOLDERS:
+    """Give it the marker where its folder says so, or a PostgreSQL may have to be started."""
+    names = (item.name, *getattr(item, "fixturenames", ()))
+    if item.path.parent.name in FOLDERS or any("postgresql" in each for each in names):
         item.add_marker("process")
 
 

@@ -241,3 +241,124 @@ def test_no_text_of_a_case_stands_in_the_source():
     }
     assert len(texts) > 50
     assert not {text for text in texts if text in source}
+
+
+# Tests mirror the source.
+
+COVERED_BY = """
+Parts of one thing, which its test takes whole:
+  access/test_ledger        audit_ledger credentials_ledger rows_ledger users
+  alerts/test_engine        heartbeat memory_keeper sender
+  answer/test_answerer      clock_steps counter_names health owed samples
+  answer/http/test_protocol connections growing_head link listening messages
+  calls/test_timeline       story other_sources
+  capacity/test_poller      metrics readings
+  config/test_config        basics files keys names own_links secrets values
+  config/test_live          last_good live_config live_rules
+  emulator/api/test_exotel_api    call_list recordings
+  emulator/bot/test_bot           app conversation protocol script sound voice_activity
+  emulator/call/test_call         faults trace /emulator/chance
+  emulator/exchange/test_callbacks  agents exchange flow_walk line requests watcher
+  emulator/net/test_http_client   certificates dialler webhook
+  emulator/plan/test_file         flow plan
+  emulator/runs/test_scenarios    client_steps replay_stream scenario server
+  emulator/runs/test_scenarios    scenarios/answer scenarios/flow scenarios/plans
+  emulator/sound/test_playout     recording
+  emulator/stream/test_sender     session setup violations
+  exotel/test_cause               passthru times
+  exotel/wire/test_calls          rest_document xml_text
+  exotel/wire/test_media          media_json
+  exotel/wire/test_passthru       build
+  journal/test_sealed       checking closed listing masking
+  journal/test_writer       backlog commit connections health kept segment upkeep
+  ledger/test_database      dialect postgresql_text sql sqlite
+  overview/test_verdict     trouble trouble_text
+  retention/backup/test_backup    archive encryption manifest restoring saving
+  retention/test_retention_worker erased_calls erasure_list_file erasure_worker
+  retention/test_retention_worker ledger texts_ledger
+  retention/test_person     person_search
+  rules/test_expression     expression_text variables
+  rules/test_rules_file     decide
+  store/test_sqlite         batch digest files folding lists maintenance opening rebuild
+  streams/test_story        fold parsed_record recent
+  streams/search/test_query syntax /streams/facet /streams/queries
+  telemetry/test_prometheus stream_counters /metrics /streams/fold_metrics /streams/metrics
+  telemetry/traces/test_exporter  otlp spans
+  web/sign_in/test_login_page     challenges forms link_page page_support password_hashing
+  web/sign_in/test_login_page     read_log second_step_page sessions sign_in
+  web/sign_in/test_oidc           oidc_state
+  web/sign_in/test_fresh_proof    prover
+  test_pytest_plugin        emulator/testing/api emulator/testing/app_under_test
+  test_pytest_plugin        emulator/testing/errors emulator/testing/exotel
+  test_pytest_plugin        emulator/testing/placed_call emulator/testing/thread
+What pages and addresses show and take, which is asked by HTTP:
+  server/test_pages         /calls/page /capacity/page /overview/api /overview/json /overview/page
+  server/test_pages         /streams/api /streams/columns /streams/counts_api /streams/json
+  server/test_pages         /streams/endpoints_page /streams/names /streams/page
+  server/test_pages         /streams/parameters /streams/tail /streams/issues/page
+  server/test_pages         /web/app /web/endpoint /web/json /web/json_schema /web/openapi
+  server/test_pages         /web/parameters /web/render /web/search_turns
+  alerts/test_page          json
+  retention/test_api        person_api
+What ties the parts together, and the commands, which the real program runs:
+  journeys/test_life        /server/answer /server/asked_before /server/console
+  journeys/test_life        /server/console_app /system/supervised /system/supervisor
+  journeys/test_accounts    /server/accounts
+  journeys/test_clocks      /server/steady_clock
+  journeys/test_open        /server/exposed /server/unavailable /cli/ledger /cli/ledger_back
+  journeys/test_open        /cli/link
+  journeys/test_sockets     /server/sockets
+  journeys/test_storage     /server/alerting /server/console_status /server/release
+  journeys/test_keep        /cli/backups /cli/erasing /cli/keep
+  journeys/test_erased_again /cli/erasing_again
+  journeys/test_emulator    /cli/emulate/check /cli/emulate/heartbeat /cli/emulate/load
+  journeys/test_emulator    /cli/emulate/loop /cli/emulate/options /cli/emulate/replay
+  journeys/test_emulator    /cli/emulate/run /cli/emulate/start /cli/emulate/ticker
+  journeys/test_users       /cli/tokens
+  cli/test_cli              check data exporting now output parse person reads records rules
+  cli/test_cli              run secret
+  system/test_data_folder   folder_lock
+"""
+"""Modules that decide something and have no twin: which test covers each, by its reason."""
+
+DECIDES = (ast.If, ast.IfExp, ast.BoolOp, ast.For, ast.While, ast.Try, ast.Match, ast.comprehension)
+
+
+def decides(file: Path) -> bool:
+    """Whether anything in its functions goes one way or another."""
+    functions = (
+        node
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    )
+    return any(isinstance(node, DECIDES) for each in functions for node in ast.walk(each))
+
+
+def has_twin(module: str) -> bool:
+    folder, _, name = module.rpartition("/")
+    return (ROOT / "tests" / folder / f"test_{name}.py").exists()
+
+
+def covered_by() -> dict[str, str]:
+    """The test by the module that it covers, each without its ending."""
+    lines = [line.split() for line in COVERED_BY.splitlines() if line.startswith("  ")]
+    return {
+        name[1:] if name.startswith("/") else f"{test.rpartition('/')[0]}/{name}".lstrip("/"): test
+        for test, *names in lines
+        for name in names
+    }
+
+
+def test_every_module_that_decides_has_its_twin_or_a_reason():
+    """A table, and a test of its own for what decides: not reached by way of others only."""
+    modules = {
+        file.relative_to(SOURCE).with_suffix("").as_posix(): file
+        for file in MODULES
+        if not file.stem.startswith("__")
+    }
+    told = covered_by()
+    without = {each for each, file in modules.items() if not has_twin(each) and decides(file)}
+    assert not without - told.keys(), "write tests/…/test_….py for it, or give its reason here"
+    assert not told.keys() - without, "it has its twin, decides nothing, or is gone: strike it"
+    tests = {ROOT / "tests" / f"{test}.py" for test in told.values()}
+    assert not [each for each in tests if not each.exists()]

@@ -65,6 +65,7 @@ def test_a_schema_that_is_missing_or_somebody_else_s_is_left_alone(postgresql_sc
     assert "its schema is not there" in refused(server.text_of(missing))
 
 
+@pytest.mark.process
 def test_without_psycopg_it_says_what_to_install():
     text = (
         "import sys; sys.modules['psycopg'] = None\n"
