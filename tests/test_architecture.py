@@ -272,7 +272,7 @@ Parts of one thing, which its test takes whole:
   journal/test_sealed       checking closed listing masking
   journal/test_writer       backlog commit connections health kept segment upkeep
   ledger/test_database      dialect postgresql_text sql sqlite
-  overview/test_verdict     trouble trouble_text
+  overview/test_verdict     trouble /troubles/text /troubles/trouble
   retention/backup/test_backup    archive encryption manifest restoring saving
   retention/test_retention_worker erased_calls erasure_list_file erasure_worker
   retention/test_retention_worker ledger texts_ledger

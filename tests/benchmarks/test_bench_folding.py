@@ -4,9 +4,12 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from benchmarks.journals import make_journal
 
 
+@pytest.mark.process
 def test_it_folds_the_whole_journal_and_says_how_fast(tmp_path):
     make_journal(tmp_path / "data", 50)
     done = subprocess.run(

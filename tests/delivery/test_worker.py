@@ -317,6 +317,7 @@ threading.Event().wait()
 """
 
 
+@pytest.mark.process
 def test_what_was_being_sent_when_the_process_was_killed_is_sent_again(tmp_path):
     with contextlib.closing(Post(tmp_path)) as post:
         ops = post.destination("ops")
