@@ -279,7 +279,8 @@ Parts of one thing, which its test takes whole:
   retention/test_person     person_search
   rules/test_expression     expression_text variables
   rules/test_rules_file     decide
-  store/test_sqlite         batch digest files folding lists maintenance opening rebuild
+  store/test_sqlite         batch digest files folding known_streams lists maintenance opening
+  store/test_sqlite         rebuild stories
   streams/test_story        fold parsed_record recent
   streams/search/test_query syntax /streams/facet /streams/queries
   telemetry/test_prometheus stream_counters /metrics /streams/fold_metrics /streams/metrics

@@ -7,7 +7,15 @@ from hypothesis import strategies as st
 from kept_receipts import START_MS, Kept, fold, query, receipt
 from switchhook.errors import SearchError
 from switchhook.journal.receipt import Late, RecordKind, encode
-from switchhook.store import SqliteStore, deletion, files, folding, searching
+from switchhook.store import (
+    SqliteStore,
+    deletion,
+    files,
+    folding,
+    known_streams,
+    searching,
+    stories,
+)
 from switchhook.streams.names import Bot, Names
 from switchhook.streams.search.query import Query, fits
 from switchhook.streams.search.syntax import parse_query
@@ -23,9 +31,8 @@ REFUSED = "3009 dial tcp 10.0.0.1:50: connect: connection refused"
 @pytest.fixture(scope="module")
 def small_buckets():
     with pytest.MonkeyPatch.context() as patch:
-        for module in (files, folding, deletion, searching):
-            if hasattr(module, "BUCKET_BITS"):
-                patch.setattr(module, "BUCKET_BITS", 3)
+        for module in (files, folding, known_streams, stories, deletion, searching):
+            patch.setattr(module, "BUCKET_BITS", 3)
         yield
 
 

@@ -11,7 +11,7 @@ from kept_receipts import Kept, fold, parsed, query, receipt
 from switchhook.errors import DataFolderError
 from switchhook.exotel.cause import Cause
 from switchhook.journal.receipt import Counters, Late, RecordKind, encode
-from switchhook.store import SqliteStore, files, folding, rebuild
+from switchhook.store import SqliteStore, files, folding, known_streams, rebuild, stories
 from switchhook.store import digest as digests
 from switchhook.streams.store import StreamFilter
 
@@ -287,7 +287,8 @@ def test_a_store_that_was_open_at_a_power_cut_is_begun_again(kept, store, folder
 @pytest.mark.parametrize("batch", [1, 3])
 def test_a_store_opened_again_knows_every_stream_at_once(kept, store, folder, monkeypatch, batch):
     """While what streams there are is still being read, a bucket with each batch, and later."""
-    monkeypatch.setattr(folding, "BUCKET_BITS", 1)
+    for module in (folding, known_streams, stories):
+        monkeypatch.setattr(module, "BUCKET_BITS", 1)
     kept.keep(*[receipt(query(f"c{each}", f"s{each}", "in-progress")) for each in range(20)])
     fold(store, kept.reader)
     store.close()

@@ -9,39 +9,34 @@ from typing import TYPE_CHECKING
 import apsw
 import msgspec
 
-from switchhook.errors import DataFolderError, JournalError
+from switchhook.errors import JournalError
 from switchhook.exotel.times import HOUR_MS, MINUTE_MS
 from switchhook.journal.receipt import Counters, Late, RecordKind
 from switchhook.sqlite_file import transaction
 from switchhook.store.batch import Batch, Facets, Forms
-from switchhook.store.bloom_filter import BloomFilter
 from switchhook.store.digest import (
-    FLOW,
     NOTE,
-    STATUS,
-    UNKNOWN,
     beside_keys,
-    caller_keys,
     digest,
     hash_of,
 )
-from switchhook.store.files import BUCKET_BITS, REBUILD
+from switchhook.store.files import BUCKET_BITS
 from switchhook.store.healing import FAILURES
+from switchhook.store.known_streams import KnownStreams
 from switchhook.store.placing import Placing, encode_axis, read_axis
+from switchhook.store.stories import Stories
 from switchhook.streams.parsed_record import (
     CallbackRecord,
     OtherRecord,
     PassthruRecord,
     UnreadableRecord,
-    read_told,
     reason_of,
 )
-from switchhook.streams.story import StreamStory, facet_of, merge_streams, stream_story
 from switchhook.system.data_folder import boot_id
 from switchhook.system.priority import yield_cpu
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from switchhook.exotel.wire.status_callback import StatusCallback
@@ -56,8 +51,14 @@ _STEPS_A_BREATH = 1000  # of SQLite's virtual machine: about 0.1 ms
 
 _late = msgspec.msgpack.Decoder(Late).decode
 _counters = msgspec.msgpack.Decoder(Counters).decode
-decode_story = msgspec.msgpack.Decoder(StreamStory).decode
-encode_story = msgspec.msgpack.Encoder().encode
+
+
+def read_progress(connection: apsw.Connection) -> tuple[int | None, int, int, bool]:
+    """The journal's node, the seq of the last record and its time; whether not to trust it."""
+    node, seq, at, boot, closed = connection.execute(
+        "SELECT node, seq, at, boot, closed FROM progress"
+    ).get
+    return node, seq, at, bool(seq and not closed and boot != boot_id())
 
 
 class Folding:
@@ -71,40 +72,11 @@ class Folding:
         connection.set_progress_handler(yield_cpu, _STEPS_A_BREATH)
         connection.pragma("secure_delete", "on")  # what is forgotten must not stay on the disk
         self._facets, self._forms = Facets(connection), Forms(connection)
-        self.node, self.position, at, self.suspect = self._progress()
+        self.node, self.position, at, self.suspect = read_progress(connection)
         axis = read_axis(connection)
         self._placing = Placing(axis, at if axis is None else axis.at_ms)
-        self._known_streams = BloomFilter(journal.last_seq())
-        self._unread = (self.position >> BUCKET_BITS) + 1
-        """How many buckets, the oldest, are not or not wholly in the Bloom filter yet."""
-        self._read_up_to = -1
-
-    def _progress(self) -> tuple[int | None, int, int, bool]:
-        node, seq, at, boot, closed = self._connection.execute(
-            "SELECT node, seq, at, boot, closed FROM progress"
-        ).get
-        return node, seq, at, bool(seq and not closed and boot != boot_id())
-
-    def check_against(self, journal: JournalSource) -> None:
-        """DataFolderError where the store can't have been folded from this journal."""
-        node, seq, at, _ = self._progress()
-        if not seq:
-            return
-        name = self._path.name
-        if journal.node is None:
-            self._mismatch(f"{name} is folded up to seq {seq}, but there is no journal")
-        if journal.node != node:
-            self._mismatch(f"{name} is folded from node {node}'s journal, this is {journal.node}'s")
-        last = journal.last_seq()
-        if last < seq:
-            self._mismatch(f"{name} is folded up to seq {seq}, but the journal ends at {last}")
-        record = journal.get_many([seq]).get(seq)
-        if record is not None and record.at != at:
-            self._mismatch(f"{name} is folded from another journal: seq {seq} differs")
-
-    def _mismatch(self, problem: str) -> None:
-        hint = f"put the journal back that belongs to it; or {REBUILD}"
-        raise DataFolderError(str(self._path.parent), problem, hint)
+        self._known_streams = KnownStreams(connection, self.position, journal.last_seq())
+        self._stories = Stories(connection, journal, self._facets)
 
     def begin(self) -> None:
         """Mark the file as open: as it doesn't sync, it must not be trusted after a power cut."""
@@ -159,7 +131,7 @@ class Folding:
             self.position = record.seq
 
     def _fold(self, records: Sequence[ParsedRecord]) -> None:
-        self._read_known_streams(max(_FEWEST_READ, _READ_A_RECORD * len(records)))
+        self._known_streams.read(max(_FEWEST_READ, _READ_A_RECORD * len(records)))
         batch, placing = Batch(), Placing(self._placing.axis, self._placing.newest_ms)
         last = records[-1].record
         with self._changing():
@@ -247,7 +219,7 @@ class Folding:
         if key is not None:
             first = batch.begun.get(key)
             if first is None:
-                first = self._find_stream(key, bucket)
+                first = self._known_streams.find(key, bucket)
             if first is not None:
                 told = parsed.told(self._node_of_journal())
                 batch.more.setdefault(first, []).append((seq, told))
@@ -259,116 +231,21 @@ class Folding:
         batch.streams.append((seq, facet, at))
         batch.tallies[at - at % MINUTE_MS, facet] += 1
 
-    def _read_known_streams(self, keys: int) -> None:
-        """Go on reading what streams there are, newest first.
-
-        All of 10 million would take ten seconds, for which no receipt should wait.
-        """
-        while self._unread and keys > 0:
-            rows = self._connection.execute(
-                "SELECT key FROM stream_key WHERE bucket = ? AND key > ? ORDER BY key LIMIT ?",
-                (self._unread - 1, self._read_up_to, keys),
-            )
-            read = [key for (key,) in rows]
-            for key in read:
-                self._known_streams.add(key)
-            if len(read) < keys:
-                self._unread, self._read_up_to = self._unread - 1, -1
-            else:
-                self._read_up_to = read[-1]
-            keys -= max(len(read), 1)
-
-    def _find_stream(self, key: int, newest: int) -> int | None:
-        """The first receipt of a stream, if it was seen."""
-        last = newest if key in self._known_streams else self._unread - 1
-        for bucket in range(last, -1, -1):
-            row = self._connection.execute(
-                "SELECT seq FROM stream_key WHERE bucket = ? AND key = ?", (bucket, key)
-            ).fetchone()
-            if row is not None:
-                first: int = row[0]
-                return first
-        return None
-
-    def _stories(self, batch: Batch) -> dict[int, StreamStory]:
-        """The streams of which more was told, as they are now."""
-        node = self._node_of_journal()
-        begun = [seq for seq in batch.more if seq in batch.told]
-        known = {seq: stream_story(batch.told[seq].told(node)) for seq in begun}
-        known |= self._stories_before([seq for seq in batch.more if seq not in known])
-        stories: dict[int, StreamStory] = {}
-        for first, more in batch.more.items():
-            story = known.get(first)
-            for seq, told in more:
-                addition = stream_story(told)
-                if addition is None or (story is not None and story.key != addition.key):
-                    # Two streams with the same hash: as good as never, and still not mixed.
-                    batch.quarantine.append((seq, "its stream has the hash of another one"))
-                else:
-                    story = addition if story is None else merge_streams(story, addition)
-            if story is not None:
-                stories[first] = story
-        return stories
-
-    def _stories_before(self, seqs: Iterable[int]) -> dict[int, StreamStory | None]:
-        """Streams as an earlier batch left them; what only one receipt told is read from it."""
-        found: dict[int, StreamStory | None] = {}
-        alone = []
-        for seq in seqs:
-            blob = self._connection.execute("SELECT story FROM stream WHERE seq = ?", (seq,)).get
-            if blob is None:
-                alone.append(seq)
-            else:
-                found[seq] = decode_story(blob)
-        for seq, record in (self._journal.get_many(alone) if alone else {}).items():
-            found[seq] = stream_story(read_told(record, self._node_of_journal()))
-        return found
-
     def _write(self, batch: Batch, last: JournalRecord, placing: Placing) -> None:
-        self._write_rows(batch, self._stories(batch))
+        self._write_rows(batch)
         axis = None if placing.axis is None else encode_axis(placing.axis)
         self._connection.execute(
             "UPDATE progress SET node = ?, seq = ?, at = ?, axis = ?",
             (self._node_of_journal(), last.seq, last.at, axis),
         )
 
-    def _write_rows(self, batch: Batch, stories: dict[int, StreamStory]) -> None:
+    def _write_rows(self, batch: Batch) -> None:
+        stories = self._stories.of(batch, self._node_of_journal())
         batch.write(self._connection)
         for seq, story in stories.items():
-            self._write_story(batch, seq, story)
+            self._stories.write(batch, seq, story)
         batch.write_tallies(self._connection)
         self._forms.write(batch.forms)
-
-    def _write_story(self, batch: Batch, seq: int, story: StreamStory) -> None:
-        words, bucket = facet_of(story), seq >> BUCKET_BITS
-        facet, row = (
-            self._facets.number(words),
-            self._connection.execute("SELECT facet, at FROM stream WHERE seq = ?", (seq,)),
-        )
-        before, at = row.get
-        minute = at - at % MINUTE_MS
-        batch.tallies[minute, before] -= 1
-        batch.tallies[minute, facet] += 1
-        self._connection.execute(
-            "UPDATE stream SET facet = ?, story = ? WHERE seq = ?",
-            (facet, encode_story(story), seq),
-        )
-        # By these the stream is looked for, though its first receipt may not say them.
-        flow, mentions = story.said("flow_id"), []
-        if words.status == UNKNOWN:
-            mentions.append(hash_of(STATUS, (story.stream.status or "").lower()))
-        if flow is not None:
-            mentions.append(hash_of(FLOW, flow))
-        many = self._connection.executemany
-        many(
-            "INSERT OR IGNORE INTO mention VALUES (?, ?, ?)",
-            [(bucket, key, seq) for key in mentions],
-        )
-        numbers = story.said("from_"), story.said("to"), story.said("direction")
-        many(
-            "INSERT OR IGNORE INTO caller VALUES (?, ?, ?)",
-            [(bucket, digits, seq) for digits in caller_keys(*numbers)],
-        )
 
     def _node_of_journal(self) -> int:
         if self.node is None:

@@ -16,7 +16,7 @@ from switchhook.store.deletion import (
     records_of_number,
     take_out,
 )
-from switchhook.store.folding import Folding, encode_story
+from switchhook.store.folding import Folding
 from switchhook.store.placing import times_of
 from switchhook.streams.parsed_record import parse_record
 
@@ -52,7 +52,7 @@ class Tending(Folding):
                     if record.kind not in (RecordKind.LATE, RecordKind.COUNTERS):
                         self._take(batch, parse_record(record), time_of(seq, record.at))
                 batch.forms.clear()  # they were counted when the records came
-                self._write_rows(batch, self._stories(batch))
+                self._write_rows(batch)
                 drop_unused_facets(self._connection)
             self._look_again()
 
@@ -109,12 +109,5 @@ class Tending(Folding):
         )
         seqs = [seq for (seq,) in rows]
         with self._changing():
-            self._connection.executemany(
-                "UPDATE stream SET story = ? WHERE seq = ?",
-                [
-                    (encode_story(story), seq)
-                    for seq, story in self._stories_before(seqs).items()
-                    if story is not None
-                ],
-            )
+            self._stories.keep(seqs, self._node_of_journal())
         return seqs[-1] if len(seqs) == limit else None

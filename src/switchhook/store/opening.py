@@ -11,6 +11,7 @@ import apsw
 from switchhook.errors import DataFolderError
 from switchhook.sqlite_file import file_id
 from switchhook.store import files
+from switchhook.store.folding import read_progress
 from switchhook.store.healing import StorePlace
 from switchhook.store.maintenance import Tending
 
@@ -68,9 +69,30 @@ def open_folding(path: Path, journal: JournalSource) -> Tending | None:
         if folding.suspect:
             folding.leave()
             return None
-        folding.check_against(journal)
+        _check_against(journal, connection, path)
     except BaseException:
         with suppress(apsw.Error):
             connection.close()
         raise
     return folding
+
+
+def _check_against(journal: JournalSource, connection: apsw.Connection, path: Path) -> None:
+    """DataFolderError where the store can't have been folded from this journal."""
+    node, seq, at, _ = read_progress(connection)
+    if not seq:
+        return
+    name, last, problem = path.name, journal.last_seq(), ""
+    if journal.node is None:
+        problem = f"{name} is folded up to seq {seq}, but there is no journal"
+    elif journal.node != node:
+        problem = f"{name} is folded from node {node}'s journal, this is {journal.node}'s"
+    elif last < seq:
+        problem = f"{name} is folded up to seq {seq}, but the journal ends at {last}"
+    else:
+        record = journal.get_many([seq]).get(seq)
+        if record is not None and record.at != at:
+            problem = f"{name} is folded from another journal: seq {seq} differs"
+    if problem:
+        hint = f"put the journal back that belongs to it; or {files.REBUILD}"
+        raise DataFolderError(str(path.parent), problem, hint)

@@ -19,8 +19,8 @@ from switchhook.exotel.number_keys import key_ranges
 from switchhook.sqlite_file import transaction
 from switchhook.store.digest import CALL, FLOW, STREAM, hash_of
 from switchhook.store.files import BUCKET_BITS
-from switchhook.store.folding import decode_story
 from switchhook.store.placing import seqs_between
+from switchhook.store.stories import decode_story
 from switchhook.streams.facet import Facet
 from switchhook.streams.parsed_record import read_told
 from switchhook.streams.search.query import (

@@ -17,13 +17,13 @@ from switchhook.store import files
 from switchhook.store.deletion import count_in_files
 from switchhook.store.digest import NOTE, hash_of
 from switchhook.store.files import BUCKET_BITS
-from switchhook.store.folding import decode_story
 from switchhook.store.healing import DAMAGE, FAILURES, StoreHealth, StorePlace
 from switchhook.store.lists import find
 from switchhook.store.maintenance import Tending
 from switchhook.store.opening import begin, connect_reading, open_folding, place_of
 from switchhook.store.placing import read_axis, seqs_between
 from switchhook.store.searching import Deadline, SeqRange, search
+from switchhook.store.stories import decode_story
 from switchhook.streams.facet import Count, Facet, Form, Tally, Use
 from switchhook.streams.store import Quarantined, StreamFilter
 from switchhook.streams.story import StreamStory
