@@ -126,6 +126,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "hang",
     [

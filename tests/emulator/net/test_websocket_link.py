@@ -45,7 +45,10 @@ async def raw_bot(talk):
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             b"Sec-WebSocket-Accept: " + proof + b"\r\n\r\n"
         )
-        await talk(reader, writer)
+        try:
+            await talk(reader, writer)
+        finally:
+            writer.close()
 
     server = await asyncio.start_server(accept, "127.0.0.1", 0)
     async with server:

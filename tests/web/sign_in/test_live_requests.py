@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+from typing import ClassVar
 
 import pytest
 import uvicorn
@@ -20,7 +21,9 @@ BY_LINK = f"{link_cookie(KEY)}={link_proof(KEY)}"
 
 
 class Feed:
-    """A live feed that somebody watches by a bare socket."""
+    """A live feed that somebody watches by a bare socket; `opened` are closed by `serving`."""
+
+    opened: ClassVar[list[asyncio.StreamWriter]] = []
 
     def __init__(self, reader, writer):
         self.reader, self.writer = reader, writer
@@ -33,6 +36,7 @@ class Feed:
         )
         async with asyncio.timeout(PATIENCE_S):
             await reader.readuntil(b"data: begun\n\n")
+        cls.opened.append(writer)
         return cls(reader, writer)
 
     async def ended(self):
@@ -61,6 +65,8 @@ async def serving(house):
         yield sock.getsockname()[1]
     finally:
         server.should_exit = True
+        while Feed.opened:
+            Feed.opened.pop().close()
         await task
 
 
