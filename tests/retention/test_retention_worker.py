@@ -488,7 +488,8 @@ def test_old_segments_go_and_stories_with_them(tmp_path):
     after = house.sealed.segments()
     limit = house.now - 30 * DAY_MS
     assert 0 < len(after) < len(before)
-    assert all(each.last_at >= limit for each in after)
+    # The one that is written may be empty still.
+    assert all(each.last_at is None or each.last_at >= limit for each in after)
     kept = house.reader.read(0, 5000)
     assert [each.seq for each in kept] == list(range(after[0].first_seq, 1001))
     status = {each.matter: each for each in house.keeper.status().classes}

@@ -465,6 +465,7 @@ def test_the_page_table_of_the_language(text: str) -> None:
         ('now > timestamp("2026-01-01T00:00:00Z")', True),
     ],
 )
-def test_it_is_known_whether_the_same_question_may_get_another_answer_later(when, changing):
-    text = f'[[rule]]\nname = "r"\nwhen = \'{when}\'\noption = "A"\n[default]\noption = "B"\n'
-    assert load_rules(text).changing is changing
+def test_it_is_known_whether_the_same_question_may_get_another_answer_later(
+    when: str, changing: bool
+) -> None:
+    assert ruleset(when).changing is changing

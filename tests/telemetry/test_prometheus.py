@@ -119,6 +119,7 @@ def sources(shelf: Shelf, tmp_path, **more: object) -> MetricSources:
             Figure("streams.count", 12, now, (("endpoint", "default"),)),
         ),
         "traces": lambda: Traces(8, 1),
+        "details_dropped": lambda: 4,
         "now_ms": lambda: NOW_MS,
     }
     said["failing"] = lambda: {"store": False, "ledger": True}
@@ -233,6 +234,7 @@ def test_the_console_tells_of_itself(shelf, tmp_path):
         ("bot-failing", "critical"): 2
     }
     assert samples["switchhook_trace_spans_exported_total", ()] == 8
+    assert samples["switchhook_call_details_dropped_total", ()] == 4
     assert values(samples, "switchhook_build_info", "version") == {"1.2.3": 1}
     assert samples["process_resident_memory_bytes", ()] > 0
     assert samples["switchhook_metrics_parts_failed_total", ()] == 0

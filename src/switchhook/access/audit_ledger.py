@@ -21,6 +21,7 @@ from sqlalchemy import (
     event,
     func,
     insert,
+    or_,
     select,
     text,
     update,
@@ -130,13 +131,6 @@ def _append_to_file(connection: apsw.Connection, deed: Deed, now_us: int) -> Aud
     return entry
 
 
-def mentions(connection: apsw.Connection, text: str) -> int:
-    """How many entries have a text in what they were about, or in their details."""
-    asked = "SELECT count(*) FROM audit WHERE instr(subject, ?1) OR instr(details, ?1)"
-    count: int = connection.execute(asked, (text,)).get
-    return count
-
-
 class LedgerAudit:
     """`AuditLog` over the ledger."""
 
@@ -175,6 +169,13 @@ class LedgerAudit:
             if len(step) < _STEP:
                 return
             after_seq = step[-1].seq
+
+    def mentions(self, text: str) -> int:
+        """How many entries have a text in what they were about, or in their details."""
+        columns = _audit.c.subject, _audit.c.details
+        found = or_(*(column.contains(text, autoescape=True) for column in columns))
+        with self._ledger.connect() as connection:
+            return connection.scalar(select(func.count()).where(found)) or 0
 
     def whats(self) -> list[str]:
         with self._ledger.connect() as connection:

@@ -18,8 +18,6 @@ from switchhook.exotel.phone_numbers import hint_of, mask_text
 from switchhook.exotel.times import IST
 from switchhook.exotel.wire.scalar import MOST_DIGITS
 
-"""All times of Exotel are naive and in this zone (exotel-platform 0.2); it knows no summer time."""
-
 _NO_TIME_BEFORE = datetime(1970, 1, 3, tzinfo=UTC)
 _LOST_PLUS = re.compile(r"(?P<time>[0-9][T ][0-9]{2}:[0-9:.]+) (?P<offset>[0-9]{2}:?[0-9]{2})\Z")
 _NUMBER = re.compile(r"\+?[0-9][0-9 ().-]{4,24}\Z")

@@ -10,6 +10,7 @@ DAY_MS = 24 * HOUR_MS
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 IST = timezone(timedelta(hours=5, minutes=30), "IST")
+"""All times of Exotel are naive and in this zone (exotel-platform 0.2); it knows no summer time."""
 
 
 def moment_of(us: int) -> datetime:

@@ -116,8 +116,7 @@ class SqliteErasures:
 
     def audit_mentions(self, masked: str) -> int:
         """How many entries of the audit log name somebody by a masked number."""
-        with self._ledger.reading() as connection:
-            return audit_ledger.mentions(connection, masked)
+        return audit_ledger.LedgerAudit(self._ledger).mentions(masked)
 
     def rows_with(self, traces: Traces) -> Iterator[tuple[str, dict[str, Any]]]:
         """The rows that hold what is looked for, each with its table's name."""

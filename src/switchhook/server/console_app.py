@@ -178,6 +178,7 @@ class ConsoleApp:
             alerts=lambda: alarm.alerting.alerts,
             figures=lambda _now_ms: alarm.alerting.figures,
             traces=lambda: None if tracer is None else Traces(*tracer.counts),
+            details_dropped=lambda: parts.accounts.fetcher.dropped,
             failing=lambda: {part: bool(found) for part, found in status.problems().items()},
             answer_pid=lambda: holder_pid(parts.held.path, "answer"),
             now_ms=parts.clock.now_ms,

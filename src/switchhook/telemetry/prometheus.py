@@ -72,7 +72,8 @@ class MetricSources(msgspec.Struct, frozen=True, kw_only=True):
 
     `capacity` and `figures` take the time in ms. `data` is the data folder; `answer_pid` gives the
     answer program's process, None where it doesn't run here. `watched` is whether accounts are
-    watched at all. `failing` says of our own files whether they fail.
+    watched at all. `failing` says of our own files whether they fail, `details_dropped` of how many
+    calls the details were given up since the start, as too many were wanted or for too long.
     """
 
     store: Store
@@ -85,6 +86,7 @@ class MetricSources(msgspec.Struct, frozen=True, kw_only=True):
     alerts: Callable[[], Iterable[Alert]] = tuple
     figures: Source = lambda _now_ms: ()
     traces: Callable[[], Traces | None] = lambda: None
+    details_dropped: Callable[[], int] = lambda: 0
     answer_pid: Callable[[], int | None] = lambda: None
     failing: Callable[[], Mapping[str, bool]] = dict
     now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
@@ -140,6 +142,7 @@ class _Ours(Collector):
             self._files,
             self._disk,
             self._alerts,
+            self._calls,
             self._tracing,
         ):
             try:
@@ -245,6 +248,11 @@ class _Ours(Collector):
         for labels, count in sorted(counts.items()):
             firing.add_metric(labels, count)
         yield firing
+
+    def _calls(self, _now_ms: int) -> Iterator[Metric]:
+        dropped = _counter("call_details_dropped", "Calls whose details nobody asks for any more.")
+        dropped.add_metric((), self._sources.details_dropped())
+        yield dropped
 
     def _tracing(self, _now_ms: int) -> Iterator[Metric]:
         traces = self._sources.traces()
