@@ -17,6 +17,7 @@ test: .venv/.installed-test ## formatter, linter, types, then every test
 	@$(BIN)/ruff format --check --quiet . || { echo "the formatter would change these files: make format" >&2; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --strict --no-error-summary
+	@$(BIN)/mypy --config-file tests/mypy.ini --no-error-summary
 	@scripts/browser
 	@scripts/faketime
 	@scripts/nginx
@@ -24,8 +25,8 @@ test: .venv/.installed-test ## formatter, linter, types, then every test
 	@# Apart, for the driver of the browser leaves its own event loop running in the process.
 	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/browser
 
-quick: .venv/.installed-test ## what needs no other process, under a minute: while you work
-	@$(BIN)/python -m pytest -n auto --maxprocesses 8 -m 'not process' \
+quick: .venv/.installed-test ## a minute's tests, without other processes: while you work
+	@$(BIN)/python -m pytest -n auto --maxprocesses 8 -m 'not process and not slow' \
 		--ignore tests/journeys --ignore tests/browser --hypothesis-profile quick
 
 bench: .venv/.installed-bench ## side by side with rivals, about fifteen minutes; QUICK=1 three, FULL=1 long
@@ -39,6 +40,7 @@ lint: .venv/.installed-test ## formatter, linter and types only
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy --strict
+	@$(BIN)/mypy --config-file tests/mypy.ini
 
 format: .venv/.installed-test ## lay the code out, and mend what the linter can mend
 	@$(BIN)/ruff format .

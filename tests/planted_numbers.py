@@ -234,10 +234,7 @@ def _unescaped(text: str) -> str:
 
 
 def _ascii_digits(text: str) -> str:
-    return "".join(
-        c if c < "\x80" else str(unicodedata.digit(c, c))
-        for c in text  # type: ignore[call-overload]
-    )
+    return "".join(c if c < "\x80" else str(unicodedata.digit(c, c)) for c in text)
 
 
 def leaks(numbers: Iterable[str], seen: str) -> list[str]:

@@ -129,7 +129,10 @@ class Program:
 
     def health(self, side: str = "answer") -> dict[str, Any]:
         headers = self.by_link if side == "console" else None
-        return json.loads(http(self.address(side), b"/healthz", headers=headers).body)
+        said: dict[str, Any] = json.loads(
+            http(self.address(side), b"/healthz", headers=headers).body
+        )
+        return said
 
     def children(self) -> dict[str, int]:
         """The process numbers of the supervised programs, by name."""

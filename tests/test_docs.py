@@ -328,7 +328,8 @@ def explain(capsys, monkeypatch):
 
     def text(*command: str) -> str:
         assert run([*command, "--help"]) == 0
-        return capsys.readouterr().out
+        said: str = capsys.readouterr().out
+        return said
 
     return text
 
@@ -356,7 +357,7 @@ def test_the_page_of_the_command_line_agrees_with_help(explain):
     """Every command has its part, and the part names just the options that the command has."""
     described = sections()
     known = set(_OPTION.findall(explain()))
-    commands = [(name,) for name in commands_in(explain())]
+    commands: list[tuple[str, ...]] = [(name,) for name in commands_in(explain())]
     assert ("serve",) in commands
     commands += [("rules", name) for name in commands_in(explain("rules"))]
     assert ("rules", "undo") in commands

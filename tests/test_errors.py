@@ -107,7 +107,7 @@ def test_an_error_stores_its_facts(error, facts):
 def drawn() -> Iterator[tuple[str, str]]:
     """Class and base, as the module's docstring draws them."""
     above: list[str] = ["Exception"]
-    for line in inspect.getdoc(errors).splitlines():  # type: ignore[union-attr]
+    for line in inspect.getdoc(errors).splitlines():
         found = re.match(r"([│├└─ ]*)([A-Z]\w+Error)\b", line)
         if found:
             depth = len(found[1]) // 4
@@ -124,7 +124,7 @@ def everyone(base: type) -> Iterator[type]:
 
 def test_the_tree_is_as_drawn():
     classes = {
-        name: kind.__base__.__name__  # type: ignore[union-attr]
+        name: kind.__base__.__name__
         for name, kind in vars(errors).items()
         if inspect.isclass(kind) and issubclass(kind, Exception)
     }

@@ -155,6 +155,7 @@ def test_the_audit_log_is_written_once(ledger, kept):
     assert verify_chain(kept.audit.oldest_first(), kept.audit.head()).verified == 5
 
 
+@pytest.mark.slow
 def test_cutting_the_old_end_leaves_a_chain(kept):
     for number in range(2_500):
         kept.audit.note(DEED, number * MINUTE)

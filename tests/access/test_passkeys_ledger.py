@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import apsw
 import pytest
 
@@ -24,7 +26,11 @@ def kept(tmp_path):
 
 
 def new(credential=b"credential", **more):
-    told = {"public_key": b"a public key", "sign_count": 0, "rp_id": "localhost"} | more
+    told: dict[str, Any] = {
+        "public_key": b"a public key",
+        "sign_count": 0,
+        "rp_id": "localhost",
+    } | more
     return NewPasskey(credential=credential, **told)
 
 

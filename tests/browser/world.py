@@ -114,7 +114,7 @@ class World:
     ) -> str:
         """Have a passthru kept, as the answer side would; gives its CallSid."""
         at = time.time() if at is None else at
-        call = more.pop("call", self.sid())
+        call: str = more.pop("call", self.sid())
         stream = {
             "StreamSID": self.sid(),
             "StreamUrl": f"wss://{more.pop('host', HOSTS[0])}/media",

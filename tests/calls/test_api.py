@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
@@ -66,11 +68,12 @@ def test_who_may_not_see_numbers_sees_none():
     assert "01" in text
 
 
+@pytest.mark.slow
 def test_it_does_what_its_description_says():
     schema = schemathesis.openapi.from_dict(describe("0", OPERATIONS, OTHERS | SCHEMAS))
     schema.app = client().app
     operation = schema["/api/v1/calls/{call_sid}/sources"]["GET"]
-    there = {"headers": {"Host": "127.0.0.1"}, "base_url": "http://127.0.0.1"}
+    there: dict[str, Any] = {"headers": {"Host": "127.0.0.1"}, "base_url": "http://127.0.0.1"}
 
     @settings(max_examples=25, deadline=None, suppress_health_check=[*HealthCheck])
     @given(operation.as_strategy())

@@ -71,7 +71,7 @@ def test_beyond_the_limit_nothing_is_left(tmp_path):
 def test_a_missing_file_is_complained_of_once_the_console_had_time_to_start(tmp_path):
     reader = FactsReader(tmp_path)
     assert reader.look(NOW) == {}
-    assert reader.complaint is None
+    assert not reader.complaint
     assert reader.look(NOW + PATIENCE_MS) == {}
     assert "does the console run" in reader.complaint
     write(tmp_path, main=AccountFigures(NOW + PATIENCE_MS, 1, 2))

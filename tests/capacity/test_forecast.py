@@ -197,5 +197,5 @@ def test_its_parts_agree_whatever_was_read(actives, limit, ends):
     ],
 )
 def test_it_is_said_in_a_few_words(times, chance, words):
-    moments = [None if at is None else NOW + at * MINUTE for at in times]
-    assert Forecast(NOW, *moments, chance, 1.0, 60.0).words == words
+    first, likely, last = (None if at is None else NOW + at * MINUTE for at in times)
+    assert Forecast(NOW, first, likely, last, chance, 1.0, 60.0).words == words

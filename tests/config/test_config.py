@@ -306,7 +306,7 @@ def test_override() -> None:
 def test_override_refused(said: dict[str, str], words: str) -> None:
     """What the file may not say the command line may not say either."""
     with pytest.raises(ConfigProblems) as caught:
-        override(Config(), **said)  # type: ignore[arg-type]
+        override(Config(), **said)
     assert words in str(caught.value)
 
 

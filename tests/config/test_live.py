@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -62,7 +63,7 @@ class World:
     def now(self) -> datetime:
         return self.clock
 
-    def keeper(self, *, config: Path | None = None, **overrides: str) -> SettingsKeeper:
+    def keeper(self, *, config: Path | None = None, **overrides: Any) -> SettingsKeeper:
         return SettingsKeeper(
             self.data,
             str(config or self.config),
@@ -71,7 +72,7 @@ class World:
             now=self.now,
         )
 
-    def start(self, **overrides: str) -> tuple[SettingsKeeper, Settings]:
+    def start(self, **overrides: Any) -> tuple[SettingsKeeper, Settings]:
         keeper = self.keeper(**overrides)
         settings = keeper.start()
         rest(keeper)

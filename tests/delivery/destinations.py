@@ -43,7 +43,7 @@ class Destination:
                 if answer == HANG:
                     destination.gate.wait(2 * LIMIT_S)
                     answer = 200
-                self.send_response(answer)
+                self.send_response(int(answer))
                 if destination.retry_after and answer == 429:
                     self.send_header("Retry-After", destination.retry_after)
                 self.send_header("Content-Length", "0")

@@ -152,6 +152,7 @@ def test_a_record_stays_one(raw):
     assert decode_receipt(masked).endpoint == "default"
 
 
+@pytest.mark.slow
 def test_hostile_bytes_take_linear_time():
     """A megabyte of digits, separators or escapes is looked through in seconds."""
     for part in (b"1", b"9 ", b"%39", b"\\u0039", b"98765 ", b"&#57;", "९".encode(), b"<b>9"):

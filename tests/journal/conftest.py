@@ -6,6 +6,7 @@ import queue
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -44,7 +45,7 @@ class Loop:
     def seen(self, name: str) -> list[JournalEvent]:
         return [event for event in self.events if event.name == name]
 
-    def open(self, folder: Path, **settings: object) -> JournalWriter:
+    def open(self, folder: Path, **settings: Any) -> JournalWriter:
         settings = {"node": 1, **settings}
         return JournalWriter(folder, notify=self.notify, observe=self.events.append, **settings)
 

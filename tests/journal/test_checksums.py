@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
@@ -42,7 +43,7 @@ def test_any_other_row_has_another_checksum(row, data):
 
 @pytest.mark.parametrize("place", range(7))
 def test_a_value_of_another_type_does_not_fit(place):
-    row = [1, 2, 3, 4, 5, 6, b"7"]
+    row: list[Any] = [1, 2, 3, 4, 5, 6, b"7"]
     crc = checksum(*row)
     row[place] = "text"
     assert not fits((*row, crc))
@@ -83,6 +84,7 @@ def damage(path):
     Path(path).write_bytes(content[:at] + b"x" + content[at + 1 :])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", [0, -1])
 def test_a_flipped_byte_is_noticed_or_changes_nothing(open_journal, loop, folder, which):
     """Anywhere in a sealed segment, and in the newest one."""

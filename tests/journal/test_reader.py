@@ -184,6 +184,7 @@ def test_the_newest_segment_is_never_skipped_past(filled, folder):
     assert "restore the file from a backup" in str(caught.value)
 
 
+@pytest.mark.slow
 def test_works_with_many_segments(folder, open_journal):
     """The truth of a seq is found among hundreds of segments with a few of them open."""
     writer = open_journal()

@@ -177,6 +177,7 @@ def flips(content):
         yield bytes(flipped)
 
 
+@pytest.mark.slow
 def test_a_flipped_bit_of_a_note_is_no_other_note(tmp_path):
     """The ledger's is refused by name; that of the newest backup only helps, and is left out."""
     file = tmp_path / "ledger.json"
@@ -194,6 +195,7 @@ def test_a_flipped_bit_of_a_note_is_no_other_note(tmp_path):
         assert read_backup(tmp_path) in (None, Backup("/srv/b.tar.gz", "2026-11-28"))
 
 
+@pytest.mark.slow
 def test_a_flipped_bit_anywhere_in_a_ledger_is_noticed(tmp_path):
     """In header, tree, free page or text: what is read is what was written, or it is damaged."""
     ledger = open_ledger(tmp_path / "ledger")

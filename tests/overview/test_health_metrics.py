@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 import msgspec
 import pytest
@@ -333,7 +334,7 @@ class Fold:
 
 
 def test_how_long_the_fold_stands_still():
-    fold = Fold()
+    fold: Any = Fold()
     source = fold_figures(fold, fold)
 
     def stalled(at_s):

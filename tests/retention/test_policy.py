@@ -132,6 +132,7 @@ def journals(draw):
     return tuple(found)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(
     segments=journals(),

@@ -287,6 +287,7 @@ def test_an_erasure_on_an_empty_journal_ends(house):
     assert house.keeper.proofs()[0].complete
 
 
+@pytest.mark.slow
 def test_an_erasure_goes_on_after_a_restart_at_any_step(tmp_path):
     """However often it is cut off, the counts are those of one that was not."""
     counts = []
@@ -473,6 +474,7 @@ def test_all_calls_with_a_custom_field_are_erased(house, value):
 # Retention.
 
 
+@pytest.mark.slow
 def test_old_segments_go_and_stories_with_them(tmp_path):
     house = House(tmp_path / "data", RetentionLimits(30, 30, 0, 0, 0, 0))
     for day in range(100):
@@ -500,6 +502,7 @@ def test_old_segments_go_and_stories_with_them(tmp_path):
     house.close()
 
 
+@pytest.mark.slow
 def test_stories_may_stay_longer_than_requests(tmp_path):
     """They are written down before what they point into goes."""
     house = House(tmp_path / "data", RetentionLimits(30, 0, 0, 0, 0, 0))
@@ -553,6 +556,7 @@ def test_the_open_segment_is_sealed_so_that_it_can_go(tmp_path):
     house.close()
 
 
+@pytest.mark.slow
 def test_a_clock_that_is_500_days_ahead_removes_nothing(tmp_path):
     """It is said at once, waits a week, over restarts, and is forgotten when the clock is right."""
     house = House(tmp_path / "data", RetentionLimits())
@@ -585,7 +589,7 @@ def test_a_clock_that_is_500_days_ahead_removes_nothing(tmp_path):
 
 def test_what_fails_is_said_and_tried_again(house, monkeypatch):
     """In the thread, as it runs in the console."""
-    failures = [OSError("the disk is gone")]
+    failures, said = [OSError("the disk is gone")], []
 
     def segments():
         if failures:
@@ -595,7 +599,6 @@ def test_what_fails_is_said_and_tried_again(house, monkeypatch):
 
     monkeypatch.setattr(house.sealed, "segments", segments)
     monkeypatch.setattr(house.keeper, "_rest", lambda seconds: said.append(house.keeper._problem))
-    said = []
     house.keeper.start()
     house.keeper._thread.join(20)
     assert said[0] == "the disk is gone"

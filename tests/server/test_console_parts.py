@@ -7,6 +7,7 @@ import contextlib
 import sys
 import time
 from collections import Counter
+from typing import Any
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -89,14 +90,16 @@ class Console:
         self.held = DataFolder.open(folder / "data", "console")
         self.side = ConsoleSide(self.held, keeper.start(), address="", answer_url=None)
         self.calls = []
-        self.side.accounts.fetcher.ended = lambda sid, account, _at: self.calls.append(sid)
+        fetcher: Any = self.side.accounts.fetcher
+        fetcher.ended = lambda sid, account, _at: self.calls.append(sid)
 
     async def fold(self, *records):
         """What the browser of somebody who looks at the page Now is told of records."""
         await self.side.open()
         await self.side.start()
         try:
-            chunks = self.side.pages.feed._answer(_request(), NOW).body_iterator
+            answer: Any = self.side.pages.feed._answer(_request(), NOW)
+            chunks = answer.body_iterator
             async with asyncio.timeout(PATIENCE_S), contextlib.aclosing(chunks):
                 await anext(chunks)
                 for kind, body in records:

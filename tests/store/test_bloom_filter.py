@@ -12,6 +12,7 @@ def keys(prefix: str, count: int) -> list[int]:
     return [hash_of(STORY, f"{prefix}{number}") for number in range(count)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("expected", [0, 250_000])
 def test_it_knows_whatever_it_was_told_and_little_else(expected):
     """Within its first filter and beyond it."""
@@ -31,6 +32,7 @@ def test_what_was_told_nothing_knows_nothing():
     assert not any(key in recall for key in keys("a", 1000))
 
 
+@pytest.mark.slow
 def test_its_size_has_a_bound_and_it_forgets_nothing():
     """Where it is full, it is only in vain more often."""
     recall = BloomFilter(most_bits=1 << 20)

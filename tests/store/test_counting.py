@@ -69,6 +69,7 @@ said = st.tuples(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(said, min_size=1, max_size=12), st.data())
 def test_tallies_equal_the_streams_in_any_order_and_batches(tmp_path_factory, requests, data):

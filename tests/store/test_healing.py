@@ -285,6 +285,7 @@ def test_a_store_made_again_tells_observers_nothing_twice(kept, store, folder):
     assert len(store.receipts(StreamFilter())) == 5
 
 
+@pytest.mark.slow
 def test_a_flipped_bit_anywhere_in_a_store_is_noticed_or_harmless(kept, store, folder):
     """In header, tree, free page or text: what is read is what was written, or begun anew."""
     kept.keep(*calls(60))

@@ -170,6 +170,7 @@ def test_a_search_finds_what_fits(store, everything, text):
         assert expected, "a search that finds nothing tries nothing"
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     st.lists(st.sampled_from([t for t in SEARCHES if t]), min_size=1, max_size=3),

@@ -277,10 +277,10 @@ def test_full_or_read_only_disk_still_holds(
     open_folder(tmp_path / "data").close()
     really = os.open
 
-    def read_only(path: object, flags: int, mode: int = 0o777) -> int:
+    def read_only(path: str, flags: int, mode: int = 0o777) -> int:
         if flags & (os.O_RDWR | os.O_WRONLY):
             raise OSError(30, "Read-only file system")
-        return really(path, flags, mode)  # type: ignore[call-overload, no-any-return]
+        return really(path, flags, mode)
 
     monkeypatch.setattr(os, "open", read_only)
     with open_folder(tmp_path / "data") as folder:
@@ -337,13 +337,14 @@ def test_atomic_write_that_fails_leaves_the_old(
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(data_folder.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
         atomic_write(file, b"new")
     assert file.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [file]
 
 
+@pytest.mark.slow
 def test_a_flipped_bit_of_the_identity_is_no_other_identity(tmp_path: Path) -> None:
     """It is the folder's own, or refused: never another node or key."""
     with open_folder(tmp_path / "data") as folder:

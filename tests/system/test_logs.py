@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -28,7 +29,7 @@ def said():
     before, level = root.handlers[:], root.level
     stream = io.StringIO()
 
-    def begin(**how: object) -> io.StringIO:
+    def begin(**how: Any) -> io.StringIO:
         set_up(stream=stream, **how)
         return stream
 

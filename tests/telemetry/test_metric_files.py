@@ -35,11 +35,13 @@ class Expression(NamedTuple):
 
 def alert_rules() -> list[dict[str, Any]]:
     document = yaml.safe_load(RULES.read_text())
-    return [rule for group in document["groups"] for rule in group["rules"]]
+    rules: list[dict[str, Any]] = [each for group in document["groups"] for each in group["rules"]]
+    return rules
 
 
 def panels() -> list[dict[str, Any]]:
-    return json.loads(DASHBOARD.read_text())["panels"]
+    found: list[dict[str, Any]] = json.loads(DASHBOARD.read_text())["panels"]
+    return found
 
 
 def expressions() -> Iterator[Expression]:

@@ -309,7 +309,7 @@ def test_a_real_journal_is_told_and_told_the_same_after_a_restart(tmp_path):
     kept.record(RecordKind.COUNTERS, encode(Counters(counts, {"waiting": 2})), at=at)
     assert kept.writer.flush(10)
 
-    def told() -> dict[object, float]:
+    def told():
         store = SqliteStore(tmp_path / "store", kept.reader)
         store.open()
         fold(store, kept.reader)

@@ -193,6 +193,7 @@ def test_a_bot_that_cannot_be_reached():
         asyncio.run(dial("ws://192.0.2.1/", Heard()))
 
 
+@pytest.mark.slow
 def test_handshakes_that_fail():
     async def main(process, limit_s=5.0):
         async with serve(lambda _: None, "127.0.0.1", 0, process_request=process) as server:

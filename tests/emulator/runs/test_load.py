@@ -79,7 +79,7 @@ def load(how, plan=PLAN, *, server=ALWAYS_200, beside=0, on_progress=None):
             tell = on_progress or (lambda f: seen.append((f.seconds, f.placed)))
             return await run_load(exchange, how, on_progress=tell)
         finally:
-            assert not exchange.watchers
+            assert not exchange.watchers._all
             assert exchange.streaming.frame_clock.on_late is None
             await exchange.stop()
 
@@ -91,6 +91,7 @@ def faulty(**fault):
     return msgspec.structs.replace(PLAN, fault=(Fault(**fault),))
 
 
+@pytest.mark.slow
 def test_calls_come_at_their_rate_and_are_all_counted():
     figures, seen = load(LoadPlan(calls=100, rate_s=1, for_s=60))
     assert figures.placed == figures.ended == 60
@@ -179,6 +180,7 @@ def test_a_plan_without_a_number_is_refused():
         load(LoadPlan(calls=1, rate_s=1, for_s=1), Plan())
 
 
+@pytest.mark.slow
 def test_outcomes_are_set_against_the_option_that_is_due():
     figures, _ = load(LoadPlan(calls=100, rate_s=2, for_s=20))
     done, throttled = figures.outcomes["bot_done"], figures.outcomes["throttled"]

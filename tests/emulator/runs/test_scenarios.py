@@ -125,6 +125,7 @@ def expected_of_all_302(scenario):
     return options == {"B"} and scenario.mode == "decide"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_scenario_can_pass_and_can_fail(name):
     scenario = SCENARIOS[name]
@@ -193,6 +194,7 @@ def trace_of(name, seed):
         return runner.run(main())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["bot-done", "burst-over-limit"])
 def test_the_same_seed_gives_the_same_trace_byte_for_byte(name, monkeypatch):
     import switchhook.emulator.runs.scenario as module

@@ -1,6 +1,7 @@
 """JSON that is often not quite JSON: what is whole is read as it stood, the rest is said."""
 
 import json
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -178,7 +179,7 @@ def test_flatten(text, pairs):
     assert flatten("", parse_value(text)) == pairs
 
 
-def told(value: object) -> list[str]:
+def told(value: Any) -> list[str]:
     """The scalars in a value of `parse_value`, and the keys above them."""
     if is_members(value):
         return [text for key, member in value if (below := told(member)) for text in (key, *below)]

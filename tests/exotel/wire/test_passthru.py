@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -21,7 +22,7 @@ CASES = [
 ]
 
 
-def request_of(case: dict) -> Request:
+def request_of(case: dict[str, Any]) -> Request:
     return Request(
         case["query"].encode(),
         case.get("method", "GET"),

@@ -355,6 +355,7 @@ def long_key(n: int) -> Request:
     return Request(b"", "POST", JSON, b'{"%s":[%s1]}' % (b"k" * (n // 2), b"1," * (n // 4)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "shape",
     [
@@ -380,6 +381,7 @@ def test_a_query_of_sixty_kilobytes_is_read(shape):
     assert isinstance(passthru.defects, tuple)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", BODIES.values(), ids=BODIES)
 def test_a_body_of_a_megabyte_is_read(shape):
     passthru = parse(shape(LONGEST_BODY))

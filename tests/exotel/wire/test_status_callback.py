@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,7 +25,7 @@ FIELDS = [name for name in StatusCallback.__struct_fields__ if name != "legs"]
 CALLBACKS = st.fixed_dictionaries(
     {"call_sid": TEXT, "status": TEXT},
     optional={name: TEXT for name in FIELDS if name not in ("call_sid", "status")},
-).map(lambda said: StatusCallback(**said))
+).map(lambda said: msgspec.convert(said, StatusCallback))
 
 
 @given(CALLBACKS, st.booleans())

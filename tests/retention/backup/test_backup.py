@@ -12,6 +12,7 @@ import tarfile
 import threading
 import zlib
 from pathlib import Path
+from typing import Any
 
 import apsw
 import msgspec
@@ -451,6 +452,7 @@ def test_a_small_file_that_is_large_is_refused(tmp_path, name):
     assert "which is too many" in refused(source, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_bomb_is_refused_long_before_its_end(tmp_path):
     """A thousand bytes for each that is read; reading stops at a few."""
     target = tmp_path / "b.tar.gz"
@@ -474,7 +476,7 @@ def test_what_the_disk_has_no_room_for_is_refused_before_it_is_written(
     class Full:
         free = 1000
 
-    monkeypatch.setattr(restoring.shutil, "disk_usage", lambda path: Full)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Full)
     assert "0 MB are free" in refused(saved, tmp_path)
 
 
@@ -592,6 +594,7 @@ def test_another_file_of_the_name_is_not_read(saved, tmp_path, monkeypatch):
     assert (tmp_path / "new/identity.json").exists()
 
 
+@pytest.mark.slow
 @settings(max_examples=150, suppress_health_check=list(HealthCheck), deadline=None)
 @given(data=st.data())
 def test_garbled_archives_restore_whole_or_are_refused(saved, tmp_path, data):
@@ -728,8 +731,10 @@ def test_a_backup_that_cannot_be_written_encrypted_says_so(key):
         def flush(self):
             pass
 
+    disk: Any = Full()
+
     def write():
-        with encryption.encrypting(Full(), [key[1]]) as out:
+        with encryption.encrypting(disk, [key[1]]) as out:
             for _ in range(50):
                 out.write(bytes(1 << 20))
 

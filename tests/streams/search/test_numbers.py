@@ -44,9 +44,11 @@ def noted():
 
 @pytest.fixture
 def searches(noted):
-    searches = NumberSearches(noted.append, lambda: searches.now)
-    searches.now = NOW
-    return searches
+    class Searches(NumberSearches):
+        now = NOW
+
+    made = Searches(noted.append, lambda: made.now)
+    return made
 
 
 @pytest.mark.parametrize("text", PIECES)

@@ -2,6 +2,7 @@
 
 from datetime import UTC, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -178,7 +179,11 @@ def test_a_click_adds_an_alternative():
 
 
 def row(call_sid="c1", late_ms=None, **stream):
-    said = {"from_raw": "09876543210", "to_raw": "08047112233", "direction_raw": "incoming"}
+    said: dict[str, Any] = {
+        "from_raw": "09876543210",
+        "to_raw": "08047112233",
+        "direction_raw": "incoming",
+    }
     said |= {key: stream.pop(key) for key in list(stream) if key in said or key == "flow_id"}
     passthru = Passthru(call_sid=call_sid, stream=Stream(**({"sid": "s1"} | stream)), **said)
     story = stream_story(ParsedReceipt(ReceiptRef("id", NOW * 1000, "sales", "B"), passthru))

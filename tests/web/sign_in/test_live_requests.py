@@ -59,7 +59,7 @@ async def serving(house):
         house.app, log_config=None, lifespan="off", proxy_headers=False, timeout_graceful_shutdown=1
     )
     server = uvicorn.Server(config)
-    server.capture_signals = contextlib.nullcontext
+    server.capture_signals = contextlib.nullcontext  # type: ignore[assignment]
     task = asyncio.create_task(server.serve(sockets=[sock]))
     try:
         yield sock.getsockname()[1]

@@ -6,12 +6,12 @@ import base64
 import html
 import json
 import re
+import secrets
 
 import pytest
 
 from authenticator import Authenticator, text
 from switchhook.access.roles import AccessSettings, Role
-from switchhook.web.sign_in import challenges
 from web.sign_in.house import DEED, HERE, HOUR, MINUTE, PASSWORD, House
 from web.sign_in.test_fresh_proof import TOKEN, hidden
 from web.sign_in.test_second_factor_page import code, enrol
@@ -407,7 +407,7 @@ def test_what_is_asked_is_not_masked(house, monkeypatch):
     """A viewer sees no numbers; a challenge that looks like one must arrive whole."""
     browser = signed_in(house, "ravi", Role.VIEWER)
     looks_like = base64.urlsafe_b64decode("-919876543210-" + "A" * 30)
-    monkeypatch.setattr(challenges.secrets, "token_bytes", lambda count: looks_like)
+    monkeypatch.setattr(secrets, "token_bytes", lambda count: looks_like)
     page = browser.post(f"{PATH}/begin", {})
     assert asked(page)["challenge"] == text(looks_like)
     assert add(browser)[1].status_code == 200
