@@ -43,15 +43,17 @@ def test_a_bot_that_fails_and_recovers_is_told_of_at_a_webhook(world, ledger):
     world.fold.observe(watch.folded)
     with receiving() as hook, receiving(status=204, body=b"") as monitor:
         address = f"json://127.0.0.1:{hook.port}/ops"
+        figures = TroubleFigures(watch, lambda: NAMES, lambda _now: (), lambda now: now)
         engine = Alerting(
             SqliteAlerts(ledger),
             SqliteDeliveries(ledger, KIND),
             [
                 world.source,
-                TroubleFigures(watch, lambda: NAMES, lambda _now: (), lambda now: now),
+                figures,
                 fold_figures(world.fold, world.kept.reader),
             ],
             Destinations(AppriseNotifier({"ops": lambda: address}), {"ops": ALL}),
+            troubles=lambda: figures.troubles,
             heart=Heart(HttpMonitor(lambda: monitor.url), 60, clock),
             now_ms=clock,
         )
@@ -88,7 +90,7 @@ def test_a_bot_that_fails_and_recovers_is_told_of_at_a_webhook(world, ledger):
         step(61)
         titles = [str(got.body["title"]) for got in hook.wait(2)]
         assert sorted(titles) == [
-            "critical: A bot fails its callers (Sales)",
+            "critical: Bot Sales fails: 27 of 27 streams; it refuses connections",
             "info: Streams fail in a way not seen before (Sales)",
         ]
         # It goes well again: that is said, and after a minute of it that it is over, once.

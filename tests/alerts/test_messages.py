@@ -20,6 +20,7 @@ from switchhook.alerts.messages import (
     messages,
 )
 from switchhook.metrics import Figure, duration_text, value_text
+from switchhook.troubles.trouble import Level, Trouble
 
 IST = ZoneInfo("Asia/Kolkata")
 QUIET = Quiet((22 * 60, 7 * 60))
@@ -88,6 +89,34 @@ def test_a_cause_speaks_first_and_when_it_is_over_and_never_twice():
     assert over.title == "It is throttled (Main): resolved"
     assert over.lines == ("It is over; it was last told of 10 min ago.",)
     assert mouth.tell(DAY + 600_001) == []
+
+
+def test_what_is_known_in_words_is_what_is_said():
+    trouble = Trouble(
+        level=Level.BAD,
+        order=1,
+        what="27 callers found no free stream.",
+        callers="27 callers hit.",
+        went="They went to people.",
+        fault="At fault: the limit.",
+        todo="Ask Exotel.",
+        tell="Asha",
+        streams="cause:throttled",
+        issue="ab",
+        since_ms=DAY - 1,
+    )
+    told = alert()
+    ((first, last),) = messages([told], {}, (), QUIET, DAY, {told.key: trouble})
+    assert first.title == "27 callers found no free stream"
+    assert first.lines == (
+        "27 callers hit. They went to people.",
+        "At fault: the limit.",
+        "Ask Exotel.",
+    )
+    assert (first.tell, first.streams, first.issue) == ("Asha", "cause:throttled", "ab")
+    assert first.since_ms == DAY - 1
+    ((over, _),) = messages([], {last.cause: last}, (), QUIET, DAY + 1, {told.key: trouble})
+    assert over.lines == ("It is over; it was last told of 0 s ago.",)
 
 
 def test_pending_ones_say_nothing():

@@ -23,15 +23,17 @@ from switchhook.alerts.messages import Quiet, Silence, messages
 from switchhook.alerts.sender import Sender
 from switchhook.delivery.outbox import Outbox
 from switchhook.errors import SwitchhookError
+from switchhook.troubles.metrics import key_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from switchhook.alerts.book import AlertBook, SentMessage
     from switchhook.alerts.heartbeat import Heart
     from switchhook.alerts.sender import Destinations
     from switchhook.delivery.outbox import DeliveryTable
     from switchhook.metrics import Figure, Labels, Source
+    from switchhook.troubles.trouble import Trouble
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +42,10 @@ MOST_SILENCE_MS = 90 * 86_400_000
 
 
 class Alerting:
-    """Alerts from `start` to `stop`. Any thread may ask, silence and acknowledge."""
+    """Alerts from `start` to `stop`. Any thread may ask, silence and acknowledge.
+
+    `troubles` are what the sources' last figures were made of, in words.
+    """
 
     def __init__(
         self,
@@ -52,11 +57,12 @@ class Alerting:
         rules: Sequence[AlertRule] = DEFAULTS,
         quiet: Quiet = Quiet(),  # noqa: B008 - it is frozen
         heart: Heart | None = None,
+        troubles: Callable[[], Iterable[Trouble]] = tuple,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self.rules, self.quiet, self.heart = tuple(rules), quiet, heart
-        self._book, self._sources = book, tuple(sources)
+        self._book, self._sources, self._troubles = book, tuple(sources), troubles
         self.now_ms = now_ms
         outbox = Outbox(table)
         self._memory = Memory(book, outbox)
@@ -206,7 +212,10 @@ class Alerting:
         for alert in evaluate(self.rules, self._figures, memory.alerts, now_ms):
             memory.note_alert(alert)
         memory.silences = [each for each in memory.silences if each.until_ms > now_ms]
-        said = messages(memory.alerts.values(), memory.spoken, memory.silences, self.quiet, now_ms)
+        alerts = memory.alerts.values()
+        known = {trouble.key: trouble for trouble in self._troubles()}
+        told = {alert.key: known.get(key_of(alert.figure, alert.labels)) for alert in alerts}
+        said = messages(alerts, memory.spoken, memory.silences, self.quiet, now_ms, told)
         for message, spoken in said:
             memory.note_spoken(spoken)
             log.warning("alert: %s", message.title)

@@ -26,6 +26,8 @@ from switchhook.metrics import KNOWN, Labels, duration_text, value_text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from switchhook.troubles.trouble import Trouble
+
 MOST_A_NIGHT = 3
 REPEAT_MS = 30 * 60_000
 MOST_NAMED = 5
@@ -112,6 +114,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     """One message; `alerts` are the keys of those that it tells of. All text is plain.
 
     It is for those who hear of any of `severities`: who heard of the beginning hears of the end.
+    `tell` names whom to tell, in the operator's words; `streams` is a search for what was hit,
+    `issue` the id of what most of it is of.
     """
 
     cause: str
@@ -122,6 +126,10 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     alerts: tuple[str, ...]
     at_ms: int
     severities: tuple[Severity, ...] = ()
+    since_ms: int | None = None
+    tell: str = ""
+    streams: str = ""
+    issue: str = ""
 
 
 def is_over(message: Message, last: LastNotification | None) -> bool:
@@ -143,8 +151,12 @@ def messages(
     silences: Sequence[Silence],
     quiet: Quiet,
     now_ms: int,
+    troubles: Mapping[str, Trouble | None] | None = None,
 ) -> tuple[tuple[Message, LastNotification], ...]:
-    """What is to be said now, each with what to remember of it; `spoken` is by cause."""
+    """What is to be said now, each with what to remember of it; `spoken` is by cause.
+
+    `troubles` are what is known of alerts in words, by their keys.
+    """
     firing: dict[str, list[Alert]] = {}
     for alert in alerts:
         if alert.firing:
@@ -163,7 +175,11 @@ def messages(
         say = _say(last, going, may_speak, now_ms)
         if say is None or not _allowed(say, last, quiet, now_ms):
             continue
-        found.append(_spoken(cause, say, last, may_speak, quiet, now_ms))
+        message, after = _spoken(cause, say, last, may_speak, quiet, now_ms)
+        trouble = (troubles or {}).get(after.key)
+        if trouble is not None and say is not MessageKind.RESOLVED:
+            message = _in_words(message, trouble)
+        found.append((message, after))
     return tuple(found)
 
 
@@ -247,6 +263,21 @@ def _message(cause: str, say: MessageKind, told: Sequence[Alert], now_ms: int) -
         alerts=tuple(alert.key for alert in told),
         at_ms=now_ms,
         severities=(head.severity,),
+    )
+
+
+def _in_words(message: Message, trouble: Trouble) -> Message:
+    """A message with all that the page knows: who is hit, whose fault it is, what to do."""
+    said = (trouble.callers, trouble.went), (trouble.fault,), (trouble.todo,)
+    lines = (" ".join(part for part in parts if part) for parts in said)
+    return msgspec.structs.replace(
+        message,
+        title=trouble.what.removesuffix("."),
+        lines=tuple(line for line in lines if line),
+        since_ms=trouble.since_ms,
+        tell=trouble.tell,
+        streams=trouble.streams,
+        issue=trouble.issue,
     )
 
 

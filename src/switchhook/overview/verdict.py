@@ -83,7 +83,7 @@ def _of(troubles: Sequence[Trouble], stale: tuple[str, ...]) -> State:
         callers=worst.callers,
         went=worst.went,
         fault=worst.fault,
-        todo=worst.todo,
+        todo=worst.todo + (f" Tell {worst.tell}." if worst.tell else ""),
         stale=stale,
         more=tuple(more),
         streams=worst.streams,

@@ -76,9 +76,10 @@ class Alarm:
         self._store, self._journal = store, journal
         self._troubles = TroubleWatch(names)
         folder.observe(self._troubles.folded)
+        figures = TroubleFigures(self._troubles, names, watch.now, self._streams.as_of)
         sources: list[Source] = [
             self._streams,
-            TroubleFigures(self._troubles, names, watch.now, self._streams.as_of),
+            figures,
             fold_figures(folder, journal),
             disk_figures(data),
             file_figures(complaints),
@@ -96,6 +97,7 @@ class Alarm:
             rules=config.alerts.rules,
             quiet=config.alerts.quiet,
             heart=_heart(config, clock.now_ms),
+            troubles=lambda: figures.troubles,
             now_ms=clock.now_ms,
         )
         self.verdicts = VerdictKeeper(self._seen, clock.now_ms, mono_ms=clock.mono_ms)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from switchhook.metrics import Figure, Labels
-from switchhook.troubles.outcomes import Measure
+from switchhook.troubles.outcomes import Measure, Subject
 from switchhook.troubles.trouble import SEVERAL, troubles_of
 
 if TYPE_CHECKING:
@@ -26,6 +26,17 @@ FIGURES = {
 """The figure of each measure, and its one label."""
 TOGETHER = "bots.failing_together"
 JUDGED = frozenset({TOGETHER, *(name for name, _ in FIGURES.values())})
+
+
+def key_of(figure: str, labels: Labels) -> str:
+    """The key of the trouble that a figure is of; empty where it is of none."""
+    if figure == TOGETHER:
+        return f"{SEVERAL}:"
+    names = dict(labels)
+    for measure, (name, label) in FIGURES.items():
+        if name == figure:
+            return Subject(measure, names.get(label, "")).key
+    return ""
 
 
 class TroubleFigures:

@@ -56,8 +56,8 @@ class Trouble(msgspec.Struct, frozen=True, kw_only=True):
 
     `key` tells it from every other and stays the same while it lasts; `covers` are the keys of
     those that it is told instead of. `bad` is whether many were hit, `over` whether it goes well
-    again for now. `streams` is a search for the streams that were hit, `issue` the id of what most
-    are of.
+    again for now. `tell` names whose it is and how to reach them, in the operator's words.
+    `streams` is a search for the streams that were hit, `issue` the id of what most are of.
     """
 
     level: Level
@@ -71,6 +71,7 @@ class Trouble(msgspec.Struct, frozen=True, kw_only=True):
     went: str = ""
     fault: str = ""
     todo: str = ""
+    tell: str = ""
     streams: str = ""
     issue: str = ""
     bad: bool = False
@@ -156,7 +157,8 @@ def _bot(name: str, standing: Standing, names: Names, now_ms: int) -> Trouble:
         order=1,
         what=goes_on_text(fails, f"{said} failed {of}", standing, now_ms),
         fault=f"At fault: {_FAULT.get(kind, '')}{said}{hosts_text(name, standing)}.",
-        todo=_TODO.get(kind, "Look in the bot's log.") + _whom(name, names),
+        todo=_TODO.get(kind, "Look in the bot's log."),
+        tell=_whom(name, names),
         streams=_of_bots((name,), standing.since_ms),
     )
     return _told(trouble, Subject(Measure.BOT_FAILS, name), standing, names)
@@ -164,8 +166,7 @@ def _bot(name: str, standing: Standing, names: Names, now_ms: int) -> Trouble:
 
 def _whom(name: str, names: Names) -> str:
     bot = next((each for each in names.bots if each.name == name), None)
-    contact = ", ".join(part for part in (bot.owner, bot.contact) if part) if bot else ""
-    return f" Tell {contact}." if contact else ""
+    return ", ".join(part for part in (bot.owner, bot.contact) if part) if bot else ""
 
 
 _MEETS = {

@@ -70,7 +70,7 @@ def test_a_message_has_its_severity_its_time_and_a_link():
         "What to do: mend it.",
         "",
         "Switchhook, 25 Nov 11:30:00 Asia/Kolkata",
-        "https://console.example/alerts",
+        "I am on it: https://console.example/alerts",
     ]
 
 
@@ -85,3 +85,38 @@ def test_messages_are_short():
     title, body = compose(long, url="", zone="UTC")
     assert len(title) == LONGEST_TITLE
     assert len(body) <= LONGEST_BODY + 100
+
+
+def test_a_message_alone_says_what_is_broken_who_is_hit_and_what_to_do():
+    """Whoever is woken has no page open; the number of whose bot it is is there to be called."""
+    message = Message(
+        cause="bot{bot=Sales}",
+        say=MessageKind.FIRST,
+        severity=Severity.CRITICAL,
+        title="Bot Sales fails: 27 of 27 streams; it refuses connections",
+        lines=(
+            "27 callers hit. They went to the queue of people.",
+            "At fault: bot Sales (10.1.76.120).",
+            "Start the bot, and check its port.",
+        ),
+        alerts=("bot-down{bot=Sales}",),
+        at_ms=1_795_000_000_000,
+        since_ms=1_794_999_940_000,
+        tell="Asha, +91 98765 43210",
+        streams="cause:connect_failed bot:Sales",
+        issue="ab12",
+    )
+    title, body = compose(message, url="https://console.example/", zone="Asia/Kolkata")
+    assert title == "critical: Bot Sales fails: 27 of 27 streams; it refuses connections"
+    assert body.splitlines() == [
+        "27 callers hit. They went to the queue of people.",
+        "At fault: bot Sales (10.1.76.120).",
+        "Start the bot, and check its port.",
+        "Tell Asha, +91 98765 43210.",
+        "Since 18 Nov 16:35:40.",
+        "",
+        "Switchhook, 18 Nov 16:36:40 Asia/Kolkata",
+        "The streams: https://console.example/streams?q=cause%3Aconnect_failed+bot%3ASales",
+        "The issue: https://console.example/causes/ab12",
+        "I am on it: https://console.example/alerts",
+    ]

@@ -11,6 +11,7 @@ import re
 import unicodedata
 from datetime import timedelta
 from typing import TYPE_CHECKING
+from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
 from switchhook.alerts.messages import MessageKind
@@ -43,13 +44,13 @@ _JOINERS = "\u200c\u200d"  # Indian scripts need them
 _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
-def harmless(text: str) -> str:
-    r"""One line that shows everything and does nothing; numbers are masked.
+def harmless(text: str, *, numbers: bool = False) -> str:
+    r"""One line that shows everything and does nothing; without `numbers` those are masked.
 
     What can't be seen appears as `\u202e` and the like, what could be markup as a look-alike, and
     the dots of names that could become links between brackets: `bot(.)example`.
     """
-    text = mask_text(text)
+    text = text if numbers else mask_text(text)
     text = _SCHEME.sub("∶", _LINKED.sub("(.)", text))
     text = _AT_START.sub(r"\1·\2", text)
     shown = text.translate(_LOOKALIKES)
@@ -72,11 +73,28 @@ def compose(message: Message, *, url: str, zone: str) -> tuple[str, str]:
     )
     title = _cut(mark + harmless(message.title), LONGEST_TITLE)
     lines = [_cut(harmless(line), LONGEST_LINE) for line in message.lines]
-    local = (EPOCH + timedelta(milliseconds=message.at_ms)).astimezone(ZoneInfo(zone))
-    ending = [f"Switchhook, {local:%d %b %H:%M:%S} {zone}"]
-    if url:
-        ending.append(f"{url.rstrip('/')}/alerts")
+    if message.tell:  # the operator's own words, which are there to be called
+        lines.append(_cut(f"Tell {harmless(message.tell, numbers=True)}.", LONGEST_LINE))
+    if message.since_ms is not None:
+        lines.append(f"Since {_time(message.since_ms, zone)}.")
+    ending = [f"Switchhook, {_time(message.at_ms, zone)} {zone}", *_links(message, url.rstrip("/"))]
     return title, _cut("\n".join(lines), LONGEST_BODY) + "\n\n" + "\n".join(ending)
+
+
+def _links(message: Message, url: str) -> list[str]:
+    if not url:
+        return []
+    found = []
+    if message.streams:
+        found.append(f"The streams: {url}/streams?{urlencode({'q': message.streams})}")
+    if message.issue:
+        found.append(f"The issue: {url}/causes/{quote(message.issue)}")
+    return [*found, f"I am on it: {url}/alerts"]
+
+
+def _time(at_ms: int, zone: str) -> str:
+    local = (EPOCH + timedelta(milliseconds=at_ms)).astimezone(ZoneInfo(zone))
+    return f"{local:%d %b %H:%M:%S}"
 
 
 def _cut(text: str, longest: int) -> str:
