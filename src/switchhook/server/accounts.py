@@ -23,7 +23,6 @@ from switchhook.capacity.poller import AccountWatch, Watched
 from switchhook.capacity.polling import Pace
 from switchhook.config.accounts import AccountConfig
 from switchhook.config.names import accounts_of
-from switchhook.exotel.client import ExotelClient
 from switchhook.exotel.clock import Clock
 from switchhook.metrics import KNOWN
 from switchhook.system.data_folder import boot_id
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from switchhook.config import Config
+    from switchhook.exotel.client import ExotelClient
     from switchhook.ledger import Ledger
 
 _FRESH_S = KNOWN["account.active"].fresh_s or 0
@@ -108,6 +108,9 @@ class Accounts:
     def _ask(self, account: AccountConfig) -> _Asked:
         assert account.key is not None
         assert account.token is not None
+        # What it needs is loaded by those only who have an account watched.
+        from switchhook.exotel.client import ExotelClient
+
         client = ExotelClient(
             url=account.url,
             sid=account.sid,

@@ -103,6 +103,7 @@ class _ServedApp:
                     proxy_headers=False,
                     timeout_graceful_shutdown=3,
                     lifespan="off",
+                    ws="none",  # nothing here is a WebSocket, and its packages take time to load
                 )
             )
             self._serving = asyncio.create_task(self._server.serve(sockets=[self._sock.dup()]))
