@@ -89,9 +89,12 @@ class _ServedApp:
         """Whether we were told to leave."""
 
     def show(self, app: ASGIApp, closing: Callable[[], object] = lambda: None) -> None:
-        """Answer with an app from now on; `closing` ends what in it never ends by itself."""
+        """Answer with an app from now on; `closing` ends what in it never ends by itself.
+
+        Who was told to leave before begins no more.
+        """
         self._app, self._closing = app, closing
-        if self._server is None:
+        if self._server is None and not self.left.is_set():
             self._server = _Server(
                 uvicorn.Config(
                     self._answer,
