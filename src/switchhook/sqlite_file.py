@@ -95,7 +95,7 @@ def is_damage(error: BaseException) -> bool:
     return isinstance(error, apsw.CorruptError | apsw.NotADBError)
 
 
-def damage_told(error: BaseException) -> str:
+def damage_text(error: BaseException) -> str:
     """What such an error says to people."""
     return "a checksum does not fit" if isinstance(error, apsw.IOError) else str(error)
 

@@ -8,7 +8,7 @@ from alerts.test_engine import ALL, Clock, join, settle
 from overview.test_health_metrics import NAMES, NOW, REFUSED, WELL, World
 from switchhook.alerts.book import KIND
 from switchhook.alerts.engine import Alerting
-from switchhook.alerts.heartbeat import Heart
+from switchhook.alerts.heartbeat import Heartbeat
 from switchhook.alerts.ledger import SqliteAlerts
 from switchhook.alerts.notify import AppriseNotifier, HttpMonitor
 from switchhook.alerts.sender import Destinations
@@ -54,7 +54,7 @@ def test_a_bot_that_fails_and_recovers_is_told_of_at_a_webhook(world, ledger):
             ],
             Destinations(AppriseNotifier({"ops": lambda: address}), {"ops": ALL}),
             troubles=lambda: figures.troubles,
-            heart=Heart(HttpMonitor(lambda: monitor.url), 60, clock),
+            heartbeat=Heartbeat(HttpMonitor(lambda: monitor.url), 60, clock),
             now_ms=clock,
         )
         keeper = VerdictKeeper(

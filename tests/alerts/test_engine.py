@@ -9,7 +9,7 @@ import pytest
 from switchhook.alerts.alert import AlertState, Severity
 from switchhook.alerts.book import KIND
 from switchhook.alerts.engine import Alerting
-from switchhook.alerts.heartbeat import Heart, why_silent
+from switchhook.alerts.heartbeat import Heartbeat, why_silent
 from switchhook.alerts.ledger import SqliteAlerts
 from switchhook.alerts.sender import Destinations
 from switchhook.delivery.delivery import DeliveryState
@@ -316,7 +316,7 @@ def test_a_changed_configuration_is_gone_on_with(bench):
     bench.step()
     other = Post()
     destinations = Destinations(other, {"new": ALL})
-    bench.engine.use(destinations, rules=(), quiet=bench.engine.quiet, heart=None)
+    bench.engine.use(destinations, rules=(), quiet=bench.engine.quiet, heartbeat=None)
     bench.step()
     assert bench.engine.alerts == []
     # Whoever is told now hears of the end, for the rule is gone.
@@ -339,7 +339,7 @@ def test_it_runs_in_a_thread_and_ends(bench):
     assert not engine._thread.is_alive()
 
 
-# The heart.
+# The heartbeat.
 
 
 class Ear:
@@ -379,8 +379,8 @@ def test_why_the_heart_is_silent(figures, said):
 
 def test_the_heart_beats_while_all_goes_on(bench):
     ear = Ear()
-    heart = Heart(ear, 60, bench.clock)
-    bench.start(heart=heart)
+    heartbeat = Heartbeat(ear, 60, bench.clock)
+    bench.start(heartbeat=heartbeat)
 
     def step(seconds):
         bench.step(seconds)
@@ -390,12 +390,12 @@ def test_the_heart_beats_while_all_goes_on(bench):
     step(30)
     assert ear.beats == 1
     step(30)
-    assert (ear.beats, heart.beat_ms, heart.problem) == (2, bench.clock.now_ms, "")
+    assert (ear.beats, heartbeat.beat_ms, heartbeat.problem) == (2, bench.clock.now_ms, "")
     bench.world.figures["fold_stalled"] = Figure("fold.stalled_s", 61.0, 0)
     step(60)
     assert ear.beats == 2
-    assert heart.problem == "the heartbeat is held back: the fold stands still"
+    assert heartbeat.problem == "the heartbeat is held back: the fold stands still"
     bench.world.figures["fold_stalled"] = Figure("fold.stalled_s", 0.0, 0)
     ear.problem = "it answered 500"
     step(60)
-    assert heart.problem == "the monitor did not take the heartbeat: it answered 500"
+    assert heartbeat.problem == "the monitor did not take the heartbeat: it answered 500"

@@ -31,7 +31,7 @@ from switchhook.server.tables import open_ledger
 from switchhook.store import SqliteStore
 from switchhook.streams.endpoints_page import EndpointShown, RulesShown
 from switchhook.streams.fold import Folder
-from switchhook.streams.issues.ledger import SqliteMarks
+from switchhook.streams.issues.ledger import SqliteIssueHistory
 from switchhook.streams.names import Bot, NamedAccount, Names
 from switchhook.streams.search.saved_views_ledger import LedgerViews
 from switchhook.web.render import Renderer
@@ -45,7 +45,7 @@ NAMES = Names(
         Bot("தமிழ் வாணி", ("tamil.*",)),
     ),
     exophones={"+918047112233": "Front desk"},
-    leads={("reception", "A"): "goodbye", ("reception", "B"): "agents' queue"},
+    destinations={("reception", "A"): "goodbye", ("reception", "B"): "agents' queue"},
     accounts_of={"reception": "Acme Bank"},
 )
 HOSTILE = (
@@ -99,7 +99,7 @@ class World:
             names=lambda: NAMES,
             capacity=_Watch(),
             history=_Watch(),
-            marks=SqliteMarks(ledger),
+            issue_history=SqliteIssueHistory(ledger),
             views=LedgerViews(ledger),
             details=lambda call_sid: self.details.get(call_sid, []),
             endpoints=lambda: (_endpoint("reception"), _endpoint("sales")),

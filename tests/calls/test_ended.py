@@ -1,11 +1,11 @@
-"""Ends: each told once, of the right account, and none that is old or held no place."""
+"""EndedCalls: each told once, of the right account, and none that is old or held no place."""
 
 from __future__ import annotations
 
 import pytest
 
 from kept_receipts import START_MS, parsed, query, receipt
-from switchhook.calls.ended import Ends
+from switchhook.calls.ended import EndedCalls
 from switchhook.calls.sources import GIVE_UP_MS
 from switchhook.exotel.wire.status_callback import StatusCallback, build_minimal
 from switchhook.journal.receipt import RecordKind, StatusReceived, encode
@@ -30,10 +30,10 @@ class Heard:
             def ended(self, call_sid, account, at_ms):
                 outer.calls.append((call_sid, account, at_ms))
 
-        self.ends = Ends(lambda: accounts, Streams(), Calls(), lambda: now_ms)
+        self.ended_calls = EndedCalls(lambda: accounts, Streams(), Calls(), lambda: now_ms)
 
     def fold(self, *records):
-        self.ends.folded(Folded(tuple(parsed(*records)), 9))
+        self.ended_calls.folded(Folded(tuple(parsed(*records)), 9))
 
 
 def passthru(raw, **changes):

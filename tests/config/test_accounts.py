@@ -228,8 +228,8 @@ def test_names_in_any_script_apply():
     assert names.bot_name("elsewhere.example", "help") == "elsewhere.example"
     assert names.flow("77001") == "മലയാളം‌ ഫ്ലോ"
     assert names.exophone("+918047112233") == "मुख्य लाइन"
-    assert names.lead("sales", "A") == "எங்கள் குழு"
-    assert names.lead("help", "A") == ""
+    assert names.destination("sales", "A") == "எங்கள் குழு"
+    assert names.destination("help", "A") == ""
 
 
 def test_with_one_account_every_endpoint_is_its():

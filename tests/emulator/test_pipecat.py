@@ -92,7 +92,7 @@ def test_a_pipecat_bot_holds_a_conversation(rate):
             return call
 
     call = asyncio.run(main())
-    assert (call.told.status, call.told.disconnected_by) == ("completed", "bot")
+    assert (call.stream_outcome.status, call.stream_outcome.disconnected_by) == ("completed", "bot")
     assert bot.start["custom_parameters"] == {"tier": "gold"}
     assert bot.digits == ["7"]
     assert any(bot.heard)

@@ -13,8 +13,8 @@ from switchhook.journal.steady_time import (
     TOLERANCE_MS,
     Axis,
     follow,
+    recent_step,
     step_text,
-    told_step,
 )
 
 START = 1_795_000_000_000
@@ -48,8 +48,8 @@ def test_a_clock_that_stays_is_believed():
     step = axes[-1].step
     assert step is not None
     assert step.believed
-    assert told_step(axes[-1], last + TOLD_MS - 1) == step
-    assert told_step(axes[-1], last + TOLD_MS) is None
+    assert recent_step(axes[-1], last + TOLD_MS - 1) == step
+    assert recent_step(axes[-1], last + TOLD_MS) is None
 
 
 def test_a_clock_that_steps_again_and_again_is_not_believed():

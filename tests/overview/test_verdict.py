@@ -30,7 +30,7 @@ NAMES = Names(
         Bot("Support", hosts=("b.example",)),
         Bot("Survey", hosts=("c.example",)),
     ),
-    leads={("sales", "B"): "the queue of people", ("sales", "A"): "the menu"},
+    destinations={("sales", "B"): "the queue of people", ("sales", "A"): "the menu"},
     accounts_of={"sales": "Main"},
 )
 

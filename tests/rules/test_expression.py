@@ -377,11 +377,11 @@ def test_what_is_absent_reads_as_empty_or_not_at_all(name: str) -> None:
         assert value is not None
 
 
-@pytest.mark.parametrize("name", [name for name, v in VARIABLES.items() if v.told_by])
+@pytest.mark.parametrize("name", [name for name, v in VARIABLES.items() if v.present_if])
 def test_told_by(name: str) -> None:
     """What the messages and the documentation advise instead of has() does tell."""
-    assert is_true(VARIABLES[name].told_by, see(CALL, FACTS))
-    assert not is_true(VARIABLES[name].told_by, see())
+    assert is_true(VARIABLES[name].present_if, see(CALL, FACTS))
+    assert not is_true(VARIABLES[name].present_if, see())
 
 
 @pytest.mark.parametrize(

@@ -419,7 +419,7 @@ def test_builtin_rules(cause: Cause) -> None:
 def test_the_page_lists_every_variable() -> None:
     rows = re.findall(r"^\| `([a-z._]+)` \| ([^|]+) \| ([^|]+) \| (.+) \|$", PAGE.read_text(), re.M)
     assert rows == [
-        (v.name, v.type, v.meaning, f"`{v.told_by}`" if v.told_by else "always there")
+        (v.name, v.type, v.meaning, f"`{v.present_if}`" if v.present_if else "always there")
         for v in VARIABLES.values()
     ]
 

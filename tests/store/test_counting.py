@@ -111,7 +111,7 @@ def test_a_receipts_facet_is_that_of_the_story_it_tells(request):
     kept = receipt(raw, endpoint=endpoint)
 
     (found,) = parsed(Record(1, RecordKind.PASSTHRU, START_MS, None, None, None, encode(kept)))
-    story = stream_story(found.told(7))
+    story = stream_story(found.parsed(7))
     if story is not None:
         assert facet_of(story) == found.facet
 

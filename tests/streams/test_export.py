@@ -67,7 +67,7 @@ HOSTILE = {
 NAMES = Names(
     bots=(Bot("रिसेप्शन", hosts=("bot.example.com",)),),
     exophones={"+918047112233": "Sales"},
-    leads={("default", "B"): "a human"},
+    destinations={("default", "B"): "a human"},
 )
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from switchhook.alerts.book import AlertBook, SentMessage
-    from switchhook.alerts.heartbeat import Heart
+    from switchhook.alerts.heartbeat import Heartbeat
     from switchhook.alerts.sender import Destinations
     from switchhook.delivery.outbox import DeliveryTable
     from switchhook.metrics import Figure, Labels, Source
@@ -56,12 +56,12 @@ class Alerting:
         *,
         rules: Sequence[AlertRule] = DEFAULTS,
         quiet: Quiet = Quiet(),  # noqa: B008 - it is frozen
-        heart: Heart | None = None,
+        heartbeat: Heartbeat | None = None,
         troubles: Callable[[], Iterable[Trouble]] = tuple,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        self.rules, self.quiet, self.heart = tuple(rules), quiet, heart
+        self.rules, self.quiet, self.heartbeat = tuple(rules), quiet, heartbeat
         self._book, self._sources, self._troubles = book, tuple(sources), troubles
         self.now_ms = now_ms
         outbox = Outbox(table)
@@ -82,12 +82,12 @@ class Alerting:
         *,
         rules: Sequence[AlertRule],
         quiet: Quiet,
-        heart: Heart | None,
+        heartbeat: Heartbeat | None,
     ) -> None:
         """Go on by a changed configuration; alerts of rules that are gone end."""
         with self._lock:
             self.sender.destinations = destinations
-            self.rules, self.quiet, self.heart = tuple(rules), quiet, heart
+            self.rules, self.quiet, self.heartbeat = tuple(rules), quiet, heartbeat
         self.wake()
 
     # What is asked of it.
@@ -204,8 +204,8 @@ class Alerting:
         self.sender.worker.wake()
         self._note(problems)
         self.evaluated_ms = now_ms
-        if self.heart is not None:
-            self.heart.beat(problems[0] if problems else why_silent(figures, now_ms))
+        if self.heartbeat is not None:
+            self.heartbeat.beat(problems[0] if problems else why_silent(figures, now_ms))
 
     def _judge(self, now_ms: int) -> None:
         memory = self._memory

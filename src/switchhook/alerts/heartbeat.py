@@ -19,7 +19,7 @@ FRESH_MS = 60_000
 
 
 def why_silent(figures: Sequence[Figure], now_ms: int) -> str:
-    """Why the heart must not beat: answering or folding stopped; empty where all goes on."""
+    """Why no heartbeat must be sent: answering or folding stopped; empty where all goes on."""
     by_name = {figure.name: figure for figure in figures}
     answers = by_name.get("answer.unreachable")
     if answers is not None:
@@ -35,10 +35,10 @@ def why_silent(figures: Sequence[Figure], now_ms: int) -> str:
     return ""
 
 
-class Heart:
+class Heartbeat:
     """Calls the monitor every so often, in a thread of its own, while it is told that all is well.
 
-    `beat` is called by the alerting itself: when that stops, so does the heart.
+    `beat` is called by the alerting itself: when that stops, so does the heartbeat.
     """
 
     def __init__(self, monitor: Monitor, every_s: int, now_ms: Callable[[], int]) -> None:

@@ -66,7 +66,7 @@ def readings(rules: Iterable[AlertRule], figures: Iterable[Figure]) -> list[Rule
 
 def alerts_json(engine: Alerting) -> Json:
     """Everything about alerts."""
-    heart = engine.heart
+    heartbeat = engine.heartbeat
     return {
         "alerts": [alert_json(each) for each in engine.alerts],
         "resolved": [alert_json(each) for each in engine.resolved(MOST_RESOLVED)],
@@ -80,8 +80,8 @@ def alerts_json(engine: Alerting) -> Json:
         "evaluated_at": _time(engine.evaluated_ms),
         "problems": list(engine.problems),
         "heartbeat": None
-        if heart is None
-        else {"beat_at": _time(heart.beat_ms), "problem": heart.problem or None},
+        if heartbeat is None
+        else {"beat_at": _time(heartbeat.beat_ms), "problem": heartbeat.problem or None},
     }
 
 

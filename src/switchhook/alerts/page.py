@@ -103,8 +103,8 @@ class AlertPages:
     def _page(self, request: Request) -> Response:
         engine = self._engine
         problems = [*engine.problems]
-        if engine.heart is not None and engine.heart.problem:
-            problems.append(engine.heart.problem)
+        if engine.heartbeat is not None and engine.heartbeat.problem:
+            problems.append(engine.heartbeat.problem)
         try:
             resolved, sent = engine.resolved(MOST_RESOLVED), engine.sent(MOST_SENT)
         except LedgerError as error:
@@ -122,7 +122,7 @@ class AlertPages:
             "covered": self._covered(),
             "readings": readings(engine.rules, engine.figures),
             "destinations": engine.destinations,
-            "heart": engine.heart,
+            "heartbeat": engine.heartbeat,
             "problems": problems,
             "reading": reading,
             "tested": next(

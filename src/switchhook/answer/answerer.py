@@ -102,7 +102,7 @@ class Answerer:
         self._clock = clock or AnswerClock()
         self.now_ns = self._clock.mono_ns
         self._receivers = Receivers(self._keep, self.counts)
-        self._knowledge = CurrentFacts()
+        self._facts = CurrentFacts()
         self._trusted = trusted
         self._waiting: dict[int, deque[OwedAnswer]] = {}
         self._counted: Counter[str] = Counter()
@@ -149,7 +149,7 @@ class Answerer:
         redact = endpoint.redactor
         kept_body = redact(body[:LONGEST_BODY]) if body else b""
         request = Request(redact(head.query), head.method, head.content_type, kept_body)
-        facts = self._knowledge.of(endpoint.account, started)
+        facts = self._facts.of(endpoint.account, started)
         decision, asked, first = self._decide(token, head, request, facts, at, started)
         answer = endpoint.answer(decision.option)
         receipt = Receipt(
@@ -256,7 +256,7 @@ class Answerer:
                 "receipt %d was kept %d ms late, as the journal closed", waiting.seq, late_ms
             )
 
-    def keep_take_over(self, take_over: ConfigApplied) -> None:
+    def keep_config_applied(self, take_over: ConfigApplied) -> None:
         """Put a file that was taken over into the journal."""
         self._keep(RecordKind.TAKEOVER, take_over)
 
@@ -276,7 +276,7 @@ class Answerer:
 
     def learn(self, facts: Mapping[str, AccountFacts]) -> None:
         """Take over what is known of the accounts at this moment, by their names."""
-        self._knowledge.learn(facts, self._clock.mono_ns())
+        self._facts.learn(facts, self._clock.mono_ns())
 
     def health(self, *, whole: bool) -> Answer:
         """Whether answering works, and what is amiss; `whole` where it may be told in full."""

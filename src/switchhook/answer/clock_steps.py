@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from switchhook.journal.receipt import ClockStep, RecordKind
-from switchhook.journal.steady_time import TOLERANCE_MS, follow, step_text, told_step
+from switchhook.journal.steady_time import TOLERANCE_MS, follow, recent_step, step_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,8 +43,8 @@ class ClockSteps:
         elif self._axis.step is None and mono_ms - self._axis.mono_ms < _FOLLOW_MS:
             return
         self._axis = follow(self._axis, wall_ms, mono_ms)
-        told = told_step(self._axis, mono_ms)
-        if told is not None:
-            self._alarms["clock"] = step_text(told)
+        found = recent_step(self._axis, mono_ms)
+        if found is not None:
+            self._alarms["clock"] = step_text(found)
         else:
             self._alarms.pop("clock", None)

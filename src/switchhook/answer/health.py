@@ -18,11 +18,11 @@ def health(problems: Sequence[str], *, keeps_up: bool, whole: bool) -> Answer:
     `keeps_up` is whether the disk does. The problems name endpoints and files, which is no
     stranger's business: `whole` tells them.
     """
-    told = [*problems]
+    shown = [*problems]
     if not keeps_up:
-        told.append("receipts wait for the disk; callers don't")
-    status = "degraded" if told else "ok"
-    if told and not whole:
-        told = [f"{len(told)}, told on the machine itself and in the log"]
-    body = msgspec.json.encode({"status": status, "problems": told})
+        shown.append("receipts wait for the disk; callers don't")
+    status = "degraded" if shown else "ok"
+    if shown and not whole:
+        shown = [f"{len(shown)}, told on the machine itself and in the log"]
+    body = msgspec.json.encode({"status": status, "problems": shown})
     return Answer(200, body, "application/json")

@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 class CallsApi:
     """`/api/v1/calls/{call_sid}/sources`.
 
-    `told` gives what others than passthrus tell of a call too, None where nobody told of it:
+    `sources_of` gives what others than passthrus tell of a call too, None where nobody told of it:
 
-        told = SourceGatherer(journal, store, details)
-        CallsApi(lambda sid: told.of(sid, queries.kept_call(sid), names()))
+        gatherer = SourceGatherer(journal, store, details)
+        CallsApi(lambda sid: gatherer.of(sid, queries.kept_call(sid), names()))
     """
 
-    def __init__(self, told: Callable[[str], OtherSources | None]) -> None:
-        self._told = told
+    def __init__(self, sources_of: Callable[[str], OtherSources | None]) -> None:
+        self._sources_of = sources_of
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="calls-api")
 
     def routes(self) -> Sequence[BaseRoute]:
@@ -43,13 +43,13 @@ class CallsApi:
     def _sources(self, request: Request) -> Json | None:
         read_none(request.query_params.multi_items())
         call_sid = request.path_params["call_sid"]
-        told = self._told(call_sid)
-        return None if told is None else {"call_sid": call_sid, **told_json(told)}
+        found = self._sources_of(call_sid)
+        return None if found is None else {"call_sid": call_sid, **sources_json(found)}
 
 
-def told_json(told: OtherSources) -> Json:
+def sources_json(found: OtherSources) -> Json:
     """What four sources say of a call; `heard` is what came beside passthrus, and when."""
-    sources = told.sources
+    sources = found.sources
     return {
         "fields": {
             field.name: {
@@ -64,7 +64,7 @@ def told_json(told: OtherSources) -> Json:
         },
         "disagreements": list(sources.disagreements),
         "troubles": list(sources.troubles),
-        "heard": [{"at": time_of(each.at_us), "what": each.title} for each in told.notes],
+        "heard": [{"at": time_of(each.at_us), "what": each.title} for each in found.notes],
     }
 
 

@@ -33,7 +33,7 @@ log = logging.getLogger("switchhook")
 LOOK_EVERY_S = 1.0
 REST_S = 30.0
 FORGET_EVERY_MS = 600_000
-_MOST_TOLD = 50_000
+_MOST_ENDED = 50_000
 _BATCH = 20
 _RUNNING = {"", "queued", "ringing", "in-progress"}
 
@@ -78,7 +78,7 @@ class DetailsFetcher:
         self._book, self._clock, self._chance = book, clock, chance
         self._apis: dict[str, DetailsApi] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._told: deque[tuple[str, str, int]] = deque()
+        self._ended: deque[tuple[str, str, int]] = deque()
         self._taking: asyncio.Task[None] | None = None
         self._forgot_ms: int | None = None
         self._problems: dict[str, str] = {}
@@ -108,10 +108,10 @@ class DetailsFetcher:
         """Be told that a call, or a stream of it, ended at `at_ms`, Unix time."""
         if account not in self._apis:
             return
-        if len(self._told) >= _MOST_TOLD:
+        if len(self._ended) >= _MOST_ENDED:
             self.dropped += 1
             return
-        self._told.append((call_sid, account, at_ms))
+        self._ended.append((call_sid, account, at_ms))
 
     def complaints(self) -> list[str]:
         """What doesn't work, one sentence each."""
@@ -138,11 +138,11 @@ class DetailsFetcher:
 
     async def _want(self) -> None:
         """Put what was told into the queue; what can't be kept now stays told."""
-        told = [self._told[at] for at in range(len(self._told))]
-        if not told:
+        batch = [self._ended[at] for at in range(len(self._ended))]
+        if not batch:
             return
         now_ms = self._clock.wall_ms()
-        wanted = [first_due(account, sid, at_ms, now_ms) for sid, account, at_ms in told]
+        wanted = [first_due(account, sid, at_ms, now_ms) for sid, account, at_ms in batch]
         try:
             some = [due for due in wanted if due is not None]
             self.dropped += await asyncio.to_thread(self._book.want, some)
@@ -150,8 +150,8 @@ class DetailsFetcher:
             self._complain(error)
             return
         self._problems.pop("ledger", None)
-        for _ in told:
-            self._told.popleft()
+        for _ in batch:
+            self._ended.popleft()
 
     async def _forget(self) -> None:
         """Drop calls of accounts that are gone, or that nobody could be asked about in time."""

@@ -31,7 +31,7 @@ class CallEnds(Protocol):
     def ended(self, call_sid: str, account: str, at_ms: int) -> None: ...
 
 
-class Ends:
+class EndedCalls:
     """An observer of the fold: `folder.observe(ends.folded)`.
 
     `accounts_of` gives the account of each endpoint; where there is none, nothing is told. What

@@ -50,7 +50,7 @@ class CallPage:
         self._details = details
         self._freshen = freshen
         self._queries = StreamQueries(self._journal, self._store)
-        self._told = SourceGatherer(self._journal, self._store, self._details)
+        self._gatherer = SourceGatherer(self._journal, self._store, self._details)
 
     def routes(self) -> list[BaseRoute]:
         return [Route("/calls/{call_sid}", self._page, methods=["GET"], name="call-page")]
@@ -61,14 +61,14 @@ class CallPage:
         self._freshen()
         names = self._names()
         call = self._queries.kept_call(call_sid)
-        told = self._told.of(call_sid, call, names)
-        if told is None:
+        others = self._gatherer.of(call_sid, call, names)
+        if others is None:
             context = {"call_sid": call_sid}
             return self._renderer.page(request, "call_unknown.html", context, status=404)
         call, sees = call or _nameless(call_sid), viewer.sees(call_sid)
         said = {"from": call.story.text("from_"), "to": call.story.text("to")}
         numbers = {name: text if sees else masked(text) for name, text in said.items()}
-        entries = [*entries_of(call, names), *told.entries]
+        entries = [*entries_of(call, names), *others.entries]
         line = timeline(entries, LANES)
         context = {
             "call": call,
@@ -82,7 +82,7 @@ class CallPage:
             "text_of": text_of,
             "without_login": without_login,
             "host_of": host_of,
-            "told": told,
+            "others": others,
             "support": support_text(call, numbers, str if sees else mask_text),
         }
         return self._renderer.page(request, "call.html", context, sees_numbers=sees)

@@ -289,8 +289,8 @@ def _near(one: datetime | None, other: datetime | None) -> bool:
 
 
 def _disagreement(field: FieldStory) -> str:
-    told = ", ".join(f"{_shown(each.text)} by {each.source.value}" for each in field.said)
-    return f"{field.name.replace('_', ' ')}: {told}"
+    claims = ", ".join(f"{_shown(each.text)} by {each.source.value}" for each in field.said)
+    return f"{field.name.replace('_', ' ')}: {claims}"
 
 
 def _troubles(

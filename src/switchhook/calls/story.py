@@ -65,8 +65,8 @@ def _of_receipt(kept: KeptReceipt, names: Names) -> TimelineEntry:
             at_us=kept.at_us, lane=PASSTHRU, title=title, level="warn", anchor=anchor
         )
     endpoint, option = read.facet.endpoint, read.facet.option
-    lead = names.lead(endpoint, option)
-    where = f", to {lead}" if lead else ""
+    destination = names.destination(endpoint, option)
+    where = f", to {destination}" if destination else ""
     repeat = " (a repeat)" if read.receipt.repeat_of else ""
     cause = read.verdict.cause
     return TimelineEntry(

@@ -290,7 +290,7 @@ def _read(reading: Reading) -> bool:
 
 
 def _now(standing: _Standing, now_ms: int) -> CapacityNow:
-    last, told = standing.last, standing.forecast
+    last, forecast = standing.last, standing.forecast
     return CapacityNow(
         account=standing.watched.name,
         active=last.active if last else None,
@@ -299,7 +299,7 @@ def _now(standing: _Standing, now_ms: int) -> CapacityNow:
         age_s=max(0, now_ms - last.at_ms) / 1000 if last else None,
         problem=standing.problem,
         # What was foretold from a figure that is no longer true is worth nothing.
-        forecast=None if told is None or standing.unread > 1 else told,
+        forecast=None if forecast is None or standing.unread > 1 else forecast,
         unread=standing.unread,
         at_ms=last.at_ms if last else None,
     )

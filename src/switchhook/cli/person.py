@@ -27,7 +27,7 @@ from switchhook.system.data_folder import JOURNAL, LEDGER
 if TYPE_CHECKING:
     from switchhook.retention.person import Person
 
-_BREATH_S = 0.0005
+_YIELD_S = 0.0005
 
 
 def person(
@@ -61,7 +61,7 @@ def person(
         opened.callback(journal.close)
         LedgerAudit(ledger).note(deed("looked up a person", found.masked), now_us())
         search = PersonSearch(journal, SealedSegments(folder / JOURNAL), SqliteErasures(ledger))
-        report = search.find(found, keep_limits(folder, config), _breathing)
+        report = search.find(found, keep_limits(folder, config), _go_on)
     if json:
         output.print_json({**msgspec.to_builtins(report), "sids": list(report.sids)})
     else:
@@ -69,9 +69,9 @@ def person(
     return 0
 
 
-def _breathing() -> bool:
+def _go_on() -> bool:
     """Go on, having left the processor to callers for a moment."""
-    time.sleep(_BREATH_S)
+    time.sleep(_YIELD_S)
     return True
 
 

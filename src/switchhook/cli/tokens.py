@@ -30,7 +30,7 @@ def list_(*, config: CONFIG = None, data: DATA = None, json: JSON = False) -> in
         tokens, now = ledger.passes.tokens(), now_us()
     if json:
         for token in tokens:
-            output.print_json(_told(token, now))
+            output.print_json(_token_json(token, now))
     elif tokens:
         output.print_table(
             ("ID", "NAME", "SCOPE", "OF", "EXPIRES", "LAST USED", "STATE"),
@@ -124,7 +124,7 @@ def _state(token: Token, now: int) -> str:
     return "works" if token.works(now) else "expired"
 
 
-def _told(token: Token, now: int) -> dict[str, object]:
+def _token_json(token: Token, now: int) -> dict[str, object]:
     return {
         "id": token.id,
         "name": token.name,

@@ -40,7 +40,7 @@ def list_(*, config: CONFIG = None, data: DATA = None, json: JSON = False) -> in
         users = ledger.users.all()
     if json:
         for user in users:
-            output.print_json(_told(user))
+            output.print_json(_user_json(user))
     elif users:
         output.print_table(
             ("NAME", "ROLE", "SIGNS IN BY", "SINCE"),
@@ -280,7 +280,7 @@ def _by(user: User) -> str:
     return "password and second factor" if user.second_factor else "password"
 
 
-def _told(user: User) -> dict[str, object]:
+def _user_json(user: User) -> dict[str, object]:
     return {
         "name": user.name,
         "role": user.role.word,

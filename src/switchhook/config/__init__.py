@@ -19,7 +19,7 @@ from switchhook.config.accounts import (
     read_bots,
     read_exophones,
     read_flows,
-    read_leads,
+    read_option_destinations,
 )
 from switchhook.config.alerts import read_alerts
 from switchhook.config.basics import ListenAddress
@@ -285,7 +285,7 @@ def _endpoint(name: str, section: Section, sources: Sources) -> EndpointConfig:
         zone=section.take("zone", zone, default.zone),
         bodies=_bodies(section.section("bodies")),
         account=section.take("account", text(LONGEST_NAME), None),
-        leads=read_leads(section.section("leads")),
+        destinations=read_option_destinations(section.section("leads")),
     )
     section.end()
     return endpoint

@@ -207,14 +207,14 @@ def read_exophones(section: Section, problems: Problems) -> dict[str, str]:
     return _named(section, problems, _number, "ExoPhone")
 
 
-def read_leads(section: Section) -> OptionDestinations:
+def read_option_destinations(section: Section) -> OptionDestinations:
     """`[endpoints.NAME.leads]`."""
-    leads = OptionDestinations(
+    destinations = OptionDestinations(
         A=section.take("A", label(LONGEST_LABEL), ""),
         B=section.take("B", label(LONGEST_LABEL), ""),
     )
     section.end()
-    return leads
+    return destinations
 
 
 def _names(section: Section, problems: Problems, most: int, what: str) -> list[tuple[str, str]]:

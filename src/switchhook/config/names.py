@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 def names_of(config: Config) -> Names:
     """What the operator calls things."""
-    leads = {
+    destinations = {
         (point.name, option): said
         for point in config.endpoints
-        for option, said in (("A", point.leads.A), ("B", point.leads.B))
+        for option, said in (("A", point.destinations.A), ("B", point.destinations.B))
         if said
     }
     return Names(
@@ -25,7 +25,7 @@ def names_of(config: Config) -> Names:
         bots=config.bots,
         flows=config.flows,
         exophones=config.exophones,
-        leads=leads,
+        destinations=destinations,
         accounts_of=accounts_of(config),
     )
 

@@ -100,7 +100,7 @@ class EndpointConfig(msgspec.Struct, frozen=True):
     zone: str = "Asia/Kolkata"
     bodies: Bodies = Bodies()
     account: str | None = None
-    leads: OptionDestinations = OptionDestinations()
+    destinations: OptionDestinations = OptionDestinations()
 
 
 class Config(msgspec.Struct, frozen=True):

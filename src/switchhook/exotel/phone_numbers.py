@@ -233,16 +233,16 @@ class _Layer:
     def place(self, at: int) -> tuple[int, int]:
         return (at, at + 1) if self.places is None else self.places[at]
 
-    def numbers(self, told_of: Callable[[str], str] | None = None) -> Iterator[FoundNumber]:
-        """Its numbers; `told_of` is to make letters of the digits of what is none."""
+    def numbers(self, letters_for: Callable[[str], str] | None = None) -> Iterator[FoundNumber]:
+        """Its numbers; `letters_for` is to make letters of the digits of what is none."""
         plain = _plain(self.text)
         for first, last in _windows(plain):
-            told = (told_of or _of_others)(plain[first:last])
-            for found in _RUN.finditer(told):
-                digits = [at for at in range(*found.span()) if "0" <= told[at] <= "9"]
+            text = (letters_for or _of_others)(plain[first:last])
+            for found in _RUN.finditer(text):
+                digits = [at for at in range(*found.span()) if "0" <= text[at] <= "9"]
                 places = tuple(self.place(first + at) for at in digits)
                 yield FoundNumber(
-                    places[0][0], places[-1][1], "".join(told[at] for at in digits), places
+                    places[0][0], places[-1][1], "".join(text[at] for at in digits), places
                 )
 
     def without_tags(self) -> _Layer | None:

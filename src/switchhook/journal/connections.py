@@ -21,7 +21,7 @@ from switchhook.journal.segment import (
     unusable,
 )
 
-_STEPS_A_BREATH = 250  # of SQLite's virtual machine: about 20 records
+_STEPS_BETWEEN_YIELDS = 250  # of SQLite's virtual machine: about 20 records
 _TRIES = 3
 
 
@@ -87,7 +87,7 @@ class SegmentConnections:
             connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
             connection.pragma("query_only", 1)
             if self._yield_cpu is not None:
-                connection.set_progress_handler(self._yield_cpu, _STEPS_A_BREATH)
+                connection.set_progress_handler(self._yield_cpu, _STEPS_BETWEEN_YIELDS)
             meta = read_meta(connection, segment.name)
         except BaseException:
             connection.close()

@@ -91,7 +91,7 @@ def follow(axis: Axis | None, wall_ms: int, mono_ms: int, *, boot: bool = False)
     )
 
 
-def told_step(axis: Axis, mono_ms: int) -> Step | None:
+def recent_step(axis: Axis, mono_ms: int) -> Step | None:
     """The step that people are told of: it goes on, or was over only lately."""
     if axis.step is None:
         return None

@@ -20,7 +20,7 @@ from switchhook.sqlite_file import (
     RawFile,
     add_checksums,
     connect_checked,
-    damage_told,
+    damage_text,
     file_id,
     is_damage,
     make_private,
@@ -154,7 +154,7 @@ class SqliteFile:
     def _told(self, error: BaseException) -> LedgerError | None:
         """What is wrong with the file; None where the fault is the statement's."""
         if is_damage(error):
-            return LedgerError(self.name, f"it is damaged: {damage_told(error)}", _RESTORE)
+            return LedgerError(self.name, f"it is damaged: {damage_text(error)}", _RESTORE)
         if isinstance(error, apsw.FullError | apsw.IOError):
             return LedgerError(self.name, str(error).lower(), "make room on its disk")
         if isinstance(error, apsw.BusyError | apsw.CantOpenError | apsw.ReadOnlyError | OSError):

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from switchhook.overview.json import issue_json, mark_json, now_json
+from switchhook.overview.json import issue_json, note_json, now_json
 from switchhook.streams.issues.issues import IssueAction, IssueState
 from switchhook.web.endpoint import Endpoint, json_answer, json_endpoint
 from switchhook.web.json import Json
@@ -56,13 +56,13 @@ class PageApi:
     def __init__(
         self,
         *,
-        marks: IssueHistory | None,
+        issue_history: IssueHistory | None,
         views: SavedViews | None,
         freshen: Callable[[], None],
         now: NowPage,
         causes: CausesPage,
     ) -> None:
-        self._marks = marks
+        self._issue_history = issue_history
         self._views = views
         self._freshen = freshen
         self._now, self._causes = now, causes
@@ -94,9 +94,9 @@ class PageApi:
 
     def _issue(self, request: Request) -> Json:
         self._freshen()
-        issue, marks = self._causes.one(request.path_params["id"]), self._marks
-        history = marks.history(issue.id) if marks is not None else []
-        return {**issue_json(issue), "history": [mark_json(each) for each in history]}
+        issue = self._causes.one(request.path_params["id"])
+        history = [] if self._issue_history is None else self._issue_history.history(issue.id)
+        return {**issue_json(issue), "history": [note_json(each) for each in history]}
 
     def _saved_views(self, request: Request) -> Json:
         views = self._views

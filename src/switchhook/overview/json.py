@@ -32,22 +32,22 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     open_issues: int
 
 
-def now_json(glance: Overview) -> Json:
+def now_json(overview: Overview) -> Json:
     """All of it."""
-    shown = glance.pulse
+    shown = overview.pulse
     return {
-        "at": time_of(glance.now_ms * 1000),
-        "accounts": [account_json(each) for each in glance.accounts],
-        "running": glance.running,
-        "waiting": glance.waiting,
+        "at": time_of(overview.now_ms * 1000),
+        "accounts": [account_json(each) for each in overview.accounts],
+        "running": overview.running,
+        "waiting": overview.waiting,
         **pulse_json(shown),
         "groups": [name for name, _ in GROUPS],
         "minutes": [
             {"at": time_of((shown.since_ms + n * MINUTE_MS) * 1000), "streams": list(minute)}
             for n, minute in enumerate(shown.minutes)
         ],
-        "issues": [issue_json(each) for each in glance.top],
-        "open_issues": glance.open_issues,
+        "issues": [issue_json(each) for each in overview.top],
+        "open_issues": overview.open_issues,
     }
 
 
@@ -105,17 +105,17 @@ def issue_json(issue: Issue) -> Json:
         "streams": issue.streams,
         "recent": issue.recent,
         "trend": list(issue.trend),
-        "mark": mark_json(issue.mark) if issue.mark is not None else None,
+        "mark": note_json(issue.last_note) if issue.last_note is not None else None,
     }
 
 
-def mark_json(mark: IssueNote) -> Json:
+def note_json(note: IssueNote) -> Json:
     """What somebody said of an issue."""
     return {
-        "at": _time(mark.at_ms),
-        "state": mark.state.value,
-        "by": mark.by,
-        "note": mark.note,
+        "at": _time(note.at_ms),
+        "state": note.state.value,
+        "by": note.by,
+        "note": note.note,
     }
 
 
@@ -131,7 +131,7 @@ def row_json(row: TailRow, names: Names) -> Json:
         "cause": row.cause,
         "error_kind": row.error or None,
         "option": row.option,
-        "lead": row.lead(names),
+        "lead": row.destination(names),
     }
 
 

@@ -61,7 +61,7 @@ class NowPage:
         store: Store,
         names: Callable[[], Names],
         capacity: CapacityWatch | None,
-        marks: IssueHistory | None,
+        issue_history: IssueHistory | None,
         endpoints: Callable[[], Sequence[EndpointShown]],
         now_ms: Callable[[], int],
         freshen: Callable[[], None],
@@ -71,11 +71,11 @@ class NowPage:
         self._store = store
         self._names = names
         self._capacity = capacity
-        self._marks = marks
+        self._issue_history = issue_history
         self._endpoints = endpoints
         self._now_ms = now_ms
         self._freshen = freshen
-        self._glance: Overview | None = None
+        self._overview: Overview | None = None
         self._issues: tuple[int, list[Issue]] = (-ISSUES_MS, [])
 
     def routes(self) -> list[BaseRoute]:
@@ -86,14 +86,14 @@ class NowPage:
         seqs = self._store.receipts(StreamFilter(limit=FIRST_ROWS))
         records = self._journal.get_many(seqs)
         told = told_of(parse_record(records[seq]) for seq in sorted(records))
-        glance = self.look()
+        overview = self.look()
         context = {
             "rows": [tail_row(each) for each in reversed(told)],
             "left_out": 0,
             "endpoint": next((each.name for each in self._endpoints()), "default"),
             "feed": address("/feed", {"page": "now", "tz": zone_word(zone_of(request))}),
-            "chart": _chart(glance),
-            **_context(glance, self._names()),
+            "chart": _chart(overview),
+            **_context(overview, self._names()),
         }
         return self._renderer.page(request, "now.html", context)
 
@@ -103,13 +103,13 @@ class NowPage:
 
     def figures(self, page: str, look: ViewOptions) -> Mapping[str, str]:
         """The feed's events for a page."""
-        fragment, glance = self._renderer.fragment, self._glance
+        fragment, overview = self._renderer.fragment, self._overview
         if page == API:
-            return {} if glance is None else {"now": _json(now_json(glance), look)}
+            return {} if overview is None else {"now": _json(now_json(overview), look)}
         events = {"verdict": fragment("verdict.html", {}, look)}
-        if page == NOW and glance is not None:
-            events["now"] = fragment("now_figures.html", _context(glance, self._names()), look)
-            events["chart"] = _chart(glance)
+        if page == NOW and overview is not None:
+            events["now"] = fragment("now_figures.html", _context(overview, self._names()), look)
+            events["chart"] = _chart(overview)
         return events
 
     def tail(
@@ -118,16 +118,16 @@ class NowPage:
         """The event with rows of the tail, newest first."""
         names = self._names()
         if page == API:
-            told = [row_json(row, names) for row in rows[::-1]]
-            return {"receipts": _json({"receipts": told, "left_out": left_out}, look)}
+            receipts = [row_json(row, names) for row in rows[::-1]]
+            return {"receipts": _json({"receipts": receipts, "left_out": left_out}, look)}
         context = {"rows": rows[::-1], "left_out": left_out, "names": names}
         return {"tail": self._renderer.fragment("tail_rows.html", context, look)}
 
     def look(self) -> Overview:
         """The figures as they are; those just looked at will do."""
-        now_ms, before = self._now_ms(), self._glance
+        now_ms, before = self._now_ms(), self._overview
         if before is None or not 0 <= now_ms - before.now_ms < GLANCE_MS:
-            before = self._glance = self._look_anew(now_ms)
+            before = self._overview = self._look_anew(now_ms)
         return before
 
     def _look_anew(self, now_ms: int) -> Overview:
@@ -149,26 +149,28 @@ class NowPage:
     def _found(self, now_ms: int) -> list[Issue]:
         made_ms, found = self._issues
         if not 0 <= now_ms - made_ms < ISSUES_MS:
-            found = all_issues(self._store, self._marks, now_ms)
+            found = all_issues(self._store, self._issue_history, now_ms)
             self._issues = now_ms, found
         return found
 
 
 def _waiting(counts: Sequence[Count], now_ms: int) -> int | None:
     """The most callers that waited at once, as counted last; None where nobody counted lately."""
-    told = [each for each in counts if each.name == WAITING and now_ms - each.at_ms <= _COUNTED_MS]
-    return max(told, key=lambda each: each.at_ms).count if told else None
+    counted = [
+        each for each in counts if each.name == WAITING and now_ms - each.at_ms <= _COUNTED_MS
+    ]
+    return max(counted, key=lambda each: each.at_ms).count if counted else None
 
 
-def _context(glance: Overview, names: Names) -> dict[str, Any]:
+def _context(overview: Overview, names: Names) -> dict[str, Any]:
     return {
         "names": names,
-        "glance": glance,
-        "pulse": glance.pulse,
+        "overview": overview,
+        "pulse": overview.pulse,
         "groups": GROUPS,
-        "accounts": glance.accounts[:MOST_CARDS],
-        "named": glance.named,
-        "more_accounts": max(len(glance.accounts) - MOST_CARDS, 0),
+        "accounts": overview.accounts[:MOST_CARDS],
+        "named": overview.named,
+        "more_accounts": max(len(overview.accounts) - MOST_CARDS, 0),
     }
 
 
@@ -177,9 +179,9 @@ def _json(found: Json, look: ViewOptions) -> str:
     return encode_json(found if look.sees_numbers else mask_json(found)).decode()
 
 
-def _chart(glance: Overview) -> str:
+def _chart(overview: Overview) -> str:
     """The plot's data: minutes in seconds of Unix time, and a row of counts for each group."""
-    shown = glance.pulse
+    shown = overview.pulse
     times = [(shown.since_ms + at * MINUTE_MS) // 1000 for at in range(len(shown.minutes))]
     rows = [list(column) for column in zip(*shown.minutes, strict=True)]
     return msgspec.json.encode([times, *rows]).decode()

@@ -173,7 +173,7 @@ def has_on_variables(parts: Sequence[Token]) -> Iterator[ExpressionProblem]:
         if variable is None or before[-2:] != ["has", "("]:
             continue
         place = parts[start]
-        instead = f"use {variable.told_by}" if variable.told_by else "it always has a value"
+        instead = f"use {variable.present_if}" if variable.present_if else "it always has a value"
         problem = f"has({chain.text}) does not tell whether there is one"
         yield ExpressionProblem(place.line, place.column, problem, instead)
 

@@ -82,14 +82,14 @@ def _on_the_clock(at_s: int, zone: ZoneInfo) -> datetime:
 class Variable(msgspec.Struct, frozen=True):
     """One name that rules may use.
 
-    `told_by` is how a rule asks whether there is a value; empty where there always is one.
+    `present_if` is how a rule asks whether there is a value; empty where there always is one.
     """
 
     name: str
     type: Kind
     meaning: str
     read: Callable[[RuleInput], object]
-    told_by: str = ""
+    present_if: str = ""
 
 
 def _text(said: str | None) -> str:
@@ -301,7 +301,7 @@ VARIABLES: dict[str, Variable] = {
 SOMETIMES_ABSENT = frozenset(
     name
     for name, variable in VARIABLES.items()
-    if variable.type in ("int", "double") and variable.told_by
+    if variable.type in ("int", "double") and variable.present_if
 )
 """The numbers that a request or the account may not have."""
 

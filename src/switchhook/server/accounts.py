@@ -2,7 +2,7 @@
 
 accounts = Accounts(ledger, data_folder_path, clock)
 await accounts.use(config)                    # at the start, and whenever it has changed
-folder.observe(accounts.ends.folded)          # before folder.start()
+folder.observe(accounts.ended_calls.folded)          # before folder.start()
 accounts.watch.now(now_ms), accounts.history, accounts.calls, accounts.complaints()
 await accounts.stop()
 """
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from switchhook.calls.details_fetcher import DetailsFetcher
-from switchhook.calls.ended import Ends
+from switchhook.calls.ended import EndedCalls
 from switchhook.calls.ledger import SqliteCalls
 from switchhook.capacity.facts_file import FactsFile
 from switchhook.capacity.ledger import SqliteCapacity
@@ -67,7 +67,9 @@ class Accounts:
             self.history, FactsFile(folder, boot_id()), self._clock, chance, changed
         )
         self.fetcher = DetailsFetcher(self.calls, self._clock, chance)
-        self.ends = Ends(lambda: self._accounts_of, self.watch, self.fetcher, self._clock.wall_ms)
+        self.ended_calls = EndedCalls(
+            lambda: self._accounts_of, self.watch, self.fetcher, self._clock.wall_ms
+        )
 
     async def use(self, config: Config) -> None:
         """Do it for these accounts; what stays the same goes on undisturbed."""

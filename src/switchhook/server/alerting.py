@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from switchhook.alerts.book import KIND
 from switchhook.alerts.engine import Alerting
-from switchhook.alerts.heartbeat import Heart
+from switchhook.alerts.heartbeat import Heartbeat
 from switchhook.alerts.ledger import SqliteAlerts
 from switchhook.alerts.notify import AnswerProbe, AppriseNotifier, HttpMonitor
 from switchhook.alerts.sender import Destinations
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 _PROBE_MS = 2_000
 
 
-class Alarm:
+class Monitoring:
     """Sources of figures, alerts and verdict, from `start` to `stop`.
 
     `complaints` are about the operator's files, `failing` are parts of the console; `answer_url`
@@ -96,7 +96,7 @@ class Alarm:
             _destinations(config),
             rules=config.alerts.rules,
             quiet=config.alerts.quiet,
-            heart=_heart(config, clock.now_ms),
+            heartbeat=_heartbeat(config, clock.now_ms),
             troubles=lambda: figures.troubles,
             now_ms=clock.now_ms,
         )
@@ -122,7 +122,7 @@ class Alarm:
             _destinations(config),
             rules=alerts.rules,
             quiet=alerts.quiet,
-            heart=_heart(config, self._clock.now_ms),
+            heartbeat=_heartbeat(config, self._clock.now_ms),
         )
 
     def _seen(self) -> VerdictInput:
@@ -151,12 +151,12 @@ def _destinations(config: Config) -> Destinations:
     return Destinations(notifier, {each.name: each.severities for each in alerts.destinations})
 
 
-def _heart(config: Config, now_ms: Callable[[], int]) -> Heart | None:
+def _heartbeat(config: Config, now_ms: Callable[[], int]) -> Heartbeat | None:
     """What calls the operator's own monitor."""
     alerts = config.alerts
     if alerts.heartbeat_url is None:
         return None
-    return Heart(HttpMonitor(alerts.heartbeat_url.reveal), alerts.heartbeat_s, now_ms)
+    return Heartbeat(HttpMonitor(alerts.heartbeat_url.reveal), alerts.heartbeat_s, now_ms)
 
 
 def _answering(probe: AnswerProbe, now_ms: Callable[[], int]) -> Source:

@@ -29,7 +29,7 @@ from switchhook.server.answer_settings import (
     trusted_by,
 )
 from switchhook.server.asked_before import remember_asked
-from switchhook.server.gc import settle
+from switchhook.server.gc import freeze_heap
 from switchhook.server.sockets import listening, url_of
 from switchhook.system.data_folder import JOURNAL, DataFolder, boot_id
 from switchhook.system.logs import set_up as set_up_logs
@@ -126,7 +126,7 @@ class AnswerProcess:
         if self._booted:
             self.answerer.keep_boot()
         for each in self._settings.running:
-            self.answerer.keep_take_over(each)
+            self.answerer.keep_config_applied(each)
         self._sweep()
         self._begin_task(self._follow_facts(), "facts", "rules see accounts as unknown")
         if self._keeper is not None:
@@ -164,7 +164,7 @@ class AnswerProcess:
             self._look_at_folder()
             for each in taken:
                 log.warning("%s is taken over (%s)", each.name, each.hash[:12])
-                self.answerer.keep_take_over(each)
+                self.answerer.keep_config_applied(each)
             if settings is not None:
                 self._settings = settings
                 self.answerer.endpoints = endpoints_of(settings, self._folder.key)
@@ -265,7 +265,7 @@ async def _answer(
     folder.say_where(url_of(sock))
     process = AnswerProcess(keeper, settings, folder, owns_log=True)
     await process.start(sock)
-    settle()
+    freeze_heap()
     gc.set_threshold(50_000, 20, 50)  # a request leaves nothing for it
     if pipes.beat is None:
         print(f"answer {url_of(sock)}", flush=True)  # noqa: T201 - the one line on stdout

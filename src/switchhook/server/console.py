@@ -15,9 +15,9 @@ import uvloop
 from switchhook.config.live import POLL_S
 from switchhook.server.console_parts import ConsoleSide
 from switchhook.server.exposed import warn_of
-from switchhook.server.gc import settle
+from switchhook.server.gc import freeze_heap
 from switchhook.server.sockets import listening, url_of
-from switchhook.server.unavailable import opened
+from switchhook.server.unavailable import open_when_possible
 from switchhook.system.data_folder import DataFolder
 from switchhook.system.logs import set_up as set_up_logs
 from switchhook.system.priority import lower_priority
@@ -60,12 +60,12 @@ async def _console(
         await side.open()
         return side
 
-    side = await opened(make, app)
+    side = await open_when_possible(make, app)
     if side is not None:
         await side.start()
         following = asyncio.create_task(_follow(keeper, side))
         app.show(side.app, side.pages.close)
-        settle()
+        freeze_heap()
         await app.left.wait()
         following.cancel()
         await app.end()

@@ -21,7 +21,7 @@ from switchhook.server.pages import StreamPages
 from switchhook.server.release import release
 from switchhook.streams.api import StreamsApi, StreamsApiParts
 from switchhook.streams.counts_api import StoreApi
-from switchhook.streams.issues.ledger import SqliteMarks
+from switchhook.streams.issues.ledger import SqliteIssueHistory
 from switchhook.streams.kept_call import masked_numbers
 from switchhook.streams.queries import StreamQueries
 from switchhook.streams.search.saved_views_ledger import LedgerViews
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from switchhook.ledger import Ledger
     from switchhook.retention.retention_worker import Keeper
     from switchhook.server.accounts import Accounts
-    from switchhook.server.alerting import Alarm
+    from switchhook.server.alerting import Monitoring
     from switchhook.server.console_status import ConsoleStatus
     from switchhook.server.steady_clock import SteadyClock
     from switchhook.store import SqliteStore
@@ -69,7 +69,7 @@ class AppParts(msgspec.Struct, frozen=True, kw_only=True):
     ledger: Ledger
     clock: SteadyClock
     accounts: Accounts
-    alarm: Alarm
+    monitoring: Monitoring
     keeper: Keeper
     tracer: Tracer | None
     status: ConsoleStatus
@@ -83,7 +83,7 @@ class ConsoleApp:
         self._parts = parts
         self._queries = StreamQueries(parts.journal, parts.store, parts.names)
         renderer = Renderer(
-            parts.alarm.verdicts.now, link_hosts=lambda: parts.config().console.link_hosts
+            parts.monitoring.verdicts.now, link_hosts=lambda: parts.config().console.link_hosts
         )
         keeping = KeepApi(parts.keeper)
         self.access = self._access(renderer, keeping)
@@ -91,8 +91,8 @@ class ConsoleApp:
         now = parts.clock.now_ms
         pages = (
             self.pages,
-            AlertPages(renderer, parts.alarm.alerting, parts.note),
-            VerdictApi(parts.alarm.verdicts.now),
+            AlertPages(renderer, parts.monitoring.alerting, parts.note),
+            VerdictApi(parts.monitoring.verdicts.now),
             keeping,
             self._person_api(renderer),
             CapacityApi(parts.accounts.watch, parts.accounts.history, now),
@@ -130,7 +130,7 @@ class ConsoleApp:
             names=parts.names,
             capacity=parts.accounts.watch,
             history=parts.accounts.history,
-            marks=SqliteMarks(parts.ledger),
+            issue_history=SqliteIssueHistory(parts.ledger),
             views=LedgerViews(parts.ledger),
             details=parts.accounts.calls.details,
             endpoints=parts.status.endpoints,
@@ -146,8 +146,8 @@ class ConsoleApp:
     def _other_sources(self) -> Callable[[str], OtherSources | None]:
         """What all sources tell of a call."""
         parts, queries = self._parts, self._queries
-        told = SourceGatherer(parts.journal, parts.store, parts.accounts.calls.details)
-        return lambda call_sid: told.of(call_sid, queries.kept_call(call_sid), parts.names())
+        gatherer = SourceGatherer(parts.journal, parts.store, parts.accounts.calls.details)
+        return lambda call_sid: gatherer.of(call_sid, queries.kept_call(call_sid), parts.names())
 
     def _streams_api(self) -> StreamsApi:
         parts = self._parts
@@ -166,7 +166,7 @@ class ConsoleApp:
 
     def _metric_sources(self) -> MetricSources:
         parts = self._parts
-        alarm, status, tracer = parts.alarm, parts.status, parts.tracer
+        monitoring, status, tracer = parts.monitoring, parts.status, parts.tracer
         return MetricSources(
             store=parts.store,
             journal=parts.journal,
@@ -175,8 +175,8 @@ class ConsoleApp:
             data=parts.held.path,
             version=release(),
             capacity=parts.accounts.watch.now,
-            alerts=lambda: alarm.alerting.alerts,
-            figures=lambda _now_ms: alarm.alerting.figures,
+            alerts=lambda: monitoring.alerting.alerts,
+            figures=lambda _now_ms: monitoring.alerting.figures,
             traces=lambda: None if tracer is None else Traces(*tracer.counts),
             details_dropped=lambda: parts.accounts.fetcher.dropped,
             failing=lambda: {part: bool(found) for part, found in status.problems().items()},

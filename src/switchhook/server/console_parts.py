@@ -24,7 +24,7 @@ from switchhook.retention.ledger import SqliteErasures
 from switchhook.retention.policy import Matter
 from switchhook.retention.retention_worker import Keeper
 from switchhook.server.accounts import Accounts
-from switchhook.server.alerting import Alarm
+from switchhook.server.alerting import Monitoring
 from switchhook.server.console_app import AppParts, ConsoleApp
 from switchhook.server.console_status import ConsoleStatus
 from switchhook.server.release import release
@@ -70,7 +70,7 @@ class ConsoleSide:
         self.accounts = Accounts(self.ledger, held.path, self.clock)
         self._audit = LedgerAudit(self.ledger)
         self._tasks: list[asyncio.Task[None]] = []
-        self.alarm = Alarm(
+        self.monitoring = Monitoring(
             config,
             self.ledger,
             store=self.store,
@@ -121,7 +121,7 @@ class ConsoleSide:
 
         def others() -> list[str]:
             traces = None if self.tracer is None else self.tracer.problem
-            return [*self.alarm.alerting.problems, *([traces] if traces else [])]
+            return [*self.monitoring.alerting.problems, *([traces] if traces else [])]
 
         return ConsoleStatus(
             settings=lambda: self._settings,
@@ -148,7 +148,7 @@ class ConsoleSide:
             ledger=self.ledger,
             clock=self.clock,
             accounts=self.accounts,
-            alarm=self.alarm,
+            monitoring=self.monitoring,
             keeper=self.keeper,
             tracer=self.tracer,
             status=self.status,
@@ -157,8 +157,8 @@ class ConsoleSide:
 
     def _observe(self) -> None:
         """Who is told of what is folded, beside the live feed."""
-        self.folder.observe(self.accounts.ends.folded)
-        self.folder.observe(lambda _folded: self.alarm.alerting.wake())
+        self.folder.observe(self.accounts.ended_calls.folded)
+        self.folder.observe(lambda _folded: self.monitoring.alerting.wake())
         if self.tracer is not None:
             self.folder.observe(self.tracer.take)
 
@@ -182,7 +182,7 @@ class ConsoleSide:
         """Open the store. Raises DataFolderError; everything is closed again then."""
         try:
             await asyncio.to_thread(self.store.open)
-            await asyncio.to_thread(self.alarm.begin)
+            await asyncio.to_thread(self.monitoring.begin)
         except BaseException:
             self.journal.close()
             self.ledger.close()
@@ -191,7 +191,7 @@ class ConsoleSide:
     async def start(self) -> None:
         """Begin everything that goes on beside answering; it is open."""
         await self.accounts.use(self.config)
-        for part in (self.folder, self.alarm, self.keeper):
+        for part in (self.folder, self.monitoring, self.keeper):
             part.start()
         if self.tracer is not None:
             self.tracer.start()
@@ -232,7 +232,7 @@ class ConsoleSide:
         for task in self._tasks:
             task.cancel()
         await self.accounts.stop()
-        for part in (self.keeper, self.alarm, self.folder):
+        for part in (self.keeper, self.monitoring, self.folder):
             await asyncio.to_thread(part.stop)
         if self.tracer is not None:
             await asyncio.to_thread(self.tracer.stop)
@@ -247,7 +247,7 @@ class ConsoleSide:
         self._names = names_of(config)
         self.keeper.limits = config.keep
         if config.alerts != before.alerts:
-            self.alarm.use(config)
+            self.monitoring.use(config)
         await self.accounts.use(config)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 
 
-def settle() -> None:
+def freeze_heap() -> None:
     """Have the collector pass over all that lives now, for it lives for good.
 
     To be called once a program is made. A full collection would stop every thread for some 50 ms:

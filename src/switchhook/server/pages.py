@@ -54,7 +54,7 @@ class StreamPages:
         names: Callable[[], Names] = Names,
         capacity: CapacityWatch | None = None,
         history: CapacityKept | None = None,
-        marks: IssueHistory | None = None,
+        issue_history: IssueHistory | None = None,
         views: SavedViews | None = None,
         details: Callable[[str], Sequence[KeptDetails]] | None = None,
         endpoints: Callable[[], Sequence[EndpointShown]] = tuple,
@@ -71,7 +71,7 @@ class StreamPages:
             store=store,
             names=names,
             capacity=capacity,
-            marks=marks,
+            issue_history=issue_history,
             endpoints=endpoints,
             freshen=freshen,
             now_ms=now_ms,
@@ -82,7 +82,7 @@ class StreamPages:
             renderer=renderer,
             store=store,
             names=names,
-            marks=marks,
+            issue_history=issue_history,
             freshen=freshen,
             now_ms=now_ms,
         )
@@ -106,7 +106,9 @@ class StreamPages:
                 freshen=freshen,
             ),
             causes,
-            PageApi(marks=marks, views=views, freshen=freshen, now=now, causes=causes),
+            PageApi(
+                issue_history=issue_history, views=views, freshen=freshen, now=now, causes=causes
+            ),
             CapacityPage(renderer=renderer, capacity=capacity, history=history, now_ms=now_ms),
             EndpointsPage(
                 renderer=renderer,

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from switchhook.errors import SwitchhookError
-from switchhook.journal.steady_time import Axis, Step, follow, told_step
+from switchhook.journal.steady_time import Axis, Step, follow, recent_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,4 +71,4 @@ class SteadyClock:
     def step(self) -> Step | None:
         """The step of the system's clock that people are to be told of."""
         axis = self.axis()
-        return None if axis is None else told_step(axis, self.mono_ms())
+        return None if axis is None else recent_step(axis, self.mono_ms())

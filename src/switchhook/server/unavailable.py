@@ -47,7 +47,7 @@ _HEADERS = {
 }
 
 
-def stand_in(error: DataFolderError | JournalError | LedgerError) -> ASGIApp:
+def unavailable_app(error: DataFolderError | JournalError | LedgerError) -> ASGIApp:
     """An app that says of every address what is wrong, without naming a file."""
     problem, hint = error.problem, error.hint
 
@@ -79,7 +79,7 @@ class SwitchableApp(Protocol):
     def show(self, app: ASGIApp) -> None: ...
 
 
-async def opened(
+async def open_when_possible(
     make: Callable[[], Awaitable[ConsoleSide]], app: SwitchableApp, *, retry_s: float = RETRY_S
 ) -> ConsoleSide | None:
     """The console that `make` makes, as soon as it can; until then `app` shows why it can't.
@@ -94,7 +94,7 @@ async def opened(
             if str(error) != said:
                 log.error("the console can't start, and tries again: %s", error)  # noqa: TRY400
                 said = str(error)
-            app.show(stand_in(error))
+            app.show(unavailable_app(error))
         with suppress(TimeoutError):
             await asyncio.wait_for(app.left.wait(), retry_s)
     return None

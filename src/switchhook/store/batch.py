@@ -47,7 +47,7 @@ class Batch:
         self.forms: Counter[tuple[int, Form]] = Counter()  # by hour
         self.tallies: Counter[tuple[int, int]] = Counter()  # minute and facet: streams more or less
         self.begun: dict[int, int] = {}  # streams new in this batch, hash to seq
-        self.told: dict[int, PassthruRecord] = {}  # by the first receipt of each
+        self.first_records: dict[int, PassthruRecord] = {}  # by the first receipt of each
         self.more: dict[
             int, list[tuple[int, ParsedReceipt]]
         ] = {}  # what later ones tell of a stream

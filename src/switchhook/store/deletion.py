@@ -69,8 +69,8 @@ def drop_before(connection: apsw.Connection, batch: Batch, seq: int, at: int) ->
     """Delete everything before a record and its time; gives how many streams that were."""
     rows = connection.execute("SELECT facet, at FROM stream WHERE seq < ?", (seq,))
     count = 0
-    for facet, told_at in rows:
-        batch.tallies[told_at - told_at % MINUTE_MS, facet] -= 1
+    for facet, first_at in rows:
+        batch.tallies[first_at - first_at % MINUTE_MS, facet] -= 1
         count += 1
     for table in _BY_SEQ:
         connection.execute(f"DELETE FROM {table} WHERE seq < ?", (seq,))  # noqa: S608 - our words

@@ -221,11 +221,11 @@ class Folding:
             if first is None:
                 first = self._known_streams.find(key, bucket)
             if first is not None:
-                told = parsed.told(self._node_of_journal())
+                told = parsed.parsed(self._node_of_journal())
                 batch.more.setdefault(first, []).append((seq, told))
                 return
             batch.begun[key] = seq
-            batch.told[seq] = parsed
+            batch.first_records[seq] = parsed
             batch.keys.append((bucket, key, seq))
             self._known_streams.add(key)
         batch.streams.append((seq, facet, at))

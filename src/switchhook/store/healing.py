@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import apsw
 
 from switchhook.errors import DataFolderError
-from switchhook.sqlite_file import damage_told, is_damage
+from switchhook.sqlite_file import damage_text, is_damage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -146,7 +146,7 @@ def explain(error: Exception, folder: Path, name: str = "") -> DataFolderError:
     """Say what fails, and what to do about it."""
     what = name or "the store"
     if is_damage(error):
-        return DataFolderError(str(folder), f"{what} is damaged: {damage_told(error)}", MADE_AGAIN)
+        return DataFolderError(str(folder), f"{what} is damaged: {damage_text(error)}", MADE_AGAIN)
     said = str(error) if isinstance(error, apsw.Error) else getattr(error, "strerror", None) or ""
     said = said.lower() or f"it fails with {type(error).__name__}"
     for kinds, hint in _HINTS:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _REFOLDED_AT_ONCE = 200
 
 
-class Tending(Folding):
+class OpenStore(Folding):
     """A store's file, open for folding and for forgetting."""
 
     def refold(self, seqs: Sequence[int]) -> None:

@@ -13,7 +13,7 @@ from switchhook.sqlite_file import file_id
 from switchhook.store import files
 from switchhook.store.folding import read_progress
 from switchhook.store.healing import StorePlace
-from switchhook.store.maintenance import Tending
+from switchhook.store.maintenance import OpenStore
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,7 +53,7 @@ def begin(folder: Path) -> StorePlace:
     return StorePlace(path, found)
 
 
-def open_folding(path: Path, journal: JournalSource) -> Tending | None:
+def open_folding(path: Path, journal: JournalSource) -> OpenStore | None:
     """Open a store's file for folding; None where a new one has to be begun instead.
 
     DataFolderError where it can't be used.
@@ -65,7 +65,7 @@ def open_folding(path: Path, journal: JournalSource) -> Tending | None:
             connection.close()
             return None
         connection.pragma("journal_mode", "wal")
-        folding = Tending(connection, path, journal)
+        folding = OpenStore(connection, path, journal)
         if folding.suspect:
             folding.leave()
             return None

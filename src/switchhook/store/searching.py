@@ -22,7 +22,7 @@ from switchhook.store.files import BUCKET_BITS
 from switchhook.store.placing import seqs_between
 from switchhook.store.stories import decode_story
 from switchhook.streams.facet import Facet
-from switchhook.streams.parsed_record import read_told
+from switchhook.streams.parsed_record import read_parsed
 from switchhook.streams.search.query import (
     Condition,
     Query,
@@ -308,21 +308,21 @@ class _Search:
     def _rows(self, seqs: list[int]) -> dict[int, StreamRow]:
         """Streams by seq; those that are no longer to be read are left out."""
         asked = json.dumps(seqs)
-        told: list[Any] = self._connection.execute(
+        rows: list[Any] = self._connection.execute(
             "SELECT s.seq, at, story, late_ms FROM stream s LEFT JOIN late ON late.seq = s.seq"
             " WHERE s.seq IN (SELECT value FROM json_each(?))",
             (asked,),
         ).fetchall()
-        alone = [seq for seq, _, blob, _ in told if blob is None]
+        alone = [seq for seq, _, blob, _ in rows if blob is None]
         records = self._journal.get_many(alone) if alone else {}
         node = self._journal.node or 0
         found = {}
-        for seq, at, blob, late_ms in told:
+        for seq, at, blob, late_ms in rows:
             story: StreamStory | None
             if blob is not None:
                 story = decode_story(blob)
             else:
-                story = stream_story(read_told(records[seq], node)) if seq in records else None
+                story = stream_story(read_parsed(records[seq], node)) if seq in records else None
             if story is not None:
                 found[seq] = StreamRow(seq, at, facet_of(story), story, late_ms)
         return found

@@ -19,7 +19,7 @@ from switchhook.store.digest import NOTE, hash_of
 from switchhook.store.files import BUCKET_BITS
 from switchhook.store.healing import DAMAGE, FAILURES, StoreHealth, StorePlace
 from switchhook.store.lists import find
-from switchhook.store.maintenance import Tending
+from switchhook.store.maintenance import OpenStore
 from switchhook.store.opening import begin, connect_reading, open_folding, place_of
 from switchhook.store.placing import read_axis, seqs_between
 from switchhook.store.searching import Deadline, SeqRange, search
@@ -60,7 +60,7 @@ class SqliteStore:
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
         self._folder, self._journal = folder, journal
-        self._folding: Tending | None = None
+        self._folding: OpenStore | None = None
         self._opened = False
         self._place: StorePlace | None = None
         self._local = threading.local()
@@ -102,7 +102,7 @@ class SqliteStore:
             pass
 
     @contextmanager
-    def _changing(self, what: str, *, again: bool = False) -> Iterator[Tending]:
+    def _changing(self, what: str, *, again: bool = False) -> Iterator[OpenStore]:
         """The store's file that counts now, open for folding; what fails closes it, and is said."""
         with self._writing:
             try:
@@ -122,7 +122,7 @@ class SqliteStore:
                 raise
             self._health.went_well(what)
 
-    def _current(self) -> Tending:
+    def _current(self) -> OpenStore:
         """The store's file that counts now, open for folding."""
         place = place_of(self._folder)
         if self._folding is not None and place is not None and place == self._place:
@@ -140,7 +140,7 @@ class SqliteStore:
     def _is_there(self) -> bool:
         return self._place is not None and file_id(self._place.path) == self._place.file
 
-    def _open(self, place: StorePlace | None) -> Tending:
+    def _open(self, place: StorePlace | None) -> OpenStore:
         folding = None
         if self._folding is not None:
             self._folding.leave()
@@ -206,7 +206,7 @@ class SqliteStore:
                 else left + count_in_files(place.path, ErasedNumber(number))
             )
 
-    def _write_anew(self, folding: Tending) -> None:
+    def _write_anew(self, folding: OpenStore) -> None:
         """Copy what is used of the file to the next one, which then counts."""
         unfinished = self._folder / files.BEGINNING
         files.remove(unfinished)

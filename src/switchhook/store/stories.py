@@ -12,7 +12,7 @@ import msgspec
 from switchhook.exotel.times import MINUTE_MS
 from switchhook.store.digest import FLOW, STATUS, UNKNOWN, caller_keys, hash_of
 from switchhook.store.files import BUCKET_BITS
-from switchhook.streams.parsed_record import read_told
+from switchhook.streams.parsed_record import read_parsed
 from switchhook.streams.story import StreamStory, facet_of, merge_streams, stream_story
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ class Stories:
 
     def of(self, batch: Batch, node: int) -> dict[int, StreamStory]:
         """The streams of which more was told, as they are now."""
-        begun = [seq for seq in batch.more if seq in batch.told]
-        known = {seq: stream_story(batch.told[seq].told(node)) for seq in begun}
+        begun = [seq for seq in batch.more if seq in batch.first_records]
+        known = {seq: stream_story(batch.first_records[seq].parsed(node)) for seq in begun}
         known |= self._before([seq for seq in batch.more if seq not in known], node)
         stories: dict[int, StreamStory] = {}
         for first, more in batch.more.items():
@@ -63,7 +63,7 @@ class Stories:
             else:
                 found[seq] = decode_story(blob)
         for seq, record in (self._journal.get_many(alone) if alone else {}).items():
-            found[seq] = stream_story(read_told(record, node))
+            found[seq] = stream_story(read_parsed(record, node))
         return found
 
     def keep(self, seqs: Sequence[int], node: int) -> None:

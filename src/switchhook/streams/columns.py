@@ -102,7 +102,7 @@ def _duration(row: StreamRow, names: Names, viewer: Viewer) -> Cell:
 
 def _option(row: StreamRow, names: Names, viewer: Viewer) -> Cell:
     option = row.story.settled_by.option
-    return Cell("text", option, "option", option, names.lead(row.facet.endpoint, option))
+    return Cell("text", option, "option", option, names.destination(row.facet.endpoint, option))
 
 
 def _flow(row: StreamRow, names: Names, viewer: Viewer) -> Cell:

@@ -34,7 +34,7 @@ class Traffic(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     account: str
-    leads: tuple[tuple[str, str], ...]
+    destinations: tuple[tuple[str, str], ...]
     configured: EndpointShown | None
     streams: int
     hours: tuple[int, ...]
@@ -143,7 +143,9 @@ class EndpointsPage:
         return Traffic(
             name=name,
             account=known.accounts_of.get(name, ""),
-            leads=tuple((o, lead) for o in ("A", "B") if (lead := known.lead(name, o))),
+            destinations=tuple(
+                (o, destination) for o in ("A", "B") if (destination := known.destination(name, o))
+            ),
             configured=configured,
             streams=sum(hours),
             hours=tuple(hours),

@@ -73,7 +73,8 @@ COLUMNS = {
         ExportColumn("host", "the host in StreamUrl", lambda row, names: host_of(row.story.stream)),
         ExportColumn("option", "what was answered", lambda row, names: row.story.settled_by.option),
         ExportColumn("lead", "where that leads, in your words",
-               lambda row, names: names.lead(row.facet.endpoint, row.story.settled_by.option)),
+               lambda row, names: names.destination(
+                   row.facet.endpoint, row.story.settled_by.option)),
         ExportColumn("duration", "seconds that it lasted",
                lambda row, names: row.story.stream.duration_s, "whole"),
         ExportColumn("endpoint", "the endpoint that first told of it",

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 _BATCH = 2000
 _POLL_S = 0.05
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 10.0
-_BREATH_S = 0.001  # between batches, so that a query gets the interpreter
+_YIELD_S = 0.001  # between batches, so that a query gets the interpreter
 
 
 class Folded(msgspec.Struct, frozen=True):
@@ -122,7 +122,7 @@ class Folder:
                 continue
             pause = _FIRST_PAUSE_S
             if more:
-                time.sleep(_BREATH_S)
+                time.sleep(_YIELD_S)
             else:
                 self._wake.wait(_POLL_S)
                 self._wake.clear()

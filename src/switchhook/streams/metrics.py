@@ -61,7 +61,7 @@ class StoreFigures:
         self._store, self._journal, self._fold, self._names = store, journal, fold, names
         self.recently = Recently()
         self._seen: object = None
-        self._told: Sequence[AttributedTally] = ()
+        self._recent: Sequence[AttributedTally] = ()
         self.last_ms: int | None = None
         self._warned: set[str] = set()
         self._ends: deque[tuple[int, int]] = deque(maxlen=_MOST_SAMPLES)
@@ -75,11 +75,11 @@ class StoreFigures:
     def __call__(self, now_ms: int) -> Iterable[Figure]:
         at_ms = self.as_of(now_ms)
         names = self._names()
-        told = self._told_of(now_ms, names)
+        recent = self._recent_of(now_ms, names)
         uses = self._uses.get(now_ms)
         newest = max((use.last_ms for use in uses), default=None)
-        if told:
-            newest = max(newest or 0, told[-1].at_ms)
+        if recent:
+            newest = max(newest or 0, recent[-1].at_ms)
         self.last_ms = newest
         return [
             *_counted(self.recently, at_ms),
@@ -89,16 +89,16 @@ class StoreFigures:
             *self._answers(now_ms, at_ms),
         ]
 
-    def _told_of(self, now_ms: int, names: Names) -> Sequence[AttributedTally]:
+    def _recent_of(self, now_ms: int, names: Names) -> Sequence[AttributedTally]:
         """The streams of the last three hours; looked at again when there may be others."""
         until_ms, older = self._older.get(now_ms)
         seen = self._fold.position, _minute(now_ms), until_ms, names
         if seen != self._seen:
             late = attributed(self._store.tallies(until_ms, now_ms + MINUTE_MS), names)
-            self._told = [*older, *late]
-            self.recently = recently(self._told, now_ms)
+            self._recent = [*older, *late]
+            self.recently = recently(self._recent, now_ms)
             self._seen = seen
-        return self._told
+        return self._recent
 
     def as_of(self, now_ms: int) -> int:
         """When the store was as the journal is: up to then every figure is true."""
@@ -124,7 +124,7 @@ class StoreFigures:
 
     def _read_hour(self, now_ms: int) -> dict[str, Answered]:
         since = _minute(now_ms) - HOUR_MS
-        return _answered(each for each in self._told if each.at_ms >= since)
+        return _answered(each for each in self._recent if each.at_ms >= since)
 
     def _read_before(self, now_ms: int) -> _Before:
         """The hours that this one is compared with."""

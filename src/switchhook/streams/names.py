@@ -32,15 +32,15 @@ class NamedAccount(msgspec.Struct, frozen=True):
 class Names(msgspec.Struct, frozen=True):
     """All of them; what is not named shows under its own text.
 
-    `flows` by flow_id, `exophones` by E.164; `leads` says where an option of an endpoint leads,
-    `accounts_of` which account an endpoint belongs to.
+    `flows` by flow_id, `exophones` by E.164; `destinations` by endpoint and option
+    says where that leads, `accounts_of` which account an endpoint belongs to.
     """
 
     accounts: tuple[NamedAccount, ...] = ()
     bots: tuple[Bot, ...] = ()
     flows: dict[str, str] = {}
     exophones: dict[str, str] = {}
-    leads: dict[tuple[str, str], str] = {}
+    destinations: dict[tuple[str, str], str] = {}
     accounts_of: dict[str, str] = {}
 
     def bot(self, host: str, endpoint: str = "", exophone: str = "") -> Bot | None:
@@ -66,6 +66,6 @@ class Names(msgspec.Struct, frozen=True):
     def exophone(self, number: str | None) -> str:
         return self.exophones.get(number or "", number or "")
 
-    def lead(self, endpoint: str, option: str) -> str:
+    def destination(self, endpoint: str, option: str) -> str:
         """Where an option leads, in the operator's words; empty where they did not say."""
-        return self.leads.get((endpoint, option), "")
+        return self.destinations.get((endpoint, option), "")

@@ -50,9 +50,9 @@ class PassthruRecord(msgspec.Struct, frozen=True, gc=False):
         """Whether it tells anything of its own: a HEAD request and a repeat don't."""
         return enters_stories(self.receipt)
 
-    def told(self, node: int) -> ParsedReceipt:
+    def parsed(self, node: int) -> ParsedReceipt:
         """What it tells of its stream and call; `node` is the journal's."""
-        return _told(self.record, self.receipt, self.passthru, node)
+        return _parsed(self.record, self.receipt, self.passthru, node)
 
 
 class CallbackRecord(msgspec.Struct, frozen=True, gc=False):
@@ -125,13 +125,15 @@ def parse_passthru_record(record: JournalRecord) -> PassthruRecord:
     return PassthruRecord(record, receipt, passthru, verdict, facet)
 
 
-def read_told(record: JournalRecord, node: int) -> ParsedReceipt:
+def read_parsed(record: JournalRecord, node: int) -> ParsedReceipt:
     """What the record of a passthru tells, for who needs no more; raises as the one before."""
     receipt = decode_receipt(record.body)
-    return _told(record, receipt, read_passthru(receipt), node)
+    return _parsed(record, receipt, read_passthru(receipt), node)
 
 
-def _told(record: JournalRecord, receipt: Receipt, passthru: Passthru, node: int) -> ParsedReceipt:
+def _parsed(
+    record: JournalRecord, receipt: Receipt, passthru: Passthru, node: int
+) -> ParsedReceipt:
     name, option = receipt_id(record.at, node, record.seq), receipt.decision.option.value
     return ParsedReceipt(ReceiptRef(name, receipt.received_us, receipt.endpoint, option), passthru)
 

@@ -88,11 +88,11 @@ class StreamQueries:
         found = self._store.streams(wanted)
         page = found[: wanted.limit - 1]
         more = cursor_of(page[-1][0]) if len(found) > len(page) else None
-        told = self._read_many(seq for seq, story in page if story is None)
+        read = self._read_many(seq for seq, story in page if story is None)
         stories = []
         for seq, story in page:
-            if story is None and seq in told:
-                story = stream_story(told[seq].told(self._node))
+            if story is None and seq in read:
+                story = stream_story(read[seq].parsed(self._node))
             if story is not None:
                 stories.append(stream_json(story))
         return {"streams": stories, "next": more}
@@ -132,11 +132,11 @@ class StreamQueries:
         stories: dict[StreamKey, StreamStory] = {}
         ids: dict[StreamKey, list[str]] = {}
         for read in self._read_many(seqs[:MOST_OF_ONE]).values():
-            told = read.told(self._node)
-            story = stream_story(told)
+            parsed = read.parsed(self._node)
+            story = stream_story(parsed)
             if story is None or story.sid != sid:
                 continue
-            ids.setdefault(story.key, []).append(told.by.id)
+            ids.setdefault(story.key, []).append(parsed.by.id)
             if read.enters_stories:
                 before = stories.get(story.key)
                 stories[story.key] = merge_streams(before, story) if before else story
@@ -169,11 +169,11 @@ class StreamQueries:
             return None
         story: CallStory | None = None
         for each in read:
-            told = call_story(each.told(self._node)) if each.enters_stories else None
-            if told is not None:
-                story = told if story is None else merge_calls(story, told)
+            part = call_story(each.parsed(self._node)) if each.enters_stories else None
+            if part is not None:
+                story = part if story is None else merge_calls(story, part)
         if story is None:  # only HEAD requests name it, which say nothing of their own
-            first = read[0].told(self._node).by
+            first = read[0].parsed(self._node).by
             story = CallStory(call_sid, first, first, {}, {})
         kept = self._kept([each.record.seq for each in read])
         return KeptCall(story, tuple(kept), more=len(seqs) > MOST_OF_ONE)

@@ -188,18 +188,18 @@ class StreamStory(msgspec.Struct, frozen=True, omit_defaults=True):
         return Passthru(stream=self.stream, noted=noted)
 
 
-def stream_key(told: ParsedReceipt) -> StreamKey | None:
+def stream_key(parsed: ParsedReceipt) -> StreamKey | None:
     """The stream that a receipt tells of; None where it tells of none."""
-    stream = told.passthru.stream
+    stream = parsed.passthru.stream
     if stream is None:
         return None
-    return told.passthru.call_sid, stream.sid, None if stream.sid is not None else told.by.id
+    return parsed.passthru.call_sid, stream.sid, None if stream.sid is not None else parsed.by.id
 
 
-def stream_story(told: ParsedReceipt) -> StreamStory | None:
+def stream_story(parsed: ParsedReceipt) -> StreamStory | None:
     """The story that one receipt tells of a stream; None where it has none."""
-    passthru, by = told.passthru, told.by
-    key, stream = stream_key(told), passthru.stream
+    passthru, by = parsed.passthru, parsed.by
+    key, stream = stream_key(parsed), passthru.stream
     if key is None or stream is None:
         return None
     report = StatusReport(
@@ -291,13 +291,13 @@ class CallStory(msgspec.Struct, frozen=True):
         return sorted(self.streams.values(), key=lambda story: (story.first, story.sid or ""))
 
 
-def call_story(told: ParsedReceipt) -> CallStory | None:
+def call_story(parsed: ParsedReceipt) -> CallStory | None:
     """The story that one receipt tells of its call; None where it names no call."""
-    passthru, by = told.passthru, told.by
+    passthru, by = parsed.passthru, parsed.by
     if passthru.call_sid is None:
         return None
     said = _all_said(by, passthru, _CALL_FIELDS)
-    story = stream_story(told)
+    story = stream_story(parsed)
     streams = {story.key: story} if story is not None else {}
     return CallStory(passthru.call_sid, by, by, said, streams)
 

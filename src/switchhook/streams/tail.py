@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class TailRow(msgspec.Struct, frozen=True):
     """One receipt, as much of it as fits a line; None or empty is what it did not say.
 
-    It has no text that the operator chose: `bot` and `lead` ask what that is now.
+    It has no text that the operator chose: `bot` and `destination` ask what that is now.
     """
 
     seq: int
@@ -36,9 +36,9 @@ class TailRow(msgspec.Struct, frozen=True):
         """The bot's name, or its host; empty where neither is known."""
         return names.bot_name(self.host, self.endpoint, self.exophone)
 
-    def lead(self, names: Names) -> str:
+    def destination(self, names: Names) -> str:
         """Where the option leads; empty where nobody said."""
-        return names.lead(self.endpoint, self.option)
+        return names.destination(self.endpoint, self.option)
 
 
 def told_of(records: Iterable[ParsedRecord]) -> list[PassthruRecord]:

@@ -34,16 +34,16 @@ def hosts_text(name: str, standing: Standing) -> str:
 
 def went_text(went: Iterable[tuple[tuple[str, str], int]], names: Names) -> str:
     """Where the callers went: the two most frequent, and how many went elsewhere."""
-    leads: dict[str, int] = {}
+    destinations: dict[str, int] = {}
     for (endpoint, option), count in went:
-        lead = names.lead(endpoint, option) or f"Option {option or '?'} of {endpoint}"
-        leads[lead] = leads.get(lead, 0) + count
-    found = sorted(leads.items(), key=lambda item: -item[1])
+        destination = names.destination(endpoint, option) or f"Option {option or '?'} of {endpoint}"
+        destinations[destination] = destinations.get(destination, 0) + count
+    found = sorted(destinations.items(), key=lambda item: -item[1])
     if not found:
         return ""
     if len(found) == 1:
         return f"They went to {name_text(found[0][0])}."
-    shown = ", ".join(f"{count} to {name_text(lead)}" for lead, count in found[:2])
+    shown = ", ".join(f"{count} to {name_text(destination)}" for destination, count in found[:2])
     rest = sum(count for _, count in found[2:])
     return f"They went: {shown}{f', {rest} elsewhere' if rest else ''}."
 

@@ -107,12 +107,12 @@ def test_faults_and_limits_are_changed_while_it_runs():
         assert (await ask("PATCH", "/accounts/acme", {"streams": 0}))[0] == 204
         call = exchange.ring(NUMBER)
         await exchange.drain()
-        assert call.told.detailed_status == "Streaming_call_throttled"
+        assert call.stream_outcome.detailed_status == "Streaming_call_throttled"
         changed = {"behaviour": {"throttled": "minimal"}}
         assert (await ask("PATCH", "/accounts/acme", changed))[0] == 204
         call = exchange.ring(NUMBER)
         await exchange.drain()
-        assert call.told.sid is None
+        assert call.stream_outcome.sid is None
 
     control(steps)
 

@@ -263,7 +263,7 @@ def test_a_bot_is_called_without_a_flow():
         assert (await ask("/Calls/connect.json", form)).status == 200
         (call,) = exchange.calls.values()
         await exchange.drain()
-        assert call.told.status == "completed"
+        assert call.stream_outcome.status == "completed"
         assert not hooks.got
 
     api(steps)
@@ -422,8 +422,8 @@ def test_a_recording_is_there_after_a_while_and_holds_both_voices():
     async def steps(ask, exchange, hooks):
         call = exchange.ring(NUMBER, PLAN.caller["mine"])
         await exchange.drain()
-        path = f"/exotelrecordings/acme/{call.told.sid}"
-        assert call.told.recording_url.endswith(f"{path}.mp3")
+        path = f"/exotelrecordings/acme/{call.stream_outcome.sid}"
+        assert call.stream_outcome.recording_url.endswith(f"{path}.mp3")
         assert (await ask(path + ".mp3")).status == 404
         await asyncio.sleep(60)
         assert (await ask(path + ".mp3", who="k:x")).status == 401

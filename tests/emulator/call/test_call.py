@@ -417,4 +417,4 @@ def test_a_caller_who_leaves_is_told_to_the_bot():
     (call,) = play(BOT, first="b", caller=acts(Act(at="b", after_s=2, hangs_up=True)))
     sent = [entry["text"] for entry in call.trace.find("sent")]
     assert '"reason":"callended"' in sent[-1]
-    assert call.told.disconnected_by == "user"
+    assert call.stream_outcome.disconnected_by == "user"

@@ -29,7 +29,7 @@ def use(facet=REFUSED, first=NOW - 7_200_000, last=NOW - 1000, streams=5):
     return Use(facet, first, last, streams)
 
 
-def mark(state, at=NOW, by="asha"):
+def notes(state, at=NOW, by="asha"):
     return {PRINT.id: IssueNote(PRINT.id, at, state, by)}
 
 
@@ -68,20 +68,21 @@ def test_a_trend_counts_the_hours_of_a_day():
 
 
 def test_an_issue_stands_as_somebody_said():
-    (found,) = issues([use()], [], mark(IssueState.ACKNOWLEDGED), NOW)
-    assert (found.state, found.reopened, found.mark.by) == (IssueState.ACKNOWLEDGED, False, "asha")
+    (found,) = issues([use()], [], notes(IssueState.ACKNOWLEDGED), NOW)
+    assert (found.state, found.reopened) == (IssueState.ACKNOWLEDGED, False)
+    assert found.last_note.by == "asha"
     assert found.acts == (IssueAction.RESOLVE, IssueAction.REOPEN)
 
 
 def test_a_resolved_issue_is_open_again_once_it_returns():
-    (quiet,) = issues([use(last=NOW - 1)], [], mark(IssueState.RESOLVED), NOW)
-    (back,) = issues([use(last=NOW + 1)], [], mark(IssueState.RESOLVED), NOW)
+    (quiet,) = issues([use(last=NOW - 1)], [], notes(IssueState.RESOLVED), NOW)
+    (back,) = issues([use(last=NOW + 1)], [], notes(IssueState.RESOLVED), NOW)
     assert (quiet.state, quiet.reopened) == (IssueState.RESOLVED, False)
     assert (back.state, back.reopened) == (IssueState.OPEN, True)
 
 
 def test_an_acknowledged_issue_does_not_cry_at_every_stream():
-    (found,) = issues([use(last=NOW + 1)], [], mark(IssueState.ACKNOWLEDGED), NOW)
+    (found,) = issues([use(last=NOW + 1)], [], notes(IssueState.ACKNOWLEDGED), NOW)
     assert found.state is IssueState.ACKNOWLEDGED
 
 
@@ -89,7 +90,7 @@ def test_those_that_need_somebody_come_first():
     loud = Facet("a", "failed", "throttled", "B")
     uses = [use(), use(loud), use(Facet("b", "failed", "bot_dropped", "B", "eof"))]
     tallies = [Tally(trend_start(NOW), loud, 9)]
-    found = issues(uses, tallies, mark(IssueState.RESOLVED), NOW)
+    found = issues(uses, tallies, notes(IssueState.RESOLVED), NOW)
     assert [each.fingerprint.endpoint for each in found] == ["a", "b", "sales"]
 
 

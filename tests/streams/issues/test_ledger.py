@@ -8,7 +8,7 @@ from switchhook.access.audit import AuditFilter, Deed
 from switchhook.access.audit_ledger import LedgerAudit
 from switchhook.server.tables import open_ledger
 from switchhook.streams.issues.issues import IssueNote, IssueState
-from switchhook.streams.issues.ledger import SqliteMarks
+from switchhook.streams.issues.ledger import SqliteIssueHistory
 
 DEED = Deed(who="asha", what="acknowledged an issue", subject="i1")
 
@@ -21,11 +21,11 @@ def ledger(tmp_path):
 
 
 def test_the_last_word_counts_and_the_others_are_kept(ledger):
-    marks = SqliteMarks(ledger)
+    history = SqliteIssueHistory(ledger)
     first = IssueNote("i1", 1000, IssueState.ACKNOWLEDGED, "asha", "ticket 7")
     last = IssueNote("i1", 1000, IssueState.RESOLVED, "ravi")
-    for mark in (first, IssueNote("i2", 5, IssueState.RESOLVED, "asha"), last):
-        marks.add(mark, DEED)
-    assert marks.latest()["i1"] == last
-    assert marks.history("i1") == [last, first]
+    for note in (first, IssueNote("i2", 5, IssueState.RESOLVED, "asha"), last):
+        history.add(note, DEED)
+    assert history.latest()["i1"] == last
+    assert history.history("i1") == [last, first]
     assert len(LedgerAudit(ledger).entries(AuditFilter(), 10)) == 3

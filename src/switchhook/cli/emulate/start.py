@@ -109,7 +109,7 @@ def emulate(
             else:
                 _introduce(wiring)
             running.exchange.watchers.append(Ticker(folder, json=json))
-            with _told_while_running(Path(ready), wiring) if ready else nullcontext():
+            with _wiring_file(Path(ready), wiring) if ready else nullcontext():
                 if plan is None or plan.arrivals is not None or calls is not None:
                     await arrive(running.exchange, most=calls)
                     await running.exchange.drain()
@@ -153,7 +153,7 @@ def _introduce(wiring: dict[str, Any]) -> None:
 
 
 @contextmanager
-def _told_while_running(file: Path, wiring: dict[str, Any]) -> Iterator[None]:
+def _wiring_file(file: Path, wiring: dict[str, Any]) -> Iterator[None]:
     """A file with credentials, so its owner's alone; it is whole as soon as it is there."""
     beside = file.with_name(f"{file.name}.{os.getpid()}")
     with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:

@@ -68,30 +68,30 @@ class Ticker(Watcher):
 def _line(call: Call) -> str:
     at = call.clock.date().strftime("%H:%M:%S")
     number = f"{call.facts.from_[:6]}…{call.facts.from_[-2:]}"
-    stream = _stream(call.told)
+    stream = _stream(call.stream_outcome)
     answers = " ".join(_answer(entry) for entry in call.trace.entries if _answer(entry))
     ended = {"caller": "caller hung up", "flow": "flow ended"}.get(str(call.ending), call.ending)
     return output.plain(f"{at}  {number}  {stream:38}  {answers or 'not told':32}  {ended}")
 
 
-def _stream(told: StreamParameters | None) -> str:
-    if told is None:
+def _stream(outcome: StreamParameters | None) -> str:
+    if outcome is None:
         return "no stream"
-    if told.detailed_status is not None:
-        return f"{told.status}: {told.detailed_status}"
-    if told.error is not None:
+    if outcome.detailed_status is not None:
+        return f"{outcome.status}: {outcome.detailed_status}"
+    if outcome.error is not None:
         # Its end says what happened: "connect: connection refused".
-        return f"{told.status}: {told.error.rpartition(': ')[2]}"
-    lasted = f" after {told.duration_s} s" if told.duration_s is not None else ""
-    return f"{told.status} by {told.disconnected_by}{lasted}"
+        return f"{outcome.status}: {outcome.error.rpartition(': ')[2]}"
+    lasted = f" after {outcome.duration_s} s" if outcome.duration_s is not None else ""
+    return f"{outcome.status} by {outcome.disconnected_by}{lasted}"
 
 
 def _answered(entry: Entry) -> Entry | None:
     """What came of a passthru, for programs; None for other entries."""
     match entry["what"]:
         case "answer" | "no_answer":
-            told = ("applet", "status", "kind", "seconds")
-            return {name: entry[name] for name in told if name in entry}
+            names = ("applet", "status", "kind", "seconds")
+            return {name: entry[name] for name in names if name in entry}
         case _:
             return None
 
@@ -110,4 +110,8 @@ def _answer(entry: Entry) -> str:
 def _style(call: Call) -> str | None:
     if call.trace.find("no_answer"):
         return "bold red"
-    return "yellow" if call.told is not None and call.told.status == "failed" else None
+    return (
+        "yellow"
+        if call.stream_outcome is not None and call.stream_outcome.status == "failed"
+        else None
+    )

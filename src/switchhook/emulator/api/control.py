@@ -205,7 +205,7 @@ class _Control:
 
 def describe(call: Call) -> dict[str, Any]:
     """What became of a call, for programs."""
-    told = call.told.fields() if call.told is not None else None
+    stream = call.stream_outcome.fields() if call.stream_outcome is not None else None
     return {
         "call_sid": call.facts.sid,
         "from": call.facts.from_,
@@ -214,7 +214,7 @@ def describe(call: Call) -> dict[str, Any]:
         "created": call.created.isoformat(),
         "ended": call.ended.isoformat() if call.ended else None,
         "ended_by": call.ending,
-        "stream": told,
+        "stream": stream,
     }
 
 

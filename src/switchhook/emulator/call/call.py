@@ -71,7 +71,7 @@ class Network(Protocol):
 class OpenStream(Protocol):
     """A stream of a call, as the call knows it."""
 
-    told: StreamParameters | None
+    stream_outcome: StreamParameters | None
 
     def dtmf(self, digit: str) -> None:
         """The caller pressed a key."""
@@ -109,7 +109,7 @@ class Call:
         self.heard: Heard = []
         self.streams: list[OpenStream] = []
         """The open ones."""
-        self.told: StreamParameters | None = None
+        self.stream_outcome: StreamParameters | None = None
         """What a passthru would say of the newest stream (exotel-platform G-10)."""
         self.dialled: Dialled | None = None
         self.digits: str | None = None
@@ -194,7 +194,7 @@ class Call:
             custom_field=self.facts.custom_field,
             voicemail_url=self.voicemail_url,
             dialled=self.dialled,
-            stream=self.told,
+            stream=self.stream_outcome,
             passthru_url=self.passthru_url,
         )
 

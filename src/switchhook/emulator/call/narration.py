@@ -68,8 +68,8 @@ def tell(entry: Entry) -> str | None:
 
 def tell_all(entries: Iterable[Entry]) -> list[str]:
     """A whole trace, with the seconds since the call began."""
-    told = ((entry["t"], tell(entry)) for entry in entries)
-    return [f"{at:8.2f}  {text}" for at, text in told if text is not None]
+    narrated = ((entry["t"], tell(entry)) for entry in entries)
+    return [f"{at:8.2f}  {text}" for at, text in narrated if text is not None]
 
 
 def _seconds(value: float) -> str:

@@ -70,7 +70,7 @@ class StreamParameters(msgspec.Struct, frozen=True, kw_only=True):
 
     def fields(self) -> dict[str, str]:
         """By Exotel's names; every value a text."""
-        told = {
+        fields = {
             "StreamSID": self.sid,
             "Status": self.status,
             "Duration": None if self.duration_s is None else str(self.duration_s),
@@ -80,7 +80,7 @@ class StreamParameters(msgspec.Struct, frozen=True, kw_only=True):
             "DetailedStatus": self.detailed_status,
             "Error": self.error,
         }
-        return {name: value for name, value in told.items() if value is not None}
+        return {name: value for name, value in fields.items() if value is not None}
 
 
 class DialledLeg(msgspec.Struct, frozen=True, kw_only=True):

@@ -54,7 +54,7 @@ def recording_url_of(call: Call) -> str | None:
     if call.dialled is not None and call.dialled.recording_url is not None:
         return call.dialled.recording_url
     asked = call.wanted is not None and call.wanted.mode == "voice_ai" and call.wanted.record
-    return call.told.recording_url if asked and call.told is not None else None
+    return call.stream_outcome.recording_url if asked and call.stream_outcome is not None else None
 
 
 class CallbackRequest(msgspec.Struct, frozen=True):

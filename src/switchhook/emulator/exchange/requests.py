@@ -35,7 +35,7 @@ class Requests:
         call = self._call
         behaviour, place = call.behaviour(name), call.place(name)
         strike = call.network.faults.strike
-        query = encode(passthru_pairs(call.described(), behaviour), call.told, behaviour)
+        query = encode(passthru_pairs(call.described(), behaviour), call.stream_outcome, behaviour)
         url = applet.url if behaviour.secret is None else with_secret(applet.url, behaviour.secret)
         call.passthru_url = url
         if strike("passthru-lost", place, call.chance):

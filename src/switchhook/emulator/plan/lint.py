@@ -84,9 +84,9 @@ def _passthru(flow: Flow, name: str, applet: Passthru) -> list[Finding]:
 
 def _voicebot(flow: Flow, name: str, applet: Voicebot) -> list[Finding]:
     found = []
-    told_at = {x.url for x in flow.applet.values() if isinstance(x, Passthru)}
+    passthru_urls = {x.url for x in flow.applet.values() if isinstance(x, Passthru)}
     path = applet.url.partition("://")[2].partition("?")[0].lower()
-    if applet.url in told_at or (applet.url.startswith("http") and "passthru" in path):
+    if applet.url in passthru_urls or (applet.url.startswith("http") and "passthru" in path):
         found.append(
             Finding(
                 f"{name}.url",

@@ -98,8 +98,8 @@ async def fetch_recording(client: Client, number: str) -> list[str]:
     """The recording is not there when the passthru names it, and is there later."""
     call = client.exchange.ring(number)
     await call.over.wait()
-    assert call.told is not None
-    url = f"{API}/exotelrecordings/{client.account}/{call.told.sid}.mp3"
+    assert call.stream_outcome is not None
+    url = f"{API}/exotelrecordings/{client.account}/{call.stream_outcome.sid}.mp3"
     early = await client.ask(url)
     await asyncio.sleep(client.exchange.lines[client.account].behaviour.recording_delay_s)
     late = await client.ask(url)

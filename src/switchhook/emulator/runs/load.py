@@ -185,7 +185,7 @@ class _Collector(Watcher):
             case "fault" if entry["fault"] in _UNASKED:
                 meanwhile.unasked.add(entry["applet"])
             case "option":
-                cause = cause_of(self._exchange.calls[sid].told)
+                cause = cause_of(self._exchange.calls[sid].stream_outcome)
                 self._judge(meanwhile, cause, entry["applet"], entry["option"])
 
     def _judge(self, meanwhile: _Meanwhile, cause: Cause, applet: str, option: str) -> None:
@@ -207,23 +207,23 @@ class _Collector(Watcher):
     def on_end(self, call: Call) -> None:
         if self.in_progress.pop(call.facts.sid, None) is not None:
             self._figures.ended += 1
-            self._figures.outcomes[cause_of(call.told).value] += 1
+            self._figures.outcomes[cause_of(call.stream_outcome).value] += 1
 
 
-def cause_of(told: StreamParameters | None) -> Cause:
+def cause_of(outcome: StreamParameters | None) -> Cause:
     """What became of a stream, by what the emulator itself did (exotel-platform G.1)."""
-    if told is None:
+    if outcome is None:
         return Cause.NO_STREAM
-    if told.detailed_status == THROTTLED:
+    if outcome.detailed_status == THROTTLED:
         return Cause.THROTTLED
-    if told.status == "failed":
-        return Cause.BOT_DROPPED if told.disconnected_by == "bot" else Cause.CONNECT_FAILED
-    if told.status == "cancelled":
+    if outcome.status == "failed":
+        return Cause.BOT_DROPPED if outcome.disconnected_by == "bot" else Cause.CONNECT_FAILED
+    if outcome.status == "cancelled":
         return Cause.CALLER_LEFT_EARLY
-    if told.status == "in-progress":
+    if outcome.status == "in-progress":
         return Cause.RUNNING
     ended = {"bot": Cause.BOT_DONE, "user": Cause.CALLER_LEFT}
-    return ended.get(told.disconnected_by or "", Cause.ENDED_BY_SYSTEM)
+    return ended.get(outcome.disconnected_by or "", Cause.ENDED_BY_SYSTEM)
 
 
 def announce(load: LoadPlan, plan: Plan) -> list[str]:
@@ -313,7 +313,7 @@ class _Progress:
         self, clock: Clock, figures: Figures, on_progress: Callable[[Figures], None]
     ) -> None:
         self._clock, self._figures, self._on_progress = clock, figures, on_progress
-        self._began = self._told = clock.now()
+        self._began = self._progress_at = clock.now()
 
     async def until(self, due: float) -> None:
         """Wait for a moment of the clock; for one that has passed, let others run once."""
@@ -321,8 +321,8 @@ class _Progress:
             await asyncio.sleep(min(max(0.0, due - self._clock.now()), _PROGRESS_S))
             now = self._clock.now()
             self._figures.seconds = now - self._began
-            if now - self._told > _PROGRESS_S - _CLOSE_ENOUGH_S:
-                self._told = now
+            if now - self._progress_at > _PROGRESS_S - _CLOSE_ENOUGH_S:
+                self._progress_at = now
                 self._on_progress(self._figures)
             if now > due - _CLOSE_ENOUGH_S:
                 return

@@ -89,16 +89,16 @@ def _marks(histogram: Histogram, scale: _Scale) -> str:
     """The quantiles, each with its name above; one too near to another goes without."""
     x, y = scale.x, scale.y
     drawn, last = [], -math.inf
-    for told, share in _MARKS:
+    for name, share in _MARKS:
         at = histogram.at(share)
         if at is None:
             continue
         drawn.append(
             f'<line class=mark x1="{x(at):.1f}" x2="{x(at):.1f}" y1="{y(0)}" y2="{y(1)}">'
-            f"<title>{told}</title></line>"
+            f"<title>{name}</title></line>"
         )
         if x(at) - last >= _LABEL_WIDTH:
-            drawn.append(f'<text x="{x(at):.1f}" y="{y(1) - 5}" text-anchor=start>{told}</text>')
+            drawn.append(f'<text x="{x(at):.1f}" y="{y(1) - 5}" text-anchor=start>{name}</text>')
             last = x(at)
     return "".join(drawn)
 

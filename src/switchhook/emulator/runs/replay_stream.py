@@ -161,13 +161,13 @@ async def replay_talk(
         stack.push_async_callback(exchange.stop)
         call = exchange.ring(_EXOPHONE)
         await exchange.drain()
-    told = call.told.fields() if call.told is not None else {}
+    fields = call.stream_outcome.fields() if call.stream_outcome is not None else {}
     spoke = call.trace.find("first_audio")
     ended = call.trace.find("media")
     now = ReplayOutcome(
-        status=told.get("Status", ""),
-        disconnected_by=told.get("DisconnectedBy", ""),
-        error=told.get("Error", ""),
+        status=fields.get("Status", ""),
+        disconnected_by=fields.get("DisconnectedBy", ""),
+        error=fields.get("Error", ""),
         first_audio_s=spoke[0]["seconds"] if spoke else None,
     )
     breaches: dict[str, Any] = (ended[0].get("breaches") if ended else None) or {}

@@ -167,7 +167,7 @@ def _answers(call: Call, applet: str) -> list[Entry]:
 
 
 def _throttled(call: Call) -> bool:
-    return call.told is not None and call.told.detailed_status == THROTTLED
+    return call.stream_outcome is not None and call.stream_outcome.detailed_status == THROTTLED
 
 
 def _judge(

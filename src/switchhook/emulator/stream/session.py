@@ -59,7 +59,7 @@ class StreamSession:
         self.seconds = 0.0
         self.frames_sent = 0
         self.first_audio_s: float | None = None
-        self.told: StreamParameters | None = None
+        self.stream_outcome: StreamParameters | None = None
         self._parameters: dict[str, str] = {}
         self._over: asyncio.Future[None] = call.clock.loop.create_future()
         self._ended_by: End | None = None
@@ -68,7 +68,7 @@ class StreamSession:
         self._timers: list[asyncio.TimerHandle] = []
         self._mark_timer: asyncio.TimerHandle | None = None
         self._mute = False
-        self._told_silent = False
+        self._silence_noted = False
 
     # Setting up.
 
@@ -137,10 +137,10 @@ class StreamSession:
         if (
             self.both_ways
             and self.first_audio_s is None
-            and not self._told_silent
+            and not self._silence_noted
             and elapsed >= _SILENCE_AFTER_S * 1000
         ):
-            self._told_silent = True
+            self._silence_noted = True
             self._report(self.watch.silence(elapsed / 1000))
 
     def on_text(self, text: bytes) -> None:
@@ -251,8 +251,8 @@ class StreamSession:
             gone.cancel()
             if not self._over.done():
                 self._finish("caller" if self.call.ending == "caller" else "limit")
-        assert self.told is not None
-        return self.told
+        assert self.stream_outcome is not None
+        return self.stream_outcome
 
     async def end(self, by: End) -> None:
         """End it from our side."""
@@ -264,7 +264,7 @@ class StreamSession:
             self._closed = (code, "")
             self._finish("bot")
 
-    def running_told(self) -> StreamParameters:
+    def running_outcome(self) -> StreamParameters:
         """What a passthru says beside it (exotel-platform G-32)."""
         return StreamParameters(sid=self.sid, status="in-progress", url=self.url)
 
@@ -283,7 +283,7 @@ class StreamSession:
             self._sender.stop(call.facts.sid, call.line.sid, reason)
         if self.link is not None:
             self.link.close(1000)
-        self.told = stream_outcome(
+        self.stream_outcome = stream_outcome(
             by,
             self._closed,
             self.behaviour,

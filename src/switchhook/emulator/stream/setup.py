@@ -39,43 +39,45 @@ class Streaming:
         self.recordings: dict[str, StreamSession] = {}
 
     async def converse(self, call: Call, name: str, applet: Voicebot) -> None:
-        """A Voicebot applet, to the end of its stream; `call.told` has the outcome then."""
+        """A Voicebot applet, to the end of its stream, whose outcome `call` has then."""
         if call.gone.is_set():
             # Gone before there was a stream to name (exotel-platform B.2-1).
-            call.told = StreamParameters(status="cancelled", disconnected_by="user")
-            call.trace.note("stream", applet=name, **call.told.fields())
+            call.stream_outcome = StreamParameters(status="cancelled", disconnected_by="user")
+            call.trace.note("stream", applet=name, **call.stream_outcome.fields())
             return
         session = await self._open(call, name, applet.url, record=applet.record, both_ways=True)
         if session is not None:
-            call.told = await session.outcome()
-        assert call.told is not None
-        call.trace.note("stream", applet=name, **call.told.fields())
+            call.stream_outcome = await session.outcome()
+        assert call.stream_outcome is not None
+        call.trace.note("stream", applet=name, **call.stream_outcome.fields())
 
     async def fork(self, call: Call, name: str, applet: Stream) -> None:
         """A Stream applet: start one beside the flow, or stop those that run."""
         if applet.action == "stop":
             for running in list(call.streams):
                 await running.end("stop")
-                call.told = running.told
+                call.stream_outcome = running.stream_outcome
             return
         if call.gone.is_set():
             return
         session = await self._open(call, name, applet.url, record=False, both_ways=False)
         if session is not None:
             behaviour = call.behaviour(name)
-            call.told = session.running_told() if behaviour.tell_running else None
+            call.stream_outcome = session.running_outcome() if behaviour.tell_running else None
 
     async def _open(
         self, call: Call, name: str, url: str, *, record: bool, both_ways: bool
     ) -> StreamSession | None:
-        """An open stream; None where there is none, with the reason in `call.told`."""
+        """An open stream; None where there is none, with the reason in `call.stream_outcome`."""
         behaviour = call.behaviour(name)
         sid = call.network.mint(call.chance)
         if call.fault("throttled", name) or not call.line.take():
             call.trace.note("throttled", active=call.line.active, allowed=call.line.allowed)
-            call.told = StreamParameters(status="failed", detailed_status=THROTTLED)
+            call.stream_outcome = StreamParameters(status="failed", detailed_status=THROTTLED)
             if behaviour.throttled == "full":
-                call.told = msgspec.structs.replace(call.told, sid=sid, disconnected_by="NA")
+                call.stream_outcome = msgspec.structs.replace(
+                    call.stream_outcome, sid=sid, disconnected_by="NA"
+                )
             return None
         session = StreamSession(
             call, name, sid, behaviour, record, both_ways, self.frame_clock, self._closed
@@ -89,12 +91,14 @@ class Streaming:
                 work.cancel()
                 await asyncio.wait((work,))
                 await session.abandon()
-                call.told = StreamParameters(sid=sid, status="cancelled", disconnected_by="user")
+                call.stream_outcome = StreamParameters(
+                    sid=sid, status="cancelled", disconnected_by="user"
+                )
                 return None
-            call.told = work.result()
+            call.stream_outcome = work.result()
         finally:
             gone.cancel()
-            if call.told is not None and session.link is None:
+            if call.stream_outcome is not None and session.link is None:
                 call.line.free()
         return session if session.link is not None else None
 
@@ -119,9 +123,9 @@ class Streaming:
         over = session.prepare(url)
         if over and behaviour.parameters_over_limit == "reject":
             return msgspec.structs.replace(failed, error=f"3009 invalid stream url: {over[0]}")
-        told_url = url if behaviour.leak_credentials else without_credentials(url)
-        failed = msgspec.structs.replace(failed, url=told_url)
-        session.url = told_url
+        shown_url = url if behaviour.leak_credentials else without_credentials(url)
+        failed = msgspec.structs.replace(failed, url=shown_url)
+        session.url = shown_url
         tries = 1 + behaviour.retries
         for left in range(tries - 1, -1, -1):
             failure = await self._try(session, url, attempt=tries - left)

@@ -38,9 +38,9 @@ class UnderTest:
 
     def crashes(self) -> list[str]:
         """In words, for whoever reads a failure."""
-        told = [f"the app raised\n{crash}" for crash in self._crashes[-NEWEST:]]
+        crashes = [f"the app raised\n{crash}" for crash in self._crashes[-NEWEST:]]
         errors = self._errors.getvalue()
-        return [*told, f"wsgi.errors\n{errors}"] if errors else told
+        return [*crashes, f"wsgi.errors\n{errors}"] if errors else crashes
 
     def asgi(self, app: Any) -> ASGIApp:
         """An ASGI app, called in the loop's thread."""
@@ -61,12 +61,12 @@ class UnderTest:
     def wsgi(self, app: Any) -> ASGIApp:
         """A WSGI app, called in threads, as its servers do: it may block, and ask our API."""
 
-        def told(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        def noted(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
             environ |= {"wsgi.errors": self._errors, "wsgi.multithread": True}
             found: Iterable[bytes] = app(environ, start_response)
             return found
 
-        whole = wsgi(told)
+        whole = wsgi(noted)
 
         async def called(scope: Scope, receive: Receive, send: Send) -> None:
             request = await receive()

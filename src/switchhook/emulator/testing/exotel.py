@@ -299,8 +299,8 @@ class Exotel:
     def stories(self) -> str:
         """What the newest calls met and what the app raised, for whoever reads a failure."""
         calls = self.calls[-NEWEST:]
-        told = [f"call {call.sid}\n{call.story()}" for call in calls]
-        return "\n\n".join([*told, *self._app.crashes()])
+        stories = [f"call {call.sid}\n{call.story()}" for call in calls]
+        return "\n\n".join([*stories, *self._app.crashes()])
 
     # The API.
 

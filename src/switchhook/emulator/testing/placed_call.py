@@ -88,7 +88,7 @@ class PlacedCall:
     @property
     def passthrus(self) -> list[PassthruExchange]:
         """Every passthru of the call with its answer, in order."""
-        return told_in(self.wait().trace)
+        return exchanges_in(self.wait().trace)
 
     @property
     def option(self) -> str | None:
@@ -100,7 +100,7 @@ class PlacedCall:
     def stream(self) -> dict[str, str]:
         """What became of its last stream, by Exotel's names; empty where there was none."""
         self.wait()
-        return self._call.told.fields() if self._call.told is not None else {}
+        return self._call.stream_outcome.fields() if self._call.stream_outcome is not None else {}
 
     @property
     def applets(self) -> list[str]:
@@ -114,9 +114,9 @@ class PlacedCall:
         return recording.wav(session.recorded(), session.rate)
 
 
-def told_in(trace: Iterable[Entry]) -> list[PassthruExchange]:
+def exchanges_in(trace: Iterable[Entry]) -> list[PassthruExchange]:
     """The passthrus of a trace, each with what came of it, in the order in which they ended."""
-    told: list[PassthruExchange] = []
+    exchanges: list[PassthruExchange] = []
     queries: dict[str, str] = {}
     for entry in trace:
         applet = entry.get("applet", "")
@@ -124,7 +124,7 @@ def told_in(trace: Iterable[Entry]) -> list[PassthruExchange]:
             case "passthru":
                 queries[applet] = entry["query"]
             case "answer":
-                told.append(
+                exchanges.append(
                     PassthruExchange(
                         applet=applet,
                         query=queries[applet],
@@ -135,7 +135,7 @@ def told_in(trace: Iterable[Entry]) -> list[PassthruExchange]:
                 )
             # A bot may be refused too; that one is no passthru.
             case "no_answer" | "refused_to_dial" if applet in queries:
-                told.append(
+                exchanges.append(
                     PassthruExchange(
                         applet=applet,
                         query=queries[applet],
@@ -146,4 +146,4 @@ def told_in(trace: Iterable[Entry]) -> list[PassthruExchange]:
                 )
             case _:
                 pass
-    return told
+    return exchanges

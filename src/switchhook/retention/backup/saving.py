@@ -26,7 +26,7 @@ from switchhook.errors import BackupError
 from switchhook.retention.backup.encryption import encrypting
 from switchhook.retention.backup.manifest import FORMAT, MANIFEST, Manifest, Saved, is_ours
 from switchhook.retention.backup.restoring import sync
-from switchhook.sqlite_file import RawFile, checking_vfs, damage_told, is_damage, make_private
+from switchhook.sqlite_file import RawFile, checking_vfs, damage_text, is_damage, make_private
 from switchhook.system.data_folder import IDENTITY, JOURNAL, LEDGER, read_identity
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ class _Saving:
             if not is_damage(error):
                 raise
             hint = "back up the files one by one, and restore this one from an older backup"
-            raise BackupError(str(path), f"is damaged: {damage_told(error)}", hint) from error
+            raise BackupError(str(path), f"is damaged: {damage_text(error)}", hint) from error
 
 
 class _Readable(Protocol):

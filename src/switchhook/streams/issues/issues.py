@@ -98,8 +98,8 @@ class IssueNote(msgspec.Struct, frozen=True):
 class Issue(msgspec.Struct, frozen=True, kw_only=True):
     """All failures of one fingerprint.
 
-    `mark` is what was said last; `reopened` whether it came back since. `trend` counts the last
-    `TREND_HOURS` hours, oldest first.
+    `last_note` is what was said last; `reopened` whether it came back since. `trend` counts the
+    last `TREND_HOURS` hours, oldest first.
     """
 
     fingerprint: Fingerprint
@@ -108,7 +108,7 @@ class Issue(msgspec.Struct, frozen=True, kw_only=True):
     last_ms: int
     streams: int
     trend: tuple[int, ...] = ()
-    mark: IssueNote | None = None
+    last_note: IssueNote | None = None
     reopened: bool = False
 
     @property
@@ -129,11 +129,11 @@ class Issue(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def issues(
-    uses: Iterable[Use], tallies: Iterable[Tally], marks: Mapping[str, IssueNote], now_ms: int
+    uses: Iterable[Use], tallies: Iterable[Tally], notes: Mapping[str, IssueNote], now_ms: int
 ) -> list[Issue]:
     """All issues, those that need somebody first: open ones, then by how often they come now.
 
-    `tallies` are of hours, `marks` what was said last of each issue by its id.
+    `tallies` are of hours, `notes` what was said last of each issue by its id.
     """
     seen: dict[Fingerprint, tuple[int, int, int]] = {}
     for use in uses:
@@ -143,7 +143,7 @@ def issues(
             seen[print_] = min(first, use.first_ms), max(last, use.last_ms), streams + use.streams
     trends = _trends(tallies, now_ms)
     found = [
-        _issue(print_, *seen[print_], trends.get(print_, ()), marks.get(print_.id))
+        _issue(print_, *seen[print_], trends.get(print_, ()), notes.get(print_.id))
         for print_ in seen
     ]
     found.sort(key=lambda each: (_ORDER[each.state], -each.recent, -each.last_ms))
@@ -159,10 +159,10 @@ def _issue(
     last_ms: int,
     streams: int,
     trend: tuple[int, ...],
-    mark: IssueNote | None,
+    last_note: IssueNote | None,
 ) -> Issue:
-    state = mark.state if mark is not None else IssueState.OPEN
-    returned = mark is not None and state is IssueState.RESOLVED and last_ms > mark.at_ms
+    state = last_note.state if last_note is not None else IssueState.OPEN
+    returned = last_note is not None and state is IssueState.RESOLVED and last_ms > last_note.at_ms
     return Issue(
         fingerprint=print_,
         state=NEXT[state, IssueAction.RETURNED] if returned else state,
@@ -170,7 +170,7 @@ def _issue(
         last_ms=last_ms,
         streams=streams,
         trend=trend or (0,) * TREND_HOURS,
-        mark=mark,
+        last_note=last_note,
         reopened=returned,
     )
 
@@ -201,6 +201,6 @@ class IssueHistory(Protocol):
         """Everything that was said of one, newest first."""
         ...
 
-    def add(self, mark: IssueNote, deed: Deed) -> None:
+    def add(self, last_note: IssueNote, deed: Deed) -> None:
         """Keep what somebody said, and note it in the audit log."""
         ...

@@ -27,7 +27,7 @@ _COLUMNS = "issue, at_ms, state, by, note"
 _LONGEST_HISTORY = 200
 
 
-class SqliteMarks:
+class SqliteIssueHistory:
     """`IssueHistory` over the ledger."""
 
     def __init__(self, ledger: Ledger) -> None:
@@ -39,7 +39,7 @@ class SqliteMarks:
             " (SELECT max(number) FROM issue_marks GROUP BY issue)"
         )
         with self._ledger.reading() as connection:
-            return {row[0]: _mark(row) for row in connection.execute(asked)}
+            return {row[0]: _note(row) for row in connection.execute(asked)}
 
     def history(self, issue: str) -> list[IssueNote]:
         asked = (
@@ -47,17 +47,17 @@ class SqliteMarks:
             " ORDER BY number DESC LIMIT ?"
         )
         with self._ledger.reading() as connection:
-            return [_mark(row) for row in connection.execute(asked, (issue, _LONGEST_HISTORY))]
+            return [_note(row) for row in connection.execute(asked, (issue, _LONGEST_HISTORY))]
 
-    def add(self, mark: IssueNote, deed: Deed) -> None:
+    def add(self, note: IssueNote, deed: Deed) -> None:
         with self._ledger.writing() as connection:
             connection.execute(
                 f"INSERT INTO issue_marks ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)",  # noqa: S608
-                (mark.issue, mark.at_ms, mark.state.value, mark.by, mark.note),
+                (note.issue, note.at_ms, note.state.value, note.by, note.note),
             )
-            append(connection, deed, mark.at_ms * 1000)
+            append(connection, deed, note.at_ms * 1000)
 
 
-def _mark(row: tuple[Any, ...]) -> IssueNote:
+def _note(row: tuple[Any, ...]) -> IssueNote:
     issue, at_ms, state, by, note = row
     return IssueNote(issue, at_ms, IssueState(state), by, note)

@@ -50,14 +50,14 @@ class CausesPage:
         renderer: Renderer,
         store: Store,
         names: Callable[[], Names],
-        marks: IssueHistory | None,
+        issue_history: IssueHistory | None,
         now_ms: Callable[[], int],
         freshen: Callable[[], None],
     ) -> None:
         self._renderer = renderer
         self._store = store
         self._names = names
-        self._marks = marks
+        self._issue_history = issue_history
         self._now_ms = now_ms
         self._freshen = freshen
 
@@ -106,9 +106,11 @@ class CausesPage:
             "owner": names.bot(issue.fingerprint.host, issue.fingerprint.endpoint),
             "advice": advice,
             "examples": found.rows,
-            "history": self._marks.history(issue.id) if self._marks is not None else [],
+            "history": self._issue_history.history(issue.id)
+            if self._issue_history is not None
+            else [],
             "streams_of": streams_of,
-            "may_act": self._marks is not None and viewer_of(request).may(Role.OPERATOR),
+            "may_act": self._issue_history is not None and viewer_of(request).may(Role.OPERATOR),
         }
         return self._renderer.page(request, "issue.html", context)
 
@@ -123,7 +125,7 @@ class CausesPage:
     def take(self, request: Request, said: str, note: str) -> None:
         """Do what somebody says of an issue. Raises HTTPException where it can't be done."""
         viewer = viewer_of(request)
-        if self._marks is None:
+        if self._issue_history is None:
             raise HTTPException(404)
         if not viewer.may(Role.OPERATOR):
             raise HTTPException(403, "only an operator may do this")
@@ -137,11 +139,11 @@ class CausesPage:
         deed = deed_of(
             viewer, SAID[IssueAction(act)], issue.id, **_named(issue.fingerprint), note=note
         )
-        self._marks.add(mark, deed)
+        self._issue_history.add(mark, deed)
 
     def found(self) -> list[Issue]:
         """Every issue there is."""
-        return all_issues(self._store, self._marks, self._now_ms())
+        return all_issues(self._store, self._issue_history, self._now_ms())
 
     def one(self, id: str) -> Issue:
         """One issue; raises HTTPException where there is none of this name."""
@@ -179,11 +181,11 @@ def _whole(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
 
 
-def all_issues(store: Store, marks: IssueHistory | None, now_ms: int) -> list[Issue]:
+def all_issues(store: Store, history: IssueHistory | None, now_ms: int) -> list[Issue]:
     """Every issue there is."""
     return issues(
         store.uses(),
         store.tallies(trend_start(now_ms), now_ms + 1, hours=True),
-        marks.latest() if marks is not None else {},
+        history.latest() if history is not None else {},
         now_ms,
     )

@@ -134,7 +134,7 @@ class AuditPages:
         entries = await self._shared.lookup.in_thread(audit.entries, wanted, limit)
         return json_response(
             {
-                "entries": [_told(each) for each in entries],
+                "entries": [_entry_json(each) for each in entries],
                 "next": entries[-1].seq if len(entries) == limit else None,
             }
         )
@@ -210,7 +210,7 @@ def _row(entry: AuditEntry) -> dict[str, Any]:
     return {"entry": entry, "details": details}
 
 
-def _told(entry: AuditEntry) -> dict[str, Any]:
+def _entry_json(entry: AuditEntry) -> dict[str, Any]:
     return {
         "seq": entry.seq,
         "at": rfc3339(entry.at_us),
@@ -228,7 +228,7 @@ def _lines(entries: Iterator[AuditEntry]) -> Iterator[bytes]:
     """Some hundred lines at a time."""
     lines: list[bytes] = []
     for entry in entries:
-        lines.append(msgspec.json.encode(_told(entry)) + b"\n")
+        lines.append(msgspec.json.encode(_entry_json(entry)) + b"\n")
         if len(lines) == _LINES:
             yield b"".join(lines)
             lines.clear()

@@ -37,8 +37,8 @@ class TriesOver(Exception):  # noqa: N818 - a page turns it into a sentence
 
     @property
     def sentence(self) -> str:
-        told = f"{self.wait_s} seconds" if self.wait_s < 120 else f"{-(-self.wait_s // 60)} minutes"
-        return f"Too many tries. Try again in {told}."
+        wait = f"{self.wait_s} seconds" if self.wait_s < 120 else f"{-(-self.wait_s // 60)} minutes"
+        return f"Too many tries. Try again in {wait}."
 
 
 class Prover:

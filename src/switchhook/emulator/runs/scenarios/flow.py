@@ -53,8 +53,8 @@ def _switchcase(aim: Aim) -> Plan:
 
 
 def _async(aim: Aim) -> Plan:
-    told = Passthru(url=aim.passthru, mode="async", next="people")
-    return usual_plan(aim, applets={"told": told})
+    passthru = Passthru(url=aim.passthru, mode="async", next="people")
+    return usual_plan(aim, applets={"told": passthru})
 
 
 ROWS = (
