@@ -363,3 +363,98 @@ def test_every_module_that_decides_has_its_twin_or_a_reason():
     assert not told.keys() - without, "it has its twin, decides nothing, or is gone: strike it"
     tests = {ROOT / "tests" / f"{test}.py" for test in told.values()}
     assert not [each for each in tests if not each.exists()]
+
+
+MOST_METHODS, MOST_LINES = 20, 40
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def methods(owner: ast.ClassDef) -> list[Function]:
+    return [each for each in owner.body if isinstance(each, Function)]
+
+
+def given_by_a_fixture(file: Path) -> set[str]:
+    """The classes that a fixture of pytest's gives, by what it says it yields: `Iterator[X]`.
+
+    Tests reach everything by that one name, so it may have many methods, each a line or two.
+    """
+    return {
+        name.id
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, Function)
+        and any(ast.unparse(each) == "pytest.fixture" for each in node.decorator_list)
+        and isinstance(node.returns, ast.Subscript)
+        for name in ast.walk(node.returns.slice)
+        if isinstance(name, ast.Name)
+    }
+
+
+def body_of(function: Function, *, command: bool) -> list[ast.stmt]:
+    """The statements; those of a command without its docstring, which is its help."""
+    first = function.body[0]
+    documented = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+    return function.body[1:] if command and documented else function.body
+
+
+def tables(node: ast.AST) -> list[ast.expr]:
+    """The outermost displays in it: tuples, lists, sets and dicts."""
+    found: list[ast.expr] = []
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Tuple | ast.List | ast.Set | ast.Dict):
+            found.append(child)
+        else:
+            found += tables(child)
+    return found
+
+
+def lines_of(function: Function, *, command: bool) -> int:
+    """How long it is; a table that it lays out is one line, and a command's options are none."""
+    body = body_of(function, command=command)
+    begins = body[0].lineno if command else function.lineno
+    ends = body[-1].end_lineno
+    assert ends is not None
+    laid_out = (table for statement in body for table in tables(statement))
+    return ends - begins + 1 - sum((each.end_lineno or 0) - each.lineno for each in laid_out)
+
+
+def test_no_class_has_more_methods_than_a_reader_can_keep():
+    given = given_by_a_fixture(SOURCE / "pytest_plugin.py")
+    assert given == {"Exotel"}
+    assert not [
+        f"{module}.{node.name} has {len(methods(node))} methods"
+        for module, file in NAMES.items()
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.ClassDef)
+        and node.name not in given
+        and len(methods(node)) > MOST_METHODS
+    ]
+
+
+def test_no_function_is_longer_than_a_page():
+    assert not [
+        f"{module}.{node.name} has {lines} lines"
+        for module, file in NAMES.items()
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, Function)
+        for command in [folder_of(module) == "cli" and not node.name.startswith("_")]
+        if (lines := lines_of(node, command=command)) > MOST_LINES
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "command", "lines"),
+    [
+        ("def f():\n    return 1", False, 2),
+        ("def f(\n    a,\n    b,\n):\n    return [\n        1,\n        2,\n    ]", False, 5),
+        ("def f(\n    a,\n    b,\n):\n    '''Help.'''\n    return 1", True, 1),
+        (
+            "def f():\n    return g(\n        1,\n        (\n            2,\n        ),\n    )",
+            False,
+            5,
+        ),
+    ],
+)
+def test_what_counts_as_a_line(text, command, lines):
+    (function,) = ast.parse(text).body
+    assert isinstance(function, Function)
+    assert lines_of(function, command=command) == lines

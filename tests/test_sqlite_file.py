@@ -38,7 +38,7 @@ MAY_OPEN = {
         "write_private_file",  # requests to roll, bytes of refused records
         "asked_roll",
     },
-    "journal/sealed.py": {"read_refused"},
+    "journal/refused.py": {"read"},
     "ledger/belonging.py": {"_write", "read_backup", "read_note"},  # notes beside the ledger
     "store/rebuild.py": {"_alone"},  # the lock of rebuilds
 }

@@ -235,11 +235,11 @@ def test_logs_without_a_segment_are_cleared_away(filled, folder):
     sealed = SealedSegments(folder)
     sealed.clear_strays()
     assert not stray.exists()
-    assert sealed.refused() == ["150.bin", "3.bin"]
+    assert sealed.refused.names() == ["150.bin", "3.bin"]
     for each in sealed.segments()[:2]:
         sealed.delete(each)
     sealed.clear_strays()
-    assert sealed.refused() == ["150.bin"]
+    assert sealed.refused.names() == ["150.bin"]
 
 
 def test_the_open_segment_is_sealed_when_asked(open_journal, loop, folder):
@@ -285,16 +285,16 @@ def test_a_request_that_names_nothing_is_cleared_away(open_journal, folder, cont
 
 def test_refused_bytes_are_masked_whole(folder):
     sealed = SealedSegments(folder)
-    assert sealed.refused() == []
+    assert sealed.refused.names() == []
     (folder / "refused").mkdir(parents=True)
     for number in (3, 12):
         (folder / "refused" / f"{number}.bin").write_bytes(body_of(7 * number))
-    names = sealed.refused()
+    names = sealed.refused.names()
     assert len(names) == 2
-    assert [sealed.mask_refused(name, mask) for name in names] == [1, 1]
+    assert [sealed.refused.mask(name, mask) for name in names] == [1, 1]
     assert SECRET not in bytes_of(folder)
-    assert [sealed.mask_refused(name, mask) for name in names] == [0, 0]
-    assert all(GONE in sealed.read_refused(name) for name in names)
+    assert [sealed.refused.mask(name, mask) for name in names] == [0, 0]
+    assert all(GONE in sealed.refused.read(name) for name in names)
 
 
 @pytest.fixture

@@ -140,7 +140,7 @@ def test_body_beyond_the_limit_of_the_database_fails_alone(open_journal, loop, f
     writer = open_journal()
     writer.append(1, 1, b"x", done=outcome.append)
     loop.run_until(lambda: len(outcome) == 1)
-    writer._segment.connection.limit(apsw.SQLITE_LIMIT_LENGTH, 10_000)
+    writer._chain._segment.connection.limit(apsw.SQLITE_LIMIT_LENGTH, 10_000)
     for size in (10, 20_000, 10):
         writer.append(1, 1, bytes(size), done=outcome.append)
     loop.run_until(lambda: len(outcome) == 4)

@@ -154,8 +154,8 @@ def _found(
                 suspects.look_at(Subject.CALL, sid)
             if named.custom_field is not None:
                 suspects.look_at(Subject.CUSTOM_FIELD, named.custom_field)
-    for name in sealed.refused():
-        suspects.look_at_text(sealed.read_refused(name))
+    for name in sealed.refused.names():
+        suspects.look_at_text(sealed.refused.read(name))
     for text in book.texts():
         suspects.look_at_text(text)
         if calls and len(text) <= _LONGEST_SID:

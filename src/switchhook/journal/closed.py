@@ -58,6 +58,17 @@ class Scan(Protocol):
     def last_seq(self) -> int | None: ...
 
 
+class RefusedBodies(Protocol):
+    """The bytes of records that the database refused, in files. Raises OSError."""
+
+    def names(self) -> list[str]: ...
+
+    def read(self, name: str) -> bytes: ...
+
+    def mask(self, name: str, mask: Callable[[bytes], tuple[bytes, int]]) -> int:
+        """Mask one, whole or not at all; gives how often `mask` struck."""
+
+
 class ClosedJournal(Protocol):
     """The segments of the journal that nobody writes any more. Raises JournalError."""
 
@@ -103,11 +114,6 @@ class ClosedJournal(Protocol):
     def ask_roll(self, seq: int) -> None:
         """Ask the answer side to seal the open segment if it holds `seq`."""
 
-    def refused(self) -> list[str]:
-        """The names of files with the bytes of records that the database refused."""
-
-    def read_refused(self, name: str) -> bytes:
-        """What is in such a file."""
-
-    def mask_refused(self, name: str, mask: Callable[[bytes], tuple[bytes, int]]) -> int:
-        """Mask such a file, whole or not at all; gives how often `mask` struck."""
+    @property
+    def refused(self) -> RefusedBodies:
+        """What the database refused."""

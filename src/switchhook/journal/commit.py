@@ -7,17 +7,16 @@ import time
 from collections.abc import Iterable, Sequence
 from functools import cache
 from itertools import chain
-from pathlib import Path
 
 import apsw
 
+from switchhook.journal.refused import RefusedRecords
 from switchhook.journal.segment import (
     STATEMENT_ROWS,
     Row,
     SegmentFile,
     checksum,
     file_size,
-    write_private_file,
 )
 from switchhook.sqlite_file import transaction
 
@@ -118,10 +117,10 @@ class OpenSegment:
             self._claim = None
         self._count(rows)
 
-    def insert_singly(self, rows: Sequence[Row], refused_folder: Path) -> dict[int, Exception]:
+    def insert_singly(self, rows: Sequence[Row], aside: RefusedRecords) -> dict[int, Exception]:
         """Write what can be written, durably; gives why each of the others was refused, by seq.
 
-        The bytes of those are durable in `refused_folder` before the rest is.
+        The bytes of those are durable in `aside` before the rest is.
         """
         refused: dict[int, Exception] = {}
         with transaction(self.connection):
@@ -131,7 +130,7 @@ class OpenSegment:
                     self._insert((row,))
                 except REFUSALS as error:
                     refused[row[0]] = error
-                    _set_aside(refused_folder, row)
+                    aside.set_aside(row[0], _bytes_of(row))
         self._claim = None
         self._count(row for row in rows if row[0] not in refused)
         return refused
@@ -175,8 +174,6 @@ def _insert_of(rows: int) -> str:
     return "INSERT INTO record VALUES " + ",".join(["(?,?,?,?,?,?,?,?)"] * rows)  # noqa: S608 - constants
 
 
-def _set_aside(folder: Path, row: Row) -> None:
+def _bytes_of(row: Row) -> bytes:
     body: object = row[6]
-    content = body if isinstance(body, bytes) else repr(body).encode("utf-8", "backslashreplace")
-    folder.mkdir(mode=0o700, exist_ok=True)
-    write_private_file(folder / f"{row[0]}.bin", content)
+    return body if isinstance(body, bytes) else repr(body).encode("utf-8", "backslashreplace")

@@ -14,6 +14,7 @@ from switchhook.errors import JournalError
 from switchhook.journal.checking import around_hole, is_whole, record_of, with_gaps
 from switchhook.journal.connections import SegmentConnections
 from switchhook.journal.listing import MAX_SEQ, Listing
+from switchhook.journal.refused import RefusedRecords
 from switchhook.journal.segment import (
     DamagedSegment,
     Record,
@@ -213,7 +214,7 @@ class JournalReader:
                 found = self._first(_FIRST_AT, seq)
                 return found and (found[0], time_of(*found) >= at_ms)
 
-            return self._bisect(low, end, reached)
+            return _bisect(low, end, reached)
 
     def seek_mono(self, mono_ms: int, low: int) -> int:
         """Find the first seq from `low` whose `mono` is not before `mono_ms`, or one past the last.
@@ -226,20 +227,7 @@ class JournalReader:
                 found = self._first(_FIRST_MONO, seq)
                 return found and (found[0], found[1] >= mono_ms)
 
-            return self._bisect(max(self.first_seq(), low), self.last_seq() + 1, reached)
-
-    def _bisect(self, low: int, end: int, reached: Callable[[int], tuple[int, bool] | None]) -> int:
-        """The first seq that is reached: `reached` gives the first record there, and whether."""
-        high = end
-        while low < high:
-            middle = (low + high) // 2
-            found = reached(middle)
-            if found is None or found[0] >= high or found[1]:
-                high = middle
-            else:
-                low = found[0] + 1
-        found = reached(low) if low < end else None
-        return min(found[0], end) if found else end
+            return _bisect(max(self.first_seq(), low), self.last_seq() + 1, reached)
 
     def load_asked(self, limit: int = 500_000, *, since_seq: int = 0) -> AskedQuestions:
         """Give the newest `limit` questions, of those from `since_seq` on.
@@ -347,10 +335,8 @@ class JournalReader:
             more = some(end + 1, 1) if sum(len(each.body) for each in found) >= max_bytes else []
             whole, end = whole and bool(more), end if more else last
         if not whole:
-            refused = self._folder / "refused"
-            found = with_gaps(
-                found, range(seq, end + 1), segment.name, lambda q: (refused / f"{q}.bin").exists()
-            )
+            refused = RefusedRecords(self._folder)
+            found = with_gaps(found, range(seq, end + 1), segment.name, refused.holds)
         self._note(found)
         return found
 
@@ -368,6 +354,20 @@ class JournalReader:
         for record in found:
             if record.damage and len(self.damage) < _MOST_NOTED:
                 self.damage[record.seq] = record.damage
+
+
+def _bisect(low: int, end: int, reached: Callable[[int], tuple[int, bool] | None]) -> int:
+    """The first seq that is reached: `reached` gives the first record there, and whether."""
+    high = end
+    while low < high:
+        middle = (low + high) // 2
+        found = reached(middle)
+        if found is None or found[0] >= high or found[1]:
+            high = middle
+        else:
+            low = found[0] + 1
+    found = reached(low) if low < end else None
+    return min(found[0], end) if found else end
 
 
 def _remember(asked: AskedQuestions, row: Any) -> None:

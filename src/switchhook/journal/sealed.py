@@ -17,6 +17,7 @@ import apsw
 from switchhook.errors import JournalError
 from switchhook.journal.closed import Segment, SegmentState
 from switchhook.journal.masking import Mask, mask_row
+from switchhook.journal.refused import RefusedRecords
 from switchhook.journal.segment import (
     CHECKED_FORMAT,
     COLUMNS,
@@ -34,7 +35,6 @@ from switchhook.journal.segment import (
     read_meta,
     remove_segment_files,
     unusable,
-    write_private_file,
 )
 from switchhook.sqlite_file import RawFile, transaction
 from switchhook.system.file_system import sync_folder
@@ -58,10 +58,14 @@ class Scanned(NamedTuple):
 
 
 class SealedSegments:
-    """The closed segments of the journal in a folder. Errors are JournalError."""
+    """The closed segments of the journal in a folder. Errors are JournalError.
+
+    `refused` has what stands beside them.
+    """
 
     def __init__(self, folder: Path, *, vfs: str | None = None) -> None:
         self._folder, self._vfs = folder, vfs
+        self.refused = RefusedRecords(folder)
         self._known: dict[SegmentFile, tuple[int, Segment]] = {}
 
     def segments(self) -> tuple[Segment, ...]:
@@ -95,10 +99,7 @@ class SealedSegments:
         Logs, which a reader made while its segment was deleted, and bytes of refused records.
         """
         first = next((each.first_seq for each in list_segments(self._folder)), 0)
-        for name in self.refused():
-            seq = name.removesuffix(".bin")
-            if seq.isdecimal() and int(seq) < first:
-                (self._folder / "refused" / name).unlink(missing_ok=True)
+        self.refused.clear_before(first)
         for side in SIDE_FILES[1:]:
             for path in self._folder.glob(f"0*.sqlite{side}"):
                 if not Path(str(path).removesuffix(side)).exists():
@@ -239,25 +240,6 @@ class SealedSegments:
         """Ask the answer side to seal the open segment if it holds `seq`; it looks every second."""
         with self._explained(None):
             ask_roll(self._folder, seq)
-
-    def refused(self) -> list[str]:
-        """The names of files with the bytes of records that the database refused."""
-        return sorted(path.name for path in (self._folder / "refused").glob("*.bin"))
-
-    def read_refused(self, name: str) -> bytes:
-        """What is in such a file."""
-        return (self._folder / "refused" / name).read_bytes()
-
-    def mask_refused(self, name: str, mask: Mask) -> int:
-        """Mask such a file, whole or not at all; gives how often `mask` struck."""
-        content, times = mask(self.read_refused(name))
-        if times:
-            path = self._folder / "refused" / name
-            aside = path.with_suffix(".new")
-            write_private_file(aside, content)
-            aside.replace(path)
-            sync_folder(path.parent)
-        return times
 
     def _look(self, file: SegmentFile, last: int, after: Sequence[SegmentFile]) -> Segment:
         size = sum(file_size(file.path + side) for side in SIDE_FILES[:2])

@@ -156,9 +156,8 @@ class NowPage:
 
 def _waiting(counts: Sequence[Count], now_ms: int) -> int | None:
     """The most callers that waited at once, as counted last; None where nobody counted lately."""
-    counted = [
-        each for each in counts if each.name == WAITING and now_ms - each.at_ms <= _COUNTED_MS
-    ]
+    fresh = (each for each in counts if now_ms - each.at_ms <= _COUNTED_MS)
+    counted = [each for each in fresh if each.name == WAITING]
     return max(counted, key=lambda each: each.at_ms).count if counted else None
 
 

@@ -186,8 +186,8 @@ class Eraser:
         return segment.last_seq <= self._store.position()
 
     def _in_refused(self, erasure: Erasure, traces: Traces) -> Erasure:
-        for name in self._journal.refused():
-            times = self._journal.mask_refused(name, traces.mask)
+        for name in self._journal.refused.names():
+            times = self._journal.refused.mask(name, traces.mask)
             places = erasure.noted(REFUSED, searched=1, found=int(times > 0), spellings=times)
             erasure = replace(erasure, places=places)
         return erasure
@@ -220,7 +220,7 @@ class Eraser:
 
     def _rest_checked(self, erasure: Erasure, traces: Traces) -> Erasure:
         refused = sum(
-            traces.count(self._journal.read_refused(name)) for name in self._journal.refused()
+            traces.count(self._journal.refused.read(name)) for name in self._journal.refused.names()
         )
         erasure = replace(erasure, places=erasure.noted(REFUSED, left=refused))
         if erasure.subject is Subject.NUMBER and erasure.number is not None:

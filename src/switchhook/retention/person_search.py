@@ -58,7 +58,8 @@ class PersonSearch:
                     held = held_record(record.seq, record.kind, record.at, sids, times, limits)
                     records.append(held)
         refused = sum(
-            traces.count(self._closed.read_refused(name)) > 0 for name in self._closed.refused()
+            traces.count(self._closed.refused.read(name)) > 0
+            for name in self._closed.refused.names()
         )
         rows = [held_row(table, row, limits) for table, row in self._ledger.rows_with(traces)]
         return Person(

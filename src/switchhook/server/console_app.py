@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -85,6 +86,7 @@ class ConsoleApp:
         renderer = Renderer(
             parts.monitoring.verdicts.now, link_hosts=lambda: parts.config().console.link_hosts
         )
+        threading.Thread(target=renderer.warm, name="warm", daemon=True).start()
         keeping = KeepApi(parts.keeper)
         self.access = self._access(renderer, keeping)
         self.pages = self._stream_pages(renderer)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -61,10 +60,7 @@ class StreamPages:
         note: Callable[[Deed], object] = lambda deed: None,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
-        def freshen() -> None:
-            folder.reach(journal.last_seq(), FRESH_S)
-
-        self.freshen = freshen
+        self._renderer, self._folder, self._journal = renderer, folder, journal
         now = NowPage(
             renderer=renderer,
             journal=journal,
@@ -73,7 +69,7 @@ class StreamPages:
             capacity=capacity,
             issue_history=issue_history,
             endpoints=endpoints,
-            freshen=freshen,
+            freshen=self.freshen,
             now_ms=now_ms,
         )
         self.feed = Feed(now, time.monotonic)
@@ -83,7 +79,7 @@ class StreamPages:
             store=store,
             names=names,
             issue_history=issue_history,
-            freshen=freshen,
+            freshen=self.freshen,
             now_ms=now_ms,
         )
         self._pages = (
@@ -94,7 +90,7 @@ class StreamPages:
                 names=names,
                 views=views,
                 note=note,
-                freshen=freshen,
+                freshen=self.freshen,
                 now_ms=now_ms,
             ),
             CallPage(
@@ -103,11 +99,15 @@ class StreamPages:
                 store=store,
                 names=names,
                 details=details,
-                freshen=freshen,
+                freshen=self.freshen,
             ),
             causes,
             PageApi(
-                issue_history=issue_history, views=views, freshen=freshen, now=now, causes=causes
+                issue_history=issue_history,
+                views=views,
+                freshen=self.freshen,
+                now=now,
+                causes=causes,
             ),
             CapacityPage(renderer=renderer, capacity=capacity, history=history, now_ms=now_ms),
             EndpointsPage(
@@ -115,15 +115,18 @@ class StreamPages:
                 store=store,
                 names=names,
                 endpoints=endpoints,
-                freshen=freshen,
+                freshen=self.freshen,
                 now_ms=now_ms,
             ),
         )
-        threading.Thread(target=renderer.warm, name="warm", daemon=True).start()
-        self._routes = [*renderer.assets.routes(), *self.feed.routes()]
+
+    def freshen(self) -> None:
+        """Wait a little for the fold, so that what was answered before is shown."""
+        self._folder.reach(self._journal.last_seq(), FRESH_S)
 
     def routes(self) -> list[BaseRoute]:
-        return [*self._routes, *(route for page in self._pages for route in page.routes())]
+        parts = (self._renderer.assets, self.feed, *self._pages)
+        return [route for part in parts for route in part.routes()]
 
     def close(self) -> None:
         self.feed.close()

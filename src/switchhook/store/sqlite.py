@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from contextlib import contextmanager
@@ -15,37 +14,20 @@ from switchhook.exotel.spellings import ErasedNumber
 from switchhook.sqlite_file import file_id, is_damage
 from switchhook.store import files
 from switchhook.store.deletion import count_in_files
-from switchhook.store.digest import NOTE, hash_of
-from switchhook.store.files import BUCKET_BITS
 from switchhook.store.healing import DAMAGE, FAILURES, StoreHealth, StorePlace
-from switchhook.store.lists import find
 from switchhook.store.maintenance import OpenStore
-from switchhook.store.opening import begin, connect_reading, open_folding, place_of
-from switchhook.store.placing import read_axis, seqs_between
-from switchhook.store.searching import Deadline, SeqRange, search
-from switchhook.store.stories import decode_story
-from switchhook.streams.facet import Count, Facet, Form, Tally, Use
-from switchhook.streams.store import Quarantined, StreamFilter
-from switchhook.streams.story import StreamStory
+from switchhook.store.opening import begin, open_folding, place_of
+from switchhook.store.reading import LAST_SEQ, StoreReader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from switchhook.journal.source import JournalSource
-    from switchhook.journal.steady_time import Axis
-    from switchhook.streams.names import Names
     from switchhook.streams.parsed_record import ParsedRecord
-    from switchhook.streams.search.query import Query, SearchPage
-
-_WORDS = "endpoint, status, cause, option, kind, host, exophone"
-_MOST_NOTES = 1000
-LONGEST_SEARCH_S = 5.0
-"""A page of what is found comes within this time, or not at all."""
-_LAST_SEQ = 2**63 - 1
 
 
-class SqliteStore:
+class SqliteStore(StoreReader):
     """The store in a folder of its own. `open` it to fold; to ask is possible at any time.
 
     A store that a rebuild put in its place is taken over at the next call, in every process. One
@@ -59,13 +41,11 @@ class SqliteStore:
         *,
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._folder, self._journal = folder, journal
+        super().__init__(folder, journal, StoreHealth(folder, steady))
         self._folding: OpenStore | None = None
         self._opened = False
         self._place: StorePlace | None = None
-        self._local = threading.local()
         self._writing = threading.RLock()
-        self._health = StoreHealth(folder, steady)
 
     @property
     def problem(self) -> DataFolderError | None:
@@ -189,7 +169,7 @@ class SqliteStore:
                 self._write_anew(folding)
         return len(found)
 
-    def holds_number(self, number: str, until_seq: int = _LAST_SEQ) -> int:
+    def holds_number(self, number: str, until_seq: int = LAST_SEQ) -> int:
         """How much of a number in E.164 is left, the bytes of files included.
 
         What records after `until_seq` told of it is no remnant, nor are its bytes.
@@ -231,154 +211,3 @@ class SqliteStore:
         """
         with self._changing("retention") as folding:
             return folding.keep_stories(after_seq, before_seq, limit)
-
-    def axis(self) -> Axis | None:
-        with self._reading() as connection:
-            return read_axis(connection)
-
-    def placed(self, seqs: Iterable[int]) -> dict[int, int]:
-        with self._reading() as connection:
-            return dict(
-                connection.execute(
-                    "SELECT seq, at FROM displaced WHERE seq IN (SELECT value FROM json_each(?))",
-                    (json.dumps(list(seqs)),),
-                )
-            )
-
-    def seqs_between(self, since_ms: int | None, until_ms: int | None) -> tuple[int, int | None]:
-        with self._reading() as connection:
-            return seqs_between(connection, self._journal, since_ms, until_ms)
-
-    def position(self) -> int:
-        with self._reading() as connection:
-            seq: int = connection.execute("SELECT seq FROM progress").get
-            return seq
-
-    def receipts(self, wanted: StreamFilter) -> list[int]:
-        with self._reading() as connection:
-            return find(connection, "receipt", wanted)
-
-    def streams(self, wanted: StreamFilter) -> list[tuple[int, StreamStory | None]]:
-        with self._reading() as connection:
-            seqs = find(connection, "stream", wanted)
-            stories = dict(
-                connection.execute(
-                    "SELECT seq, story FROM stream"
-                    " WHERE story NOT NULL AND seq IN (SELECT value FROM json_each(?))",
-                    (json.dumps(seqs),),
-                )
-            )
-            return [(q, decode_story(stories[q]) if q in stories else None) for q in seqs]
-
-    def search(
-        self,
-        query: Query,
-        names: Names,
-        *,
-        before_seq: int = _LAST_SEQ,
-        after_seq: int = 0,
-        limit: int = 100,
-    ) -> SearchPage:
-        with self._reading() as connection:
-            span = SeqRange(after_seq + 1, before_seq)
-            deadline = Deadline(LONGEST_SEARCH_S, time.monotonic)
-            return search(connection, self._journal, query, names, span, limit, deadline)
-
-    def tallies(self, since_ms: int, until_ms: int, *, hours: bool = False) -> list[Tally]:
-        table = "hour" if hours else "minute"
-        with self._reading() as connection:
-            rows = connection.execute(
-                f"SELECT at, {table}.streams, {_WORDS} FROM {table} JOIN facet ON id = facet"  # noqa: S608 - our words
-                " WHERE at >= ? AND at < ? ORDER BY at",
-                (since_ms, until_ms),
-            )
-            return [Tally(at, Facet(*words), streams) for at, streams, *words in rows]
-
-    def uses(self) -> list[Use]:
-        at = "SELECT at FROM stream WHERE seq = (SELECT {}(seq) FROM stream WHERE facet = facet.id)"
-        with self._reading() as connection:
-            rows = connection.execute(
-                f"SELECT ({at.format('min')}), ({at.format('max')}), streams, {_WORDS}"  # noqa: S608 - our words
-                " FROM facet WHERE streams > 0"
-            )
-            return [Use(Facet(*words), a, z, streams) for a, z, streams, *words in rows]
-
-    def counts(self, since_ms: int, until_ms: int) -> list[Count]:
-        with self._reading() as connection:
-            rows = connection.execute(
-                "SELECT minute, name, count FROM count WHERE minute >= ? AND minute < ?"
-                " ORDER BY minute, name",
-                (since_ms, until_ms),
-            )
-            return [Count(*row) for row in rows]
-
-    def forms(self, since_ms: int, until_ms: int) -> list[Form]:
-        with self._reading() as connection:
-            rows = connection.execute(
-                "SELECT hour, endpoint, aspect, value, count FROM form"
-                " WHERE hour >= ? AND hour < ? ORDER BY hour, endpoint, aspect, count DESC, value",
-                (since_ms, until_ms),
-            )
-            return [Form(*row) for row in rows]
-
-    def notes(self, call_sid: str) -> list[int]:
-        key, found = hash_of(NOTE, call_sid), list[int]()
-        sql = "SELECT seq FROM mention WHERE bucket = ? AND key = ? ORDER BY seq DESC LIMIT ?"
-        with self._reading() as connection:
-            last: int = connection.execute("SELECT seq FROM progress").get
-            for bucket in range(last >> BUCKET_BITS, -1, -1):
-                left = _MOST_NOTES - len(found)
-                found += [seq for (seq,) in connection.execute(sql, (bucket, key, left))]
-        return found[::-1]
-
-    def oldest_ms(self) -> int | None:
-        with self._reading() as connection:
-            at: int | None = connection.execute("SELECT at FROM stream ORDER BY seq LIMIT 1").get
-            return at
-
-    def late_ms(self, seqs: Iterable[int]) -> dict[int, int]:
-        with self._reading() as connection:
-            return dict(
-                connection.execute(
-                    "SELECT seq, late_ms FROM late WHERE seq IN (SELECT value FROM json_each(?))",
-                    (json.dumps(list(seqs)),),
-                )
-            )
-
-    def events(self, kind: int, limit: int) -> list[int]:
-        with self._reading() as connection:
-            rows = connection.execute(
-                "SELECT seq FROM event WHERE kind = ? ORDER BY seq DESC LIMIT ?", (kind, limit)
-            )
-            return [seq for (seq,) in rows]
-
-    def counters(self) -> dict[str, int]:
-        with self._reading() as connection:
-            return dict(connection.execute("SELECT name, count FROM counter ORDER BY name"))
-
-    def quarantined(self, limit: int) -> tuple[int, list[Quarantined]]:
-        with self._reading() as connection:
-            count: int = connection.execute("SELECT count(*) FROM quarantine").get
-            rows = connection.execute(
-                "SELECT seq, reason FROM quarantine ORDER BY seq DESC LIMIT ?", (limit,)
-            )
-            return count, [Quarantined(seq, reason) for seq, reason in rows]
-
-    @contextmanager
-    def _reading(self) -> Iterator[apsw.Connection]:
-        """A connection of this thread's own to the store that counts now."""
-        place: StorePlace | None = None
-        try:
-            place = place_of(self._folder)
-            if place is None:
-                problem, hint = "there is no store yet", "start the console once, or rebuild"
-                raise DataFolderError(str(self._folder), problem, hint)
-            if getattr(self._local, "place", None) != place:
-                self._local.place = None
-                self._local.connection = connect_reading(self._folder, place.path)
-                self._local.place = place
-            yield self._local.connection
-        except FAILURES as error:
-            self._local.place = self._local.connection = None  # the next one is a new one
-            raise self._health.failed("read", error, place) from error
-        self._health.went_well("read")

@@ -1,4 +1,4 @@
-"""A connection beneath its requests: how it comes, is held, is believed, and leaves.
+"""A connection beneath its requests: how it comes, is held, believed and answered, and leaves.
 
 It is in one state:
 
@@ -14,10 +14,14 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
+from functools import partial
 from typing import TYPE_CHECKING, Final, cast
+
+from switchhook.answer.http.messages import CLOSE, FAILED, KEEP, WITHOUT_BODY, Answer, last
 
 if TYPE_CHECKING:
     from switchhook.answer.http.connections import Server
+    from switchhook.answer.http.messages import Head
 
 IDLE: Final = 0  # nothing of a request is here
 HEAD: Final = 1  # the head has begun
@@ -38,8 +42,10 @@ class Link(asyncio.Protocol, ABC):
         "discarded",
         "eof",
         "key",
+        "manner",
         "paused",
         "peer",
+        "serial",
         "server",
         "since",
         "state",
@@ -59,6 +65,8 @@ class Link(asyncio.Protocol, ABC):
         self.verified = False
         self.since = self.deadline = 0.0  # idle since; in HEAD, BODY, LEAVING overdue from then on
 
+        self.serial = 0  # of the request being answered: a late reply to an old one is known by it
+        self.manner = KEEP
         self.buffer = b""  # what came early
         self.at = 0  # where in the buffer the next request begins
         self.paused = self.eof = self.write_blocked = self.unread = False
@@ -115,6 +123,55 @@ class Link(asyncio.Protocol, ABC):
         self.server.write_blocked.pop(self, None)
         if self.state == TURN:
             self.server.loop.call_soon(self.go_on)
+
+    # Its answers.
+
+    def ask(self, head: Head, token: object, body: bytes, problem: str | None) -> None:
+        """Have a request answered, now or later."""
+        self.serial += 1
+        reply = partial(self.reply, self.serial)
+        try:
+            self.server.handler.answer(head, token, body, problem, reply)
+        except Exception as error:  # noqa: BLE001 - whatever it is, a caller waits
+            self.fail("answer", error)
+
+    def reply(self, serial: int, answer: Answer) -> None:
+        """Answer a request, if it is still the one that waits."""
+        if serial == self.serial and self.state == BUSY:
+            self.send(answer)
+
+    def fail(self, where: str, error: Exception) -> None:
+        """Answer as a fault of ours ends, if somebody waits, and leave."""
+        self.server.note_failure(where, error)
+        if self.state == BUSY:
+            self.send_last(FAILED)
+
+    def send_last(self, answer: Answer) -> None:
+        """Send an answer, and leave."""
+        self.manner = last(self.manner)
+        self.send(answer)
+
+    def send(self, answer: Answer) -> None:
+        """Send an answer, in the manner of its request, and go on with what comes after it."""
+        server = self.server
+        manner = self.manner
+        if server.draining and not self.buffer:  # what is here already is still answered
+            manner = last(manner)
+        self.transport.write(
+            server.responses.by_manner[manner].get(answer) or server.responses.build(answer, manner)
+        )
+        if manner in (CLOSE, CLOSE + WITHOUT_BODY):
+            self.leave()
+        elif self.buffer or self.paused or self.write_blocked:
+            self.state = TURN
+            if not self.write_blocked:
+                server.loop.call_soon(self.go_on)
+        elif self.eof:
+            self.leave()
+        else:
+            self.state = IDLE
+            self.since = server.now
+            server.idle[self] = None
 
     # What its requests make of it; a `Connection` says how.
 

@@ -8,7 +8,6 @@ who has to wait for whom, is its base's (`Link`).
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from switchhook.answer.http.body import announces_body, expect_body
@@ -29,10 +28,8 @@ from switchhook.answer.http.messages import (
     BODY_TOO_LONG,
     BODY_UNREAD,
     CLOSE,
-    FAILED,
     HEAD_GIVEN_UP,
     HEAD_LATE,
-    KEEP,
     WITHOUT_BODY,
     Answer,
     Head,
@@ -50,14 +47,11 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 class Connection(Link):
     """One connection; answers its requests in order, one at a time."""
 
-    __slots__ = ("body", "growing", "head", "manner", "serial", "token")
+    __slots__ = ("body", "growing", "head", "token")
 
     def __init__(self, server: Server) -> None:
         super().__init__(server)
         self.growing: GrowingHead | None = None  # only while a head arrives
-
-        self.serial = 0  # of the request being answered: a late reply to an old one is known by it
-        self.manner = KEEP
         self.head: Head | None = None  # these three only while a body arrives
         self.token: object = None
         self.body: Counted | Chunks | None = None
@@ -153,26 +147,29 @@ class Connection(Link):
                 reader.read(lines)  # the secret may stand there
             self._unreadable(line, problem, reader.seen, data)
             return
-        head = make_head(line, reader.seen, self.peer)
+        self._admit(make_head(line, reader.seen, self.peer), line, reader.seen)
+
+    def _admit(self, head: Head, line: RequestLine, seen: dict[bytes, bytes]) -> None:
+        """Have a head judged: who may not ask is answered now, its body unread."""
         self.state = BUSY
-        self.manner = connection_wish(line, reader.seen)
+        self.manner = connection_wish(line, seen)
         if line.method == "HEAD":
             self.manner += WITHOUT_BODY
         try:
-            token = server.handler.admit(head)
+            token = self.server.handler.admit(head)
         except Exception as error:  # noqa: BLE001 - whatever it is, a caller waits
-            self._fail("admit", error)
+            self.fail("admit", error)
             return
         if isinstance(token, Answer):
-            self.unread = announces_body(reader.seen)
-            self._send_last(token)
+            self.unread = announces_body(seen)
+            self.send_last(token)
             return
         if not self.verified:
             self.verify()
-        if announces_body(reader.seen):
-            self._begin_body(head, token, reader.seen, line)
+        if announces_body(seen):
+            self._begin_body(head, token, seen, line)
         else:
-            self._ask(head, token, b"", None)
+            self.ask(head, token, b"", None)
 
     # One that can't be read.
 
@@ -193,13 +190,13 @@ class Connection(Link):
         try:
             token = self.server.handler.unreadable(head, received)
         except Exception as error:  # noqa: BLE001 - whatever it is, a caller waits
-            self._fail("unreadable", error)
+            self.fail("unreadable", error)
             return
         if isinstance(token, Answer):
-            self._send(token)
+            self.send(token)
             return
         self.verify()
-        self._ask(head, token, b"", None if head.method in ("GET", "HEAD") else BODY_UNREAD)
+        self.ask(head, token, b"", None if head.method in ("GET", "HEAD") else BODY_UNREAD)
 
     # Its body.
 
@@ -209,13 +206,13 @@ class Connection(Link):
         server = self.server
         body, time = expect_body(seen, token, server.limits)
         if body.feed(b"") == 0:  # there is none
-            self._ask(head, token, b"", None)
+            self.ask(head, token, b"", None)
             return
         if line.method in ("GET", "HEAD"):
             # It means nothing there, and no caller shall wait for it.
             self.unread = True
             self.manner = last(self.manner)
-            self._ask(head, token, b"", None)
+            self.ask(head, token, b"", None)
             return
         if line.old and b"transfer-encoding" in seen:
             self.manner = CLOSE
@@ -254,51 +251,7 @@ class Connection(Link):
         head, token, body = self.head, self.token, self.body
         self.head = self.token = self.body = None
         if head is not None and body is not None:
-            self._ask(head, token, bytes(body.body), problem)
-
-    # Its answer.
-
-    def _ask(self, head: Head, token: object, body: bytes, problem: str | None) -> None:
-        self.serial += 1
-        reply = partial(self._reply, self.serial)
-        try:
-            self.server.handler.answer(head, token, body, problem, reply)
-        except Exception as error:  # noqa: BLE001 - whatever it is, a caller waits
-            self._fail("answer", error)
-
-    def _reply(self, serial: int, answer: Answer) -> None:
-        if serial == self.serial and self.state == BUSY:
-            self._send(answer)
-
-    def _fail(self, where: str, error: Exception) -> None:
-        self.server.note_failure(where, error)
-        if self.state == BUSY:
-            self._send_last(FAILED)
-
-    def _send_last(self, answer: Answer) -> None:
-        self.manner = last(self.manner)
-        self._send(answer)
-
-    def _send(self, answer: Answer) -> None:
-        server = self.server
-        manner = self.manner
-        if server.draining and not self.buffer:  # what is here already is still answered
-            manner = last(manner)
-        self.transport.write(
-            server.responses.by_manner[manner].get(answer) or server.responses.build(answer, manner)
-        )
-        if manner in (CLOSE, CLOSE + WITHOUT_BODY):
-            self.leave()
-        elif self.buffer or self.paused or self.write_blocked:
-            self.state = TURN
-            if not self.write_blocked:
-                server.loop.call_soon(self.go_on)
-        elif self.eof:
-            self.leave()
-        else:
-            self.state = IDLE
-            self.since = server.now
-            server.idle[self] = None
+            self.ask(head, token, bytes(body.body), problem)
 
     def go_on(self) -> None:
         """Go on with what was sent before the last answer was given."""

@@ -57,20 +57,13 @@ def load(
         A plan (TOML); without it one flow: the bot, then the passthru.
     """
     from switchhook.emulator.net.addresses import AddressAllowList
-    from switchhook.emulator.runs.load import (
-        LoadPlan,
-        announce,
-        check_targets,
-        hosts,
-        run_load,
-        targets,
-    )
+    from switchhook.emulator.runs import load as runs
     from switchhook.emulator.runs.load_report import page
     from switchhook.emulator.runs.server import load_plan, station
 
     if calls < 1:
         raise ConfigError("nothing to do", key="--calls", hint="at least 1")
-    how = LoadPlan(calls=calls, rate_s=rate_of(rate), for_s=duration_of(for_))
+    how = runs.LoadPlan(calls=calls, rate_s=rate_of(rate), for_s=duration_of(for_))
     plan = plan_of(file) if file is not None else None
     url = passthru_or_here(passthru) if plan is None else ""
 
@@ -83,17 +76,16 @@ def load(
             allow=allow or (),
         ) as running:
             exchange = running.exchange
-            await check_targets(
-                targets(exchange.plan), AddressAllowList([*exchange.plan.allow, *(allow or ())])
-            )
-            for line in announce(how, exchange.plan):
+            allowed = AddressAllowList([*exchange.plan.allow, *(allow or ())])
+            await runs.check_targets(runs.targets(exchange.plan), allowed)
+            for line in runs.announce(how, exchange.plan):
                 output.err.print(output.plain(line))
             if not yes and sys.stdin.isatty() and not _agreed():
                 return 2
             with _Bar(how.for_s) as bar:
-                figures = await run_load(exchange, how, on_progress=bar.update)
+                figures = await runs.run_load(exchange, how, on_progress=bar.update)
         _tell(figures)
-        pages.append(page(figures, how, to=hosts(exchange.plan), at=exchange.clock.date()))
+        pages.append(page(figures, how, to=runs.hosts(exchange.plan), at=exchange.clock.date()))
         return 1 if figures.wrong else 0
 
     pages: list[str] = []

@@ -14,6 +14,7 @@ from switchhook.errors import ConfigError
 
 if TYPE_CHECKING:
     from switchhook.emulator.runs.scenario import Result
+    from switchhook.emulator.runs.scenarios.definition import Scenario
 
 
 def run(
@@ -59,17 +60,8 @@ def run(
         for each in SCENARIOS:
             output.out.out(each, highlight=False)
         return 0
-    if all_:
-        chosen = [each for each in SCENARIOS.values() if each.mode == "decide"]
-    elif name is None:
-        raise ConfigError("which scenario?", key="run", hint="--list prints their names")
-    elif name not in SCENARIOS:
-        raise ConfigError(
-            f"there is no scenario {name!r}", key="run", hint="--list prints their names"
-        )
-    else:
-        chosen = [SCENARIOS[name]]
-
+    every = [each for each in SCENARIOS.values() if each.mode == "decide"]
+    chosen = every if all_ else [_scenario(name)]
     url = passthru_or_here(passthru)
 
     async def main() -> list[Result]:
@@ -96,6 +88,17 @@ def run(
     if all_:
         output.out.print(f"{len(results) - failed} passed, {failed} failed")
     return 1 if failed else 0
+
+
+def _scenario(name: str | None) -> Scenario:
+    from switchhook.emulator.runs.scenarios import SCENARIOS
+
+    hint = "--list prints their names"
+    if name is None:
+        raise ConfigError("which scenario?", key="run", hint=hint)
+    if name not in SCENARIOS:
+        raise ConfigError(f"there is no scenario {name!r}", key="run", hint=hint)
+    return SCENARIOS[name]
 
 
 def _tell(result: Result, *, brief: bool) -> None:

@@ -28,7 +28,7 @@ from switchhook.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from switchhook.emulator.plan.plan import Account
+    from switchhook.emulator.plan.plan import Account, Plan
 
 
 def emulate(
@@ -79,13 +79,10 @@ def emulate(
         A plan (TOML): accounts, numbers, flows, callers, agents, faults.
     """
     host, port = address_of(listen)
-    plan = plan_of(file) if file is not None else None
-    if plan is not None and not plan.number:
-        raise ConfigError("no number rings here", file=file or "", hint="add a [number.…] table")
+    plan = None if file is None else _plan_to_ring(file)
     folder = Path(traces) if traces is not None else None
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-
     url = passthru_or_here(passthru) if plan is None else ""
     change = _changed(stream_limit, status_callback, heartbeat)
 
@@ -121,6 +118,13 @@ def emulate(
         return run_loop(main(), virtual=virtual)
     except asyncio.CancelledError:
         return 0
+
+
+def _plan_to_ring(file: str) -> Plan:
+    plan = plan_of(file)
+    if not plan.number:
+        raise ConfigError("no number rings here", file=file, hint="add a [number.…] table")
+    return plan
 
 
 def _changed(
