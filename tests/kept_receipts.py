@@ -9,8 +9,7 @@ import msgspec
 
 from switchhook.exotel.cause import judge
 from switchhook.journal import JournalReader, JournalWriter
-from switchhook.journal.kept import read_passthru
-from switchhook.journal.receipt import Receipt, RecordKind, encode, receipt_id
+from switchhook.journal.receipt import Receipt, RecordKind, encode, read_passthru, receipt_id
 from switchhook.rules.decide import Decision, Option
 from switchhook.streams.parsed_record import parse_record
 

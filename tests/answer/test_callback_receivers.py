@@ -38,8 +38,7 @@ from switchhook.exotel.wire.status_callback import (
     parse,
     parse_heartbeat,
 )
-from switchhook.journal.kept import read_passthru
-from switchhook.journal.receipt import HeartbeatReceived, RecordKind, StatusReceived
+from switchhook.journal.receipt import HeartbeatReceived, RecordKind, StatusReceived, read_passthru
 
 from .desk import KEY, START_US, TAKES_A, Desk, head_of
 

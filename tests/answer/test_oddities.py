@@ -26,8 +26,13 @@ from switchhook.answer.http.messages import BODY_UNREAD, ConnectionLimits
 from switchhook.answer.http.protocol import Connection
 from switchhook.config import EndpointConfig, Mode, Secret
 from switchhook.exotel.passthru import Defect
-from switchhook.journal.kept import read_passthru
-from switchhook.journal.receipt import ANSWERED_UNREAD, UNREADABLE, Receipt, RecordKind
+from switchhook.journal.receipt import (
+    ANSWERED_UNREAD,
+    UNREADABLE,
+    Receipt,
+    RecordKind,
+    read_passthru,
+)
 from switchhook.rules.decide import Option
 
 from .desk import SECRET, TAKES_A, TAKES_B, Desk, MemoryJournal

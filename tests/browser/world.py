@@ -22,8 +22,7 @@ from switchhook.capacity.readings import Span
 from switchhook.capacity.status import CapacityNow
 from switchhook.exotel.cause import judge
 from switchhook.journal import JournalReader, JournalWriter
-from switchhook.journal.kept import read_passthru
-from switchhook.journal.receipt import WAITING, Counters, Receipt, RecordKind, encode
+from switchhook.journal.receipt import WAITING, Counters, Receipt, RecordKind, encode, read_passthru
 from switchhook.overview.verdict import Level, State
 from switchhook.rules.decide import Decision, Option
 from switchhook.server.pages import StreamPages

@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from retention.test_erasure import hash_of_proof
 from retention.test_retention_worker import NUMBER, SID, House, call_of, fill
 from switchhook.access.roles import Role, Viewer
-from switchhook.retention.api import OPERATIONS, SCHEMAS, KeepApi
+from switchhook.retention.api import OPERATIONS, SCHEMAS, RetentionApi
 from switchhook.retention.policy import Matter, RetentionLimits
 from switchhook.streams.openapi import SCHEMAS as OTHERS
 from switchhook.web.app import create_app
@@ -31,7 +31,7 @@ def house(tmp_path):
 
 
 def app_of(house):
-    return create_app([KeepApi(house.keeper)])
+    return create_app([RetentionApi(house.keeper)])
 
 
 def asking(house, role=Role.ADMINISTRATOR):
@@ -207,7 +207,7 @@ def test_the_section_of_settings_shows_what_the_role_may_see(house, role):
         "viewer": viewer,
         "csrf": "the-csrf",
     }
-    context = KeepApi(house.keeper).context(viewer)
+    context = RetentionApi(house.keeper).context(viewer)
     page = Renderer().text(Request(scope), "_keeping.html", context)
     assert "30 days" in page
     assert "for ever" in page

@@ -20,12 +20,17 @@ from switchhook.exotel.spellings import ErasedNumber, Subject
 from switchhook.exotel.times import DAY_MS, HOUR_MS
 from switchhook.journal import JournalReader, JournalWriter, SealedSegments
 from switchhook.journal.closed import SegmentState
-from switchhook.journal.kept import read_passthru
-from switchhook.journal.receipt import RecordKind, StatusReceived, decode_receipt, encode
+from switchhook.journal.receipt import (
+    RecordKind,
+    StatusReceived,
+    decode_receipt,
+    encode,
+    read_passthru,
+)
 from switchhook.retention import texts_ledger
 from switchhook.retention.ledger import SqliteErasures
 from switchhook.retention.policy import Matter, RetentionLimits
-from switchhook.retention.retention_worker import Keeper
+from switchhook.retention.retention_worker import RetentionWorker
 from switchhook.server.retention_rows import rows_of
 from switchhook.server.tables import open_ledger
 from switchhook.store import SqliteStore
@@ -71,7 +76,7 @@ class House:
         def count_erased():
             self.erased += 1
 
-        return Keeper(
+        return RetentionWorker(
             journal=self.sealed,
             store=self.store,
             book=self.book,

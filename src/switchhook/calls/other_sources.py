@@ -63,12 +63,12 @@ class SourceGatherer:
         """`call` is None where no passthru named it; gives None if nobody else did either."""
         entries: list[TimelineEntry] = []
         notes: list[Note] = []
-        tellings = [*_of_passthrus(call)] if call is not None else []
+        reports = [*_of_passthrus(call)] if call is not None else []
         for found in (self._callbacks(call_sid), self._kept(call_sid)):
-            for entry, note, telling in found:
+            for entry, note, report in found:
                 entries.append(entry)
                 notes.append(note)
-                tellings += [telling] if telling is not None else []
+                reports += [report] if report is not None else []
         if call is None and not notes:
             return None
         begun, over = _time_of(call, entries)
@@ -79,7 +79,7 @@ class SourceGatherer:
             beats.append(beat)
         said = map(call.story.text, ("from_", "to")) if call is not None else ()
         numbers = tuple(number for number in said if number)
-        sources = call_sources(tellings, beats, numbers=numbers, begun_us=begun, over_us=over)
+        sources = call_sources(reports, beats, numbers=numbers, begun_us=begun, over_us=over)
         return OtherSources((*entries, *_times(sources)), tuple(notes), sources)
 
     def _callbacks(
@@ -105,15 +105,15 @@ class SourceGatherer:
 
     def _kept(self, call_sid: str) -> Iterable[tuple[TimelineEntry, Note, SourceReport | None]]:
         for kept in self._details(call_sid) if self._details is not None else ():
-            telling, at = of_details(kept), kept.fetched_ms * 1000
-            said = telling.fields.get("status", "") if telling is not None else ""
+            report, at = of_details(kept), kept.fetched_ms * 1000
+            said = report.fields.get("status", "") if report is not None else ""
             entry = TimelineEntry(
                 at_us=at,
                 lane=DETAILS,
                 title=f"Exotel's API says {said}" if said else "Exotel's API was asked",
                 detail=kept.account,
             )
-            yield entry, Note(at, f"call details of {kept.account}", kept.body), telling
+            yield entry, Note(at, f"call details of {kept.account}", kept.body), report
 
     def _beats(
         self, begun: int | None, over: int | None, account: str

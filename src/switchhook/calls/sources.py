@@ -188,7 +188,7 @@ _LONGEST_SHOWN = 60
 
 
 def call_sources(
-    tellings: Iterable[SourceReport],
+    reports: Iterable[SourceReport],
     beats: Iterable[HeartbeatReport] = (),
     *,
     numbers: tuple[str, ...] = (),
@@ -202,12 +202,12 @@ def call_sources(
     heartbeats are chosen; `region` is that of numbers without a country code.
     """
     said: dict[str, dict[Source, Claim]] = {}
-    for telling in sorted(tellings, key=lambda each: (each.at_us, each.source)):
-        for name, text in telling.fields.items():
+    for report in sorted(reports, key=lambda each: (each.at_us, each.source)):
+        for name, text in report.fields.items():
             by = said.setdefault(name, {})
-            before = by.get(telling.source)
+            before = by.get(report.source)
             if text and not (before and _steps_back(name, before.text, text)):
-                by[telling.source] = Claim(telling.source, text, telling.at_us)
+                by[report.source] = Claim(report.source, text, report.at_us)
     order = {name: at for at, name in enumerate(FIELDS)}
     stories = [
         _field(name, by, region)

@@ -235,10 +235,10 @@ class AccountWatch:
             await self._something.wait()
             self._something.clear()
             while self._unrecalled:
-                await self._recall(self._unrecalled.popleft())
+                await self._load_history(self._unrecalled.popleft())
             await self._flush()
 
-    async def _recall(self, standing: _Standing) -> None:
+    async def _load_history(self, standing: _Standing) -> None:
         """Add what was known before a restart; its age tells how much it is worth."""
         since_ms = self._clock.wall_ms() - WINDOW_MS
         loop = asyncio.get_running_loop()

@@ -22,8 +22,13 @@ from switchhook.config.values import ConfigProblems
 from switchhook.errors import ConfigError, DataFolderError
 from switchhook.exotel.cause import judge
 from switchhook.journal import JournalReader
-from switchhook.journal.kept import read_passthru
-from switchhook.journal.receipt import Receipt, RecordKind, decode_receipt, receipt_id
+from switchhook.journal.receipt import (
+    Receipt,
+    RecordKind,
+    decode_receipt,
+    read_passthru,
+    receipt_id,
+)
 from switchhook.rules.decide import Ruleset, decide
 from switchhook.rules.rules_file import BUILTIN, load_rules
 from switchhook.server.exposed import exposed

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from switchhook.config import Config, load_config
 from switchhook.config.files import read_whole
-from switchhook.config.keep import limits_in
 from switchhook.config.last_good import KeptFolder
 from switchhook.config.live import find_data_folder
 from switchhook.config.own_links import running_config
+from switchhook.config.retention import limits_in
 from switchhook.errors import DataFolderError
 from switchhook.journal import JournalReader
 from switchhook.retention.policy import RetentionLimits

@@ -24,7 +24,7 @@ from switchhook.retention.erasure import plan_erasure
 from switchhook.retention.erasure_worker import WORDS
 from switchhook.retention.ledger import SqliteErasures
 from switchhook.retention.policy import RetentionLimits
-from switchhook.retention.retention_worker import Keeper
+from switchhook.retention.retention_worker import RetentionWorker
 from switchhook.server.tables import open_ledger
 from switchhook.store import SqliteStore
 from switchhook.streams.fold import Folder
@@ -122,7 +122,7 @@ def _forget(folder: Path, subject: Subject, value: str, journal: JournalReader) 
             held = None
         store = SqliteStore(folder / STORE, journal)
         sealed = SealedSegments(folder / JOURNAL)
-        keeper = Keeper(
+        keeper = RetentionWorker(
             journal=sealed,
             store=store,
             book=SqliteErasures(ledger),
@@ -145,7 +145,7 @@ def _forget(folder: Path, subject: Subject, value: str, journal: JournalReader) 
 
 
 def _finish(
-    keeper: Keeper, id: str, folder: Path, held: DataFolder | None, sealed: SealedSegments
+    keeper: RetentionWorker, id: str, folder: Path, held: DataFolder | None, sealed: SealedSegments
 ) -> Proof:
     """Carry an erasure out where the folder is `held`; else wait until the console has."""
     while True:

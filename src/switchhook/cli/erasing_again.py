@@ -21,7 +21,7 @@ from switchhook.retention.erasure import Phase
 from switchhook.retention.erasure_worker import WORDS
 from switchhook.retention.fingerprints import ErasureList, Fingerprints, Suspects, again
 from switchhook.retention.ledger import SqliteErasures
-from switchhook.retention.retention_worker import Keeper
+from switchhook.retention.retention_worker import RetentionWorker
 from switchhook.server.tables import open_ledger
 from switchhook.system.data_folder import JOURNAL, LEDGER
 
@@ -99,7 +99,7 @@ def erase_again(
         wanted = [each for each in listed.erasures if known.get(each.id) is not Phase.DONE]
         last = journal.last_seq()
         erasure_list_file.write_list(folder / erasure_list_file.FILE, listed.up_to(last))
-        keeper = Keeper(
+        keeper = RetentionWorker(
             journal=sealed,
             store=_NoStore(),
             book=book,
@@ -119,7 +119,11 @@ def erase_again(
 
 
 def _carry_out(
-    folder: Path, identity: Identity, keeper: Keeper, book: SqliteErasures, sealed: SealedSegments
+    folder: Path,
+    identity: Identity,
+    keeper: RetentionWorker,
+    book: SqliteErasures,
+    sealed: SealedSegments,
 ) -> None:
     """Go on until no erasure runs; what holds one up is sealed here, as nobody else writes."""
     while running := book.running():

@@ -17,8 +17,7 @@ from switchhook.cli.options import CONFIG, DATA, JSON
 from switchhook.cli.reads import noted
 from switchhook.errors import ConfigError
 from switchhook.journal import JournalReader, Record
-from switchhook.journal.kept import read_passthru
-from switchhook.journal.receipt import RecordKind, decode_receipt, receipt_id
+from switchhook.journal.receipt import RecordKind, decode_receipt, read_passthru, receipt_id
 from switchhook.store import SqliteStore
 from switchhook.store import rebuild as rebuild_store
 from switchhook.streams.json import receipt_json, unreadable_json

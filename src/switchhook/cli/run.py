@@ -63,7 +63,7 @@ def answer_side(
     keeper = _begin(config, data, answer, console)
     from switchhook.server import run_answer
 
-    return run_answer(keeper, socket_fd, _tether(beat_fd, life_fd))
+    return run_answer(keeper, socket_fd, _supervisor_pipes(beat_fd, life_fd))
 
 
 def console_side(
@@ -81,7 +81,7 @@ def console_side(
     keeper = _begin(config, data, answer, console)
     from switchhook.server import run_console
 
-    return run_console(keeper, socket_fd, _tether(beat_fd, life_fd), answer_url)
+    return run_console(keeper, socket_fd, _supervisor_pipes(beat_fd, life_fd), answer_url)
 
 
 def _begin(
@@ -103,7 +103,7 @@ def _begin(
     )
 
 
-def _tether(beat: int | None, life: int | None) -> SupervisorPipes:
+def _supervisor_pipes(beat: int | None, life: int | None) -> SupervisorPipes:
     from switchhook.system.supervised import SupervisorPipes
 
     return SupervisorPipes(beat, life)

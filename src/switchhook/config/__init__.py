@@ -24,7 +24,6 @@ from switchhook.config.accounts import (
 from switchhook.config.alerts import read_alerts
 from switchhook.config.basics import ListenAddress
 from switchhook.config.console import ConsoleConfig, check_console, read_console
-from switchhook.config.keep import read_keep
 from switchhook.config.keys import (
     Problems,
     RefusedValue,
@@ -42,6 +41,7 @@ from switchhook.config.keys import (
 )
 from switchhook.config.names import check_names
 from switchhook.config.observe import read_log, read_traces
+from switchhook.config.retention import read_retention
 from switchhook.config.secrets import Sources, read_secrets
 from switchhook.config.values import (
     AnswerConfig,
@@ -113,7 +113,7 @@ def load_config(
         flows=read_flows(root.section("flows"), problems),
         exophones=read_exophones(root.section("exophones"), problems),
         alerts=read_alerts(root.section("alerts"), sources, problems),
-        keep=read_keep(root.section("keep")),
+        keep=read_retention(root.section("keep")),
         log=read_log(root.section("log")),
         traces=read_traces(root.section("traces"), sources),
         file=file,

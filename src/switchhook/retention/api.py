@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
     from switchhook.retention.erasure import Proof
-    from switchhook.retention.retention_worker import Keeper, Keeping
+    from switchhook.retention.retention_worker import RetentionStatus, RetentionWorker
 
 _LARGEST = 4096
 _SHOWN = 20
@@ -53,13 +53,13 @@ class _Asked(msgspec.Struct, forbid_unknown_fields=True):
     plan: bool = False
 
 
-class KeepApi:
+class RetentionApi:
     """`/api/v1/keeping`, `/api/v1/erasures`, and what the form on /settings posts to.
 
     `region` is where a number without a country code is read.
     """
 
-    def __init__(self, keeper: Keeper, region: str = "IN") -> None:
+    def __init__(self, keeper: RetentionWorker, region: str = "IN") -> None:
         self._keeper, self._region = keeper, region
 
     def routes(self) -> Sequence[BaseRoute]:
@@ -150,7 +150,7 @@ class KeepApi:
         return self._keeper.erase(value, viewer.name, deed, subject)
 
 
-def _keeping_json(status: Keeping) -> Json:
+def _keeping_json(status: RetentionStatus) -> Json:
     return {
         "running": status.running,
         "problem": status.problem,
@@ -245,7 +245,7 @@ OPERATIONS = (
         identifier="id",
     ),
 )
-"""The addresses of `KeepApi` that are read."""
+"""The addresses of `RetentionApi` that are read."""
 
 _ERASE: Schema = {
     "type": "object",

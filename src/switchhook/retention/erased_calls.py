@@ -11,8 +11,13 @@ import msgspec
 from switchhook.exotel.spellings import CallTraces, ErasedNumber, Spellings, Subject
 from switchhook.exotel.wire.passthru import parse
 from switchhook.exotel.wire.request import Request
-from switchhook.journal.kept import read_callback, read_passthru
-from switchhook.journal.receipt import Sample, decode_receipt, decode_status
+from switchhook.journal.receipt import (
+    Sample,
+    decode_receipt,
+    decode_status,
+    read_callback,
+    read_passthru,
+)
 
 if TYPE_CHECKING:
     from switchhook.exotel.spellings import Traces

@@ -1,7 +1,8 @@
 """Retention and erasures, carried out in small steps by one thread.
 
-`Keeper.step` does a few milliseconds of work, or looks after one segment, and says whether there
-may be more. What it has done is kept before the next step, so that a restart goes on where it was.
+`RetentionWorker.step` does a few milliseconds of work, or looks after one segment, and says whether
+there may be more. What it has done is kept before the next step, so that a restart goes on where it
+was.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ NOTE_MS = 600_000
 """How often the time that retention trusts is kept, for the next start to go on from."""
 
 
-class KeepingBook(ErasureBook, Protocol):
+class RetentionBook(ErasureBook, Protocol):
     """The erasures in the ledger, what retention removed, and the time that it trusts."""
 
     def note(self, deed: Deed, now_ms: int) -> None: ...
@@ -75,11 +76,11 @@ class KeepingBook(ErasureBook, Protocol):
     def add_removed(self, removed: Removed) -> None: ...
 
 
-class KeepingStore(ErasableStore, KeptStore, Protocol):
+class RetentionStore(ErasableStore, KeptStore, Protocol):
     """The store, as retention and erasures see it."""
 
 
-class Keeping(msgspec.Struct, frozen=True):
+class RetentionStatus(msgspec.Struct, frozen=True):
     """How things stand: each class, and why nothing goes on, if so."""
 
     classes: tuple[ClassReport, ...]
@@ -87,7 +88,7 @@ class Keeping(msgspec.Struct, frozen=True):
     running: bool
 
 
-class Keeper:
+class RetentionWorker:
     """Runs retention and erasures from `start` to `stop`; any thread may ask.
 
     `rows` has what retention removes by rows, but for the journal's; `erased` is called when an
@@ -99,8 +100,8 @@ class Keeper:
         self,
         *,
         journal: ClosedJournal,
-        store: KeepingStore,
-        book: KeepingBook,
+        store: RetentionStore,
+        book: RetentionBook,
         rows: Mapping[Matter, Rows],
         limits: RetentionLimits,
         last_seq: Callable[[], int],
@@ -138,11 +139,11 @@ class Keeper:
             self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
-    def status(self) -> Keeping:
+    def status(self) -> RetentionStatus:
         """How things stand now."""
         holdings = self._holdings()
         classes = report(holdings, self.limits, self._book.removed(), self._now_ms())
-        return Keeping(classes, self._problem, self._thread.is_alive())
+        return RetentionStatus(classes, self._problem, self._thread.is_alive())
 
     def plan(self, value: str, subject: Subject = Subject.NUMBER) -> ErasurePlan:
         """What an erasure of a number in E.164, or of something else, would do."""

@@ -13,7 +13,7 @@ from switchhook.calls.api import CallsApi
 from switchhook.calls.other_sources import SourceGatherer
 from switchhook.capacity.api import CapacityApi
 from switchhook.overview.verdict_api import VerdictApi
-from switchhook.retention.api import KeepApi
+from switchhook.retention.api import RetentionApi
 from switchhook.retention.ledger import SqliteErasures
 from switchhook.retention.person_api import PersonApi
 from switchhook.retention.person_search import PersonSearch
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from switchhook.config import Config
     from switchhook.journal import JournalReader, SealedSegments
     from switchhook.ledger import Ledger
-    from switchhook.retention.retention_worker import Keeper
+    from switchhook.retention.retention_worker import RetentionWorker
     from switchhook.server.accounts import Accounts
     from switchhook.server.alerting import Monitoring
     from switchhook.server.console_status import ConsoleStatus
@@ -71,7 +71,7 @@ class AppParts(msgspec.Struct, frozen=True, kw_only=True):
     clock: SteadyClock
     accounts: Accounts
     monitoring: Monitoring
-    keeper: Keeper
+    keeper: RetentionWorker
     tracer: Tracer | None
     status: ConsoleStatus
     note: Callable[[Deed], None]
@@ -87,7 +87,7 @@ class ConsoleApp:
             parts.monitoring.verdicts.now, link_hosts=lambda: parts.config().console.link_hosts
         )
         threading.Thread(target=renderer.warm, name="warm", daemon=True).start()
-        keeping = KeepApi(parts.keeper)
+        keeping = RetentionApi(parts.keeper)
         self.access = self._access(renderer, keeping)
         self.pages = self._stream_pages(renderer)
         now = parts.clock.now_ms
@@ -109,7 +109,7 @@ class ConsoleApp:
         self.routes = app.routes
         self.app = self.access.wrap(app)
 
-    def _access(self, renderer: Renderer, keeping: KeepApi) -> ConsoleAccess:
+    def _access(self, renderer: Renderer, keeping: RetentionApi) -> ConsoleAccess:
         parts, queries = self._parts, self._queries
         return ConsoleAccess(
             SqliteAccess(parts.ledger),

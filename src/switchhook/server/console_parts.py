@@ -22,7 +22,7 @@ from switchhook.journal import JournalReader, SealedSegments
 from switchhook.retention.erasure_list_file import remember
 from switchhook.retention.ledger import SqliteErasures
 from switchhook.retention.policy import Matter
-from switchhook.retention.retention_worker import Keeper
+from switchhook.retention.retention_worker import RetentionWorker
 from switchhook.server.accounts import Accounts
 from switchhook.server.alerting import Monitoring
 from switchhook.server.console_app import AppParts, ConsoleApp
@@ -98,7 +98,7 @@ class ConsoleSide:
     def _keep(self, config: Config) -> None:
         """Retention and erasures."""
         self.sealed = SealedSegments(self._held.folder(JOURNAL))
-        self.keeper = Keeper(
+        self.keeper = RetentionWorker(
             journal=self.sealed,
             store=self.store,
             book=SqliteErasures(self.ledger),

@@ -14,13 +14,14 @@ import msgspec
 from switchhook.exotel.cause import Verdict, classify
 from switchhook.exotel.passthru import Passthru
 from switchhook.exotel.wire.status_callback import StatusCallback
-from switchhook.journal.kept import read_callback, read_passthru
 from switchhook.journal.receipt import (
     Receipt,
     RecordKind,
     StatusReceived,
     decode_receipt,
     decode_status,
+    read_callback,
+    read_passthru,
     receipt_id,
 )
 from switchhook.journal.source import JournalRecord

@@ -43,7 +43,7 @@ def run_watched(main, loop=asyncio.new_event_loop):
 async def failed(url, limit_s=10.0, **options):
     heard = Heard()
     with pytest.raises(NetError) as caught:
-        await dialler(options.pop("gate", AddressAllowList()), **options)(
+        await dialler(options.pop("allow_list", AddressAllowList()), **options)(
             url, heard, headers=[], limit_s=limit_s
         )
     assert not heard.closes

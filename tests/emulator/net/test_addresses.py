@@ -1,4 +1,4 @@
-"""The gate: what is dialled, what only when named, and what never."""
+"""The allow-list: what is dialled, what only when named, and what never."""
 
 from __future__ import annotations
 

@@ -300,7 +300,7 @@ def test_user_and_password_as_basic(user_info, token):
 
 def failure_of(url, limit_s=10.0, **options):
     async def main():
-        web = Web(options.pop("gate", AddressAllowList()), **options)
+        web = Web(options.pop("allow_list", AddressAllowList()), **options)
         try:
             with pytest.raises(NetError) as caught:
                 await web.send("GET", url, limit_s=limit_s)
@@ -329,7 +329,7 @@ def test_garbage_is_told_as_go_does():
 
 def test_late_after_connecting_is_another_text_than_never_connected():
     class Unanswered:
-        """A gate whose look-up takes for ever."""
+        """An allow-list whose look-up takes for ever."""
 
         async def resolve(self, host, port):
             await asyncio.Event().wait()
@@ -337,7 +337,7 @@ def test_late_after_connecting_is_another_text_than_never_connected():
     async def main(web):
         async with serving(make_bad_server()) as served:
             late = await failure_of(served.url + "/hang", 0.2)
-        return late, await failure_of("http://bot.example/", 0.05, gate=Unanswered())
+        return late, await failure_of("http://bot.example/", 0.05, allow_list=Unanswered())
 
     for failure in run(main):
         assert failure.kind is FailureKind.TIMEOUT

@@ -17,7 +17,7 @@ from switchhook.emulator.net.http_client import Web
 from switchhook.emulator.plan.flow import Flow, Hangup, Passthru, Voicebot
 from switchhook.emulator.plan.plan import Account, Act, Caller, Number, Plan
 from switchhook.emulator.runs.replay_passthrus import replay_passthrus
-from switchhook.emulator.runs.replay_stream import replay_talk, talks_in
+from switchhook.emulator.runs.replay_stream import replay_stream, talks_in
 from switchhook.emulator.sound.speech import tone
 
 NUMBER = "+918047112233"
@@ -116,20 +116,20 @@ def test_a_bot_hears_the_same_again():
         await make_bot()(scope, watched, send)
 
     peers = {"bot.example": bot}
-    again = virtual(replay_talk(talk, url, peers=peers))
+    again = virtual(replay_stream(talk, url, peers=peers))
     assert not again.differs
     assert str(again).startswith(f"same  {talk.start.stream_sid[:12]}…: completed by user, the bot")
     digits = [text for text in heard if '"dtmf"' in text]
     assert ['"digit":"4"' in digits[0], '"digit":"2"' in digits[1]] == [True, True]
     assert sum('"media"' in text for text in heard) == pytest.approx(300, abs=2)
 
-    silent = virtual(replay_talk(talk, "wss://bot.example/bot/silent", peers=peers))
+    silent = virtual(replay_stream(talk, "wss://bot.example/bot/silent", peers=peers))
     assert silent.differs
     assert "cancelled by user, the bot never spoke now" in str(silent)
-    gone = virtual(replay_talk(talk, "wss://bot.example/bot/refuse", peers=peers))
+    gone = virtual(replay_stream(talk, "wss://bot.example/bot/refuse", peers=peers))
     assert gone.differs
     assert "bad handshake" in gone.now.error
-    crash = virtual(replay_talk(talk, "wss://bot.example/bot/crash", peers=peers))
+    crash = virtual(replay_stream(talk, "wss://bot.example/bot/crash", peers=peers))
     assert (crash.differs, crash.now.disconnected_by) == (True, "bot")
 
 
@@ -140,7 +140,7 @@ def test_a_bot_that_does_not_end_is_hung_up_on():
     async def main():
         loop = asyncio.get_running_loop()
         peers = {"bot.example": make_bot()}
-        again = await replay_talk(talk, "wss://bot.example/bot/talk", peers=peers)
+        again = await replay_stream(talk, "wss://bot.example/bot/talk", peers=peers)
         return again, loop.time()
 
     again, took = virtual(main())
@@ -158,7 +158,7 @@ def test_the_bot_gets_the_parameters_of_the_trace_unless_it_has_its_own():
         await make_bot()(scope, receive, send)
 
     for there in ("wss://bot.example/bot", "wss://bot.example/bot?after=1"):
-        virtual(replay_talk(talk, there, peers={"bot.example": bot}))
+        virtual(replay_stream(talk, there, peers={"bot.example": bot}))
     assert asked == ["after=2&sample-rate=24000", "after=1"]
 
 

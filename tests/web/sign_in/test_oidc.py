@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from switchhook.access.roles import AccessSettings, OidcSettings, Role
 from switchhook.web.sign_in.oidc import OidcClient
-from switchhook.web.sign_in.oidc_state import OidcProblem, OidcState, new_errand
+from switchhook.web.sign_in.oidc_state import OidcProblem, OidcState, new_oidc_state
 from web.sign_in.house import DEED, HERE, House
 from web.sign_in.provider import (
     CLIENT_ID,
@@ -199,7 +199,7 @@ def test_new_keys_are_fetched(there):
     assert oidc is not None
 
     async def sign_in(client):
-        oidc_state = new_errand("/")
+        oidc_state = new_oidc_state("/")
         back = f"{HERE}/login/oidc/callback"
         away = await client.address(oidc_state, back)
         said = parse_qs(urlsplit(ask(away).headers["location"]).query)

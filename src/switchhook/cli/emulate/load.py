@@ -59,7 +59,7 @@ def load(
     from switchhook.emulator.net.addresses import AddressAllowList
     from switchhook.emulator.runs import load as runs
     from switchhook.emulator.runs.load_report import page
-    from switchhook.emulator.runs.server import load_plan, station
+    from switchhook.emulator.runs.server import load_plan, running_emulator
 
     if calls < 1:
         raise ConfigError("nothing to do", key="--calls", hint="at least 1")
@@ -68,7 +68,7 @@ def load(
     url = passthru_or_here(passthru) if plan is None else ""
 
     async def main() -> int:
-        async with station(
+        async with running_emulator(
             plan,
             make=lambda own: load_plan(bot or own, url, calls),
             port=0,

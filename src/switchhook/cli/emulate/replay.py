@@ -19,7 +19,7 @@ from switchhook.cli.emulate.options import (
 from switchhook.errors import ConfigError
 
 if TYPE_CHECKING:
-    from switchhook.emulator.runs.replay_stream import Talk
+    from switchhook.emulator.runs.replay_stream import ReplayedStream
 
 
 def replay(
@@ -43,7 +43,7 @@ def replay(
         A trace, as `run --trace` and `emulate --traces` write it.
     """
     entries = entries_of(file)
-    talks: list[Talk] = []
+    talks: list[ReplayedStream] = []
     if bot is None:
         passthru = passthru_or_here(passthru)
     else:
@@ -56,9 +56,9 @@ def replay(
         if passthru is not None:
             differ += await _passthrus(passthru, entries, limit, allow or ())
         for talk in talks:
-            from switchhook.emulator.runs.replay_stream import replay_talk
+            from switchhook.emulator.runs.replay_stream import replay_stream
 
-            again = await replay_talk(talk, str(bot), allow=allow or ())
+            again = await replay_stream(talk, str(bot), allow=allow or ())
             differ += again.differs
             output.out.print(output.plain(str(again)), style="red" if again.differs else None)
         return 1 if differ else 0
@@ -66,7 +66,7 @@ def replay(
     return run_loop(main(), virtual=False)
 
 
-def _talks(file: str, entries: list[dict[str, Any]], bot: str) -> list[Talk]:
+def _talks(file: str, entries: list[dict[str, Any]], bot: str) -> list[ReplayedStream]:
     from switchhook.emulator.runs.replay_stream import talks_in
 
     if not bot.lower().startswith(("ws://", "wss://")):

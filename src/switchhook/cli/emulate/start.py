@@ -87,10 +87,10 @@ def emulate(
     change = _changed(stream_limit, status_callback, heartbeat)
 
     async def main() -> int:
-        from switchhook.emulator.runs.server import arrive, station
+        from switchhook.emulator.runs.server import arrive, running_emulator
 
         end_at_sigterm()
-        async with station(
+        async with running_emulator(
             plan,
             passthru=url,
             host=host,

@@ -1,7 +1,7 @@
 """The control API: place calls, act for callers, inject faults, lower limits, read traces.
 
 JSON over HTTP below `/control`, with the key that is printed at start as a bearer token. Whatever
-address is given here passes the same gate as every other.
+address is given here passes the same allow-list as every other.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The gate: what the emulator may dial. Every name is resolved, checked, and dialled as checked.
+"""The allow-list: what may be dialled. Every name is resolved, checked, and dialled as checked.
 
 Loopback is free. Anything else is dialled only where the person who started the emulator named
 it. Cloud metadata and link-local addresses are never dialled, whoever names them.

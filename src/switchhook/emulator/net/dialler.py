@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def dialler(
-    gate: AddressAllowList,
+    allow_list: AddressAllowList,
     *,
     apps: Mapping[str, ASGIApp] | None = None,
     outside: Callable[[], AbstractContextManager[None]] = nullcontext,
@@ -39,7 +39,7 @@ def dialler(
         place = place_of(url, ("ws", "wss"))
         sent = [*headers, *authorization(place)]
         app = here.get(place.authority.lower())
-        attempt = WebSocketDial(gate, place)
+        attempt = WebSocketDial(allow_list, place)
         try:
             async with asyncio.timeout(limit_s):
                 if app is not None:

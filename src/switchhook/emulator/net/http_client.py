@@ -116,13 +116,13 @@ class Web:
 
     def __init__(
         self,
-        gate: AddressAllowList,
+        allow_list: AddressAllowList,
         *,
         apps: Mapping[str, ASGIApp] | None = None,
         outside: Callable[[], AbstractContextManager[None]] = nullcontext,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
-        self._gate = gate
+        self._allow_list = allow_list
         self._apps = apps if apps is not None else {}
         self._outside = outside
         self._ssl_context = ssl_context or ssl.create_default_context()
@@ -216,9 +216,9 @@ class Web:
     async def _connect(
         self, place: Destination, attempt: _Attempt
     ) -> tuple[httpcore2.AsyncNetworkStream, ResolvedAddress]:
-        """Dial the addresses that the gate lets through, in turn; the first failure is told."""
+        """Dial the addresses that may be, in turn; the first failure is told."""
         first: NetError | None = None
-        for address in await self._gate.resolve(place.host, place.port):
+        for address in await self._allow_list.resolve(place.host, place.port):
             attempt.dialling = str(address)
             try:
                 stream = await self._dialler.connect_tcp(address.ip, address.port)
@@ -227,7 +227,7 @@ class Web:
             else:
                 attempt.dialling = None
                 return stream, address
-        assert first is not None, "the gate gives an address or raises"
+        assert first is not None, "the allow-list gives an address or raises"
         raise first
 
     async def close(self) -> None:

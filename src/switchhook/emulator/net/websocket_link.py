@@ -42,8 +42,8 @@ _QUIET = logging.Logger("switchhook.emulator.link", logging.CRITICAL + 1)
 class WebSocketDial:
     """One try to open a link; `dialling` is the address that has not accepted yet."""
 
-    def __init__(self, gate: AddressAllowList, place: Destination) -> None:
-        self._gate, self._place = gate, place
+    def __init__(self, allow_list: AddressAllowList, place: Destination) -> None:
+        self._allow_list, self._place = allow_list, place
         self.dialling: str | None = None
 
     async def open(
@@ -67,11 +67,11 @@ class WebSocketDial:
             return heard
 
     async def _connect(self) -> tuple[socket.socket, str]:
-        """Dial the addresses that the gate lets through, in turn; the first failure is told."""
+        """Dial the addresses that may be, in turn; the first failure is told."""
         first: NetError | None = None
         place, loop = self._place, asyncio.get_running_loop()
         try:
-            addresses = await self._gate.resolve(place.host, place.port)
+            addresses = await self._allow_list.resolve(place.host, place.port)
         except NotFoundError as error:
             raise NetError(Failure(FailureKind.DNS, error.host, str(error))) from None
         for address in addresses:
@@ -90,7 +90,7 @@ class WebSocketDial:
                 failing.pop_all()
             self.dialling = None
             return sock, at
-        assert first is not None, "the gate gives an address or raises"
+        assert first is not None, "the allow-list gives an address or raises"
         raise first
 
     async def _upgrade(

@@ -262,11 +262,11 @@ def _places(urls: Iterable[str]) -> list[Destination]:
     return found
 
 
-async def check_targets(urls: Iterable[str], gate: AddressAllowList) -> None:
+async def check_targets(urls: Iterable[str], allow_list: AddressAllowList) -> None:
     """Resolve every URL's host before the first call. Raises RefusedError for a forbidden one."""
     for host, port in dict.fromkeys((place.host, place.port) for place in _places(urls)):
         try:
-            await gate.resolve(host, port)
+            await allow_list.resolve(host, port)
         except NotFoundError:
             continue  # the calls will tell
 

@@ -38,7 +38,7 @@ _LONGER_S = 10.0
 """How much longer than before the bot may take to end the stream, until the caller hangs up."""
 
 
-class Talk(msgspec.Struct, kw_only=True):
+class ReplayedStream(msgspec.Struct, kw_only=True):
     """One stream from its caller's side, with seconds since its start."""
 
     start: media.Start
@@ -90,9 +90,9 @@ class Replayed(msgspec.Struct, frozen=True):
         return f"{word}  {self.stream_sid[:12]}…: {self.then} then; {self.now} now{broke}"
 
 
-def talks_in(entries: Iterable[Entry]) -> list[Talk]:
+def talks_in(entries: Iterable[Entry]) -> list[ReplayedStream]:
     """The streams of a trace that were open, in order. One kept without its media has no sound."""
-    talks: dict[str, Talk] = {}
+    talks: dict[str, ReplayedStream] = {}
     began: dict[str, float] = {}
     newest = ""
     for entry in entries:
@@ -102,7 +102,7 @@ def talks_in(entries: Iterable[Entry]) -> list[Talk]:
                 message = media.read_exotel(str(entry.get("text")).encode())
                 if isinstance(message, media.Start):
                     newest = message.stream_sid
-                    talks[newest] = Talk(start=message, outcome=ReplayOutcome())
+                    talks[newest] = ReplayedStream(start=message, outcome=ReplayOutcome())
                     began[newest] = at
                 else:
                     _add(talks, message, at, began)
@@ -118,7 +118,7 @@ def talks_in(entries: Iterable[Entry]) -> list[Talk]:
 
 
 def _add(
-    talks: dict[str, Talk], message: media.FromExotel, at: float, began: dict[str, float]
+    talks: dict[str, ReplayedStream], message: media.FromExotel, at: float, began: dict[str, float]
 ) -> None:
     sid = getattr(message, "stream_sid", "")
     talk = talks.get(sid)
@@ -133,8 +133,8 @@ def _add(
             talk.seconds = at - began[sid]
 
 
-async def replay_talk(
-    talk: Talk,
+async def replay_stream(
+    talk: ReplayedStream,
     bot: str,
     *,
     allow: Iterable[str] = (),
@@ -145,17 +145,17 @@ async def replay_talk(
     A URL without a query gets the custom parameters and the sample rate of the talk.
     """
     clock = Clock(asyncio.get_running_loop(), datetime.now(IST))
-    gate, apps = AddressAllowList(allow), dict(peers or {})
+    allow_list, apps = AddressAllowList(allow), dict(peers or {})
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory()))
-        web = Web(gate, apps=apps, outside=clock.outside)
+        web = Web(allow_list, apps=apps, outside=clock.outside)
         stack.push_async_callback(web.close)
         exchange = Exchange(
             _plan(talk, _with_parameters(bot, talk.start), folder / "said.wav"),
             clock=clock,
             chance=Chance(None),
             web=web,
-            dial=dialler(gate, apps=apps, outside=clock.outside),
+            dial=dialler(allow_list, apps=apps, outside=clock.outside),
             keep_media=False,
         )
         stack.push_async_callback(exchange.stop)
@@ -174,7 +174,7 @@ async def replay_talk(
     return Replayed(talk.start.stream_sid, talk.outcome, now, breaches)
 
 
-def _plan(talk: Talk, bot: str, said: Path) -> Plan:
+def _plan(talk: ReplayedStream, bot: str, said: Path) -> Plan:
     """One caller who does what the talk's did."""
     said.write_bytes(recording.wav(bytes(talk.said), talk.start.sample_rate))
     left = talk.outcome.disconnected_by == "user"

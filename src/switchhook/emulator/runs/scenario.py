@@ -73,18 +73,18 @@ async def perform(
     loop = asyncio.get_running_loop()
     clock = Clock(loop, start or datetime.now(IST))
     apps = {host_of(BOT): make_bot(), host_of(BAD): make_bad_server(), **(peers or {})}
-    gate = AddressAllowList(allow)
+    allow_list = AddressAllowList(allow)
     chance = Chance(seed)
     async with AsyncExitStack() as stack:
         aim = await _aim(stack, passthru, select)
-        web = Web(gate, apps=apps, outside=clock.outside)
+        web = Web(allow_list, apps=apps, outside=clock.outside)
         stack.push_async_callback(web.close)
         exchange = Exchange(
             with_keys(_patient(scenario.plan(aim), limit_s), chance),
             clock=clock,
             chance=chance,
             web=web,
-            dial=dialler(gate, apps=apps, outside=clock.outside),
+            dial=dialler(allow_list, apps=apps, outside=clock.outside),
             keep_media=keep_media,
         )
         problems = await _drive(scenario, exchange)

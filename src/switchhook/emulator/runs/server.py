@@ -58,7 +58,7 @@ BOT_PATH = "/bot"
 CONTROL_PATH = "/control"
 
 
-class Station(msgspec.Struct, frozen=True):
+class RunningEmulator(msgspec.Struct, frozen=True):
     """A running emulator."""
 
     exchange: Exchange
@@ -185,7 +185,7 @@ class _Front:
 
 
 @asynccontextmanager
-async def station(
+async def running_emulator(
     plan: Plan | None = None,
     *,
     passthru: str = PASSTHRU,
@@ -197,7 +197,7 @@ async def station(
     apps: Mapping[str, ASGIApp] | None = None,
     keep_media: bool = False,
     change: Callable[[Account], Account] | None = None,
-) -> AsyncIterator[Station]:
+) -> AsyncIterator[RunningEmulator]:
     """Run an emulator in this event loop until the block is left; its clock is the loop's.
 
     Without a plan it is what `make` makes of the built-in bot's URL, or the demo's, with its
@@ -219,7 +219,7 @@ async def station(
         key = front.open(exchange)
         exchange.heartbeats.start()
         try:
-            yield Station(exchange, served.url, key)
+            yield RunningEmulator(exchange, served.url, key)
         finally:
             await exchange.stop()
             await exchange.web.close()
@@ -252,13 +252,13 @@ def _exchange(
     keep_media: bool,
 ) -> Exchange:
     """An exchange that dials what the plan and `allow` let through, and `peers` without a port."""
-    gate = AddressAllowList([*plan.allow, *allow])
+    allow_list = AddressAllowList([*plan.allow, *allow])
     return Exchange(
         plan,
         clock=clock,
         chance=chance,
-        web=Web(gate, apps=peers, outside=clock.outside),
-        dial=dialler(gate, apps=peers, outside=clock.outside),
+        web=Web(allow_list, apps=peers, outside=clock.outside),
+        dial=dialler(allow_list, apps=peers, outside=clock.outside),
         recordings=recordings,
         keep_media=keep_media,
     )

@@ -105,13 +105,13 @@ class Exotel:
             account=plan.account or {ACCOUNT: Account()},
             voice=self._voice if plan.voice is None else plan.voice,
         )
-        gate = AddressAllowList([*self._allow, *plan.allow])
+        allow_list = AddressAllowList([*self._allow, *plan.allow])
         exchange = TestExchange(
             with_keys(plan, chance),
             clock=self._thread.clock,
             chance=chance,
-            web=Web(gate, apps=self._apps, outside=self._thread.outside),
-            dial=dialler(gate, apps=self._apps, outside=self._thread.outside),
+            web=Web(allow_list, apps=self._apps, outside=self._thread.outside),
+            dial=dialler(allow_list, apps=self._apps, outside=self._thread.outside),
         )
         if self._url is not None:
             exchange.recordings_url = f"{self._url}/exotelrecordings"

@@ -13,8 +13,8 @@ from switchhook.access.sign_in import LoginLimit, SignInRefusal, admit, name_pro
 from switchhook.access.users import LinkKind, OneTimeLink, User
 from switchhook.errors import sentence
 from switchhook.exotel.rate_limit import Rate
-from switchhook.web.sign_in.oidc_state import OidcProblem, OidcState, new_errand
-from switchhook.web.sign_in.page_support import arrival_of, deed_by, fields, session_of
+from switchhook.web.sign_in.oidc_state import OidcProblem, OidcState, new_oidc_state
+from switchhook.web.sign_in.page_support import deed_by, fields, origin_of, session_of
 from switchhook.web.sign_in.password_hashing import TooBusy
 from switchhook.web.sign_in.prover import TriesOver
 from switchhook.web.sign_in.request_origin import safe_path
@@ -86,7 +86,7 @@ class LoginPages:
             "problem": problem,
             "accounts": request.scope["accounts"],
             "oidc": None if oidc is None else oidc.label,
-            "in_the_clear": arrival_of(request).in_the_clear,
+            "in_the_clear": origin_of(request).in_the_clear,
         }
         return self._shared.page(request, "login.html", context, status=status, headers=headers)
 
@@ -95,7 +95,7 @@ class LoginPages:
         return self._page(request, to, over.sentence, over.status, headers)
 
     async def _enter(self, request: Request) -> Response:
-        shared, form, request_origin = self._shared, await fields(request), arrival_of(request)
+        shared, form, request_origin = self._shared, await fields(request), origin_of(request)
         to, name = safe_path(form.get("next")), form.get("name", "").strip()
         password = form.get("password", "")
         try:
@@ -107,7 +107,7 @@ class LoginPages:
         return await self._second.let_in(request, user, "password", to)
 
     async def _logout(self, request: Request) -> Response:
-        session, request_origin = session_of(request), arrival_of(request)
+        session, request_origin = session_of(request), origin_of(request)
         if session is None:
             return RedirectResponse("/", 303)
         await self._shared.end_session(
@@ -149,7 +149,7 @@ class LoginPages:
             "name": name,
             "problem": problem,
             "shortest": SHORTEST_PASSWORD,
-            "in_the_clear": arrival_of(request).in_the_clear,
+            "in_the_clear": origin_of(request).in_the_clear,
         }
         status = 410 if link is None else 400 if problem else 200
         return self._shared.page(request, "welcome.html", context, status=status)
@@ -166,9 +166,7 @@ class LoginPages:
         first = link.kind is LinkKind.FIRST
         name = form.get("name", "").strip() if first else link.name
         password = form.get("password", "")
-        problem = name_problem(name) or password_problem(
-            password, name, (arrival_of(request).host,)
-        )
+        problem = name_problem(name) or password_problem(password, name, (origin_of(request).host,))
         if problem is None and password != form.get("again"):
             problem = "the two passwords differ"
         if problem is not None:
@@ -177,7 +175,7 @@ class LoginPages:
             kept = await shared.hashing.hash(password)
         except TooBusy:
             return self._welcome_page(request, link, "too many sign in: try again", name)
-        deed = deed_by(name, arrival_of(request), _USES[link.kind], name, role=link.role.word)
+        deed = deed_by(name, origin_of(request), _USES[link.kind], name, role=link.role.word)
         user = await shared.lookup.in_thread(
             shared.ledger.users.use_link,
             hashed(request.path_params["link"]),
@@ -199,15 +197,15 @@ class LoginPages:
             return RedirectResponse("/login", 303)
         if wait_s := self._asks_too_often(request):
             return self._later(request, to, TriesOver(wait_s))
-        oidc_state = new_errand(to, again=request.query_params.get("again") == "yes")
+        oidc_state = new_oidc_state(to, again=request.query_params.get("again") == "yes")
         try:
             address = await self._oidc.address(oidc_state, self._back(request))
         except OidcProblem as problem:
             return self._oidc_failed(request, problem)
         response = RedirectResponse(address, 303)
-        secure = arrival_of(request).secure
+        secure = origin_of(request).secure
         response.set_cookie(
-            _errand_cookie(secure=secure),
+            _oidc_state_cookie(secure=secure),
             oidc_state.packed(),
             max_age=ERRAND_S,
             secure=secure,
@@ -222,8 +220,8 @@ class LoginPages:
             return RedirectResponse("/login", 303)
         if wait_s := self._asks_too_often(request):
             return self._later(request, "/", TriesOver(wait_s))
-        secure = arrival_of(request).secure
-        oidc_state = OidcState.unpacked(request.cookies.get(_errand_cookie(secure=secure), ""))
+        secure = origin_of(request).secure
+        oidc_state = OidcState.unpacked(request.cookies.get(_oidc_state_cookie(secure=secure), ""))
         said = dict(request.query_params)
         if oidc_state is None:
             elsewhere = "this sign-in was not begun in this browser: begin it again"
@@ -237,14 +235,14 @@ class LoginPages:
         response = await self._shared.let_in(
             request, user, settings.label, safe_path(oidc_state.next), proved_us=proved_us
         )
-        response.delete_cookie(_errand_cookie(secure=secure), secure=secure, httponly=True)
+        response.delete_cookie(_oidc_state_cookie(secure=secure), secure=secure, httponly=True)
         return response
 
     async def _oidc_user(
         self, request: Request, claims: dict[str, object], settings: OidcSettings
     ) -> User:
         """The user whom the provider vouches for, made where it is their first time."""
-        shared, request_origin = self._shared, arrival_of(request)
+        shared, request_origin = self._shared, origin_of(request)
         admitted = admit(claims, settings)
         if isinstance(admitted, SignInRefusal):
             raise OidcProblem(admitted.why)
@@ -280,12 +278,12 @@ class LoginPages:
         return self._page(request, "/", sentence(problem.why), 403)
 
     def _back(self, request: Request) -> str:
-        base = self._shared.settings.url or arrival_of(request).origin
+        base = self._shared.settings.url or origin_of(request).origin
         return f"{base}/login/oidc/callback"
 
     def _asks_too_often(self, request: Request) -> int:
         """Each of these makes us ask the provider; the seconds to wait, or 0."""
-        address = arrival_of(request).address
+        address = origin_of(request).address
         return self._returns.take(address, address, self._shared.lookup.steady_us() // 1_000)
 
 
@@ -309,12 +307,12 @@ def _vouched_us(claims: dict[str, object], oidc_state: OidcState, now_us: int) -
 def _role_deed(user: User, role: Role, request: Request) -> Deed:
     return deed_by(
         "the OpenID Connect provider",
-        arrival_of(request),
+        origin_of(request),
         "changed a role",
         user.name,
         **{"from": user.role.word, "to": role.word},
     )
 
 
-def _errand_cookie(*, secure: bool) -> str:
+def _oidc_state_cookie(*, secure: bool) -> str:
     return f"{cookie_name(secure)}-oidc_state"

@@ -44,7 +44,7 @@ class OidcState(msgspec.Struct, frozen=True):
             return None
 
 
-def new_errand(next_path: str, *, again: bool = False) -> OidcState:
+def new_oidc_state(next_path: str, *, again: bool = False) -> OidcState:
     """With 256 random bits each."""
     state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
     return OidcState(state, nonce, verifier, next_path, again)

@@ -72,7 +72,7 @@ class Shared(msgspec.Struct, frozen=True, kw_only=True):
 
         `proved_us` is when they did at a provider; None is now, to us.
         """
-        request_origin, now_us = arrival_of(request), self.now_us()
+        request_origin, now_us = origin_of(request), self.now_us()
         proof = new_proof()
         deed = Deed(
             who=user.name, what="signed in", origin=request_origin.address, details={"by": how}
@@ -125,7 +125,7 @@ class Shared(msgspec.Struct, frozen=True, kw_only=True):
 
     def link_address(self, request: Request, proof: str) -> str:
         """The whole address of a one-time link."""
-        base = self.settings.url or arrival_of(request).origin
+        base = self.settings.url or origin_of(request).origin
         return f"{base}/welcome/{proof}"
 
     async def make_link(
@@ -143,7 +143,7 @@ class Shared(msgspec.Struct, frozen=True, kw_only=True):
         return self.link_address(request, proof)
 
 
-def arrival_of(request: Request) -> RequestOrigin:
+def origin_of(request: Request) -> RequestOrigin:
     """How the request arrived; the middleware put it there."""
     request_origin: RequestOrigin = request.scope["request_origin"]
     return request_origin

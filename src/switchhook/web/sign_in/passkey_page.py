@@ -20,7 +20,7 @@ from switchhook.access.sign_in import must_enrol, name_problem
 from switchhook.errors import sentence
 from switchhook.web.render import viewer_of
 from switchhook.web.sign_in.challenges import Challenges
-from switchhook.web.sign_in.page_support import arrival_of, fields, number_of
+from switchhook.web.sign_in.page_support import fields, number_of, origin_of
 from switchhook.web.sign_in.second_factor_page import local_session, new_codes
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class PasskeyPages:
 
     async def _page(self, request: Request, *, name: str = "", problem: str = "") -> Response:
         """The page that makes one, with a new challenge; where none can be made it says why."""
-        session, party = local_session(request), relying_party(arrival_of(request).origin)
+        session, party = local_session(request), relying_party(origin_of(request).origin)
         options = ""
         if not party.problem:
             known = await self._shared.lookup.in_thread(

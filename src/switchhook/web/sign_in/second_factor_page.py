@@ -25,7 +25,7 @@ from switchhook.access.second_factor import (
 )
 from switchhook.access.sign_in import must_enrol
 from switchhook.web.render import viewer_of
-from switchhook.web.sign_in.page_support import arrival_of, fields, session_of
+from switchhook.web.sign_in.page_support import fields, origin_of, session_of
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -134,7 +134,7 @@ class SecondFactorPages:
             "secret": shown_secret(secret) if secret else "",
             "qr": _qr(provisioning_uri(secret, user.name)) if secret else "",
             "codes": codes,
-            "passkey_problem": relying_party(arrival_of(request).origin).problem,
+            "passkey_problem": relying_party(origin_of(request).origin).problem,
         }
         status = 400 if problem else 200
         return self._shared.page(request, "second_factor.html", context, status=status)

@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from switchhook.web.sign_in.challenges import Asked, Challenges, what_to_ask
-from switchhook.web.sign_in.page_support import arrival_of, fields
+from switchhook.web.sign_in.page_support import fields, origin_of
 from switchhook.web.sign_in.prover import Pending, TriesOver
 from switchhook.web.sign_in.sessions import cookie_name
 from switchhook.web.sign_in.tokens import hashed, new_proof
@@ -48,7 +48,7 @@ class SecondStep:
         """Open a session; for whoever has a second factor, after it was shown."""
         if not user.second_factor:
             return await self._shared.let_in(request, user, how, to)
-        proof, request_origin = new_proof(), arrival_of(request)
+        proof, request_origin = new_proof(), origin_of(request)
         until_us = self._shared.lookup.steady_us() + PENDING_S * 1_000_000
         self._pending[hashed(proof)] = Pending(user, to, how, until_us)
         while len(self._pending) > MOST_PENDING:
@@ -85,7 +85,7 @@ class SecondStep:
         shown = "passkey" if (await fields(request)).get("passkey") else "second factor"
         how = f"{pending.how} and {shown}"
         response = await self._shared.let_in(request, pending.user, how, pending.next)
-        secure = arrival_of(request).secure
+        secure = origin_of(request).secure
         response.delete_cookie(_cookie(secure=secure), secure=secure, httponly=True)
         return response
 
@@ -93,7 +93,7 @@ class SecondStep:
         """What is wrong with what was shown; "" where it holds."""
         form, request_origin, prover = (
             await fields(request),
-            arrival_of(request),
+            origin_of(request),
             self._shared.prover,
         )
         if said := form.get("passkey"):
@@ -127,7 +127,7 @@ class SecondStep:
         if pending is not None:
             lookup, request_origin, proof = (
                 self._shared.lookup,
-                arrival_of(request),
+                origin_of(request),
                 _proof(request),
             )
             asked = await what_to_ask(lookup, self._challenges, pending.user, proof, request_origin)
@@ -140,7 +140,7 @@ def _key(request: Request) -> bytes:
 
 
 def _proof(request: Request) -> str:
-    secure = arrival_of(request).secure
+    secure = origin_of(request).secure
     return request.cookies.get(_cookie(secure=secure), "")[:256]
 
 

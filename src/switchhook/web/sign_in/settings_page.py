@@ -16,7 +16,7 @@ from switchhook.access.sign_in import link_problem, name_problem
 from switchhook.access.users import LinkKind, Session, User
 from switchhook.errors import sentence
 from switchhook.web.render import viewer_of
-from switchhook.web.sign_in.page_support import arrival_of, fields, number_of, require, session_of
+from switchhook.web.sign_in.page_support import fields, number_of, origin_of, require, session_of
 from switchhook.web.sign_in.password_hashing import TooBusy
 from switchhook.web.sign_in.prover import TriesOver
 from switchhook.web.sign_in.tokens import TOKEN_PREFIX, hashed, new_proof
@@ -87,7 +87,7 @@ class SettingsPages:
             "user": own,
             "factor": factor,
             "passkeys": [] if own is None else ledger.passkeys.of(own.id),
-            "passkey_problem": relying_party(arrival_of(request).origin).problem,
+            "passkey_problem": relying_party(origin_of(request).origin).problem,
             "codes_left": 0 if own is None else ledger.second_factors.codes_left(own.id),
             "now_us": now_us,
             "shortest": SHORTEST_PASSWORD,
@@ -120,7 +120,7 @@ class SettingsPages:
         if user.password_hash is None:
             return await self._page(request, problem="You sign in by OpenID Connect.")
         password = form.get("password", "")
-        request_origin = arrival_of(request)
+        request_origin = origin_of(request)
         problem = password_problem(password, user.name, (request_origin.host,))
         if problem is None and password != form.get("again"):
             problem = "the two passwords differ"

@@ -23,13 +23,13 @@ def limits_in(text: str, file: str) -> RetentionLimits:
     except (ValueError, RecursionError):
         raise ConfigError("it is not TOML", file=file, hint="see: switchhook check") from None
     problems = Problems(file)
-    limits = read_keep(Section(document.get("keep", {}), "keep", problems))
+    limits = read_retention(Section(document.get("keep", {}), "keep", problems))
     if problems.found:
         raise problems.found[0]
     return limits
 
 
-def read_keep(section: Section) -> RetentionLimits:
+def read_retention(section: Section) -> RetentionLimits:
     """The limits; 0 keeps for ever."""
     days = {
         f"{matter.value}_days": section.take(

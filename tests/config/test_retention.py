@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from switchhook.config import load_config
-from switchhook.config.keep import limits_in
+from switchhook.config.retention import limits_in
 from switchhook.config.values import ConfigProblems
 from switchhook.errors import ConfigError
 from switchhook.retention.policy import RetentionLimits
