@@ -269,8 +269,8 @@ Parts of one thing, which its test takes whole:
   exotel/wire/test_calls          rest_document xml_text
   exotel/wire/test_media          media_json
   exotel/wire/test_passthru       build
-  journal/test_sealed       checking closed listing masking
-  journal/test_writer       backlog commit connections health kept segment upkeep
+  journal/test_sealed       checking closed listing masking refused
+  journal/test_writer       backlog commit connections health segment segment_chain upkeep
   ledger/test_database      dialect postgresql_text sql sqlite
   overview/test_verdict     trouble /troubles/text /troubles/trouble
   retention/backup/test_backup    archive encryption manifest restoring saving
@@ -280,7 +280,7 @@ Parts of one thing, which its test takes whole:
   rules/test_expression     expression_text variables
   rules/test_rules_file     decide
   store/test_sqlite         batch digest files folding known_streams lists maintenance opening
-  store/test_sqlite         rebuild stories
+  store/test_sqlite         reading rebuild stories
   streams/test_story        fold parsed_record recent
   streams/search/test_query syntax /streams/facet /streams/queries
   telemetry/test_prometheus stream_counters /metrics /streams/fold_metrics /streams/metrics
