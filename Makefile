@@ -5,7 +5,7 @@ PYTHON ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick bench attack lint format lock sbom clean
+.PHONY: help demo test quick coverage bench attack lint format lock sbom clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,13 @@ test: .venv/.installed-test ## formatter, linter, types, then every test
 quick: .venv/.installed-test ## a minute's tests, without other processes: while you work
 	@$(BIN)/python -m pytest -n auto --maxprocesses 8 -m 'not process and not slow' \
 		--ignore tests/journeys --ignore tests/browser --hypothesis-profile quick
+
+coverage: .venv/.installed-test ## which branches the tests take, and which modules their own tests leave
+	@rm -rf .coverage && mkdir .coverage
+	@$(BIN)/coverage run -m pytest -n auto --maxprocesses 8 --ignore tests/browser
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/python scripts/coverage_of_twins.py
+	@$(BIN)/coverage report
 
 bench: .venv/.installed-bench ## side by side with rivals, about fifteen minutes; QUICK=1 three, FULL=1 long
 	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(if $(FULL),--full)
@@ -54,7 +61,7 @@ sbom: .venv/.installed ## what is installed, as CycloneDX, on standard output
 	@$(BIN)/python scripts/sbom.py
 
 clean: ## remove the environment, caches and the demo's data
-	rm -rf .venv build dist demo-data .hypothesis .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv build dist demo-data .hypothesis .mypy_cache .ruff_cache .pytest_cache .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One stamp for each set of packages, so that a demo needn't wait for the tools of the tests.

@@ -39,6 +39,14 @@ EXPECTED = (
 """Beginnings of reasons, as patterns."""
 
 
+def _measure_by_file(item: pytest.Item) -> None:
+    """Let `make coverage` know which test file enters what (scripts/coverage_of_twins.py)."""
+    coverage = sys.modules.get("coverage")
+    measured = None if coverage is None else coverage.Coverage.current()
+    if measured is not None:
+        measured.switch_context(item.path.relative_to(item.config.rootpath).as_posix())
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
     other_processes.mark(item)
     if item.get_closest_marker("process") is not None:
@@ -80,6 +88,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadSco
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     other_processes.runs(item)
+    _measure_by_file(item)
     try:
         return (yield)
     finally:

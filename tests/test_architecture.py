@@ -249,29 +249,25 @@ COVERED_BY = """
 Parts of one thing, which its test takes whole:
   access/test_ledger        audit_ledger credentials_ledger rows_ledger users
   alerts/test_engine        heartbeat memory_keeper sender
-  answer/test_answerer      clock_steps counter_names health owed samples
+  answer/test_answerer clock_steps health owed samples
   answer/http/test_protocol connections growing_head link listening messages
-  calls/test_timeline       story other_sources
-  capacity/test_poller      metrics readings
-  config/test_config        basics files keys names own_links secrets values
+  capacity/test_poller readings
+  config/test_config basics keys secrets values
   config/test_live          last_good live_config live_rules
   emulator/api/test_exotel_api    call_list recordings
   emulator/bot/test_bot           app conversation protocol script sound voice_activity
   emulator/call/test_call         faults trace /emulator/chance
-  emulator/exchange/test_callbacks  agents exchange flow_walk line requests watcher
-  emulator/net/test_http_client   certificates dialler webhook
-  emulator/plan/test_file         flow plan
-  emulator/runs/test_scenarios    client_steps replay_stream scenario server
-  emulator/runs/test_scenarios    scenarios/answer scenarios/flow scenarios/plans
-  emulator/sound/test_playout     recording
-  emulator/stream/test_sender     session setup violations
-  exotel/test_cause               passthru times
+  emulator/exchange/test_callbacks agents exchange line watcher
+  emulator/net/test_http_client certificates
+  emulator/plan/test_file flow
+  emulator/runs/test_scenarios client_steps scenario
+  emulator/runs/test_scenarios scenarios/answer scenarios/plans
   exotel/wire/test_calls          rest_document xml_text
   exotel/wire/test_media          media_json
   exotel/wire/test_passthru       build
-  journal/test_sealed       checking closed listing masking refused
+  journal/test_sealed listing masking refused
   journal/test_writer       backlog commit connections health segment segment_chain upkeep
-  ledger/test_database      dialect postgresql_text sql sqlite
+  ledger/test_database dialect sql sqlite
   overview/test_verdict     trouble /troubles/text /troubles/trouble
   retention/backup/test_backup    archive encryption manifest restoring saving
   retention/test_retention_worker erased_calls erasure_list_file erasure_worker
@@ -279,28 +275,54 @@ Parts of one thing, which its test takes whole:
   retention/test_person     person_search
   rules/test_expression     expression_text variables
   rules/test_rules_file     decide
-  store/test_sqlite         batch digest files folding known_streams lists maintenance opening
+  store/test_sqlite batch digest files folding known_streams lists opening
   store/test_sqlite         reading rebuild stories
-  streams/test_story        fold parsed_record recent
-  streams/search/test_query syntax /streams/facet /streams/queries
-  telemetry/test_prometheus stream_counters /metrics /streams/fold_metrics /streams/metrics
+  streams/search/test_query syntax /streams/facet
+  telemetry/test_prometheus stream_counters
   telemetry/traces/test_exporter  otlp spans
-  web/sign_in/test_login_page     challenges forms link_page page_support password_hashing
-  web/sign_in/test_login_page     read_log second_step_page sessions sign_in
+  web/sign_in/test_login_page forms link_page page_support password_hashing
+  web/sign_in/test_login_page sessions sign_in
   web/sign_in/test_oidc           oidc_state
-  web/sign_in/test_fresh_proof    prover
   test_pytest_plugin        emulator/testing/api emulator/testing/app_under_test
   test_pytest_plugin        emulator/testing/errors emulator/testing/exotel
   test_pytest_plugin        emulator/testing/placed_call emulator/testing/thread
+  alerts/test_alert_journey /metrics /streams/fold
+  capacity/test_api /web/app
+  cli/test_users /config/own_links
+  config/test_accounts names
+  config/test_live files
+  emulator/call/test_call /emulator/exchange/flow_walk /emulator/exchange/requests
+  emulator/call/test_call /emulator/stream/session /emulator/stream/setup
+  emulator/exchange/test_callbacks /emulator/net/webhook
+  emulator/net/test_app_link dialler
+  emulator/runs/test_replay_passthrus replay_stream
+  emulator/runs/test_scenarios /emulator/plan/plan
+  emulator/sound/test_frame_clock /emulator/stream/violations
+  emulator/sound/test_speech recording
+  journal/test_reader checking
+  ledger/test_postgresql postgresql_text
+  overview/test_health_metrics /capacity/metrics /streams/fold_metrics /streams/metrics
+  overview/test_health_metrics /streams/recent
+  retention/test_person /cli/person person_api
+  retention/test_retention_worker /journal/closed
+  server/test_pages /calls/other_sources /calls/story /exotel/times
+  store/test_placing maintenance
+  store/test_sqlite /streams/parsed_record
+  streams/test_export /exotel/passthru api counts_api parameters /web/parameters
+  streams/test_kept_call json queries
+  telemetry/test_prometheus /answer/counter_names
+  test_errors /cli/run /emulator/runs/server
+  test_pytest_plugin /emulator/runs/scenarios/flow
+  web/sign_in/test_passkey_page challenges prover second_step_page
+  web/sign_in/test_people read_log
 What pages and addresses show and take, which is asked by HTTP:
   server/test_pages         /calls/page /capacity/page /overview/api /overview/json /overview/page
-  server/test_pages         /streams/api /streams/columns /streams/counts_api /streams/json
+  server/test_pages /streams/columns
   server/test_pages         /streams/endpoints_page /streams/names /streams/page
-  server/test_pages         /streams/parameters /streams/tail /streams/issues/page
-  server/test_pages         /web/app /web/endpoint /web/json /web/json_schema /web/openapi
-  server/test_pages         /web/parameters /web/render /web/search_turns
+  server/test_pages /streams/tail /streams/issues/page
+  server/test_pages /web/endpoint /web/json /web/json_schema /web/openapi
+  server/test_pages /web/render /web/search_turns
   alerts/test_page          json
-  retention/test_api        person_api
 What ties the parts together, and the commands, which the real program runs:
   journeys/test_life        /server/answer /server/asked_before
   journeys/test_life        /server/console_app /system/supervised /system/supervisor
@@ -316,8 +338,8 @@ What ties the parts together, and the commands, which the real program runs:
   journeys/test_emulator    /cli/emulate/loop /cli/emulate/options /cli/emulate/replay
   journeys/test_emulator    /cli/emulate/run /cli/emulate/start /cli/emulate/ticker
   journeys/test_users       /cli/tokens
-  cli/test_cli              check data exporting now output parse person reads records rules
-  cli/test_cli              run secret
+  cli/test_cli check data exporting now output parse reads records rules
+  cli/test_cli secret
   system/test_data_folder   folder_lock
 """
 """Modules that decide something and have no twin: which test covers each, by its reason."""
