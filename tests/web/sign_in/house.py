@@ -42,6 +42,7 @@ class House:
     def __init__(self, folder: Path, settings: AccessSettings | None = None) -> None:
         self.now_us = START_US
         self.step_us = 0
+        self.folder = folder
         self.ledger = open_ledger(folder / "ledger")
         self.kept = SqliteAccess(self.ledger)
         self.settings = settings or AccessSettings()

@@ -43,7 +43,7 @@ def test_enrolling(house):
     kept = house.kept.second_factors.of(house.kept.users.named("asha").id)
     assert kept.secret == secret
     assert "set up a second factor" in house.whats()
-    ledger = (house.ledger.path.parent / "ledger.sqlite-wal").read_bytes()
+    ledger = (house.folder / "ledger/ledger.sqlite-wal").read_bytes()
     assert not any(each.encode() in ledger for each in codes)
 
 
