@@ -164,7 +164,8 @@ class PostgresqlServer:
         """What is wrong with the server; None where the fault is the statement's."""
         known = _TOLD.get(_code_of(error) or "")
         if known is not None:
-            return LedgerError(self.name, *known)
+            problem, hint = known
+            return LedgerError(self.name, problem, hint)
         said = str(error.orig).strip().partition("\n")[0]
         if error.connection_invalidated:
             return LedgerError(self.name, f"the connection was lost: {said}", _LOST)
