@@ -4,25 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-import apsw
 import pytest
 
 from switchhook.access.audit import Deed
-from switchhook.access.ledger import SqliteAccess
+from switchhook.access.ledger import LedgerAccess
 from switchhook.access.passkeys import MOST_PASSKEYS, NewPasskey
-from switchhook.access.passkeys_ledger import TABLES
 from switchhook.access.roles import Role
 from switchhook.ledger import Ledger
+from switchhook.server.ledger_history import PASSKEYS
 from switchhook.server.tables import MIGRATIONS, open_ledger
 
 DEED = Deed(who="test", what="tested")
 
 
 @pytest.fixture
-def kept(tmp_path):
-    ledger = open_ledger(tmp_path / "ledger")
-    yield SqliteAccess(ledger)
-    ledger.close()
+def kept(ledger):
+    return LedgerAccess(ledger)
 
 
 def new(credential=b"credential", **more):
@@ -36,13 +33,15 @@ def new(credential=b"credential", **more):
 
 def test_a_ledger_of_before(tmp_path):
     """Who had an app has it still, and can enrol passkeys."""
-    old = Ledger(tmp_path / "ledger", MIGRATIONS[: MIGRATIONS.index(TABLES)])
+    old = Ledger(tmp_path / "ledger", MIGRATIONS[: MIGRATIONS.index(PASSKEYS)])
     with old.writing() as c:
-        c.execute("INSERT INTO users (name, name_key, role, created_us) VALUES ('a', 'a', 3, 1)")
-        c.execute("INSERT INTO second_factors VALUES (1, x'01', 5, 6)")
+        c.exec_driver_sql(
+            "INSERT INTO users (name, name_key, role, created_us) VALUES ('a', 'a', 3, 1)"
+        )
+        c.exec_driver_sql("INSERT INTO second_factors VALUES (1, x'01', 5, 6)")
     old.close()
     ledger = open_ledger(tmp_path / "ledger")
-    kept = SqliteAccess(ledger)
+    kept = LedgerAccess(ledger)
     assert kept.users.named("a").second_factor is True
     assert kept.passkeys.of(1) == []
     assert kept.passkeys.add(1, new(), "phone", [], DEED, 7)
@@ -96,7 +95,7 @@ def test_recovery_codes_stay_while_there_is_a_factor(kept):
     assert kept.users.named("asha").second_factor is False
 
 
-def test_what_is_removed_is_gone_from_the_file(kept, tmp_path):
+def test_what_is_removed_is_gone_from_the_file(kept, ledger):
     """Deleting a user leaves no passkey behind, nor does a reset."""
     kept.users.add("meena", Role.ADMINISTRATOR, DEED, 1, password_hash="x")
     asha = kept.users.add("asha", Role.VIEWER, DEED, 1)
@@ -106,9 +105,6 @@ def test_what_is_removed_is_gone_from_the_file(kept, tmp_path):
     assert kept.users.delete(asha.id, DEED, 2)
     kept.second_factors.remove(ravi.id, DEED, 2)
     assert kept.passkeys.of(asha.id) == kept.passkeys.of(ravi.id) == []
-    file = apsw.Connection(str(tmp_path / "ledger" / "ledger.sqlite"))
-    file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    file.close()
-    said = (tmp_path / "ledger" / "ledger.sqlite").read_bytes()
+    said = b"".join(ledger.raw(0))
     for each in (b"credential of", b"'s phone", b"a public key"):
         assert each not in said

@@ -9,10 +9,10 @@ from overview.test_health_metrics import NAMES, NOW, REFUSED, WELL, World
 from switchhook.alerts.book import KIND
 from switchhook.alerts.engine import Alerting
 from switchhook.alerts.heartbeat import Heartbeat
-from switchhook.alerts.ledger import SqliteAlerts
+from switchhook.alerts.ledger import LedgerAlerts
 from switchhook.alerts.notify import AppriseNotifier, HttpMonitor
 from switchhook.alerts.sender import Destinations
-from switchhook.delivery.ledger import SqliteDeliveries
+from switchhook.delivery.ledger import LedgerDeliveries
 from switchhook.overview.trouble import VerdictInput
 from switchhook.overview.verdict_keeper import VerdictKeeper
 from switchhook.server.tables import open_ledger
@@ -45,8 +45,8 @@ def test_a_bot_that_fails_and_recovers_is_told_of_at_a_webhook(world, ledger):
         address = f"json://127.0.0.1:{hook.port}/ops"
         figures = TroubleFigures(watch, lambda: NAMES, lambda _now: (), lambda now: now)
         engine = Alerting(
-            SqliteAlerts(ledger),
-            SqliteDeliveries(ledger, KIND),
+            LedgerAlerts(ledger),
+            LedgerDeliveries(ledger, KIND),
             [
                 world.source,
                 figures,

@@ -10,10 +10,10 @@ from switchhook.alerts.alert import AlertState, Severity
 from switchhook.alerts.book import KIND
 from switchhook.alerts.engine import Alerting
 from switchhook.alerts.heartbeat import Heartbeat, why_silent
-from switchhook.alerts.ledger import SqliteAlerts
+from switchhook.alerts.ledger import LedgerAlerts
 from switchhook.alerts.sender import Destinations
 from switchhook.delivery.delivery import DeliveryState
-from switchhook.delivery.ledger import SqliteDeliveries
+from switchhook.delivery.ledger import LedgerDeliveries
 from switchhook.errors import LedgerError
 from switchhook.ledger import Ledger
 from switchhook.metrics import Figure
@@ -77,8 +77,8 @@ class Bench:
 
     def start(self, **more):
         self.engine = Alerting(
-            SqliteAlerts(self.ledger),
-            SqliteDeliveries(self.ledger, KIND),
+            LedgerAlerts(self.ledger),
+            LedgerDeliveries(self.ledger, KIND),
             [self.world],
             Destinations(self.post, self.severities),
             now_ms=self.clock,
@@ -292,14 +292,14 @@ def test_what_could_not_be_sent_before_its_trouble_ended_is_not_sent(bench):
 
 
 def test_nothing_is_sent_before_it_is_known_what_was_said(bench, monkeypatch):
-    began, seen, load = threading.Event(), [], SqliteAlerts.load
+    began, seen, load = threading.Event(), [], LedgerAlerts.load
 
     def loading(book, now_ms):
         assert began.wait(60)
         seen.append(engine.sender.worker._thread.is_alive())
         return load(book, now_ms)
 
-    monkeypatch.setattr(SqliteAlerts, "load", loading)
+    monkeypatch.setattr(LedgerAlerts, "load", loading)
     bench.world.throttled(1)
     sent = threading.Event()
     monkeypatch.setattr(bench.post, "send", lambda *_: sent.set())

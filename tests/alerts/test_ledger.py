@@ -9,20 +9,19 @@ from switchhook.alerts import ledger as module
 from switchhook.alerts.alert import AlertState, Severity, evaluate
 from switchhook.alerts.book import KIND, SentMessage, delivery_of
 from switchhook.alerts.default_rules import DEFAULTS
-from switchhook.alerts.ledger import SqliteAlerts
+from switchhook.alerts.ledger import LedgerAlerts
 from switchhook.alerts.messages import LastNotification, Message, MessageKind
 from switchhook.delivery.delivery import DeliveryState
-from switchhook.delivery.ledger import SqliteDeliveries
+from switchhook.delivery.ledger import LedgerDeliveries
 from switchhook.ledger import Ledger
 from switchhook.metrics import Figure
+from switchhook.server.ledger_history import DELIVERIES
 from switchhook.server.tables import MIGRATIONS, open_ledger
 
 
 @pytest.fixture
-def book(tmp_path):
-    ledger = open_ledger(tmp_path)
-    yield SqliteAlerts(ledger)
-    ledger.close()
+def book(ledger):
+    return LedgerAlerts(ledger)
 
 
 def alert(since=1000, value=1.0):
@@ -100,21 +99,21 @@ def test_a_pending_one_that_ended_leaves_no_trace(book):
     ],
 )
 def test_what_a_ledger_of_before_had_to_send(tmp_path, before, after):
-    version = next(n for n, sql in enumerate(MIGRATIONS) if module.DELIVERIES_MOVED in sql)
+    version = MIGRATIONS.index(DELIVERIES)
     old = Ledger(tmp_path / "ledger", MIGRATIONS[:version])
     body = msgspec.msgpack.encode(message())
     with old.writing() as c:
-        c.execute("INSERT INTO messages VALUES ('1000-1', 1000, ?)", (body,))
-        c.execute("INSERT INTO deliveries VALUES ('1000-1', 'ops', ?, ?, ?, ?, ?)", before)
+        c.exec_driver_sql("INSERT INTO messages VALUES ('1000-1', 1000, ?)", (body,))
+        c.exec_driver_sql("INSERT INTO deliveries VALUES ('1000-1', 'ops', ?, ?, ?, ?, ?)", before)
     old.close()
     ledger = open_ledger(tmp_path / "ledger")
-    (found,) = SqliteAlerts(ledger).sent(10)
+    (found,) = LedgerAlerts(ledger).sent(10)
     kept = found.delivery
     assert found.message == message()
     assert kept.id == (KIND, "1000-1", "ops")
     assert (kept.state, kept.attempts, kept.done_ms, kept.problem) == after
     live = [] if kept.final else [kept]
-    assert SqliteDeliveries(ledger, KIND).live() == live
+    assert LedgerDeliveries(ledger, KIND).live() == live
     ledger.close()
 
 

@@ -30,7 +30,7 @@ from switchhook.server.tables import open_ledger
 from switchhook.store import SqliteStore
 from switchhook.streams.endpoints_page import EndpointShown, RulesShown
 from switchhook.streams.fold import Folder
-from switchhook.streams.issues.ledger import SqliteIssueHistory
+from switchhook.streams.issues.ledger import LedgerIssueHistory
 from switchhook.streams.names import Bot, NamedAccount, Names
 from switchhook.streams.search.saved_views_ledger import LedgerViews
 from switchhook.web.render import Renderer
@@ -98,7 +98,7 @@ class World:
             names=lambda: NAMES,
             capacity=_Watch(),
             history=_Watch(),
-            issue_history=SqliteIssueHistory(ledger),
+            issue_history=LedgerIssueHistory(ledger),
             views=LedgerViews(ledger),
             details=lambda call_sid: self.details.get(call_sid, []),
             endpoints=lambda: (_endpoint("reception"), _endpoint("sales")),

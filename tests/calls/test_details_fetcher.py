@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from switchhook.calls.details_fetcher import DetailsFetcher, look_of
-from switchhook.calls.ledger import SqliteCalls
+from switchhook.calls.ledger import LedgerCalls
 from switchhook.calls.sources import GIVE_UP_MS, DetailsAttempt
 from switchhook.errors import LedgerError
 from switchhook.exotel.answers import Outcome
@@ -76,7 +76,7 @@ async def until(true):
 @pytest.fixture
 def book(tmp_path):
     ledger = open_ledger(tmp_path)
-    yield SqliteCalls(ledger)
+    yield LedgerCalls(ledger)
     ledger.close()
 
 

@@ -5,16 +5,13 @@ from __future__ import annotations
 import pytest
 
 from switchhook.calls import ledger as calls
-from switchhook.calls.ledger import SqliteCalls
+from switchhook.calls.ledger import LedgerCalls
 from switchhook.calls.sources import Due, KeptDetails
-from switchhook.server.tables import open_ledger
 
 
 @pytest.fixture
-def book(tmp_path):
-    ledger = open_ledger(tmp_path)
-    yield SqliteCalls(ledger)
-    ledger.close()
+def book(ledger):
+    return LedgerCalls(ledger)
 
 
 def due(sid, at=100, account="a", ended=0):

@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 
 from switchhook.capacity.api import OPERATIONS, SCHEMAS, CapacityApi
 from switchhook.capacity.forecast import Forecast
-from switchhook.capacity.ledger import SqliteCapacity
+from switchhook.capacity.ledger import LedgerCapacity
 from switchhook.capacity.readings import Reading
 from switchhook.capacity.status import CapacityNow
 from switchhook.server.tables import open_ledger
@@ -36,7 +36,7 @@ class Watch:
 @pytest.fixture
 def history(tmp_path):
     ledger = open_ledger(tmp_path)
-    yield SqliteCapacity(ledger)
+    yield LedgerCapacity(ledger)
     ledger.close()
 
 

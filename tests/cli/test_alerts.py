@@ -8,7 +8,7 @@ import pytest
 
 from switchhook.alerts.alert import evaluate
 from switchhook.alerts.default_rules import DEFAULTS
-from switchhook.alerts.ledger import SqliteAlerts
+from switchhook.alerts.ledger import LedgerAlerts
 from switchhook.cli import run
 from switchhook.metrics import Figure
 from switchhook.server.tables import open_ledger
@@ -32,7 +32,7 @@ def config(tmp_path):
 
 def fire(folder, *figures):
     ledger = open_ledger(folder / "ledger")
-    SqliteAlerts(ledger).save(evaluate(DEFAULTS, figures, {}, 1_764_050_400_000), [], [])
+    LedgerAlerts(ledger).save(evaluate(DEFAULTS, figures, {}, 1_764_050_400_000), [], [])
     ledger.close()
 
 
@@ -71,7 +71,7 @@ def test_a_test_arrives_and_is_kept(folder, config, capsys, monkeypatch):
     assert said.startswith("the test to ops was not sent: ")
     assert "hook" not in said
     ledger = open_ledger(folder / "ledger")
-    kept = SqliteAlerts(ledger).sent(10)
+    kept = LedgerAlerts(ledger).sent(10)
     ledger.close()
     assert sorted(each.delivery.state.value for each in kept) == ["completed", "discarded"]
 

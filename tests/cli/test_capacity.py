@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from switchhook.capacity.ledger import SqliteCapacity
+from switchhook.capacity.ledger import LedgerCapacity
 from switchhook.capacity.readings import Reading
 from switchhook.cli import run
 from switchhook.server.tables import open_ledger
@@ -23,7 +23,7 @@ def folder(tmp_path):
 @pytest.fixture
 def keep(folder):
     ledger = open_ledger(folder / "ledger")
-    yield SqliteCapacity(ledger).add
+    yield LedgerCapacity(ledger).add
     ledger.close()
 
 

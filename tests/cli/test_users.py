@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from switchhook.access.audit import Deed, verify_chain
-from switchhook.access.ledger import SqliteAccess
+from switchhook.access.ledger import LedgerAccess
 from switchhook.access.users import LinkKind
 from switchhook.cli import run
 from switchhook.config.live import SettingsKeeper
@@ -43,7 +43,7 @@ def say(capsys, monkeypatch, data):
 @pytest.fixture
 def kept(data):
     ledger = open_ledger(data / "ledger")
-    yield SqliteAccess(ledger)
+    yield LedgerAccess(ledger)
     ledger.close()
 
 

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
+from sqlalchemy import update
 
 from delivery.test_delivery import FAILED, LEASE_MS, delivery
 from switchhook.delivery import ledger as module
 from switchhook.delivery.delivery import DeliveryState, SendResult, cancelled, claimed, settled
-from switchhook.delivery.ledger import SqliteDeliveries, add, newest, oldest_ms, remove
+from switchhook.delivery.ledger import LedgerDeliveries, add, newest, oldest_ms, remove
 from switchhook.server.tables import open_ledger
 
 TAKEN = SendResult()
@@ -23,9 +24,9 @@ TAKEN = SendResult()
 class Queue:
     """A table with a ledger of its own."""
 
-    def __init__(self, folder):
-        self.ledger = open_ledger(folder)
-        self.table = SqliteDeliveries(self.ledger, "k")
+    def __init__(self, ledger):
+        self.ledger = ledger
+        self.table = LedgerDeliveries(self.ledger, "k")
 
     def add(self, *deliveries):
         with self.ledger.writing() as c:
@@ -45,10 +46,8 @@ class Queue:
 
 
 @pytest.fixture
-def queue(tmp_path):
-    queue = Queue(tmp_path)
-    yield queue
-    queue.ledger.close()
+def queue(ledger):
+    return Queue(ledger)
 
 
 def test_there_is_one_for_each_message_and_destination(queue):
@@ -125,7 +124,7 @@ def test_retention_removes_a_kind_by_age(queue):
 
 
 def test_kinds_do_not_meet(queue):
-    other = SqliteDeliveries(queue.ledger, "other")
+    other = LedgerDeliveries(queue.ledger, "other")
     queue.add(delivery())
     assert other.due(5) == []
     assert other.claim("ops", 5, LEASE_MS) is None
@@ -136,7 +135,7 @@ def test_what_is_masked_in_a_payload_stays_masked(queue):
     queue.add(delivery())
     held = queue.table.claim("ops", 0, LEASE_MS)
     with queue.ledger.writing() as c:
-        c.execute("UPDATE deliveries SET payload = x'00'")
+        c.execute(update(module.TABLES.tables["deliveries"]).values(payload=b"\0"))
     queue.settle(held, FAILED, 1)
     queue.table.put([held])
     assert [each.payload for each in queue.all()] == [b"\0"]
@@ -150,7 +149,7 @@ class Workers(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
-        self.queue = Queue(Path(self.folder.name))
+        self.queue = Queue(open_ledger(Path(self.folder.name)))
         self.now_ms, self.count = 0, 0
         self.added, self.taken, self.leases = set(), {}, {}
         self.before = {}

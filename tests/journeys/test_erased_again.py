@@ -49,7 +49,7 @@ def data(tmp_path):
     write(folder, bodies)
     ledger = open_ledger(folder / "ledger")
     with ledger.writing() as connection:
-        connection.execute(
+        connection.exec_driver_sql(
             "INSERT INTO saved_views VALUES (1, 'of cust98765 43210', 'x', 'asha', 0)"
         )
     ledger.close()
@@ -217,7 +217,7 @@ def test_a_ledger_restored_alone_is_erased_again_too(data, tmp_path):
     assert found == [("ledger.saved_views", 1)]
     ledger = open_ledger(aside / "ledger")
     with ledger.reading() as connection:
-        ((name,),) = connection.execute("SELECT name FROM saved_views").fetchall()
+        ((name,),) = connection.exec_driver_sql("SELECT name FROM saved_views").all()
     ledger.close()
     assert "43210" not in name
     assert not list((aside / "journal").glob("0*"))

@@ -237,7 +237,7 @@ def test_damage_is_said_for_as_long_as_it_is_there(tmp_path):
     with pytest.raises(LedgerError, match="damaged"):
         list(LedgerAudit(ledger).oldest_first())
     with ledger.reading() as connection:
-        assert connection.execute("SELECT count(*) FROM users").get == 0
+        assert connection.exec_driver_sql("SELECT count(*) FROM users").scalar() == 0
     assert "damaged" in str(ledger.problem)
     ledger.close()
 

@@ -42,26 +42,26 @@ def ledger(ledger_place):
 
 
 def names(ledger):
-    with ledger.connect() as connection:
+    with ledger.reading() as connection:
         return list(connection.scalars(select(things.c.name).order_by(things.c.name)))
 
 
 def test_what_fails_leaves_nothing(ledger):
     def add_and_fail():
-        with ledger.begin() as connection:
+        with ledger.writing() as connection:
             connection.execute(insert(things).values(name="a"))
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         add_and_fail()
     assert names(ledger) == []
-    with ledger.begin() as connection:
+    with ledger.writing() as connection:
         connection.execute(insert(things).values(name="b"))
     assert names(ledger) == ["b"]
 
 
 def test_a_reader_can_not_write(ledger):
-    with pytest.raises(LedgerError), ledger.connect() as connection:
+    with pytest.raises(LedgerError), ledger.reading() as connection:
         connection.execute(insert(things).values(name="a"))
     assert "read" in str(ledger.problem)
     assert names(ledger) == []
@@ -71,12 +71,12 @@ def test_a_reader_can_not_write(ledger):
 def test_what_a_writer_reads_stays_true_until_it_ends(ledger, ledger_place):
     """Also where somebody else, such as a command, has opened the ledger."""
     other = Ledger(ledger_place, [made], [TABLES])
-    with ledger.begin() as connection:
+    with ledger.writing() as connection:
         connection.execute(insert(things).values(name="n", at_us=0))
 
     def count(ledger):
         for _ in range(20):
-            with ledger.begin() as connection:
+            with ledger.writing() as connection:
                 known = connection.execute(select(things.c.at_us)).scalar_one()
                 connection.execute(update(things).values(at_us=known + 1))
 
@@ -85,14 +85,14 @@ def test_what_a_writer_reads_stays_true_until_it_ends(ledger, ledger_place):
         thread.start()
     for thread in threads:
         thread.join()
-    with ledger.connect() as connection:
+    with ledger.reading() as connection:
         assert connection.scalar(select(things.c.at_us)) == 40
     other.close()
 
 
 def test_a_double_is_refused_by_its_kind(ledger):
     """As a constraint's error, for whoever expects it; it is no trouble of the ledger's."""
-    with ledger.begin() as connection:
+    with ledger.writing() as connection:
         connection.execute(insert(things).values(name="a"))
         with pytest.raises(IntegrityError), connection.begin_nested():
             connection.execute(insert(things).values(name="a"))
@@ -102,11 +102,11 @@ def test_a_double_is_refused_by_its_kind(ledger):
 
 
 def test_values_come_back_as_they_were(ledger):
-    with ledger.begin() as connection:
+    with ledger.writing() as connection:
         row = {"name": "", "at_us": 2**63 - 1, "open": True, "body": bytes(range(256))}
         number = connection.execute(insert(things).values(row)).inserted_primary_key[0]
         connection.execute(insert(things).values(name="none"))
-    with ledger.connect() as connection:
+    with ledger.reading() as connection:
         found = connection.execute(select(things).where(things.c.open)).one()
         assert found._asdict() == {"id": number, **row}
         other = connection.execute(select(things).where(~things.c.open)).one()
@@ -116,7 +116,7 @@ def test_values_come_back_as_they_were(ledger):
 @given(texts=st.sets(st.text(st.characters(exclude_categories=["Cs"])) | st.text("\0\ue000\ue001")))
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_text_is_kept_found_and_ordered_alike(ledger, texts):
-    with ledger.begin() as connection:
+    with ledger.writing() as connection:
         connection.execute(things.delete())
         for text in texts:
             connection.execute(insert(things).values(name=text))
@@ -128,32 +128,32 @@ def test_any_text_is_kept_found_and_ordered_alike(ledger, texts):
 
 
 def test_texts_are_ordered_by_code_point(ledger):
-    with ledger.begin() as connection:
+    with ledger.writing() as connection:
         for text in ("b", "a", "B", "é", "z", "Z", "_"):
             connection.execute(insert(things).values(name=text))
     assert names(ledger) == ["B", "Z", "_", "a", "b", "z", "é"]
 
 
 def test_an_upsert_says_what_of_the_row_that_was_there_changes(ledger):
-    with ledger.begin() as connection:
+    with ledger.writing() as connection:
         for value in ("1", "2"):
             row = upsert(connection, pairs).values(key="k", value=value)
             change = {"value": pairs.c.value + row.excluded.value}
             connection.execute(row.on_conflict_do_update(index_elements=["key"], set_=change))
         row = upsert(connection, pairs).values(key="k", value="3").on_conflict_do_nothing()
         assert connection.execute(row).rowcount == 0
-    with ledger.connect() as connection:
+    with ledger.reading() as connection:
         assert connection.execute(select(pairs)).all() == [("k", "12")]
 
 
 def test_rows_may_be_left_unread(ledger):
-    with ledger.begin() as connection:
+    with ledger.writing() as connection:
         connection.execute(insert(things), [{"name": str(number)} for number in range(100)])
     for _ in range(30):
-        with ledger.connect() as connection:
+        with ledger.reading() as connection:
             assert connection.execute(select(things.c.name)).first() is not None
             assert len(connection.execute(select(things)).fetchmany(3)) == 3
-    with ledger.begin() as connection:
+    with ledger.writing() as connection:
         assert connection.execute(things.delete()).rowcount == 100
         assert connection.scalar(select(func.count()).select_from(things)) == 0
 
@@ -168,11 +168,11 @@ def test_one_migration_is_for_both(ledger, ledger_place):
     def more(connection):
         add_column(connection, "things", Column("by", Text, nullable=False, server_default="?"))
 
-    with ledger.begin() as connection:
+    with ledger.writing() as connection:
         connection.execute(insert(things).values(name="a"))
     ledger.close()
     newer = Ledger(ledger_place, [made, more], [TABLES])
-    with newer.connect() as connection:
+    with newer.reading() as connection:
         assert "by" in told(connection)
         by = Table("things", MetaData(), Column("by", Text)).c.by
         assert connection.scalar(select(by)) == "?"
@@ -191,7 +191,7 @@ def test_a_migration_that_fails_changes_nothing(ledger, ledger_place):
     with pytest.raises(ZeroDivisionError):
         Ledger(ledger_place, [made, more], [TABLES])
     again = Ledger(ledger_place, [made], [TABLES])
-    with again.connect() as connection:
+    with again.reading() as connection:
         assert "by" not in told(connection)
     again.close()
 
@@ -203,7 +203,7 @@ def test_two_who_come_at_once_make_it_once(ledger_place):
     def come():
         begun.wait()
         ledger = Ledger(ledger_place, [made], [TABLES])
-        with ledger.begin() as connection:
+        with ledger.writing() as connection:
             found.append(connection.scalar(select(func.count()).select_from(things)))
         ledger.close()
 
@@ -216,9 +216,9 @@ def test_two_who_come_at_once_make_it_once(ledger_place):
 
 
 def test_nothing_is_left_of_what_was_deleted(ledger):
-    with ledger.begin() as connection:
+    with ledger.writing() as connection:
         connection.execute(insert(things).values(name="+919812345678"))
-    with ledger.begin() as connection:
+    with ledger.writing() as connection:
         connection.execute(things.delete())
     ledger.rewrite()
     assert not any(b"919812345678" in piece for piece in ledger.raw(64))

@@ -81,7 +81,7 @@ def test_a_lost_connection_is_said_and_the_next_one_is_new(ledger, beside):
     mine = f"{end} AND datname = current_database() AND application_name = 'switchhook'"
 
     def write_and_lose():
-        with ledger.begin() as connection:
+        with ledger.writing() as connection:
             connection.execute(insert(things))
             beside.execute(mine)
             connection.execute(insert(things))
@@ -89,11 +89,11 @@ def test_a_lost_connection_is_said_and_the_next_one_is_new(ledger, beside):
     with pytest.raises(LedgerError, match=r"the connection was lost: .*terminat"):
         write_and_lose()
     assert "the connection was lost" in str(ledger.problem)
-    with ledger.begin() as connection:
+    with ledger.writing() as connection:
         connection.execute(insert(things))
     assert ledger.problem is None
     beside.execute(mine)  # while nobody used them: nobody notices
-    with ledger.connect() as connection:
+    with ledger.reading() as connection:
         assert len(connection.execute(select(things.c.id)).all()) == 1
 
 
@@ -104,7 +104,7 @@ def test_a_server_that_became_a_standby_is_left(ledger, beside):
     pids = []
 
     def write():
-        with ledger.begin() as connection:
+        with ledger.writing() as connection:
             pids.append(connection.exec_driver_sql("SELECT pg_backend_pid()").scalar())
             connection.execute(insert(things))
 
@@ -141,7 +141,7 @@ def test_a_migration_gives_way_to_whoever_holds_a_table(ledger, postgresql_schem
     beside.rollback()
     thread.join()
     (newer,) = done
-    with newer.connect() as connection:
+    with newer.reading() as connection:
         assert connection.exec_driver_sql("SELECT more FROM things").all() == []
     newer.close()
 

@@ -12,9 +12,10 @@ from switchhook.ledger import dbapi, dialect
 from switchhook.server.tables import MIGRATIONS, TOPICS, open_ledger
 
 SHAPE = (
-    ("SELECT name, strict, wr FROM pragma_table_list WHERE name = ?", None),
-    ("SELECT name, type, pk, dflt_value FROM pragma_table_xinfo(?)", None),
-    ('SELECT "table", "from", "to", on_update, on_delete FROM pragma_foreign_key_list(?)', None),
+    "SELECT name, strict, wr FROM pragma_table_list WHERE name = ?",
+    "SELECT name, type, pk, replace(dflt_value, 'FALSE', '0') FROM pragma_table_xinfo(?)",
+    """SELECT "table", "from", ifnull("to", 'id'), on_update, on_delete
+       FROM pragma_foreign_key_list(?)""",
 )
 """What SQLite tells of a table."""
 
@@ -35,26 +36,17 @@ def raw(path):
     return apsw.Connection(str(path))
 
 
-def described(connection):
-    return {table.name for topic in TOPICS for table in topic.tables.values()} & {
-        name
-        for (name,) in connection.execute(
-            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
-        )
-    }
-
-
 def shapes(path):
     """Each table with its columns, references and indexes; each trigger with its words."""
     connection = raw(path)
+    named = "SELECT name, sql FROM sqlite_master WHERE type = ? AND name NOT LIKE 'sqlite%'"
     found = {}
-    for name in described(connection):
-        told = [sorted(connection.execute(asked, (name,)), key=str) for asked, _ in SHAPE]
-        nulls = connection.execute(
-            'SELECT name FROM pragma_table_xinfo(?) WHERE "notnull" OR pk', (name,)
-        )
-        found[name] = (told, sorted(nulls), sorted(indexes(connection, name), key=str))
-    triggers = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
+    for name, _ in connection.execute(named, ("table",)).fetchall():
+        told = [sorted(connection.execute(asked, (name,)), key=str) for asked in SHAPE]
+        nulls = 'SELECT name FROM pragma_table_xinfo(?) WHERE NOT "notnull" AND NOT pk'
+        told += [sorted(connection.execute(nulls, (name,)))]
+        found[name] = (*told, sorted(indexes(connection, name), key=str))
+    triggers = connection.execute(named, ("trigger",))
     return found, sorted((name, " ".join(sql.split())) for name, sql in triggers)
 
 
@@ -99,7 +91,7 @@ def older(folder: Path, version: int) -> None:
 def test_postgresql_has_the_same_tables(postgresql_schema):
     """By name: columns, which may be null, keys, references and indexes."""
     ledger = open_ledger(postgresql_schema)
-    with ledger.connect() as connection:
+    with ledger.reading() as connection:
         found = inspect(connection)
         assert set(found.get_table_names()) == {
             *(table.name for table in ledger.tables),

@@ -58,7 +58,9 @@ def fill(house):
     call_of(house, "another-call", "09000000001", stream="another")
     details(house, SID)
     with house.ledger.writing() as connection:
-        connection.execute("INSERT INTO saved_views VALUES (1, 'x', '9876543210', 'asha', 0)")
+        connection.exec_driver_sql(
+            "INSERT INTO saved_views VALUES (1, 'x', '9876543210', 'asha', 0)"
+        )
     house.flush()
     (house.folder / "journal" / "refused").mkdir()
     (house.folder / "journal" / "refused" / "7.bin").write_bytes("९८७६५४३२१०".encode())
@@ -99,7 +101,7 @@ def test_mentions_are_entries_of_the_audit_log(house):
         house.audit.note(deed, 5)
     with house.ledger.writing() as connection:
         view = (NUMBER.masked, "asha")
-        connection.execute("INSERT INTO saved_views VALUES (1, 'x', ?, ?, 0)", view)
+        connection.exec_driver_sql("INSERT INTO saved_views VALUES (1, 'x', ?, ?, 0)", view)
     assert search_of(house).find(NUMBER, LIMITS).audit_mentions == 3
 
 
@@ -117,7 +119,7 @@ def test_a_search_that_is_ended_says_how_far_it_came(house):
 
 def test_every_kind_of_record_and_table_has_a_word(house):
     with house.ledger.reading() as connection:
-        rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        rows = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'")
         assert {"audit", "users", "call_details", "deliveries"} <= {name for (name,) in rows}
     house.keep(RecordKind.COUNTERS, {"counts": {"9876543210": 1}})
     house.flush()

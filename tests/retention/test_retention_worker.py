@@ -12,9 +12,9 @@ from kept_receipts import fold, query, receipt
 from retention.test_erasure import hash_of_proof
 from switchhook.access.audit import Deed, verify_chain
 from switchhook.access.audit_ledger import LedgerAudit
-from switchhook.access.ledger import SqliteAccess
+from switchhook.access.ledger import LedgerAccess
 from switchhook.access.roles import Role
-from switchhook.capacity.ledger import SqliteCapacity
+from switchhook.capacity.ledger import LedgerCapacity
 from switchhook.capacity.readings import Reading
 from switchhook.exotel.spellings import ErasedNumber, Subject
 from switchhook.exotel.times import DAY_MS, HOUR_MS
@@ -28,7 +28,7 @@ from switchhook.journal.receipt import (
     read_passthru,
 )
 from switchhook.retention import texts_ledger
-from switchhook.retention.ledger import SqliteErasures
+from switchhook.retention.ledger import LedgerErasures
 from switchhook.retention.policy import Matter, RetentionLimits
 from switchhook.retention.retention_worker import RetentionWorker
 from switchhook.server.retention_rows import rows_of
@@ -56,9 +56,9 @@ class House:
         self.store = SqliteStore(folder / "store", self.reader)
         self.store.open()
         self.ledger = open_ledger(folder / "ledger")
-        self.book = SqliteErasures(self.ledger)
+        self.book = LedgerErasures(self.ledger)
         self.audit = LedgerAudit(self.ledger)
-        self.capacity = SqliteCapacity(self.ledger)
+        self.capacity = LedgerCapacity(self.ledger)
         self.erased = 0
         self.keeper = self.make_keeper(limits)
 
@@ -188,7 +188,7 @@ def test_a_number_is_erased_from_journal_store_and_ledger(house):
     )
     house.flush()
     with house.ledger.writing() as connection:
-        connection.execute(
+        connection.exec_driver_sql(
             "INSERT INTO saved_views VALUES (1, 'mine', 'from:+919876543210 since:2h', 'asha', 0)"
         )
     others = [each for each in house.reader.read(0, 1000) if each.seq not in seqs]
@@ -340,7 +340,7 @@ def test_a_plan_touches_nothing(house):
 def test_the_audit_log_and_names_of_accounts_stay_and_the_proof_says_so(house):
     """They make no erasure impossible: it is complete, and names what stays on purpose."""
     house.audit.note(Deed(who="9876543210", what="signed in"), 1)
-    access = SqliteAccess(house.ledger)
+    access = LedgerAccess(house.ledger)
     access.users.add(
         "+919876543210", Role.OPERATOR, Deed(who="a", what="added a user"), START * 1000
     )
@@ -360,16 +360,16 @@ def test_what_people_wrote_is_masked_in_place(house):
     with house.ledger.writing() as connection:
         tables = [
             name
-            for (name,) in connection.execute(
+            for (name,) in connection.exec_driver_sql(
                 "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
             )
             if name not in {*texts_ledger.STAYS, "erasures", "removed"}
         ]
         written = []
-        connection.pragma("foreign_keys", 0)
-        connection.pragma("ignore_check_constraints", 1)
+        connection.exec_driver_sql("PRAGMA foreign_keys = 0")
+        connection.exec_driver_sql("PRAGMA ignore_check_constraints = 1")
         for table in tables:
-            columns = connection.execute(
+            columns = connection.exec_driver_sql(
                 "SELECT name, type FROM pragma_table_info(?)", (table,)
             ).fetchall()
             if all(kind != "TEXT" for _, kind in columns):
@@ -377,7 +377,7 @@ def test_what_people_wrote_is_masked_in_place(house):
             said = {"TEXT": "note of ९८७६५ 43210", "BLOB": b"x"}
             values = [said.get(kind, at) for at, (_, kind) in enumerate(columns)]
             marks = ", ".join("?" * len(values))
-            connection.execute(f"INSERT INTO {table} VALUES ({marks})", values)
+            connection.exec_driver_sql(f"INSERT INTO {table} VALUES ({marks})", tuple(values))
             written.append(f"ledger.{table}")
     assert {"ledger.issue_marks", "ledger.silences", "ledger.saved_views"} & {*written}
     house.erase()
@@ -417,7 +417,7 @@ def forget_call(house, value, subject=Subject.CALL):
 def details(house, sid, number="09876543210"):
     with house.ledger.writing() as connection:
         body = f'{{"Sid": "{sid}", "From": "{number}", "Name": "Asha"}}'
-        connection.execute("INSERT INTO call_details VALUES ('a', ?, 1, ?)", (sid, body))
+        connection.exec_driver_sql("INSERT INTO call_details VALUES ('a', ?, 1, ?)", (sid, body))
 
 
 def test_a_call_is_erased_whole(house):
@@ -441,7 +441,7 @@ def test_a_call_is_erased_whole(house):
     first = decode_receipt(house.reader.get(seqs[0]).body)
     assert (first.raw, first.received_us, first.endpoint) == (b"erased", 1, "default")
     with house.ledger.reading() as connection:
-        left = connection.execute("SELECT call_sid FROM call_details").fetchall()
+        left = connection.exec_driver_sql("SELECT call_sid FROM call_details").all()
     assert left == [("another-call-1",)]
     assert house.keeper.confirmed(proof.id) is True
     assert house.store.position() == house.reader.last_seq()

@@ -8,7 +8,6 @@ from __future__ import annotations
 from operator import eq, ge, lt
 from typing import TYPE_CHECKING
 
-import apsw
 import msgspec
 from sqlalchemy import (
     CheckConstraint,
@@ -28,7 +27,7 @@ from sqlalchemy import (
 )
 
 from switchhook.access.audit import AuditEntry, ChainHead, Deed, entry_of
-from switchhook.ledger.sql import COUNTED, STRICT, Blob, Number, Text
+from switchhook.ledger.sql import COUNTED, STRICT, Blob, Number, Text, has
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -105,29 +104,14 @@ _ENTRY = (
 _STEP = 1_000
 
 
-def append(connection: Connection | apsw.Connection, deed: Deed, now_us: int) -> AuditEntry:
+def append(connection: Connection, deed: Deed, now_us: int) -> AuditEntry:
     """Note a deed in a transaction of `Ledger.writing()`."""
-    if isinstance(connection, apsw.Connection):
-        return _append_to_file(connection, deed, now_us)
     last = select(_audit.c.seq, _audit.c.hash).order_by(_audit.c.seq.desc()).limit(1)
     found = connection.execute(last).first()
     seq, previous = found or connection.execute(select(_base.c.seq, _base.c.hash)).one()
     entry = entry_of(deed, seq + 1, now_us, previous)
     connection.execute(insert(_audit).values(msgspec.structs.asdict(entry)))
     connection.execute(update(_base).values(newest=entry.seq))
-    return entry
-
-
-def _append_to_file(connection: apsw.Connection, deed: Deed, now_us: int) -> AuditEntry:
-    newest = connection.execute("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1").get
-    if newest is None:
-        newest = connection.execute("SELECT seq, hash FROM audit_base").get
-    seq, previous = newest
-    entry = entry_of(deed, seq + 1, now_us, previous)
-    connection.execute(
-        "INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?)", msgspec.structs.astuple(entry)
-    )
-    connection.execute("UPDATE audit_base SET newest = ?", (entry.seq,))
     return entry
 
 
@@ -138,7 +122,7 @@ class LedgerAudit:
         self._ledger = ledger
 
     def note(self, deed: Deed, now_us: int) -> AuditEntry:
-        with self._ledger.begin() as connection:
+        with self._ledger.writing() as connection:
             return append(connection, deed, now_us)
 
     def entries(self, wanted: AuditFilter, limit: int) -> list[AuditEntry]:
@@ -155,13 +139,13 @@ class LedgerAudit:
             .order_by(_audit.c.seq.desc())
             .limit(limit)
         )
-        with self._ledger.connect() as connection:
+        with self._ledger.reading() as connection:
             return [AuditEntry(**row._asdict()) for row in connection.execute(asked)]
 
     def oldest_first(self, after_seq: int = 0) -> Iterator[AuditEntry]:
         while True:
             asked = select(*_ENTRY).where(_audit.c.seq > after_seq).order_by(_audit.c.seq)
-            with self._ledger.connect() as connection:
+            with self._ledger.reading() as connection:
                 step = [
                     AuditEntry(**row._asdict()) for row in connection.execute(asked.limit(_STEP))
                 ]
@@ -172,24 +156,23 @@ class LedgerAudit:
 
     def mentions(self, text: str) -> int:
         """How many entries have a text in what they were about, or in their details."""
-        columns = _audit.c.subject, _audit.c.details
-        found = or_(*(column.contains(text, autoescape=True) for column in columns))
-        with self._ledger.connect() as connection:
-            return connection.scalar(select(func.count()).where(found)) or 0
+        found = or_(has(_audit.c.subject, text), has(_audit.c.details, text))
+        with self._ledger.reading() as connection:
+            return connection.execute(select(func.count()).where(found)).scalar_one()
 
     def whats(self) -> list[str]:
-        with self._ledger.connect() as connection:
+        with self._ledger.reading() as connection:
             return list(connection.scalars(select(_audit.c.what).distinct()))
 
     def head(self) -> ChainHead:
-        with self._ledger.connect() as connection:
+        with self._ledger.reading() as connection:
             asked = select(_base.c.seq, _base.c.hash, _base.c.newest)
             return ChainHead(*connection.execute(asked).one())
 
     def trim(self, before_us: int, deed: Deed, now_us: int) -> int:
         # The clock may have gone back: what is cut is the run of old ones at the beginning.
         first_kept = select(func.min(_audit.c.seq)).where(_audit.c.at_us >= before_us)
-        with self._ledger.begin() as connection:
+        with self._ledger.writing() as connection:
             end = connection.scalar(first_kept)
             asked = select(_audit.c.seq, _audit.c.hash).order_by(_audit.c.seq.desc()).limit(1)
             last = connection.execute(
@@ -203,7 +186,7 @@ class LedgerAudit:
             return connection.execute(delete(_audit).where(_audit.c.seq <= last.seq)).rowcount
 
     def oldest_us(self) -> int | None:
-        with self._ledger.connect() as connection:
+        with self._ledger.reading() as connection:
             asked = select(_audit.c.at_us).order_by(_audit.c.seq).limit(1)
             return connection.scalar(asked)
 

@@ -1,29 +1,133 @@
-"""Rows of users, sessions, tokens and links, read as values."""
+"""The tables of users, sessions, tokens and links; their rows, read as values."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import Column, ForeignKey, Index, MetaData, Table, exists, or_, select, text
+
 from switchhook.access.roles import Role, Scope
 from switchhook.access.users import LinkKind, OneTimeLink, Session, Token, User
+from switchhook.ledger.sql import COUNTED, KEYED, STRICT, Blob, Flag, Number, Text
 
 if TYPE_CHECKING:
-    import apsw
+    from sqlalchemy import ColumnElement, Connection
 
-USER = (
-    "u.id, u.name, u.role, u.password_hash, u.oidc_subject, u.created_us, u.disabled,"
-    " EXISTS (SELECT 1 FROM second_factors f WHERE f.user = u.id)"
-    " OR EXISTS (SELECT 1 FROM passkeys p WHERE p.user = u.id)"
+TABLES = MetaData()
+users = Table(
+    "users",
+    TABLES,
+    Column("id", Number, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("name_key", Text, nullable=False, unique=True),
+    Column("role", Number, nullable=False),
+    Column("password_hash", Text),
+    Column("oidc_subject", Text, unique=True),
+    Column("created_us", Number, nullable=False),
+    Column("disabled", Flag, nullable=False, default=False, server_default=text("FALSE")),
+    Column("deleted_us", Number),
+    **COUNTED,
 )
-SESSION = f"s.id, s.created_us, s.used_us, s.proved_us, s.origin, s.agent, {USER}"
-SESSIONS = f"SELECT {SESSION} FROM sessions s JOIN users u ON u.id = s.user"  # noqa: S608
-TOKEN = f"t.id, t.name, t.scope, t.created_us, t.expires_us, t.used_us, t.revoked_us, {USER}"
-TOKENS = f"SELECT {TOKEN} FROM tokens t LEFT JOIN users u ON u.id = t.owner"  # noqa: S608
-LINKS = "SELECT id, kind, name, role, created_us, used_us FROM links"
+sessions = Table(
+    "sessions",
+    TABLES,
+    Column("id", Number, primary_key=True),
+    Column("hash", Blob, nullable=False, unique=True),
+    Column("user", Number, ForeignKey("users.id"), nullable=False),
+    Column("created_us", Number, nullable=False),
+    Column("used_us", Number, nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("agent", Text, nullable=False),
+    Column("proved_us", Number, nullable=False, server_default=text("0")),
+    Index("sessions_of_user", "user"),
+    **COUNTED,
+)
+tokens = Table(
+    "tokens",
+    TABLES,
+    Column("id", Number, primary_key=True),
+    Column("hash", Blob, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("owner", Number, ForeignKey("users.id")),
+    Column("created_us", Number, nullable=False),
+    Column("expires_us", Number, nullable=False),
+    Column("used_us", Number),
+    Column("revoked_us", Number),
+    **COUNTED,
+)
+links = Table(
+    "links",
+    TABLES,
+    Column("id", Number, primary_key=True),
+    Column("hash", Blob, nullable=False, unique=True),
+    Column("kind", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("role", Number, nullable=False),
+    Column("created_us", Number, nullable=False),
+    Column("used_us", Number),
+    Column("by", Number, ForeignKey("users.id")),
+    Index("links_of_maker", "by"),
+    **COUNTED,
+)
+"""`by` is who made it; NULL is this machine."""
+second_factors = Table(
+    "second_factors",
+    TABLES,
+    Column("user", Number, ForeignKey("users.id"), primary_key=True, autoincrement=False),
+    Column("secret", Blob, nullable=False),
+    Column("last_step", Number, nullable=False),
+    Column("enrolled_us", Number, nullable=False),
+    **STRICT,
+)
+recovery_codes = Table(
+    "recovery_codes",
+    TABLES,
+    Column("user", Number, ForeignKey("users.id"), primary_key=True, autoincrement=False),
+    Column("hash", Blob, primary_key=True),
+    Column("used_us", Number),
+    **KEYED,
+)
+passkeys = Table(
+    "passkeys",
+    TABLES,
+    Column("id", Number, primary_key=True),
+    Column("user", Number, ForeignKey("users.id"), nullable=False),
+    Column("credential", Blob, nullable=False, unique=True),
+    Column("public_key", Blob, nullable=False),
+    Column("sign_count", Number, nullable=False),
+    Column("rp_id", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("made_us", Number, nullable=False),
+    Column("used_us", Number),
+    Index("passkeys_of_user", "user"),
+    **COUNTED,
+)
+
+_USER: tuple[ColumnElement[Any], ...] = (
+    *(users.c.id, users.c.name, users.c.role, users.c.password_hash, users.c.oidc_subject),
+    *(users.c.created_us, users.c.disabled),
+    or_(
+        exists().where(second_factors.c.user == users.c.id),
+        exists().where(passkeys.c.user == users.c.id),
+    ),
+)
+USERS = select(*_USER)
+SESSIONS = select(
+    *(sessions.c.id, sessions.c.created_us, sessions.c.used_us, sessions.c.proved_us),
+    *(sessions.c.origin, sessions.c.agent, *_USER),
+).join_from(sessions, users, users.c.id == sessions.c.user)
+TOKENS = select(
+    *(tokens.c.id, tokens.c.name, tokens.c.scope, tokens.c.created_us, tokens.c.expires_us),
+    *(tokens.c.used_us, tokens.c.revoked_us, *_USER),
+).join_from(tokens, users, users.c.id == tokens.c.owner, isouter=True)
+LINKS = select(
+    *(links.c.id, links.c.kind, links.c.name, links.c.role, links.c.created_us, links.c.used_us)
+)
 
 
-def find_user(c: apsw.Connection, test: str, value: object) -> User | None:
-    row = c.execute(f"SELECT {USER} FROM users u WHERE {test}", (value,)).fetchone()  # noqa: S608
+def find_user(connection: Connection, test: ColumnElement[bool]) -> User | None:
+    row = connection.execute(USERS.where(test)).first()
     return None if row is None else user_of(row)
 
 

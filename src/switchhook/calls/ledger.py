@@ -2,41 +2,65 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from msgspec.structs import asdict
+from sqlalchemy import (
+    Column,
+    Index,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    and_,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 
 from switchhook.calls.sources import Due, KeptDetails
+from switchhook.ledger.sql import KEYED, STRICT, Number, Text, put, upsert
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sqlalchemy import ColumnElement, Connection
+
     from switchhook.ledger.database import Ledger
 
-TABLES = """
-CREATE TABLE calls_due (
-  account TEXT NOT NULL,
-  call_sid TEXT NOT NULL,
-  ended_ms INTEGER NOT NULL,
-  due_ms INTEGER NOT NULL,
-  looks INTEGER NOT NULL,
-  failures INTEGER NOT NULL,
-  PRIMARY KEY (account, call_sid)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX calls_due_at ON calls_due (account, due_ms);
-CREATE TABLE call_details (
-  account TEXT NOT NULL,
-  call_sid TEXT NOT NULL,
-  fetched_ms INTEGER NOT NULL,
-  body TEXT NOT NULL,
-  PRIMARY KEY (call_sid, account)
-) STRICT;
-CREATE INDEX call_details_at ON call_details (fetched_ms);
-"""
+TABLES = MetaData()
+_due = Table(
+    "calls_due",
+    TABLES,
+    Column("account", Text, primary_key=True),
+    Column("call_sid", Text, primary_key=True),
+    Column("ended_ms", Number, nullable=False),
+    Column("due_ms", Number, nullable=False),
+    Column("looks", Number, nullable=False),
+    Column("failures", Number, nullable=False),
+    Index("calls_due_at", "account", "due_ms"),
+    **KEYED,
+)
+_details = Table(
+    "call_details",
+    TABLES,
+    Column("account", Text, nullable=False),
+    Column("call_sid", Text, nullable=False),
+    Column("fetched_ms", Number, nullable=False),
+    Column("body", Text, nullable=False),
+    PrimaryKeyConstraint("call_sid", "account"),
+    Index("call_details_at", "fetched_ms"),
+    **STRICT,
+)
 
 MOST_DUE = 50_000
 """Calls that wait at once, of all accounts."""
 
 
-class SqliteCalls:
+class LedgerCalls:
     """The details of calls over the ledger; any thread may use it. Raises LedgerError."""
 
     def __init__(self, ledger: Ledger) -> None:
@@ -48,106 +72,80 @@ class SqliteCalls:
         One that waits already, or was asked for since it ended, changes nothing.
         """
         with self._ledger.writing() as connection:
-            waiting: int = connection.execute("SELECT count(*) FROM calls_due").get
+            waiting = connection.execute(select(func.count()).select_from(_due)).scalar_one()
             room = max(0, MOST_DUE - waiting)
             refused = 0
             for due in wanted:
                 if not room:
                     refused += 1
-                    continue
-                connection.execute(
-                    "INSERT OR IGNORE INTO calls_due SELECT ?, ?, ?, ?, ?, ? WHERE NOT EXISTS"
-                    " (SELECT 1 FROM call_details WHERE call_sid = ? AND account = ?)",
-                    (
-                        due.account,
-                        due.call_sid,
-                        due.ended_ms,
-                        due.due_ms,
-                        due.looks,
-                        due.failures,
-                        due.call_sid,
-                        due.account,
-                    ),
-                )
-                room -= connection.changes()
+                elif not _is_known(connection, due):
+                    row = upsert(connection, _due).values(asdict(due))
+                    room -= connection.execute(row.on_conflict_do_nothing()).rowcount
             return refused
 
     def due(self, account: str, now_ms: int, most: int) -> list[Due]:
         """The calls of an account whose time has come, those that wait longest first."""
+        asked = (
+            select(_due)
+            .where(_due.c.account == account, _due.c.due_ms <= now_ms)
+            .order_by(_due.c.due_ms)
+            .limit(most)
+        )
         with self._ledger.reading() as connection:
-            rows = connection.execute(
-                "SELECT account, call_sid, ended_ms, due_ms, looks, failures FROM calls_due"
-                " WHERE account = ? AND due_ms <= ? ORDER BY due_ms LIMIT ?",
-                (account, now_ms, most),
-            )
-            return [_due(row) for row in rows]
+            return [Due(*row) for row in connection.execute(asked)]
 
     def looked(self, due: Due, again: Due | None, kept: KeptDetails | None) -> None:
         """Keep what was learnt, and when to look again, in one go."""
         with self._ledger.writing() as connection:
             if again is None:
-                connection.execute(
-                    "DELETE FROM calls_due WHERE account = ? AND call_sid = ?",
-                    (due.account, due.call_sid),
-                )
+                connection.execute(delete(_due).where(_is(due)))
             else:
+                changed = {"due_ms": again.due_ms, "looks": again.looks}
                 connection.execute(
-                    "UPDATE calls_due SET due_ms = ?, looks = ?, failures = ?"
-                    " WHERE account = ? AND call_sid = ?",
-                    (again.due_ms, again.looks, again.failures, due.account, due.call_sid),
+                    update(_due).where(_is(due)).values(**changed, failures=again.failures)
                 )
             if kept is not None:
-                connection.execute(
-                    "INSERT OR REPLACE INTO call_details (account, call_sid, fetched_ms, body)"
-                    " VALUES (?, ?, ?, ?)",
-                    (kept.account, kept.call_sid, kept.fetched_ms, kept.body),
-                )
+                put(connection, _details, **asdict(kept))
 
     def details(self, call_sid: str) -> list[KeptDetails]:
         """What is kept of a call, by account."""
+        asked = select(_details).where(_details.c.call_sid == call_sid)
         with self._ledger.reading() as connection:
-            rows = connection.execute(
-                "SELECT account, call_sid, fetched_ms, body FROM call_details"
-                " WHERE call_sid = ? ORDER BY account",
-                (call_sid,),
-            )
-            return [_kept(row) for row in rows]
+            rows = connection.execute(asked.order_by(_details.c.account))
+            return [KeptDetails(*row) for row in rows]
 
     def forget(self, accounts: Sequence[str], ended_before_ms: int) -> int:
         """Drop what waits of other accounts than these, and what ended before a time."""
+        over = or_(_due.c.account.not_in(accounts), _due.c.ended_ms < ended_before_ms)
         with self._ledger.writing() as connection:
-            holes = ", ".join("?" * len(accounts))
-            connection.execute(
-                f"DELETE FROM calls_due WHERE account NOT IN ({holes}) OR ended_ms < ?",  # noqa: S608
-                (*accounts, ended_before_ms),
-            )
-            return connection.changes()
+            return connection.execute(delete(_due).where(over)).rowcount
 
     # What retention asks.
 
     def oldest_ms(self) -> int | None:
         """When the oldest was fetched; None where there is none."""
         with self._ledger.reading() as connection:
-            found: int | None = connection.execute("SELECT min(fetched_ms) FROM call_details").get
+            found: int | None = connection.scalar(select(func.min(_details.c.fetched_ms)))
             return found
 
     def remove(self, before_ms: int, most: int = 1000) -> int:
         """Delete at most `most` that were fetched before a time; how many there were."""
+        key = (_details.c.call_sid, _details.c.account)
+        old = (
+            select(*key)
+            .where(_details.c.fetched_ms < before_ms)
+            .order_by(_details.c.fetched_ms)
+            .limit(most)
+        )
         with self._ledger.writing() as connection:
-            connection.execute(
-                "DELETE FROM call_details WHERE (call_sid, account) IN"
-                " (SELECT call_sid, account FROM call_details WHERE fetched_ms < ?"
-                " ORDER BY fetched_ms LIMIT ?)",
-                (before_ms, most),
-            )
-            return connection.changes()
+            return connection.execute(delete(_details).where(tuple_(*key).in_(old))).rowcount
 
 
-def _due(row: tuple[Any, ...]) -> Due:
-    account, call_sid, ended_ms, due_ms, looks, failures = row
-    return Due(account, call_sid, ended_ms, due_ms, looks, failures)
+def _is(due: Due) -> ColumnElement[bool]:
+    return and_(_due.c.account == due.account, _due.c.call_sid == due.call_sid)
 
 
-def _kept(row: tuple[Any, ...]) -> KeptDetails:
-    account, call_sid, fetched_ms, body = row
-    return KeptDetails(account, call_sid, fetched_ms, body)
+def _is_known(connection: Connection, due: Due) -> bool:
+    """Whether its details are there."""
+    same = and_(_details.c.call_sid == due.call_sid, _details.c.account == due.account)
+    return bool(connection.execute(select(exists().where(same))).scalar())

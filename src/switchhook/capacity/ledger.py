@@ -8,44 +8,53 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import asdict
+from sqlalchemy import Column, Index, MetaData, Row, Table, case, delete, func, select, tuple_
+
 from switchhook.capacity.readings import Reading, Span
 from switchhook.exotel.times import DAY_MS, HOUR_MS, MINUTE_MS
+from switchhook.ledger.sql import KEYED, Number, Text, upsert
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import apsw
+    from sqlalchemy import ColumnElement, Connection
 
     from switchhook.ledger.database import Ledger
 
-_SUMS = """(
-  account TEXT NOT NULL,
-  at_ms INTEGER NOT NULL,
-  lowest INTEGER,
-  highest INTEGER,
-  total INTEGER NOT NULL,
-  readings INTEGER NOT NULL,
-  unread INTEGER NOT NULL,
-  allowed INTEGER,
-  problem TEXT NOT NULL,
-  PRIMARY KEY (account, at_ms)
-) STRICT, WITHOUT ROWID;
-"""
-TABLES = f"""
-CREATE TABLE capacity_readings (
-  account TEXT NOT NULL,
-  at_ms INTEGER NOT NULL,
-  active INTEGER,
-  allowed INTEGER,
-  problem TEXT NOT NULL,
-  PRIMARY KEY (account, at_ms)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX capacity_readings_at ON capacity_readings (at_ms);
-CREATE TABLE capacity_minutes {_SUMS}
-CREATE INDEX capacity_minutes_at ON capacity_minutes (at_ms);
-CREATE TABLE capacity_hours {_SUMS}
-CREATE INDEX capacity_hours_at ON capacity_hours (at_ms);
-"""
+TABLES = MetaData()
+_READINGS = Table(
+    "capacity_readings",
+    TABLES,
+    Column("account", Text, primary_key=True),
+    Column("at_ms", Number, primary_key=True, autoincrement=False),
+    Column("active", Number),
+    Column("allowed", Number),
+    Column("problem", Text, nullable=False),
+    Index("capacity_readings_at", "at_ms"),
+    **KEYED,
+)
+
+
+def _sums(name: str) -> Table:
+    return Table(
+        name,
+        TABLES,
+        Column("account", Text, primary_key=True),
+        Column("at_ms", Number, primary_key=True, autoincrement=False),
+        Column("lowest", Number),
+        Column("highest", Number),
+        Column("total", Number, nullable=False),
+        Column("readings", Number, nullable=False),
+        Column("unread", Number, nullable=False),
+        Column("allowed", Number),
+        Column("problem", Text, nullable=False),
+        Index(f"{name}_at", "at_ms"),
+        **KEYED,
+    )
+
+
+_MINUTES, _HOURS = _sums("capacity_minutes"), _sums("capacity_hours")
 
 READINGS_LIVE_MS, MINUTES_LIVE_MS = 2 * DAY_MS, 35 * DAY_MS
 FINEST_MS, FINER_MS = 2 * HOUR_MS, 2 * DAY_MS
@@ -54,10 +63,10 @@ MOST = 10_000
 """Spans in one answer: more than a year of hours."""
 LONGEST_PROBLEM = 500
 
-_WIDTHS = {"capacity_minutes": MINUTE_MS, "capacity_hours": HOUR_MS}
+_WIDTHS = {_MINUTES: MINUTE_MS, _HOURS: HOUR_MS}
 
 
-class SqliteCapacity:
+class LedgerCapacity:
     """What was read, over the ledger; any thread may call it. Raises LedgerError."""
 
     def __init__(self, ledger: Ledger) -> None:
@@ -78,10 +87,10 @@ class SqliteCapacity:
                 if found:
                     return [_span_of(each) for each in found]
             if length <= FINER_MS:
-                spans = _spans(connection, "capacity_minutes", account, since_ms, until_ms)
+                spans = _spans(connection, _MINUTES, account, since_ms, until_ms)
                 if spans:
                     return spans
-            return _spans(connection, "capacity_hours", account, since_ms, until_ms)
+            return _spans(connection, _HOURS, account, since_ms, until_ms)
 
     def recent(self, account: str, since_ms: int) -> list[Reading]:
         """The readings since a time, oldest first."""
@@ -91,14 +100,14 @@ class SqliteCapacity:
     def accounts(self) -> list[str]:
         """The accounts that anything was read of."""
         with self._ledger.reading() as connection:
-            asked = "SELECT DISTINCT account FROM capacity_hours ORDER BY account"
-            return [name for (name,) in connection.execute(asked)]
+            asked = select(_HOURS.c.account).distinct().order_by(_HOURS.c.account)
+            return list(connection.scalars(asked))
 
     def tidy(self, now_ms: int, most: int) -> int:
         """Delete at most `most` rows of each kind that are too fine for their age."""
         with self._ledger.writing() as connection:
-            return _delete(connection, "capacity_readings", now_ms - READINGS_LIVE_MS, most) + (
-                _delete(connection, "capacity_minutes", now_ms - MINUTES_LIVE_MS, most)
+            return _delete(connection, _READINGS, now_ms - READINGS_LIVE_MS, most) + (
+                _delete(connection, _MINUTES, now_ms - MINUTES_LIVE_MS, most)
             )
 
     # What retention asks.
@@ -106,69 +115,71 @@ class SqliteCapacity:
     def oldest_ms(self) -> int | None:
         """When the oldest row begins; None where there is none."""
         with self._ledger.reading() as connection:
-            asked = (
-                "SELECT min(at_ms) FROM (SELECT min(at_ms) AS at_ms FROM capacity_readings"
-                " UNION ALL SELECT min(at_ms) FROM capacity_minutes"
-                " UNION ALL SELECT min(at_ms) FROM capacity_hours)"
-            )
-            found: int | None = connection.execute(asked).get
-            return found
+            found = [
+                connection.scalar(select(func.min(table.c.at_ms)))
+                for table in (_READINGS, *_WIDTHS)
+            ]
+            return min((at_ms for at_ms in found if at_ms is not None), default=None)
 
     def remove(self, before_ms: int, most: int = 1000) -> int:
         """Delete at most `most` rows of each kind that began before a time; how many there were."""
         with self._ledger.writing() as connection:
             return sum(
-                _delete(connection, table, before_ms, most)
-                for table in ("capacity_readings", *_WIDTHS)
+                _delete(connection, table, before_ms, most) for table in (_READINGS, *_WIDTHS)
             )
 
 
-def _add(connection: apsw.Connection, reading: Reading) -> None:
+def _add(connection: Connection, reading: Reading) -> None:
     problem = reading.problem[:LONGEST_PROBLEM]
-    connection.execute(
-        "INSERT OR IGNORE INTO capacity_readings VALUES (?, ?, ?, ?, ?)",
-        (reading.account, reading.at_ms, reading.active, reading.allowed, problem),
-    )
-    if not connection.changes():
+    new = upsert(connection, _READINGS).values({**asdict(reading), "problem": problem})
+    if not connection.execute(new.on_conflict_do_nothing()).rowcount:
         return
     read = reading.active is not None
     for table, width in _WIDTHS.items():
-        connection.execute(
-            f"INSERT INTO {table} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - our names
-            " ON CONFLICT DO UPDATE SET"
-            " lowest = coalesce(min(lowest, excluded.lowest), lowest, excluded.lowest),"
-            " highest = coalesce(max(highest, excluded.highest), highest, excluded.highest),"
-            " total = total + excluded.total, readings = readings + excluded.readings,"
-            " unread = unread + excluded.unread, allowed = coalesce(excluded.allowed, allowed),"
-            " problem = iif(excluded.problem = '', problem, excluded.problem)",
-            (
-                reading.account,
-                reading.at_ms - reading.at_ms % width,
-                reading.active,
-                reading.active,
-                reading.active or 0,
-                int(read),
-                int(not read),
-                reading.allowed,
-                problem,
-            ),
+        row = upsert(connection, table).values(
+            account=reading.account,
+            at_ms=reading.at_ms - reading.at_ms % width,
+            lowest=reading.active,
+            highest=reading.active,
+            total=reading.active or 0,
+            readings=int(read),
+            unread=int(not read),
+            allowed=reading.allowed,
+            problem=problem,
         )
+        before, new_one = table.c, row.excluded
+        change = {
+            "lowest": _one_of(new_one.lowest < before.lowest, new_one.lowest, before.lowest),
+            "highest": _one_of(new_one.highest > before.highest, new_one.highest, before.highest),
+            "total": before.total + new_one.total,
+            "readings": before.readings + new_one.readings,
+            "unread": before.unread + new_one.unread,
+            "allowed": func.coalesce(new_one.allowed, before.allowed),
+            "problem": case((new_one.problem == "", before.problem), else_=new_one.problem),
+        }
+        key = ["account", "at_ms"]
+        connection.execute(row.on_conflict_do_update(index_elements=key, set_=change))
 
 
-def _readings(
-    connection: apsw.Connection, account: str, since_ms: int, until_ms: int
-) -> list[Reading]:
+def _one_of(
+    takes: ColumnElement[bool], new: ColumnElement[int], before: ColumnElement[int]
+) -> ColumnElement[int]:
+    """The new one where it takes the place; where either is unknown, the other."""
+    return case((takes, new), else_=func.coalesce(before, new))
+
+
+def _readings(connection: Connection, account: str, since_ms: int, until_ms: int) -> list[Reading]:
     asked = (
-        "SELECT account, at_ms, active, allowed, problem FROM capacity_readings"
-        " WHERE account = ? AND at_ms >= ? AND at_ms < ? ORDER BY at_ms DESC LIMIT ?"
+        select(_READINGS)
+        .where(
+            _READINGS.c.account == account,
+            _READINGS.c.at_ms >= since_ms,
+            _READINGS.c.at_ms < until_ms,
+        )
+        .order_by(_READINGS.c.at_ms.desc())
+        .limit(MOST)
     )
-    rows = connection.execute(asked, (account, since_ms, until_ms, MOST))
-    return [_reading(row) for row in rows][::-1]
-
-
-def _reading(row: tuple[Any, ...]) -> Reading:
-    account, at_ms, active, allowed, problem = row
-    return Reading(account, at_ms, active, allowed, problem)
+    return [Reading(*row) for row in connection.execute(asked)][::-1]
 
 
 def _span_of(reading: Reading) -> Span:
@@ -187,36 +198,35 @@ def _span_of(reading: Reading) -> Span:
 
 
 def _spans(
-    connection: apsw.Connection, table: str, account: str, since_ms: int, until_ms: int
+    connection: Connection, table: Table, account: str, since_ms: int, until_ms: int
 ) -> list[Span]:
     width = _WIDTHS[table]
     asked = (
-        f"SELECT at_ms, lowest, highest, total, readings, unread, allowed, problem FROM {table}"  # noqa: S608
-        " WHERE account = ? AND at_ms > ? AND at_ms < ? ORDER BY at_ms DESC LIMIT ?"
+        select(table)
+        .where(
+            table.c.account == account, table.c.at_ms > since_ms - width, table.c.at_ms < until_ms
+        )
+        .order_by(table.c.at_ms.desc())
+        .limit(MOST)
     )
-    rows = connection.execute(asked, (account, since_ms - width, until_ms, MOST))
-    return [_span(row, width) for row in rows][::-1]
+    return [_span(row, width) for row in connection.execute(asked)][::-1]
 
 
-def _span(row: tuple[Any, ...], width: int) -> Span:
-    at_ms, lowest, highest, total, readings, unread, allowed, problem = row
+def _span(row: Row[Any], width: int) -> Span:
     return Span(
-        at_ms=at_ms,
+        at_ms=row.at_ms,
         width_ms=width,
-        lowest=lowest,
-        mean=total / readings if readings else None,
-        highest=highest,
-        allowed=allowed,
-        readings=readings,
-        unread=unread,
-        problem=problem,
+        lowest=row.lowest,
+        mean=row.total / row.readings if row.readings else None,
+        highest=row.highest,
+        allowed=row.allowed,
+        readings=row.readings,
+        unread=row.unread,
+        problem=row.problem,
     )
 
 
-def _delete(connection: apsw.Connection, table: str, before_ms: int, most: int) -> int:
-    connection.execute(
-        f"DELETE FROM {table} WHERE (account, at_ms) IN"  # noqa: S608 - our names
-        f" (SELECT account, at_ms FROM {table} WHERE at_ms < ? ORDER BY at_ms LIMIT ?)",
-        (before_ms, most),
-    )
-    return connection.changes()
+def _delete(connection: Connection, table: Table, before_ms: int, most: int) -> int:
+    key = (table.c.account, table.c.at_ms)
+    old = select(*key).where(table.c.at_ms < before_ms).order_by(table.c.at_ms).limit(most)
+    return connection.execute(delete(table).where(tuple_(*key).in_(old))).rowcount

@@ -11,14 +11,14 @@ from cyclopts import App
 from switchhook.alerts.book import KIND
 from switchhook.alerts.engine import Alerting
 from switchhook.alerts.json import alert_json
-from switchhook.alerts.ledger import SqliteAlerts
+from switchhook.alerts.ledger import LedgerAlerts
 from switchhook.alerts.messages import reading
 from switchhook.alerts.notify import AppriseNotifier
 from switchhook.alerts.sender import Destinations
 from switchhook.cli import output
 from switchhook.cli.data import config_in, data_folder
 from switchhook.cli.options import CONFIG, DATA, JSON
-from switchhook.delivery.ledger import SqliteDeliveries
+from switchhook.delivery.ledger import LedgerDeliveries
 from switchhook.errors import ConfigError
 from switchhook.server.tables import open_ledger
 from switchhook.system.data_folder import LEDGER
@@ -38,7 +38,7 @@ def list_(*, config: CONFIG = None, data: DATA = None, json: JSON = False) -> in
     """
     ledger = open_ledger(data_folder(config, data) / LEDGER)
     try:
-        book = SqliteAlerts(ledger).load(_now_ms())
+        book = LedgerAlerts(ledger).load(_now_ms())
     finally:
         ledger.close()
     alerts = sorted(book.alerts, key=lambda a: (not a.firing, -a.severity.rank, a.since_ms))
@@ -92,7 +92,7 @@ def send_test(name: str, *, config: CONFIG = None, data: DATA = None) -> int:
             zone=settings.alerts.quiet.zone,
         )
         destinations = Destinations(notifier, {name: known[name].severities})
-        book, table = SqliteAlerts(ledger), SqliteDeliveries(ledger, KIND)
+        book, table = LedgerAlerts(ledger), LedgerDeliveries(ledger, KIND)
         problem = Alerting(book, table, (), destinations).test(name, getpass.getuser())
     finally:
         ledger.close()

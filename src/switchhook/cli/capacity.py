@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from switchhook.capacity.api import now_json, span_json
 from switchhook.capacity.forecast import forecast
-from switchhook.capacity.ledger import READINGS_LIVE_MS, SqliteCapacity
+from switchhook.capacity.ledger import READINGS_LIVE_MS, LedgerCapacity
 from switchhook.capacity.readings import headroom
 from switchhook.capacity.status import CapacityNow
 from switchhook.cli import output
@@ -58,7 +58,7 @@ def capacity(
         return _nothing()
     ledger = open_ledger(folder / LEDGER)
     try:
-        history = SqliteCapacity(ledger)
+        history = LedgerCapacity(ledger)
         names = [each for each in history.accounts() if account in (None, each)]
         if since_ms is not None:
             return _show_history(history, names, since_ms, now_ms, json)
@@ -132,7 +132,7 @@ def _age(seconds: float | None) -> str | None:
 
 
 def _show_history(
-    history: SqliteCapacity, names: Sequence[str], since_ms: int, now_ms: int, json: bool
+    history: LedgerCapacity, names: Sequence[str], since_ms: int, now_ms: int, json: bool
 ) -> int:
     rows: list[dict[str, Any]] = [
         {"account": name, **span_json(span)}

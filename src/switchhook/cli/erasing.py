@@ -22,7 +22,7 @@ from switchhook.journal.closed import closed_up_to
 from switchhook.retention import erasure_list_file
 from switchhook.retention.erasure import plan_erasure
 from switchhook.retention.erasure_worker import WORDS
-from switchhook.retention.ledger import SqliteErasures
+from switchhook.retention.ledger import LedgerErasures
 from switchhook.retention.policy import RetentionLimits
 from switchhook.retention.retention_worker import RetentionWorker
 from switchhook.server.tables import open_ledger
@@ -125,7 +125,7 @@ def _forget(folder: Path, subject: Subject, value: str, journal: JournalReader) 
         keeper = RetentionWorker(
             journal=sealed,
             store=store,
-            book=SqliteErasures(ledger),
+            book=LedgerErasures(ledger),
             rows={},
             limits=NOTHING_GOES,
             last_seq=journal.last_seq,

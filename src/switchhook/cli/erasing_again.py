@@ -20,7 +20,7 @@ from switchhook.retention.erased_calls import named_in
 from switchhook.retention.erasure import Phase
 from switchhook.retention.erasure_worker import WORDS
 from switchhook.retention.fingerprints import ErasureList, Fingerprints, Suspects, again
-from switchhook.retention.ledger import SqliteErasures
+from switchhook.retention.ledger import LedgerErasures
 from switchhook.retention.retention_worker import RetentionWorker
 from switchhook.server.tables import open_ledger
 from switchhook.system.data_folder import JOURNAL, LEDGER
@@ -94,7 +94,7 @@ def erase_again(
         opened.callback(ledger.close)
         journal = JournalReader(folder / JOURNAL)
         opened.callback(journal.close)
-        book, sealed = SqliteErasures(ledger), SealedSegments(folder / JOURNAL)
+        book, sealed = LedgerErasures(ledger), SealedSegments(folder / JOURNAL)
         known = {each.id: each.phase for each in book.all()}
         wanted = [each for each in listed.erasures if known.get(each.id) is not Phase.DONE]
         last = journal.last_seq()
@@ -122,7 +122,7 @@ def _carry_out(
     folder: Path,
     identity: Identity,
     keeper: RetentionWorker,
-    book: SqliteErasures,
+    book: LedgerErasures,
     sealed: SealedSegments,
 ) -> None:
     """Go on until no erasure runs; what holds one up is sealed here, as nobody else writes."""
@@ -139,7 +139,7 @@ def _found(
     identity: Identity,
     journal: JournalReader,
     sealed: SealedSegments,
-    book: SqliteErasures,
+    book: LedgerErasures,
 ) -> list[tuple[Remembered, str]]:
     """Which of the erasures have something to erase here, and what that is."""
     suspects = Suspects(Fingerprints(identity.key), wanted)

@@ -12,7 +12,7 @@ from switchhook.cli.data import keep_limits, own_data_folder
 from switchhook.cli.options import CONFIG, DATA, JSON
 from switchhook.errors import DataFolderError
 from switchhook.journal import JournalReader, SealedSegments
-from switchhook.retention.ledger import SqliteErasures
+from switchhook.retention.ledger import LedgerErasures
 from switchhook.retention.policy import Holdings, Matter, report
 from switchhook.server.retention_rows import rows_of
 from switchhook.server.tables import open_ledger
@@ -37,7 +37,7 @@ def keep(*, config: CONFIG = None, data: DATA = None, json: JSON = False) -> int
         except DataFolderError:
             oldest[Matter.STORIES] = None  # it was not begun yet
         segments = SealedSegments(folder / JOURNAL).segments()
-        removed = SqliteErasures(ledger).removed()
+        removed = LedgerErasures(ledger).removed()
     found = report(Holdings(segments, 0, oldest), keep_limits(folder, config), removed, _now_ms())
     if json:
         for each in found:

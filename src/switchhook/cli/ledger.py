@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from switchhook.access.audit import Deed
-from switchhook.access.ledger import SqliteAccess
+from switchhook.access.ledger import LedgerAccess
 from switchhook.cli.data import config_for, data_folder
 from switchhook.config.own_links import address
 from switchhook.errors import ConfigError, DataFolderError
@@ -35,7 +35,7 @@ def opened(config: str | None, data: str | None) -> Iterator[AccessLedger]:
         raise DataFolderError(str(folder), problem, "run this as the user that owns it")
     ledger = open_ledger(place)
     try:
-        yield SqliteAccess(ledger)
+        yield LedgerAccess(ledger)
     finally:
         ledger.close()
 

@@ -16,7 +16,7 @@ from switchhook.overview.pulse import MINUTES, RECENT, pulse, pulse_start
 from switchhook.server.tables import open_ledger
 from switchhook.store import SqliteStore
 from switchhook.streams.issues.issues import Issue, IssueState, issues, trend_start
-from switchhook.streams.issues.ledger import SqliteIssueHistory
+from switchhook.streams.issues.ledger import LedgerIssueHistory
 from switchhook.system.data_folder import LEDGER
 from switchhook.web.json import time_of
 
@@ -106,7 +106,7 @@ def _issues(folder: Path, store: SqliteStore, now_ms: int) -> list[Issue]:
     if (folder / LEDGER / FILE).exists():
         ledger = open_ledger(folder / LEDGER)
         try:
-            notes = SqliteIssueHistory(ledger).latest()
+            notes = LedgerIssueHistory(ledger).latest()
         finally:
             ledger.close()
     tallies = store.tallies(trend_start(now_ms), now_ms + 1, hours=True)

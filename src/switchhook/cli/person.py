@@ -19,7 +19,7 @@ from switchhook.cli.options import CONFIG, DATA, JSON
 from switchhook.errors import ConfigError
 from switchhook.exotel.spellings import NotANumber, read_number
 from switchhook.journal import JournalReader, SealedSegments
-from switchhook.retention.ledger import SqliteErasures
+from switchhook.retention.ledger import LedgerErasures
 from switchhook.retention.person_search import PersonSearch
 from switchhook.server.tables import open_ledger
 from switchhook.system.data_folder import JOURNAL, LEDGER
@@ -60,7 +60,7 @@ def person(
         journal = JournalReader(folder / JOURNAL)
         opened.callback(journal.close)
         LedgerAudit(ledger).note(deed("looked up a person", found.masked), now_us())
-        search = PersonSearch(journal, SealedSegments(folder / JOURNAL), SqliteErasures(ledger))
+        search = PersonSearch(journal, SealedSegments(folder / JOURNAL), LedgerErasures(ledger))
         report = search.find(found, keep_limits(folder, config), _go_on)
     if json:
         output.print_json({**msgspec.to_builtins(report), "sids": list(report.sids)})

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from switchhook.errors import LedgerError
-from switchhook.ledger.sqlite import SqliteFile, apsw_of
+from switchhook.ledger.sqlite import SqliteFile
 from switchhook.sqlite_file import is_damage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    import apsw
     from sqlalchemy import Connection, MetaData, Table
 
     from switchhook.ledger.postgresql import PostgresqlServer
@@ -57,7 +56,7 @@ class Ledger:
         return sorted(found, key=lambda table: table.name)
 
     @contextmanager
-    def begin(self) -> Iterator[Connection]:
+    def writing(self) -> Iterator[Connection]:
         """A transaction of the one writer, durable when it ends well. Raises LedgerError.
 
         What it reads stays true until it ends: commands may write the ledger beside the console.
@@ -69,24 +68,12 @@ class Ledger:
                 yield connection
 
     @contextmanager
-    def connect(self) -> Iterator[Connection]:
+    def reading(self) -> Iterator[Connection]:
         """A connection that can't write. Raises LedgerError."""
         with self._noting("read"):
             self._check_place()
             with self._home.read.connect() as connection:
                 yield connection
-
-    @contextmanager
-    def writing(self) -> Iterator[apsw.Connection]:
-        """`begin` of a file, for what speaks SQLite's SQL yet."""
-        with self.begin() as connection:
-            yield apsw_of(connection)
-
-    @contextmanager
-    def reading(self) -> Iterator[apsw.Connection]:
-        """`connect` of a file, for what speaks SQLite's SQL yet."""
-        with self.connect() as connection:
-            yield apsw_of(connection)
 
     @property
     def problem(self) -> LedgerError | None:

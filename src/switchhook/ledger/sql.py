@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import BigInteger, Boolean, Integer, LargeBinary, TypeDecorator
+from sqlalchemy import BigInteger, Boolean, Integer, LargeBinary, TypeDecorator, func, insert
 from sqlalchemy import Text as AnyText
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import CreateColumn
 
 if TYPE_CHECKING:
-    from sqlalchemy import Column, Connection, Dialect, Table
+    from sqlalchemy import Column, ColumnElement, Connection, Dialect, Table
     from sqlalchemy.types import TypeEngine
 
 Number = BigInteger().with_variant(Integer(), "sqlite")
@@ -45,6 +45,11 @@ COUNTED: dict[str, Any] = {**STRICT, "sqlite_autoincrement": True}
 """For tables whose numbers are never given twice, not even after their row has gone."""
 
 
+def has(column: Column[str], text: str) -> ColumnElement[bool]:
+    """Whether a text is in a column's, letter for letter; LIKE differs between the two."""
+    return func.replace(column, text, "") != column
+
+
 def upsert(connection: Connection, table: Table) -> sqlite.Insert:
     """An INSERT that may say `on_conflict_do_update`, `on_conflict_do_nothing`.
 
@@ -53,6 +58,22 @@ def upsert(connection: Connection, table: Table) -> sqlite.Insert:
     if connection.dialect.name == "postgresql":
         return cast("sqlite.Insert", postgresql.insert(table))
     return sqlite.insert(table)
+
+
+def put(connection: Connection, table: Table, **values: Any) -> None:
+    """Insert a row, in the place of the one that has its key."""
+    row = upsert(connection, table).values(values)
+    key = [column.name for column in table.primary_key]
+    change = {name: row.excluded[name] for name in values if name not in key}
+    connection.execute(row.on_conflict_do_update(index_elements=key, set_=change))
+
+
+def add(connection: Connection, table: Table, **values: Any) -> int:
+    """Insert a row that is numbered by the database; its number."""
+    key = connection.execute(insert(table).values(values)).inserted_primary_key
+    assert key is not None
+    number: int = key[0]
+    return number
 
 
 def add_column(connection: Connection, table: str, column: Column[object]) -> None:

@@ -7,71 +7,46 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import apsw
 import msgspec
+from sqlalchemy import LargeBinary, and_, delete, select, tuple_, update
+from sqlalchemy import Text as AnyText
+from sqlalchemy.exc import IntegrityError
 
 from switchhook.retention.erasure import SearchedPlace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from sqlalchemy import Column, ColumnElement, Connection, Row, Table
+
     from switchhook.exotel.spellings import Traces
     from switchhook.retention.erasure import Erasure
 
 STAYS = frozenset(
     {"audit", "audit_base", "users", "sessions", "tokens", "links"}
-    | {
-        "second_factors",
-        "recovery_codes",
-        "passkeys",
-    }  # bytes at random, which may look like digits
+    # What is drawn at random may look like digits.
+    | {"belonging", "second_factors", "recovery_codes", "passkeys"}
 )
 _WHOLE_ROWS = frozenset({"call_details", "calls_due"})
 """Rows about one call, which go when that call does."""
-_LEFT_OUT = frozenset({"erasures", "removed", "trusted"})
 _BATCH = 200
-
-
-def tables(connection: apsw.Connection) -> list[str]:
-    rows = connection.execute(
-        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
-        " ORDER BY name"
-    )
-    return [name for (name,) in rows if name not in _LEFT_OUT]
-
-
-def _columns(connection: apsw.Connection, table: str) -> tuple[list[str], list[str]]:
-    """The columns that name a row, and those that could hold a number."""
-    info: list[Any] = connection.execute(
-        "SELECT name, type, pk FROM pragma_table_info(?) ORDER BY pk", (table,)
-    ).fetchall()
-    without_rowid = connection.execute(
-        "SELECT wr FROM pragma_table_list WHERE name = ?", (table,)
-    ).get
-    keys = [name for name, _, pk in info if pk]
-    texts = [name for name, kind, _ in info if kind.upper() in ("TEXT", "BLOB", "ANY", "")]
-    return keys if without_rowid else ["rowid"], texts
-
-
-def _select(table: str, keys: Sequence[str], columns: Sequence[str], *, after: bool) -> str:
-    key = ", ".join(keys)
-    where = f" WHERE ({key}) > ({', '.join('?' * len(keys))})" if after else ""
-    return f"SELECT {', '.join([*keys, *columns])} FROM {table}{where} ORDER BY {key}"  # noqa: S608 - names of our schema
+_STEPS = {"yield_per": 500}
+"""Rows in memory at once."""
 
 
 def mask_batch(
-    connection: apsw.Connection,
-    table: str,
+    connection: Connection,
+    table: Table,
     after: list[Any] | None,
     erasure: Erasure,
     traces: Traces,
 ) -> tuple[tuple[SearchedPlace, ...], list[Any] | None]:
     """Mask some rows of a table; the counts, and the key to go on after, None at its end."""
-    keys, columns = _columns(connection, table)
-    rows = connection.execute(
-        _select(table, keys, columns, after=after is not None) + " LIMIT ?",
-        (*(after or ()), _BATCH),
-    ).fetchall()
+    keys, texts = list(table.primary_key), texts_of(table)
+    asked = select(*keys, *texts).order_by(*keys).limit(_BATCH)
+    if after is not None and len(after) == len(keys):  # a release of before had other keys
+        asked = asked.where(tuple_(*keys) > tuple_(*after))
+    rows = connection.execute(asked).all()
     found = struck = 0
     for row in rows:
         masked = [_masked(value, traces) for value in row[len(keys) :]]
@@ -79,34 +54,38 @@ def mask_batch(
         if times:
             found += 1
             struck += times
-            key = dict(zip(keys, row, strict=False))
-            if traces.whole and table in _WHOLE_ROWS:
-                _delete(connection, table, key)
+            this = _this(table, row)
+            if traces.whole and table.name in _WHOLE_ROWS:
+                connection.execute(delete(table).where(this))
                 continue
-            values = dict(zip(columns, (value for value, _ in masked), strict=True))
-            _replace(connection, table, key, values)
-    places = erasure.noted(f"ledger.{table}", searched=len(rows), found=found, spellings=struck)
+            values = {column.name: value for column, (value, _) in zip(texts, masked, strict=True)}
+            _replace(connection, table, this, values)
+    places = erasure.noted(
+        f"ledger.{table.name}", searched=len(rows), found=found, spellings=struck
+    )
     last = list(rows[-1][: len(keys)]) if len(rows) == _BATCH else None
     return places, last
 
 
+def texts_of(table: Table) -> list[Column[Any]]:
+    """The columns that could hold a number."""
+    return [each for each in table.columns if isinstance(each.type, AnyText | LargeBinary)]
+
+
+def _this(table: Table, row: Row[Any]) -> ColumnElement[bool]:
+    """The row whose key stands first in what was read."""
+    return and_(*(key == value for key, value in zip(table.primary_key, row, strict=False)))
+
+
 def _replace(
-    connection: apsw.Connection, table: str, key: Mapping[str, Any], values: Mapping[str, Any]
+    connection: Connection, table: Table, this: ColumnElement[bool], values: Mapping[str, Any]
 ) -> None:
-    which = " AND ".join(f"{name} IS ?" for name in key)
     try:
-        connection.execute(
-            f"UPDATE {table} SET {', '.join(f'{name} = ?' for name in values)} WHERE {which}",  # noqa: S608 - names of our schema
-            (*values.values(), *key.values()),
-        )
-    except apsw.ConstraintError:
+        with connection.begin_nested():
+            connection.execute(update(table).where(this).values(values))
+    except IntegrityError:
         # Another row says the same already: this one would be its double.
-        _delete(connection, table, key)
-
-
-def _delete(connection: apsw.Connection, table: str, key: Mapping[str, Any]) -> None:
-    which = " AND ".join(f"{name} IS ?" for name in key)
-    connection.execute(f"DELETE FROM {table} WHERE {which}", tuple(key.values()))  # noqa: S608 - names of our schema
+        connection.execute(delete(table).where(this))
 
 
 def _masked(value: Any, traces: Traces) -> tuple[Any, int]:
@@ -123,42 +102,35 @@ def _bytes(value: Any) -> bytes:
     return value if isinstance(value, bytes) else b""
 
 
-def count_left(connection: apsw.Connection, traces: Traces) -> list[SearchedPlace]:
+def count_left(
+    connection: Connection, tables: Sequence[Table], traces: Traces
+) -> list[SearchedPlace]:
     """Search all tables; what stays on purpose is counted as such."""
     found = []
-    for name in tables(connection):
+    for table in tables:
         searched = left = 0
-        for _, values in _rows(connection, name):
+        for row in connection.execute(select(*texts_of(table)), execution_options=_STEPS):
             searched += 1
-            left += any(traces.count(_bytes(value)) for value in values)
-        place = SearchedPlace(f"ledger.{name}", searched=searched)
-        field = "stays" if name in STAYS else "left"
+            left += any(traces.count(_bytes(value)) for value in row)
+        place = SearchedPlace(f"ledger.{table.name}", searched=searched)
+        field = "stays" if table.name in STAYS else "left"
         found.append(msgspec.structs.replace(place, **{field: left}))
     return found
 
 
-def all_texts(connection: apsw.Connection) -> Iterator[bytes]:
+def all_texts(connection: Connection, tables: Sequence[Table]) -> Iterator[bytes]:
     """Every text and blob."""
-    for name in tables(connection):
-        for _, values in _rows(connection, name):
-            yield from filter(None, map(_bytes, values))
+    for table in tables:
+        for row in connection.execute(select(*texts_of(table)), execution_options=_STEPS):
+            yield from filter(None, map(_bytes, row))
 
 
-def rows_with(connection: apsw.Connection, traces: Traces) -> Iterator[tuple[str, dict[str, Any]]]:
+def rows_with(
+    connection: Connection, tables: Sequence[Table], traces: Traces
+) -> Iterator[tuple[str, dict[str, Any]]]:
     """The rows that hold what is looked for, whole, each with its table's name."""
-    for name in tables(connection):
-        keys, _ = _columns(connection, name)
-        which = " AND ".join(f"{key} IS ?" for key in keys)
-        for key, values in _rows(connection, name):
-            if any(traces.count(_bytes(value)) for value in values):
-                cursor = connection.execute(f"SELECT * FROM {name} WHERE {which}", key)  # noqa: S608 - names of our schema
-                for row in cursor:
-                    columns = [column for column, _ in cursor.get_description()]
-                    yield name, dict(zip(columns, row, strict=True))
-
-
-def _rows(connection: apsw.Connection, table: str) -> Iterator[tuple[Any, Any]]:
-    """The key of each row, and its texts."""
-    keys, columns = _columns(connection, table)
-    for row in connection.execute(_select(table, keys, columns, after=False)):
-        yield row[: len(keys)], row[len(keys) :]
+    for table in tables:
+        for row in connection.execute(select(table), execution_options=_STEPS):
+            values = {str(name): value for name, value in row._mapping.items()}
+            if any(traces.count(_bytes(values[column.name])) for column in texts_of(table)):
+                yield str(table.name), values

@@ -16,9 +16,9 @@ import msgspec
 
 from switchhook.calls.details_fetcher import DetailsFetcher
 from switchhook.calls.ended import EndedCalls
-from switchhook.calls.ledger import SqliteCalls
+from switchhook.calls.ledger import LedgerCalls
 from switchhook.capacity.facts_file import FactsFile
-from switchhook.capacity.ledger import SqliteCapacity
+from switchhook.capacity.ledger import LedgerCapacity
 from switchhook.capacity.poller import AccountWatch, Watched
 from switchhook.capacity.polling import Pace
 from switchhook.config.accounts import AccountConfig
@@ -60,7 +60,7 @@ class Accounts:
         self._clock = clock
         self._asked: dict[str, _Asked] = {}
         self._accounts_of: Mapping[str, str] = {}
-        self.history, self.calls = SqliteCapacity(ledger), SqliteCalls(ledger)
+        self.history, self.calls = LedgerCapacity(ledger), LedgerCalls(ledger)
         # Jitter, no secret.
         chance = random.random
         self.watch = AccountWatch(

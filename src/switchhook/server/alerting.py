@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from switchhook.alerts.book import KIND
 from switchhook.alerts.engine import Alerting
 from switchhook.alerts.heartbeat import Heartbeat
-from switchhook.alerts.ledger import SqliteAlerts
+from switchhook.alerts.ledger import LedgerAlerts
 from switchhook.alerts.notify import AnswerProbe, AppriseNotifier, HttpMonitor
 from switchhook.alerts.sender import Destinations
 from switchhook.capacity.metrics import watch_figures
-from switchhook.delivery.ledger import SqliteDeliveries
+from switchhook.delivery.ledger import LedgerDeliveries
 from switchhook.metrics import Cached
 from switchhook.overview.health_metrics import (
     AnswerHealth,
@@ -90,8 +90,8 @@ class Monitoring:
         if answer_url is not None:
             sources.append(_answering(AnswerProbe(answer_url), clock.now_ms))
         self.alerting = Alerting(
-            SqliteAlerts(ledger),
-            SqliteDeliveries(ledger, KIND),
+            LedgerAlerts(ledger),
+            LedgerDeliveries(ledger, KIND),
             sources,
             _destinations(config),
             rules=config.alerts.rules,

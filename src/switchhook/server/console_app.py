@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from switchhook.access.ledger import SqliteAccess
+from switchhook.access.ledger import LedgerAccess
 from switchhook.alerts.page import AlertPages
 from switchhook.calls.api import CallsApi
 from switchhook.calls.other_sources import SourceGatherer
 from switchhook.capacity.api import CapacityApi
 from switchhook.overview.verdict_api import VerdictApi
 from switchhook.retention.api import RetentionApi
-from switchhook.retention.ledger import SqliteErasures
+from switchhook.retention.ledger import LedgerErasures
 from switchhook.retention.person_api import PersonApi
 from switchhook.retention.person_search import PersonSearch
 from switchhook.server.api_document import describe_all
@@ -22,7 +22,7 @@ from switchhook.server.pages import StreamPages
 from switchhook.server.release import release
 from switchhook.streams.api import StreamsApi, StreamsApiParts
 from switchhook.streams.counts_api import StoreApi
-from switchhook.streams.issues.ledger import SqliteIssueHistory
+from switchhook.streams.issues.ledger import LedgerIssueHistory
 from switchhook.streams.kept_call import masked_numbers
 from switchhook.streams.queries import StreamQueries
 from switchhook.streams.search.saved_views_ledger import LedgerViews
@@ -112,7 +112,7 @@ class ConsoleApp:
     def _access(self, renderer: Renderer, keeping: RetentionApi) -> ConsoleAccess:
         parts, queries = self._parts, self._queries
         return ConsoleAccess(
-            SqliteAccess(parts.ledger),
+            LedgerAccess(parts.ledger),
             parts.config().console.access,
             renderer,
             key=parts.held.key,
@@ -132,7 +132,7 @@ class ConsoleApp:
             names=parts.names,
             capacity=parts.accounts.watch,
             history=parts.accounts.history,
-            issue_history=SqliteIssueHistory(parts.ledger),
+            issue_history=LedgerIssueHistory(parts.ledger),
             views=LedgerViews(parts.ledger),
             details=parts.accounts.calls.details,
             endpoints=parts.status.endpoints,
@@ -142,7 +142,7 @@ class ConsoleApp:
 
     def _person_api(self, renderer: Renderer) -> PersonApi:
         parts = self._parts
-        search = PersonSearch(parts.journal, parts.sealed, SqliteErasures(parts.ledger))
+        search = PersonSearch(parts.journal, parts.sealed, LedgerErasures(parts.ledger))
         return PersonApi(search, renderer, lambda: parts.config().keep, parts.note)
 
     def _other_sources(self) -> Callable[[str], OtherSources | None]:

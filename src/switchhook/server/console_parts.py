@@ -20,7 +20,7 @@ from switchhook.exotel.fields import forget_read_numbers
 from switchhook.exotel.number_keys import forget_numbers
 from switchhook.journal import JournalReader, SealedSegments
 from switchhook.retention.erasure_list_file import remember
-from switchhook.retention.ledger import SqliteErasures
+from switchhook.retention.ledger import LedgerErasures
 from switchhook.retention.policy import Matter
 from switchhook.retention.retention_worker import RetentionWorker
 from switchhook.server.accounts import Accounts
@@ -101,7 +101,7 @@ class ConsoleSide:
         self.keeper = RetentionWorker(
             journal=self.sealed,
             store=self.store,
-            book=SqliteErasures(self.ledger),
+            book=LedgerErasures(self.ledger),
             rows={Matter.STORIES: self.store, **rows_of(self.ledger, self.clock.now_ms)},
             limits=config.keep,
             last_seq=self.journal.last_seq,

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from switchhook.access.audit_ledger import AuditRows, LedgerAudit
 from switchhook.alerts.ledger import AlertRows
-from switchhook.calls.ledger import SqliteCalls
-from switchhook.capacity.ledger import SqliteCapacity
+from switchhook.calls.ledger import LedgerCalls
+from switchhook.capacity.ledger import LedgerCapacity
 from switchhook.retention.policy import Matter
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 def rows_of(ledger: Ledger, now_ms: Callable[[], int]) -> dict[Matter, Rows]:
     """What retention removes from the ledger, by class."""
     return {
-        Matter.CALLS: SqliteCalls(ledger),
+        Matter.CALLS: LedgerCalls(ledger),
         Matter.ALERTS: AlertRows(ledger),
-        Matter.CAPACITY: SqliteCapacity(ledger),
+        Matter.CAPACITY: LedgerCapacity(ledger),
         Matter.AUDIT: AuditRows(LedgerAudit(ledger), now_ms),
     }

@@ -4,38 +4,54 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from switchhook.access import audit_ledger, passkeys_ledger, second_factors_ledger
-from switchhook.access import ledger as access
+from switchhook.access import audit_ledger, rows_ledger
 from switchhook.alerts import ledger as alerts
+from switchhook.calls import ledger as calls
+from switchhook.capacity import ledger as capacity
 from switchhook.delivery import ledger as deliveries
 from switchhook.ledger import Ledger, belonging
+from switchhook.retention import ledger as retention
 from switchhook.server import ledger_history as history
+from switchhook.streams.issues import ledger as issues
 from switchhook.streams.search import saved_views_ledger
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-MIGRATIONS = (
-    history.AUDIT + access.TABLES,
+    from switchhook.ledger.database import Migration
+
+MIGRATIONS: tuple[Migration, ...] = (
+    history.AUDIT + history.USERS,
     history.CAPACITY,
-    alerts.TABLES,
+    history.ALERTS,
     history.ISSUES,
     history.CALLS,
     history.SAVED_VIEWS,
     history.ERASURES,
     history.TRUSTED_TIME,
-    second_factors_ledger.TABLES,
+    history.SECOND_FACTORS,
     history.BELONGING,
     "",  # pages with checksums, which a file has before this says so
-    passkeys_ledger.TABLES,
-    access.MAKER_COLUMN,
-    alerts.DELIVERIES_ASIDE + deliveries.TABLES + alerts.DELIVERIES_MOVED,
+    history.PASSKEYS,
+    history.MAKERS,
+    history.DELIVERIES,
     history.AUDIT_NEWEST,
 )
 """Number n leads from version n to n + 1; all that are due run in one transaction."""
 
-TOPICS = (audit_ledger.TABLES, belonging.TABLES, saved_views_ledger.TABLES)
-"""What they lead to."""
+TOPICS = (
+    audit_ledger.TABLES,
+    rows_ledger.TABLES,
+    capacity.TABLES,
+    alerts.TABLES,
+    deliveries.TABLES,
+    issues.TABLES,
+    calls.TABLES,
+    saved_views_ledger.TABLES,
+    retention.TABLES,
+    belonging.TABLES,
+)
+"""The tables that they lead to."""
 
 
 def open_ledger(place: Path | str) -> Ledger:

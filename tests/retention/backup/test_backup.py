@@ -70,7 +70,9 @@ def data(tmp_path):
         folder.folder("store")
         ledger = open_ledger(folder.folder("ledger"))
         with ledger.writing() as connection:
-            connection.execute("INSERT INTO saved_views VALUES (1, 'mine', 'cause:x', 'asha', 0)")
+            connection.exec_driver_sql(
+                "INSERT INTO saved_views VALUES (1, 'mine', 'cause:x', 'asha', 0)"
+            )
         ledger.close()
         yield folder
 
@@ -100,7 +102,7 @@ def test_everything_comes_back(data, tmp_path):
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
     ledger = open_ledger(there / "ledger")
     with ledger.reading() as connection:
-        assert connection.execute("SELECT query FROM saved_views").get == "cause:x"
+        assert connection.exec_driver_sql("SELECT query FROM saved_views").scalar() == "cause:x"
     ledger.close()
     with DataFolder.open(there, "answer") as again:
         assert again.identity == data.identity

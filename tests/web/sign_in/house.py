@@ -17,7 +17,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from switchhook.access.audit import Deed
-from switchhook.access.ledger import SqliteAccess
+from switchhook.access.ledger import LedgerAccess
 from switchhook.access.roles import AccessSettings, Role
 from switchhook.server.tables import open_ledger
 from switchhook.system.local_keys import link_cookie, link_proof
@@ -44,7 +44,7 @@ class House:
         self.step_us = 0
         self.folder = folder
         self.ledger = open_ledger(folder / "ledger")
-        self.kept = SqliteAccess(self.ledger)
+        self.kept = LedgerAccess(self.ledger)
         self.settings = settings or AccessSettings()
         self.access = ConsoleAccess(
             self.kept,

@@ -50,8 +50,8 @@ def test_a_changed_entry_shows(house):
     """Whoever gets around the triggers still breaks the chain."""
     browser = house.signed_in()
     with house.ledger.writing() as connection:
-        connection.execute("DROP TRIGGER audit_is_not_changed")
-        connection.execute("UPDATE audit SET who = 'ravi', details = 'x' WHERE seq = 2")
+        connection.exec_driver_sql("DROP TRIGGER audit_is_not_changed")
+        connection.exec_driver_sql("UPDATE audit SET who = 'ravi', details = 'x' WHERE seq = 2")
     assert "broken at entry 2" in browser.get("/audit?check=now").text
 
 

@@ -280,7 +280,7 @@ def test_it_is_the_fresh_proof_with_the_password(house):
     assert browser.post("/settings/own/tokens", hidden(wrong) | proof).status_code == 200
     assert [each.name for each in house.kept.passes.tokens()] == [TOKEN["name"]]
     with house.ledger.writing() as c:
-        c.execute("UPDATE sessions SET proved_us = 0")
+        c.exec_driver_sql("UPDATE sessions SET proved_us = 0")
     assert browser.post("/settings/own/tokens", hidden(wrong) | proof).status_code == 403
 
 

@@ -2,62 +2,61 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import msgspec
+from sqlalchemy import Column, Index, MetaData, Row, Table, func, insert, select
 
 from switchhook.access.audit_ledger import append
+from switchhook.ledger.sql import STRICT, Number, Text
 from switchhook.streams.issues.issues import IssueNote, IssueState
 
 if TYPE_CHECKING:
     from switchhook.access.audit import Deed
     from switchhook.ledger.database import Ledger
 
-TABLES = """
-CREATE TABLE issue_marks (
-  number INTEGER PRIMARY KEY,
-  issue TEXT NOT NULL,
-  at_ms INTEGER NOT NULL,
-  state TEXT NOT NULL,
-  by TEXT NOT NULL,
-  note TEXT NOT NULL
-) STRICT;
-CREATE INDEX issue_marks_issue ON issue_marks (issue, number);
-"""
+TABLES = MetaData()
+_notes = Table(
+    "issue_marks",
+    TABLES,
+    Column("number", Number, primary_key=True),
+    Column("issue", Text, nullable=False),
+    Column("at_ms", Number, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Index("issue_marks_issue", "issue", "number"),
+    **STRICT,
+)
 
-_COLUMNS = "issue, at_ms, state, by, note"
+_NOTE = (_notes.c.issue, _notes.c.at_ms, _notes.c.state, _notes.c.by, _notes.c.note)
 _LONGEST_HISTORY = 200
 
 
-class SqliteIssueHistory:
+class LedgerIssueHistory:
     """`IssueHistory` over the ledger."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
     def latest(self) -> dict[str, IssueNote]:
-        asked = (
-            f"SELECT {_COLUMNS} FROM issue_marks WHERE number IN"  # noqa: S608
-            " (SELECT max(number) FROM issue_marks GROUP BY issue)"
-        )
+        last = select(func.max(_notes.c.number)).group_by(_notes.c.issue)
         with self._ledger.reading() as connection:
-            return {row[0]: _note(row) for row in connection.execute(asked)}
+            rows = connection.execute(select(*_NOTE).where(_notes.c.number.in_(last)))
+            return {row.issue: _note(row) for row in rows}
 
     def history(self, issue: str) -> list[IssueNote]:
-        asked = (
-            f"SELECT {_COLUMNS} FROM issue_marks WHERE issue = ?"  # noqa: S608
-            " ORDER BY number DESC LIMIT ?"
-        )
+        asked = select(*_NOTE).where(_notes.c.issue == issue).order_by(_notes.c.number.desc())
         with self._ledger.reading() as connection:
-            return [_note(row) for row in connection.execute(asked, (issue, _LONGEST_HISTORY))]
+            return [_note(row) for row in connection.execute(asked.limit(_LONGEST_HISTORY))]
 
     def add(self, note: IssueNote, deed: Deed) -> None:
+        row = {**msgspec.structs.asdict(note), "state": note.state.value}
         with self._ledger.writing() as connection:
-            connection.execute(
-                f"INSERT INTO issue_marks ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)",  # noqa: S608
-                (note.issue, note.at_ms, note.state.value, note.by, note.note),
-            )
+            connection.execute(insert(_notes).values(row))
             append(connection, deed, note.at_ms * 1000)
 
 
-def _note(row: tuple[Any, ...]) -> IssueNote:
+def _note(row: Row[str, int, str, str, str]) -> IssueNote:
     issue, at_ms, state, by, note = row
     return IssueNote(issue, at_ms, IssueState(state), by, note)

@@ -41,7 +41,7 @@ class LedgerViews:
             .order_by(_views.c.name, _views.c.id)
             .limit(2 * MOST_VIEWS)
         )
-        with self._ledger.connect() as connection:
+        with self._ledger.reading() as connection:
             return [SavedView(*row) for row in connection.execute(asked)]
 
     def save(self, view: SavedView, deed: Deed, now_us: int) -> bool:
@@ -51,7 +51,7 @@ class LedgerViews:
             .select_from(_views)
             .where(or_(_views.c.by == view.by, _views.c.shared), ~same)
         )
-        with self._ledger.begin() as connection:
+        with self._ledger.writing() as connection:
             if connection.execute(others).scalar_one() >= MOST_VIEWS:
                 return False
             kept = upsert(connection, _views).values(
@@ -68,7 +68,7 @@ class LedgerViews:
         removed = delete(_views).where(_views.c.id == id)
         if who is not None:
             removed = removed.where(_views.c.by == who)
-        with self._ledger.begin() as connection:
+        with self._ledger.writing() as connection:
             gone = connection.execute(removed).rowcount > 0
             if gone:
                 append(connection, deed, now_us)
