@@ -8,28 +8,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kept_receipts import START_MS, Kept, fold, parsed, query, receipt
-from switchhook.journal.receipt import Counters, RecordKind, StatusReceived, encode
+from store.receipts import ALL, inbound
+from switchhook.journal.receipt import RecordKind, encode
 from switchhook.journal.segment import Record
 from switchhook.metrics import OTHER
 from switchhook.store import SqliteStore, batch, files, rebuild
-from switchhook.streams.facet import Count, Facet, Form
 from switchhook.streams.names import Names
 from switchhook.streams.search.query import Query
 from switchhook.streams.story import facet_of, stream_story
 
-ALL = 2**60
 HOSTS = ("a.example", "b.example")
-
-
-def inbound(raw, caller="09876543210"):
-    return raw + f"&CallFrom={caller}&CallTo=08047112233&Direction=incoming".encode()
-
-
-@pytest.fixture
-def kept(tmp_path):
-    journal = Kept(tmp_path / "journal")
-    yield journal
-    journal.close()
 
 
 @pytest.fixture
@@ -116,36 +104,6 @@ def test_a_receipts_facet_is_that_of_the_story_it_tells(request):
         assert facet_of(story) == found.facet
 
 
-def test_a_facet_is_made_of_seven_words(kept, store):
-    kept.keep(
-        receipt(
-            inbound(
-                query(
-                    "c1",
-                    "s1",
-                    "failed",
-                    StreamUrl="wss://u:p@A.Example:8080/x?y=z",
-                    Error="3009 dial tcp: lookup x: no such host",
-                )
-            )
-        )
-    )
-    fold(store, kept.reader)
-    facet = Facet("default", "failed", "connect_failed", "B", "dns", "a.example", "+918047112233")
-    assert [(each.facet, each.streams) for each in store.tallies(0, ALL)] == [(facet, 1)]
-    minute = store.tallies(0, ALL)[0].at_ms
-    assert minute % 60_000 == 0
-    assert store.tallies(minute + 1, ALL) == []
-    assert store.tallies(0, minute) == []
-
-
-def test_an_outbound_call_counts_for_the_number_it_comes_from(kept, store):
-    tail = b"&CallFrom=08047112233&CallTo=09876543210&Direction=outbound-dial"
-    kept.keep(receipt(query() + tail))
-    fold(store, kept.reader)
-    assert {use.facet.exophone for use in store.uses()} == {"+918047112233"}
-
-
 def test_hosts_beyond_the_ceiling_are_counted_together(kept, store, monkeypatch):
     monkeypatch.setattr(store._folding._facets, "_most", 3)
     kept.keep(
@@ -160,38 +118,6 @@ def test_hosts_beyond_the_ceiling_are_counted_together(kept, store, monkeypatch)
     assert {use.facet.exophone for use in store.uses()} == {"+918047112233", OTHER}
     found = store.search(Query(), Names()).rows
     assert found[0].facet.host == "h9.example"
-
-
-def test_counters_are_kept_by_the_minute_and_peaks_as_the_greatest(kept, store):
-    at = START_MS - START_MS % 60_000
-    for later, counts, peaks in ((0, {"answered": 2}, {"waiting": 5}), (59_999, {"answered": 3},
-                                 {"waiting": 4}), (60_000, {"answered": 1}, {})):  # fmt: skip
-        kept.record(RecordKind.COUNTERS, encode(Counters(counts, peaks)), at=at + later)
-    kept.keep()
-    fold(store, kept.reader, 1)
-    assert store.counts(0, ALL) == [
-        Count(at, "answered", 5),
-        Count(at, "waiting", 5),
-        Count(at + 60_000, "answered", 1),
-    ]
-    assert store.counters() == {"answered": 6}
-
-
-def test_forms_of_requests_are_counted_by_the_hour(kept, store):
-    kept.keep(
-        receipt(query("c1", "s1", "Parked", Duration="soon") + b"&NewKey12=1&NewKey13=2"),
-        receipt(query("c2", "s2", "Moved", Duration="later") + b"&NewKey99=1"),
-        receipt(query("c3"), endpoint="sales"),
-    )
-    fold(store, kept.reader, 1)
-    hour = START_MS - START_MS % 3_600_000
-    forms = store.forms(0, ALL)
-    assert Form(hour, "default", "dialect", "flat", 2) in forms
-    assert Form(hour, "sales", "dialect", "flat", 1) in forms
-    assert Form(hour, "default", "key", "NewKeyN", 2) in forms
-    assert Form(hour, "default", "defect", "stream.status: unknown status", 2) in forms
-    assert Form(hour, "default", "defect", "stream.duration: not a number of seconds", 2) in forms
-    assert store.forms(hour + 1, ALL) == []
 
 
 def test_what_a_batch_has_counts_once_however_many_places_it_has(kept, store, monkeypatch):
@@ -223,22 +149,6 @@ def test_forms_have_a_ceiling_and_hold_nothing_that_acts(kept, store, monkeypatc
     assert all(len(form.value) <= 130 for form in keys)
 
 
-def test_status_callbacks_are_found_by_their_call(kept, store):
-    def callback(call, number=b""):
-        raw = b"CallSid=%b&Status=completed&From=%b" % (call, number)
-        body = StatusReceived(1, "main", raw, "application/x-www-form-urlencoded", None)
-        return kept.record(RecordKind.STATUS, encode(body))
-
-    first, _, third = callback(b"c1"), callback(b"c2"), callback(b"c1", b"09876543210")
-    kept.record(RecordKind.STATUS, encode(StatusReceived(1, "main", b"\xff\x00nonsense")))
-    kept.keep(receipt(query("c1")))
-    fold(store, kept.reader, 2)
-    assert store.notes("c1") == [first, third]
-    assert store.notes("c9") == []
-    assert store.quarantined(1)[0] == 0
-    assert len(store.events(RecordKind.STATUS, 10)) == 4
-
-
 def test_a_rebuild_counts_the_same(kept, store, tmp_path):
     kept.keep(*(receipt(query(f"c{n % 3}", f"s{n % 3}", "in-progress")) for n in range(5)))
     fold(store, kept.reader, 2)
@@ -263,10 +173,3 @@ def test_an_older_releases_store_is_begun_again(kept, store, tmp_path):
     assert store.position() == 0
     fold(store, kept.reader)
     assert len(store.uses()) == 1
-
-
-def test_the_oldest_stream_is_told(kept, store):
-    assert store.oldest_ms() is None
-    kept.keep(receipt(), receipt(query("c2", "s2")))
-    fold(store, kept.reader)
-    assert store.oldest_ms() == START_MS + 1000

@@ -7,20 +7,13 @@ from contextlib import closing
 import msgspec
 import pytest
 
-from kept_receipts import Kept, fold, parsed, query, receipt
+from kept_receipts import Kept, fold, query, receipt
+from store.receipts import mixed
 from switchhook.errors import DataFolderError
-from switchhook.exotel.cause import Cause
 from switchhook.journal.receipt import Counters, Late, RecordKind, encode
 from switchhook.store import SqliteStore, files, folding, known_streams, rebuild, stories
 from switchhook.store import digest as digests
 from switchhook.streams.store import StreamFilter
-
-
-@pytest.fixture
-def kept(tmp_path):
-    journal = Kept(tmp_path / "journal")
-    yield journal
-    journal.close()
 
 
 @pytest.fixture
@@ -66,62 +59,6 @@ def content(folder):
     found = [database.execute(sql).fetchall() for sql in tables]
     database.close()
     return found
-
-
-def mixed():
-    """Receipts of many kinds: several of one stream, ids missing, words unknown, a HEAD, a repeat."""  # noqa: E501
-    throttled = query("c3", None, "failed", DetailedStatus="Streaming_call_throttled")
-    return [
-        receipt(query("c1", "s1", "in-progress")),
-        receipt(query("c1", "s2", "completed", DisconnectedBy="bot", Duration="28")),
-        receipt(query("c1", "s1", "completed", DisconnectedBy="user"), endpoint="sales"),
-        receipt(query("c2", None, "cancelled", DisconnectedBy="user")),
-        receipt(throttled),
-        receipt(query("c4", "s4", "Parked")),
-        receipt(query("c5", "s5", "in-progress")),
-        receipt(query("c5", "s5", "Parked")),
-        receipt(query("c6", "s6"), method="HEAD"),
-        receipt(query("c1", "s2", "completed"), repeat_of="x"),
-        receipt(b"CallSid=c7&CallType=call-attempt"),
-    ]
-
-
-def test_receipts_are_found_by_every_filter(kept, store):
-    kept.keep(*mixed())
-    fold(store, kept.reader)
-    assert store.receipts(StreamFilter()) == list(range(11, 0, -1))
-    assert store.receipts(StreamFilter(oldest_first=True, limit=2)) == [1, 2]
-    assert store.receipts(StreamFilter(call_sid="c1")) == [10, 3, 2, 1]
-    assert store.receipts(StreamFilter(stream_sid="s2")) == [10, 2]
-    assert store.receipts(StreamFilter(stream_sid="s1", call_sid="c1", endpoint="sales")) == [3]
-    assert store.receipts(StreamFilter(stream_sid="s1", call_sid="c2")) == []
-    assert store.receipts(StreamFilter(status="completed")) == [10, 9, 3, 2]
-    assert store.receipts(StreamFilter(status="parked")) == [8, 6]
-    assert store.receipts(StreamFilter(status="parked", call_sid="c4")) == [6]
-    assert store.receipts(StreamFilter(cause=Cause.THROTTLED)) == [5]
-    assert store.receipts(StreamFilter(option="B")) == [5]
-    assert store.receipts(StreamFilter(cause=Cause.BOT_DONE, option="B")) == []
-    assert store.receipts(StreamFilter(endpoint="nobody")) == []
-    assert store.receipts(StreamFilter(from_seq=3, before_seq=6)) == [5, 4, 3]
-    assert store.receipts(StreamFilter(status="completed", before_seq=9, oldest_first=True)) == [
-        2,
-        3,
-    ]
-
-
-def test_streams_are_found_by_how_they_stand_now(kept, store):
-    kept.keep(*mixed())
-    fold(store, kept.reader, batch=1)
-    found = dict(store.streams(StreamFilter()))
-    assert list(found) == [7, 6, 5, 4, 2, 1]
-    assert found[1].stream.status == "completed"
-    assert found[2] is None
-    assert [seq for seq, _ in store.streams(StreamFilter(status="completed"))] == [2, 1]
-    assert [seq for seq, _ in store.streams(StreamFilter(status="in-progress"))] == []
-    assert [seq for seq, _ in store.streams(StreamFilter(status="parked"))] == [7, 6]
-    assert [seq for seq, _ in store.streams(StreamFilter(cause=Cause.CALLER_LEFT))] == [1]
-    assert [seq for seq, _ in store.streams(StreamFilter(call_sid="c1"))] == [2, 1]
-    assert [seq for seq, _ in store.streams(StreamFilter(stream_sid="s1"))] == [1]
 
 
 def test_batches_make_no_difference(kept, tmp_path):
@@ -171,19 +108,6 @@ def test_a_store_is_its_owners_only(store, folder):
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
 
 
-def test_what_can_not_be_read_is_set_aside_alone(kept, store):
-    kept.keep(receipt(query("c1", "s1")))
-    kept.record(RecordKind.PASSTHRU, b"\xc1 not msgpack")
-    kept.record(RecordKind.LATE, encode(Late(2**63, 1)))
-    kept.keep(receipt(query("c2", "s2")))
-    fold(store, kept.reader)
-    assert store.receipts(StreamFilter()) == [4, 1]
-    count, found = store.quarantined(10)
-    assert count == 2
-    assert [each.seq for each in found] == [3, 2]
-    assert store.position() == 4
-
-
 def test_what_a_bug_or_the_database_refuses_is_set_aside_alone(kept, store, monkeypatch):
     """A lone surrogate in a field of the index, and a fault in reading one receipt."""
     real = folding.digest
@@ -214,12 +138,6 @@ def test_a_hash_that_two_streams_share_mixes_nothing(kept, store, monkeypatch):
     fold(store, kept.reader)
     assert [(seq, story.sid) for seq, story in store.streams(StreamFilter())] == [(1, "s1")]
     assert store.quarantined(1)[0] == 1
-
-
-def test_folding_from_another_position_does_nothing(kept, store):
-    kept.keep(receipt())
-    store.fold(5, parsed(*kept.reader.read(0, 10)))
-    assert store.position() == 0
 
 
 @pytest.mark.parametrize(
