@@ -213,6 +213,12 @@ def test_what_only_looks_like_a_number_stays(text):
     assert mask_text(text) == text
 
 
+@pytest.mark.parametrize("currency", ["₹", "$", "€ ", "Rs.", "Rs ", "INR ", "USD "])
+@pytest.mark.parametrize("number", ["9871459302", "98714,59302", "98714.59302", "9,87,14,59,302"])
+def test_a_full_number_is_no_amount_whatever_currency_stands_before_it(currency, number):
+    assert leaks("9871459302", mask_text(currency + number)) is None
+
+
 def test_a_field_for_numbers_hides_short_ones_too():
     assert masked("12345") == "•••••"
     assert masked("+919876543210") == "+91••••••••10"

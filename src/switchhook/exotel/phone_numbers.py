@@ -177,8 +177,8 @@ _NO_NUMBER = re.compile(
     )
   | (?:(?<=[A-Za-z]-)|(?<=ec2-))(?:{_BYTE}-){{3}}{_BYTE}(?=\.[A-Za-z])
   | {_ALONE}[1-9][0-9]{{0,2}}(?:,[0-9]{{3}}){{2}}(?:\.[0-9]{{1,2}})?(?![0-9]|[-./:,+_ ][0-9])
-  | (?:₹|\$|€|\b(?:Rs\.?|INR|USD))[ ]?[0-9][0-9,]{{0,10}}(?:\.[0-9]{{1,6}})?
-        (?![0-9]|[-./:,+_ ][0-9])
+  | (?P<amount> (?:₹|\$|€|\b(?:Rs\.?|INR|USD))[ ]?[0-9][0-9,]{{0,10}}(?:\.[0-9]{{1,6}})?
+        (?![0-9]|[-./:,+_ ][0-9]) )
   | (?P<six> (?<![0-9A-Za-z:.])[0-9A-Fa-f]{{0,4}}(?::[0-9A-Fa-f]{{0,4}}){{2,7}}(?![0-9A-Za-z:]) )
     """,
     re.VERBOSE,
@@ -197,6 +197,8 @@ def _is_kept(found: re.Match[str]) -> bool:
         changes = kinds.count("0a") + kinds.count("a0")
         mixed = changes >= max(_FEWEST_CHANGES, len(kinds) // 6)
         return mixed and (len(kinds) >= _SID_LENGTH or "0" * _FULL not in kinds)
+    if found["amount"] is not None:
+        return _count_of_digits(text) < _FULL
     if found["receipt"] is not None:
         return sum(c.isalpha() for c in text) >= _FEWEST_CHANGES
     if found["six"] is not None:
