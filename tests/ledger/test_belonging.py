@@ -249,6 +249,7 @@ def test_an_older_release_s_ledger_gets_checksums(tmp_path):
     older = apsw.Connection(str(file))
     older.pragma("journal_mode", "wal")
     for number, migration in enumerate(MIGRATIONS[: CHECKED_VERSION - 1], 1):
+        assert isinstance(migration, str)  # of that time
         older.execute(migration)
         older.pragma("application_id", APPLICATION_ID)
         older.pragma("user_version", number)

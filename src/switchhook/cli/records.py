@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -29,8 +29,12 @@ from switchhook.system.priority import lower_priority, yield_cpu
 from switchhook.web.masking import mask_json
 from switchhook.web.parameters import RefusedParameter, read_filters
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 _BATCH = 500
 _FOLLOW_S = 0.1
+_MOST_DAMAGED = 5
 
 
 def tail(
@@ -74,7 +78,7 @@ def tail(
                 _print(fresh, json, whole)
         if not records:
             time.sleep(_FOLLOW_S)
-    return 0
+    return 1 if journal.damage else 0
 
 
 def streams(
@@ -151,11 +155,12 @@ def streams(
         )
     asked = " ".join(f"{name}:{value}" for name, value in pairs if name != "q")
     whole = not json or noted(folder, "streams", search=given["q"], filters=asked)
-    found = _queries(folder, names_in(config)).streams(values)["streams"]
+    reading = _Reading(folder, names_in(config))
+    found = reading.queries.streams(values)["streams"]
     if json:
         for each in found:
             output.print_json(each if whole else mask_json(each))
-        return 0
+        return reading.say_damage()
     output.print_table(
         ("HEARD OF", "STREAM", "STATUS", "LASTED", "CAUSE", "", "ADVICE"),
         (
@@ -171,11 +176,13 @@ def streams(
             for each in found
         ),
     )
-    return 0
+    return reading.say_damage()
 
 
 def call(call_sid: str, *, config: CONFIG = None, data: DATA = None, json: JSON = False) -> int:
-    """Show one call: its passthrus and streams in order. Exit code 1 if there is none.
+    """Show one call: its passthrus and streams in order.
+
+    Exit code 1 if there is none, or if something of it can't be read.
 
     Parameters
     ----------
@@ -183,15 +190,18 @@ def call(call_sid: str, *, config: CONFIG = None, data: DATA = None, json: JSON 
         The CallSid.
     """
     folder = data_folder(config, data)
-    found = _queries(folder).call(call_sid)
+    reading = _Reading(folder)
+    found = reading.queries.call(call_sid)
     if found is None:
         output.err.print(f"no receipt names call {output.plain(call_sid)}")
+        reading.say_damage()
         return 1
     if not noted(folder, "call", call=call_sid):
         found = mask_json(found)
+    damaged = reading.say_damage()
     if json:
         output.print_json(found)
-        return 0
+        return damaged
     first = output.moment(found["first_received_at"])
     shown = {name: value for name, value in found.items() if isinstance(value, str)}
     output.print_pairs(
@@ -218,7 +228,7 @@ def call(call_sid: str, *, config: CONFIG = None, data: DATA = None, json: JSON 
                 ("advice", stream["advice"]),
             ]
         )
-    return 0
+    return damaged
 
 
 def rebuild(*, config: CONFIG = None, data: DATA = None) -> int:
@@ -235,18 +245,35 @@ def rebuild(*, config: CONFIG = None, data: DATA = None) -> int:
             lambda seq, last: progress.update(task, completed=seq, total=last),
         )
     output.out.print(f"{path.name} is in place, {journal.last_seq()} records folded")
-    return 0
+    return _say_damage(journal.damage)
 
 
-def _queries(folder: Path, names: Names | None = None) -> StreamQueries:
-    journal = JournalReader(folder / JOURNAL)
-    store = SqliteStore(folder / STORE, journal)
-    behind = journal.last_seq() - store.position()
-    if behind > 0:
-        output.err.print(
-            f"the store is {behind} records behind the journal: is the console running?"
-        )
-    return StreamQueries(journal, store, lambda: names or Names())
+class _Reading:
+    """What is read from a data folder, and what of it can't be."""
+
+    def __init__(self, folder: Path, names: Names | None = None) -> None:
+        self._journal = JournalReader(folder / JOURNAL)
+        self._store = SqliteStore(folder / STORE, self._journal)
+        behind = self._journal.last_seq() - self._store.position()
+        if behind > 0:
+            output.err.print(
+                f"the store is {behind} records behind the journal: is the console running?"
+            )
+        self.queries = StreamQueries(self._journal, self._store, lambda: names or Names())
+
+    def say_damage(self) -> int:
+        """Say what can't be read and so isn't shown; the exit code for it."""
+        _, newest = self._store.quarantined(_MOST_DAMAGED)
+        found = {each.seq: each.reason for each in newest}
+        return _say_damage(found | self._journal.damage)
+
+
+def _say_damage(damage: Mapping[int, str]) -> int:
+    for seq, reason in sorted(damage.items())[:_MOST_DAMAGED]:
+        output.err.print(f"record {seq} can't be read, and is not shown: {reason}")
+    if len(damage) > _MOST_DAMAGED:
+        output.err.print(f"and {len(damage) - _MOST_DAMAGED} more like these")
+    return 1 if damage else 0
 
 
 def _shown(record: Record, node: int, endpoint: str | None) -> dict[str, Any] | None:
