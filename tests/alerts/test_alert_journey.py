@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from alerts.test_engine import ALL, Clock, join, settle
@@ -41,6 +43,14 @@ def test_a_bot_that_fails_and_recovers_is_told_of_at_a_webhook(world, ledger):
     clock = Clock(NOW + 60_000)
     watch = TroubleWatch(lambda: NAMES)
     world.fold.observe(watch.folded)
+    told, moved = [0], threading.Condition()
+
+    def folded(batch):
+        with moved:
+            told[0] = batch.position
+            moved.notify_all()
+
+    world.fold.observe(folded)  # after the watch, so that it knows then
     with receiving() as hook, receiving(status=204, body=b"") as monitor:
         address = f"json://127.0.0.1:{hook.port}/ops"
         figures = TroubleFigures(watch, lambda: NAMES, lambda _now: (), lambda now: now)
@@ -71,6 +81,8 @@ def test_a_bot_that_fails_and_recovers_is_told_of_at_a_webhook(world, ledger):
 
         def step(seconds=1):
             world.folded()
+            with moved:
+                assert moved.wait_for(lambda: told[0] >= world.kept.reader.last_seq(), 30)
             clock.pass_s(seconds)
             engine.step()
             settle(engine)

@@ -18,8 +18,8 @@ from switchhook.ledger import Ledger
 class Here(Queue):
     """An outbox whose ledger can be full, or gone."""
 
-    def __init__(self, folder, monkeypatch):
-        super().__init__(folder)
+    def __init__(self, ledger, monkeypatch):
+        super().__init__(ledger)
         self.outbox, self.patch = Outbox(self.table), monkeypatch
 
     def cannot(self, *names):
@@ -45,11 +45,10 @@ def deciding(held, result, now_ms):
 
 
 @pytest.fixture
-def here(tmp_path, monkeypatch):
-    here = Here(tmp_path, monkeypatch)
+def here(ledger, monkeypatch):
+    here = Here(ledger, monkeypatch)
     yield here
     here.can()
-    here.ledger.close()
 
 
 def test_while_the_ledger_can_be_written_nothing_is_held(here):

@@ -16,13 +16,14 @@ from delivery.test_ledger import Queue
 from switchhook.delivery.delivery import DeliveryState, SendResult
 from switchhook.delivery.outbox import Outbox
 from switchhook.delivery.worker import Worker
+from switchhook.server.tables import open_ledger
 
 
 class Post(Queue):
     """A queue, its workers, and destinations by name; the clock stands until it is moved."""
 
-    def __init__(self, folder):
-        super().__init__(folder)
+    def __init__(self, ledger):
+        super().__init__(ledger)
         self.now_ms = 0
         self.addresses = {}
         self.workers = []
@@ -65,8 +66,8 @@ def settle(worker, but=()):
 
 
 @pytest.fixture
-def post(tmp_path):
-    post = Post(tmp_path)
+def post(ledger):
+    post = Post(ledger)
     yield post
     post.close()
 
@@ -310,7 +311,8 @@ import sys, threading
 from pathlib import Path
 from delivery.destinations import posting
 from delivery.test_worker import Post
-post = Post(Path(sys.argv[1]))
+from switchhook.server.tables import open_ledger
+post = Post(open_ledger(Path(sys.argv[1])))
 post.addresses["ops"] = sys.argv[2]
 post.worker().step()
 threading.Event().wait()
@@ -319,7 +321,7 @@ threading.Event().wait()
 
 @pytest.mark.process
 def test_what_was_being_sent_when_the_process_was_killed_is_sent_again(tmp_path):
-    with contextlib.closing(Post(tmp_path)) as post:
+    with contextlib.closing(Post(open_ledger(tmp_path))) as post:
         ops = post.destination("ops")
         ops.answers = [HANG]
         post.add(delivery())
