@@ -111,7 +111,7 @@ def test_a_night_on_call(chromium, program, hook, tmp_path):
         expect(window.page.locator("#verdict .verdict-good")).to_have_count(0)
     (alert, *_) = hook.wait(1, PATIENCE_S)
     assert alert.path == "/alert"
-    assert "throttled" in json.dumps(alert.body)
+    assert "found no free stream" in json.dumps(alert.body)
     desk.keep("journey-now-1280-light")
     phone.keep("journey-now-360-dark")
 
