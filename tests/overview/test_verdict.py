@@ -266,6 +266,17 @@ def test_several_bots_that_can_not_be_reached_are_the_networks_fault():
     assert state.fault == "At fault: the network between Exotel and your bots."
 
 
+def test_several_bots_that_go_well_again_are_told_as_one():
+    state = see(
+        failed(5, 3, kind="timeout"),
+        failed(6, 3, kind="dns", host="b.example"),
+        well(6),
+        well(6, host="b.example"),
+    )
+    assert (state.level, state.more) == (Level.WARN, ())
+    assert state.what.startswith("2 bots failed at once (Support, Sales): last failure")
+
+
 def test_all_bots_that_meet_the_same_are_exotels_or_the_networks_fault():
     state = see(*(failed(5, kind="tls", host=f"{x}.example") for x in "abc"))
     assert state.fault == "At fault: Exotel or the network, as they all meet the same."

@@ -173,6 +173,13 @@ def test_what_the_failures_met_is_counted_from_the_first_on():
     assert standing.most("else") == ()
 
 
+def test_what_comes_from_outside_has_a_ceiling():
+    judge = Judge(TERMS)
+    for call in range(500):
+        judge.take(Outcome(START + call, True, traits=(("host", f"h{call % 300}"),)))
+    assert len(judge.standing(START + 500).most("host")) == 100
+
+
 def test_nobody_calls_any_more_is_no_recovery():
     judge = Judge(TERMS)
     for call in range(10):

@@ -59,3 +59,14 @@ def test_what_several_bots_have_in_common_is_told_of_once():
     found = levels(*(told("connect_failed", 9, f"{x}.example", "timeout") for x in "abcd"))
     assert found["bots.failing_together",].value == 2
     assert [found["bot.failing", f"{x}.example"].value for x in "abcd"] == [None] * 4
+
+
+def test_what_goes_well_again_begins_no_alert_and_ends_none_yet():
+    """Of several that failed at once none is told of alone, just as they are mended."""
+    hosts = [f"{x}.example" for x in "abcd"]
+    found = levels(
+        *(told("connect_failed", 9, host, "timeout", 3) for host in hosts),
+        *(told("bot_done", 6, host) for host in hosts),
+    )
+    assert found["bots.failing_together",].value is None
+    assert [found["bot.failing", host].value for host in hosts] == [None] * 4

@@ -40,6 +40,7 @@ _RELAPSED = 9.0  # evidence, as by three failures in a row, that it did not last
 _SELDOM = 1.5  # of evidence, by which that bound is too careful
 _LATEST = 50  # outcomes whose pace is the traffic's
 _MOST_CALLERS = 100_000
+_MOST_TRAITS = 100  # of one kind that are told apart: hosts come from outside
 _WEIGHT = 200  # outcomes that what is usual is believed to rest on from the start
 _MEMORY = 5_000  # outcomes that it is made of at most
 _FORGIVE_MS = 2 * HOUR_MS  # after which a return is a new trouble with a calm of its own
@@ -155,7 +156,9 @@ class _Stretch:
         elif len(self.callers) < _MOST_CALLERS:
             self.callers.add(outcome.caller)
         for name, text in outcome.traits:
-            self.traits.setdefault(name, Counter())[text] += 1
+            counts = self.traits.setdefault(name, Counter())
+            if text in counts or len(counts) < _MOST_TRAITS:
+                counts[text] += 1
 
 
 class _Windows:

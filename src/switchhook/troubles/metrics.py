@@ -69,7 +69,8 @@ class TroubleFigures:
 
 
 def _level(name: str, trouble: Trouble | None, covered: bool, at_ms: int, labels: Labels) -> Figure:
-    if covered:  # what is told of together neither begins nor ends alone
+    # What is told of together, or goes well again for now, neither begins an alert nor ends one.
+    if covered or (trouble is not None and trouble.over):
         return Figure(name, None, at_ms, labels)
     if trouble is None:
         return Figure(name, 0.0, at_ms, labels)

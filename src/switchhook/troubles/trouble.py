@@ -93,11 +93,12 @@ def troubles_of(
         yield _limit(name, standing, names, capacity, now_ms)
     bots = of[Measure.BOT_FAILS]
     failing = {name: each for name, each in bots.items() if each.phase is Phase.FAILING}
-    together = len(failing) > 1 and _common_fault(failing)
+    group = failing or bots
+    together = len(group) > 1 and _common_fault(group)
     if together:
-        yield _several(failing, together, names)
+        yield _several(group, together, names, now_ms)
     for name, standing in bots.items():
-        if not (together and name in failing):
+        if not (together and name in group):
             yield _bot(name, standing, names, now_ms)
     for measure, write in _QUIET.items():
         for name, standing in of[measure].items():
@@ -207,8 +208,11 @@ def _common_fault(failing: Standings | Mapping[str, Standing]) -> str:
     return ""
 
 
-def _several(failing: Mapping[str, Standing], where: str, names: Names) -> Trouble:
+def _several(failing: Mapping[str, Standing], where: str, names: Names, now_ms: int) -> Trouble:
+    """Those that fail at once, or all go well again."""
     all_of = tuple(failing.values())
+    last = max(all_of, key=lambda each: each.last_failed_ms)
+    over = last.phase is Phase.RECOVERING
     hit = sum(each.callers for each in all_of)
     busiest = sorted(failing, key=lambda name: (-failing[name].callers, name))
     named = ", ".join(map(name_text, busiest[:3]))
@@ -216,14 +220,22 @@ def _several(failing: Mapping[str, Standing], where: str, names: Names) -> Troub
     more = f" and {len(failing) - 3} more" if len(failing) > 3 else ""
     since_ms = min(each.since_ms for each in all_of)
     return Trouble(
-        level=Level.BAD,
+        level=Level.WARN if over else Level.BAD,
         bad=True,
-        order=0,
+        over=over,
+        order=ORDER_OVER if over else 0,
         key=f"{SEVERAL}:",
         covers=tuple(Subject(Measure.BOT_FAILS, name).key for name in failing),
         hit=hit,
-        what=f"{len(failing)} bots fail at once ({named}{more}): {failed} of"
-        f" {streams_text(cases)}.",
+        what=sentence(
+            goes_on_text(
+                f"{len(failing)} bots fail at once ({named}{more}): {failed} of"
+                f" {streams_text(cases)}",
+                f"{len(failing)} bots failed at once ({named}{more})",
+                last,
+                now_ms,
+            )
+        ),
         since_ms=since_ms,
         callers=f"{callers_text(hit)} hit.",
         went=went_text(_went(all_of), names),
