@@ -9,14 +9,16 @@ import pytest
 
 from kept_receipts import START_MS, Kept, query, receipt
 from switchhook.errors import JournalError
+from switchhook.exotel.times import DAY_MS
 from switchhook.metrics import OTHER
 from switchhook.store import SqliteStore
+from switchhook.streams.facet import Facet
 from switchhook.streams.fold import Folder
 from switchhook.streams.names import Bot, Names
 from switchhook.troubles import fold as fold_module
 from switchhook.troubles.fold import TroubleWatch
 from switchhook.troubles.judge import Phase
-from switchhook.troubles.outcomes import Measure, Subject
+from switchhook.troubles.outcomes import EndedStream, Measure, Subject
 
 SALES = Subject(Measure.BOT_FAILS, "Sales")
 HOST = Subject(Measure.BOT_FAILS, "a.example")
@@ -144,3 +146,18 @@ def test_hosts_from_outside_have_a_ceiling(world, monkeypatch):
     assert len(bots) == 4
     assert Subject(Measure.BOT_FAILS, OTHER) in bots
     assert world.standings()[Subject(Measure.BOT_FAILS, OTHER)].failed == 6
+
+
+def test_those_of_whom_nothing_is_heard_make_room(monkeypatch):
+    monkeypatch.setattr(fold_module, "MOST_SUBJECTS", 2)
+    watch = TroubleWatch(Names)
+
+    def ends(host, at_ms):
+        watch.take(EndedStream(at_ms, Facet("sales", "", "bot_done", "A", host=host)))
+        return {each.name for each in watch.subjects() if each.measure is Measure.BOT_FAILS}
+
+    assert ends("a.example", START_MS) == {"a.example"}
+    assert ends("b.example", START_MS + DAY_MS) == {"a.example", "b.example"}
+    assert ends("c.example", START_MS + DAY_MS) == {"a.example", "b.example", OTHER}
+    later = START_MS + DAY_MS + 60_000
+    assert ends("c.example", later) == {"b.example", OTHER, "c.example"}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from typing import TYPE_CHECKING
 
 from switchhook.errors import SwitchhookError
-from switchhook.exotel.times import DAY_MS
+from switchhook.exotel.times import DAY_MS, MINUTE_MS
 from switchhook.metrics import OTHER
 from switchhook.streams.parsed_record import PassthruRecord, parse_record
 from switchhook.streams.store import StreamFilter
@@ -45,6 +45,8 @@ class TroubleWatch:
         self._names = names()
         self._lock = threading.Lock()
         self._judges: dict[Subject, Judge] = {}
+        self._judged: Counter[Measure] = Counter()
+        self._forgot_ms: dict[Measure, int] = {}
         self._ended: deque[EndedStream] = deque(maxlen=REMEMBERED)
         self._seen: OrderedDict[Hashable, None] = OrderedDict()
 
@@ -103,23 +105,32 @@ class TroubleWatch:
     def _judge_of(self, subject: Subject, at_ms: int) -> Judge:
         judge = self._judges.get(subject)
         if judge is None:
-            if self._full(subject.measure, at_ms):
-                subject = Subject(subject.measure, OTHER)
-            judge = self._judges.setdefault(subject, Judge(TERMS[subject.measure]))
+            measure = subject.measure
+            if self._judged[measure] >= MOST_SUBJECTS and not self._forget(measure, at_ms):
+                subject = Subject(measure, OTHER)
+            judge = self._judges.get(subject)
+        if judge is None:
+            judge = self._judges[subject] = Judge(TERMS[subject.measure])
+            self._judged[subject.measure] += 1
         return judge
 
-    def _full(self, measure: Measure, at_ms: int) -> bool:
-        """Whether there are too many of it, when those of whom nothing is heard are forgotten."""
-        of_it = [each for each in self._judges if each.measure is measure]
-        if len(of_it) < MOST_SUBJECTS:
+    def _forget(self, measure: Measure, at_ms: int) -> bool:
+        """Forget those of whom nothing is heard, looked for once a minute; whether there were."""
+        if at_ms - self._forgot_ms.get(measure, 0) < MINUTE_MS:
             return False
-        idle = [each for each in of_it if at_ms - self._judges[each].last_ms > DAY_MS]
+        self._forgot_ms[measure] = at_ms
+        idle = [
+            subject
+            for subject, judge in self._judges.items()
+            if subject.measure is measure and at_ms - judge.last_ms > DAY_MS
+        ]
         for each in idle:
             del self._judges[each]
-        return not idle
+        self._judged[measure] -= len(idle)
+        return bool(idle)
 
     def _judge_anew(self, names: Names) -> None:
         """Bots and accounts are called otherwise now."""
-        self._names, self._judges = names, {}
+        self._names, self._judges, self._judged = names, {}, Counter()
         for stream in self._ended:
             self._judge(stream)
