@@ -114,7 +114,7 @@ def test_a_bot_that_fails_and_recovers_is_told_of_at_a_webhook(world, ledger):
         assert step(60).level is Level.GOOD
         step(301)
         titles = [str(got.body["title"]) for got in hook.wait(3)]
-        assert titles[2:] == ["A bot fails its callers (Sales): resolved"]
+        assert titles[2:] == ["Bot Sales fails: resolved"]
         # New a little over an hour ago is not new any more.
         step(3600)
         step(301)

@@ -116,6 +116,7 @@ def test_what_is_known_in_words_is_what_is_said():
     assert (first.tell, first.streams, first.issue) == ("Asha", "cause:throttled", "ab")
     assert first.since_ms == DAY - 1
     ((over, _),) = messages([], {last.cause: last}, (), QUIET, DAY + 1, {told.key: trouble})
+    assert over.title == "27 callers found no free stream: resolved", "by the name that was heard"
     assert over.lines == ("It is over; it was last told of 0 s ago.",)
 
 

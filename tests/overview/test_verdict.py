@@ -375,6 +375,16 @@ def test_all_well_is_said_only_while_every_figure_is_fresh(changes, said):
     assert state.stale
 
 
+def test_a_bot_that_is_not_judged_for_now_is_not_unknown():
+    """What goes well again, or is told of with others, has no level of its own for a while."""
+    level = Figure("bot.failing", None, NOW, (("bot", "Sales"),), 0)
+    assert see(well(), figures=(*fresh(), level)).level is Level.GOOD
+    old = msgspec.structs.replace(level, at_ms=NOW - 90_000)
+    assert (
+        see(well(), figures=(*fresh(), old)).what == "Unknown: the figure of streams is 90 s old."
+    )
+
+
 def test_before_the_first_look_nothing_is_known():
     state = see(figures=())
     assert (state.level, state.what) == (

@@ -69,4 +69,5 @@ def test_what_goes_well_again_begins_no_alert_and_ends_none_yet():
         *(told("bot_done", 6, host) for host in hosts),
     )
     assert found["bots.failing_together",].value is None
+    assert all(each.cases == 0 for each in found.values() if each.value is None), "not unknown"
     assert [found["bot.failing", host].value for host in hosts] == [None] * 4

@@ -179,6 +179,8 @@ def messages(
         trouble = (troubles or {}).get(after.key)
         if trouble is not None and say is not MessageKind.RESOLVED:
             message = _in_words(message, trouble)
+            heard = message.title.partition(": ")[0]  # so "resolved" is of what people heard
+            after = msgspec.structs.replace(after, title=heard, labels=())
         found.append((message, after))
     return tuple(found)
 

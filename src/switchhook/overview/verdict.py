@@ -106,6 +106,8 @@ def _nothing_yet(stale: tuple[str, ...]) -> State:
 _STREAMS = "the figure of streams"
 _PARTS = {
     "streams": _STREAMS,
+    "bot": _STREAMS,
+    "bots": _STREAMS,
     "endpoint": _STREAMS,
     "answer": "the figure of answering",
     "receipts": "the figure of answering",

@@ -71,7 +71,7 @@ class TroubleFigures:
 def _level(name: str, trouble: Trouble | None, covered: bool, at_ms: int, labels: Labels) -> Figure:
     # What is told of together, or goes well again for now, neither begins an alert nor ends one.
     if covered or (trouble is not None and trouble.over):
-        return Figure(name, None, at_ms, labels)
+        return Figure(name, None, at_ms, labels, 0)
     if trouble is None:
         return Figure(name, 0.0, at_ms, labels)
     value = 2.0 if trouble.bad else 1.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from switchhook.exotel.times import MINUTE_MS
 from switchhook.metrics import duration_text
 from switchhook.troubles.judge import Phase
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from switchhook.troubles.judge import Standing
 
 LONGEST_NAME = 40
-_SILENT_MS = 10 * 60_000
+_SILENT_MS = 10 * MINUTE_MS
 
 
 def bot_text(name: str) -> str:
@@ -54,7 +55,9 @@ def goes_on_text(now: str, then: str, standing: Standing, now_ms: int) -> str:
     That nothing has been heard for long is said, and that it comes and goes.
     """
     if standing.phase is Phase.RECOVERING:
-        ago = duration_text((now_ms - standing.last_failed_ms) / 1000)
+        ago_ms = now_ms - standing.last_failed_ms
+        # By the minute: what changes each second would be read aloud each second.
+        ago = duration_text(ago_ms / 1000) if ago_ms >= 2 * MINUTE_MS else "less than 2 min"
         return f"{then}: last failure {ago} ago, {standing.well:,} well since"
     if (silent_ms := now_ms - standing.last_ms) >= _SILENT_MS:
         now += f"; no stream for {duration_text(silent_ms / 1000)}"

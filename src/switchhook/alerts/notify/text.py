@@ -89,7 +89,8 @@ def _links(message: Message, url: str) -> list[str]:
         found.append(f"The streams: {url}/streams?{urlencode({'q': message.streams})}")
     if message.issue:
         found.append(f"The issue: {url}/causes/{quote(message.issue)}")
-    return [*found, f"I am on it: {url}/alerts"]
+    begins = message.say in (MessageKind.FIRST, MessageKind.WORSE)
+    return [*found, f"I am on it: {url}/alerts" if begins else f"{url}/alerts"]
 
 
 def _time(at_ms: int, zone: str) -> str:
