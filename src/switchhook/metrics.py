@@ -149,7 +149,7 @@ KNOWN: dict[str, Metric] = {
 """Every figure by its name. docs/alerts.md holds the same table."""
 
 
-_LEVELS = ("well", "wrong", "much is wrong")
+_LEVELS = ("no caller", "some callers", "many callers")
 
 
 def value_text(value: float | None, unit: str) -> str:

@@ -76,7 +76,7 @@ def test_the_page_tells_what_fires_and_who_was_told(here):
     here.fails()
     text = here.client.get("/alerts").text
     assert "A bot fails its callers" in text
-    assert "much is wrong" in text
+    assert "many callers" in text
     assert "start the bot again" in text
     assert '<span class="chip chip-good">completed</span>' in text
 

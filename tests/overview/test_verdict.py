@@ -160,6 +160,7 @@ def test_what_is_over_is_told_as_over_and_then_no_more():
         Level.WARN,
         "5 callers found no free stream: last failure 7 min ago, 40 well since.",
     )
+    assert state.todo == "", "somebody did it"
     assert see(well(40), well(40, 3), throttled).level is Level.GOOD
     state = see(failed(8, 4), well(40))
     assert state.what == ("Bot Sales failed 8 of 8 streams: last failure 3 min ago, 40 well since.")

@@ -115,6 +115,8 @@ def _told(trouble: Trouble, of: Subject, standing: Standing, names: Names) -> Tr
         key=of.key,
         level=Level.BAD if standing.bad and not over else Level.WARN,
         order=ORDER_OVER if over else trouble.order,
+        todo="" if over else trouble.todo,  # it was done
+        tell="" if over else trouble.tell,
         what=sentence(trouble.what),
         bad=standing.bad,
         over=over,
@@ -240,7 +242,7 @@ def _several(failing: Mapping[str, Standing], where: str, names: Names, now_ms: 
         callers=f"{callers_text(hit)} hit.",
         went=went_text(_went(all_of), names),
         fault=f"At fault: {where}.",
-        todo="Try a bot's URL from outside your network, and ask Exotel's support.",
+        todo="" if over else "Try a bot's URL from outside your network, and ask Exotel's support.",
         streams=_of_bots(tuple(failing), since_ms),
         issue=_issue(all_of),
     )
