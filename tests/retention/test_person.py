@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import apsw
 import pytest
 from starlette.testclient import TestClient
 
@@ -115,6 +116,19 @@ def test_a_search_that_is_ended_says_how_far_it_came(house):
     fill(house)
     person = search_of(house).find(NUMBER, LIMITS, lambda: False)
     assert (person.whole, person.searched, person.records) == (False, 0, ())
+
+
+def test_a_record_that_is_damaged_is_no_place_that_was_looked_into(house):
+    house.receipt()
+    house.flush()
+    seq = house.reader.last_seq()
+    (segment,) = sorted(house.reader._folder.glob("*.sqlite"))[-1:]
+    connection = apsw.Connection(str(segment))
+    connection.execute("UPDATE record SET body = CAST(body || x'00' AS BLOB) WHERE seq = ?", (seq,))
+    connection.close()
+    report = search_of(house).find(NUMBER, LIMITS)
+    assert report.not_reached[:-1] == NOT_REACHED
+    assert report.not_reached[-1].startswith(f"damaged records: {seq}; restore")
 
 
 def test_every_kind_of_record_and_table_has_a_word(house):

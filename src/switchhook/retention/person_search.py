@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from switchhook.exotel.spellings import Spellings
 from switchhook.retention.erased_calls import named_in
-from switchhook.retention.person import Person, held_record, held_row
+from switchhook.retention.person import NOT_REACHED, Person, damage_text, held_record, held_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,6 +44,7 @@ class PersonSearch:
         """The report on a number; as far as it has come once `going_on` says no."""
         traces = Spellings(number)
         records, searched, after = [], 0, 0
+        damaged: list[int] = []
         whole = False
         while going_on():
             batch = self._journal.read(after, _RECORDS)
@@ -52,6 +53,7 @@ class PersonSearch:
                 break
             after = batch[-1].seq
             searched += len(batch)
+            damaged += [record.seq for record in batch if record.damage]
             for record in batch:
                 if times := traces.count(record.body):
                     sids = named_in(record.body).sids
@@ -71,4 +73,5 @@ class PersonSearch:
             refused_files=refused,
             rows=tuple(rows),
             audit_mentions=self._ledger.audit_mentions(number.masked),
+            not_reached=(*NOT_REACHED, *damage_text(damaged)),
         )
