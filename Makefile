@@ -21,12 +21,12 @@ test: .venv/.installed-test ## formatter, linter, types, then every test
 	@scripts/browser
 	@scripts/faketime
 	@scripts/nginx
-	@$(BIN)/python -m pytest -n auto --maxprocesses 8 --ignore tests/browser
+	@nice -n 19 $(BIN)/python -m pytest -n auto --maxprocesses 8 --ignore tests/browser
 	@# Apart, for the driver of the browser leaves its own event loop running in the process.
-	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/browser
+	@nice -n 19 $(BIN)/python -m pytest -n 2 --dist loadfile tests/browser
 
 quick: .venv/.installed-test ## a minute's tests, without other processes: while you work
-	@$(BIN)/python -m pytest -n auto --maxprocesses 8 -m 'not process and not slow' \
+	@nice -n 19 $(BIN)/python -m pytest -n auto --maxprocesses 8 -m 'not process and not slow' \
 		--ignore tests/journeys --ignore tests/browser --hypothesis-profile quick
 
 coverage: .venv/.installed-test ## which branches the tests take, and which modules their own tests leave

@@ -258,6 +258,8 @@ def modules_entered(data: Path) -> list[str]:
     entered: dict[str, None] = {}
 
     def enter(frame, event, called):
+        if threading.current_thread().name == "journal-upkeep":
+            return  # what it does since the start may fall anywhere
         file = frame.f_code.co_filename
         made = frame.f_code.co_name == "__init__"
         if event == "c_call" and called == receipt.encode:  # msgspec's own, in C

@@ -149,6 +149,9 @@ def test_forms_silence_end_and_acknowledge(here):
     [
         ({"rule": "", "for": "1h", "reason": "x"}, "it says of nothing what to silence"),
         ({"rule": "bot-down", "for": "1h", "reason": " "}, "it has no reason"),
+        ({"rule": "bot-down", "for": "1h", "reason": "\x1e\x00"}, "it has no reason"),
+        ({"rule": "bot-down", "for": "1h", "reason": "x" * 301}, "it is too long"),
+        ({"rule": "\x1c", "for": "1h", "reason": "x"}, "it says of nothing what to silence"),
         ({"rule": "bot-down", "for": "for ever", "reason": "x"}, "it has no end"),
         ({"label": "colour", "value": "x", "for": "1h", "reason": "x"}, "no such label"),
         ({"alert": "gone", "for": "1h", "reason": "x"}, "this alert is over"),

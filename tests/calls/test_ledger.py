@@ -66,6 +66,15 @@ def test_what_nobody_will_ask_for_is_forgotten(book):
     assert book.forget([], 0) == 1
 
 
+def test_it_tells_whether_what_was_looked_at_waited_still(book):
+    """What was forgotten meanwhile was counted then."""
+    book.want([due("x"), due("y")])
+    assert book.looked(due("x"), Due("a", "x", 0, 700, 1, 2), None)
+    assert book.forget([], 0) == 2
+    assert not book.looked(due("x"), None, None)
+    assert not book.looked(due("y"), Due("a", "y", 0, 700, 1, 2), None)
+
+
 def test_retention_is_told_of_the_oldest_and_deletes_it(book):
     assert book.oldest_ms() is None
     for at in range(5):

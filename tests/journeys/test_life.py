@@ -12,8 +12,13 @@ import pytest
 from program import alive, http, read_reply, request, running, until
 
 
+PACE_S = 0.01
+"""Between two calls of one caller: what is asked has to be folded before a test can end, and the
+console stands back behind whatever else runs here."""
+
+
 class Callers(threading.Thread):
-    """Ask without pause, on `count` connections, until told to stop; remembers who was answered."""
+    """Ask on `count` connections until told to stop; remembers who was answered."""
 
     def __init__(self, program, name: str, count: int = 4) -> None:
         super().__init__(daemon=True)
@@ -34,7 +39,7 @@ class Callers(threading.Thread):
 
     def _ask(self, number: int) -> None:
         asked = 0
-        while not self._stop_asking.is_set():
+        while not self._stop_asking.wait(PACE_S):
             asked += 1
             sid = f"{self.tag}-{number}-{asked}"
             query = f"CallSid={sid}&Stream[StreamSID]=s{sid}&Stream[Status]=completed"

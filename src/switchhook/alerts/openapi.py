@@ -20,6 +20,7 @@ from switchhook.web.json_schema import (
     or_null,
     ref,
 )
+from switchhook.web.parameters import VISIBLE
 
 _LABELS: Schema = {"type": "object", "additionalProperties": STRING}
 
@@ -96,10 +97,10 @@ _SILENCE = body_of(
         "type": "object",
         "minProperties": 1,
         "propertyNames": {"enum": list(MATCHED)},
-        "additionalProperties": {"type": "string", "maxLength": 300, "pattern": r"\S"},
+        "additionalProperties": {"type": "string", "maxLength": 300, "pattern": VISIBLE},
     },
     for_s={"type": "integer", "minimum": 1, "maximum": LONGEST_S},
-    reason={"type": "string", "maxLength": 300, "pattern": r"\S"},
+    reason={"type": "string", "maxLength": 300, "pattern": VISIBLE},
 )
 _ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "integer", "minimum": 0}}
 

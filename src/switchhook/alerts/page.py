@@ -27,7 +27,7 @@ from switchhook.delivery.delivery import DeliveryState
 from switchhook.errors import LedgerError
 from switchhook.streams.parameters import LAST_SEQ
 from switchhook.web.endpoint import NO_STORE, json_endpoint, json_response
-from switchhook.web.parameters import RefusedParameter
+from switchhook.web.parameters import RefusedParameter, has_words
 from switchhook.web.render import address, viewer_of, zone_of, zone_word
 
 if TYPE_CHECKING:
@@ -203,10 +203,9 @@ class AlertPages:
         viewer = self._operator(request)
         pairs = _matcher(matcher)
         reason = reason.strip()
-        if not 1 <= len(reason) <= LONGEST_REASON:
-            raise RefusedParameter(
-                "reason", "it has no reason", f"1 to {LONGEST_REASON} characters"
-            )
+        if not has_words(reason) or len(reason) > LONGEST_REASON:
+            problem = "it is too long" if has_words(reason) else "it has no reason"
+            raise RefusedParameter("reason", problem, f"1 to {LONGEST_REASON} characters")
         if not 1 <= for_s <= LONGEST_S:
             hint = f"1 to {LONGEST_S:,} seconds"
             raise RefusedParameter("for_s", "it is too short or too long", hint)
@@ -286,7 +285,9 @@ class AlertPages:
 
 def _matcher(matcher: dict[str, str]) -> Labels:
     """The pairs of a silence, checked. One that matches everything has to be meant: `rule` `*`."""
-    pairs = tuple(sorted((name, text.strip()) for name, text in matcher.items() if text.strip()))
+    pairs = tuple(
+        sorted((name, text.strip()) for name, text in matcher.items() if has_words(text))
+    )
     hint = f"{', '.join(MATCHED)}, and a pattern such as Sales*"
     if not pairs:
         raise RefusedParameter("matcher", "it says of nothing what to silence", hint)

@@ -66,7 +66,7 @@ class CallsBook(Protocol):
 
     def due(self, account: str, now_ms: int, most: int) -> list[Due]: ...
 
-    def looked(self, due: Due, again: Due | None, kept: KeptDetails | None) -> None: ...
+    def looked(self, due: Due, again: Due | None, kept: KeptDetails | None) -> bool: ...
 
     def forget(self, accounts: Sequence[str], ended_before_ms: int) -> int: ...
 
@@ -199,10 +199,11 @@ class DetailsFetcher:
         if look is not DetailsAttempt.FAILED:
             text = body.decode(errors="replace")
             kept = KeptDetails(due.account, due.call_sid, now_ms, text)
-        elif again is None:
+        waited = await asyncio.to_thread(self._book.looked, due, again, kept)
+        # Who no longer waited was counted when it was forgotten.
+        if kept is None and again is None and waited:
             self.dropped += 1
             log.warning("account %s: call details given up: %s", due.account, problem)
-        await asyncio.to_thread(self._book.looked, due, again, kept)
 
     def _complain(self, error: LedgerError) -> None:
         self._problems["ledger"] = f"call details can't be kept: {error}"

@@ -94,18 +94,19 @@ class LedgerCalls:
         with self._ledger.reading() as connection:
             return [Due(*row) for row in connection.execute(asked)]
 
-    def looked(self, due: Due, again: Due | None, kept: KeptDetails | None) -> None:
-        """Keep what was learnt, and when to look again, in one go."""
+    def looked(self, due: Due, again: Due | None, kept: KeptDetails | None) -> bool:
+        """Keep what was learnt, and when to look again, in one go; whether it waited still."""
         with self._ledger.writing() as connection:
             if again is None:
-                connection.execute(delete(_due).where(_is(due)))
+                waited = connection.execute(delete(_due).where(_is(due)))
             else:
                 changed = {"due_ms": again.due_ms, "looks": again.looks}
-                connection.execute(
+                waited = connection.execute(
                     update(_due).where(_is(due)).values(**changed, failures=again.failures)
                 )
             if kept is not None:
                 put(connection, _details, **asdict(kept))
+            return waited.rowcount > 0
 
     def details(self, call_sid: str) -> list[KeptDetails]:
         """What is kept of a call, by account."""

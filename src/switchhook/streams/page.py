@@ -20,7 +20,7 @@ from switchhook.streams.search.numbers import NumberSearches
 from switchhook.streams.search.query import SearchPage, SearchProblem, asks_masked
 from switchhook.streams.search.saved_views import LONGEST_NAME, SavedView
 from switchhook.streams.search.syntax import KEYS, LONGEST, parse_query, query_text, with_condition
-from switchhook.web.parameters import RefusedParameter
+from switchhook.web.parameters import RefusedParameter, has_words
 from switchhook.web.render import Ours, address, viewer_of, zone_of, zone_word
 from switchhook.web.search_turns import SearchTurns
 
@@ -142,7 +142,7 @@ class StreamsPage:
         views, viewer = self._views, viewer_of(request)
         form = await request.form()
         name = str(form.get("name", "")).strip()[:LONGEST_NAME]
-        if views is None or not name:
+        if views is None or not has_words(name):
             raise HTTPException(400, "a view needs a name, and a ledger to be kept in")
         said = dict(parse_qsl(str(form.get("state", ""))[: 4 * LONGEST]))
         state = _state(said)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 
 LONGEST_TEXT = 1000
+VISIBLE = r"[^\s\x00-\x1f\x7f-\x9f\ufeff]"
+"""A character that one sees, as a pattern that Python and JSON Schema (ECMA-262) read alike: for
+Python alone U+001C to U+001F are blanks, for ECMA-262 alone U+FEFF is."""
 
 
 class RefusedParameter(Exception):  # noqa: N818 - an answer, not a failure
@@ -43,6 +46,11 @@ def read_text(parameter: Parameter, text: str, now_ms: int) -> str:
     if not 1 <= len(text) <= LONGEST_TEXT:
         raise parameter.refuse("it is empty or too long", f"1 to {LONGEST_TEXT} characters")
     return text
+
+
+def has_words(text: str) -> bool:
+    """Whether there is anything to read in a text."""
+    return re.search(VISIBLE, text) is not None
 
 
 def read_choice(parameter: Parameter, text: str, now_ms: int) -> str:
