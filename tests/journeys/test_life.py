@@ -11,7 +11,6 @@ import pytest
 
 from program import alive, http, read_reply, request, running, until
 
-
 PACE_S = 0.01
 """Between two calls of one caller: what is asked has to be folded before a test can end, and the
 console stands back behind whatever else runs here."""

@@ -285,9 +285,7 @@ class AlertPages:
 
 def _matcher(matcher: dict[str, str]) -> Labels:
     """The pairs of a silence, checked. One that matches everything has to be meant: `rule` `*`."""
-    pairs = tuple(
-        sorted((name, text.strip()) for name, text in matcher.items() if has_words(text))
-    )
+    pairs = tuple(sorted((name, text.strip()) for name, text in matcher.items() if has_words(text)))
     hint = f"{', '.join(MATCHED)}, and a pattern such as Sales*"
     if not pairs:
         raise RefusedParameter("matcher", "it says of nothing what to silence", hint)
