@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from switchhook.checked_json import has_checksum, is_whole, with_checksum
+from switchhook.checked_json import damage_of, has_checksum, is_whole, set_aside, with_checksum
 
 DOCUMENTS = st.dictionaries(
     st.text(max_size=9).filter(lambda name: name != "checksum"),
@@ -47,3 +47,19 @@ def test_every_flipped_bit_is_noticed_or_changes_nothing():
 def test_what_has_none_is_an_older_release_s(content):
     assert not has_checksum(content)
     assert is_whole(content)
+
+
+def test_what_is_set_aside_never_replaces_another_and_is_told_of(tmp_path):
+    file = tmp_path / "kept" / "config.json"
+    file.parent.mkdir()
+    for number in ("1", "3"):
+        file.with_name(f"config.json.damaged-{number}").touch()
+    file.with_name("config.json.damaged-by-me").touch()
+    assert damage_of(file.with_name("other.json"), tmp_path, "it") is None
+    file.write_bytes(b"{")
+    set_aside(file)
+    assert file.with_name("config.json.damaged-4").read_bytes() == b"{"
+    assert str(damage_of(file, tmp_path, "it")) == (
+        "it was damaged; it is now in config.json.damaged-4"
+        " (see whether the disk is well, then remove kept/config.json.damaged-*)"
+    )

@@ -8,10 +8,30 @@ release's, which is read as it is.
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 from zlib import crc32
+
+import msgspec
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _MEMBER = re.compile(rb',"checksum":"([0-9a-f]{8})"}\Z')
 _LONGEST = 32
+_ASIDE = ".damaged-"
+
+
+class Damage(msgspec.Struct, frozen=True):
+    """What is damaged of such files, and how to mend it, each a sentence's part.
+
+    Neither names a folder of this machine.
+    """
+
+    problem: str
+    hint: str
+
+    def __str__(self) -> str:
+        return f"{self.problem} ({self.hint})"
 
 
 def with_checksum(document: bytes) -> bytes:
@@ -29,3 +49,29 @@ def is_whole(content: bytes) -> bool:
     """Whether the checksum fits; True where there is none."""
     found = _MEMBER.search(content, max(0, len(content) - _LONGEST))
     return found is None or int(found[1], 16) == crc32(memoryview(content)[: found.start()])
+
+
+def set_aside(file: Path) -> None:
+    """Give a damaged file a name beside its own, which none has had. Raises OSError."""
+    number = max((number for number, _ in _set_aside(file)), default=0) + 1
+    file.rename(file.with_name(f"{file.name}{_ASIDE}{number}"))
+
+
+def damage_of(file: Path, folder: Path, lost: str) -> Damage | None:
+    """What to say while damaged ones of a file lie beside it; `lost` is what was in them.
+
+    `folder` is the data folder.
+    """
+    aside = _set_aside(file)
+    if not aside:
+        return None
+    place = file.relative_to(folder).as_posix()
+    hint = f"see whether the disk is well, then remove {place}{_ASIDE}*"
+    return Damage(f"{lost} was damaged; it is now in {max(aside)[1]}", hint)
+
+
+def _set_aside(file: Path) -> list[tuple[int, str]]:
+    """The number and the name of each that was set aside."""
+    start = f"{file.name}{_ASIDE}"
+    ends = (each.name.removeprefix(start) for each in file.parent.glob(f"{start}*"))
+    return [(int(end), start + end) for end in ends if end.isascii() and end.isdigit()]

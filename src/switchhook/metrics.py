@@ -129,6 +129,9 @@ _OURSELVES = (
     Metric("rules.refused", "count", (),
           "Complaints about the operator's files: what does not check out is not taken over.",
           _LOOKED),
+    Metric("files.damaged", "count", (),
+          "Small files of the data folder that are damaged, and those set aside that nobody has"
+          " removed.", _LOOKED),
     Metric("clock.step_s", "s", (),
           "By how much the system's clock stepped, forward or back: while it is off, and five"
           " minutes longer. Windows and ages go by a steady clock."),

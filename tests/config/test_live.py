@@ -16,7 +16,14 @@ import pytest
 
 from switchhook.config import Config, ListenAddress, last_good
 from switchhook.config import files as operator_files
-from switchhook.config.live import Overrides, Settings, SettingsKeeper, find_data_folder
+from switchhook.config.live import (
+    RETRY_S,
+    Overrides,
+    Settings,
+    SettingsKeeper,
+    find_data_folder,
+)
+from switchhook.config.own_links import running_config
 from switchhook.errors import ConfigError, DataFolderError, RuleError
 from switchhook.journal.receipt import ConfigApplied
 from switchhook.rules.rules_file import BUILTIN
@@ -688,14 +695,79 @@ def test_an_older_release_s_kept_files_get_a_checksum(world: World) -> None:
 
 
 def test_damage_while_running(world: World) -> None:
-    """What runs is in memory."""
+    """What runs is in memory, and is kept anew at once; an undo finds it."""
     keeper, _ = world.start()
     (world.data / "kept" / "rules-sales.json").write_bytes(b"{")
     settings = changed(keeper)
     assert names(settings) == ["one"]
-    assert "is damaged" in settings.complaints[0]
+    assert [str(each) for each in settings.damage] == list(settings.complaints)
+    assert "their history was damaged; it is now in rules-sales.json" in settings.complaints[0]
     world.sales.write_text(rules("two"))
     assert names(changed(keeper)) == ["two"]
+    assert world.keeper().undo("sales", "asha").text == rules("one")
+
+
+def looked_again(world: World, keeper: SettingsKeeper) -> Settings:
+    """What runs after the look at what is kept."""
+    world.clock += timedelta(seconds=RETRY_S)
+    return changed(keeper)
+
+
+def test_a_bit_that_flips_while_running_is_said_and_what_runs_is_kept_anew(world: World) -> None:
+    """Its size and its times are as they were; commands that go by it, as `backup`, go on."""
+    keeper, before = world.start()
+    file = world.data / "kept" / "config.json"
+    for number in (1, 2):
+        was = file.stat()
+        damaged_at(file, b"sales", b"sahes")
+        os.utime(file, ns=(was.st_atime_ns, was.st_mtime_ns))
+        with pytest.raises(DataFolderError, match=r"config.json is damaged .*--config FILE"):
+            running_config(world.data)
+        settings = looked_again(world, keeper)
+        assert settings.config == before.config
+        assert settings.refused == ()
+        (said,) = settings.complaints
+        assert f"was damaged; it is now in config.json.damaged-{number} (see whether" in said
+        assert running_config(world.data) == before.config
+    for each in file.parent.glob("config.json.damaged-*"):
+        each.unlink()
+    assert looked_again(world, keeper).complaints == ()
+    file.unlink()
+    world.clock += timedelta(seconds=RETRY_S)
+    rest(keeper)
+    assert running_config(world.data) == before.config
+
+
+def test_damage_while_the_operator_s_files_are_broken(world: World) -> None:
+    """What runs is kept, not what ran before it and can still be read."""
+    keeper, _ = world.start()
+    world.sales.write_text(rules("two"))
+    changed(keeper)
+    world.sales.write_text("?")
+    changed(keeper)
+    file = world.data / "kept" / "rules-sales.json"
+    damaged_at(file, b"two", b"twn")
+    assert names(looked_again(world, keeper)) == ["two"]
+    assert [each.text for each in keeper.history("sales")] == [rules("one"), rules("two")]
+    file.write_bytes(b"{")
+    assert names(looked_again(world, keeper)) == ["two"]
+    assert [each.text for each in world.keeper().history("sales")] == [rules("two")]
+
+
+def test_damage_of_what_was_kept_of_a_file_that_no_start_names_any_more(world: World) -> None:
+    """It may say whom backups are encrypted to: that is for a person to give up."""
+    world.start()
+    keeper = SettingsKeeper(world.data, None, environ={}, now=world.now)
+    assert keeper.start().complaints == ()
+    file = world.data / "kept" / "config.json"
+    damaged_at(file, b"sales", b"sahes")
+    (said,) = looked_again(world, keeper).complaints
+    assert said == (
+        "configuration: config.json is damaged, which was kept of a file"
+        " (commands go by it: start with that file, or remove kept/config.json)"
+    )
+    file.unlink()
+    assert looked_again(world, keeper).complaints == ()
 
 
 def test_newer_version_s_history_is_left_alone(world: World) -> None:

@@ -153,3 +153,24 @@ def test_a_flipped_byte_in_the_journal_is_named_and_the_rest_is_shown(tmp_path):
         (told,) = program.api("status")["quarantine"]["newest"]
         assert "its checksum does not fit" in told["reason"]
         assert program.stop() == 0
+
+
+def test_a_flipped_bit_in_what_is_kept_of_the_configuration_is_said_and_stops_no_backup(tmp_path):
+    """While it runs, with nothing changed but the bit."""
+    data, config = tmp_path / "data", tmp_path / "switchhook.toml"
+    config.write_text('[endpoints.sales]\nsecrets = ["a-good-secret-of-24-chars"]\n')
+    with running(data, "--config", str(config)) as program:
+        until(lambda: well(program), "health")
+        kept = data / "kept" / "config.json"
+        content = kept.read_bytes()
+        kept.write_bytes(content.replace(b"sales", b"sahes", 1))
+        for side in ("answer", "console"):
+            until(lambda side=side: "was damaged" in str(program.health(side)), f"a word of {side}")
+            assert "then remove kept/config.json.damaged-*" in str(program.health(side))
+        until(lambda: "what was kept of it was damaged" in page(program), "the page")
+        look(data, "backup", str(tmp_path / "backup.tar.gz"))
+        metrics = http(program.address("console"), b"/metrics", headers=program.by_link).body
+        assert b"switchhook_files_damaged 1" in metrics
+        (data / "kept" / "config.json.damaged-1").unlink()
+        all_there(program, 0)
+        assert program.stop() == 0

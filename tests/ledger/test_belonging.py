@@ -125,6 +125,16 @@ def test_a_damaged_note_opens_nothing(folder, content):
         opened(folder)
 
 
+def test_a_note_that_is_damaged_while_the_ledger_is_open_is_written_anew(folder):
+    """Else the next start would open nothing."""
+    ledger = opened(folder)
+    before = noted(folder)
+    (folder / "ledger.json").write_bytes(b"{")
+    ledger.keep_note()
+    assert noted(folder) == before
+    ledger.close()
+
+
 def test_without_a_note_the_one_that_is_there_is_taken(folder):
     """So it is after an upgrade, and when a whole backup was unpacked."""
     opened(folder).close()

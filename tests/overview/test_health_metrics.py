@@ -11,6 +11,7 @@ import pytest
 from kept_receipts import Kept, query, receipt
 from switchhook.capacity.metrics import watch_figures
 from switchhook.capacity.status import CapacityNow
+from switchhook.checked_json import Damage
 from switchhook.journal.receipt import ANSWERED_UNREAD, Counters, RecordKind, Sample, encode
 from switchhook.metrics import KNOWN
 from switchhook.overview.health_metrics import (
@@ -354,7 +355,10 @@ def test_how_long_the_fold_stands_still():
 
 
 def test_files_and_the_answer_side():
-    assert figures_of(file_figures(lambda: ["rules/sales: …"]))["rules.refused",].value == 1
+    files = figures_of(
+        file_figures(lambda: ["rules/sales: …"], lambda: [Damage("it is", "mend it")])
+    )
+    assert (files["rules.refused",].value, files["files.damaged",].value) == (1, 1)
     assert figures_of(answer_figures(lambda: None)) == {}
     well = figures_of(answer_figures(lambda: AnswerHealth(NOW - 5, True, False)))
     assert well["answer.unreachable",].value == 0

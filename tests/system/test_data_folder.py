@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import shutil
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -381,3 +382,29 @@ def test_a_damaged_note_of_the_boot_is_none(tmp_path: Path) -> None:
         file.write_bytes(file.read_bytes().replace(b":5,", b":4,"))
         assert first_seq_of_boot(folder.path) is None
         assert folder.boot(9)["first_seq"] == 9
+
+
+def test_an_identity_that_is_damaged_while_it_is_held_is_written_anew(tmp_path: Path) -> None:
+    """Else backups and all commands fail, and the next start is refused; what it was stays."""
+    with open_folder(tmp_path / "data") as folder:
+        file = folder.path / "identity.json"
+        whole = file.read_bytes()
+        assert folder.keep_identity() is None
+        for number in (1, 2):
+            damaged = whole.replace(b'"node":', b'"nodf":')
+            file.write_bytes(damaged)
+            said = folder.keep_identity()
+            assert said is not None
+            assert "it is now in identity.json.damaged-" + str(number) in said.problem
+            assert said.hint.endswith("then remove identity.json.damaged-*")
+            assert file.with_name(f"identity.json.damaged-{number}").read_bytes() == damaged
+            assert file.read_bytes() == whole
+        for each in folder.path.glob("identity.json.damaged-*"):
+            each.unlink()
+        file.unlink()
+        assert folder.keep_identity() is None
+        assert file.read_bytes() == whole
+        shutil.move(folder.path, tmp_path / "moved")
+        folder.path.mkdir()
+        assert folder.keep_identity() is None
+        assert not file.exists()  # it may be another's folder by now

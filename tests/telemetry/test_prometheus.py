@@ -116,6 +116,7 @@ def sources(shelf: Shelf, tmp_path, **more: object) -> MetricSources:
             Figure("answer.unreachable", 0, now),
             Figure("receipts.waiting", 1, now),
             Figure("rules.refused", None, now),
+            Figure("files.damaged", 0, now),
             Figure("streams.count", 12, now, (("endpoint", "default"),)),
         ),
         "traces": lambda: Traces(8, 1),

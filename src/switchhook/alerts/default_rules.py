@@ -277,6 +277,15 @@ _OURSELVES = (
         advice="switchhook check says what is wrong; what ran before goes on running",
     ),
     AlertRule(
+        name="files-damaged",
+        title="A file of Switchhook's own is damaged",
+        figure="files.damaged",
+        comparison=_ABOVE,
+        threshold=0,
+        clear_for_s=0,
+        advice="callers are answered all the same; /healthz says how to mend it",
+    ),
+    AlertRule(
         name="clock-stepped",
         title="The system's clock stepped",
         figure="clock.step_s",

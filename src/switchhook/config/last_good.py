@@ -14,11 +14,18 @@ import hashlib
 import os
 import re
 from contextlib import suppress
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from switchhook.checked_json import has_checksum, is_whole, with_checksum
+from switchhook.checked_json import (
+    Damage,
+    damage_of,
+    has_checksum,
+    is_whole,
+    set_aside,
+    with_checksum,
+)
 from switchhook.errors import ConfigError, DataFolderError
 from switchhook.journal.receipt import ConfigApplied
 from switchhook.system.data_folder import atomic_write
@@ -275,27 +282,37 @@ class KeptFolder:
                 atomic_write(self.config_file, with_checksum(msgspec.json.encode(new)))
         return new
 
-    def mend(self, file: Path, kind: type[Kept]) -> str | None:
-        """Set a damaged file aside under the name that is returned, so that a new one can be kept.
+    def mend(
+        self,
+        file: Path,
+        kind: type[Kept],
+        instead: Callable[[Any], Kept | None] = lambda sure: sure,
+    ) -> None:
+        """Set a damaged file aside, so that a new one can be kept.
 
-        What is sure of damaged rules stays in its place. Raises OSError, and DataFolderError for a
-        newer version's.
+        `instead` says what is kept in its place, given what is sure of damaged rules, or None.
+        Raises OSError, and DataFolderError for a newer version's.
         """
+        if not self._is_damaged(file, kind):
+            return
+        with self._locked():
+            if not self._is_damaged(file, kind):  # another process was first
+                return
+            new = instead(salvage(file.read_bytes()) if kind is KeptRules else None)
+            set_aside(file)
+            if new is not None:
+                atomic_write(file, with_checksum(msgspec.json.encode(new)))
+
+    def damage(self, file: Path, lost: str) -> Damage | None:
+        """What to say of damaged ones of a file that lie beside it; `lost` is what was in them."""
+        return damage_of(file, self._data, lost)
+
+    def _is_damaged(self, file: Path, kind: type[Kept]) -> bool:
         try:
             self._read(file, kind)
         except Damaged:
-            pass
-        else:
-            return None
-        with self._locked():
-            number = 1
-            while (aside := file.with_name(f"{file.name}.damaged-{number}")).exists():
-                number += 1
-            sure = salvage(file.read_bytes()) if kind is KeptRules else None
-            file.rename(aside)
-            if sure is not None:
-                atomic_write(file, with_checksum(msgspec.json.encode(sure)))
-        return aside.name
+            return True
+        return False
 
     def _read(self, file: Path, kind: type[Kept]) -> Kept | None:
         try:
@@ -331,7 +348,10 @@ class Damaged(DataFolderError):  # noqa: N818 - it says what the file is
     """A kept file that no version wrote so."""
 
     def __init__(self, data: Path, file: Path) -> None:
-        super().__init__(str(data), f"{file.name} is damaged", "it can be removed")
+        hint = "`switchhook serve` sets it aside, and keeps what runs anew"
+        if file.name == "config.json":
+            hint += "; commands go without it by --config FILE"
+        super().__init__(str(data), f"{file.name} is damaged", hint)
         self.file = file
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from switchhook.checked_json import Damage
 from switchhook.config import Config, data_folder_of
 from switchhook.config.files import Overrides, read_whole, words
 from switchhook.config.last_good import KeptFolder, KeptRules, RunningSource, TakenOver, undo
@@ -41,13 +42,20 @@ class Settings(msgspec.Struct, frozen=True):
     """What runs at one time.
 
     `rulesets` has each endpoint's by its name; `sources` say where the configuration and they came
-    from; `complaints` are sentences for the operator.
+    from; `complaints` are sentences for the operator, those of `damage` to what is kept included.
     """
 
     config: Config
     rulesets: Mapping[str, Ruleset]
     sources: tuple[RunningSource, ...] = ()
     complaints: tuple[str, ...] = ()
+    damage: tuple[Damage, ...] = ()
+
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """What is complained of in the operator's own files."""
+        ours = {str(each) for each in self.damage}
+        return tuple(each for each in self.complaints if each not in ours)
 
     @property
     def running(self) -> tuple[ConfigApplied, ...]:
@@ -193,6 +201,7 @@ class SettingsKeeper:
         names = [point.name for point in config.endpoints]
         self._rules = {name: self._rules[name] for name in names}
         rules = self._rules.values()
+        damage = (self._config.damage, *(each.damage for each in rules))
         return Settings(
             config,
             MappingProxyType({name: each.ruleset for name, each in self._rules.items()}),
@@ -201,6 +210,7 @@ class SettingsKeeper:
                 *self._config.complaints,
                 *(complaint for each in rules for complaint in each.complaints),
             ),
+            tuple(each for each in damage if each is not None),
         )
 
     def _time(self) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from switchhook.checked_json import Damage
 from switchhook.config import Config, override, without_secrets
 from switchhook.config.files import (
     Candidate,
@@ -19,6 +20,7 @@ from switchhook.config.files import (
     words,
 )
 from switchhook.config.last_good import (
+    Damaged,
     KeptConfig,
     KeptFolder,
     RunningSource,
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     Lacking = Callable[[Config], ConfigError | None]
 
 _NAME = "configuration"
+_LOST = f"{_NAME}: what was kept of it"
+_BY_HAND = "commands go by it: start with that file, or remove kept/config.json"
 _WAY_BACK = "put the file back, or restore a backup"
 
 
@@ -57,12 +61,18 @@ class RunningConfig:
         self._overrides, self._environ, self._lacking = overrides, environ, lacking
         self.config = Config()
         self.source = RunningSource("config", hashlib.sha256(b"").hexdigest(), "", "built-in", "")
-        self.complaints: tuple[str, ...] = ()
+        self.damage: Damage | None = None
+        self._said: tuple[str, ...] = ()
         self._candidate: Candidate | None = None
         self._watch = FileWatch()
         self._paths: tuple[str, ...] = ()
-        self._damage: str | None = None
         self._unkept: str | None = None
+
+    @property
+    def complaints(self) -> tuple[str, ...]:
+        """Sentences for the operator."""
+        damage = None if self.damage is None else str(self.damage)
+        return (*self._said, *filter(None, (damage, self._unkept)))
 
     @property
     def checked(self) -> Candidate:
@@ -76,6 +86,7 @@ class RunningConfig:
         """
         if self._file is None:
             self.config = self._overrides.apply(Config())
+            self._look_at_kept()
             return
         kept = self._read_kept()
         self._candidate = self._recheck(kept)
@@ -85,8 +96,8 @@ class RunningConfig:
             self.config = look.config
             return
         if kept is None or self._candidate is None:
-            if self._damage is not None:
-                look.hint = "; ".join(filter(None, (look.hint, self._damage, _WAY_BACK)))
+            if self.damage is not None:
+                look.hint = "; ".join(filter(None, (look.hint, self.damage.problem, _WAY_BACK)))
             raise look
         last = kept.history[-1]
         self.config = self._candidate.config
@@ -95,6 +106,8 @@ class RunningConfig:
 
     def poll(self, *, retry: bool) -> None:
         """Look whether the file, or a secret file, changed; `retry` what could not be kept."""
+        if retry:
+            self._look_at_kept()
         if self._file is None:
             return
         resting = self._watch.settled((self._file, *self._paths))
@@ -149,13 +162,41 @@ class RunningConfig:
 
     def _read_kept(self) -> KeptConfig | None:
         try:
-            aside = self._kept.mend(self._kept.config_file, KeptConfig)
-            if aside:
-                self._damage = f"{_NAME}: what was kept of it was damaged; it is now in {aside}"
+            self._kept.mend(self._kept.config_file, KeptConfig)
             return self._kept.config()
         except OSError as error:
             self._unkept = f"{_NAME} can't be read in the data folder: {words(error)}"
             return None
+        finally:
+            self.damage = self._kept.damage(self._kept.config_file, _LOST)
+
+    def _look_at_kept(self) -> None:
+        """Keep what runs anew, where what was kept of it has been damaged or removed since.
+
+        Without a file nothing is kept: what was before is for commands, and only said.
+        """
+        file = self._kept.config_file
+        try:
+            if self._candidate is None:
+                self._kept.config()
+            else:
+                self._kept.mend(file, KeptConfig, lambda _: self._as_it_runs())
+                if not file.exists():
+                    self._kept.change_config(lambda old: old or self._as_it_runs())
+        except Damaged as error:
+            self.damage = Damage(f"{_NAME}: {error.problem}, which was kept of a file", _BY_HAND)
+            return
+        except (OSError, DataFolderError) as error:
+            self._cannot_be_kept(error)
+        self.damage = self._kept.damage(file, _LOST)
+
+    def _as_it_runs(self) -> KeptConfig:
+        """What is kept of the configuration that runs, where nothing else is."""
+        look, source = self._candidate, self.source
+        assert look is not None
+        entry = TakenOver(1, source.hash, source.at, source.by, source.text)
+        file = source.file or self._file or ""
+        return KeptConfig(file, look.text, look.files, look.variables, (entry,))
 
     def _recheck(self, kept: KeptConfig | None) -> Candidate | None:
         """The kept configuration, if it still checks out; an older version may have kept it."""
@@ -190,20 +231,22 @@ class RunningConfig:
         try:
             entry = self._kept.change_config(change).history[-1]
         except (OSError, DataFolderError) as error:
-            said = words(error) if isinstance(error, OSError) else str(error)
-            self._unkept = f"{_NAME} can't be kept in the data folder: {said}"
+            self._cannot_be_kept(error)
             entry = found
         if not known or self.source.file is None:
             self.source = _source(entry, file)
         self._candidate = look
         self._complain(None)
 
+    def _cannot_be_kept(self, error: OSError | DataFolderError) -> None:
+        said = words(error) if isinstance(error, OSError) else str(error)
+        self._unkept = f"{_NAME} can't be kept in the data folder: {said}"
+
     def _complain(self, error: ConfigError | None, *more: str) -> None:
-        found: list[str | None] = [*more, self._damage, self._unkept]
+        self._said = more
         if error is not None:
             said = "; ".join(str(error).splitlines())
-            found.insert(0, f"{_NAME}: {said}; that of {self.source.at} goes on running")
-        self.complaints = tuple(each for each in found if each)
+            self._said = (f"{_NAME}: {said}; that of {self.source.at} goes on running", *more)
 
 
 def _source(entry: TakenOver, file: str) -> RunningSource:

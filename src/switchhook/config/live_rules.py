@@ -23,6 +23,8 @@ from switchhook.rules.rules_file import BUILTIN, load_rules
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from switchhook.checked_json import Damage
+
 _SHOWN = 12  # digits of a hash, for people
 
 
@@ -32,15 +34,22 @@ class EndpointRules:
     def __init__(self, endpoint: str, kept: KeptFolder, time: Callable[[], str]) -> None:
         self._endpoint, self._kept, self._time = endpoint, kept, time
         self._name = f"rules of endpoint {endpoint}"
+        self._lost = f"{self._name}: their history"
         self.ruleset, self.source = BUILTIN, self._builtin()
-        self.complaints: tuple[str, ...] = ()
+        self.damage: Damage | None = None
+        self._said: tuple[str, ...] = ()
         self.begun = False
         self._look: Ruleset | ConfigError | None = None  # what the file was when last read
         self._checked: Ruleset | None = None  # what checked out last, whether it runs or not
         self._watch = FileWatch()
         self._seen: Signature = None  # of the kept file
-        self._damage: str | None = None
         self._unkept: str | None = None
+
+    @property
+    def complaints(self) -> tuple[str, ...]:
+        """Sentences for the operator."""
+        damage = None if self.damage is None else str(self.damage)
+        return (*self._said, *filter(None, (damage, self._unkept)))
 
     def lacking(self, file: str) -> ConfigError | None:
         """Why there would be no rules to run with that file; None where there are. Runs nothing."""
@@ -63,7 +72,8 @@ class EndpointRules:
         """
         self._unkept = None
         if file is None:
-            self.ruleset, self.source, self.complaints = BUILTIN, self._builtin(), ()
+            self.ruleset, self.source, self._said = BUILTIN, self._builtin(), ()
+            self.damage = None
         else:
             look = self._look = self._read(file)
             self._choose(file, self._settled(file, look, by), look)
@@ -73,12 +83,14 @@ class EndpointRules:
         """Look whether anything changed; `retry` what could not be kept."""
         resting = file is not None and self._watch.settled((file,))
         try:
+            if retry and file is not None:
+                self._look_at_kept(file)
             if not self.begun or file != self.source.file or resting or (retry and self._unkept):
                 self.run(file, "changed file")
             elif file is not None:
                 self._follow_kept(file)
         except (ConfigError, DataFolderError) as error:
-            self.complaints = (f"{self._name}: {_line(error)}",)
+            self._said = (f"{self._name}: {_line(error)}",)
 
     def _follow_kept(self, file: str) -> None:
         """Run what another process has undone, or taken over, since the last look."""
@@ -87,11 +99,35 @@ class EndpointRules:
             return
         try:
             kept = self._kept.rules(self._endpoint)
+        except Damaged:
+            self._look_at_kept(file)
+            return
         except OSError:
             return  # what runs is in memory, and the next look tries again
         self._seen = seen
         if self._look is not None:
             self._choose(file, kept, self._look)
+
+    def _look_at_kept(self, file: str) -> None:
+        """Keep what runs anew, where what was kept of it has been damaged or removed since.
+
+        Raises DataFolderError for a newer version's.
+        """
+        if self.source.file is None:
+            return
+        place = self._kept.rules_file(self._endpoint)
+
+        def as_it_runs(sure: KeptRules | None) -> KeptRules:
+            runs = self.source
+            return settle(sure, TakenOver(0, runs.hash, runs.at, runs.by, runs.text), file)
+
+        try:
+            self._kept.mend(place, KeptRules, as_it_runs)
+            if not place.exists():
+                self._kept.change_rules(self._endpoint, lambda old: old or as_it_runs(None))
+        except OSError as error:
+            self._cannot_be_kept(error)
+        self.damage = self._kept.damage(place, self._lost)
 
     def _read(self, file: str) -> Ruleset | ConfigError:
         try:
@@ -118,12 +154,12 @@ class EndpointRules:
             return settle(old, found, file)
 
         try:
-            aside = self._kept.mend(self._kept.rules_file(self._endpoint), KeptRules)
-            if aside:
-                self._damage = f"{self._name}: their history was damaged; it is now in {aside}"
+            self._kept.mend(self._kept.rules_file(self._endpoint), KeptRules)
             return self._kept.change_rules(self._endpoint, change)
         except OSError as error:
-            self._unkept = f"{self._name} can't be kept in the data folder: {words(error)}"
+            self._cannot_be_kept(error)
+        finally:
+            self.damage = self._kept.damage(self._kept.rules_file(self._endpoint), self._lost)
         try:
             return change(self._kept.rules(self._endpoint))
         except (OSError, DataFolderError):
@@ -133,8 +169,8 @@ class EndpointRules:
         if kept is None:
             if self.source.file is None:
                 assert isinstance(look, ConfigError)  # else `settle` had made an entry of it
-                if self._damage is not None:
-                    look.hint = _with_way_back(look, self._damage)
+                if self.damage is not None:
+                    look.hint = _with_way_back(look, self.damage.problem)
                 raise look
             self._complain(file, look, ())
             return
@@ -154,12 +190,14 @@ class EndpointRules:
 
     def _complain(self, file: str, look: Ruleset | ConfigError, undone: tuple[str, ...]) -> None:
         since = f"those of {self.source.at} ({self.source.hash[:_SHOWN]}) go on running"
-        found: list[str | None] = [self._damage, self._unkept]
+        self._said = ()
         if isinstance(look, ConfigError):
-            found.insert(0, f"{self._name}: {_line(look)}; {since}")
+            self._said = (f"{self._name}: {_line(look)}; {since}",)
         elif look.release != self.source.hash and look.release in undone:
-            found.insert(0, f"{self._name}: {file} still holds what was undone; {since}")
-        self.complaints = tuple(each for each in found if each)
+            self._said = (f"{self._name}: {file} still holds what was undone; {since}",)
+
+    def _cannot_be_kept(self, error: OSError) -> None:
+        self._unkept = f"{self._name} can't be kept in the data folder: {words(error)}"
 
     def _builtin(self) -> RunningSource:
         return RunningSource(

@@ -121,6 +121,15 @@ def read_note(file: Path) -> Note | None:
     return note
 
 
+def is_damaged(file: Path) -> bool:
+    """Whether what was noted can't be read any more. Raises OSError."""
+    try:
+        read_note(file)
+    except LedgerError:
+        return True
+    return False
+
+
 def write_note(file: Path, note: Note) -> None:
     """Note it. Raises OSError."""
     _write(file, msgspec.json.encode(note))

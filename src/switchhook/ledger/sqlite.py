@@ -110,7 +110,8 @@ class SqliteFile:
         with self.explained(), self._noting, self.read.connect() as connection:
             found = belonging.find(apsw_of(connection))
             known = self._note
-            if found.id is None or (known is not None and found.entry == known.entry):
+            noted = known is not None and found.entry == known.entry
+            if found.id is None or (noted and not belonging.is_damaged(self._note_file)):
                 return
             if not _is_ours(self._note_file.parent):
                 return

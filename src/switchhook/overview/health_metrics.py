@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
+    from switchhook.checked_json import Damage
     from switchhook.journal.steady_time import Step
     from switchhook.metrics import Source
     from switchhook.retention.trusted_time import Held
@@ -54,9 +55,14 @@ def disk_figures(folder: Path, look_at: Callable[[Path], os.statvfs_result] = os
     return Cached(_DISK_MS, look).get
 
 
-def file_figures(complaints: Callable[[], Sequence[str]]) -> Source:
-    """How many of the operator's files are complained about."""
-    return lambda now_ms: (Figure("rules.refused", float(len(complaints())), now_ms),)
+def file_figures(
+    refused: Callable[[], Sequence[str]], damage: Callable[[], Sequence[Damage]]
+) -> Source:
+    """How many of the operator's files are complained about, and how many of ours are damaged."""
+    return lambda now_ms: (
+        Figure("rules.refused", float(len(refused())), now_ms),
+        Figure("files.damaged", float(len(damage())), now_ms),
+    )
 
 
 def clock_figures(step: Callable[[], Step | None]) -> Source:

@@ -74,8 +74,9 @@ _JUDGED = JUDGED | {
     "streams.throttled",
     "streams.throttled_share",
     "clock.step_s",
+    "files.damaged",
 }
-"""Figures of what is told by the judges and the clocks themselves, which know more."""
+"""Figures of what is told by the judges, the clocks and the parts themselves, which know more."""
 
 
 def _clock(step: Step) -> Trouble:

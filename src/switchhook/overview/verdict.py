@@ -113,6 +113,7 @@ _PARTS = {
     "receipts": "the figure of answering",
     "disk": "the figure of the disk",
     "rules": "the figure of the rules files",
+    "files": "the figure of our own files",
     "fold": "the figure of the fold",
 }
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from switchhook.capacity.poller import AccountWatch
+    from switchhook.checked_json import Damage
     from switchhook.config import Config
     from switchhook.journal.source import JournalSource
     from switchhook.ledger import Ledger
@@ -50,8 +51,9 @@ _PROBE_MS = 2_000
 class Monitoring:
     """Sources of figures, alerts and verdict, from `start` to `stop`.
 
-    `complaints` are about the operator's files, `failing` are parts of the console; `answer_url`
-    is where the answer side listens, for asking whether it does, and None asks nobody.
+    `refused` are complaints about the operator's files, `damage` is that of our own small ones,
+    `failing` are parts of the console; `answer_url` is where the answer side listens, for asking
+    whether it does, and None asks nobody.
     """
 
     def __init__(
@@ -65,7 +67,8 @@ class Monitoring:
         watch: AccountWatch,
         data: Path,
         names: Callable[[], Names],
-        complaints: Callable[[], Sequence[str]],
+        refused: Callable[[], Sequence[str]],
+        damage: Callable[[], Sequence[Damage]],
         failing: Callable[[], Sequence[Failing]],
         answer_url: str | None,
         clock: SteadyClock,
@@ -82,7 +85,7 @@ class Monitoring:
             figures,
             fold_figures(folder, journal),
             disk_figures(data),
-            file_figures(complaints),
+            file_figures(refused, damage),
             clock_figures(clock.step),
             retention_figures(held),
             watch_figures(watch),

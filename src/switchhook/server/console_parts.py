@@ -27,6 +27,7 @@ from switchhook.server.accounts import Accounts
 from switchhook.server.alerting import Monitoring
 from switchhook.server.console_app import AppParts, ConsoleApp
 from switchhook.server.console_status import ConsoleStatus
+from switchhook.server.own_files import LOOK_S, OwnFiles
 from switchhook.server.release import release
 from switchhook.server.retention_rows import rows_of
 from switchhook.server.steady_clock import SteadyClock
@@ -68,6 +69,7 @@ class ConsoleSide:
         self.clock = SteadyClock(self.store, lambda: first_seq_of_boot(held.path))
         self.ledger = open_ledger(held.folder(LEDGER))
         self.accounts = Accounts(self.ledger, held.path, self.clock)
+        self.files = OwnFiles(held)
         self._audit = LedgerAudit(self.ledger)
         self._tasks: list[asyncio.Task[None]] = []
         self.monitoring = Monitoring(
@@ -79,7 +81,8 @@ class ConsoleSide:
             watch=self.accounts.watch,
             data=held.path,
             names=self.names,
-            complaints=lambda: self._settings.complaints,
+            refused=lambda: self._settings.refused,
+            damage=lambda: self.status.damage(),
             failing=lambda: self.status.failing(),
             answer_url=answer_url,
             clock=self.clock,
@@ -131,6 +134,7 @@ class ConsoleSide:
             ledger=self.ledger,
             accounts=self.accounts,
             clock=self.clock,
+            damage_of_ours=lambda: self.files.damage,
             held=lambda: self.keeper.held,
             others=others,
         )
@@ -197,6 +201,7 @@ class ConsoleSide:
             self.tracer.start()
         self._tasks.append(asyncio.create_task(self.access.run()))
         self._tasks.append(asyncio.create_task(self._watch_ledger()))
+        self._tasks.append(asyncio.create_task(self._watch_files()))
         await self._greet()
 
     async def _watch_ledger(self) -> None:
@@ -213,6 +218,12 @@ class ConsoleSide:
             if problem is not None and problem != said:
                 log.error("%s", problem)
             said = problem
+
+    async def _watch_files(self) -> None:
+        """See whether our own small files are as they were; for ever."""
+        while True:
+            await asyncio.to_thread(self.files.look)
+            await asyncio.sleep(LOOK_S)
 
     async def _greet(self) -> None:
         """While nobody has an account, show the way in to a terminal, and to no log."""

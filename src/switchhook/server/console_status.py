@@ -17,6 +17,7 @@ from switchhook.telemetry.prometheus import FoldState
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from switchhook.checked_json import Damage
     from switchhook.config.live import Settings
     from switchhook.journal import JournalReader
     from switchhook.ledger import Ledger
@@ -31,8 +32,9 @@ Problem = DataFolderError | JournalError | LedgerError
 class ConsoleStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Asks the parts how they are, each time anew.
 
-    `settings` are those that run; `held` is what retention waits for; `others` are the problems of
-    parts that say them themselves.
+    `settings` are those that run; `damage_of_ours` is that of our small files, beside what is kept
+    of the operator's; `held` is what retention waits for; `others` are the problems of parts that
+    say them themselves.
     """
 
     settings: Callable[[], Settings]
@@ -42,6 +44,7 @@ class ConsoleStatus(msgspec.Struct, frozen=True, kw_only=True):
     ledger: Ledger
     accounts: Accounts
     clock: SteadyClock
+    damage_of_ours: Callable[[], Sequence[Damage]]
     held: Callable[[], Held | None]
     others: Callable[[], Sequence[str]]
 
@@ -49,8 +52,9 @@ class ConsoleStatus(msgspec.Struct, frozen=True, kw_only=True):
         """What is wrong with the operator's files and with our own parts, one sentence each."""
         return [
             *self.settings().complaints,
+            *map(str, self.damage_of_ours()),
             *map(str, filter(None, (self.store.problem, self.ledger.problem))),
-            *self._damage(),
+            *self._damaged_records(),
             *self.accounts.complaints(),
             *self._of_clocks(),
             *self.others(),
@@ -67,8 +71,12 @@ class ConsoleStatus(msgspec.Struct, frozen=True, kw_only=True):
 
     def failing(self) -> list[Failing]:
         """What fails of the console's own files, for the verdict."""
-        found = self.problems().values()
+        found = (*self.problems().values(), *self.damage())
         return [Failing(each.problem, each.hint) for each in found if each is not None]
+
+    def damage(self) -> list[Damage]:
+        """What is damaged of our own small files."""
+        return [*self.settings().damage, *self.damage_of_ours()]
 
     def fold(self) -> FoldState:
         """How far the fold is behind, and whether it goes on."""
@@ -117,7 +125,7 @@ class ConsoleStatus(msgspec.Struct, frozen=True, kw_only=True):
             ],
         }
 
-    def _damage(self) -> list[str]:
+    def _damaged_records(self) -> list[str]:
         """What reading has found damaged in the journal."""
         found = dict(self.journal.damage)
         if not found:

@@ -21,7 +21,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
-from switchhook.checked_json import has_checksum, is_whole, with_checksum
+from switchhook.checked_json import (
+    Damage,
+    damage_of,
+    has_checksum,
+    is_whole,
+    set_aside,
+    with_checksum,
+)
 from switchhook.errors import DataFolderError
 from switchhook.system.file_system import mounted, refuse_network, sync_folder
 from switchhook.system.folder_lock import Holder, Lock, take, write_note
@@ -127,6 +134,24 @@ class DataFolder:
     def still_there(self) -> bool:
         """Whether the path still leads to the folder that was opened, and to its lock."""
         return self._place == (_place(self.path), _place(self._lock.path))
+
+    def keep_identity(self) -> Damage | None:
+        """Write the identity anew where its file was damaged or removed; what to say of damage.
+
+        One holder at a time may. Raises OSError.
+        """
+        file = self.path / IDENTITY
+        if self.still_there() and not self._is_kept(file):
+            with contextlib.suppress(FileNotFoundError):
+                set_aside(file)
+            atomic_write(file, _stored(self.identity))
+        return damage_of(file, self.path, f"the data folder's {IDENTITY}")
+
+    def _is_kept(self, file: Path) -> bool:
+        with contextlib.suppress(FileNotFoundError, DataFolderError):
+            parse_identity(self.path, file.read_bytes())
+            return True
+        return False
 
     def folder(self, name: str) -> Path:
         """A folder inside, made where it is missing, for its owner only."""
@@ -253,19 +278,21 @@ def _identity(path: Path, now: Callable[[], datetime], draw: Callable[[int], byt
         if journal.is_dir() and any(journal.iterdir()):
             problem = f"it has a journal, but no {IDENTITY}"
             raise DataFolderError(str(path), problem, "get the file back from a backup")
-        stored = _StoredIdentity(
-            format=FORMAT,
-            node=int.from_bytes(draw(4)),
-            key=draw(KEY_BYTES).hex(),
-            created=now().isoformat(timespec="seconds"),
-        )
-        written = msgspec.json.format(msgspec.json.encode(stored), indent=1)
-        _write_new(file, with_checksum(written))
+        made = now().isoformat(timespec="seconds")
+        _write_new(file, _stored(Identity(int.from_bytes(draw(4)), draw(KEY_BYTES), made)))
     identity, content = read_identity(path), file.read_bytes()
     if not has_checksum(content):  # an older release's, and it can be read
         with contextlib.suppress(OSError):  # a full disk: the next start does it
             atomic_write(file, with_checksum(content))
     return identity
+
+
+def _stored(identity: Identity) -> bytes:
+    """The bytes of an identity's file."""
+    stored = _StoredIdentity(
+        format=FORMAT, node=identity.node, key=identity.key.hex(), created=identity.created
+    )
+    return with_checksum(msgspec.json.format(msgspec.json.encode(stored), indent=1))
 
 
 def parse_identity(path: Path, content: bytes) -> Identity:

@@ -269,6 +269,7 @@ _FIGURES = {
     "answer.unreachable": ("answer_up", "Whether the answer side answers.", True),
     "receipts.waiting": ("receipts_waiting", "Whether receipts wait for the disk.", False),
     "rules.refused": ("files_refused", "Complaints about the operator's files.", False),
+    "files.damaged": ("files_damaged", "Small files of our own that are damaged.", False),
 }
 
 
