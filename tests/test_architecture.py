@@ -325,7 +325,7 @@ What pages and addresses show and take, which is asked by HTTP:
   alerts/test_page          json
 What ties the parts together, and the commands, which the real program runs:
   journeys/test_life        /server/answer /server/asked_before
-  journeys/test_life        /server/console_app /system/supervised /system/supervisor
+  journeys/test_life        /server/console_app /system/supervised
   journeys/test_accounts    /server/accounts
   journeys/test_clocks      /server/steady_clock
   journeys/test_open        /server/exposed /server/unavailable /cli/ledger /cli/ledger_back

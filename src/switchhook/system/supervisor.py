@@ -197,6 +197,8 @@ class Child:
                     process.kill()
             await asyncio.sleep(0.02)
         self._forget_pipes()
+        # Nobody answers there any more: who waits in its queue is told so, and waits no longer.
+        self._socket.close()
 
 
 def _look_at(pid: int) -> Look:
