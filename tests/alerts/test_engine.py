@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from itertools import starmap
 
 import pytest
 
@@ -11,6 +12,7 @@ from switchhook.alerts.book import KIND
 from switchhook.alerts.engine import Alerting
 from switchhook.alerts.heartbeat import Heartbeat, why_silent
 from switchhook.alerts.ledger import LedgerAlerts
+from switchhook.alerts.notification import Recipient
 from switchhook.alerts.sender import Destinations
 from switchhook.delivery.delivery import DeliveryState
 from switchhook.delivery.ledger import LedgerDeliveries
@@ -80,7 +82,7 @@ class Bench:
             LedgerAlerts(self.ledger),
             LedgerDeliveries(self.ledger, KIND),
             [self.world],
-            Destinations(self.post, self.severities),
+            Destinations(self.post, tuple(starmap(Recipient, self.severities.items()))),
             now_ms=self.clock,
             chance=lambda: 0.5,
             **more,
@@ -314,13 +316,17 @@ def test_nothing_is_sent_before_it_is_known_what_was_said(bench, monkeypatch):
 def test_a_changed_configuration_is_gone_on_with(bench):
     bench.world.throttled(1)
     bench.step()
-    other = Post()
-    destinations = Destinations(other, {"new": ALL})
-    bench.engine.use(destinations, rules=(), quiet=bench.engine.quiet, heartbeat=None)
+    other, quiet = Post(), bench.engine.quiet
+    destinations = Destinations(other, (Recipient("new"),))
+    bench.engine.use(destinations, rules=bench.engine.rules, quiet=quiet, heartbeat=None)
+    bench.step()
+    # Who is new hears of what goes on.
+    assert other.sent == [("new", "Callers find no free stream (Main)")]
+    bench.engine.use(destinations, rules=(), quiet=quiet, heartbeat=None)
     bench.step()
     assert bench.engine.alerts == []
-    # Whoever is told now hears of the end, for the rule is gone.
-    assert other.sent == [("new", "Callers find no free stream (Main): resolved")]
+    # Whoever was told hears of the end, for the rule is gone.
+    assert other.sent[1:] == [("new", "Callers find no free stream (Main): resolved")]
 
 
 def test_it_runs_in_a_thread_and_ends(bench):

@@ -10,7 +10,8 @@ from switchhook.alerts.alert import AlertState, Severity, evaluate
 from switchhook.alerts.book import KIND, SentMessage, delivery_of
 from switchhook.alerts.default_rules import DEFAULTS
 from switchhook.alerts.ledger import LedgerAlerts
-from switchhook.alerts.messages import LastNotification, Message, MessageKind
+from switchhook.alerts.message import Message, MessageKind
+from switchhook.alerts.notification import LastNotification
 from switchhook.delivery.delivery import DeliveryState
 from switchhook.delivery.ledger import LedgerDeliveries
 from switchhook.ledger import Ledger
@@ -43,20 +44,20 @@ def message(at_ms=1000):
         lines=("one", "two"),
         alerts=("throttled{account=Main}",),
         at_ms=at_ms,
-        severities=(Severity.WARNING,),
     )
 
 
 SPOKEN = LastNotification(
     cause="limit{account=Main}",
+    destination="ops",
     say=MessageKind.FIRST,
     severity=Severity.WARNING,
     key="throttled{account=Main}",
     title="t",
-    labels=(("account", "Main"),),
     value=3.0,
     at_ms=1000,
-    severities=(Severity.WARNING,),
+    began_ms=900,
+    told=((Severity.WARNING, 2),),
 )
 
 
@@ -67,6 +68,9 @@ def test_what_was_kept_is_there_again(book):
     found = book.load(5000)
     assert found.alerts == (alert(),)
     assert found.spoken == (SPOKEN,)
+    pager = msgspec.structs.replace(SPOKEN, destination="pager", rounds=2)
+    book.save([], [pager], [])
+    assert set(book.load(5000).spoken) == {SPOKEN, pager}
     assert book.sent(10) == [SentMessage(message(), delivery)]
 
 

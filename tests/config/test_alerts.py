@@ -7,7 +7,8 @@ import pytest
 
 from switchhook.alerts.alert import AlertRule, Comparison, Severity
 from switchhook.alerts.default_rules import DEFAULTS
-from switchhook.alerts.messages import Quiet
+from switchhook.alerts.escalation import Policy
+from switchhook.alerts.quiet import OnCall, Quiet
 from switchhook.config import load_config
 from switchhook.config.alerts import AlertsConfig
 from switchhook.config.values import ConfigProblems
@@ -98,6 +99,64 @@ def test_everything_that_can_be_said():
     assert ENVIRON["MONITOR"] not in repr(alerts)
 
 
+CHAIN = """
+[alerts]
+zone = "Asia/Kolkata"
+[alerts.send.asha]
+url_env = "SLACK"
+on_call = "08:00-20:00"
+[alerts.send.ravi]
+url_env = "SLACK"
+on_call = "20:00-08:00"
+zone = "Europe/London"
+"""
+
+
+def test_who_is_told_next():
+    alerts = load(
+        CHAIN
+        + """
+        [alerts.policy.night]
+        steps = [["asha"], ["ravi", "asha"]]
+        wait_min = 5
+        repeat = 2
+        match = { bot = "Sales*" }
+        [alerts.policy.rest]
+        steps = [["ravi"]]
+        """
+    )
+    asha, ravi = alerts.destinations
+    assert asha.on_call == OnCall((480, 1200), "Asia/Kolkata")
+    assert ravi.on_call == OnCall((1200, 480), "Europe/London")
+    night, rest = alerts.policies
+    assert night == Policy(
+        name="night",
+        steps=(("asha",), ("ravi", "asha")),
+        wait_ms=300_000,
+        repeat=2,
+        match=(("bot", "Sales*"),),
+    )
+    assert (rest.wait_ms, rest.repeat, rest.match) == (600_000, 0, ())
+
+
+@pytest.mark.parametrize(
+    ("said", "problem"),
+    [
+        ("", "alerts.policy.p.steps: it has no steps, or an empty one"),
+        ("steps = []", "alerts.policy.p.steps: it has no steps, or an empty one"),
+        ("steps = [['asha'], []]", "alerts.policy.p.steps: it has no steps, or an empty one"),
+        ("steps = [['nobody']]", "no destination is named 'nobody' (there are asha, ravi)"),
+        ("steps = ['asha']", "alerts.policy.p.steps: it is a text, not a list"),
+        ("steps = [['asha']]\nmatch = { colour = 'x' }", "an alert has no label 'colour'"),
+        ("steps = [['asha']]\nmatch = {}", "it is no table of patterns"),
+        ("steps = [['asha']]\nwait_min = 0", "alerts.policy.p.wait_min: 0 is out of bounds"),
+    ],
+)
+def test_a_policy_that_tells_nobody_is_refused(said, problem):
+    (found,) = problems_of(f"{CHAIN}[alerts.policy.p]\n{said}")
+    assert problem in found
+
+
 def test_the_defaults_can_all_be_off():
     assert load("[alerts]\ndefaults = false").rules == ()
 
@@ -161,7 +220,7 @@ RULE = (
         (
             '[alerts.send.ops]\nurl = "slack://secret"\nurl_env = "SLACK"',
             "s.toml: alerts.send.ops: unknown key 'url' (did you mean url_env? known: url_env,"
-            " url_file, severities)",
+            " url_file, severities, on_call, zone)",
         ),
         (
             RULE.replace("disk.free_share", "disk.freeshare"),

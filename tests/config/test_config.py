@@ -429,6 +429,7 @@ TABLES = {
     "alerts",
     "alerts.rule",
     "alerts.send",
+    "alerts.policy",
     "answer",
     "bots",
     "console",
@@ -466,6 +467,7 @@ def _known_keys() -> set[str]:
         ("keep.", "[keep]"),
         ("alerts.", "[alerts]"),
         ("alerts.send.NAME.", "[alerts.send.NAME]"),
+        ("alerts.policy.NAME.", "[alerts.policy.NAME]"),
         ("alerts.rule.", "[[alerts.rule]]"),
     ):
         said = "\n".join(problems(f"{table}\nunknown_ = 1"))

@@ -74,7 +74,8 @@ class AlertRule(msgspec.Struct, frozen=True, kw_only=True):
     `clear` for `clear_for_s`; `clear` is a fifth of the threshold away from it unless said. A
     share with fewer cases than `least_cases` says nothing; to recover, half as many are enough.
     Figures that agree in the labels `group_by` are one alert. Alerts of rules with the same
-    `topic` and the same labels are one cause, which speaks with one voice.
+    `topic` and the same labels are one cause, which speaks with one voice. Who heard of the topic
+    `inhibited_by`, of the same labels, is not told of this as well.
     """
 
     name: str
@@ -89,6 +90,7 @@ class AlertRule(msgspec.Struct, frozen=True, kw_only=True):
     group_by: tuple[str, ...] = ()
     least_cases: int = 0
     topic: str = ""
+    inhibited_by: str = ""
     advice: str = ""
 
     def breached(self, value: float) -> bool:
@@ -169,6 +171,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     resolved_ms: int | None = None
     lapsed: bool = False
     acknowledged: str = ""
+    inhibited_by: str = ""
 
     @property
     def key(self) -> str:
@@ -184,6 +187,11 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     def cause(self) -> str:
         """What it is a sign of: alerts of one cause are told of together."""
         return named(self.topic or self.rule, self.labels)
+
+    @property
+    def inhibitor(self) -> str:
+        """The cause that tells of it already, where it does; empty where none can."""
+        return named(self.inhibited_by, self.labels) if self.inhibited_by else ""
 
     @property
     def firing(self) -> bool:
@@ -225,6 +233,17 @@ def evaluate(
         if key not in judged and alert.state is not AlertState.RESOLVED:
             changed.append(_ended(alert, Event.LAPSED, now_ms))
     return tuple(changed)
+
+
+def joined(changed: Iterable[Alert], live: Iterable[Alert]) -> tuple[Alert, ...]:
+    """What changed, with what is new on the word of who is on the same cause already."""
+    on_it = {alert.cause: alert.acknowledged for alert in live if alert.acknowledged}
+    return tuple(
+        msgspec.structs.replace(alert, acknowledged=on_it[alert.cause])
+        if alert.cause in on_it and not alert.acknowledged
+        else alert
+        for alert in changed
+    )
 
 
 def _groups(
@@ -354,6 +373,7 @@ def _breached(
             members=look.members,
             known_ms=now_ms,
             fired_ms=now_ms if state is AlertState.FIRING else None,
+            inhibited_by=rule.inhibited_by,
         )
     worse = _worsened(live, look.value)
     return msgspec.structs.replace(

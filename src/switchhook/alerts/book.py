@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from switchhook.alerts.alert import Alert
-from switchhook.alerts.messages import LastNotification, Message, Silence
+from switchhook.alerts.message import Message
+from switchhook.alerts.notification import LastNotification
+from switchhook.alerts.quiet import Silence
 from switchhook.delivery.delivery import Delivery
 
 if TYPE_CHECKING:

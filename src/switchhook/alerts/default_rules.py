@@ -126,8 +126,10 @@ _CALLERS = (
         figure="streams.new_failures",
         comparison=_ABOVE,
         threshold=0,
+        for_s=600,  # by then it is known whether it is more than that
         severity=Severity.INFO,
         group_by=("bot",),
+        inhibited_by="bot",
         advice="see the page of causes",
     ),
     AlertRule(

@@ -15,18 +15,19 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from switchhook.alerts.alert import Alert, AlertRule, Severity, evaluate
+from switchhook.alerts.alert import Alert, AlertRule, evaluate, joined
 from switchhook.alerts.default_rules import DEFAULTS
 from switchhook.alerts.heartbeat import why_silent
 from switchhook.alerts.memory_keeper import Memory
-from switchhook.alerts.messages import Quiet, Silence, messages
+from switchhook.alerts.notification import Telling, notifications
+from switchhook.alerts.quiet import Quiet, Silence
 from switchhook.alerts.sender import Sender
 from switchhook.delivery.outbox import Outbox
 from switchhook.errors import SwitchhookError
 from switchhook.troubles.metrics import key_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from switchhook.alerts.book import AlertBook, SentMessage
     from switchhook.alerts.heartbeat import Heartbeat
@@ -114,9 +115,9 @@ class Alerting:
             return [silence for silence in self._memory.silences if silence.until_ms > now_ms]
 
     @property
-    def destinations(self) -> Mapping[str, tuple[Severity, ...]]:
-        """The severities that each destination hears of, by its name."""
-        return self.sender.destinations.severities
+    def destinations(self) -> Destinations:
+        """Whom it tells."""
+        return self.sender.destinations
 
     def resolved(self, limit: int) -> list[Alert]:
         """Alerts that are over, newest first. Raises LedgerError."""
@@ -145,12 +146,14 @@ class Alerting:
         return found
 
     def acknowledge(self, id: str, by: str) -> Alert | None:
-        """Note that somebody is on it: it speaks no more until it is over. None if it is over."""
+        """Note that somebody is on it, and on all of its cause. None if it is over."""
         with self._lock:
             alert = next((each for each in self._memory.alerts.values() if each.id == id), None)
             if alert is None:
                 return None
-            self._memory.note_alert(msgspec.structs.replace(alert, acknowledged=by))
+            for each in list(self._memory.alerts.values()):
+                if each.cause == alert.cause:
+                    self._memory.note_alert(msgspec.structs.replace(each, acknowledged=by))
         self.wake()
         return alert
 
@@ -209,17 +212,24 @@ class Alerting:
 
     def _judge(self, now_ms: int) -> None:
         memory = self._memory
-        for alert in evaluate(self.rules, self._figures, memory.alerts, now_ms):
+        changed = evaluate(self.rules, self._figures, memory.alerts, now_ms)
+        for alert in joined(changed, memory.alerts.values()):
             memory.note_alert(alert)
         memory.silences = [each for each in memory.silences if each.until_ms > now_ms]
         alerts = memory.alerts.values()
         known = {trouble.key: trouble for trouble in self._troubles()}
         told = {alert.key: known.get(key_of(alert.figure, alert.labels)) for alert in alerts}
-        said = messages(alerts, memory.spoken, memory.silences, self.quiet, now_ms, told)
-        for message, spoken in said:
-            memory.note_spoken(spoken)
-            log.warning("alert: %s", message.title)
-            memory.unsent += self.sender.deliveries(message)
+        whom = self.sender.destinations
+        telling = Telling(
+            recipients=whom.recipients,
+            policies=whom.policies,
+            quiet=self.quiet,
+            silences=memory.silences,
+        )
+        for each in notifications(alerts, memory.spoken, telling, now_ms, told):
+            memory.note_spoken(each.after)
+            log.warning("alert to %s: %s", each.after.destination, each.message.title)
+            memory.unsent.append(self.sender.delivery(each))
 
     def _note(self, problems: Sequence[str]) -> None:
         for problem in problems:

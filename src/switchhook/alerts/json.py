@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from switchhook.alerts.alert import Alert, AlertRule
     from switchhook.alerts.book import SentMessage
     from switchhook.alerts.engine import Alerting
-    from switchhook.alerts.messages import Silence
+    from switchhook.alerts.quiet import Silence
     from switchhook.metrics import Figure, Labels
 
 MOST_RESOLVED, MOST_SENT = 50, 100
@@ -74,8 +74,8 @@ def alerts_json(engine: Alerting) -> Json:
         "sent": [_sent(each) for each in engine.sent(MOST_SENT)],
         "rules": [_rule(each) for each in readings(engine.rules, engine.figures)],
         "destinations": [
-            {"name": name, "severities": [each.value for each in severities]}
-            for name, severities in engine.destinations.items()
+            {"name": to.name, "severities": [each.value for each in to.severities]}
+            for to in engine.destinations.recipients
         ],
         "evaluated_at": _time(engine.evaluated_ms),
         "problems": list(engine.problems),

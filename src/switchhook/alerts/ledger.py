@@ -20,7 +20,8 @@ from sqlalchemy import (
 
 from switchhook.alerts.alert import Alert, AlertState
 from switchhook.alerts.book import KIND, Book, SentMessage, message_of
-from switchhook.alerts.messages import LastNotification, Silence
+from switchhook.alerts.notification import LastNotification
+from switchhook.alerts.quiet import Silence
 from switchhook.delivery import ledger as delivery_ledger
 from switchhook.ledger.sql import COUNTED, KEYED, Blob, Number, Text, add, put
 
@@ -51,6 +52,7 @@ _spoken = Table(
     "spoken",
     TABLES,
     Column("cause", Text, primary_key=True),
+    Column("destination", Text, primary_key=True),
     Column("at_ms", Number, nullable=False),
     Column("body", Blob, nullable=False),
     **KEYED,
@@ -103,7 +105,8 @@ class LedgerAlerts:
             for alert in alerts:
                 _keep_alert(connection, alert)
             for each in spoken:
-                put(connection, _spoken, cause=each.cause, at_ms=each.at_ms, body=_encode(each))
+                key = {"cause": each.cause, "destination": each.destination}
+                put(connection, _spoken, **key, at_ms=each.at_ms, body=_encode(each))
             delivery_ledger.add(connection, deliveries)
             if any(alert.resolved_ms is not None for alert in alerts) or spoken:
                 _forget(connection)

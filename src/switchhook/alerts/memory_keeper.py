@@ -6,11 +6,13 @@ import logging
 from typing import TYPE_CHECKING
 
 from switchhook.alerts.alert import Alert, AlertState
-from switchhook.alerts.messages import LastNotification, Message, Silence, is_over
+from switchhook.alerts.notification import LastNotification, is_over
 from switchhook.errors import LedgerError
 
 if TYPE_CHECKING:
     from switchhook.alerts.book import AlertBook
+    from switchhook.alerts.message import Message
+    from switchhook.alerts.quiet import Silence
     from switchhook.delivery.delivery import Delivery
     from switchhook.delivery.outbox import Outbox
 
@@ -18,7 +20,9 @@ log = logging.getLogger(__name__)
 
 
 class Memory:
-    """Alerts by key, the last that each cause said, and silences; `unsent` is what is new to send.
+    """Alerts by key, silences, and the last that each destination heard of each cause.
+
+    `unsent` is what is new to send.
 
     Whoever changes it holds the engine's lock; `is_over` is for any thread.
     """
@@ -26,11 +30,11 @@ class Memory:
     def __init__(self, book: AlertBook, outbox: Outbox) -> None:
         self._book, self._outbox = book, outbox
         self.alerts: dict[str, Alert] = {}
-        self.spoken: dict[str, LastNotification] = {}
+        self.spoken: dict[tuple[str, str], LastNotification] = {}
         self.silences: list[Silence] = []
         self.unsent: list[Delivery] = []
         self._unsaved_alerts: dict[str, Alert] = {}
-        self._unsaved_spoken: dict[str, LastNotification] = {}
+        self._unsaved_spoken: dict[tuple[str, str], LastNotification] = {}
         self._loaded = False
 
     def load(self, now_ms: int) -> bool:
@@ -43,7 +47,7 @@ class Memory:
             log.error("%s: alerting goes on without what was before", error)  # noqa: TRY400
             return False
         self.alerts = {alert.key: alert for alert in book.alerts} | self.alerts
-        self.spoken = {spoken.cause: spoken for spoken in book.spoken} | self.spoken
+        self.spoken = {_key(spoken): spoken for spoken in book.spoken} | self.spoken
         self.silences += book.silences
         self._loaded = True
         return True
@@ -57,12 +61,12 @@ class Memory:
             self.alerts[alert.key] = alert
 
     def note_spoken(self, spoken: LastNotification) -> None:
-        """The last that a cause said."""
-        self.spoken[spoken.cause] = self._unsaved_spoken[spoken.cause] = spoken
+        """The last that a destination heard of a cause."""
+        self.spoken[_key(spoken)] = self._unsaved_spoken[_key(spoken)] = spoken
 
-    def is_over(self, message: Message) -> bool:
+    def is_over(self, message: Message, destination: str) -> bool:
         """Whether the trouble that a message tells of has ended."""
-        return is_over(message, self.spoken.get(message.cause))
+        return is_over(message, self.spoken.get((message.cause, destination)))
 
     def save(self) -> None:
         """Keep what is new; where the ledger can't be written, it is sent all the same."""
@@ -79,3 +83,7 @@ class Memory:
             log.debug("alerts could not be kept: %s", error)
         self._outbox.hold(self.unsent)
         self.unsent = []
+
+
+def _key(spoken: LastNotification) -> tuple[str, str]:
+    return spoken.cause, spoken.destination

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from switchhook.alerts.alert import AlertState, Comparison, Severity
 from switchhook.alerts.json import LONGEST_S, MATCHED
-from switchhook.alerts.messages import MessageKind
+from switchhook.alerts.message import MessageKind
 from switchhook.delivery.delivery import DeliveryState
 from switchhook.web.json_schema import (
     NUMBER,

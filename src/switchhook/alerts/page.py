@@ -22,7 +22,7 @@ from switchhook.alerts.json import (
     readings,
     silence_json,
 )
-from switchhook.alerts.messages import MessageKind, reading
+from switchhook.alerts.message import MessageKind, reading
 from switchhook.delivery.delivery import DeliveryState
 from switchhook.errors import LedgerError
 from switchhook.streams.parameters import LAST_SEQ
@@ -121,7 +121,8 @@ class AlertPages:
             "silences": engine.silences,
             "covered": self._covered(),
             "readings": readings(engine.rules, engine.figures),
-            "destinations": engine.destinations,
+            "destinations": engine.destinations.recipients,
+            "policies": engine.destinations.policies,
             "heartbeat": engine.heartbeat,
             "problems": problems,
             "reading": reading,
@@ -231,8 +232,9 @@ class AlertPages:
 
     def _test(self, request: Request, destination: str) -> str | None:
         viewer = self._operator(request)
-        if destination not in self._engine.destinations:
-            known = ", ".join(self._engine.destinations) or "none is configured"
+        if self._engine.destinations.named(destination) is None:
+            names = [each.name for each in self._engine.destinations.recipients]
+            known = ", ".join(names) or "none is configured"
             raise RefusedParameter("destination", "there is no such destination", known)
         self._note(deed_of(viewer, "tested a destination of alerts", destination))
         return self._engine.test(destination, viewer.name)
@@ -277,7 +279,7 @@ class AlertPages:
 
     def _post_test(self, request: Request, body: bytes) -> Response:
         destination = _read(body, TestWanted).destination
-        if destination not in self._engine.destinations:
+        if self._engine.destinations.named(destination) is None:
             raise HTTPException(404)
         problem = self._test(request, destination)
         return json_response({"sent": problem is None, "problem": problem})

@@ -8,29 +8,35 @@ import msgspec
 
 from switchhook.alerts.alert import Severity
 from switchhook.alerts.book import delivery_of, message_of
-from switchhook.alerts.messages import Message, MessageKind
+from switchhook.alerts.message import Message, MessageKind
 from switchhook.delivery.delivery import SendResult, claimed, settled
 from switchhook.delivery.worker import LEASE_MS, Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Sequence
 
     from switchhook.alerts.book import Notifier
+    from switchhook.alerts.escalation import Policy
+    from switchhook.alerts.notification import Notification, Recipient
     from switchhook.delivery.delivery import Delivery
     from switchhook.delivery.outbox import Outbox
 
 
 class Destinations(msgspec.Struct, frozen=True):
-    """Whom to tell: the severities that each destination hears of, and who reaches them."""
+    """Whom to tell, in which order where nobody answers, and who reaches them."""
 
     notifier: Notifier
-    severities: Mapping[str, tuple[Severity, ...]]
+    recipients: Sequence[Recipient]
+    policies: Sequence[Policy] = ()
+
+    def named(self, name: str) -> Recipient | None:
+        return next((each for each in self.recipients if each.name == name), None)
 
 
 class Sender:
-    """Who is told what; `worker` sends it. Any thread may call it.
+    """Sends what is to be told by its `worker`. Any thread may call it.
 
-    `is_over` says of a message whether the trouble that it tells of has ended.
+    `is_over` says of a message to a destination whether the trouble that it tells of has ended.
     """
 
     def __init__(
@@ -38,7 +44,7 @@ class Sender:
         outbox: Outbox,
         destinations: Destinations,
         *,
-        is_over: Callable[[Message], bool],
+        is_over: Callable[[Message, str], bool],
         now_ms: Callable[[], int],
         chance: Callable[[], float],
     ) -> None:
@@ -47,14 +53,11 @@ class Sender:
         self.worker = Worker(outbox, self._send, ended=self._ended, now_ms=now_ms, chance=chance)
         self._count = 0
 
-    def deliveries(self, message: Message) -> list[Delivery]:
-        """A message, for each destination that hears of it."""
+    def delivery(self, notification: Notification) -> Delivery:
+        """What is to be told, as it is sent."""
+        message = notification.message
         key = self._new_key(message.at_ms)
-        return [
-            delivery_of(message, key, name)
-            for name, severities in self.destinations.severities.items()
-            if set(severities) & set(message.severities)
-        ]
+        return delivery_of(message, key, notification.after.destination)
 
     def test(self, destination: str, by: str) -> Delivery:
         """Send a test now, once, and wait for how it goes."""
@@ -85,9 +88,10 @@ class Sender:
 
     def _ended(self, delivery: Delivery) -> str:
         """Why a delivery is not wanted any more; empty where it is."""
-        if delivery.destination not in self.destinations.severities:
+        if self.destinations.named(delivery.destination) is None:
             return "there is no such destination any more"
-        return "the trouble ended first" if self._is_over(message_of(delivery)) else ""
+        over = self._is_over(message_of(delivery), delivery.destination)
+        return "the trouble ended first" if over else ""
 
     def _new_key(self, now_ms: int) -> str:
         self._count += 1

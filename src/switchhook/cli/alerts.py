@@ -12,7 +12,8 @@ from switchhook.alerts.book import KIND
 from switchhook.alerts.engine import Alerting
 from switchhook.alerts.json import alert_json
 from switchhook.alerts.ledger import LedgerAlerts
-from switchhook.alerts.messages import reading
+from switchhook.alerts.message import reading
+from switchhook.alerts.notification import Recipient
 from switchhook.alerts.notify import AppriseNotifier
 from switchhook.alerts.sender import Destinations
 from switchhook.cli import output
@@ -91,7 +92,7 @@ def send_test(name: str, *, config: CONFIG = None, data: DATA = None) -> int:
             url=settings.console.url,
             zone=settings.alerts.quiet.zone,
         )
-        destinations = Destinations(notifier, {name: known[name].severities})
+        destinations = Destinations(notifier, (Recipient(name, known[name].severities),))
         book, table = LedgerAlerts(ledger), LedgerDeliveries(ledger, KIND)
         problem = Alerting(book, table, (), destinations).test(name, getpass.getuser())
     finally:

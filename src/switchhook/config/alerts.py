@@ -11,7 +11,8 @@ import msgspec
 
 from switchhook.alerts.alert import AlertRule, Comparison, Severity
 from switchhook.alerts.default_rules import DEFAULTS
-from switchhook.alerts.messages import Quiet
+from switchhook.alerts.escalation import Policy
+from switchhook.alerts.quiet import OnCall, Quiet
 from switchhook.config.basics import Secret
 from switchhook.config.keys import (
     Problems,
@@ -28,9 +29,10 @@ from switchhook.loopback import is_loopback
 from switchhook.metrics import KNOWN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from switchhook.config.secrets import Sources
+    from switchhook.metrics import Labels
 
 MOST_DESTINATIONS, MOST_RULES = 50, 200
 LONGEST_URL = 4_000
@@ -48,6 +50,7 @@ class Destination(msgspec.Struct, frozen=True):
     name: str
     url: Secret
     severities: tuple[Severity, ...] = tuple(Severity)
+    on_call: OnCall | None = None
 
 
 class AlertsConfig(msgspec.Struct, frozen=True):
@@ -60,20 +63,24 @@ class AlertsConfig(msgspec.Struct, frozen=True):
     heartbeat_url: Secret | None = None
     heartbeat_s: int = 60
     destinations: tuple[Destination, ...] = ()
+    policies: tuple[Policy, ...] = ()
     rules: tuple[AlertRule, ...] = DEFAULTS
 
 
 def read_alerts(section: Section, sources: Sources, problems: Problems) -> AlertsConfig:
     """Read `[alerts]`; what is wrong with it is added to `problems`."""
     default = AlertsConfig()
+    quiet = Quiet(
+        section.take("quiet_hours", _hours, None),
+        section.take("zone", zone, default.quiet.zone),
+    )
+    destinations = tuple(_destinations(section.section("send"), sources, quiet.zone, problems))
     alerts = AlertsConfig(
-        quiet=Quiet(
-            section.take("quiet_hours", _hours, None),
-            section.take("zone", zone, default.quiet.zone),
-        ),
+        quiet=quiet,
         heartbeat_url=_url(section, "heartbeat_url", sources, _monitor),
         heartbeat_s=section.take("heartbeat_s", integer(5, 3600), default.heartbeat_s),
-        destinations=tuple(_destinations(section.section("send"), sources, problems)),
+        destinations=destinations,
+        policies=tuple(_policies(section.section("policy"), destinations, problems)),
         rules=_rules(section, problems),
     )
     section.end()
@@ -150,24 +157,75 @@ def _check_clear(section: Section, rule: AlertRule, problems: Problems) -> None:
         )
 
 
-def _destinations(section: Section, sources: Sources, problems: Problems) -> Iterable[Destination]:
+def _named(section: Section, what: str, problems: Problems) -> Iterable[tuple[str, Section]]:
+    """The tables `[alerts.KIND.NAME]`; `what` they are, in the plural."""
     names = section.names()
     if len(names) > MOST_DESTINATIONS:
-        problems.add(section.key, f"{len(names)} destinations; the most is {MOST_DESTINATIONS}")
+        problems.add(section.key, f"{len(names)} {what}; the most is {MOST_DESTINATIONS}")
     for name in names[:MOST_DESTINATIONS]:
-        if not _NAME.fullmatch(name):
+        if _NAME.fullmatch(name):
+            yield name, section.section(name)
+        else:
             hint = "1 to 64 of A-Z, a-z, 0-9, _ and -"
             problems.add(f"{section.key}.{name[:64]!r}", "no such name is possible", hint)
-            continue
-        table = section.section(name)
+
+
+def _destinations(
+    section: Section, sources: Sources, default_zone: str, problems: Problems
+) -> Iterable[Destination]:
+    for name, table in _named(section, "destinations", problems):
         url = _url(table, "url", sources, _apprise)
         severities = table.take("severities", several(choice(Severity), 3), tuple(Severity))
+        hours = table.take("on_call", _hours, None)
+        its_zone = table.take("zone", zone, default_zone)
         table.end()
         if url is not None:
-            yield Destination(name, url, severities)
+            on_call = OnCall(hours, its_zone) if hours is not None else None
+            yield Destination(name, url, severities, on_call)
         elif not {"url_env", "url_file"} & set(table.names()):
             hint = "say which with url_env or url_file: it is a secret"
             problems.add(table.key, "it has no address", hint)
+
+
+def _policies(
+    section: Section, destinations: Sequence[Destination], problems: Problems
+) -> Iterable[Policy]:
+    known = tuple(each.name for each in destinations)
+    for name, table in _named(section, "policies", problems):
+        steps = table.take("steps", several(several(_one_of(known), 10), 10), None)
+        wait_min = table.take("wait_min", integer(1, 24 * 60), 10)
+        repeat = table.take("repeat", integer(0, 20), 0)
+        match = table.take("match", _match, ())
+        table.end()
+        if steps and all(steps):
+            yield Policy(
+                name=name, steps=steps, wait_ms=wait_min * 60_000, repeat=repeat, match=match
+            )
+        elif steps is not None or "steps" not in table.names():
+            hint = 'such as steps = [["asha"], ["ravi", "lead"]]: who is told first, and who next'
+            problems.add(f"{table.key}.steps", "it has no steps, or an empty one", hint)
+
+
+def _one_of(known: tuple[str, ...]) -> Callable[[object], str]:
+    def check(value: object) -> str:
+        name = text(64)(value)
+        if name not in known:
+            hint = f"there are {', '.join(known)}" if known else "there is no [alerts.send.NAME]"
+            raise RefusedValue(f"no destination is named {name!r}", hint)
+        return name
+
+    return check
+
+
+def _match(value: object) -> Labels:
+    labels = ("rule", *sorted({label for known in KNOWN.values() for label in known.labels}))
+    hint = f'such as {{ bot = "Sales*" }}; it goes by {", ".join(labels)}'
+    if not isinstance(value, dict) or not value:
+        raise RefusedValue("it is no table of patterns", hint)
+    for name in value:
+        if name not in labels:
+            raise RefusedValue(f"an alert has no label {str(name)[:64]!r}", hint)
+    return tuple(sorted((name, text(300)(pattern)) for name, pattern in value.items()))
 
 
 def _url(

@@ -8,6 +8,7 @@ from switchhook.alerts.book import KIND
 from switchhook.alerts.engine import Alerting
 from switchhook.alerts.heartbeat import Heartbeat
 from switchhook.alerts.ledger import LedgerAlerts
+from switchhook.alerts.notification import Recipient
 from switchhook.alerts.notify import AnswerProbe, AppriseNotifier, HttpMonitor
 from switchhook.alerts.sender import Destinations
 from switchhook.capacity.metrics import watch_figures
@@ -151,7 +152,10 @@ def _destinations(config: Config) -> Destinations:
         url=config.console.url,
         zone=alerts.quiet.zone,
     )
-    return Destinations(notifier, {each.name: each.severities for each in alerts.destinations})
+    recipients = (
+        Recipient(each.name, each.severities, each.on_call) for each in alerts.destinations
+    )
+    return Destinations(notifier, tuple(recipients), alerts.policies)
 
 
 def _heartbeat(config: Config, now_ms: Callable[[], int]) -> Heartbeat | None:

@@ -1,9 +1,18 @@
 """How the ledger's file came to have its tables: SQL that ran in the field, and is never changed.
 
-Each text is of one topic. What comes after them is written for PostgreSQL, too.
+Each text is of one topic. The functions after them are for PostgreSQL, too.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Column, MetaData, Table, text
+
+from switchhook.ledger.sql import KEYED, Blob, Number, Text
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 AUDIT = """
 CREATE TABLE audit (
@@ -298,3 +307,17 @@ ALTER TABLE audit_base ADD COLUMN newest INTEGER NOT NULL DEFAULT 0;
 UPDATE audit_base SET newest = ifnull((SELECT seq FROM sqlite_sequence WHERE name = 'audit'), seq);
 """
 """PostgreSQL has no number that outlives the rows it was given to, and is given to no other."""
+
+
+def by_destination(connection: Connection) -> None:
+    """What each destination heard of a cause; what was heard before is told again."""
+    connection.execute(text("DROP TABLE spoken"))
+    Table(
+        "spoken",
+        MetaData(),
+        Column("cause", Text, primary_key=True),
+        Column("destination", Text, primary_key=True),
+        Column("at_ms", Number, nullable=False),
+        Column("body", Blob, nullable=False),
+        **KEYED,
+    ).create(connection)

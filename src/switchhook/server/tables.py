@@ -36,6 +36,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     history.MAKERS,
     history.DELIVERIES,
     history.AUDIT_NEWEST,
+    history.by_destination,
 )
 """Number n leads from version n to n + 1; all that are due run in one transaction."""
 

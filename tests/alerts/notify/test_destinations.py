@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from alerts.notify.test_text import message
-from switchhook.alerts.messages import MessageKind
+from switchhook.alerts.message import MessageKind
 from switchhook.alerts.notify import AppriseNotifier
 from webhook import receiving
 

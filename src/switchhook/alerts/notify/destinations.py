@@ -11,7 +11,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from switchhook.alerts.alert import Severity
-from switchhook.alerts.messages import Message, MessageKind
+from switchhook.alerts.message import Message, MessageKind
 from switchhook.alerts.notify.text import compose, harmless
 
 if TYPE_CHECKING:

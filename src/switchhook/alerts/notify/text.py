@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
-from switchhook.alerts.messages import MessageKind
+from switchhook.alerts.message import MessageKind
 from switchhook.exotel.phone_numbers import mask_text
 from switchhook.exotel.times import EPOCH
 
 if TYPE_CHECKING:
-    from switchhook.alerts.messages import Message
+    from switchhook.alerts.message import Message
 
 LONGEST_TITLE, LONGEST_LINE, LONGEST_BODY = 200, 400, 2_000
 _LOOKALIKES = str.maketrans(

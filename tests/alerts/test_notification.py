@@ -1,8 +1,9 @@
-"""What is said of alerts: first, much worse, resolved; and who may sleep."""
+"""Who is told what of alerts: first, worse, resolved, to each destination; and who may sleep."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -11,18 +12,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from switchhook.alerts.alert import AlertRule, AlertState, Comparison, Severity, evaluate
-from switchhook.alerts.messages import (
+from switchhook.alerts.escalation import Policy
+from switchhook.alerts.message import MessageKind
+from switchhook.alerts.notification import (
     MOST_A_NIGHT,
     LastNotification,
-    MessageKind,
-    Quiet,
-    Silence,
-    messages,
+    Recipient,
+    Telling,
+    notifications,
 )
-from switchhook.metrics import Figure, duration_text, value_text
+from switchhook.alerts.quiet import OnCall, Quiet, Silence
+from switchhook.metrics import Figure
 from switchhook.troubles.trouble import Level, Trouble
 
 IST = ZoneInfo("Asia/Kolkata")
+OPS = (Recipient("ops"),)
 QUIET = Quiet((22 * 60, 7 * 60))
 LOUD = Quiet()
 
@@ -62,21 +66,34 @@ def alert(
 class Mouth:
     """Says what is to be said, and remembers."""
 
-    def __init__(self, quiet=QUIET, silences=()):
+    def __init__(self, quiet=QUIET, silences=(), recipients=OPS, policies=()):
         self.quiet, self.silences = quiet, silences
-        self.spoken: dict[str, LastNotification] = {}
-        self.said: list[tuple[MessageKind, str]] = []
+        self.recipients, self.policies = recipients, policies
+        self.spoken: dict[tuple[str, str], LastNotification] = {}
+        self.said: list[tuple[MessageKind, str, str]] = []
 
-    def tell(self, now, *alerts):
-        found = messages(alerts, self.spoken, self.silences, self.quiet, now)
-        for message, spoken in found:
-            self.spoken[spoken.cause] = spoken
-            self.said.append((message.say, message.cause))
-        return [message for message, _ in found]
+    def tell(self, now, *alerts, troubles=None):
+        telling = Telling(
+            recipients=self.recipients,
+            policies=self.policies,
+            quiet=self.quiet,
+            silences=self.silences,
+        )
+        found = notifications(alerts, self.spoken, telling, now, troubles)
+        for each in found:
+            to = each.after.destination
+            self.spoken[each.after.cause, to] = each.after
+            self.said.append((each.message.say, each.message.cause, to))
+        return [each.message for each in found]
 
     @property
     def says(self):
-        return [say.value for say, _ in self.said]
+        return [say.value for say, _, _ in self.said]
+
+    @property
+    def heard(self):
+        """What each heard, in order: `ops first`."""
+        return [f"{to} {say.value}" for say, _, to in self.said]
 
 
 def test_a_cause_speaks_first_and_when_it_is_over_and_never_twice():
@@ -87,7 +104,7 @@ def test_a_cause_speaks_first_and_when_it_is_over_and_never_twice():
     assert mouth.tell(DAY, alert()) == mouth.tell(DAY + 1, alert()) == []
     (over,) = mouth.tell(DAY + 600_000, alert(state=AlertState.RESOLVED))
     assert over.title == "It is throttled (Main): resolved"
-    assert over.lines == ("It is over; it was last told of 10 min ago.",)
+    assert over.lines == ("It is over; it was first told of 10 min ago.",)
     assert mouth.tell(DAY + 600_001) == []
 
 
@@ -106,7 +123,8 @@ def test_what_is_known_in_words_is_what_is_said():
         since_ms=DAY - 1,
     )
     told = alert()
-    ((first, last),) = messages([told], {}, (), QUIET, DAY, {told.key: trouble})
+    mouth = Mouth()
+    (first,) = mouth.tell(DAY, told, troubles={told.key: trouble})
     assert first.title == "27 callers found no free stream"
     assert first.lines == (
         "27 callers hit. They went to people.",
@@ -115,9 +133,9 @@ def test_what_is_known_in_words_is_what_is_said():
     )
     assert (first.tell, first.streams, first.issue) == ("Asha", "cause:throttled", "ab")
     assert first.since_ms == DAY - 1
-    ((over, _),) = messages([], {last.cause: last}, (), QUIET, DAY + 1, {told.key: trouble})
+    (over,) = mouth.tell(DAY + 1, troubles={told.key: trouble})
     assert over.title == "27 callers found no free stream: resolved", "by the name that was heard"
-    assert over.lines == ("It is over; it was last told of 0 s ago.",)
+    assert over.lines == ("It is over; it was first told of 0 s ago.",)
 
 
 def test_pending_ones_say_nothing():
@@ -218,22 +236,150 @@ def test_a_silence_ends_and_keeps_back_no_good_news():
     assert [m.say for m in mouth.tell(DAY + 2000)] == [MessageKind.RESOLVED]
 
 
-@pytest.mark.parametrize(
-    ("hours", "moment", "night"),
-    [
-        ((22 * 60, 7 * 60), "25 21:59", ""),
-        ((22 * 60, 7 * 60), "25 22:00", "2026-11-25"),
-        ((22 * 60, 7 * 60), "26 06:59", "2026-11-25"),
-        ((22 * 60, 7 * 60), "26 07:00", ""),
-        ((60, 300), "26 02:00", "2026-11-26"),
-        ((60, 300), "26 05:00", ""),
-        (None, "25 23:00", "2026-11-25"),
-    ],
-)
-def test_nights(hours, moment, night):
-    quiet = Quiet(hours)
-    assert quiet.night(at(moment)) == night
-    assert quiet.quiet(at(moment)) is (bool(night) and hours is not None)
+CRITICAL, WARNING = Severity.CRITICAL, Severity.WARNING
+DOWN = alert("down", CRITICAL, topic="limit")
+MIN = 60_000
+BOTH = (Recipient("ops", (WARNING, CRITICAL)), Recipient("pager", (CRITICAL,)))
+
+
+def test_a_rise_is_heard_by_all_who_have_not_heard_of_it():
+    mouth = Mouth(recipients=BOTH)
+    mouth.tell(DAY, alert())
+    assert mouth.heard == ["ops first"]
+    (worse, first) = mouth.tell(DAY + 1, alert(), DOWN)
+    assert mouth.heard[1:] == ["ops worse", "pager first"]
+    assert (worse.severity, first.severity) == (CRITICAL, CRITICAL)
+    assert first.title == "It is down (Main)"
+    mouth.tell(DAY + 2)
+    assert mouth.heard[3:] == ["ops resolved", "pager resolved"]
+
+
+def test_a_rise_is_said_though_it_was_said_before_that_it_is_much_worse():
+    mouth = Mouth()
+    for at_ms, alerts in enumerate(([alert()], [alert(value=900)], [alert(value=900), DOWN])):
+        mouth.tell(DAY + at_ms, *alerts)
+    assert mouth.says == ["first", "worse", "worse"]
+
+
+def test_a_rise_is_said_though_somebody_is_on_it():
+    mouth = Mouth(recipients=BOTH)
+    mouth.tell(DAY, alert())
+    on_it = msgspec.structs.replace(DOWN, acknowledged="asha")
+    mouth.tell(DAY + 1, alert(acknowledged="asha"), on_it)
+    assert mouth.heard == ["ops first", "ops worse", "pager first"]
+
+
+def test_who_hears_of_what_is_critical_only_is_told_when_it_is_no_longer():
+    mouth = Mouth(recipients=BOTH)
+    mouth.tell(DAY, alert(), DOWN)
+    (less,) = mouth.tell(DAY + 10 * MIN, alert())
+    assert mouth.heard == ["ops first", "pager first", "pager resolved"]
+    assert less.title == "It is down (Main): no longer critical"
+    assert less.lines == (
+        "It goes on, but is no longer critical; it was first told of 10 min ago.",
+    )
+    mouth.tell(DAY + 60 * MIN, alert(), DOWN)
+    assert mouth.heard[3:] == ["pager first"]
+
+
+def test_what_comes_back_rests_longer_each_time():
+    mouth, spoke = Mouth(quiet=LOUD), []
+    for minute in range(8 * 60):  # it fails for two minutes, and is well for two
+        fired = DAY + (minute - minute % 4) * MIN
+        each = [msgspec.structs.replace(DOWN, fired_ms=fired)] if minute % 4 < 2 else []
+        spoke += [minute for m in mouth.tell(DAY + minute * MIN, *each) if m.say.asks]
+    gaps = [after - before for before, after in pairwise(spoke)]
+    assert 30 <= gaps[0] <= 40
+    assert 60 <= gaps[1] <= 70
+    assert 120 <= gaps[2] <= 130
+
+
+def test_what_comes_back_and_stays_is_said_soon():
+    mouth = Mouth()
+    mouth.tell(DAY, DOWN)
+    mouth.tell(DAY + MIN)
+    back = DAY + 2 * MIN
+    again = msgspec.structs.replace(DOWN, fired_ms=back)
+    assert mouth.tell(back + 4 * MIN, again) == []
+    assert [m.say for m in mouth.tell(back + 5 * MIN, again)] == [MessageKind.FIRST]
+
+
+def test_who_was_told_of_a_trouble_is_not_told_that_it_is_new():
+    new = msgspec.structs.replace(
+        alert("new", Severity.INFO, topic=""), inhibited_by="limit", topic=""
+    )
+    mouth = Mouth(recipients=(Recipient("ops"), Recipient("book", (Severity.INFO,))))
+    mouth.tell(DAY, DOWN)
+    mouth.tell(DAY + 10 * MIN, new)
+    assert mouth.heard[1:] == ["ops resolved", "book first"]
+    mouth.tell(DAY + 131 * MIN, new)
+    assert mouth.heard[3:] == ["ops first"]
+
+
+# Escalation.
+
+ASHA, RAVI = Recipient("asha", (CRITICAL,)), Recipient("ravi", (CRITICAL,))
+CHAIN = Policy(name="night", steps=(("asha",), ("ravi",)), wait_ms=10 * MIN, repeat=1)
+
+
+def chain(recipients=(ASHA, RAVI), policies=(CHAIN,)):
+    return Mouth(quiet=LOUD, recipients=recipients, policies=policies)
+
+
+def test_the_next_is_told_while_nobody_is_on_it():
+    mouth = chain()
+    at_minute = {}
+    for minute in range(90):
+        for message in mouth.tell(DAY + minute * MIN, DOWN):
+            at_minute[minute] = f"{mouth.said[-1][2]} {message.say.value}"
+    assert at_minute == {
+        0: "asha first",
+        10: "ravi first",
+        20: "asha reminder",
+        30: "ravi reminder",
+    }
+    mouth.tell(DAY + 90 * MIN)
+    assert mouth.heard[4:] == ["asha resolved", "ravi resolved"]
+
+
+def test_who_is_on_it_ends_the_chain_and_those_who_were_woken_hear_of_it():
+    mouth = chain((ASHA, RAVI, Recipient("book")))
+    mouth.tell(DAY, DOWN)
+    on_it = msgspec.structs.replace(DOWN, acknowledged="asha")
+    (told,) = mouth.tell(DAY + MIN, on_it)
+    assert told.title == "It is down (Main): asha is on it"
+    for minute in range(2, 60):
+        assert mouth.tell(DAY + minute * MIN, on_it) == []
+    assert mouth.heard == ["asha first", "book first", "asha acknowledged"]
+
+
+def test_who_is_not_on_call_is_passed_and_where_nobody_is_all_are_told():
+    by_day = msgspec.structs.replace(ASHA, on_call=OnCall((9 * 60, 18 * 60)))
+    mouth = chain((by_day, RAVI))
+    mouth.tell(NIGHT, DOWN)
+    assert mouth.heard == ["ravi first"]
+    mouth = chain((by_day, msgspec.structs.replace(RAVI, on_call=by_day.on_call)))
+    mouth.tell(NIGHT, DOWN)
+    mouth.tell(NIGHT + 10 * MIN, DOWN)
+    assert mouth.heard == ["asha first", "ravi first"]
+
+
+def test_a_policy_takes_what_it_is_for_and_others_go_to_all():
+    of_other = msgspec.structs.replace(CHAIN, match=(("account", "Oth*"),))
+    mouth = chain(policies=(of_other,))
+    mouth.tell(DAY, DOWN)
+    assert mouth.heard == ["asha first", "ravi first"]
+    mouth = chain(policies=(of_other,))
+    mouth.tell(DAY, alert("down", CRITICAL, account="Other"))
+    assert mouth.heard == ["asha first"]
+
+
+def test_a_chain_begins_with_those_who_hear_of_the_severity():
+    mouth = chain((ASHA, Recipient("ravi")))
+    mouth.tell(DAY, alert())
+    assert mouth.heard == ["ravi first"]
+    mouth.tell(DAY + MIN, DOWN)
+    assert mouth.heard[1:] == ["asha first", "ravi worse"]
 
 
 worlds = st.lists(
@@ -260,38 +406,22 @@ worlds = st.lists(
 def test_never_more_than_three_in_a_night_and_what_was_said_is_resolved(world, quiet):
     mouth = Mouth(quiet)
     now = at("25 20:00")
-    told: dict[tuple[str, str], int] = {}
+    told: dict[tuple[str, Severity, str], int] = {}
     going: dict[str, bool] = {}
     for minutes, alerts in world:
         now += minutes * 60_000
         for message in mouth.tell(now, *alerts):
             night = quiet.night(now)
-            told[message.cause, night] = told.get((message.cause, night), 0) + 1
+            key = (message.cause, message.severity, night)
+            told[key] = told.get(key, 0) + 1
             resolved = message.say is MessageKind.RESOLVED
             assert going.get(message.cause, False) is (message.say is not MessageKind.FIRST)
             going[message.cause] = not resolved
             if quiet.quiet(now):
                 assert message.severity is Severity.CRITICAL
         assert mouth.tell(now, *alerts) == []
-    assert all(count <= MOST_A_NIGHT for (_, night), count in told.items() if night)
+    assert all(count <= MOST_A_NIGHT for (_, _, night), count in told.items() if night)
     for message in mouth.tell(now + 24 * 3_600_000 if quiet.night(now) == "" else at("30 12:00")):
         going[message.cause] = False
     mouth.tell(at("30 13:00"))
     assert not any(last.open for last in mouth.spoken.values())
-
-
-def test_words():
-    assert [
-        value_text(v, u) for v, u in ((0.8, "share"), (None, ""), (3, "count"), (1, "yes"))
-    ] == [
-        "80 %",
-        "unknown",
-        "3",
-        "yes",
-    ]
-    assert [duration_text(s) for s in (40, 600, 7200, 200_000)] == [
-        "40 s",
-        "10 min",
-        "2 h",
-        "2 days",
-    ]
