@@ -96,7 +96,7 @@ _ENDPOINTS = (
           " where that had too few, beyond what chance explains.", _FOLDED),
     Metric("endpoint.wrong_secrets", "count", ("endpoint",),
           "Requests in an hour that were refused for a wrong or no secret and look like passthrus;"
-          " at most 20 an hour are kept.", _FOLDED),
+          " 20 an hour are kept, and the first three of each endpoint and reason.", _FOLDED),
 )  # fmt: skip
 _ACCOUNTS = (
     Metric("account.active", "count", ("account",), "Streams in use.", _LOOKED),

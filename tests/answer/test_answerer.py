@@ -19,10 +19,11 @@ from journal.forgetful_vfs import forgetful_disk
 from program import until
 from switchhook.answer import answerer as answerer_module
 from switchhook.answer.answerer import SAFE_RULE
+from switchhook.answer.health import note_event
 from switchhook.answer.repeats import WINDOW_MS
 from switchhook.config import Bodies, EndpointConfig, Secret
 from switchhook.errors import JournalError
-from switchhook.journal import JournalReader
+from switchhook.journal import JournalEvent, JournalReader
 from switchhook.journal.receipt import RecordKind, decode_receipt, receipt_id
 from switchhook.journal.steady_time import TOLD_MS
 from switchhook.rules.decide import Option
@@ -607,6 +608,36 @@ def test_what_was_answered_does_not_stay():
         desk.clock.step(1)
     assert desk.answerer.owed == 0
     assert sum(len(queue) for queue in desk.answerer._waiting.values()) <= len(DEADLINES_MS)
+
+
+def test_each_thing_that_happened_to_the_journal_is_said_and_how_it_stands_once():
+    alarms: dict[str, str] = {}
+    for name, segment, count in (
+        ("rolled", "a", 0),
+        ("abandoned", "a", 0),
+        ("abandoned", "b", 0),
+        ("refused", "b", 7),
+        ("refused", "b", 9),
+        ("refused", "b", 9),
+        ("failing", "b", 0),
+        ("failing", "c", 0),
+    ):
+        note_event(alarms, JournalEvent(name, segment, "why", count))
+    assert [*alarms.values()] == [
+        "journal: a segment was abandoned for a new one (segment a): why",
+        "journal: a segment was abandoned for a new one (segment b): why",
+        "journal: record 7 was refused by the database and its bytes were set aside (segment b):"
+        " why",
+        "journal: record 9 was refused by the database and its bytes were set aside (segment b):"
+        " why",
+        "journal: records can't be written and wait in memory (segment c): why",
+    ]
+    for seq in range(100, 200):
+        note_event(alarms, JournalEvent("refused", "b", "why", seq))
+    note_event(alarms, JournalEvent("recovered"))
+    assert len(alarms) == 13
+    assert "record 199 was" in [*alarms.values()][-1]
+    assert "and others, in the log" in [*alarms.values()][-1]
 
 
 def test_strangers_fill_neither_counts_nor_journal():

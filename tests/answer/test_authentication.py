@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from base64 import b64encode
+from collections import Counter
 
 import pytest
 
 from switchhook.answer.authentication import HTTP_STATUS
+from switchhook.answer.http.head_parser import make_unread_head
 from switchhook.answer.http.messages import CLOSE, KEEP, KEEP_OLD, WITHOUT_BODY, build_response
 from switchhook.config import AuthMode, Bodies, EndpointConfig, Mode, Secret
 from switchhook.journal.receipt import Auth, RecordKind
@@ -212,6 +215,46 @@ def test_no_answer_is_stored_or_leads_anywhere(query, path, manner, bare):
     head = response.partition(b"\r\n\r\n")[0].lower().split(b"\r\n")
     assert b"cache-control: no-store" in head
     assert not [line for line in head if line.startswith(b"location")]
+
+
+def test_each_complaint_of_secrets_is_said_whatever_else_is_wrong():
+    """Of two mistaken applets both are named, also behind a stranger's hundred guesses."""
+    support = EndpointConfig("support", secrets=SECRETS)
+    desk = Desk(GUARDED, support, EndpointConfig("open", auth=AuthMode.OPEN))
+    for number in range(100):
+        desk.ask(f"CallSid=c{number}&secret=guess-{number}")
+    for _ in range(5):
+        desk.ask("CallSid=c1", path="/passthru/sales")
+        desk.ask("CallSid=c1", path="/passthru/support/old")
+        desk.ask("CallSid=c1", path="/passthru/open", host="hook.example.com")
+    desk.answerer.unreadable(make_unread_head(None, "not HTTP", {}, "::1"), b"x?CallSid=c1")
+    desk.answerer.unreadable(make_unread_head(None, "head too large", {}, "::1"), b"x?CallSid=c1")
+    said = json.loads(desk.answerer.health(whole=True).body)["problems"]
+    assert [each.partition(":")[0] for each in said] == [
+        "endpoint sales refused what looks like passthrus (secret wrong)",
+        "endpoint sales refused what looks like passthrus (secret missing)",
+        "endpoint support refused what looks like passthrus (secret wrong)",
+        "endpoint open refused what looks like passthrus (not loopback)",
+        "a request could not be read (not HTTP)",
+        "a request could not be read (head too large)",
+    ]
+    kept = Counter(
+        (each["endpoint"], each["reason"]) for each in desk.journal.of(RecordKind.SAMPLE)
+    )
+    assert kept == {
+        ("sales", "secret wrong"): 20,
+        ("sales", "secret missing"): 3,
+        ("support", "secret wrong"): 3,
+        ("open", "not loopback"): 3,
+        ("", "not HTTP"): 1,
+        ("", "head too large"): 1,
+    }
+    desk.clock.step(1_800_000)
+    desk.ask("CallSid=c1", path="/passthru/support/old")
+    desk.clock.step(1_800_000)
+    desk.answerer.sweep()
+    (left,) = json.loads(desk.answerer.health(whole=True).body)["problems"]
+    assert left.startswith("endpoint support refused")
 
 
 def test_what_was_refused_is_sampled_if_it_looks_like_a_passthru():

@@ -109,6 +109,23 @@ def test_figures_live_from_their_moment_for_a_while(tmp_path, at_ms, known):
         assert "account main are 60 s old" in reader.complaint
 
 
+def test_every_account_that_lacks_its_figures_is_named(tmp_path):
+    """Of one that lost its key and one whose clock is off, both are to be mended."""
+    reader = FactsReader(tmp_path)
+    accounts = {f"a{n}": AccountFigures(NOW, 1, 2) for n in range(3)}
+    accounts["new"] = AccountFigures(NOW + 600_000, 1, 2)
+    FactsFile(tmp_path).write(accounts, NOW)
+    assert reader.look(NOW + 90_000) == {}
+    assert reader.complaint == (
+        "facts.json: the figures of account a0 are 90 s old, of account a1 are 90 s old, of account"
+        " a2 are 90 s old, of account new are from the future; was the clock set? can the console"
+        " ask Exotel? (rules see the account as unknown until then)"
+    )
+    FactsFile(tmp_path).write({f"b{n}": AccountFigures(NOW, 1, 2) for n in range(9)}, NOW)
+    reader.look(NOW + 90_000)
+    assert "of account b4 are 90 s old, and of 4 more; can" in (reader.complaint or "")
+
+
 @pytest.mark.parametrize(
     "body, complaint",
     [

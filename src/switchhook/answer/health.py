@@ -11,6 +11,11 @@ from switchhook.answer.http.messages import Answer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from switchhook.journal import JournalEvent
+
+_MOST_ALIKE = 10
+_OVER = ("failing", "unwritten", "at_ceiling")
+
 
 def health(problems: Sequence[str], *, keeps_up: bool, whole: bool) -> Answer:
     """Whether answering works (200 as long as this can be said), and what is amiss.
@@ -26,3 +31,20 @@ def health(problems: Sequence[str], *, keeps_up: bool, whole: bool) -> Answer:
         shown = [f"{len(shown)}, told on the machine itself and in the log"]
     body = msgspec.json.encode({"status": status, "problems": shown})
     return Answer(200, body, "application/json")
+
+
+def note_event(alarms: dict[str, str], event: JournalEvent) -> None:
+    """Say in `alarms` what happened to the journal, each time, and how it stands now."""
+    if event.name == "recovered":
+        for over in _OVER:
+            alarms.pop(over, None)
+    if not event.trouble:
+        return
+    key, said = event.name, f"journal: {event}"
+    if event.happened:
+        alike = [each for each in alarms if each.startswith(f"{event.name}: ")]
+        if len(alike) < _MOST_ALIKE or f"{event.name}: {event}" in alike:
+            key = f"{event.name}: {event}"
+        else:
+            said += " (and others, in the log)"
+    alarms[key] = said

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("switchhook.answer")
 
 _MOST, _MOST_UNREADABLE = 20, 5  # kept per hour, whoever sends them
+_FIRST_ALIKE = 3  # of an endpoint and a reason are kept all the same
 _LONGEST = 4096
 _FIRST = 8  # bytes that tell a protocol, and no secret
 _HOUR_NS = 3600 * 10**9
@@ -38,30 +39,30 @@ class _Kind:
 
 
 class Samples:
-    """Chooses what is kept, and says in `alarms` that there is something to look at."""
+    """Chooses what is kept, and says in `alarms` that there is something to look at.
+
+    Of each endpoint and reason there is an alarm of its own; reasons are words of ours, so nobody
+    can make more of them.
+    """
 
     def __init__(self, alarms: dict[str, str], now_ns: int) -> None:
         self._alarms = alarms
-        self._refused, self._unreadable, self._unread = (_Kind(now_ns) for _ in range(3))
+        self._refused, self._unreadable = _Kind(now_ns), _Kind(now_ns)
+        self._said: dict[str, _Kind] = {}
 
     def take(
         self, endpoint: Endpoint, reason: str, query: bytes, peer: str, now_ns: int
     ) -> Sample | None:
         """A sample to keep of a refused request; None where this hour has enough."""
-        before = self._refused.take(now_ns)
-        if before >= _MOST:
-            return None
-        if before == 0:
-            log.warning(
-                "endpoint %s refuses what looks like a passthru (%s): if the URL in the applet is"
-                " mistaken, its callers all take Option B",
-                endpoint.name,
-                reason,
-            )
-        self._alarms["samples"] = (
-            f"endpoint {endpoint.name} refused what looks like passthrus ({reason}): is the URL in"
-            " the applet right?"
+        what = f"endpoint {endpoint.name} refused what looks like passthrus ({reason})"
+        alike = self._say(
+            f"{what}: is the URL in the applet right?",
+            f"endpoint {endpoint.name} refuses what looks like a passthru ({reason}): if the URL in"
+            " the applet is mistaken, its callers all take Option B",
+            now_ns,
         )
+        if self._refused.take(now_ns) >= _MOST and alike >= _FIRST_ALIKE:
+            return None
         return Sample(endpoint.name, reason, endpoint.redactor(query)[:_LONGEST], peer)
 
     def take_unreadable(
@@ -71,7 +72,7 @@ class Samples:
 
         One that may have been a caller's is said, whatever else this hour had.
         """
-        if looks_like_passthru(beginning) and "unreadable" not in self._alarms:
+        if looks_like_passthru(beginning):
             self._say_unreadable(f"a request could not be read ({problem})", now_ns)
         if self._unreadable.take(now_ns) >= _MOST_UNREADABLE:
             return None
@@ -82,12 +83,23 @@ class Samples:
         self._say_unreadable(f"endpoint {endpoint.name} was asked in bad HTTP ({problem})", now_ns)
 
     def _say_unreadable(self, what: str, now_ns: int) -> None:
-        if self._unread.take(now_ns) == 0:
-            log.warning("%s: look what stands between Exotel and this port", what)
-        self._alarms["unreadable"] = f"{what}: look what stands between Exotel and this port"
+        said = f"{what}: look what stands between Exotel and this port"
+        self._say(said, said, now_ns)
+
+    def _say(self, alarm: str, line: str, now_ns: int) -> int:
+        """Raise an alarm, and log the first of an hour; how many the hour had before it."""
+        kind = self._said.get(alarm)
+        if kind is None:
+            kind = self._said[alarm] = _Kind(now_ns)
+            self._alarms[alarm] = alarm
+        before = kind.take(now_ns)
+        if before == 0:
+            log.warning("%s", line)
+        return before
 
     def calm(self, now_ns: int) -> None:
         """Take an alarm back an hour after the last of its kind."""
-        for name, kind in (("samples", self._refused), ("unreadable", self._unread)):
+        for alarm, kind in [*self._said.items()]:
             if now_ns - kind.newest_ns >= _HOUR_NS:
-                self._alarms.pop(name, None)
+                del self._said[alarm]
+                self._alarms.pop(alarm, None)

@@ -75,6 +75,7 @@ class _Head(msgspec.Struct, frozen=True):
     version: int
 
 
+_MOST_NAMED = 5
 _DAMAGED = "it is damaged; the console replaces it by its next figure"
 _SAME = (0, 0, 0)
 """No file has this stamp: its inode would be 0."""
@@ -218,14 +219,19 @@ def _unusable(
     now_ms: int,
     mono_ms: int | None,
 ) -> str | None:
-    """Why figures are not used; the first account by name that lacks them."""
-    for name in sorted(figures.keys() - known.keys()):
-        ahead = -_age_ms(figures[name], now_ms, mono_ms)
-        if ahead > SKEW_MS:
-            return _said(f"the figures of account {name} are from the future; was the clock set?")
-        age = f"{-ahead // 1000:,} s old"
-        return _said(f"the figures of account {name} are {age}; can the console ask Exotel?")
-    return None
+    """Why figures are not used, of each account that lacks them, by name."""
+    lacking = sorted(figures.keys() - known.keys())
+    if not lacking:
+        return None
+    ages = [_age_ms(figures[name], now_ms, mono_ms) for name in lacking]
+    parts = [
+        f"account {name} are {'from the future' if age < -SKEW_MS else f'{age // 1000:,} s old'}"
+        for name, age in zip(lacking[:_MOST_NAMED], ages, strict=False)
+    ]
+    more = f", and of {len(lacking) - _MOST_NAMED} more" if len(lacking) > _MOST_NAMED else ""
+    asked = ["was the clock set?"] if min(ages) < -SKEW_MS else []
+    asked += ["can the console ask Exotel?"] if max(ages) >= -SKEW_MS else []
+    return _said(f"the figures of {', of '.join(parts)}{more}; {' '.join(asked)}")
 
 
 def _said(problem: str) -> str:

@@ -59,6 +59,11 @@ class JournalEvent(msgspec.Struct, frozen=True):
         """Whether somebody should act; the others are the course of things."""
         return self.name not in ("rolled", "sealed", "recovered")
 
+    @property
+    def happened(self) -> bool:
+        """Whether it is said for good, each time; else it is how things stand, until it is over."""
+        return self.name in ("abandoned", "refused", "cut_short", "upkeep_failed")
+
     def __str__(self) -> str:
         place = f" (segment {self.segment})" if self.segment else ""
         detail = f": {self.detail}" if self.detail else ""

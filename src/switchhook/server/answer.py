@@ -16,6 +16,7 @@ import uvloop
 
 from switchhook.answer.answerer import SWEEP_S, Answerer
 from switchhook.answer.asgi import AnswerApp
+from switchhook.answer.health import note_event
 from switchhook.answer.http.listening import serve as serve_http
 from switchhook.answer.http.messages import ConnectionLimits
 from switchhook.capacity.facts_file import LOOK_S, FactsReader
@@ -225,11 +226,7 @@ class AnswerProcess:
 
     def _observe(self, event: JournalEvent) -> None:
         log.log(logging.ERROR if event.trouble else logging.INFO, "journal: %s", event)
-        if event.trouble:
-            self.answerer.alarms[event.name] = f"journal: {event}"
-        elif event.name == "recovered":
-            for over in ("failing", "unwritten", "at_ceiling"):
-                self.answerer.alarms.pop(over, None)
+        note_event(self.answerer.alarms, event)
 
 
 _NO_FILE = (0, 0, 0)
