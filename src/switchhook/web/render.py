@@ -25,6 +25,7 @@ from switchhook.access.roles import Role, Viewer
 from switchhook.exotel.cause import Cause
 from switchhook.exotel.phone_numbers import mask_text, masked
 from switchhook.web.assets import Assets
+from switchhook.web.compiled_templates import CompiledTemplates, at_run_time
 from switchhook.web.escaping import may_link, visible
 
 if TYPE_CHECKING:
@@ -119,15 +120,17 @@ class Renderer:
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
-            finalize=None if sees_numbers else _masked,
+            finalize=None if sees_numbers else at_run_time(_masked),
+            bytecode_cache=CompiledTemplates("whole" if sees_numbers else "masked"),
         )
-        environment.filters |= {
+        filters = {
             "visible": visible if sees_numbers else _visible_masked,
             "thousands": lambda number: Ours(thousands(number)),
             "span": lambda seconds: Ours(span(seconds)),
             "percent": lambda share: Ours(percent(share)),
             "ours": Ours,
         }
+        environment.filters |= {name: at_run_time(work) for name, work in filters.items()}
         environment.globals |= {
             "static": lambda name: Ours(self.assets.address(name)),
             "cause_level": cause_level,
@@ -138,7 +141,7 @@ class Renderer:
         return environment
 
     def warm(self) -> None:
-        """Compile every template, so that the first visitor need not wait for it."""
+        """Load every template, so that the first visitor need not wait for its compiling."""
         for environment in self._environments.values():
             for name in environment.list_templates():
                 environment.get_template(name)
