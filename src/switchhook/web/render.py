@@ -123,7 +123,7 @@ class Renderer:
             finalize=None if sees_numbers else at_run_time(_masked),
             bytecode_cache=CompiledTemplates("whole" if sees_numbers else "masked"),
         )
-        filters = {
+        filters: dict[str, Callable[..., str]] = {
             "visible": visible if sees_numbers else _visible_masked,
             "thousands": lambda number: Ours(thousands(number)),
             "span": lambda seconds: Ours(span(seconds)),
