@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import socket
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -51,3 +53,32 @@ def test_an_answer_side_that_is_not_there():
     assert AnswerProbe(url).ask() == (False, None, "no connection")
     with receiving(status=503) as receiver:
         assert AnswerProbe(receiver.url).ask() == (False, None, "it answered 503")
+
+
+@pytest.mark.parametrize(
+    ("said", "problem"),
+    [
+        (b"", "it failed with RemoteDisconnected"),
+        (b"SSH-2.0-dropbear\r\n", "it failed with BadStatusLine"),
+        (None, "no answer within 0 s"),
+    ],
+)
+def test_an_answer_side_that_does_not_speak_http(said, problem):
+    """Whoever took its port, and whoever took its port and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            caller, _ = server.accept()
+            with caller:
+                caller.recv(1000)
+                if said is not None:
+                    caller.sendall(said)
+                else:
+                    caller.recv(1000)
+
+        with ThreadPoolExecutor() as pool:
+            pool.submit(answer)
+            url = f"http://127.0.0.1:{server.getsockname()[1]}"
+            assert AnswerProbe(url, 30.0 if said is not None else 0.05).ask() == (
+                False, None, problem,
+            )  # fmt: skip

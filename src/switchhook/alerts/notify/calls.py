@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,10 +38,10 @@ class AnswerProbe:
     """
 
     def __init__(self, url: str, timeout_s: float = 2.0) -> None:
-        self._url, self._timeout_s = f"{url.rstrip('/')}/healthz", timeout_s
+        self._place, self._timeout_s = urlsplit(url), timeout_s
 
     def ask(self) -> tuple[bool, bool | None, str]:
-        status, body, problem = _get(self._url, self._timeout_s)
+        status, body, problem = self._get()
         if problem or status != 200:
             return False, None, problem or f"it answered {status}"
         try:
@@ -49,8 +51,33 @@ class AnswerProbe:
             return False, None, "something else answers there"
         return True, waiting, ""
 
+    def _get(self) -> tuple[int, bytes, str]:
+        """The same as `_get` below.
 
-def _get(url: str, timeout_s: float = TIMEOUT_S) -> tuple[int, bytes, str]:
+        By the standard library: this is asked every other second, of ourselves, and a client of
+        httpx2 takes its time to load, and to make.
+        """
+        host = self._place.hostname or ""
+        asked = HTTPConnection(host, self._place.port, timeout=self._timeout_s)
+        try:
+            asked.request("GET", "/healthz", headers=_HEADERS)
+            answer = asked.getresponse()
+            return answer.status, answer.read(LARGEST + 1), ""
+        except TimeoutError:
+            return 0, b"", _no_answer_within(self._timeout_s)
+        except ConnectionRefusedError:
+            return 0, b"", "no connection"
+        except (HTTPException, OSError) as error:
+            return 0, b"", f"it failed with {type(error).__name__}"
+        finally:
+            asked.close()
+
+
+def _no_answer_within(seconds: float) -> str:
+    return f"no answer within {seconds:.0f} s"
+
+
+def _get(url: str) -> tuple[int, bytes, str]:
     """The status and the body of an answer, or why there is none; the URL is in neither."""
     import httpx2
 
@@ -58,7 +85,7 @@ def _get(url: str, timeout_s: float = TIMEOUT_S) -> tuple[int, bytes, str]:
         logging.getLogger(name).setLevel(logging.WARNING)  # at lower levels they log the URL
     try:
         with (
-            httpx2.Client(timeout=timeout_s, headers=_HEADERS, trust_env=False) as client,
+            httpx2.Client(timeout=TIMEOUT_S, headers=_HEADERS, trust_env=False) as client,
             client.stream("GET", url) as response,
         ):
             body = b""
@@ -68,7 +95,7 @@ def _get(url: str, timeout_s: float = TIMEOUT_S) -> tuple[int, bytes, str]:
                     break
             return response.status_code, body, ""
     except httpx2.TimeoutException:
-        return 0, b"", f"no answer within {timeout_s:.0f} s"
+        return 0, b"", _no_answer_within(TIMEOUT_S)
     except httpx2.ConnectError:
         return 0, b"", "no connection"
     except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
