@@ -173,8 +173,22 @@ def test_parsing_and_judging_bring_no_server_along():
 
 @pytest.mark.process
 def test_the_answer_program_loads_no_page():
-    loaded = loaded_by("import switchhook.server.answer")
+    loaded = loaded_by("import switchhook.cli.run, switchhook.server.answer")
     assert not loaded & {"starlette", "jinja2", "apprise", "uvicorn", "pyarrow", "sqlalchemy"}
+
+
+@pytest.mark.process
+def test_the_supervisor_loads_what_neither_program_is_made_of(tmp_path):
+    """It is there all the time, and a start waits for it."""
+    loaded = loaded_by(
+        "from switchhook.config.live import SettingsKeeper",
+        "from switchhook.server.exposed import warn_of",
+        "import switchhook.cli.run, switchhook.server, switchhook.system.logs",
+        "from pathlib import Path",
+        f"keeper = SettingsKeeper(Path({str(tmp_path)!r}) / 'data', None, environ={{}})",
+        "keeper.start(); warn_of(keeper)",
+    )
+    assert not loaded & {"starlette", "jinja2", "uvicorn", "uvloop", "httptools", "sqlalchemy"}
 
 
 PAGE = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")

@@ -10,7 +10,7 @@ from switchhook.access.audit import Deed
 from switchhook.access.ledger import LedgerAccess
 from switchhook.access.passkeys import MOST_PASSKEYS, NewPasskey
 from switchhook.access.roles import Role
-from switchhook.ledger import Ledger
+from switchhook.ledger.database import Ledger
 from switchhook.server.ledger_history import PASSKEYS
 from switchhook.server.tables import MIGRATIONS, open_ledger
 

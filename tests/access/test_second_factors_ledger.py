@@ -9,7 +9,7 @@ from switchhook.access.audit import Deed, entry_of, verify_chain
 from switchhook.access.ledger import LedgerAccess
 from switchhook.access.roles import Role, Scope
 from switchhook.access.users import LinkKind
-from switchhook.ledger import Ledger
+from switchhook.ledger.database import Ledger
 from switchhook.server.ledger_history import SECOND_FACTORS
 from switchhook.server.tables import MIGRATIONS, open_ledger
 

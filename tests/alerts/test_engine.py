@@ -17,7 +17,7 @@ from switchhook.alerts.sender import Destinations
 from switchhook.delivery.delivery import DeliveryState
 from switchhook.delivery.ledger import LedgerDeliveries
 from switchhook.errors import LedgerError
-from switchhook.ledger import Ledger
+from switchhook.ledger.database import Ledger
 from switchhook.metrics import Figure
 from switchhook.server.tables import open_ledger
 

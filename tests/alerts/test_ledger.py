@@ -14,7 +14,7 @@ from switchhook.alerts.message import Message, MessageKind
 from switchhook.alerts.notification import LastNotification
 from switchhook.delivery.delivery import DeliveryState
 from switchhook.delivery.ledger import LedgerDeliveries
-from switchhook.ledger import Ledger
+from switchhook.ledger.database import Ledger
 from switchhook.metrics import Figure
 from switchhook.server.ledger_history import DELIVERIES
 from switchhook.server.tables import MIGRATIONS, open_ledger

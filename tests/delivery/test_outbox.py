@@ -12,7 +12,7 @@ from switchhook.delivery import outbox as module
 from switchhook.delivery.delivery import DeliveryState, settled
 from switchhook.delivery.outbox import PATIENCE_MS, Outbox
 from switchhook.errors import LedgerError
-from switchhook.ledger import Ledger
+from switchhook.ledger.database import Ledger
 
 
 class Here(Queue):

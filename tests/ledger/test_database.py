@@ -11,7 +11,7 @@ from sqlalchemy import Column, MetaData, Table, func, insert, inspect, select, u
 from sqlalchemy.exc import IntegrityError
 
 from switchhook.errors import LedgerError
-from switchhook.ledger import Ledger
+from switchhook.ledger.database import Ledger
 from switchhook.ledger.sql import KEYED, STRICT, Blob, Flag, Number, Text, add_column, upsert
 
 TABLES = MetaData()

@@ -12,7 +12,7 @@ from sqlalchemy import Column, MetaData, Table, insert, make_url, select
 
 import postgresql as server
 from switchhook.errors import LedgerError
-from switchhook.ledger import Ledger
+from switchhook.ledger.database import Ledger
 from switchhook.ledger.postgresql_text import escaped, unescaped
 from switchhook.ledger.sql import STRICT, Number, add_column
 

@@ -83,7 +83,7 @@ def test_each_step_is_taken_once_whatever_the_version_was(tmp_path):
 
 def older(folder: Path, version: int) -> None:
     """A ledger's file as a release of that version left it."""
-    from switchhook.ledger import Ledger
+    from switchhook.ledger.database import Ledger
 
     Ledger(folder, MIGRATIONS[:version]).close()
 

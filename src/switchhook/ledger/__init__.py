@@ -1,8 +1,6 @@
 """The ledger: the console's own truth. Synced, backed up, never rebuilt.
 
-`Ledger` is the database; a module for each matter has its tables and what is done with them.
+`database.Ledger` is the database; a module for each matter has its tables and what is done with
+them. Nothing is imported here: programs that only ask which ledger belongs to a folder
+(`belonging`) load no SQLAlchemy.
 """
-
-from switchhook.ledger.database import Ledger
-
-__all__ = ["Ledger"]

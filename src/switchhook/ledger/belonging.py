@@ -9,34 +9,21 @@ where to get it back from.
 from __future__ import annotations
 
 import os
-import secrets
 from typing import TYPE_CHECKING
 
 import msgspec
-from sqlalchemy import Column, MetaData, Table, event, insert
 
 from switchhook.checked_json import is_whole, with_checksum
 from switchhook.errors import LedgerError
-from switchhook.ledger.sql import STRICT, Text
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import apsw
-    from sqlalchemy import Connection
 
 NOTE = "ledger.json"
 _BACKUP = "newest-backup.json"
 _IDENTITY = "identity.json"
-
-TABLES = MetaData()
-_belonging = Table("belonging", TABLES, Column("id", Text, nullable=False), **STRICT)
-
-
-@event.listens_for(TABLES, "after_create")
-def _begin(_: MetaData, connection: Connection, **__: object) -> None:
-    """Give a new ledger its id."""
-    connection.execute(insert(_belonging).values(id=secrets.token_hex(16)))
 
 
 class Note(msgspec.Struct, frozen=True):

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from switchhook.config import Config
     from switchhook.exotel.client import ExotelClient
-    from switchhook.ledger import Ledger
+    from switchhook.ledger.database import Ledger
 
 _FRESH_S = KNOWN["account.active"].fresh_s or 0
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from switchhook.checked_json import Damage
     from switchhook.config import Config
     from switchhook.journal.source import JournalSource
-    from switchhook.ledger import Ledger
+    from switchhook.ledger.database import Ledger
     from switchhook.metrics import Source
     from switchhook.overview.verdict import Failing
     from switchhook.retention.trusted_time import Held

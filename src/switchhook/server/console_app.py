@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from switchhook.calls.other_sources import OtherSources
     from switchhook.config import Config
     from switchhook.journal import JournalReader, SealedSegments
-    from switchhook.ledger import Ledger
+    from switchhook.ledger.database import Ledger
     from switchhook.retention.retention_worker import RetentionWorker
     from switchhook.server.accounts import Accounts
     from switchhook.server.alerting import Monitoring

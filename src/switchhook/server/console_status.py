@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from switchhook.checked_json import Damage
     from switchhook.config.live import Settings
     from switchhook.journal import JournalReader
-    from switchhook.ledger import Ledger
+    from switchhook.ledger.database import Ledger
     from switchhook.server.accounts import Accounts
     from switchhook.server.steady_clock import SteadyClock
     from switchhook.store import SqliteStore

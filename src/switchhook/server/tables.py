@@ -9,7 +9,8 @@ from switchhook.alerts import ledger as alerts
 from switchhook.calls import ledger as calls
 from switchhook.capacity import ledger as capacity
 from switchhook.delivery import ledger as deliveries
-from switchhook.ledger import Ledger, belonging
+from switchhook.ledger import belonging_table
+from switchhook.ledger.database import Ledger
 from switchhook.retention import ledger as retention
 from switchhook.server import ledger_history as history
 from switchhook.streams.issues import ledger as issues
@@ -50,7 +51,7 @@ TOPICS = (
     calls.TABLES,
     saved_views_ledger.TABLES,
     retention.TABLES,
-    belonging.TABLES,
+    belonging_table.TABLES,
 )
 """The tables that they lead to."""
 
