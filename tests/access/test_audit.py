@@ -20,6 +20,7 @@ from switchhook.access.audit import (
     verify_chain,
 )
 from switchhook.access.roles import Role, Viewer
+from switchhook.exotel.phone_numbers import Ours
 
 TEXT = st.text(max_size=40)
 DEEDS = st.builds(
@@ -111,6 +112,12 @@ def test_a_viewers_deed_says_from_where():
         origin="203.0.113.7",
         details={"until": "18:00"},
     )
+
+
+def test_an_id_of_ours_is_kept_whole():
+    """It names the proof of an erasure, say, and some look as if a number were in them."""
+    deed = Deed(who="asha", what="erased a number", subject=Ours("0468217612345678"))
+    assert entry_of(deed, 1, 0, FIRST).subject == "0468217612345678"
 
 
 def test_numbers_that_people_write_are_masked():

@@ -626,17 +626,17 @@ def test_each_thing_that_happened_to_the_journal_is_said_and_how_it_stands_once(
     assert [*alarms.values()] == [
         "journal: a segment was abandoned for a new one (segment a): why",
         "journal: a segment was abandoned for a new one (segment b): why",
-        "journal: record 7 was refused by the database and its bytes were set aside (segment b):"
-        " why",
-        "journal: record 9 was refused by the database and its bytes were set aside (segment b):"
-        " why",
+        "journal: a record was refused by the database and its bytes are in refused/7.bin"
+        " (segment b): why",
+        "journal: a record was refused by the database and its bytes are in refused/9.bin"
+        " (segment b): why",
         "journal: records can't be written and wait in memory (segment c): why",
     ]
     for seq in range(100, 200):
         note_event(alarms, JournalEvent("refused", "b", "why", seq))
     note_event(alarms, JournalEvent("recovered"))
     assert len(alarms) == 13
-    assert "record 199 was" in [*alarms.values()][-1]
+    assert "refused/199.bin" in [*alarms.values()][-1]
     assert "and others, in the log" in [*alarms.values()][-1]
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from switchhook.exotel.phone_numbers import FEWEST, find_numbers, mask_text, masked
+from switchhook.exotel.phone_numbers import FEWEST, Ours, counted, find_numbers, mask_text, masked
 
 BETWEEN = [
     "", " ", "\u00a0", "\u2009", "-", "\u2010", "\u2011", "\u2013", "\u2014", "\u2212", ".", "/",
@@ -232,3 +232,82 @@ def test_found_numbers_tell_where_each_digit_stands():
     assert found.digits == "9876543210"
     assert text[found.start : found.end] == "9876%35-43210"
     assert [text[start:end] for start, end in found.places][4] == "%35"
+
+
+NUMBER = "9871459302"
+
+
+@given(
+    st.integers(0, 10**14 - 1), st.integers(0, 12), st.sampled_from(["", "-wal", " (it is", ":"])
+)
+def test_a_segment_s_name_stays_whole(seq, try_, after):
+    """People copy it; whatever its number is, in any sentence and with any number beside it."""
+    name = f"{seq:020d}{f'-{try_}' if try_ else ''}.sqlite{after}"
+    for before in ("segment ", "(segment ", "journal/", "/srv/data/journal/", ""):
+        assert mask_text(before + name) == before + name
+    assert mask_text(f"{name} {NUMBER}") == f"{name} 9•••••••02"
+
+
+@given(st.integers(0, 10**16), st.sampled_from(["record", "records", "seq", "entry", "node"]))
+def test_what_we_count_stays_whole_beside_its_word(number, word):
+    for said in (
+        f"{word} {counted(number)} of the journal is damaged",
+        f"it has {counted(number)} bytes, {counted(number)} records and {counted(number)} commits",
+    ):
+        assert mask_text(said) == said
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "bytes are in refused/12345678.bin",
+        "get back switchhook-erasures-4021345678.json",
+        "held by switchhook answer (process 4194303 on host, since 2026-11-29T10:00:00+00:00)",
+        "those of 2026-11-29T10:00:00.000+00:00 (sha256:8696106188321234) go on running",
+        "fp_0468217612345678",
+        "01n97920470000000054123924",
+        "the newest is backup-20261129.tar.gz of 2026-11-29T10:00:00+00:00",
+        "20261129-0300.tgz",
+        "switchhook-2026-11-29_03-00-00.tar.gz.age",
+        "b_1795000000.tar.gz",
+        "host-7-20261129T030000.tar.gz-1",
+    ],
+)
+def test_what_is_ours_stays_whole(text):
+    assert mask_text(text) == text
+
+
+@pytest.mark.parametrize("digits", [NUMBER, "919871459302", "6581234567", "81234567"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{}.sqlite",
+        "0000{}.sqlite",
+        "000000000{}.bin",
+        "journal/{}",
+        "please record {}",
+        "record {}, node {}",
+        "entry {}",
+        "process {} on monday",
+        "(process {})",
+        "{} bytes",
+        "fp_{}",
+        "sha256:{}",
+        "erasures-{}.json",
+        "refused/{}.txt",
+        "{}.tar.gz",
+        "call-{}.tgz",
+        "20261129-{}.tar.gz",
+        "{}-20261129.tar.gz",
+        "20261129 {}",
+        "a{}b",
+    ],
+)
+def test_a_number_that_stands_where_ours_do_is_masked(text, digits):
+    assert leaks(digits, mask_text(text.format(*[digits] * 2))) is None
+
+
+def test_a_text_that_says_that_it_is_ours_stays_and_what_is_made_of_it_does_not():
+    ours = Ours("9871459302123456")
+    assert mask_text(ours) == ours
+    assert mask_text(f"id {ours}") == "id 9•••••••••••••56"

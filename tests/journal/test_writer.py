@@ -131,7 +131,7 @@ def test_refused_record_fails_alone(open_journal, loop, folder):
     assert stat.S_IMODE((folder / "refused" / "2.bin").stat().st_mode) == 0o600
     assert [event.count for event in loop.seen("refused")] == [2, 3]
     assert all(event.trouble for event in loop.seen("refused"))
-    assert str(loop.seen("refused")[0]).startswith("record 2 was refused by the database")
+    assert str(loop.seen("refused")[0]).startswith("a record was refused by the database")
     assert writer.healthy
 
 

@@ -146,8 +146,11 @@ def test_a_hash_that_two_streams_share_mixes_nothing(kept, store, monkeypatch):
         ("PRAGMA user_version = 9", "has version 9, this release knows version 5"),
         ("DROP TABLE late", "does not have the tables of its version 5"),
         ("PRAGMA application_id = 3", "is not a store"),
-        ("UPDATE progress SET seq = 99", "folded up to seq 99, but the journal ends at 1"),
-        ("UPDATE progress SET node = 8", "folded from node 8's journal, this is 7's"),
+        ("UPDATE progress SET seq = 99", "folded up to seq 99, but the journal ends at seq 1"),
+        (
+            "UPDATE progress SET node = 8",
+            "folded from the journal of node 8, this is that of node 7",
+        ),
         ("UPDATE progress SET at = 8", "folded from another journal: seq 1 differs"),
     ],
 )

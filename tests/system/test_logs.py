@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from program import running, until
+from switchhook.journal import JournalEvent
 from switchhook.system.logs import JsonLines, TextLines, safe, set_up
 
 NUMBER = "+919876543210"
@@ -100,11 +101,27 @@ def test_no_line_holds_a_number(said, json_, number):
 
 @pytest.mark.parametrize(
     "text",
-    ["receipt 1234567 was kept 20 ms late", "at 1795000000000", "journal-0000000123.sqlite",
-     "127.0.0.1:8080", "20,000 records", "process 4194303", "d3b07384d113edec49eaa6238ad5ff00"],
+    ["receipt 1234567 was kept 20 ms late", "at 1795000000000",
+     "journal/00000000000000000123.sqlite", "127.0.0.1:8080", "20,000 records", "process 4194303",
+     "d3b07384d113edec49eaa6238ad5ff00"],
 )  # fmt: skip
 def test_what_is_no_number_is_left_alone(text):
     assert safe(text) == text
+
+
+@pytest.mark.parametrize("json_", [False, True])
+def test_a_name_that_people_copy_is_whole_and_the_number_beside_it_is_not(said, json_):
+    """As an argument, in what failed, and as a field."""
+    stream = said(json=json_)
+    name = "00000000000012345678.sqlite"
+    event = JournalEvent("abandoned", name, f"from {NUMBER}")
+    LOG.error("journal: %s", event, extra={"file": f"journal/{name}-wal"})
+    fail(f"{name} of {NUMBER}, and 81234567")
+    text = stream.getvalue()
+    assert text.count(name) == (3 if json_ else 2)
+    assert f"(segment {name}): from +91" in text
+    assert NUMBER not in text
+    assert "81234567" not in text
 
 
 @given(st.text(max_size=80))

@@ -94,6 +94,13 @@ def test_nobody_asks_by_what_they_may_not_see(address, refused):
         ({"call_sid": "9876543210" * 3 + "aa"}, {"call_sid": "9" + "•" * 27 + "10aa"}),
         ({"id": "01m8hnjxdk0000000004v62jje"}, {"id": "01m8hnjxdk0000000004v62jje"}),
         ({"next": "12345678"}, {"next": "12345678"}),
+        ({"issue": "0468217612345678"}, {"issue": "0468217612345678"}),
+        ({"subject": "565001103219318f"}, {"subject": "565001103219318f"}),
+        ({"subject": "9876543210"}, {"subject": "9•••••••10"}),
+        (
+            {"problems": ["journal: it failed (segment 00000000000012345678.sqlite): why"]},
+            {"problems": ["journal: it failed (segment 00000000000012345678.sqlite): why"]},
+        ),
         ({"flow_id": "1234567"}, {"flow_id": "1234567"}),
         ({"flow_id": "9876543210"}, {"flow_id": "9•••••••10"}),
         ({"at": "2026-11-28T18:09:55.123Z"}, {"at": "2026-11-28T18:09:55.123Z"}),

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from switchhook.exotel.phone_numbers import mask_text
+from switchhook.exotel.phone_numbers import counted, mask_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -81,8 +81,8 @@ def deed_of(viewer: Viewer, what: str, subject: str = "", **details: str) -> Dee
 def entry_of(deed: Deed, seq: int, at_us: int, previous: bytes) -> AuditEntry:
     """The entry for a deed after the one with the hash `previous`.
 
-    Long texts are cut, and numbers masked: people write notes and reasons, and no erasure reaches
-    what nobody may change.
+    Long texts are cut, and numbers masked but in what is `Ours`: people write notes and reasons,
+    and no erasure reaches what nobody may change.
     """
     details = msgspec.json.encode(
         {name: _kept(text) for name, text in sorted(deed.details.items())}
@@ -125,17 +125,17 @@ def verify_chain(entries: Iterable[AuditEntry], head: ChainHead | None = None) -
     for entry in entries:
         expected_seq += 1
         if entry.seq != expected_seq:
-            problem = f"entry {expected_seq} is missing"
+            problem = f"entry {counted(expected_seq)} is missing"
             return ChainResult(verified, expected_seq, problem)
         if entry.hash != entry_hash(previous, entry):
-            problem = f"entry {entry.seq}, or the one before it, is not as it was written"
+            problem = f"entry {counted(entry.seq)}, or the one before it, is not as it was written"
             return ChainResult(verified, entry.seq, problem)
         previous = entry.hash
         verified += 1
     if head and expected_seq != head.newest_seq:
         missing = min(expected_seq, head.newest_seq) + 1
         return ChainResult(
-            verified, missing, f"the log ends before entry {missing}, which was written"
+            verified, missing, f"the log ends before entry {counted(missing)}, which was written"
         )
     return ChainResult(verified)
 

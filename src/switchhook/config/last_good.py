@@ -210,6 +210,11 @@ def salvage(content: bytes) -> KeptRules | None:
     return KeptRules(kept.file, found.number, history)
 
 
+def shown_hash(digest: str) -> str:
+    """A hash as sentences have it: short, and by its first word taken for no number."""
+    return f"sha256:{digest[:16]}"
+
+
 def _hash(text: str) -> str:
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 

@@ -15,6 +15,7 @@ from switchhook.config.last_good import (
     RunningSource,
     TakenOver,
     settle,
+    shown_hash,
 )
 from switchhook.errors import ConfigError, DataFolderError
 from switchhook.rules.decide import Ruleset
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from switchhook.checked_json import Damage
-
-_SHOWN = 12  # digits of a hash, for people
 
 
 class EndpointRules:
@@ -189,7 +188,7 @@ class EndpointRules:
         return load_rules(entry.text, file=f"{self._name} kept since {entry.at}")
 
     def _complain(self, file: str, look: Ruleset | ConfigError, undone: tuple[str, ...]) -> None:
-        since = f"those of {self.source.at} ({self.source.hash[:_SHOWN]}) go on running"
+        since = f"those of {self.source.at} ({shown_hash(self.source.hash)}) go on running"
         self._said = ()
         if isinstance(look, ConfigError):
             self._said = (f"{self._name}: {_line(look)}; {since}",)

@@ -2,8 +2,9 @@
 
 Seven digits or more in a row are a number: of any script, whatever few signs that are no letters
 stand between them, and however often they were escaped (percent-encoding, JSON, HTML). What has
-digits and is none by its form stays: SIDs and hashes, times, addresses of machines, amounts. What
-isn't looked through: base64, digits written as words, and letters between digits.
+digits and is none by its form stays: SIDs and hashes, times, addresses of machines, amounts, and
+what is ours: names of our files, and our own counts (`counted`) beside the word for what they
+count. What isn't looked through: base64, digits written as words, and letters between digits.
 """
 
 from __future__ import annotations
@@ -40,6 +41,12 @@ class FoundNumber(msgspec.Struct, frozen=True):
     places: tuple[tuple[int, int], ...]
 
 
+class Ours(str):
+    """A text of ours, which is never masked; what is joined or cut of it is any text again."""
+
+    __slots__ = ()
+
+
 def find_numbers(text: str) -> list[FoundNumber]:
     """All numbers of a text by their start; those of two readings of escapes may overlap."""
     if _too_few_digits(text):
@@ -67,6 +74,8 @@ def mask_text(text: str, *, but: Callable[[str], object] = lambda spelling: Fals
     >>> mask_text("call +91 98765 43210 back")
     'call +9• ••••• •••10 back'
     """
+    if isinstance(text, Ours):
+        return text
     hidden: list[tuple[int, int]] = []
     for number in find_numbers(text):
         if but(text[number.start : number.end]):
@@ -83,6 +92,14 @@ def masked(number: str | None) -> str | None:
     if _count_of_digits(number) + number.count(HIDDEN) < FEWEST and not find_numbers(number):
         return HIDDEN * len(number)
     return mask_text(number)
+
+
+def counted(number: int) -> str:
+    """A count, a record's number or a node's in a sentence of ours, which is masked nowhere.
+
+    Beside its word, as in `record 1,234,567` or `1,234,567 bytes`, it may have any length.
+    """
+    return f"{number:,}"
 
 
 def hint_of(text: str) -> str:
@@ -160,9 +177,37 @@ _ZONE = r"(?:[ ]?(?:[AP]M|Z|UTC|GMT|IST)|[ +-][01][0-9]:?[0-5][0-9]|[ ][+-][01][
 _TIME = f"{_MINUTE}(?:{_SECOND})?{_ZONE}"
 _ALONE = r"(?<![0-9])(?<![0-9][-./:,+])"
 _NO_MORE = r"(?![0-9]|[-./:,+][0-9])"
+_NOT_JOINED = r"(?![0-9]|[-./:,+_ ][0-9])"
+_GROUPED = r"[1-9][0-9]{0,2}(?:,[0-9]{3})"
+_BESIDE = "|".join(
+    f"(?<={word}[ ])" for word in ("record", "records", "seq", "entry", "node", "id")
+)
+_COUNTED_BEFORE = "[ ](?:bytes|records|commits)"
+# When a backup was made, as people put it into the names of their files.
+_CLOCK_TIME = "[0-2][0-9][-_.h:]?[0-5][0-9](?:[-_.m:]?[0-5][0-9])?"
+_STAMP = (
+    "(?:20[0-9]{2}[-_.]?(?:0[1-9]|1[0-2])[-_.]?(?:0[1-9]|[12][0-9]|3[01])"
+    f"(?:[-_.T]?{_CLOCK_TIME})?|1[5-9][0-9]{{8}})"
+)
+_ARCHIVE = r"[\w.-]{0,60}\.(?:tar|tar\.gz|tgz)(?:\.age)?(?![0-9A-Za-z])"
+_OURS = rf"""
+    (?<![0-9A-Za-z])(?:
+        0{{6}}[0-9]{{14}}(?:-[0-9]{{1,9}})?\.sqlite
+      | fp_[0-9a-f]{{16}}
+      | sha256:[0-9a-f]{{16}}
+    )(?![0-9A-Za-z])
+  | (?<=switchhook-erasures-)[0-9]{{1,10}}(?=\.json(?![0-9A-Za-z]))
+  | (?<=refused/)[0-9]{{1,19}}(?=\.bin(?![0-9A-Za-z]))
+  | (?<=[(]process[ ])[1-9][0-9]{{6}}(?=[ ]on[ ])
+  | (?:{_BESIDE}){_GROUPED}{{2,}}{_NOT_JOINED}
+  | {_ALONE}{_GROUPED}{{2,}}(?={_COUNTED_BEFORE})
+  | (?<![0-9]){_STAMP}(?![0-9])(?={_ARCHIVE})
+"""
+"""What our files are called, and how we write numbers that are nobody's: see `counted`."""
 _NO_NUMBER = re.compile(
     rf"""
-    (?P<word> (?<![0-9A-Za-z])
+    {_OURS}
+  | (?P<word> (?<![0-9A-Za-z])
         (?: [0-9a-f]{{28}}[0-9a-z]{{4}} | [0-9a-f]{{16,128}} | [0-9A-F]{{16,128}}
           | [0-9A-Fa-f]{{8}}(?:-[0-9A-Fa-f]{{4}}){{3}}-[0-9A-Fa-f]{{12}} )
         (?![0-9A-Za-z]) )
@@ -173,12 +218,12 @@ _NO_NUMBER = re.compile(
       | {_YEAR}[01][0-9][0-3][0-9][T_-][0-2][0-9][0-5][0-9][0-6][0-9](?:Z|{_NO_MORE})
       | (?<=[A-Za-z]{{3}}[ /+-]){_YEAR}[ :,+]{{1,2}}{_TIME}{_NO_MORE}
       | {_MINUTE}{_SECOND}{_ZONE}{_NO_MORE}
-      | (?:{_BYTE}\.){{3}}{_BYTE}(?::[0-9]{{1,5}}|/[0-9]{{1,2}})?(?![0-9]|[-./:,+_ ][0-9])
+      | (?:{_BYTE}\.){{3}}{_BYTE}(?::[0-9]{{1,5}}|/[0-9]{{1,2}})?{_NOT_JOINED}
     )
   | (?:(?<=[A-Za-z]-)|(?<=ec2-))(?:{_BYTE}-){{3}}{_BYTE}(?=\.[A-Za-z])
-  | {_ALONE}[1-9][0-9]{{0,2}}(?:,[0-9]{{3}}){{2}}(?:\.[0-9]{{1,2}})?(?![0-9]|[-./:,+_ ][0-9])
+  | {_ALONE}{_GROUPED}{{2}}(?:\.[0-9]{{1,2}})?{_NOT_JOINED}
   | (?P<amount> (?:₹|\$|€|\b(?:Rs\.?|INR|USD))[ ]?[0-9][0-9,]{{0,10}}(?:\.[0-9]{{1,6}})?
-        (?![0-9]|[-./:,+_ ][0-9]) )
+        {_NOT_JOINED} )
   | (?P<six> (?<![0-9A-Za-z:.])[0-9A-Fa-f]{{0,4}}(?::[0-9A-Fa-f]{{0,4}}){{2,7}}(?![0-9A-Za-z:]) )
     """,
     re.VERBOSE,
@@ -200,7 +245,8 @@ def _is_kept(found: re.Match[str]) -> bool:
     if found["amount"] is not None:
         return _count_of_digits(text) < _FULL
     if found["receipt"] is not None:
-        return sum(c.isalpha() for c in text) >= _FEWEST_CHANGES
+        # Until 2039 the third of an id of ours is a letter.
+        return text[2].isalpha() or sum(c.isalpha() for c in text) >= _FEWEST_CHANGES
     if found["six"] is not None:
         try:
             ipaddress.IPv6Address(text)

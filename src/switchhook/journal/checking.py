@@ -8,6 +8,7 @@ from typing import Any
 
 import apsw
 
+from switchhook.exotel.phone_numbers import counted
 from switchhook.journal.segment import DamagedSegment, Record, fits
 
 UNREADABLE = -1
@@ -91,7 +92,8 @@ def around_hole(rows: Rows, seq: int, last: int, limit: int, segment: str) -> li
             good = middle if not found or found[0][0] <= middle else min(good, middle)
         except DamagedSegment:
             bad = middle
-    what = "it can't be read" if good - 1 == seq else f"records {seq} to {good - 1} can't be read"
+    span = f"records {counted(seq)} to record {counted(good - 1)} can't be read"
+    what = "it can't be read" if good - 1 == seq else span
     damage = f"{what}: journal/{segment} is damaged"
     return [Record(good - 1, UNREADABLE, 0, None, None, None, b"", damage)]
 

@@ -9,6 +9,7 @@ from urllib.parse import quote
 import apsw
 
 from switchhook.errors import JournalError
+from switchhook.exotel.phone_numbers import counted
 from switchhook.journal.commit import OpenSegment
 from switchhook.journal.log_frames import committed_frames, lost_commits
 from switchhook.journal.segment import (
@@ -133,13 +134,13 @@ def _check(meta: SegmentMeta, file: SegmentFile, node: int) -> SegmentMeta:
     if meta.node != node:
         raise JournalError(
             file.name,
-            f"belongs to node {meta.node}, this is node {node}",
+            f"belongs to node {counted(meta.node)}, this is node {counted(node)}",
             "each node writes a journal of its own: check the node number and the data folder",
         )
     if meta.first_seq not in (None, file.first_seq):
         raise JournalError(
             file.name,
-            f"begins at seq {meta.first_seq}, which is not what its name says",
+            f"begins at seq {counted(meta.first_seq or 0)}, which is not what its name says",
             "give the file its own name back",
         )
     return meta

@@ -23,6 +23,7 @@ import apsw
 import msgspec
 
 from switchhook.errors import JournalError
+from switchhook.exotel.phone_numbers import counted
 from switchhook.sqlite_file import make_private, transaction
 from switchhook.system.file_system import sync_folder
 
@@ -299,7 +300,7 @@ def read_meta(connection: apsw.Connection, name: str) -> SegmentMeta:
         if application != APPLICATION_ID:
             raise JournalError(
                 name,
-                f"is not a journal segment (application id {application})",
+                f"is not a journal segment (application id {counted(application)})",
                 "move the file out of the journal's folder after a look at what it is",
             )
         if version > FORMAT or version < 1:

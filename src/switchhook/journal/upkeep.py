@@ -21,6 +21,7 @@ import apsw
 import msgspec
 
 from switchhook.errors import JournalError
+from switchhook.exotel.phone_numbers import counted
 from switchhook.journal.commit import OpenSegment, must_abandon
 from switchhook.journal.segment import (
     ROLL,
@@ -67,7 +68,9 @@ class JournalEvent(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         place = f" (segment {self.segment})" if self.segment else ""
         detail = f": {self.detail}" if self.detail else ""
-        return _SENTENCES[self.name].format(count=self.count) + place + detail
+        return (
+            _SENTENCES[self.name].format(count=counted(self.count), seq=self.count) + place + detail
+        )
 
 
 _SENTENCES = {
@@ -76,7 +79,7 @@ _SENTENCES = {
     "abandoned": "a segment was abandoned for a new one",
     "failing": "records can't be written and wait in memory",
     "recovered": "records are written again",
-    "refused": "record {count} was refused by the database and its bytes were set aside",
+    "refused": "a record was refused by the database and its bytes are in refused/{seq}.bin",
     "lost": "records are lost",
     "unwritten": "{count} records were still in memory at the end and are lost",
     "cut_short": "{count} commits or more can't be read behind a damaged place of a log: restore"

@@ -10,6 +10,7 @@ import msgspec
 
 from switchhook.checked_json import is_whole, with_checksum
 from switchhook.errors import DataFolderError
+from switchhook.exotel.phone_numbers import counted
 from switchhook.retention.fingerprints import LIST_FORMAT, ErasureList, Fingerprints
 from switchhook.system.data_folder import atomic_write
 from switchhook.system.folder_lock import lock_within
@@ -53,7 +54,7 @@ def read_list(path: Path, node: int) -> ErasureList:
         problem = f"it was made by a newer version (format {found.format})"
         raise DataFolderError(str(path), problem, "run the newer version")
     if found.node != node:
-        problem = f"it is the list of node {found.node}, and this is node {node}"
+        problem = f"it is the list of node {counted(found.node)}, and this is node {counted(node)}"
         raise DataFolderError(str(path), problem, "give the list of the data folder backed up")
     return found
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from switchhook.access.audit import Deed
+from switchhook.exotel.phone_numbers import Ours
 from switchhook.exotel.spellings import Subject
 from switchhook.journal.closed import SegmentState
 from switchhook.retention.erased_calls import calls_named, traces_of
@@ -266,7 +267,9 @@ class Eraser:
         }
         what = f"erased a {WORDS[done.subject]}"
         what = what if done.complete else f"{what}, but not everywhere"
-        deed = Deed(who=done.by, what=what, subject=done.id, origin="erasure", details=details)
+        deed = Deed(
+            who=done.by, what=what, subject=Ours(done.id), origin="erasure", details=details
+        )
         self._book.finish(done, deed)
         self._traces = None
         self._let_go.pop(erasure.id, None)

@@ -21,6 +21,7 @@ from switchhook.answer.http.listening import serve as serve_http
 from switchhook.answer.http.messages import ConnectionLimits
 from switchhook.capacity.facts_file import LOOK_S, FactsReader
 from switchhook.config import Config
+from switchhook.config.last_good import shown_hash
 from switchhook.config.live import POLL_S, Settings, SettingsKeeper, find_data_folder
 from switchhook.journal import JournalEvent, JournalWriter
 from switchhook.server.answer_settings import (
@@ -164,7 +165,7 @@ class AnswerProcess:
             settings, taken = await asyncio.to_thread(keeper.poll)
             self._look_at_folder()
             for each in taken:
-                log.warning("%s is taken over (%s)", each.name, each.hash[:12])
+                log.warning("%s is taken over (%s)", each.name, shown_hash(each.hash))
                 self.answerer.keep_config_applied(each)
             if settings is not None:
                 self._settings = settings

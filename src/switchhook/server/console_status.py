@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from switchhook.errors import DataFolderError, JournalError, LedgerError
+from switchhook.exotel.phone_numbers import counted
 from switchhook.journal.steady_time import step_text
 from switchhook.overview.verdict import Failing
 from switchhook.retention.trusted_time import Held, held_text
@@ -133,7 +134,7 @@ class ConsoleStatus(msgspec.Struct, frozen=True, kw_only=True):
         seq, why = next(iter(found.items()))
         more = f", and {len(found) - 1} more like it" if len(found) > 1 else ""
         hint = "restore that file from a backup, and run `switchhook rebuild`"
-        return [f"record {seq} of the journal is damaged{more}: {why} ({hint})"]
+        return [f"record {counted(seq)} of the journal is damaged{more}: {why} ({hint})"]
 
     def _of_clocks(self) -> list[str]:
         step, held = self.clock.step(), self.held()

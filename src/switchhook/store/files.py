@@ -14,6 +14,7 @@ from pathlib import Path
 import apsw
 
 from switchhook.errors import DataFolderError
+from switchhook.exotel.phone_numbers import counted
 from switchhook.sqlite_file import RawFile, connect_checked, make_private, transaction
 from switchhook.system.file_system import sync_folder
 
@@ -156,7 +157,7 @@ def check(connection: apsw.Connection, path: Path) -> None:
     application = connection.pragma("application_id")
     version = connection.pragma("user_version")
     if application != APPLICATION_ID:
-        problem = f"{path.name} is not a store (application id {application})"
+        problem = f"{path.name} is not a store (application id {counted(application)})"
         raise DataFolderError(
             str(path.parent), problem, "move the file away and look at what it is"
         )

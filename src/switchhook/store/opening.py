@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import apsw
 
 from switchhook.errors import DataFolderError
+from switchhook.exotel.phone_numbers import counted
 from switchhook.sqlite_file import file_id
 from switchhook.store import files
 from switchhook.store.folding import read_progress
@@ -84,15 +85,17 @@ def _check_against(journal: JournalSource, connection: apsw.Connection, path: Pa
         return
     name, last, problem = path.name, journal.last_seq(), ""
     if journal.node is None:
-        problem = f"{name} is folded up to seq {seq}, but there is no journal"
+        problem = f"{name} is folded up to seq {counted(seq)}, but there is no journal"
     elif journal.node != node:
-        problem = f"{name} is folded from node {node}'s journal, this is {journal.node}'s"
+        whose = f"the journal of node {counted(node or 0)}, this is that of node"
+        problem = f"{name} is folded from {whose} {counted(journal.node)}"
     elif last < seq:
-        problem = f"{name} is folded up to seq {seq}, but the journal ends at {last}"
+        ends = f"the journal ends at seq {counted(last)}"
+        problem = f"{name} is folded up to seq {counted(seq)}, but {ends}"
     else:
         record = journal.get_many([seq]).get(seq)
         if record is not None and record.at != at:
-            problem = f"{name} is folded from another journal: seq {seq} differs"
+            problem = f"{name} is folded from another journal: seq {counted(seq)} differs"
     if problem:
         hint = f"put the journal back that belongs to it; or {files.REBUILD}"
         raise DataFolderError(str(path.parent), problem, hint)

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from switchhook.exotel.phone_numbers import mask_text, masked
+from switchhook.exotel.phone_numbers import Ours, mask_text, masked
 from switchhook.journal.steady_time import TOLERANCE_MS
-from switchhook.web.render import Ours
 
 if TYPE_CHECKING:
     from switchhook.access.roles import Viewer

@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute, Route
 from switchhook.access.audit import deed_of
 from switchhook.access.roles import Role
 from switchhook.errors import SearchError
+from switchhook.exotel.phone_numbers import Ours
 from switchhook.streams.columns import COLUMNS, USUAL, columns_named
 from switchhook.streams.parameters import LAST_SEQ, cursor_of
 from switchhook.streams.search.numbers import NumberSearches
@@ -21,7 +22,7 @@ from switchhook.streams.search.query import SearchPage, SearchProblem, asks_mask
 from switchhook.streams.search.saved_views import LONGEST_NAME, SavedView
 from switchhook.streams.search.syntax import KEYS, LONGEST, parse_query, query_text, with_condition
 from switchhook.web.parameters import RefusedParameter, has_words
-from switchhook.web.render import Ours, address, viewer_of, zone_of, zone_word
+from switchhook.web.render import address, viewer_of, zone_of, zone_word
 from switchhook.web.search_turns import SearchTurns
 
 if TYPE_CHECKING:

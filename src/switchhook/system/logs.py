@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from typing import TextIO
 
 _TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-# Digits in a row that our own sentences have: counts and process numbers, ms of Unix time, and
-# those of file names. A number in them that came from outside is an argument, and always masked.
-_COUNTED = re.compile(r"[1-9][0-9]{6,7}|1[5-9][0-9]{11}|0000[0-9]*")
+# Digits in a row that our own sentences have: counts and process numbers, and ms of Unix time. A
+# number in them that came from outside is an argument, and always masked.
+_COUNTED = re.compile(r"[1-9][0-9]{6,7}|1[5-9][0-9]{11}")
 _ACTING = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
 )
@@ -60,7 +60,7 @@ class TextLines(logging.Formatter):
         return super().formatMessage(record)
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
-        return "\n".join(safe(line) for line in super().formatException(ei).split("\n"))
+        return "\n".join(_outside(line) for line in super().formatException(ei).split("\n"))
 
 
 class JsonLines(logging.Formatter):
@@ -81,7 +81,7 @@ class JsonLines(logging.Formatter):
             said["fields"] = fields
         if record.exc_info and record.exc_info[0] is not None:
             lines = "".join(traceback.format_exception(*record.exc_info)).splitlines()
-            trace = [safe(line) for line in lines]
+            trace = [_outside(line) for line in lines]
             said["error"] = {"type": record.exc_info[0].__name__, "trace": trace}
         return msgspec.json.encode(said).decode()
 
@@ -91,8 +91,16 @@ def safe(text: str) -> str:
     return _acting_as_codes(mask_text(text, but=_COUNTED.fullmatch))
 
 
+def _outside(text: str) -> str:
+    """The same of what others have written: why something failed, say."""
+    return _acting_as_codes(mask_text(text))
+
+
 def _message(record: logging.LogRecord) -> str:
-    """What is said, safe: whole numbers that we count or measure are nobody's, and stay."""
+    """What is said, safe: whole numbers that we count or measure are nobody's, and stay.
+
+    So do names of our files and the like within arguments: `exotel/phone_numbers.py` knows them.
+    """
     args = record.args
     if not args:
         return safe(record.getMessage())

@@ -37,8 +37,10 @@ _NUMBERS = frozenset(
         "digits",
     }
 )
-_OURS = frozenset({"id", "repeat_of", "settled_by", "receipts", "release", "next", "hash"})
+_OURS = frozenset({"id", "issue", "repeat_of", "settled_by", "receipts", "release", "next", "hash"})
 """Identifiers that we made: of receipts, issues and releases, and cursors."""
+OUR_ID = re.compile(r"[0-9a-f]{16}")
+"""What names an alert, an issue or an erasure; as many digits as no number has."""
 _OUR_FORM = re.compile(r"[0-9a-z]{1,16}|[0-9a-z]{26}|[0-9a-f]{40}|[0-9a-f]{64}")
 _SIDS = frozenset({"sid", "call_sid", "account_sid", "stream_sid"})
 _SID_FORM = re.compile(r"(?=(?:[^a-z]*[a-z]){5})[0-9a-f]{28}[0-9a-z]{4}")
@@ -46,6 +48,7 @@ _FLOWS = frozenset({"flow_id", "tenant_id"})
 _FLOW_FORM = re.compile(r"[0-9]{1,9}")
 _FORMS = {
     **dict.fromkeys(_OURS, _OUR_FORM),
+    "subject": OUR_ID,  # of the audit log: an erasure, an issue
     **dict.fromkeys(_SIDS, _SID_FORM),
     **dict.fromkeys(_FLOWS, _FLOW_FORM),
 }

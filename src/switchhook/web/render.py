@@ -23,7 +23,7 @@ from starlette.responses import HTMLResponse
 
 from switchhook.access.roles import Role, Viewer
 from switchhook.exotel.cause import Cause
-from switchhook.exotel.phone_numbers import mask_text, masked
+from switchhook.exotel.phone_numbers import Ours, mask_text, masked
 from switchhook.web.assets import Assets
 from switchhook.web.compiled_templates import CompiledTemplates, at_run_time
 from switchhook.web.escaping import may_link, visible
@@ -207,12 +207,6 @@ class Renderer:
         }
         environment = self._environments[look.sees_numbers]
         return environment.get_template(template).render({**common, **context})
-
-
-class Ours(str):
-    """A text of ours, which is never masked; what is joined or cut of it is any text again."""
-
-    __slots__ = ()
 
 
 def _masked(value: object) -> object:

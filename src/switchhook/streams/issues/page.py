@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute, Route
 
 from switchhook.access.audit import deed_of
 from switchhook.access.roles import Role
+from switchhook.exotel.phone_numbers import Ours
 from switchhook.streams.issues.issues import (
     LONGEST_NOTE,
     MOST_ISSUES,
@@ -137,7 +138,7 @@ class CausesPage:
             issue.id, self._now_ms(), NEXT[issue.state, act], viewer.name, note[:LONGEST_NOTE]
         )
         deed = deed_of(
-            viewer, SAID[IssueAction(act)], issue.id, **_named(issue.fingerprint), note=note
+            viewer, SAID[IssueAction(act)], Ours(issue.id), **_named(issue.fingerprint), note=note
         )
         self._issue_history.add(mark, deed)
 

@@ -18,7 +18,9 @@ from switchhook.access.audit import (
     verify_chain,
 )
 from switchhook.access.roles import EVERYTHING, REVEALED_FOR_US, Role
+from switchhook.exotel.phone_numbers import Ours
 from switchhook.web.endpoint import json_response
+from switchhook.web.masking import OUR_ID
 from switchhook.web.parameters import read_filters
 from switchhook.web.render import rfc3339, viewer_of
 from switchhook.web.sign_in.openapi import AUDIT, PAGE
@@ -207,7 +209,9 @@ def _row(entry: AuditEntry) -> dict[str, Any]:
         details = msgspec.json.decode(entry.details, type=dict[str, str])
     except msgspec.MsgspecError:  # somebody has changed it
         details = {"unreadable": entry.details}
-    return {"entry": entry, "details": details}
+    subject = entry.subject
+    shown = Ours(subject) if OUR_ID.fullmatch(subject) else subject
+    return {"entry": entry, "subject": shown, "details": details}
 
 
 def _entry_json(entry: AuditEntry) -> dict[str, Any]:
