@@ -190,7 +190,8 @@ _STAMP = (
     f"(?:[-_.T]?{_CLOCK_TIME})?|1[5-9][0-9]{{8}})"
 )
 _ARCHIVE = r"[\w.-]{0,60}\.(?:tar|tar\.gz|tgz)(?:\.age)?(?![0-9A-Za-z])"
-_OURS = rf"""
+_OURS = re.compile(
+    rf"""
     (?<![0-9A-Za-z])(?:
         0{{6}}[0-9]{{14}}(?:-[0-9]{{1,9}})?\.sqlite
       | fp_[0-9a-f]{{16}}
@@ -202,12 +203,16 @@ _OURS = rf"""
   | (?:{_BESIDE}){_GROUPED}{{2,}}{_NOT_JOINED}
   | {_ALONE}{_GROUPED}{{2,}}(?={_COUNTED_BEFORE})
   | (?<![0-9]){_STAMP}(?![0-9])(?={_ARCHIVE})
-"""
+    """,
+    re.VERBOSE,
+)
 """What our files are called, and how we write numbers that are nobody's: see `counted`."""
+_MAY_HAVE_OURS = re.compile(
+    r"\.sqlite|fp_|sha256:|switchhook-erasures-|refused/|[(]process |,[0-9]{3},[0-9]{3}|\.tar|\.tgz"
+)
 _NO_NUMBER = re.compile(
     rf"""
-    {_OURS}
-  | (?P<word> (?<![0-9A-Za-z])
+    (?P<word> (?<![0-9A-Za-z])
         (?: [0-9a-f]{{28}}[0-9a-z]{{4}} | [0-9a-f]{{16,128}} | [0-9A-F]{{16,128}}
           | [0-9A-Fa-f]{{8}}(?:-[0-9A-Fa-f]{{4}}){{3}}-[0-9A-Fa-f]{{12}} )
         (?![0-9A-Za-z]) )
@@ -352,6 +357,8 @@ def _windows(plain: str) -> Iterator[tuple[int, int]]:
 
 
 def _of_others(text: str) -> str:
+    if _MAY_HAVE_OURS.search(text):
+        text = _OURS.sub(lambda found: _LETTER * len(found[0]), text)
     return _of_escapes(_NO_NUMBER.sub(_as_letters, text))
 
 
