@@ -178,6 +178,14 @@ def test_the_answer_program_loads_no_page():
 
 
 @pytest.mark.process
+def test_the_console_loads_what_it_is_configured_for_alone():
+    """What asks, exports, sends or proves anything is loaded by the first that needs it."""
+    loaded = loaded_by("import switchhook.cli.run, switchhook.server.console")
+    unwanted = {"httpx2", "apprise", "pyarrow", "psycopg", "cryptography", "webauthn"}
+    assert not loaded & unwanted
+
+
+@pytest.mark.process
 def test_the_supervisor_loads_what_neither_program_is_made_of(tmp_path):
     """It is there all the time, and a start waits for it."""
     loaded = loaded_by(
