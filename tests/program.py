@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import queue
@@ -12,11 +13,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest.mock import patch
 from urllib.parse import quote
 
+from switchhook.cli import run
 from switchhook.system.data_folder import read_identity
 from switchhook.system.local_keys import endpoint_secret, link_cookie, link_proof, link_token
 
@@ -171,6 +174,27 @@ def running(
     finally:
         program.process.kill() if program.process.poll() is None else None
         program.stop()
+
+
+class Done(NamedTuple):
+    """What a command left: its exit code, and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+
+def command(*words: str, typed: str = "", code: int | None = 0) -> Done:
+    """A command of ours in a pipe, with `typed` at its input; None takes any exit code.
+
+    It is run in this process, beside the program's own: to start another would take longer than
+    all that it does.
+    """
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err), patch("sys.stdin", io.StringIO(typed)):
+        done = Done(run(words), out.getvalue(), err.getvalue())
+    assert code is None or done.code == code, done
+    return done
 
 
 def http(

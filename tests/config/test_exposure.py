@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import stat
 import subprocess
-import sys
 
 import pytest
 
+from program import command
 from switchhook.config import AnswerConfig, Config, ConsoleConfig
 from switchhook.config.basics import ListenAddress
 from switchhook.config.exposure import open_ports, readable_problem
@@ -75,10 +75,7 @@ def test_check_says_it_and_what_mends_it(place):
 
     def check():
         words = ["check", str(place / "c.toml")]
-        done = subprocess.run(
-            [sys.executable, "-m", "switchhook", *words], capture_output=True, text=True, check=True
-        )
-        return done.stderr.splitlines()
+        return command(*words).err.splitlines()
 
     said = check()
     assert any("answer.listen: 0.0.0.0:0 takes plain HTTP" in line for line in said)
@@ -89,14 +86,8 @@ def test_check_says_it_and_what_mends_it(place):
     assert not [line for line in check() if "holds secrets" in line]
 
 
-@pytest.mark.process
 def test_a_configuration_that_only_names_files_may_be_read(place):
     (place / "c.toml").write_text('[endpoints.b]\nsecret_files = ["s.txt"]\n')
-    done = subprocess.run(
-        [sys.executable, "-m", "switchhook", "check", str(place / "c.toml")],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert "c.toml holds secrets" not in done.stderr
-    assert "s.txt holds secrets" in done.stderr
+    said = command("check", str(place / "c.toml")).err
+    assert "c.toml holds secrets" not in said
+    assert "s.txt holds secrets" in said

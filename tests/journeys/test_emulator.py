@@ -81,15 +81,22 @@ def test_a_trace_is_played_back_and_compared(url, tmp_path):
     assert "refused" in gone.stdout  # no answer is Option B too
 
 
-def test_a_caller_says_the_same_again_to_a_bot(tmp_path):
-    plan, trace = tmp_path / "plan.toml", tmp_path / "trace.jsonl"
+@pytest.fixture(scope="module")
+def exotel(tmp_path_factory):
+    """Where an emulator serves, whose bot others talk to."""
+    plan = tmp_path_factory.mktemp("exotel") / "plan.toml"
     plan.write_text(PLAN.format(url=NOBODY))
     with emulator(str(plan)) as (_, said):
-        url = said["exotel"][0] + "/no-passthru"
-        emulate("run", "caller-hangs-up-mid-talk", "--passthru", url, "--trace", str(trace))
-        bot = said["exotel"][0].replace("http", "ws") + "/bot"
-        # The passthru is not asked unless it is named.
-        again = emulate("replay", str(trace), "--bot", f"{bot}/refuse")
+        yield said["exotel"][0]
+
+
+def test_a_caller_says_the_same_again_to_a_bot(exotel, tmp_path):
+    trace = tmp_path / "trace.jsonl"
+    url = f"{exotel}/no-passthru"
+    emulate("run", "caller-hangs-up-mid-talk", "--passthru", url, "--trace", str(trace))
+    bot = exotel.replace("http", "ws") + "/bot"
+    # The passthru is not asked unless it is named.
+    again = emulate("replay", str(trace), "--bot", f"{bot}/refuse")
     assert (again.returncode, again.stdout.count("\n")) == (1, 1)
     assert again.stdout.startswith("differs  ")
     assert "completed by user" in again.stdout
@@ -277,10 +284,12 @@ def test_a_heartbeat_is_sent_by_itself():
     assert (refused.returncode, "--allow 192.0.2.1" in refused.stdout) == (1, True)
 
 
-def test_load_is_measured_and_told(url, tmp_path):
+def test_load_is_measured_and_told(url, exotel, tmp_path):
+    """With a bot that hangs up soon: load goes by real time."""
     page = tmp_path / "load.html"
     words = ["--calls", "5", "--rate", "5/s", "--for", "1s", "--html", str(page)]
-    done = emulate("load", "--passthru", url, *words)
+    bot = exotel.replace("http", "ws") + "/bot?after=0.2"
+    done = emulate("load", "--passthru", url, "--bot", bot, *words)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "5 calls at once at most" in done.stderr
     assert "5 answers as expected, 0 not" in done.stdout

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import ssl
 import subprocess
-import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -13,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from nginx import listening, nginx, port_of
-from program import http, running
+from program import command, http, running
 
 ROOT = Path(__file__).parent.parent.parent
 WELL = "CallSid=c1&Stream[StreamSID]=s1&Stream[Status]=completed&Stream[DisconnectedBy]=bot"
@@ -92,12 +91,7 @@ def test_what_leads_to_a_protected_console_asks_who_comes(tmp_path):
     config.write_text('[console]\nusers = true\ntrusted_proxies = ["127.0.0.1"]\n')
     with running(tmp_path / "data", "--config", str(config)) as program:
         words = ["users", "add", "asha", "--role", "administrator", "--data", str(program.data)]
-        subprocess.run(
-            [sys.executable, "-m", "switchhook", *words],
-            input="seven green parrots\n",
-            text=True,
-            check=True,
-        )
+        command(*words, typed="seven green parrots\n")
         for number, way in enumerate(WAYS):
             sock = listening()
             port, folder = port_of(sock), tmp_path / f"nginx{number}"

@@ -15,14 +15,17 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import apsw
 import pytest
 
-from program import PATIENCE_S, http, read_reply, running, until
+from program import PATIENCE_S, command, http, read_reply, running, until
 from switchhook.ledger.sqlite import APPLICATION_ID, CHECKED_VERSION
+from switchhook.server.tables import open_ledger
 from switchhook.sqlite_file import connect_checked
+from switchhook.system.data_folder import DataFolder
 
 WELL = "CallSid=c1&Stream[StreamSID]=s1&Stream[Status]=completed&Stream[DisconnectedBy]=bot"
 
@@ -55,20 +58,14 @@ def test_nothing_is_open_behind_a_plain_proxy(program, version):
     assert len(program.receipts()) == before
 
 
-def command(program, *words):
-    """A command of ours beside the running program."""
-    done = subprocess.run(
-        [sys.executable, "-m", "switchhook", *words, "--data", str(program.data)],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return done.stdout
+def link_of(program):
+    """What `switchhook link` says beside the running program."""
+    return json.loads(command("link", "--json", "--data", str(program.data)).out)
 
 
 def test_the_command_prints_what_opens_both(program):
     """With the addresses where they really listen, though the system chose the ports."""
-    found = json.loads(command(program, "link", "--json"))
+    found = link_of(program)
     console, passthru = found["console"], found["passthru"]["default"]
     assert console.startswith(program.urls["console"] + "/open/")
     assert passthru.startswith(program.urls["answer"] + "/passthru/default/")
@@ -84,7 +81,7 @@ def test_the_command_prints_what_opens_both(program):
 def test_no_log_and_no_pipe_gets_what_opens_it(program):
     """Neither standard output nor the log, which are a service's journal, nor the receipts."""
     program.ask(WELL)
-    found = json.loads(command(program, "link", "--json"))
+    found = link_of(program)
     secrets = [found["console"].rpartition("/")[2], found["passthru"]["default"].rpartition("/")[2]]
     assert "nobody has an account yet: `switchhook link" in until(
         lambda: "nobody has" in program.said and program.said, "what it says of the way in"
@@ -108,7 +105,7 @@ def test_a_configured_secret_and_an_open_endpoint_are_as_the_operator_says(tmp_p
         host = "{}:{}".format(*program.address("answer"))
         answer = program.address("answer")
         assert through_nginx(answer, f"/passthru/free?{WELL}", "1.0", host) == 403
-        printed = command(program, "link")
+        printed = command("link", "--data", str(program.data)).out
         assert secret not in printed
         assert f"passthru {program.urls['answer']}/passthru/free\n" in printed
         assert re.search(r"/passthru/seen/[\w-]{32}\n", printed)
@@ -124,8 +121,8 @@ def test_the_emulator_finds_the_server_that_ran_here(program):
     assert program.urls["answer"] + "/passthru/default/" in done.stdout
 
 
-def on_a_terminal(data: Path, *options: str, wanted: str) -> str:
-    """What `serve` prints to a terminal, up to a text; then it is ended."""
+def on_a_terminal(data: Path, *options: str, wanted: Sequence[str]) -> str:
+    """What `serve` prints to a terminal, until some texts are there; then it is ended."""
     ours, theirs = pty.openpty()
     words = ["serve", "--data", str(data), "--answer", "127.0.0.1:0", "--console", "127.0.0.1:0"]
     process = subprocess.Popen(
@@ -146,7 +143,7 @@ def on_a_terminal(data: Path, *options: str, wanted: str) -> str:
     reader = threading.Thread(target=read, daemon=True)
     reader.start()
     try:
-        until(lambda: wanted in "".join(seen), f"{wanted!r} on the terminal")
+        until(lambda: all(each in "".join(seen) for each in wanted), f"{wanted} on the terminal")
     finally:
         process.terminate()
         process.wait(PATIENCE_S)
@@ -156,15 +153,14 @@ def on_a_terminal(data: Path, *options: str, wanted: str) -> str:
 
 
 def test_a_terminal_gets_the_links(tmp_path):
-    said = on_a_terminal(tmp_path / "data", wanted="open it at")
+    said = on_a_terminal(tmp_path / "data", wanted=["open it at", "passthru http"])
     assert re.search(r"open it at http://127\.0\.0\.1:\d+/open/[\w-]{32}\r\n", said)
+    assert re.search(r"passthru http://127\.0\.0\.1:\d+/passthru/default/[\w-]{32}\r\n", said)
     (tmp_path / "c.toml").write_text("[console]\nusers = true\n")
     config = ("--config", str(tmp_path / "c.toml"))
-    said = on_a_terminal(tmp_path / "closed", *config, wanted="(once, within")
+    said = on_a_terminal(tmp_path / "closed", *config, wanted=["(once, within"])
     assert "/welcome/" in said
     assert "/open/" not in said
-    said = on_a_terminal(tmp_path / "data", wanted="passthru http")
-    assert re.search(r"passthru http://127\.0\.0\.1:\d+/passthru/default/[\w-]{32}\r\n", said)
 
 
 # The ledger.
@@ -177,8 +173,8 @@ def with_a_user(tmp_path_factory):
     """A data folder whose console has a user, stopped; and a backup of it."""
     folder = tmp_path_factory.mktemp("protected")
     with running(folder / "data") as program:
-        add(program, "asha")
-        command(program, "backup", str(folder / "b.tar.gz"))
+        add(folder / "data", "asha")
+        command("backup", str(folder / "b.tar.gz"), "--data", str(folder / "data"))
         assert program.stop() == 0
     return folder
 
@@ -190,11 +186,15 @@ def protected(with_a_user, tmp_path):
     return copy / "data", copy / "b.tar.gz"
 
 
-def add(program, name):
-    words = ["users", "add", name, "--role", "administrator", "--data", str(program.data)]
-    subprocess.run(
-        [sys.executable, "-m", "switchhook", *words], input=f"{PASSWORD}\n", text=True, check=True
-    )
+def add(data, name):
+    words = ("users", "add", name, "--role", "administrator", "--data", str(data))
+    command(*words, typed=f"{PASSWORD}\n")
+
+
+def another(data):
+    """A data folder, with an empty ledger that belongs to it."""
+    DataFolder.open(data, "console").close()
+    open_ledger(data / "ledger").close()
 
 
 def vanish(data):
@@ -212,8 +212,7 @@ def emptied(data):
 
 
 def foreign(data):
-    with running(data.parent / "other") as other:
-        assert other.stop() == 0
+    another(data.parent / "other")
     vanish(data)
     (data.parent / "other" / "ledger").rename(data / "ledger")
 
@@ -223,29 +222,27 @@ def older(data):
     ledger.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
     ledger.close()
     copy = (data / "ledger" / "ledger.sqlite").read_bytes()
-    with running(data) as program:
-        add(program, "ravi")
-        assert program.stop() == 0
+    add(data, "ravi")
     one_file_vanishes(data)
     (data / "ledger" / "ledger.sqlite").write_bytes(copy)
 
 
 @pytest.mark.parametrize(
-    ("happens", "named"),
+    ("side", "happens", "named"),
     [
-        (vanish, b"is missing"),
-        (one_file_vanishes, b"is missing"),
-        (emptied, b"an empty or older ledger"),
-        (foreign, b"another ledger"),
-        (older, b"is older than it was"),
+        ("serve", vanish, b"is missing"),
+        ("console", one_file_vanishes, b"is missing"),
+        ("console", emptied, b"an empty or older ledger"),
+        ("console", foreign, b"another ledger"),
+        ("console", older, b"is older than it was"),
     ],
 )
-def test_a_ledger_that_is_not_the_one_opens_nothing(protected, happens, named):
+def test_a_ledger_that_is_not_the_one_opens_nothing(protected, side, happens, named):
     """It is named where people look, callers are answered, and a backup brings it back."""
     data, backup = protected
     happens(data)
-    with running(data) as program:
-        assert program.ask(WELL).status == 200
+    with running(data, command=side) as program:
+        assert side != "serve" or program.ask(WELL).status == 200
         page = until(lambda: refused(program), "a page that says so")
         assert named in page.body, page.body.decode()
         assert b"the newest is b.tar.gz of 20" in page.body
@@ -259,22 +256,13 @@ def test_a_ledger_that_is_not_the_one_opens_nothing(protected, happens, named):
             reply = http(program.address("console"), path.encode(), headers=program.by_link)
             assert reply.status == 503
         for words in (["users", "list"], ["users", "link"], ["link"]):
-            done = subprocess.run(
-                [sys.executable, "-m", "switchhook", *words, "--data", str(data)],
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            assert done.returncode == 2, words
-            assert named.decode() in done.stderr
+            assert named.decode() in command(*words, "--data", str(data), code=2).err
 
-        command(program, "restore", str(backup), "--ledger-only")
+        command("restore", str(backup), "--ledger-only", "--data", str(data))
         until(lambda: not refused(program), "the console")
         assert http(program.address("console"), b"/").headers["location"] == "/login?next=/"
-        assert "asha" in command(program, "users", "list")
         assert program.stop() == 0
-    with running(data) as program:
-        assert http(program.address("console"), b"/").headers["location"] == "/login?next=/"
+    assert "asha" in command("users", "list", "--data", str(data)).out
 
 
 def refused(program):
@@ -285,7 +273,7 @@ def refused(program):
 @pytest.mark.parametrize("happens", [vanish, one_file_vanishes])
 def test_a_ledger_that_vanishes_under_a_running_console_opens_nothing(protected, happens):
     data, _ = protected
-    with running(data) as program:
+    with running(data, command="console") as program:
         until(lambda: not refused(program), "the console")
         happens(data)
         until(lambda: "was removed while the console ran" in program.said, "a word of it")
@@ -298,29 +286,17 @@ def test_a_ledger_that_vanishes_under_a_running_console_opens_nothing(protected,
 
 def test_a_console_that_runs_on_its_ledger_is_not_given_another(protected):
     data, backup = protected
-    with running(data) as program:
+    with running(data, command="console") as program:
         until(lambda: not refused(program), "the console")
-        words = ["restore", str(backup), "--ledger-only", "--data", str(data)]
-        done = subprocess.run(
-            [sys.executable, "-m", "switchhook", *words],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 2
-        assert "stop the console first; nothing was changed" in done.stderr
+        words = ("restore", str(backup), "--ledger-only", "--data", str(data))
+        assert "stop the console first; nothing was changed" in command(*words, code=2).err
         assert sorted(each.name for each in data.glob("ledger*")) == ["ledger", "ledger.json"]
 
 
 def test_a_ledger_of_another_folder_is_not_restored(protected, tmp_path):
     _, backup = protected
     other = tmp_path / "third"
-    with running(other) as program:
-        assert program.stop() == 0
-    words = ["restore", str(backup), "--ledger-only", "--data", str(other)]
-    done = subprocess.run(
-        [sys.executable, "-m", "switchhook", *words], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 2
-    assert "is of another data folder" in done.stderr
+    another(other)
+    words = ("restore", str(backup), "--ledger-only", "--data", str(other))
+    assert "is of another data folder" in command(*words, code=2).err
     assert not list(other.glob(".ledger*"))

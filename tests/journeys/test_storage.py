@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 
-from program import PATIENCE_S, http, running, until
+from program import command, http, running, until
 
 HTML = {"Accept": "text/html"}
 
@@ -24,9 +22,7 @@ def ask(program, calls, first=0):
 
 def look(data: Path, *words: str) -> None:
     """A look by command line, beside the console."""
-    command = [sys.executable, "-m", "switchhook", *words, "--data", str(data)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S)
-    assert done.returncode == 0, done.stderr
+    command(*words, "--data", str(data))
 
 
 def page(program) -> str:

@@ -8,12 +8,11 @@ import os
 import re
 import signal
 import socket
-import subprocess
-import sys
 from urllib.parse import urlencode
 
 import pytest
 
+import program as programs
 from program import http, running, until
 
 PASSWORD = "seven green parrots"
@@ -70,15 +69,8 @@ class Browser:
 
 
 def command(folder, *words, typed=""):
-    """A command of ours beside the running program."""
-    done = subprocess.run(
-        [sys.executable, "-m", "switchhook", *words, "--data", str(folder / "data")],
-        input=typed,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return done.stdout.strip()
+    """What a command of ours says beside the running program."""
+    return programs.command(*words, "--data", str(folder / "data"), typed=typed).out.strip()
 
 
 def test_the_first_administrator_and_what_follows(program, folder):

@@ -29,6 +29,7 @@ from switchhook.emulator.runs.load import (
     table,
     targets,
 )
+from switchhook.emulator.runs.server import load_plan
 from switchhook.errors import ConfigError
 
 PLAN = Plan(
@@ -109,6 +110,13 @@ def test_no_more_run_at_once_than_was_said():
     assert figures.most_at_once == 4
     assert figures.placed == figures.ended
     assert figures.placed + figures.left_out == 150
+
+
+def test_without_a_plan_some_talk_and_some_leave():
+    plan = load_plan("wss://bot.example/bot", "https://server.example/p", calls=20)
+    figures, _ = load(LoadPlan(calls=20, rate_s=2, for_s=10), plan)
+    assert figures.outcomes.keys() == {"bot_done", "caller_left"}
+    assert (figures.right, dict(figures.wrong)) == (20, {})
 
 
 def test_calls_of_others_are_not_its_own():
