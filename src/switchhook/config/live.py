@@ -34,7 +34,7 @@ __all__ = ["Overrides", "RunningSource", "Settings", "SettingsKeeper", "find_dat
 
 POLL_S = 0.2
 """How often to `poll`."""
-RETRY_S = 5.0
+RETRY_S = 2.0
 """What could not be kept is tried again after so long."""
 
 

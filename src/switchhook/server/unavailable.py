@@ -28,7 +28,7 @@ log = logging.getLogger("switchhook")
 
 CLOSED = (DataFolderError, JournalError, LedgerError)
 """What keeps the console's files closed: a full or broken disk, damage, another release's files."""
-RETRY_S = 2.0
+RETRY_S = 1.0
 _PAGE = Markup("""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Switchhook can't show anything</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"></head>
