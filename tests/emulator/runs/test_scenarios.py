@@ -61,7 +61,7 @@ ROWS = [
 ]
 """The rows of exotel-platform G.2."""
 
-LIMIT_S = 0.25
+LIMIT_S = 0.05
 
 
 def server(kind):

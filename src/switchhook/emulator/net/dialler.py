@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 from typing import TYPE_CHECKING
 
 from switchhook.emulator.net.app_link import AppLink
@@ -29,7 +30,7 @@ def dialler(
     ssl_context: ssl.SSLContext | None = None,
 ) -> Dial:
     """What opens links; `apps` are bots in this process, by host as URLs write it."""
-    context = ssl_context or ssl.create_default_context()
+    trusting = cache(lambda: ssl_context or ssl.create_default_context())  # it takes time to make
     here = apps if apps is not None else {}
     running: set[asyncio.Task[None]] = set()
 
@@ -44,6 +45,7 @@ def dialler(
             async with asyncio.timeout(limit_s):
                 if app is not None:
                     return await AppLink.open(app, place.url, sent, listener, running)
+                context = trusting() if place.secure else None
                 return await attempt.open(sent, listener, outside, context)
         except TimeoutError:
             late = Failure(FailureKind.TIMEOUT, attempt.dialling, "no handshake in time")

@@ -11,6 +11,7 @@ import base64
 import re
 import ssl
 from contextlib import AbstractContextManager, aclosing, nullcontext
+from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
@@ -125,7 +126,8 @@ class Web:
         self._allow_list = allow_list
         self._apps = apps if apps is not None else {}
         self._outside = outside
-        self._ssl_context = ssl_context or ssl.create_default_context()
+        # It takes time to make, and few want it.
+        self._trusting = cache(lambda: ssl_context or ssl.create_default_context())
         self._dialler = httpcore2.AnyIOBackend()
         self._beside: set[asyncio.Task[None]] = set()
 
@@ -191,7 +193,7 @@ class Web:
         answered = False
         try:
             if place.secure:
-                stream = await stream.start_tls(self._ssl_context, place.host)
+                stream = await stream.start_tls(self._trusting(), place.host)
             connection = httpcore2.AsyncHTTP11Connection(origin, stream)
             response = await connection.handle_async_request(
                 httpcore2.Request(

@@ -51,9 +51,12 @@ class WebSocketDial:
         headers: list[tuple[str, str]],
         listener: Listener,
         outside: Callable[[], AbstractContextManager[None]],
-        context: ssl.SSLContext,
+        context: ssl.SSLContext | None,
     ) -> MediaLink:
-        """Dial and upgrade; the listener hears nothing before whoever dials has the link."""
+        """Dial and upgrade, by TLS with a `context`.
+
+        The listener hears nothing before whoever dials has the link.
+        """
         with ExitStack() as stack:
             stack.enter_context(outside())
             sock, at = await self._connect()
@@ -98,7 +101,7 @@ class WebSocketDial:
         sock: socket.socket,
         at: str,
         headers: list[tuple[str, str]],
-        context: ssl.SSLContext,
+        context: ssl.SSLContext | None,
     ) -> _WebSocketLink:
         """The WebSocket handshake; `sock` is a transport's from here on, which closes it."""
         work = asyncio.ensure_future(self._handshake(sock, at, headers, context))
@@ -123,7 +126,7 @@ class WebSocketDial:
         sock: socket.socket,
         at: str,
         headers: list[tuple[str, str]],
-        context: ssl.SSLContext,
+        context: ssl.SSLContext | None,
     ) -> _WebSocketLink | None:
         """The upgrade as picows does it; None where the bot closes without an answer."""
         place = self._place
@@ -133,7 +136,7 @@ class WebSocketDial:
         _, heard = await picows.ws_connect(
             _WebSocketLink,
             url,
-            ssl_context=context if place.secure else None,
+            ssl_context=context,
             socket_factory=lambda _: sock,
             websocket_handshake_timeout=None,  # `dial` has the limit
             max_frame_size=LONGEST_MESSAGE,
