@@ -20,6 +20,8 @@ from switchhook.errors import LedgerError
 from switchhook.ledger.database import Ledger
 from switchhook.metrics import Figure
 from switchhook.server.tables import open_ledger
+from switchhook.troubles.metrics import key_of
+from switchhook.troubles.trouble import Level, Trouble
 
 NOON = 1_764_050_400_000  # by day in India
 ALL = tuple(Severity)
@@ -73,7 +75,7 @@ class World:
 class Bench:
     def __init__(self, tmp_path):
         self.folder, self.clock, self.post, self.world = tmp_path, Clock(), Post(), World()
-        self.severities = {"ops": ALL}
+        self.severities, self.policies = {"ops": ALL}, ()
         self.ledger = open_ledger(tmp_path)
         self.start()
 
@@ -82,7 +84,9 @@ class Bench:
             LedgerAlerts(self.ledger),
             LedgerDeliveries(self.ledger, KIND),
             [self.world],
-            Destinations(self.post, tuple(starmap(Recipient, self.severities.items()))),
+            Destinations(
+                self.post, tuple(starmap(Recipient, self.severities.items())), self.policies
+            ),
             now_ms=self.clock,
             chance=lambda: 0.5,
             **more,
@@ -96,7 +100,7 @@ class Bench:
         settle(self.engine)
 
     def sent(self):
-        return [each.delivery for each in self.engine.sent(10)]
+        return [each.delivery for each in self.engine.book.sent(10)]
 
 
 def settle(engine):
@@ -144,7 +148,7 @@ def test_what_was_said_is_neither_forgotten_nor_repeated_by_a_restart(bench):
     bench.step()
     bench.step(301)
     assert bench.post.sent[1:] == [("ops", "Callers find no free stream (Main): resolved")]
-    (over,) = bench.engine.resolved(10)
+    (over,) = bench.engine.book.resolved(10)
     assert over.state is AlertState.RESOLVED
     assert bench.engine.alerts == []
 
@@ -242,7 +246,7 @@ def test_a_ledger_that_cannot_be_written_stops_no_message(bench, monkeypatch):
     done = DeliveryState.COMPLETED
     assert kept == {"ops": (done, 1), "chat": (done, 3)}
     assert len(bench.post.sent) == 2
-    assert [alert.key for alert in bench.engine._book.load(0).alerts] == ["throttled{account=Main}"]
+    assert [alert.key for alert in bench.engine.book.load(0).alerts] == ["throttled{account=Main}"]
     bench.engine.stop()
     bench.start()
     bench.step()
@@ -251,8 +255,8 @@ def test_a_ledger_that_cannot_be_written_stops_no_message(bench, monkeypatch):
 
 def test_a_test_says_how_it_went_and_is_kept(bench):
     bench.post.problems["ops"] = ["refused"]
-    assert bench.engine.test("ops", "asha") == "refused"
-    assert bench.engine.test("ops", "asha") is None
+    assert bench.engine.test("ops", "asha") == {"ops": "refused"}
+    assert bench.engine.test("ops", "asha") == {"ops": None}
     assert bench.post.sent == [("ops", "A test: nothing is wrong")]
     assert sorted(each.state.value for each in bench.sent()) == ["completed", "discarded"]
 
@@ -405,3 +409,50 @@ def test_the_heart_beats_while_all_goes_on(bench):
     ear.problem = "it answered 500"
     step(60)
     assert heartbeat.problem == "the monitor did not take the heartbeat: it answered 500"
+
+
+def test_who_is_on_it_is_on_all_of_its_cause(bench):
+    bench.world.throttled(1)
+    labels = (("account", "Main"),)
+    bench.world.figures["h"] = Figure("account.headroom_share", 0.01, 0, labels)
+    bench.step()
+    bench.step(40)
+    assert len(bench.engine.alerts) == 2
+    bench.engine.acknowledge(bench.engine.alerts[0].id, "asha")
+    assert {each.acknowledged for each in bench.engine.alerts} == {"asha"}
+    bench.world.throttled(2)
+    bench.step()
+    assert {each.rule for each in bench.engine.alerts if each.acknowledged} == {
+        "many-throttled",
+        "throttled",
+        "headroom-low",
+    }
+    # The rise is said all the same: critical was never heard of.
+    assert bench.post.sent[-1] == ("ops", "Many callers find no free stream (Main): much worse")
+
+
+def test_what_the_command_line_hands_in_is_taken_once(bench):
+    bench.world.throttled(1)
+    bench.step()
+    book = LedgerAlerts(bench.ledger)
+    book.acknowledge(bench.engine.alerts[0].id, "ravi", NOON)
+    book.acknowledge("gone", "ravi", NOON)
+    bench.step()
+    assert bench.engine.alerts[0].acknowledged == "ravi"
+    assert book.take_acknowledged() == []
+
+
+def test_an_issue_and_its_alert_share_who_is_on_it(bench):
+    heard, labels = [], (("account", "Main"),)
+    trouble = Trouble(
+        level=Level.BAD, order=0, what="x.", key=key_of("account.throttled", labels), issue="ab12"
+    )
+    bench.start(troubles=lambda: [trouble], acknowledged=lambda *told: heard.append(told))
+    bench.world.throttled(1)
+    bench.step()
+    bench.engine.acknowledge_issue("other", "asha")
+    assert bench.engine.alerts[0].acknowledged == ""
+    bench.engine.acknowledge_issue("ab12", "asha")
+    assert bench.engine.alerts[0].acknowledged == "asha"
+    bench.engine.acknowledge(bench.engine.alerts[0].id, "ravi")
+    assert heard == [("ab12", "ravi")]

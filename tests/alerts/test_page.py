@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 
 from alerts.test_engine import ALL, NOON, Bench
 from switchhook.access.roles import Role, Viewer
+from switchhook.alerts.escalation import Policy
 from switchhook.alerts.openapi import PATHS, SCHEMAS
 from switchhook.alerts.page import AlertPages
 from switchhook.exotel.phone_numbers import mask_text
@@ -165,6 +166,32 @@ def test_a_silence_that_makes_no_sense_is_refused(here, form, said):
     assert done.status_code == 303
     assert said in here.client.get(done.headers["location"]).text
     assert here.engine.silences == []
+
+
+def test_a_whole_chain_is_tried_with_one_press(here):
+    here.severities = {"ops": ALL, "asha": ALL, "ravi": ALL}
+    here.policies = (Policy(name="night", steps=(("asha",), ("ravi",)), wait_ms=600_000),)
+    here.start()
+    page = here.client.get("/alerts").text
+    assert "<bdi>asha</bdi>, 10 min later <bdi>ravi</bdi>, until somebody is on it" in page
+    here.post.problems["ravi"] = ["refused by them"]
+    done = here.client.post("/alerts/test", data={"destination": "night"})
+    text = here.client.get(done.headers["location"]).text
+    assert "asha</bdi> was sent." in text
+    assert "ravi</bdi> was not sent: <bdi>refused by them</bdi>" in text
+    assert [to for to, _ in here.post.sent] == ["asha"]
+    here.post.problems["asha"] = ["no", "no"]
+    body = here.client.post("/api/v1/alerts/test", json={"destination": "night"}).json()
+    assert body == {"sent": False, "problem": "asha: no"}
+    assert here.client.get("/api/v1/alerts").json()["policies"] == [
+        {
+            "name": "night",
+            "steps": [["asha"], ["ravi"]],
+            "wait_s": 600,
+            "repeat": 0,
+            "match": {},
+        }
+    ]
 
 
 def test_a_test_says_how_it_went(here):

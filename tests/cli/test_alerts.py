@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
+from switchhook.access.audit import AuditFilter
+from switchhook.access.audit_ledger import LedgerAudit
 from switchhook.alerts.alert import evaluate
 from switchhook.alerts.default_rules import DEFAULTS
 from switchhook.alerts.ledger import LedgerAlerts
@@ -74,6 +77,32 @@ def test_a_test_arrives_and_is_kept(folder, config, capsys, monkeypatch):
     kept = LedgerAlerts(ledger).sent(10)
     ledger.close()
     assert sorted(each.delivery.state.value for each in kept) == ["completed", "discarded"]
+
+
+def test_a_whole_policy_is_tried(folder, config, capsys, monkeypatch):
+    with Path(config).open("a") as file:
+        file.write('[alerts.policy.night]\nsteps = [["ops"], ["chat"]]\n')
+    with receiving() as receiver:
+        monkeypatch.setenv("OPS", f"json://127.0.0.1:{receiver.port}/hook")
+        assert run(["alerts", "test", "night", "--config", config, "--data", str(folder)]) == 0
+        assert capsys.readouterr().out == "the test to ops was sent\nthe test to chat was sent\n"
+        assert len(receiver.wait(2)) == 2
+
+
+def test_who_is_on_it_is_handed_in_and_noted(folder, capsys):
+    fire(folder, Figure("account.throttled", 1.0, 0, (("account", "Main"),)))
+    run(["alerts", "--data", str(folder), "--json"])
+    id = json.loads(capsys.readouterr().out)["id"]
+    assert run(["alerts", "ack", id, "--data", str(folder)]) == 0
+    assert " is on it: Callers find no free stream (Main)" in capsys.readouterr().out
+    ledger = open_ledger(folder / "ledger")
+    ((handed_in, by),) = LedgerAlerts(ledger).take_acknowledged()
+    (entry,) = LedgerAudit(ledger).entries(AuditFilter(), 10)
+    ledger.close()
+    assert (handed_in, by) == (id, entry.who)
+    assert entry.what == "acknowledged an alert"
+    assert run(["alerts", "ack", "gone", "--data", str(folder)]) == 2
+    assert "no alert 'gone' goes on" in capsys.readouterr().err
 
 
 def test_a_destination_that_is_none(folder, config, capsys, monkeypatch):

@@ -247,3 +247,24 @@ def test_what_was_erased_is_no_longer_sent(feed, live):
             assert b"data: 9+0" in await until(b"tail")
 
     run(watch())
+
+
+@pytest.mark.parametrize("turns", range(5))
+def test_it_ends_though_something_comes_just_then(live, turns):
+    """However many turns of the loop lie between the two."""
+
+    async def watch():
+        ticks = iter(range(1_000, 10**9))
+        feed = Feed(live, lambda: float(next(ticks)), pace_s=0, figures_s=PATIENCE_S)
+        async with looking(feed) as until:
+            await until(b"all well")
+            for _ in range(20):  # it waits for what comes next
+                await asyncio.sleep(0.001)
+            feed._wake.set()
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            feed._task.cancel()
+            done, _ = await asyncio.wait([feed._task], timeout=1)
+            assert done
+
+    run(watch())

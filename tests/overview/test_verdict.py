@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from ended_streams import ended, judged
 from switchhook.alerts.alert import evaluate
 from switchhook.alerts.default_rules import DEFAULTS
+from switchhook.alerts.quiet import Silence
 from switchhook.capacity.status import CapacityNow
 from switchhook.exotel.times import MINUTE_MS
 from switchhook.metrics import Figure
@@ -65,7 +66,7 @@ def capacity(active=42, allowed=100, age_s=3.0, problem="", account="Main"):
     return CapacityNow(account, active, allowed, headroom, age_s, problem)
 
 
-def see(*tallies, figures=None, of=None, alerts=(), names=NAMES, last_ms=NOW - 1000):
+def see(*tallies, figures=None, of=None, alerts=(), silences=(), names=NAMES, last_ms=NOW - 1000):
     return verdict(
         VerdictInput(
             figures=fresh() if figures is None else figures,
@@ -73,6 +74,7 @@ def see(*tallies, figures=None, of=None, alerts=(), names=NAMES, last_ms=NOW - 1
             standings=judged(ended(tallies), names, NOW),
             late=recently(attributed(tallies, names), NOW).late,
             alerts=alerts,
+            silences=silences,
             names=names,
             last_ms=last_ms,
         ),
@@ -328,6 +330,33 @@ def test_other_alerts_in_their_own_words():
 def test_an_alert_of_what_is_told_anyway_is_not_told_twice():
     alerts = (fires("bot-down", 2.0, bot="Sales"),)
     assert see(failed(9), alerts=alerts).more == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "silences", "said"),
+    [
+        ({"acknowledged": "asha"}, (), "asha is on it. "),
+        (
+            {},
+            (Silence(1, (("rule", "bot-*"),), 0, NOW + 1, "we know", "ravi"),),
+            "Silenced by ravi: we know. ",
+        ),
+        ({}, (Silence(1, (("bot", "Support"),), 0, NOW + 1, "we know", "ravi"),), ""),
+        ({}, (Silence(1, (("rule", "bot-*"),), 0, NOW, "we know", "ravi"),), ""),
+    ],
+)
+def test_what_somebody_has_in_hand_says_so_and_asks_nobody_else(changes, silences, said):
+    alert = fires("bot-down", 2.0, bot="Sales")
+    state = see(failed(20), alerts=[msgspec.structs.replace(alert, **changes)], silences=silences)
+    assert state.level is (Level.WARN if said else Level.BAD)
+    assert state.todo == f"{said}Start the bot, and check its port. Tell Asha, +1 555 0100."
+
+
+def test_an_alert_of_ourselves_in_hand_says_so_too():
+    alert = fires("disk-full", 0.01)
+    state = see(alerts=[msgspec.structs.replace(alert, acknowledged="asha")])
+    assert state.level is Level.WARN
+    assert state.todo.startswith("asha is on it. ")
 
 
 def test_missing_traffic_keeps_all_well_from_being_said():

@@ -82,6 +82,14 @@ class AlertBook(Protocol):
         """End a silence that lasts; whether there was one."""
         ...
 
+    def acknowledge(self, alert: str, by: str, at_ms: int) -> None:
+        """Hand in, for a console that may run, that somebody is on an alert, by its id."""
+        ...
+
+    def take_acknowledged(self) -> list[tuple[str, str]]:
+        """What was handed in since: the alerts' ids, and who is on them."""
+        ...
+
     def resolved(self, limit: int) -> list[Alert]:
         """Alerts that fired and are over, newest first."""
         ...

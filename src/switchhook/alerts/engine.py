@@ -13,8 +13,6 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from switchhook.alerts.alert import Alert, AlertRule, evaluate, joined
 from switchhook.alerts.default_rules import DEFAULTS
 from switchhook.alerts.heartbeat import why_silent
@@ -23,13 +21,13 @@ from switchhook.alerts.notification import Telling, notifications
 from switchhook.alerts.quiet import Quiet, Silence
 from switchhook.alerts.sender import Sender
 from switchhook.delivery.outbox import Outbox
-from switchhook.errors import SwitchhookError
+from switchhook.errors import LedgerError, SwitchhookError
 from switchhook.troubles.metrics import key_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from switchhook.alerts.book import AlertBook, SentMessage
+    from switchhook.alerts.book import AlertBook
     from switchhook.alerts.heartbeat import Heartbeat
     from switchhook.alerts.sender import Destinations
     from switchhook.delivery.outbox import DeliveryTable
@@ -45,7 +43,8 @@ MOST_SILENCE_MS = 90 * 86_400_000
 class Alerting:
     """Alerts from `start` to `stop`. Any thread may ask, silence and acknowledge.
 
-    `troubles` are what the sources' last figures were made of, in words.
+    `troubles` are what the sources' last figures were made of, in words; `acknowledged` hears of
+    the issue that somebody is on, by its id, and who it is.
     """
 
     def __init__(
@@ -59,12 +58,13 @@ class Alerting:
         quiet: Quiet = Quiet(),  # noqa: B008 - it is frozen
         heartbeat: Heartbeat | None = None,
         troubles: Callable[[], Iterable[Trouble]] = tuple,
+        acknowledged: Callable[[str, str], object] = lambda issue, by: None,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self.rules, self.quiet, self.heartbeat = tuple(rules), quiet, heartbeat
-        self._book, self._sources, self._troubles = book, tuple(sources), troubles
-        self.now_ms = now_ms
+        self.book, self._sources, self._troubles = book, tuple(sources), troubles
+        self.now_ms, self._acknowledged = now_ms, acknowledged
         outbox = Outbox(table)
         self._memory = Memory(book, outbox)
         self.sender = Sender(
@@ -119,19 +119,11 @@ class Alerting:
         """Whom it tells."""
         return self.sender.destinations
 
-    def resolved(self, limit: int) -> list[Alert]:
-        """Alerts that are over, newest first. Raises LedgerError."""
-        return self._book.resolved(limit)
-
-    def sent(self, limit: int) -> list[SentMessage]:
-        """What was sent or is to be, newest first. Raises LedgerError."""
-        return self._book.sent(limit)
-
     def silence(self, matcher: Labels, until_ms: int, reason: str, by: str) -> Silence:
         """Mute what matches until a time. Raises LedgerError."""
         now_ms = self.now_ms()
         until_ms = min(until_ms, now_ms + MOST_SILENCE_MS)
-        silence = self._book.add_silence(matcher, now_ms, until_ms, reason, by)
+        silence = self.book.add_silence(matcher, now_ms, until_ms, reason, by)
         with self._lock:
             self._memory.silences.append(silence)
         self.wake()
@@ -139,7 +131,7 @@ class Alerting:
 
     def end_silence(self, id: int) -> bool:
         """End a silence; whether there was one. Raises LedgerError."""
-        found = self._book.end_silence(id, self.now_ms())
+        found = self.book.end_silence(id, self.now_ms())
         with self._lock:
             self._memory.silences = [each for each in self._memory.silences if each.id != id]
         self.wake()
@@ -151,19 +143,36 @@ class Alerting:
             alert = next((each for each in self._memory.alerts.values() if each.id == id), None)
             if alert is None:
                 return None
-            for each in list(self._memory.alerts.values()):
-                if each.cause == alert.cause:
-                    self._memory.note_alert(msgspec.structs.replace(each, acknowledged=by))
+            self._memory.acknowledge(alert.cause, by)
+            trouble = self._told(tuple(self._memory.alerts.values())).get(alert.key)
+        if trouble is not None and trouble.issue:
+            try:
+                self._acknowledged(trouble.issue, by)
+            except LedgerError as error:  # nobody is called all the same
+                log.warning("an issue does not know that somebody is on it: %s", error)
         self.wake()
         return alert
 
-    def test(self, destination: str, by: str) -> str | None:
-        """Send a message now and wait for it; None where it was taken, else why not."""
-        tried = self.sender.test(destination, by)
+    def acknowledge_issue(self, issue: str, by: str) -> None:
+        """Note that somebody is on whatever is of an issue, by its id."""
         with self._lock:
-            self._memory.unsent.append(tried)
+            alerts = tuple(self._memory.alerts.values())
+            for alert in alerts:
+                trouble = self._told(alerts)[alert.key]
+                if trouble is not None and trouble.issue == issue:
+                    self._memory.acknowledge(alert.cause, by)
+        self.wake()
+
+    def test(self, name: str, by: str) -> dict[str, str | None]:
+        """Send a test to a destination, or to all of a policy, and wait for it.
+
+        By destination: None where it was taken, else why not; nothing where there is no such name.
+        """
+        tried = [self.sender.test(each, by) for each in self.destinations.told_by(name)]
+        with self._lock:
+            self._memory.unsent += tried
             self._memory.save()
-        return tried.problem or None
+        return {each.destination: each.problem or None for each in tried}
 
     def wake(self) -> None:
         """Look soon: something new was folded, or somebody decided."""
@@ -190,6 +199,9 @@ class Alerting:
         problems: list[str] = []
         with self._lock:
             loaded = self._memory.load(now_ms)
+            handed_in = self._memory.handed_in()
+        for id, by in handed_in:
+            self.acknowledge(id, by)
         if not loaded:
             problems.append("what was kept of alerts can't be read")
         figures: list[Figure] = []
@@ -216,9 +228,7 @@ class Alerting:
         for alert in joined(changed, memory.alerts.values()):
             memory.note_alert(alert)
         memory.silences = [each for each in memory.silences if each.until_ms > now_ms]
-        alerts = memory.alerts.values()
-        known = {trouble.key: trouble for trouble in self._troubles()}
-        told = {alert.key: known.get(key_of(alert.figure, alert.labels)) for alert in alerts}
+        alerts = tuple(memory.alerts.values())
         whom = self.sender.destinations
         telling = Telling(
             recipients=whom.recipients,
@@ -226,10 +236,15 @@ class Alerting:
             quiet=self.quiet,
             silences=memory.silences,
         )
-        for each in notifications(alerts, memory.spoken, telling, now_ms, told):
+        for each in notifications(alerts, memory.spoken, telling, now_ms, self._told(alerts)):
             memory.note_spoken(each.after)
             log.warning("alert to %s: %s", each.after.destination, each.message.title)
             memory.unsent.append(self.sender.delivery(each))
+
+    def _told(self, alerts: Sequence[Alert]) -> dict[str, Trouble | None]:
+        """What is known of alerts in words, by their keys."""
+        known = {trouble.key: trouble for trouble in self._troubles()}
+        return {alert.key: known.get(key_of(alert.figure, alert.labels)) for alert in alerts}
 
     def _note(self, problems: Sequence[str]) -> None:
         for problem in problems:

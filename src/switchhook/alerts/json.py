@@ -69,13 +69,23 @@ def alerts_json(engine: Alerting) -> Json:
     heartbeat = engine.heartbeat
     return {
         "alerts": [alert_json(each) for each in engine.alerts],
-        "resolved": [alert_json(each) for each in engine.resolved(MOST_RESOLVED)],
+        "resolved": [alert_json(each) for each in engine.book.resolved(MOST_RESOLVED)],
         "silences": [silence_json(each) for each in engine.silences],
-        "sent": [_sent(each) for each in engine.sent(MOST_SENT)],
+        "sent": [_sent(each) for each in engine.book.sent(MOST_SENT)],
         "rules": [_rule(each) for each in readings(engine.rules, engine.figures)],
         "destinations": [
             {"name": to.name, "severities": [each.value for each in to.severities]}
             for to in engine.destinations.recipients
+        ],
+        "policies": [
+            {
+                "name": each.name,
+                "steps": [list(step) for step in each.steps],
+                "wait_s": each.wait_ms // 1000,
+                "repeat": each.repeat,
+                "match": _labels(each.match),
+            }
+            for each in engine.destinations.policies
         ],
         "evaluated_at": _time(engine.evaluated_ms),
         "problems": list(engine.problems),

@@ -69,6 +69,15 @@ _silences = Table(
     **COUNTED,
 )
 
+_acknowledged = Table(
+    "acknowledged",
+    TABLES,
+    Column("alert", Text, primary_key=True),
+    Column("by", Text, nullable=False),
+    Column("at_ms", Number, nullable=False),
+    **KEYED,
+)
+
 MOST_KEPT = 5_000
 """Resolved alerts, causes and silences beyond so many are forgotten, the oldest first."""
 
@@ -133,6 +142,22 @@ class LedgerAlerts:
         with self._ledger.writing() as connection:
             ended = connection.execute(update(_silences).where(lasts).values(until_ms=now_ms))
             return bool(ended.rowcount)
+
+    def acknowledge(self, alert: str, by: str, at_ms: int) -> None:
+        """Hand in, for a console that may run, that somebody is on an alert, by its id."""
+        with self._ledger.writing() as connection:
+            put(connection, _acknowledged, alert=alert, by=by, at_ms=at_ms)
+
+    def take_acknowledged(self) -> list[tuple[str, str]]:
+        """What was handed in since: the alerts' ids, and who is on them."""
+        asked = select(_acknowledged.c.alert, _acknowledged.c.by).order_by(_acknowledged.c.at_ms)
+        with self._ledger.reading() as connection:
+            if not connection.execute(asked.limit(1)).first():
+                return []
+        with self._ledger.writing() as connection:
+            found = [(row.alert, row.by) for row in connection.execute(asked)]
+            connection.execute(delete(_acknowledged))
+        return found
 
     def resolved(self, limit: int) -> list[Alert]:
         """Alerts that fired and are over, newest first."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from switchhook.alerts.alert import Alert, AlertState
 from switchhook.alerts.notification import LastNotification, is_over
 from switchhook.errors import LedgerError
@@ -59,6 +61,20 @@ class Memory:
             self.alerts.pop(alert.key, None)
         else:
             self.alerts[alert.key] = alert
+
+    def acknowledge(self, cause: str, by: str) -> None:
+        """Somebody is on all of a cause."""
+        for alert in list(self.alerts.values()):
+            if alert.cause == cause:
+                self.note_alert(msgspec.structs.replace(alert, acknowledged=by))
+
+    def handed_in(self) -> list[tuple[str, str]]:
+        """The ids of alerts that somebody said by the ledger that they are on, and who."""
+        try:
+            return self._book.take_acknowledged()
+        except LedgerError as error:
+            log.debug("acknowledgements can't be read: %s", error)
+            return []
 
     def note_spoken(self, spoken: LastNotification) -> None:
         """The last that a destination heard of a cause."""

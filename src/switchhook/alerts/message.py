@@ -53,6 +53,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     tell: str = ""
     streams: str = ""
     issue: str = ""
+    on_it: tuple[str, int] | None = None
+    """The alert to be on, its id and when it fired, where that is asked for."""
 
 
 def message_of(
@@ -69,11 +71,15 @@ def message_of(
         alerts=tuple(alert.key for alert in alerts),
         at_ms=now_ms,
         since_ms=min(alert.since_ms for alert in alerts),
+        on_it=None if head.fired_ms is None or head.acknowledged else (head.id, head.fired_ms),
     )
     if trouble is not None:
         message = _in_words(message, trouble)
     elif say is MessageKind.WORSE:
         message = msgspec.structs.replace(message, title=f"{message.title}: much worse")
+    if head.acknowledged:
+        lines = (*message.lines, f"{head.acknowledged} is on it.")
+        message = msgspec.structs.replace(message, lines=lines)
     if say is MessageKind.REMINDER:
         lines = ("Nobody has said yet that they are on it.", *message.lines)
         message = msgspec.structs.replace(message, title=f"Still: {message.title}", lines=lines)

@@ -85,6 +85,15 @@ SCHEMAS: dict[str, Schema] = {
         sent=list_of(ref("Sent")),
         rules=list_of(ref("AlertRule")),
         destinations=list_of(object_of(name=STRING, severities=list_of({"enum": list(Severity)}))),
+        policies=list_of(
+            object_of(
+                name=STRING,
+                steps=list_of(list_of(STRING)),
+                wait_s=WHOLE,
+                repeat=WHOLE,
+                match=_LABELS,
+            )
+        ),
         evaluated_at=TIME,
         problems=list_of(STRING),
         heartbeat=or_null(object_of(beat_at=TIME, problem=TEXT)),

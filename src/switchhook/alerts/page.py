@@ -31,13 +31,15 @@ from switchhook.web.parameters import RefusedParameter, has_words
 from switchhook.web.render import address, viewer_of, zone_of, zone_word
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Sequence
 
     from starlette.requests import Request
 
     from switchhook.access.audit import Deed
     from switchhook.access.roles import Viewer
+    from switchhook.alerts.book import SentMessage
     from switchhook.alerts.engine import Alerting
+    from switchhook.delivery.delivery import Delivery
     from switchhook.metrics import Labels
     from switchhook.web.render import Renderer
 
@@ -106,13 +108,12 @@ class AlertPages:
         if engine.heartbeat is not None and engine.heartbeat.problem:
             problems.append(engine.heartbeat.problem)
         try:
-            resolved, sent = engine.resolved(MOST_RESOLVED), engine.sent(MOST_SENT)
+            resolved, sent = engine.book.resolved(MOST_RESOLVED), engine.book.sent(MOST_SENT)
         except LedgerError as error:
             resolved, sent = [], []
             problems.append(str(error))
         alerts = engine.alerts
         tested = request.query_params.get("tested", "")
-        tests = (each for each in sent if each.message.say is MessageKind.TEST)
         context = {
             "firing": [each for each in alerts if each.firing],
             "pending": [each for each in alerts if not each.firing],
@@ -126,9 +127,7 @@ class AlertPages:
             "heartbeat": engine.heartbeat,
             "problems": problems,
             "reading": reading,
-            "tested": next(
-                (each.delivery for each in tests if each.delivery.destination == tested), None
-            ),
+            "tested": _last_tests(sent, engine.destinations.told_by(tested)),
             "spans": SPANS_S,
             "labels_known": MATCHED[1:],
             "rules": sorted(rule.name for rule in engine.rules),
@@ -232,12 +231,12 @@ class AlertPages:
 
     def _test(self, request: Request, destination: str) -> str | None:
         viewer = self._operator(request)
-        if self._engine.destinations.named(destination) is None:
-            names = [each.name for each in self._engine.destinations.recipients]
-            known = ", ".join(names) or "none is configured"
+        if not self._engine.destinations.knows(destination):
+            known = ", ".join(self._engine.destinations.names()) or "none is configured"
             raise RefusedParameter("destination", "there is no such destination", known)
         self._note(deed_of(viewer, "tested a destination of alerts", destination))
-        return self._engine.test(destination, viewer.name)
+        tried = self._engine.test(destination, viewer.name)
+        return "; ".join(f"{name}: {problem}" for name, problem in tried.items() if problem) or None
 
     def _operator(self, request: Request) -> Viewer:
         viewer = viewer_of(request)
@@ -279,10 +278,19 @@ class AlertPages:
 
     def _post_test(self, request: Request, body: bytes) -> Response:
         destination = _read(body, TestWanted).destination
-        if self._engine.destinations.named(destination) is None:
+        if not self._engine.destinations.knows(destination):
             raise HTTPException(404)
         problem = self._test(request, destination)
         return json_response({"sent": problem is None, "problem": problem})
+
+
+def _last_tests(sent: Sequence[SentMessage], names: Collection[str]) -> list[Delivery]:
+    """How the last test of each destination went, as they were sent."""
+    last: dict[str, Delivery] = {}
+    for each in sent:
+        if each.message.say is MessageKind.TEST and each.delivery.destination in names:
+            last.setdefault(each.delivery.destination, each.delivery)
+    return list(last.values())
 
 
 def _matcher(matcher: dict[str, str]) -> Labels:

@@ -32,6 +32,21 @@ class Destinations(msgspec.Struct, frozen=True):
     def named(self, name: str) -> Recipient | None:
         return next((each for each in self.recipients if each.name == name), None)
 
+    def names(self) -> list[str]:
+        """Of destinations and policies."""
+        return [each.name for each in self.recipients] + [each.name for each in self.policies]
+
+    def knows(self, name: str) -> bool:
+        """Whether a destination or a policy has this name."""
+        return name in self.names()
+
+    def told_by(self, name: str) -> list[str]:
+        """The destination of a name, and all of the policy of that name, in their order."""
+        policy = next((each for each in self.policies if each.name == name), None)
+        steps = () if policy is None else policy.steps
+        own = () if self.named(name) is None else (name,)
+        return list(dict.fromkeys((*own, *(each for step in steps for each in step))))
+
 
 class Sender:
     """Sends what is to be told by its `worker`. Any thread may call it.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cyclopts import App
 
+from switchhook.access.audit_ledger import LedgerAudit
 from switchhook.alerts.book import KIND
 from switchhook.alerts.engine import Alerting
 from switchhook.alerts.json import alert_json
@@ -18,6 +19,7 @@ from switchhook.alerts.notify import AppriseNotifier
 from switchhook.alerts.sender import Destinations
 from switchhook.cli import output
 from switchhook.cli.data import config_in, data_folder
+from switchhook.cli.ledger import deed, now_us
 from switchhook.cli.options import CONFIG, DATA, JSON
 from switchhook.delivery.ledger import LedgerDeliveries
 from switchhook.errors import ConfigError
@@ -52,9 +54,10 @@ def list_(*, config: CONFIG = None, data: DATA = None, json: JSON = False) -> in
         output.out.print("nothing fires")
         return 0
     output.print_table(
-        ("STATE", "SEVERITY", "SINCE", "WHAT", "WORST", "ADVICE"),
+        ("ID", "STATE", "SEVERITY", "SINCE", "WHAT", "WORST", "ADVICE"),
         (
             (
+                alert.id,
                 alert.state.value,
                 alert.severity.value,
                 output.moment(time_of(alert.since_ms * 1000))[5:],
@@ -68,40 +71,69 @@ def list_(*, config: CONFIG = None, data: DATA = None, json: JSON = False) -> in
     return int(firing)
 
 
+@app.command(name="ack")
+def acknowledge(alert: str, *, config: CONFIG = None, data: DATA = None) -> int:
+    """Say that you are on it: nobody else is called for this alert and those of its cause.
+
+    A console that runs hears of it within a second.
+
+    Parameters
+    ----------
+    alert
+        The alert, by its ID as `switchhook alerts` lists it.
+    """
+    ledger = open_ledger(data_folder(config, data) / LEDGER)
+    try:
+        book = LedgerAlerts(ledger)
+        found = next((each for each in book.load(_now_ms()).alerts if each.id == alert), None)
+        if found is None:
+            hint = "`switchhook alerts` lists those that go on"
+            raise ConfigError(f"no alert {alert!r} goes on", key="alert", hint=hint)
+        done = deed("acknowledged an alert", found.rule, **dict(found.labels))
+        book.acknowledge(found.id, done.who, _now_ms())
+        LedgerAudit(ledger).note(done, now_us())
+    finally:
+        ledger.close()
+    output.out.print(f"{done.who} is on it: {_title(found)}")
+    return 0
+
+
 @app.command(name="test")
 def send_test(name: str, *, config: CONFIG = None, data: DATA = None) -> int:
-    """Send a test message to a destination, and say how it went. Exit code 1 if it was not taken.
+    """Send a test message, and say how it went. Exit code 1 if one was not taken.
 
     It needs no console that runs; the console's page shows it among what was sent.
 
     Parameters
     ----------
     name
-        The destination, as named under [alerts.send.NAME] in the configuration.
+        A destination, as named under [alerts.send.NAME] in the configuration, or all of a policy
+        under [alerts.policy.NAME].
     """
     settings = config_in(config)
-    known = {each.name: each for each in settings.alerts.destinations}
-    if name not in known:
-        hint = f"known: {', '.join(known)}" if known else "add one under [alerts.send.NAME]"
+    recipients = tuple(Recipient(each.name) for each in settings.alerts.destinations)
+    notifier = AppriseNotifier(
+        {each.name: each.url.reveal for each in settings.alerts.destinations},
+        url=settings.console.url,
+        zone=settings.alerts.quiet.zone,
+    )
+    destinations = Destinations(notifier, recipients, settings.alerts.policies)
+    if not destinations.knows(name):
+        known = ", ".join(destinations.names())
+        hint = f"known: {known}" if known else "add one under [alerts.send.NAME]"
         raise ConfigError(f"there is no destination {name!r}", key="alerts.send", hint=hint)
-    folder = data_folder(config, data)
-    ledger = open_ledger(folder / LEDGER)
+    ledger = open_ledger(data_folder(config, data) / LEDGER)
     try:
-        notifier = AppriseNotifier(
-            {name: known[name].url.reveal},
-            url=settings.console.url,
-            zone=settings.alerts.quiet.zone,
-        )
-        destinations = Destinations(notifier, (Recipient(name, known[name].severities),))
         book, table = LedgerAlerts(ledger), LedgerDeliveries(ledger, KIND)
-        problem = Alerting(book, table, (), destinations).test(name, getpass.getuser())
+        tried = Alerting(book, table, (), destinations).test(name, getpass.getuser())
     finally:
         ledger.close()
-    if problem is None:
-        output.out.print(f"the test to {name} was sent")
-        return 0
-    output.err.print(f"the test to {name} was not sent: {output.plain(problem)}")
-    return 1
+    for to, problem in tried.items():
+        if problem is None:
+            output.out.print(f"the test to {to} was sent")
+        else:
+            output.err.print(f"the test to {to} was not sent: {output.plain(problem)}")
+    return int(any(tried.values()))
 
 
 def _title(alert: Alert) -> str:

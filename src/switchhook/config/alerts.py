@@ -192,6 +192,8 @@ def _policies(
 ) -> Iterable[Policy]:
     known = tuple(each.name for each in destinations)
     for name, table in _named(section, "policies", problems):
+        if name in known:
+            problems.add(table.key, "a destination has this name", "give the policy another")
         steps = table.take("steps", several(several(_one_of(known), 10), 10), None)
         wait_min = table.take("wait_min", integer(1, 24 * 60), 10)
         repeat = table.take("repeat", integer(0, 20), 0)

@@ -242,7 +242,8 @@ class Feed:
         yield await self._beginning(audience, group)
         while True:
             try:
-                chunk = await asyncio.wait_for(browser.queue.get(), PING_S)
+                async with asyncio.timeout(PING_S):
+                    chunk = await browser.queue.get()
             except TimeoutError:
                 chunk = b": still here\n\n"
             if chunk is None:
@@ -286,7 +287,9 @@ class Feed:
                 log.exception("the live feed could not be rendered")
             await asyncio.sleep(self._pace_s)
             try:
-                await asyncio.wait_for(self._wake.wait(), self._figures_s - self._pace_s)
+                # Not wait_for: in Python 3.11 what comes just when it is cancelled hides that.
+                async with asyncio.timeout(self._figures_s - self._pace_s):
+                    await self._wake.wait()
             except TimeoutError:
                 continue
 

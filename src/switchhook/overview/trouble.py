@@ -17,13 +17,15 @@ from switchhook.journal.steady_time import Step, step_text
 from switchhook.metrics import Figure
 from switchhook.streams.names import Names
 from switchhook.streams.recent import AttributedTally
-from switchhook.troubles.metrics import JUDGED
+from switchhook.troubles.metrics import JUDGED, key_of
 from switchhook.troubles.outcomes import Measure
 from switchhook.troubles.text import name_text
 from switchhook.troubles.trouble import Level, Standings, Trouble, troubles_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from switchhook.alerts.quiet import Silence
 
 
 class Failing(msgspec.Struct, frozen=True):
@@ -49,6 +51,7 @@ class VerdictInput(msgspec.Struct, frozen=True, kw_only=True):
     standings: Standings = {}
     late: Sequence[AttributedTally] = ()
     alerts: Sequence[Alert] = ()
+    silences: Sequence[Silence] = ()
     names: Names = Names()
     last_ms: int | None = None
     failing: Sequence[Failing] = ()
@@ -57,7 +60,13 @@ class VerdictInput(msgspec.Struct, frozen=True, kw_only=True):
 
 def find_troubles(seen: VerdictInput, now_ms: int) -> Iterable[Trouble]:
     """All that is wrong, in no order."""
-    yield from troubles_of(seen.standings, seen.names, seen.capacity, now_ms)
+    in_hand = {
+        key_of(alert.figure, alert.labels): said
+        for alert in seen.alerts
+        if alert.firing and (said := _in_hand(alert, seen.silences, now_ms))
+    }
+    for trouble in troubles_of(seen.standings, seen.names, seen.capacity, now_ms):
+        yield _calmed(trouble, in_hand.get(trouble.key, ""))
     yield from map(_ourselves, seen.failing)
     if seen.step is not None:
         yield _clock(seen.step)
@@ -65,7 +74,25 @@ def find_troubles(seen: VerdictInput, now_ms: int) -> Iterable[Trouble]:
     for alert in seen.alerts:
         told = alert.figure in _JUDGED or (limited and alert.topic == "limit")
         if alert.firing and alert.clear_ms is None and not told:
-            yield from _alerted(alert)
+            said = _in_hand(alert, seen.silences, now_ms)
+            yield from (_calmed(each, said) for each in _alerted(alert))
+
+
+def _in_hand(alert: Alert, silences: Sequence[Silence], now_ms: int) -> str:
+    """Who has an alert in hand, as a sentence; empty where nobody has."""
+    if alert.acknowledged:
+        return f"{name_text(alert.acknowledged)} is on it."
+    silence = next((each for each in silences if each.covers(alert, now_ms)), None)
+    return "" if silence is None else f"Silenced by {name_text(silence.by)}: {silence.reason}."
+
+
+def _calmed(trouble: Trouble, said: str) -> Trouble:
+    """A trouble that somebody has in hand: it asks for nobody else."""
+    if not said:
+        return trouble
+    level = Level.WARN if trouble.level is Level.BAD else trouble.level
+    todo = f"{said} {trouble.todo}".strip()
+    return msgspec.structs.replace(trouble, level=level, todo=todo)
 
 
 _JUDGED = JUDGED | {

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
+from switchhook.access.audit import Deed
 from switchhook.alerts.book import KIND
 from switchhook.alerts.engine import Alerting
 from switchhook.alerts.heartbeat import Heartbeat
@@ -25,13 +27,14 @@ from switchhook.overview.health_metrics import (
 from switchhook.overview.trouble import VerdictInput
 from switchhook.overview.verdict_keeper import VerdictKeeper
 from switchhook.streams.fold_metrics import fold_figures
+from switchhook.streams.issues.issues import SAID, IssueAction, IssueNote, IssueState
+from switchhook.streams.issues.ledger import LedgerIssueHistory
 from switchhook.streams.metrics import StoreFigures
 from switchhook.troubles.fold import TroubleWatch
 from switchhook.troubles.metrics import TroubleFigures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from switchhook.capacity.poller import AccountWatch
     from switchhook.checked_json import Damage
@@ -43,8 +46,10 @@ if TYPE_CHECKING:
     from switchhook.retention.trusted_time import Held
     from switchhook.server.steady_clock import SteadyClock
     from switchhook.streams.fold import Folder
+    from switchhook.streams.issues.issues import IssueHistory
     from switchhook.streams.names import Names
     from switchhook.streams.store import Store
+    from switchhook.system.data_folder import DataFolder
 
 _PROBE_MS = 2_000
 
@@ -66,18 +71,18 @@ class Monitoring:
         journal: JournalSource,
         folder: Folder,
         watch: AccountWatch,
-        data: Path,
+        held: DataFolder,
         names: Callable[[], Names],
         refused: Callable[[], Sequence[str]],
         damage: Callable[[], Sequence[Damage]],
         failing: Callable[[], Sequence[Failing]],
         answer_url: str | None,
         clock: SteadyClock,
-        held: Callable[[], Held | None],
+        retention_held: Callable[[], Held | None],
     ) -> None:
         self._watch, self._names, self._failing, self._clock = watch, names, failing, clock
         self._streams = StoreFigures(store, journal, folder, names)
-        self._store, self._journal = store, journal
+        self._store, self._journal, self._key = store, journal, held.key
         self._troubles = TroubleWatch(names)
         folder.observe(self._troubles.folded)
         figures = TroubleFigures(self._troubles, names, watch.now, self._streams.as_of)
@@ -85,10 +90,10 @@ class Monitoring:
             self._streams,
             figures,
             fold_figures(folder, journal),
-            disk_figures(data),
+            disk_figures(held.path),
             file_figures(refused, damage),
             clock_figures(clock.step),
-            retention_figures(held),
+            retention_figures(retention_held),
             watch_figures(watch),
         ]
         if answer_url is not None:
@@ -97,11 +102,12 @@ class Monitoring:
             LedgerAlerts(ledger),
             LedgerDeliveries(ledger, KIND),
             sources,
-            _destinations(config),
+            self._destinations(config),
             rules=config.alerts.rules,
             quiet=config.alerts.quiet,
             heartbeat=_heartbeat(config, clock.now_ms),
             troubles=lambda: figures.troubles,
+            acknowledged=partial(acknowledge_issue, LedgerIssueHistory(ledger), clock.now_ms),
             now_ms=clock.now_ms,
         )
         self.verdicts = VerdictKeeper(self._seen, clock.now_ms, mono_ms=clock.mono_ms)
@@ -123,11 +129,30 @@ class Monitoring:
         """Go on by a changed configuration."""
         alerts = config.alerts
         self.alerting.use(
-            _destinations(config),
+            self._destinations(config),
             rules=alerts.rules,
             quiet=alerts.quiet,
             heartbeat=_heartbeat(config, self._clock.now_ms),
         )
+
+    def issue_noted(self, note: IssueNote) -> None:
+        """Let the alerts of an issue know that somebody is on it."""
+        if note.state is IssueState.ACKNOWLEDGED:
+            self.alerting.acknowledge_issue(note.issue, note.by)
+
+    def _destinations(self, config: Config) -> Destinations:
+        """Whom to tell of alerts."""
+        alerts = config.alerts
+        notifier = AppriseNotifier(
+            {each.name: each.url.reveal for each in alerts.destinations},
+            url=config.console.url,
+            key=self._key,
+            zone=alerts.quiet.zone,
+        )
+        recipients = (
+            Recipient(each.name, each.severities, each.on_call) for each in alerts.destinations
+        )
+        return Destinations(notifier, tuple(recipients), alerts.policies)
 
     def _seen(self) -> VerdictInput:
         now_ms = self._clock.now_ms()
@@ -137,6 +162,7 @@ class Monitoring:
             standings=self._troubles.standings(now_ms),
             late=self._streams.recently.late,
             alerts=self.alerting.alerts,
+            silences=self.alerting.silences,
             names=self._names(),
             last_ms=self._streams.last_ms,
             failing=self._failing(),
@@ -144,18 +170,16 @@ class Monitoring:
         )
 
 
-def _destinations(config: Config) -> Destinations:
-    """Whom to tell of alerts."""
-    alerts = config.alerts
-    notifier = AppriseNotifier(
-        {each.name: each.url.reveal for each in alerts.destinations},
-        url=config.console.url,
-        zone=alerts.quiet.zone,
-    )
-    recipients = (
-        Recipient(each.name, each.severities, each.on_call) for each in alerts.destinations
-    )
-    return Destinations(notifier, tuple(recipients), alerts.policies)
+def acknowledge_issue(
+    history: IssueHistory, now_ms: Callable[[], int], issue: str, by: str
+) -> None:
+    """Let an issue know that somebody is on it, by an alert of it."""
+    last = history.latest().get(issue)
+    if last is not None and last.state is IssueState.ACKNOWLEDGED:
+        return
+    note = IssueNote(issue, now_ms(), IssueState.ACKNOWLEDGED, by, "on its alert")
+    deed = Deed(who=by, what=SAID[IssueAction.ACKNOWLEDGE], subject=issue, origin="its alert")
+    history.add(note, deed)
 
 
 def _heartbeat(config: Config, now_ms: Callable[[], int]) -> Heartbeat | None:

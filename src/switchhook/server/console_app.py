@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from switchhook.access.ledger import LedgerAccess
+from switchhook.alerts.on_it_page import OnItPage
 from switchhook.alerts.page import AlertPages
 from switchhook.calls.api import CallsApi
 from switchhook.calls.other_sources import SourceGatherer
@@ -94,6 +95,7 @@ class ConsoleApp:
         pages = (
             self.pages,
             AlertPages(renderer, parts.monitoring.alerting, parts.note),
+            OnItPage(renderer, parts.monitoring.alerting, parts.held.key, parts.note),
             VerdictApi(parts.monitoring.verdicts.now),
             keeping,
             self._person_api(renderer),
@@ -132,7 +134,7 @@ class ConsoleApp:
             names=parts.names,
             capacity=parts.accounts.watch,
             history=parts.accounts.history,
-            issue_history=LedgerIssueHistory(parts.ledger),
+            issue_history=LedgerIssueHistory(parts.ledger, parts.monitoring.issue_noted),
             views=LedgerViews(parts.ledger),
             details=parts.accounts.calls.details,
             endpoints=parts.status.endpoints,

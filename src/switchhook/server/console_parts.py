@@ -79,14 +79,14 @@ class ConsoleSide:
             journal=self.journal,
             folder=self.folder,
             watch=self.accounts.watch,
-            data=held.path,
+            held=held,
             names=self.names,
             refused=lambda: self._settings.refused,
             damage=lambda: self.status.damage(),
             failing=lambda: self.status.failing(),
             answer_url=answer_url,
             clock=self.clock,
-            held=lambda: self.keeper.held,
+            retention_held=lambda: self.keeper.held,
         )
         self._keep(config)
         self.tracer = _tracer(config, self.journal)

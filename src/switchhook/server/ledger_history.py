@@ -321,3 +321,15 @@ def by_destination(connection: Connection) -> None:
         Column("body", Blob, nullable=False),
         **KEYED,
     ).create(connection)
+
+
+def acknowledged(connection: Connection) -> None:
+    """What the command line hands in of alerts that somebody is on."""
+    Table(
+        "acknowledged",
+        MetaData(),
+        Column("alert", Text, primary_key=True),
+        Column("by", Text, nullable=False),
+        Column("at_ms", Number, nullable=False),
+        **KEYED,
+    ).create(connection)

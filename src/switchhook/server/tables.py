@@ -38,6 +38,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     history.DELIVERIES,
     history.AUDIT_NEWEST,
     history.by_destination,
+    history.acknowledged,
 )
 """Number n leads from version n to n + 1; all that are due run in one transaction."""
 

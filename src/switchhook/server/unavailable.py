@@ -96,5 +96,6 @@ async def open_when_possible(
                 said = str(error)
             app.show(unavailable_app(error))
         with suppress(TimeoutError):
-            await asyncio.wait_for(app.left.wait(), retry_s)
+            async with asyncio.timeout(retry_s):
+                await app.left.wait()
     return None

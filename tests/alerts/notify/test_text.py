@@ -74,6 +74,15 @@ def test_a_message_has_its_severity_its_time_and_a_link():
     ]
 
 
+def test_a_link_of_its_own_says_that_one_is_on_it():
+    _, body = compose(message(), url="https://console.example/", zone="UTC", on_it="/on-it/x-1")
+    assert body.endswith("\nI am on it: https://console.example/on-it/x-1")
+    _, body = compose(
+        message(say=MessageKind.RESOLVED), url="https://c.example", zone="UTC", on_it="/on-it/x"
+    )
+    assert body.endswith("\nhttps://c.example/alerts")
+
+
 def test_without_a_console_url_there_is_no_link():
     title, body = compose(message(say=MessageKind.RESOLVED), url="", zone="UTC")
     assert title.startswith("A bot is down")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from switchhook.alerts.alert import Severity
 from switchhook.alerts.message import Message, MessageKind
 from switchhook.alerts.notify.text import compose, harmless
+from switchhook.alerts.on_it_link import PATH, OnIt, make_link
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -32,7 +33,8 @@ _KINDS = {
 class AppriseNotifier:
     """`alerts.book.Notifier` over apprise. Any thread may call it; each call blocks for a while.
 
-    `addresses` gives each destination's address when it is needed; `url` is the console's.
+    `addresses` gives each destination's address when it is needed; `url` is the console's, and
+    `key` is what links are made with by which one says that one is on it.
     """
 
     def __init__(
@@ -40,9 +42,11 @@ class AppriseNotifier:
         addresses: Mapping[str, Callable[[], str]],
         *,
         url: str = "",
+        key: bytes | None = None,
         zone: str = "Asia/Kolkata",
     ) -> None:
         self._addresses, self._url, self._zone = dict(addresses), url, zone
+        self._key = key
         self._lock = threading.Lock()
         self._known: dict[str, Any] = {}
 
@@ -54,7 +58,8 @@ class AppriseNotifier:
         sender = self._sender(destination, reveal)
         if sender is None:
             return "apprise can't use its address: see apprise's page of the service for its form"
-        title, body = compose(message, url=self._url, zone=self._zone)
+        on_it = self._link(destination, message)
+        title, body = compose(message, url=self._url, zone=self._zone, on_it=on_it)
         kind = "success" if message.say is MessageKind.RESOLVED else _KINDS[message.severity]
         result = sender.notify(
             body=body,
@@ -69,6 +74,11 @@ class AppriseNotifier:
         said = [entry.message for entry in result.logs()]
         reason = said[-1] if said else "the service did not take it"
         return _without(reveal(), reason)
+
+    def _link(self, destination: str, message: Message) -> str:
+        if self._key is None or message.on_it is None:
+            return "/alerts"
+        return PATH + make_link(self._key, OnIt(*message.on_it, destination))
 
     def _sender(self, destination: str, reveal: Callable[[], str]) -> Any | None:
         """Apprise with the one address; None where it can't be used."""

@@ -64,8 +64,11 @@ def _visible(c: str) -> str:
     return c
 
 
-def compose(message: Message, *, url: str, zone: str) -> tuple[str, str]:
-    """The title and the body of a message; `url` is the console's, empty where it has none."""
+def compose(message: Message, *, url: str, zone: str, on_it: str = "/alerts") -> tuple[str, str]:
+    """The title and the body of a message; `url` is the console's, empty where it has none.
+
+    `on_it` is the path by which one says that one is on it.
+    """
     mark = (
         ""
         if message.say in (MessageKind.TEST, MessageKind.RESOLVED)
@@ -77,11 +80,14 @@ def compose(message: Message, *, url: str, zone: str) -> tuple[str, str]:
         lines.append(_cut(f"Tell {harmless(message.tell, numbers=True)}.", LONGEST_LINE))
     if message.since_ms is not None:
         lines.append(f"Since {_time(message.since_ms, zone)}.")
-    ending = [f"Switchhook, {_time(message.at_ms, zone)} {zone}", *_links(message, url.rstrip("/"))]
+    ending = [
+        f"Switchhook, {_time(message.at_ms, zone)} {zone}",
+        *_links(message, url.rstrip("/"), on_it),
+    ]
     return title, _cut("\n".join(lines), LONGEST_BODY) + "\n\n" + "\n".join(ending)
 
 
-def _links(message: Message, url: str) -> list[str]:
+def _links(message: Message, url: str, on_it: str) -> list[str]:
     if not url:
         return []
     found = []
@@ -89,8 +95,7 @@ def _links(message: Message, url: str) -> list[str]:
         found.append(f"The streams: {url}/streams?{urlencode({'q': message.streams})}")
     if message.issue:
         found.append(f"The issue: {url}/causes/{quote(message.issue)}")
-    begins = message.say in (MessageKind.FIRST, MessageKind.WORSE)
-    return [*found, f"I am on it: {url}/alerts" if begins else f"{url}/alerts"]
+    return [*found, f"I am on it: {url}{on_it}" if message.say.asks else f"{url}/alerts"]
 
 
 def _time(at_ms: int, zone: str) -> str:

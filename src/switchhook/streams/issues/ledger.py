@@ -12,6 +12,8 @@ from switchhook.ledger.sql import STRICT, Number, Text
 from switchhook.streams.issues.issues import IssueNote, IssueState
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from switchhook.access.audit import Deed
     from switchhook.ledger.database import Ledger
 
@@ -34,10 +36,12 @@ _LONGEST_HISTORY = 200
 
 
 class LedgerIssueHistory:
-    """`IssueHistory` over the ledger."""
+    """`IssueHistory` over the ledger; `heard` is told of what is added."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    def __init__(
+        self, ledger: Ledger, heard: Callable[[IssueNote], object] = lambda note: None
+    ) -> None:
+        self._ledger, self._heard = ledger, heard
 
     def latest(self) -> dict[str, IssueNote]:
         last = select(func.max(_notes.c.number)).group_by(_notes.c.issue)
@@ -55,6 +59,7 @@ class LedgerIssueHistory:
         with self._ledger.writing() as connection:
             connection.execute(insert(_notes).values(row))
             append(connection, deed, note.at_ms * 1000)
+        self._heard(note)
 
 
 def _note(row: Row[str, int, str, str, str]) -> IssueNote:

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("switchhook.access")
 
 NOBODY = Viewer("not signed in", Role.VIEWER)
-ANYBODYS = ("/static/", "/login", "/welcome/", "/open")
+ANYBODYS = ("/static/", "/login", "/welcome/", "/open", "/on-it/")
 """What needs no session: begins with, or is, one of these."""
 PROGRAMS = ("/api/", "/metrics", "/healthz")
 """Where a token opens, and where refusals are JSON."""
