@@ -23,13 +23,20 @@ class Outside(As):
         await super().__call__(scope, receive, send)
 
 
+class Pressed(Here):
+    """A console from outside, by whoever has the message."""
+
+    @property
+    def outside(self):
+        page = OnItPage(Renderer(), self.engine, KEY, self.noted.append)
+        app = Outside(create_app([page]), Viewer("not signed in", Role.VIEWER))
+        return TestClient(app, base_url="http://127.0.0.1")
+
+
 @pytest.fixture
 def here(tmp_path):
-    here = Here(tmp_path)
+    here = Pressed(tmp_path)
     here.fails()
-    page = OnItPage(Renderer(), here.engine, KEY, here.noted.append)
-    app = Outside(create_app([page]), Viewer("not signed in", Role.VIEWER))
-    here.outside = TestClient(app, base_url="http://127.0.0.1")
     yield here
     here.ledger.close()
 
