@@ -17,8 +17,8 @@ from switchhook.alerts.message import MessageKind
 from switchhook.alerts.notification import (
     MOST_A_NIGHT,
     LastNotification,
+    NotificationSettings,
     Recipient,
-    Telling,
     notifications,
 )
 from switchhook.alerts.quiet import OnCall, Quiet, Silence
@@ -73,13 +73,13 @@ class Mouth:
         self.said: list[tuple[MessageKind, str, str]] = []
 
     def tell(self, now, *alerts, troubles=None):
-        telling = Telling(
+        settings = NotificationSettings(
             recipients=self.recipients,
             policies=self.policies,
             quiet=self.quiet,
             silences=self.silences,
         )
-        found = notifications(alerts, self.spoken, telling, now, troubles)
+        found = notifications(alerts, self.spoken, settings, now, troubles)
         for each in found:
             to = each.after.destination
             self.spoken[each.after.cause, to] = each.after

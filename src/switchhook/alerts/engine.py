@@ -17,7 +17,7 @@ from switchhook.alerts.alert import Alert, AlertRule, evaluate, joined
 from switchhook.alerts.default_rules import DEFAULTS
 from switchhook.alerts.heartbeat import why_silent
 from switchhook.alerts.memory_keeper import Memory
-from switchhook.alerts.notification import Telling, notifications
+from switchhook.alerts.notification import NotificationSettings, notifications
 from switchhook.alerts.quiet import Quiet, Silence
 from switchhook.alerts.sender import Sender
 from switchhook.delivery.outbox import Outbox
@@ -230,13 +230,13 @@ class Alerting:
         memory.silences = [each for each in memory.silences if each.until_ms > now_ms]
         alerts = tuple(memory.alerts.values())
         whom = self.sender.destinations
-        telling = Telling(
+        settings = NotificationSettings(
             recipients=whom.recipients,
             policies=whom.policies,
             quiet=self.quiet,
             silences=memory.silences,
         )
-        for each in notifications(alerts, memory.spoken, telling, now_ms, self._told(alerts)):
+        for each in notifications(alerts, memory.spoken, settings, now_ms, self._told(alerts)):
             memory.note_spoken(each.after)
             log.warning("alert to %s: %s", each.after.destination, each.message.title)
             memory.unsent.append(self.sender.delivery(each))

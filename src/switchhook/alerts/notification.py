@@ -90,7 +90,7 @@ class Notification(msgspec.Struct, frozen=True):
     after: LastNotification
 
 
-class Telling(msgspec.Struct, frozen=True, kw_only=True):
+class NotificationSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Whom to tell, and when not."""
 
     recipients: Sequence[Recipient] = ()
@@ -115,7 +115,7 @@ def is_over(message: Message, last: LastNotification | None) -> bool:
 def notifications(
     alerts: Iterable[Alert],
     spoken: Mapping[tuple[str, str], LastNotification],
-    telling: Telling,
+    settings: NotificationSettings,
     now_ms: int,
     troubles: Mapping[str, Trouble | None] | None = None,
 ) -> list[Notification]:
@@ -131,8 +131,8 @@ def notifications(
     found: list[Notification] = []
     for cause in sorted(firing.keys() | opened):
         going = sorted(firing.get(cause, ()), key=lambda a: (-a.severity.rank, a.since_ms, a.key))
-        now = _Now(cause, going, spoken, telling, now_ms, troubles or {})
-        found += filter(None, map(now.notification, telling.recipients))
+        now = _Now(cause, going, spoken, settings, now_ms, troubles or {})
+        found += filter(None, map(now.notification, settings.recipients))
     return found
 
 
@@ -144,18 +144,18 @@ class _Now:
         cause: str,
         going: Sequence[Alert],
         spoken: Mapping[tuple[str, str], LastNotification],
-        telling: Telling,
+        settings: NotificationSettings,
         now_ms: int,
         troubles: Mapping[str, Trouble | None],
     ) -> None:
         self._cause, self._going, self._spoken = cause, going, spoken
-        self._telling, self._now_ms, self._troubles = telling, now_ms, troubles
-        self._night = telling.quiet.night(now_ms)
-        self._quiet = telling.quiet.quiet(now_ms)
+        self._telling, self._now_ms, self._troubles = settings, now_ms, troubles
+        self._night = settings.quiet.night(now_ms)
+        self._quiet = settings.quiet.quiet(now_ms)
         self._may_speak = [
             alert
             for alert in going
-            if not any(silence.covers(alert, now_ms) for silence in telling.silences)
+            if not any(silence.covers(alert, now_ms) for silence in settings.silences)
             and (alert.severity is Severity.CRITICAL or not self._quiet)
         ]
         self._by = next((alert.acknowledged for alert in going if alert.acknowledged), "")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from switchhook.journal.receipt import Receipt
 
-Said = tuple[str, str]
+Claim = tuple[str, str]
 """A receipt's id, and the text that it said."""
 
 
@@ -69,7 +69,7 @@ class StatusReport(msgspec.Struct, frozen=True):
 
     state: StreamStatus | None
     first: ReceiptRef
-    said: dict[str, Said]
+    said: dict[str, Claim]
     damaged: bool
 
     def text(self, name: str) -> str | None:
@@ -140,8 +140,8 @@ class StreamStory(msgspec.Struct, frozen=True, omit_defaults=True):
     call_sid: str | None = None
     sid: str | None = None
     told_alone: str | None = None
-    numbers: dict[str, Said] = {}
-    call: dict[str, Said] = {}
+    numbers: dict[str, Claim] = {}
+    call: dict[str, Claim] = {}
 
     def said(self, name: str) -> str | None:
         """What was said first of a number or of the call."""
@@ -278,7 +278,7 @@ class CallStory(msgspec.Struct, frozen=True):
     call_sid: str
     first: ReceiptRef
     last: ReceiptRef
-    said: dict[str, Said]
+    said: dict[str, Claim]
     streams: dict[StreamKey, StreamStory]
 
     def text(self, name: str) -> str | None:
@@ -313,13 +313,13 @@ def merge_calls(one: CallStory, other: CallStory) -> CallStory:
     return CallStory(one.call_sid, first, last, said, streams)
 
 
-def _all_said(by: ReceiptRef, spoken: Stream | Passthru, names: Iterable[str]) -> dict[str, Said]:
+def _all_said(by: ReceiptRef, spoken: Stream | Passthru, names: Iterable[str]) -> dict[str, Claim]:
     return {name: (by.id, str(text)) for name in names if (text := getattr(spoken, name))}
 
 
 def _merge_said(
-    one: Mapping[str, Said], other: Mapping[str, Said], choose: Callable[[Said, Said], Said]
-) -> dict[str, Said]:
+    one: Mapping[str, Claim], other: Mapping[str, Claim], choose: Callable[[Claim, Claim], Claim]
+) -> dict[str, Claim]:
     """Of each field what `choose` takes; sorted, so that equal stories are equal as bytes too."""
     return {
         name: choose(one.get(name) or other[name], other.get(name) or one[name])
@@ -327,19 +327,19 @@ def _merge_said(
     }
 
 
-def _order(said: Said) -> tuple[tuple[int, int, int, str], str]:
+def _order(said: Claim) -> tuple[tuple[int, int, int, str], str]:
     return order_of(said[0]), said[1]
 
 
-def _first(one: Said, other: Said) -> Said:
+def _first(one: Claim, other: Claim) -> Claim:
     return min(one, other, key=_order)
 
 
-def _last(one: Said, other: Said) -> Said:
+def _last(one: Claim, other: Claim) -> Claim:
     return max(one, other, key=_order)
 
 
-def _text(said: Mapping[str, Said], name: str) -> str | None:
+def _text(said: Mapping[str, Claim], name: str) -> str | None:
     found = said.get(name)
     return None if found is None else found[1]
 
