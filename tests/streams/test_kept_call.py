@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kept_receipts import START_MS, Kept, fold, query, receipt
-from switchhook.journal.receipt import RecordKind
+from switchhook.journal.receipt import RecordKind, parse_receipt_id, receipt_id
 from switchhook.store import SqliteStore
 from switchhook.streams.kept_call import KeptReceipt, masked_numbers
 from switchhook.streams.parsed_record import UnreadableRecord
@@ -54,6 +54,18 @@ def test_the_apis_call_is_the_same_one(queries):
     call, told = queries.kept_call("c1"), queries.call("c1")
     assert [each["id"] for each in told["passthrus"]] == [each.id for each in call.receipts]
     assert told["from"] == call.story.text("from_") == "+919876543210"
+
+
+def test_the_id_of_a_receipt_stands_for_the_sids_that_it_names(queries, kept):
+    """Of any of them, and of no other node's, of none that is not kept, and of no other text."""
+    for id in kept.ids:
+        assert (queries.call_named(id), queries.stream_named(id)) == ("c1", "s1")
+    assert queries.call(kept.ids[-1])["call_sid"] == "c1"
+    assert queries.stream(kept.ids[0])["sid"] == "s1"
+    at_ms, node, seq = parse_receipt_id(kept.ids[0])
+    strange = [(at_ms, node + 1, seq), (at_ms + 1, node, seq), (at_ms, node, 99)]
+    for name in ("c1", "", "x" * 26, *(receipt_id(*each) for each in strange)):
+        assert (queries.call_named(name), queries.stream_named(name)) == (name, name)
 
 
 def test_what_can_not_be_read_says_when_it_came_and_why(kept):

@@ -25,14 +25,19 @@ if TYPE_CHECKING:
 class CallsApi:
     """`/api/v1/calls/{call_sid}/sources`.
 
-    `sources_of` gives what others than passthrus tell of a call too, None where nobody told of it:
+    `sources_of` gives what others than passthrus tell of a call too, None where nobody told of it,
+    `call_named` the SID of the call that an address names:
 
         gatherer = SourceGatherer(journal, store, details)
-        CallsApi(lambda sid: gatherer.of(sid, queries.kept_call(sid), names()))
+        CallsApi(lambda sid: gatherer.of(sid, queries.kept_call(sid), names()), queries.call_named)
     """
 
-    def __init__(self, sources_of: Callable[[str], OtherSources | None]) -> None:
-        self._sources_of = sources_of
+    def __init__(
+        self,
+        sources_of: Callable[[str], OtherSources | None],
+        call_named: Callable[[str], str] = lambda name: name,
+    ) -> None:
+        self._sources_of, self._call_named = sources_of, call_named
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="calls-api")
 
     def routes(self) -> Sequence[BaseRoute]:
@@ -42,7 +47,7 @@ class CallsApi:
 
     def _sources(self, request: Request) -> Json | None:
         read_none(request.query_params.multi_items())
-        call_sid = request.path_params["call_sid"]
+        call_sid = self._call_named(request.path_params["call_sid"])
         found = self._sources_of(call_sid)
         return None if found is None else {"call_sid": call_sid, **sources_json(found)}
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from starlette.routing import BaseRoute, Route
 
 from switchhook.calls.other_sources import SourceGatherer
 from switchhook.calls.story import DETAILS, LANES, entries_of, support_text, without_login
 from switchhook.calls.timeline import timeline
-from switchhook.exotel.phone_numbers import mask_text, masked
+from switchhook.exotel.phone_numbers import Ours, mask_text, masked
 from switchhook.streams.facet import host_of
 from switchhook.streams.kept_call import KeptCall
 from switchhook.streams.queries import StreamQueries
@@ -29,9 +30,11 @@ if TYPE_CHECKING:
     from switchhook.streams.store import Store
     from switchhook.web.render import Renderer
 
+_SHORT = 12
+
 
 class CallPage:
-    """`/calls/{call_sid}`."""
+    """`/calls/{call_sid}`, or by the id of one of its receipts."""
 
     def __init__(
         self,
@@ -57,14 +60,15 @@ class CallPage:
 
     def _page(self, request: Request) -> Response:
         viewer = viewer_of(request)
-        call_sid = request.path_params["call_sid"]
+        name = request.path_params["call_sid"]
         self._freshen()
+        call_sid = self._queries.call_named(name)
         names = self._names()
         call = self._queries.kept_call(call_sid)
         others = self._gatherer.of(call_sid, call, names)
         if others is None:
-            context = {"call_sid": call_sid}
-            return self._renderer.page(request, "call_unknown.html", context, status=404)
+            unknown = {"call_sid": call_sid}
+            return self._renderer.page(request, "call_unknown.html", unknown, status=404)
         call, sees = call or _nameless(call_sid), viewer.sees(call_sid)
         said = {"from": call.story.text("from_"), "to": call.story.text("to")}
         numbers = {name: text if sees else masked(text) for name, text in said.items()}
@@ -73,6 +77,8 @@ class CallPage:
         context = {
             "call": call,
             "call_sid": call_sid,
+            "short": Ours((call_sid if sees else mask_text(call_sid))[:_SHORT]),
+            "reveal": Ours(f"/calls/{quote(name, safe='')}/reveal"),
             "sees": sees,
             "timeline": line,
             # Details are asked for minutes later, which says nothing of when something happened.

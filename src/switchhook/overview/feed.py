@@ -145,10 +145,11 @@ class Feed:
         live: Live,
         monotonic: Callable[[], float],
         *,
+        node: Callable[[], int] = lambda: 0,
         pace_s: float = PACE_S,
         figures_s: float = FIGURES_S,
     ) -> None:
-        self._live, self._monotonic = live, monotonic
+        self._live, self._monotonic, self._node = live, monotonic, node
         self._pace_s, self._figures_s = pace_s, figures_s
         self._ring: deque[TailRow] = deque(maxlen=MOST_ROWS)
         self._taken = 0
@@ -162,7 +163,8 @@ class Feed:
         told = told_of(folded.records)
         if not told:
             return
-        self._ring.extend(map(tail_row, told[-MOST_ROWS:]))
+        node = self._node()
+        self._ring.extend(tail_row(each, node) for each in told[-MOST_ROWS:])
         self._taken += len(told)
         loop = self._loop
         if loop is not None and self._groups:

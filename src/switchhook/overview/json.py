@@ -123,6 +123,7 @@ def row_json(row: TailRow, names: Names) -> Json:
     """One receipt of the tail."""
     return {
         "seq": row.seq,
+        "id": row.id,
         "at": time_of(row.at_us),
         "endpoint": row.endpoint,
         "call_sid": row.call_sid,

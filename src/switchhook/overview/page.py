@@ -88,7 +88,7 @@ class NowPage:
         told = told_of(parse_record(records[seq]) for seq in sorted(records))
         overview = self.look()
         context = {
-            "rows": [tail_row(each) for each in reversed(told)],
+            "rows": [tail_row(each, self._journal.node or 0) for each in reversed(told)],
             "left_out": 0,
             "endpoint": next((each.name for each in self._endpoints()), "default"),
             "feed": address("/feed", {"page": "now", "tz": zone_word(zone_of(request))}),

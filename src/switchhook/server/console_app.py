@@ -100,7 +100,7 @@ class ConsoleApp:
             keeping,
             self._person_api(renderer),
             CapacityApi(parts.accounts.watch, parts.accounts.history, now),
-            CallsApi(self._other_sources()),
+            CallsApi(self._other_sources(), self._queries.call_named),
             StoreApi(parts.store, parts.names, now, freshen=self.pages.freshen, note=parts.note),
             MetricsPage(self._metric_sources()),
             self.access,
@@ -113,6 +113,11 @@ class ConsoleApp:
 
     def _access(self, renderer: Renderer, keeping: RetentionApi) -> ConsoleAccess:
         parts, queries = self._parts, self._queries
+
+        def call_named(name: str) -> tuple[str, dict[str, str]]:
+            call_sid = queries.call_named(name)
+            return call_sid, masked_numbers(queries.kept_call(call_sid))
+
         return ConsoleAccess(
             LedgerAccess(parts.ledger),
             parts.config().console.access,
@@ -121,7 +126,7 @@ class ConsoleApp:
             address=parts.address,
             sections=keeping.context,
             now_us=parts.clock.now_us,
-            numbers_of=lambda call_sid: masked_numbers(queries.kept_call(call_sid)),
+            call_named=call_named,
         )
 
     def _stream_pages(self, renderer: Renderer) -> StreamPages:

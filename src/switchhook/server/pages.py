@@ -72,7 +72,7 @@ class StreamPages:
             freshen=self.freshen,
             now_ms=now_ms,
         )
-        self.feed = Feed(now, time.monotonic)
+        self.feed = Feed(now, time.monotonic, node=lambda: journal.node or 0)
         folder.observe(self.feed.take)
         causes = CausesPage(
             renderer=renderer,

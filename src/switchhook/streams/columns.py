@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 class Cell(msgspec.Struct, frozen=True):
     """One value.
 
-    `kind` says how it is drawn: time (of the call `text`), call, cause, number, text or said.
+    `kind` says how it is drawn: time and call (both of the call `text`, one of whose receipts is
+    `value`), cause, number, text or said.
 
     A click looks for `key:value`; without a key it can't be clicked. `note` stands beside it.
     """
@@ -42,9 +43,8 @@ class Column(msgspec.Struct, frozen=True):
 
 
 def _time(row: StreamRow, names: Names, viewer: Viewer) -> Cell:
-    return Cell(
-        "time", row.story.call_sid or "", at_us=_placed_us(row, row.story.first.received_us)
-    )
+    at_us = _placed_us(row, row.story.first.received_us)
+    return Cell("time", row.story.call_sid or "", value=row.story.last.id, at_us=at_us)
 
 
 def _last(row: StreamRow, names: Names, viewer: Viewer) -> Cell:
@@ -61,7 +61,7 @@ def _placed_us(row: StreamRow, received_us: int) -> int:
 
 
 def _call(row: StreamRow, names: Names, viewer: Viewer) -> Cell:
-    return Cell("call", row.story.call_sid or "")
+    return Cell("call", row.story.call_sid or "", value=row.story.last.id)
 
 
 def _number(field: str, key: str) -> Callable[[StreamRow, Names, Viewer], Cell]:

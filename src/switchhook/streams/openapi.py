@@ -222,14 +222,14 @@ OPERATIONS = (
     Operation(
         "/api/v1/streams/{stream_sid}",
         "stream",
-        "One stream, with the receipts that tell of it",
+        "One stream, by its SID or a receipt's id, with the receipts that tell of it",
         "StreamStory",
         identifier="stream_sid",
     ),
     Operation(
         "/api/v1/calls/{call_sid}",
         "call",
-        "One call: its passthrus and streams in the journal's order",
+        "One call, by its SID or a receipt's id: its passthrus and streams in the journal's order",
         "Call",
         identifier="call_sid",
     ),

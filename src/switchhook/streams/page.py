@@ -99,6 +99,7 @@ class StreamsPage:
         rows = [
             {
                 "call_sid": row.story.call_sid,
+                "id": row.story.last.id,
                 "cells": [(column, column.of(row, names, viewer)) for column in chosen],
             }
             for row in found.rows

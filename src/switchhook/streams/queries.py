@@ -38,6 +38,7 @@ from switchhook.web.parameters import RefusedParameter
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from switchhook.exotel.passthru import Passthru
     from switchhook.journal.source import JournalRecord, JournalSource
     from switchhook.streams.search.query import Query
     from switchhook.streams.store import Store
@@ -116,16 +117,43 @@ class StreamQueries:
 
     def receipt(self, name: str) -> Json | None:
         """One receipt; None where there is none of this id."""
+        record = self._record_of(name)
+        return None if record is None else self._json_of(self._kept([record.seq])[0])
+
+    def call_named(self, name: str) -> str:
+        """The CallSid of what an address names: a receipt's id stands for that of its call.
+
+        So a call has an address also where its SID is masked.
+        """
+        passthru = self._passthru_of(name)
+        return (passthru and passthru.call_sid) or name
+
+    def stream_named(self, name: str) -> str:
+        """The StreamSID likewise."""
+        passthru = self._passthru_of(name)
+        return (passthru and passthru.stream and passthru.stream.sid) or name
+
+    def _passthru_of(self, name: str) -> Passthru | None:
+        """What a receipt says, by its id."""
+        record = self._record_of(name)
+        read = None if record is None else parse_record(record)
+        return read.passthru if isinstance(read, PassthruRecord) else None
+
+    def _record_of(self, name: str) -> JournalRecord | None:
         place = parse_receipt_id(name)
         if place is None or place[1] != self._journal.node:
             return None
         record = self._journal.get_many([place[2]]).get(place[2])
         if record is None or record.kind != RecordKind.PASSTHRU or record.at != place[0]:
             return None
-        return self._json_of(self._kept([record.seq])[0])
+        return record
 
     def stream(self, sid: str) -> Json | None:
-        """One stream with the ids of its receipts; of several by one sid, the last one told of."""
+        """One stream with the ids of its receipts; of several by one sid, the last one told of.
+
+        A receipt's id does for a SID, here and for calls.
+        """
+        sid = self.stream_named(sid)
         seqs = self._store.receipts(
             StreamFilter(stream_sid=sid, oldest_first=True, limit=MOST_OF_ONE + 1)
         )
@@ -148,7 +176,7 @@ class StreamQueries:
 
     def call(self, call_sid: str) -> Json | None:
         """One call with its passthrus and streams, in the journal's order."""
-        kept = self.kept_call(call_sid)
+        kept = self.kept_call(self.call_named(call_sid))
         if kept is None:
             return None
         return {

@@ -22,6 +22,7 @@ class TailRow(msgspec.Struct, frozen=True):
     """
 
     seq: int
+    id: str
     at_us: int
     endpoint: str
     call_sid: str | None
@@ -46,11 +47,12 @@ def told_of(records: Iterable[ParsedRecord]) -> list[PassthruRecord]:
     return [each for each in records if isinstance(each, PassthruRecord) and each.enters_stories]
 
 
-def tail_row(parsed: PassthruRecord) -> TailRow:
-    """The row of one that has one."""
+def tail_row(parsed: PassthruRecord, node: int) -> TailRow:
+    """The row of one that has one, kept by that node."""
     passthru, facet = parsed.passthru, parsed.facet
     return TailRow(
         seq=parsed.record.seq,
+        id=parsed.parsed(node).by.id,
         at_us=parsed.receipt.received_us,
         endpoint=facet.endpoint,
         call_sid=passthru.call_sid,

@@ -5,8 +5,9 @@ wherever it comes from. What is ours and has many digits (counts, addresses, tok
 being `Ours`.
 
 What a template gets besides its own context: `viewer`, `zone` (an IANA name), `path`, `verdict`,
-`csrf`, addresses (`to`, `same`, `static`), and what shows values (`time`, `number`, `shown`, the
-filter `visible`). `macros.html` has these as markup. Every page extends `base.html`.
+`csrf`, addresses (`to`, `to_call`, `same`, `static`; the filter `href` makes a link of one that may
+have a number in it), and what shows values (`time`, `number`, `shown`, the filter `visible`).
+`macros.html` has these as markup. Every page extends `base.html`.
 """
 
 from __future__ import annotations
@@ -14,22 +15,22 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
 import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
 from switchhook.access.roles import Role, Viewer
 from switchhook.exotel.cause import Cause
-from switchhook.exotel.phone_numbers import Ours, mask_text, masked
+from switchhook.exotel.phone_numbers import Ours, holds_number, mask_text, masked
 from switchhook.web.assets import Assets
 from switchhook.web.compiled_templates import CompiledTemplates, at_run_time
 from switchhook.web.escaping import may_link, visible
 
 if TYPE_CHECKING:
-    from markupsafe import Markup
     from starlette.requests import Request
     from starlette.responses import Response
 
@@ -125,6 +126,7 @@ class Renderer:
         )
         filters: dict[str, Callable[..., str]] = {
             "visible": visible if sees_numbers else _visible_masked,
+            "href": lambda address: _href(address, sees_numbers),
             "thousands": lambda number: Ours(thousands(number)),
             "span": lambda seconds: Ours(span(seconds)),
             "percent": lambda share: Ours(percent(share)),
@@ -197,6 +199,7 @@ class Renderer:
             "zone": zone.key,
             "tz": tz,
             "to": lambda path, **query: shown_address(path, {"tz": tz, **query}, look.sees_numbers),
+            "to_call": lambda sid, id: call_address(sid, id, tz, look.sees_numbers),
             "number": number,
             "shown_number": number,
             "shown": str if look.sees_numbers else mask_text,
@@ -230,14 +233,32 @@ _OURS = ("before", "cursor", "page", "tz", "cols", "format", "columns")
 
 
 def shown_address(path: str, query: dict[str, Any], sees_numbers: bool) -> Ours:
-    """An address for a page; one with a number in it is masked, and leads nowhere."""
+    """An address for a page; empty where somebody may not see it, as a number is in it."""
     if not sees_numbers:
-        path = path if path.startswith("/causes/") else mask_text(path)  # ids of issues are ours
-        query = {
-            mask_text(name): value if name in _OURS or value is None else mask_text(str(value))
-            for name, value in query.items()
-        }
+        path_of_ours = path.startswith("/causes/")  # ids of issues
+        texts = [
+            *([] if path_of_ours else [path]),
+            *query,
+            *(str(value) for name, value in query.items() if name not in _OURS and value),
+        ]
+        if any(map(holds_number, texts)):
+            return Ours()
     return Ours(address(path, query))
+
+
+def call_address(call_sid: str, receipt: str, tz: str | None, sees_numbers: bool) -> Ours:
+    """The address of a call's page: by one of its receipts where its SID may not be seen."""
+    name = call_sid if sees_numbers or not holds_number(call_sid) else receipt
+    return Ours(address(f"/calls/{quote(name, safe='')}", {"tz": tz}))
+
+
+def _href(address: str, sees_numbers: bool) -> Markup:
+    """The attribute of a link, with a blank before it; nothing where it would lead nowhere.
+
+    That is an empty address, or a masked one.
+    """
+    masked = not sees_numbers and not isinstance(address, Ours) and holds_number(address)
+    return Markup(' href="{}"').format(address) if address and not masked else Markup()
 
 
 def cause_level(cause: str) -> str:

@@ -129,3 +129,14 @@ def test_a_message_alone_says_what_is_broken_who_is_hit_and_what_to_do():
         "The issue: https://console.example/causes/ab12",
         "I am on it: https://console.example/alerts",
     ]
+
+
+def test_no_address_in_a_message_has_a_number_in_it():
+    """A bot's host may hold one; where the streams can't be named, the page of alerts can."""
+    hit = "cause:connect_failed host:9876543210.bot.example since:2026-11-25T06:00"
+    _, body = compose(message(streams=hit), url="https://console.example", zone="UTC")
+    assert "9876543210" not in body
+    assert "/alerts" in body
+    hit = "cause:connect_failed host:bot.example since:2026-11-25T06:00"
+    _, body = compose(message(streams=hit), url="https://console.example", zone="UTC")
+    assert "The streams: https://console.example/streams?q=cause" in body

@@ -15,7 +15,7 @@ from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
 from switchhook.alerts.message import MessageKind
-from switchhook.exotel.phone_numbers import mask_text
+from switchhook.exotel.phone_numbers import holds_number, mask_text
 from switchhook.exotel.times import EPOCH
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def _links(message: Message, url: str, on_it: str) -> list[str]:
     if not url:
         return []
     found = []
-    if message.streams:
+    if message.streams and not holds_number(message.streams):  # a bot's host may hold one
         found.append(f"The streams: {url}/streams?{urlencode({'q': message.streams})}")
     if message.issue:
         found.append(f"The issue: {url}/causes/{quote(message.issue)}")

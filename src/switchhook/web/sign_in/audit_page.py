@@ -143,26 +143,27 @@ class AuditPages:
 
     # Reveals.
 
-    async def _reveal(self, request: Request, call_sid: str) -> int:
-        """Note it, then reveal; until when, in Unix microseconds."""
+    async def _reveal(self, request: Request, name: str) -> int:
+        """Note it, then reveal the call of that name; until when, in Unix microseconds."""
         viewer = require(request, Role.OPERATOR)
-        if not call_sid or len(call_sid) > _LONGEST_CALL_SID:
+        if not name or len(name) > _LONGEST_CALL_SID:
             raise HTTPException(404)
         now_us = self._shared.now_us()
         if not viewer.open:
-            if call_sid == EVERYTHING:
+            call_sid = name
+            if name == EVERYTHING:
                 deed = deed_of(viewer, "revealed all numbers", of="every call", minutes="15")
             else:
-                of = await self._shared.lookup.in_thread(self._shared.numbers_of, call_sid)
+                call_sid, of = await self._shared.lookup.in_thread(self._shared.call_named, name)
                 deed = deed_of(viewer, "revealed a call's numbers", call_sid, **of, minutes="15")
             await self._shared.lookup.in_thread(self._shared.ledger.audit.note, deed, now_us)
             self._shared.lookup.reveals.add(viewer.session, call_sid)
         return now_us + REVEALED_FOR_US
 
     async def _reveal_call(self, request: Request) -> Response:
-        call_sid = request.path_params["call_sid"]
-        await self._reveal(request, call_sid)
-        return await _back(request, f"/calls/{call_sid}")
+        name = request.path_params["call_sid"]
+        await self._reveal(request, name)
+        return await _back(request, f"/calls/{name}")
 
     async def _reveal_all(self, request: Request) -> Response:
         await self._reveal(request, EVERYTHING)

@@ -36,8 +36,8 @@ _HOUR_S = 3_600
 class Shared(msgspec.Struct, frozen=True, kw_only=True):
     """The parts; `address` is where the console listens.
 
-    `sections` gives what other parts show on /settings, `numbers_of` a call's numbers, masked, by
-    what they are; both are called in a thread.
+    `sections` gives what other parts show on /settings, `call_named` the SID of the call that an
+    address names, and its numbers, masked, by what they are; both are called in a thread.
     """
 
     lookup: SessionLookup
@@ -47,7 +47,7 @@ class Shared(msgspec.Struct, frozen=True, kw_only=True):
     renderer: Renderer
     address: str = ""
     sections: Callable[[Viewer], dict[str, Any]] = lambda viewer: {}
-    numbers_of: Callable[[str], dict[str, str]] = lambda call_sid: {}
+    call_named: Callable[[str], tuple[str, dict[str, str]]] = lambda name: (name, {})
 
     @property
     def ledger(self) -> AccessLedger:

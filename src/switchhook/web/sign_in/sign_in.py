@@ -66,11 +66,11 @@ class ConsoleAccess:
         key: bytes,
         address: str = "",
         sections: Callable[[Viewer], dict[str, Any]] = lambda viewer: {},
-        numbers_of: Callable[[str], dict[str, str]] = lambda call_sid: {},
+        call_named: Callable[[str], tuple[str, dict[str, str]]] = lambda name: (name, {}),
         now_us: Callable[[], int] = lambda: time.time_ns() // 1_000,
         steady_us: Callable[[], int] = lambda: time.monotonic_ns() // 1_000,
     ) -> None:
-        self._sections, self._numbers_of = sections, numbers_of
+        self._sections, self._call_named = sections, call_named
         self._ledger, self._settings = ledger, settings
         self._renderer, self._now_us = renderer, now_us
         self._address = settings.url or address
@@ -105,7 +105,7 @@ class ConsoleAccess:
             renderer=self._renderer,
             address=self._address,
             sections=self._sections,
-            numbers_of=self._numbers_of,
+            call_named=self._call_named,
         )
         oidc = None
         if self._settings.oidc is not None:

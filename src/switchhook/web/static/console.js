@@ -39,13 +39,13 @@
   }
   const links = [...document.querySelectorAll("nav [data-key]")];
   const rows = () => [...document.querySelectorAll("[data-rows] > tr, [data-rows] > li")]
-    .filter((row) => row.querySelector("a") && row.offsetParent !== null);
+    .filter((row) => row.querySelector("a[href]") && row.offsetParent !== null);
   const step = (by) => {
     const all = rows();
     if (!all.length) return;
     const at = all.findIndex((row) => row.contains(document.activeElement));
     const next = all[Math.min(Math.max(at < 0 ? (by > 0 ? 0 : all.length - 1) : at + by, 0), all.length - 1)];
-    next.querySelector("a").focus();
+    next.querySelector("a[href]").focus();
     next.scrollIntoView({ block: "nearest" });
   };
   let going = 0;
