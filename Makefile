@@ -5,7 +5,7 @@ PYTHON ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick coverage bench attack lint format lock sbom clean
+.PHONY: help demo test quick coverage bench attack incidents lint format lock sbom clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ bench: .venv/.installed-bench ## side by side with rivals, about fifteen minutes
 attack: .venv/.installed-test ## attack the running program, under fifteen minutes; PART=kills for one
 	@scripts/faketime
 	@$(BIN)/python -m attack $(PART)
+
+incidents: .venv/.installed-test ## play incidents at three kinds of traffic, and print when who heard what
+	@$(BIN)/python -m incidents
 
 lint: .venv/.installed-test ## formatter, linter and types only
 	@$(BIN)/ruff format --check .

@@ -290,7 +290,7 @@ Parts of one thing, which its test takes whole:
   journal/test_sealed listing masking refused
   journal/test_writer       backlog commit connections health segment segment_chain upkeep
   ledger/test_database dialect sql sqlite
-  overview/test_verdict     trouble /troubles/text /troubles/trouble
+  overview/test_verdict     known_troubles trouble /troubles/text /troubles/trouble
   retention/backup/test_backup    archive encryption manifest restoring saving
   retention/test_retention_worker erased_calls erasure_list_file erasure_worker
   retention/test_retention_worker ledger texts_ledger

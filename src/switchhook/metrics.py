@@ -96,7 +96,10 @@ _ENDPOINTS = (
           " where that had too few, beyond what chance explains.", _FOLDED),
     Metric("endpoint.wrong_secrets", "count", ("endpoint",),
           "Requests in an hour that were refused for a wrong or no secret and look like passthrus;"
-          " 20 an hour are kept, and the first three of each endpoint and reason.", _FOLDED),
+          " 20 an hour are kept, and the first three of each endpoint and reason. 0 once none was"
+          " refused for three minutes.", _FOLDED),
+    Metric("endpoint.wrong_secret_share", "share", ("endpoint",),
+          "Share of those among them and the endpoint's streams since the first of them.", _FOLDED),
 )  # fmt: skip
 _ACCOUNTS = (
     Metric("account.active", "count", ("account",), "Streams in use.", _LOOKED),

@@ -241,11 +241,40 @@ def test_wrong_secrets_and_losses(world):
     for ago in (2 * HOUR, 30 * MINUTE, MINUTE):
         sample = Sample("sales", "secret wrong", b"CallSid=c", None)
         world.kept.record(RecordKind.SAMPLE, encode(sample), at=NOW - ago)
+    world.kept.record(RecordKind.COUNTERS, encode(Counters({"secret wrong": 2})), at=NOW - MINUTE)
     found = world.read()
     assert found["endpoint.wrong_secrets", "sales"].value == 2
+    assert found["endpoint.wrong_secret_share", "sales"].value == 1
     assert found["receipts.lost",].value == 0
     # The figure comes down again, and does not just vanish.
     assert world.read(NOW + 2 * HOUR)["endpoint.wrong_secrets", "sales"].value == 0
+
+
+def test_wrong_secrets_end_a_few_minutes_after_the_last(world):
+    sample = Sample("sales", "secret wrong", b"CallSid=c", None)
+    for ago in (9, 8, 7):
+        world.kept.record(RecordKind.SAMPLE, encode(sample), at=NOW - ago * MINUTE)
+    refused = encode(Counters({"secret wrong": 3}))
+    world.kept.record(RecordKind.COUNTERS, refused, at=NOW - 7 * MINUTE)
+    found = world.read(NOW - 6 * MINUTE)
+    assert found["endpoint.wrong_secrets", "sales"].value == 3
+    found = world.read()
+    assert found["endpoint.wrong_secrets", "sales"].value == 0
+    share = found["endpoint.wrong_secret_share", "sales"]
+    assert (share.value, share.cases) == (None, 0)
+
+
+def test_most_callers_with_a_wrong_secret_are_told_from_a_few(world):
+    sample = Sample("sales", "secret wrong", b"CallSid=c", None)
+    for _ in range(5):
+        world.kept.record(RecordKind.SAMPLE, encode(sample), at=NOW - 3 * MINUTE)
+    world.kept.record(RecordKind.COUNTERS, encode(Counters({"secret wrong": 5})), at=NOW - MINUTE)
+    share = world.read()["endpoint.wrong_secret_share", "sales"]
+    assert (share.value, share.cases) == (1, 5)
+    world.stream(NOW - MINUTE, WELL, count=15)
+    world.folded()
+    share = world.read()["endpoint.wrong_secret_share", "sales"]
+    assert (share.value, share.cases) == (0.25, 20)
 
 
 def test_a_clock_ahead_keeps_no_count_in_its_hour(world):

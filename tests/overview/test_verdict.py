@@ -14,6 +14,7 @@ from switchhook.alerts.quiet import Silence
 from switchhook.capacity.status import CapacityNow
 from switchhook.exotel.times import MINUTE_MS
 from switchhook.metrics import Figure
+from switchhook.overview.known_troubles import known_troubles
 from switchhook.overview.trouble import VerdictInput
 from switchhook.overview.verdict import LONGEST, verdict
 from switchhook.streams.facet import Facet, Tally
@@ -66,7 +67,16 @@ def capacity(active=42, allowed=100, age_s=3.0, problem="", account="Main"):
     return CapacityNow(account, active, allowed, headroom, age_s, problem)
 
 
-def see(*tallies, figures=None, of=None, alerts=(), silences=(), names=NAMES, last_ms=NOW - 1000):
+def see(
+    *tallies,
+    figures=None,
+    of=None,
+    alerts=(),
+    known=(),
+    silences=(),
+    names=NAMES,
+    last_ms=NOW - 1000,
+):
     return verdict(
         VerdictInput(
             figures=fresh() if figures is None else figures,
@@ -75,6 +85,7 @@ def see(*tallies, figures=None, of=None, alerts=(), silences=(), names=NAMES, la
             late=recently(attributed(tallies, names), NOW).late,
             alerts=alerts,
             silences=silences,
+            known=known,
             names=names,
             last_ms=last_ms,
         ),
@@ -357,6 +368,34 @@ def test_an_alert_of_ourselves_in_hand_says_so_too():
     state = see(alerts=[msgspec.structs.replace(alert, acknowledged="asha")])
     assert state.level is Level.WARN
     assert state.todo.startswith("asha is on it. ")
+
+
+def test_a_refused_file_is_told_in_full():
+    said = (
+        'rules of endpoint sales: rules.toml: rule "no talk", column 16: the expression ends too'
+        " early; those of 2026-11-29 go on running"
+    )
+    known = tuple(known_troubles([said, "another"], ()))
+    alert = fires("rules-refused", 2.0)
+    state = see(alerts=[alert], known=known)
+    assert state.level is Level.WARN
+    assert state.what == (
+        'Rules of endpoint sales: rules.toml: rule "no talk", column 16: the expression ends too'
+        " early."
+    )
+    assert state.callers == "Those of 2026-11-29 go on running."
+    assert state.went == "1 more: see `switchhook check`."
+    assert state.since_us == alert.since_ms * 1000
+
+
+def test_what_exotels_api_answered_is_told_with_what_to_do():
+    problem = "api.exotel.com answered 401: check the API key, the token and the region"
+    (known,) = known_troubles((), [capacity(problem=problem)])
+    state = see(alerts=[fires("polls-unreadable", 3.0, account="Main")], known=[known])
+    assert state.what == (
+        "Exotel's count of streams of account Main can't be read: api.exotel.com answered 401."
+    )
+    assert state.todo == "Check the API key, the token and the region."
 
 
 def test_missing_traffic_keeps_all_well_from_being_said():

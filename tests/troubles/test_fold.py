@@ -21,6 +21,7 @@ from switchhook.troubles.judge import Phase
 from switchhook.troubles.outcomes import EndedStream, Measure, Subject
 
 SALES = Subject(Measure.BOT_FAILS, "Sales")
+ALL = Subject(Measure.ANY_BOT, "")
 HOST = Subject(Measure.BOT_FAILS, "a.example")
 REFUSED = {
     "Error": "3009 dial tcp 10.0.0.1:443: connect: connection refused",
@@ -132,7 +133,7 @@ def test_a_stream_of_which_two_passthrus_tell_counts_once(world):
 def test_with_other_names_everybody_is_judged_anew(world):
     world.keep(6, status="failed", **REFUSED)
     world.names = Names()
-    assert world.standings().keys() == {HOST}
+    assert world.standings().keys() == {HOST, ALL}
     assert world.standings()[HOST].failed == 6
 
 
@@ -161,3 +162,34 @@ def test_those_of_whom_nothing_is_heard_make_room(monkeypatch):
     assert ends("c.example", START_MS + DAY_MS) == {"a.example", "b.example", OTHER}
     later = START_MS + DAY_MS + 60_000
     assert ends("c.example", later) == {"b.example", OTHER, "c.example"}
+
+
+def test_bots_that_failed_together_go_well_again_together():
+    """Each has a call in ten minutes: what hit all of them is seen, and over, by all of them."""
+    watch, at_ms, host = TroubleWatch(Names), 0, 0
+
+    def ends(count, cause, kind=""):
+        nonlocal at_ms, host
+        for _ in range(count):
+            at_ms, host = at_ms + 2_000, (host + 1) % 40
+            option = "B" if kind else "A"
+            facet = Facet("sales", "", cause, option, kind, f"h{host}.example")
+            watch.take(EndedStream(at_ms, facet))
+
+    ends(400, "bot_done")
+    ends(7, "connect_failed", "dns")
+    assert watch.standings(at_ms)[ALL].phase is Phase.FAILING
+    ends(33, "connect_failed", "dns")
+    failed_ms = at_ms
+    ends(5, "bot_done")
+    found = watch.standings(at_ms)
+    assert found.keys() == {ALL}
+    assert found[ALL].phase is Phase.RECOVERING
+    assert watch.standings(failed_ms + 90_000) == {}
+    # Who fails again after that is told of.
+    ends(1, "connect_failed", "dns")
+    again = f"h{host}.example"
+    for _ in range(5):
+        at_ms += 2_000
+        watch.take(EndedStream(at_ms, Facet("sales", "", "connect_failed", "B", "dns", again)))
+    assert Subject(Measure.BOT_FAILS, again) in watch.standings(at_ms)

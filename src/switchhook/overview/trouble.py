@@ -42,8 +42,9 @@ class VerdictInput(msgspec.Struct, frozen=True, kw_only=True):
     """What a verdict is made of.
 
     `late` are the streams of the last quarter of an hour, `last_ms` is when a stream was last told
-    of, None where there never was one; `failing` are the parts of the console that fail now, `step`
-    a step of the system's clock that goes on, or was over only lately.
+    of, None where there never was one; `known` are the troubles of alerts in words; `failing` are
+    the parts of the console that fail now, `step` a step of the system's clock that goes on, or was
+    over only lately.
     """
 
     figures: Sequence[Figure] = ()
@@ -51,6 +52,7 @@ class VerdictInput(msgspec.Struct, frozen=True, kw_only=True):
     standings: Standings = {}
     late: Sequence[AttributedTally] = ()
     alerts: Sequence[Alert] = ()
+    known: Sequence[Trouble] = ()
     silences: Sequence[Silence] = ()
     names: Names = Names()
     last_ms: int | None = None
@@ -75,7 +77,7 @@ def find_troubles(seen: VerdictInput, now_ms: int) -> Iterable[Trouble]:
         told = alert.figure in _JUDGED or (limited and alert.topic == "limit")
         if alert.firing and alert.clear_ms is None and not told:
             said = _in_hand(alert, seen.silences, now_ms)
-            yield from (_calmed(each, said) for each in _alerted(alert))
+            yield from (_calmed(each, said) for each in _alerted(alert, seen.known))
 
 
 def _in_hand(alert: Alert, silences: Sequence[Silence], now_ms: int) -> str:
@@ -143,13 +145,18 @@ _TELLING = {"no-traffic"}
 """Rules whose information keeps "all well" from being said."""
 
 
-def _alerted(alert: Alert) -> Iterable[Trouble]:
+def _alerted(alert: Alert, known: Sequence[Trouble]) -> Iterable[Trouble]:
     if alert.severity is Severity.INFO and alert.rule not in _TELLING:
+        return
+    key, level = key_of(alert.figure, alert.labels), _LEVELS.get(alert.severity, Level.UNKNOWN)
+    in_words = next((each for each in known if each.key == key), None)
+    if in_words is not None:
+        yield msgspec.structs.replace(in_words, level=level, since_ms=alert.since_ms)
         return
     blame = _BLAMES.get(alert.topic or alert.rule, _Blame(7, ""))
     of = ", ".join(name_text(text) for _, text in alert.labels if text)
     yield Trouble(
-        level=_LEVELS.get(alert.severity, Level.UNKNOWN),
+        level=level,
         order=blame.order,
         what=f"{alert.title}{f' ({of})' if of else ''}.",
         since_ms=alert.since_ms,

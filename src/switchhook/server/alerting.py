@@ -24,6 +24,7 @@ from switchhook.overview.health_metrics import (
     file_figures,
     retention_figures,
 )
+from switchhook.overview.known_troubles import known_troubles
 from switchhook.overview.trouble import VerdictInput
 from switchhook.overview.verdict_keeper import VerdictKeeper
 from switchhook.streams.fold_metrics import fold_figures
@@ -34,7 +35,7 @@ from switchhook.troubles.fold import TroubleWatch
 from switchhook.troubles.metrics import TroubleFigures
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from switchhook.capacity.poller import AccountWatch
     from switchhook.checked_json import Damage
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from switchhook.streams.names import Names
     from switchhook.streams.store import Store
     from switchhook.system.data_folder import DataFolder
+    from switchhook.troubles.trouble import Trouble
 
 _PROBE_MS = 2_000
 
@@ -80,7 +82,8 @@ class Monitoring:
         clock: SteadyClock,
         retention_held: Callable[[], Held | None],
     ) -> None:
-        self._watch, self._names, self._failing, self._clock = watch, names, failing, clock
+        self._watch, self._names, self._clock = watch, names, clock
+        self._refused, self._failing = refused, failing
         self._streams = StoreFigures(store, journal, folder, names)
         self._store, self._journal, self._key = store, journal, held.key
         self._troubles = TroubleWatch(names)
@@ -96,8 +99,7 @@ class Monitoring:
             retention_figures(retention_held),
             watch_figures(watch),
         ]
-        if answer_url is not None:
-            sources.append(_answering(AnswerProbe(answer_url), clock.now_ms))
+        sources += _answering(answer_url, clock.now_ms)
         self.alerting = Alerting(
             LedgerAlerts(ledger),
             LedgerDeliveries(ledger, KIND),
@@ -106,7 +108,7 @@ class Monitoring:
             rules=config.alerts.rules,
             quiet=config.alerts.quiet,
             heartbeat=_heartbeat(config, clock.now_ms),
-            troubles=lambda: figures.troubles,
+            troubles=lambda: (*figures.troubles, *self._known()),
             acknowledged=partial(acknowledge_issue, LedgerIssueHistory(ledger), clock.now_ms),
             now_ms=clock.now_ms,
         )
@@ -154,6 +156,9 @@ class Monitoring:
         )
         return Destinations(notifier, tuple(recipients), alerts.policies)
 
+    def _known(self) -> tuple[Trouble, ...]:
+        return tuple(known_troubles(self._refused(), self._watch.now(self._clock.now_ms())))
+
     def _seen(self) -> VerdictInput:
         now_ms = self._clock.now_ms()
         return VerdictInput(
@@ -162,6 +167,7 @@ class Monitoring:
             standings=self._troubles.standings(now_ms),
             late=self._streams.recently.late,
             alerts=self.alerting.alerts,
+            known=self._known(),
             silences=self.alerting.silences,
             names=self._names(),
             last_ms=self._streams.last_ms,
@@ -190,12 +196,15 @@ def _heartbeat(config: Config, now_ms: Callable[[], int]) -> Heartbeat | None:
     return Heartbeat(HttpMonitor(alerts.heartbeat_url.reveal), alerts.heartbeat_s, now_ms)
 
 
-def _answering(probe: AnswerProbe, now_ms: Callable[[], int]) -> Source:
-    """Whether the answer side answers, asked every other second."""
+def _answering(url: str | None, now_ms: Callable[[], int]) -> Iterable[Source]:
+    """Whether the answer side answers, asked every other second; of None nobody asks."""
+    if url is None:
+        return
+    probe = AnswerProbe(url)
 
     def look(at_ms: int) -> AnswerHealth:
         answers, waiting, problem = probe.ask()
         return AnswerHealth(at_ms, answers, waiting, problem)
 
     kept = Cached(_PROBE_MS, look)
-    return answer_figures(lambda: kept.get(now_ms()))
+    yield answer_figures(lambda: kept.get(now_ms()))

@@ -42,6 +42,8 @@ MOST_BOTS = 200
 MOST_NEW = 50
 _STEP_MS = 5 * MINUTE_MS
 _OLDER_MS, _USES_MS, _HOURS_MS, _HOUR_MS, _EVENTS_MS = 30_000, 10_000, 300_000, 5_000, 5_000
+_LATELY_MS = 3 * MINUTE_MS
+_WRONG_SECRET = {"secret wrong", "secret missing"}
 _MOST_EVENTS = 100
 _MOST_SAMPLES = 600
 
@@ -142,7 +144,7 @@ class StoreFigures:
     def _endpoints(self, now_ms: int, at_ms: int) -> Iterable[Figure]:
         hour = self._hour.get(now_ms)
         before = self._before.get(now_ms)
-        wrong = self._wrong.get(now_ms)
+        wrong = self._wrong.get(now_ms) if self._refuses(now_ms) else {}
         known = {name for day in before.days if day for name in day}
         self._warned |= wrong.keys()
         for endpoint in sorted(hour.keys() | known | self._warned):
@@ -159,7 +161,25 @@ class StoreFigures:
             expected = usual(counts[:3], counts[3])
             lacks = None if not expected else max(0.0, 1 - now.cases / expected)
             yield Figure("streams.shortfall", lacks, at_ms, labels, expected or 0)
-            yield Figure("endpoint.wrong_secrets", float(wrong[endpoint]), at_ms, labels)
+            yield from self._refused(endpoint, wrong.get(endpoint), now_ms, at_ms)
+
+    def _refuses(self, now_ms: int) -> bool:
+        """Whether a wrong secret was met in the last minutes, on any endpoint."""
+        counts = self._store.counts(_minute(now_ms) - _LATELY_MS, now_ms + MINUTE_MS)
+        return any(count.name in _WRONG_SECRET and count.count for count in counts)
+
+    def _refused(
+        self, endpoint: str, wrong: _Wrong | None, now_ms: int, at_ms: int
+    ) -> Iterable[Figure]:
+        labels = (("endpoint", endpoint),)
+        count = 0 if wrong is None else wrong.count
+        yield Figure("endpoint.wrong_secrets", float(count), at_ms, labels)
+        share, cases = None, count
+        if wrong is not None:
+            since = self._store.tallies(_minute(wrong.first_ms) + MINUTE_MS, now_ms + MINUTE_MS)
+            cases += sum(each.streams for each in since if each.facet.endpoint == endpoint)
+            share = count / cases
+        yield Figure("endpoint.wrong_secret_share", share, at_ms, labels, cases)
 
     def _answers(self, now_ms: int, at_ms: int) -> Iterable[Figure]:
         counts: Counter[str] = Counter()
@@ -179,17 +199,20 @@ class StoreFigures:
         yield Figure("answer.unread", float(unread), at_ms)
         yield Figure("receipts.lost", float(self._lost.get(now_ms)), at_ms)
 
-    def _read_wrong_secrets(self, now_ms: int) -> Counter[str]:
-        found: Counter[str] = Counter()
+    def _read_wrong_secrets(self, now_ms: int) -> dict[str, _Wrong]:
+        found: dict[str, _Wrong] = {}
         seqs = self._store.events(RecordKind.SAMPLE, _MOST_EVENTS)
         placed = self._store.placed(seqs)
         for record in self._journal.get_many(seqs).values():
-            if now_ms - placed.get(record.seq, record.at) <= HOUR_MS:
+            came_ms = placed.get(record.seq, record.at)
+            if now_ms - came_ms <= HOUR_MS:
                 try:
-                    found[_decode_sample(record.body).endpoint] += 1
+                    endpoint = _decode_sample(record.body).endpoint
                 except ValueError:
                     continue  # the store has quarantined it, and says so
-        del found[""]  # what could not be read came for no endpoint that we know
+                before = found.get(endpoint, _Wrong(0, came_ms))
+                found[endpoint] = _Wrong(before.count + 1, min(before.first_ms, came_ms))
+        found.pop("", None)  # what could not be read came for no endpoint that we know
         return found
 
     def _read_lost(self, now_ms: int) -> int:
@@ -200,6 +223,13 @@ class StoreFigures:
             if now_ms - placed.get(record.seq, record.at) <= DAY_MS:
                 lost += _count_in(record.body)
         return lost
+
+
+class _Wrong(msgspec.Struct, frozen=True):
+    """Samples of refused requests in an hour, and when the first came."""
+
+    count: int
+    first_ms: int
 
 
 class _Before(msgspec.Struct, frozen=True):

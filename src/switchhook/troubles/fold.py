@@ -12,8 +12,16 @@ from switchhook.exotel.times import DAY_MS, MINUTE_MS
 from switchhook.metrics import OTHER
 from switchhook.streams.parsed_record import PassthruRecord, parse_record
 from switchhook.streams.store import StreamFilter
-from switchhook.troubles.judge import Judge, Standing
-from switchhook.troubles.outcomes import TERMS, EndedStream, Subject, ended_stream, outcomes
+from switchhook.troubles.judge import Judge, Phase, Standing
+from switchhook.troubles.outcomes import (
+    TERMS,
+    EndedStream,
+    Measure,
+    Subject,
+    ended_stream,
+    outcomes,
+)
+from switchhook.troubles.together import fault_of_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -22,7 +30,6 @@ if TYPE_CHECKING:
     from switchhook.streams.fold import Folded
     from switchhook.streams.names import Names
     from switchhook.streams.store import Store
-    from switchhook.troubles.outcomes import Measure
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +56,7 @@ class TroubleWatch:
         self._forgot_ms: dict[Measure, int] = {}
         self._ended: deque[EndedStream] = deque(maxlen=REMEMBERED)
         self._seen: OrderedDict[Hashable, None] = OrderedDict()
+        self._together_ms = 0
 
     def begin(self, store: Store, journal: JournalSource) -> None:
         """Judge what ended last, by what is kept; where it can't be read, go on without."""
@@ -76,8 +84,21 @@ class TroubleWatch:
         with self._lock:
             if (names := self._names_now()) != self._names:
                 self._judge_anew(names)
-            found = {subject: judge.standing(now_ms) for subject, judge in self._judges.items()}
-        return {subject: standing for subject, standing in found.items() if standing is not None}
+            judged = {subject: judge.standing(now_ms) for subject, judge in self._judges.items()}
+            found = {subject: each for subject, each in judged.items() if each is not None}
+            of_all = found.get(Subject(Measure.ANY_BOT, ""))
+            if of_all is not None and fault_of_all(of_all):
+                self._together_ms = of_all.last_failed_ms
+            fails = of_all is not None and of_all.phase is Phase.FAILING
+            return found if fails else self._without_those_of_then(found)
+
+    def _without_those_of_then(self, found: dict[Subject, Standing]) -> dict[Subject, Standing]:
+        """Bots that failed together go well again as one: who did not fail since is not told of."""
+        return {
+            subject: each
+            for subject, each in found.items()
+            if subject.measure is not Measure.BOT_FAILS or each.last_failed_ms > self._together_ms
+        }
 
     def subjects(self) -> tuple[Subject, ...]:
         """All that are judged."""

@@ -29,14 +29,14 @@ JUDGED = frozenset({TOGETHER, *(name for name, _ in FIGURES.values())})
 
 
 def key_of(figure: str, labels: Labels) -> str:
-    """The key of the trouble that a figure is of; empty where it is of none."""
+    """The key of the trouble that a figure is of."""
     if figure == TOGETHER:
         return f"{SEVERAL}:"
     names = dict(labels)
     for measure, (name, label) in FIGURES.items():
         if name == figure:
             return Subject(measure, names.get(label, "")).key
-    return ""
+    return f"{figure}:{','.join(text for _, text in labels)}"
 
 
 class TroubleFigures:
@@ -62,6 +62,8 @@ class TroubleFigures:
         by_key = {trouble.key: trouble for trouble in self.troubles}
         covered = {key for trouble in self.troubles for key in trouble.covers}
         for subject in self._watch.subjects():
+            if subject.measure not in FIGURES:
+                continue
             name, label = FIGURES[subject.measure]
             labels = ((label, subject.name),)
             yield _level(name, by_key.get(subject.key), subject.key in covered, at_ms, labels)

@@ -29,6 +29,8 @@ class Measure(StrEnum):
 
     BOT_FAILS = "bot-fails"
     """The bot could not be reached, or dropped the talk."""
+    ANY_BOT = "any-bot"
+    """The same of all bots as one: what hits all is seen before each has had calls enough."""
     LIMIT = "limit"
     """The account had no free stream."""
     BOT_LEAVES = "bot-leaves"
@@ -41,6 +43,7 @@ class Measure(StrEnum):
 
 TERMS = {
     Measure.BOT_FAILS: Terms(),
+    Measure.ANY_BOT: Terms(),
     # Whoever is throttled was refused for want of streams: one is worth a warning.
     Measure.LIMIT: Terms(usual=0.002, failing=0.3, budget=0.01, bad_share=0.1, first=True),
     Measure.BOT_LEAVES: Terms(usual=0.05, budget=0.1, bad_share=0.8),
@@ -109,6 +112,7 @@ def outcomes(stream: EndedStream, names: Names) -> Iterable[tuple[Subject, Outco
         found.append((Measure.LIMIT, account, cause == Cause.THROTTLED))
     if cause in BOT_FAILED or cause in BOT_WELL:
         found.append((Measure.BOT_FAILS, bot, cause in BOT_FAILED))
+        found.append((Measure.ANY_BOT, "", cause in BOT_FAILED))
     if cause in _TALKED:
         seconds = stream.seconds
         short = cause == Cause.BOT_DONE and seconds is not None and seconds <= AT_ONCE_S
@@ -119,6 +123,7 @@ def outcomes(stream: EndedStream, names: Names) -> Iterable[tuple[Subject, Outco
     traits = (
         ("kind", facet.kind or facet.cause),
         ("host", facet.host),
+        ("bot", bot),
         ("went", (facet.endpoint, facet.option)),
         ("print", fingerprint(facet)),
     )

@@ -32,6 +32,7 @@ from switchhook.troubles.text import (
     streams_text,
     went_text,
 )
+from switchhook.troubles.together import fault_of_all, shared_fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -93,12 +94,16 @@ def troubles_of(
         yield _limit(name, standing, names, capacity, now_ms)
     bots = of[Measure.BOT_FAILS]
     failing = {name: each for name, each in bots.items() if each.phase is Phase.FAILING}
-    group = failing or bots
-    together = len(group) > 1 and _common_fault(group)
-    if together:
-        yield _several(group, together, names, now_ms)
+    group: Mapping[str, Standing] = failing or bots
+    of_all = of[Measure.ANY_BOT].get("")
+    if of_all is not None and (fault := fault_of_all(of_all)):
+        group = bots
+        yield _several([str(bot) for bot, _ in of_all.most("bot")], (of_all,), fault, names, now_ms)
+    elif fault := shared_fault([_kind(each) for each in group.values()], len(group)):
+        busiest = sorted(group, key=lambda name: (-group[name].callers, name))
+        yield _several(busiest, tuple(group.values()), fault, names, now_ms)
     for name, standing in bots.items():
-        if not (together and name in group):
+        if not (fault and name in group):
             yield _bot(name, standing, names, now_ms)
     for measure, write in _QUIET.items():
         for name, standing in of[measure].items():
@@ -197,29 +202,18 @@ _TODO = {
     ErrorKind.UNREACHABLE.value: "Check the bot's address and the route to it.",
     ErrorKind.DEADLINE.value: "Let the bot accept at once, and load models afterwards.",
 }
-_OF_NETWORK = {ErrorKind.TIMEOUT.value, ErrorKind.UNREACHABLE.value, ErrorKind.DNS.value}
 
 
-def _common_fault(failing: Standings | Mapping[str, Standing]) -> str:
-    """Whose fault it must be that several bots fail at once; empty where it may be each's own."""
-    kinds = [_kind(each) for each in failing.values()]
-    if all(kind in _OF_NETWORK for kind in kinds):
-        return "the network between Exotel and your bots"
-    if len(kinds) > 2 and len(set(kinds)) == 1:
-        return "Exotel or the network, as they all meet the same"
-    return ""
-
-
-def _several(failing: Mapping[str, Standing], where: str, names: Names, now_ms: int) -> Trouble:
-    """Those that fail at once, or all go well again."""
-    all_of = tuple(failing.values())
+def _several(
+    busiest: Sequence[str], all_of: Sequence[Standing], where: str, names: Names, now_ms: int
+) -> Trouble:
+    """Those that fail at once, or all go well again; `all_of` is how they stand, or all as one."""
     last = max(all_of, key=lambda each: each.last_failed_ms)
     over = last.phase is Phase.RECOVERING
     hit = sum(each.callers for each in all_of)
-    busiest = sorted(failing, key=lambda name: (-failing[name].callers, name))
     named = ", ".join(map(name_text, busiest[:3]))
     failed, cases = sum(each.failed for each in all_of), sum(each.cases for each in all_of)
-    more = f" and {len(failing) - 3} more" if len(failing) > 3 else ""
+    more = f" and {len(busiest) - 3} more" if len(busiest) > 3 else ""
     since_ms = min(each.since_ms for each in all_of)
     return Trouble(
         level=Level.WARN if over else Level.BAD,
@@ -227,13 +221,13 @@ def _several(failing: Mapping[str, Standing], where: str, names: Names, now_ms: 
         over=over,
         order=ORDER_OVER if over else 0,
         key=f"{SEVERAL}:",
-        covers=tuple(Subject(Measure.BOT_FAILS, name).key for name in failing),
+        covers=tuple(Subject(Measure.BOT_FAILS, name).key for name in busiest),
         hit=hit,
         what=sentence(
             goes_on_text(
-                f"{len(failing)} bots fail at once ({named}{more}): {failed} of"
+                f"{len(busiest)} bots fail at once ({named}{more}): {failed} of"
                 f" {streams_text(cases)}",
-                f"{len(failing)} bots failed at once ({named}{more})",
+                f"{len(busiest)} bots failed at once ({named}{more})",
                 last,
                 now_ms,
             )
@@ -243,7 +237,7 @@ def _several(failing: Mapping[str, Standing], where: str, names: Names, now_ms: 
         went=went_text(_went(all_of), names),
         fault=f"At fault: {where}.",
         todo="" if over else "Try a bot's URL from outside your network, and ask Exotel's support.",
-        streams=_of_bots(tuple(failing), since_ms),
+        streams=_of_bots(tuple(busiest), since_ms),
         issue=_issue(all_of),
     )
 
