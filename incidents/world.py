@@ -180,6 +180,8 @@ class World:
             self._make_exotel()
             await asyncio.to_thread(self.store.open)
             await asyncio.to_thread(self.monitoring.begin)
+        for each in self._settings.running:
+            self.answerer.keep_config_applied(each)
         self.folder_of_streams.start()
         await self.watch.use([Watched("Main", _Polls(self._client, self.clock))])
         self._tasks = [
@@ -357,7 +359,9 @@ class World:
     def _step(self) -> None:
         assert self.journal.flush(PATIENCE_S)
         assert self.folder_of_streams.reach(self._reader.last_seq() or 0, PATIENCE_S)
-        settings, _ = self._keeper.poll()
+        settings, taken = self._keeper.poll()
+        for each in taken:
+            self.answerer.keep_config_applied(each)
         if settings is not None:
             self._settings = settings
             self.answerer.endpoints = endpoints_of(settings, self._held.key)

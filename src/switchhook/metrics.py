@@ -92,12 +92,13 @@ _ENDPOINTS = (
     Metric("endpoint.a_share", "share", ("endpoint",),
           "Share of streams in an hour that were answered with Option A.", _FOLDED),
     Metric("endpoint.a_share_shift", "share", ("endpoint",),
-          "By how much that differs from the same hour a day ago, or from the six hours before"
-          " where that had too few, beyond what chance explains.", _FOLDED),
+          "By how much that differs from the hour before the rules changed, where they did in this"
+          " hour; else from the same hour a day ago, or from the six hours before where that had"
+          " too few. Beyond what chance explains.", _FOLDED),
     Metric("endpoint.wrong_secrets", "count", ("endpoint",),
           "Requests in an hour that were refused for a wrong or no secret and look like passthrus;"
           " 20 an hour are kept, and the first three of each endpoint and reason. 0 once none was"
-          " refused for three minutes.", _FOLDED),
+          " refused for two minutes.", _FOLDED),
     Metric("endpoint.wrong_secret_share", "share", ("endpoint",),
           "Share of those among them and the endpoint's streams since the first of them.", _FOLDED),
 )  # fmt: skip

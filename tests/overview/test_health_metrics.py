@@ -12,7 +12,14 @@ from kept_receipts import Kept, query, receipt
 from switchhook.capacity.metrics import watch_figures
 from switchhook.capacity.status import CapacityNow
 from switchhook.checked_json import Damage
-from switchhook.journal.receipt import ANSWERED_UNREAD, Counters, RecordKind, Sample, encode
+from switchhook.journal.receipt import (
+    ANSWERED_UNREAD,
+    ConfigApplied,
+    Counters,
+    RecordKind,
+    Sample,
+    encode,
+)
 from switchhook.metrics import KNOWN
 from switchhook.overview.health_metrics import (
     AnswerHealth,
@@ -20,6 +27,7 @@ from switchhook.overview.health_metrics import (
     disk_figures,
     file_figures,
 )
+from switchhook.overview.known_troubles import known_troubles
 from switchhook.rules.decide import Option
 from switchhook.store import SqliteStore
 from switchhook.streams.fold import Folder
@@ -235,6 +243,47 @@ def test_requests_that_are_no_http(world, counts, share, cases, unread):
     figure = found["answer.unreadable_share",]
     assert (figure.value, figure.cases, found["answer.unread",].value) == (share, cases, unread)
     assert ("endpoint.wrong_secrets", "") not in found
+
+
+def change(world, hash, ago_ms, name="rules/sales"):
+    body = encode(ConfigApplied(name, hash, "text", "changed file"))
+    world.kept.record(RecordKind.TAKEOVER, body, at=NOW - ago_ms)
+
+
+def test_a_share_that_moved_with_the_rules_is_seen_within_minutes(world):
+    change(world, "one", 5 * HOUR)
+    world.stream(NOW - 40 * MINUTE, WELL, "A", count=60)
+    change(world, "two", 10 * MINUTE)
+    world.stream(NOW - 8 * MINUTE, WELL, "B", count=19)
+    world.folded()
+    found = world.read()
+    assert found["endpoint.a_share_shift", "sales"].cases == 0, "too few to say"
+    world.stream(NOW - 7 * MINUTE, WELL, "B", count=1)
+    world.folded()
+    shift = world.read()["endpoint.a_share_shift", "sales"]
+    assert shift.cases == 20
+    assert shift.value > 0.7
+    moved = world.source.shares.moved["sales"]
+    assert (moved.before.share, moved.since.share) == (1, 0)
+    assert (moved.change.hash, moved.change.by) == ("two", "changed file")
+    (known,) = known_troubles((), (), world.source.shares.moved)
+    assert "Option A is 0 % of 20 streams, where it was 100 %." in known.what
+    # Back to what ran before is no news, though the hour before has both.
+    change(world, "one", 5 * MINUTE)
+    world.stream(NOW - 3 * MINUTE, WELL, "A", count=30)
+    world.folded()
+    assert world.read(NOW + 10_000)["endpoint.a_share_shift", "sales"].value == 0
+
+
+def test_a_start_changes_no_rules(world):
+    world.stream(NOW - 40 * MINUTE, WELL, "A", count=60)
+    for ago in (5 * HOUR, 10 * MINUTE):
+        change(world, "one", ago)
+    change(world, "another", 10 * MINUTE, name="config")
+    world.stream(NOW - 5 * MINUTE, WELL, "B", count=30)
+    world.folded()
+    world.read()
+    assert world.source.shares.moved == {}
 
 
 def test_wrong_secrets_and_losses(world):

@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from switchhook.errors import sentence
+from switchhook.exotel.times import EPOCH, IST
+from switchhook.metrics import value_text
 from switchhook.troubles.metrics import key_of
 from switchhook.troubles.text import name_text
 from switchhook.troubles.trouble import Level, Trouble
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from switchhook.capacity.status import CapacityNow
+    from switchhook.streams.share_metrics import ShareMoved
 
 
-def known_troubles(refused: Sequence[str], capacity: Sequence[CapacityNow]) -> Iterable[Trouble]:
-    """What is wrong with files, one complaint each, and with polls, in full."""
+def known_troubles(
+    refused: Sequence[str],
+    capacity: Sequence[CapacityNow],
+    moved: Mapping[str, ShareMoved] = MappingProxyType({}),
+) -> Iterable[Trouble]:
+    """What is wrong with files, with polls and since rules changed, in full."""
     if refused:
         yield _of_files(refused)
     for account in capacity:
         if account.problem:
             yield _of_polls(account)
+    for endpoint, each in moved.items():
+        if each.before.share is not None and each.since.share is not None:
+            yield _of_rules(endpoint, each)
 
 
 def _of_files(refused: Sequence[str]) -> Trouble:
@@ -50,4 +62,21 @@ def _of_polls(account: CapacityNow) -> Trouble:
         callers="Callers are answered all the same, but how many streams are left is not known.",
         fault="At fault: Exotel's API, or the account's key.",
         todo=sentence(todo) if todo else "",
+    )
+
+
+def _of_rules(endpoint: str, moved: ShareMoved) -> Trouble:
+    name, since, change = name_text(endpoint), moved.since, moved.change
+    then, now = value_text(moved.before.share, "share"), value_text(since.share, "share")
+    at = (EPOCH + timedelta(milliseconds=change.at_ms)).astimezone(IST)
+    return Trouble(
+        level=Level.WARN,
+        order=5,
+        key=key_of("endpoint.a_share_shift", (("endpoint", endpoint),)),
+        what=sentence(
+            f"Since the rules of {name} changed at {at:%H:%M:%S} IST, Option A is {now} of"
+            f" {since.cases} streams, where it was {then}"
+        ),
+        fault=f"At fault: the rules ({change.by or 'changed'}, {change.hash[:12]}).",
+        todo=f"If it is not meant: `switchhook rules undo {name}`.",
     )

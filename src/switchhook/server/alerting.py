@@ -157,7 +157,8 @@ class Monitoring:
         return Destinations(notifier, tuple(recipients), alerts.policies)
 
     def _known(self) -> tuple[Trouble, ...]:
-        return tuple(known_troubles(self._refused(), self._watch.now(self._clock.now_ms())))
+        capacity = self._watch.now(self._clock.now_ms())
+        return tuple(known_troubles(self._refused(), capacity, self._streams.shares.moved))
 
     def _seen(self) -> VerdictInput:
         now_ms = self._clock.now_ms()

@@ -26,6 +26,7 @@ from switchhook.streams.recent import (
     attributed,
     recently,
 )
+from switchhook.streams.share_metrics import ShareWatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -42,7 +43,7 @@ MOST_BOTS = 200
 MOST_NEW = 50
 _STEP_MS = 5 * MINUTE_MS
 _OLDER_MS, _USES_MS, _HOURS_MS, _HOUR_MS, _EVENTS_MS = 30_000, 10_000, 300_000, 5_000, 5_000
-_LATELY_MS = 3 * MINUTE_MS
+_LATELY_MS = 2 * MINUTE_MS
 _WRONG_SECRET = {"secret wrong", "secret missing"}
 _MOST_EVENTS = 100
 _MOST_SAMPLES = 600
@@ -71,6 +72,7 @@ class StoreFigures:
         self._uses = Cached(_USES_MS, lambda _now: store.uses())
         self._before = Cached(_HOURS_MS, self._read_before)
         self._hour = Cached(_HOUR_MS, self._read_hour)
+        self.shares = ShareWatch(store, journal)
         self._wrong = Cached(_EVENTS_MS, self._read_wrong_secrets)
         self._lost = Cached(_EVENTS_MS, self._read_lost)
 
@@ -146,13 +148,16 @@ class StoreFigures:
         before = self._before.get(now_ms)
         wrong = self._wrong.get(now_ms) if self._refuses(now_ms) else {}
         known = {name for day in before.days if day for name in day}
+        self.shares.look(self._recent, now_ms)
         self._warned |= wrong.keys()
         for endpoint in sorted(hour.keys() | known | self._warned):
             labels = (("endpoint", endpoint),)
             now = hour.get(endpoint, Answered())
             yesterday = (before.days[0] or {}).get(endpoint, Answered())
             six = before.six_hours.get(endpoint, Answered())
-            moved, cases = shift(now, yesterday, six)
+            moved, cases = self.shares.shift(endpoint)
+            if moved is None:
+                moved, cases = shift(now, yesterday, six)
             yield Figure("endpoint.a_share", now.share, at_ms, labels, now.cases)
             yield Figure("endpoint.a_share_shift", moved, at_ms, labels, cases)
             counts = [
@@ -173,13 +178,14 @@ class StoreFigures:
     ) -> Iterable[Figure]:
         labels = (("endpoint", endpoint),)
         count = 0 if wrong is None else wrong.count
-        yield Figure("endpoint.wrong_secrets", float(count), at_ms, labels)
+        since_ms = None if wrong is None else wrong.first_ms
+        yield Figure("endpoint.wrong_secrets", float(count), at_ms, labels, since_ms=since_ms)
         share, cases = None, count
         if wrong is not None:
             since = self._store.tallies(_minute(wrong.first_ms) + MINUTE_MS, now_ms + MINUTE_MS)
             cases += sum(each.streams for each in since if each.facet.endpoint == endpoint)
             share = count / cases
-        yield Figure("endpoint.wrong_secret_share", share, at_ms, labels, cases)
+        yield Figure("endpoint.wrong_secret_share", share, at_ms, labels, cases, since_ms=since_ms)
 
     def _answers(self, now_ms: int, at_ms: int) -> Iterable[Figure]:
         counts: Counter[str] = Counter()
