@@ -54,6 +54,12 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         item.add_marker(pytest.mark.filterwarnings("ignore::ResourceWarning"))
 
 
+def pytest_collection_finish() -> None:
+    """Thousands of tests are there to stay: no collection of garbage has to go through them."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
     """What a test of other processes leaves open must not be laid at the next one's door."""

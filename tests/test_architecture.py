@@ -302,7 +302,7 @@ Parts of one thing, which its test takes whole:
   streams/search/test_query syntax /streams/facet
   telemetry/test_prometheus stream_counters
   telemetry/traces/test_exporter  otlp spans
-  web/sign_in/test_login_page forms link_page page_support password_hashing
+  web/sign_in/test_login_page forms link_page page_support
   web/sign_in/test_login_page sessions sign_in
   web/sign_in/test_oidc           oidc_state
   test_pytest_plugin        emulator/testing/api emulator/testing/app_under_test

@@ -2,7 +2,15 @@ from __future__ import annotations
 
 import pytest
 
-from web.sign_in.house import House
+from switchhook.web.sign_in import password_hashing
+from web.sign_in.house import CHEAP, House
+
+
+@pytest.fixture(autouse=True)
+def _hashed_in_no_time(monkeypatch):
+    """What a hash costs is tested by itself; here somebody signs in hundreds of times."""
+    monkeypatch.setattr(password_hashing, "_HASHER", CHEAP)
+    password_hashing._nobodys.cache_clear()
 
 
 @pytest.fixture
