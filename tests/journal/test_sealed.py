@@ -15,7 +15,7 @@ import pytest
 
 import switchhook
 from switchhook.errors import JournalError
-from switchhook.journal import JournalReader, SealedSegments, segment
+from switchhook.journal import JournalReader, SealedSegments, segment, upkeep
 from switchhook.journal.closed import SegmentState
 from switchhook.journal.masking import ERASED_ASKED
 
@@ -49,10 +49,16 @@ def fill(writer, first, last):
     assert writer.flush(10)
 
 
+@pytest.fixture(autouse=True)
+def _the_writer_looks_often(monkeypatch):
+    """For what it is asked."""
+    monkeypatch.setattr(upkeep, "LOOK_S", 0.005)
+
+
 @pytest.fixture
 def filled(open_journal, loop):
     """200 records in several segments, all but the last sealed."""
-    writer = open_journal(segment_bytes=60_000)
+    writer = open_journal(segment_bytes=60_000, synchronous="OFF")
     fill(writer, 1, 200)
     until_sealed(loop, writer)
     return writer

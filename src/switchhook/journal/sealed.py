@@ -237,7 +237,7 @@ class SealedSegments:
         return adopted.name
 
     def ask_roll(self, seq: int) -> None:
-        """Ask the answer side to seal the open segment if it holds `seq`; it looks every second."""
+        """Ask the answer side to seal the open segment if it holds `seq`; it looks soon."""
         with self._explained(None):
             ask_roll(self._folder, seq)
 

@@ -39,7 +39,8 @@ from switchhook.journal.segment import (
 from switchhook.sqlite_file import RawFile
 
 _NICENESS = 10
-_LOOK_S = 1.0
+LOOK_S = 0.25
+"""How often to look whether another process asks for something, while there is nothing to do."""
 
 
 class JournalEvent(msgspec.Struct, frozen=True):
@@ -179,7 +180,7 @@ class Upkeep:
     def _next_task(self) -> Callable[[], None] | None:
         """What was asked for; a look at what other processes ask for where nothing was."""
         try:
-            return self._tasks.get(timeout=_LOOK_S)
+            return self._tasks.get(timeout=LOOK_S)
         except queue.Empty:
             return self._look_for_roll
 

@@ -58,8 +58,8 @@ BREATH_S = 0.02
 """Between two steps, so that pages get the interpreter and receipts the disk."""
 LOOK_S = 60.0
 """How often retention looks whether anything is due."""
-WAIT_S = 0.5
-"""How often an erasure looks whether what it waits for has come."""
+IDLE_S, WAIT_S = 0.5, 0.1
+"""How often to look for a wish, and how often an erasure looks whether what it waits for came."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 60.0
 _ROWS = 500
 NOTE_MS = 600_000
@@ -123,6 +123,7 @@ class RetentionWorker:
         self._hour: Hour | None = None
         self.held: Held | None = None
         self._problem: str | None = None
+        self._waiting = False  # whether an erasure is on its way
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="keeping", daemon=True)
@@ -198,7 +199,9 @@ class RetentionWorker:
     def step(self) -> bool:
         """Do a little; whether there is more to do at once."""
         now, mono = self._now_ms(), self._mono_ms()
-        if any(self._eraser.step(each, now) for each in self._book.running()):
+        running = self._book.running()
+        self._waiting = bool(running)
+        if any(self._eraser.step(each, now) for each in running):
             return True
         if mono < self._look_at_ms:
             return False
@@ -280,7 +283,7 @@ class RetentionWorker:
             if more:
                 self._pause()
             else:
-                self._rest(WAIT_S)
+                self._rest(WAIT_S if self._waiting else IDLE_S)
 
     def _rest(self, seconds: float) -> None:
         self._wake.wait(seconds)
