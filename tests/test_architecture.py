@@ -292,6 +292,7 @@ Parts of one thing, which its test takes whole:
   ledger/test_database dialect sql sqlite
   overview/test_verdict     known_troubles trouble /troubles/text /troubles/trouble
   retention/backup/test_backup    archive encryption manifest restoring saving
+  retention/backup/test_backup    /journal/verifying
   retention/test_retention_worker erased_calls erasure_list_file erasure_worker
   retention/test_retention_worker ledger texts_ledger
   retention/test_person     person_search
@@ -353,7 +354,7 @@ What ties the parts together, and the commands, which the real program runs:
   journeys/test_open        /server/exposed /server/unavailable /cli/ledger /cli/ledger_back
   journeys/test_open        /cli/link
   journeys/test_sockets     /server/sockets
-  journeys/test_storage     /server/console_status /server/release
+  journeys/test_storage     /server/release
   journeys/test_keep        /cli/backups /cli/erasing /cli/keep
   journeys/test_erased_again /cli/erasing_again
   journeys/test_emulator    /cli/emulate/check /cli/emulate/heartbeat /cli/emulate/load

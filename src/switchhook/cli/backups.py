@@ -17,12 +17,14 @@ from switchhook.cli.ledger_back import restore_ledger
 from switchhook.cli.options import CONFIG, DATA, JSON
 from switchhook.config.live import find_data_folder
 from switchhook.errors import DataFolderError
-from switchhook.ledger.belonging import Backup, note_backup
+from switchhook.ledger.belonging import Backup, note_backup, read_backup
 from switchhook.retention import backup as backups
 from switchhook.retention import erasure_list_file
 
 if TYPE_CHECKING:
     from switchhook.retention.erasure import Proof
+
+_MOST_NOTED = 5
 
 
 def back_up(
@@ -35,7 +37,8 @@ def back_up(
 ) -> int:
     """Write everything that must not be lost into one new file, also while it runs.
 
-    The list of erasures is written beside it: a restore does them again.
+    All of it is read: what is damaged is saved as it is and named, and the exit code is 1. The list
+    of erasures is written beside it: a restore does them again.
 
     Parameters
     ----------
@@ -47,13 +50,14 @@ def back_up(
     folder, target = own_data_folder(config, data), Path(file)
     recipients = encrypt_to or keep_limits(folder, config).encrypt_backups_to
     manifest = backups.back_up(folder, target, encrypt_to=recipients, progress=_said(json))
-    with suppress(OSError):  # it only helps people to find the file
-        note_backup(folder, Backup(str(target.absolute()), manifest.made))
-    copy = erasure_list_file.copy_beside(folder, target, manifest.node)
+    with suppress(OSError):  # it only helps people
+        note_backup(folder, _noted(folder, target, manifest))
     _report(manifest, target, json)
+    # Last, as a list that is damaged ends it: the backup is there all the same.
+    copy = erasure_list_file.copy_beside(folder, target, manifest.node)
     if copy is not None:
         output.err.print(output.plain(f"the list of erasures is beside it: {copy}"))
-    return 0
+    return 1 if manifest.damaged else 0
 
 
 def restore(
@@ -70,7 +74,7 @@ def restore(
     """Unpack a backup into an empty data folder, once all of it has been checked.
 
     What was erased since it was made is erased again before anything can start there. Exit code 1
-    if something of that is left.
+    if something of that is left, or if something in it was damaged before it was made.
 
     Parameters
     ----------
@@ -89,8 +93,9 @@ def restore(
     """
     source = Path(file)
     if check:
-        _report(backups.check(source, identity), source, json)
-        return 0
+        manifest = backups.check(source, identity)
+        _report(manifest, source, json)
+        return 1 if manifest.damaged else 0
     folder = find_data_folder(config, data)
     said, lists = _said(json), _lists(erasures)
     proofs: list[Proof] = []
@@ -111,7 +116,18 @@ def restore(
         )
     _report(manifest, source, json)
     _report_proofs(proofs, json)
-    return 0 if all(proof.complete for proof in proofs) else 1
+    whole = ledger_only or not manifest.damaged
+    return 0 if whole and all(proof.complete for proof in proofs) else 1
+
+
+def _noted(folder: Path, target: Path, manifest: backups.Manifest) -> Backup:
+    """What is noted of a backup; one whose ledger is damaged is no way back of it."""
+    damaged = tuple(str(each) for each in (manifest.damaged or ())[:_MOST_NOTED])
+    before = read_backup(folder)
+    if any(each.name == backups.LEDGER_FILE for each in manifest.damaged or ()):
+        before = before or Backup("", "")
+        return Backup(before.file, before.made, damaged)
+    return Backup(str(target.absolute()), manifest.made, damaged)
 
 
 def _lists(erasures: Path | None) -> list[Path]:
@@ -132,15 +148,22 @@ def _report_proofs(proofs: list[Proof], json: bool) -> None:
 
 
 def _report(manifest: backups.Manifest, file: Path, json: bool) -> None:
+    for each in manifest.damaged or ():
+        ledger = each.name == backups.LEDGER_FILE
+        left_out = "; a restore leaves it out: get it from an older backup, --ledger-only"
+        output.err.print(output.plain(f"{each}{left_out if ledger else ''}"))
     if json:
         output.print_json(msgspec.to_builtins(manifest))
         return
+    unknown = manifest.damaged is None
     output.print_pairs(
         [
             ("backup", str(file)),
             ("made", output.moment(manifest.made)),
             ("node", str(manifest.node)),
             ("files", f"{len(manifest.files):,}"),
+            ("damaged", f"{len(manifest.damaged):,}" if manifest.damaged else ""),
+            ("not looked at", "made by a release that checked no content" if unknown else ""),
             ("unpacked", f"{manifest.size / 1e6:,.1f} MB"),
             ("as a file", f"{file.stat().st_size / 1e6:,.1f} MB"),
         ]

@@ -74,6 +74,10 @@ def _check(source: Path, manifest: backups.Manifest, node: int) -> None:
         raise BackupError(str(source), problem, nothing)
     if not any(saved.name.startswith(f"{LEDGER}/") for saved in manifest.files):
         raise BackupError(str(source), "has no ledger", nothing)
+    for each in manifest.damaged or ():
+        if each.name == backups.LEDGER_FILE:
+            hint = "take an older backup; nothing was changed"
+            raise BackupError(str(source), f"its {each}", hint)
 
 
 def _stop_unless_lost(folder: Path, held: ExitStack) -> None:

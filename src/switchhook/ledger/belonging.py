@@ -34,10 +34,14 @@ class Note(msgspec.Struct, frozen=True):
 
 
 class Backup(msgspec.Struct, frozen=True):
-    """The newest backup of a data folder: its `file`, `made` then (ISO 8601)."""
+    """The newest backup of a data folder that has a ledger: its `file`, `made` then (ISO 8601).
+
+    `damaged` has sentences on what the newest of all holds that was damaged before.
+    """
 
     file: str
     made: str
+    damaged: tuple[str, ...] = ()
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -65,8 +69,9 @@ def problem_of(note: Note, found: Found | None) -> str | None:
 
 def way_back(backup: Backup | None) -> str:
     """What to do about it. Of the newest backup it says the name alone: anybody may read this."""
-    name = "" if backup is None else f"; the newest is {os.path.basename(backup.file)}"  # noqa: PTH119
-    made = "" if backup is None else f" of {backup.made}"
+    known = backup if backup is not None and backup.file else None
+    name = "" if known is None else f"; the newest is {os.path.basename(known.file)}"  # noqa: PTH119
+    made = "" if known is None else f" of {known.made}"
     return (
         f"nobody is let in until it is back: switchhook restore BACKUP --ledger-only{name}{made};"
         f" to begin anew without its users, remove {NOTE} and the folder ledger"

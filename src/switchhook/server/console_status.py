@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from switchhook.store import SqliteStore
     from switchhook.streams.fold import Folder
 
+_MOST_NAMED = 10
+
 Problem = DataFolderError | JournalError | LedgerError
 
 
@@ -128,13 +130,19 @@ class ConsoleStatus(msgspec.Struct, frozen=True, kw_only=True):
 
     def _damaged_records(self) -> list[str]:
         """What reading has found damaged in the journal."""
-        found = dict(self.journal.damage)
-        if not found:
-            return []
-        seq, why = next(iter(found.items()))
-        more = f", and {len(found) - 1} more like it" if len(found) > 1 else ""
+        alike: dict[str, list[int]] = {}
+        for seq, why in dict(self.journal.damage).items():
+            where = why.rpartition(": ")[2].removesuffix(" there")
+            alike.setdefault(where, []).append(seq)
         hint = "restore that file from a backup, and run `switchhook rebuild`"
-        return [f"record {counted(seq)} of the journal is damaged{more}: {why} ({hint})"]
+        said = []
+        for seqs in list(alike.values())[:_MOST_NAMED]:
+            more = f", and {len(seqs) - 1} more like it" if len(seqs) > 1 else ""
+            why = self.journal.damage[seqs[0]]
+            said.append(
+                f"record {counted(seqs[0])} of the journal is damaged{more}: {why} ({hint})"
+            )
+        return said
 
     def _of_clocks(self) -> list[str]:
         step, held = self.clock.step(), self.held()

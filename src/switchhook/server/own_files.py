@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from switchhook.checked_json import Damage
 from switchhook.errors import DataFolderError
+from switchhook.ledger.belonging import read_backup
 from switchhook.retention.erasure_list_file import FILE as ERASURES
 from switchhook.retention.erasure_list_file import read_list
 
@@ -18,11 +19,18 @@ if TYPE_CHECKING:
 LOOK_S = 60.0
 """How often to look; the bytes are read, as a bit that flips changes neither size nor time."""
 
+_MEND = (
+    "restore that file from an older backup, run `switchhook rebuild`, and make another backup;"
+    " what can't be read is lost else"
+)
+
 log = logging.getLogger("switchhook")
 
 
 class OwnFiles:
-    """The identity, which is written anew, and the list of erasures; `look` touches the disk.
+    """The identity, which is written anew, the list of erasures, and what the newest backup found.
+
+    `look` touches the disk.
 
     What is kept of the operator's files has its own keeper.
     """
@@ -46,6 +54,9 @@ class OwnFiles:
         identity = self._held.keep_identity()
         if identity is not None:
             yield identity
+        backup = read_backup(self._held.path)
+        for said in () if backup is None else backup.damaged:
+            yield Damage(f"the newest backup holds damage: {said}", _MEND)
         try:
             read_list(self._held.path / ERASURES, self._held.node)
         except DataFolderError as error:

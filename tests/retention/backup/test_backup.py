@@ -21,9 +21,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from switchhook.checked_json import with_checksum
 from switchhook.cli import run
 from switchhook.errors import BackupError, DataFolderError
 from switchhook.journal import JournalReader, JournalWriter, SealedSegments
+from switchhook.ledger.belonging import read_backup
 from switchhook.retention.backup import (
     MANIFEST,
     Manifest,
@@ -36,6 +38,7 @@ from switchhook.retention.backup import (
     restoring,
     saving,
 )
+from switchhook.server.own_files import OwnFiles
 from switchhook.server.tables import open_ledger
 from switchhook.system.data_folder import DataFolder
 
@@ -138,7 +141,7 @@ def test_while_receipts_are_written(data, tmp_path):
                 stop.wait(0.001)
             least = durable
             target, there = tmp_path / f"{number}.tar.gz", tmp_path / f"{number}"
-            back_up(data.path, target)
+            assert back_up(data.path, target).damaged == ()
             restore(target, there)
             kept = receipts(there)
             assert list(kept) == list(range(1, len(kept) + 1))
@@ -161,7 +164,7 @@ def test_while_retention_takes_segments_away(data, tmp_path, monkeypatch):
             sealed.delete(sealed.segments()[1])
 
     before = receipts(data.path)
-    back_up(data.path, tmp_path / "b.tar.gz", progress=take_away)
+    assert back_up(data.path, tmp_path / "b.tar.gz", progress=take_away).damaged == ()
     restore(tmp_path / "b.tar.gz", tmp_path / "new")
     kept = receipts(tmp_path / "new")
     assert kept == {seq: body for seq, body in before.items() if seq in kept}
@@ -181,6 +184,147 @@ def test_an_abandoned_segment_is_saved_with_its_log(data, tmp_path):
     restore(tmp_path / "b.tar.gz", tmp_path / "new")
     assert receipts(tmp_path / "new")[3] == b"\x01"
     assert receipts(tmp_path / "new") == receipts(data.path)
+
+
+def segments(data):
+    return sorted((data.path / "journal").glob("0*.sqlite"))
+
+
+def flip(path, text):
+    """One bit in the middle of the first place that has a text."""
+    content = bytearray(path.read_bytes())
+    content[content.index(text) + len(text) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def cut_header(path):
+    path.write_bytes(b"\0" * 100 + path.read_bytes()[100:])
+
+
+def spoil_pages(path):
+    """What can't be read at all, in the middle of a file."""
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2 // 4096 * 4096
+    content[middle : middle + 8192] = b"\xff" * 8192
+    path.write_bytes(content)
+
+
+def lose_rows(path):
+    connection = apsw.Connection(str(path))
+    last = connection.execute("SELECT max(seq) FROM record").get
+    connection.execute("DELETE FROM record WHERE seq > ?", (last - 3,))
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda path: flip(path, b"receipt 9 receipt"), "record 9: its checksum does not fit"),
+        (cut_header, "is damaged: file is not a database"),
+        (spoil_pages, "can't be read"),
+        (lose_rows, "3 records before record"),
+    ],
+)
+def test_what_was_damaged_before_is_saved_and_named(data, tmp_path, spoil, said):
+    """A backup of all others is better than none, and says that it is no whole one."""
+    target, there = tmp_path / "b.tar.gz", tmp_path / "new"
+    first, *_ = segments(data)
+    whole = receipts(data.path)
+    spoil(first)
+    manifest = back_up(data.path, target)
+    (damaged,) = manifest.damaged
+    assert damaged.name == f"journal/{first.name}"
+    assert said in str(damaged)
+    assert check(target) == manifest
+    assert restore(target, there) == manifest
+    assert (there / "journal" / first.name).read_bytes() == first.read_bytes()
+    later = int(segments(data)[1].stem)
+    after = {seq: body for seq, body in whole.items() if seq >= later}
+    assert {record.seq: record.body for record in read_from(there, later)} == after
+
+
+def read_from(folder, seq):
+    reader = JournalReader(folder / "journal")
+    try:
+        return reader.read(seq - 1, 100_000)
+    finally:
+        reader.close()
+
+
+def test_damage_is_found_in_the_segment_that_is_being_written(data, tmp_path):
+    writer = open_writer(data)
+    newest = segments(data)[-1]
+    held = int(newest.stem)
+    flip(newest, f"receipt {held + 1} receipt".encode())
+    writer.append(1, 1, b"one more")
+    assert writer.flush(10)
+    manifest = back_up(data.path, tmp_path / "b.tar.gz")
+    writer.close()
+    assert [str(each) for each in manifest.damaged] == [
+        f"journal/{newest.name} is damaged: record {held + 1}: its checksum does not fit"
+    ]
+
+
+def test_a_whole_backup_names_nothing_and_one_of_before_says_that_nobody_looked(data, tmp_path):
+    (segments(data)[0].parent / "00000000000000000001.sqlite-wal").touch()
+    assert back_up(data.path, tmp_path / "b.tar.gz").damaged == ()
+    stored = {"format": 1, "node": 7, "made": "2026-11-29T10:00:00+00:00", "files": []}
+    assert msgspec.convert(stored, Manifest).damaged is None
+
+
+def test_a_refused_record_is_no_damage(data, tmp_path):
+    first = segments(data)[0]
+    connection = apsw.Connection(str(first))
+    connection.execute("DELETE FROM record WHERE seq = 7")  # which stands in refused/7.bin
+    connection.close()
+    assert back_up(data.path, tmp_path / "b.tar.gz").damaged == ()
+
+
+@pytest.mark.parametrize("spoil", [cut_header, spoil_pages])
+def test_a_damaged_ledger_is_saved_and_not_restored(data, tmp_path, capsys, spoil):
+    """Nothing starts on one; it comes back from an older backup."""
+    older, newer, there = (tmp_path / name for name in ("1.tar.gz", "2.tar.gz", "new"))
+    (data.path / "kept" / "config.json").unlink()  # which says nothing here
+    assert run(["backup", str(older), "--data", str(data.path)]) == 0
+    ledger = data.path / "ledger" / "ledger.sqlite"
+    spoil(ledger)
+    assert run(["backup", str(newer), "--data", str(data.path)]) == 1
+    assert "ledger/ledger.sqlite is damaged" in capsys.readouterr().err
+    assert read_backup(data.path).file == str(older)
+    assert run(["restore", str(newer), "--check"]) == 1
+    assert run(["restore", str(newer), "--data", str(there)]) == 1
+    assert "a restore leaves it out" in capsys.readouterr().err
+    assert receipts(there) == receipts(data.path)
+    assert run(["restore", str(newer), "--ledger-only", "--data", str(there)]) == 2
+    assert run(["restore", str(older), "--ledger-only", "--data", str(there)]) == 0
+    kept = open_ledger(there / "ledger")
+    with kept.reading() as connection:
+        assert connection.exec_driver_sql("SELECT query FROM saved_views").scalar() == "cause:x"
+    kept.close()
+
+
+def test_what_a_backup_found_is_said_until_one_finds_nothing(data, tmp_path, capsys):
+    """The console reads of it, also where nothing else looks into the old segment."""
+    command = ["--data", str(data.path)]
+    (data.path / "kept" / "config.json").unlink()  # which says nothing here
+    kept = data.path / "kept" / "rules-default.json"
+    kept.write_bytes(with_checksum(b'{"a":1}').replace(b"1", b"2", 1))
+    first = segments(data)[0]
+    whole = first.read_bytes()
+    flip(first, b"receipt 9 receipt")
+    assert run(["backup", str(tmp_path / "1.tar.gz"), "--json", *command]) == 1
+    told = capsys.readouterr()
+    names = ["kept/rules-default.json", f"journal/{first.name}"]
+    assert [each["name"] for each in msgspec.json.decode(told.out)["damaged"]] == names
+    assert f"journal/{first.name} is damaged: record 9: its checksum" in told.err
+    files = OwnFiles(data)
+    files.look()
+    assert [each.problem.split()[5] for each in files.damage] == names
+    first.write_bytes(whole)
+    kept.unlink()
+    assert run(["backup", str(tmp_path / "2.tar.gz"), *command]) == 0
+    files.look()
+    assert files.damage == ()
 
 
 def test_a_backup_that_is_there_is_not_overwritten(data, tmp_path):

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-from switchhook.retention.backup.manifest import MANIFEST, Manifest, Saved
+from switchhook.retention.backup.manifest import LEDGER_FILE, MANIFEST, DamagedFile, Manifest, Saved
 from switchhook.retention.backup.restoring import check, restore
 from switchhook.retention.backup.saving import back_up
 
-__all__ = ["MANIFEST", "Manifest", "Saved", "back_up", "check", "restore"]
+__all__ = [
+    "LEDGER_FILE",
+    "MANIFEST",
+    "DamagedFile",
+    "Manifest",
+    "Saved",
+    "back_up",
+    "check",
+    "restore",
+]

@@ -10,6 +10,7 @@ import msgspec
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+LEDGER_FILE = "ledger/ledger.sqlite"
 LARGEST_MANIFEST = 64 << 20
 LARGEST_SMALL = 64 << 20
 """Bytes of a file that is no database: identity, kept files, refused records."""
@@ -30,13 +31,27 @@ class Saved(msgspec.Struct, frozen=True):
     sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
 
+class DamagedFile(msgspec.Struct, frozen=True):
+    """A file that was damaged before it was saved, as it still is: what is wrong with it."""
+
+    name: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.name} is damaged: {self.problem}"
+
+
 class Manifest(msgspec.Struct, frozen=True):
-    """What a backup holds; `made` is ISO 8601 in UTC."""
+    """What a backup holds; `made` is ISO 8601 in UTC.
+
+    Without `damaged` nobody looked: an older release made it.
+    """
 
     format: Annotated[int, msgspec.Meta(ge=1)]
     node: Annotated[int, msgspec.Meta(ge=0, lt=1 << 32)]
     made: str
     files: tuple[Saved, ...]
+    damaged: tuple[DamagedFile, ...] | None = None
 
     @property
     def size(self) -> int:

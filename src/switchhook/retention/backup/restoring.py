@@ -17,6 +17,7 @@ from switchhook.errors import BackupError, DataFolderError
 from switchhook.retention.backup.archive import ANOTHER, CHUNK, Member, members
 from switchhook.retention.backup.encryption import decrypting
 from switchhook.retention.backup.manifest import (
+    LEDGER_FILE,
     MANIFEST,
     Manifest,
     Saved,
@@ -49,9 +50,10 @@ def restore(
 ) -> Manifest:
     """Unpack a backup into a folder that is empty or not there, after it was checked as a whole.
 
-    Beside the identity it unpacks what begins with `only`. `may_be_there` names what doesn't count.
-    `prepare` is called before anything is written, and what it gives before the folder gets its
-    identity. Cut short it leaves one without, which nothing starts in.
+    Beside the identity it unpacks what begins with `only`, but for a ledger that was damaged
+    before, which nothing starts on. `may_be_there` names what doesn't count. `prepare` is called
+    before anything is written, and what it gives before the folder gets its identity. Cut short it
+    leaves one without, which nothing starts in.
     """
     with source.open("rb") as raw:
         manifest, identity, content = _check(raw, source, identities)
@@ -137,12 +139,13 @@ def _unpack_all(
 ) -> None:
     """Write what is wanted but the identity, as long as all of it is what was checked."""
     listed = {saved.name: saved for saved in manifest.files}
+    left_out = {each.name for each in manifest.damaged or ()} & {LEDGER_FILE}
     with decrypting(raw, str(source), identities) as content:
         for name, member in members(content, str(source)):
             if name == MANIFEST:
                 continue
             saved = listed.pop(name, None)
-            if name == IDENTITY or not name.startswith(only):
+            if name == IDENTITY or name in left_out or not name.startswith(only):
                 if saved is not None and _measured(name, member) == saved:
                     continue
             elif saved is not None and member.size == saved.size:

@@ -3,6 +3,9 @@
 A tar archive under gzip: identity, ledger, kept files and journal, then `manifest.json` with the
 size and hash of each. The store is not in it: it is made again from the journal. Each database is
 copied as it is at one moment, the ledger first, so that nothing in it points past the journal.
+
+What is saved is read whole: a damaged file is saved as it is, as a backup with it is better than
+none, and the manifest names it.
 """
 
 from __future__ import annotations
@@ -16,15 +19,29 @@ import re
 import tarfile
 import tempfile
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import apsw
 import msgspec
 
+from switchhook.checked_json import is_whole
 from switchhook.errors import BackupError
+from switchhook.exotel.phone_numbers import counted
+from switchhook.journal.listing import MAX_SEQ
+from switchhook.journal.refused import RefusedRecords
+from switchhook.journal.segment import SegmentFile
+from switchhook.journal.verifying import verify
 from switchhook.retention.backup.encryption import encrypting
-from switchhook.retention.backup.manifest import FORMAT, MANIFEST, Manifest, Saved, is_ours
+from switchhook.retention.backup.manifest import (
+    FORMAT,
+    MANIFEST,
+    DamagedFile,
+    Manifest,
+    Saved,
+    is_ours,
+)
 from switchhook.retention.backup.restoring import sync
 from switchhook.sqlite_file import RawFile, checking_vfs, damage_text, is_damage, make_private
 from switchhook.system.data_folder import IDENTITY, JOURNAL, LEDGER, read_identity
@@ -32,8 +49,11 @@ from switchhook.system.data_folder import IDENTITY, JOURNAL, LEDGER, read_identi
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from switchhook.journal.verifying import Verified
+
 _BUSY_MS = 10_000
 _COMPRESSION = 3  # a third of the time of the default, for a tenth more bytes
+_MOST_REFUSED = 1000
 _SEGMENT = re.compile(r"([0-9]{20})(-[0-9]{1,9})?\.sqlite")
 
 
@@ -47,8 +67,9 @@ def back_up(
 ) -> Manifest:
     """Write a backup of the data folder to a new file, whole or not at all.
 
-    `encrypt_to` has the recipients who alone can read it; without any it is not encrypted.
-    Raises BackupError, DataFolderError; OSError where the target can't be written.
+    What was damaged before is in `damaged` of what it gives. `encrypt_to` has the recipients who
+    alone can read it; without any it is not encrypted. Raises BackupError, DataFolderError; OSError
+    where the target can't be written.
     """
     identity = read_identity(folder)
     if target.exists():
@@ -67,9 +88,7 @@ def back_up(
             ):
                 saving = _Saving(tar, Path(aside), progress)
                 saving.folder(folder)
-                moment = (now or datetime.now(UTC)).isoformat(timespec="seconds")
-                manifest = Manifest(FORMAT, identity.node, moment, tuple(saving.files))
-                saving.stream(MANIFEST, io.BytesIO(msgspec.json.encode(manifest)))
+                manifest = saving.end(identity.node, now or datetime.now(UTC))
             raw.flush()
             os.fsync(raw.fileno())
         os.link(part, target)  # unlike a rename it never replaces
@@ -85,12 +104,14 @@ class _Saving:
     def __init__(self, tar: tarfile.TarFile, aside: Path, progress: Callable[[str], None]) -> None:
         self._tar, self._aside, self._progress = tar, aside, progress
         self.files: list[Saved] = []
+        self.damaged: list[DamagedFile] = []
+        self._before: tuple[str, Verified] | None = None
 
     def folder(self, folder: Path) -> None:
         self._file(folder, folder / IDENTITY)
         ledger = folder / LEDGER / "ledger.sqlite"
         if ledger.exists():
-            self._database(folder, ledger)
+            self._database(folder, ledger, _damage_of)
         for path in sorted((folder / "kept").glob("*")):
             # Only what a restore takes: nothing else is of ours.
             if path.is_file() and is_ours(f"kept/{path.name}"):
@@ -101,9 +122,17 @@ class _Saving:
         # The newest is the end: what is written to it while it is copied would be a gap.
         while not newest and (left := _segments_after(folder / JOURNAL, last)):
             last, newest = _place(left[0]), len(left) == 1
-            self._database(folder, left[0])
+            until = MAX_SEQ if newest else _place(left[1])[0] - 1
+            self._database(folder, left[0], partial(self._verify_segment, left[0], until))
         for path in sorted((folder / JOURNAL / "refused").glob("*.bin")):
             self._file(folder, path)
+
+    def end(self, node: int, now: datetime) -> Manifest:
+        """Add the manifest, as the last file."""
+        files, damaged = tuple(self.files), tuple(self.damaged)
+        manifest = Manifest(FORMAT, node, now.isoformat(timespec="seconds"), files, damaged)
+        self.stream(MANIFEST, io.BytesIO(msgspec.json.encode(manifest)))
+        return manifest
 
     def stream(self, name: str, content: _Readable, size: int | None = None) -> Saved:
         """Add a file; gives what was added."""
@@ -121,9 +150,19 @@ class _Saving:
     def _file(self, folder: Path, path: Path) -> None:
         with contextlib.suppress(FileNotFoundError):  # it was taken away meanwhile
             content = path.read_bytes()  # files beside the databases are small, and replaced whole
-            self._add(path.relative_to(folder).as_posix(), io.BytesIO(content), len(content))
+            name = path.relative_to(folder).as_posix()
+            self._add(name, io.BytesIO(content), len(content))
+            if path.suffix == ".json" and not is_whole(content):
+                self._note(name, "its checksum does not fit")
 
-    def _database(self, folder: Path, path: Path) -> None:
+    def _note(self, name: str, problem: str) -> None:
+        if problem:
+            self.damaged.append(DamagedFile(name, problem))
+
+    def _database(
+        self, folder: Path, path: Path, damage_of: Callable[[apsw.Connection], str]
+    ) -> None:
+        """Save a database and look at what was saved, by a connection to it."""
         name = path.relative_to(folder).as_posix()
         try:
             with _opened(path) as connection:
@@ -131,23 +170,43 @@ class _Saving:
                 connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
                 if _size_of(f"{path}-wal") == 0:
                     # While we read, nobody may copy a log into the file: it stays as it is.
-                    with RawFile(path) as raw:
-                        self._add(name, raw, raw.size)
+                    self._add_raw(name, path)
+                    self._note(name, damage_of(connection))
                     return
                 connection.execute("ROLLBACK")
                 copy = self._aside / "copy.sqlite"
                 _copy(connection, copy)
-                with RawFile(copy) as raw:
-                    self._add(name, raw, raw.size)
-                copy.unlink()
+            self._add_raw(name, copy)
+            with _opened(copy) as saved:
+                self._note(name, damage_of(saved))
+            copy.unlink()
         except apsw.CantOpenError:
             if path.exists():
                 raise
         except (apsw.CorruptError, apsw.NotADBError, apsw.IOError) as error:
             if not is_damage(error):
                 raise
-            hint = "back up the files one by one, and restore this one from an older backup"
-            raise BackupError(str(path), f"is damaged: {damage_text(error)}", hint) from error
+            self._add_raw(name, path)
+            lost = ", and what its log holds is not saved" if _size_of(f"{path}-wal") else ""
+            self._note(name, f"{damage_text(error)}{lost}")
+
+    def _add_raw(self, name: str, path: Path) -> None:
+        with RawFile(path) as raw:
+            self._add(name, raw, raw.size)
+
+    def _verify_segment(self, path: Path, until: int, connection: apsw.Connection) -> str:
+        """What is damaged in a segment, or missing between the one before and it."""
+        file = SegmentFile(*_place(path), str(path))
+        refused = RefusedRecords(path.parent).holds
+        found, before = verify(connection, file, until, refused), self._before
+        self._before = path.name, found
+        if before is None or found.follows is None or found.follows != before[1].id:
+            return found.damage
+        missing = range(before[1].last + 1, file.first_seq)
+        if missing and not before[1].damage and not all(map(refused, missing[:_MOST_REFUSED])):
+            gone = f"{counted(len(missing))} records before record {counted(file.first_seq)}"
+            self._note(f"{JOURNAL}/{before[0]}", f"{gone} are missing at its end")
+        return found.damage
 
 
 class _Readable(Protocol):
@@ -197,6 +256,17 @@ def _copy(source: apsw.Connection, path: Path) -> None:
         copy.pragma("journal_mode", "wal")
     finally:
         copy.close()
+
+
+def _damage_of(connection: apsw.Connection) -> str:
+    """What SQLite, and a checksum of each page, say of a database."""
+    try:
+        found = str(connection.execute("PRAGMA integrity_check(1)").get)
+    except (apsw.CorruptError, apsw.NotADBError, apsw.IOError) as error:
+        if not is_damage(error):
+            raise
+        return damage_text(error)
+    return "" if found == "ok" else found.replace("\n", " ")
 
 
 def _segments_after(journal: Path, last: tuple[int, int] | None) -> list[Path]:
