@@ -59,7 +59,8 @@ async def _play(incident: Incident, per_minute: int, seed: int) -> Course:
         mend = await incident.begin(world)
         longest = LONGEST_S[per_minute]
         amber = await _seen(world, {Level.WARN, Level.BAD}, longest)
-        red = await _seen(world, {Level.BAD}, longest - (world.now() - began))
+        patience = longest - (world.now() - began) if incident.bad else STAY_S
+        red = await _seen(world, {Level.BAD}, patience)
         met = world.calls - calls
         await asyncio.sleep(STAY_S)
         mend()
