@@ -27,12 +27,12 @@ def seen():
 
 def test_it_begins_unknown_and_then_knows():
     told = []
-    keeper = VerdictKeeper(seen, Clock(), told.append)
+    keeper = VerdictKeeper(seen, Clock(), lambda *each: told.append(each))
     assert keeper.now().level is Level.UNKNOWN
     keeper.refresh()
     keeper.refresh()
     assert keeper.now().level is Level.GOOD
-    assert told == [keeper.now()]
+    assert told == [(keeper.now(), NOW)] * 2
 
 
 def test_a_verdict_that_nobody_renews_is_not_shown():
@@ -57,7 +57,7 @@ def test_it_goes_on_after_a_failure(monkeypatch):
             raise failure
         return seen()
 
-    keeper = VerdictKeeper(look, Clock(), lambda _state: done.set())
+    keeper = VerdictKeeper(look, Clock(), lambda *_: done.set())
     keeper.start()
     assert done.wait(10)
     keeper.stop()

@@ -2,45 +2,62 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from switchhook.cli import output
-from switchhook.cli.data import config_in, data_folder, steady_now_ms, store_in
+from switchhook.cli.data import config_for, data_folder, steady_now_ms, store_in
 from switchhook.cli.options import CONFIG, DATA, JSON
 from switchhook.config.names import names_of
+from switchhook.errors import ConfigError
 from switchhook.exotel.times import MINUTE_MS
 from switchhook.ledger.sqlite import FILE
+from switchhook.metrics import duration_text
 from switchhook.overview.json import issue_json, pulse_json
 from switchhook.overview.pulse import MINUTES, RECENT, pulse, pulse_start
+from switchhook.overview.verdict import State
+from switchhook.overview.verdict_api import verdict_json
+from switchhook.overview.verdict_file import read_verdict
+from switchhook.overview.verdict_keeper import STALE_MS
 from switchhook.server.tables import open_ledger
 from switchhook.store import SqliteStore
 from switchhook.streams.issues.issues import Issue, IssueState, issues, trend_start
 from switchhook.streams.issues.ledger import LedgerIssueHistory
+from switchhook.streams.names import Names
 from switchhook.system.data_folder import LEDGER
+from switchhook.troubles.trouble import Level
 from switchhook.web.json import time_of
 
 if TYPE_CHECKING:
-    from switchhook.streams.names import Names
+    from pathlib import Path
 
 _TOP = 8
 
 
 def now(*, config: CONFIG = None, data: DATA = None, json: JSON = False) -> int:
-    """Show how things go: failures and answer times of the last 15 minutes, and what fails.
+    """Show how things go: the first line of every page, the last 15 minutes, and what fails.
 
-    `switchhook capacity` says how many streams are left, `switchhook alerts` what fires.
+    Exit code 1 where it is not known how things are, as no console has looked lately. `switchhook
+    capacity` says how many streams are left, `switchhook alerts` what fires.
     """
     folder = data_folder(config, data)
     now_ms = steady_now_ms(folder)
+    known, state = _verdict(folder, now_ms)
+    if not json:
+        _say(state)
     since = pulse_start(now_ms)
     until = since + MINUTES * MINUTE_MS
     store = store_in(folder)
     shown = pulse(store.tallies(since, until), store.counts(since, until), now_ms)
     found = [each for each in _issues(folder, store, now_ms) if each.recent]
     if json:
-        output.print_json({**pulse_json(shown), "issues": [issue_json(each) for each in found]})
-        return 0
+        output.print_json(
+            {
+                "verdict": verdict_json(state),
+                **pulse_json(shown),
+                "issues": [issue_json(each) for each in found],
+            }
+        )
+        return int(not known)
     failed, answers = shown.failed, shown.answers
     share = "no streams" if failed.share is None else f"{failed.share:.0%}"
     output.print_pairs(
@@ -54,8 +71,41 @@ def now(*, config: CONFIG = None, data: DATA = None, json: JSON = False) -> int:
     )
     if found:
         output.out.print()
-        _table(found[:_TOP], names_in(config))
-    return 0
+        _table(found[:_TOP], names_in(folder, config))
+    return int(not known)
+
+
+def _verdict(folder: Path, now_ms: int) -> tuple[bool, State]:
+    """Whether it is known how things are, and what the console says or said last."""
+    written = read_verdict(folder)
+    if written is None:
+        what = "Unknown: no console has looked at this data folder yet."
+        return False, State(level=Level.UNKNOWN, what=what, todo="Is `switchhook serve` running?")
+    age_s = abs(now_ms - written.made_ms) / 1000
+    if age_s * 1000 <= STALE_MS:
+        return written.state.level is not Level.UNKNOWN, written.state
+    return False, State(
+        level=Level.UNKNOWN,
+        what=f"Unknown: no console has looked for {duration_text(age_s)}.",
+        callers=f"It said last: {written.state.what}",
+        todo="Is `switchhook serve` running, and has the data folder's disk room?",
+    )
+
+
+def _say(state: State) -> None:
+    """The first line of every page, on a terminal."""
+    since = ""
+    if state.since_us is not None:
+        since = f" (since {output.moment(time_of(state.since_us))})"
+    output.out.print(output.plain(f"{_SIGNS[state.level]} {state.what}{since}"))
+    facts = " ".join(filter(None, (state.fault, state.callers, state.went)))
+    for line in (facts, state.todo, *(f"Also: {each}" for each in state.more)):
+        if line:
+            output.out.print(output.plain(f"  {line}"))
+    output.out.print()
+
+
+_SIGNS = {Level.GOOD: "✓", Level.WARN: "!", Level.BAD: "✕", Level.UNKNOWN: "?"}
 
 
 def causes(*, config: CONFIG = None, data: DATA = None, json: JSON = False) -> int:
@@ -73,13 +123,20 @@ def causes(*, config: CONFIG = None, data: DATA = None, json: JSON = False) -> i
     if not left:
         output.out.print("nothing failed that is not resolved")
         return 0
-    _table(left, names_in(config))
+    _table(left, names_in(folder, config))
     return 0
 
 
-def names_in(file: str | None) -> Names:
-    """What the operator calls things, by their configuration. Raises ConfigError."""
-    return names_of(config_in(file))
+def names_in(folder: Path, file: str | None) -> Names:
+    """What the operator calls things: by a file, else by what ran last on the data folder.
+
+    Reading needs no names: where neither can be read, that is said, and hosts stand for them.
+    """
+    try:
+        return names_of(config_for(folder, file))
+    except (ConfigError, OSError) as error:
+        output.err.print(output.plain(f"bots have no names here: {error}"))
+        return Names()
 
 
 def _table(found: list[Issue], names: Names) -> None:

@@ -151,11 +151,11 @@ def streams(
     if export is not None:
         others = [name for name, _ in pairs if name not in ("q", "limit")]
         return write_export(
-            folder, Path(export), values.get("q"), " ".join(query), names_in(config), others
+            folder, Path(export), values.get("q"), " ".join(query), names_in(folder, config), others
         )
     asked = " ".join(f"{name}:{value}" for name, value in pairs if name != "q")
     whole = not json or noted(folder, "streams", search=given["q"], filters=asked)
-    reading = _Reading(folder, names_in(config))
+    reading = _Reading(folder, names_in(folder, config))
     found = reading.queries.streams(values)["streams"]
     if json:
         for each in found:

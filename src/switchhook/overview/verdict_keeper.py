@@ -23,20 +23,20 @@ _BEGINNING = State(level=Level.UNKNOWN, what="Unknown: Switchhook has just start
 class VerdictKeeper:
     """Makes the verdict in a thread from `start` to `stop`; `now` gives the newest at once.
 
-    `look` collects what is seen and may take a while. `changed` is called in that thread with each
-    verdict that differs from the one before. A verdict that could not be made anew is not shown
-    for longer than half a minute.
+    `look` collects what is seen and may take a while. `keep` is called in that thread with each
+    verdict and its time. One that could not be made anew is not shown for longer than half a
+    minute.
     """
 
     def __init__(
         self,
         look: Callable[[], VerdictInput],
         now_ms: Callable[[], int],
-        changed: Callable[[State], None] = lambda _state: None,
+        keep: Callable[[State, int], None] = lambda _state, _now_ms: None,
         *,
         mono_ms: Callable[[], int] = lambda: time.monotonic_ns() // 1_000_000,
     ) -> None:
-        self._look, self._now_ms, self._changed = look, now_ms, changed
+        self._look, self._now_ms, self._keep = look, now_ms, keep
         self._mono_ms = mono_ms
         self._state = _BEGINNING
         self._made_ms = mono_ms()
@@ -67,10 +67,10 @@ class VerdictKeeper:
     def refresh(self) -> None:
         """Make the verdict now, in this thread."""
         begun_ms = self._mono_ms()
-        state = verdict(self._look(), self._now_ms())
-        before, self._state, self._made_ms = self._state, state, begun_ms
-        if state != before:
-            self._changed(state)
+        now_ms = self._now_ms()
+        state = verdict(self._look(), now_ms)
+        self._state, self._made_ms = state, begun_ms
+        self._keep(state, now_ms)
 
     def _run(self) -> None:
         failed = ""

@@ -26,6 +26,7 @@ from switchhook.overview.health_metrics import (
 )
 from switchhook.overview.known_troubles import known_troubles
 from switchhook.overview.trouble import VerdictInput
+from switchhook.overview.verdict_file import VerdictFile
 from switchhook.overview.verdict_keeper import VerdictKeeper
 from switchhook.streams.fold_metrics import fold_figures
 from switchhook.streams.issues.issues import SAID, IssueAction, IssueNote, IssueState
@@ -82,11 +83,10 @@ class Monitoring:
         clock: SteadyClock,
         retention_held: Callable[[], Held | None],
     ) -> None:
-        self._watch, self._names, self._clock = watch, names, clock
+        self._watch, self._names, self._clock, self._key = watch, names, clock, held.key
         self._refused, self._failing = refused, failing
         self._streams = StoreFigures(store, journal, folder, names)
-        self._store, self._journal, self._key = store, journal, held.key
-        self._troubles = TroubleWatch(names)
+        self._store, self._journal, self._troubles = store, journal, TroubleWatch(names)
         folder.observe(self._troubles.folded)
         figures = TroubleFigures(self._troubles, names, watch.now, self._streams.as_of)
         sources: list[Source] = [
@@ -98,8 +98,8 @@ class Monitoring:
             clock_figures(clock.step),
             retention_figures(retention_held),
             watch_figures(watch),
+            *_answering(answer_url, clock.now_ms),
         ]
-        sources += _answering(answer_url, clock.now_ms)
         self.alerting = Alerting(
             LedgerAlerts(ledger),
             LedgerDeliveries(ledger, KIND),
@@ -112,7 +112,8 @@ class Monitoring:
             acknowledged=partial(acknowledge_issue, LedgerIssueHistory(ledger), clock.now_ms),
             now_ms=clock.now_ms,
         )
-        self.verdicts = VerdictKeeper(self._seen, clock.now_ms, mono_ms=clock.mono_ms)
+        keep = VerdictFile(held.path).write
+        self.verdicts = VerdictKeeper(self._seen, clock.now_ms, keep, mono_ms=clock.mono_ms)
 
     def begin(self) -> None:
         """Judge what ended before the start. Touches the disk; the store is open."""

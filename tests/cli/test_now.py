@@ -1,0 +1,93 @@
+"""`switchhook now` says what the page says, or that it is not known."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+
+import pytest
+
+from switchhook.cli import run
+from switchhook.journal import JournalReader
+from switchhook.overview.verdict import Level, State
+from switchhook.overview.verdict_file import VerdictFile
+from switchhook.store import SqliteStore
+from switchhook.system.data_folder import DataFolder
+
+BAD = State(
+    level=Level.BAD,
+    what="Bot Sales fails: 9 of 9 streams.",
+    since_us=1_764_050_400_000_000,
+    callers="9 callers hit.",
+    fault="At fault: bot Sales.",
+    todo="Start the bot.",
+    more=("Another\x1b[31m.",),
+)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    with DataFolder.open(tmp_path / "data", "console") as held:
+        reader = JournalReader(held.folder("journal"))
+        store = SqliteStore(held.folder("store"), reader)
+        store.open()
+        store.close()
+        reader.close()
+    return tmp_path / "data"
+
+
+def now(folder, capsys, *words):
+    code = run(["now", "--data", str(folder), *words])
+    return code, *capsys.readouterr()
+
+
+def now_ms():
+    return time.time_ns() // 1_000_000
+
+
+def test_it_begins_with_the_first_line_of_every_page(folder, capsys):
+    VerdictFile(folder).write(BAD, now_ms())
+    code, out, _ = now(folder, capsys)
+    assert code == 0
+    assert out.splitlines()[0].startswith("✕ Bot Sales fails: 9 of 9 streams. (since 2025-11-25 ")
+    assert out.splitlines()[1:4] == [
+        "  At fault: bot Sales. 9 callers hit.",
+        "  Start the bot.",
+        "  Also: Another\\x1b[31m.",
+    ]
+    code, out, _ = now(folder, capsys, "--json")
+    assert json.loads(out)["verdict"]["what"] == BAD.what
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_what_nobody_looked_at_lately_is_not_known(folder, capsys, known):
+    if known:
+        VerdictFile(folder).write(BAD, now_ms() - 180_000)
+    code, out, _ = now(folder, capsys)
+    assert code == 1
+    if known:
+        assert out.startswith("? Unknown: no console has looked for 3 min.")
+        assert "It said last: Bot Sales fails: 9 of 9 streams." in out
+    else:
+        assert out.startswith("? Unknown: no console has looked at this data folder yet.")
+
+
+def test_a_verdict_that_knows_nothing_is_none(folder, capsys):
+    VerdictFile(folder).write(State(level=Level.UNKNOWN, what="Unknown: x."), now_ms())
+    assert now(folder, capsys)[0] == 1
+
+
+def test_a_broken_configuration_keeps_nobody_from_reading(folder, tmp_path, capsys):
+    config = tmp_path / "s.toml"
+    config.write_text("nonsense")
+    assert run(["causes", "--data", str(folder), "--config", str(config)]) == 0
+
+
+def test_the_first_line_needs_no_store(folder, capsys):
+    shutil.rmtree(folder / "store")
+    VerdictFile(folder).write(BAD, now_ms())
+    code, out, err = now(folder, capsys)
+    assert code == 2
+    assert out.startswith("✕ Bot Sales fails")
+    assert err
