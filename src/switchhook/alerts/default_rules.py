@@ -162,7 +162,8 @@ _CALLERS = (
         threshold=3,
         clear_for_s=0,
         group_by=("endpoint",),
-        advice="such callers take Option B: compare the applet's URL with `switchhook secret`",
+        advice="such callers take Option B: compare the applet's URL with the one that"
+        " `switchhook endpoint url` prints",
     ),
     AlertRule(
         name="all-wrong-secrets",
@@ -175,8 +176,8 @@ _CALLERS = (
         group_by=("endpoint",),
         least_cases=5,
         topic="wrong-secrets",
-        advice="they all take Option B: put the URL that `switchhook link` or your notes have into"
-        " the applet, or the applet's secret into the configuration",
+        advice="they all take Option B: put the URL that `switchhook endpoint url` prints into the"
+        " applet",
     ),
     AlertRule(
         name="unreadable",

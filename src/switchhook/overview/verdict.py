@@ -96,7 +96,7 @@ def _nothing_yet(stale: tuple[str, ...]) -> State:
         level=Level.UNKNOWN,
         what="Nothing received yet: no stream has been told of.",
         todo="Put a Passthru applet directly after the Voicebot or Stream applet, with the URL that"
-        " `switchhook secret` prints.",
+        " `switchhook endpoint url` prints.",
         stale=stale,
     )
 

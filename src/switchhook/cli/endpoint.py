@@ -1,0 +1,62 @@
+"""`switchhook endpoint`: what an endpoint of the configuration is asked by."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from switchhook.access.audit_ledger import LedgerAudit
+from switchhook.cli import output
+from switchhook.cli.data import config_for, data_folder
+from switchhook.cli.ledger import deed, now_us
+from switchhook.cli.options import CONFIG, DATA, JSON
+from switchhook.config.own_links import address, secrets_of
+from switchhook.errors import ConfigError
+from switchhook.ledger.sqlite import FILE
+from switchhook.server.tables import open_ledger
+from switchhook.system.data_folder import LEDGER, read_identity
+
+app = App(name="endpoint", help="What an endpoint is asked by.")
+
+URL = Annotated[str | None, Parameter(help="Where Exotel reaches the answer side.")]
+
+
+@app.command(name="url")
+def print_url(
+    name: str, *, url: URL = None, config: CONFIG = None, data: DATA = None, json: JSON = False
+) -> int:
+    """Print the URL of an endpoint for the Passthru applet, with its secret.
+
+    Makes no secret: the URL has the first that is configured, or the one that the data folder made
+    where none is. That somebody read it is in the audit log.
+
+    Parameters
+    ----------
+    name
+        The endpoint's name in the configuration.
+    """
+    folder = data_folder(config, data)
+    said = config_for(folder, config)
+    point = next((each for each in said.endpoints if each.name == name), None)
+    if point is None:
+        known = ", ".join(each.name for each in said.endpoints)
+        hint = f"known: {known}" if known else "none is configured"
+        raise ConfigError(f"there is no endpoint {name!r}", key="endpoints", hint=hint)
+    secrets = secrets_of(point, read_identity(folder).key)
+    base = (url or address(folder, "answer", said.answer.listen)).rstrip("/")
+    urls = [f"{base}/passthru/{name}/{secret}" for secret in secrets]
+    urls = urls or [f"{base}/passthru/{name}"]
+    if (folder / LEDGER / FILE).exists():
+        ledger = open_ledger(folder / LEDGER)
+        try:
+            LedgerAudit(ledger).note(deed("read the URL of an endpoint", name), now_us())
+        finally:
+            ledger.close()
+    if json:
+        output.print_json({"endpoint": name, "url": urls[0], "also": urls[1:]})
+        return 0
+    output.out.print(urls[0], soft_wrap=True)
+    for also in urls[1:]:
+        output.err.print(f"valid, too: {also}", soft_wrap=True)
+    return 0
