@@ -21,7 +21,8 @@ WARM_S = {1: 3_600, 30: 600, 1_000: 120}
 """How long all goes well before, by calls a minute."""
 LONGEST_S = {1: 5_400, 30: 1_200, 1_000: 300}
 """How long an incident lasts that nobody sees."""
-STAY_S, OVER_S = 120, 2_400
+STAY_S = 120
+OVER_S = {1: 2_400, 30: 2_400, 1_000: 600}
 WELL = {Level.GOOD, Level.UNKNOWN}
 
 
@@ -97,7 +98,7 @@ async def _over(world: World, told: bool) -> float | None:
         assert world.state is not None
         return world.state.level in WELL and (not told or _all_resolved(world.heard))
 
-    return world.now() if await world.until(ended, OVER_S) else None
+    return world.now() if await world.until(ended, OVER_S[int(world.per_minute)]) else None
 
 
 def _all_resolved(heard: list[Heard]) -> bool:

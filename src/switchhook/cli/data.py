@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from switchhook.cli import output
 from switchhook.config import Config, load_config
 from switchhook.config.files import read_whole
 from switchhook.config.last_good import KeptFolder
 from switchhook.config.live import find_data_folder
 from switchhook.config.own_links import running_config
 from switchhook.config.retention import limits_in
-from switchhook.errors import DataFolderError
+from switchhook.errors import ConfigError, DataFolderError
 from switchhook.journal import JournalReader
 from switchhook.retention.policy import RetentionLimits
 from switchhook.server.steady_clock import SteadyClock
@@ -54,6 +55,21 @@ def config_for(folder: Path, file: str | None) -> Config:
     Raises ConfigError, OSError.
     """
     return running_config(folder) if file is None else config_in(file)
+
+
+def config_or_last(folder: Path, file: str | None) -> Config:
+    """The same; where the file can't be used now, that is said, and the one that ran last serves.
+
+    Raises ConfigError, OSError where neither can.
+    """
+    try:
+        return config_for(folder, file)
+    except (ConfigError, OSError) as error:
+        if file is None:
+            raise
+        found = running_config(folder)
+        output.err.print(f"by the configuration that ran last, as {output.plain(error)}")
+        return found
 
 
 def own_data_folder(config: str | None, data: str | None) -> Path:

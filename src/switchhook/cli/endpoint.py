@@ -8,7 +8,7 @@ from cyclopts import App, Parameter
 
 from switchhook.access.audit_ledger import LedgerAudit
 from switchhook.cli import output
-from switchhook.cli.data import config_for, data_folder
+from switchhook.cli.data import config_or_last, data_folder
 from switchhook.cli.ledger import deed, now_us
 from switchhook.cli.options import CONFIG, DATA, JSON
 from switchhook.config.own_links import address, secrets_of
@@ -37,7 +37,7 @@ def print_url(
         The endpoint's name in the configuration.
     """
     folder = data_folder(config, data)
-    said = config_for(folder, config)
+    said = config_or_last(folder, config)
     point = next((each for each in said.endpoints if each.name == name), None)
     if point is None:
         known = ", ".join(each.name for each in said.endpoints)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from switchhook.cli import output
-from switchhook.cli.data import config_for, data_folder, steady_now_ms, store_in
+from switchhook.cli.data import config_or_last, data_folder, steady_now_ms, store_in
 from switchhook.cli.options import CONFIG, DATA, JSON
 from switchhook.config.names import names_of
 from switchhook.errors import ConfigError
@@ -96,7 +97,8 @@ def _say(state: State) -> None:
     """The first line of every page, on a terminal."""
     since = ""
     if state.since_us is not None:
-        since = f" (since {output.moment(time_of(state.since_us))})"
+        at = datetime.fromtimestamp(state.since_us / 1_000_000, UTC).astimezone()
+        since = f" (since {at:%Y-%m-%d %H:%M:%S %Z})"
     output.out.print(output.plain(f"{_SIGNS[state.level]} {state.what}{since}"))
     facts = " ".join(filter(None, (state.fault, state.callers, state.went)))
     for line in (facts, state.todo, *(f"Also: {each}" for each in state.more)):
@@ -133,7 +135,7 @@ def names_in(folder: Path, file: str | None) -> Names:
     Reading needs no names: where neither can be read, that is said, and hosts stand for them.
     """
     try:
-        return names_of(config_for(folder, file))
+        return names_of(config_or_last(folder, file))
     except (ConfigError, OSError) as error:
         output.err.print(output.plain(f"bots have no names here: {error}"))
         return Names()

@@ -69,7 +69,7 @@ def test_a_message_has_its_severity_its_time_and_a_link():
         "A bot is down (bot(.)example(.)com): 80 % of 5.",
         "What to do: mend it.",
         "",
-        "Switchhook, 25 Nov 11:30:00 Asia/Kolkata",
+        "Switchhook, 25 Nov 11:30:00 IST",
         "I am on it: https://console.example/alerts",
     ]
 
@@ -122,9 +122,9 @@ def test_a_message_alone_says_what_is_broken_who_is_hit_and_what_to_do():
         "At fault: bot Sales (10.1.76.120).",
         "Start the bot, and check its port.",
         "Tell Asha, +91 98765 43210.",
-        "Since 18 Nov 16:35:40.",
+        "Since 18 Nov 16:35:40 IST.",
         "",
-        "Switchhook, 18 Nov 16:36:40 Asia/Kolkata",
+        "Switchhook, 18 Nov 16:36:40 IST",
         "The streams: https://console.example/streams?q=cause%3Aconnect_failed+bot%3ASales",
         "The issue: https://console.example/causes/ab12",
         "I am on it: https://console.example/alerts",

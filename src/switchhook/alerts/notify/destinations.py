@@ -30,6 +30,9 @@ _KINDS = {
 }
 
 
+_OTHERS = {MessageKind.RESOLVED: "success"}
+
+
 class AppriseNotifier:
     """`alerts.book.Notifier` over apprise. Any thread may call it; each call blocks for a while.
 
@@ -60,7 +63,7 @@ class AppriseNotifier:
             return "apprise can't use its address: see apprise's page of the service for its form"
         on_it = self._link(destination, message)
         title, body = compose(message, url=self._url, zone=self._zone, on_it=on_it)
-        kind = "success" if message.say is MessageKind.RESOLVED else _KINDS[message.severity]
+        kind = _KINDS[message.severity] if message.say.asks else _OTHERS.get(message.say, "info")
         result = sender.notify(
             body=body,
             title=title,

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
-from switchhook.alerts.message import MessageKind
 from switchhook.exotel.phone_numbers import holds_number, mask_text
 from switchhook.exotel.times import EPOCH
 
@@ -69,11 +68,7 @@ def compose(message: Message, *, url: str, zone: str, on_it: str = "/alerts") ->
 
     `on_it` is the path by which one says that one is on it.
     """
-    mark = (
-        ""
-        if message.say in (MessageKind.TEST, MessageKind.RESOLVED)
-        else f"{message.severity.value}: "
-    )
+    mark = f"{message.severity.value}: " if message.say.asks else ""
     title = _cut(mark + harmless(message.title), LONGEST_TITLE)
     lines = [_cut(harmless(line), LONGEST_LINE) for line in message.lines]
     if message.tell:  # the operator's own words, which are there to be called
@@ -81,7 +76,7 @@ def compose(message: Message, *, url: str, zone: str, on_it: str = "/alerts") ->
     if message.since_ms is not None:
         lines.append(f"Since {_time(message.since_ms, zone)}.")
     ending = [
-        f"Switchhook, {_time(message.at_ms, zone)} {zone}",
+        f"Switchhook, {_time(message.at_ms, zone)}",
         *_links(message, url.rstrip("/"), on_it),
     ]
     return title, _cut("\n".join(lines), LONGEST_BODY) + "\n\n" + "\n".join(ending)
@@ -100,7 +95,7 @@ def _links(message: Message, url: str, on_it: str) -> list[str]:
 
 def _time(at_ms: int, zone: str) -> str:
     local = (EPOCH + timedelta(milliseconds=at_ms)).astimezone(ZoneInfo(zone))
-    return f"{local:%d %b %H:%M:%S}"
+    return f"{local:%d %b %H:%M:%S %Z}"
 
 
 def _cut(text: str, longest: int) -> str:
