@@ -16,6 +16,7 @@ from switchhook.alerts.openapi import PATHS, SCHEMAS
 from switchhook.alerts.page import AlertPages
 from switchhook.exotel.phone_numbers import mask_text
 from switchhook.metrics import Figure
+from switchhook.overview.verdict import Level, State
 from switchhook.web.app import create_app
 from switchhook.web.render import Renderer
 
@@ -96,6 +97,21 @@ def test_hostile_text_is_shown_harmlessly(here, role):
     assert "\x1b" not in text
     assert "&lt;script&gt;" in text
     assert here.client.get("/api/v1/alerts").json()["alerts"][0]["labels"]["bot"] == HOSTILE
+
+
+def test_whom_to_tell_is_shown_whole_and_other_numbers_are_not(here):
+    """It is the operator's own word, there to be called; what callers sent is masked."""
+    state = State(
+        level=Level.BAD,
+        what="Caller +91 98111 00001 fails.",
+        todo="x.",
+        tell="Tell +91 98765 43210.",
+    )
+    pages = AlertPages(Renderer(lambda: state), here.engine, here.noted.append)
+    app = As(create_app([pages]), Viewer("ravi", Role.VIEWER, "s"))
+    text = TestClient(app, base_url="http://127.0.0.1").get("/alerts").text
+    assert "Tell +91 98765 43210." in text
+    assert "98111" not in text
 
 
 def test_a_viewer_sees_and_may_not_act(here):

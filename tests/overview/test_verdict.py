@@ -196,7 +196,8 @@ def test_a_bot_that_fails():
     assert state.callers == "8 callers hit."
     assert state.went == "They went to the queue of people."
     assert state.fault == "At fault: bot Sales (a.example)."
-    assert state.todo == "Start the bot, and check its port. Tell Asha, +1 555 0100."
+    assert state.todo == "Start the bot, and check its port."
+    assert state.tell == "Tell Asha, +1 555 0100."
 
 
 @pytest.mark.parametrize(
@@ -360,7 +361,7 @@ def test_what_somebody_has_in_hand_says_so_and_asks_nobody_else(changes, silence
     alert = fires("bot-down", 2.0, bot="Sales")
     state = see(failed(20), alerts=[msgspec.structs.replace(alert, **changes)], silences=silences)
     assert state.level is (Level.WARN if said else Level.BAD)
-    assert state.todo == f"{said}Start the bot, and check its port. Tell Asha, +1 555 0100."
+    assert state.todo == f"{said}Start the bot, and check its port."
 
 
 def test_an_alert_of_ourselves_in_hand_says_so_too():

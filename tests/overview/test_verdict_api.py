@@ -21,6 +21,7 @@ def test_the_verdict_is_in_the_api():
         "went": "",
         "fault": "",
         "todo": "",
+        "tell": "",
         "stale": [],
         "more": [],
         "streams": "",

@@ -101,7 +101,8 @@ def _say(state: State) -> None:
         since = f" (since {at:%Y-%m-%d %H:%M:%S %Z})"
     output.out.print(output.plain(f"{_SIGNS[state.level]} {state.what}{since}"))
     facts = " ".join(filter(None, (state.fault, state.callers, state.went)))
-    for line in (facts, state.todo, *(f"Also: {each}" for each in state.more)):
+    todo = f"{state.todo} {state.tell}".strip()
+    for line in (facts, todo, *(f"Also: {each}" for each in state.more)):
         if line:
             output.out.print(output.plain(f"  {line}"))
     output.out.print()

@@ -27,7 +27,8 @@ MOST_MORE = 2
 class State(msgspec.Struct, frozen=True, kw_only=True):
     """The verdict: sentences, each empty where there is nothing to say.
 
-    `what` is at most 160 characters. `since_us` is Unix time; `stale` says which figures are too
+    `what` is at most 160 characters; `tell` is in the operator's words, with a number to call that
+    is no caller's and never masked. `since_us` is Unix time; `stale` says which figures are too
     old to rely on, `more` what else is wrong, the worst first. `streams` is a search that finds
     exactly the streams that were hit, `issue` the id of the issue that most of them are of.
     """
@@ -39,6 +40,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     went: str = ""
     fault: str = ""
     todo: str = ""
+    tell: str = ""
     stale: tuple[str, ...] = ()
     more: tuple[str, ...] = ()
     streams: str = ""
@@ -83,7 +85,8 @@ def _of(troubles: Sequence[Trouble], stale: tuple[str, ...]) -> State:
         callers=worst.callers,
         went=worst.went,
         fault=worst.fault,
-        todo=worst.todo + (f" Tell {worst.tell}." if worst.tell else ""),
+        todo=worst.todo,
+        tell=f"Tell {worst.tell}." if worst.tell else "",
         stale=stale,
         more=tuple(more),
         streams=worst.streams,
