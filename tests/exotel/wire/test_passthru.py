@@ -102,3 +102,29 @@ def test_parse_is_total(query, method, content_type, body):
     passthru = parse(Request(query, method, content_type, body))
     assert judge(passthru).advice
     assert isinstance(passthru.defects, tuple)
+
+
+@pytest.mark.parametrize(
+    ("query", "stream", "call"),
+    [
+        ("CallSid=abc&Status=cancelled&DisconnectedBy=user", "cancelled", None),
+        ("CallSid=abc&Status=failed&DetailedStatus=Streaming_call_throttled", "failed", None),
+        ("CallSid=abc&Status=completed&StreamUrl=wss://b.example/x", "completed", None),
+        ("CallSid=abc&Status=completed", None, "completed"),
+        ("CallSid=abc&Status=completed&CallStatus=busy&DisconnectedBy=bot", None, "busy"),
+    ],
+)
+def test_a_bare_status_is_the_streams_beside_what_only_a_stream_has(query, stream, call):
+    found = parse(Request(query.encode()))
+    assert (found.stream.status if found.stream else None) == stream
+    assert found.call_status == call
+
+
+def test_a_bare_status_beside_an_agents_word_is_the_agents():
+    found = parse(Request(b"CallSid=a&EventType=Dial&Status=busy&DisconnectedBy=user"))
+    assert found.agent_status == "busy"
+
+
+def test_the_seeds_first_test_is_a_caller_who_left():
+    found = parse(Request(b"CallSid=abc&Status=cancelled&DisconnectedBy=user"))
+    assert judge(found).cause == "caller_left_early"

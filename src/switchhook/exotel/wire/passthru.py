@@ -236,13 +236,16 @@ class _Reading:
     def _adopt_bare(self) -> None:
         """Give the stream's bare names to the stream where they can mean nothing else.
 
-        A bare Status belongs to the agent or the call unless the request also has a bare
-        StreamSID and no call status; so do Duration and RecordingUrl.
+        A bare Status belongs to the agent or the call unless the request also has a bare name that
+        only a stream has, no call status and no agent; so do Duration and RecordingUrl.
         """
         bare, call = self.bare, self.call
         if not bare:
             return
-        whole = "sid" in bare and "call_status" not in call
+        agents = "event_type" in call or "agent_email" in call
+        whole = "call_status" not in call and (
+            "sid" in bare or (not agents and not _STREAMS_OWN.isdisjoint(bare))
+        )
         names = {
             key: name
             for name, said in bare.items()
@@ -367,6 +370,8 @@ class _Reading:
 
 
 _SHARED = {"status", "duration_raw"}
+_STREAMS_OWN = {"url", "disconnected_by_raw", "detailed_status"}
+"""Bare names that neither a call nor an agent has."""
 _SPELLINGS = (
     (Spelling.TWICE, Dialect.DOUBLE_ENCODED),
     (Spelling.DOTTED, Dialect.DOTTED),
