@@ -278,3 +278,20 @@ def forge_index(path):
     ).fetchall()
     assert found == [(0,)]
     database.close()
+
+
+def test_of_some_records_those_that_can_be_read_are_given(open_journal, loop, folder):
+    """A call's page shows what is left of it."""
+    first, _ = sealed_and_open(open_journal, loop, folder)
+    path = Path(first.path)
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2 // 4096 * 4096
+    content[middle : middle + 4096] = b"\xff" * 4096
+    path.write_bytes(content)
+    reader = JournalReader(folder)
+    found = reader.get_many(range(1, 221))
+    assert 150 < len(found) < 220
+    assert set(found) | set(reader.damage) == set(range(1, 221))
+    assert reader.get(1) is not None
+    path.write_bytes(b"\0" * 100 + bytes(content[100:]))
+    assert JournalReader(folder).get_many([1, 7, 201]).keys() == {201}

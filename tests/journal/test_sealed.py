@@ -460,3 +460,34 @@ def test_power_fails_while_masking(tmp_path, monkeypatch, seed):
     sealed = SealedSegments(folder)
     erase(sealed, names)
     assert not [name for name in names if SECRET in (folder / name).read_bytes()]
+
+
+def test_what_can_not_be_read_is_named_and_the_rest_looked_through(filled, folder):
+    sealed = SealedSegments(folder)
+    first, second, *_ = sealed.segments()
+    path = folder / first.name
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2 // 4096 * 4096
+    content[middle : middle + 8192] = b"\xff" * 8192
+    path.write_bytes(content)
+    (folder / second.name).write_bytes(b"\0" * 100 + (folder / second.name).read_bytes()[100:])
+    sealed = SealedSegments(folder)
+    found = {each.name: each for each in sealed.segments()}
+    assert found[second.name].state is SegmentState.DAMAGED
+    assert (found[second.name].first_seq, found[second.name].last_seq) == (
+        second.first_seq,
+        second.last_seq,
+    )
+    scanned = sealed.scan(first.name, count, max_bytes=1 << 30)
+    lost = {seq for start, end in scanned.damaged for seq in range(start, end + 1)}
+    assert lost
+    assert scanned.records == first.last_seq - len(lost)
+    assert [seq for seq, _ in scanned.hits] == [
+        seq for seq in range(7, first.last_seq + 1, 7) if seq not in lost
+    ]
+    parts, after = [], 0
+    while after is not None:
+        part = sealed.scan(first.name, count, after_seq=after, max_bytes=1)
+        parts += part.damaged
+        after = part.last_seq
+    assert {seq for start, end in parts for seq in range(start, end + 1)} == lost

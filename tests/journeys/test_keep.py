@@ -10,6 +10,7 @@ import sys
 import threading
 from pathlib import Path
 
+import apsw
 import pyrage
 import pytest
 
@@ -171,6 +172,20 @@ def test_what_is_no_whole_number_is_refused(written, capsys, number):
     said = capsys.readouterr().err
     assert "nothing was touched" in said
     assert holding(written)
+
+
+def test_an_erasure_says_what_it_could_not_look_into(written, tmp_path, capsys):
+    data = copy_of(written, tmp_path / "data")
+    oldest = min((data / "journal").glob("0*.sqlite"))
+    connection = apsw.Connection(str(oldest))
+    connection.execute("UPDATE record SET body = CAST(body || x'00' AS BLOB) WHERE seq = 3")
+    connection.close()
+    capsys.readouterr()
+    assert run(["forget", "+919876543210", "--yes", "--data", str(data)]) == 1
+    said = " ".join(capsys.readouterr().out.split())
+    assert "left nothing in what could be looked into" in said
+    assert "not looked into damaged records: 3; restore their file from a backup" in said
+    assert not holding(data)
 
 
 def test_an_erasure_has_to_be_agreed_to(written, capsys, monkeypatch):

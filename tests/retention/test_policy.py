@@ -177,3 +177,13 @@ def test_retention_removes_nothing_that_is_younger_and_ends(segments, folded, da
     for matter in left:
         limit = rules.days(matter)
         assert not limit or all(day * DAY_MS >= NOW - limit * DAY_MS for day in left[matter])
+
+
+def test_a_segment_that_is_damaged_goes_when_the_one_after_it_may_have_begun():
+    """Nobody knows its times: it is as old as what came next, and never goes before that."""
+    lost = Segment("b", SegmentState.DAMAGED, 11, 20)
+    after = segment(21, 30, 500, 600)
+    holdings = Holdings((OLD, lost, after, OPEN), folded_seq=30)
+    assert expired(holdings, 111 * DAY_MS, NOW) == (OLD,)
+    assert expired(holdings, 500 * DAY_MS, NOW) == (OLD,)
+    assert expired(holdings, 500 * DAY_MS + 1, NOW) == (OLD, lost)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import itertools
 from urllib.parse import quote, quote_plus
 
+import apsw
 import msgspec
 import pytest
 
 from kept_receipts import fold, query, receipt
+from program import until
 from retention.test_erasure import hash_of_proof
 from switchhook.access.audit import Deed, verify_chain
 from switchhook.access.audit_ledger import LedgerAudit
@@ -16,6 +18,7 @@ from switchhook.access.ledger import LedgerAccess
 from switchhook.access.roles import Role
 from switchhook.capacity.ledger import LedgerCapacity
 from switchhook.capacity.readings import Reading
+from switchhook.errors import JournalError
 from switchhook.exotel.spellings import ErasedNumber, Subject
 from switchhook.exotel.times import DAY_MS, HOUR_MS
 from switchhook.journal import JournalReader, JournalWriter, SealedSegments
@@ -608,4 +611,98 @@ def test_what_fails_is_said_and_tried_again(house, monkeypatch):
     house.keeper._thread.join(20)
     assert said[0] == "the disk is gone"
     assert house.keeper._problem is None
+    assert house.keeper.stop()
+
+
+# What can't be read.
+
+
+def spoil_record(house, seq):
+    """A byte of one record changes; SQLite sees nothing of it."""
+    name = [each.name for each in house.sealed.segments() if each.first_seq <= seq][-1]
+    connection = apsw.Connection(str(house.folder / "journal" / name))
+    spoil = "UPDATE record SET body = CAST(body || x'00' AS BLOB) WHERE seq = ?"
+    connection.execute(spoil, (seq,))
+    connection.close()
+
+
+def sealed_segments(house):
+    """Some, all but the last of which nobody writes any more."""
+    fill(house, 300)
+    house.until_sealed()
+    found = house.sealed.segments()
+    assert len(found) > 3
+    return found
+
+
+def damage_file(house, name, start, end):
+    path = house.folder / "journal" / name
+    content = bytearray(path.read_bytes())
+    content[start:end] = b"\xff" * (end - start)
+    path.write_bytes(content)
+    house.sealed = house.keeper._journal = house.keeper._eraser._journal = SealedSegments(
+        house.folder / "journal"
+    )
+
+
+def test_a_proof_names_the_records_that_could_not_be_looked_into(house):
+    """A byte that changed may hide the number; what can be read of them is erased all the same."""
+    seqs = fill(house)
+    before = house.erase("before")
+    house.run()
+    whole = house.keeper.proof(before.id)
+    assert whole.complete
+    assert "not_looked_into" not in msgspec.to_builtins(whole)
+    fill(house, 10)
+    later = house.receipt("09876543210")
+    house.receipt()
+    house.flush()
+    for seq in (seqs[0], later, later + 1):
+        spoil_record(house, seq)
+    asked = house.erase()
+    house.run()
+    proof = house.keeper.proof(asked.id)
+    assert not proof.complete
+    assert not any(place.left for place in proof.places)
+    assert proof.not_looked_into == (
+        f"damaged records: {seqs[0]}, {later}, {later + 1}; restore their file from a backup, and"
+        " look again",
+    )
+    assert proof.proof == hash_of_proof(msgspec.to_builtins(proof))
+    entry = list(house.audit.oldest_first())[-1]
+    assert entry.what == "erased a number, but not everywhere"
+    assert f"damaged records: {seqs[0]}" in entry.details
+    house.close()
+    assert house.holding() == []
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_an_erasure_goes_on_behind_what_can_not_be_read(house, whole):
+    """Some pages in the middle of a segment, or all of what it is; others are erased."""
+    first, second, *_ = sealed_segments(house)
+    size = (house.folder / "journal" / second.name).stat().st_size
+    middle = size // 2 // 4096 * 4096
+    damage_file(house, second.name, *((0, 100) if whole else (middle, middle + 4096)))
+    asked = house.erase()
+    assert house.keeper.problem is None
+    house.run(100_000)
+    proof = house.keeper.proof(asked.id)
+    assert not proof.complete
+    (said,) = proof.not_looked_into
+    if whole:
+        assert f"damaged records: {second.first_seq} to {second.last_seq};" in said
+    found = house.reader.read(0, 10_000)
+    holding = {each.seq for each in found if DIGITS in each.body}
+    assert not holding
+    assert first.last_seq in {each.seq for each in found}
+
+
+def test_why_keeping_stands_still_is_known(house, monkeypatch):
+    def fail(*_):
+        raise JournalError("a", "is damaged", "mend it")
+
+    monkeypatch.setattr(house.keeper, "step", fail)
+    house.keeper.start()
+    until(lambda: house.keeper.problem is not None, "the problem")
+    assert house.keeper.problem == "journal segment a: is damaged (mend it)"
     assert house.keeper.stop()

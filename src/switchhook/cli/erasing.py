@@ -53,7 +53,9 @@ def forget(
     data: DATA = None,
     json: JSON = False,
 ) -> int:
-    """Erase everything about one number or call, with proof. Exit code 1 if something is left.
+    """Erase everything about one number or call, with proof.
+
+    Exit code 1 if something is left, or could not be looked into.
 
     A console that runs does it; without one this command does.
 
@@ -202,6 +204,14 @@ def _agreed() -> bool:
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
+def _left(proof: Proof) -> str:
+    if proof.complete:
+        return "nothing"
+    if any(place.left for place in proof.places):
+        return "something: see below"
+    return "nothing in what could be looked into"
+
+
 def print_proof(proof: Proof) -> None:
     """Show a proof to people."""
     output.print_pairs(
@@ -210,9 +220,10 @@ def print_proof(proof: Proof) -> None:
             (WORDS[Subject(proof.subject)], proof.masked),
             ("by", proof.by),
             ("up to record", f"{proof.until_seq:,}"),
-            ("left", "nothing" if proof.complete else "something: see below"),
+            ("left", _left(proof)),
             *(("looked for", each) for each in proof.looked_for),
             *(("not looked for", each) for each in proof.not_looked_for),
+            *(("not looked into", each) for each in proof.not_looked_into or ()),
             ("proof", proof.proof),
         ]
     )

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import apsw
+import msgspec
 
 from switchhook.exotel.phone_numbers import counted
-from switchhook.journal.segment import DamagedSegment, Record, fits
+from switchhook.journal.segment import (
+    CHECKED_FORMAT,
+    COLUMNS,
+    DAMAGE,
+    DamagedSegment,
+    Record,
+    SegmentMeta,
+    damaged,
+    fits,
+)
+
+if TYPE_CHECKING:
+    from switchhook.journal.source import JournalRecord
 
 UNREADABLE = -1
 """The kind of what stands for records that can't be read at all; its seq is that of the last."""
 
 _MOST_REFUSED = 1000
+_MOST_BYTES = 8 << 20
 
 UNCHECKED = "none"
 """In the place of a checksum where a segment's records have none."""
@@ -36,6 +50,39 @@ def record_of(row: Any, segment: str) -> Record:
     body = row[6] if isinstance(row[6], bytes) else b""
     damage = f"its checksum does not fit: journal/{segment} is damaged there"
     return Record(seq, kind, at, None, None, None, body, damage)
+
+
+def damaged_in(records: Iterable[JournalRecord], first: int) -> Iterator[tuple[int, int]]:
+    """The first and the last seq of each row of damaged ones among records from `first` on."""
+    for each in records:
+        if each.damage:  # what can't be read stands for all before it, too
+            yield first if each.kind == UNREADABLE else each.seq, each.seq
+        first = each.seq + 1
+
+
+def lost(seq: int, segment: str) -> Record:
+    """What stands for a record that can't be read."""
+    damage = f"it can't be read: journal/{segment} is damaged"
+    return Record(seq, UNREADABLE, 0, None, None, None, b"", damage)
+
+
+def some_of(
+    ask: Callable[[list[int]], list[Any]], seqs: list[int], segment: str, *, whole: bool
+) -> list[Record]:
+    """Some records of a segment, asked for by their seqs; what can't be read stands there as such.
+
+    If `whole`, DamagedSegment where any of them can't.
+    """
+    try:
+        return [record_of(row, segment) for row in ask(seqs)]
+    except DamagedSegment:
+        if whole:
+            raise
+    if len(seqs) == 1:
+        return [lost(seqs[0], segment)]
+    half = len(seqs) // 2
+    parts = (seqs[:half], seqs[half:])
+    return [each for part in parts for each in some_of(ask, part, segment, whole=whole)]
 
 
 def with_gaps(
@@ -66,6 +113,42 @@ def with_gaps(
     return filled
 
 
+def rows_of(connection: apsw.Connection, meta: SegmentMeta, name: str, until: int) -> Rows:
+    """The rows of a segment up to a seq, a few megabytes at a time."""
+    crc = "crc" if meta.format >= CHECKED_FORMAT else f"'{UNCHECKED}'"
+    sql = f"SELECT {COLUMNS}, {crc} FROM record WHERE seq BETWEEN ? AND ? ORDER BY seq LIMIT ?"  # noqa: S608 - ours
+
+    def rows(at: int, most: int) -> list[Any]:
+        try:
+            return fetch(connection.execute(sql, (at, until, most)), _MOST_BYTES)
+        except DAMAGE as error:
+            raise damaged(name, error) from error
+
+    return rows
+
+
+def walk(
+    rows: Rows, seqs: range, segment: str, is_refused: Callable[[int], bool], limit: int = 500
+) -> Iterator[list[Record]]:
+    """The records of `seqs`, some at a time, with one that stands for those of each hole.
+
+    What is missing at the end is not told of: nobody knows here how far the segment goes.
+    """
+    seq = seqs.start
+    while seq < seqs.stop:
+        try:
+            found = [record_of(row, segment) for row in rows(seq, limit)]
+        except DamagedSegment:
+            found = around_hole(rows, seq, seqs.stop - 1, limit, segment)
+        if not found:
+            return
+        end = found[-1].seq
+        if end - seq + 1 != len(found):
+            found = with_gaps(found, range(seq, end + 1), segment, is_refused)
+        yield found
+        seq = end + 1
+
+
 def around_hole(rows: Rows, seq: int, last: int, limit: int, segment: str) -> list[Record]:
     """What can be read from `seq` on before a hole; one record in its place where it begins there.
 
@@ -92,10 +175,11 @@ def around_hole(rows: Rows, seq: int, last: int, limit: int, segment: str) -> li
             good = middle if not found or found[0][0] <= middle else min(good, middle)
         except DamagedSegment:
             bad = middle
-    span = f"records {counted(seq)} to record {counted(good - 1)} can't be read"
-    what = "it can't be read" if good - 1 == seq else span
-    damage = f"{what}: journal/{segment} is damaged"
-    return [Record(good - 1, UNREADABLE, 0, None, None, None, b"", damage)]
+    hole = lost(good - 1, segment)
+    if good - 1 == seq:
+        return [hole]
+    what = f"records {counted(seq)} to record {counted(good - 1)} can't be read"
+    return [msgspec.structs.replace(hole, damage=f"{what}: journal/{segment} is damaged")]
 
 
 def fetch(cursor: apsw.Cursor, max_bytes: int) -> list[Any]:

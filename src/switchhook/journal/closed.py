@@ -22,6 +22,8 @@ class SegmentState(StrEnum):
     """A disk error ended it; its log is part of it, and nobody writes it again."""
     SUPERSEDED = "superseded"
     """No record is read from it any more: another file holds its numbers."""
+    DAMAGED = "damaged"
+    """Nothing can be read of it, not even what it is; nobody writes it."""
 
 
 class Segment(msgspec.Struct, frozen=True):
@@ -56,6 +58,8 @@ class Scan(Protocol):
     def hits(self) -> list[tuple[int, int]]: ...
     @property
     def last_seq(self) -> int | None: ...
+    @property
+    def damaged(self) -> list[tuple[int, int]]: ...
 
 
 class RefusedBodies(Protocol):

@@ -7,11 +7,12 @@ import time
 from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from switchhook.errors import JournalError
-from switchhook.journal.checking import around_hole, is_whole, record_of, with_gaps
+from switchhook.journal.checking import around_hole, is_whole, record_of, some_of, with_gaps
 from switchhook.journal.connections import SegmentConnections
 from switchhook.journal.listing import MAX_SEQ, Listing
 from switchhook.journal.refused import RefusedRecords
@@ -152,11 +153,12 @@ class JournalReader:
             by_place = defaultdict(list)
             for seq in wanted:
                 by_place[listing.place(seq)].append(seq)
-            found = [
-                record_of(row, listing.segments[place].name)
-                for place, members in by_place.items()
-                for row in self._open.rows(listing.segments[place], _SOME, (str(members),))
-            ]
+            found = []
+            for place, members in by_place.items():
+                segment = listing.segments[place]
+                newest = listing.span(place)[1] == MAX_SEQ  # its writer leaves it by itself
+                ask = partial(_some, self._open, segment)
+                found += some_of(ask, members, segment.name, whole=newest)
             self._note(found)
             return {record.seq: record for record in found if not record.damage}
 
@@ -354,6 +356,10 @@ class JournalReader:
         for record in found:
             if record.damage and len(self.damage) < _MOST_NOTED:
                 self.damage[record.seq] = record.damage
+
+
+def _some(opened: SegmentConnections, segment: SegmentFile, seqs: list[int]) -> list[Any]:
+    return opened.rows(segment, _SOME, (str(seqs),))
 
 
 def _bisect(low: int, end: int, reached: Callable[[int], tuple[int, bool] | None]) -> int:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import apsw
 
 from switchhook.errors import JournalError
+from switchhook.journal.checking import UNREADABLE, rows_of, walk
 from switchhook.journal.closed import Segment, SegmentState
 from switchhook.journal.masking import Mask, mask_row
 from switchhook.journal.refused import RefusedRecords
@@ -22,6 +23,7 @@ from switchhook.journal.segment import (
     CHECKED_FORMAT,
     COLUMNS,
     SIDE_FILES,
+    DamagedSegment,
     SegmentFile,
     SegmentMeta,
     ask_roll,
@@ -49,12 +51,14 @@ _OVERLAP = 256
 class Scanned(NamedTuple):
     """A part of a segment: how many records, which of them are hit, and where to go on, if at all.
 
-    `hits` has the seq of each, and how often it was hit.
+    `hits` has the seq of each, and how often it was hit; `damaged` the first and the last seq of
+    each row of records that can't be read, or not be trusted.
     """
 
     records: int
     hits: list[tuple[int, int]]
     last_seq: int | None
+    damaged: list[tuple[int, int]]
 
 
 class SealedSegments:
@@ -121,23 +125,22 @@ class SealedSegments:
         file, _ = self._closed(name)
         span = self._span(file, until_seq)
         hits: list[tuple[int, int]] = []
-        records, size, seq = 0, 0, after_seq
+        bad: list[tuple[int, int]] = []
+        records, size, at = 0, 0, max(span[0], after_seq + 1)
         with self._reading(file) as connection:
-            rows = connection.execute(
-                "SELECT seq, body FROM record WHERE seq > ? AND seq BETWEEN ? AND ? ORDER BY seq",
-                (after_seq, *span),
-            )
-            for seq, body in rows:
-                records += 1
-                size += len(body)
-                if times := count(body):
-                    hits.append((seq, times))
-                if size >= max_bytes:
-                    break
-            else:
-                return Scanned(records, hits, None)
-            rows.close()
-        return Scanned(records, hits, seq)
+            rows = rows_of(connection, read_meta(connection, file.name), file.name, span[1])
+            for some in walk(rows, range(at, span[1] + 1), file.name, self.refused.holds):
+                for each in some:
+                    if each.damage:
+                        bad.append((at if each.kind == UNREADABLE else each.seq, each.seq))
+                    if times := count(each.body):
+                        hits.append((each.seq, times))
+                    records += each.kind != UNREADABLE
+                    size += len(each.body)
+                    at = each.seq + 1
+                    if size >= max_bytes:
+                        return Scanned(records, hits, each.seq, bad)
+        return Scanned(records, hits, None, bad)
 
     def bodies(self, name: str, seqs: Sequence[int]) -> Iterator[tuple[int, bytes]]:
         """Those of the records that are there, in order."""
@@ -250,13 +253,16 @@ class SealedSegments:
         rows: list[tuple[int, int]] = []
         if last >= file.first_seq:
             state = self._state(file, after)
-            with self._reading(file) as connection:
-                for order in ("ASC", "DESC"):
-                    rows += connection.execute(
-                        "SELECT seq, at FROM record WHERE seq BETWEEN ? AND ?"  # noqa: S608 - ours
-                        f" ORDER BY seq {order} LIMIT 1",
-                        (file.first_seq, last),
-                    )
+            try:
+                if state is not SegmentState.DAMAGED:
+                    with self._reading(file) as connection:
+                        rows = _ends(connection, file.first_seq, last)
+            except DamagedSegment:
+                if not after or state is SegmentState.OPEN:
+                    raise
+                state = SegmentState.DAMAGED
+        if state is SegmentState.DAMAGED:
+            return Segment(file.name, state, file.first_seq, last, bytes=size)
         segment = Segment(
             name=file.name,
             state=state,
@@ -271,7 +277,13 @@ class SealedSegments:
         return segment
 
     def _state(self, file: SegmentFile, after: Sequence[SegmentFile]) -> SegmentState:
-        if self._meta(file).sealed:
+        try:
+            meta = self._meta(file)
+        except DamagedSegment:
+            if not after:  # its writer leaves it by itself
+                raise
+            return SegmentState.DAMAGED
+        if meta.sealed:
             return SegmentState.SEALED if not file_size(file.path + "-wal") else self._settle(file)
         if not after:
             return SegmentState.OPEN
@@ -345,6 +357,17 @@ class SealedSegments:
             raise
         except (apsw.Error, OSError) as error:
             raise unusable(name, error) from error
+
+
+def _ends(connection: apsw.Connection, first: int, last: int) -> list[tuple[int, int]]:
+    """The seq and the time of the first record of a span, and of the last."""
+    rows: list[tuple[int, int]] = []
+    for order in ("ASC", "DESC"):
+        rows += connection.execute(
+            f"SELECT seq, at FROM record WHERE seq BETWEEN ? AND ? ORDER BY seq {order} LIMIT 1",  # noqa: S608 - ours
+            (first, last),
+        )
+    return rows
 
 
 def _checksum(*values: Any) -> int:

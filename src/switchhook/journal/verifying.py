@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from switchhook.errors import JournalError
 from switchhook.exotel.phone_numbers import counted
-from switchhook.journal.checking import UNCHECKED, around_hole, fetch, record_of, with_gaps
-from switchhook.journal.segment import (
-    CHECKED_FORMAT,
-    COLUMNS,
-    DAMAGE,
-    DamagedSegment,
-    SegmentFile,
-    damaged,
-    read_meta,
-)
+from switchhook.journal.checking import rows_of, walk
+from switchhook.journal.segment import DAMAGE, SegmentFile, read_meta
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     import apsw
 
     from switchhook.journal.segment import Record
 
-_ROWS = 500
-_MOST_BYTES = 8 << 20
 _MOST_COUNTED = 1000
 
 
@@ -54,45 +44,14 @@ def verify(
         meta = read_meta(connection, file.name)
     except JournalError as error:
         return Verified(error.problem)
-    crc = "crc" if meta.format >= CHECKED_FORMAT else f"'{UNCHECKED}'"
-    sql = f"SELECT {COLUMNS}, {crc} FROM record WHERE seq BETWEEN ? AND ? ORDER BY seq LIMIT ?"  # noqa: S608 - ours
-
-    def rows(at: int, most: int) -> list[Any]:
-        try:
-            return fetch(connection.execute(sql, (at, until, most)), _MOST_BYTES)
-        except DAMAGE as error:
-            raise damaged(file.name, error) from error
-
+    rows = rows_of(connection, meta, file.name, until)
     bad: list[Record] = []
     last = file.first_seq - 1
-    for record in _records(rows, file, until, is_refused):
-        last = record.seq
-        if record.damage and len(bad) < _MOST_COUNTED:
-            bad.append(record)
+    for records in walk(rows, range(file.first_seq, until + 1), file.name, is_refused):
+        last = records[-1].seq
+        bad += [each for each in records if each.damage][: _MOST_COUNTED - len(bad)]
     damage = _said(bad, until) or _of_database(connection)
     return Verified(damage, meta.uuid, meta.previous, last)
-
-
-def _records(
-    rows: Callable[[int, int], list[Any]],
-    file: SegmentFile,
-    until: int,
-    is_refused: Callable[[int], bool],
-) -> Iterator[Record]:
-    """All records up to a seq, with one that stands for those of each hole."""
-    seq = file.first_seq
-    while seq <= until:
-        try:
-            found = [record_of(row, file.name) for row in rows(seq, _ROWS)]
-        except DamagedSegment:
-            found = around_hole(rows, seq, until, _ROWS, file.name)
-        if not found:
-            return
-        end = found[-1].seq
-        if end - seq + 1 != len(found):
-            found = with_gaps(found, range(seq, end + 1), file.name, is_refused)
-        yield from found
-        seq = end + 1
 
 
 def _said(bad: list[Record], until: int) -> str:

@@ -206,6 +206,12 @@ _PROOF = {
     "proof": STRING,
 }
 
+
+def _proof_of(**more: Schema) -> Schema:
+    found = object_of(**_PROOF, **more)
+    return {**found, "properties": {**found["properties"], "not_looked_into": list_of(STRING)}}
+
+
 SCHEMAS: dict[str, Json] = {
     "Keeping": object_of(
         running={"type": "boolean"},
@@ -222,9 +228,9 @@ SCHEMAS: dict[str, Json] = {
             )
         ),
     ),
-    "Erasures": object_of(erasures=list_of(object_of(**_PROOF))),
-    "Erasure": object_of(**_PROOF, confirmed={"type": "boolean"}),
-    "ErasureBegun": object_of(**_PROOF),
+    "Erasures": object_of(erasures=list_of(_proof_of())),
+    "Erasure": _proof_of(confirmed={"type": "boolean"}),
+    "ErasureBegun": _proof_of(),
     "ErasurePlan": object_of(
         masked=STRING,
         until_seq=COUNT,

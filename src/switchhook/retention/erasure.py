@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from switchhook.journal.closed import Segment
 
 
+MOST_DAMAGED = 1000
+_MOST_NAMED = 20
+
+
 class SearchedPlace(msgspec.Struct, frozen=True):
     """One place that was searched, and what was found there.
 
@@ -64,7 +68,8 @@ class Erasure(msgspec.Struct, frozen=True, kw_only=True):
     about, is there while it is needed, as are `calls`, the SIDs found; `masked` stays for ever.
     `forms` says which spellings it looks for. Everything before `next_seq` is done in this phase;
     `pending` are records of the segment at hand which hold the number, with how often each;
-    `cursor` is the ledger's own bookmark. Times are in ms.
+    `cursor` is the ledger's own bookmark. `damaged` are the first and the last of rows of records
+    that it could not look into. Times are in ms.
     """
 
     id: str
@@ -81,12 +86,19 @@ class Erasure(msgspec.Struct, frozen=True, kw_only=True):
     pending: tuple[tuple[int, int], ...] = ()
     cursor: str = ""
     places: tuple[SearchedPlace, ...] = ()
+    damaged: tuple[tuple[int, int], ...] = ()
     done_ms: int | None = None
 
     @property
     def complete(self) -> bool:
         """Whether everything was searched and nothing is left."""
-        return self.phase is Phase.DONE and not any(place.left for place in self.places)
+        left = any(place.left for place in self.places)
+        return self.phase is Phase.DONE and not left and not self.damaged
+
+    def with_damaged(self, found: Iterable[tuple[int, int]]) -> Erasure:
+        """The same, with some more records that can't be read, or not be trusted."""
+        more = tuple(each for each in found if each not in self.damaged)
+        return msgspec.structs.replace(self, damaged=(*self.damaged, *more)[:MOST_DAMAGED])
 
     @property
     def found(self) -> int:
@@ -117,7 +129,8 @@ class Erasure(msgspec.Struct, frozen=True, kw_only=True):
 class Proof(msgspec.Struct, frozen=True, kw_only=True):
     """What an erasure searched, found and left, for those who have to show it.
 
-    `proof` is a hash over all the rest, as JSON with sorted keys.
+    `not_looked_into` is there only where records are damaged. `proof` is a hash over all the rest,
+    as JSON with sorted keys.
     """
 
     id: str
@@ -131,6 +144,7 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     subject: str = Subject.NUMBER.value
     looked_for: tuple[str, ...] = ()
     not_looked_for: tuple[str, ...] = ()
+    not_looked_into: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
     done_ms: int | None = None
     proof: str = ""
 
@@ -149,6 +163,7 @@ def proof_of(erasure: Erasure) -> Proof:
         subject=erasure.subject.value,
         looked_for=_looked_for(erasure),
         not_looked_for=NOT_LOOKED_FOR if erasure.subject is Subject.NUMBER else (),
+        not_looked_into=damage_text(erasure.damaged) or msgspec.UNSET,
         done_ms=erasure.done_ms,
     )
     return msgspec.structs.replace(said, proof=_hash_of(said))
@@ -161,6 +176,19 @@ def _looked_for(erasure: Erasure) -> tuple[str, ...]:
     if erasure.subject is Subject.CALL:
         return (calls,)
     return ("every passthru and callback with that CustomField, whole and as it was sent", calls)
+
+
+def damage_text(damaged: Sequence[tuple[int, int]]) -> tuple[str, ...]:
+    """What is said of damaged records, by rows of them: a byte that changed may hide a number."""
+    if not damaged:
+        return ()
+    named = ", ".join(
+        f"{first:,}" if first == last else f"{first:,} to {last:,}"
+        for first, last in damaged[:_MOST_NAMED]
+    )
+    more = f" and {len(damaged) - _MOST_NAMED:,} more" if len(damaged) > _MOST_NAMED else ""
+    hint = "restore their file from a backup, and look again"
+    return (f"damaged records: {named}{more}; {hint}",)
 
 
 def _hash_of(proof: Proof) -> str:

@@ -11,7 +11,7 @@ from switchhook.exotel.phone_numbers import Ours
 from switchhook.exotel.spellings import Subject
 from switchhook.journal.closed import SegmentState
 from switchhook.retention.erased_calls import calls_named, traces_of
-from switchhook.retention.erasure import Erasure, Phase, SearchedPlace, digest_of
+from switchhook.retention.erasure import Erasure, Phase, SearchedPlace, damage_text, digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,6 +95,8 @@ class Eraser:
         if segment.state is SegmentState.SUPERSEDED:
             self._journal.delete(segment)
             return True
+        if segment.state is SegmentState.DAMAGED:
+            return self._passed_over(erasure, segment)
         assert erasure.number is not None, "an erasure has its value until all is masked"
         value, calls = erasure.number, list(erasure.calls)
 
@@ -120,13 +122,15 @@ class Eraser:
         if segment.state is SegmentState.ABANDONED:
             self._journal.adopt(segment)
             return True
+        if segment.state is SegmentState.DAMAGED:
+            return self._passed_over(erasure, segment)
         if erasure.pending and erasure.next_seq > segment.last_seq:
             return self._mask(erasure, segment, traces)
         found = self._journal.scan(segment.name, traces.count, after_seq=erasure.next_seq - 1)
         after = segment.last_seq if found.last_seq is None else found.last_seq
         self._book.save(
             replace(
-                erasure,
+                erasure.with_damaged(found.damaged),
                 # To the segment's end, as its file is to hold no byte of the number.
                 until_seq=max(erasure.until_seq, segment.last_seq),
                 next_seq=after + 1,
@@ -134,6 +138,12 @@ class Eraser:
                 places=erasure.noted(JOURNAL, searched=found.records),
             )
         )
+        return True
+
+    def _passed_over(self, erasure: Erasure, segment: Segment) -> bool:
+        """Go on behind a segment of which nothing can be read, and keep that it was passed over."""
+        noted = erasure.with_damaged([(segment.first_seq, segment.last_seq)])
+        self._book.save(replace(noted, next_seq=segment.last_seq + 1))
         return True
 
     def _mask(self, erasure: Erasure, segment: Segment, traces: Traces) -> bool:
@@ -213,8 +223,11 @@ class Eraser:
         if segment.state is SegmentState.SUPERSEDED:
             self._journal.delete(segment)
             return True
+        if segment.state is SegmentState.DAMAGED:
+            return self._passed_over(erasure, segment)
         found = self._journal.scan(segment.name, traces.count, after_seq=erasure.next_seq - 1)
         after = segment.last_seq if found.last_seq is None else found.last_seq
+        erasure = erasure.with_damaged(found.damaged)
         places = erasure.noted(JOURNAL, left=len(found.hits))
         self._book.save(replace(erasure, next_seq=after + 1, places=places))
         return True
@@ -264,7 +277,7 @@ class Eraser:
             "found": str(done.found),
             "stays": ", ".join(each.name for each in done.places if each.stays) or "nothing",
             "left": ", ".join(each.name for each in done.places if each.left) or "nothing",
-        }
+        } | ({"not looked into": damage_text(done.damaged)[0]} if done.damaged else {})
         what = f"erased a {WORDS[done.subject]}"
         what = what if done.complete else f"{what}, but not everywhere"
         deed = Deed(

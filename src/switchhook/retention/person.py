@@ -11,7 +11,7 @@ from switchhook.journal.receipt import RecordKind
 from switchhook.retention.policy import Matter
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from switchhook.retention.policy import RetentionLimits
 
@@ -20,7 +20,6 @@ NOT_REACHED = (
     "exports, messages that were sent, and what log and trace collectors took",
     "Exotel's own records, and your bot's",
 )
-_MOST_NAMED = 5
 KINDS = {
     RecordKind.PASSTHRU: "passthru",
     RecordKind.TAKEOVER: "configuration",
@@ -66,15 +65,6 @@ class HeldRow(msgspec.Struct, frozen=True):
     kind: str
     at_ms: int | None
     until_ms: int | None
-
-
-def damage_text(seqs: Sequence[int]) -> tuple[str, ...]:
-    """What is said of records that are damaged: a number may have stood where a byte changed."""
-    if not seqs:
-        return ()
-    named = ", ".join(f"{seq:,}" for seq in seqs[:_MOST_NAMED])
-    more = f" and {len(seqs) - _MOST_NAMED:,} more" if len(seqs) > _MOST_NAMED else ""
-    return (f"damaged records: {named}{more}; restore their file from a backup, and look again",)
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from switchhook.exotel.spellings import Spellings
+from switchhook.journal.checking import damaged_in
 from switchhook.retention.erased_calls import named_in
-from switchhook.retention.person import NOT_REACHED, Person, damage_text, held_record, held_row
+from switchhook.retention.erasure import damage_text
+from switchhook.retention.person import NOT_REACHED, Person, held_record, held_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,17 +45,16 @@ class PersonSearch:
     ) -> Person:
         """The report on a number; as far as it has come once `going_on` says no."""
         traces = Spellings(number)
-        records, searched, after = [], 0, 0
-        damaged: list[int] = []
-        whole = False
+        records, searched, whole, after = [], 0, False, max(self._journal.first_seq() - 1, 0)
+        damaged: list[tuple[int, int]] = []
         while going_on():
             batch = self._journal.read(after, _RECORDS)
             if not batch:
                 whole = True
                 break
+            damaged += damaged_in(batch, after + 1)
             after = batch[-1].seq
             searched += len(batch)
-            damaged += [record.seq for record in batch if record.damage]
             for record in batch:
                 if times := traces.count(record.body):
                     sids = named_in(record.body).sids

@@ -123,10 +123,8 @@ def expired(holdings: Holdings, before_ms: int, now_ms: int) -> tuple[Segment, .
             continue
         if segment.state is SegmentState.OPEN or segment.last_seq > holdings.folded_seq:
             break
-        if (
-            segment.last_at is not None
-            and _ended_ms(holdings.segments[place:], now_ms) >= before_ms
-        ):
+        dated = segment.last_at is not None or segment.state is SegmentState.DAMAGED
+        if dated and _ended_ms(holdings.segments[place:], now_ms) >= before_ms:
             break
         found.append(segment)
     newest = holdings.segments[-1] if holdings.segments else None
@@ -139,11 +137,12 @@ def expired(holdings: Holdings, before_ms: int, now_ms: int) -> tuple[Segment, .
 def _ended_ms(segments: Sequence[Segment], now_ms: int) -> int:
     """When the first of some segments ended: its clock may have been wrong at either end.
 
-    What is later than now is from a clock that was ahead; then it ended before the next began.
+    What is later than now is from a clock that was ahead; then it ended before the next began. So
+    did one that is damaged, whose times nobody knows.
     """
     first = segments[0]
     ended = max(first.first_at or 0, first.last_at or 0)
-    if ended <= now_ms:
+    if ended <= now_ms and first.state is not SegmentState.DAMAGED:
         return ended
     later = (each.first_at for each in segments[1:] if each.first_at is not None)
     return next((at for at in later if at <= now_ms), now_ms)

@@ -146,6 +146,11 @@ class RetentionWorker:
         classes = report(holdings, self.limits, self._book.removed(), self._now_ms())
         return RetentionStatus(classes, self._problem, self._thread.is_alive())
 
+    @property
+    def problem(self) -> str | None:
+        """Why it stands still; None while it goes on."""
+        return self._problem
+
     def plan(self, value: str, subject: Subject = Subject.NUMBER) -> ErasurePlan:
         """What an erasure of a number in E.164, or of something else, would do."""
         return plan_erasure(shown(subject, value), self._journal.segments(), self._last_seq())

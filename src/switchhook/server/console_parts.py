@@ -124,7 +124,9 @@ class ConsoleSide:
 
         def others() -> list[str]:
             traces = None if self.tracer is None else self.tracer.problem
-            return [*self.monitoring.alerting.problems, *([traces] if traces else [])]
+            keeping = self.keeper.problem
+            stands = f"keeping stands still and tries again: {keeping}" if keeping else None
+            return [*self.monitoring.alerting.problems, *filter(None, (traces, stands))]
 
         return ConsoleStatus(
             settings=lambda: self._settings,
