@@ -249,7 +249,7 @@ def test_times_are_shown_in_the_zone_of_the_address(visit):
     stamp, shown = ist.get_attribute("datetime"), ist.inner_text()
     page.locator(".zones a", has_text="Local").click()
     page.wait_for_url("**tz=Asia*Singapore")
-    local = page.locator(f"tbody time[datetime='{stamp}']").inner_text()
+    local = page.locator(f"tbody time[datetime='{stamp}']").first.inner_text()
     assert local != shown
     page.locator("nav a", has_text="Causes").click()
     assert "tz=Asia" in page.url
