@@ -66,7 +66,8 @@ def settle(worker, but=()):
 
 
 @pytest.fixture
-def post(ledger):
+def post(ledger, monkeypatch):
+    monkeypatch.setattr("switchhook.delivery.worker.EVERY_S", 0.02)
     post = Post(ledger)
     yield post
     post.close()
