@@ -73,6 +73,7 @@ def _addresses(folder: Path, api, calls: list[str]) -> set[str]:  # type: ignore
         "/calls/{call_sid} call_sid": calls,
         "/causes/{issue} issue": issues,
         "/welcome/{link} link": ["none"],
+        "/on-it/{link} link": ["none"],
         "/api/v1/issues/{id} id": issues,
         "/api/v1/receipts/{id} id": receipts,
         "/api/v1/calls/{call_sid} call_sid": calls,

@@ -72,6 +72,7 @@ def ids_of(api, planted):
         "/causes/{issue} issue": issues,
         "/open/{token} token": ["none"],
         "/welcome/{link} link": ["none"],
+        "/on-it/{link} link": ["none"],
         "/api/v1/issues/{id} id": issues,
         "/api/v1/receipts/{id} id": receipts,
         "/api/v1/calls/{call_sid} call_sid": calls,
@@ -300,8 +301,9 @@ def test_a_demoted_operator_keeps_nothing(shared):
         assert b"200 OK" in sock.recv(65536)
         command(shared.data.parent, "users", "role", "odin", "viewer")
         assert b"9869869003" not in operator.get("/api/v1/calls/demoted").body
-        while sock.recv(65536):
-            pass
+        heard = b""
+        while not heard.endswith(b"0\r\n\r\n"):
+            heard += sock.recv(65536)
     command(shared.data.parent, "users", "role", "odin", "operator")
     assert b"9869869003" not in operator.get("/api/v1/calls/demoted").body
 
