@@ -45,7 +45,8 @@ class Server:
 
 def run_pytest(folder, text):
     (folder / "test_it.py").write_text(text)
-    words = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", str(folder)]
+    slow_to_load = ("cacheprovider", "xdist", "schemathesis", "hypothesispytest")
+    words = ["-q", *(word for name in slow_to_load for word in ("-p", f"no:{name}")), str(folder)]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *words], capture_output=True, text=True, cwd=folder
     )
