@@ -8,6 +8,7 @@ import pwd
 import shutil
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 
@@ -63,17 +64,21 @@ def lines(text):
     return [json.loads(line) for line in text.splitlines()]
 
 
-@pytest.mark.process
 @pytest.mark.parametrize(
     "command", ["serve", "answer", "console", "check", "rules", "parse", "tail"]
 )
-def test_every_command_explains_itself(command):
-    told = subprocess.run(
-        [sys.executable, "-m", "switchhook", command, "--help"], capture_output=True, text=True
-    )
-    assert told.returncode == 0
-    assert told.stdout.startswith(f"Usage: switchhook {command}")
-    assert "fd" not in told.stdout  # what the supervisor says is nobody's business
+def test_every_command_explains_itself(say, command):
+    code, out, _ = say(command, "--help")
+    assert code == 0
+    assert out.startswith(f"Usage: switchhook {command}")
+    assert "fd" not in out  # what the supervisor says is nobody's business
+
+
+@pytest.mark.process
+def test_it_is_a_program():
+    words = [sys.executable, "-m", "switchhook", "--version"]
+    told = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == version("switchhook")
 
 
 def test_parse_says_what_a_request_means(say):
@@ -319,7 +324,7 @@ def test_undo_is_followed_at_once(say, tmp_path):
     rules, config = tmp_path / "rules.toml", tmp_path / "switchhook.toml"
     rules.write_text(RULES.format(cause="throttled"))
     config.write_text('data = "data"\n[endpoints.default]\nrules = "rules.toml"\n')
-    with running(tmp_path / "data", "--config", str(config)) as program:
+    with running(tmp_path / "data", "--config", str(config), command="answer") as program:
         assert program.ask(DONE).status == 200
         rules.write_text(RULES.format(cause="bot_done"))
         asked = iter(range(10**6))
@@ -338,7 +343,7 @@ def test_undo_is_followed_at_once(say, tmp_path):
     # What checked out last runs on after a restart, though file and configuration are broken.
     rules.unlink()
     config.write_text("nonsense")
-    with running(tmp_path / "data", "--config", str(config)) as program:
+    with running(tmp_path / "data", "--config", str(config), command="answer") as program:
         assert program.ask(DONE + f"&n={next(asked)}").status == 200
         assert len(program.health()["problems"]) == 2
 

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from switchhook.system import liveness
 from switchhook.system.liveness import DISK_S, SPINNING_S, STILL_S, Look, Silence, State, read_look
 from switchhook.system.supervisor import Child
 
@@ -136,7 +137,8 @@ asyncio.run(main())
         pytest.param("os.kill(os.getpid(), 19)", id="stopped"),
     ],
 )
-def test_who_waits_at_a_hung_process_is_answered_by_the_next(tmp_path, hang):
+def test_who_waits_at_a_hung_process_is_answered_by_the_next(tmp_path, monkeypatch, hang):
+    monkeypatch.setattr(liveness, "SPINNING_S", 0.3)  # of a whole core each
     script, first = tmp_path / "program.py", tmp_path / "first"
     script.write_text(HANGS_ONCE)
 
