@@ -67,7 +67,8 @@ def lines(text):
 @pytest.mark.parametrize(
     "command", ["serve", "answer", "console", "check", "rules", "parse", "tail"]
 )
-def test_every_command_explains_itself(say, command):
+def test_every_command_explains_itself(say, monkeypatch, command):
+    monkeypatch.setenv("COLUMNS", "200")  # it is measured once in a process
     code, out, _ = say(command, "--help")
     assert code == 0
     assert out.startswith(f"Usage: switchhook {command}")
