@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from source_trees import statements_in, tree_of
+
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src/switchhook"
 
@@ -91,7 +93,7 @@ NAMES = {name_of(file): file for file in MODULES}
 def imports(file: Path) -> frozenset[str]:
     """Every module that a module names in an import, also inside functions and for types only."""
     found = set()
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in statements_in(tree_of(file)):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -374,7 +376,7 @@ def decides(file: Path) -> bool:
     """Whether anything in its functions goes one way or another."""
     functions = (
         node
-        for node in ast.walk(ast.parse(file.read_text()))
+        for node in statements_in(tree_of(file))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     )
     return any(isinstance(node, DECIDES) for each in functions for node in ast.walk(each))
@@ -425,7 +427,7 @@ def given_by_a_fixture(file: Path) -> set[str]:
     """
     return {
         name.id
-        for node in ast.walk(ast.parse(file.read_text()))
+        for node in statements_in(tree_of(file))
         if isinstance(node, Function)
         and any(ast.unparse(each) == "pytest.fixture" for each in node.decorator_list)
         and isinstance(node.returns, ast.Subscript)
@@ -468,7 +470,7 @@ def test_no_class_has_more_methods_than_a_reader_can_keep():
     assert not [
         f"{module}.{node.name} has {len(methods(node))} methods"
         for module, file in NAMES.items()
-        for node in ast.walk(ast.parse(file.read_text()))
+        for node in statements_in(tree_of(file))
         if isinstance(node, ast.ClassDef)
         and node.name not in given
         and len(methods(node)) > MOST_METHODS
@@ -479,8 +481,8 @@ def test_no_function_is_longer_than_a_page():
     assert not [
         f"{module}.{node.name} has {lines} lines"
         for module, file in NAMES.items()
-        for node in ast.walk(ast.parse(file.read_text()))
-        if isinstance(node, Function)
+        for node in statements_in(tree_of(file))
+        if isinstance(node, Function) and (node.end_lineno or 0) - node.lineno >= MOST_LINES
         for command in [folder_of(module) == "cli" and not node.name.startswith("_")]
         if (lines := lines_of(node, command=command)) > MOST_LINES
     ]
