@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import re
 import socket
 from urllib.parse import quote_plus, urlencode
 
+import jsonschema_rs
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from kept_receipts import query
-from program import running
+from program import PATIENCE_S, request, running
 
 HOSTILE = {
     "markup": '<script>alert("1")</script>',
@@ -20,6 +23,7 @@ HOSTILE = {
     "controls": "\x00\x1b[31m\x7f",
     "long": "ल" * 400,
 }
+FEED = "/api/v1/feed"
 UNSAID = {
     f"/api/v1/{name}": [positive_data_acceptance]
     for name in (
@@ -84,8 +88,41 @@ def test_it_does_what_its_description_says(program):
     )
     operations = [result.ok() for result in schema.get_all_operations()]
     for operation in operations:
-        hold(operation, program.by_link)
+        if operation.path != FEED:  # which never ends
+            hold(operation, program.by_link)
     assert len({operation.path for operation in operations}) >= 25
+
+
+def test_the_feed_is_what_its_description_says(tmp_path):
+    """Each event by its name."""
+    with running(tmp_path / "data") as program:
+        document = program.api("openapi.json")
+        ((kind, said),) = document["paths"][FEED]["get"]["responses"]["200"]["content"].items()
+        parts = {"components": document["components"]}
+        validators = {
+            name: jsonschema_rs.validator_for(each["schema"] | parts)
+            for name, each in said["x-events"].items()
+        }
+        assert read_events(program, kind, validators) == {"now", "receipts"}
+
+
+def read_events(program, kind, validators):
+    """The names of the events that the feed had, until each of them came, as it is described."""
+    address, seen, text = program.address("console"), set(), b""
+    with socket.create_connection(address, timeout=PATIENCE_S) as sock:
+        host = f"{address[0]}:{address[1]}"
+        sock.sendall(request(FEED.encode(), host, headers=program.by_link))
+        while seen < validators.keys():
+            text += sock.recv(65536)
+            program.ask(query("c9", "s9"))
+            for event in text.split(b"\n\n")[:-1]:
+                name = re.search("^event: (.*)$", event.decode(), re.MULTILINE)
+                if name is not None:
+                    data = re.findall("^data: (.*)$", event.decode(), re.MULTILINE)
+                    validators[name[1]].validate(json.loads("\n".join(data)))
+                    seen.add(name[1])
+    assert f"content-type: {kind}".encode() in text.lower()
+    return seen
 
 
 def test_every_page_of_a_list_can_be_reached(program):

@@ -27,6 +27,7 @@ from switchhook.web.json_schema import (
     body,
     list_of,
     object_of,
+    ref,
 )
 from switchhook.web.openapi import Operation
 from switchhook.web.parameters import RefusedParameter, read_none
@@ -152,6 +153,36 @@ _ACCOUNT = object_of(
         ]
     },
 )
+_ROW = object_of(
+    seq=COUNT,
+    id=STRING,
+    at=TIME,
+    endpoint=STRING,
+    call_sid=TEXT,
+    **{"from": TEXT},
+    bot=STRING,
+    cause=STRING,
+    error_kind=TEXT,
+    option={"enum": ["A", "B"]},
+    lead=STRING,
+)
+_REFUSED_FEED: Schema = {"content": {"text/plain": {"schema": STRING}}}
+_EVENTS: Schema = {
+    "description": "events as they come, for ever: `event: NAME`, then `data:` with its JSON",
+    "content": {
+        "text/event-stream": {
+            "schema": STRING,
+            "x-events": {
+                "now": {"description": "the figures, as they change", "schema": ref("Now")},
+                "receipts": {
+                    "description": "what was received, newest first, and how many more came",
+                    "schema": ref("FeedReceipts"),
+                },
+            },
+            "example": 'retry: 1500\n\nevent: receipts\ndata: {"receipts":[],"left_out":0}\n\n',
+        }
+    },
+}
 SHOWN_SCHEMAS: dict[str, Schema] = {
     "Now": object_of(
         at=TIME,
@@ -170,6 +201,7 @@ SHOWN_SCHEMAS: dict[str, Schema] = {
         issues=list_of(_ISSUE),
         open_issues=COUNT,
     ),
+    "FeedReceipts": object_of(receipts=list_of(_ROW), left_out=COUNT),
     "Issues": object_of(issues=list_of(_ISSUE)),
     "Issue": {"allOf": [_ISSUE, object_of(history=list_of(_MARK))]},
     "Views": object_of(
@@ -184,9 +216,22 @@ SHOWN = (
     ),
     Operation("/api/v1/views", "views", "Searches that were saved", "Views"),
 )
-"""The addresses of `PageApi`; the live feed never ends, so it is described in docs/api.md only."""
+"""The addresses of `PageApi` that end."""
 
 SHOWN_PATHS: dict[str, Schema] = {
+    "/api/v1/feed": {
+        "get": {
+            "operationId": "feed",
+            "summary": "The figures and every receipt, as they come: server-sent events",
+            "parameters": [],
+            "responses": {
+                "200": _EVENTS,
+                "403": answers_of("", None)["403"],
+                "429": {"description": "you have too many open"} | _REFUSED_FEED,
+                "503": {"description": "too many look just now"} | _REFUSED_FEED,
+            },
+        }
+    },
     "/api/v1/issues/{id}": {
         "post": {
             "operationId": "act_on_issue",
@@ -207,6 +252,6 @@ SHOWN_PATHS: dict[str, Schema] = {
             ),
             "responses": answers_of("as it is now", "Issue", gone=True),
         }
-    }
+    },
 }
-"""What is asked by other methods than GET."""
+"""What is asked by other methods than GET, and the live feed."""

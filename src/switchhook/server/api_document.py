@@ -45,7 +45,7 @@ _PATHS = (
 
 
 def describe_all(version: str) -> dict[str, Any]:
-    """Every address that answers with JSON; the live feed, which never ends, is in docs/api.md."""
+    """Every address of the API, the live feed included, which never ends."""
     document = describe(version, _PARTS, SCHEMAS)
     for paths in _PATHS:
         for path, methods in paths.items():
