@@ -238,6 +238,15 @@ def test_modules_that_a_page_names_are_there(page):
     ]
 
 
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_whoever_is_told_to_reload_is_told_how(page):
+    """On the same line, or by a link: messages are looked up one by one."""
+    how = ("systemctl reload", "daemon-reload", "SIGHUP", "](#upgrade)", "kill -HUP")
+    _, prose = split(page)
+    said = [line for line in prose if re.search(r"\breload\b", line)]
+    assert not [line for line in said if not any(each in line for each in how)]
+
+
 def test_every_page_is_in_the_index():
     """docs/README.md leads to all the others."""
     folder = ROOT / "docs"
