@@ -142,6 +142,28 @@ def test_check_of_a_configuration_checks_its_rules(say, tmp_path):
     assert "gone.toml: it can't be read: no such file or directory" in out
 
 
+def test_check_without_a_file_checks_the_defaults(say, tmp_path, monkeypatch):
+    """They are what `serve` runs on in a new folder; a file that is named has to be there."""
+    monkeypatch.chdir(tmp_path)
+    code, out, err = say("check")
+    assert (code, out) == (0, "")
+    assert err == "no file is named: the defaults are used, and check out\n"
+    (tmp_path / "switchhook.toml").touch()
+    code, _, err = say("check")
+    assert code == 0
+    assert "switchhook.toml is not read unless it is named: switchhook check --config" in err
+    code, out, _ = say("check", "--config", "gone.toml")
+    assert code == 1
+    assert "gone.toml: it can't be read: no such file or directory" in out
+
+
+@pytest.mark.process
+def test_check_of_the_defaults_against_what_was_kept(say, server):
+    code, _, err = say("check", "--against", "1h", "--data", server.data)
+    assert code == 0
+    assert "receipts would be answered otherwise" in err
+
+
 @pytest.mark.process
 def test_check_against_what_was_kept(say, server, tmp_path):
     changed = tmp_path / "changed.toml"

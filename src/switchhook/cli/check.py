@@ -16,7 +16,8 @@ from cyclopts import Parameter
 from switchhook.cli import output
 from switchhook.cli.data import steady_now_ms, store_in
 from switchhook.cli.options import CONFIG, DATA, JSON
-from switchhook.config.files import Inputs, Overrides, check_config, read_whole
+from switchhook.config import Config
+from switchhook.config.files import Candidate, Inputs, Overrides, check_config, read_whole
 from switchhook.config.live import find_data_folder
 from switchhook.config.values import ConfigProblems
 from switchhook.errors import ConfigError, DataFolderError
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _BATCH = 1000
+_USUAL = "switchhook.toml"
 _MOST_LISTED = 50
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -51,6 +53,8 @@ def check(
     json: JSON = False,
 ) -> int:
     """Check configurations and rules files; exit code 1 if one does not check out.
+
+    Without any the defaults are checked, on which `serve` runs without a file.
 
     With --against, say how many kept receipts would be answered otherwise, and which. Repeats are
     left out, as they take the first one's answer, and HEAD requests.
@@ -69,14 +73,25 @@ def check(
     span = None if against is None else _span(against)
     # Files that are named replace what the configuration has for their endpoint.
     wanted = [*([config] if config and config not in files else []), *files]
-    if not wanted:
-        raise ConfigError("nothing to check", hint="name a file, or give --config")
-    checked = _check_all(wanted, endpoint)
+    checked = _check_all(wanted, endpoint) if wanted else _check_defaults(data)
     if checked is None:
         return 1
     if span is not None:
         _compare(find_data_folder(config, data), checked, span, json)
     return 0
+
+
+def _check_defaults(data: str | None) -> dict[str, Ruleset]:
+    """The rules that run without a configuration, by endpoint."""
+    config = Config()
+    folder = Path(config.data if data is None else data)
+    for warning in (*config.warnings, *exposed(Candidate(config, "", {}, {}), folder)):
+        output.err.print(warning, soft_wrap=True)
+    output.err.print("no file is named: the defaults are used, and check out", soft_wrap=True)
+    if Path(_USUAL).exists():
+        said = f"{_USUAL} is not read unless it is named: switchhook check --config {_USUAL}"
+        output.err.print(said, soft_wrap=True)
+    return {point.name: BUILTIN for point in config.endpoints}
 
 
 def _check_all(files: Sequence[str], endpoint: str) -> dict[str, Ruleset] | None:
