@@ -107,6 +107,9 @@ _ACCOUNTS = (
     Metric("account.allowed", "count", ("account",), "Streams allowed.", _LOOKED),
     Metric("account.headroom", "count", ("account",), "Streams left.", _LOOKED),
     Metric("account.headroom_share", "share", ("account",), "Share of the streams left.", _LOOKED),
+    Metric("account.heartbeat", "count", ("account",),
+          "What Exotel's newest heartbeat in a day says: 0 is OK, 1 WARNING and the like,"
+          " 2 CRITICAL.", _LOOKED),
     Metric("account.unreadable_polls", "count", ("account",),
           "Polls in a row that told nothing: no answer, an error, or a text that can't be read."),
 )  # fmt: skip

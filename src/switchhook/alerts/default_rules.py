@@ -204,6 +204,29 @@ _CALLERS = (
 
 _OURSELVES = (
     AlertRule(
+        name="heartbeat-warning",
+        title="Exotel warns of an account's numbers",
+        figure="account.heartbeat",
+        comparison=_AT_LEAST,
+        threshold=1,
+        clear_for_s=0,
+        group_by=("account",),
+        topic="heartbeat",
+        advice="see which numbers the heartbeat names, and whether their calls come",
+    ),
+    AlertRule(
+        name="heartbeat-critical",
+        title="Exotel says that an account's numbers fail",
+        figure="account.heartbeat",
+        comparison=_AT_LEAST,
+        threshold=2,
+        clear_for_s=0,
+        severity=Severity.CRITICAL,
+        group_by=("account",),
+        topic="heartbeat",
+        advice="ask Exotel's support, and lead callers to other numbers meanwhile",
+    ),
+    AlertRule(
         name="polls-unreadable",
         title="Exotel's count of streams can't be read",
         figure="account.unreadable_polls",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from switchhook.capacity.status import CapacityNow
+    from switchhook.overview.heartbeat_metrics import AccountBeat
     from switchhook.streams.share_metrics import ShareMoved
 
 
@@ -24,8 +25,10 @@ def known_troubles(
     refused: Sequence[str],
     capacity: Sequence[CapacityNow],
     moved: Mapping[str, ShareMoved] = MappingProxyType({}),
+    beats: Iterable[AccountBeat] = (),
 ) -> Iterable[Trouble]:
-    """What is wrong with files, with polls and since rules changed, in full."""
+    """What is wrong with files, polls, changed rules and the accounts' numbers, in full."""
+    yield from (_of_heartbeat(each) for each in beats if each.level)
     if refused:
         yield _of_files(refused)
     for account in capacity:
@@ -79,4 +82,19 @@ def _of_rules(endpoint: str, moved: ShareMoved) -> Trouble:
         ),
         fault=f"At fault: the rules ({change.by or 'changed'}, {change.hash[:12]}).",
         todo=f"If it is not meant: `switchhook rules undo {name}`.",
+    )
+
+
+def _of_heartbeat(beat: AccountBeat) -> Trouble:
+    of = f" of account {name_text(beat.account)}" if beat.account else ""
+    numbers = "1 number" if beat.numbers == 1 else f"{beat.numbers} numbers"
+    affected = f", {numbers} affected" if beat.numbers else ""
+    return Trouble(
+        level=Level.WARN,
+        order=1,
+        key=key_of("account.heartbeat", (("account", beat.account),)),
+        what=sentence(f"Exotel's heartbeat{of} says {name_text(beat.status)}{affected}"),
+        callers="Calls to and from them may fail before any bot is reached.",
+        fault="At fault: Exotel.",
+        todo="Ask Exotel's support, and lead callers to other numbers meanwhile.",
     )

@@ -131,6 +131,7 @@ _BLAMES = {
     "keeping": _Blame(0, "Switchhook's disk"),
     "disk": _Blame(4, "Switchhook's disk"),
     "limit": _Blame(1, "the limit"),
+    "heartbeat": _Blame(1, "Exotel"),
     "bot": _Blame(2, "the bot"),
     "polls-unreadable": _Blame(3, "Exotel's API, or the account's key"),
     "wrong-secrets": _Blame(3, "the applet's URL"),

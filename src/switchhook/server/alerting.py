@@ -24,6 +24,7 @@ from switchhook.overview.health_metrics import (
     file_figures,
     retention_figures,
 )
+from switchhook.overview.heartbeat_metrics import HeartbeatFigures
 from switchhook.overview.known_troubles import known_troubles
 from switchhook.overview.trouble import VerdictInput
 from switchhook.overview.verdict_file import VerdictFile
@@ -86,6 +87,7 @@ class Monitoring:
         self._watch, self._names, self._clock, self._key = watch, names, clock, held.key
         self._refused, self._failing = refused, failing
         self._streams = StoreFigures(store, journal, folder, names)
+        self._beats = HeartbeatFigures(store, journal)
         self._store, self._journal, self._troubles = store, journal, TroubleWatch(names)
         folder.observe(self._troubles.folded)
         figures = TroubleFigures(self._troubles, names, watch.now, self._streams.as_of)
@@ -98,6 +100,7 @@ class Monitoring:
             clock_figures(clock.step),
             retention_figures(retention_held),
             watch_figures(watch),
+            self._beats,
             *_answering(answer_url, clock.now_ms),
         ]
         self.alerting = Alerting(
@@ -159,7 +162,8 @@ class Monitoring:
 
     def _known(self) -> tuple[Trouble, ...]:
         capacity = self._watch.now(self._clock.now_ms())
-        return tuple(known_troubles(self._refused(), capacity, self._streams.shares.moved))
+        moved, beats = self._streams.shares.moved, self._beats.beats
+        return tuple(known_troubles(self._refused(), capacity, moved, beats))
 
     def _seen(self) -> VerdictInput:
         now_ms = self._clock.now_ms()
