@@ -218,3 +218,16 @@ def test_who_says_that_a_folder_or_segment_is_unusable_says_how_to_mend_it():
                 case ast.Call(func=ast.Name(id=name), args=args) if name in UNUSABLE:
                     assert len(args) == 3, (module, node.lineno)
                     assert text_of(args[2]) != "", (module, node.lineno)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("it is full", "It is full."),
+        ("is it full?", "Is it full?"),
+        ("It is.", "It is."),
+        ("", ""),
+    ],
+)
+def test_a_sentence_has_one_end(text, said):
+    assert errors.sentence(text) == said

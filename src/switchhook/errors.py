@@ -19,7 +19,8 @@ from __future__ import annotations
 
 def sentence(text: str) -> str:
     """A problem or a hint as a sentence of its own: with a capital and a full stop."""
-    return f"{text[:1].upper()}{text[1:]}." if text else ""
+    end = "" if text.endswith((".", "?", "!")) else "."
+    return f"{text[:1].upper()}{text[1:]}{end}" if text else ""
 
 
 class SwitchhookError(Exception):
