@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import msgspec
 
@@ -22,6 +22,18 @@ TAKES_B = "CallSid=c1&Stream[Status]=failed"
 """What the built-in rules send to either option."""
 NODE, KEY = 7, b"k" * 32
 START_US = 1_795_000_000_000_000  # 2026-11-18T11:06:40Z
+
+
+class HeadFields(TypedDict, total=False):
+    """What a request's head says besides its path and query, where it isn't as `head_of` has it."""
+
+    method: str
+    content_type: str | None
+    authorization: str | None
+    host: str | None
+    forwarded_for: str | None
+    forwarded: bool
+    peer: str
 
 
 class SteppedClock(AnswerClock):
@@ -111,9 +123,16 @@ class Desk:
             **more,
         )
 
-    def say(self, query: str | bytes, *, body: bytes = b"", **head: Any) -> list[Answer]:
+    def say(
+        self,
+        query: str | bytes,
+        *,
+        path: str = "/passthru/sales",
+        body: bytes = b"",
+        **head: Unpack[HeadFields],
+    ) -> list[Answer]:
         """Ask, and leave the disk alone: what was replied is in the list, later or never too."""
-        asked = head_of(query, **head)
+        asked = head_of(query, path, **head)
         token = self.answerer.admit(asked)
         if isinstance(token, Answer):
             return [token]
@@ -139,17 +158,19 @@ def _open_without_secret(point: EndpointConfig) -> EndpointConfig:
     return point if point.secrets else msgspec.structs.replace(point, auth=AuthMode.OPEN)
 
 
-def head_of(query: str | bytes = b"", path: str = "/passthru/sales", **more: Any) -> Head:
+def head_of(
+    query: str | bytes = b"", path: str = "/passthru/sales", **more: Unpack[HeadFields]
+) -> Head:
     """The head of a request from this machine."""
-    said = {
+    raw = query.encode() if isinstance(query, str) else query
+    said: HeadFields = {
         "method": "GET",
-        "path": path.encode(),
-        "query": query.encode() if isinstance(query, str) else query,
         "content_type": None,
         "authorization": None,
         "host": "127.0.0.1:8080",
         "forwarded_for": None,
         "forwarded": False,
         "peer": "192.0.2.1",
+        **more,
     }
-    return Head(**{**said, **more})
+    return Head(path=path.encode(), query=raw, **said)

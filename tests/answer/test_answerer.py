@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
@@ -37,6 +38,7 @@ from .desk import (
     TAKES_A,
     TAKES_B,
     Desk,
+    HeadFields,
     MemoryJournal,
 )
 
@@ -139,8 +141,12 @@ class RealDisk:
         self._disk.fault = lambda what, path: None
         self._works.set()
 
-    def wait_for(self, condition, what: str) -> None:
-        until(lambda: self.loop.run_pending() or condition(), what)
+    def wait_for(self, condition: Callable[[], object], what: str) -> None:
+        def run_on() -> object:
+            self.loop.run_pending()
+            return condition()
+
+        until(run_on, what)
 
     def records(self, kind: int):
         found = JournalReader(self.folder).read(0, 10_000)
@@ -207,7 +213,7 @@ def test_what_memory_cannot_hold_is_answered_and_counted(real):
 
     def told() -> int:
         """How many receipts are told of as late or lost, for lateness may find no room either."""
-        lost = sum(
+        lost: int = sum(
             msgspec.json.decode(each.body)["count"] for each in place.records(RecordKind.LOST)
         )
         return lost + len(place.records(RecordKind.LATE))
@@ -258,8 +264,13 @@ def test_what_is_amiss_is_told_in_full_on_the_machine_only():
     """It names endpoints and files, which is no stranger's business."""
     desk = Desk()
     desk.answerer.problems = ("rules.toml: it can't be read",)
-    for more in ({"peer": "192.0.2.1"}, {"host": "hooks.example.com"}, {"forwarded": True}):
-        (answer,) = desk.say("", path="/healthz", **{"peer": "127.0.0.1", **more})
+    strangers: tuple[HeadFields, ...] = (
+        {"peer": "192.0.2.1"},
+        {"peer": "127.0.0.1", "host": "hooks.example.com"},
+        {"peer": "127.0.0.1", "forwarded": True},
+    )
+    for head in strangers:
+        (answer,) = desk.say("", path="/healthz", **head)
         assert msgspec.json.decode(answer.body)["status"] == "degraded"
         assert b"rules.toml" not in answer.body
     (answer,) = desk.say("", path="/healthz", peer="127.0.0.1")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator, MutableMapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ class Place:
         return app
 
     @asynccontextmanager
-    async def client(self):
+    async def client(self) -> AsyncIterator[httpx2.AsyncClient]:
         """Ask without a lifespan, as mounted apps live."""
         transport = httpx2.ASGITransport(self.wrapped(), client=("127.0.0.1", 1234))
         url = f"http://localhost{self.at}/passthru/"
@@ -223,7 +224,7 @@ class Talk:
 
     def __init__(self, *messages: dict[str, Any]) -> None:
         self._messages = iter(messages)
-        self.sent: list[dict[str, Any]] = []
+        self.sent: list[MutableMapping[str, Any]] = []
         self.heard, self.hold = asyncio.Event(), asyncio.Event()
         self.hold.set()
 
@@ -235,7 +236,7 @@ class Talk:
         await asyncio.Event().wait()  # nothing more is said
         raise AssertionError
 
-    async def send(self, message: dict[str, Any]) -> None:
+    async def send(self, message: MutableMapping[str, Any]) -> None:
         self.sent.append(message)
         self.heard.set()
 

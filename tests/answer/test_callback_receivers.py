@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from typing import Unpack
 from urllib.parse import quote
 
 import msgspec
@@ -40,12 +41,13 @@ from switchhook.exotel.wire.status_callback import (
 )
 from switchhook.journal.receipt import HeartbeatReceived, RecordKind, StatusReceived, read_passthru
 
-from .desk import KEY, START_US, TAKES_A, Desk, head_of
+from .desk import KEY, START_US, TAKES_A, Desk, HeadFields, head_of
 
 STATUS_SECRET, HEARTBEAT_SECRET = "dddd-secret-of-status-1", "eeee-secret-of-heartbeat"
 NEXT_SECRET = "ffff-next-secret-of-status"
 NAME = "दिल्ली 1"
 CALLBACK = StatusCallback(call_sid="c1", status="completed", custom_field="a&b=ü")
+PATH, BODY = f"/status/main/{STATUS_SECRET}", b"CallSid=c1&Status=completed"
 HEARTBEAT = build_heartbeat(Heartbeat(timestamp="2026-11-25T10:00:00Z", status_type="OK"))
 
 
@@ -69,14 +71,17 @@ class Office(Desk):
 
     def post(
         self,
-        path: str = f"/status/main/{STATUS_SECRET}",
-        body: bytes = b"CallSid=c1&Status=completed",
+        path: str = PATH,
+        body: bytes = BODY,
         problem: str | None = None,
-        **more: object,
+        *,
+        query: bytes = b"",
+        **more: Unpack[HeadFields],
     ) -> list[Answer]:
         """Send one and leave the disk alone."""
         kind = "application/x-www-form-urlencoded"
-        head = head_of(path=path, **{"method": "POST", "content_type": kind, **more})
+        said: HeadFields = {"method": "POST", "content_type": kind, **more}
+        head = head_of(query, path, **said)
         token = self.answerer.admit(head)
         if isinstance(token, Answer):
             return [token]
@@ -84,18 +89,31 @@ class Office(Desk):
         self.answerer.answer(head, token, body, problem, replies.append)
         return replies
 
-    def posted(self, *given: object, **more: object) -> int:
+    def posted(
+        self,
+        path: str = PATH,
+        body: bytes = BODY,
+        problem: str | None = None,
+        *,
+        query: bytes = b"",
+        **more: Unpack[HeadFields],
+    ) -> int:
         """Send one, with a disk that works."""
-        replies = self.post(*given, **more)
+        replies = self.post(path, body, problem, query=query, **more)
         self.journal.settle()
         assert len(replies) == 1
         return replies[0].status
 
     def kept(self, kind: RecordKind) -> list[StatusReceived | HeartbeatReceived]:
-        type_ = StatusReceived if kind is RecordKind.STATUS else HeartbeatReceived
+        types: dict[RecordKind, type[StatusReceived | HeartbeatReceived]] = {
+            RecordKind.STATUS: StatusReceived,
+            RecordKind.HEARTBEAT: HeartbeatReceived,
+        }
         records = self.journal.records
         return [
-            msgspec.msgpack.decode(each.body, type=type_) for each in records if each.kind == kind
+            msgspec.msgpack.decode(each.body, type=types[kind])
+            for each in records
+            if each.kind == kind
         ]
 
 
@@ -118,9 +136,9 @@ def basic(credentials: str) -> str:
 )
 def test_each_secret_lets_in_from_each_place(path, query, credentials, secret):
     office = Office()
-    more = {"authorization": basic(credentials.format(secret))} if credentials else {}
+    authorization = basic(credentials.format(secret)) if credentials else None
     path, raw = path.format(secret), query.format(secret).encode()
-    assert office.posted(path, query=raw, **more) == 200
+    assert office.posted(path, query=raw, authorization=authorization) == 200
     assert [each.raw for each in office.kept(RecordKind.STATUS)] == [b"CallSid=c1&Status=completed"]
     assert secret.encode() not in office.journal.bytes()
 

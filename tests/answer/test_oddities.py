@@ -11,7 +11,7 @@ import re
 import socket
 from base64 import b64encode
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import pytest
 import uvloop
@@ -314,7 +314,7 @@ def test_whatever_is_sent_a_200_has_a_receipt_and_a_right_secret(right, changes,
         )
         server = Server(desk.answerer, LIMITS, asyncio.get_running_loop(), 100)
         connection, wire = Connection(server), Wire()
-        connection.connection_made(wire)
+        connection.connection_made(cast(asyncio.Transport, wire))
         ends = sorted({*cuts, len(data)})
         for begin, end in pairwise([0, *ends]):
             connection.data_received(data[begin:end])
