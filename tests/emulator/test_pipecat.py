@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from pipecat.frames.frames import InputAudioRawFrame, InputDTMFFrame, OutputAudioRawFrame
+from pipecat.processors.frame_processor import FrameProcessorSetup
 from pipecat.serializers.exotel import ExotelFrameSerializer
 from websockets.asyncio.server import serve
 
@@ -43,7 +45,8 @@ class EchoBot:
                 sample_rate=self.rate,
             ),
         )
-        await serializer.setup(SimpleNamespace(audio_in_sample_rate=self.rate))
+        pipeline = SimpleNamespace(audio_in_sample_rate=self.rate)
+        await serializer.setup(cast(FrameProcessorSetup, pipeline))
         async for message in socket:
             frame = await serializer.deserialize(message)
             if isinstance(frame, InputDTMFFrame):

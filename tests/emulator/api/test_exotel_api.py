@@ -19,6 +19,7 @@ from switchhook.emulator.chance import Chance
 from switchhook.emulator.clock import VIRTUAL_START, Clock, VirtualLoop
 from switchhook.emulator.exchange.exchange import Exchange
 from switchhook.emulator.net.addresses import AddressAllowList
+from switchhook.emulator.net.asgi import ASGIApp
 from switchhook.emulator.net.dialler import dialler
 from switchhook.emulator.net.http_client import Web
 from switchhook.emulator.net.in_process import call_http
@@ -77,7 +78,7 @@ def api(steps, plan=PLAN, **behaviour):
 
     async def main():
         hooks = Hooks()
-        apps = {"bot.example": make_bot(), "hooks.example": hooks}
+        apps: dict[str, ASGIApp] = {"bot.example": make_bot(), "hooks.example": hooks}
         exchange = Exchange(
             msgspec.structs.replace(plan, behaviour=behaviour),
             clock=Clock(asyncio.get_running_loop(), VIRTUAL_START),

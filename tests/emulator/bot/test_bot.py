@@ -310,7 +310,8 @@ def frames(seconds, loudness, rate=8000):
 )
 def test_the_ear_tells_speech_from_noise_and_breath(rate, parts, changes):
     ear = VoiceActivity(rate)
-    heard = [ear.hear(frame) for part in parts for frame in frames(*part, rate=rate)]
+    said = [frame for seconds, loudness in parts for frame in frames(seconds, loudness, rate)]
+    heard = [ear.hear(frame) for frame in said]
     assert [each for each in heard if each] == changes
 
 

@@ -14,6 +14,7 @@ from switchhook.emulator.clock import VIRTUAL_START, Clock, VirtualLoop
 from switchhook.emulator.exchange.callbacks import Callbacks
 from switchhook.emulator.exchange.exchange import Exchange
 from switchhook.emulator.net.addresses import AddressAllowList
+from switchhook.emulator.net.asgi import ASGIApp
 from switchhook.emulator.net.dialler import dialler
 from switchhook.emulator.net.http_client import Web
 from switchhook.emulator.plan.flow import Connect, Flow, Hangup, Voicebot
@@ -69,7 +70,7 @@ def told(plan, *, caller=None, statuses=(), wait_s=0.0, wanted=None, allow=()):
     async def main():
         clock = Clock(asyncio.get_running_loop(), VIRTUAL_START)
         hooks = Hooks(clock, statuses)
-        apps = {"bot.example": make_bot(), "hooks.example": hooks}
+        apps: dict[str, ASGIApp] = {"bot.example": make_bot(), "hooks.example": hooks}
         exchange = Exchange(
             plan,
             clock=clock,

@@ -38,7 +38,7 @@ def beats(steps, *beats, statuses=()):
     got, noted, left = [], [], list(statuses)
 
     async def monitor(scope, receive, send):
-        got.append((loop.time(), json.loads((await receive())["body"])))
+        got.append((asyncio.get_running_loop().time(), json.loads((await receive())["body"])))
         status = left.pop(0) if left else 200
         await send({"type": "http.response.start", "status": status, "headers": []})
         await send({"type": "http.response.body", "body": b""})
@@ -48,7 +48,6 @@ def beats(steps, *beats, statuses=()):
             noted.append(beat)
 
     async def main():
-        nonlocal loop
         loop = asyncio.get_running_loop()
         exchange = Exchange(
             msgspec.structs.replace(PLAN, heartbeat=beats),
@@ -62,7 +61,6 @@ def beats(steps, *beats, statuses=()):
         await steps(exchange)
         await exchange.stop()
 
-    loop = None
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         runner.run(main())
     return got, noted

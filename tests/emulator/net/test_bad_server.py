@@ -13,6 +13,7 @@ import pytest
 
 from switchhook.emulator.clock import VirtualLoop
 from switchhook.emulator.net import bad_server
+from switchhook.emulator.net.asgi import Message
 from switchhook.emulator.net.bad_server import PATHS, closed_port, make_bad_server, untrusted
 from switchhook.emulator.net.serving import serving
 
@@ -214,8 +215,12 @@ def test_close_ends_without_a_byte(caplog):
 
 def test_close_in_process_returns_without_an_answer():
     async def main():
+        async def nothing() -> Message:
+            await asyncio.Event().wait()
+            raise AssertionError
+
         scope = {"type": "http", "path": "/close", "query_string": b""}
-        await make_bad_server()(scope, asyncio.Event().wait, None)
+        await make_bad_server()(scope, nothing, None)
 
     asyncio.run(main())
 

@@ -366,8 +366,8 @@ def test_the_next_address_is_dialled_where_one_refuses():
             async with raw(OK) as (base, _got):
                 port = int(base.rpartition(":")[2])
 
-                class Two:
-                    async def resolve(self, host, asked):
+                class Two(AddressAllowList):
+                    async def resolve(self, host, _port):
                         return [
                             ResolvedAddress("127.0.0.1", closed),
                             ResolvedAddress("127.0.0.1", port),

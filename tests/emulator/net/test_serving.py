@@ -19,6 +19,18 @@ from switchhook.emulator.net.certificates import self_signed, server_context
 from switchhook.emulator.net.serving import GRACE_S, serving
 
 
+class NotingLoop(VirtualLoop):
+    """Notes how far it jumps, and wanted to."""
+
+    def __init__(self):
+        super().__init__()
+        self.jumps = []
+
+    def idle(self, seconds):
+        self.jumps.append(seconds)
+        return super().idle(seconds)
+
+
 async def hello(scope, receive, send):
     if scope["type"] == "websocket":
         await receive()
@@ -212,16 +224,15 @@ def test_an_idle_server_never_wakes_a_loop_whose_time_jumps():
 
     async def main():
         loop = asyncio.get_running_loop()
+        assert isinstance(loop, NotingLoop)
         async with serving(hello) as served:
-            jumps = []
-            idle = loop.idle
-            loop.idle = lambda seconds: jumps.append(seconds) or idle(seconds)
+            loop.jumps.clear()
             await asyncio.sleep(86_400)
             with loop.outside():
                 answer = await request(served.port)
-        return jumps, answer
+            return list(loop.jumps), answer
 
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+    with asyncio.Runner(loop_factory=NotingLoop) as runner:
         jumps, answer = runner.run(main())
     assert jumps == [86_400]
     assert b"hello" in answer

@@ -383,7 +383,7 @@ def test_a_name_that_leads_to_metadata_is_refused_though_it_is_allowed():
         asyncio.get_running_loop().getaddrinfo = getaddrinfo
         with pytest.raises(RefusedError, match="cloud metadata"):
             await dialler(AddressAllowList(["bot.example"]))(
-                "ws://bot.example/", Heard(), limit_s=5
+                "ws://bot.example/", Heard(), headers=[], limit_s=5
             )
 
     run_watched(main)
@@ -531,7 +531,12 @@ def test_what_a_listener_raises_is_not_lost(early):
 
         loop = asyncio.get_running_loop()
         told = asyncio.Event()
-        loop.set_exception_handler(lambda _, context: (said.append(context), told.set()))
+
+        def tell(_, context):
+            said.append(context)
+            told.set()
+
+        loop.set_exception_handler(tell)
         heard = Broken()
         async with raw_bot(talk) as url:
             link = await dial(url, heard)

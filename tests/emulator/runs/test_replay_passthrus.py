@@ -12,6 +12,7 @@ from switchhook.emulator.chance import Chance
 from switchhook.emulator.clock import VIRTUAL_START, Clock, VirtualLoop
 from switchhook.emulator.exchange.exchange import Exchange
 from switchhook.emulator.net.addresses import AddressAllowList
+from switchhook.emulator.net.asgi import ASGIApp
 from switchhook.emulator.net.dialler import dialler
 from switchhook.emulator.net.http_client import Web
 from switchhook.emulator.plan.flow import Flow, Hangup, Passthru, Voicebot
@@ -47,23 +48,23 @@ def virtual(work):
         return runner.run(work)
 
 
-def server(*statuses):
-    left = list(statuses)
+class Server:
+    """Answers passthrus with these statuses, one after the other, and keeps what they said."""
 
-    async def app(scope, receive, send):
-        app.queries.append(scope["query_string"].decode())
-        await send({"type": "http.response.start", "status": left.pop(0), "headers": []})
+    def __init__(self, *statuses):
+        self.queries, self._left = [], list(statuses)
+
+    async def __call__(self, scope, receive, send):
+        self.queries.append(scope["query_string"].decode())
+        await send({"type": "http.response.start", "status": self._left.pop(0), "headers": []})
         await send({"type": "http.response.body", "body": b""})
-
-    app.queries = []
-    return app
 
 
 def trace_of(plan, *, keep_media=True):
     """What a call's trace has, as it comes back from its file."""
 
     async def main():
-        apps = {"bot.example": make_bot(), "server.example": server(200)}
+        apps: dict[str, ASGIApp] = {"bot.example": make_bot(), "server.example": Server(200)}
         exchange = Exchange(
             plan,
             clock=Clock(asyncio.get_running_loop(), VIRTUAL_START),
@@ -178,9 +179,9 @@ def test_passthrus_are_compared():
         url = "https://there.example/p"
         return [again async for again in replay_passthrus(web, url, entries, limit_s=5)]
 
-    app = server(200)
+    app = Server(200)
     (again,) = virtual(main(app))
     assert str(again) == "same  told: 200 then, 200 now"
     assert app.queries == [next(e["query"] for e in entries if e.get("what") == "passthru")]
-    (again,) = virtual(main(server(302)))
+    (again,) = virtual(main(Server(302)))
     assert (again.differs, str(again)) == (True, "differs  told: 200 then, 302 now")

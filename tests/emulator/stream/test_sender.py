@@ -23,6 +23,9 @@ class Link:
     def send(self, text):
         self.sent.append(json.loads(text))
 
+    def close(self, code=1000, reason=""):
+        raise AssertionError("a sender leaves that to others")
+
 
 def sent(*, keep_media):
     with asyncio.Runner() as runner:
