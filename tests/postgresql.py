@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import psycopg
 from psycopg import sql
@@ -55,6 +55,22 @@ def schema(url: URL) -> Iterator[URL]:
         yield url.update_query_dict({"options": f"-csearch_path={name}"})
     finally:
         _run(url, sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(name)))
+
+
+class _User(TypedDict, total=False):
+    """Who a process runs as; empty for who started it."""
+
+    user: int
+    group: int
+    extra_groups: list[int]
+
+
+class _Start(_User):
+    """How a process is started."""
+
+    stdout: int
+    stderr: int
+    cwd: str
 
 
 def text_of(url: URL) -> str:
@@ -109,12 +125,16 @@ def _binaries() -> Path | None:
 def _own(binaries: Path) -> Iterator[URL]:
     """A server of our own, behind a socket in its folder."""
     with tempfile.TemporaryDirectory(prefix="switchhook-pg-") as folder:
-        how = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder}
-        how |= _another_user(folder)
+        how: _Start = {
+            "stdout": subprocess.DEVNULL,
+            "stderr": subprocess.DEVNULL,
+            "cwd": folder,
+            **_another_user(folder),
+        }
         data = f"{folder}/data"
-        words = [binaries / "initdb", "-D", data, "-U", "postgres", "-A", "trust"]
+        words = [str(binaries / "initdb"), "-D", data, "-U", "postgres", "-A", "trust"]
         subprocess.run([*words, "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"], check=True, **how)
-        words = [binaries / "postgres", "-D", data, "-k", folder, "-c", "listen_addresses="]
+        words = [str(binaries / "postgres"), "-D", data, "-k", folder, "-c", "listen_addresses="]
         process = subprocess.Popen([*words, "-c", "fsync=off"], **how)
         url = URL.create(
             "postgresql", "postgres", database="postgres", query={"host": folder, "port": "5432"}
@@ -128,7 +148,7 @@ def _own(binaries: Path) -> Iterator[URL]:
             process.wait(PATIENCE_S)
 
 
-def _another_user(folder: str) -> dict[str, Any]:
+def _another_user(folder: str) -> _User:
     """It refuses to run as root."""
     if os.geteuid() != 0:
         return {}

@@ -15,13 +15,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from unittest.mock import patch
 from urllib.parse import quote
 
 from switchhook.cli import run
 from switchhook.system.data_folder import read_identity
 from switchhook.system.local_keys import endpoint_secret, link_cookie, link_proof, link_token
+
+T = TypeVar("T")
 
 PATIENCE_S = 30.0
 """How long anything may take on a machine that is busy with other tests."""
@@ -245,7 +247,7 @@ def _more(sock: socket.socket) -> bytes:
     return data
 
 
-def until(condition: Callable[[], Any], what: str) -> Any:
+def until(condition: Callable[[], T | None], what: str) -> T:
     """Wait for something to become true, and give it."""
     end = time.monotonic() + PATIENCE_S
     while True:

@@ -127,12 +127,9 @@ def test_call_details_come_from_the_api(tmp_path, exotel, ledger):
 
 def test_without_accounts_nobody_is_asked_and_nothing_written(tmp_path, ledger):
     async def steps(accounts):
-        await accounts.use(load_config("[endpoints.a]", file="", environ={}, read_file=bytes))
-        await accounts.use(
-            load_config(
-                '[accounts.a]\nsid = "a"\npoll = false', file="", environ={}, read_file=bytes
-            )
-        )
+        for text in ("[endpoints.a]", '[accounts.a]\nsid = "a"\npoll = false'):
+            config = load_config(text, file="", environ={}, read_file=lambda _: b"")
+            await accounts.use(config)
 
     watching(tmp_path, ledger, steps)
     assert not (tmp_path / FILE).exists()

@@ -197,8 +197,18 @@ def test_the_program_serves_calls_and_ends_when_told(program, url, tmp_path):
     assert receipt["cause"] == "no_stream"
 
 
+class HookServer(ThreadingHTTPServer):
+    """Keeps what is posted: path, type, body."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Hooks)
+        self.got: Queue[tuple[str, str, bytes]] = Queue()
+
+
 class Hooks(BaseHTTPRequestHandler):
     """Takes what is posted, into the server's queue."""
+
+    server: HookServer
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -212,8 +222,7 @@ class Hooks(BaseHTTPRequestHandler):
 
 @contextmanager
 def hooks():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hooks)
-    server.got = Queue()
+    server = HookServer()
     Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}", server.got

@@ -7,9 +7,10 @@ import re
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
-from program import PATIENCE_S, running, until
+from program import PATIENCE_S, Program, running, until
 
 PAGE = (Path(__file__).parents[2] / "docs/exotel-flow.md").read_text(encoding="utf-8")
 _, _, SECTION = PAGE.partition("\n## Before going live\n")
@@ -25,6 +26,10 @@ def tail(data, *words):
     done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def well(program: Program, side: str) -> bool:
+    return bool(program.health(side)["status"] == "ok")
 
 
 def test_each_step_does_what_it_says(tmp_path):
@@ -49,7 +54,7 @@ def test_each_step_does_what_it_says(tmp_path):
         until(lambda: program.health("answer")["status"] == "ok", "a fresh process")
         until(lambda: not {*before.values()} & {*program.children().values()}, "both")
         for side in ("answer", "console"):
-            until(lambda side=side: program.health(side)["status"] == "ok", side)
+            until(partial(well, program, side), side)
         assert program.stop() == 0
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pyrage
@@ -46,7 +47,7 @@ def command(*words: str) -> list[str]:
     return [sys.executable, "-m", "switchhook", *words]
 
 
-def forget(folder: Path) -> subprocess.Popen:
+def forget(folder: Path) -> subprocess.Popen[str]:
     process = subprocess.Popen(
         command("forget", "-", "--yes", "--json", "--data", str(folder)),
         stdin=subprocess.PIPE,
@@ -60,10 +61,11 @@ def forget(folder: Path) -> subprocess.Popen:
     return process
 
 
-def told(process: subprocess.Popen) -> dict:
+def told(process: subprocess.Popen[str]) -> dict[str, Any]:
     out, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0, (out, err)
-    return json.loads(out)
+    proof: dict[str, Any] = json.loads(out)
+    return proof
 
 
 def test_a_running_console_erases_and_callers_notice_nothing(tmp_path):

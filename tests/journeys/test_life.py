@@ -6,10 +6,11 @@ import os
 import signal
 import socket
 import threading
+from functools import partial
 
 import pytest
 
-from program import alive, http, read_reply, request, running, until
+from program import Program, alive, http, read_reply, request, running, until
 
 PACE_S = 0.01
 """Between two calls of one caller: what is asked has to be folded before a test can end, and the
@@ -85,16 +86,11 @@ def test_killed_under_load_it_comes_back_and_has_every_receipt(tmp_path, sides):
         callers.start()
         for round_ in range(3):
             target = len(callers.answered) + 20
-            until(lambda target=target: callers.has(target), "callers to be answered")
+            until(partial(callers.has, target), "callers to be answered")
             before = program.children()
             for side in sides:
                 os.kill(before[side], signal.SIGKILL)
-            until(
-                lambda before=before: all(
-                    program.children().get(side) not in (None, before[side]) for side in sides
-                ),
-                f"new processes, round {round_}",
-            )
+            until(partial(_anew, program, before, sides), f"new processes, round {round_}")
         target = len(callers.answered) + 20
         until(lambda: callers.has(target), "callers to be answered again")
         callers.finish()
@@ -105,9 +101,15 @@ def test_killed_under_load_it_comes_back_and_has_every_receipt(tmp_path, sides):
         assert program.stop() == 0
 
 
-def _reachable(program) -> bool:
+def _anew(program: Program, before: dict[str, int], sides: tuple[str, ...]) -> bool:
+    """Whether each of these sides runs, in another process than before."""
+    now = program.children()
+    return all(now.get(side) not in (None, before[side]) for side in sides)
+
+
+def _reachable(program: Program) -> bool:
     try:
-        return program.health("console")["fold_lag"] == 0
+        return bool(program.health("console")["fold_lag"] == 0)
     except OSError:
         return False
 
@@ -118,21 +120,21 @@ def test_an_upgrade_under_load_loses_no_answer(tmp_path):
         callers.start()
         until(lambda: callers.has(20), "callers to be answered")
         for _ in range(2):
-            before = program.children()
+            before = program.children()["answer"]
             program.process.send_signal(signal.SIGHUP)
-            until(
-                lambda before=before: (
-                    not alive(before["answer"]) and program.children().get("answer")
-                ),
-                "the old process to leave",
-            )
+            until(partial(_left, program, before), "the old process to leave")
             target = len(callers.answered) + 20
-            until(lambda target=target: callers.has(target), "callers to be answered")
+            until(partial(callers.has, target), "callers to be answered")
         callers.finish()
         assert callers.unanswered == 0
         assert not callers.strange
         until(lambda: _reachable(program), "the console")
         assert callers.answered <= kept(program)
+
+
+def _left(program: Program, pid: int) -> bool:
+    """Whether a process that answered is gone, and another is there."""
+    return not alive(pid) and "answer" in program.children()
 
 
 def test_a_hung_process_is_replaced(tmp_path):
@@ -150,9 +152,13 @@ def test_children_die_with_their_supervisor(tmp_path):
         children = program.children()
         program.process.kill()
         for side, pid in children.items():
-            until(lambda pid=pid: not alive(pid), f"the end of {side}")
+            until(partial(_gone, pid), f"the end of {side}")
     with running(tmp_path / "data") as program:
         assert program.ask("CallSid=again").status in (200, 302)
+
+
+def _gone(pid: int) -> bool:
+    return not alive(pid)
 
 
 def test_the_end_waits_for_those_who_are_owed_an_answer(tmp_path):

@@ -6,6 +6,7 @@ import html
 import json
 import re
 import socket
+from functools import partial
 from urllib.parse import quote, unquote
 from urllib.request import Request, urlopen
 
@@ -147,6 +148,10 @@ def links_of(page):
     }
 
 
+def is_there(browser: Browser, path: str) -> bool:
+    return browser.get(path).status == 200
+
+
 def test_every_link_that_a_viewer_is_given_leads_somewhere(shared):
     """To a call's page too whose SID is masked, by the id of a receipt."""
     for name, sid in ODD_SIDS.items():
@@ -158,7 +163,7 @@ def test_every_link_that_a_viewer_is_given_leads_somewhere(shared):
     viewer = sign_in(shared, shared.data.parent, "vela", "viewer")
     operator = sign_in(shared, shared.data.parent, "oona", "operator")
     for sid in ODD_SIDS.values():
-        until(lambda sid=sid: operator.get(f"/calls/{sid}").status == 200, "the fold")
+        until(partial(is_there, operator, f"/calls/{sid}"), "the fold")
     todo = {"/", f"/streams?cols={ALL_COLUMNS}", "/causes", "/endpoints", "/capacity", "/alerts"}
     read = {}
     while todo - read.keys():
@@ -208,9 +213,9 @@ def test_no_number_becomes_a_figure(program, tmp_path):
         if name == "ConversationDuration":
             body = f"CallSid={call}&Status=completed&{pair}".encode()
             kind = {"Content-Type": "application/x-www-form-urlencoded"}
-            path = f"/status/main/{STATUS}".encode()
+            target = f"/status/main/{STATUS}".encode()
             address = program.address("answer")
-            assert http(address, path, method="POST", headers=kind, body=body).status == 200
+            assert http(address, target, method="POST", headers=kind, body=body).status == 200
         numbers[number] = name
         calls.append(call)
     viewer = sign_in(program, tmp_path, "vik", "viewer")

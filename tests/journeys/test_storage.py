@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from program import command, http, running, until
+from program import Program, command, http, running, until
 
 HTML = {"Accept": "text/html"}
 
@@ -29,12 +31,17 @@ def page(program) -> str:
     return http(program.address("console"), b"/", headers=HTML | program.by_link).body.decode()
 
 
-def problems(program) -> str:
+def problems(program: Program) -> str:
     return " ".join(program.health("console")["problems"])
 
 
-def well(program) -> bool:
-    return program.health("console")["status"] == "ok"
+def well(program: Program) -> bool:
+    return bool(program.health("console")["status"] == "ok")
+
+
+def told(program: Program, side: str) -> bool:
+    """Whether a side says that something was damaged."""
+    return "was damaged" in str(program.health(side))
 
 
 def all_there(program, count) -> None:
@@ -67,10 +74,11 @@ def test_a_look_after_an_erasure_leaves_the_console_its_store(tmp_path):
 def test_a_store_that_is_taken_away_is_made_again(tmp_path):
     """The folder, the files in it, and the files' content; one after the other."""
     data = tmp_path / "data"
+    ways: tuple[Callable[[Path], object], ...] = (shutil.rmtree, remove_files, spoil_files)
     with running(data) as program:
         ask(program, 30)
         all_there(program, 30)
-        for number, take_away in enumerate((shutil.rmtree, remove_files, spoil_files), 1):
+        for number, take_away in enumerate(ways, 1):
             take_away(data / "store")
             ask(program, 5, first=50 * number)
             all_there(program, 30 + 5 * number)
@@ -161,7 +169,7 @@ def test_a_flipped_bit_in_what_is_kept_of_the_configuration_is_said_and_stops_no
         content = kept.read_bytes()
         kept.write_bytes(content.replace(b"sales", b"sahes", 1))
         for side in ("answer", "console"):
-            until(lambda side=side: "was damaged" in str(program.health(side)), f"a word of {side}")
+            until(partial(told, program, side), f"a word of {side}")
             assert "then remove kept/config.json.damaged-*" in str(program.health(side))
         until(lambda: "what was kept of it was damaged" in page(program), "the page")
         look(data, "backup", str(tmp_path / "backup.tar.gz"))

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 import pytest
 
 import program as programs
-from program import http, running, until
+from program import Program, Reply, http, running, until
 
 PASSWORD = "seven green parrots"
 CONFIG = 'data = "data"\n[console]\nusers = true\n'
@@ -45,13 +45,13 @@ def shared(tmp_path_factory):
 class Browser:
     """Cookies and forms, as far as these pages need them."""
 
-    def __init__(self, program):
+    def __init__(self, program: Program) -> None:
         self.address, self.cookie = program.address("console"), ""
 
-    def get(self, path, **headers):
+    def get(self, path: str, **headers: str) -> Reply:
         return self._ask("GET", path, headers)
 
-    def post(self, page, path, **form):
+    def post(self, page: str, path: str, **form: object) -> Reply:
         token = re.search(rb'name="csrf" value="([^"]+)"', self.get(page).body)[1].decode()
         body = urlencode({"csrf": token, **form}).encode()
         headers = {
@@ -60,7 +60,7 @@ class Browser:
         }
         return self._ask("POST", path, headers, body)
 
-    def _ask(self, method, path, headers, body=b""):
+    def _ask(self, method: str, path: str, headers: dict[str, str], body: bytes = b"") -> Reply:
         sent = {"Accept": "text/html", "Cookie": self.cookie, **headers}
         reply = http(self.address, path.encode(), method=method, headers=sent, body=body)
         if said := reply.headers.get("set-cookie"):
@@ -196,8 +196,8 @@ def test_no_form_of_any_page_works_without_its_token(shared):
         for form in re.findall(r"<form\b.*?</form>", text, re.DOTALL):
             if 'method="post"' in form:
                 assert 'name="csrf"' in form, (page, form)
-                action = re.search(r'action="([^"]*)"', form)
-                offered.add(html.unescape(action[1]) if action else page)
+                found = re.search(r'action="([^"]*)"', form)
+                offered.add(html.unescape(found[1]) if found else page)
     assert len(offered) >= 5, offered
     for action in offered:
         origin = f"http://{browser.address[0]}:{browser.address[1]}"

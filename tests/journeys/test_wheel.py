@@ -19,7 +19,7 @@ WELL = "CallSid=c1&Stream[StreamSID]=s1&Stream[Status]=completed&Stream[Disconne
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory) -> Path:
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Built from the tree as it is, with what is installed here."""
     folder = tmp_path_factory.mktemp("wheel")
     words = [sys.executable, "-m", "hatchling", "build", "--target", "wheel"]
