@@ -41,11 +41,11 @@ def dialler(
         sent = [*headers, *authorization(place)]
         app = here.get(place.authority.lower())
         attempt = WebSocketDial(allow_list, place)
+        context = trusting() if place.secure and app is None else None  # before anybody waits
         try:
             async with asyncio.timeout(limit_s):
                 if app is not None:
                     return await AppLink.open(app, place.url, sent, listener, running)
-                context = trusting() if place.secure else None
                 return await attempt.open(sent, listener, outside, context)
         except TimeoutError:
             late = Failure(FailureKind.TIMEOUT, attempt.dialling, "no handshake in time")

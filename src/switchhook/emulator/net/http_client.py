@@ -159,6 +159,8 @@ class Web:
             sent.append(("Content-Length", str(len(body))))
         app = self._apps.get(place.authority.lower())
         attempt = _Attempt()
+        if place.secure and app is None:
+            self._trusting()  # before anybody waits
         try:
             async with asyncio.timeout(limit_s):
                 if app is not None:
