@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 import pytest
-from httpx2 import get as ask
+from httpx2 import Client
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from switchhook.access.roles import AccessSettings, OidcSettings, Role
@@ -23,6 +23,10 @@ from web.sign_in.provider import (
     rsa_key,
     unsigned,
 )
+
+
+ask = Client(trust_env=False).get
+"""A browser's way to the provider; a client takes time to make."""
 
 
 @pytest.fixture(scope="module")

@@ -91,6 +91,10 @@ def place_of(url: str, schemes: tuple[str, ...], query: bytes = b"") -> Destinat
     )
 
 
+def _length(body: bytes) -> list[tuple[str, str]]:
+    return [("Content-Length", str(len(body)))] if body else []
+
+
 def authorization(place: Destination) -> list[tuple[str, str]]:
     """`user:password@` of a URL as the header that it stands for (exotel-platform A.3, C.8)."""
     if place.user_info is None:
@@ -154,9 +158,7 @@ class Web:
         that must not be dialled.
         """
         place = place_of(url, ("http", "https"), query)
-        sent = [*headers, *authorization(place)]
-        if body:
-            sent.append(("Content-Length", str(len(body))))
+        sent = [*headers, *authorization(place), *_length(body)]
         app = self._apps.get(place.authority.lower())
         attempt = _Attempt()
         if place.secure and app is None:
