@@ -24,8 +24,7 @@ from web.sign_in.provider import (
     unsigned,
 )
 
-
-ask = Client(trust_env=False).get
+ask = Client(trust_env=False, headers={"Connection": "close"}).get
 """A browser's way to the provider; a client takes time to make."""
 
 
