@@ -177,15 +177,16 @@ class StoreFigures:
         self, endpoint: str, wrong: _Wrong | None, now_ms: int, at_ms: int
     ) -> Iterable[Figure]:
         labels = (("endpoint", endpoint),)
-        count = 0 if wrong is None else wrong.count
-        since_ms = None if wrong is None else wrong.first_ms
+        name = "endpoint.wrong_secret_share"
+        if wrong is None:
+            yield Figure("endpoint.wrong_secrets", 0.0, at_ms, labels)
+            yield Figure(name, 0.0, at_ms, labels)
+            return
+        count, since_ms = wrong.count, wrong.first_ms
         yield Figure("endpoint.wrong_secrets", float(count), at_ms, labels, since_ms=since_ms)
-        share, cases = None, count
-        if wrong is not None:
-            since = self._store.tallies(_minute(wrong.first_ms) + MINUTE_MS, now_ms + MINUTE_MS)
-            cases += sum(each.streams for each in since if each.facet.endpoint == endpoint)
-            share = count / cases
-        yield Figure("endpoint.wrong_secret_share", share, at_ms, labels, cases, since_ms=since_ms)
+        since = self._store.tallies(_minute(since_ms) + MINUTE_MS, now_ms + MINUTE_MS)
+        cases = count + sum(each.streams for each in since if each.facet.endpoint == endpoint)
+        yield Figure(name, count / cases, at_ms, labels, cases, since_ms=since_ms)
 
     def _answers(self, now_ms: int, at_ms: int) -> Iterable[Figure]:
         counts: Counter[str] = Counter()
