@@ -103,7 +103,8 @@ def attack(given: Attack) -> list[Check]:
             continue
         way = kind.config, kind.alone
         base = bases[way] = bases.get(way) or _start(original, given.work / "base", kind)
-        broken, seen = [], []
+        broken: list[str] = []
+        seen: list[str] = []
         for number in range(given.many(_FLIPS)):
             world = _copy(original, given.work / f"{number}")
             file = kind.find(world.data)

@@ -11,13 +11,16 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from statistics import median
-from typing import Any
+from typing import TypeVar
 
 from attack.report import Check, check
 from attack.wire import MARKER
 from attack.world import SECRET, Attack, World, ask
 from program import Program, http
+
+T = TypeVar("T")
 
 EVENTS = 40
 _CALLERS = 4
@@ -112,7 +115,7 @@ def attack(given: Attack) -> list[Check]:
                 began = time.monotonic()
                 program = _strike(world, stack, program, *strike)
                 callers.program = program
-                _until(lambda p=program: len(p.children()) == 2, "both sides")
+                _until(partial(_has_both, program), "both sides")
                 name = f"{strike[0]} {'killed' if strike[1] == signal.SIGKILL else 'stopped'}"
                 recovered.setdefault(name, []).append(callers.next_answer(began, strike[0]))
             time.sleep(0.5)
@@ -136,19 +139,23 @@ def _strike(world: World, stack: ExitStack, program: Program, side: str, number:
     program.process.wait(_PATIENCE_S)
     # Who has lost the supervisor ends by itself; a service manager would start it again then.
     for pid in children.values():
-        _until(lambda pid=pid: not _alive(pid), f"the end of {pid}")
+        _until(partial(_gone, pid), f"the end of {pid}")
     return stack.enter_context(world.running())
 
 
-def _alive(pid: int) -> bool:
+def _has_both(program: Program) -> bool:
+    return len(program.children()) == 2
+
+
+def _gone(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
-        return False
-    return True
+        return True
+    return False
 
 
-def _until(condition: Callable[[], Any], what: str) -> Any:
+def _until(condition: Callable[[], T | None], what: str) -> T:
     end = time.monotonic() + 2 * _PATIENCE_S
     while not (found := condition()):
         if time.monotonic() > end:

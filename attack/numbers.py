@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from urllib.parse import quote
 
@@ -31,7 +31,8 @@ def attack(given: Attack) -> list[Check]:
 
         def api(path: str) -> dict[str, list[dict[str, str]]]:
             reply = http(program.address("console"), path.encode(), headers=viewer)
-            return json.loads(reply.body)  # type: ignore[no-any-return]
+            found: dict[str, list[dict[str, str]]] = json.loads(reply.body)
+            return found
 
         until(lambda: len(api("/api/v1/receipts?limit=1000")["receipts"]) >= 200, "the fold")
         paths = sorted(_addresses(given.work, api, planted.calls))
@@ -63,7 +64,9 @@ def attack(given: Attack) -> list[Check]:
     ]
 
 
-def _addresses(folder: Path, api, calls: list[str]) -> set[str]:  # type: ignore[no-untyped-def]
+def _addresses(
+    folder: Path, api: Callable[[str], dict[str, list[dict[str, str]]]], calls: list[str]
+) -> set[str]:
     """Every address of the console's own table of routes, with ids that are there."""
     receipts = [each["id"] for each in api("/api/v1/receipts?limit=1000")["receipts"]]
     streams = [each["sid"] for each in api("/api/v1/streams?limit=1000")["streams"] if each["sid"]]

@@ -14,6 +14,7 @@ import msgspec
 
 from switchhook.answer.answerer import SWEEP_S, Answerer
 from switchhook.answer.asgi import AnswerApp
+from switchhook.answer.clock import AnswerClock
 from switchhook.capacity.facts_file import FactsFile
 from switchhook.capacity.ledger import LedgerCapacity
 from switchhook.capacity.poller import AccountWatch, Watched
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
     from switchhook.alerts.message import Message
     from switchhook.emulator.net.asgi import ASGIApp, Receive, Scope, Send
+    from switchhook.emulator.plan.flow import Applet
     from switchhook.exotel.answers import Polled
     from switchhook.overview.verdict import State
 
@@ -101,7 +103,7 @@ option = "A"
 """
 
 
-class VirtualClock:
+class VirtualClock(AnswerClock):
     """The clocks of answer and console, on the emulator's."""
 
     def __init__(self, clock: Clock) -> None:
@@ -243,7 +245,7 @@ class World:
             self.journal,
             node=held.node,
             key=held.key,
-            clock=self._time,  # type: ignore[arg-type]  # it has the two that are asked for
+            clock=self._time,
         )
         self._reader = JournalReader(held.folder(JOURNAL))
         self.store = SqliteStore(held.folder(STORE), self._reader)
@@ -284,7 +286,7 @@ class World:
         apps |= {host: bot for _, host in self._hosts()}
         numbers, flows = {}, {}
         for n, host in self._hosts():
-            applets = {
+            applets: dict[str, Applet] = {
                 "bot": Voicebot(url=f"wss://{host}/bot?say=0&after={TALK_S:.0f}", next="told"),
                 "told": self._told(SECRET),
                 "people": Connect(numbers=("+919811100001",), answered="end", no_answer="end"),
