@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from incidents.world import World
-from switchhook.alerts.alert import Severity
+from switchhook.alerts.alert_rule import Severity
 from switchhook.alerts.message import MessageKind
 from switchhook.emulator.clock import VirtualLoop
 from switchhook.troubles.trouble import Level

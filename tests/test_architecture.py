@@ -272,6 +272,7 @@ def test_no_text_of_a_case_stands_in_the_source():
 COVERED_BY = """
 Parts of one thing, which its test takes whole:
   access/test_ledger        audit_ledger credentials_ledger rows_ledger users
+  alerts/test_alert         alert_rule
   alerts/test_engine        heartbeat memory_keeper sender
   answer/test_answerer clock_steps health owed samples
   answer/http/test_protocol connections growing_head link listening messages

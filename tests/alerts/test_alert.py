@@ -12,14 +12,12 @@ from switchhook.alerts.alert import (
     MOST_GROUPS,
     NEXT,
     Alert,
-    AlertRule,
     AlertState,
-    Comparison,
     Event,
-    Severity,
     evaluate,
     much_worse,
 )
+from switchhook.alerts.alert_rule import AlertRule, Comparison, Severity
 from switchhook.alerts.default_rules import DEFAULTS
 from switchhook.metrics import KNOWN, Figure
 

@@ -7,7 +7,8 @@ from itertools import starmap
 
 import pytest
 
-from switchhook.alerts.alert import AlertState, Severity
+from switchhook.alerts.alert import AlertState
+from switchhook.alerts.alert_rule import Severity
 from switchhook.alerts.book import KIND
 from switchhook.alerts.engine import Alerting
 from switchhook.alerts.heartbeat import Heartbeat, why_silent

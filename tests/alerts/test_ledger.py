@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from switchhook.alerts import ledger as module
-from switchhook.alerts.alert import AlertState, Severity, evaluate
+from switchhook.alerts.alert import AlertState, evaluate
+from switchhook.alerts.alert_rule import Severity
 from switchhook.alerts.book import KIND, SentMessage, delivery_of
 from switchhook.alerts.default_rules import DEFAULTS
 from switchhook.alerts.ledger import LedgerAlerts

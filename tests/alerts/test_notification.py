@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from switchhook.alerts.alert import AlertRule, AlertState, Comparison, Severity, evaluate
+from switchhook.alerts.alert import AlertState, evaluate
+from switchhook.alerts.alert_rule import AlertRule, Comparison, Severity
 from switchhook.alerts.escalation import Policy
 from switchhook.alerts.message import MessageKind
 from switchhook.alerts.notification import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from switchhook.alerts.alert import AlertRule, Comparison, Severity
+from switchhook.alerts.alert_rule import AlertRule, Comparison, Severity
 from switchhook.alerts.default_rules import DEFAULTS
 from switchhook.alerts.escalation import Policy
 from switchhook.alerts.quiet import OnCall, Quiet

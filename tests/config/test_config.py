@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switchhook.access.roles import OidcSettings
-from switchhook.alerts.alert import AlertRule, Comparison
+from switchhook.alerts.alert_rule import AlertRule, Comparison
 from switchhook.config import (
     LARGEST,
     AuthMode,

@@ -14,7 +14,8 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from kept_receipts import START_MS, Kept, fold, query, receipt
-from switchhook.alerts.alert import Alert, AlertState, Severity
+from switchhook.alerts.alert import Alert, AlertState
+from switchhook.alerts.alert_rule import Severity
 from switchhook.answer.counter_names import not_let_in, place_of
 from switchhook.capacity.status import CapacityNow
 from switchhook.errors import DataFolderError

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from switchhook.alerts.alert_rule import AlertRule, Severity
 from switchhook.metrics import KNOWN, OTHER, Figure, Labels
 
 if TYPE_CHECKING:
@@ -23,86 +24,7 @@ MOST_MEMBERS = 20
 LAPSE_MS = 24 * 3_600_000
 """An alert ends when nothing was known of its figures for so long."""
 _KNOWN_EVERY_MS = 600_000
-_MARGIN = 0.2
 _WORSENED = 1.1
-
-
-class Severity(StrEnum):
-    """How much it matters; `critical` wakes people."""
-
-    INFO = "info"
-    WARNING = "warning"
-    CRITICAL = "critical"
-
-    @property
-    def rank(self) -> int:
-        return _RANKS[self]
-
-
-_RANKS = {Severity.INFO: 0, Severity.WARNING: 1, Severity.CRITICAL: 2}
-
-
-class Comparison(StrEnum):
-    """How a figure breaches a threshold."""
-
-    ABOVE = ">"
-    AT_LEAST = ">="
-    BELOW = "<"
-    AT_MOST = "<="
-
-    @property
-    def falling(self) -> bool:
-        """Whether less is worse."""
-        return self in (Comparison.BELOW, Comparison.AT_MOST)
-
-    def holds(self, value: float, threshold: float) -> bool:
-        match self:
-            case Comparison.ABOVE:
-                return value > threshold
-            case Comparison.AT_LEAST:
-                return value >= threshold
-            case Comparison.BELOW:
-                return value < threshold
-            case Comparison.AT_MOST:
-                return value <= threshold
-
-
-class AlertRule(msgspec.Struct, frozen=True, kw_only=True):
-    """When to alert. `title` says it in words, `advice` what to do.
-
-    It fires once the figure breached the threshold for `for_s`, and is resolved once it was beyond
-    `clear` for `clear_for_s`; `clear` is a fifth of the threshold away from it unless said. A
-    share with fewer cases than `least_cases` says nothing; to recover, half as many are enough.
-    Figures that agree in the labels `group_by` are one alert. Alerts of rules with the same
-    `topic` and the same labels are one cause, which speaks with one voice. Who heard of the topic
-    `inhibited_by`, of the same labels, is not told of this as well.
-    """
-
-    name: str
-    title: str
-    figure: str
-    comparison: Comparison
-    threshold: float
-    for_s: int = 0
-    clear: float | None = None
-    clear_for_s: int = 300
-    severity: Severity = Severity.WARNING
-    group_by: tuple[str, ...] = ()
-    least_cases: int = 0
-    topic: str = ""
-    inhibited_by: str = ""
-    advice: str = ""
-
-    def breached(self, value: float) -> bool:
-        return self.comparison.holds(value, self.threshold)
-
-    def cleared(self, value: float) -> bool:
-        """Whether it is so far from the threshold that it does not flap."""
-        edge = self.clear
-        if edge is None:
-            margin = _MARGIN * abs(self.threshold)
-            edge = self.threshold + (margin if self.comparison.falling else -margin)
-        return not self.comparison.holds(value, edge)
 
 
 class AlertState(StrEnum):

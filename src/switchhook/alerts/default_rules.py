@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from switchhook.alerts.alert import AlertRule, Comparison, Severity
+from switchhook.alerts.alert_rule import AlertRule, Comparison, Severity
 
 _ABOVE, _AT_LEAST, _BELOW = Comparison.ABOVE, Comparison.AT_LEAST, Comparison.BELOW
 

@@ -13,7 +13,8 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from switchhook.alerts.alert import Alert, AlertRule, evaluate, joined
+from switchhook.alerts.alert import Alert, evaluate, joined
+from switchhook.alerts.alert_rule import AlertRule
 from switchhook.alerts.default_rules import DEFAULTS
 from switchhook.alerts.heartbeat import why_silent
 from switchhook.alerts.memory_keeper import Memory

@@ -10,7 +10,8 @@ from switchhook.web.json import Json, time_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from switchhook.alerts.alert import Alert, AlertRule
+    from switchhook.alerts.alert import Alert
+    from switchhook.alerts.alert_rule import AlertRule
     from switchhook.alerts.book import SentMessage
     from switchhook.alerts.engine import Alerting
     from switchhook.alerts.quiet import Silence

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from switchhook.alerts.alert import Alert, Severity
+from switchhook.alerts.alert import Alert
+from switchhook.alerts.alert_rule import Severity
 from switchhook.metrics import KNOWN, Labels, duration_text, value_text
 
 if TYPE_CHECKING:

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from switchhook.alerts.alert import Alert, Severity, much_worse
+from switchhook.alerts.alert import Alert, much_worse
+from switchhook.alerts.alert_rule import Severity
 from switchhook.alerts.escalation import Policy, due_rounds, policy_of
 from switchhook.alerts.message import (
     Message,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from switchhook.alerts.alert import AlertState, Comparison, Severity
+from switchhook.alerts.alert import AlertState
+from switchhook.alerts.alert_rule import Comparison, Severity
 from switchhook.alerts.json import LONGEST_S, MATCHED
 from switchhook.alerts.message import MessageKind
 from switchhook.delivery.delivery import DeliveryState

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from switchhook.alerts.alert import Severity
+from switchhook.alerts.alert_rule import Severity
 from switchhook.alerts.book import delivery_of, message_of
 from switchhook.alerts.message import Message, MessageKind
 from switchhook.delivery.delivery import SendResult, claimed, settled

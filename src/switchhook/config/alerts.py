@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from switchhook.alerts.alert import AlertRule, Comparison, Severity
+from switchhook.alerts.alert_rule import AlertRule, Comparison, Severity
 from switchhook.alerts.default_rules import DEFAULTS
 from switchhook.alerts.escalation import Policy
 from switchhook.alerts.quiet import OnCall, Quiet

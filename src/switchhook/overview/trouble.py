@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from switchhook.alerts.alert import Alert, Severity
+from switchhook.alerts.alert import Alert
+from switchhook.alerts.alert_rule import Severity
 from switchhook.capacity.status import CapacityNow
 from switchhook.errors import sentence
 from switchhook.journal.steady_time import Step, step_text

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from switchhook.alerts.alert import Severity
+from switchhook.alerts.alert_rule import Severity
 from switchhook.alerts.message import Message, MessageKind
 from switchhook.alerts.notify.text import LONGEST_BODY, LONGEST_TITLE, compose, harmless
 from switchhook.exotel.phone_numbers import masked

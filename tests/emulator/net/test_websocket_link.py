@@ -292,8 +292,9 @@ def test_a_handshake_that_hangs_harms_no_later_one(scheme, loop):
 
         async with tcp(hangs) as at, bot(talk) as url:
             for _ in range(5):
-                failure = await failed(f"{scheme}://{at}/", 0.05)
-                assert go_text(failure) == "context deadline exceeded"
+                text = go_text(await failed(f"{scheme}://{at}/", 0.05))
+                # Where the machine is busy, it may hang before the handshake begins.
+                assert text == "context deadline exceeded" or text.endswith("i/o timeout")
                 heard = Heard()
                 link = await dial(url, heard)
                 link.close()

@@ -10,7 +10,7 @@ import re
 import threading
 from typing import TYPE_CHECKING, Any
 
-from switchhook.alerts.alert import Severity
+from switchhook.alerts.alert_rule import Severity
 from switchhook.alerts.message import Message, MessageKind
 from switchhook.alerts.notify.text import compose, harmless
 from switchhook.alerts.on_it_link import PATH, OnIt, make_link
