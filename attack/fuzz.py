@@ -24,7 +24,7 @@ _PAGES = (
     *("/", "/streams", "/causes", "/capacity", "/endpoints", "/alerts", "/settings", "/audit"),
     *("/login", "/metrics", "/healthz", "/calls/x", "/static/console.css", "/nothing"),
 )
-_TRUE = "refused what looks like|asked in bad HTTP"
+_TRUE = "refused what looks like|asked in bad HTTP|a request could not be read"
 _TRACE = re.compile("^Traceback|answering failed|deciding failed", re.MULTILINE)
 _SAFE_IS_A = "people"
 
