@@ -287,6 +287,7 @@ Parts of one thing, which its test takes whole:
   emulator/plan/test_file flow
   emulator/runs/test_scenarios client_steps scenario
   emulator/runs/test_scenarios scenarios/answer scenarios/plans
+  exotel/test_phone_numbers other_digits
   exotel/wire/test_calls          rest_document xml_text
   exotel/wire/test_media          media_json
   exotel/wire/test_passthru       build
@@ -413,7 +414,7 @@ def test_every_module_that_decides_has_its_twin_or_a_reason():
     assert not [each for each in tests if not each.exists()]
 
 
-MOST_METHODS, MOST_LINES = 20, 40
+MOST_METHODS, MOST_LINES, MOST_LINES_OF_A_MODULE = 20, 40, 400
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -476,6 +477,11 @@ def test_no_class_has_more_methods_than_a_reader_can_keep():
         and node.name not in given
         and len(methods(node)) > MOST_METHODS
     ]
+
+
+def test_no_module_is_longer_than_one_reads():
+    lines = {file.name: len(file.read_text().splitlines()) for file in MODULES}
+    assert not {name for name, count in lines.items() if count > MOST_LINES_OF_A_MODULE}
 
 
 def test_no_function_is_longer_than_a_page():
