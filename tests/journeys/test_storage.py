@@ -159,6 +159,10 @@ def test_a_flipped_byte_in_the_journal_is_named_and_the_rest_is_shown(tmp_path):
         assert program.stop() == 0
 
 
+def metrics(program) -> bytes:
+    return http(program.address("console"), b"/metrics", headers=program.by_link).body
+
+
 def test_a_flipped_bit_in_what_is_kept_of_the_configuration_is_said_and_stops_no_backup(tmp_path):
     """While it runs, with nothing changed but the bit."""
     data, config = tmp_path / "data", tmp_path / "switchhook.toml"
@@ -173,8 +177,7 @@ def test_a_flipped_bit_in_what_is_kept_of_the_configuration_is_said_and_stops_no
             assert "then remove kept/config.json.damaged-*" in str(program.health(side))
         until(lambda: "what was kept of it was damaged" in page(program), "the page")
         look(data, "backup", str(tmp_path / "backup.tar.gz"))
-        metrics = http(program.address("console"), b"/metrics", headers=program.by_link).body
-        assert b"switchhook_files_damaged 1" in metrics
+        until(lambda: b"switchhook_files_damaged 1.0" in metrics(program), "the figure")
         (data / "kept" / "config.json.damaged-1").unlink()
         all_there(program, 0)
         assert program.stop() == 0
