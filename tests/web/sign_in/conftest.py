@@ -10,7 +10,6 @@ from web.sign_in.house import CHEAP, House
 def _hashed_in_no_time(monkeypatch):
     """What a hash costs is tested by itself; here somebody signs in hundreds of times."""
     monkeypatch.setattr(password_hashing, "_HASHER", CHEAP)
-    password_hashing._nobodys.cache_clear()
 
 
 @pytest.fixture

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
+from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
+from argon2.low_level import ARGON2_VERSION
 
 from switchhook.access.password_policy import normal_password
 
@@ -54,7 +56,6 @@ class Hashing:
     def __init__(self, most_waiting: int = MOST_WAITING) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="passwords")
         self._most, self._waiting = most_waiting, 0
-        self._thread.submit(_nobodys)  # so that the first unknown name takes no longer than others
 
     async def hash(self, password: str) -> str:
         return await self._work(hash_password, password)
@@ -72,7 +73,13 @@ class Hashing:
             self._waiting -= 1
 
 
-@lru_cache(1)
 def _nobodys() -> str:
-    """A hash that no password has."""
-    return hash_password("nobody has this password")
+    """A hash that nobody's password has; to compare with it takes as long as with anybody's."""
+    made = _HASHER
+    costs = f"m={made.memory_cost},t={made.time_cost},p={made.parallelism}"
+    salt, hashed = (_text(secrets.token_bytes(size)) for size in (made.salt_len, made.hash_len))
+    return f"$argon2id$v={ARGON2_VERSION}${costs}${salt}${hashed}"
+
+
+def _text(value: bytes) -> str:
+    return b64encode(value).rstrip(b"=").decode()
