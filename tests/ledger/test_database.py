@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+import apsw
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -222,3 +223,22 @@ def test_nothing_is_left_of_what_was_deleted(ledger):
         connection.execute(things.delete())
     ledger.rewrite()
     assert not any(b"919812345678" in piece for piece in ledger.raw(64))
+
+
+def test_whoever_makes_the_file_at_the_same_moment_is_waited_for(tmp_path, monkeypatch):
+    """SQLite itself refuses at once who is second to ask for a log."""
+
+    class Contended(apsw.Connection):
+        refusals = 3
+
+        def pragma(self, name, *more, **named):
+            if name == "journal_mode" and Contended.refusals:
+                Contended.refusals -= 1
+                raise apsw.BusyError("BusyError: database is locked")
+            return super().pragma(name, *more, **named)
+
+    monkeypatch.setattr(apsw, "Connection", Contended)
+    ledger = Ledger(tmp_path / "ledger", [made], [TABLES])
+    assert names(ledger) == []
+    ledger.close()
+    assert not Contended.refusals

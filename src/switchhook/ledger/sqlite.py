@@ -167,7 +167,7 @@ class SqliteFile:
         connection = connect_checked(self.path, APPLICATION_ID, CHECKED_VERSION)
         try:
             connection.set_busy_timeout(BUSY_MS)
-            connection.pragma("journal_mode", "wal")
+            _keep_a_log(connection)
             connection.pragma("synchronous", "full")
             connection.pragma("foreign_keys", 1)
             connection.pragma("secure_delete", 1)  # what is erased is gone from the file, too
@@ -224,6 +224,19 @@ def apsw_of(connection: Connection) -> apsw.Connection:
     raw = connection.connection.driver_connection
     assert isinstance(raw, dbapi.Connection)
     return raw.apsw
+
+
+def _keep_a_log(connection: apsw.Connection) -> None:
+    """Write ahead. SQLite waits for nobody here where two do it first at the same moment."""
+    for left in reversed(range(_TRIES)):
+        try:
+            connection.pragma("journal_mode", "wal")
+        except apsw.BusyError:
+            if not left:
+                raise
+            time.sleep(_PAUSE_S)
+        else:
+            return
 
 
 def _engine(connect: Callable[[], apsw.Connection], *, autocommit: bool = False) -> Engine:
