@@ -159,11 +159,27 @@ def ledger_place(request, tmp_path):
     return request.getfixturevalue("postgresql_schema")
 
 
-@pytest.fixture
-def ledger(ledger_place):
-    """An empty ledger, on SQLite and on PostgreSQL."""
+@pytest.fixture(scope="session")
+def _postgresql_ledgers(postgresql):
+    import postgresql as found
     from switchhook.server.tables import open_ledger
 
-    ledger = open_ledger(ledger_place)
-    yield ledger
-    ledger.close()
+    ledgers = found.EmptySchemas(postgresql, lambda url: open_ledger(url).close())
+    yield ledgers
+    ledgers.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def ledger(request, tmp_path):
+    """An empty ledger, on SQLite and on PostgreSQL."""
+    import postgresql as found
+    from switchhook.server.tables import open_ledger
+
+    with contextlib.ExitStack() as held:
+        place = tmp_path / "ledger"
+        if request.param == "postgresql":
+            ledgers = request.getfixturevalue("_postgresql_ledgers")
+            place = found.text_of(held.enter_context(ledgers.one()))
+        ledger = open_ledger(place)
+        held.callback(ledger.close)
+        yield ledger
