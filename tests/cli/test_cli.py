@@ -301,6 +301,7 @@ def test_what_fails_is_shown_at_a_glance(say, server):
     code, out, _ = say("causes", "--json", *place)
     assert code == 0
     assert [(each["cause"], each["streams"]) for each in lines(out)] == [("throttled", 1)]
+    until(lambda: say("now", *place)[0] == 0, "the console to have looked at everything")
     code, out, _ = say("now", "--json", *place)
     assert code == 0
     (found,) = lines(out)
