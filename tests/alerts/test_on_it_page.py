@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from starlette.testclient import TestClient
 
 from alerts.test_page import As, Here
+from asgi_client import Client
 from switchhook.access.roles import Role, Viewer
 from switchhook.alerts.on_it_link import PATH, OnIt, make_link
 from switchhook.alerts.on_it_page import OnItPage
@@ -30,7 +30,7 @@ class Pressed(Here):
     def outside(self):
         page = OnItPage(Renderer(), self.engine, KEY, self.noted.append)
         app = Outside(create_app([page]), Viewer("not signed in", Role.VIEWER))
-        return TestClient(app, base_url="http://127.0.0.1")
+        return Client(app, base_url="http://127.0.0.1")
 
 
 @pytest.fixture

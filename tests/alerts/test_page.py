@@ -7,9 +7,9 @@ import re
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
-from starlette.testclient import TestClient
 
 from alerts.test_engine import ALL, NOON, Bench
+from asgi_client import Client
 from switchhook.access.roles import Role, Viewer
 from switchhook.alerts.escalation import Policy
 from switchhook.alerts.openapi import PATHS, SCHEMAS
@@ -46,7 +46,7 @@ class Here(Bench):
 
     @property
     def client(self):
-        return TestClient(self.app, base_url="http://127.0.0.1", follow_redirects=False)
+        return Client(self.app, base_url="http://127.0.0.1", follow_redirects=False)
 
     @property
     def app(self):
@@ -109,7 +109,7 @@ def test_whom_to_tell_is_shown_whole_and_other_numbers_are_not(here):
     )
     pages = AlertPages(Renderer(lambda: state), here.engine, here.noted.append)
     app = As(create_app([pages]), Viewer("ravi", Role.VIEWER, "s"))
-    text = TestClient(app, base_url="http://127.0.0.1").get("/alerts").text
+    text = Client(app, base_url="http://127.0.0.1").get("/alerts").text
     assert "Tell +91 98765 43210." in text
     assert "98111" not in text
 

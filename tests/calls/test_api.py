@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
-from starlette.testclient import TestClient
 
+from asgi_client import Client
 from switchhook.access.roles import Role, Viewer
 from switchhook.calls.api import OPERATIONS, SCHEMAS, CallsApi
 from switchhook.calls.other_sources import Note, OtherSources
@@ -34,7 +34,7 @@ def told(call_sid):
 
 def client():
     app = create_app([CallsApi(told)])
-    return TestClient(app, base_url="http://127.0.0.1", client=("127.0.0.1", 1))
+    return Client(app, base_url="http://127.0.0.1", client=("127.0.0.1", 1))
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_who_may_not_see_numbers_sees_none():
         scope["viewer"] = Viewer(role=Role.VIEWER, name="v")
         await inner(scope, receive, send)
 
-    viewer = TestClient(masked, base_url="http://127.0.0.1", client=("127.0.0.1", 1))
+    viewer = Client(masked, base_url="http://127.0.0.1", client=("127.0.0.1", 1))
     text = viewer.get("/api/v1/calls/c1/sources").text
     assert "0981110000" not in text
     assert "01" in text

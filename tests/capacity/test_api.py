@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
-from starlette.testclient import TestClient
 
+from asgi_client import Client
 from switchhook.capacity.api import OPERATIONS, SCHEMAS, CapacityApi
 from switchhook.capacity.forecast import Forecast
 from switchhook.capacity.ledger import LedgerCapacity
@@ -43,7 +43,7 @@ def history(tmp_path):
 def asking(history, *standing):
     """A client of an app that has this part alone."""
     app = create_app([CapacityApi(Watch(*standing), history, lambda: NOW)])
-    return TestClient(app, base_url="http://127.0.0.1", client=("127.0.0.1", 1))
+    return Client(app, base_url="http://127.0.0.1", client=("127.0.0.1", 1))
 
 
 def test_accounts_are_told_as_they_stand(history):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from starlette.testclient import TestClient
-
+from asgi_client import Client
 from switchhook.overview.verdict import Level, State
 from switchhook.overview.verdict_api import VerdictApi
 from switchhook.web.app import create_app
@@ -12,7 +11,7 @@ STATE = State(level=Level.WARN, what="A bot fails.", since_us=1_764_050_400_000_
 
 
 def test_the_verdict_is_in_the_api():
-    client = TestClient(create_app([VerdictApi(lambda: STATE)]), base_url="http://127.0.0.1")
+    client = Client(create_app([VerdictApi(lambda: STATE)]), base_url="http://127.0.0.1")
     assert client.get("/api/v1/verdict").json() == {
         "level": "warn",
         "what": "A bot fails.",

@@ -8,8 +8,8 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from starlette.requests import Request
-from starlette.testclient import TestClient
 
+from asgi_client import Client
 from retention.test_erasure import hash_of_proof
 from retention.test_retention_worker import NUMBER, SID, House, call_of, fill
 from switchhook.access.roles import Role, Viewer
@@ -41,7 +41,7 @@ def asking(house, role=Role.ADMINISTRATOR):
         scope["viewer"] = Viewer("asha", role, origin="192.0.2.7")
         await inner(scope, receive, send)
 
-    return TestClient(seen, base_url="http://127.0.0.1", client=("127.0.0.1", 1))
+    return Client(seen, base_url="http://127.0.0.1", client=("127.0.0.1", 1))
 
 
 def test_each_class_is_told_with_its_limit_and_oldest(house):

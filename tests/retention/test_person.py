@@ -6,8 +6,8 @@ import json
 
 import apsw
 import pytest
-from starlette.testclient import TestClient
 
+from asgi_client import Client
 from retention.test_api import HOST
 from retention.test_retention_worker import NUMBER, SID, START, House, call_of, details
 from switchhook.access.audit import Deed
@@ -50,7 +50,7 @@ def asking(house, role=Role.ADMINISTRATOR):
         scope["csrf"] = "x"
         await inner(scope, receive, send)
 
-    return TestClient(seen, base_url="http://127.0.0.1", client=("127.0.0.1", 1), headers=HOST)
+    return Client(seen, base_url="http://127.0.0.1", client=("127.0.0.1", 1), headers=HOST)
 
 
 def fill(house):

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.testclient import TestClient
 
+from asgi_client import Client
 from browser.world import OPERATOR, VIEWER, World
 from switchhook.calls.sources import KeptDetails
 from switchhook.journal.receipt import HeartbeatReceived, RecordKind, StatusReceived, encode
@@ -33,7 +33,7 @@ def world(tmp_path_factory):
 @pytest.fixture
 def client(world):
     world.viewer = None
-    yield TestClient(world.app(), follow_redirects=False)
+    yield Client(world.app(), follow_redirects=False)
     world.viewer = None
 
 

@@ -19,8 +19,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
-from starlette.testclient import TestClient
 
+from asgi_client import Client
 from kept_receipts import START_MS, Kept, fold, query, receipt
 from switchhook.access.roles import EVERYTHING, Role, Viewer
 from switchhook.exotel.phone_numbers import mask_text
@@ -130,7 +130,7 @@ def client(world, deeds):
             )
         }
         app = Starlette(routes=list(api.routes()), exception_handlers=refused)
-        return TestClient(as_viewer(Masked(app), viewer))
+        return Client(as_viewer(Masked(app), viewer))
 
     return of
 
@@ -341,7 +341,7 @@ def test_the_list_of_streams_takes_a_search_with_other_filters(world):
     folder = Folder(world.kept.reader, world.store)
     parts = StreamsApiParts(journal=world.kept.reader, store=world.store, folder=folder, fresh_s=0)
     app = create_app([StreamsApi(parts, dict)])
-    here = TestClient(app, base_url="http://127.0.0.1")
+    here = Client(app, base_url="http://127.0.0.1")
     asked = {"q": "from:987650 !error:*", "limit": "3", "endpoint": "default"}
     page = here.get("/api/v1/streams", params=asked).json()
     assert [each["call_sid"] for each in page["streams"]] == ["c7", "c6", "c5"]

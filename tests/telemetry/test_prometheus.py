@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
 from prometheus_client.parser import text_string_to_metric_families as prometheus
 from starlette.applications import Starlette
-from starlette.testclient import TestClient
 
+from asgi_client import Client
 from kept_receipts import START_MS, Kept, fold, query, receipt
 from switchhook.alerts.alert import Alert, AlertState
 from switchhook.alerts.alert_rule import Severity
@@ -128,11 +128,11 @@ def sources(shelf: Shelf, tmp_path, **more: object) -> MetricSources:
     return MetricSources(**{**said, **more})
 
 
-def client_of(given: MetricSources) -> TestClient:
-    return TestClient(Starlette(routes=MetricsPage(given).routes()))
+def client_of(given: MetricSources) -> Client:
+    return Client(Starlette(routes=MetricsPage(given).routes()))
 
 
-def scrape(client: TestClient) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+def scrape(client: Client) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
     """Every sample by its name and labels."""
     reply = client.get("/metrics")
     assert reply.status_code == 200

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from starlette.applications import Starlette
-from starlette.testclient import TestClient
 
+from asgi_client import Client
 from switchhook.web.assets import Assets
 
 
@@ -16,7 +16,7 @@ def assets():
 
 @pytest.fixture(scope="module")
 def client(assets):
-    return TestClient(Starlette(routes=assets.routes()))
+    return Client(Starlette(routes=assets.routes()))
 
 
 @pytest.mark.parametrize(

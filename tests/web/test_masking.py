@@ -6,8 +6,8 @@ import pytest
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
-from starlette.testclient import TestClient
 
+from asgi_client import Client
 from switchhook.access.roles import EVERYTHING, Role, Viewer
 from switchhook.web.masking import Masked, asks_by_number, mask_json
 from switchhook.web.parameters import RefusedParameter
@@ -32,7 +32,7 @@ def asked(viewer, path="/any", method="GET"):
     async def app(scope, receive, send):
         await inner({**scope, "viewer": viewer}, receive, send)
 
-    return TestClient(app).request(method, path)
+    return Client(app).request(method, path)
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from starlette.testclient import TestClient
 
+from asgi_client import Client
 from browser.world import OPERATOR, VIEWER, World
 from switchhook.access.roles import EVERYTHING, Role, Viewer
 from switchhook.streams.search.numbers import NOTED_FOR_MS, NumberSearches, refuse_numbers
@@ -117,7 +117,7 @@ def test_the_page_finds_no_number_for_a_viewer(tmp_path):
         world.tell("bot", number="09812345678")
         world.writer.flush(10)
         world.folder.reach(world.reader.last_seq(), 10)
-        client = TestClient(world.app(), follow_redirects=False)
+        client = Client(world.app(), follow_redirects=False)
         for viewer in (VIEWER, OPERATOR):
             world.viewer = viewer
             found = [client.get("/streams", params={"q": f"from:{n}"}).text for n in (981, 777)]

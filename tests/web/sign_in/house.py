@@ -14,8 +14,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
-from starlette.testclient import TestClient
 
+from asgi_client import Client
 from switchhook.access.audit import Deed
 from switchhook.access.ledger import LedgerAccess
 from switchhook.access.roles import AccessSettings, Role
@@ -111,7 +111,7 @@ class Browser:
 
     def __init__(self, house: House, base: str, peer: str) -> None:
         self.base = base
-        self.client = TestClient(
+        self.client = Client(
             house.app, base_url=base, follow_redirects=False, client=(peer, 50_000)
         )
 

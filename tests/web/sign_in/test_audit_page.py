@@ -6,8 +6,8 @@ import hashlib
 import json
 
 import pytest
-from starlette.testclient import TestClient
 
+from asgi_client import Client
 from switchhook.access.audit import Deed
 from switchhook.access.roles import Role, Scope
 from switchhook.web.sign_in.tokens import hashed, new_proof
@@ -156,7 +156,7 @@ def test_a_token_reveals_by_the_api(house):
     house.kept.passes.make_token(
         "robot", Scope.OPERATE, asha, hashed(proof), house.now_us + MINUTE, DEED, house.now_us
     )
-    client = TestClient(house.app, base_url=HERE)
+    client = Client(house.app, base_url=HERE)
     headers = {"authorization": f"Bearer {proof}"}
     reply = client.post("/api/v1/calls/c1/reveal", headers=headers)
     assert reply.json()["revealed_until"].endswith("Z")

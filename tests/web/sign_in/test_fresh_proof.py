@@ -6,8 +6,8 @@ import html
 import re
 
 import pytest
-from starlette.testclient import TestClient
 
+from asgi_client import Client
 from switchhook.access.roles import Role
 from switchhook.web.sign_in.fresh_proof import UNGUARDED, is_guarded
 from web.sign_in.house import HERE, MINUTE, PASSWORD
@@ -100,7 +100,7 @@ def test_a_token_is_not_asked(house):
     from web.sign_in.test_middleware import make_token
 
     token = make_token(house, Scope.ADMIN, house.user())
-    reply = TestClient(house.app, base_url=HERE).post("/api/v1/erasures", headers=token)
+    reply = Client(house.app, base_url=HERE).post("/api/v1/erasures", headers=token)
     assert reply.status_code in (404, 405)
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from starlette.testclient import TestClient
 
+from asgi_client import Client
 from switchhook.access.roles import AccessSettings
 from switchhook.system.local_keys import endpoint_secret, link_cookie, link_proof, link_token
 from web.sign_in.house import HERE, KEY, House
@@ -29,7 +29,7 @@ BEHIND_A_PROXY = [
 )
 def test_whoever_does_not_know_the_link_sees_and_does_nothing(house, headers, path):
     """Also where nothing shows that a proxy on this machine has passed it on."""
-    client = TestClient(house.app, base_url=HERE, follow_redirects=False)
+    client = Client(house.app, base_url=HERE, follow_redirects=False)
     reply = client.get(path, headers=headers)
     assert reply.status_code in (303, 401)
     assert reply.headers.get("location", "/open").startswith("/open")
@@ -38,7 +38,7 @@ def test_whoever_does_not_know_the_link_sees_and_does_nothing(house, headers, pa
 
 
 def test_health_is_told_in_short_to_whoever_does_not_know_the_link(house):
-    client = TestClient(house.app, base_url=HERE)
+    client = Client(house.app, base_url=HERE)
     assert client.get("/healthz").json() == {"status": "ok"}
     assert client.get("/healthz", headers=BEARER).json().keys() == {"status", "problems"}
 
@@ -74,7 +74,7 @@ def test_the_link_is_over_with_the_first_account(house):
     assert browser.get("/").headers["location"] == "/login?next=/"
     assert "set-cookie" not in browser.get(LINK).headers
     assert browser.get("/open").headers["location"] == "/"
-    client = TestClient(house.app, base_url=HERE)
+    client = Client(house.app, base_url=HERE)
     assert client.get("/api/v1/things", headers=BEARER).status_code == 401
 
 
@@ -83,7 +83,7 @@ def test_a_console_that_wants_accounts_has_no_such_link(tmp_path, settings):
     house = House(tmp_path, settings)
     assert "set-cookie" not in house.stranger().get(LINK).headers
     assert house.browser().get("/").headers["location"] == "/login?next=/"
-    client = TestClient(house.app, base_url=HERE)
+    client = Client(house.app, base_url=HERE)
     assert client.get("/api/v1/things", headers=BEARER).status_code == 401
 
 

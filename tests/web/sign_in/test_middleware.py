@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from starlette.testclient import TestClient
 
+from asgi_client import Client
 from switchhook.access.roles import AccessSettings, OidcSettings, Role, Scope
 from switchhook.system.local_keys import link_cookie, link_proof, link_token
 from switchhook.web.sign_in.tokens import hashed, new_proof
@@ -47,7 +48,7 @@ def test_without_any_account_this_machine_is_the_administrator(house):
 )
 def test_an_open_console_answers_this_machine_only(house, headers):
     """A tunnel connects from loopback too, and a name can be led there."""
-    client = TestClient(house.app, base_url=HERE)
+    client = Client(house.app, base_url=HERE)
     client.cookies.set(link_cookie(KEY), link_proof(KEY))  # whoever has the link is told why, too
     reply = client.get("/", headers=headers)
     assert reply.status_code == 403
@@ -60,7 +61,7 @@ def test_an_open_console_is_not_asked_in_the_http_of_plain_proxies(house):
     async def in_http_1_0(scope, receive, send):
         await house.app({**scope, "http_version": "1.0"}, receive, send)
 
-    client = TestClient(in_http_1_0, base_url=HERE)
+    client = Client(in_http_1_0, base_url=HERE)
     client.cookies.set(link_cookie(KEY), link_proof(KEY))
     reply = client.get("/")
     assert reply.status_code == 403
@@ -85,7 +86,7 @@ def test_users_wanted_from_the_start(tmp_path):
 
 def test_a_program_on_this_machine_may_post_to_the_open_api(house):
     """No browser: those send Origin or Sec-Fetch-Site with every POST."""
-    client = TestClient(house.app, base_url=HERE)
+    client = Client(house.app, base_url=HERE)
     headers = {"authorization": f"Bearer {link_token(KEY)}"}
     assert client.post("/api/v1/things", headers=headers).status_code == 200
     assert client.post("/api/v1/things").status_code == 401
@@ -198,7 +199,7 @@ def test_health_says_little_to_strangers(house):
 def test_a_token_opens_the_api_and_nothing_else(house):
     asha = house.user()
     token = make_token(house, Scope.ADMIN, asha)
-    client = TestClient(house.app, base_url=HERE, follow_redirects=False)
+    client = Client(house.app, base_url=HERE, follow_redirects=False)
     said = client.get("/api/v1/things", headers=token).json()
     assert (said["name"], said["role"]) == ("token robot of asha", "administrator")
     assert client.get("/metrics", headers=token).status_code == 200
@@ -210,7 +211,7 @@ def test_a_token_opens_the_api_and_nothing_else(house):
 def test_a_token_can_do_no_more_than_its_owner(house):
     house.user("ravi")
     asha = house.user("asha")
-    client = TestClient(house.app, base_url=HERE)
+    client = Client(house.app, base_url=HERE)
     house.kept.users.set_role(asha, Role.VIEWER, DEED, house.now_us)
     token = make_token(house, Scope.ADMIN, asha)
     assert client.get("/api/v1/things", headers=token).json()["role"] == "viewer"
@@ -220,7 +221,7 @@ def test_a_token_can_do_no_more_than_its_owner(house):
 
 
 def test_a_read_token_reads(house):
-    client = TestClient(house.app, base_url=HERE)
+    client = Client(house.app, base_url=HERE)
     token = make_token(house, Scope.READ, house.user())
     assert client.get("/api/v1/things", headers=token).status_code == 200
     for path in ("/api/v1/things", "/api/v1/calls/c1/reveal", "/api/v1/views"):
@@ -229,7 +230,7 @@ def test_a_read_token_reads(house):
 
 def test_a_token_ends(house):
     house.user()
-    client = TestClient(house.app, base_url=HERE)
+    client = Client(house.app, base_url=HERE)
     token = make_token(house, lasts=HOUR)
     house.now_us += HOUR - 1
     assert client.get("/api/v1/things", headers=token).status_code == 200
@@ -262,7 +263,7 @@ def test_only_known_names_are_answered(tmp_path):
     for base in ("http://evil.example", "https://switchhook.example.evil.example"):
         assert house.browser(base).get("/login").status_code == 403
     host = [("host", "switchhook.example"), ("host", "evil.example")]
-    assert TestClient(house.app).get("/login", headers=host).status_code == 403
+    assert Client(house.app).get("/login", headers=host).status_code == 403
 
 
 def test_behind_https_the_cookie_is_bound_to_the_host(tmp_path):
@@ -296,7 +297,7 @@ def test_whose_word_counts_for_the_address(tmp_path):
     token = make_token(house)
     sent = {**token, "x-forwarded-for": "198.51.100.9, 203.0.113.7, 10.0.0.9"}
     for peer, seen in (("10.0.0.1", "203.0.113.7"), ("192.0.2.1", "192.0.2.1")):
-        client = TestClient(house.app, base_url=HERE, client=(peer, 5))
+        client = Client(house.app, base_url=HERE, client=(peer, 5))
         assert client.get("/api/v1/things", headers=sent).json()["origin"] == seen
 
 
@@ -337,7 +338,7 @@ def test_people_get_pages_and_programs_json(house):
 
 
 def test_a_fault_of_ours_and_what_is_not_there_are_told_in_words(house):
-    client = TestClient(house.app, base_url=HERE, raise_server_exceptions=False)
+    client = Client(house.app, base_url=HERE, raise_server_exceptions=False)
     client.cookies.set(link_cookie(KEY), link_proof(KEY))
     page = client.get("/breaks", headers={"accept": "text/html"})
     assert page.status_code == 500

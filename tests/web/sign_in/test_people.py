@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from starlette.testclient import TestClient
 
+from asgi_client import Client
 from switchhook.access.audit import verify_chain
 from switchhook.access.roles import Role, Scope
 from web.sign_in.house import DEED, HERE, HOUR, MINUTE, SECOND
@@ -27,7 +27,7 @@ def test_deleting_a_user(house):
     assert admin.post("/settings/users/delete", {"id": gone, "again": "ravj"}).status_code == 400
     assert admin.post("/settings/users/delete", {"id": gone, "again": "ravi"}).status_code == 303
     assert ravi.get("/").status_code == 303
-    assert TestClient(house.app, base_url=HERE).get("/metrics", headers=token).status_code == 401
+    assert Client(house.app, base_url=HERE).get("/metrics", headers=token).status_code == 401
     assert ravi.sign_in("ravi").status_code == 403
     assert [each.name for each in house.kept.users.all()] == ["asha"]
     assert house.kept.passes.tokens()[0].owner.name == f"deleted user {gone}"
@@ -85,7 +85,7 @@ def test_sessions_and_tokens_end_with_a_change(house, change):
     """What was given to somebody else than they are now must not go on."""
     admin, ravi = house.signed_in(), house.signed_in("ravi", Role.OPERATOR)
     user = house.kept.users.named("ravi")
-    tokens = TestClient(house.app, base_url=HERE)
+    tokens = Client(house.app, base_url=HERE)
     token = make_token(house, Scope.READ, user.id)
     assert tokens.get("/api/v1/things", headers=token).status_code == 200
     other = house.browser()
@@ -257,7 +257,7 @@ def test_each_page_read_with_numbers_revealed_is_noted(house):
 
 def test_a_tokens_reads_are_noted_too(house):
     token = make_token(house, Scope.OPERATE, house.user())
-    client = TestClient(house.app, base_url=HERE)
+    client = Client(house.app, base_url=HERE)
     client.post("/api/v1/calls/c1/reveal", headers=token)
     client.get("/api/v1/things", headers=token)
     assert [(subject, details) for _, subject, details in reads(house)] == [

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from starlette.testclient import TestClient
-
+from asgi_client import Client
 from switchhook.web.render import Renderer
 from switchhook.web.sign_in.refusals import Refusals, RefusedRequest
 
@@ -14,7 +13,7 @@ def refused(accept: str):
     async def app(scope, receive, send):
         await refusals.answer(RefusedRequest(410, "it is gone", "ask anew"), scope, receive, send)
 
-    return TestClient(app).get("/", headers={"Accept": accept})
+    return Client(app).get("/", headers={"Accept": accept})
 
 
 def test_people_get_a_page_whose_title_is_a_word():

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from starlette.testclient import TestClient
 
+from asgi_client import Client
 from switchhook.access.roles import Role
 from web.sign_in.house import HERE, PASSWORD
 
@@ -71,7 +71,7 @@ def test_tokens_are_shown_once(house):
     token = once(browser.post("/settings/own/tokens", form))
     assert token.startswith("shk_")
     assert token not in browser.get("/settings").text
-    client = TestClient(house.app, base_url=HERE)
+    client = Client(house.app, base_url=HERE)
     headers = {"authorization": f"Bearer {token}"}
     assert client.get("/api/v1/things", headers=headers).json()["role"] == "operator"
     number = str(house.kept.passes.tokens()[0].id)
