@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from datetime import datetime
 
 import msgspec
@@ -159,6 +160,41 @@ def test_it_gives_up_after_an_hour(book):
         assert book.details("c1") == []
 
     play(steps, book)
+
+
+class SlowToForget:
+    """A book that takes its time to forget, all but the first time."""
+
+    def __init__(self, book):
+        self._book, self._forgot = book, 0
+        self.done = threading.Event()
+
+    def __getattr__(self, name):
+        return getattr(self._book, name)
+
+    def forget(self, accounts, ended_before_ms):
+        self._forgot += 1
+        if self._forgot > 1:
+            assert self.done.wait(10)
+        return 0
+
+
+def test_what_is_given_up_counts_though_others_are_forgotten_meanwhile(book):
+    slow = SlowToForget(book)
+
+    async def steps(fetcher, clock):
+        await fetcher.use({"main": Api(clock, FAILED)})
+        fetcher.ended("c1", "main", ENDED)
+        await until(lambda: waiting(book))
+        while waiting(book):
+            clock.now_ms += 60_000
+            await asyncio.sleep(0.002)
+        await until(lambda: fetcher.dropped == 1)
+        slow.done.set()
+        await fetcher.stop()
+        assert fetcher.dropped == 1
+
+    play(steps, slow)
 
 
 def test_what_failed_is_asked_again_and_then_goes_on(book):

@@ -145,7 +145,9 @@ class DetailsFetcher:
         wanted = [first_due(account, sid, at_ms, now_ms) for sid, account, at_ms in batch]
         try:
             some = [due for due in wanted if due is not None]
-            self.dropped += await asyncio.to_thread(self._book.want, some)
+            # Not `+= await`: that would forget what others counted while it waits.
+            no_room = await asyncio.to_thread(self._book.want, some)
+            self.dropped += no_room
         except LedgerError as error:
             self._complain(error)
             return
@@ -161,7 +163,8 @@ class DetailsFetcher:
         self._forgot_ms = now_ms
         before_ms = self._clock.wall_ms() - 2 * GIVE_UP_MS
         try:
-            self.dropped += await asyncio.to_thread(self._book.forget, list(self._apis), before_ms)
+            gone = await asyncio.to_thread(self._book.forget, list(self._apis), before_ms)
+            self.dropped += gone
         except LedgerError as error:
             self._complain(error)
 
