@@ -8,7 +8,8 @@ from kept_receipts import START_MS, fold, parsed, query, receipt
 from store.receipts import ALL, inbound, mixed
 from switchhook.exotel.cause import Cause
 from switchhook.journal.receipt import Counters, Late, RecordKind, StatusReceived, encode
-from switchhook.streams.facet import Count, Facet, Form
+from switchhook.rules.decide import Decision, Option
+from switchhook.streams.facet import Count, Facet, Form, RuleHits
 from switchhook.streams.store import StreamFilter
 
 
@@ -112,6 +113,37 @@ def test_counters_are_kept_by_the_minute_and_peaks_as_the_greatest(kept, store):
         Count(at + 60_000, "answered", 1),
     ]
     assert store.counters() == {"answered": 6}
+
+
+def test_hits_of_rules_are_counted_by_the_hour_release_and_option(kept, store):
+    def by(rule, release="a" * 64, option=Option.A, **more):
+        decision = Decision(option, rule, release, "as it was decided")
+        return receipt(query(**more), decision=decision)
+
+    hour = START_MS - START_MS % 3_600_000
+    kept.keep(
+        by("sales", call="c1"),
+        by("sales", call="c2"),
+        by("sales", "b" * 64, call="c3"),
+        by("safe option", option=Option.B, call="c4"),
+        by("repeat", call="c4"),
+    )
+    late = encode(by("sales", call="c5"))
+    kept.record(RecordKind.PASSTHRU, late, at=hour + 3_700_000)
+    kept.keep()
+    fold(store, kept.reader, 2)
+    a, b = "a" * 64, "b" * 64
+    at = [START_MS + 1000 * (1 + n) for n in range(5)]
+    assert store.rule_hits(0, hour + 3_600_000) == [
+        RuleHits("default", a, "repeat", "A", 1, at[4], 5),
+        RuleHits("default", a, "safe option", "B", 1, at[3], 4),
+        RuleHits("default", a, "sales", "A", 2, hour + 3_700_000, 6),
+        RuleHits("default", b, "sales", "A", 1, at[2], 3),
+    ]
+    assert {each.hits for each in store.rule_hits(0, hour)} == {0}
+    store.remove(hour + 3_600_000, 1000)
+    left = store.rule_hits(0, ALL)
+    assert [(each.rule, each.release, each.hits) for each in left] == [("sales", a, 1)]
 
 
 def test_forms_of_requests_are_counted_by_the_hour(kept, store):

@@ -143,8 +143,8 @@ def test_a_hash_that_two_streams_share_mixes_nothing(kept, store, monkeypatch):
 @pytest.mark.parametrize(
     ("sql", "problem"),
     [
-        ("PRAGMA user_version = 9", "has version 9, this release knows version 5"),
-        ("DROP TABLE late", "does not have the tables of its version 5"),
+        ("PRAGMA user_version = 9", "has version 9, this release knows version 6"),
+        ("DROP TABLE late", "does not have the tables of its version 6"),
         ("PRAGMA application_id = 3", "is not a store"),
         ("UPDATE progress SET seq = 99", "folded up to seq 99, but the journal ends at seq 1"),
         (

@@ -15,9 +15,13 @@ if TYPE_CHECKING:
 
     import apsw
 
+    from switchhook.journal.receipt import Receipt
     from switchhook.store.digest import Form
     from switchhook.streams.parsed_record import PassthruRecord
     from switchhook.streams.story import ParsedReceipt
+
+RuleKey = tuple[str, str, str, str]
+"""Endpoint, release, rule and option."""
 
 MOST_VALUES = 60
 _MOST_PLACES = 2_000  # hours, endpoints and aspects whose values are remembered
@@ -45,12 +49,21 @@ class Batch:
         self.counts: Counter[tuple[int, str]] = Counter()  # by minute
         self.peaks: dict[tuple[int, str], int] = {}
         self.forms: Counter[tuple[int, Form]] = Counter()  # by hour
+        self.hits: Counter[tuple[int, RuleKey]] = Counter()  # by hour
+        self.last_hits: dict[RuleKey, tuple[int, int]] = {}  # when, and by which record
         self.tallies: Counter[tuple[int, int]] = Counter()  # minute and facet: streams more or less
         self.begun: dict[int, int] = {}  # streams new in this batch, hash to seq
         self.first_records: dict[int, PassthruRecord] = {}  # by the first receipt of each
         self.more: dict[
             int, list[tuple[int, ParsedReceipt]]
         ] = {}  # what later ones tell of a stream
+
+    def hit(self, receipt: Receipt, seq: int, at: int) -> None:
+        """Count a passthru for the rule that decided it; records come in their order."""
+        decision = receipt.decision
+        key = (receipt.endpoint, decision.release, decision.rule, str(decision.option))
+        self.hits[at - at % HOUR_MS, key] += 1
+        self.last_hits[key] = (at, seq)
 
     def write(self, connection: apsw.Connection) -> None:
         """Write all rows but the tallies, which later ones may still move."""
@@ -79,6 +92,15 @@ class Batch:
             "INSERT INTO count VALUES (?, ?, ?)"
             " ON CONFLICT DO UPDATE SET count = max(count, excluded.count)",
             [(*key, count) for key, count in self.peaks.items()],
+        )
+        many(
+            "INSERT INTO rule_hour VALUES (?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT DO UPDATE SET hits = hits + excluded.hits",
+            [(hour, *key, count) for (hour, key), count in self.hits.items()],
+        )
+        many(
+            "INSERT OR REPLACE INTO rule VALUES (?, ?, ?, ?, ?, ?)",
+            [(*key, *last) for key, last in self.last_hits.items()],
         )
 
     def write_tallies(self, connection: apsw.Connection) -> None:

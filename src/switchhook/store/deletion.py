@@ -84,6 +84,8 @@ def drop_before(connection: apsw.Connection, batch: Batch, seq: int, at: int) ->
             (seq >> BUCKET_BITS, seq),
         )
     connection.execute("DELETE FROM form WHERE hour < ?", (at - at % HOUR_MS,))
+    connection.execute("DELETE FROM rule_hour WHERE hour < ?", (at - at % HOUR_MS,))
+    connection.execute("DELETE FROM rule WHERE last_at < ?", (at - at % HOUR_MS,))
     connection.execute("DELETE FROM count WHERE minute < ?", (at - at % MINUTE_MS,))
     return count
 

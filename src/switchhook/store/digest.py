@@ -23,7 +23,7 @@ UNKNOWN = StreamStatus.UNKNOWN.value
 BESIDE = "&"
 """Begins the key of a number that is no stream's `from` or `to`: a leg's, a callback's."""
 
-CALL, STREAM, STATUS, FLOW, NOTE, STORY = range(6)
+CALL, STREAM, STATUS, FLOW, NOTE, STORY, RULE = range(7)
 _KINDS = 8  # room for more
 """What a hash was made of: its three lowest bits say so."""
 
@@ -57,6 +57,7 @@ def digest(parsed: PassthruRecord) -> Digest:
         if parsed.enters_stories:
             alone = stream.sid is None
             key = None if alone else hash_of(STORY, call_sid, stream.sid, None)
+            mentions.append(hash_of(RULE, parsed.receipt.decision.rule))
         if parsed.facet.status == UNKNOWN:
             mentions.append(hash_of(STATUS, (stream.status or "").lower()))
         if passthru.flow_id:

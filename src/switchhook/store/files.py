@@ -30,7 +30,7 @@ _SIDE_FILES = ("", "-wal", "-shm", "-journal")
 
 CHECKED_VERSION = 5
 """From this one on pages have checksums."""
-VERSION = 5
+VERSION = 6
 """Of the tables below. An older store is not changed: the console begins a new one instead."""
 
 TABLES = """
@@ -78,6 +78,15 @@ CREATE TABLE form (
 CREATE TABLE count (
   minute INTEGER NOT NULL, name TEXT NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (minute, name)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE rule_hour (
+  hour INTEGER NOT NULL, endpoint TEXT NOT NULL, release TEXT NOT NULL, rule TEXT NOT NULL,
+  option TEXT NOT NULL, hits INTEGER NOT NULL, PRIMARY KEY (hour, endpoint, release, rule, option)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE rule (
+  endpoint TEXT NOT NULL, release TEXT NOT NULL, rule TEXT NOT NULL, option TEXT NOT NULL,
+  last_at INTEGER NOT NULL, last_seq INTEGER NOT NULL,
+  PRIMARY KEY (endpoint, release, rule, option)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE counter (name TEXT PRIMARY KEY, count INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE late (seq INTEGER PRIMARY KEY, late_ms INTEGER NOT NULL) STRICT;
 CREATE TABLE displaced (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL) STRICT;
@@ -89,7 +98,8 @@ CREATE TABLE quarantine (seq INTEGER PRIMARY KEY, reason TEXT NOT NULL) STRICT;
 """A *facet* is one combination of what lists are filtered by: there are few of them, so that one
 small index serves every filter. A *bucket* is a stretch of the journal: new rows of an index by
 hash or digits fall into the newest stretch, a few pages that are in memory, and not all over the
-file. `minute` and `hour` say how many streams of a facet were first told of in it.
+file. `minute` and `hour` say how many streams of a facet were first told of in it, `rule_hour` how
+many passthrus a rule of a release decided in it, and `rule` which was its last.
 
 Times are steady ones: `displaced` has the records whose own is another, as the system's clock had
 stepped, and `turn` those at which steady time itself goes back.

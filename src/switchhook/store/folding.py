@@ -207,6 +207,7 @@ class Folding:
             batch.quarantine.append((seq, reason_of(error)))
             return
         batch.forms[at - at % HOUR_MS, found.form] += 1
+        batch.hit(parsed.receipt, seq, at)
         facet, bucket = self._facets.number(parsed.facet), seq >> BUCKET_BITS
         batch.receipts.append((seq, facet))
         for mention in found.mentions:

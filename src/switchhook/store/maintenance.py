@@ -51,7 +51,8 @@ class OpenStore(Folding):
                 for seq, record in sorted(records.items()):
                     if record.kind not in (RecordKind.LATE, RecordKind.COUNTERS):
                         self._take(batch, parse_record(record), time_of(seq, record.at))
-                batch.forms.clear()  # they were counted when the records came
+                for counted in (batch.forms, batch.hits, batch.last_hits):
+                    counted.clear()  # they were when the records came
                 self._write_rows(batch)
                 drop_unused_facets(self._connection)
             self._look_again()

@@ -19,7 +19,7 @@ from switchhook.store.opening import connect_reading, place_of
 from switchhook.store.placing import read_axis, seqs_between
 from switchhook.store.searching import Deadline, SeqRange, search
 from switchhook.store.stories import decode_story
-from switchhook.streams.facet import Count, Facet, Form, Tally, Use
+from switchhook.streams.facet import Count, Facet, Form, RuleHits, Tally, Use
 from switchhook.streams.store import Quarantined, StreamFilter
 from switchhook.streams.story import StreamStory
 
@@ -134,6 +134,19 @@ class StoreReader:
                 (since_ms, until_ms),
             )
             return [Form(*row) for row in rows]
+
+    def rule_hits(self, since_ms: int, until_ms: int) -> list[RuleHits]:
+        with self._reading() as connection:
+            rows = connection.execute(
+                "SELECT endpoint, release, rule, option, coalesce(found.hits, 0), last_at, last_seq"
+                " FROM rule LEFT JOIN ("
+                "SELECT endpoint, release, rule, option, sum(hits) AS hits FROM rule_hour"
+                " WHERE hour >= ? AND hour < ? GROUP BY endpoint, release, rule, option"
+                ") AS found USING (endpoint, release, rule, option)"
+                " ORDER BY endpoint, release, rule, option",
+                (since_ms, until_ms),
+            )
+            return [RuleHits(*row) for row in rows]
 
     def notes(self, call_sid: str) -> list[int]:
         key, found = hash_of(NOTE, call_sid), list[int]()

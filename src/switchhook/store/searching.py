@@ -17,7 +17,7 @@ import msgspec
 from switchhook.errors import SearchError
 from switchhook.exotel.number_keys import key_ranges
 from switchhook.sqlite_file import transaction
-from switchhook.store.digest import CALL, FLOW, STREAM, hash_of
+from switchhook.store.digest import CALL, FLOW, RULE, STREAM, hash_of
 from switchhook.store.files import BUCKET_BITS
 from switchhook.store.placing import seqs_between
 from switchhook.store.stories import decode_story
@@ -198,6 +198,8 @@ class _Search:
         flows = self._asked("flow")
         if flows and not any("*" in flow for flow in flows):
             return self._by_hash([hash_of(FLOW, flow) for flow in self._flow_ids(flows)])
+        if rules := self._asked("rule"):
+            return self._by_hash([hash_of(RULE, rule) for rule in rules])
         return self._by_facet(self._facets)
 
     def _asked(self, key: str) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from switchhook.exotel.times import MINUTE_MS
-from switchhook.store.digest import FLOW, STATUS, UNKNOWN, caller_keys, hash_of
+from switchhook.store.digest import FLOW, RULE, STATUS, UNKNOWN, caller_keys, hash_of
 from switchhook.store.files import BUCKET_BITS
 from switchhook.streams.parsed_record import read_parsed
 from switchhook.streams.story import StreamStory, facet_of, merge_streams, stream_story
@@ -93,7 +93,7 @@ class Stories:
             (facet, _encode(story), seq),
         )
         # By these the stream is looked for, though its first receipt may not say them.
-        flow, mentions = story.said("flow_id"), []
+        flow, mentions = story.said("flow_id"), [hash_of(RULE, story.settled_by.rule)]
         if words.status == UNKNOWN:
             mentions.append(hash_of(STATUS, (story.stream.status or "").lower()))
         if flow is not None:

@@ -69,6 +69,21 @@ class Form(msgspec.Struct, frozen=True):
     count: int
 
 
+class RuleHits(msgspec.Struct, frozen=True):
+    """How many passthrus a rule of a release decided in some hours, and which was its last ever.
+
+    `rule` is what receipts name: also `default`, `safe option`, `repeat`.
+    """
+
+    endpoint: str
+    release: str
+    rule: str
+    option: str
+    hits: int
+    last_ms: int
+    last_seq: int
+
+
 _LONGEST_HOST = 253
 _LONGEST_CACHED = 300
 _NUMBER = re.compile(r"\+?[0-9]{3,20}")

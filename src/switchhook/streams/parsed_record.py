@@ -135,8 +135,11 @@ def read_parsed(record: JournalRecord, node: int) -> ParsedReceipt:
 def _parsed(
     record: JournalRecord, receipt: Receipt, passthru: Passthru, node: int
 ) -> ParsedReceipt:
-    name, option = receipt_id(record.at, node, record.seq), receipt.decision.option.value
-    return ParsedReceipt(ReceiptRef(name, receipt.received_us, receipt.endpoint, option), passthru)
+    name, decision = receipt_id(record.at, node, record.seq), receipt.decision
+    by = ReceiptRef(
+        name, receipt.received_us, receipt.endpoint, decision.option.value, decision.rule
+    )
+    return ParsedReceipt(by, passthru)
 
 
 def reason_of(error: Exception) -> str:

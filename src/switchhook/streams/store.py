@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from switchhook.journal.steady_time import Axis
-    from switchhook.streams.facet import Count, Form, Tally, Use
+    from switchhook.streams.facet import Count, Form, RuleHits, Tally, Use
     from switchhook.streams.names import Names
     from switchhook.streams.parsed_record import ParsedRecord
     from switchhook.streams.search.query import Query, SearchPage
@@ -112,6 +112,9 @@ class Store(Protocol):
 
     def forms(self, since_ms: int, until_ms: int) -> list[Form]:
         """The forms of requests in the hours that begin in the time."""
+
+    def rule_hits(self, since_ms: int, until_ms: int) -> list[RuleHits]:
+        """Every rule that ever decided, with its hits in the hours that begin in the time."""
 
     def notes(self, call_sid: str) -> list[int]:
         """The seqs of the newest StatusCallback records that name a call, ascending."""

@@ -31,12 +31,16 @@ Claim = tuple[str, str]
 
 
 class ReceiptRef(msgspec.Struct, frozen=True):
-    """One receipt as a story remembers it; ordered by its place in the journal, which is its id."""
+    """One receipt as a story remembers it; ordered by its place in the journal, which is its id.
+
+    `rule` is the one that chose the option.
+    """
 
     id: str
     received_us: int
     endpoint: str
     option: str
+    rule: str = ""
 
     def __lt__(self, other: ReceiptRef) -> bool:
         return self._order < other._order
@@ -45,8 +49,8 @@ class ReceiptRef(msgspec.Struct, frozen=True):
         return other._order < self._order
 
     @property
-    def _order(self) -> tuple[tuple[int, int, int, str], int, str, str]:
-        return order_of(self.id), self.received_us, self.endpoint, self.option
+    def _order(self) -> tuple[tuple[int, int, int, str], int, str, str, str]:
+        return order_of(self.id), self.received_us, self.endpoint, self.option, self.rule
 
 
 class ParsedReceipt(msgspec.Struct, frozen=True):

@@ -186,7 +186,9 @@ def row(call_sid="c1", late_ms=None, **stream):
     }
     said |= {key: stream.pop(key) for key in list(stream) if key in said or key == "flow_id"}
     passthru = Passthru(call_sid=call_sid, stream=Stream(**({"sid": "s1"} | stream)), **said)
-    story = stream_story(ParsedReceipt(ReceiptRef("id", NOW * 1000, "sales", "B"), passthru))
+    story = stream_story(
+        ParsedReceipt(ReceiptRef("id", NOW * 1000, "sales", "B", "it failed"), passthru)
+    )
     return StreamRow(7, NOW, facet_of(story), story, late_ms)
 
 
@@ -233,6 +235,8 @@ NAMES = Names(
         ("!host:*", "O"),
         ("endpoint:SALES", "FTO"),
         ("option:A", ""),
+        ('rule:"it failed"', "FTO"),
+        ("rule:it", ""),
         ("from:98765", "FT"),
         ("from:+9198765", "FT"),
         ("from:919876543210", "FT"),

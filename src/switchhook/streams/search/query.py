@@ -288,5 +288,6 @@ OF_ROW: dict[str, Callable[[str, Names, StreamRow], bool]] = {
     "error": _error,
     "is": _is,
     "duration": _duration,
+    "rule": lambda value, names, row: value == row.story.settled_by.rule,
 }
 """What the stream itself decides."""

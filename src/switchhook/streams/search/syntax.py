@@ -135,6 +135,8 @@ KEYS = {
         Key("host", "the host in StreamUrl; * stands for anything", "host:*.bot.example", _lower),
         Key("endpoint", "the endpoint that first told of it", "endpoint:sales", _text),
         Key("option", "what was answered: A or B", "option:B", _option),
+        Key("rule", "the rule that chose it, by its whole name; also default, safe option",
+            'rule:"stream failed"', _text),
         Key("from", "the caller's number: its beginning, or its end after *", "from:98765",
             _number),
         Key("to", "the number called", "to:*2233", _number),
