@@ -15,20 +15,23 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from switchhook.access.audit import Deed
 from switchhook.access.roles import Role, Viewer
 from switchhook.calls.sources import KeptDetails
 from switchhook.capacity.forecast import Forecast
 from switchhook.capacity.readings import Span
 from switchhook.capacity.status import CapacityNow
+from switchhook.config.own_links import AppletUrls
 from switchhook.exotel.cause import judge
 from switchhook.journal import JournalReader, JournalWriter
 from switchhook.journal.receipt import WAITING, Counters, Receipt, RecordKind, encode, read_passthru
 from switchhook.overview.verdict import Level, State
-from switchhook.rules.decide import Decision, Option
+from switchhook.rules.decide import Decision, Option, Rule
 from switchhook.server.pages import StreamPages
 from switchhook.server.tables import open_ledger
 from switchhook.store import SqliteStore
-from switchhook.streams.endpoints_page import EndpointShown, RulesShown
+from switchhook.streams.endpoints import EndpointShown, RulesShown
+from switchhook.streams.endpoints_page import EndpointSource
 from switchhook.streams.fold import Folder
 from switchhook.streams.issues.ledger import LedgerIssueHistory
 from switchhook.streams.names import Bot, NamedAccount, Names
@@ -80,6 +83,7 @@ class World:
         self.folder = Folder(self.reader, self.store)
         ledger = open_ledger(folder / "ledger")
         self.viewer: Viewer | None = None
+        self.noted: list[Deed] = []
         self.details: dict[str, list[KeptDetails]] = {}
         self.state = State(
             level=Level.BAD,
@@ -101,7 +105,10 @@ class World:
             issue_history=LedgerIssueHistory(ledger),
             views=LedgerViews(ledger),
             details=lambda call_sid: self.details.get(call_sid, []),
-            endpoints=lambda: (_endpoint("reception"), _endpoint("sales")),
+            endpoints=EndpointSource(
+                lambda: (_endpoint("reception"), _endpoint("sales")), lambda: "", _urls
+            ),
+            note=self.noted.append,
         )
         self.folder.start()
 
@@ -234,8 +241,39 @@ class _Watch:
 
 
 def _endpoint(name: str) -> EndpointShown:
-    rules = RulesShown(SECRET_RELEASE, 1_790_000_000_000_000, "start", ("it went wrong", "default"))
-    return EndpointShown(name, "sync", "secret", "B", 2000, rules)
+    rules = RulesShown(
+        release=SECRET_RELEASE,
+        since_us=1_790_000_000_000_000,
+        by="start",
+        file="/etc/switchhook/rules.toml",
+        rules=(
+            Rule("it went wrong", 'stream.cause in ["throttled", "connect_failed"]', Option.B),
+            Rule("all went well", 'stream.cause == "bot_done"', Option.A),
+        ),
+        default="A",
+        unused=UNUSED if name == "sales" else "",
+        refused=True,
+    )
+    return EndpointShown(
+        name=name,
+        mode="sync",
+        auth="secret",
+        safe_option="B",
+        deadline_ms=2000,
+        rules=rules,
+        secret=True,
+    )
+
+
+UNUSED = (
+    '/etc/switchhook/rules.toml: rule "it went wrong", column 8: no such name: strem (did you mean'
+    " stream?)\n/etc/switchhook/rules.toml: there is no [default]: was the file cut short?"
+)
+SECRET = "9DcZsEH74jFSiEob5lBDQncWBUkgEZPP"
+
+
+def _urls(name: str) -> AppletUrls:
+    return AppletUrls((f"https://calls.acme.example/passthru/{name}/{SECRET}",), public=True)
 
 
 def _ist(at: float) -> str:

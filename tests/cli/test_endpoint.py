@@ -44,6 +44,7 @@ def test_it_is_the_configured_secrets_and_says_what_else_is_valid(folder, config
     assert f"valid, too: https://h.example/passthru/sales/{SECOND}" in err
     assert url(folder, config, "sales", "--json", "--url", "https://h.example") == 0
     said = json.loads(capsys.readouterr().out)
+    assert said["public"] is True
     assert said["also"] == [f"https://h.example/passthru/sales/{SECOND}"]
 
 
@@ -54,7 +55,18 @@ def test_without_one_it_is_the_folders_own_and_where_none_is_asked_for_there_is_
     own = endpoint_secret(read_identity(folder).key, "support")
     assert capsys.readouterr().out.endswith(f"/passthru/support/{own}\n")
     assert url(folder, config, "local") == 0
-    assert capsys.readouterr().out.endswith("/passthru/local\n")
+    out, err = capsys.readouterr()
+    assert out.endswith("/passthru/local\n")
+    assert "answer.url in the configuration" in err
+
+
+def test_the_configuration_says_how_exotel_reaches_it(folder, config, capsys):
+    text = config.read_text()
+    config.write_text(f'[answer]\nurl = "https://calls.example.com/"\n{text}')
+    assert url(folder, config, "sales") == 0
+    out, err = capsys.readouterr()
+    assert out == f"https://calls.example.com/passthru/sales/{FIRST}\n"
+    assert "this machine" not in err
 
 
 def test_who_read_it_is_noted(folder, config, capsys):

@@ -185,7 +185,7 @@ def test_all_problems_at_once() -> None:
     ("text", "words"),
     [
         ("daat = 1", "unknown key 'daat' (did you mean data? known: data, answer, console,"),
-        ("[answer]\nport = 80", "answer: unknown key 'port' (known: listen, trusted_proxies,"),
+        ("[answer]\nport = 80", "answer: unknown key 'port' (known: listen, url, trusted_proxies,"),
         ("[endpoints.a]\nsecret = 1", "unknown key 'secret' (did you mean secrets? known: mode,"),
         ("[endpoints.a.bodies]\nC = ''", "endpoints.a.bodies: unknown key 'C'"),
         ("answer = 1", "answer: it is not a table (write [answer] on a line"),

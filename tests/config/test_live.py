@@ -490,6 +490,8 @@ def test_undo_restores_at_once(world: World) -> None:
     assert names(settings) == ["one"]
     assert [(each.name, each.by) for each in taken] == [("rules/sales", "undo: asha")]
     assert "still holds what was undone" in settings.complaints[0]
+    (waits,) = settings.unused
+    assert (waits.name, waits.file, waits.refused) == ("rules/sales", str(world.sales), False)
     world.sales.touch()
     assert rest(keeper) == (None, ())
     _, again = world.start()
@@ -533,6 +535,23 @@ def test_undo_while_the_file_is_broken_or_gone(world: World) -> None:
     assert names(changed(keeper)) == ["one"]
     world.sales.write_text(rules("one"))
     assert changed(keeper).complaints == ()
+
+
+def test_a_file_that_does_not_run_is_told_whole(world: World) -> None:
+    """With its place and hint, a line for each problem, until it checks out."""
+    keeper, _ = world.start()
+    world.sales.write_text(rules("two").replace('"two"', '""', 1) + "\nx = 1\n")
+    (refused,) = changed(keeper).unused
+    assert (refused.name, refused.refused) == ("rules/sales", True)
+    first, *others = refused.problem.splitlines()
+    assert first == f'{world.sales}: rule "#1": it has no name (name = "what it is for")'
+    assert len(others) == 1
+    world.sales.write_text(rules("two"))
+    assert changed(keeper).unused == ()
+    world.config.write_text("[nonsense]\n")
+    (refused,) = changed(keeper).unused
+    assert (refused.name, refused.file) == ("config", str(world.config))
+    assert "nonsense" in refused.problem
 
 
 def test_undo_of_nothing(world: World) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from urllib.parse import quote_plus
 
 import pytest
 import schemathesis
@@ -12,11 +13,12 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from asgi_client import Client
-from browser.world import OPERATOR, VIEWER, World
+from browser.world import OPERATOR, SECRET, VIEWER, World
+from switchhook.access.roles import Role, Viewer
 from switchhook.calls.sources import KeptDetails
 from switchhook.journal.receipt import HeartbeatReceived, RecordKind, StatusReceived, encode
 from switchhook.overview.api import SHOWN, SHOWN_SCHEMAS
-from switchhook.streams.openapi import SCHEMAS
+from switchhook.streams.openapi import ENDPOINT_SCHEMAS, ENDPOINTS, SCHEMAS
 from switchhook.web.openapi import describe
 from switchhook.web.parameters import RefusedParameter
 
@@ -148,13 +150,67 @@ def test_details_of_a_call_are_part_of_its_story(client, world):
     assert "1.20" in text
 
 
+ADMINISTRATOR = Viewer("meera@acme.example", Role.ADMINISTRATOR, "s3")
+
+
+def test_rules_are_shown_with_text_and_hits_and_lead_to_their_streams(client, world):
+    world.tell("refused", endpoint="reception")
+    reach(world)
+    page = client.get("/endpoints").text
+    assert "stream.cause in [&#34;throttled&#34;, &#34;connect_failed&#34;]" in page
+    assert "did you mean" in page  # what is wrong with the file of the other one, whole
+    found = {each["name"]: each for each in client.get("/api/v1/endpoints").json()["endpoints"]}
+    rules = {each["name"]: each for each in found["reception"]["rules"]}
+    assert [*rules] == ["it went wrong", "all went well", "default", "safe option", "repeat"]
+    hit = rules["it went wrong"]
+    assert hit["hits"] >= 2
+    assert hit["last_hit_at"] is not None
+    assert rules["safe option"] == {
+        "name": "safe option",
+        "when": "deciding failed",
+        "option": "B",
+        "written": True,
+        "stands_in": True,
+        "hits": 0,
+        "hits_before": 0,
+        "last_hit_at": None,
+        "last_hit_before": False,
+    }
+    search = 'endpoint:reception rule:"it went wrong" since:1d'
+    link = f"/streams?q={quote_plus(search)}"
+    assert link in page
+    assert client.get(link).text.partition("data-rows")[2].count("<tr") == hit["hits"]
+    assert "no such name: strem" in found["sales"]["configured"]["file_problem"]
+    assert found["reception"]["configured"]["file_problem"] is None
+
+
+def test_the_url_is_revealed_to_an_administrator_and_noted(client, world):
+    world.viewer = OPERATOR
+    assert SECRET not in client.get("/endpoints").text
+    assert client.post("/endpoints/sales/url").status_code == 403
+    world.viewer = ADMINISTRATOR
+    world.noted.clear()
+    page = client.post("/endpoints/sales/url")
+    assert f"https://calls.acme.example/passthru/sales/{SECRET}" in page.text
+    assert page.headers["cache-control"] == "no-store"
+    (deed,) = world.noted
+    assert (deed.who, deed.what, deed.subject) == (
+        ADMINISTRATOR.name,
+        "read the URL of an endpoint",
+        "sales",
+    )
+    assert client.post("/endpoints/nobody/url").status_code == 404
+    assert len(world.noted) == 1
+    assert SECRET not in client.get("/endpoints").text
+
+
 def refused(request, error):
     return Response(status_code=error.status_code if isinstance(error, HTTPException) else 400)
 
 
 def test_the_api_is_what_its_description_says(world):
     world.viewer = None
-    document = describe("0", SHOWN, SCHEMAS | SHOWN_SCHEMAS)
+    document = describe("0", (*SHOWN, *ENDPOINTS), SCHEMAS | SHOWN_SCHEMAS | ENDPOINT_SCHEMAS)
     handlers = {RefusedParameter: refused, HTTPException: refused}
     app = Starlette(routes=world.pages.routes(), exception_handlers=handlers)
     schema = schemathesis.openapi.from_dict(document)

@@ -11,15 +11,20 @@ from switchhook.cli import output
 from switchhook.cli.data import config_or_last, data_folder
 from switchhook.cli.ledger import deed, now_us
 from switchhook.cli.options import CONFIG, DATA, JSON
-from switchhook.config.own_links import address, secrets_of
+from switchhook.config.own_links import applet_urls
 from switchhook.errors import ConfigError
 from switchhook.ledger.sqlite import FILE
 from switchhook.server.tables import open_ledger
 from switchhook.system.data_folder import LEDGER, read_identity
 
+_LOCAL = (
+    "that is the address on this machine: say by --url, or answer.url in the configuration, how"
+    " Exotel reaches it"
+)
+
 app = App(name="endpoint", help="What an endpoint is asked by.")
 
-URL = Annotated[str | None, Parameter(help="Where Exotel reaches the answer side.")]
+URL = Annotated[str | None, Parameter(help="How Exotel reaches the answer side; else answer.url.")]
 
 
 @app.command(name="url")
@@ -38,15 +43,11 @@ def print_url(
     """
     folder = data_folder(config, data)
     said = config_or_last(folder, config)
-    point = next((each for each in said.endpoints if each.name == name), None)
-    if point is None:
+    found = applet_urls(folder, said, name, read_identity(folder).key, url)
+    if found is None:
         known = ", ".join(each.name for each in said.endpoints)
         hint = f"known: {known}" if known else "none is configured"
         raise ConfigError(f"there is no endpoint {name!r}", key="endpoints", hint=hint)
-    secrets = secrets_of(point, read_identity(folder).key)
-    base = (url or address(folder, "answer", said.answer.listen)).rstrip("/")
-    urls = [f"{base}/passthru/{name}/{secret}" for secret in secrets]
-    urls = urls or [f"{base}/passthru/{name}"]
     if (folder / LEDGER / FILE).exists():
         ledger = open_ledger(folder / LEDGER)
         try:
@@ -54,9 +55,12 @@ def print_url(
         finally:
             ledger.close()
     if json:
-        output.print_json({"endpoint": name, "url": urls[0], "also": urls[1:]})
+        first, *others = found.urls
+        output.print_json({"endpoint": name, "url": first, "also": others, "public": found.public})
         return 0
-    output.out.print(urls[0], soft_wrap=True)
-    for also in urls[1:]:
+    output.out.print(found.urls[0], soft_wrap=True)
+    for also in found.urls[1:]:
         output.err.print(f"valid, too: {also}", soft_wrap=True)
+    if not found.public:
+        output.err.print(_LOCAL, soft_wrap=True)
     return 0

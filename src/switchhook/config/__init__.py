@@ -23,7 +23,12 @@ from switchhook.config.accounts import (
 )
 from switchhook.config.alerts import read_alerts
 from switchhook.config.basics import ListenAddress
-from switchhook.config.console import ConsoleConfig, check_console, read_console
+from switchhook.config.console import (
+    ConsoleConfig,
+    base_url,
+    check_console,
+    read_console,
+)
 from switchhook.config.keys import (
     Problems,
     RefusedValue,
@@ -224,10 +229,14 @@ def _document(text: str | bytes, file: str) -> dict[str, Any]:
     return document
 
 
+_URL_HINT = 'such as "https://calls.example.com"'
+
+
 def _answer(section: Section) -> AnswerConfig:
     default = AnswerConfig()
     answer = AnswerConfig(
         listen=section.take("listen", address, default.listen),
+        url=section.take("url", base_url(_URL_HINT), default.url),
         trusted_proxies=section.take("trusted_proxies", several(network, 1000), ()),
         max_connections=section.take(
             "max_connections", integer(1, 1_000_000), default.max_connections

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
@@ -22,6 +23,9 @@ from switchhook.config.keys import (
 )
 from switchhook.config.secrets import Sources, read_theirs
 from switchhook.loopback import is_loopback
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MOST_HOSTS, MOST_PROXIES, MOST_PEOPLE = 1_000, 1_000, 10_000
 LONGEST_HOURS = 8_760
@@ -154,12 +158,24 @@ def _flag(value: object) -> bool:
 
 def _public_url(value: object) -> str:
     """Scheme and host, as people type it."""
-    said = text(300)(value).rstrip("/")
     hint = 'such as "https://switchhook.example.com"'
-    parts = _split(said, hint)
-    if parts.path or "?" in said or "#" in said:
+    said = base_url(hint)(value)
+    if _split(said, hint).path:
         raise RefusedValue("the console's address has no path of its own", hint)
-    return f"{parts.scheme}://{parts.netloc.lower()}"
+    return said
+
+
+def base_url(hint: str) -> Callable[[object], str]:
+    """Where somebody reaches us: scheme, host, and the path that a proxy serves us below."""
+
+    def read(value: object) -> str:
+        said = text(300)(value).rstrip("/")
+        parts = _split(said, hint)
+        if "?" in said or "#" in said:
+            raise RefusedValue("it has no query and no fragment", hint)
+        return f"{parts.scheme}://{parts.netloc.lower()}{parts.path}"
+
+    return read
 
 
 def _issuer(value: object) -> str:

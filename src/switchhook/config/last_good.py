@@ -78,6 +78,19 @@ class RunningSource(msgspec.Struct, frozen=True):
         return ConfigApplied(self.name, self.hash, self.text, self.by)
 
 
+class UnusedFile(msgspec.Struct, frozen=True):
+    """What an operator's file holds that does not run, and why, in lines.
+
+    `name` is that of the `RunningSource` which runs in its place; `refused` is whether it is wrong,
+    else it waits: for another text after an undo, or for a restart.
+    """
+
+    name: str
+    file: str
+    problem: str
+    refused: bool = True
+
+
 class KeptRules(msgspec.Struct, frozen=True):
     """The rules of an endpoint: what runs, what ran, and what was undone.
 

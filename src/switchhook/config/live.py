@@ -17,7 +17,14 @@ import msgspec
 from switchhook.checked_json import Damage
 from switchhook.config import Config, data_folder_of
 from switchhook.config.files import Overrides, read_whole, words
-from switchhook.config.last_good import KeptFolder, KeptRules, RunningSource, TakenOver, undo
+from switchhook.config.last_good import (
+    KeptFolder,
+    KeptRules,
+    RunningSource,
+    TakenOver,
+    UnusedFile,
+    undo,
+)
 from switchhook.config.live_config import RunningConfig
 from switchhook.config.live_rules import EndpointRules
 from switchhook.errors import ConfigError, DataFolderError
@@ -43,6 +50,7 @@ class Settings(msgspec.Struct, frozen=True):
 
     `rulesets` has each endpoint's by its name; `sources` say where the configuration and they came
     from; `complaints` are sentences for the operator, those of `damage` to what is kept included.
+    `unused` are the operator's files that hold something else than what runs.
     """
 
     config: Config
@@ -50,6 +58,7 @@ class Settings(msgspec.Struct, frozen=True):
     sources: tuple[RunningSource, ...] = ()
     complaints: tuple[str, ...] = ()
     damage: tuple[Damage, ...] = ()
+    unused: tuple[UnusedFile, ...] = ()
 
     @property
     def refused(self) -> tuple[str, ...]:
@@ -202,6 +211,7 @@ class SettingsKeeper:
         self._rules = {name: self._rules[name] for name in names}
         rules = self._rules.values()
         damage = (self._config.damage, *(each.damage for each in rules))
+        unused = (self._config.unused, *(each.unused for each in rules))
         return Settings(
             config,
             MappingProxyType({name: each.ruleset for name, each in self._rules.items()}),
@@ -211,6 +221,7 @@ class SettingsKeeper:
                 *(complaint for each in rules for complaint in each.complaints),
             ),
             tuple(each for each in damage if each is not None),
+            tuple(each for each in unused if each is not None),
         )
 
     def _time(self) -> str:

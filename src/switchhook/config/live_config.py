@@ -25,6 +25,7 @@ from switchhook.config.last_good import (
     KeptFolder,
     RunningSource,
     TakenOver,
+    UnusedFile,
     settle_config,
 )
 from switchhook.errors import ConfigError, DataFolderError
@@ -62,6 +63,7 @@ class RunningConfig:
         self.config = Config()
         self.source = RunningSource("config", hashlib.sha256(b"").hexdigest(), "", "built-in", "")
         self.damage: Damage | None = None
+        self.unused: UnusedFile | None = None
         self._said: tuple[str, ...] = ()
         self._candidate: Candidate | None = None
         self._watch = FileWatch()
@@ -243,8 +245,12 @@ class RunningConfig:
         self._unkept = f"{_NAME} can't be kept in the data folder: {said}"
 
     def _complain(self, error: ConfigError | None, *more: str) -> None:
-        self._said = more
+        self._said, self.unused = more, None
+        file = self._file or ""
+        if more:
+            self.unused = UnusedFile("config", file, "\n".join(more), refused=False)
         if error is not None:
+            self.unused = UnusedFile("config", file, str(error))
             said = "; ".join(str(error).splitlines())
             self._said = (f"{_NAME}: {said}; that of {self.source.at} goes on running", *more)
 

@@ -14,6 +14,7 @@ from switchhook.config.last_good import (
     KeptRules,
     RunningSource,
     TakenOver,
+    UnusedFile,
     settle,
     shown_hash,
 )
@@ -36,6 +37,7 @@ class EndpointRules:
         self._lost = f"{self._name}: their history"
         self.ruleset, self.source = BUILTIN, self._builtin()
         self.damage: Damage | None = None
+        self.unused: UnusedFile | None = None
         self._said: tuple[str, ...] = ()
         self.begun = False
         self._look: Ruleset | ConfigError | None = None  # what the file was when last read
@@ -72,7 +74,7 @@ class EndpointRules:
         self._unkept = None
         if file is None:
             self.ruleset, self.source, self._said = BUILTIN, self._builtin(), ()
-            self.damage = None
+            self.damage = self.unused = None
         else:
             look = self._look = self._read(file)
             self._choose(file, self._settled(file, look, by), look)
@@ -90,6 +92,8 @@ class EndpointRules:
                 self._follow_kept(file)
         except (ConfigError, DataFolderError) as error:
             self._said = (f"{self._name}: {_line(error)}",)
+            if file is not None:
+                self.unused = UnusedFile(self.source.name, file, str(error))
 
     def _follow_kept(self, file: str) -> None:
         """Run what another process has undone, or taken over, since the last look."""
@@ -189,11 +193,14 @@ class EndpointRules:
 
     def _complain(self, file: str, look: Ruleset | ConfigError, undone: tuple[str, ...]) -> None:
         since = f"those of {self.source.at} ({shown_hash(self.source.hash)}) go on running"
-        self._said = ()
+        self._said, self.unused = (), None
         if isinstance(look, ConfigError):
             self._said = (f"{self._name}: {_line(look)}; {since}",)
+            self.unused = UnusedFile(self.source.name, file, str(look))
         elif look.release != self.source.hash and look.release in undone:
-            self._said = (f"{self._name}: {file} still holds what was undone; {since}",)
+            problem = f"{file} still holds what was undone"
+            self._said = (f"{self._name}: {problem}; {since}",)
+            self.unused = UnusedFile(self.source.name, file, problem, refused=False)
 
     def _cannot_be_kept(self, error: OSError) -> None:
         self._unkept = f"{self._name} can't be kept in the data folder: {words(error)}"

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from switchhook.config import AuthMode, Config
 from switchhook.config.files import Overrides, recheck_config
 from switchhook.config.last_good import KeptFolder
@@ -32,6 +34,37 @@ def secrets_of(point: EndpointConfig, key: bytes) -> tuple[str, ...]:
         return ()
     said = tuple(secret.reveal() for secret in point.secrets)
     return said or (endpoint_secret(key, point.name),)
+
+
+class AppletUrls(msgspec.Struct, frozen=True):
+    """The URLs of an endpoint for the Passthru applet, all of which let requests in.
+
+    `urls` begins with the one to use; `public` is whether somebody said how Exotel reaches it, else
+    it is the address on this machine.
+    """
+
+    urls: tuple[str, ...]
+    public: bool
+
+    def __repr__(self) -> str:
+        return "AppletUrls(…)"
+
+
+def applet_urls(
+    folder: Path, config: Config, endpoint: str, key: bytes, base: str | None = None
+) -> AppletUrls | None:
+    """The URLs of an endpoint by its name, with its secrets; None where none is configured.
+
+    `base` is how Exotel reaches the answer side; None is what the configuration says.
+    """
+    point = next((each for each in config.endpoints if each.name == endpoint), None)
+    if point is None:
+        return None
+    public = base or config.answer.url
+    start = (public or address(folder, "answer", config.answer.listen)).rstrip("/")
+    path = f"{start}/passthru/{endpoint}"
+    urls = tuple(f"{path}/{secret}" for secret in secrets_of(point, key)) or (path,)
+    return AppletUrls(urls, bool(public))
 
 
 def passthru_paths(config: Config, key: bytes) -> dict[str, str]:

@@ -63,9 +63,10 @@ class AuthMode(StrEnum):
 
 
 class AnswerConfig(msgspec.Struct, frozen=True):
-    """`[answer]`: the public side."""
+    """`[answer]`: the public side; `url` is how Exotel reaches it, "" where that is not said."""
 
     listen: ListenAddress = ListenAddress("127.0.0.1", 8080)
+    url: str = ""
     trusted_proxies: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = ()
     max_connections: int = 4096
     max_connections_per_address: int = 512

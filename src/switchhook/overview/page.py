@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from switchhook.capacity.page import CapacityWatch
     from switchhook.journal.source import JournalSource
-    from switchhook.streams.endpoints_page import EndpointShown
+    from switchhook.streams.endpoints import EndpointShown
     from switchhook.streams.facet import Count
     from switchhook.streams.issues.issues import IssueHistory
     from switchhook.streams.names import Names
@@ -90,7 +90,7 @@ class NowPage:
         context = {
             "rows": [tail_row(each, self._journal.node or 0) for each in reversed(told)],
             "left_out": 0,
-            "endpoint": next((each.name for each in self._endpoints()), "default"),
+            "endpoint": next(iter(self._endpoints()), None),
             "feed": address("/feed", {"page": "now", "tz": zone_word(zone_of(request))}),
             "chart": _chart(overview),
             **_context(overview, self._names()),

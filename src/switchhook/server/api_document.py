@@ -11,13 +11,20 @@ from switchhook.overview import api as page_api
 from switchhook.overview import verdict_api
 from switchhook.retention import api as keep_api
 from switchhook.retention import person_api
-from switchhook.streams.openapi import COUNTED, OPERATIONS, SCHEMAS
+from switchhook.streams.openapi import (
+    COUNTED,
+    ENDPOINT_SCHEMAS,
+    ENDPOINTS,
+    OPERATIONS,
+    SCHEMAS,
+)
 from switchhook.web.openapi import describe
 from switchhook.web.sign_in import openapi as access_api
 
 _PARTS = (
     *OPERATIONS,
     *COUNTED,
+    *ENDPOINTS,
     *page_api.SHOWN,
     *capacity_api.OPERATIONS,
     *calls_api.OPERATIONS,
@@ -25,6 +32,7 @@ _PARTS = (
     *access_api.OPERATIONS,
 )
 _SCHEMAS = (
+    ENDPOINT_SCHEMAS,
     page_api.SHOWN_SCHEMAS,
     capacity_api.SCHEMAS,
     calls_api.SCHEMAS,

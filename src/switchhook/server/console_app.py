@@ -13,6 +13,7 @@ from switchhook.alerts.page import AlertPages
 from switchhook.calls.api import CallsApi
 from switchhook.calls.other_sources import SourceGatherer
 from switchhook.capacity.api import CapacityApi
+from switchhook.config.own_links import applet_urls
 from switchhook.overview.verdict_api import VerdictApi
 from switchhook.retention.api import RetentionApi
 from switchhook.retention.ledger import LedgerErasures
@@ -23,6 +24,7 @@ from switchhook.server.pages import StreamPages
 from switchhook.server.release import release
 from switchhook.streams.api import StreamsApi, StreamsApiParts
 from switchhook.streams.counts_api import StoreApi
+from switchhook.streams.endpoints_page import EndpointSource
 from switchhook.streams.issues.ledger import LedgerIssueHistory
 from switchhook.streams.kept_call import masked_numbers
 from switchhook.streams.queries import StreamQueries
@@ -142,7 +144,11 @@ class ConsoleApp:
             issue_history=LedgerIssueHistory(parts.ledger, parts.monitoring.issue_noted),
             views=LedgerViews(parts.ledger),
             details=parts.accounts.calls.details,
-            endpoints=parts.status.endpoints,
+            endpoints=EndpointSource(
+                parts.status.endpoints,
+                parts.status.config_refused,
+                lambda name: applet_urls(parts.held.path, parts.config(), name, parts.held.key),
+            ),
             note=parts.note,
             now_ms=parts.clock.now_ms,
         )

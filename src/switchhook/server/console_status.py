@@ -12,7 +12,7 @@ from switchhook.exotel.phone_numbers import counted
 from switchhook.journal.steady_time import step_text
 from switchhook.overview.verdict import Failing
 from switchhook.retention.trusted_time import Held, held_text
-from switchhook.streams.endpoints_page import EndpointShown, RulesShown
+from switchhook.streams.endpoints import EndpointShown, RulesShown
 from switchhook.telemetry.prometheus import FoldState
 
 if TYPE_CHECKING:
@@ -89,27 +89,23 @@ class ConsoleStatus(msgspec.Struct, frozen=True, kw_only=True):
     def endpoints(self) -> list[EndpointShown]:
         """The endpoints with what decides for them."""
         settings = self.settings()
-        sources = {each.name: each for each in settings.sources}
-        found = []
-        for point in settings.config.endpoints:
-            rules, source = settings.rulesets[point.name], sources.get(f"rules/{point.name}")
-            shown = RulesShown(
-                rules.release,
-                None if source is None else _us(source.at),
-                "" if source is None else source.by,
-                tuple(rule.name for rule in rules.rules),
+        return [
+            EndpointShown(
+                name=point.name,
+                mode=point.mode.value,
+                auth=point.auth.value,
+                safe_option=point.safe_option.value,
+                deadline_ms=point.deadline_ms,
+                rules=_rules_shown(settings, point.name, point.rules),
+                secret=bool(point.secrets),
             )
-            found.append(
-                EndpointShown(
-                    point.name,
-                    point.mode.value,
-                    point.auth.value,
-                    point.safe_option.value,
-                    point.deadline_ms,
-                    shown,
-                )
-            )
-        return found
+            for point in settings.config.endpoints
+        ]
+
+    def config_refused(self) -> str:
+        """What is wrong with the configuration's file where another runs, in lines."""
+        unused = self.settings().unused
+        return next((each.problem for each in unused if each.name == "config"), "")
 
     def overview(self) -> dict[str, object]:
         """The endpoints, for the API's status."""
@@ -122,7 +118,7 @@ class ConsoleStatus(msgspec.Struct, frozen=True, kw_only=True):
                     "safe_option": each.safe_option,
                     "deadline_ms": each.deadline_ms,
                     "release": each.rules.release,
-                    "rules": list(each.rules.names),
+                    "rules": [rule.name for rule in each.rules.rules],
                 }
                 for each in self.endpoints()
             ],
@@ -148,6 +144,23 @@ class ConsoleStatus(msgspec.Struct, frozen=True, kw_only=True):
         step, held = self.clock.step(), self.held()
         found = [] if step is None else [step_text(step)]
         return found if held is None else [*found, held_text(held)]
+
+
+def _rules_shown(settings: Settings, endpoint: str, file: str | None) -> RulesShown:
+    """What decides for an endpoint, and what its file holds instead, if anything."""
+    name, ruleset = f"rules/{endpoint}", settings.rulesets[endpoint]
+    source = next((each for each in settings.sources if each.name == name), None)
+    unused = next((each for each in settings.unused if each.name == name), None)
+    return RulesShown(
+        release=ruleset.release,
+        since_us=None if source is None else _us(source.at),
+        by="" if source is None else source.by,
+        file=file or "",
+        rules=ruleset.rules,
+        default=ruleset.default.value,
+        unused="" if unused is None else unused.problem,
+        refused=unused is not None and unused.refused,
+    )
 
 
 def _us(moment: str) -> int | None:

@@ -10,7 +10,7 @@ from switchhook.capacity.page import CapacityPage
 from switchhook.overview.api import PageApi
 from switchhook.overview.feed import Feed
 from switchhook.overview.page import NowPage
-from switchhook.streams.endpoints_page import EndpointsPage
+from switchhook.streams.endpoints_page import EndpointSource, EndpointsPage
 from switchhook.streams.issues.page import CausesPage
 from switchhook.streams.names import Names
 from switchhook.streams.page import StreamsPage
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from switchhook.calls.sources import KeptDetails
     from switchhook.capacity.page import CapacityKept, CapacityWatch
     from switchhook.journal.source import JournalSource
-    from switchhook.streams.endpoints_page import EndpointShown
     from switchhook.streams.fold import Folder
     from switchhook.streams.issues.issues import IssueHistory
     from switchhook.streams.search.saved_views import SavedViews
@@ -56,7 +55,7 @@ class StreamPages:
         issue_history: IssueHistory | None = None,
         views: SavedViews | None = None,
         details: Callable[[str], Sequence[KeptDetails]] | None = None,
-        endpoints: Callable[[], Sequence[EndpointShown]] = tuple,
+        endpoints: EndpointSource = EndpointSource(),  # noqa: B008 - it is frozen
         note: Callable[[Deed], object] = lambda deed: None,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
@@ -68,7 +67,7 @@ class StreamPages:
             names=names,
             capacity=capacity,
             issue_history=issue_history,
-            endpoints=endpoints,
+            endpoints=endpoints.shown,
             freshen=self.freshen,
             now_ms=now_ms,
         )
@@ -115,6 +114,7 @@ class StreamPages:
                 store=store,
                 names=names,
                 endpoints=endpoints,
+                note=note,
                 freshen=self.freshen,
                 now_ms=now_ms,
             ),

@@ -1,72 +1,68 @@
-"""The page Endpoints: who asks where, in which form, what could not be understood, which rules."""
+"""The page Endpoints and its API: who asks where, in which form, which rules decide, the URL."""
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Route
 
+from switchhook.access.audit import deed_of
+from switchhook.access.roles import Role
 from switchhook.answer.counter_names import not_let_in
 from switchhook.exotel.times import DAY_MS, HOUR_MS, MINUTE_MS
+from switchhook.streams.endpoints import MOST_SHOWN, EndpointUse, endpoint_use
 from switchhook.streams.format_drift import Change, changes
+from switchhook.streams.search.query import Condition, Query
+from switchhook.streams.search.syntax import query_text
+from switchhook.web.endpoint import json_endpoint
+from switchhook.web.json import time_of
+from switchhook.web.parameters import read_none
+from switchhook.web.render import viewer_of
+from switchhook.web.sign_in.page_support import require
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from switchhook.streams.facet import Form, Tally
+    from switchhook.access.audit import Deed
+    from switchhook.streams.endpoints import EndpointShown, RuleUse
     from switchhook.streams.names import Names
     from switchhook.streams.store import Store
+    from switchhook.web.json import Json
     from switchhook.web.render import Renderer
 
-MOST_SHOWN = 12
 
+class AppletUrls(Protocol):
+    """The URLs of an endpoint for the Passthru applet, the one to use first.
 
-class Traffic(msgspec.Struct, frozen=True, kw_only=True):
-    """An endpoint in the last day. `configured` is None where it is only remembered.
-
-    `hours` counts streams, oldest first; `options` how they were answered.
+    `public` is whether it is how Exotel reaches it.
     """
 
-    name: str
-    account: str
-    destinations: tuple[tuple[str, str], ...]
-    configured: EndpointShown | None
-    streams: int
-    hours: tuple[int, ...]
-    options: tuple[tuple[str, int], ...]
-    dialects: tuple[tuple[str, int], ...]
-    defects: tuple[tuple[str, int], ...]
-    more_defects: int
-    changes: tuple[Change, ...]
+    @property
+    def urls(self) -> Sequence[str]: ...
+    @property
+    def public(self) -> bool: ...
 
 
-class RulesShown(msgspec.Struct, frozen=True):
-    """The rules that an endpoint runs: the release, since when, and the rules' names."""
+class EndpointSource(msgspec.Struct, frozen=True):
+    """What the configuration says of the endpoints, each time anew.
 
-    release: str
-    since_us: int | None
-    by: str
-    names: tuple[str, ...]
+    `config_refused` is what is wrong with its file where it does not run, in lines; `urls` gives an
+    endpoint's with their secrets, None for one that is not configured.
+    """
 
-
-class EndpointShown(msgspec.Struct, frozen=True):
-    """An endpoint as it is configured and runs."""
-
-    name: str
-    mode: str
-    auth: str
-    safe_option: str
-    deadline_ms: int
-    rules: RulesShown
+    shown: Callable[[], Sequence[EndpointShown]] = tuple
+    config_refused: Callable[[], str] = str
+    urls: Callable[[str], AppletUrls | None] = lambda _name: None
 
 
 class EndpointsPage:
-    """`/endpoints`."""
+    """`/endpoints` and `/api/v1/endpoints`; `note` puts a deed into the audit log."""
 
     def __init__(
         self,
@@ -74,7 +70,8 @@ class EndpointsPage:
         renderer: Renderer,
         store: Store,
         names: Callable[[], Names],
-        endpoints: Callable[[], Sequence[EndpointShown]],
+        endpoints: EndpointSource,
+        note: Callable[[Deed], object],
         now_ms: Callable[[], int],
         freshen: Callable[[], None],
     ) -> None:
@@ -82,16 +79,57 @@ class EndpointsPage:
         self._store = store
         self._names = names
         self._endpoints = endpoints
+        self._note = note
         self._now_ms = now_ms
         self._freshen = freshen
 
     def routes(self) -> list[BaseRoute]:
-        return [Route("/endpoints", self._page, methods=["GET"], name="endpoints")]
+        return [
+            Route("/endpoints", self._page, methods=["GET"], name="endpoints"),
+            Route("/endpoints/{endpoint}/url", self._reveal, methods=["POST"]),
+            Route("/api/v1/endpoints", json_endpoint(self._json), methods=["GET"]),
+        ]
 
     def _page(self, request: Request) -> Response:
+        return self._shown(request, None, None)
+
+    async def _reveal(self, request: Request) -> Response:
+        """The page with the URL of one, this once; who sees it is noted before."""
+        viewer, name = require(request, Role.ADMINISTRATOR), request.path_params["endpoint"]
+        if not any(each.name == name for each in self._endpoints.shown()):
+            raise HTTPException(404)
+        deed = deed_of(viewer, "read the URL of an endpoint", name)
+
+        def reveal() -> Response:
+            urls = self._endpoints.urls(name)
+            if urls is None:
+                raise HTTPException(404)
+            self._note(deed)
+            return self._shown(request, name, urls)
+
+        return await run_in_threadpool(reveal)
+
+    def _shown(self, request: Request, revealed: str | None, urls: AppletUrls | None) -> Response:
         self._freshen()
-        context = {"endpoints": self._traffic(), "not_let_in": self._not_let_in()}
+        since_ms, until_ms = self._day()
+        context = {
+            "endpoints": self._uses(since_ms, until_ms),
+            "since_us": since_ms * 1000,
+            "now_us": self._now_ms() * 1000,
+            "config_refused": self._endpoints.config_refused(),
+            "not_let_in": self._not_let_in(),
+            "revealed": revealed,
+            "urls": urls,
+            "may_reveal_url": viewer_of(request).may(Role.ADMINISTRATOR),
+            "of_rule": _of_rule,
+        }
         return self._renderer.page(request, "endpoints.html", context)
+
+    def _day(self) -> tuple[int, int]:
+        """The 24 hours up to the end of the one that runs."""
+        now_ms = self._now_ms()
+        until_ms = now_ms - now_ms % HOUR_MS + HOUR_MS
+        return until_ms - DAY_MS, until_ms
 
     def _not_let_in(self) -> list[tuple[str, int]]:
         """What the public port refused, could not read or turned away in the last day."""
@@ -100,66 +138,83 @@ class EndpointsPage:
             counts[each.name] += each.count
         return not_let_in(counts)[:MOST_SHOWN]
 
-    def _traffic(self) -> list[Traffic]:
-        now_ms = self._now_ms()
-        until = now_ms - now_ms % HOUR_MS + HOUR_MS
-        tallies = self._store.tallies(until - DAY_MS, until, hours=True)
-        today = self._store.forms(until - DAY_MS, until)
-        yesterday = self._store.forms(until - 2 * DAY_MS, until - DAY_MS)
+    def _uses(self, since_ms: int, until_ms: int) -> list[EndpointUse]:
+        store, names = self._store, self._names()
+        tallies = store.tallies(since_ms, until_ms, hours=True)
+        hits = store.rule_hits(since_ms, until_ms)
+        today = store.forms(since_ms, until_ms)
+        yesterday = store.forms(since_ms - DAY_MS, since_ms)
         changed: dict[str, list[Change]] = {}
         for each in changes(yesterday, today):
             changed.setdefault(each.endpoint, []).append(each)
-        configured = {each.name: each for each in self._endpoints()}
+        configured = {each.name: each for each in self._endpoints.shown()}
         seen = {tally.facet.endpoint for tally in tallies} | {form.endpoint for form in today}
-        names = [*configured, *sorted(seen - configured.keys())]
         return [
-            self._one(
+            endpoint_use(
                 name,
                 configured.get(name),
-                [tally for tally in tallies if tally.facet.endpoint == name],
-                [form for form in today if form.endpoint == name],
+                [each for each in hits if each.endpoint == name],
+                [each for each in tallies if each.facet.endpoint == name],
+                [each for each in today if each.endpoint == name],
                 tuple(changed.get(name, ())),
-                until - DAY_MS,
+                names,
+                since_ms,
             )
-            for name in names
+            for name in [*configured, *sorted(seen - configured.keys())]
         ]
 
-    def _one(
-        self,
-        name: str,
-        configured: EndpointShown | None,
-        tallies: list[Tally],
-        forms: list[Form],
-        changed: tuple[Change, ...],
-        since_ms: int,
-    ) -> Traffic:
-        known = self._names()
-        hours = [0] * 24
-        options: Counter[str] = Counter()
-        for tally in tallies:
-            hours[(tally.at_ms - since_ms) // HOUR_MS % 24] += tally.streams
-            options[tally.facet.option] += tally.streams
-        defects = _counted(forms, "defect")
-        return Traffic(
-            name=name,
-            account=known.accounts_of.get(name, ""),
-            destinations=tuple(
-                (o, destination) for o in ("A", "B") if (destination := known.destination(name, o))
-            ),
-            configured=configured,
-            streams=sum(hours),
-            hours=tuple(hours),
-            options=tuple(sorted(options.items())),
-            dialects=tuple(_counted(forms, "dialect")),
-            defects=tuple(defects[:MOST_SHOWN]),
-            more_defects=max(len(defects) - MOST_SHOWN, 0),
-            changes=changed,
-        )
+    def _json(self, request: Request) -> Json:
+        read_none(request.query_params.multi_items())
+        self._freshen()
+        since_ms, until_ms = self._day()
+        return {
+            "since": time_of(since_ms * 1000),
+            "until": time_of(until_ms * 1000),
+            "endpoints": [endpoint_json(each) for each in self._uses(since_ms, until_ms)],
+        }
 
 
-def _counted(forms: Iterable[Form], aspect: str) -> list[tuple[str, int]]:
-    counts: Counter[str] = Counter()
-    for form in forms:
-        if form.aspect == aspect:
-            counts[form.value] += form.count
-    return counts.most_common()
+def _of_rule(endpoint: str, rule: str) -> str:
+    """The search for the streams of the last day that a rule of an endpoint decided."""
+    asked = (Condition("endpoint", (endpoint,)), Condition("rule", (rule,)))
+    return query_text(Query(asked)) + " since:1d"
+
+
+def endpoint_json(use: EndpointUse) -> Json:
+    """One endpoint; of one that is not configured any more `configured` is null."""
+    shown = use.configured
+    return {
+        "name": use.name,
+        "account": use.account,
+        "streams": use.streams,
+        "options": dict(use.options),
+        "configured": shown
+        and {
+            "mode": shown.mode,
+            "auth": shown.auth,
+            "safe_option": shown.safe_option,
+            "deadline_ms": shown.deadline_ms,
+            "release": shown.rules.release,
+            "running_since": None
+            if shown.rules.since_us is None
+            else time_of(shown.rules.since_us),
+            "by": shown.rules.by,
+            "file": shown.rules.file or None,
+            "file_problem": shown.rules.unused or None,
+        },
+        "rules": [_rule_json(each) for each in use.rules],
+    }
+
+
+def _rule_json(use: RuleUse) -> Json:
+    return {
+        "name": use.name,
+        "when": use.when,
+        "option": use.option or None,
+        "written": use.written,
+        "stands_in": use.stands_in,
+        "hits": use.hits,
+        "hits_before": use.before,
+        "last_hit_at": None if use.last_ms is None else time_of(use.last_ms * 1000),
+        "last_hit_before": use.last_before,
+    }

@@ -260,3 +260,48 @@ COUNTED = (
     Operation("/api/v1/forms", "forms", "The forms of requests, by hour", "Forms", _TIMES),
 )
 """The addresses of `StoreApi`: what the store counts, and exports."""
+
+_ENDPOINT = object_of(
+    name=STRING,
+    account=STRING,
+    streams=COUNT,
+    options={"type": "object", "additionalProperties": COUNT},
+    configured=or_null(
+        object_of(
+            mode=STRING,
+            auth=STRING,
+            safe_option=words("A", "B"),
+            deadline_ms=COUNT,
+            release=STRING,
+            running_since=TIME,
+            by=STRING,
+            file=TEXT,
+            file_problem=TEXT,
+        )
+    ),
+    rules=list_of(
+        object_of(
+            name=STRING,
+            when=STRING,
+            option=words("A", "B", None),
+            written={"type": "boolean"},
+            stands_in={"type": "boolean"},
+            hits=COUNT,
+            hits_before=COUNT,
+            last_hit_at=TIME,
+            last_hit_before={"type": "boolean"},
+        )
+    ),
+)
+ENDPOINT_SCHEMAS = {
+    "Endpoints": object_of(since=TIME, until=TIME, endpoints=list_of(_ENDPOINT)),
+}
+ENDPOINTS = (
+    Operation(
+        "/api/v1/endpoints",
+        "endpoints",
+        "The endpoints in the last 24 hours, each with its rules and their hits",
+        "Endpoints",
+    ),
+)
+"""The addresses of the page Endpoints."""

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from switchhook.web.sign_in.request_origin import RequestOrigin
     from switchhook.web.sign_in.sessions import SessionLookup
 
-GUARDED = ("/settings/", "/api/v1/erasures")
+GUARDED = ("/settings/", "/endpoints/", "/api/v1/erasures")
 """Where a change takes a fresh password: begins with one of these."""
 UNGUARDED = (
     "/settings/own/password",  # asks for it by itself

@@ -1,0 +1,180 @@
+"""Endpoints as they are shown: what each is asked, what decides for it, and which rule hits."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from switchhook.exotel.times import HOUR_MS
+from switchhook.rules.decide import DEFAULT, Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from switchhook.streams.facet import Form, RuleHits, Tally
+    from switchhook.streams.format_drift import Change
+    from switchhook.streams.names import Names
+
+MOST_SHOWN = 12
+SAFE, REPEAT = "safe option", "repeat"
+"""What receipts name as the rule where deciding failed, and where the question was asked before."""
+
+
+class RulesShown(msgspec.Struct, frozen=True, kw_only=True):
+    """The rules that an endpoint runs: the release, since when, by whom, from which file.
+
+    `file` is empty for the built-in ones. `unused` is what is wrong with the file where it holds
+    something else than what runs, in lines; it is `refused`, or waits.
+    """
+
+    release: str
+    since_us: int | None
+    by: str
+    file: str
+    rules: tuple[Rule, ...]
+    default: str
+    unused: str = ""
+    refused: bool = False
+
+
+class EndpointShown(msgspec.Struct, frozen=True, kw_only=True):
+    """An endpoint as it is configured and runs; `secret` is whether the operator gave it one."""
+
+    name: str
+    mode: str
+    auth: str
+    safe_option: str
+    deadline_ms: int
+    rules: RulesShown
+    secret: bool
+
+
+class RuleUse(msgspec.Struct, frozen=True):
+    """A rule, or what stands in for one, with the passthrus that it decided in a stretch.
+
+    `when` is its expression, or in words what makes it decide; `option` is empty where it chooses
+    none. `hits` are those of the release that runs, `before` those of releases before it under the
+    same name, whatever their text was. `last_ms` is its last ever, `last_before` whether that is of
+    a release before.
+    """
+
+    name: str
+    when: str
+    option: str
+    hits: int
+    before: int
+    last_ms: int | None
+    last_before: bool = False
+    written: bool = True
+    """False of a rule that only releases before had."""
+    stands_in: bool = False
+    """Whether it is none of the rules that are written, but decides where none does."""
+
+
+class EndpointUse(msgspec.Struct, frozen=True, kw_only=True):
+    """An endpoint in a stretch. `configured` is None where it is only remembered.
+
+    `hours` counts streams, oldest first; `options` how they were answered, `option_hours` the same
+    by the hour.
+    """
+
+    name: str
+    account: str
+    destinations: tuple[tuple[str, str], ...]
+    configured: EndpointShown | None
+    rules: tuple[RuleUse, ...]
+    streams: int
+    hours: tuple[int, ...]
+    options: tuple[tuple[str, int], ...]
+    option_hours: tuple[tuple[str, tuple[int, ...]], ...]
+    dialects: tuple[tuple[str, int], ...]
+    defects: tuple[tuple[str, int], ...]
+    more_defects: int
+    changes: tuple[Change, ...]
+
+
+def rule_uses(point: EndpointShown, found: Iterable[RuleHits]) -> tuple[RuleUse, ...]:
+    """The rules of an endpoint in their order, by the hits that were found of it.
+
+    Then default, safe option and repeats, and the rules that only releases before had and that hit.
+    """
+    rules = point.rules
+    by_name: dict[str, list[RuleHits]] = {}
+    for each in found:
+        by_name.setdefault(each.rule, []).append(each)
+    shown = [
+        *((rule.name, rule.when, rule.option.value, False) for rule in rules.rules),
+        (DEFAULT, "no rule matched", rules.default, True),
+        (SAFE, "deciding failed", point.safe_option, True),
+        (REPEAT, "the same question again: the first answer once more", "", True),
+    ]
+    uses = [
+        msgspec.structs.replace(
+            _use(name, when, option, rules.release, by_name.pop(name, [])), stands_in=stands_in
+        )
+        for name, when, option, stands_in in shown
+    ]
+    gone = [_use(name, "", "", rules.release, hits) for name, hits in sorted(by_name.items())]
+    uses += [msgspec.structs.replace(each, written=False) for each in gone if each.before]
+    return tuple(uses)
+
+
+def _use(name: str, when: str, option: str, release: str, found: Sequence[RuleHits]) -> RuleUse:
+    ours = [each for each in found if each.release == release]
+    before = [each for each in found if each.release != release]
+    last = max(ours or before, key=lambda each: each.last_ms, default=None)
+    return RuleUse(
+        name,
+        when,
+        option,
+        hits=sum(each.hits for each in ours),
+        before=sum(each.hits for each in before),
+        last_ms=None if last is None else last.last_ms,
+        last_before=bool(before and not ours),
+    )
+
+
+def endpoint_use(
+    name: str,
+    configured: EndpointShown | None,
+    hits: Sequence[RuleHits],
+    tallies: Sequence[Tally],
+    forms: Sequence[Form],
+    changed: tuple[Change, ...],
+    names: Names,
+    since_ms: int,
+) -> EndpointUse:
+    """How an endpoint was used in the 24 hours since a full one; all that is given is of it."""
+    options = {tally.facet.option: [0] * 24 for tally in tallies}
+    for tally in tallies:
+        options[tally.facet.option][(tally.at_ms - since_ms) // HOUR_MS % 24] += tally.streams
+    hours = [sum(each) for each in zip(*options.values(), strict=True)] or [0] * 24
+    defects = counted(forms, "defect")
+    return EndpointUse(
+        name=name,
+        account=names.accounts_of.get(name, ""),
+        destinations=tuple(
+            (option, said) for option in ("A", "B") if (said := names.destination(name, option))
+        ),
+        configured=configured,
+        rules=() if configured is None else rule_uses(configured, hits),
+        streams=sum(hours),
+        hours=tuple(hours),
+        options=tuple((option, sum(options[option])) for option in sorted(options)),
+        option_hours=tuple((option, tuple(options[option])) for option in sorted(options)),
+        dialects=tuple(counted(forms, "dialect")),
+        defects=tuple(defects[:MOST_SHOWN]),
+        more_defects=max(len(defects) - MOST_SHOWN, 0),
+        changes=changed,
+    )
+
+
+def counted(forms: Iterable[Form], aspect: str) -> list[tuple[str, int]]:
+    """The values of an aspect with their counts, the most first."""
+    counts: Counter[str] = Counter()
+    for form in forms:
+        if form.aspect == aspect:
+            counts[form.value] += form.count
+    return counts.most_common()
