@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from switchhook.exotel.cause import Cause, ErrorKind, StreamError, Verdict, judge, read_error
+from switchhook.exotel.cause import Cause, Verdict, judge
 from switchhook.exotel.passthru import (
     Defect,
     Dialect,
@@ -23,6 +23,7 @@ from switchhook.exotel.passthru import (
     Stream,
     StreamStatus,
 )
+from switchhook.exotel.stream_error import ErrorKind, StreamError, read_error
 from switchhook.exotel.wire.build import build as build_passthru
 from switchhook.exotel.wire.passthru import parse as _parse
 from switchhook.exotel.wire.request import Request

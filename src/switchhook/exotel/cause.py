@@ -8,10 +8,25 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
+from typing import NamedTuple
 
 import msgspec
 
-from switchhook.exotel.passthru import DisconnectedBy, Passthru, Stream, StreamStatus
+from switchhook.exotel.close_codes import NO_TLS, NORMAL, meaning_of
+from switchhook.exotel.connect_advice import closed_advice, connect_advice
+from switchhook.exotel.passthru import (
+    DisconnectedBy,
+    Passthru,
+    Stream,
+    StreamStatus,
+    is_status,
+)
+from switchhook.exotel.stream_error import (
+    CONNECT_FAILED_CODE,
+    ErrorKind,
+    StreamError,
+    read_error,
+)
 
 
 class Cause(StrEnum):
@@ -27,32 +42,6 @@ class Cause(StrEnum):
     RUNNING = "running"
     NO_STREAM = "no_stream"
     UNKNOWN = "unknown"
-
-
-class ErrorKind(StrEnum):
-    """What went wrong on the way to the bot, from the words of Go's network library."""
-
-    REFUSED = "refused"
-    TIMEOUT = "timeout"
-    DNS = "dns"
-    TLS = "tls"
-    BAD_HANDSHAKE = "bad_handshake"
-    UNREACHABLE = "unreachable"
-    EOF = "eof"
-    DEADLINE = "deadline"
-    OTHER = "other"
-
-
-class StreamError(msgspec.Struct, frozen=True):
-    """The text of `Stream[Error]`, taken apart; None is what it doesn't say.
-
-    `host` and `port` are where Exotel tried to connect, or the name it could not look up.
-    """
-
-    code: int | None
-    kind: ErrorKind
-    host: str | None
-    port: int | None
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -74,57 +63,7 @@ class Verdict(msgspec.Struct, frozen=True):
 
 _Fields = tuple[tuple[str, str | None], ...]
 
-# Not the beginning of an address or of a date.
-_CODE = re.compile(r"\s*([0-9]{3,5})(?!\.?\w|[-/:][0-9])")
-_DIAL = re.compile(
-    r"\bdial (?:tcp|udp)[46]? (\[[^\s\[\]]{1,255}\]|[^\s:\[\]]{1,255}):([0-9]{1,5})\b"
-)
-_LOOKUP = re.compile(r"\blookup ([^\s:,]{1,255})")
 _URL_HOST = re.compile(r"wss?://(?:[^/?#\s]*@)?([^/?#@\s]{1,260})", re.IGNORECASE)
-# What may hold any word and says nothing of what went wrong: an URL, aiohttp's settings of TLS, the
-# port of an address or the line of a source file.
-_BESIDE = re.compile(
-    r"\b[a-z]{2,8}://[^\s\"'<>]+|\bssl:\S+|(?<![\w.-])(?=[\w-]*\.)[\w.-]+:[0-9]{1,5}\b"
-)
-# The order matters: "dial tcp: lookup x: i/o timeout" is DNS, "context deadline exceeded" before
-# the plainer timeout, TLS before EOF ("tls: unexpected EOF"), "TLS handshake timeout" a timeout.
-# Words of Go, Python, Node and nginx; an errno is Linux's, macOS' or Windows'.
-_KINDS = (
-    (ErrorKind.DNS, ("no such host", "lookup ", "server misbehaving", "name resolution", "dns",
-                     "name or service not known", "nodename nor servname", "getaddrinfo",
-                     "enotfound")),
-    (ErrorKind.TLS, ("tls:", "x509", "certificate", "ssl", "handshake failure")),
-    (ErrorKind.REFUSED, ("connection refused", "actively refused", "econnrefused", "[errno 111]",
-                         "[errno 61]", "[errno 10061]")),
-    (ErrorKind.BAD_HANDSHAKE, ("bad handshake", "unexpected http response", "unexpected status",
-                               "unexpected server response", "rejected websocket",
-                               "unauthorized", "unauthorised", "forbidden")),
-    (ErrorKind.UNREACHABLE, ("unreach", "no route to host", "host is down", "[errno 113]",
-                             "[errno 101]", "[errno 65]", "[errno 51]")),
-    (ErrorKind.DEADLINE, ("deadline exceeded",)),
-    (ErrorKind.TIMEOUT, ("timeout", "timed out", "timedout", "[errno 110]", "[errno 60]")),
-    (ErrorKind.EOF, ("eof", "connection reset", "broken pipe", "1006", "abnormal closure",
-                     "econnreset", "epipe", "socket hang up", "prematurely closed",
-                     "[errno 104]", "[errno 54]", "[errno 32]")),
-    (ErrorKind.BAD_HANDSHAKE, ("handshake",)),
-)  # fmt: skip
-
-CONNECT_FAILED_CODE = 3009
-_LONGEST_ERROR = 2000  # characters looked at; the rest changes no verdict
-_PORTS = 65536
-
-
-def read_error(text: str) -> StreamError:
-    """Take the text of `Stream[Error]` apart."""
-    text = text[:_LONGEST_ERROR]
-    code, dial, lookup = _CODE.match(text), _DIAL.search(text), _LOOKUP.search(text)
-    host = dial[1].strip("[]") if dial else lookup[1] if lookup else None
-    # A host's name says nothing of what went wrong: dns.example.com may have refused.
-    low = (text.replace(dial[0], " ") if dial else text).lower()
-    low = _BESIDE.sub(" ", low.replace(host.lower(), " ") if host else low)
-    kind = next((kind for kind, words in _KINDS if any(w in low for w in words)), ErrorKind.OTHER)
-    port = int(dial[2]) if dial and int(dial[2]) < _PORTS else None
-    return StreamError(int(code[1]) if code else None, kind, host, port)
 
 
 def judge(passthru: Passthru) -> Verdict:
@@ -132,9 +71,10 @@ def judge(passthru: Passthru) -> Verdict:
     stream = passthru.stream
     if stream is None:
         return Verdict(Cause.NO_STREAM, (), _NO_STREAM_ADVICE)
-    cause, error, fields = _judge(passthru, stream)
+    told = told_of(stream)
+    cause, fields = _judge(passthru, stream, told)
     evidence = tuple((f"stream.{name}", text) for name, text in fields if text is not None)
-    return Verdict(cause, evidence, _advice(cause, stream, error), error)
+    return Verdict(cause, evidence, _advice(cause, stream, told), told and told.error)
 
 
 def classify(passthru: Passthru) -> Verdict:
@@ -142,35 +82,79 @@ def classify(passthru: Passthru) -> Verdict:
     stream = passthru.stream
     if stream is None:
         return Verdict(Cause.NO_STREAM, (), "")
-    cause, error, _ = _judge(passthru, stream)
-    return Verdict(cause, (), "", error)
+    told = told_of(stream)
+    return Verdict(_judge(passthru, stream, told)[0], (), "", told and told.error)
 
 
-def _judge(passthru: Passthru, stream: Stream) -> tuple[Cause, StreamError | None, _Fields]:
-    error = read_error(stream.error) if stream.error else None
-    cause, fields = _cause_of(stream, error)
+class ToldError(NamedTuple):
+    """What a stream met, the field of it that says so, and its text."""
+
+    error: StreamError
+    field: str
+    text: str
+
+
+def told_of(stream: Stream) -> ToldError | None:
+    """What a stream met by its Error, or where that tells nothing by its other words."""
+    first = None
+    if stream.error:
+        first = ToldError(read_error(stream.error), "error", stream.error)
+        if first.error.kind is not ErrorKind.OTHER or first.error.code == CONNECT_FAILED_CODE:
+            return first
+    code = None if first is None else first.error.code
+    for name, text in (
+        ("detailed_status", stream.detailed_status),
+        ("disposition", stream.disposition),
+    ):
+        if text and _tells(text, found := read_error(text)):
+            return ToldError(msgspec.structs.replace(found, code=code), name, text)
+    return first
+
+
+def _tells(text: str, error: StreamError) -> bool:
+    """Whether a text other than Error's speaks of the connection beyond doubt.
+
+    A single word does not: `Streaming_call_timeout` may be of the caller's call.
+    """
+    if error.close_code is not None:
+        return True
+    sure = error.kind in _SURE or (error.host is not None and error.kind is not ErrorKind.OTHER)
+    return " " in text and (sure or error.code == CONNECT_FAILED_CODE)
+
+
+_SURE = frozenset(
+    {
+        ErrorKind.REFUSED,
+        ErrorKind.DNS,
+        ErrorKind.TLS,
+        ErrorKind.TLS_TO_PLAIN,
+        ErrorKind.PLAIN_TO_TLS,
+        ErrorKind.UNREACHABLE,
+    }
+)
+
+
+def _judge(passthru: Passthru, stream: Stream, told: ToldError | None) -> tuple[Cause, _Fields]:
+    cause, fields = _cause_of(stream, told)
     if cause is Cause.RUNNING and any(defect.field == "stream" for defect in passthru.noted):
         cause = Cause.UNKNOWN  # what was cut off may have been the status
-    return cause, error, fields
+    return cause, fields
 
 
-def _cause_of(stream: Stream, error: StreamError | None) -> tuple[Cause, _Fields]:
+def _cause_of(stream: Stream, told: ToldError | None) -> tuple[Cause, _Fields]:
     status = ("status", stream.status)
     detail = ("detailed_status", stream.detailed_status)
-    failure = ("error", stream.error)
-    duration = ("duration", stream.duration_raw)
     who = ("disconnected_by", stream.disconnected_by_raw)
-    if "throttl" in (stream.detailed_status or "").lower():
+    if says_throttled(stream.detailed_status):
         return Cause.THROTTLED, (detail, status)
-    if "throttl" in (stream.error or "").lower():
-        return Cause.THROTTLED, (failure, status)
-    state = stream.state
-    if error is not None and error.code == CONNECT_FAILED_CODE:
-        return Cause.CONNECT_FAILED, (failure, status)
-    if error is not None:
-        never_up = state is StreamStatus.FAILED and not _talked(stream) and not _was_open(error)
-        return Cause.CONNECT_FAILED if never_up else Cause.BOT_DROPPED, (failure, status, duration)
-    match state:
+    if says_throttled(stream.error):
+        return Cause.THROTTLED, (("error", stream.error), status)
+    if _unknown_word(stream, told):
+        return Cause.UNKNOWN, (detail, status, ("error", stream.error))
+    duration = ("duration", stream.duration_raw)
+    if told is not None:
+        return _cause_of_error(stream, told.error), ((told.field, told.text), status, duration)
+    match stream.state:
         case StreamStatus.FAILED:
             dropped = _talked(stream)
             return Cause.BOT_DROPPED if dropped else Cause.CONNECT_FAILED, (status, duration)
@@ -186,6 +170,52 @@ def _cause_of(stream: Stream, error: StreamError | None) -> tuple[Cause, _Fields
             return Cause.UNKNOWN, (status, detail, who)
 
 
+def says_throttled(text: str | None) -> bool:
+    """Whether a text says that the account had no free stream, in whichever words."""
+    return text is not None and "throttl" in text.lower()
+
+
+def _unknown_word(stream: Stream, told: ToldError | None) -> bool:
+    """Whether all that says why the stream failed is a DetailedStatus that we don't know.
+
+    It is nobody's fault then. One that only says the status again says nothing.
+    """
+    if not stream.detailed_status or stream.state not in (StreamStatus.FAILED, None):
+        return False
+    if stream.disconnected_by is DisconnectedBy.BOT or is_status(stream.detailed_status):
+        return False
+    return told is None or (
+        told.error.kind is ErrorKind.OTHER and told.error.code != CONNECT_FAILED_CODE
+    )
+
+
+def _cause_of_error(stream: Stream, error: StreamError) -> Cause:
+    code = error.close_code
+    if code is not None and not meaning_of(code).fails:
+        return _cause_of_close(stream, code)
+    if error.code == CONNECT_FAILED_CODE:
+        return Cause.BOT_DROPPED if error.was_open else Cause.CONNECT_FAILED
+    failed = stream.state is StreamStatus.FAILED
+    never_up = failed and not _talked(stream) and not error.was_open
+    return Cause.CONNECT_FAILED if never_up or code == NO_TLS else Cause.BOT_DROPPED
+
+
+def _cause_of_close(stream: Stream, code: int) -> Cause:
+    """Of a close that is no failure by its code: the status says whether it was one."""
+    by_user = stream.disconnected_by is DisconnectedBy.USER
+    match stream.state:
+        case StreamStatus.CANCELLED:
+            return Cause.CALLER_LEFT_EARLY
+        case StreamStatus.COMPLETED if stream.disconnected_by is DisconnectedBy.NA:
+            return Cause.ENDED_BY_SYSTEM
+        case StreamStatus.COMPLETED:
+            return Cause.CALLER_LEFT if by_user else Cause.BOT_DONE
+        case _ if code == NORMAL:
+            return Cause.CALLER_LEFT if by_user else Cause.BOT_DONE
+        case _:
+            return Cause.BOT_DROPPED
+
+
 _ENDED_BY = {
     DisconnectedBy.USER: Cause.CALLER_LEFT,
     DisconnectedBy.BOT: Cause.BOT_DONE,
@@ -199,35 +229,10 @@ def _talked(stream: Stream) -> bool:
     return (stream.duration_s or 0) > 0
 
 
-def _was_open(error: StreamError) -> bool:
-    """Whether the error speaks of a connection that once stood."""
-    return error.kind is ErrorKind.EOF
-
-
 _NO_STREAM_ADVICE = (
     "the request has no stream: put the Passthru applet directly after the Voicebot or Stream"
     " applet, and check that its URL is not in another applet's URL field"
 )
-
-_CONNECT_ADVICE = {
-    ErrorKind.REFUSED: "the bot at {at} refused the connection: is it running, and is this the"
-    " right port?",
-    ErrorKind.TIMEOUT: "the bot at {at} did not answer in time: does a firewall drop Exotel's"
-    " addresses, or is the bot overloaded?",
-    ErrorKind.DNS: "the name {at} could not be looked up: is the bot's URL spelt right, and is its"
-    " DNS record public?",
-    ErrorKind.TLS: "TLS with the bot at {at} failed: is its certificate valid, complete with its"
-    " chain, and made out to this name?",
-    ErrorKind.BAD_HANDSHAKE: "the bot at {at} answered, but not as a WebSocket server: check path,"
-    " credentials and that nothing strips the query of its URL",
-    ErrorKind.UNREACHABLE: "there is no network route to the bot at {at}: is the address public?",
-    ErrorKind.EOF: "the bot at {at} closed the connection while it was being set up: look in its"
-    " log for a crash, or at a proxy before it",
-    ErrorKind.DEADLINE: "the bot at {at} did not finish the WebSocket handshake within Exotel's 10"
-    " seconds: accept at once and start models afterwards",
-    ErrorKind.OTHER: "Exotel could not connect to the bot at {at}: see the error text, and try the"
-    " URL with a WebSocket client from outside your network",
-}
 
 _ADVICE = {
     Cause.THROTTLED: "the account's limit of streams was reached: let Option B lead to a human, and"
@@ -243,37 +248,47 @@ _ADVICE = {
 }
 
 _SHORT_TALK_S = 5
+_LONGEST_WORD = 200
 
 
-def _advice(cause: Cause, stream: Stream, error: StreamError | None) -> str:
+def _advice(cause: Cause, stream: Stream, told: ToldError | None) -> str:
+    error = None if told is None else told.error
     at = _address(stream, error)
     if cause is Cause.CONNECT_FAILED:
-        kind = error.kind if error else ErrorKind.OTHER
-        return _CONNECT_ADVICE[kind].format(at=at)
+        if error is None or told is None:
+            return connect_advice(ErrorKind.OTHER, "", at)
+        return connect_advice(error.kind, told.text, at)
     if cause is Cause.BOT_DROPPED:
-        return (
-            f"the connection to the bot at {at} broke during the talk: look in the bot's log at"
-            " that time, and at idle limits of proxies between"
-        )
-    if cause is Cause.UNKNOWN and stream.state is StreamStatus.COMPLETED:
-        who = stream.disconnected_by_raw
-        lack = "does not say who ended it" if who is None else f"says {who[:40]!r} ended it"
-        return (
-            f"the stream completed, but the request {lack}: nothing failed as far as is known, so"
-            " say in a rule where such callers go"
-        )
+        return closed_advice(None if error is None else error.close_code, at)
     if cause is Cause.UNKNOWN:
-        said = stream.status or stream.detailed_status or "nothing"
-        return (
-            f"the stream's status is none we know ({said[:40]!r}): read the raw request, and say"
-            " in a rule what it should mean"
-        )
+        return _unknown_advice(stream, told)
     duration = stream.duration_s
     if cause is Cause.BOT_DONE and duration is not None and duration < _SHORT_TALK_S:
         return (
             f"the bot ended the stream after only {duration} s: check in its log that it meant to"
         )
     return _ADVICE[cause]
+
+
+def _unknown_advice(stream: Stream, told: ToldError | None) -> str:
+    if _unknown_word(stream, told):
+        word = (stream.detailed_status or "")[:_LONGEST_WORD]
+        return (
+            f"Exotel gives {word!r} as the reason, which is none we know, so nobody is blamed:"
+            " ask Exotel's support what it means, and say in a rule where such callers go"
+        )
+    if stream.state is StreamStatus.COMPLETED:
+        who = stream.disconnected_by_raw
+        lack = "does not say who ended it" if who is None else f"says {who[:40]!r} ended it"
+        return (
+            f"the stream completed, but the request {lack}: nothing failed as far as is known, so"
+            " say in a rule where such callers go"
+        )
+    said = stream.status or stream.detailed_status or "nothing"
+    return (
+        f"the stream's status is none we know ({said[:_LONGEST_WORD]!r}): read the raw request, and"
+        " say in a rule what it should mean"
+    )
 
 
 def _address(stream: Stream, error: StreamError | None) -> str:

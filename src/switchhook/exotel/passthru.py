@@ -100,6 +100,11 @@ _DISCONNECTORS = {
 }
 
 
+def is_status(text: str) -> bool:
+    """Whether a text is one of the words that a stream's status has."""
+    return text.lower() in _STATUSES
+
+
 class Stream(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a passthru says about its media stream; None is what it doesn't say."""
 

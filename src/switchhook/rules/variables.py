@@ -216,8 +216,8 @@ _STREAM = (
     Variable(
         "stream.error_kind",
         "string",
-        '"refused", "timeout", "dns", "tls", "bad_handshake", "unreachable", "eof", '
-        '"deadline" or "other"',
+        '"refused", "timeout", "dns", "tls", "tls_to_plain", "plain_to_tls", "bad_handshake", '
+        '"unreachable", "eof", "closed", "deadline" or "other"',
         lambda s: s.verdict.kind or "",
         'stream.error_kind != ""',
     ),

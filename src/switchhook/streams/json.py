@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from switchhook.exotel.cause import StreamError, Verdict, judge
+from switchhook.exotel.cause import Verdict, judge
 from switchhook.exotel.passthru import Leg, Passthru, Stream
+from switchhook.exotel.stream_error import StreamError
 from switchhook.journal.receipt import Receipt
 from switchhook.streams.kept_call import defects_of, unread
 from switchhook.streams.parsed_record import UnreadableRecord
@@ -225,8 +226,17 @@ def _stream(stream: Stream, error: StreamError | None) -> Json:
         "detailed_status": stream.detailed_status,
         "error": stream.error,
         "disposition": stream.disposition,
-        "error_detail": error
-        and {"code": error.code, "kind": error.kind.value, "host": error.host, "port": error.port},
+        "error_detail": error and _error(error),
+    }
+
+
+def _error(error: StreamError) -> Json:
+    return {
+        "code": error.code,
+        "kind": error.kind.value,
+        "host": error.host,
+        "port": error.port,
+        "close_code": error.close_code,
     }
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from switchhook.exotel.cause import Cause, ErrorKind
+from switchhook.exotel.cause import Cause
 from switchhook.exotel.passthru import Dialect
+from switchhook.exotel.stream_error import ErrorKind
 from switchhook.streams.export import FORMATS
 from switchhook.streams.parameters import EXPORT, FILTERS, STREAM_FILTERS
 from switchhook.web.json_schema import (
@@ -84,7 +85,9 @@ _SAID_OF_STREAM = {
     "detailed_status": TEXT,
     "error": TEXT,
     "disposition": TEXT,
-    "error_detail": or_null(object_of(code=WHOLE, kind=words(*ErrorKind), host=TEXT, port=WHOLE)),
+    "error_detail": or_null(
+        object_of(code=WHOLE, kind=words(*ErrorKind), host=TEXT, port=WHOLE, close_code=WHOLE)
+    ),
 }
 _RECEIPT = object_of(
     id=STRING,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from switchhook.exotel.cause import Verdict, classify, judge
+from switchhook.exotel.cause import Verdict, classify, judge, says_throttled, told_of
 from switchhook.exotel.passthru import Defect, Passthru, Stream, StreamStatus
 from switchhook.journal.receipt import order_of
 from switchhook.streams.facet import Facet, exophone_of, host_of
@@ -109,8 +109,11 @@ def _finality(state: StreamStatus | None, error: str | None, detailed_status: st
     An error without a status ends a stream too, but a status that says so outranks it: else an
     error heard later could undo an outcome that was told already.
     """
-    throttled = "throttl" in (detailed_status or "").lower()
-    return _ENDED if state is None and (error or throttled) else FINALITY[state]
+    if state is not None or not (error or detailed_status):
+        return FINALITY[state]
+    detail = Stream(detailed_status=detailed_status)
+    ended = error or says_throttled(detailed_status) or told_of(detail) is not None
+    return _ENDED if ended else FINALITY[None]
 
 
 _STREAM_FIELDS = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from switchhook.exotel.cause import ErrorKind
+from switchhook.exotel.stream_error import ErrorKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, cast
 import msgspec
 
 from switchhook.errors import sentence
-from switchhook.exotel.cause import Cause, ErrorKind
+from switchhook.exotel.cause import Cause
+from switchhook.exotel.stream_error import ErrorKind
 from switchhook.exotel.times import IST
 from switchhook.streams.issues.issues import Fingerprint
 from switchhook.streams.recent import BOT_FAILED
@@ -182,9 +183,12 @@ _MEETS = {
     ErrorKind.TIMEOUT.value: "it does not answer in time",
     ErrorKind.DNS.value: "its name can't be looked up",
     ErrorKind.TLS.value: "TLS with it fails",
+    ErrorKind.TLS_TO_PLAIN.value: "its port doesn't speak TLS",
+    ErrorKind.PLAIN_TO_TLS.value: "its port speaks TLS, and its URL has ws://",
     ErrorKind.BAD_HANDSHAKE.value: "it refuses the WebSocket",
     ErrorKind.UNREACHABLE.value: "there is no route to it",
     ErrorKind.EOF.value: "it closes the connection",
+    ErrorKind.CLOSED.value: "it closes the connection",
     ErrorKind.DEADLINE.value: "it takes more than 10 s to accept",
     Cause.BOT_DROPPED.value: "it drops talks",
 }
@@ -198,6 +202,8 @@ _TODO = {
     ErrorKind.TIMEOUT.value: "See whether the bot is overloaded, or a firewall drops Exotel.",
     ErrorKind.DNS.value: "Check the bot's URL and its DNS record.",
     ErrorKind.TLS.value: "Check the bot's certificate: valid, with its chain, for this name.",
+    ErrorKind.TLS_TO_PLAIN.value: "Put TLS before the bot's port, or give the port that has it.",
+    ErrorKind.PLAIN_TO_TLS.value: "Write wss:// in the bot's URL.",
     ErrorKind.BAD_HANDSHAKE.value: "Check path and credentials of the bot's URL.",
     ErrorKind.UNREACHABLE.value: "Check the bot's address and the route to it.",
     ErrorKind.DEADLINE.value: "Let the bot accept at once, and load models afterwards.",

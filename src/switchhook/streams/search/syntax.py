@@ -14,10 +14,11 @@ from difflib import get_close_matches
 
 import msgspec
 
-from switchhook.exotel.cause import Cause, ErrorKind
+from switchhook.exotel.cause import Cause
 from switchhook.exotel.number_keys import FEWEST, PATTERN, digits_asked
 from switchhook.exotel.passthru import Stream, StreamStatus
 from switchhook.exotel.phone_numbers import hint_of
+from switchhook.exotel.stream_error import ErrorKind
 from switchhook.exotel.times import IST
 from switchhook.streams.search.query import (
     COMPARISON,
