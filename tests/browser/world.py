@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import random
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlencode
 
-import msgspec
 import uvicorn
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -22,11 +19,9 @@ from switchhook.capacity.forecast import Forecast
 from switchhook.capacity.readings import Span
 from switchhook.capacity.status import CapacityNow
 from switchhook.config.own_links import AppletUrls
-from switchhook.exotel.cause import judge
 from switchhook.journal import JournalReader, JournalWriter
-from switchhook.journal.receipt import WAITING, Counters, Receipt, RecordKind, encode, read_passthru
 from switchhook.overview.verdict import Level, State
-from switchhook.rules.decide import Decision, Option, Rule
+from switchhook.rules.decide import Option, Rule
 from switchhook.server.pages import StreamPages
 from switchhook.server.tables import open_ledger
 from switchhook.store import SqliteStore
@@ -38,7 +33,8 @@ from switchhook.streams.names import Bot, NamedAccount, Names
 from switchhook.streams.search.saved_views_ledger import LedgerViews
 from switchhook.web.render import Renderer
 
-HOSTS = ("voice.acme.example", "asha.bots.example", "tamil.bots.example")
+from .traffic import SECRET_RELEASE, Traffic
+
 NAMES = Names(
     accounts=(NamedAccount("Acme Bank", "acme1"),),
     bots=(
@@ -50,31 +46,20 @@ NAMES = Names(
     destinations={("reception", "A"): "goodbye", ("reception", "B"): "agents' queue"},
     accounts_of={"reception": "Acme Bank"},
 )
-HOSTILE = (
-    "<script>document.title='hit'</script>",
-    '"><img src=x onerror="document.title=\'hit\'">',
-    "\u202egnp.exe\u2066",
-    "a" * 65_000,
-    "=cmd|' /C calc'!A0",
-    "\x00\x07\x1b[31m\r\n",
-    "{{ 7 * 7 }}",
-    "javascript:document.title='hit'",
-)
-FAILURE = "3009 failed to establish ws conn dial tcp 10.0.4.17:8443: connect: connection refused"
-SECRET_RELEASE = "3fa9c1d2e4f5" + "0" * 52
 
 
-class World:
+class World(Traffic):
     """The journal's two ends, the store, and the pages over them."""
 
     def __init__(self, folder: Path) -> None:
-        self._chance = random.Random(4)
-        self.writer = JournalWriter(
-            folder / "journal",
-            node=7,
-            notify=lambda call: call(),
-            observe=lambda event: None,
-            synchronous="OFF",
+        super().__init__(
+            JournalWriter(
+                folder / "journal",
+                node=7,
+                notify=lambda call: call(),
+                observe=lambda event: None,
+                synchronous="OFF",
+            )
         )
         self.reader = JournalReader(folder / "journal")
         (folder / "store").mkdir()
@@ -112,68 +97,9 @@ class World:
         )
         self.folder.start()
 
-    def sid(self) -> str:
-        return "".join(self._chance.choice("0123456789abcdef") for _ in range(32))
-
-    def tell(
-        self, cause: str = "bot", at: float | None = None, endpoint="reception", **more
-    ) -> str:
-        """Have a passthru kept, as the answer side would; gives its CallSid."""
-        at = time.time() if at is None else at
-        call: str = more.pop("call", self.sid())
-        stream = {
-            "StreamSID": self.sid(),
-            "StreamUrl": f"wss://{more.pop('host', HOSTS[0])}/media",
-            **_STREAMS[cause],
-        }
-        number = more.pop(
-            "number", "098" + "".join(self._chance.choice("0123456789") for _ in "8" * 8)
-        )
-        pairs = [("CallSid", call), ("CallFrom", number), ("CallTo", "08047112233")]
-        pairs += [("Created", _ist(at - 40)), ("StartTime", _ist(at - 38)), *more.items()]
-        pairs += [(f"Stream[{key}]", text) for key, text in stream.items()]
-        self.keep(urlencode(pairs).encode(), at, endpoint)
-        return call
-
-    def keep(self, raw: bytes, at: float, endpoint: str) -> None:
-        receipt = Receipt(
-            received_us=int(at * 1_000_000),
-            endpoint=endpoint,
-            method="GET",
-            raw=raw,
-            decision=Decision(Option.A, "all went well", SECRET_RELEASE, "no rule matched"),
-            http_status=200,
-            decided_in_us=250,
-        )
-        if judge(read_passthru(receipt)).cause in ("throttled", "connect_failed", "bot_dropped"):
-            decision = Decision(Option.B, "it went wrong", SECRET_RELEASE, "rule matched")
-            receipt = msgspec.structs.replace(receipt, decision=decision, http_status=302)
-        self.writer.append(RecordKind.PASSTHRU, int(at * 1000), encode(receipt))
-
     def fill(self) -> None:
-        """A day of traffic, the last quarter of an hour of it with a bot that refuses."""
-        now = time.time()
-        for minute in range(1500, 0, -1):
-            at = now - minute * 60 + 1
-            for _ in range(3 if minute < 60 else 1):
-                host = self._chance.choice(HOSTS)
-                cause = self._chance.choice(("bot", "bot", "user", "early"))
-                if minute < 15 and host == HOSTS[0]:
-                    cause = "refused"
-                self.tell(cause, at + self._chance.random() * 50, host=host)
-        for minute in range(10, -1, -1):
-            counted = {"answered": 40, "answer_ms <= 1": 30, "answer_ms <= 25": 10}
-            counters = Counters(counted, {WAITING: 3})
-            self.writer.append(
-                RecordKind.COUNTERS, int((now - minute * 60) * 1000), encode(counters)
-            )
-        for text in HOSTILE:
-            pairs = [("CallSid", self.sid()), ("CallFrom", text[:2000]), ("CustomField", text)]
-            pairs += [("Stream[StreamSID]", self.sid()), ("Stream[Status]", "failed")]
-            pairs += [("Stream[Error]", text), ("Stream[StreamUrl]", "wss://" + text[:100])]
-            pairs += [("Stream[RecordingUrl]", text), (text[:200], text)]
-            self.keep(urlencode(pairs).encode("utf-8", "replace"), now, "sales")
-        assert self.writer.flush(30)
+        """A day of traffic, folded."""
+        super().fill()
         assert self.folder.reach(self.reader.last_seq(), 60)
 
     def app(self) -> ASGIApp:
@@ -196,15 +122,6 @@ class World:
 
 VIEWER = Viewer("ravi@acme.example", Role.VIEWER, "s1")
 OPERATOR = Viewer("asha@acme.example", Role.OPERATOR, "s2")
-
-_STREAMS = {
-    "bot": {"Status": "completed", "Duration": "31", "DisconnectedBy": "bot"},
-    "user": {"Status": "completed", "Duration": "12", "DisconnectedBy": "user"},
-    "early": {"Status": "cancelled", "Duration": "0", "DisconnectedBy": "user"},
-    "refused": {"Status": "failed", "Duration": "0", "Error": FAILURE},
-    "throttled": {"Status": "failed", "DetailedStatus": "Streaming_call_throttled"},
-    "running": {"Status": "in-progress"},
-}
 
 
 class _Watch:
@@ -274,10 +191,6 @@ SECRET = "9DcZsEH74jFSiEob5lBDQncWBUkgEZPP"
 
 def _urls(name: str) -> AppletUrls:
     return AppletUrls((f"https://calls.acme.example/passthru/{name}/{SECRET}",), public=True)
-
-
-def _ist(at: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(at + 19_800))
 
 
 @contextlib.contextmanager

@@ -32,11 +32,11 @@ RETRY_S = 1.0
 _PAGE = Markup("""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Switchhook can't show anything</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"></head>
-<body><h1>The console can't open its files</h1>
+<body><main><h1>The console can't open its files</h1>
 <p>{}</p>
 <p>To mend it: {}.</p>
 <p>Callers are answered all the same, and what is known of them is kept. This page tries again every
-few seconds; the log has the file's name.</p></body></html>
+few seconds; the log has the file's name.</p></main></body></html>
 """)
 _HEADERS = {
     "Cache-Control": "no-store",
