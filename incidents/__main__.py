@@ -24,6 +24,8 @@ def main() -> None:
         if asked.names and incident.name not in asked.names:
             continue
         for per_minute in asked.rate or sorted(WARM_S):
+            if per_minute > incident.most:
+                continue
             print(f"{incident.name}, {per_minute:,} calls a minute", file=sys.stderr, flush=True)
             course = play(incident, per_minute)
             courses.append(course)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from incidents.world import RULES, SECRET, World
+from incidents.world import PATIENT_S, RULES, SECRET, TALK_S, World
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,13 +20,19 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     """One incident: `begin` lets it go wrong and gives what mends it.
 
     `bad` is whether page and pager should come to know it as critical; where they should not, amber
-    is enough. `bots` is how many bots there are.
+    is enough. `bots` is how many bots there are, `talk_s` how long they talk, `talks` whether they
+    say something; `warm_s` is for how long all goes well before, at least, `most` at how
+    many calls a minute it is played at most.
     """
 
     name: str
     begin: Callable[[World], Awaitable[Mend]]
     bad: bool = True
     bots: int = 1
+    talk_s: float = TALK_S
+    talks: bool = False
+    warm_s: float = 0.0
+    most: int = 1_000
 
 
 def _fault(what: str, **more: object) -> Callable[[World], Awaitable[Mend]]:
@@ -90,6 +96,31 @@ async def _nobody_calls(world: World) -> Mend:
     return mend
 
 
+async def _silent(world: World) -> Mend:
+    """Nobody who hears nothing stays."""
+    number, patient = world.fault("bot-silent"), _impatient(world, 4.0)
+
+    def mend() -> None:
+        patient()
+        _remove(world, number)
+
+    return mend
+
+
+async def _deaf(world: World) -> Mend:
+    """It greets callers and understands none: they give up."""
+    return _impatient(world, 5.0)
+
+
+def _impatient(world: World, seconds: float) -> Mend:
+    world.patience_s = seconds
+
+    def mend() -> None:
+        world.patience_s = PATIENT_S
+
+    return mend
+
+
 INCIDENTS: Sequence[Incident] = (
     Incident(name="bot dead", begin=_fault("bot-refused")),
     Incident(name="bot slow to accept", begin=_fault("bot-slow-handshake", seconds=15)),
@@ -107,6 +138,9 @@ INCIDENTS: Sequence[Incident] = (
     Incident(name="API answers 401", begin=_fault("rest", code=401), bad=False),
     Incident(name="API answers 429", begin=_fault("rest", code=429), bad=False),
     Incident(name="no traffic", begin=_nobody_calls, bad=False),
-    Incident(name="silent bot", begin=_fault("bot-silent"), bad=False),
+    Incident(name="silent bot", begin=_silent),
+    Incident(
+        name="bot understands nobody", begin=_deaf, talk_s=30, talks=True, warm_s=720, most=30
+    ),
 )
 """In the order of the table."""

@@ -53,8 +53,14 @@ def play(incident: Incident, per_minute: int, seed: int = 1) -> Course:
 
 
 async def _play(incident: Incident, per_minute: int, seed: int) -> Course:
-    async with World(per_minute=per_minute, bots=incident.bots, seed=seed) as world:
-        await asyncio.sleep(WARM_S[per_minute])
+    async with World(
+        per_minute=per_minute,
+        bots=incident.bots,
+        talk_s=incident.talk_s,
+        talks=incident.talks,
+        seed=seed,
+    ) as world:
+        await asyncio.sleep(max(WARM_S[per_minute], incident.warm_s))
         heard_before = len(world.heard)
         began, calls = world.now(), world.calls
         mend = await incident.begin(world)

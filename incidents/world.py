@@ -8,6 +8,7 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 import httpx2
 import msgspec
@@ -30,7 +31,7 @@ from switchhook.emulator.net.addresses import AddressAllowList
 from switchhook.emulator.net.dialler import dialler
 from switchhook.emulator.net.http_client import Web
 from switchhook.emulator.plan.flow import Connect, Flow, Hangup, Passthru, Voicebot
-from switchhook.emulator.plan.plan import Account, Fault, Number, Plan
+from switchhook.emulator.plan.plan import Account, Caller, Fault, Number, Plan
 from switchhook.exotel.client import ExotelClient
 from switchhook.journal import JournalReader, JournalWriter
 from switchhook.server.alerting import Monitoring
@@ -55,6 +56,7 @@ SECRET = "0123456789abcdef0123456789abcdef"
 SID, KEY, TOKEN = "acme", "k" * 20, "t" * 20
 PATIENCE_S = 60.0
 TALK_S = 6.0
+PATIENT_S = 120.0
 
 _CONFIG = """
 [console]
@@ -164,11 +166,21 @@ class World:
     `heard` what arrived at whom.
     """
 
-    def __init__(self, *, per_minute: float, bots: int = 1, seed: int = 1) -> None:
-        self.per_minute, self.bots = per_minute, bots
+    def __init__(
+        self,
+        *,
+        per_minute: float,
+        bots: int = 1,
+        talk_s: float = TALK_S,
+        talks: bool = False,
+        seed: int = 1,
+    ) -> None:
+        self.per_minute, self.bots, self._talk_s = per_minute, bots, talk_s
+        self._says = None if talks else 0  # what nobody listens to takes time
         self._seed, self._chance = seed, random.Random(seed)
         self._open = ExitStack()
         self.calling = True
+        self.patience_s = PATIENT_S
         self.calls = 0
         self.state: State | None = None
 
@@ -282,12 +294,13 @@ class World:
 
     def _make_exotel(self) -> None:
         apps: dict[str, ASGIApp] = {"answer.example": self._answers()}
-        bot = make_bot(BotScript(say=0, after=TALK_S))
+        bot = make_bot(BotScript(say=self._says, after=self._talk_s))
         apps |= {host: bot for _, host in self._hosts()}
         numbers, flows = {}, {}
+        says = {"after": f"{self._talk_s:.0f}"} | ({} if self._says is None else {"say": "0"})
         for n, host in self._hosts():
             applets: dict[str, Applet] = {
-                "bot": Voicebot(url=f"wss://{host}/bot?say=0&after={TALK_S:.0f}", next="told"),
+                "bot": Voicebot(url=f"wss://{host}/bot?{urlencode(says)}", next="told"),
                 "told": self._told(SECRET),
                 "people": Connect(numbers=("+919811100001",), answered="end", no_answer="end"),
                 "end": Hangup(),
@@ -349,7 +362,8 @@ class World:
             await asyncio.sleep(self._chance.expovariate(self.per_minute / 60))
             if self.calling:
                 self.calls += 1
-                self.exchange.ring(self._chance.choice(numbers))
+                caller = Caller(patience_s=self.patience_s)
+                self.exchange.ring(self._chance.choice(numbers), caller)
 
     async def _look(self) -> None:
         """What the console does each second, in its order."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from switchhook.troubles.bots_met import BotsMet
 from switchhook.troubles.judge import Judge
 from switchhook.troubles.outcomes import TERMS, EndedStream, outcomes
 
@@ -31,8 +32,9 @@ def ended(tallies: Iterable[Tally], seconds: int = 60) -> list[EndedStream]:
 def judged(streams: Iterable[EndedStream], names: Names, now_ms: int) -> Mapping[Subject, Standing]:
     """How everybody stands after them."""
     judges: dict[Subject, Judge] = {}
+    met = BotsMet()
     for stream in streams:
-        for subject, outcome in outcomes(stream, names):
+        for subject, outcome in outcomes(stream, met.bot_of(stream.facet, names), names, None):
             judges.setdefault(subject, Judge(TERMS[subject.measure])).take(outcome)
     found = {subject: judge.standing(now_ms) for subject, judge in judges.items()}
     return {subject: standing for subject, standing in found.items() if standing is not None}

@@ -273,6 +273,7 @@ COVERED_BY = """
 Parts of one thing, which its test takes whole:
   access/test_ledger        audit_ledger credentials_ledger rows_ledger users
   alerts/test_alert         alert_rule
+  alerts/test_alert_docs    default_rules
   alerts/test_engine        heartbeat memory_keeper sender
   answer/test_answerer clock_steps health owed samples
   answer/http/test_protocol connections growing_head link listening messages

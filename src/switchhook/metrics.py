@@ -85,6 +85,10 @@ _JUDGED = (
     Metric("bot.unended", "level", ("bot",),
           "Whether talks end of which neither caller nor bot was the one, more than is usual.",
           _FOLDED),
+    Metric("bot.talks_short", "level", ("bot",),
+          "Whether a bot's talks are much shorter than usual: than nine of ten, and than half of"
+          " the median, of those at this hour of the last seven days, or lately where these are"
+          " few.", _FOLDED),
     Metric("account.throttled", "level", ("account",),
           "Whether callers find no free stream: 2 where many don't.", _FOLDED),
 )  # fmt: skip

@@ -22,6 +22,15 @@ from switchhook.streams.issues.issues import Fingerprint
 from switchhook.streams.names import Bot, NamedAccount, Names
 from switchhook.streams.recent import attributed, recently
 from switchhook.streams.search.syntax import parse_query
+from switchhook.troubles.judge import Judge, Outcome
+from switchhook.troubles.outcomes import (
+    TERMS,
+    EndedStream,
+    Measure,
+    Subject,
+    UsualTalk,
+    outcomes,
+)
 from switchhook.troubles.trouble import Level
 
 NOW = 1_764_050_400_000
@@ -268,6 +277,65 @@ def test_callers_who_hang_up_early_say_nothing_of_whether_the_bot_fails():
         "Callers of bot Sales leave early: 50 of 50 streams before it could speak."
     )
     assert (state.level, state.more) == (Level.BAD, ())
+    assert state.tell == "Tell Asha, +1 555 0100."
+    assert "bot:Sales" in state.streams
+
+
+def test_callers_who_leave_no_host_are_found_by_their_endpoint():
+    state = see(well(30, 5), told("caller_left_early", 1, 50, host=""))
+    assert state.what.startswith("Callers of bot Sales leave early: 50 of 50 streams")
+    assert "endpoint:sales" in state.streams
+    assert "bot:" not in state.streams
+
+
+def see_talks(*lengths, usual):
+    """One bot's talks, a second apart, each of a caller of its own."""
+    judges = {}
+    for n, seconds in enumerate(lengths):
+        facet = Facet("sales", "completed", "caller_left", "A", host="a.example")
+        at_ms = NOW - 1000 * (len(lengths) - n)
+        stream = EndedStream(at_ms, facet, caller=n, seconds=seconds)
+        for subject, outcome in outcomes(stream, "Sales", NAMES, usual):
+            judges.setdefault(subject, Judge(TERMS[subject.measure])).take(outcome)
+    standings = {subject: judge.standing(NOW) for subject, judge in judges.items()}
+    standings = {subject: each for subject, each in standings.items() if each is not None}
+    seen = VerdictInput(
+        figures=fresh(), capacity=(capacity(),), standings=standings, names=NAMES, last_ms=NOW
+    )
+    return verdict(seen, NOW)
+
+
+def test_talks_that_are_much_shorter_than_usual():
+    state = see_talks(*[60] * 20, *[8] * 14, usual=UsualTalk(22, 65))
+    assert state.level is Level.BAD
+    assert state.what == (
+        "Talks with bot Sales are short: 14 of 14 streams lasted less than 22 s, where half last"
+        " 65 s at this hour."
+    )
+    assert state.callers == "14 callers hit."
+    assert state.fault == "At fault: bot Sales (a.example), if nobody changed what it says."
+    assert state.todo == "Call it, and listen: does it speak, and does it understand?"
+    assert state.tell == "Tell Asha, +1 555 0100."
+    for part in ("cause:bot_done,caller_left", "bot:Sales", "duration:<22"):
+        assert part in state.streams
+    assert see_talks(*[60] * 20, *[8] * 2, usual=UsualTalk(22, 65)).level is Level.GOOD
+
+
+def test_why_talks_are_short_is_not_told_twice():
+    """Of a bot that hangs up at once, too, the rest of the talks are short."""
+    leaves = Subject(Measure.BOT_LEAVES, "Sales")
+    short = Subject(Measure.TALKS_SHORT, "Sales")
+    judges = {subject: Judge(TERMS[subject.measure]) for subject in (leaves, short)}
+    for judge in judges.values():
+        for n in range(20):
+            judge.take(Outcome(NOW - 20_000 + 1000 * n, True, n, (("host", "a.example"),)))
+    standings = {subject: judge.standing(NOW) for subject, judge in judges.items()}
+    seen = VerdictInput(
+        figures=fresh(), capacity=(capacity(),), standings=standings, names=NAMES, last_ms=NOW
+    )
+    state = verdict(seen, NOW)
+    assert state.what.startswith("Bot Sales hangs up at once")
+    assert state.more == ()
 
 
 def test_a_bot_without_a_name_goes_by_its_host():

@@ -193,3 +193,25 @@ def test_bots_that_failed_together_go_well_again_together():
         at_ms += 2_000
         watch.take(EndedStream(at_ms, Facet("sales", "", "connect_failed", "B", "dns", again)))
     assert Subject(Measure.BOT_FAILS, again) in watch.standings(at_ms)
+
+
+def test_talks_that_are_much_shorter_than_usual_are_seen_also_after_a_restart(world):
+    talk = {"status": "completed", "DisconnectedBy": "user", "StreamUrl": "wss://a.example/x"}
+    world.keep(60, Duration="60", **talk)
+    for _ in range(400):  # seconds, so that the talks are no longer of just now
+        world.kept.keep(receipt(query("other", None, None)))
+    while world.watch.look(world.now_ms):
+        pass
+    world.keep(12, Duration="8", **talk)
+    short = world.standings()[Subject(Measure.TALKS_SHORT, "Sales")]
+    assert (short.failed, short.bad) == (12, True)
+    world.fold.stop()
+    world.begin()
+    assert world.standings()[Subject(Measure.TALKS_SHORT, "Sales")].failed == 12
+
+
+def test_a_caller_who_left_before_there_was_a_host_was_of_the_bot_that_others_met(world):
+    world.keep(5, status="completed", DisconnectedBy="user", StreamUrl="wss://a.example/x")
+    world.keep(12, status="cancelled", DisconnectedBy="user")
+    found = world.standings()
+    assert found[Subject(Measure.CALLERS_LEAVE, "Sales")].bad

@@ -12,16 +12,16 @@ from switchhook.journal.segment import Record
 from switchhook.streams.facet import Facet
 from switchhook.streams.names import Bot, NamedAccount, Names
 from switchhook.streams.parsed_record import PassthruRecord, parse_record
-from switchhook.troubles.outcomes import EndedStream, Measure, ended_stream, outcomes
+from switchhook.troubles.outcomes import EndedStream, Measure, UsualTalk, ended_stream, outcomes
 
 NAMES = Names(accounts=(NamedAccount("Main", "sid"),), bots=(Bot("Sales", hosts=("a.example",)),))
 AT = 1_795_000_000_000
 
 
-def said(cause, seconds=60):
+def said(cause, seconds=60, usual=None):
     """Whom it tells of, and whether it went badly, by measure."""
     facet = Facet("sales", "", str(cause), "A", host="a.example")
-    found = outcomes(EndedStream(AT, facet, seconds=seconds), NAMES)
+    found = outcomes(EndedStream(AT, facet, seconds=seconds), "Sales", NAMES, usual)
     return {subject.measure: (subject.name, outcome.failed) for subject, outcome in found}
 
 
@@ -60,6 +60,36 @@ def test_a_bot_that_ends_the_talk_at_once_leaves(cause, seconds, left):
 def test_a_talk_that_neither_ended():
     assert said(Cause.ENDED_BY_SYSTEM)[Measure.NOBODY_ENDED] == ("Sales", True)
     assert said(Cause.BOT_DONE)[Measure.NOBODY_ENDED] == ("Sales", False)
+
+
+@pytest.mark.parametrize(
+    ("cause", "seconds", "short"),
+    [
+        (Cause.CALLER_LEFT, 14, True),
+        (Cause.CALLER_LEFT, 15, False),
+        (Cause.CALLER_LEFT, 0, True),
+        (Cause.BOT_DONE, 4, True),
+        (Cause.BOT_DONE, 60, False),
+    ],
+)
+def test_a_talk_that_is_much_shorter_than_usual(cause, seconds, short):
+    assert said(cause, seconds, UsualTalk(15, 60))[Measure.TALKS_SHORT] == ("Sales", short)
+    assert Measure.TALKS_SHORT not in said(cause, seconds), "where nothing is usual"
+
+
+@pytest.mark.parametrize(
+    ("cause", "seconds"),
+    [
+        (Cause.BOT_DONE, 3),  # it left at once, which is told by itself
+        (Cause.CALLER_LEFT, None),
+        (Cause.CALLER_LEFT_EARLY, 2),
+        (Cause.BOT_DROPPED, 2),
+        (Cause.CONNECT_FAILED, 0),
+        (Cause.ENDED_BY_SYSTEM, 2),
+    ],
+)
+def test_what_is_no_whole_talk_says_nothing_of_how_long_they_last(cause, seconds):
+    assert Measure.TALKS_SHORT not in said(cause, seconds, UsualTalk(15, 60))
 
 
 @pytest.mark.parametrize("cause", [Cause.UNKNOWN, Cause.NO_STREAM])

@@ -2,33 +2,57 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from switchhook.alerts.alert_rule import AlertRule, Comparison, Severity
 
 _ABOVE, _AT_LEAST, _BELOW = Comparison.ABOVE, Comparison.AT_LEAST, Comparison.BELOW
 
-_CALLERS = (
-    AlertRule(
-        name="throttled",
-        title="Callers find no free stream",
-        figure="account.throttled",
+
+def _levels(
+    figure: str,
+    *,
+    by: str,
+    topic: str,
+    some: tuple[str, str],
+    many: tuple[str, str],
+    advice: str,
+    advice_many: str = "",
+) -> tuple[AlertRule, AlertRule]:
+    """A warning and what is critical of one level; `some` and `many` are name and title of each.
+
+    The level says itself when it is over.
+    """
+    warning = AlertRule(
+        name=some[0],
+        title=some[1],
+        figure=figure,
         comparison=_AT_LEAST,
         threshold=1,
         clear_for_s=0,
-        group_by=("account",),
-        topic="limit",
-        advice="let Option B lead to people, and ask Exotel to raise the limit if it happens often",
-    ),
-    AlertRule(
-        name="many-throttled",
-        title="Many callers find no free stream",
-        figure="account.throttled",
-        comparison=_AT_LEAST,
+        group_by=(by,),
+        topic=topic,
+        advice=advice,
+    )
+    return warning, msgspec.structs.replace(
+        warning,
+        name=many[0],
+        title=many[1],
         threshold=2,
-        clear_for_s=0,
         severity=Severity.CRITICAL,
-        group_by=("account",),
+        advice=advice_many or advice,
+    )
+
+
+_CALLERS = (
+    *_levels(
+        "account.throttled",
+        by="account",
         topic="limit",
-        advice="send fewer calls to bots, and ask Exotel to raise the limit now",
+        some=("throttled", "Callers find no free stream"),
+        many=("many-throttled", "Many callers find no free stream"),
+        advice="let Option B lead to people, and ask Exotel to raise the limit if it happens often",
+        advice_many="send fewer calls to bots, and ask Exotel to raise the limit now",
     ),
     AlertRule(
         name="headroom-low",
@@ -41,28 +65,14 @@ _CALLERS = (
         topic="limit",
         advice="hold campaigns back, and ask Exotel to raise the limit",
     ),
-    AlertRule(
-        name="bot-failing",
-        title="A bot fails some of its callers",
-        figure="bot.failing",
-        comparison=_AT_LEAST,
-        threshold=1,
-        clear_for_s=0,
-        group_by=("bot",),
+    *_levels(
+        "bot.failing",
+        by="bot",
         topic="bot",
+        some=("bot-failing", "A bot fails some of its callers"),
+        many=("bot-down", "A bot fails its callers"),
         advice="look in the bot's log; the page of causes says what Exotel met",
-    ),
-    AlertRule(
-        name="bot-down",
-        title="A bot fails its callers",
-        figure="bot.failing",
-        comparison=_AT_LEAST,
-        threshold=2,
-        clear_for_s=0,
-        severity=Severity.CRITICAL,
-        group_by=("bot",),
-        topic="bot",
-        advice="start the bot again, or send its callers elsewhere",
+        advice_many="start the bot again, or send its callers elsewhere",
     ),
     AlertRule(
         name="bots-down",
@@ -75,39 +85,22 @@ _CALLERS = (
         topic="bots",
         advice="try a bot's URL from outside your network, and ask Exotel's support",
     ),
-    AlertRule(
-        name="bot-leaves",
-        title="A bot hangs up at once",
-        figure="bot.leaving",
-        comparison=_AT_LEAST,
-        threshold=1,
-        clear_for_s=0,
-        group_by=("bot",),
+    *_levels(
+        "bot.leaving",
+        by="bot",
         topic="bot-leaves",
+        some=("bot-leaves", "A bot hangs up at once"),
+        many=("bot-leaves-all", "A bot hangs up on nearly everybody"),
         advice="look in the bot's log: does it fail after it has accepted? Call it, and listen",
     ),
-    AlertRule(
-        name="bot-leaves-all",
-        title="A bot hangs up on nearly everybody",
-        figure="bot.leaving",
-        comparison=_AT_LEAST,
-        threshold=2,
-        clear_for_s=0,
-        severity=Severity.CRITICAL,
-        group_by=("bot",),
-        topic="bot-leaves",
-        advice="look in the bot's log: does it fail after it has accepted? Call it, and listen",
-    ),
-    AlertRule(
-        name="callers-leave",
-        title="Callers hang up before a bot speaks",
-        figure="bot.losing_callers",
-        comparison=_AT_LEAST,
-        threshold=1,
-        clear_for_s=0,
-        group_by=("bot",),
+    *_levels(
+        "bot.losing_callers",
+        by="bot",
         topic="callers-leave",
+        some=("callers-leave", "Callers hang up before a bot speaks"),
+        many=("callers-leave-all", "Nearly all callers hang up before a bot speaks"),
         advice="call it, and listen: how long is the silence before its first word?",
+        advice_many="call it, and listen: does it speak at all?",
     ),
     AlertRule(
         name="nobody-ended",
@@ -119,6 +112,14 @@ _CALLERS = (
         group_by=("bot",),
         topic="nobody-ended",
         advice="check the 60-minute cap and the calls' time limit, then ask Exotel's support",
+    ),
+    *_levels(
+        "bot.talks_short",
+        by="bot",
+        topic="talks-short",
+        some=("talks-short", "Talks with a bot are much shorter than usual"),
+        many=("talks-short-all", "Nearly all talks with a bot are much shorter than usual"),
+        advice="call it, and listen: does it speak, and does it understand?",
     ),
     AlertRule(
         name="new-failure",
@@ -203,28 +204,14 @@ _CALLERS = (
 )
 
 _OURSELVES = (
-    AlertRule(
-        name="heartbeat-warning",
-        title="Exotel warns of an account's numbers",
-        figure="account.heartbeat",
-        comparison=_AT_LEAST,
-        threshold=1,
-        clear_for_s=0,
-        group_by=("account",),
+    *_levels(
+        "account.heartbeat",
+        by="account",
         topic="heartbeat",
+        some=("heartbeat-warning", "Exotel warns of an account's numbers"),
+        many=("heartbeat-critical", "Exotel says that an account's numbers fail"),
         advice="see which numbers the heartbeat names, and whether their calls come",
-    ),
-    AlertRule(
-        name="heartbeat-critical",
-        title="Exotel says that an account's numbers fail",
-        figure="account.heartbeat",
-        comparison=_AT_LEAST,
-        threshold=2,
-        clear_for_s=0,
-        severity=Severity.CRITICAL,
-        group_by=("account",),
-        topic="heartbeat",
-        advice="ask Exotel's support, and lead callers to other numbers meanwhile",
+        advice_many="ask Exotel's support, and lead callers to other numbers meanwhile",
     ),
     AlertRule(
         name="polls-unreadable",

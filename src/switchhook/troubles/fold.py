@@ -12,6 +12,7 @@ from switchhook.exotel.times import DAY_MS, MINUTE_MS
 from switchhook.metrics import OTHER
 from switchhook.streams.parsed_record import PassthruRecord, parse_record
 from switchhook.streams.store import StreamFilter
+from switchhook.troubles.bots_met import BotsMet
 from switchhook.troubles.judge import Judge, Phase, Standing
 from switchhook.troubles.outcomes import (
     TERMS,
@@ -22,6 +23,7 @@ from switchhook.troubles.outcomes import (
     outcomes,
 )
 from switchhook.troubles.together import fault_of_all
+from switchhook.troubles.usual_talks import UsualTalks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -57,15 +59,21 @@ class TroubleWatch:
         self._ended: deque[EndedStream] = deque(maxlen=REMEMBERED)
         self._seen: OrderedDict[Hashable, None] = OrderedDict()
         self._together_ms = 0
+        self._talks: UsualTalks | None = None
+        self._met = BotsMet()
 
     def begin(self, store: Store, journal: JournalSource) -> None:
         """Judge what ended last, by what is kept; where it can't be read, go on without."""
+        self._talks = UsualTalks(store, journal)
         try:
             seqs = sorted(store.receipts(StreamFilter(limit=REMEMBERED)))
             placed, records = store.placed(seqs), journal.get_many(seqs)
         except SwitchhookError as error:
             log.error("what failed before the start is not known: %s", error)  # noqa: TRY400
             return
+        last_ms = max((placed.get(seq, each.at) for seq, each in records.items()), default=0)
+        while self.look(last_ms):
+            pass
         for seq, record in sorted(records.items()):
             parsed = parse_record(record)
             if isinstance(parsed, PassthruRecord):
@@ -78,6 +86,24 @@ class TroubleWatch:
                 record = parsed.record
                 at_ms = folded.placed.get(record.seq, record.at)
                 self.take(ended_stream(parsed, at_ms))
+
+    def look(self, now_ms: int) -> bool:
+        """Learn a little more of what is usual; whether there is more. For one thread."""
+        if self._talks is None:
+            return False
+        with self._lock:
+            short = {
+                subject.name
+                for subject, judge in self._judges.items()
+                if subject.measure is Measure.TALKS_SHORT
+                and (standing := judge.standing(now_ms)) is not None
+                and now_ms - standing.since_ms < DAY_MS
+            }
+        try:
+            return self._talks.look(now_ms, self._names_now(), short)
+        except SwitchhookError as error:
+            log.warning("how long talks usually last is not known: %s", error)
+            return False
 
     def standings(self, now_ms: int) -> dict[Subject, Standing]:
         """All that is in trouble, or was until a moment ago."""
@@ -120,7 +146,9 @@ class TroubleWatch:
             self._judge(stream)
 
     def _judge(self, stream: EndedStream) -> None:
-        for subject, outcome in outcomes(stream, self._names):
+        bot = self._met.bot_of(stream.facet, self._names)
+        usual = None if self._talks is None else self._talks.of(bot)
+        for subject, outcome in outcomes(stream, bot, self._names, usual):
             self._judge_of(subject, stream.at_ms).take(outcome)
 
     def _judge_of(self, subject: Subject, at_ms: int) -> Judge:
@@ -152,6 +180,6 @@ class TroubleWatch:
 
     def _judge_anew(self, names: Names) -> None:
         """Bots and accounts are called otherwise now."""
-        self._names, self._judges, self._judged = names, {}, Counter()
+        self._names, self._judges, self._judged, self._met = names, {}, Counter(), BotsMet()
         for stream in self._ended:
             self._judge(stream)

@@ -22,6 +22,7 @@ FIGURES = {
     Measure.BOT_LEAVES: ("bot.leaving", "bot"),
     Measure.CALLERS_LEAVE: ("bot.losing_callers", "bot"),
     Measure.NOBODY_ENDED: ("bot.unended", "bot"),
+    Measure.TALKS_SHORT: ("bot.talks_short", "bot"),
 }
 """The figure of each measure, and its one label."""
 TOGETHER = "bots.failing_together"
@@ -56,6 +57,7 @@ class TroubleFigures:
         self.troubles: Sequence[Trouble] = ()
 
     def __call__(self, now_ms: int) -> Iterable[Figure]:
+        self._watch.look(now_ms)
         standings = self._watch.standings(now_ms)
         self.troubles = tuple(troubles_of(standings, self._names(), self._capacity(now_ms), now_ms))
         at_ms = self._as_of(now_ms)

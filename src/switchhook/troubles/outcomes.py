@@ -39,6 +39,8 @@ class Measure(StrEnum):
     """The caller hung up before the bot could speak."""
     NOBODY_ENDED = "nobody-ended"
     """Neither caller nor bot ended the talk."""
+    TALKS_SHORT = "talks-short"
+    """The talk was much shorter than is usual for the bot at this hour."""
 
 
 TERMS = {
@@ -46,9 +48,11 @@ TERMS = {
     Measure.ANY_BOT: Terms(),
     # Whoever is throttled was refused for want of streams: one is worth a warning.
     Measure.LIMIT: Terms(usual=0.002, failing=0.3, budget=0.01, bad_share=0.1, first=True),
-    Measure.BOT_LEAVES: Terms(usual=0.05, budget=0.1, bad_share=0.8),
-    Measure.CALLERS_LEAVE: Terms(usual=0.05, budget=0.1, bad_share=0.8),
+    Measure.BOT_LEAVES: Terms(usual=0.05, budget=0.1, bad_share=0.5),
+    Measure.CALLERS_LEAVE: Terms(usual=0.05, budget=0.1, bad_share=0.5),
     Measure.NOBODY_ENDED: Terms(usual=0.05, budget=0.1, bad_share=2.0),  # never more than a warning
+    # By what is meant with "much shorter", up to a tenth is usual.
+    Measure.TALKS_SHORT: Terms(usual=0.1, failing=0.6, budget=0.2, bad_share=0.5, burns=()),
 }
 
 
@@ -62,6 +66,16 @@ class Subject(msgspec.Struct, frozen=True, order=True):
     def key(self) -> str:
         """A short text that tells it from every other, for acknowledging and silencing."""
         return f"{self.measure.value}:{self.name}"
+
+
+class UsualTalk(msgspec.Struct, frozen=True):
+    """How long a bot's talks last at an hour: half of them `median_s` or more, few below `short_s`.
+
+    In seconds.
+    """
+
+    short_s: int
+    median_s: int
 
 
 class EndedStream(msgspec.Struct, frozen=True, gc=False):
@@ -93,19 +107,34 @@ def ended_stream(parsed: PassthruRecord, at_ms: int) -> EndedStream | None:
     )
 
 
+_ENDED_TALKS = frozenset({Cause.BOT_DONE, Cause.CALLER_LEFT})
+
+
+def talk_s(stream: EndedStream) -> int | None:
+    """How long caller and bot talked, in seconds; None where they did not, or it is not known.
+
+    A talk that the bot ended at once says that it leaves, and nothing of how long talks last.
+    """
+    seconds = stream.seconds
+    if seconds is None or stream.facet.cause not in _ENDED_TALKS:
+        return None
+    return None if stream.facet.cause == Cause.BOT_DONE and seconds <= AT_ONCE_S else seconds
+
+
 _TALKED = BOT_WELL | {Cause.BOT_DROPPED}
 _REACHED_LIMIT = frozenset(Cause) - {Cause.NO_STREAM, Cause.UNKNOWN}
 
 
-def outcomes(stream: EndedStream, names: Names) -> Iterable[tuple[Subject, Outcome]]:
-    """What a stream says of whom.
+def outcomes(
+    stream: EndedStream, bot: str, names: Names, usual: UsualTalk | None
+) -> Iterable[tuple[Subject, Outcome]]:
+    """What a stream says of whom; `bot` is its bot's name, `usual` how long its talks last.
 
     Streams that were throttled, or whose caller hung up before the bot could speak, say nothing of
     whether the bot fails.
     """
     facet = stream.facet
     cause = facet.cause
-    bot = names.bot_name(facet.host, facet.endpoint, facet.exophone)
     found: list[tuple[Measure, str, bool]] = []
     if cause in _REACHED_LIMIT:
         account = account_of(facet.endpoint, names)
@@ -130,3 +159,8 @@ def outcomes(stream: EndedStream, names: Names) -> Iterable[tuple[Subject, Outco
     for measure, name, failed in found:
         outcome = Outcome(stream.at_ms, failed, stream.caller, traits if failed else ())
         yield Subject(measure, name), outcome
+    seconds = talk_s(stream)
+    if seconds is not None and usual is not None:
+        short = seconds < usual.short_s
+        met = (*traits, ("usual", usual)) if short else ()
+        yield Subject(Measure.TALKS_SHORT, bot), Outcome(stream.at_ms, short, stream.caller, met)

@@ -18,12 +18,13 @@ from switchhook.errors import sentence
 from switchhook.exotel.cause import Cause
 from switchhook.exotel.stream_error import ErrorKind
 from switchhook.exotel.times import IST
+from switchhook.metrics import duration_text
 from switchhook.streams.issues.issues import Fingerprint
 from switchhook.streams.recent import BOT_FAILED
 from switchhook.streams.search.query import Condition, Moment, Query
 from switchhook.streams.search.syntax import query_text
 from switchhook.troubles.judge import Phase, Standing
-from switchhook.troubles.outcomes import AT_ONCE_S, Measure, Subject
+from switchhook.troubles.outcomes import AT_ONCE_S, Measure, Subject, UsualTalk
 from switchhook.troubles.text import (
     bot_text,
     callers_text,
@@ -106,10 +107,13 @@ def troubles_of(
     for name, standing in bots.items():
         if not (fault and name in group):
             yield _bot(name, standing, names, now_ms)
+    leaving = of[Measure.BOT_LEAVES].keys() | of[Measure.CALLERS_LEAVE].keys()
     for measure, write in _QUIET.items():
+        # Whoever leaves at once says why talks are short.
+        said = leaving | failing.keys() if measure is Measure.TALKS_SHORT else failing.keys()
         for name, standing in of[measure].items():
-            if name not in failing:
-                trouble = write(name, standing, now_ms)
+            if name not in said:
+                trouble = write(name, standing, names, now_ms)
                 yield _told(trouble, Subject(measure, name), standing, names)
 
 
@@ -122,7 +126,7 @@ def _told(trouble: Trouble, of: Subject, standing: Standing, names: Names) -> Tr
         level=Level.BAD if standing.bad and not over else Level.WARN,
         order=ORDER_OVER if over else trouble.order,
         todo="" if over else trouble.todo,  # it was done
-        tell="" if over else trouble.tell,
+        tell="" if over or of.measure is Measure.LIMIT else _whom(of.name, names),
         what=sentence(trouble.what),
         bad=standing.bad,
         over=over,
@@ -167,7 +171,6 @@ def _bot(name: str, standing: Standing, names: Names, now_ms: int) -> Trouble:
         what=goes_on_text(fails, f"{said} failed {of}", standing, now_ms),
         fault=f"At fault: {_FAULT.get(kind, '')}{said}{hosts_text(name, standing)}.",
         todo=_TODO.get(kind, "Look in the bot's log."),
-        tell=_whom(name, names),
         streams=_of_bots((name,), standing.since_ms),
     )
     return _told(trouble, Subject(Measure.BOT_FAILS, name), standing, names)
@@ -251,7 +254,7 @@ def _several(
 # What fails quietly: the talk stood, and nobody had anything of it.
 
 
-def _leaves(name: str, standing: Standing, now_ms: int) -> Trouble:
+def _leaves(name: str, standing: Standing, _names: Names, now_ms: int) -> Trouble:
     bot = bot_text(name)
     of = f"{standing.failed} of {streams_text(standing.cases)} ended by it within {AT_ONCE_S} s"
     return Trouble(
@@ -271,21 +274,26 @@ def _leaves(name: str, standing: Standing, now_ms: int) -> Trouble:
     )
 
 
-def _left(name: str, standing: Standing, now_ms: int) -> Trouble:
+def _left(name: str, standing: Standing, names: Names, now_ms: int) -> Trouble:
     bot = bot_text(name)
     of = f"{standing.failed} of {streams_text(standing.cases)} before it could speak"
     now, then = f"callers of {bot} leave early: {of}", f"callers of {bot} left early"
+    # They mostly leave before there is a host by which the bot could be found.
+    told = any(host for host, _ in standing.most("host"))
+    named = any(each.name == name and (each.endpoints or each.exophones) for each in names.bots)
+    endpoints = tuple(dict.fromkeys(endpoint for (endpoint, _), _ in _went((standing,))))
+    whose = {"bot": (name,)} if told or named else {"endpoint": endpoints}
     return Trouble(
         level=Level.WARN,
         order=2,
         what=goes_on_text(now, then, standing, now_ms),
         fault=f"At fault: {bot}{hosts_text(name, standing)}, if it takes long to speak.",
         todo="Call it, and listen: how long is the silence before its first word?",
-        streams=_search(standing.since_ms, cause=(Cause.CALLER_LEFT_EARLY.value,), bot=(name,)),
+        streams=_search(standing.since_ms, cause=(Cause.CALLER_LEFT_EARLY.value,), **whose),
     )
 
 
-def _nobody_ended(name: str, standing: Standing, now_ms: int) -> Trouble:
+def _nobody_ended(name: str, standing: Standing, _names: Names, now_ms: int) -> Trouble:
     of_bot = f" of {bot_text(name)}" if name else ""
     of = f"{standing.failed} of {streams_text(standing.cases)}{of_bot}"
     ended = f"neither caller nor bot ended {of}"
@@ -299,9 +307,32 @@ def _nobody_ended(name: str, standing: Standing, now_ms: int) -> Trouble:
     )
 
 
+def _short(name: str, standing: Standing, _names: Names, now_ms: int) -> Trouble:
+    bot = bot_text(name)
+    usual = next((each for each, _ in standing.most("usual") if isinstance(each, UsualTalk)), None)
+    short = f" lasted less than {usual.short_s} s" if usual else ""
+    half = f", where half last {duration_text(usual.median_s)} at this hour" if usual else ""
+    of = f"{standing.failed} of {streams_text(standing.cases)}{short}{half}"
+    then = f"talks with {bot} were much shorter than usual"
+    return Trouble(
+        level=Level.WARN,
+        order=2,
+        what=goes_on_text(f"talks with {bot} are short: {of}", then, standing, now_ms),
+        fault=f"At fault: {bot}{hosts_text(name, standing)}, if nobody changed what it says.",
+        todo="Call it, and listen: does it speak, and does it understand?",
+        streams=_search(
+            standing.since_ms,
+            cause=(Cause.BOT_DONE.value, Cause.CALLER_LEFT.value),
+            bot=(name,),
+            duration=(f"<{usual.short_s}",) if usual else (),
+        ),
+    )
+
+
 _QUIET = {
     Measure.BOT_LEAVES: _leaves,
     Measure.CALLERS_LEAVE: _left,
+    Measure.TALKS_SHORT: _short,
     Measure.NOBODY_ENDED: _nobody_ended,
 }
 
