@@ -347,6 +347,7 @@ What pages and addresses show and take, which is asked by HTTP:
   server/test_pages         /calls/page /capacity/page /overview/api /overview/json /overview/page
   server/test_pages /streams/columns
   server/test_pages         /streams/endpoints_page /streams/names /streams/page
+  server/test_pages         /streams/refused_page /streams/refused_queries
   server/test_pages /streams/tail /streams/issues/page
   server/test_pages /web/endpoint /web/json /web/json_schema /web/openapi
   server/test_pages /web/render /web/search_turns

@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 from .traffic import HOSTILE
 from .world import OPERATOR, VIEWER
 
-PAGES = ("/", "/streams", "/causes", "/capacity", "/endpoints")
+PAGES = ("/", "/streams", "/causes", "/capacity", "/endpoints", "/endpoints/refused")
 KEPT = [(360, 740, "dark"), (1280, 900, "light")]
 LOOKS = [(1280, 900, "light"), (1280, 900, "dark"), (360, 740, "dark"), (360, 740, "light")]
 
@@ -71,7 +71,14 @@ def test_nothing_hostile_acts(visit, world, address):
     page = window.go("/streams?q=endpoint:sales&cols=time,from,bot,error,host")
     calls = page.locator("tbody a[href^='/calls/']").evaluate_all("all => all.map(a => a.href)")
     assert len(calls) >= len(HOSTILE)
-    for call in [page.url, *calls, address + "/", address + "/causes", address + "/endpoints"]:
+    for call in [
+        page.url,
+        *calls,
+        address + "/",
+        address + "/causes",
+        address + "/endpoints",
+        address + "/endpoints/refused",
+    ]:
         page.goto(call)
         for details in page.locator("details.request summary").all():
             details.click()

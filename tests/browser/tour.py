@@ -102,6 +102,11 @@ class Tour:
         page.locator("#note").fill("ticket 42")
         page.locator("button", has_text="Acknowledge").click()
         yield "issue", page
+        yield "refused-requests", self._go("/endpoints/refused")
+        page = self._go("/endpoints")
+        page.get_by_role("button", name="Reveal the URL").first.click()
+        expect(page.locator("[data-revealed]")).to_be_visible()
+        yield "endpoint-url", page
         yield "call-unknown", self._go("/calls/nothing")
         yield "not-found", self._go("/nothing")
         yield "streams-wrong", self._go("/streams?q=kind:refsed+cause:none")

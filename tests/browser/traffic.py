@@ -10,7 +10,15 @@ import msgspec
 
 from switchhook.exotel.cause import judge
 from switchhook.journal import JournalWriter
-from switchhook.journal.receipt import WAITING, Counters, Receipt, RecordKind, encode, read_passthru
+from switchhook.journal.receipt import (
+    WAITING,
+    Counters,
+    Receipt,
+    RecordKind,
+    Sample,
+    encode,
+    read_passthru,
+)
 from switchhook.rules.decide import Decision, Option
 
 HOSTS = ("voice.acme.example", "asha.bots.example", "tamil.bots.example")
@@ -73,6 +81,10 @@ class Traffic:
             receipt = msgspec.structs.replace(receipt, decision=decision, http_status=302)
         self.writer.append(RecordKind.PASSTHRU, int(at * 1000), encode(receipt))
 
+    def refuse(self, sample: Sample, at: float) -> None:
+        """Have a sample of a refused request kept."""
+        self.writer.append(RecordKind.SAMPLE, int(at * 1000), encode(sample))
+
     def fill(self) -> None:
         """A day of traffic, the last quarter of an hour of it with a bot that refuses."""
         now = time.time()
@@ -90,7 +102,11 @@ class Traffic:
             self.writer.append(
                 RecordKind.COUNTERS, int((now - minute * 60) * 1000), encode(counters)
             )
+        for reason in ("secret wrong", "secret missing"):
+            raw = b"CallSid=9c1e52a0&CallFrom=09811117777&Stream[Status]=failed&secret=fp_9a"
+            self.refuse(Sample("reception", reason, raw, "203.0.113.9"), now - 60)
         for text in HOSTILE:
+            self.refuse(Sample("sales", "secret wrong", text.encode("utf-8", "replace"), None), now)
             pairs = [("CallSid", self.sid()), ("CallFrom", text[:2000]), ("CustomField", text)]
             pairs += [("Stream[StreamSID]", self.sid()), ("Stream[Status]", "failed")]
             pairs += [("Stream[Error]", text), ("Stream[StreamUrl]", "wss://" + text[:100])]

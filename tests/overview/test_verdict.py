@@ -405,6 +405,7 @@ def test_other_alerts_in_their_own_words():
     assert state.level is Level.WARN
     assert state.what == "Requests that look like passthrus come with a wrong secret (sales)."
     assert state.fault == "At fault: the applet's URL."
+    assert state.page == "/endpoints/refused"
 
 
 def test_an_alert_of_what_is_told_anyway_is_not_told_twice():

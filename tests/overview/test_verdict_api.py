@@ -25,4 +25,5 @@ def test_the_verdict_is_in_the_api():
         "more": [],
         "streams": "",
         "issue": "",
+        "page": "",
     }

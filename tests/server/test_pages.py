@@ -16,7 +16,7 @@ from asgi_client import Client
 from browser.world import OPERATOR, SECRET, VIEWER, World
 from switchhook.access.roles import Role, Viewer
 from switchhook.calls.sources import KeptDetails
-from switchhook.journal.receipt import HeartbeatReceived, RecordKind, StatusReceived, encode
+from switchhook.journal.receipt import HeartbeatReceived, RecordKind, Sample, StatusReceived, encode
 from switchhook.overview.api import SHOWN, SHOWN_SCHEMAS
 from switchhook.streams.openapi import ENDPOINT_SCHEMAS, ENDPOINTS, SCHEMAS
 from switchhook.web.openapi import describe
@@ -202,6 +202,31 @@ def test_the_url_is_revealed_to_an_administrator_and_noted(client, world):
     assert client.post("/endpoints/nobody/url").status_code == 404
     assert len(world.noted) == 1
     assert SECRET not in client.get("/endpoints").text
+
+
+def test_refused_requests_are_shown_with_what_they_would_have_said(client, world):
+    raw = b"CallSid=refused1&CallFrom=09811117777&secret=fp_1&Stream[Status]=failed"
+    raw += b"&Stream[DetailedStatus]=Streaming_call_throttled"
+    for sample in (
+        Sample("sales", "secret wrong", raw, "203.0.113.9"),
+        Sample("", "no request line", b"\x16\x03\x01", "203.0.113.10"),
+    ):
+        world.writer.append(RecordKind.SAMPLE, time.time_ns() // 1_000_000, encode(sample))
+    reach(world)
+    page = client.get("/endpoints/refused").text
+    assert "an old, a cut or an altered one" in page
+    assert "203.0.113.9" in page
+    assert "throttled" in page
+    assert "9811117777" in page
+    newest, before = client.get("/api/v1/refused").json()["refused"][:2]
+    assert (newest["endpoint"], newest["passthru"], newest["raw"]) == (None, None, "\x16\x03\x01")
+    assert before["passthru"]["call_sid"] == "refused1"
+    assert before["passthru"]["cause"] == "throttled"
+    world.viewer = VIEWER
+    page = client.get("/endpoints/refused").text
+    assert "9811117777" not in page
+    assert "203.0.113.9" in page
+    assert "/endpoints/refused" in client.get("/endpoints").text
 
 
 def refused(request, error):

@@ -164,7 +164,7 @@ _CALLERS = (
         clear_for_s=0,
         group_by=("endpoint",),
         advice="such callers take Option B: compare the applet's URL with the one that"
-        " `switchhook endpoint url` prints",
+        " `switchhook endpoint url` prints; `switchhook refused` shows what came",
     ),
     AlertRule(
         name="all-wrong-secrets",
@@ -178,7 +178,7 @@ _CALLERS = (
         least_cases=5,
         topic="wrong-secrets",
         advice="they all take Option B: put the URL that `switchhook endpoint url` prints into the"
-        " applet",
+        " applet; `switchhook refused` shows what came",
     ),
     AlertRule(
         name="unreadable",

@@ -30,6 +30,7 @@ _COMMANDS = {
     "streams": ("records:streams", "List streams: why each one ended."),
     "now": ("now:now", "Show how things go, and what fails."),
     "causes": ("now:causes", "List failures by what they have in common."),
+    "refused": ("refused:refused", "Show samples of requests that were not let in, and why."),
     "call": ("records:call", "Show one call: its passthrus and streams in order."),
     "capacity": ("capacity:capacity", "Show what each account has in use and left."),
     "users": ("users:app", "Who may sign in to the console."),

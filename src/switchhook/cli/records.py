@@ -155,7 +155,7 @@ def streams(
         )
     asked = " ".join(f"{name}:{value}" for name, value in pairs if name != "q")
     whole = not json or noted(folder, "streams", search=given["q"], filters=asked)
-    reading = _Reading(folder, names_in(folder, config))
+    reading = Reading(folder, names_in(folder, config))
     found = reading.queries.streams(values)["streams"]
     if json:
         for each in found:
@@ -190,7 +190,7 @@ def call(call_sid: str, *, config: CONFIG = None, data: DATA = None, json: JSON 
         The CallSid.
     """
     folder = data_folder(config, data)
-    reading = _Reading(folder)
+    reading = Reading(folder)
     found = reading.queries.call(call_sid)
     if found is None:
         output.err.print(f"no receipt names call {output.plain(call_sid)}")
@@ -248,24 +248,24 @@ def rebuild(*, config: CONFIG = None, data: DATA = None) -> int:
     return _say_damage(journal.damage)
 
 
-class _Reading:
+class Reading:
     """What is read from a data folder, and what of it can't be."""
 
     def __init__(self, folder: Path, names: Names | None = None) -> None:
-        self._journal = JournalReader(folder / JOURNAL)
-        self._store = SqliteStore(folder / STORE, self._journal)
-        behind = self._journal.last_seq() - self._store.position()
+        self.journal = JournalReader(folder / JOURNAL)
+        self.store = SqliteStore(folder / STORE, self.journal)
+        behind = self.journal.last_seq() - self.store.position()
         if behind > 0:
             output.err.print(
                 f"the store is {behind} records behind the journal: is the console running?"
             )
-        self.queries = StreamQueries(self._journal, self._store, lambda: names or Names())
+        self.queries = StreamQueries(self.journal, self.store, lambda: names or Names())
 
     def say_damage(self) -> int:
         """Say what can't be read and so isn't shown; the exit code for it."""
-        _, newest = self._store.quarantined(_MOST_DAMAGED)
+        _, newest = self.store.quarantined(_MOST_DAMAGED)
         found = {each.seq: each.reason for each in newest}
-        return _say_damage(found | self._journal.damage)
+        return _say_damage(found | self.journal.damage)
 
 
 def _say_damage(damage: Mapping[int, str]) -> int:

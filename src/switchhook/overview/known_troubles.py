@@ -51,6 +51,7 @@ def _of_files(refused: Sequence[str]) -> Trouble:
         went=more,
         fault="At fault: a file of yours.",
         todo="Mend it: it is taken over at once, and `switchhook check` says whether it can be.",
+        page="/endpoints",
     )
 
 

@@ -125,6 +125,7 @@ def _clock(step: Step) -> Trouble:
 class _Blame(msgspec.Struct, frozen=True):
     order: int
     fault: str
+    page: str = ""
 
 
 _BLAMES = {
@@ -135,8 +136,8 @@ _BLAMES = {
     "heartbeat": _Blame(1, "Exotel"),
     "bot": _Blame(2, "the bot"),
     "polls-unreadable": _Blame(3, "Exotel's API, or the account's key"),
-    "wrong-secrets": _Blame(3, "the applet's URL"),
-    "unreadable": _Blame(3, "what stands between Exotel and the public port"),
+    "wrong-secrets": _Blame(3, "the applet's URL", "/endpoints/refused"),
+    "unreadable": _Blame(3, "what stands between Exotel and the public port", "/endpoints/refused"),
     "share-shifted": _Blame(5, "the rules, or what Exotel sends"),
     "rules-refused": _Blame(6, "a file of yours"),
     "fold-stalled": _Blame(4, "Switchhook itself"),
@@ -164,6 +165,7 @@ def _alerted(alert: Alert, known: Sequence[Trouble]) -> Iterable[Trouble]:
         since_ms=alert.since_ms,
         fault=f"At fault: {blame.fault}." if blame.fault else "",
         todo=sentence(alert.advice),
+        page=blame.page,
     )
 
 

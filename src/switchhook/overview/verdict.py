@@ -30,7 +30,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     `what` is at most 160 characters; `tell` is in the operator's words, with a number to call that
     is no caller's and never masked. `since_us` is Unix time; `stale` says which figures are too
     old to rely on, `more` what else is wrong, the worst first. `streams` is a search that finds
-    exactly the streams that were hit, `issue` the id of the issue that most of them are of.
+    exactly the streams that were hit, `issue` the id of the issue that most of them are of, `page`
+    the console's page that shows more.
     """
 
     level: Level
@@ -45,6 +46,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     more: tuple[str, ...] = ()
     streams: str = ""
     issue: str = ""
+    page: str = ""
 
 
 def verdict(seen: VerdictInput, now_ms: int) -> State:
@@ -91,6 +93,7 @@ def _of(troubles: Sequence[Trouble], stale: tuple[str, ...]) -> State:
         more=tuple(more),
         streams=worst.streams,
         issue=worst.issue,
+        page=worst.page,
     )
 
 

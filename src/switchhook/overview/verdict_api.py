@@ -44,6 +44,7 @@ def verdict_json(state: State) -> Json:
         "more": list(state.more),
         "streams": state.streams,
         "issue": state.issue,
+        "page": state.page,
     }
 
 
@@ -61,6 +62,7 @@ SCHEMAS: dict[str, Schema] = {
         more=list_of(STRING),
         streams=STRING,
         issue=STRING,
+        page=STRING,
     ),
 }
 

@@ -14,6 +14,7 @@ from switchhook.streams.endpoints_page import EndpointSource, EndpointsPage
 from switchhook.streams.issues.page import CausesPage
 from switchhook.streams.names import Names
 from switchhook.streams.page import StreamsPage
+from switchhook.streams.refused_page import RefusedPage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -107,6 +108,12 @@ class StreamPages:
                 freshen=self.freshen,
                 now=now,
                 causes=causes,
+            ),
+            RefusedPage(
+                renderer=renderer,
+                journal=journal,
+                store=store,
+                freshen=self.freshen,
             ),
             CapacityPage(renderer=renderer, capacity=capacity, history=history, now_ms=now_ms),
             EndpointsPage(

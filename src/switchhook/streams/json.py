@@ -67,6 +67,20 @@ def receipt_json(
     }
 
 
+def passthru_json(passthru: Passthru) -> Json:
+    """What a request says, of which there is no receipt."""
+    verdict = judge(passthru)
+    return {
+        "dialect": passthru.dialect.value,
+        **_parameters(passthru),
+        "call": _call(passthru),
+        "stream": passthru.stream and _stream(passthru.stream, verdict.error),
+        **_verdict(verdict),
+        "defects": [{"field": each.field, "problem": each.problem} for each in passthru.defects],
+        "extra": _by_key(passthru.extra),
+    }
+
+
 def _parameters(passthru: Passthru) -> Json:
     """What a passthru says of the call and the applet beside their own objects."""
     direction = passthru.direction

@@ -296,7 +296,37 @@ _ENDPOINT = object_of(
         )
     ),
 )
+_REFUSED = object_of(
+    at=TIME,
+    endpoint=TEXT,
+    reason=STRING,
+    why=STRING,
+    peer=TEXT,
+    raw=STRING,
+    cut={"type": "boolean"},
+    passthru=or_null(
+        object_of(
+            dialect=words(*Dialect),
+            call_sid=TEXT,
+            direction=words("inbound", "outbound", None),
+            direction_raw=TEXT,
+            from_=TEXT,
+            from_raw=TEXT,
+            to=TEXT,
+            to_raw=TEXT,
+            digits=TEXT,
+            custom_field=TEXT,
+            recording_url=TEXT,
+            call=_CALL,
+            stream=or_null(object_of(**_SAID_OF_STREAM)),
+            **_VERDICT,
+            defects=list_of(object_of(field=STRING, problem=STRING)),
+            extra=_EXTRA,
+        )
+    ),
+)
 ENDPOINT_SCHEMAS = {
+    "RefusedRequests": object_of(refused=list_of(_REFUSED)),
     "Endpoints": object_of(since=TIME, until=TIME, endpoints=list_of(_ENDPOINT)),
 }
 ENDPOINTS = (
@@ -306,5 +336,11 @@ ENDPOINTS = (
         "The endpoints in the last 24 hours, each with its rules and their hits",
         "Endpoints",
     ),
+    Operation(
+        "/api/v1/refused",
+        "refused",
+        "The newest samples of requests that were not let in, and what each would have said",
+        "RefusedRequests",
+    ),
 )
-"""The addresses of the page Endpoints."""
+"""The addresses of the page Endpoints and of refused requests."""

@@ -60,7 +60,8 @@ class Trouble(msgspec.Struct, frozen=True, kw_only=True):
     `key` tells it from every other and stays the same while it lasts; `covers` are the keys of
     those that it is told instead of. `bad` is whether many were hit, `over` whether it goes well
     again for now. `tell` names whose it is and how to reach them, in the operator's words.
-    `streams` is a search for the streams that were hit, `issue` the id of what most are of.
+    `streams` is a search for the streams that were hit, `issue` the id of what most are of; `page`
+    is the console's page that shows more of it.
     """
 
     level: Level
@@ -77,6 +78,7 @@ class Trouble(msgspec.Struct, frozen=True, kw_only=True):
     tell: str = ""
     streams: str = ""
     issue: str = ""
+    page: str = ""
     bad: bool = False
     over: bool = False
 
