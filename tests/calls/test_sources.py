@@ -238,3 +238,52 @@ def test_heartbeats_of_the_calls_time_and_number_are_told(beat, troubles):
 
 def test_without_the_calls_time_no_heartbeat_is_its():
     assert call_sources([], [HeartbeatReport(0, "CRITICAL")]).troubles == ()
+
+
+# What says less.
+
+KNOWN = {
+    "status": "completed",
+    "from": "09876543210",
+    "to": "08047112233",
+    "started": "2026-11-29 03:00:00",
+    "ended": "2026-11-29 03:00:28",
+    "talked": "28",
+    "custom_field": "order 7",
+}
+_NOTHING = ["", "null", "1970-01-01 05:30:00", "0000-00-00 00:00:00"]
+_LESS = {
+    "status": ["", "null", "in-progress", "ringing"],
+    "from": ["", "null", "anonymous"],
+    "to": ["", "null", "43210"],
+    "started": _NOTHING,
+    "ended": _NOTHING,
+    "talked": ["", "null", "0", "7"],
+    "custom_field": ["", "null"],
+}
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(Source),
+            st.integers(0, 9),
+            st.fixed_dictionaries(
+                {}, optional={name: st.sampled_from(words) for name, words in _LESS.items()}
+            ),
+        ),
+        max_size=5,
+    ),
+    st.sampled_from([Source.CALLBACK, Source.DETAILS]),
+    st.integers(0, 9),
+)
+def test_later_events_with_less_never_stand_over_what_is_known(events, source, at_us):
+    """Of the same source whatever comes; of a later source what is no number, time or end."""
+    said = [SourceReport(who, at, fields) for who, at, fields in events if not later(who, source)]
+    story = call_sources([*said, SourceReport(source, at_us, KNOWN)])
+    fields = {name: found.text for name in KNOWN if (found := story.field(name))}
+    assert fields == KNOWN
+
+
+def later(one: Source, other: Source) -> bool:
+    return list(Source).index(one) > list(Source).index(other)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from switchhook.calls.sources import GIVE_UP_MS
+from switchhook.exotel.call_words import is_final
 from switchhook.exotel.passthru import StreamStatus
 from switchhook.streams.parsed_record import CallbackRecord, PassthruRecord
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from switchhook.streams.fold import Folded
 
 _FINAL = {StreamStatus.COMPLETED, StreamStatus.FAILED, StreamStatus.CANCELLED}
-_FINAL_WORDS = {"completed", "failed", "busy", "no-answer", "canceled", "cancelled"}
 _MOST_REMEMBERED = 10_000
 
 
@@ -85,7 +85,7 @@ class EndedCalls:
     def _callback(self, callback: StatusCallback | None, account: str, at_ms: int) -> None:
         if callback is None or callback.call_sid is None:
             return
-        if (callback.status or "").lower() in _FINAL_WORDS:
+        if is_final(callback.status):
             self._calls.ended(callback.call_sid, account, at_ms)
 
     def _new(self, call_sid: str | None, stream_sid: str | None) -> bool:

@@ -146,13 +146,12 @@ class SourceGatherer:
 
 def _of_passthrus(call: KeptCall) -> Iterable[SourceReport]:
     text = call.story.text
-    started = [at for each in call.receipts if each.passthru and (at := each.passthru.started_raw)]
     fields = {
         "status": text("call_status"),
         "direction": text("direction_raw"),
         "from": text("from_raw"),
         "to": text("to_raw"),
-        "started": started[-1] if started else None,
+        "started": text("started_raw"),
         "custom_field": text("custom_field"),
         "recording_url": text("recording_url"),
     }

@@ -11,6 +11,16 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from switchhook.exotel.call_words import (
+    FINAL_STATUSES,
+    NOTHING,
+    call_status,
+    worth_of_number,
+    worth_of_seconds,
+    worth_of_status,
+    worth_of_text,
+    worth_of_time,
+)
 from switchhook.exotel.fields import Unusable, e164, instant, seconds
 
 if TYPE_CHECKING:
@@ -173,14 +183,7 @@ FIELDS = (
 NEAR_US = 15 * 60_000_000
 """How long before and after a call a heartbeat is of its time."""
 _NEAR_TIME_S, _NEAR_LENGTH_S = 5, 2
-_FINAL = {"completed", "failed", "busy", "no-answer", "canceled"}
-_WORDS = {
-    "cancelled": "canceled",
-    "noanswer": "no-answer",
-    "no answer": "no-answer",
-    "in progress": "in-progress",
-    "incoming": "inbound",
-}
+_INBOUND = {"incoming": "inbound"}
 _NUMBERS, _TIMES = ("from", "to"), ("started", "ended")
 _LENGTHS = ("duration", "talked")
 _EXACT = ("custom_field",)
@@ -202,11 +205,11 @@ def call_sources(
     heartbeats are chosen; `region` is that of numbers without a country code.
     """
     said: dict[str, dict[Source, Claim]] = {}
-    for report in sorted(reports, key=lambda each: (each.at_us, each.source)):
+    for report in sorted(reports, key=_when):
         for name, text in report.fields.items():
             by = said.setdefault(name, {})
-            before = by.get(report.source)
-            if text and not (before and _steps_back(name, before.text, text)):
+            before, worth = by.get(report.source), _worth(name, text, region)
+            if worth != NOTHING and (before is None or worth >= _worth(name, before.text, region)):
                 by[report.source] = Claim(report.source, text, report.at_us)
     order = {name: at for at, name in enumerate(FIELDS)}
     stories = [
@@ -221,16 +224,28 @@ def call_sources(
     )
 
 
-def _steps_back(name: str, before: str, text: str) -> bool:
-    """Callbacks come late and twice: a final word stands."""
-    return name == "status" and _word(before) in _FINAL and _word(text) not in _FINAL
+def _when(report: SourceReport) -> tuple[int, str, list[tuple[str, str]]]:
+    return report.at_us, report.source, sorted(report.fields.items())
+
+
+def _worth(name: str, text: str, region: str) -> int:
+    """How much a word says: callbacks come late and twice, and what says more stands."""
+    if name == "status":
+        return worth_of_status(text)
+    if name in _NUMBERS:
+        return worth_of_number(text, region) if worth_of_text(text) else NOTHING
+    if name in _TIMES:
+        return worth_of_time(text) if worth_of_text(text) else NOTHING
+    if name in _LENGTHS:
+        return worth_of_seconds(text) if worth_of_text(text) else NOTHING
+    return worth_of_text(text)
 
 
 def _field(name: str, by: Mapping[Source, Claim], region: str) -> FieldStory:
     inorder = [by[source] for source in Source if source in by]
-    if name == "status":
+    if name not in _LENGTHS:
         # A passthru is sent while the call lasts; what is final outranks what is not.
-        inorder.sort(key=lambda each: _word(each.text) in _FINAL)
+        inorder.sort(key=lambda each: _worth(name, each.text, region))
     first, *others = inorder
     agreed = all(
         _agree(name, one.text, other.text, region)
@@ -243,8 +258,8 @@ def _field(name: str, by: Mapping[Source, Claim], region: str) -> FieldStory:
 def _agree(name: str, one: str, other: str, region: str) -> bool:
     """Whether two sources mean the same; what can't be compared is no disagreement."""
     if name == "status":
-        words = {_word(one), _word(other)}
-        return len(words) == 1 or not words <= _FINAL
+        words = {call_status(one), call_status(other)}
+        return len(words) == 1 or not words <= FINAL_STATUSES
     if name == "direction":
         return _direction(one) == _direction(other)
     if name in _NUMBERS:
@@ -262,14 +277,9 @@ def _agree(name: str, one: str, other: str, region: str) -> bool:
     return True
 
 
-def _word(text: str) -> str:
-    word = text.strip().lower()
-    return _WORDS.get(word, word)
-
-
 def _direction(text: str) -> str:
-    word = _word(text)
-    return "outbound" if word.startswith("outbound") else word
+    word = text.strip().lower()
+    return "outbound" if word.startswith("outbound") else _INBOUND.get(word, word)
 
 
 def _number(text: str, region: str) -> str | None:

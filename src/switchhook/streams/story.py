@@ -19,15 +19,11 @@ import msgspec
 from switchhook.exotel.cause import Verdict, classify, judge, says_throttled, told_of
 from switchhook.exotel.passthru import Defect, Passthru, Stream, StreamStatus
 from switchhook.journal.receipt import order_of
+from switchhook.streams.claims import Claim, all_said, first_said, last_said, merge_said, text_of
 from switchhook.streams.facet import Facet, exophone_of, host_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-
     from switchhook.journal.receipt import Receipt
-
-Claim = tuple[str, str]
-"""A receipt's id, and the text that it said."""
 
 
 class ReceiptRef(msgspec.Struct, frozen=True):
@@ -78,7 +74,7 @@ class StatusReport(msgspec.Struct, frozen=True):
 
     def text(self, name: str) -> str | None:
         """What was said of a field of `Stream`."""
-        return _text(self.said, name)
+        return text_of(self.said, name)
 
     @property
     def finality(self) -> int:
@@ -152,7 +148,7 @@ class StreamStory(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def said(self, name: str) -> str | None:
         """What was said first of a number or of the call."""
-        return _text(self.numbers, name) or _text(self.call, name)
+        return text_of(self.numbers, name) or text_of(self.call, name)
 
     @property
     def key(self) -> StreamKey:
@@ -212,7 +208,7 @@ def stream_story(parsed: ParsedReceipt) -> StreamStory | None:
     report = StatusReport(
         state=stream.state,
         first=by,
-        said=_all_said(by, stream, _STREAM_FIELDS),
+        said=all_said(by.id, stream, _STREAM_FIELDS),
         damaged=any(defect.field == "stream" for defect in passthru.noted),
     )
     return StreamStory(
@@ -222,8 +218,8 @@ def stream_story(parsed: ParsedReceipt) -> StreamStory | None:
         call_sid=key[0],
         sid=key[1],
         told_alone=key[2],
-        numbers=_all_said(by, passthru, _NUMBERS),
-        call=_all_said(by, passthru, _OF_CALL),
+        numbers=all_said(by.id, passthru, _NUMBERS),
+        call=all_said(by.id, passthru, _OF_CALL),
     )
 
 
@@ -241,8 +237,8 @@ def merge_streams(one: StreamStory, other: StreamStory) -> StreamStory:
         call_sid=one.call_sid,
         sid=one.sid,
         told_alone=one.told_alone,
-        numbers=_merge_said(one.numbers, other.numbers, _first),
-        call=_merge_said(one.call, other.call, _first),
+        numbers=merge_said(one.numbers, other.numbers, first_said),
+        call=merge_said(one.call, other.call, first_said),
     )
 
 
@@ -250,7 +246,7 @@ def _merge_reports(one: StatusReport, other: StatusReport) -> StatusReport:
     return StatusReport(
         state=one.state,
         first=min(one.first, other.first),
-        said=_merge_said(one.said, other.said, _first),
+        said=merge_said(one.said, other.said, first_said),
         damaged=one.damaged and other.damaged,
     )
 
@@ -280,7 +276,10 @@ _CALL_FIELDS = (
 
 
 class CallStory(msgspec.Struct, frozen=True):
-    """One call: what was said of it last, field by field of `Passthru`, and its streams."""
+    """One call: what was said of it last, field by field of `Passthru`, and its streams.
+
+    A word that says more stands, whatever comes later: a final status, a number in full, a time.
+    """
 
     call_sid: str
     first: ReceiptRef
@@ -290,7 +289,7 @@ class CallStory(msgspec.Struct, frozen=True):
 
     def text(self, name: str) -> str | None:
         """What was said last of a field."""
-        return _text(self.said, name)
+        return text_of(self.said, name)
 
     @property
     def streams_in_order(self) -> list[StreamStory]:
@@ -303,7 +302,7 @@ def call_story(parsed: ParsedReceipt) -> CallStory | None:
     passthru, by = parsed.passthru, parsed.by
     if passthru.call_sid is None:
         return None
-    said = _all_said(by, passthru, _CALL_FIELDS)
+    said = all_said(by.id, passthru, _CALL_FIELDS)
     story = stream_story(parsed)
     streams = {story.key: story} if story is not None else {}
     return CallStory(passthru.call_sid, by, by, said, streams)
@@ -312,43 +311,12 @@ def call_story(parsed: ParsedReceipt) -> CallStory | None:
 def merge_calls(one: CallStory, other: CallStory) -> CallStory:
     """Two stories of the same call as one."""
     assert one.call_sid == other.call_sid
-    said = _merge_said(one.said, other.said, _last)
+    said = merge_said(one.said, other.said, last_said)
     streams = dict(one.streams)
     for key, story in other.streams.items():
         streams[key] = merge_streams(streams[key], story) if key in streams else story
     first, last = min(one.first, other.first), max(one.last, other.last)
     return CallStory(one.call_sid, first, last, said, streams)
-
-
-def _all_said(by: ReceiptRef, spoken: Stream | Passthru, names: Iterable[str]) -> dict[str, Claim]:
-    return {name: (by.id, str(text)) for name in names if (text := getattr(spoken, name))}
-
-
-def _merge_said(
-    one: Mapping[str, Claim], other: Mapping[str, Claim], choose: Callable[[Claim, Claim], Claim]
-) -> dict[str, Claim]:
-    """Of each field what `choose` takes; sorted, so that equal stories are equal as bytes too."""
-    return {
-        name: choose(one.get(name) or other[name], other.get(name) or one[name])
-        for name in sorted(one.keys() | other.keys())
-    }
-
-
-def _order(said: Claim) -> tuple[tuple[int, int, int, str], str]:
-    return order_of(said[0]), said[1]
-
-
-def _first(one: Claim, other: Claim) -> Claim:
-    return min(one, other, key=_order)
-
-
-def _last(one: Claim, other: Claim) -> Claim:
-    return max(one, other, key=_order)
-
-
-def _text(said: Mapping[str, Claim], name: str) -> str | None:
-    found = said.get(name)
-    return None if found is None else found[1]
 
 
 def facet_of(story: StreamStory) -> Facet:

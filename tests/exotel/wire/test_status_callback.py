@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from switchhook.exotel.wire.request import Request
+from switchhook.exotel.wire.scalar import clean
 from switchhook.exotel.wire.status_callback import (
     Heartbeat,
     StatusCallback,
@@ -20,12 +21,27 @@ from switchhook.exotel.wire.status_callback import (
 
 from .odd_json import odd_bodies
 
-TEXT = st.text(st.characters(min_codepoint=33, max_codepoint=0x2FF), min_size=1, max_size=30)
+TEXT = st.text(
+    st.characters(min_codepoint=33, max_codepoint=0x2FF), min_size=1, max_size=30
+).filter(clean)
 FIELDS = [name for name in StatusCallback.__struct_fields__ if name != "legs"]
 CALLBACKS = st.fixed_dictionaries(
     {"call_sid": TEXT, "status": TEXT},
     optional={name: TEXT for name in FIELDS if name not in ("call_sid", "status")},
 ).map(lambda said: msgspec.convert(said, StatusCallback))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"CallSid=c1&Status=busy&From=null&To=&From=09876543210",
+        b'{"CallSid": "c1", "Status": "busy", "From": null, "To": "null", "from": "09876543210"}',
+    ],
+)
+def test_null_and_nothing_are_not_said(body):
+    """Not even before a word of the same name that says something."""
+    found = parse(Request(b"", "POST", None, body))
+    assert found == StatusCallback(call_sid="c1", status="busy", from_="09876543210")
 
 
 @given(CALLBACKS, st.booleans())

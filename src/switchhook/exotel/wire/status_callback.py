@@ -10,6 +10,7 @@ import msgspec
 from switchhook.exotel.wire.json_object import parse_value
 from switchhook.exotel.wire.query import Pairs
 from switchhook.exotel.wire.request import Request, body_pairs, build_multipart
+from switchhook.exotel.wire.scalar import clean
 
 
 class StatusCallback(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,8 +85,9 @@ def parse(request: Request) -> StatusCallback | None:
     pairs = body_pairs(request, [])
     said: dict[str, str] = {}
     for key, value in pairs:
-        said.setdefault(key.lower(), value)
-    found = {field: said.get(key.lower()) or None for field, key in _KEYS.items()}
+        if clean(value) is not None:
+            said.setdefault(key.lower(), value)
+    found = {field: said.get(key.lower()) for field, key in _KEYS.items()}
     if found["call_sid"] is None and found["status"] is None:
         return None
     return StatusCallback(**found, legs=_legs(pairs))
