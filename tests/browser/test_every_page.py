@@ -1,7 +1,8 @@
-"""Every page there is, with and without anything on it: axe-core finds nothing to mend."""
+"""Every page there is, with and without anything on it: read by all, laid out for every window."""
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from pathlib import Path
 from typing import Literal
@@ -16,7 +17,7 @@ from switchhook.server.unavailable import unavailable_app
 from switchhook.system.data_folder import read_identity
 from switchhook.system.local_keys import link_token
 
-from .conftest import Visit
+from .conftest import SCREENSHOTS, Visit
 from .tour import Tour, empty
 from .whole import whole
 from .world import serving
@@ -27,6 +28,17 @@ LOOKS: list[tuple[int, int, Literal["light", "dark"]]] = [
     (1280, 900, "dark"),
     (360, 740, "dark"),
 ]
+SHOOT = bool(os.environ.get("SCREENSHOTS"))
+WIDTHS = [(1920, 1080), (1280, 900), (360, 740)]
+LAYOUT = (Path(__file__).parent / "layout.js").read_text()
+VERDICT = """() => {
+  const said = document.querySelector(".verdict-said");
+  const line = parseFloat(getComputedStyle(said.querySelector(".verdict-what")).lineHeight);
+  const all = [...document.querySelectorAll(".verdict-said > *, .verdict-ways")];
+  const hidden = all.filter((each) => !each.checkVisibility()).length;
+  return { lines: said.clientHeight / line, hidden };
+}"""
+COVERED = ".verdict-press[open], dialog[open]"
 AXE = Axe()
 
 
@@ -48,8 +60,31 @@ class Findings:
                 node = found["nodes"][0]
                 self.of["axe"].append(f"{where}: {found['id']}: {node['html'][:200]}")
             self.of["audit"] += [f"{where}: {each}" for each in page.evaluate(AUDIT)]
+        for width, height in WIDTHS:
+            page.set_viewport_size({"width": width, "height": height})
+            if SHOOT:
+                page.screenshot(path=SCREENSHOTS / f"{name}-{width}.png", full_page=True)
+            self.of["layout"] += [f"{name} at {width}: {each}" for each in page.evaluate(LAYOUT)]
+        if page.locator(".verdict").count() and not page.locator(COVERED).count():
+            self._press_verdict(name, page)
         page.set_viewport_size({"width": 1280, "height": 900})
         page.emulate_media(color_scheme="light")
+
+    def _press_verdict(self, name: str, page: Page) -> None:
+        """On a phone: closed, then pressed; then as it was, on a wide screen."""
+        closed = page.evaluate(VERDICT)
+        if closed["lines"] > 2.05:
+            self.of["verdict"].append(f"{name}: {closed['lines']:.1f} lines until pressed")
+        press = page.locator(".verdict-press > summary")
+        if closed["hidden"]:
+            press.click()
+            opened = page.evaluate(VERDICT)
+            press.click()
+            if opened["hidden"]:
+                self.of["verdict"].append(f"{name}: {opened['hidden']} parts are hidden, pressed")
+        page.set_viewport_size({"width": 1280, "height": 900})
+        if page.evaluate(VERDICT)["hidden"] or press.is_visible():
+            self.of["verdict"].append(f"{name}: it is not whole on a wide screen")
 
 
 @pytest.fixture(scope="module")
@@ -79,3 +114,12 @@ def test_axe_finds_nothing(findings):
 
 def test_every_page_is_sanely_made(findings):
     assert findings.of["audit"] == []
+
+
+def test_every_page_fits_its_window(findings):
+    """Nothing sideways, nothing run together, no box that is empty or far too wide."""
+    assert findings.of["layout"] == []
+
+
+def test_the_verdict_takes_two_lines_of_a_phone_until_it_is_pressed(findings):
+    assert findings.of["verdict"] == []
