@@ -4,6 +4,8 @@ A second one passes by its name in `STORES` of conftest.py. What only SQLite doe
 it through its own tables, stands in the other modules.
 """
 
+import pytest
+
 from kept_receipts import START_MS, fold, parsed, query, receipt
 from store.receipts import ALL, inbound, mixed
 from switchhook.exotel.cause import Cause
@@ -216,3 +218,41 @@ def test_what_is_not_there_is_not_told(store):
         store.tallies(0, ALL) == store.uses() == store.forms(0, ALL) == store.counts(0, ALL) == []
     )
     assert (store.counters(), store.quarantined(5), store.late_ms([1])) == ({}, (0, []), {})
+
+
+@pytest.mark.parametrize("batch", [1, 2, 100])
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["stream first", "callback first"])
+def test_a_stream_whose_call_has_ended_does_not_run(kept, store, batch, order):
+    """Whichever came first, and a later passthru that says less changes nothing."""
+
+    def callback():
+        raw = b"CallSid=c1&Status=completed"
+        body = StatusReceived(1, "main", raw, "application/x-www-form-urlencoded", None)
+        kept.record(RecordKind.STATUS, encode(body))
+
+    tell = [lambda: kept.keep(receipt(query("c1", "s1", "in-progress"))), callback]
+    for at in order:
+        tell[at]()
+    kept.keep(receipt(query("c2", "s2", "in-progress")), receipt(query("c1", "s1", None)))
+    fold(store, kept.reader, batch)
+    assert {use.facet.cause: use.streams for use in store.uses()} == {"unknown": 1, "running": 1}
+    assert [tally.streams for tally in store.tallies(0, ALL)] == [1, 1]
+    running = store.streams(StreamFilter(cause=Cause.RUNNING))
+    [(_, over)] = store.streams(StreamFilter(cause=Cause.UNKNOWN))
+    assert len(running) == 1
+    assert (over.call_sid, over.call_over) == ("c1", True)
+
+
+def test_a_passthru_that_says_its_call_has_ended_ends_the_streams_of_the_call(kept, store):
+    kept.keep(receipt(query("c1", "s1", "in-progress")), receipt(b"CallSid=c1&CallStatus=busy"))
+    fold(store, kept.reader, 1)
+    assert {use.facet.cause: use.streams for use in store.uses()} == {"unknown": 1}
+
+
+def test_a_stream_that_was_ended_by_its_call_takes_its_own_end_when_that_is_told(kept, store):
+    kept.keep(
+        receipt(query("c1", "s1", "in-progress")), receipt(b"CallSid=c1&CallStatus=completed")
+    )
+    kept.keep(receipt(query("c1", "s1", "completed", DisconnectedBy="bot")))
+    fold(store, kept.reader, 1)
+    assert {use.facet.cause: use.streams for use in store.uses()} == {"bot_done": 1}

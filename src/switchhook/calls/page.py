@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+import msgspec
 from starlette.routing import BaseRoute, Route
 
 from switchhook.calls.other_sources import SourceGatherer
 from switchhook.calls.story import DETAILS, LANES, entries_of, support_text, without_login
 from switchhook.calls.timeline import timeline
+from switchhook.exotel.call_words import is_final
 from switchhook.exotel.phone_numbers import Ours, mask_text, masked
 from switchhook.streams.facet import host_of
 from switchhook.streams.kept_call import KeptCall
 from switchhook.streams.queries import StreamQueries
-from switchhook.streams.story import CallStory, ReceiptRef
+from switchhook.streams.story import CallStory, ReceiptRef, over
 from switchhook.web.json import text_of
 from switchhook.web.render import viewer_of
 
@@ -70,6 +72,9 @@ class CallPage:
             unknown = {"call_sid": call_sid}
             return self._renderer.page(request, "call_unknown.html", unknown, status=404)
         call, sees = call or _nameless(call_sid), viewer.sees(call_sid)
+        status = others.sources.field("status")
+        if status is not None and is_final(status.text):
+            call = msgspec.structs.replace(call, story=over(call.story))
         said = {"from": call.story.text("from_"), "to": call.story.text("to")}
         numbers = {name: text if sees else masked(text) for name, text in said.items()}
         entries = [*entries_of(call, names), *others.entries]

@@ -284,6 +284,11 @@ def _unknown_advice(stream: Stream, told: ToldError | None) -> str:
             f"the stream completed, but the request {lack}: nothing failed as far as is known, so"
             " say in a rule where such callers go"
         )
+    if stream.state in (None, StreamStatus.IN_PROGRESS):
+        return (
+            "nobody told how the stream ended, though its call is over or the request was cut: put"
+            " a Passthru applet directly after the Voicebot or Stream applet"
+        )
     said = stream.status or stream.detailed_status or "nothing"
     return (
         f"the stream's status is none we know ({said[:_LONGEST_WORD]!r}): read the raw request, and"

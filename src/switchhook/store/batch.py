@@ -54,6 +54,7 @@ class Batch:
         self.tallies: Counter[tuple[int, int]] = Counter()  # minute and facet: streams more or less
         self.begun: dict[int, int] = {}  # streams new in this batch, hash to seq
         self.first_records: dict[int, PassthruRecord] = {}  # by the first receipt of each
+        self.calls: dict[str, int] = {}  # that may be over while a stream of theirs runs, to bucket
         self.more: dict[
             int, list[tuple[int, ParsedReceipt]]
         ] = {}  # what later ones tell of a stream

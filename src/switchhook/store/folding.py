@@ -10,6 +10,8 @@ import apsw
 import msgspec
 
 from switchhook.errors import JournalError
+from switchhook.exotel.call_words import is_final
+from switchhook.exotel.cause import Cause
 from switchhook.exotel.times import HOUR_MS, MINUTE_MS
 from switchhook.journal.receipt import Counters, Late, RecordKind
 from switchhook.sqlite_file import transaction
@@ -25,6 +27,7 @@ from switchhook.store.healing import FAILURES
 from switchhook.store.known_streams import KnownStreams
 from switchhook.store.placing import Placing, encode_axis, read_axis
 from switchhook.store.stories import Stories
+from switchhook.streams.call_over import says_over
 from switchhook.streams.parsed_record import (
     CallbackRecord,
     OtherRecord,
@@ -194,6 +197,8 @@ class Folding:
         bucket = seq >> BUCKET_BITS
         if said.call_sid is not None:
             batch.mentions.append((bucket, hash_of(NOTE, said.call_sid), seq))
+            if is_final(said.status):
+                batch.calls[said.call_sid] = bucket
         legs = [text for leg in said.legs for text in leg.values() if _LIKE_NUMBER.search(text)]
         for key in beside_keys({said.from_, said.to, *legs}, "IN"):
             batch.callers.append((bucket, key, seq))
@@ -209,6 +214,9 @@ class Folding:
         batch.forms[at - at % HOUR_MS, found.form] += 1
         batch.hit(parsed.receipt, seq, at)
         facet, bucket = self._facets.number(parsed.facet), seq >> BUCKET_BITS
+        call_sid = parsed.passthru.call_sid
+        if call_sid and (parsed.facet.cause == Cause.RUNNING or says_over(parsed, call_sid)):
+            batch.calls[call_sid] = bucket
         batch.receipts.append((seq, facet))
         for mention in found.mentions:
             batch.mentions.append((bucket, mention, seq))
@@ -245,6 +253,7 @@ class Folding:
         batch.write(self._connection)
         for seq, story in stories.items():
             self._stories.write(batch, seq, story)
+        self._stories.end_with_calls(batch, self._node_of_journal())
         batch.write_tallies(self._connection)
         self._forms.write(batch.forms)
 

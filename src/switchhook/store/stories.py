@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from switchhook.exotel.cause import Cause
 from switchhook.exotel.times import MINUTE_MS
-from switchhook.store.digest import FLOW, RULE, STATUS, UNKNOWN, caller_keys, hash_of
+from switchhook.store.digest import CALL, FLOW, NOTE, RULE, STATUS, UNKNOWN, caller_keys, hash_of
 from switchhook.store.files import BUCKET_BITS
-from switchhook.streams.parsed_record import read_parsed
+from switchhook.streams.call_over import says_over
+from switchhook.streams.parsed_record import parse_record, read_parsed
 from switchhook.streams.story import StreamStory, facet_of, merge_streams, stream_story
 
 if TYPE_CHECKING:
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 
 decode_story = msgspec.msgpack.Decoder(StreamStory).decode
 _encode = msgspec.msgpack.Encoder().encode
+
+_BUCKETS = 4
+"""How far back a call's records are looked for: some 200,000 records, hours of the busiest site."""
 
 
 class Stories:
@@ -76,6 +81,39 @@ class Stories:
                 if story is not None
             ],
         )
+
+    def end_with_calls(self, batch: Batch, node: int) -> None:
+        """Let no stream run on whose call is over, whichever was told first."""
+        running = [
+            str(number)
+            for (number,) in self._connection.execute(
+                "SELECT id FROM facet WHERE cause = ?", (Cause.RUNNING.value,)
+            )
+        ]
+        if not running:
+            return
+        for call_sid, bucket in batch.calls.items():
+            found = (
+                "SELECT s.seq FROM mention m CROSS JOIN stream s ON s.seq = m.seq"  # noqa: S608 - numbers
+                f" WHERE m.bucket = ? AND m.key = ? AND s.facet IN ({','.join(running)})"
+            )
+            seqs = self._of_call(found, CALL, call_sid, bucket)
+            if not seqs or not self._is_over(call_sid, bucket):
+                continue
+            for seq, story in self._before(seqs, node).items():
+                if story is not None and story.call_sid == call_sid:
+                    self.write(batch, seq, msgspec.structs.replace(story, call_over=True))
+
+    def _is_over(self, call_sid: str, bucket: int) -> bool:
+        """Whether a receipt or a callback says so."""
+        told = "SELECT seq FROM mention WHERE bucket = ? AND key = ?"
+        seqs = {q for kind in (NOTE, CALL) for q in self._of_call(told, kind, call_sid, bucket)}
+        records = self._journal.get_many(sorted(seqs))
+        return any(says_over(parse_record(each), call_sid) for each in records.values())
+
+    def _of_call(self, sql: str, kind: int, call_sid: str, bucket: int) -> list[int]:
+        key, buckets = hash_of(kind, call_sid), range(bucket, max(bucket - _BUCKETS, -1), -1)
+        return [seq for at in buckets for (seq,) in self._connection.execute(sql, (at, key))]
 
     def write(self, batch: Batch, seq: int, story: StreamStory) -> None:
         """Write one down, and count its stream as it stands now."""

@@ -16,6 +16,7 @@ from switchhook.journal.receipt import (
     parse_receipt_id,
     receipt_id,
 )
+from switchhook.streams.call_over import says_over
 from switchhook.streams.json import call_json, kept_json, stream_json, unreadable_json
 from switchhook.streams.kept_call import KeptCall, KeptReceipt
 from switchhook.streams.names import Names
@@ -30,6 +31,7 @@ from switchhook.streams.story import (
     call_story,
     merge_calls,
     merge_streams,
+    over,
     stream_story,
 )
 from switchhook.web.json import Json, text_of, time_of
@@ -171,6 +173,12 @@ class StreamQueries:
         if not stories:
             return None
         newest = max(stories.values(), key=lambda story: (story.last, story.call_sid or ""))
+        if (
+            newest.runs
+            and newest.call_sid
+            and _is_over(self._journal, self._store, newest.call_sid)
+        ):
+            newest = msgspec.structs.replace(newest, call_over=True)
         more = len(seqs) > MOST_OF_ONE
         return {**stream_json(newest), "receipts": ids[newest.key], "more": more}
 
@@ -203,6 +211,10 @@ class StreamQueries:
         if story is None:  # only HEAD requests name it, which say nothing of their own
             first = read[0].parsed(self._node).by
             story = CallStory(call_sid, first, first, {}, {})
+        if any(each.runs for each in story.streams.values()) and _is_over(
+            self._journal, self._store, call_sid
+        ):
+            story = over(story)
         kept = self._kept([each.record.seq for each in read])
         return KeptCall(story, tuple(kept), more=len(seqs) > MOST_OF_ONE)
 
@@ -329,3 +341,10 @@ def _read(record: JournalRecord) -> PassthruRecord | UnreadableRecord:
     if isinstance(read, PassthruRecord | UnreadableRecord):
         return read
     return UnreadableRecord(record, "no passthru")
+
+
+def _is_over(journal: JournalSource, store: Store, call_sid: str) -> bool:
+    """Whether a passthru or a status callback says that a call has ended."""
+    receipts = store.receipts(StreamFilter(call_sid=call_sid, limit=MOST_OF_ONE))
+    records = journal.get_many({*receipts, *store.notes(call_sid)})
+    return any(says_over(parse_record(each), call_sid) for each in records.values())

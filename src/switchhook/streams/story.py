@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from switchhook.exotel.cause import Verdict, classify, judge, says_throttled, told_of
+from switchhook.exotel.cause import Cause, Verdict, classify, judge, says_throttled, told_of
 from switchhook.exotel.passthru import Defect, Passthru, Stream, StreamStatus
 from switchhook.journal.receipt import order_of
 from switchhook.streams.claims import Claim, all_said, first_said, last_said, merge_said, text_of
@@ -134,7 +134,8 @@ class StreamStory(msgspec.Struct, frozen=True, omit_defaults=True):
     """One stream. `told_alone` is the receipt of a stream without a StreamSID.
 
     `reports` are sorted, the outcome first; `numbers` are `from_` and `to`, and `call` what else
-    was said of the stream's call (`direction`, `flow_id`), each as said first.
+    was said of the stream's call (`direction`, `flow_id`), each as said first. `call_over` is
+    whether somebody said that the call has ended.
     """
 
     first: ReceiptRef
@@ -145,6 +146,7 @@ class StreamStory(msgspec.Struct, frozen=True, omit_defaults=True):
     told_alone: str | None = None
     numbers: dict[str, Claim] = {}
     call: dict[str, Claim] = {}
+    call_over: bool = False
 
     def said(self, name: str) -> str | None:
         """What was said first of a number or of the call."""
@@ -187,8 +189,14 @@ class StreamStory(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def settled(self) -> Passthru:
         """What would have told of the stream at once."""
-        noted = (Defect("stream", "read in part only"),) if self.reports[0].damaged else ()
+        unsure = self.reports[0].damaged or self.call_over
+        noted = (Defect("stream", "its end was not told, or not in whole"),) if unsure else ()
         return Passthru(stream=self.stream, noted=noted)
+
+    @property
+    def runs(self) -> bool:
+        """Whether it is open as far as is known."""
+        return classify(self.settled).cause is Cause.RUNNING
 
 
 def stream_key(parsed: ParsedReceipt) -> StreamKey | None:
@@ -239,6 +247,7 @@ def merge_streams(one: StreamStory, other: StreamStory) -> StreamStory:
         told_alone=one.told_alone,
         numbers=merge_said(one.numbers, other.numbers, first_said),
         call=merge_said(one.call, other.call, first_said),
+        call_over=one.call_over or other.call_over,
     )
 
 
@@ -317,6 +326,14 @@ def merge_calls(one: CallStory, other: CallStory) -> CallStory:
         streams[key] = merge_streams(streams[key], story) if key in streams else story
     first, last = min(one.first, other.first), max(one.last, other.last)
     return CallStory(one.call_sid, first, last, said, streams)
+
+
+def over(story: CallStory) -> CallStory:
+    """The same call where somebody said that it has ended: none of its streams runs on."""
+    streams = {
+        key: msgspec.structs.replace(each, call_over=True) for key, each in story.streams.items()
+    }
+    return msgspec.structs.replace(story, streams=streams)
 
 
 def facet_of(story: StreamStory) -> Facet:
