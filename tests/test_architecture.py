@@ -344,7 +344,8 @@ Parts of one thing, which its test takes whole:
   web/sign_in/test_passkey_page challenges prover second_step_page
   web/sign_in/test_people read_log
 What pages and addresses show and take, which is asked by HTTP:
-  server/test_pages         /calls/page /capacity/page /overview/api /overview/json /overview/page
+  server/test_pages         /calls/callback_page /calls/page /capacity/page /overview/api
+  server/test_pages         /overview/json /overview/page
   server/test_pages /streams/columns
   server/test_pages         /streams/endpoints_page /streams/names /streams/page
   server/test_pages         /streams/refused_page /streams/refused_queries

@@ -252,3 +252,40 @@ def test_the_api_is_what_its_description_says(world):
                 case.validate_response(reply)
 
         check()
+
+
+def test_a_call_that_only_a_callback_told_of_is_listed_found_and_shown(client, world):
+    raw = (
+        b"CallSid=4c1888cf5d9f430b8dd424dd85aa1abt&Status=no-answer&From=08047112233&To=09123450067"
+    )
+    body = StatusReceived(1, "main", raw, "application/x-www-form-urlencoded")
+    world.writer.append(RecordKind.STATUS, time.time_ns() // 1_000_000, encode(body))
+    reach(world)
+    sid = "4c1888cf5d9f430b8dd424dd85aa1abt"
+    for path in ("/calls", "/calls?number=%2B91+91234-50067"):
+        page = client.get(path).text
+        assert sid in page
+        assert "+919123450067" in page
+        assert "no-answer" in page
+    assert sid not in client.get("/calls?number=98111").text
+    assert "no telephone number" in client.get("/calls?number=nobody").text
+    [call] = client.get("/api/v1/calls?number=09123450067").json()["calls"]
+    assert (call["call_sid"], call["status"], call["to"]) == (sid, "no-answer", "+919123450067")
+    with pytest.raises(RefusedParameter):
+        client.get("/api/v1/calls?number=x")
+    whole = client.get(f"/calls/{sid}").text
+    assert "+919123450067" in whole
+    assert "Only status callbacks told of this call" in whole
+
+
+def test_numbers_of_calls_by_callback_are_masked_by_role(client, world):
+    world.viewer = VIEWER
+    assert "9123450067" not in client.get("/calls").text
+    asked = client.get("/calls?number=09123450067").text
+    assert "your role may not look for numbers" in asked
+    assert "4c1888cf" not in asked
+    world.viewer = OPERATOR
+    assert "9123450067" not in client.get("/calls").text
+    noted = len(world.noted)
+    assert "4c1888cf" in client.get("/calls?number=09123450067").text
+    assert len(world.noted) == noted + 1

@@ -63,7 +63,7 @@ class SourceGatherer:
         """`call` is None where no passthru named it; gives None if nobody else did either."""
         entries: list[TimelineEntry] = []
         notes: list[Note] = []
-        reports = [*_of_passthrus(call)] if call is not None else []
+        reports = [*_of_passthrus(call)] if call is not None and call.receipts else []
         for found in (self._callbacks(call_sid), self._kept(call_sid)):
             for entry, note, report in found:
                 entries.append(entry)

@@ -6,6 +6,7 @@ from typing import Any
 
 from switchhook.alerts import openapi as alert_openapi
 from switchhook.calls import api as calls_api
+from switchhook.calls import callback_page
 from switchhook.capacity import api as capacity_api
 from switchhook.overview import api as page_api
 from switchhook.overview import verdict_api
@@ -28,6 +29,7 @@ _PARTS = (
     *page_api.SHOWN,
     *capacity_api.OPERATIONS,
     *calls_api.OPERATIONS,
+    *callback_page.OPERATIONS,
     *keep_api.OPERATIONS,
     *access_api.OPERATIONS,
 )
@@ -36,6 +38,7 @@ _SCHEMAS = (
     page_api.SHOWN_SCHEMAS,
     capacity_api.SCHEMAS,
     calls_api.SCHEMAS,
+    callback_page.SCHEMAS,
     keep_api.SCHEMAS,
     person_api.SCHEMAS,
     alert_openapi.SCHEMAS,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from switchhook.calls.callback_page import CallbackCallsPage
 from switchhook.calls.page import CallPage
 from switchhook.capacity.page import CapacityPage
 from switchhook.overview.api import PageApi
@@ -92,6 +93,14 @@ class StreamPages:
                 note=note,
                 freshen=self.freshen,
                 now_ms=now_ms,
+            ),
+            CallbackCallsPage(
+                renderer=renderer,
+                journal=journal,
+                store=store,
+                note=note,
+                now_ms=now_ms,
+                freshen=self.freshen,
             ),
             CallPage(
                 renderer=renderer,

@@ -172,10 +172,11 @@ class StoreReader:
                 )
             )
 
-    def events(self, kind: int, limit: int) -> list[int]:
+    def events(self, kind: int, limit: int, before_seq: int = LAST_SEQ) -> list[int]:
         with self._reading() as connection:
             rows = connection.execute(
-                "SELECT seq FROM event WHERE kind = ? ORDER BY seq DESC LIMIT ?", (kind, limit)
+                "SELECT seq FROM event WHERE kind = ? AND seq < ? ORDER BY seq DESC LIMIT ?",
+                (kind, before_seq, limit),
             )
             return [seq for (seq,) in rows]
 

@@ -17,6 +17,7 @@ from switchhook.journal.receipt import (
     receipt_id,
 )
 from switchhook.streams.call_over import says_over
+from switchhook.streams.callback_story import callback_story
 from switchhook.streams.json import call_json, kept_json, stream_json, unreadable_json
 from switchhook.streams.kept_call import KeptCall, KeptReceipt
 from switchhook.streams.names import Names
@@ -195,14 +196,17 @@ class StreamQueries:
         }
 
     def kept_call(self, call_sid: str) -> KeptCall | None:
-        """One call; None where no receipt names it."""
+        """One call; None where nobody told of it.
+
+        Of one that no passthru named its status callbacks tell, and it has no receipts.
+        """
         seqs = self._store.receipts(
             StreamFilter(call_sid=call_sid, oldest_first=True, limit=MOST_OF_ONE + 1)
         )
         found = self._read_many(seqs[:MOST_OF_ONE])
         read = [each for each in found.values() if each.passthru.call_sid == call_sid]
         if not read:
-            return None
+            return _told_by_callbacks(self._journal, self._store, call_sid)
         story: CallStory | None = None
         for each in read:
             part = call_story(each.parsed(self._node)) if each.enters_stories else None
@@ -348,3 +352,10 @@ def _is_over(journal: JournalSource, store: Store, call_sid: str) -> bool:
     receipts = store.receipts(StreamFilter(call_sid=call_sid, limit=MOST_OF_ONE))
     records = journal.get_many({*receipts, *store.notes(call_sid)})
     return any(says_over(parse_record(each), call_sid) for each in records.values())
+
+
+def _told_by_callbacks(journal: JournalSource, store: Store, call_sid: str) -> KeptCall | None:
+    records = journal.get_many(store.notes(call_sid))
+    read = [parse_record(records[seq]) for seq in sorted(records)]
+    story = callback_story(call_sid, read, journal.node or 0)
+    return None if story is None else KeptCall(story, ())

@@ -122,8 +122,8 @@ class Store(Protocol):
     def oldest_ms(self) -> int | None:
         """When the oldest stream that is kept was first told of; None where there is none."""
 
-    def events(self, kind: int, limit: int) -> list[int]:
-        """The newest records of a kind that is no receipt."""
+    def events(self, kind: int, limit: int, before_seq: int = 2**63 - 1) -> list[int]:
+        """The newest records before a seq of a kind that is no receipt, newest first."""
 
     def counters(self) -> dict[str, int]:
         """What the answer process counted, over all time."""
