@@ -330,7 +330,7 @@ Parts of one thing, which its test takes whole:
   journal/test_reader checking
   ledger/test_postgresql postgresql_text
   overview/test_health_metrics /capacity/metrics /streams/fold_metrics /streams/metrics
-  overview/test_health_metrics /streams/recent /streams/share_metrics
+  overview/test_health_metrics /streams/recent /streams/share_metrics /streams/applied_queries
   retention/test_person /cli/person person_api
   retention/test_retention_worker /journal/closed
   server/test_pages /calls/other_sources /calls/story /exotel/times

@@ -7,6 +7,8 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -23,6 +25,7 @@ from switchhook.journal import JournalReader, JournalWriter
 from switchhook.overview.verdict import Level, State
 from switchhook.rules.decide import Option, Rule
 from switchhook.server.pages import StreamPages
+from switchhook.server.plot_marks import PlotMarks
 from switchhook.server.tables import open_ledger
 from switchhook.store import SqliteStore
 from switchhook.streams.endpoints import EndpointShown, RulesShown
@@ -69,6 +72,7 @@ class World(Traffic):
         ledger = open_ledger(folder / "ledger")
         self.viewer: Viewer | None = None
         self.noted: list[Deed] = []
+        self.marks_anew()
         self.details: dict[str, list[KeptDetails]] = {}
         self.state = State(
             level=Level.BAD,
@@ -94,8 +98,16 @@ class World(Traffic):
                 lambda: (_endpoint("reception"), _endpoint("sales")), lambda: "", _urls
             ),
             note=self.noted.append,
+            marks=lambda since_ms, until_ms: self.marks.between(since_ms, until_ms),
         )
         self.folder.start()
+
+    def marks_anew(self) -> None:
+        """Forget what is remembered of changes, which is looked at every few seconds only."""
+        alerting: Any = SimpleNamespace(alerts=(), book=SimpleNamespace(resolved=lambda _limit: []))
+        self.marks = PlotMarks(
+            self.reader, self.store, alerting, lambda: time.time_ns() // 1_000_000
+        )
 
     def fill(self) -> None:
         """A day of traffic, folded."""

@@ -3,9 +3,16 @@
 import pytest
 
 from switchhook.rules.decide import Option, Rule
-from switchhook.streams.endpoints import EndpointShown, RulesShown, endpoint_use, rule_uses
+from switchhook.streams.endpoints import (
+    EndpointShown,
+    RulesShown,
+    endpoint_use,
+    rule_uses,
+    share_chart,
+)
 from switchhook.streams.facet import Facet, RuleHits, Tally
 from switchhook.streams.names import Names
+from switchhook.web.chart import Mark
 
 NOW, OLD = "n" * 64, "o" * 64
 POINT = EndpointShown(
@@ -67,7 +74,7 @@ def test_a_rule_that_is_gone_shows_as_long_as_it_hit_in_the_time(count, shown):
         assert (found["gone"].written, found["gone"].before) == (False, 4)
 
 
-def test_options_are_told_by_the_hour():
+def test_streams_are_counted_by_the_hour_and_by_option():
     hour = 3_600_000
     tallies = [
         Tally(0, Facet("sales", "completed", "bot_done", "A"), 3),
@@ -76,6 +83,24 @@ def test_options_are_told_by_the_hour():
     ]
     use = endpoint_use("sales", POINT, [], tallies, [], (), Names(), 0)
     assert (use.streams, use.options) == (6, (("A", 3), ("B", 3)))
-    assert dict(use.option_hours)["B"] == (1, *[0] * 22, 2)
     assert (use.hours[0], use.hours[23]) == (4, 2)
     assert endpoint_use("sales", POINT, [], [], [], (), Names(), 0).hours == (0,) * 24
+
+
+def test_shares_are_told_stretch_by_stretch_with_the_marks_of_the_endpoint():
+    minute = 60_000
+    tallies = [
+        Tally(0, Facet("sales", "completed", "bot_done", "A"), 3),
+        Tally(6 * minute, Facet("sales", "failed", "throttled", "B"), 1),
+        Tally(9 * minute, Facet("sales", "failed", "throttled", "B"), 1),
+        Tally(9 * minute, Facet("support", "failed", "throttled", "B"), 7),
+    ]
+    marks = [
+        Mark(1, "rules of sales changed", "/endpoints", "rules", "sales"),
+        Mark(2, "rules of support changed", "/endpoints", "rules", "support"),
+        Mark(3, "Bot down", "/alerts", "incident"),
+    ]
+    chart = share_chart("sales", tallies, 0, 15 * minute, 5 * minute, marks)
+    assert chart.columns == [(0, 3, 0), (300, 0, 2), (600, 0, 0)]
+    assert [each.at_ms for each in chart.marks] == [1, 3]
+    assert chart.q == "endpoint:sales"

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 from starlette.routing import BaseRoute, Route
 
+from switchhook.web.chart import Chart, Series, chart_json
+from switchhook.web.render import viewer_of, zone_of, zone_word
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from switchhook.capacity.forecast import Forecast
     from switchhook.capacity.readings import Span
     from switchhook.capacity.status import CapacityNow
+    from switchhook.web.chart import Mark
     from switchhook.web.render import Renderer
 
 RANGES = (
@@ -43,7 +47,7 @@ class CapacityKept(Protocol):
 
 
 class CapacityPage:
-    """`/capacity`."""
+    """`/capacity`; `search` is what finds an account's streams."""
 
     def __init__(
         self,
@@ -51,11 +55,15 @@ class CapacityPage:
         renderer: Renderer,
         capacity: CapacityWatch | None,
         history: CapacityKept | None,
+        search: Callable[[str], str],
+        marks: Callable[[int, int], Sequence[Mark]],
         now_ms: Callable[[], int],
     ) -> None:
         self._renderer = renderer
         self._capacity = capacity
         self._history = history
+        self._search = search
+        self._marks = marks
         self._now_ms = now_ms
 
     def routes(self) -> list[BaseRoute]:
@@ -66,48 +74,76 @@ class CapacityPage:
         asked = request.query_params.get("range", _USUAL)
         name, _, length = next((each for each in RANGES if each[0] == asked), RANGES[1])
         accounts = [
-            self._account(each, now_ms, length)
+            self._account(each, now_ms, length, request)
             for each in (self._capacity.now(now_ms) if self._capacity is not None else ())
         ]
         context = {"accounts": accounts, "ranges": RANGES, "range": name, "now_ms": now_ms}
         return self._renderer.page(request, "capacity.html", context)
 
-    def _account(self, now: CapacityNow, now_ms: int, length: int) -> dict[str, Any]:
-        history = self._history
-        spans = history.history(now.account, now_ms - length, now_ms + 1) if history else []
+    def _account(
+        self, now: CapacityNow, now_ms: int, length: int, request: Request
+    ) -> dict[str, Any]:
+        history, since_ms = self._history, now_ms - length
+        spans = history.history(now.account, since_ms, now_ms + 1) if history else []
+        chart = msgspec.structs.replace(
+            plot_of(spans, now.forecast if length <= _FORECAST_WITHIN_MS else None),
+            marks=self._marks(since_ms, now_ms + 1),
+            q=self._search(now.account),
+            from_s=since_ms // 1000,
+            until_s=now_ms // 1000,
+        )
         known = [span for span in spans if span.highest is not None]
         return {
             "now": now,
             "spans": spans,
             "highest": max(known, key=lambda span: span.highest or 0, default=None),
             "unread": sum(span.unread for span in spans),
-            "from_s": (now_ms - length) // 1000,
-            "until_s": now_ms // 1000,
-            "plot": plot_of(spans, now.forecast if length <= _FORECAST_WITHIN_MS else None),
+            "marks": chart.marks,
+            "plot": chart_json(
+                chart, zone_word(zone_of(request)), sees_numbers=viewer_of(request).sees_numbers
+            ),
         }
 
 
-def plot_of(spans: Sequence[Span], forecast: Forecast | None) -> str:
-    """The plot's data as JSON, column by column.
+_SERIES = (
+    Series("lowest", soft=True),
+    Series("highest", soft=True),
+    Series("expected at least", soft=True),
+    Series("expected at most", soft=True),
+    Series("allowed", "--bad", dash=(6, 4)),
+    Series("in use, mean", "--accent"),
+    Series("expected", "--accent", dash=(3, 3)),
+)
+_BANDS = ((2, 1), (4, 3))
 
-    Times in s; lowest, highest; expected low, high; allowed, mean,
-    expected middle.
 
-    What could not be read is null, and so is a stretch without any polls.
+def plot_of(spans: Sequence[Span], forecast: Forecast | None) -> Chart:
+    """Streams in use as they were read, and as they are expected.
+
+    What could not be read is None, and so is a stretch without any polls.
     """
     rows: list[tuple[float | None, ...]] = []
     for at, span in enumerate(spans):
-        begins = span.at_ms / 1000
-        rows.append((begins, span.lowest, span.highest, None, None, span.allowed, span.mean, None))
+        begins, width_s = span.at_ms / 1000, span.width_ms / 1000
+        read = (span.lowest, span.highest, None, None, span.allowed, span.mean, None)
+        rows.append((begins, width_s, *read))
         following = spans[at + 1].at_ms if at + 1 < len(spans) else None
         silent = following is not None and following - span.at_ms > _SILENCE_MS + 3 * span.width_ms
         if silent:
-            rows.append((begins + span.width_ms / 1000 + 1, *[None] * 7))
+            rows.append((begins + width_s + 1, None, *[None] * 7))
+    limit = spans[-1].allowed if spans else None
     for at_ms, low, middle, high in forecast.expected if forecast is not None else ():
-        limit = spans[-1].allowed if spans else None
-        rows.append((at_ms / 1000, None, None, low, high, limit, None, middle))
-    columns = [list(column) for column in zip(*rows, strict=True)] if rows else [[]] * 8
-    return msgspec.json.encode(columns).decode()
+        rows.append((at_ms / 1000, None, None, None, low, high, limit, None, middle))
+    columns = [list(column) for column in zip(*rows, strict=True)] if rows else [[]] * 9
+    times, widths, *values = columns
+    return Chart(
+        kind="lines",
+        times=[each or 0.0 for each in times],
+        rows=values,
+        series=_SERIES,
+        widths=widths,
+        bands=_BANDS,
+    )
 
 
 _SILENCE_MS = 180_000

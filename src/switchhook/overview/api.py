@@ -28,6 +28,7 @@ from switchhook.web.json_schema import (
     list_of,
     object_of,
     ref,
+    words,
 )
 from switchhook.web.openapi import Operation
 from switchhook.web.parameters import RefusedParameter, read_none
@@ -196,8 +197,11 @@ SHOWN_SCHEMAS: dict[str, Schema] = {
             causes=list_of(object_of(cause=STRING, streams=COUNT)),
         ),
         answers=object_of(answers=COUNT, p50_ms=WHOLE, p99_ms=WHOLE, slower={"type": "boolean"}),
-        groups=list_of(STRING),
+        causes=list_of(STRING),
         minutes=list_of(object_of(at=TIME, streams=list_of(COUNT))),
+        marks=list_of(
+            object_of(at=TIME, kind=words("rules", "configuration", "incident"), what=STRING)
+        ),
         issues=list_of(_ISSUE),
         open_issues=COUNT,
     ),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from switchhook.exotel.times import MINUTE_MS
-from switchhook.overview.pulse import GROUPS
+from switchhook.web.chart import CAUSES
 from switchhook.web.json import Json, time_of
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from switchhook.streams.issues.issues import Issue, IssueNote
     from switchhook.streams.names import Names
     from switchhook.streams.tail import TailRow
+    from switchhook.web.chart import Mark
 
 
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +31,8 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     waiting: int | None
     top: tuple[Issue, ...]
     open_issues: int
+    marks: tuple[Mark, ...] = ()
+    """What happened in the hour: changes and incidents."""
 
 
 def now_json(overview: Overview) -> Json:
@@ -41,11 +44,12 @@ def now_json(overview: Overview) -> Json:
         "running": overview.running,
         "waiting": overview.waiting,
         **pulse_json(shown),
-        "groups": [name for name, _ in GROUPS],
+        "causes": list(CAUSES),
         "minutes": [
             {"at": time_of((shown.since_ms + n * MINUTE_MS) * 1000), "streams": list(minute)}
             for n, minute in enumerate(shown.minutes)
         ],
+        "marks": [mark_json(each) for each in overview.marks],
         "issues": [issue_json(each) for each in overview.top],
         "open_issues": overview.open_issues,
     }
@@ -67,6 +71,11 @@ def pulse_json(shown: LastHour) -> Json:
             "slower": shown.answers.beyond,
         },
     }
+
+
+def mark_json(mark: Mark) -> Json:
+    """What happened, as plots mark it."""
+    return {"at": time_of(mark.at_ms * 1000), "kind": mark.kind, "what": mark.word}
 
 
 def account_json(now: CapacityNow) -> Json:

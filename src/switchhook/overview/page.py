@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from starlette.routing import BaseRoute, Route
 
 from switchhook.exotel.cause import Cause
@@ -12,18 +11,20 @@ from switchhook.exotel.times import MINUTE_MS
 from switchhook.journal.receipt import WAITING
 from switchhook.overview.feed import API, NOW
 from switchhook.overview.json import Overview, now_json, row_json
-from switchhook.overview.pulse import GROUPS, MINUTES, pulse, pulse_start
+from switchhook.overview.pulse import MINUTES, pulse, pulse_start
 from switchhook.streams.issues.issues import Issue, IssueState
 from switchhook.streams.issues.page import all_issues
 from switchhook.streams.parsed_record import parse_record
 from switchhook.streams.store import StreamFilter
 from switchhook.streams.tail import tail_row, told_of
+from switchhook.web.chart import CAUSES, chart_json, minutes_chart
 from switchhook.web.json import encode_json
 from switchhook.web.masking import mask_json
-from switchhook.web.render import address, zone_of, zone_word
+from switchhook.web.render import address, viewer_of, zone_of, zone_word
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from zoneinfo import ZoneInfo
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from switchhook.streams.names import Names
     from switchhook.streams.store import Store
     from switchhook.streams.tail import TailRow
+    from switchhook.web.chart import Mark
     from switchhook.web.render import Renderer, ViewOptions
 
 Json = dict[str, Any]
@@ -63,6 +65,7 @@ class NowPage:
         capacity: CapacityWatch | None,
         issue_history: IssueHistory | None,
         endpoints: Callable[[], Sequence[EndpointShown]],
+        marks: Callable[[int, int], Sequence[Mark]],
         now_ms: Callable[[], int],
         freshen: Callable[[], None],
     ) -> None:
@@ -73,6 +76,7 @@ class NowPage:
         self._capacity = capacity
         self._issue_history = issue_history
         self._endpoints = endpoints
+        self._marks = marks
         self._now_ms = now_ms
         self._freshen = freshen
         self._overview: Overview | None = None
@@ -92,7 +96,7 @@ class NowPage:
             "left_out": 0,
             "endpoint": next(iter(self._endpoints()), None),
             "feed": address("/feed", {"page": "now", "tz": zone_word(zone_of(request))}),
-            "chart": _chart(overview),
+            "chart": _chart(overview, zone_of(request), sees=viewer_of(request).sees_numbers),
             **_context(overview, self._names()),
         }
         return self._renderer.page(request, "now.html", context)
@@ -109,7 +113,7 @@ class NowPage:
         events = {"verdict": fragment("verdict.html", {}, look)}
         if page == NOW and overview is not None:
             events["now"] = fragment("now_figures.html", _context(overview, self._names()), look)
-            events["chart"] = _chart(overview)
+            events["chart"] = _chart(overview, look.zone, sees=look.sees_numbers)
         return events
 
     def tail(
@@ -144,6 +148,7 @@ class NowPage:
             waiting=_waiting(counts, now_ms),
             top=tuple(each for each in found if each.recent)[:TOP],
             open_issues=sum(each.state is IssueState.OPEN for each in found),
+            marks=tuple(self._marks(since, until)),
         )
 
     def _found(self, now_ms: int) -> list[Issue]:
@@ -166,7 +171,7 @@ def _context(overview: Overview, names: Names) -> dict[str, Any]:
         "names": names,
         "overview": overview,
         "pulse": overview.pulse,
-        "groups": GROUPS,
+        "causes": CAUSES,
         "accounts": overview.accounts[:MOST_CARDS],
         "named": overview.named,
         "more_accounts": max(len(overview.accounts) - MOST_CARDS, 0),
@@ -178,9 +183,8 @@ def _json(found: Json, look: ViewOptions) -> str:
     return encode_json(found if look.sees_numbers else mask_json(found)).decode()
 
 
-def _chart(overview: Overview) -> str:
-    """The plot's data: minutes in seconds of Unix time, and a row of counts for each group."""
+def _chart(overview: Overview, zone: ZoneInfo, *, sees: bool) -> str:
+    """The plot of the last hour."""
     shown = overview.pulse
-    times = [(shown.since_ms + at * MINUTE_MS) // 1000 for at in range(len(shown.minutes))]
-    rows = [list(column) for column in zip(*shown.minutes, strict=True)]
-    return msgspec.json.encode([times, *rows]).decode()
+    chart = minutes_chart(shown.since_ms, shown.minutes, overview.marks)
+    return chart_json(chart, zone_word(zone), sees_numbers=sees)

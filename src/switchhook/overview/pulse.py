@@ -10,6 +10,7 @@ import msgspec
 from switchhook.exotel.cause import FAILURES, Cause
 from switchhook.exotel.times import MINUTE_MS
 from switchhook.streams.answer_times import AnswerPercentiles, answer_times
+from switchhook.web.chart import CAUSES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,17 +22,7 @@ MINUTES = 60
 RECENT = 15
 """What shares and answer times are made of."""
 
-GROUPS: tuple[tuple[str, frozenset[Cause]], ...] = (
-    ("went well", frozenset({Cause.BOT_DONE, Cause.CALLER_LEFT, Cause.ENDED_BY_SYSTEM})),
-    ("running", frozenset({Cause.RUNNING})),
-    ("left early", frozenset({Cause.CALLER_LEFT_EARLY})),
-    ("unclear", frozenset({Cause.NO_STREAM, Cause.UNKNOWN})),
-    ("bot dropped", frozenset({Cause.BOT_DROPPED})),
-    ("connect failed", frozenset({Cause.CONNECT_FAILED})),
-    ("throttled", frozenset({Cause.THROTTLED})),
-)
-"""Causes as a plot shows them, from the bottom up."""
-_GROUP_OF = {cause.value: at for at, (_, causes) in enumerate(GROUPS) for cause in causes}
+_PLACES = {cause.value: at for at, cause in enumerate(CAUSES)}
 
 
 class Share(msgspec.Struct, frozen=True):
@@ -48,7 +39,7 @@ class Share(msgspec.Struct, frozen=True):
 class LastHour(msgspec.Struct, frozen=True):
     """The last hour in minutes, and the last quarter of it in figures.
 
-    `minutes` begin at `since_ms`, each with as many counts as there are `GROUPS`; the last one
+    `minutes` begin at `since_ms`, each with a count for each of `CAUSES`; the last one
     still runs.
     """
 
@@ -63,14 +54,14 @@ class LastHour(msgspec.Struct, frozen=True):
 def pulse(tallies: Iterable[Tally], counts: Iterable[Count], now_ms: int) -> LastHour:
     """Make it of tallies and counts of minutes since `pulse_start`."""
     start = pulse_start(now_ms)
-    minutes = [[0] * len(GROUPS) for _ in range(MINUTES)]
+    minutes = [[0] * len(CAUSES) for _ in range(MINUTES)]
     some = of_all = 0
     failed: Counter[str] = Counter()
     for tally in tallies:
         at = (tally.at_ms - start) // MINUTE_MS
         if not 0 <= at < MINUTES:
             continue
-        minutes[at][_GROUP_OF.get(tally.facet.cause, _UNCLEAR)] += tally.streams
+        minutes[at][_PLACES.get(tally.facet.cause, _PLACES[Cause.UNKNOWN])] += tally.streams
         if at >= MINUTES - RECENT:
             of_all += tally.streams
             if tally.facet.cause in FAILURES:
@@ -85,9 +76,6 @@ def pulse(tallies: Iterable[Tally], counts: Iterable[Count], now_ms: int) -> Las
         answers=answer_times(_summed(recent)),
         last_minute=sum(minutes[-2]),
     )
-
-
-_UNCLEAR = next(at for at, (name, _) in enumerate(GROUPS) if name == "unclear")
 
 
 def pulse_start(now_ms: int) -> int:

@@ -21,6 +21,7 @@ from switchhook.retention.person_api import PersonApi
 from switchhook.retention.person_search import PersonSearch
 from switchhook.server.api_document import describe_all
 from switchhook.server.pages import StreamPages
+from switchhook.server.plot_marks import PlotMarks
 from switchhook.server.release import release
 from switchhook.streams.api import StreamsApi, StreamsApiParts
 from switchhook.streams.counts_api import StoreApi
@@ -149,6 +150,9 @@ class ConsoleApp:
                 parts.status.config_refused,
                 lambda name: applet_urls(parts.held.path, parts.config(), name, parts.held.key),
             ),
+            marks=PlotMarks(
+                parts.journal, parts.store, parts.monitoring.alerting, parts.clock.now_ms
+            ).between,
             note=parts.note,
             now_ms=parts.clock.now_ms,
         )

@@ -16,6 +16,8 @@ from switchhook.streams.issues.page import CausesPage
 from switchhook.streams.names import Names
 from switchhook.streams.page import StreamsPage
 from switchhook.streams.refused_page import RefusedPage
+from switchhook.streams.search.query import Condition, Query
+from switchhook.streams.search.syntax import query_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,10 +32,17 @@ if TYPE_CHECKING:
     from switchhook.streams.issues.issues import IssueHistory
     from switchhook.streams.search.saved_views import SavedViews
     from switchhook.streams.store import Store
+    from switchhook.web.chart import Mark
     from switchhook.web.render import Renderer
 
 FRESH_S = 0.3
 """How long a page waits for the fold."""
+
+
+def _streams_of(account: str, names: Names) -> str:
+    """The search for the streams of an account's endpoints; empty where none belongs to it."""
+    theirs = tuple(name for name, known in names.accounts_of.items() if known == account)
+    return query_text(Query((Condition("endpoint", theirs),))) if theirs else ""
 
 
 class StreamPages:
@@ -58,6 +67,7 @@ class StreamPages:
         views: SavedViews | None = None,
         details: Callable[[str], Sequence[KeptDetails]] | None = None,
         endpoints: EndpointSource = EndpointSource(),  # noqa: B008 - it is frozen
+        marks: Callable[[int, int], Sequence[Mark]] = lambda _since, _until: (),
         note: Callable[[Deed], object] = lambda deed: None,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
@@ -70,19 +80,13 @@ class StreamPages:
             capacity=capacity,
             issue_history=issue_history,
             endpoints=endpoints.shown,
+            marks=marks,
             freshen=self.freshen,
             now_ms=now_ms,
         )
         self.feed = Feed(now, time.monotonic, node=lambda: journal.node or 0)
         folder.observe(self.feed.take)
-        causes = CausesPage(
-            renderer=renderer,
-            store=store,
-            names=names,
-            issue_history=issue_history,
-            freshen=self.freshen,
-            now_ms=now_ms,
-        )
+        causes = self._causes(store, names, issue_history, now_ms)
         self._pages = (
             now,
             StreamsPage(
@@ -111,6 +115,7 @@ class StreamPages:
                 freshen=self.freshen,
             ),
             causes,
+            RefusedPage(renderer=renderer, journal=journal, store=store, freshen=self.freshen),
             PageApi(
                 issue_history=issue_history,
                 views=views,
@@ -118,22 +123,40 @@ class StreamPages:
                 now=now,
                 causes=causes,
             ),
-            RefusedPage(
+            CapacityPage(
                 renderer=renderer,
-                journal=journal,
-                store=store,
-                freshen=self.freshen,
+                capacity=capacity,
+                history=history,
+                search=lambda account: _streams_of(account, names()),
+                marks=marks,
+                now_ms=now_ms,
             ),
-            CapacityPage(renderer=renderer, capacity=capacity, history=history, now_ms=now_ms),
             EndpointsPage(
                 renderer=renderer,
                 store=store,
                 names=names,
                 endpoints=endpoints,
+                marks=marks,
                 note=note,
                 freshen=self.freshen,
                 now_ms=now_ms,
             ),
+        )
+
+    def _causes(
+        self,
+        store: Store,
+        names: Callable[[], Names],
+        issue_history: IssueHistory | None,
+        now_ms: Callable[[], int],
+    ) -> CausesPage:
+        return CausesPage(
+            renderer=self._renderer,
+            store=store,
+            names=names,
+            issue_history=issue_history,
+            freshen=self.freshen,
+            now_ms=now_ms,
         )
 
     def freshen(self) -> None:

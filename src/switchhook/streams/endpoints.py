@@ -9,6 +9,9 @@ import msgspec
 
 from switchhook.exotel.times import HOUR_MS
 from switchhook.rules.decide import DEFAULT, Rule
+from switchhook.streams.search.query import Condition, Query
+from switchhook.streams.search.syntax import query_text
+from switchhook.web.chart import Chart, Series
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from switchhook.streams.facet import Form, RuleHits, Tally
     from switchhook.streams.format_drift import Change
     from switchhook.streams.names import Names
+    from switchhook.web.chart import Mark
 
 MOST_SHOWN = 12
 SAFE, REPEAT = "safe option", "repeat"
@@ -76,8 +80,7 @@ class RuleUse(msgspec.Struct, frozen=True):
 class EndpointUse(msgspec.Struct, frozen=True, kw_only=True):
     """An endpoint in a stretch. `configured` is None where it is only remembered.
 
-    `hours` counts streams, oldest first; `options` how they were answered, `option_hours` the same
-    by the hour.
+    `hours` counts streams, oldest first; `options` how they were answered.
     """
 
     name: str
@@ -88,7 +91,6 @@ class EndpointUse(msgspec.Struct, frozen=True, kw_only=True):
     streams: int
     hours: tuple[int, ...]
     options: tuple[tuple[str, int], ...]
-    option_hours: tuple[tuple[str, tuple[int, ...]], ...]
     dialects: tuple[tuple[str, int], ...]
     defects: tuple[tuple[str, int], ...]
     more_defects: int
@@ -147,10 +149,10 @@ def endpoint_use(
     since_ms: int,
 ) -> EndpointUse:
     """How an endpoint was used in the 24 hours since a full one; all that is given is of it."""
-    options = {tally.facet.option: [0] * 24 for tally in tallies}
+    options, hours = Counter[str](), [0] * 24
     for tally in tallies:
-        options[tally.facet.option][(tally.at_ms - since_ms) // HOUR_MS % 24] += tally.streams
-    hours = [sum(each) for each in zip(*options.values(), strict=True)] or [0] * 24
+        options[tally.facet.option] += tally.streams
+        hours[(tally.at_ms - since_ms) // HOUR_MS % 24] += tally.streams
     defects = counted(forms, "defect")
     return EndpointUse(
         name=name,
@@ -162,12 +164,42 @@ def endpoint_use(
         rules=() if configured is None else rule_uses(configured, hits),
         streams=sum(hours),
         hours=tuple(hours),
-        options=tuple((option, sum(options[option])) for option in sorted(options)),
-        option_hours=tuple((option, tuple(options[option])) for option in sorted(options)),
+        options=tuple(sorted(options.items())),
         dialects=tuple(counted(forms, "dialect")),
         defects=tuple(defects[:MOST_SHOWN]),
         more_defects=max(len(defects) - MOST_SHOWN, 0),
         changes=changed,
+    )
+
+
+OPTIONS = ("A", "B")
+
+
+def share_chart(
+    endpoint: str,
+    tallies: Iterable[Tally],
+    since_ms: int,
+    until_ms: int,
+    step_ms: int,
+    marks: Iterable[Mark],
+) -> Chart:
+    """How an endpoint's streams were shared between the options, stretch by stretch."""
+    rows = {option: [0] * ((until_ms - since_ms) // step_ms) for option in OPTIONS}
+    for each in tallies:
+        at = (each.at_ms - since_ms) // step_ms
+        if each.facet.endpoint == endpoint and each.facet.option in rows:
+            rows[each.facet.option][at] += each.streams
+    return Chart(
+        kind="share",
+        times=[at // 1000 for at in range(since_ms, until_ms, step_ms)],
+        rows=[*rows.values()],
+        series=[
+            Series(f"Option {option}", f"--option-{option.lower()}", f"option:{option}")
+            for option in OPTIONS
+        ],
+        marks=[each for each in marks if each.endpoint in ("", endpoint)],
+        step_s=step_ms // 1000,
+        q=query_text(Query((Condition("endpoint", (endpoint,)),))),
     )
 
 

@@ -15,14 +15,15 @@ from switchhook.access.audit import deed_of
 from switchhook.access.roles import Role
 from switchhook.answer.counter_names import not_let_in
 from switchhook.exotel.times import DAY_MS, HOUR_MS, MINUTE_MS
-from switchhook.streams.endpoints import MOST_SHOWN, EndpointUse, endpoint_use
+from switchhook.streams.endpoints import MOST_SHOWN, EndpointUse, endpoint_use, share_chart
 from switchhook.streams.format_drift import Change, changes
 from switchhook.streams.search.query import Condition, Query
 from switchhook.streams.search.syntax import query_text
+from switchhook.web.chart import chart_json
 from switchhook.web.endpoint import json_endpoint
 from switchhook.web.json import time_of
 from switchhook.web.parameters import read_none
-from switchhook.web.render import viewer_of
+from switchhook.web.render import viewer_of, zone_of, zone_word
 from switchhook.web.sign_in.page_support import require
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from switchhook.streams.endpoints import EndpointShown, RuleUse
     from switchhook.streams.names import Names
     from switchhook.streams.store import Store
+    from switchhook.web.chart import Mark
     from switchhook.web.json import Json
     from switchhook.web.render import Renderer
 
@@ -47,6 +49,23 @@ class AppletUrls(Protocol):
     def urls(self) -> Sequence[str]: ...
     @property
     def public(self) -> bool: ...
+
+
+class ShareRange(msgspec.Struct, frozen=True):
+    """A time that the plot of shares shows, and its stretches."""
+
+    name: str
+    words: str
+    length_ms: int
+    step_ms: int
+
+
+RANGES = (
+    ShareRange("3h", "3 hours", 3 * HOUR_MS, 5 * MINUTE_MS),
+    ShareRange("1d", "1 day", DAY_MS, HOUR_MS),
+    ShareRange("7d", "7 days", 7 * DAY_MS, HOUR_MS),
+)
+"""By whole stretches up to the end of the one that runs; the second is the usual one."""
 
 
 class EndpointSource(msgspec.Struct, frozen=True):
@@ -71,6 +90,7 @@ class EndpointsPage:
         store: Store,
         names: Callable[[], Names],
         endpoints: EndpointSource,
+        marks: Callable[[int, int], Sequence[Mark]],
         note: Callable[[Deed], object],
         now_ms: Callable[[], int],
         freshen: Callable[[], None],
@@ -79,6 +99,7 @@ class EndpointsPage:
         self._store = store
         self._names = names
         self._endpoints = endpoints
+        self._marks = marks
         self._note = note
         self._now_ms = now_ms
         self._freshen = freshen
@@ -122,6 +143,7 @@ class EndpointsPage:
             "urls": urls,
             "may_reveal_url": viewer_of(request).may(Role.ADMINISTRATOR),
             "of_rule": _of_rule,
+            **self._shares(request),
         }
         return self._renderer.page(request, "endpoints.html", context)
 
@@ -130,6 +152,29 @@ class EndpointsPage:
         now_ms = self._now_ms()
         until_ms = now_ms - now_ms % HOUR_MS + HOUR_MS
         return until_ms - DAY_MS, until_ms
+
+    def _shares(self, request: Request) -> dict[str, object]:
+        """How each endpoint's streams were shared between A and B, as plots, in the time asked."""
+        asked = request.query_params.get("range", RANGES[1].name)
+        shown = next((each for each in RANGES if each.name == asked), RANGES[1])
+        now_ms = self._now_ms()
+        until_ms = now_ms - now_ms % shown.step_ms + shown.step_ms
+        since_ms = until_ms - shown.length_ms
+        tallies = self._store.tallies(since_ms, until_ms, hours=shown.step_ms == HOUR_MS)
+        marks = self._marks(since_ms, until_ms)
+        tz, sees = zone_word(zone_of(request)), viewer_of(request).sees_numbers
+        charts = {
+            name: share_chart(name, tallies, since_ms, until_ms, shown.step_ms, marks)
+            for name in {each.facet.endpoint for each in tallies}
+        }
+        return {
+            "ranges": RANGES,
+            "range": shown,
+            "shares": charts,
+            "plots": {
+                name: chart_json(chart, tz, sees_numbers=sees) for name, chart in charts.items()
+            },
+        }
 
     def _not_let_in(self) -> list[tuple[str, int]]:
         """What the public port refused, could not read or turned away in the last day."""

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from switchhook.exotel.times import HOUR_MS, MINUTE_MS
-from switchhook.journal.receipt import ConfigApplied, RecordKind
 from switchhook.metrics import Cached
+from switchhook.streams.applied_queries import RULES, applied_changes
 from switchhook.streams.baseline import LEAST, Answered, shift
 
 if TYPE_CHECKING:
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from switchhook.streams.store import Store
 
 _EVENTS_MS = 5_000
-_MOST_EVENTS = 100
-_RULES = "rules/"
-_decode = msgspec.msgpack.Decoder(ConfigApplied).decode
 
 
 class RulesChange(msgspec.Struct, frozen=True):
@@ -70,20 +67,10 @@ class ShareWatch:
 
     def _read_changes(self, now_ms: int) -> dict[str, RulesChange]:
         """The last change of each endpoint's rules in an hour; a start changes none."""
-        seqs = self._store.events(RecordKind.TAKEOVER, _MOST_EVENTS)
-        placed, records = self._store.placed(seqs), self._journal.get_many(seqs)
-        hashes: dict[str, str] = {}
         found: dict[str, RulesChange] = {}
-        for seq in sorted(records):
-            try:
-                applied = _decode(records[seq].body)
-            except ValueError:
-                continue  # the store has quarantined it, and says so
-            at_ms, name = placed.get(seq, records[seq].at), applied.name
-            before = hashes.get(name, applied.hash)
-            hashes[name] = applied.hash
-            if name.startswith(_RULES) and applied.hash != before and now_ms - at_ms <= HOUR_MS:
-                endpoint = name.removeprefix(_RULES)
+        for at_ms, applied in applied_changes(self._journal, self._store):
+            if applied.name.startswith(RULES) and now_ms - at_ms <= HOUR_MS:
+                endpoint = applied.name.removeprefix(RULES)
                 first = found.get(endpoint)
                 first_ms = at_ms if first is None else first.first_ms
                 found[endpoint] = RulesChange(at_ms, first_ms, applied.hash, applied.by)

@@ -27,6 +27,7 @@ from switchhook.access.roles import Role, Viewer
 from switchhook.exotel.cause import Cause
 from switchhook.exotel.phone_numbers import Ours, holds_number, mask_text, masked
 from switchhook.web.assets import Assets
+from switchhook.web.chart import cause_class
 from switchhook.web.compiled_templates import CompiledTemplates, at_run_time
 from switchhook.web.escaping import may_link, visible
 
@@ -136,6 +137,7 @@ class Renderer:
         environment.globals |= {
             "static": lambda name: Ours(self.assets.address(name)),
             "cause_level": cause_level,
+            "cause_class": cause_class,
             "rfc3339": rfc3339,
             "both_times": both_times,
             "bars": bars,

@@ -1,4 +1,4 @@
-/* Server-sent events, the live tail and the plots. */
+/* Server-sent events and the live tail. */
 "use strict";
 (() => {
   // Whoever watches must see that what is shown has become old.
@@ -74,8 +74,7 @@
       take(place, event.detail.data);
     } else if ("plot" in place.dataset) {
       event.preventDefault();
-      place.dataset.points = event.detail.data;
-      draw(place);
+      place.dispatchEvent(new CustomEvent("plotdata", { detail: event.detail.data }));
     }
   });
   // The verdict is read out when it says something else, not with every number that moves; whoever
@@ -153,124 +152,4 @@
     tail.addEventListener("scroll", again, { passive: true });
     tail.addEventListener("focusout", () => setTimeout(again));
   }
-
-  // Plots. Their colours come from the stylesheet, by the swatches of their legend.
-  const plots = new Map();
-  const ink = (name, place) => {
-    const probe = document.createElement("span");
-    probe.className = name;
-    probe.hidden = true;
-    place.append(probe);
-    const colour = getComputedStyle(probe).backgroundColor;
-    probe.remove();
-    return colour;
-  };
-  const inkOf = (variable) => {
-    const probe = document.createElement("span");
-    probe.style.color = `var(${variable})`;
-    document.body.append(probe);
-    const colour = getComputedStyle(probe).color;
-    probe.remove();
-    return colour;
-  };
-  const WHOLE = [1, 2, 5].flatMap((n) => [...Array(7).keys()].map((at) => n * 10 ** at)).sort((a, b) => a - b);
-  const zone = document.body.dataset.zone;
-  const options = (place, series, extra) => {
-    const axis = { stroke: inkOf("--ink-2"), grid: { stroke: inkOf("--line"), width: 1 }, ticks: { show: false }, font: "11px system-ui, sans-serif" };
-    return {
-      width: place.clientWidth,
-      height: place.clientHeight,
-      tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), zone),
-      legend: { show: false },
-      cursor: { show: true, drag: { x: false, y: false }, points: { show: false } },
-      padding: [8, 14, 0, 0],
-      axes: [
-        { ...axis, grid: { show: false }, values: "{HH}:{mm}", space: 60, size: 26, ...(extra.xAxis || {}) },
-        { ...axis, size: 36, space: 32, incrs: WHOLE },
-      ],
-      scales: { x: extra.x || {}, y: { range: (u, low, high) => [0, Math.max(high, extra.least || 4) * 1.05] } },
-      series: [{}, ...series],
-      ...extra.more,
-    };
-  };
-  const stacked = (points) => {
-    const [times, ...rows] = points;
-    const sums = rows.map((row) => row.slice());
-    for (let at = 1; at < sums.length; at++) {
-      for (let i = 0; i < times.length; i++) sums[at][i] += sums[at - 1][i];
-    }
-    return [times, ...sums.reverse()];
-  };
-  // Each series from its own sum down to that of the series below it, which is the next one.
-  const blocks = (u, at, first, last) => {
-    const path = new Path2D();
-    const [times] = u.data;
-    const below = u.data[at + 1];
-    const room = times.length > 1 ? u.valToPos(times[1], "x", true) - u.valToPos(times[0], "x", true) : 20;
-    const width = Math.max(Math.floor(Math.min(room * 0.8, 60)), 1);
-    for (let i = first; i <= last; i++) {
-      const top = Math.round(u.valToPos(u.data[at][i], "y", true));
-      const low = Math.round(u.valToPos(below ? below[i] : 0, "y", true));
-      if (low > top) path.rect(Math.round(u.valToPos(times[i], "x", true) - width / 2), top, width, low - top);
-    }
-    return { stroke: null, fill: path, clip: null, band: null, gaps: [], flags: 3 };
-  };
-  const kinds = {
-    stacked(place, points) {
-      const count = points.length - 1;
-      const series = [...Array(count).keys()].map((at) => {
-        const colour = ink(`group-${count - 1 - at}`, place);
-        return { fill: colour, width: 0, paths: blocks, points: { show: false } };
-      });
-      const x = { range: (u, low, high) => [low - 30, high + 30] };
-      return [options(place, series, { x }), stacked(points)];
-    },
-    capacity(place, points) {
-      // times; lowest, highest; expected low, high; allowed, mean, expected middle
-      const line = (colour, more) => ({ stroke: colour, width: 1.5, points: { show: false }, ...more });
-      const edge = line("transparent", { width: 0 });
-      const accent = ink("series-0", place);
-      const soft = inkOf("--accent-band");
-      const series = [
-        edge, { ...edge }, { ...edge }, { ...edge },
-        line(inkOf("--bad"), { dash: [6, 4] }),
-        line(accent, { width: 2, points: { size: 5, fill: accent } }),
-        line(accent, { dash: [3, 3] }),
-      ];
-      const more = { bands: [{ series: [2, 1], fill: soft }, { series: [4, 3], fill: soft }] };
-      const times = points[0];
-      const [from, until] = [Number(place.dataset.from), Number(place.dataset.until)];
-      const x = { range: (u, low, high) => [Math.min(low ?? from, from), Math.max(high ?? until, until)] };
-      const span = Math.max(until - from, times.length ? times[times.length - 1] - times[0] : 0);
-      const xAxis = span > 90000 ? { values: "{D} {MMM} {HH}:{mm}", space: 100 } : {};
-      return [options(place, series, { more, x, xAxis, least: 2 }), points];
-    },
-  };
-  const draw = (place) => {
-    if (!window.uPlot) return;
-    let points;
-    try { points = JSON.parse(place.dataset.points); } catch { return; }
-    const known = plots.get(place);
-    if (known) {
-      known.setData(place.dataset.plot === "stacked" ? stacked(points) : points);
-      return;
-    }
-    const [settings, data] = kinds[place.dataset.plot](place, points);
-    plots.set(place, new uPlot(settings, data, place));
-  };
-  const redraw = () => {
-    for (const [place, plot] of [...plots]) { plot.destroy(); plots.delete(place); draw(place); }
-  };
-  for (const place of document.querySelectorAll("[data-plot]")) draw(place);
-  document.addEventListener("themechange", redraw);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
-  const sizes = new ResizeObserver((entries) => {
-    for (const { target } of entries) {
-      const plot = plots.get(target);
-      if (plot && (plot.width !== target.clientWidth || plot.height !== target.clientHeight)) {
-        plot.setSize({ width: target.clientWidth, height: target.clientHeight });
-      }
-    }
-  });
-  for (const place of plots.keys()) sizes.observe(place);
 })();
