@@ -21,8 +21,8 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
 
     `bad` is whether page and pager should come to know it as critical; where they should not, amber
     is enough. `bots` is how many bots there are, `talk_s` how long they talk, `talks` whether they
-    say something; `warm_s` is for how long all goes well before, at least, `most` at how
-    many calls a minute it is played at most.
+    say something; `warm_s` is for how long all goes well before, at least, `day_before` whether it
+    did so a day ago, too; `most` is at how many calls a minute it is played at most.
     """
 
     name: str
@@ -32,6 +32,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     talk_s: float = TALK_S
     talks: bool = False
     warm_s: float = 0.0
+    day_before: bool = False
     most: int = 1_000
 
 
@@ -137,7 +138,8 @@ INCIDENTS: Sequence[Incident] = (
     Incident(name="all to option B", begin=_all_to_b, bad=False),
     Incident(name="API answers 401", begin=_fault("rest", code=401), bad=False),
     Incident(name="API answers 429", begin=_fault("rest", code=429), bad=False),
-    Incident(name="no traffic", begin=_nobody_calls, bad=False),
+    Incident(name="no traffic", begin=_nobody_calls, bad=False, warm_s=480, day_before=True),
+    Incident(name="passthrus stop", begin=_fault("passthru-lost")),
     Incident(name="silent bot", begin=_silent),
     Incident(
         name="bot understands nobody", begin=_deaf, talk_s=30, talks=True, warm_s=720, most=30

@@ -60,7 +60,11 @@ async def _play(incident: Incident, per_minute: int, seed: int) -> Course:
         talks=incident.talks,
         seed=seed,
     ) as world:
-        await asyncio.sleep(max(WARM_S[per_minute], incident.warm_s))
+        warm_s = max(WARM_S[per_minute], incident.warm_s)
+        await asyncio.sleep(warm_s)
+        if incident.day_before:
+            await world.next_day(warm_s)
+            await asyncio.sleep(warm_s / 2)
         heard_before = len(world.heard)
         began, calls = world.now(), world.calls
         mend = await incident.begin(world)

@@ -57,6 +57,7 @@ SID, KEY, TOKEN = "acme", "k" * 20, "t" * 20
 PATIENCE_S = 60.0
 TALK_S = 6.0
 PATIENT_S = 120.0
+DAY_S = 86_400.0
 
 _CONFIG = """
 [console]
@@ -179,7 +180,7 @@ class World:
         self._says = None if talks else 0  # what nobody listens to takes time
         self._seed, self._chance = seed, random.Random(seed)
         self._open = ExitStack()
-        self.calling = True
+        self.calling = self._looks = True
         self.patience_s = PATIENT_S
         self.calls = 0
         self.state: State | None = None
@@ -369,8 +370,9 @@ class World:
         """What the console does each second, in its order."""
         while True:
             await asyncio.sleep(1)
-            with self.clock.outside():
-                await asyncio.to_thread(self._step)
+            if self._looks:
+                with self.clock.outside():
+                    await asyncio.to_thread(self._step)
 
     def _step(self) -> None:
         assert self.journal.flush(PATIENCE_S)
@@ -394,6 +396,12 @@ class World:
     def now(self) -> float:
         """Seconds since the start."""
         return self.clock.now()
+
+    async def next_day(self, since_s: float) -> None:
+        """Let it be a day after what was so long ago; nobody calls, and nobody looks."""
+        self.calling = self._looks = False
+        await asyncio.sleep(DAY_S - since_s)
+        self.calling = self._looks = True
 
     def aim(self, secret: str) -> None:
         """Let the applets name another secret."""

@@ -64,9 +64,9 @@ _STREAMS = (
           "Streams in 15 minutes that the account's limit refused.", _FOLDED),
     Metric("streams.throttled_share", "share", ("account",),
           "Share of those among the account's streams in 15 minutes.", _FOLDED),
-    Metric("streams.shortfall", "share", ("endpoint",),
-          "What lacks of an hour's usual streams: 1 where there is none. Usual is the most of this"
-          " hour on the last three days, but no more than a week ago.", _FOLDED),
+    Metric("streams.missing", "count", ("endpoint",),
+          "Streams that usually come in as many minutes as none came now: the most of the same"
+          " minutes of the last three days, but no more than a week ago.", _FOLDED),
     Metric("streams.new_failures", "count", ("bot", "cause", "kind"),
           "Streams that a bot failed in a way (cause, kind of error, host, endpoint) that was never"
           " seen until an hour ago.", _FOLDED),
@@ -111,6 +111,9 @@ _ACCOUNTS = (
     Metric("account.allowed", "count", ("account",), "Streams allowed.", _LOOKED),
     Metric("account.headroom", "count", ("account",), "Streams left.", _LOOKED),
     Metric("account.headroom_share", "share", ("account",), "Share of the streams left.", _LOOKED),
+    Metric("account.missing_passthrus", "count", ("account",),
+          "Passthrus that lack since the last one came, by the streams that ran since by Exotel's"
+          " count, and by how many of those ended in the six hours before."),
     Metric("account.heartbeat", "count", ("account",),
           "What Exotel's newest heartbeat in a day says: 0 is OK, 1 WARNING and the like,"
           " 2 CRITICAL.", _LOOKED),

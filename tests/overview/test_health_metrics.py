@@ -181,23 +181,6 @@ def test_what_chance_explains_is_no_shift(world):
     assert (shift.value, shift.cases) == (0.0, 22)
 
 
-def test_traffic_that_is_missing(world):
-    for day in (3, 2, 1):
-        world.stream(NOW - day * DAY - 30 * MINUTE, WELL, count=10 * day)
-    missing = world.read()["streams.shortfall", "sales"]
-    assert (missing.value, missing.cases) == (1.0, 20)
-    world.stream(NOW - 10 * MINUTE, WELL, count=5)
-    missing = world.read(NOW + 300_000)["streams.shortfall", "sales"]
-    assert missing.value == 0.75
-
-
-def test_no_traffic_a_week_ago_makes_none_usual(world):
-    world.stream(NOW - 8 * DAY, WELL)
-    world.stream(NOW - DAY - 30 * MINUTE, WELL, count=50)
-    missing = world.read()["streams.shortfall", "sales"]
-    assert (missing.value, missing.cases) == (None, 0)
-
-
 def test_a_failure_never_seen_before_is_new_for_an_hour(world):
     world.stream(NOW - 5 * HOUR, REFUSED, "B")
     world.stream(NOW - 10 * MINUTE, REFUSED, "B")

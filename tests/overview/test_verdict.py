@@ -15,6 +15,7 @@ from switchhook.capacity.status import CapacityNow
 from switchhook.exotel.times import MINUTE_MS
 from switchhook.metrics import Figure
 from switchhook.overview.known_troubles import known_troubles
+from switchhook.overview.missing_metrics import Missing
 from switchhook.overview.trouble import VerdictInput
 from switchhook.overview.verdict import LONGEST, verdict
 from switchhook.streams.facet import Facet, Tally
@@ -468,12 +469,24 @@ def test_what_exotels_api_answered_is_told_with_what_to_do():
     assert state.todo == "Check the API key, the token and the region."
 
 
-def test_missing_traffic_keeps_all_well_from_being_said():
-    state = see(alerts=(fires("no-traffic", 1.0, 30, endpoint="sales"),))
-    assert (state.level, state.what) == (
-        Level.UNKNOWN,
-        "No stream where there are usually some (sales).",
+def test_traffic_that_is_missing():
+    known = tuple(known_troubles((), (), missing=(Missing("sales", NOW - 600_000, 30.0),)))
+    alerts = (fires("no-traffic", 30.0, endpoint="sales"),)
+    state = see(alerts=alerts, known=known)
+    assert state.level is Level.WARN
+    assert state.what == "No stream of sales since 11:20 IST, where 30 are usual by now."
+    assert see(alerts=alerts).what == "No stream where there are usually some (sales)."
+
+
+def test_passthrus_that_stopped():
+    known = tuple(known_troubles((), (), missing=(Missing("Main", NOW - 600_000, 64.2, 42),)))
+    state = see(alerts=(fires("passthrus-stopped", 64.2, account="Main"),), known=known)
+    assert state.level is Level.BAD
+    assert state.what == (
+        "No passthru of account Main since 11:20 IST, though streams run (42 now): 64 should have"
+        " come."
     )
+    assert state.fault == ("At fault: what stands between Exotel and the public port, or the flow.")
 
 
 def test_a_new_kind_of_failure_is_information_only():

@@ -147,13 +147,25 @@ _CALLERS = (
     AlertRule(
         name="no-traffic",
         title="No stream where there are usually some",
-        figure="streams.shortfall",
+        figure="streams.missing",
         comparison=_AT_LEAST,
-        threshold=1,
-        severity=Severity.INFO,
+        threshold=15,
+        clear_for_s=0,
         group_by=("endpoint",),
-        least_cases=10,
-        advice="if callers do call, look at the flow: is the Passthru applet still in it?",
+        advice="call the number: if it answers, look whether the Passthru applet is still in the"
+        " flow",
+    ),
+    AlertRule(
+        name="passthrus-stopped",
+        title="Streams run, and no passthru comes",
+        figure="account.missing_passthrus",
+        comparison=_AT_LEAST,
+        threshold=12,
+        clear_for_s=0,
+        severity=Severity.CRITICAL,
+        group_by=("account",),
+        advice="open the applet's URL from outside: do its name, the proxy before Switchhook and"
+        " its certificate work?",
     ),
     AlertRule(
         name="wrong-secrets",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from switchhook.capacity.status import CapacityNow
     from switchhook.overview.heartbeat_metrics import AccountBeat
+    from switchhook.overview.missing_metrics import Missing
     from switchhook.streams.share_metrics import ShareMoved
 
 
@@ -26,8 +27,10 @@ def known_troubles(
     capacity: Sequence[CapacityNow],
     moved: Mapping[str, ShareMoved] = MappingProxyType({}),
     beats: Iterable[AccountBeat] = (),
+    missing: Iterable[Missing] = (),
 ) -> Iterable[Trouble]:
-    """What is wrong with files, polls, changed rules and the accounts' numbers, in full."""
+    """What is wrong with files, polls, changed rules, numbers and what is not heard, in full."""
+    yield from map(_of_missing, missing)
     yield from (_of_heartbeat(each) for each in beats if each.level)
     if refused:
         yield _of_files(refused)
@@ -37,6 +40,33 @@ def known_troubles(
     for endpoint, each in moved.items():
         if each.before.share is not None and each.since.share is not None:
             yield _of_rules(endpoint, each)
+
+
+def _of_missing(found: Missing) -> Trouble:
+    at = (EPOCH + timedelta(milliseconds=found.since_ms)).astimezone(IST)
+    since, usually = f"since {at:%H:%M} IST", f"{found.count:,.0f}"
+    name = name_text(found.name)
+    if found.active is None:
+        return Trouble(
+            level=Level.WARN,
+            order=3,
+            key=key_of("streams.missing", (("endpoint", found.name),)),
+            what=f"No stream of {name} {since}, where {usually} are usual by now.",
+            callers="Whether somebody calls is not known.",
+            todo="Call the number: if a bot answers, see whether the Passthru applet is still in"
+            " the flow; if none does, ask Exotel's support.",
+        )
+    return Trouble(
+        level=Level.BAD,
+        order=0,
+        key=key_of("account.missing_passthrus", (("account", found.name),)),
+        what=f"No passthru of account {name} {since}, though streams run ({found.active} now):"
+        f" {usually} should have come.",
+        callers="Callers go on by Option B, or wait for an answer, and nothing of it is kept.",
+        fault="At fault: what stands between Exotel and the public port, or the flow.",
+        todo="Open the applet's URL from outside: do its name, the proxy before Switchhook and its"
+        " certificate work? Is the Passthru applet still in the flow?",
+    )
 
 
 def _of_files(refused: Sequence[str]) -> Trouble:

@@ -136,6 +136,8 @@ _BLAMES = {
     "heartbeat": _Blame(1, "Exotel"),
     "bot": _Blame(2, "the bot"),
     "polls-unreadable": _Blame(3, "Exotel's API, or the account's key"),
+    "passthrus-stopped": _Blame(0, "what stands between Exotel and the public port, or the flow"),
+    "no-traffic": _Blame(3, ""),
     "wrong-secrets": _Blame(3, "the applet's URL", "/endpoints/refused"),
     "unreadable": _Blame(3, "what stands between Exotel and the public port", "/endpoints/refused"),
     "share-shifted": _Blame(5, "the rules, or what Exotel sends"),
@@ -144,14 +146,12 @@ _BLAMES = {
     "retention-held": _Blame(4, "the machine's clock"),
 }
 _LEVELS = {Severity.CRITICAL: Level.BAD, Severity.WARNING: Level.WARN}
-_TELLING = {"no-traffic"}
-"""Rules whose information keeps "all well" from being said."""
 
 
 def _alerted(alert: Alert, known: Sequence[Trouble]) -> Iterable[Trouble]:
-    if alert.severity is Severity.INFO and alert.rule not in _TELLING:
+    if alert.severity is Severity.INFO:
         return
-    key, level = key_of(alert.figure, alert.labels), _LEVELS.get(alert.severity, Level.UNKNOWN)
+    key, level = key_of(alert.figure, alert.labels), _LEVELS[alert.severity]
     in_words = next((each for each in known if each.key == key), None)
     if in_words is not None:
         yield msgspec.structs.replace(in_words, level=level, since_ms=alert.since_ms)

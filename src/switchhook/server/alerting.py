@@ -13,6 +13,7 @@ from switchhook.alerts.ledger import LedgerAlerts
 from switchhook.alerts.notification import Recipient
 from switchhook.alerts.notify import AnswerProbe, AppriseNotifier, HttpMonitor
 from switchhook.alerts.sender import Destinations
+from switchhook.capacity.ledger import LedgerCapacity
 from switchhook.capacity.metrics import watch_figures
 from switchhook.delivery.ledger import LedgerDeliveries
 from switchhook.metrics import Cached
@@ -26,6 +27,7 @@ from switchhook.overview.health_metrics import (
 )
 from switchhook.overview.heartbeat_metrics import HeartbeatFigures
 from switchhook.overview.known_troubles import known_troubles
+from switchhook.overview.missing_metrics import MissingFigures
 from switchhook.overview.trouble import VerdictInput
 from switchhook.overview.verdict_file import VerdictFile
 from switchhook.overview.verdict_keeper import VerdictKeeper
@@ -37,7 +39,7 @@ from switchhook.troubles.fold import TroubleWatch
 from switchhook.troubles.metrics import TroubleFigures
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from switchhook.capacity.poller import AccountWatch
     from switchhook.checked_json import Damage
@@ -90,6 +92,10 @@ class Monitoring:
         self._beats = HeartbeatFigures(store, journal)
         self._store, self._journal, self._troubles = store, journal, TroubleWatch(names)
         folder.observe(self._troubles.folded)
+        self._answer = _answering(answer_url, clock.now_ms)
+        self._missing = MissingFigures(
+            store, LedgerCapacity(ledger), names, self._streams.as_of, self._unreachable
+        )
         figures = TroubleFigures(self._troubles, names, watch.now, self._streams.as_of)
         sources: list[Source] = [
             self._streams,
@@ -101,7 +107,8 @@ class Monitoring:
             retention_figures(retention_held),
             watch_figures(watch),
             self._beats,
-            *_answering(answer_url, clock.now_ms),
+            self._missing,
+            answer_figures(self._answer),
         ]
         self.alerting = Alerting(
             LedgerAlerts(ledger),
@@ -160,10 +167,15 @@ class Monitoring:
         )
         return Destinations(notifier, tuple(recipients), alerts.policies)
 
+    def _unreachable(self) -> bool:
+        found = self._answer()
+        return found is not None and found.answers is False
+
     def _known(self) -> tuple[Trouble, ...]:
         capacity = self._watch.now(self._clock.now_ms())
         moved, beats = self._streams.shares.moved, self._beats.beats
-        return tuple(known_troubles(self._refused(), capacity, moved, beats))
+        missing = self._missing.missing
+        return tuple(known_troubles(self._refused(), capacity, moved, beats, missing))
 
     def _seen(self) -> VerdictInput:
         now_ms = self._clock.now_ms()
@@ -202,10 +214,10 @@ def _heartbeat(config: Config, now_ms: Callable[[], int]) -> Heartbeat | None:
     return Heartbeat(HttpMonitor(alerts.heartbeat_url.reveal), alerts.heartbeat_s, now_ms)
 
 
-def _answering(url: str | None, now_ms: Callable[[], int]) -> Iterable[Source]:
+def _answering(url: str | None, now_ms: Callable[[], int]) -> Callable[[], AnswerHealth | None]:
     """Whether the answer side answers, asked every other second; of None nobody asks."""
     if url is None:
-        return
+        return lambda: None
     probe = AnswerProbe(url)
 
     def look(at_ms: int) -> AnswerHealth:
@@ -213,4 +225,4 @@ def _answering(url: str | None, now_ms: Callable[[], int]) -> Iterable[Source]:
         return AnswerHealth(at_ms, answers, waiting, problem)
 
     kept = Cached(_PROBE_MS, look)
-    yield answer_figures(lambda: kept.get(now_ms()))
+    return lambda: kept.get(now_ms())

@@ -16,7 +16,7 @@ from switchhook.journal.receipt import (
 )
 from switchhook.metrics import OTHER, Cached, Figure
 from switchhook.streams.answer_times import answer_times
-from switchhook.streams.baseline import Answered, shift, usual
+from switchhook.streams.baseline import Answered, shift
 from switchhook.streams.facet import Facet, Tally
 from switchhook.streams.recent import (
     BOT_FAILED,
@@ -132,40 +132,27 @@ class StoreFigures:
 
     def _read_before(self, now_ms: int) -> _Before:
         """The hours that this one is compared with."""
-        read = self._store.tallies
-        until = _minute(now_ms)
-        oldest = self._store.oldest_ms()
-        days: list[dict[str, Answered] | None] = []
-        for day in (1, 2, 3, 7):
-            begin = until - day * DAY_MS - HOUR_MS
-            known = oldest is not None and oldest <= begin
-            days.append(_answered(read(begin, begin + HOUR_MS)) if known else None)
-        six = _answered(read(until - 7 * HOUR_MS, until - HOUR_MS))
-        return _Before(days=tuple(days), six_hours=six)
+        read, until = self._store.tallies, _minute(now_ms)
+        yesterday = _answered(read(until - DAY_MS - HOUR_MS, until - DAY_MS))
+        return _Before(yesterday, _answered(read(until - 7 * HOUR_MS, until - HOUR_MS)))
 
     def _endpoints(self, now_ms: int, at_ms: int) -> Iterable[Figure]:
         hour = self._hour.get(now_ms)
         before = self._before.get(now_ms)
         wrong = self._wrong.get(now_ms) if self._refuses(now_ms) else {}
-        known = {name for day in before.days if day for name in day}
+        known = before.yesterday.keys()
         self.shares.look(self._recent, now_ms)
         self._warned |= wrong.keys()
         for endpoint in sorted(hour.keys() | known | self._warned):
             labels = (("endpoint", endpoint),)
             now = hour.get(endpoint, Answered())
-            yesterday = (before.days[0] or {}).get(endpoint, Answered())
+            yesterday = before.yesterday.get(endpoint, Answered())
             six = before.six_hours.get(endpoint, Answered())
             moved, cases = self.shares.shift(endpoint)
             if moved is None:
                 moved, cases = shift(now, yesterday, six)
             yield Figure("endpoint.a_share", now.share, at_ms, labels, now.cases)
             yield Figure("endpoint.a_share_shift", moved, at_ms, labels, cases)
-            counts = [
-                None if day is None else day.get(endpoint, Answered()).cases for day in before.days
-            ]
-            expected = usual(counts[:3], counts[3])
-            lacks = None if not expected else max(0.0, 1 - now.cases / expected)
-            yield Figure("streams.shortfall", lacks, at_ms, labels, expected or 0)
             yield from self._refused(endpoint, wrong.get(endpoint), now_ms, at_ms)
 
     def _refuses(self, now_ms: int) -> bool:
@@ -240,12 +227,9 @@ class _Wrong(msgspec.Struct, frozen=True):
 
 
 class _Before(msgspec.Struct, frozen=True):
-    """By endpoint: this hour 1, 2, 3 and 7 days ago, and the six hours before it.
+    """By endpoint: this hour of the day before, and the six hours before it."""
 
-    A day is None where nothing is kept that is as old.
-    """
-
-    days: tuple[dict[str, Answered] | None, ...]
+    yesterday: dict[str, Answered]
     six_hours: dict[str, Answered]
 
 
