@@ -143,6 +143,8 @@ _OURSELVES = (
     Metric("rules.refused", "count", (),
           "Complaints about the operator's files: what does not check out is not taken over.",
           _LOOKED),
+    Metric("destination.silent_s", "s", ("destination",),
+          "For how long a destination of alerts has taken no message; 0 where it took the last."),
     Metric("files.damaged", "count", (),
           "Small files of the data folder that are damaged, and those set aside that nobody has"
           " removed.", _LOOKED),

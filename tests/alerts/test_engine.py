@@ -19,7 +19,7 @@ from switchhook.delivery.delivery import DeliveryState
 from switchhook.delivery.ledger import LedgerDeliveries
 from switchhook.errors import LedgerError
 from switchhook.ledger.database import Ledger
-from switchhook.metrics import Figure
+from switchhook.metrics import Figure, Source
 from switchhook.server.tables import open_ledger
 from switchhook.troubles.metrics import key_of
 from switchhook.troubles.trouble import Level, Trouble
@@ -77,6 +77,7 @@ class Bench:
     def __init__(self, tmp_path):
         self.folder, self.clock, self.post, self.world = tmp_path, Clock(), Post(), World()
         self.severities, self.policies = {"ops": ALL}, ()
+        self.sources: list[Source] = [self.world]
         self.ledger = open_ledger(tmp_path)
         self.start()
 
@@ -84,7 +85,7 @@ class Bench:
         self.engine = Alerting(
             LedgerAlerts(self.ledger),
             LedgerDeliveries(self.ledger, KIND),
-            [self.world],
+            self.sources,
             Destinations(
                 self.post, tuple(starmap(Recipient, self.severities.items())), self.policies
             ),
@@ -342,7 +343,7 @@ def test_it_runs_in_a_thread_and_ends(bench):
             seen.set()
             return super().__call__(now_ms)
 
-    bench.world = Watched()
+    bench.sources = [Watched()]
     engine = bench.start()
     engine.start()
     assert seen.wait(10)

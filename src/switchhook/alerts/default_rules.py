@@ -317,6 +317,16 @@ _OURSELVES = (
         advice="switchhook check says what is wrong; what ran before goes on running",
     ),
     AlertRule(
+        name="destination-silent",
+        title="A destination of alerts takes no messages",
+        figure="destination.silent_s",
+        comparison=_AT_LEAST,
+        threshold=60,
+        clear_for_s=0,
+        group_by=("destination",),
+        advice="try it: switchhook alerts test NAME; until it works, nobody hears of alerts there",
+    ),
+    AlertRule(
         name="files-damaged",
         title="A file of Switchhook's own is damaged",
         figure="files.damaged",

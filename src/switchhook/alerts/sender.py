@@ -48,6 +48,19 @@ class Destinations(msgspec.Struct, frozen=True):
         return list(dict.fromkeys((*own, *(each for step in steps for each in step))))
 
 
+class SilentDestination(msgspec.Struct, frozen=True):
+    """A destination that took nothing when it was last tried.
+
+    `since_ms` is when the first message was made that it did not take, `problem` says why the last
+    was not taken.
+    """
+
+    name: str
+    since_ms: int
+    tried_ms: int
+    problem: str
+
+
 class Sender:
     """Sends what is to be told by its `worker`. Any thread may call it.
 
@@ -65,8 +78,20 @@ class Sender:
     ) -> None:
         self.destinations = destinations
         self._is_over, self._now_ms, self._chance = is_over, now_ms, chance
-        self.worker = Worker(outbox, self._send, ended=self._ended, now_ms=now_ms, chance=chance)
+        self.worker = Worker(
+            outbox,
+            self._send,
+            ended=self._ended,
+            tried=self._tried,
+            now_ms=now_ms,
+            chance=chance,
+        )
         self._count = 0
+        self._silent: dict[str, SilentDestination] = {}
+
+    def silent(self) -> list[SilentDestination]:
+        """The destinations that do not take messages now."""
+        return [each for each in self._silent.copy().values() if self.destinations.named(each.name)]
 
     def delivery(self, notification: Notification) -> Delivery:
         """What is to be told, as it is sent."""
@@ -93,6 +118,7 @@ class Sender:
         except Exception as error:  # noqa: BLE001 - as in the worker: a message that was not sent,
             # and a text that may hold its address.
             result = SendResult(f"sending failed with {type(error).__name__}")
+        self._tried(trying, result)
         tried = settled(trying, trying.attempts, result, self._now_ms(), self._chance())
         assert tried is not None  # nobody else knows of it
         return tried
@@ -100,6 +126,16 @@ class Sender:
     def _send(self, delivery: Delivery) -> SendResult:
         problem = self.destinations.notifier.send(delivery.destination, message_of(delivery))
         return SendResult(problem or "")
+
+    def _tried(self, delivery: Delivery, result: SendResult) -> None:
+        """Remember whether a destination takes messages: the last attempt says it."""
+        name = delivery.destination
+        if not result.problem:
+            self._silent.pop(name, None)
+            return
+        before = self._silent.get(name)
+        since_ms = delivery.created_ms if before is None else before.since_ms
+        self._silent[name] = SilentDestination(name, since_ms, self._now_ms(), result.problem)
 
     def _ended(self, delivery: Delivery) -> str:
         """Why a delivery is not wanted any more; empty where it is."""

@@ -30,7 +30,7 @@ class Worker:
 
     `send` sends one and blocks; it is called in a thread, at one destination once at a time, and
     should come back within the lease. `ended` says why one is not wanted any more, asked before
-    each attempt; it is empty where it is.
+    each attempt; it is empty where it is. `tried` hears how each attempt went.
     """
 
     def __init__(
@@ -41,11 +41,12 @@ class Worker:
         now_ms: Callable[[], int],
         chance: Callable[[], float],
         ended: Callable[[Delivery], str] = lambda _: "",
+        tried: Callable[[Delivery, SendResult], None] = lambda _of, _result: None,
         backoff: Backoff = DEFAULT_BACKOFF,
         lease_ms: int = LEASE_MS,
         most_at_once: int = MOST_AT_ONCE,
     ) -> None:
-        self._outbox, self._call, self._ended = outbox, send, ended
+        self._outbox, self._call, self._ended, self._tried = outbox, send, ended, tried
         self._now_ms, self._chance, self._backoff = now_ms, chance, backoff
         self._lease_ms, self._most = lease_ms, most_at_once
         self._lock = threading.Lock()
@@ -148,6 +149,7 @@ class Worker:
     def _settle(self, delivery: Delivery, result: SendResult) -> None:
         """Note how an attempt went."""
         name, now_ms = delivery.destination, self._now_ms()
+        self._tried(delivery, result)
         if result.problem:
             log.warning("%s to %s was not sent: %s", delivery.kind, name, result.problem)
         if result.retry_after_ms:

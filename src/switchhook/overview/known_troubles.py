@@ -16,6 +16,7 @@ from switchhook.troubles.trouble import Level, Trouble
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from switchhook.alerts.sender import SilentDestination
     from switchhook.capacity.status import CapacityNow
     from switchhook.overview.heartbeat_metrics import AccountBeat
     from switchhook.overview.missing_metrics import Missing
@@ -28,9 +29,14 @@ def known_troubles(
     moved: Mapping[str, ShareMoved] = MappingProxyType({}),
     beats: Iterable[AccountBeat] = (),
     missing: Iterable[Missing] = (),
+    silent: Iterable[SilentDestination] = (),
 ) -> Iterable[Trouble]:
-    """What is wrong with files, polls, changed rules, numbers and what is not heard, in full."""
+    """What is wrong with files, polls, changed rules, numbers, what is not heard and whom to tell.
+
+    All in full.
+    """
     yield from map(_of_missing, missing)
+    yield from map(_of_destination, silent)
     yield from (_of_heartbeat(each) for each in beats if each.level)
     if refused:
         yield _of_files(refused)
@@ -66,6 +72,20 @@ def _of_missing(found: Missing) -> Trouble:
         fault="At fault: what stands between Exotel and the public port, or the flow.",
         todo="Open the applet's URL from outside: do its name, the proxy before Switchhook and its"
         " certificate work? Is the Passthru applet still in the flow?",
+    )
+
+
+def _of_destination(silent: SilentDestination) -> Trouble:
+    name = name_text(silent.name)
+    return Trouble(
+        level=Level.WARN,
+        order=4,
+        key=key_of("destination.silent_s", (("destination", silent.name),)),
+        what=sentence(f"{name} takes no alerts: {silent.problem}"),
+        since_ms=silent.since_ms,
+        callers="Callers are answered all the same; who is told there hears of nothing.",
+        fault="At fault: that destination, its address, or the way to it.",
+        todo=f"Try it: `switchhook alerts test {name}`. Messages are tried again for six hours.",
     )
 
 

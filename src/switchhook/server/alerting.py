@@ -10,6 +10,7 @@ from switchhook.alerts.book import KIND
 from switchhook.alerts.engine import Alerting
 from switchhook.alerts.heartbeat import Heartbeat
 from switchhook.alerts.ledger import LedgerAlerts
+from switchhook.alerts.metrics import destination_figures
 from switchhook.alerts.notification import Recipient
 from switchhook.alerts.notify import AnswerProbe, AppriseNotifier, HttpMonitor
 from switchhook.alerts.sender import Destinations
@@ -96,10 +97,10 @@ class Monitoring:
         self._missing = MissingFigures(
             store, LedgerCapacity(ledger), names, self._streams.as_of, self._unreachable
         )
-        figures = TroubleFigures(self._troubles, names, watch.now, self._streams.as_of)
+        self._figures = TroubleFigures(self._troubles, names, watch.now, self._streams.as_of)
         sources: list[Source] = [
             self._streams,
-            figures,
+            self._figures,
             fold_figures(folder, journal),
             disk_figures(held.path),
             file_figures(refused, damage),
@@ -109,21 +110,26 @@ class Monitoring:
             self._beats,
             self._missing,
             answer_figures(self._answer),
+            lambda now_ms: destination_figures(self.alerting.sender, now_ms),
         ]
-        self.alerting = Alerting(
+        self.alerting = self._alerts(config, ledger, sources)
+        keep = VerdictFile(held.path).write
+        self.verdicts = VerdictKeeper(self._seen, clock.now_ms, keep, mono_ms=clock.mono_ms)
+
+    def _alerts(self, config: Config, ledger: Ledger, sources: Sequence[Source]) -> Alerting:
+        now_ms = self._clock.now_ms
+        return Alerting(
             LedgerAlerts(ledger),
             LedgerDeliveries(ledger, KIND),
             sources,
             self._destinations(config),
             rules=config.alerts.rules,
             quiet=config.alerts.quiet,
-            heartbeat=_heartbeat(config, clock.now_ms),
-            troubles=lambda: (*figures.troubles, *self._known()),
-            acknowledged=partial(acknowledge_issue, LedgerIssueHistory(ledger), clock.now_ms),
-            now_ms=clock.now_ms,
+            heartbeat=_heartbeat(config, now_ms),
+            troubles=lambda: (*self._figures.troubles, *self._known()),
+            acknowledged=partial(acknowledge_issue, LedgerIssueHistory(ledger), now_ms),
+            now_ms=now_ms,
         )
-        keep = VerdictFile(held.path).write
-        self.verdicts = VerdictKeeper(self._seen, clock.now_ms, keep, mono_ms=clock.mono_ms)
 
     def begin(self) -> None:
         """Judge what ended before the start. Touches the disk; the store is open."""
@@ -174,8 +180,8 @@ class Monitoring:
     def _known(self) -> tuple[Trouble, ...]:
         capacity = self._watch.now(self._clock.now_ms())
         moved, beats = self._streams.shares.moved, self._beats.beats
-        missing = self._missing.missing
-        return tuple(known_troubles(self._refused(), capacity, moved, beats, missing))
+        missing, silent = self._missing.missing, self.alerting.sender.silent()
+        return tuple(known_troubles(self._refused(), capacity, moved, beats, missing, silent))
 
     def _seen(self) -> VerdictInput:
         now_ms = self._clock.now_ms()

@@ -37,7 +37,7 @@ def test_a_message_arrives(say, kind):
         (got,) = receiver.wait(1)
     assert got.path == f"/hook/{SECRET}"
     assert got.body["type"] == kind
-    assert "A bot is down (bot(.)example(.)com)" in str(got.body["title"])
+    assert "A bot is down (bot.example.com)" in str(got.body["title"])
     assert str(got.body["message"]).endswith("https://console.example/alerts")
 
 

@@ -36,6 +36,9 @@ def message(**changes):
         ("[click](https://evil.example/x)", "［click］(https∶//evil(.)example/x)"),
         ("**bold** `code` ~no~ |x|", "∗∗bold∗∗ ˋcodeˋ ∼no∼ ¦x¦"),
         ("a\r\nBcc: x", "a＼r＼nBcc: x"),
+        ("bot (bot0.sales.example, b.example:8443).", "bot (bot0.sales.example, b.example:8443)."),
+        ("see bot.example/x?y=1", "see bot(.)example/x?y=1"),
+        ("b\u00f6t.example", "b\u00f6t(.)example"),
         ("x\u202egnp.exe", "x＼u202egnp(.)exe"),
         ("\x1b[31mred\x00", "＼x1b［31mred＼x00"),
         ("# heading", "·# heading"),
@@ -64,9 +67,9 @@ def test_nothing_hidden_or_marked_up_is_left(text):
 
 def test_a_message_has_its_severity_its_time_and_a_link():
     title, body = compose(message(), url="https://console.example/", zone="Asia/Kolkata")
-    assert title == "critical: A bot is down (bot(.)example(.)com)"
+    assert title == "critical: A bot is down (bot.example.com)"
     assert body.splitlines() == [
-        "A bot is down (bot(.)example(.)com): 80 % of 5.",
+        "A bot is down (bot.example.com): 80 % of 5.",
         "What to do: mend it.",
         "",
         "Switchhook, 25 Nov 11:30:00 IST",

@@ -37,6 +37,8 @@ _LOOKALIKES = str.maketrans(
     }
 )
 _LINKED = re.compile(r"(?<=[^\W_])\.(?=[^\W\d_]{2,})")
+_HOST = re.compile(r"[('\"]*(?:[A-Za-z0-9_-]+\.)+[A-Za-z0-9-]+(?::[0-9]{1,5})?[),.;:'\"]*")
+_WORDS = re.compile(r"(\s+)")
 _SCHEME = re.compile(r":(?=//)")
 _AT_START = re.compile(r"^(\s*)([#>=+-]|[0-9]+[.)])(?=\s)")
 _JOINERS = "\u200c\u200d"  # Indian scripts need them
@@ -47,10 +49,12 @@ def harmless(text: str, *, numbers: bool = False) -> str:
     r"""One line that shows everything and does nothing; without `numbers` those are masked.
 
     What can't be seen appears as `\u202e` and the like, what could be markup as a look-alike, and
-    the dots of names that could become links between brackets: `bot(.)example`.
+    the dots of what could become a link between brackets: `bot(.)example/x`. The name of a host is
+    whole, as it is there to be copied: a link to it says where it leads.
     """
     text = text if numbers else mask_text(text)
-    text = _SCHEME.sub("∶", _LINKED.sub("(.)", text))
+    words = (w if _HOST.fullmatch(w) else _LINKED.sub("(.)", w) for w in _WORDS.split(text))
+    text = _SCHEME.sub("∶", "".join(words))
     text = _AT_START.sub(r"\1·\2", text)
     shown = text.translate(_LOOKALIKES)
     return "".join(_visible(c) for c in shown)
