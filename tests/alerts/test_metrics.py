@@ -55,6 +55,8 @@ def test_one_that_hangs_takes_nothing_either(bench):
     bench.engine.step()
     worker = bench.engine.sender.worker
     worker.step()
+    with worker.idle:
+        assert worker.idle.wait_for(lambda: set(worker._sending) == {"pager"}, 60)
     bench.clock.pass_s(LEASE_MS / 1000)
     worker.step()
     (silent,) = bench.engine.sender.silent()
