@@ -75,6 +75,7 @@ def _of_receipt(kept: KeptReceipt, names: Names) -> TimelineEntry:
         title=f"Asked at {endpoint}: Option {option}{where}{repeat}",
         detail=f"{cause.replace('_', ' ')}; rule “{(kept.first or read.receipt).decision.rule}”",
         level=LEVELS.get(cause, "muted"),
+        cause=cause,
         anchor=anchor,
     )
 
@@ -90,6 +91,7 @@ def _of_stream(story: StreamStory) -> TimelineEntry:
         title="Stream " + cause.replace("_", " "),
         detail=story.sid or "",
         level=LEVELS.get(cause, "muted"),
+        cause=cause,
         until_us=story.last.received_us if running else told_us,
         about=True,
     )

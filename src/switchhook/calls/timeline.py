@@ -20,8 +20,9 @@ _STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_40
 class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True):
     """Something that happened, at a time or from then `until_us`. Times are Unix microseconds.
 
-    `lane` is who tells of it; `level` good, warn, bad, live or muted. `about` is whether the time
-    is only as exact as what it was reckoned from. `anchor` is where the page tells more.
+    `lane` is who tells of it; `level` good, warn, bad, live or muted; `cause` is the one that it
+    says, if any, in whose colour it is shown then. `about` is whether the time is only as exact as
+    what it was reckoned from. `anchor` is where the page tells more.
     """
 
     at_us: int
@@ -29,6 +30,7 @@ class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     detail: str = ""
     level: str = "muted"
+    cause: str = ""
     until_us: int | None = None
     about: bool = False
     anchor: str = ""

@@ -134,6 +134,7 @@
     const u = state.plot;
     if (!u) return;
     state.marks.replaceChildren();
+    const room = state.place.clientWidth - (state.zoom ? state.tools.offsetWidth + 8 : 0);
     let end = -Infinity;
     for (const mark of [...state.chart.marks].sort((a, b) => a.at - b.at)) {
       const left = u.over.offsetLeft + u.valToPos(mark.at, "x");
@@ -142,8 +143,8 @@
       if (mark.to) link.href = mark.to;
       link.title = `${mark.word}, ${stretch(mark.at, mark.at)}`;
       state.marks.append(link);
-      const width = Math.min(link.offsetWidth, 130);
-      const at = Math.min(Math.max(left - width / 2, 0), state.place.clientWidth - width);
+      const width = link.offsetWidth;
+      const at = Math.min(Math.max(left - width / 2, 0), room - width);
       if (at < end + 4) { link.remove(); continue; } // the list below the plot has all
       link.style.left = `${at}px`;
       end = at + width;
@@ -246,6 +247,7 @@
     }
     const [x0, x1] = state.zoom || whole(state);
     state.plot.setScale("x", { min: x0, max: x1 });
+    placeMarks(state);
   };
   const select = (state, { left, width }) => {
     if (width < 4) return;
