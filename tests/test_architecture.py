@@ -368,7 +368,7 @@ What ties the parts together, and the commands, which the real program runs:
   journeys/test_emulator    /cli/emulate/loop /cli/emulate/options /cli/emulate/replay
   journeys/test_emulator    /cli/emulate/run /cli/emulate/start /cli/emulate/ticker
   journeys/test_users       /cli/tokens
-  cli/test_cli check data exporting output parse reads rules
+  cli/test_cli check data exporting parse reads rules
   cli/test_cli secret
   system/test_data_folder   folder_lock
 """

@@ -31,7 +31,7 @@ _COMMANDS = {
     "now": ("now:now", "Show how things go, and what fails."),
     "causes": ("now:causes", "List failures by what they have in common."),
     "refused": ("refused:refused", "Show samples of requests that were not let in, and why."),
-    "call": ("records:call", "Show one call: its passthrus and streams in order."),
+    "call": ("call:call", "Show one call, by its id, a stream's or a telephone number."),
     "capacity": ("capacity:capacity", "Show what each account has in use and left."),
     "users": ("users:app", "Who may sign in to the console."),
     "tokens": ("tokens:app", "What programs show at the API."),

@@ -60,7 +60,7 @@ def list_(*, config: CONFIG = None, data: DATA = None, json: JSON = False) -> in
                 alert.id,
                 alert.state.value,
                 alert.severity.value,
-                output.moment(time_of(alert.since_ms * 1000))[5:],
+                output.day_clock(time_of(alert.since_ms * 1000)),
                 _title(alert),
                 reading(alert),
                 alert.advice,

@@ -11,6 +11,7 @@ from switchhook.capacity.readings import headroom
 from switchhook.capacity.status import CapacityNow
 from switchhook.cli import output
 from switchhook.cli.data import data_folder, steady_now_ms
+from switchhook.cli.moments import with_zone
 from switchhook.cli.options import CONFIG, DATA, JSON
 from switchhook.errors import ConfigError
 from switchhook.ledger.sqlite import FILE
@@ -88,7 +89,7 @@ def _nothing() -> int:
 def _moment(text: str, now_ms: int) -> int:
     parameter = STRETCH["since"]
     try:
-        found: int = parameter.read(parameter, text, now_ms)
+        found: int = parameter.read(parameter, with_zone(text, now_ms), now_ms)
     except RefusedParameter as refused:
         raise ConfigError(refused.problem, key="--since", hint=refused.hint) from None
     return found

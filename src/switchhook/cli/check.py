@@ -222,7 +222,7 @@ def _print_changed(listed: Sequence[_Changed]) -> None:
         (
             (
                 each.id,
-                output.sid(each.call_sid),
+                each.call_sid,
                 output.option_text(each.before),
                 each.rule_before,
                 output.option_text(each.after),

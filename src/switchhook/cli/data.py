@@ -83,8 +83,26 @@ def own_data_folder(config: str | None, data: str | None) -> Path:
 
 
 def keep_limits(folder: Path, config: str | None) -> RetentionLimits:
-    """The limits in the configuration that is named, else in the one that ran last."""
+    """The limits in the configuration that is named, else in the one that ran last.
+
+    Raises ConfigError, OSError.
+    """
     if config is not None:
         return limits_in(read_whole(config).decode(errors="replace"), config)
     kept = KeptFolder(folder).config()
     return RetentionLimits() if kept is None else limits_in(kept.text, kept.file)
+
+
+def limits_or_last(folder: Path, config: str | None) -> RetentionLimits:
+    """The same; where the file can't be used now, that is said, and the one that ran last serves.
+
+    Raises ConfigError, OSError where neither can.
+    """
+    try:
+        return keep_limits(folder, config)
+    except (ConfigError, OSError) as error:
+        if config is None:
+            raise
+        found = keep_limits(folder, None)
+        output.err.print(f"by the configuration that ran last, as {output.plain(error)}")
+        return found

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from switchhook.cli import output
-from switchhook.cli.data import keep_limits, own_data_folder
+from switchhook.cli.data import limits_or_last, own_data_folder
 from switchhook.cli.options import CONFIG, DATA, JSON
 from switchhook.errors import DataFolderError
 from switchhook.journal import JournalReader, SealedSegments
@@ -38,7 +38,9 @@ def keep(*, config: CONFIG = None, data: DATA = None, json: JSON = False) -> int
             oldest[Matter.STORIES] = None  # it was not begun yet
         segments = SealedSegments(folder / JOURNAL).segments()
         removed = LedgerErasures(ledger).removed()
-    found = report(Holdings(segments, 0, oldest), keep_limits(folder, config), removed, _now_ms())
+    found = report(
+        Holdings(segments, 0, oldest), limits_or_last(folder, config), removed, _now_ms()
+    )
     if json:
         for each in found:
             output.print_json(_class_json(each))

@@ -154,7 +154,7 @@ def _table(found: list[Issue], names: Names) -> None:
                 each.state.value,
                 each.recent,
                 each.streams,
-                output.moment(time_of(each.last_ms * 1000))[5:],
+                output.day_clock(time_of(each.last_ms * 1000)),
             )
             for each in found
         ),

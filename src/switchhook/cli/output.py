@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import sys
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from switchhook.web.json import encode_json
@@ -23,12 +22,16 @@ CAUSE_STYLE = {
     "unknown": "magenta",
 }
 
-# In a pipe nothing is cut or wrapped.
+# In a pipe nothing is wrapped; a terminal wraps by itself, so that what is copied has no line ends.
 _PIPED = 10_000
-_WIDE = 160
-_GAP, _LEAST = 2, 12
+_GAP, _INDENT = 2, 4
+_PROSE, _LEAST_PROSE = frozenset({"advice", "why", "what", "limit reached"}), 24
 out = Console(
-    highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else _PIPED
+    highlight=False,
+    markup=False,
+    emoji=False,
+    soft_wrap=True,
+    width=None if sys.stdout.isatty() else _PIPED,
 )
 err = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
@@ -59,7 +62,7 @@ def print_json(value: Any) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table; where the terminal is too narrow, its last column is cut."""
+    """A table; the columns that a terminal has no room for stand below each row, whole."""
     cells = [
         [each if isinstance(each, Text) else Text(plain(each)) for each in row] for row in rows
     ]
@@ -67,25 +70,50 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
         max(len(column), *(each.cell_len for each in row), 0)
         for column, *row in zip(columns, *cells, strict=True)
     ]
-    room = max(out.width - sum(widths[:-1]) - _GAP * len(widths), _LEAST)
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, _GAP, 0, 0))
-    for column in columns:
-        table.add_column(column, no_wrap=True)
+    fit = 1
+    while fit < len(widths) and sum(widths[: fit + 1]) + _GAP * fit <= out.width:
+        fit += 1
+    out.print(_line([Text(column, style="bold") for column in columns[:fit]], widths))
     for row in cells:
-        row[-1].truncate(room, overflow="ellipsis")
-        table.add_row(*row)
-    out.print(table)
+        out.print(_line(row[:fit], widths))
+        below = zip(columns[fit:], row[fit:], strict=True)
+        named = [(name.lower(), each) for name, each in below if each.plain not in ("", "–")]
+        print_pairs(named, indent=_INDENT)
 
 
-def print_pairs(pairs: Iterable[tuple[str, object]]) -> None:
-    """Names and values below each other, without those that say nothing."""
-    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, value in pairs:
-        if value not in (None, "", [], {}):
-            table.add_row(name, value if isinstance(value, Text) else Text(plain(value)))
-    out.print(table)
+def _line(cells: Sequence[Text], widths: Sequence[int]) -> Text:
+    line = Text()
+    for cell, width in zip(cells, widths, strict=False):
+        line.append(" " * (_GAP if line else 0))
+        line.append_text(cell)
+        line.append(" " * (width - cell.cell_len))
+    line.rstrip()
+    return line
+
+
+def print_pairs(pairs: Iterable[tuple[str, object]], indent: int = 0) -> None:
+    """Names and values below each other, without those that say nothing.
+
+    Prose is wrapped beside its name; what may be copied (identifiers, addresses, errors) is left to
+    the terminal, which wraps it without a line end in it.
+    """
+    said = [
+        (name, value if isinstance(value, Text) else Text(plain(value)))
+        for name, value in pairs
+        if value not in (None, "", [], {})
+    ]
+    width = max((len(name) for name, _ in said), default=0)
+    room = out.width - indent - width - _GAP
+    for name, value in said:
+        line = Text(" " * indent)
+        line.append(f"{name:<{width}}", style="bold")
+        line.append(" " * _GAP)
+        if value.cell_len <= room or room < _LEAST_PROSE or name not in _PROSE:
+            out.print(line + value)
+            continue
+        for at, part in enumerate(value.wrap(out, room)):
+            part.rstrip()
+            out.print((line if at == 0 else Text(" " * (indent + width + _GAP))) + part)
 
 
 def cause_text(cause: str | None) -> Text:
@@ -99,34 +127,43 @@ def option_text(option: str | None) -> Text:
 
 
 def clock(received_at: str | None) -> str:
-    """The time of day of an RFC 3339 time, where this machine stands."""
-    if received_at is None:
-        return "–"
-    return datetime.fromisoformat(received_at).astimezone().strftime("%H:%M:%S")
+    """The time of day of an RFC 3339 time where this machine stands, with the zone."""
+    return _shown(received_at, "%H:%M:%S")
 
 
-def sid(value: object) -> str:
-    """An identifier, cut where a table of a terminal would be too wide with it."""
-    return short(value, 12) if out.width < _WIDE else plain(value)
+def day_clock(received_at: str | None) -> str:
+    """The same with month and day, for lists of what is recent."""
+    return _shown(received_at, "%m-%d %H:%M:%S")
 
 
 def moment(received_at: str | None) -> str:
-    """Date and time where this machine stands."""
+    """Date and time where this machine stands, with the zone."""
+    return _shown(received_at, "%Y-%m-%d %H:%M:%S")
+
+
+def _shown(received_at: str | None, form: str) -> str:
     if received_at is None:
         return "–"
-    return datetime.fromisoformat(received_at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return datetime.fromisoformat(received_at).astimezone().strftime(f"{form} %Z")
+
+
+def own_zone() -> tzinfo:
+    """The zone that times are shown in, and read in where they have none."""
+    zone = datetime.now().astimezone().tzinfo
+    assert zone is not None, "astimezone gives one"
+    return zone
 
 
 def receipt_line(receipt: dict[str, Any]) -> Text:
     """A receipt on one line: what was understood, decided and why, and what to do about trouble."""
     stream, decision = receipt["stream"] or {}, receipt["decision"] or {}
-    said = stream.get("status") or "no stream"
+    said = plain(stream.get("status") or "no stream")
     if stream.get("duration_s") is not None:
         said += f" {stream['duration_s']} s"
     line = Text()
     line.append(f"{clock(receipt['received_at'])}  ", style="dim")
-    line.append(f"{short(receipt['endpoint'], 10):<10}  {short(receipt['call_sid'], 14):<14}  ")
-    line.append(f"{short(said, 16):<16}  ")
+    line.append(f"{plain(receipt['endpoint']):<10}  {plain(receipt['call_sid']):<32}  ")
+    line.append(f"{said:<16}  ")
     line.append(
         f"{plain(receipt['cause']):<17}  ", style=CAUSE_STYLE.get(receipt["cause"] or "", "")
     )
@@ -136,7 +173,7 @@ def receipt_line(receipt: dict[str, Any]) -> Text:
     if receipt["cause"] in CAUSE_STYLE:
         line.append(f": {plain(receipt['advice'])}", style="dim")
     if receipt["defects"]:
-        fields = ", ".join(short(defect["field"], 24) for defect in receipt["defects"][:3])
+        fields = ", ".join(plain(defect["field"]) for defect in receipt["defects"][:3])
         more = "…" if len(receipt["defects"]) > 3 else ""
         line.append(f"  ({len(receipt['defects'])} odd: {fields}{more})", style="dim")
     return line

@@ -13,7 +13,7 @@ from cyclopts import Parameter
 
 from switchhook.access.audit_ledger import LedgerAudit
 from switchhook.cli import output
-from switchhook.cli.data import keep_limits, own_data_folder
+from switchhook.cli.data import limits_or_last, own_data_folder
 from switchhook.cli.ledger import deed, now_us
 from switchhook.cli.options import CONFIG, DATA, JSON
 from switchhook.errors import ConfigError
@@ -61,7 +61,7 @@ def person(
         opened.callback(journal.close)
         LedgerAudit(ledger).note(deed("looked up a person", found.masked), now_us())
         search = PersonSearch(journal, SealedSegments(folder / JOURNAL), LedgerErasures(ledger))
-        report = search.find(found, keep_limits(folder, config), _go_on)
+        report = search.find(found, limits_or_last(folder, config), _go_on)
     if json:
         output.print_json({**msgspec.to_builtins(report), "sids": list(report.sids)})
     else:

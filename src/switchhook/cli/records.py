@@ -1,4 +1,4 @@
-"""Looking at what was kept: `tail`, `streams`, `call`, and `rebuild` of what is folded from it."""
+"""Looking at what was kept: `tail`, `streams`, and `rebuild` of what is folded from it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from switchhook.cli import output
 from switchhook.cli.data import data_folder, steady_now_ms
 from switchhook.cli.exporting import write_export
+from switchhook.cli.moments import with_zone
 from switchhook.cli.now import names_in
 from switchhook.cli.options import CONFIG, DATA, JSON
 from switchhook.cli.reads import noted
 from switchhook.errors import ConfigError
+from switchhook.exotel.asked_number import asked_number
+from switchhook.exotel.phone_numbers import mask_text
 from switchhook.journal import JournalReader, Record
 from switchhook.journal.receipt import RecordKind, decode_receipt, read_passthru, receipt_id
 from switchhook.store import SqliteStore
@@ -24,6 +27,8 @@ from switchhook.streams.json import receipt_json, unreadable_json
 from switchhook.streams.names import Names
 from switchhook.streams.parameters import STREAM_FILTERS
 from switchhook.streams.queries import StreamQueries
+from switchhook.streams.search.query import Condition, Query
+from switchhook.streams.search.syntax import parse_query, query_text
 from switchhook.system.data_folder import JOURNAL, STORE, read_identity
 from switchhook.system.priority import lower_priority, yield_cpu
 from switchhook.web.masking import mask_json
@@ -99,11 +104,14 @@ def streams(
 ) -> int:
     """List streams, newest first, by the filters of the API.
 
+    A CallSid, a StreamSID or a telephone number alone finds the streams of it.
+
     For example:
 
         switchhook streams cause:throttled from:98765 since:2h
         switchhook streams --cause throttled --since 2h
         switchhook streams option:B --export streams.csv
+        switchhook streams +91 98765 43210
 
     Parameters
     ----------
@@ -120,7 +128,7 @@ def streams(
     option
         A or B.
     since
-        A time with its zone, or how long ago: 90s, 15m, 2h, 7d.
+        A time, or how long ago: 90s, 15m, 2h, 7d. Without a zone it is of the one shown.
     until
         Likewise.
     limit
@@ -128,49 +136,49 @@ def streams(
     export
         Write all that the search finds to this file: .csv, .ndjson or .parquet.
     """
+    folder = data_folder(config, data)
+    now_ms = steady_now_ms(folder)
+    reading = Reading(folder, names_in(folder, config))
+    text = _search(reading, " ".join(query))
     given = {
-        "q": " ".join(query) or None,
         "endpoint": endpoint,
         "call_sid": call_sid,
         "stream_sid": stream_sid,
         "status": status,
         "cause": cause,
         "option": option,
-        "since": since,
-        "until": until,
+        "since": since and with_zone(since, now_ms),
+        "until": until and with_zone(until, now_ms),
         "limit": str(limit),
     }
     pairs = [(name, value) for name, value in given.items() if value is not None]
-    try:
-        values = read_filters(pairs, steady_now_ms(data_folder(config, data)), STREAM_FILTERS)
-    except RefusedParameter as refused:
-        option = (refused.parameter or "").replace("_", "-")
-        name = "the search" if option == "q" else f"--{option}"
-        raise ConfigError(refused.problem, key=name, hint=refused.hint) from None
-    folder = data_folder(config, data)
+    values = _filters(pairs, text, now_ms)
     if export is not None:
-        others = [name for name, _ in pairs if name not in ("q", "limit")]
+        others = [name for name, _ in pairs if name != "limit"]
         return write_export(
-            folder, Path(export), values.get("q"), " ".join(query), names_in(folder, config), others
+            folder, Path(export), values.get("q"), text, names_in(folder, config), others
         )
-    asked = " ".join(f"{name}:{value}" for name, value in pairs if name != "q")
-    whole = not json or noted(folder, "streams", search=given["q"], filters=asked)
-    reading = Reading(folder, names_in(folder, config))
+    asked = " ".join(f"{name}:{value}" for name, value in pairs)
+    whole = not json or noted(folder, "streams", search=text or None, filters=asked)
     found = reading.queries.streams(values)["streams"]
     if json:
         for each in found:
             output.print_json(each if whole else mask_json(each))
         return reading.say_damage()
+    if not found:
+        output.err.print(f"no stream fits {output.plain(mask_text(text) or 'this')}")
+        return reading.say_damage()
     output.print_table(
-        ("HEARD OF", "STREAM", "STATUS", "LASTED", "CAUSE", "", "ADVICE"),
+        ("HEARD OF", "CAUSE", "", "STATUS", "LASTED", "STREAM", "CALL", "ADVICE"),
         (
             (
-                output.moment(each["last_received_at"])[5:],
-                output.sid(each["sid"]),
-                each["status"],
-                None if each["duration_s"] is None else f"{each['duration_s']} s",
+                output.day_clock(each["last_received_at"]),
                 output.cause_text(each["cause"]),
                 output.option_text(each["option"]),
+                each["status"],
+                None if each["duration_s"] is None else f"{each['duration_s']} s",
+                each["sid"],
+                each["call_sid"],
                 each["advice"],
             )
             for each in found
@@ -179,56 +187,36 @@ def streams(
     return reading.say_damage()
 
 
-def call(call_sid: str, *, config: CONFIG = None, data: DATA = None, json: JSON = False) -> int:
-    """Show one call: its passthrus and streams in order.
+def _search(reading: Reading, text: str) -> str:
+    """What is typed as a search: an id of whatever form and a number in any spelling are one."""
+    text = text.strip()
+    if not text or ":" in text.removeprefix("tel:"):
+        return text
+    if " " not in text:
+        if reading.queries.kept_call(text) is not None:
+            return query_text(Query((Condition("call", (text,)),)))
+        if reading.queries.stream(text) is not None:
+            sid = reading.queries.stream_named(text)
+            return query_text(Query((Condition("stream", (sid,)),)))
+    number = asked_number(text)
+    return text if number is None else f"number:{number}"
 
-    Exit code 1 if there is none, or if something of it can't be read.
 
-    Parameters
-    ----------
-    call_sid
-        The CallSid.
-    """
-    folder = data_folder(config, data)
-    reading = Reading(folder)
-    found = reading.queries.call(call_sid)
-    if found is None:
-        output.err.print(f"no receipt names call {output.plain(call_sid)}")
-        reading.say_damage()
-        return 1
-    if not noted(folder, "call", call=call_sid):
-        found = mask_json(found)
-    damaged = reading.say_damage()
-    if json:
-        output.print_json(found)
-        return damaged
-    first = output.moment(found["first_received_at"])
-    shown = {name: value for name, value in found.items() if isinstance(value, str)}
-    output.print_pairs(
-        [
-            ("call", found["call_sid"]),
-            ("first heard of", first),
-            *((name, shown.get(name)) for name in ("direction", "from", "to", "status")),
-        ]
-    )
-    for receipt in found["passthrus"]:
-        output.out.print()
-        output.out.print(output.receipt_line(receipt), soft_wrap=True)
-        output.print_pairs([("  advice", receipt["advice"]), ("  receipt", receipt["id"])])
-    for stream in found["streams"]:
-        output.out.print()
-        output.print_pairs(
-            [
-                ("stream", stream["sid"]),
-                ("status", stream["status"]),
-                ("lasted", None if stream["duration_s"] is None else f"{stream['duration_s']} s"),
-                ("bot", stream["url"]),
-                ("error", stream["error"]),
-                ("cause", output.cause_text(stream["cause"])),
-                ("advice", stream["advice"]),
-            ]
-        )
-    return damaged
+def _filters(pairs: list[tuple[str, str]], text: str, now_ms: int) -> dict[str, Any]:
+    """What the options and the search ask; raises ConfigError where they can't be understood."""
+    try:
+        values = read_filters(pairs, now_ms, STREAM_FILTERS)
+    except RefusedParameter as refused:
+        option = (refused.parameter or "").replace("_", "-")
+        raise ConfigError(refused.problem, key=f"--{option}", hint=refused.hint) from None
+    if not text:
+        return values
+    query = parse_query(text, now_ms, output.own_zone())
+    for each in query.problems:
+        shown = text[each.at : each.at + each.length][:80]
+        problem = f"{each.problem} (at {each.at}: {shown})"
+        raise ConfigError(problem, key="the search", hint=each.hint)
+    return {**values, "q": query}
 
 
 def rebuild(*, config: CONFIG = None, data: DATA = None) -> int:

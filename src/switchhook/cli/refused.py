@@ -50,12 +50,13 @@ def refused(
         said = [] if each.passthru is None else said_of(each.passthru)
         output.print_pairs(
             [
-                ("  why", each.why),
+                ("why", each.why),
                 *(
-                    (f"  {name}", masked(text) if name in ("from", "to") else mask_text(text))
+                    (name, masked(text) if name in ("from", "to") else mask_text(text))
                     for name, text in said
                 ),
-                ("  as it came", mask_text(each.text)),
-            ]
+                ("as it came", mask_text(each.text)),
+            ],
+            indent=2,
         )
     return reading.say_damage()

@@ -1,0 +1,37 @@
+"""Times without a zone are of the one that times are shown in."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from switchhook.cli import moments
+from switchhook.cli.moments import with_zone
+
+NOW = 1_795_000_000_000
+
+
+@pytest.fixture(autouse=True)
+def singapore(monkeypatch):
+    monkeypatch.setattr(moments, "own_zone", lambda: timezone(timedelta(hours=8), "+08"))
+
+
+@pytest.mark.parametrize(
+    "text, utc",
+    [
+        ("2026-11-29 11:00", "2026-11-29T03:00:00Z"),
+        ("2026-11-29T11:00:07", "2026-11-29T03:00:07Z"),
+        ("2026-11-29", "2026-11-28T16:00:00Z"),
+        ("2026-11-29T11:00:00+05:30", "2026-11-29T05:30:00Z"),
+    ],
+)
+def test_a_time(text, utc):
+    assert datetime.fromisoformat(with_zone(text, NOW)) == datetime.fromisoformat(utc)
+
+
+@pytest.mark.parametrize(
+    "text", ["2h", "90s", "2026-11-29T03:00:00Z", "yesterday", "", "2026-13-45"]
+)
+def test_what_has_its_zone_or_is_none_stays(text):
+    assert with_zone(text, NOW) == text
