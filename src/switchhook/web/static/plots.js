@@ -145,7 +145,7 @@
       state.marks.append(link);
       const width = link.offsetWidth;
       const at = Math.min(Math.max(left - width / 2, 0), room - width);
-      if (at < end + 4) { link.remove(); continue; } // the list below the plot has all
+      if (at < end + 4 || at + width < left) { link.remove(); continue; } // the list below the plot has all
       link.style.left = `${at}px`;
       end = at + width;
     }
