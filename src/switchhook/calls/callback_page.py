@@ -18,7 +18,6 @@ from switchhook.web.endpoint import json_endpoint
 from switchhook.web.json_schema import STRING, TEXT, list_of, object_of
 from switchhook.web.openapi import Operation
 from switchhook.web.parameters import (
-    TEXT_SCHEMA,
     Parameter,
     RefusedParameter,
     read_filters,
@@ -54,8 +53,8 @@ def _number(parameter: Parameter, text: str, now_ms: int) -> str:
 
 _NUMBER = Parameter(
     "number",
-    "who called or was called: a number, its beginning, or `*` and its end",
-    TEXT_SCHEMA,
+    "who called or was called: a number, its beginning, or `*` and its end; other spellings do too",
+    {"type": "string", "pattern": r"^\*?[1-9][0-9]{2,14}$"},
     _number,
 )
 ASKED = {each.name: each for each in (_NUMBER, FILTERS["limit"], FILTERS["cursor"])}
