@@ -125,7 +125,8 @@ _ANSWERING = (
     Metric("answer.p99_ms", "ms", (),
           "Within this time 99 of 100 answers of 15 minutes left.", _FOLDED),
     Metric("answer.missed_deadlines", "count", (),
-          "Answers in 15 minutes that left before their receipt was on disk.", _FOLDED),
+          "Answers in 15 minutes that left before their receipt was on disk; 0 once none did for"
+          " two minutes, as it is with the three that follow.", _FOLDED),
     Metric("answer.undecided", "count", (),
           "Requests in 15 minutes for which deciding failed: the safe option was taken.", _FOLDED),
     Metric("answer.unreadable_share", "share", (),

@@ -9,7 +9,7 @@ import pytest
 from alerts.test_engine import ALL, Bench, settle
 from switchhook.alerts.metrics import destination_figures
 from switchhook.delivery.worker import LEASE_MS
-from switchhook.overview.known_troubles import known_troubles
+from switchhook.overview.known_troubles import Known, known_troubles
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_it_is_told_of_to_the_others_and_ends_with_the_next_that_is_taken(bench)
         bench.step(21)
     titles = [title for to, title in bench.post.sent if to == "ops"]
     assert titles[1:] == ["A destination of alerts takes no messages (pager)"]
-    (known,) = known_troubles((), (), silent=bench.engine.sender.silent())
+    (known,) = known_troubles(Known(silent=bench.engine.sender.silent()))
     assert known.what == "Pager takes no alerts: 503 of the service."
     assert "switchhook alerts test pager" in known.todo
     bench.step(200)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from switchhook.alerts.default_rules import DEFAULTS
 from switchhook.alerts.ledger import LedgerAlerts
 from switchhook.cli import run
 from switchhook.metrics import Figure
+from switchhook.overview.verdict import Level, State
+from switchhook.overview.verdict_file import VerdictFile
 from switchhook.server.tables import open_ledger
 from switchhook.system.data_folder import DataFolder
 from webhook import receiving
@@ -33,15 +36,50 @@ def config(tmp_path):
     return str(path)
 
 
+NOW_MS = 1_764_050_400_000
+FULL = Figure("disk.free_share", 0.0, 0)
+
+
 def fire(folder, *figures):
     ledger = open_ledger(folder / "ledger")
-    LedgerAlerts(ledger).save(evaluate(DEFAULTS, figures, {}, 1_764_050_400_000), [], [])
+    LedgerAlerts(ledger).save(evaluate(DEFAULTS, figures, {}, NOW_MS), [], [])
     ledger.close()
 
 
+def look(folder, *figures, ago_ms=0):
+    """As a console does that runs."""
+    now_ms = time.time_ns() // 1_000_000 - ago_ms
+    alerts = evaluate(DEFAULTS, figures, {}, NOW_MS)
+    VerdictFile(folder).write(State(level=Level.GOOD, what="All well."), alerts, now_ms)
+
+
 def test_nothing_fires(folder, capsys):
+    look(folder)
     assert run(["alerts", "--data", str(folder)]) == 0
     assert capsys.readouterr().out == "nothing fires\n"
+
+
+def test_what_the_console_knows_counts_and_needs_no_ledger(folder, capsys):
+    """On a disk that is full nothing new is in the ledger, and it may not open."""
+    fire(folder)
+    look(folder, FULL)
+    (folder / "ledger" / "ledger.sqlite").write_bytes(b"no database")
+    assert run(["alerts", "--data", str(folder)]) == 1
+    assert "The disk is full" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("looked", [False, True])
+def test_where_nobody_looked_lately_it_is_not_known(folder, capsys, looked):
+    if looked:
+        look(folder, ago_ms=180_000)
+    assert run(["alerts", "--data", str(folder)]) == 1
+    said = capsys.readouterr()
+    assert said.out == "nothing fired\n"
+    ago = " for 3 min" if looked else ""
+    assert said.err == f"no console has looked{ago}: this is what was kept; is one running?\n"
+    fire(folder, FULL)
+    assert run(["alerts", "--data", str(folder)]) == 1
+    assert "The disk is full" in capsys.readouterr().out
 
 
 def test_what_fires_is_listed_harmlessly(folder, capsys):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -47,7 +49,7 @@ def now_ms():
 
 
 def test_it_begins_with_the_first_line_of_every_page(folder, capsys):
-    VerdictFile(folder).write(BAD, now_ms())
+    VerdictFile(folder).write(BAD, [], now_ms())
     code, out, _ = now(folder, capsys)
     assert code == 0
     assert out.splitlines()[0].startswith("✕ Bot Sales fails: 9 of 9 streams. (since 2025-11-25 ")
@@ -63,7 +65,7 @@ def test_it_begins_with_the_first_line_of_every_page(folder, capsys):
 @pytest.mark.parametrize("known", [False, True])
 def test_what_nobody_looked_at_lately_is_not_known(folder, capsys, known):
     if known:
-        VerdictFile(folder).write(BAD, now_ms() - 180_000)
+        VerdictFile(folder).write(BAD, [], now_ms() - 180_000)
     code, out, _ = now(folder, capsys)
     assert code == 1
     if known:
@@ -73,8 +75,18 @@ def test_what_nobody_looked_at_lately_is_not_known(folder, capsys, known):
         assert out.startswith("? Unknown: no console has looked at this data folder yet.")
 
 
+def test_a_full_disk_is_said_where_no_console_can_say_it(folder, capsys, monkeypatch):
+    full = SimpleNamespace(f_blocks=1_000, f_bavail=3)
+    monkeypatch.setattr(os, "statvfs", lambda _path: full)
+    code, out, _ = now(folder, capsys)
+    assert code == 1
+    said = " ".join(out.split())
+    assert "make room on it, and restart nothing before" in said
+    assert "Callers are answered all the same." in said
+
+
 def test_a_verdict_that_knows_nothing_is_none(folder, capsys):
-    VerdictFile(folder).write(State(level=Level.UNKNOWN, what="Unknown: x."), now_ms())
+    VerdictFile(folder).write(State(level=Level.UNKNOWN, what="Unknown: x."), [], now_ms())
     assert now(folder, capsys)[0] == 1
 
 
@@ -86,7 +98,7 @@ def test_a_broken_configuration_keeps_nobody_from_reading(folder, tmp_path, caps
 
 def test_the_first_line_needs_no_store(folder, capsys):
     shutil.rmtree(folder / "store")
-    VerdictFile(folder).write(BAD, now_ms())
+    VerdictFile(folder).write(BAD, [], now_ms())
     code, out, err = now(folder, capsys)
     assert code == 2
     assert out.startswith("✕ Bot Sales fails")

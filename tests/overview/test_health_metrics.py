@@ -27,7 +27,7 @@ from switchhook.overview.health_metrics import (
     disk_figures,
     file_figures,
 )
-from switchhook.overview.known_troubles import known_troubles
+from switchhook.overview.known_troubles import Known, known_troubles
 from switchhook.rules.decide import Option
 from switchhook.store import SqliteStore
 from switchhook.streams.fold import Folder
@@ -204,6 +204,24 @@ def test_what_the_answer_process_counted(world):
 
 
 @pytest.mark.parametrize(
+    ("counted", "figure"),
+    [
+        ("deadline before disk", "answer.missed_deadlines"),
+        ("failed to decide", "answer.undecided"),
+        ("unreadable: not HTTP", "answer.unreadable_share"),
+        (ANSWERED_UNREAD, "answer.unread"),
+    ],
+)
+def test_what_ended_two_minutes_ago_is_over(world, counted, figure):
+    for ago, counts in ((9, {counted: 5}), (4, {counted: 3}), (0, {"answered": 10})):
+        body = encode(Counters({"answered": 10} | counts))
+        world.kept.record(RecordKind.COUNTERS, body, at=NOW - ago * MINUTE)
+    going_on = world.read(NOW - 2 * MINUTE)[figure,].value
+    assert going_on == pytest.approx(8 if figure != "answer.unreadable_share" else 8 / 28)
+    assert world.read(NOW)[figure,].value == 0
+
+
+@pytest.mark.parametrize(
     "counts, share, cases, unread",
     [
         (
@@ -249,7 +267,7 @@ def test_a_share_that_moved_with_the_rules_is_seen_within_minutes(world):
     moved = world.source.shares.moved["sales"]
     assert (moved.before.share, moved.since.share) == (1, 0)
     assert (moved.change.hash, moved.change.by) == ("two", "changed file")
-    (known,) = known_troubles((), (), world.source.shares.moved)
+    (known,) = known_troubles(Known(moved=world.source.shares.moved))
     assert "Option A is 0 % of 20 streams, where it was 100 %." in known.what
     # Back to what ran before is no news, though the hour before has both.
     change(world, "one", 5 * MINUTE)

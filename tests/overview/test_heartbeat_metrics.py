@@ -9,7 +9,7 @@ import pytest
 from overview.test_health_metrics import HOUR, MINUTE, NOW, World
 from switchhook.journal.receipt import HeartbeatReceived, RecordKind, encode
 from switchhook.overview.heartbeat_metrics import HeartbeatFigures
-from switchhook.overview.known_troubles import known_troubles
+from switchhook.overview.known_troubles import Known, known_troubles
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_the_newest_counts_and_since_is_the_first_that_was_not_ok(world):
     figures, beats = read(world)
     assert (figures["Main"].value, figures["Main"].since_ms) == (2, NOW - 7 * MINUTE)
     assert (figures["Other"].value, figures["Other"].since_ms) == (0, None)
-    (known,) = known_troubles((), (), beats=beats)
+    (known,) = known_troubles(Known(beats=beats))
     assert known.what == "Exotel's heartbeat of account Main says CRITICAL, 2 numbers affected."
 
 

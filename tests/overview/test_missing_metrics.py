@@ -11,7 +11,7 @@ from switchhook.capacity.ledger import LedgerCapacity
 from switchhook.capacity.readings import Reading, Span
 from switchhook.errors import LedgerError
 from switchhook.journal.receipt import Counters, RecordKind, encode
-from switchhook.overview.known_troubles import known_troubles
+from switchhook.overview.known_troubles import Known, known_troubles
 from switchhook.overview.missing_metrics import (
     LEAST,
     Ended,
@@ -79,9 +79,7 @@ class Silent(World):
         return {name: figure.value for (name, *_), figure in found.items()}
 
     def told(self):
-        return [
-            each.what for each in known_troubles((), (), missing=self.source_of_missing.missing)
-        ]
+        return [each.what for each in known_troubles(Known(missing=self.source_of_missing.missing))]
 
 
 @pytest.fixture

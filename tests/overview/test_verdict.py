@@ -14,7 +14,7 @@ from switchhook.alerts.quiet import Silence
 from switchhook.capacity.status import CapacityNow
 from switchhook.exotel.times import MINUTE_MS
 from switchhook.metrics import Figure
-from switchhook.overview.known_troubles import known_troubles
+from switchhook.overview.known_troubles import DiskRoom, Known, known_troubles
 from switchhook.overview.missing_metrics import Missing
 from switchhook.overview.trouble import VerdictInput
 from switchhook.overview.verdict import LONGEST, verdict
@@ -441,12 +441,48 @@ def test_an_alert_of_ourselves_in_hand_says_so_too():
     assert state.todo.startswith("asha is on it. ")
 
 
+@pytest.mark.parametrize(
+    ("disk", "what", "todo"),
+    [
+        (
+            DiskRoom(0.0, waiting=True),
+            "Receipts wait in memory, as the data folder's disk is full.",
+            "Make room on it, and restart nothing before.",
+        ),
+        (
+            DiskRoom(0.5, waiting=True),
+            "Receipts wait in memory, as the data folder's disk does not take them.",
+            "See why it does not write, and restart nothing before.",
+        ),
+    ],
+)
+def test_receipts_that_wait_are_one_trouble(disk, what, todo):
+    alerts = [fires("disk-full", 0.0), fires("receipts-waiting"), fires("missed-deadlines", 5.0)]
+    assert len({alert.cause for alert in alerts}) == 1
+    state = see(alerts=alerts, known=tuple(known_troubles(Known(disk=disk))))
+    assert (state.level, state.what, state.todo, state.more) == (Level.BAD, what, todo, ())
+    assert state.callers == ("Callers are answered all the same. A restart would lose what waits.")
+
+
+@pytest.mark.parametrize(
+    ("free", "rule", "what"),
+    [
+        (0.02, "disk-full", "The data folder's disk is full: 2 % is free."),
+        (0.08, "disk-low", "The data folder's disk is nearly full: 8 % is free."),
+    ],
+)
+def test_a_disk_that_fills_up(free, rule, what):
+    known = tuple(known_troubles(Known(disk=DiskRoom(free))))
+    assert see(alerts=[fires(rule, free)], known=known).what == what
+    assert see(known=known).level is Level.GOOD
+
+
 def test_a_refused_file_is_told_in_full():
     said = (
         'rules of endpoint sales: rules.toml: rule "no talk", column 16: the expression ends too'
         " early; those of 2026-11-29 go on running"
     )
-    known = tuple(known_troubles([said, "another"], ()))
+    known = tuple(known_troubles(Known(refused=[said, "another"])))
     alert = fires("rules-refused", 2.0)
     state = see(alerts=[alert], known=known)
     assert state.level is Level.WARN
@@ -461,7 +497,7 @@ def test_a_refused_file_is_told_in_full():
 
 def test_what_exotels_api_answered_is_told_with_what_to_do():
     problem = "api.exotel.com answered 401: check the API key, the token and the region"
-    (known,) = known_troubles((), [capacity(problem=problem)])
+    (known,) = known_troubles(Known(capacity=[capacity(problem=problem)]))
     state = see(alerts=[fires("polls-unreadable", 3.0, account="Main")], known=[known])
     assert state.what == (
         "Exotel's count of streams of account Main can't be read: api.exotel.com answered 401."
@@ -470,7 +506,7 @@ def test_what_exotels_api_answered_is_told_with_what_to_do():
 
 
 def test_traffic_that_is_missing():
-    known = tuple(known_troubles((), (), missing=(Missing("sales", NOW - 600_000, 30.0),)))
+    known = tuple(known_troubles(Known(missing=(Missing("sales", NOW - 600_000, 30.0),))))
     alerts = (fires("no-traffic", 30.0, endpoint="sales"),)
     state = see(alerts=alerts, known=known)
     assert state.level is Level.WARN
@@ -479,7 +515,7 @@ def test_traffic_that_is_missing():
 
 
 def test_passthrus_that_stopped():
-    known = tuple(known_troubles((), (), missing=(Missing("Main", NOW - 600_000, 64.2, 42),)))
+    known = tuple(known_troubles(Known(missing=(Missing("Main", NOW - 600_000, 64.2, 42),))))
     state = see(alerts=(fires("passthrus-stopped", 64.2, account="Main"),), known=known)
     assert state.level is Level.BAD
     assert state.what == (

@@ -244,7 +244,9 @@ class Alerting:
 
     def _told(self, alerts: Sequence[Alert]) -> dict[str, Trouble | None]:
         """What is known of alerts in words, by their keys."""
-        known = {trouble.key: trouble for trouble in self._troubles()}
+        troubles = tuple(self._troubles())
+        known = {key: trouble for trouble in troubles for key in trouble.covers}
+        known |= {trouble.key: trouble for trouble in troubles}
         return {alert.key: known.get(key_of(alert.figure, alert.labels)) for alert in alerts}
 
     def _note(self, problems: Sequence[str]) -> None:

@@ -18,16 +18,21 @@ from switchhook.alerts.notification import Recipient
 from switchhook.alerts.notify import AppriseNotifier
 from switchhook.alerts.sender import Destinations
 from switchhook.cli import output
-from switchhook.cli.data import config_in, data_folder
+from switchhook.cli.data import config_in, data_folder, steady_now_ms
 from switchhook.cli.ledger import deed, now_us
 from switchhook.cli.options import CONFIG, DATA, JSON
 from switchhook.delivery.ledger import LedgerDeliveries
 from switchhook.errors import ConfigError
+from switchhook.metrics import duration_text
+from switchhook.overview.verdict_file import read_verdict
 from switchhook.server.tables import open_ledger
 from switchhook.system.data_folder import LEDGER
 from switchhook.web.json import time_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from switchhook.alerts.alert import Alert
 
 app = App(name="alerts", help="What fires, and whether messages arrive.")
@@ -35,24 +40,26 @@ app = App(name="alerts", help="What fires, and whether messages arrive.")
 
 @app.default
 def list_(*, config: CONFIG = None, data: DATA = None, json: JSON = False) -> int:
-    """List the alerts that are pending or fire, as the console keeps them.
+    """List the alerts that are pending or fire, as the console knows them.
 
-    Exit code 1 if one fires.
+    Exit code 1 if one fires, or if it is not known, as no console has looked lately.
     """
-    ledger = open_ledger(data_folder(config, data) / LEDGER)
-    try:
-        book = LedgerAlerts(ledger).load(_now_ms())
-    finally:
-        ledger.close()
-    alerts = sorted(book.alerts, key=lambda a: (not a.firing, -a.severity.rank, a.since_ms))
-    firing = any(alert.firing for alert in alerts)
+    folder = data_folder(config, data)
+    written, now_ms = read_verdict(folder), steady_now_ms(folder)
+    known = written is not None and written.fresh(now_ms)
+    found = written.alerts if written is not None and known else _kept(folder)
+    if not known:
+        ago = "" if written is None else f" for {duration_text(written.age_s(now_ms))}"
+        output.err.print(f"no console has looked{ago}: this is what was kept; is one running?")
+    alerts = sorted(found, key=lambda a: (not a.firing, -a.severity.rank, a.since_ms))
+    failed = not known or any(alert.firing for alert in alerts)
     if json:
         for alert in alerts:
             output.print_json(alert_json(alert))
-        return int(firing)
+        return int(failed)
     if not alerts:
-        output.out.print("nothing fires")
-        return 0
+        output.out.print("nothing fires" if known else "nothing fired")
+        return int(failed)
     output.print_table(
         ("ID", "STATE", "SEVERITY", "SINCE", "WHAT", "WORST", "ADVICE"),
         (
@@ -68,7 +75,16 @@ def list_(*, config: CONFIG = None, data: DATA = None, json: JSON = False) -> in
             for alert in alerts
         ),
     )
-    return int(firing)
+    return int(failed)
+
+
+def _kept(folder: Path) -> Sequence[Alert]:
+    """Those that the ledger has: of before, where no console runs."""
+    ledger = open_ledger(folder / LEDGER)
+    try:
+        return tuple(LedgerAlerts(ledger).load(_now_ms()).alerts)
+    finally:
+        ledger.close()
 
 
 @app.command(name="ack")

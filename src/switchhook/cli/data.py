@@ -106,3 +106,12 @@ def limits_or_last(folder: Path, config: str | None) -> RetentionLimits:
         found = keep_limits(folder, None)
         output.err.print(f"by the configuration that ran last, as {output.plain(error)}")
         return found
+
+
+def is_full(folder: Path) -> bool:
+    """Whether the disk of a data folder has hardly any room."""
+    try:
+        found = os.statvfs(folder)
+    except OSError:
+        return False
+    return found.f_blocks > 0 and found.f_bavail < 0.01 * found.f_blocks

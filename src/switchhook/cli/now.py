@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from switchhook.cli import output
-from switchhook.cli.data import config_or_last, data_folder, steady_now_ms, store_in
+from switchhook.cli.data import config_or_last, data_folder, is_full, steady_now_ms, store_in
 from switchhook.cli.options import CONFIG, DATA, JSON
 from switchhook.config.names import names_of
 from switchhook.errors import ConfigError
@@ -18,7 +18,6 @@ from switchhook.overview.pulse import MINUTES, RECENT, pulse, pulse_start
 from switchhook.overview.verdict import State
 from switchhook.overview.verdict_api import verdict_json
 from switchhook.overview.verdict_file import read_verdict
-from switchhook.overview.verdict_keeper import STALE_MS
 from switchhook.server.tables import open_ledger
 from switchhook.store import SqliteStore
 from switchhook.streams.issues.issues import Issue, IssueState, issues, trend_start
@@ -79,17 +78,22 @@ def now(*, config: CONFIG = None, data: DATA = None, json: JSON = False) -> int:
 def _verdict(folder: Path, now_ms: int) -> tuple[bool, State]:
     """Whether it is known how things are, and what the console says or said last."""
     written = read_verdict(folder)
+    todo = "Is `switchhook serve` running?"
+    if is_full(folder):
+        todo += (
+            " The data folder's disk is full: make room on it, and restart nothing before, as what"
+            " waits in memory would be lost. Callers are answered all the same."
+        )
     if written is None:
         what = "Unknown: no console has looked at this data folder yet."
-        return False, State(level=Level.UNKNOWN, what=what, todo="Is `switchhook serve` running?")
-    age_s = abs(now_ms - written.made_ms) / 1000
-    if age_s * 1000 <= STALE_MS:
+        return False, State(level=Level.UNKNOWN, what=what, todo=todo)
+    if written.fresh(now_ms):
         return written.state.level is not Level.UNKNOWN, written.state
     return False, State(
         level=Level.UNKNOWN,
-        what=f"Unknown: no console has looked for {duration_text(age_s)}.",
+        what=f"Unknown: no console has looked for {duration_text(written.age_s(now_ms))}.",
         callers=f"It said last: {written.state.what}",
-        todo="Is `switchhook serve` running, and has the data folder's disk room?",
+        todo=todo,
     )
 
 

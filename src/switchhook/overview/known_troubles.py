@@ -1,51 +1,95 @@
-"""Troubles whose words are known where they are met: files of the operator, and Exotel's API."""
+"""Troubles whose words are known where they are met: files, disk, Exotel's API, whom to tell."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from switchhook.alerts.sender import SilentDestination
+from switchhook.capacity.status import CapacityNow
 from switchhook.errors import sentence
 from switchhook.exotel.times import EPOCH, IST
 from switchhook.metrics import value_text
+from switchhook.overview.heartbeat_metrics import AccountBeat
+from switchhook.overview.missing_metrics import Missing
+from switchhook.streams.share_metrics import ShareMoved
 from switchhook.troubles.metrics import key_of
 from switchhook.troubles.text import name_text
 from switchhook.troubles.trouble import Level, Trouble
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable
 
-    from switchhook.alerts.sender import SilentDestination
-    from switchhook.capacity.status import CapacityNow
-    from switchhook.overview.heartbeat_metrics import AccountBeat
-    from switchhook.overview.missing_metrics import Missing
-    from switchhook.streams.share_metrics import ShareMoved
+_FULL = 0.03
 
 
-def known_troubles(
-    refused: Sequence[str],
-    capacity: Sequence[CapacityNow],
-    moved: Mapping[str, ShareMoved] = MappingProxyType({}),
-    beats: Iterable[AccountBeat] = (),
-    missing: Iterable[Missing] = (),
-    silent: Iterable[SilentDestination] = (),
-) -> Iterable[Trouble]:
-    """What is wrong with files, polls, changed rules, numbers, what is not heard and whom to tell.
+class DiskRoom(msgspec.Struct, frozen=True):
+    """How much of the data folder's disk is free, and whether receipts wait for it."""
 
-    All in full.
-    """
-    yield from map(_of_missing, missing)
-    yield from map(_of_destination, silent)
-    yield from (_of_heartbeat(each) for each in beats if each.level)
-    if refused:
-        yield _of_files(refused)
-    for account in capacity:
+    free_share: float | None = None
+    waiting: bool = False
+
+
+class Known(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of files, polls, changed rules, numbers, what is not heard and whom to tell."""
+
+    refused: Sequence[str] = ()
+    capacity: Sequence[CapacityNow] = ()
+    moved: Mapping[str, ShareMoved] = {}
+    beats: Sequence[AccountBeat] = ()
+    missing: Sequence[Missing] = ()
+    silent: Sequence[SilentDestination] = ()
+    disk: DiskRoom = DiskRoom()
+
+
+def known_troubles(known: Known) -> Iterable[Trouble]:
+    """What is wrong with them, in full: each is told once an alert of its key fires."""
+    if known.disk != DiskRoom():
+        yield _of_disk(known.disk)
+    yield from map(_of_missing, known.missing)
+    yield from map(_of_destination, known.silent)
+    yield from (_of_heartbeat(each) for each in known.beats if each.level)
+    if known.refused:
+        yield _of_files(known.refused)
+    for account in known.capacity:
         if account.problem:
             yield _of_polls(account)
-    for endpoint, each in moved.items():
+    for endpoint, each in known.moved.items():
         if each.before.share is not None and each.since.share is not None:
             yield _of_rules(endpoint, each)
+
+
+def _of_disk(disk: DiskRoom) -> Trouble:
+    free = disk.free_share
+    full = free is not None and free < _FULL
+    room, late = key_of("disk.free_share", ()), key_of("answer.missed_deadlines", ())
+    if not disk.waiting:
+        return Trouble(
+            level=Level.WARN,
+            order=4,
+            key=room,
+            what=f"The data folder's disk is {'' if full else 'nearly '}full:"
+            f" {value_text(free, 'share')} is free.",
+            callers="Callers are answered all the same; without room receipts wait in memory.",
+            fault="At fault: Switchhook's disk.",
+            todo="Make room on it, or keep less: see the retention settings.",
+        )
+    return Trouble(
+        level=Level.BAD,
+        order=0,
+        key=key_of("receipts.waiting", ()),
+        covers=(room, late),
+        what="Receipts wait in memory, as the data folder's disk is full."
+        if full
+        else "Receipts wait in memory, as the data folder's disk does not take them.",
+        callers="Callers are answered all the same. A restart would lose what waits.",
+        fault="At fault: Switchhook's disk.",
+        todo=f"{'Make room on it' if full else 'See why it does not write'}, and restart nothing"
+        " before.",
+    )
 
 
 def _of_missing(found: Missing) -> Trouble:

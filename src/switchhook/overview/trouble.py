@@ -73,9 +73,12 @@ def find_troubles(seen: VerdictInput, now_ms: int) -> Iterable[Trouble]:
     yield from map(_ourselves, seen.failing)
     if seen.step is not None:
         yield _clock(seen.step)
+    firing = {key_of(each.figure, each.labels) for each in seen.alerts if each.firing}
+    covered = {key for each in seen.known if each.key in firing for key in each.covers}
     limited = any(subject.measure is Measure.LIMIT for subject in seen.standings)
     for alert in seen.alerts:
         told = alert.figure in _JUDGED or (limited and alert.topic == "limit")
+        told = told or key_of(alert.figure, alert.labels) in covered
         if alert.firing and alert.clear_ms is None and not told:
             said = _in_hand(alert, seen.silences, now_ms)
             yield from (_calmed(each, said) for each in _alerted(alert, seen.known))
@@ -131,7 +134,6 @@ class _Blame(msgspec.Struct, frozen=True):
 _BLAMES = {
     "answering": _Blame(0, "Switchhook itself"),
     "keeping": _Blame(0, "Switchhook's disk"),
-    "disk": _Blame(4, "Switchhook's disk"),
     "limit": _Blame(1, "the limit"),
     "heartbeat": _Blame(1, "Exotel"),
     "bot": _Blame(2, "the bot"),

@@ -27,7 +27,7 @@ from switchhook.overview.health_metrics import (
     retention_figures,
 )
 from switchhook.overview.heartbeat_metrics import HeartbeatFigures
-from switchhook.overview.known_troubles import known_troubles
+from switchhook.overview.known_troubles import DiskRoom, Known, known_troubles
 from switchhook.overview.missing_metrics import MissingFigures
 from switchhook.overview.trouble import VerdictInput
 from switchhook.overview.verdict_file import VerdictFile
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from switchhook.journal.source import JournalSource
     from switchhook.ledger.database import Ledger
     from switchhook.metrics import Source
-    from switchhook.overview.verdict import Failing
+    from switchhook.overview.verdict import Failing, State
     from switchhook.retention.trusted_time import Held
     from switchhook.server.steady_clock import SteadyClock
     from switchhook.streams.fold import Folder
@@ -113,8 +113,8 @@ class Monitoring:
             lambda now_ms: destination_figures(self.alerting.sender, now_ms),
         ]
         self.alerting = self._alerts(config, ledger, sources)
-        keep = VerdictFile(held.path).write
-        self.verdicts = VerdictKeeper(self._seen, clock.now_ms, keep, mono_ms=clock.mono_ms)
+        self._file = VerdictFile(held.path)
+        self.verdicts = VerdictKeeper(self._seen, clock.now_ms, self._keep, mono_ms=clock.mono_ms)
 
     def _alerts(self, config: Config, ledger: Ledger, sources: Sequence[Source]) -> Alerting:
         now_ms = self._clock.now_ms
@@ -173,15 +173,29 @@ class Monitoring:
         )
         return Destinations(notifier, tuple(recipients), alerts.policies)
 
+    def _keep(self, state: State, now_ms: int) -> None:
+        self._file.write(state, self.alerting.alerts, now_ms)
+
     def _unreachable(self) -> bool:
         found = self._answer()
         return found is not None and found.answers is False
 
     def _known(self) -> tuple[Trouble, ...]:
-        capacity = self._watch.now(self._clock.now_ms())
-        moved, beats = self._streams.shares.moved, self._beats.beats
-        missing, silent = self._missing.missing, self.alerting.sender.silent()
-        return tuple(known_troubles(self._refused(), capacity, moved, beats, missing, silent))
+        answer = self._answer()
+        free = (each for each in self.alerting.figures if each.name == "disk.free_share")
+        known = Known(
+            refused=self._refused(),
+            capacity=self._watch.now(self._clock.now_ms()),
+            moved=self._streams.shares.moved,
+            beats=self._beats.beats,
+            missing=self._missing.missing,
+            silent=self.alerting.sender.silent(),
+            disk=DiskRoom(
+                free_share=next((each.value for each in free), None),
+                waiting=answer is not None and bool(answer.waiting),
+            ),
+        )
+        return tuple(known_troubles(known))
 
     def _seen(self) -> VerdictInput:
         now_ms = self._clock.now_ms()

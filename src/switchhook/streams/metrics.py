@@ -177,20 +177,27 @@ class StoreFigures:
 
     def _answers(self, now_ms: int, at_ms: int) -> Iterable[Figure]:
         counts: Counter[str] = Counter()
+        lately: Counter[str] = Counter()
         for count in self._store.counts(_minute(now_ms) - WINDOW_MS, now_ms + MINUTE_MS):
             counts[count.name] += count.count
+            if count.at_ms >= _minute(now_ms) - _LATELY_MS:
+                lately[count.name] += count.count
+
+        def going_on(*names: str) -> int:
+            """How many there were; 0 once there was none for two minutes."""
+            of = sum(counts[name] for name in names)
+            return of if any(lately[name] for name in names) else 0
+
         times = answer_times(counts)
         slow = None if times.p99_ms is None else float(times.p99_ms)
         yield Figure("answer.p99_ms", slow, at_ms, (), times.answers)
-        missed = counts["deadline before disk"]
-        yield Figure("answer.missed_deadlines", float(missed), at_ms)
-        yield Figure("answer.undecided", float(counts["failed to decide"]), at_ms)
-        unreadable = sum(n for name, n in counts.items() if name.startswith(UNREADABLE))
-        unread = counts[ANSWERED_UNREAD]
-        asked = unreadable + counts["answered"] - unread
+        yield Figure("answer.missed_deadlines", float(going_on("deadline before disk")), at_ms)
+        yield Figure("answer.undecided", float(going_on("failed to decide")), at_ms)
+        unreadable = going_on(*(name for name in counts if name.startswith(UNREADABLE)))
+        asked = unreadable + counts["answered"] - counts[ANSWERED_UNREAD]
         share = unreadable / asked if asked else None
         yield Figure("answer.unreadable_share", share, at_ms, (), asked)
-        yield Figure("answer.unread", float(unread), at_ms)
+        yield Figure("answer.unread", float(going_on(ANSWERED_UNREAD)), at_ms)
         yield Figure("receipts.lost", float(self._lost.get(now_ms)), at_ms)
 
     def _read_wrong_secrets(self, now_ms: int) -> dict[str, _Wrong]:
