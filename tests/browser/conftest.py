@@ -6,10 +6,15 @@ import os
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from program import PATIENCE_S
+
+from .whole import whole
 from .world import World, serving
 
+# As long as anything may take on a machine that is busy with other tests.
+expect.set_options(timeout=1000 * PATIENCE_S)
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 SCREENSHOTS = Path(os.environ.get("SCREENSHOTS") or Path(__file__).parent / "screenshots")
 ARGUMENTS = (
@@ -44,6 +49,13 @@ def world(tmp_path_factory):
 def address(world):
     with serving(world.app(), world.pages.close) as address:
         yield address
+
+
+@pytest.fixture(scope="module")
+def console(tmp_path_factory):
+    """The real program with something on every page."""
+    with whole(tmp_path_factory.mktemp("whole")) as console:
+        yield console
 
 
 class Visit:

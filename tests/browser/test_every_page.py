@@ -19,7 +19,6 @@ from switchhook.system.local_keys import link_token
 
 from .conftest import SCREENSHOTS, Visit
 from .tour import Tour, empty
-from .whole import whole
 from .world import serving
 
 AUDIT = (Path(__file__).parent / "audit.js").read_text()
@@ -88,7 +87,7 @@ class Findings:
 
 
 @pytest.fixture(scope="module")
-def findings(chromium, tmp_path_factory):
+def findings(chromium, console, tmp_path_factory):
     """The walk through all pages, once for all that is asked of them."""
     found = Findings()
     data = tmp_path_factory.mktemp("empty")
@@ -99,10 +98,8 @@ def findings(chromium, tmp_path_factory):
     error = LedgerError("ledger.sqlite", "it is damaged", "restore it from a backup")
     with serving(unavailable_app(error), lambda: None) as address:
         found.look("unavailable", Visit(chromium, address).go("/"))
-    with whole(tmp_path_factory.mktemp("whole")) as console:
-        tour = Tour(chromium, console)
-        for name, page in tour.pages():
-            found.look(name, page)
+    for name, page in Tour(chromium, console).pages():
+        found.look(name, page)
     return found
 
 

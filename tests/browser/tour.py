@@ -13,7 +13,10 @@ from switchhook.access.second_factor import code_at, step_of
 from .conftest import Visit
 from .whole import ASHA, MEENA, PASSWORD, RAVI, Whole
 
-ROOMS = ("/", "/streams", "/causes", "/capacity", "/endpoints", "/alerts", "/audit", "/settings")
+ROOMS = (
+    *("/", "/streams", "/causes", "/capacity", "/endpoints", "/endpoints/refused"),
+    *("/alerts", "/health", "/audit", "/settings"),
+)
 """Those of the navigation."""
 Stop = tuple[str, Page]
 
@@ -23,6 +26,10 @@ def sign_in(page: Page, address: str, name: str, password: str = PASSWORD) -> No
     page.get_by_label("Name").fill(name)
     page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Sign in").click()
+
+
+def _name(path: str) -> str:
+    return path.strip("/").replace("/", "-") or "now"
 
 
 def empty(browser: Browser, address: str, link: str) -> Iterator[Stop]:
@@ -35,7 +42,7 @@ def empty(browser: Browser, address: str, link: str) -> Iterator[Stop]:
     page.goto(f"{address}{link}")
     for path in ROOMS:
         page.goto(address + path)
-        yield f"empty-{path.strip('/') or 'now'}", page
+        yield f"empty-{_name(path)}", page
 
 
 class Tour:
@@ -72,7 +79,7 @@ class Tour:
         for path in ROOMS:
             page = self._go(path)
             page.wait_for_selector("body[data-live='on']")
-            yield path.strip("/") or "now", page
+            yield _name(path), page
 
     def _fill_alerts(self) -> None:
         """A silence, an acknowledgement and messages, those that could not be sent among them."""

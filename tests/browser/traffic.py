@@ -53,7 +53,7 @@ class Traffic:
         at = time.time() if at is None else at
         call: str = more.pop("call", self.sid())
         stream = {
-            "StreamSID": self.sid(),
+            "StreamSID": more.pop("stream", "") or self.sid(),
             "StreamUrl": f"wss://{more.pop('host', HOSTS[0])}/media",
             **_STREAMS[cause],
         }

@@ -81,6 +81,7 @@ class Whole:
     def __init__(self, program: Program, hook: Receiver, folder: Path) -> None:
         self.program, self.hook, self.folder = program, hook, folder
         self.address = program.urls["console"]
+        self.rules = RULES
 
     def age_sessions(self) -> None:
         """As if everybody had signed in long ago."""

@@ -84,7 +84,11 @@ class World(Traffic):
             todo="Is the bot at 10.0.4.17:8443 running, and is this the right port?",
         )
         self.pages = StreamPages(
-            renderer=Renderer(lambda: self.state, link_hosts=lambda: ("recordings.example",)),
+            renderer=Renderer(
+                lambda: self.state,
+                news=lambda: {"streams": str(self.folder.position)},
+                link_hosts=lambda: ("recordings.example",),
+            ),
             journal=self.reader,
             store=self.store,
             folder=self.folder,

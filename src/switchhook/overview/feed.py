@@ -5,8 +5,9 @@ loop has them rendered in a thread, at most every `PACE_S`, once for all who see
 masked, in which zone, on which page), and hands the same bytes to all of those. Nobody waits for a
 browser: who can't follow is let go, and its browser comes again.
 
-Events: `verdict` (the first line) on every page; `now` (the figures), `tail` (rows, newest first)
-and `chart` (JSON) on the page Now; `now` and `receipts` as JSON at `/api/v1/feed`.
+Events: `verdict` (the first line) and `news` (JSON: how far each topic is that pages renew by)
+on every page; `now` (the figures), `tail` (rows, newest first) and `chart` (JSON) on the page
+Now; `now` and `receipts` as JSON at `/api/v1/feed`.
 """
 
 from __future__ import annotations
@@ -146,11 +147,13 @@ class Feed:
         monotonic: Callable[[], float],
         *,
         node: Callable[[], int] = lambda: 0,
+        news: Callable[[], Mapping[str, str]] = dict,
         pace_s: float = PACE_S,
         figures_s: float = FIGURES_S,
     ) -> None:
         self._live, self._monotonic, self._node = live, monotonic, node
         self._pace_s, self._figures_s = pace_s, figures_s
+        self._news = news
         self._ring: deque[TailRow] = deque(maxlen=MOST_ROWS)
         self._taken = 0
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -297,8 +300,10 @@ class Feed:
 
     async def _send_figures(self) -> None:
         await asyncio.to_thread(self._live.gather)
+        news = msgspec.json.encode(await asyncio.to_thread(self._news)).decode()
         for audience, group in list(self._groups.items()):
-            events = await asyncio.to_thread(self._live.figures, audience.page, group.look)
+            figures = await asyncio.to_thread(self._live.figures, audience.page, group.look)
+            events = figures if audience.page == API else {**figures, "news": news}
             changed = {name: text for name, text in events.items() if group.said.get(name) != text}
             group.said |= changed
             if changed:

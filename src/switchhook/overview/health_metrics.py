@@ -28,13 +28,16 @@ _DISK_MS = 5_000
 class AnswerHealth(msgspec.Struct, frozen=True):
     """What the answer side says of itself: whether it answers, and whether receipts wait.
 
-    None is not known; `problem` says why it does not answer.
+    None is not known; `problem` says why it does not answer. `status` and `problems` are those of
+    its `/healthz`.
     """
 
     at_ms: int
     answers: bool | None
     waiting: bool | None = None
     problem: str = ""
+    status: str = ""
+    problems: tuple[str, ...] = ()
 
 
 def disk_figures(folder: Path, look_at: Callable[[Path], os.statvfs_result] = os.statvfs) -> Source:

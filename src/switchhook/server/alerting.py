@@ -93,7 +93,7 @@ class Monitoring:
         self._beats = HeartbeatFigures(store, journal)
         self._store, self._journal, self._troubles = store, journal, TroubleWatch(names)
         folder.observe(self._troubles.folded)
-        self._answer = _answering(answer_url, clock.now_ms)
+        self.answer = _answering(answer_url, clock.now_ms)
         self._missing = MissingFigures(
             store, LedgerCapacity(ledger), names, self._streams.as_of, self._unreachable
         )
@@ -109,7 +109,7 @@ class Monitoring:
             watch_figures(watch),
             self._beats,
             self._missing,
-            answer_figures(self._answer),
+            answer_figures(self.answer),
             lambda now_ms: destination_figures(self.alerting.sender, now_ms),
         ]
         self.alerting = self._alerts(config, ledger, sources)
@@ -177,11 +177,11 @@ class Monitoring:
         self._file.write(state, self.alerting.alerts, now_ms)
 
     def _unreachable(self) -> bool:
-        found = self._answer()
+        found = self.answer()
         return found is not None and found.answers is False
 
     def _known(self) -> tuple[Trouble, ...]:
-        answer = self._answer()
+        answer = self.answer()
         free = (each for each in self.alerting.figures if each.name == "disk.free_share")
         known = Known(
             refused=self._refused(),
@@ -241,8 +241,8 @@ def _answering(url: str | None, now_ms: Callable[[], int]) -> Callable[[], Answe
     probe = AnswerProbe(url)
 
     def look(at_ms: int) -> AnswerHealth:
-        answers, waiting, problem = probe.ask()
-        return AnswerHealth(at_ms, answers, waiting, problem)
+
+        return AnswerHealth(at_ms, *probe.ask())
 
     kept = Cached(_PROBE_MS, look)
     return lambda: kept.get(now_ms())

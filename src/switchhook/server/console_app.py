@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 import msgspec
 
@@ -14,6 +15,7 @@ from switchhook.calls.api import CallsApi
 from switchhook.calls.other_sources import SourceGatherer
 from switchhook.capacity.api import CapacityApi
 from switchhook.config.own_links import applet_urls
+from switchhook.overview.health_page import HealthPage
 from switchhook.overview.verdict_api import VerdictApi
 from switchhook.retention.api import RetentionApi
 from switchhook.retention.ledger import LedgerErasures
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from switchhook.config import Config
     from switchhook.journal import JournalReader, SealedSegments
     from switchhook.ledger.database import Ledger
+    from switchhook.overview.health_keeper import HealthKeeper
     from switchhook.retention.retention_worker import RetentionWorker
     from switchhook.server.accounts import Accounts
     from switchhook.server.alerting import Monitoring
@@ -60,7 +63,7 @@ class AppParts(msgspec.Struct, frozen=True, kw_only=True):
     """The parts of the console that pages and API show and use.
 
     `config` and `names` give what the configuration says now, `address` is where the private port
-    listens, `note` puts a deed into the audit log.
+    listens, `note` puts a deed into the audit log, `audit_seq` is the number of its newest entry.
     """
 
     held: DataFolder
@@ -78,6 +81,8 @@ class AppParts(msgspec.Struct, frozen=True, kw_only=True):
     keeper: RetentionWorker
     tracer: Tracer | None
     status: ConsoleStatus
+    health: HealthKeeper
+    audit_seq: Callable[[], int]
     note: Callable[[Deed], None]
 
 
@@ -88,7 +93,10 @@ class ConsoleApp:
         self._parts = parts
         self._queries = StreamQueries(parts.journal, parts.store, parts.names)
         renderer = Renderer(
-            parts.monitoring.verdicts.now, link_hosts=lambda: parts.config().console.link_hosts
+            parts.monitoring.verdicts.now,
+            news=self._news,
+            now_us=parts.clock.now_us,
+            link_hosts=lambda: parts.config().console.link_hosts,
         )
         threading.Thread(target=renderer.warm, name="warm", daemon=True).start()
         keeping = RetentionApi(parts.keeper)
@@ -99,6 +107,7 @@ class ConsoleApp:
             self.pages,
             AlertPages(renderer, parts.monitoring.alerting, parts.note),
             OnItPage(renderer, parts.monitoring.alerting, parts.held.key, parts.note),
+            HealthPage(renderer, parts.health.now, parts.status.unused, now),
             VerdictApi(parts.monitoring.verdicts.now),
             keeping,
             self._person_api(renderer),
@@ -113,6 +122,22 @@ class ConsoleApp:
         app = create_app(pages)
         self.routes = app.routes
         self.app = self.access.wrap(app)
+
+    def _news(self) -> dict[str, str]:
+        """How far each topic is that pages renew themselves by."""
+        parts = self._parts
+        capacity = [
+            (each.active, each.allowed, each.problem)
+            for each in parts.accounts.watch.now(parts.clock.now_ms())
+        ]
+        said = {
+            "streams": parts.folder.position,
+            "audit": parts.audit_seq(),
+            "alerts": parts.monitoring.alerting.alerts,
+            "capacity": capacity,
+            "health": parts.health.now().gist,
+        }
+        return {topic: f"{crc32(repr(what).encode()):x}" for topic, what in said.items()}
 
     def _access(self, renderer: Renderer, keeping: RetentionApi) -> ConsoleAccess:
         parts, queries = self._parts, self._queries

@@ -19,6 +19,8 @@ from switchhook.errors import LedgerError
 from switchhook.exotel.fields import forget_read_numbers
 from switchhook.exotel.number_keys import forget_numbers
 from switchhook.journal import JournalReader, SealedSegments
+from switchhook.overview.health import Said
+from switchhook.overview.health_keeper import HealthKeeper
 from switchhook.retention.erasure_list_file import remember
 from switchhook.retention.ledger import LedgerErasures
 from switchhook.retention.policy import Matter
@@ -91,6 +93,7 @@ class ConsoleSide:
         self._keep(config)
         self.tracer = _tracer(config, self.journal)
         self.status = self._status()
+        self.health = HealthKeeper(self._answer_said, self._console_said)
         shown = ConsoleApp(self._app_parts(address))
         self.app, self.routes = shown.app, shown.routes
         self.pages, self.access = shown.pages, shown.access
@@ -158,8 +161,34 @@ class ConsoleSide:
             keeper=self.keeper,
             tracer=self.tracer,
             status=self.status,
+            health=self.health,
+            audit_seq=self._audit_seq,
             note=self.note,
         )
+
+    def _answer_said(self) -> Said | None:
+        found = self.monitoring.answer()
+        if found is None:
+            return None
+        return Said(found.at_ms, found.status, found.problems, found.problem)
+
+    def _console_said(self) -> Said:
+        said = self.status.health()
+        return Said(
+            self.clock.now_ms(),
+            said["status"],
+            tuple(said["problems"]),
+            "",
+            said["fold_lag"],
+            said["version"],
+        )
+
+    def _audit_seq(self) -> int:
+        """The number of the newest entry of the audit log; 0 where it can't be read."""
+        try:
+            return self._audit.head().newest_seq
+        except LedgerError:
+            return 0
 
     def _observe(self) -> None:
         """Who is told of what is folded, beside the live feed."""
@@ -197,7 +226,7 @@ class ConsoleSide:
     async def start(self) -> None:
         """Begin everything that goes on beside answering; it is open."""
         await self.accounts.use(self.config)
-        for part in (self.folder, self.monitoring, self.keeper):
+        for part in (self.folder, self.monitoring, self.keeper, self.health):
             part.start()
         if self.tracer is not None:
             self.tracer.start()
@@ -245,7 +274,7 @@ class ConsoleSide:
         for task in self._tasks:
             task.cancel()
         await self.accounts.stop()
-        for part in (self.keeper, self.monitoring, self.folder):
+        for part in (self.health, self.keeper, self.monitoring, self.folder):
             await asyncio.to_thread(part.stop)
         if self.tracer is not None:
             await asyncio.to_thread(self.tracer.stop)

@@ -12,13 +12,16 @@ from switchhook.exotel.phone_numbers import counted
 from switchhook.journal.steady_time import step_text
 from switchhook.overview.verdict import Failing
 from switchhook.retention.trusted_time import Held, held_text
+from switchhook.server.release import release
 from switchhook.streams.endpoints import EndpointShown, RulesShown
+from switchhook.streams.health import console_health
 from switchhook.telemetry.prometheus import FoldState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from switchhook.checked_json import Damage
+    from switchhook.config.last_good import UnusedFile
     from switchhook.config.live import Settings
     from switchhook.journal import JournalReader
     from switchhook.ledger.database import Ledger
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from switchhook.server.steady_clock import SteadyClock
     from switchhook.store import SqliteStore
     from switchhook.streams.fold import Folder
+    from switchhook.web.json import Json
 
 _MOST_NAMED = 10
 
@@ -106,6 +110,14 @@ class ConsoleStatus(msgspec.Struct, frozen=True, kw_only=True):
         """What is wrong with the configuration's file where another runs, in lines."""
         unused = self.settings().unused
         return next((each.problem for each in unused if each.name == "config"), "")
+
+    def health(self) -> Json:
+        """What `/healthz` says of the console."""
+        return console_health(self.folder, self.store, self.complaints(), release())
+
+    def unused(self) -> tuple[UnusedFile, ...]:
+        """The operator's files that hold something else than what runs."""
+        return self.settings().unused
 
     def overview(self) -> dict[str, object]:
         """The endpoints, for the API's status."""

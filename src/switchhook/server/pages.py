@@ -84,7 +84,7 @@ class StreamPages:
             freshen=self.freshen,
             now_ms=now_ms,
         )
-        self.feed = Feed(now, time.monotonic, node=lambda: journal.node or 0)
+        self.feed = Feed(now, time.monotonic, node=lambda: journal.node or 0, news=renderer.news)
         folder.observe(self.feed.take)
         causes = self._causes(store, names, issue_history, now_ms)
         self._pages = (

@@ -12,9 +12,9 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
 from switchhook.access.audit import Deed
-from switchhook.errors import SwitchhookError
 from switchhook.journal.source import JournalSource
 from switchhook.streams.fold import Folder
+from switchhook.streams.health import console_health
 from switchhook.streams.names import Names
 from switchhook.streams.openapi import OPERATIONS
 from switchhook.streams.parameters import STREAM_FILTERS
@@ -148,23 +148,5 @@ class StreamsApi:
         return self._document()
 
     def _healthz(self, request: Request) -> Json:
-        """Green as long as it can work: an orchestrator that restarts us would mend nothing."""
-        folder, problems = self._parts.folder, list(self._parts.complaints())
-        lag: int | None = None
-        try:
-            lag = folder.lag()
-            count, _ = self._parts.store.quarantined(0)
-            if count:
-                problems.append(f"{count} records could not be folded: see /api/v1/status")
-        except SwitchhookError as error:
-            problems.append(str(error))
-        if folder.problem is not None and folder.problem not in problems:
-            problems.append(f"the fold stands still: {folder.problem}")
-        elif not folder.running:
-            problems.append("the fold does not run")
-        return {
-            "status": "degraded" if problems else "ok",
-            "problems": list(dict.fromkeys(problems)),
-            "fold_lag": lag,
-            "version": self._version,
-        }
+        parts = self._parts
+        return console_health(parts.folder, parts.store, parts.complaints(), self._version)

@@ -98,6 +98,7 @@ class StreamsPage:
         filtered = _filters(request, query, text)
         rows = [
             {
+                "key": row.story.first.id,
                 "call_sid": row.story.call_sid,
                 "id": row.story.last.id,
                 "cells": [(column, column.of(row, names, viewer)) for column in chosen],

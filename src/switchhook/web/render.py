@@ -12,6 +12,7 @@ have a number in it), and what shows values (`time`, `number`, `shown`, the filt
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,8 @@ from switchhook.web.compiled_templates import CompiledTemplates, at_run_time
 from switchhook.web.escaping import may_link, visible
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from starlette.requests import Request
     from starlette.responses import Response
 
@@ -100,8 +103,9 @@ def zone_word(zone: ZoneInfo) -> str | None:
 class Renderer:
     """Makes pages.
 
-    `verdict` gives the first line of every page; `link_hosts` the hosts whose https addresses may
-    be clicked.
+    `verdict` gives the first line of every page; `news` how far each topic is that pages renew
+    themselves by, in a word that changes with it; `now_us` is the clock; `link_hosts` the hosts
+    whose https addresses may be clicked.
     """
 
     def __init__(
@@ -109,9 +113,12 @@ class Renderer:
         verdict: Callable[[], object] = lambda: None,
         *,
         assets: Assets | None = None,
+        news: Callable[[], Mapping[str, str]] = dict,
+        now_us: Callable[[], int] = lambda: time.time_ns() // 1_000,
         link_hosts: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:
         self._verdict, self._link_hosts = verdict, link_hosts
+        self.news, self._now_us = news, now_us
         self.assets = assets or Assets()
         self._environments = {sees: self._environment(sees) for sees in (True, False)}
 
@@ -186,6 +193,9 @@ class Renderer:
             "path": request.url.path,
             "csrf": Ours(request.scope.get("csrf", "")),
             "theme": theme if theme in ("light", "dark") else None,
+            "reads": request.method == "GET",
+            "news": lambda: msgspec.json.encode(self.news()).decode(),
+            "made_us": self._now_us(),
             # Only what they asked themselves.
             "same": lambda **changes: Ours(address(request.url.path, {**here, **changes})),
             "feed": Ours(address("/feed", {"tz": tz})),

@@ -43,16 +43,16 @@ def test_a_monitor_that_is_not_there():
 )
 def test_the_answer_side_is_asked(body, found):
     with receiving(body=body) as receiver:
-        assert AnswerProbe(receiver.url).ask() == found
+        assert AnswerProbe(receiver.url).ask()[:3] == found
         assert receiver.got[0].path == "/healthz"
 
 
 def test_an_answer_side_that_is_not_there():
     with receiving() as receiver:
         url = receiver.url
-    assert AnswerProbe(url).ask() == (False, None, "no connection")
+    assert AnswerProbe(url).ask()[:3] == (False, None, "no connection")
     with receiving(status=503) as receiver:
-        assert AnswerProbe(receiver.url).ask() == (False, None, "it answered 503")
+        assert AnswerProbe(receiver.url).ask()[:3] == (False, None, "it answered 503")
 
 
 @pytest.mark.parametrize(
@@ -79,6 +79,6 @@ def test_an_answer_side_that_does_not_speak_http(said, problem):
         with ThreadPoolExecutor() as pool:
             pool.submit(answer)
             url = f"http://127.0.0.1:{server.getsockname()[1]}"
-            assert AnswerProbe(url, 30.0 if said is not None else 0.05).ask() == (
+            assert AnswerProbe(url, 30.0 if said is not None else 0.05).ask()[:3] == (
                 False, None, problem,
             )  # fmt: skip

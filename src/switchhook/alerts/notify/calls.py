@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from http.client import HTTPConnection, HTTPException
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
@@ -31,25 +31,33 @@ class HttpMonitor:
         return None if 200 <= status < 300 else f"it answered {status}"
 
 
-class AnswerProbe:
-    """Asks the answer side whether it answers, by its `/healthz`; `url` is where it listens.
+class Probed(NamedTuple):
+    """Whether it answers, whether receipts wait for the disk, why not, and all that it said."""
 
-    Gives (whether it answers, whether receipts wait for the disk, the problem).
-    """
+    answers: bool
+    waiting: bool | None
+    problem: str
+    status: str = ""
+    problems: tuple[str, ...] = ()
+
+
+class AnswerProbe:
+    """Asks the answer side whether it answers, by its `/healthz`; `url` is where it listens."""
 
     def __init__(self, url: str, timeout_s: float = 2.0) -> None:
         self._place, self._timeout_s = urlsplit(url), timeout_s
 
-    def ask(self) -> tuple[bool, bool | None, str]:
+    def ask(self) -> Probed:
         status, body, problem = self._get()
         if problem or status != 200:
-            return False, None, problem or f"it answered {status}"
+            return Probed(False, None, problem or f"it answered {status}")
         try:
-            problems = json.loads(body)["problems"]
-            waiting = any(_WAITING in str(each) for each in problems)
-        except (ValueError, KeyError, TypeError):
-            return False, None, "something else answers there"
-        return True, waiting, ""
+            said = json.loads(body)
+            problems = tuple(str(each) for each in said["problems"])
+            waiting = any(_WAITING in each for each in problems)
+            return Probed(True, waiting, "", str(said.get("status", "")), problems)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return Probed(False, None, "something else answers there")
 
     def _get(self) -> tuple[int, bytes, str]:
         """The same as `_get` below.

@@ -5,15 +5,30 @@
   const PATIENCE_MS = 6000;
   const notLive = document.querySelector("[data-not-live]");
   let losing = 0;
+  let growing = 0;
+  const span = (seconds) => {
+    const [minutes, hours] = [Math.floor(seconds / 60), Math.floor(seconds / 3600)];
+    return hours ? `${hours} h ${minutes % 60} min` : minutes ? `${minutes} min` : `${Math.floor(seconds)} s`;
+  };
   const lost = (is) => {
     document.body.dataset.live = is ? "off" : "on";
     if (!notLive || is === Boolean(losing)) return;
     clearTimeout(losing);
+    clearInterval(growing);
     losing = 0;
     if (!is) { notLive.hidden = true; notLive.textContent = ""; return; }
+    const since = Date.now();
     const time = new Date().toLocaleTimeString("en-GB", { timeZone: document.body.dataset.zone });
     losing = setTimeout(() => {
-      notLive.textContent = `Not live: the console has not answered since ${time}. What is shown is from then.`;
+      const again = document.createElement("a");
+      again.href = location.href;
+      again.textContent = "Load again";
+      const age = document.createElement("span");
+      age.ariaLive = "off";
+      notLive.replaceChildren(`Not live: the console has not answered since ${time}. What is shown is `, age, " old. ", again);
+      const grow = () => { age.textContent = span((Date.now() - since) / 1000); };
+      grow();
+      growing = setInterval(grow, 1000);
       notLive.hidden = false;
     }, PATIENCE_MS);
   };

@@ -1,0 +1,110 @@
+"""How both programs are, check by check: what `/healthz` says, with since when and what to do."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from switchhook.overview.health_messages import (
+    ANSWERING,
+    OF_ANSWER,
+    OF_CONSOLE,
+    OTHER,
+    Check,
+    Meaning,
+    meaning_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MOST_REMEMBERED = 1000
+
+
+class Said(msgspec.Struct, frozen=True):
+    """What a program's `/healthz` said, when: `status` is empty where none did, for `problem`."""
+
+    at_ms: int
+    status: str = ""
+    problems: tuple[str, ...] = ()
+    problem: str = ""
+    fold_lag: int | None = None
+    version: str = ""
+
+
+class Complaint(msgspec.Struct, frozen=True):
+    """One sentence, since when it is said, and what it means."""
+
+    text: str
+    since_ms: int
+    meaning: Meaning
+
+
+class Checked(msgspec.Struct, frozen=True):
+    """A check with what is complained of; well where that is nothing. Since Unix ms."""
+
+    check: Check
+    since_ms: int
+    complaints: tuple[Complaint, ...] = ()
+
+
+class ProgramHealth(msgspec.Struct, frozen=True):
+    """A program: what it said, and its checks in order, those first that are not well."""
+
+    said: Said
+    since_ms: int
+    checks: tuple[Checked, ...]
+
+
+class Memory:
+    """Since when something is said; what is no longer said is forgotten.
+
+    Times in Unix ms. Counts in a sentence don't make it another one.
+    """
+
+    def __init__(self) -> None:
+        self._since: dict[tuple[str, str], int] = {}
+
+    def since(self, kind: str, texts: Sequence[str], now_ms: int) -> list[int]:
+        """The first moment of each text of a kind; all others of that kind are over."""
+        keys = [(kind, re.sub(r"\d+", "#", text)) for text in texts[:MOST_REMEMBERED]]
+        before = self._since
+        over = {key for key in before if key[0] == kind} - {*keys}
+        self._since = {key: at for key, at in before.items() if key not in over}
+        return [self._since.setdefault(key, now_ms) for key in keys]
+
+
+def health_of(name: str, said: Said, memory: Memory) -> ProgramHealth:
+    """A program's checks; `name` is `answer` or `console`."""
+    checks = OF_ANSWER if name == "answer" else OF_CONSOLE
+    problems = said.problems if said.status else (said.problem or "nobody has asked it yet",)
+    since = memory.since(f"{name} problem", problems, said.at_ms)
+    found = [
+        Complaint(text, at, _meaning(text, checks, silent=not said.status))
+        for text, at in zip(problems, since, strict=False)
+    ]
+    by_check = {
+        check: tuple(each for each in found if each.meaning.check is check) for check in checks
+    }
+    states = [f"{check.name} {'bad' if some else 'well'}" for check, some in by_check.items()]
+    times = memory.since(f"{name} check", states, said.at_ms)
+    rows = [
+        Checked(check, min((each.since_ms for each in some), default=at), some)
+        for (check, some), at in zip(by_check.items(), times, strict=True)
+    ]
+    (status_since,) = memory.since(f"{name} status", [said.status], said.at_ms)
+    ordered = sorted(rows, key=lambda row: not row.complaints)
+    return ProgramHealth(said, status_since, tuple(ordered))
+
+
+def _meaning(text: str, checks: Sequence[Check], *, silent: bool) -> Meaning:
+    if silent:
+        return Meaning(
+            ANSWERING if ANSWERING in checks else OTHER,
+            "Whether callers are answered is not known.",
+            "Look whether the program runs and where it listens; its log says why it ended.",
+        )
+    meaning = meaning_of(text)
+    return meaning if meaning.check in checks else Meaning(OTHER, meaning.why, meaning.todo)
