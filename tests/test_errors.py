@@ -53,6 +53,10 @@ SOURCE = Path(errors.__file__).parent
             RuleError("unknown name", file="r.toml", rule="vip", line=2, column=7),
             'r.toml: rule "vip", line 2, column 7: unknown name',
         ),
+        (
+            RuleError("unknown name", file="r.toml", rule="vip", line=2, column=7, at=12),
+            'r.toml:12: rule "vip", column 7: unknown name',
+        ),
         # Without a rule its column means nothing.
         (RuleError("not TOML", file="r.toml", column=7), "r.toml: not TOML"),
         (

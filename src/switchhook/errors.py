@@ -44,7 +44,7 @@ class RuleError(ConfigError):
     """A rules file that doesn't check out.
 
     `column` is 1-based within the expression; `line` within the expression too, for rules that
-    span several.
+    span several. `at` is the line of the file, which is told in its place where it is known.
     """
 
     def __init__(
@@ -55,12 +55,15 @@ class RuleError(ConfigError):
         rule: str = "",
         line: int = 1,
         column: int | None = None,
+        at: int | None = None,
         hint: str = "",
     ) -> None:
         key = f'rule "{rule}"' if rule else ""
         if key and column is not None:
-            key += f", column {column}" if line == 1 else f", line {line}, column {column}"
-        super().__init__(problem, file=file, key=key, hint=hint)
+            told = line == 1 or at is not None
+            key += f", column {column}" if told else f", line {line}, column {column}"
+        place = file if at is None else f"{file}:{at}"
+        super().__init__(problem, file=place, key=key, hint=hint)
         self.rule, self.line, self.column = rule, line, column
 
 

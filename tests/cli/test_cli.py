@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import re
 import shutil
 import subprocess
 import sys
@@ -124,7 +125,7 @@ def test_check_names_what_is_wrong_with_its_place(say, tmp_path):
     bad.write_text(RULES.format(cause="throttled").replace("stream.cause", "stream.cuase"))
     code, out, _ = say("check", bad)
     assert code == 1
-    assert f'{bad}: rule "to people", column 1: ' in out
+    assert re.search(re.escape(str(bad)) + r':\d+: rule "to people", column 1: ', out)
     good = tmp_path / "good.toml"
     good.write_text(RULES.format(cause="throttled"))
     assert say("check", good)[0] == 0

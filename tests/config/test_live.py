@@ -544,7 +544,7 @@ def test_a_file_that_does_not_run_is_told_whole(world: World) -> None:
     (refused,) = changed(keeper).unused
     assert (refused.name, refused.refused) == ("rules/sales", True)
     first, *others = refused.problem.splitlines()
-    assert first == f'{world.sales}: rule "#1": it has no name (name = "what it is for")'
+    assert first == f'{world.sales}:1: rule "#1": it has no name (name = "what it is for")'
     assert len(others) == 1
     world.sales.write_text(rules("two"))
     assert changed(keeper).unused == ()

@@ -156,7 +156,37 @@ OPTIONS = 'option = "A" or option = "B"'
     ],
 )  # fmt: skip
 def test_load_rules_refuses(text: str | bytes, message: str) -> None:
-    assert refusal(text) == message
+    said = re.sub(r"^rules.toml:[0-9]+:", "rules.toml:", refusal(text), flags=re.MULTILINE)
+    assert said == message.replace(", line 2, column", ", column")
+
+
+@pytest.mark.parametrize(
+    ("expression", "line"),
+    [
+        ("'call.sidd == 1'", 7),
+        ('"call.sidd == 1"', 7),
+        ("'''call.sidd == 1'''", 7),
+        ("'''\ncall.sidd == 1\n'''", 8),
+        ("'''\nstream.present &&\n  call.sidd == 1'''", 9),
+    ],
+)
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_a_rule_that_is_wrong_is_told_by_its_line_of_the_file(
+    expression: str, line: int, mark: str, line_end: str
+) -> None:
+    text = (
+        "[[rule]]\nname = 'first [[rule]]'\nwhen = 'stream.present'\noption = 'A'\n"
+        f"[[rule]]\nname = 'bad'\nwhen = {expression}\noption = 'B'\n{END}"
+    )
+    assert refusal(mark + text.replace("\n", line_end)).startswith(
+        f'rules.toml:{line}: rule "bad", '
+    )
+    assert (
+        refusal(text.replace("option = 'B'", "option = 'C'"))
+        .splitlines()[0]
+        .startswith('rules.toml:5: rule "bad": no such option')
+    )
 
 
 @pytest.mark.parametrize(

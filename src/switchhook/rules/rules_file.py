@@ -63,7 +63,7 @@ def load_rules(text: str | bytes, *, file: str) -> Ruleset:
     """
     whole = _decoded(text, file)
     document = _document(whole, file)
-    problems = _Problems(file)
+    problems = _Problems(file, _lines(whole))
     rules, expressions = _rules(document, problems)
     default = _default(document, whole, problems)
     for key in sorted(document.keys() - {"rule", "default"}):
@@ -88,8 +88,8 @@ def load_rules(text: str | bytes, *, file: str) -> Ruleset:
 class _Problems:
     """What is wrong, with its place: -1 before the rules, then a rule's, then the end's."""
 
-    def __init__(self, file: str) -> None:
-        self.file = file
+    def __init__(self, file: str, lines: list[tuple[int, int]]) -> None:
+        self.file, self._lines = file, lines
         self.found: list[tuple[int, RuleError]] = []
 
     def add(
@@ -102,7 +102,13 @@ class _Problems:
         column: int | None = None,
         hint: str = "",
     ) -> None:
-        error = RuleError(problem, file=self.file, rule=rule, line=line, column=column, hint=hint)
+        at = None
+        if 0 <= place < len(self._lines):
+            header, expression = self._lines[place]
+            at = header if column is None else expression + line - 1
+        error = RuleError(
+            problem, file=self.file, rule=rule, line=line, column=column, at=at, hint=hint
+        )
         self.found.append((place, error))
 
     def in_order(self) -> tuple[RuleError, ...]:
@@ -245,6 +251,25 @@ def _headers(whole: str) -> list[str]:
     """The names of the tables in the order of the file, which a parsed document doesn't tell."""
     lines = [match["header"] for match in _HEADER.finditer(whole.removeprefix("\ufeff"))]
     return [_table(line) for line in lines if line]
+
+
+_WHEN = re.compile(r"""^[ \t]*"?when"?[ \t]*=[ \t]*(?P<below>(?:\"{3}|'{3})\r?\n)?""", re.MULTILINE)
+
+
+def _lines(whole: str) -> list[tuple[int, int]]:
+    """The lines of the file that begin each rule, and its expression; for rules with a header."""
+    whole = whole.removeprefix("\ufeff")
+    headers = [found for found in _HEADER.finditer(whole) if found["header"]]
+    ends = [found.start() for found in headers[1:]] + [len(whole)]
+    found = []
+    for header, end in zip(headers, ends, strict=False):
+        if _table(header["header"]) != "rule":
+            continue
+        line = whole.count("\n", 0, header.start("header")) + 1
+        when = _WHEN.search(whole, header.end(), end)
+        expression = whole.count("\n", 0, when.end()) + 1 if when else line
+        found.append((line, expression))
+    return found
 
 
 def _table(header: str) -> str:
