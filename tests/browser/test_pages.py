@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 from .traffic import HOSTILE
 from .world import OPERATOR, VIEWER
 
-PAGES = ("/", "/streams", "/causes", "/capacity", "/endpoints", "/endpoints/refused")
+PAGES = ("/", "/streams", "/calls", "/causes", "/capacity", "/endpoints", "/endpoints/refused")
 KEPT = [(360, 740, "dark"), (1280, 900, "light")]
 LOOKS = [(1280, 900, "light"), (1280, 900, "dark"), (360, 740, "dark"), (360, 740, "light")]
 

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 from switchhook.access.second_factor import code_at, step_of
 
 from .conftest import Visit
-from .whole import ASHA, MEENA, PASSWORD, RAVI, Whole
+from .whole import ASHA, BY_CALLBACK, MEENA, PASSWORD, RAVI, Whole
 
 ROOMS = (
     *("/", "/streams", "/causes", "/capacity", "/endpoints", "/endpoints/refused"),
@@ -109,6 +109,8 @@ class Tour:
         page.locator("#note").fill("ticket 42")
         page.locator("button", has_text="Acknowledge").click()
         yield "issue", page
+        yield "calls", self._go("/calls")
+        yield "call-by-callback", self._go("/calls/" + BY_CALLBACK)
         yield "refused-requests", self._go("/endpoints/refused")
         page = self._go("/endpoints")
         page.get_by_role("button", name="Reveal the URL").first.click()

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlencode
 
 from program import Program, command, running
 from switchhook.alerts.on_it_link import PATH, OnIt, make_link
 from switchhook.exotel.wire.active_streams import ActiveStreams, build_json
 from switchhook.journal import JournalWriter
+from switchhook.journal.receipt import RecordKind, StatusReceived, encode
 from switchhook.ledger.sqlite import APPLICATION_ID, CHECKED_VERSION
 from switchhook.sqlite_file import connect_checked
 from switchhook.system.data_folder import JOURNAL, DataFolder, read_identity
@@ -19,6 +21,8 @@ from webhook import Receiver, receiving
 
 from .traffic import HOSTS, Traffic
 
+BY_CALLBACK = "4c1888cf5d9f430b8dd424dd85aa1abt"
+"""A call that only status callbacks told of."""
 PASSWORD = "eleven purple teacups"
 ASHA, MEENA, RAVI = "asha", "meena", "ravi"
 CONFIG = """
@@ -141,5 +145,10 @@ def _fill(data: Path) -> None:
         now = time.time()
         for at in range(60):
             traffic.tell("refused", now - 60 + at, host=HOSTS[0])
+        for call, status in ((BY_CALLBACK, "no-answer"), (BY_CALLBACK[::-1], "busy")):
+            said = {"CallSid": call, "Status": status, "From": "08047112233", "To": "09812345678"}
+            form = "application/x-www-form-urlencoded"
+            told = StatusReceived(int(now * 1e6), "Acme Bank", urlencode(said).encode(), form)
+            writer.append(RecordKind.STATUS, int(now * 1000), encode(told))
         assert writer.flush(30)
         writer.close(5)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import pytest
+
 from switchhook.calls.source_readers import of_callback, of_details, of_heartbeat, of_record
 from switchhook.calls.sources import (
     HeartbeatReport,
@@ -77,3 +79,26 @@ def test_heartbeats_name_the_numbers_either_way():
         outgoing_affected=("b",),
     )
     assert of_heartbeat(beat, 5) == HeartbeatReport(5, "CRITICAL", ("a", "b"))
+
+
+SID, NUMBER = "a1b2c3d4e5f6a7b8c9d0e1f2a3b41abt", "+918047112233"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {SID: {"phone_number": NUMBER, "status": "down"}},
+        {SID: NUMBER},
+        {"numbers": [{"sid": SID, "number": NUMBER}]},
+        {"incoming": {SID: {"number": NUMBER}}},
+    ],
+)
+def test_a_heartbeat_names_numbers_by_sid_and_data_has_them(data):
+    beat = Heartbeat(timestamp="", status_type="CRITICAL", incoming_affected=(SID,), data=data)
+    assert {SID, NUMBER} <= set(of_heartbeat(beat, 1).affected)
+
+
+def test_data_of_other_numbers_is_not_of_those_affected():
+    data = {"x": {"sid": "other", "number": "+918047119999"}, SID: {"number": NUMBER}}
+    beat = Heartbeat(timestamp="", status_type="CRITICAL", outgoing_affected=(SID,), data=data)
+    assert of_heartbeat(beat, 1).affected == (SID, NUMBER)

@@ -287,3 +287,11 @@ def test_later_events_with_less_never_stand_over_what_is_known(events, source, a
 
 def later(one: Source, other: Source) -> bool:
     return list(Source).index(one) > list(Source).index(other)
+
+
+@pytest.mark.parametrize("affected", ["+918047112233", "08047112233", "a1b2sid1abt"])
+def test_a_heartbeat_is_of_the_call_by_its_number_or_the_numbers_sid(affected):
+    said = {"from": "09876543210", "to": "08047112233", "phone_number_sid": "a1b2sid1abt"}
+    beats = [HeartbeatReport(0, "CRITICAL", (affected,)), HeartbeatReport(0, "WARNING", ("x",))]
+    story = call_sources([SourceReport(Source.CALLBACK, 0, said)], beats, begun_us=0)
+    assert story.troubles == ("heartbeat: Exotel said CRITICAL for this call's number",)

@@ -220,7 +220,7 @@ def call_sources(
     return CallSources(
         fields=tuple(stories),
         disagreements=tuple(_disagreement(each) for each in stories if not each.agreed),
-        troubles=_troubles(beats, numbers, begun_us, over_us, region),
+        troubles=_troubles(beats, (*numbers, *_named(stories)), begun_us, over_us, region),
     )
 
 
@@ -303,6 +303,12 @@ def _disagreement(field: FieldStory) -> str:
     return f"{field.name.replace('_', ' ')}: {claims}"
 
 
+def _named(stories: Iterable[FieldStory]) -> Iterable[str]:
+    """What a heartbeat may call the call's numbers by."""
+    named = ("from", "to", "phone_number_sid")
+    return (each.text for story in stories if story.name in named for each in story.said)
+
+
 def _troubles(
     beats: Iterable[HeartbeatReport],
     numbers: tuple[str, ...],
@@ -310,10 +316,13 @@ def _troubles(
     over_us: int | None,
     region: str,
 ) -> tuple[str, ...]:
-    """What heartbeats say of the call's time, once for each; those about other numbers don't."""
+    """What heartbeats say of the call's time, once for each; those about other numbers don't.
+
+    Numbers are known by their digits or by their SID.
+    """
     if begun_us is None:
         return ()
-    ours = {_number(each, region) for each in numbers} - {None}
+    ours = {_number(each, region) or each.strip() for each in numbers}
     found: dict[str, None] = {}
     for beat in sorted(beats, key=lambda each: each.at_us):
         if not begun_us - NEAR_US <= beat.at_us <= (over_us or begun_us) + NEAR_US:
@@ -321,7 +330,7 @@ def _troubles(
         status = _shown(beat.status.strip().upper())
         if status in ("", "OK"):
             continue
-        affected = {_number(each, region) for each in beat.affected}
+        affected = {_number(each, region) or each.strip() for each in beat.affected}
         if affected & ours:
             found[f"heartbeat: Exotel said {status} for this call's number"] = None
         elif not beat.affected:
