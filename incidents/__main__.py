@@ -9,6 +9,7 @@ import sys
 from incidents.incidents import INCIDENTS
 from incidents.play import WARM_S, Course, play
 from incidents.report import table
+from incidents.world import can_mount
 from switchhook.alerts.notify.text import compose
 
 
@@ -22,6 +23,9 @@ def main() -> None:
     said: dict[str, str] = {}
     for incident in INCIDENTS:
         if asked.names and incident.name not in asked.names:
+            continue
+        if incident.small_disk and not can_mount():
+            print(f"{incident.name}: not played, as mounting takes root", file=sys.stderr)
             continue
         for per_minute in asked.rate or sorted(WARM_S):
             if per_minute > incident.most:

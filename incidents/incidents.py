@@ -22,7 +22,8 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     `bad` is whether page and pager should come to know it as critical; where they should not, amber
     is enough. `bots` is how many bots there are, `talk_s` how long they talk, `talks` whether they
     say something; `warm_s` is for how long all goes well before, at least, `day_before` whether it
-    did so a day ago, too; `most` is at how many calls a minute it is played at most.
+    did so a day ago, too; `small_disk` is whether the
+    data folder has a disk of its own; `most` is at how many calls a minute it is played at most.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     talks: bool = False
     warm_s: float = 0.0
     day_before: bool = False
+    small_disk: bool = False
     most: int = 1_000
 
 
@@ -97,6 +99,11 @@ async def _nobody_calls(world: World) -> Mend:
     return mend
 
 
+async def _disk_full(world: World) -> Mend:
+    world.fill_disk()
+    return world.free_disk
+
+
 async def _silent(world: World) -> Mend:
     """Nobody who hears nothing stays."""
     number, patient = world.fault("bot-silent"), _impatient(world, 4.0)
@@ -134,6 +141,7 @@ INCIDENTS: Sequence[Incident] = (
     Incident(name="bot that flaps", begin=_flaps),
     Incident(name="network down for 40 bots", begin=_fault("bot-dns"), bots=40),
     Incident(name="wrong secret", begin=_wrong_secret),
+    Incident(name="disk full", begin=_disk_full, small_disk=True),
     Incident(name="broken rules file", begin=_broken_rules, bad=False),
     Incident(name="all to option B", begin=_all_to_b, bad=False),
     Incident(name="API answers 401", begin=_fault("rest", code=401), bad=False),

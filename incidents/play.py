@@ -58,6 +58,7 @@ async def _play(incident: Incident, per_minute: int, seed: int) -> Course:
         bots=incident.bots,
         talk_s=incident.talk_s,
         talks=incident.talks,
+        small_disk=incident.small_disk,
         seed=seed,
     ) as world:
         warm_s = max(WARM_S[per_minute], incident.warm_s)

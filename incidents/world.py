@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
+import subprocess
+import sys
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
@@ -34,6 +37,7 @@ from switchhook.emulator.plan.flow import Connect, Flow, Hangup, Passthru, Voice
 from switchhook.emulator.plan.plan import Account, Caller, Fault, Number, Plan
 from switchhook.exotel.client import ExotelClient
 from switchhook.journal import JournalReader, JournalWriter
+from switchhook.overview.health_metrics import AnswerHealth
 from switchhook.server.alerting import Monitoring
 from switchhook.server.answer_settings import endpoints_of
 from switchhook.server.steady_clock import SteadyClock
@@ -43,7 +47,7 @@ from switchhook.streams.fold import Folder
 from switchhook.system.data_folder import JOURNAL, LEDGER, STORE, DataFolder, boot_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
     from switchhook.alerts.message import Message
@@ -58,6 +62,7 @@ PATIENCE_S = 60.0
 TALK_S = 6.0
 PATIENT_S = 120.0
 DAY_S = 86_400.0
+_SIZE = "128m"
 
 _CONFIG = """
 [console]
@@ -149,6 +154,22 @@ class _Notifier:
         return None
 
 
+def can_mount() -> bool:
+    """Whether a small disk can be had: it takes root, on Linux."""
+    return sys.platform == "linux" and os.geteuid() == 0
+
+
+@contextmanager
+def _mounted(place: Path) -> Iterator[None]:
+    place.mkdir(mode=0o700)
+    words = ["mount", "-t", "tmpfs", "-o", f"size={_SIZE},mode=700", "tmpfs", str(place)]
+    subprocess.run(words, check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(place)], check=False)
+
+
 class _Polls:
     """An account's API, asked at the world's pace."""
 
@@ -174,12 +195,15 @@ class World:
         bots: int = 1,
         talk_s: float = TALK_S,
         talks: bool = False,
+        small_disk: bool = False,
         seed: int = 1,
     ) -> None:
         self.per_minute, self.bots, self._talk_s = per_minute, bots, talk_s
         self._says = None if talks else 0  # what nobody listens to takes time
         self._seed, self._chance = seed, random.Random(seed)
         self._open = ExitStack()
+        self._small_disk = small_disk
+        self.full = False
         self.calling = self._looks = True
         self.patience_s = PATIENT_S
         self.calls = 0
@@ -190,6 +214,8 @@ class World:
         self._time = VirtualClock(self.clock)
         self.folder = Path(self._open.enter_context(tempfile.TemporaryDirectory()))
         self._write_files()
+        if self._small_disk:
+            self._open.enter_context(_mounted(self.folder / "data"))
         with self.clock.outside():
             self._make_product()
             self._make_exotel()
@@ -283,7 +309,7 @@ class World:
             refused=lambda: self._settings.refused,
             damage=tuple,
             failing=tuple,
-            answer_url=None,
+            answer=self._health,
             clock=steady,
             retention_held=lambda: None,
         )
@@ -292,6 +318,10 @@ class World:
         self.heard = notifier.heard
         sender = self.monitoring.alerting.sender
         sender.destinations = msgspec.structs.replace(sender.destinations, notifier=notifier)
+
+    def _health(self) -> AnswerHealth:
+        """As its `/healthz` says, which nobody can ask without a socket."""
+        return AnswerHealth(self._time.wall_ms(), answers=True, waiting=not self.journal.healthy)
 
     def _make_exotel(self) -> None:
         apps: dict[str, ASGIApp] = {"answer.example": self._answers()}
@@ -375,7 +405,7 @@ class World:
                     await asyncio.to_thread(self._step)
 
     def _step(self) -> None:
-        assert self.journal.flush(PATIENCE_S)
+        assert self.full or self.journal.flush(PATIENCE_S)
         assert self.folder_of_streams.reach(self._reader.last_seq() or 0, PATIENCE_S)
         settings, taken = self._keeper.poll()
         for each in taken:
@@ -402,6 +432,18 @@ class World:
         self.calling = self._looks = False
         await asyncio.sleep(DAY_S - since_s)
         self.calling = self._looks = True
+
+    def fill_disk(self) -> None:
+        """Leave the data folder's disk, a small one, no room."""
+        self.full = True
+        filler = self.folder / "data" / "filler"
+        with filler.open("wb", buffering=0) as file, suppress(OSError):
+            while True:
+                file.write(bytes(4096))
+
+    def free_disk(self) -> None:
+        (self.folder / "data" / "filler").unlink()
+        self.full = False
 
     def aim(self, secret: str) -> None:
         """Let the applets name another secret."""

@@ -48,23 +48,29 @@ def test_a_steady_count_ran_for_as_long_as_it_was_read(gaps, active):
     for gap in gaps:
         spans.append(Span(at, 0, active, active, active, 100, 1))
         at += gap * 1000
-    assert stream_ms(spans, at) == active * at
+    assert stream_ms(spans, 0, at) == active * at
 
 
 def test_a_reading_holds_for_a_minute_at_most_and_none_for_nothing():
     reading = Span(0, 0, 7, 7, 7, 100, 1)
-    assert stream_ms([reading], 10 * MINUTE) == 7 * MINUTE
-    assert stream_ms([Span(0, MINUTE, None, None, None, None, 0, unread=3)], MINUTE) == 0
-    assert stream_ms([], MINUTE) == 0
+    assert stream_ms([reading], 0, 10 * MINUTE) == 7 * MINUTE
+    assert stream_ms([Span(0, MINUTE, None, None, None, None, 0, unread=3)], 0, MINUTE) == 0
+    assert stream_ms([], 0, MINUTE) == 0
+
+
+def test_of_a_coarse_reading_only_what_is_in_the_time_counts():
+    hour = Span(0, HOUR, 4, 4, 4, 100, 360)
+    assert stream_ms([hour], HOUR - MINUTE, 2 * HOUR) == 4 * MINUTE
+    assert stream_ms([hour], 2 * HOUR, 3 * HOUR) == 0
 
 
 class Silent(World):
     def __init__(self, folder, ledger):
         super().__init__(folder)
         self.history = LedgerCapacity(ledger)
-        self.unreachable = False
+        self.deaf = False
         self.source_of_missing = MissingFigures(
-            self.store, self.history, lambda: NAMES, lambda now_ms: now_ms, lambda: self.unreachable
+            self.store, self.history, lambda: NAMES, lambda now_ms: now_ms, lambda: self.deaf
         )
 
     def ran(self, since_ms, until_ms, active):
@@ -157,11 +163,11 @@ def test_who_comes_with_a_wrong_secret_is_heard(world):
     assert world.look()["account.missing_passthrus"] == 0
 
 
-def test_while_our_own_side_does_not_answer_nothing_is_told(world):
+def test_while_nothing_can_be_heard_nothing_is_told(world):
     for minutes in reversed(range(13, 43)):
         world.stream(NOW - minutes * MINUTE, WELL, count=5)
     world.ran(NOW - 45 * MINUTE, NOW, 5)
-    world.unreachable = True
+    world.deaf = True
     assert world.look() == {"account.missing_passthrus": None}
 
 

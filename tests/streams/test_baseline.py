@@ -35,6 +35,21 @@ def test_where_yesterday_has_too_few_the_hours_before_are_asked():
 COUNTS = st.integers(0, 500)
 
 
+@pytest.mark.parametrize(
+    ("now", "then", "told"),
+    [
+        (Answered(0, 5), Answered(60, 60), True),
+        (Answered(3, 5), Answered(54, 60), False),
+        (Answered(2, 8), Answered(54, 60), False),
+        (Answered(1, 12), Answered(54, 60), True),
+    ],
+)
+def test_of_few_streams_only_what_is_plain_is_told(now, then, told):
+    moved, cases = shift(now, then, Answered())
+    assert cases == now.cases
+    assert (moved >= 0.15) is told
+
+
 @st.composite
 def answers(draw):
     cases = draw(COUNTS)

@@ -141,7 +141,7 @@ _CALLERS = (
         threshold=0.15,
         for_s=60,
         group_by=("endpoint",),
-        least_cases=20,
+        least_cases=5,
         advice="if nobody changed rules, look what the requests say since: switchhook rules list",
     ),
     AlertRule(

@@ -134,7 +134,7 @@ def _in_words(message: Message, trouble: Trouble) -> Message:
         message,
         title=trouble.what.removesuffix("."),
         lines=tuple(line for line in lines if line),
-        since_ms=trouble.since_ms,
+        since_ms=message.since_ms if trouble.since_ms is None else trouble.since_ms,
         tell=trouble.tell,
         streams=trouble.streams,
         issue=trouble.issue,

@@ -84,12 +84,12 @@ def missing_passthrus(
     return 0.0 if by_clock is not None and by_clock < found / 4 else found
 
 
-def stream_ms(spans: Sequence[Span], until_ms: int) -> float:
-    """For how long streams ran, in sum; a reading holds until the next, at most a minute."""
+def stream_ms(spans: Sequence[Span], since_ms: int, until_ms: int) -> float:
+    """For how long streams ran in a time, in sum. A reading holds until the next, or a minute."""
     found = 0.0
     for span in reversed(spans):
-        width_ms = span.width_ms or min(until_ms - span.at_ms, _HELD_MS)
-        found += (span.mean or 0.0) * width_ms
+        end_ms = min(until_ms, span.at_ms + (span.width_ms or _HELD_MS))
+        found += (span.mean or 0.0) * max(0, end_ms - max(span.at_ms, since_ms))
         until_ms = span.at_ms
     return found
 
@@ -97,7 +97,8 @@ def stream_ms(spans: Sequence[Span], until_ms: int) -> float:
 class MissingFigures:
     """A source; `missing` are what its last figures were made of. For one thread.
 
-    `unreachable` is whether our own answer side does not answer, which is told by itself.
+    `deaf` is whether what comes can't be heard of, as our own answer side does not answer, or
+    receipts wait for the disk: that is told by itself.
     """
 
     def __init__(
@@ -106,10 +107,10 @@ class MissingFigures:
         history: History,
         names: Callable[[], Names],
         as_of: Callable[[int], int],
-        unreachable: Callable[[], bool],
+        deaf: Callable[[], bool],
     ) -> None:
         self._store, self._history, self._names, self._as_of = store, history, names, as_of
-        self._unreachable = unreachable
+        self._deaf = deaf
         self._found = Cached(_EVERY_MS, self._find)
         self._ended: dict[str, tuple[int, Ended]] = {}
         self.missing: tuple[Missing, ...] = ()
@@ -119,7 +120,7 @@ class MissingFigures:
 
     def _find(self, now_ms: int) -> list[Figure]:
         at_ms = self._as_of(now_ms)
-        heard = {} if self._unreachable() else self._heard(at_ms)
+        heard = {} if self._deaf() else self._heard(at_ms)
         accounts = [self._of_account(each.name, heard, at_ms) for each in self._names().accounts]
         stopped = {each.name for each in accounts if (each.count or 0.0) >= STOPPED}
         endpoints = [self._of_endpoint(name, heard[name], at_ms, stopped) for name in sorted(heard)]
@@ -161,7 +162,7 @@ class MissingFigures:
         by_clock, looked_ms = None, max(silent_ms, _PACE_MS)
         if (usually := self._by_clock(at_ms - looked_ms, at_ms)) is not None:
             by_clock = sum(usually[name] for name in of) * silent_ms / looked_ms
-        missing = missing_passthrus(ended, silent_ms, stream_ms(spans, at_ms), by_clock)
+        missing = missing_passthrus(ended, silent_ms, stream_ms(spans, since_ms, at_ms), by_clock)
         active = next((each.highest for each in reversed(spans) if each.readings), None)
         return Missing(account, last_ms, missing, active or 0)
 
@@ -184,7 +185,7 @@ class MissingFigures:
                 for tally in self._store.tallies(since_ms, until_ms)
                 if tally.at_ms in polled and tally.facet.endpoint in of
             )
-            ended = Ended(streams, stream_ms(spans, until_ms))
+            ended = Ended(streams, stream_ms(spans, since_ms, until_ms))
             self._ended[account] = at_ms, ended
         return ended
 

@@ -65,8 +65,8 @@ class Monitoring:
     """Sources of figures, alerts and verdict, from `start` to `stop`.
 
     `refused` are complaints about the operator's files, `damage` is that of our own small ones,
-    `failing` are parts of the console; `answer_url` is where the answer side listens, for asking
-    whether it does, and None asks nobody.
+    `failing` are parts of the console; `answer` is how the answer side says it is, None is nobody
+    to ask.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Monitoring:
         refused: Callable[[], Sequence[str]],
         damage: Callable[[], Sequence[Damage]],
         failing: Callable[[], Sequence[Failing]],
-        answer_url: str | None,
+        answer: Callable[[], AnswerHealth | None],
         clock: SteadyClock,
         retention_held: Callable[[], Held | None],
     ) -> None:
@@ -93,9 +93,9 @@ class Monitoring:
         self._beats = HeartbeatFigures(store, journal)
         self._store, self._journal, self._troubles = store, journal, TroubleWatch(names)
         folder.observe(self._troubles.folded)
-        self.answer = _answering(answer_url, clock.now_ms)
+        self.answer = answer
         self._missing = MissingFigures(
-            store, LedgerCapacity(ledger), names, self._streams.as_of, self._unreachable
+            store, LedgerCapacity(ledger), names, self._streams.as_of, self._deaf
         )
         self._figures = TroubleFigures(self._troubles, names, watch.now, self._streams.as_of)
         sources: list[Source] = [
@@ -176,9 +176,9 @@ class Monitoring:
     def _keep(self, state: State, now_ms: int) -> None:
         self._file.write(state, self.alerting.alerts, now_ms)
 
-    def _unreachable(self) -> bool:
+    def _deaf(self) -> bool:
         found = self.answer()
-        return found is not None and found.answers is False
+        return found is not None and (found.answers is False or bool(found.waiting))
 
     def _known(self) -> tuple[Trouble, ...]:
         answer = self.answer()
@@ -234,7 +234,7 @@ def _heartbeat(config: Config, now_ms: Callable[[], int]) -> Heartbeat | None:
     return Heartbeat(HttpMonitor(alerts.heartbeat_url.reveal), alerts.heartbeat_s, now_ms)
 
 
-def _answering(url: str | None, now_ms: Callable[[], int]) -> Callable[[], AnswerHealth | None]:
+def answer_health(url: str | None, now_ms: Callable[[], int]) -> Callable[[], AnswerHealth | None]:
     """Whether the answer side answers, asked every other second; of None nobody asks."""
     if url is None:
         return lambda: None

@@ -26,7 +26,7 @@ from switchhook.retention.ledger import LedgerErasures
 from switchhook.retention.policy import Matter
 from switchhook.retention.retention_worker import RetentionWorker
 from switchhook.server.accounts import Accounts
-from switchhook.server.alerting import Monitoring
+from switchhook.server.alerting import Monitoring, answer_health
 from switchhook.server.console_app import AppParts, ConsoleApp
 from switchhook.server.console_status import ConsoleStatus
 from switchhook.server.own_files import LOOK_S, OwnFiles
@@ -86,7 +86,7 @@ class ConsoleSide:
             refused=lambda: self._settings.refused,
             damage=lambda: self.status.damage(),
             failing=lambda: self.status.failing(),
-            answer_url=answer_url,
+            answer=answer_health(answer_url, self.clock.now_ms),
             clock=self.clock,
             retention_held=lambda: self.keeper.held,
         )

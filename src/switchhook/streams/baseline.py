@@ -10,9 +10,9 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-LEAST = 20
-"""Streams from which a share is compared."""
-_ERRORS = 2.0
+FEWEST, LEAST = 5, 20
+"""Streams from which a share is compared at all, and from which it is by two standard errors."""
+_ERRORS, _ERRORS_OF_FEW = 2.0, 3.5
 
 
 class Answered(msgspec.Struct, frozen=True):
@@ -30,14 +30,16 @@ def shift(now: Answered, day_before: Answered, hours_before: Answered) -> tuple[
     """By how much the share of A moved beyond chance, and of how many cases that is known.
 
     It is compared with the same hour of the day before, or with the hours before where that has
-    too few; two standard errors of the difference are chance.
+    too few; two standard errors of the difference are chance, more where few streams are known.
     """
     then = day_before if day_before.cases >= LEAST else hours_before
     if now.share is None or then.share is None:
         return None, 0
     both = (now.a + then.a) / (now.cases + then.cases)
     error = math.sqrt(both * (1 - both) * (1 / now.cases + 1 / then.cases))
-    return max(0.0, abs(now.share - then.share) - _ERRORS * error), min(now.cases, then.cases)
+    cases = min(now.cases, then.cases)
+    errors = _ERRORS if cases >= LEAST else _ERRORS_OF_FEW
+    return max(0.0, abs(now.share - then.share) - errors * error), cases
 
 
 def usual(days: Sequence[int | None], week_ago: int | None) -> int | None:

@@ -9,7 +9,7 @@ import msgspec
 from switchhook.exotel.times import HOUR_MS, MINUTE_MS
 from switchhook.metrics import Cached
 from switchhook.streams.applied_queries import RULES, applied_changes
-from switchhook.streams.baseline import LEAST, Answered, shift
+from switchhook.streams.baseline import FEWEST, Answered, shift
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -61,7 +61,7 @@ class ShareWatch:
     def shift(self, endpoint: str) -> tuple[float | None, int]:
         """By how much it moved beyond chance, and of how many streams that is known."""
         moved = self.moved.get(endpoint)
-        if moved is None or moved.since.cases < LEAST:
+        if moved is None or moved.since.cases < FEWEST:
             return None, 0
         return shift(moved.since, moved.before, moved.before)
 
