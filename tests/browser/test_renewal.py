@@ -191,7 +191,7 @@ def test_health_says_all_that_both_programs_say(chromium, console):
             expect(row).to_contain_text("→")
             expect(row.locator("time")).not_to_have_count(0)
     refused = page.locator(".outcome", has_text="A file of yours is refused")
-    expect(refused.locator("pre")).to_contain_text('sales.toml: rule "it went wrong", column 1')
+    expect(refused.locator("pre")).to_contain_text('sales.toml:4: rule "it went wrong", column 1')
     expect(refused.locator("pre")).to_contain_text("did you mean stream.status?")
     (console.folder / "sales.toml").write_text(console.rules)
     expect(refused).to_have_count(0)
