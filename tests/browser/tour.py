@@ -14,7 +14,7 @@ from .conftest import Visit
 from .whole import ASHA, BY_CALLBACK, MEENA, PASSWORD, RAVI, Whole
 
 ROOMS = (
-    *("/", "/streams", "/causes", "/capacity", "/endpoints", "/endpoints/refused"),
+    *("/", "/streams", "/calls", "/causes", "/capacity", "/endpoints", "/endpoints/refused"),
     *("/alerts", "/health", "/audit", "/settings"),
 )
 """Those of the navigation."""
