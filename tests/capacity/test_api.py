@@ -88,6 +88,10 @@ def test_the_history_is_told_with_its_holes(history):
         ("/api/v1/capacity?x=1", 400),
         ("/api/v1/capacity/main?since=soon", 400),
         ("/api/v1/capacity/main?since=2020-01-01T00:00:00Z", 200),
+        ("/api/v1/capacity/main?since=0001-01-01T00:00:00%2B00:01", 200),
+        ("/api/v1/capacity/main?since=0001-01-01T00:00:00Z&until=9999-12-31T23:59:59-23:59", 200),
+        ("/api/v1/capacity/main?since=9999-12-31T23:59:59-00:01&until=0001-01-01T00:00:00Z", 200),
+        ("/api/v1/capacity/main?since=2026-02-29T00:00:00Z", 400),
         ("/api/v1/capacity/main?limit=1", 400),
         ("/api/v1/capacity/main", 200),
         ("/api/v1/capacity/other", 404),
@@ -98,6 +102,19 @@ def test_what_is_asked_wrongly_is_refused(history, path, status):
     assert reply.status_code == status
     if status != 200:
         assert reply.json()["error"]["problem"]
+
+
+@pytest.mark.parametrize("parameter", ["since", "until"])
+@pytest.mark.parametrize("no_time", ["0000-01-01T00:00:00Z", "2026-01-01T00:00:00+24:00"])
+def test_a_time_that_is_on_no_calendar_is_refused_with_what_can_be(history, parameter, no_time):
+    client = asking(history, CapacityNow("main", 1, 2, 1, 0.0))
+    reply = client.get("/api/v1/capacity/main", params={parameter: no_time})
+    assert reply.status_code == 400
+    assert reply.json()["error"] == {
+        "parameter": parameter,
+        "problem": "not a time that there is",
+        "hint": "a day from 0001-01-01 to 9999-12-31, and time and zone of at most 23:59",
+    }
 
 
 def test_it_does_what_its_description_says(history):

@@ -104,3 +104,8 @@ def test_the_history_is_told_on_request(keep, tell):
     code, _, err = tell("--since", "soon")
     assert code == 2
     assert "--since: not a time with its zone" in err
+    assert tell("--since", "0001-01-01T00:00:00+00:01")[0] == 0
+    assert tell("--since", "9999-12-31T23:59:59-00:01")[:2] == (1, "")
+    code, _, err = tell("--since", "0000-01-01T00:00:00Z")
+    assert code == 2
+    assert "a day from 0001-01-01 to 9999-12-31" in err

@@ -318,6 +318,19 @@ def test_what_is_counted_is_given_by_stretch(client):
     assert client().get("/api/v1/tallies", params={"since": "30d"}).status_code == 400
 
 
+@pytest.mark.parametrize("path", ["tallies", "counts", "forms"])
+def test_times_at_the_ends_of_the_calendar_are_times(client, path):
+    begin, end = "0001-01-01T00:00:00+00:01", "9999-12-31T23:59:59-00:01"
+    asked = {"since": begin, "until": "0001-01-02T00:00:00Z"}
+    assert client().get(f"/api/v1/{path}", params=asked).json()[path] == []
+    asked = {"since": end, "until": end}
+    assert client().get(f"/api/v1/{path}", params=asked).json()[path] == []
+    asked = {"since": begin, "until": end}
+    assert client().get(f"/api/v1/{path}", params=asked).json()["error"]["hint"]
+    asked = {"until": "0000-01-01T00:00:00Z"}
+    assert "9999" in client().get(f"/api/v1/{path}", params=asked).json()["error"]["hint"]
+
+
 @pytest.mark.slow
 def test_the_api_does_what_its_description_says(client):
     transport = client()

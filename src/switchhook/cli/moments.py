@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from switchhook.cli.output import own_zone
+from switchhook.exotel.times import moment_of
 from switchhook.web.moments import read_moment
 
 
@@ -15,5 +14,4 @@ def with_zone(text: str, now_ms: int) -> str:
     found = read_moment(text, now_ms, own_zone())
     if found is None:
         return text
-    moment = datetime.fromtimestamp(found / 1000, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return moment_of(found * 1000).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from switchhook.exotel.fields import with_plus
+from switchhook.exotel.times import us_of
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -22,13 +23,16 @@ _WHEN = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[Tt ]([0-9]{2}:[0-9]{2})(:[0-9]{2}(?:\.[0-9]{1,20})?)?"
     r"([Zz]|[+-][0-9]{2}:[0-9]{2})?)?"
 )
-
-
-_LATEST_MS = 2**63 - 1
+_MS = timedelta(milliseconds=1)
+_LATEST_MS = us_of(datetime.max.replace(tzinfo=UTC)) // 1000
 
 
 def read_moment(text: str, now_ms: int, zone: tzinfo) -> int | None:
-    """A time in ms: how long ago, a date, or a date with a time; None where it is none."""
+    """A time in ms: how long ago, a date, or a date with a time; None where it is none.
+
+    What lies before 1970 or, by its offset, beyond the year 9999 is the first or the last moment
+    that there can be a receipt of: a list from there on is asked for what it would find anyway.
+    """
     ago = _AGO.fullmatch(text)
     if ago:
         return max(now_ms - int(ago[1]) * _UNITS_MS[ago[2]], 0)
@@ -40,9 +44,9 @@ def read_moment(text: str, now_ms: int, zone: tzinfo) -> int | None:
         moment = datetime.fromisoformat(
             f"{found[1]}T{found[2] or '00:00'}{seconds}{(found[4] or '').upper()}"
         )
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=zone)
-        moment = moment.astimezone(UTC)
-    except (ValueError, OverflowError):
+    except ValueError:
         return None
-    return min(max(int(moment.timestamp() * 1000), 0), _LATEST_MS)
+    # By subtraction, for a moment in UTC may be of a year that the calendar has not.
+    offset = (moment if moment.tzinfo else moment.replace(tzinfo=zone)).utcoffset()
+    since_1970 = us_of(moment.replace(tzinfo=UTC)) // 1000 - (offset or timedelta()) // _MS
+    return min(max(since_1970, 0), _LATEST_MS)
