@@ -278,6 +278,7 @@ Parts of one thing, which its test takes whole:
   answer/test_answerer clock_steps health owed samples
   answer/http/test_protocol connections growing_head link listening messages
   capacity/test_poller readings
+  exotel/request_logs/test_reader curl entry found line printed tables text
   config/test_config basics keys secrets values
   config/test_live          last_good live_config live_rules
   emulator/api/test_exotel_api    call_list recordings

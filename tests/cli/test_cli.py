@@ -109,7 +109,16 @@ def test_parse_reads_mock_logs_and_says_where_there_was_no_request(say, tmp_path
 def test_parse_fails_where_nothing_is_a_request(say):
     code, out, err = say("parse", "hello")
     assert (code, out) == (1, "")
-    assert "no request" in err
+    assert err.startswith("nothing in it looks like a passthru of Exotel's")
+
+
+def test_parse_says_what_else_was_there_and_as_what_it_read_it(say, tmp_path):
+    logs = tmp_path / "access.log"
+    logs.write_text(f'h - - [t] "GET /p?{DONE} HTTP/1.1" 200\nh "GET /favicon.ico HTTP/1.1" 404\n')
+    code, out, err = say("parse", logs)
+    assert code == 0
+    assert "read 1 as access log" in out
+    assert err == "1 other requests are no passthru: GET /favicon.ico\n"
 
 
 def test_what_comes_from_outside_can_not_write_to_the_terminal(say):

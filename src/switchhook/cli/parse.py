@@ -15,7 +15,9 @@ from rich.text import Text
 from switchhook.cli import output
 from switchhook.cli.options import JSON
 from switchhook.exotel.cause import judge
-from switchhook.exotel.wire.access_log import Found, find_request
+from switchhook.exotel.request_logs.found import is_passthru, shown_path
+from switchhook.exotel.request_logs.reader import LogReader
+from switchhook.exotel.request_logs.text import lines_of
 from switchhook.exotel.wire.passthru import parse as parse_request
 from switchhook.journal.receipt import Receipt
 from switchhook.rules.decide import Ruleset, decide
@@ -24,9 +26,12 @@ from switchhook.rules.variables import AccountFacts
 from switchhook.streams.json import receipt_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
+
+    from switchhook.exotel.request_logs.found import Found
 
 _ZONE = "Asia/Kolkata"
+_MOST_NAMED = 10
 _LEFT_OUT = ("id", "received_at", "endpoint", "mode", "auth", "repeat_of", "decided_in_ms")
 
 
@@ -39,8 +44,10 @@ def parse(
 ) -> int:
     """Say what requests mean and what would be decided, one a line.
 
-    A line is a query, a URL, a request line, a line of a web server's access log, or a JSON
-    object with query, method, content_type and body. Exit code 1 if no line holds a request.
+    What is found in: access logs (nginx, Apache, load balancers, IIS and other servers), logs of
+    programs as text or JSON, events of Lambda, HAR, curl commands, CSV, parameters as a program
+    prints them or one a line, and a request or its query by itself; gzip and UTF-16, too. Exit
+    code 1 if nothing of it is a passthru.
 
     For example:
 
@@ -54,39 +61,65 @@ def parse(
         A request, a file of them, or - for standard input.
     """
     ruleset = BUILTIN if rules is None else load_rules(Path(rules).read_bytes(), file=rules)
-    lines = _lines(source)
-    shown: list[dict[str, Any]] = []
-    strange: list[int] = []
+    reader, others = LogReader(), list[str]()
     options: Counter[str] = Counter()
+    forms: Counter[str] = Counter()
     many = source == "-" or _is_file(source)
-    for number, line in enumerate(lines, 1):
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        found = find_request(line)
-        if found is None:
-            strange.append(number)
+    for found in _requests(reader, source):
+        if isinstance(found, int):
             if json:
-                output.print_json({"line": number, "problem": "no request in this line"})
+                output.print_json({"line": found, "problem": "no request in this line"})
+            continue
+        if not is_passthru(found.request):
+            others.append(shown_path(found))
+            if json:
+                problem = f"no passthru: {others[-1]}"
+                output.print_json({"line": found.line, "problem": problem})
             continue
         receipt = _understand(found, ruleset, region)
         options[receipt["decision"]["option"]] += 1
+        forms[found.form] += 1
         if json:
-            output.print_json({"line": number, "form": found.form, **receipt})
+            output.print_json({"line": found.line, "form": found.form, **receipt})
         elif many:
-            output.out.print(Text(f"{number:>5}  ", style="dim") + _line(receipt), soft_wrap=True)
+            number = Text(f"{found.line:>5}  ", style="dim")
+            output.out.print(number + _line(receipt), soft_wrap=True)
         else:
-            shown.append(receipt)
-    for receipt in shown:
-        output.print_pairs(output.receipt_pairs(receipt))
+            output.print_pairs(output.receipt_pairs(receipt))
     if many and not json and options:
         said = ", ".join(
             f"{count} take Option {option}" for option, count in sorted(options.items())
         )
+        read = ", ".join(f"{count} as {form}" for form, count in forms.most_common())
         output.out.print(Text(f"{options.total()} requests: {said}", style="bold"))
-    if strange:
-        places = ", ".join(map(str, strange[:10])) + (" …" if len(strange) > 10 else "")
-        output.err.print(f"no request was found in {len(strange)} lines: {places}")
+        output.out.print(Text(f"read {read}", style="dim"))
+    _say_left(reader.left, others, found=bool(options))
     return 0 if options else 1
+
+
+def _requests(reader: LogReader, source: str) -> Iterator[Found | int]:
+    """The requests, and the numbers of lines without any, in their order."""
+    told = 0
+    for line in _lines(source):
+        yield from reader.feed(line)
+        yield from reader.left[told:]
+        told = len(reader.left)
+    yield from reader.end()
+    yield from reader.left[told:]
+
+
+def _say_left(lines: list[int], others: list[str], *, found: bool) -> None:
+    """What was no passthru, and where it stands."""
+    if not found:
+        output.err.print("nothing in it looks like a passthru of Exotel's")
+    if others:
+        seen = ", ".join(output.plain(each) for each in dict.fromkeys(others[:_MOST_NAMED]))
+        output.err.print(f"{len(others)} other requests are no passthru: {seen}")
+    if lines:
+        places = ", ".join(map(str, lines[:_MOST_NAMED])) + (
+            " …" if len(lines) > _MOST_NAMED else ""
+        )
+        output.err.print(f"no request was found in {len(lines)} lines: {places}")
 
 
 def _understand(found: Found, ruleset: Ruleset, region: str) -> dict[str, Any]:
@@ -124,19 +157,11 @@ def _is_file(source: str) -> bool:
         return False  # a request that is too long for a name
 
 
-def _lines(source: str) -> Iterable[str]:
+def _lines(source: str) -> Iterator[str]:
     if source == "-":
-        return _decoded(sys.stdin.buffer)
-    if _is_file(source):
-        return _of_file(source)
-    return source.splitlines() or [""]
-
-
-def _of_file(source: str) -> Iterator[str]:
-    with Path(source).open("rb") as file:
-        yield from _decoded(file)
-
-
-def _decoded(lines: Iterable[bytes]) -> Iterator[str]:
-    for line in lines:
-        yield line.decode(errors="surrogateescape").rstrip("\r\n")
+        yield from lines_of(sys.stdin.buffer)
+    elif _is_file(source):
+        with Path(source).open("rb") as file:
+            yield from lines_of(file)
+    else:
+        yield from source.splitlines() or [""]

@@ -1,0 +1,1 @@
+"""Requests in what people have of them: access logs, JSON logs, commands, prints and tables."""
