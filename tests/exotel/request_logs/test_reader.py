@@ -244,6 +244,7 @@ def test_a_file_may_be_packed_or_of_another_encoding(wrap):
         f'{IP} - - [t] "\\x16\\x03\\x01\\x02" 400 0',
         "Error while reading Stream[Status]",
         "Stream: 12",
+        "a,b\rc,url",
     ],
 )
 def test_what_is_no_passthru(text):

@@ -82,7 +82,10 @@ def is_open(line: str) -> bool:
 
 
 def _cells(line: str, delimiter: str) -> list[str]:
-    return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter), [])]
+    try:
+        return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter), [])]
+    except csv.Error:  # a control character, or a cell that is too long
+        return []
 
 
 def _lower(names: Sequence[str]) -> set[str]:
