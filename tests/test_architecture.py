@@ -303,6 +303,7 @@ Parts of one thing, which its test takes whole:
   retention/test_retention_worker ledger texts_ledger
   retention/test_person     person_search
   rules/test_expression     expression_text variables
+  rules/test_impossible     possible text_sets value_sets
   rules/test_rules_file     decide
   store/test_sqlite batch digest files folding known_streams lists opening
   store/test_sqlite         reading rebuild stories
@@ -369,7 +370,7 @@ What ties the parts together, and the commands, which the real program runs:
   journeys/test_emulator    /cli/emulate/loop /cli/emulate/options /cli/emulate/replay
   journeys/test_emulator    /cli/emulate/run /cli/emulate/start /cli/emulate/ticker
   journeys/test_users       /cli/tokens
-  cli/test_cli check data exporting parse reads rules
+  cli/test_cli check check_matches data exporting parse reads rules
   cli/test_cli secret
   system/test_data_folder   folder_lock
 """

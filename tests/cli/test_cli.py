@@ -10,12 +10,15 @@ import shutil
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
 from program import running, until
 from switchhook.access.audit_ledger import LedgerAudit
 from switchhook.cli import run
+from switchhook.cli.check_matches import count_matches
+from switchhook.rules.rules_file import BUILTIN
 from switchhook.server.tables import open_ledger
 
 THROTTLED = (
@@ -140,6 +143,31 @@ def test_check_names_what_is_wrong_with_its_place(say, tmp_path):
     assert say("check", good)[0] == 0
 
 
+@pytest.mark.parametrize(
+    ("when", "told"),
+    [
+        ('stream.cause in ["throttled", "connection_failed"]', 'column 31: .*"connect_failed"'),
+        ('call.direction == "incoming"', 'column 19: .*rules see "inbound"'),
+        ('stream.error_kind == "connection refused"', 'column 22: .*did you mean "refused"'),
+        ('call.from == "09876543210"', r'column 14: .*"\+919876543210"'),
+        ("local.hour == 24", "column 15: .*0 to 23"),
+        ('stream.status = "failed"', "column 15: .*write =="),
+        ('stream.status == "Failed"', 'column 18: .*did you mean "failed"'),
+        ('local.weekday == "Monday"', 'column 18: .*did you mean "monday"'),
+        ("local.hour >= 21 && local.hour < 9", r"column 21: .*overnight is .*21 \|\| local"),
+    ],
+)
+def test_check_refuses_a_rule_that_can_not_be_what_was_meant(say, tmp_path, when, told):
+    bad = tmp_path / "bad.toml"
+    rule = f"[[rule]]\nname = \"r\"\nwhen = '''{when}'''\noption = \"B\"\n"
+    bad.write_text(rule + '\n[default]\noption = "A"\n')
+    code, out, _ = say("check", bad)
+    assert code == 1
+    assert re.match(re.escape(f'{bad}:3: rule "r", ') + told, out)
+    bad.write_text(bad.read_text().replace(when, "local.hour >= 21 || local.hour < 9"))
+    assert say("check", bad)[0] == 0
+
+
 def test_check_of_a_configuration_checks_its_rules(say, tmp_path):
     config = tmp_path / "switchhook.toml"
     config.write_text('[endpoints.a]\nrules = "gone.toml"\nmood = 1\n')
@@ -172,6 +200,37 @@ def test_check_of_the_defaults_against_what_was_kept(say, server):
     code, _, err = say("check", "--against", "1h", "--data", server.data)
     assert code == 0
     assert "receipts would be answered otherwise" in err
+
+
+@pytest.mark.process
+def test_check_tells_how_many_callers_each_rule_would_have_decided(say, server, tmp_path):
+    rules = tmp_path / "rules.toml"
+    rules.write_text(RULES.format(cause="bot_done"))
+    code, out, err = say("check", rules, "--data", server.data)
+    assert code == 0
+    assert [line.split() for line in out.splitlines()] == [
+        ["RULE", "OPTION", "CALLERS"],
+        ["to", "people", "B", "1"],
+        ["default", "A", "1"],
+    ]
+    assert "endpoint default: 2 callers of the last 24 hours were looked at" in err
+    _, out, _ = say("check", rules, "--data", server.data, "--json")
+    assert lines(out)[0] == {
+        "endpoint": "default",
+        "rule": "to people",
+        "option": "B",
+        "callers": 1,
+        "of": 2,
+    }
+    _, out, err = say("check", rules, "--data", server.data, "--endpoint", "other")
+    assert (out, "endpoint other: no callers" in err) == ("", True)
+
+
+@pytest.mark.process
+def test_check_says_how_far_back_it_came_when_time_ran_out(server):
+    found = count_matches(Path(server.data), {"default": BUILTIN}, longest_s=0)
+    assert found.callers == {"default": 1}
+    assert found.since_ms is not None
 
 
 @pytest.mark.process

@@ -185,6 +185,38 @@ def test_without_a_configuration(world: World) -> None:
     assert rest(keeper) == (None, ())
 
 
+DOUBTFUL = (
+    """[[rule]]
+name = "mine"
+when = 'call.from == "09876543210" || local.hour == 24'
+option = "B"
+
+"""
+    + rules("one").partition("[[rule]]")[1]
+    + rules("one").partition("[[rule]]")[2]
+)
+
+
+def test_rules_that_can_not_be_what_was_meant_run_with_a_warning(world: World) -> None:
+    """No upgrade takes a service down for what ran before it; mended, the warning is gone."""
+    world.sales.write_text(DOUBTFUL)
+    keeper, settings = world.start()
+    assert len(settings.rulesets["sales"].rules) == 2
+    (complaint,) = settings.complaints
+    assert complaint.startswith(f'rules of endpoint sales: {world.sales}:3: rule "mine", column 14')
+    assert "and 1 more; it runs all the same" in complaint
+    assert "9876543210" not in complaint
+    assert settings.unused == ()
+    world.sales.write_text(rules("one"))
+    assert changed(keeper).complaints == ()
+    world.sales.write_text(DOUBTFUL)
+    assert changed(keeper).complaints == (complaint,)
+    world.sales.unlink()
+    kept = world.keeper().start()
+    assert len(kept.rulesets["sales"].rules) == 2
+    assert any("it runs all the same" in each for each in kept.complaints)
+
+
 def test_quiet_files_give_nothing(world: World) -> None:
     """Polling costs nothing where nothing changes, also after a touch."""
     keeper, _ = world.start()

@@ -64,6 +64,10 @@ def test_the_handbook_has_them():
         ("journal: records can't be written and wait in memory (segment 1): full", DISK),
         ("journal: the journal nears its ceiling, with 9 bytes", JOURNAL),
         ("rules of endpoint a: /x.toml: not TOML: bad; those of 2026 (1) go on running", FILES),
+        (
+            'rules of endpoint a: /x.toml:3: rule "r": x is never 1; it runs all the same, and',
+            FILES,
+        ),
         ("rules of endpoint a can't be kept in the data folder: full", OWN_FILES),
         ("account Acme: 127.0.0.1: the connection was refused", EXOTEL),
         ("3 records could not be folded: see /api/v1/status", FOLD),

@@ -44,8 +44,9 @@ def decided(
 
 
 def refusal(text: str | bytes) -> str:
+    """What `switchhook check` says of a file."""
     with pytest.raises(RulesetError) as refused:
-        load_rules(text, file="rules.toml")
+        load_rules(text, file="rules.toml", strict=True)
     return str(refused.value)
 
 
@@ -468,7 +469,10 @@ def test_the_page_shows_the_builtin_rules_and_all_causes() -> None:
 
 def test_the_page_quotes_a_real_message() -> None:
     quoted = re.findall(r"```text\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    assert quoted == [refusal(rule("stream.statu == ''", "short") + END) + "\n"]
+    assert quoted == [
+        refusal(rule("stream.statu == ''", "short") + END) + "\n",
+        refusal(rule('stream.status == "Failed"', "night") + END) + "\n",
+    ]
 
 
 ROWS = PAGE.read_text().partition("| To say | Write |")[2].partition("\n\n")[0].splitlines()[2:]

@@ -315,7 +315,7 @@ _OURSELVES = (
     ),
     AlertRule(
         name="rules-refused",
-        title="A file of yours is refused, or waits for a restart",
+        title="A file of yours is refused, doubtful, or waits for a restart",
         figure="rules.refused",
         comparison=_ABOVE,
         threshold=0,

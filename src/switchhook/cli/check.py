@@ -14,6 +14,7 @@ import msgspec
 from cyclopts import Parameter
 
 from switchhook.cli import output
+from switchhook.cli.check_matches import show_matches
 from switchhook.cli.data import steady_now_ms, store_in
 from switchhook.cli.options import CONFIG, DATA, JSON
 from switchhook.config import Config
@@ -59,6 +60,9 @@ def check(
     With --against, say how many kept receipts would be answered otherwise, and which. Repeats are
     left out, as they take the first one's answer, and HEAD requests.
 
+    Where a data folder holds a journal, it is told for each rule how many callers of the last day
+    it would have decided.
+
     For example:
 
         switchhook check my-rules.toml
@@ -76,8 +80,11 @@ def check(
     checked = _check_all(wanted, endpoint) if wanted else _check_defaults(data)
     if checked is None:
         return 1
+    folder = find_data_folder(config, data)
+    if span is None or not json:
+        show_matches(folder, checked, json=json)
     if span is not None:
-        _compare(find_data_folder(config, data), checked, span, json)
+        _compare(folder, checked, span, json)
     return 0
 
 
@@ -119,7 +126,7 @@ def _check(file: str, endpoint: str) -> dict[str, Ruleset]:
         problem = f"it can't be read: {(error.strerror or str(error)).lower()}"
         raise ConfigError(problem, file=file) from None
     if not _is_config(content):
-        return {endpoint: load_rules(content, file=file)}
+        return {endpoint: load_rules(content, file=file, strict=True)}
     path = str(Path(file).absolute())
     candidate = check_config(content, path, Overrides(), Inputs(os.environ))
     config = candidate.config
@@ -132,7 +139,7 @@ def _check(file: str, endpoint: str) -> dict[str, Ruleset]:
             rulesets[point.name] = (
                 BUILTIN
                 if point.rules is None
-                else load_rules(read_whole(point.rules), file=point.rules)
+                else load_rules(read_whole(point.rules), file=point.rules, strict=True)
             )
         except ConfigError as error:
             problems.append(error)

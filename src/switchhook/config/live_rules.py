@@ -19,6 +19,7 @@ from switchhook.config.last_good import (
     shown_hash,
 )
 from switchhook.errors import ConfigError, DataFolderError
+from switchhook.exotel.phone_numbers import mask_text
 from switchhook.rules.decide import Ruleset
 from switchhook.rules.rules_file import BUILTIN, load_rules
 
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from switchhook.checked_json import Damage
+
+
+RUNS_ALL_THE_SAME = "it runs all the same, and switchhook check says what to write instead"
+"""Ends what is said of rules that can't be what was meant."""
 
 
 class EndpointRules:
@@ -50,7 +55,18 @@ class EndpointRules:
     def complaints(self) -> tuple[str, ...]:
         """Sentences for the operator."""
         damage = None if self.damage is None else str(self.damage)
-        return (*self._said, *filter(None, (damage, self._unkept)))
+        return (*self._said, *filter(None, (self._doubtful(), damage, self._unkept)))
+
+    def _doubtful(self) -> str | None:
+        """What can't be what was meant in the rules that run; they may have run for years."""
+        if not self.ruleset.doubts:
+            return None
+        first, *more = self.ruleset.doubts
+        told = f"{first.file}: {first.key}: {mask_text(first.problem)}"
+        if not told.startswith(self._name):
+            told = f"{self._name}: {told}"
+        others = f", and {len(more)} more" if more else ""
+        return f"{told}{others}; {RUNS_ALL_THE_SAME}"
 
     def lacking(self, file: str) -> ConfigError | None:
         """Why there would be no rules to run with that file; None where there are. Runs nothing."""

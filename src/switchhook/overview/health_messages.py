@@ -164,6 +164,14 @@ _MESSAGES: tuple[tuple[str, Meaning], ...] = (
         Meaning(FILES, "The rules were undone.", "Change the file: it is taken over at once."),
     ),
     (
+        r"rules of endpoint .*; it runs all the same",
+        Meaning(
+            FILES,
+            "A rule can't be what was meant: it is never true, or always. The file runs.",
+            "switchhook check, with the file's name, says what to write instead.",
+        ),
+    ),
+    (
         r"changed files are no longer taken over",
         Meaning(FILES, "A bug.", f"{_RELOAD}, and report it with the log's traceback."),
     ),

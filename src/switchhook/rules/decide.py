@@ -18,6 +18,7 @@ from switchhook.rules.variables import seen
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
+    from switchhook.errors import RuleError
     from switchhook.exotel.cause import Verdict
     from switchhook.exotel.passthru import Passthru
     from switchhook.rules.variables import AccountFacts
@@ -61,7 +62,7 @@ class Ruleset:
     """A rules file that checked out; made by `load_rules` only.
 
     `changing` is whether a rule reads the account or the time, so that the same question may get
-    another answer later.
+    another answer later; `doubts` what can't be what was meant in them, in the order of the file.
     """
 
     rules: tuple[Rule, ...]
@@ -72,6 +73,7 @@ class Ruleset:
     # Compiled, and every decision without defects ready made; the default's is the last.
     blocks: tuple[Block, ...] = field(repr=False, compare=False)
     decisions: tuple[Decision, ...] = field(repr=False, compare=False)
+    doubts: tuple[RuleError, ...] = field(default=(), repr=False, compare=False)
 
 
 def decide(

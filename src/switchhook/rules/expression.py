@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from cel_expr_python import cel
 
+from switchhook.rules.checked_tree import read_tree
 from switchhook.rules.expression_text import (
     MACROS,
     ExpressionProblem,
@@ -28,6 +29,7 @@ from switchhook.rules.expression_text import (
     nested_and,
     tokens,
 )
+from switchhook.rules.impossible import impossible
 from switchhook.rules.variables import SOMETIMES_ABSENT, VARIABLES, RuleInput
 
 if TYPE_CHECKING:
@@ -69,7 +71,7 @@ class Expression:
 
     `names` are the variables it refers to; `needs` those numbers without which it can't be true;
     `constant` its value where it is always the same; `shape` is equal for texts that differ in
-    blanks and comments only.
+    blanks and comments only; `doubts` what can't be what was meant, in the order of the text.
     """
 
     text: str
@@ -77,6 +79,7 @@ class Expression:
     needs: frozenset[str]
     constant: bool | None
     shape: str
+    doubts: tuple[ExpressionProblem, ...]
     program: Any = field(repr=False, compare=False)
 
 
@@ -98,15 +101,24 @@ def check(text: str) -> Expression:
         raise Invalid(sorted(problems))
     names = names_in(parts)
     value = _ask(program, {})
+    constant = value if type(value) is bool else None
     return Expression(
         text=text,
         names=names,
         needs=_needs(text, names),
         # What comes out with nothing to look at comes out whatever there is to look at.
-        constant=value if type(value) is bool else None,
+        constant=constant,
         shape=" ".join(token.text for token in parts),
+        doubts=tuple(_doubts(program, text)) if constant is None else (),
         program=program,
     )
+
+
+def _doubts(program: Any, text: str) -> list[ExpressionProblem]:
+    try:
+        return impossible(read_tree(program.serialize()), text)
+    except ValueError:  # another release of the runtime may write something else
+        return []
 
 
 def _refuse_unreadable(text: str) -> None:

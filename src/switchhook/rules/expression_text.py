@@ -308,8 +308,9 @@ def _mistake(line: int, column: int, words: str, parts: Sequence[Token]) -> Expr
     if overload:
         function = _SIGNS.get(overload[1]) or overload[1].strip("@_")
         types = overload[2].replace("null_type", "null")
+        hint = 'write a list: in ["…"]' if function == "in" and "list" not in types else ""
         return ExpressionProblem(
-            line, column, f"{function} does not work on ({types})", _conversion(types)
+            line, column, f"{function} does not work on ({types})", hint or _conversion(types)
         )
     fields = _FIELDS.match(words)
     if fields:
@@ -318,13 +319,24 @@ def _mistake(line: int, column: int, words: str, parts: Sequence[Token]) -> Expr
 
 
 def _conversion(types: str) -> str:
-    given = set(types.split(", "))
-    if given == {"double", "int"}:
+    given = types.split(", ")
+    if given == ["int", "double"]:
+        return "write the number without a point: 5"
+    if "list(" in types:
+        given = [each.removeprefix("list(").removesuffix(")") for each in given]
+    kinds = set(given)
+    if kinds == {"double", "int"}:
         return "write the number with a point: 5.0"
-    if "null" in given:
+    if "null" in kinds:
         return 'an absent text is ""'
-    if given == {"string", "int"}:
+    if kinds == {"string", "int"}:
         return 'a text stands in quotes, a number does not; int("5") and string(5) convert'
+    if kinds == {"string", "bool"}:
+        return "true and false stand without quotes, a text stands in quotes"
+    if kinds == {"int", "bool"}:
+        return "true and false are no numbers"
+    if kinds == {"google.protobuf.Timestamp", "string"}:
+        return 'write the time as timestamp("2026-11-23T00:00:00+05:30")'
     return ""
 
 

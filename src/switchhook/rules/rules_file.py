@@ -19,7 +19,7 @@ from switchhook.rules.expression import Expression, Invalid, chain, check
 from switchhook.rules.variables import CHANGING, AccountFacts
 
 if TYPE_CHECKING:
-    pass
+    from switchhook.rules.expression_text import ExpressionProblem
 
 __all__ = [
     "BUILTIN",
@@ -56,19 +56,24 @@ class RulesetError(ConfigError):
         return "\n".join(str(problem) for problem in self.problems)
 
 
-def load_rules(text: str | bytes, *, file: str) -> Ruleset:
+def load_rules(text: str | bytes, *, file: str, strict: bool = False) -> Ruleset:
     """Read and check a rules file; `file` is how messages name it.
 
-    Raises `RulesetError` with everything that is wrong with it.
+    Rules that can't be what was meant are doubts of the ruleset, so that a file which ran before
+    a release knew of them goes on running; `strict` refuses them. Raises `RulesetError` with
+    everything that is wrong with it.
     """
     whole = _decoded(text, file)
     document = _document(whole, file)
-    problems = _Problems(file, _lines(whole))
+    problems, doubts = _Problems(file, _lines(whole)), _Problems(file, _lines(whole))
     rules, expressions = _rules(document, problems)
     default = _default(document, whole, problems)
     for key in sorted(document.keys() - {"rule", "default"}):
         problems.add(-1, f'unknown key "{key[:40]}"', hint="known: [[rule]] and [default]")
     _unreachable(expressions, problems)
+    for place, name, expression in expressions:
+        for each in expression.doubts:
+            (problems if strict else doubts).add_found(place, name, each)
     if problems.found or default is None:
         raise RulesetError(problems.in_order(), file=file)
     release = hashlib.sha256(whole.encode()).hexdigest()
@@ -82,6 +87,7 @@ def load_rules(text: str | bytes, *, file: str) -> Ruleset:
         changing=any(expression.names & CHANGING for _, _, expression in expressions),
         blocks=chain([expression for _, _, expression in expressions]),
         decisions=tuple(Decision(option, name, release, why) for option, name, why in reasons),
+        doubts=doubts.in_order(),
     )
 
 
@@ -110,6 +116,11 @@ class _Problems:
             problem, file=self.file, rule=rule, line=line, column=column, at=at, hint=hint
         )
         self.found.append((place, error))
+
+    def add_found(self, place: int, rule: str, found: ExpressionProblem) -> None:
+        """What is wrong with a rule's expression."""
+        line, column, problem, hint = found
+        self.add(place, problem, rule=rule, line=line, column=column, hint=hint)
 
     def in_order(self) -> tuple[RuleError, ...]:
         by_place = sorted(self.found, key=lambda f: (f[0], f[1].line, f[1].column or 0))
@@ -217,9 +228,7 @@ def _expression(
         return check(when)
     except Invalid as invalid:
         for found in invalid.problems:
-            problems.add(
-                place, found.text, rule=name, line=found.line, column=found.column, hint=found.hint
-            )
+            problems.add_found(place, name, found)
         return None
 
 
