@@ -23,7 +23,7 @@ test: .venv/.installed-test ## formatter, linter, types, then every test
 	@scripts/nginx
 	@nice -n 19 $(BIN)/python -m pytest -n auto --maxprocesses 8 --ignore tests/browser
 	@# Apart, for the driver of the browser leaves its own event loop running in the process.
-	@nice -n 19 $(BIN)/python -m pytest -n 2 --dist loadfile tests/browser
+	@nice -n 19 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/browser
 
 quick: .venv/.installed-test ## a minute's tests, without other processes: while you work
 	@nice -n 19 $(BIN)/python -m pytest -n auto --maxprocesses 8 -m 'not process and not slow' \

@@ -17,6 +17,8 @@ from .world import World, serving
 expect.set_options(timeout=1000 * PATIENCE_S)
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 SCREENSHOTS = Path(os.environ.get("SCREENSHOTS") or Path(__file__).parent / "screenshots")
+SHOOT = "SCREENSHOTS" in os.environ
+"""Whether to keep pictures of pages to look at; each takes as long as a page's check."""
 ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -58,6 +60,13 @@ def console(tmp_path_factory):
         yield console
 
 
+def shoot(page: Page, name: str) -> None:
+    """Keep a screenshot of the whole page, if they are wanted."""
+    if SHOOT:
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
+
+
 class Visit:
     """One browser window; what goes wrong in it is in `troubles`."""
 
@@ -86,9 +95,8 @@ class Visit:
         return self.page
 
     def keep(self, name: str) -> None:
-        """Keep a screenshot of the whole page."""
-        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
+        """Keep a screenshot of the whole page, if they are wanted."""
+        shoot(self.page, name)
 
     def close(self) -> None:
         self._context.close()

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from pathlib import Path
-from typing import Literal
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Page
 
 from program import running
@@ -17,19 +15,13 @@ from switchhook.server.unavailable import unavailable_app
 from switchhook.system.data_folder import read_identity
 from switchhook.system.local_keys import link_token
 
-from .conftest import SCREENSHOTS, Visit
-from .tour import Tour, empty
+from .conftest import Visit, shoot
+from .tour import UNFOLDED, Tour, empty
 from .world import serving
 
-AUDIT = (Path(__file__).parent / "audit.js").read_text()
-LOOKS: list[tuple[int, int, Literal["light", "dark"]]] = [
-    (1280, 900, "light"),
-    (1280, 900, "dark"),
-    (360, 740, "dark"),
-]
-SHOOT = bool(os.environ.get("SCREENSHOTS"))
-WIDTHS = [(1920, 1080), (1280, 900), (360, 740)]
-LAYOUT = (Path(__file__).parent / "layout.js").read_text()
+FOLDER = Path(__file__).parent
+AUDIT, AXE, LAYOUT = ((FOLDER / f"{name}.js").read_text() for name in ("audit", "axe", "layout"))
+WIDE, DESK, PHONE = (1920, 1080), (1280, 900), (360, 740)
 VERDICT = """() => {
   const said = document.querySelector(".verdict-said");
   const line = parseFloat(getComputedStyle(said.querySelector(".verdict-what")).lineHeight);
@@ -38,7 +30,6 @@ VERDICT = """() => {
   return { lines: said.clientHeight / line, hidden };
 }"""
 COVERED = ".verdict-press[open], dialog[open]"
-AXE = Axe()
 
 
 class Findings:
@@ -49,25 +40,33 @@ class Findings:
         self.of: dict[str, list[str]] = defaultdict(list)
 
     def look(self, name: str, page: Page) -> None:
-        """Look at a page in every way."""
+        """Look at a page in every way: each width and theme once, without loading it anew."""
         self.pages.append(name)
-        for width, height, scheme in LOOKS:
-            page.set_viewport_size({"width": width, "height": height})
-            page.emulate_media(color_scheme=scheme)
-            where = f"{name} at {width} in {scheme}"
-            for found in AXE.run(page).response["violations"]:
-                node = found["nodes"][0]
-                self.of["axe"].append(f"{where}: {found['id']}: {node['html'][:200]}")
-            self.of["audit"] += [f"{where}: {each}" for each in page.evaluate(AUDIT)]
-        for width, height in WIDTHS:
-            page.set_viewport_size({"width": width, "height": height})
-            if SHOOT:
-                page.screenshot(path=SCREENSHOTS / f"{name}-{width}.png", full_page=True)
-            self.of["layout"] += [f"{name} at {width}: {each}" for each in page.evaluate(LAYOUT)]
+        unfolds = name in UNFOLDED.values()  # then axe sees it unfolded, which is more
+        if not unfolds:
+            page.evaluate(f"if (!window.axe) {{ {AXE_SCRIPT} }}")
+            self._ask_axe("light", f"{name} at 1280 in light", page)
+            page.emulate_media(color_scheme="dark")
+            self._ask_axe("dark", f"{name} at 1280 in dark", page)
+        self._lay_out(name, page, DESK)
+        self._lay_out(name, page, WIDE)
+        self._lay_out(name, page, PHONE)
+        if not unfolds:
+            self._ask_axe("narrow", f"{name} at 360 in dark", page)
         if page.locator(".verdict").count() and not page.locator(COVERED).count():
             self._press_verdict(name, page)
         page.set_viewport_size({"width": 1280, "height": 900})
         page.emulate_media(color_scheme="light")
+
+    def _ask_axe(self, look: str, where: str, page: Page) -> None:
+        self.of["axe"] += [f"{where}: {each}" for each in page.evaluate(AXE, look)]
+
+    def _lay_out(self, name: str, page: Page, size: tuple[int, int]) -> None:
+        width, height = size
+        page.set_viewport_size({"width": width, "height": height})
+        shoot(page, f"{name}-{width}")
+        for check, script in (("layout", LAYOUT), ("audit", AUDIT)):
+            self.of[check] += [f"{name} at {width}: {each}" for each in page.evaluate(script)]
 
     def _press_verdict(self, name: str, page: Page) -> None:
         """On a phone: closed, then pressed; then as it was, on a wide screen."""

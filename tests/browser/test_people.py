@@ -14,7 +14,7 @@ from switchhook.access.second_factor import code_at, step_of
 from switchhook.ledger.sqlite import APPLICATION_ID, CHECKED_VERSION
 from switchhook.sqlite_file import connect_checked
 
-from .conftest import SCREENSHOTS, Visit
+from .conftest import Visit, shoot
 
 PASSWORD = "eleven purple teacups"
 
@@ -42,8 +42,7 @@ def age_sessions(program):
 
 def seen(page, name, width):
     """Nothing of it is wider than the window; keep a picture."""
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=SCREENSHOTS / f"{name}-{width}.png", full_page=True)
+    shoot(page, f"{name}-{width}")
     wide = page.locator("html").evaluate("e => e.scrollWidth - e.clientWidth")
     assert wide <= 0, name
 
