@@ -461,3 +461,21 @@ def test_too_many_steps_are_a_failure() -> None:
 
 def test_first_match_of_nothing() -> None:
     assert first_match(chain([]), see()) == (-1, ())
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "told"),
+    [
+        ('now < timestamp("2026-02-30T00:00:00Z")', 17, "no such time"),
+        ('now < timestamp("2026-11-23")', 17, "no such time"),
+        ('now - timestamp("2026-11-23T00:00:00Z") < duration("5 min")', 52, "no such duration"),
+    ],
+)
+def test_times_that_do_not_exist(text: str, column: int, told: str) -> None:
+    (problem,) = check(text).doubts
+    assert (problem.column, told in problem.text) == (column, True)
+
+
+def test_times_that_exist() -> None:
+    text = 'now - timestamp("2026-11-23T00:00:00+05:30") < duration("1h30m")'
+    assert check(text).doubts == ()

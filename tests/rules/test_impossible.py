@@ -472,6 +472,9 @@ IMPOSSIBLE = [
         31,
         'one of them is local.date in ["2026-12-25", "2026-12-26"]',
     ),
+    ('call.from.matches("^[0-9]{10}$")', 19, r"^\+91[0-9]{10}$"),
+    ("local.hour > 18 || local.hour <= 18", 20, "is always true ()"),
+    ("now.getFullYear('Asia/Kolkata') == 26", 36, "1,970 to 9,999"),
 ]
 
 # What may be odd, and can be true.

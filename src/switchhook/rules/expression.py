@@ -57,6 +57,12 @@ _NO_KEY = "Key not found in map"
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
+_MADE = {
+    "timestamp": ("time", 'as in timestamp("2026-11-23T09:30:00+05:30")'),
+    "duration": ("duration", 'as in duration("90s") or duration("1h30m")'),
+}
+
+
 class Invalid(Exception):  # noqa: N818  it holds problems, and is none itself
     """An expression that does not check out; `problems` is all that is wrong with it."""
 
@@ -116,9 +122,21 @@ def check(text: str) -> Expression:
 
 def _doubts(program: Any, text: str) -> list[ExpressionProblem]:
     try:
-        return impossible(read_tree(program.serialize()), text)
+        found = impossible(read_tree(program.serialize()), text)
     except ValueError:  # another release of the runtime may write something else
-        return []
+        found = []
+    return sorted([*found, *_bad_times(text)])
+
+
+def _bad_times(text: str) -> Iterator[ExpressionProblem]:
+    for argument in constant_arguments(tokens(text), text):
+        if argument.function not in _MADE:
+            continue
+        program = _RULES.compile(f"string({argument.function}({argument.text})) == ''")
+        if type(_ask(program, {})) is not bool:
+            what, hint = _MADE[argument.function]
+            problem = f"there is no such {what}"
+            yield ExpressionProblem(argument.line, argument.column, problem, hint)
 
 
 def _refuse_unreadable(text: str) -> None:
@@ -156,6 +174,8 @@ def _bad_constants(text: str) -> Iterator[ExpressionProblem]:
     The runtime itself is asked, so that its dialect counts and no other.
     """
     for argument in constant_arguments(tokens(text), text):
+        if argument.function in _MADE:
+            continue
         if argument.function == "matches":
             trial, sign = f'"".matches({argument.text})', "invalid regular expression: "
         else:

@@ -195,14 +195,17 @@ def bare_clock_calls(parts: Sequence[Token]) -> Iterator[ExpressionProblem]:
 
 
 def constant_arguments(parts: Sequence[Token], text: str) -> Iterator[Argument]:
-    """What is handed to matches() as its pattern, and to getHours() and the like as their zone."""
+    """Patterns of matches(), zones of getHours() and the like, texts of timestamp(), duration()."""
     for at, token in enumerate(parts[:-1]):
         clock = token.text.startswith("get")
-        if not (clock or token.text == "matches") or parts[at + 1].text != "(":
+        made = token.text in ("timestamp", "duration")
+        if not (clock or made or token.text == "matches") or parts[at + 1].text != "(":
             continue
         method = at > 0 and parts[at - 1].text == "."
         given = _arguments(parts, at + 2)
-        if not method and (clock or len(given) != 2):  # matches(text, pattern)
+        if made and (method or len(given) != 1 or [each.kind for each in given[0]] != ["quoted"]):
+            continue
+        if not method and (clock or len(given) != 2) and not made:  # matches(text, pattern)
             continue
         if given and given[-1]:
             first, last = given[-1][0], given[-1][-1]

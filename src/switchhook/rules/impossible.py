@@ -201,9 +201,10 @@ class _Analysis:
         if not all(atom.always_there for atom in atoms):
             return
         said, hint = list(dict.fromkeys(map(str, atoms))), ""
-        if all(atom.test in ("!=", "<", "<=", ">", ">=") for atom in atoms):
-            which = "none of them" if all(atom.test == "!=" for atom in atoms) else "between both"
-            hint = f"{which} is {' && '.join(said)}"
+        if all(atom.test == "!=" for atom in atoms):
+            hint = f"none of them is {' && '.join(said)}"
+        elif all(atom.test in ("<", "<=", ">", ">=") for atom in atoms) and _apart(atoms):
+            hint = f"between both is {' && '.join(said)}"
         self._found.append((atoms[-1].at, f"{' or '.join(said)} is always true", hint))
 
     def _of(self, name: str, parts: Sequence[Node]) -> list[_Atom]:
@@ -229,6 +230,8 @@ def _never(atom: _Atom, value: object, empty: bool) -> bool:
 
 
 def _one_of(atoms: Sequence[_Atom], said: Sequence[str]) -> str:
+    if len(said) == 1:
+        return ""
     if all(atom.test == "==" and atom.values is not _TRUTH for atom in atoms):
         listed = ", ".join(dict.fromkeys(_literal(atom.named[0]) for atom in atoms))
         return f"one of them is {atoms[0].name} in [{listed}]"
@@ -241,7 +244,11 @@ def _one_of(atoms: Sequence[_Atom], said: Sequence[str]) -> str:
             return "nothing lies between"
         clock = atoms[0].name == "local.hour" or ".getHours" in atoms[0].name
         return f"{'overnight' if clock else 'either'} is {' || '.join(said)}"
-    return "one or the other is joined by ||" if len(said) > 1 else ""
+    return "one or the other is joined by ||"
+
+
+def _apart(atoms: Sequence[_Atom]) -> bool:
+    return len({atom.named[0] for atom in atoms}) == len(atoms)
 
 
 def _flat(node: Node, name: str) -> list[Node]:

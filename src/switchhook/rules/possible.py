@@ -88,7 +88,7 @@ OF_TIME: dict[str, Values] = {
     "getDayOfMonth": Numbers(0, 30, why="the first is 0; getDate() starts with 1"),
     "getDayOfYear": Numbers(0, 365, why="the first of January is 0"),
     "getMonth": Numbers(0, 11, why="January is 0, December 11"),
-    "getFullYear": Numbers(1, 9999),
+    "getFullYear": Numbers(1970, 9999),
 }
 """The parts of a time, by their function."""
 SIZE: Values = _COUNT

@@ -169,7 +169,9 @@ class Texts(Values):
 
 
 _SPACED = re.compile(r"[+(]?[0-9][0-9 ().\-]*\Z")
-_NATIONAL = re.compile(r"\^\(?(?:\?:)?(?P<first>0|91|\[6-9\]|\[789\]|[6-9][0-9]{3})(?![?*{|])")
+_NATIONAL = re.compile(
+    r"\^\(?(?:\?:)?(?P<first>0|91|\[6-9\]|\[789\]|[6-9][0-9]{3}|\\d\{10\}|\[0-9\]\{10\})(?![?*{|])"
+)
 _IN_E164 = "rules see numbers in E.164"
 
 
