@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 from switchhook.alerts.alert import AlertState, evaluate
 from switchhook.alerts.alert_rule import AlertRule, Comparison, Severity
 from switchhook.alerts.escalation import Policy
-from switchhook.alerts.message import MessageKind
+from switchhook.alerts.message import MessageKind, heard_of
 from switchhook.alerts.notification import (
     MOST_A_NIGHT,
     LastNotification,
     NotificationSettings,
     Recipient,
+    is_over,
     notifications,
 )
 from switchhook.alerts.quiet import OnCall, Quiet, Silence
@@ -107,6 +108,38 @@ def test_a_cause_speaks_first_and_when_it_is_over_and_never_twice():
     assert over.title == "It is throttled (Main): resolved"
     assert over.lines == ("It is over; it was first told of 10 min ago.",)
     assert mouth.tell(DAY + 600_001) == []
+
+
+def test_what_goes_well_again_calls_nobody_and_is_over_when_it_is():
+    night = [Policy(name="night", steps=(("ops",), ("lead",)), wait_ms=60_000, repeat=3)]
+    mouth = Mouth(recipients=(Recipient("ops"), Recipient("lead")), policies=night)
+    failing = Trouble(level=Level.BAD, order=1, what="Bot Sales fails: 9 of 9 streams.")
+    well = msgspec.structs.replace(failing, level=Level.WARN, over=True)
+    key = alert().key
+    mouth.tell(DAY, alert(), troubles={key: failing})
+    mouth.tell(DAY + 300_000, alert(), troubles={key: well})
+    assert mouth.heard == ["ops first"], "the lead is not woken for what goes well"
+    mouth.tell(DAY + 301_000, alert(), troubles={key: failing})
+    assert mouth.heard == ["ops first", "ops reminder", "lead first"]
+    other = Mouth()
+    assert other.tell(DAY, alert(), troubles={key: well}) == []
+
+
+def test_a_message_is_over_once_another_of_its_cause_followed():
+    mouth = Mouth()
+    (first,) = mouth.tell(DAY, alert())
+    assert not is_over(first, mouth.spoken[first.cause, "ops"])
+    (over,) = mouth.tell(DAY + 1, alert(state=AlertState.RESOLVED))
+    last = mouth.spoken[first.cause, "ops"]
+    assert is_over(first, last)
+    assert not is_over(over, last)
+
+
+def test_what_was_true_of_a_moment_is_not_said_later():
+    trouble = Trouble(
+        level=Level.BAD, order=1, what="5 callers found no free stream (5 of 5 in use now)."
+    )
+    assert heard_of(alert(), trouble) == "5 callers found no free stream"
 
 
 def test_what_is_known_in_words_is_what_is_said():

@@ -464,6 +464,15 @@ def test_receipts_that_wait_are_one_trouble(disk, what, todo):
     assert state.callers == ("Callers are answered all the same. A restart would lose what waits.")
 
 
+def test_a_full_disk_that_keeps_callers_from_being_answered():
+    alerts = [fires("disk-full", 0.0), fires("not-answering")]
+    known = tuple(known_troubles(Known(disk=DiskRoom(0.0, answers=False))))
+    state = see(alerts=alerts, known=known)
+    assert state.what == "Switchhook does not answer callers, and the data folder's disk is full."
+    assert (state.fault, state.more) == ("At fault: Switchhook's disk.", ())
+    assert "answered all the same" not in f"{state.callers} {state.todo}"
+
+
 @pytest.mark.parametrize(
     ("free", "rule", "what"),
     [

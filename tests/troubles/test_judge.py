@@ -201,7 +201,7 @@ def test_what_comes_and_goes_stays_longer_each_time():
     assert traffic.standing().returns == 4
 
 
-def test_a_slow_burn_is_a_warning_and_ends_by_the_short_window():
+def test_a_slow_burn_is_a_warning_and_ends_by_what_goes_well():
     """A third fails where a tenth usually does: no streak, but six times the budget."""
     terms = Terms(burns=(Burn(HOUR, 5 * MINUTE, 6.0),), usual=0.2)
     judge = Judge(terms)
@@ -215,6 +215,24 @@ def test_a_slow_burn_is_a_warning_and_ends_by_the_short_window():
         at += 15_000
         judge.take(Outcome(at, False))
     assert judge.standing(at) is None
+
+
+@pytest.mark.parametrize("a_minute", [30, 1000])
+def test_a_second_time_it_is_over_as_soon_and_counts_its_own(a_minute):
+    """What failed a while ago is no evidence: neither for a new trouble, nor for an old one."""
+    traffic = Traffic(a_minute)
+    traffic.go(200, 0.0)
+    traffic.go(120, 1.0)
+    traffic.until(lambda found: found is None, 0.0)
+    assert traffic.go(1, 1.0) is None, "one odd call, while an hour's share is still high"
+    traffic.until(bad, 1.0)
+    traffic.go(100, 1.0)
+    again = traffic.standing()
+    assert again.failed == again.cases
+    assert traffic.now - again.since_ms < 1.5 * again.cases * MINUTE / a_minute
+    calls, _ = traffic.until(lambda found: found.phase is Phase.RECOVERING, 0.0)
+    assert calls <= 6
+    traffic.until(lambda found: found is None, 0.0, most=10 * a_minute)
 
 
 def test_what_fails_a_little_and_then_altogether_becomes_bad_within_ten_calls():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from switchhook.troubles.trouble import Trouble
 
 MOST_NAMED = 5
+_NOW = re.compile(r" \([^()]* now\)")
+"""What is true only of the moment when it is said."""
 
 
 class MessageKind(StrEnum):
@@ -91,7 +94,7 @@ def heard_of(alert: Alert, trouble: Trouble | None) -> str:
     """By what name people heard of an alert, for what is said of it later."""
     if trouble is None:
         return titled(alert.title, alert.labels)
-    return trouble.what.removesuffix(".").partition(": ")[0]
+    return _NOW.sub("", trouble.what.removesuffix(".").partition(": ")[0])
 
 
 def acknowledged_message(

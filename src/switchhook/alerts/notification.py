@@ -101,15 +101,14 @@ class NotificationSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def is_over(message: Message, last: LastNotification | None) -> bool:
-    """Whether the trouble that a message tells of has ended, by the last that was said of it.
+    """Whether what a message says is no longer so, by the last that was said of its cause.
 
-    Whoever says that something begins after that has said, in between, that it is over.
+    What came after it is on its way, too, and says how it is now; only that it is over stays.
     """
     return (
         message.say not in (MessageKind.RESOLVED, MessageKind.TEST)
         and last is not None
         and last.at_ms > message.at_ms
-        and last.say in (MessageKind.FIRST, MessageKind.RESOLVED)
     )
 
 
@@ -158,6 +157,7 @@ class _Now:
             for alert in going
             if not any(silence.covers(alert, now_ms) for silence in settings.silences)
             and (alert.severity is Severity.CRITICAL or not self._quiet)
+            and not self._goes_well(alert)
         ]
         self._by = next((alert.acknowledged for alert in going if alert.acknowledged), "")
         self._rounds = self._due_rounds()
@@ -180,6 +180,11 @@ class _Now:
             assert last is not None
             return self._acknowledged(last)
         return self._told(to, say, last, wanted)
+
+    def _goes_well(self, alert: Alert) -> bool:
+        """Whether it is only not over yet: nobody is called for that."""
+        trouble = self._troubles.get(alert.key)
+        return trouble is not None and trouble.over
 
     def _inhibited(self, alert: Alert, to: Recipient) -> bool:
         told = self._spoken.get((alert.inhibitor, to.name))

@@ -29,7 +29,12 @@ URL = Annotated[str | None, Parameter(help="How Exotel reaches the answer side; 
 
 @app.command(name="url")
 def print_url(
-    name: str, *, url: URL = None, config: CONFIG = None, data: DATA = None, json: JSON = False
+    name: str | None = None,
+    *,
+    url: URL = None,
+    config: CONFIG = None,
+    data: DATA = None,
+    json: JSON = False,
 ) -> int:
     """Print the URL of an endpoint for the Passthru applet, with its secret.
 
@@ -39,10 +44,17 @@ def print_url(
     Parameters
     ----------
     name
-        The endpoint's name in the configuration.
+        The endpoint's name in the configuration; without it the only one.
     """
     folder = data_folder(config, data)
     said = config_or_last(folder, config)
+    if name is None:
+        names = [each.name for each in said.endpoints]
+        if len(names) != 1:
+            hint = f"switchhook endpoint url {names[0] if names else 'NAME'}"
+            problem = f"say of which endpoint: {', '.join(names) or 'none is configured'}"
+            raise ConfigError(problem, key="endpoints", hint=hint)
+        (name,) = names
     found = applet_urls(folder, said, name, read_identity(folder).key, url)
     if found is None:
         known = ", ".join(each.name for each in said.endpoints)

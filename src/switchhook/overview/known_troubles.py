@@ -27,10 +27,14 @@ _FULL = 0.03
 
 
 class DiskRoom(msgspec.Struct, frozen=True):
-    """How much of the data folder's disk is free, and whether receipts wait for it."""
+    """How much of the data folder's disk is free, whether receipts wait, and callers are answered.
+
+    None is not known.
+    """
 
     free_share: float | None = None
     waiting: bool = False
+    answers: bool | None = None
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +70,17 @@ def _of_disk(disk: DiskRoom) -> Trouble:
     free = disk.free_share
     full = free is not None and free < _FULL
     room, late = key_of("disk.free_share", ()), key_of("answer.missed_deadlines", ())
+    if full and disk.answers is False:
+        return Trouble(
+            level=Level.BAD,
+            order=0,
+            key=key_of("answer.unreachable", ()),
+            covers=(room, late),
+            what="Switchhook does not answer callers, and the data folder's disk is full.",
+            callers="Each caller takes what the flow does without an answer.",
+            fault="At fault: Switchhook's disk.",
+            todo="Make room on it: without that, the side that answers can't start again.",
+        )
     if not disk.waiting:
         return Trouble(
             level=Level.WARN,

@@ -193,6 +193,7 @@ class Monitoring:
             disk=DiskRoom(
                 free_share=next((each.value for each in free), None),
                 waiting=answer is not None and bool(answer.waiting),
+                answers=None if answer is None else answer.answers,
             ),
         )
         return tuple(known_troubles(known))

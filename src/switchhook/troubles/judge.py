@@ -9,7 +9,7 @@ Two questions, asked of every outcome as it comes, at any traffic:
   way, from the other side: by a few successes in a row, and a calm that they last.
 - Does it burn its budget *slowly*? The share that fails in a long and in a short window both, as
   site reliability engineering does it (Google, "The Site Reliability Workbook", chapter 5, section
-  "6: Multiwindow, Multi-Burn-Rate Alerts"); the short window is what ends it.
+  "6: Multiwindow, Multi-Burn-Rate Alerts").
 
 Times are Unix ms of the console's steady clock. Nothing here reads one.
 """
@@ -166,28 +166,26 @@ class _Windows:
 
     def __init__(self, burns: Iterable[Burn]) -> None:
         self._longest_ms = max((burn.long_ms for burn in burns), default=0)
-        self._minutes: deque[list[int]] = deque()  # begin, cases, failed, first failure
+        self._minutes: deque[list[int]] = deque()  # begin, cases, failed
 
     def take(self, at_ms: int, *, failed: bool) -> None:
         begin = at_ms - at_ms % MINUTE_MS
         if not self._minutes or self._minutes[-1][0] < begin:
-            self._minutes.append([begin, 0, 0, 0])
+            self._minutes.append([begin, 0, 0])
         minute = self._minutes[-1]
         minute[1] += 1
         minute[2] += failed
-        if failed and not minute[3]:
-            minute[3] = at_ms
         while self._minutes[0][0] <= at_ms - self._longest_ms - MINUTE_MS:
             self._minutes.popleft()
 
-    def share(self, since_ms: int) -> tuple[int, int, int]:
-        """Failures and cases from a time on, and the first failure."""
-        failed = cases = first = 0
-        for begin, count, bad, first_ms in reversed(self._minutes):
+    def share(self, since_ms: int) -> tuple[int, int]:
+        """Failures and cases from a time on."""
+        failed = cases = 0
+        for begin, count, bad in reversed(self._minutes):
             if begin + MINUTE_MS <= since_ms:
                 break
-            failed, cases, first = failed + bad, cases + count, first_ms or first
-        return failed, cases, first
+            failed, cases = failed + bad, cases + count
+        return failed, cases
 
 
 class Judge:
@@ -202,7 +200,6 @@ class Judge:
         self._turned_ms: int | None = None
         self._suspected: _Stretch | None = None
         self._trouble: _Stretch | None = None
-        self._burning: Burn | None = None
         self._bad = False
         self._well = self._returns = 0
         self._ended_ms: int | None = None
@@ -238,9 +235,11 @@ class Judge:
         if self._trouble is None:
             return
         calm = self._turned_ms is not None and now_ms - self._turned_ms >= self._calm_ms()
-        if (calm and not self._burns(now_ms)) or now_ms - self._last_ms >= LAPSE_MS:
-            self._trouble = self._suspected = self._burning = None
+        if calm or now_ms - self._last_ms >= LAPSE_MS:
+            self._trouble = self._suspected = None
             self._evidence, self._ended_ms = 0.0, now_ms
+            # What was told of is no evidence for what comes.
+            self._windows = _Windows(self.terms.burns)
 
     def standing(self, now_ms: int) -> Standing | None:
         """The trouble as it stands; None where there is none."""
@@ -248,7 +247,7 @@ class Judge:
         trouble = self._trouble
         if trouble is None:
             return None
-        turned = self._turned_ms is not None and not self._burns(now_ms)
+        turned = self._turned_ms is not None
         return Standing(
             phase=Phase.RECOVERING if turned else Phase.FAILING,
             bad=self._bad,
@@ -274,12 +273,9 @@ class Judge:
         if self._suspected is None:
             self._suspected = _Stretch(outcome.at_ms)
         self._suspected.take(outcome)
-        if self.terms.first or self._evidence >= self._enough():
+        enough = self.terms.first or self._evidence >= self._enough()
+        if enough or (outcome.failed and self._burns(outcome.at_ms)):
             self._begin(self._suspected, outcome.at_ms)
-        elif outcome.failed and (burn := self._burn(outcome.at_ms)) is not None:
-            self._burning = burn
-            self._begin(self._suspected, outcome.at_ms)
-            self._suspected.since_ms = self._windows.share(outcome.at_ms - burn.long_ms)[2]
 
     def _begin(self, stretch: _Stretch, at_ms: int) -> None:
         lately = self._ended_ms is not None and at_ms - self._ended_ms < _FORGIVE_MS
@@ -305,14 +301,14 @@ class Judge:
             self._usual_failed *= 0.5
             self._usual_cases *= 0.5
 
-    def _burn(self, now_ms: int) -> Burn | None:
-        for burn in self.terms.burns:
-            if self._above(burn, burn.long_ms, now_ms) and self._above(burn, burn.short_ms, now_ms):
-                return burn
-        return None
+    def _burns(self, now_ms: int) -> bool:
+        return any(
+            self._above(burn, burn.long_ms, now_ms) and self._above(burn, burn.short_ms, now_ms)
+            for burn in self.terms.burns
+        )
 
     def _above(self, burn: Burn, window_ms: int, now_ms: int) -> bool:
-        failed, cases, _ = self._windows.share(now_ms - window_ms)
+        failed, cases = self._windows.share(now_ms - window_ms)
         if window_ms == burn.long_ms and (cases < burn.least or failed < _FEWEST):
             return False
         return failed > 0 and failed >= burn.times * self.terms.budget * cases
@@ -334,10 +330,6 @@ class Judge:
     def _calm_ms(self) -> int:
         """Each return doubles it: what flaps is told of less and less."""
         return min(self.terms.calm_s * 1000 << min(self._returns, 8), _LONGEST_CALM_MS)
-
-    def _burns(self, now_ms: int) -> bool:
-        burn = self._burning
-        return burn is not None and self._above(burn, burn.short_ms, now_ms)
 
     def _ratio(self, outcome: Outcome, failing: float) -> float:
         """The logarithm of how much likelier an outcome is where things fail than usually."""

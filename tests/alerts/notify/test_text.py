@@ -34,9 +34,11 @@ def message(**changes):
         ("<!channel> <@U1>", "‹!channel› ‹＠U1›"),
         ("@everyone", "＠everyone"),
         ("[click](https://evil.example/x)", "［click］(https∶//evil(.)example/x)"),
-        ("**bold** `code` ~no~ |x|", "∗∗bold∗∗ ˋcodeˋ ∼no∼ ¦x¦"),
+        ("**bold** `code` ~no~ |x|", "∗∗bold∗∗ 'code' ∼no∼ ¦x¦"),
         ("a\r\nBcc: x", "a＼r＼nBcc: x"),
         ("bot (bot0.sales.example, b.example:8443).", "bot (bot0.sales.example, b.example:8443)."),
+        ("rules: /etc/switchhook/sales.toml:", "rules: /etc/switchhook/sales.toml:"),
+        ("//evil.example/x", "//evil(.)example/x"),
         ("see bot.example/x?y=1", "see bot(.)example/x?y=1"),
         ("b\u00f6t.example", "b\u00f6t(.)example"),
         ("x\u202egnp.exe", "x＼u202egnp(.)exe"),
@@ -143,3 +145,15 @@ def test_no_address_in_a_message_has_a_number_in_it():
     hit = "cause:connect_failed host:bot.example since:2026-11-25T06:00"
     _, body = compose(message(streams=hit), url="https://console.example", zone="UTC")
     assert "The streams: https://console.example/streams?q=cause" in body
+
+
+def test_whom_to_tell_stands_as_the_operator_wrote_it():
+    said = message(tell="Ravi, on-call@bots.example.com, +91 98765 43210")
+    _, body = compose(said, url="", zone="Asia/Kolkata")
+    assert "Tell Ravi, on-call@bots.example.com, +91 98765 43210." in body
+
+
+def test_what_is_late_says_of_when_it_is():
+    _, body = compose(message(), url="", zone="Asia/Kolkata", late_s=61)
+    assert body.startswith("Late: so it was at 25 Nov 11:30:00 IST.")
+    assert "Late" not in compose(message(), url="", zone="Asia/Kolkata", late_s=59)[1]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import re
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 from switchhook.alerts.alert_rule import Severity
@@ -62,7 +63,8 @@ class AppriseNotifier:
         if sender is None:
             return "apprise can't use its address: see apprise's page of the service for its form"
         on_it = self._link(destination, message)
-        title, body = compose(message, url=self._url, zone=self._zone, on_it=on_it)
+        late_s = time.time() - message.at_ms / 1000
+        title, body = compose(message, url=self._url, zone=self._zone, on_it=on_it, late_s=late_s)
         kind = _KINDS[message.severity] if message.say.asks else _OTHERS.get(message.say, "info")
         result = sender.notify(
             body=body,

@@ -20,6 +20,7 @@ from switchhook.exotel.times import EPOCH
 if TYPE_CHECKING:
     from switchhook.alerts.message import Message
 
+_LATE_S = 60
 LONGEST_TITLE, LONGEST_LINE, LONGEST_BODY = 200, 400, 2_000
 _LOOKALIKES = str.maketrans(
     {
@@ -30,7 +31,7 @@ _LOOKALIKES = str.maketrans(
         "[": "［",
         "]": "］",
         "*": "∗",
-        "`": "ˋ",
+        "`": "'",
         "~": "∼",
         "|": "¦",
         "\\": "＼",
@@ -38,6 +39,7 @@ _LOOKALIKES = str.maketrans(
 )
 _LINKED = re.compile(r"(?<=[^\W_])\.(?=[^\W\d_]{2,})")
 _HOST = re.compile(r"[('\"]*(?:[A-Za-z0-9_-]+\.)+[A-Za-z0-9-]+(?::[0-9]{1,5})?[),.;:'\"]*")
+_LOCAL_PATH = re.compile(r"[('\"]*/[\w./-]*[),.;:'\"]*")
 _WORDS = re.compile(r"(\s+)")
 _SCHEME = re.compile(r":(?=//)")
 _AT_START = re.compile(r"^(\s*)([#>=+-]|[0-9]+[.)])(?=\s)")
@@ -50,14 +52,19 @@ def harmless(text: str, *, numbers: bool = False) -> str:
 
     What can't be seen appears as `\u202e` and the like, what could be markup as a look-alike, and
     the dots of what could become a link between brackets: `bot(.)example/x`. The name of a host is
-    whole, as it is there to be copied: a link to it says where it leads.
+    whole, as is a file's path on this machine: they are there to be copied, and a link to a host
+    says where it leads.
     """
     text = text if numbers else mask_text(text)
-    words = (w if _HOST.fullmatch(w) else _LINKED.sub("(.)", w) for w in _WORDS.split(text))
+    words = (w if _is_whole(w) else _LINKED.sub("(.)", w) for w in _WORDS.split(text))
     text = _SCHEME.sub("∶", "".join(words))
     text = _AT_START.sub(r"\1·\2", text)
     shown = text.translate(_LOOKALIKES)
     return "".join(_visible(c) for c in shown)
+
+
+def _is_whole(word: str) -> bool:
+    return bool(_HOST.fullmatch(word) or (_LOCAL_PATH.fullmatch(word) and "//" not in word))
 
 
 def _visible(c: str) -> str:
@@ -67,18 +74,23 @@ def _visible(c: str) -> str:
     return c
 
 
-def compose(message: Message, *, url: str, zone: str, on_it: str = "/alerts") -> tuple[str, str]:
+def compose(
+    message: Message, *, url: str, zone: str, on_it: str = "/alerts", late_s: float = 0.0
+) -> tuple[str, str]:
     """The title and the body of a message; `url` is the console's, empty where it has none.
 
-    `on_it` is the path by which one says that one is on it.
+    `on_it` is the path by which one says that one is on it, `late_s` how old the message is.
     """
     mark = f"{message.severity.value}: " if message.say.asks else ""
     title = _cut(mark + harmless(message.title), LONGEST_TITLE)
     lines = [_cut(harmless(line), LONGEST_LINE) for line in message.lines]
-    if message.tell:  # the operator's own words, which are there to be called
-        lines.append(_cut(f"Tell {harmless(message.tell, numbers=True)}.", LONGEST_LINE))
+    if message.tell:  # the operator's own words, which are there to be called, or written to
+        shown = "".join(map(_visible, message.tell))
+        lines.append(_cut(f"Tell {shown}.", LONGEST_LINE))
     if message.since_ms is not None:
         lines.append(f"Since {_time(message.since_ms, zone)}.")
+    if late_s >= _LATE_S:
+        lines.insert(0, f"Late: so it was at {_time(message.at_ms, zone)}.")
     ending = [
         f"Switchhook, {_time(message.at_ms, zone)}",
         *_links(message, url.rstrip("/"), on_it),
