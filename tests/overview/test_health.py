@@ -75,3 +75,16 @@ def test_what_is_remembered_is_bounded():
     memory = Memory()
     many = [chr(0x4E00 + at) for at in range(MOST_REMEMBERED + 50)]
     assert len(memory.since("x", many, 1)) == MOST_REMEMBERED
+
+
+def test_of_a_program_that_does_not_answer_nothing_else_is_known():
+    memory = Memory()
+    health_of("answer", Said(1000, "ok"), memory)
+    health = health_of("answer", Said(2000, problem="no connection"), memory)
+    first, *others = health.checks
+    assert first.check is ANSWERING
+    assert "nor does it answer callers" in first.complaints[0].meaning.why
+    assert not any(row.known for row in others)
+    assert {row.since_ms for row in others} == {2000}
+    (nobody,) = complaints(health_of("answer", Said(3000), Memory()))
+    assert nobody.meaning.why == "Whether callers are answered is not known."

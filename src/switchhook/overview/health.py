@@ -43,11 +43,15 @@ class Complaint(msgspec.Struct, frozen=True):
 
 
 class Checked(msgspec.Struct, frozen=True):
-    """A check with what is complained of; well where that is nothing. Since Unix ms."""
+    """A check with what is complained of; well where that is nothing. Since Unix ms.
+
+    It is not `known` of a program that does not answer.
+    """
 
     check: Check
     since_ms: int
     complaints: tuple[Complaint, ...] = ()
+    known: bool = True
 
 
 class ProgramHealth(msgspec.Struct, frozen=True):
@@ -82,16 +86,17 @@ def health_of(name: str, said: Said, memory: Memory) -> ProgramHealth:
     problems = said.problems if said.status else (said.problem or "nobody has asked it yet",)
     since = memory.since(f"{name} problem", problems, said.at_ms)
     found = [
-        Complaint(text, at, _meaning(text, checks, silent=not said.status))
+        Complaint(text, at, _meaning(text, checks, said))
         for text, at in zip(problems, since, strict=False)
     ]
     by_check = {
         check: tuple(each for each in found if each.meaning.check is check) for check in checks
     }
-    states = [f"{check.name} {'bad' if some else 'well'}" for check, some in by_check.items()]
+    well = "well" if said.status else "unknown"
+    states = [f"{check.name} {'bad' if some else well}" for check, some in by_check.items()]
     times = memory.since(f"{name} check", states, said.at_ms)
     rows = [
-        Checked(check, min((each.since_ms for each in some), default=at), some)
+        Checked(check, min((each.since_ms for each in some), default=at), some, bool(said.status))
         for (check, some), at in zip(by_check.items(), times, strict=True)
     ]
     (status_since,) = memory.since(f"{name} status", [said.status], said.at_ms)
@@ -99,11 +104,13 @@ def health_of(name: str, said: Said, memory: Memory) -> ProgramHealth:
     return ProgramHealth(said, status_since, tuple(ordered))
 
 
-def _meaning(text: str, checks: Sequence[Check], *, silent: bool) -> Meaning:
-    if silent:
+def _meaning(text: str, checks: Sequence[Check], said: Said) -> Meaning:
+    if not said.status:
         return Meaning(
             ANSWERING if ANSWERING in checks else OTHER,
-            "Whether callers are answered is not known.",
+            "It was asked on this machine, and does not answer; nor does it answer callers."
+            if said.problem
+            else "Whether callers are answered is not known.",
             "Look whether the program runs and where it listens; its log says why it ended.",
         )
     meaning = meaning_of(text)
