@@ -6,6 +6,7 @@ import json
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from switchhook.access.audit import AuditFilter
@@ -66,6 +67,15 @@ def test_what_the_console_knows_counts_and_needs_no_ledger(folder, capsys):
     (folder / "ledger" / "ledger.sqlite").write_bytes(b"no database")
     assert run(["alerts", "--data", str(folder)]) == 1
     assert "The disk is full" in capsys.readouterr().out
+
+
+def test_who_is_on_it_is_listed(folder, capsys):
+    (alert,) = (each for each in evaluate(DEFAULTS, [FULL], {}, NOW_MS) if each.rule == "disk-full")
+    alert = msgspec.structs.replace(alert, acknowledged="asha")
+    now_ms = time.time_ns() // 1_000_000
+    VerdictFile(folder).write(State(level=Level.WARN, what="x"), [alert], now_ms)
+    assert run(["alerts", "--data", str(folder)]) == 1
+    assert "firing, asha is on it" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("looked", [False, True])

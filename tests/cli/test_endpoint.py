@@ -82,3 +82,12 @@ def test_who_read_it_is_noted(folder, config, capsys):
 def test_a_name_that_is_none_is_refused_with_those_there_are(folder, config, capsys):
     assert url(folder, config, "sale") == 2
     assert "there is no endpoint 'sale'" in capsys.readouterr().err
+
+
+def test_without_a_name_it_is_the_only_one_s_or_says_which_there_are(folder, config, capsys):
+    words = ["endpoint", "url", "--data", str(folder), "--config", str(config)]
+    assert run(words) == 2
+    assert "say of which endpoint: sales, support, local" in capsys.readouterr().err
+    config.write_text(f'[endpoints.sales]\nsecrets = ["{FIRST}"]\n')
+    assert run([*words, "--url", "https://h.example"]) == 0
+    assert capsys.readouterr().out == f"https://h.example/passthru/sales/{FIRST}\n"

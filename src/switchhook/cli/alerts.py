@@ -65,7 +65,7 @@ def list_(*, config: CONFIG = None, data: DATA = None, json: JSON = False) -> in
         (
             (
                 alert.id,
-                alert.state.value,
+                _state(alert),
                 alert.severity.value,
                 output.day_clock(time_of(alert.since_ms * 1000)),
                 _title(alert),
@@ -150,6 +150,12 @@ def send_test(name: str, *, config: CONFIG = None, data: DATA = None) -> int:
         else:
             output.err.print(f"the test to {to} was not sent: {output.plain(problem)}")
     return int(any(tried.values()))
+
+
+def _state(alert: Alert) -> str:
+    """With who is on it."""
+    by = alert.acknowledged
+    return f"{alert.state.value}, {by} is on it" if by else alert.state.value
 
 
 def _title(alert: Alert) -> str:
