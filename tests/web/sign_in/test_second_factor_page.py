@@ -9,6 +9,7 @@ import pytest
 
 from switchhook.access.roles import AccessSettings, Role
 from switchhook.access.second_factor import DIGITS, SKEW, STEP_US, code_at, step_of
+from switchhook.web.sign_in import second_factor_page
 from switchhook.web.sign_in.prover import CODES
 from web.sign_in.house import HERE, HOUR, MINUTE, PASSWORD, House
 from web.sign_in.test_settings_page import once
@@ -136,6 +137,16 @@ def test_new_recovery_codes_void_the_old(house):
     other.sign_in()
     assert other.post("/login/code", {"code": codes[0]}).status_code == 403
     assert other.post("/login/code", {"code": fresh[0]}).status_code == 303
+
+
+def test_codes_that_look_like_telephone_numbers_are_shown_whole(house, monkeypatch):
+    """Masked, they would let nobody in."""
+    browser = house.signed_in()
+    enrol(house, browser)
+    like_numbers = ["9876-5432-1098-7654", "+91 98765 43210"]
+    monkeypatch.setattr(second_factor_page, "new_codes", lambda: (like_numbers, []))
+    page = browser.post(f"{PATH}/codes", {}).text
+    assert re.findall(r"<li>([^<]+)</li>", page) == like_numbers
 
 
 def test_the_second_step_is_this_browsers_for_a_while(house):
