@@ -62,7 +62,7 @@ PATIENCE_S = 60.0
 TALK_S = 6.0
 PATIENT_S = 120.0
 DAY_S = 86_400.0
-_SIZE = "128m"
+_SIZE = "512m"
 
 _CONFIG = """
 [console]

@@ -30,7 +30,7 @@ LEAST = 50
 STOPPED = 12.0
 """Passthrus missing from which it is no chance: by Poisson's law it is one in 160,000."""
 _PATIENCE = 1.5
-"""So many times the length of a stream nothing may come: all may have begun at once."""
+"""After so many times the length of a stream those that ran have ended."""
 LONGEST_MS = 6 * HOUR_MS
 """So far back the days before are compared with."""
 _LEARNED_MS = 6 * HOUR_MS
@@ -69,18 +69,19 @@ class Missing(msgspec.Struct, frozen=True):
 
 
 def missing_passthrus(
-    ended: Ended, silent_ms: int, stream_ms: float, by_clock: float | None
+    ended: Ended, spans: Sequence[Span], since_ms: int, now_ms: int, by_clock: float | None
 ) -> float:
     """How many passthrus should have come of the streams that ran while nothing was heard.
 
+    Those that ran so lately that they may run still, as where all begin at once, don't count.
     `by_clock` is how many came in these minutes of the days before: where nearly none did, those
     that run are not ours. None is not known.
     """
     if ended.streams < LEAST or not ended.stream_ms:
         return 0.0
-    if silent_ms < _PATIENCE * ended.stream_ms / ended.streams:
-        return 0.0
-    found = stream_ms * ended.streams / ended.stream_ms
+    length_ms = ended.stream_ms / ended.streams
+    over_ms = now_ms - int(_PATIENCE * length_ms)
+    found = stream_ms(spans, since_ms, over_ms) / length_ms if over_ms > since_ms else 0.0
     return 0.0 if by_clock is not None and by_clock < found / 4 else found
 
 
@@ -90,7 +91,7 @@ def stream_ms(spans: Sequence[Span], since_ms: int, until_ms: int) -> float:
     for span in reversed(spans):
         end_ms = min(until_ms, span.at_ms + (span.width_ms or _HELD_MS))
         found += (span.mean or 0.0) * max(0, end_ms - max(span.at_ms, since_ms))
-        until_ms = span.at_ms
+        until_ms = min(until_ms, span.at_ms)
     return found
 
 
@@ -162,7 +163,7 @@ class MissingFigures:
         by_clock, looked_ms = None, max(silent_ms, _PACE_MS)
         if (usually := self._by_clock(at_ms - looked_ms, at_ms)) is not None:
             by_clock = sum(usually[name] for name in of) * silent_ms / looked_ms
-        missing = missing_passthrus(ended, silent_ms, stream_ms(spans, since_ms, at_ms), by_clock)
+        missing = missing_passthrus(ended, spans, since_ms, at_ms, by_clock)
         active = next((each.highest for each in reversed(spans) if each.readings), None)
         return Missing(account, last_ms, missing, active or 0)
 
