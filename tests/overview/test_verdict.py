@@ -20,6 +20,7 @@ from switchhook.overview.trouble import VerdictInput
 from switchhook.overview.verdict import LONGEST, verdict
 from switchhook.streams.facet import Facet, Tally
 from switchhook.streams.issues.issues import Fingerprint
+from switchhook.streams.metrics import WrongSecrets
 from switchhook.streams.names import Bot, NamedAccount, Names
 from switchhook.streams.recent import attributed, recently
 from switchhook.streams.search.syntax import parse_query
@@ -521,6 +522,20 @@ def test_traffic_that_is_missing():
     assert state.level is Level.WARN
     assert state.what == "No stream of sales since 11:20 IST, where 30 are usual by now."
     assert see(alerts=alerts).what == "No stream where there are usually some (sales)."
+
+
+def test_wrong_secrets_are_told_once_with_how_many_and_what_to_do():
+    known = tuple(known_troubles(Known(secrets={"sales": WrongSecrets(18, NOW - 60_000)})))
+    some = fires("wrong-secrets", 18.0, endpoint="sales")
+    state = see(alerts=[some], known=known)
+    assert state.level is Level.WARN
+    assert state.what == (
+        "Callers of endpoint sales come with a wrong secret: 18 requests refused so far."
+    )
+    assert "`switchhook endpoint url sales`" in state.todo
+    state = see(alerts=[some, fires("all-wrong-secrets", 1.0, 18, endpoint="sales")], known=known)
+    assert (state.level, state.more) == (Level.BAD, ())
+    assert state.what.startswith("Nearly all callers of endpoint sales")
 
 
 def test_passthrus_that_stopped():

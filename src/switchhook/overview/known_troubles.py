@@ -15,6 +15,7 @@ from switchhook.exotel.times import EPOCH, IST
 from switchhook.metrics import value_text
 from switchhook.overview.heartbeat_metrics import AccountBeat
 from switchhook.overview.missing_metrics import Missing
+from switchhook.streams.metrics import WrongSecrets
 from switchhook.streams.share_metrics import ShareMoved
 from switchhook.troubles.metrics import key_of
 from switchhook.troubles.text import name_text
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _FULL = 0.03
+_ALL_WRONG = "endpoint.wrong_secret_share"
 
 
 class DiskRoom(msgspec.Struct, frozen=True):
@@ -46,6 +48,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     beats: Sequence[AccountBeat] = ()
     missing: Sequence[Missing] = ()
     silent: Sequence[SilentDestination] = ()
+    secrets: Mapping[str, WrongSecrets] = {}
     disk: DiskRoom = DiskRoom()
 
 
@@ -55,6 +58,8 @@ def known_troubles(known: Known) -> Iterable[Trouble]:
         yield _of_disk(known.disk)
     yield from map(_of_missing, known.missing)
     yield from map(_of_destination, known.silent)
+    for endpoint, wrong in known.secrets.items():
+        yield from _of_secrets(endpoint, wrong)
     yield from (_of_heartbeat(each) for each in known.beats if each.level)
     if known.refused:
         yield _of_files(known.refused)
@@ -146,6 +151,27 @@ def _of_destination(silent: SilentDestination) -> Trouble:
         fault="At fault: that destination, its address, or the way to it.",
         todo=f"Try it: `switchhook alerts test {name}`. Messages are tried again for six hours.",
     )
+
+
+def _of_secrets(endpoint: str, wrong: WrongSecrets) -> Iterable[Trouble]:
+    """Some come with it, or nearly all: the alert that fires says which."""
+    name, labels = name_text(endpoint), (("endpoint", endpoint),)
+    some, all_ = key_of("endpoint.wrong_secrets", labels), key_of(_ALL_WRONG, labels)
+    many = "1 request" if wrong.count == 1 else f"{wrong.count} requests"
+    for key, covers, who in ((some, (), "Callers"), (all_, (some,), "Nearly all callers")):
+        yield Trouble(
+            level=Level.WARN,
+            order=3,
+            key=key,
+            covers=covers,
+            what=f"{who} of endpoint {name} come with a wrong secret: {many} refused so far.",
+            since_ms=wrong.first_ms,
+            callers="Each of them takes Option B, whatever the rules say.",
+            fault="At fault: the applet's URL.",
+            todo=f"Put the URL that `switchhook endpoint url {name}` prints into the applet;"
+            " `switchhook refused` shows what came.",
+            page="/endpoints/refused",
+        )
 
 
 def _of_files(refused: Sequence[str]) -> Trouble:

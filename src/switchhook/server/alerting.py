@@ -190,6 +190,7 @@ class Monitoring:
             beats=self._beats.beats,
             missing=self._missing.missing,
             silent=self.alerting.sender.silent(),
+            secrets=self._streams.wrong_secrets,
             disk=DiskRoom(
                 free_share=next((each.value for each in free), None),
                 waiting=answer is not None and bool(answer.waiting),

@@ -29,7 +29,7 @@ from switchhook.streams.recent import (
 from switchhook.streams.share_metrics import ShareWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from switchhook.journal.source import JournalSource
     from switchhook.streams.facet import Use
@@ -74,6 +74,7 @@ class StoreFigures:
         self._hour = Cached(_HOUR_MS, self._read_hour)
         self.shares = ShareWatch(store, journal)
         self._wrong = Cached(_EVENTS_MS, self._read_wrong_secrets)
+        self.wrong_secrets: Mapping[str, WrongSecrets] = {}
         self._lost = Cached(_EVENTS_MS, self._read_lost)
 
     def __call__(self, now_ms: int) -> Iterable[Figure]:
@@ -140,6 +141,7 @@ class StoreFigures:
         hour = self._hour.get(now_ms)
         before = self._before.get(now_ms)
         wrong = self._wrong.get(now_ms) if self._refuses(now_ms) else {}
+        self.wrong_secrets = wrong
         known = before.yesterday.keys()
         self.shares.look(self._recent, now_ms)
         self._warned |= wrong.keys()
@@ -161,7 +163,7 @@ class StoreFigures:
         return any(count.name in _WRONG_SECRET and count.count for count in counts)
 
     def _refused(
-        self, endpoint: str, wrong: _Wrong | None, now_ms: int, at_ms: int
+        self, endpoint: str, wrong: WrongSecrets | None, now_ms: int, at_ms: int
     ) -> Iterable[Figure]:
         labels = (("endpoint", endpoint),)
         name = "endpoint.wrong_secret_share"
@@ -200,8 +202,8 @@ class StoreFigures:
         yield Figure("answer.unread", float(going_on(ANSWERED_UNREAD)), at_ms)
         yield Figure("receipts.lost", float(self._lost.get(now_ms)), at_ms)
 
-    def _read_wrong_secrets(self, now_ms: int) -> dict[str, _Wrong]:
-        found: dict[str, _Wrong] = {}
+    def _read_wrong_secrets(self, now_ms: int) -> dict[str, WrongSecrets]:
+        found: dict[str, WrongSecrets] = {}
         seqs = self._store.events(RecordKind.SAMPLE, _MOST_EVENTS)
         placed = self._store.placed(seqs)
         for record in self._journal.get_many(seqs).values():
@@ -211,8 +213,8 @@ class StoreFigures:
                     endpoint = _decode_sample(record.body).endpoint
                 except ValueError:
                     continue  # the store has quarantined it, and says so
-                before = found.get(endpoint, _Wrong(0, came_ms))
-                found[endpoint] = _Wrong(before.count + 1, min(before.first_ms, came_ms))
+                before = found.get(endpoint, WrongSecrets(0, came_ms))
+                found[endpoint] = WrongSecrets(before.count + 1, min(before.first_ms, came_ms))
         found.pop("", None)  # what could not be read came for no endpoint that we know
         return found
 
@@ -226,7 +228,7 @@ class StoreFigures:
         return lost
 
 
-class _Wrong(msgspec.Struct, frozen=True):
+class WrongSecrets(msgspec.Struct, frozen=True):
     """Samples of refused requests in an hour, and when the first came."""
 
     count: int
