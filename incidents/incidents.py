@@ -146,7 +146,9 @@ INCIDENTS: Sequence[Incident] = (
     Incident(name="all to option B", begin=_all_to_b, bad=False),
     Incident(name="API answers 401", begin=_fault("rest", code=401), bad=False),
     Incident(name="API answers 429", begin=_fault("rest", code=429), bad=False),
-    Incident(name="no traffic", begin=_nobody_calls, bad=False, warm_s=480, day_before=True),
+    Incident(
+        name="no traffic", begin=_nobody_calls, bad=False, warm_s=480, day_before=True, most=30
+    ),
     Incident(name="passthrus stop", begin=_fault("passthru-lost")),
     Incident(name="silent bot", begin=_silent),
     Incident(
