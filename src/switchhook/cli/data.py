@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from switchhook.cli import output
 from switchhook.config import Config, load_config
@@ -18,6 +19,11 @@ from switchhook.retention.policy import RetentionLimits
 from switchhook.server.steady_clock import SteadyClock
 from switchhook.store import SqliteStore
 from switchhook.system.data_folder import JOURNAL, STORE, first_seq_of_boot, read_identity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
 
 
 def data_folder(config: str | None, data: str | None) -> Path:
@@ -62,12 +68,16 @@ def config_or_last(folder: Path, file: str | None) -> Config:
 
     Raises ConfigError, OSError where neither can.
     """
+    return _or_last(config_for, folder, file)
+
+
+def _or_last(read: Callable[[Path, str | None], T], folder: Path, file: str | None) -> T:
     try:
-        return config_for(folder, file)
+        return read(folder, file)
     except (ConfigError, OSError) as error:
         if file is None:
             raise
-        found = running_config(folder)
+        found = read(folder, None)
         output.err.print(f"by the configuration that ran last, as {output.plain(error)}")
         return found
 
@@ -98,14 +108,7 @@ def limits_or_last(folder: Path, config: str | None) -> RetentionLimits:
 
     Raises ConfigError, OSError where neither can.
     """
-    try:
-        return keep_limits(folder, config)
-    except (ConfigError, OSError) as error:
-        if config is None:
-            raise
-        found = keep_limits(folder, None)
-        output.err.print(f"by the configuration that ran last, as {output.plain(error)}")
-        return found
+    return _or_last(keep_limits, folder, config)
 
 
 def is_full(folder: Path) -> bool:

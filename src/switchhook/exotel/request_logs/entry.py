@@ -62,7 +62,6 @@ _TEXTS = (
     "event",
 )
 _DEEPEST = 12
-FindInText = "Callable[[str], list[Found]]"
 
 
 def find_in_entry(value: Any, in_text: Callable[[str], list[Found]]) -> list[Found]:
