@@ -1,7 +1,8 @@
 """Builds the console's JavaScript in: what package.json names, copied into the package.
 
 Runs before every wheel and every editable install. Does nothing where the files of these versions
-are there already, as they are in a source archive.
+are there already, as they are in a source archive. Wheels and source archives also carry the commit
+that they were built from, for `switchhook --version`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 VENDOR = "src/switchhook/web/static/vendor"
 STAMP = "versions.json"
 BILL = "build/javascript.cdx.json"
+BUILD = "build/build.json"
 FILES = {
     "htmx.js": "htmx.org/dist/htmx.min.js",
     "sse.js": "htmx-ext-sse/dist/sse.min.js",
@@ -54,6 +56,19 @@ class JavaScript(BuildHookInterface):  # type: ignore[type-arg]
             self._make()
         if self.target_name == "wheel":
             build_data["sbom_files"].append(str(self._bill()))
+        if version == "standard" and Path(self.root, ".git").exists():
+            folder = "src/" if self.target_name == "sdist" else ""
+            build_data["force_include"][str(self._build())] = f"{folder}switchhook/build.json"
+
+    def _build(self) -> Path:
+        """Say which commit this is, and of which day."""
+        words = ["git", "-C", self.root, "log", "-1", "--format=%H %cs"]
+        done = subprocess.run(words, capture_output=True, text=True, check=True)  # noqa: S603
+        commit, _, date = done.stdout.strip().partition(" ")
+        file = Path(self.root, BUILD)
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(json.dumps({"commit": commit, "date": date}))
+        return file
 
     def _bill(self) -> Path:
         """Say, as CycloneDX, what of others is in the wheel; `make sbom` says what is beside it."""

@@ -160,9 +160,8 @@ def serving(folder: Path) -> Iterator[tuple[str, str]]:
     ):
         assert server.stdout is not None
         try:
-            # It prints an address for each side once both are ready.
-            lines = [server.stdout.readline().split() for _ in range(2)]
-            if not all(lines):
+            # It prints where each side is, the console's last, once both are ready.
+            if not any(line.startswith("console ") for line in server.stdout):
                 sys.exit(f"the server did not start:\n{log.read_text()}")
             yield links(folder)
         finally:

@@ -36,7 +36,8 @@ class Reply(NamedTuple):
 
 
 class Program:
-    """A `switchhook`; `urls` has an address by its name (`answer`, `console`) once it is ready.
+    """A `switchhook`; `urls` has what it printed by name once it is ready: the addresses
+    `answer` and `console`, of `serve` also the paths `config` and `data`.
 
     `python` is the interpreter that has it, `cwd` where it is started.
     """
@@ -72,11 +73,11 @@ class Program:
 
     def wait_until_ready(self) -> None:
         """Read where it listens."""
-        for _ in self._sides:
+        while not self.urls.keys() >= {*self._sides}:
             line = self._printed.get(timeout=PATIENCE_S)
             assert line is not None, f"it ended with {self.process.wait()}: {self.said}"
-            side, _, url = line.strip().partition(" ")
-            self.urls[side] = url
+            name, _, where = line.strip().partition(" ")
+            self.urls[name] = where
 
     @staticmethod
     def _follow(pipe: Any, tell: Callable[[str | None], None]) -> None:

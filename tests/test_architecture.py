@@ -363,7 +363,6 @@ What ties the parts together, and the commands, which the real program runs:
   journeys/test_open        /server/exposed /server/unavailable /cli/ledger /cli/ledger_back
   journeys/test_open        /cli/link
   journeys/test_sockets     /server/sockets
-  journeys/test_storage     /server/release
   journeys/test_keep        /cli/backups /cli/erasing /cli/keep
   journeys/test_erased_again /cli/erasing_again
   journeys/test_emulator    /cli/emulate/check /cli/emulate/heartbeat /cli/emulate/load

@@ -49,6 +49,8 @@ def make_app(words: Sequence[str]) -> App:
     app = App(
         name="switchhook",
         help="The passthru backend for Exotel voice streams.",
+        version=_version,
+        version_format="plaintext",
         version_flags=["--version"],
         result_action="return_value",
     )
@@ -81,6 +83,12 @@ def run(words: Sequence[str]) -> int:
 def main() -> None:
     """The program `switchhook`."""
     sys.exit(run(sys.argv[1:]))
+
+
+def _version() -> str:
+    from switchhook.server.release import version_text
+
+    return version_text()
 
 
 def _refuse(text: str) -> int:

@@ -18,7 +18,7 @@ from switchhook.alerts.notification import Recipient
 from switchhook.alerts.notify import AppriseNotifier
 from switchhook.alerts.sender import Destinations
 from switchhook.cli import output
-from switchhook.cli.data import config_in, data_folder, steady_now_ms
+from switchhook.cli.data import config_in, data_folder, found_config, steady_now_ms
 from switchhook.cli.ledger import deed, now_us
 from switchhook.cli.options import CONFIG, DATA, JSON
 from switchhook.delivery.ledger import LedgerDeliveries
@@ -126,7 +126,7 @@ def send_test(name: str, *, config: CONFIG = None, data: DATA = None) -> int:
         A destination, as named under [alerts.send.NAME] in the configuration, or all of a policy
         under [alerts.policy.NAME].
     """
-    settings = config_in(config)
+    settings = config_in(found_config(config, data))
     recipients = tuple(Recipient(each.name) for each in settings.alerts.destinations)
     notifier = AppriseNotifier(
         {each.name: each.url.reveal for each in settings.alerts.destinations},

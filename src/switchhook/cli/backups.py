@@ -10,12 +10,11 @@ import msgspec
 from cyclopts import Parameter
 
 from switchhook.cli import output
-from switchhook.cli.data import keep_limits, own_data_folder
+from switchhook.cli.data import found_data_folder, keep_limits, own_data_folder
 from switchhook.cli.erasing import print_proof
 from switchhook.cli.erasing_again import preparing
 from switchhook.cli.ledger_back import restore_ledger
 from switchhook.cli.options import CONFIG, DATA, JSON
-from switchhook.config.live import find_data_folder
 from switchhook.errors import DataFolderError
 from switchhook.ledger.belonging import Backup, note_backup, read_backup
 from switchhook.retention import backup as backups
@@ -96,7 +95,7 @@ def restore(
         manifest = backups.check(source, identity)
         _report(manifest, source, json)
         return 1 if manifest.damaged else 0
-    folder = find_data_folder(config, data)
+    folder = found_data_folder(config, data)
     said, lists = _said(json), _lists(erasures)
     proofs: list[Proof] = []
     if ledger_only:

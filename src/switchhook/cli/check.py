@@ -15,11 +15,10 @@ from cyclopts import Parameter
 
 from switchhook.cli import output
 from switchhook.cli.check_matches import show_matches
-from switchhook.cli.data import steady_now_ms, store_in
+from switchhook.cli.data import found_config, found_data_folder, steady_now_ms, store_in
 from switchhook.cli.options import CONFIG, DATA, JSON
 from switchhook.config import Config
 from switchhook.config.files import Candidate, Inputs, Overrides, check_config, read_whole
-from switchhook.config.live import find_data_folder
 from switchhook.config.values import ConfigProblems
 from switchhook.errors import ConfigError, DataFolderError
 from switchhook.exotel.cause import judge
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _BATCH = 1000
-_USUAL = "switchhook.toml"
 _MOST_LISTED = 50
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -55,7 +53,7 @@ def check(
 ) -> int:
     """Check configurations and rules files; exit code 1 if one does not check out.
 
-    Without any the defaults are checked, on which `serve` runs without a file.
+    Without any it is the configuration that `serve` would find; where there is none, the defaults.
 
     With --against, say how many kept receipts would be answered otherwise, and which. Repeats are
     left out, as they take the first one's answer, and HEAD requests.
@@ -76,11 +74,12 @@ def check(
     """
     span = None if against is None else _span(against)
     # Files that are named replace what the configuration has for their endpoint.
-    wanted = [*([config] if config and config not in files else []), *files]
+    found = found_config(config, data) if not files else config
+    wanted = [*([found] if found and found not in files else []), *files]
     checked = _check_all(wanted, endpoint) if wanted else _check_defaults(data)
     if checked is None:
         return 1
-    folder = find_data_folder(config, data)
+    folder = found_data_folder(config, data)
     if span is None or not json:
         show_matches(folder, checked, json=json)
     if span is not None:
@@ -94,10 +93,7 @@ def _check_defaults(data: str | None) -> dict[str, Ruleset]:
     folder = Path(config.data if data is None else data)
     for warning in (*config.warnings, *exposed(Candidate(config, "", {}, {}), folder)):
         output.err.print(warning, soft_wrap=True)
-    output.err.print("no file is named: the defaults are used, and check out", soft_wrap=True)
-    if Path(_USUAL).exists():
-        said = f"{_USUAL} is not read unless it is named: switchhook check --config {_USUAL}"
-        output.err.print(said, soft_wrap=True)
+    output.err.print("there is no configuration: the defaults check out", soft_wrap=True)
     return {point.name: BUILTIN for point in config.endpoints}
 
 

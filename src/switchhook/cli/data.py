@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from switchhook.cli import output
 from switchhook.config import Config, load_config
+from switchhook.config.discovery import find_config
 from switchhook.config.files import read_whole
 from switchhook.config.last_good import KeptFolder
 from switchhook.config.live import find_data_folder
@@ -26,9 +27,22 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+def found_config(config: str | None, data: str | None) -> str | None:
+    """The configuration that is named, or found where no data folder is named either.
+
+    A data folder has the configuration that ran last on it. Raises ConfigError.
+    """
+    return config if config or data else find_config(None).file
+
+
+def found_data_folder(config: str | None, data: str | None) -> Path:
+    """The data folder, which may be missing. Raises ConfigError."""
+    return find_data_folder(found_config(config, data), data)
+
+
 def data_folder(config: str | None, data: str | None) -> Path:
-    """The data folder, which has to be there. Raises DataFolderError."""
-    folder = find_data_folder(config, data)
+    """The data folder, which has to be there. Raises ConfigError, DataFolderError."""
+    folder = found_data_folder(config, data)
     read_identity(folder)
     return folder
 
@@ -83,9 +97,8 @@ def _or_last(read: Callable[[Path, str | None], T], folder: Path, file: str | No
 
 
 def own_data_folder(config: str | None, data: str | None) -> Path:
-    """The data folder of this user, which has to be there. Raises DataFolderError."""
-    folder = find_data_folder(config, data)
-    read_identity(folder)
+    """The data folder of this user, which has to be there. Raises ConfigError, DataFolderError."""
+    folder = data_folder(config, data)
     if folder.stat().st_uid != os.geteuid():
         problem = "it belongs to another user"
         raise DataFolderError(str(folder), problem, "run this as the user that owns it")

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from cyclopts import App
 
 from switchhook.cli import output
+from switchhook.cli.data import data_folder, found_config
 from switchhook.cli.options import CONFIG, DATA, JSON
-from switchhook.config.live import SettingsKeeper, find_data_folder
+from switchhook.config.live import SettingsKeeper
 from switchhook.rules.rules_file import BUILTIN
-from switchhook.system.data_folder import read_identity
 
 if TYPE_CHECKING:
     from switchhook.config.last_good import TakenOver
@@ -113,9 +113,8 @@ def undo(endpoint: str = "default", *, config: CONFIG = None, data: DATA = None)
 
 
 def _keeper(config: str | None, data: str | None) -> SettingsKeeper:
-    folder = find_data_folder(config, data)
-    read_identity(folder)
-    return SettingsKeeper(folder, config, environ=os.environ)
+    folder = data_folder(config, data)
+    return SettingsKeeper(folder, found_config(config, data), environ=os.environ)
 
 
 def _entry(entry: TakenOver) -> dict[str, object]:

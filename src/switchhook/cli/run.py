@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import resource
 from typing import TYPE_CHECKING, Annotated
@@ -11,8 +12,11 @@ from cyclopts import Parameter
 from switchhook.cli.options import CONFIG, DATA
 
 if TYPE_CHECKING:
+    from switchhook.config.discovery import FoundConfig
     from switchhook.config.live import SettingsKeeper
     from switchhook.system.supervised import SupervisorPipes
+
+log = logging.getLogger("switchhook")
 
 ANSWER = Annotated[
     str | None,
@@ -27,10 +31,13 @@ def serve(
 ) -> int:
     """Answer passthrus and run the console, both kept alive.
 
-    When both are ready it prints their addresses, one line each; to a terminal also the URL of each
-    passthru without a configured secret, and the way in while nobody has an account.
+    Without --config it takes switchhook.toml in the folder that it is run in, else that in
+    /etc/switchhook, else the defaults. When both are ready it prints which it took, the data folder
+    and both addresses, one line each; to a terminal also the URL of each passthru without a
+    configured secret, and the way in while nobody has an account.
     """
-    keeper = _begin(config, data, answer, console)
+    found = _found(config)
+    keeper = _begin(found.file, data, answer, console)
     settings = keeper.start()
     from switchhook.server import run_both
     from switchhook.server.exposed import warn_of
@@ -38,6 +45,8 @@ def serve(
 
     set_up(json=settings.config.log.json, level=settings.config.log.level)
     warn_of(keeper)
+    for other in found.not_taken:
+        log.warning("%s is not taken: %s is", other, found.file)
 
     given = {
         "--config": keeper.config_file,
@@ -46,7 +55,7 @@ def serve(
         "--console": console,
     }
     words = [word for name, value in given.items() if value is not None for word in (name, value)]
-    return run_both(settings.config, keeper.data_folder, words)
+    return run_both(settings.config, keeper.config_file, keeper.data_folder, words)
 
 
 def answer_side(
@@ -60,7 +69,7 @@ def answer_side(
     life_fd: _FD = None,
 ) -> int:
     """Run the public side alone: answer passthrus and keep their receipts."""
-    keeper = _begin(config, data, answer, console)
+    keeper = _begin(_own(config, socket_fd), data, answer, console)
     from switchhook.server import run_answer
 
     return run_answer(keeper, socket_fd, _supervisor_pipes(beat_fd, life_fd))
@@ -78,10 +87,24 @@ def console_side(
     answer_url: Annotated[str | None, Parameter(show=False)] = None,
 ) -> int:
     """Run the private side alone: fold what was kept, and show it."""
-    keeper = _begin(config, data, answer, console)
+    keeper = _begin(_own(config, socket_fd), data, answer, console)
     from switchhook.server import run_console
 
     return run_console(keeper, socket_fd, _supervisor_pipes(beat_fd, life_fd), answer_url)
+
+
+def _found(config: str | None) -> FoundConfig:
+    from switchhook.config.discovery import find_config
+
+    return find_config(config)
+
+
+def _own(config: str | None, socket_fd: int | None) -> str | None:
+    """The configuration of a side that runs alone; one that `serve` started has what it was given.
+
+    Else a file made since would be taken by whichever side is started again.
+    """
+    return config if socket_fd is not None else _found(config).file
 
 
 def _begin(

@@ -43,8 +43,11 @@ def run_console(
     return run(keeper, fd, pipes, answer_url)
 
 
-def run_both(config: Config, folder: Path, words: list[str]) -> int:
-    """Supervise both programs on a data folder; `words` are the options that they get."""
+def run_both(config: Config, file: str | None, folder: Path, words: list[str]) -> int:
+    """Supervise both programs on a data folder; `words` are the options that they get.
+
+    `file` is where the configuration came from.
+    """
     systemd = inherited(("answer", config.answer.listen), ("console", config.console.listen))
     answer = systemd.get("answer") or listening(
         config.answer.listen.host, config.answer.listen.port
@@ -54,6 +57,8 @@ def run_both(config: Config, folder: Path, words: list[str]) -> int:
     )
 
     def announce() -> None:
+        sys.stdout.write(f"config {file or 'none, so the defaults: switchhook init makes one'}\n")
+        sys.stdout.write(f"data {folder}\n")
         sys.stdout.write(f"answer {url_of(answer)}\nconsole {url_of(console)}\n")
         if sys.stdout.isatty():  # what a log gets must let nobody in
             paths = passthru_paths(config, read_identity(folder).key)
