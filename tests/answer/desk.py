@@ -34,6 +34,7 @@ class HeadFields(TypedDict, total=False):
     forwarded_for: str | None
     forwarded: bool
     peer: str
+    mark: str | None
 
 
 class SteppedClock(AnswerClock):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, MutableMapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -24,7 +25,8 @@ from switchhook.exotel.wire.request import LONGEST_BODY
 from switchhook.journal import JournalReader
 from switchhook.journal.receipt import Auth, Receipt, RecordKind, decode_receipt
 from switchhook.loopback import ADDED_BY_PROXIES
-from switchhook.system.data_folder import DataFolder
+from switchhook.system.data_folder import DataFolder, read_identity
+from switchhook.system.request_mark import HEADER, make_mark
 
 from .desk import SECRET, TAKES_A, TAKES_B
 
@@ -130,6 +132,17 @@ def test_it_reads_bodies(place, body, kind):
     (receipt,) = place.receipts()
     assert (receipt.method, receipt.raw, receipt.body) == ("POST", b"x=1", body.encode())
     assert (receipt.content_type, receipt.body_problem) == (kind, None)
+
+
+def test_a_marked_test_is_kept_apart(place):
+    place.ask("nobody")  # which opens the data folder
+    key = read_identity(place.data).key
+    headers = {HEADER: make_mark(key, "0" * 16, int(time.time()))}
+    answer = place.ask(f"sales/{SECRET}?{TAKES_B}", headers=headers)
+    assert answer.status_code == 302
+    assert place.receipts() == []
+    (record,) = place.records(RecordKind.TEST)
+    assert decode_receipt(record.body).test == "0" * 16
 
 
 def test_basic_and_the_peer_are_seen(alone):

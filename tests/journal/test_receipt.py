@@ -54,6 +54,7 @@ FULL = Receipt(
     mode="async",
     repeat_of="0" * 26,
     decided_in_us=250,
+    test="0" * 16,
 )
 
 

@@ -28,6 +28,7 @@ from switchhook.answer.clock_steps import ClockSteps
 from switchhook.answer.facts import CurrentFacts
 from switchhook.answer.health import health
 from switchhook.answer.http.messages import FAILED, Answer
+from switchhook.answer.marked_tests import MarkedTests
 from switchhook.answer.owed import OwedAnswer
 from switchhook.answer.repeats import FirstAnswer, RepeatMemory, askings, fingerprint
 from switchhook.answer.samples import Samples
@@ -110,6 +111,7 @@ class Answerer:
         wall_ms, mono_ms = self._clock.wall_us() // 1000, self._counted_ns // 1_000_000
         self._steps = ClockSteps(self._keep, self.alarms, wall_ms, mono_ms)
         self._samples = Samples(self.alarms, self._counted_ns)
+        self._tests = MarkedTests(key, self._clock)
 
     # What the protocol asks.
 
@@ -117,6 +119,10 @@ class Answerer:
         """Let a head with the endpoint's secret in; everything else gets its refusal."""
         if head.path == b"/healthz":
             return self.health(whole=is_of_this_machine(head))
+        if head.mark is not None:
+            marked = self._tests.admit(self.endpoints, head)
+            if marked is not None:
+                return marked
         verdict = admit(self.endpoints, head)
         if isinstance(verdict, Admission):
             return verdict
@@ -144,14 +150,17 @@ class Answerer:
             self._receivers.take(head, token, body, body_problem, reply, peer, wall_us, started)
             return
         assert isinstance(token, Admission)
-        self.times.asked()
-        endpoint, at = token.endpoint, wall_us // 1000
-        redact = endpoint.redactor
+        owing = self if token.test is None else self._tests
+        owing.times.asked()
+        endpoint, redact, at = token.endpoint, token.endpoint.redactor, wall_us // 1000
         kept_body = redact(body[:LONGEST_BODY]) if body else b""
         request = Request(redact(head.query), head.method, head.content_type, kept_body)
         facts = self._facts.of(endpoint.account, started)
         decision, asked, first = self._decide(token, head, request, facts, at, started)
-        answer = endpoint.answer(decision.option)
+        answer, due_ns = (
+            endpoint.answer(decision.option),
+            started + endpoint.deadline_ms * 1_000_000,
+        )
         receipt = Receipt(
             received_us=wall_us,
             endpoint=endpoint.name,
@@ -171,9 +180,9 @@ class Answerer:
             mode=endpoint.mode,
             repeat_of=first and receipt_id(first.at, self._node, first.seq),
             decided_in_us=(self._clock.mono_ns() - started) // 1000,
+            test=token.test,
         )
-        due_ns = started + endpoint.deadline_ms * 1_000_000
-        self._owe(OwedAnswer(self, answer, reply, started, due_ns), receipt, at, asked, endpoint)
+        self._owe(OwedAnswer(owing, answer, reply, started, due_ns), receipt, at, asked, endpoint)
 
     def _owe(
         self, waiting: OwedAnswer, receipt: Receipt, at: int, asked: int | None, endpoint: Endpoint
@@ -185,7 +194,7 @@ class Answerer:
         journal, mono = self._journal, waiting.since // 1_000_000
         option = 0 if receipt.decision.option is Option.A else 1
         seq = journal.append(
-            RecordKind.PASSTHRU,
+            RecordKind.PASSTHRU if receipt.test is None else RecordKind.TEST,
             at,
             encode(receipt),
             mono=mono,
@@ -193,7 +202,7 @@ class Answerer:
             option=option,
             done=waiting.done,
         )
-        self.counts["answered"] += 1
+        waiting.answerer.counts["answered"] += 1
         if seq is None or not journal.healthy:
             # No room to wait in (the journal counts it as lost), or a disk not worth waiting for.
             waiting.send(self._clock.mono_ns())
@@ -207,6 +216,10 @@ class Answerer:
 
     def unreadable(self, head: Head, beginning: bytes) -> Admission | Webhook | Answer:
         """Let a head in that has its secret where it could be read; B where no path could."""
+        if head.mark is not None:
+            marked = self._tests.admit(self.endpoints, head)
+            if marked is not None:
+                return marked
         problem = head.problem or ""
         self.counts[UNREADABLE + problem] += 1
         if not head.path:
@@ -238,7 +251,7 @@ class Answerer:
                 if due.reply is None:
                     continue
                 self._journal.mark_slow()
-                self.counts["deadline before disk"] += 1
+                due.answerer.counts["deadline before disk"] += 1
                 due.send(now)
         self._receivers.sweep(now, everything=everything)
         self._steps.look(self._clock.wall_us() // 1000, now // 1_000_000)
@@ -305,7 +318,7 @@ class Answerer:
             return _safely(token, "the request line is not whole"), None, None
         try:
             passthru = parse(request, region=endpoint.region)
-            asked, first = self._asked_before(endpoint, passthru, started_ns // 1_000_000)
+            asked, first = self._asked_before(token, passthru, started_ns // 1_000_000)
             if first is not None:
                 return self._repeat(endpoint, first), None, first
             decision = decide(
@@ -321,11 +334,12 @@ class Answerer:
             return _safely(token, f"deciding failed ({kind})"), None, None
 
     def _asked_before(
-        self, endpoint: Endpoint, passthru: Passthru, now_ms: int
+        self, token: Admission, passthru: Passthru, now_ms: int
     ) -> tuple[int | None, FirstAnswer | None]:
-        """What to remember the question by, and the first answer to it."""
+        """What to remember the question by, and the first answer to it; nothing of a test."""
+        endpoint = token.endpoint
         asked = fingerprint(endpoint.name, passthru, self._key)
-        if asked is None:
+        if asked is None or token.test is not None:
             return None, None
         if not endpoint.ruleset.changing:
             return asked, self._memory.find(asked, now_ms)

@@ -24,6 +24,7 @@ from switchhook.answer.http.messages import (
 from switchhook.errors import SwitchhookError
 from switchhook.exotel.wire.request import LONGEST_BODY
 from switchhook.loopback import added_by_proxy
+from switchhook.system.request_mark import HEADER
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
@@ -154,6 +155,7 @@ def _head(scope: Scope) -> Head:
         forwarded_for=text(b"x-forwarded-for"),
         forwarded=any(map(added_by_proxy, headers)) or scope.get("http_version") == "1.0",
         peer=client[0] if client else "",
+        mark=text(HEADER.lower().encode()),
     )
 
 

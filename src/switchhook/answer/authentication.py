@@ -82,6 +82,8 @@ class Admission(msgspec.Struct, frozen=True):
 
     endpoint: Endpoint
     auth: Auth
+    test: str | None = None
+    """The number of a test that was marked as one."""
 
     @property
     def proven(self) -> bool:

@@ -47,6 +47,7 @@ def tail(
     lines: Annotated[int, Parameter(name=["--lines", "-n"], help="How many to begin with.")] = 20,
     follow: Annotated[bool, Parameter(name=["--follow", "-f"], negative="")] = False,
     endpoint: Annotated[str | None, Parameter(help="Those of one endpoint only.")] = None,
+    tests: Annotated[bool, Parameter(name="--tests", negative="")] = False,
     config: CONFIG = None,
     data: DATA = None,
     json: JSON = False,
@@ -59,8 +60,11 @@ def tail(
     ----------
     follow
         Go on with each new one until interrupted.
+    tests
+        Those of requests that `doctor` and `endpoint test` marked as tests, in place of callers'.
     """
     folder = data_folder(config, data)
+    kind = RecordKind.TEST if tests else RecordKind.PASSTHRU
     journal = JournalReader(folder / JOURNAL)
     node = read_identity(folder).node
     # Lines for people show no number.
@@ -70,7 +74,7 @@ def tail(
     end = journal.last_seq()
     while len(found) < lines and (records := journal.read_back(before, _BATCH)):
         before = records[-1].seq
-        read = (_shown(record, node, endpoint) for record in records if record.seq <= end)
+        read = (_shown(record, kind, node, endpoint) for record in records if record.seq <= end)
         found += [each for each in read if each is not None]
     for receipt in reversed(found[: max(lines, 0)]):
         _print(receipt, json, whole)
@@ -78,7 +82,7 @@ def tail(
         records = journal.read(end, _BATCH)
         for record in records:
             end = record.seq
-            fresh = _shown(record, node, endpoint)
+            fresh = _shown(record, kind, node, endpoint)
             if fresh is not None:
                 _print(fresh, json, whole)
         if not records:
@@ -264,11 +268,13 @@ def _say_damage(damage: Mapping[int, str]) -> int:
     return 1 if damage else 0
 
 
-def _shown(record: Record, node: int, endpoint: str | None) -> dict[str, Any] | None:
+def _shown(
+    record: Record, kind: RecordKind, node: int, endpoint: str | None
+) -> dict[str, Any] | None:
     if record.damage:
         output.err.print(f"record {record.seq}: {record.damage}")
         return None
-    if record.kind != RecordKind.PASSTHRU:
+    if record.kind != kind:
         return None
     name = receipt_id(record.at, node, record.seq)
     try:

@@ -26,6 +26,7 @@ KINDS = {
     RecordKind.SAMPLE: "refused request",
     RecordKind.STATUS: "status callback",
     RecordKind.HEARTBEAT: "heartbeat",
+    RecordKind.TEST: "test",
 }
 # What a table's rows are, the class that they go with, and when each is from, in so many ms.
 _TABLES: dict[str, tuple[str, Matter | None, str, float]] = {

@@ -114,6 +114,13 @@ def test_headers_that_matter_are_seen_under_one_spelling() -> None:
     head = make_head(read_line(b"GET / HTTP/1.1"), reader.seen, "::1")
     assert (head.host, head.forwarded_for, head.forwarded) == ("a", "1.1.1.1, 2.2.2.2", True)
     assert (head.content_type, head.authorization, head.peer) == (None, None, "::1")
+    assert head.mark is None
+
+
+def test_the_mark_of_a_test_is_seen() -> None:
+    reader = HeaderReader()
+    assert reader.read(b"Host: a\r\nswitchhook-TEST: 1.2.3\r\n\r\n") is None
+    assert make_head(read_line(b"GET /a HTTP/1.1"), reader.seen, "192.0.2.1").mark == "1.2.3"
 
 
 @pytest.mark.parametrize(

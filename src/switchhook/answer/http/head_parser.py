@@ -13,6 +13,7 @@ import msgspec
 
 from switchhook.answer.http.messages import CLOSE, KEEP, KEEP_OLD, Head
 from switchhook.loopback import added_by_proxy
+from switchhook.system.request_mark import HEADER
 
 
 class RequestLine(msgspec.Struct, frozen=True, gc=False):
@@ -114,6 +115,7 @@ def _origin_form(target: bytes) -> tuple[bytes, str | None]:
     return rest if rest[:1] == b"/" else b"/" + rest, authority
 
 
+_MARK = HEADER.lower().encode()
 _READ = frozenset(
     (
         b"host",
@@ -125,6 +127,7 @@ _READ = frozenset(
         b"authorization",
         b"x-forwarded-for",
         b"forwarded",
+        _MARK,
     )
 )
 _PROXY = b"via"  # stands in `seen` for any of them
@@ -245,6 +248,7 @@ def make_head(line: RequestLine, seen: dict[bytes, bytes], peer: str) -> Head:
         None if forwarded_for is None else forwarded_for.decode("latin-1"),
         forwarded_for is not None or b"forwarded" in seen or _PROXY in seen or line.old,
         peer,
+        mark=seen[_MARK].decode("latin-1") if _MARK in seen else None,
     )
 
 

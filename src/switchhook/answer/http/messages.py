@@ -40,6 +40,7 @@ class Head(msgspec.Struct, frozen=True, gc=False):
     peer: str  # address of the socket's other end
     problem: str | None = None
     cut: bool = False  # the request line isn't whole
+    mark: str | None = None  # what says that it is a test
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
