@@ -322,12 +322,11 @@ Parts of one thing, which its test takes whole:
   config/test_accounts names
   config/test_live files
   emulator/call/test_call /emulator/exchange/flow_walk /emulator/exchange/requests
-  emulator/call/test_call /emulator/stream/session /emulator/stream/setup
+  emulator/call/test_call /emulator/stream/setup
   emulator/exchange/test_callbacks /emulator/net/webhook
   emulator/net/test_app_link dialler
   emulator/runs/test_replay_passthrus replay_stream
   emulator/runs/test_scenarios /emulator/plan/plan
-  emulator/sound/test_frame_clock /emulator/stream/violations
   emulator/sound/test_speech recording
   journal/test_reader checking
   ledger/test_postgresql postgresql_text

@@ -102,4 +102,4 @@ def test_a_pipecat_bot_holds_a_conversation(rate):
     received = [entry for entry in call.trace.entries if entry["what"] == "received"]
     assert len(received) >= ENOUGH
     rules = {entry["rule"] for entry in call.trace.find("breach")}
-    assert rules <= {"under-3200-bytes", "not-a-multiple-of-320"}, rules
+    assert rules <= {"under-100-ms", "not-a-multiple-of-320"}, rules

@@ -9,7 +9,6 @@ import pytest
 
 from switchhook.emulator.clock import VirtualLoop
 from switchhook.emulator.sound.frame_clock import SLOTS, FrameClock
-from switchhook.emulator.stream.violations import ViolationWatch
 
 
 class WithTimers(Protocol):
@@ -81,39 +80,3 @@ def test_lateness_is_told():
     late = run(main)
     assert len(late) in (4, 5)
     assert all(seconds == pytest.approx(0, abs=1e-6) for seconds in late)
-
-
-@pytest.mark.parametrize(
-    "size, ahead, rules",
-    [
-        (3200, 0.0, []),
-        (320, 0.0, ["under-3200-bytes"]),
-        (3201, 0.0, ["odd-length", "not-a-multiple-of-320"]),
-        (3300, 0.0, ["not-a-multiple-of-320"]),
-        (100_160, 0.0, ["over-100000-bytes"]),
-        (3200, 9.0, ["burst"]),
-    ],
-)
-def test_a_broken_rule_is_told_once_and_counted(size, ahead, rules):
-    watch = ViolationWatch(8000)
-    assert [breach.rule for breach in watch.chunk(size, ahead)] == rules
-    assert watch.chunk(size, ahead) == []
-    assert watch.counts == dict.fromkeys(rules, 2)
-
-
-def test_other_breaches():
-    watch = ViolationWatch(8000)
-    found = [
-        *watch.bad_base64("x"),
-        *watch.unknown_stream_sid("a", "b"),
-        *watch.binary_frame(3),
-        *watch.unreadable("x"),
-        *watch.unknown_event("hangup"),
-        *watch.silence(10),
-        *watch.chunk(3200, 0.0, int_numbers=True),
-    ]
-    assert [breach.rule for breach in found] == [
-        "wrong-base64", "unknown-stream-sid", "binary-frame", "unreadable", "unknown-event",
-        "no-audio", "numbers-as-numbers",
-    ]  # fmt: skip
-    assert all(breach.said and breach.consequence for breach in found)

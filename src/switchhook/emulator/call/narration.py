@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from switchhook.emulator.call.trace import Entry
 
-_LONGEST = 200
+_LONGEST = 400
 
 _WORDS: dict[str, Callable[[dict[str, Any]], str]] = {
     "ringing": lambda e: f"rings {e['number']}",
@@ -41,10 +41,15 @@ _WORDS: dict[str, Callable[[dict[str, Any]], str]] = {
     "dynamic_url": lambda e: f"asks {e['url']} for the stream's URL",
     "dynamic_url_answer": lambda e: f"it answers {e['status']}: {e['body']}",
     "dial": lambda e: f"dials {e['url']}" + (" again" if e["attempt"] > 1 else ""),
-    "dial_failed": lambda e: f"that fails: {e['text']}",
+    "dial_failed": lambda e: "; ".join(filter(None, (f"that fails: {e['text']}", e.get("advice")))),
     "dialled_bot": lambda e: f"the bot is connected after {_seconds(e['seconds'])}",
-    "first_audio": lambda e: f"the bot speaks after {_seconds(e['seconds'])}",
+    "first_audio": lambda e: f"the bot sends audio after {_seconds(e['seconds'])}",
+    "first_sound": lambda e: f"the caller hears the bot after {_seconds(e['seconds'])}",
     "bot_closed": lambda e: f"the bot closes the stream ({e['code']})",
+    "cut_off": lambda e: (
+        f"it closes with {_seconds(e['seconds'])} of its own audio still to play, which the caller"
+        " never hears: send a mark, and close when it comes back"
+    ),
     "breach": lambda e: f"breach: {e['rule']}: {e['said']}; {e['consequence']}",
     "stream": lambda e: "the stream's outcome: " + _outcome(e),
     "switched": lambda e: f"SwitchCase: {e.get('select') or 'nothing selected'}",

@@ -64,10 +64,10 @@ class AppLink:
         except asyncio.CancelledError:
             raise
         except Exception as error:  # noqa: BLE001  a bot under test may raise anything
-            self._refuse(FailureKind.EOF, f"{type(error).__name__}: {error}")
+            self._refuse(Failure(FailureKind.EOF, None, f"{type(error).__name__}: {error}"))
             self._end(ABNORMAL, f"the app raised {type(error).__name__}: {error}")
         else:
-            self._refuse(FailureKind.EOF, "the app returned without accepting")
+            self._refuse(Failure(FailureKind.EOF, None, "the app returned without accepting"))
             self._end(ABNORMAL, "")
 
     async def _receive(self) -> Message:
@@ -85,10 +85,10 @@ class AppLink:
                 if self._open:
                     self._hear(message.get("text"), message.get("bytes") or b"")
             case "websocket.close":
-                self._refuse(FailureKind.BAD_HANDSHAKE, "HTTP status 403")
+                self._refuse_with(403)
                 self._end(message.get("code") or 1000, message.get("reason") or "")
             case "websocket.http.response.start":
-                self._refuse(FailureKind.BAD_HANDSHAKE, f"HTTP status {message['status']}")
+                self._refuse_with(int(message["status"]))
             case _:
                 pass
         await asyncio.sleep(0)
@@ -102,12 +102,16 @@ class AppLink:
         else:
             self._listener.on_binary(len(data))
 
-    def _refuse(self, kind: FailureKind, detail: str) -> None:
+    def _refuse_with(self, status: int) -> None:
+        detail = f"HTTP status {status}"
+        self._refuse(Failure(FailureKind.BAD_HANDSHAKE, None, detail, status))
+
+    def _refuse(self, failure: Failure) -> None:
         if not self._accepted.done():
-            self._accepted.set_exception(NetError(Failure(kind, None, detail)))
+            self._accepted.set_exception(NetError(failure))
 
     def _drop(self) -> None:
-        self._refuse(FailureKind.EOF, "dropped")
+        self._refuse(Failure(FailureKind.EOF, None, "dropped"))
         self._end(ABNORMAL, "")
 
     def _end(self, code: int, reason: str) -> None:

@@ -39,6 +39,10 @@ class Failure(msgspec.Struct, frozen=True):
     kind: FailureKind
     address: str | None = None
     detail: str = ""
+    status: int | None = None
+    """The HTTP status that a handshake was refused with."""
+    location: str = ""
+    """Where that answer sends on to."""
 
 
 _ERRNOS = {

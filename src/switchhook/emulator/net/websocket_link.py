@@ -164,8 +164,11 @@ def _sever(sock: socket.socket) -> None:
 def _refused(error: picows.WSError, address: str) -> Failure:
     """A handshake that came to nothing: with the HTTP status, where there was one."""
     response = error.response if isinstance(error, picows.WSHandshakeError) else None
-    detail = f"HTTP status {int(response.status)}" if response is not None else str(error)[:200]
-    return Failure(FailureKind.BAD_HANDSHAKE, address, detail)
+    if response is None:
+        return Failure(FailureKind.BAD_HANDSHAKE, address, str(error)[:200])
+    status, location = int(response.status), str(response.headers.get("Location", ""))[:200]
+    detail = f"HTTP status {status}"
+    return Failure(FailureKind.BAD_HANDSHAKE, address, detail, status, location)
 
 
 class _Early:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from switchhook.emulator.call.parameters import StreamParameters, national
 from switchhook.emulator.sound import recording
-from switchhook.emulator.sound.playout import Playout
+from switchhook.emulator.sound.playout import Playout, is_silent
 from switchhook.emulator.sound.voice import frame_at, spoken
 from switchhook.emulator.stream.outcome import stream_outcome
 from switchhook.emulator.stream.sender import MessageSender
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _SILENCE_AFTER_S = 10.0
 _LARGEST = 100_000
+_CUT_OFF_S = 0.2  # less is a syllable's end, and mostly silence
 
 
 def _nothing() -> None:
@@ -59,6 +60,8 @@ class StreamSession:
         self.seconds = 0.0
         self.frames_sent = 0
         self.first_audio_s: float | None = None
+        self.first_sound_s: float | None = None
+        """When the caller first heard something that was no silence."""
         self.stream_outcome: StreamParameters | None = None
         self._parameters: dict[str, str] = {}
         self._over: asyncio.Future[None] = call.clock.loop.create_future()
@@ -136,28 +139,32 @@ class StreamSession:
         self._sender.frame(self.frames_sent, elapsed, payload)
         if (
             self.both_ways
-            and self.first_audio_s is None
+            and self.first_sound_s is None
             and not self._silence_noted
             and elapsed >= _SILENCE_AFTER_S * 1000
         ):
             self._silence_noted = True
-            self._report(self.watch.silence(elapsed / 1000))
+            sent = self.first_audio_s is not None
+            self._report(self.watch.silence(elapsed / 1000, sent=sent))
 
     def on_text(self, text: bytes) -> None:
         """A message of the bot's."""
-        if self._ended_by is not None:
-            return
-        if self._mute:
+        if self._ended_by is not None or self._mute:
             return
         said = bot_media.read_bot(text)
         now = self.call.clock.now()
         if isinstance(said, bot_media.BotMedia):
-            self._take_media(said, now)
+            if self._is_right("media", said.stream_sid):
+                self._take_media(said, now)
             if self.call.trace.media:
                 self.call.trace.note_media("received", text)
             return
         self.call.trace.note("received", text=text[:2000].decode(errors="replace"))
         match said:
+            case bot_media.BotMark() | bot_media.BotClear() if not self._is_right(
+                "mark" if isinstance(said, bot_media.BotMark) else "clear", said.stream_sid
+            ):
+                pass
             case bot_media.BotMark():
                 self.playout.mark(now, said.name)
                 self._echo_marks()
@@ -171,15 +178,25 @@ class StreamSession:
             case UnreadableMessage():
                 self._report(self.watch.unreadable(said.problem))
 
+    def _is_right(self, event: str, stream_sid: str | None) -> bool:
+        """Whether there is something to do for a bot's message; what is wrong is told."""
+        if not self.both_ways:
+            self._report(self.watch.one_way(event))
+            return False
+        self._report(self.watch.stream_sid(event, stream_sid, self.sid))
+        return True
+
     def _take_media(self, said: bot_media.BotMedia, now: float) -> None:
         if self.first_audio_s is None:
             self.first_audio_s = round(now - self.began, 6)
             self.call.trace.note("first_audio", seconds=self.first_audio_s)
-        if said.stream_sid is not None and said.stream_sid != self.sid:
-            self._report(self.watch.unknown_stream_sid(said.stream_sid, self.sid))
+            self._report(self.watch.raw(said.payload))
         if said.problems:
             self._report(self.watch.bad_base64(said.problems[0]))
-        ahead = max(0.0, self.playout.heard_until - now)
+        ahead = self.playout.heard_until - now
+        if self.first_sound_s is None and not is_silent(said.payload):
+            self.first_sound_s = round(max(ahead, 0.0) + now - self.began, 6)
+            self.call.trace.note("first_sound", seconds=self.first_sound_s)
         breaches = self.watch.chunk(len(said.payload), ahead, int_numbers=said.int_numbers)
         if breaches:
             self._report(breaches)
@@ -264,15 +281,12 @@ class StreamSession:
             self._closed = (code, "")
             self._finish("bot")
 
-    def running_outcome(self) -> StreamParameters:
-        """What a passthru says beside it (exotel-platform G-32)."""
-        return StreamParameters(sid=self.sid, status="in-progress", url=self.url)
-
     def _finish(self, by: End) -> None:
         if self._ended_by is not None:
             return
         self._ended_by = by
-        self.seconds = self.call.clock.now() - self.began
+        now = self.call.clock.now()
+        self.seconds = now - self.began
         self._leave_beat()
         for timer in [*self._timers, *([self._mark_timer] if self._mark_timer else [])]:
             timer.cancel()
@@ -293,12 +307,23 @@ class StreamSession:
             recording_url=call.network.recording_url(call.line, self.sid) if self.record else None,
             unanswered=self.both_ways and self.first_audio_s is None,
         )
-        call.trace.note(
-            "media",
-            frames_sent=self.frames_sent,
-            heard_s=round(self.playout.spoken_s, 3),
-            breaches=dict(self.watch.counts) or None,
-        )
+        _note_media(self, now, by)
         self._tell_closed(self)
         if not self._over.done():
             self._over.set_result(None)
+
+
+def _note_media(session: StreamSession, now: float, by: End) -> None:
+    """What went over a stream that ended now, and how much of it was heard."""
+    note, unheard_s = session.call.trace.note, round(session.playout.unheard_s(now), 3)
+    if by == "bot" and unheard_s > _CUT_OFF_S:
+        note("cut_off", applet=session.name, seconds=unheard_s)
+    note(
+        "media",
+        applet=session.name,
+        seconds=round(session.seconds, 3),
+        frames_sent=session.frames_sent,
+        heard_s=round(session.playout.heard_s(now), 3),
+        unheard_s=unheard_s or None,
+        breaches=dict(session.watch.counts) or None,
+    )

@@ -17,6 +17,7 @@ from switchhook.emulator.net.go_errors import Failure, FailureKind, stream_error
 from switchhook.emulator.net.results import NetError
 from switchhook.emulator.net.urls import shown, without_credentials, without_query
 from switchhook.emulator.sound.frame_clock import FrameClock
+from switchhook.emulator.stream.dial_advice import dial_advice
 from switchhook.emulator.stream.outcome import THROTTLED
 from switchhook.emulator.stream.session import StreamSession
 from switchhook.errors import SwitchhookError
@@ -62,8 +63,9 @@ class Streaming:
             return
         session = await self._open(call, name, applet.url, record=False, both_ways=False)
         if session is not None:
-            behaviour = call.behaviour(name)
-            call.stream_outcome = session.running_outcome() if behaviour.tell_running else None
+            # What a passthru says beside it (exotel-platform G-32).
+            told = StreamParameters(sid=session.sid, status="in-progress", url=session.url)
+            call.stream_outcome = told if call.behaviour(name).tell_running else None
 
     async def _open(
         self, call: Call, name: str, url: str, *, record: bool, both_ways: bool
@@ -178,29 +180,40 @@ class Streaming:
         dialled = without_query(url) if behaviour.strip_query else url
         call.trace.note("dial", applet=session.name, url=shown(dialled), attempt=attempt)
         began = call.clock.now()
-        failure = _injected(call, session.name, dialled)
-        limit_s = behaviour.handshake_limit_s
-        if failure is None:
-            try:
-                if slow := call.network.faults.strike(
-                    "bot-slow-handshake", call.place(session.name), call.chance
-                ):
-                    call.trace.note("fault", fault="bot-slow-handshake", applet=session.name)
-                    await asyncio.sleep(min(slow.seconds, limit_s))
-                    limit_s -= slow.seconds
-                session.link = await self._dial(dialled, session, headers=[], limit_s=limit_s)
-            except NetError as error:
-                failure = error.failure
-            except SwitchhookError as error:
-                call.trace.note("refused_to_dial", applet=session.name, text=str(error))
-                failure = Failure(FailureKind.UNREACHABLE, None, str(error))
+        failure = _injected(call, session.name, dialled) or await self._dial_bot(session, dialled)
         seconds = round(call.clock.now() - began, 6)
         if failure is not None:
             text = stream_error(failure)
-            call.trace.note("dial_failed", kind=failure.kind.value, text=text, seconds=seconds)
+            call.trace.note(
+                "dial_failed",
+                applet=session.name,
+                kind=failure.kind.value,
+                text=text,
+                seconds=seconds,
+                status=failure.status,
+                advice=dial_advice(failure, shown(dialled)),
+            )
             return failure
-        call.trace.note("dialled_bot", seconds=seconds)
+        call.trace.note("dialled_bot", applet=session.name, seconds=seconds)
         session.begin()
+        return None
+
+    async def _dial_bot(self, session: StreamSession, url: str) -> Failure | None:
+        """Open the session's link, or say why there is none."""
+        call, limit_s = session.call, session.behaviour.handshake_limit_s
+        try:
+            if slow := call.network.faults.strike(
+                "bot-slow-handshake", call.place(session.name), call.chance
+            ):
+                call.trace.note("fault", fault="bot-slow-handshake", applet=session.name)
+                await asyncio.sleep(min(slow.seconds, limit_s))
+                limit_s -= slow.seconds
+            session.link = await self._dial(url, session, headers=[], limit_s=limit_s)
+        except NetError as error:
+            return error.failure
+        except SwitchhookError as error:
+            call.trace.note("refused_to_dial", applet=session.name, text=str(error))
+            return Failure(FailureKind.UNREACHABLE, None, str(error))
         return None
 
     def _closed(self, session: StreamSession) -> None:
@@ -225,5 +238,5 @@ def _injected(call: Call, name: str, url: str) -> Failure | None:
     if call.fault("bot-tls", name):
         return Failure(FailureKind.TLS, address, "injected")
     if call.fault("bot-401", name):
-        return Failure(FailureKind.BAD_HANDSHAKE, address, "401")
+        return Failure(FailureKind.BAD_HANDSHAKE, address, "HTTP status 401", 401)
     return None

@@ -8,11 +8,24 @@ from __future__ import annotations
 
 import msgspec
 
-LEAST = 3200
+LEAST_MS = 100
+"""Exotel's page says "3.2k [100 ms]", which is true at 16 kHz only; a caller hears milliseconds."""
 MOST = 100_000
 MULTIPLE = 320
 BURST_S = 5.0
 """Audio queued beyond this is a burst, which goes with hang-ups (exotel-platform F.1-28)."""
+PAUSE_S = 0.25
+"""Silence after which a chunk begins another utterance; the last chunk of one may be short."""
+
+UNHEARD = frozenset(
+    {
+        *("odd-length", "wrong-base64", "not-raw-pcm", "binary-frame", "unreadable"),
+        *("one-way-stream", "no-audio", "silence-only"),
+    }
+)
+"""Rules after whose breach a caller hears noise or nothing; the others harm less, or less often."""
+
+_FILES = {b"RIFF": "WAV", b"ID3": "MP3", b"\xff\xfb": "MP3", b"OggS": "Ogg", b"fLaC": "FLAC"}
 
 
 class Violation(msgspec.Struct, frozen=True):
@@ -28,11 +41,20 @@ class ViolationWatch:
 
     def __init__(self, sample_rate: int) -> None:
         self._rate = sample_rate
+        self._least = sample_rate * 2 * LEAST_MS // 1000
+        self._short = 0
         self.counts: dict[str, int] = {}
 
     def chunk(self, size: int, ahead_s: float, *, int_numbers: bool = False) -> list[Violation]:
-        """Look at a chunk of `size` bytes that came `ahead_s` before its turn to play."""
-        if size % MULTIPLE == 0 and LEAST <= size <= MOST and ahead_s <= BURST_S:
+        """Look at a chunk of `size` bytes that came `ahead_s` before its turn to play.
+
+        Less than 0 is for how long nothing has played by then.
+        """
+        # A short chunk breaks the rule only once more of the same utterance follows it.
+        short, self._short = self._short if ahead_s > -PAUSE_S else 0, 0
+        if size < self._least:
+            self._short = size
+        if not short and size % MULTIPLE == 0 and size <= MOST and ahead_s <= BURST_S:
             return self._numbers() if int_numbers else []
         found = [
             self._note(
@@ -48,15 +70,22 @@ class ViolationWatch:
                 "the last packet is short, and a gap of 20 ms follows",
             ),
             self._note(
-                "under-3200-bytes",
-                size < LEAST,
-                f"a chunk of {size} bytes",
-                "small chunks stutter when the network wavers; the last of an utterance may be one",
+                f"under-{LEAST_MS}-ms",
+                bool(short),
+                f"chunks of {self._long(short)}, with more to follow",
+                "small chunks stutter when the network wavers: collect"
+                f" {self._least} bytes before you send",
             ),
+            *self._too_much(size, ahead_s),
+        ]
+        return [breach for breach in found if breach is not None]
+
+    def _too_much(self, size: int, ahead_s: float) -> list[Violation | None]:
+        return [
             self._note(
                 "over-100000-bytes",
                 size > MOST,
-                f"a chunk of {size} bytes",
+                f"a chunk of {self._long(size)}",
                 "Exotel may time out while reading it, and the stream ends",
             ),
             self._note(
@@ -67,18 +96,50 @@ class ViolationWatch:
                 " send about as fast as it plays",
             ),
         ]
-        return [breach for breach in found if breach is not None]
+
+    def _long(self, size: int) -> str:
+        ms = size * 500 / self._rate
+        return f"{size:,} bytes ({ms:.3g} ms at {self._rate // 1000} kHz)"
+
+    def raw(self, payload: bytes) -> list[Violation]:
+        """Look at the beginning of the first chunk: bare samples, or a file."""
+        kind = next((kind for head, kind in _FILES.items() if payload.startswith(head)), None)
+        if kind is None:
+            return []
+        return self._one(
+            "not-raw-pcm",
+            f"audio that begins like a {kind} file",
+            "its head is heard as a crack, and all that is no 16-bit PCM as noise: send bare"
+            f" samples, 16-bit little-endian, mono, {self._rate} a second",
+        )
 
     def bad_base64(self, problem: str) -> list[Violation]:
         """A payload that can't be decoded whole."""
         return self._one("wrong-base64", problem, "the audio is cut short, or noise")
 
-    def unknown_stream_sid(self, said: str, ours: str) -> list[Violation]:
-        """Another stream's identifier."""
+    def stream_sid(self, event: str, said: str | None, ours: str) -> list[Violation]:
+        """Look at the identifier that came with an event; it has to be this stream's."""
+        if said == ours:
+            return []
+        if said is None:
+            return self._one(
+                "missing-stream-sid",
+                f"{event} without stream_sid",
+                "Exotel's page asks for it in every message; what it does without is not said."
+                " It came in `start`",
+            )
         return self._one(
             "unknown-stream-sid",
-            f"stream_sid {said[:40]!r}, while this stream is {ours!r}",
-            "Exotel seems to play it all the same; do not rely on it",
+            f"{event} with stream_sid {said[:40]!r}, while this stream is {ours!r}",
+            "Exotel seems to take it all the same; do not rely on it",
+        )
+
+    def one_way(self, event: str) -> list[Violation]:
+        """Something on a stream that only listens."""
+        return self._one(
+            "one-way-stream",
+            f"{event} on a stream of a Stream applet, which goes from Exotel to the bot only",
+            "nothing of it is heard or answered: a bot that speaks needs a Voicebot applet",
         )
 
     def binary_frame(self, size: int) -> list[Violation]:
@@ -101,12 +162,19 @@ class ViolationWatch:
             "it is passed over; to hang up or hand over, close the WebSocket",
         )
 
-    def silence(self, seconds: float) -> list[Violation]:
-        """The bot has said nothing so far."""
+    def silence(self, seconds: float, *, sent: bool) -> list[Violation]:
+        """Nothing to hear so far: the bot has `sent` silence, or nothing at all."""
+        if sent:
+            return self._one(
+                "silence-only",
+                f"only silence in the first {seconds:.0f} s",
+                "the caller hears nothing and hangs up: are the samples 16-bit PCM, and is what"
+                " speaks them running?",
+            )
         return self._one(
             "no-audio",
             f"nothing in the first {seconds:.0f} s",
-            "the caller hears silence and hangs up",
+            "the caller hears silence and hangs up: speak first, or play a sound while you think",
         )
 
     def _numbers(self) -> list[Violation]:
