@@ -86,6 +86,31 @@ def test_it_is_a_program():
     assert told.stdout.startswith(f"switchhook {version('switchhook')}")
 
 
+def test_completion_knows_every_command(say):
+    for shell, sign in (("bash", "complete "), ("zsh", "#compdef"), ("fish", "complete -c")):
+        code, out, _ = say("completion", shell)
+        assert code == 0
+        assert sign in out
+        for word in ("serve", "endpoint", "url", "--config"):
+            assert word in out.replace("-l config", "--config")
+    with pytest.raises(SystemExit):
+        say("completion", "tcsh")
+
+
+@pytest.mark.process
+def test_completion_completes_in_bash(say):
+    _, out, _ = say("completion", "bash")
+    ask = "COMP_WORDS=(switchhook endpoint u); COMP_CWORD=2; _switchhook; echo ${COMPREPLY[@]}"
+    words = ["bash", "--norc", "-c", f"{out}\n{ask}"]
+    told = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert told.stdout == "url\n"
+
+
+def test_schema_prints_either(say):
+    titles = [json.loads(say("schema", *kind)[1])["title"] for kind in ((), ("rules",))]
+    assert titles == ["The configuration of Switchhook", "A rules file of Switchhook"]
+
+
 def test_parse_says_what_a_request_means(say):
     code, out, _ = say("parse", THROTTLED)
     assert code == 0

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _COMMANDS = {
+    "init": ("init:init", "Write a first configuration, with rules and a secret."),
     "serve": ("run:serve", "Answer passthrus and run the console, both kept alive."),
     "answer": ("run:answer_side", "Run the public side alone."),
     "console": ("run:console_side", "Run the private side alone."),
@@ -40,6 +41,8 @@ _COMMANDS = {
     "person": ("person:person", "Report all that is held on one person, by their number."),
     "backup": ("backups:back_up", "Write all that must not be lost into one file, while it runs."),
     "restore": ("backups:restore", "Unpack a backup into an empty data folder."),
+    "completion": ("shell:completion", "Let a shell complete commands and options."),
+    "schema": ("shell:schema", "Print the JSON Schema of our files, for editors."),
     "rebuild": ("records:rebuild", "Make the store again from the journal."),
 }
 
