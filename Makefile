@@ -5,7 +5,7 @@ PYTHON ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick coverage bench attack incidents lint format lock sbom clean
+.PHONY: help demo test quick coverage bench attack incidents lint format lock sbom release clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ lock: .venv/.installed-lock ## the exact versions of an image anew, and the lice
 
 sbom: .venv/.installed ## what is installed, as CycloneDX, on standard output
 	@$(BIN)/python scripts/sbom.py
+
+release: .venv/.installed-test ## build, commit and tag a version: make release VERSION=0.2.0
+	@$(BIN)/python scripts/release.py $(VERSION)
 
 clean: ## remove the environment, caches and the demo's data
 	rm -rf .venv build dist demo-data .hypothesis .mypy_cache .ruff_cache .pytest_cache .coverage

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import sysconfig
+import tarfile
+import tomllib
 import venv
+from email.message import Message
+from email.parser import BytesParser
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -19,14 +24,26 @@ HISTORY = (ROOT / ".git").exists()
 WELL = "CallSid=c1&Stream[StreamSID]=s1&Stream[Status]=completed&Stream[DisconnectedBy]=bot"
 
 
+def build(tree: Path, target: str, folder: Path) -> Path:
+    """What is built from a tree, with what is installed here."""
+    words = [sys.executable, "-m", "hatchling", "build", "--target", target]
+    subprocess.run([*words, "--directory", str(folder)], cwd=tree, check=True, capture_output=True)
+    (made,) = folder.glob("switchhook-*")
+    return made
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from the tree as it is, with what is installed here."""
-    folder = tmp_path_factory.mktemp("wheel")
-    words = [sys.executable, "-m", "hatchling", "build", "--target", "wheel"]
-    subprocess.run([*words, "--directory", str(folder)], cwd=ROOT, check=True, capture_output=True)
-    (made,) = folder.glob("switchhook-*.whl")
-    return made
+    """Built from the tree as it is."""
+    return build(ROOT, "wheel", tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="module")
+def metadata(wheel) -> Message:
+    """What the wheel says of itself, as a registry reads it."""
+    with ZipFile(wheel) as archive:
+        (name,) = (each for each in archive.namelist() if each.endswith(".dist-info/METADATA"))
+        return BytesParser().parsebytes(archive.read(name))
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +82,49 @@ def test_every_file_of_the_package_is_in_it(wheel):
     assert "switchhook/web/static/vendor/htmx.js" in packed
     assert any(name.endswith("/sboms/javascript.cdx.json") for name in beside)
     assert any(name.endswith("/LICENSE") for name in beside)
+
+
+def test_the_source_archive_builds_the_same_wheel(wheel, tmp_path):
+    """To the byte, and without npm: the JavaScript is in it."""
+    archive = build(ROOT, "sdist", tmp_path / "sdist")
+    with tarfile.open(archive) as packed:
+        packed.extractall(tmp_path, filter="data")
+    tree = tmp_path / archive.name.removesuffix(".tar.gz")
+    again = build(tree, "wheel", tmp_path / "wheel")
+    assert (again.name, again.read_bytes()) == (wheel.name, wheel.read_bytes())
+
+
+def test_it_says_what_it_is_and_needs(metadata):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert metadata["Version"] == project["version"]
+    assert metadata["Requires-Python"] == project["requires-python"]
+    extras = set(metadata.get_all("Provides-Extra"))
+    assert extras == project["optional-dependencies"].keys() == {"emulator", "postgres", "otel"}
+    needed = metadata.get_all("Requires-Dist")
+    assert len(needed) == len(project["dependencies"]) + sum(
+        map(len, project["optional-dependencies"].values())
+    )
+    assert any(re.fullmatch(r"picows[<>=,.\d]+; extra == 'emulator'", each) for each in needed)
+
+
+def test_the_page_of_a_registry_leads_to_this_release(metadata):
+    """It shows the README alone: no link of it may be to a file beside it."""
+    page = metadata.get_payload()
+    links = re.findall(r"\]\(([^)]+)\)", page)
+    assert len(links) > 20
+    assert not [link for link in links if not link.startswith(("https://", "#"))]
+    at = f"switchhook/switchhook/blob/v{metadata['Version']}/"
+    assert f"https://github.com/{at}docs/README.md" in links
+    for link in links:
+        if at in link:
+            assert (ROOT / link.partition(at)[2].partition("#")[0]).is_file(), link
+
+
+def test_the_command_is_on_the_path(python, metadata, tmp_path):
+    """By its name, as pipx and uv put it there."""
+    words = [str(Path(python).with_name("switchhook")), "--version"]
+    said = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert said.stdout.startswith(metadata["Version"])
 
 
 def test_it_serves_from_an_empty_folder(python, tmp_path):
