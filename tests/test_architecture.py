@@ -31,6 +31,7 @@ alerts retention
 store calls overview telemetry
 config
 server
+doctor
 cli __init__
 __main__
 """.strip().splitlines()
@@ -63,7 +64,7 @@ WORLD = {
 
 TOPICS = (
     *("exotel", "rules", "access", "streams", "capacity", "troubles"),
-    *("alerts", "retention", "calls", "overview", "delivery"),
+    *("alerts", "retention", "calls", "overview", "delivery", "doctor"),
 )
 NAMED_FOR_IT = (
     *("page", "api", "ledger", "fold", "poller", "fetcher", "engine", "outbox", "heartbeat"),
@@ -368,6 +369,7 @@ What ties the parts together, and the commands, which the real program runs:
   journeys/test_emulator    /cli/emulate/loop /cli/emulate/options /cli/emulate/replay
   journeys/test_emulator    /cli/emulate/run /cli/emulate/start /cli/emulate/ticker
   journeys/test_users       /cli/tokens
+  cli/test_endpoint endpoint_list endpoint_try
   cli/test_cli check check_matches data exporting parse reads rules
   cli/test_cli secret
   system/test_data_folder   folder_lock

@@ -1,4 +1,4 @@
-"""`switchhook endpoint url`: the URL with the secret that is there, and no new one."""
+"""`switchhook endpoint`: what there are, how one answers, and its URL with the secret it has."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from program import command, running
 from switchhook.access.audit import AuditFilter
 from switchhook.access.audit_ledger import LedgerAudit
 from switchhook.cli import run
@@ -91,3 +92,78 @@ def test_without_a_name_it_is_the_only_one_s_or_says_which_there_are(folder, con
     config.write_text(f'[endpoints.sales]\nsecrets = ["{FIRST}"]\n')
     assert run([*words, "--url", "https://h.example"]) == 0
     assert capsys.readouterr().out == f"https://h.example/passthru/sales/{FIRST}\n"
+
+
+@pytest.mark.process
+def test_a_test_asks_as_exotel_would_and_the_list_counts_none(tmp_path):
+    """Through the real program."""
+    config = tmp_path / "c.toml"
+    config.write_text(
+        f'[endpoints.sales]\nsecrets = ["{FIRST}"]\n[endpoints.later]\nmode = "async"\n'
+    )
+    config.chmod(0o600)
+    with running(tmp_path / "data", "--config", str(config)) as program:
+        where = ("--data", str(program.data), "--config", str(config))
+        done = command("endpoint", "test", "sales", *where)
+        assert "a stream that went well: 200, Option A" in done.out
+        assert "a stream that failed: 302, Option B" in done.out
+        assert FIRST not in done.out + done.err
+        asked = (
+            "endpoint",
+            "test",
+            "sales",
+            "--query",
+            "CallSid=a b&Stream[Status]=failed",
+            *where,
+        )
+        assert command(*asked, "--option", "B").code == 0
+        told = command(*asked, "--option", "A", "--json", code=1)
+        said = json.loads(told.out)
+        assert (said["status"], said["option"], said["expected"]) == (302, "B", "A")
+        log = tmp_path / "access.log"
+        log.write_text(
+            '198.51.100.7 - - [25/Nov/2026:10:00:00 +0530] "GET /p?CallSid=l1&Stream%5BStatus%5D='
+            'completed HTTP/1.1" 200 0\nnoise\n'
+        )
+        done = command("endpoint", "test", "later", "--file", str(log), *where)
+        assert "line 1: 200, Option B by rule 'outcome unknown' (an async applet" in done.out
+        program.ask("CallSid=real&Stream[Status]=failed", f"/passthru/sales/{FIRST}")
+        listed = command("endpoint", "list", "--json", *where).out.splitlines()
+        rows = {row["endpoint"]: row for row in map(json.loads, listed)}
+        assert (rows["sales"]["requests"], rows["sales"]["share_b"]) == (1, 1.0)
+        assert (rows["later"]["requests"], rows["later"]["last_asked_at"]) == (0, None)
+        assert (rows["sales"]["secrets"], rows["later"]["mode"]) == (1, "async")
+        table = command("endpoint", "list", *where).out
+        assert "1, made by the folder" in table
+        assert program.stop() == 0
+        done = command("endpoint", "test", "sales", *where, code=1)
+        assert "no answer" in done.out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("nobody",), "there is no endpoint 'nobody'"),
+        ((), "say of which endpoint"),
+        (("sales", "--query", "a=1", "--file", "x"), "not both"),
+        (("sales", "--file", "/nowhere"), "no such file"),
+        (("sales", "--option", "C"), "C"),
+    ],
+)
+def test_what_can_not_be_tested_is_said(folder, config, words, said):
+    where = ("--data", str(folder), "--config", str(config))
+    try:
+        done = command("endpoint", "test", *words, *where, code=None)
+    except SystemExit:
+        assert said == "C"  # refused by the command line itself
+        return
+    assert done.code in (1, 2)
+    assert said in done.out + done.err
+
+
+def test_a_rules_file_that_does_not_run_is_listed_with_why(folder, config, tmp_path):
+    (tmp_path / "r.toml").write_text('[default]\noption = "C"\n')
+    config.write_text(config.read_text() + '[endpoints.ruled]\nrules = "r.toml"\n')
+    done = command("endpoint", "list", "--data", str(folder), "--config", str(config), code=1)
+    assert "refused" in done.out
+    assert "r.toml" in done.out

@@ -1,4 +1,4 @@
-"""`switchhook endpoint`: what an endpoint of the configuration is asked by."""
+"""`switchhook endpoint`: what endpoints are, what one is asked by, and how it answers."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from cyclopts import App, Parameter
 from switchhook.access.audit_ledger import LedgerAudit
 from switchhook.cli import output
 from switchhook.cli.data import config_or_last, data_folder
+from switchhook.cli.endpoint_list import list_
+from switchhook.cli.endpoint_try import only_endpoint, try_
 from switchhook.cli.ledger import deed, now_us
 from switchhook.cli.options import CONFIG, DATA, JSON
 from switchhook.config.own_links import applet_urls
@@ -22,7 +24,9 @@ _LOCAL = (
     " Exotel reaches it"
 )
 
-app = App(name="endpoint", help="What an endpoint is asked by.")
+app = App(name="endpoint", help="What endpoints are, and how they answer.")
+app.command(list_, name="list")
+app.command(try_, name="test")
 
 URL = Annotated[str | None, Parameter(help="How Exotel reaches the answer side; else answer.url.")]
 
@@ -49,12 +53,7 @@ def print_url(
     folder = data_folder(config, data)
     said = config_or_last(folder, config)
     if name is None:
-        names = [each.name for each in said.endpoints]
-        if len(names) != 1:
-            hint = f"switchhook endpoint url {names[0] if names else 'NAME'}"
-            problem = f"say of which endpoint: {', '.join(names) or 'none is configured'}"
-            raise ConfigError(problem, key="endpoints", hint=hint)
-        (name,) = names
+        name = only_endpoint([each.name for each in said.endpoints], "url")
     found = applet_urls(folder, said, name, read_identity(folder).key, url)
     if found is None:
         known = ", ".join(each.name for each in said.endpoints)

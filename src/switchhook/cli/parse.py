@@ -100,7 +100,7 @@ def parse(
 def _requests(reader: LogReader, source: str) -> Iterator[Found | int]:
     """The requests, and the numbers of lines without any, in their order."""
     told = 0
-    for line in _lines(source):
+    for line in source_lines(source):
         yield from reader.feed(line)
         yield from reader.left[told:]
         told = len(reader.left)
@@ -157,7 +157,7 @@ def _is_file(source: str) -> bool:
         return False  # a request that is too long for a name
 
 
-def _lines(source: str) -> Iterator[str]:
+def source_lines(source: str) -> Iterator[str]:
     if source == "-":
         yield from lines_of(sys.stdin.buffer)
     elif _is_file(source):

@@ -1,0 +1,100 @@
+"""Rules files beside what runs, the ages of secrets, and what was asked."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from kept_receipts import START_MS, Kept, query, receipt
+from switchhook.config import load_config
+from switchhook.config.live import SettingsKeeper
+from switchhook.doctor.endpoint_queries import (
+    HOUR_MS,
+    Asked,
+    ages_s,
+    rules_state,
+    secret_files,
+    traffic,
+)
+from switchhook.journal.receipt import RecordKind, encode
+from switchhook.system.data_folder import DataFolder
+
+RULES = '[default]\noption = "A"\n'
+SECRET = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.fixture
+def place(tmp_path):
+    """A data folder, and a configuration whose rules it took over."""
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets/one.txt").write_text(SECRET + "\n")
+    (tmp_path / "sales.toml").write_text(RULES)
+    file = tmp_path / "c.toml"
+    file.write_text(
+        'data = "data"\n[endpoints.sales]\nrules = "sales.toml"\n'
+        'secret_files = ["secrets/one.txt"]\n[endpoints.other]\n'
+    )
+    DataFolder.open(tmp_path / "data", "answer").close()
+    SettingsKeeper(tmp_path / "data", str(file), environ={}).start()
+    return tmp_path
+
+
+def config_of(place):
+    file = place / "c.toml"
+    return load_config(
+        file.read_bytes(),
+        file=str(file),
+        environ={},
+        read_file=lambda path: Path(path).read_bytes(),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "state", "problem"),
+    [
+        (RULES, "in force", ""),
+        (RULES.replace("A", "B"), "changed", "rules show sales"),
+        ('[default]\noption = "C"\n', "refused", "sales.toml"),
+        (None, "missing", "no such file"),
+    ],
+)
+def test_a_rules_file_stands_beside_what_runs(place, text, state, problem):
+    file = place / "sales.toml"
+    file.unlink() if text is None else file.write_text(text)
+    found = rules_state(place / "data", config_of(place).endpoint("sales"))
+    assert found.state == state
+    assert problem in found.problem
+
+
+def test_without_a_file_they_are_built_in_and_a_new_one_was_not_taken_over(place, tmp_path):
+    config = config_of(place)
+    assert rules_state(place / "data", config.endpoint("other")).state == "built-in"
+    found = rules_state(tmp_path / "nowhere", config.endpoint("sales"))
+    assert (found.state, "not taken over" in found.problem) == ("changed", True)
+
+
+def test_secrets_are_as_old_as_their_files(place):
+    files = secret_files(config_of(place))
+    assert files == {"sales": (place / "secrets/one.txt",), "other": ()}
+    os.utime(place / "secrets/one.txt", (1000, 1000))
+    assert ages_s((*files["sales"], place / "gone.txt"), 1060) == (60,)
+
+
+def test_the_last_hour_is_counted_by_endpoint_and_tests_are_left_out(tmp_path):
+    kept = Kept(tmp_path / "journal")
+    sales = [receipt(endpoint="sales")] * 3
+    kept.keep(*sales, receipt(query(status="failed"), endpoint="sales"), receipt())
+    now_ms = START_MS + 10_000
+    kept.record(RecordKind.TEST, encode(receipt(endpoint="sales", test="0" * 16)))
+    kept.close()
+    found = traffic(tmp_path, now_ms, lambda: False)
+    assert found.since_ms is None
+    assert {name: (each.requests, each.to_b) for name, each in found.endpoints.items()} == {
+        "sales": (4, 1),
+        "default": (1, 0),
+    }
+    assert traffic(tmp_path, now_ms + 2 * HOUR_MS, lambda: False).endpoints == {}
+    assert traffic(tmp_path, now_ms, lambda: True).since_ms is not None
+    assert Asked() == Asked(0, 0, None)
