@@ -284,7 +284,7 @@ Parts of one thing, which its test takes whole:
   config/test_live          last_good live_config live_rules
   emulator/api/test_exotel_api    call_list recordings
   emulator/bot/test_bot           app conversation protocol script sound voice_activity
-  emulator/call/test_call         faults trace /emulator/chance
+  emulator/call/test_call         trace /emulator/chance
   emulator/exchange/test_callbacks agents exchange line watcher
   emulator/net/test_http_client certificates
   emulator/plan/test_file flow

@@ -138,6 +138,11 @@ def test_a_good_file_is_read_whole():
         ),
         ('"bot-refused"', '"bot-refuses"', "p.toml: fault 1.what: invalid enum value"),
         ("count = 2", "probability = 2", "p.toml: fault 1.probability: a probability is between"),
+        ("count = 2", "count = 0", "p.toml: fault 1.count: it strikes at least once"),
+        ("count = 2", "after_s = -1", "p.toml: fault 1.after_s: it is 0 or more"),
+        ("count = 2", "for_s = 0", "p.toml: fault 1.for_s: it is more than 0"),
+        ("count = 2", "every_s = 9", "fault 1.every_s: it is longer than for_s, which has to be"),
+        ("count = 2", "for_s = 9\nevery_s = 9", "fault 1.every_s: it is longer than for_s"),
         (
             'dialect = "json"',
             'dialect = "xml"',

@@ -137,6 +137,8 @@ class _Control:
     async def add_fault(self, request: Request) -> Response:
         fault = msgspec.json.decode(await _body(request), type=Fault)
         Behaviour().changed(fault.behaviour)
+        for key, problem in fault.problems():
+            raise _ProblemError(400, f"{key}: {problem}")
         return JSONResponse({"fault": self._exchange.faults.add(fault)}, status_code=201)
 
     async def faults(self, request: Request) -> Response:

@@ -66,7 +66,7 @@ class Exchange:
         keep_media: bool = True,
     ) -> None:
         self.plan, self.clock, self.chance, self.web = plan, clock, chance, web
-        self.faults = Faults(plan.fault)
+        self.faults = Faults(plan.fault, clock.now)
         base = Behaviour().changed(plan.behaviour)
         self.lines = {
             sid: AccountLine(sid, account, base.changed(account.behaviour))

@@ -189,8 +189,8 @@ class _Reading:
             wanted = getattr(fault, name)
             if wanted is not None:
                 self.known(f"{place}.{name}", wanted, among, name)
-        if not 0 <= fault.probability <= 1:
-            raise self.wrong(f"{place}.probability", "a probability is between 0 and 1")
+        for key, problem in fault.problems():
+            raise self.wrong(f"{place}.{key}", problem)
         if fault.what != "behave" and fault.behaviour:
             raise self.wrong(f"{place}.behaviour", f"{fault.what!r} changes no behaviour")
         self.behaviour(f"{place}.behaviour", fault.behaviour)

@@ -12,6 +12,8 @@ import msgspec
 from switchhook.emulator.plan.flow import Flow
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from switchhook.emulator.chance import Chance
 
 
@@ -111,12 +113,17 @@ FaultKind = Literal[
 class Fault(_Part, frozen=True, kw_only=True):
     """Something that goes wrong: always, with a probability, or the first `count` times.
 
+    It strikes from `after_s` seconds on, counted from the start or from when it was put in force,
+    for `for_s` seconds, and so again every `every_s`; without these, as long as it is in force.
     `applet`, `number`, `account` and `flow` say where; what is not said is anywhere.
     """
 
     what: FaultKind
     probability: float = 1.0
     count: int | None = None
+    after_s: float = 0.0
+    for_s: float | None = None
+    every_s: float | None = None
     applet: str | None = None
     number: str | None = None
     account: str | None = None
@@ -127,6 +134,19 @@ class Fault(_Part, frozen=True, kw_only=True):
     """The close code of `bot-closes`; the HTTP status of `rest`."""
     behaviour: dict[str, Any] = {}
     """What `behave` changes."""
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """What its numbers can't mean: the key, and the problem."""
+        if not 0 <= self.probability <= 1:
+            yield "probability", "a probability is between 0 and 1"
+        if self.count is not None and self.count < 1:
+            yield "count", "it strikes at least once"
+        if self.after_s < 0:
+            yield "after_s", "it is 0 or more"
+        if self.for_s is not None and self.for_s <= 0:
+            yield "for_s", "it is more than 0"
+        if self.every_s is not None and (self.for_s is None or self.every_s <= self.for_s):
+            yield "every_s", "it is longer than for_s, which has to be said"
 
 
 HeartbeatStatus = Literal["OK", "WARNING", "CRITICAL", "PAYLOAD_TOO_LARGE"]
