@@ -74,11 +74,11 @@ clean: ## remove the environment, caches and the demo's data
 
 .venv/.installed: pyproject.toml scripts/make-venv hatch_build.py package.json
 	@PYTHON="$(PYTHON)" scripts/make-venv
-	@echo "installing switchhook into .venv" >&2
-	@$(BIN)/python -m pip install --quiet --editable '.[emulator]'
+	@echo "installing switchhook into .venv: a minute or two, this once" >&2
+	@$(BIN)/python -m pip install -qq --editable '.[emulator]'
 	@touch $@
 
 .venv/.installed-%: .venv/.installed
 	@echo "installing what '$*' needs into .venv" >&2
-	@$(BIN)/python -m pip install --quiet --group $*
+	@$(BIN)/python -m pip install -qq --group $*
 	@touch $@

@@ -20,7 +20,7 @@ from urllib.request import Request, urlopen
 
 from rich.console import Console
 
-from demo.files import add_account, plan, write_config
+from demo.files import DEAD_FOR_S, DIES_AFTER_S, STREAMS, add_account, plan, write_config
 
 FOLDER = Path("demo-data")
 SWITCHHOOK = ".venv/bin/switchhook"
@@ -47,61 +47,71 @@ def play(folder: Path, calls: int, *, virtual: bool) -> int:
     if folder == FOLDER:
         shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+    out.print("starting Switchhook, and an Exotel of its own", style="dim")
     with serving(folder) as (console, passthru):
-        out.print("Switchhook answers at", passthru, style="bold")
-        out.print("Open its console in a browser:", console, style="bold")
-        out.print(
-            f"\nNow an Exotel of our own places {calls} calls, to two numbers. Each meets a"
-            " greeting, a bot, and a Passthru that\nasks Switchhook where to go: A ends the call, B"
-            " leads to a person. Something is wrong with one of the bots:\nthe console says which."
-            " One line a call: when it ended, the caller, what became of the stream,\nSwitchhook's"
-            " answer and the time it took.\n"
-        )
-        code = emulate(folder, passthru, calls, virtual=virtual)
-        if code:
-            return code
+        introduce(console, passthru)
+        for_ever = sys.stdout.isatty() and not virtual
+        with contextlib.suppress(KeyboardInterrupt):
+            code = emulate(folder, passthru, None if for_ever else calls, virtual=virtual)
+            if code:
+                return code
         out.print("\nWhat Switchhook made of the newest, and why:\n", style="bold")
         wait_for_fold(console)
-        data = str(folder / "data")
-        show("streams", "--limit", "12", "--data", data)
-        print_commands(
-            "\nLook further",
-            f"{SWITCHHOOK} streams --data {data}",
-            f"{SWITCHHOOK} tail --data {data}",
-            f"{SWITCHHOOK} emulate run --list",
-            f"{SWITCHHOOK} emulate run bot-crash --passthru {passthru}",
-        )
-        if sys.stdout.isatty():
-            out.print(f"\nThe calls go on until Ctrl-C. The console: {console}\n")
-            with contextlib.suppress(KeyboardInterrupt):
-                emulate(folder, passthru, None, virtual=False)
+        show("streams", "--limit", "12", "--data", str(folder / "data"))
+    print_commands(
+        "\nNext, your own: a configuration, rules and the URL for your flow's Passthru applet",
+        *("mkdir hooks && cd hooks", "../.venv/bin/switchhook init"),
+    )
+    print_commands(
+        "\nOr try your bot, wherever it listens",
+        f"{SWITCHHOOK} emulate --bot ws://127.0.0.1:9000/media",
+    )
     return 0
+
+
+def introduce(console: str, passthru: str) -> None:
+    """What there is to see, and where."""
+    out.print("\nOpen this in a browser:", console, style="bold")
+    out.print(
+        "  Now       the first line says whether something is wrong, with whose bot, which callers"
+        " it hit and\n            what to do; below it, each minute of the last hour\n"
+        "  Calls     one call from end to end: press one that failed\n"
+        f"  Capacity  how many streams run: {STREAMS} may at once, and they run out at times\n"
+        "  Alerts    who would have been told, and when\n"
+    )
+    out.print(
+        "An Exotel of our own calls two numbers, Support and Bookings. Each call meets a greeting,"
+        " a bot, and a\nPassthru that asks Switchhook: A ends the call, B leads to a person."
+        f" After {DIES_AFTER_S} seconds the bot of Bookings dies;\n{DEAD_FOR_S} seconds later it is"
+        " back. Watch the first line say so, and see it end.\n"
+    )
+    out.print(f"Switchhook answers at {passthru}")
+    more = ", until Ctrl-C" if sys.stdout.isatty() else ""
+    out.print(f"One line a call{more}:\n")
 
 
 def emulate(folder: Path, passthru: str, calls: int | None, *, virtual: bool) -> int:
     """The emulator, as a user starts it, on this terminal; Switchhook learns of its account."""
     ready, file = folder / "exotel.json", folder / "plan.toml"
     ready.unlink(missing_ok=True)
-    # Nobody listens on a port that is bound only, and nobody else can take it.
-    with bound() as dead, bound() as ours:
+    with bound() as ours:
         port = ours.getsockname()[1]
-        file.write_text(plan(f"ws://{LOOPBACK}:{port}/bot", dead.getsockname()[1], passthru))
-        words = ["emulate", "--file", str(file), "--listen", f"{LOOPBACK}:{port}"]
-        words += ["--passthru", passthru, "--ready", str(ready)]
-        words += [] if calls is None else ["--calls", str(calls)]
-        words += ["--virtual"] if virtual else []
-        ours.close()
-        with subprocess.Popen([sys.executable, "-m", "switchhook", *words]) as exotel:
-            try:
-                until = time.monotonic() + _PATIENCE_S
-                while exotel.poll() is None and time.monotonic() < until and not ready.exists():
-                    time.sleep(0.05)
-                if ready.exists():
-                    add_account(folder, ready)
-                return exotel.wait()
-            except BaseException:
-                exotel.terminate()
-                raise
+    file.write_text(plan(f"ws://{LOOPBACK}:{port}/bot", passthru))
+    words = ["emulate", "--file", str(file), "--listen", f"{LOOPBACK}:{port}"]
+    words += ["--passthru", passthru, "--ready", str(ready)]
+    words += [] if calls is None else ["--calls", str(calls)]
+    words += ["--virtual"] if virtual else []
+    with subprocess.Popen([sys.executable, "-m", "switchhook", *words]) as exotel:
+        try:
+            until = time.monotonic() + _PATIENCE_S
+            while exotel.poll() is None and time.monotonic() < until and not ready.exists():
+                time.sleep(0.05)
+            if ready.exists():
+                add_account(folder, ready)
+            return exotel.wait()
+        except BaseException:
+            exotel.terminate()
+            raise
 
 
 @contextlib.contextmanager

@@ -6,8 +6,11 @@ import json
 from pathlib import Path
 
 SUPPORT, BOOKINGS = "08047112233", "08047112244"
-STREAMS = 6
+STREAMS = 9
 """How many streams the demo's account may have at once: few enough to be seen to run out."""
+
+DIES_AFTER_S, DEAD_FOR_S, DIES_EVERY_S = 20, 75, 240
+"""When the bot of the bookings dies, comes back, and dies again, in seconds."""
 
 _PLAN = """\
 voice = ""
@@ -45,6 +48,13 @@ hangs_up = true
 what = "bot-crash"
 probability = 0.04
 seconds = 5
+
+[[fault]]
+what = "bot-refused"
+flow = "bookings"
+after_s = {after_s}
+for_s = {for_s}
+every_s = {every_s}
 
 [arrivals]
 per_minute = 40
@@ -121,12 +131,21 @@ call_details = true
 """
 
 
-def plan(bot: str, dead_port: int, passthru: str) -> str:
-    """Two numbers: one bot is well, the other's host refuses every connection."""
+def plan(bot: str, passthru: str) -> str:
+    """Two numbers, each with a bot of its own; the second one's dies for a while."""
     flows = _FLOW.format(name="support", bot=f"{bot}?say=3", passthru=passthru)
-    dead = f"ws://localhost:{dead_port}/media"
-    flows += _FLOW.format(name="bookings", bot=dead, passthru=passthru)
-    return _PLAN.format(streams=STREAMS, support=SUPPORT, bookings=BOOKINGS, flows=flows)
+    # A host of its own, by which the console tells the two apart.
+    other = bot.replace("127.0.0.1", "localhost")
+    flows += _FLOW.format(name="bookings", bot=f"{other}?say=3", passthru=passthru)
+    return _PLAN.format(
+        streams=STREAMS,
+        support=SUPPORT,
+        bookings=BOOKINGS,
+        flows=flows,
+        after_s=DIES_AFTER_S,
+        for_s=DEAD_FOR_S,
+        every_s=DIES_EVERY_S,
+    )
 
 
 def write_config(folder: Path) -> Path:
