@@ -28,7 +28,7 @@ answer web
 streams capacity
 troubles
 alerts retention
-store calls overview telemetry
+store calls overview telemetry reports
 config
 server
 doctor
@@ -64,7 +64,7 @@ WORLD = {
 
 TOPICS = (
     *("exotel", "rules", "access", "streams", "capacity", "troubles"),
-    *("alerts", "retention", "calls", "overview", "delivery", "doctor"),
+    *("alerts", "retention", "calls", "overview", "delivery", "reports", "doctor"),
 )
 NAMED_FOR_IT = (
     *("page", "api", "ledger", "fold", "poller", "fetcher", "engine", "outbox", "heartbeat"),
@@ -298,6 +298,7 @@ Parts of one thing, which its test takes whole:
   journal/test_writer       backlog commit connections health segment segment_chain upkeep
   ledger/test_database dialect sql sqlite
   overview/test_verdict     known_troubles trouble /troubles/text /troubles/trouble
+  reports/test_vendor_queries forms vendor
   retention/backup/test_backup    archive encryption manifest restoring saving
   retention/backup/test_backup    /journal/verifying
   retention/test_retention_worker erased_calls erasure_list_file erasure_worker

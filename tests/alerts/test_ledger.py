@@ -75,6 +75,20 @@ def test_what_was_kept_is_there_again(book):
     assert book.sent(10) == [SentMessage(message(), delivery)]
 
 
+def test_what_fired_in_a_time_is_found_by_it(book):
+    def fired(since, over=None):
+        found = msgspec.structs.replace(alert(since), fired_ms=since)
+        return found if over is None else resolved(found, over)
+
+    before, into, on = fired(1000, 2000), fired(1500, 5000), fired(6000)
+    pending = msgspec.structs.replace(alert(6500), state=AlertState.PENDING, fired_ms=None)
+    book.save([on, into, before, pending], [], [])
+    assert book.fired_between(3000, 7000) == [into, on]
+    assert book.fired_between(5000, 6000) == [into]
+    assert book.fired_between(0, 9000) == [before, into, on]
+    assert book.fired_between(5001, 6000) == []
+
+
 def test_what_is_over_is_history(book):
     first, second = alert(), alert(since=9000)
     book.save([resolved(first, 2000)], [], [])

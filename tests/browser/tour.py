@@ -15,6 +15,7 @@ from .whole import ASHA, BY_CALLBACK, MEENA, PASSWORD, RAVI, Whole
 
 ROOMS = (
     *("/", "/streams", "/calls", "/causes", "/capacity", "/endpoints", "/endpoints/refused"),
+    "/report",
     *("/alerts", "/health", "/audit", "/settings"),
 )
 """Those of the navigation."""
@@ -117,6 +118,11 @@ class Tour:
         page.locator("#note").fill("ticket 42")
         page.locator("button", has_text="Acknowledge").click()
         yield "issue", page
+        page = self._go("/report?week=this")
+        page.get_by_role("button", name="Make it").click()
+        expect(page.locator("h2", has_text="What went wrong")).to_be_visible()
+        yield "report-made", page
+        yield "report-wrong", self._go("/report?bot=nobody")
         page = self._go("/calls")
         expect(page.locator("[data-rows] > tr")).to_have_count(2)
         page.get_by_role("link", name=BY_CALLBACK).click()

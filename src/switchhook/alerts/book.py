@@ -94,6 +94,10 @@ class AlertBook(Protocol):
         """Alerts that fired and are over, newest first."""
         ...
 
+    def fired_between(self, since_ms: int, until_ms: int) -> list[Alert]:
+        """Alerts that fired and were not over before a time, oldest first."""
+        ...
+
     def sent(self, limit: int) -> list[SentMessage]:
         """What was sent or is to be, the newest message first."""
         ...

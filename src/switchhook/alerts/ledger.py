@@ -13,6 +13,7 @@ from sqlalchemy import (
     and_,
     delete,
     func,
+    or_,
     select,
     tuple_,
     update,
@@ -166,6 +167,21 @@ class LedgerAlerts:
             .where(_fired, _alerts.c.resolved_ms.is_not(None))
             .order_by(_alerts.c.resolved_ms.desc())
             .limit(limit)
+        )
+        with self._ledger.reading() as connection:
+            return list(map(_read_alert, connection.scalars(asked)))
+
+    def fired_between(self, since_ms: int, until_ms: int) -> list[Alert]:
+        """Alerts that fired and were not over before a time, oldest first."""
+        over = _alerts.c.resolved_ms
+        asked = (
+            select(_alerts.c.body)
+            .where(
+                _fired,
+                _alerts.c.since_ms < until_ms,
+                or_(over.is_(None), over >= since_ms),
+            )
+            .order_by(_alerts.c.since_ms, _alerts.c.key)
         )
         with self._ledger.reading() as connection:
             return list(map(_read_alert, connection.scalars(asked)))

@@ -33,6 +33,7 @@ _COMMANDS = {
     "causes": ("now:causes", "List failures by what they have in common."),
     "refused": ("refused:refused", "Show samples of requests that were not let in, and why."),
     "call": ("call:call", "Show one call, by its id, a stream's or a telephone number."),
+    "report": ("report:report", "Report a bot's week, for whoever runs it."),
     "capacity": ("capacity:capacity", "Show what each account has in use and left."),
     "users": ("users:app", "Who may sign in to the console."),
     "tokens": ("tokens:app", "What programs show at the API."),

@@ -10,6 +10,7 @@ from switchhook.calls import callback_page
 from switchhook.capacity import api as capacity_api
 from switchhook.overview import api as page_api
 from switchhook.overview import verdict_api
+from switchhook.reports import vendor_page
 from switchhook.retention import api as keep_api
 from switchhook.retention import person_api
 from switchhook.streams.openapi import (
@@ -30,6 +31,7 @@ _PARTS = (
     *capacity_api.OPERATIONS,
     *calls_api.OPERATIONS,
     *callback_page.OPERATIONS,
+    *vendor_page.OPERATIONS,
     *keep_api.OPERATIONS,
     *access_api.OPERATIONS,
 )
@@ -39,6 +41,7 @@ _SCHEMAS = (
     capacity_api.SCHEMAS,
     calls_api.SCHEMAS,
     callback_page.SCHEMAS,
+    vendor_page.SCHEMAS,
     keep_api.SCHEMAS,
     person_api.SCHEMAS,
     alert_openapi.SCHEMAS,

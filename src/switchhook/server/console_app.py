@@ -178,6 +178,7 @@ class ConsoleApp:
             marks=PlotMarks(
                 parts.journal, parts.store, parts.monitoring.alerting, parts.clock.now_ms
             ).between,
+            alerts=parts.monitoring.alerting.book.fired_between,
             note=parts.note,
             now_ms=parts.clock.now_ms,
         )

@@ -11,6 +11,7 @@ from switchhook.capacity.page import CapacityPage
 from switchhook.overview.api import PageApi
 from switchhook.overview.feed import Feed
 from switchhook.overview.page import NowPage
+from switchhook.reports.vendor_page import VendorReportPage
 from switchhook.streams.endpoints_page import EndpointSource, EndpointsPage
 from switchhook.streams.issues.page import CausesPage
 from switchhook.streams.names import Names
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
     from switchhook.access.audit import Deed
+    from switchhook.alerts.alert import Alert
     from switchhook.calls.sources import KeptDetails
     from switchhook.capacity.page import CapacityKept, CapacityWatch
     from switchhook.journal.source import JournalSource
@@ -48,7 +50,8 @@ def _streams_of(account: str, names: Names) -> str:
 class StreamPages:
     """Their routes, the feed's and those of the static files.
 
-    What is None is not there: no account is watched, nothing can be kept. `note` puts a deed into
+    What is None is not there: no account is watched, nothing can be kept. `alerts` gives those that
+    fired in a time. `note` puts a deed into
     the audit log. `close` lets the browsers go that listen to the feed: call it when the server is
     to end.
     """
@@ -68,6 +71,7 @@ class StreamPages:
         details: Callable[[str], Sequence[KeptDetails]] | None = None,
         endpoints: EndpointSource = EndpointSource(),  # noqa: B008 - it is frozen
         marks: Callable[[int, int], Sequence[Mark]] = lambda _since, _until: (),
+        alerts: Callable[[int, int], Sequence[Alert]] = lambda _since, _until: (),
         note: Callable[[Deed], object] = lambda deed: None,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
@@ -129,6 +133,15 @@ class StreamPages:
                 history=history,
                 search=lambda account: _streams_of(account, names()),
                 marks=marks,
+                now_ms=now_ms,
+            ),
+            VendorReportPage(
+                renderer=renderer,
+                store=store,
+                names=names,
+                alerts=alerts,
+                note=note,
+                freshen=self.freshen,
                 now_ms=now_ms,
             ),
             EndpointsPage(

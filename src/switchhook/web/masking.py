@@ -55,6 +55,11 @@ _FORMS = {
 """Fields of a known kind, and the form in which they are what they say."""
 
 
+def sid_text(text: str) -> str:
+    """A SID as it may be shown to everybody: whole where it has the form of one, else masked."""
+    return text if _SID_FORM.fullmatch(text) else mask_text(text)
+
+
 def _sees_nothing(call_sid: str) -> bool:
     return False
 

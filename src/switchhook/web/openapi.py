@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Operation(msgspec.Struct, frozen=True):
     """One address: `schema` of its answer, what it may be asked, `identifier` if it may be 404.
 
-    `files` are the media types of an answer that is no JSON.
+    `files` are the media types of answers that are no JSON; with a `schema` it can be either.
     """
 
     path: str
@@ -60,7 +60,8 @@ def _operation(operation: Operation) -> Schema:
     }
     if operation.files:
         binary: Schema = {"schema": {"type": "string", "format": "binary"}}
-        responses["200"]["content"] = dict.fromkeys(operation.files, binary)
+        of_json = _content(operation.schema) if operation.schema else {}
+        responses["200"]["content"] = of_json | dict.fromkeys(operation.files, binary)
     return {
         "operationId": operation.name,
         "summary": operation.summary,
