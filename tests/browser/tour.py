@@ -16,15 +16,16 @@ from .whole import ASHA, BY_CALLBACK, MEENA, PASSWORD, RAVI, Whole
 ROOMS = (
     *("/", "/streams", "/calls", "/causes", "/capacity", "/endpoints", "/endpoints/refused"),
     "/report",
-    *("/alerts", "/health", "/audit", "/settings"),
+    *("/alerts", "/health", "/audit", "/settings", "/api"),
 )
-"""Those of the navigation."""
+"""Those of the navigation, and what they lead to."""
 UNFOLDED = {
     "/": "now",
     "/streams": "streams",
     "/capacity": "capacity",
     "/alerts": "alerts",
     "/settings": "settings",
+    "/api": "api",
 }
 """The rooms that are visited a second time, all that is behind a press unfolded; their names."""
 Stop = tuple[str, Page]

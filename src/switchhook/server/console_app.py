@@ -34,6 +34,7 @@ from switchhook.streams.queries import StreamQueries
 from switchhook.streams.search.saved_views_ledger import LedgerViews
 from switchhook.system.folder_lock import holder_pid
 from switchhook.telemetry.prometheus import MetricSources, MetricsPage, Traces
+from switchhook.web.api_page import ApiPage
 from switchhook.web.app import create_app
 from switchhook.web.render import Renderer
 from switchhook.web.sign_in import ConsoleAccess
@@ -108,6 +109,7 @@ class ConsoleApp:
             AlertPages(renderer, parts.monitoring.alerting, parts.note),
             OnItPage(renderer, parts.monitoring.alerting, parts.held.key, parts.note),
             HealthPage(renderer, parts.health.now, parts.status.unused, now),
+            ApiPage(renderer, lambda: describe_all(release())),
             VerdictApi(parts.monitoring.verdicts.now),
             keeping,
             self._person_api(renderer),
