@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 TOPICS = {
     "Right now": ("verdict", "now", "feed", "issues", "endpoints", "refused", "status"),
-    "Streams and calls": ("receipts", "streams", "calls", "views"),
+    "Streams and calls": ("receipts", "streams", "calls", "views", "report"),
     "Counts": ("tallies", "uses", "counts", "forms"),
     "Alerts": ("alerts",),
     "Accounts": ("capacity",),
