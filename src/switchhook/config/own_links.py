@@ -76,10 +76,15 @@ def passthru_paths(config: Config, key: bytes) -> dict[str, str]:
     }
 
 
-def passthru_url(folder: Path, config: Config, endpoint: str) -> str | None:
-    """The URL of an endpoint without a secret of the operator's. Raises DataFolderError."""
-    path = passthru_paths(config, read_identity(folder).key).get(endpoint)
-    return None if path is None else address(folder, "answer", config.answer.listen) + path
+def passthru_url(folder: Path, config: Config, endpoint: str) -> str:
+    """The URL of an endpoint on this machine, with its first secret.
+
+    Raises DataFolderError; the endpoint has to be there.
+    """
+    point = next(each for each in config.endpoints if each.name == endpoint)
+    secrets = secrets_of(point, read_identity(folder).key)[:1]
+    path = "/".join(("/passthru", endpoint, *secrets))
+    return address(folder, "answer", config.answer.listen) + path
 
 
 def address(folder: Path, side: Holder, listen: ListenAddress) -> str:

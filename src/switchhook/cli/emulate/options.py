@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 from cyclopts import Parameter
 
-from switchhook.config import Config
+from switchhook.config.discovery import PLACES, find_config
+from switchhook.config.live import find_data_folder
 from switchhook.config.own_links import passthru_url, running_config
 from switchhook.errors import ConfigError
 
@@ -19,7 +20,10 @@ HERE = "http://127.0.0.1:8080/passthru/default"
 
 PASSTHRU = Annotated[
     str | None,
-    Parameter(name="--passthru", help="The server's passthru URL; without it the one in ./data."),
+    Parameter(
+        name="--passthru",
+        help="The server's passthru URL; without it that of the switchhook of this folder.",
+    ),
 ]
 SEED = Annotated[
     int | None, Parameter(name="--seed", help="Makes chance repeat; without it all is new.")
@@ -38,21 +42,25 @@ LIMIT = Annotated[
 
 
 def passthru_or_here(said: str | None) -> str:
-    """The URL that was said, else the default endpoint of the switchhook whose data are in ./data.
+    """The URL that was said, else that of the switchhook whose configuration or data are here.
 
-    Where none are, it is somebody else's server on this machine. Raises ConfigError.
+    Here is the current folder: a service of this machine is nobody's toy. Where none is, it is
+    somebody else's server on this machine. Raises ConfigError.
     """
     if said is not None:
         check_url(said)
         return said
-    folder = Path(Config().data)
+    folder = find_data_folder(find_config(None, PLACES[:1]).file, None)
     if not folder.is_dir():
         return HERE
-    url = passthru_url(folder, running_config(folder), "default")
-    if url is None:
-        problem = "the switchhook that ran here has no endpoint default without a secret"
-        raise ConfigError(problem, key="--passthru", hint="give the URL by --passthru")
-    return url
+    config = running_config(folder)
+    names = [point.name for point in config.endpoints]
+    name = "default" if "default" in names else names[0]
+    if name != "default" and len(names) > 1:
+        problem = f"the switchhook here has several endpoints: {', '.join(names)}"
+        hint = f"give the URL that this prints: switchhook endpoint url {name}"
+        raise ConfigError(problem, key="--passthru", hint=hint)
+    return passthru_url(folder, config, name)
 
 
 def check_url(url: str, *, option: str = "--passthru") -> None:
