@@ -319,6 +319,7 @@ Parts of one thing, which its test takes whole:
   test_pytest_plugin        emulator/testing/errors emulator/testing/exotel
   test_pytest_plugin        emulator/testing/placed_call emulator/testing/thread
   alerts/test_alert_journey /metrics /streams/fold
+  calls/test_recording_page recordings
   capacity/test_api /web/app
   cli/test_users /config/own_links
   config/test_accounts names

@@ -8,7 +8,9 @@ from urllib.parse import quote
 import msgspec
 from starlette.routing import BaseRoute, Route
 
+from switchhook.access.roles import Role
 from switchhook.calls.other_sources import SourceGatherer
+from switchhook.calls.recordings import recordings_of
 from switchhook.calls.story import DETAILS, LANES, entries_of, support_text, without_login
 from switchhook.calls.timeline import timeline
 from switchhook.exotel.call_words import is_final
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from switchhook.calls.recording_page import RecordingAccount
     from switchhook.calls.sources import KeptDetails
     from switchhook.journal.source import JournalSource
     from switchhook.streams.names import Names
@@ -47,6 +50,7 @@ class CallPage:
         names: Callable[[], Names],
         details: Callable[[str], Sequence[KeptDetails]] | None,
         freshen: Callable[[], None],
+        heard: Callable[[str], RecordingAccount | None] = lambda _endpoint: None,
     ) -> None:
         self._renderer = renderer
         self._journal = journal
@@ -54,6 +58,7 @@ class CallPage:
         self._names = names
         self._details = details
         self._freshen = freshen
+        self._heard = heard
         self._queries = StreamQueries(self._journal, self._store)
         self._gatherer = SourceGatherer(self._journal, self._store, self._details)
 
@@ -94,6 +99,12 @@ class CallPage:
             "without_login": without_login,
             "host_of": host_of,
             "others": others,
+            "recordings": [
+                (each, Ours(f"/calls/{quote(name, safe='')}/recordings/{number}"))
+                for number, each in enumerate(recordings_of(call, others), 1)
+            ],
+            "may_hear": viewer.may(Role.OPERATOR),
+            "heard": self._heard(call.story.first.endpoint) is not None,
             "support": support_text(call, numbers, str if sees else mask_text),
         }
         return self._renderer.page(request, "call.html", context, sees_numbers=sees)

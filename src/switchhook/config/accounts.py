@@ -62,6 +62,7 @@ class AccountConfig(msgspec.Struct, frozen=True, kw_only=True):
     busy_s: float = 3
     rate_per_minute: int = 60
     call_details: bool = False
+    recordings: bool = False
     webhook_secrets: WebhookSecrets = WebhookSecrets()
 
     @property
@@ -133,6 +134,7 @@ def _account(name: str, section: Section, sources: Sources, problems: Problems) 
             "rate_per_minute", integer(1, MOST_A_MINUTE), default.rate_per_minute
         ),
         call_details=section.take("call_details", _flag, default.call_details),
+        recordings=section.take("recordings", _flag, default.recordings),
         webhook_secrets=WebhookSecrets(
             status=read_secrets(section, sources, prefix="status_", plain=False),
             heartbeat=read_secrets(section, sources, prefix="heartbeat_", plain=False),
@@ -151,7 +153,7 @@ def _lacks(account: AccountConfig, *, both: bool) -> Iterable[tuple[str, str]]:
         yield "it has a region and a url", "say one of them"
     if not account.sid:
         yield "it has no sid", 'sid = "…", as the API settings of Exotel\'s dashboard show it'
-    if not (account.poll or account.call_details):
+    if not (account.poll or account.call_details or account.recordings):
         return
     if not account.url:
         yield "nothing says where its API is", 'region = "mumbai" or "singapore"'

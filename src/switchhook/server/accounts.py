@@ -33,6 +33,12 @@ if TYPE_CHECKING:
 
     from switchhook.config import Config
     from switchhook.exotel.client import ExotelClient
+    from switchhook.exotel.recording import (
+        ByteRange,
+        NoRecording,
+        OpenRecording,
+        RecordingPlace,
+    )
     from switchhook.ledger.database import Ledger
 
 _FRESH_S = KNOWN["account.active"].fresh_s or 0
@@ -44,6 +50,26 @@ class _Asked(msgspec.Struct, frozen=True):
     config: AccountConfig
     client: ExotelClient
     watched: Watched
+
+
+class HeardAccount:
+    """An account whose recordings are fetched for those who may hear them."""
+
+    def __init__(self, config: AccountConfig) -> None:
+        assert config.key is not None
+        assert config.token is not None
+        self.api_url = config.url
+        self._key, self._token = config.key, config.token
+
+    async def open_recording(
+        self, place: RecordingPlace, wanted: ByteRange | None
+    ) -> OpenRecording | NoRecording:
+        """Ask for a recording, or a part of it."""
+        # What it needs is loaded by the first that hears one.
+        from switchhook.exotel.recording_client import Login, open_recording
+
+        login = Login(self._key.reveal(), self._token.reveal())
+        return await open_recording(place, login, wanted)
 
 
 class Accounts:
@@ -60,6 +86,9 @@ class Accounts:
         self._clock = clock
         self._asked: dict[str, _Asked] = {}
         self._accounts_of: Mapping[str, str] = {}
+        self._heard: Mapping[str, HeardAccount] = {}
+        self._heard_of: Mapping[str, str] = {}
+        self._only_heard = ""
         self.history, self.calls = LedgerCapacity(ledger), LedgerCalls(ledger)
         # Jitter, no secret.
         chance = random.random
@@ -74,6 +103,9 @@ class Accounts:
     async def use(self, config: Config) -> None:
         """Do it for these accounts; what stays the same goes on undisturbed."""
         before, self._asked = self._asked, {}
+        self._heard = {each.name: HeardAccount(each) for each in config.accounts if each.recordings}
+        self._heard_of = accounts_of(config)
+        self._only_heard = config.accounts[0].name if len(config.accounts) == 1 else ""
         for account in config.accounts:
             if account.key is None or account.token is None:
                 continue
@@ -97,6 +129,10 @@ class Accounts:
         await self.watch.stop()
         for each in self._asked.values():
             await each.client.close()
+
+    def recordings_of(self, endpoint: str) -> HeardAccount | None:
+        """The account whose recordings may be heard for an endpoint; any thread may ask."""
+        return self._heard.get(self._heard_of.get(endpoint, self._only_heard))
 
     def complaints(self) -> list[str]:
         """What doesn't work, one sentence each: an account's trouble once it made it unknown."""

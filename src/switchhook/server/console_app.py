@@ -172,6 +172,7 @@ class ConsoleApp:
             issue_history=LedgerIssueHistory(parts.ledger, parts.monitoring.issue_noted),
             views=LedgerViews(parts.ledger),
             details=parts.accounts.calls.details,
+            heard=parts.accounts.recordings_of,
             endpoints=EndpointSource(
                 parts.status.endpoints,
                 parts.status.config_refused,

@@ -6,7 +6,9 @@ import time
 from typing import TYPE_CHECKING
 
 from switchhook.calls.callback_page import CallbackCallsPage
+from switchhook.calls.other_sources import SourceGatherer
 from switchhook.calls.page import CallPage
+from switchhook.calls.recording_page import RecordingPages
 from switchhook.capacity.page import CapacityPage
 from switchhook.overview.api import PageApi
 from switchhook.overview.feed import Feed
@@ -16,6 +18,7 @@ from switchhook.streams.endpoints_page import EndpointSource, EndpointsPage
 from switchhook.streams.issues.page import CausesPage
 from switchhook.streams.names import Names
 from switchhook.streams.page import StreamsPage
+from switchhook.streams.queries import StreamQueries
 from switchhook.streams.refused_page import RefusedPage
 from switchhook.streams.search.query import Condition, Query
 from switchhook.streams.search.syntax import query_text
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 
     from switchhook.access.audit import Deed
     from switchhook.alerts.alert import Alert
+    from switchhook.calls.recording_page import RecordingAccount
     from switchhook.calls.sources import KeptDetails
     from switchhook.capacity.page import CapacityKept, CapacityWatch
     from switchhook.journal.source import JournalSource
@@ -51,9 +55,9 @@ class StreamPages:
     """Their routes, the feed's and those of the static files.
 
     What is None is not there: no account is watched, nothing can be kept. `alerts` gives those that
-    fired in a time. `note` puts a deed into
-    the audit log. `close` lets the browsers go that listen to the feed: call it when the server is
-    to end.
+    fired in a time, `heard` the account of an endpoint whose recordings may be heard. `note` puts
+    a deed into the audit log. `close` lets the browsers go that listen to the feed: call it when
+    the server is to end.
     """
 
     def __init__(
@@ -69,6 +73,7 @@ class StreamPages:
         issue_history: IssueHistory | None = None,
         views: SavedViews | None = None,
         details: Callable[[str], Sequence[KeptDetails]] | None = None,
+        heard: Callable[[str], RecordingAccount | None] = lambda _endpoint: None,
         endpoints: EndpointSource = EndpointSource(),  # noqa: B008 - it is frozen
         marks: Callable[[int, int], Sequence[Mark]] = lambda _since, _until: (),
         alerts: Callable[[int, int], Sequence[Alert]] = lambda _since, _until: (),
@@ -117,6 +122,16 @@ class StreamPages:
                 names=names,
                 details=details,
                 freshen=self.freshen,
+                heard=heard,
+            ),
+            RecordingPages(
+                renderer=renderer,
+                queries=StreamQueries(journal, store),
+                gatherer=SourceGatherer(journal, store, details),
+                names=names,
+                account_of=heard,
+                note=note,
+                now_ms=now_ms,
             ),
             causes,
             RefusedPage(renderer=renderer, journal=journal, store=store, freshen=self.freshen),

@@ -42,7 +42,7 @@ _IST, _UTC = ZoneInfo("Asia/Kolkata"), ZoneInfo("UTC")  # by their names, as add
 OPEN = Viewer("this machine", Role.ADMINISTRATOR, open=True)
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
-    " connect-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none';"
+    " connect-src 'self'; media-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none';"
     " frame-ancestors 'none'"
 )
 PAGE_HEADERS = {
