@@ -43,6 +43,8 @@ def test_it_is_the_configured_secrets_and_says_what_else_is_valid(folder, config
     out, err = capsys.readouterr()
     assert out == f"https://h.example/passthru/sales/{FIRST}\n"
     assert f"valid, too: https://h.example/passthru/sales/{SECOND}" in err
+    assert "After each edit of the flow" in err
+    assert "switchhook endpoint test sales" in err
     assert url(folder, config, "sales", "--json", "--url", "https://h.example") == 0
     said = json.loads(capsys.readouterr().out)
     assert said["public"] is True

@@ -23,6 +23,11 @@ _LOCAL = (
     "that is the address on this machine: say by --url, or answer.url in the configuration, how"
     " Exotel reaches it"
 )
+_EDITED = (
+    'after each edit of the flow, go through docs/exotel-flow.md, "After each edit of the flow":'
+    " order, URL, async, A and B, bot's URL, published, number; then switchhook endpoint test"
+    " {name}, and one call"
+)
 
 app = App(name="endpoint", help="What endpoints are, and how they answer.")
 app.command(list_, name="list")
@@ -74,4 +79,5 @@ def print_url(
         output.err.print(f"valid, too: {also}", soft_wrap=True)
     if not found.public:
         output.err.print(_LOCAL, soft_wrap=True)
+    output.err.print(_EDITED.format(name=name), soft_wrap=True)
     return 0
