@@ -366,12 +366,15 @@ What ties the parts together, and the commands, which the real program runs:
   journeys/test_open        /cli/link
   journeys/test_sockets     /server/sockets
   journeys/test_keep        /cli/backups /cli/erasing /cli/keep
+  journeys/test_keep        /server/retention_rows
   journeys/test_erased_again /cli/erasing_again
   journeys/test_emulator    /cli/emulate/check /cli/emulate/heartbeat /cli/emulate/load
   journeys/test_emulator    /cli/emulate/loop /cli/emulate/options /cli/emulate/replay
   journeys/test_emulator    /cli/emulate/run /cli/emulate/start /cli/emulate/ticker
   journeys/test_users       /cli/tokens
   cli/test_endpoint endpoint_list endpoint_try
+  journeys/test_doctor /cli/doctor /doctor/checkup_worker /doctor/machine_queries
+  journeys/test_doctor /doctor/others_client /doctor/reach_client
   cli/test_cli check check_matches data exporting parse reads rules
   cli/test_cli secret
   system/test_data_folder   folder_lock

@@ -126,9 +126,15 @@ def test_caching(again, level):
     ],
 )
 def test_the_senders_address(seen, trusted, level, todo):
-    finding = judge_client("address", (reply(), kept(peer=seen)), trusted)
+    finding = judge_client("address", (reply(), kept(peer=seen)), {seen: trusted}.get)
     assert finding.level is level
     assert todo in finding.todo
+
+
+def test_who_is_a_trusted_proxy_himself_can_not_see_it():
+    finding = judge_client("address", (reply(), kept(peer=FORGED)), {OURS: True}.get)
+    assert finding.level is UNCHECKED
+    assert OURS in finding.said
 
 
 @pytest.mark.parametrize(

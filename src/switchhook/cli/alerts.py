@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from switchhook.alerts.alert import Alert
+    from switchhook.config import Config
 
 app = App(name="alerts", help="What fires, and whether messages arrive.")
 
@@ -127,6 +128,20 @@ def send_test(name: str, *, config: CONFIG = None, data: DATA = None) -> int:
         under [alerts.policy.NAME].
     """
     settings = config_in(found_config(config, data))
+    tried = try_destinations(data_folder(config, data), settings, name)
+    for to, problem in tried.items():
+        if problem is None:
+            output.out.print(f"the test to {to} was sent")
+        else:
+            output.err.print(f"the test to {to} was not sent: {output.plain(problem)}")
+    return int(any(tried.values()))
+
+
+def try_destinations(folder: Path, settings: Config, name: str) -> dict[str, str | None]:
+    """Send a test to a destination or all of a policy: by name why it was not taken, or None.
+
+    Raises ConfigError where there is no such name.
+    """
     recipients = tuple(Recipient(each.name) for each in settings.alerts.destinations)
     notifier = AppriseNotifier(
         {each.name: each.url.reveal for each in settings.alerts.destinations},
@@ -138,18 +153,12 @@ def send_test(name: str, *, config: CONFIG = None, data: DATA = None) -> int:
         known = ", ".join(destinations.names())
         hint = f"known: {known}" if known else "add one under [alerts.send.NAME]"
         raise ConfigError(f"there is no destination {name!r}", key="alerts.send", hint=hint)
-    ledger = open_ledger(data_folder(config, data) / LEDGER)
+    ledger = open_ledger(folder / LEDGER)
     try:
         book, table = LedgerAlerts(ledger), LedgerDeliveries(ledger, KIND)
-        tried = Alerting(book, table, (), destinations).test(name, getpass.getuser())
+        return Alerting(book, table, (), destinations).test(name, getpass.getuser())
     finally:
         ledger.close()
-    for to, problem in tried.items():
-        if problem is None:
-            output.out.print(f"the test to {to} was sent")
-        else:
-            output.err.print(f"the test to {to} was not sent: {output.plain(problem)}")
-    return int(any(tried.values()))
 
 
 def _state(alert: Alert) -> str:

@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from switchhook.cli import output
 from switchhook.cli.data import limits_or_last, own_data_folder
 from switchhook.cli.options import CONFIG, DATA, JSON
-from switchhook.errors import DataFolderError
-from switchhook.journal import JournalReader, SealedSegments
-from switchhook.retention.ledger import LedgerErasures
-from switchhook.retention.policy import Holdings, Matter, report
-from switchhook.server.retention_rows import rows_of
-from switchhook.server.tables import open_ledger
-from switchhook.store import SqliteStore
-from switchhook.system.data_folder import JOURNAL, LEDGER, STORE
+from switchhook.server.retention_rows import report_of
 
 if TYPE_CHECKING:
     from switchhook.retention.policy import ClassReport
@@ -26,21 +18,7 @@ if TYPE_CHECKING:
 def keep(*, config: CONFIG = None, data: DATA = None, json: JSON = False) -> int:
     """Show what is kept how long, the oldest of each class, and what was removed."""
     folder = own_data_folder(config, data)
-    with ExitStack() as opened:
-        ledger = open_ledger(folder / LEDGER)
-        opened.callback(ledger.close)
-        journal = JournalReader(folder / JOURNAL)
-        opened.callback(journal.close)
-        oldest = {matter: rows.oldest_ms() for matter, rows in rows_of(ledger, _now_ms).items()}
-        try:
-            oldest[Matter.STORIES] = SqliteStore(folder / STORE, journal).oldest_ms()
-        except DataFolderError:
-            oldest[Matter.STORIES] = None  # it was not begun yet
-        segments = SealedSegments(folder / JOURNAL).segments()
-        removed = LedgerErasures(ledger).removed()
-    found = report(
-        Holdings(segments, 0, oldest), limits_or_last(folder, config), removed, _now_ms()
-    )
+    found = report_of(folder, limits_or_last(folder, config), _now_ms)
     if json:
         for each in found:
             output.print_json(_class_json(each))

@@ -148,15 +148,20 @@ def judge_caching(check: str, first: Tried, again: Tried) -> Finding:
     return ok(check, "each question reaches the server")
 
 
-def judge_client(check: str, forged: Tried, trusted: bool) -> Finding:
+def judge_client(check: str, forged: Tried, trusted: Callable[[str], bool]) -> Finding:
     """Whether the sender's address is seen, and not a proxy's, nor one that the sender made up.
 
-    `trusted` is whether the address that was seen is one of `answer.trusted_proxies`.
+    `trusted` is whether an address is one of `answer.trusted_proxies`.
     """
     reply, kept = forged
     if kept is None:
         return unchecked(check, "no test came through that shows it")
     seen = kept.receipt.peer or ""
+    if trusted(reply.from_address):
+        problem = f"asked from {reply.from_address}, a trusted proxy's address: that shows nothing"
+        return unchecked(
+            check, problem, "give --url a name that leads to this machine from outside"
+        )
     if seen == FORGED:
         problem = "a sender may choose the address that is seen: X-Forwarded-For is passed on"
         todo = (
@@ -166,7 +171,7 @@ def judge_client(check: str, forged: Tried, trusted: bool) -> Finding:
         return warn(check, problem, todo)
     if seen == reply.from_address:
         return ok(check, f"the sender's own address is seen, {seen}")
-    if trusted:
+    if trusted(seen):
         todo = "let the proxy send X-Forwarded-For (nginx: $proxy_add_x_forwarded_for)"
         return warn(check, f"the proxy's address, {seen}, is seen as the caller's", todo)
     if not _is_global(seen):

@@ -37,7 +37,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     """What came back, and how: `problem` says why nothing did, with no secret in it.
 
     `headers` are by lower-case name; `ms` is from connecting to the end of the answer, `address`
-    who answered, `from_address` what we are on that connection.
+    who answered, `from_address` what we are on that connection, `at_s` when it came, Unix time.
     """
 
     test: str
@@ -48,6 +48,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     ms: float = 0.0
     address: str = ""
     from_address: str = ""
+    at_s: float = 0.0
     problem: str = ""
 
 
@@ -86,16 +87,16 @@ def ask(
             connection.putheader(name, value)
         connection.endheaders()
         answer = connection.getresponse()
-        body = answer.read(_LARGEST)
         return Reply(
             test=test,
             query=query,
             status=answer.status,
             headers={name.lower(): value for name, value in answer.getheaders()},
-            body=body,
+            body=answer.read(_LARGEST),
             ms=(time.monotonic() - begun) * 1000,
             address=theirs,
             from_address=ours,
+            at_s=time.time(),
         )
     except (OSError, http.client.HTTPException, ValueError) as error:
         took = (time.monotonic() - begun) * 1000

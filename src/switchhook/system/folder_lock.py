@@ -9,6 +9,7 @@ import logging
 import os
 import socket
 import time
+from datetime import datetime
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
@@ -17,7 +18,6 @@ from switchhook.errors import DataFolderError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
     from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -38,6 +38,13 @@ class Note(msgspec.Struct, frozen=True):
     since: str
     url: str = ""
 
+    def age_s(self, now_s: float) -> float | None:
+        """For how long it is held, by Unix time; None where the note doesn't say."""
+        try:
+            return max(now_s - datetime.fromisoformat(self.since).timestamp(), 0.0)
+        except ValueError:
+            return None
+
 
 class Lock(NamedTuple):
     """A lock that is held, and the note that was written for it."""
@@ -54,6 +61,11 @@ def holder_pid(path: Path, holder: Holder) -> int | None:
     """
     note = _living(path, holder)
     return None if note is None else note.pid
+
+
+def holder_note(path: Path, holder: Holder) -> Note | None:
+    """The note of the process that holds a folder, if it lives; None where nobody does."""
+    return _living(path, holder)
 
 
 def holder_url(path: Path, holder: Holder) -> str | None:
