@@ -22,7 +22,7 @@ LAYERS = [
     line.split()
     for line in """
 errors metrics loopback exotel sqlite_file checked_json
-ledger rules system emulator
+ledger rules system emulator client
 journal access delivery pytest_plugin
 answer web
 streams capacity
@@ -321,6 +321,7 @@ Parts of one thing, which its test takes whole:
   alerts/test_alert_journey /metrics /streams/fold
   calls/test_recording_page recordings
   capacity/test_api /web/app
+  client/test_client errors
   cli/test_users /config/own_links
   config/test_accounts names
   config/test_live files

@@ -1,0 +1,84 @@
+"""A client of the console's API, typed: what comes back are frozen structs.
+
+    from switchhook.client import Client
+
+    with Client("https://console.example.com", "shk_…") as console:
+        for stream in console.all_streams(q="is:failed since:1h"):
+            print(stream.call_sid, stream.cause, stream.advice)
+
+It knows nothing of the server: what it reads is held against the API's own description by a test.
+"""
+
+from __future__ import annotations
+
+from switchhook.client.answers import (
+    Alert,
+    Alerts,
+    Answers,
+    Call,
+    Capacity,
+    CapacityNow,
+    ConfiguredEndpoint,
+    Endpoint,
+    Endpoints,
+    ErrorDetail,
+    Evidence,
+    Failed,
+    FailedCause,
+    Forecast,
+    Issue,
+    IssueMark,
+    Now,
+    NowAccount,
+    Rule,
+    Silence,
+    Stream,
+    Streams,
+    StreamStory,
+    Verdict,
+)
+from switchhook.client.client import Client
+from switchhook.client.errors import (
+    ApiError,
+    ForbiddenError,
+    NotFoundError,
+    RefusedError,
+    UnauthorizedError,
+    UnavailableError,
+    UnreadableError,
+)
+
+__all__ = [
+    "Alert",
+    "Alerts",
+    "Answers",
+    "ApiError",
+    "Call",
+    "Capacity",
+    "CapacityNow",
+    "Client",
+    "ConfiguredEndpoint",
+    "Endpoint",
+    "Endpoints",
+    "ErrorDetail",
+    "Evidence",
+    "Failed",
+    "FailedCause",
+    "ForbiddenError",
+    "Forecast",
+    "Issue",
+    "IssueMark",
+    "NotFoundError",
+    "Now",
+    "NowAccount",
+    "RefusedError",
+    "Rule",
+    "Silence",
+    "Stream",
+    "StreamStory",
+    "Streams",
+    "UnauthorizedError",
+    "UnavailableError",
+    "UnreadableError",
+    "Verdict",
+]
