@@ -288,6 +288,7 @@ Parts of one thing, which its test takes whole:
   emulator/exchange/test_callbacks agents exchange line watcher
   emulator/net/test_http_client certificates
   emulator/plan/test_file flow
+  emulator/runs/test_own_bot scenarios/definition
   emulator/runs/test_scenarios client_steps scenario
   emulator/runs/test_scenarios scenarios/answer scenarios/plans
   exotel/test_phone_numbers other_digits
@@ -371,7 +372,8 @@ What ties the parts together, and the commands, which the real program runs:
   journeys/test_erased_again /cli/erasing_again
   journeys/test_emulator    /cli/emulate/check /cli/emulate/heartbeat /cli/emulate/load
   journeys/test_emulator    /cli/emulate/loop /cli/emulate/options /cli/emulate/replay
-  journeys/test_emulator    /cli/emulate/run /cli/emulate/start /cli/emulate/ticker
+  journeys/test_emulator    /cli/emulate/run /cli/emulate/start /cli/emulate/story
+  journeys/test_emulator    /cli/emulate/telling /cli/emulate/ticker
   journeys/test_users       /cli/tokens
   cli/test_endpoint endpoint_list endpoint_try
   journeys/test_doctor /cli/doctor /doctor/checkup_worker /doctor/machine_queries

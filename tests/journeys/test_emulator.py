@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from threading import Thread
 
 import httpx2
 import pytest
+from websockets.sync.server import serve
 
 from program import PATIENCE_S, running, until
 from switchhook.cli import run
@@ -102,7 +104,7 @@ def test_a_caller_says_the_same_again_to_a_bot(exotel, tmp_path):
     assert "completed by user" in again.stdout
     assert "bad handshake" in again.stdout
     wrong = emulate("replay", str(trace), "--bot", "http://x")
-    assert (wrong.returncode, "no WebSocket URL" in wrong.stderr) == (2, True)
+    assert (wrong.returncode, "did you mean ws://x?" in wrong.stderr) == (2, True)
 
 
 def test_list_prints_a_plain_name_a_line(capsys):
@@ -120,6 +122,15 @@ def test_list_prints_a_plain_name_a_line(capsys):
         (["--heartbeat", "beat"], "--heartbeat: 'beat' is no URL"),
         (["heartbeat", "beat"], "'beat' is no URL"),
         (["run", "bot-done", "--allow", "a b"], "'a b' is no host"),
+        (["run", "bot-done", "--all"], "'bot-done', or all?"),
+        (["run", "oversize-chunk", "--bot", "ws://127.0.0.1:9/"], "what a bad bot says"),
+        (["run", "bot-done", "--bot", "localhost:9000"], "'localhost:9000' is no WebSocket URL"),
+        (["--bot", "https://bot.example/media"], "did you mean wss://bot.example/media?"),
+        (["plan.toml", "--bot", "ws://127.0.0.1:9/"], "--bot: plan.toml says that already"),
+        (["plan.toml", "--passthru", "http://127.0.0.1:9/"], "plan.toml says that already"),
+        (["load", "plan.toml", "--bot", "ws://127.0.0.1:9/"], "plan.toml says that already"),
+        (["--calls", "0"], "--calls: nothing to do"),
+        (["--listen", "::1:80"], "'::1:80' is no address"),
         (["check", "no-such.toml"], "no-such.toml: no such file"),
     ],
 )
@@ -134,6 +145,65 @@ def test_an_address_elsewhere_is_not_dialled(capsys):
     told = capsys.readouterr().out
     assert "192.0.2.1 is not on this machine" in told
     assert "--allow 192.0.2.1" in told
+
+
+@contextmanager
+def own_bot(speak=True):
+    """A bot as somebody writes it who knows Exotel's page only: it says a second, and closes."""
+
+    def converse(socket):
+        for message in map(json.loads, socket):
+            if message["event"] == "start":
+                sid = message["stream_sid"]
+                for _ in range(5 * speak):
+                    payload = base64.b64encode(b"\x00\x10" * 1600).decode()
+                    media = {"event": "media", "stream_sid": sid, "media": {"payload": payload}}
+                    socket.send(json.dumps(media))
+                mark = {"event": "mark", "stream_sid": sid, "mark": {"name": "done"}}
+                socket.send(json.dumps(mark))
+            elif message["event"] == "mark":
+                return
+
+    with serve(converse, "127.0.0.1", 0) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"ws://127.0.0.1:{server.socket.getsockname()[1]}/media"
+
+
+def test_a_bot_is_all_that_is_needed(tmp_path, capsys):
+    """It is called, its call is told, and told again from the trace that was kept."""
+    with own_bot() as url:
+        words = ["--listen", "127.0.0.1:0", "--calls", "1", "--traces", str(tmp_path)]
+        assert run(["emulate", "--bot", url, *words]) == 0
+    told = capsys.readouterr().out
+    assert f"bot {url}\n" in told
+    assert "passthru" not in told
+    (trace,) = tmp_path.iterdir()
+    assert f"CallSid {trace.stem}" in told
+    assert f"set-up    {url} connected after" in told
+    assert "the caller hears 1.0 s of the bot" in told
+    assert "the bot hung up (close code 1000)" in told
+    assert run(["emulate", "story", str(trace)]) == 0
+    again = capsys.readouterr().out
+    assert again.strip() in told
+    assert run(["emulate", "story", str(trace), "--every"]) == 0
+    assert "the bot is connected after" in capsys.readouterr().out
+
+
+def test_a_bot_that_is_not_reached_or_not_heard_ends_it_with_1(capsys):
+    with own_bot(speak=False) as url:
+        assert run(["emulate", "--bot", url, "--listen", "127.0.0.1:0", "--calls", "1"]) == 1
+    assert "the bot never spoke" in capsys.readouterr().out
+    gone = ["emulate", "--bot", url, "--listen", "127.0.0.1:0", "--calls", "2", "--virtual"]
+    assert run(gone) == 1
+    told = capsys.readouterr().out
+    assert "refused the connection: is it running, and is this the right port?" in told
+    assert "2 calls by what became of their stream: connect_failed 2" in told
+
+
+def test_a_bad_day_is_played_on_a_bot_alone(capsys):
+    with own_bot() as url:
+        assert run(["emulate", "run", "retry-then-success", "--bot", url]) == 0
+    assert "pass retry-then-success" in capsys.readouterr().out
 
 
 @contextmanager
@@ -188,7 +258,7 @@ def test_the_program_serves_calls_and_ends_when_told(program, url, tmp_path):
                 f"{exotel}/control/calls", headers=bearer, json={"number": "+918047112233"}
             ).json()
         line = process.stdout.readline()
-        assert "no stream" in line
+        assert placed["call_sid"] in line
         trace = tmp_path / "traces" / f"{placed['call_sid']}.jsonl"
         until(trace.exists, "a trace")
         process.terminate()

@@ -138,9 +138,10 @@ def test_what_is_not_as_expected_is_counted():
 
 
 @pytest.mark.parametrize(
-    ("status", "answered"), [(302, None), (404, None), (500, "status 500"), (503, "status 503")]
+    ("status", "answered"),
+    [(302, None), (418, None), (404, "status 404"), (500, "status 500"), (503, "status 503")],
 )
-def test_option_b_by_a_crash_is_no_decision(status, answered):
+def test_option_b_by_accident_is_no_decision(status, answered):
     """Even where B was due."""
     plan = msgspec.structs.replace(PLAN, account={"acme": Account(streams=0)})
     figures, _ = load(LoadPlan(calls=9, rate_s=2, for_s=4), plan, server=always(status))

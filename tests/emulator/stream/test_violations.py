@@ -43,7 +43,7 @@ def test_a_chunk_is_short_by_its_milliseconds_at_the_rate(rate, size, words):
     (breach,) = watch.chunk(size, 0.1)
     assert breach.rule == "under-100-ms"
     assert words in breach.said
-    assert f"collect {rate // 5} bytes" in breach.consequence
+    assert f"collect {rate // 5:,} bytes" in breach.consequence
 
 
 def test_the_last_chunk_of_an_utterance_may_be_short():

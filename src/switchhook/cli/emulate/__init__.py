@@ -10,8 +10,9 @@ from switchhook.cli.emulate.load import load
 from switchhook.cli.emulate.replay import replay
 from switchhook.cli.emulate.run import run
 from switchhook.cli.emulate.start import emulate
+from switchhook.cli.emulate.story import story
 
 app = App(name="emulate", help="An Exotel on this machine: it calls your bot and your passthru.")
 app.default(emulate)
-for _command in (check, run, load, replay, heartbeat):
+for _command in (check, run, load, replay, story, heartbeat):
     app.command(_command)

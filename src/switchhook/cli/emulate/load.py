@@ -13,9 +13,12 @@ from switchhook.cli import output
 from switchhook.cli.emulate.loop import run_loop
 from switchhook.cli.emulate.options import (
     ALLOW,
+    BOT,
     PASSTHRU,
     SEED,
+    check_bot,
     duration_of,
+    only_without,
     passthru_or_here,
     plan_of,
     rate_of,
@@ -35,9 +38,7 @@ def load(
     ] = "5/s",
     for_: Annotated[str, Parameter(name="--for", help="How long, such as 90s or 5m.")] = "30s",
     passthru: PASSTHRU = None,
-    bot: Annotated[
-        str | None, Parameter(name="--bot", help="The bot's WebSocket URL; without: the built-in.")
-    ] = None,
+    bot: BOT = None,
     html: Annotated[
         str | None, Parameter(name="--html", help="A file that gets the page with plots.")
     ] = None,
@@ -63,6 +64,8 @@ def load(
 
     if calls < 1:
         raise ConfigError("nothing to do", key="--calls", hint="at least 1")
+    only_without(file, bot=bot, passthru=passthru)
+    check_bot(bot)
     how = runs.LoadPlan(calls=calls, rate_s=rate_of(rate), for_s=duration_of(for_))
     plan = plan_of(file) if file is not None else None
     url = passthru_or_here(passthru) if plan is None else ""

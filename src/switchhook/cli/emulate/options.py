@@ -36,6 +36,10 @@ ALLOW = Annotated[
         help="A host, address or network that may be dialled beside loopback; may be repeated.",
     ),
 ]
+BOT = Annotated[
+    str | None,
+    Parameter(name="--bot", help="The WebSocket URL of a bot of yours, ws://… or wss://…."),
+]
 LIMIT = Annotated[
     float, Parameter(name="--limit", help="Seconds that a caller waits for the answer.")
 ]
@@ -63,6 +67,15 @@ def passthru_or_here(said: str | None) -> str:
     return passthru_url(folder, config, name)
 
 
+def passthru_to_ask(said: str | None, bot: str | None) -> str | None:
+    """A bot of one's own needs none; without one, it is what was said, or ran here."""
+    if bot is None:
+        return passthru_or_here(said)
+    if said is not None:
+        check_url(said)
+    return said
+
+
 def check_url(url: str, *, option: str = "--passthru") -> None:
     """Refuse what can't be a URL."""
     scheme, _, rest = url.partition("://")
@@ -74,6 +87,23 @@ def check_url(url: str, *, option: str = "--passthru") -> None:
         )
 
 
+def check_bot(url: str | None) -> None:
+    """Refuse what can't be a bot's URL."""
+    if url is None:
+        return
+    scheme, _, rest = url.partition("://")
+    if scheme.lower() in ("http", "https") and rest.strip("/"):
+        raise ConfigError(
+            f"{url!r} is no WebSocket URL",
+            key="--bot",
+            hint=f"did you mean ws{'s' * (scheme.lower() == 'https')}://{rest}?",
+        )
+    if scheme.lower() not in ("ws", "wss") or not rest.strip("/"):
+        raise ConfigError(
+            f"{url!r} is no WebSocket URL", key="--bot", hint='write "ws://127.0.0.1:8765/media"'
+        )
+
+
 def plan_of(file: str) -> Plan:
     """Read a plan's file."""
     from switchhook.emulator.plan.file import read_plan
@@ -81,12 +111,25 @@ def plan_of(file: str) -> Plan:
     return read_plan(Path(file).read_text(), file=file)
 
 
-def address_of(text: str) -> tuple[str, int]:
+def address_of(text: str, *, option: str = "--listen") -> tuple[str, int]:
     """Host and port of `--listen`."""
-    host, colon, port = text.rpartition(":")
-    if not colon or not port.isdigit() or int(port) > 65535:
-        raise ConfigError(f"{text!r} is no address", key="--listen", hint='write "127.0.0.1:8090"')
-    return host.strip("[]"), int(port)
+    host, _, port = text.rpartition(":")
+    bare = host.removeprefix("[").removesuffix("]")
+    right = bare and (":" not in host or host == f"[{bare}]")
+    if not right or not (port.isascii() and port.isdigit()) or int(port) > 65535:
+        raise ConfigError(f"{text!r} is no address", key=option, hint='write "127.0.0.1:8090"')
+    return bare, int(port)
+
+
+def only_without(file: str | None, **options: object) -> None:
+    """Refuse options that a plan's file leaves nothing to do for."""
+    for name, said in options.items():
+        if file is not None and said is not None:
+            raise ConfigError(
+                f"{file} says that already",
+                key=f"--{name}",
+                hint=f"leave out one of the two, or change the {name}'s URL in the file",
+            )
 
 
 def rate_of(text: str) -> float:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
-
-from cyclopts import Parameter
+from typing import TYPE_CHECKING, Any
 
 from switchhook.cli import output
 from switchhook.cli.emulate.loop import run_loop
 from switchhook.cli.emulate.options import (
     ALLOW,
+    BOT,
     LIMIT,
     PASSTHRU,
+    check_bot,
     check_url,
     entries_of,
     passthru_or_here,
@@ -26,10 +26,7 @@ def replay(
     file: str,
     *,
     passthru: PASSTHRU = None,
-    bot: Annotated[
-        str | None,
-        Parameter(name="--bot", help="A bot's WebSocket URL, to which the caller says the same."),
-    ] = None,
+    bot: BOT = None,
     limit: LIMIT = 5.0,
     allow: ALLOW = None,
 ) -> int:
@@ -42,12 +39,13 @@ def replay(
     file
         A trace, as `run --trace` and `emulate --traces` write it.
     """
+    check_bot(bot)
     entries = entries_of(file)
     talks: list[ReplayedStream] = []
     if bot is None:
         passthru = passthru_or_here(passthru)
     else:
-        talks = _talks(file, entries, bot)
+        talks = _talks(file, entries)
     if passthru is not None:
         check_url(passthru)
 
@@ -66,11 +64,9 @@ def replay(
     return run_loop(main(), virtual=False)
 
 
-def _talks(file: str, entries: list[dict[str, Any]], bot: str) -> list[ReplayedStream]:
+def _talks(file: str, entries: list[dict[str, Any]]) -> list[ReplayedStream]:
     from switchhook.emulator.runs.replay_stream import talks_in
 
-    if not bot.lower().startswith(("ws://", "wss://")):
-        raise ConfigError(f"{bot!r} is no WebSocket URL", key="--bot", hint='write "ws://…"')
     talks = talks_in(entries)
     if not any(talk.said for talk in talks):
         raise ConfigError(

@@ -9,7 +9,15 @@ from cyclopts import Parameter
 
 from switchhook.cli import output
 from switchhook.cli.emulate.loop import run_loop
-from switchhook.cli.emulate.options import ALLOW, LIMIT, PASSTHRU, SEED, passthru_or_here
+from switchhook.cli.emulate.options import (
+    ALLOW,
+    BOT,
+    LIMIT,
+    PASSTHRU,
+    SEED,
+    check_bot,
+    passthru_to_ask,
+)
 from switchhook.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -26,6 +34,7 @@ def run(
     all_: Annotated[
         bool, Parameter(name="--all", negative="", help="Run all that need no URL of their own.")
     ] = False,
+    bot: BOT = None,
     passthru: PASSTHRU = None,
     expect: Annotated[
         Literal["A", "B"] | None,
@@ -44,9 +53,11 @@ def run(
     ] = False,
     allow: ALLOW = None,
 ) -> int:
-    """Play one bad day against a server, and tell the story.
+    """Play one bad day against a server or a bot, and tell the story.
 
-    Ends with 0 when the server answered as the scenario expects, with 1 when not.
+    Ends with 0 when the server answered as the scenario expects, with 1 when not. With --bot that
+    bot is called where the built-in one would be, and has to be reached and heard; a passthru is
+    judged only where one is named.
 
     Parameters
     ----------
@@ -60,9 +71,9 @@ def run(
         for each in SCENARIOS:
             output.out.out(each, highlight=False)
         return 0
-    every = [each for each in SCENARIOS.values() if each.mode == "decide"]
-    chosen = every if all_ else [_scenario(name)]
-    url = passthru_or_here(passthru)
+    chosen = _chosen(name, all_=all_, own_bot=bot is not None)
+    check_bot(bot)
+    url = passthru_to_ask(passthru, bot)
 
     async def main() -> list[Result]:
         results = []
@@ -70,6 +81,7 @@ def run(
             result = await perform(
                 scenario,
                 url,
+                bot=bot,
                 seed=seed,
                 allow=allow or (),
                 expect=expect,
@@ -86,8 +98,29 @@ def run(
         Path(trace).write_bytes(b"".join(lines))
     failed = sum(not result.passed for result in results)
     if all_:
-        output.out.print(f"{len(results) - failed} passed, {failed} failed")
+        _sum_up(results, failed)
     return 1 if failed else 0
+
+
+def _chosen(name: str | None, *, all_: bool, own_bot: bool) -> list[Scenario]:
+    """The scenarios to play; of all, those that need no URL of their own, and suit the bot."""
+    from switchhook.emulator.runs.own_bot import suits
+    from switchhook.emulator.runs.scenarios import SCENARIOS
+
+    if not all_:
+        return [_scenario(name)]
+    if name is not None:
+        raise ConfigError(f"which: {name!r}, or all?", key="--all", hint="give one of the two")
+    every = [each for each in SCENARIOS.values() if each.mode == "decide"]
+    return [each for each in every if not own_bot or suits(each)]
+
+
+def _sum_up(results: list[Result], failed: int) -> None:
+    from switchhook.emulator.runs.scenario import by_kind
+
+    for bad, line in by_kind(results):
+        output.out.print(output.plain(line), style="bold red" if bad else "yellow")
+    output.out.print(f"{len(results) - failed} passed, {failed} failed")
 
 
 def _scenario(name: str | None) -> Scenario:
@@ -103,6 +136,7 @@ def _scenario(name: str | None) -> Scenario:
 
 def _tell(result: Result, *, brief: bool) -> None:
     from switchhook.emulator.call.narration import tell_all
+    from switchhook.emulator.runs.summary import Summary
 
     scenario = result.scenario
     mark, style = ("pass", "green") if result.passed else ("FAIL", "bold red")
@@ -113,7 +147,14 @@ def _tell(result: Result, *, brief: bool) -> None:
                 output.out.print(output.plain(line))
         if len(result.calls) > 3:
             output.out.print(f"… and {len(result.calls) - 3} more calls")
+            summary = Summary()
+            for call in result.calls:
+                summary.count(call)
+            for line in summary.lines():
+                output.out.print(output.plain(line))
     output.out.print(f"{mark} {scenario.name}", style=style)
+    if brief:
+        return
     for text in result.failures[:10]:
         output.out.print(f"  {output.plain(text)}", style=style)
     for text in result.notes:

@@ -15,11 +15,14 @@ from switchhook.cli import output
 from switchhook.cli.emulate.loop import end_at_sigterm, run_loop
 from switchhook.cli.emulate.options import (
     ALLOW,
+    BOT,
     PASSTHRU,
     SEED,
     address_of,
+    check_bot,
     check_url,
-    passthru_or_here,
+    only_without,
+    passthru_to_ask,
     plan_of,
 )
 from switchhook.cli.emulate.ticker import Ticker
@@ -28,12 +31,14 @@ from switchhook.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from switchhook.emulator.exchange.exchange import Exchange
     from switchhook.emulator.plan.plan import Account, Plan
 
 
 def emulate(
     file: str | None = None,
     *,
+    bot: BOT = None,
     passthru: PASSTHRU = None,
     listen: Annotated[
         str, Parameter(name="--listen", help="HOST:PORT; port 0 takes a free one.")
@@ -69,9 +74,11 @@ def emulate(
     ] = None,
     allow: ALLOW = None,
 ) -> int:
-    """Be Exotel: place calls by a plan, serve its API, and show what happens.
+    """Be Exotel: place calls by a plan, serve its API, and tell each call's story.
 
     Without FILE it has a demo account, a number, a flow, a bot and a mix of callers and bad luck.
+    With --bot it calls that bot instead, one call after another, and asks a passthru only where one
+    is named; it ends with 1 where the bot was not reached or not heard.
 
     Parameters
     ----------
@@ -79,20 +86,24 @@ def emulate(
         A plan (TOML): accounts, numbers, flows, callers, agents, faults.
     """
     host, port = address_of(listen)
+    only_without(file, bot=bot, passthru=passthru)
+    check_bot(bot)
+    if calls is not None and calls < 1:
+        raise ConfigError("nothing to do", key="--calls", hint="at least 1")
     plan = None if file is None else _plan_to_ring(file)
-    folder = Path(traces) if traces is not None else None
-    if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-    url = passthru_or_here(passthru) if plan is None else ""
+    folder = _folder_for(traces)
+    url = passthru_to_ask(passthru, bot) if plan is None else None
     change = _changed(stream_limit, status_callback, heartbeat)
 
     async def main() -> int:
-        from switchhook.emulator.runs.server import arrive, running_emulator
+        from switchhook.emulator.runs.server import bot_plan, running_emulator
 
         end_at_sigterm()
+        ticker = Ticker(folder, json=json)
         async with running_emulator(
             plan,
-            passthru=url,
+            passthru=url or "",
+            make=None if bot is None else lambda _: bot_plan(bot, url),
             host=host,
             port=port,
             seed=seed,
@@ -100,24 +111,41 @@ def emulate(
             keep_media=folder is not None,
             change=change,
         ) as running:
-            wiring = running.wiring() | {"passthru": url or None}
-            if json:
-                output.print_json(wiring)
-            else:
-                _introduce(wiring)
-            running.exchange.watchers.append(Ticker(folder, json=json))
-            with _wiring_file(Path(ready), wiring) if ready else nullcontext():
-                if plan is None or plan.arrivals is not None or calls is not None:
-                    await arrive(running.exchange, most=calls)
-                    await running.exchange.drain()
-                    return 0
-                await asyncio.Event().wait()
-        return 0
+            wiring = running.wiring() | {"passthru": url}
+            wiring |= {"bot": bot} if bot is not None else {}
+            _introduce(wiring, json=json, own_bot=bot is not None)
+            running.exchange.watchers.append(ticker)
+            with _wiring_file(Path(ready), wiring) if ready else nullcontext(), ticker:
+                await _let_calls_come(running.exchange, calls)
+        return 1 if bot is not None and ticker.summary.bot_failed else 0
 
     try:
         return run_loop(main(), virtual=virtual)
     except asyncio.CancelledError:
         return 0
+
+
+async def _let_calls_come(exchange: Exchange, calls: int | None) -> None:
+    """Place the calls of a plan, and wait for their end; one without arrivals waits for others'."""
+    from switchhook.emulator.runs.server import arrive
+
+    if exchange.plan.arrivals is None and calls is None:
+        await asyncio.Event().wait()
+    await arrive(exchange, most=calls)
+    await exchange.drain()
+
+
+def _folder_for(traces: str | None) -> Path | None:
+    if traces is None:
+        return None
+    folder = Path(traces)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"{traces} can't be made: {error.strerror}", key="--traces", hint="name a folder"
+        ) from None
+    return folder
 
 
 def _plan_to_ring(file: str) -> Plan:
@@ -145,7 +173,10 @@ def _changed(
     return lambda account: msgspec.structs.replace(account, **changes)
 
 
-def _introduce(wiring: dict[str, Any]) -> None:
+def _introduce(wiring: dict[str, Any], *, json: bool, own_bot: bool) -> None:
+    if json:
+        output.print_json(wiring)
+        return
     output.out.print(f"exotel {wiring['url']}")
     for sid, account in wiring["accounts"].items():
         output.out.print(
@@ -154,6 +185,12 @@ def _introduce(wiring: dict[str, Any]) -> None:
     output.out.print(f"control {wiring['control']['url']} key {wiring['control']['key']}")
     if wiring["passthru"] is not None:
         output.out.print(f"passthru {output.plain(wiring['passthru'])}")
+    if own_bot:
+        output.out.print(f"bot {output.plain(wiring['bot'])}")
+        output.err.print(
+            "calling your bot, one call after another; each is told when it has ended, after some"
+            " 15 seconds. Ctrl-C ends it"
+        )
 
 
 @contextmanager

@@ -41,7 +41,9 @@ _WORDS: dict[str, Callable[[dict[str, Any]], str]] = {
     "dynamic_url": lambda e: f"asks {e['url']} for the stream's URL",
     "dynamic_url_answer": lambda e: f"it answers {e['status']}: {e['body']}",
     "dial": lambda e: f"dials {e['url']}" + (" again" if e["attempt"] > 1 else ""),
-    "dial_failed": lambda e: "; ".join(filter(None, (f"that fails: {e['text']}", e.get("advice")))),
+    "dial_failed": lambda e: (
+        f"that fails: {e['text']}" + (f"; {e['advice']}" if "advice" in e else "")
+    ),
     "dialled_bot": lambda e: f"the bot is connected after {_seconds(e['seconds'])}",
     "first_audio": lambda e: f"the bot sends audio after {_seconds(e['seconds'])}",
     "first_sound": lambda e: f"the caller hears the bot after {_seconds(e['seconds'])}",
@@ -68,7 +70,7 @@ _WORDS: dict[str, Callable[[dict[str, Any]], str]] = {
 def tell(entry: Entry) -> str | None:
     """One entry in words; None for what only machines want to know."""
     words = _WORDS.get(entry["what"])
-    return None if words is None else _plain(words(entry))[:_LONGEST]
+    return None if words is None else plain_text(words(entry))[:_LONGEST]
 
 
 def tell_all(entries: Iterable[Entry]) -> list[str]:
@@ -86,6 +88,6 @@ def _outcome(entry: Entry) -> str:
     return ", ".join(f"{name} {value}" for name, value in fields)
 
 
-def _plain(text: str) -> str:
+def plain_text(text: str) -> str:
     """What others sent can hold control characters; a terminal must not obey them."""
     return "".join(char if char.isprintable() else "\ufffd" for char in text)

@@ -134,7 +134,13 @@ async def ask_dynamic_url(call: Call, name: str, url: str, behaviour: Behaviour)
 def _warnings(reply: Reply, mode: str) -> list[str]:
     """What an expert would say of an answer, though Exotel takes it in silence."""
     found = []
-    if mode == "sync" and reply.status not in (200, 302):
+    if reply.status in (404, 405):
+        found.append(
+            f"the server answered {reply.status}: "
+            + ("nothing is at this URL" if reply.status == 404 else "it takes no GET there")
+            + "; is the passthru's URL right? Here anything but 200 is Option B, as at Exotel"
+        )
+    elif mode == "sync" and reply.status not in (200, 302):
         found.append(
             f"the server answered {reply.status}; anything but 200 is Option B, and only 302 says"
             " so on purpose"

@@ -174,6 +174,8 @@ class Arrivals(_Part, frozen=True, kw_only=True):
     per_minute: float = 12.0
     most: int | None = None
     """Calls after which no more come; None for no end."""
+    at_once: int | None = None
+    """Calls in progress at once, at most; None for no limit but the pace."""
 
 
 class Plan(_Part, frozen=True, kw_only=True):

@@ -14,8 +14,8 @@ from switchhook.emulator.net.addresses import AddressAllowList, NotFoundError
 from switchhook.emulator.net.http_client import place_of
 from switchhook.emulator.net.results import NetError
 from switchhook.emulator.plan.flow import Passthru, Stream, Voicebot
-from switchhook.emulator.runs.scenarios.definition import OPTIONS
-from switchhook.emulator.stream.outcome import THROTTLED
+from switchhook.emulator.runs.scenarios.definition import OPTIONS, no_decision
+from switchhook.emulator.stream.outcome import cause_of
 from switchhook.errors import ConfigError
 from switchhook.exotel.cause import Cause
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from switchhook.emulator.call.call import Call
-    from switchhook.emulator.call.parameters import StreamParameters
     from switchhook.emulator.call.trace import Entry, Trace
     from switchhook.emulator.clock import Clock
     from switchhook.emulator.exchange.exchange import Exchange
@@ -197,7 +196,7 @@ class _Collector(Watcher):
             meanwhile.unasked.discard(applet)
         elif status is None:
             figures.wrong[f"{cause.value}: no answer"] += 1
-        elif status >= 500:
+        elif no_decision(status) is not None:
             figures.wrong[f"{cause.value}: status {status}"] += 1
         elif OPTIONS[cause] in (None, option):
             figures.right += 1
@@ -208,22 +207,6 @@ class _Collector(Watcher):
         if self.in_progress.pop(call.facts.sid, None) is not None:
             self._figures.ended += 1
             self._figures.outcomes[cause_of(call.stream_outcome).value] += 1
-
-
-def cause_of(outcome: StreamParameters | None) -> Cause:
-    """What became of a stream, by what the emulator itself did (exotel-platform G.1)."""
-    if outcome is None:
-        return Cause.NO_STREAM
-    if outcome.detailed_status == THROTTLED:
-        return Cause.THROTTLED
-    if outcome.status == "failed":
-        return Cause.BOT_DROPPED if outcome.disconnected_by == "bot" else Cause.CONNECT_FAILED
-    if outcome.status == "cancelled":
-        return Cause.CALLER_LEFT_EARLY
-    if outcome.status == "in-progress":
-        return Cause.RUNNING
-    ended = {"bot": Cause.BOT_DONE, "user": Cause.CALLER_LEFT}
-    return ended.get(outcome.disconnected_by or "", Cause.ENDED_BY_SYSTEM)
 
 
 def announce(load: LoadPlan, plan: Plan) -> list[str]:

@@ -20,9 +20,10 @@ from switchhook.emulator.net.http_client import Web
 from switchhook.emulator.net.urls import host_of
 from switchhook.emulator.plan.plan import with_keys
 from switchhook.emulator.runs.client_steps import Client
-from switchhook.emulator.runs.scenarios.definition import OPTIONS, Aim, Scenario
+from switchhook.emulator.runs.own_bot import YES, conduct, with_own_bot
+from switchhook.emulator.runs.scenarios.definition import OPTIONS, Aim, Scenario, no_decision
 from switchhook.emulator.runs.scenarios.plans import ACCOUNT, BAD, BOT, EXOPHONE
-from switchhook.emulator.stream.outcome import THROTTLED
+from switchhook.emulator.stream.outcome import THROTTLED, cause_of
 from switchhook.exotel.cause import Cause
 from switchhook.exotel.times import IST
 
@@ -53,8 +54,9 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 async def perform(
     scenario: Scenario,
-    passthru: str,
+    passthru: str | None,
     *,
+    bot: str | None = None,
     seed: int | None = None,
     allow: Iterable[str] = (),
     expect: Option | None = None,
@@ -66,21 +68,22 @@ async def perform(
 ) -> Result:
     """Run a scenario's calls against the passthru URL of the server under test, in this loop.
 
-    `expect` replaces the option that exotel-platform G.1 gives; `select` is the keyword that the
-    server under test selects, in the SwitchCase scenario; `limit_s` is how long a caller waits;
-    `peers` are servers in this process, by host.
+    `bot` is called in the place of the built-in one, and judged too. `expect` replaces the option
+    that exotel-platform G.1 gives; `select` is the keyword that the server under test selects, in
+    the SwitchCase scenario; `limit_s` is how long a caller waits;
+    `peers` are servers in this process, by host. Raises ConfigError for a scenario that is about
+    what the built-in bot says.
     """
-    loop = asyncio.get_running_loop()
-    clock = Clock(loop, start or datetime.now(IST))
+    clock = Clock(asyncio.get_running_loop(), start or datetime.now(IST))
     apps = {host_of(BOT): make_bot(), host_of(BAD): make_bad_server(), **(peers or {})}
-    allow_list = AddressAllowList(allow)
-    chance = Chance(seed)
+    allow_list, chance = AddressAllowList(allow), Chance(seed)
     async with AsyncExitStack() as stack:
-        aim = await _aim(stack, passthru, select)
+        plan = scenario.plan(await _aim(stack, passthru or YES, select))
+        plan = plan if bot is None else with_own_bot(plan, bot)
         web = Web(allow_list, apps=apps, outside=clock.outside)
         stack.push_async_callback(web.close)
         exchange = Exchange(
-            with_keys(_patient(scenario.plan(aim), limit_s), chance),
+            with_keys(_patient(plan, limit_s), chance),
             clock=clock,
             chance=chance,
             web=web,
@@ -89,7 +92,28 @@ async def perform(
         )
         problems = await _drive(scenario, exchange)
     calls = list(exchange.calls.values())
-    failures, notes = assess(scenario, calls, expect=expect, select=select)
+    return _judged(scenario, calls, problems, expect, select, passthru=passthru, bot=bot)
+
+
+def _judged(
+    scenario: Scenario,
+    calls: list[Call],
+    problems: list[str],
+    expect: Option | None,
+    select: str | None,
+    *,
+    passthru: str | None,
+    bot: str | None,
+) -> Result:
+    """The server and the bot, as far as each is under test."""
+    failures: list[str] = []
+    notes: list[str] = []
+    if passthru is not None:
+        own_bot = bot is not None
+        failures, notes = assess(scenario, calls, expect=expect, select=select, own_bot=own_bot)
+    if bot is not None:
+        worse, more = conduct(calls, bot)
+        failures, notes = failures + worse, notes + more
     return Result(scenario=scenario, calls=calls, failures=failures + problems, notes=notes)
 
 
@@ -128,8 +152,12 @@ def assess(
     *,
     expect: Option | None = None,
     select: str | None = None,
+    own_bot: bool = False,
 ) -> tuple[list[str], list[str]]:
-    """What was not as expected, and what is worth knowing, in words."""
+    """What was not as expected, and what is worth knowing, in words.
+
+    Of a bot of one's own it is not known beforehand how it ends its streams.
+    """
     failures: list[str] = []
     notes: list[str] = []
     for applet, cause in scenario.judged.items():
@@ -140,6 +168,7 @@ def assess(
             )
         for call, answer in met:
             really = Cause.THROTTLED if _throttled(call) else cause
+            really = cause_of(call.stream_outcome) if own_bot else really
             wanted = expect or OPTIONS[really]
             problem, note = _judge(scenario, answer, really, wanted, select)
             if problem:
@@ -149,11 +178,29 @@ def assess(
     throttled = sum(map(_throttled, calls))
     if scenario.least_failed and throttled != scenario.least_failed:
         failures.append(f"{throttled} calls were throttled where {scenario.least_failed} were due")
-    if scenario.warns and not any(
-        scenario.warns in str(entry) for call in calls for entry in call.trace.entries
-    ):
-        failures.append(f"nothing in the traces says {scenario.warns!r}")
+    warns = "" if own_bot else scenario.warns
+    if warns and not any(warns in str(entry) for call in calls for entry in call.trace.entries):
+        failures.append(f"nothing in the traces says {warns!r}")
     return failures, list(dict.fromkeys(notes))
+
+
+def by_kind(results: Iterable[Result]) -> list[tuple[bool, str]]:
+    """Failures and notes of many scenarios, each kind once with where it was met.
+
+    True is for failures, which come first.
+    """
+    kinds: dict[tuple[bool, str], list[str]] = {}
+    for result in results:
+        for failed, texts in ((True, result.failures), (False, result.notes)):
+            for text in texts:
+                # "“told”, bot_done: the server answered …": what was answered is the kind.
+                kind = text.partition(": ")[2] if text.startswith("“") else text
+                names = kinds.setdefault((failed, kind), [])
+                names += [result.scenario.name] if result.scenario.name not in names else []
+    return [
+        (failed, f"in {len(names)} of them: {kind} ({', '.join(names)})")
+        for (failed, kind), names in sorted(kinds.items(), key=lambda x: (not x[0][0], -len(x[1])))
+    ]
 
 
 def _answers(call: Call, applet: str) -> list[Entry]:
@@ -181,8 +228,8 @@ def _judge(
     if answer["what"] != "answer":
         return f"no answer: {answer['text']}", ""
     status = answer["status"]
-    if status >= 500:
-        return f"the server answered {status}: a crash is no decision", ""
+    if (why := no_decision(status)) is not None:
+        return f"the server answered {status}: {why}", ""
     option = "A" if status == 200 else "B"
     note = ""
     if status not in (200, 302):

@@ -132,6 +132,42 @@ def demo_plan(bot: str, passthru: str) -> Plan:
     )
 
 
+def bot_plan(bot: str, passthru: str | None) -> Plan:
+    """What is there for somebody's bot at a URL and nothing else: one caller after another.
+
+    They listen and answer, talk over it, and press keys. With a passthru it is asked at the end.
+    """
+    ends: dict[str, Applet] = {"end": Hangup()}
+    if passthru is not None:
+        ends |= {
+            "told": Passthru(url=passthru, a="end", b="people"),
+            "people": Connect(numbers=(AGENT,), answered="end", no_answer="end"),
+        }
+    voicebot = Voicebot(url=bot, record=True, next="end" if passthru is None else "told")
+    leaves = Act(at="bot", after_s=15, hangs_up=True)
+    return Plan(
+        account={ACCOUNT: Account()},
+        number={EXOPHONE: Number(account=ACCOUNT, flow="bot")},
+        flow={"bot": Flow(first="bot", applet={"bot": voicebot, **ends})},
+        caller={
+            "answers": Caller(
+                share=3,
+                does=(
+                    Act(at="bot", after_s=3, says="Hello, I have a question about my order"),
+                    Act(at="bot", after_s=9, says="Thank you, that is all"),
+                    leaves,
+                ),
+            ),
+            "interrupts": Caller(
+                does=(Act(at="bot", after_s=1, says="One moment, can you hear me?"), leaves)
+            ),
+            "presses": Caller(does=(Act(at="bot", after_s=4, presses="12#"), leaves)),
+        },
+        agent={AGENT: Agent(rings_s=2, talks_s=6)},
+        arrivals=Arrivals(per_minute=20, at_once=1),
+    )
+
+
 def load_plan(bot: str, passthru: str, calls: int) -> Plan:
     """What `load` uses without a file: a bot, then a passthru, and limits out of the way."""
     return Plan(
@@ -273,9 +309,20 @@ async def arrive(exchange: Exchange, *, most: int | None = None) -> list[Call]:
     placed: list[Call] = []
     count = 0
     while most is None or count < most:
+        if count:
+            await _room(exchange, arrivals.at_once)
+            await asyncio.sleep(chance.expovariate(arrivals.per_minute / 60))
         call = exchange.ring(chance.choice(numbers))
         count += 1
         if most is not None:
             placed.append(call)
-        await asyncio.sleep(chance.expovariate(arrivals.per_minute / 60))
     return placed
+
+
+async def _room(exchange: Exchange, at_once: int | None) -> None:
+    """Wait until one more call may be in progress."""
+    while at_once is not None:
+        going = [call for call in exchange.calls.values() if call.ended is None]
+        if len(going) < at_once:
+            return
+        await going[0].over.wait()

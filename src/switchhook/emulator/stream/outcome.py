@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from switchhook.emulator.call.parameters import StreamParameters
+from switchhook.exotel.cause import Cause
 
 if TYPE_CHECKING:
     from switchhook.emulator.plan.behaviour import Behaviour
@@ -57,6 +58,22 @@ def stream_outcome(
         disconnected_by={"bot": "bot", "caller": "user"}.get(by, "NA"),
         error=_close_error(*closed) if failed and closed is not None else None,
     )
+
+
+def cause_of(outcome: StreamParameters | None) -> Cause:
+    """What became of a stream, by what the emulator itself did (exotel-platform G.1)."""
+    if outcome is None:
+        return Cause.NO_STREAM
+    if outcome.detailed_status == THROTTLED:
+        return Cause.THROTTLED
+    if outcome.status == "failed":
+        return Cause.BOT_DROPPED if outcome.disconnected_by == "bot" else Cause.CONNECT_FAILED
+    if outcome.status == "cancelled":
+        return Cause.CALLER_LEFT_EARLY
+    if outcome.status == "in-progress":
+        return Cause.RUNNING
+    ended = {"bot": Cause.BOT_DONE, "user": Cause.CALLER_LEFT}
+    return ended.get(outcome.disconnected_by or "", Cause.ENDED_BY_SYSTEM)
 
 
 def _close_error(code: int, reason: str) -> str:

@@ -189,14 +189,14 @@ class StreamSession:
     def _take_media(self, said: bot_media.BotMedia, now: float) -> None:
         if self.first_audio_s is None:
             self.first_audio_s = round(now - self.began, 6)
-            self.call.trace.note("first_audio", seconds=self.first_audio_s)
+            self.call.trace.note("first_audio", applet=self.name, seconds=self.first_audio_s)
             self._report(self.watch.raw(said.payload))
         if said.problems:
             self._report(self.watch.bad_base64(said.problems[0]))
         ahead = self.playout.heard_until - now
         if self.first_sound_s is None and not is_silent(said.payload):
             self.first_sound_s = round(max(ahead, 0.0) + now - self.began, 6)
-            self.call.trace.note("first_sound", seconds=self.first_sound_s)
+            self.call.trace.note("first_sound", applet=self.name, seconds=self.first_sound_s)
         breaches = self.watch.chunk(len(said.payload), ahead, int_numbers=said.int_numbers)
         if breaches:
             self._report(breaches)
@@ -225,7 +225,8 @@ class StreamSession:
     def on_closed(self, code: int, reason: str) -> None:
         """The link is down, whoever closed it."""
         if self._ended_by is None:
-            self.call.trace.note("bot_closed", code=code, reason=reason or None)
+            note = self.call.trace.note
+            note("bot_closed", applet=self.name, code=code, reason=reason or None)
             self._closed = (code, reason)
             self._finish("bot")
 
@@ -321,6 +322,8 @@ def _note_media(session: StreamSession, now: float, by: End) -> None:
     note(
         "media",
         applet=session.name,
+        ended_by=by,
+        one_way=not session.both_ways or None,
         seconds=round(session.seconds, 3),
         frames_sent=session.frames_sent,
         heard_s=round(session.playout.heard_s(now), 3),

@@ -74,7 +74,8 @@ class Streaming:
         behaviour = call.behaviour(name)
         sid = call.network.mint(call.chance)
         if call.fault("throttled", name) or not call.line.take():
-            call.trace.note("throttled", active=call.line.active, allowed=call.line.allowed)
+            active, allowed = call.line.active, call.line.allowed
+            call.trace.note("throttled", applet=name, active=active, allowed=allowed)
             call.stream_outcome = StreamParameters(status="failed", detailed_status=THROTTLED)
             if behaviour.throttled == "full":
                 call.stream_outcome = msgspec.structs.replace(

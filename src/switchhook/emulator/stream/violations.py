@@ -74,7 +74,7 @@ class ViolationWatch:
                 bool(short),
                 f"chunks of {self._long(short)}, with more to follow",
                 "small chunks stutter when the network wavers: collect"
-                f" {self._least} bytes before you send",
+                f" {self._least:,} bytes before you send",
             ),
             *self._too_much(size, ahead_s),
         ]
@@ -99,7 +99,8 @@ class ViolationWatch:
 
     def _long(self, size: int) -> str:
         ms = size * 500 / self._rate
-        return f"{size:,} bytes ({ms:.3g} ms at {self._rate // 1000} kHz)"
+        long = f"{ms:,.1f}".removesuffix(".0")
+        return f"{size:,} bytes ({long} ms at {self._rate // 1000} kHz)"
 
     def raw(self, payload: bytes) -> list[Violation]:
         """Look at the beginning of the first chunk: bare samples, or a file."""

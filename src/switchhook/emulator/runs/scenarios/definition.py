@@ -31,6 +31,27 @@ OPTIONS: dict[Cause, Option | None] = {
 """What a good backend answers (exotel-platform G.1); None where it is the operator's choice."""
 
 
+_NO_DECISIONS = {
+    401: "it wants credentials: write what it wants into the URL",
+    403: "it does not let Exotel in: is the secret in the URL the right one?",
+    404: "there is nothing at this URL: check its path",
+    405: "it does not take GET, which is all that Exotel sends: check path and method",
+    407: "a proxy wants credentials: let Exotel reach the server without it",
+    410: "what was at this URL is gone: check its path",
+    426: "it wants another protocol: is this the bot's URL, or another server's?",
+}
+
+
+def no_decision(status: int) -> str | None:
+    """Why an HTTP status is nobody's decision, though Exotel takes it for Option B; else None.
+
+    Who sees such an answer has the wrong URL, method or secret, or a server that fell over.
+    """
+    if status >= 500:
+        return "a crash is no decision: look in the server's log"
+    return _NO_DECISIONS.get(status)
+
+
 class Aim(msgspec.Struct, frozen=True, kw_only=True):
     """Where a scenario aims: the passthru of the server under test, and bad peers of ours."""
 
