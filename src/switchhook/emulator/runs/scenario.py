@@ -70,9 +70,8 @@ async def perform(
 
     `bot` is called in the place of the built-in one, and judged too. `expect` replaces the option
     that exotel-platform G.1 gives; `select` is the keyword that the server under test selects, in
-    the SwitchCase scenario; `limit_s` is how long a caller waits;
-    `peers` are servers in this process, by host. Raises ConfigError for a scenario that is about
-    what the built-in bot says.
+    the SwitchCase scenario; `limit_s` is how long a caller waits; `peers` are servers in this
+    process, by host. Raises ConfigError for a scenario that is about what the built-in bot says.
     """
     clock = Clock(asyncio.get_running_loop(), start or datetime.now(IST))
     apps = {host_of(BOT): make_bot(), host_of(BAD): make_bad_server(), **(peers or {})}
@@ -91,7 +90,7 @@ async def perform(
             keep_media=keep_media,
         )
         problems = await _drive(scenario, exchange)
-    calls = list(exchange.calls.values())
+        calls = list(exchange.calls.values())
     return _judged(scenario, calls, problems, expect, select, passthru=passthru, bot=bot)
 
 
