@@ -88,18 +88,20 @@ def api(steps, plan=PLAN, **behaviour):
         )
         rest = make_rest(exchange)
 
-        async def ask(path, form=None, who="k:t", host="127.0.0.1", sid="acme", method=None):
+        async def ask(
+            path, form=None, who="k:t", host="127.0.0.1", sid="acme", method=None, kind=FORM
+        ):
             body = form if isinstance(form, bytes) else urlencode(form or {}).encode()
             token = base64.b64encode(who.encode()).decode()
             return await call_http(
                 rest,
                 method or ("GET" if form is None else "POST"),
                 f"http://{host}/v1/Accounts/{sid}{path}"
-                if not path.startswith("/exotel")
+                if not path.startswith(("/exotel", "/v2", "/v3"))
                 else f"http://{host}{path}",
                 headers=[
                     ("Authorization", f"Basic {token}"),
-                    ("Content-Type", "application/x-www-form-urlencoded"),
+                    ("Content-Type", kind),
                 ],
                 body=body,
                 limit_bytes=10**7,
@@ -110,6 +112,9 @@ def api(steps, plan=PLAN, **behaviour):
 
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         runner.run(main())
+
+
+FORM = "application/x-www-form-urlencoded"
 
 
 def to_flow(**more):
@@ -242,6 +247,36 @@ def test_a_wrong_request_is_refused_with_the_parameter_and_the_remedy(form, word
         assert reply.status == 400
         assert words in parse_error(reply.body).message
         assert not exchange.calls
+
+    api(steps)
+
+
+@pytest.mark.parametrize("kind", ["application/json", "application/json; charset=utf-8", FORM])
+@pytest.mark.parametrize("suffix", [".json", ""])
+def test_a_json_body_is_refused_as_the_form_that_it_is_not(kind, suffix):
+    async def steps(ask, exchange, hooks):
+        body = json.dumps(to_flow()).encode()
+        reply = await ask(f"/Calls/connect{suffix}", body, kind=kind)
+        assert reply.status == 400
+        error = parse_error(reply.body)
+        assert error.message.startswith("Invalid parameter From: got nothing")
+        assert "send a form" in error.message
+        assert reply.body.startswith(b"{") == bool(suffix)
+        assert not exchange.calls
+
+    api(steps)
+
+
+@pytest.mark.parametrize("version", ["v2", "v3"])
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])
+def test_later_versions_speak_json_whatever_is_wrong(version, method):
+    async def steps(ask, exchange, hooks):
+        reply = await ask(f"/{version}/accounts/acme/campaigns", method=method)
+        assert reply.status == 404
+        assert dict(reply.headers)["content-type"] == "application/json"
+        assert parse_error(reply.body).message == (
+            f"{method} /{version}/accounts/acme/campaigns does not exist"
+        )
 
     api(steps)
 

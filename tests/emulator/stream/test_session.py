@@ -102,6 +102,26 @@ def test_a_missing_or_wrong_stream_id_is_a_breach(message, rule):
     assert breach["said"].startswith(message["event"])
 
 
+def test_no_secret_of_a_url_is_in_a_trace_and_each_is_where_it_belongs():
+    """In StreamUrl of the passthru, in `start`, in the URL that an earlier passthru had."""
+    bot, asked = Bot(media(), 1.0), []
+
+    async def server(scope, receive, send):
+        asked.append(scope["query_string"].decode())
+        await yes(scope, receive, send)
+
+    with Exotel() as exotel:
+        exotel.passthru(server, "/p?secret=s3cr3t")
+        exotel.bot(bot, "/?token=t0ken&tier=gold")
+        call = exotel.call().wait()
+        trace, story = json.dumps(call.trace), call.story()
+    assert "tier" in trace
+    assert "t0ken" not in trace + story
+    assert "s3cr3t" not in trace + story
+    assert "token%3Dt0ken" in asked[0]
+    assert "secret=s3cr3t" in asked[0]
+
+
 def test_the_other_spelling_of_the_stream_id_is_none():
     camel = without_sid(media()) | {"streamSid": "$SID"}
     assert "breaches" not in ended(played(Bot(camel, 1.0)))

@@ -16,6 +16,7 @@ from starlette.routing import Mount, Route
 
 from switchhook.emulator.exchange.exchange import UnknownNumberError
 from switchhook.emulator.plan.behaviour import Behaviour
+from switchhook.emulator.plan.numbers import same_number
 from switchhook.emulator.plan.plan import Caller, Fault, HeartbeatPlan
 
 if TYPE_CHECKING:
@@ -136,6 +137,8 @@ class _Control:
 
     async def add_fault(self, request: Request) -> Response:
         fault = msgspec.json.decode(await _body(request), type=Fault)
+        if fault.number is not None:
+            fault = msgspec.structs.replace(fault, number=same_number(fault.number))
         Behaviour().changed(fault.behaviour)
         for key, problem in fault.problems():
             raise _ProblemError(400, f"{key}: {problem}")
@@ -207,7 +210,8 @@ class _Control:
 
 def describe(call: Call) -> dict[str, Any]:
     """What became of a call, for programs."""
-    stream = call.stream_outcome.fields() if call.stream_outcome is not None else None
+    outcome = call.stream_outcome
+    stream = outcome.as_shown().fields() if outcome is not None else None
     return {
         "call_sid": call.facts.sid,
         "from": call.facts.from_,

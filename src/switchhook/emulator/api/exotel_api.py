@@ -31,7 +31,7 @@ from switchhook.exotel.wire.calls import CallRecord
 from switchhook.exotel.wire.connect import ConnectRequest, read_connect
 from switchhook.exotel.wire.query import parse_pairs
 from switchhook.exotel.wire.request import Request as WireRequest
-from switchhook.exotel.wire.request import body_pairs
+from switchhook.exotel.wire.request import body_pairs, is_json
 from switchhook.exotel.wire.rest_error import RestError, build_error
 
 if TYPE_CHECKING:
@@ -46,6 +46,15 @@ if TYPE_CHECKING:
 
 _LONGEST_BODY = 64 * 1024
 _ENCODED_AT_ONCE = 2
+_JSON_ONLY = ("/v2/", "/v3/")
+"""Later versions of the API, of which nothing is served here, speak JSON and nothing else."""
+
+
+_NO_FORM = RestError(
+    400,
+    "Invalid parameter From: got nothing, expected a phone number. The body is JSON, which is not"
+    " read here: send a form (application/x-www-form-urlencoded or multipart/form-data)",
+)
 
 
 def make_rest(exchange: Exchange) -> ASGIApp:
@@ -66,7 +75,8 @@ def make_rest(exchange: Exchange) -> ASGIApp:
         for suffix in (".json", "")
     ]
     routes.append(Route("/exotelrecordings/{account}/{name}", rest.wrap(rest.recording, xml=True)))
-    routes.append(Route("/{path:path}", rest.nothing, methods=["GET", "POST", "PUT", "DELETE"]))
+    every = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+    routes.append(Route("/{path:path}", rest.nothing, methods=every))
     return Starlette(routes=routes)
 
 
@@ -92,7 +102,8 @@ class _Rest:
 
     async def nothing(self, request: Request) -> Response:
         """Paths are case-sensitive; what is none of ours isn't found."""
-        xml = not request.url.path.endswith(".json")
+        path = request.url.path
+        xml = not path.endswith(".json") and not path.startswith(_JSON_ONLY)
         error = RestError(404, f"{request.method} {request.url.path[:200]} does not exist")
         return _answer(build_error(error, xml=xml), xml, 404)
 
@@ -112,6 +123,8 @@ class _Rest:
         problems: list[str] = []
         wire = WireRequest(b"", "POST", request.headers.get("content-type"), body)
         encoded = b"statuscallbackevents%5b" in body.lower()
+        if is_json(wire):
+            raise RefusedRequestError(_NO_FORM)
         pairs = body_pairs(wire, problems)
         wanted = read_connect(
             pairs,

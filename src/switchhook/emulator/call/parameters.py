@@ -14,6 +14,9 @@ from urllib.parse import quote_plus
 
 import msgspec
 
+from switchhook.emulator.net.urls import shown
+from switchhook.emulator.plan.numbers import same_number
+
 if TYPE_CHECKING:
     from switchhook.emulator.plan.behaviour import Behaviour
     from switchhook.exotel.wire.query import Pairs
@@ -67,6 +70,10 @@ class StreamParameters(msgspec.Struct, frozen=True, kw_only=True):
     disconnected_by: str | None = None
     detailed_status: str | None = None
     error: str | None = None
+
+    def as_shown(self) -> StreamParameters:
+        """The same, as traces and programs may see it: no secret in the stream's URL."""
+        return self if self.url is None else msgspec.structs.replace(self, url=shown(self.url))
 
     def fields(self) -> dict[str, str]:
         """By Exotel's names; every value a text."""
@@ -223,7 +230,7 @@ def _who(call: CallParameters, behaviour: Behaviour) -> Pairs:
 def _from_to(call: CallParameters, behaviour: Behaviour) -> Pairs:
     return [
         ("From", _number(call.from_, behaviour)),
-        ("To", _number(behaviour.shared_to or call.exophone, behaviour)),
+        ("To", _number(same_number(behaviour.shared_to or call.exophone), behaviour)),
     ]
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from switchhook.emulator.call.parameters import Dialled, DialledLeg
+from switchhook.emulator.plan.numbers import same_number
 
 if TYPE_CHECKING:
     from switchhook.emulator.call.call import Call
@@ -24,7 +25,8 @@ _CAUSES = {
 async def connect(call: Call, applet: Connect) -> Dialled:
     """Ring, and let them talk; how it ended."""
     began = call.clock.now()
-    agents = [(number, call.network.agent(number)) for number in applet.numbers]
+    numbers = [same_number(number) for number in applet.numbers]
+    agents = [(number, call.network.agent(number)) for number in numbers]
     ring = _ring_together if applet.order == "parallel" else _ring_in_turn
     reached, legs = await ring(call, agents, applet.ring_s)
     if reached is not None:

@@ -20,6 +20,7 @@ from switchhook.emulator.exchange.heartbeats import Heartbeats
 from switchhook.emulator.exchange.line import AccountLine
 from switchhook.emulator.exchange.watcher import Watchers
 from switchhook.emulator.plan.behaviour import Behaviour
+from switchhook.emulator.plan.numbers import same_number, with_e164
 from switchhook.emulator.plan.plan import Agent, Caller
 from switchhook.emulator.stream.setup import Streaming
 from switchhook.errors import SwitchhookError
@@ -65,7 +66,8 @@ class Exchange:
         recordings: str = "https://recordings.exotel.com/exotelrecordings",
         keep_media: bool = True,
     ) -> None:
-        self.plan, self.clock, self.chance, self.web = plan, clock, chance, web
+        self.plan = plan = with_e164(plan)
+        self.clock, self.chance, self.web = clock, chance, web
         self.faults = Faults(plan.fault, clock.now)
         base = Behaviour().changed(plan.behaviour)
         self.lines = {
@@ -87,11 +89,12 @@ class Exchange:
     # Placing calls.
 
     def ring(self, number: str, caller: Caller | None = None) -> Call:
-        """Somebody dials an ExoPhone (E.164). Raises UnknownNumberError for another number."""
-        at = self.plan.number.get(number)
+        """Somebody dials an ExoPhone, in any spelling. Raises UnknownNumberError for others."""
+        whole = same_number(number)
+        at = self.plan.number.get(whole)
         if at is None:
             raise UnknownNumberError(number, list(self.plan.number))
-        return self._start(at.account, number, at.flow, caller)
+        return self._start(at.account, whole, at.flow, caller)
 
     def originate(
         self,
@@ -125,11 +128,12 @@ class Exchange:
 
     def caller_of(self, number: str) -> Caller:
         """The plan's caller with that number, else one who picks up and is patient."""
-        return next((c for c in self.plan.caller.values() if c.number == number), Caller())
+        whole = same_number(number)
+        return next((c for c in self.plan.caller.values() if c.number == whole), Caller())
 
     def agent(self, number: str) -> Agent:
         """The plan's agent at that number, else one who picks up."""
-        return self.plan.agent.get(number, Agent())
+        return self.plan.agent.get(same_number(number), Agent())
 
     def any_caller(self) -> Caller:
         """One of the plan's mix, by their shares."""
@@ -152,7 +156,10 @@ class Exchange:
         self._placed += 1
         chance = self.chance.stream("call", self._placed)
         caller = caller if caller is not None else self.any_caller()
-        number = caller.number or f"+91{chance.choice(_PREFIXES)}{chance.randrange(10**9):09d}"
+        number = (
+            same_number(caller.number or "")
+            or f"+91{chance.choice(_PREFIXES)}{chance.randrange(10**9):09d}"
+        )
         facts = CallFacts(
             sid=self.mint(chance), from_=number, exophone=exophone, flow_name=flow, **more
         )

@@ -6,6 +6,8 @@ import asyncio
 import re
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from switchhook.emulator.call.parameters import dynamic_url_pairs, encode, passthru_pairs
 from switchhook.emulator.net.results import NetError, Reply
 from switchhook.emulator.net.urls import shown, with_secret
@@ -15,12 +17,40 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from switchhook.emulator.call.call import Call
+    from switchhook.emulator.call.parameters import CallParameters
     from switchhook.emulator.plan.behaviour import Behaviour
     from switchhook.emulator.plan.flow import Passthru
 
 _SHOWN_BODY = 2000
 _EMPTIED = re.compile(rb"=[^&]*")
 _HEADERS = [("Accept", "*/*"), ("User-Agent", "switchhook-emulator")]
+
+
+class _Query(msgspec.Struct, frozen=True):
+    """A request's query: as it is sent, and as a trace may keep it, without secrets of URLs."""
+
+    sent: bytes
+    noted: str
+
+    def emptied(self) -> _Query:
+        """The same without values."""
+        sent = _EMPTIED.sub(b"=", self.sent)
+        return _Query(sent, sent.decode())
+
+
+def _passthru_query(call: Call, behaviour: Behaviour) -> _Query:
+    said, stream = call.described(), call.stream_outcome
+    kept = None if stream is None else stream.as_shown()
+    return _Query(
+        encode(passthru_pairs(said, behaviour), stream, behaviour),
+        encode(passthru_pairs(_as_shown(said), behaviour), kept, behaviour).decode(),
+    )
+
+
+def _as_shown(said: CallParameters) -> CallParameters:
+    """The facts of a call with no secret in the passthru's URL."""
+    url = None if said.passthru_url is None else shown(said.passthru_url)
+    return msgspec.structs.replace(said, passthru_url=url)
 
 
 class Requests:
@@ -35,11 +65,11 @@ class Requests:
         call = self._call
         behaviour, place = call.behaviour(name), call.place(name)
         strike = call.network.faults.strike
-        query = encode(passthru_pairs(call.described(), behaviour), call.stream_outcome, behaviour)
+        query = _passthru_query(call, behaviour)
         url = applet.url if behaviour.secret is None else with_secret(applet.url, behaviour.secret)
         call.passthru_url = url
         if strike("passthru-lost", place, call.chance):
-            call.trace.note("fault", fault="passthru-lost", applet=name, query=query.decode())
+            call.trace.note("fault", fault="passthru-lost", applet=name, query=query.noted)
             if applet.mode == "sync":
                 await asyncio.sleep(behaviour.passthru_limit_s)
             return None
@@ -55,7 +85,7 @@ class Requests:
         if strike("passthru-empty", place, call.chance):
             # Seen in the wild: a second request without values (exotel-platform F.1-33).
             call.trace.note("fault", fault="passthru-empty", applet=name)
-            await self._ask(name, applet.mode, url, _EMPTIED.sub(b"=", query), behaviour)
+            await self._ask(name, applet.mode, url, query.emptied(), behaviour)
         if strike("passthru-twice", place, call.chance):
             call.trace.note("fault", fault="passthru-twice", applet=name)
             await self._ask(name, applet.mode, url, query, behaviour)
@@ -68,21 +98,21 @@ class Requests:
         for one in held:
             await one
 
-    async def _ask_quietly(self, name: str, url: str, query: bytes, behaviour: Behaviour) -> None:
+    async def _ask_quietly(self, name: str, url: str, query: _Query, behaviour: Behaviour) -> None:
         await self._ask(name, "async", url, query, behaviour)
 
     async def _ask(
-        self, name: str, mode: str, url: str, query: bytes, behaviour: Behaviour
+        self, name: str, mode: str, url: str, query: _Query, behaviour: Behaviour
     ) -> Reply | None:
         """One request, and its answer; None where none came in time."""
         note = self._call.trace.note
-        note("passthru", applet=name, mode=mode, url=shown(url), query=query.decode())
+        note("passthru", applet=name, mode=mode, url=shown(url), query=query.noted)
         began = self._call.clock.now()
         try:
             reply = await self._call.network.web.send(
                 "GET",
                 url,
-                query=query,
+                query=query.sent,
                 headers=[*_HEADERS, *behaviour.request_headers.items()],
                 limit_s=behaviour.passthru_limit_s,
             )
@@ -117,8 +147,10 @@ class Requests:
 
 async def ask_dynamic_url(call: Call, name: str, url: str, behaviour: Behaviour) -> Reply:
     """Ask for a stream's URL. Raises what the web raises."""
-    query = encode(dynamic_url_pairs(call.described(), behaviour), None, behaviour)
-    call.trace.note("dynamic_url", applet=name, url=shown(url), query=query.decode())
+    said, kept = call.described(), _as_shown(call.described())
+    query = encode(dynamic_url_pairs(said, behaviour), None, behaviour)
+    noted = encode(dynamic_url_pairs(kept, behaviour), None, behaviour)
+    call.trace.note("dynamic_url", applet=name, url=shown(url), query=noted.decode())
     reply = await call.network.web.send(
         "GET", url, query=query, headers=_HEADERS, limit_s=behaviour.dynamic_url_limit_s
     )

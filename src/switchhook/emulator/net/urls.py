@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 _USER_INFO = re.compile(r"(?<=://)[^/?#@]*@")
-_SECRET = re.compile(
-    r"(?i)([?&](?:[\w.-]*(?:token|secret|password|api[_-]?key)|key|auth|sig)=)[^&#]*"
-)
+_NAMES = r"(?:[\w.-]*(?:token|secret|password|api[_-]?key)|key|auth|sig)"
+_SECRET = re.compile(rf"(?i)([?&]{_NAMES}=)[^&#]*")
+_SECRET_NAME = re.compile(rf"(?i){_NAMES}")
+HIDDEN = "…"
+"""What is shown for a secret."""
 
 
 def without_credentials(url: str) -> str:
@@ -18,7 +24,15 @@ def without_credentials(url: str) -> str:
 
 def shown(url: str) -> str:
     """The URL as traces and terminals show it: without credentials and secrets in its query."""
-    return _SECRET.sub(r"\1…", without_credentials(url))
+    return _SECRET.sub(rf"\1{HIDDEN}", without_credentials(url))
+
+
+def shown_parameters(parameters: Mapping[str, str]) -> dict[str, str]:
+    """A URL's parameters as they may be shown, by name."""
+    return {
+        name: HIDDEN if _SECRET_NAME.fullmatch(name) else value
+        for name, value in parameters.items()
+    }
 
 
 def with_secret(url: str, secret: str) -> str:

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from switchhook.emulator.plan.behaviour import Behaviour
-from switchhook.emulator.plan.flow import Applet, Flow, Passthru, Stream, Voicebot, outputs
+from switchhook.emulator.plan.flow import (
+    Applet,
+    Connect,
+    Flow,
+    Passthru,
+    Stream,
+    Voicebot,
+    outputs,
+)
+from switchhook.emulator.plan.numbers import number_of, with_e164
 from switchhook.emulator.plan.plan import (
     Account,
     Act,
@@ -22,10 +31,9 @@ from switchhook.emulator.plan.plan import (
     Plan,
 )
 from switchhook.errors import ConfigError
-from switchhook.exotel.fields import Unusable, e164
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
 _T = TypeVar("_T")
 _TABLES: dict[str, Any] = {
@@ -69,9 +77,8 @@ class _Reading:
         rest = {
             name: said[name] for name in ("seed", "behaviour", "allow", "voice") if name in said
         }
-        parts["number"] = self.by_e164("number", parts["number"])
-        parts["agent"] = self.by_e164("agent", parts["agent"])
-        plan: Plan = msgspec.structs.replace(self.convert("", rest, Plan), **parts)
+        self.numbers(parts)
+        plan: Plan = with_e164(msgspec.structs.replace(self.convert("", rest, Plan), **parts))
         self.check(plan)
         return plan
 
@@ -111,12 +118,32 @@ class _Reading:
             where = ".".join(part for part in (place, below) if part)
             raise self.wrong(where, _plain(problem), _hint(problem, kind, said)) from None
 
-    def by_e164(self, table: str, found: Mapping[str, _T]) -> dict[str, _T]:
-        return {self.number(f"{table}.{key}", key): part for key, part in found.items()}
+    # Numbers.
+
+    def numbers(self, parts: dict[str, Any]) -> None:
+        for table in ("number", "agent"):
+            seen: dict[str, str] = {}
+            for key in parts[table]:
+                number = self.number(f"{table}.{key}", key)
+                if number in seen:
+                    raise self.wrong(
+                        f"{table}.{key}", f"this is {seen[number]} again", "delete one"
+                    )
+                seen[number] = key
+        for name, flow in parts["flow"].items():
+            for at, applet in flow.applet.items():
+                for number in applet.numbers if isinstance(applet, Connect) else ():
+                    self.number(f"flow.{name}.applet.{at}.numbers", number)
+        for name, caller in parts["caller"].items():
+            if caller.number is not None:
+                self.number(f"caller.{name}.number", caller.number)
+        for place, fault in enumerate(parts["fault"], 1):
+            if fault.number is not None:
+                self.number(f"fault {place}.number", fault.number)
 
     def number(self, place: str, text: str) -> str:
-        number = e164(text, "IN")
-        if isinstance(number, Unusable) or number is None:
+        number = number_of(text)
+        if number is None:
             raise self.wrong(
                 place, f"{text!r} is no phone number", 'write "+918047112233" or "08047112233"'
             )
@@ -143,8 +170,6 @@ class _Reading:
         for name, caller in plan.caller.items():
             for place, act in enumerate(caller.does, 1):
                 self.check_act(f"caller.{name}.does {place}", act, applets)
-            if caller.number is not None:
-                self.number(f"caller.{name}.number", caller.number)
         for place, fault in enumerate(plan.fault, 1):
             self.check_fault(f"fault {place}", fault, plan, applets)
         for place, beat in enumerate(plan.heartbeat, 1):

@@ -21,6 +21,7 @@ from switchhook.emulator.exchange.exchange import Exchange
 from switchhook.emulator.net.addresses import AddressAllowList
 from switchhook.emulator.net.dialler import dialler
 from switchhook.emulator.net.http_client import Web
+from switchhook.emulator.net.urls import HIDDEN
 from switchhook.emulator.plan.flow import Applet, Flow, Hangup, Voicebot
 from switchhook.emulator.plan.plan import Account, Act, Caller, Number, Plan
 from switchhook.emulator.sound import recording
@@ -195,7 +196,8 @@ def _plan(talk: ReplayedStream, bot: str, said: Path) -> Plan:
 def _with_parameters(bot: str, start: media.Start) -> str:
     if "?" in bot:
         return bot
-    parameters = dict(start.custom_parameters)
+    # What was a secret is in no trace: a bot that wants it is given a URL with a query.
+    parameters = {key: text for key, text in start.custom_parameters.items() if text != HIDDEN}
     if start.sample_rate != 8000:
         parameters["sample-rate"] = str(start.sample_rate)
     return f"{bot}?{urlencode(parameters)}" if parameters else bot

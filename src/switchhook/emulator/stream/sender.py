@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from switchhook.emulator.net.urls import shown_parameters
 from switchhook.exotel.wire import media
 from switchhook.exotel.wire.media_json import Style
 
@@ -25,7 +28,12 @@ class MessageSender:
     def start(self, start: media.Start) -> None:
         """Introduce the stream."""
         self._send(media.build_connected())
-        self._send(media.build_start(start, self._style, self._sequence))
+        self._link.send(media.build_start(start, self._style, self._sequence))
+        kept = msgspec.structs.replace(
+            start, custom_parameters=shown_parameters(start.custom_parameters)
+        )
+        text = media.build_start(kept, self._style, self._sequence)
+        self._trace.note("sent", text=text.decode())
 
     def frame(self, chunk: int, elapsed_ms: int, payload: bytes) -> None:
         """What the caller says: the `chunk`-th frame, from 1; `payload` is base64."""

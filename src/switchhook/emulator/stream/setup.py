@@ -50,7 +50,7 @@ class Streaming:
         if session is not None:
             call.stream_outcome = await session.outcome()
         assert call.stream_outcome is not None
-        call.trace.note("stream", applet=name, **call.stream_outcome.fields())
+        call.trace.note("stream", applet=name, **call.stream_outcome.as_shown().fields())
 
     async def fork(self, call: Call, name: str, applet: Stream) -> None:
         """A Stream applet: start one beside the flow, or stop those that run."""
