@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from contextlib import contextmanager, nullcontext
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from switchhook.emulator.exchange.exchange import Exchange
     from switchhook.emulator.plan.plan import Account, Plan
+    from switchhook.emulator.runs.server import RunningEmulator, TlsPort
 
 
 def emulate(
@@ -43,6 +45,14 @@ def emulate(
     listen: Annotated[
         str, Parameter(name="--listen", help="HOST:PORT; port 0 takes a free one.")
     ] = "127.0.0.1:8090",
+    tls: Annotated[
+        str | None,
+        Parameter(name="--tls", help="HOST:PORT that serves the same over TLS, for fixed https."),
+    ] = None,
+    certificate: Annotated[
+        str | None,
+        Parameter(name="--certificate", help="The folder of its certificate, made where none is."),
+    ] = None,
     calls: Annotated[
         int | None, Parameter(name="--calls", help="End after this many; without it go on.")
     ] = None,
@@ -99,7 +109,7 @@ def emulate(
         from switchhook.emulator.runs.server import bot_plan, running_emulator
 
         end_at_sigterm()
-        ticker = Ticker(folder, json=json)
+        ticker, port_of_tls = Ticker(folder, json=json), _tls(tls, certificate)
         async with running_emulator(
             plan,
             passthru=url or "",
@@ -110,9 +120,9 @@ def emulate(
             allow=allow or (),
             keep_media=folder is not None,
             change=change,
+            tls=port_of_tls,
         ) as running:
-            wiring = running.wiring() | {"passthru": url}
-            wiring |= {"bot": bot} if bot is not None else {}
+            wiring = _wired(running, url, bot, certificate)
             _introduce(wiring, json=json, own_bot=bot is not None)
             running.exchange.watchers.append(ticker)
             with _wiring_file(Path(ready), wiring) if ready else nullcontext(), ticker:
@@ -123,6 +133,37 @@ def emulate(
         return run_loop(main(), virtual=virtual)
     except asyncio.CancelledError:
         return 0
+
+
+def _tls(tls: str | None, folder: str | None) -> TlsPort | None:
+    from switchhook.emulator.net.own_certificate import own_certificate
+    from switchhook.emulator.runs.server import TlsPort
+
+    if tls is None:
+        if folder is not None:
+            raise ConfigError("there is no TLS", key="--certificate", hint="add --tls HOST:PORT")
+        return None
+    host, port = address_of(tls, option="--tls")
+    return TlsPort(host, port, own_certificate(_kept_in(folder), host, datetime.now(UTC)).context)
+
+
+def _kept_in(folder: str | None) -> Path:
+    from switchhook.emulator.net.own_certificate import default_folder
+
+    return Path(folder) if folder is not None else default_folder()
+
+
+def _wired(
+    running: RunningEmulator, passthru: str | None, bot: str | None, folder: str | None
+) -> dict[str, Any]:
+    """What a program has to know to use it."""
+    wiring = running.wiring() | {"passthru": passthru}
+    if bot is not None:
+        wiring["bot"] = bot
+    if running.tls_url is not None:
+        file = str((_kept_in(folder) / "certificate.pem").resolve())
+        wiring["tls"] = {"url": running.tls_url, "certificate": file}
+    return wiring
 
 
 async def _let_calls_come(exchange: Exchange, calls: int | None) -> None:
@@ -185,6 +226,13 @@ def _introduce(wiring: dict[str, Any], *, json: bool, own_bot: bool) -> None:
     output.out.print(f"control {wiring['control']['url']} key {wiring['control']['key']}")
     if wiring["passthru"] is not None:
         output.out.print(f"passthru {output.plain(wiring['passthru'])}")
+    if "tls" in wiring:
+        file = output.plain(wiring["tls"]["certificate"])
+        output.out.print(f"tls {wiring['tls']['url']} certificate {file}")
+        output.err.print(
+            f"to trust it, start your program with REQUESTS_CA_BUNDLE={file} (Python's requests),"
+            f" SSL_CERT_FILE={file} (httpx, aiohttp, Go, Ruby) or NODE_EXTRA_CA_CERTS={file} (Node)"
+        )
     if own_bot:
         output.out.print(f"bot {output.plain(wiring['bot'])}")
         output.err.print(

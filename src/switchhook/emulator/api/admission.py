@@ -65,7 +65,8 @@ class Admission:
             raise RefusedRequestError(REFUSALS[401])
         host = request.headers.get("host", "").partition(":")[0].lower()
         if _REGIONS.get(host, line.account.region) != line.account.region:
-            raise RefusedRequestError(RestError(404, f"account {sid} is not in this region"))
+            at = f"it is in {line.account.region!r}"
+            raise RefusedRequestError(RestError(404, f"account {sid} is not in this region: {at}"))
         if not self._windows[sid].take(self._exchange.clock.now()):
             most = line.account.requests_a_minute
             raise RefusedRequestError(

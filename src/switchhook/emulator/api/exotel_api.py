@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from switchhook.emulator.exchange.exchange import Exchange
     from switchhook.emulator.exchange.line import AccountLine
     from switchhook.emulator.net.asgi import ASGIApp
+    from switchhook.exotel.wire.query import Pairs
 
 _LONGEST_BODY = 64 * 1024
 _ENCODED_AT_ONCE = 2
@@ -119,19 +120,7 @@ class _Rest:
     # Calls.
 
     async def connect(self, request: Request, line: AccountLine, xml: bool) -> Response:
-        body = await _body(request)
-        problems: list[str] = []
-        wire = WireRequest(b"", "POST", request.headers.get("content-type"), body)
-        encoded = b"statuscallbackevents%5b" in body.lower()
-        if is_json(wire):
-            raise RefusedRequestError(_NO_FORM)
-        pairs = body_pairs(wire, problems)
-        wanted = read_connect(
-            pairs,
-            encoded_brackets=encoded and line.behaviour.refuse_encoded_brackets,
-        )
-        if isinstance(wanted, RestError):
-            raise RefusedRequestError(wanted)
+        wanted, pairs = await _wanted(request, line)
         self._fault(line)
         number, flow_name, flow = self._where(line, wanted)
         to = _number("From", wanted.from_)
@@ -259,6 +248,21 @@ class _Rest:
             with clock.outside():
                 file = await asyncio.to_thread(write, audio)
         return Response(file, media_type=media_type)
+
+
+async def _wanted(request: Request, line: AccountLine) -> tuple[ConnectRequest, Pairs]:
+    """What a request asks for, and its parameters."""
+    body = await _body(request)
+    wire = WireRequest(b"", "POST", request.headers.get("content-type"), body)
+    if is_json(wire):
+        raise RefusedRequestError(_NO_FORM)
+    encoded = b"statuscallbackevents%5b" in body.lower()
+    pairs = body_pairs(wire, [])
+    refuses = line.behaviour.refuse_encoded_brackets
+    wanted = read_connect(pairs, encoded_brackets=encoded and refuses)
+    if isinstance(wanted, RestError):
+        raise RefusedRequestError(wanted)
+    return wanted, pairs
 
 
 def _number(name: str, text: str) -> str:

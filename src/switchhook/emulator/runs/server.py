@@ -43,6 +43,7 @@ from switchhook.emulator.sound.voice import prepare
 from switchhook.exotel.times import IST
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
     from switchhook.emulator.call.call import Call
@@ -64,6 +65,8 @@ class RunningEmulator(msgspec.Struct, frozen=True):
     exchange: Exchange
     url: str
     control_key: str
+    tls_url: str | None = None
+    """Where the same is served over TLS."""
 
     @property
     def bot_url(self) -> str:
@@ -194,6 +197,14 @@ def load_plan(bot: str, passthru: str, calls: int) -> Plan:
     )
 
 
+class TlsPort(msgspec.Struct, frozen=True):
+    """Where to serve over TLS, and with what."""
+
+    host: str
+    port: int
+    context: ssl.SSLContext
+
+
 class _Front:
     """One port: which app a path belongs to."""
 
@@ -233,12 +244,13 @@ async def running_emulator(
     apps: Mapping[str, ASGIApp] | None = None,
     keep_media: bool = False,
     change: Callable[[Account], Account] | None = None,
+    tls: TlsPort | None = None,
 ) -> AsyncIterator[RunningEmulator]:
     """Run an emulator in this event loop until the block is left; its clock is the loop's.
 
     Without a plan it is what `make` makes of the built-in bot's URL, or the demo's, with its
-    passthru at `passthru`; `change` is applied to each of its accounts. Raises what a port that is
-    taken raises.
+    passthru at `passthru`; `change` is applied to each of its accounts. With `tls` the same is
+    served over TLS too. Raises what a port that is taken raises.
     """
     seed = seed if seed is not None else plan.seed if plan is not None else None
     clock, chance, front = _clock(seed), Chance(seed), _Front()
@@ -255,10 +267,21 @@ async def running_emulator(
         key = front.open(exchange)
         exchange.heartbeats.start()
         try:
-            yield RunningEmulator(exchange, served.url, key)
+            async with _serving_tls(front, tls) as tls_url:
+                yield RunningEmulator(exchange, served.url, key, tls_url)
         finally:
             await exchange.stop()
             await exchange.web.close()
+
+
+@asynccontextmanager
+async def _serving_tls(front: _Front, tls: TlsPort | None) -> AsyncIterator[str | None]:
+    """The same app on a port of its own; its URL."""
+    if tls is None:
+        yield None
+        return
+    async with serving(front, host=tls.host, port=tls.port, ssl_context=tls.context) as served:
+        yield served.url
 
 
 def _clock(seed: int | None) -> Clock:
