@@ -5,7 +5,7 @@ PYTHON ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick coverage bench attack incidents lint format lock sbom release clean
+.PHONY: help demo test quick coverage bench attack incidents lint format lock sbom docs pictures release clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,13 @@ lock: .venv/.installed-lock ## the exact versions of an image anew, and the lice
 
 sbom: .venv/.installed ## what is installed, as CycloneDX, on standard output
 	@$(BIN)/python scripts/sbom.py
+
+docs: .venv/.installed-docs ## the documentation as a site, in build/docs/site; a broken link ends it
+	@$(BIN)/python scripts/site.py
+
+pictures: .venv/.installed-test ## the pictures of the documentation anew, from the demo
+	@scripts/browser
+	@$(BIN)/python scripts/pictures.py
 
 release: .venv/.installed-test ## build, commit and tag a version: make release VERSION=0.2.0
 	@$(BIN)/python scripts/release.py $(VERSION)

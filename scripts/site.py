@@ -1,8 +1,9 @@
 """Make the documentation a site: `make docs` writes it to build/docs/site, to be opened or served.
 
-The pages are those of docs/, as GitHub shows them, too; the navigation is the list of docs/README.md,
-which names every page. What a page links outside of docs/ leads to the repository. A link that leads
-nowhere, a picture that is missing and anything that would be fetched from another host end it.
+The pages are those of docs/, as GitHub shows them, too; the navigation is the list of
+docs/README.md, which names every page. What a page links outside of docs/ leads to the repository.
+A link that leads nowhere, a picture that is missing and anything that would be fetched from another
+host end it.
 
 By Zensical, whose authors made Material for MkDocs: that is in maintenance since November 2025, and
 MkDocs itself has had no release since August 2024.
@@ -110,7 +111,9 @@ def outward(text: str, page: Path, root: Path) -> str:
     parts = _FENCED.split(text)
     # Of each fence there are two parts, the second being its marks.
     prose = (
-        _LINK.sub(lead, part) if at % 3 == 0 else part for at, part in enumerate(parts) if at % 3 != 2
+        _LINK.sub(lead, part) if at % 3 == 0 else part
+        for at, part in enumerate(parts)
+        if at % 3 != 2
     )
     return "".join(prose)
 

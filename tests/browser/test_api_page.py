@@ -35,7 +35,7 @@ def look(chromium, console):
 
 def ask(page, name: str, button: str = "Ask", **fields: str):
     """Fill a form in and send it; gives what stands there then: how it went, and the answer."""
-    call = page.locator(f"details#{name}")
+    call = page.locator(f"details#ask-{name}")
     if not call.evaluate("each => each.open"):
         call.locator("summary").click()
     for field, text in fields.items():
@@ -55,7 +55,7 @@ def test_what_is_asked_is_answered(look, width):
     streams = json.loads(answer)["streams"]
     assert 1 <= len(streams) <= 2
     assert {each["cause"] for each in streams} == {"connect_failed"}
-    curl = page.locator("details#streams [data-curl]").inner_text()
+    curl = page.locator("details#ask-streams [data-curl]").inner_text()
     assert curl.endswith("/api/v1/streams?cause=connect_failed&limit=2'")
     said, answer = ask(page, "stream", stream_sid=streams[0]["id"])
     assert json.loads(answer)["id"] == streams[0]["id"]
@@ -70,7 +70,7 @@ def test_what_is_asked_is_answered(look, width):
 
 def test_a_change_goes_with_the_session_and_its_proof(look):
     page = look(ASHA)
-    call = page.locator("details#silence")
+    call = page.locator("details#ask-silence")
     call.locator("summary").click()
     call.locator("[data-body]").fill(
         '{"matcher": {"bot": "nobody.example"}, "for_s": 60, "reason": "to try it"}'
@@ -104,7 +104,7 @@ def test_a_token_asks_without_the_session(look, console):
     page.locator("#token-name").fill("to try the API")
     page.get_by_role("button", name="Make a token").click()
     token = page.locator(".said-once").inner_text()
-    page.goto(f"{console.address}/api#audit")
+    page.goto(f"{console.address}/api#ask-audit")
     page.get_by_label("Ask with a token").fill(token)
     said, answer = ask(page, "audit")
     assert said.startswith("403 ")  # a token reads and operates; it does not administer

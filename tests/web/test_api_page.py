@@ -31,8 +31,16 @@ def test_it_has_every_address_and_is_made_once():
     assert again.text.count("<details") == first.text.count("<details")
     for path, methods in DOCUMENT["paths"].items():
         for method, said in methods.items():
-            assert f'id="{said["operationId"]}"' in first.text
+            assert f'id="ask-{said["operationId"]}"' in first.text
             assert f'data-try="{method.upper()}" data-path="{path}"' in first.text
+
+
+def test_nothing_of_it_has_the_name_of_something_else():
+    """An operation may be called as a part of every page is, such as `verdict`."""
+    (reply, _), _asked = page()
+    ids = re.findall(r'\sid="([^"]+)"', reply.text)
+    assert len(ids) > 100
+    assert [each for each in ids if ids.count(each) > 1] == []
 
 
 def test_it_is_a_page_under_the_policy_of_all_others():
