@@ -311,6 +311,10 @@ Parts of one thing, which its test takes whole:
   store/test_sqlite batch digest files folding known_streams lists opening
   store/test_sqlite         reading rebuild stories
   streams/search/test_query syntax /streams/facet
+  streams/search/test_tokens keys
+  streams/test_export       export_asked
+  store/test_searching      found_count
+  cli/test_call             nothing_found
   telemetry/test_prometheus stream_counters
   telemetry/traces/test_exporter  otlp spans
   web/sign_in/test_login_page forms link_page page_support

@@ -12,6 +12,7 @@ from switchhook.store import (
     deletion,
     files,
     folding,
+    found_count,
     known_streams,
     searching,
     stories,
@@ -55,6 +56,7 @@ def requests():
             3: "CallFrom=anonymous&CallTo=1860",
         }[n % 4]
         flow = f"&flow_id={11754 + n % 3}" if n % 2 else ""
+        flow += f"&CustomField=Lead-{n % 9}" if n % 3 else f"&digits=%22{n % 5}%22"
         found.append(
             receipt(raw + f"&{numbers}{flow}".encode(), endpoint=("default", "sales")[n % 2])
         )
@@ -147,6 +149,18 @@ SEARCHES = (
     "flow:*",
     "!flow:11754",
     "flow:77",
+    "custom_field:lead-7",
+    "custom_field:LEAD-1,Lead-2 option:B",
+    "custom_field:lead*",
+    "!custom_field:lead-7",
+    "digits:2",
+    "digits:*",
+    "is:withheld",
+    "!is:withheld from:98765",
+    "98765*",
+    "to:5566",
+    "from:0004",
+    "on:2026-11-18",
     "call:c3",
     "call:c3,c4 stream:s7",
     "sid:c5",
@@ -184,6 +198,29 @@ def test_searches_together_find_what_fits_all(store, everything, texts, time, li
     asked = parse_query(" ".join([*texts, time]), START_MS)
     expected = [row for row in everything if fits(asked, NAMES, row)]
     assert pages(store, asked, limit) == expected
+
+
+@pytest.mark.parametrize("text", [*SEARCHES, "since:2026-11-18T11:07:00Z is:failed", "until:now"])
+@pytest.mark.parametrize("most", [3, 10_000])
+def test_a_count_is_that_of_what_is_found(store, everything, monkeypatch, text, most):
+    """Exact, or a floor; or none where streams are looked at one by one."""
+    monkeypatch.setattr(found_count, "MOST_COUNTED", most)
+    asked = parse_query(text, START_MS + 600_000)
+    expected = sum(fits(asked, NAMES, row) for row in everything)
+    count = store.search(asked, NAMES, limit=1, counted=True).count
+    if count is None:
+        assert asked.conditions
+    elif count.more:
+        assert count.count < expected
+    else:
+        assert count.count == expected
+
+
+def test_what_facets_decide_is_always_counted(store):
+    for text in ("", "option:B", "is:failed", "!cause:connect_failed since:2026-11-18", "bot:desk"):
+        asked = parse_query(text, START_MS + 600_000)
+        assert store.search(asked, NAMES, limit=1, counted=True).count is not None
+        assert store.search(asked, NAMES, limit=1).count is None
 
 
 def test_everything_is_found_newest_first_each_once(everything):

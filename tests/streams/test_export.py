@@ -23,6 +23,7 @@ from starlette.responses import JSONResponse
 from asgi_client import Client
 from kept_receipts import START_MS, Kept, fold, query, receipt
 from switchhook.access.roles import EVERYTHING, Role, Viewer
+from switchhook.errors import SearchError
 from switchhook.exotel.phone_numbers import mask_text
 from switchhook.exotel.phone_numbers import masked as masked_number
 from switchhook.store import SqliteStore
@@ -293,12 +294,109 @@ def test_the_documentation_explains_every_column():
         ({"format": "xlsx"}, "format"),
         ({"q": "casue:throttled"}, "q"),
         ({"else": "1"}, "else"),
+        ({"numbers": "local"}, "numbers"),
+        ({"region": "XX"}, "region"),
+        ({"headers": "a,b", "columns": "from"}, "headers"),
+        ({"headers": "a,a", "columns": "from,to"}, "headers"),
+        ({"headers": "none", "format": "ndjson"}, "headers"),
+        ({"rows": "all"}, "rows"),
     ],
 )
 def test_what_can_not_be_exported_is_refused_by_name(client, asked, parameter):
     answer = client().get("/api/v1/streams/export", params=asked)
     assert answer.status_code == 400
     assert answer.json()["error"]["parameter"] == parameter
+
+
+DIALLER = {"numbers": "e164", "q": "from:987650 !error:*"}
+
+
+def lines(answer):
+    assert answer.status_code == 200, answer.text
+    return answer.content.decode().splitlines()
+
+
+def test_a_dialler_takes_numbers_as_they_are(client, deeds):
+    """No apostrophe, no mark, the columns in their order under the names that are asked."""
+    asked = DIALLER | {"columns": "customer,bot,duration", "headers": "Phone,Bot,Seconds"}
+    found = lines(client().get("/api/v1/streams/export", params=asked))
+    assert found[0] == "Phone,Bot,Seconds"
+    assert found[1] == "+919876500007,रिसेप्शन,28"
+    assert len(found) == 1 + 7
+    assert deeds[0].details["numbers"] == "e164"
+    assert lines(client().get("/api/v1/streams/export", params=DIALLER | {"headers": "none"})) == [
+        f"+91987650000{n}" for n in range(7, 0, -1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("form", "written"),
+    [
+        ({"numbers": "digits"}, "919876500007"),
+        ({"numbers": "00"}, "00919876500007"),
+        ({"numbers": "national"}, "9876500007"),
+        ({"numbers": "0"}, "09876500007"),
+        ({"numbers": "national", "region": "sg"}, "+919876500007"),
+    ],
+)
+def test_numbers_have_the_form_that_is_asked(client, form, written):
+    asked = DIALLER | form
+    assert lines(client().get("/api/v1/streams/export", params=asked))[1] == written
+    rows = lines(client().get("/api/v1/streams/export", params=asked | {"format": "ndjson"}))
+    assert json.loads(rows[0]) == {"customer": written}
+
+
+def test_one_row_a_caller(client, world):
+    asked = DIALLER | {"rows": "callers", "columns": "customer,call"}
+    found = lines(client().get("/api/v1/streams/export", params=asked))
+    assert len(found) == 1 + 7
+    look = ExportFormat(columns_named("call")[0], lambda call: True, UTC, once=True)
+
+    class Twice:
+        def position(self):
+            return 10
+
+        def search(self, *asked, before_seq, limit):
+            page = world.store.search(parse_query("from:987650", 0), NAMES, limit=3)
+            return msgspec.structs.replace(page, next=5 if before_seq == 11 else None)
+
+    store: Any = Twice()
+    assert len(list(rows_of(store, parse_query("", 0), NAMES, look))) == 3
+
+
+def test_a_byte_order_mark_where_it_is_asked(client):
+    asked = DIALLER | {"bom": "yes"}
+    answer = client().get("/api/v1/streams/export", params=asked)
+    assert answer.content.startswith(b"\xef\xbb\xbf")
+    plain = client().get("/api/v1/streams/export", params={"bom": "no"})
+    assert not plain.content.startswith(b"\xef\xbb\xbf")
+
+
+def test_for_a_dialler_too_no_cell_runs(client):
+    asked = {"columns": "error,disconnected_by", "q": "error:*", "numbers": "e164"}
+    answer = client().get("/api/v1/streams/export", params=asked)
+    for row in csv.DictReader(io.StringIO(answer.text, newline="")):
+        for cell in row.values():
+            assert not re.match(r"\s*[=+\-@\t\r\uff1d]", cell)
+
+
+def test_who_sees_numbers_masked_exports_none_for_a_dialler(client, deeds):
+    operator = Viewer("vik", Role.OPERATOR, revealed=frozenset({"c1"}))
+    answer = client(operator).get("/api/v1/streams/export", params={"numbers": "e164"})
+    assert answer.status_code == 400
+    assert answer.json()["error"]["parameter"] == "numbers"
+    assert not deeds
+
+
+def test_a_search_that_takes_too_long_exports_nothing(client, world, monkeypatch):
+    """It is said before the first byte, not in the middle of a file."""
+
+    def slow(*asked, **how):
+        raise SearchError("the search took longer than 5 s", "narrow it")
+
+    monkeypatch.setattr(world.store, "search", slow)
+    with pytest.raises(SearchError):
+        client().get("/api/v1/streams/export")
 
 
 def test_what_is_counted_is_given_by_stretch(client):
@@ -360,8 +458,15 @@ def test_the_list_of_streams_takes_a_search_with_other_filters(world):
     assert [each["call_sid"] for each in page["streams"]] == ["c7", "c6", "c5"]
     page = here.get("/api/v1/streams", params=asked | {"cursor": page["next"]}).json()
     assert [each["call_sid"] for each in page["streams"]] == ["c4", "c3", "c2"]
+    assert page["count"] is None
     none = here.get("/api/v1/streams", params=asked | {"endpoint": "other"}).json()
-    assert none == {"streams": [], "next": None}
+    assert (none["streams"], none["next"]) == ([], None)
+    assert none["understood"] == [
+        "the caller's number begins with or ends in 987650 (in any country)",
+        "not so that it has an error's text",
+    ]
+    counted = here.get("/api/v1/streams", params={"q": "endpoint:default", "limit": "2"}).json()
+    assert counted["count"] == {"streams": 7 + len(HOSTILE), "more": False}
     wrong = here.get("/api/v1/streams", params={"q": "cause:throtled"})
     assert wrong.status_code == 400
     assert wrong.json()["error"]["hint"] == "did you mean throttled?"

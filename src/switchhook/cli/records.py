@@ -11,13 +11,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from switchhook.cli import output
 from switchhook.cli.data import data_folder, steady_now_ms
-from switchhook.cli.exporting import write_export
+from switchhook.cli.exporting import ExportOptions, write_export
 from switchhook.cli.moments import with_zone
+from switchhook.cli.nothing_found import say_nothing_found
 from switchhook.cli.now import names_in
 from switchhook.cli.options import CONFIG, DATA, JSON
 from switchhook.cli.reads import noted
 from switchhook.errors import ConfigError
-from switchhook.exotel.asked_number import asked_number
 from switchhook.exotel.phone_numbers import mask_text
 from switchhook.journal import JournalReader, Record
 from switchhook.journal.receipt import RecordKind, decode_receipt, read_passthru, receipt_id
@@ -101,7 +101,7 @@ def streams(
     since: str | None = None,
     until: str | None = None,
     limit: int = 50,
-    export: str | None = None,
+    exporting: ExportOptions | None = None,
     config: CONFIG = None,
     data: DATA = None,
     json: JSON = False,
@@ -115,6 +115,7 @@ def streams(
         switchhook streams cause:throttled from:98765 since:2h
         switchhook streams --cause throttled --since 2h
         switchhook streams option:B --export streams.csv
+        switchhook streams is:failed yesterday --export dial.csv --numbers e164 --rows callers
         switchhook streams +91 98765 43210
 
     Parameters
@@ -132,13 +133,12 @@ def streams(
     option
         A or B.
     since
-        A time, or how long ago: 90s, 15m, 2h, 7d. Without a zone it is of the one shown.
+        A time, or how long ago: 90s, 15m, 2h, 7d; today, yesterday, 21:30. Without a zone it is of
+        the one shown.
     until
-        Likewise.
+        Likewise; of a day, all.
     limit
         How many at most, up to 1,000.
-    export
-        Write all that the search finds to this file: .csv, .ndjson or .parquet.
     """
     folder = data_folder(config, data)
     now_ms = steady_now_ms(folder)
@@ -152,16 +152,17 @@ def streams(
         "cause": cause,
         "option": option,
         "since": since and with_zone(since, now_ms),
-        "until": until and with_zone(until, now_ms),
+        "until": until and with_zone(until, now_ms, end=True),
         "limit": str(limit),
     }
     pairs = [(name, value) for name, value in given.items() if value is not None]
     values = _filters(pairs, text, now_ms)
-    if export is not None:
+    if exporting is not None and exporting.export is not None:
         others = [name for name, _ in pairs if name != "limit"]
-        return write_export(
-            folder, Path(export), values.get("q"), text, names_in(folder, config), others
-        )
+        names = names_in(folder, config)
+        return write_export(folder, exporting, values.get("q"), text, names, others)
+    if exporting is not None and (without := next(iter(exporting.said()), None)):
+        raise ConfigError("only an export takes it", key=f"--{without}", hint="add --export FILE")
     asked = " ".join(f"{name}:{value}" for name, value in pairs)
     whole = not json or noted(folder, "streams", search=text or None, filters=asked)
     found = reading.queries.streams(values)["streams"]
@@ -170,7 +171,7 @@ def streams(
             output.print_json(each if whole else mask_json(each))
         return reading.say_damage()
     if not found:
-        output.err.print(f"no stream fits {output.plain(mask_text(text) or 'this')}")
+        say_nothing_found(reading.store, values.get("q"), names_in(folder, config))
         return reading.say_damage()
     output.print_table(
         ("HEARD OF", "CAUSE", "", "STATUS", "LASTED", "STREAM", "CALL", "ADVICE"),
@@ -192,18 +193,15 @@ def streams(
 
 
 def _search(reading: Reading, text: str) -> str:
-    """What is typed as a search: an id of whatever form and a number in any spelling are one."""
+    """What is typed as a search; an id of whatever form is one."""
     text = text.strip()
-    if not text or ":" in text.removeprefix("tel:"):
-        return text
-    if " " not in text:
+    if text and " " not in text and ":" not in text:
         if reading.queries.kept_call(text) is not None:
             return query_text(Query((Condition("call", (text,)),)))
         if reading.queries.stream(text) is not None:
             sid = reading.queries.stream_named(text)
             return query_text(Query((Condition("stream", (sid,)),)))
-    number = asked_number(text)
-    return text if number is None else f"number:{number}"
+    return text
 
 
 def _filters(pairs: list[tuple[str, str]], text: str, now_ms: int) -> dict[str, Any]:
@@ -218,7 +216,7 @@ def _filters(pairs: list[tuple[str, str]], text: str, now_ms: int) -> dict[str, 
     query = parse_query(text, now_ms, output.own_zone())
     for each in query.problems:
         shown = text[each.at : each.at + each.length][:80]
-        problem = f"{each.problem} (at {each.at}: {shown})"
+        problem = f"{each.problem} (at {each.at}: {mask_text(shown)})"
         raise ConfigError(problem, key="the search", hint=each.hint)
     return {**values, "q": query}
 

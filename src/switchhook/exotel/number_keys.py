@@ -1,4 +1,4 @@
-"""Telephone numbers as they are looked for: by their beginning or their last digits."""
+"""Telephone numbers as they are looked for: whole, by their beginning, or by their last digits."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ from functools import lru_cache
 
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 
-PATTERN = re.compile(r"\+[0-9]{1,31}|\*?[0-9]{1,31}")
-"""`98765` or `+9198765` for a beginning, `*3210` for an end."""
+PATTERN = re.compile(r"\+[0-9]{1,31}|\*?[0-9]{1,31}|[0-9]{1,31}\*")
+"""`98765` for a beginning or an end; `98765*`, `098765` and `+9198765` for a beginning, `*3210` for
+an end."""
 FEWEST = 3
 """So many digits of the national number at least: fewer are in too many numbers."""
+FEWEST_OF_END = 4
+"""So many digits without any sign are looked for at the end of numbers, too."""
+_LONGEST_OF_ZERO = 6  # a longer one that begins with a zero has it before a national number
 
 _LONGEST = 32
 _FULL = 11  # from so many digits on, a number without a plus may begin with its country's code
@@ -65,6 +69,8 @@ def key_ranges(pattern: str) -> list[tuple[str, str]]:
     found = [_range(national)]
     if not code and len(national) >= _FULL:
         found.append(_range(split_code(national)[1]))
+    if may_be_end(pattern):
+        found.append(_range("*" + pattern[::-1]))
     return found
 
 
@@ -81,7 +87,15 @@ def number_matches(pattern: str, number: str | None) -> bool:
     if wanted_code:
         return code == wanted_code and national.startswith(wanted)
     whole = code + national
-    return national.startswith(wanted) or (len(wanted) >= _FULL and whole.startswith(wanted))
+    if national.startswith(wanted) or (len(wanted) >= _FULL and whole.startswith(wanted)):
+        return True
+    return may_be_end(pattern) and whole.endswith(pattern)
+
+
+def may_be_end(pattern: str) -> bool:
+    """Whether digits are looked for at the end of numbers as well as at their beginning."""
+    national = pattern.startswith("0") and len(pattern) > _LONGEST_OF_ZERO
+    return pattern.isdigit() and len(pattern) >= FEWEST_OF_END and not national
 
 
 def digits_asked(pattern: str) -> int:
@@ -93,7 +107,7 @@ def _read(pattern: str) -> tuple[str, str]:
     """A beginning as country's code and national digits; 0 before a national number is dropped."""
     if pattern.startswith("+"):
         return split_code(pattern[1:])
-    return "", pattern.removeprefix("0")
+    return "", pattern.removesuffix("*").removeprefix("0")
 
 
 def _range(prefix: str) -> tuple[str, str]:

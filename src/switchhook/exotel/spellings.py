@@ -15,7 +15,7 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 import phonenumbers
 
-from switchhook.exotel.fields import Unusable, e164
+from switchhook.exotel.asked_number import whole_number, why_no_number
 from switchhook.exotel.phone_numbers import FoundNumber, find_digits, masked
 
 if TYPE_CHECKING:
@@ -88,9 +88,10 @@ class ErasedNumber(msgspec.Struct, frozen=True):
 
 def read_number(text: str, region: str = "IN") -> ErasedNumber | NotANumber:
     """The number that somebody asks to forget; never a part of one, which would hit others too."""
-    found = e164(text.strip(), region)
-    if found is None or isinstance(found, Unusable):
-        return NotANumber("not a full telephone number: give it as +91 98765 43210")
+    found = whole_number(text, region)
+    if found is None:
+        why = why_no_number(text) or "not a full telephone number: give it as +91 98765 43210"
+        return NotANumber(why)
     number = ErasedNumber(found)
     if len(number.national) < _SHORTEST:
         return NotANumber(f"a number of less than {_SHORTEST} digits would be found in others")

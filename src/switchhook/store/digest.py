@@ -23,8 +23,8 @@ UNKNOWN = StreamStatus.UNKNOWN.value
 BESIDE = "&"
 """Begins the key of a number that is no stream's `from` or `to`: a leg's, a callback's."""
 
-CALL, STREAM, STATUS, FLOW, NOTE, STORY, RULE = range(7)
-_KINDS = 8  # room for more
+CALL, STREAM, STATUS, FLOW, NOTE, STORY, RULE, SAID = range(8)
+_KINDS = 8
 """What a hash was made of: its three lowest bits say so."""
 
 Form = tuple[str, str, tuple[tuple[str, str], ...], tuple[str, ...]]
@@ -62,6 +62,7 @@ def digest(parsed: PassthruRecord) -> Digest:
             mentions.append(hash_of(STATUS, (stream.status or "").lower()))
         if passthru.flow_id:
             mentions.append(hash_of(FLOW, passthru.flow_id))
+        mentions += said_keys(passthru.custom_field, passthru.digits)
     from_, to = passthru.from_, passthru.to
     callers = caller_keys(from_, to, passthru.direction) + _beside(passthru, from_, to)
     return Digest(mentions, callers, _form(parsed.receipt, passthru), key, alone)
@@ -76,6 +77,12 @@ def caller_keys(from_: str | None, to: str | None, direction: str | None) -> lis
     if to and to != from_ and (direction == Direction.OUTBOUND or not exophone_of(None, None, to)):
         keys += number_keys(to)
     return keys
+
+
+def said_keys(custom_field: str | None, digits: str | None) -> list[int]:
+    """What a stream is found by among what was said of its call, whatever the letter case."""
+    said = {"custom_field": custom_field, "digits": digits}
+    return [hash_of(SAID, name, text.casefold()) for name, text in said.items() if text]
 
 
 def beside_keys(texts: Iterable[str | None], region: str) -> list[str]:

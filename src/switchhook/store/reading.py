@@ -92,11 +92,14 @@ class StoreReader:
         before_seq: int = LAST_SEQ,
         after_seq: int = 0,
         limit: int = 100,
+        counted: bool = False,
     ) -> SearchPage:
         with self._reading() as connection:
             span = SeqRange(after_seq + 1, before_seq)
             deadline = Deadline(LONGEST_SEARCH_S, time.monotonic)
-            return search(connection, self._journal, query, names, span, limit, deadline)
+            return search(
+                connection, self._journal, query, names, span, limit, deadline, counted=counted
+            )
 
     def tallies(self, since_ms: int, until_ms: int, *, hours: bool = False) -> list[Tally]:
         table = "hour" if hours else "minute"

@@ -17,8 +17,9 @@ import msgspec
 from switchhook.errors import SearchError
 from switchhook.exotel.number_keys import key_ranges
 from switchhook.sqlite_file import transaction
-from switchhook.store.digest import CALL, FLOW, RULE, STREAM, hash_of
+from switchhook.store.digest import CALL, FLOW, RULE, SAID, STREAM, hash_of
 from switchhook.store.files import BUCKET_BITS
+from switchhook.store.found_count import count_found
 from switchhook.store.placing import seqs_between
 from switchhook.store.stories import decode_story
 from switchhook.streams.facet import Facet
@@ -94,12 +95,18 @@ def search(
     span: SeqRange,
     limit: int,
     deadline: Deadline,
+    *,
+    counted: bool = False,
 ) -> SearchPage:
     """A page of streams that fit, newest first, all of one moment. Raises SearchError."""
     connection.set_progress_handler(lambda: deadline.passed, _STEPS)
     try:
         with transaction(connection, "DEFERRED"):
-            return _search(connection, journal, query, names, span, limit, deadline)
+            page = _search(connection, journal, query, names, span, limit, deadline)
+            if not counted:
+                return page
+            count = count_found(connection, journal, query, names)
+            return msgspec.structs.replace(page, count=count)
     except apsw.InterruptError:
         raise deadline.error() from None
     finally:
@@ -200,6 +207,10 @@ class _Search:
             return self._by_hash([hash_of(FLOW, flow) for flow in self._flow_ids(flows)])
         if rules := self._asked("rule"):
             return self._by_hash([hash_of(RULE, rule) for rule in rules])
+        for key in ("custom_field", "digits"):
+            values = self._asked(key)
+            if values and not any("*" in value for value in values):
+                return self._by_hash([hash_of(SAID, key, each.casefold()) for each in values])
         return self._by_facet(self._facets)
 
     def _asked(self, key: str) -> tuple[str, ...]:

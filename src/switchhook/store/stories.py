@@ -11,7 +11,17 @@ import msgspec
 
 from switchhook.exotel.cause import Cause
 from switchhook.exotel.times import MINUTE_MS
-from switchhook.store.digest import CALL, FLOW, NOTE, RULE, STATUS, UNKNOWN, caller_keys, hash_of
+from switchhook.store.digest import (
+    CALL,
+    FLOW,
+    NOTE,
+    RULE,
+    STATUS,
+    UNKNOWN,
+    caller_keys,
+    hash_of,
+    said_keys,
+)
 from switchhook.store.files import BUCKET_BITS
 from switchhook.streams.call_over import says_over
 from switchhook.streams.parsed_record import parse_record, read_parsed
@@ -136,6 +146,7 @@ class Stories:
             mentions.append(hash_of(STATUS, (story.stream.status or "").lower()))
         if flow is not None:
             mentions.append(hash_of(FLOW, flow))
+        mentions += said_keys(story.said("custom_field"), story.said("digits"))
         many = self._connection.executemany
         many(
             "INSERT OR IGNORE INTO mention VALUES (?, ?, ?)",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from starlette.responses import StreamingResponse
@@ -13,10 +14,9 @@ from starlette.routing import BaseRoute, Route
 from switchhook.access.audit import Deed, deed_of
 from switchhook.access.roles import Role
 from switchhook.exotel.times import DAY_MS
-from switchhook.streams.export import FORMATS, ExportFormat, columns_named, rows_of
+from switchhook.streams.export import rows_of
+from switchhook.streams.export_asked import EXPORT, asked_export
 from switchhook.streams.names import Names
-from switchhook.streams.parameters import EXPORT
-from switchhook.streams.search.query import Query
 from switchhook.web.endpoint import NO_STORE, json_endpoint
 from switchhook.web.json import time_of
 from switchhook.web.parameters import STRETCH, RefusedParameter, read_filters, read_none
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from switchhook.streams.export import Rows
     from switchhook.streams.facet import Facet
     from switchhook.streams.store import Store
     from switchhook.web.json import Json
@@ -143,38 +144,36 @@ class StoreApi:
     async def _export(self, request: Request) -> StreamingResponse:
         now_ms, viewer = self._now_ms(), require(request, Role.OPERATOR)
         values = read_filters(request.query_params.multi_items(), now_ms, EXPORT)
-        columns, wrong = columns_named(values.get("columns", ""))
-        if wrong is not None:
-            hint = "see docs/search.md; `all` is every one"
-            raise RefusedParameter("columns", f"there is no column {wrong[:40]!r}", hint)
-        form = FORMATS[values.get("format", "csv")]
-        query: Query = values.get("q", Query())
-        look = ExportFormat(columns, viewer.sees, zone_named(values.get("tz", "ist")))
-        deed = deed_of(
-            viewer,
-            "exported streams",
-            form=form.ending,
-            columns=",".join(column.name for column in columns),
-            conditions=",".join(each.key for each in query.conditions) or "none",
-        )
+        zone = zone_named(values.get("tz", "ist"))
+        asked = asked_export(values, zone, viewer.sees, sees_all=viewer.sees_numbers)
+        deed = deed_of(viewer, "exported streams", **asked.details())
 
         def begin() -> Iterator[bytes]:
             self._note(deed)
             self._freshen()
-            rows = rows_of(self._store, query, self._names(), look)
-            return form.write(rows, look)
+            rows = rows_of(self._store, asked.query, self._names(), asked.look)
+            return asked.form.write(_begun(rows), asked.look)
 
         loop = asyncio.get_running_loop()
         parts = await loop.run_in_executor(self._exporting, begin)
-        name = f"streams-{datetime.fromtimestamp(now_ms / 1000, UTC):%Y%m%d-%H%M%S}.{form.ending}"
+        at = datetime.fromtimestamp(now_ms / 1000, UTC)
+        name = f"streams-{at:%Y%m%d-%H%M%S}.{asked.form.ending}"
         headers = NO_STORE | {"Content-Disposition": f'attachment; filename="{name}"'}
-        return StreamingResponse(self._sent(parts), media_type=form.media_type, headers=headers)
+        return StreamingResponse(
+            self._sent(parts), media_type=asked.form.media_type, headers=headers
+        )
 
     async def _sent(self, parts: Iterator[bytes]) -> AsyncIterator[bytes]:
         """Each part when the reader has taken the one before; none once it has gone."""
         loop = asyncio.get_running_loop()
         while (part := await loop.run_in_executor(self._exporting, next, parts, None)) is not None:
             yield part
+
+
+def _begun(rows: Rows) -> Rows:
+    """Rows of which the first was looked for already, so that a failure comes before it."""
+    first = next(rows, None)
+    return rows if first is None else chain((first,), rows)
 
 
 def _facet(facet: Facet) -> Json:

@@ -8,6 +8,7 @@ first told of later is not in it, and none is twice or left out.
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from switchhook.exotel.number_forms import NumberForm, in_form
+from switchhook.exotel.passthru import Direction
 from switchhook.exotel.phone_numbers import mask_text, masked
 from switchhook.exotel.times import EPOCH
 from switchhook.exotel.wire.scalar import without_surrogates
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from switchhook.streams.names import Names
     from switchhook.streams.search.query import Query, StreamRow
     from switchhook.streams.store import Store
+    from switchhook.streams.story import StreamStory
 
 PAGE = 500
 ROW_GROUP = 5000
@@ -50,6 +54,12 @@ class ExportColumn(msgspec.Struct, frozen=True):
     kind: str = "text"
 
 
+def customer_of(story: StreamStory) -> str | None:
+    """The number of whoever is not you in a call: its caller, or who was called by it."""
+    outbound = story.said("direction") == Direction.OUTBOUND
+    return story.said("to" if outbound else "from_")
+
+
 def _bot(row: StreamRow, names: Names) -> str:
     return names.bot_name(row.facet.host, row.facet.endpoint, row.facet.exophone)
 
@@ -67,6 +77,8 @@ COLUMNS = {
         ExportColumn("from", "the caller's number", lambda row, names: row.story.said("from_"),
                "number"),
         ExportColumn("to", "the number called", lambda row, names: row.story.said("to"), "number"),
+        ExportColumn("customer", "the number at the other end: who called, or was called",
+               lambda row, names: customer_of(row.story), "number"),
         ExportColumn("exophone", "your number, by its name where it has one",
                lambda row, names: names.exophone(row.facet.exophone)),
         ExportColumn("bot", "the bot, by its name where it has one", _bot),
@@ -81,6 +93,10 @@ COLUMNS = {
                lambda row, names: row.facet.endpoint),
         ExportColumn("flow", "the flow, by its name where it has one",
                lambda row, names: names.flow(row.story.said("flow_id"))),
+        ExportColumn("custom_field", "the CustomField of the call",
+               lambda row, names: row.story.said("custom_field")),
+        ExportColumn("digits", "the digits dialled before the Passthru",
+               lambda row, names: row.story.said("digits"), "number"),
         ExportColumn("direction", "inbound or outbound",
                lambda row, names: row.story.said("direction")),
         ExportColumn("status", "the stream's status as it was said",
@@ -118,11 +134,27 @@ def columns_named(text: str) -> tuple[tuple[ExportColumn, ...], str | None]:
 
 
 class ExportFormat(msgspec.Struct, frozen=True):
-    """What is exported and how: columns, whose numbers may be seen, the zone of times."""
+    """What is exported and how: columns, whose numbers may be seen, the zone of times.
+
+    With a form of `numbers` it is for programs: whole numbers have that form, national ones are
+    `region`'s, and a cell has an apostrophe only where a sheet would run it. `headers` are the
+    columns' names in the file, empty for a CSV without them; `bom` is whether a CSV begins with a
+    byte order mark; `once` gives one row a customer, that of the newest stream.
+    """
 
     columns: tuple[ExportColumn, ...]
     sees: Callable[[str], bool]
     zone: tzinfo
+    numbers: NumberForm | None = None
+    region: str = "IN"
+    headers: tuple[str, ...] | None = None
+    bom: bool = True
+    once: bool = False
+
+    @property
+    def names(self) -> list[str]:
+        """What the columns are called in the file."""
+        return list(self.headers) if self.headers else [each.name for each in self.columns]
 
 
 Rows = Iterator[list[Value]]
@@ -130,30 +162,47 @@ Rows = Iterator[list[Value]]
 
 def rows_of(store: Store, query: Query, names: Names, look: ExportFormat) -> Rows:
     """The values of all streams that a query finds, newest first, a page at a time."""
-    before = store.position() + 1
+    before, told = store.position() + 1, set[bytes]()
     while True:
         found = store.search(query, names, before_seq=before, limit=PAGE)
         for row in found.rows:
-            yield _values(row, names, look)
+            if not look.once or _is_first(row, told):
+                yield _values(row, names, look)
         if found.next is None:
             return
         before = found.next
 
 
+_NUMBER = re.compile(r"\+[0-9]{7,15}")
+
+
+def _is_first(row: StreamRow, told: set[bytes]) -> bool:
+    """Whether a row is the first of its customer; who has told no number is nobody to call."""
+    number = customer_of(row.story) or ""
+    if not _NUMBER.fullmatch(number):
+        return False
+    key = hashlib.blake2b(number.encode(), digest_size=10).digest()
+    new = key not in told
+    told.add(key)
+    return new
+
+
 def _values(row: StreamRow, names: Names, look: ExportFormat) -> list[Value]:
     sees = look.sees(row.story.call_sid or "")
-    return [_value(column, column.of(row, names), sees, look.zone) for column in look.columns]
+    return [_value(column, column.of(row, names), sees, look) for column in look.columns]
 
 
-def _value(column: ExportColumn, value: str | int | None, sees: bool, zone: tzinfo) -> Value:
+def _value(column: ExportColumn, value: str | int | None, sees: bool, look: ExportFormat) -> Value:
     match column.kind:
         case "time":
             assert isinstance(value, int)
-            return _moment(value, zone)
+            return _moment(value, look.zone)
         case "whole":
             return value
         case _:
             text = without_surrogates(str(value or ""))
+            if sees and column.kind == "number" and look.numbers is not None:
+                return in_form(text, look.numbers, look.region)
             if sees or column.kind == "ours":
                 return text
             return masked(text) if column.kind == "number" else mask_text(text)
@@ -170,38 +219,50 @@ _ACTS = re.compile(r"[=+\-@|%\t\r\n\uff1d\uff0b\uff0d\uff20]")
 _COUNTS = re.compile(r"[ 0-9.,:/eE+-]*[0-9][ 0-9.,:/eE+-]*")
 
 
-def csv_text(text: str) -> str:
+_DIALLED = re.compile(r"\+?[0-9]{3,15}")
+
+
+def csv_text(text: str, *, program: bool = False) -> str:
     """A text as a CSV cell that no spreadsheet takes for a formula, a number or a date.
 
-    Such a one begins with an apostrophe. What would move or hide text stands as its code.
+    Such a one begins with an apostrophe; one for a `program` only where it is a formula. What would
+    move or hide text stands as its code.
     """
     shown = escaped(text)
     if len(shown) > LONGEST_CELL:
         shown = f"{shown[:LONGEST_CELL]}… ({len(text)} characters)"
-    if _ACTS.match(text.lstrip() or text) or _ACTS.match(text) or _COUNTS.fullmatch(text):
+    acts = _ACTS.match(text.lstrip() or text) or _ACTS.match(text)
+    if acts or (not program and _COUNTS.fullmatch(text)):
         return "'" + shown
     return shown
 
 
 def as_csv(rows: Rows, look: ExportFormat) -> Iterator[bytes]:
-    """CSV with a byte order mark, which Excel needs to read it as UTF-8."""
+    """CSV, as a rule with a byte order mark, which Excel needs to read it as UTF-8."""
     text = io.StringIO()
     writer = csv.writer(text)
-    zone = _zone_name(look.zone)
-    writer.writerow(
-        [f"{each.name} ({zone})" if each.kind == "time" else each.name for each in look.columns]
-    )
-    yield b"\xef\xbb\xbf" + _taken(text)
+    if look.headers is None:
+        zone = _zone_name(look.zone)
+        writer.writerow(
+            [f"{each.name} ({zone})" if each.kind == "time" else each.name for each in look.columns]
+        )
+    elif look.headers:
+        writer.writerow([csv_text(each, program=True) for each in look.headers])
+    yield (b"\xef\xbb\xbf" if look.bom else b"") + _taken(text)
     for page in _pages(rows, PAGE):
-        writer.writerows([_csv_value(value) for value in row] for row in page)
+        for row in page:
+            cells = zip(look.columns, row, strict=True)
+            writer.writerow([_csv_value(column, value, look) for column, value in cells])
         yield _taken(text)
 
 
-def _csv_value(value: Value) -> str | int:
+def _csv_value(column: ExportColumn, value: Value, look: ExportFormat) -> str | int:
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%d %H:%M:%S")
     if isinstance(value, str):
-        return csv_text(value)
+        if look.numbers is not None and column.kind == "number" and _DIALLED.fullmatch(value):
+            return value  # a plus and digits: a sheet makes a number of it, and runs nothing
+        return csv_text(value, program=look.numbers is not None)
     return "" if value is None else value
 
 
@@ -217,7 +278,7 @@ _HIDDEN = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufe
 
 def as_ndjson(rows: Rows, look: ExportFormat) -> Iterator[bytes]:
     """One object a line; what would act on a terminal is escaped, as JSON can."""
-    names = [column.name for column in look.columns]
+    names = look.names
     for page in _pages(rows, PAGE):
         lines = [
             msgspec.json.encode(dict(zip(names, map(_json_value, row), strict=True))).decode()
@@ -263,7 +324,8 @@ def as_parquet(rows: Rows, look: ExportFormat) -> Iterator[bytes]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    schema = pa.schema([pa.field(each.name, _arrow_type(pa, each, look)) for each in look.columns])
+    named = zip(look.names, look.columns, strict=True)
+    schema = pa.schema([pa.field(name, _arrow_type(pa, each, look)) for name, each in named])
     sink = _Sink()
     with pq.ParquetWriter(sink, schema, compression="zstd") as writer:
         for page in _pages(rows, ROW_GROUP):

@@ -6,7 +6,8 @@ from switchhook.exotel.cause import Cause
 from switchhook.exotel.passthru import Dialect
 from switchhook.exotel.stream_error import ErrorKind
 from switchhook.streams.export import FORMATS
-from switchhook.streams.parameters import EXPORT, FILTERS, STREAM_FILTERS
+from switchhook.streams.export_asked import EXPORT
+from switchhook.streams.parameters import FILTERS, STREAM_FILTERS
 from switchhook.web.json_schema import (
     COUNT,
     NUMBER,
@@ -167,6 +168,13 @@ _WHOLE_CALL = object_of(
     streams=list_of(ref("Stream")),
     more={"type": "boolean"},
 )
+_OF_SEARCH = {
+    "understood": list_of(STRING),
+    "count": or_null(object_of(streams=COUNT, more={"type": "boolean"})),
+}
+"""What a list has where it was asked for by a search."""
+_STREAMS = object_of(streams=list_of(ref("Stream")), next=TEXT)
+_STREAMS["properties"] |= _OF_SEARCH
 _STREAM_STORY: Schema = {
     "allOf": [ref("Stream"), object_of(receipts=list_of(STRING), more={"type": "boolean"})]
 }
@@ -180,7 +188,7 @@ SCHEMAS: dict[str, Schema] = {
     "Receipt": _RECEIPT,
     "Receipts": object_of(receipts=list_of(ref("Receipt")), next=TEXT),
     "Stream": _STREAM,
-    "Streams": object_of(streams=list_of(ref("Stream")), next=TEXT),
+    "Streams": _STREAMS,
     "StreamStory": _STREAM_STORY,
     "Call": _WHOLE_CALL,
     "Status": object_of(

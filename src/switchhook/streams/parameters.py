@@ -6,7 +6,6 @@ import re
 
 from switchhook.exotel.cause import Cause
 from switchhook.exotel.passthru import Stream, StreamStatus
-from switchhook.streams.export import COLUMNS
 from switchhook.streams.search.query import Query
 from switchhook.streams.search.syntax import LONGEST, parse_query
 from switchhook.web.parameters import SINCE, TEXT_SCHEMA, UNTIL, Parameter, read_choice, read_text
@@ -95,29 +94,6 @@ SEARCH = Parameter(
 )
 STREAM_FILTERS = FILTERS | {SEARCH.name: SEARCH}
 """Those of the list of streams."""
-
-
-_COLUMN = "|".join(COLUMNS)
-EXPORT = {
-    parameter.name: parameter
-    for parameter in (
-        SEARCH,
-        Parameter(
-            "format",
-            "the form of the file",
-            {"type": "string", "enum": ["csv", "ndjson", "parquet"], "default": "csv"},
-            read_choice,
-        ),
-        Parameter(
-            "columns",
-            "names between commas, or `all`",
-            {"type": "string", "pattern": f"^(all|({_COLUMN})(,({_COLUMN}))*)$"},
-            read_text,
-        ),
-        Parameter("tz", "the zone of times: ist, utc, or an IANA name", TEXT_SCHEMA, read_text),
-    )
-}
-"""The parameters of an export."""
 
 
 def cursor_of(seq: int) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from switchhook.exotel.times import IST
 from switchhook.journal.receipt import (
     ConfigApplied,
     Receipt,
@@ -23,6 +24,7 @@ from switchhook.streams.kept_call import KeptCall, KeptReceipt
 from switchhook.streams.names import Names
 from switchhook.streams.parameters import DEFAULT, LAST_SEQ, cursor_of
 from switchhook.streams.parsed_record import PassthruRecord, UnreadableRecord, parse_record
+from switchhook.streams.search.in_words import in_words
 from switchhook.streams.search.query import Condition
 from switchhook.streams.store import StreamFilter
 from switchhook.streams.story import (
@@ -114,9 +116,15 @@ class StreamQueries:
             after_seq=wanted.from_seq - 1,
             before_seq=wanted.before_seq,
             limit=wanted.limit - 1,
+            counted="cursor" not in values and not {"since", "until"} & values.keys(),
         )
-        more = None if found.next is None else cursor_of(found.next)
-        return {"streams": [stream_json(row.story) for row in found.rows], "next": more}
+        count = found.count
+        return {
+            "streams": [stream_json(row.story) for row in found.rows],
+            "next": None if found.next is None else cursor_of(found.next),
+            "understood": in_words(query, IST),
+            "count": None if count is None else {"streams": count.count, "more": count.more},
+        }
 
     def receipt(self, name: str) -> Json | None:
         """One receipt; None where there is none of this id."""

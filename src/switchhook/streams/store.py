@@ -89,8 +89,11 @@ class Store(Protocol):
         before_seq: int = 2**63 - 1,
         after_seq: int = 0,
         limit: int = 100,
+        counted: bool = False,
     ) -> SearchPage:
         """Streams that fit the query, newest first, first told of between the two seqs.
+
+        `counted` says how many fit in all, wherever indexes tell it.
 
         Raises SearchError where it takes too long.
         """

@@ -124,7 +124,7 @@ _STREAM_FIELDS = (
 )
 
 _NUMBERS = ("from_", "to")
-_OF_CALL = ("direction", "flow_id")
+_OF_CALL = ("direction", "flow_id", "custom_field", "digits")
 
 StreamKey = tuple[str | None, str | None, str | None]
 """CallSid, StreamSID, and where there is no StreamSID the id of the one receipt."""
@@ -134,8 +134,8 @@ class StreamStory(msgspec.Struct, frozen=True, omit_defaults=True):
     """One stream. `told_alone` is the receipt of a stream without a StreamSID.
 
     `reports` are sorted, the outcome first; `numbers` are `from_` and `to`, and `call` what else
-    was said of the stream's call (`direction`, `flow_id`), each as said first. `call_over` is
-    whether somebody said that the call has ended.
+    was said of the stream's call (`direction`, `flow_id`, `custom_field`, `digits`), each as said
+    first. `call_over` is whether somebody said that the call has ended.
     """
 
     first: ReceiptRef

@@ -75,14 +75,23 @@ class StreamRow(msgspec.Struct, frozen=True):
     late_ms: int | None = None
 
 
+class StreamCount(msgspec.Struct, frozen=True):
+    """How many streams a search finds: exactly so many, or `more` than that."""
+
+    count: int
+    more: bool
+
+
 class SearchPage(msgspec.Struct, frozen=True):
     """A page, newest first. `next` is the `before_seq` of the next one; None where all was seen.
 
     There can be fewer rows than asked for and still a next page: looking stops after a while.
+    `count` is how many there are on all pages, where that was asked and an index tells it.
     """
 
     rows: list[StreamRow]
     next: int | None
+    count: StreamCount | None = None
 
 
 def fits(query: Query, names: Names, row: StreamRow) -> bool:
@@ -106,20 +115,31 @@ def _holds(condition: Condition, names: Names, row: StreamRow) -> bool:
 
 def facet_may_fit(query: Query, names: Names, facet: Facet) -> bool:
     """Whether a stream counted under this facet can be among what is asked for."""
+    return facet_decides(query, names, facet) is not False
+
+
+def facet_decides(query: Query, names: Names, facet: Facet) -> bool | None:
+    """Whether every stream counted under this facet fits, or none; None where some may.
+
+    The time is left out of it.
+    """
     blurred = OTHER in (facet.host, facet.exophone)
+    unsure = False
     for condition in query.conditions:
         hint = _HINTS.get(condition.key)
         if hint is None or (blurred and condition.key in _OF_OTHER):
+            unsure = True
             continue
         said = {hint(value, names, facet) for value in condition.values}
         found = True if True in said else None if None in said else False
         if found is condition.excluded:
             return False
-    return True
+        unsure = unsure or found is None
+    return None if unsure else True
 
 
 _OF_NUMBERS = ("from", "to", "number")
-_OF_MASKED_TEXTS = ("error", "flow")
+_OF_MASKED_TEXTS = ("error", "flow", "custom_field", "digits")
 _BY_PART = ("exophone", "name")
 """Keys by a part of whose texts is looked without any `*`."""
 
@@ -213,7 +233,7 @@ def _status_hint(value: str, names: Names, facet: Facet) -> bool | None:
 
 
 def _is_hint(value: str, names: Names, facet: Facet) -> bool | None:
-    return None if value == "late" else _IS[value](facet.cause)
+    return None if value in _OF_STREAM else _IS[value](facet.cause)
 
 
 _HINTS: dict[str, Callable[[str, Names, Facet], bool | None]] = {
@@ -228,7 +248,12 @@ _IS: dict[str, Callable[[str], bool]] = {
     "running": lambda cause: cause == Cause.RUNNING,
     "ended": lambda cause: cause not in (Cause.RUNNING, Cause.NO_STREAM),
 }
-STATES = (*_IS, "late")
+_DIGITS = re.compile("[0-9]{3}")  # who says no number has none, or a word, or a zero
+_OF_STREAM: dict[str, Callable[[StreamRow], bool]] = {
+    "late": lambda row: row.late_ms is not None,
+    "withheld": lambda row: not _DIGITS.search(row.story.said("from_") or ""),
+}
+STATES = (*_IS, *_OF_STREAM)
 """What follows `is:`."""
 
 
@@ -246,13 +271,23 @@ def _number(value: str, names: Names, row: StreamRow) -> bool:
     return any(number_matches(value, row.story.said(field)) for field in ("from_", "to"))
 
 
+def _said(field: str) -> Callable[[str, Names, StreamRow], bool]:
+    """What was said of the call, with `*` for anything; an empty text is none."""
+
+    def holds(value: str, names: Names, row: StreamRow) -> bool:
+        text = row.story.said(field)
+        return bool(text) and like(value, text or "")
+
+    return holds
+
+
 def _error(value: str, names: Names, row: StreamRow) -> bool:
     error = row.story.stream.error
     return bool(error) and like(f"*{value}*", error or "")
 
 
 def _is(value: str, names: Names, row: StreamRow) -> bool:
-    return row.late_ms is not None if value == "late" else _IS[value](row.facet.cause)
+    return _OF_STREAM[value](row) if value in _OF_STREAM else _IS[value](row.facet.cause)
 
 
 COMPARISON = re.compile(r"(>=|<=|>|<|=)?([0-9]{1,9})")
@@ -285,6 +320,8 @@ OF_ROW: dict[str, Callable[[str, Names, StreamRow], bool]] = {
     "number": _number,
     "status": _status,
     "flow": _flow,
+    "custom_field": _said("custom_field"),
+    "digits": _said("digits"),
     "error": _error,
     "is": _is,
     "duration": _duration,
