@@ -12,6 +12,7 @@ from switchhook.doctor.passthru import (
     judge_client,
     judge_option_b,
     judge_query,
+    judge_refusal,
     judge_time,
 )
 from switchhook.journal.receipt import Auth
@@ -45,6 +46,18 @@ def test_an_answer(came, found, level, said, todo):
     assert said in finding.said
     assert todo in finding.todo
     assert "secret" not in finding.said or "secret is" in finding.said
+
+
+@pytest.mark.parametrize(
+    ("asked", "level"),
+    [
+        ({"sales": (reply(403), None), "b": (reply(403), None)}, OK),
+        ({"sales": (reply(403), None), "b": (reply(302), kept())}, WARN),
+        ({"sales": (reply(502), None)}, UNCHECKED),
+    ],
+)
+def test_a_wrong_secret(asked, level):
+    assert judge_refusal("secret", asked).level is level
 
 
 @pytest.mark.parametrize(

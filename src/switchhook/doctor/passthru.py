@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from switchhook.doctor.finding import fail, ok, unchecked, warn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from switchhook.doctor.finding import Finding
     from switchhook.doctor.passthru_client import Kept, Reply
@@ -77,6 +77,18 @@ def _not_ours(check: str, reply: Reply) -> Finding:
 
 def _clock_todo() -> str:
     return "set the clock of this machine right, and try again"
+
+
+def judge_refusal(check: str, asked: Mapping[str, Tried]) -> Finding:
+    """Whether a wrong secret is refused, by endpoint; no alarm comes of such a test."""
+    let_in = [name for name, (_, kept) in asked.items() if kept is not None]
+    if let_in:
+        problem = f"a wrong secret is let in at {', '.join(let_in)}"
+        return warn(check, problem, 'once every applet has the right URL, set auth = "enforce"')
+    odd = next((r.status for r, _ in asked.values() if r.status != HTTPStatus.FORBIDDEN), None)
+    if odd is not None:
+        return unchecked(check, f"a request with a wrong secret got {odd}, not 403")
+    return ok(check, "refused with 403 at every endpoint")
 
 
 def judge_option_b(check: str, asked: Sequence[Tried]) -> Finding:

@@ -17,6 +17,7 @@ from switchhook.doctor.passthru import (
     judge_client,
     judge_option_b,
     judge_query,
+    judge_refusal,
     judge_time,
 )
 from switchhook.doctor.passthru_client import ask, find_kept, new_test
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 MOST = 20
 """Endpoints that are asked; more are alike."""
+WRONG = "no-secret-of-anybody"
 
 
 class Reach(msgspec.Struct, frozen=True):
@@ -68,7 +70,7 @@ class Asker:
             if whole and point.mode != "async":
                 b_tried += [first, self.ask(url, samples.failed)]
         if not whole:
-            return Reach(found, self.replies)
+            return Reach([*found, *self._refused()], self.replies)
         arrived = next((name for name, (_, kept) in tried.items() if kept is not None), None)
         if arrived is None:
             todo = "mend that first"
@@ -77,6 +79,15 @@ class Asker:
             found.append(judge_option_b("proxy: Option B", b_tried))
         found += self._ways(self._url(arrived), tried[arrived])
         return Reach(found, self.replies)
+
+    def _refused(self) -> list[Finding]:
+        """What a wrong secret gets, where there is one."""
+        points = [each for each in self._config.endpoints[:MOST] if secrets_of(each, self._key)]
+        asked = {
+            each.name: self.ask(f"{self._base}/passthru/{each.name}/{WRONG}", samples.completed)
+            for each in points
+        }
+        return [judge_refusal("a wrong secret", asked)] if asked else []
 
     def _ways(self, url: str, plain: Tried) -> list[Finding]:
         odd, long = self.ask(url, samples.odd), self.ask(url, samples.long)
