@@ -9,9 +9,10 @@ import pytest
 
 from faketime import FakeTime
 from nginx import listening, nginx, port_of
-from program import command, running
+from program import command, running, until
 from switchhook.emulator.net.certificates import self_signed
 from switchhook.emulator.testing import Exotel
+from switchhook.overview.verdict_file import read_verdict
 
 SECRET = "hV3pJ0uYw-8QkT3nXb5sZr8L"
 CONFIG = '[answer]\ntrusted_proxies = ["127.0.0.3"]\n[endpoints.sales]\nsecrets = ["{secret}"]\n'
@@ -39,6 +40,7 @@ def found_by(program, config, *more):
 
 def test_inside_all_is_well_and_nothing_is_counted(tmp_path, config):
     with running(tmp_path / "data", "--config", str(config)) as program:
+        until(lambda: read_verdict(program.data), "the console to look")
         found = found_by(program, config)
         wrong = {n: each for n, each in found.items() if each[0] not in ("ok",)}
         assert wrong.keys() <= {"from outside", "alerts", "heartbeat", "clock"}

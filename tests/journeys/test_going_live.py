@@ -8,7 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from program import PATIENCE_S, command, running
+from program import PATIENCE_S, command, running, until
+from switchhook.overview.verdict_file import read_verdict
 
 PAGE = (Path(__file__).parents[2] / "docs/exotel-flow.md").read_text(encoding="utf-8")
 _, _, SECTION = PAGE.partition("\n## Before going live\n")
@@ -36,6 +37,7 @@ def test_each_step_does_what_it_says(tmp_path):
     assert "switchhook doctor --config" in looked
     with running(data, "--config", str(config)) as program:
         where = ("--config", str(config), "--data", str(data))
+        until(lambda: read_verdict(data), "the console to look")
         done = command("doctor", "--url", program.urls["answer"], "--json", *where, code=1)
         found = {row["check"]: row["level"] for row in map(json.loads, done.out.splitlines())}
         wrong = {check for check, level in found.items() if level != "ok"}
