@@ -36,6 +36,7 @@ URL = "http://127.0.0.1:8080"
             "nginx (process 9) listens",
         ),
         (Port("answer", URL), False, FAIL, "another program listens"),
+        (Port("console", URL, listener="switchhook (process 9)"), True, FAIL, "nobody answers"),
         (Port("console", URL, "connection refused"), True, FAIL, "though the other side does"),
         (Port("answer", URL, "connection refused"), False, UNCHECKED, "does not run"),
     ],

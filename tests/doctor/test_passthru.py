@@ -48,6 +48,12 @@ def test_an_answer(came, found, level, said, todo):
     assert "secret" not in finding.said or "secret is" in finding.said
 
 
+def test_our_own_program_without_a_receipt_has_a_disk_that_does_not_take_it():
+    finding = judge_answer("sales", reply(200), None, ours=True)
+    assert (finding.level, "disk" in finding.todo) == (FAIL, True)
+    assert "404" in judge_answer("sales", reply(404), None, ours=True).said
+
+
 @pytest.mark.parametrize(
     ("asked", "level"),
     [

@@ -42,5 +42,13 @@ def test_one_that_hangs_or_fails_is_not_checked_and_the_others_are():
     assert "secret" not in found[1].said
 
 
+def test_what_the_system_refuses_is_said_in_its_words():
+    def refused():
+        raise PermissionError(13, "Permission denied", "/secret/place")
+
+    (found,) = run_all([Check("a", refused)], 20)
+    assert found.said == "permission denied"
+
+
 def test_nothing_to_do_is_nothing_found():
     assert list(run_all([], 1)) == []

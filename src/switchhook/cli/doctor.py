@@ -130,7 +130,8 @@ def _print(finding: Finding, *, json: bool) -> None:
     if json:
         output.print_json(_json(finding))
         return
-    line = Text(f"{_SIGNS[finding.level]} ", style=_STYLES[finding.level])
+    line = Text()
+    line.append(f"{_SIGNS[finding.level]} ", style=_STYLES[finding.level])
     line.append(f"{output.plain(finding.check):<{_WIDTH}}  ", style="bold")
     line.append(output.plain(finding.said))
     output.out.print(line, soft_wrap=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -112,6 +113,8 @@ class Checkup(msgspec.Struct, kw_only=True):
         return [*judge_secrets(said, ages), *own]
 
     def _programs(self) -> list[Finding]:
+        if self.folder.exists() and not os.access(self.folder, os.R_OK | os.X_OK):
+            return [unchecked("programs", "who runs on the data folder is for its owner to see")]
         ports = [self._port(side) for side in _SIDES]
         runs = [port.holder is not None for port in ports]
         found = [

@@ -41,6 +41,11 @@ def judge_port(port: Port, *, other_runs: bool) -> Finding:
             problem = f"it runs ({who}), but {where} takes no connection: {port.problem}"
             return fail(check, problem, "restart it, and look at its log")
         return ok(check, f"listens on {where} ({who})")
+    if not port.problem and other_runs:
+        # The supervisor owns both sockets, so they take connections while a side is gone.
+        problem = f"nobody answers at {where} just now, though its port is held open"
+        todo = "it is being started, or ends again and again: look at its log"
+        return fail(check, problem, todo)
     if not port.problem:
         who = f"{port.listener} listens" if port.listener else "another program listens"
         todo = "stop that one, or give switchhook another port; or name the data folder it runs on"

@@ -38,11 +38,17 @@ _STATUS = {
 }
 
 
-def judge_answer(check: str, reply: Reply, kept: Kept | None) -> Finding:
-    """Whether an endpoint answers as it decided, and who answered."""
+def judge_answer(check: str, reply: Reply, kept: Kept | None, *, ours: bool = False) -> Finding:
+    """Whether an endpoint answers as it decided, and who answered.
+
+    `ours` is whether this folder's own program was asked, by the address that it noted.
+    """
     if reply.status is None:
         todo = "does the server run, and do name, port and firewall lead to it?"
         return fail(check, f"no answer: {reply.problem}", todo)
+    if kept is None and ours and reply.status in (HTTPStatus.OK, HTTPStatus.FOUND):
+        problem = f"{reply.status}, but its receipt is not in the journal after some seconds"
+        return fail(check, problem, "the disk is full or too slow: see what is said of it here")
     if kept is None:
         return _not_ours(check, reply)
     decision = kept.receipt.decision
@@ -71,7 +77,10 @@ def _not_ours(check: str, reply: Reply) -> Finding:
         ours = f" ({text})" if "mark of this test" in text else ""
         return fail(check, f"{status}{ours}", _STATUS[status] if not ours else _clock_todo())
     problem = f"{status}, but no receipt of it is in this data folder"
-    todo = "does the URL lead to another server, or does something before it answer by itself?"
+    todo = (
+        "does the URL lead to another server, does something before it answer by itself, or is the"
+        " disk full?"
+    )
     return fail(check, problem, todo)
 
 

@@ -50,5 +50,7 @@ def _run(at: int, check: Check, done: queue.Queue[tuple[int, Sequence[Finding]]]
         found = check.look()
     except Exception as error:  # noqa: BLE001 - what one check makes fail is said of that one; its
         # text may hold an address with a secret, so only its kind is said.
-        found = [unchecked(check.name, f"looking failed with {type(error).__name__}")]
+        said = isinstance(error, OSError) and error.strerror
+        why = said.lower() if said else f"looking failed with {type(error).__name__}"
+        found = [unchecked(check.name, why)]
     done.put((at, found))

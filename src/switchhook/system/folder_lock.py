@@ -77,10 +77,13 @@ def holder_url(path: Path, holder: Holder) -> str | None:
 def _living(path: Path, holder: Holder) -> Note | None:
     try:
         note = msgspec.json.decode((path / f"{holder}.lock").read_bytes(), type=Note)
+    except (OSError, ValueError):
+        return None
+    try:
         os.kill(note.pid, 0)
     except PermissionError:
         return note
-    except (OSError, ValueError):
+    except OSError:
         return None
     return note if note.host == socket.gethostname() else None
 
