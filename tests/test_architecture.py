@@ -381,7 +381,7 @@ What ties the parts together, and the commands, which the real program runs:
   journeys/test_users       /cli/tokens
   cli/test_endpoint endpoint_list endpoint_try
   journeys/test_doctor /cli/doctor /doctor/checkup_worker /doctor/machine_queries
-  journeys/test_doctor /doctor/others_client /doctor/reach_client
+  journeys/test_doctor /doctor/reach_client
   cli/test_cli check check_matches data exporting parse reads rules
   cli/test_cli secret
   system/test_data_folder   folder_lock
