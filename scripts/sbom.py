@@ -18,7 +18,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "licences.md"
 BEGIN, END = "<!-- make lock writes from here -->", "<!-- to here -->"
-EXTRAS = ("emulator", "otel", "postgres")
+EXTRAS = ("emulator", "mcp", "otel", "postgres")
 JAVASCRIPT = {"htmx.org": "0BSD", "htmx-ext-sse": "0BSD", "uplot": "MIT"}
 """What the wheel carries of others, with the licence that stands beside each file."""
 READ = {"picows": "MIT", "aiofastnet": "MIT", "pyrage": "MIT"}

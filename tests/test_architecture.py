@@ -31,7 +31,7 @@ alerts retention
 store calls overview telemetry reports
 config
 server
-doctor
+doctor assistant
 cli __init__
 __main__
 """.strip().splitlines()
@@ -324,6 +324,7 @@ Parts of one thing, which its test takes whole:
   test_pytest_plugin        emulator/testing/errors emulator/testing/exotel
   test_pytest_plugin        emulator/testing/placed_call emulator/testing/thread
   alerts/test_alert_journey /metrics /streams/fold
+  assistant/test_server /cli/mcp
   calls/test_recording_page recordings
   capacity/test_api /web/app
   client/test_client errors

@@ -38,6 +38,7 @@ _COMMANDS = {
     "capacity": ("capacity:capacity", "Show what each account has in use and left."),
     "users": ("users:app", "Who may sign in to the console."),
     "tokens": ("tokens:app", "What programs show at the API."),
+    "mcp": ("mcp:mcp", "Let an assistant ask the console, by the Model Context Protocol."),
     "keep": ("keep:keep", "What is kept how long, and the oldest of it."),
     "forget": ("erasing:forget", "Erase everything about one phone number or call, with proof."),
     "person": ("person:person", "Report all that is held on one person, by their number."),

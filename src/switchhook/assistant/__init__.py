@@ -1,0 +1,1 @@
+"""What an operator's assistant may ask: read-only, masked, bounded; callers' texts are data."""
