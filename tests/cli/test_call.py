@@ -136,3 +136,35 @@ def test_commands_that_read_need_the_data_folder_only(folder, tmp_path, capsys, 
     code = run([*command, "--data", str(folder), "--config", str(tmp_path / file)])
     assert code in (0, 1)  # 1 where no console has looked yet
     assert "switchhook:" not in capsys.readouterr().err
+
+
+def test_a_search_with_nothing_found_says_what_it_understood_and_what_helps(folder, capsys):
+    asked = ["from:+91", "98765-43210", "duration", ">", "1h", "--data", str(folder)]
+    assert run(["streams", *asked]) == 0
+    err = capsys.readouterr().err
+    assert "it lasted more than 3600 s" in err
+    assert "without it there are some" in err
+    assert "43210" not in err
+
+
+def test_an_export_for_a_dialler(folder, tmp_path, capsys):
+    file = tmp_path / "dial.csv"
+    asked = ["status:completed", "--export", str(file), "--data", str(folder)]
+    more = ["--numbers", "e164", "--rows", "callers", "--headers", "Phone"]
+    assert run(["streams", *asked, *more]) == 0
+    assert file.read_bytes() == b"Phone\r\n+14155550123\r\n+919876543210\r\n"
+
+
+@pytest.mark.parametrize(
+    "more, said",
+    [
+        (["cuase:x"], "did you mean cause?"),
+        (["--columns", "custommer"], "did you mean customer?"),
+        (["--headers", "a,b", "--columns", "from"], "2 for 1 columns"),
+    ],
+)
+def test_an_error_exports_nothing_and_says_so(folder, tmp_path, capsys, more, said):
+    file = tmp_path / "dial.csv"
+    assert run(["streams", *more, "--export", str(file), "--data", str(folder)]) == 2
+    assert said in " ".join(capsys.readouterr().err.split())
+    assert not file.exists()

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from asgi_client import Client
 from browser.world import OPERATOR, SECRET, VIEWER, World
-from switchhook.access.roles import Role, Viewer
+from switchhook.access.roles import EVERYTHING, Role, Viewer
 from switchhook.calls.sources import KeptDetails
 from switchhook.journal.receipt import HeartbeatReceived, RecordKind, Sample, StatusReceived, encode
 from switchhook.overview.api import SHOWN, SHOWN_SCHEMAS
@@ -111,6 +111,58 @@ def test_a_view_keeps_search_and_columns_and_nothing_else(client, world):
     client.post("/views", data={**form, "name": "Also"})
     assert [each["shared"] for each in client.get("/api/v1/views").json()["views"]] == [False, True]
     assert client.post("/views/1/remove").status_code == 404
+
+
+def test_a_view_under_a_name_that_is_in_use_asks_first(client, world):
+    world.viewer = OPERATOR
+    form = {"name": "Bad day", "state": "q=is%3Afailed"}
+
+    def kept():
+        views = client.get("/api/v1/views").json()["views"]
+        return [(each["query"], each["shared"]) for each in views if each["name"] == "Bad day"]
+
+    for _ in range(2):
+        assert "taken" not in client.post("/views", data=form).headers["location"]
+    other = form | {"state": "q=option%3AB", "shared": "1"}
+    page = client.get(client.post("/views", data=other).headers["location"]).text
+    assert "You have a view" in page
+    assert 'name="replace"' in page
+    assert kept() == [("q=is%3Afailed", False)]
+    client.post("/views", data=other | {"replace": "1"})
+    assert kept() == [("q=option%3AB", True)]
+
+
+def test_a_search_says_what_it_understood_and_how_many_there_are(client, world):
+    world.viewer = Viewer("asha", Role.OPERATOR, "s", revealed=frozenset({EVERYTHING}))
+    for number in ("09812345601", "09812345602"):
+        world.tell("bot", number=number)
+    world.writer.flush(10)
+    world.folder.reach(world.reader.last_seq(), 10)
+    page = client.get("/streams", params={"q": "+91 (0) 98123-45601"}).text
+    assert "the caller&#39;s number or the one called is +91 98123 45601" in page
+    assert ">1 stream<" in page
+    page = client.get("/streams", params={"q": "from:+91 98123 45601 duration>1:00:00"}).text
+    assert "No stream fits all of this" in page
+    assert "it lasted more than 3600 s" in page
+    assert 'href="/streams?q=from%3A%2B919812345601">Without it</a>' in page
+    assert (
+        "Export" not in client.get("/streams", params={"q": "cuase:x"}).text.partition("exports")[2]
+    )
+    assert "Nothing is exported" in client.get("/streams", params={"q": "cuase:x"}).text
+
+
+def test_the_form_of_an_export_leads_to_the_file_or_says_why_not(client, world):
+    asked = {"q": "is:failed", "columns": "customer,bot", "numbers": "e164", "rows": "callers"}
+    world.viewer = Viewer("asha", Role.OPERATOR, "s", revealed=frozenset({EVERYTHING}))
+    answer = client.get("/streams/export", params=asked)
+    assert answer.headers["location"].startswith("/api/v1/streams/export?q=is%3Afailed")
+    wrong = client.get("/streams/export", params=asked | {"columns": "custommer"})
+    assert wrong.status_code == 400
+    assert "did you mean customer?" in wrong.text
+    world.viewer = OPERATOR
+    assert "numbers are masked for you now" in client.get("/streams/export", params=asked).text
+    world.viewer = VIEWER
+    assert client.get("/streams/export", params=asked).status_code == 403
 
 
 def test_a_call_is_told_by_all_who_tell_of_it(client, world):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -130,7 +131,8 @@ def asked_export(
     usual = "" if numbers is None else ",".join(OF_NUMBERS)
     columns, wrong = columns_named(values.get("columns", usual))
     if wrong is not None:
-        hint = "see docs/search.md; `all` is every one"
+        close = get_close_matches(wrong.lower(), COLUMNS, 1)
+        hint = f"did you mean {close[0]}?" if close else f"one of {', '.join(COLUMNS)}, or all"
         raise RefusedParameter("columns", f"there is no column {hint_of(wrong)}", hint)
     bom = values.get("bom", "yes" if numbers is None else "no") == "yes"
     look = ExportFormat(

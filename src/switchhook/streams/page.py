@@ -109,12 +109,11 @@ class StreamsPage:
         said: Mapping[str, str],
         *,
         status: int = 200,
-        taken: SavedView | None = None,
         refused: RefusedParameter | None = None,
     ) -> Response:
         """The page as an address says it.
 
-        `taken` is a view whose name another one was to have, `refused` why nothing is exported.
+        `refused` is why nothing is exported.
         """
         viewer, zone = viewer_of(request), zone_of(request)
         text, cols = said.get("q", "")[: LONGEST + 1], said.get("cols", "")
@@ -125,6 +124,7 @@ class StreamsPage:
         query, found = self._found(query, names, before, viewer)
         chosen = columns_named(cols)
         filtered = _filters(request, query, cols)
+        views = self._views.seen_by(viewer.name) if self._views is not None else None
         context = {
             "q": Ours(text),
             "query": query,
@@ -147,8 +147,9 @@ class StreamsPage:
             "asked": _asked(said),
             "forms": FORMS_OF_NUMBERS,
             "refused": refused,
-            "views": self._views.seen_by(viewer.name) if self._views is not None else None,
-            "taken": taken,
+            "views": views,
+            "taken": _named(views or [], viewer.name, said.get("taken", "")),
+            "share": said.get("shared") == "1",
             "state": _state(said),
             **self._in_words(request, query, found, names),
         }
@@ -221,8 +222,8 @@ class StreamsPage:
             raise HTTPException(409, problem)
         view = SavedView(0, name, state, viewer.name, shared)
         if not form.get("replace") and (taken := await run_in_threadpool(_taken, views, view)):
-            asked = msgspec.structs.replace(taken, shared=shared)
-            return await run_in_threadpool(self._shown, request, said, status=409, taken=asked)
+            more = {"taken": taken.name, "shared": "1" if shared else None}
+            return _back(request, state, **more)
         deed = deed_of(viewer, "saved a view", name, shared=str(shared).lower())
         kept = await run_in_threadpool(views.save, view, deed, self._now_ms() * 1000)
         if not kept:
@@ -241,16 +242,21 @@ class StreamsPage:
         return _back(request, "")
 
 
-def _back(request: Request, state: str) -> Response:
+def _back(request: Request, state: str, **more: str | None) -> Response:
     """To the table with a view's state, in the zone that it was seen in."""
-    query = {**dict(parse_qsl(state)), "tz": zone_word(zone_of(request))}
+    query = {**dict(parse_qsl(state)), "tz": zone_word(zone_of(request)), **more}
     return RedirectResponse(address("/streams", query), 303)
+
+
+def _named(views: list[SavedView], by: str, name: str) -> SavedView | None:
+    """Somebody's own view of a name."""
+    return next((each for each in views if (each.by, each.name) == (by, name)), None)
 
 
 def _taken(views: SavedViews, view: SavedView) -> SavedView | None:
     """Another view of the same maker and name."""
-    of_name = (e for e in views.seen_by(view.by) if (e.by, e.name) == (view.by, view.name))
-    return next((each for each in of_name if each.query != view.query), None)
+    found = _named(views.seen_by(view.by), view.by, view.name)
+    return None if found is None or found.query == view.query else found
 
 
 def _row(

@@ -69,6 +69,13 @@ def conditions(text):
         ("from:98765 2026", [("from", "98765"), ("number", "2026")]),
         ("98765 43210 throttled", [("number", "+919876543210"), ("cause", "throttled")]),
         ("CallFrom=09876543210", [("from", "+919876543210")]),
+        (
+            f"CallSid={SID}&CallFrom=%2B919876543210&StreamUrl=wss://x",
+            [("call", SID), ("from", "+919876543210")],
+        ),
+        ("https://wa.me/919876543210", [("number", "+919876543210")]),
+        ("sip:09876543210@sip.example", [("number", "+919876543210")]),
+        ("919876543210@c.us", [("number", "+919876543210")]),
         ("CustomField:Lead-7", [("custom_field", "Lead-7")]),
         ("from:withheld", [("is", "withheld")]),
         ("digits:2#", [("digits", "2#")]),

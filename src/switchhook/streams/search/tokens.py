@@ -19,10 +19,12 @@ from switchhook.web.moments import read_length
 _TOKEN = re.compile(r'(?:"(?:\\.|[^"\\])*"?|[^\s"])+')
 _WORD = re.compile(r"(!?)(?:([A-Za-z_][A-Za-z_-]{0,19})(:|(?=[<>≥≤]))|)(.*)", re.DOTALL)
 _PAIR = re.compile(r"(!?)([A-Za-z_][A-Za-z_-]{0,19})=(.+)", re.DOTALL)
+_PARAMETER = re.compile(r"[^&?]+=[^&]+")
 _BETWEEN = re.compile(r"(:|>=|=>|<=|=<|[<>=≥≤])(.*)", re.DOTALL)
 _NUMBERISH = re.compile(
     r"['\u2018\u2019=+(\[*]*(?:[a-z]{3,8}:)?[+(]?\d[\d()\[\]./'*\u2010-\u2015\u2212-]*[,;]?"
-    r"|[-\u2010-\u2015\u2212/][,;]?",
+    r"|[-\u2010-\u2015\u2212/][,;]?"
+    r"|(?:https?://)?(?:wa\.me|api\.whatsapp\.com)/\S+|(?:tel|sips?|callto|whatsapp):\S+|\d+@\S+",
     re.IGNORECASE,
 )
 _ADDRESS = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
@@ -90,11 +92,26 @@ def plain_signs(text: str) -> str:
 
 def words_of(text: str, is_time: Callable[[str], bool]) -> Iterator[Word]:
     """The words in their order; `is_time` says whether a text is a time."""
-    tokens = [_Token(found[0], found.start()) for found in _TOKEN.finditer(text)]
+    tokens = [
+        each
+        for found in _TOKEN.finditer(text)
+        for each in _parameters(_Token(found[0], found.start()))
+    ]
     at = 0
     while at < len(tokens):
         words, at = _next(text, tokens, at, is_time)
         yield from words
+
+
+def _parameters(token: _Token) -> list[_Token]:
+    """The parameters of ours in a query of Exotel's that was pasted; else the token itself."""
+    if "&" not in token.text or '"' in token.text or key_named(token.text.partition(":")[0]):
+        return [token]
+    parts = [
+        _Token(found[0], token.at + found.start()) for found in _PARAMETER.finditer(token.text)
+    ]
+    known = [each for each in parts if key_named(each.text.partition("=")[0])]
+    return known or [token]
 
 
 def _next(
