@@ -68,6 +68,15 @@ def test_a_rules_file_stands_beside_what_runs(place, text, state, problem):
     assert problem in found.problem
 
 
+def test_rules_that_run_and_can_not_be_what_was_meant_are_in_force_all_the_same(place):
+    doubtful = '[[rule]]\nname = "x"\nwhen = "local.hour > 30"\noption = "B"\n' + RULES
+    (place / "sales.toml").write_text(doubtful)
+    SettingsKeeper(place / "fresh", str(place / "c.toml"), environ={}).start()
+    found = rules_state(place / "fresh", config_of(place).endpoint("sales"))
+    assert (found.state, "local.hour" in found.problem) == ("in force", True), found
+    assert rules_state(place / "data", config_of(place).endpoint("sales")).state == "changed"
+
+
 def test_without_a_file_they_are_built_in_and_a_new_one_was_not_taken_over(place, tmp_path):
     config = config_of(place)
     assert rules_state(place / "data", config.endpoint("other")).state == "built-in"

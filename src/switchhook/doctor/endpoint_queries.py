@@ -27,7 +27,10 @@ _BATCH = 1000
 
 
 class RulesState(msgspec.Struct, frozen=True):
-    """A rules file beside what runs: `state` is built-in, in force, changed, refused or missing."""
+    """A rules file beside what runs: `state` is built-in, in force, changed, refused or missing.
+
+    One in force has a `problem` where it holds a rule that can't be what was meant.
+    """
 
     state: str
     problem: str = ""
@@ -56,10 +59,13 @@ def rules_state(folder: Path, point: EndpointConfig) -> RulesState:
         text = read_whole(point.rules)
     except OSError as error:
         return RulesState("missing", f"{point.rules} can't be read: {words(error)}")
+    doubtful = ""
     try:
         load_rules(text, file=point.rules, strict=True)
     except ConfigError as error:
-        return RulesState("refused", str(error))
+        doubtful = str(error)
+        if _is_refused(text, point.rules):
+            return RulesState("refused", doubtful)
     try:
         kept = KeptFolder(folder).rules(point.name)
     except (OSError, SwitchhookError) as error:
@@ -67,9 +73,18 @@ def rules_state(folder: Path, point: EndpointConfig) -> RulesState:
     if kept is None:
         return RulesState("changed", f"{point.rules} was not taken over yet")
     if kept.current.text.encode() == text:
-        return RulesState("in force")
+        return RulesState("in force", doubtful)
     problem = f"{point.rules} holds other rules than run: `switchhook rules show {point.name}`"
     return RulesState("changed", problem)
+
+
+def _is_refused(text: bytes, file: str) -> bool:
+    """Whether a server refuses it too, which runs what only `check` doubts."""
+    try:
+        load_rules(text, file=file)
+    except ConfigError:
+        return True
+    return False
 
 
 def secret_files(config: Config) -> dict[str, tuple[Path, ...]]:

@@ -72,6 +72,9 @@ def check_rules(folder: Path, config: Config) -> list[Finding]:
         elif state.state in ("changed", "unknown"):
             todo = "a running server takes it over within a second, unless `rules undo` holds it"
             found.append(warn(check, state.problem, todo))
+        elif state.problem:
+            todo = f"it runs all the same: switchhook check {point.rules}"
+            found.append(warn(check, state.problem.replace("\n", "; "), todo))
         else:
             found.append(ok(check, f"{point.rules or 'the built-in ones'}: {state.state}"))
     return found
