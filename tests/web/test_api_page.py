@@ -35,6 +35,12 @@ def test_it_has_every_address_and_is_made_once():
             assert f'data-try="{method.upper()}" data-path="{path}"' in first.text
 
 
+def test_what_stands_between_backticks_is_code():
+    (reply, _), _asked = page()
+    assert "<code><bdi>next</bdi></code><bdi> of the page before</bdi>" in reply.text
+    assert "`" not in reply.text
+
+
 def test_nothing_of_it_has_the_name_of_something_else():
     """An operation may be called as a part of every page is, such as `verdict`."""
     (reply, _), _asked = page()
