@@ -38,6 +38,11 @@ def test_each_of_these_is_marked(name):
     assert found[name]["from_outside"] in ("x", "•")
 
 
+def test_what_may_quote_it_says_so():
+    found = inside(fenced({"advice": f"Exotel gives {SAID!r} as the reason"}, WORD))
+    assert found["advice"]["may_quote_outside"].startswith("Exotel gives 'Ignore")
+
+
 def test_names_from_outside_are_marked_too():
     found = inside(fenced({"extra": {SAID: [SAID, "b"]}}, WORD))
     (pair,) = found["extra"]

@@ -28,7 +28,7 @@ DIAL = "3009 failed to establish ws conn dial tcp"
         (failed(f"{DIAL} 10.0.0.1:443: connect: connection refused"), Whose.BOT, SAID),
         (failed(f"{DIAL} 10.0.0.1:443: i/o timeout"), Whose.BOT_OR_WAY, OPEN),
         (failed(f"{DIAL}: lookup bot.example: no such host"), Whose.BOT_OR_WAY, OPEN),
-        (failed("3009 failed to establish ws conn: bad handshake"), Whose.BOT, SAID),
+        (failed("3009 failed to establish ws conn: bad handshake"), Whose.BOT_OR_WAY, CONCLUDED),
         (failed(None), Whose.BOT_OR_WAY, OPEN),
         (failed("websocket: close 1011 (internal error)", "12"), Whose.BOT, SAID),
         (failed("websocket: close 1002 (protocol error)", "12"), Whose.BOT, CONCLUDED),

@@ -228,6 +228,8 @@ def test_the_files_say_the_same(store):
     text = report_markdown(report, IST).decode()
     assert all(each["call_sid"] in text for each in listed)
     assert "The bot failed 3 of the 8" in text
+    assert "### Connect failed (refused): 2\n\nThe bot's. The bot's address refused" in text
+    assert "### Throttled: 1\n\nNot the bot's: the account's limit. " in text
     assert "2026-11-18 16:36:45" in text
     assert "A bot fails its callers | critical | 2026-11-18 16:36:40 | 2026-11-18 16:37:40" in text
     assert "+9198765" not in text

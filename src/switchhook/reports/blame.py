@@ -62,8 +62,8 @@ _CONNECT = {
     ErrorKind.REFUSED: (Whose.BOT, _SAID, "The bot's address refused the connection."),
     ErrorKind.TLS: (Whose.BOT, _SAID, "TLS with the bot's address failed."),
     ErrorKind.BAD_HANDSHAKE: (
-        Whose.BOT,
-        _SAID,
+        Whose.BOT_OR_WAY,
+        _CONCLUDED,
         "What answered at the bot's address refused the WebSocket: path or credentials of the URL"
         " may be wrong on either side.",
     ),
@@ -127,13 +127,18 @@ def blame(verdict: Verdict) -> Blame:
     return Blame(Whose.NOT_TOLD, _OPEN, "Exotel's words for its end are none that are known.")
 
 
-LEAD = {
+_LEAD = {
     Whose.BOT: "The bot's",
     Whose.BOT_OR_WAY: "The bot's, or of the way to it",
     Whose.CALLER_EARLY: "Perhaps the bot's, if it takes long to speak",
-    Whose.SYSTEM: "Not known to be the bot's",
+    Whose.SYSTEM: f"Not known to be the bot's: {Whose.SYSTEM}",
     Whose.NOT_TOLD: "Not known to be the bot's",
 }
-NOT_THE_BOTS = "Not the bot's"
-"""What stands first where somebody asks whether it was the bot; the last of all others."""
+
+
+def lead(found: Blame) -> str:
+    """What stands first where somebody asks whether it was the bot."""
+    return _LEAD.get(found.whose, f"Not the bot's: {found.whose}")
+
+
 OF_THE_BOT = frozenset({Whose.BOT, Whose.BOT_OR_WAY})

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from switchhook.exotel.times import moment_of
-from switchhook.reports.blame import LEAD, MEANING, NOT_THE_BOTS
+from switchhook.reports.blame import MEANING, lead
 from switchhook.reports.vendor import LENGTHS_S
 from switchhook.streams.export import csv_text
 from switchhook.web.escaping import escaped
@@ -251,9 +251,8 @@ def _failures(report: VendorReport, zone: ZoneInfo) -> str:
         parts.append("Nothing.")
     for group in report.groups:
         kind = f" ({_words(group.kind)})" if group.kind else ""
-        whose = LEAD.get(group.blame.whose, NOT_THE_BOTS)
         parts.append(f"### {_words(group.cause).capitalize()}{kind}: {group.streams:,}")
-        parts.append(f"{whose}: {group.blame.whose}. {group.blame.why} ({group.blame.certainty})")
+        parts.append(f"{lead(group.blame)}. {group.blame.why} ({group.blame.certainty})")
         parts.append(
             _table(
                 (f"Time ({report.zone})", "CallSid", "Number", "Lasted", "Exotel said"),
@@ -359,7 +358,7 @@ def _words(cause: str) -> str:
     return cause.replace("_", " ")
 
 
-_ACTS = str.maketrans({each: f"\\{each}" for each in "\\`*_{}[]<>()#+-.!|~&"})
+_ACTS = str.maketrans({each: f"\\{each}" for each in "\\`*_[]<>|~&"})
 
 
 def _text(text: str) -> str:

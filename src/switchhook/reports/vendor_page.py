@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Route
 from switchhook.access.audit import deed_of
 from switchhook.access.roles import Role
 from switchhook.exotel.times import moment_of
-from switchhook.reports.blame import LEAD, MEANING, NOT_THE_BOTS
+from switchhook.reports.blame import MEANING, lead
 from switchhook.reports.forms import FORMS, notes, report_json, talks_text, title, when_text
 from switchhook.reports.vendor import LENGTHS_S
 from switchhook.reports.vendor_queries import ReportSources, known_bots, vendor_report
@@ -218,7 +218,7 @@ def _report_context(report: VendorReport, zone: ZoneInfo) -> dict[str, Any]:
         "hour_rows": hours,
         "title": title(report),
         "notes": notes(report, zone),
-        "lead": lambda whose: LEAD.get(whose, NOT_THE_BOTS),
+        "lead": lead,
         "meanings": MEANING,
         "bounds": LENGTHS_S,
         "talks_text": talks_text,
