@@ -274,6 +274,9 @@ def test_later_versions_speak_json_whatever_is_wrong(version, method):
         reply = await ask(f"/{version}/accounts/acme/campaigns", method=method)
         assert reply.status == 404
         assert dict(reply.headers)["content-type"] == "application/json"
+        said = json.loads(reply.body)
+        assert (said["http_code"], said["method"]) == (404, method)
+        assert said["response"]["error_data"]["description"] == parse_error(reply.body).message
         assert parse_error(reply.body).message == (
             f"{method} /{version}/accounts/acme/campaigns does not exist"
         )

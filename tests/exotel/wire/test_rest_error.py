@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from switchhook.exotel.wire.rest_error import RestError, build_error, parse_error
+from switchhook.exotel.wire.rest_error import (
+    RestError,
+    build_error,
+    build_later_error,
+    parse_error,
+)
 
 from .odd_json import odd_bodies
 
@@ -22,10 +27,20 @@ def test_what_is_built_is_read(error, xml):
     assert parse_error(build_error(error, xml=xml)) == error
 
 
+@settings(deadline=None)
+@given(ERRORS)
+def test_what_is_built_for_later_versions_is_read(error):
+    body = build_later_error(error, "GET", "a1")
+    same = error.code is None or error.code == error.status
+    assert parse_error(body) == RestError(error.status, error.message, None if same else error.code)
+
+
 @pytest.mark.parametrize(
     "body",
     [
         b"",
+        b'{"response":{"code":200,"data":{"sid":"a1"},"error_data":null}}',
+        b'{"response":{"code":"x","error_data":{"message":"y"}}}',
         b"[]",
         b'{"Call":{"Sid":"a1"}}',
         b'{"RestException":{"Status":"soon","Message":"x"}}',

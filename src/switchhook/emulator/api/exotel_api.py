@@ -32,7 +32,7 @@ from switchhook.exotel.wire.connect import ConnectRequest, read_connect
 from switchhook.exotel.wire.query import parse_pairs
 from switchhook.exotel.wire.request import Request as WireRequest
 from switchhook.exotel.wire.request import body_pairs, is_json
-from switchhook.exotel.wire.rest_error import RestError, build_error
+from switchhook.exotel.wire.rest_error import RestError, build_error, build_later_error
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -47,7 +47,8 @@ if TYPE_CHECKING:
 
 _LONGEST_BODY = 64 * 1024
 _ENCODED_AT_ONCE = 2
-_JSON_ONLY = ("/v2/", "/v3/")
+_LATER = ("/v2/", "/v3/")
+_JSON_ONLY = (*_LATER, "/v2_beta/")
 """Later versions of the API, of which nothing is served here, speak JSON and nothing else."""
 
 
@@ -105,7 +106,10 @@ class _Rest:
         """Paths are case-sensitive; what is none of ours isn't found."""
         path = request.url.path
         xml = not path.endswith(".json") and not path.startswith(_JSON_ONLY)
-        error = RestError(404, f"{request.method} {request.url.path[:200]} does not exist")
+        error = RestError(404, f"{request.method} {path[:200]} does not exist")
+        if path.startswith(_LATER):
+            request_id = self._exchange.mint(self._chance)
+            return _answer(build_later_error(error, request.method, request_id), False, 404)
         return _answer(build_error(error, xml=xml), xml, 404)
 
     # Streams.
