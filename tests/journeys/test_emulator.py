@@ -79,8 +79,9 @@ def test_a_trace_is_played_back_and_compared(url, tmp_path):
     again = emulate("replay", str(trace), "--passthru", url)
     assert (again.returncode, again.stdout) == (0, "same  told: 302 then, 302 now\n")
     gone = emulate("replay", str(trace), "--passthru", NOBODY)
-    assert gone.returncode == 0
-    assert "refused" in gone.stdout  # no answer is Option B too
+    assert gone.returncode == 1  # no answer is Option B too, but nothing was tried
+    assert "refused" in gone.stdout
+    assert f"1 of these were not answered at {NOBODY}: is your server running" in gone.stderr
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +103,10 @@ def test_a_caller_says_the_same_again_to_a_bot(exotel, tmp_path):
     assert (again.returncode, again.stdout.count("\n")) == (1, 1)
     assert again.stdout.startswith("differs  ")
     assert "completed by user" in again.stdout
-    assert "bad handshake" in again.stdout
+    assert "answered the handshake with HTTP 401 Unauthorized" in again.stdout
+    nobody = emulate("replay", str(trace), "--bot", "ws://127.0.0.1:9/")
+    assert nobody.returncode == 1
+    assert "refused the connection: is it running, and is this the right port?" in nobody.stdout
     wrong = emulate("replay", str(trace), "--bot", "http://x")
     assert (wrong.returncode, "did you mean ws://x?" in wrong.stderr) == (2, True)
 
@@ -373,6 +377,11 @@ def test_load_is_measured_and_told(url, exotel, tmp_path):
     assert "5 calls at once at most" in done.stderr
     assert "5 answers as expected, 0 not" in done.stdout
     assert "<svg" in page.read_text()
+    nobody = emulate("load", "--passthru", url, "--bot", "ws://127.0.0.1:9/", "--for", "1s")
+    assert nobody.returncode == 2
+    assert "--bot: nobody listens at 127.0.0.1:9, where the bot is called" in nobody.stderr
+    nobody = emulate("load", "--passthru", NOBODY, "--for", "1s")
+    assert (nobody.returncode, "start your server" in nobody.stderr) == (2, True)
     refused = emulate("load", "--passthru", "http://192.0.2.1/", "--for", "1s")
     assert refused.returncode == 2
     assert "--allow 192.0.2.1" in refused.stderr

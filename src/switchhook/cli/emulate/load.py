@@ -59,6 +59,7 @@ def load(
     """
     from switchhook.emulator.net.addresses import AddressAllowList
     from switchhook.emulator.runs import load as runs
+    from switchhook.emulator.runs.listening import check_listening
     from switchhook.emulator.runs.load_report import page
     from switchhook.emulator.runs.server import load_plan, running_emulator
 
@@ -81,6 +82,7 @@ def load(
             exchange = running.exchange
             allowed = AddressAllowList([*exchange.plan.allow, *(allow or ())])
             await runs.check_targets(runs.targets(exchange.plan), allowed)
+            await check_listening(runs.targets(exchange.plan), allowed)
             for line in runs.announce(how, exchange.plan):
                 output.err.print(output.plain(line))
             if not yes and sys.stdin.isatty() and not _agreed():

@@ -32,7 +32,8 @@ def replay(
 ) -> int:
     """Send the passthrus of a trace again, or say to a bot what its caller said, and compare.
 
-    Ends with 1 where an answer leads to another option than it did, or a stream ends another way.
+    Ends with 1 where an answer leads to another option than it did, a stream ends another way, or
+    nobody answers.
 
     Parameters
     ----------
@@ -78,16 +79,26 @@ def _talks(file: str, entries: list[dict[str, Any]]) -> list[ReplayedStream]:
 async def _passthrus(
     url: str, entries: list[dict[str, Any]], limit_s: float, allow: list[str] | tuple[()]
 ) -> int:
-    """How many answers lead another way."""
+    """How many answers lead another way, or did not come."""
     from switchhook.emulator.net.addresses import AddressAllowList
     from switchhook.emulator.net.http_client import Web
+    from switchhook.emulator.net.urls import shown
     from switchhook.emulator.runs.replay_passthrus import replay_passthrus
 
-    web, differ = Web(AddressAllowList(allow)), 0
+    web, differ, silent = Web(AddressAllowList(allow)), 0, 0
     try:
         async for again in replay_passthrus(web, url, entries, limit_s=limit_s):
-            differ += again.differs
-            output.out.print(output.plain(str(again)), style="red" if again.differs else None)
+            bad = again.differs or again.now is None
+            differ, silent = differ + bad, silent + (again.now is None)
+            output.out.print(output.plain(str(again)), style="red" if bad else None)
     finally:
         await web.close()
+    if silent:
+        output.err.print(
+            output.plain(
+                f"{silent} of these were not answered at {shown(url)}: is your server running, and"
+                " is this its address? --passthru names another"
+            ),
+            style="bold red",
+        )
     return differ

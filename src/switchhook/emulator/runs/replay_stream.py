@@ -74,11 +74,17 @@ class Replayed(msgspec.Struct, frozen=True):
     then: ReplayOutcome
     now: ReplayOutcome
     breaches: dict[str, int]
+    advice: str = ""
+    """What to do where the new bot could not be connected."""
 
     @property
     def differs(self) -> bool:
-        """Whether it ended another way, or one of the two bots never spoke."""
-        return (self.then.status, self.then.disconnected_by, self.then.first_audio_s is None) != (
+        """Whether it ended another way, or one of the two bots never spoke, or was not reached."""
+        return bool(self.advice) or (
+            self.then.status,
+            self.then.disconnected_by,
+            self.then.first_audio_s is None,
+        ) != (
             self.now.status,
             self.now.disconnected_by,
             self.now.first_audio_s is None,
@@ -88,7 +94,8 @@ class Replayed(msgspec.Struct, frozen=True):
         word = "differs" if self.differs else "same"
         rules = ", ".join(f"{rule} ({count})" for rule, count in self.breaches.items())
         broke = f"; breaches now: {rules}" if rules else ""
-        return f"{word}  {self.stream_sid[:12]}…: {self.then} then; {self.now} now{broke}"
+        todo = f": {self.advice}" if self.advice else ""
+        return f"{word}  {self.stream_sid[:12]}…: {self.then} then; {self.now} now{broke}{todo}"
 
 
 def talks_in(entries: Iterable[Entry]) -> list[ReplayedStream]:
@@ -172,7 +179,9 @@ async def replay_stream(
         first_audio_s=spoke[0]["seconds"] if spoke else None,
     )
     breaches: dict[str, Any] = (ended[0].get("breaches") if ended else None) or {}
-    return Replayed(talk.start.stream_sid, talk.outcome, now, breaches)
+    failed = call.trace.find("dial_failed") if not call.trace.find("dialled_bot") else []
+    advice = str(failed[-1]["advice"]) if failed else ""
+    return Replayed(talk.start.stream_sid, talk.outcome, now, breaches, advice)
 
 
 def _plan(talk: ReplayedStream, bot: str, said: Path) -> Plan:
