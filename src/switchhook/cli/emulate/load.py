@@ -26,6 +26,7 @@ from switchhook.cli.emulate.options import (
 from switchhook.errors import ConfigError
 
 if TYPE_CHECKING:
+    from switchhook.emulator.net.addresses import AddressAllowList
     from switchhook.emulator.runs.load import Figures
 
 
@@ -59,7 +60,6 @@ def load(
     """
     from switchhook.emulator.net.addresses import AddressAllowList
     from switchhook.emulator.runs import load as runs
-    from switchhook.emulator.runs.listening import check_listening
     from switchhook.emulator.runs.load_report import page
     from switchhook.emulator.runs.server import load_plan, running_emulator
 
@@ -81,8 +81,7 @@ def load(
         ) as running:
             exchange = running.exchange
             allowed = AddressAllowList([*exchange.plan.allow, *(allow or ())])
-            await runs.check_targets(runs.targets(exchange.plan), allowed)
-            await check_listening(runs.targets(exchange.plan), allowed)
+            await _check_targets(runs.targets(exchange.plan), allowed)
             for line in runs.announce(how, exchange.plan):
                 output.err.print(output.plain(line))
             if not yes and sys.stdin.isatty() and not _agreed():
@@ -98,6 +97,15 @@ def load(
     if html is not None and pages:
         Path(html).write_text(pages[0])
     return code
+
+
+async def _check_targets(urls: list[str], allowed: AddressAllowList) -> None:
+    """Refuse to begin where an address is forbidden, or nobody listens."""
+    from switchhook.emulator.runs.listening import check_listening
+    from switchhook.emulator.runs.load import check_targets
+
+    await check_targets(urls, allowed)
+    await check_listening(urls, allowed)
 
 
 def _tell(figures: Figures) -> None:

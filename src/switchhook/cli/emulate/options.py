@@ -111,6 +111,12 @@ def plan_of(file: str) -> Plan:
     return read_plan(Path(file).read_text(), file=file)
 
 
+def check_limit(seconds: float) -> None:
+    """Refuse a patience that ends before anything could be answered, or never."""
+    if not 0 < seconds <= 3600:
+        raise ConfigError(f"{seconds:g} s is no time to wait", key="--limit", hint="0.1 to 3600")
+
+
 def address_of(text: str, *, option: str = "--listen") -> tuple[str, int]:
     """Host and port of `--listen`."""
     host, _, port = text.rpartition(":")

@@ -12,6 +12,7 @@ from switchhook.cli.emulate.options import (
     LIMIT,
     PASSTHRU,
     check_bot,
+    check_limit,
     check_url,
     entries_of,
     passthru_or_here,
@@ -41,6 +42,7 @@ def replay(
         A trace, as `run --trace` and `emulate --traces` write it.
     """
     check_bot(bot)
+    check_limit(limit)
     entries = entries_of(file)
     talks: list[ReplayedStream] = []
     if bot is None:

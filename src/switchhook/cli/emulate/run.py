@@ -16,6 +16,7 @@ from switchhook.cli.emulate.options import (
     PASSTHRU,
     SEED,
     check_bot,
+    check_limit,
     passthru_to_ask,
 )
 from switchhook.errors import ConfigError
@@ -73,6 +74,7 @@ def run(
         return 0
     chosen = _chosen(name, all_=all_, own_bot=bot is not None)
     check_bot(bot)
+    check_limit(limit)
     url = passthru_to_ask(passthru, bot)
 
     async def main() -> list[Result]:

@@ -140,6 +140,14 @@ class _Control:
         if fault.number is not None:
             fault = msgspec.structs.replace(fault, number=same_number(fault.number))
         Behaviour().changed(fault.behaviour)
+        for key, among in (
+            ("account", self._exchange.plan.account),
+            ("number", self._exchange.plan.number),
+            ("flow", self._exchange.plan.flow),
+        ):
+            said = getattr(fault, key)
+            if said is not None and said not in among:
+                raise _ProblemError(400, f"{key}: there is no {key} {said!r}")
         for key, problem in fault.problems():
             raise _ProblemError(400, f"{key}: {problem}")
         return JSONResponse({"fault": self._exchange.faults.add(fault)}, status_code=201)

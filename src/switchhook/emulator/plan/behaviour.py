@@ -6,18 +6,22 @@ An account, a fault or a scenario changes some of them.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 Dialect = Literal["flat", "raw-bracket", "json", "double-encoded", "mixed", "lower-case"]
 
 
+_Seconds = Annotated[float, msgspec.Meta(ge=0)]
+_Count = Annotated[int, msgspec.Meta(ge=0, le=100_000)]
+
+
 class Behaviour(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Every switch; times in seconds."""
 
     # The passthru request.
-    passthru_limit_s: float = 5.0
+    passthru_limit_s: _Seconds = 5.0
     """How long a sync passthru is waited for; 2 is strict, P says 15 (exotel-platform G-3)."""
     dialect: Dialect = "flat"
     """The form of the stream's parameters (exotel-platform G-11)."""
@@ -47,15 +51,15 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Whether one beside a running Stream applet says `in-progress` (exotel-platform G-32)."""
     leak_credentials: bool = False
     """Whether StreamUrl keeps `user:password@` (exotel-platform G-23)."""
-    error_padding: int = 0
+    error_padding: _Count = 0
     """Characters that make an Error long (exotel-platform G-53)."""
 
     # The stream.
-    handshake_limit_s: float = 10.0
-    retries: int = 1
-    retry_after_s: float = 1.0
+    handshake_limit_s: _Seconds = 10.0
+    retries: _Count = 1
+    retry_after_s: _Seconds = 1.0
     """After any failed handshake, with the same StreamSID (exotel-platform G-16, G-17)."""
-    stream_limit_s: float = 3600.0
+    stream_limit_s: _Seconds = 3600.0
     strip_query: bool = False
     """Dial the bot without the query of its URL (exotel-platform G.4)."""
     parameters_over_limit: Literal["drop", "reject"] = "drop"
@@ -69,25 +73,25 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Whether a mark comes back after `clear` took its audio away (exotel-platform G-49)."""
     close_on_oversize: bool = False
     """Close with 1009 at a chunk over 100,000 bytes, unplayed (exotel-platform G-48)."""
-    dynamic_url_limit_s: float = 10.0
+    dynamic_url_limit_s: _Seconds = 10.0
     """How long a URL that tells the stream's URL is waited for (exotel-platform G-52)."""
 
     # The call and its records.
-    call_limit_s: float = 14_400.0
-    recording_delay_s: float = 60.0
+    call_limit_s: _Seconds = 14_400.0
+    recording_delay_s: _Seconds = 60.0
     """From the end of a stream until its recording can be fetched (exotel-platform G-22)."""
-    details_delay_s: float = 120.0
+    details_delay_s: _Seconds = 120.0
     """From the end of a call until its record is complete (exotel-platform G-42)."""
     status_callback: Literal["minimal", "full"] = "minimal"
-    callback_limit_s: float = 15.0
+    callback_limit_s: _Seconds = 15.0
     """How long a status callback's or heartbeat's server may take (exotel-platform E.3, E.7)."""
-    callback_retry_after_s: tuple[float, ...] = (300.0, 900.0)
+    callback_retry_after_s: tuple[_Seconds, ...] = (300.0, 900.0)
     """When a status callback that met no 2xx is sent again, each counted from the one before.
 
     Only the portal's pages say so; `[]` for one that is sent once (exotel-platform E.3)."""
-    heartbeat_retry_after_s: tuple[float, ...] = (5.0, 5.0)
+    heartbeat_retry_after_s: tuple[_Seconds, ...] = (5.0, 5.0)
     """The same for heartbeats: two, whose times nobody documents (exotel-platform E.7)."""
-    originate_s: float = 0.7
+    originate_s: _Seconds = 0.7
     """How long `Calls/connect` takes (exotel-platform E.2)."""
     xml_streams: bool = False
     """ActiveStreams answers in XML whatever was asked for (exotel-platform G-34)."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import math
 import tomllib
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from switchhook.emulator.net.addresses import read_allowed
 from switchhook.emulator.plan.behaviour import Behaviour
 from switchhook.emulator.plan.flow import (
     Applet,
@@ -63,6 +65,7 @@ class _Reading:
         for name in said:
             if name not in known:
                 raise self.wrong(name, "there is no such setting", _near(name, known))
+        self.finite("", said)
         parts: dict[str, Any] = {}
         for name, kind in _TABLES.items():
             table = self.table(said, name)
@@ -95,6 +98,17 @@ class _Reading:
         return msgspec.structs.replace(shape, applet=applets)
 
     # Shapes.
+
+    def finite(self, place: str, said: Any) -> None:
+        """Refuse `nan` and `inf`, which TOML has and no clock or count."""
+        if isinstance(said, float) and not math.isfinite(said):
+            raise self.wrong(place, f"{said} is no number to wait for or to count to")
+        if isinstance(said, dict):
+            for key, below in said.items():
+                self.finite(f"{place}.{key}" if place else key, below)
+        if isinstance(said, list):
+            for at, below in enumerate(said, 1):
+                self.finite(f"{place} {at}", below)
 
     def table(self, said: dict[str, Any], name: str, place: str = "") -> dict[str, Any]:
         found = said.get(name, {})
@@ -166,6 +180,13 @@ class _Reading:
                     self.url(f"account.{sid}.{name}", url, ("http", "https"))
             if account.streams < 0:
                 raise self.wrong(f"account.{sid}.streams", "a limit is 0 or more")
+        if plan.caller and not any(caller.share for caller in plan.caller.values()):
+            raise self.wrong("caller", "nobody calls: every share is 0", "give one a share")
+        for text in plan.allow:
+            try:
+                read_allowed(text)
+            except ConfigError as error:
+                raise self.wrong("allow", error.problem, error.hint) from None
         applets = {applet for flow in plan.flow.values() for applet in flow.applet}
         for name, caller in plan.caller.items():
             for place, act in enumerate(caller.does, 1):

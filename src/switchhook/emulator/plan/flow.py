@@ -6,9 +6,11 @@ it, which Exotel allows and which leaves the call hanging (exotel-platform F.1-2
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+
+_Seconds = Annotated[float, msgspec.Meta(ge=0)]
 
 
 class _Applet(
@@ -20,7 +22,7 @@ class _Applet(
 class Greeting(_Applet, frozen=True, kw_only=True, tag="greeting"):
     """Says something for `seconds`, then goes on."""
 
-    seconds: float = 3.0
+    seconds: _Seconds = 3.0
     next: str | None = None
 
 
@@ -30,9 +32,9 @@ class Gather(_Applet, frozen=True, kw_only=True, tag="gather"):
     Ends with `finish_on`, with `most_digits`, or when none comes for `wait_s`.
     """
 
-    prompt_s: float = 2.0
-    wait_s: float = 5.0
-    most_digits: int = 10
+    prompt_s: _Seconds = 2.0
+    wait_s: _Seconds = 5.0
+    most_digits: Annotated[int, msgspec.Meta(ge=1)] = 10
     finish_on: str = "#"
     next: str | None = None
 
@@ -41,8 +43,8 @@ class Menu(_Applet, frozen=True, kw_only=True, tag="menu"):
     """An IVR menu: one key, one output; `otherwise` for a wrong key or none within `wait_s`."""
 
     keys: dict[str, str]
-    prompt_s: float = 3.0
-    wait_s: float = 5.0
+    prompt_s: _Seconds = 3.0
+    wait_s: _Seconds = 5.0
     otherwise: str | None = None
 
 
@@ -93,7 +95,7 @@ class Connect(_Applet, frozen=True, kw_only=True, tag="connect"):
 
     numbers: tuple[str, ...]
     order: Literal["parallel", "one-by-one"] = "one-by-one"
-    ring_s: float = 30.0
+    ring_s: _Seconds = 30.0
     record: bool = False
     answered: str | None = None
     no_answer: str | None = None
@@ -102,7 +104,7 @@ class Connect(_Applet, frozen=True, kw_only=True, tag="connect"):
 class Voicemail(_Applet, frozen=True, kw_only=True, tag="voicemail"):
     """Records the caller for at most `seconds`."""
 
-    seconds: float = 30.0
+    seconds: _Seconds = 30.0
     next: str | None = None
 
 

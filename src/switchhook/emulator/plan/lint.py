@@ -29,7 +29,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 def lint(flow: Flow) -> list[Finding]:
     """Everything questionable in a flow whose names are checked; empty is good."""
-    reached = _reachable(flow, flow.first)
+    reached = reachable(flow, flow.first)
     found: list[Finding] = []
     for name, applet in flow.applet.items():
         if name not in reached:
@@ -111,11 +111,11 @@ def _early(flow: Flow) -> list[Finding]:
     """Passthrus that are met before any stream, though one comes after them."""
     found = []
     for name, applet in flow.applet.items():
-        if not isinstance(applet, Passthru) or name not in _reachable(
+        if not isinstance(applet, Passthru) or name not in reachable(
             flow, flow.first, stop=(Voicebot, Stream)
         ):
             continue
-        later = _reachable(flow, name) - {name}
+        later = reachable(flow, name) - {name}
         if any(isinstance(flow.applet[at], Voicebot | Stream) for at in later):
             found.append(
                 Finding(
@@ -163,7 +163,7 @@ def _switchcases(flow: Flow) -> list[Finding]:
     ]
 
 
-def _reachable(flow: Flow, start: str, stop: tuple[type, ...] = ()) -> set[str]:
+def reachable(flow: Flow, start: str, stop: tuple[type, ...] = ()) -> set[str]:
     """The applets on the ways from `start`, itself too; ways end at applets of the `stop` kinds."""
     seen: set[str] = set()
     ahead = [start]
@@ -194,6 +194,6 @@ def _helped(flow: Flow, start: str) -> bool:
     """Whether a way from here leads to people, or to a bot that tries again."""
     return any(
         isinstance(flow.applet[name], Connect | Voicemail | Voicebot)
-        for name in _reachable(flow, start)
+        for name in reachable(flow, start)
         if not isinstance(flow.applet[name], Hangup)
     )

@@ -5,7 +5,7 @@ A plan comes from a TOML file (`file`), from a scenario, or from a test.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from switchhook.emulator.chance import Chance
+
+
+Seconds = Annotated[float, msgspec.Meta(ge=0)]
+_Count = Annotated[int, msgspec.Meta(ge=1)]
+_NotNegative = Annotated[float, msgspec.Meta(ge=0)]
 
 
 class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -28,7 +33,7 @@ class Account(_Part, frozen=True, kw_only=True):
     token: str = ""
     region: Literal["in", "sg"] = "in"
     streams: int = 100
-    requests_a_minute: int = 200
+    requests_a_minute: _Count = 200
     tenant_id: str = "67291"
     status_callback_url: str | None = None
     """Told of each call that nobody asked for over the API; those name an address of their own."""
@@ -51,15 +56,15 @@ class Act(_Part, frozen=True, kw_only=True):
     """Something a caller does, `after_s` seconds into the applet `at`, or into the call."""
 
     at: str | None = None
-    after_s: float = 0.0
+    after_s: Seconds = 0.0
     hangs_up: bool = False
     presses: str = ""
     says: str = ""
     """Spoken by espeak-ng where it is installed, else as speech-like sound of that length."""
     plays: str = ""
     """A WAV file."""
-    tone_hz: float = 0.0
-    seconds: float = 2.0
+    tone_hz: _NotNegative = 0.0
+    seconds: Seconds = 2.0
     """How long a tone is."""
 
 
@@ -67,12 +72,12 @@ class Caller(_Part, frozen=True, kw_only=True):
     """A person on the phone. `share` is the weight in the mix of callers."""
 
     number: str | None = None
-    share: float = 1.0
-    patience_s: float = 120.0
+    share: _NotNegative = 1.0
+    patience_s: Seconds = 120.0
     """Hangs up this long after the call was answered, whatever happens."""
     answers: Literal["yes", "busy", "no-answer", "failed"] = "yes"
     """What a call to them meets."""
-    rings_s: float = 4.0
+    rings_s: Seconds = 4.0
     does: tuple[Act, ...] = ()
 
 
@@ -80,8 +85,8 @@ class Agent(_Part, frozen=True, kw_only=True):
     """A person whom a Connect applet rings."""
 
     answers: Literal["yes", "busy", "no-answer", "failed"] = "yes"
-    rings_s: float = 5.0
-    talks_s: float = 20.0
+    rings_s: Seconds = 5.0
+    talks_s: Seconds = 20.0
 
 
 FaultKind = Literal[
@@ -128,7 +133,7 @@ class Fault(_Part, frozen=True, kw_only=True):
     number: str | None = None
     account: str | None = None
     flow: str | None = None
-    seconds: float = 3.0
+    seconds: Seconds = 3.0
     """How late, how slow, or how far into the stream."""
     code: int = 1011
     """The close code of `bot-closes`; the HTTP status of `rest`."""
@@ -147,6 +152,10 @@ class Fault(_Part, frozen=True, kw_only=True):
             yield "for_s", "it is more than 0"
         if self.every_s is not None and (self.for_s is None or self.every_s <= self.for_s):
             yield "every_s", "it is longer than for_s, which has to be said"
+        if self.what == "rest" and not 400 <= self.code <= 599:
+            yield "code", "an API refuses with a status of 400 to 599; write code = 503"
+        if self.what == "bot-closes" and not 1000 <= self.code <= 4999:
+            yield "code", "a close code is 1000 to 4999"
 
 
 HeartbeatStatus = Literal["OK", "WARNING", "CRITICAL", "PAYLOAD_TOO_LARGE"]
@@ -171,10 +180,10 @@ class HeartbeatPlan(_Part, frozen=True, kw_only=True):
 class Arrivals(_Part, frozen=True, kw_only=True):
     """Calls that come by themselves."""
 
-    per_minute: float = 12.0
+    per_minute: Annotated[float, msgspec.Meta(gt=0)] = 12.0
     most: int | None = None
     """Calls after which no more come; None for no end."""
-    at_once: int | None = None
+    at_once: _Count | None = None
     """Calls in progress at once, at most; None for no limit but the pace."""
 
 

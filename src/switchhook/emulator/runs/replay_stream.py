@@ -31,6 +31,7 @@ from switchhook.exotel.wire import media
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from switchhook.emulator.call.call import Call
     from switchhook.emulator.call.trace import Entry
     from switchhook.emulator.net.asgi import ASGIApp
 
@@ -179,9 +180,13 @@ async def replay_stream(
         first_audio_s=spoke[0]["seconds"] if spoke else None,
     )
     breaches: dict[str, Any] = (ended[0].get("breaches") if ended else None) or {}
+    return Replayed(talk.start.stream_sid, talk.outcome, now, breaches, _advice(call))
+
+
+def _advice(call: Call) -> str:
+    """What to do where the bot was never connected."""
     failed = call.trace.find("dial_failed") if not call.trace.find("dialled_bot") else []
-    advice = str(failed[-1]["advice"]) if failed else ""
-    return Replayed(talk.start.stream_sid, talk.outcome, now, breaches, advice)
+    return str(failed[-1]["advice"]) if failed else ""
 
 
 def _plan(talk: ReplayedStream, bot: str, said: Path) -> Plan:
