@@ -97,8 +97,8 @@ def emulate(folder: Path, passthru: str, calls: int | None, *, virtual: bool) ->
     with bound() as ours:
         port = ours.getsockname()[1]
     file.write_text(plan(f"ws://{LOOPBACK}:{port}/bot", passthru))
-    words = ["emulate", "--file", str(file), "--listen", f"{LOOPBACK}:{port}"]
-    words += ["--passthru", passthru, "--ready", str(ready)]
+    words = ["emulate", "--file", str(file), "--brief", "--listen", f"{LOOPBACK}:{port}"]
+    words += ["--ready", str(ready)]
     words += [] if calls is None else ["--calls", str(calls)]
     words += ["--virtual"] if virtual else []
     with subprocess.Popen([sys.executable, "-m", "switchhook", *words]) as exotel:

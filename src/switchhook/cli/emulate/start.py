@@ -78,6 +78,9 @@ def emulate(
     json: Annotated[
         bool, Parameter(name="--json", negative="", help="Lines of JSON; the first tells the keys.")
     ] = False,
+    brief: Annotated[
+        bool, Parameter(name="--brief", negative="", help="One line a call, instead of its story.")
+    ] = False,
     ready: Annotated[
         str | None,
         Parameter(name="--ready", help="A file that holds addresses and keys while it runs."),
@@ -109,7 +112,7 @@ def emulate(
         from switchhook.emulator.runs.server import bot_plan, running_emulator
 
         end_at_sigterm()
-        ticker, port_of_tls = Ticker(folder, json=json), _tls(tls, certificate)
+        ticker, port_of_tls = Ticker(folder, json=json, brief=brief), _tls(tls, certificate)
         async with running_emulator(
             plan,
             passthru=url or "",

@@ -15,14 +15,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from switchhook.emulator.call.call import Call
+    from switchhook.emulator.call.parameters import StreamParameters
     from switchhook.emulator.call.trace import Entry, Trace
 
 
 class Ticker(Watcher):
     """Tells each call that ended, and keeps its trace where a folder is given."""
 
-    def __init__(self, folder: Path | None, *, json: bool = False) -> None:
-        self._folder, self._json = folder, json
+    def __init__(self, folder: Path | None, *, json: bool = False, brief: bool = False) -> None:
+        self._folder, self._json, self._brief = folder, json, brief
         self._hinted = False
         self._explained: set[str] = set()
         self.summary = Summary()
@@ -60,6 +61,8 @@ class Ticker(Watcher):
         if self._json:
             answers = [_answered(e) for e in call.trace.entries if _answered(e)]
             output.print_json(describe(call) | {"passthrus": answers})
+        elif self._brief:
+            output.out.print(_line(call), style=_style(call))
         else:
             print_story(story(call.trace.call, call.trace.entries, self._explained))
         if self._folder is not None:
@@ -79,6 +82,27 @@ class Ticker(Watcher):
         return self._folder / f"{sid}.jsonl"
 
 
+def _line(call: Call) -> str:
+    at = call.clock.date().strftime("%H:%M:%S")
+    number = f"{call.facts.from_[:6]}…{call.facts.from_[-2:]}"
+    stream = _stream(call.stream_outcome)
+    answers = " ".join(_answer(entry) for entry in call.trace.entries if _answer(entry))
+    ended = {"caller": "caller hung up", "flow": "flow ended"}.get(str(call.ending), call.ending)
+    return output.plain(f"{at}  {number}  {stream:38}  {answers or 'not told':32}  {ended}")
+
+
+def _stream(outcome: StreamParameters | None) -> str:
+    if outcome is None:
+        return "no stream"
+    if outcome.detailed_status is not None:
+        return f"{outcome.status}: {outcome.detailed_status}"
+    if outcome.error is not None:
+        # Its end says what happened: "connect: connection refused".
+        return f"{outcome.status}: {outcome.error.rpartition(': ')[2]}"
+    lasted = f" after {outcome.duration_s} s" if outcome.duration_s is not None else ""
+    return f"{outcome.status} by {outcome.disconnected_by}{lasted}"
+
+
 def _answered(entry: Entry) -> Entry | None:
     """What came of a passthru, for programs; None for other entries."""
     match entry["what"]:
@@ -87,3 +111,24 @@ def _answered(entry: Entry) -> Entry | None:
             return {name: entry[name] for name in names if name in entry}
         case _:
             return None
+
+
+def _answer(entry: Entry) -> str:
+    match entry["what"]:
+        case "answer":
+            option = "A" if entry["status"] == 200 else "B"
+            return f"{entry['status']} {option} ({entry['seconds'] * 1000:.0f} ms)"
+        case "no_answer":
+            return f"no answer: {entry['kind']}, so B"
+        case _:
+            return ""
+
+
+def _style(call: Call) -> str | None:
+    if call.trace.find("no_answer"):
+        return "bold red"
+    return (
+        "yellow"
+        if call.stream_outcome is not None and call.stream_outcome.status == "failed"
+        else None
+    )
