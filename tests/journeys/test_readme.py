@@ -94,8 +94,9 @@ def test_the_way_is_walked_as_it_is_written(tmp_path):
         assert "0 of 1 receipts would be answered otherwise" in rules.stderr
         looked = shell(hooks, "switchhook doctor")
         wrong = [line for line in looked.stdout.splitlines() if line[:1] in "✗!"]
-        # Nobody was named to be told, and no address outside: what is left for later.
-        assert [line[2:].split("  ")[0] for line in wrong] == ["alerts", "heartbeat"], looked.stdout
+        # Nobody was named to be told: what is left for later. The machine itself may be slow.
+        found = {line[2:].split("  ")[0] for line in wrong} - {"disk", "disk's speed", "clock"}
+        assert found == {"alerts", "heartbeat"}, looked.stdout
         url = shell(hooks, "switchhook endpoint url")
         assert url.stdout in made.stdout.replace("127.0.0.1:8080", url.stdout.split("/")[2])
 
