@@ -75,7 +75,7 @@ def introduce(console: str, passthru: str) -> None:
     out.print(
         "  Now       the first line says whether something is wrong, with whose bot, which callers"
         " it hit and\n            what to do; below it, each minute of the last hour\n"
-        "  Calls     one call from end to end: press one that failed\n"
+        "  Streams   one call from end to end: press one that failed\n"
         f"  Capacity  how many streams run: {STREAMS} may at once, and they run out at times\n"
         "  Alerts    who would have been told, and when\n"
     )
