@@ -11,6 +11,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote, quote_plus, unquote
@@ -198,11 +199,9 @@ def paths_of(routes: Iterable[tuple[str, frozenset[str]]], ids: dict[str, list[s
         if "GET" not in methods and methods:
             continue
         places = re.findall(r"\{(\w+)(?::\w+)?\}", path)
-        values = [[]] if not places else [[value] for value in ids[f"{path} {places[0]}"]]
-        paths |= {
-            re.sub(r"\{\w+(?::\w+)?\}", quote(each[0], safe=""), path) if each else path
-            for each in values
-        }
+        for values in product(*(ids[f"{path} {place}"] for place in places)):
+            left = iter(values)
+            paths.add(re.sub(r"\{[^}]*\}", lambda _, left=left: quote(next(left), safe=""), path))
     return paths
 
 

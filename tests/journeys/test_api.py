@@ -28,11 +28,11 @@ UNSAID = {
     f"/api/v1/{name}": [positive_data_acceptance]
     for name in (
         *("streams", "streams/export", "tallies", "counts", "forms", "capacity/{account}"),
-        *("erasures", "persons"),
+        *("erasures", "persons", "report"),
     )
 }
-"""OpenAPI has no words for the language of searches, how long a stretch may be, nor for which
-digits are a telephone number."""
+"""OpenAPI has no words for the language of searches, how long a stretch may be, which digits are a
+telephone number, nor for which bots there are."""
 ASKED = (
     query(),
     query("c2", "s2", "failed", DetailedStatus="Streaming_call_throttled"),

@@ -71,7 +71,7 @@ PROXIES = {
                   {"endpoint sales, outside": "a redirect, 301, to https://hooks.example.com"}),
     "answers B itself": (
         GOOD + " proxy_intercept_errors on; error_page 302 =200 /fine;",
-        {"proxy: Option B": "Option B left as 302, and 200 arrived"},
+        {"proxy: Option B": "the 302 of Option B arrived as 200"},
     ),
     "nobody there": ("proxy_pass http://127.0.0.1:1;", {"endpoint sales, outside": "502"}),
     "password": ('return 401 "who?";', {"endpoint sales, outside": "asks for a password"}),

@@ -68,7 +68,7 @@ def kept(program) -> set[str]:
 
 def test_it_says_where_it_is_and_nothing_else(tmp_path):
     with running(tmp_path / "data") as program:
-        assert set(program.urls) == {"answer", "console"}
+        assert set(program.urls) == {"config", "data", "answer", "console"}
         assert program.ask("CallSid=a1").status in (200, 302)
         assert program.health()["status"] == "ok"
         assert program.health("console")["status"] == "ok"

@@ -108,7 +108,7 @@ def judge_option_b(check: str, asked: Sequence[Tried]) -> Finding:
         return unchecked(check, "none of the samples takes Option B by these rules", todo)
     for reply, _ in sent:
         if reply.status != HTTPStatus.FOUND:
-            problem = f"Option B left as 302, and {reply.status or 'nothing'} arrived"
+            problem = f"the 302 of Option B arrived as {reply.status or 'nothing'}"
             return fail(check, problem, "let the proxy pass 302 on, and replace no status")
         if "location" in reply.headers:
             problem = "something adds a Location to the 302 of Option B"

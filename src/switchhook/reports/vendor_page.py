@@ -64,7 +64,7 @@ def _as_said(_parameter: Parameter, text: str, _now_ms: int) -> str:
 PARAMETERS = {
     each.name: each
     for each in (
-        Parameter("bot", "the bot, by its name or its host", TEXT_SCHEMA, read_text),
+        Parameter("bot", "the bot, by its name or its host", TEXT_SCHEMA, read_text, required=True),
         Parameter("week", WEEK_HINT, {"type": "string", "default": "last"}, read_text),
         Parameter("since", SINCE.meaning, SINCE.schema, _as_said),
         Parameter("until", UNTIL.meaning, UNTIL.schema, _as_said),

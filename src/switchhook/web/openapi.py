@@ -82,6 +82,12 @@ def _parameters(operation: Operation) -> list[Schema]:
             {"name": operation.identifier, "in": "path", "required": True, "schema": schema}
         )
     return found + [
-        {"name": each.name, "in": "query", "description": each.meaning, "schema": each.schema}
+        {
+            "name": each.name,
+            "in": "query",
+            "description": each.meaning,
+            "required": each.required,
+            "schema": each.schema,
+        }
         for each in operation.asked.values()
     ]

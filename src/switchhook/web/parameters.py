@@ -37,6 +37,7 @@ class Parameter(msgspec.Struct, frozen=True):
     meaning: str
     schema: dict[str, Any]
     read: Callable[[Parameter, str, int], Any]
+    required: bool = False
 
     def refuse(self, problem: str, hint: str) -> RefusedParameter:
         return RefusedParameter(self.name, problem, hint)
