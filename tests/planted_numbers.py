@@ -200,8 +200,9 @@ def paths_of(routes: Iterable[tuple[str, frozenset[str]]], ids: dict[str, list[s
             continue
         places = re.findall(r"\{(\w+)(?::\w+)?\}", path)
         for values in product(*(ids[f"{path} {place}"] for place in places)):
-            left = iter(values)
-            paths.add(re.sub(r"\{[^}]*\}", lambda _, left=left: quote(next(left), safe=""), path))
+            pieces = re.split(r"\{[^}]*\}", path)
+            quoted = [quote(value, safe="") for value in values]
+            paths.add("".join(map("".join, zip(pieces, [*quoted, ""], strict=True))))
     return paths
 
 

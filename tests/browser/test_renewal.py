@@ -6,6 +6,8 @@ import time
 
 from playwright.sync_api import expect
 
+from program import until
+
 from .conftest import Visit
 from .tour import sign_in
 from .whole import ASHA, RAVI
@@ -79,9 +81,14 @@ def test_a_row_that_is_shown_changes_in_place(visit, world):
     window = visit()
     stream = world.sid()
     call = world.tell("running", at=time.time(), stream=stream)
-    page = window.go(f"/streams?q=call:{call}")
+    page, row = window.page, window.page.locator("[data-rows] > tr")
+
+    def is_told() -> bool:
+        window.go(f"/streams?q=call:{call}")
+        return bool(row.count() == 1)
+
+    until(is_told, "the fold")
     page.wait_for_selector(LIVE)
-    row = page.locator("[data-rows] > tr")
     expect(row).to_contain_text("running")
     world.tell("bot", at=time.time(), call=call, stream=stream)
     expect(row).to_contain_text("bot done")
