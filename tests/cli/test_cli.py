@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
 import os
 import pwd
+import random
 import re
 import shutil
 import subprocess
@@ -16,7 +19,7 @@ import pytest
 
 from program import running, until
 from switchhook.access.audit_ledger import LedgerAudit
-from switchhook.cli import run
+from switchhook.cli import output, run
 from switchhook.cli.check_matches import count_matches
 from switchhook.rules.rules_file import BUILTIN
 from switchhook.server.tables import open_ledger
@@ -138,6 +141,46 @@ def test_parse_fails_where_nothing_is_a_request(say):
     code, out, err = say("parse", "hello")
     assert (code, out) == (1, "")
     assert err.startswith("nothing in it looks like a passthru of Exotel's")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("gone.log", "gone.log: no such file (a file, a request between quotes, or - for"),
+        ("./gone", "./gone: no such file"),
+        ("logs/", "logs/: a folder, not a file"),
+    ],
+)
+def test_parse_names_a_file_that_is_not_there(say, tmp_path, monkeypatch, name, said):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "logs").mkdir()
+    code, out, err = say("parse", name)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"switchhook: {said}")
+
+
+def test_parse_reads_standard_input(say, monkeypatch):
+    for words in (["parse", "-"], ["parse"]):
+        monkeypatch.setattr(
+            sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(DONE.encode())))
+        )
+        code, out, _ = say(*words)
+        assert code == 0
+        assert "1 take Option A" in out
+
+
+def test_parse_reads_a_gzip_as_far_as_it_is_whole(say, tmp_path):
+    """A log that is being rotated is cut; noise behind one is not the log's."""
+    chance = random.Random(1)
+    line = 'h - - [t] "GET /p?{}&CallSid={} HTTP/1.1" 200\n'
+    text = "".join(line.format(DONE, chance.random()) for _ in range(2_000))
+    whole = gzip.compress(text.encode())
+    for name, content in (("cut.gz", whole[: len(whole) // 2]), ("noisy.gz", whole + b"noise")):
+        (tmp_path / name).write_bytes(content)
+        code, out, err = say("parse", tmp_path / name)
+        assert code == 0
+        assert len(out.splitlines()) > 500
+        assert f"{name}: its gzip is damaged or cut short; what stands before that was" in err
 
 
 def test_parse_says_what_else_was_there_and_as_what_it_read_it(say, tmp_path):
@@ -375,9 +418,11 @@ def test_a_search_finds_what_the_page_finds(say, server, tmp_path):
     assert [each["sid"] for each in lines(out)] == ["st1"]
     file = tmp_path / "found.csv"
     code, out, _ = say("streams", "option:B", "--export", file, *place)
-    assert (code, out) == (0, f"{file} is written\n")
+    zone = output.own_zone().tzname(None)
+    assert (code, out) == (0, f"{file} is written: 1 rows, times in {zone}\n")
     head, *rows = file.read_bytes().decode("utf-8-sig").splitlines()
     assert "cause" in head.split(",")
+    assert f"time ({zone})" in head.split(",")  # the zone that the search was read in
     assert len(rows) == 1
     assert "throttled" in rows[0]
     assert file.stat().st_mode & 0o077 == 0

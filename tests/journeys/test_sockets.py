@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 
@@ -55,3 +56,23 @@ def test_a_socket_beyond_what_the_configuration_says_is_refused(tmp_path):
     assert "answer.listen: the socket from systemd listens on 0.0.0.0:0" in said
     assert "but the configuration says 127.0.0.1:8080" in said
     assert "make ListenStream= and the configuration the same" in said
+
+
+def test_a_port_that_is_taken_is_named(tmp_path):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        place = f"127.0.0.1:{other.getsockname()[1]}"
+        for side in ("--answer", "--console"):
+            words = ["serve", "--data", str(tmp_path / "data"), side, place]
+            done = subprocess.run(
+                [sys.executable, "-m", "switchhook", *words],
+                capture_output=True,
+                text=True,
+                timeout=PATIENCE_S,
+            )
+            assert done.returncode == 2
+            assert (
+                f"switchhook: {place}: it can't be listened on: address already in" in done.stderr
+            )
+            assert "--answer or --console" in done.stderr

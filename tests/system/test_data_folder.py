@@ -175,10 +175,14 @@ def test_journal_without_identity_is_refused(tmp_path: Path) -> None:
 
 
 def test_read_identity_of_a_folder_without(tmp_path: Path) -> None:
-    """Who only reads makes nothing."""
+    """Who only reads makes nothing; where nothing ran, no backup is looked for."""
+    for folder in (tmp_path, tmp_path / "missing"):
+        with pytest.raises(DataFolderError, match="nothing has run on it yet"):
+            read_identity(folder)
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "journal").mkdir()
     with pytest.raises(DataFolderError, match=r"has no identity\.json"):
         read_identity(tmp_path)
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_wide_folder_is_tightened_if_it_is_ours(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -13,7 +14,6 @@ from cyclopts import Parameter
 from switchhook.cli import output
 from switchhook.cli.reads import noted
 from switchhook.errors import ConfigError, SearchError
-from switchhook.exotel.times import IST
 from switchhook.journal import JournalReader
 from switchhook.store import SqliteStore
 from switchhook.streams.export import FORMATS, rows_of
@@ -25,6 +25,7 @@ from switchhook.web.parameters import RefusedParameter, read_filters
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from switchhook.streams.export import Rows, Value
     from switchhook.streams.names import Names
 
 
@@ -98,13 +99,30 @@ def write_export(
         raise ConfigError(problem, key="--numbers", hint="nothing was exported: mend the ledger")
     look = msgspec.structs.replace(wanted.look, sees=lambda _call_sid: whole)
     store = SqliteStore(folder / STORE, JournalReader(folder / JOURNAL))
+    rows = _Counted(rows_of(store, wanted.query, names, look))
     try:
-        _write(file, wanted.form.write(rows_of(store, wanted.query, names, look), look))
+        _write(file, wanted.form.write(rows, look))
     except SearchError as error:
         hint = f"{error.hint}; nothing was exported"
         raise ConfigError(error.problem, key="the search", hint=hint) from None
-    output.out.print(f"{file} is written")
+    zone = datetime.now(wanted.look.zone).tzname()
+    output.out.print(f"{file} is written: {rows.count:,} rows, times in {zone}")
     return 0
+
+
+class _Counted:
+    """Rows, and how many were taken."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows, self.count = rows, 0
+
+    def __iter__(self) -> Rows:
+        return self
+
+    def __next__(self) -> list[Value]:
+        row = next(self._rows)
+        self.count += 1
+        return row
 
 
 def _wanted(file: Path, options: ExportOptions, query: Query | None) -> AskedExport:
@@ -119,7 +137,7 @@ def _wanted(file: Path, options: ExportOptions, query: Query | None) -> AskedExp
     try:
         values = read_filters([*said.items(), ("format", form.ending)], 0, EXPORT)
         asked = {**values, "q": query or Query()}
-        return asked_export(asked, IST, lambda _call_sid: True, sees_all=True)
+        return asked_export(asked, output.own_zone(), lambda _call_sid: True, sees_all=True)
     except RefusedParameter as refused:
         key = f"--{refused.parameter}"
         raise ConfigError(refused.problem, key=key, hint=refused.hint) from None

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
+import re
 import sys
 import time
+import zlib
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 from zoneinfo import ZoneInfo
 
 from cyclopts import Parameter
@@ -14,6 +17,7 @@ from rich.text import Text
 
 from switchhook.cli import output
 from switchhook.cli.options import JSON
+from switchhook.errors import ConfigError
 from switchhook.exotel.cause import judge
 from switchhook.exotel.request_logs.found import is_passthru, shown_path
 from switchhook.exotel.request_logs.reader import LogReader
@@ -32,11 +36,13 @@ if TYPE_CHECKING:
 
 _ZONE = "Asia/Kolkata"
 _MOST_NAMED = 10
+_MUST_BE_NAME = re.compile(r"(?=.*[./])[^\s=?&{%]{1,4096}")
+"""What holds no parameter, and a point or a slash."""
 _LEFT_OUT = ("id", "received_at", "endpoint", "mode", "auth", "repeat_of", "decided_in_ms")
 
 
 def parse(
-    source: str = "-",
+    source: Annotated[str, Parameter(allow_leading_hyphen=True)] = "-",
     *,
     rules: Annotated[str | None, Parameter(help="Rules file; the built-in rules without.")] = None,
     region: Annotated[str, Parameter(help="Of numbers without a country code.")] = "IN",
@@ -158,10 +164,27 @@ def _is_file(source: str) -> bool:
 
 
 def source_lines(source: str) -> Iterator[str]:
+    """The lines of standard input, of a file, or of the text itself.
+
+    Of a damaged gzip those before the damage, which is said. Raises ConfigError for the name of a
+    file that is not there.
+    """
     if source == "-":
-        yield from lines_of(sys.stdin.buffer)
+        yield from _readable(sys.stdin.buffer, "standard input")
     elif _is_file(source):
         with Path(source).open("rb") as file:
-            yield from lines_of(file)
+            yield from _readable(file, source)
+    elif _MUST_BE_NAME.fullmatch(source):
+        problem = "a folder, not a file" if Path(source).is_dir() else "no such file"
+        hint = "a file, a request between quotes, or - for standard input"
+        raise ConfigError(problem, file=source, hint=hint)
     else:
         yield from source.splitlines() or [""]
+
+
+def _readable(file: BinaryIO, name: str) -> Iterator[str]:
+    try:
+        yield from lines_of(file)
+    except (EOFError, gzip.BadGzipFile, zlib.error):
+        said = "its gzip is damaged or cut short; what stands before that was read"
+        output.err.print(f"{output.plain(name)}: {said}")

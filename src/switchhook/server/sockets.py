@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import os
 import socket
 from typing import TYPE_CHECKING
 
+from switchhook.config.files import words
 from switchhook.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -14,17 +16,34 @@ if TYPE_CHECKING:
 
 
 def listening(host: str, port: int, fd: int | None = None) -> socket.socket:
-    """A bound and listening TCP socket: the one that was handed over, or a new one."""
+    """A bound and listening TCP socket: the one that was handed over, or a new one.
+
+    Raises ConfigError for an address that can't be had.
+    """
     if fd is not None:
         return socket.socket(fileno=fd)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.bind((host, port))
-    sock.listen(4096)
+    try:
+        sock.bind((host, port))
+        sock.listen(4096)
+    except OSError as error:
+        sock.close()
+        place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        hint = _MEND.get(error.errno or 0, "say another by --answer or --console")
+        raise ConfigError(
+            f"it can't be listened on: {words(error)}", key=place, hint=hint
+        ) from None
     return sock
 
 
+_MEND = {
+    errno.EADDRINUSE: "stop what listens there (ss -ltnp names it), or say another by --answer or"
+    " --console; port 0 takes a free one",
+    errno.EADDRNOTAVAIL: "it is no address of this machine: 127.0.0.1, or 0.0.0.0 for all",
+    errno.EACCES: "ports below 1024 are root's: let a proxy listen there, and lead to this one",
+}
 _FIRST_SYSTEMD_FD = 3  # sd_listen_fds(3)
 
 

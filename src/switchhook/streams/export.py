@@ -342,8 +342,13 @@ def as_parquet(rows: Rows, look: ExportFormat) -> Iterator[bytes]:
 
 def _arrow_type(pa: Any, column: ExportColumn, look: ExportFormat) -> pa.DataType:
     if column.kind == "time":
-        return pa.timestamp("us", tz=_zone_name(look.zone))
+        return pa.timestamp("us", tz=_arrow_zone(look.zone))
     return pa.int64() if column.kind == "whole" else pa.string()
+
+
+def _arrow_zone(zone: tzinfo) -> str:
+    """A zone by a name that readers of the file know: IANA's, or its offset."""
+    return getattr(zone, "key", None) or f"{datetime.now(zone):%z}"
 
 
 def _zone_name(zone: tzinfo) -> str:

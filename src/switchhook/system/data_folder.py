@@ -182,6 +182,10 @@ def read_identity(path: str | Path) -> Identity:
         try:
             content = (folder / IDENTITY).read_bytes()
         except FileNotFoundError:
+            if not folder.is_dir() or not any(folder.iterdir()):
+                hint = "start it: switchhook serve; or run this in the folder of its"
+                hint += " switchhook.toml, or say --config or --data"
+                raise DataFolderError(str(folder), "nothing has run on it yet", hint) from None
             problem = f"it has no {IDENTITY}"
             hint = "is this the right folder? If so, get the file back from a backup"
             raise DataFolderError(str(folder), problem, hint) from None

@@ -346,6 +346,7 @@ def test_a_failed_backup_leaves_nothing(data, tmp_path, monkeypatch):
 
 
 def test_a_folder_without_identity_is_refused(tmp_path):
+    (tmp_path / "journal").mkdir()
     with pytest.raises(DataFolderError, match=r"it has no identity\.json"):
         back_up(tmp_path, tmp_path / "b.tar.gz")
 
