@@ -248,6 +248,23 @@ def test_check_of_a_configuration_checks_its_rules(say, tmp_path):
     assert "gone.toml: it can't be read: no such file or directory" in out
 
 
+@pytest.mark.parametrize("command", ["tail", "now", "streams", "keep"])
+def test_a_named_configuration_that_is_not_there_is_named(say, tmp_path, monkeypatch, command):
+    """Its data folder would be a guess."""
+    monkeypatch.chdir(tmp_path)
+    code, out, err = say(command, "--config", "gone.toml")
+    assert (code, out) == (2, "")
+    assert err.startswith("switchhook: gone.toml: --config: no such file (say the right one")
+
+
+@pytest.mark.process
+def test_how_exotel_reaches_us_begins_with_https(say, server):
+    for words in (["endpoint", "url"], ["endpoint", "test"], ["doctor"]):
+        code, out, err = say(*words, "--url", "hooks.example.com", "--data", server.data)
+        assert (code, out) == (2, ""), words
+        assert "--url: it does not begin with https://" in err
+
+
 def test_check_without_a_file_checks_what_serve_would_find(say, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     found = tmp_path / "switchhook.toml"

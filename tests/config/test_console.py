@@ -84,7 +84,7 @@ def test_the_command_line_moves_it_and_keeps_the_rest():
         ('listen = "0.0.0.0:81"', "console.listen: 0.0.0.0:81 is not loopback"),
         ('url = "https://a.example"', "console.url: https://a.example is not this machine"),
         ('url = "https://a.example/console"', "no path of its own"),
-        ('url = "a.example"', "no URL"),
+        ('url = "a.example"', "does not begin with https"),
         ('url = "ftp://a.example"', "no URL"),
         ('url = "https://u:p@a.example"', "no URL"),
         ('url = "https://a.example:99999"', "no URL"),
@@ -123,7 +123,7 @@ def test_what_is_refused_of_a_provider(said, words):
     [
         ("http://id.example", "http lets anybody on the way sign in"),
         ("https://id.example?x=1", "no query"),
-        ("id.example", "no URL"),
+        ("id.example", "does not begin with https"),
     ],
 )
 def test_issuers(issuer, words):

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from switchhook.cli import output
 from switchhook.config import Config, load_config
+from switchhook.config.console import base_url
 from switchhook.config.discovery import find_config
 from switchhook.config.files import read_whole
+from switchhook.config.keys import RefusedValue
 from switchhook.config.last_good import KeptFolder
 from switchhook.config.live import find_data_folder
 from switchhook.config.own_links import running_config
@@ -35,8 +37,21 @@ def found_config(config: str | None, data: str | None) -> str | None:
     return config if config or data else find_config(None).file
 
 
+def public_url(said: str | None) -> str | None:
+    """How Exotel reaches the answer side, as `--url` says it. Raises ConfigError."""
+    if said is None:
+        return None
+    try:
+        return base_url('such as "https://hooks.example.com"')(said)
+    except RefusedValue as refused:
+        raise ConfigError(refused.problem, key="--url", hint=refused.hint) from None
+
+
 def found_data_folder(config: str | None, data: str | None) -> Path:
-    """The data folder, which may be missing. Raises ConfigError."""
+    """The data folder, which may be missing. Raises ConfigError, also for a file that is."""
+    if data is None and config is not None and not Path(config).exists():
+        hint = "say the right one, or --data"
+        raise ConfigError("no such file", file=config, key="--config", hint=hint)
     return find_data_folder(found_config(config, data), data)
 
 

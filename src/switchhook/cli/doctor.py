@@ -14,9 +14,10 @@ from rich.text import Text
 
 from switchhook.cli import output
 from switchhook.cli.alerts import try_destinations
-from switchhook.cli.data import found_config, found_data_folder
+from switchhook.cli.data import found_config, public_url
 from switchhook.cli.options import CONFIG, DATA, JSON
 from switchhook.config import Config
+from switchhook.config.live import find_data_folder
 from switchhook.config.own_links import running_config
 from switchhook.doctor.checkup_worker import Checkup
 from switchhook.doctor.file_queries import check_configuration
@@ -67,7 +68,7 @@ def doctor(
         Send a test message to each destination of alerts.
     """
     file = found_config(config, data)
-    folder = found_data_folder(config, data)
+    folder = find_data_folder(file, data)  # a file that is missing is a finding
     candidate, found = check_configuration(file, folder, os.environ)
     settings, problem = _settings(folder) if candidate is None else (candidate.config, None)
     if problem is not None:
@@ -77,7 +78,7 @@ def doctor(
         key=_key(folder),
         config=settings,
         candidate=candidate,
-        url=url or settings.answer.url,
+        url=public_url(url) or settings.answer.url,
         bots=bot or (),
         send=partial(_send, folder, settings) if send else None,
     )

@@ -8,7 +8,7 @@ from cyclopts import App, Parameter
 
 from switchhook.access.audit_ledger import LedgerAudit
 from switchhook.cli import output
-from switchhook.cli.data import config_or_last, data_folder
+from switchhook.cli.data import config_or_last, data_folder, public_url
 from switchhook.cli.endpoint_list import list_
 from switchhook.cli.endpoint_try import only_endpoint, try_
 from switchhook.cli.ledger import deed, now_us
@@ -59,7 +59,7 @@ def print_url(
     said = config_or_last(folder, config)
     if name is None:
         name = only_endpoint([each.name for each in said.endpoints], "url")
-    found = applet_urls(folder, said, name, read_identity(folder).key, url)
+    found = applet_urls(folder, said, name, read_identity(folder).key, public_url(url))
     if found is None:
         known = ", ".join(each.name for each in said.endpoints)
         hint = f"known: {known}" if known else "none is configured"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from switchhook.cli import output
-from switchhook.cli.data import config_or_last, data_folder, found_config
+from switchhook.cli.data import config_or_last, data_folder, found_config, public_url
 from switchhook.cli.options import CONFIG, DATA, JSON
 from switchhook.cli.parse import source_lines
 from switchhook.config.own_links import applet_urls
@@ -66,6 +66,7 @@ def try_(
     said = config_or_last(folder, found_config(config, data))
     key = read_identity(folder).key
     name = name or only_endpoint([point.name for point in said.endpoints], "test")
+    url = public_url(url)
     found = applet_urls(folder, said, name, key, url)
     if found is None:
         known = ", ".join(point.name for point in said.endpoints)

@@ -196,6 +196,8 @@ def _split(said: str, hint: str) -> SplitResult:
         host, _ = parts.hostname, parts.port
     except ValueError:
         raise RefusedValue("no URL", hint) from None
+    if "://" not in said:
+        raise RefusedValue("it does not begin with https://", hint)
     if parts.scheme not in ("http", "https") or not host or not said.isascii():
         raise RefusedValue("no URL of a page", hint)
     if parts.username is not None or any(c.isspace() for c in said):
