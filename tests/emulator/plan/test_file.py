@@ -136,7 +136,13 @@ def test_a_good_file_is_read_whole():
             "",
             "p.toml: caller.hurried.does 1: nothing is done (say one of hangs_up, presses",
         ),
-        ('"bot-refused"', '"bot-refuses"', "p.toml: fault 1.what: invalid enum value"),
+        (
+            '"bot-refused"',
+            '"bot-refuses"',
+            "fault 1.what: invalid enum value 'bot-refuses' (did you mean bot-refused?)",
+        ),
+        ('applet = "voicebot"', 'applet = "voicbot"', "'voicbot' (did you mean voicebot?)"),
+        ("count = 2", 'probability = "0.5"', "got 'str' (write the number without quotes)"),
         ("count = 2", "probability = 2", "p.toml: fault 1.probability: a probability is between"),
         ("count = 2", "count = 0", "p.toml: fault 1.count: it strikes at least once"),
         ("count = 2", "after_s = -1", "p.toml: fault 1.after_s: it is 0 or more"),
@@ -146,7 +152,7 @@ def test_a_good_file_is_read_whole():
         (
             'dialect = "json"',
             'dialect = "xml"',
-            "p.toml: behaviour.dialect: invalid enum value 'xml'",
+            "p.toml: behaviour.dialect: invalid enum value 'xml' (there are: double-encoded, flat",
         ),
         (
             'numbers = "e164"',

@@ -285,11 +285,29 @@ def _plain(problem: str) -> str:
 
 
 def _hint(problem: str, kind: Any, said: Any) -> str:
-    """What could have been written instead of an unknown field."""
-    if "unknown field" not in problem:
-        return ""
+    """What could have been written instead: a field, a word, or a number without quotes."""
+    if problem.startswith(("Expected `float`", "Expected `int`")) and "got `str`" in problem:
+        return "write the number without quotes"
     if not hasattr(kind, "__struct_fields__"):
         tags = {k.__struct_config__.tag: k for k in Applet.__args__}
-        kind = tags.get(said.get("applet")) if isinstance(said, dict) else None
-    field = problem.partition("`")[2].partition("`")[0]
-    return _near(field, kind.__struct_fields__) if kind is not None else ""
+        tag = said.get("applet") if isinstance(said, dict) else None
+        if problem.startswith("Invalid value"):
+            return _near(str(tag), tags)
+        kind = tags.get(tag)
+    if kind is None:
+        return ""
+    if "unknown field" in problem:
+        return _near(problem.partition("`")[2].partition("`")[0], kind.__struct_fields__)
+    if problem.startswith("Invalid enum value"):
+        word = problem.partition("'")[2].rpartition("'")[0]
+        return _near(word, _words_of(msgspec.inspect.type_info(kind), word, said))
+    return ""
+
+
+def _words_of(kind: Any, word: str, said: Any) -> Iterable[str]:
+    """The words that a field of a struct takes, for the one that was said to have another."""
+    for field in kind.fields:
+        if isinstance(said, dict) and said.get(field.encode_name) == word:
+            kinds = getattr(field.type, "types", (field.type,))
+            return [each for one in kinds for each in getattr(one, "values", ())]
+    return []
