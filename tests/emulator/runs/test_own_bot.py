@@ -103,6 +103,21 @@ def test_a_bot_that_is_not_reached_or_not_heard_fails(bot, words):
     assert any(words in failure for failure in result.failures)
 
 
+async def leaving(scope, receive, send):
+    await receive()
+    await send({"type": "websocket.accept"})
+    await receive()
+    await send({"type": "websocket.close", "code": 1000})
+
+
+@pytest.mark.parametrize("name", ["bot-crash", "bot-close-1011"])
+def test_a_day_that_did_not_happen_does_not_pass(name):
+    """The bot was gone before it could befall it."""
+    result = play(name, leaving)
+    assert not result.passed
+    assert "did not strike: the stream was over after" in result.failures[0]
+
+
 def answering(status):
     async def server(scope, receive, send):
         await send({"type": "http.response.start", "status": status, "headers": []})

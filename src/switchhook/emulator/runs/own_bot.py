@@ -21,7 +21,7 @@ from switchhook.emulator.stream.violations import UNHEARD
 from switchhook.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
 
     from switchhook.emulator.call.call import Call
     from switchhook.emulator.call.trace import Entry
@@ -115,9 +115,14 @@ def _soon(caller: Caller) -> Caller:
     return msgspec.structs.replace(caller, does=does)
 
 
-def conduct(calls: Iterable[Call], bot: str) -> tuple[list[str], list[str]]:
-    """What was wrong with the bot on that day, and what is worth knowing of it, in words."""
-    failures: list[str] = []
+def conduct(
+    calls: Sequence[Call], bot: str, faults: Iterable[Fault] = ()
+) -> tuple[list[str], list[str]]:
+    """What was wrong with the bot on that day, and what is worth knowing of it, in words.
+
+    `faults` are what was to befall it.
+    """
+    failures = [text for fault in faults for text in _not_befallen(calls, fault)]
     notes: list[str] = []
     for call in calls:
         failures += _not_reached(call, shown(bot))
@@ -130,6 +135,18 @@ def conduct(calls: Iterable[Call], bot: str) -> tuple[list[str], list[str]]:
     if not any(call.trace.find("dialled_bot") for call in calls) and not failures:
         notes.append(f"{shown(bot)} is not connected on this day")
     return list(dict.fromkeys(failures)), list(dict.fromkeys(notes))
+
+
+def _not_befallen(calls: Iterable[Call], fault: Fault) -> Iterator[str]:
+    """That no stream lasted until the fault, so that the day was not played."""
+    if fault.what not in ("bot-crash", "bot-closes"):
+        return
+    lasted = [entry["seconds"] for call in calls for entry in call.trace.find("media")]
+    if lasted and max(lasted) < fault.seconds:
+        yield (
+            f"{fault.what} did not strike: the stream was over after {max(lasted):.1f} s, and it"
+            f" strikes after {fault.seconds:g} s; let the bot talk for longer"
+        )
 
 
 def _talked(entry: Entry) -> bool:

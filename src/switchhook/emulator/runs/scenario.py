@@ -69,16 +69,15 @@ async def perform(
     """Run a scenario's calls against the passthru URL of the server under test, in this loop.
 
     `bot` is called in the place of the built-in one, and judged too. `expect` replaces the option
-    that exotel-platform G.1 gives; `select` is the keyword that the server under test selects, in
-    the SwitchCase scenario; `limit_s` is how long a caller waits; `peers` are servers in this
-    process, by host. Raises ConfigError for a scenario that is about what the built-in bot says.
+    of exotel-platform G.1; `select` is the keyword that the server selects in the SwitchCase
+    scenario; `limit_s` is how long a caller waits; `peers` are servers in this process, by host.
+    Raises ConfigError for a scenario that is about what the built-in bot says.
     """
     clock = Clock(asyncio.get_running_loop(), start or datetime.now(IST))
     apps = {host_of(BOT): make_bot(), host_of(BAD): make_bad_server(), **(peers or {})}
     allow_list, chance = AddressAllowList(allow), Chance(seed)
     async with AsyncExitStack() as stack:
-        plan = scenario.plan(await _aim(stack, passthru or YES, select))
-        plan = plan if bot is None else with_own_bot(plan, bot)
+        plan = _with(bot, scenario.plan(await _aim(stack, passthru or YES, select)))
         web = Web(allow_list, apps=apps, outside=clock.outside)
         stack.push_async_callback(web.close)
         exchange = Exchange(
@@ -90,8 +89,13 @@ async def perform(
             keep_media=keep_media,
         )
         problems = await _drive(scenario, exchange)
-        calls = list(exchange.calls.values())
-    return _judged(scenario, calls, problems, expect, select, passthru=passthru, bot=bot)
+    calls = [*exchange.calls.values()]
+    own = None if bot is None else conduct(calls, bot, plan.fault)
+    return _judged(scenario, calls, problems, expect, select, passthru=passthru, own=own)
+
+
+def _with(bot: str | None, plan: Plan) -> Plan:
+    return plan if bot is None else with_own_bot(plan, bot)
 
 
 def _judged(
@@ -102,16 +106,16 @@ def _judged(
     select: str | None,
     *,
     passthru: str | None,
-    bot: str | None,
+    own: tuple[list[str], list[str]] | None,
 ) -> Result:
-    """The server and the bot, as far as each is under test."""
+    """The server and the bot, as far as each is under test; `own` is what was said of the bot."""
     failures: list[str] = []
     notes: list[str] = []
     if passthru is not None:
-        own_bot = bot is not None
+        own_bot = own is not None
         failures, notes = assess(scenario, calls, expect=expect, select=select, own_bot=own_bot)
-    if bot is not None:
-        worse, more = conduct(calls, bot)
+    if own is not None:
+        worse, more = own
         failures, notes = failures + worse, notes + more
     return Result(scenario=scenario, calls=calls, failures=failures + problems, notes=notes)
 
