@@ -19,6 +19,7 @@ from switchhook.exotel.request_logs.text import lines_of
 from switchhook.exotel.wire.passthru import parse
 
 CASES = Path(__file__).parent / "cases"
+DONE = "CallSid=d1&Stream%5BStatus%5D=completed&Stream%5BDisconnectedBy%5D=bot"
 SECRET = "9DcZsEH74jFSiEob5lBDQncWBUkgEZPP"
 
 
@@ -346,3 +347,39 @@ def test_python_prints_are_read_as_python_meant_them(pairs):
     found, _, _ = read(str({"CallSid": "a1", **pairs}).replace("\n", " "))
     said = parse_qsl(found[0].request.query.decode(), keep_blank_values=True)
     assert said == list({"CallSid": "a1", **pairs}.items())
+
+
+FAILED = "Stream[Status]=failed Stream[DetailedStatus]=Streaming_call_throttled"
+
+
+@pytest.mark.parametrize(
+    ("text", "sid", "cause"),
+    [
+        (f"10:00 gunicorn[12]: query=b'{DONE}' 200", "d1", "bot_done"),
+        (f'10:00 gunicorn[12]: query=b"{DONE}" 200', "d1", "bot_done"),
+        (f"time=t level=info query='{DONE}' status=200", "d1", "bot_done"),
+        (f'level=info msg="CallSid=d1 {FAILED}"', "d1", "throttled"),
+        (f"level=info CallSid=d1 {FAILED} status=200", "d1", "throttled"),
+        (f"CallSid='d1', {FAILED.replace(' ', ', ')}", "d1", "throttled"),
+        (f"CallSid=d1 {FAILED}", "d1", "throttled"),
+        ('curl "http://h/p?CallSid=d1&Stream\\[Status\\]=in-progress"', "d1", "running"),
+        ('curl -g "http://h/p?CallSid=d1&Stream[Status]=in-progress"', "d1", "running"),
+        (
+            'web_1  | {\nweb_1  |   "CallSid": "d1",\nweb_1  |   "Stream": {"Status": "failed",\n'
+            'web_1  |   "DetailedStatus": "Streaming_call_throttled"}\nweb_1  | }\n',
+            "d1",
+            "throttled",
+        ),
+        (f'app-web-1  | 10.0.0.1 - - [t] "GET /p?{DONE} HTTP/1.1" 200 2', "d1", "bot_done"),
+    ],
+)
+def test_what_a_newcomer_had(text, sid, cause):
+    (found,), others, _ = read(text)
+    assert others == []
+    passthru = parse(found.request)
+    assert (passthru.call_sid, str(judge(passthru).cause)) == (sid, cause)
+
+
+def test_a_pipe_in_a_line_is_no_containers():
+    (found,), _, _ = read("a | b | CallSid=d1&Stream[Status]=in-progress")
+    assert parse(found.request).call_sid == "d1"

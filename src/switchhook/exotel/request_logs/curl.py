@@ -47,7 +47,15 @@ _LONG_WITH_VALUE = {
     "cookie-jar",
     "config",
 }
-_SHORT = {"X": "request", "d": "data", "H": "header", "G": "get", "F": "form", "I": "head"}
+_SHORT = {
+    "X": "request",
+    "d": "data",
+    "H": "header",
+    "G": "get",
+    "F": "form",
+    "I": "head",
+    "g": "globoff",
+}
 
 
 def is_command(text: str) -> bool:
@@ -75,7 +83,7 @@ def find_curl(command: str) -> Found | None:
             case "request":
                 method = value
             case "url":
-                url = url or value
+                url = url or _globbed(value, words)
             case "get":
                 get = True
             case "head":
@@ -99,6 +107,13 @@ def find_curl(command: str) -> Found | None:
         return Found(Request(_bytes(query), method or "GET"), "curl", path=_path(url))
     body = Request(_bytes(query), method or "POST", content_type or _FORM, _bytes(said))
     return Found(body, "curl", path=_path(url))
+
+
+def _globbed(url: str, words: list[str]) -> str:
+    """The URL as curl asks for it: a backslash keeps a bracket or brace, unless globbing is off."""
+    if any(name == "globoff" for name, _ in _options(words)):
+        return url
+    return re.sub(r"\\([\[\]{}])", r"\1", url)
 
 
 def _options(words: list[str]) -> Iterator[tuple[str, str]]:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from switchhook.exotel.request_logs.entry import find_in_entry
-from switchhook.exotel.request_logs.found import Found, is_passthru, of_pairs
+from switchhook.exotel.request_logs.found import Found, is_own, is_passthru, of_pairs
 from switchhook.exotel.request_logs.printed import find_printed
 from switchhook.exotel.wire.json_object import is_members, parse_value
 from switchhook.exotel.wire.request import Request
@@ -20,7 +20,10 @@ _QUOTED = re.compile(rf"(?<![A-Za-z]){_METHOD} [\"']([^\"']*)[\"']")
 _TARGET = re.compile(rf"(?<![A-Za-z]){_METHOD} ((?:https?://|/)[^\s\"'<>\x00-\x1f]*)")
 _FIELD = re.compile(
     r"(?<![\w.])(method|path|uri|url|request_uri|target|query|query_string|args)="
-    r"(?:\"((?:[^\"\\]|\\.)*)\"|([^\s\"]+))"
+    r"(?:b?\"((?:[^\"\\]|\\.)*)\"|b?'((?:[^'\\]|\\.)*)'|([^\s\"]+))"
+)
+_PAIR = re.compile(
+    r"(?<![^\s\"'(,;{])([A-Za-z][\w.%]*(?:\[\w*\])*)=(?:\"([^\"]*)\"|'([^']*)'|([^\s\"',;&]*))"
 )
 _URL = re.compile(r"https?://[^\s\"'<>\x00-\x1f]+", re.IGNORECASE)
 _PATH = re.compile(r"(?:^|(?<=[\s\"'=(]))/[^\s?\"']*\?[^\s\"'<>\x00-\x1f]+")
@@ -64,6 +67,7 @@ def _found(text: str) -> Iterator[Found]:
     if pairs := find_printed(text):
         yield of_pairs(pairs, "printed parameters")
     yield from _of_embedded(text)
+    yield from find_pairs(text)
     for match in _QUERY.finditer(text):
         found = Found(Request(_bytes(unescaped(match[1]))), "query")
         if is_passthru(found.request):  # `port=8080` is no request
@@ -72,7 +76,7 @@ def _found(text: str) -> Iterator[Found]:
 
 def _of_fields(text: str) -> Iterator[Found]:
     """`method=GET path="/passthru?…"`, as Heroku's router and logfmt have it."""
-    fields = {name: quoted or plain for name, quoted, plain in _FIELD.findall(text)}
+    fields = {name: "".join(said) for name, *said in _FIELD.findall(text)}
     method = fields.pop("method", "GET").upper()
     for name, said in fields.items():
         target = unescaped(said)
@@ -80,6 +84,19 @@ def _of_fields(text: str) -> Iterator[Found]:
             yield Found(Request(_bytes(target.removeprefix("?")), method), "log fields")
         elif "?" in target:
             yield of_target(target, "log fields", method)
+
+
+def find_pairs(text: str) -> Iterator[Found]:
+    """`CallSid=a1 Stream[Status]=failed`: parameters with blanks between them."""
+    if "&" in text:
+        return
+    pairs = [(name, "".join(said)) for name, *said in _PAIR.findall(text)]
+    own = [at for at, pair in enumerate(pairs) if is_own(*pair)]
+    if len(own) > 1:
+        yield of_pairs(pairs[own[0] :], "parameters in a line")
+    for _, said in pairs:  # `msg="CallSid=a1 Stream[Status]=failed"`
+        if "=" in said:
+            yield from find_pairs(said)
 
 
 def _of_embedded(text: str) -> Iterator[Found]:

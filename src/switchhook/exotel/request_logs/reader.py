@@ -13,7 +13,7 @@ import msgspec
 from switchhook.exotel.request_logs.curl import find_curl, goes_on, is_command
 from switchhook.exotel.request_logs.entry import find_in_entry
 from switchhook.exotel.request_logs.found import Found, is_own, is_passthru, known_pairs, of_pairs
-from switchhook.exotel.request_logs.line import find_in_line
+from switchhook.exotel.request_logs.line import find_in_line, find_pairs
 from switchhook.exotel.request_logs.tables import W3C, CsvTable, W3cTable, csv_table, is_open
 from switchhook.exotel.wire.json_object import parse_value
 from switchhook.exotel.wire.keys import ParameterKind, slot_of
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_CONTAINER = re.compile(r"[a-z0-9][\w.-]{0,62}[ ]*[ ]\| ?")
+"""What `docker compose logs` puts before each line."""
 _PAIR = re.compile(r"\s*[\"']?([A-Za-z][\w.%]*(?:\[[^\]=\s]*\])*)[\"']?\s*(=>|[=:])\s*(.*)")
 _BRACKETED = re.compile(r"\s*\[([^\]=]+(?:\[[^\]]*\])?)\]\s*=>\s*(.*)")
 _URL_ALONE = re.compile(r"\s*(?:(?:GET|POST|HEAD)\s+)?(?:https?://|/)\S*[?&]\s*")
@@ -54,7 +56,8 @@ class LogReader:
     def feed(self, line: str) -> Iterator[Found]:
         """What is whole by this line."""
         self._number += 1
-        yield from self._told(self._take(_COLOUR.sub("", line.rstrip("\r\n"))))
+        text = _COLOUR.sub("", line.rstrip("\r\n"))
+        yield from self._told(self._take(_CONTAINER.sub("", text)))
 
     def end(self) -> Iterator[Found]:
         """What is whole, as nothing follows."""
@@ -111,6 +114,9 @@ class LogReader:
             yield from self._placed(row)
             return
         self._table = None
+        if several := next(find_pairs(text), None):
+            yield from self._placed([several])
+            return
         if pair := _pair(text):
             self._pairs, self._pair_lines = [pair], [text]
             return
