@@ -35,6 +35,7 @@ EXPECTED = (
     "mounting a small file system needs root on Linux",
     r"(mount|mkfs\.ext4) isn't permitted here",
     r"there is no mkfs\.ext4 here",
+    "only root can give files away",
 )
 """Beginnings of reasons, as patterns."""
 

@@ -103,6 +103,23 @@ def test_each_tool_answers(program):
 
 
 @pytest.mark.process
+def test_an_argument_that_a_tool_has_not_is_refused(program):
+    """Else a filter is dropped in silence, and the assistant tells of other streams."""
+    _, tools, answers = asked(
+        program,
+        ("search_streams", {"query": "cause:bot_done"}),
+        ("search_streams", {"search": "cause:bot_done", "limt": 3}),
+        ("causes", {"search": "x"}),
+        ("search_streams", {"search": "cause:bot_done"}),
+    )
+    assert all(each.input_schema["additionalProperties"] is False for each in tools)
+    assert "has no argument query: it takes search, limit" in answers[0]
+    assert "has no argument limt" in answers[1]
+    assert "has no argument search: it takes none" in answers[2]
+    assert data_of(answers[3])[1]["streams"] == []
+
+
+@pytest.mark.process
 def test_a_wrong_token_is_said_and_no_more(program):
     _, _, (answer,) = asked(program, ("capacity", {}), token="shk_wrong")
     assert data_of(answer)[1]["status"] in (401, 403)

@@ -51,7 +51,7 @@ def test_elsewhere_it_says_how_it_is_found(folder):
 def test_a_folder_of_a_service_is_written_for_its_group(folder):
     other = next(iter({*os.getgroups(), 1} - {os.getegid()})) if os.geteuid() == 0 else None
     if other is None:
-        pytest.skip("only root may give a folder away")
+        pytest.skip("only root can give files away")
     place = folder / "etc"
     place.mkdir()
     os.chown(place, -1, other)

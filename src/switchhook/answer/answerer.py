@@ -59,6 +59,7 @@ if TYPE_CHECKING:
 
     from switchhook.answer.callback_receivers import ReceivingAccount
     from switchhook.answer.http.messages import Head, Reply
+    from switchhook.answer.redact import Redactor
     from switchhook.exotel.passthru import Passthru
 
 log = logging.getLogger("switchhook.answer")
@@ -152,15 +153,11 @@ class Answerer:
         assert isinstance(token, Admission)
         owing = self if token.test is None else self._tests
         owing.times.asked()
-        endpoint, redact, at = token.endpoint, token.endpoint.redactor, wall_us // 1000
-        kept_body = redact(body[:LONGEST_BODY]) if body else b""
-        request = Request(redact(head.query), head.method, head.content_type, kept_body)
+        endpoint, at = token.endpoint, wall_us // 1000
+        request = _kept_request(head, body, endpoint.redactor)
         facts = self._facts.of(endpoint.account, started)
         decision, asked, first = self._decide(token, head, request, facts, at, started)
-        answer, due_ns = (
-            endpoint.answer(decision.option),
-            started + endpoint.deadline_ms * 1_000_000,
-        )
+        answer = endpoint.answer(decision.option)
         receipt = Receipt(
             received_us=wall_us,
             endpoint=endpoint.name,
@@ -182,6 +179,7 @@ class Answerer:
             decided_in_us=(self._clock.mono_ns() - started) // 1000,
             test=token.test,
         )
+        due_ns = started + endpoint.deadline_ms * 1_000_000
         self._owe(OwedAnswer(owing, answer, reply, started, due_ns), receipt, at, asked, endpoint)
 
     def _owe(
@@ -377,6 +375,12 @@ class Answerer:
     ) -> bool:
         at, mono = self._clock.wall_us() // 1000, self._clock.mono_ns() // 1_000_000
         return self._journal.append(kind, at, encode(record), mono=mono, done=done) is not None
+
+
+def _kept_request(head: Head, body: bytes, redact: Redactor) -> Request:
+    """What is parsed and kept of a request: nothing with a secret in it."""
+    kept_body = redact(body[:LONGEST_BODY]) if body else b""
+    return Request(redact(head.query), head.method, head.content_type, kept_body)
 
 
 def _safely(token: Admission, problem: str) -> Decision:

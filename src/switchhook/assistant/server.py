@@ -9,7 +9,10 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from mcp.server import MCPServer
-from mcp.types import ToolAnnotations
+from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp.types import CallToolResult, InputRequiredResult, ToolAnnotations
+from mcp.types import Tool as MCPTool
 
 from switchhook.assistant.fencing import fenced
 from switchhook.assistant.tools import Questions, refusal
@@ -31,9 +34,39 @@ INSTRUCTIONS = (
 )
 
 
+class StrictServer(MCPServer):
+    """Refuses arguments that a tool has not; dropped in silence, they would lose a filter."""
+
+    async def list_tools(self) -> list[MCPTool]:
+        """The tools, with schemas that say so."""
+        tools = await super().list_tools()
+        closed = {"additionalProperties": False}
+        return [
+            each.model_copy(update={"input_schema": each.input_schema | closed}) for each in tools
+        ]
+
+    async def call_tool(
+        self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
+    ) -> CallToolResult | InputRequiredResult:
+        """Call a tool. Raises ToolError, with the names that there are."""
+        known = next(
+            (
+                each.input_schema["properties"]
+                for each in await self.list_tools()
+                if each.name == name
+            ),
+            arguments,
+        )
+        unknown = [each for each in arguments if each not in known]
+        if unknown:
+            takes = f"it takes {', '.join(known)}" if known else "it takes none"
+            raise ToolError(f"{name} has no argument {', '.join(unknown)}: {takes}")
+        return await super().call_tool(name, arguments, context)
+
+
 def make_server(client: Client, version: str) -> MCPServer:
     """The server; it asks the console by `client`, one question at a time."""
-    server = MCPServer(
+    server = StrictServer(
         "switchhook", instructions=INSTRUCTIONS, version=version, log_level="WARNING"
     )
     one_at_a_time = asyncio.Lock()
