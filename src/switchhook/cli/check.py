@@ -34,13 +34,13 @@ from switchhook.rules.decide import Ruleset, decide
 from switchhook.rules.rules_file import BUILTIN, load_rules
 from switchhook.server.exposed import exposed
 from switchhook.system.data_folder import JOURNAL, read_identity
+from switchhook.web.moments import read_length
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _BATCH = 1000
 _MOST_LISTED = 50
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 def check(
@@ -157,12 +157,12 @@ def _is_config(content: bytes) -> bool:
 
 
 def _span(text: str) -> timedelta:
-    found = re.fullmatch(r"([0-9]{1,6})([smhdw])", text)
-    if found is None:
+    length_s = read_length(text)
+    if length_s is None or not text[-1:].isalpha():
         raise ConfigError(
             f"not a length of time: {text[:40]!r}", key="--against", hint="such as 24h"
         )
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+    return timedelta(seconds=length_s)
 
 
 class _Changed(msgspec.Struct, frozen=True):

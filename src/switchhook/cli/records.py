@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from switchhook.cli import output
@@ -44,7 +45,10 @@ _MOST_DAMAGED = 5
 
 def tail(
     *,
-    lines: Annotated[int, Parameter(name=["--lines", "-n"], help="How many to begin with.")] = 20,
+    lines: Annotated[
+        int,
+        Parameter(name=["--lines", "-n"], validator=Number(gte=0), help="How many to begin with."),
+    ] = 20,
     follow: Annotated[bool, Parameter(name=["--follow", "-f"], negative="")] = False,
     endpoint: Annotated[str | None, Parameter(help="Those of one endpoint only.")] = None,
     tests: Annotated[bool, Parameter(name="--tests", negative="")] = False,
@@ -76,8 +80,11 @@ def tail(
         before = records[-1].seq
         read = (_shown(record, kind, node, endpoint) for record in records if record.seq <= end)
         found += [each for each in read if each is not None]
-    for receipt in reversed(found[: max(lines, 0)]):
+    for receipt in reversed(found[:lines]):
         _print(receipt, json, whole)
+    if not found and lines:
+        of = f" of the endpoint {output.plain(endpoint)}" if endpoint is not None else ""
+        output.err.print(f"there is no receipt{of} yet")
     while follow:
         records = journal.read(end, _BATCH)
         for record in records:

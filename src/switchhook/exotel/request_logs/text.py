@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,8 @@ def lines_of(file: BinaryIO) -> Iterator[str]:
     """Its lines, each as soon as it is there. Raises OSError, EOFError where gzip is damaged."""
     found = cast("io.BufferedReader", file)
     if found.peek(2)[:2] == _GZIP:
-        yield from lines_of(cast("BinaryIO", io.BufferedReader(gzip.GzipFile(fileobj=found))))
+        unpacked = io.BufferedReader(_Unpacked(gzip.GzipFile(fileobj=found)))
+        yield from lines_of(cast("BinaryIO", unpacked))
         return
     encoding = _encoding(found.peek(4))
     errors = "surrogateescape" if encoding.startswith("utf-8") else "replace"
@@ -33,6 +34,21 @@ def lines_of(file: BinaryIO) -> Iterator[str]:
         yield from text
     finally:
         text.detach()  # whoever opened it closes it
+
+
+class _Unpacked(io.RawIOBase):
+    """What is packed, piece by piece: what stands before damage has been given when it raises."""
+
+    def __init__(self, packed: gzip.GzipFile) -> None:
+        self._packed = packed
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        piece = self._packed.read1(len(buffer))
+        buffer[: len(piece)] = piece
+        return len(piece)
 
 
 def _encoding(begin: bytes) -> str:

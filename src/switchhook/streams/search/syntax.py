@@ -13,6 +13,7 @@ from datetime import UTC, tzinfo
 
 import msgspec
 
+from switchhook.exotel.asked_number import asked_number, why_no_number
 from switchhook.exotel.cause import Cause
 from switchhook.exotel.passthru import StreamStatus
 from switchhook.exotel.stream_error import ErrorKind
@@ -180,7 +181,24 @@ def _guess(values: list[str]) -> tuple[str, list[str]]:
             return key, values
     if values and all(hosts):
         return "host", [found[1] for found in hosts if found]
+    for value in values:
+        if value in _OPERATORS:
+            raise Unclear(f"there is no {value} between words", _OPERATORS[value])
+        if len(value) < _FEWEST_OF_NUMBER or (why := why_no_number(value)) is None:
+            continue
+        if len(values) == 1 and asked_number(value) is not None:
+            return "number", values  # the end of a masked one
+        raise Unclear(f"{value[:40]!r} is no number", why)
     return "name", values
+
+
+_OPERATORS = {
+    "OR": "alternatives stand between commas: cause:throttled,unknown",
+    "AND": "leave it out: all words have to hold",
+    "NOT": "an exclamation mark before a word excludes it: !cause:throttled",
+}
+_FEWEST_OF_NUMBER = 7
+"""Characters from which a text that was a number once is not a name."""
 
 
 _GUESSES: tuple[tuple[str, tuple[str, ...]], ...] = (
