@@ -41,6 +41,16 @@ def test_without_a_terminal_it_asks_nothing_and_what_it_writes_checks_out(folder
     ]
 
 
+def test_the_url_that_it_prints_is_printed_again_before_anything_runs(folder):
+    made = command("init", "--endpoint", "sales", "--url", "https://hooks.example.com")
+    url = command("endpoint", "url").out
+    assert f"  {url}" in made.out
+    assert not (folder / "data").exists()
+    (folder / "switchhook.toml").write_text("[endpoints.sales]\n")
+    done = command("endpoint", "url", code=2)  # its secret is made when it first starts
+    assert "nothing has run on it yet (start it: switchhook serve" in done.err
+
+
 def test_elsewhere_it_says_how_it_is_found(folder):
     done = command("init", "other")
     assert "  switchhook serve --config other/switchhook.toml\n" in done.out

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
 from switchhook.access.audit_ledger import LedgerAudit
 from switchhook.cli import output
-from switchhook.cli.data import config_or_last, data_folder, public_url
+from switchhook.cli.data import (
+    config_in,
+    config_or_last,
+    found_config,
+    found_data_folder,
+    public_url,
+)
 from switchhook.cli.endpoint_list import list_
-from switchhook.cli.endpoint_try import only_endpoint, try_
+from switchhook.cli.endpoint_try import only_endpoint, try_, unknown_endpoint
 from switchhook.cli.ledger import deed, now_us
 from switchhook.cli.options import CONFIG, DATA, JSON
 from switchhook.config.own_links import applet_urls
-from switchhook.errors import ConfigError
 from switchhook.ledger.sqlite import FILE
 from switchhook.server.tables import open_ledger
-from switchhook.system.data_folder import LEDGER, read_identity
+from switchhook.system.data_folder import IDENTITY, LEDGER, read_identity
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from switchhook.config import Config
 
 _LOCAL = (
     "that is the address on this machine: say by --url, or answer.url in the configuration, how"
@@ -55,15 +65,16 @@ def print_url(
     name
         The endpoint's name in the configuration; without it the only one.
     """
-    folder = data_folder(config, data)
-    said = config_or_last(folder, config)
+    folder = found_data_folder(config, data)
+    said = _configured(folder, config, data)
     if name is None:
         name = only_endpoint([each.name for each in said.endpoints], "url")
-    found = applet_urls(folder, said, name, read_identity(folder).key, public_url(url))
+    own = any(point.name == name and point.secrets for point in said.endpoints)
+    ran = (folder / IDENTITY).exists()
+    key = b"" if own and not ran else read_identity(folder).key
+    found = applet_urls(folder, said, name, key, public_url(url))
     if found is None:
-        known = ", ".join(each.name for each in said.endpoints)
-        hint = f"known: {known}" if known else "none is configured"
-        raise ConfigError(f"there is no endpoint {name!r}", key="endpoints", hint=hint)
+        raise unknown_endpoint(said, name)
     if (folder / LEDGER / FILE).exists():
         ledger = open_ledger(folder / LEDGER)
         try:
@@ -81,3 +92,12 @@ def print_url(
         output.err.print(_LOCAL, soft_wrap=True)
     output.err.print(_EDITED.format(name=name), soft_wrap=True)
     return 0
+
+
+def _configured(folder: Path, config: str | None, data: str | None) -> Config:
+    """What runs; before the first start, what would. Raises ConfigError, DataFolderError."""
+    file = found_config(config, data)
+    if file is not None and not (folder / IDENTITY).exists():
+        return config_in(file)
+    read_identity(folder)
+    return config_or_last(folder, config)

@@ -26,6 +26,8 @@ from switchhook.system.data_folder import read_identity
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from switchhook.config import Config
+
 _MOST = 100
 
 
@@ -69,10 +71,7 @@ def try_(
     url = public_url(url)
     found = applet_urls(folder, said, name, key, url)
     if found is None:
-        known = ", ".join(point.name for point in said.endpoints)
-        raise ConfigError(
-            f"there is no endpoint {name!r}", key="endpoints", hint=f"known: {known or 'none'}"
-        )
+        raise unknown_endpoint(said, name)
     if not json:
         way = url or said.answer.url or "the address on this machine, as answer.url is not set"
         output.err.print(f"by {way}", soft_wrap=True)
@@ -84,6 +83,12 @@ def try_(
         wrong = _tell(name, label, reply, kept, option, json=json)
         failed = failed or wrong
     return int(failed)
+
+
+def unknown_endpoint(config: Config, name: str) -> ConfigError:
+    """That no endpoint has this name, with those that there are."""
+    known = ", ".join(point.name for point in config.endpoints)
+    return ConfigError(f"there is no endpoint {name!r}", key="endpoints", hint=f"known: {known}")
 
 
 def only_endpoint(names: list[str], command: str) -> str:
