@@ -87,7 +87,7 @@ def introduce(console: str, passthru: str) -> None:
     )
     out.print(f"Switchhook answers at {passthru}")
     more = ", until Ctrl-C" if sys.stdout.isatty() else ""
-    out.print(f"One line a call{more}:\n")
+    out.print(f"Where that Exotel is, for programs; then one line a call{more}:\n")
 
 
 def emulate(folder: Path, passthru: str, calls: int | None, *, virtual: bool) -> int:

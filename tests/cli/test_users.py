@@ -160,7 +160,7 @@ def test_tokens(say, kept):
 
 def test_a_folder_that_is_none_of_ours(tmp_path, capsys):
     assert run(["users", "list", "--data", str(tmp_path)]) == 2
-    assert "identity.json" in capsys.readouterr().err
+    assert "nothing has run on it yet" in capsys.readouterr().err
     assert not (tmp_path / "ledger").exists()
 
 

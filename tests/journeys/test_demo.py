@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -20,12 +21,13 @@ def test_calls_flow_through_emulator_bot_and_server(tmp_path):
     assert done.returncode == 0, done.stderr
     calls = [line for line in done.stdout.splitlines() if " A (" in line or " B (" in line]
     assert len(calls) == CALLS
+    assert all(re.match(r"\d\d:\d\d:\d\d IST  ", line) for line in calls)
     assert any("completed by bot" in line and "200 A" in line for line in calls)
     refused = [at for at, line in enumerate(calls) if "connection refused" in line]
     assert refused
     assert refused[0] > 5  # it is seen to die
     assert all("302 B" in calls[at] for at in refused)
-    before, _, after = done.stdout.partition("One line a call")
+    before, _, after = done.stdout.partition("one line a call")
     assert "Open this in a browser: http" in before
     assert "  ../.venv/bin/switchhook init" in after.splitlines()[-6:]
     assert "no answer" not in done.stdout

@@ -74,7 +74,7 @@ class Ticker(Watcher):
             output.print_json({"heartbeat": beat})
             return
         at, how = beat["at"][11:19], beat["status"] or beat["problem"]
-        text = f"{at}  heartbeat {beat['status_type']} of {beat['account']}: {how}"
+        text = f"{at} IST  heartbeat {beat['status_type']} of {beat['account']}: {how}"
         output.out.print(output.plain(text))
 
     def _file(self, sid: str) -> Path:
@@ -83,7 +83,7 @@ class Ticker(Watcher):
 
 
 def _line(call: Call) -> str:
-    at = call.clock.date().strftime("%H:%M:%S")
+    at = call.clock.date().strftime("%H:%M:%S IST")
     number = f"{call.facts.from_[:6]}…{call.facts.from_[-2:]}"
     stream = _stream(call.stream_outcome)
     answers = " ".join(_answer(entry) for entry in call.trace.entries if _answer(entry))
