@@ -118,6 +118,32 @@ def test_a_day_that_did_not_happen_does_not_pass(name):
     assert "did not strike: the stream was over after" in result.failures[0]
 
 
+def breaking_off(code):
+    async def bot(scope, receive, send):
+        await send({"type": "websocket.accept"})
+        await receive()
+        await receive()
+        if code is None:
+            raise RuntimeError("a bot's own fault")
+        await send({"type": "websocket.close", "code": code, "reason": "no key"})
+
+    return bot
+
+
+@pytest.mark.parametrize(
+    "code, words",
+    [
+        (None, "close code 1006: the app raised RuntimeError: a bot's own fault"),
+        (1011, "close code 1011: no key"),
+        (1000, None),
+    ],
+)
+def test_a_bot_that_breaks_off_by_itself_fails(code, words):
+    result = play("caller-hangs-up-mid-talk", breaking_off(code))
+    assert result.passed == (words is None)
+    assert words is None or f"the bot broke off its stream ({words})" in result.failures[0]
+
+
 def answering(status):
     async def server(scope, receive, send):
         await send({"type": "http.response.start", "status": status, "headers": []})

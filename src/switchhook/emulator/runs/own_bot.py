@@ -33,6 +33,8 @@ YES = f"{BAD}/200"
 """A passthru that is there where none is under test."""
 _LEAVES_S = 20.0
 _SPEAKS_WITHIN_S = 5.0
+_CLEAN = (1000, 1001, 1005)
+"""Close codes of a bot that meant to leave (exotel-platform C.9); 1005 is a close without a code."""
 _STREAM_LIMIT_S = 20.0
 """The 60 minutes, where a bot outside keeps time at the world's pace."""
 
@@ -126,6 +128,7 @@ def conduct(
     notes: list[str] = []
     for call in calls:
         failures += _not_reached(call, shown(bot))
+        failures += _broken_off(call)
         for entry in call.trace.find("media"):
             if _talked(entry) and not call.trace.find("first_sound"):
                 failures.append(f"the bot was not heard in {entry['seconds']:.0f} s")
@@ -152,6 +155,16 @@ def _not_befallen(calls: Iterable[Call], fault: Fault) -> Iterator[str]:
 def _talked(entry: Entry) -> bool:
     """Whether a stream was long enough, and of the kind, for a bot to be heard."""
     return not entry.get("one_way") and entry["seconds"] > _SPEAKS_WITHIN_S
+
+
+def _broken_off(call: Call) -> Iterator[str]:
+    """Streams that the bot broke off by itself, where no fault of the plan's did it."""
+    if any(entry["fault"].startswith("bot-") for entry in call.trace.find("fault")):
+        return
+    for entry in call.trace.find("bot_closed"):
+        if entry["code"] not in _CLEAN:
+            said = f": {entry['reason']}" if entry["reason"] else ""
+            yield f"the bot broke off its stream (close code {entry['code']}{said}): see its log"
 
 
 def _not_reached(call: Call, bot: str) -> list[str]:
