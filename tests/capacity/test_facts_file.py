@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switchhook.capacity.facts_file import (
+    BUDGETS_LIVE_MS,
     FILE,
     LARGEST,
     LIVES_MS,
@@ -26,6 +28,14 @@ from switchhook.capacity.facts_file import (
 from switchhook.exotel.cause import judge
 from switchhook.exotel.passthru import Passthru
 from switchhook.rules.decide import decide
+from switchhook.rules.routing import (
+    NOTHING_KNOWN,
+    AdmissionBudget,
+    HandAct,
+    HandSetting,
+    MemberFacts,
+    RoutingFacts,
+)
 from switchhook.rules.rules_file import load_rules
 from switchhook.rules.variables import AccountFacts
 
@@ -40,12 +50,12 @@ def write(folder, **accounts):
 def test_what_is_written_is_seen_with_its_age(tmp_path):
     reader = FactsReader(tmp_path)
     write(tmp_path, main=AccountFigures(NOW, 71, 100), other=AccountFigures(NOW - 1000, 0, None))
-    assert reader.look(NOW + 250) == {
+    assert reader.look(NOW + 250)[0] == {
         "main": AccountFacts(71, 100, 29, 0.25),
         "other": AccountFacts(0, None, None, 1.25),
     }
     assert reader.complaint is None
-    assert reader.look(NOW + 500)["main"].age_s == 0.5
+    assert reader.look(NOW + 500)[0]["main"].age_s == 0.5
     assert [each.name for each in tmp_path.iterdir()] == [FILE]
 
 
@@ -53,15 +63,15 @@ def test_a_replaced_file_is_seen_at_the_next_look(tmp_path):
     reader = FactsReader(tmp_path)
     for active in range(50):
         write(tmp_path, main=AccountFigures(NOW, active, 100))
-        assert reader.look(NOW)["main"].active == active
+        assert reader.look(NOW)[0]["main"].active == active
 
 
 def test_the_same_file_is_not_read_again(tmp_path, monkeypatch):
     write(tmp_path, main=AccountFigures(NOW, 1, 2))
     reader = FactsReader(tmp_path)
-    assert reader.look(NOW)
+    assert reader.look(NOW)[0]
     monkeypatch.setattr(os, "open", None)
-    assert reader.look(NOW + 100)
+    assert reader.look(NOW + 100)[0]
 
 
 def test_beyond_the_limit_nothing_is_left(tmp_path):
@@ -70,21 +80,21 @@ def test_beyond_the_limit_nothing_is_left(tmp_path):
 
 def test_a_missing_file_is_complained_of_once_the_console_had_time_to_start(tmp_path):
     reader = FactsReader(tmp_path)
-    assert reader.look(NOW) == {}
+    assert reader.look(NOW)[0] == {}
     assert not reader.complaint
-    assert reader.look(NOW + PATIENCE_MS) == {}
+    assert reader.look(NOW + PATIENCE_MS)[0] == {}
     assert "does the console run" in reader.complaint
     write(tmp_path, main=AccountFigures(NOW + PATIENCE_MS, 1, 2))
-    assert reader.look(NOW + PATIENCE_MS) == {"main": AccountFacts(1, 2, 1, 0.0)}
+    assert reader.look(NOW + PATIENCE_MS)[0] == {"main": AccountFacts(1, 2, 1, 0.0)}
     assert reader.complaint is None
 
 
 def test_a_file_that_vanishes_takes_its_facts_along(tmp_path):
     write(tmp_path, main=AccountFigures(NOW, 1, 2))
     reader = FactsReader(tmp_path)
-    assert reader.look(NOW)
+    assert reader.look(NOW)[0]
     (tmp_path / FILE).unlink()
-    assert reader.look(NOW) == {}
+    assert reader.look(NOW)[0] == {}
 
 
 @pytest.mark.parametrize(
@@ -99,7 +109,7 @@ def test_a_file_that_vanishes_takes_its_facts_along(tmp_path):
 def test_figures_live_from_their_moment_for_a_while(tmp_path, at_ms, known):
     write(tmp_path, main=AccountFigures(at_ms, 1, 2), other=AccountFigures(NOW, 0, 2))
     reader = FactsReader(tmp_path)
-    facts = reader.look(NOW)
+    facts = reader.look(NOW)[0]
     assert ("main" in facts) is known
     assert facts["other"].active == 0
     assert (reader.complaint is None) is known
@@ -115,7 +125,7 @@ def test_every_account_that_lacks_its_figures_is_named(tmp_path):
     accounts = {f"a{n}": AccountFigures(NOW, 1, 2) for n in range(3)}
     accounts["new"] = AccountFigures(NOW + 600_000, 1, 2)
     FactsFile(tmp_path).write(accounts, NOW)
-    assert reader.look(NOW + 90_000) == {}
+    assert reader.look(NOW + 90_000)[0] == {}
     assert reader.complaint == (
         "facts.json: the figures of account a0 are 90 s old, of account a1 are 90 s old, of account"
         " a2 are 90 s old, of account new are from the future; was the clock set? can the console"
@@ -135,19 +145,19 @@ def test_every_account_that_lacks_its_figures_is_named(tmp_path):
         (b"[" * 100_000, "it is damaged"),
         (b'{"version": 1}', "it is damaged"),
         (b'{"version": 1, "written_ms": 1, "accounts": {"a": {"at_ms": "x"}}}', "it is damaged"),
-        (b'{"version": 2, "anything": {}}', "it has version 2, this release knows version 1"),
+        (b'{"version": 3, "anything": {}}', "it has version 3, this release knows version 2"),
         (b" " * (LARGEST + 1), "it has more than 262,144 bytes"),
     ],
 )
 def test_what_cannot_be_read_is_unknown_and_no_zero(tmp_path, body, complaint):
     write(tmp_path, main=AccountFigures(NOW, 1, 2))
     reader = FactsReader(tmp_path)
-    assert reader.look(NOW)
+    assert reader.look(NOW)[0]
     (tmp_path / "x").write_bytes(body)
     (tmp_path / "x").rename(tmp_path / FILE)
-    assert reader.look(NOW) == {}
+    assert reader.look(NOW)[0] == {}
     assert complaint in reader.complaint
-    assert reader.look(NOW) == {}
+    assert reader.look(NOW)[0] == {}
     assert complaint in reader.complaint
 
 
@@ -165,10 +175,10 @@ def test_a_flipped_bit_of_the_file_is_no_other_figure(tmp_path):
 def test_what_is_no_file_does_not_hold_up_the_answers(tmp_path):
     os.mkfifo(tmp_path / FILE)
     reader = FactsReader(tmp_path)
-    assert reader.look(NOW) == {}
+    assert reader.look(NOW)[0] == {}
     (tmp_path / FILE).unlink()
     (tmp_path / FILE).mkdir()
-    assert reader.look(NOW) == {}
+    assert reader.look(NOW)[0] == {}
     assert reader.complaint is not None
 
 
@@ -199,6 +209,153 @@ def test_headroom_is_never_negative_and_never_made_up(now, at, active, allowed):
         assert (facts.headroom is None) == (allowed is None)
         assert facts.headroom is None or facts.headroom == max(0, allowed - active)
         assert 0 <= facts.age_s <= LIVES_MS / 1000
+
+
+HAND = HandSetting(id=1, act=HandAct.MOVE, pool="b", to="a", by="asha", reason="b fails")
+MEMBERS = {"sales": {"a": MemberFacts(0.5, 3, 7), "b": MemberFacts()}}
+BUDGET = AdmissionBudget(12, 7, {"campaign": 20})
+NODE, MONO = 5, 70_000
+
+
+def tell_all(folder, boot="b"):
+    file = FactsFile(folder, boot)
+    file.tell_hands([HAND], NOW)
+    file.tell_members(NODE, MEMBERS, NOW, MONO)
+    file.tell_budgets(NODE, {"main": BUDGET}, NOW, MONO)
+    file.write({"main": AccountFigures(NOW, 71, 100, MONO)}, NOW)
+    return file
+
+
+def test_no_part_overwrites_what_another_told(tmp_path):
+    """In whatever order they come."""
+    reader = FactsReader(tmp_path, "b", NODE)
+    file = tell_all(tmp_path)
+    known = (
+        {"main": AccountFacts(71, 100, 29, 0.0)},
+        RoutingFacts((HAND,), MEMBERS, {"main": BUDGET}),
+    )
+    assert reader.look(NOW, MONO) == known
+    file.tell_budgets(NODE, {"main": AdmissionBudget(3)}, NOW, MONO)
+    file.tell_budgets(NODE + 1, {"main": AdmissionBudget(4)}, NOW, MONO)
+    file.tell_hands([], NOW)
+    accounts, routing = reader.look(NOW, MONO)
+    assert accounts == known[0]
+    assert routing == RoutingFacts((), MEMBERS, {"main": AdmissionBudget(3)})
+    other = FactsReader(tmp_path, "b", NODE + 1).look(NOW, MONO)[1]
+    assert other == RoutingFacts((), {}, {"main": AdmissionBudget(4)})
+    assert FactsReader(tmp_path, "b", NODE + 2).look(NOW, MONO)[1] == NOTHING_KNOWN
+
+
+def test_parts_that_write_at_once_lose_nothing(tmp_path):
+    """Each in its thread, as in the console; the last word of each part is what is read."""
+    file, reader = FactsFile(tmp_path, "b"), FactsReader(tmp_path, "b", NODE)
+
+    def hands():
+        for number in range(100):
+            file.tell_hands([msgspec.structs.replace(HAND, id=number)], NOW)
+
+    def budgets():
+        for room in range(100):
+            file.tell_budgets(NODE, {"main": AdmissionBudget(room)}, NOW, MONO)
+
+    threads = [threading.Thread(target=each) for each in (hands, budgets)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    routing = reader.look(NOW, MONO)[1]
+    assert [each.id for each in routing.hands] == [99]
+    assert routing.budgets == {"main": AdmissionBudget(99)}
+    assert [each.name for each in tmp_path.iterdir()] == [FILE]
+
+
+@pytest.mark.parametrize(
+    "after_ms, members, budgets",
+    [
+        (BUDGETS_LIVE_MS, True, True),
+        (BUDGETS_LIVE_MS + 1, True, False),
+        (LIVES_MS, True, False),
+        (LIVES_MS + 1, False, False),
+        (10 * LIVES_MS, False, False),
+    ],
+)
+def test_hands_hold_while_health_and_budgets_run_out(tmp_path, after_ms, members, budgets):
+    """By the monotonic clock: the system's is stepped by a day meanwhile."""
+    tell_all(tmp_path)
+    reader = FactsReader(tmp_path, "b", NODE)
+    routing = reader.look(NOW + 86_400_000, MONO + after_ms)[1]
+    assert routing.hands == (HAND,)
+    assert (routing.members == MEMBERS, bool(routing.members)) == (members, members)
+    assert (routing.budgets == {"main": BUDGET}, bool(routing.budgets)) == (budgets, budgets)
+    after_s = after_ms // 1000
+    if not budgets and after_ms <= LIVES_MS:
+        assert f"what may be admitted was told {after_s} s ago; does the console" in (
+            reader.complaint or ""
+        )
+    assert (reader.complaint is None) is budgets
+
+
+def test_after_the_machine_started_anew_ages_go_by_the_system_clock(tmp_path):
+    tell_all(tmp_path, "before")
+    reader = FactsReader(tmp_path, "after", NODE)
+    assert reader.look(NOW + 1000, 5)[1] == RoutingFacts((HAND,), MEMBERS, {"main": BUDGET})
+    assert reader.look(NOW + BUDGETS_LIVE_MS + 1, 5)[1] == RoutingFacts((HAND,), MEMBERS, {})
+    assert reader.look(NOW - SKEW_MS - 1, 5)[1] == RoutingFacts((HAND,))
+    FactsFile(tmp_path, "b").write({}, NOW)
+    assert reader.look(NOW - 10_000, 5)[1] == RoutingFacts((HAND,))
+    assert "what may be admitted was told in the future" in (reader.complaint or "")
+
+
+def test_a_console_that_starts_again_lets_go_of_no_hand(tmp_path):
+    """Whichever of its parts writes first."""
+    tell_all(tmp_path)
+    FactsFile(tmp_path, "b").write({"main": AccountFigures(NOW, 1, 2, MONO)}, NOW)
+    accounts, routing = FactsReader(tmp_path, "b", NODE).look(NOW, MONO)
+    assert accounts["main"].active == 1
+    assert routing == RoutingFacts((HAND,), MEMBERS, {"main": BUDGET})
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b'{"version": 3}', b" " * (LARGEST + 1), None])
+def test_what_people_set_outlives_a_file_that_is_damaged_newer_or_gone(tmp_path, body):
+    tell_all(tmp_path)
+    reader = FactsReader(tmp_path, "b", NODE)
+    assert reader.look(NOW, MONO)[1].budgets
+    if body is None:
+        (tmp_path / FILE).unlink()
+    else:
+        (tmp_path / "x").write_bytes(body)
+        (tmp_path / "x").rename(tmp_path / FILE)
+    assert reader.look(NOW, MONO) == ({}, RoutingFacts((HAND,)))
+    assert reader.look(NOW, MONO) == ({}, RoutingFacts((HAND,)))
+    FactsFile(tmp_path, "b").tell_hands([], NOW)
+    assert reader.look(NOW, MONO)[1] == NOTHING_KNOWN
+
+
+def test_an_older_release_told_no_routing(tmp_path):
+    body = {"version": 1, "written_ms": NOW, "boot": "b", "accounts": {}}
+    (tmp_path / FILE).write_bytes(msgspec.json.encode(body))
+    assert FactsReader(tmp_path, "b", NODE).look(NOW, MONO) == ({}, NOTHING_KNOWN)
+
+
+def test_more_than_the_file_may_hold_is_refused_and_the_rest_still_told(tmp_path):
+    file = tell_all(tmp_path)
+    with pytest.raises(OSError, match="would have more than 262,144 bytes"):
+        file.tell_hands([msgspec.structs.replace(HAND, reason="x" * LARGEST)], NOW)
+    file.tell_budgets(NODE, {"main": AdmissionBudget(1)}, NOW, MONO)
+    routing = FactsReader(tmp_path, "b", NODE).look(NOW, MONO)[1]
+    assert routing == RoutingFacts((HAND,), MEMBERS, {"main": AdmissionBudget(1)})
+
+
+def test_a_flipped_bit_is_no_other_hand_or_budget(tmp_path):
+    tell_all(tmp_path)
+    body = (tmp_path / FILE).read_bytes()
+    whole = RoutingFacts((HAND,), MEMBERS, {"main": BUDGET})
+    for place in range(8 * len(body)):
+        flipped = bytearray(body)
+        flipped[place // 8] ^= 1 << place % 8
+        (tmp_path / FILE).write_bytes(flipped)
+        routing = FactsReader(tmp_path, "b", NODE).look(NOW, MONO)[1]
+        assert routing in (whole, NOTHING_KNOWN)
 
 
 RULES = """
@@ -243,7 +400,7 @@ option = "A"
 def test_rules_tell_unknown_from_zero(tmp_path, figures, rule):
     if figures is not None:
         write(tmp_path, main=figures)
-    facts = FactsReader(tmp_path).look(NOW).get("main", AccountFacts())
+    facts = FactsReader(tmp_path).look(NOW)[0].get("main", AccountFacts())
     passthru = Passthru()
     ruleset = load_rules(RULES, file="rules.toml")
     zone = ZoneInfo("Asia/Kolkata")

@@ -73,18 +73,18 @@ def test_rules_learn_what_exotel_says(tmp_path, exotel, ledger):
 
     async def steps(accounts):
         await accounts.use(config_of(exotel))
-        await until(lambda: reader.look(now_ms()))
-        facts = reader.look(now_ms())["main"]
+        await until(lambda: reader.look(now_ms())[0])
+        facts = reader.look(now_ms())[0]["main"]
         assert (facts.active, facts.allowed, facts.headroom) == (0, 7, 7)
         (standing,) = accounts.watch.now(now_ms())
         assert (standing.account, standing.active, standing.problem) == ("main", 0, "")
         await until(lambda: accounts.history.recent("main", 0))
         exotel.account.streams = 9
-        await until(lambda: reader.look(now_ms())["main"].allowed == 9)
+        await until(lambda: reader.look(now_ms())[0]["main"].allowed == 9)
         assert accounts.complaints() == []
 
     watching(tmp_path, ledger, steps)
-    assert json.loads((tmp_path / FILE).read_text())["version"] == 1
+    assert json.loads((tmp_path / FILE).read_text())["version"] == 2
 
 
 def test_trouble_is_an_alarm_and_then_over(tmp_path, exotel, ledger):

@@ -60,11 +60,13 @@ class MemberFacts(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is known of a member's health and load.
 
     `share` 0 to 1 is what the breaker lets it have of its weight; `room` how many streams it can
-    still take up to its limit, None where it has none.
+    still take up to its limit beyond those that were sent to it up to the journal's number
+    `through_seq`, None where it has none.
     """
 
     share: float = 1.0
     room: int | None = None
+    through_seq: int = 0
 
 
 class AdmissionBudget(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -84,8 +86,8 @@ class AdmissionBudget(msgspec.Struct, frozen=True, omit_defaults=True):
 class RoutingFacts(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the answer process knows for routing: what people set, members by pool, budgets.
 
-    `hands` stay in force by themselves; `members` and `budgets` (by account) run out with the
-    facts file's age.
+    `hands` stay in force by themselves; `members` run out 60 s and `budgets` (by account) 5 s
+    after they were told.
     """
 
     hands: tuple[HandSetting, ...] = ()

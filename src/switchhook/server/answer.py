@@ -73,7 +73,7 @@ class AnswerProcess:
         except BaseException:
             self.journal.close(_FLUSH_S)
             raise
-        self._facts = FactsReader(folder.path, boot_id())
+        self._facts = FactsReader(folder.path, boot_id(), folder.node)
         self._tell(settings)
         self._server: Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -191,8 +191,8 @@ class AnswerProcess:
             stamp = _stamp_of(reader.path)
             if stamp != seen or look % _RENEW_LOOKS == 0:
                 now_ms, mono_ms = time.time_ns() // 1_000_000, time.monotonic_ns() // 1_000_000
-                known = await asyncio.to_thread(reader.look, now_ms, mono_ms)
-                self.answerer.learn(known)
+                accounts, _routing = await asyncio.to_thread(reader.look, now_ms, mono_ms)
+                self.answerer.learn(accounts)
                 self._complain_of_facts(reader.complaint)
             seen, look = stamp, look + 1
             await asyncio.sleep(LOOK_S)
