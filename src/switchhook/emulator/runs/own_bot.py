@@ -34,7 +34,7 @@ YES = f"{BAD}/200"
 _LEAVES_S = 20.0
 _SPEAKS_WITHIN_S = 5.0
 _CLEAN = (1000, 1001, 1005)
-"""Close codes of a bot that meant to leave (exotel-platform C.9); 1005 is a close without a code."""
+"""Close codes of a bot that meant it (exotel-platform C.9); 1005 is a close without a code."""
 _STREAM_LIMIT_S = 20.0
 """The 60 minutes, where a bot outside keeps time at the world's pace."""
 
