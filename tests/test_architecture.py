@@ -28,7 +28,7 @@ answer web
 streams capacity
 troubles
 alerts retention
-store calls overview telemetry reports
+store calls overview telemetry reports routes
 config
 server
 doctor assistant
@@ -64,7 +64,7 @@ WORLD = {
 
 TOPICS = (
     *("exotel", "rules", "access", "streams", "capacity", "troubles"),
-    *("alerts", "retention", "calls", "overview", "delivery", "reports", "doctor"),
+    *("alerts", "retention", "calls", "overview", "delivery", "reports", "routes", "doctor"),
 )
 NAMED_FOR_IT = (
     *("page", "api", "ledger", "fold", "poller", "fetcher", "engine", "outbox", "heartbeat"),

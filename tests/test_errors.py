@@ -20,6 +20,7 @@ from switchhook.errors import (
     BackupError,
     ConfigError,
     DataFolderError,
+    HandError,
     JournalError,
     LedgerError,
     RuleError,
@@ -79,6 +80,10 @@ SOURCE = Path(errors.__file__).parent
         (
             BackupError("b.tar.gz", "is cut short", "take another one"),
             "backup b.tar.gz: is cut short (take another one)",
+        ),
+        (
+            HandError("no pool is sal", "did you mean sales?"),
+            "no pool is sal (did you mean sales?)",
         ),
     ],
 )

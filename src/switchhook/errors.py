@@ -7,6 +7,7 @@ SwitchhookError
 ├── JournalError           the journal can't be read or written any more
 ├── LedgerError            the console's own truth can't be read or written
 ├── BackupError            a backup can't be made, or is not as it was saved
+├── HandError              what somebody wants to set by hand and can't, and what to do instead
 └── SearchError            a search that was given up, as it took too long
 
 Each stores the facts; `str()` composes one lower-case sentence without a full stop, which
@@ -113,6 +114,17 @@ class BackupError(SwitchhookError):
 
 class SearchError(SwitchhookError):
     """A search that was given up."""
+
+    def __init__(self, problem: str, hint: str) -> None:
+        self.problem, self.hint = problem, hint
+        super().__init__(problem)
+
+    def __str__(self) -> str:
+        return f"{self.problem} ({self.hint})"
+
+
+class HandError(SwitchhookError):
+    """Something that can't be set by hand; nothing was changed."""
 
     def __init__(self, problem: str, hint: str) -> None:
         self.problem, self.hint = problem, hint

@@ -40,6 +40,7 @@ _TABLES: dict[str, tuple[str, Matter | None, str, float]] = {
     "links": ("invitation", None, "created_us", 0.001),
     "issue_marks": ("note of an issue", None, "", 1),
     "saved_views": ("saved view", None, "", 1),
+    "hand_settings": ("setting by hand", None, "since_ms", 1),
 }
 _TO_RAW, _TO_STORIES = Matter.RAW, Matter.STORIES
 

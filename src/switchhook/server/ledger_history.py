@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Column, MetaData, Table, text
 
-from switchhook.ledger.sql import KEYED, Blob, Number, Text
+from switchhook.ledger.sql import COUNTED, KEYED, Blob, Number, Text
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -332,4 +332,19 @@ def acknowledged(connection: Connection) -> None:
         Column("by", Text, nullable=False),
         Column("at_ms", Number, nullable=False),
         **KEYED,
+    ).create(connection)
+
+
+def hand_settings(connection: Connection) -> None:
+    """What people set by hand above rules and releases."""
+    Table(
+        "hand_settings",
+        MetaData(),
+        Column("id", Number, primary_key=True),
+        Column("since_ms", Number, nullable=False),
+        Column("until_ms", Number),
+        Column("ended_ms", Number),
+        Column("ended_by", Text, nullable=False),
+        Column("body", Blob, nullable=False),
+        **COUNTED,
     ).create(connection)

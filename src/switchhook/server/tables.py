@@ -12,6 +12,7 @@ from switchhook.delivery import ledger as deliveries
 from switchhook.ledger import belonging_table
 from switchhook.ledger.database import Ledger
 from switchhook.retention import ledger as retention
+from switchhook.routes import hands_ledger as hands
 from switchhook.server import ledger_history as history
 from switchhook.streams.issues import ledger as issues
 from switchhook.streams.search import saved_views_ledger
@@ -39,6 +40,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     history.AUDIT_NEWEST,
     history.by_destination,
     history.acknowledged,
+    history.hand_settings,
 )
 """Number n leads from version n to n + 1; all that are due run in one transaction."""
 
@@ -52,6 +54,7 @@ TOPICS = (
     calls.TABLES,
     saved_views_ledger.TABLES,
     retention.TABLES,
+    hands.TABLES,
     belonging_table.TABLES,
 )
 """The tables that they lead to."""

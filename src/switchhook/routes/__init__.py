@@ -1,0 +1,1 @@
+"""Pools of bots: what people set by hand, how the members are, and which get calls."""
