@@ -13,8 +13,8 @@ from attack.shots import Maker
 from attack.wire import MARKER, Seen, Shot, fire, markers
 from attack.world import Attack, World, ask, complained, sign_in
 from program import Program, http
-from switchhook.answer.answerer import SAFE_RULE
 from switchhook.journal.receipt import Receipt
+from switchhook.rules.admission import SAFE_RULE
 from switchhook.rules.decide import Option
 
 SHOTS = 20_000

@@ -19,7 +19,6 @@ from journal.conftest import Loop
 from journal.forgetful_vfs import forgetful_disk
 from program import until
 from switchhook.answer import answerer as answerer_module
-from switchhook.answer.answerer import SAFE_RULE
 from switchhook.answer.health import note_event
 from switchhook.answer.repeats import WINDOW_MS
 from switchhook.config import Bodies, EndpointConfig, Secret
@@ -27,6 +26,7 @@ from switchhook.errors import JournalError
 from switchhook.journal import JournalEvent, JournalReader
 from switchhook.journal.receipt import RecordKind, decode_receipt, receipt_id
 from switchhook.journal.steady_time import TOLD_MS
+from switchhook.rules.admission import SAFE_RULE
 from switchhook.rules.decide import Option
 from switchhook.rules.rules_file import load_rules
 

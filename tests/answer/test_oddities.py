@@ -18,7 +18,6 @@ import uvloop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from switchhook.answer.answerer import SAFE_RULE
 from switchhook.answer.http.connections import Server
 from switchhook.answer.http.head_parser import make_unread_head
 from switchhook.answer.http.listening import serve
@@ -33,6 +32,7 @@ from switchhook.journal.receipt import (
     RecordKind,
     read_passthru,
 )
+from switchhook.rules.admission import SAFE_RULE
 from switchhook.rules.decide import Option
 
 from .desk import SECRET, TAKES_A, TAKES_B, Desk, MemoryJournal

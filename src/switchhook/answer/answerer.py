@@ -51,6 +51,7 @@ from switchhook.journal.receipt import (
     encode,
     receipt_id,
 )
+from switchhook.rules.admission import SAFE_RULE
 from switchhook.rules.decide import Decision, Option, decide
 from switchhook.rules.variables import AccountFacts
 
@@ -69,8 +70,6 @@ SWEEP_S = 0.01
 _MARGIN_NS = 25_000_000  # an answer sets off this long before its deadline
 _FOREVER_NS = 1 << 63
 _COUNT_EVERY_NS = 10**9
-
-SAFE_RULE = "safe option"
 
 
 class Answerer:

@@ -16,7 +16,9 @@ import msgspec
 from switchhook.exotel.passthru import Defect
 from switchhook.exotel.wire import passthru, status_callback
 from switchhook.exotel.wire.request import Request
+from switchhook.rules.admission import AdmissionSeen
 from switchhook.rules.decide import Decision
+from switchhook.rules.routing import Route
 from switchhook.rules.variables import AccountFacts
 
 if TYPE_CHECKING:
@@ -51,6 +53,12 @@ class RecordKind(IntEnum):
     """A Heartbeat webhook, as it came."""
     TEST = 9
     """A request that an operator's test marked: a receipt that nobody who counts reads."""
+    VOICEBOT = 10
+    """A dynamic URL's request: a receipt with the address that was given."""
+    ADMISSION = 11
+    """A passthru of an endpoint of kind admit: a receipt with the room that was seen."""
+    BOT_REPORT = 12
+    """What a bot reports of one of its streams, as it came."""
 
 
 class Auth(msgspec.Struct, frozen=True):
@@ -87,6 +95,46 @@ class Receipt(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     decided_in_us: int = 0
     test: str | None = None
     """The number of a test that was marked as one; it is kept as a record of kind TEST."""
+
+
+class AdmissionGiven(Receipt, frozen=True, omit_defaults=True, kw_only=True):
+    """A receipt of an endpoint of kind admit: what was known of room, and what became of it.
+
+    `admission` is None where the rules refused the call or nothing could be decided. `admitted` is
+    whether the call takes a place from now on: not where it is refused, asked by HEAD, a repeat or
+    a test.
+    """
+
+    account: str = ""
+    admission: AdmissionSeen | None = None
+    admitted: bool = False
+
+
+class AddressGiven(Receipt, frozen=True, omit_defaults=True, kw_only=True):
+    """A receipt of a dynamic URL: which member of a pool takes the call, and why it.
+
+    `route` is None where deciding failed or a person sent the callers to the fallback. `address` is
+    what was given with nothing secret in it, empty where none was; `fallback` is whether it is the
+    endpoint's. `http_status` is then what was answered in its place.
+    """
+
+    account: str = ""
+    route: Route | None = None
+    address: str = ""
+    fallback: bool = False
+
+
+class BotReportReceived(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a bot reports of one event of a stream; `journal.bot_report` reads `raw`.
+
+    `raw` is one JSON object with secrets replaced by fingerprints; `account` the endpoint's.
+    """
+
+    received_us: int
+    endpoint: str
+    raw: bytes
+    account: str = ""
+    peer: str | None = None
 
 
 class Late(msgspec.Struct, frozen=True):
@@ -186,6 +234,9 @@ class HeartbeatReceived(msgspec.Struct, frozen=True, omit_defaults=True):
 
 encode = msgspec.msgpack.Encoder().encode
 decode_receipt = msgspec.msgpack.Decoder(Receipt).decode
+decode_admission = msgspec.msgpack.Decoder(AdmissionGiven).decode
+decode_address = msgspec.msgpack.Decoder(AddressGiven).decode
+decode_bot_report = msgspec.msgpack.Decoder(BotReportReceived).decode
 decode_status = msgspec.msgpack.Decoder(StatusReceived).decode
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: sorts as it counts

@@ -27,6 +27,9 @@ KINDS = {
     RecordKind.STATUS: "status callback",
     RecordKind.HEARTBEAT: "heartbeat",
     RecordKind.TEST: "test",
+    RecordKind.VOICEBOT: "address given",
+    RecordKind.ADMISSION: "admission",
+    RecordKind.BOT_REPORT: "bot's report",
 }
 # What a table's rows are, the class that they go with, and when each is from, in so many ms.
 _TABLES: dict[str, tuple[str, Matter | None, str, float]] = {

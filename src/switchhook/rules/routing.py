@@ -20,6 +20,17 @@ if TYPE_CHECKING:
     from switchhook.rules.bot_pool import Member, Pool
 
 
+class EndpointKind(StrEnum):
+    """What an endpoint answers."""
+
+    PASSTHRU = "passthru"
+    """An option, by its rules."""
+    ADMIT = "admit"
+    """An option too: A while the account has room."""
+    VOICEBOT = "voicebot"
+    """The address of a bot."""
+
+
 class HandAct(StrEnum):
     """What a person can set by hand."""
 
