@@ -169,3 +169,10 @@ def test_a_rules_file_that_does_not_run_is_listed_with_why(folder, config, tmp_p
     done = command("endpoint", "list", "--data", str(folder), "--config", str(config), code=1)
     assert "refused" in done.out
     assert "r.toml" in done.out
+
+
+def test_the_options_are_named_as_everywhere(folder, config, capsys):
+    words = ["endpoint", "test", "sales", "--data", str(folder), "--config", str(config)]
+    with pytest.raises(SystemExit):
+        run([*words, "--option", "C"])
+    assert 'Choose from: "A", "B"' in capsys.readouterr().err

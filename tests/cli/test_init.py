@@ -51,6 +51,14 @@ def test_the_url_that_it_prints_is_printed_again_before_anything_runs(folder):
     assert "nothing has run on it yet (start it: switchhook serve" in done.err
 
 
+def test_a_region_without_an_account_is_named_and_nothing_is_written(folder):
+    done = command("init", "--region", "singapore", code=2)
+    assert "--region: it is an account's, and --sid names none" in done.err
+    assert list(folder.iterdir()) == []
+    command("init", "--region", "singapore", "--sid", "acme1")
+    assert config_in("switchhook.toml").accounts[0].region == "singapore"
+
+
 def test_elsewhere_it_says_how_it_is_found(folder):
     done = command("init", "other")
     assert "  switchhook serve --config other/switchhook.toml\n" in done.out

@@ -14,6 +14,7 @@ from switchhook.access.users import LinkKind
 from switchhook.cli import run
 from switchhook.config.live import SettingsKeeper
 from switchhook.server.tables import open_ledger
+from switchhook.system import folder_lock
 from switchhook.system.data_folder import DataFolder
 from switchhook.web.sign_in.password_hashing import password_matches
 from switchhook.web.sign_in.tokens import hashed
@@ -127,6 +128,27 @@ def test_a_link_leads_to_the_console_that_runs_where_no_configuration_is_named(s
     assert say("users", "link")[1].startswith("https://switchhook.example/welcome/")
     code, _, error = say("users", "add", "asha", typed="switchhook.example\n")
     assert (code, "made of" in error) == (2, True)
+
+
+@pytest.mark.parametrize("words", [("link",), ("users", "link")])
+def test_a_link_waits_for_a_console_that_starts_and_says_of_one_that_is_down(
+    say, data, monkeypatch, words
+):
+    """It has its lock before it listens; what it says then is where."""
+    held = DataFolder.open(data, "console")
+    monkeypatch.setattr(
+        folder_lock.time, "sleep", lambda seconds: held.say_where("http://127.0.0.1:4711")
+    )
+    try:
+        code, out, error = say(*words)
+    finally:
+        held.close()
+    assert (code, "http://127.0.0.1:4711/" in out) == (0, True), (out, error)
+    assert "the console side" not in error
+    code, out, error = say(*words)
+    assert (code, "http://127.0.0.1:8081/" in out) == (0, True), (out, error)
+    assert "the console side" in error
+    assert "not up yet" in error
 
 
 def test_no_link_for_who_can_not_use_it(say, kept):

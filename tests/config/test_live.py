@@ -299,6 +299,21 @@ def test_restart_on_a_broken_configuration(world: World, spoil: Callable[[Path],
     assert names(changed(keeper)) == ["two"]  # the rest goes on
 
 
+def test_a_name_that_never_ran_here_is_a_slip_and_not_a_file_that_vanished(world: World) -> None:
+    """The error names it, and what ran; one that is there and broken is as it was."""
+    _, before = world.start()
+    other = world.path / "swichhook.toml"
+    with pytest.raises(ConfigError) as caught:
+        world.keeper(config=other).start()
+    assert caught.value.file == str(other)
+    assert "no such file" in caught.value.problem
+    assert str(world.config) in caught.value.hint
+    with pytest.raises(ConfigError, match="not a directory"):
+        world.keeper(config=world.config / "x.toml").start()
+    other.write_text("answer = ")
+    assert world.keeper(config=other).start().config == before.config
+
+
 @pytest.mark.parametrize("spoil", BROKEN)
 def test_broken_configuration_while_running(world: World, spoil: Callable[[Path], None]) -> None:
     """The same without a restart."""

@@ -77,6 +77,17 @@ def test_rules_that_run_and_can_not_be_what_was_meant_are_in_force_all_the_same(
     assert rules_state(place / "data", config_of(place).endpoint("sales")).state == "changed"
 
 
+def test_what_was_undone_is_said_while_the_file_still_holds_it(place):
+    keeper = SettingsKeeper(place / "data", str(place / "c.toml"), environ={})
+    (place / "sales.toml").write_text(RULES.replace("A", "B"))
+    keeper.start()
+    keeper.undo("sales", "asha")
+    found = rules_state(place / "data", config_of(place).endpoint("sales"))
+    assert (found.state, "`rules undo` took back" in found.problem) == ("undone", True), found
+    (place / "sales.toml").write_text(RULES.replace("A", "B") + "# mended\n")
+    assert rules_state(place / "data", config_of(place).endpoint("sales")).state == "changed"
+
+
 def test_without_a_file_they_are_built_in_and_a_new_one_was_not_taken_over(place, tmp_path):
     config = config_of(place)
     assert rules_state(place / "data", config.endpoint("other")).state == "built-in"

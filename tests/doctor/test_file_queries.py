@@ -71,6 +71,11 @@ def test_rules(place):
     assert (refused.level, "r.toml" in refused.said) == (FAIL, True)
     (place / "r.toml").write_text('[default]\noption = "B"\n')
     assert [each.level for each in check_rules(place / "data", candidate.config)] == [WARN]
+    keeper = SettingsKeeper(place / "data", str(place / "c.toml"), environ={})
+    keeper.start()
+    keeper.undo("sales", "asha")
+    (undone,) = check_rules(place / "data", candidate.config)
+    assert (undone.level, undone.todo.startswith("change the file")) == (WARN, True), undone
 
 
 def test_a_file_with_secrets_that_others_may_read_is_told_with_what_mends_it(place):

@@ -39,6 +39,9 @@ URL = "http://127.0.0.1:8080"
         (Port("console", URL, listener="switchhook (process 9)"), True, FAIL, "nobody answers"),
         (Port("console", URL, "connection refused"), True, FAIL, "though the other side does"),
         (Port("answer", URL, "connection refused"), False, UNCHECKED, "does not run"),
+        (Port("answer", URL, "connection refused"), False, UNCHECKED, "take Option B"),
+        (Port("console", URL, "refused"), False, UNCHECKED, f"nothing listens on {URL}"),
+        (Port("console", URL, "refused", last_s=180), False, UNCHECKED, "looked last 3 min ago"),
     ],
 )
 def test_a_port(port, other_runs, level, said):

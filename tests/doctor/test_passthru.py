@@ -60,6 +60,7 @@ def test_our_own_program_without_a_receipt_has_a_disk_that_does_not_take_it():
         ({"sales": (reply(403), None), "b": (reply(403), None)}, OK),
         ({"sales": (reply(403), None), "b": (reply(302), kept())}, WARN),
         ({"sales": (reply(502), None)}, UNCHECKED),
+        ({"sales": (reply(None, problem="no answer within 10 s"), None)}, UNCHECKED),
     ],
 )
 def test_a_wrong_secret(asked, level):

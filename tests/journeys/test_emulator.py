@@ -125,6 +125,7 @@ def test_list_prints_a_plain_name_a_line(capsys):
         (["--stream-limit", "-1"], "--stream-limit: a limit is 0 or more"),
         (["--heartbeat", "beat"], "--heartbeat: 'beat' is no URL"),
         (["heartbeat", "beat"], "'beat' is no URL"),
+        (["heartbeat", "CRITICAL"], "--status OK, WARNING, CRITICAL, PAYLOAD_TOO_LARGE"),
         (["run", "bot-done", "--allow", "a b"], "'a b' is no host"),
         (["run", "bot-done", "--all"], "'bot-done', or all?"),
         (["run", "oversize-chunk", "--bot", "ws://127.0.0.1:9/"], "what a bad bot says"),

@@ -22,11 +22,16 @@ from switchhook.retention.policy import RetentionLimits
 from switchhook.server.steady_clock import SteadyClock
 from switchhook.store import SqliteStore
 from switchhook.system.data_folder import JOURNAL, STORE, first_seq_of_boot, read_identity
+from switchhook.system.folder_lock import url_within
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from switchhook.system.folder_lock import Holder
+
 T = TypeVar("T")
+
+_START_S = 5.0
 
 
 def found_config(config: str | None, data: str | None) -> str | None:
@@ -60,6 +65,27 @@ def data_folder(config: str | None, data: str | None) -> Path:
     folder = found_data_folder(config, data)
     read_identity(folder)
     return folder
+
+
+def not_up(folder: Path, *sides: Holder) -> list[str]:
+    """Those of some sides, or of both, that don't listen; one that is starting gets a moment."""
+    return [
+        f"the {side} side"
+        for side in sides or ("answer", "console")
+        if url_within(folder, side, _START_S) is None
+    ]
+
+
+def say_not_up(sides: list[str]) -> None:
+    """That an address is where somebody is going to listen."""
+    if sides:
+        says = (
+            "are not up yet, and their addresses are"
+            if sides[1:]
+            else "is not up yet: its address is"
+        )
+        said = f"{' and '.join(sides)} {says} what the configuration says"
+        output.err.print(f"{said} (start it: switchhook serve)", soft_wrap=True)
 
 
 def store_in(folder: Path) -> SqliteStore:

@@ -28,7 +28,13 @@ if TYPE_CHECKING:
     from switchhook.config import Config
 
 _LOOK_S = 2.0
-_RULES_STYLE = {"in force": "green", "changed": "yellow", "refused": "bold red", "missing": "red"}
+_RULES_STYLE = {
+    "in force": "green",
+    "changed": "yellow",
+    "undone": "yellow",
+    "refused": "bold red",
+    "missing": "red",
+}
 
 
 def list_(*, config: CONFIG = None, data: DATA = None, json: JSON = False) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from switchhook.cli import output
-from switchhook.cli.data import config_or_last, data_folder, found_config, public_url
+from switchhook.cli.data import config_or_last, data_folder, found_config, not_up, public_url
 from switchhook.cli.options import CONFIG, DATA, JSON
 from switchhook.cli.parse import source_lines
 from switchhook.config.own_links import applet_urls
@@ -39,7 +39,12 @@ def try_(
     file: Annotated[
         str | None, Parameter(help="Requests to ask, in any form that parse reads.")
     ] = None,
-    option: Annotated[Option | None, Parameter(help="The Option that is right: A or B.")] = None,
+    option: Annotated[
+        Option | None,
+        Parameter(
+            name="--option", help="The Option that is right: A or B.", name_transform=str.upper
+        ),
+    ] = None,
     config: CONFIG = None,
     data: DATA = None,
     json: JSON = False,
@@ -69,6 +74,8 @@ def try_(
     key = read_identity(folder).key
     name = name or only_endpoint([point.name for point in said.endpoints], "test")
     url = public_url(url)
+    if not (url or said.answer.url):
+        not_up(folder, "answer")  # one that is starting says where in a moment
     found = applet_urls(folder, said, name, key, url)
     if found is None:
         raise unknown_endpoint(said, name)

@@ -92,9 +92,13 @@ def init(
     said = {name: value for name, value in given.items() if value is not None}
     answers = StarterAnswers(**said)
     place = Path(folder)
+    asks = sys.stdin.isatty()
+    if region is not None and not sid and not asks:
+        hint = "say --sid too, or leave it out: nothing was written"
+        raise ConfigError("it is an account's, and --sid names none", key="--region", hint=hint)
     _refuse_what_is_there(place, starter_files(answers, ""))
     _check(answers)
-    if sys.stdin.isatty():
+    if asks:
         try:
             answers = _Questions(answers, frozenset(said)).ask()
         except EOFError:
@@ -124,6 +128,8 @@ class _Questions:
             self._one("leads_a", "Where does Option A lead, such as: the bot again (empty: later)")
             self._one("leads_b", "Where does Option B lead, such as: people (empty: later)")
         self._one("sid", "SID of your account at Exotel, to watch its streams (empty: later)")
+        if not self.answers.sid and "region" in self._given:
+            output.err.print("  --region is left out: it is an account's, and none was named")
         if self.answers.sid:
             self._one("region", "Where is the account: mumbai or singapore?")
             self._one("key", "Its API key (not shown; empty: later)", hidden=True)

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from switchhook.access.roles import Role
 from switchhook.access.users import LinkKind
 from switchhook.cli import output
-from switchhook.cli.data import config_for, data_folder
+from switchhook.cli.data import config_for, data_folder, not_up, say_not_up
 from switchhook.cli.ledger import address_of_console, deed, now_us, opened
 from switchhook.cli.options import CONFIG, DATA, JSON
 from switchhook.config.own_links import address, passthru_paths
@@ -30,6 +30,7 @@ def link(*, url: URL = None, config: CONFIG = None, data: DATA = None, json: JSO
     can make. Where it wants accounts from the start, the link makes the first administrator's.
     """
     folder = data_folder(config, data)
+    down = not_up(folder)
     key = read_identity(folder).key
     said = config_for(folder, config)
     base = address_of_console(config, data, url)
@@ -38,11 +39,13 @@ def link(*, url: URL = None, config: CONFIG = None, data: DATA = None, json: JSO
     passthru = {name: answer + path for name, path in passthru_paths(said, key).items()}
     if json:
         output.print_json({"console": console, "passthru": passthru})
+        say_not_up(down)
         return 0
     output.out.print(f"console {console}", soft_wrap=True)
     for whole in passthru.values():
         output.out.print(f"passthru {whole}", soft_wrap=True)
     output.err.print(f"the console: {what}", soft_wrap=True)
+    say_not_up(down)
     return 0
 
 

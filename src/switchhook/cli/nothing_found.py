@@ -8,6 +8,7 @@ from switchhook.cli import output
 from switchhook.exotel.phone_numbers import mask_text
 from switchhook.streams.search.in_words import explained
 from switchhook.streams.search.syntax import query_text
+from switchhook.web.moments import is_date_like
 
 if TYPE_CHECKING:
     from switchhook.streams.names import Names
@@ -23,7 +24,7 @@ def say_nothing_found(store: Store, query: Query | None, names: Names) -> None:
     output.err.print("no stream fits all of this:")
     for term in explained(query, output.own_zone(), store, names):
         said = output.plain(mask_text(term.words))
-        output.err.print(f"  {output.plain(mask_text(term.text))}: {said}")
+        output.err.print(f"  {output.plain(mask_text(term.text, but=is_date_like))}: {said}")
         for each in term.less:
             if each.finds:
                 instead = output.plain(mask_text(query_text(each.query)) or "all of them")

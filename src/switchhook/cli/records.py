@@ -33,6 +33,7 @@ from switchhook.streams.search.syntax import parse_query, query_text
 from switchhook.system.data_folder import JOURNAL, STORE, read_identity
 from switchhook.system.priority import lower_priority, yield_cpu
 from switchhook.web.masking import mask_json
+from switchhook.web.moments import is_date_like
 from switchhook.web.parameters import RefusedParameter, read_filters
 
 if TYPE_CHECKING:
@@ -223,7 +224,7 @@ def _filters(pairs: list[tuple[str, str]], text: str, now_ms: int) -> dict[str, 
     query = parse_query(text, now_ms, output.own_zone())
     for each in query.problems:
         shown = text[each.at : each.at + each.length][:80]
-        problem = f"{each.problem} (at {each.at}: {mask_text(shown)})"
+        problem = f"{each.problem} (at {each.at}: {mask_text(shown, but=is_date_like)})"
         raise ConfigError(problem, key="the search", hint=each.hint)
     return {**values, "q": query}
 

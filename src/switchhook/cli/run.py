@@ -13,7 +13,7 @@ from switchhook.cli.options import CONFIG, DATA
 
 if TYPE_CHECKING:
     from switchhook.config.discovery import FoundConfig
-    from switchhook.config.live import SettingsKeeper
+    from switchhook.config.live import Settings, SettingsKeeper
     from switchhook.system.supervised import SupervisorPipes
 
 log = logging.getLogger("switchhook")
@@ -46,7 +46,7 @@ def serve(
     set_up(json=settings.config.log.json, level=settings.config.log.level)
     warn_of(keeper)
     for other in found.not_taken:
-        log.warning("%s is not taken: %s is", other, found.file)
+        log.warning("%s is not taken: %s is", other, _taken(settings, found.file))
 
     given = {
         "--config": keeper.config_file,
@@ -97,6 +97,12 @@ def _found(config: str | None) -> FoundConfig:
     from switchhook.config.discovery import find_config
 
     return find_config(config)
+
+
+def _taken(settings: Settings, file: str | None) -> str:
+    """What runs in place of another file: the one that was found, or what was kept of one."""
+    broken = any(each.name == "config" and each.refused for each in settings.unused)
+    return f"what ran last of {settings.sources[0].file}" if broken else str(file)
 
 
 def _own(config: str | None, socket_fd: int | None) -> str | None:

@@ -11,6 +11,7 @@ from switchhook.access.roles import Role
 from switchhook.access.sign_in import link_problem, name_problem
 from switchhook.access.users import LinkKind
 from switchhook.cli import output
+from switchhook.cli.data import data_folder, not_up, say_not_up
 from switchhook.cli.ledger import (
     address_of_console,
     ask_password,
@@ -204,6 +205,7 @@ def link(
     name
         Whom it is for.
     """
+    down = [] if url else not_up(data_folder(config, data), "console")
     address = address_of_console(config, data, url)
     given = _role(role)
     if name and (problem := name_problem(name)):
@@ -223,6 +225,7 @@ def link(
     output.out.print(made, soft_wrap=True)
     life = "3 days" if kind is LinkKind.INVITE else "15 minutes"
     output.err.print(f"it works once, within {life}, to {_FOR[kind]}")
+    say_not_up(down)
     return 0
 
 

@@ -121,6 +121,17 @@ def words(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
 
 
+def is_missing(path: str) -> bool:
+    """Whether there is no file of this name; one in a folder that can't be looked into may be."""
+    try:
+        os.stat(path)  # noqa: PTH116
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def signature(path: str | os.PathLike[str]) -> Signature:
     try:
         found = os.stat(path)  # noqa: PTH116

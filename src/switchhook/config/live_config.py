@@ -15,6 +15,7 @@ from switchhook.config.files import (
     Inputs,
     Overrides,
     check_config,
+    is_missing,
     read_whole,
     recheck_config,
     words,
@@ -84,7 +85,8 @@ class RunningConfig:
     def start(self) -> None:
         """Run the file's, or the kept one where that doesn't check out.
 
-        Raises ConfigError where there is neither, DataFolderError for a newer version's.
+        Raises ConfigError where there is neither, or where a file is named that is not there and
+        never ran here; DataFolderError for a newer version's.
         """
         if self._file is None:
             self.config = self._overrides.apply(Config())
@@ -100,6 +102,10 @@ class RunningConfig:
         if kept is None or self._candidate is None:
             if self.damage is not None:
                 look.hint = "; ".join(filter(None, (look.hint, self.damage.problem, _WAY_BACK)))
+            raise look
+        if kept.file != self._file and is_missing(self._file):
+            # Another name is a slip of whoever starts it; only a file that ran can have vanished.
+            look.hint = f"what ran last on the data folder is {kept.file}: name that, or make it"
             raise look
         last = kept.history[-1]
         self.config = self._candidate.config

@@ -142,7 +142,9 @@ class Checkup(msgspec.Struct, kw_only=True):
         since_s = None if note is None else note.age_s(time.time())
         listener = "" if problem or note is not None else network_client.listener_of(port)
         holder = None if note is None else note.pid
-        return Port(side, url, problem, holder, since_s, listener)
+        written = read_verdict(self.folder) if side == "console" and note is None else None
+        last_s = None if written is None else written.age_s(time.time_ns() // 1_000_000)
+        return Port(side, url, problem, holder, since_s, listener, last_s)
 
     def _disk(self) -> list[Finding]:
         try:
@@ -167,7 +169,7 @@ class Checkup(msgspec.Struct, kw_only=True):
         if self.key is None:
             return [unchecked(check, "no test can be marked as one without the data folder's key")]
         if holder_note(self.folder, "answer") is None:
-            return [unchecked(check, "the answer side does not run")]
+            return [unchecked(check, "the answer side does not run", "start it, and look again")]
         listen = address(self.folder, "answer", self.config.answer.listen)
         asker = Asker(self.folder, self.key, self.config, listen, "inside")
         return asker.reach(whole=False).found

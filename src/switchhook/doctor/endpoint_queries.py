@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,9 +28,10 @@ _BATCH = 1000
 
 
 class RulesState(msgspec.Struct, frozen=True):
-    """A rules file beside what runs: `state` is built-in, in force, changed, refused or missing.
+    """A rules file beside what runs: built-in, in force, changed, undone, refused or missing.
 
-    One in force has a `problem` where it holds a rule that can't be what was meant.
+    That is its `state`. One in force has a `problem` where it holds a rule that can't be what was
+    meant; an undone one still holds what `rules undo` took back.
     """
 
     state: str
@@ -74,6 +76,8 @@ def rules_state(folder: Path, point: EndpointConfig) -> RulesState:
         return RulesState("changed", f"{point.rules} was not taken over yet")
     if kept.current.text.encode() == text:
         return RulesState("in force", doubtful)
+    if hashlib.sha256(text).hexdigest() in kept.undone:
+        return RulesState("undone", f"{point.rules} still holds what `rules undo` took back")
     problem = f"{point.rules} holds other rules than run: `switchhook rules show {point.name}`"
     return RulesState("changed", problem)
 

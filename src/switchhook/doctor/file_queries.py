@@ -69,8 +69,14 @@ def check_rules(folder: Path, config: Config) -> list[Finding]:
         if state.state in ("refused", "missing"):
             todo = "mend the file: until then the rules before it run"
             found.append(fail(check, state.problem.replace("\n", "; "), todo))
+        elif state.state == "undone":
+            todo = (
+                "change the file: whatever else checks out is taken over; what runs is shown by"
+                f" `switchhook rules show {point.name}`"
+            )
+            found.append(warn(check, state.problem, todo))
         elif state.state in ("changed", "unknown"):
-            todo = "a running server takes it over within a second, unless `rules undo` holds it"
+            todo = "a server takes it over when it starts, and within a second while it runs"
             found.append(warn(check, state.problem, todo))
         elif state.problem:
             todo = f"it runs all the same: switchhook check {point.rules}"

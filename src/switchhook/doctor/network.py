@@ -21,7 +21,10 @@ _START = "start it: `switchhook serve`, or `systemctl start switchhook`"
 
 
 class Port(msgspec.Struct, frozen=True):
-    """Who is found at an address: `holder` is our program by its note, `listener` who listens."""
+    """Who is found at an address: `holder` is our program by its note, `listener` who listens.
+
+    `last_s` is how long ago a console that does not run looked last, where that is known.
+    """
 
     side: str
     address: str
@@ -29,6 +32,7 @@ class Port(msgspec.Struct, frozen=True):
     holder: int | None = None
     since_s: float | None = None
     listener: str = ""
+    last_s: float | None = None
 
 
 def judge_port(port: Port, *, other_runs: bool) -> Finding:
@@ -52,7 +56,16 @@ def judge_port(port: Port, *, other_runs: bool) -> Finding:
         return fail(check, f"{who} on {where}, and not the program of this data folder", todo)
     if other_runs:
         return fail(check, f"it does not run, though the other side does ({where})", _START)
-    return unchecked(check, f"it does not run: nothing listens on {where}", _START)
+    return unchecked(
+        check, f"it does not run: nothing listens on {where}{_meanwhile(port)}", _START
+    )
+
+
+def _meanwhile(port: Port) -> str:
+    """What it means that neither side runs."""
+    if port.side == "answer":
+        return ", and callers who come here take Option B, as Exotel gets no answer"
+    return "" if port.last_s is None else f"; it looked last {duration_text(port.last_s)} ago"
 
 
 class Health(msgspec.Struct, frozen=True):

@@ -94,9 +94,10 @@ def judge_refusal(check: str, asked: Mapping[str, Tried]) -> Finding:
     if let_in:
         problem = f"a wrong secret is let in at {', '.join(let_in)}"
         return warn(check, problem, 'once every applet has the right URL, set auth = "enforce"')
-    odd = next((r.status for r, _ in asked.values() if r.status != HTTPStatus.FORBIDDEN), None)
-    if odd is not None:
-        return unchecked(check, f"a request with a wrong secret got {odd}, not 403")
+    odd = [reply.status for reply, _ in asked.values() if reply.status != HTTPStatus.FORBIDDEN]
+    if odd:
+        got = "no answer" if odd[0] is None else f"{odd[0]}, not 403"
+        return unchecked(check, f"a request with a wrong secret got {got}")
     return ok(check, "refused with 403 at every endpoint")
 
 

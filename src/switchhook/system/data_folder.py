@@ -31,7 +31,7 @@ from switchhook.checked_json import (
 )
 from switchhook.errors import DataFolderError
 from switchhook.system.file_system import mounted, refuse_network, sync_folder
-from switchhook.system.folder_lock import Holder, Lock, take, write_note
+from switchhook.system.folder_lock import Holder, Lock, erase_note, take, write_note
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -165,7 +165,11 @@ class DataFolder:
         write_note(self._lock.descriptor, msgspec.structs.replace(self._lock.note, url=url))
 
     def close(self) -> None:
-        """Let go of it. The lock's file stays: to remove it would race with who waits for it."""
+        """Let go of it. The lock's file stays: to remove it would race with who waits for it.
+
+        Its note goes, as another process may have the same number some day.
+        """
+        erase_note(self._lock.descriptor)
         os.close(self._lock.descriptor)
 
     def __enter__(self) -> DataFolder:

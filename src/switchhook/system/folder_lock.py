@@ -74,6 +74,16 @@ def holder_url(path: Path, holder: Holder) -> str | None:
     return None if note is None else note.url or None
 
 
+def url_within(path: Path, holder: Holder, wait_s: float) -> str | None:
+    """The same; one that has just been started gets at most `wait_s` seconds to listen."""
+    until = time.monotonic() + wait_s
+    while True:
+        note = _living(path, holder)
+        if note is None or note.url or time.monotonic() >= until:
+            return None if note is None else note.url or None
+        time.sleep(_LOCK_PAUSE_S)
+
+
 def _living(path: Path, holder: Holder) -> Note | None:
     try:
         note = msgspec.json.decode((path / f"{holder}.lock").read_bytes(), type=Note)
@@ -117,6 +127,12 @@ def write_note(descriptor: int, note: Note) -> None:
     with contextlib.suppress(OSError):
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, msgspec.json.encode(note), 0)
+
+
+def erase_note(descriptor: int) -> None:
+    """Say that nobody holds it any more."""
+    with contextlib.suppress(OSError):
+        os.ftruncate(descriptor, 0)
 
 
 def _open_lock(file: Path) -> int:

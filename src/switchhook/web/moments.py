@@ -17,6 +17,7 @@ from switchhook.exotel.fields import with_plus
 from switchhook.exotel.times import DAY_MS, IST, us_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import tzinfo
 
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -50,6 +51,10 @@ _ZONE = re.compile(
 _ISO = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[Tt ]([0-9]{2}:[0-9]{2})(:[0-9]{2}(?:\.[0-9]{1,20})?)?"
     r"([Zz]|[+-][0-9]{2}:[0-9]{2})?)?"
+)
+_DATE_LIKE = re.compile(
+    r"(?:[0-9]{1,2}([-/.])[0-9]{1,2}\1[0-9]{4}|[0-9]{4}([-/.])[0-9]{1,2}\2[0-9]{1,2})"
+    r"(?:[Tt ][0-9]{1,2}(?::[0-9]{1,2}){0,2})?"
 )
 _LONGEST = 80
 _MS = timedelta(milliseconds=1)
@@ -126,15 +131,41 @@ def _of_words(said: str, now_ms: int, zone: tzinfo, after_ms: int | None) -> Spa
     today = _at(now_ms, zone).date()
     if clock := _clock(said):
         return _last_clock(clock, now_ms, zone, after_ms)
-    words = said.split(" ")
-    for cut in range(len(words), 0, -1):
-        day = _day(" ".join(words[:cut]), today)
-        clock = _clock(" ".join(words[cut:])) if cut < len(words) else time()
-        if day is None or clock is None:
-            continue
-        begin = _ms_of(datetime.combine(day, clock), zone)
-        return _moment(begin) if cut < len(words) else Span(begin, _end_of(day, zone))
+    if (day := _day(said, today)) is not None:
+        return Span(_ms_of(datetime.combine(day, time()), zone), _end_of(day, zone))
+    for before, after in _parted(said):
+        for day, clock in (
+            (_day(before, today), _clock(after)),
+            (_day(after, today), _clock(before)),
+        ):
+            if day is not None and clock is not None:
+                return _moment(_ms_of(datetime.combine(day, clock), zone))
     return None
+
+
+def clock_then_day(text: str) -> tuple[str, str] | None:
+    """The time and the day of `22:00 yesterday`, in this order, each as it is written.
+
+    A zone is with both. None where it is not that.
+    """
+    named = _ZONE.search(text.lower())
+    said, zone = (text[: named.start()], text[named.start() :]) if named else (text, "")
+    for clock, day in _parted(" ".join(said.split())):
+        if _clock(clock.lower()) and _day(day.lower(), date(2000, 2, 29)):
+            return clock + zone, day + zone
+    return None
+
+
+def is_date_like(text: str) -> bool:
+    """Whether a text has the form of a date, be it one or none, with a time or without."""
+    return _DATE_LIKE.fullmatch(text) is not None
+
+
+def _parted(said: str) -> Iterator[tuple[str, str]]:
+    """A text in two at each of its blanks, the last first."""
+    words = said.split(" ")
+    for cut in range(len(words) - 1, 0, -1):
+        yield " ".join(words[:cut]), " ".join(words[cut:])
 
 
 def _last_clock(clock: time, now_ms: int, zone: tzinfo, after_ms: int | None) -> Span:
@@ -148,9 +179,10 @@ def _last_clock(clock: time, now_ms: int, zone: tzinfo, after_ms: int | None) ->
 
 
 def _day(said: str, today: date) -> date | None:
+    said = said.removeprefix("on ")
     if said in ("today", "yesterday"):
         return today - _DAY * (said == "yesterday")
-    if (weekday := _weekday(said.removeprefix("last ").removeprefix("on "))) is not None:
+    if (weekday := _weekday(said.removeprefix("last "))) is not None:
         before = (today.weekday() - weekday) % 7
         return today - _DAY * (7 if before == 0 and said.startswith("last ") else before)
     for form in _FORMS:

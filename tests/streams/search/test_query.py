@@ -204,6 +204,7 @@ def test_no_text_fails_and_what_is_understood_comes_back(text):
 @settings(max_examples=500)
 @example("call", " ", False)
 @example("host", "İ" * 300, False)
+@example("bot", "a：b，c", False)
 @given(st.sampled_from(sorted(KEYS)), st.text(min_size=1, max_size=50), st.booleans())
 def test_a_click_on_any_value_makes_a_search_that_can_be_sent_to_a_colleague(key, value, excluded):
     if key in ("since", "until"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, get_args
 
 from cyclopts import Parameter
 
@@ -39,7 +39,12 @@ def heartbeat(
     url
         Where heartbeats are taken.
     """
-    check_url(url, option="heartbeat")
+    check_url(
+        url,
+        option="URL",
+        hint='write where heartbeats are taken, such as "http://127.0.0.1:8080/heartbeat";'
+        f" what it says is an option: --status {', '.join(get_args(HeartbeatStatus))}",
+    )
 
     async def main() -> int:
         from switchhook.emulator.exchange.heartbeats import built

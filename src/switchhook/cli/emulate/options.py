@@ -76,14 +76,19 @@ def passthru_to_ask(said: str | None, bot: str | None) -> str | None:
     return said
 
 
-def check_url(url: str, *, option: str = "--passthru") -> None:
+def check_url(
+    url: str,
+    *,
+    option: str = "--passthru",
+    hint: str = 'write "http://127.0.0.1:8080/passthru/default"',
+) -> None:
     """Refuse what can't be a URL."""
     scheme, _, rest = url.partition("://")
     if scheme.lower() not in ("http", "https") or not rest.strip("/"):
         raise ConfigError(
             f"{url!r} is no URL",
             key=option,
-            hint='write "http://127.0.0.1:8080/passthru/default"',
+            hint=hint,
         )
 
 

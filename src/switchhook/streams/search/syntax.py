@@ -36,8 +36,8 @@ _MOST = 50  # conditions and values, each
 
 _VALUE = re.compile(r'"((?:\\.|[^"\\])*)("?)|([^,"]+)')
 _PLAIN = re.compile(
-    r'[^\s,"!:<>=≥≤＞＜：\\\u061c\u200b\u200e\u200f\u201c-\u201f\u202a-\u202e\u2060-\u206f\ufeff«»]'
-    r'[^\s,"\\\u061c\u200b\u200e\u200f\u201c-\u201f\u202a-\u202e\u2060-\u206f\ufeff«»]*'
+    r'[^\s,"!:<>=≥≤\uff01\uff02\uff0c\uff1a\uff1c-\uff1e\\\u061c\u200b\u200e\u200f\u201c-\u201f\u202a-\u202e\u2060-\u206f\ufeff«»]'
+    r'[^\s,"\uff01\uff02\uff0c\uff1a\uff1c-\uff1e\\\u061c\u200b\u200e\u200f\u201c-\u201f\u202a-\u202e\u2060-\u206f\ufeff«»]*'
 )
 _SID = re.compile(r"[0-9A-Za-z]{32}")
 _HOST = re.compile(

@@ -14,7 +14,7 @@ import msgspec
 
 from switchhook.exotel.asked_number import UNSEEN, asked_number, whole_number
 from switchhook.streams.search.keys import OF_NUMBERS, OF_TIMES, key_named
-from switchhook.web.moments import read_length
+from switchhook.web.moments import clock_then_day, read_length
 
 _TOKEN = re.compile(r'(?:"(?:\\.|[^"\\])*"?|[^\s"])+')
 _WORD = re.compile(r"(!?)(?:([A-Za-z_][A-Za-z_-]{0,19})(:|(?=[<>≥≤]))|)(.*)", re.DOTALL)
@@ -29,10 +29,13 @@ _NUMBERISH = re.compile(
 )
 _ADDRESS = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
 _DAYISH = re.compile(
-    r"(?:today|yesterday|last|(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?"
-    r"|[0-9]{4}-[0-9]{2}-[0-9]{2}(?:t.*)?|[0-9]{1,2}[-/.][0-9]{1,2}[-/.][0-9]{4}|[0-9]{1,2})",
+    r"(?:on|from|between|[0-9]{1,2}(?::[0-9]{2}){0,2}(?:[ap]\.?m\.?)?(?:[-\u2013\u2014].*)?|today|yesterday|last|(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?"
+    r"|[0-9]{4}-[0-9]{2}-[0-9]{2}(?:t.*)?|[0-9]{1,2}[-/.][0-9]{1,2}[-/.][0-9]{4})",
     re.IGNORECASE,
 )
+_OPENS = re.compile(r"\b(?:from|between)\s+", re.IGNORECASE)
+_HALF = re.compile(r"\b([0-9]{1,2})(?:[:.][0-9]{2})? ?([ap]\.?m\b\.?)", re.IGNORECASE)
+_HOUR = re.compile(r"(?:.*\s)?([0-9]{1,2})", re.DOTALL)
 _TO = re.compile(r"\s+(?:to|until|till|and)\s+|\s*[-\u2013\u2014]\s*", re.IGNORECASE)
 _QUOTES = '"\u201c\u201d\u201e\u201f\u00ab\u00bb\uff02'
 _SIGNS = str.maketrans("\uff1a\uff1e\uff1c\uff1d\uff01\uff0c", ":><=!,")
@@ -249,13 +252,37 @@ def _time(
         said = text[first.at : tokens[end].end]
         if '"' in said or (said.isdigit()):
             continue
-        for cut in _TO.finditer(said):
-            begin, stop = said[: cut.start()], said[cut.end() :]
-            if is_time(begin) and is_time(stop):
-                since = _word(first, tokens[end], "since", _safe(begin), False)
-                until = _word(first, tokens[end], "until", _safe(stop), False)
-                return [since, until], end + 1
-        if is_time(said):
-            key = "since" if ":" in said or re.search("[ap]m", said, re.I) else "on"
-            return [_word(first, tokens[end], key, _safe(said), False)], end + 1
+        if (found := _stretch(said, is_time)) is not None:
+            words = zip(("since", "until"), found, strict=True)
+            return [_word(first, tokens[end], key, _safe(at), False) for key, at in words], end + 1
+        if is_time(bare := _OPENS.sub("", said)):
+            whole = bare == said and ":" not in said and not re.search("[ap]m", said, re.I)
+            key = "on" if whole else "since"
+            return [_word(first, tokens[end], key, _safe(bare), False)], end + 1
     return None
+
+
+def _stretch(said: str, is_time: Callable[[str], bool]) -> tuple[str, str] | None:
+    """Both ends of a stretch of time. A day that is said last is the first one's."""
+    said = _OPENS.sub("", said)
+    for cut in _TO.finditer(said):
+        begin, stop = said[: cut.start()], said[cut.end() :]
+        if not is_time(stop):
+            continue
+        begin = _with_half(begin, stop)
+        parted = clock_then_day(stop)
+        if parted is not None and is_time(f"{begin} {parted[1]}"):
+            return f"{begin} {parted[1]}", parted[0]
+        if is_time(begin):
+            return begin, stop
+    return None
+
+
+def _with_half(begin: str, stop: str) -> str:
+    """The hour of `9-10 pm` with the half of the day that is said once, the one before `stop`."""
+    hour, end = _HOUR.fullmatch(begin), _HALF.search(stop)
+    if hour is None or end is None:
+        return begin
+    before = int(hour[1]) % 12 < int(end[1]) % 12
+    half = end[2][0].lower() if before else {"a": "p", "p": "a"}[end[2][0].lower()]
+    return f"{begin}{half}m"
