@@ -473,6 +473,8 @@ def test_a_search_finds_what_the_page_finds(say, server, tmp_path):
     "words, said",
     [
         (["cause:throttld"], "the search: 'throttld' is no cause"),
+        (["since:99/99/2026"], "'99/99/2026' is no time (at 0: since:99/99/2026)"),
+        (["since:9876543210999"], "'9••••••••••99' is no time (at 0: since:9••••••••••99)"),
         (["--export", "streams.xls"], "--export: 'streams.xls' ends in no form of export"),
         (["--export", "s.csv", "--cause", "throttled"], "an export takes no --cause"),
     ],

@@ -23,7 +23,7 @@ def say_nothing_found(store: Store, query: Query | None, names: Names) -> None:
         return
     output.err.print("no stream fits all of this:")
     for term in explained(query, output.own_zone(), store, names):
-        said = output.plain(mask_text(term.words))
+        said = output.plain(mask_text(term.words, but=is_date_like))
         output.err.print(f"  {output.plain(mask_text(term.text, but=is_date_like))}: {said}")
         for each in term.less:
             if each.finds:

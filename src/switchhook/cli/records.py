@@ -224,7 +224,8 @@ def _filters(pairs: list[tuple[str, str]], text: str, now_ms: int) -> dict[str, 
     query = parse_query(text, now_ms, output.own_zone())
     for each in query.problems:
         shown = text[each.at : each.at + each.length][:80]
-        problem = f"{each.problem} (at {each.at}: {mask_text(shown, but=is_date_like)})"
+        said, at = (mask_text(part, but=is_date_like) for part in (each.problem, shown))
+        problem = f"{said} (at {each.at}: {at})"
         raise ConfigError(problem, key="the search", hint=each.hint)
     return {**values, "q": query}
 
