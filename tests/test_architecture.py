@@ -288,6 +288,7 @@ Parts of one thing, which its test takes whole:
   emulator/exchange/test_callbacks agents exchange line watcher
   emulator/net/test_http_client certificates
   emulator/plan/test_file flow
+  emulator/runs/test_named_bots /emulator/bot/named
   emulator/runs/test_own_bot scenarios/definition
   emulator/runs/test_scenarios client_steps scenario
   emulator/runs/test_scenarios scenarios/answer scenarios/plans

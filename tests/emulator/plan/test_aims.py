@@ -52,6 +52,19 @@ applet = "hangup"
 """
 
 
+BOT = '[bot.b]\nurl = "wss://bot.example/media"\n'
+
+
+def test_a_fault_aimed_at_a_bot_that_nobody_dials_is_seen():
+    other = '[bot.b]\nurl = "wss://other.example/media"\nplays = "/bot"\n'
+    aimed = '[[fault]]\nwhat = "bot-dies"\nbot = "b"\n'
+    why = "bot-dies can't strike: no Voicebot or Stream dials b"
+    assert said_of(PLAN + other + aimed) == [("fault 1", why)]
+    assert said_of(PLAN + BOT + aimed) == []
+    dynamic = PLAN.replace("wss://bot.example/media", "https://hooks.example:8443/voicebot")
+    assert said_of(dynamic + other + aimed) == []
+
+
 def fault(what, **more):
     lines = [f'what = "{what}"', *(f"{key} = {value}" for key, value in more.items())]
     return PLAN + "\n[[fault]]\n" + "\n".join(lines)
@@ -161,6 +174,13 @@ def test_a_file_that_is_not_there_is_seen():
         ("[behaviour]\nretries = -1\n", "behaviour.retries"),
         ("[behaviour]\npassthru_limit_s = -0.5\n", "behaviour.passthru_limit_s"),
         ('[[fault]]\nwhat = "rest"\ncode = 200\n', "fault 1.code: an API refuses with"),
+        ('[[fault]]\nwhat = "bot-dies"\ncount = 2\n', "fault 1.what: a bot is dead, or hangs, for"),
+        ('[[fault]]\nwhat = "throttled"\nbot = "b"\n', "fault 1.bot: there is no bot 'b'"),
+        (f'{BOT}[[fault]]\nwhat = "throttled"\nbot = "b"\n', "fault 1.bot: it befalls no bot"),
+        (BOT.replace("wss:", "https:"), "bot.b.url"),
+        (BOT + BOT.replace("bot.b", "bot.c"), "bot.c.url: this is where b is dialled, too"),
+        (f'{BOT}auth = "a:b"\n', "bot.b.auth: only a bot that is played here"),
+        (f'{BOT}plays = "/bot/sing"\n', "bot.b.plays: no bot at /bot/sing"),
         ('[[fault]]\nwhat = "bot-closes"\ncode = 99\n', "fault 1.code: a close code is"),
     ],
 )

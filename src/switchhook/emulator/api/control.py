@@ -16,6 +16,7 @@ from starlette.routing import Mount, Route
 
 from switchhook.emulator.exchange.exchange import UnknownNumberError
 from switchhook.emulator.plan.behaviour import Behaviour
+from switchhook.emulator.plan.bots import is_address
 from switchhook.emulator.plan.numbers import same_number
 from switchhook.emulator.plan.plan import Caller, Fault, HeartbeatPlan
 
@@ -144,6 +145,7 @@ class _Control:
             ("account", self._exchange.plan.account),
             ("number", self._exchange.plan.number),
             ("flow", self._exchange.plan.flow),
+            ("bot", [*self._exchange.plan.bot, *([fault.bot] if is_address(fault.bot) else [])]),
         ):
             said = getattr(fault, key)
             if said is not None and said not in among:
@@ -166,7 +168,12 @@ class _Control:
     async def accounts(self, request: Request) -> Response:
         return JSONResponse(
             {
-                sid: {"active": line.active, "streams": line.allowed, "most": line.most_active}
+                sid: {
+                    "active": line.active,
+                    "foreign": line.foreign,
+                    "streams": line.allowed,
+                    "most": line.most_active,
+                }
                 for sid, line in self._exchange.lines.items()
             }
         )

@@ -45,8 +45,10 @@ class _Door:
         return script.reject or 503
 
 
-def make_bot(default: BotScript | None = None) -> ASGIApp:
+def make_bot(default: BotScript | None = None, *, only: BotScript | None = None) -> ASGIApp:
     """The bot of the module's tables; `default` is what `/bot` does without parameters.
+
+    With `only` it does that at every path, and parameters are somebody else's.
 
     Whoever calls it in-process plays the server's part of ASGI: after `websocket.accept`, an app
     that returns without `websocket.close` has ended without a close frame, which is 1006. What
@@ -60,7 +62,7 @@ def make_bot(default: BotScript | None = None) -> ASGIApp:
         elif scope["type"] == "websocket":
             await receive()  # websocket.connect
             with suppress(OSError):  # ASGI: the caller has gone
-                await _take(_Caller(scope, receive, send, default), door)
+                await _take(_Caller(scope, receive, send, default, only), door)
         else:
             raise ValueError(f"the bot serves no {scope['type']}")
 
@@ -71,9 +73,14 @@ class _Caller:
     """One connection: what it asked for, and the ways to end it."""
 
     def __init__(
-        self, scope: Scope, receive: Receive, send: Send, default: BotScript | None
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        default: BotScript | None,
+        only: BotScript | None,
     ) -> None:
-        self._scope, self._default = scope, default
+        self._scope, self._default, self._only = scope, default, only
         self.receive, self.send = receive, send
         self._query = dict(parse_pairs(scope["query_string"], []))
 
@@ -84,6 +91,8 @@ class _Caller:
 
     def script(self, custom: Mapping[str, str] | None = None) -> BotScript | ScriptRefusal:
         """What it asked for, so far."""
+        if self._only is not None:
+            return self._only
         return read_script(self._scope["path"], self._query | dict(custom or {}), self._default)
 
     async def refuse(self, status: int, text: str) -> None:

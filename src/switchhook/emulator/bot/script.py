@@ -55,6 +55,7 @@ it. A message that can't be read is answered with 1007.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
@@ -164,3 +165,9 @@ def read_script(
         )
     except msgspec.ValidationError as error:
         return ScriptRefusal(400, str(error))
+
+
+def script_of(address: str) -> BotScript | ScriptRefusal:
+    """The same of a path with its query, `/bot?say=3` or `/bot/talk`."""
+    parts = urlsplit(address)
+    return read_script(parts.path, dict(parse_qsl(parts.query)))

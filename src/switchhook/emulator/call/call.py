@@ -10,6 +10,7 @@ import msgspec
 
 from switchhook.emulator.call.faults import FaultSite
 from switchhook.emulator.call.parameters import CallParameters, Dialled, StreamParameters
+from switchhook.emulator.plan.bots import bots_at
 from switchhook.emulator.sound.voice import Utterance, sound, voice_of, why_not
 from switchhook.errors import SwitchhookError
 
@@ -169,13 +170,15 @@ class Call:
             behaviour = behaviour.changed(fault.behaviour)
         return behaviour
 
-    def place(self, applet: str | None = None) -> FaultSite:
-        """Where faults look for this call."""
+    def place(self, applet: str | None = None, bot_url: str | None = None) -> FaultSite:
+        """Where faults look for this call; `bot_url` is the address that it dials there."""
+        bots = frozenset[str]() if bot_url is None else bots_at(bot_url, self.network.plan.bot)
         return FaultSite(
             account=self.line.sid,
             number=self.facts.exophone,
             flow=self.facts.flow_name,
             applet=applet,
+            bots=bots,
         )
 
     def described(self) -> CallParameters:
@@ -223,9 +226,10 @@ class Call:
         if act.hangs_up:
             self.leave("caller")
 
-    def fault(self, what: FaultKind, applet: str) -> bool:
+    def fault(self, what: FaultKind, applet: str, bot_url: str | None = None) -> bool:
         """Whether a fault strikes this applet now; it is noted."""
-        struck = self.network.faults.strike(what, self.place(applet), self.chance)
+        place = self.place(applet, bot_url)
+        struck = self.network.faults.strike(what, place, self.chance)
         if struck is not None:
             self.trace.note("fault", fault=what, applet=applet)
         return struck is not None

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from switchhook.emulator.plan.bots import bot_key
+
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from switchhook.emulator.plan.plan import Fault, FaultKind
 
@@ -20,6 +22,8 @@ class FaultSite(msgspec.Struct, frozen=True, kw_only=True):
     number: str | None = None
     flow: str | None = None
     applet: str | None = None
+    bots: frozenset[str] = frozenset()
+    """By what the bot may be named that is dialled here (`bots_at`)."""
 
 
 class _Armed(msgspec.Struct):
@@ -37,6 +41,7 @@ class Faults:
         self._now = now
         self._armed: dict[int, _Armed] = {}
         self._next = 1
+        self._watchers: list[Callable[[], None]] = []
         for fault in faults:
             self.add(fault)
 
@@ -44,7 +49,14 @@ class Faults:
         """Put a fault in force; the number takes it back."""
         number, self._next = self._next, self._next + 1
         self._armed[number] = _Armed(fault, self._now())
+        for tell in list(self._watchers):
+            tell()
         return number
+
+    def watch(self, tell: Callable[[], None]) -> Callable[[], None]:
+        """Have `tell` called whenever a fault is put in force; gives what ends that."""
+        self._watchers.append(tell)
+        return lambda: self._watchers.remove(tell) if tell in self._watchers else None
 
     def remove(self, number: int) -> bool:
         """Take a fault back; False where it is used up or never was."""
@@ -53,6 +65,21 @@ class Faults:
     def armed(self) -> dict[int, Fault]:
         """The faults in force by their numbers."""
         return {number: armed.fault for number, armed in self._armed.items()}
+
+    def on(self, what: FaultKind, place: FaultSite) -> Fault | None:
+        """The fault of a whole bot that is on here now; looking uses nothing up."""
+        return next((x for x, wait in self._waits(what, place) if wait == 0), None)
+
+    def due_in(self, what: FaultKind, place: FaultSite) -> float | None:
+        """Seconds until such a fault is on here; None where none will be."""
+        return min((wait for _, wait in self._waits(what, place)), default=None)
+
+    def _waits(self, what: FaultKind, place: FaultSite) -> Iterator[tuple[Fault, float]]:
+        for armed in self._armed.values():
+            if armed.fault.what == what and _meant(armed.fault, place):
+                wait = seconds_until(armed.fault, self._now() - armed.since)
+                if wait is not None:
+                    yield armed.fault, wait
 
     def strike(self, what: FaultKind, place: FaultSite, chance: random.Random) -> Fault | None:
         """The fault of that kind that strikes here, the oldest first."""
@@ -86,7 +113,19 @@ def is_on(fault: Fault, age: float) -> bool:
     return fault.for_s is None or into < fault.for_s
 
 
+def seconds_until(fault: Fault, age: float) -> float | None:
+    """Seconds from `age` until a fault strikes, 0 while it does; None where it never will again."""
+    into = age - fault.after_s
+    if into < 0:
+        return -into
+    if is_on(fault, age):
+        return 0.0
+    return None if fault.every_s is None else fault.every_s - into % fault.every_s
+
+
 def _meant(fault: Fault, place: FaultSite) -> bool:
+    if fault.bot is not None and not {fault.bot, bot_key(fault.bot)} & place.bots:
+        return False
     return all(
         wanted is None or wanted == getattr(place, name)
         for name, wanted in (

@@ -40,6 +40,7 @@ _WORDS: dict[str, Callable[[dict[str, Any]], str]] = {
     "throttled": lambda e: f"over the stream limit ({e['active']} of {e['allowed']} in use)",
     "dynamic_url": lambda e: f"asks {e['url']} for the stream's URL",
     "dynamic_url_answer": lambda e: f"it answers {e['status']}: {e['body']}",
+    "stream_url": lambda e: _told(e),
     "dial": lambda e: f"dials {e['url']}" + (" again" if e["attempt"] > 1 else ""),
     "dial_failed": lambda e: (
         f"that fails: {e['text']}" + (f"; {e['advice']}" if "advice" in e else "")
@@ -77,6 +78,16 @@ def tell_all(entries: Iterable[Entry]) -> list[str]:
     """A whole trace, with the seconds since the call began."""
     narrated = ((entry["t"], tell(entry)) for entry in entries)
     return [f"{at:8.2f}  {text}" for at, text in narrated if text is not None]
+
+
+def _told(entry: Entry) -> str:
+    rate = entry.get("sample_rate")
+    said = [f"at {rate} Hz"] if rate else []
+    if entry.get("parameters"):
+        said.append("with " + ", ".join(f"{k}={v}" for k, v in entry["parameters"].items()))
+    if entry.get("credentials"):
+        said.append("with credentials")
+    return f"the stream goes to {entry['url']}" + "".join(f", {text}" for text in said)
 
 
 def _seconds(value: float) -> str:

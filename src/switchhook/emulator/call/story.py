@@ -156,6 +156,13 @@ class _Telling:
                 self._add("passthru", f"{name}answered {how}")
             case "no_answer":
                 self._add("passthru", f"{name}{tell(entry)}: Option B", bad=True)
+            case "dynamic_url_answer":
+                took = f" after {_seconds(entry['seconds'])}" if "seconds" in entry else ""
+                self._add("address", f"{name}answered {entry['status']}{took}")
+            case "stream_url":
+                self._add("address", str(tell(entry)))
+            case "switched":
+                self._add("select", f"{tell(entry)}, so to “{entry.get('next') or 'nothing'}”")
             case "dialled":
                 self._add("people", f"Connect ended: {entry['status']}")
             case "fault":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -16,6 +17,7 @@ from switchhook.emulator.call.call import Call, CallFacts
 from switchhook.emulator.call.faults import Faults
 from switchhook.emulator.call.trace import Entry, Trace
 from switchhook.emulator.exchange.flow_walk import FlowWalk
+from switchhook.emulator.exchange.foreign import bursts, foreign_streams
 from switchhook.emulator.exchange.heartbeats import Heartbeats
 from switchhook.emulator.exchange.line import AccountLine
 from switchhook.emulator.exchange.watcher import Watchers
@@ -27,6 +29,7 @@ from switchhook.errors import SwitchhookError
 from switchhook.exotel.wire.sid import mint
 
 if TYPE_CHECKING:
+    import random
     from collections.abc import Coroutine
 
     from switchhook.emulator.chance import Chance
@@ -179,6 +182,21 @@ class Exchange:
                 if oldest.ended is None:
                     break
                 self.calls.popitem(last=False)
+
+    def start_beside(self) -> None:
+        """Let come what the plan has beside its calls: heartbeats, foreign streams, bursts."""
+        self.heartbeats.start()
+        for at, foreign in enumerate(self.plan.foreign):
+            chance = self.chance.stream("foreign", at)
+            line = self.lines[foreign.account]
+            self.linger(foreign_streams(foreign, line, chance, self.linger))
+        for at, burst in enumerate(self.plan.burst):
+            chance = self.chance.stream("burst", at)
+            ring = partial(self._ring_one, chance)
+            self.linger(bursts(burst, ring))
+
+    def _ring_one(self, chance: random.Random, number: str | None) -> None:
+        self.ring(number or chance.choice(list(self.plan.number)))
 
     def spawn(self, work: Coroutine[None, None, None]) -> None:
         """Do something beside the calls in progress, which `drain` waits for as for them."""

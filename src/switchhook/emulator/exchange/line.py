@@ -17,6 +17,8 @@ class AccountLine:
         self.allowed = account.streams
         self.active = 0
         self.most_active = 0
+        self.foreign = 0
+        """How many of the active ones are not of our calls."""
 
     def take(self) -> bool:
         """Take a stream's slot, where one is free (at the dial attempt: exotel-platform G-35)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from typing import TYPE_CHECKING
 
@@ -151,6 +152,7 @@ async def ask_dynamic_url(call: Call, name: str, url: str, behaviour: Behaviour)
     query = encode(dynamic_url_pairs(said, behaviour), None, behaviour)
     noted = encode(dynamic_url_pairs(kept, behaviour), None, behaviour)
     call.trace.note("dynamic_url", applet=name, url=shown(url), query=noted.decode())
+    began = call.clock.now()
     reply = await call.network.web.send(
         "GET", url, query=query, headers=_HEADERS, limit_s=behaviour.dynamic_url_limit_s
     )
@@ -158,9 +160,22 @@ async def ask_dynamic_url(call: Call, name: str, url: str, behaviour: Behaviour)
         "dynamic_url_answer",
         applet=name,
         status=reply.status,
-        body=reply.body[:_SHOWN_BODY].decode(errors="replace"),
+        body=_shown_body(reply),
+        seconds=round(call.clock.now() - began, 6),
     )
     return reply
+
+
+def _shown_body(reply: Reply) -> str:
+    """What a dynamic URL answered: the address in it may have the bot's credentials."""
+    try:
+        said = json.loads(reply.body)
+    except ValueError:
+        said = None
+    if isinstance(said, dict) and isinstance(said.get("url"), str):
+        return json.dumps(said | {"url": shown(said["url"])}, ensure_ascii=False)[:_SHOWN_BODY]
+    text = reply.body[:_SHOWN_BODY].decode(errors="replace")
+    return shown(text.replace("\\/", "/"))
 
 
 def _warnings(reply: Reply, mode: str) -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from switchhook.emulator.net.addresses import read_allowed, verdict
+from switchhook.emulator.plan.bots import bot_key, is_address
 from switchhook.emulator.plan.flow import Connect, Passthru, Stream, Voicebot
 from switchhook.emulator.plan.lint import Finding, reachable
 
@@ -57,12 +58,21 @@ def why_never(fault: Fault, plan: Plan) -> str | None:
     flow = fault.flow or (number.flow if number is not None else None)
     flows = [flow] if flow is not None else list(plan.flow)
     met = list(_met(plan, flows, kinds, fault.applet))
+    if met and fault.bot is not None and not _dials(plan, met, fault.bot):
+        return f"no {' or '.join(kind.__name__ for kind in kinds)} dials {fault.bot}"
     if met or (fault.what == "behave" and fault.applet is None):
         return None
     wanted = " or ".join(kind.__name__ for kind in kinds)
     if fault.applet is None:
         return f"no {wanted} is reached"
     return f"{fault.applet!r} is no {wanted} that is reached in {', '.join(flows)}"
+
+
+def _dials(plan: Plan, met: Iterable[Applet], bot: str) -> bool:
+    """Whether one of these applets may dial a bot; what a dynamic URL will tell nobody knows."""
+    urls = [applet.url for applet in met if isinstance(applet, Voicebot | Stream)]
+    key = bot_key(plan.bot[bot].url if bot in plan.bot else bot)
+    return any(not is_address(url) or bot_key(url) == key for url in urls)
 
 
 def _beside_applets(fault: Fault) -> str | None:
@@ -115,6 +125,9 @@ def _urls(plan: Plan) -> Iterator[tuple[str, str]]:
         for at, applet in flow.applet.items():
             if isinstance(applet, Passthru | Voicebot | Stream) and applet.url:
                 yield f"flow.{name}.applet.{at}.url", applet.url
+    for name, bot in plan.bot.items():
+        if bot.plays is None:
+            yield f"bot.{name}.url", bot.url
     for sid, account in plan.account.items():
         for field in ("status_callback_url", "heartbeat_url"):
             if url := getattr(account, field):

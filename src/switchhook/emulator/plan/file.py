@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from switchhook.emulator.bot.script import ScriptRefusal, script_of
 from switchhook.emulator.net.addresses import read_allowed
 from switchhook.emulator.plan.behaviour import Behaviour
+from switchhook.emulator.plan.bots import bot_key, is_address
 from switchhook.emulator.plan.flow import (
     Applet,
     Connect,
@@ -26,8 +28,11 @@ from switchhook.emulator.plan.plan import (
     Act,
     Agent,
     Arrivals,
+    Bot,
+    Burst,
     Caller,
     Fault,
+    Foreign,
     HeartbeatPlan,
     Number,
     Plan,
@@ -43,6 +48,7 @@ _TABLES: dict[str, Any] = {
     "number": Number,
     "caller": Caller,
     "agent": Agent,
+    "bot": Bot,
 }
 _LONGEST_STREAM_URL = 600  # exotel-platform E.1
 
@@ -75,6 +81,8 @@ class _Reading:
         }
         parts["fault"] = self.listed(said, "fault", Fault)
         parts["heartbeat"] = self.listed(said, "heartbeat", HeartbeatPlan)
+        parts["foreign"] = self.listed(said, "foreign", Foreign)
+        parts["burst"] = self.listed(said, "burst", Burst)
         if "arrivals" in said:
             parts["arrivals"] = self.convert("arrivals", said["arrivals"], Arrivals)
         rest = {
@@ -154,6 +162,9 @@ class _Reading:
         for place, fault in enumerate(parts["fault"], 1):
             if fault.number is not None:
                 self.number(f"fault {place}.number", fault.number)
+        for place, burst in enumerate(parts["burst"], 1):
+            if burst.number is not None:
+                self.number(f"burst {place}.number", burst.number)
 
     def number(self, place: str, text: str) -> str:
         number = number_of(text)
@@ -191,6 +202,14 @@ class _Reading:
         for name, caller in plan.caller.items():
             for place, act in enumerate(caller.does, 1):
                 self.check_act(f"caller.{name}.does {place}", act, applets)
+        self.check_bots(plan)
+        for place, foreign in enumerate(plan.foreign, 1):
+            self.known(f"foreign {place}.account", foreign.account, plan.account, "account")
+        for place, burst in enumerate(plan.burst, 1):
+            if burst.number is not None:
+                self.known(f"burst {place}.number", burst.number, plan.number, "number")
+            elif not plan.number:
+                raise self.wrong(f"burst {place}", "no number rings", "add a [number.…] table")
         for place, fault in enumerate(plan.fault, 1):
             self.check_fault(f"fault {place}", fault, plan, applets)
         for place, beat in enumerate(plan.heartbeat, 1):
@@ -217,6 +236,19 @@ class _Reading:
                 case _:
                     pass
 
+    def check_bots(self, plan: Plan) -> None:
+        keys: dict[str, str] = {}
+        for name, bot in plan.bot.items():
+            self.url(f"bot.{name}.url", bot.url, ("ws", "wss"))
+            twin = keys.setdefault(bot_key(bot.url), name)
+            if twin != name:
+                raise self.wrong(f"bot.{name}.url", f"this is where {twin} is dialled, too")
+            if bot.plays is None and bot.auth is not None:
+                raise self.wrong(f"bot.{name}.auth", "only a bot that is played here asks for it")
+            script = None if bot.plays is None else script_of(bot.plays)
+            if isinstance(script, ScriptRefusal):
+                raise self.wrong(f"bot.{name}.plays", script.text)
+
     def check_act(self, place: str, act: Act, applets: set[str]) -> None:
         if act.at is not None:
             self.known(f"{place}.at", act.at, applets, "applet")
@@ -231,9 +263,10 @@ class _Reading:
             ("flow", plan.flow),
             ("applet", applets),
             ("number", plan.number),
+            ("bot", plan.bot),
         ):
             wanted = getattr(fault, name)
-            if wanted is not None:
+            if wanted is not None and not (name == "bot" and is_address(wanted)):
                 self.known(f"{place}.{name}", wanted, among, name)
         for key, problem in fault.problems():
             raise self.wrong(f"{place}.{key}", problem)

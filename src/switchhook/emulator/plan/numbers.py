@@ -54,6 +54,12 @@ def with_e164(plan: Plan) -> Plan:
             else fault
             for fault in plan.fault
         ),
+        burst=tuple(
+            msgspec.structs.replace(burst, number=same_number(burst.number))
+            if burst.number is not None
+            else burst
+            for burst in plan.burst
+        ),
     )
 
 

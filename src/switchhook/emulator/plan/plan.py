@@ -105,6 +105,8 @@ FaultKind = Literal[
     "bot-crash",
     "bot-closes",
     "bot-silent",
+    "bot-dies",
+    "bot-hangs",
     "throttled",
     "callback-lost",
     "callback-twice",
@@ -115,12 +117,17 @@ FaultKind = Literal[
 ]
 
 
+WHOLE_BOT = ("bot-dies", "bot-hangs")
+"""What befalls a bot as a whole, its running streams too, and not one call of it."""
+
+
 class Fault(_Part, frozen=True, kw_only=True):
     """Something that goes wrong: always, with a probability, or the first `count` times.
 
     It strikes from `after_s` seconds on, counted from the start or from when it was put in force,
     for `for_s` seconds, and so again every `every_s`; without these, as long as it is in force.
-    `applet`, `number`, `account` and `flow` say where; what is not said is anywhere.
+    `applet`, `number`, `account`, `flow` and `bot` say where; what is not said is anywhere. A bot
+    is meant by its name in the plan, or by an address that is dialled, whatever its query.
     """
 
     what: FaultKind
@@ -133,6 +140,7 @@ class Fault(_Part, frozen=True, kw_only=True):
     number: str | None = None
     account: str | None = None
     flow: str | None = None
+    bot: str | None = None
     seconds: Seconds = 3.0
     """How late, how slow, or how far into the stream."""
     code: int = 1011
@@ -152,6 +160,10 @@ class Fault(_Part, frozen=True, kw_only=True):
             yield "for_s", "it is more than 0"
         if self.every_s is not None and (self.for_s is None or self.every_s <= self.for_s):
             yield "every_s", "it is longer than for_s, which has to be said"
+        if self.bot is not None and not self.what.startswith("bot-"):
+            yield "bot", "it befalls no bot"
+        if self.what in WHOLE_BOT and (self.probability != 1 or self.count is not None):
+            yield "what", "a bot is dead, or hangs, for everybody: leave out probability and count"
         if self.what == "rest" and not 400 <= self.code <= 599:
             yield "code", "an API refuses with a status of 400 to 599; write code = 503"
         if self.what == "bot-closes" and not 1000 <= self.code <= 4999:
@@ -187,6 +199,46 @@ class Arrivals(_Part, frozen=True, kw_only=True):
     """Calls in progress at once, at most; None for no limit but the pace."""
 
 
+class Bot(_Part, frozen=True, kw_only=True):
+    """A bot by name, so that faults can be aimed at it. `url` is where it is dialled.
+
+    With `plays`, a path of the built-in bot's, the emulator plays it there itself: on an address of
+    this machine for everybody, else for its own calls only. `auth` is the `user:password` that it
+    lets in then.
+    """
+
+    url: str
+    plays: str | None = None
+    auth: str | None = None
+
+
+class Foreign(_Part, frozen=True, kw_only=True):
+    """Streams of an account that come from elsewhere: they take its places, and tell nobody.
+
+    `streams` run on average, each for `lasts_s` seconds on average (exponential), from `after_s`
+    seconds after the start and for `for_s`.
+    """
+
+    account: str
+    streams: Annotated[float, msgspec.Meta(gt=0)]
+    lasts_s: Annotated[float, msgspec.Meta(gt=0)] = 60.0
+    after_s: Seconds = 0.0
+    for_s: Seconds | None = None
+
+
+class Burst(_Part, frozen=True, kw_only=True):
+    """Calls that come at once, beside others.
+
+    They come `after_s` seconds after the start, then every `every_s`. `number` is the ExoPhone that
+    they ring; any, where none is named.
+    """
+
+    calls: _Count
+    after_s: Seconds = 0.0
+    every_s: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    number: str | None = None
+
+
 class Plan(_Part, frozen=True, kw_only=True):
     """The whole of it. A flow or number that is named exists; `file` sees to that."""
 
@@ -196,7 +248,10 @@ class Plan(_Part, frozen=True, kw_only=True):
     flow: dict[str, Flow] = {}
     caller: dict[str, Caller] = {}
     agent: dict[str, Agent] = {}
+    bot: dict[str, Bot] = {}
     fault: tuple[Fault, ...] = ()
+    foreign: tuple[Foreign, ...] = ()
+    burst: tuple[Burst, ...] = ()
     heartbeat: tuple[HeartbeatPlan, ...] = ()
     behaviour: dict[str, Any] = {}
     allow: tuple[str, ...] = ()

@@ -39,6 +39,7 @@ from switchhook.emulator.plan.plan import (
     Plan,
     with_keys,
 )
+from switchhook.emulator.runs.named_bots import playing
 from switchhook.emulator.sound.voice import prepare
 from switchhook.exotel.times import IST
 
@@ -258,20 +259,20 @@ async def running_emulator(
         bot = served.ws_url + BOT_PATH
         plan = plan or (make(bot) if make else demo_plan(bot, passthru))
         plan = await _ready(plan, chance, change)
-        peers = dict(apps or {})
-        if clock.virtual:
-            # Over a socket our own bot would keep us at the world's pace.
-            peers[f"{host}:{served.port}"] = front
-        recordings = f"{served.url}/exotelrecordings"
-        exchange = _exchange(plan, clock, chance, allow, peers, recordings, keep_media)
-        key = front.open(exchange)
-        exchange.heartbeats.start()
-        try:
-            async with _serving_tls(front, tls) as tls_url:
-                yield RunningEmulator(exchange, served.url, key, tls_url)
-        finally:
-            await exchange.stop()
-            await exchange.web.close()
+        async with playing(plan) as (bots, played):
+            # Over a socket our own bots would keep us at the world's pace.
+            peers = {at: app for at, app in played.items() if clock.virtual or not bots.hosts[at]}
+            peers |= dict(apps or {}) | ({f"{host}:{served.port}": front} if clock.virtual else {})
+            exchange = _exchange(plan, clock, chance, allow, peers, served.url, keep_media)
+            key = front.open(exchange)
+            bots.meet(exchange.faults)
+            exchange.start_beside()
+            try:
+                async with _serving_tls(front, tls) as tls_url:
+                    yield RunningEmulator(exchange, served.url, key, tls_url)
+            finally:
+                await exchange.stop()
+                await exchange.web.close()
 
 
 @asynccontextmanager
@@ -307,7 +308,7 @@ def _exchange(
     chance: Chance,
     allow: Iterable[str],
     peers: Mapping[str, ASGIApp],
-    recordings: str,
+    url: str,
     keep_media: bool,
 ) -> Exchange:
     """An exchange that dials what the plan and `allow` let through, and `peers` without a port."""
@@ -318,7 +319,7 @@ def _exchange(
         chance=chance,
         web=Web(allow_list, apps=peers, outside=clock.outside),
         dial=dialler(allow_list, apps=peers, outside=clock.outside),
-        recordings=recordings,
+        recordings=f"{url}/exotelrecordings",
         keep_media=keep_media,
     )
 

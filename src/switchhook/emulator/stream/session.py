@@ -12,6 +12,7 @@ from switchhook.emulator.call.parameters import StreamParameters, national
 from switchhook.emulator.sound import recording
 from switchhook.emulator.sound.playout import Playout, is_silent
 from switchhook.emulator.sound.voice import frame_at, spoken
+from switchhook.emulator.stream.bot_life import BotLife
 from switchhook.emulator.stream.outcome import stream_outcome
 from switchhook.emulator.stream.sender import MessageSender
 from switchhook.emulator.stream.violations import Violation, ViolationWatch
@@ -56,6 +57,8 @@ class StreamSession:
         self.behaviour, self.record, self.both_ways = behaviour, record, both_ways
         self.link: MediaLink | None = None
         self.url = ""
+        self.dialled = ""
+        """The bot's address as it was dialled, credentials included."""
         self.rate = 8000
         self.seconds = 0.0
         self.frames_sent = 0
@@ -68,6 +71,7 @@ class StreamSession:
         self._ended_by: End | None = None
         self._closed: tuple[int, str] | None = None
         self._leave_beat: Callable[[], None] = _nothing
+        self._bot_life: BotLife | None = None
         self._timers: list[asyncio.TimerHandle] = []
         self._mark_timer: asyncio.TimerHandle | None = None
         self._mute = False
@@ -110,14 +114,15 @@ class StreamSession:
         self._every = self.behaviour.frame_ms // 20
         self._beats = 0
         self._later(self.behaviour.stream_limit_s, self._finish, "limit")
-        faults, place = call.network.faults, call.place(self.name)
+        faults, place = call.network.faults, call.place(self.name, self.dialled)
         if crash := faults.strike("bot-crash", place, call.chance):
             call.trace.note("fault", fault="bot-crash", applet=self.name)
             self._later(crash.seconds, self._drop, 1006)
         if closes := faults.strike("bot-closes", place, call.chance):
             call.trace.note("fault", fault="bot-closes", applet=self.name, code=closes.code)
             self._later(closes.seconds, self._drop, closes.code)
-        self._mute = call.fault("bot-silent", self.name)
+        self._mute = call.fault("bot-silent", self.name, self.dialled)
+        self._bot_life = BotLife(call, self.name, self.dialled, lambda: self._drop(1006))
         self._leave_beat = self._frame_clock.join(self._beat)
 
     async def abandon(self) -> None:
@@ -150,6 +155,8 @@ class StreamSession:
     def on_text(self, text: bytes) -> None:
         """A message of the bot's."""
         if self._ended_by is not None or self._mute:
+            return
+        if self._bot_life is not None and self._bot_life.hangs:
             return
         said = bot_media.read_bot(text)
         now = self.call.clock.now()
@@ -289,6 +296,8 @@ class StreamSession:
         now = self.call.clock.now()
         self.seconds = now - self.began
         self._leave_beat()
+        if self._bot_life is not None:
+            self._bot_life.leave()
         for timer in [*self._timers, *([self._mark_timer] if self._mark_timer else [])]:
             timer.cancel()
         call = self.call

@@ -6,18 +6,17 @@ A stream that is open is a `StreamSession` (session.py).
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from switchhook.emulator.call.parameters import StreamParameters
-from switchhook.emulator.exchange.requests import ask_dynamic_url
 from switchhook.emulator.net.go_errors import Failure, FailureKind, stream_error
 from switchhook.emulator.net.results import NetError
 from switchhook.emulator.net.urls import shown, without_credentials, without_query
 from switchhook.emulator.sound.frame_clock import FrameClock
 from switchhook.emulator.stream.dial_advice import dial_advice
+from switchhook.emulator.stream.dynamic_url import told_url
 from switchhook.emulator.stream.outcome import THROTTLED
 from switchhook.emulator.stream.session import StreamSession
 from switchhook.errors import SwitchhookError
@@ -119,7 +118,7 @@ class Streaming:
             disconnected_by="NA",
         )
         if url.lower().startswith(("http://", "https://")):
-            found = await self._ask_url(session, url)
+            found = await told_url(session, url)
             if not found.startswith(("ws://", "wss://")):
                 return msgspec.structs.replace(failed, error=found)
             url = found
@@ -140,45 +139,10 @@ class Streaming:
         error = stream_error(failure) + "." * behaviour.error_padding
         return msgspec.structs.replace(failed, error=error)
 
-    async def _ask_url(self, session: StreamSession, url: str) -> str:
-        """The URL that a dynamic URL tells, or an Error text (exotel-platform C.6)."""
-        call = session.call
-        prefix = "3009 failed to fetch stream url "
-        try:
-            reply = await ask_dynamic_url(call, session.name, url, session.behaviour)
-        except (NetError, SwitchhookError) as error:
-            call.trace.note("warning", text=f"the dynamic URL gave no answer: {error}")
-            kind = error.failure.kind if isinstance(error, NetError) else None
-            if kind is FailureKind.TIMEOUT:
-                return prefix + "context deadline exceeded"
-            return prefix + (
-                stream_error(error.failure).partition("conn ")[2]
-                if isinstance(error, NetError)
-                else "forbidden address"
-            )
-        if reply.status != 200:
-            call.trace.note("warning", text=f"the dynamic URL answered {reply.status}, not 200")
-            return f"{prefix}unexpected status {reply.status}"
-        try:
-            said = json.loads(reply.body)
-        except ValueError:
-            said = None
-        found = said.get("url") if isinstance(said, dict) else None
-        if isinstance(found, str) and found.startswith(("ws://", "wss://")):
-            return found
-        text = reply.body[:60].decode(errors="replace")
-        call.trace.note(
-            "warning",
-            text='the dynamic URL has to answer JSON like {"url": "wss://…"}; it answered '
-            f"{text!r}" + (": TwiML is not understood here" if text.lstrip()[:1] == "<" else ""),
-        )
-        if said is None:
-            return f"{prefix}invalid character {text.lstrip()[:1]!r} looking for beginning of value"
-        return f"{prefix}no url in answer"
-
     async def _try(self, session: StreamSession, url: str, *, attempt: int) -> Failure | None:
         call, behaviour = session.call, session.behaviour
         dialled = without_query(url) if behaviour.strip_query else url
+        session.dialled = dialled
         call.trace.note("dial", applet=session.name, url=shown(dialled), attempt=attempt)
         began = call.clock.now()
         failure = _injected(call, session.name, dialled) or await self._dial_bot(session, dialled)
@@ -202,10 +166,13 @@ class Streaming:
     async def _dial_bot(self, session: StreamSession, url: str) -> Failure | None:
         """Open the session's link, or say why there is none."""
         call, limit_s = session.call, session.behaviour.handshake_limit_s
+        place = call.place(session.name, url)
         try:
-            if slow := call.network.faults.strike(
-                "bot-slow-handshake", call.place(session.name), call.chance
-            ):
+            if call.network.faults.on("bot-hangs", place):
+                call.trace.note("fault", fault="bot-hangs", applet=session.name)
+                await asyncio.sleep(limit_s)
+                return Failure(FailureKind.TIMEOUT, address_of(url), "no handshake in time")
+            if slow := call.network.faults.strike("bot-slow-handshake", place, call.chance):
                 call.trace.note("fault", fault="bot-slow-handshake", applet=session.name)
                 await asyncio.sleep(min(slow.seconds, limit_s))
                 limit_s -= slow.seconds
@@ -228,16 +195,24 @@ class Streaming:
                 del self.recordings[next(iter(self.recordings))]
 
 
+def address_of(url: str) -> str:
+    """Host and port, as an error names them."""
+    host = without_credentials(url).partition("://")[2].partition("/")[0].partition("?")[0]
+    return host if ":" in host else f"{host}:{443 if url.startswith('wss') else 80}"
+
+
 def _injected(call: Call, name: str, url: str) -> Failure | None:
     """A failure that a fault asks for, in the place of a dial."""
-    host = without_credentials(url).partition("://")[2].partition("/")[0]
-    address = host if ":" in host else f"{host}:{443 if url.startswith('wss') else 80}"
-    if call.fault("bot-refused", name) or call.fault("bot-refused-once", name):
+    address = address_of(url)
+    if call.network.faults.on("bot-dies", call.place(name, url)):
+        call.trace.note("fault", fault="bot-dies", applet=name)
         return Failure(FailureKind.REFUSED, address, "injected")
-    if call.fault("bot-dns", name):
+    if call.fault("bot-refused", name, url) or call.fault("bot-refused-once", name, url):
+        return Failure(FailureKind.REFUSED, address, "injected")
+    if call.fault("bot-dns", name, url):
         return Failure(FailureKind.DNS, address, "injected")
-    if call.fault("bot-tls", name):
+    if call.fault("bot-tls", name, url):
         return Failure(FailureKind.TLS, address, "injected")
-    if call.fault("bot-401", name):
+    if call.fault("bot-401", name, url):
         return Failure(FailureKind.BAD_HANDSHAKE, address, "HTTP status 401", 401)
     return None
