@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from switchhook.emulator.call.story import calls_in, story
+from switchhook.emulator.net.urls import NO_PASSTHRU
 
 HEAD = {
     "call": "1de0aa4c5b6f4729b8c3d2e1f0a91abo",
@@ -112,6 +113,17 @@ def test_breaches_are_counted_in_each_call_and_explained_once():
         ),
         (({"t": 1, "what": "answer", "applet": "told", "status": 302, "seconds": 0.003},),
          "passthru", "“told”: answered 302 after 3 ms: Option B"),
+        (
+            ({"t": 1, "what": "passthru", "applet": "told", "url": NO_PASSTHRU, "mode": "sync"},
+             {"t": 1, "what": "answer", "applet": "told", "status": 200, "seconds": 0.0}),
+            "passthru",
+            "“told”: no passthru is named",
+        ),
+        (
+            (DIAL, CONNECTED, CLOSED | {"code": 1006}, MEDIA | {"seconds": 0.2}, STREAM),
+            "end",
+            "`streamSid` of `start`: Exotel sends `stream_sid`",
+        ),
         (({"t": 1, "what": "fault", "fault": "bot-crash"},), "fault",
          "bot-crash, as the plan wants it"),
         (({"t": 1, "what": "warning", "text": "a\x1b[2Jb"},), "warning", "a\ufffd[2Jb"),
@@ -120,6 +132,8 @@ def test_breaches_are_counted_in_each_call_and_explained_once():
 def test_what_went_otherwise_is_said(entries, label, words):
     lines = told(*entries)
     assert any(words in text for text in labelled(lines, label)), lines
+    assert ".invalid" not in str(lines)
+    assert "answered 200" not in str(lines)
 
 
 def test_a_one_way_stream_is_told_when_it_has_ended_without_a_word_on_sound():

@@ -8,8 +8,9 @@ import pytest
 
 from switchhook.emulator.bot import make_bot
 from switchhook.emulator.clock import VirtualLoop
+from switchhook.emulator.net.urls import NO_PASSTHRU
 from switchhook.emulator.plan.flow import Stream, Voicebot
-from switchhook.emulator.runs.own_bot import YES, suits, with_own_bot
+from switchhook.emulator.runs.own_bot import suits, with_own_bot
 from switchhook.emulator.runs.scenario import by_kind, perform
 from switchhook.emulator.runs.scenarios import SCENARIOS
 from switchhook.emulator.runs.scenarios.definition import Aim
@@ -19,7 +20,7 @@ OWN = "wss://own.example/bot"
 
 
 def aimed(name):
-    return with_own_bot(SCENARIOS[name].plan(Aim(passthru=YES)), OWN)
+    return with_own_bot(SCENARIOS[name].plan(Aim(passthru=NO_PASSTHRU)), OWN)
 
 
 def play(name, bot=None, passthru=None, app=None):
@@ -125,7 +126,8 @@ def breaking_off(code):
         await receive()
         if code is None:
             raise RuntimeError("a bot's own fault")
-        await send({"type": "websocket.close", "code": code, "reason": "no key"})
+        reason = "no key" if code == 1011 else ""
+        await send({"type": "websocket.close", "code": code, "reason": reason})
 
     return bot
 
@@ -135,6 +137,7 @@ def breaking_off(code):
     [
         (None, "close code 1006: the app raised RuntimeError: a bot's own fault"),
         (1011, "close code 1011: no key"),
+        (1008, "close code 1008"),
         (1000, None),
     ],
 )

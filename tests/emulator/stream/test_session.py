@@ -11,7 +11,10 @@ import struct
 import pytest
 
 from switchhook.emulator import Flow, Greeting, Hangup, Stream
+from switchhook.emulator.sound.speech import babble
 from switchhook.emulator.testing import Exotel
+
+from ..sound.test_mu_law import encoded
 
 TONE = b"".join(struct.pack("<h", int(9000 * math.sin(at / 4))) for at in range(1600))
 """200 ms at 8 kHz."""
@@ -122,9 +125,29 @@ def test_no_secret_of_a_url_is_in_a_trace_and_each_is_where_it_belongs():
     assert "secret=s3cr3t" in asked[0]
 
 
-def test_the_other_spelling_of_the_stream_id_is_none():
-    camel = without_sid(media()) | {"streamSid": "$SID"}
-    assert "breaches" not in ended(played(Bot(camel, 1.0)))
+@pytest.mark.parametrize("message", [media(), MARK, CLEAR])
+def test_twilios_spelling_of_the_stream_id_is_said_and_taken(message):
+    camel = without_sid(message) | {"streamSid": "$SID"}
+    trace = played(Bot(media(), camel, camel, 1.0))
+    assert ended(trace)["breaches"] == {"stream-sid-spelling": 2}
+    (breach,) = find(trace, "breach")
+    assert breach["said"] == f"{message['event']} with streamSid, as Twilio spells it"
+    assert "stream_sid" in breach["consequence"]
+    unread = without_sid(message) | {"streamSid": None}
+    assert ended(played(Bot(media(), unread, 1.0)))["breaches"] == {"missing-stream-sid": 1}
+
+
+@pytest.mark.parametrize("size", [160, 640, 4000, 16_000])
+def test_mu_law_in_place_of_pcm_is_said_once_whatever_the_chunks(size):
+    sound = encoded(babble(7, 2.0, 8000))
+    chunks = [media(sound[at : at + size]) for at in range(0, len(sound), size)]
+    trace = played(Bot(*chunks, 1.0))
+    assert ended(trace)["breaches"]["mu-law"] == 1
+    (breach,) = (each for each in find(trace, "breach") if each["rule"] == "mu-law")
+    assert "16-bit PCM" in breach["consequence"]
+    pcm = babble(7, 2.0, 8000)
+    trace = played(Bot(*(media(pcm[at : at + 3200]) for at in range(0, len(pcm), 3200)), 1.0))
+    assert "mu-law" not in ended(trace).get("breaches", {})
 
 
 def test_whatever_a_bot_says_on_a_one_way_stream_is_a_breach_and_not_heard():

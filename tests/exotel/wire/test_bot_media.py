@@ -33,13 +33,18 @@ def test_a_bots_messages_are_read_as_built(sid, pcm, name):
 @pytest.mark.parametrize(
     "text, said",
     [
-        (b'{"event":"media","streamSid":"x","media":{"payload":"AAAA"}}', BotMedia("x", b"\0" * 3)),
+        (
+            b'{"event":"media","streamSid":"x","media":{"payload":"AAAA"}}',
+            BotMedia("x", b"\0" * 3, camel_key=True),
+        ),
         (b'{"event":"media","media":{"payload":"AAAA"}}', BotMedia(None, b"\0" * 3)),
         (
             b'{"event":"media","sequence_number":3,"media":{"payload":"AAAA","chunk":1}}',
             BotMedia(None, b"\0" * 3, (), int_numbers=True),
         ),
-        (b'{"event":"clear","streamSid":"x"}', BotClear("x")),
+        (b'{"event":"clear","streamSid":"x"}', BotClear("x", camel_key=True)),
+        (b'{"event":"mark","streamSid":"x","mark":{"name":"m"}}', BotMark("x", "m", True)),
+        (b'{"event":"mark","stream_sid":"x","mark":{"name":"m"}}', BotMark("x", "m")),
         (b'{"event":"mark","mark":{}}', UnreadableMessage("a mark without a name")),
         (b'{"event":"media"}', UnreadableMessage('media without {"media": {"payload": "\u2026"}}')),
         (b'{"event":"hangup"}', BotOther("hangup")),

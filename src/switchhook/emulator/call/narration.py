@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from switchhook.emulator.net.urls import NO_PASSTHRU
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from switchhook.emulator.call.trace import Entry
 
 _LONGEST = 400
+UNASKED = "no passthru is named (--passthru), so nothing is asked, and Option A is taken"
 
 _WORDS: dict[str, Callable[[dict[str, Any]], str]] = {
     "ringing": lambda e: f"rings {e['number']}",
@@ -22,7 +25,7 @@ _WORDS: dict[str, Callable[[dict[str, Any]], str]] = {
     "said": lambda e: f"the caller says: {e['what_was']}",
     "gathered": lambda e: f"gathered {e['digits'] or 'nothing'}",
     "chosen": lambda e: f"chose {e.get('key') or 'nothing'}",
-    "passthru": lambda e: f"GET {e['url']} ({e['mode']})",
+    "passthru": lambda e: UNASKED if is_unasked(e) else f"GET {e['url']} ({e['mode']})",
     "answer": lambda e: f"the server answers {e['status']} after {_seconds(e['seconds'])}",
     "no_answer": lambda e: (
         f"no answer: {e['text']} (after {_seconds(e['seconds'])}): {e.get('detail', '')}".rstrip(
@@ -74,9 +77,26 @@ def tell(entry: Entry) -> str | None:
     return None if words is None else plain_text(words(entry))[:_LONGEST]
 
 
+def told_entries(entries: Iterable[Entry]) -> Iterator[Entry]:
+    """The entries without the answer of a passthru that there is none of, which nobody gave."""
+    unasked: set[object] = set()
+    for entry in entries:
+        if is_unasked(entry):
+            unasked.add(entry.get("applet"))
+        if entry["what"] == "answer" and entry.get("applet") in unasked:
+            unasked.discard(entry.get("applet"))
+        else:
+            yield entry
+
+
+def is_unasked(entry: Entry) -> bool:
+    """Whether a passthru is due here, and none is named."""
+    return entry["what"] == "passthru" and str(entry.get("url", "")).startswith(NO_PASSTHRU)
+
+
 def tell_all(entries: Iterable[Entry]) -> list[str]:
     """A whole trace, with the seconds since the call began."""
-    narrated = ((entry["t"], tell(entry)) for entry in entries)
+    narrated = ((entry["t"], tell(entry)) for entry in told_entries(entries))
     return [f"{at:8.2f}  {text}" for at, text in narrated if text is not None]
 
 

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from switchhook.emulator.call.narration import plain_text, tell
+from switchhook.emulator.call.narration import (
+    UNASKED,
+    is_unasked,
+    plain_text,
+    tell,
+    told_entries,
+)
 from switchhook.exotel.close_codes import meaning_of
 from switchhook.exotel.phone_numbers import masked
 
@@ -19,6 +25,11 @@ if TYPE_CHECKING:
     from switchhook.emulator.call.trace import Entry
 
 _CLEAN = (1000, 1001, 1005)
+_AT_ONCE_S = 2.0
+_MADE_FOR_TWILIO = (
+    "a bot that was made for Twilio fails here where it reads `streamSid` of `start`: Exotel sends"
+    " `stream_sid`, and 16-bit PCM in place of mu-law"
+)
 _CALL_ENDS = {
     "caller": "the caller hung up",
     "flow": "the flow ended",
@@ -68,7 +79,7 @@ def story(
     A rule in `explained` is only counted; those explained here are added.
     """
     telling = _Telling(set() if explained is None else explained)
-    for entry in entries:
+    for entry in told_entries(entries):
         telling.take(entry)
     return [_opening(head), *telling.lines()]
 
@@ -150,6 +161,8 @@ class _Telling:
     def _take_call(self, entry: Entry) -> None:
         name = f"“{entry['applet']}”: " if "applet" in entry else ""
         match entry["what"]:
+            case "passthru" if is_unasked(entry):
+                self._add("passthru", f"{name}{UNASKED}")
             case "answer":
                 option = "A" if entry["status"] == 200 else "B"
                 how = f"{entry['status']} after {_seconds(entry['seconds'])}: Option {option}"
@@ -249,7 +262,9 @@ class _Telling:
             return
         means = meaning_of(code)
         text = f"the bot's connection ended with {code} ({means.meaning}{reason}){lasted}{told}"
-        self._add("end", f"{text}: {means.todo}", bad=True)
+        at_once = stream.first_audio_s is None and after is not None and after < _AT_ONCE_S
+        todo = f"{means.todo}; {_MADE_FOR_TWILIO}" if at_once else means.todo
+        self._add("end", f"{text}: {todo}", bad=True)
 
 
 def _breach(stream: _Stream, entry: Entry) -> None:

@@ -13,6 +13,8 @@ _USER_INFO = re.compile(r"(?<=://)[^/?#@]*@")
 _NAMES = r"(?:[\w.-]*(?:token|secret|password|api[_-]?key)|key|auth|sig)"
 _SECRET = re.compile(rf"(?i)([?&]{_NAMES}=)[^&#]*")
 _SECRET_NAME = re.compile(rf"(?i){_NAMES}")
+NO_PASSTHRU = "https://no-passthru.invalid/200"
+"""What stands for a passthru where none is named: a name that no DNS has (RFC 2606)."""
 HIDDEN = "…"
 """What is shown for a secret."""
 

@@ -12,11 +12,11 @@ from urllib.parse import parse_qsl, quote, urlsplit
 import msgspec
 
 from switchhook.emulator.bot.script import BotScript, read_script
-from switchhook.emulator.net.urls import shown
+from switchhook.emulator.net.urls import NO_PASSTHRU, shown
 from switchhook.emulator.plan.flow import Stream, Voicebot
 from switchhook.emulator.plan.plan import Act, Fault
 from switchhook.emulator.runs.scenarios.definition import Aim
-from switchhook.emulator.runs.scenarios.plans import BAD, BOT
+from switchhook.emulator.runs.scenarios.plans import BOT
 from switchhook.emulator.stream.violations import UNHEARD
 from switchhook.errors import ConfigError
 
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from switchhook.emulator.plan.plan import Caller, Plan
     from switchhook.emulator.runs.scenarios.definition import Scenario
 
-YES = f"{BAD}/200"
-"""A passthru that is there where none is under test."""
 _LEAVES_S = 20.0
 _SPEAKS_WITHIN_S = 5.0
 _CLEAN = (1000, 1001, 1005)
@@ -61,7 +59,7 @@ def with_own_bot(plan: Plan, bot: str) -> Plan:
 def suits(scenario: Scenario) -> bool:
     """Whether a day is also one for somebody's own bot."""
     try:
-        with_own_bot(scenario.plan(Aim(passthru=YES)), "ws://127.0.0.1/")
+        with_own_bot(scenario.plan(Aim(passthru=NO_PASSTHRU)), "ws://127.0.0.1/")
     except ConfigError:
         return False
     return True
@@ -163,7 +161,7 @@ def _broken_off(call: Call) -> Iterator[str]:
         return
     for entry in call.trace.find("bot_closed"):
         if entry["code"] not in _CLEAN:
-            said = f": {entry['reason']}" if entry["reason"] else ""
+            said = f": {entry['reason']}" if entry.get("reason") else ""
             yield f"the bot broke off its stream (close code {entry['code']}{said}): see its log"
 
 
@@ -177,5 +175,5 @@ def _not_reached(call: Call, bot: str) -> list[str]:
             case "fault" if entry["fault"].startswith("bot-"):
                 ours = False
             case "dial_failed" if ours:
-                found.append(f"not connected: {entry['advice']}")
+                found.append(f"not connected: {entry.get('advice') or entry['text']}")
     return found

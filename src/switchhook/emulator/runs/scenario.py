@@ -17,10 +17,10 @@ from switchhook.emulator.net.addresses import AddressAllowList
 from switchhook.emulator.net.bad_server import closed_port, make_bad_server, untrusted
 from switchhook.emulator.net.dialler import dialler
 from switchhook.emulator.net.http_client import Web
-from switchhook.emulator.net.urls import host_of
+from switchhook.emulator.net.urls import NO_PASSTHRU, host_of
 from switchhook.emulator.plan.plan import with_keys
 from switchhook.emulator.runs.client_steps import Client
-from switchhook.emulator.runs.own_bot import YES, conduct, with_own_bot
+from switchhook.emulator.runs.own_bot import conduct, with_own_bot
 from switchhook.emulator.runs.scenarios.definition import OPTIONS, Aim, Scenario, no_decision
 from switchhook.emulator.runs.scenarios.plans import ACCOUNT, BAD, BOT, EXOPHONE
 from switchhook.emulator.stream.outcome import THROTTLED, cause_of
@@ -74,10 +74,10 @@ async def perform(
     Raises ConfigError for a scenario that is about what the built-in bot says.
     """
     clock = Clock(asyncio.get_running_loop(), start or datetime.now(IST))
-    apps = {host_of(BOT): make_bot(), host_of(BAD): make_bad_server(), **(peers or {})}
+    apps = {**_own_peers(), **(peers or {})}
     allow_list, chance = AddressAllowList(allow), Chance(seed)
     async with AsyncExitStack() as stack:
-        plan = _with(bot, scenario.plan(await _aim(stack, passthru or YES, select)))
+        plan = _with(bot, scenario.plan(await _aim(stack, passthru or NO_PASSTHRU, select)))
         web = Web(allow_list, apps=apps, outside=clock.outside)
         stack.push_async_callback(web.close)
         exchange = Exchange(
@@ -92,6 +92,12 @@ async def perform(
     calls = [*exchange.calls.values()]
     own = None if bot is None else conduct(calls, bot, plan.fault)
     return _judged(scenario, calls, problems, expect, select, passthru=passthru, own=own)
+
+
+def _own_peers() -> dict[str, ASGIApp]:
+    """The built-in servers in this process, by host."""
+    bad = make_bad_server()
+    return {host_of(BOT): make_bot(), host_of(BAD): bad, host_of(NO_PASSTHRU): bad}
 
 
 def _with(bot: str | None, plan: Plan) -> Plan:

@@ -161,7 +161,7 @@ class StreamSession:
         said = bot_media.read_bot(text)
         now = self.call.clock.now()
         if isinstance(said, bot_media.BotMedia):
-            if self._is_right("media", said.stream_sid):
+            if self._is_right("media", said):
                 self._take_media(said, now)
             if self.call.trace.media:
                 self.call.trace.note_media("received", text)
@@ -169,7 +169,7 @@ class StreamSession:
         self.call.trace.note("received", text=text[:2000].decode(errors="replace"))
         match said:
             case bot_media.BotMark() | bot_media.BotClear() if not self._is_right(
-                "mark" if isinstance(said, bot_media.BotMark) else "clear", said.stream_sid
+                "mark" if isinstance(said, bot_media.BotMark) else "clear", said
             ):
                 pass
             case bot_media.BotMark():
@@ -185,12 +185,16 @@ class StreamSession:
             case UnreadableMessage():
                 self._report(self.watch.unreadable(said.problem))
 
-    def _is_right(self, event: str, stream_sid: str | None) -> bool:
+    def _is_right(
+        self, event: str, said: bot_media.BotMedia | bot_media.BotMark | bot_media.BotClear
+    ) -> bool:
         """Whether there is something to do for a bot's message; what is wrong is told."""
         if not self.both_ways:
             self._report(self.watch.one_way(event))
             return False
-        self._report(self.watch.stream_sid(event, stream_sid, self.sid))
+        self._report(self.watch.stream_sid(event, said.stream_sid, self.sid))
+        if said.camel_key and said.stream_sid is not None and not self.behaviour.camel_keys:
+            self._report(self.watch.other_spelling(event))
         return True
 
     def _take_media(self, said: bot_media.BotMedia, now: float) -> None:
@@ -200,6 +204,7 @@ class StreamSession:
             self._report(self.watch.raw(said.payload))
         if said.problems:
             self._report(self.watch.bad_base64(said.problems[0]))
+        self._report(self.watch.sound(said.payload))
         ahead = self.playout.heard_until - now
         if self.first_sound_s is None and not is_silent(said.payload):
             self.first_sound_s = round(max(ahead, 0.0) + now - self.began, 6)

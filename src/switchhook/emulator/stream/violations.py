@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import msgspec
 
+from switchhook.emulator.sound.mu_law import ENOUGH_B, is_mu_law
+from switchhook.emulator.sound.playout import is_silent
+
 LEAST_MS = 100
 """Exotel's page says "3.2k [100 ms]", which is true at 16 kHz only; a caller hears milliseconds."""
 MOST = 100_000
 MULTIPLE = 320
 BURST_S = 5.0
 """Audio queued beyond this is a burst, which goes with hang-ups (exotel-platform F.1-28)."""
+_TRIES = 2  # looks at ENOUGH_B each, as the first may be a consonant
 PAUSE_S = 0.25
 """Silence after which a chunk begins another utterance; the last chunk of one may be short."""
 
 UNHEARD = frozenset(
     {
-        *("odd-length", "wrong-base64", "not-raw-pcm", "binary-frame", "unreadable"),
+        *("odd-length", "wrong-base64", "not-raw-pcm", "mu-law", "binary-frame", "unreadable"),
         *("one-way-stream", "no-audio", "silence-only"),
     }
 )
@@ -43,6 +47,8 @@ class ViolationWatch:
         self._rate = sample_rate
         self._least = sample_rate * 2 * LEAST_MS // 1000
         self._short = 0
+        self._sound = bytearray()
+        self._judged = 0
         self.counts: dict[str, int] = {}
 
     def chunk(self, size: int, ahead_s: float, *, int_numbers: bool = False) -> list[Violation]:
@@ -114,6 +120,25 @@ class ViolationWatch:
             f" samples, 16-bit little-endian, mono, {self._rate} a second",
         )
 
+    def sound(self, payload: bytes) -> list[Violation]:
+        """Look at the beginning of what is no silence: 16-bit PCM, or mu-law in its place."""
+        if self._judged == _TRIES or is_silent(payload):
+            return []
+        self._sound += payload[:ENOUGH_B]
+        if len(self._sound) < ENOUGH_B:
+            return []
+        sound, self._sound = bytes(self._sound[:ENOUGH_B]), bytearray()
+        self._judged += 1
+        if not is_mu_law(sound):
+            return []
+        self._judged = _TRIES
+        return self._one(
+            "mu-law",
+            "audio that is mu-law by its sound, as Twilio has it",
+            "the caller hears loud noise: Exotel plays and sends 16-bit PCM, little-endian, mono,"
+            f" {self._rate} a second; convert what you send, and do not decode what you get",
+        )
+
     def bad_base64(self, problem: str) -> list[Violation]:
         """A payload that can't be decoded whole."""
         return self._one("wrong-base64", problem, "the audio is cut short, or noise")
@@ -127,12 +152,21 @@ class ViolationWatch:
                 "missing-stream-sid",
                 f"{event} without stream_sid",
                 "Exotel's page asks for it in every message; what it does without is not said."
-                " It came in `start`",
+                " It came in `start`, spelt so, and not streamSid as Twilio spells it",
             )
         return self._one(
             "unknown-stream-sid",
             f"{event} with stream_sid {said[:40]!r}, while this stream is {ours!r}",
             "Exotel seems to take it all the same; do not rely on it",
+        )
+
+    def other_spelling(self, event: str) -> list[Violation]:
+        """The identifier under Twilio's key; both are in use at Exotel (exotel-platform C.4)."""
+        return self._one(
+            "stream-sid-spelling",
+            f"{event} with streamSid, as Twilio spells it",
+            "Exotel's page has stream_sid, in what it sends too; it seems to take either, as bots"
+            " send both: write and read stream_sid",
         )
 
     def one_way(self, event: str) -> list[Violation]:

@@ -28,6 +28,8 @@ class BotMedia(msgspec.Struct, frozen=True):
     problems: tuple[str, ...] = ()
     int_numbers: bool = False
     """Whether a number came as a number; Exotel's struct has texts (exotel-platform C.4)."""
+    camel_key: bool = False
+    """Whether the identifier stands under `streamSid`."""
 
 
 class BotMark(msgspec.Struct, frozen=True):
@@ -35,12 +37,14 @@ class BotMark(msgspec.Struct, frozen=True):
 
     stream_sid: str | None
     name: str
+    camel_key: bool = False
 
 
 class BotClear(msgspec.Struct, frozen=True):
     """Drop what has not played."""
 
     stream_sid: str | None
+    camel_key: bool = False
 
 
 class BotOther(msgspec.Struct, frozen=True):
@@ -102,7 +106,8 @@ def read_bot(text: bytes) -> FromBot:
     ints = any(type(number) is int for number in numbers)
     payload, problem = decode_payload(body.payload or "")
     problems = (problem,) if problem else ()
-    return BotMedia(fast.stream_sid or fast.streamSid, payload, problems, ints)
+    camel_key = not fast.stream_sid and fast.streamSid is not None
+    return BotMedia(fast.stream_sid or fast.streamSid, payload, problems, ints, camel_key)
 
 
 def _read_bot_slowly(text: bytes) -> FromBot:
@@ -112,16 +117,18 @@ def _read_bot_slowly(text: bytes) -> FromBot:
     event = said.get("event")
     if not isinstance(event, str):
         return UnreadableMessage("no event is named")
-    sid = text_in(said, "stream_sid")
+    sid, camel_key = text_in(said, "stream_sid"), "stream_sid" not in said and "streamSid" in said
     match event:
         case "media":
             return UnreadableMessage('media without {"media": {"payload": "…"}}')
         case "mark":
             name = text_in(object_in(said, "mark"), "name")
             return (
-                UnreadableMessage("a mark without a name") if name is None else BotMark(sid, name)
+                UnreadableMessage("a mark without a name")
+                if name is None
+                else BotMark(sid, name, camel_key)
             )
         case "clear":
-            return BotClear(sid)
+            return BotClear(sid, camel_key)
         case _:
             return BotOther(event[:80])
