@@ -24,6 +24,8 @@ TEXTS = (
 )
 """How a part begins whose value is a text."""
 
+_FLAG_OR_TABLE = "`true`, `false` or a table"
+
 _PART = re.compile(r"^### `([^`]+)`\n+(.+?)(?=\n#|\n```|\Z)", re.MULTILINE | re.DOTALL)
 _DEFAULT = re.compile(r'default `(true|false|[0-9.]+|"[^"]*"|\[[^`]*\])`')
 _BOUNDS = re.compile(
@@ -46,7 +48,10 @@ def schema(page: str) -> dict[str, Any]:
         *tables, name = key.split(".")
         for at, part in enumerate(tables):
             table = _below(table, part, several=f"[[{'.'.join(tables[: at + 1])}]]" in page)
-        table["properties"][name] = {"description": paragraph, **_value(key, paragraph)}
+        found = {"description": paragraph, **_value(key, paragraph)}
+        if paragraph.startswith(_FLAG_OR_TABLE):
+            found |= _table()
+        table["properties"][name] = found
     return root
 
 
@@ -75,12 +80,17 @@ def _value(key: str, told: str) -> dict[str, Any]:
 
 def _kind(key: str, told: str) -> dict[str, Any]:
     first = told.partition(", default")[0].partition(": ")[0]
+    if first.startswith(_FLAG_OR_TABLE):
+        return {"type": ["boolean", "object"]}
     if first.startswith("`true` or `false`"):
         return {"type": "boolean"}
     if first.startswith("List of lists"):
         return {"type": "array", "items": {"type": "array", "items": {"type": "string"}}}
     if first.startswith("List of"):
         return {"type": "array", "items": _choice(first) or {"type": "string"}}
+    if first.startswith("Table of whole numbers"):
+        bounds = {"minimum": 0, "maximum": 100_000}
+        return {"type": "object", "additionalProperties": {"type": "integer", **bounds}}
     if first.startswith("Table"):
         return {"type": "object", "additionalProperties": {"type": "string"}}
     if first.startswith(("Whole number", "Number")):
@@ -94,9 +104,15 @@ def _kind(key: str, told: str) -> dict[str, Any]:
         length = _LENGTH.search(first)
         longest = {"maxLength": int(length[1].replace(",", ""))} if length else {}
         return {"type": "string", **longest}
-    if choice := _choice(first):
+    if choice := _choice(first) or _numbers(first):
         return choice
     raise ValueError(f"{key}: no kind of value begins like this: {first!r}")
+
+
+def _numbers(first: str) -> dict[str, Any] | None:
+    """One of the whole numbers that are quoted before anything else is said."""
+    quoted = re.match(r"`[0-9]+`(?:(?:, | or )`[0-9]+`)*", first)
+    return {"enum": [int(each) for each in re.findall("[0-9]+", quoted[0])]} if quoted else None
 
 
 def _choice(first: str) -> dict[str, Any] | None:

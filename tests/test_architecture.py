@@ -280,7 +280,7 @@ Parts of one thing, which its test takes whole:
   answer/http/test_protocol connections growing_head link listening messages
   capacity/test_poller readings
   exotel/request_logs/test_reader curl entry found line printed tables text
-  config/test_config basics keys secrets values
+  config/test_config basics endpoints keys secrets values
   config/test_live          last_good live_config live_rules
   emulator/api/test_exotel_api    call_list recordings
   emulator/bot/test_bot           app conversation protocol script sound voice_activity
@@ -308,7 +308,7 @@ Parts of one thing, which its test takes whole:
   retention/test_person     person_search
   rules/test_expression     expression_text variables
   rules/test_impossible     possible text_sets value_sets
-  rules/test_rules_file     decide
+  rules/test_rules_file     decide rules_layout
   store/test_sqlite batch digest files folding known_streams lists opening
   store/test_sqlite         reading rebuild stories
   streams/search/test_query syntax /streams/facet

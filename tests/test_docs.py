@@ -25,7 +25,7 @@ from switchhook.emulator.plan.lint import lint
 from switchhook.journal import receipt
 from switchhook.journal.writer import JournalWriter
 from switchhook.rules.decide import Option
-from switchhook.rules.rules_file import load_rules
+from switchhook.rules.rules_file import EndpointKind, load_rules
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src/switchhook"
@@ -130,7 +130,9 @@ class _AnyVariable(dict[str, str]):
 def test_toml_examples_check_out(fence):
     """A rules file and a configuration of a page are ones that the program takes."""
     if re.search(r"^\[\[rule\]\]|^\[default\]", fence.text, re.MULTILINE):
-        load_rules(fence.text, file=str(fence.page))
+        kind = EndpointKind.VOICEBOT if "\npool = " in fence.text else EndpointKind.PASSTHRU
+        kind = EndpointKind.ADMIT if "\nclass = " in fence.text else kind
+        load_rules(fence.text, file=str(fence.page), strict=True, kind=kind)
         return
     if re.search(r"^\[flow\.|^\[\[fault\]\]", fence.text, re.MULTILINE):
         plan = read_plan(fence.text, file=str(fence.page))
@@ -140,7 +142,7 @@ def test_toml_examples_check_out(fence):
         fence.text,
         file="switchhook.toml",
         environ=_AnyVariable(),
-        read_file=lambda _: b"a-secret-from-a-file\n",
+        read_file=lambda path: b"u:p\n" if "vendor" in path else b"a-secret-from-a-file\n",
     )
     assert config.warnings == ()
 

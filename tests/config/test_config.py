@@ -30,6 +30,7 @@ from switchhook.config import (
 )
 from switchhook.config.accounts import AccountConfig
 from switchhook.errors import ConfigError
+from switchhook.rules.bot_pool import Member, Pool
 from switchhook.rules.decide import Option
 
 DOCS = Path(__file__).parents[2] / "docs" / "configuration.md"
@@ -432,6 +433,7 @@ TABLES = {
     "alerts.policy",
     "answer",
     "bots",
+    "bots.NAME.members",
     "console",
     "console.oidc",
     "endpoints",
@@ -462,6 +464,8 @@ def _known_keys() -> set[str]:
         ("endpoints.NAME.leads.", "[endpoints.NAME.leads]"),
         ("accounts.NAME.", "[accounts.NAME]"),
         ("bots.NAME.", "[bots.NAME]"),
+        ("bots.NAME.breaker.", "[bots.NAME.breaker]"),
+        ("bots.NAME.members.NAME.", "[bots.NAME.members.NAME]"),
         ("flows.ID.", "[flows.ID]"),
         ("exophones.NUMBER.", '[exophones."+918047112233"]'),
         ("keep.", "[keep]"),
@@ -488,6 +492,9 @@ def test_documented_defaults_are_true() -> None:
     config["console"]["oidc"] = msgspec.to_builtins(oidc, enc_hook=str)
     config["endpoints"] = {"NAME": config["endpoints"][0]}
     config["accounts"] = {"NAME": msgspec.to_builtins(AccountConfig(name=""), enc_hook=str)}
+    member = msgspec.to_builtins(Member(name="", url="")) | {"allow_private": False}
+    pool = msgspec.to_builtins(Pool(name="", members=()))
+    config["bots"] = {"NAME": pool | {"members": {"NAME": member}}}
     alerts = config["alerts"]
     alerts |= {"zone": alerts["quiet"]["zone"], "defaults": bool(alerts["rules"]), "off": []}
     rule = AlertRule(name="", title="", figure="", comparison=Comparison.ABOVE, threshold=0)
@@ -496,6 +503,7 @@ def test_documented_defaults_are_true() -> None:
         re.findall(r"^### `([^`]+)`\n+[^\n]*default `([^`]+)`", DOCS.read_text(), re.MULTILINE)
     )
     assert len(said) > 10
+    del said["bots.NAME.breaker"]  # the short form of the table
     for key, default in said.items():
         value = config
         for part in key.split("."):
@@ -515,7 +523,7 @@ def test_examples_of_the_page_load(block: str) -> None:
             **dict.fromkeys(("SWITCHHOOK_SALES_SECRET", "EXOTEL_KEY", "EXOTEL_TOKEN"), GOOD),
             **dict.fromkeys(("MONITOR_URL", "OPS_SLACK_URL"), "https://hooks.example.com/x"),
         },
-        read_file=lambda path: GOOD.encode(),
+        read_file=lambda path: b"user:password" if "vendor" in path else GOOD.encode(),
     )
     assert config.endpoints
     assert config.warnings == ()

@@ -36,6 +36,7 @@ _URL_SECRET = re.compile(
     rb"(?i)((?:\?|&|" + _PERCENT + rb"(?:3f|26))" + _SECRET_NAMES + _EQUALS + rb")"
     rb"((?:[^&#\"'\s%}]|%(?!(?:25)*(?:26|23|22|7d)))+)"
 )
+_SECRET_NAME = re.compile(rb"(?i)" + _SECRET_NAMES)
 _BLANKS = rb"(?:%0[AaDd]|\s){0,16}"
 _PASSTHRU = re.compile(rb"(?i)((?:\A|[&?;])" + _BLANKS + rb"passthru=)([^&]*)")
 _PASSTHRU_JSON = re.compile(rb'(?i)("passthru"\s{0,16}:\s{0,16})("(?:[^"\\]|\\.)*")')
@@ -45,6 +46,11 @@ _PASSTHRU_PART = re.compile(
 _SECRET_PARAMETER = re.compile(rb"(?i)((?:\A|[&?;])" + _BLANKS + rb"secret=)([^&;]*)")
 PREFIX = b"fp_"
 """What a fingerprint starts with."""
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a parameter of a URL is taken for a secret, by its name."""
+    return _SECRET_NAME.fullmatch(name.encode(errors="replace")) is not None
 
 
 class Redactor:

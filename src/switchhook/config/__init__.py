@@ -7,47 +7,41 @@ that is wrong with a file is said at once. docs/configuration.md explains every 
 from __future__ import annotations
 
 import os
-import re
 import tomllib
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from switchhook.config.accounts import (
-    LONGEST_NAME,
     read_accounts,
-    read_bots,
     read_exophones,
     read_flows,
-    read_option_destinations,
 )
 from switchhook.config.alerts import read_alerts
 from switchhook.config.basics import ListenAddress
+from switchhook.config.bots import read_bots
 from switchhook.config.console import (
     ConsoleConfig,
     base_url,
     check_console,
     read_console,
 )
+from switchhook.config.endpoints import read_endpoints
 from switchhook.config.keys import (
     Problems,
     RefusedValue,
     Section,
     address,
-    choice,
     integer,
     network,
     number,
     paths,
-    region,
     several,
-    text,
-    zone,
 )
 from switchhook.config.names import check_names
 from switchhook.config.observe import read_log, read_traces
 from switchhook.config.retention import read_retention
-from switchhook.config.secrets import Sources, read_secrets
+from switchhook.config.secrets import Sources
 from switchhook.config.values import (
     AnswerConfig,
     AuthMode,
@@ -60,7 +54,6 @@ from switchhook.config.values import (
     Secret,
 )
 from switchhook.errors import ConfigError
-from switchhook.rules.decide import Option
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -86,9 +79,6 @@ __all__ = [
 
 LARGEST = 1_000_000
 """Bytes of a configuration file, and of any file it names."""
-LONGEST_BODY = 8_192
-
-_NAME = re.compile("[A-Za-z0-9_-]{1,64}")
 
 
 def load_config(
@@ -112,9 +102,11 @@ def load_config(
         answer=_answer(root.section("answer")),
         console=read_console(root.section("console"), sources),
         journal=_journal(root.section("journal")),
-        endpoints=_endpoints(root.section("endpoints"), sources, problems),
+        endpoints=read_endpoints(root.section("endpoints"), sources, problems),
         accounts=read_accounts(root.section("accounts"), sources, problems),
-        bots=read_bots(root.section("bots"), problems),
+        bots=(bots := read_bots(root.section("bots"), sources, problems)).bots,
+        pools=bots.pools,
+        addresses=bots.addresses,
         flows=read_flows(root.section("flows"), problems),
         exophones=read_exophones(root.section("exophones"), problems),
         alerts=read_alerts(root.section("alerts"), sources, problems),
@@ -260,53 +252,6 @@ def _journal(section: Section) -> JournalConfig:
     )
     section.end()
     return journal
-
-
-def _endpoints(
-    section: Section, sources: Sources, problems: Problems
-) -> tuple[EndpointConfig, ...]:
-    endpoints: list[EndpointConfig] = []
-    names: dict[str, str] = {}
-    for name in section.names():
-        key = f"endpoints.{name[:64]!r}"
-        if not _NAME.fullmatch(name):
-            hint = "1 to 64 of A-Z, a-z, 0-9, _ and -, as it becomes part of the URL"
-            problems.add(key, "no such name is possible for an endpoint", hint)
-            continue
-        twin = names.setdefault(name.lower(), name)
-        if twin != name:
-            problems.add(key, f"{twin!r} differs in case only", "give one of them another name")
-        endpoints.append(_endpoint(name, section.section(name), sources))
-    return tuple(endpoints) or Config().endpoints
-
-
-def _endpoint(name: str, section: Section, sources: Sources) -> EndpointConfig:
-    default = EndpointConfig(name)
-    endpoint = EndpointConfig(
-        name=name,
-        mode=section.take("mode", choice(Mode), default.mode),
-        auth=section.take("auth", choice(AuthMode), default.auth),
-        secrets=read_secrets(section, sources),
-        rules=section.take("rules", paths(sources.folder), None),
-        safe_option=section.take("safe_option", choice(Option), default.safe_option),
-        deadline_ms=section.take("deadline_ms", integer(50, 10_000), default.deadline_ms),
-        region=section.take("region", region, default.region),
-        zone=section.take("zone", zone, default.zone),
-        bodies=_bodies(section.section("bodies")),
-        account=section.take("account", text(LONGEST_NAME), None),
-        destinations=read_option_destinations(section.section("leads")),
-    )
-    section.end()
-    return endpoint
-
-
-def _bodies(section: Section) -> Bodies:
-    bodies = Bodies(
-        A=section.take("A", text(LONGEST_BODY), None),
-        B=section.take("B", text(LONGEST_BODY), None),
-    )
-    section.end()
-    return bodies
 
 
 def _check_whole(config: Config, problems: Problems) -> None:

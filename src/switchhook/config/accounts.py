@@ -1,4 +1,4 @@
-"""`[accounts]`, `[bots]`, `[flows]`, `[exophones]`: what we have at Exotel, and what we call it."""
+"""`[accounts]`, `[flows]`, `[exophones]`: what we have at Exotel, and what we call it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 import msgspec
 
 from switchhook.config.basics import Secret
-from switchhook.config.keys import Problems, RefusedValue, Section, integer, number, several, text
+from switchhook.config.keys import Problems, RefusedValue, Section, integer, number, text
 from switchhook.config.secrets import Sources, read_secrets, read_theirs
 from switchhook.exotel.fields import e164
 from switchhook.loopback import is_loopback
-from switchhook.streams.names import Bot
+from switchhook.rules.outcome import CLASS, CLASS_HINT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 REGIONS = {"mumbai": "https://api.in.exotel.com", "singapore": "https://api.exotel.com"}
 """Exotel's hosts (exotel-platform D); an account exists in one of them only."""
 COUNTRIES = {"mumbai": "IN", "singapore": "SG"}
-MOST_ACCOUNTS, MOST_BOTS, MOST_NAMES = 100, 1_000, 10_000
+MOST_ACCOUNTS, MOST_NAMES = 100, 10_000
 MOST_A_MINUTE = 200
 """Questions that Exotel's voice API answers in a minute, for all that ask (exotel-platform E.5)."""
 SLOWEST_S = 45
 """Rules take a figure for unknown after a minute: before that the next has to be there."""
 LONGEST_NAME, LONGEST_LABEL = 64, 200
+MOST_RESERVED = 100_000
 
 _SID = re.compile("[A-Za-z0-9_-]{1,64}")
 _FLOW_ID = re.compile("[A-Za-z0-9_-]{1,64}")
-_HOST = re.compile(r"[a-z0-9*?\[\]_.:-]{1,253}")
 _BASE_PATH = re.compile("(?:/[A-Za-z0-9._~-]{1,64}){0,8}")
 _JOINERS = "\u200c\u200d"  # Indian scripts need them; all other format characters can deceive
 
@@ -48,7 +48,8 @@ class AccountConfig(msgspec.Struct, frozen=True, kw_only=True):
     """`[accounts.NAME]`: an account at Exotel, and how it is watched.
 
     `url` is where its API is asked, without a slash at its end; `region` is empty where `url` was
-    given. `key` and `token` are None for an account that is only named.
+    given. `key` and `token` are None for an account that is only named. `reserves` are the places
+    that admission keeps free from a class of callers, by the class.
     """
 
     name: str
@@ -64,6 +65,7 @@ class AccountConfig(msgspec.Struct, frozen=True, kw_only=True):
     call_details: bool = False
     recordings: bool = False
     webhook_secrets: WebhookSecrets = WebhookSecrets()
+    reserves: dict[str, int] = {}
 
     @property
     def country(self) -> str:
@@ -104,7 +106,7 @@ def read_accounts(
     section: Section, sources: Sources, problems: Problems
 ) -> tuple[AccountConfig, ...]:
     """`[accounts]`."""
-    names = _names(section, problems, MOST_ACCOUNTS, "account")
+    names = named_tables(section, problems, MOST_ACCOUNTS, "account")
     accounts = tuple(_account(name, section.section(key), sources, problems) for key, name in names)
     seen: dict[tuple[str, str], str] = {}
     for account in accounts:
@@ -127,18 +129,19 @@ def _account(name: str, section: Section, sources: Sources, problems: Problems) 
         url=url or REGIONS.get(region, ""),
         key=read_theirs(section, sources, "key"),
         token=read_theirs(section, sources, "token"),
-        poll=section.take("poll", _flag, default.poll),
+        poll=section.take("poll", flag, default.poll),
         quiet_s=section.take("quiet_s", number(1, SLOWEST_S), default.quiet_s),
         busy_s=section.take("busy_s", number(1, SLOWEST_S), default.busy_s),
         rate_per_minute=section.take(
             "rate_per_minute", integer(1, MOST_A_MINUTE), default.rate_per_minute
         ),
-        call_details=section.take("call_details", _flag, default.call_details),
-        recordings=section.take("recordings", _flag, default.recordings),
+        call_details=section.take("call_details", flag, default.call_details),
+        recordings=section.take("recordings", flag, default.recordings),
         webhook_secrets=WebhookSecrets(
             status=read_secrets(section, sources, prefix="status_", plain=False),
             heartbeat=read_secrets(section, sources, prefix="heartbeat_", plain=False),
         ),
+        reserves=_reserves(section.section("reserves")),
     )
     section.end()
     if len(problems.found) == before:
@@ -169,28 +172,15 @@ def _lacks(account: AccountConfig, *, both: bool) -> Iterable[tuple[str, str]]:
         yield f"{asks} a minute, rate_per_minute is {account.rate_per_minute}", "raise one of them"
 
 
-def read_bots(section: Section, problems: Problems) -> tuple[Bot, ...]:
-    """`[bots]`, in the file's order: of two whose hosts match, the first has the stream."""
-    return tuple(
-        _bot(name, section.section(key), problems)
-        for key, name in _names(section, problems, MOST_BOTS, "bot")
-    )
-
-
-def _bot(name: str, section: Section, problems: Problems) -> Bot:
-    before = len(problems.found)
-    bot = Bot(
-        name=name,
-        hosts=section.take("hosts", several(_host, 100), ()),
-        endpoints=section.take("endpoints", several(text(LONGEST_NAME), 1000), ()),
-        exophones=section.take("exophones", several(_number, 1000), ()),
-        owner=section.take("owner", label(LONGEST_LABEL), ""),
-        contact=section.take("contact", label(LONGEST_LABEL), ""),
-    )
-    section.end()
-    if len(problems.found) == before and not (bot.hosts or bot.endpoints or bot.exophones):
-        section.complain("nothing says which streams are its", 'hosts = ["*.bot.example"]')
-    return bot
+def _reserves(section: Section) -> dict[str, int]:
+    """`[accounts.NAME.reserves]`: class → places."""
+    found: dict[str, int] = {}
+    for name in section.names():
+        places = section.take(name, integer(0, MOST_RESERVED), 0)
+        if not CLASS.fullmatch(name):
+            section.complain(f"no such class is possible: {name[:40]!r}", CLASS_HINT)
+        found[name] = places
+    return found
 
 
 def read_flows(section: Section, problems: Problems) -> dict[str, str]:
@@ -206,7 +196,7 @@ def read_flows(section: Section, problems: Problems) -> dict[str, str]:
 
 def read_exophones(section: Section, problems: Problems) -> dict[str, str]:
     """`[exophones]`: E.164 → name."""
-    return _named(section, problems, _number, "ExoPhone")
+    return _named(section, problems, phone_number, "ExoPhone")
 
 
 def read_option_destinations(section: Section) -> OptionDestinations:
@@ -219,7 +209,9 @@ def read_option_destinations(section: Section) -> OptionDestinations:
     return destinations
 
 
-def _names(section: Section, problems: Problems, most: int, what: str) -> list[tuple[str, str]]:
+def named_tables(
+    section: Section, problems: Problems, most: int, what: str
+) -> list[tuple[str, str]]:
     """The keys of a table whose keys are names in any script, each with its name."""
     found: dict[str, tuple[str, str]] = {}
     keys = section.names()
@@ -285,22 +277,13 @@ def _sid(value: object) -> str:
     return said
 
 
-def _flag(value: object) -> bool:
+def flag(value: object) -> bool:
     if isinstance(value, bool):
         return value
     raise RefusedValue("it is neither true nor false", "without quotes")
 
 
-def _host(value: object) -> str:
-    said = text(253)(value).lower()
-    if not _HOST.fullmatch(said):
-        raise RefusedValue(
-            f"no host or pattern: {said[:60]!r}", 'such as "bot.example" or "*.example"'
-        )
-    return said
-
-
-def _number(value: object) -> str:
+def phone_number(value: object) -> str:
     found = e164(text(LONGEST_NAME)(value), "IN")
     if isinstance(found, str):
         return found

@@ -29,19 +29,19 @@ class Sources(msgspec.Struct):
     read_file: Callable[[str], bytes]
     warnings: list[str]
 
-    def lines(self, value: object) -> list[str]:
+    def lines(self, value: object, hint: str = "one secret a line") -> list[str]:
         """The lines of a file that are neither blank nor a remark. Raises RefusedValue."""
         path = paths(self.folder)(value)
         try:
             lines = [line.strip() for line in self.read_file(path).decode().splitlines()]
         except OSError as error:
             problem = f"{path!r} can't be read: {error.strerror or 'no such file'}"
-            raise RefusedValue(problem, "one secret a line") from None
+            raise RefusedValue(problem, hint) from None
         except UnicodeDecodeError:
-            raise RefusedValue(f"{path!r} is not UTF-8 text", "one secret a line") from None
+            raise RefusedValue(f"{path!r} is not UTF-8 text", hint) from None
         found = [line for line in lines if line and not line.startswith("#")]
         if not found:
-            raise RefusedValue(f"{path!r} holds no secret", "one secret a line")
+            raise RefusedValue(f"{path!r} holds no secret", hint)
         return found
 
     def variable(self, value: object) -> str:

@@ -10,11 +10,13 @@ import msgspec
 from switchhook.config.accounts import AccountConfig, OptionDestinations
 from switchhook.config.alerts import AlertsConfig
 from switchhook.config.basics import ListenAddress, Secret
+from switchhook.config.bot_address import BotAddress
 from switchhook.config.console import ConsoleConfig
 from switchhook.config.observe import LogConfig, TracesConfig
 from switchhook.errors import ConfigError
 from switchhook.retention.policy import RetentionLimits
-from switchhook.rules.decide import Option
+from switchhook.rules.bot_pool import Pool
+from switchhook.rules.outcome import EndpointKind, Option
 from switchhook.streams.names import Bot
 
 __all__ = [
@@ -22,10 +24,12 @@ __all__ = [
     "AnswerConfig",
     "AuthMode",
     "Bodies",
+    "BotAddress",
     "Config",
     "ConfigProblems",
     "ConsoleConfig",
     "EndpointConfig",
+    "EndpointKind",
     "JournalConfig",
     "ListenAddress",
     "Mode",
@@ -88,7 +92,12 @@ class Bodies(msgspec.Struct, frozen=True):
 
 
 class EndpointConfig(msgspec.Struct, frozen=True):
-    """`[endpoints.NAME]`: one passthru URL. `rules` is a file's path; None is the built-in ones."""
+    """`[endpoints.NAME]`: one URL. `rules` is a file's path; None is the built-in ones.
+
+    Of a voicebot endpoint, `pool` is for the built-in rules, `fallback` the address where deciding
+    fails, None where there is none, and `when_off` the HTTP status where no address is to be had.
+    `selects` says where a passthru endpoint's keywords lead.
+    """
 
     name: str
     mode: Mode = Mode.SYNC
@@ -102,10 +111,18 @@ class EndpointConfig(msgspec.Struct, frozen=True):
     bodies: Bodies = Bodies()
     account: str | None = None
     destinations: OptionDestinations = OptionDestinations()
+    kind: EndpointKind = EndpointKind.PASSTHRU
+    pool: str = ""
+    fallback: BotAddress | None = None
+    when_off: int = 404
+    selects: dict[str, str] = {}
 
 
 class Config(msgspec.Struct, frozen=True):
-    """A configuration that checked out. `file` names it in messages; `warnings` are for people."""
+    """A configuration that checked out. `file` names it in messages; `warnings` are for people.
+
+    `pools` are the bots with members, `addresses` those of all their members.
+    """
 
     data: str = "data"
     answer: AnswerConfig = AnswerConfig()
@@ -114,6 +131,8 @@ class Config(msgspec.Struct, frozen=True):
     endpoints: tuple[EndpointConfig, ...] = (EndpointConfig("default"),)
     accounts: tuple[AccountConfig, ...] = ()
     bots: tuple[Bot, ...] = ()
+    pools: tuple[Pool, ...] = ()
+    addresses: tuple[BotAddress, ...] = ()
     flows: dict[str, str] = {}
     exophones: dict[str, str] = {}
     alerts: AlertsConfig = AlertsConfig()
@@ -126,3 +145,12 @@ class Config(msgspec.Struct, frozen=True):
     def endpoint(self, name: str) -> EndpointConfig | None:
         """The endpoint of that name."""
         return next((each for each in self.endpoints if each.name == name), None)
+
+    def pool(self, name: str) -> Pool | None:
+        """The pool of that name."""
+        return next((each for each in self.pools if each.name == name), None)
+
+    def address(self, pool: str, member: str) -> BotAddress | None:
+        """The whole address of a member of a pool."""
+        wanted = (pool, member)
+        return next((each for each in self.addresses if (each.pool, each.member) == wanted), None)

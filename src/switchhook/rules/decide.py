@@ -6,16 +6,17 @@ No I/O, no clock, no chance: the same arguments always give the same decision.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from switchhook.exotel.passthru import Defect
 from switchhook.rules.expression import Block, first_match
+from switchhook.rules.outcome import EndpointKind, Option
 from switchhook.rules.variables import seen
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from zoneinfo import ZoneInfo
 
     from switchhook.errors import RuleError
@@ -23,31 +24,34 @@ if TYPE_CHECKING:
     from switchhook.exotel.passthru import Passthru
     from switchhook.rules.variables import AccountFacts
 
+__all__ = ["DEFAULT", "Decision", "EndpointKind", "Option", "Rule", "Ruleset", "decide"]
 
 DEFAULT = "default"
 """What a decision names as its rule when none matched."""
 
 
-class Option(StrEnum):
-    """The two outputs of a Passthru applet."""
-
-    A = "A"
-    B = "B"
-
-
 class Rule(msgspec.Struct, frozen=True):
-    """One rule as written."""
+    """One rule as written; the texts are empty where it does not say them.
+
+    `option` is A for a voicebot endpoint's, `class_` the ordinary one for an admit endpoint's that
+    names none.
+    """
 
     name: str
     when: str
     option: Option
+    select: str = ""
+    pool: str = ""
+    class_: str = ""
 
 
-class Decision(msgspec.Struct, frozen=True):
+class Decision(msgspec.Struct, frozen=True, omit_defaults=True, rename={"class_": "class"}):
     """Which option was chosen, by which rule of which release, and why.
 
     `release` is the SHA-256 of the rules' text in hex; `reason` a sentence for people; `defects`
-    the rules before it that could not be evaluated.
+    the rules before it that could not be evaluated. `select` is the keyword for a SwitchCase applet
+    behind A; `pool` the bots that a voicebot endpoint's rules chose, `class_` the class that an
+    admit endpoint's rules ask for room as: each empty where the rules chose none.
     """
 
     option: Option
@@ -55,6 +59,9 @@ class Decision(msgspec.Struct, frozen=True):
     release: str
     reason: str
     defects: tuple[Defect, ...] = ()
+    select: str = ""
+    pool: str = ""
+    class_: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +69,8 @@ class Ruleset:
     """A rules file that checked out; made by `load_rules` only.
 
     `changing` is whether a rule reads the account or the time, so that the same question may get
-    another answer later; `doubts` what can't be what was meant in them, in the order of the file.
+    another answer later; `doubts` what can't be what was meant in them, in the order of the file;
+    `kind` that of the endpoints that can run it.
     """
 
     rules: tuple[Rule, ...]
@@ -74,6 +82,31 @@ class Ruleset:
     blocks: tuple[Block, ...] = field(repr=False, compare=False)
     decisions: tuple[Decision, ...] = field(repr=False, compare=False)
     doubts: tuple[RuleError, ...] = field(default=(), repr=False, compare=False)
+    kind: EndpointKind = EndpointKind.PASSTHRU
+
+    @property
+    def otherwise(self) -> Decision:
+        """The decision where no rule matches. Its select is the safe option's, where that is A."""
+        return self.decisions[-1]
+
+    @property
+    def selects(self) -> tuple[str, ...]:
+        """The keywords that it can answer, each once, the default's last."""
+        return _said(each.select for each in self.decisions)
+
+    @property
+    def pools(self) -> tuple[str, ...]:
+        """The pools that it can choose, each once, the default's last."""
+        return _said(each.pool for each in self.decisions)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes that it can ask for room as, each once, the default's last."""
+        return _said(each.class_ for each in self.decisions)
+
+
+def _said(texts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(each for each in texts if each))
 
 
 def decide(

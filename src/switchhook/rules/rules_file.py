@@ -1,14 +1,15 @@
 """A file of rules, checked when it is loaded; `decide` says which option they give a passthru.
 
-A rules file is TOML: any number of `[[rule]]`, each with a name, an expression and an option, and
-at its very end a `[default]`, so that a file that was cut short is recognised. The language of
-the expressions is `expression`'s business, what they see that of `variables`.
+A rules file is TOML: any number of `[[rule]]`, each with a name, an expression and what it gives,
+and at its very end a `[default]`, so that a file that was cut short is recognised. The language of
+the expressions is `expression`'s business, what they see that of `variables`, what rules can give
+that of `outcome`.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
-import re
 import tomllib
 from importlib import resources
 from typing import TYPE_CHECKING
@@ -16,19 +17,32 @@ from typing import TYPE_CHECKING
 from switchhook.errors import ConfigError, RuleError
 from switchhook.rules.decide import DEFAULT, Decision, Option, Rule, Ruleset
 from switchhook.rules.expression import Expression, Invalid, chain, check
+from switchhook.rules.outcome import (
+    ORDINARY,
+    EndpointKind,
+    Outcome,
+    did_you_mean,
+    read_outcome,
+    unknown_keys,
+)
+from switchhook.rules.rules_layout import rule_lines, table_names
 from switchhook.rules.variables import CHANGING, AccountFacts
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from switchhook.rules.expression_text import ExpressionProblem
 
 __all__ = [
     "BUILTIN",
     "AccountFacts",
     "Decision",
+    "EndpointKind",
     "Option",
     "Rule",
     "Ruleset",
     "RulesetError",
+    "builtin_rules",
     "load_rules",
 ]
 
@@ -38,7 +52,7 @@ LONGEST_FILE = 256 * 1024
 LONGEST_NAME = 100
 
 
-_RULE_KEYS = ("name", "when", "option")
+_RULE_KEYS = ("name", "when")
 _END_OF_FILE = MOST_RULES + 1
 
 
@@ -56,38 +70,67 @@ class RulesetError(ConfigError):
         return "\n".join(str(problem) for problem in self.problems)
 
 
-def load_rules(text: str | bytes, *, file: str, strict: bool = False) -> Ruleset:
-    """Read and check a rules file; `file` is how messages name it.
+def load_rules(
+    text: str | bytes,
+    *,
+    file: str,
+    strict: bool = False,
+    kind: EndpointKind = EndpointKind.PASSTHRU,
+    pools: Collection[str] | None = None,
+    selects: Collection[str] = (),
+) -> Ruleset:
+    """Read and check a rules file, `file` in messages, for an endpoint of that kind.
 
-    Rules that can't be what was meant are doubts of the ruleset, so that a file which ran before
-    a release knew of them goes on running; `strict` refuses them. Raises `RulesetError` with
-    everything that is wrong with it.
+    `pools` are the pools there are, None where any may be; `selects` the keywords that the endpoint
+    names, none where it names none. Rules that can't be what was meant are doubts of the ruleset,
+    so that a file that ran goes on running after an upgrade; `strict` refuses them. Raises
+    `RulesetError` with all that is wrong.
     """
     whole = _decoded(text, file)
     document = _document(whole, file)
-    problems, doubts = _Problems(file, _lines(whole)), _Problems(file, _lines(whole))
-    rules, expressions = _rules(document, problems)
-    default = _default(document, whole, problems)
+    problems, doubts = _Problems(file, rule_lines(whole)), _Problems(file, rule_lines(whole))
+    rules, expressions = _rules(document, kind, problems)
+    default = _default(document, whole, kind, problems)
     for key in sorted(document.keys() - {"rule", "default"}):
         problems.add(-1, f'unknown key "{key[:40]}"', hint="known: [[rule]] and [default]")
     _unreachable(expressions, problems)
-    for place, name, expression in expressions:
-        for each in expression.doubts:
-            (problems if strict else doubts).add_found(place, name, each)
+    _doubt(expressions, rules, default, selects, problems if strict else doubts)
+    _check_pools(rules, default, pools, problems)
     if problems.found or default is None:
         raise RulesetError(problems.in_order(), file=file)
     release = hashlib.sha256(whole.encode()).hexdigest()
-    reasons = [(rule.option, rule.name, f'rule "{rule.name}" matched') for rule in rules]
-    reasons.append((default, DEFAULT, "no rule matched, so the default was taken"))
     return Ruleset(
-        rules=tuple(rules),
-        default=default,
+        rules=tuple(rule for _, rule in rules),
+        default=default.option,
         text=whole,
         release=release,
         changing=any(expression.names & CHANGING for _, _, expression in expressions),
         blocks=chain([expression for _, _, expression in expressions]),
-        decisions=tuple(Decision(option, name, release, why) for option, name, why in reasons),
+        decisions=_decisions(rules, default, release),
         doubts=doubts.in_order(),
+        kind=kind,
+    )
+
+
+def _decisions(
+    rules: list[tuple[int, Rule]], default: Outcome, release: str
+) -> tuple[Decision, ...]:
+    """Every decision without defects; the default's is the last."""
+    reasons: list[tuple[str, str, Rule | Outcome]] = [
+        (rule.name, f'rule "{rule.name}" matched', rule) for _, rule in rules
+    ]
+    reasons.append((DEFAULT, "no rule matched, so the default was taken", default))
+    return tuple(
+        Decision(
+            each.option,
+            name,
+            release,
+            why,
+            select=each.select,
+            pool=each.pool,
+            class_=each.class_,
+        )
+        for name, why, each in reasons
     )
 
 
@@ -161,7 +204,10 @@ def _document(whole: str, file: str) -> dict[str, object]:
 _Placed = tuple[int, str, Expression]
 
 
-def _rules(document: dict[str, object], problems: _Problems) -> tuple[list[Rule], list[_Placed]]:
+def _rules(
+    document: dict[str, object], kind: EndpointKind, problems: _Problems
+) -> tuple[list[tuple[int, Rule]], list[_Placed]]:
+    """The rules with their places, as far as they check out, and all expressions that do."""
     entries = document.get("rule", [])
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         problems.add(-1, "rule is not a list of tables", hint="start each rule with [[rule]]")
@@ -172,16 +218,21 @@ def _rules(document: dict[str, object], problems: _Problems) -> tuple[list[Rule]
     rules, expressions, names = [], [], dict[str, int]()
     for place, entry in enumerate(entries):
         name = _name(entry, place, names, problems)
-        for key in [key for key in entry if key not in _RULE_KEYS]:
-            hint = f"known: {', '.join(_RULE_KEYS)}"
-            problems.add(place, f'unknown key "{key[:40]}"', rule=name, hint=hint)
-        option = _option(entry, place, name, problems)
+        for problem, hint in unknown_keys(entry, kind, _RULE_KEYS):
+            problems.add(place, problem, rule=name, hint=hint)
+        outcome, wrong = read_outcome(entry, kind)
+        for problem, hint in wrong:
+            problems.add(place, problem, rule=name, hint=hint)
         expression = _expression(entry, place, name, problems)
         if expression is not None:
             expressions.append((place, name, expression))
-            if option is not None:
-                rules.append(Rule(name, expression.text, option))
+            if outcome is not None:
+                rules.append((place, _rule(name, expression, outcome)))
     return rules, expressions
+
+
+def _rule(name: str, expression: Expression, outcome: Outcome) -> Rule:
+    return Rule(name, expression.text, outcome.option, outcome.select, outcome.pool, outcome.class_)
 
 
 def _name(entry: dict[str, object], place: int, names: dict[str, int], problems: _Problems) -> str:
@@ -203,18 +254,6 @@ def _name(entry: dict[str, object], place: int, names: dict[str, int], problems:
     return name
 
 
-def _option(table: dict[str, object], place: int, name: str, problems: _Problems) -> Option | None:
-    said = table.get("option")
-    if isinstance(said, str) and said in ("A", "B"):
-        return Option(said)
-    where = "" if place == _END_OF_FILE else name
-    problem = "it has no option" if said is None else f"no such option: {str(said)[:40]!r}"
-    if not where:
-        problem = f"[default]: {problem}"
-    problems.add(place, problem, rule=where, hint='option = "A" or option = "B"')
-    return None
-
-
 def _expression(
     entry: dict[str, object], place: int, name: str, problems: _Problems
 ) -> Expression | None:
@@ -232,60 +271,75 @@ def _expression(
         return None
 
 
-def _default(document: dict[str, object], whole: str, problems: _Problems) -> Option | None:
-    end, hint = _END_OF_FILE, 'end the file with [default] and option = "A" or "B" below it'
+def _default(
+    document: dict[str, object], whole: str, kind: EndpointKind, problems: _Problems
+) -> Outcome | None:
+    below = 'pool = "…"' if kind is EndpointKind.VOICEBOT else 'option = "A" or "B"'
+    end, hint = _END_OF_FILE, f"end the file with [default] and {below} below it"
     default = document.get("default")
     if default is None:
         problems.add(end, "there is no [default]: was the file cut short?", hint=hint)
         return None
-    if not isinstance(default, dict) or "default" not in _headers(whole):
+    if not isinstance(default, dict) or "default" not in table_names(whole):
         problems.add(-1, "default is not a table of its own", hint=hint)
         return None
-    if _headers(whole)[-1] != "default":
+    if table_names(whole)[-1] != "default":
         problems.add(end, "[default] is not the last table", hint="move it to the end of the file")
-    for key in sorted(default.keys() - {"option"}):
-        problems.add(end, f'[default]: unknown key "{key[:40]}"', hint="known: option")
-    return _option(default, end, "", problems)
+    outcome, wrong = read_outcome(default, kind)
+    for problem, mend in (*unknown_keys(sorted(default), kind, ()), *wrong):
+        problems.add(end, f"[default]: {problem}", hint=mend)
+    return outcome
 
 
-# Quoted texts and comments first, so that no header is seen inside them.
-_HEADER = re.compile(
-    r"""\"{3}(?:\\.|[^\\])*?\"{3,5}|'{3}.*?'{3,5}|"(?:\\.|[^"\\\n])*"|'[^'\n]*'|\#[^\n]*"""
-    r"""|^[ \t]*(?P<header>\[[^\r\n]*)""",
-    re.MULTILINE | re.DOTALL,
-)
+def _check_pools(
+    rules: list[tuple[int, Rule]],
+    default: Outcome | None,
+    pools: Collection[str] | None,
+    problems: _Problems,
+) -> None:
+    if pools is None:
+        return
+    for place, rule in rules:
+        if rule.pool and rule.pool not in pools:
+            hint = did_you_mean(rule.pool, pools)
+            problems.add(place, f"there is no pool {rule.pool!r}", rule=rule.name, hint=hint)
+    if default is not None and default.pool and default.pool not in pools:
+        hint = did_you_mean(default.pool, pools)
+        problems.add(_END_OF_FILE, f"[default]: there is no pool {default.pool!r}", hint=hint)
 
 
-def _headers(whole: str) -> list[str]:
-    """The names of the tables in the order of the file, which a parsed document doesn't tell."""
-    lines = [match["header"] for match in _HEADER.finditer(whole.removeprefix("\ufeff"))]
-    return [_table(line) for line in lines if line]
+def _doubt(
+    expressions: list[_Placed],
+    rules: list[tuple[int, Rule]],
+    default: Outcome | None,
+    selects: Collection[str],
+    doubts: _Problems,
+) -> None:
+    """What can't be what was meant."""
+    for place, name, expression in expressions:
+        for each in expression.doubts:
+            doubts.add_found(place, name, each)
+    if default is not None:
+        _doubt_selects(rules, default, selects, doubts)
 
 
-_WHEN = re.compile(r"""^[ \t]*"?when"?[ \t]*=[ \t]*(?P<below>(?:\"{3}|'{3})\r?\n)?""", re.MULTILINE)
-
-
-def _lines(whole: str) -> list[tuple[int, int]]:
-    """The lines of the file that begin each rule, and its expression; for rules with a header."""
-    whole = whole.removeprefix("\ufeff")
-    headers = [found for found in _HEADER.finditer(whole) if found["header"]]
-    ends = [found.start() for found in headers[1:]] + [len(whole)]
-    found = []
-    for header, end in zip(headers, ends, strict=False):
-        if _table(header["header"]) != "rule":
-            continue
-        line = whole.count("\n", 0, header.start("header")) + 1
-        when = _WHEN.search(whole, header.end(), end)
-        expression = whole.count("\n", 0, when.end()) + 1 if when else line
-        found.append((line, expression))
-    return found
-
-
-def _table(header: str) -> str:
-    try:
-        return next(iter(tomllib.loads(header)))
-    except (tomllib.TOMLDecodeError, StopIteration):
-        return ""  # a line of an array: no table, and no key of ours is an array of arrays
+def _doubt_selects(
+    rules: list[tuple[int, Rule]], default: Outcome, selects: Collection[str], doubts: _Problems
+) -> None:
+    """What of keywords can't be what was meant."""
+    where = "selects of the endpoint does not name it"
+    for place, rule in rules:
+        if selects and rule.select and rule.select not in selects:
+            hint = f"{where}; {did_you_mean(rule.select, selects)}"
+            doubts.add(place, f"select {rule.select!r} leads nowhere", rule=rule.name, hint=hint)
+    if selects and default.select and default.select not in selects:
+        hint = f"{where}; {did_you_mean(default.select, selects)}"
+        doubts.add(_END_OF_FILE, f"[default]: select {default.select!r} leads nowhere", hint=hint)
+    said = next((rule.select for _, rule in rules if rule.select), "")
+    if said and not default.select and default.option is Option.A:
+        problem = "[default]: it has no select, and rules have one"
+        hint = f'select = "…" says where callers go whom no rule sends, such as {said!r}'
+        doubts.add(_END_OF_FILE, problem, hint=hint)
 
 
 def _unreachable(expressions: list[_Placed], problems: _Problems) -> None:
@@ -313,4 +367,17 @@ def _builtin() -> Ruleset:
 
 
 BUILTIN = _builtin()
-"""The rules of an endpoint that has none of its own."""
+"""The rules of a passthru endpoint that has none of its own."""
+
+
+@functools.cache
+def builtin_rules(kind: EndpointKind, pool: str = "") -> Ruleset:
+    """The rules of an endpoint that has none of its own; `pool` is a voicebot endpoint's."""
+    if kind is EndpointKind.PASSTHRU:
+        return BUILTIN
+    if kind is EndpointKind.ADMIT:
+        text = f'# Everyone asks for room.\n[default]\noption = "A"\nclass = "{ORDINARY}"\n'
+    else:
+        quoted = pool.replace("\\", "\\\\").replace('"', '\\"')
+        text = f'# All calls go to one pool.\n[default]\npool = "{quoted}"\n'
+    return load_rules(text, file="built-in rules", kind=kind)

@@ -1,0 +1,168 @@
+"""A bot's address as Exotel is given it: URL, Basic auth, sample rate and custom parameters.
+
+Exotel takes at most three custom parameters, together at most 256 characters; how it counts is
+not published, so what the URL holds is counted: encoded, with `=` and `&` (exotel-platform C.7).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
+
+import msgspec
+
+from switchhook.answer.redact import is_secret_name
+from switchhook.config.basics import Secret
+from switchhook.config.keys import RefusedValue, text
+from switchhook.exotel.wire.query import parse_pairs
+from switchhook.exotel.wire.stream_url import LONGEST_PARAMETERS, MOST_PARAMETERS, RATES
+from switchhook.loopback import is_loopback
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LONGEST_URL = 1_000
+_EXAMPLE = 'such as "wss://bot.example/stream"'
+_HIDDEN = "…"
+
+
+class BotAddress(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole address: `url` is what Exotel is given, `shown` what may be shown of it.
+
+    `pool` and `member` name whose it is, empty for an endpoint's fallback; `allow_private` whether
+    it may lie in a private network.
+    """
+
+    url: Secret
+    shown: str
+    pool: str = ""
+    member: str = ""
+    allow_private: bool = False
+
+
+def member_address(
+    url: str,
+    *,
+    credentials: str = "",
+    sample_rate: int | None = None,
+    parameters: Mapping[str, str] | None = None,
+) -> str:
+    """The URL with its Basic auth (`user:password`), sample rate in Hz and custom parameters."""
+    scheme, _, rest = url.partition("://")
+    user, colon, password = credentials.partition(":")
+    login = f"{quote(user, safe='')}:{quote(password, safe='')}@" if colon else ""
+    asked = [f"sample-rate={sample_rate}"] if sample_rate is not None else []
+    if parameters:
+        asked.append(query_of(parameters))
+    query = "&".join(asked)
+    if not query:
+        return f"{scheme}://{login}{rest}"
+    return f"{scheme}://{login}{rest}{'&' if '?' in rest else '?'}{query}"
+
+
+def query_of(parameters: Mapping[str, str]) -> str:
+    """Custom parameters as a URL holds them."""
+    return "&".join(
+        f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in parameters.items()
+    )
+
+
+def shown_address(url: str) -> str:
+    """An address without what is secret in it: Basic auth, and the values of keys and tokens."""
+    scheme, _, rest = url.partition("://")
+    authority, slash, path = rest.partition("/")
+    path, mark, query = path.partition("?")
+    pairs = [each.partition("=") for each in query.split("&")] if mark else []
+    told = "&".join(
+        f"{name}{equals}{_HIDDEN if is_secret_name(name) and value else value}"
+        for name, equals, value in pairs
+    )
+    return f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}{mark}{told}"
+
+
+def bare_url(value: object) -> str:
+    """The URL of a member: ws or wss, nothing in it but host, port and path."""
+    said, query = _split(value)
+    if query is not None:
+        names = [name for name, _ in parse_pairs(query.encode(), [])]
+        if any(name.lower().replace("_", "-") == "sample-rate" for name in names):
+            raise RefusedValue("the sample rate in the URL", "remove it: sample_rate = 16000")
+        hint = 'remove it, and write parameters = { name = "value" }'
+        raise RefusedValue(f"a query in the URL: {_listed(names)}", hint)
+    return said
+
+
+def whole_url(value: object) -> str:
+    """The URL of a fallback, which may say its sample rate and custom parameters itself."""
+    said, query = _split(value)
+    if query is not None:
+        pairs = parse_pairs(query.encode(), [])
+        for name, rate in pairs:
+            if name == "sample-rate" and rate not in {str(each) for each in RATES}:
+                raise RefusedValue(f"sample-rate={rate[:20]!r} is not known", rates_hint())
+        own = [each for each in query.split("&") if not each.startswith("sample-rate=")]
+        check_length([(each.partition("=")[0], each) for each in own])
+    return said
+
+
+def _split(value: object) -> tuple[str, str | None]:
+    """A ws or wss URL without credentials and fragment, its host in lower case; and its query."""
+    said = text(LONGEST_URL)(value)
+    try:
+        parts = urlsplit(said)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        raise RefusedValue("no ws or wss address", _EXAMPLE) from None
+    if parts.scheme not in ("ws", "wss") or not host:
+        raise RefusedValue("no ws or wss address", _EXAMPLE)
+    if not (said.isascii() and said.isprintable()) or " " in said:
+        raise RefusedValue("an address with other characters than ASCII has", "encode them: %…")
+    if parts.username is not None or parts.password is not None:
+        raise RefusedValue("a secret in the URL", "put user:password into a file: auth_file")
+    if "#" in said:
+        raise RefusedValue("an address with a fragment", "remove # and what stands behind it")
+    bracketed = f"[{host}]" if ":" in host else host
+    place = bracketed if port is None else f"{bracketed}:{port}"
+    query = parts.query if "?" in said else None
+    return f"{parts.scheme}://{place}{parts.path}{'' if query is None else f'?{query}'}", query
+
+
+def private_network(url: str) -> str:
+    """What kind of network of its own an address without a name lies in; empty where in none."""
+    host = urlsplit(url).hostname or ""
+    if is_loopback(host):
+        return "this machine"
+    try:
+        ip = ipaddress.ip_address(host)
+    except ValueError:
+        return ""
+    if ip.is_link_local:
+        return "a link-local network"
+    return "" if ip.is_global else "a private network"
+
+
+def check_length(pairs: list[tuple[str, str]]) -> None:
+    """Whether Exotel takes these custom parameters: name, and what the URL holds of it."""
+    if len(pairs) > MOST_PARAMETERS:
+        over = ", ".join(name[:40] for name, _ in pairs[MOST_PARAMETERS:])
+        problem = f"{len(pairs)} custom parameters; Exotel takes {MOST_PARAMETERS}"
+        raise RefusedValue(problem, f"remove {len(pairs) - MOST_PARAMETERS}, such as {over}")
+    length = len("&".join(each for _, each in pairs))
+    if length > LONGEST_PARAMETERS:
+        name, longest = max(pairs, key=lambda pair: len(pair[1]))
+        problem = (
+            f"custom parameters of {length} characters in the URL; Exotel takes "
+            f"{LONGEST_PARAMETERS}, that is {length - LONGEST_PARAMETERS} too many"
+        )
+        raise RefusedValue(problem, f"shorten {name[:40]!r}, the longest: {len(longest)}")
+
+
+def rates_hint() -> str:
+    """The sample rates that there are."""
+    *most, last = RATES
+    return f"{', '.join(str(each) for each in most)} or {last}"
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(name[:40] for name in names[:4]) or "an empty one"

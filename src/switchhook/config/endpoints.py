@@ -1,0 +1,104 @@
+"""`[endpoints]`: the URLs that Exotel asks, and what each is asked."""
+
+from __future__ import annotations
+
+import re
+
+from switchhook.config.accounts import LONGEST_LABEL, LONGEST_NAME, label, read_option_destinations
+from switchhook.config.basics import Secret
+from switchhook.config.bot_address import BotAddress, private_network, shown_address, whole_url
+from switchhook.config.keys import (
+    Problems,
+    RefusedValue,
+    Section,
+    choice,
+    integer,
+    paths,
+    region,
+    text,
+    zone,
+)
+from switchhook.config.secrets import Sources, read_secrets
+from switchhook.config.values import AuthMode, Bodies, Config, EndpointConfig, Mode
+from switchhook.rules.outcome import SELECT, SELECT_HINT, EndpointKind, Option
+
+LONGEST_BODY = 8_192
+MOST_SELECTS = 100
+
+_NAME = re.compile("[A-Za-z0-9_-]{1,64}")
+
+
+def read_endpoints(
+    section: Section, sources: Sources, problems: Problems
+) -> tuple[EndpointConfig, ...]:
+    endpoints: list[EndpointConfig] = []
+    names: dict[str, str] = {}
+    for name in section.names():
+        key = f"endpoints.{name[:64]!r}"
+        if not _NAME.fullmatch(name):
+            hint = "1 to 64 of A-Z, a-z, 0-9, _ and -, as it becomes part of the URL"
+            problems.add(key, "no such name is possible for an endpoint", hint)
+            continue
+        twin = names.setdefault(name.lower(), name)
+        if twin != name:
+            problems.add(key, f"{twin!r} differs in case only", "give one of them another name")
+        endpoints.append(_endpoint(name, section.section(name), sources))
+    return tuple(endpoints) or Config().endpoints
+
+
+def _endpoint(name: str, section: Section, sources: Sources) -> EndpointConfig:
+    default = EndpointConfig(name)
+    endpoint = EndpointConfig(
+        name=name,
+        mode=section.take("mode", choice(Mode), default.mode),
+        auth=section.take("auth", choice(AuthMode), default.auth),
+        secrets=read_secrets(section, sources),
+        rules=section.take("rules", paths(sources.folder), None),
+        safe_option=section.take("safe_option", choice(Option), default.safe_option),
+        deadline_ms=section.take("deadline_ms", integer(50, 10_000), default.deadline_ms),
+        region=section.take("region", region, default.region),
+        zone=section.take("zone", zone, default.zone),
+        bodies=_bodies(section.section("bodies")),
+        account=section.take("account", text(LONGEST_NAME), None),
+        destinations=read_option_destinations(section.section("leads")),
+        kind=section.take("kind", choice(EndpointKind), default.kind),
+        pool=section.take("pool", _pool_name, default.pool),
+        fallback=section.take("fallback", _fallback, None),
+        when_off=section.take("when_off", integer(400, 599), default.when_off),
+        selects=_selects(section.section("selects")),
+    )
+    section.end()
+    return endpoint
+
+
+def _bodies(section: Section) -> Bodies:
+    bodies = Bodies(
+        A=section.take("A", text(LONGEST_BODY), None),
+        B=section.take("B", text(LONGEST_BODY), None),
+    )
+    section.end()
+    return bodies
+
+
+def _selects(section: Section) -> dict[str, str]:
+    """`[endpoints.NAME.selects]`: keyword → where it leads."""
+    found: dict[str, str] = {}
+    names = section.names()
+    if len(names) > MOST_SELECTS:
+        section.complain(f"{len(names):,} of them; the most is {MOST_SELECTS:,}")
+    for name in names[:MOST_SELECTS]:
+        if not SELECT.fullmatch(name):
+            section.complain(f"no such select is possible: {name[:40]!r}", SELECT_HINT)
+        found[name] = section.take(name, label(LONGEST_LABEL), "")
+    return found
+
+
+def _pool_name(value: object) -> str:
+    return label(LONGEST_NAME)(value)
+
+
+def _fallback(value: object) -> BotAddress:
+    url = whole_url(value)
+    if url.startswith("ws:") and not private_network(url):
+        raise RefusedValue("ws lets everybody on the way listen to the call", "write wss")
+    return BotAddress(url=Secret(url), shown=shown_address(url))
