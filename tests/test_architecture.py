@@ -290,6 +290,7 @@ Parts of one thing, which its test takes whole:
   emulator/plan/test_file flow
   emulator/runs/test_named_bots /emulator/bot/named
   emulator/runs/test_own_bot scenarios/definition
+  emulator/runs/test_route_steps route_setup scenarios/route
   emulator/runs/test_scenarios client_steps scenario
   emulator/runs/test_scenarios scenarios/answer scenarios/plans
   exotel/test_phone_numbers other_digits
@@ -376,6 +377,7 @@ What ties the parts together, and the commands, which the real program runs:
   journeys/test_keep        /cli/backups /cli/erasing /cli/keep
   journeys/test_keep        /server/retention_rows
   journeys/test_erased_again /cli/erasing_again
+  journeys/test_emulator    /cli/emulate/beside
   journeys/test_emulator    /cli/emulate/check /cli/emulate/heartbeat /cli/emulate/load
   journeys/test_emulator    /cli/emulate/loop /cli/emulate/options /cli/emulate/replay
   journeys/test_emulator    /cli/emulate/run /cli/emulate/start /cli/emulate/story
