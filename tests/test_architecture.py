@@ -280,8 +280,8 @@ Parts of one thing, which its test takes whole:
   answer/http/test_protocol connections growing_head link listening messages
   capacity/test_poller readings
   exotel/request_logs/test_reader curl entry found line printed tables text
-  config/test_config basics endpoints keys secrets values
-  config/test_live          last_good live_config live_rules
+  config/test_config basics keys secrets values
+  config/test_live          last_good live_config live_rules rules_terms
   emulator/api/test_exotel_api    call_list recordings
   emulator/bot/test_bot           app conversation protocol script sound voice_activity
   emulator/call/test_call         trace /emulator/chance
