@@ -280,8 +280,8 @@ Parts of one thing, which its test takes whole:
   answer/http/test_protocol connections growing_head link listening messages
   capacity/test_poller readings
   exotel/request_logs/test_reader curl entry found line printed tables text
-  config/test_config basics keys secrets values
-  config/test_live          last_good live_config live_rules rules_terms
+  config/test_config basics endpoints keys secrets values
+  config/test_live          last_good live_config live_rules
   emulator/api/test_exotel_api    call_list recordings
   emulator/bot/test_bot           app conversation protocol script sound voice_activity
   emulator/call/test_call         trace /emulator/chance
@@ -290,7 +290,6 @@ Parts of one thing, which its test takes whole:
   emulator/plan/test_file flow
   emulator/runs/test_named_bots /emulator/bot/named
   emulator/runs/test_own_bot scenarios/definition
-  emulator/runs/test_route_steps route_setup scenarios/route
   emulator/runs/test_scenarios client_steps scenario
   emulator/runs/test_scenarios scenarios/answer scenarios/plans
   exotel/test_phone_numbers other_digits
@@ -307,6 +306,8 @@ Parts of one thing, which its test takes whole:
   retention/test_retention_worker erased_calls erasure_list_file erasure_worker
   retention/test_retention_worker ledger texts_ledger
   retention/test_person     person_search
+  routes/test_worker        members
+  routes/test_api           json
   rules/test_expression     expression_text variables
   rules/test_impossible     possible text_sets value_sets
   rules/test_rules_file     decide rules_layout
@@ -377,12 +378,12 @@ What ties the parts together, and the commands, which the real program runs:
   journeys/test_keep        /cli/backups /cli/erasing /cli/keep
   journeys/test_keep        /server/retention_rows
   journeys/test_erased_again /cli/erasing_again
-  journeys/test_emulator    /cli/emulate/beside
   journeys/test_emulator    /cli/emulate/check /cli/emulate/heartbeat /cli/emulate/load
   journeys/test_emulator    /cli/emulate/loop /cli/emulate/options /cli/emulate/replay
   journeys/test_emulator    /cli/emulate/run /cli/emulate/start /cli/emulate/story
   journeys/test_emulator    /cli/emulate/telling /cli/emulate/ticker
   journeys/test_users       /cli/tokens
+  journeys/test_routes      /cli/route /cli/route_shown /server/routing
   cli/test_endpoint endpoint_list endpoint_try
   journeys/test_doctor /cli/doctor /doctor/checkup_worker /doctor/machine_queries
   journeys/test_doctor /doctor/reach_client

@@ -378,7 +378,12 @@ def test_the_page_of_the_command_line_agrees_with_help(explain):
     assert ("emulate", "run") in commands
     commands += [("alerts", name) for name in commands_in(explain("alerts"))]
     assert ("alerts", "test") in commands
-    for group, one in (("users", "list"), ("tokens", "list"), ("endpoint", "url")):
+    for group, one in (
+        ("users", "list"),
+        ("tokens", "list"),
+        ("endpoint", "url"),
+        ("route", "move"),
+    ):
         commands += [(group, name) for name in commands_in(explain(group))]
         assert (group, one) in commands
     assert {" ".join(command) for command in commands} == described.keys() - {""}

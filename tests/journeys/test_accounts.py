@@ -12,7 +12,7 @@ import pytest
 from exotel.peers import SystemClock
 from program import running
 from program import until as program_until
-from switchhook.capacity.facts_file import FILE, FactsReader
+from switchhook.capacity.facts_file import FILE, FactsFile, FactsReader
 from switchhook.config import load_config
 from switchhook.emulator.testing import Exotel
 from switchhook.server.accounts import Accounts
@@ -58,7 +58,7 @@ def now_ms():
 
 def watching(tmp_path, ledger, steps):
     async def main():
-        accounts = Accounts(ledger, tmp_path, SystemClock())
+        accounts = Accounts(ledger, FactsFile(tmp_path), SystemClock())
         try:
             await steps(accounts)
         finally:

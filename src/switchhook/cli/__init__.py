@@ -35,6 +35,7 @@ _COMMANDS = {
     "refused": ("refused:refused", "Show samples of requests that were not let in, and why."),
     "call": ("call:call", "Show one call, by its id, a stream's or a telephone number."),
     "report": ("report:report", "Report a bot's week, for whoever runs it."),
+    "route": ("route:app", "Which bots get calls: move, drain, switch off, undo."),
     "capacity": ("capacity:capacity", "Show what each account has in use and left."),
     "users": ("users:app", "Who may sign in to the console."),
     "tokens": ("tokens:app", "What programs show at the API."),

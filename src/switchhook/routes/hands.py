@@ -2,7 +2,8 @@
 
 A setting holds until its end, until it is undone, or until another takes its place: there is one
 move and one switch of a pool, one state and one weight of a member, one safe option of an endpoint.
-What was replaced does not come back when its successor is undone.
+What was replaced does not come back when its successor is undone. A member that is set in is left
+alone by its breaker.
 """
 
 from __future__ import annotations
@@ -33,6 +34,11 @@ class KnownRoutes(msgspec.Struct, frozen=True):
 
     pools: Mapping[str, Pool]
     endpoints: tuple[str, ...] = ()
+
+    def pinned(self, setting: HandSetting) -> bool:
+        """Whether a setting keeps a member in whatever its breaker says."""
+        pool = self.pools.get(setting.pool)
+        return setting.state is MemberState.IN and pool is not None and pool.breaker.enabled
 
 
 class HandWanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,9 +88,9 @@ def change_of(
     same = [each for each in held if _seat(each) == _seat(setting)]
     ends = tuple(each.id for each in same)
     if not _differs(setting, known.pools):
-        if not ends:
+        if not ends and not known.pinned(setting):
             raise HandError(f"{words_of(setting)} already", "there is nothing to change")
-        if wanted.for_s is None:
+        if ends and wanted.for_s is None:
             return HandChange(begins=None, ends=ends, said=words_of(setting))
     setting = msgspec.structs.replace(
         setting,
@@ -281,3 +287,35 @@ def _warning(setting: HandSetting, pools: Mapping[str, Pool], after: Sequence[Ha
     if not setting.member or pool is None or eligible_of(pool, {}, after)[0]:
         return ""
     return f"no member of pool {pool.name} is in now: its calls get the endpoint's fallback"
+
+
+# The audit log.
+
+_DEEDS = {
+    HandAct.MOVE: "moved a pool's calls",
+    HandAct.STATE: "set a member's state",
+    HandAct.WEIGHT: "set a member's weight",
+    HandAct.OFF: "switched a pool off",
+    HandAct.SAFE: "sent callers to the safe option",
+}
+UNDID = "undid a setting by hand"
+
+
+def noted(wanted: HandWanted, change: HandChange) -> tuple[str, str, dict[str, str]]:
+    """What the audit log says of a change: the deed, what it was done to, details."""
+    said = change.begins
+    subject = wanted.endpoint or "/".join(filter(None, (wanted.pool, wanted.member)))
+    if said is not None:
+        subject = said.endpoint or "/".join(filter(None, (said.pool, said.member)))
+    details = {"said": change.said, "reason": wanted.reason.strip()}
+    if wanted.for_s is not None:
+        details["for_s"] = str(wanted.for_s)
+    if change.ends:
+        details["in place of"] = ", ".join(map(str, change.ends))
+    return _DEEDS[wanted.act], subject, details
+
+
+def noted_undo(setting: HandSetting, reason: str) -> tuple[str, str, dict[str, str]]:
+    """The same of one that was undone."""
+    details = {"said": words_of(setting)} | ({"reason": reason.strip()} if reason.strip() else {})
+    return UNDID, str(setting.id), details

@@ -1,6 +1,6 @@
 """What the console does for Exotel's accounts: watching, call details, forecasts, facts.
 
-accounts = Accounts(ledger, data_folder_path, clock)
+accounts = Accounts(ledger, facts_file, clock)
 await accounts.use(config)                    # at the start, and whenever it has changed
 folder.observe(accounts.ended_calls.folded)          # before folder.start()
 accounts.watch.now(now_ms), accounts.history, accounts.calls, accounts.complaints()
@@ -17,7 +17,6 @@ import msgspec
 from switchhook.calls.details_fetcher import DetailsFetcher
 from switchhook.calls.ended import EndedCalls
 from switchhook.calls.ledger import LedgerCalls
-from switchhook.capacity.facts_file import FactsFile
 from switchhook.capacity.ledger import LedgerCapacity
 from switchhook.capacity.poller import AccountWatch, Watched
 from switchhook.capacity.polling import Pace
@@ -25,12 +24,11 @@ from switchhook.config.accounts import AccountConfig
 from switchhook.config.names import accounts_of
 from switchhook.exotel.clock import Clock
 from switchhook.metrics import KNOWN
-from switchhook.system.data_folder import boot_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
+    from switchhook.capacity.facts_file import FactsFile
     from switchhook.config import Config
     from switchhook.exotel.client import ExotelClient
     from switchhook.exotel.recording import (
@@ -78,7 +76,7 @@ class Accounts:
     def __init__(
         self,
         ledger: Ledger,
-        folder: Path,
+        facts: FactsFile,
         clock: Clock,
         *,
         changed: Callable[[str], None] = lambda _: None,
@@ -92,9 +90,7 @@ class Accounts:
         self.history, self.calls = LedgerCapacity(ledger), LedgerCalls(ledger)
         # Jitter, no secret.
         chance = random.random
-        self.watch = AccountWatch(
-            self.history, FactsFile(folder, boot_id()), self._clock, chance, changed
-        )
+        self.watch = AccountWatch(self.history, facts, self._clock, chance, changed)
         self.fetcher = DetailsFetcher(self.calls, self._clock, chance)
         self.ended_calls = EndedCalls(
             lambda: self._accounts_of, self.watch, self.fetcher, self._clock.wall_ms

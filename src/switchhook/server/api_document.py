@@ -13,6 +13,7 @@ from switchhook.overview import verdict_api
 from switchhook.reports import vendor_page
 from switchhook.retention import api as keep_api
 from switchhook.retention import person_api
+from switchhook.routes import api as routes_api
 from switchhook.streams.openapi import (
     COUNTED,
     ENDPOINT_SCHEMAS,
@@ -45,11 +46,13 @@ _SCHEMAS = (
     keep_api.SCHEMAS,
     person_api.SCHEMAS,
     alert_openapi.SCHEMAS,
+    routes_api.SCHEMAS,
     verdict_api.SCHEMAS,
     access_api.SCHEMAS,
 )
 _PATHS = (
     alert_openapi.PATHS,
+    routes_api.PATHS,
     verdict_api.PATHS,
     access_api.PATHS,
     keep_api.PATHS,

@@ -21,6 +21,7 @@ from switchhook.retention.api import RetentionApi
 from switchhook.retention.ledger import LedgerErasures
 from switchhook.retention.person_api import PersonApi
 from switchhook.retention.person_search import PersonSearch
+from switchhook.routes.api import RoutesApi
 from switchhook.server.api_document import describe_all
 from switchhook.server.pages import StreamPages
 from switchhook.server.plot_marks import PlotMarks
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from switchhook.server.accounts import Accounts
     from switchhook.server.alerting import Monitoring
     from switchhook.server.console_status import ConsoleStatus
+    from switchhook.server.routing import Routing
     from switchhook.server.steady_clock import SteadyClock
     from switchhook.store import SqliteStore
     from switchhook.streams.fold import Folder
@@ -79,6 +81,7 @@ class AppParts(msgspec.Struct, frozen=True, kw_only=True):
     clock: SteadyClock
     accounts: Accounts
     monitoring: Monitoring
+    routing: Routing
     keeper: RetentionWorker
     tracer: Tracer | None
     status: ConsoleStatus
@@ -114,6 +117,7 @@ class ConsoleApp:
             keeping,
             self._person_api(renderer),
             CapacityApi(parts.accounts.watch, parts.accounts.history, now),
+            RoutesApi(parts.routing.worker),
             CallsApi(self._other_sources(), self._queries.call_named),
             StoreApi(parts.store, parts.names, now, freshen=self.pages.freshen, note=parts.note),
             MetricsPage(self._metric_sources()),

@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from switchhook.access.audit_ledger import LedgerAudit
+from switchhook.capacity.facts_file import FactsFile
 from switchhook.config.names import names_of
 from switchhook.errors import LedgerError
 from switchhook.exotel.fields import forget_read_numbers
@@ -32,11 +33,12 @@ from switchhook.server.console_status import ConsoleStatus
 from switchhook.server.own_files import LOOK_S, OwnFiles
 from switchhook.server.release import release
 from switchhook.server.retention_rows import rows_of
+from switchhook.server.routing import Routing
 from switchhook.server.steady_clock import SteadyClock
 from switchhook.server.tables import open_ledger
 from switchhook.store import SqliteStore
 from switchhook.streams.fold import Folder
-from switchhook.system.data_folder import JOURNAL, LEDGER, STORE, first_seq_of_boot
+from switchhook.system.data_folder import JOURNAL, LEDGER, STORE, boot_id, first_seq_of_boot
 from switchhook.system.priority import yield_cpu
 from switchhook.telemetry.traces import Tracer, TraceSettings
 
@@ -70,9 +72,9 @@ class ConsoleSide:
         self.folder = Folder(self.journal, self.store)
         self.clock = SteadyClock(self.store, lambda: first_seq_of_boot(held.path))
         self.ledger = open_ledger(held.folder(LEDGER))
-        self.accounts = Accounts(self.ledger, held.path, self.clock)
+        self._audit, self.facts = LedgerAudit(self.ledger), FactsFile(held.path, boot_id())
+        self.accounts = Accounts(self.ledger, self.facts, self.clock)
         self.files = OwnFiles(held)
-        self._audit = LedgerAudit(self.ledger)
         self._tasks: list[asyncio.Task[None]] = []
         self.monitoring = Monitoring(
             config,
@@ -90,6 +92,7 @@ class ConsoleSide:
             clock=self.clock,
             retention_held=lambda: self.keeper.held,
         )
+        self._route(config)
         self._keep(config)
         self.tracer = _tracer(config, self.journal)
         self.status = self._status()
@@ -100,6 +103,17 @@ class ConsoleSide:
         self._observe()
 
     # How the parts are tied together.
+
+    def _route(self, config: Config) -> None:
+        """Pools of bots."""
+        self.routing = Routing(
+            config,
+            held=self._held,
+            ledger=self.ledger,
+            facts=self.facts,
+            clock=self.clock,
+            note=self.note,
+        )
 
     def _keep(self, config: Config) -> None:
         """Retention and erasures."""
@@ -158,6 +172,7 @@ class ConsoleSide:
             clock=self.clock,
             accounts=self.accounts,
             monitoring=self.monitoring,
+            routing=self.routing,
             keeper=self.keeper,
             tracer=self.tracer,
             status=self.status,
@@ -193,6 +208,7 @@ class ConsoleSide:
     def _observe(self) -> None:
         """Who is told of what is folded, beside the live feed."""
         self.folder.observe(self.accounts.ended_calls.folded)
+        self.folder.observe(self.routing.worker.folded)
         self.folder.observe(lambda _folded: self.monitoring.alerting.wake())
         if self.tracer is not None:
             self.folder.observe(self.tracer.take)
@@ -218,6 +234,7 @@ class ConsoleSide:
         try:
             await asyncio.to_thread(self.store.open)
             await asyncio.to_thread(self.monitoring.begin)
+            await asyncio.to_thread(self.routing.begin, self.journal, self.store)
         except BaseException:
             self.journal.close()
             self.ledger.close()
@@ -226,7 +243,7 @@ class ConsoleSide:
     async def start(self) -> None:
         """Begin everything that goes on beside answering; it is open."""
         await self.accounts.use(self.config)
-        for part in (self.folder, self.monitoring, self.keeper, self.health):
+        for part in (self.folder, self.routing, self.monitoring, self.keeper, self.health):
             part.start()
         if self.tracer is not None:
             self.tracer.start()
@@ -274,7 +291,7 @@ class ConsoleSide:
         for task in self._tasks:
             task.cancel()
         await self.accounts.stop()
-        for part in (self.health, self.keeper, self.monitoring, self.folder):
+        for part in (self.health, self.keeper, self.monitoring, self.routing, self.folder):
             await asyncio.to_thread(part.stop)
         if self.tracer is not None:
             await asyncio.to_thread(self.tracer.stop)
@@ -288,6 +305,7 @@ class ConsoleSide:
         config = settings.config
         self._names = names_of(config)
         self.keeper.limits = config.keep
+        self.routing.use(config)
         if config.alerts != before.alerts:
             self.monitoring.use(config)
         await self.accounts.use(config)

@@ -17,6 +17,7 @@ TOPICS = {
     "Counts": ("tallies", "uses", "counts", "forms"),
     "Alerts": ("alerts",),
     "Accounts": ("capacity",),
+    "Pools of bots": ("routes",),
     "Keeping and forgetting": ("keeping", "erasures", "persons"),
     "This program": ("audit", "healthz", "openapi.json"),
 }

@@ -1,0 +1,334 @@
+"""`switchhook route`: which bots get calls, and the acts of a night."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+from cyclopts import App, Parameter
+
+from switchhook.capacity.facts_file import FactsReader
+from switchhook.cli import output
+from switchhook.cli.data import config_or_last, data_folder, steady_now_ms
+from switchhook.cli.ledger import deed
+from switchhook.cli.options import CONFIG, DATA, JSON
+from switchhook.cli.route_shown import pairs, print_hands, print_pools, standing
+from switchhook.errors import HandError
+from switchhook.metrics import duration_text
+from switchhook.overview.verdict_file import read_verdict
+from switchhook.routes.hands import (
+    HandWanted,
+    KnownRoutes,
+    change_of,
+    noted,
+    noted_undo,
+    undone,
+    words_of,
+)
+from switchhook.routes.hands_ledger import LedgerHands
+from switchhook.routes.json import hand_json, pool_json
+from switchhook.routes.routes_file import read_routes
+from switchhook.routes.view import RoutesView, hands_view, pool_view
+from switchhook.rules.bot_pool import MemberState
+from switchhook.rules.routing import HandAct
+from switchhook.server.tables import open_ledger
+from switchhook.system.data_folder import LEDGER, boot_id
+from switchhook.web.moments import read_length
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from switchhook.access.audit import Deed
+    from switchhook.rules.routing import HandSetting
+
+app = App(name="route", help="Which bots get calls: move, drain, switch off, undo.")
+
+REASON = Annotated[str, Parameter(name="--reason", help="Why, for those who read it tomorrow.")]
+FOR = Annotated[
+    str | None, Parameter(name="--for", help="Ends by itself: 2h, 90m, 1d. Without it: undo.")
+]
+T = TypeVar("T")
+
+_IN_FORCE_S, _LOOK_S = 3.0, 0.05
+
+
+@app.command(name="list")
+def list_(*, config: CONFIG = None, data: DATA = None, json: JSON = False) -> int:
+    """List pools and members, with who gets calls and what people set.
+
+    Exit code 1 if a member is out or failing, a pool has nobody, or something is set by hand.
+    """
+    folder = data_folder(config, data)
+    view = _view(folder, config)
+    if json:
+        for pool in view.pools:
+            output.print_json(pool_json(pool))
+        for hand in view.hands:
+            output.print_json(hand_json(hand))
+    elif view.pools or view.hands:
+        print_pools(view.pools)
+        print_hands(view.hands)
+    else:
+        output.out.print("no bot is a pool: [bots.NAME.members.NAME] makes it one")
+    members = [member for pool in view.pools for member in pool.members]
+    fails = any(each.word not in ("in", each.configured_state.value) for each in members)
+    return int(fails or bool(view.hands) or any(each.empty for each in view.pools))
+
+
+@app.command
+def show(pool: str, *, config: CONFIG = None, data: DATA = None, json: JSON = False) -> int:
+    """Show one pool: its members, and what streams, probe and bots tell of each.
+
+    Parameters
+    ----------
+    pool
+        The pool, by the name of its [bots.NAME].
+    """
+    folder = data_folder(config, data)
+    view = _view(folder, config)
+    found = view.pool(pool)
+    if found is None:
+        known = ", ".join(each.name for each in view.pools) or "there is none"
+        raise HandError(f"there is no pool {pool}", f"known: {known}")
+    if json:
+        output.print_json(pool_json(found))
+        return 0
+    output.out.print(f"pool {found.name}{standing(found)}", style="bold")
+    for member in found.members:
+        output.out.print()
+        output.out.print(f"{member.name}: {member.word}", style="bold")
+        output.print_pairs(pairs(member, steady_now_ms(folder)), indent=2)
+    return 0
+
+
+@app.command
+def move(
+    pool: str,
+    to: str,
+    *,
+    reason: REASON,
+    for_: FOR = None,
+    config: CONFIG = None,
+    data: DATA = None,
+) -> int:
+    """Move all calls of a pool to another.
+
+    Parameters
+    ----------
+    pool
+        The pool whose calls go.
+    to
+        The pool that gets them.
+    """
+    wanted = HandWanted(act=HandAct.MOVE, pool=pool, to=to, reason=reason, for_s=_length(for_))
+    return _set(wanted, config, data)
+
+
+@app.command
+def drain(
+    member: str, *, reason: REASON, for_: FOR = None, config: CONFIG = None, data: DATA = None
+) -> int:
+    """Give a member no new calls; those that it has go on.
+
+    Parameters
+    ----------
+    member
+        POOL/MEMBER; the member alone where one pool has it.
+    """
+    return _set(_state(member, MemberState.DRAINING, reason, for_), config, data)
+
+
+@app.command
+def out(
+    member: str, *, reason: REASON, for_: FOR = None, config: CONFIG = None, data: DATA = None
+) -> int:
+    """Take a member out: no calls.
+
+    Parameters
+    ----------
+    member
+        POOL/MEMBER; the member alone where one pool has it.
+    """
+    return _set(_state(member, MemberState.OUT, reason, for_), config, data)
+
+
+@app.command(name="in")
+def in_(
+    member: str, *, reason: REASON, for_: FOR = None, config: CONFIG = None, data: DATA = None
+) -> int:
+    """Let a member in. Where its breaker took it out, that leaves it alone from now on.
+
+    Parameters
+    ----------
+    member
+        POOL/MEMBER; the member alone where one pool has it.
+    """
+    return _set(_state(member, MemberState.IN, reason, for_), config, data)
+
+
+@app.command
+def weight(
+    member: str,
+    weight: int,
+    *,
+    reason: REASON,
+    for_: FOR = None,
+    config: CONFIG = None,
+    data: DATA = None,
+) -> int:
+    """Give a member another weight, its share against the others'.
+
+    Parameters
+    ----------
+    member
+        POOL/MEMBER; the member alone where one pool has it.
+    weight
+        0 to 1,000; with 0 it gets no calls.
+    """
+    wanted = HandWanted(
+        act=HandAct.WEIGHT, member=member, weight=weight, reason=reason, for_s=_length(for_)
+    )
+    return _set(wanted, config, data)
+
+
+@app.command
+def off(
+    pool: str, *, reason: REASON, for_: FOR = None, config: CONFIG = None, data: DATA = None
+) -> int:
+    """Switch a pool off: who is sent to it gets the endpoint's fallback, or no address.
+
+    Parameters
+    ----------
+    pool
+        The pool, by the name of its [bots.NAME].
+    """
+    wanted = HandWanted(act=HandAct.OFF, pool=pool, reason=reason, for_s=_length(for_))
+    return _set(wanted, config, data)
+
+
+@app.command
+def safe(
+    endpoint: str, *, reason: REASON, for_: FOR = None, config: CONFIG = None, data: DATA = None
+) -> int:
+    """Send all callers of an endpoint to its safe option (of a voicebot endpoint: its fallback).
+
+    Parameters
+    ----------
+    endpoint
+        The endpoint's name.
+    """
+    wanted = HandWanted(act=HandAct.SAFE, endpoint=endpoint, reason=reason, for_s=_length(for_))
+    return _set(wanted, config, data)
+
+
+@app.command
+def undo(
+    id: int | None = None,
+    *,
+    reason: Annotated[str, Parameter(name="--reason", help="Why, for the audit log.")] = "",
+    config: CONFIG = None,
+    data: DATA = None,
+) -> int:
+    """End a setting, the newest without an id.
+
+    Parameters
+    ----------
+    id
+        The setting's number, as `switchhook route list` shows it.
+    """
+    folder = data_folder(config, data)
+    setting = _with_hands(
+        folder,
+        lambda hands, now_ms: hands.undo(
+            lambda held: undone(id, held),
+            lambda setting: _deed(*noted_undo(setting, reason)),
+            now_ms,
+        ),
+    )
+    output.out.print(f"undone ({setting.id}): {words_of(setting)}")
+    return _told(folder, lambda held: all(each.id != setting.id for each in held))
+
+
+def _set(wanted: HandWanted, config: str | None, data: str | None) -> int:
+    folder = data_folder(config, data)
+    known, by = _known(folder, config), deed("").who
+    change = _with_hands(
+        folder,
+        lambda hands, now_ms: hands.change(
+            lambda held: change_of(wanted, known, held, by, now_ms),
+            lambda change: _deed(*noted(wanted, change)),
+            now_ms,
+        ),
+    )
+    begins = change.begins
+    end = "" if begins is None else f"; `switchhook route undo {begins.id}` ends it"
+    until = "" if wanted.for_s is None else f" for {duration_text(wanted.for_s)}"
+    output.out.print(f"{change.said}{until}{end}")
+    if change.warning:
+        output.err.print(f"note: {change.warning}", style="yellow")
+    ids = {begins.id} if begins is not None else set()
+    ended = set(change.ends)
+    return _told(
+        folder,
+        lambda held: ids <= {each.id for each in held} and not ended & {each.id for each in held},
+    )
+
+
+def _with_hands(folder: Path, act: Callable[[LedgerHands, int], T]) -> T:
+    ledger = open_ledger(folder / LEDGER)
+    try:
+        return act(LedgerHands(ledger), steady_now_ms(folder))
+    finally:
+        ledger.close()
+
+
+def _told(folder: Path, done: Callable[[Sequence[HandSetting]], bool]) -> int:
+    """Wait until the answer processes are told. Exit code 1 where nobody tells them."""
+    reader = FactsReader(folder, boot_id())
+    until = time.monotonic() + _IN_FORCE_S
+    while time.monotonic() < until:
+        if reader.path.exists() and done(reader.look(steady_now_ms(folder))[1].hands):
+            return 0
+        time.sleep(_LOOK_S)
+    written = read_verdict(folder)
+    runs = written is not None and written.fresh(steady_now_ms(folder))
+    why = "the console does not tell it; look at its log" if runs else "no console runs"
+    output.err.print(f"it is kept, and not in force yet: {why}")
+    return 1
+
+
+def _deed(what: str, subject: str, details: dict[str, str]) -> Deed:
+    return deed(what, subject, **details)
+
+
+def _state(member: str, state: MemberState, reason: str, for_: str | None) -> HandWanted:
+    return HandWanted(
+        act=HandAct.STATE, member=member, state=state, reason=reason, for_s=_length(for_)
+    )
+
+
+def _length(said: str | None) -> int | None:
+    found = None if said is None else read_length(said)
+    if said is not None and not found:
+        raise HandError(f"{said!r} is no length of time", "such as 2h, 90m or 1d")
+    return found
+
+
+def _known(folder: Path, config: str | None) -> KnownRoutes:
+    found = config_or_last(folder, config)
+    pools = {each.name: each for each in found.pools}
+    return KnownRoutes(pools, tuple(each.name for each in found.endpoints))
+
+
+def _view(folder: Path, config: str | None) -> RoutesView:
+    """How all stands as the console says, else as it is configured and set."""
+    written, now_ms = read_routes(folder), steady_now_ms(folder)
+    held = _with_hands(folder, lambda hands, at_ms: hands.held(at_ms))
+    told = None if written is None or not written.view.fresh(now_ms) else written.view
+    if told is not None and told.hands == hands_view(held):
+        return told
+    output.err.print("no console has looked lately: how members are is not known; is one running?")
+    known = _known(folder, config)
+    pools = tuple(pool_view(each, held, {}, known.pools, now_ms) for each in known.pools.values())
+    return RoutesView(made_ms=now_ms, pools=pools, hands=hands_view(held))

@@ -1,0 +1,170 @@
+"""A circuit breaker for one member of a pool: closed, open, half-open. Pure.
+
+*Closed*: it has its whole weight. It opens when, of the streams that ended in the last `window_s`,
+at least `least` and of those `failure_share` failed; when the last `least` failed one after the
+other; or when the probe can't reach it. *Open*: no calls, for `cool_down_s`, longer by as much with
+each time in a row, ten times that at the most, and as long as the probe can't reach it.
+*Half-open*: a growing share of its weight (`SHARES`), a step each `cool_down_s` without trouble. It
+opens again when `failure_share` of the streams given in that step failed; after the last step it is
+closed.
+
+Only streams that were given to it since the breaker last changed count. A stream that goes well
+while it is open (as the last of its pool it still gets calls) half-opens it.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from switchhook.metrics import duration_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from switchhook.rules.bot_pool import BreakerSettings
+
+SHARES = (0.1, 0.25, 0.5)
+"""What a half-open member gets of its weight, step by step."""
+MOST_COOL_DOWNS = 10
+
+
+class BreakerState(StrEnum):
+    """Closed is how it should be: current flows."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """How a stream of a member went, given to it at `given_ms` and known at `at_ms`."""
+
+    at_ms: int
+    given_ms: int
+    failed: bool
+
+
+class Breaker(msgspec.Struct, frozen=True, kw_only=True):
+    """One member's: in `state` since `since_ms`, at `step` of SHARES while it is half-open.
+
+    `step_ms` is when that step began, `opened` how often in a row it opened, `why` the reason of
+    the last change in words.
+    """
+
+    state: BreakerState = BreakerState.CLOSED
+    since_ms: int = 0
+    step: int = 0
+    step_ms: int = 0
+    opened: int = 0
+    why: str = ""
+
+    @property
+    def share(self) -> float:
+        """What it gets of its weight, 0 to 1."""
+        if self.state is BreakerState.HALF_OPEN:
+            return SHARES[self.step]
+        return 1.0 if self.state is BreakerState.CLOSED else 0.0
+
+
+class Change(msgspec.Struct, frozen=True):
+    """A change of a breaker's state, for its history."""
+
+    at_ms: int
+    state: BreakerState
+    why: str
+
+
+def stepped(
+    breaker: Breaker,
+    outcomes: Sequence[Outcome],
+    unreachable: str,
+    settings: BreakerSettings,
+    now_ms: int,
+) -> Breaker:
+    """The breaker as it is now.
+
+    `outcomes` in the order in which they became known; `unreachable` is what the probe says of a
+    member that it can't reach, in words, and empty where it can or does not count.
+    """
+    since = breaker.step_ms if breaker.state is BreakerState.HALF_OPEN else breaker.since_ms
+    counted = [each for each in outcomes if each.given_ms >= since]
+    match breaker.state:
+        case BreakerState.CLOSED:
+            recent = [e for e in counted if e.at_ms > now_ms - settings.window_s * 1000]
+            why = unreachable or _too_many(recent, settings) or _in_a_row(counted, settings)
+            return _opened(breaker, why, now_ms) if why else breaker
+        case BreakerState.OPEN:
+            return _while_open(breaker, counted, unreachable, settings, now_ms)
+        case BreakerState.HALF_OPEN:
+            return _while_half_open(breaker, counted, unreachable, settings, now_ms)
+
+
+def cool_down_s(breaker: Breaker, settings: BreakerSettings) -> float:
+    """How long it stays open this time."""
+    return settings.cool_down_s * min(max(breaker.opened, 1), MOST_COOL_DOWNS)
+
+
+def _too_many(recent: Sequence[Outcome], settings: BreakerSettings) -> str:
+    failed = sum(each.failed for each in recent)
+    if len(recent) < settings.least or failed < settings.failure_share * len(recent):
+        return ""
+    return f"{failed} of {len(recent)} streams failed in {duration_text(settings.window_s)}"
+
+
+def _in_a_row(counted: Sequence[Outcome], settings: BreakerSettings) -> str:
+    last = counted[-settings.least :]
+    if len(last) < settings.least or not all(each.failed for each in last):
+        return ""
+    return f"the last {len(last)} streams failed"
+
+
+def _while_open(
+    breaker: Breaker,
+    counted: Sequence[Outcome],
+    unreachable: str,
+    settings: BreakerSettings,
+    now_ms: int,
+) -> Breaker:
+    if any(not each.failed for each in counted):
+        return _half_opened(breaker, 0, "a stream went well", now_ms)
+    waited_s = (now_ms - breaker.since_ms) / 1000
+    if unreachable or waited_s < cool_down_s(breaker, settings):
+        return breaker
+    return _half_opened(breaker, 0, f"tried again after {duration_text(waited_s)}", now_ms)
+
+
+def _while_half_open(
+    breaker: Breaker,
+    counted: Sequence[Outcome],
+    unreachable: str,
+    settings: BreakerSettings,
+    now_ms: int,
+) -> Breaker:
+    failed = sum(each.failed for each in counted)
+    if unreachable:
+        return _opened(breaker, unreachable, now_ms)
+    if failed and failed >= settings.failure_share * len(counted):
+        return _opened(breaker, f"{failed} of {len(counted)} streams failed again", now_ms)
+    if now_ms - breaker.step_ms < settings.cool_down_s * 1000:
+        return breaker
+    if breaker.step + 1 < len(SHARES):
+        return msgspec.structs.replace(breaker, step=breaker.step + 1, step_ms=now_ms)
+    return Breaker(since_ms=now_ms, why="it goes well again")
+
+
+def _opened(breaker: Breaker, why: str, now_ms: int) -> Breaker:
+    return Breaker(state=BreakerState.OPEN, since_ms=now_ms, opened=breaker.opened + 1, why=why)
+
+
+def _half_opened(breaker: Breaker, step: int, why: str, now_ms: int) -> Breaker:
+    return Breaker(
+        state=BreakerState.HALF_OPEN,
+        since_ms=now_ms,
+        step=step,
+        step_ms=now_ms,
+        opened=breaker.opened,
+        why=why,
+    )

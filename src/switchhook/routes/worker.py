@@ -1,0 +1,274 @@
+"""What keeps pools going: reads what people set, judges members, and tells the answer processes.
+
+One thread, from `start` to `stop`, looks four times a second, and at once where something happened:
+
+    worker = RoutesWorker(LedgerHands(ledger), facts_file, RoutesFile(data), node=node, clock=clock)
+    worker.use(pools, endpoints, shown)  # and whenever the configuration has changed
+    folder.observe(worker.folded)        # before folder.start()
+    worker.set(wanted, by, deed)         # in force when it returns, if the disk takes it
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from switchhook.access.audit import Deed
+from switchhook.errors import LedgerError
+from switchhook.routes.breaker import BreakerState
+from switchhook.routes.hands import KnownRoutes, change_of, noted, noted_undo, undone
+from switchhook.routes.members import JudgedMembers
+from switchhook.routes.routes_file import WrittenRoutes
+from switchhook.routes.view import RoutesView, hands_view, pool_view
+from switchhook.streams.parsed_record import parse_records
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from switchhook.journal.source import JournalRecord
+    from switchhook.routes.hands import HandChange, HandWanted
+    from switchhook.routes.hands_ledger import LedgerHands
+    from switchhook.routes.health import Key
+    from switchhook.routes.members import Stepped
+    from switchhook.routes.probe import Probed
+    from switchhook.routes.routes_file import RoutesFile
+    from switchhook.routes.view import MemberKnown
+    from switchhook.rules.bot_pool import Pool
+    from switchhook.rules.routing import HandSetting, MemberFacts
+    from switchhook.streams.fold import Folded
+
+    DeedOf = Callable[[str, str, dict[str, str]], Deed]
+    """From what was done, to what, and details, to the deed of whoever did it."""
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 0.25
+TELL_MS = 1_000
+"""How often answer processes are told of members that stay as they are."""
+WRITE_MS = 2_000
+BREAKER = "circuit breaker"
+"""Who did it, in the audit log."""
+
+
+class Facts(Protocol):
+    """What tells the answer processes: capacity.facts_file.FactsFile. Raises OSError."""
+
+    def tell_hands(self, hands: Iterable[HandSetting], now_ms: int) -> None: ...
+
+    def tell_members(
+        self,
+        node: int,
+        members: Mapping[str, Mapping[str, MemberFacts]],
+        now_ms: int,
+        mono_ms: int,
+    ) -> None: ...
+
+
+class RoutesWorker:
+    """See above. Any thread may ask it; `note` puts a deed into the audit log and may block."""
+
+    def __init__(
+        self,
+        hands: LedgerHands,
+        facts: Facts,
+        file: RoutesFile,
+        *,
+        node: int,
+        now_ms: Callable[[], int],
+        note: Callable[[Deed], object] = lambda _deed: None,
+        mono_ms: Callable[[], int] = lambda: time.monotonic_ns() // 1_000_000,
+    ) -> None:
+        self.hands, self._facts, self._file, self._node = hands, facts, file, node
+        self.now_ms, self._mono_ms, self._note = now_ms, mono_ms, note
+        self._lock = threading.RLock()
+        self._telling = threading.Lock()
+        self._members = JudgedMembers()
+        self._endpoints: tuple[str, ...] = ()
+        self._held: tuple[HandSetting, ...] = ()
+        self._told_hands: tuple[HandSetting, ...] | None = None
+        self._told: tuple[int, object] = (-TELL_MS, None)
+        self._written: tuple[int, object] = (-WRITE_MS, None)
+        self._view = RoutesView(made_ms=0)
+        self.problem = ""
+        self._ending, self._wake = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run, name="routes", daemon=True)
+
+    # Its life.
+
+    def use(
+        self, pools: Sequence[Pool], endpoints: Sequence[str], shown: Mapping[Key, str]
+    ) -> None:
+        """Go on with these pools and endpoints; `shown` are the members' addresses as shown."""
+        with self._lock:
+            self._endpoints = tuple(endpoints)
+            self._members.use(pools, shown)
+        self._wake.set()
+
+    def begin(self, before: WrittenRoutes | None, records: Iterable[JournalRecord] = ()) -> None:
+        """Take over what was known before a restart; `records` are the journal's last."""
+        with self._lock:
+            if before is not None:
+                self._members.resume(before, self.now_ms())
+            for parsed in parse_records(records, lambda: None):
+                self._members.take(parsed, {})
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 5.0) -> None:
+        self._ending.set()
+        self._wake.set()
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        while not self._ending.is_set():
+            try:
+                self.look()
+            except Exception as error:
+                # Nothing else would bring it back; what was told holds or runs out meanwhile.
+                if not self.problem:
+                    log.exception("the pools can't be looked after; it is tried again")
+                self.problem = f"the pools can't be looked after: {type(error).__name__}"
+            self._wake.wait(LOOK_S)
+            self._wake.clear()
+
+    # What happens.
+
+    def folded(self, folded: Folded) -> None:
+        """Observe the fold."""
+        with self._lock:
+            for parsed in folded.records:
+                self._members.take(parsed, folded.placed)
+        self._wake.set()
+
+    def probed(self, key: Key, found: Probed) -> None:
+        """Hear what a probe found."""
+        with self._lock:
+            self._members.probed(key, found)
+        self._wake.set()
+
+    # What people do.
+
+    @property
+    def known(self) -> KnownRoutes:
+        """What there is to act on."""
+        return KnownRoutes(self._members.pools, self._endpoints)
+
+    @property
+    def held(self) -> tuple[HandSetting, ...]:
+        """What is in force, as it was read last."""
+        now_ms = self.now_ms()
+        return tuple(each for each in self._held if each.holds(now_ms))
+
+    def set(self, wanted: HandWanted, by: str, deed: DeedOf) -> HandChange:
+        """Set something, and tell it. Raises HandError, LedgerError."""
+        now_ms = self.now_ms()
+        change = self.hands.change(
+            lambda held: change_of(wanted, self.known, held, by, now_ms),
+            lambda change: deed(*noted(wanted, change)),
+            now_ms,
+        )
+        self.look()
+        return change
+
+    def undo(self, id: int | None, reason: str, deed: DeedOf) -> HandSetting:
+        """End a setting, the newest for None, and tell it. Raises HandError, LedgerError."""
+        now_ms = self.now_ms()
+        setting = self.hands.undo(
+            lambda held: undone(id, held),
+            lambda setting: deed(*noted_undo(setting, reason)),
+            now_ms,
+        )
+        self.look()
+        return setting
+
+    # What follows.
+
+    def view(self) -> RoutesView:
+        """How all stands, as it was looked at last."""
+        return self._view
+
+    def look(self) -> None:
+        """Look once, and tell what has changed."""
+        with self._telling:
+            now_ms = self.now_ms()
+            problems = []
+            try:
+                self._held = self.hands.held(now_ms)
+            except LedgerError as error:  # what was set holds; whether it was changed is not known
+                problems.append(f"what people set by hand can't be read: {error}")
+            with self._lock:
+                steps = self._members.step(self._held, now_ms)
+                known = self._members.known(self._held, now_ms)
+            problems += self._tell(known, now_ms)
+            self.problem = "; ".join(problems)
+            self._show(known, now_ms)
+        for each in steps:
+            self._noted(each)
+
+    def _tell(self, known: Mapping[Key, MemberKnown], now_ms: int) -> list[str]:
+        members: dict[str, dict[str, MemberFacts]] = {}
+        for (pool, name), each in known.items():
+            members.setdefault(pool, {})[name] = each.facts
+        at_ms, told = self._told
+        mono_ms = self._mono_ms()
+        try:
+            if self._held != self._told_hands:
+                if self._held or self._told_hands or known:
+                    self._facts.tell_hands(self._held, now_ms)
+                self._told_hands = self._held
+            if members and (members != told or mono_ms - at_ms >= TELL_MS):
+                self._facts.tell_members(self._node, members, now_ms, mono_ms)
+                self._told = mono_ms, members
+        except OSError as error:
+            return [f"answer processes can't be told: {(error.strerror or 'error').lower()}"]
+        return []
+
+    def _show(self, known: Mapping[Key, MemberKnown], now_ms: int) -> None:
+        with self._lock:
+            pools, reached = self._members.pools, self._members.reached()
+        of = {
+            name: {key[1]: each for key, each in known.items() if key[0] == name} for name in pools
+        }
+        view = RoutesView(
+            made_ms=now_ms,
+            pools=tuple(
+                pool_view(pool, self._held, of[name], pools, now_ms) for name, pool in pools.items()
+            ),
+            hands=hands_view(self._held),
+            problem=self.problem,
+        )
+        self._view = view
+        words = [(p.name, p.degraded, [m.word for m in p.members]) for p in view.pools]
+        gist = view.hands, words, reached
+        at_ms, written = self._written
+        mono_ms = self._mono_ms()
+        wanted = bool(view.pools or view.hands or written is not None)
+        if wanted and (gist != written or mono_ms - at_ms >= WRITE_MS):
+            try:
+                self._file.write(WrittenRoutes(view, reached))
+            except OSError as error:
+                log.warning("%s can't be written: %s", self._file.path.name, error.strerror)
+            self._written = mono_ms, gist
+
+    def _noted(self, step: Stepped) -> None:
+        """Say what a breaker did, to the audit log too where calls go otherwise by it."""
+        state, why = step.breaker.state, step.breaker.why
+        log.warning("%s/%s: breaker %s: %s", *step.key, state.value, why)
+        if not step.acts:
+            return
+        subject = "/".join(step.key)
+        try:
+            self._note(Deed(who=BREAKER, what=_DID[state], subject=subject, details={"why": why}))
+        except LedgerError as error:
+            log.error("the audit log lacks that %s %s: %s", _DID[state], subject, error)  # noqa: TRY400
+
+
+_DID = {
+    BreakerState.OPEN: "took a member out",
+    BreakerState.HALF_OPEN: "let a member back in for a part",
+    BreakerState.CLOSED: "let a member back in",
+}

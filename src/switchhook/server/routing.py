@@ -1,0 +1,78 @@
+"""What the console does for pools of bots, made for one data folder and one configuration."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from switchhook.errors import SwitchhookError
+from switchhook.routes.hands_ledger import LedgerHands
+from switchhook.routes.routes_file import RoutesFile, read_routes
+from switchhook.routes.worker import RoutesWorker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from switchhook.access.audit import Deed
+    from switchhook.capacity.facts_file import FactsFile
+    from switchhook.config import Config
+    from switchhook.journal import JournalReader
+    from switchhook.ledger.database import Ledger
+    from switchhook.server.steady_clock import SteadyClock
+    from switchhook.store import SqliteStore
+    from switchhook.system.data_folder import DataFolder
+
+log = logging.getLogger(__name__)
+
+_REMEMBERED = 3_000
+"""Records of the journal, the last before a start, that tell of the members' streams."""
+
+
+class Routing:
+    """Looks after pools from `start` to `stop`; `begin` before the fold starts."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        held: DataFolder,
+        ledger: Ledger,
+        facts: FactsFile,
+        clock: SteadyClock,
+        note: Callable[[Deed], object],
+    ) -> None:
+        self._path = held.path
+        self.worker = RoutesWorker(
+            LedgerHands(ledger),
+            facts,
+            RoutesFile(held.path),
+            node=held.node,
+            now_ms=clock.now_ms,
+            mono_ms=clock.mono_ms,
+            note=note,
+        )
+        self.use(config)
+
+    def use(self, config: Config) -> None:
+        """Go on by a changed configuration."""
+        shown = {(each.pool, each.member): each.shown for each in config.addresses}
+        self.worker.use(config.pools, [each.name for each in config.endpoints], shown)
+
+    def begin(self, journal: JournalReader, store: SqliteStore) -> None:
+        """Take over what was known before the start. Touches the disk; the store is open."""
+        if not self.worker.known.pools:
+            return
+        try:
+            last = store.position()
+            records = journal.read(max(0, last - _REMEMBERED), _REMEMBERED)
+        except SwitchhookError as error:
+            log.error("how members of pools went before the start is not known: %s", error)  # noqa: TRY400
+            records = []
+        self.worker.begin(read_routes(self._path), records)
+
+    def start(self) -> None:
+        self.worker.start()
+
+    def stop(self) -> None:
+        """It waits."""
+        self.worker.stop()
