@@ -280,8 +280,8 @@ Parts of one thing, which its test takes whole:
   answer/http/test_protocol connections growing_head link listening messages
   capacity/test_poller readings
   exotel/request_logs/test_reader curl entry found line printed tables text
-  config/test_config basics endpoints keys secrets values
-  config/test_live          last_good live_config live_rules
+  config/test_config basics keys secrets values
+  config/test_live          last_good live_config live_rules rules_terms
   emulator/api/test_exotel_api    call_list recordings
   emulator/bot/test_bot           app conversation protocol script sound voice_activity
   emulator/call/test_call         trace /emulator/chance
@@ -290,6 +290,7 @@ Parts of one thing, which its test takes whole:
   emulator/plan/test_file flow
   emulator/runs/test_named_bots /emulator/bot/named
   emulator/runs/test_own_bot scenarios/definition
+  emulator/runs/test_route_steps route_setup scenarios/route
   emulator/runs/test_scenarios client_steps scenario
   emulator/runs/test_scenarios scenarios/answer scenarios/plans
   exotel/test_phone_numbers other_digits
@@ -378,6 +379,7 @@ What ties the parts together, and the commands, which the real program runs:
   journeys/test_keep        /cli/backups /cli/erasing /cli/keep
   journeys/test_keep        /server/retention_rows
   journeys/test_erased_again /cli/erasing_again
+  journeys/test_emulator    /cli/emulate/beside
   journeys/test_emulator    /cli/emulate/check /cli/emulate/heartbeat /cli/emulate/load
   journeys/test_emulator    /cli/emulate/loop /cli/emulate/options /cli/emulate/replay
   journeys/test_emulator    /cli/emulate/run /cli/emulate/start /cli/emulate/story

@@ -210,9 +210,10 @@ def test_fingers_read_and_zoom(visit):
 
 
 def test_a_change_of_rules_is_marked_with_a_word_and_a_link(visit, world):
-    for at, text in ((1000, "one"), (300, "two")):
+    late = time.time() // 60 * 60 + 54  # in the last seconds of a minute, as its bar has them
+    for ago, text in ((2400, "one"), (1200, "two")):
         body = encode(ConfigApplied("rules/reception", text * 20, text, "asha"))
-        world.writer.append(RecordKind.TAKEOVER, int((time.time() - at) * 1000), body)
+        world.writer.append(RecordKind.TAKEOVER, int((late - ago) * 1000), body)
     assert world.writer.flush(10)
     assert world.folder.reach(world.reader.last_seq(), 10)
     world.marks_anew()
@@ -222,6 +223,11 @@ def test_a_change_of_rules_is_marked_with_a_word_and_a_link(visit, world):
     expect(mark).to_be_visible()
     expect(mark).to_have_attribute("href", "/endpoints")
     expect(page.locator("#now-marks")).to_contain_text("rules of reception changed")
+    box = mark.bounding_box()
+    assert box is not None
+    over_bars = over(page, page.locator("[data-plot]").first)
+    page.mouse.move(box["x"] + box["width"] / 2, over_bars["y"] + over_bars["height"] / 2)
+    expect(page.locator(".plot-tip")).to_contain_text("◆ rules of reception changed")
     page = window.go("/endpoints?range=3h")
     expect(page.locator(".plot-mark")).to_have_count(1)  # at reception, and not at sales
     assert window.troubles == []

@@ -26,7 +26,7 @@ from switchhook.config.live import (
 from switchhook.config.own_links import running_config
 from switchhook.errors import ConfigError, DataFolderError, RuleError
 from switchhook.journal.receipt import ConfigApplied
-from switchhook.rules.rules_file import BUILTIN
+from switchhook.rules.rules_file import BUILTIN, EndpointKind
 from switchhook.system.data_folder import DataFolder
 
 GOOD = "a-good-secret-of-24-chars"
@@ -618,13 +618,146 @@ def test_undo_to_rules_that_no_longer_load(world: World, monkeypatch: pytest.Mon
     world.sales.write_text(rules("two"))
     changed(keeper)
 
-    def refuse(text: str, *, file: str) -> None:
+    def refuse(text: str, *, file: str, kind: EndpointKind) -> None:
         raise RuleError("it is too old", file=file)
 
     monkeypatch.setattr("switchhook.config.live.load_rules", refuse)
     with pytest.raises(RuleError, match="too old"):
         keeper.undo("sales", "asha")
     assert len(keeper.history("sales")) == 2
+
+
+VOICEBOT = """
+[journal]
+segment_mb = 64
+
+[bots.sales.members.a]
+url = "wss://a.example/s"
+auth_file = "a.txt"
+
+[bots.support.members.b]
+url = "wss://b.example/s"
+
+[endpoints.sales]
+kind = "voicebot"
+rules = "sales.toml"
+"""
+TO_SUPPORT = '[default]\npool = "support"\n'
+
+
+def voicebot(world: World) -> tuple[SettingsKeeper, Settings]:
+    (world.path / "a.txt").write_text("user:old\n")
+    world.config.write_text(VOICEBOT)
+    world.sales.write_text(TO_SUPPORT)
+    return world.start()
+
+
+def test_a_members_changed_secret_is_taken_over(world: World) -> None:
+    """It is in the running configuration whole, and in its history not at all."""
+    keeper, settings = voicebot(world)
+    for secret in ("old", "new"):
+        (world.path / "a.txt").write_text(f"user:{secret}-password\n")
+        settings = changed(keeper)
+        address = settings.config.address("sales", "a")
+        assert address is not None
+        assert address.url.reveal() == f"wss://user:{secret}-password@a.example/s"
+        assert "password" not in "".join(each.text for each in settings.sources)
+    gone(world.path / "a.txt")
+    settings = changed(keeper)
+    address = settings.config.address("sales", "a")
+    assert address is not None
+    assert "new-password" in address.url.reveal()
+    assert "can't be read" in settings.complaints[0]
+    assert "password@" not in str(settings.complaints)
+
+
+def test_rules_that_name_no_pool_are_not_taken_over(world: World) -> None:
+    keeper, settings = voicebot(world)
+    assert settings.rulesets["sales"].otherwise.pool == "support"
+    world.sales.write_text('[default]\npool = "suport"\n')
+    settings = changed(keeper)
+    assert settings.rulesets["sales"].otherwise.pool == "support"
+    assert "there is no pool 'suport' (did you mean 'support'?)" in settings.complaints[0]
+
+
+def test_a_pool_that_rules_name_can_not_go(world: World) -> None:
+    """Until the rules say another: then both are taken over, in whatever order they changed."""
+    keeper, _ = voicebot(world)
+    without = VOICEBOT.replace("bots.support", "bots.other")
+    world.config.write_text(without)
+    settings = changed(keeper)
+    assert settings.config.pool("support") is not None
+    assert "there is no pool 'support'" in settings.complaints[0]
+    assert "goes on running" in settings.complaints[0]
+    world.sales.write_text('[default]\npool = "other"\n')
+    settings = changed(keeper)
+    assert settings.config.pool("support") is None
+    assert settings.rulesets["sales"].otherwise.pool == "other"
+    assert settings.complaints == ()
+
+
+def test_rules_may_name_a_pool_before_it_is_there(world: World) -> None:
+    keeper, _ = voicebot(world)
+    world.sales.write_text('[default]\npool = "third"\n')
+    assert changed(keeper).rulesets["sales"].otherwise.pool == "support"
+    world.config.write_text(f'{VOICEBOT}[bots.third.members.c]\nurl = "wss://c.example/s"\n')
+    settings = changed(keeper)
+    assert settings.rulesets["sales"].otherwise.pool == "third"
+    assert settings.complaints == ()
+
+
+def test_an_endpoint_of_another_kind_takes_rules_of_its_own(world: World) -> None:
+    """A passthru becomes a voicebot once its rules do, and what runs meanwhile fits together."""
+    keeper, settings = world.start()
+    assert settings.rulesets["sales"].kind is EndpointKind.PASSTHRU
+    (world.path / "a.txt").write_text("user:old\n")
+    world.config.write_text(VOICEBOT)
+    settings = changed(keeper)
+    assert settings.config.endpoints[0].kind is EndpointKind.PASSTHRU
+    assert "is for rules of kind passthru" in settings.complaints[0]
+    world.sales.write_text(TO_SUPPORT)
+    settings = changed(keeper)
+    assert settings.config.endpoints[0].kind is EndpointKind.VOICEBOT
+    assert settings.rulesets["sales"].kind is EndpointKind.VOICEBOT
+    assert settings.complaints == ()
+    again, settings = world.start()
+    assert settings.rulesets["sales"].otherwise.pool == "support"
+    with pytest.raises(ConfigError, match="these are of kind voicebot"):
+        again.undo("sales", "asha")
+
+
+def test_rules_that_were_undone_to_and_lost_their_pool_give_way_to_the_file(world: World) -> None:
+    keeper, _ = voicebot(world)
+    world.sales.write_text('[default]\npool = "sales"\n')
+    changed(keeper)
+    keeper.undo("sales", "asha")
+    assert changed(keeper).rulesets["sales"].otherwise.pool == "support"
+    world.config.write_text(VOICEBOT.replace("bots.support", "bots.other"))
+    settings = changed(keeper)
+    assert settings.rulesets["sales"].otherwise.pool == "sales"
+    _, settings = world.start()
+    assert settings.rulesets["sales"].otherwise.pool == "sales"
+    assert settings.complaints == ()
+
+
+def test_built_in_rules_follow_the_endpoints_pool(world: World) -> None:
+    world.config.write_text(
+        VOICEBOT.replace('rules = "sales.toml"', 'pool = "sales"').replace("auth_file", "# ")
+    )
+    keeper, settings = world.start()
+    assert settings.rulesets["sales"].otherwise.pool == "sales"
+    world.config.write_text(world.config.read_text().replace('pool = "sales"', 'pool = "support"'))
+    assert changed(keeper).rulesets["sales"].otherwise.pool == "support"
+
+
+def test_keywords_that_come_to_have_names_are_doubted(world: World) -> None:
+    keeper, _ = world.start()
+    world.sales.write_text('[default]\noption = "A"\nselect = "peple"\n')
+    assert changed(keeper).complaints == ()
+    world.config.write_text(f'{CONFIG}\n[endpoints.sales.selects]\npeople = "the queue"\n')
+    settings = changed(keeper)
+    assert "select 'peple' leads nowhere" in settings.complaints[0]
+    assert settings.rulesets["sales"].otherwise.select == "peple"
 
 
 def test_two_processes_agree(world: World) -> None:

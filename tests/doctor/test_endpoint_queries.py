@@ -41,6 +41,11 @@ def place(tmp_path):
     return tmp_path
 
 
+def sales(place):
+    config = config_of(place)
+    return config, config.endpoint("sales")
+
+
 def config_of(place):
     file = place / "c.toml"
     return load_config(
@@ -63,7 +68,7 @@ def config_of(place):
 def test_a_rules_file_stands_beside_what_runs(place, text, state, problem):
     file = place / "sales.toml"
     file.unlink() if text is None else file.write_text(text)
-    found = rules_state(place / "data", config_of(place).endpoint("sales"))
+    found = rules_state(place / "data", *sales(place))
     assert found.state == state
     assert problem in found.problem
 
@@ -72,9 +77,9 @@ def test_rules_that_run_and_can_not_be_what_was_meant_are_in_force_all_the_same(
     doubtful = '[[rule]]\nname = "x"\nwhen = "local.hour > 30"\noption = "B"\n' + RULES
     (place / "sales.toml").write_text(doubtful)
     SettingsKeeper(place / "fresh", str(place / "c.toml"), environ={}).start()
-    found = rules_state(place / "fresh", config_of(place).endpoint("sales"))
+    found = rules_state(place / "fresh", *sales(place))
     assert (found.state, "local.hour" in found.problem) == ("in force", True), found
-    assert rules_state(place / "data", config_of(place).endpoint("sales")).state == "changed"
+    assert rules_state(place / "data", *sales(place)).state == "changed"
 
 
 def test_what_was_undone_is_said_while_the_file_still_holds_it(place):
@@ -82,16 +87,16 @@ def test_what_was_undone_is_said_while_the_file_still_holds_it(place):
     (place / "sales.toml").write_text(RULES.replace("A", "B"))
     keeper.start()
     keeper.undo("sales", "asha")
-    found = rules_state(place / "data", config_of(place).endpoint("sales"))
+    found = rules_state(place / "data", *sales(place))
     assert (found.state, "`rules undo` took back" in found.problem) == ("undone", True), found
     (place / "sales.toml").write_text(RULES.replace("A", "B") + "# mended\n")
-    assert rules_state(place / "data", config_of(place).endpoint("sales")).state == "changed"
+    assert rules_state(place / "data", *sales(place)).state == "changed"
 
 
 def test_without_a_file_they_are_built_in_and_a_new_one_was_not_taken_over(place, tmp_path):
     config = config_of(place)
-    assert rules_state(place / "data", config.endpoint("other")).state == "built-in"
-    found = rules_state(tmp_path / "nowhere", config.endpoint("sales"))
+    assert rules_state(place / "data", config, config.endpoint("other")).state == "built-in"
+    found = rules_state(tmp_path / "nowhere", config, config.endpoint("sales"))
     assert (found.state, "not taken over" in found.problem) == ("changed", True)
 
 

@@ -129,6 +129,14 @@ def test_list_prints_a_plain_name_a_line(capsys):
         (["run", "bot-done", "--allow", "a b"], "'a b' is no host"),
         (["run", "bot-done", "--all"], "'bot-done', or all?"),
         (["run", "oversize-chunk", "--bot", "ws://127.0.0.1:9/"], "what a bad bot says"),
+        (["run", "vendor-dies", "--passthru", NOBODY], "--voicebot: which URL is asked?"),
+        (["run", "lost-passthru", "--passthru", NOBODY], "--admit: which URL is asked?"),
+        (
+            ["run", "foreign-streams", "--passthru", NOBODY, "--admit", NOBODY],
+            "--listen: nobody would ask for ActiveStreams here",
+        ),
+        (["run", "bot-done", "--passthru", NOBODY, "--account", "a:b"], "that is no account"),
+        (["run", "bot-done", "--passthru", NOBODY, "--admit", "x"], "--admit: 'x' is no URL"),
         (["run", "bot-done", "--bot", "localhost:9000"], "'localhost:9000' is no WebSocket URL"),
         (["--bot", "https://bot.example/media"], "did you mean wss://bot.example/media?"),
         (["plan.toml", "--bot", "ws://127.0.0.1:9/"], "--bot: plan.toml says that already"),
@@ -142,6 +150,14 @@ def test_list_prints_a_plain_name_a_line(capsys):
 def test_what_is_refused_says_why(capsys, words, said):
     assert run(["emulate", *words]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_people_are_selected_where_the_bot_refuses(url, tmp_path):
+    """The server of this test selects nothing, and is told what was due."""
+    done = emulate("run", "select-people", "--passthru", url, "--limit", "5")
+    assert done.returncode == 1
+    assert "FAIL select-people" in done.stdout
+    assert "200 with a keyword was due" in done.stdout
 
 
 def test_an_address_elsewhere_is_not_dialled(capsys):

@@ -15,10 +15,12 @@ from cyclopts import Parameter
 
 from switchhook.cli import output
 from switchhook.cli.check_matches import show_matches
+from switchhook.cli.check_routing import config_beside, load_for, routing_warnings
 from switchhook.cli.data import found_config, found_data_folder, steady_now_ms, store_in
 from switchhook.cli.options import CONFIG, DATA, JSON
 from switchhook.config import Config
 from switchhook.config.files import Candidate, Inputs, Overrides, check_config, read_whole
+from switchhook.config.rules_terms import terms_of
 from switchhook.config.values import ConfigProblems
 from switchhook.errors import ConfigError, DataFolderError
 from switchhook.exotel.cause import judge
@@ -30,8 +32,8 @@ from switchhook.journal.receipt import (
     read_passthru,
     receipt_id,
 )
-from switchhook.rules.decide import Ruleset, decide
-from switchhook.rules.rules_file import BUILTIN, load_rules
+from switchhook.rules.decide import EndpointKind, Ruleset, decide
+from switchhook.rules.rules_file import BUILTIN
 from switchhook.server.exposed import exposed
 from switchhook.system.data_folder import JOURNAL, read_identity
 from switchhook.web.moments import read_length
@@ -76,10 +78,13 @@ def check(
     # Files that are named replace what the configuration has for their endpoint.
     found = found_config(config, data) if not files else config
     wanted = [*([found] if found and found not in files else []), *files]
-    checked = _check_all(wanted, endpoint) if wanted else _check_defaults(data)
+    beside = config_beside(config, data) if files else ()
+    checked = _check_all(wanted, endpoint, data, beside) if wanted else _check_defaults(data)
     if checked is None:
         return 1
     folder = found_data_folder(config, data)
+    # What admits and what chooses bots is asked before there is a stream, and kept elsewhere.
+    checked = {name: each for name, each in checked.items() if each.kind is EndpointKind.PASSTHRU}
     if span is None or not json:
         show_matches(folder, checked, json=json)
     if span is not None:
@@ -97,13 +102,15 @@ def _check_defaults(data: str | None) -> dict[str, Ruleset]:
     return {point.name: BUILTIN for point in config.endpoints}
 
 
-def _check_all(files: Sequence[str], endpoint: str) -> dict[str, Ruleset] | None:
+def _check_all(
+    files: Sequence[str], endpoint: str, data: str | None, beside: tuple[Config, ...]
+) -> dict[str, Ruleset] | None:
     """The rules in files by endpoint; None where one does not check out, which is said."""
     checked: dict[str, Ruleset] = {}
     failed = False
     for file in files:
         try:
-            found = _check(file, endpoint)
+            found = _check(file, endpoint, data, beside)
         except ConfigError as error:
             failed = True
             for line in str(error).splitlines():
@@ -114,7 +121,9 @@ def _check_all(files: Sequence[str], endpoint: str) -> dict[str, Ruleset] | None
     return None if failed else checked
 
 
-def _check(file: str, endpoint: str) -> dict[str, Ruleset]:
+def _check(
+    file: str, endpoint: str, data: str | None, beside: tuple[Config, ...]
+) -> dict[str, Ruleset]:
     """The rules in a file by endpoint. Raises ConfigError."""
     try:
         content = read_whole(file)
@@ -122,20 +131,30 @@ def _check(file: str, endpoint: str) -> dict[str, Ruleset]:
         problem = f"it can't be read: {(error.strerror or str(error)).lower()}"
         raise ConfigError(problem, file=file) from None
     if not _is_config(content):
-        return {endpoint: load_rules(content, file=file, strict=True)}
+        return {endpoint: load_for(content, file, endpoint, beside)}
     path = str(Path(file).absolute())
     candidate = check_config(content, path, Overrides(), Inputs(os.environ))
     config = candidate.config
-    for warning in (*config.warnings, *exposed(candidate, Path(config.data))):
+    folder = Path(config.data if data is None else data)
+    for warning in (*config.warnings, *exposed(candidate, folder)):
         output.err.print(f"{file}: {warning}", soft_wrap=True)
+    rulesets = _rulesets(config, file)
+    for warning in routing_warnings(config, rulesets, folder):
+        output.err.print(f"{file}: {warning}", soft_wrap=True)
+    return rulesets
+
+
+def _rulesets(config: Config, file: str) -> dict[str, Ruleset]:
+    """The rules of a configuration by endpoint. Raises ConfigProblems."""
     rulesets: dict[str, Ruleset] = {}
     problems: list[ConfigError] = []
     for point in config.endpoints:
+        terms = terms_of(config, point)
         try:
             rulesets[point.name] = (
-                BUILTIN
+                terms.builtin
                 if point.rules is None
-                else load_rules(read_whole(point.rules), file=point.rules, strict=True)
+                else terms.load(read_whole(point.rules), file=point.rules, strict=True)
             )
         except ConfigError as error:
             problems.append(error)

@@ -84,7 +84,7 @@ def _row(
 ) -> dict[str, Any]:
     point = config.endpoint(name)
     assert point is not None
-    state, counted = rules_state(folder, point), asked.endpoints.get(name, Asked())
+    state, counted = rules_state(folder, config, point), asked.endpoints.get(name, Asked())
     ages = ages_s(files, time.time())
     share = counted.to_b / counted.requests if counted.requests else None
     last_ms = counted.last_ms or _last_ms(folder, name)

@@ -19,6 +19,7 @@ from switchhook.config.accounts import (
 )
 from switchhook.config.alerts import read_alerts
 from switchhook.config.basics import ListenAddress
+from switchhook.config.bot_address import shown_address, shown_parameters
 from switchhook.config.bots import read_bots
 from switchhook.config.console import (
     ConsoleConfig,
@@ -41,6 +42,7 @@ from switchhook.config.keys import (
 from switchhook.config.names import check_names
 from switchhook.config.observe import read_log, read_traces
 from switchhook.config.retention import read_retention
+from switchhook.config.routing_check import config_warnings
 from switchhook.config.secrets import Sources
 from switchhook.config.values import (
     AnswerConfig,
@@ -120,7 +122,7 @@ def load_config(
     _check_whole(config, problems)
     if problems.found:
         raise ConfigProblems(tuple(problems.found), file=file)
-    return config
+    return msgspec.structs.replace(config, warnings=config.warnings + config_warnings(config))
 
 
 def override(
@@ -186,6 +188,12 @@ def without_secrets(text: str | bytes) -> str:
     for endpoint in document.get("endpoints", {}).values():
         if "secrets" in endpoint:
             endpoint["secrets"] = [repr(Secret("")) for _ in endpoint["secrets"]]
+        if "fallback" in endpoint:
+            endpoint["fallback"] = shown_address(endpoint["fallback"])
+    for bot in document.get("bots", {}).values():
+        for member in bot.get("members", {}).values():
+            if "parameters" in member:
+                member["parameters"] = shown_parameters(member["parameters"])
     return msgspec.json.format(msgspec.json.encode(document), indent=1).decode()
 
 

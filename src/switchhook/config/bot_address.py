@@ -81,6 +81,14 @@ def shown_address(url: str) -> str:
     return f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}{mark}{told}"
 
 
+def shown_parameters(parameters: Mapping[str, str]) -> dict[str, str]:
+    """Custom parameters without the values of keys and tokens."""
+    return {
+        name: _HIDDEN if is_secret_name(name) and value else value
+        for name, value in parameters.items()
+    }
+
+
 def bare_url(value: object) -> str:
     """The URL of a member: ws or wss, nothing in it but host, port and path."""
     said, query = _split(value)

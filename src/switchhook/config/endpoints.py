@@ -46,6 +46,31 @@ def read_endpoints(
     return tuple(endpoints) or Config().endpoints
 
 
+_ONLY_FOR: dict[str, tuple[EndpointKind, ...]] = {
+    **dict.fromkeys(("pool", "fallback", "when_off"), (EndpointKind.VOICEBOT,)),
+    **dict.fromkeys(("selects", "bodies"), (EndpointKind.PASSTHRU,)),
+    **dict.fromkeys(("leads", "safe_option"), (EndpointKind.PASSTHRU, EndpointKind.ADMIT)),
+}
+"""The keys that only some kinds of endpoint have."""
+
+
+def _check_kind(endpoint: EndpointConfig, section: Section) -> None:
+    """Whether what is said is for endpoints of that kind."""
+    kind, said = endpoint.kind, section.names()
+    for key in said:
+        kinds = _ONLY_FOR.get(key, ())
+        if kinds and kind not in kinds:
+            theirs = " or ".join(f'"{each}"' for each in kinds)
+            problem = f'{key} is for kind = {theirs}, and this one is "{kind}"'
+            section.complain(problem, f"set kind, or remove {key}")
+    if kind is not EndpointKind.PASSTHRU and endpoint.mode is Mode.ASYNC:
+        problem = f'mode = "async" is for kind = "passthru", and this one is "{kind}"'
+        section.complain(problem, "its answer is waited for: remove mode")
+    if kind is EndpointKind.VOICEBOT and not endpoint.pool and endpoint.rules is None:
+        hint = 'pool = "…", the name of a [bots.NAME] with members; or rules = "…"'
+        section.complain("nothing says which bots take its calls", hint)
+
+
 def _endpoint(name: str, section: Section, sources: Sources) -> EndpointConfig:
     default = EndpointConfig(name)
     endpoint = EndpointConfig(
@@ -68,6 +93,7 @@ def _endpoint(name: str, section: Section, sources: Sources) -> EndpointConfig:
         selects=_selects(section.section("selects")),
     )
     section.end()
+    _check_kind(endpoint, section)
     return endpoint
 
 

@@ -27,8 +27,9 @@ from switchhook.config.last_good import (
 )
 from switchhook.config.live_config import RunningConfig
 from switchhook.config.live_rules import EndpointRules
+from switchhook.config.rules_terms import kinds_of, terms_of
 from switchhook.errors import ConfigError, DataFolderError
-from switchhook.rules.decide import Ruleset
+from switchhook.rules.decide import EndpointKind, Ruleset
 from switchhook.rules.rules_file import load_rules
 
 if TYPE_CHECKING:
@@ -121,7 +122,8 @@ class SettingsKeeper:
         """
         self._config.start()
         for point in self._config.config.endpoints:
-            self._of(point.name).run(point.rules, "start")
+            terms = terms_of(self._config.config, point)
+            self._of(point.name).run(point.rules, terms, "start")
         self._settings = self._composed()
         return self._settings
 
@@ -141,7 +143,8 @@ class SettingsKeeper:
             self._tried = now
         self._config.poll(retry=retry)
         for point in self._config.config.endpoints:
-            self._of(point.name).poll(point.rules, retry=retry)
+            terms = terms_of(self._config.config, point)
+            self._of(point.name).poll(point.rules, terms, retry=retry)
         before, self._settings = self._settings, self._composed()
         if self._settings == before:
             return None, ()
@@ -167,7 +170,7 @@ class SettingsKeeper:
             if back is None:
                 problem = f"endpoint {endpoint} has no rules before those that run"
                 raise ConfigError(problem, hint="change the rules file instead")
-            load_rules(back.current.text, file=f"the rules before those that run at {endpoint}")
+            _check_undo(kept.current.text, back.current.text, endpoint)
             return back
 
         try:
@@ -200,7 +203,7 @@ class SettingsKeeper:
     def _lacking(self, config: Config) -> ConfigError | None:
         for point in config.endpoints:
             if point.rules is not None:
-                lacking = self._of(point.name).lacking(point.rules)
+                lacking = self._of(point.name).lacking(point.rules, terms_of(config, point))
                 if lacking is not None:
                     return lacking
         return None
@@ -230,6 +233,21 @@ class SettingsKeeper:
     def _unusable(self, problem: str, error: OSError) -> DataFolderError:
         hint = "make room, or check who owns it"
         return DataFolderError(str(self.data_folder), f"{problem}: {words(error)}", hint)
+
+
+def _check_undo(runs: str, before: str, endpoint: str) -> None:
+    """Whether the rules before can run where these do: of one kind. Raises ConfigError."""
+    file = f"the rules before those that run at {endpoint}"
+    refused: ConfigError | None = None
+    for kind in kinds_of(runs) or (EndpointKind.PASSTHRU,):
+        try:
+            load_rules(before, file=file, kind=kind)
+        except ConfigError as error:
+            refused = refused or error
+        else:
+            return
+    assert refused is not None
+    raise refused
 
 
 def _hash_of(file: str) -> str | None:

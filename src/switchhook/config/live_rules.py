@@ -18,10 +18,10 @@ from switchhook.config.last_good import (
     settle,
     shown_hash,
 )
+from switchhook.config.rules_terms import RulesTerms
 from switchhook.errors import ConfigError, DataFolderError
 from switchhook.exotel.phone_numbers import mask_text
 from switchhook.rules.decide import Ruleset
-from switchhook.rules.rules_file import BUILTIN, load_rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,13 +40,15 @@ class EndpointRules:
         self._endpoint, self._kept, self._time = endpoint, kept, time
         self._name = f"rules of endpoint {endpoint}"
         self._lost = f"{self._name}: their history"
-        self.ruleset, self.source = BUILTIN, self._builtin()
+        self._terms = self._ran_by = RulesTerms()  # now, and when `ruleset` was read
+        self.ruleset, self.source = self._terms.builtin, self._builtin()
         self.damage: Damage | None = None
         self.unused: UnusedFile | None = None
         self._said: tuple[str, ...] = ()
         self.begun = False
         self._look: Ruleset | ConfigError | None = None  # what the file was when last read
-        self._checked: Ruleset | None = None  # what checked out last, whether it runs or not
+        # What checked out last, whether it runs or not, and by which terms.
+        self._checked: tuple[RulesTerms, Ruleset] | None = None
         self._watch = FileWatch()
         self._seen: Signature = None  # of the kept file
         self._unkept: str | None = None
@@ -68,11 +70,19 @@ class EndpointRules:
         others = f", and {len(more)} more" if more else ""
         return f"{told}{others}; {RUNS_ALL_THE_SAME}"
 
-    def lacking(self, file: str) -> ConfigError | None:
-        """Why there would be no rules to run with that file; None where there are. Runs nothing."""
-        look = self._read(file)
-        if isinstance(look, Ruleset) or self.source.file is not None:
+    def lacking(self, file: str, terms: RulesTerms) -> ConfigError | None:
+        """Why there would be no rules to run with that file; None where there are. Runs nothing.
+
+        Rules that ran are none where they name what a changed configuration has no more.
+        """
+        look = self._read(file, terms)
+        if isinstance(look, Ruleset):
             return None
+        if self.source.file is not None:
+            if terms == self._terms or terms.takes(self.source.text):
+                return None
+            look.hint = "; ".join(filter(None, (look.hint, "change it first, or both at once")))
+            return look
         try:
             kept = self._kept.rules(self._endpoint, sure=True)
         except Damaged as error:
@@ -80,30 +90,33 @@ class EndpointRules:
             kept = None
         except (OSError, DataFolderError):
             kept = None
-        return look if kept is None else None
+        return None if kept is not None and terms.takes(kept.current.text) else look
 
-    def run(self, file: str | None, by: str) -> None:
+    def run(self, file: str | None, terms: RulesTerms, by: str) -> None:
         """Judge the file now; None is the built-in rules.
 
         Raises ConfigError where there are none to run, DataFolderError for a newer version's.
         """
         self._unkept = None
+        self._terms = terms
         if file is None:
-            self.ruleset, self.source, self._said = BUILTIN, self._builtin(), ()
+            self._ran_by, self.ruleset = terms, terms.builtin
+            self.source, self._said = self._builtin(), ()
             self.damage = self.unused = None
         else:
-            look = self._look = self._read(file)
+            look = self._look = self._read(file, terms)
             self._choose(file, self._settled(file, look, by), look)
         self.begun = True
 
-    def poll(self, file: str | None, *, retry: bool) -> None:
+    def poll(self, file: str | None, terms: RulesTerms, *, retry: bool) -> None:
         """Look whether anything changed; `retry` what could not be kept."""
         resting = file is not None and self._watch.settled((file,))
+        changed = file != self.source.file or terms != self._terms
         try:
             if retry and file is not None:
                 self._look_at_kept(file)
-            if not self.begun or file != self.source.file or resting or (retry and self._unkept):
-                self.run(file, "changed file")
+            if not self.begun or changed or resting or (retry and self._unkept):
+                self.run(file, terms, "changed file")
             elif file is not None:
                 self._follow_kept(file)
         except (ConfigError, DataFolderError) as error:
@@ -148,20 +161,21 @@ class EndpointRules:
             self._cannot_be_kept(error)
         self.damage = self._kept.damage(place, self._lost)
 
-    def _read(self, file: str) -> Ruleset | ConfigError:
+    def _read(self, file: str, terms: RulesTerms) -> Ruleset | ConfigError:
         try:
             content = read_whole(file)
         except OSError as error:
             return ConfigError(f"it can't be read: {words(error)}", file=file)
         release = hashlib.sha256(content).hexdigest()
-        for known in (self.ruleset, self._checked):
-            if known is not None and known.release == release:
+        for by, known in filter(None, ((self._ran_by, self.ruleset), self._checked)):
+            if by == terms and known.release == release:
                 return known
         try:
-            self._checked = load_rules(content, file=file)
-            return self._checked
+            found = terms.load(content, file=file)
         except ConfigError as error:
             return error
+        self._checked = terms, found
+        return found
 
     def _settled(self, file: str, look: Ruleset | ConfigError, by: str) -> KeptRules | None:
         """What is kept after this look, on the disk if it takes it, else in memory."""
@@ -170,6 +184,9 @@ class EndpointRules:
             if isinstance(look, ConfigError):
                 return old
             found = TakenOver(0, look.release, self._time(), by, look.text)
+            if old is not None and not self._terms.takes(old.current.text):
+                # What was undone to can't run any more, so that the file has to.
+                old = msgspec.structs.replace(old, undone=())
             return settle(old, found, file)
 
         try:
@@ -194,8 +211,9 @@ class EndpointRules:
             self._complain(file, look, ())
             return
         entry = kept.current
-        if entry.hash != self.ruleset.release or self.source.file is None:
-            self.ruleset = self._loaded(entry, look)
+        as_it_runs = entry.hash == self.ruleset.release and self._ran_by == self._terms
+        if not as_it_runs or self.source.file is None:
+            self.ruleset, self._ran_by = self._loaded(entry, look), self._terms
             self.source = RunningSource(
                 f"rules/{self._endpoint}", entry.hash, entry.text, entry.by, entry.at, file
             )
@@ -205,7 +223,7 @@ class EndpointRules:
     def _loaded(self, entry: TakenOver, look: Ruleset | ConfigError) -> Ruleset:
         if isinstance(look, Ruleset) and look.release == entry.hash:
             return look
-        return load_rules(entry.text, file=f"{self._name} kept since {entry.at}")
+        return self._terms.load(entry.text, file=f"{self._name} kept since {entry.at}")
 
     def _complain(self, file: str, look: Ruleset | ConfigError, undone: tuple[str, ...]) -> None:
         since = f"those of {self.source.at} ({shown_hash(self.source.hash)}) go on running"
@@ -222,9 +240,8 @@ class EndpointRules:
         self._unkept = f"{self._name} can't be kept in the data folder: {words(error)}"
 
     def _builtin(self) -> RunningSource:
-        return RunningSource(
-            f"rules/{self._endpoint}", BUILTIN.release, BUILTIN.text, "built-in", ""
-        )
+        rules = self._terms.builtin
+        return RunningSource(f"rules/{self._endpoint}", rules.release, rules.text, "built-in", "")
 
 
 def _with_way_back(look: ConfigError, damage: str) -> str:

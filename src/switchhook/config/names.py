@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING
 
+from switchhook.rules.outcome import EndpointKind, did_you_mean
 from switchhook.streams.names import NamedAccount, Names
 
 if TYPE_CHECKING:
@@ -20,12 +20,18 @@ def names_of(config: Config) -> Names:
         for option, said in (("A", point.destinations.A), ("B", point.destinations.B))
         if said
     }
+    selects = {
+        (point.name, keyword): said
+        for point in config.endpoints
+        for keyword, said in point.selects.items()
+    }
     return Names(
         accounts=tuple(NamedAccount(each.name, each.sid, each.region) for each in config.accounts),
         bots=config.bots,
         flows=config.flows,
         exophones=config.exophones,
         destinations=destinations,
+        selects=selects,
         accounts_of=accounts_of(config),
     )
 
@@ -38,22 +44,29 @@ def accounts_of(config: Config) -> dict[str, str]:
 
 
 def check_names(config: Config, problems: Problems) -> None:
-    """Whether what refers to an account or an endpoint names one."""
+    """Whether what refers to an account, an endpoint or a pool names one."""
     accounts = [account.name for account in config.accounts]
     endpoints = [point.name for point in config.endpoints]
     for point in config.endpoints:
         if point.account is not None and point.account not in accounts:
             problem = f"there is no account {point.account!r}"
-            problems.add(f"endpoints.{point.name}.account", problem, _near(point.account, accounts))
+            problems.add(
+                f"endpoints.{point.name}.account", problem, did_you_mean(point.account, accounts)
+            )
+    of = accounts_of(config)
+    for point in config.endpoints:
+        if point.pool and config.pool(point.pool) is None:
+            problem = f"there is no pool {point.pool!r}"
+            if any(bot.name == point.pool for bot in config.bots):
+                problem = f"bot {point.pool!r} is no pool, as it has no members"
+            hint = did_you_mean(point.pool, [pool.name for pool in config.pools])
+            problems.add(f"endpoints.{point.name}.pool", problem, hint)
+        if point.kind is EndpointKind.ADMIT and point.name not in of:
+            problem = "nothing says which account's streams it counts"
+            hint = f'account = "…"; {did_you_mean("", accounts)}'
+            problems.add(f"endpoints.{point.name}", problem, hint)
     for bot in config.bots:
         for name in bot.endpoints:
             if name not in endpoints:
                 problem = f"there is no endpoint {name!r}"
-                problems.add(f"bots.{bot.name}.endpoints", problem, _near(name, endpoints))
-
-
-def _near(name: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(name, known, 1)
-    if close:
-        return f"did you mean {close[0]!r}?"
-    return f"known: {', '.join(known[:20])}" if known else "none is configured"
+                problems.add(f"bots.{bot.name}.endpoints", problem, did_you_mean(name, endpoints))

@@ -13,6 +13,7 @@ import msgspec
 from switchhook.config import AuthMode, Config
 from switchhook.config.files import Overrides, recheck_config
 from switchhook.config.last_good import KeptFolder
+from switchhook.rules.outcome import EndpointKind
 from switchhook.system.data_folder import read_identity
 from switchhook.system.folder_lock import Holder, holder_url
 from switchhook.system.local_keys import endpoint_secret
@@ -37,7 +38,7 @@ def secrets_of(point: EndpointConfig, key: bytes) -> tuple[str, ...]:
 
 
 class AppletUrls(msgspec.Struct, frozen=True):
-    """The URLs of an endpoint for the Passthru applet, all of which let requests in.
+    """The URLs of an endpoint for its applet, all of which let requests in.
 
     `urls` begins with the one to use; `public` is whether somebody said how Exotel reaches it, else
     it is the address on this machine.
@@ -48,6 +49,12 @@ class AppletUrls(msgspec.Struct, frozen=True):
 
     def __repr__(self) -> str:
         return "AppletUrls(…)"
+
+
+def applet_path(point: EndpointConfig) -> str:
+    """The path at which an applet asks an endpoint, without its secret."""
+    asked = "voicebot" if point.kind is EndpointKind.VOICEBOT else "passthru"
+    return f"/{asked}/{point.name}"
 
 
 def applet_urls(
@@ -62,7 +69,7 @@ def applet_urls(
         return None
     public = base or config.answer.url
     start = (public or address(folder, "answer", config.answer.listen)).rstrip("/")
-    path = f"{start}/passthru/{endpoint}"
+    path = start + applet_path(point)
     urls = tuple(f"{path}/{secret}" for secret in secrets_of(point, key)) or (path,)
     return AppletUrls(urls, bool(public))
 
@@ -70,7 +77,7 @@ def applet_urls(
 def passthru_paths(config: Config, key: bytes) -> dict[str, str]:
     """The path of each endpoint that has no secret of the operator's, by its name."""
     return {
-        point.name: "/".join(("/passthru", point.name, *secrets_of(point, key)))
+        point.name: "/".join((applet_path(point), *secrets_of(point, key)))
         for point in config.endpoints
         if not point.secrets
     }
@@ -83,7 +90,7 @@ def passthru_url(folder: Path, config: Config, endpoint: str) -> str:
     """
     point = next(each for each in config.endpoints if each.name == endpoint)
     secrets = secrets_of(point, read_identity(folder).key)[:1]
-    path = "/".join(("/passthru", endpoint, *secrets))
+    path = "/".join((applet_path(point), *secrets))
     return address(folder, "answer", config.answer.listen) + path
 
 

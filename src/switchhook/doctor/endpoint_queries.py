@@ -11,11 +11,11 @@ import msgspec
 
 from switchhook.config.files import read_whole, words
 from switchhook.config.last_good import KeptFolder
+from switchhook.config.rules_terms import terms_of
 from switchhook.errors import ConfigError, SwitchhookError
 from switchhook.journal import JournalReader
 from switchhook.journal.receipt import RecordKind, decode_receipt
 from switchhook.rules.decide import Option
-from switchhook.rules.rules_file import load_rules
 from switchhook.system.data_folder import JOURNAL
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Traffic(msgspec.Struct, frozen=True):
     since_ms: int | None = None
 
 
-def rules_state(folder: Path, point: EndpointConfig) -> RulesState:
+def rules_state(folder: Path, config: Config, point: EndpointConfig) -> RulesState:
     """How an endpoint's rules file stands to what runs, or ran last, on a data folder."""
     if point.rules is None:
         return RulesState("built-in")
@@ -61,12 +61,12 @@ def rules_state(folder: Path, point: EndpointConfig) -> RulesState:
         text = read_whole(point.rules)
     except OSError as error:
         return RulesState("missing", f"{point.rules} can't be read: {words(error)}")
-    doubtful = ""
+    doubtful, terms = "", terms_of(config, point)
     try:
-        load_rules(text, file=point.rules, strict=True)
+        terms.load(text, file=point.rules, strict=True)
     except ConfigError as error:
         doubtful = str(error)
-        if _is_refused(text, point.rules):
+        if not terms.takes(text):
             return RulesState("refused", doubtful)
     try:
         kept = KeptFolder(folder).rules(point.name)
@@ -80,15 +80,6 @@ def rules_state(folder: Path, point: EndpointConfig) -> RulesState:
         return RulesState("undone", f"{point.rules} still holds what `rules undo` took back")
     problem = f"{point.rules} holds other rules than run: `switchhook rules show {point.name}`"
     return RulesState("changed", problem)
-
-
-def _is_refused(text: bytes, file: str) -> bool:
-    """Whether a server refuses it too, which runs what only `check` doubts."""
-    try:
-        load_rules(text, file=file)
-    except ConfigError:
-        return True
-    return False
 
 
 def secret_files(config: Config) -> dict[str, tuple[Path, ...]]:

@@ -65,7 +65,7 @@ def check_rules(folder: Path, config: Config) -> list[Finding]:
     """The rules files beside what runs."""
     found = []
     for point in config.endpoints:
-        check, state = f"rules of {point.name}", rules_state(folder, point)
+        check, state = f"rules of {point.name}", rules_state(folder, config, point)
         if state.state in ("refused", "missing"):
             todo = "mend the file: until then the rules before it run"
             found.append(fail(check, state.problem.replace("\n", "; "), todo))

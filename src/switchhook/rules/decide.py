@@ -30,7 +30,7 @@ DEFAULT = "default"
 """What a decision names as its rule when none matched."""
 
 
-class Rule(msgspec.Struct, frozen=True):
+class Rule(msgspec.Struct, frozen=True, omit_defaults=True, rename={"class_": "class"}):
     """One rule as written; the texts are empty where it does not say them.
 
     `option` is A for a voicebot endpoint's, `class_` the ordinary one for an admit endpoint's that

@@ -14,8 +14,8 @@ from switchhook.config import AuthMode, Config, Mode
 from switchhook.config.live import Settings
 from switchhook.config.names import accounts_of
 from switchhook.config.own_links import secrets_of
+from switchhook.config.rules_terms import terms_of
 from switchhook.journal.receipt import RecordKind
-from switchhook.rules.rules_file import BUILTIN, load_rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 def settings_of(config: Config) -> Settings:
     """Settings for a configuration that a program made itself; its rules files are read once."""
     rulesets = {
-        point.name: BUILTIN
+        point.name: terms_of(config, point).builtin
         if point.rules is None
-        else load_rules(Path(point.rules).read_bytes(), file=point.rules)
+        else terms_of(config, point).load(Path(point.rules).read_bytes(), file=point.rules)
         for point in config.endpoints
     }
     return Settings(config=config, rulesets=rulesets, sources=())

@@ -32,8 +32,8 @@ class NamedAccount(msgspec.Struct, frozen=True):
 class Names(msgspec.Struct, frozen=True):
     """All of them; what is not named shows under its own text.
 
-    `flows` by flow_id, `exophones` by E.164; `destinations` by endpoint and option
-    says where that leads, `accounts_of` which account an endpoint belongs to.
+    `flows` by flow_id, `exophones` by E.164; `destinations` by endpoint and option, `selects` by
+    endpoint and keyword say where that leads, `accounts_of` which account an endpoint belongs to.
     """
 
     accounts: tuple[NamedAccount, ...] = ()
@@ -41,6 +41,7 @@ class Names(msgspec.Struct, frozen=True):
     flows: dict[str, str] = {}
     exophones: dict[str, str] = {}
     destinations: dict[tuple[str, str], str] = {}
+    selects: dict[tuple[str, str], str] = {}
     accounts_of: dict[str, str] = {}
 
     def bot(self, host: str, endpoint: str = "", exophone: str = "") -> Bot | None:
@@ -66,6 +67,11 @@ class Names(msgspec.Struct, frozen=True):
     def exophone(self, number: str | None) -> str:
         return self.exophones.get(number or "", number or "")
 
-    def destination(self, endpoint: str, option: str) -> str:
-        """Where an option leads, in the operator's words; empty where they did not say."""
+    def destination(self, endpoint: str, option: str, select: str = "") -> str:
+        """Where an option leads, or the keyword beside it, in the operator's words.
+
+        Empty where they did not say; a keyword that they did not name leads where it says itself.
+        """
+        if select:
+            return self.selects.get((endpoint, select), select)
         return self.destinations.get((endpoint, option), "")

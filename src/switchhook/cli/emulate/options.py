@@ -12,6 +12,7 @@ from switchhook.config.discovery import PLACES, find_config
 from switchhook.config.live import find_data_folder
 from switchhook.config.own_links import passthru_url, running_config
 from switchhook.errors import ConfigError
+from switchhook.rules.outcome import EndpointKind
 
 if TYPE_CHECKING:
     from switchhook.emulator.plan.plan import Plan
@@ -58,7 +59,10 @@ def passthru_or_here(said: str | None) -> str:
     if not folder.is_dir():
         return HERE
     config = running_config(folder)
-    names = [point.name for point in config.endpoints]
+    names = [x.name for x in config.endpoints if x.kind is EndpointKind.PASSTHRU]
+    if not names:
+        hint = "give the URL of another server"
+        raise ConfigError("the switchhook here has no passthru", key="--passthru", hint=hint)
     name = "default" if "default" in names else names[0]
     if name != "default" and len(names) > 1:
         problem = f"the switchhook here has several endpoints: {', '.join(names)}"

@@ -8,6 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from switchhook.cli import output
+from switchhook.cli.emulate.beside import (
+    ACCOUNT,
+    ADMIT,
+    LISTEN,
+    VENDOR,
+    VOICEBOT,
+    beside_of,
+)
 from switchhook.cli.emulate.loop import run_loop
 from switchhook.cli.emulate.options import (
     ALLOW,
@@ -37,6 +45,11 @@ def run(
     ] = False,
     bot: BOT = None,
     passthru: PASSTHRU = None,
+    voicebot: VOICEBOT = None,
+    admit: ADMIT = None,
+    vendor: VENDOR = None,
+    listen: LISTEN = None,
+    account: ACCOUNT = None,
     expect: Annotated[
         Literal["A", "B"] | None,
         Parameter(name="--expect", help="The option that is right, where the default is not."),
@@ -76,6 +89,7 @@ def run(
     check_bot(bot)
     check_limit(limit)
     url = passthru_to_ask(passthru, bot)
+    beside = beside_of(chosen[0], voicebot, admit, vendor, listen, account)
 
     async def main() -> list[Result]:
         results = []
@@ -89,12 +103,13 @@ def run(
                 expect=expect,
                 select=select,
                 limit_s=limit,
+                beside=beside,
             )
             _tell(result, brief=all_)
             results.append(result)
         return results
 
-    results = run_loop(main(), virtual=not real_time)
+    results = run_loop(main(), virtual=not real_time and _may_jump(chosen))
     if trace is not None:
         lines = (call.trace.lines() for result in results for call in result.calls)
         Path(trace).write_bytes(b"".join(lines))
@@ -102,6 +117,11 @@ def run(
     if all_:
         _sum_up(results, failed)
     return 1 if failed else 0
+
+
+def _may_jump(chosen: list[Scenario]) -> bool:
+    """Whether time may: a pool's breaker, and a server that polls, keep it at the world's pace."""
+    return all(scenario.mode != "route" for scenario in chosen)
 
 
 def _chosen(name: str | None, *, all_: bool, own_bot: bool) -> list[Scenario]:

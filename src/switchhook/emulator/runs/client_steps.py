@@ -30,8 +30,11 @@ _LONGEST = 16 * 1024 * 1024
 class Client:
     """A client of the emulator's own API, with the account's key."""
 
-    def __init__(self, exchange: Exchange, account: str) -> None:
+    def __init__(
+        self, exchange: Exchange, account: str, asked: asyncio.Condition | None = None
+    ) -> None:
         self.exchange, self.account = exchange, account
+        self._asked = asked
         self._rest = make_rest(exchange)
 
     async def ask(self, path: str, form: Mapping[str, str] | None = None) -> Reply:
@@ -50,6 +53,18 @@ class Client:
             body=b"" if form is None else urlencode(form).encode(),
             limit_bytes=_LONGEST,
         )
+
+    async def asked_for_streams(self, times: int, within_s: float) -> bool:
+        """Wait until the server under test has asked ActiveStreams so often from now on."""
+        if self._asked is None:
+            return False
+        try:
+            async with asyncio.timeout(within_s), self._asked:
+                for _ in range(times):
+                    await self._asked.wait()
+        except TimeoutError:
+            return False
+        return True
 
 
 async def poll_streams(client: Client, number: str) -> list[str]:

@@ -21,8 +21,15 @@ from switchhook.emulator.net.urls import NO_PASSTHRU, host_of
 from switchhook.emulator.plan.plan import with_keys
 from switchhook.emulator.runs.client_steps import Client
 from switchhook.emulator.runs.own_bot import conduct, with_own_bot
+from switchhook.emulator.runs.route_setup import (
+    NOTHING_BESIDE,
+    Beside,
+    PlayedElsewhere,
+    serving_api,
+    set_up,
+)
 from switchhook.emulator.runs.scenarios.definition import OPTIONS, Aim, Scenario, no_decision
-from switchhook.emulator.runs.scenarios.plans import ACCOUNT, BAD, BOT, EXOPHONE
+from switchhook.emulator.runs.scenarios.plans import BAD, BOT, EXOPHONE
 from switchhook.emulator.stream.outcome import THROTTLED, cause_of
 from switchhook.exotel.cause import Cause
 from switchhook.exotel.times import IST
@@ -65,39 +72,52 @@ async def perform(
     keep_media: bool = True,
     peers: Mapping[str, ASGIApp] | None = None,
     start: datetime | None = None,
+    beside: Beside = NOTHING_BESIDE,
 ) -> Result:
     """Run a scenario's calls against the passthru URL of the server under test, in this loop.
 
     `bot` is called in the place of the built-in one, and judged too. `expect` replaces the option
     of exotel-platform G.1; `select` is the keyword that the server selects in the SwitchCase
-    scenario; `limit_s` is how long a caller waits; `peers` are servers in this process, by host.
+    scenario; `limit_s` is how long a caller waits; `peers` are servers in this process, by host;
+    `beside` is what it needs of the server beside its passthru.
     Raises ConfigError for a scenario that is about what the built-in bot says.
     """
     clock = Clock(asyncio.get_running_loop(), start or datetime.now(IST))
-    apps = {**_own_peers(), **(peers or {})}
-    allow_list, chance = AddressAllowList(allow), Chance(seed)
+    apps = _peers(scenario, peers)
+    chance = Chance(seed)
     async with AsyncExitStack() as stack:
-        plan = _with(bot, scenario.plan(await _aim(stack, passthru or NO_PASSTHRU, select)))
-        web = Web(allow_list, apps=apps, outside=clock.outside)
-        stack.push_async_callback(web.close)
-        exchange = Exchange(
-            with_keys(_patient(plan, limit_s), chance),
-            clock=clock,
-            chance=chance,
-            web=web,
-            dial=dialler(allow_list, apps=apps, outside=clock.outside),
-            keep_media=keep_media,
-        )
-        problems = await _drive(scenario, exchange)
-    calls = [*exchange.calls.values()]
-    own = None if bot is None else conduct(calls, bot, plan.fault)
-    return _judged(scenario, calls, problems, expect, select, passthru=passthru, own=own)
+        plan = _with(bot, scenario.plan(await _aim(stack, passthru or NO_PASSTHRU, select, beside)))
+        plan, bots = await set_up(stack, beside, plan)
+        plan = with_keys(_patient(plan, limit_s), chance)
+        exchange = _exchange(plan, clock, chance, AddressAllowList(allow), apps, keep_media)
+        stack.push_async_callback(exchange.web.close)
+        bots.meet(exchange.faults)
+        async with serving_api(beside, exchange) as asked:
+            problems = await _drive(scenario, Client(exchange, beside.account, asked))
+        await exchange.stop()
+    own = None if bot is None else conduct([*exchange.calls.values()], bot, plan.fault)
+    return _judged(scenario, exchange, problems, expect, select, passthru=passthru, own=own)
 
 
-def _own_peers() -> dict[str, ASGIApp]:
-    """The built-in servers in this process, by host."""
+def _exchange(
+    plan: Plan,
+    clock: Clock,
+    chance: Chance,
+    allow: AddressAllowList,
+    apps: Mapping[str, ASGIApp],
+    keep_media: bool,
+) -> Exchange:
+    web = Web(allow, apps=apps, outside=clock.outside)
+    dial = dialler(allow, apps=apps, outside=clock.outside)
+    return Exchange(plan, clock=clock, chance=chance, web=web, dial=dial, keep_media=keep_media)
+
+
+def _peers(scenario: Scenario, peers: Mapping[str, ASGIApp] | None) -> Mapping[str, ASGIApp]:
+    """The servers in this process, the built-in ones among them, by host."""
     bad = make_bad_server()
-    return {host_of(BOT): make_bot(), host_of(BAD): bad, host_of(NO_PASSTHRU): bad}
+    apps = {host_of(BOT): make_bot(), host_of(BAD): bad, host_of(NO_PASSTHRU): bad}
+    apps |= peers or {}
+    return PlayedElsewhere(apps) if scenario.mode == "route" else apps
 
 
 def _with(bot: str | None, plan: Plan) -> Plan:
@@ -106,7 +126,7 @@ def _with(bot: str | None, plan: Plan) -> Plan:
 
 def _judged(
     scenario: Scenario,
-    calls: list[Call],
+    exchange: Exchange,
     problems: list[str],
     expect: Option | None,
     select: str | None,
@@ -117,6 +137,7 @@ def _judged(
     """The server and the bot, as far as each is under test; `own` is what was said of the bot."""
     failures: list[str] = []
     notes: list[str] = []
+    calls = [*exchange.calls.values()]
     if passthru is not None:
         own_bot = own is not None
         failures, notes = assess(scenario, calls, expect=expect, select=select, own_bot=own_bot)
@@ -126,7 +147,7 @@ def _judged(
     return Result(scenario=scenario, calls=calls, failures=failures + problems, notes=notes)
 
 
-async def _aim(stack: AsyncExitStack, passthru: str, select: str | None) -> Aim:
+async def _aim(stack: AsyncExitStack, passthru: str, select: str | None, beside: Beside) -> Aim:
     """Where to aim; the bad peers are there until the stack is left."""
     host, port = stack.enter_context(closed_port())
     trustless = await stack.enter_async_context(untrusted())
@@ -135,14 +156,18 @@ async def _aim(stack: AsyncExitStack, passthru: str, select: str | None) -> Aim:
         refused=f"{host}:{port}",
         untrusted=f"localhost:{trustless.port}",
         select=select,
+        voicebot=beside.voicebot,
+        admit=beside.admit,
     )
 
 
-async def _drive(scenario: Scenario, exchange: Exchange) -> list[str]:
+async def _drive(scenario: Scenario, client: Client) -> list[str]:
     """Place the calls, or do what is done instead, to the end; gives what was wrong."""
     problems: list[str] = []
+    exchange = client.exchange
+    exchange.start_beside()
     if scenario.drive is not None:
-        problems = await scenario.drive(Client(exchange, ACCOUNT), EXOPHONE)
+        problems = await scenario.drive(client, EXOPHONE)
     else:
         for _ in range(scenario.calls):
             exchange.ring(EXOPHONE)
@@ -250,7 +275,7 @@ def _judge(
     if scenario.mode == "select":
         if status != 200:
             return f"the server answered {status}; 200 with a keyword was due", note
-        keyword = select or "agent"
+        keyword = select or scenario.keyword
         if not _selects(answer["body"], keyword):
             return (
                 f"the body {answer['body'][:80]!r} does not select {keyword!r};"

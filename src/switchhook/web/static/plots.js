@@ -36,9 +36,12 @@
     }
     return found;
   };
+  // A stretch is told by its beginning and drawn around its middle, so that a mark in it stands in its bar.
+  const halfOf = (chart) => (chart.kind === "lines" ? 0 : chart.step / 2);
   const drawn = (chart) => {
-    const [times, ...rows] = chart.points;
+    const [begins, ...rows] = chart.points;
     if (chart.kind === "lines") return chart.points;
+    const times = begins.map((at) => at + halfOf(chart));
     const stacked = sums(rows);
     const whole = stacked[stacked.length - 1] || [];
     const scaled = chart.kind === "share" ? stacked.map((row) => row.map((n, i) => (whole[i] ? (100 * n) / whole[i] : 0))) : stacked;
@@ -72,14 +75,13 @@
       return { stroke: colour, width: each.dash ? 1.5 : 2, dash: each.dash, points };
     });
   };
-  // All there is: half a stretch more where the stretches are bars.
+  // All there is, to the end of the last stretch.
   const whole = (state) => {
     const { chart } = state;
     const [times] = chart.points;
-    const half = chart.kind === "lines" ? 0 : chart.step / 2;
-    const from = Math.min(times[0] ?? Infinity, chart.from ?? Infinity) - half;
-    const until = Math.max(times[times.length - 1] ?? -Infinity, chart.until ?? -Infinity) + half;
-    return [from, until];
+    const from = Math.min(times[0] ?? Infinity, chart.from ?? Infinity);
+    const until = Math.max(times[times.length - 1] ?? -Infinity, chart.until ?? -Infinity);
+    return [from, until + 2 * halfOf(chart)];
   };
   const options = (state) => {
     const { chart, place } = state;
@@ -239,10 +241,10 @@
     state.place.dataset.zoomed = state.zoom ? "yes" : "";
     if (state.zoom) {
       const step = state.chart.step || 1;
-      const half = state.chart.kind === "lines" ? 0 : step / 2;
+      const half = halfOf(state.chart);
       // Whole stretches: those whose middle is seen.
-      const first = Math.ceil((state.zoom[0] - half + half) / step) * step;
-      const last = Math.floor((state.zoom[1] - half + half) / step) * step + step;
+      const first = Math.ceil((state.zoom[0] - half) / step) * step;
+      const last = Math.floor((state.zoom[1] - half) / step) * step + step;
       state.shownLink.href = linkOf(state, first, last, null);
     }
     const [x0, x1] = state.zoom || whole(state);
@@ -259,7 +261,7 @@
   const scaleBy = (state, factor) => {
     const [from, until] = state.zoom || whole(state);
     const i = state.at ? state.at.i : null;
-    const middle = i === null ? (from + until) / 2 : state.chart.points[0][i];
+    const middle = i === null ? (from + until) / 2 : state.chart.points[0][i] + halfOf(state.chart);
     const half = ((until - from) * factor) / 2;
     zoomTo(state, middle - half, middle + half);
   };
@@ -308,7 +310,7 @@
     const last = chart.points[0].length - 1;
     const at = Math.min(Math.max(i, 0), last);
     state.byKey = true;
-    plot.setCursor({ left: plot.valToPos(chart.points[0][at], "x"), top: plot.over.clientHeight / 2 });
+    plot.setCursor({ left: plot.valToPos(chart.points[0][at] + halfOf(chart), "x"), top: plot.over.clientHeight / 2 });
   };
   const key = (state, event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target !== state.place) return;

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from switchhook.emulator.runs.scenarios import account, answer, flow, request, stream
+from switchhook.emulator.runs.scenarios import account, answer, flow, request, route, stream
 
 if TYPE_CHECKING:
     from switchhook.emulator.runs.scenarios.definition import Scenario
 
-_TABLES = (stream.ROWS, request.ROWS, answer.ROWS, flow.ROWS, account.ROWS)
+_TABLES = (stream.ROWS, request.ROWS, answer.ROWS, flow.ROWS, account.ROWS, route.ROWS)
 
 SCENARIOS: dict[str, Scenario] = {row.name: row for rows in _TABLES for row in rows}

@@ -62,6 +62,10 @@ class Aim(msgspec.Struct, frozen=True, kw_only=True):
     """A TLS server whose certificate nobody trusts."""
     select: str | None = None
     """The keyword that the server selects in the SwitchCase scenario."""
+    voicebot: str = ""
+    """The URL of the server under test that tells where a stream goes."""
+    admit: str = ""
+    """The URL of the server under test that is asked before the stream whether there is room."""
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,7 +80,11 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """How many requests the server under test gets from each judged applet, all calls together."""
     warns: str = ""
     """What a trace has to warn of: the bad peer was really met."""
-    mode: Literal["decide", "async", "select"] = "decide"
+    mode: Literal["decide", "async", "select", "route"] = "decide"
+    keyword: str = "agent"
+    """What a server selects where nobody said another keyword."""
+    needs: tuple[Literal["voicebot", "admit", "api"], ...] = ()
+    """URLs of the server beside its passthru, and whether it has to ask Exotel's API."""
     drive: Callable[[Client, str], Awaitable[list[str]]] | None = None
     """What is done instead of ringing `calls` times; gives what was wrong."""
     least_failed: int = 0

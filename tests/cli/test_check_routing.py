@@ -1,0 +1,112 @@
+"""`check` of pools, admission and keywords: what it refuses, and what it warns of."""
+
+from __future__ import annotations
+
+import pytest
+
+from switchhook.capacity.ledger import LedgerCapacity
+from switchhook.capacity.readings import Reading
+from switchhook.cli import run
+from switchhook.cli.check_routing import allowed_streams, kind_said
+from switchhook.rules.outcome import EndpointKind
+from switchhook.server.tables import open_ledger
+from switchhook.system.data_folder import LEDGER, DataFolder
+
+CONFIG = """
+[bots.sales.members.vendor-a]
+url = "wss://a.example/stream"
+limit = 150
+
+[bots.spare.members.vendor-b]
+url = "wss://b.example/stream"
+
+[accounts.main]
+sid = "main"
+poll = false
+
+[endpoints.sales-in]
+kind = "voicebot"
+rules = "sales.toml"
+"""
+SALES = '[default]\npool = "sales"\n'
+
+
+@pytest.fixture
+def say(capsys):
+    """Run a command in this process; its exit code, standard output and error."""
+
+    def command(*words):
+        code = run(list(words))
+        return code, *capsys.readouterr()
+
+    return command
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "switchhook.toml").write_text(CONFIG)
+    (tmp_path / "sales.toml").write_text(SALES)
+    return tmp_path
+
+
+def test_a_pool_that_is_not_there_is_named(say, place):
+    (place / "sales.toml").write_text('[default]\npool = "sale"\n')
+    for files in ([], ["sales.toml"]):
+        code, out, _ = say("check", *files)
+        assert code == 1
+        assert "[default]: there is no pool 'sale' (did you mean 'sales'?)" in out
+
+
+def test_a_pool_that_nothing_reaches_is_warned_of(say, place):
+    code, out, err = say("check")
+    assert (code, out) == (0, "")
+    assert "bots.spare: no endpoint and no rule sends calls to this pool" in err
+    assert "above the" not in err  # of the account nothing is known
+
+
+def test_a_limit_above_the_accounts_is_warned_of_once_it_is_known(say, place):
+    with DataFolder.open(place / "data", "console"):
+        ledger = open_ledger(place / "data" / LEDGER)
+        LedgerCapacity(ledger).add(
+            [
+                Reading("main", 1_000, 5, 90),
+                Reading("main", 2_000, 5, 100),
+                Reading("main", 3_000, None),
+            ]
+        )
+        ledger.close()
+    assert allowed_streams(place / "data") == {"main": 100}
+    code, _, err = say("check")
+    assert code == 0
+    assert "vendor-a.limit: 150 is above the 100 streams that Exotel allows account main" in err
+
+
+def test_rules_by_themselves_are_checked_for_the_endpoint_that_has_them(say, place):
+    assert say("check", "sales.toml")[0] == 0
+    (place / "new.toml").write_text(SALES)
+    assert say("check", "new.toml")[0] == 0  # no endpoint has it: its keys tell
+    assert say("check", "new.toml", "--endpoint", "sales-in")[0] == 0
+    (place / "new.toml").write_text('[default]\noption = "A"\n')
+    code, out, _ = say("check", "new.toml", "--endpoint", "sales-in")
+    assert code == 1
+    assert '"option" is for rules of kind passthru or admit, these are of kind voicebot' in out
+
+
+@pytest.mark.parametrize(
+    "text, kind",
+    [
+        (SALES, EndpointKind.VOICEBOT),
+        ('[[rule]]\npool = "x"\n[default]\n', EndpointKind.VOICEBOT),
+        ('[default]\nclass = "x"\n', EndpointKind.ADMIT),
+        ('[default]\noption = "A"\nselect = "x"\n', EndpointKind.PASSTHRU),
+        ("rule = 1\ndefault = 2\n", EndpointKind.PASSTHRU),
+        ("[", EndpointKind.PASSTHRU),
+    ],
+)
+def test_the_kind_that_rules_say(text, kind):
+    assert kind_said(text.encode()) is kind
+
+
+def test_nothing_is_known_of_accounts_without_a_ledger(tmp_path):
+    assert allowed_streams(tmp_path) == {}

@@ -1,0 +1,111 @@
+"""Endpoints of three kinds: what each has, what is refused, and where its keywords lead."""
+
+from __future__ import annotations
+
+import pytest
+
+from switchhook.config import Config, ConfigProblems, load_config, without_secrets
+from switchhook.config.names import names_of
+from switchhook.rules.outcome import EndpointKind
+
+POOLS = (
+    '[bots.sales.members.a]\nurl = "wss://a.example/s"\n'
+    '[bots.support.members.b]\nurl = "wss://b.example/s"\n'
+    '[bots.plain]\nhosts = ["plain.example"]\n'
+)
+VOICEBOT = '[endpoints.e]\nkind = "voicebot"\npool = "sales"\n'
+ADMIT = '[endpoints.e]\nkind = "admit"\n'
+ACCOUNT = '[accounts.{name}]\nsid = "{name}"\npoll = false\n'
+
+
+def load(text: str) -> Config:
+    return load_config(POOLS + text, file="s.toml", environ={}, read_file=lambda path: b"u:p")
+
+
+def refusal(text: str) -> str:
+    with pytest.raises(ConfigProblems) as caught:
+        load(text)
+    (only,) = caught.value.problems
+    return str(only).removeprefix("s.toml: ")
+
+
+def test_an_endpoint_is_a_passthru_where_nothing_else_is_said():
+    (point,) = load("[endpoints.e]\n").endpoints
+    assert point.kind is EndpointKind.PASSTHRU
+    assert (point.pool, point.fallback, point.when_off, point.selects) == ("", None, 404, {})
+
+
+def test_an_endpoint_of_kind_admit():
+    config = load(ADMIT + ACCOUNT.format(name="main") + "[accounts.main.reserves]\nvip = 5\nx = 0")
+    (point,) = config.endpoints
+    assert point.kind is EndpointKind.ADMIT
+    assert config.accounts[0].reserves == {"vip": 5, "x": 0}
+
+
+def test_keywords_lead_somewhere_in_words():
+    names = names_of(
+        load('[endpoints.e.selects]\npeople = "लोगों की कतार"\n[endpoints.e.leads]\nA = "bot"')
+    )
+    assert names.destination("e", "A") == "bot"
+    assert names.destination("e", "A", "people") == "लोगों की कतार"
+    assert names.destination("e", "A", "unnamed") == "unnamed"
+
+
+def test_the_record_of_a_configuration_holds_no_secret_of_a_bot():
+    said = without_secrets(
+        POOLS + '[bots.sales.members.c]\nurl = "wss://c.example"\n'
+        'parameters = { api_key = "s3cret", lang = "hi" }\n'
+        '[endpoints.e]\nkind = "voicebot"\nfallback = "wss://f.example/s?token=s3cret&lang=hi"\n'
+    )
+    assert "s3cret" not in said
+    assert said.count('"hi"') + said.count("lang=hi") == 2
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ('[endpoints.e]\nkind = "vocebot"', "endpoints.e.kind: no such choice: 'vocebot' "
+         '("passthru" or "admit" or "voicebot")'),
+        ('[endpoints.e]\nkind = "voicebot"', "endpoints.e: nothing says which bots take its calls "
+         '(pool = "…", the name of a [bots.NAME] with members; or rules = "…")'),
+        (VOICEBOT.replace('"sales"', '"sale"'), "endpoints.e.pool: there is no pool 'sale' "
+         "(did you mean 'sales'?)"),
+        (VOICEBOT.replace('"sales"', '"xyz"'), "endpoints.e.pool: there is no pool 'xyz' "
+         "(known: sales, support)"),
+        (VOICEBOT.replace('"sales"', '"plain"'), "endpoints.e.pool: bot 'plain' is no pool, as it "
+         "has no members (known: sales, support)"),
+        ('[endpoints.e]\npool = "sales"', 'endpoints.e: pool is for kind = "voicebot", and this '
+         'one is "passthru" (set kind, or remove pool)'),
+        ('[endpoints.e]\nwhen_off = 404', 'endpoints.e: when_off is for kind = "voicebot", and '
+         'this one is "passthru" (set kind, or remove when_off)'),
+        (f'{VOICEBOT}safe_option = "B"', 'endpoints.e: safe_option is for kind = "passthru" or '
+         '"admit", and this one is "voicebot" (set kind, or remove safe_option)'),
+        (f'{VOICEBOT}[endpoints.e.selects]\na = "b"', 'endpoints.e: selects is for kind = '
+         '"passthru", and this one is "voicebot" (set kind, or remove selects)'),
+        (f'{VOICEBOT}mode = "async"', 'endpoints.e: mode = "async" is for kind = "passthru", and '
+         'this one is "voicebot" (its answer is waited for: remove mode)'),
+        (f"{VOICEBOT}when_off = 200", "endpoints.e.when_off: 200 is out of bounds (400 to 599)"),
+        (f'{VOICEBOT}fallback = "https://a.example"', "endpoints.e.fallback: no ws or wss address "
+         '(such as "wss://bot.example/stream")'),
+        (f'{VOICEBOT}fallback = "wss://u:p@a.example"', "endpoints.e.fallback: a secret in the URL "
+         "(put user:password into a file: auth_file)"),
+        (f'{VOICEBOT}fallback = "ws://a.example"', "endpoints.e.fallback: ws lets everybody on the "
+         "way listen to the call (write wss)"),
+        (f'{VOICEBOT}fallback = "wss://a.example?sample-rate=1"', "endpoints.e.fallback: "
+         "sample-rate='1' is not known (8000, 16000 or 24000)"),
+        (ADMIT, "endpoints.e: nothing says which account's streams it counts "
+         '(account = "…"; none is configured)'),
+        (ADMIT + ACCOUNT.format(name="a") + ACCOUNT.format(name="b"), "endpoints.e: nothing says "
+         "which account's streams it counts (account = \"…\"; known: a, b)"),
+        (ADMIT + ACCOUNT.format(name="a") + "[accounts.a.reserves]\nVIP = 1",
+         "accounts.a.reserves: no such class is possible: 'VIP' (1 to 32 of a-z, 0-9, _ and -)"),
+        (ACCOUNT.format(name="a") + "[accounts.a.reserves]\nvip = -1",
+         "accounts.a.reserves.vip: -1 is out of bounds (0 to 100,000)"),
+        ('[endpoints.e.selects]\n"a b" = "c"', "endpoints.e.selects: no such select is possible: "
+         "'a b' (1 to 64 of A-Z, a-z, 0-9, _ and -, as a SwitchCase applet compares it)"),
+        ("[endpoints.e.selects]\na = 1", "endpoints.e.selects.a: it is a whole number, not a text "
+         '(put it between quotes: "…")'),
+    ],
+)  # fmt: skip
+def test_what_an_endpoint_of_its_kind_has_not_is_refused(text, message):
+    assert refusal(text) == message

@@ -1,0 +1,211 @@
+"""Scenarios of a pool and of admission: a good server passes them, each lazy one fails."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import socket
+from collections import Counter
+from contextlib import asynccontextmanager
+
+import pytest
+
+from switchhook import judge, parse_passthru
+from switchhook.emulator.clock import VirtualLoop
+from switchhook.emulator.net.addresses import AddressAllowList
+from switchhook.emulator.net.http_client import Web
+from switchhook.emulator.runs.route_setup import Beside, PlayedElsewhere
+from switchhook.emulator.runs.route_steps import NOBODY_ASKS
+from switchhook.emulator.runs.scenario import perform
+from switchhook.emulator.runs.scenarios import SCENARIOS
+from switchhook.emulator.runs.scenarios.definition import OPTIONS
+from switchhook.exotel.cause import Cause
+from switchhook.exotel.wire.active_streams import parse as parse_streams
+
+POOL = ["vendor-dies", "vendor-hangs", "vendor-slow-handshake", "pool-drains"]
+ADMISSION = ["burst-with-admission", "foreign-streams", "lost-passthru"]
+HOST = "server.example"
+MEMBERS = ("wss://u:p@a.example/media", "wss://b.example/media?lang=hi")
+COOL_DOWN_S = 8.0
+
+
+class Server:
+    """A server of a pool of two and an admission; `lazy` names what it does not do."""
+
+    def __init__(self, lazy=""):
+        self.lazy = lazy
+        self.failures, self.out_since = Counter(), {}
+        self.drawn = 0
+        self.admitted, self.active, self.allowed, self.foreign = {}, 0, 0, 0
+        self.ends: list[str] = []
+
+    async def __call__(self, scope, receive, send):
+        path, query = scope["path"], scope["query_string"]
+        if path == "/voicebot":
+            status, body = self.address()
+        elif path == "/admit":
+            status, body = (200 if self.admits(parse_passthru(query).call_sid) else 302), {}
+        else:
+            status, body = self.told(parse_passthru(query)), {}
+        data = json.dumps(body).encode()
+        await send({"type": "http.response.start", "status": status, "headers": []})
+        await send({"type": "http.response.body", "body": data})
+
+    def address(self):
+        now = asyncio.get_running_loop().time()
+        if self.lazy == "crashes" and self.failures:
+            return 500, {}
+        well = [
+            url
+            for url in MEMBERS
+            if host(url) not in self.out_since or now - self.out_since[host(url)] > COOL_DOWN_S
+        ]
+        if self.lazy == "one bot":
+            well = [MEMBERS[0]]
+        elif self.lazy == "never back":
+            well = [url for url in MEMBERS if host(url) not in self.out_since]
+        elif self.lazy == "no breaker":
+            well = list(MEMBERS)
+        self.drawn += 1
+        return 200, {"url": (well or MEMBERS)[self.drawn % len(well or MEMBERS)]}
+
+    def told(self, passthru):
+        cause = judge(passthru).cause
+        url = (passthru.stream and passthru.stream.url) or ""
+        if cause in (Cause.CONNECT_FAILED, Cause.BOT_DROPPED) and url:
+            self.failures[host(url)] += 1
+            if self.failures[host(url)] >= 3:
+                self.out_since[host(url)] = asyncio.get_running_loop().time()
+        elif url:
+            self.failures.pop(host(url), None)
+            self.out_since.pop(host(url), None)
+        self.admitted.pop(passthru.call_sid, None)
+        if self.lazy == "always 200":
+            return 200
+        return 302 if OPTIONS[cause] == "B" else 200
+
+    def admits(self, call_sid):
+        if self.lazy == "admits all":
+            return True
+        if self.lazy == "admits none":
+            return False
+        now = asyncio.get_running_loop().time()
+        foreign = self.foreign
+        ours = len(self.admitted)
+        if self.lazy == "knows no others":
+            foreign = 0
+        if self.lazy != "forgets no call" and self.active == 0:
+            # The line is empty: whoever is older than the figure has left.
+            self.admitted = {sid: at for sid, at in self.admitted.items() if now - at < 5}
+            ours = len(self.admitted)
+        if ours + foreign >= self.allowed:
+            return False
+        self.admitted[call_sid] = now
+        return True
+
+    @asynccontextmanager
+    async def polling(self, beside):
+        """Ask ActiveStreams once a second."""
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        web = Web(AddressAllowList(()), outside=loop.outside)
+        at, port = beside.listen
+        url = f"http://{at}:{port}/v1/Accounts/{beside.account}/ActiveStreams"
+        word = base64.b64encode(f"{beside.key}:{beside.token}".encode()).decode()
+
+        async def poll():
+            while True:
+                await asyncio.sleep(1)
+                ours = len(self.admitted)
+                try:
+                    headers = [("Authorization", f"Basic {word}")]
+                    reply = await web.send("GET", url, headers=headers, limit_s=5)
+                except Exception:  # noqa: BLE001  not there yet, or no longer
+                    continue
+                read = parse_streams(reply.body)
+                self.active, self.allowed = read.active, read.allowed
+                self.foreign = max(0, read.active - ours)
+
+        task = asyncio.create_task(poll())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await web.close()
+
+
+def host(url):
+    return url.rpartition("@")[2].removeprefix("wss://").partition("/")[0]
+
+
+def play(name, lazy="", *, polls=True):
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port = held.getsockname()[1]
+    beside = Beside(
+        voicebot=f"https://{HOST}/voicebot" if name in POOL else "",
+        admit=f"https://{HOST}/admit",
+        listen=("127.0.0.1", port) if name in ADMISSION else None,
+        account="acme",
+        key="k",
+        token="t",
+    )
+    server = Server(lazy)
+
+    async def main():
+        perform_it = perform(
+            SCENARIOS[name],
+            f"https://{HOST}/passthru",
+            peers={HOST: server},
+            beside=beside,
+            seed=3,
+            keep_media=False,
+        )
+        if name not in ADMISSION or not polls:
+            return await perform_it
+        async with server.polling(beside):
+            return await perform_it
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(main())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [*POOL, *ADMISSION])
+def test_a_good_server_passes(name):
+    assert play(name).failures == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "lazy", "says"),
+    [
+        ("vendor-dies", "no breaker", "calls went to "),
+        ("vendor-dies", "never back", "is back, and got no call"),
+        ("vendor-dies", "one bot", "fewer than two bots (a.example:443/media)"),
+        ("vendor-dies", "always 200", "B was due"),
+        ("vendor-hangs", "no breaker", "calls went to "),
+        ("vendor-slow-handshake", "no breaker", "calls went to "),
+        ("pool-drains", "always 200", "callers met no bot and no person"),
+        ("pool-drains", "crashes", "a dynamic URL was answered 500"),
+        ("burst-with-admission", "admits all", "were let in, and met a full line"),
+        ("burst-with-admission", "admits none", "got a stream where 7 could have"),
+        ("foreign-streams", "knows no others", "were let in, and met a full line"),
+        ("lost-passthru", "forgets no call", "the places of lost passthrus are still held"),
+    ],
+)
+def test_a_lazy_one_fails_and_is_told_why(name, lazy, says):
+    failures = play(name, lazy).failures
+    assert any(says in text for text in failures), failures
+
+
+def test_a_server_that_asks_no_figure_is_told_so():
+    assert play("burst-with-admission", polls=False).failures == [NOBODY_ASKS]
+
+
+def test_no_bot_elsewhere_is_dialled_and_those_of_this_machine_are():
+    peers = PlayedElsewhere({"known.example": Server()})
+    assert isinstance(peers.get("known.example"), Server)
+    assert peers.get("anybodys.example") is not None
+    assert peers.get("127.0.0.1:9101") is None
+    assert peers.get("localhost:9101") is None
