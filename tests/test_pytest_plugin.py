@@ -546,6 +546,25 @@ def test_a_scenario_as_one_wants_it(exotel, name, more, problem):
         exotel.scenario(name, **more)
 
 
+def test_a_pool_behind_a_dynamic_url_of_ours_is_tried_in_virtual_time(exotel):
+    asked = []
+
+    async def lazy(scope, receive, send):
+        """Two vendors in turn, whatever becomes of their streams."""
+        asked.append(scope["path"])
+        vendor = "ab"[len(asked) % 2]
+        body = json.dumps({"url": f"wss://{vendor}.vendor.example/media"}).encode()
+        status = 200 if scope["path"] == "/voicebot" else 302
+        await send({"type": "http.response.start", "status": status, "headers": []})
+        await send({"type": "http.response.body", "body": body})
+
+    exotel.passthru(lazy)
+    with pytest.raises(AssertionError, match=r"vendor\.example:443/media later than 2 s after"):
+        exotel.scenario("vendor-dies", voicebot="/voicebot")
+    with pytest.raises(ConfigError, match="vendor-dies needs more than a passthru"):
+        exotel.scenario("vendor-dies")
+
+
 def test_a_scenario_that_is_none_says_which_is(exotel):
     exotel.passthru(Server())
     with pytest.raises(UnknownScenarioError, match="did you mean bot-crash"):

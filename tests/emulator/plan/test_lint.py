@@ -37,6 +37,12 @@ def test_a_good_flow_has_nothing_said_against_it():
     assert lint(flow()) == []
 
 
+def test_a_passthru_that_asks_for_room_stands_before_the_stream():
+    gate = Passthru(url=URL, a="bot", b="people")
+    assert lint(flow(first="gate", gate=gate)) == []
+    assert lint(flow(first="gate", gate=Passthru(url=URL, a="end", b="bot"))) == []
+
+
 @pytest.mark.parametrize(
     "questionable, place, problem",
     [

@@ -115,6 +115,8 @@ def _early(flow: Flow) -> list[Finding]:
             flow, flow.first, stop=(Voicebot, Stream)
         ):
             continue
+        if _asks_for_room(flow, applet):
+            continue
         later = reachable(flow, name) - {name}
         if any(isinstance(flow.applet[at], Voicebot | Stream) for at in later):
             found.append(
@@ -126,6 +128,16 @@ def _early(flow: Flow) -> list[Finding]:
                 )
             )
     return found
+
+
+def _asks_for_room(flow: Flow, applet: Passthru) -> bool:
+    """Whether one of its two ways leads to a stream and the other does not: admission."""
+    ways = [
+        any(isinstance(flow.applet[at], Voicebot | Stream) for at in reachable(flow, way))
+        for way in (applet.a, applet.b)
+        if way is not None
+    ]
+    return applet.mode == "sync" and sorted(ways) == [False, True]
 
 
 def _circles(flow: Flow) -> list[Finding]:

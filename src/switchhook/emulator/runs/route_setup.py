@@ -18,12 +18,14 @@ from switchhook.emulator.net.serving import serving
 from switchhook.emulator.plan.plan import Account, Bot, Plan
 from switchhook.emulator.runs.named_bots import NamedBots, playing
 from switchhook.emulator.runs.scenarios.plans import ACCOUNT
+from switchhook.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from switchhook.emulator.exchange.exchange import Exchange
     from switchhook.emulator.net.asgi import Receive, Scope, Send
+    from switchhook.emulator.runs.scenarios.definition import Scenario
 
 TALKS_S = 3.0
 """How long a bot of a pool talks."""
@@ -49,6 +51,15 @@ class Beside(msgspec.Struct, frozen=True, kw_only=True):
 
 
 NOTHING_BESIDE = Beside()
+
+
+def check_needs(scenario: Scenario, beside: Beside) -> None:
+    """Raise ConfigError where a scenario is not told what it needs."""
+    has = {"voicebot": beside.voicebot, "admit": beside.admit, "api": beside.listen}
+    for need in scenario.needs:
+        if not has[need]:
+            option = "--listen" if need == "api" else f"--{need}"
+            raise ConfigError(f"{scenario.name} needs more than a passthru", key=option)
 
 
 class PlayedElsewhere(Mapping[str, ASGIApp]):

@@ -25,6 +25,7 @@ from switchhook.emulator.runs.route_setup import (
     NOTHING_BESIDE,
     Beside,
     PlayedElsewhere,
+    check_needs,
     serving_api,
     set_up,
 )
@@ -80,8 +81,9 @@ async def perform(
     of exotel-platform G.1; `select` is the keyword that the server selects in the SwitchCase
     scenario; `limit_s` is how long a caller waits; `peers` are servers in this process, by host;
     `beside` is what it needs of the server beside its passthru.
-    Raises ConfigError for a scenario that is about what the built-in bot says.
+    Raises ConfigError for a scenario that is about what the built-in bot says, or needs more.
     """
+    check_needs(scenario, beside)
     clock = Clock(asyncio.get_running_loop(), start or datetime.now(IST))
     apps = _peers(scenario, peers)
     chance = Chance(seed)

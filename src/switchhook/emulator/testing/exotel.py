@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack, ExitStack
 from typing import TYPE_CHECKING, Any, Self, TypeVar
+from urllib.parse import urljoin
 
 import msgspec
 
@@ -267,15 +268,23 @@ class Exotel:
         self.do(change)
 
     def scenario(
-        self, name: str, *, expect: Option | None = None, select: str | None = None
+        self,
+        name: str,
+        *,
+        expect: Option | None = None,
+        select: str | None = None,
+        voicebot: str = "",
     ) -> None:
         """Play one of Exotel's bad days against the passthru; AssertionError tells the story.
 
         `expect` is the option that is right for your flow, `select` the keyword that your server
-        selects in the SwitchCase scenario. Raises UnknownScenarioError.
+        selects in the SwitchCase scenario, `voicebot` its dynamic URL for scenarios of a pool, or a
+        path beside the passthru's. Raises UnknownScenarioError, and ConfigError for one that needs
+        more than is said.
         """
         if self._passthru is None:
             raise NotAimedError
+        from switchhook.emulator.runs.route_setup import Beside
         from switchhook.emulator.runs.scenario import perform
         from switchhook.emulator.runs.scenarios import SCENARIOS
 
@@ -290,6 +299,7 @@ class Exotel:
                 peers=peers,
                 expect=expect,
                 select=select,
+                beside=Beside(voicebot=urljoin(self._passthru, voicebot) if voicebot else ""),
             )
         )
         if not result.passed:
