@@ -65,7 +65,8 @@ def _of_receipt(kept: KeptReceipt, names: Names) -> TimelineEntry:
             at_us=kept.at_us, lane=PASSTHRU, title=title, level="warn", anchor=anchor
         )
     endpoint, option = read.facet.endpoint, read.facet.option
-    destination = names.destination(endpoint, option)
+    decision = (kept.first or read.receipt).decision
+    destination = names.destination(endpoint, option, decision.select)
     where = f", to {destination}" if destination else ""
     repeat = " (a repeat)" if read.receipt.repeat_of else ""
     cause = read.verdict.cause
@@ -73,7 +74,7 @@ def _of_receipt(kept: KeptReceipt, names: Names) -> TimelineEntry:
         at_us=kept.at_us,
         lane=PASSTHRU,
         title=f"Asked at {endpoint}: Option {option}{where}{repeat}",
-        detail=f"{cause.replace('_', ' ')}; rule “{(kept.first or read.receipt).decision.rule}”",
+        detail=f"{cause.replace('_', ' ')}; rule “{decision.rule}”",
         level=LEVELS.get(cause, "muted"),
         cause=cause,
         anchor=anchor,

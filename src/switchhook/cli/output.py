@@ -170,6 +170,9 @@ def receipt_line(receipt: dict[str, Any]) -> Text:
     option = decision.get("option", "–")
     line.append(f"{option}  ", style=f"bold {OPTION_STYLE.get(option, '')}")
     line.append(plain(decision.get("rule")))
+    given = next(filter(None, map(decision.get, ("select", "pool", "class"))), None)
+    if given:
+        line.append(f" → {plain(given)}")
     if receipt["cause"] in CAUSE_STYLE:
         line.append(f": {plain(receipt['advice'])}", style="dim")
     if receipt["defects"]:
@@ -188,7 +191,8 @@ def receipt_pairs(receipt: dict[str, Any]) -> list[tuple[str, object]]:
             return None
         return plain(said) if said == raw or raw is None else f"{plain(said)}  (sent: {plain(raw)})"
 
-    option = f"{decision['option']}, {decision['http_status']}: {decision['reason']}"
+    select = f", select {decision['select']}" if decision.get("select") else ""
+    option = f"{decision['option']}, {decision['http_status']}{select}: {decision['reason']}"
     return [
         ("CallSid", receipt["call_sid"]),
         ("direction", both(receipt["direction"], receipt["direction_raw"])),

@@ -16,6 +16,7 @@ from cyclopts import Parameter
 from rich.text import Text
 
 from switchhook.cli import output
+from switchhook.cli.check_routing import kind_said
 from switchhook.cli.options import JSON
 from switchhook.errors import ConfigError
 from switchhook.exotel.cause import judge
@@ -66,7 +67,7 @@ def parse(
     source
         A request, a file of them, or - for standard input.
     """
-    ruleset = BUILTIN if rules is None else load_rules(Path(rules).read_bytes(), file=rules)
+    ruleset = BUILTIN if rules is None else _load(rules)
     reader, others = LogReader(), list[str]()
     options: Counter[str] = Counter()
     forms: Counter[str] = Counter()
@@ -128,6 +129,12 @@ def _say_left(lines: list[int], others: list[str], *, found: bool) -> None:
         output.err.print(f"no request was found in {len(lines)} lines: {places}")
 
 
+def _load(file: str) -> Ruleset:
+    """Rules by themselves, of the kind that their keys tell. Raises RulesetError."""
+    content = Path(file).read_bytes()
+    return load_rules(content, file=file, kind=kind_said(content))
+
+
 def _understand(found: Found, ruleset: Ruleset, region: str) -> dict[str, Any]:
     request = found.request
     passthru = parse_request(request, region=region)
@@ -147,6 +154,8 @@ def _understand(found: Found, ruleset: Ruleset, region: str) -> dict[str, Any]:
         region=region,
     )
     said = receipt_json("", receipt, passthru)
+    beside = {"pool": decision.pool, "class": decision.class_}
+    said["decision"] |= {key: value for key, value in beside.items() if value}
     return {key: value for key, value in said.items() if key not in _LEFT_OUT}
 
 

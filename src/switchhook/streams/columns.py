@@ -100,8 +100,9 @@ def _duration(row: StreamRow, names: Names, viewer: Viewer) -> Cell:
 
 
 def _option(row: StreamRow, names: Names, viewer: Viewer) -> Cell:
-    option = row.story.settled_by.option
-    return Cell("text", option, "option", option, names.destination(row.facet.endpoint, option))
+    by = row.story.settled_by
+    leads = names.destination(row.facet.endpoint, by.option, by.select)
+    return Cell("text", by.option, "option", by.option, leads)
 
 
 def _flow(row: StreamRow, names: Names, viewer: Viewer) -> Cell:

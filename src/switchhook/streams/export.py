@@ -86,7 +86,8 @@ COLUMNS = {
         ExportColumn("option", "what was answered", lambda row, names: row.story.settled_by.option),
         ExportColumn("lead", "where that leads, in your words",
                lambda row, names: names.destination(
-                   row.facet.endpoint, row.story.settled_by.option)),
+                   row.facet.endpoint, row.story.settled_by.option,
+                   row.story.settled_by.select)),
         ExportColumn("duration", "seconds that it lasted",
                lambda row, names: row.story.stream.duration_s, "whole"),
         ExportColumn("endpoint", "the endpoint that first told of it",

@@ -107,6 +107,7 @@ def _decision(receipt: Receipt, first: Receipt) -> Json:
         "rule": decided.rule,
         "release": decided.release,
         "reason": decision.reason,
+        "select": decided.select or None,
     }
 
 

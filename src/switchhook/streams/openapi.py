@@ -120,6 +120,7 @@ _RECEIPT = object_of(
             rule=STRING,
             release=STRING,
             reason=STRING,
+            select=TEXT,
         )
     ),
     repeat_of=TEXT,

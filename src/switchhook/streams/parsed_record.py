@@ -137,7 +137,12 @@ def _parsed(
 ) -> ParsedReceipt:
     name, decision = receipt_id(record.at, node, record.seq), receipt.decision
     by = ReceiptRef(
-        name, receipt.received_us, receipt.endpoint, decision.option.value, decision.rule
+        name,
+        receipt.received_us,
+        receipt.endpoint,
+        decision.option.value,
+        decision.rule,
+        decision.select,
     )
     return ParsedReceipt(by, passthru)
 

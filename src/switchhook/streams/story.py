@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from switchhook.journal.receipt import Receipt
 
 
-class ReceiptRef(msgspec.Struct, frozen=True):
+class ReceiptRef(msgspec.Struct, frozen=True, omit_defaults=True):
     """One receipt as a story remembers it; ordered by its place in the journal, which is its id.
 
-    `rule` is the one that chose the option.
+    `rule` is the one that chose the option, `select` the keyword that it gave beside it.
     """
 
     id: str
@@ -37,6 +37,7 @@ class ReceiptRef(msgspec.Struct, frozen=True):
     endpoint: str
     option: str
     rule: str = ""
+    select: str = ""
 
     def __lt__(self, other: ReceiptRef) -> bool:
         return self._order < other._order

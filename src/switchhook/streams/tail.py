@@ -32,14 +32,15 @@ class TailRow(msgspec.Struct, frozen=True):
     cause: str
     error: str
     option: str
+    select: str = ""
 
     def bot(self, names: Names) -> str:
         """The bot's name, or its host; empty where neither is known."""
         return names.bot_name(self.host, self.endpoint, self.exophone)
 
     def destination(self, names: Names) -> str:
-        """Where the option leads; empty where nobody said."""
-        return names.destination(self.endpoint, self.option)
+        """Where the option leads, or the keyword beside it; empty where nobody said."""
+        return names.destination(self.endpoint, self.option, self.select)
 
 
 def told_of(records: Iterable[ParsedRecord]) -> list[PassthruRecord]:
@@ -62,4 +63,5 @@ def tail_row(parsed: PassthruRecord, node: int) -> TailRow:
         cause=facet.cause,
         error=facet.kind,
         option=facet.option,
+        select=parsed.receipt.decision.select,
     )
