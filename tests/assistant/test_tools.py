@@ -12,6 +12,7 @@ from asgi_client import Client as InProcess
 from browser.world import OPERATOR, VIEWER, World
 from switchhook.assistant.tools import Questions, decided
 from switchhook.client import ApiError, Client, Endpoint, ForbiddenError, Rule
+from switchhook.client.answers import ConfiguredEndpoint
 from switchhook.rules.rules_file import BUILTIN
 from switchhook.streams.api import StreamsApi, StreamsApiParts
 from switchhook.web.app import create_app
@@ -133,6 +134,30 @@ def test_the_built_in_rules_decide_as_they_do():
     for status, option in (("failed", "B"), ("completed", "A")):
         query = f"Stream[Status]={status}&Stream[DisconnectedBy]=bot"
         assert decided(point, query, 0)["option"] == option
+
+
+def configured(kind: str) -> ConfiguredEndpoint:
+    said = dict.fromkeys(("mode", "auth", "safe_option", "release", "by"), "")
+    none = dict.fromkeys(("running_since", "file", "file_problem"))
+    return msgspec.convert({"kind": kind, "deadline_ms": 1, **said, **none}, ConfiguredEndpoint)
+
+
+@pytest.mark.parametrize(
+    "kind, given, told",
+    [
+        ("voicebot", {"pool": "hindi"}, (None, None, "hindi", None)),
+        ("admit", {"option": "A", "class_": "vip"}, ("A", None, None, "vip")),
+        ("passthru", {"option": "A", "select": "people"}, ("A", "people", None, None)),
+    ],
+)
+def test_what_rules_of_each_kind_would_give(kind, given, told):
+    bare = msgspec.structs.replace(RULE, option=None)
+    rule = msgspec.structs.replace(bare, name="r", when="true", **given)
+    default = msgspec.structs.replace(rule, name="default", when="", stands_in=True)
+    point = msgspec.structs.replace(endpoint(), configured=configured(kind), rules=[rule, default])
+    found = decided(point, "CallSid=c", 0)
+    assert (found["option"], found["select"], found["pool"], found["class"]) == told
+    assert found["rule"] == "r"
 
 
 def test_what_can_not_be_decided_says_why():

@@ -183,7 +183,7 @@ def _endpoint(name: str) -> EndpointShown:
             Rule("it went wrong", 'stream.cause in ["throttled", "connect_failed"]', Option.B),
             Rule("all went well", 'stream.cause == "bot_done"', Option.A),
         ),
-        default="A",
+        default=Rule("default", "no rule matched", Option.A),
         unused=UNUSED if name == "sales" else "",
         refused=True,
     )

@@ -1,8 +1,9 @@
 """Whose hits are shown of which rule: those of the release that runs, apart from those before."""
 
+import msgspec
 import pytest
 
-from switchhook.rules.decide import Option, Rule
+from switchhook.rules.decide import EndpointKind, Option, Rule
 from switchhook.streams.endpoints import (
     EndpointShown,
     RulesShown,
@@ -28,7 +29,7 @@ POINT = EndpointShown(
         by="start",
         file="sales.toml",
         rules=(Rule("full", "account.full", Option.B), Rule("late", "hour > 20", Option.A)),
-        default="A",
+        default=Rule("default", "no rule matched", Option.A),
     ),
 )
 
@@ -51,6 +52,31 @@ def test_every_rule_is_there_in_its_order_with_what_stands_in_where_none_decides
         ("repeat", "", True),
     ]
     assert {(each.hits, each.before, each.last_ms) for each in found} == {(0, 0, None)}
+
+
+def test_what_rules_of_each_kind_give_is_told():
+    rules = msgspec.structs.replace(
+        POINT.rules,
+        rules=(Rule("hindi", "true", Option.A, pool="sales-hindi"),),
+        default=Rule("default", "no rule matched", Option.A, pool="sales"),
+    )
+    point = msgspec.structs.replace(POINT, rules=rules, kind=EndpointKind.VOICEBOT)
+    found = rule_uses(point, [])
+    assert [(each.name, each.option, each.pool) for each in found[:3]] == [
+        ("hindi", "", "sales-hindi"),
+        ("default", "", "sales"),
+        ("safe option", "", ""),
+    ]
+    assert found[2].when == "deciding failed: the fallback address"
+    rules = msgspec.structs.replace(
+        POINT.rules,
+        rules=(
+            Rule("people", "true", Option.A, select="people"),
+            Rule("vip", "true", Option.A, class_="vip"),
+        ),
+    )
+    people, vip, *_ = rule_uses(msgspec.structs.replace(POINT, rules=rules), [])
+    assert (people.option, people.select, vip.option, vip.class_) == ("A", "people", "A", "vip")
 
 
 def test_hits_of_releases_before_stand_apart():

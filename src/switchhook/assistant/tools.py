@@ -14,12 +14,13 @@ from switchhook.exotel.asked_number import asked_number
 from switchhook.exotel.cause import judge
 from switchhook.exotel.wire.passthru import parse
 from switchhook.exotel.wire.request import Request
-from switchhook.rules.decide import DEFAULT, decide
+from switchhook.rules.decide import DEFAULT, EndpointKind, Option, decide
 from switchhook.rules.rules_file import load_rules
 from switchhook.rules.variables import AccountFacts
 
 if TYPE_CHECKING:
     from switchhook.client import Client, Endpoint
+    from switchhook.client.answers import Rule
 
 MOST_STREAMS = 50
 LONGEST_REQUEST = 8_000
@@ -128,20 +129,22 @@ class Questions:
 def decided(point: Endpoint, request: str, now_ms: int) -> Any:
     """What a request would be decided by an endpoint's rules as the API tells them."""
     written = [each for each in point.rules if each.written and not each.stands_in]
-    default = next((each.option for each in point.rules if each.name == DEFAULT), None)
-    if default is None:
+    default = next((each for each in point.rules if each.name == DEFAULT and each.stands_in), None)
+    if default is None or not _given(default):
         return {"problem": "the rules of this endpoint are not known"}
     hidden = [each.name for each in written if _MASK in each.when or _MASK in each.name]
     if hidden:
         problem = "rules that name a telephone number are masked, so nothing is decided here"
         return {"problem": problem, "rules": hidden, "instead": "switchhook parse --rules FILE"}
     text = "".join(
-        f"[[rule]]\nname = {json.dumps(each.name)}\nwhen = {json.dumps(each.when)}\n"
-        f"option = {json.dumps(each.option)}\n"
+        f"[[rule]]\nname = {json.dumps(each.name)}\nwhen = {json.dumps(each.when)}\n{_given(each)}"
         for each in written
     )
+    kind = EndpointKind(point.configured.kind) if point.configured else EndpointKind.PASSTHRU
     try:
-        ruleset = load_rules(f'{text}[default]\noption = "{default}"\n', file="rules in force")
+        ruleset = load_rules(
+            f"{text}[default]\n{_given(default)}", file="rules in force", kind=kind
+        )
     except ConfigError as error:
         return {"problem": f"the rules can't be read by this release: {error}"}
     query = request.strip()[:LONGEST_REQUEST].partition("?")
@@ -152,8 +155,13 @@ def decided(point: Endpoint, request: str, now_ms: int) -> Any:
     if ruleset.changing:
         notes.append("rules read the account or the time: the account's figures count as unknown"
                      f" here, and the time is now in {_ZONE}")  # fmt: skip
+    if kind is EndpointKind.ADMIT and found.option is Option.A:
+        notes.append("A asks for room, which is not looked at here")
     return {
-        "option": found.option.value,
+        "option": None if found.pool else found.option.value,
+        "select": found.select or None,
+        "pool": found.pool or None,
+        "class": found.class_ or None,
         "rule": found.rule,
         "reason": found.reason,
         "cause": verdict.cause.value,
@@ -164,6 +172,13 @@ def decided(point: Endpoint, request: str, now_ms: int) -> Any:
         ],
         "notes": notes,
     }
+
+
+def _given(rule: Rule) -> str:
+    """What a rule gives, as the lines of a rules file."""
+    keys = (("option", rule.option), ("select", rule.select), ("pool", rule.pool),
+            ("class", rule.class_))  # fmt: skip
+    return "".join(f"{key} = {json.dumps(said)}\n" for key, said in keys if said)
 
 
 def plain(value: Any) -> Any:

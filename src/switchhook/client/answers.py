@@ -11,7 +11,9 @@ from typing import Any
 import msgspec
 
 
-class _Answer(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
+class _Answer(
+    msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from", "class_": "class"}
+):
     """Part of an answer."""
 
 
@@ -292,6 +294,9 @@ class Rule(_Answer, frozen=True, kw_only=True):
     name: str
     when: str
     option: str | None
+    select: str | None = None
+    pool: str | None = None
+    class_: str | None = None
     written: bool
     stands_in: bool
     hits: int
@@ -303,6 +308,7 @@ class Rule(_Answer, frozen=True, kw_only=True):
 class ConfiguredEndpoint(_Answer, frozen=True, kw_only=True):
     """An endpoint as it is configured and runs."""
 
+    kind: str = "passthru"
     mode: str
     auth: str
     safe_option: str

@@ -90,6 +90,12 @@ class Ruleset:
         return self.decisions[-1]
 
     @property
+    def default_rule(self) -> Rule:
+        """What stands for a rule where none matches, with why in the place of its expression."""
+        last = self.otherwise
+        return Rule(DEFAULT, "no rule matched", last.option, last.select, last.pool, last.class_)
+
+    @property
     def selects(self) -> tuple[str, ...]:
         """The keywords that it can answer, each once, the default's last."""
         return _said(each.select for each in self.decisions)

@@ -102,6 +102,7 @@ class ConsoleStatus(msgspec.Struct, frozen=True, kw_only=True):
                 deadline_ms=point.deadline_ms,
                 rules=_rules_shown(settings, point.name, point.rules),
                 secret=bool(point.secrets),
+                kind=point.kind,
             )
             for point in settings.config.endpoints
         ]
@@ -169,7 +170,7 @@ def _rules_shown(settings: Settings, endpoint: str, file: str | None) -> RulesSh
         by="" if source is None else source.by,
         file=file or "",
         rules=ruleset.rules,
-        default=ruleset.default.value,
+        default=ruleset.default_rule,
         unused="" if unused is None else unused.problem,
         refused=unused is not None and unused.refused,
     )

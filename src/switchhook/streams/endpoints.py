@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from switchhook.exotel.times import HOUR_MS
-from switchhook.rules.decide import DEFAULT, Rule
+from switchhook.rules.decide import DEFAULT, EndpointKind, Rule
 from switchhook.streams.search.query import Condition, Query
 from switchhook.streams.search.syntax import query_text
 from switchhook.web.chart import Chart, Series
@@ -23,13 +23,15 @@ if TYPE_CHECKING:
 
 MOST_SHOWN = 12
 SAFE, REPEAT = "safe option", "repeat"
+_AGAIN = "the same question again: the first answer once more"
 """What receipts name as the rule where deciding failed, and where the question was asked before."""
 
 
 class RulesShown(msgspec.Struct, frozen=True, kw_only=True):
     """The rules that an endpoint runs: the release, since when, by whom, from which file.
 
-    `file` is empty for the built-in ones. `unused` is what is wrong with the file where it holds
+    `file` is empty for the built-in ones; `default` is what stands for the rule where none matches.
+    `unused` is what is wrong with the file where it holds
     something else than what runs, in lines; it is `refused`, or waits.
     """
 
@@ -38,7 +40,7 @@ class RulesShown(msgspec.Struct, frozen=True, kw_only=True):
     by: str
     file: str
     rules: tuple[Rule, ...]
-    default: str
+    default: Rule
     unused: str = ""
     refused: bool = False
 
@@ -53,6 +55,7 @@ class EndpointShown(msgspec.Struct, frozen=True, kw_only=True):
     deadline_ms: int
     rules: RulesShown
     secret: bool
+    kind: EndpointKind = EndpointKind.PASSTHRU
 
 
 class RuleUse(msgspec.Struct, frozen=True):
@@ -75,12 +78,17 @@ class RuleUse(msgspec.Struct, frozen=True):
     """False of a rule that only releases before had."""
     stands_in: bool = False
     """Whether it is none of the rules that are written, but decides where none does."""
+    select: str = ""
+    """With what of the kind's own it answers, as in the rules file; empty where it does not."""
+    pool: str = ""
+    class_: str = ""
 
 
 class EndpointUse(msgspec.Struct, frozen=True, kw_only=True):
     """An endpoint in a stretch. `configured` is None where it is only remembered.
 
-    `hours` counts streams, oldest first; `options` how they were answered.
+    `hours` counts streams, oldest first; `options` how they were answered. `destinations` and
+    `selects` say where an option and a keyword lead, as far as that is named.
     """
 
     name: str
@@ -95,6 +103,7 @@ class EndpointUse(msgspec.Struct, frozen=True, kw_only=True):
     defects: tuple[tuple[str, int], ...]
     more_defects: int
     changes: tuple[Change, ...]
+    selects: dict[str, str] = {}
 
 
 def rule_uses(point: EndpointShown, found: Iterable[RuleHits]) -> tuple[RuleUse, ...]:
@@ -106,21 +115,33 @@ def rule_uses(point: EndpointShown, found: Iterable[RuleHits]) -> tuple[RuleUse,
     by_name: dict[str, list[RuleHits]] = {}
     for each in found:
         by_name.setdefault(each.rule, []).append(each)
-    shown = [
-        *((rule.name, rule.when, rule.option.value, False) for rule in rules.rules),
-        (DEFAULT, "no rule matched", rules.default, True),
-        (SAFE, "deciding failed", point.safe_option, True),
-        (REPEAT, "the same question again: the first answer once more", "", True),
-    ]
+    voicebot = point.kind is EndpointKind.VOICEBOT
+    safe = "" if voicebot else point.safe_option
+    why = "deciding failed: the fallback address" if voicebot else "deciding failed"
     uses = [
-        msgspec.structs.replace(
-            _use(name, when, option, rules.release, by_name.pop(name, [])), stands_in=stands_in
-        )
-        for name, when, option, stands_in in shown
+        *(_rule_use(rule, rules.release, by_name.pop(rule.name, [])) for rule in rules.rules),
+        *(
+            msgspec.structs.replace(each, stands_in=True)
+            for each in (
+                _rule_use(rules.default, rules.release, by_name.pop(DEFAULT, [])),
+                _use(SAFE, why, safe, rules.release, by_name.pop(SAFE, [])),
+                _use(REPEAT, _AGAIN, "", rules.release, by_name.pop(REPEAT, [])),
+            )
+        ),
     ]
     gone = [_use(name, "", "", rules.release, hits) for name, hits in sorted(by_name.items())]
     uses += [msgspec.structs.replace(each, written=False) for each in gone if each.before]
     return tuple(uses)
+
+
+def _rule_use(rule: Rule, release: str, found: Sequence[RuleHits]) -> RuleUse:
+    option = "" if rule.pool else rule.option.value
+    return msgspec.structs.replace(
+        _use(rule.name, rule.when, option, release, found),
+        select=rule.select,
+        pool=rule.pool,
+        class_=rule.class_,
+    )
 
 
 def _use(name: str, when: str, option: str, release: str, found: Sequence[RuleHits]) -> RuleUse:
@@ -169,6 +190,7 @@ def endpoint_use(
         defects=tuple(defects[:MOST_SHOWN]),
         more_defects=max(len(defects) - MOST_SHOWN, 0),
         changes=changed,
+        selects={key: said for (point, key), said in names.selects.items() if point == name},
     )
 
 

@@ -235,6 +235,7 @@ def endpoint_json(use: EndpointUse) -> Json:
         "options": dict(use.options),
         "configured": shown
         and {
+            "kind": shown.kind.value,
             "mode": shown.mode,
             "auth": shown.auth,
             "safe_option": shown.safe_option,
@@ -256,6 +257,9 @@ def _rule_json(use: RuleUse) -> Json:
         "name": use.name,
         "when": use.when,
         "option": use.option or None,
+        "select": use.select or None,
+        "pool": use.pool or None,
+        "class": use.class_ or None,
         "written": use.written,
         "stands_in": use.stands_in,
         "hits": use.hits,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from switchhook.exotel.cause import Cause
 from switchhook.exotel.passthru import Dialect
 from switchhook.exotel.stream_error import ErrorKind
+from switchhook.rules.outcome import EndpointKind
 from switchhook.streams.export import FORMATS
 from switchhook.streams.export_asked import EXPORT
 from switchhook.streams.parameters import FILTERS, STREAM_FILTERS
@@ -285,6 +286,7 @@ _ENDPOINT = object_of(
     options={"type": "object", "additionalProperties": COUNT},
     configured=or_null(
         object_of(
+            kind=words(*EndpointKind),
             mode=STRING,
             auth=STRING,
             safe_option=words("A", "B"),
@@ -301,6 +303,9 @@ _ENDPOINT = object_of(
             name=STRING,
             when=STRING,
             option=words("A", "B", None),
+            select=TEXT,
+            pool=TEXT,
+            class_=TEXT,
             written={"type": "boolean"},
             stands_in={"type": "boolean"},
             hits=COUNT,
