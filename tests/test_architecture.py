@@ -276,7 +276,8 @@ Parts of one thing, which its test takes whole:
   alerts/test_alert         alert_rule
   alerts/test_alert_docs    default_rules
   alerts/test_engine        heartbeat memory_keeper sender
-  answer/test_answerer clock_steps health owed samples
+  answer/test_answerer clock_steps deciding health owed samples
+  answer/test_voicebot choices given /rules/addressing
   answer/http/test_protocol connections growing_head link listening messages
   capacity/test_poller readings
   exotel/request_logs/test_reader curl entry found line printed tables text

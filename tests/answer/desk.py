@@ -12,7 +12,15 @@ from switchhook.answer.clock import AnswerClock
 from switchhook.answer.http.messages import Answer, Head
 from switchhook.config import AuthMode, Config, EndpointConfig
 from switchhook.journal import Record
-from switchhook.journal.receipt import Receipt, RecordKind, decode_receipt
+from switchhook.journal.receipt import (
+    AddressGiven,
+    AdmissionGiven,
+    Receipt,
+    RecordKind,
+    decode_address,
+    decode_admission,
+    decode_receipt,
+)
 from switchhook.server.answer_settings import endpoints_of, settings_of
 
 SECRET = "aaaa-secret-of-sales-1"
@@ -98,6 +106,15 @@ class MemoryJournal:
         """The bodies of a kind, as the console would read them."""
         return [msgspec.msgpack.decode(each.body) for each in self.records if each.kind == kind]
 
+    def admissions(self) -> list[AdmissionGiven]:
+        return [decode_admission(each.body) for each in self._of(RecordKind.ADMISSION)]
+
+    def addresses(self) -> list[AddressGiven]:
+        return [decode_address(each.body) for each in self._of(RecordKind.VOICEBOT)]
+
+    def _of(self, kind: RecordKind) -> list[Record]:
+        return [each for each in self.records if each.kind == kind]
+
     def receipts(self) -> list[Receipt]:
         return [
             decode_receipt(each.body) for each in self.records if each.kind == RecordKind.PASSTHRU
@@ -110,9 +127,16 @@ class MemoryJournal:
 class Desk:
     """An answerer for some endpoints, and one who asks it."""
 
-    def __init__(self, *endpoints: EndpointConfig, journal: Any = None, **more: Any) -> None:
+    def __init__(
+        self,
+        *endpoints: EndpointConfig,
+        journal: Any = None,
+        config: Config | None = None,
+        **more: Any,
+    ) -> None:
         points = endpoints or (EndpointConfig("sales"),)
-        settings = settings_of(Config(endpoints=tuple(map(_open_without_secret, points))))
+        opened = tuple(map(_open_without_secret, points))
+        settings = settings_of(msgspec.structs.replace(config or Config(), endpoints=opened))
         self.clock = SteppedClock()
         self.journal = MemoryJournal() if journal is None else journal
         self.answerer = Answerer(

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from journal.conftest import Loop
 from journal.forgetful_vfs import forgetful_disk
 from program import until
-from switchhook.answer import answerer as answerer_module
+from switchhook.answer import deciding as deciding_module
 from switchhook.answer.health import note_event
 from switchhook.answer.repeats import WINDOW_MS
 from switchhook.config import Bodies, EndpointConfig, Secret
@@ -285,7 +285,7 @@ def test_a_receipt_that_the_database_refuses_is_answered_and_counted():
     assert desk.answerer.counts["receipt refused by the database"] == 1
 
 
-@pytest.mark.parametrize("step", ["parse", "fingerprint", "classify", "decide"])
+@pytest.mark.parametrize("step", ["parse", "asked_before", "classify", "decide"])
 @pytest.mark.parametrize("safe", Option)
 def test_whatever_fails_in_deciding_the_safe_option_is_taken_and_said(
     step, safe, monkeypatch, caplog
@@ -297,7 +297,7 @@ def test_whatever_fails_in_deciding_the_safe_option_is_taken_and_said(
         raise LookupError("+919812345678")
 
     with monkeypatch.context() as patch, caplog.at_level(logging.DEBUG):
-        patch.setattr(answerer_module, step, fail)
+        patch.setattr(deciding_module, step, fail)
         answer = desk.ask(TAKES_A)
     assert (answer.status, answer.body) == {"A": (200, b"a"), "B": (302, b"b")}[safe]
     decision = desk.journal.receipts()[0].decision
@@ -618,7 +618,9 @@ def test_what_was_answered_does_not_stay():
         desk.ask(f"CallSid=c{number}", path=f"/passthru/e{DEADLINES_MS[number % 3]}")
         desk.clock.step(1)
     assert desk.answerer.owed == 0
-    assert sum(len(queue) for queue in desk.answerer._waiting.values()) <= len(DEADLINES_MS)
+    assert sum(len(queue) for queue in desk.answerer._receipts._waiting.values()) <= len(
+        DEADLINES_MS
+    )
 
 
 def test_each_thing_that_happened_to_the_journal_is_said_and_how_it_stands_once():

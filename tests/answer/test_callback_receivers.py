@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from typing import Unpack
+from typing import Any, Unpack
 from urllib.parse import quote
 
 import msgspec
@@ -61,7 +61,7 @@ def account(name: str, **secrets: tuple[str, ...]) -> ReceivingAccount:
 class Office(Desk):
     """A desk with accounts whose webhooks come in."""
 
-    def __init__(self, **more: object) -> None:
+    def __init__(self, **more: Any) -> None:
         secrets = {"status": (STATUS_SECRET, NEXT_SECRET), "heartbeat": (HEARTBEAT_SECRET,)}
         accounts = {
             name: account(name, **secrets if name in ("main", NAME) else {})

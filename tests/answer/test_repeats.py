@@ -79,7 +79,7 @@ def test_many_loaded_at_once_are_found_as_each_would_be(keys, first, most):
             many.remember(key, FirstAnswer(number, number + 7, number, number % 2))
     numbers = range(first, len(keys))
     seq, at = array("q", numbers), array("q", [number + 7 for number in numbers])
-    option = array("b", [number % 2 for number in numbers])
+    option = array("i", [number % 2 for number in numbers])
     many.load((array("q", keys[first:]), seq, at, seq, option))
     if len(keys) <= most // 2:
         assert [many.find(key, 0) for key in keys] == [one.find(key, 0) for key in keys]

@@ -1,41 +1,42 @@
-"""Answer one passthru: parse, decide, keep, reply. Everything a caller waits for is here.
+"""Answer one request: parse, decide, keep, reply. Everything a caller waits for begins here.
 
-The one rule of the deadline: the decision is made in memory and never changes; what can be late
-is only the disk. So a caller waits until the receipt is durable or the deadline is near, whichever
-comes first, and nobody waits for a disk that has just made somebody wait too long.
+What the kinds of endpoints have of their own stands in `admission` and `voicebot`, how a receipt
+comes before its answer in `owed`.
 """
 
 from __future__ import annotations
 
 import logging
-from collections import Counter, deque
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from switchhook.answer import callback_receivers
+from switchhook.answer import bot_reports, callback_receivers
 from switchhook.answer.authentication import (
     NOT_FOUND,
-    Admission,
     Endpoint,
+    LetIn,
     admit,
     is_of_this_machine,
     looks_like_passthru,
 )
+from switchhook.answer.bot_reports import BotReports, Report
 from switchhook.answer.callback_receivers import Receivers, Webhook
 from switchhook.answer.clock import AnswerClock
 from switchhook.answer.clock_steps import ClockSteps
+from switchhook.answer.deciding import Decider
 from switchhook.answer.facts import CurrentFacts
+from switchhook.answer.given import Given
 from switchhook.answer.health import health
 from switchhook.answer.http.messages import FAILED, Answer
 from switchhook.answer.marked_tests import MarkedTests
-from switchhook.answer.owed import OwedAnswer
-from switchhook.answer.repeats import FirstAnswer, RepeatMemory, askings, fingerprint
+from switchhook.answer.owed import OwedAnswer, ReceiptsFirst
+from switchhook.answer.places import PlacesGiven
+from switchhook.answer.repeats import FirstAnswer, RepeatMemory
 from switchhook.answer.samples import Samples
 from switchhook.answer.timing import AnswerTimeHistogram
 from switchhook.errors import JournalError
-from switchhook.exotel.cause import classify
-from switchhook.exotel.wire.passthru import parse
 from switchhook.exotel.wire.request import LONGEST_BODY, Request
 from switchhook.journal.receipt import (
     ANSWERED_UNREAD,
@@ -51,8 +52,7 @@ from switchhook.journal.receipt import (
     encode,
     receipt_id,
 )
-from switchhook.rules.admission import SAFE_RULE
-from switchhook.rules.decide import Decision, Option, decide
+from switchhook.rules.routing import NOTHING_KNOWN
 from switchhook.rules.variables import AccountFacts
 
 if TYPE_CHECKING:
@@ -61,14 +61,12 @@ if TYPE_CHECKING:
     from switchhook.answer.callback_receivers import ReceivingAccount
     from switchhook.answer.http.messages import Head, Reply
     from switchhook.answer.redact import Redactor
-    from switchhook.exotel.passthru import Passthru
+    from switchhook.rules.routing import RoutingFacts
 
 log = logging.getLogger("switchhook.answer")
 
 SWEEP_S = 0.01
 """How often deadlines are looked at."""
-_MARGIN_NS = 25_000_000  # an answer sets off this long before its deadline
-_FOREVER_NS = 1 << 63
 _COUNT_EVERY_NS = 10**9
 
 
@@ -76,7 +74,7 @@ class Answerer:
     """The answer side without its socket. Called in the loop's thread only; never blocks.
 
     `accounts` are those whose webhooks are received, by name; `key` is the data folder's, for
-    fingerprints.
+    fingerprints; `places` those that were given before a restart.
     """
 
     def __init__(
@@ -90,6 +88,7 @@ class Answerer:
         clock: AnswerClock | None = None,
         trusted: Callable[[str], bool] = lambda _address: False,
         accounts: Mapping[str, ReceivingAccount] | None = None,
+        places: PlacesGiven | None = None,
     ) -> None:
         self.endpoints = endpoints
         self.accounts: Mapping[str, ReceivingAccount] = {} if accounts is None else accounts
@@ -103,9 +102,14 @@ class Answerer:
         self._clock = clock or AnswerClock()
         self.now_ns = self._clock.mono_ns
         self._receivers = Receivers(self._keep, self.counts)
+        self._reports = BotReports(self._receivers, self.counts)
         self._facts = CurrentFacts()
+        self._places = PlacesGiven(journal.next_seq) if places is None else places
+        self._decider = Decider(
+            self._memory, self._facts, self._places, self.counts, node=node, key=key
+        )
+        self._receipts = ReceiptsFirst(journal, self._clock)
         self._trusted = trusted
-        self._waiting: dict[int, deque[OwedAnswer]] = {}
         self._counted: Counter[str] = Counter()
         self._counted_ns = self._clock.mono_ns()
         wall_ms, mono_ms = self._clock.wall_us() // 1000, self._counted_ns // 1_000_000
@@ -115,7 +119,7 @@ class Answerer:
 
     # What the protocol asks.
 
-    def admit(self, head: Head) -> Admission | Webhook | Answer:
+    def admit(self, head: Head) -> LetIn | Webhook | Report | Answer:
         """Let a head with the endpoint's secret in; everything else gets its refusal."""
         if head.path == b"/healthz":
             return self.health(whole=is_of_this_machine(head))
@@ -124,13 +128,14 @@ class Answerer:
             if marked is not None:
                 return marked
         verdict = admit(self.endpoints, head)
-        if isinstance(verdict, Admission):
+        if isinstance(verdict, LetIn):
             return verdict
         if verdict is NOT_FOUND:
             webhook = callback_receivers.admit(self.accounts, head)
-            if isinstance(webhook, Webhook):
-                return webhook
-            verdict = webhook or verdict
+            other = webhook or bot_reports.admit(self.endpoints, head)
+            if isinstance(other, Webhook | Report):
+                return other
+            verdict = other or verdict
         self.counts[verdict.reason] += 1
         if verdict.endpoint is not None and looks_like_passthru(head.query):
             sample = self._samples.take(
@@ -149,21 +154,39 @@ class Answerer:
         if isinstance(token, Webhook):
             self._receivers.take(head, token, body, body_problem, reply, peer, wall_us, started)
             return
-        assert isinstance(token, Admission)
+        if isinstance(token, Report):
+            self._reports.take(token, body, body_problem, reply, peer, wall_us, started)
+            return
+        assert isinstance(token, LetIn)
         owing = self if token.test is None else self._tests
         owing.times.asked()
+        self._answer(
+            head, token, body, body_problem, peer, wall_us, OwedAnswer(owing, reply, started)
+        )
+
+    def _answer(
+        self,
+        head: Head,
+        token: LetIn,
+        body: bytes,
+        body_problem: str | None,
+        peer: str,
+        wall_us: int,
+        owed: OwedAnswer,
+    ) -> None:
+        """Decide, and owe the answer until what is kept of it is durable."""
+        started = owed.since
         endpoint, at = token.endpoint, wall_us // 1000
         request = _kept_request(head, body, endpoint.redactor)
         facts = self._facts.of(endpoint.account, started)
-        decision, asked, first = self._decide(token, head, request, facts, at, started)
-        answer = endpoint.answer(decision.option)
+        given, asked, first = self._decider.decide(token, head, request, facts, at, started)
         receipt = Receipt(
             received_us=wall_us,
             endpoint=endpoint.name,
             method=request.method,
             raw=request.query,
-            decision=decision,
-            http_status=answer.status,
+            decision=given.decision,
+            http_status=given.answer.status,
             body=request.body,
             content_type=request.content_type,
             head_problem=head.problem,
@@ -178,40 +201,30 @@ class Answerer:
             decided_in_us=(self._clock.mono_ns() - started) // 1000,
             test=token.test,
         )
-        due_ns = started + endpoint.deadline_ms * 1_000_000
-        self._owe(OwedAnswer(owing, answer, reply, started, due_ns), receipt, at, asked, endpoint)
+        self._owe(owed, receipt, given, at, asked, endpoint)
 
     def _owe(
-        self, waiting: OwedAnswer, receipt: Receipt, at: int, asked: int | None, endpoint: Endpoint
+        self,
+        owed: OwedAnswer,
+        receipt: Receipt,
+        given: Given,
+        at: int,
+        asked: int | None,
+        endpoint: Endpoint,
     ) -> None:
-        """Keep a receipt; its answer waits for that, if the disk is worth waiting for.
+        """Keep the receipt first; `asked` is the fingerprint of a question to remember."""
+        owed.answer, number = given.answer, given.number
+        kind = given.kind if receipt.test is None else RecordKind.TEST
+        body = encode(receipt if given.more is None else given.kept(receipt))
+        asked = None if number is None else asked
+        seq = self._receipts.owe(owed, kind, at, body, asked, number, endpoint.deadline_ms)
+        if asked is not None and number is not None and seq is not None:
+            self._memory.remember(asked, FirstAnswer(seq, at, owed.since // 1_000_000, number))
+        if given.place is not None:
+            # Where the receipt was lost, it counts until the console has read what came next.
+            self._places.add(given.place, given.call, seq or self._journal.next_seq)
 
-        `asked` is the fingerprint of a question that was not asked before.
-        """
-        journal, mono = self._journal, waiting.since // 1_000_000
-        option = 0 if receipt.decision.option is Option.A else 1
-        seq = journal.append(
-            RecordKind.PASSTHRU if receipt.test is None else RecordKind.TEST,
-            at,
-            encode(receipt),
-            mono=mono,
-            asked=asked,
-            option=option,
-            done=waiting.done,
-        )
-        waiting.answerer.counts["answered"] += 1
-        if seq is None or not journal.healthy:
-            # No room to wait in (the journal counts it as lost), or a disk not worth waiting for.
-            waiting.send(self._clock.mono_ns())
-        if seq is None:
-            return
-        waiting.seq = seq
-        if asked is not None:
-            self._memory.remember(asked, FirstAnswer(seq, at, mono, option))
-        if waiting.reply is not None:
-            self._wait(endpoint.deadline_ms, waiting)
-
-    def unreadable(self, head: Head, beginning: bytes) -> Admission | Webhook | Answer:
+    def unreadable(self, head: Head, beginning: bytes) -> LetIn | Webhook | Report | Answer:
         """Let a head in that has its secret where it could be read; B where no path could."""
         if head.mark is not None:
             marked = self._tests.admit(self.endpoints, head)
@@ -227,7 +240,7 @@ class Answerer:
                 self._keep(RecordKind.SAMPLE, sample)
             return FAILED
         verdict = self.admit(head)
-        if isinstance(verdict, Admission):
+        if isinstance(verdict, LetIn):
             self.counts[ANSWERED_UNREAD] += 1
             self._samples.warn_of_unread(verdict.endpoint, problem, self.now_ns())
         return verdict
@@ -241,15 +254,7 @@ class Answerer:
     def sweep(self, *, everything: bool = False) -> None:
         """Send what is due, or `everything` at the end; called every `SWEEP_S`."""
         now = self._clock.mono_ns()
-        due_at = _FOREVER_NS if everything else now + _MARGIN_NS
-        for waiting in self._waiting.values():
-            while waiting and (waiting[0].reply is None or waiting[0].deadline <= due_at):
-                due = waiting.popleft()
-                if due.reply is None:
-                    continue
-                self._journal.mark_slow()
-                due.answerer.counts["deadline before disk"] += 1
-                due.send(now)
+        self._receipts.sweep(now, everything=everything)
         self._receivers.sweep(now, everything=everything)
         self._steps.look(self._clock.wall_us() // 1000, now // 1_000_000)
         if now - self._counted_ns >= _COUNT_EVERY_NS:
@@ -284,9 +289,11 @@ class Answerer:
             peaks = {WAITING: peak} if peak else {}
             self._keep(RecordKind.COUNTERS, Counters({**fresh, **times}, peaks))
 
-    def learn(self, facts: Mapping[str, AccountFacts]) -> None:
-        """Take over what is known of the accounts at this moment, by their names."""
-        self._facts.learn(facts, self._clock.mono_ns())
+    def learn(
+        self, facts: Mapping[str, AccountFacts], routing: RoutingFacts = NOTHING_KNOWN
+    ) -> None:
+        """Take over what is known at this moment: of the accounts by name, and for routing."""
+        self._facts.learn(facts, self._clock.mono_ns(), routing)
 
     def health(self, *, whole: bool) -> Answer:
         """Whether answering works, and what is amiss; `whole` where it may be told in full."""
@@ -296,71 +303,7 @@ class Answerer:
     @property
     def owed(self) -> int:
         """Answers that wait for the disk."""
-        return sum(w.reply is not None for queue in self._waiting.values() for w in queue)
-
-    # How a decision comes about.
-
-    def _decide(
-        self,
-        token: Admission,
-        head: Head,
-        request: Request,
-        facts: AccountFacts,
-        at: int,
-        started_ns: int,
-    ) -> tuple[Decision, int | None, FirstAnswer | None]:
-        """The decision, the fingerprint of a question to remember, and whose answer it repeats."""
-        endpoint = token.endpoint
-        if head.cut:
-            return _safely(token, "the request line is not whole"), None, None
-        try:
-            passthru = parse(request, region=endpoint.region)
-            asked, first = self._asked_before(token, passthru, started_ns // 1_000_000)
-            if first is not None:
-                return self._repeat(endpoint, first), None, first
-            decision = decide(
-                passthru, classify(passthru), facts, at, endpoint.zone, endpoint.ruleset
-            )
-            return decision, None if request.method == "HEAD" else asked, None
-        except Exception as error:  # noqa: BLE001
-            # Law 1: whatever goes wrong in deciding, the caller gets the safe option, by name.
-            # The message may hold what was sent, so only the kind of error is said.
-            self.counts["failed to decide"] += 1
-            kind = type(error).__name__
-            log.error("deciding failed with %s; the safe option was taken", kind)  # noqa: TRY400
-            return _safely(token, f"deciding failed ({kind})"), None, None
-
-    def _asked_before(
-        self, token: Admission, passthru: Passthru, now_ms: int
-    ) -> tuple[int | None, FirstAnswer | None]:
-        """What to remember the question by, and the first answer to it; nothing of a test."""
-        endpoint = token.endpoint
-        asked = fingerprint(endpoint.name, passthru, self._key)
-        if asked is None or token.test is not None:
-            return None, None
-        if not endpoint.ruleset.changing:
-            return asked, self._memory.find(asked, now_ms)
-        keys = askings(asked, passthru, now_ms)
-        found = (self._memory.find(key, now_ms) for key in keys)
-        return keys[0], next((first for first in found if first is not None), None)
-
-    def _repeat(self, endpoint: Endpoint, first: FirstAnswer) -> Decision:
-        name = receipt_id(first.at, self._node, first.seq)
-        return Decision(
-            Option.B if first.option else Option.A,
-            "repeat",
-            endpoint.ruleset.release,
-            f"the same question as {name}, and its answer",
-        )
-
-    def _wait(self, deadline_ms: int, waiting: OwedAnswer) -> None:
-        queue = self._waiting.get(deadline_ms)
-        if queue is None:
-            queue = self._waiting[deadline_ms] = deque()
-        # Those answered meanwhile leave from the front, so that the queue is as long as the wait.
-        while queue and queue[0].reply is None:
-            queue.popleft()
-        queue.append(waiting)
+        return self._receipts.owed
 
     def _peer(self, head: Head) -> str:
         """The sender's address; what a forwarding header says is believed of trusted proxies."""
@@ -380,12 +323,3 @@ def _kept_request(head: Head, body: bytes, redact: Redactor) -> Request:
     """What is parsed and kept of a request: nothing with a secret in it."""
     kept_body = redact(body[:LONGEST_BODY]) if body else b""
     return Request(redact(head.query), head.method, head.content_type, kept_body)
-
-
-def _safely(token: Admission, problem: str) -> Decision:
-    """Take the endpoint's safe option; B for one whom report-only let in without a secret."""
-    endpoint = token.endpoint
-    option, whose = endpoint.safe_option, "the endpoint's safe option"
-    if not token.proven:
-        option, whose = Option.B, "Option B, as no secret was proved"
-    return Decision(option, SAFE_RULE, endpoint.ruleset.release, f"{problem}; {whose}")

@@ -1,6 +1,6 @@
 """Who may ask: the endpoint in a path, its secrets, and the rule for open endpoints.
 
-Pure: an `Admission` or the reason of a refusal comes back, and the caller counts and answers.
+Pure: an `LetIn` or the reason of a refusal comes back, and the caller counts and answers.
 """
 
 from __future__ import annotations
@@ -15,10 +15,13 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 
+from switchhook.answer.bots import NO_POOLS, BotAddress, BotPools
+from switchhook.answer.choices import PLAIN, Choice, number_of
 from switchhook.answer.http.messages import Answer
 from switchhook.answer.redact import Redactor
 from switchhook.journal.receipt import Auth
-from switchhook.rules.decide import Option, Ruleset
+from switchhook.rules.decide import Decision, Option, Ruleset
+from switchhook.rules.outcome import EndpointKind
 from switchhook.rules.rules_file import BUILTIN
 
 if TYPE_CHECKING:
@@ -27,10 +30,12 @@ if TYPE_CHECKING:
 
     from switchhook.answer.http.messages import Head
 
+_A, _VOICEBOT = Option.A, EndpointKind.VOICEBOT
 HTTP_STATUS = {Option.A: 200, Option.B: 302}
 """What an option is on the wire: 200 is Option A, anything else is Option B."""
 
-ROOT = b"/passthru/"
+ROOT, VOICEBOT_ROOT = b"/passthru/", b"/voicebot/"
+_encode = msgspec.json.Encoder().encode
 _SECRET = re.compile(rb"(?:\A|[&?;])(?:%0[AaDd]|\s){0,16}secret=([^&;?]*)", re.IGNORECASE)
 _LOOPBACK_HOST = re.compile(
     r"(?:localhost|(?:[a-z0-9-]{1,63}\.){1,4}localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])(?::[0-9]{1,5})?\Z",
@@ -40,9 +45,10 @@ _LOOKS_LIKE_PASSTHRU = re.compile(rb"callsid|call_sid|stream(?:\[|%5b|=|sid)", r
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """A configured passthru URL, ready to answer."""
+    """A configured URL of a passthru or a Voicebot applet, ready to answer."""
 
     name: str
+    kind: EndpointKind = EndpointKind.PASSTHRU
     sync: bool = True
     report_only: bool = False
     secrets: tuple[bytes, ...] = ()
@@ -60,16 +66,37 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     redactor: Redactor
     account: str = ""
     """The account whose facts its rules see, by the operator's name; empty is none."""
+    choices: Mapping[int, Choice] = msgspec.field(default_factory=lambda: PLAIN)
+    """What it can answer, by number."""
+    bots: BotPools = NO_POOLS
+    fallback: BotAddress | None = None
+    """Of a voicebot endpoint: what is given where no member can be."""
+    when_off: int = 404
+    """What a voicebot endpoint says where it gives no address."""
 
     @property
     def mode(self) -> str:
         """In the words of the configuration."""
         return "sync" if self.sync else "async"
 
-    def answer(self, option: Option) -> Answer:
-        """What goes out for an option; async applets ignore it, so they always hear 200."""
+    @property
+    def no_address(self) -> Answer:
+        """What goes out where no address is given."""
+        return Answer(self.when_off, b"no address\n")
+
+    def number_of(self, decision: Decision) -> int:
+        """The number of an option's answer, for the journal and for repeats."""
+        if decision.select:
+            return number_of("select", decision.select)
+        return 0 if decision.option is _A else 1
+
+    def answer(self, decision: Decision) -> Answer:
+        """What goes out for a decision; async applets ignore it, so they always hear 200."""
+        if decision.select and self.sync:
+            return Answer(200, _encode({"select": decision.select}), "application/json")
+        option = decision.option
         status = HTTP_STATUS[option] if self.sync else 200
-        body = self.bodies[0 if option is Option.A else 1]
+        body = self.bodies[0 if option is _A else 1]
         if not body:
             return Answer(status)
         json = body.lstrip()[:1] == "{"
@@ -77,7 +104,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
         return Answer(status, body.encode(), kind)
 
 
-class Admission(msgspec.Struct, frozen=True):
+class LetIn(msgspec.Struct, frozen=True):
     """A request that may be answered."""
 
     endpoint: Endpoint
@@ -91,7 +118,7 @@ class Admission(msgspec.Struct, frozen=True):
         return self.auth.by is not None or self.auth.state == "open"
 
 
-class AdmissionRefusal(msgspec.Struct, frozen=True):
+class Refusal(msgspec.Struct, frozen=True):
     """A request that may not: the status, a reason to count by, and what to say.
 
     `endpoint` is the one that it asked for, where that is a passthru's.
@@ -103,8 +130,8 @@ class AdmissionRefusal(msgspec.Struct, frozen=True):
     endpoint: Endpoint | None = None
 
 
-NOT_FOUND = AdmissionRefusal(404, "unknown endpoint", "no such endpoint\n")
-_NOT_LOOPBACK = AdmissionRefusal(
+NOT_FOUND = Refusal(404, "unknown endpoint", "no such endpoint\n")
+_NOT_LOOPBACK = Refusal(
     403,
     "not loopback",
     "this endpoint is open, so it answers only programs on its own machine: the request came"
@@ -127,27 +154,43 @@ _OPEN, _BY_PATH, _BY_QUERY, _BY_BASIC, _WRONG, _MISSING = (
 
 def find(endpoints: Mapping[str, Endpoint], path: bytes) -> tuple[Endpoint | None, bytes]:
     """The endpoint that a path names, and the secret behind it; None for a path of another kind."""
-    if not path.startswith(ROOT):
+    if path.startswith(ROOT):
+        endpoint, secret = find_below(endpoints, path[len(ROOT) :])
+        of_voicebot = False
+    elif path.startswith(VOICEBOT_ROOT):
+        endpoint, secret = find_below(endpoints, path[len(VOICEBOT_ROOT) :])
+        of_voicebot = True
+    else:
         return None, b""
-    name, _, secret = path[len(ROOT) :].partition(b"/")
+    if endpoint is not None and (endpoint.kind is _VOICEBOT) is not of_voicebot:
+        return None, b""  # the URL of another applet
+    return endpoint, secret
+
+
+def find_below(endpoints: Mapping[str, Endpoint], path: bytes) -> tuple[Endpoint | None, bytes]:
+    """The endpoint and the secret in what follows the first part of a path."""
+    name, _, secret = path.partition(b"/")
     endpoint = endpoints.get(name.decode("latin-1"))
     if endpoint is None and b"%" in name:
         endpoint = endpoints.get(unquote_to_bytes(name).decode("latin-1"))
     return endpoint, secret.rstrip(b"/")
 
 
-def admit(endpoints: Mapping[str, Endpoint], head: Head) -> Admission | AdmissionRefusal:
+def admit(endpoints: Mapping[str, Endpoint], head: Head) -> LetIn | Refusal:
     """Judge a head by its path, its secret and, for open endpoints, where it comes from."""
     endpoint, in_path = find(endpoints, head.path)
-    if endpoint is None:
-        return NOT_FOUND
+    return NOT_FOUND if endpoint is None else admit_to(endpoint, in_path, head)
+
+
+def admit_to(endpoint: Endpoint, in_path: bytes, head: Head) -> LetIn | Refusal:
+    """Judge a head that asks for an endpoint, with what stands for the secret in its path."""
     if not endpoint.secrets:
         return _admit_to_open(endpoint, head)
     auth = prove(endpoint.secrets, in_path, head)
     if auth.by is not None or endpoint.report_only:
-        return Admission(endpoint, auth)
+        return LetIn(endpoint, auth)
     text = f"the secret is {auth.state}{'' if endpoint.configured else _WHERE}\n"
-    return AdmissionRefusal(403, f"secret {auth.state}", text, endpoint=endpoint)
+    return Refusal(403, f"secret {auth.state}", text, endpoint=endpoint)
 
 
 def prove(secrets: tuple[bytes, ...], in_path: bytes, head: Head) -> Auth:
@@ -184,11 +227,11 @@ def _came_straight(head: Head) -> bool:
     return local and not head.forwarded
 
 
-def _admit_to_open(endpoint: Endpoint, head: Head) -> Admission | AdmissionRefusal:
+def _admit_to_open(endpoint: Endpoint, head: Head) -> LetIn | Refusal:
     # Such a port listens on loopback only, so the sender's address says nothing.
     if not _came_straight(head):
         return msgspec.structs.replace(_NOT_LOOPBACK, endpoint=endpoint)
-    return Admission(endpoint, _OPEN)
+    return LetIn(endpoint, _OPEN)
 
 
 def _matches(secrets: tuple[bytes, ...], given: bytes, *, escaped: bool = True) -> bool:

@@ -16,14 +16,14 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 
-from switchhook.answer.authentication import AdmissionRefusal, prove
+from switchhook.answer.authentication import Refusal, prove
 from switchhook.answer.http.messages import BODY_TOO_LONG, Answer, LongBody
 from switchhook.answer.redact import Redactor
 from switchhook.journal.receipt import HeartbeatReceived, RecordKind, StatusReceived
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from switchhook.answer.http.messages import Head, Reply
 
@@ -45,8 +45,8 @@ _TRY_AGAIN = Answer(503, b"not kept: send it again later\n")
 _NOT_WHOLE = Answer(400, b"the body didn't arrive whole: send it again\n")
 _CUT = f"longer than {KEPT_BYTES:,} bytes, of which the first are kept"
 
-_UNKNOWN = AdmissionRefusal(404, "unknown account", "no such account\n")
-_METHOD = AdmissionRefusal(405, "webhook method", "webhooks come by POST\n")
+_UNKNOWN = Refusal(404, "unknown account", "no such account\n")
+_METHOD = Refusal(405, "webhook method", "webhooks come by POST\n")
 
 
 class ReceivingAccount(msgspec.Struct, frozen=True):
@@ -75,9 +75,7 @@ class Keep(Protocol):
     ) -> bool: ...
 
 
-def admit(
-    accounts: Mapping[str, ReceivingAccount], head: Head
-) -> Webhook | AdmissionRefusal | None:
+def admit(accounts: Mapping[str, ReceivingAccount], head: Head) -> Webhook | Refusal | None:
     """Judge a head by its path and its secret; None for a path that is no webhook's."""
     root, kind = next((each for each in _ROOTS if head.path.startswith(each[0])), (b"", None))
     if kind is None:
@@ -89,22 +87,20 @@ def admit(
         return _UNKNOWN
     auth = prove(secrets, secret.rstrip(b"/"), head)
     if auth.by is None:
-        return AdmissionRefusal(
-            403, f"webhook secret {auth.state}", f"the secret is {auth.state}\n"
-        )
+        return Refusal(403, f"webhook secret {auth.state}", f"the secret is {auth.state}\n")
     if head.method != "POST":
         return _METHOD
     return Webhook(READ_BYTES, KEPT_BYTES, READ_TIME_S, kind, account)
 
 
 class _Pending:
-    """A webhook that is not thanked for yet."""
+    """A webhook that is not thanked for yet; `unkept` of its records are not durable."""
 
-    __slots__ = ("due_ns", "reply", "size")
+    __slots__ = ("due_ns", "reply", "unkept")
 
-    def __init__(self, reply: Reply, due_ns: int, size: int) -> None:
+    def __init__(self, reply: Reply, due_ns: int, unkept: int) -> None:
         self.reply: Reply | None = reply
-        self.due_ns, self.size = due_ns, size
+        self.due_ns, self.unkept = due_ns, unkept
 
 
 class Receivers:
@@ -133,24 +129,44 @@ class Receivers:
             return
         cut = _CUT if problem is not None or len(body) > KEPT_BYTES else None
         kept = webhook.account.redactor(body[:KEPT_BYTES])
+        record = _record(webhook, head, kept, cut, received_us, peer)
         size = len(kept) + len(head.query)
+        self.hold(webhook.kind, [record], _WORDS[webhook.kind], size, reply, now_ns)
+
+    def hold(
+        self,
+        kind: RecordKind,
+        records: Sequence[msgspec.Struct],
+        word: str,
+        size: int,
+        reply: Reply,
+        now_ns: int,
+    ) -> None:
+        """Keep what one webhook said, and reply: 200 once all of it is durable, else 503.
+
+        `word` is what it is counted as, `size` what it takes of the memory, in bytes.
+        """
         if self._held + size > MOST_WAITING_BYTES:
             self._counts["webhook refused: too many wait"] += 1
             reply(_TRY_AGAIN)
             return
-        record = _record(webhook, head, kept, cut, received_us, peer)
-        pending = _Pending(reply, now_ns + DEADLINE_MS * 1_000_000, size)
+        pending = _Pending(reply, now_ns + DEADLINE_MS * 1_000_000, len(records))
         self._held += size
 
         def done(durable: bool) -> None:
-            self._held -= size
-            self._answer(pending, _THANKS if durable else _TRY_AGAIN)
+            pending.unkept -= 1
+            if pending.unkept == 0:
+                self._held -= size
+            if pending.unkept == 0 or not durable:
+                self._answer(pending, _THANKS if durable else _TRY_AGAIN)
 
-        if self._keep(webhook.kind, record, done):
-            self._counts[f"{_WORDS[webhook.kind]} received"] += 1
+        kept = [self._keep(kind, record, done) for record in records]
+        if all(kept):
+            self._counts[f"{word} received"] += 1
             self._pending.append(pending)
-        else:
-            done(False)
+        for each in kept:
+            if not each:
+                done(False)
 
     def sweep(self, now_ns: int, *, everything: bool = False) -> None:
         """Answer 503 where the deadline has passed, or to all that wait, at the end."""

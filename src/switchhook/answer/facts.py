@@ -1,9 +1,10 @@
-"""What is known of the accounts, as old as it is at the moment of deciding."""
+"""What is known of the accounts and of the bots, as old as it is at the moment of deciding."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from switchhook.rules.routing import NOTHING_KNOWN, HandAct, HandSetting, RoutingFacts
 from switchhook.rules.variables import AccountFacts
 
 if TYPE_CHECKING:
@@ -15,17 +16,31 @@ HOLDS_NS = 5 * 10**9
 
 
 class CurrentFacts:
-    """The facts by account, as they were when they were last learnt."""
+    """The facts, as they were when they were last learnt. What people set holds by itself.
 
-    __slots__ = ("_at_ns", "_facts")
+    `sent_to_safety` are the endpoints whose callers a person sends to the safe option, by name.
+    """
+
+    __slots__ = ("_at_ns", "_facts", "_hands_alone", "_routing", "sent_to_safety")
 
     def __init__(self) -> None:
         self._facts: Mapping[str, AccountFacts] = {}
+        self._routing = self._hands_alone = NOTHING_KNOWN
         self._at_ns = 0
+        self.sent_to_safety: Mapping[str, HandSetting] = {}
 
-    def learn(self, facts: Mapping[str, AccountFacts], now_ns: int) -> None:
+    def learn(
+        self,
+        facts: Mapping[str, AccountFacts],
+        now_ns: int,
+        routing: RoutingFacts = NOTHING_KNOWN,
+    ) -> None:
         """Take over what is known at this moment, all of it."""
-        self._facts, self._at_ns = facts, now_ns
+        self._facts, self._at_ns, self._routing = facts, now_ns, routing
+        self._hands_alone = RoutingFacts(hands=routing.hands)
+        self.sent_to_safety = {
+            each.endpoint: each for each in routing.hands if each.act is HandAct.SAFE
+        }
 
     def of(self, account: str, now_ns: int) -> AccountFacts:
         """What a decision about an account's caller may rest on; unknown is not zero."""
@@ -35,3 +50,7 @@ class CurrentFacts:
             return UNKNOWN
         age_s = None if known.age_s is None else known.age_s + since_ns / 1e9
         return AccountFacts(known.active, known.allowed, known.headroom, age_s)
+
+    def routing(self, now_ns: int) -> RoutingFacts:
+        """What routing may rest on: where nobody looks, only what people set."""
+        return self._routing if now_ns - self._at_ns <= HOLDS_NS else self._hands_alone

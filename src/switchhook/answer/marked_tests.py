@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from switchhook.answer.authentication import Admission, admit
+from switchhook.answer.authentication import LetIn, admit
 from switchhook.answer.http.messages import Answer
 from switchhook.answer.timing import AnswerTimeHistogram
 from switchhook.system.request_mark import LONGEST_S, Mark, read_mark
@@ -46,7 +46,7 @@ class MarkedTests:
         self.now_ns = clock.mono_ns
         self.times, self.counts = AnswerTimeHistogram(), Counter[str]()
 
-    def admit(self, endpoints: Mapping[str, Endpoint], head: Head) -> Admission | Answer | None:
+    def admit(self, endpoints: Mapping[str, Endpoint], head: Head) -> LetIn | Answer | None:
         """Judge a head that has a mark; None where the mark is not ours: then it is a caller's."""
         mark = read_mark(self._key, head.mark or "")
         if mark is None:
@@ -55,8 +55,8 @@ class MarkedTests:
         if refused is not None:
             return refused
         verdict = admit(endpoints, head)
-        if isinstance(verdict, Admission):
-            return Admission(verdict.endpoint, verdict.auth, mark.test)
+        if isinstance(verdict, LetIn):
+            return LetIn(verdict.endpoint, verdict.auth, mark.test)
         return Answer(verdict.status, verdict.text.encode())
 
     def kept_late(self, waiting: OwedAnswer) -> None:

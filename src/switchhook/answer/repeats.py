@@ -16,7 +16,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from switchhook.rules.outcome import EndpointKind
+
 if TYPE_CHECKING:
+    from switchhook.answer.authentication import Endpoint
     from switchhook.exotel.passthru import Passthru
 
     Columns = tuple[array[int], array[int], array[int], array[int], array[int]]
@@ -27,6 +30,7 @@ WINDOW_MS = 600_000
 
 MOST_REMEMBERED = 500_000
 AGAIN_S = 3
+_PASSTHRU = EndpointKind.PASSTHRU
 _GOLDEN, _MASK = 0x9E3779B97F4A7C15, (1 << 64) - 1  # spreads neighbouring seconds
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -93,7 +97,10 @@ def _at(asked: int, second: int) -> int:
 
 
 class FirstAnswer(NamedTuple):
-    """The first time a question was asked: its place in the journal, times in ms, its answer."""
+    """The first time a question was asked: its place in the journal, times in ms, its answer.
+
+    `option` is the answer's number, as `answer.choices` has it.
+    """
 
     seq: int
     at: int
@@ -114,7 +121,7 @@ class _Generation:
         self.seq = array("q")
         self.at = array("q")
         self.mono = array("q")
-        self.option = array("b")
+        self.option = array("i")
 
     def __len__(self) -> int:
         return len(self.asked)
@@ -212,3 +219,24 @@ class RepeatMemory:
             asked, seq, at, mono, option = (column[start:end] for column in columns)
             self._young.extend((asked, seq, at, mono, option))
             start = end
+
+
+def asked_before(
+    memory: RepeatMemory, endpoint: Endpoint, passthru: Passthru, key: bytes, now_ms: int
+) -> tuple[int | None, FirstAnswer | None]:
+    """What to remember a question by, and the first answer to it.
+
+    An answer that nothing gives any more (its keyword or member is gone) is none.
+    """
+    asked = fingerprint(endpoint.name, passthru, key)
+    if asked is None:
+        return None, None
+    # Room and the bots' health change as the account does.
+    if endpoint.kind is _PASSTHRU and not endpoint.ruleset.changing:
+        first = memory.find(asked, now_ms)
+    else:
+        keys = askings(asked, passthru, now_ms)
+        asked = keys[0]
+        found = (memory.find(key, now_ms) for key in keys)
+        first = next((each for each in found if each is not None), None)
+    return asked, first if first is not None and first.option in endpoint.choices else None

@@ -72,9 +72,9 @@ class Record(msgspec.Struct, frozen=True):
 
     `seq` counts from 1 without a break but for refused records, and alone says what came first:
     `at`, in ms since the epoch, is the system's clock as it was, which may step; `mono` in ms of a
-    monotonic clock. `asked` is a signed 64-bit
-    fingerprint of a question, `option` 0 or 1: both are there to be remembered without the body.
-    `damage` says why nothing in it is to be trusted; it is empty where its checksum fits.
+    monotonic clock. `asked` is a signed 64-bit fingerprint of a question, `option` the number of
+    its answer: both are there to be remembered without the body. `damage` says why nothing in it
+    is to be trusted; it is empty where its checksum fits.
     """
 
     seq: int

@@ -20,17 +20,6 @@ if TYPE_CHECKING:
     from switchhook.rules.bot_pool import Member, Pool
 
 
-class EndpointKind(StrEnum):
-    """What an endpoint answers."""
-
-    PASSTHRU = "passthru"
-    """An option, by its rules."""
-    ADMIT = "admit"
-    """An option too: A while the account has room."""
-    VOICEBOT = "voicebot"
-    """The address of a bot."""
-
-
 class HandAct(StrEnum):
     """What a person can set by hand."""
 
@@ -114,7 +103,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `member` is None where nobody could take it; `problem` says why, in words. `key` is what was
     drawn by; `asked` the pool that the rules chose where a person moved its calls to `pool`;
-    `hands` the settings that counted; `degraded` whether all its members had failed.
+    `hands` the settings that counted; `degraded` whether all its members had failed; `off` whether
+    a person switched the pool off.
     """
 
     pool: str
@@ -124,6 +114,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     asked: str = ""
     hands: tuple[int, ...] = ()
     degraded: bool = False
+    off: bool = False
     problem: str = ""
 
 
@@ -131,22 +122,33 @@ def route(
     pools: Mapping[str, Pool], asked: str, key: str, facts: RoutingFacts, now_ms: int
 ) -> Route:
     """Draw the member of the pool `asked` that takes the call of `key`; never raises."""
+    return drawn(standing(pools, asked, facts, now_ms), key)
+
+
+def drawn(stands: Route, key: str) -> Route:
+    """Draw the member that takes the call of `key` from how a pool stands."""
+    return msgspec.structs.replace(stands, key=key, member=draw(key, stands.eligible))
+
+
+def standing(pools: Mapping[str, Pool], asked: str, facts: RoutingFacts, now_ms: int) -> Route:
+    """How the pool `asked` stands: who can take a call, whoever's it is; without key and member."""
     hands = [each for each in facts.hands if each.holds(now_ms)]
     name, used = _moved(asked, hands)
     before = asked if name != asked else ""
     pool = pools.get(name)
     if pool is None:
         problem = f"there is no pool {name}"
-        return Route(pool=name, key=key, asked=before, hands=tuple(used), problem=problem)
+        return Route(pool=name, key="", asked=before, hands=tuple(used), problem=problem)
     off = next((each for each in hands if each.act is HandAct.OFF and each.pool == name), None)
     if off is not None:
         problem = f"pool {name} is switched off"
-        return Route(pool=name, key=key, asked=before, hands=(*used, off.id), problem=problem)
+        return Route(
+            pool=name, key="", asked=before, hands=(*used, off.id), off=True, problem=problem
+        )
     eligible, counted, degraded = eligible_of(pool, facts.members.get(name, {}), hands)
     return Route(
         pool=name,
-        key=key,
-        member=draw(key, eligible),
+        key="",
         eligible=eligible,
         asked=before,
         hands=(*used, *counted),

@@ -32,6 +32,7 @@ from switchhook.server.answer_settings import (
 )
 from switchhook.server.asked_before import remember_asked
 from switchhook.server.gc import freeze_heap
+from switchhook.server.given_before import remember_given
 from switchhook.server.sockets import listening, url_of
 from switchhook.system.data_folder import JOURNAL, DataFolder, boot_id
 from switchhook.system.logs import set_up as set_up_logs
@@ -74,6 +75,9 @@ class AnswerProcess:
             self.journal.close(_FLUSH_S)
             raise
         self._facts = FactsReader(folder.path, boot_id(), folder.node)
+        # Before anybody asks: what people set is in force from the first answer on.
+        now_ms, mono_ms = time.time_ns() // 1_000_000, time.monotonic_ns() // 1_000_000
+        self.answerer.learn(*self._facts.look(now_ms, mono_ms))
         self._tell(settings)
         self._server: Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -110,6 +114,11 @@ class AnswerProcess:
             ),
             trusted=trusted_by(settings.config),
             accounts=receiving_accounts(settings.config, folder.key),
+            places=remember_given(
+                folder.folder(JOURNAL),
+                self.journal.next_seq,
+                wall_ms=time.time_ns() // 1_000_000,
+            ),
         )
 
     async def start(self, sock: socket.socket) -> None:
@@ -191,8 +200,8 @@ class AnswerProcess:
             stamp = _stamp_of(reader.path)
             if stamp != seen or look % _RENEW_LOOKS == 0:
                 now_ms, mono_ms = time.time_ns() // 1_000_000, time.monotonic_ns() // 1_000_000
-                accounts, _routing = await asyncio.to_thread(reader.look, now_ms, mono_ms)
-                self.answerer.learn(accounts)
+                known = await asyncio.to_thread(reader.look, now_ms, mono_ms)
+                self.answerer.learn(*known)
                 self._complain_of_facts(reader.complaint)
             seen, look = stamp, look + 1
             await asyncio.sleep(LOOK_S)

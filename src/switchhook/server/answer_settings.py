@@ -5,10 +5,14 @@ from __future__ import annotations
 import ipaddress
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo
 
+from switchhook.answer import bots as answer_bots
 from switchhook.answer.authentication import Endpoint
+from switchhook.answer.bots import BotPools
 from switchhook.answer.callback_receivers import ReceivingAccount
+from switchhook.answer.choices import choices_of
 from switchhook.answer.redact import Redactor
 from switchhook.config import AuthMode, Config, Mode
 from switchhook.config.live import Settings
@@ -16,9 +20,16 @@ from switchhook.config.names import accounts_of
 from switchhook.config.own_links import secrets_of
 from switchhook.config.rules_terms import terms_of
 from switchhook.journal.receipt import RecordKind
+from switchhook.rules.outcome import EndpointKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+
+    from switchhook.answer.choices import Choice
+    from switchhook.config import EndpointConfig
+    from switchhook.config.bot_address import BotAddress
+
+_SHORTEST_PASSWORD = 8
 
 
 def settings_of(config: Config) -> Settings:
@@ -34,15 +45,22 @@ def settings_of(config: Config) -> Settings:
 
 def endpoints_of(settings: Settings, key: bytes) -> dict[str, Endpoint]:
     """What the configuration and the running rules say, ready to answer; `key` is the folder's."""
-    secrets = {point.name: secrets_of(point, key) for point in settings.config.endpoints}
-    redactor = Redactor(key, [each for some in secrets.values() for each in some])
-    accounts = accounts_of(settings.config)
+    config = settings.config
+    secrets = {point.name: secrets_of(point, key) for point in config.endpoints}
+    redactor = Redactor(
+        key, [*(each for some in secrets.values() for each in some), *_passwords(config)]
+    )
+    accounts, bots = accounts_of(config), _bots_of(config)
     return {
         point.name: Endpoint(
             name=point.name,
+            kind=point.kind,
             sync=point.mode is Mode.SYNC,
             # Without a configured secret nothing would keep anybody out.
-            report_only=point.auth == AuthMode.REPORT_ONLY and bool(point.secrets),
+            # An address with its login is given to nobody who has not proved the secret.
+            report_only=point.auth == AuthMode.REPORT_ONLY
+            and bool(point.secrets)
+            and point.kind is not EndpointKind.VOICEBOT,
             secrets=tuple(secret.encode() for secret in secrets[point.name]),
             configured=bool(point.secrets),
             ruleset=settings.rulesets[point.name],
@@ -53,14 +71,48 @@ def endpoints_of(settings: Settings, key: bytes) -> dict[str, Endpoint]:
             bodies=(point.bodies.A or "", point.bodies.B or ""),
             redactor=redactor,
             account=accounts.get(point.name, ""),
+            choices=_choices_of(point, settings, bots),
+            bots=bots,
+            fallback=None if point.fallback is None else _ready(point.fallback),
+            when_off=point.when_off,
         )
-        for point in settings.config.endpoints
+        for point in config.endpoints
     }
+
+
+def _choices_of(point: EndpointConfig, settings: Settings, bots: BotPools) -> Mapping[int, Choice]:
+    """All that an endpoint can answer."""
+    members = bots.addresses if point.kind is EndpointKind.VOICEBOT else ()
+    selects = settings.rulesets[point.name].selects
+    return choices_of(selects, members, fallback=point.fallback is not None)
+
+
+def _ready(address: BotAddress) -> answer_bots.BotAddress:
+    return answer_bots.bot_address(address.url.reveal(), address.shown)
+
+
+def _bots_of(config: Config) -> BotPools:
+    """All pools, and the addresses of their members."""
+    return BotPools(
+        {pool.name: pool for pool in config.pools},
+        {(each.pool, each.member): _ready(each) for each in config.addresses},
+    )
+
+
+def _passwords(config: Config) -> list[str]:
+    """The members' passwords, as they stand in their addresses and as they are.
+
+    A short one is looked for in addresses only: as text it could be a part of anything.
+    """
+    found = [urlsplit(each.url.reveal()).password or "" for each in config.addresses]
+    forms = [form for each in found for form in (each, unquote(each))]
+    return [each for each in dict.fromkeys(forms) if len(each) >= _SHORTEST_PASSWORD]
 
 
 def receiving_accounts(config: Config, key: bytes) -> dict[str, ReceivingAccount]:
     """The accounts whose webhooks are received, by name; no secret of ours is kept of any."""
     secrets = [each for point in config.endpoints for each in secrets_of(point, key)]
+    secrets += _passwords(config)
     for account in config.accounts:
         own = (*account.webhook_secrets.status, *account.webhook_secrets.heartbeat)
         secrets += [each.reveal() for each in own]

@@ -46,6 +46,6 @@ def remember_asked(journal: Path, first_seq: int, *, mono_ms: int, wall_ms: int)
         ],
     )
     start = next((at for at, ms in enumerate(mono) if mono_ms - ms < WINDOW_MS), len(mono))
-    option = array("b", asked.option[start:])
+    option = array("i", asked.option[start:])
     memory.load((asked.asked[start:], asked.seq[start:], asked.at[start:], mono[start:], option))
     return memory
