@@ -1,0 +1,127 @@
+"""How many streams an account has room for: leases, what is not ours, and reserves. Pure.
+
+    admission = AccountAdmission()
+    admission.leases.admitted("CallSid", at_ms, endpoint="gate")  # started, ended, throttled
+    admission.polled(at_ms, active=71, allowed=100)
+    admission.look(now_ms)      # about each second
+    admission.estimate(now_ms)  # at any time between
+
+Ends are told of some seconds late, so that of our live streams some have ended. How many is known
+a little later, and on average a moment ago was as now: they are taken off.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from switchhook.routes.foreign import AVERAGED_MS, LOOK_AFTER_MS, ForeignStreams
+from switchhook.routes.leases import Held, Leases
+from switchhook.rules.routing import AdmissionBudget
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FRESH_MS = 60_000
+"""How long a poll says something where there are no leases."""
+_LEAST_STEP, _STEP_SHARE = 0.5, 0.005
+
+
+class Estimate(msgspec.Struct, frozen=True, kw_only=True):
+    """What is believed of an account at a moment, in streams.
+
+    `unseen` of the live ones have ended, as far as can be guessed; `room` is how many more may be
+    let in. `unknown` says why nothing is known, and is empty else.
+    """
+
+    allowed: int | None
+    held: Held
+    unseen: float
+    foreign: float
+    reserve: float
+    room: int
+    unknown: str = ""
+
+
+class _UnseenEnds:
+    """How many of those that we take for live have ended, on average of the last seconds."""
+
+    def __init__(self) -> None:
+        self._believed = deque[tuple[int, int]]()
+        self._seen = deque[tuple[int, int]]()
+
+    def look(self, now_ms: int, leases: Leases) -> None:
+        """Compare what was believed some seconds ago with what is known of it now."""
+        self._believed.append((now_ms, leases.live_at(now_ms)))
+        while self._believed[0][0] <= now_ms - LOOK_AFTER_MS:
+            at_ms, live = self._believed.popleft()
+            self._seen.append((at_ms, live - leases.live_at(at_ms)))
+        while self._seen and self._seen[0][0] <= now_ms - LOOK_AFTER_MS - AVERAGED_MS:
+            self._seen.popleft()
+
+    @property
+    def streams(self) -> float:
+        if not self._seen:
+            return 0.0
+        return max(0.0, sum(count for _, count in self._seen) / len(self._seen))
+
+
+class AccountAdmission:
+    """One account: feed it what happens, ask it what may be let in."""
+
+    def __init__(self) -> None:
+        self.leases, self.foreign = Leases(), ForeignStreams()
+        self._unseen = _UnseenEnds()
+        self._allowed: int | None = None
+        self._polled_ms: int | None = None
+
+    def polled(self, at_ms: int, active: int, allowed: int | None) -> None:
+        """The account said so at `at_ms`."""
+        self.foreign.polled(at_ms, active)
+        self._allowed, self._polled_ms = allowed, at_ms
+
+    def throttled(self, at_ms: int) -> None:
+        """A stream of ours was over the limit."""
+        self.foreign.throttled(at_ms, max(_LEAST_STEP, _STEP_SHARE * (self._allowed or 0)))
+
+    def look(self, now_ms: int) -> None:
+        """Compare what there is to compare, and tidy up."""
+        lost = self.foreign.look(now_ms, self.leases.live_at)
+        if lost:
+            self.leases.end_oldest(lost, now_ms)
+        self.leases.tidy(now_ms)
+        self._unseen.look(now_ms, self.leases)
+
+    def estimate(self, now_ms: int) -> Estimate:
+        """How things are."""
+        held, foreign = self.leases.held(now_ms), self.foreign.streams
+        unseen = min(self._unseen.streams, float(held.live))
+        reserve = self.foreign.reserve(now_ms)
+        unknown = self._unknown(now_ms, held)
+        taken = held.all - unseen + foreign + reserve
+        return Estimate(
+            allowed=self._allowed,
+            held=held,
+            unseen=unseen,
+            foreign=foreign,
+            reserve=reserve,
+            room=0 if unknown else max(0, math.floor((self._allowed or 0) - taken)),
+            unknown=unknown,
+        )
+
+    def _unknown(self, now_ms: int, held: Held) -> str:
+        if self._polled_ms is None:
+            return "Exotel has not been asked yet"
+        if self._allowed is None:
+            return "Exotel does not say how many streams are allowed"
+        if now_ms - self._polled_ms > FRESH_MS and not held.all:
+            return f"Exotel last answered {(now_ms - self._polled_ms) // 1000} s ago"
+        return ""
+
+
+def budget_of(estimate: Estimate, through_seq: int, reserves: Mapping[str, int]) -> AdmissionBudget:
+    """What one answer process is told."""
+    return AdmissionBudget(estimate.room, through_seq, dict(reserves), estimate.unknown)
