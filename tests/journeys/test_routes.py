@@ -116,3 +116,31 @@ def test_what_cannot_be_set_is_said_in_a_line(tmp_path, options, capsys):
             (("undo",), "nothing is set by hand"),
         ):
             assert problem in route(program, *words, code=2).err
+
+
+@pytest.mark.process
+def test_a_dead_member_is_seen_by_the_probe_and_gets_no_calls(tmp_path, options):
+    """Nothing listens on the port of any: all are dead, and the pool is degraded, not empty."""
+    with running(tmp_path / "data", *options) as program:
+
+        def seen():
+            sales = program.api("routes")["pools"][0]
+            return sales if sales["degraded"] else None
+
+        sales = until(seen, "the probes")
+        for member in sales["members"]:
+            assert member["breaker"]["why"] == "the probe: connection refused"
+            assert member["draw_share"] == 0.5
+        listed = route(program, "list", code=1).out
+        assert "pool sales: degraded" in listed
+        deeds = [each["who"] for each in program.api("audit")["entries"]]
+        assert deeds.count("circuit breaker") == 2
+
+
+@pytest.mark.process
+def test_check_probes_each_member_once(tmp_path, options):
+    done = command("check", options[1], "--probe", code=1)
+    assert done.out.count("connection refused") == 3
+    plain = tmp_path / "plain.toml"
+    plain.write_text("[endpoints.default]\n")
+    assert "there is no pool to probe" in command("check", str(plain), "--probe").err

@@ -15,6 +15,7 @@ from cyclopts import Parameter
 
 from switchhook.cli import output
 from switchhook.cli.check_matches import show_matches
+from switchhook.cli.check_probe import configuration_among, probe_members
 from switchhook.cli.check_routing import config_beside, load_for, routing_warnings
 from switchhook.cli.data import found_config, found_data_folder, steady_now_ms, store_in
 from switchhook.cli.options import CONFIG, DATA, JSON
@@ -51,6 +52,7 @@ def check(
     data: DATA = None,
     against: Annotated[str | None, Parameter(help="How long back, such as 24h or 7d.")] = None,
     endpoint: Annotated[str, Parameter(help="Whose receipts, for a rules file.")] = "default",
+    probe: Annotated[bool, Parameter(negative="", help="Ask each member of a pool, once.")] = False,
     json: JSON = False,
 ) -> int:
     """Check configurations and rules files; exit code 1 if one does not check out.
@@ -59,6 +61,9 @@ def check(
 
     With --against, say how many kept receipts would be answered otherwise, and which. Repeats are
     left out, as they take the first one's answer, and HEAD requests.
+
+    With --probe, each member of a pool is asked once from here: name, connection, TLS, WebSocket
+    and Basic auth. Exit code 1 if one can't be reached, or its certificate ends within 14 days.
 
     Where a data folder holds a journal, it is told for each rule how many callers of the last day
     it would have decided.
@@ -81,6 +86,8 @@ def check(
     beside = config_beside(config, data) if files else ()
     checked = _check_all(wanted, endpoint, data, beside) if wanted else _check_defaults(data)
     if checked is None:
+        return 1
+    if probe and probe_members(configuration_among(files, found)):
         return 1
     folder = found_data_folder(config, data)
     # What admits and what chooses bots is asked before there is a stream, and kept elsewhere.

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from switchhook.errors import SwitchhookError
 from switchhook.routes.hands_ledger import LedgerHands
+from switchhook.routes.probe import target_of
+from switchhook.routes.probe_worker import ProbeWorker
 from switchhook.routes.routes_file import RoutesFile, read_routes
 from switchhook.routes.worker import RoutesWorker
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from switchhook.config import Config
     from switchhook.journal import JournalReader
     from switchhook.ledger.database import Ledger
+    from switchhook.routes.health import Key
+    from switchhook.routes.probe import ProbeTarget
     from switchhook.server.steady_clock import SteadyClock
     from switchhook.store import SqliteStore
     from switchhook.system.data_folder import DataFolder
@@ -51,12 +55,14 @@ class Routing:
             mono_ms=clock.mono_ms,
             note=note,
         )
+        self.probes = ProbeWorker(self.worker.probed, now_ms=clock.now_ms)
         self.use(config)
 
     def use(self, config: Config) -> None:
         """Go on by a changed configuration."""
         shown = {(each.pool, each.member): each.shown for each in config.addresses}
         self.worker.use(config.pools, [each.name for each in config.endpoints], shown)
+        self.probes.use(targets_of(config))
 
     def begin(self, journal: JournalReader, store: SqliteStore) -> None:
         """Take over what was known before the start. Touches the disk; the store is open."""
@@ -72,7 +78,18 @@ class Routing:
 
     def start(self) -> None:
         self.worker.start()
+        self.probes.start()
 
     def stop(self) -> None:
         """It waits."""
+        self.probes.stop()
         self.worker.stop()
+
+
+def targets_of(config: Config) -> dict[Key, ProbeTarget]:
+    """What is probed of the members of all pools, by pool and name."""
+    found = {
+        (each.pool, each.member): target_of(each.url.reveal(), allow_private=each.allow_private)
+        for each in config.addresses
+    }
+    return {key: target for key, target in found.items() if target is not None}
