@@ -93,6 +93,20 @@ def test_rules_by_themselves_are_checked_for_the_endpoint_that_has_them(say, pla
     assert '"option" is for rules of kind passthru or admit, these are of kind voicebot' in out
 
 
+def test_the_built_in_rules_of_an_endpoint_are_those_of_its_kind(say, place):
+    text = CONFIG.replace('rules = "sales.toml"', 'pool = "spare"')
+    (place / "switchhook.toml").write_text(text + '[endpoints.gate]\nkind = "admit"\n')
+    (place / "data").mkdir()
+    for endpoint, given in (
+        ("sales-in", 'pool = "spare"'),
+        ("gate", 'class = "default"'),
+        ("default", "when = 'stream.cause == \"throttled\"'"),
+    ):
+        code, out, _ = say("rules", "show", endpoint, "--builtin")
+        assert code == 0
+        assert given in out
+
+
 @pytest.mark.parametrize(
     "text, kind",
     [

@@ -99,6 +99,9 @@ def test_the_record_of_a_configuration_holds_no_secret_of_a_bot():
          "which account's streams it counts (account = \"…\"; known: a, b)"),
         (ADMIT + ACCOUNT.format(name="a") + "[accounts.a.reserves]\nVIP = 1",
          "accounts.a.reserves: no such class is possible: 'VIP' (1 to 32 of a-z, 0-9, _ and -)"),
+        (ADMIT + ACCOUNT.format(name="a") + "[accounts.a.reserves]\nall = 1",
+         "accounts.a.reserves: class 'all' is a reserved word "
+         "(all, any, foreign, none, unknown say what is of no class; choose another name)"),
         (ACCOUNT.format(name="a") + "[accounts.a.reserves]\nvip = -1",
          "accounts.a.reserves.vip: -1 is out of bounds (0 to 100,000)"),
         ('[endpoints.e.selects]\n"a b" = "c"', "endpoints.e.selects: no such select is possible: "

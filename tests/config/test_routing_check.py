@@ -40,7 +40,7 @@ def warnings(text, rules="", allowed=None):
         (f"{A}limit = 100\n{MAIN}{TO_A}", "", {"main": 100}),
         (f"{A}limit = 100\n{MAIN}{TO_A}", "", {}),  # nothing is known of the account
         (f"{A}limit = 100\n{MAIN}{TO_A}", "", {"another": 5}),
-        (MAIN + GATE + "[accounts.main.reserves]\nvip = 5\ndefault = 1\nnone = 0\n",
+        (MAIN + GATE + "[accounts.main.reserves]\nvip = 5\ndefault = 1\nother = 0\n",
          f'{RULE}class = "vip"\n[default]\n', {}),
         ('[endpoints.e]\nrules = "r"\n[endpoints.e.selects]\npeople = "x"\n',
          '[default]\noption = "A"\nselect = "people"\n', {}),
@@ -76,6 +76,10 @@ def test_nothing_is_said_of_what_may_be_meant(text, rules, allowed):
         (MAIN + GATE + "[accounts.main.reserves]\nvpi = 5\n", f'{RULE}class = "vip"\n[default]\n',
          "accounts.main.reserves.vpi: no rule of kind admit asks for room as this class, so that "
          "its places are kept free from nobody (did you mean 'vip'?)"),
+        (MAIN + GATE + "[accounts.main.reserves]\nvip = 100\n",
+         f'{RULE}class = "vip"\n[default]\n',
+         "accounts.main.reserves.vip: 100 of the 100 streams that Exotel allows the account, so "
+         "that nobody of this class is admitted (lower it)"),
         (MAIN + "[accounts.main.reserves]\nvip = 5\n", "",
          "accounts.main.reserves.vip: no rule of kind admit asks for room as this class, so that "
          'its places are kept free from nobody (class = "vip")'),

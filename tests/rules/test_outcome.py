@@ -95,6 +95,8 @@ def test_the_built_in_rules_of_each_kind():
          "rule \"a\": no such class is possible: 'V I P' (1 to 32 of a-z, 0-9, _ and -)"),
         (ADMIT, 'class = ""',
          "rule \"a\": no such class is possible: '' (1 to 32 of a-z, 0-9, _ and -)"),
+        (ADMIT, 'class = "foreign"', "rule \"a\": class 'foreign' is a reserved word "
+         "(all, any, foreign, none, unknown say what is of no class; choose another name)"),
         (ADMIT, 'option = "B"\nclass = "vip"',
          "rule \"a\": class 'vip' is never used: B refuses without asking for room "
          '(remove class, or write option = "A", which asks for room)'),

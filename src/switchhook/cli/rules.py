@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 from cyclopts import App
 
 from switchhook.cli import output
+from switchhook.cli.check_routing import config_beside
 from switchhook.cli.data import data_folder, found_config
 from switchhook.cli.options import CONFIG, DATA, JSON
 from switchhook.config.live import SettingsKeeper
+from switchhook.config.rules_terms import terms_of
 from switchhook.rules.rules_file import BUILTIN
 
 if TYPE_CHECKING:
@@ -61,7 +63,7 @@ def show_(
         The built-in rules instead: a good beginning for one's own.
     """
     history = () if builtin else _keeper(config, data).history(endpoint)
-    text = history[-1].text if history else BUILTIN.text
+    text = history[-1].text if history else _builtin(endpoint, config, data)
     if not history and not builtin:
         output.err.print(f"endpoint {output.plain(endpoint)} has the built-in rules")
     output.out.out(text, end="" if text.endswith("\n") else "\n", highlight=False)
@@ -115,6 +117,15 @@ def undo(endpoint: str = "default", *, config: CONFIG = None, data: DATA = None)
 def _keeper(config: str | None, data: str | None) -> SettingsKeeper:
     folder = data_folder(config, data)
     return SettingsKeeper(folder, found_config(config, data), environ=os.environ)
+
+
+def _builtin(endpoint: str, config: str | None, data: str | None) -> str:
+    """The built-in rules of an endpoint's kind; a passthru's where no configuration has it."""
+    for each in config_beside(config, data):
+        point = each.endpoint(endpoint)
+        if point is not None:
+            return terms_of(each, point).builtin.text
+    return BUILTIN.text
 
 
 def _entry(entry: TakenOver) -> dict[str, object]:

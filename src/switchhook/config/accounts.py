@@ -14,7 +14,7 @@ from switchhook.config.keys import Problems, RefusedValue, Section, integer, num
 from switchhook.config.secrets import Sources, read_secrets, read_theirs
 from switchhook.exotel.fields import e164
 from switchhook.loopback import is_loopback
-from switchhook.rules.outcome import CLASS, CLASS_HINT
+from switchhook.rules.outcome import class_complaint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -177,8 +177,8 @@ def _reserves(section: Section) -> dict[str, int]:
     found: dict[str, int] = {}
     for name in section.names():
         places = section.take(name, integer(0, MOST_RESERVED), 0)
-        if not CLASS.fullmatch(name):
-            section.complain(f"no such class is possible: {name[:40]!r}", CLASS_HINT)
+        if (wrong := class_complaint(name)) is not None:
+            section.complain(*wrong)
         found[name] = places
     return found
 

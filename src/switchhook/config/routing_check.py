@@ -29,7 +29,7 @@ def rules_warnings(
     return (
         *_unreached(config, rulesets),
         *_above_the_account(config, rulesets, allowed),
-        *_idle_reserves(config, rulesets),
+        *_reserves(config, rulesets, allowed),
         *(each for point in config.endpoints for each in _keywords(point, rulesets)),
     )
 
@@ -110,7 +110,9 @@ def _above_the_account(
                 )
 
 
-def _idle_reserves(config: Config, rulesets: Mapping[str, Ruleset]) -> Iterator[str]:
+def _reserves(
+    config: Config, rulesets: Mapping[str, Ruleset], allowed: Mapping[str, int]
+) -> Iterator[str]:
     of = accounts_of(config)
     for account in config.accounts:
         classes = {
@@ -120,7 +122,14 @@ def _idle_reserves(config: Config, rulesets: Mapping[str, Ruleset]) -> Iterator[
             if point.name in rulesets
             for each in rulesets[point.name].classes
         }
+        most = allowed.get(account.name)
         for name, places in account.reserves.items():
+            if most is not None and places >= most > 0:
+                yield (
+                    f"accounts.{account.name}.reserves.{name}: {places} of the {most} streams that "
+                    f"Exotel allows the account, so that nobody of this class is admitted "
+                    f"(lower it)"
+                )
             if places and name not in classes:
                 hint = did_you_mean(name, sorted(classes)) if classes else f'class = "{name}"'
                 yield (

@@ -44,8 +44,10 @@ ORDINARY = "default"
 LONGEST_POOL = 64
 SELECT = re.compile("[A-Za-z0-9_-]{1,64}")
 SELECT_HINT = "1 to 64 of A-Z, a-z, 0-9, _ and -, as a SwitchCase applet compares it"
-CLASS = re.compile("[a-z0-9_-]{1,32}")
-CLASS_HINT = "1 to 32 of a-z, 0-9, _ and -"
+RESERVED = frozenset({"all", "any", "none", "foreign", "unknown"})
+"""What pages and metrics call streams that are of no class, or of all."""
+
+_CLASS = re.compile("[a-z0-9_-]{1,32}")
 
 KEYS: dict[EndpointKind, tuple[str, ...]] = {
     EndpointKind.PASSTHRU: ("option", "select"),
@@ -68,6 +70,17 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 Complaint = tuple[str, str]
 """A problem, and how to mend it."""
+
+
+def class_complaint(name: object) -> Complaint | None:
+    """What is wrong with the name of a class; None where nothing is."""
+    if not isinstance(name, str) or not _CLASS.fullmatch(name):
+        hint = "1 to 32 of a-z, 0-9, _ and -"
+        return f"no such class is possible: {str(name)[:40]!r}", hint
+    if name in RESERVED:
+        hint = f"{', '.join(sorted(RESERVED))} say what is of no class; choose another name"
+        return f"class {name!r} is a reserved word", hint
+    return None
 
 
 def read_outcome(
@@ -146,13 +159,13 @@ def _select(said: object, option: Option, found: list[Complaint]) -> str:
 def _class(said: object, option: Option, found: list[Complaint]) -> str:
     if said is None:
         return ORDINARY if option is Option.A else ""
-    if not isinstance(said, str) or not CLASS.fullmatch(said):
-        found.append((f"no such class is possible: {str(said)[:40]!r}", CLASS_HINT))
+    if (wrong := class_complaint(said)) is not None:
+        found.append(wrong)
         return ""
     if option is Option.B:
         hint = 'remove class, or write option = "A", which asks for room'
         found.append((f"class {said!r} is never used: B refuses without asking for room", hint))
-    return said
+    return str(said)
 
 
 def _pool(said: object, found: list[Complaint]) -> str:
