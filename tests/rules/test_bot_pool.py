@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,3 +51,14 @@ def test_a_member_by_name():
     pool = Pool(name="sales", members=(Member(name="a", url="wss://a.example/"),))
     assert pool.member("a") is pool.members[0]
     assert pool.member("b") is None
+
+
+def test_the_draw_is_the_one_that_the_documentation_gives():
+    page = Path(__file__).parents[2] / "docs/before-the-stream.md"
+    said = page.read_text(encoding="utf-8").partition("```python\n")[2].partition("```")[0]
+    names: dict[str, Any] = {}
+    exec(compile(said, str(page), "exec"), names)
+    weights = {"a": 80.0, "b": 20.0, "c": 7.5}
+    some = [Eligible(name, weight) for name, weight in weights.items()]
+    for number in range(500):
+        assert draw(f"call-{number}", some) == names["takes"](f"call-{number}", weights)
