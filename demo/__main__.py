@@ -20,7 +20,17 @@ from urllib.request import Request, urlopen
 
 from rich.console import Console
 
-from demo.files import DEAD_FOR_S, DIES_AFTER_S, STREAMS, add_account, plan, write_config
+from demo.files import (
+    A_DIES_AFTER_S,
+    DEAD_FOR_S,
+    DIES_AFTER_S,
+    STREAMS,
+    Ports,
+    add_account,
+    addresses,
+    plan,
+    write_config,
+)
 
 FOLDER = Path("demo-data")
 SWITCHHOOK = ".venv/bin/switchhook"
@@ -48,11 +58,13 @@ def play(folder: Path, calls: int, *, virtual: bool) -> int:
         shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     out.print("starting Switchhook, and an Exotel of its own", style="dim")
-    with serving(folder) as (console, passthru):
-        introduce(console, passthru)
+    hosts = another_host("127.0.0.2"), another_host("127.0.0.3")
+    bots = addresses(Ports(*free_ports(4)), *hosts)
+    with serving(folder, bots) as (console, urls):
+        introduce(console, urls["default"])
         for_ever = sys.stdout.isatty() and not virtual
         with contextlib.suppress(KeyboardInterrupt):
-            code = emulate(folder, passthru, None if for_ever else calls, virtual=virtual)
+            code = emulate(folder, bots, urls, None if for_ever else calls, virtual=virtual)
             if code:
                 return code
         out.print("\nWhat Switchhook made of the newest, and why:\n", style="bold")
@@ -80,23 +92,32 @@ def introduce(console: str, passthru: str) -> None:
         "  Alerts    who would have been told, and when\n"
     )
     out.print(
-        "An Exotel of our own calls two numbers, Support and Bookings. Each call meets a greeting,"
-        " a bot, and a\nPassthru that asks Switchhook: A ends the call, B leads to a person."
-        f" After {DIES_AFTER_S} seconds the bot of Bookings dies;\n{DEAD_FOR_S} seconds later it is"
-        " back. Watch the first line say so, and see it end.\n"
+        "An Exotel of our own calls three numbers, Support, Bookings and Sales. Each call meets a"
+        " greeting, a bot, and a\nPassthru that asks Switchhook: A ends the call, B leads to a"
+        f" person. After {DIES_AFTER_S} seconds the bot of Bookings dies;\n{DEAD_FOR_S} seconds"
+        " later it is back. Watch the first line say so, and see it end.\n"
+        "Sales has two vendors: Switchhook says which of them takes a call, and whether there is"
+        f" room. After {A_DIES_AFTER_S} seconds\none of them dies, and its calls go to the"
+        " other.\n"
     )
     out.print(f"Switchhook answers at {passthru}")
     more = ", until Ctrl-C" if sys.stdout.isatty() else ""
     out.print(f"Where that Exotel is, for programs; then one line a call{more}:\n")
 
 
-def emulate(folder: Path, passthru: str, calls: int | None, *, virtual: bool) -> int:
+def emulate(
+    folder: Path,
+    bots: dict[str, str],
+    urls: dict[str, str],
+    calls: int | None,
+    *,
+    virtual: bool,
+) -> int:
     """The emulator, as a user starts it, on this terminal; Switchhook learns of its account."""
     ready, file = folder / "exotel.json", folder / "plan.toml"
     ready.unlink(missing_ok=True)
-    with bound() as ours:
-        port = ours.getsockname()[1]
-    file.write_text(plan(f"ws://{LOOPBACK}:{port}/bot", passthru))
+    (port,) = free_ports(1)
+    file.write_text(plan(f"ws://{LOOPBACK}:{port}/bot", bots, urls))
     words = ["emulate", "--file", str(file), "--brief", "--listen", f"{LOOPBACK}:{port}"]
     words += ["--ready", str(ready)]
     words += [] if calls is None else ["--calls", str(calls)]
@@ -107,18 +128,30 @@ def emulate(folder: Path, passthru: str, calls: int | None, *, virtual: bool) ->
             while exotel.poll() is None and time.monotonic() < until and not ready.exists():
                 time.sleep(0.05)
             if ready.exists():
-                add_account(folder, ready)
+                add_account(folder, bots, ready)
             return exotel.wait()
         except BaseException:
             exotel.terminate()
             raise
 
 
-@contextlib.contextmanager
-def bound() -> Iterator[socket.socket]:
+def free_ports(count: int) -> list[int]:
+    """Ports of this machine that nobody has."""
+    with contextlib.ExitStack() as held:
+        socks = [held.enter_context(socket.socket()) for _ in range(count)]
+        for sock in socks:
+            sock.bind((LOOPBACK, 0))
+        return [sock.getsockname()[1] for sock in socks]
+
+
+def another_host(host: str) -> str:
+    """Another address of this machine, by which the console tells its bots from others'."""
     with socket.socket() as sock:
-        sock.bind((LOOPBACK, 0))
-        yield sock
+        try:
+            sock.bind((host, 0))
+        except OSError:  # macOS has one only
+            return LOOPBACK
+    return host
 
 
 def wait_for_fold(console: str) -> None:
@@ -142,21 +175,21 @@ def show(*words: str) -> None:
     subprocess.run([sys.executable, "-m", "switchhook", *words], check=True)
 
 
-def links(folder: Path) -> tuple[str, str]:
-    """What opens the console, and the URL of the endpoint `default`."""
+def links(folder: Path) -> tuple[str, dict[str, str]]:
+    """What opens the console, and the URL of each endpoint."""
     words = ["link", "--json", "--data", str(folder / "data")]
     said = subprocess.run(
         [sys.executable, "-m", "switchhook", *words], stdout=subprocess.PIPE, check=True
     )
     found = json.loads(said.stdout)
-    return found["console"], found["passthru"]["default"]
+    return found["console"], found["passthru"]
 
 
 @contextlib.contextmanager
-def serving(folder: Path) -> Iterator[tuple[str, str]]:
-    """The server, as a user starts it; the link to its console, and its passthru URL."""
+def serving(folder: Path, bots: dict[str, str]) -> Iterator[tuple[str, dict[str, str]]]:
+    """The server, as a user starts it; the link to its console, and its endpoints' URLs."""
     address = f"{LOOPBACK}:0"
-    words = ["serve", "--config", str(write_config(folder)), "--data", str(folder / "data")]
+    words = ["serve", "--config", str(write_config(folder, bots)), "--data", str(folder / "data")]
     words += ["--answer", address, "--console", address]
     log = folder / "server.log"
     with (

@@ -4,29 +4,52 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import NamedTuple
 
-SUPPORT, BOOKINGS = "08047112233", "08047112244"
-STREAMS = 9
+SUPPORT, BOOKINGS, SALES = "08047112233", "08047112244", "08047112255"
+ACCOUNT, KEY, TOKEN = "exotelt", "demo-key", "demo-token"
+STREAMS = 12
 """How many streams the demo's account may have at once: few enough to be seen to run out."""
 
 DIES_AFTER_S, DEAD_FOR_S, DIES_EVERY_S = 20, 75, 240
 """When the bot of the bookings dies, comes back, and dies again, in seconds."""
 
+A_DIES_AFTER_S, A_DEAD_FOR_S = 120, 75
+"""The same of Vendor A, one of the two that take the calls of Sales."""
+
+
+class Ports(NamedTuple):
+    """Where the bots of pools listen, besides the one that the emulator has anyway."""
+
+    bookings: int
+    reserve: int
+    vendor_a: int
+    vendor_b: int
+
+
+def addresses(ports: Ports, vendors: str, reserve: str) -> dict[str, str]:
+    """Where each bot is dialled, by its name in the plan; the console tells bots by their hosts.
+
+    `vendors` and `reserve` are hosts of this machine, others than 127.0.0.1 where it has some.
+    """
+    return {
+        "bookings": f"ws://localhost:{ports.bookings}/bookings",
+        "reserve": f"ws://{reserve}:{ports.reserve}/reserve",
+        "vendor-a": f"ws://{vendors}:{ports.vendor_a}/a",
+        "vendor-b": f"ws://{vendors}:{ports.vendor_b}/b",
+    }
+
+
 _PLAN = """\
 voice = ""
 
-[account.exotelt]
+[account.{account}]
+key = "{key}"
+token = "{token}"
 streams = {streams}
 
-[number.{support}]
-account = "exotelt"
-flow = "support"
-
-[number.{bookings}]
-account = "exotelt"
-flow = "bookings"
-
 {flows}
+{bots}
 [caller.patient]
 share = 5
 patience_s = 60
@@ -50,24 +73,35 @@ probability = 0.04
 seconds = 5
 
 [[fault]]
-what = "bot-refused"
-flow = "bookings"
+what = "bot-dies"
+bot = "bookings"
 after_s = {after_s}
 for_s = {for_s}
 every_s = {every_s}
 
+[[fault]]
+what = "bot-dies"
+bot = "vendor-a"
+after_s = {a_after_s}
+for_s = {a_for_s}
+every_s = {every_s}
+
 [arrivals]
-per_minute = 40
+per_minute = 50
 """
 
 _FLOW = """\
+[number.{number}]
+account = "{account}"
+flow = "{name}"
+
 [flow.{name}]
 first = "hello"
 
 [flow.{name}.applet.hello]
 applet = "greeting"
 seconds = 2
-next = "bot"
+next = "{after_hello}"
 
 [flow.{name}.applet.bot]
 applet = "voicebot"
@@ -77,8 +111,8 @@ next = "told"
 
 [flow.{name}.applet.told]
 applet = "passthru"
-url = "{passthru}"
-a = "end"
+url = "{told}"
+a = "{well}"
 b = "people"
 
 [flow.{name}.applet.people]
@@ -92,35 +126,127 @@ applet = "hangup"
 
 """
 
+_BEFORE_AND_AFTER = """\
+[flow.sales.applet.gate]
+applet = "passthru"
+url = "{gate}"
+a = "bot"
+b = "people"
+
+[flow.sales.applet.switch]
+applet = "switchcase"
+cases = {{ people = "people", goodbye = "end" }}
+otherwise = "people"
+
+"""
+
+_BOT = """\
+[bot.{name}]
+url = "{url}"
+plays = "/bot?say=3"
+
+"""
+
 _CONFIG = """\
 # Switchhook's configuration in the demo. docs/configuration.md explains every key.
 
-[endpoints.default.leads]
-A = "the end of the call"
-B = "a person"
-
+[accounts.demo]
+sid = "{sid}"
+{account}
+# Support: its bot's address stands in the Voicebot applet itself.
 [bots."Support bot"]
 hosts = ["127.0.0.1"]
 exophones = ["+918047112233"]
 owner = "Priya"
 contact = "priya@bots.example"
 
+[endpoints.default.leads]
+A = "the end of the call"
+B = "a person"
+
+# Bookings: the applet asks where its bot is, so that a person can send its calls elsewhere.
 [bots."Bookings bot"]
-hosts = ["localhost"]
 exophones = ["+918047112244"]
 owner = "Arjun"
 contact = "arjun@bots.example"
+
+[bots."Bookings bot".members.bookings]
+url = "{bookings}"
+allow_private = true
+
+[bots."Bookings reserve".members.reserve]
+url = "{reserve}"
+allow_private = true
+
+[endpoints.bookings-in]
+kind = "voicebot"
+pool = "Bookings bot"
+
+# Sales: two vendors take its calls. One that fails is left out, and tried again.
+[bots.sales]
+exophones = ["+918047112255"]
+owner = "Meera"
+contact = "meera@bots.example"
+
+[bots.sales.breaker]
+enabled = true
+cool_down_s = 15
+
+[bots.sales.members.vendor-a]
+url = "{vendor_a}"
+weight = 60
+allow_private = true
+
+[bots.sales.members.vendor-b]
+url = "{vendor_b}"
+weight = 40
+allow_private = true
+
+# Before the stream: is there room? And which vendor?
+[endpoints.sales-gate]
+kind = "admit"
+safe_option = "A"                 # where nothing is known of the line, a bot is better than nobody
+
+[endpoints.sales-gate.leads]
+A = "a bot"
+B = "a person"
+
+[endpoints.sales-in]
+kind = "voicebot"
+pool = "sales"
+
+# After it: where to, by a keyword.
+[endpoints.sales]
+rules = "sales.toml"
+
+[endpoints.sales.selects]
+people = "a person"
+goodbye = "the end of the call"
 
 [exophones."+918047112233"]
 name = "Support line"
 
 [exophones."+918047112244"]
 name = "Bookings · बुकिंग"
+
+[exophones."+918047112255"]
+name = "Sales line"
 """
 
-_ACCOUNT = """
-[accounts.demo]
-sid = {sid}
+_RULES = """\
+[[rule]]
+name = "bot trouble: people"
+when = 'stream.cause in ["throttled", "connect_failed", "bot_dropped", "unknown"]'
+option = "A"
+select = "people"
+
+[default]
+option = "A"
+select = "goodbye"
+"""
+
+_NOT_YET = "poll = false\n"
+_ACCOUNT = """\
 url = {url}
 key_file = "key.txt"
 token_file = "token.txt"
@@ -131,37 +257,51 @@ call_details = true
 """
 
 
-def plan(bot: str, passthru: str) -> str:
-    """Two numbers, each with a bot of its own; the second one's dies for a while."""
-    flows = _FLOW.format(name="support", bot=f"{bot}?say=3", passthru=passthru)
-    # A host of its own, by which the console tells the two apart.
-    other = bot.replace("127.0.0.1", "localhost")
-    flows += _FLOW.format(name="bookings", bot=f"{other}?say=3", passthru=passthru)
+def plan(bot: str, bots: dict[str, str], urls: dict[str, str]) -> str:
+    """Three numbers: a bot of its own, a pool of one that dies for a while, and a pool of two.
+
+    `bot` is the emulator's own, `bots` the others, `urls` those of Switchhook's endpoints.
+    """
+    ends = {"after_hello": "bot", "told": urls["default"], "well": "end", "account": ACCOUNT}
+    flows = _FLOW.format(name="support", number=SUPPORT, bot=f"{bot}?say=3", **ends)
+    flows += _FLOW.format(name="bookings", number=BOOKINGS, bot=urls["bookings-in"], **ends)
+    sales = {"after_hello": "gate", "told": urls["sales"], "well": "switch"}
+    flows += _FLOW.format(name="sales", number=SALES, bot=urls["sales-in"], **(ends | sales))
+    flows += _BEFORE_AND_AFTER.format(gate=urls["sales-gate"])
     return _PLAN.format(
+        account=ACCOUNT,
+        key=KEY,
+        token=TOKEN,
         streams=STREAMS,
-        support=SUPPORT,
-        bookings=BOOKINGS,
         flows=flows,
+        bots="".join(_BOT.format(name=name, url=url) for name, url in bots.items()),
         after_s=DIES_AFTER_S,
         for_s=DEAD_FOR_S,
+        a_after_s=A_DIES_AFTER_S,
+        a_for_s=A_DEAD_FOR_S,
         every_s=DIES_EVERY_S,
     )
 
 
-def write_config(folder: Path) -> Path:
-    """The configuration before the account is known."""
+def _config(bots: dict[str, str], account: str) -> str:
+    named = {name.replace("-", "_"): url for name, url in bots.items()}
+    return _CONFIG.format(sid=ACCOUNT, account=account, **named)
+
+
+def write_config(folder: Path, bots: dict[str, str]) -> Path:
+    """The configuration before Exotel is there to be asked for figures."""
     path = folder / "switchhook.toml"
-    path.write_text(_CONFIG)
+    path.write_text(_config(bots, _NOT_YET))
+    (folder / "sales.toml").write_text(_RULES)
     return path
 
 
-def add_account(folder: Path, ready: Path) -> None:
-    """Have Switchhook watch the account that the demo's Exotel has made; it takes that over."""
+def add_account(folder: Path, bots: dict[str, str], ready: Path) -> None:
+    """Have Switchhook watch the account of the demo's Exotel; it takes that over."""
     told = json.loads(ready.read_text())
-    (sid, account), *_ = told["accounts"].items()
-    for name in ("key", "token"):
+    for name, secret in (("key", KEY), ("token", TOKEN)):
         path = folder / f"{name}.txt"
         path.touch(mode=0o600)
-        path.write_text(account[name])
-    said = _ACCOUNT.format(sid=json.dumps(sid), url=json.dumps(told["url"]))
-    (folder / "switchhook.toml").write_text(_CONFIG + said)
+        path.write_text(secret)
+    said = _ACCOUNT.format(url=json.dumps(told["url"]))
+    (folder / "switchhook.toml").write_text(_config(bots, said))

@@ -14,7 +14,8 @@ CALLS = 40
 
 
 def test_calls_flow_through_emulator_bot_and_server(tmp_path):
-    words = ["--virtual", "--calls", str(CALLS), "--data", str(tmp_path / "data")]
+    folder = tmp_path / "demo"
+    words = ["--virtual", "--calls", str(CALLS), "--data", str(folder)]
     done = subprocess.run(
         [sys.executable, "-m", "demo", *words], cwd=ROOT, capture_output=True, text=True, timeout=90
     )
@@ -27,6 +28,17 @@ def test_calls_flow_through_emulator_bot_and_server(tmp_path):
     assert refused
     assert refused[0] > 5  # it is seen to die
     assert all("302 B" in calls[at] for at in refused)
+    # Sales asks before the stream and after it.
+    assert any(line.count("200 A") == 2 and "completed" in line for line in calls)
+    kept = folder / "data"
+    pools = subprocess.run(
+        [sys.executable, "-m", "switchhook", "check", "--config", str(folder / "switchhook.toml")],
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert pools.returncode == 0, pools.stdout + pools.stderr
+    assert kept.is_dir()
     before, _, after = done.stdout.partition("one line a call")
     assert "Open this in a browser: http" in before
     assert "  ../.venv/bin/switchhook init" in after.splitlines()[-6:]
