@@ -21,7 +21,7 @@ SOURCE = ROOT / "src/switchhook"
 LAYERS = [
     line.split()
     for line in """
-errors metrics loopback exotel sqlite_file checked_json
+errors metrics loopback exotel sqlite_file checked_json report
 ledger rules system emulator client
 journal access delivery pytest_plugin
 answer web
@@ -330,6 +330,7 @@ Parts of one thing, which its test takes whole:
   test_pytest_plugin        emulator/testing/placed_call emulator/testing/thread
   alerts/test_alert_journey /metrics /streams/fold
   assistant/test_server /cli/mcp
+  calls/test_before_stream /streams/routed_record
   calls/test_recording_page recordings
   capacity/test_api /web/app
   client/test_client errors

@@ -6,7 +6,8 @@ import pytest
 
 from kept_receipts import Kept, fold, query, receipt
 from switchhook.calls.queries import callback_calls
-from switchhook.journal.receipt import RecordKind, StatusReceived, encode
+from switchhook.journal.receipt import AdmissionGiven, RecordKind, StatusReceived, encode
+from switchhook.rules.decide import Decision, Option
 from switchhook.store import SqliteStore
 
 
@@ -77,3 +78,20 @@ def test_pages_follow_each_other(told):
 )
 def test_they_are_found_by_either_number(told, number, found):
     assert sids(callback_calls(*told, number=number)) == found
+
+
+def test_what_was_asked_before_the_stream_hides_no_callback(kept, store):
+    """Nor does a call become one of callbacks alone by it."""
+    call_back(kept, "c1", "busy")
+    asked = AdmissionGiven(
+        received_us=1,
+        endpoint="gate",
+        method="GET",
+        raw=b"CallSid=c1&CallFrom=09811100001",
+        decision=Decision(Option.A, "default", "r", "why"),
+        http_status=200,
+    )
+    kept.record(RecordKind.ADMISSION, encode(asked))
+    assert kept.writer.flush(10)
+    fold(store, kept.reader)
+    assert sids(callback_calls(kept.reader, store)) == ["c1"]

@@ -198,6 +198,7 @@ def test_answers_are_counted_and_timed(shelf, tmp_path):
     assert values(samples, "switchhook_webhooks_received_total", "kind") == {
         "status": 7,
         "heartbeat": 7,
+        "report": 0,
     }
     assert values(samples, "switchhook_answer_events_total", "event") == {"something_new": 7}
 

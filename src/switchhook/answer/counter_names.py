@@ -36,12 +36,14 @@ class CounterPlace(msgspec.Struct, frozen=True):
 _REFUSED = "Requests refused before they were decided, by reason."
 _UNREADABLE = "Requests that were no readable HTTP, whether they proved a secret or not."
 _AWAY = "Connections that were closed without an answer, by reason."
-_WEBHOOKS = "StatusCallbacks and Heartbeats that were taken in."
-_WEBHOOKS_REFUSED = "StatusCallbacks and Heartbeats that were refused, by reason."
+_WEBHOOKS = "StatusCallbacks, Heartbeats and bots' reports that were taken in."
+_WEBHOOKS_REFUSED = "StatusCallbacks, Heartbeats and bots' reports that were refused, by reason."
+_ADMISSION = "Calls that asked an admit endpoint, by what became of it."
+_ADDRESS = "Dynamic URLs that were answered, by what was given."
 _EVENTS = "Everything else that the answer program counts."
 
 _ALONE = {
-    "answered": CounterPlace("answers", "Passthrus that were answered."),
+    "answered": CounterPlace("answers", "Passthrus and dynamic URLs that were answered."),
     ANSWERED_UNREAD: CounterPlace(
         "answers_unread", "Passthrus that were answered though their head was no readable HTTP."
     ),
@@ -50,6 +52,10 @@ _ALONE = {
     ),
     "failed to decide": CounterPlace(
         "answers_undecided", "Passthrus for which deciding failed: the safe option was taken."
+    ),
+    "admission unknown": CounterPlace(
+        "admissions_unknown",
+        "Calls that asked for room while nothing was known: the safe option was taken.",
     ),
     "receipt refused by the database": CounterPlace(
         "receipts_refused", "Receipts that the database refused; their bytes were set aside."
@@ -64,8 +70,19 @@ _WEBHOOK_REASONS = {
     "webhook method": "method",
     "webhook refused: too many wait": "too_many_wait",
     "webhook not kept in time": "not_kept_in_time",
+    "report secret wrong": "report_secret_wrong",
+    "report secret missing": "report_secret_missing",
+    "report not loopback": "report_not_loopback",
+    "report method": "report_method",
+    "report not understood": "report_not_understood",
 }
-_RECEIVED = {"status received": "status", "heartbeat received": "heartbeat"}
+_RECEIVED = {
+    "status received": "status",
+    "heartbeat received": "heartbeat",
+    "report received": "report",
+}
+_ADMISSIONS = {"admitted": "admitted", "admission refused": "refused"}
+_ADDRESSES = {"address given": "member", "fallback given": "fallback", "no address": "none"}
 _TURNED_AWAY = {
     "too many connections", "too many connections from one address", "silent",
     "closed for a newer connection", "broken off in the head", "answers left unread",
@@ -75,7 +92,10 @@ _BODY_PREFIX = "webhook: "
 _WORD = re.compile(r"[^a-z0-9]+")
 _LIKE_NUMBER = re.compile("[0-9]{4}")
 _LONGEST = 60
-FROM_THE_START = (*_ALONE, *_REASONS, *_WEBHOOK_REASONS, *_RECEIVED, *_TURNED_AWAY)
+FROM_THE_START = (
+    *(*_ALONE, *_REASONS, *_WEBHOOK_REASONS, *_RECEIVED, *_TURNED_AWAY),
+    *(*_ADMISSIONS, *_ADDRESSES),
+)
 """What is told as 0 before it was ever counted: else the first of a kind is no increase."""
 MOST_VALUES = 40
 """A family has no more labels than that; what else there is, is `other`."""
@@ -94,6 +114,10 @@ def place_of(name: str) -> CounterPlace | None:
         return CounterPlace("webhooks_refused", _WEBHOOKS_REFUSED, ("reason",), (reason,))
     if name in _RECEIVED:
         return CounterPlace("webhooks_received", _WEBHOOKS, ("kind",), (_RECEIVED[name],))
+    if name in _ADMISSIONS:
+        return CounterPlace("admissions", _ADMISSION, ("outcome",), (_ADMISSIONS[name],))
+    if name in _ADDRESSES:
+        return CounterPlace("addresses_given", _ADDRESS, ("given",), (_ADDRESSES[name],))
     if name in _TURNED_AWAY:
         return CounterPlace("connections_turned_away", _AWAY, ("reason",), (_word(name),))
     if name.startswith(UNREADABLE):

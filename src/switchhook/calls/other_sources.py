@@ -1,4 +1,8 @@
-"""What others than passthrus tell of a call: status callbacks, call details, heartbeats near it."""
+"""What others than its streams' passthrus tell of a call.
+
+That is what was decided before the stream, the bot's reports, status callbacks, call details, and
+heartbeats near it.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from switchhook.calls.before_stream import entry_of
 from switchhook.calls.source_readers import of_callback, of_details, of_heartbeat
 from switchhook.calls.sources import NEAR_US, CallSources, Source, SourceReport, call_sources
 from switchhook.calls.story import CALL, CALLBACK, DETAILS, HEARTBEAT
@@ -15,6 +20,7 @@ from switchhook.exotel.times import us_of
 from switchhook.exotel.wire.status_callback import parse_heartbeat
 from switchhook.journal.receipt import HeartbeatReceived, RecordKind
 from switchhook.streams.parsed_record import CallbackRecord, parse_record
+from switchhook.streams.routed_record import ReportedRecord, read_routed
 from switchhook.web.json import text_of
 
 if TYPE_CHECKING:
@@ -24,6 +30,7 @@ if TYPE_CHECKING:
     from switchhook.journal.source import JournalSource
     from switchhook.streams.kept_call import KeptCall
     from switchhook.streams.names import Names
+    from switchhook.streams.routed_record import RoutedRecord
     from switchhook.streams.store import Store
 
 _BEATS = 300
@@ -64,7 +71,8 @@ class SourceGatherer:
         entries: list[TimelineEntry] = []
         notes: list[Note] = []
         reports = [*_of_passthrus(call)] if call is not None and call.receipts else []
-        for found in (self._callbacks(call_sid), self._kept(call_sid)):
+        sources = (self._routed(call_sid), self._callbacks(call_sid), self._kept(call_sid))
+        for found in sources:
             for entry, note, report in found:
                 entries.append(entry)
                 notes.append(note)
@@ -79,8 +87,19 @@ class SourceGatherer:
             beats.append(beat)
         said = map(call.story.text, ("from_", "to")) if call is not None else ()
         numbers = tuple(number for number in said if number)
-        sources = call_sources(reports, beats, numbers=numbers, begun_us=begun, over_us=over)
-        return OtherSources((*entries, *_times(sources)), tuple(notes), sources)
+        story = call_sources(reports, beats, numbers=numbers, begun_us=begun, over_us=over)
+        return OtherSources((*entries, *_times(story)), tuple(notes), story)
+
+    def _routed(self, call_sid: str) -> Iterable[tuple[TimelineEntry, Note, SourceReport | None]]:
+        """What was decided before the stream, and what the bot reports."""
+        records = self._journal.get_many(self._store.notes(call_sid))
+        for seq in sorted(records):
+            read = read_routed(records[seq])
+            if read is None or read.call_sid != call_sid:
+                continue
+            entry = entry_of(read)
+            raw = read.received.raw if isinstance(read, ReportedRecord) else _request(read)
+            yield entry, Note(entry.at_us, entry.title, text_of(raw)), None
 
     def _callbacks(
         self, call_sid: str
@@ -142,6 +161,11 @@ class SourceGatherer:
                 level="muted" if well else "warn",
             )
             yield entry, Note(at, title, text_of(received.body)), of_heartbeat(heartbeat, at)
+
+
+def _request(read: RoutedRecord) -> bytes:
+    receipt = read.receipt
+    return receipt.raw + (b"\n\n" + receipt.body if receipt.body else b"")
 
 
 def _of_passthrus(call: KeptCall) -> Iterable[SourceReport]:

@@ -81,11 +81,11 @@ def _call(
     call_sid = None if record.callback is None else record.callback.call_sid
     if call_sid is None or store.receipts(StreamFilter(call_sid=call_sid, limit=1)):
         return None
-    notes = store.notes(call_sid)
-    if notes[-1:] != [seq]:
-        return None
-    records = journal.get_many(notes)
+    records = journal.get_many(store.notes(call_sid))
     parsed = [parse_record(records[each]) for each in sorted(records)]
+    callbacks = [each.record.seq for each in parsed if isinstance(each, CallbackRecord)]
+    if callbacks[-1:] != [seq]:
+        return None
     story = callback_story(call_sid, parsed, journal.node or 0)
     return None if story is None else CallbackCall(story, record.received.account, seq)
 

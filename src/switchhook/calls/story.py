@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from switchhook.streams.story import StreamStory
 
 CALL, STREAM, PASSTHRU = "Call", "Stream", "Passthru"
+ADMISSION, ADDRESS, BOT = "Admission", "Address", "Bot"
 CALLBACK, DETAILS, HEARTBEAT = "Status callback", "Call details", "Heartbeat"
-LANES = (CALL, STREAM, PASSTHRU, CALLBACK, DETAILS, HEARTBEAT)
+LANES = (CALL, ADMISSION, ADDRESS, STREAM, BOT, PASSTHRU, CALLBACK, DETAILS, HEARTBEAT)
 
 _CALL_TIMES = (("created_at", "created"), ("started_at", "began"), ("ended_at", "ended"))
 

@@ -35,6 +35,7 @@ from switchhook.streams.parsed_record import (
     UnreadableRecord,
     reason_of,
 )
+from switchhook.streams.routed_record import RoutedRecord, read_routed
 from switchhook.system.data_folder import boot_id
 from switchhook.system.priority import yield_cpu
 
@@ -182,8 +183,23 @@ class Folding:
                 batch.late.append((late.seq, late.late_ms))
             case RecordKind.COUNTERS:
                 self._take_counters(batch, record, at)
+            case RecordKind.VOICEBOT | RecordKind.ADMISSION | RecordKind.BOT_REPORT:
+                batch.events.append((record.kind, record.seq))
+                self._take_routed(batch, record)
             case _:
                 batch.events.append((record.kind, record.seq))
+
+    def _take_routed(self, batch: Batch, record: JournalRecord) -> None:
+        """Note what was decided before a stream, or what its bot reports, with its call."""
+        read, bucket = read_routed(record), record.seq >> BUCKET_BITS
+        if read is None:
+            return
+        if read.call_sid is not None:
+            batch.mentions.append((bucket, hash_of(NOTE, read.call_sid), record.seq))
+        if isinstance(read, RoutedRecord):
+            passthru = read.passthru
+            for key in beside_keys({passthru.from_, passthru.to}, passthru.region):
+                batch.callers.append((bucket, key, record.seq))
 
     def _take_counters(self, batch: Batch, record: JournalRecord, at: int) -> None:
         found, minute = _counters(record.body), at - at % MINUTE_MS

@@ -1,4 +1,8 @@
-"""A call that no passthru named, as its status callbacks tell of it: it was busy, it failed."""
+"""A call of which no passthru after a stream told.
+
+Its status callbacks tell of it (it was busy, it failed), and what was asked before the stream, that
+it may never have had.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from switchhook.exotel.passthru import Passthru
 from switchhook.journal.receipt import receipt_id
-from switchhook.streams.parsed_record import CallbackRecord
+from switchhook.streams.parsed_record import CallbackRecord, OtherRecord
+from switchhook.streams.routed_record import RoutedRecord, read_routed
 from switchhook.streams.story import CallStory, ParsedReceipt, ReceiptRef, call_story, merge_calls
 
 if TYPE_CHECKING:
@@ -18,9 +23,12 @@ if TYPE_CHECKING:
 def callback_story(
     call_sid: str, records: Iterable[ParsedRecord], node: int, region: str = "IN"
 ) -> CallStory | None:
-    """The story of a call by the callbacks among these records; None where none names it."""
+    """The story of a call by what names it among these records; None where nothing does."""
     story: CallStory | None = None
     for read in records:
+        if isinstance(read, OtherRecord):
+            story = _with(story, _before_stream(read, call_sid, node))
+            continue
         if not isinstance(read, CallbackRecord) or read.callback is None:
             continue
         said, record = read.callback, read.record
@@ -40,7 +48,25 @@ def callback_story(
             region=region,
         )
         name = receipt_id(record.at, node, record.seq)
-        part = call_story(ParsedReceipt(ReceiptRef(name, read.received.received_us, "", ""), told))
-        if part is not None:
-            story = part if story is None else merge_calls(story, part)
+        ref = ReceiptRef(name, read.received.received_us, "", "")
+        story = _with(story, call_story(ParsedReceipt(ref, told)))
     return story
+
+
+def _before_stream(read: OtherRecord, call_sid: str, node: int) -> CallStory | None:
+    """What an admission or an address that was given tells of its call."""
+    routed = read_routed(read.record)
+    if not isinstance(routed, RoutedRecord) or routed.call_sid != call_sid:
+        return None
+    receipt, record = routed.receipt, read.record
+    name, decision = receipt_id(record.at, node, record.seq), receipt.decision
+    ref = ReceiptRef(
+        name, receipt.received_us, receipt.endpoint, decision.option.value, decision.rule
+    )
+    return call_story(ParsedReceipt(ref, routed.passthru))
+
+
+def _with(story: CallStory | None, part: CallStory | None) -> CallStory | None:
+    if part is None or story is None:
+        return part or story
+    return merge_calls(story, part)
