@@ -14,7 +14,8 @@ from .conftest import Visit
 from .whole import ASHA, BY_CALLBACK, MEENA, PASSWORD, RAVI, Whole
 
 ROOMS = (
-    *("/", "/streams", "/calls", "/causes", "/capacity", "/endpoints", "/endpoints/refused"),
+    *("/", "/streams", "/calls", "/causes", "/capacity", "/routes", "/endpoints"),
+    "/endpoints/refused",
     "/report",
     *("/alerts", "/health", "/audit", "/settings", "/api"),
 )
@@ -23,6 +24,7 @@ UNFOLDED = {
     "/": "now",
     "/streams": "streams",
     "/capacity": "capacity",
+    "/routes": "routes",
     "/alerts": "alerts",
     "/settings": "settings",
     "/api": "api",

@@ -110,7 +110,7 @@ class NowPage:
         fragment, overview = self._renderer.fragment, self._overview
         if page == API:
             return {} if overview is None else {"now": _json(now_json(overview), look)}
-        events = {"verdict": fragment("verdict.html", {}, look)}
+        events = {name: fragment(f"{name}.html", {}, look) for name in ("verdict", "hands")}
         if page == NOW and overview is not None:
             events["now"] = fragment("now_figures.html", _context(overview, self._names()), look)
             events["chart"] = _chart(overview, look.zone, sees=look.sees_numbers)

@@ -117,6 +117,25 @@ class RoutesView(msgspec.Struct, frozen=True, kw_only=True):
         return next((each for each in self.pools if each.name == name), None)
 
 
+def gist_of(view: RoutesView) -> object:
+    """What tells two views apart that people need to see anew: all but ages and times of probes."""
+    return (
+        view.hands,
+        view.problem,
+        [
+            (pool.name, pool.to, pool.off, pool.degraded, pool.empty, *map(_gist, pool.members))
+            for pool in view.pools
+        ],
+    )
+
+
+def _gist(member: MemberView) -> object:
+    return (
+        *(member.name, member.word, member.weight, member.live, member.given),
+        *(each.good for each in member.evidence),
+    )
+
+
 def hands_view(held: Sequence[HandSetting]) -> tuple[HandView, ...]:
     """Settings with their words."""
     return tuple(HandView(setting=each, words=words_of(each)) for each in held)
@@ -194,15 +213,16 @@ def _member_view(
         evidence=known.evidence,
         days_left=known.days_left,
         silent=known.silent,
-        word=_word(state, known),
+        word=_word(state, known, draw_share),
     )
 
 
-def _word(state: MemberState, known: MemberKnown) -> str:
+def _word(state: MemberState, known: MemberKnown, draw_share: float) -> str:
     if state is not MemberState.IN:
         return state.value
     if known.breaker.state is BreakerState.OPEN:
-        return "out by its breaker" if known.facts.share == 0 else "failing"
+        # The last of a pool that failed gets calls all the same.
+        return "failing" if draw_share else "out by its breaker"
     if known.breaker.state is BreakerState.HALF_OPEN and known.facts.share < 1:
         return f"coming back, {100 * known.facts.share:.0f} %"
     return "in"

@@ -22,6 +22,8 @@ from switchhook.retention.ledger import LedgerErasures
 from switchhook.retention.person_api import PersonApi
 from switchhook.retention.person_search import PersonSearch
 from switchhook.routes.api import RoutesApi
+from switchhook.routes.page import RoutesPage
+from switchhook.routes.view import gist_of, hands_view
 from switchhook.server.api_document import describe_all
 from switchhook.server.pages import StreamPages
 from switchhook.server.plot_marks import PlotMarks
@@ -98,6 +100,7 @@ class ConsoleApp:
         self._queries = StreamQueries(parts.journal, parts.store, parts.names)
         renderer = Renderer(
             parts.monitoring.verdicts.now,
+            hands=lambda: hands_view(parts.routing.worker.held),
             news=self._news,
             now_us=parts.clock.now_us,
             link_hosts=lambda: parts.config().console.link_hosts,
@@ -118,6 +121,7 @@ class ConsoleApp:
             self._person_api(renderer),
             CapacityApi(parts.accounts.watch, parts.accounts.history, now),
             RoutesApi(parts.routing.worker),
+            RoutesPage(renderer, parts.routing.worker),
             CallsApi(self._other_sources(), self._queries.call_named),
             StoreApi(parts.store, parts.names, now, freshen=self.pages.freshen, note=parts.note),
             MetricsPage(self._metric_sources()),
@@ -142,6 +146,7 @@ class ConsoleApp:
             "alerts": parts.monitoring.alerting.alerts,
             "capacity": capacity,
             "health": parts.health.now().gist,
+            "routes": gist_of(parts.routing.worker.view()),
         }
         return {topic: f"{crc32(repr(what).encode()):x}" for topic, what in said.items()}
 

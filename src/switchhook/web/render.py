@@ -103,9 +103,9 @@ def zone_word(zone: ZoneInfo) -> str | None:
 class Renderer:
     """Makes pages.
 
-    `verdict` gives the first line of every page; `news` how far each topic is that pages renew
-    themselves by, in a word that changes with it; `now_us` is the clock; `link_hosts` the hosts
-    whose https addresses may be clicked.
+    `verdict` gives the first line of every page, `hands` what people set by hand, a line each below
+    it; `news` how far each topic is that pages renew themselves by, in a word that changes with it;
+    `now_us` is the clock; `link_hosts` the hosts whose https addresses may be clicked.
     """
 
     def __init__(
@@ -113,11 +113,12 @@ class Renderer:
         verdict: Callable[[], object] = lambda: None,
         *,
         assets: Assets | None = None,
+        hands: Callable[[], Sequence[object]] = tuple,
         news: Callable[[], Mapping[str, str]] = dict,
         now_us: Callable[[], int] = lambda: time.time_ns() // 1_000,
         link_hosts: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:
-        self._verdict, self._link_hosts = verdict, link_hosts
+        self._verdict, self._hands, self._link_hosts = verdict, hands, link_hosts
         self.news, self._now_us = news, now_us
         self.assets = assets or Assets()
         self._environments = {sees: self._environment(sees) for sees in (True, False)}
@@ -208,6 +209,7 @@ class Renderer:
         number = str if look.sees_numbers else masked
         common = {
             "verdict": self._verdict(),
+            "by_hand": self._hands(),
             "zone": zone.key,
             "tz": tz,
             "to": lambda path, **query: shown_address(path, {"tz": tz, **query}, look.sees_numbers),
