@@ -309,6 +309,8 @@ Parts of one thing, which its test takes whole:
   retention/test_retention_worker ledger texts_ledger
   retention/test_person     person_search
   routes/test_worker        members
+  routes/test_admission_worker admission_feed
+  journeys/test_admission   /server/admitting
   routes/test_api           json
   rules/test_expression     expression_text variables
   rules/test_impossible     possible text_sets value_sets

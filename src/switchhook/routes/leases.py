@@ -182,6 +182,10 @@ class Leases:
         )
         return sorted(found, key=lambda each: (each.admitted_ms, each.call))
 
+    def knows(self, call: str) -> bool:
+        """Whether anything is remembered of a call."""
+        return call in self._events
+
     @property
     def pending_ms(self) -> int:
         """How long a lease is pending."""

@@ -71,17 +71,17 @@ class HeardAccount:
 
 
 class Accounts:
-    """All of it; used on one event loop. `changed` is called after each poll, with a name."""
+    """All of it; used on one event loop."""
 
     def __init__(
         self,
         ledger: Ledger,
         facts: FactsFile,
         clock: Clock,
-        *,
-        changed: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._clock = clock
+        self.polled: Callable[[str], None] = lambda _: None
+        """Called after each poll on the event loop, with the account's name."""
         self._asked: dict[str, _Asked] = {}
         self._accounts_of: Mapping[str, str] = {}
         self._heard: Mapping[str, HeardAccount] = {}
@@ -90,7 +90,7 @@ class Accounts:
         self.history, self.calls = LedgerCapacity(ledger), LedgerCalls(ledger)
         # Jitter, no secret.
         chance = random.random
-        self.watch = AccountWatch(self.history, facts, self._clock, chance, changed)
+        self.watch = AccountWatch(self.history, facts, self._clock, chance, self._polled)
         self.fetcher = DetailsFetcher(self.calls, self._clock, chance)
         self.ended_calls = EndedCalls(
             lambda: self._accounts_of, self.watch, self.fetcher, self._clock.wall_ms
@@ -129,6 +129,9 @@ class Accounts:
     def recordings_of(self, endpoint: str) -> HeardAccount | None:
         """The account whose recordings may be heard for an endpoint; any thread may ask."""
         return self._heard.get(self._heard_of.get(endpoint, self._only_heard))
+
+    def _polled(self, account: str) -> None:
+        self.polled(account)
 
     def complaints(self) -> list[str]:
         """What doesn't work, one sentence each: an account's trouble once it made it unknown."""

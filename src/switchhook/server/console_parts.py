@@ -27,6 +27,7 @@ from switchhook.retention.ledger import LedgerErasures
 from switchhook.retention.policy import Matter
 from switchhook.retention.retention_worker import RetentionWorker
 from switchhook.server.accounts import Accounts
+from switchhook.server.admitting import Admitting
 from switchhook.server.alerting import Monitoring, answer_health
 from switchhook.server.console_app import AppParts, ConsoleApp
 from switchhook.server.console_status import ConsoleStatus
@@ -105,7 +106,7 @@ class ConsoleSide:
     # How the parts are tied together.
 
     def _route(self, config: Config) -> None:
-        """Pools of bots."""
+        """Pools of bots, and room."""
         self.routing = Routing(
             config,
             held=self._held,
@@ -113,6 +114,9 @@ class ConsoleSide:
             facts=self.facts,
             clock=self.clock,
             note=self.note,
+        )
+        self.admitting = Admitting(
+            config, held=self._held, facts=self.facts, clock=self.clock, accounts=self.accounts
         )
 
     def _keep(self, config: Config) -> None:
@@ -209,6 +213,7 @@ class ConsoleSide:
         """Who is told of what is folded, beside the live feed."""
         self.folder.observe(self.accounts.ended_calls.folded)
         self.folder.observe(self.routing.worker.folded)
+        self.folder.observe(self.admitting.worker.folded)
         self.folder.observe(lambda _folded: self.monitoring.alerting.wake())
         if self.tracer is not None:
             self.folder.observe(self.tracer.take)
@@ -235,6 +240,7 @@ class ConsoleSide:
             await asyncio.to_thread(self.store.open)
             await asyncio.to_thread(self.monitoring.begin)
             await asyncio.to_thread(self.routing.begin, self.journal, self.store)
+            await asyncio.to_thread(self.admitting.begin, self.journal)
         except BaseException:
             self.journal.close()
             self.ledger.close()
@@ -243,7 +249,14 @@ class ConsoleSide:
     async def start(self) -> None:
         """Begin everything that goes on beside answering; it is open."""
         await self.accounts.use(self.config)
-        for part in (self.folder, self.routing, self.monitoring, self.keeper, self.health):
+        for part in (
+            self.folder,
+            self.routing,
+            self.admitting,
+            self.monitoring,
+            self.keeper,
+            self.health,
+        ):
             part.start()
         if self.tracer is not None:
             self.tracer.start()
@@ -291,7 +304,14 @@ class ConsoleSide:
         for task in self._tasks:
             task.cancel()
         await self.accounts.stop()
-        for part in (self.health, self.keeper, self.monitoring, self.routing, self.folder):
+        for part in (
+            self.health,
+            self.keeper,
+            self.monitoring,
+            self.routing,
+            self.admitting,
+            self.folder,
+        ):
             await asyncio.to_thread(part.stop)
         if self.tracer is not None:
             await asyncio.to_thread(self.tracer.stop)
@@ -306,6 +326,7 @@ class ConsoleSide:
         self._names = names_of(config)
         self.keeper.limits = config.keep
         self.routing.use(config)
+        self.admitting.use(config)
         if config.alerts != before.alerts:
             self.monitoring.use(config)
         await self.accounts.use(config)
