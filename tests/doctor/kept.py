@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from switchhook.doctor.passthru_client import Kept, Reply
-from switchhook.journal.receipt import Auth, Receipt
+from switchhook.journal.receipt import AddressGiven, Auth
 from switchhook.rules.decide import Decision, Option
 
 QUERY = "CallSid=t1&Stream[Status]=failed"
@@ -39,4 +39,4 @@ def kept(option: str = "B", **more: Any) -> Kept:
         "test": "0" * 16,
         **more,
     }
-    return Kept("0" * 26, Receipt(**said))
+    return Kept("0" * 26, AddressGiven(**said))

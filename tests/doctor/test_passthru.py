@@ -16,6 +16,7 @@ from switchhook.doctor.passthru import (
     judge_time,
 )
 from switchhook.journal.receipt import Auth
+from switchhook.rules.routing import Route
 
 from .kept import OURS, QUERY, kept, reply
 
@@ -168,3 +169,21 @@ def test_the_query_of_the_tables_is_what_is_kept():
     assert judge_query("query", [(reply(), kept())], bytes).said.endswith(
         f"{len(QUERY)} bytes, by GET"
     )
+
+
+GIVEN = {"address": "wss://a.example/stream", "route": Route(pool="sales", key="c1", member="a")}
+NOBODY = Route(pool="sales", key="c1", problem="pool sales is switched off")
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "level", "words"),
+    [
+        (GIVEN, 200, OK, "200, wss://a.example/stream by rule 'bot trouble'"),
+        ({**GIVEN, "fallback": True}, 200, OK, "200, the fallback wss://a.example/stream by"),
+        ({"route": NOBODY}, 404, WARN, "404, no address by rule 'bot trouble': it matched"),
+    ],
+)
+def test_a_dynamic_url_is_told_by_its_address(said, status, level, words):
+    found = judge_answer("endpoint", reply(status), kept(http_status=status, **said))
+    assert found.level is level
+    assert found.said.startswith(words)

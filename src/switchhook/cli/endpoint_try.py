@@ -21,6 +21,7 @@ from switchhook.errors import ConfigError
 from switchhook.exotel.request_logs.found import is_passthru
 from switchhook.exotel.request_logs.reader import LogReader
 from switchhook.rules.decide import Option
+from switchhook.rules.outcome import EndpointKind
 from switchhook.system.data_folder import read_identity
 
 if TYPE_CHECKING:
@@ -51,9 +52,10 @@ def try_(
 ) -> int:
     """Ask an endpoint as Exotel would, and tell the answer, the rule and why, and the time.
 
-    Without --query or --file it is asked with a stream that went well and with one that failed. The
-    request goes through the public URL where one is known. It is marked as a test with the data
-    folder's key: answered and kept as a caller's, but in no figure, list or alert.
+    Without --query or --file it is asked with a stream that went well and with one that failed, an
+    endpoint before the stream with a call that has none yet. The request goes through the public
+    URL where one is known. It is marked as a test with the data folder's key: answered and kept as
+    a caller's, but in no figure, list or alert.
 
     Exit code 1 where an answer is missing or not the Option that --option says.
 
@@ -83,7 +85,8 @@ def try_(
         way = url or said.answer.url or "the address on this machine, as answer.url is not set"
         output.err.print(f"by {way}", soft_wrap=True)
     failed = False
-    for label, make in _asked(query, file):
+    kind = next(point.kind for point in said.endpoints if point.name == name)
+    for label, make in _asked(query, file, kind):
         number = new_test()
         reply = ask(found.urls[0], make(number), test=number, key=key)
         kept = None if reply.status is None else find_kept(folder, number)
@@ -107,7 +110,9 @@ def only_endpoint(names: list[str], command: str) -> str:
     return names[0]
 
 
-def _asked(query: str | None, file: str | None) -> Iterator[tuple[str, Callable[[str], str]]]:
+def _asked(
+    query: str | None, file: str | None, kind: EndpointKind
+) -> Iterator[tuple[str, Callable[[str], str]]]:
     """What to ask, in words and as a query made for the number of a test."""
     if query is not None:
         target = samples.as_target(query)
@@ -115,6 +120,8 @@ def _asked(query: str | None, file: str | None) -> Iterator[tuple[str, Callable[
     elif file is not None:
         for line, target in _in_file(file):
             yield f"line {line}", partial(_same, target)
+    elif kind is not EndpointKind.PASSTHRU:
+        yield "a call before its stream", samples.before
     else:
         yield "a stream that went well", samples.completed
         yield "a stream that failed", samples.failed

@@ -21,7 +21,14 @@ from switchhook.cli.reads import noted
 from switchhook.errors import ConfigError
 from switchhook.exotel.phone_numbers import mask_text
 from switchhook.journal import JournalReader, Record
-from switchhook.journal.receipt import RecordKind, decode_receipt, read_passthru, receipt_id
+from switchhook.journal.receipt import (
+    RecordKind,
+    decode_address,
+    decode_admission,
+    decode_receipt,
+    read_passthru,
+    receipt_id,
+)
 from switchhook.store import SqliteStore
 from switchhook.store import rebuild as rebuild_store
 from switchhook.streams.json import receipt_json, unreadable_json
@@ -42,6 +49,7 @@ if TYPE_CHECKING:
 _BATCH = 500
 _FOLLOW_S = 0.1
 _MOST_DAMAGED = 5
+_RECEIPTS = (RecordKind.PASSTHRU, RecordKind.ADMISSION, RecordKind.VOICEBOT)
 
 
 def tail(
@@ -69,7 +77,7 @@ def tail(
         Those of requests that `doctor` and `endpoint test` marked as tests, in place of callers'.
     """
     folder = data_folder(config, data)
-    kind = RecordKind.TEST if tests else RecordKind.PASSTHRU
+    kinds = (RecordKind.TEST,) if tests else _RECEIPTS
     journal = JournalReader(folder / JOURNAL)
     node = read_identity(folder).node
     # Lines for people show no number.
@@ -79,7 +87,7 @@ def tail(
     end = journal.last_seq()
     while len(found) < lines and (records := journal.read_back(before, _BATCH)):
         before = records[-1].seq
-        read = (_shown(record, kind, node, endpoint) for record in records if record.seq <= end)
+        read = (_shown(record, kinds, node, endpoint) for record in records if record.seq <= end)
         found += [each for each in read if each is not None]
     for receipt in reversed(found[:lines]):
         _print(receipt, json, whole)
@@ -90,7 +98,7 @@ def tail(
         records = journal.read(end, _BATCH)
         for record in records:
             end = record.seq
-            fresh = _shown(record, kind, node, endpoint)
+            fresh = _shown(record, kinds, node, endpoint)
             if fresh is not None:
                 _print(fresh, json, whole)
         if not records:
@@ -276,12 +284,12 @@ def _say_damage(damage: Mapping[int, str]) -> int:
 
 
 def _shown(
-    record: Record, kind: RecordKind, node: int, endpoint: str | None
+    record: Record, kinds: tuple[RecordKind, ...], node: int, endpoint: str | None
 ) -> dict[str, Any] | None:
     if record.damage:
         output.err.print(f"record {record.seq}: {record.damage}")
         return None
-    if record.kind != kind:
+    if record.kind not in kinds:
         return None
     name = receipt_id(record.at, node, record.seq)
     try:
@@ -290,7 +298,25 @@ def _shown(
         return None if endpoint else unreadable_json(name, record.at, "can't be read")
     if endpoint is not None and receipt.endpoint != endpoint:
         return None
-    return receipt_json(name, receipt, read_passthru(receipt))
+    return receipt_json(name, receipt, read_passthru(receipt)) | _given(record)
+
+
+def _given(record: Record) -> dict[str, Any]:
+    """What receipts of other kinds than a passthru's have beside."""
+    if record.kind == RecordKind.ADMISSION:
+        admission = decode_admission(record.body)
+        return {"kind": "admit", "account": admission.account, "admitted": admission.admitted}
+    if record.kind == RecordKind.VOICEBOT:
+        given = decode_address(record.body)
+        route = given.route
+        return {
+            "kind": "voicebot",
+            "pool": route and route.pool,
+            "member": route and route.member,
+            "address": given.address or None,
+            "fallback": given.fallback,
+        }
+    return {}
 
 
 def _print(receipt: dict[str, Any], json: bool, whole: bool) -> None:

@@ -52,7 +52,7 @@ def judge_answer(check: str, reply: Reply, kept: Kept | None, *, ours: bool = Fa
     if kept is None:
         return _not_ours(check, reply)
     decision = kept.receipt.decision
-    said = f"{reply.status}, Option {decision.option.value} by rule {decision.rule!r}"
+    said = f"{reply.status}, {_taken(kept)} by rule {decision.rule!r}"
     if kept.receipt.mode == "async":
         said += " (an async applet goes on whatever it hears)"
     if reply.status != kept.receipt.http_status:
@@ -61,7 +61,19 @@ def judge_answer(check: str, reply: Reply, kept: Kept | None, *, ours: bool = Fa
     if kept.receipt.auth.by is None and kept.receipt.auth.state != "open":
         problem = f"{said}, though the secret is {kept.receipt.auth.state}"
         return warn(check, problem, "report-only lets it in: mend the URL, then enforce")
+    if kept.receipt.route is not None and not kept.receipt.address:
+        todo = "callers hear no bot: look at the pool's members, or give the endpoint a fallback"
+        return warn(check, f"{said}: {decision.reason}", todo)
     return ok(check, f"{said}, in {reply.ms:.0f} ms")
+
+
+def _taken(kept: Kept) -> str:
+    receipt = kept.receipt
+    if receipt.address:
+        return f"{'the fallback ' if receipt.fallback else ''}{receipt.address}"
+    if receipt.route is not None:
+        return "no address"
+    return f"Option {receipt.decision.option.value}"
 
 
 def _not_ours(check: str, reply: Reply) -> Finding:

@@ -16,7 +16,7 @@ import msgspec
 
 from switchhook.errors import SwitchhookError
 from switchhook.journal import JournalReader
-from switchhook.journal.receipt import RecordKind, decode_receipt, receipt_id
+from switchhook.journal.receipt import RecordKind, decode_address, receipt_id
 from switchhook.system.data_folder import JOURNAL
 from switchhook.system.request_mark import HEADER, make_mark
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from switchhook.journal.receipt import Receipt
+    from switchhook.journal.receipt import AddressGiven
 
 TIMEOUT_S = 10.0
 KEPT_WITHIN_S = 2.0
@@ -53,10 +53,10 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Kept(msgspec.Struct, frozen=True):
-    """The receipt of a test, with its id."""
+    """The receipt of a test, with its id. Of a passthru it has no route and no address."""
 
     id: str
-    receipt: Receipt
+    receipt: AddressGiven
 
 
 def new_test() -> str:
@@ -128,7 +128,7 @@ def _newest(folder: Path, test: str) -> Kept | None:
             for record in records:
                 if record.damage or record.kind != RecordKind.TEST:
                     continue
-                receipt = decode_receipt(record.body)
+                receipt = decode_address(record.body)
                 if receipt.test == test:
                     return Kept(receipt_id(record.at, journal.node or 0, record.seq), receipt)
     except ValueError as error:

@@ -23,6 +23,11 @@ _ODD = (
 _UNSAFE = re.compile(r"[^!-~]|#")
 
 
+def before(test: str) -> str:
+    """A call that has no stream yet: what an admission or a dynamic URL is asked with."""
+    return _CALL.format(sid=f"test-{test}")
+
+
 def completed(test: str) -> str:
     """A stream that went well, as far as the built-in rules are asked."""
     return (_CALL + _COMPLETED).format(sid=f"test-{test}")
