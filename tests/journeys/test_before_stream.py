@@ -81,11 +81,11 @@ def tell(program: Program, room: int, *hands: HandSetting) -> None:
 def admitted(program: Program, numbers: Iterator[int]) -> bool:
     """Whether the next call is, with a budget of three that is told anew."""
     tell(program, 3)
-    return ask(program, "gate", f"CallSid=c{next(numbers)}").status == 200
+    return bool(ask(program, "gate", f"CallSid=c{next(numbers)}").status == 200)
 
 
 def switched_off(program: Program, call: str) -> bool:
-    return ask(program, "sales-in", f"CallSid={call}", "voicebot").status == 404
+    return bool(ask(program, "sales-in", f"CallSid={call}", "voicebot").status == 404)
 
 
 def asked_as_test(program: Program, name: str) -> str:
