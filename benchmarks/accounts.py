@@ -15,6 +15,7 @@ from switchhook.journal.receipt import Counters, RecordKind
 
 _OVERRUN = "deadline before disk"
 _BATCH = 5000
+_RECEIPTS = (RecordKind.PASSTHRU, RecordKind.ADMISSION, RecordKind.VOICEBOT)
 _decode_counters = msgspec.msgpack.Decoder(Counters).decode
 
 
@@ -43,7 +44,8 @@ def read_journal(folder: Path, after_seq: int) -> Kept:
                 for record in records
                 if record.kind == RecordKind.COUNTERS
             )
-    return Kept(kinds[RecordKind.PASSTHRU], kinds[RecordKind.LATE], kinds[RecordKind.LOST], overran)
+    receipts = sum(kinds[each] for each in _RECEIPTS)
+    return Kept(receipts, kinds[RecordKind.LATE], kinds[RecordKind.LOST], overran)
 
 
 def last_seq(folder: Path) -> int:

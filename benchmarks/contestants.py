@@ -10,12 +10,15 @@ import socket
 import time
 from abc import ABC, abstractmethod
 from pathlib import Path
+from threading import Thread
 
 from benchmarks.accounts import Kept, last_seq, read_journal, read_rows
 from benchmarks.by_link import cookie, let_in
 from benchmarks.children import START_S, Child
 from benchmarks.machine import PYTHON, Cores
-from switchhook.system.data_folder import JOURNAL
+from switchhook.capacity.facts_file import FactsFile
+from switchhook.rules.routing import AdmissionBudget, MemberFacts
+from switchhook.system.data_folder import JOURNAL, boot_id, read_identity
 
 FOLD_S = 300.0
 TEN_RULES = Path(__file__).with_name("ten-rules.toml")
@@ -27,6 +30,7 @@ class Contestant(ABC):
     name: str
     path = "/passthru"
     deadline_ms = math.inf
+    before_stream = False
 
     def __init__(self, work: Path, cores: Cores, *, name: str | None = None) -> None:
         self.name = name or self.name
@@ -101,6 +105,7 @@ class Ours(Contestant):
     name = "ours"
     deadline_ms = 1000.0  # the configuration's default
     rules: Path | None = None
+    root, more = "passthru", ""
 
     def __init__(
         self, work: Path, cores: Cores, *, name: str | None = None, data: Path | None = None
@@ -108,10 +113,10 @@ class Ours(Contestant):
         super().__init__(work, cores, name=name)
         self.data = data or work / f"{self.name}-data"
         secret = secrets.token_urlsafe(32)
-        self.path = f"/passthru/bench/{secret}"
+        self.path = f"/{self.root}/bench/{secret}"
         self.config = work / f"{self.name}.toml"
         rules = f'rules = "{self.rules}"\n' if self.rules else ""
-        self.config.write_text(f'[endpoints.bench]\nsecrets = ["{secret}"]\n{rules}')
+        self.config.write_text(f'[endpoints.bench]\nsecrets = ["{secret}"]\n{rules}{self.more}')
         self.ready_ms = 0.0
 
     def start(self) -> Child:
@@ -158,6 +163,44 @@ class OursTenRules(Ours):
     """The same with ten CEL rules in the place of the built-in ones."""
 
     name, rules = "ours-ten-rules", TEN_RULES
+
+
+class OursVoicebot(Ours):
+    """The same asked for an address: a pool of four, health told each second."""
+
+    name, root, before_stream = "ours-voicebot", "voicebot", True
+    more = 'kind = "voicebot"\npool = "bench"\n' + "".join(
+        f'[bots.bench.members.vendor-{each}]\nurl = "wss://{each}.example/stream"\n'
+        for each in "abcd"
+    )
+
+    def start(self) -> Child:
+        child = super().start()
+        Thread(target=self._tell, args=(child,), daemon=True).start()
+        return child
+
+    def _tell(self, child: Child) -> None:
+        """What a console would tell, each second, as long as it runs."""
+        node = read_identity(self.data).node
+        facts = FactsFile(self.data, boot_id())
+        while child.process.poll() is None:
+            now_ms, mono_ms = time.time_ns() // 1_000_000, time.monotonic_ns() // 1_000_000
+            through = last_seq(self.data / JOURNAL)
+            budget = AdmissionBudget(1_000_000, through_seq=through)
+            facts.tell_budgets(node, {"bench": budget}, now_ms, mono_ms)
+            members = {f"vendor-{each}": MemberFacts() for each in "abcd"}
+            facts.tell_members(node, {"bench": members}, now_ms, mono_ms)
+            time.sleep(1.0)
+
+
+class OursAdmit(OursVoicebot):
+    """The same asked for room, of which there always is some."""
+
+    name, root = "ours-admit", "passthru"
+    more = (
+        'kind = "admit"\naccount = "bench"\n'
+        '[accounts.bench]\nsid = "bench1"\nregion = "mumbai"\npoll = false\n'
+    )
 
 
 def _free_port() -> int:

@@ -35,7 +35,10 @@ _DRAIN_S = 15.0
 
 
 class Order(msgspec.Struct, forbid_unknown_fields=True):
-    """What to do. Times in seconds; `rate` 0 is a closed loop."""
+    """What to do. Times in seconds; `rate` 0 is a closed loop.
+
+    `before_stream` asks as an applet before the stream does.
+    """
 
     port: int
     path: str
@@ -45,6 +48,7 @@ class Order(msgspec.Struct, forbid_unknown_fields=True):
     rate: float = 0.0
     cpus: list[int] | None = None
     seed: int = 1
+    before_stream: bool = False
 
 
 class Outcome(msgspec.Struct):
@@ -79,7 +83,7 @@ class Pool:
         self.statuses: dict[int, int] = {}
         self.known: dict[bytes, int] = {}  # whole answers seen before, with their status
         self.sent = self.broken = 0
-        self.texts: Iterator[bytes] = requests(order.path)
+        self.texts: Iterator[bytes] = requests(order.path, before_stream=order.before_stream)
         for _ in range(order.connections):
             sock = socket.create_connection(("127.0.0.1", order.port), timeout=10)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -13,7 +13,16 @@ import msgspec
 
 from benchmarks.accounts import refusal
 from benchmarks.children import Child, load
-from benchmarks.contestants import Bare, ByHand, ByHandWal, Contestant, Ours, OursTenRules
+from benchmarks.contestants import (
+    Bare,
+    ByHand,
+    ByHandWal,
+    Contestant,
+    Ours,
+    OursAdmit,
+    OursTenRules,
+    OursVoicebot,
+)
 from benchmarks.journals import make_journal
 from benchmarks.load import Order, Outcome
 from benchmarks.machine import PYTHON, Cores, cpu_s, drop_cache, memory_mb, stolen_s
@@ -116,6 +125,8 @@ class Bench:
             Bare(work, cores),
             Ours(work, cores),
             OursTenRules(work, cores),
+            OursVoicebot(work, cores),
+            OursAdmit(work, cores),
             Ours(work, cores, name="ours-long-journal", data=long_journal),
             ByHand(work, cores),
             ByHandWal(work, cores),
@@ -130,7 +141,14 @@ class Bench:
         return found
 
     def _closed(self, contestant: Contestant) -> Run:
-        order = Order(0, "", self.sizes.closed_s, self.sizes.warm_up_s, CONNECTIONS)
+        order = Order(
+            0,
+            "",
+            self.sizes.closed_s,
+            self.sizes.warm_up_s,
+            CONNECTIONS,
+            before_stream=contestant.before_stream,
+        )
         return self._run(contestant, order, ())
 
     # The open loop: how long a caller waits.

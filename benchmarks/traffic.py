@@ -102,9 +102,14 @@ def queries(start: int = 0) -> Iterator[tuple[bytes, str]]:
         yield b"%b%bc%b%bs%b" % (before, sid, between, sid, after), option
 
 
-def requests(path: str) -> Iterator[bytes]:
-    """Endless requests as bytes. Made of pieces, as it must cost less than any server does."""
+def requests(path: str, *, before_stream: bool = False) -> Iterator[bytes]:
+    """Endless requests as bytes. Made of pieces, as it must cost less than any server does.
+
+    Those `before_stream` are of calls that have none yet: an admission's, a dynamic URL's.
+    """
     target = b"GET " + path.encode() + b"?"
+    if before_stream:
+        yield from _requests_before(target)
     pieces = [
         (target + before, between, after + HEADERS)
         for caller in range(_CALLERS)
@@ -117,3 +122,16 @@ def requests(path: str) -> Iterator[bytes]:
         before, between, after = pieces[number % shapes]
         sid = b"%b%013x" % (run.encode(), number)
         yield b"%bc%b%bs%b%b" % (before, sid, between, sid, after)
+
+
+def _requests_before(target: bytes) -> Iterator[bytes]:
+    shape = SHAPES[0]
+    pieces = [
+        (target + before, between.partition(b"&Stream")[0] + HEADERS)
+        for caller in range(_CALLERS * len(SHAPES))
+        for before, between, _ in (build_query(shape, 7_000_000 + 9973 * caller),)
+    ]
+    run = os.urandom(9).hex().encode()
+    for number in count():
+        before, after = pieces[number % len(pieces)]
+        yield b"%bc%b%013x%b" % (before, run, number, after)

@@ -111,6 +111,19 @@ def test_requests_are_queries_in_heads():
     assert request.endswith(b"\r\n\r\n")
 
 
+def test_requests_before_a_stream_name_none_and_no_call_twice():
+    some = [next(each) for each in [requests("/voicebot/x", before_stream=True)] for _ in range(9)]
+    calls = {read.call_sid for read in map(passthru_of, some)}
+    assert len(calls) == 9
+    assert all(read.stream is None and read.from_ for read in map(passthru_of, some))
+
+
+def passthru_of(request):
+    target = request.split(b" ")[1]
+    assert target.startswith(b"/voicebot/x?")
+    return parse_passthru(target.partition(b"?")[2])
+
+
 def test_table_goes_between_the_marks():
     """What people wrote around it stays."""
     page = f"before\n{BEGIN}\nold\n{END}\nafter\n"

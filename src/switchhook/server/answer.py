@@ -24,6 +24,7 @@ from switchhook.config import Config
 from switchhook.config.last_good import shown_hash
 from switchhook.config.live import POLL_S, Settings, SettingsKeeper, find_data_folder
 from switchhook.journal import JournalEvent, JournalWriter
+from switchhook.rules.outcome import EndpointKind
 from switchhook.server.answer_settings import (
     endpoints_of,
     receiving_accounts,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from switchhook.answer.http.connections import Server
+    from switchhook.answer.places import PlacesGiven
     from switchhook.system.supervised import SupervisorPipes
 
 log = logging.getLogger("switchhook")
@@ -114,12 +116,16 @@ class AnswerProcess:
             ),
             trusted=trusted_by(settings.config),
             accounts=receiving_accounts(settings.config, folder.key),
-            places=remember_given(
-                folder.folder(JOURNAL),
-                self.journal.next_seq,
-                wall_ms=time.time_ns() // 1_000_000,
-            ),
+            places=self._places_given(),
         )
+
+    def _places_given(self) -> PlacesGiven | None:
+        """What was given before; nothing is looked for where nothing gives any."""
+        points = self._settings.config.endpoints
+        if all(each.kind is EndpointKind.PASSTHRU for each in points):
+            return None
+        journal, now_ms = self._folder.folder(JOURNAL), time.time_ns() // 1_000_000
+        return remember_given(journal, self.journal.next_seq, wall_ms=now_ms)
 
     async def start(self, sock: socket.socket) -> None:
         """Listen, and do what the loop does beside."""
