@@ -38,6 +38,7 @@ from switchhook.emulator.plan.plan import Account, Caller, Fault, Number, Plan
 from switchhook.exotel.client import ExotelClient
 from switchhook.journal import JournalReader, JournalWriter
 from switchhook.overview.health_metrics import AnswerHealth
+from switchhook.routes.view import RoutesView
 from switchhook.server.alerting import Monitoring
 from switchhook.server.answer_settings import endpoints_of
 from switchhook.server.steady_clock import SteadyClock
@@ -312,6 +313,7 @@ class World:
             answer=self._health,
             clock=steady,
             retention_held=lambda: None,
+            routes=lambda: RoutesView(made_ms=0),
         )
         self._steady = steady
         notifier = _Notifier(self.clock.now)

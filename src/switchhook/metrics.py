@@ -120,6 +120,17 @@ _ACCOUNTS = (
     Metric("account.unreadable_polls", "count", ("account",),
           "Polls in a row that told nothing: no answer, an error, or a text that can't be read."),
 )  # fmt: skip
+_POOLS = (
+    Metric("pool.degraded", "yes", ("pool",),
+          "Whether all members that should take a pool's calls fail, or nobody should.", _LOOKED),
+    Metric("member.out", "yes", ("pool", "member"),
+          "Whether a member's breaker has it out, or would where it only reports.", _LOOKED),
+    Metric("member.certificate_days", "count", ("pool", "member"),
+          "Whole days until a member's certificate ends; below 0 after.", _LOOKED),
+    Metric("member.silent_calls", "count", ("pool", "member"),
+          "Calls in 15 minutes whose bot was connected and said nothing for 10 seconds, by its own"
+          " reports.", _LOOKED),
+)  # fmt: skip
 _ANSWERING = (
     Metric("answer.unreachable", "yes", (), "Whether the answer side does not answer.", _LOOKED),
     Metric("answer.p99_ms", "ms", (),
@@ -164,7 +175,7 @@ _OURSELVES = (
 
 KNOWN: dict[str, Metric] = {
     each.name: each
-    for each in (*_STREAMS, *_JUDGED, *_ENDPOINTS, *_ACCOUNTS, *_ANSWERING, *_OURSELVES)
+    for each in (*_STREAMS, *_JUDGED, *_ENDPOINTS, *_ACCOUNTS, *_POOLS, *_ANSWERING, *_OURSELVES)
 }
 """Every figure by its name. docs/alerts.md holds the same table."""
 

@@ -17,7 +17,7 @@ from switchhook.metrics import Figure
 from switchhook.overview.known_troubles import DiskRoom, Known, known_troubles
 from switchhook.overview.missing_metrics import Missing
 from switchhook.overview.trouble import VerdictInput
-from switchhook.overview.verdict import LONGEST, verdict
+from switchhook.overview.verdict import LONGEST, Press, verdict
 from switchhook.streams.facet import Facet, Tally
 from switchhook.streams.issues.issues import Fingerprint
 from switchhook.streams.metrics import WrongSecrets
@@ -87,6 +87,7 @@ def see(
     silences=(),
     names=NAMES,
     last_ms=NOW - 1000,
+    presses=None,
 ):
     return verdict(
         VerdictInput(
@@ -99,6 +100,7 @@ def see(
             known=known,
             names=names,
             last_ms=last_ms,
+            presses=presses or {},
         ),
         NOW,
     )
@@ -408,6 +410,26 @@ def test_other_alerts_in_their_own_words():
     assert state.what == "Requests that look like passthrus come with a wrong secret (sales)."
     assert state.fault == "At fault: the applet's URL."
     assert state.page == "/endpoints/refused"
+
+
+def test_what_is_wrong_offers_the_press_that_mends_it():
+    press = Press(words="Move its calls to Support", act="move", pool="Sales", to="Support")
+    key = Subject(Measure.BOT_FAILS, "Sales").key
+    assert see(failed(9), presses={key: press}).press == press
+    assert see(failed(9), presses={"bot-fails:Support": press}).press is None
+    assert see(well(), presses={key: press}).press is None
+
+
+def test_pools_are_told_by_their_alerts_with_the_page_and_the_press():
+    press = Press(words="Move its calls to Support", act="move", pool="Sales", to="Support")
+    alert = fires("pool-degraded", 1.0, pool="Sales")
+    state = see(well(), alerts=(alert,), presses={"pool.degraded:Sales": press})
+    assert (state.level, state.page, state.press) == (Level.BAD, "/routes", press)
+    assert state.what == "All members of a pool fail (Sales)."
+    alert = fires("member-out", 1.0, member="a", pool="Sales")
+    state = see(well(), alerts=(alert,), presses={"member.out:a,Sales": press})
+    assert (state.level, state.what) == (Level.WARN, "A member of a pool fails (a, Sales).")
+    assert state.press == press
 
 
 def test_an_alert_of_what_is_told_anyway_is_not_told_twice():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from asgi_client import Client
-from switchhook.overview.verdict import Level, State
+from switchhook.overview.verdict import Level, Press, State
 from switchhook.overview.verdict_api import VerdictApi
 from switchhook.web.app import create_app
 
@@ -26,4 +26,19 @@ def test_the_verdict_is_in_the_api():
         "streams": "",
         "issue": "",
         "page": "",
+        "press": None,
+    }
+
+
+def test_a_press_is_what_the_api_of_pools_takes():
+    press = Press(words="Move its calls to backup", act="move", pool="sales", to="backup")
+    state = State(level=Level.BAD, what="sales fails.", press=press)
+    client = Client(create_app([VerdictApi(lambda: state)]), base_url="http://127.0.0.1")
+    assert client.get("/api/v1/verdict").json()["press"] == {
+        "words": "Move its calls to backup",
+        "act": "move",
+        "pool": "sales",
+        "to_pool": "backup",
+        "member": None,
+        "state": None,
     }

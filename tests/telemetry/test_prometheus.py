@@ -118,6 +118,11 @@ def sources(shelf: Shelf, tmp_path, **more: object) -> MetricSources:
             Figure("receipts.waiting", 1, now),
             Figure("rules.refused", None, now),
             Figure("files.damaged", 0, now),
+            Figure("pool.degraded", 1, now, (("pool", "sales"),)),
+            *(
+                Figure(f"member.{name}", value, now, (("pool", "sales"), ("member", "a")))
+                for name, value in (("out", 1), ("certificate_days", 9), ("silent_calls", 3))
+            ),
             Figure("streams.count", 12, now, (("endpoint", "default"),)),
         ),
         "traces": lambda: Traces(8, 1),

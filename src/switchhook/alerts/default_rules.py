@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from switchhook.alerts.alert_rule import AlertRule, Comparison, Severity
+from switchhook.alerts.pool_rules import POOL_RULES
 
 _ABOVE, _AT_LEAST, _BELOW = Comparison.ABOVE, Comparison.AT_LEAST, Comparison.BELOW
 
@@ -374,4 +375,4 @@ _OURSELVES = (
     ),
 )
 
-DEFAULTS = (*_CALLERS, *_OURSELVES)
+DEFAULTS = (*_CALLERS, *POOL_RULES, *_OURSELVES)

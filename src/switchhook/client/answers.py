@@ -118,6 +118,7 @@ class Verdict(_Answer, frozen=True, kw_only=True):
     streams: str
     issue: str
     page: str
+    press: dict[str, Any] | None = None
 
 
 class NowAccount(_Answer, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ by themselves; everything else by the alerts that fire.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -24,7 +25,7 @@ from switchhook.troubles.text import name_text
 from switchhook.troubles.trouble import Level, Standings, Trouble, troubles_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from switchhook.alerts.quiet import Silence
 
@@ -39,13 +40,24 @@ class Failing(msgspec.Struct, frozen=True):
     hint: str
 
 
+class Press(msgspec.Struct, frozen=True, kw_only=True):
+    """What one press sets by hand: its words, the act, and what that is about."""
+
+    words: str
+    act: str
+    pool: str
+    to: str = ""
+    member: str = ""
+    state: str = ""
+
+
 class VerdictInput(msgspec.Struct, frozen=True, kw_only=True):
     """What a verdict is made of.
 
     `late` are the streams of the last quarter of an hour, `last_ms` is when a stream was last told
     of, None where there never was one; `known` are the troubles of alerts in words; `failing` are
     the parts of the console that fail now, `step` a step of the system's clock that goes on, or was
-    over only lately.
+    over only lately. `presses` has the press that mends a trouble by its key.
     """
 
     figures: Sequence[Figure] = ()
@@ -59,6 +71,7 @@ class VerdictInput(msgspec.Struct, frozen=True, kw_only=True):
     last_ms: int | None = None
     failing: Sequence[Failing] = ()
     step: Step | None = None
+    presses: Mapping[str, Press] = {}
 
 
 def find_troubles(seen: VerdictInput, now_ms: int) -> Iterable[Trouble]:
@@ -137,6 +150,10 @@ _BLAMES = {
     "limit": _Blame(1, "the limit"),
     "heartbeat": _Blame(1, "Exotel"),
     "bot": _Blame(2, "the bot"),
+    "pool": _Blame(1, "the bots", "/routes"),
+    "member": _Blame(2, "the bot", "/routes"),
+    "silent": _Blame(1, "the bot", "/routes"),
+    "certificate": _Blame(5, "whoever runs the bot", "/routes"),
     "polls-unreadable": _Blame(3, "Exotel's API, or the account's key"),
     "passthrus-stopped": _Blame(0, "what stands between Exotel and the public port, or the flow"),
     "no-traffic": _Blame(3, ""),
@@ -163,6 +180,7 @@ def _alerted(alert: Alert, known: Sequence[Trouble]) -> Iterable[Trouble]:
     yield Trouble(
         level=level,
         order=blame.order,
+        key=key,
         what=f"{alert.title}{f' ({of})' if of else ''}.",
         since_ms=alert.since_ms,
         fault=f"At fault: {blame.fault}." if blame.fault else "",

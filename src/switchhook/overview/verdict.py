@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from switchhook.metrics import KNOWN, duration_text
-from switchhook.overview.trouble import Failing, VerdictInput, find_troubles
+from switchhook.overview.trouble import Failing, Press, VerdictInput, find_troubles
 from switchhook.streams.recent import FAILED
 from switchhook.troubles.text import name_text, streams_text
 from switchhook.troubles.trouble import Level, Trouble
@@ -18,7 +18,7 @@ from switchhook.troubles.trouble import Level, Trouble
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["Failing", "Level", "State", "VerdictInput", "verdict"]
+__all__ = ["Failing", "Level", "Press", "State", "VerdictInput", "verdict"]
 
 LONGEST = 160
 MOST_MORE = 2
@@ -31,7 +31,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     is no caller's and never masked. `since_us` is Unix time; `stale` says which figures are too
     old to rely on, `more` what else is wrong, the worst first. `streams` is a search that finds
     exactly the streams that were hit, `issue` the id of the issue that most of them are of, `page`
-    the console's page that shows more.
+    the console's page that shows more. `press` mends what it reports, for those who may.
     """
 
     level: Level
@@ -47,6 +47,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     streams: str = ""
     issue: str = ""
     page: str = ""
+    press: Press | None = None
 
 
 def verdict(seen: VerdictInput, now_ms: int) -> State:
@@ -56,7 +57,7 @@ def verdict(seen: VerdictInput, now_ms: int) -> State:
     if not seen.figures and not seen.failing:
         return State(level=Level.UNKNOWN, what="Unknown: nothing has been looked at yet.")
     if troubles and troubles[0].level is not Level.UNKNOWN:
-        return _of(troubles, stale)
+        return _of(troubles, stale, seen)
     if seen.last_ms is None and not any(part.startswith(_STREAMS) for part in stale):
         return _nothing_yet(stale)
     if stale:
@@ -68,14 +69,14 @@ def verdict(seen: VerdictInput, now_ms: int) -> State:
             stale=stale,
         )
     if troubles:
-        return _of(troubles, stale)
+        return _of(troubles, stale, seen)
     return _well(seen, now_ms)
 
 
 _ORDER = {Level.BAD: 0, Level.WARN: 1, Level.UNKNOWN: 2, Level.GOOD: 3}
 
 
-def _of(troubles: Sequence[Trouble], stale: tuple[str, ...]) -> State:
+def _of(troubles: Sequence[Trouble], stale: tuple[str, ...], seen: VerdictInput) -> State:
     worst, others = troubles[0], troubles[1:]
     more = [_cut(each.what) for each in others[:MOST_MORE]]
     if len(others) > MOST_MORE:
@@ -94,6 +95,7 @@ def _of(troubles: Sequence[Trouble], stale: tuple[str, ...]) -> State:
         streams=worst.streams,
         issue=worst.issue,
         page=worst.page,
+        press=None if worst.over else seen.presses.get(worst.key),
     )
 
 
@@ -115,6 +117,8 @@ _PARTS = {
     "bot": _STREAMS,
     "bots": _STREAMS,
     "endpoint": _STREAMS,
+    "pool": "the figure of the pools",
+    "member": "the figure of the pools",
     "answer": "the figure of answering",
     "receipts": "the figure of answering",
     "disk": "the figure of the disk",

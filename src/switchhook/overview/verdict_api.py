@@ -10,10 +10,10 @@ from starlette.routing import BaseRoute, Route
 from switchhook.overview.verdict import Level
 from switchhook.web.endpoint import json_endpoint
 from switchhook.web.json import time_of
-from switchhook.web.json_schema import STRING, TIME, answers_of, list_of, object_of
+from switchhook.web.json_schema import STRING, TEXT, TIME, answers_of, list_of, object_of, or_null
 
 if TYPE_CHECKING:
-    from switchhook.overview.verdict import State
+    from switchhook.overview.verdict import Press, State
     from switchhook.web.json import Json
     from switchhook.web.json_schema import Schema
 
@@ -45,6 +45,19 @@ def verdict_json(state: State) -> Json:
         "streams": state.streams,
         "issue": state.issue,
         "page": state.page,
+        "press": None if state.press is None else press_json(state.press),
+    }
+
+
+def press_json(press: Press) -> Json:
+    """What one press sets by hand, as `POST /api/v1/routes/hands` takes it, beside its words."""
+    return {
+        "words": press.words,
+        "act": press.act,
+        "pool": press.pool,
+        "to_pool": press.to or None,
+        "member": press.member or None,
+        "state": press.state or None,
     }
 
 
@@ -63,6 +76,9 @@ SCHEMAS: dict[str, Schema] = {
         streams=STRING,
         issue=STRING,
         page=STRING,
+        press=or_null(
+            object_of(words=STRING, act=STRING, pool=STRING, to_pool=TEXT, member=TEXT, state=TEXT)
+        ),
     ),
 }
 

@@ -117,6 +117,11 @@ class RoutesView(msgspec.Struct, frozen=True, kw_only=True):
         return next((each for each in self.pools if each.name == name), None)
 
 
+def fails(member: MemberView) -> bool:
+    """Whether a member is out by its breaker, or would be where that may not act."""
+    return member.breaker.state is BreakerState.OPEN
+
+
 def gist_of(view: RoutesView) -> object:
     """What tells two views apart that people need to see anew: all but ages and times of probes."""
     return (

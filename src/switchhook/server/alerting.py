@@ -29,15 +29,19 @@ from switchhook.overview.health_metrics import (
 from switchhook.overview.heartbeat_metrics import HeartbeatFigures
 from switchhook.overview.known_troubles import DiskRoom, Known, known_troubles
 from switchhook.overview.missing_metrics import MissingFigures
-from switchhook.overview.trouble import VerdictInput
+from switchhook.overview.trouble import Press, VerdictInput
 from switchhook.overview.verdict_file import VerdictFile
 from switchhook.overview.verdict_keeper import VerdictKeeper
+from switchhook.routes.mending import mends
+from switchhook.routes.metrics import routes_figures
+from switchhook.rules.bot_pool import MemberState
 from switchhook.streams.fold_metrics import fold_figures
 from switchhook.streams.issues.issues import SAID, IssueAction, IssueNote, IssueState
 from switchhook.streams.issues.ledger import LedgerIssueHistory
 from switchhook.streams.metrics import StoreFigures
 from switchhook.troubles.fold import TroubleWatch
-from switchhook.troubles.metrics import TroubleFigures
+from switchhook.troubles.metrics import TroubleFigures, key_of
+from switchhook.troubles.outcomes import Measure, Subject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -50,6 +54,7 @@ if TYPE_CHECKING:
     from switchhook.metrics import Source
     from switchhook.overview.verdict import Failing, State
     from switchhook.retention.trusted_time import Held
+    from switchhook.routes.view import RoutesView
     from switchhook.server.steady_clock import SteadyClock
     from switchhook.streams.fold import Folder
     from switchhook.streams.issues.issues import IssueHistory
@@ -86,9 +91,10 @@ class Monitoring:
         answer: Callable[[], AnswerHealth | None],
         clock: SteadyClock,
         retention_held: Callable[[], Held | None],
+        routes: Callable[[], RoutesView],
     ) -> None:
         self._watch, self._names, self._clock, self._key = watch, names, clock, held.key
-        self._refused, self._failing = refused, failing
+        self._refused, self._failing, self._routes = refused, failing, routes
         self._streams = StoreFigures(store, journal, folder, names)
         self._beats = HeartbeatFigures(store, journal)
         self._store, self._journal, self._troubles = store, journal, TroubleWatch(names)
@@ -107,6 +113,7 @@ class Monitoring:
             clock_figures(clock.step),
             retention_figures(retention_held),
             watch_figures(watch),
+            routes_figures(routes),
             self._beats,
             self._missing,
             answer_figures(self.answer),
@@ -213,7 +220,31 @@ class Monitoring:
             last_ms=self._streams.last_ms,
             failing=self._failing(),
             step=self._clock.step(),
+            presses=presses_of(self._routes()),
         )
+
+
+def presses_of(view: RoutesView) -> dict[str, Press]:
+    """The press that mends what is wrong with each bot that is a pool, by the trouble's key."""
+    found: dict[str, Press] = {}
+    for bot, mend in mends(view).items():
+        press = Press(
+            words=mend.words,
+            act=mend.act.value,
+            pool=mend.pool,
+            to=mend.to,
+            member=mend.member,
+            state=MemberState.OUT.value if mend.member else "",
+        )
+        found[Subject(Measure.BOT_FAILS, bot).key] = press
+        found[key_of("pool.degraded", (("pool", bot),))] = press
+        pool = view.pool(bot)
+        for each in () if pool is None else pool.members:
+            labels = (("member", each.name), ("pool", bot))  # as alerts have them
+            if press.member in ("", each.name):
+                for figure in ("member.out", "member.silent_calls"):
+                    found[key_of(figure, labels)] = press
+    return found
 
 
 def acknowledge_issue(

@@ -92,15 +92,15 @@ class ConsoleSide:
             answer=answer_health(answer_url, self.clock.now_ms),
             clock=self.clock,
             retention_held=lambda: self.keeper.held,
+            routes=lambda: self.routing.worker.view(),
         )
         self._route(config)
         self._keep(config)
-        self.tracer = _tracer(config, self.journal)
-        self.status = self._status()
+        self.tracer, self.status = _tracer(config, self.journal), self._status()
         self.health = HealthKeeper(self._answer_said, self._console_said)
         shown = ConsoleApp(self._app_parts(address))
-        self.app, self.routes = shown.app, shown.routes
-        self.pages, self.access = shown.pages, shown.access
+        self.app, self.routes, self.pages = shown.app, shown.routes, shown.pages
+        self.access = shown.access
         self._observe()
 
     # How the parts are tied together.

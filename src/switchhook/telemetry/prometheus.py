@@ -170,7 +170,9 @@ class _Ours(Collector):
         recent = sources.store.counts(now_ms - _PEAK_MS, now_ms)
         peak.add_metric((), max((each.count for each in recent if each.name == WAITING), default=0))
         yield peak
-        yield from _from_figures(sources.figures(now_ms))
+        figures = tuple(sources.figures(now_ms))
+        yield from _from_figures(figures)
+        yield from _pools(figures)
 
     def _counted(self, counters: Mapping[str, int]) -> Iterator[Metric]:
         families: dict[str, CounterMetricFamily] = {}
@@ -279,6 +281,26 @@ def _from_figures(figures: Iterable[Figure]) -> Iterator[Metric]:
         if figure.name in _FIGURES and figure.value is not None:
             name, meaning, inverted = _FIGURES[figure.name]
             yield _single(name, meaning, 1 - figure.value if inverted else figure.value)
+
+
+_OF_POOLS = {
+    "pool.degraded": ("pool_degraded", "Whether all that should take a pool's calls fail."),
+    "member.out": ("member_out", "Whether a member's breaker has it out, or would."),
+    "member.certificate_days": ("member_certificate_days", "Days until its certificate ends."),
+    "member.silent_calls": ("member_silent_calls", "Calls in 15 minutes with a silent bot."),
+}
+
+
+def _pools(figures: Iterable[Figure]) -> Iterator[Metric]:
+    """What is known of pools and members."""
+    families: dict[str, GaugeMetricFamily] = {}
+    for figure in figures:
+        if figure.name in _OF_POOLS and figure.value is not None:
+            name, meaning = _OF_POOLS[figure.name]
+            names = tuple(label for label, _ in figure.labels)
+            family = families.setdefault(name, _gauge(name, meaning, names))
+            family.add_metric([text for _, text in figure.labels], figure.value)
+    yield from families.values()
 
 
 def _times(counters: Mapping[str, int]) -> Metric:

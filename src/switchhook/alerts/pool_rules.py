@@ -1,0 +1,57 @@
+"""The rules of alerts about pools of bots that are on unless somebody turns them off."""
+
+from __future__ import annotations
+
+from switchhook.alerts.alert_rule import AlertRule, Comparison, Severity
+
+POOL_RULES = (
+    AlertRule(
+        name="member-out",
+        title="A member of a pool fails",
+        figure="member.out",
+        comparison=Comparison.AT_LEAST,
+        threshold=1,
+        clear_for_s=0,
+        group_by=("pool", "member"),
+        topic="member",
+        advice="the page Routes says what its streams, the probe and its bot tell; drain it, or"
+        " mend it",
+    ),
+    AlertRule(
+        name="pool-degraded",
+        title="All members of a pool fail",
+        figure="pool.degraded",
+        comparison=Comparison.AT_LEAST,
+        threshold=1,
+        clear_for_s=0,
+        severity=Severity.CRITICAL,
+        group_by=("pool",),
+        topic="pool",
+        advice="move its calls: switchhook route move POOL OTHER, or send callers to people",
+    ),
+    AlertRule(
+        name="certificate-ends",
+        title="A member's certificate ends soon",
+        figure="member.certificate_days",
+        comparison=Comparison.BELOW,
+        threshold=14,
+        clear=14,
+        clear_for_s=0,
+        group_by=("pool", "member"),
+        topic="certificate",
+        advice="have whoever runs the bot renew it; Exotel refuses one that has ended",
+    ),
+    AlertRule(
+        name="bot-silent",
+        title="A bot is connected and silent",
+        figure="member.silent_calls",
+        comparison=Comparison.AT_LEAST,
+        threshold=3,
+        clear_for_s=0,
+        severity=Severity.CRITICAL,
+        group_by=("pool", "member"),
+        topic="silent",
+        advice="take it out: switchhook route out POOL/MEMBER, and look in its log: does its voice"
+        " work?",
+    ),
+)

@@ -1,0 +1,60 @@
+"""The one press that mends a bot that fails: which it is, by how its pool and the others stand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from switchhook.routes.view import fails
+from switchhook.rules.bot_pool import MemberState
+from switchhook.rules.routing import HandAct
+
+if TYPE_CHECKING:
+    from switchhook.routes.view import PoolView, RoutesView
+
+
+class Mend(msgspec.Struct, frozen=True, kw_only=True):
+    """A press: its words, and what it sets by hand."""
+
+    words: str
+    act: HandAct
+    pool: str
+    to: str = ""
+    member: str = ""
+
+
+def mends(view: RoutesView) -> dict[str, Mend]:
+    """The press for each bot that is a pool, if there is one, by the bot's name.
+
+    Where one member fails beside others that don't, and gets calls all the same, it is taken out.
+    Where its breaker has it out already nothing is left to do. Else all calls are moved to the
+    first other pool that is well.
+    """
+    found = {pool.name: _mend(pool, view) for pool in view.pools}
+    return {name: mend for name, mend in found.items() if mend is not None}
+
+
+def _mend(pool: PoolView, view: RoutesView) -> Mend | None:
+    if pool.to or pool.off:
+        return None  # somebody has acted
+    used = [each for each in pool.members if each.state is MemberState.IN]
+    failing = [each for each in used if fails(each)]
+    if failing and len(failing) < len(used):
+        worst = next((each for each in failing if each.draw_share > 0), None)
+        if worst is None:
+            return None
+        words = f"Take {worst.name} out"
+        return Mend(words=words, act=HandAct.STATE, pool=pool.name, member=worst.name)
+    other = next((each for each in view.pools if each.name != pool.name and _is_well(each)), None)
+    if other is None:
+        return None
+    words = f"Move its calls to {other.name}"
+    return Mend(words=words, act=HandAct.MOVE, pool=pool.name, to=other.name)
+
+
+def _is_well(pool: PoolView) -> bool:
+    """Whether a pool can take another's calls."""
+    acted = bool(pool.to or pool.off or pool.empty or pool.degraded)
+    used = [each for each in pool.members if each.state is MemberState.IN]
+    return not acted and any(not fails(each) for each in used)

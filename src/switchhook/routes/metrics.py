@@ -1,0 +1,42 @@
+"""Figures of pools and their members."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from switchhook.metrics import Figure
+from switchhook.routes.health import Source as Teller
+from switchhook.routes.view import fails
+from switchhook.rules.bot_pool import MemberState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from switchhook.metrics import Source
+    from switchhook.routes.view import MemberView, PoolView, RoutesView
+
+
+def routes_figures(view: Callable[[], RoutesView]) -> Source:
+    """What is known of those members that should take calls; what nobody tells is left out."""
+
+    def read(_now_ms: int) -> Iterable[Figure]:
+        seen = view()
+        for pool in seen.pools:
+            used = [each for each in pool.members if each.state is MemberState.IN]
+            failed = bool(used) and all(map(fails, used))
+            bad = float(pool.degraded or failed or (pool.empty and not pool.off))
+            yield Figure("pool.degraded", bad, seen.made_ms, (("pool", pool.name),))
+            for member in used:
+                yield from _of(pool, member, seen.made_ms)
+
+    return read
+
+
+def _of(pool: PoolView, member: MemberView, at_ms: int) -> Iterable[Figure]:
+    labels = (("pool", pool.name), ("member", member.name))
+    yield Figure("member.out", float(fails(member)), at_ms, labels)
+    if member.days_left is not None:
+        yield Figure("member.certificate_days", float(member.days_left), at_ms, labels)
+    reports = (each for each in member.evidence if each.source is Teller.REPORTS)
+    if any(each.at_ms is not None for each in reports):
+        yield Figure("member.silent_calls", float(member.silent), at_ms, labels)

@@ -1,0 +1,70 @@
+"""The one press that mends a bot that fails."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from routes.pools import BACKUP, EMPTY, KNOWN, NOW, SALES, Hands
+from switchhook.routes.breaker import Breaker, BreakerState
+from switchhook.routes.mending import Mend, mends
+from switchhook.routes.view import MemberKnown, RoutesView, pool_view
+from switchhook.rules.bot_pool import BreakerSettings
+from switchhook.rules.routing import HandAct, MemberFacts
+
+OPEN = Breaker(state=BreakerState.OPEN)
+MOVE = Mend(words="Move its calls to backup", act=HandAct.MOVE, pool="sales", to="backup")
+
+
+def view(failing=(), pools=(SALES, BACKUP), held=(), *, acts=False):
+    found = []
+    for pool in pools:
+        known = {
+            name: MemberKnown(breaker=OPEN, facts=MemberFacts(0.0 if acts else 1.0))
+            for name in failing
+            if pool.member(name) is not None
+        }
+        enabled = msgspec.structs.replace(pool, breaker=BreakerSettings(enabled=acts))
+        found.append(pool_view(enabled, held, known, KNOWN.pools, NOW))
+    return RoutesView(made_ms=NOW, pools=tuple(found))
+
+
+def test_one_member_that_fails_beside_others_is_taken_out():
+    assert mends(view(["vendor-b"]))["sales"] == Mend(
+        words="Take vendor-b out", act=HandAct.STATE, pool="sales", member="vendor-b"
+    )
+
+
+def test_one_that_its_breaker_has_out_already_needs_no_press():
+    assert "sales" not in mends(view(["vendor-b"], acts=True))
+
+
+@pytest.mark.parametrize("acts", [False, True])
+def test_a_pool_whose_members_all_fail_is_moved(acts):
+    assert mends(view(["vendor-a", "vendor-b"], acts=acts))["sales"] == MOVE
+
+
+def test_a_bot_that_fails_though_no_member_is_known_to_is_moved():
+    assert mends(view())["sales"] == MOVE
+
+
+@pytest.mark.parametrize("pools", [(SALES,), (SALES, EMPTY)])
+def test_without_another_pool_that_is_well_there_is_no_press(pools):
+    assert "sales" not in mends(view(["vendor-a", "vendor-b"], pools))
+
+
+def test_nothing_is_moved_to_a_pool_that_fails_too():
+    assert "sales" not in mends(view(["vendor-a", "vendor-b", "spare"]))
+
+
+@pytest.mark.parametrize(("act", "to"), [(HandAct.MOVE, "backup"), (HandAct.OFF, "")])
+def test_where_somebody_has_acted_there_is_none(act, to):
+    hands = Hands()
+    hands.set(act, pool="sales", to=to)
+    assert "sales" not in mends(view(["vendor-a", "vendor-b"], held=hands.held))
+
+
+def test_nothing_is_moved_to_a_pool_that_is_off():
+    hands = Hands()
+    hands.set(HandAct.OFF, pool="backup")
+    assert "sales" not in mends(view(["vendor-a", "vendor-b"], held=hands.held))
