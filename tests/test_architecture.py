@@ -309,7 +309,7 @@ Parts of one thing, which its test takes whole:
   retention/test_retention_worker ledger texts_ledger
   retention/test_person     person_search
   routes/test_worker        members
-  routes/test_admission_worker admission_feed
+  routes/test_admission_worker admission_api admission_feed admission_view
   journeys/test_admission   /server/admitting
   routes/test_api           json
   rules/test_expression     expression_text variables

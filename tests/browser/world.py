@@ -23,6 +23,11 @@ from switchhook.capacity.status import CapacityNow
 from switchhook.config.own_links import AppletUrls
 from switchhook.journal import JournalReader, JournalWriter
 from switchhook.overview.verdict import Level, State
+from switchhook.routes.admission import Estimate
+from switchhook.routes.admission_feed import Became
+from switchhook.routes.admission_view import AdmissionView
+from switchhook.routes.foreign import Compared
+from switchhook.routes.leases import Held
 from switchhook.rules.decide import Option, Rule
 from switchhook.server.pages import StreamPages
 from switchhook.server.plot_marks import PlotMarks
@@ -36,7 +41,7 @@ from switchhook.streams.names import Bot, NamedAccount, Names
 from switchhook.streams.search.saved_views_ledger import LedgerViews
 from switchhook.web.render import Renderer
 
-from .traffic import SECRET_RELEASE, Traffic
+from .traffic import HOSTILE, SECRET_RELEASE, Traffic
 
 NAMES = Names(
     accounts=(NamedAccount("Acme Bank", "acme1"),),
@@ -103,6 +108,7 @@ class World(Traffic):
             ),
             note=self.noted.append,
             marks=lambda since_ms, until_ms: self.marks.between(since_ms, until_ms),
+            admission=lambda: [_admission()],
         )
         self.folder.start()
 
@@ -138,6 +144,25 @@ class World(Traffic):
 
 VIEWER = Viewer("ravi@acme.example", Role.VIEWER, "s1")
 OPERATOR = Viewer("asha@acme.example", Role.OPERATOR, "s2")
+
+
+def _admission() -> AdmissionView:
+    """Of an account that is nearly full, partly with streams that are not ours."""
+    now_ms = time.time_ns() // 1_000_000
+    return AdmissionView(
+        account="Acme Bank",
+        at_ms=now_ms,
+        estimate=Estimate(
+            allowed=100, held=Held(4, 81), unseen=1.4, foreign=12.2, reserve=2.6, room=1
+        ),
+        reserves={"campaign": 20, HOSTILE[0]: 3},
+        lately={Became.ADMITTED: 1_412, Became.REFUSED: 38, Became.BY_RULE: 3, Became.UNKNOWN: 1},
+        total={},
+        pending_ms=15_000,
+        age_ms=1_000,
+        given_up=2,
+        compared=tuple(Compared(now_ms - 3_000 * n, 94, 82, 1_000, 12.1) for n in range(20, 0, -1)),
+    )
 
 
 class _Watch:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 from functools import partial
 
 import pytest
 
-from program import running
+from program import http, running
 from program import until as program_until
 from switchhook.emulator.testing import Exotel
 
@@ -44,23 +45,41 @@ def started_again(program, name, before):
     return program.children().get(name, before) != before
 
 
+def shown(program):
+    (found,) = program.api("admission")["accounts"]
+    return found
+
+
 def test_callers_are_let_in_while_there_is_room_over_restarts_of_either_program(tmp_path, config):
+    asked = itertools.count()
     with running(tmp_path / "data", "--config", str(config)) as program:
 
         def admitted(call):
-            return program.ask(f"CallSid={call}", "/passthru/gate").status == 200
+            """Each asks once: whoever asks again gets the first answer."""
+            query = f"CallSid={call}{next(asked)}"
+            return program.ask(query, "/passthru/gate").status == 200
 
-        program_until(lambda: admitted("first"), "the first budget")
-        assert [admitted(f"c{n}") for n in range(5)] == [True] * 3 + [False] * 2
-        program.ask("CallSid=first&Stream[StreamSID]=s1&Stream[Status]=completed")
+        program_until(lambda: admitted("c"), "the first budget")
+        first = f"c{next(asked) - 1}"
+        assert [admitted("c") for _ in range(5)] == [True] * 3 + [False] * 2
+        program.ask(f"CallSid={first}&Stream[StreamSID]=s1&Stream[Status]=completed")
         program_until(lambda: admitted("next"), "the place of one who left")
         assert not admitted("over")
+        program_until(lambda: shown(program)["asked"]["admitted"] == 5, "all five")
+        found = shown(program)
+        assert (found["allowed"], found["room"]) == (STREAMS, 0)
+        assert found["live"] + found["pending"] == STREAMS
+        assert found["asked"]["refused"] >= 2
+        host, port = program.address("console")
+        page = http((host, port), b"/capacity", headers=program.by_link).body.decode()
+        assert "Admission" in page
+        assert "refused for want of room" in page
         for name in ("console", "answer"):
             before = program.children()[name]
             os.kill(before, signal.SIGKILL)
             program_until(partial(started_again, program, name, before), f"a new {name}")
             program_until(lambda: program.health()["status"] == "ok", "answers")
-            assert not any(admitted(f"{name}{n}") for n in range(5))
-        program.ask("CallSid=next&Stream[StreamSID]=s2&Stream[Status]=completed")
+            assert not any(admitted(name) for _ in range(5))
+        program.ask(f"CallSid=c{int(first[1:]) + 2}&Stream[StreamSID]=s2&Stream[Status]=completed")
         program_until(lambda: admitted("last"), "the place of one who left")
         assert not admitted("over again")

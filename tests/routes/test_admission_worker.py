@@ -7,6 +7,8 @@ from urllib.parse import urlencode
 
 import msgspec
 import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 
 from kept_receipts import Kept, receipt
 from kept_receipts import parsed as parse_all
@@ -23,6 +25,7 @@ from switchhook.journal.receipt import (
     encode,
 )
 from switchhook.journal.segment import Record
+from switchhook.routes.admission_api import AdmissionApi
 from switchhook.routes.admission_feed import Became
 from switchhook.routes.admission_worker import AdmissionWorker
 from switchhook.routes.leases import Held
@@ -354,3 +357,34 @@ def test_the_thread_tells_by_itself_and_ends(tmp_path):
     worker._thread.join(10)
     assert told
     worker.stop()
+
+
+def test_the_api_tells_of_each_account_and_the_estimate_beside_each_poll(world):
+    """And what a page renews itself by changes with it."""
+    api = TestClient(Starlette(routes=[*AdmissionApi(world.worker.views).routes()]))
+    world.polled(3)
+    world.later(1_000)
+    before = world.view.gist
+    for number in range(6):
+        world.asks(f"c{number}")
+    world.gets_address("c0")
+    world.later(5_000)
+    assert world.view.gist != before
+    (found,) = api.get("/api/v1/admission").json()["accounts"]
+    assert (found["account"], found["allowed"], found["room"]) == ("main", 10, 1)
+    assert (found["pending"], found["live"], found["foreign"]) == (5, 1, 3.0)
+    assert found["asked"] == {"admitted": 6, "refused": 0, "refused_by_rule": 0, "unknown": 0}
+    assert found["reserves"] == {"campaign": 2}
+    (poll,) = found["polls"]
+    assert (poll["active"], poll["ours"], poll["left_over"], poll["foreign"]) == (3, 0, 3, 0.0)
+
+
+def test_what_a_rule_refuses_is_counted_apart(world):
+    decision = Decision(Option.B, "blocked", "", "rule matched")
+    body = AdmissionGiven(
+        **{**msgspec.structs.asdict(receipt(b"CallSid=c1")), "decision": decision}, account="main"
+    )
+    world.keep(RecordKind.ADMISSION, body)
+    world.keep(RecordKind.ADMISSION, msgspec.structs.replace(body, method="HEAD"))
+    assert (world.view.by_rule, world.view.refused, world.view.admitted) == (1, 0, 0)
+    assert world.view.total == {("default", "", Became.BY_RULE): 1}

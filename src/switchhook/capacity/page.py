@@ -40,6 +40,13 @@ class CapacityWatch(Protocol):
     def now(self, now_ms: int) -> Sequence[CapacityNow]: ...
 
 
+class OfAccount(Protocol):
+    """What the template shows of an account."""
+
+    @property
+    def account(self) -> str: ...
+
+
 class CapacityKept(Protocol):
     """What was read of the accounts. Raises LedgerError."""
 
@@ -47,7 +54,10 @@ class CapacityKept(Protocol):
 
 
 class CapacityPage:
-    """`/capacity`; `search` is what finds an account's streams."""
+    """`/capacity`; `search` is what finds an account's streams.
+
+    `admission` is how admission stands of each account: `routes.admission_view`.
+    """
 
     def __init__(
         self,
@@ -58,8 +68,10 @@ class CapacityPage:
         search: Callable[[str], str],
         marks: Callable[[int, int], Sequence[Mark]],
         now_ms: Callable[[], int],
+        admission: Callable[[], Sequence[OfAccount]] = list,
     ) -> None:
         self._renderer = renderer
+        self._admission = admission
         self._capacity = capacity
         self._history = history
         self._search = search
@@ -73,8 +85,12 @@ class CapacityPage:
         now_ms = self._now_ms()
         asked = request.query_params.get("range", _USUAL)
         name, _, length = next((each for each in RANGES if each[0] == asked), RANGES[1])
+        admission = {each.account: each for each in self._admission()}
         accounts = [
-            self._account(each, now_ms, length, request)
+            {
+                **self._account(each, now_ms, length, request),
+                "admission": admission.get(each.account),
+            }
             for each in (self._capacity.now(now_ms) if self._capacity is not None else ())
         ]
         context = {"accounts": accounts, "ranges": RANGES, "range": name, "now_ms": now_ms}

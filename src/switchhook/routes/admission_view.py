@@ -36,6 +36,14 @@ class AdmissionView(msgspec.Struct, frozen=True, kw_only=True):
     compared: tuple[Compared, ...]
 
     @property
+    def gist(self) -> tuple[object, ...]:
+        """What changes where anything that is shown has changed."""
+        last = self.compared[-1] if self.compared else None
+        now, asked = self.estimate, (self.admitted, self.refused, self.by_rule, self.unknown)
+        rounded = round(now.foreign, 1), round(now.reserve, 1)
+        return now.held, now.room, now.unknown, rounded, asked, last
+
+    @property
     def admitted(self) -> int:
         """In 15 minutes."""
         return self.lately.get(Became.ADMITTED, 0)
@@ -44,6 +52,11 @@ class AdmissionView(msgspec.Struct, frozen=True, kw_only=True):
     def refused(self) -> int:
         """For want of room, in 15 minutes."""
         return self.lately.get(Became.REFUSED, 0)
+
+    @property
+    def by_rule(self) -> int:
+        """By a rule or a person, in 15 minutes."""
+        return self.lately.get(Became.BY_RULE, 0)
 
     @property
     def unknown(self) -> int:

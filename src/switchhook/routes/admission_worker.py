@@ -41,6 +41,8 @@ TELL_S = 1.0
 LEAST_S = 0.1
 """How long at least between two tellings."""
 _BATCH = 2_000
+MOST_SHOWN = 50
+"""Polls, of those that were compared."""
 
 
 class Facts(Protocol):
@@ -203,7 +205,7 @@ class AdmissionWorker:
                     pending_ms=admission.leases.pending_ms,
                     age_ms=admission.foreign.age_ms,
                     given_up=admission.leases.given_up,
-                    compared=admission.foreign.compared,
+                    compared=admission.foreign.compared[-MOST_SHOWN:],
                 )
                 for name, admission in self._feed.accounts.items()
             ]

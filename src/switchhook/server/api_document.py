@@ -13,6 +13,7 @@ from switchhook.overview import verdict_api
 from switchhook.reports import vendor_page
 from switchhook.retention import api as keep_api
 from switchhook.retention import person_api
+from switchhook.routes import admission_api
 from switchhook.routes import api as routes_api
 from switchhook.streams.openapi import (
     COUNTED,
@@ -30,6 +31,7 @@ _PARTS = (
     *ENDPOINTS,
     *page_api.SHOWN,
     *capacity_api.OPERATIONS,
+    *admission_api.OPERATIONS,
     *calls_api.OPERATIONS,
     *callback_page.OPERATIONS,
     *vendor_page.OPERATIONS,
@@ -46,6 +48,7 @@ _SCHEMAS = (
     keep_api.SCHEMAS,
     person_api.SCHEMAS,
     alert_openapi.SCHEMAS,
+    admission_api.SCHEMAS,
     routes_api.SCHEMAS,
     verdict_api.SCHEMAS,
     access_api.SCHEMAS,

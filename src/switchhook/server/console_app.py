@@ -21,6 +21,7 @@ from switchhook.retention.api import RetentionApi
 from switchhook.retention.ledger import LedgerErasures
 from switchhook.retention.person_api import PersonApi
 from switchhook.retention.person_search import PersonSearch
+from switchhook.routes.admission_api import AdmissionApi
 from switchhook.routes.api import RoutesApi
 from switchhook.routes.page import RoutesPage
 from switchhook.routes.view import gist_of, hands_view
@@ -43,7 +44,7 @@ from switchhook.web.render import Renderer
 from switchhook.web.sign_in import ConsoleAccess
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from switchhook.access.audit import Deed
     from switchhook.calls.other_sources import OtherSources
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from switchhook.ledger.database import Ledger
     from switchhook.overview.health_keeper import HealthKeeper
     from switchhook.retention.retention_worker import RetentionWorker
+    from switchhook.routes.admission_view import AdmissionView
     from switchhook.server.accounts import Accounts
     from switchhook.server.alerting import Monitoring
     from switchhook.server.console_status import ConsoleStatus
@@ -84,6 +86,7 @@ class AppParts(msgspec.Struct, frozen=True, kw_only=True):
     accounts: Accounts
     monitoring: Monitoring
     routing: Routing
+    admission: Callable[[], Sequence[AdmissionView]]
     keeper: RetentionWorker
     tracer: Tracer | None
     status: ConsoleStatus
@@ -121,6 +124,7 @@ class ConsoleApp:
             self._person_api(renderer),
             CapacityApi(parts.accounts.watch, parts.accounts.history, now),
             RoutesApi(parts.routing.worker),
+            AdmissionApi(parts.admission),
             RoutesPage(renderer, parts.routing.worker),
             CallsApi(self._other_sources(), self._queries.call_named),
             StoreApi(parts.store, parts.names, now, freshen=self.pages.freshen, note=parts.note),
@@ -144,7 +148,7 @@ class ConsoleApp:
             "streams": parts.folder.position,
             "audit": parts.audit_seq(),
             "alerts": parts.monitoring.alerting.alerts,
-            "capacity": capacity,
+            "capacity": (capacity, [each.gist for each in parts.admission()]),
             "health": parts.health.now().gist,
             "routes": gist_of(parts.routing.worker.view()),
         }
@@ -187,6 +191,7 @@ class ConsoleApp:
                 parts.status.config_refused,
                 lambda name: applet_urls(parts.held.path, parts.config(), name, parts.held.key),
             ),
+            admission=parts.admission,
             marks=PlotMarks(
                 parts.journal, parts.store, parts.monitoring.alerting, parts.clock.now_ms
             ).between,

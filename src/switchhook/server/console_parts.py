@@ -177,6 +177,7 @@ class ConsoleSide:
             accounts=self.accounts,
             monitoring=self.monitoring,
             routing=self.routing,
+            admission=self.admitting.worker.views,
             keeper=self.keeper,
             tracer=self.tracer,
             status=self.status,

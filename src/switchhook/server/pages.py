@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from switchhook.alerts.alert import Alert
     from switchhook.calls.recording_page import RecordingAccount
     from switchhook.calls.sources import KeptDetails
-    from switchhook.capacity.page import CapacityKept, CapacityWatch
+    from switchhook.capacity.page import CapacityKept, CapacityWatch, OfAccount
     from switchhook.journal.source import JournalSource
     from switchhook.streams.fold import Folder
     from switchhook.streams.issues.issues import IssueHistory
@@ -78,6 +78,7 @@ class StreamPages:
         marks: Callable[[int, int], Sequence[Mark]] = lambda _since, _until: (),
         alerts: Callable[[int, int], Sequence[Alert]] = lambda _since, _until: (),
         note: Callable[[Deed], object] = lambda deed: None,
+        admission: Callable[[], Sequence[OfAccount]] = list,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         self._renderer, self._folder, self._journal = renderer, folder, journal
@@ -149,6 +150,7 @@ class StreamPages:
                 search=lambda account: _streams_of(account, names()),
                 marks=marks,
                 now_ms=now_ms,
+                admission=admission,
             ),
             VendorReportPage(
                 renderer=renderer,
