@@ -116,6 +116,18 @@ def test_a_hanging_bot_does_not_answer_and_a_slow_one_answers_late(port):
     run(port, act)
 
 
+def test_a_program_is_told_where_they_are(port):
+    async def main():
+        async with running_emulator(read_plan(PLAN.format(port=port))) as running:
+            return running.wiring()["bots"]
+
+    assert asyncio.run(main()) == {
+        "vendor-a": f"ws://127.0.0.1:{port}/media",
+        "vendor-b": f"ws://127.0.0.1:{port}/other",
+        "vendor-c": "wss://c.example/media",
+    }
+
+
 def test_one_elsewhere_is_played_in_this_process_only(port):
     assert NamedBots(read_plan(PLAN.format(port=port))).hosts == {
         f"127.0.0.1:{port}": "127.0.0.1",

@@ -227,6 +227,8 @@ def _introduce(wiring: dict[str, Any], *, json: bool, own_bot: bool) -> None:
             f"account {output.plain(sid)} key {account['key']} token {account['token']}"
         )
     output.out.print(f"control {wiring['control']['url']} key {wiring['control']['key']}")
+    for name, url in wiring.get("bots", {}).items():
+        output.out.print(f"bot {output.plain(name)} {output.plain(url)}")
     if wiring["passthru"] is not None:
         output.out.print(f"passthru {output.plain(wiring['passthru'])}")
     if "tls" in wiring:

@@ -77,6 +77,7 @@ class RunningEmulator(msgspec.Struct, frozen=True):
     def wiring(self) -> dict[str, Any]:
         """What a program has to know to use it: addresses, credentials, numbers."""
         plan = self.exchange.plan
+        played = {name: bot.url for name, bot in plan.bot.items() if bot.plays is not None}
         return {
             "url": self.url,
             "accounts": {
@@ -92,6 +93,7 @@ class RunningEmulator(msgspec.Struct, frozen=True):
             },
             "control": {"url": self.url + CONTROL_PATH, "key": self.control_key},
             "bot": self.bot_url,
+            **({"bots": played} if played else {}),
         }
 
 
