@@ -180,11 +180,19 @@ async def pool_drains(client: Client, number: str) -> list[str]:
 # Admission.
 
 
+async def _known(client: Client) -> bool:
+    """Give the server time to learn the account's figures; whether it asks for them at all."""
+    if not await client.asked_for_streams(3, within_s=30):
+        return False
+    await asyncio.sleep(_LEARNT_S)
+    return True
+
+
 def burst(calls: int, over_s: float, least: int) -> Drive:
     """Many calls in a short time: none is to meet a full line, and the line is to be used."""
 
     async def drive(client: Client, number: str) -> list[str]:
-        if not await client.asked_for_streams(3, within_s=30):
+        if not await _known(client):
             return [NOBODY_ASKS]
         seen = _Seen(client, number)
         for _ in range(calls):
@@ -219,7 +227,7 @@ def lost_passthrus(streams: int, least: int) -> Drive:
     """
 
     async def drive(client: Client, number: str) -> list[str]:
-        if not await client.asked_for_streams(3, within_s=30):
+        if not await _known(client):
             return [NOBODY_ASKS]
         seen = _Seen(client, number)
         armed = client.exchange.faults.add(Fault(what="passthru-lost", applet="told"))
@@ -232,7 +240,7 @@ def lost_passthrus(streams: int, least: int) -> Drive:
         await asyncio.sleep(_SEEN_EMPTY_S)
         again = [seen.ring() for _ in range(streams)]
         await seen.over()
-        return _admitted_well(first, least) + [
+        return _admitted_well(first, 1) + [
             f"{text}: the places of lost passthrus are still held"
             for text in _admitted_well(again, least)
         ]
@@ -240,7 +248,10 @@ def lost_passthrus(streams: int, least: int) -> Drive:
     return drive
 
 
+_LEARNT_S = 30.0
+"""After so long a server knows how many streams are not its own: a moment tells little."""
 _SEEN_EMPTY_S = 45.0
+"""After so long it has seen that the line is empty, and that what it counts is gone."""
 
 
 def wrong_answers(calls: Iterable[Call]) -> list[str]:
