@@ -30,7 +30,23 @@ sid = "acme1"
 poll = false
 status_secret_files = ["status.secret"]
 heartbeat_secret_files = ["heartbeat.secret"]
+[endpoints.default]
+[endpoints.gate]
+kind = "admit"
+account = "main"
+secrets = ["ffff-secret-before-streams"]
+[endpoints.sales-in]
+kind = "voicebot"
+pool = "sales"
+secrets = ["ffff-secret-before-streams"]
+[bots.sales]
+sticky = true
+[bots.sales.members.vendor-a]
+url = "wss://a.example/stream"
+[bots.sales.members.vendor-b]
+url = "wss://b.example/stream"
 """
+BEFORE = "ffff-secret-before-streams"
 ENOUGH = 7
 """Digits in a row that are too many."""
 MANY = 242
@@ -126,13 +142,14 @@ FIELDS = (
 
 
 def plant(program: Program) -> Planted:
-    """Send `MANY` numbers by passthrus, status callbacks and heartbeats, each in a spelling."""
+    """Send `MANY` numbers by all that comes in, each in a spelling."""
     spellings, numbers, calls = list(SPELLINGS.items()), {}, []
     for at in range(MANY):
         digits = number_of(at)
         name, spell = spellings[at % len(spellings)]
         call = CALL_SID.format(number=at)
         where = _send(program, at, call, spell(digits))
+        _send_before(program, at, call, spell(digits))
         numbers[digits] = f"{name} in {where}"
         calls.append(call)
     return Planted(numbers, calls)
@@ -158,6 +175,19 @@ def _send(program: Program, at: int, call: str, spelt: str) -> str:
         stream = "Stream[Status]=failed" if "Status" not in field else "Stream[Duration]=3"
     program.ask(f"CallSid={call}&{stream}&{pair}", headers={"User-Agent": f"exotel {at}"})
     return field
+
+
+def _send_before(program: Program, at: int, call: str, spelt: str) -> None:
+    """The same number before the stream of its call, or by its bot."""
+    if at % 3 == 0:
+        said = {"call_sid": call, "stream_sid": spelt, "by": spelt, "error": spelt, "more": spelt}
+        body = json.dumps({**said, "event": ("error", spelt)[at % 2]})
+        _post(program, f"/report/gate/{BEFORE}", body, "application/json")
+        return
+    fields = ("From", "To", "CustomField", "any_name")
+    pairs = "&".join(f"{field}={quote(spelt)}" for field in fields)
+    path = "/passthru/gate" if at % 3 == 1 else "/voicebot/sales-in"
+    program.ask(f"CallSid={call}&Direction=incoming&{pairs}", f"{path}/{BEFORE}")
 
 
 def _post(program: Program, path: str, body: str, kind: str) -> None:

@@ -89,9 +89,10 @@ def test_one_call_shows_room_bot_and_what_the_bot_said(told):
         (BOT, "The bot has the stream", "live"),
         (BOT, "The bot's stream ended", "muted"),
         (BOT, "The bot had an error", "bad"),
-        (BOT, "The bot reports barged_in", "muted"),
+        (BOT, "The bot reports more", "muted"),
     ]
-    room, drawn, started, ended, error, _ = entries
+    room, drawn, started, ended, error, more = entries
+    assert more.detail == "barged_in; sales"
     assert room.detail == (
         "rule “default”: no rule matched, so the default was taken; room for 1 of class default;"
         " class default; budget 1, of which 0 were given since"

@@ -99,7 +99,8 @@ def _of_route(route: Route) -> Iterator[str]:
 
 def _of_report(read: ReportedRecord) -> TimelineEntry:
     report, received_us = read.report, read.received.received_us
-    title, level = _EVENTS.get(report.event, (f"The bot reports {report.said}", "muted"))
+    title, level = _EVENTS.get(report.event, ("The bot reports more", "muted"))
+    said = report.said if report.event not in _EVENTS else ""
     at_us = report.at_us
     # A bot's clock may be anything; what is hours off would leave nothing to see of the call.
     off = at_us is None or abs(at_us - received_us) > _FAR_US
@@ -108,6 +109,6 @@ def _of_report(read: ReportedRecord) -> TimelineEntry:
         at_us=received_us if off or at_us is None else at_us,
         lane=BOT,
         title=title,
-        detail="; ".join(each for each in (by, report.error, read.received.endpoint) if each),
+        detail="; ".join(each for each in (said, by, report.error, read.received.endpoint) if each),
         level=level,
     )
