@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import queue
+import threading
+import time
+from contextlib import contextmanager
 
 import pytest
 
 from program import command, http, running, until
 from switchhook.capacity.facts_file import FactsReader
+from switchhook.emulator.net.serving import serving
 from switchhook.system.data_folder import boot_id, read_identity
 
 CONFIG = """
@@ -144,3 +150,107 @@ def test_check_probes_each_member_once(tmp_path, options):
     plain = tmp_path / "plain.toml"
     plain.write_text("[endpoints.default]\n")
     assert "there is no pool to probe" in command("check", str(plain), "--probe").err
+
+
+VOICEBOT = """
+[endpoints.sales-in]
+kind = "voicebot"
+pool = "sales"
+auth = "open"
+fallback = "wss://fallback.example/stream"
+"""
+
+
+@contextmanager
+def a_bot():
+    """A bot that takes every WebSocket, on a port of its own."""
+    loop, port, ended = asyncio.new_event_loop(), queue.Queue(), asyncio.Event()
+
+    async def bot(scope, receive, send):
+        await receive()
+        await send({"type": "websocket.accept"})
+        await receive()
+
+    async def main():
+        async with serving(bot) as served:
+            port.put(served.port)
+            await ended.wait()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(main(),))
+    thread.start()
+    try:
+        yield port.get(timeout=10)
+    finally:
+        loop.call_soon_threadsafe(ended.set)
+        thread.join(10)
+        loop.close()
+
+
+def address(program, call):
+    """Where the answer process sends a caller."""
+    reply = program.ask(f"CallSid={call}&From=%2B919812345678", path="/voicebot/sales-in")
+    return json.loads(reply.body)["url"] if reply.status == 200 else reply.status
+
+
+@pytest.mark.process
+def test_what_is_set_counts_for_the_next_caller_within_a_second(tmp_path):
+    with a_bot() as port:
+        file = tmp_path / "s.toml"
+        file.write_text(CONFIG.format(port=port) + VOICEBOT)
+        with running(tmp_path / "data", "--config", str(file)) as program:
+            until(lambda: program.api("routes")["pools"], "the pools")
+            calls = iter(range(10_000))
+
+            def goes(*paths):
+                """Whether a new caller goes to one of these."""
+                return str(address(program, f"c{next(calls)}")).endswith(paths)
+
+            def within_a_second(*paths):
+                end = time.monotonic() + 1
+                while not all(goes(*paths) for _ in range(12)):  # two of three may be by chance
+                    assert time.monotonic() < end, paths
+
+            within_a_second("/a", "/b")
+            route(program, "move", "sales", "backup", "--reason", "x")
+            within_a_second("/spare")
+            route(program, "undo")
+            route(program, "drain", "vendor-a", "--reason", "x")
+            within_a_second("/b")
+            route(program, "off", "sales", "--reason", "x")
+            within_a_second("404")
+        with running(tmp_path / "data", "--config", str(file)) as program:
+            assert all(goes("404") for _ in range(5))
+            route(program, "undo")
+            within_a_second("/b")
+            route(program, "safe", "sales-in", "--reason", "x")
+            within_a_second("fallback.example/stream")
+
+
+@pytest.mark.process
+def test_a_member_that_dies_gets_no_call_five_seconds_after_the_probe_saw_it(tmp_path):
+    with a_bot() as alive:
+        file = tmp_path / "s.toml"
+        config = CONFIG.replace(":{port}/a", ":1/a").format(port=alive)
+        file.write_text(config + VOICEBOT)
+        with running(tmp_path / "data", "--config", str(file)) as program:
+
+            def seen():
+                members = program.api("routes")["pools"][0]["members"]
+                return members[0]["evidence"][1]["good"] is False
+
+            until(seen, "the probe")
+            end = time.monotonic() + 5
+
+            def is_out():
+                return program.api("routes")["pools"][0]["members"][0]["draw_share"] == 0
+
+            until(is_out, "the breaker")
+            assert time.monotonic() < end
+            calls = iter(range(10_000))
+
+            def none_gets_it():
+                asked = (address(program, f"c{next(calls)}") for _ in range(12))
+                return all(each.endswith("/b") for each in asked)
+
+            until(none_gets_it, "the facts")
+            assert time.monotonic() < end

@@ -203,7 +203,7 @@ def test_the_last_member_that_goes_is_warned_of():
     assert hands.set(HandAct.WEIGHT, member="sales/vendor-b", weight=0).warning == (
         "no member of pool sales is in now: its calls get the endpoint's fallback"
     )
-    assert "gets the endpoint's fallback" in hands.set(HandAct.OFF, pool="sales").warning
+    assert "gets no address" in hands.set(HandAct.OFF, pool="sales").warning
 
 
 def test_an_end_is_kept_and_is_no_more_in_force():

@@ -196,7 +196,7 @@ def weight(
 def off(
     pool: str, *, reason: REASON, for_: FOR = None, config: CONFIG = None, data: DATA = None
 ) -> int:
-    """Switch a pool off: who is sent to it gets the endpoint's fallback, or no address.
+    """Switch a pool off: who is sent to it gets no address (`when_off` of the endpoint).
 
     Parameters
     ----------

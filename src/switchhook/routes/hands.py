@@ -282,7 +282,7 @@ def _check_move(setting: HandSetting, known: KnownRoutes, held: Sequence[HandSet
 def _warning(setting: HandSetting, pools: Mapping[str, Pool], after: Sequence[HandSetting]) -> str:
     """What a setting brings along that somebody may not have meant."""
     if setting.act is HandAct.OFF:
-        return f"whoever is sent to pool {setting.pool} gets the endpoint's fallback, or no address"
+        return f"whoever is sent to pool {setting.pool} gets no address, and the flow goes on"
     pool = pools.get(setting.pool)
     if not setting.member or pool is None or eligible_of(pool, {}, after)[0]:
         return ""
