@@ -227,6 +227,32 @@ def test_what_is_set_counts_for_the_next_caller_within_a_second(tmp_path):
 
 
 @pytest.mark.process
+def test_the_verdict_offers_the_press_that_mends_it(tmp_path):
+    """And the press does what it says."""
+    with a_bot() as port:
+        file = tmp_path / "s.toml"
+        file.write_text(CONFIG.replace("breaker = true", "").format(port=port) + VOICEBOT)
+        with running(tmp_path / "data", "--config", str(file)) as program:
+            for number in range(15):
+                failed = "" if number == 3 else "&Stream[Error]=3009+connection+refused"
+                status = "failed" if failed else "completed"
+                assert program.ask(
+                    f"CallSid=f{number}&From=%2B91981234{number:04}&Stream[StreamSID]=s{number}"
+                    f"&Stream[Status]={status}{failed}&Stream[DisconnectedBy]=bot"
+                    f"&Stream[StreamUrl]=ws%3A%2F%2F127.0.0.1%3A{port}%2Fa",
+                    path="/passthru/default",
+                ).status in (200, 302)
+            said = until(lambda: program.api("verdict")["press"] and program.api("verdict"), "it")
+            assert said["what"].startswith("Bot sales fails: 14 of 15 streams")
+            press = said["press"]
+            assert press.pop("words") == "Take vendor-a out"
+            wanted = {name: value for name, value in press.items() if value is not None}
+            assert post(program, "hands", **wanted, reason=said["what"]).status == 201
+            assert until(lambda: program.api("verdict")["press"] is None, "it is mended")
+            assert [each.member for each in told(program)] == ["vendor-a"]
+
+
+@pytest.mark.process
 def test_a_member_that_dies_gets_no_call_five_seconds_after_the_probe_saw_it(tmp_path):
     with a_bot() as alive:
         file = tmp_path / "s.toml"

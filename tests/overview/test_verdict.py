@@ -432,6 +432,18 @@ def test_pools_are_told_by_their_alerts_with_the_page_and_the_press():
     assert state.press == press
 
 
+def test_a_pool_is_not_told_beside_its_bot_nor_a_member_beside_its_pool():
+    degraded, out = (
+        fires("pool-degraded", 1.0, pool="Sales"),
+        fires("member-out", 1.0, member="a", pool="Sales"),
+    )
+    assert see(failed(9), alerts=(degraded, out)).more == ()
+    state = see(well(), alerts=(degraded, out))
+    assert (state.what, state.more) == ("All members of a pool fail (Sales).", ())
+    other = fires("pool-degraded", 1.0, pool="Other")
+    assert see(failed(9), alerts=(other,)).more == ("All members of a pool fail (Other).",)
+
+
 def test_an_alert_of_what_is_told_anyway_is_not_told_twice():
     alerts = (fires("bot-down", 2.0, bot="Sales"),)
     assert see(failed(9), alerts=alerts).more == ()

@@ -9,7 +9,7 @@ from routes.pools import BACKUP, EMPTY, KNOWN, NOW, SALES, Hands
 from switchhook.routes.breaker import Breaker, BreakerState
 from switchhook.routes.mending import Mend, mends
 from switchhook.routes.view import MemberKnown, RoutesView, pool_view
-from switchhook.rules.bot_pool import BreakerSettings
+from switchhook.rules.bot_pool import BreakerSettings, MemberState
 from switchhook.rules.routing import HandAct, MemberFacts
 
 OPEN = Breaker(state=BreakerState.OPEN)
@@ -62,6 +62,13 @@ def test_where_somebody_has_acted_there_is_none(act, to):
     hands = Hands()
     hands.set(act, pool="sales", to=to)
     assert "sales" not in mends(view(["vendor-a", "vendor-b"], held=hands.held))
+
+
+def test_once_the_one_that_failed_is_out_nothing_is_left_to_press():
+    hands = Hands()
+    hands.set(HandAct.STATE, member="sales/vendor-b", state=MemberState.OUT)
+    assert "sales" not in mends(view(["vendor-b"], held=hands.held))
+    assert mends(view(["vendor-a", "vendor-b"], held=hands.held))["sales"] == MOVE
 
 
 def test_nothing_is_moved_to_a_pool_that_is_off():

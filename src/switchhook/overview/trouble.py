@@ -20,7 +20,7 @@ from switchhook.metrics import Figure
 from switchhook.streams.names import Names
 from switchhook.streams.recent import AttributedTally
 from switchhook.troubles.metrics import JUDGED, key_of
-from switchhook.troubles.outcomes import Measure
+from switchhook.troubles.outcomes import Measure, Subject
 from switchhook.troubles.text import name_text
 from switchhook.troubles.trouble import Level, Standings, Trouble, troubles_of
 
@@ -91,10 +91,23 @@ def find_troubles(seen: VerdictInput, now_ms: int) -> Iterable[Trouble]:
     limited = any(subject.measure is Measure.LIMIT for subject in seen.standings)
     for alert in seen.alerts:
         told = alert.figure in _JUDGED or (limited and alert.topic == "limit")
-        told = told or key_of(alert.figure, alert.labels) in covered
+        told = told or key_of(alert.figure, alert.labels) in covered or _of_told(alert, seen)
         if alert.firing and alert.clear_ms is None and not told:
             said = _in_hand(alert, seen.silences, now_ms)
             yield from (_calmed(each, said) for each in _alerted(alert, seen.known))
+
+
+def _of_told(alert: Alert, seen: VerdictInput) -> bool:
+    """Whether an alert of a pool is told by more: its bot's trouble, or that all members fail."""
+    if alert.figure not in ("pool.degraded", "member.out"):
+        return False
+    pool = dict(alert.labels).get("pool", "")
+    if Subject(Measure.BOT_FAILS, pool) in seen.standings:
+        return True
+    return alert.figure == "member.out" and any(
+        each.firing and each.figure == "pool.degraded" and dict(each.labels).get("pool") == pool
+        for each in seen.alerts
+    )
 
 
 def _in_hand(alert: Alert, silences: Sequence[Silence], now_ms: int) -> str:

@@ -40,6 +40,9 @@ def _mend(pool: PoolView, view: RoutesView) -> Mend | None:
         return None  # somebody has acted
     used = [each for each in pool.members if each.state is MemberState.IN]
     failing = [each for each in used if fails(each)]
+    gone = any(each.hand and each.state is not MemberState.IN for each in pool.members)
+    if gone and used and not failing:
+        return None  # somebody took out the one that failed
     if failing and len(failing) < len(used):
         worst = next((each for each in failing if each.draw_share > 0), None)
         if worst is None:
