@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import json
 from urllib.parse import quote, quote_plus
 
 import apsw
 import msgspec
 import pytest
 
+from answer.bots import gate, pool, pooled, voicebot
+from answer.desk import Desk
 from kept_receipts import fold, query, receipt
 from program import until
 from retention.test_erasure import hash_of_proof
@@ -24,8 +27,10 @@ from switchhook.exotel.times import DAY_MS, HOUR_MS
 from switchhook.journal import JournalReader, JournalWriter, SealedSegments
 from switchhook.journal.closed import SegmentState
 from switchhook.journal.receipt import (
+    BotReportReceived,
     RecordKind,
     StatusReceived,
+    decode_address,
     decode_receipt,
     encode,
     read_passthru,
@@ -452,6 +457,46 @@ def test_a_call_is_erased_whole(house):
     assert house.store.notes(SID) == []
     house.close()
     assert house.holding(SID.encode()) == house.holding(b"09876543210") == []
+
+
+def before_stream(house, sid, number):
+    """What was decided of a call before its stream, and what its bot reported."""
+    asked = Desk(gate(), voicebot(), config=pooled(pool(sticky=True)))
+    query = f"CallSid={sid}&CallFrom={number}&Direction=incoming&Name=Asha"
+    for path in ("/passthru/gate", "/voicebot/sales-in"):
+        asked.ask(query, path=path)
+    report = {"call_sid": sid, "event": "error", "error": f"no line to {number}, Asha"}
+    records = [(each.kind, each.body) for each in asked.journal.records]
+    raw = BotReportReceived(1, "gate", json.dumps(report).encode(), "main")
+    records.append((RecordKind.BOT_REPORT, encode(raw)))
+    return [house.keep(kind, msgspec.msgpack.decode(body)) for kind, body in records]
+
+
+def test_what_came_before_the_stream_is_erased_with_its_call(house):
+    seqs = [*before_stream(house, SID, "09876543210"), *call_of(house, SID, "09876543210")]
+    before_stream(house, "another-call-1", "09000000001")
+    house.flush()
+    proof = forget_call(house, SID)
+    place = next(each for each in proof.places if each.name == "journal")
+    assert (proof.complete, place.seqs) == (True, tuple(seqs))
+    assert house.store.notes(SID) == []
+    house.close()
+    for part in (SID.encode(), b"09876543210", b"919876543210"):
+        assert house.holding(part) == []
+
+
+def test_a_number_is_erased_from_what_came_before_the_stream(house):
+    """Also where a sticky pool drew by it; the answer can still be read."""
+    seqs = before_stream(house, SID, "09876543210")
+    before_stream(house, "another-call-1", "09000000001")
+    house.flush()
+    house.erase()
+    house.run()
+    given = decode_address(house.reader.get(seqs[1]).body)
+    assert "9876543210" not in given.route.key
+    assert given.route.member in ("vendor-a", "vendor-b")
+    house.close()
+    assert house.holding() == []
 
 
 def test_a_call_is_erased_by_its_stream_too(house):

@@ -11,8 +11,10 @@ import msgspec
 from switchhook.exotel.spellings import CallTraces, ErasedNumber, Spellings, Subject
 from switchhook.exotel.wire.passthru import parse
 from switchhook.exotel.wire.request import Request
+from switchhook.journal.bot_report import read
 from switchhook.journal.receipt import (
     Sample,
+    decode_bot_report,
     decode_receipt,
     decode_status,
     read_callback,
@@ -37,9 +39,9 @@ class Named(msgspec.Struct, frozen=True):
 
 def named_in(body: bytes) -> Named:
     """What a record of the journal names; nothing where it is none of a call."""
-    for read in (_of_receipt, _of_status, _of_sample):
+    for read_as in (_of_receipt, _of_report, _of_status, _of_sample):
         try:
-            return read(body)
+            return read_as(body)
         except (msgspec.DecodeError, msgspec.ValidationError):
             continue
     return Named((), None)
@@ -83,6 +85,13 @@ def _of_receipt(body: bytes) -> Named:
     passthru = read_passthru(decode_receipt(body))
     stream = passthru.stream
     return _named(passthru.call_sid, stream.sid if stream else None, passthru.custom_field)
+
+
+def _of_report(body: bytes) -> Named:
+    report = read(decode_bot_report(body).raw)
+    if report is None:
+        return Named((), None)
+    return _named(report.call_sid, report.stream_sid, None)
 
 
 def _of_status(body: bytes) -> Named:
