@@ -277,7 +277,7 @@ Parts of one thing, which its test takes whole:
   alerts/test_alert_docs    default_rules
   alerts/test_engine        heartbeat memory_keeper sender
   answer/test_answerer clock_steps deciding health owed samples
-  answer/test_voicebot choices given /rules/addressing
+  answer/test_voicebot given /rules/addressing
   answer/http/test_protocol connections growing_head link listening messages
   capacity/test_poller readings
   exotel/request_logs/test_reader curl entry found line printed tables text

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import msgspec
 import pytest
 from fastapi import FastAPI
 from starlette.applications import Starlette
@@ -28,6 +29,7 @@ from switchhook.loopback import ADDED_BY_PROXIES
 from switchhook.system.data_folder import DataFolder, read_identity
 from switchhook.system.request_mark import HEADER, make_mark
 
+from .bots import gate, member, pool, pooled, voicebot
 from .desk import SECRET, TAKES_A, TAKES_B
 
 FORM = "application/x-www-form-urlencoded"
@@ -132,6 +134,34 @@ def test_it_reads_bodies(place, body, kind):
     (receipt,) = place.receipts()
     assert (receipt.method, receipt.raw, receipt.body) == ("POST", b"x=1", body.encode())
     assert (receipt.content_type, receipt.body_problem) == (kind, None)
+
+
+def test_it_answers_before_the_stream_too(tmp_path):
+    """An address, an admission that nothing is known for, and a bot's report."""
+    place = Place(tmp_path / "data")
+    config = msgspec.structs.replace(
+        pooled(pool("sales", member("vendor-a"))),
+        data=str(place.data),
+        endpoints=(
+            msgspec.structs.replace(voicebot(), auth=AuthMode.OPEN),
+            msgspec.structs.replace(gate(), auth=AuthMode.OPEN),
+        ),
+    )
+    place.hooks = answer_app(config)
+
+    async def ask():
+        async with place.client() as client:
+            given = await client.get("http://localhost/voicebot/sales-in?CallSid=c1")
+            gated = await client.get("http://localhost/passthru/gate?CallSid=c1")
+            report = {"call_sid": "c1", "event": "started"}
+            told = await client.post("http://localhost/report/gate", json=report)
+        return given.json()["url"], gated.status_code, told.status_code
+
+    url, gated, told = asyncio.run(ask())
+    assert url.startswith("wss://vendor:")
+    assert (gated, told) == (302, 200)
+    kinds = {each.kind for each in JournalReader(place.data / "journal").read(0, 100)}
+    assert kinds >= {RecordKind.VOICEBOT, RecordKind.ADMISSION, RecordKind.BOT_REPORT}
 
 
 def test_a_marked_test_is_kept_apart(place):

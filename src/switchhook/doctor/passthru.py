@@ -24,14 +24,14 @@ FORGED = "203.0.113.77"
 """An address that nobody has, sent as a sender would who lies about theirs."""
 _CACHED = ("age", "x-cache", "cf-cache-status")
 _STATUS = {
-    401: "something before it asks for a password: let /passthru/ through without",
+    401: "something before it asks for a password: let /passthru/ and /voicebot/ through without",
     403: "the secret is none of the endpoint's, or something before it refuses: has the server"
     " taken the newest configuration over (`switchhook check`)? does a firewall stand before it?",
     404: "no such endpoint: is it this server that the URL leads to, and does the proxy pass the"
     " path on as it is?",
     405: "something before it refuses GET",
     414: "a proxy finds the query too long: raise its limit of a request line to 16 KB or more",
-    429: "something before it limits how often it may be asked: exempt /passthru/",
+    429: "something before it limits how often it may be asked: exempt /passthru/ and /voicebot/",
     502: "the proxy does not reach the answer side: does that run, and is the upstream right?",
     503: "the proxy has nobody to ask: does the answer side run?",
     504: "the proxy waited in vain for the answer side: does it run?",

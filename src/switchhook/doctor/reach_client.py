@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from switchhook.answer.redact import Redactor
-from switchhook.config.own_links import applet_urls, secrets_of
+from switchhook.config.own_links import applet_path, applet_urls, secrets_of
 from switchhook.doctor import samples
 from switchhook.doctor.finding import unchecked
 from switchhook.doctor.passthru import (
@@ -22,6 +22,7 @@ from switchhook.doctor.passthru import (
 )
 from switchhook.doctor.passthru_client import ask, find_kept, new_test
 from switchhook.errors import SwitchhookError
+from switchhook.rules.outcome import EndpointKind
 from switchhook.server.answer_settings import trusted_by
 
 if TYPE_CHECKING:
@@ -62,12 +63,13 @@ class Asker:
         for point in self._config.endpoints[:MOST]:
             check = f"endpoint {point.name}, {self._way}"
             url = self._url(point.name)
-            first = self.ask(url, samples.completed)
+            passthru = point.kind is EndpointKind.PASSTHRU
+            first = self.ask(url, samples.completed if passthru else samples.before)
             found.append(judge_answer(check, *first, ours=not whole))
             if first[0].status is None:
                 break  # nor will the others be answered, each after a long wait
             tried[point.name] = first
-            if whole and point.mode != "async":
+            if whole and passthru and point.mode != "async":
                 b_tried += [first, self.ask(url, samples.failed)]
         if not whole:
             return Reach([*found, *self._refused()], self.replies)
@@ -84,7 +86,7 @@ class Asker:
         """What a wrong secret gets, where there is one."""
         points = [each for each in self._config.endpoints[:MOST] if secrets_of(each, self._key)]
         asked = {
-            each.name: self.ask(f"{self._base}/passthru/{each.name}/{WRONG}", samples.completed)
+            each.name: self.ask(f"{self._base}{applet_path(each)}/{WRONG}", samples.completed)
             for each in points
         }
         return [judge_refusal("a wrong secret", asked)] if asked else []

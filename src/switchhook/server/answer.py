@@ -213,9 +213,10 @@ class AnswerProcess:
             await asyncio.sleep(LOOK_S)
 
     def _complain_of_facts(self, complaint: str | None) -> None:
-        """Say it while an account is watched, as only then anybody writes facts."""
-        alarms = self.answerer.alarms
-        watched = any(each.poll for each in self._settings.config.accounts)
+        """Say it while an account is watched or asked for room: only then anybody writes facts."""
+        alarms, config = self.answerer.alarms, self._settings.config
+        asked = any(each.kind is EndpointKind.ADMIT for each in config.endpoints)
+        watched = asked or any(each.poll for each in config.accounts)
         if complaint is None or not watched:
             alarms.pop("facts", None)
         else:
