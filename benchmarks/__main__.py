@@ -14,7 +14,7 @@ from types import FrameType
 
 import msgspec
 
-from benchmarks import emulator, plan, report
+from benchmarks import admission, emulator, plan, report
 from benchmarks.children import ROOT
 from benchmarks.journals import BYTES_A_RECEIPT
 from benchmarks.machine import Cores, describe, need_room, share_cores
@@ -80,6 +80,7 @@ def run(work: Path, sizes: plan.Sizes, cores: Cores) -> report.Result:
     assert long_journal is not None
     closed = bench.throughput(long_journal)
     calls = emulator.measure(cores, sizes.rounds, sizes.media_s, say)
+    cells = admission.measure(*sizes.admission, say)
     return report.Result(
         at=datetime.now(UTC).isoformat(timespec="seconds"),
         machine=machine,
@@ -90,6 +91,7 @@ def run(work: Path, sizes: plan.Sizes, cores: Cores) -> report.Result:
         refused=bench.refused,
         emulator=calls,
         console=console,
+        admission=cells,
     )
 
 

@@ -48,11 +48,13 @@ class Sizes(msgspec.Struct, frozen=True):
     journals: tuple[int, ...]
     media_s: float
     pages_s: float
+    admission: tuple[float, int] = (2.0, 1)
+    """Hours of the virtual clock, and seeds."""
 
 
-QUICK = Sizes(2, 1.5, 2.0, 0.4, 10.0, 2, (10_000, 100_000), 5.0, 3.0)
+QUICK = Sizes(2, 1.5, 2.0, 0.4, 10.0, 2, (10_000, 100_000), 5.0, 3.0, (0.3, 1))
 DEFAULT = Sizes(5, 3.0, 3.0, 0.5, 200.0, 5, (10_000, 1_000_000), 10.0, 15.0)
-FULL = Sizes(5, 5.0, 8.0, 1.0, 2500.0, 5, (10_000, 1_000_000, 10_000_000), 20.0, 40.0)
+FULL = Sizes(5, 5.0, 8.0, 1.0, 2500.0, 5, (10_000, 1_000_000, 10_000_000), 20.0, 40.0, (3.0, 3))
 
 
 class Run(msgspec.Struct):

@@ -7,7 +7,7 @@ from statistics import median
 
 import msgspec
 
-from benchmarks import emulator
+from benchmarks import admission, emulator
 from benchmarks.figures import median_ratio, quantile
 from benchmarks.plan import BROWSERS, ConsoleResult, Fold, Run, Sizes, Starts
 
@@ -51,6 +51,7 @@ class Result(msgspec.Struct):
     emulator: emulator.EmulatorResult
     console: ConsoleResult | None
     """On the longest journal whose store could be made whole in the time given."""
+    admission: list[admission.Cell] = []
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -132,7 +133,27 @@ def targets(result: Result) -> list[Target]:
             digits=0,
         )
     )
-    return found
+    return found + _admission_targets(result.admission)
+
+
+def _admission_targets(cells: Sequence[admission.Cell]) -> list[Target]:
+    """Of the worst cell, with start signals."""
+    if not cells:
+        return []
+    ours = admission.OURS
+    avoided = min(cell.avoided(ours) for cell in cells)
+    fewer = max(cell.fewer(ours) for cell in cells)
+    said = f"the worst of {len(cells)} cells"
+    return [
+        Target(f"of throttles avoided, {said}", avoided, admission.LEAST_AVOIDED, most=False),
+        Target(
+            f"of all callers fewer served than by an exact count, {said}",
+            fewer,
+            admission.MOST_FEWER,
+            most=True,
+            digits=3,
+        ),
+    ]
 
 
 def _console_targets(console: ConsoleResult | None) -> list[Target]:
@@ -177,6 +198,8 @@ def table(result: Result) -> str:
         *_console_table(result.console),
         "",
         *_emulator_table(result),
+        "",
+        *admission.table(result.admission),
         "",
         *_rows(
             ("Target", "Measured", "", "Met"),
