@@ -131,6 +131,24 @@ _POOLS = (
           "Calls in 15 minutes whose bot was connected and said nothing for 10 seconds, by its own"
           " reports.", _LOOKED),
 )  # fmt: skip
+_ADMISSION = (
+    Metric("admission.room", "count", ("account",),
+          "Streams that may be let in now.", _LOOKED),
+    Metric("admission.pending", "count", ("account",),
+          "Leases of calls that were let in; their stream is not known to have started.", _LOOKED),
+    Metric("admission.live", "count", ("account",),
+          "Leases of streams that run.", _LOOKED),
+    Metric("admission.foreign", "count", ("account",),
+          "Streams that run and that nobody asked us for, as estimated.", _LOOKED),
+    Metric("admission.reserve", "count", ("account",),
+          "Streams kept free for those, beside the classes' own reserves.", _LOOKED),
+    Metric("admission.admitted", "count", ("account",),
+          "Callers in 15 minutes who were let in.", _LOOKED),
+    Metric("admission.refused", "count", ("account",),
+          "Callers in 15 minutes who were refused for want of room.", _LOOKED),
+    Metric("admission.unknown", "count", ("account",),
+          "Callers in 15 minutes who got the safe option, as nothing was known of room.", _LOOKED),
+)  # fmt: skip
 _ANSWERING = (
     Metric("answer.unreachable", "yes", (), "Whether the answer side does not answer.", _LOOKED),
     Metric("answer.p99_ms", "ms", (),
@@ -175,7 +193,16 @@ _OURSELVES = (
 
 KNOWN: dict[str, Metric] = {
     each.name: each
-    for each in (*_STREAMS, *_JUDGED, *_ENDPOINTS, *_ACCOUNTS, *_POOLS, *_ANSWERING, *_OURSELVES)
+    for each in (
+        *_STREAMS,
+        *_JUDGED,
+        *_ENDPOINTS,
+        *_ACCOUNTS,
+        *_POOLS,
+        *_ADMISSION,
+        *_ANSWERING,
+        *_OURSELVES,
+    )
 }
 """Every figure by its name. docs/alerts.md holds the same table."""
 

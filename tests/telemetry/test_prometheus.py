@@ -20,7 +20,7 @@ from switchhook.answer.counter_names import not_let_in, place_of
 from switchhook.capacity.status import CapacityNow
 from switchhook.errors import DataFolderError
 from switchhook.journal.receipt import ANSWER_BUCKETS, ANSWER_US, Counters, RecordKind, encode
-from switchhook.metrics import Figure
+from switchhook.metrics import KNOWN, Figure
 from switchhook.store import SqliteStore
 from switchhook.streams.facet import Count, Facet, Use
 from switchhook.streams.names import Bot, Names
@@ -122,6 +122,11 @@ def sources(shelf: Shelf, tmp_path, **more: object) -> MetricSources:
             *(
                 Figure(f"member.{name}", value, now, (("pool", "sales"), ("member", "a")))
                 for name, value in (("out", 1), ("certificate_days", 9), ("silent_calls", 3))
+            ),
+            *(
+                Figure(name, 3, now, (("account", "main"),))
+                for name in KNOWN
+                if name.startswith("admission.")
             ),
             Figure("streams.count", 12, now, (("endpoint", "default"),)),
         ),

@@ -1,10 +1,32 @@
-"""The rules of alerts about pools of bots that are on unless somebody turns them off."""
+"""The rules of alerts about pools and room that are on unless somebody turns them off."""
 
 from __future__ import annotations
 
 from switchhook.alerts.alert_rule import AlertRule, Comparison, Severity
 
 POOL_RULES = (
+    AlertRule(
+        name="refusals",
+        title="Callers are refused for want of room",
+        figure="admission.refused",
+        comparison=Comparison.ABOVE,
+        threshold=0,
+        clear_for_s=60,
+        group_by=("account",),
+        topic="limit",
+        advice="hold campaigns back, or ask Exotel to raise the limit; the page Capacity says what"
+        " takes the room",
+    ),
+    AlertRule(
+        name="room-unknown",
+        title="Callers get the safe option, as nothing is known of room",
+        figure="admission.unknown",
+        comparison=Comparison.ABOVE,
+        threshold=0,
+        clear_for_s=60,
+        group_by=("account",),
+        advice="see on the page Capacity whether Exotel can be asked, and its key and token",
+    ),
     AlertRule(
         name="member-out",
         title="A member of a pool fails",

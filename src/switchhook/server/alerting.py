@@ -32,6 +32,7 @@ from switchhook.overview.missing_metrics import MissingFigures
 from switchhook.overview.trouble import Press, VerdictInput
 from switchhook.overview.verdict_file import VerdictFile
 from switchhook.overview.verdict_keeper import VerdictKeeper
+from switchhook.routes.admission_metrics import admission_figures
 from switchhook.routes.mending import mends
 from switchhook.routes.metrics import routes_figures
 from switchhook.rules.bot_pool import MemberState
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from switchhook.metrics import Source
     from switchhook.overview.verdict import Failing, State
     from switchhook.retention.trusted_time import Held
+    from switchhook.routes.admission_view import AdmissionView
     from switchhook.routes.view import RoutesView
     from switchhook.server.steady_clock import SteadyClock
     from switchhook.streams.fold import Folder
@@ -92,6 +94,7 @@ class Monitoring:
         clock: SteadyClock,
         retention_held: Callable[[], Held | None],
         routes: Callable[[], RoutesView],
+        admission: Callable[[], Sequence[AdmissionView]] = tuple,
     ) -> None:
         self._watch, self._names, self._clock, self._key = watch, names, clock, held.key
         self._refused, self._failing, self._routes = refused, failing, routes
@@ -114,6 +117,7 @@ class Monitoring:
             retention_figures(retention_held),
             watch_figures(watch),
             routes_figures(routes),
+            admission_figures(admission),
             self._beats,
             self._missing,
             answer_figures(self.answer),

@@ -65,8 +65,7 @@ class ConsoleSide:
     def __init__(
         self, held: DataFolder, settings: Settings, *, address: str, answer_url: str | None
     ) -> None:
-        self._held, self._settings = held, settings
-        config = settings.config
+        self._held, self._settings, config = held, settings, settings.config
         self._names = names_of(config)
         self.journal = JournalReader(held.folder(JOURNAL), yield_cpu=yield_cpu)
         self.store = SqliteStore(held.folder(STORE), self.journal)
@@ -93,6 +92,7 @@ class ConsoleSide:
             clock=self.clock,
             retention_held=lambda: self.keeper.held,
             routes=lambda: self.routing.worker.view(),
+            admission=lambda: self.admitting.worker.views(),
         )
         self._route(config)
         self._keep(config)
@@ -147,7 +147,9 @@ class ConsoleSide:
             traces = None if self.tracer is None else self.tracer.problem
             keeping = self.keeper.problem
             stands = f"keeping stands still and tries again: {keeping}" if keeping else None
-            return [*self.monitoring.alerting.problems, *filter(None, (traces, stands))]
+            admission = self.admitting.worker.problem
+            told = filter(None, (traces, stands, admission))
+            return [*self.monitoring.alerting.problems, *told]
 
         return ConsoleStatus(
             settings=lambda: self._settings,

@@ -172,7 +172,7 @@ class _Ours(Collector):
         yield peak
         figures = tuple(sources.figures(now_ms))
         yield from _from_figures(figures)
-        yield from _pools(figures)
+        yield from _labelled(figures)
 
     def _counted(self, counters: Mapping[str, int]) -> Iterator[Metric]:
         families: dict[str, CounterMetricFamily] = {}
@@ -283,20 +283,28 @@ def _from_figures(figures: Iterable[Figure]) -> Iterator[Metric]:
             yield _single(name, meaning, 1 - figure.value if inverted else figure.value)
 
 
-_OF_POOLS = {
+_LABELLED = {
     "pool.degraded": ("pool_degraded", "Whether all that should take a pool's calls fail."),
     "member.out": ("member_out", "Whether a member's breaker has it out, or would."),
     "member.certificate_days": ("member_certificate_days", "Days until its certificate ends."),
     "member.silent_calls": ("member_silent_calls", "Calls in 15 minutes with a silent bot."),
+    "admission.room": ("admission_room", "Streams that may be let in now."),
+    "admission.pending": ("admission_leases_pending", "Leases whose stream has not started."),
+    "admission.live": ("admission_leases_live", "Leases of streams that run."),
+    "admission.foreign": ("admission_foreign_streams", "Streams that are not ours, estimated."),
+    "admission.reserve": ("admission_reserve", "Streams kept free for those."),
+    "admission.admitted": ("admission_admitted_recent", "Callers let in, in 15 minutes."),
+    "admission.refused": ("admission_refused_recent", "Refused for want of room in 15 minutes."),
+    "admission.unknown": ("admission_unknown_recent", "Safe options in 15 minutes."),
 }
 
 
-def _pools(figures: Iterable[Figure]) -> Iterator[Metric]:
-    """What is known of pools and members."""
+def _labelled(figures: Iterable[Figure]) -> Iterator[Metric]:
+    """What is known of pools and members, and of admission."""
     families: dict[str, GaugeMetricFamily] = {}
     for figure in figures:
-        if figure.name in _OF_POOLS and figure.value is not None:
-            name, meaning = _OF_POOLS[figure.name]
+        if figure.name in _LABELLED and figure.value is not None:
+            name, meaning = _LABELLED[figure.name]
             names = tuple(label for label, _ in figure.labels)
             family = families.setdefault(name, _gauge(name, meaning, names))
             family.add_metric([text for _, text in figure.labels], figure.value)
