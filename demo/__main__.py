@@ -89,6 +89,7 @@ def introduce(console: str, passthru: str) -> None:
         " it hit and\n            what to do; below it, each minute of the last hour\n"
         "  Streams   one call from end to end: press one that failed\n"
         f"  Capacity  how many streams run: {STREAMS} may at once, and they run out at times\n"
+        "  Routes    which vendor gets the calls of Sales; move those of Bookings by one press\n"
         "  Alerts    who would have been told, and when\n"
     )
     out.print(
