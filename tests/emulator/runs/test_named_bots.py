@@ -86,7 +86,7 @@ def test_others_reach_it_by_its_path_and_credentials(port):
     run(port, act)
 
 
-def test_whoever_dials_a_dead_bot_is_dropped_and_a_returned_one_answers(port):
+def test_whoever_dials_a_dead_bot_is_dropped_and_a_returned_one_answers(port, caplog):
     async def act(exchange):
         number = exchange.faults.add(Fault(what="bot-dies", bot="vendor-a"))
         with pytest.raises((InvalidMessage, ConnectionClosed, OSError, EOFError)):
@@ -94,6 +94,7 @@ def test_whoever_dials_a_dead_bot_is_dropped_and_a_returned_one_answers(port):
                 pass
         async with dialled(port, "/other"):
             pass
+        assert not caplog.records, "nobody is told of a crash"
         exchange.faults.remove(number)
         async with dialled(port):
             pass
@@ -101,7 +102,7 @@ def test_whoever_dials_a_dead_bot_is_dropped_and_a_returned_one_answers(port):
     run(port, act)
 
 
-def test_a_hanging_bot_does_not_answer_and_a_slow_one_answers_late(port):
+def test_a_hanging_bot_does_not_answer_and_a_slow_one_answers_late(port, caplog):
     async def act(exchange):
         number = exchange.faults.add(Fault(what="bot-hangs", bot="vendor-a"))
         with pytest.raises(TimeoutError):
@@ -112,6 +113,7 @@ def test_a_hanging_bot_does_not_answer_and_a_slow_one_answers_late(port):
         began = asyncio.get_running_loop().time()
         async with dialled(port):
             assert asyncio.get_running_loop().time() - began >= 0.3
+        assert not caplog.records
 
     run(port, act)
 

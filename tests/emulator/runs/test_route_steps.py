@@ -203,6 +203,20 @@ def test_a_server_that_asks_no_figure_is_told_so():
     assert play("burst-with-admission", polls=False).failures == [NOBODY_ASKS]
 
 
+def test_a_server_elsewhere_is_asked_itself_where_it_is_allowed():
+    """Only bots are played in the place of others, and no server under test."""
+    url = "https://server.elsewhere.example"
+    beside = Beside(voicebot=f"{url}/voicebot")
+
+    async def main():
+        return await perform(SCENARIOS["vendor-dies"], f"{url}/passthru", beside=beside)
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        (problem,) = runner.run(main()).failures
+    assert "gave no answer" in problem
+    assert "server.elsewhere.example" in problem
+
+
 def test_no_bot_elsewhere_is_dialled_and_those_of_this_machine_are():
     peers = PlayedElsewhere({"known.example": Server()})
     assert isinstance(peers.get("known.example"), Server)

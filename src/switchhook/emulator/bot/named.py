@@ -46,6 +46,7 @@ class NamedBot:
             return
         if self.faults is not None and self.faults.on("bot-hangs", self._site):
             await _wait_until_gone(receive)
+            scope["state"][DROP]()
             return
         if self.faults is not None and (slow := self.faults.on("bot-slow-handshake", self._site)):
             await asyncio.sleep(slow.seconds)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import uvicorn
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.server import ServerState
 
 from switchhook.emulator.net.asgi import DROP
@@ -58,6 +59,21 @@ class _App:
         except asyncio.CancelledError:
             if not self.ending:
                 raise
+        if scope["type"] == "websocket" and scope["state"][DROP].dropped:
+            # Else uvicorn would tell of an app that forgot the handshake.
+            raise ClientDisconnected
+
+
+class _Drop:
+    """Cuts a connection."""
+
+    def __init__(self) -> None:
+        self.dropped = False
+        self.protocol: Any = None
+
+    def __call__(self) -> None:
+        self.dropped = True
+        self.protocol.transport.abort()
 
 
 @asynccontextmanager
@@ -125,11 +141,12 @@ def _connection(
     config: uvicorn.Config, state: ServerState, app_state: dict[str, Any]
 ) -> asyncio.Protocol:
     """What serves one connection, which the app can drop."""
-    shared = dict(app_state)
+    drop = _Drop()
+    shared = {**app_state, DROP: drop}
     made: Any = config.http_protocol_class(  # type: ignore[call-arg]
         config=config, server_state=state, app_state=shared
     )
-    shared[DROP] = lambda: made.transport.abort()
+    drop.protocol = made
     protocol: asyncio.Protocol = made
     return protocol
 

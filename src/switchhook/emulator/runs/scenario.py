@@ -85,13 +85,13 @@ async def perform(
     """
     check_needs(scenario, beside)
     clock = Clock(asyncio.get_running_loop(), start or datetime.now(IST))
-    apps = _peers(scenario, peers)
+    apps = _peers(peers)
     chance = Chance(seed)
     async with AsyncExitStack() as stack:
         plan = _with(bot, scenario.plan(await _aim(stack, passthru or NO_PASSTHRU, select, beside)))
         plan, bots = await set_up(stack, beside, plan)
         plan = with_keys(_patient(plan, limit_s), chance)
-        exchange = _exchange(plan, clock, chance, AddressAllowList(allow), apps, keep_media)
+        exchange = _exchange(scenario, plan, clock, chance, allow, apps, keep_media)
         stack.push_async_callback(exchange.web.close)
         bots.meet(exchange.faults)
         async with serving_api(beside, exchange) as asked:
@@ -102,24 +102,26 @@ async def perform(
 
 
 def _exchange(
+    scenario: Scenario,
     plan: Plan,
     clock: Clock,
     chance: Chance,
-    allow: AddressAllowList,
+    allow: Iterable[str],
     apps: Mapping[str, ASGIApp],
     keep_media: bool,
 ) -> Exchange:
-    web = Web(allow, apps=apps, outside=clock.outside)
-    dial = dialler(allow, apps=apps, outside=clock.outside)
+    allow_list = AddressAllowList(allow)
+    web = Web(allow_list, apps=apps, outside=clock.outside)
+    bots = PlayedElsewhere(apps) if scenario.mode == "route" else apps
+    dial = dialler(allow_list, apps=bots, outside=clock.outside)
     return Exchange(plan, clock=clock, chance=chance, web=web, dial=dial, keep_media=keep_media)
 
 
-def _peers(scenario: Scenario, peers: Mapping[str, ASGIApp] | None) -> Mapping[str, ASGIApp]:
+def _peers(peers: Mapping[str, ASGIApp] | None) -> Mapping[str, ASGIApp]:
     """The servers in this process, the built-in ones among them, by host."""
     bad = make_bad_server()
     apps = {host_of(BOT): make_bot(), host_of(BAD): bad, host_of(NO_PASSTHRU): bad}
-    apps |= peers or {}
-    return PlayedElsewhere(apps) if scenario.mode == "route" else apps
+    return apps | dict(peers or {})
 
 
 def _with(bot: str | None, plan: Plan) -> Plan:
