@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from switchhook.emulator.plan.bots import bot_key, bots_at, is_address
+from switchhook.emulator.plan.bots import bot_key, bots_at, is_address, is_here
 from switchhook.emulator.plan.plan import Bot
 
 
@@ -28,6 +28,22 @@ def test_a_bot_goes_by_its_address_and_by_its_name():
     bots = {"vendor-a": Bot(url="wss://a.example/m"), "vendor-b": Bot(url="wss://b.example/m")}
     assert bots_at("wss://a.example/m?lang=hi", bots) == {"vendor-a", "a.example:443/m"}
     assert bots_at("wss://c.example/m", bots) == {"c.example:443/m"}
+
+
+@pytest.mark.parametrize(
+    ("host", "here"),
+    [
+        ("127.0.0.1", True),
+        ("127.0.0.3", True),
+        ("::1", True),
+        ("localhost", True),
+        ("192.0.2.1", False),
+        ("bot.example", False),
+        (None, False),
+    ],
+)
+def test_every_loopback_address_is_this_machine(host, here):
+    assert is_here(host) is here
 
 
 def test_an_address_is_told_from_a_name():

@@ -137,4 +137,6 @@ class _Here:
 
 
 def _of_this_machine(url: str) -> bool:
-    return urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
+    from switchhook.emulator.plan.bots import is_here
+
+    return is_here(urlsplit(url).hostname)

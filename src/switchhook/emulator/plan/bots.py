@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -25,6 +26,16 @@ def bot_key(url: str) -> str:
     except ValueError:  # a port that is none: the dial itself says so
         return url
     return f"{(parts.hostname or '').lower()}:{port}{parts.path or '/'}"
+
+
+def is_here(host: str | None) -> bool:
+    """Whether a host is this machine itself: `localhost`, or any loopback address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return False
 
 
 def is_address(text: str | None) -> bool:

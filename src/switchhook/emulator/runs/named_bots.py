@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from switchhook.emulator.bot.named import NamedBot
 from switchhook.emulator.net.serving import serving
 from switchhook.emulator.net.urls import host_of
-from switchhook.emulator.plan.bots import bot_key, bots_at
+from switchhook.emulator.plan.bots import bot_key, bots_at, is_here
 from switchhook.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from switchhook.emulator.call.faults import Faults
     from switchhook.emulator.net.asgi import ASGIApp, Receive, Scope, Send
     from switchhook.emulator.plan.plan import Plan
-
-_HERE = {"127.0.0.1", "localhost", "::1"}
 
 
 class NamedBots:
@@ -34,7 +32,7 @@ class NamedBots:
                 continue
             parts = urlsplit(bot.url)
             self._at[bot_key(bot.url)] = NamedBot(bot, bots_at(bot.url, plan.bot))
-            outside = parts.scheme == "ws" and parts.hostname in _HERE and parts.port
+            outside = parts.scheme == "ws" and is_here(parts.hostname) and parts.port
             self.hosts[host_of(bot.url)] = (parts.hostname or "") if outside else ""
 
     def meet(self, faults: Faults) -> None:

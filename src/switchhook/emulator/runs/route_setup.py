@@ -15,6 +15,7 @@ from switchhook.emulator.bot import make_bot
 from switchhook.emulator.bot.script import BotScript
 from switchhook.emulator.net.asgi import ASGIApp
 from switchhook.emulator.net.serving import serving
+from switchhook.emulator.plan.bots import is_here
 from switchhook.emulator.plan.plan import Account, Bot, Plan
 from switchhook.emulator.runs.named_bots import NamedBots, playing
 from switchhook.emulator.runs.scenarios.plans import ACCOUNT
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
 TALKS_S = 3.0
 """How long a bot of a pool talks."""
-
-_HERE = {"127.0.0.1", "localhost", "::1"}
 
 
 class Beside(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,7 +74,7 @@ class PlayedElsewhere(Mapping[str, ASGIApp]):
     def __getitem__(self, host: str) -> ASGIApp:
         if host in self._peers:
             return self._peers[host]
-        if urlsplit(f"//{host}").hostname in _HERE:
+        if is_here(urlsplit(f"//{host}").hostname):
             raise KeyError(host)
         return self._bot
 
