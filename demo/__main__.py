@@ -29,6 +29,7 @@ from demo.files import (
     add_account,
     addresses,
     plan,
+    urls_of,
     write_config,
 )
 
@@ -60,8 +61,9 @@ def play(folder: Path, calls: int, *, virtual: bool) -> int:
     out.print("starting Switchhook, and an Exotel of its own", style="dim")
     hosts = another_host("127.0.0.2"), another_host("127.0.0.3")
     bots = addresses(Ports(*free_ports(4)), *hosts)
-    with serving(folder, bots) as (console, urls):
-        introduce(console, urls["default"])
+    with serving(write_config(folder, bots, whole=virtual)) as (console, passthru):
+        introduce(console, passthru)
+        urls = urls_of(passthru)
         for_ever = sys.stdout.isatty() and not virtual
         with contextlib.suppress(KeyboardInterrupt):
             code = emulate(folder, bots, urls, None if for_ever else calls, virtual=virtual)
@@ -176,21 +178,21 @@ def show(*words: str) -> None:
     subprocess.run([sys.executable, "-m", "switchhook", *words], check=True)
 
 
-def links(folder: Path) -> tuple[str, dict[str, str]]:
-    """What opens the console, and the URL of each endpoint."""
+def links(folder: Path) -> tuple[str, str]:
+    """What opens the console, and the URL of the endpoint `default`."""
     words = ["link", "--json", "--data", str(folder / "data")]
     said = subprocess.run(
         [sys.executable, "-m", "switchhook", *words], stdout=subprocess.PIPE, check=True
     )
     found = json.loads(said.stdout)
-    return found["console"], found["passthru"]
+    return found["console"], found["passthru"]["default"]
 
 
 @contextlib.contextmanager
-def serving(folder: Path, bots: dict[str, str]) -> Iterator[tuple[str, dict[str, str]]]:
-    """The server, as a user starts it; the link to its console, and its endpoints' URLs."""
-    address = f"{LOOPBACK}:0"
-    words = ["serve", "--config", str(write_config(folder, bots)), "--data", str(folder / "data")]
+def serving(config: Path) -> Iterator[tuple[str, str]]:
+    """The server, as a user starts it; the link to its console, and its passthru URL."""
+    address, folder = f"{LOOPBACK}:0", config.parent
+    words = ["serve", "--config", str(config), "--data", str(folder / "data")]
     words += ["--answer", address, "--console", address]
     log = folder / "server.log"
     with (

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import secrets
 from pathlib import Path
 from typing import NamedTuple
 
 SUPPORT, BOOKINGS, SALES = "08047112233", "08047112244", "08047112255"
 ACCOUNT, KEY, TOKEN = "exotelt", "demo-key", "demo-token"
+SECRET = secrets.token_urlsafe(24)
+"""Of the endpoints whose URLs are needed before they are configured; another one in each run."""
 STREAMS = 12
 """How many streams the demo's account may have at once: few enough to be seen to run out."""
 
@@ -164,6 +167,17 @@ contact = "priya@bots.example"
 A = "the end of the call"
 B = "a person"
 
+{pools}[exophones."+918047112233"]
+name = "Support line"
+
+[exophones."+918047112244"]
+name = "Bookings · बुकिंग"
+
+[exophones."+918047112255"]
+name = "Sales line"
+"""
+
+_POOLS = """\
 # Bookings: the applet asks where its bot is, so that a person can send its calls elsewhere.
 [bots."Bookings bot"]
 exophones = ["+918047112244"]
@@ -179,6 +193,7 @@ url = "{reserve}"
 allow_private = true
 
 [endpoints.bookings-in]
+secrets = ["{secret}"]
 kind = "voicebot"
 pool = "Bookings bot"
 
@@ -204,6 +219,7 @@ allow_private = true
 
 # Before the stream: is there room? And which vendor?
 [endpoints.sales-gate]
+secrets = ["{secret}"]
 kind = "admit"
 safe_option = "A"                 # where nothing is known of the line, a bot is better than nobody
 
@@ -212,25 +228,19 @@ A = "a bot"
 B = "a person"
 
 [endpoints.sales-in]
+secrets = ["{secret}"]
 kind = "voicebot"
 pool = "sales"
 
 # After it: where to, by a keyword.
 [endpoints.sales]
+secrets = ["{secret}"]
 rules = "sales.toml"
 
 [endpoints.sales.selects]
 people = "a person"
 goodbye = "the end of the call"
 
-[exophones."+918047112233"]
-name = "Support line"
-
-[exophones."+918047112244"]
-name = "Bookings · बुकिंग"
-
-[exophones."+918047112255"]
-name = "Sales line"
 """
 
 _RULES = """\
@@ -283,25 +293,43 @@ def plan(bot: str, bots: dict[str, str], urls: dict[str, str]) -> str:
     )
 
 
-def _config(bots: dict[str, str], account: str) -> str:
+def _pools(bots: dict[str, str]) -> str:
     named = {name.replace("-", "_"): url for name, url in bots.items()}
-    return _CONFIG.format(sid=ACCOUNT, account=account, **named)
+    return _POOLS.format(secret=SECRET, **named)
 
 
-def write_config(folder: Path, bots: dict[str, str]) -> Path:
-    """The configuration before Exotel is there to be asked for figures."""
+def urls_of(default: str) -> dict[str, str]:
+    """Where Exotel asks each endpoint, by its name, from the URL of `default`."""
+    base = default.partition("/passthru/")[0]
+    asked = {"bookings-in": "voicebot", "sales-in": "voicebot"}
+    others = {
+        name: f"{base}/{asked.get(name, 'passthru')}/{name}/{SECRET}"
+        for name in ("bookings-in", "sales-gate", "sales-in", "sales")
+    }
+    return {"default": default, **others}
+
+
+def write_config(folder: Path, bots: dict[str, str], *, whole: bool) -> Path:
+    """The configuration before Exotel is there to be asked for figures.
+
+    Pools are in it only where it is `whole`: their bots are played by that Exotel, and the console
+    would find all of them dead.
+    """
     path = folder / "switchhook.toml"
-    path.write_text(_config(bots, _NOT_YET))
+    path.touch(mode=0o600)
+    pools = _pools(bots) if whole else ""
+    path.write_text(_CONFIG.format(sid=ACCOUNT, account=_NOT_YET, pools=pools))
     (folder / "sales.toml").write_text(_RULES)
     return path
 
 
 def add_account(folder: Path, bots: dict[str, str], ready: Path) -> None:
-    """Have Switchhook watch the account of the demo's Exotel; it takes that over."""
+    """Have Switchhook watch the account of the demo's Exotel, and its pools; it takes that over."""
     told = json.loads(ready.read_text())
     for name, secret in (("key", KEY), ("token", TOKEN)):
         path = folder / f"{name}.txt"
         path.touch(mode=0o600)
         path.write_text(secret)
     said = _ACCOUNT.format(url=json.dumps(told["url"]))
-    (folder / "switchhook.toml").write_text(_config(bots, said))
+    whole = _CONFIG.format(sid=ACCOUNT, account=said, pools=_pools(bots))
+    (folder / "switchhook.toml").write_text(whole)
