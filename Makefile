@@ -36,7 +36,7 @@ coverage: .venv/.installed-test ## which branches the tests take, and which modu
 	@$(BIN)/python scripts/coverage_of_twins.py
 	@$(BIN)/coverage report
 
-bench: .venv/.installed-bench ## side by side with rivals, about fifteen minutes; QUICK=1 three, FULL=1 long
+bench: .venv/.installed-bench ## side by side with rivals, about twenty minutes; QUICK=1 four, FULL=1 long
 	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(if $(FULL),--full)
 
 attack: .venv/.installed-test ## attack the running program, under fifteen minutes; PART=kills for one

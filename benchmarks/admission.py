@@ -413,7 +413,7 @@ def table(cells: Sequence[Cell]) -> list[str]:
     """The cells as lines of a table; none where there are none."""
     if not cells:
         return []
-    shown = [name for name in METHODS if name not in (NOTHING, EXACT)]
+    shown = [name for name in METHODS if name != NOTHING]
     lines = [
         f"| Admission: lengths, polls, not ours | Throttled without | {' | '.join(shown)} |",
         f"| --- | ---: | {' | '.join('---:' for _ in shown)} |",
@@ -423,7 +423,8 @@ def table(cells: Sequence[Cell]) -> list[str]:
         lengths = "lognormal" if traffic.lognormal else "exponential"
         words = f"{lengths}, {traffic.poll_s:.0f} s, {traffic.foreign:.0%}"
         figures = [
-            f"{cell.avoided(name):.1%}, {cell.fewer(name):.1%}"
+            f"{cell.avoided(name):.1%}"
+            + ("" if name == EXACT else f", {cell.fewer(name):.1%}")
             + (f" ({cell.fewer_of_served(name):.1%})" if name in (OURS, SILENT) else "")
             + (", **missed**" if name == OURS and not cell.met(name) else "")
             for name in shown
