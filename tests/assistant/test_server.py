@@ -92,6 +92,7 @@ def test_each_tool_answers(program):
         ("search_streams", {"search": "is:failed", "limit": 5}),
         ("search_streams", {"search": "nonsense:x"}),
         ("what_would_be_decided", {"endpoint": "default", "request": "Stream[Status]=failed"}),
+        ("routes", {}),
     ]
     _, tools, answers = asked(program, *questions)
     assert {each.name for each in tools} == {"call", *(name for name, _ in questions)}
@@ -99,6 +100,7 @@ def test_each_tool_answers(program):
     assert found[0]["verdict"]["level"]
     assert found[4]["endpoints"][0]["name"] == "default"
     assert found[6]["status"] == 400
+    assert (found[8]["pools"], found[8]["hands"]) == ([], [])
     assert (found[7]["option"], found[7]["cause"]) == ("B", "connect_failed")
 
 

@@ -23,6 +23,7 @@ KINDS = {
     "/api/v1/issues": answers.Issues,
     "/api/v1/alerts": answers.Alerts,
     "/api/v1/capacity": answers.Capacity,
+    "/api/v1/routes": answers.Routes,
     "/api/v1/endpoints": answers.Endpoints,
 }
 PLAIN = {"string": str, "integer": int, "number": float, "boolean": bool}

@@ -13,6 +13,7 @@ import pytest
 
 from program import command, http, running, until
 from switchhook.capacity.facts_file import FactsReader
+from switchhook.client import Client
 from switchhook.emulator.net.serving import serving
 from switchhook.system.data_folder import boot_id, read_identity
 
@@ -66,6 +67,11 @@ def test_calls_are_moved_by_a_command_and_back_by_the_api(tmp_path, options):
             "calls of sales go to backup for 2 h; `switchhook route undo 1` ends it\n"
         )
         assert [each.to for each in told(program)] == ["backup"]
+        token = program.by_link["Authorization"].removeprefix("Bearer ")
+        with Client(program.urls["console"], token) as console:
+            seen = console.routes()
+        assert (seen.pools[0].to_pool, seen.hands[0].reason) == ("backup", "A fails")
+        assert [each.name for each in seen.pools[0].members] == ["vendor-a", "vendor-b"]
         (hand,) = program.api("routes/hands")["hands"]
         assert (hand["words"], hand["reason"]) == ("calls of sales go to backup", "A fails")
         listed = route(program, "list", code=1).out

@@ -114,6 +114,11 @@ def _add_states(tool: Callable[[str], Decorator], answer: Answer) -> None:
         """Streams in use, allowed and left of each Exotel account, with a forecast."""
         return await answer(lambda ask: ask.capacity())
 
+    @tool("Routes")
+    async def routes() -> str:
+        """Pools of bots: which member gets calls, how each is and why, what people set by hand."""
+        return await answer(lambda ask: ask.routes())
+
     @tool("Alerts")
     async def alerts() -> str:
         """Alerts that fire or are pending, the last that were resolved, and silences."""

@@ -98,6 +98,10 @@ class Questions:
         """The streams in use and left of each account."""
         return plain(self._client.capacity())
 
+    def routes(self) -> Any:
+        """Which bots get calls, how the members of pools are, and what people set by hand."""
+        return plain(self._client.routes())
+
     def alerts(self) -> Any:
         """What fires or is pending, and what was over last."""
         found = self._client.alerts()

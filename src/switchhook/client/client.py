@@ -18,6 +18,7 @@ from switchhook.client.answers import (
     Issue,
     Issues,
     Now,
+    Routes,
     Stream,
     Streams,
     StreamStory,
@@ -172,6 +173,10 @@ class Client:
     def capacity(self) -> Capacity:
         """How the accounts stand."""
         return self._get("/api/v1/capacity", Capacity)
+
+    def routes(self) -> Routes:
+        """Pools of bots: who gets calls, how the members are, and what people set by hand."""
+        return self._get("/api/v1/routes", Routes)
 
     def endpoints(self) -> Endpoints:
         """The endpoints in the last 24 hours, with their rules."""
