@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from switchhook.client import answers
+from switchhook.client import Routes, answers
 from switchhook.client.client import Client
 from switchhook.server.api_document import describe_all
 
@@ -23,7 +23,7 @@ KINDS = {
     "/api/v1/issues": answers.Issues,
     "/api/v1/alerts": answers.Alerts,
     "/api/v1/capacity": answers.Capacity,
-    "/api/v1/routes": answers.Routes,
+    "/api/v1/routes": Routes,
     "/api/v1/endpoints": answers.Endpoints,
 }
 PLAIN = {"string": str, "integer": int, "number": float, "boolean": bool}

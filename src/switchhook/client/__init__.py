@@ -26,14 +26,10 @@ from switchhook.client.answers import (
     Failed,
     FailedCause,
     Forecast,
-    Hand,
     Issue,
     IssueMark,
     Now,
     NowAccount,
-    Pool,
-    PoolMember,
-    Routes,
     Rule,
     Silence,
     Stream,
@@ -51,6 +47,7 @@ from switchhook.client.errors import (
     UnavailableError,
     UnreadableError,
 )
+from switchhook.client.pool_answers import Hand, Pool, PoolMember, Routes
 
 __all__ = [
     "Alert",

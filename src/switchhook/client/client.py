@@ -18,7 +18,6 @@ from switchhook.client.answers import (
     Issue,
     Issues,
     Now,
-    Routes,
     Stream,
     Streams,
     StreamStory,
@@ -33,6 +32,7 @@ from switchhook.client.errors import (
     UnavailableError,
     UnreadableError,
 )
+from switchhook.client.pool_answers import Routes
 
 if TYPE_CHECKING:
     from types import TracebackType
