@@ -9,6 +9,7 @@ from kept_receipts import parsed as parse_all
 from kept_receipts import query, receipt
 from routes.pools import BACKUP, KNOWN, NOW, SALES, THIRD, wanted
 from switchhook.access.audit import Deed
+from switchhook.answer.places import PlacesGiven
 from switchhook.capacity.facts_file import FactsFile, FactsReader
 from switchhook.errors import HandError, LedgerError
 from switchhook.journal.receipt import AddressGiven, BotReportReceived, RecordKind, encode
@@ -350,3 +351,19 @@ def test_the_thread_looks_by_itself_and_ends(world):
     world.worker._thread.join(10)
     assert len(looks) == 2
     world.worker.stop()
+
+
+def test_a_members_room_is_told_with_up_to_where_it_is_reckoned(world):
+    """So that the answer process takes off what it gave since, and nothing twice."""
+    limited = msgspec.structs.replace(ENABLED.members[0], limit=5)
+    world.pools["sales"] = msgspec.structs.replace(ENABLED, members=(limited,))
+    world.worker = world.another()
+    for number in range(3):
+        world.asks(f"c{number}")
+    world.later(1_000)
+    facts = world.facts.members["sales"][limited.name]
+    assert (facts.room, facts.through_seq) == (2, world.seq)
+    places = PlacesGiven()
+    for seq in range(1, world.seq + 1):
+        places.add(A, f"c{seq}", seq)
+    assert places.since(A, facts.through_seq) == 0

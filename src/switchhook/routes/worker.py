@@ -15,6 +15,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Protocol
 
+import msgspec
+
 from switchhook.access.audit import Deed
 from switchhook.errors import LedgerError
 from switchhook.routes.breaker import BreakerState
@@ -85,6 +87,7 @@ class RoutesWorker:
         self._lock = threading.RLock()
         self._telling = threading.Lock()
         self._members = JudgedMembers()
+        self._through = 0
         self._endpoints: tuple[str, ...] = ()
         self._held: tuple[HandSetting, ...] = ()
         self._told_hands: tuple[HandSetting, ...] | None = None
@@ -113,6 +116,7 @@ class RoutesWorker:
                 self._members.resume(before, self.now_ms())
             for parsed in parse_records(records, lambda: None):
                 self._members.take(parsed, {})
+                self._through = max(self._through, parsed.record.seq)
 
     def start(self) -> None:
         self._thread.start()
@@ -142,6 +146,7 @@ class RoutesWorker:
         with self._lock:
             for parsed in folded.records:
                 self._members.take(parsed, folded.placed)
+                self._through = max(self._through, parsed.record.seq)
         self._wake.set()
 
     def probed(self, key: Key, found: Probed) -> None:
@@ -202,17 +207,21 @@ class RoutesWorker:
                 problems.append(f"what people set by hand can't be read: {error}")
             with self._lock:
                 steps = self._members.step(self._held, now_ms)
-                known = self._members.known(self._held, now_ms)
-            problems += self._tell(known, now_ms)
+                known, through = self._members.known(self._held, now_ms), self._through
+            problems += self._tell(known, through, now_ms)
             self.problem = "; ".join(problems)
             self._show(known, now_ms)
         for each in steps:
             self._noted(each)
 
-    def _tell(self, known: Mapping[Key, MemberKnown], now_ms: int) -> list[str]:
+    def _tell(self, known: Mapping[Key, MemberKnown], through_seq: int, now_ms: int) -> list[str]:
+        """Tell what has changed; `through_seq` is up to where rooms are reckoned."""
         members: dict[str, dict[str, MemberFacts]] = {}
         for (pool, name), each in known.items():
-            members.setdefault(pool, {})[name] = each.facts
+            facts = each.facts
+            if facts.room is not None:
+                facts = msgspec.structs.replace(facts, through_seq=through_seq)
+            members.setdefault(pool, {})[name] = facts
         at_ms, told = self._told
         mono_ms = self._mono_ms()
         try:
@@ -220,9 +229,10 @@ class RoutesWorker:
                 if self._held or self._told_hands or known:
                     self._facts.tell_hands(self._held, now_ms)
                 self._told_hands = self._held
-            if members and (members != told or mono_ms - at_ms >= TELL_MS):
+            gist = {key: each.facts for key, each in known.items()}
+            if members and (gist != told or mono_ms - at_ms >= TELL_MS):
                 self._facts.tell_members(self._node, members, now_ms, mono_ms)
-                self._told = mono_ms, members
+                self._told = mono_ms, gist
         except OSError as error:
             return [f"answer processes can't be told: {(error.strerror or 'error').lower()}"]
         return []
