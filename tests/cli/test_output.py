@@ -78,3 +78,48 @@ def test_times_have_their_zone():
         assert zone
         assert not zone[0].isdigit()
         assert shown(None) == "–"
+
+
+@pytest.mark.parametrize(
+    "more, asks, gives",
+    [
+        ({"kind": "admit", "admitted": True}, "asks for room", "gate rule → admitted"),
+        ({"kind": "admit", "admitted": False}, "asks for room", "gate rule → not admitted"),
+        (
+            {"kind": "voicebot", "pool": "sales", "member": "a", "address": "wss://a/"}
+            | {"fallback": False},
+            "asks for a bot",
+            "gate rule → sales/a",
+        ),
+        (
+            {"kind": "voicebot", "pool": "", "member": None, "address": "wss://f/"}
+            | {"fallback": True},
+            "asks for a bot",
+            "gate rule → the fallback",
+        ),
+        (
+            {"kind": "voicebot", "pool": "sales", "member": None, "address": None}
+            | {"fallback": False},
+            "asks for a bot",
+            "gate rule → no address",
+        ),
+        ({}, "no stream", "gate rule → people"),
+    ],
+)
+def test_a_line_says_what_was_asked_and_given(more, asks, gives):
+    decision = {"option": "A", "rule": "gate rule"}
+    if not more:
+        decision["select"] = "people"
+    receipt = {
+        "received_at": "2026-11-29T13:37:41.000000Z",
+        "endpoint": "bookings-in",
+        "call_sid": "c1",
+        "stream": None,
+        "cause": "no_stream",
+        "decision": decision,
+        "defects": [],
+    }
+    line = output.receipt_line(receipt | more).plain
+    assert asks in line
+    assert ("no_stream" in line) == (not more)
+    assert line.endswith(gives)

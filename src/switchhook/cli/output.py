@@ -156,30 +156,52 @@ def own_zone() -> tzinfo:
 
 def receipt_line(receipt: dict[str, Any]) -> Text:
     """A receipt on one line: what was understood, decided and why, and what to do about trouble."""
-    stream, decision = receipt["stream"] or {}, receipt["decision"] or {}
-    said = plain(stream.get("status") or "no stream")
-    if stream.get("duration_s") is not None:
-        said += f" {stream['duration_s']} s"
+    decision = receipt["decision"] or {}
+    said, cause = _asked(receipt)
     line = Text()
     line.append(f"{clock(receipt['received_at'])}  ", style="dim")
     line.append(f"{plain(receipt['endpoint']):<10}  {plain(receipt['call_sid']):<32}  ")
     line.append(f"{said:<16}  ")
-    line.append(
-        f"{plain(receipt['cause']):<17}  ", style=CAUSE_STYLE.get(receipt["cause"] or "", "")
-    )
+    line.append(f"{cause:<17}  ", style=CAUSE_STYLE.get(cause, ""))
     option = decision.get("option", "–")
     line.append(f"{option}  ", style=f"bold {OPTION_STYLE.get(option, '')}")
     line.append(plain(decision.get("rule")))
-    given = next(filter(None, map(decision.get, ("select", "pool", "class"))), None)
+    given = _given(receipt, decision)
     if given:
         line.append(f" → {plain(given)}")
-    if receipt["cause"] in CAUSE_STYLE:
+    if cause in CAUSE_STYLE:
         line.append(f": {plain(receipt['advice'])}", style="dim")
     if receipt["defects"]:
         fields = ", ".join(plain(defect["field"]) for defect in receipt["defects"][:3])
         more = "…" if len(receipt["defects"]) > 3 else ""
         line.append(f"  ({len(receipt['defects'])} odd: {fields}{more})", style="dim")
     return line
+
+
+def _asked(receipt: dict[str, Any]) -> tuple[str, str]:
+    """What a request told or asked, and the cause that it tells of where it may tell one."""
+    if receipt.get("kind") == "admit":
+        return "asks for room", ""
+    if receipt.get("kind") == "voicebot":
+        return "asks for a bot", ""
+    stream = receipt["stream"] or {}
+    said = plain(stream.get("status") or "no stream")
+    if stream.get("duration_s") is not None:
+        said += f" {stream['duration_s']} s"
+    return said, plain(receipt["cause"])
+
+
+def _given(receipt: dict[str, Any], decision: dict[str, Any]) -> str | None:
+    """What was answered, where that is more than an option."""
+    if receipt.get("kind") == "admit" and not decision.get("select"):
+        return "admitted" if receipt["admitted"] else "not admitted"
+    if receipt.get("kind") == "voicebot":
+        if receipt["fallback"]:
+            return "the fallback"
+        if receipt["address"] is None:
+            return "no address"
+        return f"{receipt['pool']}/{receipt['member']}"
+    return next(filter(None, map(decision.get, ("select", "pool", "class"))), None)
 
 
 def receipt_pairs(receipt: dict[str, Any]) -> list[tuple[str, object]]:
