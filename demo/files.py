@@ -17,7 +17,7 @@ STREAMS = 12
 DIES_AFTER_S, DEAD_FOR_S, DIES_EVERY_S = 20, 75, 240
 """When the bot of the bookings dies, comes back, and dies again, in seconds."""
 
-A_DIES_AFTER_S, A_DEAD_FOR_S = 120, 75
+A_DIES_AFTER_S, A_DEAD_FOR_S = 180, 75
 """The same of Vendor A, one of the two that take the calls of Sales."""
 
 
