@@ -276,3 +276,27 @@ def test_every_certificate_has_a_key_of_its_own():
     two = [self_signed(["a"], not_before=NOW, not_after=NOW + DAY) for _ in range(2)]
     assert two[0][0] != two[1][0]
     assert two[0][1] != two[1][1]
+
+
+def test_a_connection_that_is_closing_already_does_not_hinder_the_end():
+    """The app has sent its close, and the client has not answered it, when the server ends."""
+
+    async def app(scope, receive, send):
+        await receive()
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.close", "code": 1000})
+        await asyncio.Event().wait()
+
+    async def main():
+        async with serving(app) as served:
+            reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+            writer.write(
+                b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+            )
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert b"101" in head
+            assert await reader.readexactly(4) == b"\x88\x02\x03\xe8"
+        writer.close()
+
+    asyncio.run(asyncio.wait_for(main(), 10))

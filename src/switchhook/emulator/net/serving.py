@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import uvicorn
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.server import ServerState
+from websockets.exceptions import InvalidState
 
 from switchhook.emulator.net.asgi import DROP
 
@@ -163,7 +164,8 @@ def _served(host: str, port: int, scheme: str) -> Served:
 async def _end(state: ServerState) -> None:
     """Ask every connection to end, and cut off those that don't."""
     for connection in list(state.connections):
-        connection.shutdown()
+        with suppress(InvalidState):  # a WebSocket whose close is on its way already
+            connection.shutdown()
     if state.tasks:
         await asyncio.wait(set(state.tasks), timeout=GRACE_S)
     # Cut before cancelling: uvicorn answers 500 for a cancelled request that is still connected.
