@@ -238,7 +238,8 @@ def paths_of(routes: Iterable[tuple[str, frozenset[str]]], ids: dict[str, list[s
 
 # Whether they are there.
 
-_TIME = re.compile(r"(?:19|20)\d\d-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?")
+_TIME = re.compile(r"(?:(?:19|20)\d\d-\d\d-\d\d[T ])?\d\d:\d\d:\d\d(?:\.\d+)?|\b1[78]\d{14}\b")
+"""Times, and Unix times in microseconds: their digits change, and are a number's by chance."""
 
 
 def readings(text: str) -> Iterator[str]:

@@ -17,7 +17,7 @@ TOPICS = {
     "Counts": ("tallies", "uses", "counts", "forms"),
     "Alerts": ("alerts",),
     "Accounts": ("capacity",),
-    "Pools of bots": ("routes",),
+    "Before the stream": ("routes", "admission"),
     "Keeping and forgetting": ("keeping", "erasures", "persons"),
     "This program": ("audit", "healthz", "openapi.json"),
 }
