@@ -203,6 +203,13 @@ def test_a_server_that_asks_no_figure_is_told_so():
     assert play("burst-with-admission", polls=False).failures == [NOBODY_ASKS]
 
 
+class _NoNames(VirtualLoop):
+    """A machine whose name server knows nobody, and says so at once."""
+
+    async def getaddrinfo(self, host, port, **more):
+        raise socket.gaierror(socket.EAI_NONAME, f"{host} is nobody's name")
+
+
 def test_a_server_elsewhere_is_asked_itself_where_it_is_allowed():
     """Only bots are played in the place of others, and no server under test."""
     url = "https://server.elsewhere.example"
@@ -211,7 +218,7 @@ def test_a_server_elsewhere_is_asked_itself_where_it_is_allowed():
     async def main():
         return await perform(SCENARIOS["vendor-dies"], f"{url}/passthru", beside=beside)
 
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+    with asyncio.Runner(loop_factory=_NoNames) as runner:
         (problem,) = runner.run(main()).failures
     assert "gave no answer" in problem
     assert "server.elsewhere.example" in problem
