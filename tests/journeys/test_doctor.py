@@ -18,12 +18,25 @@ SECRET = "hV3pJ0uYw-8QkT3nXb5sZr8L"
 CONFIG = '[answer]\ntrusted_proxies = ["127.0.0.3"]\n[endpoints.sales]\nsecrets = ["{secret}"]\n'
 
 
-@pytest.fixture
-def config(tmp_path):
-    file = tmp_path / "switchhook.toml"
+def config_in(folder):
+    file = folder / "switchhook.toml"
     file.write_text(CONFIG.format(secret=SECRET))
     file.chmod(0o600)
     return file
+
+
+@pytest.fixture
+def config(tmp_path):
+    return config_in(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def well(tmp_path_factory):
+    """A program that nothing is wrong with, and its configuration."""
+    folder = tmp_path_factory.mktemp("doctor")
+    config = config_in(folder)
+    with running(folder / "data", "--config", str(config)) as program:
+        yield program, config
 
 
 def found_by(program, config, *more):
@@ -38,17 +51,15 @@ def found_by(program, config, *more):
     return {row["check"]: (row["level"], f"{row['said']} → {row['todo']}") for row in rows}
 
 
-def test_inside_all_is_well_and_nothing_is_counted(tmp_path, config):
-    with running(tmp_path / "data", "--config", str(config)) as program:
-        until(lambda: read_verdict(program.data), "the console to look")
-        found = found_by(program, config)
-        wrong = {n: each for n, each in found.items() if each[0] not in ("ok",)}
-        assert wrong.keys() <= {"from outside", "alerts", "heartbeat", "clock"}
-        assert found["endpoint sales, inside"][0] == "ok"
-        assert command("tail", "--data", str(program.data)).out == ""
-        assert (
-            "endpoint sales, inside" in command("doctor", "--data", str(program.data), code=1).out
-        )
+def test_inside_all_is_well_and_nothing_is_counted(well):
+    program, config = well
+    until(lambda: read_verdict(program.data), "the console to look")
+    found = found_by(program, config)
+    wrong = {n: each for n, each in found.items() if each[0] not in ("ok",)}
+    assert wrong.keys() <= {"from outside", "alerts", "heartbeat", "clock"}
+    assert found["endpoint sales, inside"][0] == "ok"
+    assert command("tail", "--data", str(program.data)).out == ""
+    assert "endpoint sales, inside" in command("doctor", "--data", str(program.data), code=1).out
 
 
 GOOD = "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; proxy_pass http://{to};"
@@ -79,19 +90,19 @@ PROXIES = {
 
 
 @pytest.mark.parametrize("kind", PROXIES)
-def test_what_a_proxy_does_to_requests_is_found(tmp_path, config, kind):
+def test_what_a_proxy_does_to_requests_is_found(tmp_path, well, kind):
     way, wrong = PROXIES[kind]
-    with running(tmp_path / "data", "--config", str(config)) as program:
-        sock = listening()
-        port = port_of(sock)
-        to = "{}:{}".format(*program.address("answer"))
-        server = (
-            f"large_client_header_buffers 4 32k; server {{ listen 127.0.0.1:{port};"
-            " proxy_bind 127.0.0.3; location = /fine { return 200; }"
-            f" location / {{ {way.format(to=to)} }} }}"
-        )
-        with nginx(tmp_path / "nginx", server, sock):
-            found = found_by(program, config, "--url", f"http://127.0.0.1:{port}")
+    program, config = well
+    sock = listening()
+    port = port_of(sock)
+    to = "{}:{}".format(*program.address("answer"))
+    server = (
+        f"large_client_header_buffers 4 32k; server {{ listen 127.0.0.1:{port};"
+        " proxy_bind 127.0.0.3; location = /fine { return 200; }"
+        f" location / {{ {way.format(to=to)} }} }}"
+    )
+    with nginx(tmp_path / "nginx", server, sock):
+        found = found_by(program, config, "--url", f"http://127.0.0.1:{port}")
     for check, said in wrong.items():
         assert said in found[check][1], found
         assert found[check][0] in ("fail", "warn")
@@ -100,22 +111,22 @@ def test_what_a_proxy_does_to_requests_is_found(tmp_path, config, kind):
     assert broken == wrong.keys(), {n: found[n] for n in broken}
 
 
-def test_a_certificate_that_ended_is_found(tmp_path, config):
+def test_a_certificate_that_ended_is_found(tmp_path, well):
     now = datetime.now(UTC)
     shown, key = self_signed(
         ["127.0.0.1"], not_before=now - timedelta(days=9), not_after=now - timedelta(days=2)
     )
     (tmp_path / "chain.pem").write_bytes(shown)
     (tmp_path / "key.pem").write_bytes(key)
-    with running(tmp_path / "data", "--config", str(config)) as program:
-        sock = listening()
-        port = port_of(sock)
-        server = (
-            f"server {{ listen 127.0.0.1:{port} ssl; ssl_certificate {tmp_path}/chain.pem;"
-            f" ssl_certificate_key {tmp_path}/key.pem; location / {{ return 200; }} }}"
-        )
-        with nginx(tmp_path / "nginx", server, sock):
-            found = found_by(program, config, "--url", f"https://127.0.0.1:{port}")
+    program, config = well
+    sock = listening()
+    port = port_of(sock)
+    server = (
+        f"server {{ listen 127.0.0.1:{port} ssl; ssl_certificate {tmp_path}/chain.pem;"
+        f" ssl_certificate_key {tmp_path}/key.pem; location / {{ return 200; }} }}"
+    )
+    with nginx(tmp_path / "nginx", server, sock):
+        found = found_by(program, config, "--url", f"https://127.0.0.1:{port}")
     assert found["certificate of 127.0.0.1"][0] == "fail"
     assert "it ended 2 days ago" in found["certificate of 127.0.0.1"][1]
     assert "certificate is not trusted" in found["endpoint sales, outside"][1]

@@ -70,6 +70,8 @@ class Asker:
             if first[0].status is None:
                 break  # nor will the others be answered, each after a long wait
             tried[point.name] = first
+            if first[1] is None:
+                continue  # whatever it is asked does not come through
             if whole and passthru and point.mode != "async":
                 b_tried += [first, self.ask(url, samples.failed)]
         if not whole:
