@@ -15,7 +15,6 @@ from cyclopts import Parameter
 
 from switchhook.cli import output
 from switchhook.cli.check_matches import show_matches
-from switchhook.cli.check_probe import configuration_among, probe_members
 from switchhook.cli.check_routing import config_beside, load_for, routing_warnings
 from switchhook.cli.data import found_config, found_data_folder, steady_now_ms, store_in
 from switchhook.cli.options import CONFIG, DATA, JSON
@@ -87,8 +86,12 @@ def check(
     checked = _check_all(wanted, endpoint, data, beside) if wanted else _check_defaults(data)
     if checked is None:
         return 1
-    if probe and probe_members(configuration_among(files, found)):
-        return 1
+    if probe:
+        # Connections, and the ledger of what was set by hand: no other check wants them loaded.
+        from switchhook.cli.check_probe import configuration_among, probe_members
+
+        if probe_members(configuration_among(files, found)):
+            return 1
     folder = found_data_folder(config, data)
     # What admits and what chooses bots is asked before there is a stream, and kept elsewhere.
     checked = {name: each for name, each in checked.items() if each.kind is EndpointKind.PASSTHRU}

@@ -7,16 +7,13 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from switchhook.capacity.ledger import LedgerCapacity
 from switchhook.cli.data import found_config
 from switchhook.config.files import Inputs, Overrides, check_config, read_whole
 from switchhook.config.routing_check import rules_warnings
 from switchhook.config.rules_terms import terms_of
 from switchhook.errors import ConfigError, SwitchhookError
-from switchhook.ledger.sqlite import FILE
 from switchhook.rules.outcome import KEYS, EndpointKind
 from switchhook.rules.rules_file import load_rules
-from switchhook.server.tables import open_ledger
 from switchhook.system.data_folder import LEDGER
 
 if TYPE_CHECKING:
@@ -75,6 +72,13 @@ def routing_warnings(
 
 def allowed_streams(folder: Path) -> dict[str, int]:
     """How many streams each account was allowed when it was asked last, as far as is known."""
+    if not (folder / LEDGER).exists():
+        return {}
+    # Most checks are made where no ledger is, and to load it takes a third of such a check.
+    from switchhook.capacity.ledger import LedgerCapacity
+    from switchhook.ledger.sqlite import FILE
+    from switchhook.server.tables import open_ledger
+
     if not (folder / LEDGER / FILE).exists():
         return {}
     try:
