@@ -153,3 +153,30 @@ def test_records_of_another_release_are_left_out(told):
     told.fold()
     assert len(told.of("c1")[1]) == 1
     assert told.store.quarantined(9)[0] == 0
+
+
+def told_of(told, call):
+    told.fold()
+    return StreamQueries(told.journal.reader, told.store).call(call)
+
+
+def test_the_api_shows_what_was_asked_before_the_stream_and_what_the_bot_said(told):
+    told.ask("c1", "/passthru/gate")
+    told.ask("c1", "/voicebot/sales-in")
+    told.report("c1", "started")
+    found = told_of(told, "c1")
+    assert [each["kind"] for each in found["before"]] == ["admit", "voicebot"]
+    assert found["before"][1]["member"] == "vendor-a"
+    assert [each["event"] for each in found["reports"]] == ["started"]
+    assert found["passthrus"] == []
+    queries = StreamQueries(told.journal.reader, told.store)
+    for each in (*found["before"], *found["reports"]):
+        assert queries.receipt(each["id"]) == each
+        assert queries.call_named(each["id"]) == "c1"
+
+
+def test_a_call_that_only_its_bot_told_of_is_found(told):
+    told.report("c1", "error", error="no model")
+    found = told_of(told, "c1")
+    assert [each["error"] for each in found["reports"]] == ["no model"]
+    assert found["streams"] == []

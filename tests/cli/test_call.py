@@ -9,12 +9,19 @@ import pytest
 
 from kept_receipts import Kept, query, receipt
 from switchhook.cli import run
-from switchhook.journal.receipt import RecordKind, StatusReceived, encode
+from switchhook.journal.receipt import (
+    AdmissionGiven,
+    BotReportReceived,
+    RecordKind,
+    StatusReceived,
+    encode,
+)
 from switchhook.store import SqliteStore
 from switchhook.streams.parsed_record import parse_record
 from switchhook.system.data_folder import DataFolder
 
 CALLS = [f"{number}de0aa4c5b6f4729b8c3d2e1f0a91abt" for number in range(4)]
+BEFORE, REPORTED = (f"{letter}2ab5b6f4729b8c3d2e1f0a91aabcdabt" for letter in "ef")
 STREAMS = [f"{number}68e46bca0fd4e1c9a7789643f6d1abt" for number in range(3)]
 
 
@@ -33,6 +40,11 @@ def folder(tmp_path):
     raw = f"CallSid={CALLS[3]}&Status=no-answer&From=08047112233&To=09876543210".encode()
     body = StatusReceived(2 * 10**15, "main", raw, "application/x-www-form-urlencoded")
     kept.record(RecordKind.STATUS, encode(body))
+    asked = {name: getattr(receipt(), name) for name in receipt().__struct_fields__}
+    asked |= {"raw": f"CallSid={BEFORE}".encode(), "account": "main", "admitted": True}
+    kept.record(RecordKind.ADMISSION, encode(AdmissionGiven(**asked)))
+    said = json.dumps({"call_sid": REPORTED, "event": "error", "error": "no model"}).encode()
+    kept.record(RecordKind.BOT_REPORT, encode(BotReportReceived(2 * 10**15, "sales", said)))
     assert kept.writer.flush(10)
     store = SqliteStore(data / "store", kept.reader)
     store.open()
@@ -62,6 +74,21 @@ def test_either_id_finds_the_call(folder, capsys):
 def test_a_number_finds_its_calls_newest_first_those_by_callback_too(folder, capsys, number):
     assert calls(folder, capsys, number) == [CALLS[3], CALLS[1], CALLS[0]]
     assert calls(folder, capsys, "+91", "98765", "43210") == [CALLS[3], CALLS[1], CALLS[0]]
+
+
+@pytest.mark.parametrize(
+    "call, said",
+    [
+        (BEFORE, ("asks for room", "admitted", "no passthru after a stream named it")),
+        (REPORTED, ("no model", "no passthru after a stream named it")),
+        (CALLS[3], ("only status callbacks told of it: no passthru",)),
+    ],
+)
+def test_a_call_without_a_passthru_says_who_told_of_it(folder, capsys, call, said):
+    assert run(["call", call, "--data", str(folder)]) == 0
+    out = capsys.readouterr().out
+    assert all(each in out for each in said)
+    assert ("only status callbacks" in out) is (call == CALLS[3])
 
 
 def test_people_get_a_list_and_the_newest_in_full(folder, capsys):

@@ -25,6 +25,7 @@ OUTSIDE = frozenset(
         *("duration_raw", "url", "recording_url", "dial_status", "type", "text", "extra", "word"),
         *("agent_email", "agent_status", "forwarded_from", "event_type", "tenant_id", "flow_id"),
         *("name_outside", "value_outside", "caller_id", "cause_code", "host", "note"),
+        *("event", "ended_by"),
     }
 )
 """Names of members whose texts came from outside."""

@@ -32,7 +32,7 @@ def call(
     data: DATA = None,
     json: JSON = False,
 ) -> int:
-    """Show one call: its passthrus and streams in order.
+    """Show one call: what was asked before its streams, its passthrus, streams and reports.
 
     Of a telephone number, in any spelling, the calls are listed and the newest is shown. Exit code
     1 if there is none, or if something of it can't be read.
@@ -132,8 +132,11 @@ def _show_one(found: dict[str, Any]) -> None:
             *((name, found[name]) for name in said),
         ]
     )
+    _show_before(found)
     if not found["passthrus"]:
-        output.out.print("only status callbacks told of it: no passthru named it")
+        others = [] if found["before"] or found["reports"] else ["only status callbacks told of it"]
+        output.out.print()
+        output.out.print(": ".join([*others, "no passthru after a stream named it"]))
     for receipt in found["passthrus"]:
         output.out.print()
         output.out.print(output.receipt_line(receipt))
@@ -152,3 +155,33 @@ def _show_one(found: dict[str, Any]) -> None:
                 ("advice", stream["advice"]),
             ]
         )
+
+
+def _show_before(found: dict[str, Any]) -> None:
+    """What was answered before its streams, and what its bots report."""
+    for receipt in found["before"]:
+        output.out.print()
+        output.out.print(output.receipt_line(receipt))
+        why = (receipt["decision"] or {}).get("reason")
+        output.print_pairs([("why", why), *_given(receipt), ("receipt", receipt["id"])], indent=2)
+    for report in found["reports"]:
+        output.out.print()
+        moment = output.moment(report["at"] or report["received_at"])
+        said = [("reported", report["event"]), ("at", moment), ("ended by", report["ended_by"])]
+        said += [("error", report["error"]), ("stream", report["stream_sid"])]
+        output.print_pairs([*said, ("receipt", report["id"])])
+
+
+def _given(receipt: dict[str, Any]) -> list[tuple[str, Any]]:
+    """What an admission rests on, or the draw of a member."""
+    if receipt.get("kind") == "admit":
+        names = ("class", "room", "reserve")
+        return [("admitted", "yes" if receipt["admitted"] else "no")] + [
+            (name, receipt[name]) for name in names
+        ]
+    among = ", ".join(
+        f"{x['member']} (weight {x['weight']:g})" for x in receipt.get("eligible", ())
+    )
+    hands = ", ".join(map(str, receipt.get("hands", ())))
+    said = [(name, receipt.get(name)) for name in ("pool", "member", "address", "problem")]
+    return [*said, ("drawn among", among or None), ("set by hand", hands or None)]

@@ -23,8 +23,6 @@ from switchhook.exotel.phone_numbers import mask_text
 from switchhook.journal import JournalReader, Record
 from switchhook.journal.receipt import (
     RecordKind,
-    decode_address,
-    decode_admission,
     decode_receipt,
     read_passthru,
     receipt_id,
@@ -35,6 +33,8 @@ from switchhook.streams.json import receipt_json, unreadable_json
 from switchhook.streams.names import Names
 from switchhook.streams.parameters import STREAM_FILTERS
 from switchhook.streams.queries import StreamQueries
+from switchhook.streams.routed_json import given_json
+from switchhook.streams.routed_record import RoutedRecord, read_routed
 from switchhook.streams.search.query import Condition, Query
 from switchhook.streams.search.syntax import parse_query, query_text
 from switchhook.system.data_folder import JOURNAL, STORE, read_identity
@@ -303,20 +303,8 @@ def _shown(
 
 def _given(record: Record) -> dict[str, Any]:
     """What receipts of other kinds than a passthru's have beside."""
-    if record.kind == RecordKind.ADMISSION:
-        admission = decode_admission(record.body)
-        return {"kind": "admit", "account": admission.account, "admitted": admission.admitted}
-    if record.kind == RecordKind.VOICEBOT:
-        given = decode_address(record.body)
-        route = given.route
-        return {
-            "kind": "voicebot",
-            "pool": route and route.pool,
-            "member": route and route.member,
-            "address": given.address or None,
-            "fallback": given.fallback,
-        }
-    return {}
+    read = read_routed(record)
+    return given_json(read.receipt) if isinstance(read, RoutedRecord) else {}
 
 
 def _print(receipt: dict[str, Any], json: bool, whole: bool) -> None:

@@ -1,7 +1,7 @@
 """A call of which no passthru after a stream told.
 
-Its status callbacks tell of it (it was busy, it failed), and what was asked before the stream, that
-it may never have had.
+Its status callbacks tell of it (it was busy, it failed), what was asked before the stream, that it
+may never have had, and its bot's reports.
 """
 
 from __future__ import annotations
@@ -54,12 +54,16 @@ def callback_story(
 
 
 def _before_stream(read: OtherRecord, call_sid: str, node: int) -> CallStory | None:
-    """What an admission or an address that was given tells of its call."""
-    routed = read_routed(read.record)
-    if not isinstance(routed, RoutedRecord) or routed.call_sid != call_sid:
+    """What an admission, an address that was given or a bot's report tells of its call."""
+    routed, record = read_routed(read.record), read.record
+    if routed is None or routed.call_sid != call_sid:
         return None
-    receipt, record = routed.receipt, read.record
-    name, decision = receipt_id(record.at, node, record.seq), receipt.decision
+    name = receipt_id(record.at, node, record.seq)
+    if not isinstance(routed, RoutedRecord):
+        received = routed.received
+        by = ReceiptRef(name, received.received_us, received.endpoint, "")
+        return call_story(ParsedReceipt(by, Passthru(call_sid=call_sid)))
+    receipt, decision = routed.receipt, routed.receipt.decision
     ref = ReceiptRef(
         name, receipt.received_us, receipt.endpoint, decision.option.value, decision.rule
     )

@@ -9,6 +9,7 @@ from switchhook.rules.outcome import EndpointKind
 from switchhook.streams.export import FORMATS
 from switchhook.streams.export_asked import EXPORT
 from switchhook.streams.parameters import FILTERS, STREAM_FILTERS
+from switchhook.streams.routed_openapi import ROUTED_SCHEMAS
 from switchhook.web.json_schema import (
     COUNT,
     NUMBER,
@@ -167,6 +168,8 @@ CALL_STORY = object_of(**_SAID_OF_CALL)
 _WHOLE_CALL = object_of(
     **_SAID_OF_CALL,
     passthrus=list_of(ref("Receipt")),
+    before={"type": "array", "items": {"anyOf": [ref("AdmissionReceipt"), ref("AddressReceipt")]}},
+    reports=list_of(ref("BotReport")),
     streams=list_of(ref("Stream")),
     more={"type": "boolean"},
 )
@@ -188,6 +191,7 @@ _FACET = dict.fromkeys(
 
 SCHEMAS: dict[str, Schema] = {
     "Receipt": _RECEIPT,
+    **ROUTED_SCHEMAS,
     "Receipts": object_of(receipts=list_of(ref("Receipt")), next=TEXT),
     "Stream": _STREAM,
     "Streams": _STREAMS,
@@ -231,9 +235,15 @@ SCHEMAS: dict[str, Schema] = {
 
 OPERATIONS = (
     Operation(
-        "/api/v1/receipts", "receipts", "Passthrus received, newest first", "Receipts", FILTERS
+        "/api/v1/receipts", "receipts", "Passthrus after streams, newest first", "Receipts", FILTERS
     ),
-    Operation("/api/v1/receipts/{id}", "receipt", "One receipt", "Receipt", identifier="id"),
+    Operation(
+        "/api/v1/receipts/{id}",
+        "receipt",
+        "One receipt, of any kind",
+        "AnyReceipt",
+        identifier="id",
+    ),
     Operation(
         "/api/v1/streams", "streams", "Streams, by their first receipt", "Streams", STREAM_FILTERS
     ),
@@ -247,7 +257,7 @@ OPERATIONS = (
     Operation(
         "/api/v1/calls/{call_sid}",
         "call",
-        "One call, by its SID or a receipt's id: its passthrus and streams in the journal's order",
+        "One call, by its SID or a receipt's id: what was asked of it, and its streams",
         "Call",
         identifier="call_sid",
     ),

@@ -24,6 +24,8 @@ from switchhook.streams.kept_call import KeptCall, KeptReceipt
 from switchhook.streams.names import Names
 from switchhook.streams.parameters import DEFAULT, LAST_SEQ, cursor_of
 from switchhook.streams.parsed_record import PassthruRecord, UnreadableRecord, parse_record
+from switchhook.streams.routed_json import beside_json
+from switchhook.streams.routed_record import ROUTED_KINDS, read_routed
 from switchhook.streams.search.in_words import in_words
 from switchhook.streams.search.query import Condition
 from switchhook.streams.store import StreamFilter
@@ -53,6 +55,9 @@ log = logging.getLogger(__name__)
 MOST_OF_ONE = 1000
 """Receipts of one call or stream that are shown and folded."""
 _NEWEST = 20
+
+_NAMED = (RecordKind.PASSTHRU, RecordKind.TEST, *ROUTED_KINDS)
+"""The kinds of record that an id names."""
 
 _CONDITIONS = (
     ("endpoint", "endpoint"),
@@ -129,6 +134,8 @@ class StreamQueries:
     def receipt(self, name: str) -> Json | None:
         """One receipt; None where there is none of this id."""
         record = self._record_of(name)
+        if record is not None and record.kind != RecordKind.PASSTHRU:
+            return beside_json(record, self._node)
         return None if record is None else self._json_of(self._kept([record.seq])[0])
 
     def call_named(self, name: str) -> str:
@@ -136,8 +143,10 @@ class StreamQueries:
 
         So a call has an address also where its SID is masked.
         """
+        record = self._record_of(name)
+        routed = None if record is None else read_routed(record)
         passthru = self._passthru_of(name)
-        return (passthru and passthru.call_sid) or name
+        return (routed and routed.call_sid) or (passthru and passthru.call_sid) or name
 
     def stream_named(self, name: str) -> str:
         """The StreamSID likewise."""
@@ -155,7 +164,7 @@ class StreamQueries:
         if place is None or place[1] != self._journal.node:
             return None
         record = self._journal.get_many([place[2]]).get(place[2])
-        if record is None or record.kind != RecordKind.PASSTHRU or record.at != place[0]:
+        if record is None or record.kind not in _NAMED or record.at != place[0]:
             return None
         return record
 
@@ -199,6 +208,7 @@ class StreamQueries:
         return {
             **call_json(kept.story),
             "passthrus": [self._json_of(each) for each in kept.receipts],
+            **_beside(self._journal, self._store, kept.story.call_sid),
             "streams": [stream_json(each) for each in kept.story.streams_in_order],
             "more": kept.more,
         }
@@ -206,7 +216,8 @@ class StreamQueries:
     def kept_call(self, call_sid: str) -> KeptCall | None:
         """One call; None where nobody told of it.
 
-        Of one that no passthru named its status callbacks tell, and it has no receipts.
+        Of one that no passthru after a stream named others tell: status callbacks, what was
+        answered before the stream, its bot's reports. It has no receipts.
         """
         seqs = self._store.receipts(
             StreamFilter(call_sid=call_sid, oldest_first=True, limit=MOST_OF_ONE + 1)
@@ -353,6 +364,18 @@ def _read(record: JournalRecord) -> PassthruRecord | UnreadableRecord:
     if isinstance(read, PassthruRecord | UnreadableRecord):
         return read
     return UnreadableRecord(record, "no passthru")
+
+
+def _beside(journal: JournalSource, store: Store, call_sid: str) -> Json:
+    """What was answered before a call's streams, and what its bots report; in order."""
+    records = journal.get_many(store.notes(call_sid))
+    read = [read_routed(records[seq]) for seq in sorted(records)]
+    found = [each for each in read if each is not None and each.call_sid == call_sid]
+    node = journal.node or 0
+    return {
+        "before": [beside_json(each.record, node) for each in found if each.is_receipt],
+        "reports": [beside_json(each.record, node) for each in found if not each.is_receipt],
+    }
 
 
 def _is_over(journal: JournalSource, store: Store, call_sid: str) -> bool:

@@ -5,7 +5,7 @@ An admission, an address that was given, a report of the bot: each as it was kep
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
@@ -35,6 +35,7 @@ class RoutedRecord(msgspec.Struct, frozen=True):
     record: JournalRecord
     receipt: AddressGiven | AdmissionGiven
     passthru: Passthru
+    is_receipt: ClassVar[bool] = True
 
     @property
     def call_sid(self) -> str | None:
@@ -47,6 +48,7 @@ class ReportedRecord(msgspec.Struct, frozen=True):
     record: JournalRecord
     received: BotReportReceived
     report: BotReport
+    is_receipt: ClassVar[bool] = False
 
     @property
     def call_sid(self) -> str | None:
@@ -54,10 +56,12 @@ class ReportedRecord(msgspec.Struct, frozen=True):
 
 
 def read_routed(record: JournalRecord) -> RoutedRecord | ReportedRecord | None:
-    """Read such a record; None for one of another kind, or of another release."""
+    """Read such a record, or a test of one; None for another kind, or of another release."""
     if record.damage:
         return None
     try:
+        if record.kind == RecordKind.TEST:
+            return _read_test(record)
         if record.kind == RecordKind.BOT_REPORT:
             received = decode_bot_report(record.body)
             report = read(received.raw)
@@ -70,6 +74,21 @@ def read_routed(record: JournalRecord) -> RoutedRecord | ReportedRecord | None:
     except msgspec.DecodeError:
         return None
 
+
+def _read_test(record: JournalRecord) -> RoutedRecord | None:
+    """An operator's test: its kind says nothing of what was asked; what was answered does."""
+    address, admission = decode_address(record.body), decode_admission(record.body)
+    if address.route is not None or address.address or address.decision.pool:
+        return RoutedRecord(record, address, read_passthru(address))
+    if address.http_status in _OPTIONS:
+        # Only an admission has an account here: the receipt of a passthru keeps none.
+        found = RoutedRecord(record, admission, read_passthru(admission))
+        return found if admission.account else None
+    return RoutedRecord(record, address, read_passthru(address))
+
+
+_OPTIONS = (200, 302)
+"""How A and B are answered; a dynamic URL without an address is answered otherwise."""
 
 _DECODERS: dict[int, Callable[[bytes], AddressGiven | AdmissionGiven]] = {
     RecordKind.VOICEBOT: decode_address,

@@ -435,6 +435,23 @@ def test_a_client_that_gives_up_has_started_the_call_all_the_same():
     api(steps)
 
 
+@pytest.mark.parametrize("path", ["/ActiveStreams", "/ActiveStreams.json", "/Calls.json", "/Calls"])
+def test_what_is_only_looked_up_is_dropped_slow_or_refused_too(path):
+    async def steps(ask, exchange, hooks):
+        exchange.faults.add(Fault(what="rest-drop", count=1))
+        with pytest.raises(NetError, match="eof"):
+            await ask(path)
+        assert (await ask(path)).status == 200
+        exchange.faults.add(Fault(what="rest-slow", count=1, seconds=31))
+        began = exchange.clock.now()
+        assert (await ask(path)).status == 200
+        assert exchange.clock.now() - began == pytest.approx(31)
+        exchange.faults.add(Fault(what="rest", code=503, count=1))
+        assert (await ask(path)).status == 503
+
+    api(steps)
+
+
 def test_the_list_has_pages_and_filters():
     async def steps(ask, exchange, hooks):
         for _ in range(5):

@@ -96,11 +96,25 @@ class _Rest:
 
         async def handled(request: Request) -> Response:
             try:
-                return await handle(request, self._admission.let_in(request), xml)
+                line = self._admission.let_in(request)
+                reply = await handle(request, line, xml)
             except RefusedRequestError as refused:
                 return _answer(build_error(refused.error, xml=xml), xml, refused.error.status)
+            await self._lose(request, line)
+            return reply
 
         return handled
+
+    async def _lose(self, request: Request, line: AccountLine) -> None:
+        """Drop or delay an answer where a fault says so, whatever was asked for.
+
+        Only the answer: the client can't know whether a call was started, and it was.
+        """
+        place, strike = FaultSite(account=line.sid), self._exchange.faults.strike
+        if strike("rest-drop", place, self._chance):
+            request.scope["state"][DROP]()
+        if slow := strike("rest-slow", place, self._chance):
+            await asyncio.sleep(slow.seconds)
 
     async def nothing(self, request: Request) -> Response:
         """Paths are case-sensitive; what is none of ours isn't found."""
@@ -146,12 +160,6 @@ class _Rest:
                 text="what StreamBegin means is undocumented: here the stream begins when the first"
                 " number answers",
             )
-        place, strike = FaultSite(account=line.sid), self._exchange.faults.strike
-        if strike("rest-drop", place, self._chance):
-            # The client can't know whether the call was started: it was.
-            request.scope["state"][DROP]()
-        if slow := strike("rest-slow", place, self._chance):
-            await asyncio.sleep(slow.seconds)
         return _answer(calls.build_call(self._record(call), xml=xml), xml)
 
     def _where(self, line: AccountLine, wanted: ConnectRequest) -> tuple[str, str, Flow | None]:
@@ -240,6 +248,7 @@ class _Rest:
 
     async def recording(self, request: Request, line: AccountLine, xml: bool) -> Response:
         """A stream's or a call's audio, once it is there (exotel-platform G-22)."""
+        self._fault(line)
         sid, _, kind = request.path_params["name"].rpartition(".")
         audio = sound_of(self._exchange, sid)
         if audio is None or audio.line is not line or kind not in ("mp3", "wav"):
