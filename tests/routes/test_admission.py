@@ -81,6 +81,73 @@ def test_ends_that_are_told_of_late_are_allowed_for():
     assert estimate.room >= 100 - 21
 
 
+def test_ghosts_are_given_up_once_and_never_the_streams_that_run():
+    """97 were let in and never had a stream, 5 have one, and no start is told of."""
+    admission, second = AccountAdmission(), 0
+    for number in range(97):
+        admission.leases.admitted(f"ghost{number}", NOW, endpoint="gate")
+    for number in range(5):
+        admission.leases.admitted(f"true{number}", NOW - 10 * S, endpoint="gate")
+    waited = None
+    for second in range(180):
+        now = NOW + second * S
+        if second % 3 == 0:
+            admission.polled(now, 5, 100)
+        admission.look(now)
+        estimate = admission.estimate(now)
+        in_use = estimate.held.all - estimate.unseen + estimate.foreign
+        assert in_use >= 5
+        assert estimate.room <= 95
+        if waited is None and estimate.room:
+            waited = second
+    assert waited is not None
+    assert 35 <= waited <= 45
+    assert (admission.leases.given_up, admission.estimate(NOW + 180 * S).room) == (97, 95)
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["ghost", "lost", "stream", "told", "not ours"]),
+            st.integers(0, 120),
+            st.integers(1, 90),
+        ),
+        max_size=40,
+    ),
+    st.sampled_from([2, 3, 7]),
+)
+def test_after_giving_up_no_fewer_are_taken_for_running_than_were_polled(calls, poll_s):
+    """Of whatever calls: without a stream, whose end or start nobody tells of, or not ours."""
+    admission, polls = AccountAdmission(), []
+    for second in range(240):
+        now = NOW + second * S
+        for number, (kind, begins, lasts) in enumerate(calls):
+            call = f"c{number}"
+            if begins == second and kind != "not ours":
+                admission.leases.admitted(call, now, endpoint="gate")
+            if begins == second and kind == "told":
+                admission.leases.started(call, now)
+            if begins + lasts == second and kind in {"stream", "told"}:
+                admission.leases.ended(call, now, told_ms=now, ran=True)
+        if second % poll_s == 0:
+            active = sum(
+                begins <= second < begins + lasts
+                for kind, begins, lasts in calls
+                if kind != "ghost"
+            )
+            admission.polled(now, active, 100)
+            polls.append((now, active))
+        before = admission.leases.given_up
+        admission.look(now)
+        if admission.leases.given_up > before:
+            recent = [each for each in polls if each[0] > now - 30 * S]
+            age_ms = admission.foreign.age_ms
+            for at_ms, active in recent:
+                live = admission.leases.live_at(at_ms - age_ms)
+                assert live + admission.foreign.streams >= active
+
+
 @settings(deadline=None)
 @given(
     st.lists(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from switchhook.routes.foreign import LOOK_AFTER_MS, ForeignStreams
+from switchhook.routes.foreign import LOOK_AFTER_MS, ForeignStreams, Lost
 
 NOW = 1_790_000_000_000
 S = 1_000
@@ -19,19 +19,20 @@ def always(count):
 
 
 def fed(foreign, figures, ours=None, poll_s=3):
-    """Polls one after the other, each looked at when its time has come; what was lost."""
+    """Polls one after the other, each looked at when its time has come; how many were lost."""
     lost = 0
     for number, active in enumerate(figures):
         at_ms = NOW + number * poll_s * S
         foreign.polled(at_ms, active)
-        lost += foreign.look(at_ms + LOOK_AFTER_MS, ours or always(0))
+        found = foreign.look(at_ms + LOOK_AFTER_MS, ours or always(0))
+        lost += found.count if found is not None else 0
     return lost
 
 
 def test_a_poll_is_looked_at_once_its_ends_are_known():
     foreign = ForeignStreams()
     foreign.polled(NOW, 30)
-    assert foreign.look(NOW + LOOK_AFTER_MS - 1, always(20)) == 0
+    assert foreign.look(NOW + LOOK_AFTER_MS - 1, always(20)) is None
     assert foreign.streams == 0
     foreign.look(NOW + LOOK_AFTER_MS, always(20))
     assert foreign.streams == 10
@@ -95,6 +96,30 @@ def test_fewer_than_ours_for_half_a_minute_are_lost_ends():
     assert fed(foreign, [17] * 11, always(20)) == 3
     foreign = ForeignStreams()
     assert fed(foreign, [17, 20] * 20, always(18)) == 0
+    foreign = ForeignStreams()
+    assert fed(foreign, [10, 10, 10, 18] + [12] * 6 + [19], always(20)) == 1
+
+
+def test_polls_that_are_not_compared_yet_keep_their_streams():
+    foreign = ForeignStreams()
+    fed(foreign, [10] * 10, always(20))
+    foreign.polled(NOW + 30 * S, 10)
+    foreign.polled(NOW + 33 * S, 15)
+    assert foreign.look(NOW + 35 * S, always(20)) == Lost(5, NOW + 21 * S)
+
+
+def test_what_was_given_up_is_given_up_once_and_leaves_what_is_not_ours():
+    foreign, ours = ForeignStreams(), 100
+    for number in range(60):
+        at_ms = NOW + number * 3 * S
+        foreign.polled(at_ms, 5)
+        lost = foreign.look(at_ms + LOOK_AFTER_MS, always(ours))
+        if lost is not None:
+            assert (number, lost.count) == (10, 95)
+            ours -= 98
+            foreign.gave_up(Lost(98, lost.since_ms))
+            assert [each.residual for each in foreign.compared] == [-95] * 7 + [3] * 4
+    assert (ours, foreign.streams) == (2, 3)
 
 
 @settings(deadline=None)
@@ -111,7 +136,7 @@ def test_no_figure_is_ever_below_zero_or_endless(polls, poll_s, throttles):
     for active, ours in polls:
         foreign.polled(at_ms, active)
         lost = foreign.look(at_ms + LOOK_AFTER_MS, always(ours))
-        assert 0 <= lost <= 500
+        assert lost is None or 0 < lost.count <= 500
         assert 0 <= foreign.streams <= 500
         assert 0 <= foreign.reserve(at_ms) < 1_500
         at_ms += poll_s * S

@@ -122,18 +122,33 @@ def test_a_call_that_is_let_in_again_holds_one_place():
     assert leases.held(at(53)) == Held(1, 0)
 
 
-def test_the_oldest_are_ended_first_and_no_end_is_counted_twice():
+def test_the_oldest_are_given_up_first_and_no_end_is_counted_twice():
     leases = signalled()
     for number in range(3):
         leases.admitted(f"c{number}", at(number), endpoint="gate")
         leases.started(f"c{number}", at(number + 3))
-    assert leases.end_oldest(2, at(100)) == 2
+    assert leases.give_up(2, at(60), at(100)) == 2
     assert [each.call for each in leases.open(at(100))] == ["c2"]
     assert leases.given_up == 2
     leases.ended("c0", at(90), told_ms=at(101), ran=True)
     assert leases.held(at(101)) == Held(0, 1)
-    assert leases.end_oldest(9, at(102)) == 1
-    assert leases.end_oldest(1, at(103)) == 0
+    assert [leases.live_at(at(second)) for second in (59, 60, 99)] == [3, 1, 1]
+    assert leases.give_up(9, at(60), at(102)) == 1
+    assert leases.give_up(1, at(60), at(103)) == 0
+
+
+def test_who_had_no_start_is_given_up_before_who_had_one_and_nobody_who_came_since():
+    leases = Leases()
+    for number in range(6):
+        leases.admitted(f"c{number}", at(10 * number), endpoint="gate")
+    leases.started("c0", at(4))
+    leases.started("c3", at(34))
+    assert leases.give_up(2, at(48), at(90)) == 2
+    assert [each.call for each in leases.open(at(90))] == ["c0", "c3", "c4", "c5"]
+    assert leases.give_up(2, at(48), at(90)) == 2
+    assert [each.call for each in leases.open(at(90))] == ["c3", "c5"]
+    assert leases.give_up(2, at(48), at(90)) == 1
+    assert [each.call for each in leases.open(at(90))] == ["c5"]
 
 
 def test_what_is_over_for_long_is_forgotten():
@@ -196,7 +211,7 @@ def test_the_same_events_in_any_order_and_twice_give_the_same_leases(events, cha
 def test_counts_are_never_negative_and_one_call_holds_one_place(events, lost, offset):
     leases = Leases()
     feed(leases, events)
-    leases.end_oldest(lost, NOW + offset)
+    leases.give_up(lost, NOW + offset // 2, NOW + offset)
     held = leases.held(NOW + offset)
     assert held.pending >= 0
     assert held.live >= 0

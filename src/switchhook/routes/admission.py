@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from switchhook.routes.foreign import AVERAGED_MS, LOOK_AFTER_MS, ForeignStreams
+from switchhook.routes.foreign import AVERAGED_MS, LOOK_AFTER_MS, ForeignStreams, Lost
 from switchhook.routes.leases import Held, Leases
 from switchhook.rules.routing import AdmissionBudget
 
@@ -62,6 +62,13 @@ class _UnseenEnds:
         while self._seen and self._seen[0][0] <= now_ms - LOOK_AFTER_MS - AVERAGED_MS:
             self._seen.popleft()
 
+    def gave_up(self, lost: Lost) -> None:
+        """So many of our streams are taken for ended: no ends that are told of late."""
+        self._believed = deque(
+            (at_ms, live - lost.count if at_ms >= lost.since_ms else live)
+            for at_ms, live in self._believed
+        )
+
     @property
     def streams(self) -> float:
         if not self._seen:
@@ -90,10 +97,16 @@ class AccountAdmission:
     def look(self, now_ms: int) -> None:
         """Compare what there is to compare, and tidy up."""
         lost = self.foreign.look(now_ms, self.leases.live_at)
-        if lost:
-            self.leases.end_oldest(lost, now_ms)
+        if lost is not None:
+            self._give_up(lost, now_ms)
         self.leases.tidy(now_ms)
         self._unseen.look(now_ms, self.leases)
+
+    def _give_up(self, lost: Lost, now_ms: int) -> None:
+        count = self.leases.give_up(lost.count, lost.since_ms, now_ms)
+        gone = Lost(count, lost.since_ms)
+        self.foreign.gave_up(gone)
+        self._unseen.gave_up(gone)
 
     def estimate(self, now_ms: int) -> Estimate:
         """How things are."""

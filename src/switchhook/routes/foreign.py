@@ -30,6 +30,8 @@ _SPREAD_MS = 300_000
 _HALF_LIFE_MS = 120_000
 _MOST = 1_000
 _LEAST_LOST = 3
+_KEPT_MS = 10_000
+"""Polls of so long keep their streams when ends are taken for lost; the last three always."""
 
 
 class Compared(msgspec.Struct, frozen=True):
@@ -51,6 +53,13 @@ class Compared(msgspec.Struct, frozen=True):
         return self.active - self.ours
 
 
+class Lost(msgspec.Struct, frozen=True):
+    """So many of our streams that we take for live since `since_ms` have ended, or never were."""
+
+    count: int
+    since_ms: int
+
+
 class _Mean:
     """A mean that forgets with time."""
 
@@ -63,6 +72,11 @@ class _Mean:
         kept = math.exp(-passed / _FORGETS_MS)
         self._sum, self._weight = self._sum * kept + value, self._weight * kept + 1.0
         self._at_ms = at_ms
+
+    def shift(self, value: float, at_ms: int) -> None:
+        """What was added at `at_ms` was more by so much."""
+        assert self._at_ms is not None
+        self._sum += value * math.exp(-(self._at_ms - at_ms) / _FORGETS_MS)
 
     @property
     def value(self) -> float:
@@ -86,16 +100,28 @@ class ForeignStreams:
         """The account had so many streams in use."""
         self._waiting.append((at_ms, active, self.streams))
 
-    def look(self, now_ms: int, live_at: Callable[[int], int]) -> int:
-        """Compare the polls whose time has come; how many leases of ours must be lost ones."""
+    def look(self, now_ms: int, live_at: Callable[[int], int]) -> Lost | None:
+        """Compare the polls whose time has come; which of our streams must be lost ones."""
         fresh = False
         while self._waiting and now_ms - self._waiting[0][0] >= LOOK_AFTER_MS:
             self._compare(*self._waiting.popleft(), live_at)
             fresh = True
         if not fresh:
-            return 0
-        self.streams = max(0.0, _mean(self._since(AVERAGED_MS)))
-        return self._lost()
+            return None
+        self._average()
+        return self._lost(live_at)
+
+    def gave_up(self, lost: Lost) -> None:
+        """So many of our streams are taken for ended, as of `since_ms`."""
+        for number, each in enumerate(self._compared):
+            if each.at_ms - each.age_ms < lost.since_ms:
+                continue
+            ours = each.ours - lost.count
+            self._compared[number] = msgspec.structs.replace(each, ours=ours)
+            self._usual.shift(lost.count, each.at_ms)
+        if self._before is not None:
+            self._before = tuple(each + lost.count for each in self._before)
+        self._average()
 
     def throttled(self, at_ms: int, step: float) -> None:
         """A stream of ours was over the limit: keep `step` more free at once."""
@@ -139,6 +165,9 @@ class ForeignStreams:
         self._compared.append(found)
         self._usual.add(found.residual, at_ms)
 
+    def _average(self) -> None:
+        self.streams = max(0.0, _mean(self._since(AVERAGED_MS)))
+
     def _since(self, length_ms: int) -> list[int]:
         """The residuals of the last so many milliseconds; the newest always."""
         since_ms = self._compared[-1].at_ms - length_ms
@@ -157,12 +186,26 @@ class ForeignStreams:
         squares = sum((one - other) ** 2 for one, other in pairwise(last))
         return squares / 2 / (len(last) - 1) / len(self._since(AVERAGED_MS))
 
-    def _lost(self) -> int:
-        since_ms = self._compared[-1].at_ms - LOST_AFTER_MS
+    def _lost(self, live_at: Callable[[int], int]) -> Lost | None:
+        """As many as the time says, and as leave each of the last polls all of its streams."""
+        newest_ms = self._compared[-1].at_ms
+        since_ms = newest_ms - LOST_AFTER_MS
         last = self._since(LOST_AFTER_MS)
         if self._compared[0].at_ms > since_ms or len(last) < _LEAST_LOST:
-            return 0
-        return max(0, math.floor(-_mean(last)))
+            return None
+        said = math.floor(-_mean(last))
+        if said <= 0:
+            return None
+        age_ms = self.age_ms
+        # What came to be known since they were compared counts, and the polls not compared yet.
+        polls = [
+            (each.at_ms - age_ms, each.active)
+            for place, each in enumerate(reversed(self._compared))
+            if place < _LEAST_LOST or each.at_ms > newest_ms - _KEPT_MS
+        ]
+        polls += [(at_ms - age_ms, active) for at_ms, active, _ in self._waiting]
+        count = min(said, *(live_at(at_ms) - active for at_ms, active in polls))
+        return Lost(count, min(polls)[0]) if count > 0 else None
 
 
 def _mean(values: Sequence[int]) -> float:

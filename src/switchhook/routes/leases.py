@@ -124,16 +124,24 @@ class Leases:
         """
         self._take(call, _Event(told_ms, _Kind.ENDED, min(at_ms, told_ms), ran=ran))
 
-    def end_oldest(self, count: int, at_ms: int) -> int:
-        """End the leases that live for longest, as their ends were lost; how many there were."""
-        oldest = sorted(
-            (each for each in self._open.values() if self._lives_at(each, at_ms)),
-            key=lambda each: (each.admitted_ms, each.call),
+    def give_up(self, count: int, since_ms: int, now_ms: int) -> int:
+        """End leases that live since `since_ms`, as of then; how many there were of so many.
+
+        Those whose start nobody told of end first, as they may never have had a stream; of these,
+        and of the others, the oldest.
+        """
+        first = sorted(
+            (
+                each
+                for each in self._open.values()
+                if self._lives_at(each, since_ms) and self._lives_at(each, now_ms)
+            ),
+            key=lambda each: (each.started_ms is not None, each.admitted_ms, each.call),
         )[:count]
-        for each in oldest:
-            self.ended(each.call, at_ms, told_ms=at_ms)
-        self.given_up += len(oldest)
-        return len(oldest)
+        for each in first:
+            self.ended(each.call, since_ms, told_ms=now_ms)
+        self.given_up += len(first)
+        return len(first)
 
     def tidy(self, now_ms: int) -> None:
         """Learn from what is known, and forget what is over for long; called about each second."""
