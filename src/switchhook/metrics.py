@@ -148,6 +148,11 @@ _ADMISSION = (
           "Callers in 15 minutes who were refused for want of room.", _LOOKED),
     Metric("admission.unknown", "count", ("account",),
           "Callers in 15 minutes who got the safe option, as nothing was known of room.", _LOOKED),
+    Metric("admission.refused_now", "count", ("account",),
+          "Callers in the last minute who were refused for want of room.", _LOOKED),
+    Metric("admission.unknown_now", "count", ("account",),
+          "Callers in the last minute who got the safe option, as nothing was known of room.",
+          _LOOKED),
 )  # fmt: skip
 _ANSWERING = (
     Metric("answer.unreachable", "yes", (), "Whether the answer side does not answer.", _LOOKED),

@@ -6,16 +6,22 @@ import json
 import os
 import shutil
 import time
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
 
+from switchhook.access.audit import Deed
 from switchhook.cli import run
 from switchhook.journal import JournalReader
 from switchhook.overview.verdict import Level, State
 from switchhook.overview.verdict_file import VerdictFile
+from switchhook.routes.hands import HandChange
+from switchhook.routes.hands_ledger import LedgerHands
+from switchhook.rules.routing import HandAct, HandSetting
+from switchhook.server.tables import open_ledger
 from switchhook.store import SqliteStore
-from switchhook.system.data_folder import DataFolder
+from switchhook.system.data_folder import LEDGER, DataFolder
 
 BAD = State(
     level=Level.BAD,
@@ -44,6 +50,10 @@ def now(folder, capsys, *words):
     return code, *capsys.readouterr()
 
 
+def begun(setting, _held):
+    return HandChange(begins=setting, ends=(), said="")
+
+
 def now_ms():
     return time.time_ns() // 1_000_000
 
@@ -60,6 +70,38 @@ def test_it_begins_with_the_first_line_of_every_page(folder, capsys):
     ]
     code, out, _ = now(folder, capsys, "--json")
     assert json.loads(out)["verdict"]["what"] == BAD.what
+
+
+def test_what_is_set_by_hand_stands_in_the_first_lines_with_what_ends_it(folder, capsys):
+    VerdictFile(folder).write(BAD, [], now_ms())
+    ledger = open_ledger(folder / LEDGER)
+    hands = LedgerHands(ledger)
+    for setting in (
+        HandSetting(
+            id=0,
+            act=HandAct.OFF,
+            pool="sales",
+            by="asha",
+            reason="dead",
+            since_ms=1_764_050_400_000,
+        ),
+        HandSetting(
+            id=0, act=HandAct.SAFE, endpoint="gate", by="ravi", reason="a test", since_ms=now_ms()
+        ),
+    ):
+        hands.change(partial(begun, setting), lambda _change: Deed(who="x", what="y"), now_ms())
+    ledger.close()
+    _, out, _ = now(folder, capsys)
+    lines = out.splitlines()
+    assert lines[3].startswith("  By hand: pool sales is switched off, since 2025-11-25 ")
+    assert lines[3].endswith(" by asha: dead. End it: switchhook route undo 1")
+    assert lines[4].startswith("  By hand: callers of endpoint gate get its safe option, since ")
+    assert lines[4].endswith(" by ravi: a test. End it: switchhook route undo 2")
+    _, out, _ = now(folder, capsys, "--json")
+    assert [(each["id"], each["act"]) for each in json.loads(out)["hands"]] == [
+        (1, "off"),
+        (2, "safe"),
+    ]
 
 
 @pytest.mark.parametrize("known", [False, True])

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from ended_streams import ended, judged
 from switchhook.alerts.alert import evaluate
+from switchhook.alerts.alert_rule import Severity
 from switchhook.alerts.default_rules import DEFAULTS
 from switchhook.alerts.quiet import Silence
 from switchhook.capacity.status import CapacityNow
@@ -33,7 +34,7 @@ from switchhook.troubles.outcomes import (
     UsualTalk,
     outcomes,
 )
-from switchhook.troubles.trouble import Level
+from switchhook.troubles.trouble import ORDER_OVER, Level, Trouble
 
 NOW = 1_764_050_400_000
 NAMES = Names(
@@ -131,6 +132,37 @@ def test_all_is_well():
         "",
         (),
     )
+
+
+def refused(*, over):
+    return Trouble(
+        level=Level.WARN,
+        order=ORDER_OVER if over else 3,
+        over=over,
+        key="admission.refused_now:main",
+        what="Callers were refused." if over else "Callers are refused.",
+    )
+
+
+@pytest.mark.parametrize("over", [False, True])
+def test_what_fails_callers_now_comes_before_refusals_that_the_rules_ask_for(over):
+    alerts = [fires("refusals", account="main")]
+    state = see(failed(9), alerts=alerts, known=(refused(over=over),))
+    assert state.what.startswith("Bot Sales fails")
+    assert state.more == (refused(over=over).what,)
+
+
+def test_refusals_that_are_over_are_a_warning_whatever_the_alert_is():
+    alert = msgspec.structs.replace(fires("refusals", account="main"), severity=Severity.CRITICAL)
+    levels = [
+        see(well(90), alerts=[alert], known=(refused(over=over),)).level for over in (True, False)
+    ]
+    assert levels == [Level.WARN, Level.BAD]
+
+
+def test_refusals_that_ended_between_two_looks_are_not_told_in_the_present():
+    state = see(well(90), alerts=[fires("refusals", account="main")])
+    assert (state.level, state.more) == (Level.GOOD, ())
 
 
 def test_a_few_failures_are_told_and_no_trouble():

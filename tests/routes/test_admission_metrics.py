@@ -14,7 +14,7 @@ from switchhook.routes.leases import Held
 NOW = 1_790_000_000_000
 
 
-def view(unknown="", **lately):
+def view(unknown="", just_now=None, **lately):
     return AdmissionView(
         account="main",
         at_ms=NOW,
@@ -29,6 +29,7 @@ def view(unknown="", **lately):
         ),
         reserves={},
         lately={Became[name]: count for name, count in lately.items()},
+        just_now={Became[name]: (count, NOW) for name, count in (just_now or {}).items()},
         total={},
         pending_ms=15_000,
         age_ms=0,
@@ -43,7 +44,7 @@ def figures(*views):
 
 
 def test_each_account_has_its_figures():
-    assert figures(view(ADMITTED=7, REFUSED=3, UNKNOWN=1, BY_RULE=9)) == {
+    assert figures(view(just_now={"REFUSED": 2}, ADMITTED=7, REFUSED=3, UNKNOWN=1, BY_RULE=9)) == {
         "admission.room": 1,
         "admission.pending": 4,
         "admission.live": 81,
@@ -52,6 +53,8 @@ def test_each_account_has_its_figures():
         "admission.admitted": 7,
         "admission.refused": 3,
         "admission.unknown": 1,
+        "admission.refused_now": 2,
+        "admission.unknown_now": 0,
     }
     assert figures() == {}
 
@@ -69,7 +72,8 @@ def test_room_that_is_not_known_is_not_zero():
         ({"BY_RULE": 5}, set()),
     ],
 )
-def test_refusals_are_told_of_when_they_begin(asked, fired):
-    known = figures(view(**asked))
-    rules = (each for each in DEFAULTS if each.figure.startswith("admission."))
+def test_refusals_are_told_of_when_they_begin_and_not_for_longer_than_a_minute(asked, fired):
+    over, known = figures(view(**asked)), figures(view(just_now=asked))
+    rules = [each for each in DEFAULTS if each.figure.startswith("admission.")]
+    assert not [each.name for each in rules if (over[each.figure] or 0) > each.threshold]
     assert {each.name for each in rules if (known[each.figure] or 0) > each.threshold} == fired

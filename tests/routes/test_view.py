@@ -54,6 +54,25 @@ def test_a_pool_says_where_its_calls_go_and_whether_it_is_off():
     assert not view(BACKUP, hands.held).to
 
 
+@pytest.mark.parametrize(
+    ("act", "to", "word"),
+    [
+        (HandAct.MOVE, "backup", "no calls: moved to backup"),
+        (HandAct.OFF, "", "no calls: off"),
+    ],
+)
+def test_members_of_a_pool_that_gets_no_calls_have_no_share_of_them(act, to, word):
+    hands = Hands()
+    hands.set(act, pool="sales", **({"to": to} if to else {}))
+    known = {"vendor-b": MemberKnown(breaker=Breaker(state=BreakerState.OPEN))}
+    found = view(held=hands.held, known=known)
+    assert [(each.word, each.draw_share) for each in found.members] == [
+        (word, 0.0),
+        ("failing", 0.0),
+        ("out", 0.0),
+    ]
+
+
 def test_a_pool_with_nobody_says_so():
     assert view(EMPTY).empty
     assert not view(SALES).empty

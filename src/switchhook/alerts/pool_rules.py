@@ -8,7 +8,7 @@ POOL_RULES = (
     AlertRule(
         name="refusals",
         title="Callers are refused for want of room",
-        figure="admission.refused",
+        figure="admission.refused_now",
         comparison=Comparison.ABOVE,
         threshold=0,
         clear_for_s=60,
@@ -20,7 +20,7 @@ POOL_RULES = (
     AlertRule(
         name="room-unknown",
         title="Callers get the safe option, as nothing is known of room",
-        figure="admission.unknown",
+        figure="admission.unknown_now",
         comparison=Comparison.ABOVE,
         threshold=0,
         clear_for_s=60,

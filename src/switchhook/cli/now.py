@@ -18,6 +18,9 @@ from switchhook.overview.pulse import MINUTES, RECENT, pulse, pulse_start
 from switchhook.overview.verdict import State
 from switchhook.overview.verdict_api import verdict_json
 from switchhook.overview.verdict_file import read_verdict
+from switchhook.routes.hands_ledger import LedgerHands
+from switchhook.routes.json import hand_json
+from switchhook.routes.view import hands_view
 from switchhook.server.tables import open_ledger
 from switchhook.store import SqliteStore
 from switchhook.streams.issues.issues import Issue, IssueState, issues, trend_start
@@ -28,7 +31,10 @@ from switchhook.troubles.trouble import Level
 from switchhook.web.json import time_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+
+    from switchhook.routes.view import HandView
 
 _TOP = 8
 
@@ -36,14 +42,17 @@ _TOP = 8
 def now(*, config: CONFIG = None, data: DATA = None, json: JSON = False) -> int:
     """Show how things go: the first line of every page, the last 15 minutes, and what fails.
 
+    What people set by hand stands beside it, with the command that ends it.
+
     Exit code 1 where it is not known how things are, as no console has looked lately. `switchhook
     capacity` says how many streams are left, `switchhook alerts` what fires.
     """
     folder = data_folder(config, data)
     now_ms = steady_now_ms(folder)
     known, state = _verdict(folder, now_ms)
+    hands = _hands(folder, now_ms)
     if not json:
-        _say(state)
+        _say(state, hands)
     since = pulse_start(now_ms)
     until = since + MINUTES * MINUTE_MS
     store = store_in(folder)
@@ -53,6 +62,7 @@ def now(*, config: CONFIG = None, data: DATA = None, json: JSON = False) -> int:
         output.print_json(
             {
                 "verdict": verdict_json(state),
+                "hands": [hand_json(each) for each in hands],
                 **pulse_json(shown),
                 "issues": [issue_json(each) for each in found],
             }
@@ -97,16 +107,40 @@ def _verdict(folder: Path, now_ms: int) -> tuple[bool, State]:
     )
 
 
-def _say(state: State) -> None:
-    """The first line of every page, on a terminal."""
+def _hands(folder: Path, now_ms: int) -> Sequence[HandView]:
+    """What people set by hand and is in force, as every page says it."""
+    if not (folder / LEDGER / FILE).exists():
+        return ()
+    ledger = open_ledger(folder / LEDGER)
+    try:
+        return hands_view(LedgerHands(ledger).held(now_ms))
+    finally:
+        ledger.close()
+
+
+def _by_hand(hand: HandView) -> str:
+    setting = hand.setting
+    until = f", until {_local(setting.until_ms)}" if setting.until_ms is not None else ""
+    return (
+        f"By hand: {hand.words}, since {_local(setting.since_ms)} by {setting.by}{until}:"
+        f" {setting.reason}. End it: switchhook route undo {setting.id}"
+    )
+
+
+def _local(at_ms: int) -> str:
+    return f"{datetime.fromtimestamp(at_ms / 1000, UTC).astimezone():%Y-%m-%d %H:%M:%S %Z}"
+
+
+def _say(state: State, hands: Sequence[HandView]) -> None:
+    """The first line of every page, on a terminal, and what is set by hand."""
     since = ""
     if state.since_us is not None:
-        at = datetime.fromtimestamp(state.since_us / 1_000_000, UTC).astimezone()
-        since = f" (since {at:%Y-%m-%d %H:%M:%S %Z})"
+        since = f" (since {_local(state.since_us // 1000)})"
     output.out.print(output.plain(f"{_SIGNS[state.level]} {state.what}{since}"))
     facts = " ".join(filter(None, (state.fault, state.callers, state.went)))
     todo = f"{state.todo} {state.tell}".strip()
-    for line in (facts, todo, *(f"Also: {each}" for each in state.more)):
+    more = (f"Also: {each}" for each in state.more)
+    for line in (facts, todo, *map(_by_hand, hands), *more):
         if line:
             output.out.print(output.plain(f"  {line}"))
     output.out.print()

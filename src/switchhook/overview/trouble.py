@@ -137,6 +137,9 @@ _JUDGED = JUDGED | {
 }
 """Figures of what is told by the judges, the clocks and the parts themselves, which know more."""
 
+_ONLY_IN_WORDS = {"admission.refused_now", "admission.unknown_now"}
+"""Of which it is always known in words how they go now."""
+
 
 def _clock(step: Step) -> Trouble:
     """While it goes on, rules that ask for the hour decide by a wrong one."""
@@ -186,8 +189,11 @@ def _alerted(alert: Alert, known: Sequence[Trouble]) -> Iterable[Trouble]:
     key, level = key_of(alert.figure, alert.labels), _LEVELS[alert.severity]
     in_words = next((each for each in known if each.key == key), None)
     if in_words is not None:
+        level = Level.WARN if in_words.over else level
         yield msgspec.structs.replace(in_words, level=level, since_ms=alert.since_ms)
         return
+    if alert.figure in _ONLY_IN_WORDS:
+        return  # it was over between two looks
     blame = _BLAMES.get(alert.topic or alert.rule, _Blame(7, ""))
     of = ", ".join(name_text(text) for _, text in alert.labels if text)
     yield Trouble(

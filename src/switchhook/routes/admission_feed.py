@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from switchhook.streams.parsed_record import ParsedRecord
 
 COUNTED_MS = 900_000
+JUST_NOW_MS = 60_000
+"""How long what became of somebody counts as how it goes now."""
 _AS_DATED_MS = 60_000
 """How far back what tells of an end may date it."""
 _HALF_SECOND_MS = 500
@@ -195,6 +197,15 @@ class AdmissionFeed:
     def lately(self, account: str) -> Counter[Became]:
         """What became of those who asked in the last `COUNTED_MS`."""
         return Counter(each.became for each in self._asked.get(account, ()))
+
+    def just_now(self, account: str, now_ms: int) -> dict[Became, tuple[int, int]]:
+        """What became of those who asked in the last `JUST_NOW_MS`: how many, and when the last."""
+        found: dict[Became, tuple[int, int]] = {}
+        for each in self._asked.get(account, ()):
+            if now_ms - each.at_ms < JUST_NOW_MS:
+                count, last_ms = found.get(each.became, (0, 0))
+                found[each.became] = count + 1, max(last_ms, each.at_ms)
+        return found
 
     def total(self, account: str) -> Mapping[tuple[str, str, Became], int]:
         """What became of all since the program started, by endpoint, class and that."""

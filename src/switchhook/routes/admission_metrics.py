@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from switchhook.metrics import Figure
+from switchhook.routes.admission_feed import Became
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -28,6 +29,8 @@ def admission_figures(views: Callable[[], Sequence[AdmissionView]]) -> Source:
                 ("admitted", view.admitted),
                 ("refused", view.refused),
                 ("unknown", view.unknown),
+                ("refused_now", view.just_now.get(Became.REFUSED, (0, 0))[0]),
+                ("unknown_now", view.just_now.get(Became.UNKNOWN, (0, 0))[0]),
             ):
                 known = None if value is None else float(value)
                 yield Figure(f"admission.{name}", known, now_ms, labels)

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class AdmissionView(msgspec.Struct, frozen=True, kw_only=True):
     """One account at `at_ms`.
 
-    `lately` is what became of those who asked in 15 minutes, `total` of all since the console
+    `lately` is what became of those who asked in 15 minutes, `just_now` of those of the last minute
+    with when the last of them asked (Unix ms), `total` of all since the console
     started, by endpoint, class and that. `pending_ms` is how long a lease is pending, `age_ms` how
     old Exotel's figures are when they come, `given_up` how many leases were ended because the
     polls told of fewer streams; `compared` are the last polls, the oldest first.
@@ -29,6 +30,7 @@ class AdmissionView(msgspec.Struct, frozen=True, kw_only=True):
     estimate: Estimate
     reserves: Mapping[str, int]
     lately: Mapping[Became, int]
+    just_now: Mapping[Became, tuple[int, int]] = {}
     total: Mapping[tuple[str, str, Became], int]
     pending_ms: int
     age_ms: int

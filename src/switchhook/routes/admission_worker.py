@@ -201,6 +201,7 @@ class AdmissionWorker:
                     estimate=admission.estimate(now_ms),
                     reserves=self._reserves[name],
                     lately=self._feed.lately(name),
+                    just_now=self._feed.just_now(name, now_ms),
                     total=self._feed.total(name),
                     pending_ms=admission.leases.pending_ms,
                     age_ms=admission.foreign.age_ms,

@@ -159,6 +159,9 @@ def pool_view(
     total = sum(each.weight for each in eligible)
     draws = {each.member: each.weight / total for each in eligible} if total else {}
     given = sum(each.given for each in known.values())
+    to = _to(pool.name, held, pools, now_ms)
+    off = any(s.act is HandAct.OFF and s.pool == pool.name for s in held)
+    unused = f"no calls: moved to {to}" if to else "no calls: off" if off else ""
     members = tuple(
         _member_view(
             each,
@@ -166,6 +169,7 @@ def pool_view(
             known.get(each.name, MemberKnown()),
             draws.get(each.name, 0.0),
             given,
+            unused,
         )
         for each in pool.members
     )
@@ -174,8 +178,8 @@ def pool_view(
         members=members,
         sticky=pool.sticky,
         enabled=pool.breaker.enabled,
-        to=_to(pool.name, held, pools, now_ms),
-        off=any(s.act is HandAct.OFF and s.pool == pool.name for s in held),
+        to=to,
+        off=off,
         degraded=degraded,
         empty=not eligible,
     )
@@ -193,7 +197,9 @@ def _member_view(
     known: MemberKnown,
     draw_share: float,
     given: int,
+    unused: str,
 ) -> MemberView:
+    """`unused` says why its pool gets no calls, by hand; empty where it does."""
     states = [each for each in hands if each.act is HandAct.STATE and each.state is not None]
     weights = [each for each in hands if each.act is HandAct.WEIGHT and each.weight is not None]
     state = (states[-1].state if states else None) or member.state
@@ -209,7 +215,7 @@ def _member_view(
         limit=member.limit,
         hand=tuple(each.id for each in (*states[-1:], *weights[-1:])),
         share=known.facts.share,
-        draw_share=draw_share,
+        draw_share=0.0 if unused else draw_share,
         given_share=known.given / given if given else None,
         given=known.given,
         live=known.live,
@@ -218,16 +224,18 @@ def _member_view(
         evidence=known.evidence,
         days_left=known.days_left,
         silent=known.silent,
-        word=_word(state, known, draw_share),
+        word=_word(state, known, draw_share, unused),
     )
 
 
-def _word(state: MemberState, known: MemberKnown, draw_share: float) -> str:
+def _word(state: MemberState, known: MemberKnown, draw_share: float, unused: str) -> str:
     if state is not MemberState.IN:
         return state.value
     if known.breaker.state is BreakerState.OPEN:
         # The last of a pool that failed gets calls all the same.
         return "failing" if draw_share else "out by its breaker"
+    if unused:
+        return unused
     if known.breaker.state is BreakerState.HALF_OPEN and known.facts.share < 1:
         return f"coming back, {100 * known.facts.share:.0f} %"
     return "in"

@@ -33,6 +33,7 @@ from switchhook.overview.trouble import Press, VerdictInput
 from switchhook.overview.verdict_file import VerdictFile
 from switchhook.overview.verdict_keeper import VerdictKeeper
 from switchhook.routes.admission_metrics import admission_figures
+from switchhook.routes.admission_troubles import admission_troubles
 from switchhook.routes.mending import mends
 from switchhook.routes.metrics import routes_figures
 from switchhook.rules.bot_pool import MemberState
@@ -97,7 +98,8 @@ class Monitoring:
         admission: Callable[[], Sequence[AdmissionView]] = tuple,
     ) -> None:
         self._watch, self._names, self._clock, self._key = watch, names, clock, held.key
-        self._refused, self._failing, self._routes = refused, failing, routes
+        self._refused, self._failing = refused, failing
+        self._routes, self._admission = routes, admission
         self._streams = StoreFigures(store, journal, folder, names)
         self._beats = HeartbeatFigures(store, journal)
         self._store, self._journal, self._troubles = store, journal, TroubleWatch(names)
@@ -208,7 +210,7 @@ class Monitoring:
                 answers=None if answer is None else answer.answers,
             ),
         )
-        return tuple(known_troubles(known))
+        return (*known_troubles(known), *admission_troubles(self._admission()))
 
     def _seen(self) -> VerdictInput:
         now_ms = self._clock.now_ms()
