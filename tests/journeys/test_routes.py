@@ -33,6 +33,9 @@ allow_private = true
 auth = "open"
 """
 
+BREAKER = "circuit breaker"
+"""Who the audit log says it was."""
+
 
 @pytest.fixture
 def options(tmp_path):
@@ -79,8 +82,10 @@ def test_calls_are_moved_by_a_command_and_back_by_the_api(tmp_path, options):
         assert "A fails" in listed
         assert post(program, "undo").status == 200
         assert told(program) == ()
-        entries = [each["what"] for each in program.api("audit")["entries"]]
-        assert entries[:2] == ["undid a setting by hand", "moved a pool's calls"]
+        # The members are dead, so the breaker may have its say meanwhile.
+        entries = [each for each in program.api("audit")["entries"] if each["who"] != BREAKER]
+        said = [each["what"] for each in entries[:2]]
+        assert said == ["undid a setting by hand", "moved a pool's calls"]
 
 
 @pytest.mark.process
@@ -146,7 +151,7 @@ def test_a_dead_member_is_seen_by_the_probe_and_gets_no_calls(tmp_path, options)
         listed = route(program, "list", code=1).out
         assert "pool sales: degraded" in listed
         deeds = [each["who"] for each in program.api("audit")["entries"]]
-        assert deeds.count("circuit breaker") == 2
+        assert deeds.count(BREAKER) == 2
 
 
 @pytest.mark.process
