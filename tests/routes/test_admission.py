@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switchhook.routes.admission import FRESH_MS, AccountAdmission, budget_of
+from switchhook.routes.foreign import AGES_MS
 from switchhook.routes.leases import Held
 from switchhook.rules.routing import AdmissionBudget
 
@@ -105,7 +106,7 @@ def test_ghosts_are_given_up_once_and_never_the_streams_that_run():
     assert (admission.leases.given_up, admission.estimate(NOW + 180 * S).room) == (97, 95)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=60)
 @given(
     st.lists(
         st.tuples(
@@ -138,14 +139,17 @@ def test_after_giving_up_no_fewer_are_taken_for_running_than_were_polled(calls, 
             )
             admission.polled(now, active, 100)
             polls.append((now, active))
-        before = admission.leases.given_up
+        leases, recent = admission.leases, [each for each in polls if each[0] > now - 45 * S]
+        moments = [at_ms - age_ms for at_ms, _ in recent for age_ms in AGES_MS]
+        before, given_up = {each: leases.live_at(each) for each in moments}, leases.given_up
         admission.look(now)
-        if admission.leases.given_up > before:
-            recent = [each for each in polls if each[0] > now - 30 * S]
-            age_ms = admission.foreign.age_ms
-            for at_ms, active in recent:
-                live = admission.leases.live_at(at_ms - age_ms)
-                assert live + admission.foreign.streams >= active
+        if leases.given_up == given_up:
+            continue
+        for at_ms, active in recent:
+            moment = at_ms - admission.foreign.age_ms
+            assert leases.live_at(moment) >= min(before[moment], active)
+            if at_ms > now - 15 * S:
+                assert leases.live_at(moment) >= active
 
 
 @settings(deadline=None)
