@@ -28,7 +28,7 @@ def figures(program: Program) -> dict[str, str]:
         name: value
         for name, value in found.items()
         if re.search("answer|stream|refus|receipt|passthru|fail|caller", name)
-        and not re.search("_seconds|_created|age|last|asked", name)
+        and not re.search("_seconds|_bytes|_created|age|last|asked", name)
     }
 
 
