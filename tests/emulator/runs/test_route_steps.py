@@ -33,8 +33,8 @@ COOL_DOWN_S = 8.0
 class Server:
     """A server of a pool of two and an admission; `lazy` names what it does not do."""
 
-    def __init__(self, lazy=""):
-        self.lazy = lazy
+    def __init__(self, lazy="", selects=""):
+        self.lazy, self.selects = lazy, selects
         self.failures, self.out_since = Counter(), {}
         self.drawn = 0
         self.admitted, self.active, self.allowed, self.foreign = {}, 0, 0, 0
@@ -48,6 +48,8 @@ class Server:
             status, body = (200 if self.admits(parse_passthru(query).call_sid) else 302), {}
         else:
             status, body = self.told(parse_passthru(query)), {}
+            if self.selects and status == 302:
+                status, body = 200, {"select": self.selects}
         data = json.dumps(body).encode()
         await send({"type": "http.response.start", "status": status, "headers": []})
         await send({"type": "http.response.body", "body": data})
@@ -139,7 +141,7 @@ def host(url):
     return url.rpartition("@")[2].removeprefix("wss://").partition("/")[0]
 
 
-def play(name, lazy="", *, polls=True):
+def play(name, lazy="", *, polls=True, selects="", select=None):
     with socket.create_server(("127.0.0.1", 0)) as held:
         port = held.getsockname()[1]
     beside = Beside(
@@ -150,7 +152,7 @@ def play(name, lazy="", *, polls=True):
         key="k",
         token="t",
     )
-    server = Server(lazy)
+    server = Server(lazy, selects)
 
     async def main():
         perform_it = perform(
@@ -160,6 +162,7 @@ def play(name, lazy="", *, polls=True):
             beside=beside,
             seed=3,
             keep_media=False,
+            select=select,
         )
         if name not in ADMISSION or not polls:
             return await perform_it
@@ -197,6 +200,20 @@ def test_a_good_server_passes(name):
 def test_a_lazy_one_fails_and_is_told_why(name, lazy, says):
     failures = play(name, lazy).failures
     assert any(says in text for text in failures), failures
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["vendor-dies", "pool-drains"])
+@pytest.mark.parametrize("selects, select", [("people", None), ("agents", "agents")])
+def test_a_keyword_leads_to_people_as_option_b_does(name, selects, select):
+    assert play(name, selects=selects, select=select).failures == []
+
+
+@pytest.mark.slow
+def test_another_keyword_leads_nobody_to_people():
+    failures = play("pool-drains", selects="goodbye").failures
+    assert failures[0] == "20 of 20 callers met no bot and no person"
+    assert any("with the keyword 'goodbye' after connect_failed" in text for text in failures)
 
 
 def test_a_server_that_asks_no_figure_is_told_so():

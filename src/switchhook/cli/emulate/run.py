@@ -55,7 +55,7 @@ def run(
         Parameter(name="--expect", help="The option that is right, where the default is not."),
     ] = None,
     select: Annotated[
-        str | None, Parameter(name="--select", help="The keyword that the server selects.")
+        str | None, Parameter(name="--select", help="The keyword by which the server leads on.")
     ] = None,
     limit: LIMIT = 5.0,
     seed: SEED = None,

@@ -27,13 +27,22 @@ API = "http://api.in.exotel.com"
 _LONGEST = 16 * 1024 * 1024
 
 
+PEOPLE = "people"
+"""The keyword that leads a caller to a person, where nobody said another."""
+
+
 class Client:
     """A client of the emulator's own API, with the account's key."""
 
     def __init__(
-        self, exchange: Exchange, account: str, asked: asyncio.Condition | None = None
+        self,
+        exchange: Exchange,
+        account: str,
+        asked: asyncio.Condition | None = None,
+        people: str = PEOPLE,
     ) -> None:
-        self.exchange, self.account = exchange, account
+        """`people` is the keyword that the server under test selects to lead to a person."""
+        self.exchange, self.account, self.people = exchange, account, people
         self._asked = asked
         self._rest = make_rest(exchange)
 

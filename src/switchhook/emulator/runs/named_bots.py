@@ -75,6 +75,7 @@ async def playing(plan: Plan) -> AsyncIterator[tuple[NamedBots, dict[str, ASGIAp
                     raise ConfigError(
                         f"no bot can be played at {host}: {error.strerror}",
                         key="bot",
-                        hint="name a free port of this machine, or leave out `plays`",
+                        hint="an emulator that runs already may play it there: end it for a trial;"
+                        " or name a free port of this machine, or leave out `plays`",
                     ) from None
         yield bots, {host: bots.at(host) for host in bots.hosts}

@@ -14,7 +14,7 @@ from switchhook.emulator.api.exotel_api import make_rest
 from switchhook.emulator.bot import make_bot
 from switchhook.emulator.bot.script import BotScript
 from switchhook.emulator.net.asgi import ASGIApp
-from switchhook.emulator.net.serving import serving
+from switchhook.emulator.net.occupied import serving_at
 from switchhook.emulator.plan.bots import is_here
 from switchhook.emulator.plan.plan import Account, Bot, Plan
 from switchhook.emulator.runs.named_bots import NamedBots, playing
@@ -134,5 +134,11 @@ async def serving_api(
                 asked.notify_all()
 
     host, port = beside.listen
-    async with serving(api, host=host, port=port, ws=False):
+    async with serving_at(api, host, port, option="--listen", hint=_END_IT, ws=False):
         yield asked
+
+
+_END_IT = (
+    "a trial is an Exotel of its own, with calls and a limit of its own, at the address that your"
+    " server's account asks: end the emulator, run the trial, and start it again"
+)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from switchhook.emulator.plan.bots import bot_key
 from switchhook.emulator.plan.plan import Fault
-from switchhook.emulator.runs.scenarios.definition import OPTIONS
+from switchhook.emulator.runs.scenarios.definition import OPTIONS, selected
 from switchhook.emulator.stream.outcome import cause_of
 from switchhook.exotel.cause import Cause
 
@@ -103,7 +103,7 @@ def vendor_fails(what: FaultKind, **more: Any) -> Drive:
         if not problems:
             problems = await _until_back(seen, victim)
         await seen.over()
-        return problems + wrong_answers(seen.calls)
+        return problems + wrong_answers(seen.calls, client.people)
 
     return drive
 
@@ -164,7 +164,7 @@ async def pool_drains(client: Client, number: str) -> list[str]:
     dry = [await seen.ring_one(_GAP_S) for _ in range(_AFTER)]
     client.exchange.faults.remove(armed)
     await seen.over()
-    lost = [call for call in dry if not call.trace.find("connected")]
+    lost = [call for call in dry if not _met_a_person(call, client.people)]
     problems = []
     if lost:
         problems.append(f"{len(lost)} of {len(dry)} callers met no bot and no person")
@@ -172,9 +172,9 @@ async def pool_drains(client: Client, number: str) -> list[str]:
         call = await seen.ring_one(_RETURN_GAP_S)
         await call.over.wait()
         if call.trace.find("dialled_bot"):
-            return problems + wrong_answers(seen.calls)
+            return problems + wrong_answers(seen.calls, client.people)
     problems.append("the bots are back, and none got a call")
-    return problems + wrong_answers(seen.calls)
+    return problems + wrong_answers(seen.calls, client.people)
 
 
 # Admission.
@@ -198,7 +198,7 @@ def burst(calls: int, over_s: float, least: int) -> Drive:
         for _ in range(calls):
             await seen.ring_one(over_s / calls)
         await seen.over()
-        return _admitted_well(seen.calls, least) + wrong_answers(seen.calls)
+        return _admitted_well(seen.calls, least) + wrong_answers(seen.calls, client.people)
 
     return drive
 
@@ -254,8 +254,11 @@ _SEEN_EMPTY_S = 45.0
 """After so long it has seen that the line is empty, and that what it counts is gone."""
 
 
-def wrong_answers(calls: Iterable[Call]) -> list[str]:
-    """What was wrong with the answers themselves: of dynamic URLs, and after streams."""
+def wrong_answers(calls: Iterable[Call], people: str) -> list[str]:
+    """What was wrong with the answers themselves: of dynamic URLs, and after streams.
+
+    Where B is due, A with the keyword `people` for a SwitchCase leads to a person as well.
+    """
     found: dict[str, int] = {}
     for call in calls:
         texts = [str(entry["text"]) for entry in call.trace.find("no_answer")]
@@ -269,8 +272,36 @@ def wrong_answers(calls: Iterable[Call]) -> list[str]:
         cause = cause_of(call.stream_outcome)
         for entry in call.trace.find("option"):
             wanted = OPTIONS[cause]
-            if entry["applet"] == "told" and wanted and entry["option"] != wanted:
-                texts.append(f"Option {entry['option']} after {cause}; {wanted} was due")
+            if entry["applet"] != "told" or not wanted or entry["option"] == wanted:
+                continue
+            if wanted == "B" and people in _selected(call):
+                continue
+            texts.append(_not_due(entry["option"], cause, wanted, _selected(call), people))
         for text in texts:
             found[text] = found.get(text, 0) + 1
     return [f"{count} times: {text}" for text, count in found.items()]
+
+
+def _not_due(option: str, cause: Cause, wanted: str, keywords: Iterable[str], people: str) -> str:
+    words = ", ".join(map(repr, keywords))
+    if not words:
+        return f"Option {option} after {cause}; {wanted} was due"
+    return (
+        f"Option {option} with the keyword {words} after {cause}; {wanted} was due, or the keyword"
+        f" {people!r} (--select names yours)"
+    )
+
+
+def _selected(call: Call) -> list[str]:
+    """The keywords that the answers after a call's stream select, for a SwitchCase."""
+    said = [
+        selected(str(entry["body"]))
+        for entry in call.trace.find("answer")
+        if entry["applet"] == "told" and entry["status"] == 200
+    ]
+    return [word for word in said if word is not None]
+
+
+def _met_a_person(call: Call, people: str) -> bool:
+    """Whether a call was led to a person: by the flow, or by a keyword for a SwitchCase."""
+    return bool(call.trace.find("connected")) or people in _selected(call)

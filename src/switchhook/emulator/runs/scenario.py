@@ -19,7 +19,7 @@ from switchhook.emulator.net.dialler import dialler
 from switchhook.emulator.net.http_client import Web
 from switchhook.emulator.net.urls import NO_PASSTHRU, host_of
 from switchhook.emulator.plan.plan import with_keys
-from switchhook.emulator.runs.client_steps import Client
+from switchhook.emulator.runs.client_steps import PEOPLE, Client
 from switchhook.emulator.runs.own_bot import conduct, with_own_bot
 from switchhook.emulator.runs.route_setup import (
     NOTHING_BESIDE,
@@ -29,7 +29,13 @@ from switchhook.emulator.runs.route_setup import (
     serving_api,
     set_up,
 )
-from switchhook.emulator.runs.scenarios.definition import OPTIONS, Aim, Scenario, no_decision
+from switchhook.emulator.runs.scenarios.definition import (
+    OPTIONS,
+    Aim,
+    Scenario,
+    no_decision,
+    selected,
+)
 from switchhook.emulator.runs.scenarios.plans import BAD, BOT, EXOPHONE
 from switchhook.emulator.stream.outcome import THROTTLED, cause_of
 from switchhook.exotel.cause import Cause
@@ -95,7 +101,8 @@ async def perform(
         stack.push_async_callback(exchange.web.close)
         bots.meet(exchange.faults)
         async with serving_api(beside, exchange) as asked:
-            problems = await _drive(scenario, Client(exchange, beside.account, asked))
+            client = Client(exchange, beside.account, asked, select or PEOPLE)
+            problems = await _drive(scenario, client)
         await exchange.stop()
     own = None if bot is None else conduct([*exchange.calls.values()], bot, plan.fault)
     return _judged(scenario, exchange, problems, expect, select, passthru=passthru, own=own)
@@ -280,7 +287,7 @@ def _judge(
         if status != 200:
             return f"the server answered {status}; 200 with a keyword was due", note
         keyword = select or scenario.keyword
-        if not _selects(answer["body"], keyword):
+        if selected(answer["body"]) != keyword:
             return (
                 f"the body {answer['body'][:80]!r} does not select {keyword!r};"
                 f' {{"select": "{keyword}"}} was due',
@@ -291,11 +298,3 @@ def _judge(
         right = "200" if wanted == "A" else "302"
         return f"the server answered {status}, Option {option}; {right} was due", note
     return "", note
-
-
-def _selects(body: str, keyword: str) -> bool:
-    try:
-        said = msgspec.json.decode(body)
-    except msgspec.DecodeError:
-        return False
-    return isinstance(said, dict) and said.get("select") == keyword

@@ -18,7 +18,7 @@ from switchhook.emulator.exchange.exchange import Exchange
 from switchhook.emulator.net.addresses import AddressAllowList
 from switchhook.emulator.net.dialler import dialler
 from switchhook.emulator.net.http_client import Web
-from switchhook.emulator.net.serving import serving
+from switchhook.emulator.net.occupied import serving_at
 from switchhook.emulator.plan.flow import (
     Applet,
     Connect,
@@ -253,11 +253,11 @@ async def running_emulator(
 
     Without a plan it is what `make` makes of the built-in bot's URL, or the demo's, with its
     passthru at `passthru`; `change` is applied to each of its accounts. With `tls` the same is
-    served over TLS too. Raises what a port that is taken raises.
+    served over TLS too. Raises ConfigError where a port is taken.
     """
     seed = seed if seed is not None else plan.seed if plan is not None else None
     clock, chance, front = _clock(seed), Chance(seed), _Front()
-    async with serving(front, host=host, port=port) as served:
+    async with serving_at(front, host, port, option="--listen", hint=_ANOTHER) as served:
         bot = served.ws_url + BOT_PATH
         plan = plan or (make(bot) if make else demo_plan(bot, passthru))
         plan = await _ready(plan, chance, change)
@@ -283,8 +283,13 @@ async def _serving_tls(front: _Front, tls: TlsPort | None) -> AsyncIterator[str 
     if tls is None:
         yield None
         return
-    async with serving(front, host=tls.host, port=tls.port, ssl_context=tls.context) as served:
+    async with serving_at(
+        front, tls.host, tls.port, option="--tls", hint=_ANOTHER, ssl_context=tls.context
+    ) as served:
         yield served.url
+
+
+_ANOTHER = "end it, or say another address: 127.0.0.1:0 takes a free port"
 
 
 def _clock(seed: int | None) -> Clock:

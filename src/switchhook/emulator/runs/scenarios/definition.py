@@ -52,6 +52,16 @@ def no_decision(status: int) -> str | None:
     return _NO_DECISIONS.get(status)
 
 
+def selected(body: str) -> str | None:
+    """The keyword for a SwitchCase that the body of an answer selects; None where it is none."""
+    try:
+        said = msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        return None
+    word = said.get("select") if isinstance(said, dict) else None
+    return word if isinstance(word, str) else None
+
+
 class Aim(msgspec.Struct, frozen=True, kw_only=True):
     """Where a scenario aims: the passthru of the server under test, and bad peers of ours."""
 
