@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from program import until
 from switchhook.journal.receipt import ConfigApplied, RecordKind, encode
 
 MINUTES = 60
@@ -17,8 +18,7 @@ MINUTES = 60
 
 def over(page: Page, plot: Locator) -> dict[str, float]:
     """Where the plot's area is, and that it stands still."""
-    box = plot.locator(".u-over").bounding_box()
-    assert box is not None
+    box = until(plot.locator(".u-over").bounding_box, "a plot that stands still")
     return {"x": box["x"], "y": box["y"], "width": box["width"], "height": box["height"]}
 
 
@@ -223,8 +223,7 @@ def test_a_change_of_rules_is_marked_with_a_word_and_a_link(visit, world):
     expect(mark).to_be_visible()
     expect(mark).to_have_attribute("href", "/endpoints")
     expect(page.locator("#now-marks")).to_contain_text("rules of reception changed")
-    box = mark.bounding_box()
-    assert box is not None
+    box = until(mark.bounding_box, "the mark, which live news draw anew, to stand somewhere")
     over_bars = over(page, page.locator("[data-plot]").first)
     page.mouse.move(box["x"] + box["width"] / 2, over_bars["y"] + over_bars["height"] / 2)
     expect(page.locator(".plot-tip")).to_contain_text("◆ rules of reception changed")
