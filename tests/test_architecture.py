@@ -21,7 +21,7 @@ SOURCE = ROOT / "src/switchhook"
 LAYERS = [
     line.split()
     for line in """
-errors metrics loopback exotel sqlite_file checked_json report
+errors metrics loopback networks exotel sqlite_file checked_json report
 ledger rules system emulator client
 journal access delivery pytest_plugin
 answer web

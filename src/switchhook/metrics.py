@@ -124,7 +124,8 @@ _POOLS = (
     Metric("pool.degraded", "yes", ("pool",),
           "Whether all members that should take a pool's calls fail, or nobody should.", _LOOKED),
     Metric("member.out", "yes", ("pool", "member"),
-          "Whether a member's breaker has it out, or would where it only reports.", _LOOKED),
+          "Whether a member's breaker has it out, or would where it only reports, or its name leads"
+          " into a network of our own.", _LOOKED),
     Metric("member.certificate_days", "count", ("pool", "member"),
           "Whole days until a member's certificate ends; below 0 after.", _LOOKED),
     Metric("member.silent_calls", "count", ("pool", "member"),

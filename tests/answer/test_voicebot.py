@@ -107,6 +107,12 @@ NO_MEMBER = {
         RoutingFacts(),
         "no member of pool sales is in",
     ),
+    "names of networks of our own": (
+        pooled(pool("sales", member("vendor-a"))),
+        RoutingFacts(members={"sales": {"vendor-a": MemberFacts(network="this machine")}}),
+        "no member of pool sales is in and may be given: the name of vendor-a is an address of "
+        "this machine",
+    ),
     "weights zero": (
         pooled(pool("sales", member("vendor-a", weight=0))),
         RoutingFacts(),

@@ -182,6 +182,26 @@ def test_the_short_form_of_a_breaker(said, enabled):
         ('[bots.sales.members.a]\nurl = "wss://169.254.169.254/s"', "bots.sales.members.a: its url "
          "is an address of a link-local network, which Exotel can't reach "
          "(if your network can: allow_private = true)"),
+        *((f'[bots.sales.members.a]\nurl = "wss://{host}/s"', "bots.sales.members.a: its url "
+           "is an address of this machine, which Exotel can't reach "
+           "(if your network can: allow_private = true)")
+          for host in ("2130706433:18080", "0x7f.1:18080", "0177.1", "127.0.0.1.", "[::1]",
+                       "[::ffff:127.0.0.1]", "localhost.", "a.localhost", "0")),
+        ('[bots.sales.members.a]\nurl = "wss://[fe80::1%eth0]/s"', "bots.sales.members.a: its url "
+         "is an address of a link-local network, which Exotel can't reach "
+         "(if your network can: allow_private = true)"),
+        ('[bots.sales.members.a]\nurl = "wss://1.2.3.256/s"', "bots.sales.members.a.url: "
+         "no IP address is possible like '1.2.3.256' (four numbers such as 203.0.113.7, or a name "
+         'such as "wss://bot.example/stream")'),
+        ('[bots.sales.members.a]\nurl = "wss://%31%32%37.0.0.1/s"', "bots.sales.members.a.url: "
+         "no host is possible like '%31%32%37.0.0.1' "
+         '(such as "wss://bot.example/stream")'),
+        ('[bots.sales.members.a]\nurl = "wss://a.example:0/s"', "bots.sales.members.a.url: "
+         "nobody can connect to port 0 (the bot's port, or none for 443)"),
+        *((f'{MEMBER}[bots.sales.members.b]\nurl = "{url}"',
+           "bots.sales.members: member 'b' has the address of 'a' "
+           "(remove one of them, and give the other its weight)")
+          for url in ("wss://A.example:443/s", "wss://a.example./s")),
         (f"{MEMBER}wieght = 3", "bots.sales.members.a: unknown key 'wieght' (did you mean weight? "
          "known: url, weight, limit, state, auth_file, sample_rate, parameters, allow_private)"),
         (f"[bots.sales]\nbreaker = 3\n{MEMBER}", "bots.sales.breaker: it is neither true, false "

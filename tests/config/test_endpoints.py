@@ -89,8 +89,13 @@ def test_the_record_of_a_configuration_holds_no_secret_of_a_bot():
          '(such as "wss://bot.example/stream")'),
         (f'{VOICEBOT}fallback = "wss://u:p@a.example"', "endpoints.e.fallback: a secret in the URL "
          "(put user:password into a file: auth_file)"),
-        (f'{VOICEBOT}fallback = "ws://a.example"', "endpoints.e.fallback: ws lets everybody on the "
-         "way listen to the call (write wss)"),
+        (f'{VOICEBOT}fallback = "ws://a.example"', "endpoints.e: fallback: ws lets everybody on "
+         "the way listen to the call "
+         "(write wss, or allow_private = true for a network of your own)"),
+        *((f'{VOICEBOT}fallback = "wss://{host}/s"', "endpoints.e: fallback: its url is an address "
+           "of this machine, which Exotel can't reach "
+           "(if your network can: allow_private = true)")
+          for host in ("127.0.0.1:1", "2130706433", "0x7f.1", "[::1]", "localhost")),
         (f'{VOICEBOT}fallback = "wss://a.example?sample-rate=1"', "endpoints.e.fallback: "
          "sample-rate='1' is not known (8000, 16000 or 24000)"),
         (ADMIT, "endpoints.e: nothing says which account's streams it counts "

@@ -254,3 +254,15 @@ def test_members_that_go_are_forgotten_and_those_that_stay_are_not(health):
         health.outcomes(B)
     call(health, "c3", Cause.BOT_DROPPED, B)
     health.ended("c2", "wss://b.example/stream", Cause.BOT_DROPPED, NOW, 1)
+
+
+def test_where_its_name_leads_to_holds_until_it_is_looked_up_again(health):
+    at_home = Probed(at_ms=NOW, step=Step.NAME, problem="x", network="a private network")
+    health.probed(A, at_home)
+    health.probed(A, at_home)
+    assert health.network(A) == "a private network"
+    assert health.unreachable(A, NOW) == ""  # nobody is given it anyway
+    health.probed(A, Probed(at_ms=NOW, step=Step.NAME, problem="its name can't be looked up now"))
+    assert health.network(A) == "a private network"
+    health.probed(A, probed())
+    assert health.network(A) == ""

@@ -11,7 +11,7 @@ from switchhook.routes.health import Evidence, Source
 from switchhook.routes.metrics import routes_figures
 from switchhook.routes.view import MemberKnown, RoutesView, pool_view
 from switchhook.rules.bot_pool import MemberState
-from switchhook.rules.routing import HandAct
+from switchhook.rules.routing import HandAct, MemberFacts
 
 
 def figures(seen):
@@ -68,3 +68,8 @@ def test_which_alerts_begin():
     assert fired(known(days_left=13)) == {("certificate-ends", "sales", "vendor-a")}
     assert fired(known(silent=2)) == set()
     assert fired(known(silent=3)) == {("bot-silent", "sales", "vendor-a")}
+
+
+def test_a_member_whose_name_leads_into_our_own_network_is_told_of():
+    network = "a private network"
+    assert fired(known(facts=MemberFacts(network=network))) == {("member-out", "sales", "vendor-a")}

@@ -19,7 +19,8 @@ from switchhook.routes import members
 from switchhook.routes import worker as module
 from switchhook.routes.breaker import BreakerState
 from switchhook.routes.hands_ledger import LedgerHands
-from switchhook.routes.probe import Probed, Step
+from switchhook.routes.health import Source
+from switchhook.routes.probe import Probed, Step, not_given
 from switchhook.routes.routes_file import RoutesFile, read_routes
 from switchhook.routes.worker import RoutesWorker
 from switchhook.rules.bot_pool import BreakerSettings, MemberState
@@ -367,3 +368,24 @@ def test_a_members_room_is_told_with_up_to_where_it_is_reckoned(world):
     for seq in range(1, world.seq + 1):
         places.add(A, f"c{seq}", seq)
     assert places.since(A, facts.through_seq) == 0
+
+
+def test_a_member_whose_name_leads_into_our_own_network_is_given_to_nobody(world):
+    """Not as the last of its pool either, nor after the console has ended."""
+    at_home = Probed(
+        at_ms=NOW, step=Step.NAME, problem=not_given("this machine"), network="this machine"
+    )
+    world.worker.probed(A, at_home)
+    world.worker.look()
+    assert (world.member().word, world.member().draw_share) == ("not given", 0.0)
+    probe = next(each for each in world.member().evidence if each.source is Source.PROBE)
+    assert probe.said == (
+        "its name is an address of this machine: not given to Exotel; allow_private = true if meant"
+    )
+    assert {world.asks(f"c{number}").member for number in range(9)} == {"vendor-b"}
+    world.worker.probed(B, msgspec.structs.replace(at_home))
+    world.worker.look()
+    assert world.asks("c10").member is None
+    world.now += 10 * 60_000  # nobody tells anything any more
+    found = world.asks("c11")
+    assert (found.member, found.withheld) == (None, ("vendor-a", "vendor-b"))

@@ -36,6 +36,41 @@ def who(found):
     return {each.member: each.weight for each in found.eligible}
 
 
+AT_HOME = MemberFacts(network="a private network")
+
+
+@pytest.mark.parametrize(
+    ("hands", "members", "expected"),
+    [
+        pytest.param((), {"a": AT_HOME}, {"b": 100.0}, id="one of two"),
+        pytest.param((), {"a": AT_HOME, "b": MemberFacts(0.0)}, {"b": 100.0}, id="other failed"),
+        pytest.param((), {"a": AT_HOME, "b": MemberFacts(1.0, 0)}, {"b": 100.0}, id="other full"),
+        pytest.param((), {"a": AT_HOME, "b": AT_HOME}, {}, id="all"),
+        pytest.param(
+            (set_(HandAct.STATE, pool="sales", member="a", state=MemberState.IN),),
+            {"a": AT_HOME},
+            {"b": 100.0},
+            id="a person set it in",
+        ),
+    ],
+)
+def test_whose_name_leads_into_our_own_network_is_given_to_nobody(hands, members, expected):
+    found = route(POOLS, "sales", "call-1", facts(*hands, **members), NOW)
+    assert who(found) == expected
+    assert found.withheld == tuple(n for n, each in members.items() if each.network)
+    if not expected:
+        assert found.member is None
+        assert found.problem == (
+            "no member of pool sales is in and may be given: the name of a is an address of a "
+            "private network"
+        )
+
+
+def test_who_must_not_be_given_does_not_run_out():
+    known = facts(a=AT_HOME, b=MemberFacts(0.5, 3))
+    assert known.lasting() == facts(a=AT_HOME)
+
+
 def test_nothing_known_is_what_the_configuration_says():
     found = route(POOLS, "sales", "call-1", NOTHING_KNOWN, NOW)
     assert who(found) == {"a": 100.0, "b": 100.0}

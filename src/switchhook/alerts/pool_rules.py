@@ -36,8 +36,8 @@ POOL_RULES = (
         clear_for_s=0,
         group_by=("pool", "member"),
         topic="member",
-        advice="the page Routes says what its streams, the probe and its bot tell; drain it, or"
-        " mend it",
+        advice="the page Routes says what its streams, the probe and its bot tell, and whether its"
+        " name leads into a network of your own; drain it, or mend it",
     ),
     AlertRule(
         name="pool-degraded",

@@ -21,11 +21,11 @@ class CurrentFacts:
     `sent_to_safety` are the endpoints whose callers a person sends to the safe option, by name.
     """
 
-    __slots__ = ("_at_ns", "_facts", "_hands_alone", "_routing", "sent_to_safety")
+    __slots__ = ("_at_ns", "_facts", "_lasting", "_routing", "sent_to_safety")
 
     def __init__(self) -> None:
         self._facts: Mapping[str, AccountFacts] = {}
-        self._routing = self._hands_alone = NOTHING_KNOWN
+        self._routing = self._lasting = NOTHING_KNOWN
         self._at_ns = 0
         self.sent_to_safety: Mapping[str, HandSetting] = {}
 
@@ -37,7 +37,7 @@ class CurrentFacts:
     ) -> None:
         """Take over what is known at this moment, all of it."""
         self._facts, self._at_ns, self._routing = facts, now_ns, routing
-        self._hands_alone = RoutingFacts(hands=routing.hands)
+        self._lasting = routing.lasting()
         self.sent_to_safety = {
             each.endpoint: each for each in routing.hands if each.act is HandAct.SAFE
         }
@@ -52,5 +52,5 @@ class CurrentFacts:
         return AccountFacts(known.active, known.allowed, known.headroom, age_s)
 
     def routing(self, now_ns: int) -> RoutingFacts:
-        """What routing may rest on: where nobody looks, only what people set."""
-        return self._routing if now_ns - self._at_ns <= HOLDS_NS else self._hands_alone
+        """What routing may rest on: where nobody looks, only what holds by itself."""
+        return self._routing if now_ns - self._at_ns <= HOLDS_NS else self._lasting

@@ -99,6 +99,9 @@ class Voicebots:
         choice = endpoint.choices.get(number)
         if choice is None or not choice.member:
             return self._given(asked, asked.decision, None, self.instead(endpoint))
+        facts = self._facts.routing(asked.mono_ns).members.get(choice.pool, {})
+        if choice.member in facts and facts[choice.member].network:
+            return self._given(asked, asked.decision, None, self.instead(endpoint))
         route = Route(pool=choice.pool, key=asked.call, member=choice.member)
         return self._given(asked, asked.decision, route, self._address_of(endpoint, route))
 

@@ -41,6 +41,7 @@ from switchhook.rules.routing import (
     HandSetting,
     MemberFacts,
     RoutingFacts,
+    lasting_members,
 )
 from switchhook.rules.variables import AccountFacts
 
@@ -251,7 +252,11 @@ class FactsReader:
             return RoutingFacts(hands=document.hands) if document.hands else NOTHING_KNOWN
         return RoutingFacts(
             hands=document.hands,
-            members=node.members if _lives(node.members_told, LIVES_MS, now_ms, mono_ms) else {},
+            members=(
+                node.members
+                if _lives(node.members_told, LIVES_MS, now_ms, mono_ms)
+                else lasting_members(node.members)
+            ),
             budgets=(
                 node.budgets if _lives(node.budgets_told, BUDGETS_LIVE_MS, now_ms, mono_ms) else {}
             ),

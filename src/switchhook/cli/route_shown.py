@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from switchhook.cli import output
 from switchhook.metrics import duration_text
+from switchhook.routes.probe import not_given
 from switchhook.web.json import time_of
 
 if TYPE_CHECKING:
@@ -38,6 +39,10 @@ def print_pools(pools: Sequence[PoolView]) -> None:
     for pool in pools:
         if said := standing(pool):
             output.out.print(f"pool {pool.name}{said}", style="yellow")
+        for member in pool.members:
+            if member.network:
+                said = not_given(member.network)
+                output.out.print(f"{pool.name}/{member.name}: {said}", style="yellow")
 
 
 def standing(pool: PoolView) -> str:

@@ -6,7 +6,7 @@ not published, so what the URL holds is counted: encoded, with `=` and `&` (exot
 
 from __future__ import annotations
 
-import ipaddress
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
@@ -17,7 +17,7 @@ from switchhook.config.basics import Secret
 from switchhook.config.keys import RefusedValue, text
 from switchhook.exotel.wire.query import parse_pairs
 from switchhook.exotel.wire.stream_url import LONGEST_PARAMETERS, MOST_PARAMETERS, RATES
-from switchhook.loopback import is_loopback
+from switchhook.networks import literal_address, looks_like_an_address, network_of_host
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 LONGEST_URL = 1_000
 _EXAMPLE = 'such as "wss://bot.example/stream"'
 _HIDDEN = "…"
+_HOST = re.compile(r"[A-Za-z0-9_.-]{1,253}")
 
 
 class BotAddress(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,24 +131,58 @@ def _split(value: object) -> tuple[str, str | None]:
         raise RefusedValue("a secret in the URL", "put user:password into a file: auth_file")
     if "#" in said:
         raise RefusedValue("an address with a fragment", "remove # and what stands behind it")
+    _check_place(host, port)
     bracketed = f"[{host}]" if ":" in host else host
     place = bracketed if port is None else f"{bracketed}:{port}"
     query = parts.query if "?" in said else None
     return f"{parts.scheme}://{place}{parts.path}{'' if query is None else f'?{query}'}", query
 
 
+def _check_place(host: str, port: int | None) -> None:
+    """Whether a host and a port are such as everybody reads in the same way."""
+    if port == 0:
+        raise RefusedValue("nobody can connect to port 0", "the bot's port, or none for 443")
+    if ":" in host:
+        known = literal_address(host.partition("%")[0]) is not None
+        if not known:
+            raise RefusedValue(f"no IP address is possible like {host[:60]!r}", _EXAMPLE)
+        return
+    if not _HOST.fullmatch(host):
+        raise RefusedValue(f"no host is possible like {host[:60]!r}", _EXAMPLE)
+    if looks_like_an_address(host) and literal_address(host) is None:
+        hint = f"four numbers such as 203.0.113.7, or a name {_EXAMPLE}"
+        raise RefusedValue(f"no IP address is possible like {host[:60]!r}", hint)
+
+
 def private_network(url: str) -> str:
     """What kind of network of its own an address without a name lies in; empty where in none."""
-    host = urlsplit(url).hostname or ""
-    if is_loopback(host):
-        return "this machine"
-    try:
-        ip = ipaddress.ip_address(host)
-    except ValueError:
-        return ""
-    if ip.is_link_local:
-        return "a link-local network"
-    return "" if ip.is_global else "a private network"
+    return network_of_host(urlsplit(url).hostname or "")
+
+
+def same_place(url: str) -> str:
+    """What two addresses have in common that are one: host, port, path and query, in one form."""
+    parts = urlsplit(url)
+    host = (parts.hostname or "").removesuffix(".").partition("%")[0]
+    address = literal_address(host)
+    place = host if address is None else str(address)
+    port = parts.port or (80 if parts.scheme == "ws" else 443)
+    query = f"?{parts.query}" if parts.query else ""
+    return f"{parts.scheme}://{place}:{port}{parts.path or '/'}{query}"
+
+
+def network_problem(url: str) -> tuple[str, str]:
+    """What is wrong with an address for Exotel to connect to, and a hint; empty where nothing is.
+
+    It is about networks of one's own, and about ws: both are for those who allow them.
+    """
+    network = private_network(url)
+    if network:
+        problem = f"its url is an address of {network}, which Exotel can't reach"
+        return problem, "if your network can: allow_private = true"
+    if url.startswith("ws:"):
+        problem = "ws lets everybody on the way listen to the call"
+        return problem, "write wss, or allow_private = true for a network of your own"
+    return "", ""
 
 
 def check_length(pairs: list[tuple[str, str]]) -> None:

@@ -22,9 +22,10 @@ from switchhook.config.bot_address import (
     bare_url,
     check_length,
     member_address,
-    private_network,
+    network_problem,
     query_of,
     rates_hint,
+    same_place,
     shown_address,
 )
 from switchhook.config.keys import (
@@ -165,13 +166,9 @@ def _member(pool: str, name: str, section: Section, sources: Sources) -> tuple[M
 
 
 def _check_network(url: str, section: Section) -> None:
-    network = private_network(url)
-    if network:
-        problem = f"its url is an address of {network}, which Exotel can't reach"
-        section.complain(problem, "if your network can: allow_private = true")
-    elif url.startswith("ws:"):
-        problem = "ws lets everybody on the way listen to the call"
-        section.complain(problem, "write wss, or allow_private = true for a network of your own")
+    problem, hint = network_problem(url)
+    if problem:
+        section.complain(problem, hint)
 
 
 def _check_members(
@@ -185,16 +182,10 @@ def _check_members(
         section.complain("each member has weight 0, so that none takes a call", "raise one")
     seen: dict[str, str] = {}
     for address in addresses:
-        first = seen.setdefault(_without_login(address.url), address.member)
+        first = seen.setdefault(same_place(address.url.reveal()), address.member)
         if first != address.member:
             problem = f"member {address.member!r} has the address of {first!r}"
             section.complain(problem, "remove one of them, and give the other its weight")
-
-
-def _without_login(url: Secret) -> str:
-    scheme, _, rest = url.reveal().partition("://")
-    authority, slash, path = rest.partition("/")
-    return f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}"
 
 
 def _breaker(section: Section, problems: Problems) -> Callable[[object], BreakerSettings]:

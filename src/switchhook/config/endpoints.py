@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import re
 
-from switchhook.config.accounts import LONGEST_LABEL, LONGEST_NAME, label, read_option_destinations
+from switchhook.config.accounts import (
+    LONGEST_LABEL,
+    LONGEST_NAME,
+    flag,
+    label,
+    read_option_destinations,
+)
 from switchhook.config.basics import Secret
-from switchhook.config.bot_address import BotAddress, private_network, shown_address, whole_url
+from switchhook.config.bot_address import BotAddress, network_problem, shown_address, whole_url
 from switchhook.config.keys import (
     Problems,
-    RefusedValue,
     Section,
     choice,
     integer,
@@ -47,7 +52,7 @@ def read_endpoints(
 
 
 _ONLY_FOR: dict[str, tuple[EndpointKind, ...]] = {
-    **dict.fromkeys(("pool", "fallback", "when_off"), (EndpointKind.VOICEBOT,)),
+    **dict.fromkeys(("pool", "fallback", "when_off", "allow_private"), (EndpointKind.VOICEBOT,)),
     **dict.fromkeys(("selects", "bodies"), (EndpointKind.PASSTHRU,)),
     **dict.fromkeys(("leads", "safe_option"), (EndpointKind.PASSTHRU, EndpointKind.ADMIT)),
 }
@@ -88,7 +93,7 @@ def _endpoint(name: str, section: Section, sources: Sources) -> EndpointConfig:
         destinations=read_option_destinations(section.section("leads")),
         kind=section.take("kind", choice(EndpointKind), default.kind),
         pool=section.take("pool", _pool_name, default.pool),
-        fallback=section.take("fallback", _fallback, None),
+        fallback=_fallback(section),
         when_off=section.take("when_off", integer(400, 599), default.when_off),
         selects=_selects(section.section("selects")),
     )
@@ -123,8 +128,13 @@ def _pool_name(value: object) -> str:
     return label(LONGEST_NAME)(value)
 
 
-def _fallback(value: object) -> BotAddress:
-    url = whole_url(value)
-    if url.startswith("ws:") and not private_network(url):
-        raise RefusedValue("ws lets everybody on the way listen to the call", "write wss")
-    return BotAddress(url=Secret(url), shown=shown_address(url))
+def _fallback(section: Section) -> BotAddress | None:
+    """What is given where no member can be; in a network of one's own only if that is allowed."""
+    url = section.take("fallback", whole_url, "")
+    allow_private = section.take("allow_private", flag, False)
+    if not url:
+        return None
+    problem, hint = network_problem(url)
+    if problem and not allow_private:
+        section.complain(f"fallback: {problem}", hint)
+    return BotAddress(url=Secret(url), shown=shown_address(url), allow_private=allow_private)

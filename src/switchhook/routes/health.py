@@ -19,6 +19,7 @@ from switchhook.exotel.times import MINUTE_MS
 from switchhook.journal.bot_report import BotEvent
 from switchhook.metrics import duration_text
 from switchhook.routes.breaker import Outcome
+from switchhook.routes.probe import Step
 from switchhook.streams.recent import BOT_FAILED, BOT_WELL
 
 if TYPE_CHECKING:
@@ -81,6 +82,8 @@ class _Member:
         self.given: deque[int] = deque(maxlen=_MOST_CALLS)
         self.live: dict[str, int] = {}
         self.probed: Probed | None = None
+        self.network = ""
+        """The network of our own that its name led into, when it was looked up last."""
         self.failing: list[int] = []
         """When the probe failed, since it reached the member last; at most two."""
         self.was_reached = False
@@ -176,6 +179,8 @@ class MemberHealth:
         if member is None:
             return
         member.probed = found
+        if found.network or found.step is not Step.NAME:
+            member.network = found.network  # else its name was not found: as before
         if found.reached:
             member.failing, member.was_reached = [], True
         else:
@@ -211,7 +216,7 @@ class MemberHealth:
         """
         member = self._members[key]
         found = member.probed
-        if found is None or found.reached or len(member.failing) < 2:
+        if found is None or found.reached or found.network or len(member.failing) < 2:
             return ""
         if now_ms - found.at_ms > PROBE_COUNTS_MS or not (found.certain or member.was_reached):
             return ""
@@ -219,6 +224,14 @@ class MemberHealth:
         if any(not each.failed and each.given_ms > since for each in member.outcomes.values()):
             return ""
         return f"the probe: {found.problem}"
+
+    def remember_network(self, key: Key, network: str) -> None:
+        """Take over what its name led into before a restart, until it is looked up again."""
+        self._members[key].network = network
+
+    def network(self, key: Key) -> str:
+        """The network of our own that a member's name leads into without leave; else empty."""
+        return self._members[key].network
 
     def room(self, key: Key, limit: int | None, now_ms: int) -> int | None:
         """How many streams a member can still take; None where it has no limit."""

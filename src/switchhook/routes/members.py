@@ -70,6 +70,7 @@ class JudgedMembers:
                 key = pool.name, each.name
                 if key in self._breakers:
                     self._breakers[key], self._history[key] = each.breaker, each.history
+                    self._health.remember_network(key, each.network)
         for key in before.reached:
             self._health.remember_reached(key)
 
@@ -148,7 +149,9 @@ class JudgedMembers:
         share = breaker.share if self._acts(key, held) else 1.0
         probed = health.probe(key)
         return MemberKnown(
-            facts=MemberFacts(share, health.room(key, member.limit, now_ms)),
+            facts=MemberFacts(
+                share, health.room(key, member.limit, now_ms), network=health.network(key)
+            ),
             breaker=breaker,
             history=self._history.get(key, ()),
             evidence=health.evidence(key, now_ms),

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import ipaddress
 import re
 from enum import StrEnum
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 import msgspec
+
+from switchhook.networks import literal_address, network_of_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -56,7 +57,9 @@ class Probed(msgspec.Struct, frozen=True, kw_only=True):
 
     `problem` is what failed at `step`, in words, empty where nothing did. `certain` is whether
     nobody could be reached there by what was found, Exotel neither: what only times out, or refuses
-    us, may take Exotel's calls. `ends_ms` is when the certificate ends, None where none was seen.
+    us, may take Exotel's calls. `network` is that of our own which its name leads into without
+    leave, empty where it does not or is not known; `address` is empty then, too. `ends_ms` is when
+    the certificate ends, None where none was seen.
     """
 
     at_ms: int
@@ -65,6 +68,7 @@ class Probed(msgspec.Struct, frozen=True, kw_only=True):
     certain: bool = False
     ms: float = 0.0
     address: str = ""
+    network: str = ""
     ends_ms: int | None = None
 
     @property
@@ -95,34 +99,28 @@ def target_of(url: str, *, allow_private: bool) -> ProbeTarget | None:
     return ProbeTarget(host, port or (443 if tls else 80), tls, path, login, allow_private)
 
 
-def refused_address(address: str) -> str:
-    """Why an address is connected to only where that is allowed; empty for a public one."""
-    try:
-        found = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return "it is no address"
-    mapped = getattr(found, "ipv4_mapped", None)
-    found = found if mapped is None else mapped
-    if found.is_loopback:
-        return "it is this machine"
-    if found.is_link_local:
-        return "it is a link-local address"
-    return "" if found.is_global and not found.is_multicast else "it is a private address"
-
-
-def chosen(addresses: Iterable[str], *, allow_private: bool) -> tuple[str, str]:
-    """The address to connect to, or none and why not.
+def chosen(addresses: Iterable[str], *, allow_private: bool) -> tuple[str, str, str]:
+    """The address to connect to, or none and why not, and the network of our own it would be in.
 
     Where one of a name's addresses is private none is taken: which one Exotel meets is chance.
     """
     found = list(dict.fromkeys(addresses))
     if not found:
-        return "", "the name has no address"
-    if not allow_private:
-        for each in found:
-            if why := refused_address(each):
-                return "", f"{each} is not asked: {why} (allow_private = true allows it)"
-    return found[0], ""
+        return "", "the name has no address", ""
+    for each in found:
+        if literal_address(each.partition("%")[0]) is None:
+            return "", f"{each} is no address", ""
+        network = network_of_address(each)
+        if network and not allow_private:
+            return "", not_given(network), network
+    return found[0], "", ""
+
+
+def not_given(network: str) -> str:
+    """Why a member is given to nobody whose name leads into a network of our own."""
+    return (
+        f"its name is an address of {network}: not given to Exotel; allow_private = true if meant"
+    )
 
 
 def handshake_request(target: ProbeTarget, key: str) -> bytes:

@@ -46,9 +46,11 @@ _CLOSE = b"\x88\x82\x00\x00\x00\x00\x03\xe8"  # 1000, masked with zeros
 class _FailedError(Exception):
     """A step that did not go well."""
 
-    def __init__(self, step: Step, problem: str, *, certain: bool = False) -> None:
+    def __init__(
+        self, step: Step, problem: str, *, certain: bool = False, network: str = ""
+    ) -> None:
         super().__init__(problem)
-        self.step, self.problem, self.certain = step, problem, certain
+        self.step, self.problem, self.certain, self.network = step, problem, certain, network
 
 
 async def probe(
@@ -84,6 +86,7 @@ async def probe(
         step=failed.step,
         problem=failed.problem,
         certain=failed.certain,
+        network=failed.network,
         ms=(time.monotonic() - begun) * 1000,
         address=run.address,
         ends_ms=run.ends_ms,
@@ -126,9 +129,9 @@ class _Run:
             raise _FailedError(Step.NAME, problem, certain=none) from None
         except UnicodeError:
             raise _FailedError(Step.NAME, "its name can't be one", certain=True) from None
-        address, refused = chosen(found, allow_private=target.allow_private)
+        address, refused, network = chosen(found, allow_private=target.allow_private)
         if refused:
-            raise _FailedError(Step.NAME, refused)
+            raise _FailedError(Step.NAME, refused, network=network)
         return address
 
     async def _connect(self) -> socket.socket:

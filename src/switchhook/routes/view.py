@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from switchhook.rules.bot_pool import Member, Pool
 
+NOT_GIVEN = "not given"
+"""The word of a member whose name leads into a network of our own."""
 LIVES_MS = 30_000
 """For how long a view tells how things are."""
 
@@ -52,7 +54,8 @@ class MemberView(msgspec.Struct, frozen=True, kw_only=True):
     `state` and `weight` are those in force, `hand` the ids of settings that made them so. `share`
     is what it gets of its weight by its health, `draw_share` what it gets of the pool's calls now,
     `given_share` what it got of the last quarter of an hour's, None where there was none. `word` is
-    all of it in a word or two.
+    all of it in a word or two. `network` is that of our own which its name leads into: it is not
+    given then.
     """
 
     name: str
@@ -74,6 +77,7 @@ class MemberView(msgspec.Struct, frozen=True, kw_only=True):
     days_left: int | None
     silent: int
     word: str
+    network: str = ""
 
 
 class PoolView(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,8 +122,8 @@ class RoutesView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def fails(member: MemberView) -> bool:
-    """Whether a member is out by its breaker, or would be where that may not act."""
-    return member.breaker.state is BreakerState.OPEN
+    """Whether a member is out by its breaker, or would be where that may not act; or not given."""
+    return member.breaker.state is BreakerState.OPEN or bool(member.network)
 
 
 def gist_of(view: RoutesView) -> object:
@@ -225,12 +229,15 @@ def _member_view(
         days_left=known.days_left,
         silent=known.silent,
         word=_word(state, known, draw_share, unused),
+        network=known.facts.network,
     )
 
 
 def _word(state: MemberState, known: MemberKnown, draw_share: float, unused: str) -> str:
     if state is not MemberState.IN:
         return state.value
+    if known.facts.network:
+        return NOT_GIVEN
     if known.breaker.state is BreakerState.OPEN:
         # The last of a pool that failed gets calls all the same.
         return "failing" if draw_share else "out by its breaker"

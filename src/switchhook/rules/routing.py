@@ -2,7 +2,8 @@
 
 What a person set stands above the rules, then comes what is known of the members' health, then the
 configuration. A pool never runs dry by health alone: where every member that a person and the
-configuration leave in has failed, all of them are drawn among, and the pool is degraded.
+configuration leave in has failed, all of them are drawn among, and the pool is degraded. Whose
+name leads into a network of our own is never drawn among.
 """
 
 from __future__ import annotations
@@ -61,12 +62,14 @@ class MemberFacts(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `share` 0 to 1 is what the breaker lets it have of its weight; `room` how many streams it can
     still take up to its limit beyond those that were sent to it up to the journal's number
-    `through_seq`, None where it has none.
+    `through_seq`, None where it has none. `network` is that of our own which its name leads into
+    without leave, in words, empty where it does not: nobody is then given it, whatever is set.
     """
 
     share: float = 1.0
     room: int | None = None
     through_seq: int = 0
+    network: str = ""
 
 
 class AdmissionBudget(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -86,13 +89,28 @@ class AdmissionBudget(msgspec.Struct, frozen=True, omit_defaults=True):
 class RoutingFacts(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the answer process knows for routing: what people set, members by pool, budgets.
 
-    `hands` stay in force by themselves; `members` run out 60 s and `budgets` (by account) 5 s
-    after they were told.
+    `hands` stay in force by themselves, and so does a member's `network`; else `members` run out
+    60 s and `budgets` (by account) 5 s after they were told.
     """
 
     hands: tuple[HandSetting, ...] = ()
     members: dict[str, dict[str, MemberFacts]] = {}
     budgets: dict[str, AdmissionBudget] = {}
+
+    def lasting(self) -> RoutingFacts:
+        """What holds by itself: settings, and whose name leads into a network of our own."""
+        return RoutingFacts(hands=self.hands, members=lasting_members(self.members))
+
+
+def lasting_members(
+    members: Mapping[str, Mapping[str, MemberFacts]],
+) -> dict[str, dict[str, MemberFacts]]:
+    """Of what is known of members that which does not run out: who must not be given."""
+    kept = {
+        pool: {name: MemberFacts(network=each.network) for name, each in of.items() if each.network}
+        for pool, of in members.items()
+    }
+    return {pool: of for pool, of in kept.items() if of}
 
 
 NOTHING_KNOWN = RoutingFacts()
@@ -104,7 +122,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `member` is None where nobody could take it; `problem` says why, in words. `key` is what was
     drawn by; `asked` the pool that the rules chose where a person moved its calls to `pool`;
     `hands` the settings that counted; `degraded` whether all its members had failed; `off` whether
-    a person switched the pool off.
+    a person switched the pool off; `withheld` whose name leads into a network of our own.
     """
 
     pool: str
@@ -115,6 +133,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     hands: tuple[int, ...] = ()
     degraded: bool = False
     off: bool = False
+    withheld: tuple[str, ...] = ()
     problem: str = ""
 
 
@@ -145,7 +164,9 @@ def standing(pools: Mapping[str, Pool], asked: str, facts: RoutingFacts, now_ms:
         return Route(
             pool=name, key="", asked=before, hands=(*used, off.id), off=True, problem=problem
         )
-    eligible, counted, degraded = eligible_of(pool, facts.members.get(name, {}), hands)
+    known = facts.members.get(name, {})
+    eligible, counted, degraded = eligible_of(pool, known, hands)
+    withheld = tuple(each.name for each in pool.members if _network(each, known))
     return Route(
         pool=name,
         key="",
@@ -153,7 +174,23 @@ def standing(pools: Mapping[str, Pool], asked: str, facts: RoutingFacts, now_ms:
         asked=before,
         hands=(*used, *counted),
         degraded=degraded,
-        problem="" if eligible else f"no member of pool {name} is in",
+        withheld=withheld,
+        problem="" if eligible else _nobody(pool, known, withheld),
+    )
+
+
+def _network(member: Member, known: Mapping[str, MemberFacts]) -> str:
+    facts = known.get(member.name)
+    return "" if facts is None else facts.network
+
+
+def _nobody(pool: Pool, known: Mapping[str, MemberFacts], withheld: tuple[str, ...]) -> str:
+    if not withheld:
+        return f"no member of pool {pool.name} is in"
+    name = withheld[0]
+    return (
+        f"no member of pool {pool.name} is in and may be given: the name of {name} is an address "
+        f"of {known[name].network}"
     )
 
 
@@ -167,6 +204,7 @@ def eligible_of(
         for each in pool.members
         if states.get(each.name, each.state) is MemberState.IN
         and weights.get(each.name, each.weight) > 0
+        and not _network(each, known)
     ]
     nothing = MemberFacts()
     well = [(m, w, known.get(m.name, nothing)) for m, w in in_use]

@@ -285,7 +285,10 @@ def _from_figures(figures: Iterable[Figure]) -> Iterator[Metric]:
 
 _LABELLED = {
     "pool.degraded": ("pool_degraded", "Whether all that should take a pool's calls fail."),
-    "member.out": ("member_out", "Whether a member's breaker has it out, or would."),
+    "member.out": (
+        "member_out",
+        "Whether a member's breaker has it out, or would, or it is not given.",
+    ),
     "member.certificate_days": ("member_certificate_days", "Days until its certificate ends."),
     "member.silent_calls": ("member_silent_calls", "Calls in 15 minutes with a silent bot."),
     "admission.room": ("admission_room", "Streams that may be let in now."),
