@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from switchhook import report as report_module
-from switchhook.journal.bot_report import BotEvent, read, split
+from switchhook.journal.bot_report import LONGEST_EVENT, BotEvent, read, split
 from switchhook.report import MOST_AT_ONCE, Reporter
 
 FILE = Path(report_module.__file__)
@@ -217,3 +217,31 @@ os.wait()
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert sorted(each["call_sid"] for each in hook.events) == ["child", "parent"]
+
+
+@pytest.mark.parametrize(
+    ("said", "problem"),
+    [
+        (("barged_in", "c1"), "there is no event 'barged_in'"),
+        (("", "c1"), "there is no event ''"),
+        (("started", ""), "an event has neither call_sid nor stream_sid"),
+        (("started", " ", " "), "an event has neither call_sid nor stream_sid"),
+    ],
+)
+def test_what_the_receiver_would_refuse_is_dropped_at_once(said, problem) -> None:
+    reporter = Reporter("http://127.0.0.1:9/report/sales/x")
+    assert reporter.send(*said) is False
+    assert (reporter.dropped, reporter.problem.startswith(problem)) == (1, True)
+    reporter.close(0)
+
+
+@pytest.mark.parametrize("text", ["\0" * 5000, "\U0001f600" * 5000, "\ud800" * 500, "x" * 5000])
+@pytest.mark.parametrize("now_s", [0.0, 1_795_000_000.0, 99_999_999_999.0])
+def test_whatever_is_said_the_receiver_understands_it(text, now_s) -> None:
+    said = {"call_sid": "c1" + text, "stream_sid": text, "event": "error", "error": text}
+    whole, problem = report_module._event(said, now_s)
+    assert problem == "" or "more than" in problem
+    if not problem:
+        (raw,), refused = split(json.dumps([whole]).encode())
+        assert (refused, len(raw) <= LONGEST_EVENT) == ("", True)
+        assert ("at" in whole) is (now_s == 1_795_000_000.0)

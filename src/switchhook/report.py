@@ -42,7 +42,10 @@ MOST_AT_ONCE = 100
 TIMEOUT_S = 5.0
 GIVE_UP_S = 60.0
 """How long an event is tried to be delivered."""
-LONGEST_TEXT = 500
+LONGEST_TEXT, LONGEST_SID, LONGEST_EVENT = 500, 128, 2048
+EVENTS = ("started", "first_in", "first_out", "ended", "error")
+_EARLIEST_S, _LATEST_S = 1_000_000_000.0, 10_000_000_000.0
+"""What lies outside is no time: a clock that nobody has set."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 5.0
 _END_S = 1.0
 _OK, _TOO_MANY, _OURS = 200, 429, 500
@@ -81,16 +84,21 @@ class Reporter:
         return StreamReporter(self, call_sid, stream_sid)
 
     def send(self, event: str, call_sid: str, stream_sid: str = "", **more: str) -> bool:
-        """Queue one event as of now; False where it was dropped."""
+        """Queue one event as of now; False where it was dropped.
+
+        What the server would refuse is dropped at once, as it would refuse all that goes with it:
+        an event that is not one of `EVENTS`, or of no call.
+        """
         try:
             said = {"call_sid": call_sid, "stream_sid": stream_sid, "event": event, **more}
-            at = round(time.time(), 3)
-            texts = {name: str(text)[:LONGEST_TEXT] for name, text in said.items() if text}
+            whole, problem = _event(said, time.time())
             with self._change:
-                if self._ending or len(self._queue) >= self._most:
+                if problem:
+                    self.problem = problem
+                if problem or self._ending or len(self._queue) >= self._most:
                     self.dropped += 1
                     return False
-                self._queue.append((time.monotonic(), {**texts, "at": at}))
+                self._queue.append((time.monotonic(), whole))
                 if self._thread is None:
                     self._thread = threading.Thread(
                         target=self._run, name="switchhook-report", daemon=True
@@ -211,3 +219,25 @@ class StreamReporter:
         if event not in self._said:
             self._said.add(event)
             self._reporter.send(event, *self._sids, **more)
+
+
+def _event(said: dict[str, Any], now_s: float) -> tuple[dict[str, Any], str]:
+    """An event as the server takes it, or why it would not; texts that are too long are cut."""
+    texts = {name: _text(name, text) for name, text in said.items() if text}
+    texts = {name: text for name, text in texts.items() if text}
+    if texts.get("event") not in EVENTS:
+        return {}, f"there is no event {texts.get('event', '')!r}: {', '.join(EVENTS)}"
+    if not ("call_sid" in texts or "stream_sid" in texts):
+        return {}, "an event has neither call_sid nor stream_sid"
+    at = {"at": round(now_s, 3)} if _EARLIEST_S <= now_s < _LATEST_S else {}
+    while len(json.dumps(whole := {**texts, **at}).encode()) > LONGEST_EVENT:
+        name = max(texts, key=lambda each: len(texts[each]))
+        if len(texts[name]) <= LONGEST_SID:
+            return {}, f"an event has more than {LONGEST_EVENT:,} bytes"
+        texts[name] = texts[name][: len(texts[name]) // 2]
+    return whole, ""
+
+
+def _text(name: str, value: object) -> str:
+    most = LONGEST_SID if name in ("call_sid", "stream_sid") else LONGEST_TEXT
+    return str(value).encode(errors="replace").decode().strip()[:most]

@@ -6,16 +6,17 @@ import json
 from base64 import b64encode
 from collections import Counter
 
+import msgspec
 import pytest
 
-from switchhook.answer.authentication import HTTP_STATUS
+from switchhook.answer.authentication import HTTP_STATUS, Refusal, admit
 from switchhook.answer.http.head_parser import make_unread_head
 from switchhook.answer.http.messages import CLOSE, KEEP, KEEP_OLD, WITHOUT_BODY, build_response
 from switchhook.config import AuthMode, Bodies, EndpointConfig, Mode, Secret
 from switchhook.journal.receipt import Auth, RecordKind
 from switchhook.rules.decide import Option
 
-from .desk import OTHER_SECRET, SECRET, TAKES_A, TAKES_B, Desk
+from .desk import OTHER_SECRET, SECRET, TAKES_A, TAKES_B, Desk, head_of
 
 SECRETS = (Secret(SECRET), Secret(OTHER_SECRET))
 GUARDED = EndpointConfig("sales", secrets=SECRETS)
@@ -276,3 +277,24 @@ def test_what_was_refused_is_sampled_if_it_looks_like_a_passthru():
     desk.ask("CallSid=c1&x=" + "y" * 60_000)
     assert len(desk.journal.of(RecordKind.SAMPLE)) == 21
     assert len(desk.journal.records[-1].body) < 5000
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"peer": "127.0.0.1"}, True),
+        ({"peer": "::1"}, True),
+        ({"peer": "192.0.2.1"}, False),
+        ({"peer": "127.0.0.1", "host": "hooks.example"}, False),
+        ({"peer": "127.0.0.1", "forwarded": True}, False),
+    ],
+)
+@pytest.mark.parametrize("path", ["/passthru/sales", "/passthru/sales/wrong"])
+def test_how_a_made_secret_is_found_is_told_to_programs_on_this_machine_alone(more, told, path):
+    made = msgspec.structs.replace(Desk(GUARDED).answerer.endpoints["sales"], configured=False)
+    refused = admit({"sales": made}, head_of(path=path, **more))
+    assert isinstance(refused, Refusal)
+    state = "wrong" if path.endswith("wrong") else "missing"
+    assert refused.text.startswith(f"the secret is {state}")
+    assert ("switchhook link" in refused.text) is told
+    assert (refused.text == f"the secret is {state}\n") is not told

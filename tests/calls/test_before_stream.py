@@ -12,7 +12,7 @@ from kept_receipts import Kept, fold, query, receipt
 from switchhook.calls.other_sources import SourceGatherer
 from switchhook.calls.story import ADDRESS, ADMISSION, BOT
 from switchhook.config import EndpointConfig
-from switchhook.journal.receipt import RecordKind, StatusReceived, encode
+from switchhook.journal.receipt import BotReportReceived, RecordKind, StatusReceived, encode
 from switchhook.rules.routing import AdmissionBudget, HandAct, HandSetting, RoutingFacts
 from switchhook.store import SqliteStore
 from switchhook.streams.names import Names
@@ -80,7 +80,11 @@ def test_one_call_shows_room_bot_and_what_the_bot_said(told):
     told.report("c1", "started", at=START_US / 1e6 + 1)
     told.report("c1", "ended", by="bot", at=START_US / 1e6 + 9)
     told.report("c1", "error", error="no model", at=5_000_000_000)
-    told.report("c1", "barged_in")
+    told.fold()
+    # An event that a later release took.
+    raw = b'{"call_sid": "c1", "event": "barged_in"}'
+    body = encode(BotReportReceived(START_US + 20_000_000, "sales", raw))
+    told.journal.record(RecordKind.BOT_REPORT, body, at=START_US // 1000 + 20_000)
     told.fold()
     kept, entries, notes = told.of("c1")
     assert [(each.lane, each.title, each.level) for each in entries] == [

@@ -41,6 +41,17 @@ def test_one_event_or_a_list_is_understood(given_):
             b'{"call_sid": "c1"}',
             "it has no event: started, first_in, first_out, ended, error",
         ),
+        (
+            body(EVENT, {**EVENT, "event": "barged_in"}),
+            "event 2: event 'barged_in' is not known: started, first_in, first_out, ended, error",
+        ),
+        *(
+            (
+                json.dumps({**EVENT, "at": at}).encode(),
+                f"at {json.dumps(at)} is no time from 2001 to 2286: RFC 3339, or Unix seconds",
+            )
+            for at in (0, 12, -5, 99_999_999_999, "1970-01-01T00:00:00Z", "soon", True, [])
+        ),
         (body(EVENT, 7), "event 2: it is no JSON object"),
         (body(*[EVENT] * (MOST_EVENTS + 1)), "101 events, of which at most 100 are taken at once"),
         (

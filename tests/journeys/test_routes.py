@@ -129,6 +129,8 @@ def test_what_cannot_be_set_is_said_in_a_line(tmp_path, options, capsys):
             (("out", "vendor-c", "--reason", "x"), "did you mean sales/vendor-b?"),
             (("off", "sales", "--reason", " "), "it has no reason"),
             (("off", "sales", "--reason", "x", "--for", "soon"), "is no length of time"),
+            (("off", "sales", "--reason", "x", "--for", "5"), "say 5m, 5h or 5d"),
+            (("off", "sales", "--reason", "x", "--for", "99999d"), "at most 366 days"),
             (("show", "sale"), "there is no pool sale"),
             (("undo",), "nothing is set by hand"),
         ):

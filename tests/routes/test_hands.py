@@ -138,6 +138,11 @@ def test_what_can_be_set_is_said_in_words(act, said, words):
             {"pool": "sales", "for_s": 0},
             "its length is none (1 second to 366 days, such as 2h or 90m)",
         ),
+        (
+            HandAct.OFF,
+            {"pool": "sales", "for_s": 367 * 86_400},
+            "its length is too long (at most 366 days: 366d)",
+        ),
     ],
 )
 def test_what_cannot_be_set_says_what_to_do(act, said, message):

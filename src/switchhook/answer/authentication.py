@@ -189,7 +189,9 @@ def admit_to(endpoint: Endpoint, in_path: bytes, head: Head) -> LetIn | Refusal:
     auth = prove(endpoint.secrets, in_path, head)
     if auth.by is not None or endpoint.report_only:
         return LetIn(endpoint, auth)
-    text = f"the secret is {auth.state}{'' if endpoint.configured else _WHERE}\n"
+    # How it is set up is for who runs it, not for strangers.
+    told = "" if endpoint.configured or not is_of_this_machine(head) else _WHERE
+    text = f"the secret is {auth.state}{told}\n"
     return Refusal(403, f"secret {auth.state}", text, endpoint=endpoint)
 
 

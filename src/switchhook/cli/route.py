@@ -309,9 +309,16 @@ def _state(member: str, state: MemberState, reason: str, for_: str | None) -> Ha
 
 
 def _length(said: str | None) -> int | None:
-    found = None if said is None else read_length(said)
-    if said is not None and not found:
-        raise HandError(f"{said!r} is no length of time", "such as 2h, 90m or 1d")
+    """Whole seconds; without a unit nobody knows whether minutes were meant. Raises HandError."""
+    if said is None:
+        return None
+    number = said.strip()
+    if number.isascii() and number.isdigit():
+        hint = f"say {number}m, {number}h or {number}d"
+        raise HandError(f"{number} of what? a length of time has a unit", hint)
+    found = read_length(said)
+    if not found:
+        raise HandError(f"{said!r} is no length of time", "such as 5m, 2h or 1d")
     return found
 
 

@@ -3,7 +3,8 @@
     {"call_sid": "…", "stream_sid": "…", "event": "started", "at": "2026-01-05T10:00:00Z"}
 
 `event` is started, first_in, first_out, ended or error, beside it `by` (who ended it) and `error`.
-`split` takes a body apart into what is kept, one object an event; `read` understands one.
+`split` takes a body apart into what is kept, one object an event, all of it or nothing; `read`
+understands one, of an earlier or later release, too.
 """
 
 from __future__ import annotations
@@ -81,9 +82,14 @@ def _problem(event: object, raw: bytes) -> str:
         return f"it has more than {LONGEST_EVENT:,} bytes"
     if not any(_text(event.get(name), _LONGEST_SID) for name in ("call_sid", "stream_sid")):
         return "it has neither call_sid nor stream_sid"
-    if not _text(event.get("event"), _LONGEST_TEXT):
-        known = ", ".join(each for each in BotEvent if each is not BotEvent.OTHER)
-        return f"it has no event: {known}"
+    said = _text(event.get("event"), _LONGEST_TEXT)
+    if said.lower() not in _EVENTS:
+        what = f"event {said[:40]!r} is not known" if said else "it has no event"
+        return f"{what}: {', '.join(_EVENTS)}"
+    at = event.get("at")
+    if at is not None and _moment(at) is None:
+        shown = msgspec.json.encode(at)[:40].decode(errors="ignore")
+        return f"at {shown} is no time from 2001 to 2286: RFC 3339, or Unix seconds"
     return ""
 
 

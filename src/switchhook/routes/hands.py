@@ -157,8 +157,10 @@ def _reason(said: str) -> str:
 
 
 def _check_length(for_s: int | None) -> None:
-    if for_s is not None and not 1 <= for_s <= LONGEST_S:
+    if for_s is not None and for_s < 1:
         raise HandError("its length is none", "1 second to 366 days, such as 2h or 90m")
+    if for_s is not None and for_s > LONGEST_S:
+        raise HandError("its length is too long", f"at most {LONGEST_S // 86_400} days: 366d")
 
 
 def _placed(wanted: HandWanted, known: KnownRoutes) -> HandSetting:
