@@ -184,8 +184,8 @@ def test_what_only_we_may_fail_at_counts_where_the_probe_got_through_before(heal
 
 
 def test_that_a_probe_got_through_outlives_a_restart(health):
-    health.remember_reached(A)
-    health.remember_reached(("gone", "x"))
+    health.remember(A, reached=True)
+    health.remember(("gone", "x"), reached=True)
     for at in (0, 1000):
         health.probed(A, probed(NOW + at, "timed out", certain=False))
     assert health.unreachable(A, NOW + 1000) != ""

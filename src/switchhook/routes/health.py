@@ -225,10 +225,6 @@ class MemberHealth:
             return ""
         return f"the probe: {found.problem}"
 
-    def remember_network(self, key: Key, network: str) -> None:
-        """Take over what its name led into before a restart, until it is looked up again."""
-        self._members[key].network = network
-
     def network(self, key: Key) -> str:
         """The network of our own that a member's name leads into without leave; else empty."""
         return self._members[key].network
@@ -262,10 +258,15 @@ class MemberHealth:
         """Whether a probe ever reached a member."""
         return self._members[key].was_reached
 
-    def remember_reached(self, key: Key) -> None:
-        """Take over from before a restart that a probe reached a member."""
-        if key in self._members:
-            self._members[key].was_reached = True
+    def remember(self, key: Key, *, reached: bool = False, network: str = "") -> None:
+        """Take over what was known before a restart: whether a probe reached it, and its network.
+
+        The latter holds until its name is looked up again. Whoever is gone is passed over.
+        """
+        member = self._members.get(key)
+        if member is not None:
+            member.was_reached = member.was_reached or reached
+            member.network = member.network or network
 
     def silent(self, key: Key, now_ms: int) -> int:
         """How many calls of the window had a bot that was connected and silent."""

@@ -70,9 +70,9 @@ class JudgedMembers:
                 key = pool.name, each.name
                 if key in self._breakers:
                     self._breakers[key], self._history[key] = each.breaker, each.history
-                    self._health.remember_network(key, each.network)
+                    self._health.remember(key, network=each.network)
         for key in before.reached:
-            self._health.remember_reached(key)
+            self._health.remember(key, reached=True)
 
     # What happens.
 
