@@ -122,7 +122,8 @@ _ACCOUNTS = (
 )  # fmt: skip
 _POOLS = (
     Metric("pool.degraded", "yes", ("pool",),
-          "Whether all members that should take a pool's calls fail, or nobody should.", _LOOKED),
+          "Whether all members that should take a pool's calls fail, or nobody should; 0 without"
+          " calls in 15 minutes.", _LOOKED),
     Metric("member.out", "yes", ("pool", "member"),
           "Whether a member's breaker has it out, or would where it only reports, or its name leads"
           " into a network of our own.", _LOOKED),

@@ -256,7 +256,8 @@ def test_the_verdict_offers_the_press_that_mends_it(tmp_path):
                     path="/passthru/default",
                 ).status in (200, 302)
             said = until(lambda: program.api("verdict")["press"] and program.api("verdict"), "it")
-            assert said["what"].startswith("Bot sales fails: 14 of 15 streams")
+            assert said["what"].startswith("Member sales/vendor-a fails: 14 of 15 streams of sales")
+            assert "`switchhook route out sales/vendor-a --reason 'it fails'`" in said["todo"]
             press = said["press"]
             assert press.pop("words") == "Take vendor-a out"
             wanted = {name: value for name, value in press.items() if value is not None}

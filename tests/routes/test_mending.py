@@ -16,11 +16,11 @@ OPEN = Breaker(state=BreakerState.OPEN)
 MOVE = Mend(words="Move its calls to backup", act=HandAct.MOVE, pool="sales", to="backup")
 
 
-def view(failing=(), pools=(SALES, BACKUP), held=(), *, acts=False):
+def view(failing=(), pools=(SALES, BACKUP), held=(), *, acts=False, given=0):
     found = []
     for pool in pools:
         known = {
-            name: MemberKnown(breaker=OPEN, facts=MemberFacts(0.0 if acts else 1.0))
+            name: MemberKnown(breaker=OPEN, facts=MemberFacts(0.0 if acts else 1.0), given=given)
             for name in failing
             if pool.member(name) is not None
         }

@@ -14,8 +14,8 @@ from switchhook.rules.bot_pool import MemberState
 from switchhook.rules.routing import HandAct, MemberFacts
 
 
-def figures(seen):
-    found = list(routes_figures(lambda: seen)(NOW))
+def figures(seen, reached=None):
+    found = list(routes_figures(lambda: seen, lambda: reached or {})(NOW))
     assert all(tuple(name for name, _ in each.labels) == KNOWN[each.name].labels for each in found)
     return {(each.name, *(text for _, text in each.labels)): each.value for each in found}
 
@@ -34,16 +34,24 @@ def test_a_member_that_fails_and_a_pool_that_is_degraded():
     assert one["member.out", "sales", "vendor-a"] == 0
     assert one["pool.degraded", "sales"] == 0
     assert ("member.out", "sales", "old") not in one  # nobody wants it to take calls
-    assert figures(view(["vendor-a", "vendor-b"]))["pool.degraded", "sales"] == 1
+    assert figures(view(["vendor-a", "vendor-b"], given=1))["pool.degraded", "sales"] == 1
+
+
+def test_a_pool_that_nobody_calls_is_not_degraded_though_its_members_are_told_of():
+    found = figures(view(["vendor-a", "vendor-b"]), {"sales": ["sales-in"]})
+    assert found["pool.degraded", "sales"] == 0
+    assert found["member.out", "sales", "vendor-a"] == 1
 
 
 def test_a_pool_that_has_nobody_is_told_but_not_one_that_is_off():
     hands = Hands()
     for name in ("vendor-a", "vendor-b"):
         hands.set(HandAct.STATE, member=f"sales/{name}", state=MemberState.OUT)
-    assert figures(view(held=hands.held))["pool.degraded", "sales"] == 1
+    reached = {"sales": ["sales-in"]}
+    assert figures(view(held=hands.held), reached)["pool.degraded", "sales"] == 1
+    assert figures(view(held=hands.held))["pool.degraded", "sales"] == 0  # nobody can call it
     hands.set(HandAct.OFF, pool="sales")
-    assert figures(view(held=hands.held))["pool.degraded", "sales"] == 0
+    assert figures(view(held=hands.held), reached)["pool.degraded", "sales"] == 0
 
 
 def known(**more):
@@ -63,7 +71,8 @@ def test_what_nobody_tells_is_left_out():
 def test_which_alerts_begin():
     assert fired(view()) == set()
     assert fired(view(["vendor-b"])) == {("member-out", "sales", "vendor-b")}
-    assert ("pool-degraded", "sales") in fired(view(["vendor-a", "vendor-b"]))
+    assert ("pool-degraded", "sales") in fired(view(["vendor-a", "vendor-b"], given=1))
+    assert ("pool-degraded", "sales") not in fired(view(["vendor-a", "vendor-b"]))
     assert fired(known(days_left=14)) == set()
     assert fired(known(days_left=13)) == {("certificate-ends", "sales", "vendor-a")}
     assert fired(known(silent=2)) == set()

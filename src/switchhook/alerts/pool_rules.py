@@ -49,7 +49,8 @@ POOL_RULES = (
         severity=Severity.CRITICAL,
         group_by=("pool",),
         topic="pool",
-        advice="move its calls: switchhook route move POOL OTHER, or send callers to people",
+        advice="move its calls, or send callers to people: the page Routes offers it, and the first"
+        " line names the command",
     ),
     AlertRule(
         name="certificate-ends",
@@ -73,7 +74,6 @@ POOL_RULES = (
         severity=Severity.CRITICAL,
         group_by=("pool", "member"),
         topic="silent",
-        advice="take it out: switchhook route out POOL/MEMBER, and look in its log: does its voice"
-        " work?",
+        advice="take it out on the page Routes, and look in its log: does its voice work?",
     ),
 )

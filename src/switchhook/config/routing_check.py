@@ -70,7 +70,7 @@ def _endpoint_warnings(config: Config) -> Iterator[str]:
             )
 
 
-def _reached(config: Config, rulesets: Mapping[str, Ruleset]) -> dict[str, list[str]]:
+def reached(config: Config, rulesets: Mapping[str, Ruleset]) -> dict[str, list[str]]:
     """The endpoints that send calls to a pool, by the pool."""
     found: dict[str, list[str]] = {}
     for point in config.endpoints:
@@ -81,9 +81,9 @@ def _reached(config: Config, rulesets: Mapping[str, Ruleset]) -> dict[str, list[
 
 
 def _unreached(config: Config, rulesets: Mapping[str, Ruleset]) -> Iterator[str]:
-    reached = _reached(config, rulesets)
+    found = reached(config, rulesets)
     for pool in config.pools:
-        if pool.name not in reached:
+        if pool.name not in found:
             yield (
                 f"bots.{pool.name}: no endpoint and no rule sends calls to this pool, only people "
                 f"can move some to it (an endpoint of kind voicebot with pool = {_quoted(pool)})"
@@ -93,9 +93,9 @@ def _unreached(config: Config, rulesets: Mapping[str, Ruleset]) -> Iterator[str]
 def _above_the_account(
     config: Config, rulesets: Mapping[str, Ruleset], allowed: Mapping[str, int]
 ) -> Iterator[str]:
-    of, reached = accounts_of(config), _reached(config, rulesets)
+    of, found = accounts_of(config), reached(config, rulesets)
     for pool in config.pools:
-        accounts = {of.get(point, "") for point in reached.get(pool.name, ())} or set(allowed)
+        accounts = {of.get(point, "") for point in found.get(pool.name, ())} or set(allowed)
         known = [(allowed[name], name) for name in accounts if name in allowed]
         if not known or len(known) < len(accounts):
             continue  # of one of them nothing is known

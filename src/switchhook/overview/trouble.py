@@ -19,6 +19,7 @@ from switchhook.journal.steady_time import Step, step_text
 from switchhook.metrics import Figure
 from switchhook.streams.names import Names
 from switchhook.streams.recent import AttributedTally
+from switchhook.troubles.at_fault import AtFault
 from switchhook.troubles.metrics import JUDGED, key_of
 from switchhook.troubles.outcomes import Measure, Subject
 from switchhook.troubles.text import name_text
@@ -57,7 +58,8 @@ class VerdictInput(msgspec.Struct, frozen=True, kw_only=True):
     `late` are the streams of the last quarter of an hour, `last_ms` is when a stream was last told
     of, None where there never was one; `known` are the troubles of alerts in words; `failing` are
     the parts of the console that fail now, `step` a step of the system's clock that goes on, or was
-    over only lately. `presses` has the press that mends a trouble by its key.
+    over only lately. `presses` has the press that mends a trouble by its key,
+    `at_fault` what fails of bots that are pools, by their names.
     """
 
     figures: Sequence[Figure] = ()
@@ -72,6 +74,7 @@ class VerdictInput(msgspec.Struct, frozen=True, kw_only=True):
     failing: Sequence[Failing] = ()
     step: Step | None = None
     presses: Mapping[str, Press] = {}
+    at_fault: Mapping[str, AtFault] = {}
 
 
 def find_troubles(seen: VerdictInput, now_ms: int) -> Iterable[Trouble]:
@@ -81,7 +84,8 @@ def find_troubles(seen: VerdictInput, now_ms: int) -> Iterable[Trouble]:
         for alert in seen.alerts
         if alert.firing and (said := _in_hand(alert, seen.silences, now_ms))
     }
-    for trouble in troubles_of(seen.standings, seen.names, seen.capacity, now_ms):
+    judged = troubles_of(seen.standings, seen.names, seen.capacity, now_ms, seen.at_fault)
+    for trouble in judged:
         yield _calmed(trouble, in_hand.get(trouble.key, ""))
     yield from map(_ourselves, seen.failing)
     if seen.step is not None:

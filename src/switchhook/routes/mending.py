@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -22,6 +23,19 @@ class Mend(msgspec.Struct, frozen=True, kw_only=True):
     pool: str
     to: str = ""
     member: str = ""
+    endpoint: str = ""
+
+
+def command_of(mend: Mend) -> str:
+    """The command that does the same as the press."""
+    match mend.act:
+        case HandAct.MOVE:
+            words: tuple[str, ...] = ("move", mend.pool, mend.to)
+        case HandAct.SAFE:
+            words = ("safe", mend.endpoint)
+        case _:
+            words = ("out", f"{mend.pool}/{mend.member}")
+    return shlex.join(("switchhook", "route", *words, "--reason", "it fails"))
 
 
 def mends(view: RoutesView) -> dict[str, Mend]:

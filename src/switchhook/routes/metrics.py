@@ -6,26 +6,33 @@ from typing import TYPE_CHECKING
 
 from switchhook.metrics import Figure
 from switchhook.routes.health import Source as Teller
+from switchhook.routes.pool_troubles import has_calls
 from switchhook.routes.view import fails
 from switchhook.rules.bot_pool import MemberState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from switchhook.metrics import Source
     from switchhook.routes.view import MemberView, PoolView, RoutesView
 
 
-def routes_figures(view: Callable[[], RoutesView]) -> Source:
-    """What is known of those members that should take calls; what nobody tells is left out."""
+def routes_figures(
+    view: Callable[[], RoutesView], reached: Callable[[], Mapping[str, Sequence[str]]] = dict
+) -> Source:
+    """What is known of those members that should take calls; what nobody tells is left out.
+
+    A pool without calls is not degraded. `reached` are the endpoints that send calls to a pool.
+    """
 
     def read(_now_ms: int) -> Iterable[Figure]:
         seen = view()
         for pool in seen.pools:
             used = [each for each in pool.members if each.state is MemberState.IN]
             failed = bool(used) and all(map(fails, used))
-            bad = float(pool.degraded or failed or (pool.empty and not pool.off))
-            yield Figure("pool.degraded", bad, seen.made_ms, (("pool", pool.name),))
+            bad = pool.degraded or failed or (pool.empty and not pool.off)
+            bad = bad and has_calls(pool, reached())
+            yield Figure("pool.degraded", float(bad), seen.made_ms, (("pool", pool.name),))
             for member in used:
                 yield from _of(pool, member, seen.made_ms)
 

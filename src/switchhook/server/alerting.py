@@ -36,6 +36,7 @@ from switchhook.routes.admission_metrics import admission_figures
 from switchhook.routes.admission_troubles import admission_troubles
 from switchhook.routes.mending import mends
 from switchhook.routes.metrics import routes_figures
+from switchhook.routes.pool_troubles import at_fault, pool_troubles
 from switchhook.rules.bot_pool import MemberState
 from switchhook.streams.fold_metrics import fold_figures
 from switchhook.streams.issues.issues import SAID, IssueAction, IssueNote, IssueState
@@ -46,7 +47,7 @@ from switchhook.troubles.metrics import TroubleFigures, key_of
 from switchhook.troubles.outcomes import Measure, Subject
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from switchhook.capacity.poller import AccountWatch
     from switchhook.checked_json import Damage
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
     from switchhook.streams.names import Names
     from switchhook.streams.store import Store
     from switchhook.system.data_folder import DataFolder
+    from switchhook.troubles.at_fault import AtFault
     from switchhook.troubles.trouble import Trouble
 
 _PROBE_MS = 2_000
@@ -74,7 +76,7 @@ class Monitoring:
 
     `refused` are complaints about the operator's files, `damage` is that of our own small ones,
     `failing` are parts of the console; `answer` is how the answer side says it is, None is nobody
-    to ask.
+    to ask; `reached` are the endpoints that send calls to a pool, by the pool.
     """
 
     def __init__(
@@ -96,10 +98,11 @@ class Monitoring:
         retention_held: Callable[[], Held | None],
         routes: Callable[[], RoutesView],
         admission: Callable[[], Sequence[AdmissionView]] = tuple,
+        reached: Callable[[], Mapping[str, Sequence[str]]] = dict,
     ) -> None:
         self._watch, self._names, self._clock, self._key = watch, names, clock, held.key
         self._refused, self._failing = refused, failing
-        self._routes, self._admission = routes, admission
+        self._routes, self._admission, self._reached = routes, admission, reached
         self._streams = StoreFigures(store, journal, folder, names)
         self._beats = HeartbeatFigures(store, journal)
         self._store, self._journal, self._troubles = store, journal, TroubleWatch(names)
@@ -108,7 +111,9 @@ class Monitoring:
         self._missing = MissingFigures(
             store, LedgerCapacity(ledger), names, self._streams.as_of, self._deaf
         )
-        self._figures = TroubleFigures(self._troubles, names, watch.now, self._streams.as_of)
+        self._figures = TroubleFigures(
+            self._troubles, names, watch.now, self._streams.as_of, self._at_fault
+        )
         sources: list[Source] = [
             self._streams,
             self._figures,
@@ -118,7 +123,7 @@ class Monitoring:
             clock_figures(clock.step),
             retention_figures(retention_held),
             watch_figures(watch),
-            routes_figures(routes),
+            routes_figures(routes, reached),
             admission_figures(admission),
             self._beats,
             self._missing,
@@ -210,7 +215,11 @@ class Monitoring:
                 answers=None if answer is None else answer.answers,
             ),
         )
-        return (*known_troubles(known), *admission_troubles(self._admission()))
+        pools = pool_troubles(self._routes(), self._reached())
+        return (*known_troubles(known), *pools, *admission_troubles(self._admission()))
+
+    def _at_fault(self) -> Mapping[str, AtFault]:
+        return at_fault(self._routes(), self._reached())
 
     def _seen(self) -> VerdictInput:
         now_ms = self._clock.now_ms()
@@ -227,6 +236,7 @@ class Monitoring:
             failing=self._failing(),
             step=self._clock.step(),
             presses=presses_of(self._routes()),
+            at_fault=self._at_fault(),
         )
 
 

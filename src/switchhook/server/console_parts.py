@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from switchhook.access.audit_ledger import LedgerAudit
 from switchhook.capacity.facts_file import FactsFile
 from switchhook.config.names import names_of
+from switchhook.config.routing_check import reached
 from switchhook.errors import LedgerError
 from switchhook.exotel.fields import forget_read_numbers
 from switchhook.exotel.number_keys import forget_numbers
@@ -74,8 +75,7 @@ class ConsoleSide:
         self.ledger = open_ledger(held.folder(LEDGER))
         self._audit, self.facts = LedgerAudit(self.ledger), FactsFile(held.path, boot_id())
         self.accounts = Accounts(self.ledger, self.facts, self.clock)
-        self.files = OwnFiles(held)
-        self._tasks: list[asyncio.Task[None]] = []
+        self.files, self._tasks = OwnFiles(held), list[asyncio.Task[None]]()
         self.monitoring = Monitoring(
             config,
             self.ledger,
@@ -93,6 +93,7 @@ class ConsoleSide:
             retention_held=lambda: self.keeper.held,
             routes=lambda: self.routing.worker.view(),
             admission=lambda: self.admitting.worker.views(),
+            reached=lambda: reached(self.config, self._settings.rulesets),
         )
         self._route(config)
         self._keep(config)

@@ -9,10 +9,11 @@ from switchhook.troubles.outcomes import Measure, Subject
 from switchhook.troubles.trouble import SEVERAL, troubles_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from switchhook.capacity.status import CapacityNow
     from switchhook.streams.names import Names
+    from switchhook.troubles.at_fault import AtFault
     from switchhook.troubles.fold import TroubleWatch
     from switchhook.troubles.trouble import Trouble
 
@@ -52,14 +53,18 @@ class TroubleFigures:
         names: Callable[[], Names],
         capacity: Callable[[int], Sequence[CapacityNow]],
         as_of: Callable[[int], int],
+        at_fault: Callable[[], Mapping[str, AtFault]] = dict,
     ) -> None:
         self._watch, self._names, self._capacity, self._as_of = watch, names, capacity, as_of
+        self._at_fault = at_fault
         self.troubles: Sequence[Trouble] = ()
 
     def __call__(self, now_ms: int) -> Iterable[Figure]:
         self._watch.look(now_ms)
         standings = self._watch.standings(now_ms)
-        self.troubles = tuple(troubles_of(standings, self._names(), self._capacity(now_ms), now_ms))
+        self.troubles = tuple(
+            troubles_of(standings, self._names(), self._capacity(now_ms), now_ms, self._at_fault())
+        )
         at_ms = self._as_of(now_ms)
         by_key = {trouble.key: trouble for trouble in self.troubles}
         covered = {key for trouble in self.troubles for key in trouble.covers}

@@ -23,6 +23,7 @@ from switchhook.streams.issues.issues import Fingerprint
 from switchhook.streams.recent import BOT_FAILED
 from switchhook.streams.search.query import Condition, Moment, Query
 from switchhook.streams.search.syntax import query_text
+from switchhook.troubles.at_fault import AtFault
 from switchhook.troubles.judge import Phase, Standing
 from switchhook.troubles.outcomes import AT_ONCE_S, Measure, Subject, UsualTalk
 from switchhook.troubles.text import (
@@ -88,9 +89,13 @@ SEVERAL = "several-bots"
 
 
 def troubles_of(
-    standings: Standings, names: Names, capacity: Sequence[CapacityNow], now_ms: int
+    standings: Standings,
+    names: Names,
+    capacity: Sequence[CapacityNow],
+    now_ms: int,
+    at_fault: Mapping[str, AtFault] = {},
 ) -> Iterable[Trouble]:
-    """All that the judges found, in no order."""
+    """All that the judges found, in no order; `at_fault` is what fails of bots by their names."""
     of: dict[Measure, dict[str, Standing]] = {measure: {} for measure in Measure}
     for subject, standing in standings.items():
         of[subject.measure][subject.name] = standing
@@ -108,7 +113,7 @@ def troubles_of(
         yield _several(busiest, tuple(group.values()), fault, names, now_ms)
     for name, standing in bots.items():
         if not (fault and name in group):
-            yield _bot(name, standing, names, now_ms)
+            yield _bot(name, standing, names, now_ms, at_fault.get(name, _ALL_OF_IT))
     leaving = of[Measure.BOT_LEAVES].keys() | of[Measure.CALLERS_LEAVE].keys()
     for measure, write in _QUIET.items():
         # Whoever leaves at once says why talks are short.
@@ -161,21 +166,30 @@ def _limit(
     return _told(trouble, Subject(Measure.LIMIT, name), standing, names)
 
 
-def _bot(name: str, standing: Standing, names: Names, now_ms: int) -> Trouble:
+_ALL_OF_IT = AtFault()
+
+
+def _bot(name: str, standing: Standing, names: Names, now_ms: int, at_fault: AtFault) -> Trouble:
     kind = _kind(standing)
-    said = bot_text(name)
-    of = f"{standing.failed} of {streams_text(standing.cases)}"
+    said = at_fault.name or bot_text(name)
+    of_bot = f" of {name_text(name)}" if at_fault.name else ""
+    of = f"{standing.failed} of {streams_text(standing.cases)}{of_bot}"
     meets = _MEETS.get(kind, "")
     fails = f"{said} fails: {of}{meets and '; ' + meets}"
+    if at_fault.instead:
+        fails = f"{said} failed: {of}; {at_fault.instead}"
     trouble = Trouble(
         level=Level.WARN,
         order=1,
         what=goes_on_text(fails, f"{said} failed {of}", standing, now_ms),
         fault=f"At fault: {_FAULT.get(kind, '')}{said}{hosts_text(name, standing)}.",
-        todo=_TODO.get(kind, "Look in the bot's log."),
+        todo=f"{_TODO.get(kind, _LOOK)} {at_fault.todo}".strip(),
         streams=_of_bots((name,), standing.since_ms),
     )
-    return _told(trouble, Subject(Measure.BOT_FAILS, name), standing, names)
+    told = _told(trouble, Subject(Measure.BOT_FAILS, name), standing, names)
+    if at_fault.instead and not told.over:  # callers are well
+        return msgspec.structs.replace(told, level=Level.WARN, bad=False, order=2)
+    return told
 
 
 def _whom(name: str, names: Names) -> str:
@@ -202,6 +216,7 @@ _FAULT = {
     ErrorKind.UNREACHABLE.value: "the network before ",
     ErrorKind.DNS.value: "the DNS of ",
 }
+_LOOK = "Look in the bot's log."
 _TODO = {
     ErrorKind.REFUSED.value: "Start the bot, and check its port.",
     ErrorKind.TIMEOUT.value: "See whether the bot is overloaded, or a firewall drops Exotel.",
