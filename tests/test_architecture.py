@@ -389,7 +389,7 @@ What ties the parts together, and the commands, which the real program runs:
   journeys/test_emulator    /cli/emulate/run /cli/emulate/start /cli/emulate/story
   journeys/test_emulator    /cli/emulate/telling /cli/emulate/ticker
   journeys/test_users       /cli/tokens
-  journeys/test_routes      /cli/route /cli/route_shown /server/routing
+  journeys/test_routes      /cli/route /cli/route_shown
   journeys/test_routes      /cli/check_probe
   cli/test_endpoint endpoint_list endpoint_try
   journeys/test_doctor /cli/doctor /doctor/checkup_worker /doctor/machine_queries

@@ -57,7 +57,7 @@ class World:
         )
         shown = {A: "wss://a.example/stream?sample-rate=16000"}
         worker.use(list(self.pools.values()), ["default"], shown)
-        worker.begin(read_routes(self.folder))
+        worker.resume(read_routes(self.folder))
         return worker
 
     @property
@@ -389,3 +389,22 @@ def test_a_member_whose_name_leads_into_our_own_network_is_given_to_nobody(world
     world.now += 10 * 60_000  # nobody tells anything any more
     found = world.asks("c11")
     assert (found.member, found.withheld) == (None, ("vendor-a", "vendor-b"))
+
+
+def test_what_a_start_has_read_is_not_counted_again_as_it_is_folded(world):
+    """Also where a store is made again, so that all is folded once more."""
+    for call in ("c1", "c2"):
+        world.asks(call)
+    world.later(250)
+    assert sum(world.member(key).given for key in (A, B)) == 2
+    given = AddressGiven(
+        **msgspec.structs.asdict(receipt(query("c3", None, None))),
+        route=Route(pool="sales", key="c3", member="vendor-a"),
+    )
+    kept = [world.record(RecordKind.VOICEBOT, encode(given)) for _ in range(3)]
+    world.worker = world.another()
+    world.worker.recall(kept)
+    world.fold(*kept)
+    world.later(250)
+    assert world.member(A).given == 3
+    assert world.worker.view().counted_from_ms is None

@@ -12,7 +12,7 @@ from switchhook.cli import output
 from switchhook.cli.data import config_or_last, data_folder, steady_now_ms
 from switchhook.cli.ledger import deed
 from switchhook.cli.options import CONFIG, DATA, JSON
-from switchhook.cli.route_shown import pairs, print_hands, print_pools, standing
+from switchhook.cli.route_shown import pairs, print_counted, print_hands, print_pools, standing
 from switchhook.errors import HandError
 from switchhook.metrics import duration_text
 from switchhook.overview.verdict_file import read_verdict
@@ -68,6 +68,7 @@ def list_(*, config: CONFIG = None, data: DATA = None, json: JSON = False) -> in
             output.print_json(hand_json(hand))
     elif view.pools or view.hands:
         print_pools(view.pools)
+        print_counted(view)
         print_hands(view.hands)
     else:
         output.out.print("no bot is a pool: [bots.NAME.members.NAME] makes it one")
@@ -99,6 +100,7 @@ def show(pool: str, *, config: CONFIG = None, data: DATA = None, json: JSON = Fa
         output.out.print()
         output.out.print(f"{member.name}: {member.word}", style="bold")
         output.print_pairs(pairs(member, steady_now_ms(folder)), indent=2)
+    print_counted(view)
     return 0
 
 

@@ -12,7 +12,7 @@ from switchhook.web.json import time_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from switchhook.routes.view import HandView, MemberView, PoolView
+    from switchhook.routes.view import HandView, MemberView, PoolView, RoutesView
 
 
 def print_pools(pools: Sequence[PoolView]) -> None:
@@ -43,6 +43,13 @@ def print_pools(pools: Sequence[PoolView]) -> None:
             if member.network:
                 said = not_given(member.network)
                 output.out.print(f"{pool.name}/{member.name}: {said}", style="yellow")
+
+
+def print_counted(view: RoutesView) -> None:
+    """Since when calls are counted, where figures lack some."""
+    if view.counted_from_ms is not None:
+        since = output.day_clock(time_of(view.counted_from_ms * 1000))
+        output.out.print(f"calls are counted from {since}: a restart reads so far back")
 
 
 def standing(pool: PoolView) -> str:

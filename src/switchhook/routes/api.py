@@ -264,7 +264,11 @@ SCHEMAS: dict[str, Schema] = {
     "Hand": object_of(**_SET),
     "PastHand": object_of(**_SET, ended_at=TIME, ended_by=TEXT),
     "Routes": object_of(
-        made_at=TIME, pools=list_of(ref("Pool")), hands=list_of(ref("Hand")), problem=TEXT
+        made_at=TIME,
+        pools=list_of(ref("Pool")),
+        hands=list_of(ref("Hand")),
+        counted_from=TIME,
+        problem=TEXT,
     ),
     "Hands": object_of(hands=list_of(ref("Hand")), past=list_of(ref("PastHand"))),
     "HandSet": object_of(

@@ -37,6 +37,7 @@ LIVES_MS = 60 * MINUTE_MS
 PROBE_COUNTS_MS = 60_000
 LEAST_SILENT = 3
 _MOST_CALLS, _MOST_OUTCOMES = 20_000, 400
+_MOST_GIVEN = 200_000
 
 Key = tuple[str, str]
 """A member, by its pool and name."""
@@ -79,7 +80,7 @@ class _Member:
     def __init__(self) -> None:
         self.outcomes: OrderedDict[str, Outcome] = OrderedDict()
         self.silent: OrderedDict[str, int] = OrderedDict()
-        self.given: deque[int] = deque(maxlen=_MOST_CALLS)
+        self.given: deque[int] = deque(maxlen=_MOST_GIVEN)
         self.live: dict[str, int] = {}
         self.probed: Probed | None = None
         self.network = ""

@@ -19,6 +19,7 @@ def routes_json(view: RoutesView) -> Json:
         "made_at": _time(view.made_ms),
         "pools": [pool_json(each) for each in view.pools],
         "hands": [hand_json(each) for each in view.hands],
+        "counted_from": _time(view.counted_from_ms),
         "problem": view.problem or None,
     }
 

@@ -58,6 +58,7 @@ class RoutesPage:
             "past": [(each, words_of(each.setting)) for each in past],
             "now_ms": now_ms,
             "problems": problems,
+            "counted_from_ms": view.counted_from_ms,
             "spans": SPANS_S,
             "states": list(MemberState),
             "longest_reason": LONGEST_REASON,

@@ -105,11 +105,16 @@ class HandView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RoutesView(msgspec.Struct, frozen=True, kw_only=True):
-    """All pools and all that people set, as it was at `made_ms` of Unix time."""
+    """All pools and all that people set, as it was at `made_ms` of Unix time.
+
+    `counted_from_ms` is since when calls are counted, where a start did not read as far back as
+    figures go; None else.
+    """
 
     made_ms: int
     pools: tuple[PoolView, ...] = ()
     hands: tuple[HandView, ...] = ()
+    counted_from_ms: int | None = None
     problem: str = ""
 
     def fresh(self, now_ms: int) -> bool:

@@ -21,10 +21,12 @@ from switchhook.access.audit import Deed
 from switchhook.errors import LedgerError
 from switchhook.routes.breaker import BreakerState
 from switchhook.routes.hands import KnownRoutes, change_of, noted, noted_undo, undone
+from switchhook.routes.health import LIVES_MS as STREAMS_LAST_MS
+from switchhook.routes.health import WINDOW_MS
 from switchhook.routes.members import JudgedMembers
 from switchhook.routes.routes_file import WrittenRoutes
 from switchhook.routes.view import RoutesView, hands_view, pool_view
-from switchhook.streams.parsed_record import parse_records
+from switchhook.streams.parsed_record import parse_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -95,6 +97,8 @@ class RoutesWorker:
         self._written: tuple[int, object] = (-WRITE_MS, None)
         self._view = RoutesView(made_ms=0)
         self.problem = ""
+        self.counted_from_ms: int | None = None
+        """Since when calls are counted, where not all were read at the start."""
         self._ending, self._wake = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="routes", daemon=True)
 
@@ -109,14 +113,31 @@ class RoutesWorker:
             self._members.use(pools, shown)
         self._wake.set()
 
-    def begin(self, before: WrittenRoutes | None, records: Iterable[JournalRecord] = ()) -> None:
-        """Take over what was known before a restart; `records` are the journal's last."""
-        with self._lock:
-            if before is not None:
+    def resume(self, before: WrittenRoutes | None) -> None:
+        """Take over what was written before a restart."""
+        if before is not None:
+            with self._lock:
                 self._members.resume(before, self.now_ms())
-            for parsed in parse_records(records, lambda: None):
-                self._members.take(parsed, {})
-                self._through = max(self._through, parsed.record.seq)
+
+    def recall(self, records: Iterable[JournalRecord], *, cut: bool = False) -> None:
+        """Hear of the journal's last records, before the fold begins.
+
+        `cut` is whether there are more of `counts_ms`, which are not read.
+        """
+        with self._lock:
+            for each in records:
+                if cut and self.counted_from_ms is None:
+                    self.counted_from_ms = each.at
+                self._members.take(parse_record(each), {})
+                self._through = each.seq
+
+    @property
+    def counts_ms(self) -> int:
+        """How far back what is shown, and the room of members with a limit, are counted from."""
+        with self._lock:
+            members = [each for pool in self._members.pools.values() for each in pool.members]
+            limited = any(each.limit is not None for each in members)
+        return STREAMS_LAST_MS if limited else WINDOW_MS
 
     def start(self) -> None:
         self._thread.start()
@@ -145,8 +166,10 @@ class RoutesWorker:
         """Observe the fold."""
         with self._lock:
             for parsed in folded.records:
-                self._members.take(parsed, folded.placed)
-                self._through = max(self._through, parsed.record.seq)
+                if parsed.record.seq > self._through:
+                    self._members.take(parsed, folded.placed)
+            # Not the fold's own place, which goes back where a store is made again.
+            self._through = max(self._through, folded.records[-1].record.seq)
         self._wake.set()
 
     def probed(self, key: Key, found: Probed) -> None:
@@ -249,6 +272,7 @@ class RoutesWorker:
                 pool_view(pool, self._held, of[name], pools, now_ms) for name, pool in pools.items()
             ),
             hands=hands_view(self._held),
+            counted_from_ms=self._counted_from(now_ms),
             problem=self.problem,
         )
         self._view = view
@@ -263,6 +287,11 @@ class RoutesWorker:
             except OSError as error:
                 log.warning("%s can't be written: %s", self._file.path.name, error.strerror)
             self._written = mono_ms, gist
+
+    def _counted_from(self, now_ms: int) -> int | None:
+        """Since when calls are counted, as long as figures lack some for it."""
+        found = self.counted_from_ms
+        return found if found is not None and now_ms - found < self.counts_ms else None
 
     def _noted(self, step: Stepped) -> None:
         """Say what a breaker did, to the audit log too where calls go otherwise by it."""

@@ -243,7 +243,7 @@ class ConsoleSide:
         try:
             await asyncio.to_thread(self.store.open)
             await asyncio.to_thread(self.monitoring.begin)
-            await asyncio.to_thread(self.routing.begin, self.journal, self.store)
+            await asyncio.to_thread(self.routing.begin, self.journal)
             await asyncio.to_thread(self.admitting.begin, self.journal)
         except BaseException:
             self.journal.close()

@@ -13,23 +13,23 @@ from switchhook.routes.routes_file import RoutesFile, read_routes
 from switchhook.routes.worker import RoutesWorker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from switchhook.access.audit import Deed
     from switchhook.capacity.facts_file import FactsFile
     from switchhook.config import Config
-    from switchhook.journal import JournalReader
+    from switchhook.journal.source import JournalRecord, JournalSource
     from switchhook.ledger.database import Ledger
     from switchhook.routes.health import Key
     from switchhook.routes.probe import ProbeTarget
     from switchhook.server.steady_clock import SteadyClock
-    from switchhook.store import SqliteStore
     from switchhook.system.data_folder import DataFolder
 
 log = logging.getLogger(__name__)
 
-_REMEMBERED = 3_000
-"""Records of the journal, the last before a start, that tell of the members' streams."""
+MOST_REMEMBERED = 50_000
+"""Records of the journal, the last before a start, that tell of the members' streams: a second."""
+_BATCH = 2_000
 
 
 class Routing:
@@ -45,7 +45,7 @@ class Routing:
         clock: SteadyClock,
         note: Callable[[Deed], object],
     ) -> None:
-        self._path = held.path
+        self._path, self._clock = held.path, clock
         self.worker = RoutesWorker(
             LedgerHands(ledger),
             facts,
@@ -64,17 +64,22 @@ class Routing:
         self.worker.use(config.pools, [each.name for each in config.endpoints], shown)
         self.probes.use(targets_of(config))
 
-    def begin(self, journal: JournalReader, store: SqliteStore) -> None:
-        """Take over what was known before the start. Touches the disk; the store is open."""
+    def begin(self, journal: JournalSource, most: int = MOST_REMEMBERED) -> None:
+        """Take over what was known before the start. Touches the disk.
+
+        As far back as the figures go, yet at most so many records.
+        """
         if not self.worker.known.pools:
             return
+        self.worker.resume(read_routes(self._path))
+        now_ms = self._clock.now_ms()
         try:
-            last = store.position()
-            records = journal.read(max(0, last - _REMEMBERED), _REMEMBERED)
+            first = journal.seek(now_ms - self.worker.counts_ms)
+            bound = journal.last_seq() - most + 1
+            self.worker.recall(_records(journal, max(first, bound)), cut=bound > first)
         except SwitchhookError as error:
             log.error("how members of pools went before the start is not known: %s", error)  # noqa: TRY400
-            records = []
-        self.worker.begin(read_routes(self._path), records)
+            self.worker.counted_from_ms = now_ms
 
     def start(self) -> None:
         self.worker.start()
@@ -84,6 +89,14 @@ class Routing:
         """It waits."""
         self.probes.stop()
         self.worker.stop()
+
+
+def _records(journal: JournalSource, first: int) -> Iterator[JournalRecord]:
+    """All from that number on."""
+    after = max(0, first - 1)
+    while records := journal.read(after, _BATCH):
+        yield from records
+        after = records[-1].seq
 
 
 def targets_of(config: Config) -> dict[Key, ProbeTarget]:
