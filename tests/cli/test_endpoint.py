@@ -63,6 +63,20 @@ def test_without_one_it_is_the_folders_own_and_where_none_is_asked_for_there_is_
     assert "answer.url in the configuration" in err
 
 
+def test_before_the_first_start_it_says_where_the_secret_comes_from(tmp_path, config, capsys):
+    folder = tmp_path / "none yet"
+    for name in ("sales", "local"):
+        assert url(folder, config, name) == 0
+    capsys.readouterr()
+    assert url(folder, config, "support") == 2
+    err = capsys.readouterr().err
+    assert "the secret of support's URL is made at the first start" in err
+    assert "switchhook serve" in err
+    assert not folder.exists()
+    assert url(folder, config, "nobody") == 2
+    assert "known: sales, support, local" in capsys.readouterr().err
+
+
 def test_the_configuration_says_how_exotel_reaches_it(folder, config, capsys):
     text = config.read_text()
     config.write_text(f'[answer]\nurl = "https://calls.example.com/"\n{text}')

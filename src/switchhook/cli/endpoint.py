@@ -19,7 +19,9 @@ from switchhook.cli.endpoint_list import list_
 from switchhook.cli.endpoint_try import only_endpoint, try_, unknown_endpoint
 from switchhook.cli.ledger import deed, now_us
 from switchhook.cli.options import CONFIG, DATA, JSON
+from switchhook.config import AuthMode
 from switchhook.config.own_links import applet_urls
+from switchhook.errors import DataFolderError
 from switchhook.ledger.sqlite import FILE
 from switchhook.server.tables import open_ledger
 from switchhook.system.data_folder import IDENTITY, LEDGER, read_identity
@@ -38,6 +40,8 @@ _EDITED = (
     " order, URL, async, A and B, bot's URL, published, number; then switchhook endpoint test"
     " {name}, and one call"
 )
+
+_FIRST_START = "start it, switchhook serve, then ask again; or name a secret_files of your own"
 
 app = App(name="endpoint", help="What endpoints are, and how they answer.")
 app.command(list_, name="list")
@@ -69,9 +73,14 @@ def print_url(
     said = _configured(folder, config, data)
     if name is None:
         name = only_endpoint([each.name for each in said.endpoints], "url")
-    own = any(point.name == name and point.secrets for point in said.endpoints)
-    ran = (folder / IDENTITY).exists()
-    key = b"" if own and not ran else read_identity(folder).key
+    point = next((each for each in said.endpoints if each.name == name), None)
+    if point is None:
+        raise unknown_endpoint(said, name)
+    own, ran = point.secrets or point.auth == AuthMode.OPEN, (folder / IDENTITY).exists()
+    if not own and not ran:
+        problem = f"the secret of {name}'s URL is made at the first start, and nothing has run yet"
+        raise DataFolderError(str(folder), problem, _FIRST_START)
+    key = read_identity(folder).key if ran else b""
     found = applet_urls(folder, said, name, key, public_url(url))
     if found is None:
         raise unknown_endpoint(said, name)

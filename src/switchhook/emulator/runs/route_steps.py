@@ -30,6 +30,8 @@ _NOTICE_S = 2.0
 """How long it may take from there until no call goes to the bot."""
 _GAP_S = 0.5
 _MOST = 80
+_MEETING = 300
+"""Calls in which a second bot is met at the latest: two and a half minutes."""
 _AFTER = 20
 _TRIALS = 2
 """Calls by which it may try meanwhile whether the bot is back."""
@@ -109,8 +111,12 @@ def vendor_fails(what: FaultKind, **more: Any) -> Drive:
 
 
 async def _meet(seen: _Seen) -> str:
-    """Call until two bots of the pool have been met; the problem where that can't be."""
-    for _ in range(_MOST):
+    """Call until two bots of the pool have been met; the problem where that can't be.
+
+    One that an earlier trial left ill, or that was played nowhere until now, has to be found well
+    again first.
+    """
+    for _ in range(_MEETING):
         await seen.ring_one(_GAP_S)
         if len(seen.members) >= 2:
             return ""
@@ -119,7 +125,7 @@ async def _meet(seen: _Seen) -> str:
     if said:
         return said[0]
     names = ", ".join(seen.members) or "none"
-    return f"in {_MOST} calls the server named fewer than two bots ({names}): a pool has two"
+    return f"in {_MEETING} calls the server named fewer than two bots ({names}): a pool has two"
 
 
 async def _while_ill(seen: _Seen, victim: str) -> list[str]:
