@@ -60,8 +60,17 @@ def test_where_nothing_is_known_there_is_no_room_and_it_is_said_why(polled, why)
 def test_leases_are_enough_to_go_on_by_while_exotel_does_not_answer():
     admission = AccountAdmission()
     admission.polled(NOW, 0, 3)
-    admission.leases.admitted("c1", NOW + 100 * S, endpoint="gate")
-    assert admission.estimate(NOW + 101 * S).room == 2
+    admission.leases.admitted("c1", NOW + 30 * S, endpoint="gate")
+    fresh, old = admission.estimate(NOW + 60 * S), admission.estimate(NOW + 72 * S)
+    assert (fresh.room, fresh.unknown, fresh.poll_age_ms, fresh.old) == (2, "", 60_000, "")
+    assert (old.room, old.unknown, old.poll_age_ms) == (2, "", 72_000)
+    assert old.old == "Exotel last answered 72 s ago"
+    admission.leases.ended("c1", NOW + 73 * S, told_ms=NOW + 73 * S, ran=True)
+    unknown = admission.estimate(NOW + 73 * S)
+    assert (unknown.room, unknown.unknown) == (0, "Exotel last answered 73 s ago")
+    admission.polled(NOW + 74 * S, 0, 3)
+    again = admission.estimate(NOW + 74 * S)
+    assert (again.room, again.unknown, again.old) == (3, "", "")
 
 
 def test_ends_that_are_told_of_late_are_allowed_for():

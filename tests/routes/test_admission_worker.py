@@ -10,7 +10,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from kept_receipts import Kept, receipt
+from kept_receipts import Kept, query, receipt
 from kept_receipts import parsed as parse_all
 from switchhook.answer.places import PlacesGiven
 from switchhook.capacity.facts_file import FactsFile, FactsReader
@@ -29,7 +29,7 @@ from switchhook.routes.admission_api import AdmissionApi
 from switchhook.routes.admission_feed import Became
 from switchhook.routes.admission_worker import AdmissionWorker
 from switchhook.routes.leases import Held
-from switchhook.rules.admission import AdmissionSeen, ask_for_room
+from switchhook.rules.admission import BY_HAND, AdmissionSeen, ask_for_room
 from switchhook.rules.decide import Decision, Option
 from switchhook.streams.fold import Folded
 
@@ -373,7 +373,13 @@ def test_the_api_tells_of_each_account_and_the_estimate_beside_each_poll(world):
     (found,) = api.get("/api/v1/admission").json()["accounts"]
     assert (found["account"], found["allowed"], found["room"]) == ("main", 10, 1)
     assert (found["pending"], found["live"], found["foreign"]) == (5, 1, 3.0)
-    assert found["asked"] == {"admitted": 6, "refused": 0, "refused_by_rule": 0, "unknown": 0}
+    assert found["asked"] == {
+        "admitted": 6,
+        "refused": 0,
+        "refused_by_rule": 0,
+        "refused_by_hand": 0,
+        "unknown": 0,
+    }
     assert found["reserves"] == {"campaign": 2}
     (poll,) = found["polls"]
     assert (poll["active"], poll["ours"], poll["left_over"], poll["foreign"]) == (3, 0, 3, 0.0)
@@ -388,3 +394,23 @@ def test_what_a_rule_refuses_is_counted_apart(world):
     world.keep(RecordKind.ADMISSION, msgspec.structs.replace(body, method="HEAD"))
     assert (world.view.by_rule, world.view.refused, world.view.admitted) == (1, 0, 0)
     assert world.view.total == {("default", "", Became.BY_RULE): 1}
+
+
+def test_what_a_person_refuses_is_counted_apart(world):
+    """As the answer process keeps it; who is let in by hand is admitted like anybody."""
+    api = TestClient(Starlette(routes=[*AdmissionApi(world.worker.views).routes()]))
+    for number, option in enumerate((Option.B, Option.B, Option.A)):
+        decision = Decision(option, BY_HAND, "", "a person set it (1); the endpoint's safe option")
+        given = receipt(query(f"c{number}", None, None), decision=decision)
+        admitted = option is Option.A
+        body = AdmissionGiven(**msgspec.structs.asdict(given), account="main", admitted=admitted)
+        world.keep(RecordKind.ADMISSION, body)
+    (found,) = api.get("/api/v1/admission").json()["accounts"]
+    assert found["asked"] == {
+        "admitted": 1,
+        "refused": 0,
+        "refused_by_rule": 0,
+        "refused_by_hand": 2,
+        "unknown": 0,
+    }
+    assert (found["poll_age_s"], found["old"]) == (None, None)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FRESH_MS = 60_000
-"""How long a poll says something where there are no leases."""
+"""For how long a poll says something where there are no leases; older figures are called old."""
 _LEAST_STEP, _STEP_SHARE = 0.5, 0.005
 
 
@@ -34,7 +34,8 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
     """What is believed of an account at a moment, in streams.
 
     `unseen` of the live ones have ended, as far as can be guessed; `room` is how many more may be
-    let in. `unknown` says why nothing is known, and is empty else.
+    let in. `unknown` says why nothing is known, and is empty else. `poll_age_ms` is how long ago
+    Exotel answered last, None is never; `old` says that this is long ago, and is empty else.
     """
 
     allowed: int | None
@@ -44,6 +45,8 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
     reserve: float
     room: int
     unknown: str = ""
+    poll_age_ms: int | None = None
+    old: str = ""
 
 
 class _UnseenEnds:
@@ -114,6 +117,7 @@ class AccountAdmission:
         unseen = min(self._unseen.streams, float(held.live))
         reserve = self.foreign.reserve(now_ms)
         unknown = self._unknown(now_ms, held)
+        age_ms = None if self._polled_ms is None else max(0, now_ms - self._polled_ms)
         taken = held.all - unseen + foreign + reserve
         return Estimate(
             allowed=self._allowed,
@@ -123,6 +127,8 @@ class AccountAdmission:
             reserve=reserve,
             room=0 if unknown else max(0, math.floor((self._allowed or 0) - taken)),
             unknown=unknown,
+            poll_age_ms=age_ms,
+            old="" if age_ms is None or age_ms <= FRESH_MS else _answered_last(age_ms),
         )
 
     def _unknown(self, now_ms: int, held: Held) -> str:
@@ -131,8 +137,12 @@ class AccountAdmission:
         if self._allowed is None:
             return "Exotel does not say how many streams are allowed"
         if now_ms - self._polled_ms > FRESH_MS and not held.all:
-            return f"Exotel last answered {(now_ms - self._polled_ms) // 1000} s ago"
+            return _answered_last(now_ms - self._polled_ms)
         return ""
+
+
+def _answered_last(age_ms: int) -> str:
+    return f"Exotel last answered {age_ms // 1000} s ago"
 
 
 def budget_of(estimate: Estimate, through_seq: int, reserves: Mapping[str, int]) -> AdmissionBudget:

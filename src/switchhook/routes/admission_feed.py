@@ -26,6 +26,7 @@ from switchhook.journal.receipt import (
     read_passthru,
 )
 from switchhook.routes.admission import AccountAdmission
+from switchhook.rules.admission import BY_HAND
 from switchhook.rules.decide import Option
 from switchhook.streams.parsed_record import CallbackRecord, OtherRecord, PassthruRecord
 from switchhook.streams.story import enters_stories
@@ -56,7 +57,9 @@ class Became(StrEnum):
     REFUSED = "refused"
     """There was no room."""
     BY_RULE = "refused by rule"
-    """A rule, or a person, refused without asking for room."""
+    """A rule refused without asking for room."""
+    BY_HAND = "refused by hand"
+    """A person had sent the endpoint's callers to its safe option, which refuses."""
     UNKNOWN = "nothing known"
     """Nothing was known of the account's streams: the endpoint's safe option."""
 
@@ -222,4 +225,6 @@ def _became(given: AdmissionGiven) -> Became:
         return Became.UNKNOWN
     if given.decision.option is Option.A:
         return Became.ADMITTED
+    if given.decision.rule == BY_HAND:
+        return Became.BY_HAND
     return Became.BY_RULE if seen is None else Became.REFUSED

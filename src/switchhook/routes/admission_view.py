@@ -41,9 +41,12 @@ class AdmissionView(msgspec.Struct, frozen=True, kw_only=True):
     def gist(self) -> tuple[object, ...]:
         """What changes where anything that is shown has changed."""
         last = self.compared[-1] if self.compared else None
-        now, asked = self.estimate, (self.admitted, self.refused, self.by_rule, self.unknown)
+        now, asked = (
+            self.estimate,
+            (self.admitted, self.refused, self.by_rule, self.by_hand, self.unknown),
+        )
         rounded = round(now.foreign, 1), round(now.reserve, 1)
-        return now.held, now.room, now.unknown, rounded, asked, last
+        return now.held, now.room, now.unknown, bool(now.old), rounded, asked, last
 
     @property
     def admitted(self) -> int:
@@ -57,8 +60,13 @@ class AdmissionView(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def by_rule(self) -> int:
-        """By a rule or a person, in 15 minutes."""
+        """By a rule, in 15 minutes."""
         return self.lately.get(Became.BY_RULE, 0)
+
+    @property
+    def by_hand(self) -> int:
+        """By what a person set, in 15 minutes."""
+        return self.lately.get(Became.BY_HAND, 0)
 
     @property
     def unknown(self) -> int:
