@@ -36,5 +36,16 @@ def test_where_its_calls_go_elsewhere_it_is_a_warning_in_the_past():
     )
 
 
+def test_a_member_that_stays_out_is_told_so_while_the_others_do_well():
+    at_fault = AtFault(name="member Sales/vendor-a", instead="its calls go to vendor-b")
+    standings = judged(ended((failed(11, minutes_ago=2), well(6, minutes_ago=0))), NAMES, NOW)
+    (found,) = troubles_of(standings, NAMES, (), NOW, {"Sales": at_fault})
+    assert found.what.startswith(
+        "Member Sales/vendor-a failed 11 of 11 streams of Sales (its calls go to vendor-b): last"
+    )
+    assert (found.over, found.level, found.order) == (True, Level.WARN, 2)
+    assert found.todo == "Start the bot, and check its port."
+
+
 def test_where_all_fail_it_is_the_bot():
     assert told(AtFault()).what.startswith("Bot Sales fails: 11 of 11 streams; it refuses")

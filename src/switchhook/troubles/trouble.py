@@ -176,19 +176,22 @@ def _bot(name: str, standing: Standing, names: Names, now_ms: int, at_fault: AtF
     of = f"{standing.failed} of {streams_text(standing.cases)}{of_bot}"
     meets = _MEETS.get(kind, "")
     fails = f"{said} fails: {of}{meets and '; ' + meets}"
+    failed = f"{said} failed {of}"
     if at_fault.instead:
         fails = f"{said} failed: {of}; {at_fault.instead}"
+        failed += f" ({at_fault.instead})"
     trouble = Trouble(
         level=Level.WARN,
         order=1,
-        what=goes_on_text(fails, f"{said} failed {of}", standing, now_ms),
+        what=goes_on_text(fails, failed, standing, now_ms),
         fault=f"At fault: {_FAULT.get(kind, '')}{said}{hosts_text(name, standing)}.",
         todo=f"{_TODO.get(kind, _LOOK)} {at_fault.todo}".strip(),
         streams=_of_bots((name,), standing.since_ms),
     )
     told = _told(trouble, Subject(Measure.BOT_FAILS, name), standing, names)
-    if at_fault.instead and not told.over:  # callers are well
-        return msgspec.structs.replace(told, level=Level.WARN, bad=False, order=2)
+    if at_fault.instead:  # callers are well, and it is not
+        bad = told.bad and told.over
+        return msgspec.structs.replace(told, level=Level.WARN, bad=bad, order=2, todo=trouble.todo)
     return told
 
 
