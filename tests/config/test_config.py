@@ -490,7 +490,7 @@ def test_documented_defaults_are_true() -> None:
     config = msgspec.to_builtins(Config(), enc_hook=str)
     oidc = OidcSettings(issuer="", client_id="")
     config["console"]["oidc"] = msgspec.to_builtins(oidc, enc_hook=str)
-    config["endpoints"] = {"NAME": config["endpoints"][0]}
+    config["endpoints"] = {"NAME": config["endpoints"][0] | {"allow_private": False}}
     config["accounts"] = {"NAME": msgspec.to_builtins(AccountConfig(name=""), enc_hook=str)}
     member = msgspec.to_builtins(Member(name="", url="")) | {"allow_private": False}
     pool = msgspec.to_builtins(Pool(name="", members=()))

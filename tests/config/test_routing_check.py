@@ -14,7 +14,8 @@ B = '[bots.b.members.m]\nurl = "wss://b.example/s"\n'
 TO_A = '[endpoints.in]\nkind = "voicebot"\npool = "a"\n'
 MAIN = '[accounts.main]\nsid = "main"\nregion = "mumbai"\nkey_env = "K"\ntoken_env = "K"\n'
 GATE = '[endpoints.gate]\nkind = "admit"\nrules = "r"\n'
-RULE = "[[rule]]\nname = 'r'\nwhen = 'stream.present'\n"
+RULE = "[[rule]]\nname = 'r'\nwhen = 'local.hour < 6'\n"
+EARLY = RULE.replace("local.hour < 6", 'stream.status == "failed" && stream.duration > 3')
 
 
 def load(text):
@@ -40,12 +41,21 @@ def warnings(text, rules="", allowed=None):
         (f"{A}limit = 100\n{MAIN}{TO_A}", "", {"main": 100}),
         (f"{A}limit = 100\n{MAIN}{TO_A}", "", {}),  # nothing is known of the account
         (f"{A}limit = 100\n{MAIN}{TO_A}", "", {"another": 5}),
-        (MAIN + GATE + "[accounts.main.reserves]\nvip = 5\ndefault = 1\nother = 0\n",
+        (MAIN + GATE + "[accounts.main.reserves]\nvip = 5\ndefault = 0\nother = 0\n",
          f'{RULE}class = "vip"\n[default]\n', {}),
         ('[endpoints.e]\nrules = "r"\n[endpoints.e.selects]\npeople = "x"\n',
          '[default]\noption = "A"\nselect = "people"\n', {}),
         ('[endpoints.e]\nrules = "r"\nsafe_option = "A"\n',
          '[default]\noption = "A"\nselect = "people"\n', {}),
+        (MAIN + GATE + "[accounts.main.reserves]\ndefault = 5\n",
+         f'{RULE}class = "vip"\n[default]\n', {}),
+        (A + TO_A + 'fallback = "wss://a.example/other"\n', "", {}),
+        (A + B + TO_A + 'fallback = "wss://b.example/s"\n[endpoints.b]\nkind = "voicebot"\n'
+         'pool = "b"\n', "", {}),
+        ('[endpoints.e]\nauth = "open"\nrules = "r"\n',
+         f'{EARLY}option = "A"\n[default]\noption = "B"\n', {}),
+        ('[endpoints.e]\nrules = "r"\n',
+         f'{RULE}option = "A"\nselect = "people"\n[default]\noption = "B"\n', {}),
         ('[endpoints.e]\nmode = "async"\n[endpoints.e.bodies]\nA = "x"\n', "", {}),
     ],
 )  # fmt: skip
@@ -63,6 +73,24 @@ def test_nothing_is_said_of_what_may_be_meant(text, rules, allowed):
          'can move some to it (an endpoint of kind voicebot with pool = "a")'),
         (f"{A}limit = 101\n{MAIN}{TO_A}", "", "bots.a.members.m.limit: 101 is above the 100 "
          "streams that Exotel allows account main, and is never reached (lower it, or remove it)"),
+        *((A + TO_A + f'fallback = "{url}"\n', "", "endpoints.in.fallback: it is the address of "
+           "member m of its own pool a, and fails with it (another bot's address, or none)")
+          for url in ("wss://a.example/s", "wss://A.example:443/s")),
+        (A + TO_A + 'auth = "report-only"\n', "", 'endpoints.in.auth: "report-only" is not heeded, '
+         "as an address may have a login in it: who has no secret gets none (remove auth)"),
+        (A + TO_A + 'auth = "open"\n', "", 'endpoints.in.auth: "open" gives addresses of bots, and '
+         "logins in them, to each program on this machine (remove auth: a secret is made)"),
+        (MAIN + GATE, f"{EARLY}[default]\n", "endpoints.gate.rules: they read stream.duration, "
+         "stream.status, and are asked before the stream, when there is none but an earlier one of "
+         "the call (call.… is known)"),
+        (A + TO_A.replace('pool = "a"', 'rules = "r"'),
+         f'{EARLY}pool = "a"\n[default]\npool = "a"\n', "endpoints.in.rules: they read "
+         "stream.duration, stream.status, and are asked before the stream, when there is none but "
+         "an earlier one of the call (call.… is known)"),
+        (MAIN + GATE + "[accounts.main.reserves]\nvip = 5\ndefault = 1\n",
+         f'{RULE}class = "vip"\n[default]\n', "accounts.main.reserves: each class that rules ask "
+         "for room as has a reserve, so that the last 1 streams are given to nobody "
+         "(leave out whom they are kept for)"),
         (f'{A}state = "out"\n{TO_A}', "", "bots.a: no member is in with a weight above 0, so that "
          'no call gets an address of this pool (state = "in")'),
         ('[bots.old]\nhosts = ["a.example"]\n' + A + TO_A, "", "bots.a: host a.example is also "

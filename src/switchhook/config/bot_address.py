@@ -160,9 +160,12 @@ def private_network(url: str) -> str:
 
 
 def same_place(url: str) -> str:
-    """What two addresses have in common that are one: host, port, path and query, in one form."""
+    """What two addresses have in common that are one: host, port, path and query, in one form.
+
+    What a path or query says in another way is another address: servers may tell them apart.
+    """
     parts = urlsplit(url)
-    host = (parts.hostname or "").removesuffix(".").partition("%")[0]
+    host = (parts.hostname or "").removesuffix(".")
     address = literal_address(host)
     place = host if address is None else str(address)
     port = parts.port or (80 if parts.scheme == "ws" else 443)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from switchhook.config.bot_address import same_place
 from switchhook.config.names import accounts_of
-from switchhook.config.values import Mode
+from switchhook.config.values import AuthMode, Mode
 from switchhook.rules.bot_pool import MemberState
 from switchhook.rules.outcome import EndpointKind, Option, did_you_mean
 
@@ -30,7 +31,9 @@ def rules_warnings(
         *_unreached(config, rulesets),
         *_above_the_account(config, rulesets, allowed),
         *_reserves(config, rulesets, allowed),
+        *_own_fallbacks(config, rulesets),
         *(each for point in config.endpoints for each in _keywords(point, rulesets)),
+        *(each for point in config.endpoints for each in _no_stream_yet(point, rulesets)),
     )
 
 
@@ -61,6 +64,16 @@ def _endpoint_warnings(config: Config) -> Iterator[str]:
             yield (
                 f"{key}.pool: its rules choose the pool, so that {point.pool} counts for nothing "
                 f"(remove pool, or rules)"
+            )
+        if point.kind is EndpointKind.VOICEBOT and point.auth is AuthMode.REPORT_ONLY:
+            yield (
+                f'{key}.auth: "report-only" is not heeded, as an address may have a login in it: '
+                f"who has no secret gets none (remove auth)"
+            )
+        if point.kind is EndpointKind.VOICEBOT and point.auth is AuthMode.OPEN:
+            yield (
+                f'{key}.auth: "open" gives addresses of bots, and logins in them, to each program '
+                f"on this machine (remove auth: a secret is made)"
             )
         account = accounts.get(of.get(point.name, ""))
         if point.kind is EndpointKind.ADMIT and account is not None and not account.poll:
@@ -110,6 +123,35 @@ def _above_the_account(
                 )
 
 
+def _own_fallbacks(config: Config, rulesets: Mapping[str, Ruleset]) -> Iterator[str]:
+    """Fallbacks that are the address of a member whose calls they are to take."""
+    for point in config.endpoints:
+        if point.fallback is None or point.name not in rulesets:
+            continue
+        place = same_place(point.fallback.url.reveal())
+        for address in config.addresses:
+            known = address.pool in rulesets[point.name].pools
+            if known and same_place(address.url.reveal()) == place:
+                yield (
+                    f"endpoints.{point.name}.fallback: it is the address of member "
+                    f"{address.member} of its own pool {address.pool}, and fails with it "
+                    f"(another bot's address, or none)"
+                )
+
+
+def _no_stream_yet(point: EndpointConfig, rulesets: Mapping[str, Ruleset]) -> Iterator[str]:
+    """Rules of what is asked before the stream that read the stream."""
+    ruleset = rulesets.get(point.name)
+    if ruleset is None or point.kind is EndpointKind.PASSTHRU:
+        return
+    read = {name for block in ruleset.blocks for name, _ in block.reads}
+    if early := sorted(each for each in read if each.startswith("stream.")):
+        yield (
+            f"endpoints.{point.name}.rules: they read {', '.join(early)}, and are asked before the "
+            f"stream, when there is none but an earlier one of the call (call.… is known)"
+        )
+
+
 def _reserves(
     config: Config, rulesets: Mapping[str, Ruleset], allowed: Mapping[str, int]
 ) -> Iterator[str]:
@@ -122,6 +164,7 @@ def _reserves(
             if point.name in rulesets
             for each in rulesets[point.name].classes
         }
+        yield from _kept_from_all(account.name, account.reserves, classes)
         most = allowed.get(account.name)
         for name, places in account.reserves.items():
             if most is not None and places >= most > 0:
@@ -136,6 +179,16 @@ def _reserves(
                     f"accounts.{account.name}.reserves.{name}: no rule of kind admit asks for room "
                     f"as this class, so that its places are kept free from nobody ({hint})"
                 )
+
+
+def _kept_from_all(account: str, reserves: Mapping[str, int], classes: set[str]) -> Iterator[str]:
+    """Places that each class is kept from, so that they are kept free for nobody."""
+    least = min((reserves.get(each, 0) for each in classes), default=0)
+    if least:
+        yield (
+            f"accounts.{account}.reserves: each class that rules ask for room as has a reserve, so "
+            f"that the last {least} streams are given to nobody (leave out whom they are kept for)"
+        )
 
 
 def _keywords(point: EndpointConfig, rulesets: Mapping[str, Ruleset]) -> Iterator[str]:
