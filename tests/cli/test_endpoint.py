@@ -190,3 +190,44 @@ def test_the_options_are_named_as_everywhere(folder, config, capsys):
     with pytest.raises(SystemExit):
         run([*words, "--option", "C"])
     assert 'Choose from: "A", "B"' in capsys.readouterr().err
+
+
+VOICEBOTS = """
+[bots.sales.members.a]
+url = "wss://a.example/s"
+[endpoints.after]
+[endpoints.in]
+kind = "voicebot"
+pool = "sales"
+when_off = 503
+[endpoints.safe]
+kind = "voicebot"
+pool = "sales"
+fallback = "wss://b.example/s?token=s3cret"
+"""
+
+
+def test_a_voicebot_endpoint_is_listed_and_linked_as_what_it_is(folder, config, capsys):
+    config.write_text(VOICEBOTS)
+    where = ["--data", str(folder), "--config", str(config)]
+    assert run(["endpoint", "list", "--json", *where]) == 0
+    rows = {row["endpoint"]: row for row in map(json.loads, capsys.readouterr().out.splitlines())}
+    names = ("kind", "safe_option", "pool", "fallback", "when_off")
+    assert {name: tuple(row[each] for each in names) for name, row in rows.items()} == {
+        "after": ("passthru", "B", None, None, None),
+        "in": ("voicebot", None, "sales", None, 503),
+        "safe": ("voicebot", None, "sales", "wss://b.example/s?token=…", 404),
+    }
+    assert run(["endpoint", "list", *where]) == 0
+    table = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert table[0][:3] == ["ENDPOINT", "KIND", "MODE"]
+    assert [line[1] for line in table[1:]] == ["passthru", "voicebot", "voicebot"]
+    assert table[2][-3:] == ["503", "pool", "sales"]
+    assert table[3][-3:] == ["fallback", "pool", "sales"]
+    assert run(["link", "--json", *where]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (list(said["passthru"]), list(said["voicebot"])) == (["after"], ["in", "safe"])
+    assert run(["link", *where]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["console", "passthru", "voicebot", "voicebot"]
+    assert "/voicebot/in/" in lines[2]

@@ -133,3 +133,18 @@ def test_a_share_is_always_one_of_the_known(steps):
         breaker = step(breaker, outcomes, "refused" if unreachable else "", now)
         assert breaker.share in {0.0, *SHARES, 1.0}
         assert (breaker.share == 0.0) is (breaker.state is OPEN)
+
+
+@pytest.mark.parametrize(
+    ("state", "acts", "words"),
+    [
+        (BreakerState.OPEN, True, "open"),
+        (BreakerState.OPEN, False, "would be open"),
+        (BreakerState.HALF_OPEN, True, "half-open"),
+        (BreakerState.HALF_OPEN, False, "would be half-open"),
+        (BreakerState.CLOSED, True, "closed"),
+        (BreakerState.CLOSED, False, "closed"),
+    ],
+)
+def test_a_breaker_that_only_reports_would_be(state, acts, words):
+    assert state.words(acts=acts) == words

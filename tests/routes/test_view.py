@@ -73,6 +73,14 @@ def test_members_of_a_pool_that_gets_no_calls_have_no_share_of_them(act, to, wor
     ]
 
 
+def test_of_a_breaker_that_only_reports_nobody_says_that_it_took_a_member_out():
+    reported = MemberKnown(breaker=Breaker(state=BreakerState.OPEN))
+    hands = Hands()
+    hands.set(HandAct.WEIGHT, member="sales/vendor-b", weight=0)
+    found = member(view(held=hands.held, known={"vendor-b": reported}), "vendor-b")
+    assert (found.word, found.draw_share) == ("failing", 0.0)
+
+
 def test_a_pool_with_nobody_says_so():
     assert view(EMPTY).empty
     assert not view(SALES).empty

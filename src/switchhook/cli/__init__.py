@@ -21,7 +21,7 @@ _COMMANDS = {
     "console": ("run:console_side", "Run the private side alone."),
     "check": ("check:check", "Check files, and what changed rules would have decided."),
     "rules": ("rules:app", "Which rules run, which ran, and back to the ones before."),
-    "link": ("link:link", "Print the way in to the console, and passthru URLs of its own."),
+    "link": ("link:link", "Print the way in to the console, and URLs of endpoints of its own."),
     "doctor": ("doctor:doctor", "Look at everything, inside and outside: what to mend, and how."),
     "endpoint": ("endpoint:app", "List endpoints, try one, or print the URL that one is asked by."),
     "secret": ("secret:secret", "Make a secret, and the URL to paste into the applet."),

@@ -59,7 +59,7 @@ def print_url(
     data: DATA = None,
     json: JSON = False,
 ) -> int:
-    """Print the URL of an endpoint for the Passthru applet, with its secret.
+    """Print the URL of an endpoint for its Passthru or Voicebot applet, with its secret.
 
     Makes no secret: the URL has the first that is configured, or the one that the data folder made
     where none is. That somebody read it is in the audit log.

@@ -20,6 +20,7 @@ from switchhook.doctor.endpoint_queries import (
 )
 from switchhook.errors import SwitchhookError
 from switchhook.metrics import duration_text
+from switchhook.rules.outcome import EndpointKind
 from switchhook.web.json import time_of
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ _RULES_STYLE = {
 
 
 def list_(*, config: CONFIG = None, data: DATA = None, json: JSON = False) -> int:
-    """List the endpoints: mode, rules file, secrets, and what they were asked in the last hour.
+    """List the endpoints: kind, mode, rules, secrets, and what they were asked in the last hour.
 
     Exit code 1 where a rules file is refused or missing: other rules run than it says.
     """
@@ -53,18 +54,22 @@ def list_(*, config: CONFIG = None, data: DATA = None, json: JSON = False) -> in
             output.print_json(row)
     else:
         output.print_table(
-            ("ENDPOINT", "MODE", "RULES", "SECRETS", "LAST ASKED", "1 H", "TO B", "SAFE", "FILE"),
+            (
+                *("ENDPOINT", "KIND", "MODE", "RULES", "SECRETS", "LAST ASKED", "1 H", "TO B"),
+                *("SAFE", "FILE"),
+            ),
             (
                 (
                     row["endpoint"],
+                    row["kind"],
                     row["mode"],
                     Text(row["rules"], style=_RULES_STYLE.get(row["rules"], "")),
                     _secrets_text(row),
                     output.day_clock(row["last_asked_at"]),
                     row["requests"],
                     "–" if row["share_b"] is None else f"{row['share_b']:.0%}",
-                    output.option_text(row["safe_option"]),
-                    row["rules_problem"] or row["rules_file"],
+                    _safe_text(row),
+                    row["rules_problem"] or row["rules_file"] or _pool_text(row),
                 )
                 for row in rows
             ),
@@ -86,10 +91,12 @@ def _row(
     assert point is not None
     state, counted = rules_state(folder, config, point), asked.endpoints.get(name, Asked())
     ages = ages_s(files, time.time())
-    share = counted.to_b / counted.requests if counted.requests else None
+    voicebot = point.kind is EndpointKind.VOICEBOT
+    share = counted.to_b / counted.requests if counted.requests and not voicebot else None
     last_ms = counted.last_ms or _last_ms(folder, name)
     return {
         "endpoint": name,
+        "kind": point.kind.value,
         "mode": point.mode.value,
         "auth": point.auth.value,
         "rules": state.state,
@@ -100,8 +107,22 @@ def _row(
         "last_asked_at": None if last_ms is None else time_of(last_ms * 1000),
         "requests": counted.requests,
         "share_b": share,
-        "safe_option": point.safe_option.value,
+        "safe_option": None if voicebot else point.safe_option.value,
+        "pool": point.pool or None,
+        "fallback": None if point.fallback is None else point.fallback.shown,
+        "when_off": point.when_off if voicebot else None,
     }
+
+
+def _safe_text(row: dict[str, Any]) -> Text | str:
+    """What callers get where nothing can be decided."""
+    if row["safe_option"] is not None:
+        return output.option_text(row["safe_option"])
+    return "fallback" if row["fallback"] else str(row["when_off"])
+
+
+def _pool_text(row: dict[str, Any]) -> str | None:
+    return f"pool {row['pool']}" if row["pool"] else None
 
 
 def _secrets_text(row: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ from switchhook.cli import output
 from switchhook.cli.data import config_for, data_folder, not_up, say_not_up
 from switchhook.cli.ledger import address_of_console, deed, now_us, opened
 from switchhook.cli.options import CONFIG, DATA, JSON
-from switchhook.config.own_links import address, passthru_paths
+from switchhook.config.own_links import address, applet_of, passthru_paths
 from switchhook.system.data_folder import read_identity
 from switchhook.web.sign_in.local_door import LocalDoor
 from switchhook.web.sign_in.sign_in import make_link
@@ -24,7 +24,7 @@ URL = Annotated[str | None, Parameter(help="How people reach the console.")]
 
 
 def link(*, url: URL = None, config: CONFIG = None, data: DATA = None, json: JSON = False) -> int:
-    """Print the way in to the console, and the URL of each passthru without a configured secret.
+    """Print the way in to the console, and the URL of each endpoint without a configured secret.
 
     While nobody has an account, the console opens by a link that only the owner of the data folder
     can make. Where it wants accounts from the start, the link makes the first administrator's.
@@ -36,14 +36,19 @@ def link(*, url: URL = None, config: CONFIG = None, data: DATA = None, json: JSO
     base = address_of_console(config, data, url)
     console, what = _way_in(said.console, key, base, config, data)
     answer = address(folder, "answer", said.answer.listen)
-    passthru = {name: answer + path for name, path in passthru_paths(said, key).items()}
+    urls = {name: answer + path for name, path in passthru_paths(said, key).items()}
+    kinds = {point.name: applet_of(point) for point in said.endpoints}
     if json:
-        output.print_json({"console": console, "passthru": passthru})
+        by = {
+            kind: {name: whole for name, whole in urls.items() if kinds[name] == kind}
+            for kind in ("passthru", "voicebot")
+        }
+        output.print_json({"console": console, **by})
         say_not_up(down)
         return 0
     output.out.print(f"console {console}", soft_wrap=True)
-    for whole in passthru.values():
-        output.out.print(f"passthru {whole}", soft_wrap=True)
+    for name, whole in urls.items():
+        output.out.print(f"{kinds[name]} {whole}", soft_wrap=True)
     output.err.print(f"the console: {what}", soft_wrap=True)
     say_not_up(down)
     return 0

@@ -99,7 +99,7 @@ def show(pool: str, *, config: CONFIG = None, data: DATA = None, json: JSON = Fa
     for member in found.members:
         output.out.print()
         output.out.print(f"{member.name}: {member.word}", style="bold")
-        output.print_pairs(pairs(member, steady_now_ms(folder)), indent=2)
+        output.print_pairs(pairs(member, steady_now_ms(folder), acts=found.enabled), indent=2)
     print_counted(view)
     return 0
 

@@ -86,8 +86,8 @@ def print_hands(hands: Sequence[HandView]) -> None:
     )
 
 
-def pairs(member: MemberView, now_ms: int) -> list[tuple[str, object]]:
-    """All of a member, with the age of what each source told."""
+def pairs(member: MemberView, now_ms: int, *, acts: bool) -> list[tuple[str, object]]:
+    """All of a member, with the age of what each source told; `acts` is whether its breaker may."""
 
     def ago(at_ms: int | None) -> str:
         return "" if at_ms is None else f" ({duration_text(max(0, now_ms - at_ms) / 1000)} ago)"
@@ -101,7 +101,7 @@ def pairs(member: MemberView, now_ms: int) -> list[tuple[str, object]]:
         ("has", f"{member.live}{limit} calls, {member.given} given in 15 min"),
         *((each.source.value, f"{each.said}{ago(each.at_ms)}") for each in member.evidence),
         *(
-            ("breaker", f"{each.state.value}: {each.why}{ago(each.at_ms)}")
+            ("breaker", f"{each.state.words(acts=acts)}: {each.why}{ago(each.at_ms)}")
             for each in member.history
         ),
     ]

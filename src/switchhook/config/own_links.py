@@ -53,8 +53,12 @@ class AppletUrls(msgspec.Struct, frozen=True):
 
 def applet_path(point: EndpointConfig) -> str:
     """The path at which an applet asks an endpoint, without its secret."""
-    asked = "voicebot" if point.kind is EndpointKind.VOICEBOT else "passthru"
-    return f"/{asked}/{point.name}"
+    return f"/{applet_of(point)}/{point.name}"
+
+
+def applet_of(point: EndpointConfig) -> str:
+    """The applet that asks an endpoint, as its path begins: `passthru` or `voicebot`."""
+    return "voicebot" if point.kind is EndpointKind.VOICEBOT else "passthru"
 
 
 def applet_urls(

@@ -38,6 +38,11 @@ class BreakerState(StrEnum):
     OPEN = "open"
     HALF_OPEN = "half_open"
 
+    def words(self, *, acts: bool) -> str:
+        """As people are told: of one that only reports, what it would be."""
+        said = self.value.replace("_", "-")
+        return said if acts or self is BreakerState.CLOSED else f"would be {said}"
+
 
 class Outcome(msgspec.Struct, frozen=True):
     """How a stream of a member went, given to it at `given_ms` and known at `at_ms`."""

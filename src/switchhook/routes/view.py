@@ -244,8 +244,9 @@ def _word(state: MemberState, known: MemberKnown, draw_share: float, unused: str
     if known.facts.network:
         return NOT_GIVEN
     if known.breaker.state is BreakerState.OPEN:
-        # The last of a pool that failed gets calls all the same.
-        return "failing" if draw_share else "out by its breaker"
+        # The last of a pool that failed gets calls all the same; so do all where it only reports.
+        out = not draw_share and not known.facts.share
+        return "out by its breaker" if out else "failing"
     if unused:
         return unused
     if known.breaker.state is BreakerState.HALF_OPEN and known.facts.share < 1:

@@ -296,7 +296,7 @@ class RoutesWorker:
     def _noted(self, step: Stepped) -> None:
         """Say what a breaker did, to the audit log too where calls go otherwise by it."""
         state, why = step.breaker.state, step.breaker.why
-        log.warning("%s/%s: breaker %s: %s", *step.key, state.value, why)
+        log.warning("%s/%s: breaker %s: %s", *step.key, state.words(acts=step.acts), why)
         if not step.acts:
             return
         subject = "/".join(step.key)

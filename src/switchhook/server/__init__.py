@@ -62,7 +62,9 @@ def run_both(config: Config, file: str | None, folder: Path, words: list[str]) -
         sys.stdout.write(f"answer {url_of(answer)}\nconsole {url_of(console)}\n")
         if sys.stdout.isatty():  # what a log gets must let nobody in
             paths = passthru_paths(config, read_identity(folder).key)
-            sys.stdout.writelines(f"passthru {url_of(answer)}{path}\n" for path in paths.values())
+            sys.stdout.writelines(
+                f"{path.split('/')[1]} {url_of(answer)}{path}\n" for path in paths.values()
+            )
         sys.stdout.flush()
 
     beside = ["--answer-url", url_of(answer)]
