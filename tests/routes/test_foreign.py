@@ -100,6 +100,21 @@ def test_fewer_than_ours_for_half_a_minute_are_lost_ends():
     assert fed(foreign, [10, 10, 10, 18] + [12] * 6 + [19], always(20)) == 1
 
 
+@pytest.mark.parametrize("poll_s, after", [(10, 4), (12, 4), (45, 4)])
+def test_slow_polls_tell_of_lost_ends_too(poll_s, after):
+    assert fed(ForeignStreams(), [17] * (after - 1), always(20), poll_s) == 0
+    assert fed(ForeignStreams(), [17] * after, always(20), poll_s) == 3
+
+
+def test_after_a_time_without_polls_half_a_minute_is_waited_for_again():
+    foreign, found = ForeignStreams(), []
+    for second in (*range(0, 12, 3), *range(90, 132, 3)):
+        foreign.polled(NOW + second * S, 17)
+        if foreign.look(NOW + second * S + LOOK_AFTER_MS, always(20)) is not None:
+            found.append(second)
+    assert found == [120, 123, 126, 129]
+
+
 def test_polls_that_are_not_compared_yet_keep_their_streams():
     foreign = ForeignStreams()
     fed(foreign, [10] * 10, always(20))

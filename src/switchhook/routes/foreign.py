@@ -23,6 +23,8 @@ LOOK_AFTER_MS = 5_000
 AVERAGED_MS = 20_000
 LOST_AFTER_MS = 30_000
 """How long fewer streams must be told of than we know, until ends are taken for lost."""
+_GAP_MS = 60_000
+"""Polls further apart than the slowest that can be configured say nothing of the time between."""
 AGES_MS = (0, 1_000, 2_000, 3_000, 4_000)
 """How old the account's figures may be when they come."""
 _FORGETS_MS = 600_000
@@ -190,10 +192,17 @@ class ForeignStreams:
         """As many as the time says, and as leave each of the last polls all of its streams."""
         newest_ms = self._compared[-1].at_ms
         since_ms = newest_ms - LOST_AFTER_MS
-        last = self._since(LOST_AFTER_MS)
-        if self._compared[0].at_ms > since_ms or len(last) < _LEAST_LOST:
+        last = [
+            each
+            for place, each in enumerate(reversed(self._compared))
+            if place < _LEAST_LOST or each.at_ms > since_ms
+        ]
+        if len(last) == len(self._compared):
             return None
-        said = math.floor(-_mean(last))
+        times = [*(each.at_ms for each in last), self._compared[-len(last) - 1].at_ms]
+        if times[-1] > since_ms or any(b - a > _GAP_MS for b, a in pairwise(times)):
+            return None
+        said = math.floor(-_mean([each.residual for each in last]))
         if said <= 0:
             return None
         age_ms = self.age_ms
