@@ -28,11 +28,11 @@ UNSAID = {
     f"/api/v1/{name}": [positive_data_acceptance]
     for name in (
         *("streams", "streams/export", "tallies", "counts", "forms", "capacity/{account}"),
-        *("erasures", "persons", "report", "routes/hands", "routes/undo"),
+        *("erasures", "persons", "receipts", "report", "routes/hands", "routes/undo"),
     )
 }
 """OpenAPI has no words for the language of searches, how long a stretch may be, which digits are a
-telephone number, nor for which bots and pools there are."""
+telephone number, which filters suit a kind of receipt, nor for which bots and pools there are."""
 ASKED = (
     query(),
     query("c2", "s2", "failed", DetailedStatus="Streaming_call_throttled"),

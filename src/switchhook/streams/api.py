@@ -17,7 +17,7 @@ from switchhook.streams.fold import Folder
 from switchhook.streams.health import console_health
 from switchhook.streams.names import Names
 from switchhook.streams.openapi import OPERATIONS
-from switchhook.streams.parameters import STREAM_FILTERS
+from switchhook.streams.parameters import RECEIPT_FILTERS, STREAM_FILTERS
 from switchhook.streams.queries import StreamQueries
 from switchhook.streams.search.numbers import NumberSearches
 from switchhook.streams.search.query import Query
@@ -98,7 +98,9 @@ class StreamsApi:
         parts.folder.reach(parts.journal.last_seq(), parts.fresh_s)
 
     def _receipts(self, request: Request) -> Json:
-        values = self._filters(request)
+        pairs = request.query_params.multi_items()
+        allowed = RECEIPT_FILTERS | STREAM_FILTERS
+        values = read_filters(pairs, self._parts.now_ms(), allowed)
         self._freshen()
         return self._queries.receipts(values)
 

@@ -8,7 +8,7 @@ from switchhook.exotel.stream_error import ErrorKind
 from switchhook.rules.outcome import EndpointKind
 from switchhook.streams.export import FORMATS
 from switchhook.streams.export_asked import EXPORT
-from switchhook.streams.parameters import FILTERS, STREAM_FILTERS
+from switchhook.streams.parameters import RECEIPT_FILTERS, STREAM_FILTERS
 from switchhook.streams.routed_openapi import ROUTED_SCHEMAS
 from switchhook.web.json_schema import (
     COUNT,
@@ -192,7 +192,7 @@ _FACET = dict.fromkeys(
 SCHEMAS: dict[str, Schema] = {
     "Receipt": _RECEIPT,
     **ROUTED_SCHEMAS,
-    "Receipts": object_of(receipts=list_of(ref("Receipt")), next=TEXT),
+    "Receipts": object_of(receipts=list_of(ref("AnyReceipt")), next=TEXT),
     "Stream": _STREAM,
     "Streams": _STREAMS,
     "StreamStory": _STREAM_STORY,
@@ -235,7 +235,11 @@ SCHEMAS: dict[str, Schema] = {
 
 OPERATIONS = (
     Operation(
-        "/api/v1/receipts", "receipts", "Passthrus after streams, newest first", "Receipts", FILTERS
+        "/api/v1/receipts",
+        "receipts",
+        "Receipts of one kind, newest first",
+        "Receipts",
+        RECEIPT_FILTERS,
     ),
     Operation(
         "/api/v1/receipts/{id}",

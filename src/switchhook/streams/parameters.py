@@ -92,6 +92,14 @@ SEARCH = Parameter(
     {"type": "string", "maxLength": LONGEST},
     _query,
 )
+KIND = Parameter(
+    "kind",
+    "of which kind of endpoint",
+    {"type": "string", "enum": ["passthru", "admit", "voicebot"], "default": "passthru"},
+    read_choice,
+)
+RECEIPT_FILTERS = FILTERS | {KIND.name: KIND}
+"""Those of the list of receipts."""
 STREAM_FILTERS = FILTERS | {SEARCH.name: SEARCH}
 """Those of the list of streams."""
 

@@ -25,6 +25,7 @@ from switchhook.streams.names import Names
 from switchhook.streams.parameters import DEFAULT, LAST_SEQ, cursor_of
 from switchhook.streams.parsed_record import PassthruRecord, UnreadableRecord, parse_record
 from switchhook.streams.routed_json import beside_json
+from switchhook.streams.routed_queries import KINDS, routed_receipts
 from switchhook.streams.routed_record import ROUTED_KINDS, read_routed
 from switchhook.streams.search.in_words import in_words
 from switchhook.streams.search.query import Condition
@@ -85,6 +86,8 @@ class StreamQueries:
         """A page of receipts; `values` are those of `read_filters`."""
         if "q" in values:
             raise RefusedParameter("q", "only streams are searched", "ask /api/v1/streams")
+        if values.get("kind") in KINDS:
+            return routed_receipts(self._journal, self._store, values)
         wanted = self._wanted(values)
         seqs = self._store.receipts(wanted)
         page = seqs[: wanted.limit - 1]
