@@ -123,7 +123,7 @@ _ACCOUNTS = (
 _POOLS = (
     Metric("pool.degraded", "yes", ("pool",),
           "Whether all members that should take a pool's calls fail, or nobody should; 0 without"
-          " calls in 15 minutes.", _LOOKED),
+          " calls in 15 minutes, and once a person sent them elsewhere.", _LOOKED),
     Metric("member.out", "yes", ("pool", "member"),
           "Whether a member's breaker has it out, or would where it only reports, or its name leads"
           " into a network of our own.", _LOOKED),

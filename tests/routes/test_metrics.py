@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from routes.pools import NOW, SALES, Hands
 from routes.test_mending import view
 from switchhook.alerts.alert import evaluate
@@ -39,6 +41,15 @@ def test_a_member_that_fails_and_a_pool_that_is_degraded():
 
 def test_a_pool_that_nobody_calls_is_not_degraded_though_its_members_are_told_of():
     found = figures(view(["vendor-a", "vendor-b"]), {"sales": ["sales-in"]})
+    assert found["pool.degraded", "sales"] == 0
+    assert found["member.out", "sales", "vendor-a"] == 1
+
+
+@pytest.mark.parametrize(("act", "to"), [(HandAct.MOVE, "backup"), (HandAct.OFF, "")])
+def test_a_pool_whose_calls_a_person_sent_elsewhere_is_not_degraded(act, to):
+    hands = Hands()
+    hands.set(act, pool="sales", to=to)
+    found = figures(view(["vendor-a", "vendor-b"], held=hands.held, given=9))
     assert found["pool.degraded", "sales"] == 0
     assert found["member.out", "sales", "vendor-a"] == 1
 

@@ -160,5 +160,14 @@ def test_a_silent_bot_is_named_with_the_command_that_takes_it_out():
     )
 
 
+def test_a_bot_that_was_silent_until_its_calls_were_moved_is_a_warning():
+    hands = Hands()
+    hands.set(HandAct.MOVE, pool="sales", to="backup")
+    found = told(seen({"vendor-b": MemberKnown(silent=3)}, hands.held))
+    silent = found["member.silent_calls:vendor-b,sales"]
+    assert (silent.over, silent.level) == (True, Level.WARN)
+    assert silent.todo == "Look in its log: does its voice work?"
+
+
 def test_what_is_well_has_nothing_to_tell_but_of_the_pool():
     assert set(told(view())) == {"pool.degraded:sales", "pool.degraded:backup"}

@@ -22,7 +22,8 @@ def routes_figures(
 ) -> Source:
     """What is known of those members that should take calls; what nobody tells is left out.
 
-    A pool without calls is not degraded. `reached` are the endpoints that send calls to a pool.
+    A pool without calls is not degraded, nor one whose calls a person sent elsewhere. `reached` are
+    the endpoints that send calls to a pool.
     """
 
     def read(_now_ms: int) -> Iterable[Figure]:
@@ -31,7 +32,7 @@ def routes_figures(
             used = [each for each in pool.members if each.state is MemberState.IN]
             failed = bool(used) and all(map(fails, used))
             bad = pool.degraded or failed or (pool.empty and not pool.off)
-            bad = bad and has_calls(pool, reached())
+            bad = bad and has_calls(pool, reached()) and not (pool.to or pool.off)
             yield Figure("pool.degraded", float(bad), seen.made_ms, (("pool", pool.name),))
             for member in used:
                 yield from _of(pool, member, seen.made_ms)

@@ -152,11 +152,12 @@ def _out(pool: PoolView, member: MemberView, of: AtFault) -> Trouble:
 def _silent(pool: PoolView, member: MemberView) -> Trouble:
     name = _name(pool, member)
     out = Mend(words="", act=HandAct.STATE, pool=pool.name, member=member.name)
-    acted = member.state is not MemberState.IN or pool.off or pool.to
+    acted = member.state is not MemberState.IN or pool.off or bool(pool.to)
     take_out = "" if acted else f"Take it out: `{command_of(out)}`, and look"
     return Trouble(
-        level=Level.BAD,
-        order=_FAILS_CALLERS,
+        level=Level.WARN if acted else Level.BAD,
+        order=_order(called=True, helped=acted),
+        over=acted,
         key=key_of("member.silent_calls", (("member", member.name), ("pool", pool.name))),
         hit=member.silent,
         what=sentence(f"{name} was connected and silent in {member.silent} calls of 15 min"),
