@@ -49,6 +49,8 @@ def differences(schema: dict[str, Any], kind: Any, place: str) -> list[str]:
     arms = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
     nullable = type(None) in arms
     (plain,) = (each for each in arms if each is not type(None))
+    if "anyOf" in schema and typing.get_origin(plain) is dict:
+        return []  # one of several kinds, left as it came
     if "anyOf" in schema:
         (schema,) = (whole(each) for each in schema["anyOf"] if each != {"type": "null"})
         return [] if not nullable else differences(schema, plain, place)

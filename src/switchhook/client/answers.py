@@ -79,7 +79,7 @@ class StreamStory(Stream, frozen=True, kw_only=True):
 
 
 class Call(_Answer, frozen=True, kw_only=True):
-    """One telephone call. `passthrus` are receipts as docs/api.md has them."""
+    """One telephone call. `passthrus`, `before` and `reports` are as docs/api.md has them."""
 
     call_sid: str
     first_received_at: str | None
@@ -98,6 +98,8 @@ class Call(_Answer, frozen=True, kw_only=True):
     custom_field: str | None
     recording_url: str | None
     passthrus: list[dict[str, Any]]
+    before: list[dict[str, Any]] = []
+    reports: list[dict[str, Any]] = []
     streams: list[Stream]
     more: bool
 

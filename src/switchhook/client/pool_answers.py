@@ -67,4 +67,5 @@ class Routes(msgspec.Struct, frozen=True, kw_only=True):
     made_at: str | None
     pools: list[Pool]
     hands: list[Hand]
+    counted_from: str | None = None
     problem: str | None
