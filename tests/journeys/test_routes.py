@@ -152,8 +152,11 @@ def test_a_dead_member_is_seen_by_the_probe_and_gets_no_calls(tmp_path, options)
             assert member["draw_share"] == 0.5
         listed = route(program, "list", code=1).out
         assert "pool sales: degraded" in listed
-        deeds = [each["who"] for each in program.api("audit")["entries"]]
-        assert deeds.count(BREAKER) == 2
+
+        def deeds():
+            return [each["who"] for each in program.api("audit")["entries"]].count(BREAKER)
+
+        until(lambda: deeds() == 2, "both in the audit log, which comes after the view")
 
 
 @pytest.mark.process
