@@ -48,7 +48,7 @@ def test_the_url_that_it_prints_is_printed_again_before_anything_runs(folder):
     assert not (folder / "data").exists()
     (folder / "switchhook.toml").write_text("[endpoints.sales]\n")
     done = command("endpoint", "url", code=2)  # its secret is made when it first starts
-    assert "nothing has run on it yet (start it: switchhook serve" in done.err
+    assert "first start, and nothing has run yet (start it, switchhook serve" in done.err
 
 
 def test_a_region_without_an_account_is_named_and_nothing_is_written(folder):

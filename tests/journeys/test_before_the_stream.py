@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import signal
 import socket
 import subprocess
 import sys
@@ -147,7 +146,7 @@ def test_the_emulator_of_the_page_is_the_exotel_of_its_account(world):
         try:
             until(lambda: _admitted(world.program), "a call to be let in by the room")
         finally:
-            emulator.send_signal(signal.SIGINT)
+            emulator.terminate()
     assert world.program.stop() == 0
 
 

@@ -101,3 +101,14 @@ def test_a_schema_is_shown_by_a_value(schema, form):
 def test_what_holds_itself_ends():
     known = {"Tree": {"type": "array", "items": {"$ref": "#/components/schemas/Tree"}}}
     assert "…" in json.dumps(form_of(known["Tree"], known), ensure_ascii=False)
+
+
+def test_a_form_made_of_several_is_shown_whole():
+    whole = {
+        "allOf": [
+            {"type": "object", "properties": {"id": {"type": "string"}}},
+            {"$ref": "#/components/schemas/More"},
+        ]
+    }
+    more = {"More": {"type": "object", "properties": {"room": {"type": "integer"}}}}
+    assert form_of(whole, more) == {"id": "text", "room": 0}

@@ -62,7 +62,7 @@ ROUTED_SCHEMAS: dict[str, Schema] = {
     "BotReport": _REPORT,
     "AnyReceipt": {
         "anyOf": [
-            ref(name) for name in ("AdmissionReceipt", "AddressReceipt", "BotReport", "Receipt")
+            ref(name) for name in ("Receipt", "AdmissionReceipt", "AddressReceipt", "BotReport")
         ]
     },
 }

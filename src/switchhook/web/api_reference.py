@@ -142,6 +142,9 @@ def form_of(schema: Schema, schemas: Mapping[str, Schema], depth: int = 0) -> An
         if word in schema:
             parts = [each for each in schema[word] if each.get("type") != "null"]
             return form_of(parts[0], schemas, depth) if parts else None
+    if "allOf" in schema:
+        forms = [form_of(each, schemas, depth) for each in schema["allOf"]]
+        return {name: form for each in forms for name, form in each.items()}
     kinds = schema.get("type", "object")
     kind = (
         next((each for each in kinds if each != "null"), "null")
