@@ -122,5 +122,12 @@ def test_the_kind_that_rules_say(text, kind):
     assert kind_said(text.encode()) is kind
 
 
+def test_what_is_not_compared_with_what_was_kept_is_said(say, place):
+    said = "sales-in: asked before the stream, so not compared with what was kept"
+    DataFolder.open(place / "data", "console").close()
+    assert said in say("check", "--against", "1h")[2]
+    assert said not in say("check")[2]
+
+
 def test_nothing_is_known_of_accounts_without_a_ledger(tmp_path):
     assert allowed_streams(tmp_path) == {}

@@ -94,7 +94,11 @@ def check(
             return 1
     folder = found_data_folder(config, data)
     # What admits and what chooses bots is asked before there is a stream, and kept elsewhere.
-    checked = {name: each for name, each in checked.items() if each.kind is EndpointKind.PASSTHRU}
+    before = [name for name, each in checked.items() if each.kind is not EndpointKind.PASSTHRU]
+    if span is not None and before:
+        said = f"{', '.join(before)}: asked before the stream, so not compared with what was kept"
+        output.err.print(said, soft_wrap=True)
+    checked = {name: each for name, each in checked.items() if name not in before}
     if span is None or not json:
         show_matches(folder, checked, json=json)
     if span is not None:
