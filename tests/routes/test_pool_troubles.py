@@ -141,6 +141,16 @@ def test_a_pool_without_calls_is_a_warning_after_the_one_with_callers():
     assert found.order < quiet.order
 
 
+def test_a_pool_that_fails_names_its_members_and_one_of_one_is_not_called_all():
+    both = told(seen({"vendor-a": OUT, "vendor-b": OUT}))["pool.degraded:sales"]
+    assert both.what == "All members of sales fail (the probe: connection refused)."
+    assert both.fault == "At fault: sales/vendor-a, vendor-b."
+    alone = pool_view(BACKUP, (), {"spare": OUT}, KNOWN.pools, NOW)
+    one = told(RoutesView(made_ms=NOW, pools=(alone,)))["pool.degraded:backup"]
+    assert one.what == "Backup fails (the probe: connection refused)."
+    assert one.fault == "At fault: backup/spare."
+
+
 def test_a_pool_has_calls_by_addresses_and_by_streams_and_one_that_is_empty_by_its_endpoints():
     streams = Evidence(source=Source.STREAMS, good=True, said="0 of 2 streams failed in 15 min")
     assert has_calls(seen({"vendor-a": OUT}).pools[0], {})

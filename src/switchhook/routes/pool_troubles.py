@@ -115,7 +115,9 @@ def pool_troubles(view: RoutesView, reached: Reached) -> Iterable[Trouble]:
 
 def _degraded(pool: PoolView, of: AtFault, reached: Reached) -> Trouble:
     name, called = name_text(pool.name), has_calls(pool, reached)
-    what = f"no member of pool {name} is in" if pool.empty else f"all members of {name} fail"
+    fail = f"all members of {name} fail" if len(pool.members) > 1 else f"{name} fails"
+    what = f"no member of pool {name} is in" if pool.empty else fail
+    failing = [name_text(each.name) for each in pool.members if fails(each)]
     why = next((_why(each) for each in pool.members if fails(each)), "")
     also = of.instead or ("" if called else "nobody called it in 15 min")
     return Trouble(
@@ -125,7 +127,7 @@ def _degraded(pool: PoolView, of: AtFault, reached: Reached) -> Trouble:
         hit=sum(each.given for each in pool.members),
         what=sentence("; ".join(filter(None, (f"{what}{why and f' ({why})'}", also)))),
         callers=_given(sum(each.given for each in pool.members)),
-        fault="" if pool.empty else "At fault: the bots.",
+        fault=f"At fault: {name}/{', '.join(failing)}." if failing and not pool.empty else "",
         todo=of.todo,
         page="/routes",
     )
