@@ -243,6 +243,7 @@ def restart(program: Program, side: str) -> None:
 
 def test_what_a_person_sets_is_in_force_at_once_and_no_call_is_lost(world):
     program, exotel = world
+    until(lambda: program.health("console").get("status"), "the console to be there")
     until(lambda: exotel.vendors(10) == {"a", "b"}, "calls of both vendors")
     with calls_all_the_while(exotel) as made:
         said = route(program, "out", "sales/vendor-a", "--reason", "an update", "--for", "2h")
