@@ -5,10 +5,10 @@ PYTHON ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick coverage bench attack incidents lint format lock sbom docs pictures release clean
+.PHONY: help demo test test-cluster quick coverage bench canaries callbacks attack incidents lint format lock sbom docs pictures release clean
 
 help: ## what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: .venv/.installed ## see it work: an Exotel of its own calls a bot and the server
 	@$(BIN)/python -m demo
@@ -25,6 +25,9 @@ test: .venv/.installed-test ## formatter, linter, types, then every test
 	@# Apart, for the driver of the browser leaves its own event loop running in the process.
 	@nice -n 19 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/browser
 
+test-cluster: .venv/.installed-test .venv/.installed-cluster ## many nodes on hosts of a lab, as root; TEST=name for one
+	@scripts/cluster-lab $(if $(TEST),-k "$(TEST)")
+
 quick: .venv/.installed-test ## a minute's tests, without other processes: while you work
 	@nice -n 19 $(BIN)/python -m pytest -n auto --maxprocesses 8 -m 'not process and not slow' \
 		--ignore tests/journeys --ignore tests/browser --hypothesis-profile quick
@@ -36,8 +39,14 @@ coverage: .venv/.installed-test ## which branches the tests take, and which modu
 	@$(BIN)/python scripts/coverage_of_twins.py
 	@$(BIN)/coverage report
 
-bench: .venv/.installed-bench ## side by side with rivals, about twenty minutes; QUICK=1 four, FULL=1 long
+bench: .venv/.installed-bench ## side by side with rivals, half an hour; QUICK=1 six minutes, FULL=1 an hour
 	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(if $(FULL),--full)
+
+canaries: .venv/.installed-bench ## simulate rollouts: false rollbacks, calls until harm is found; a quarter of an hour, QUICK=1 a minute
+	@$(BIN)/python -m benchmarks.canaries $(if $(QUICK),--quick)
+
+callbacks: .venv/.installed-bench ## ten thousand unanswered requests for a call, and a storm; half an hour, QUICK=1 minutes
+	@$(BIN)/python -m benchmarks.calling_back $(if $(QUICK),--quick)
 
 attack: .venv/.installed-test ## attack the running program, under fifteen minutes; PART=kills for one
 	@scripts/faketime

@@ -21,8 +21,24 @@ from switchhook.capacity.facts_file import LOOK_S
 from switchhook.emulator.testing import Exotel
 
 _CALLS = 300
+_FIRST = "first"
+"""Where the folder was made: it is moved from there, so that nothing is where it was."""
 _FLIPS = 4
 _SAID = re.compile(rb"call0000|Stream\[|asha|\"(?:active|allowed|key|node|text|when)\"")
+_BOTS = f"""
+[bots.vendor.members.one]
+url = "wss://one.bots.example/media"
+weight = 70
+
+[bots.vendor.members.two]
+url = "wss://two.bots.example/media"
+
+[endpoints.sales-in]
+kind = "voicebot"
+pool = "vendor"
+secrets = ["{SECRET}"]
+"""
+_POOLS = "[vendor.members.one]\nweight = 20\n"
 _RULES = """
 [[rule]]
 name = "the bot talked"
@@ -32,6 +48,7 @@ option = "A"
 [default]
 option = "B"
 """
+_CANDIDATE = _RULES.replace("4711", "4712")
 
 
 @dataclass(frozen=True)
@@ -70,6 +87,8 @@ KINDS = (
     Kind("the newest backup", _newest("newest-backup.json")),
     Kind("the list of erasures", _newest("erasures.json")),
     Kind("the last good rules", _newest("kept/rules-*.json"), config=False),
+    Kind("the pools that run", _newest("kept/pools.json")),
+    Kind("a candidate that decides for a share", _newest("kept/candidate-*.json")),
     Kind("the last good configuration", _newest("kept/config.json"), config=False),
     Kind("identity", _newest("identity.json")),
     Kind("boot", _newest("boot.json")),
@@ -90,7 +109,8 @@ class Told:
 
 def attack(given: Attack) -> list[Check]:
     """Make a folder that has everything, then start on copies of it with one bit flipped."""
-    original = _make(given.work / "original")
+    _make(given.work / _FIRST).data.parent.rename(given.work / "original")
+    original = World.at(given.work / "original")
     bases: dict[tuple[bool, bool], Told] = {}
     found = []
     for kind in KINDS:
@@ -135,7 +155,7 @@ def judge(base: Told, told: Told) -> tuple[str, str]:
             ("said", f"refused: {fresh[0][:160]}") if fresh else ("broke", "ended without a word")
         )
     if told.answers != base.answers and not any("safe option" in each for each in fresh):
-        kept = all(each == "302" for each in told.answers)
+        kept = all(each in ("302", "200 bot") for each in told.answers)
         if not (fresh and kept):
             return "broke", f"callers got {told.answers}, not {base.answers}"
     if fresh:
@@ -175,7 +195,7 @@ def _make(folder: Path) -> World:
             f'\n[accounts.main]\nsid = "{exotel.account.sid}"\nurl = "{exotel.url}"\n'
             'key_env = "ATTACK_KEY"\ntoken_env = "ATTACK_TOKEN"\nquiet_s = 1\nbusy_s = 1\n'
         )
-        world = World(folder, account, config)
+        world = World(folder, account + _BOTS, config)
         with world.running() as program:
             world.user("asha", "administrator")
             (folder / "headers.json").write_text(json.dumps(world.token()))
@@ -185,9 +205,20 @@ def _make(folder: Path) -> World:
             for number in range(_CALLS):
                 ask(program, f"{number:08d}")
             until((world.data / "facts.json").exists, "the first facts")
+            _release(world)
             # Beside the emulator, which leaves with this block: facts are used for a minute.
             _kill(program)
     return world
+
+
+def _release(world: World) -> None:
+    """Other pools than the configuration's, and a candidate that gives callers the same."""
+    pools, rules = world.data.parent / "pools.toml", world.data.parent / "candidate.toml"
+    pools.write_text(_POOLS)
+    rules.write_text(_CANDIDATE)
+    because = ("--reason", "to be flipped")
+    world.of_data("release", "promote", str(pools), "--of", "pools", *because)
+    world.of_data("release", "canary", str(rules), "50%", "--of", "sales", *because)
 
 
 def _kill(program: Program) -> None:
@@ -229,6 +260,7 @@ def _start(world: World, copied: Path | None, kind: Kind) -> Told:
         with _running(world, kind) as program:
             time.sleep(2 * LOOK_S)  # until the answer side has looked at its facts
             answers = tuple(str(ask(program, f"later{n}").status) for n in "abc")
+            answers += tuple(f"{_asked_bot(program, n)} bot" for n in "abc")
             program.ask(
                 f"CallSid=calllater&passthru=https://x/{SECRET}", f"/passthru/sales/{SECRET}"
             )
@@ -249,16 +281,26 @@ def _start(world: World, copied: Path | None, kind: Kind) -> Told:
     # Its reasons are told beside it, and count by themselves.
     complaints = [each for each in complaints if each != "console: degraded"]
     if not kind.alone:
-        # The account's Exotel is gone and its figures grow old: that says nothing of the flip.
-        complaints = [each for each in complaints if "account main" not in each]
+        # The account's Exotel is gone and its figures grow old, and the bots are nowhere: that says
+        # nothing of the flip.
+        beside = re.compile("account main|vendor/")
+        complaints = [each for each in complaints if not beside.search(each)]
     return Told(shown, tuple(complaints), answers)
 
 
 @contextmanager
 def _running(world: World, kind: Kind) -> Iterator[Program]:
     command = "answer" if kind.alone else "serve"
-    with running(world.data, "--config", str(world.config), command=command) as program:
+    config = world.config
+    if not kind.config:  # what ran last serves for the file that ran, and for no other
+        config = world.data.parent.parent / _FIRST / config.name
+    with running(world.data, "--config", str(config), command=command) as program:
         yield program
+
+
+def _asked_bot(program: Program, marker: str) -> int:
+    """What the applet of a bot that asks which it is is answered with."""
+    return program.ask(f"CallSid=callbot{marker}", f"/voicebot/sales-in/{SECRET}").status
 
 
 def _facts(world: World) -> str:
@@ -276,6 +318,7 @@ def _shown(world: World, program: Program) -> tuple[dict[str, str], list[str]]:
     headers = json.loads((world.data.parent / "headers.json").read_text())
     shown: dict[str, str] = {}
     problems: list[str] = []
+    _let_fold(program, headers)
     for name in ("receipts", "streams"):
         reply = _api(program, f"/api/v1/{name}?limit=1000", headers)
         rows = json.loads(reply.body)[name] if reply.status == 200 else [{"status": reply.status}]
@@ -294,6 +337,17 @@ def _shown(world: World, program: Program) -> tuple[dict[str, str], list[str]]:
     shown["audit"] = json.dumps([each for each in entries if each["subject"] == "asha"])
     # Last: what is damaged is known once it was read.
     return shown, [*problems, *complained(program, headers)]
+
+
+def _let_fold(program: Program, headers: dict[str, str]) -> None:
+    """Wait for what a damaged log of the store had and is folded again, or for a problem."""
+
+    def done() -> bool:
+        reply = _api(program, "/healthz", headers)
+        health = json.loads(reply.body) if reply.status == 200 else {}
+        return reply.status != 200 or health.get("fold_lag") == 0 or bool(health.get("problems"))
+
+    until(done, "the fold")
 
 
 def _api(program: Program, path: str, headers: dict[str, str]) -> Reply:

@@ -8,13 +8,15 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
 import msgspec
 
-from benchmarks import admission, emulator, plan, report
+from benchmarks import admission, emulator, hand_over, plan, postgresql, promises, report
+from benchmarks import two_copies as copies
 from benchmarks.children import ROOT
 from benchmarks.journals import BYTES_A_RECEIPT
 from benchmarks.machine import Cores, describe, need_room, share_cores
@@ -78,8 +80,12 @@ def run(work: Path, sizes: plan.Sizes, cores: Cores) -> report.Result:
             shutil.rmtree(long_journal)
         long_journal = ours.data
     assert long_journal is not None
+    tried = bench.backtest(long_journal)
     closed = bench.throughput(long_journal)
     calls = emulator.measure(cores, sizes.rounds, sizes.media_s, say)
+    owed = promises.measure(work, cores, sizes.rounds, say)
+    handed = _hand_over(work, cores, sizes, say)
+    twice = {} if postgresql.binaries() is None else copies.measure(bench, work / "cluster")
     cells = admission.measure(*sizes.admission, say)
     return report.Result(
         at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -92,7 +98,21 @@ def run(work: Path, sizes: plan.Sizes, cores: Cores) -> report.Result:
         emulator=calls,
         console=console,
         admission=cells,
+        promises=owed,
+        backtest=tried,
+        hand_over=handed,
+        two_copies=twice,
     )
+
+
+def _hand_over(
+    work: Path, cores: Cores, sizes: plan.Sizes, say: Callable[[str], None]
+) -> hand_over.HandOverResult | None:
+    """None where there is no PostgreSQL: whoever has one machine needs none."""
+    if postgresql.binaries() is None:
+        say("no PostgreSQL here: the hand-over is not measured")
+        return None
+    return hand_over.measure(work, cores, sizes.rounds, say, sizes.handed_over)
 
 
 def _end(_number: int, _frame: FrameType | None) -> None:

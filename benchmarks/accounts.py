@@ -20,12 +20,16 @@ _decode_counters = msgspec.msgpack.Decoder(Counters).decode
 
 
 class Kept(msgspec.Struct, frozen=True):
-    """What a server kept of a run: `receipts`, and how many of them `late`, `lost`, `overran`."""
+    """What a server kept of a run: `receipts`, and how many of them `late`, `lost`, `overran`.
+
+    `one_copy` of them were answered with one copy, where two were asked for.
+    """
 
     receipts: int
     late: int = 0
     lost: int = 0
     overran: int = 0
+    one_copy: int = 0
 
 
 def read_journal(folder: Path, after_seq: int) -> Kept:
@@ -45,7 +49,8 @@ def read_journal(folder: Path, after_seq: int) -> Kept:
                 if record.kind == RecordKind.COUNTERS
             )
     receipts = sum(kinds[each] for each in _RECEIPTS)
-    return Kept(receipts, kinds[RecordKind.LATE], kinds[RecordKind.LOST], overran)
+    late, lost = kinds[RecordKind.LATE], kinds[RecordKind.LOST]
+    return Kept(receipts, late, lost, overran, kinds[RecordKind.ONE_COPY])
 
 
 def last_seq(folder: Path) -> int:

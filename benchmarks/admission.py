@@ -16,6 +16,7 @@ import math
 import random
 from collections import deque
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
@@ -257,7 +258,7 @@ class _Run:
     def run(self, calls: Sequence[Call]) -> Outcome:
         end = self.traffic.hours * 3600
         for each in calls:
-            self.later(each.at, lambda now, each=each: self.arrive(each, now))
+            self.later(each.at, partial(self.arrive, each))
         self.later(0.0, self.poll)
         self.later(0.05, self.tick)
         while self.heap and self.heap[0][0] < end:
@@ -323,7 +324,7 @@ def simulate(traffic: Traffic, method: Method, seed: int) -> Outcome:
 
 # The table.
 
-METHODS = {
+METHODS: dict[str, Callable[[], Method]] = {
     "no admission": no_admission,
     "exact count": exact_count,
     "`active < allowed`": lambda: below(1.0),

@@ -25,14 +25,19 @@ STOP_S = 10.0
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
-def _with_us(cores: Sequence[int], nice: int) -> Callable[[], None]:
-    libc = ctypes.CDLL(None)
-    parent = os.getpid()
+_LIBC, _PARENT = ctypes.CDLL(None), os.getpid()
 
+
+def ends_with_us() -> None:
+    """What a child does before it begins: whatever ends us ends it."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != _PARENT:
+        os._exit(1)
+
+
+def _with_us(cores: Sequence[int], nice: int) -> Callable[[], None]:
     def prepare() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # whatever ends us ends our children
-        if os.getppid() != parent:
-            os._exit(1)
+        ends_with_us()
         os.sched_setaffinity(0, cores)
         if nice:
             os.nice(nice)

@@ -31,6 +31,7 @@ class Contestant(ABC):
     path = "/passthru"
     deadline_ms = math.inf
     before_stream = False
+    body_bytes = 0
 
     def __init__(self, work: Path, cores: Cores, *, name: str | None = None) -> None:
         self.name = name or self.name
@@ -163,6 +164,51 @@ class OursTenRules(Ours):
     """The same with ten CEL rules in the place of the built-in ones."""
 
     name, rules = "ours-ten-rules", TEN_RULES
+
+
+class OursManyEndpoints(Ours):
+    """The same with 200 endpoints, each with its own secret and its own file of rules."""
+
+    name, count = "ours-many-endpoints", 200
+
+    def __init__(self, work: Path, cores: Cores) -> None:
+        super().__init__(work, cores)
+        text = TEN_RULES.read_text()
+        sections = []
+        for number in range(1, self.count):
+            rules = work / f"{self.name}-{number}.toml"
+            rules.write_text(f"# Endpoint {number}\n{text}")
+            secret = secrets.token_urlsafe(32)
+            sections.append(
+                f'[endpoints.bench-{number}]\nsecrets = ["{secret}"]\nrules = "{rules}"\n'
+            )
+        self.config.write_text(self.config.read_text() + "".join(sections))
+
+
+class OursManyRules(Ours):
+    """The same with 200 rules in one file: 190 of numbers that nobody calls, then the ten."""
+
+    name, count = "ours-many-rules", 200
+
+    def __init__(self, work: Path, cores: Cores) -> None:
+        ten = TEN_RULES.read_text()
+        self.rules = work / f"{self.name}-rules.toml"
+        self.rules.write_text(
+            "".join(
+                f'[[rule]]\nname = "line {number}"\n'
+                f"when = 'call.to == \"+9180999{number:05d}\" && stream.duration > {number}'\n"
+                'option = "B"\n\n'
+                for number in range(self.count - ten.count("[[rule]]"))
+            )
+            + ten
+        )
+        super().__init__(work, cores)
+
+
+class OursLargeBodies(Ours):
+    """The same asked by POST, with 60 KB of the flow's own."""
+
+    name, body_bytes = "ours-large-bodies", 60_000
 
 
 class OursVoicebot(Ours):

@@ -39,6 +39,7 @@ from switchhook.emulator.plan.flow import (
     Voicebot,
 )
 from switchhook.emulator.plan.plan import Account, Act, Agent, Caller, Number, Plan
+from switchhook.emulator.stream.session import StreamSession
 from switchhook.exotel.wire.media import MediaWriter, build_connected
 
 CALLS = 500
@@ -97,7 +98,7 @@ def measure(
 
 def rows(result: EmulatorResult) -> list[tuple[str, ...]]:
     """The table: who, p50, p99, p99.9, messages each way, core."""
-    found = []
+    found: list[tuple[str, ...]] = []
     for told, runs in (
         ("Switchhook's emulator", result.ours),
         ("by hand: `websockets`, a task a call", result.by_hand),
@@ -186,8 +187,12 @@ async def ours(port: str, seconds: float) -> dict[str, float]:
         await asyncio.sleep(0.008)
     late: list[float] = []
 
+    def sessions() -> list[StreamSession]:
+        opened = [stream for call in calls for stream in call.streams]
+        return [each for each in opened if isinstance(each, StreamSession)]
+
     def heard() -> float:
-        return sum(stream.playout.spoken_s for call in calls for stream in call.streams)
+        return sum(each.playout.spoken_s for each in sessions())
 
     def begin() -> None:
         exchange.streaming.frame_clock.on_late = late.append

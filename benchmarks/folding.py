@@ -1,6 +1,8 @@
 """Makes the store of a data folder again, as `switchhook rebuild` does, and says how fast.
 
 `python -m benchmarks.folding DATA SECONDS` folds for so long at most, and prints one line of JSON.
+`python -m benchmarks.folding DATA SECONDS URL` folds into the PostgreSQL at a URL instead, as the
+node does that leads; what is there is emptied first.
 """
 
 from __future__ import annotations
@@ -8,15 +10,19 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 from switchhook.journal import JournalReader
-from switchhook.store.rebuild import rebuild
+from switchhook.journal.source import JournalSource
+from switchhook.store import PostgresqlStore, rebuild
+from switchhook.streams.parsed_record import parse_records
 from switchhook.system.data_folder import JOURNAL, STORE
 from switchhook.system.priority import lower_priority, yield_cpu
 
 _WINDOW = 0.1  # the share of all records whose rate is told as the rate at the end
+_BATCH = 4000  # as a rebuild has them
 
 
 class _Enough(Exception):  # noqa: N818 - no error
@@ -31,6 +37,18 @@ def rates(marks: list[tuple[int, float]]) -> tuple[float, float]:
     count, seconds = marks[-1]
     since = next(mark for mark in reversed(marks[:-1]) if mark[0] <= (1 - _WINDOW) * count)
     return count / seconds, (count - since[0]) / (seconds - since[1])
+
+
+def fold_all(url: str, journal: JournalSource, progress: Callable[[int, int], None]) -> None:
+    """Fold the whole journal into the tables of a database, emptied first."""
+    with closing(PostgresqlStore(url, journal)) as store:
+        store.open()
+        store.begin_again()
+        position = 0
+        while records := journal.read(position, _BATCH):
+            store.fold(position, parse_records(records, yield_cpu))
+            position = records[-1].seq
+            progress(position, journal.last_seq())
 
 
 def main() -> None:
@@ -48,7 +66,10 @@ def main() -> None:
     whole = True
     with closing(JournalReader(data / JOURNAL, yield_cpu=yield_cpu)) as journal:
         try:
-            rebuild(data / STORE, journal, progress)
+            if sys.argv[3:]:
+                fold_all(sys.argv[3], journal, progress)
+            else:
+                rebuild(data / STORE, journal, progress)
         except _Enough:
             whole = False
     overall, at_end = rates(marks)

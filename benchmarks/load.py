@@ -28,7 +28,7 @@ from collections.abc import Iterator
 import msgspec
 
 from benchmarks.figures import quantile
-from benchmarks.traffic import requests
+from benchmarks.traffic import posts, requests
 
 _HEAD = re.compile(rb"HTTP/1\.1 (\d{3})[^\r]*\r\n(?:[^\r]+\r\n)*?content-length: *(\d+)\r\n", re.I)
 _DRAIN_S = 15.0
@@ -37,7 +37,8 @@ _DRAIN_S = 15.0
 class Order(msgspec.Struct, forbid_unknown_fields=True):
     """What to do. Times in seconds; `rate` 0 is a closed loop.
 
-    `before_stream` asks as an applet before the stream does.
+    `before_stream` asks as an applet before the stream does, `body_bytes` has the parameters posted
+    in a form of that length.
     """
 
     port: int
@@ -49,6 +50,7 @@ class Order(msgspec.Struct, forbid_unknown_fields=True):
     cpus: list[int] | None = None
     seed: int = 1
     before_stream: bool = False
+    body_bytes: int = 0
 
 
 class Outcome(msgspec.Struct):
@@ -83,11 +85,17 @@ class Pool:
         self.statuses: dict[int, int] = {}
         self.known: dict[bytes, int] = {}  # whole answers seen before, with their status
         self.sent = self.broken = 0
-        self.texts: Iterator[bytes] = requests(order.path, before_stream=order.before_stream)
+        self.texts: Iterator[bytes] = (
+            posts(order.path, order.body_bytes)
+            if order.body_bytes
+            else requests(order.path, before_stream=order.before_stream)
+        )
         for _ in range(order.connections):
             sock = socket.create_connection(("127.0.0.1", order.port), timeout=10)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.setblocking(False)
+            if order.body_bytes:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 * order.body_bytes)
             self.sockets[sock.fileno()] = sock
             self.poll.register(sock.fileno(), select.EPOLLIN)
 

@@ -20,6 +20,9 @@ from benchmarks.contestants import (
     Contestant,
     Ours,
     OursAdmit,
+    OursLargeBodies,
+    OursManyEndpoints,
+    OursManyRules,
     OursTenRules,
     OursVoicebot,
 )
@@ -34,6 +37,7 @@ WATCHED_RATE, BROWSERS = 500.0, 50
 CONDITIONS = ("alone", "folding", "everything")
 """The answer process by itself; a console that folds beside it; that, a rebuild and an export."""
 _TRIES = 3
+_MOST_TRIED = 100_000
 
 
 class Sizes(msgspec.Struct, frozen=True):
@@ -50,9 +54,11 @@ class Sizes(msgspec.Struct, frozen=True):
     pages_s: float
     admission: tuple[float, int] = (2.0, 1)
     """Hours of the virtual clock, and seeds."""
+    handed_over: int = 100_000
+    """Receipts of a backlog."""
 
 
-QUICK = Sizes(2, 1.5, 2.0, 0.4, 10.0, 2, (10_000, 100_000), 5.0, 3.0, (0.3, 1))
+QUICK = Sizes(2, 1.5, 2.0, 0.4, 10.0, 2, (10_000, 100_000), 5.0, 3.0, (0.3, 1), 20_000)
 DEFAULT = Sizes(5, 3.0, 3.0, 0.5, 200.0, 5, (10_000, 1_000_000), 10.0, 15.0)
 FULL = Sizes(5, 5.0, 8.0, 1.0, 2500.0, 5, (10_000, 1_000_000, 10_000_000), 20.0, 40.0, (3.0, 3))
 
@@ -93,6 +99,15 @@ class Fold(msgspec.Struct):
     per_s_at_end: float
 
 
+class BackTestRate(msgspec.Struct):
+    """Receipts decided again by one process; `per_s` by the time that the processor took."""
+
+    decided: int
+    seconds: float
+    cpu_s: float
+    per_s: float
+
+
 class Watching(msgspec.Struct):
     """One pair: answering alone, and with a console that browsers watch."""
 
@@ -129,6 +144,9 @@ class Bench:
             OursTenRules(work, cores),
             OursVoicebot(work, cores),
             OursAdmit(work, cores),
+            OursManyEndpoints(work, cores),
+            OursManyRules(work, cores),
+            OursLargeBodies(work, cores),
             Ours(work, cores, name="ours-long-journal", data=long_journal),
             ByHand(work, cores),
             ByHandWal(work, cores),
@@ -137,7 +155,7 @@ class Bench:
         for number in range(self.sizes.rounds):
             turn = number % len(contestants)
             for each in contestants[turn:] + contestants[:turn]:
-                run = self._counting(each, self._closed)
+                run = self.counting(each, self._closed)
                 found[each.name].append(run)
                 self.say(f"round {number + 1}: {each.name} {run.rate:,.0f}/s")
         return found
@@ -150,8 +168,9 @@ class Bench:
             self.sizes.warm_up_s,
             CONNECTIONS,
             before_stream=contestant.before_stream,
+            body_bytes=contestant.body_bytes,
         )
-        return self._run(contestant, order, ())
+        return self.run(contestant, order, ())
 
     # The open loop: how long a caller waits.
 
@@ -160,7 +179,7 @@ class Bench:
         found: dict[str, list[Run]] = {name: [] for name in CONDITIONS}
         for number in range(self.sizes.rounds):
             for condition in CONDITIONS:
-                run = self._counting(ours, partial(self._open, condition))
+                run = self.counting(ours, partial(self._open, condition))
                 found[condition].append(run)
                 p99 = run.outcome.p99
                 self.say(f"round {number + 1}: {journal} receipts, {condition}: p99 {p99:.2f} ms")
@@ -176,7 +195,7 @@ class Bench:
         if condition == "everything":
             beside.append(lambda: self._rebuilding(contestant))
             beside.append(lambda: self._exporting(contestant))
-        return self._run(contestant, order, beside)
+        return self.run(contestant, order, beside)
 
     def _rebuilding(self, ours: Ours) -> Child:
         words = [PYTHON, "-m", "benchmarks.folding", str(ours.data), "3600"]
@@ -188,7 +207,7 @@ class Bench:
 
     # What both do.
 
-    def _run(
+    def run(
         self,
         contestant: Contestant,
         order: Order,
@@ -230,7 +249,7 @@ class Bench:
             memory,
         )
 
-    def _counting(self, contestant: Contestant, run: Callable[[Contestant], Run]) -> Run:
+    def counting(self, contestant: Contestant, run: Callable[[Contestant], Run]) -> Run:
         """A run that counts; one that doesn't is told, kept in the result, and made again."""
         for _ in range(_TRIES):
             try:
@@ -281,16 +300,16 @@ class Bench:
     def _pairs(self, ours: Ours) -> list[Watching]:
         pairs = []
         for number in range(self.sizes.rounds):
-            alone = self._counting(ours, self._at_half_rate)
+            alone = self.counting(ours, self._at_half_rate)
             seen: list[Watched] = []
-            watched = self._counting(ours, partial(self._watched, seen))
+            watched = self.counting(ours, partial(self._watched, seen))
             pairs.append(Watching(alone, watched, seen[-1]))
             both = f"{alone.outcome.p99:.2f} and {watched.outcome.p99:.2f} ms"
             self.say(f"round {number + 1}: {BROWSERS} browsers: p99 alone and watched {both}")
         return pairs
 
     def _at_half_rate(self, contestant: Contestant) -> Run:
-        return self._run(contestant, self._half_rate(), ())
+        return self.run(contestant, self._half_rate(), ())
 
     def _half_rate(self) -> Order:
         sizes = self.sizes
@@ -312,7 +331,7 @@ class Bench:
             return seen[-1].asked
 
         console = partial(contestant.start_console, everywhere=True, folded=True)
-        return self._run(contestant, self._half_rate(), [console, watch], at_end=end)
+        return self.run(contestant, self._half_rate(), [console, watch], at_end=end)
 
     def fold(self, ours: Ours) -> Fold:
         """How fast the whole journal is folded, with nothing beside it."""
@@ -321,6 +340,16 @@ class Bench:
             line = child.read_line(2 * self.sizes.fold_s + 60)
         found = msgspec.json.decode(line, type=Fold)
         self.say(f"{ours.name}: folded {found.per_s:,.0f}/s")
+        return found
+
+    def backtest(self, data: Path) -> dict[str, BackTestRate]:
+        """How fast one process tries rules on receipts, by the rules, with nothing beside it."""
+        words = [PYTHON, "-m", "benchmarks.backtesting", str(data), str(_MOST_TRIED)]
+        with Child(words, self.work / "backtest.log", [self.cores.server]) as child:
+            line = child.read_line(600)
+        found = msgspec.json.decode(line, type=dict[str, BackTestRate])
+        for name, rate in found.items():
+            self.say(f"back-test, {name} rules: {rate.per_s:,.0f}/s a core")
         return found
 
 

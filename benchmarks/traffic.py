@@ -124,6 +124,17 @@ def requests(path: str, *, before_stream: bool = False) -> Iterator[bytes]:
         yield b"%bc%b%bs%b%b" % (before, sid, between, sid, after)
 
 
+def posts(path: str, length: int) -> Iterator[bytes]:
+    """The same as forms of so many bytes, most of which are a field of the flow's own."""
+    before = b"POST " + path.encode() + HEADERS.removesuffix(b"\r\n")
+    before += b"Content-Type: application/x-www-form-urlencoded\r\n"
+    filler = b"anita+sharma+" * (length // 13 + 1)
+    for number, (query, _) in enumerate(queries()):
+        field = b"&CustomField=%d-" % number
+        body = (query + field + filler)[:length]
+        yield before + b"Content-Length: %d\r\n\r\n" % len(body) + body
+
+
 def _requests_before(target: bytes) -> Iterator[bytes]:
     shape = SHAPES[0]
     pieces = [

@@ -1,6 +1,7 @@
 """The demo: an Exotel on this machine calls a bot and asks the server, good days and bad ones.
 
-`make demo` runs it. On a terminal it goes on until Ctrl-C; in a pipe it ends with the last call.
+`make demo` runs it. On a terminal it goes on until Ctrl-C; in a pipe it ends with the last call of
+`--calls`. What its bots take is configured once they are there, just before the first call.
 """
 
 from __future__ import annotations
@@ -20,10 +21,13 @@ from urllib.request import Request, urlopen
 
 from rich.console import Console
 
+from demo import survey
 from demo.files import (
     A_DIES_AFTER_S,
     DEAD_FOR_S,
     DIES_AFTER_S,
+    RUSH,
+    RUSH_AFTER_S,
     STREAMS,
     Ports,
     add_account,
@@ -59,19 +63,29 @@ def play(folder: Path, calls: int, *, virtual: bool) -> int:
         shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     out.print("starting Switchhook, and an Exotel of its own", style="dim")
-    hosts = another_host("127.0.0.2"), another_host("127.0.0.3")
-    bots = addresses(Ports(*free_ports(4)), *hosts)
+    vendors, reserve, *surveys = (another_host(f"127.0.0.{last}") for last in range(2, 7))
+    bots = addresses(Ports(*free_ports(4)), vendors, reserve)
+    if not virtual:  # two Exotels, whose times would not jump alike
+        bots |= survey.addresses(surveys, free_ports(len(surveys)))
     with serving(write_config(folder, bots, whole=virtual)) as (console, passthru):
-        introduce(console, passthru)
+        introduce(console, passthru, calls)
         urls = urls_of(passthru)
         for_ever = sys.stdout.isatty() and not virtual
         with contextlib.suppress(KeyboardInterrupt):
-            code = emulate(folder, bots, urls, None if for_ever else calls, virtual=virtual)
+            with surveyed(folder, bots, urls):
+                code = emulate(folder, bots, urls, None if for_ever else calls, virtual=virtual)
             if code:
                 return code
         out.print("\nWhat Switchhook made of the newest, and why:\n", style="bold")
         wait_for_fold(console)
-        show("streams", "--limit", "12", "--data", str(folder / "data"))
+        show(
+            "streams",
+            "endpoint:default,sales,support",
+            "--limit",
+            "12",
+            "--data",
+            str(folder / "data"),
+        )
     print_commands(
         "\nNext, your own: a configuration, rules and the URL for your flow's Passthru applet",
         *("mkdir hooks && cd hooks", "../.venv/bin/switchhook init"),
@@ -83,7 +97,7 @@ def play(folder: Path, calls: int, *, virtual: bool) -> int:
     return 0
 
 
-def introduce(console: str, passthru: str) -> None:
+def introduce(console: str, passthru: str, calls: int) -> None:
     """What there is to see, and where."""
     out.print("\nOpen this in a browser:", console, style="bold")
     out.print(
@@ -93,6 +107,7 @@ def introduce(console: str, passthru: str) -> None:
         f"  Capacity  how many streams run: {STREAMS} may at once, and they run out at times\n"
         "  Routes    which vendor gets the calls of Sales; move those of Bookings by one press\n"
         "  Alerts    who would have been told, and when\n"
+        "  Promises  callers of Support whom no bot could take: whom to call back\n"
     )
     out.print(
         "An Exotel of our own calls three numbers, Support, Bookings and Sales. Each call meets a"
@@ -103,9 +118,56 @@ def introduce(console: str, passthru: str) -> None:
         f" room. After {A_DIES_AFTER_S} seconds\none of them dies, and its calls go to the"
         " other.\n"
     )
+    out.print(
+        f"After {RUSH_AFTER_S} seconds {RUSH} people call Support at once, more than there are"
+        " streams. Those whom no bot takes are\npromised a callback. Nobody is dialled until"
+        f" somebody allows it: in another terminal, in {FOLDER},\n"
+        f"  ../{SWITCHHOOK} promises allow-dialling demo --reason demo\n"
+        "has them called back as streams come free. Watch it on the page Promises.\n"
+    )
+    out.print(
+        "To ship a change, there is a line with hundreds of calls a minute, Survey. Once calls are"
+        f" shown, in another\nterminal, in {FOLDER}:\n"
+        f"  ../{SWITCHHOOK} release canary {survey.BETTER} 25% --of survey-in --reason better\n"
+        "sends a fifth of its callers to a new bot, and goes to all of them by itself. The same"
+        f" with {survey.BROKEN}\nsends them to a bot that drops each call, and is taken back by"
+        " itself. Watch it on the page Releases.\n"
+    )
     out.print(f"Switchhook answers at {passthru}")
-    more = ", until Ctrl-C" if sys.stdout.isatty() else ""
+    more = ", until Ctrl-C" if sys.stdout.isatty() else f", for {calls} calls in all"
     out.print(f"Where that Exotel is, for programs; then one line a call{more}:\n")
+
+
+@contextlib.contextmanager
+def surveyed(folder: Path, bots: dict[str, str], urls: dict[str, str]) -> Iterator[None]:
+    """The second Exotel, with its busy line, where its bots are among those there are."""
+    if not set(survey.BOTS) <= bots.keys():
+        yield
+        return
+    ready, file = folder / "survey.json", folder / "survey-plan.toml"
+    ready.unlink(missing_ok=True)
+    file.write_text(survey.plan(bots, urls["survey-in"], urls["survey"]))
+    words = ["emulate", "--file", str(file), "--brief", "--listen", f"{LOOPBACK}:0"]
+    words += ["--ready", str(ready)]
+    with (
+        (folder / "survey.log").open("w") as log,
+        subprocess.Popen(
+            [sys.executable, "-m", "switchhook", *words], stdout=log, stderr=log
+        ) as exotel,
+    ):
+        try:
+            wait_for(ready, exotel)
+            yield
+        finally:
+            exotel.terminate()
+
+
+def wait_for(ready: Path, exotel: subprocess.Popen[bytes]) -> bool:
+    """Wait until an emulator serves; whether it does."""
+    until = time.monotonic() + _PATIENCE_S
+    while exotel.poll() is None and time.monotonic() < until and not ready.exists():
+        time.sleep(0.05)
+    return ready.exists()
 
 
 def emulate(
@@ -127,10 +189,7 @@ def emulate(
     words += ["--virtual"] if virtual else []
     with subprocess.Popen([sys.executable, "-m", "switchhook", *words]) as exotel:
         try:
-            until = time.monotonic() + _PATIENCE_S
-            while exotel.poll() is None and time.monotonic() < until and not ready.exists():
-                time.sleep(0.05)
-            if ready.exists():
+            if wait_for(ready, exotel):
                 add_account(folder, bots, ready)
             return exotel.wait()
         except BaseException:

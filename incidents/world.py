@@ -41,6 +41,8 @@ from switchhook.overview.health_metrics import AnswerHealth
 from switchhook.routes.view import RoutesView
 from switchhook.server.alerting import Monitoring
 from switchhook.server.answer_settings import endpoints_of
+from switchhook.server.own_files import OwnFiles
+from switchhook.server.own_machine import OwnMachine
 from switchhook.server.steady_clock import SteadyClock
 from switchhook.server.tables import open_ledger
 from switchhook.store import SqliteStore
@@ -141,6 +143,13 @@ class Heard(msgspec.Struct, frozen=True):
     at_s: float
     destination: str
     message: Message
+
+
+class _Retention:
+    """Nothing is removed, and the clock is not ahead of anything."""
+
+    held = None
+    looked = True
 
 
 class _Notifier:
@@ -298,6 +307,7 @@ class World:
         steady = SteadyClock(
             self.store, lambda: None, wall_ms=self._time.wall_ms, mono_ms=self._time.mono_ms
         )
+        machine = OwnMachine(held, OwnFiles(held), lambda: self._settings, self._health)
         self.monitoring = Monitoring(
             self._settings.config,
             self._ledger,
@@ -307,13 +317,11 @@ class World:
             watch=self.watch,
             held=held,
             names=lambda: names,
-            refused=lambda: self._settings.refused,
-            damage=tuple,
+            machines=machine.alone,
             failing=tuple,
-            answer=self._health,
             clock=steady,
-            retention_held=lambda: None,
-            routes=lambda: RoutesView(made_ms=0),
+            retention=_Retention,
+            routes=lambda: RoutesView(made_ms=self._time.wall_ms()),
         )
         self._steady = steady
         notifier = _Notifier(self.clock.now)

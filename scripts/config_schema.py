@@ -82,6 +82,8 @@ def _kind(key: str, told: str) -> dict[str, Any]:
     first = told.partition(", default")[0].partition(": ")[0]
     if first.startswith(_FLAG_OR_TABLE):
         return {"type": ["boolean", "object"]}
+    if first.startswith("A value of the kind"):
+        return {"type": ["boolean", "string", "number", "object", "array"]}
     if first.startswith("`true` or `false`"):
         return {"type": "boolean"}
     if first.startswith("List of lists"):
@@ -89,8 +91,11 @@ def _kind(key: str, told: str) -> dict[str, Any]:
     if first.startswith("List of"):
         return {"type": "array", "items": _choice(first) or {"type": "string"}}
     if first.startswith("Table of whole numbers"):
-        bounds = {"minimum": 0, "maximum": 100_000}
-        return {"type": "object", "additionalProperties": {"type": "integer", **bounds}}
+        bounds = re.search(r", ([0-9,]+) to ([0-9,]+) each", first)
+        assert bounds is not None
+        low, high = (int(each.replace(",", "")) for each in bounds.groups())
+        each = {"type": "integer", "minimum": low, "maximum": high}
+        return {"type": "object", "additionalProperties": each}
     if first.startswith("Table"):
         return {"type": "object", "additionalProperties": {"type": "string"}}
     if first.startswith(("Whole number", "Number")):

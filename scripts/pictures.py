@@ -1,7 +1,8 @@
-"""Take the pictures of the documentation anew, from the demo: `make pictures`, three minutes.
+"""Take the pictures of the documentation anew, from the demo: `make pictures`, ten minutes.
 
 They are of what anybody sees who runs `make demo`: a bot dies, the console says so, and then that
-it is over. They go to docs/images, each as the page is at 1280 or 390 px.
+it is over; a change is shipped, and one that harms callers is taken back. They go to docs/images,
+each as the page is at 1280 or 390 px.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from playwright.sync_api import Page, sync_playwright
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "docs/images"
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-CALLS = 240
+CALLS = 900
 """More than are needed: the demo is ended when the last picture is taken."""
 FAILED = 12
 """How many callers are to be hit before the pictures of the trouble are taken."""
@@ -40,10 +41,10 @@ _WIDE, _PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 
 
 class Demo:
-    """The demo as it runs: the console's address, and what its API says."""
+    """The demo as it runs: its folder, the console's address, and what its API says."""
 
-    def __init__(self, link: str) -> None:
-        self.link = link
+    def __init__(self, link: str, folder: Path) -> None:
+        self.link, self._folder = link, folder
         self.address, self._token = link.split("/open/")
 
     def ask(self, path: str) -> Any:
@@ -64,6 +65,12 @@ class Demo:
             time.sleep(0.5)
         raise TimeoutError(f"the demo never came to this: {for_what}")
 
+    def release(self, *words: str) -> int:
+        """Do something with a release, as docs/ship-a-change.md does; the newest one's number."""
+        asked = [sys.executable, "-m", "switchhook", "release", *words]
+        subprocess.run(asked, cwd=self._folder, check=True)  # noqa: S603
+        return max(each["number"] for each in self.ask("/api/v1/releases")["releases"])
+
     def level(self) -> str:
         """How the first line says that things are."""
         return str(self.ask("/api/v1/verdict")["level"])
@@ -82,7 +89,7 @@ def demo() -> Iterator[Demo]:
         words = [sys.executable, "-m", "demo", "--data", str(folder), "--calls", str(CALLS)]
         with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.DEVNULL) as running:  # noqa: S603
             try:
-                yield Demo(_link(folder / "data", running))
+                yield Demo(_link(folder / "data", running), folder)
             finally:
                 running.terminate()
 
@@ -130,7 +137,30 @@ def main() -> None:
         page.goto(f"{running.address}/")
         page.wait_for_selector("body[data-live='on']")
         shoot(page, "now-over")
+        _releases(page, running)
         browser.close()
+
+
+def _releases(page: Page, running: Demo) -> None:
+    """A change beside live traffic, then for a share of the callers, and one that harms them."""
+    of = ("--of", "survey-in", "--reason")
+    number = running.release("shadow", "better.toml", *of, "the new bot is cheaper")
+    page.goto(f"{running.address}/releases/{number}")
+    _said(page, r"would have decided [1-9]\d+ of")
+    shoot(page, "release-shadow")
+    running.release("canary", "25%", "--reason", "as foretold in shadow")
+    _said(page, f"No harm by release {number} is seen")
+    shoot(page, "release-canary")
+    running.release("stop", "--reason", "another one first")
+    number = running.release("canary", "broken.toml", "25%", *of, "another vendor")
+    page.goto(f"{running.address}/releases/{number}")
+    _said(page, "It harmed callers")
+    shoot(page, "release-frozen")
+
+
+def _said(page: Page, words: str) -> None:
+    """Wait until a page that renews itself says it."""
+    page.locator(f"text=/{words}/").first.wait_for(timeout=1000 * _PATIENCE_S)
 
 
 def _trouble(page: Page, running: Demo) -> None:

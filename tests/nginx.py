@@ -17,7 +17,7 @@ daemon off;
 worker_processes 1;
 pid {folder}/nginx.pid;
 error_log {folder}/error.log error;
-events {{ worker_connections 64; }}
+events {{ worker_connections {connections}; }}
 http {{
     access_log off;
     client_body_temp_path {folder}/body;
@@ -50,11 +50,11 @@ def port_of(sock: socket.socket) -> int:
 
 
 @contextmanager
-def nginx(folder: Path, http: str, sock: socket.socket) -> Iterator[None]:
+def nginx(folder: Path, http: str, sock: socket.socket, connections: int = 64) -> Iterator[None]:
     """Run one with this inside `http {}` until the block ends; it listens on the socket."""
     folder.mkdir()
     config = folder / "nginx.conf"
-    config.write_text(_MAIN.format(folder=folder, http=http))
+    config.write_text(_MAIN.format(folder=folder, http=http, connections=connections))
     words = [_binary(), "-p", str(folder), "-c", str(config), "-e", str(folder / "error.log")]
     with sock, (folder / "stderr").open("w") as said:
         sock.set_inheritable(True)

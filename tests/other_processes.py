@@ -1,6 +1,9 @@
 """Keeps the marker `process` true: only a test that has it may start another process.
 
 `make quick` leaves those out, and is quick for that; so nothing has to be listed.
+
+Such a test waits for programs that share few cores with other tests, and for none of them for ever.
+One that fails is run once more, and the run's last lines name it: what fails twice is a fault.
 """
 
 from __future__ import annotations
@@ -11,6 +14,10 @@ import pytest
 
 FOLDERS = ("journeys", "browser")
 """Every test of these has the marker."""
+LAB = "lab"
+"""Its tests have the machine to themselves, and take minutes: what fails there is a fault."""
+AGAIN = 1
+"""How often a test of other processes that fails is run again."""
 _EVENTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system"}
 
 _running: list[pytest.Item] = []
@@ -26,6 +33,8 @@ def mark(item: pytest.Item) -> None:
     names = (item.name, *getattr(item, "fixturenames", ()))
     if item.path.parent.name in FOLDERS or any("postgresql" in each for each in names):
         item.add_marker("process")
+    if item.get_closest_marker("process") is not None and item.path.parent.name != LAB:
+        item.add_marker(pytest.mark.flaky(reruns=AGAIN))
 
 
 def runs(item: pytest.Item | None) -> None:

@@ -19,6 +19,7 @@ from urllib.parse import quote, quote_plus, unquote
 from program import Program, http
 from switchhook.config.live import SettingsKeeper
 from switchhook.server.console_parts import ConsoleSide
+from switchhook.server.keeping import one_machine
 from switchhook.system.data_folder import DataFolder
 
 STATUS, HEARTBEAT = "dddd-secret-of-status-1", "eeee-secret-of-heartbeat"
@@ -30,6 +31,14 @@ sid = "acme1"
 poll = false
 status_secret_files = ["status.secret"]
 heartbeat_secret_files = ["heartbeat.secret"]
+[accounts.calling]
+sid = "acme2"
+url = "http://127.0.0.1:9"
+key_file = "key"
+token_file = "token"
+[accounts.calling.callbacks]
+exophone = "+918047112233"
+flow = "4711"
 [endpoints.default]
 [endpoints.gate]
 kind = "admit"
@@ -56,6 +65,9 @@ CALL_SID = "5f2ac1d09be47d10c6ab8{number:07x}197d"
 
 def write_config(folder: Path) -> Path:
     """The configuration that `plant` needs, with its secrets."""
+    for name in ("key", "token"):
+        (folder / name).touch(mode=0o600)
+        (folder / name).write_text(name * 8)
     (folder / "status.secret").write_text(STATUS)
     (folder / "heartbeat.secret").write_text(HEARTBEAT)
     config = folder / "switchhook.toml"
@@ -208,7 +220,7 @@ def routes_of(folder: Path) -> list[tuple[str, frozenset[str]]]:
     keeper = SettingsKeeper(folder / "routes", str(config), environ={})
     held = DataFolder.open(folder / "routes", "console")
     try:
-        side = ConsoleSide(held, keeper.start(), address="", answer_url=None)
+        side = ConsoleSide(held, one_machine(held), keeper.start(), address="", answer_url=None)
         try:
             table: Any = side.routes
             return [(each.path, frozenset(each.methods or ())) for each in table]
@@ -222,14 +234,17 @@ def routes_of(folder: Path) -> list[tuple[str, frozenset[str]]]:
 def paths_of(routes: Iterable[tuple[str, frozenset[str]]], ids: dict[str, list[str]]) -> set[str]:
     """The addresses that can be read: each route, with every value that `ids` has for its place.
 
+    A place is named by its path and its name, without what the path takes there (`{number}`).
+
     Raises KeyError for a place that nobody knows values for: a new route must be told of.
     """
     paths: set[str] = set()
     for path, methods in routes:
         if "GET" not in methods and methods:
             continue
-        places = re.findall(r"\{(\w+)(?::\w+)?\}", path)
-        for values in product(*(ids[f"{path} {place}"] for place in places)):
+        plain = re.sub(r"\{(\w+):\w+\}", r"{\1}", path)
+        places = re.findall(r"\{(\w+)\}", plain)
+        for values in product(*(ids[f"{plain} {place}"] for place in places)):
             pieces = re.split(r"\{[^}]*\}", path)
             quoted = [quote(value, safe="") for value in values]
             paths.add("".join(map("".join, zip(pieces, [*quoted, ""], strict=True))))
@@ -238,8 +253,10 @@ def paths_of(routes: Iterable[tuple[str, frozenset[str]]], ids: dict[str, list[s
 
 # Whether they are there.
 
-_TIME = re.compile(r"(?:(?:19|20)\d\d-\d\d-\d\d[T ])?\d\d:\d\d:\d\d(?:\.\d+)?|\b1[78]\d{14}\b")
-"""Times, and Unix times in microseconds: their digits change, and are a number's by chance."""
+_TIME = re.compile(
+    r"(?:(?:19|20)\d\d-\d\d-\d\d[T ])?\d\d:\d\d:\d\d(?:\.\d+)?|\b1[78]\d{8}(?:\d{6})?\b"
+)
+"""Times, and Unix times in seconds and microseconds, whose digits are a number's by chance."""
 
 
 def readings(text: str) -> Iterator[str]:

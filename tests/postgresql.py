@@ -47,6 +47,17 @@ def database() -> Iterator[URL | None]:
 
 
 @contextmanager
+def own_server() -> Iterator[URL | None]:
+    """A server that nobody else uses, for what is its whole business; None where there is none."""
+    folder = _binaries()
+    if folder is None:
+        yield None
+        return
+    with _own(folder) as url:
+        yield url
+
+
+@contextmanager
 def schema(url: URL) -> Iterator[URL]:
     """A new schema of a database, as the only one that a connection finds."""
     name = f"s{secrets.token_hex(6)}"
@@ -145,6 +156,38 @@ class EmptySchemas:
             except psycopg.errors.InsufficientPrivilege:
                 return False
             return True
+
+
+def dumped(url: URL, file: Path, *options: str) -> Path:
+    """What is in a database, as `pg_dump` writes it."""
+    _client("pg_dump", url, "--no-owner", f"--file={file}", *options)
+    return file
+
+
+def restore(url: URL, file: Path) -> None:
+    """Put what was dumped in the place of a database: beside it first, then by its name."""
+    name, beside = url.database or "", f"{url.database}_restored"
+    server = url.set(database="postgres")
+    _run(server, sql.SQL("CREATE DATABASE {}").format(sql.Identifier(beside)))
+    _client("psql", url.set(database=beside), "--set=ON_ERROR_STOP=1", f"--file={file}")
+    closed = "ALTER DATABASE {} ALLOW_CONNECTIONS false"
+    _run(server, sql.SQL(closed).format(sql.Identifier(name)))
+    _run(server, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    renamed = "ALTER DATABASE {} RENAME TO {}"
+    _run(server, sql.SQL(renamed).format(sql.Identifier(beside), sql.Identifier(name)))
+
+
+def restore_schema(url: URL, name: str, file: Path) -> None:
+    """The same of one schema, in one transaction."""
+    drop = f"--command=SET client_min_messages = error; DROP SCHEMA {name} CASCADE"
+    alone = "--single-transaction", "--set=ON_ERROR_STOP=1"
+    _client("psql", url, *alone, drop, f"--file={file}")
+
+
+def _client(program: str, url: URL, *options: str) -> None:
+    found = text_of(url.set(drivername="postgresql"))
+    words = [program, f"--dbname={found}", *options]
+    subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
 
 
 def text_of(url: URL) -> str:

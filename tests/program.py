@@ -39,7 +39,8 @@ class Program:
     """A `switchhook`; `urls` has what it printed by name once it is ready: the addresses
     `answer` and `console`, of `serve` also the paths `config` and `data`.
 
-    `python` is the interpreter that has it, `cwd` where it is started.
+    `python` is the interpreter that has it, `cwd` where it is started. `answer_port` and
+    `console_port` are for those who have to be told of them before.
     """
 
     def __init__(
@@ -49,12 +50,15 @@ class Program:
         *options: str,
         python: str = sys.executable,
         cwd: Path | None = None,
+        answer_port: int = 0,
+        console_port: int = 0,
     ) -> None:
         self.data = data
         words = [python, "-m", "switchhook", command, "--data", str(data), *options]
         self._sides = ("answer", "console") if command == "serve" else (command,)
+        ports = {"answer": answer_port, "console": console_port}
         for side in self._sides:
-            words += [f"--{side}", "127.0.0.1:0"]
+            words += [f"--{side}", f"127.0.0.1:{ports.get(side, 0)}"]
         self.log: list[str] = []
         self.process = subprocess.Popen(
             words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cwd
@@ -149,8 +153,8 @@ class Program:
                 words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
             except (FileNotFoundError, ProcessLookupError):
                 continue  # it has ended since it was listed
-            for side in ("answer", "console"):
-                if side.encode() in words[:4]:
+            for side in ("answer", "console", "shipper"):
+                if side.encode() in [word.rpartition(b".")[2] for word in words[:4]]:
                     found[side] = int(pid)
         return found
 

@@ -21,14 +21,15 @@ SOURCE = ROOT / "src/switchhook"
 LAYERS = [
     line.split()
     for line in """
-errors metrics loopback networks exotel sqlite_file checked_json report
+errors metrics loopback networks exotel sqlite_file bounded_connection checked_json report
+postgresql_server shared_connections
 ledger rules system emulator client
 journal access delivery pytest_plugin
 answer web
 streams capacity
 troubles
 alerts retention
-store calls overview telemetry reports routes
+store cluster calls overview telemetry reports routes callbacks releases flags
 config
 server
 doctor assistant
@@ -64,7 +65,19 @@ WORLD = {
 
 TOPICS = (
     *("exotel", "rules", "access", "streams", "capacity", "troubles"),
-    *("alerts", "retention", "calls", "overview", "delivery", "reports", "routes", "doctor"),
+    *(
+        "alerts",
+        "retention",
+        "calls",
+        "overview",
+        "delivery",
+        "reports",
+        "routes",
+        "callbacks",
+        "releases",
+        "flags",
+        "doctor",
+    ),
 )
 NAMED_FOR_IT = (
     *("page", "api", "ledger", "fold", "poller", "fetcher", "engine", "outbox", "heartbeat"),
@@ -276,14 +289,25 @@ Parts of one thing, which its test takes whole:
   alerts/test_alert         alert_rule
   alerts/test_alert_docs    default_rules
   alerts/test_engine        heartbeat memory_keeper sender
-  answer/test_answerer clock_steps deciding health owed samples
+  answer/test_answerer clock_steps deciding health owed owed_answer samples
   answer/test_voicebot given /rules/addressing
   answer/http/test_protocol connections growing_head link listening messages
   capacity/test_poller readings
   exotel/request_logs/test_reader curl entry found line printed tables text
+  cluster/test_joining membership
+  cluster/test_api json
+  journeys/test_two_nodes /server/own_nodes
+  server/test_cluster_join /cluster/taking_along
+  cluster/test_merged_journal connections
+  cluster/test_erasures local_erasure
+  journal/test_named source
+  cluster/test_shipping     hand_over_state
+  cli/test_cluster cluster_doctor cluster_join cluster_parts cluster_shown
+  config/test_cluster /cluster/settings
   config/test_config basics keys secrets values
-  config/test_live          last_good live_config live_rules rules_terms
-  emulator/api/test_exotel_api    call_list recordings
+  config/test_live          kept_files last_good live_config live_rules rules_terms
+  config/test_released      live_candidate live_pools
+  emulator/api/test_exotel_api    recordings replies
   emulator/bot/test_bot           app conversation protocol script sound voice_activity
   emulator/call/test_call         trace /emulator/chance
   emulator/exchange/test_callbacks agents exchange line watcher
@@ -291,17 +315,30 @@ Parts of one thing, which its test takes whole:
   emulator/plan/test_file flow
   emulator/runs/test_named_bots /emulator/bot/named
   emulator/runs/test_own_bot scenarios/definition
-  emulator/runs/test_route_steps route_setup scenarios/route
+  emulator/runs/test_route_steps release_steps route_setup scenarios/route
   emulator/runs/test_scenarios client_steps scenario
   emulator/runs/test_scenarios scenarios/answer scenarios/plans
   exotel/test_phone_numbers other_digits
+  exotel/test_client        http_client
   exotel/wire/test_calls          rest_document xml_text
   exotel/wire/test_media          media_json
   exotel/wire/test_passthru       build
   journal/test_sealed listing masking refused
   journal/test_writer       backlog commit connections health segment segment_chain upkeep
+  callbacks/test_ledger     claims claims_ledger dialling_ledger moves_ledger queue_ledger
+  callbacks/test_ledger     rows_ledger
+  callbacks/test_lists_ledger history
+  callbacks/test_api        json openapi parameters steering
+  callbacks/test_page       queries view
+  server/test_console_parts  tracing
+  server/test_told_rules told_part
+  cluster/test_told_facts told_writer
+  callbacks/test_promises_worker dialling_worker following_worker leases_keeper proving_worker
   ledger/test_database dialect sql sqlite
   overview/test_verdict     known_troubles trouble /troubles/text /troubles/trouble
+  releases/test_evidence    judgement
+  releases/test_backtest_worker backtest_engine backtest_file
+  releases/test_backtest_api backtest_keeper
   reports/test_vendor_queries forms vendor
   retention/backup/test_backup    archive encryption manifest restoring saving
   retention/backup/test_backup    /journal/verifying
@@ -309,20 +346,42 @@ Parts of one thing, which its test takes whole:
   retention/test_retention_worker ledger texts_ledger
   retention/test_person     person_search
   routes/test_worker        members
+  routes/test_dealt_rooms   /answer/place_taken
   routes/test_admission_worker admission_api admission_feed admission_view
   journeys/test_admission   /server/admitting
+  journeys/test_promises_told /server/promise_news
   routes/test_api           json
-  rules/test_expression     expression_text variables
+  releases/test_differences pool_differences
+  releases/test_ledger      rows_ledger
+  releases/test_outcomes    measures
+  releases/test_candidates_watch rollout_watch shadow
+  releases/test_worker      candidates_keeper shares_told under_way_keeper /server/rollouts
+  releases/test_release_troubles metrics
+  callbacks/test_promise_troubles known promise_metrics
+  flags/test_api            json
+  journeys/test_flags       /cli/flag
+  releases/test_evidence_api evidence_json
+  rules/test_expression     expression_text known_names variables
   rules/test_impossible     possible text_sets value_sets
-  rules/test_rules_file     decide rules_layout
-  store/test_sqlite batch digest files folding known_streams lists opening
-  store/test_sqlite         reading rebuild stories
+  rules/test_flags          caller
+  rules/test_rules_file     decide rules_layout rules_problems
+  server/test_served_app    console
+  store/test_contract       batch buckets digest folding known_streams lists stories taking
+  store/test_counting       facets forms
+  store/sqlite/test_store   files lists opening reading rebuild tables
   streams/search/test_query syntax /streams/facet
   streams/search/test_tokens keys
   streams/test_export       export_asked
-  store/test_searching      found_count
+  store/test_searching      deadline found_count sqlite/searching postgresql/searching
+  store/test_contract       postgresql/lists postgresql/reading
+  store/test_maintenance    postgresql/deletion
+  store/postgresql/test_store     connections rows story_tables tables
   cli/test_call             nothing_found
-  telemetry/test_prometheus stream_counters
+  cli/test_release          release_apply release_parts release_reads release_shown
+  cli/test_release          /releases/json
+  cli/test_promises         promises_acts promises_parts promises_shown
+  cli/test_release_backtest backtest_shown release_log
+  telemetry/test_prometheus figure_gauges promise_counters stream_counters
   telemetry/traces/test_exporter  otlp spans
   web/sign_in/test_login_page forms link_page page_support
   web/sign_in/test_login_page sessions sign_in
@@ -346,15 +405,17 @@ Parts of one thing, which its test takes whole:
   emulator/runs/test_replay_passthrus replay_stream
   emulator/runs/test_scenarios /emulator/plan/plan
   emulator/sound/test_speech recording
-  journal/test_reader checking
+  journal/test_reader asked checking
   ledger/test_postgresql postgresql_text
   overview/test_health_metrics /capacity/metrics /streams/fold_metrics /streams/metrics
   overview/test_health_metrics /streams/recent /streams/share_metrics /streams/applied_queries
   retention/test_person /cli/person person_api
   retention/test_retention_worker /journal/closed
   server/test_pages /calls/other_sources /calls/story /exotel/times
-  store/test_placing maintenance
-  store/test_sqlite /streams/parsed_record
+  store/test_placing sqlite/times postgresql/times
+  store/sqlite/test_deletion rows
+  store/sqlite/test_healing open_store
+  store/sqlite/test_store /streams/parsed_record
   streams/test_export /exotel/passthru api counts_api parameters /web/parameters
   streams/test_kept_call json queries
   telemetry/test_prometheus /answer/counter_names
@@ -376,25 +437,31 @@ What ties the parts together, and the commands, which the real program runs:
   journeys/test_life        /server/answer /server/asked_before
   journeys/test_life        /server/console_app /system/supervised
   journeys/test_accounts    /server/accounts
+  journeys/test_two_nodes   /server/keeping /server/keeping_shared
+  journeys/test_two_nodes   /server/places
+  journeys/test_open        /server/console_watch
+  server/test_standby       forwarded forwarding_client
   journeys/test_clocks      /server/steady_clock
   journeys/test_open        /server/exposed /server/unavailable /cli/ledger /cli/ledger_back
   journeys/test_open        /cli/link
-  journeys/test_sockets     /server/sockets
+  journeys/test_shipper     /server/kept_cluster /server/local_socket /server/shipper
   journeys/test_keep        /cli/backups /cli/erasing /cli/keep
   journeys/test_keep        /server/retention_rows
-  journeys/test_erased_again /cli/erasing_again
+  journeys/test_erased_again /cli/erasing_again /retention/erased_search
   journeys/test_emulator    /cli/emulate/beside
   journeys/test_emulator    /cli/emulate/check /cli/emulate/heartbeat /cli/emulate/load
   journeys/test_emulator    /cli/emulate/loop /cli/emulate/options /cli/emulate/replay
   journeys/test_emulator    /cli/emulate/run /cli/emulate/start /cli/emulate/story
   journeys/test_emulator    /cli/emulate/telling /cli/emulate/ticker
+  journeys/test_rush_hour   /cli/emulate/own_server /cli/emulate/rush_hour
   journeys/test_users       /cli/tokens
   journeys/test_routes      /cli/route /cli/route_shown
   journeys/test_routes      /cli/check_probe
   cli/test_endpoint endpoint_list endpoint_try
   journeys/test_doctor /cli/doctor /doctor/checkup_worker /doctor/machine_queries
   journeys/test_doctor /doctor/reach_client
-  cli/test_cli check check_matches data exporting parse reads rules
+  cli/test_by_itself reading
+  cli/test_cli check check_matches data exporting kept_since parse reads
   cli/test_cli secret
   system/test_data_folder   folder_lock
 """

@@ -20,11 +20,15 @@ from switchhook.errors import (
     BackupError,
     ConfigError,
     DataFolderError,
+    FlagError,
     HandError,
     JournalError,
     LedgerError,
+    PromiseError,
+    ReleaseError,
     RuleError,
     SwitchhookError,
+    TrialError,
 )
 from switchhook.rules.rules_file import RulesetError
 
@@ -82,8 +86,24 @@ SOURCE = Path(errors.__file__).parent
             "backup b.tar.gz: is cut short (take another one)",
         ),
         (
+            FlagError("no flag is sale", "did you mean sales?"),
+            "no flag is sale (did you mean sales?)",
+        ),
+        (
             HandError("no pool is sal", "did you mean sales?"),
             "no pool is sal (did you mean sales?)",
+        ),
+        (
+            PromiseError("that number is on the do-not-call list", "take it off first"),
+            "that number is on the do-not-call list (take it off first)",
+        ),
+        (
+            TrialError("the server did not start", "its log is in /tmp/x/server.log"),
+            "the server did not start (its log is in /tmp/x/server.log)",
+        ),
+        (
+            ReleaseError("release 3 is frozen", "release its text anew"),
+            "release 3 is frozen (release its text anew)",
         ),
     ],
 )

@@ -34,7 +34,6 @@ MAY_OPEN = {
         "_file",  # what lies beside the databases
     },
     "sqlite_file.py": {"make_private"},  # a file that is just made
-    "cli/report.py": {"report"},  # the file that is asked for
     "server/release.py": {"build_of"},  # what the build noted
     "journal/segment.py": {
         "write_private_file",  # requests to roll, bytes of refused records
@@ -42,7 +41,8 @@ MAY_OPEN = {
     },
     "journal/refused.py": {"read"},
     "ledger/belonging.py": {"_write", "read_backup", "read_note"},  # notes beside the ledger
-    "store/rebuild.py": {"_alone"},  # the lock of rebuilds
+    "store/postgresql/rows.py": {"_copy"},  # COPY of PostgreSQL, which is no file
+    "store/sqlite/rebuild.py": {"_alone"},  # the lock of rebuilds
 }
 """The functions that open a file beside SQLite, and what file that is."""
 

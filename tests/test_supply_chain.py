@@ -58,8 +58,19 @@ def test_the_lock_pins_what_a_server_needs_and_nothing_else():
     assert "://" not in LOCK
     assert "index-url" not in LOCK
     dockerfile = (ROOT / "deploy/Dockerfile").read_text()
-    assert "--require-hashes -r requirements.txt" in dockerfile
+    assert "--require-hashes -r requirements${POSTGRES:+-postgres}.txt" in dockerfile
+    assert "\nARG POSTGRES=\n" in dockerfile
     assert "[emulator]" not in dockerfile
+
+
+def test_who_asks_for_postgresql_gets_the_same_and_its_client():
+    """An image of many nodes differs from the plain one in nothing else."""
+    plain, more = (
+        dict(re.findall(r"^([a-z0-9-]+)==(\S+)", text, re.MULTILINE))
+        for text in (LOCK, (ROOT / "deploy/requirements-postgres.txt").read_text())
+    )
+    assert plain.items() <= more.items()
+    assert more.keys() - plain.keys() == {*OF_POSTGRESQL_ALONE}
 
 
 def test_licences_are_listed_as_the_packages_tell_them():
@@ -120,12 +131,12 @@ def test_without_its_extra_the_emulator_says_what_to_install():
 
 @pytest.mark.process
 def test_without_them_a_server_has_all_that_it_needs():
-    """Every module can be loaded but the emulator's, and what PostgreSQL's texts need."""
+    """Every module can be loaded but the emulator's, and what psycopg's are made of."""
     names = [
         ".".join(path.relative_to(ROOT / "src").with_suffix("").parts)
         for path in sorted((ROOT / "src/switchhook").rglob("*.py"))
         if "emulat" not in str(path.relative_to(ROOT))
-        and path.stem not in ("__init__", "__main__", "postgresql_text")
+        and path.stem not in ("__init__", "__main__", "postgresql_text", "bounded_connection")
     ]
     done = python(f"import importlib\nfor name in {names!r}: importlib.import_module(name)")
     assert done.returncode == 0, done.stderr

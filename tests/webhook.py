@@ -6,20 +6,24 @@ import http.server
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 
 class Got(NamedTuple):
     path: str
     body: dict[str, object]
+    id: str
+    """What it says to be told from others by, and to be known again by."""
 
 
 class Receiver:
-    """Takes what comes; `status` is what it answers."""
+    """Takes what comes; `status` is what it answers, once `gate` is open."""
 
     def __init__(self, status: int = 200, body: bytes = b"{}") -> None:
         self.status, self.body = status, body
+        self.gate = threading.Event()
+        self.gate.set()
         self.got: list[Got] = []
         self.came = threading.Condition()
         self.port = 0
@@ -36,7 +40,9 @@ class Receiver:
 
 
 @contextmanager
-def receiving(status: int = 200, body: bytes = b"{}") -> Iterator[Receiver]:
+def receiving(
+    status: int = 200, body: bytes = b"{}", host: str = "127.0.0.1"
+) -> Iterator[Receiver]:
     receiver = Receiver(status, body)
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -49,23 +55,26 @@ def receiving(status: int = 200, body: bytes = b"{}") -> Iterator[Receiver]:
 
         def _take(self, body: dict[str, object]) -> None:
             with receiver.came:
-                receiver.got.append(Got(self.path, body))
+                receiver.got.append(Got(self.path, body, self.headers.get("Webhook-Id", "")))
                 receiver.came.notify_all()
-            self.send_response(receiver.status)
-            self.send_header("Content-Length", str(len(receiver.body)))
-            self.end_headers()
-            self.wfile.write(receiver.body)
+            receiver.gate.wait()
+            with suppress(OSError):  # whoever sent it may be gone by now
+                self.send_response(receiver.status)
+                self.send_header("Content-Length", str(len(receiver.body)))
+                self.end_headers()
+                self.wfile.write(receiver.body)
 
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = http.server.ThreadingHTTPServer((host, 0), Handler)
     receiver.port = server.server_port
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
         yield receiver
     finally:
+        receiver.gate.set()
         server.shutdown()
         thread.join()
         server.server_close()

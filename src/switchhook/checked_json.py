@@ -7,6 +7,7 @@ release's, which is read as it is.
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING
 from zlib import crc32
@@ -73,5 +74,10 @@ def damage_of(file: Path, folder: Path, lost: str) -> Damage | None:
 def _set_aside(file: Path) -> list[tuple[int, str]]:
     """The number and the name of each that was set aside."""
     start = f"{file.name}{_ASIDE}"
-    ends = (each.name.removeprefix(start) for each in file.parent.glob(f"{start}*"))
+    try:
+        # A glob makes a pattern, and a path of each name there: one file of hundreds is looked at.
+        names = os.listdir(file.parent)  # noqa: PTH208
+    except FileNotFoundError:
+        return []
+    ends = (name.removeprefix(start) for name in names if name.startswith(start))
     return [(int(end), start + end) for end in ends if end.isascii() and end.isdigit()]

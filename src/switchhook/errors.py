@@ -6,9 +6,17 @@ SwitchhookError
 ├── DataFolderError        the data folder can't be used: held, shared, newer, damaged, missing
 ├── JournalError           the journal can't be read or written any more
 ├── LedgerError            the console's own truth can't be read or written
+├── ClusterError           the database that several nodes share can't be used
+│   ├── DivergedError      a node's journal is another one than was handed over
+│   └── NotLeaderError     a write for all nodes by one that does not lead them any more
 ├── BackupError            a backup can't be made, or is not as it was saved
+├── FlagError              what somebody wants of a flag and can't have, and what to do instead
 ├── HandError              what somebody wants to set by hand and can't, and what to do instead
-└── SearchError            a search that was given up, as it took too long
+├── NodeError              what somebody wants of a node and can't have, and what to do instead
+├── PromiseError           what somebody wants of a promise and can't have, and what to do instead
+├── ReleaseError           what somebody wants of a release and can't have, and what to do instead
+├── SearchError            a search that was given up, as it took too long
+└── TrialError             the server of a trial did not start, or not answer
 
 Each stores the facts; `str()` composes one lower-case sentence without a full stop, which
 `sentence` makes one of a page.
@@ -101,6 +109,53 @@ class LedgerError(SwitchhookError):
         return f"ledger {self.file}: {self.problem} ({self.hint})"
 
 
+class ClusterError(SwitchhookError):
+    """The database that the nodes share can't be reached, read or written."""
+
+    def __init__(self, database: str, problem: str, hint: str) -> None:
+        self.database, self.problem, self.hint = database, problem, hint
+        super().__init__(problem)
+
+    def __str__(self) -> str:
+        return f"cluster's database {self.database}: {self.problem} ({self.hint})"
+
+
+class DivergedError(ClusterError):
+    """The database has other records of a node than its journal: nothing more is handed over.
+
+    One of two data folders was copied from the other. `seq` is the record here, `handed` the last
+    one there.
+    """
+
+    def __init__(self, node: int, seq: int, handed: int) -> None:
+        problem = f"its data folder is a copy of node {node:,}'s, which another machine runs on:"
+        problem += f" record {seq:,} here is another one than the database has"
+        hint = "stop this machine, and start it with an empty data folder; keep this one aside, as"
+        hint += " what came here alone is in its journal"
+        if seq < handed:
+            ends = f"ends at record {seq:,}" if seq else "is empty"
+            problem = f"its data folder is an older copy of node {node:,}'s: the database has its"
+            problem += f" records up to record {handed:,}, and the journal here {ends}"
+            hint = f"bring the newer data folder back; or {hint}"
+        super().__init__("of the hand-over", problem, hint)
+        self.node, self.seq, self.handed = node, seq, handed
+
+    def __str__(self) -> str:
+        return f"{self.problem} ({self.hint})"
+
+
+class NotLeaderError(ClusterError):
+    """A write for all nodes that was refused: `epoch` does not lead any more."""
+
+    def __init__(self, epoch: int) -> None:
+        problem = f"this node leads no more (epoch {epoch:,}), and nothing was written"
+        super().__init__("of the lease", problem, "the node that leads now does it")
+        self.epoch = epoch
+
+    def __str__(self) -> str:
+        return f"{self.problem} ({self.hint})"
+
+
 class BackupError(SwitchhookError):
     """A backup that can't be made, or that can't be trusted."""
 
@@ -123,8 +178,63 @@ class SearchError(SwitchhookError):
         return f"{self.problem} ({self.hint})"
 
 
+class FlagError(SwitchhookError):
+    """A flag that is not there, or can't be set so; nothing was changed."""
+
+    def __init__(self, problem: str, hint: str) -> None:
+        self.problem, self.hint = problem, hint
+        super().__init__(problem)
+
+    def __str__(self) -> str:
+        return f"{self.problem} ({self.hint})"
+
+
 class HandError(SwitchhookError):
     """Something that can't be set by hand; nothing was changed."""
+
+    def __init__(self, problem: str, hint: str) -> None:
+        self.problem, self.hint = problem, hint
+        super().__init__(problem)
+
+    def __str__(self) -> str:
+        return f"{self.problem} ({self.hint})"
+
+
+class NodeError(SwitchhookError):
+    """What somebody wants of a node of the cluster and can't have; nothing was changed."""
+
+    def __init__(self, problem: str, hint: str) -> None:
+        self.problem, self.hint = problem, hint
+        super().__init__(problem)
+
+    def __str__(self) -> str:
+        return f"{self.problem} ({self.hint})"
+
+
+class PromiseError(SwitchhookError):
+    """A promise that can't be made, or can't be acted on so; nothing was changed."""
+
+    def __init__(self, problem: str, hint: str) -> None:
+        self.problem, self.hint = problem, hint
+        super().__init__(problem)
+
+    def __str__(self) -> str:
+        return f"{self.problem} ({self.hint})"
+
+
+class ReleaseError(SwitchhookError):
+    """A release that can't be made, or can't be acted on so; nothing was changed."""
+
+    def __init__(self, problem: str, hint: str) -> None:
+        self.problem, self.hint = problem, hint
+        super().__init__(problem)
+
+    def __str__(self) -> str:
+        return f"{self.problem} ({self.hint})"
+
+
+class TrialError(SwitchhookError):
+    """The server that a trial started for itself did not do what only it can do."""
 
     def __init__(self, problem: str, hint: str) -> None:
         self.problem, self.hint = problem, hint

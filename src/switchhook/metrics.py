@@ -18,7 +18,8 @@ class Figure(msgspec.Struct, frozen=True):
     """One figure. `value` is None where it should be known and is not: unknown is not zero.
 
     `at_ms` is when it was true, Unix time; `cases` how many cases a share is made of. `since_ms`
-    is since when it is so, where that is known better than by looking.
+    is since when it is so, or unknown, where that is known better than by looking. `gone` is
+    whether what it is of is no more: its alerts end.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Figure(msgspec.Struct, frozen=True):
     labels: Labels = ()
     cases: int | None = None
     since_ms: int | None = None
+    gone: bool = False
 
     def label(self, name: str) -> str:
         """What a label says; empty where there is none of this name."""
@@ -35,6 +37,24 @@ class Figure(msgspec.Struct, frozen=True):
 
 Source = Callable[[int], Iterable[Figure]]
 """Gives the figures as they are at a time in ms."""
+
+
+def unknown_until(known: Callable[[], bool], source: Source) -> Source:
+    """The figures of a source, unknown until what they are made of was `known` once.
+
+    Just after a start they would tell of less than there is, and alerts would end by that.
+    """
+    begun = False
+
+    def read(now_ms: int) -> Iterable[Figure]:
+        nonlocal begun
+        found = tuple(source(now_ms))
+        begun = begun or known()
+        if begun:
+            return found
+        return [msgspec.structs.replace(each, value=None, since_ms=None) for each in found]
+
+    return read
 
 
 class Metric(msgspec.Struct, frozen=True):
@@ -156,13 +176,105 @@ _ADMISSION = (
           "Callers in the last minute who got the safe option, as nothing was known of room.",
           _LOOKED),
 )  # fmt: skip
+_RELEASES = (
+    Metric("release.harmed", "yes", ("release", "subject"),
+          "A release that was taken back by itself in six hours, as it harmed callers in its"
+          " canary; until another one of the same is on its way."),
+    Metric("release.damaged", "yes", ("release", "subject"),
+          "A canary that was stopped by itself in six hours, as its copy in the data folder was"
+          " damaged; until somebody does anything about the releases of the same."),
+    Metric("release.unwatched", "yes", ("release", "subject"),
+          "Whether nobody watches a canary, as the console is a minute or more behind.", _LOOKED),
+    Metric("release.ready", "yes", ("release", "subject"),
+          "Whether a canary may go to its next stage, and waits for a person.", _LOOKED),
+    Metric("release.share", "share", ("release", "subject"),
+          "Share of the callers for whom a canary decides, as answer processes were told.",
+          _LOOKED),
+    Metric("release.evidence", "count", ("release", "subject"),
+          "Evidence that a canary harms callers, as E: from 100 on it is taken back, or from what"
+          " `releases.false_rollbacks` makes of it.", _LOOKED),
+)  # fmt: skip
+_PROMISES = (
+    Metric("promises.waiting", "count", ("account",),
+          "Promises that wait: not proven yet, open or paused.", _LOOKED),
+    Metric("promises.due", "count", ("account",),
+          "Promises that may be dialled now, and wait for their turn or a free stream.", _LOOKED),
+    Metric("promises.on_the_way", "count", ("account",),
+          "Callbacks that Exotel was asked for and that are not known to be over.", _LOOKED),
+    Metric("promises.unknown", "count", ("account",),
+          "Those of them of which nobody knows whether Exotel calls.", _LOOKED),
+    Metric("promises.late", "count", ("account",),
+          "Promises that will miss their time at the pace that free streams, caps and calling hours"
+          " allow; at none while dialling is off.", _LOOKED),
+    Metric("promises.kept", "count", ("account",), "Promises kept in a day.", _LOOKED),
+    Metric("promises.dropped", "count", ("account",),
+          "Promises in a day that are not owed any more.", _LOOKED),
+    Metric("promises.broken", "count", ("account",),
+          "Promises in a day that could not be kept.", _LOOKED),
+    Metric("promises.in_time_share", "share", ("account",),
+          "Share of the promises kept within their time, of those that were kept, expired or broke"
+          " in a day.", _LOOKED),
+    Metric("promises.refused", "count", ("account",),
+          "Callers in an hour who should have been promised a callback and could not be.", _LOOKED),
+    Metric("promises.refuted", "count", ("account",),
+          "Promises in an hour of calls that Exotel does not know, or knows otherwise.", _LOOKED),
+    Metric("callbacks.abandoned", "count", ("account",),
+          "Callbacks in an hour that were answered, and nobody talked to them.", _LOOKED),
+    Metric("dialling.off", "yes", ("account",),
+          "Whether promises wait and nobody may be dialled, as a person has not turned it on or has"
+          " stopped it.", _LOOKED),
+    Metric("dialling.refused", "yes", ("account",),
+          "Whether dialling stopped by itself, as Exotel refuses the account.", _LOOKED),
+)  # fmt: skip
+_CLUSTER = (
+    Metric("cluster.nodes", "count", (), "Nodes that are there and have not left.", _LOOKED),
+    Metric("cluster.led_s", "s", (), "For how long the node has led that leads now.", _LOOKED),
+    Metric("cluster.leader_changes", "count", (), "Times in an hour that a node began to lead.",
+          _LOOKED),
+    Metric("cluster.rules_differ", "yes", (),
+          "Whether nodes run different rules, pools or configurations.", _LOOKED),
+    Metric("cluster.days_ahead", "count", (),
+          "Days after today for which the database has a partition.", _LOOKED),
+    Metric("cluster.undated", "count", (),
+          "Receipts of a clock that was far off, kept apart; 10,000 at most.", _LOOKED),
+    Metric("cluster.commits_waiting", "count", (),
+          "Sessions of the database that wait for a standby.", _LOOKED),
+    Metric("cluster.commits_waiting_s", "s", (), "For how long the longest of them has.", _LOOKED),
+    Metric("cluster.erased_again", "count", (),
+          "Erasures in a day that the database was restored to before, and that are done again.",
+          _LOOKED),
+    Metric("node.away", "yes", ("node",),
+          "Whether a node was not heard of for 15 seconds; not of one that was drained and has"
+          " handed over all. Unknown for as long after the database was away.", _LOOKED),
+    Metric("node.left", "yes", ("node",), "Whether a node runs that left the cluster.", _LOOKED),
+    Metric("node.leads", "yes", ("node",), "Whether it leads.", _LOOKED),
+    Metric("node.seen_s", "s", ("node",), "How long ago it was heard of.", _LOOKED),
+    Metric("node.cloned", "yes", ("node",),
+          "Whether records of a node came again with another content in a day, as two machines"
+          " call themselves by its number.", _LOOKED),
+    Metric("node.behind", "count", ("node",),
+          "Records of its journal that are not in the database.", _LOOKED),
+    Metric("node.behind_s", "s", ("node",), "For how long the oldest of them waits, at most.",
+          _LOOKED),
+    Metric("node.segments_waiting", "count", ("node",),
+          "Closed segments of its journal that are not handed over.", _LOOKED),
+    Metric("node.bytes_waiting", "bytes", ("node",), "How large they are.", _LOOKED),
+    Metric("node.one_copy", "count", ("node",),
+          "Answers of it that left with one copy of their receipt.", _LOOKED),
+    Metric("node.clock_off_s", "s", ("node",), "By how much its clock differs from the database's.",
+          _LOOKED),
+)  # fmt: skip
 _ANSWERING = (
-    Metric("answer.unreachable", "yes", (), "Whether the answer side does not answer.", _LOOKED),
+    Metric("answer.unreachable", "yes", ("node",), "Whether the answer side does not answer.",
+          _LOOKED),
     Metric("answer.p99_ms", "ms", (),
           "Within this time 99 of 100 answers of 15 minutes left.", _FOLDED),
     Metric("answer.missed_deadlines", "count", (),
           "Answers in 15 minutes that left before their receipt was on disk; 0 once none did for"
-          " two minutes, as it is with the three that follow.", _FOLDED),
+          " two minutes, as it is with the four that follow.", _FOLDED),
+    Metric("answer.one_copy", "count", (),
+          "Answers in 15 minutes that left before their receipt was kept twice, though their"
+          " endpoint asks for that.", _FOLDED),
     Metric("answer.undecided", "count", (),
           "Requests in 15 minutes for which deciding failed: the safe option was taken.", _FOLDED),
     Metric("answer.unreadable_share", "share", (),
@@ -171,31 +283,32 @@ _ANSWERING = (
     Metric("answer.unread", "count", (),
           "Passthrus in 15 minutes that proved their secret though their head could not be read"
           " whole; each has a receipt with the reason.", _FOLDED),
-    Metric("receipts.waiting", "yes", (),
+    Metric("receipts.waiting", "yes", ("node",),
           "Whether receipts wait for the disk, and callers don't.", _LOOKED),
     Metric("receipts.lost", "count", (),
           "Records in a day that memory could not hold while the disk failed.", _FOLDED),
 )  # fmt: skip
 _OURSELVES = (
-    Metric("rules.refused", "count", (),
+    Metric("rules.refused", "count", ("node",),
           "Complaints about the operator's files: what does not check out is not taken over.",
           _LOOKED),
     Metric("destination.silent_s", "s", ("destination",),
           "For how long a destination of alerts has taken no message; 0 where it took the last."),
-    Metric("files.damaged", "count", (),
+    Metric("files.damaged", "count", ("node",),
           "Small files of the data folder that are damaged, and those set aside that nobody has"
           " removed.", _LOOKED),
     Metric("clock.step_s", "s", (),
           "By how much the system's clock stepped, forward or back: while it is off, and five"
-          " minutes longer. Windows and ages go by a steady clock."),
+          " minutes longer. Windows and ages go by a steady clock. Not on several nodes, which go"
+          " by the database's clock: see `node.clock_off_s`."),
     Metric("retention.held_days", "count", (),
           "By how many days the clock is ahead of the time that retention trusts, while something"
           " would be removed by it; 0 where nothing is held."),
     Metric("fold.lag", "count", (), "Records of the journal that are not folded yet.", _LOOKED),
     Metric("fold.stalled_s", "s", (), "For how long the fold stands still though there is more."),
-    Metric("disk.free_share", "share", (),
+    Metric("disk.free_share", "share", ("node",),
           "Share of the data folder's fullest disk that is free.", _LOOKED),
-    Metric("disk.free_bytes", "bytes", (), "Bytes free on it.", _LOOKED),
+    Metric("disk.free_bytes", "bytes", ("node",), "Bytes free on it.", _LOOKED),
 )  # fmt: skip
 
 KNOWN: dict[str, Metric] = {
@@ -207,6 +320,9 @@ KNOWN: dict[str, Metric] = {
         *_ACCOUNTS,
         *_POOLS,
         *_ADMISSION,
+        *_RELEASES,
+        *_PROMISES,
+        *_CLUSTER,
         *_ANSWERING,
         *_OURSELVES,
     )
@@ -243,6 +359,11 @@ def duration_text(seconds: float) -> str:
         if seconds < until:
             return f"{seconds / length:.0f} {unit}"
     return f"{seconds / 86_400:.0f} days"
+
+
+def count_text(count: int, word: str) -> str:
+    """So many of something, by its word for one: `1 node`, `1,204 nodes`."""
+    return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"
 
 
 OTHER = "other"

@@ -127,3 +127,10 @@ def test_numbers_that_people_write_are_masked():
     entry = entry_of(deed, 1, 0, FIRST)
     assert "43210" not in entry.details + entry.subject
     assert "2026-11-25 18:05, 3009" in entry.details
+
+
+def test_details_may_have_the_names_of_what_a_deed_has():
+    """A label of an alert is called as it is."""
+    deed = deed_of(Viewer("asha", Role.OPERATOR), "silenced alerts", "7", subject="pools", what="x")
+    assert deed.subject == "7"
+    assert deed.details == {"subject": "pools", "what": "x"}

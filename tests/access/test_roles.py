@@ -65,6 +65,16 @@ def test_when_a_console_is_open(users, loopback, accounts, opened):
 def test_roles_and_scopes_are_words():
     assert [role.word for role in Role] == ["viewer", "operator", "administrator"]
     assert [Role.of(word) for word in ("operator", "Operator", "")] == [Role.OPERATOR, None, None]
-    assert [scope.role for scope in Scope] == list(Role)
+    assert [scope.value for scope in Scope] == ["read", "operate", "release", "admin", "flags"]
+    assert [scope.role for scope in Scope] == [
+        Role.VIEWER,
+        Role.OPERATOR,
+        Role.OPERATOR,
+        Role.ADMINISTRATOR,
+        Role.VIEWER,
+    ]
+    assert not Viewer("a", Role.ADMINISTRATOR).may_release
+    assert Viewer("a", Role.OPERATOR, releases=True).may_release
+    assert Viewer("this machine", Role.ADMINISTRATOR, open=True).may_release
     assert Viewer("a", Role.OPERATOR).may(Role.VIEWER)
     assert not Viewer("a", Role.OPERATOR).may(Role.ADMINISTRATOR)

@@ -159,6 +159,52 @@ def test_one_alert_for_a_group_with_its_members():
     assert clearing.clear_ms == later
 
 
+def test_a_label_that_a_figure_has_not_makes_no_group_of_its_own():
+    """The disk of one machine has no node."""
+    rule = msgspec.structs.replace(DISK, group_by=("node",))
+    (alone,) = evaluate([rule], [Figure(DISK.figure, 0.0, 5)], {}, 7)
+    assert (alone.key, alone.labels) == (DISK.name, ())
+    two = [Figure(DISK.figure, 0.0, 5, (("node", name),)) for name in "ab"]
+    assert {each.labels for each in evaluate([rule], two, {}, 7)} == {
+        (("node", "a"),),
+        (("node", "b"),),
+    }
+
+
+def test_what_is_gone_ends_its_alert_at_once():
+    rule = msgspec.structs.replace(DISK, clear_for_s=300)
+    (alert,) = evaluate([rule], [Figure(DISK.figure, 0.0, 5)], {}, 7)
+    gone = Figure(DISK.figure, None, 6, gone=True)
+    assert evaluate([rule], [gone], {}, 8) == ()
+    (ended,) = evaluate([rule], [gone], {alert.key: alert}, 8)
+    assert (ended.state, ended.lapsed) == (AlertState.RESOLVED, True)
+    # Another one of its name goes on.
+    assert evaluate([rule], [gone, Figure(DISK.figure, 0.0, 6)], {alert.key: alert}, 8) == ()
+
+
+@pytest.mark.parametrize("cases", [None, 0])
+def test_since_when_nothing_is_known_is_kept_until_it_is(cases):
+    day_ms = 86_400_000
+    (alert,) = evaluate([DISK], [Figure(DISK.figure, 0.0, 5)], {}, 7)
+    unknown = Figure(DISK.figure, None, 9, (), cases, since_ms=8)
+    (alert,) = evaluate([DISK], [unknown], {alert.key: alert}, 9)
+    assert (alert.firing, alert.since_ms, alert.unknown_ms) == (True, 7, 8)
+    later = msgspec.structs.replace(unknown, since_ms=10)
+    assert evaluate([DISK], [later], {alert.key: alert}, 11) == ()
+    for day in range(1, 4):
+        (alert,) = evaluate([DISK], [later], {alert.key: alert}, day * day_ms)
+        assert (alert.firing, alert.unknown_ms) == (True, 8)
+    assert evaluate([DISK], [], {alert.key: alert}, 3 * day_ms + 1) == ()
+    (alert,) = evaluate([DISK], [Figure(DISK.figure, 0.0, 5)], {alert.key: alert}, 4 * day_ms)
+    assert (alert.firing, alert.since_ms, alert.unknown_ms) == (True, 7, None)
+
+
+def test_few_cases_are_not_unknown_since_then():
+    (alert,) = evaluate([rule := msgspec.structs.replace(BOT, for_s=0)], [share(1, 9)], {}, 0)
+    few = msgspec.structs.replace(share(1, 1), since_ms=5)
+    assert evaluate([rule], [few], {alert.key: alert}, 9) == ()
+
+
 def test_groups_from_outside_have_a_ceiling():
     rule = msgspec.structs.replace(BOT, for_s=0)
     figures = [share(1, 1000 - n, f"host{n}") for n in range(500)]
@@ -283,6 +329,7 @@ def test_the_default_rules_are_sound():
             assert rule.least_cases >= 5, rule.name
     topics: dict[str, set[tuple[str, ...]]] = {}
     for rule in DEFAULTS:
-        topics.setdefault(rule.topic or rule.name, set()).add(rule.group_by)
+        of = tuple(name for name in rule.group_by if name != "node")  # one machine has no name
+        topics.setdefault(rule.topic or rule.name, set()).add(of)
     assert all(len(groups) == 1 for groups in topics.values())
     assert [s.rank for s in Severity] == [0, 1, 2]

@@ -13,6 +13,7 @@ from switchhook.alerts.book import KIND
 from switchhook.alerts.engine import Alerting
 from switchhook.alerts.heartbeat import Heartbeat, why_silent
 from switchhook.alerts.ledger import LedgerAlerts
+from switchhook.alerts.memory_keeper import PATIENCE_MS
 from switchhook.alerts.notification import Recipient
 from switchhook.alerts.sender import Destinations
 from switchhook.delivery.delivery import DeliveryState
@@ -218,21 +219,23 @@ def test_a_silence_and_an_acknowledgement_last_over_a_restart(bench):
     assert len(bench.post.sent) == 1
 
 
-def test_a_source_that_fails_silences_no_other(bench):
+def test_a_source_that_fails_silences_no_other_and_is_told_once(bench, caplog):
     def broken(now_ms):
         raise LedgerError("l", "it is full", "make room")
 
-    bench.engine._sources = (broken, bench.world)
+    bench.engine._sources = (broken, broken, bench.world)
     bench.world.throttled(1)
     bench.step()
     assert len(bench.post.sent) == 1
     assert bench.engine.problems == ("ledger l: it is full (make room)",)
+    assert [each.levelname for each in caplog.records].count("ERROR") == 1
+
+
+def full(*_):
+    raise LedgerError("l", "database or disk is full", "make room on its disk")
 
 
 def test_a_ledger_that_cannot_be_written_stops_no_message(bench, monkeypatch):
-    def full(*args):
-        raise LedgerError("l", "database or disk is full", "make room on its disk")
-
     bench.severities = {"ops": ALL, "chat": ALL}
     bench.start()
     bench.post.problems["chat"] = ["no connection"] * 2
@@ -253,6 +256,35 @@ def test_a_ledger_that_cannot_be_written_stops_no_message(bench, monkeypatch):
     bench.start()
     bench.step()
     assert len(bench.post.sent) == 2
+
+
+@pytest.mark.parametrize("away_s", [1, 40])
+def test_a_ledger_that_is_away_at_the_start_repeats_nothing(bench, monkeypatch, away_s):
+    """For some seconds it is waited for; what comes later is the same alert all the same."""
+
+    def away(*_):
+        raise LedgerError("l", "no connection", "start it")
+
+    bench.world.throttled(1)
+    bench.step()
+    (before,) = bench.engine.alerts
+    bench.engine.acknowledge(before.id, "asha")
+    bench.step()
+    bench.engine.stop()
+    bench.start()
+    with monkeypatch.context() as patch:
+        patch.setattr(LedgerAlerts, "load", away)
+        bench.step()
+        bench.step(away_s)
+        assert bench.engine.problems == ("what was kept of alerts can't be read",)
+        assert len(bench.engine.alerts) == (away_s > 30), "nobody is left untold for long"
+    bench.step()
+    (after,) = bench.engine.alerts
+    assert (after.since_ms, after.acknowledged) == (before.since_ms, "asha")
+    assert len(bench.post.sent) == 1 + (away_s > 30)
+    bench.step()
+    kept = bench.engine.book.load(0).alerts
+    assert [each.since_ms for each in kept] == [before.since_ms]
 
 
 def test_a_test_says_how_it_went_and_is_kept(bench):
@@ -364,6 +396,8 @@ class Ear:
         return self.problem
 
 
+SILENT_NODE = Figure("answer.unreachable", 1.0, NOON, (("node", "a"),))
+AWAY_NODE = Figure("answer.unreachable", None, NOON, (("node", "b"),), 0)
 GOOD = [Figure("answer.unreachable", 0.0, NOON), Figure("fold.stalled_s", 0.0, NOON)]
 
 
@@ -383,6 +417,9 @@ GOOD = [Figure("answer.unreachable", 0.0, NOON), Figure("fold.stalled_s", 0.0, N
             "nobody knows whether callers are answered",
         ),
         ([GOOD[0], Figure("fold.stalled_s", 61.0, NOON)], "the fold stands still"),
+        ([SILENT_NODE, *GOOD], ""),
+        ([SILENT_NODE, AWAY_NODE, GOOD[1]], "callers are not answered"),
+        ([AWAY_NODE, GOOD[1]], "nobody knows whether callers are answered"),
     ],
 )
 def test_why_the_heart_is_silent(figures, said):
@@ -458,3 +495,47 @@ def test_an_issue_and_its_alert_share_who_is_on_it(bench):
     assert bench.engine.alerts[0].acknowledged == "asha"
     bench.engine.acknowledge(bench.engine.alerts[0].id, "ravi")
     assert heard == [("ab12", "ravi")]
+
+
+# Where nodes share the ledger.
+
+
+@pytest.fixture
+def shared(bench, monkeypatch):
+    """Another node may lead next: a ledger that can't be written may be another's by now."""
+    monkeypatch.setattr(Ledger, "fenced", True)
+    bench.start()
+    return bench
+
+
+def test_what_could_not_be_kept_where_nodes_share_the_ledger_is_not_sent(shared, monkeypatch):
+    """Whoever leads next would announce it again, by an id of its own."""
+    shared.world.throttled(1)
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "writing", full)
+        for _ in range(3):
+            shared.step()
+        assert shared.post.sent == []
+        assert [each.firing for each in shared.engine.alerts] == [True]
+    shared.step()
+    shared.step()
+    assert len(shared.post.sent) == 1
+    (kept,) = shared.sent()
+    assert kept.state is DeliveryState.COMPLETED
+
+
+def test_what_was_told_before_has_to_be_known_where_nodes_share_the_ledger(shared, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "reading", full)
+        shared.world.throttled(1)
+        for _ in range(3):
+            shared.step(PATIENCE_MS / 1000)
+        assert shared.engine.alerts == []
+    shared.step()
+    assert len(shared.engine.alerts) == 1
+
+
+def test_no_two_leaders_draw_the_same_key(bench):
+    """In one millisecond, say: the second message would count as there already."""
+    keys = [bench.start().sender._new_key(NOON) for _ in range(2)]
+    assert len(set(keys)) == 2

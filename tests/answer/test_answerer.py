@@ -23,12 +23,17 @@ from switchhook.answer.health import note_event
 from switchhook.answer.repeats import WINDOW_MS
 from switchhook.config import Bodies, EndpointConfig, Secret
 from switchhook.errors import JournalError
+from switchhook.exotel.wire import known_shapes
+from switchhook.exotel.wire.known_shapes import KnownShapes
 from switchhook.journal import JournalEvent, JournalReader
-from switchhook.journal.receipt import RecordKind, decode_receipt, receipt_id
+from switchhook.journal.receipt import RecordKind, decode_receipt, encode, receipt_id
 from switchhook.journal.steady_time import TOLD_MS
 from switchhook.rules.admission import SAFE_RULE
 from switchhook.rules.decide import Option
+from switchhook.rules.flags import Flag, FlagKind, FlagSetting
+from switchhook.rules.routing import RoutingFacts
 from switchhook.rules.rules_file import load_rules
+from switchhook.streams.decided_again import decide_again
 
 from .desk import (
     NODE,
@@ -297,7 +302,8 @@ def test_whatever_fails_in_deciding_the_safe_option_is_taken_and_said(
         raise LookupError("+919812345678")
 
     with monkeypatch.context() as patch, caplog.at_level(logging.DEBUG):
-        patch.setattr(deciding_module, step, fail)
+        module = known_shapes if step == "parse" else deciding_module
+        patch.setattr(module, step, fail)
         answer = desk.ask(TAKES_A)
     assert (answer.status, answer.body) == {"A": (200, b"a"), "B": (302, b"b")}[safe]
     decision = desk.journal.receipts()[0].decision
@@ -308,6 +314,21 @@ def test_whatever_fails_in_deciding_the_safe_option_is_taken_and_said(
     # Nobody has to repeat a failure: the same question is a new one.
     assert desk.ask(TAKES_A).body == b"a"
     assert desk.journal.receipts()[1].repeat_of is None
+
+
+def test_where_the_quick_way_of_reading_fails_the_other_reads(monkeypatch, caplog):
+    desk, query = Desk(), "CallSid=c1&CustomField=%2B919812345678"
+
+    def fail(*_args):
+        raise LookupError("+919812345678")
+
+    with monkeypatch.context() as patch, caplog.at_level(logging.DEBUG):
+        patch.setattr(KnownShapes, "read", fail)
+        answers = [desk.ask(query), desk.ask(query + "&x=1")]
+    assert [answer.status for answer in answers] == [200, 200]
+    assert desk.answerer.counts["failed to decide"] == 0
+    assert caplog.text.count("reading known shapes failed with LookupError") == 1
+    assert "9812345678" not in caplog.text
 
 
 _WORDS = st.sampled_from(
@@ -433,8 +454,70 @@ def test_what_could_not_be_kept_is_not_repeated():
     assert desk.journal.receipts()[0].repeat_of is None
 
 
-def use_rules(desk: Desk, text: str) -> None:
-    ruleset = load_rules(text, file="rules.toml")
+OFF = Flag("off", FlagKind.BOOLEAN, False)
+SHARE = Flag("share", FlagKind.PERCENTAGE, 100)
+VENDOR = Flag("vendor", FlagKind.TEXT, "a")
+
+
+def test_a_flag_decides_as_it_is_set_and_its_receipt_keeps_what_was_read():
+    """Only what the rules read, whether or not they came to it."""
+    desk = Desk()
+    use_rules(desk, rule_for("flags.off && flags.share"), OFF, SHARE, VENDOR)
+    off = FlagSetting("off", FlagKind.BOOLEAN, True, START_US // 1000 + 60_000)
+    answers = []
+    for flags, step_ms in (({}, 0), ({"off": off}, 5_000), ({"off": off}, 60_000)):
+        desk.clock.step(step_ms)
+        desk.answerer.learn({}, RoutingFacts(flags=flags))
+        answers.append(desk.ask(TAKES_B).status)
+    assert answers == [200, 302, 200]
+    receipts = desk.journal.receipts()
+    assert [each.flags for each in receipts] == [
+        {"off": False, "share": True},
+        {"off": True, "share": True},
+        {"off": False, "share": True},
+    ]
+    (ruleset,) = {each.ruleset for each in desk.answerer.endpoints.values()}
+    for each in receipts:
+        again = decide_again(each, ruleset)
+        assert again is not None
+        assert again.decision == each.decision
+
+
+def test_who_asks_again_at_once_keeps_the_answer_though_a_flag_changed():
+    desk = Desk()
+    use_rules(desk, rule_for("flags.off"), OFF)
+    assert desk.ask(TAKES_B + "&CurrentTime=2026-11-23 09:00:00").status == 200
+    on = FlagSetting("off", FlagKind.BOOLEAN, True)
+    desk.answerer.learn({}, RoutingFacts(flags={"off": on}))
+    assert desk.ask(TAKES_B + "&CurrentTime=2026-11-23 09:00:02").status == 200
+    assert desk.ask(TAKES_B + "&CurrentTime=2026-11-23 09:00:09").status == 302
+    assert [each.flags for each in desk.journal.receipts()] == [{"off": False}, {}, {"off": True}]
+
+
+def rule_for(when: str) -> str:
+    return f"[[rule]]\nname = 'one'\nwhen = '{when}'\noption = 'B'\n[default]\noption = 'A'\n"
+
+
+def test_a_promise_is_in_the_receipt_and_decided_again():
+    """Its answer is the option's, and no other byte of the answer is touched."""
+    desk = Desk()
+    text = rule_for('stream.status == "failed"').replace(
+        "[default]", 'promise = true\nreason = "full"\nclass = "vip"\n[default]'
+    )
+    use_rules(desk, text)
+    for _ in range(2):
+        desk.ask(TAKES_B)
+    first, repeat = desk.journal.receipts()
+    assert (first.decision.promise, first.decision.class_) == ("full", "vip")
+    assert (repeat.decision.promise, repeat.decision.class_) == ("", "")
+    (ruleset,) = {each.ruleset for each in desk.answerer.endpoints.values()}
+    again = decide_again(first, ruleset)
+    assert again is not None
+    assert encode(again.decision) == encode(first.decision)
+
+
+def use_rules(desk: Desk, text: str, *flags: Flag) -> None:
+    ruleset = load_rules(text, file="rules.toml", flags=flags)
     desk.answerer.endpoints = {
         name: msgspec.structs.replace(endpoint, ruleset=ruleset)
         for name, endpoint in desk.answerer.endpoints.items()

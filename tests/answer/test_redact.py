@@ -3,10 +3,13 @@
 from urllib.parse import quote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from switchhook.answer.redact import PREFIX, Redactor
+from switchhook.answer.redact import _URL, PREFIX, Literals, Redactor
 
 redact = Redactor(b"k" * 32, ["endpoint-secret-1"])
+SAID = "token=HIDDEN"
 URL = "wss://user:HIDDEN@bot.example.com/ws?token=HIDDEN&lang=hi"
 
 
@@ -50,3 +53,37 @@ def test_redact_hides_the_endpoints_secret_anywhere():
 def test_redact_leaves_everything_else(raw):
     """What holds no credentials of ours is kept as it came."""
     assert redact(raw) == raw
+
+
+@given(
+    st.lists(
+        st.sampled_from('wsWS:/?&" \\')
+        | st.sampled_from(["ws", "//", "%3a", "%252F", "%3F", SAID]),
+        max_size=40,
+    ).map("".join)
+)
+def test_urls_are_found_as_their_pattern_finds_them(text):
+    raw = text.encode()
+    assert redact._redact_urls(raw, raw.lower()) == _URL.sub(redact._redact_url, raw)
+
+
+@given(
+    st.lists(st.binary(min_size=1, max_size=40), max_size=30),
+    st.binary(max_size=60),
+    st.data(),
+)
+def test_of_any_number_of_texts_each_that_stands_in_a_request_is_found(texts, before, data):
+    """Wherever it stands, of any length, and beside others that are a part of it."""
+    inside = data.draw(st.sampled_from(texts)) if texts else b""
+    raw = before + inside + data.draw(st.binary(max_size=60))
+    known = list(dict.fromkeys(texts))
+    assert Literals(texts).in_(raw) == [each for each in known if each in raw]
+
+
+@pytest.mark.parametrize("at", range(20))
+def test_many_endpoints_secrets_are_hidden_wherever_they_stand(at: int):
+    secrets = [f"{number:03d}-of-two-hundred-secrets" for number in range(200)]
+    hides = Redactor(b"k" * 32, secrets)
+    cleaned = hides(b"x" * at + secrets[137].encode() + b"&a=1")
+    assert b"of-two-hundred" not in cleaned
+    assert cleaned == b"x" * at + hides.fingerprint(secrets[137].encode()) + b"&a=1"

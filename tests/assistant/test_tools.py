@@ -148,6 +148,11 @@ def configured(kind: str) -> ConfiguredEndpoint:
         ("voicebot", {"pool": "hindi"}, (None, None, "hindi", None)),
         ("admit", {"option": "A", "class_": "vip"}, ("A", None, None, "vip")),
         ("passthru", {"option": "A", "select": "people"}, ("A", "people", None, None)),
+        (
+            "passthru",
+            {"option": "B", "promise": "no room", "class_": "vip"},
+            ("B", None, None, "vip"),
+        ),
     ],
 )
 def test_what_rules_of_each_kind_would_give(kind, given, told):
@@ -158,6 +163,7 @@ def test_what_rules_of_each_kind_would_give(kind, given, told):
     found = decided(point, "CallSid=c", 0)
     assert (found["option"], found["select"], found["pool"], found["class"]) == told
     assert found["rule"] == "r"
+    assert found["promise"] == given.get("promise")
 
 
 def test_what_can_not_be_decided_says_why():

@@ -187,7 +187,8 @@ def test_health_says_all_that_both_programs_say(chromium, console):
     answer = console.program.health("answer")
     ours = page.request.get(f"{console.address}/healthz").json()
     assert {*answer} == {"status", "problems"}, "the page has a line for each value: give it one"
-    assert {*ours} == {"status", "problems", "fold_lag", "version"}, "likewise"
+    assert {*ours} == {"status", "problems", "fold_lag", "version", "node"}, "likewise"
+    assert ours["node"] is None, "nobody has to be told which machine it is where there is one"
     assert len(answer["problems"]) >= 2
     assert len(ours["problems"]) >= 2
     for name, said in (("answer", answer), ("console", ours)):

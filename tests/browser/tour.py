@@ -14,7 +14,18 @@ from .conftest import Visit
 from .whole import ASHA, BY_CALLBACK, MEENA, PASSWORD, RAVI, Whole
 
 ROOMS = (
-    *("/", "/streams", "/calls", "/causes", "/capacity", "/routes", "/endpoints"),
+    *(
+        "/",
+        "/streams",
+        "/calls",
+        "/causes",
+        "/capacity",
+        "/promises",
+        "/routes",
+        "/releases",
+        "/flags",
+        "/endpoints",
+    ),
     "/endpoints/refused",
     "/report",
     *("/alerts", "/health", "/audit", "/settings", "/api"),
@@ -24,7 +35,10 @@ UNFOLDED = {
     "/": "now",
     "/streams": "streams",
     "/capacity": "capacity",
+    "/promises": "promises",
     "/routes": "routes",
+    "/releases": "releases",
+    "/flags": "flags",
     "/alerts": "alerts",
     "/settings": "settings",
     "/api": "api",
@@ -90,7 +104,7 @@ class Tour:
         self._fill_alerts()
         for path in ROOMS:
             page = self._go(path)
-            page.wait_for_selector("body[data-live='on']")
+            expect(page.locator("body"), path).to_have_attribute("data-live", "on")
             yield _name(path), page
 
     def _fill_alerts(self) -> None:
@@ -121,6 +135,15 @@ class Tour:
         page.locator("#note").fill("ticket 42")
         page.locator("button", has_text="Acknowledge").click()
         yield "issue", page
+        for of, number in self._whole.releases.items():
+            yield f"release-{of}", self._go(f"/releases/{number}")
+        yield "promises-all", self._go("/promises?state=all")
+        for state in ("kept", "unknown"):
+            page = self._go(f"/promises?state={state}")
+            page.locator("tbody a[href^='/promises/']").first.click()
+            expect(page.locator("h2", has_text="What happened")).to_be_visible()
+            yield f"promise-{state}", page
+        yield "promises-wrong", self._go("/promises?state=lost&since=soon")
         page = self._go("/report?week=this")
         page.get_by_role("button", name="Make it").click()
         expect(page.locator("h2", has_text="What went wrong")).to_be_visible()
@@ -150,7 +173,9 @@ class Tour:
         page = self._go("/")
         page.locator("[data-help]").click()
         yield "help", page
-        for path, name in UNFOLDED.items():
+        releases = self._whole.releases.items()
+        one_by_one = {f"/releases/{number}": f"release-{of}" for of, number in releases}
+        for path, name in (UNFOLDED | one_by_one).items():
             page = self._go(path)
             page.evaluate(
                 "for (const each of document.querySelectorAll('details')) each.open = true"

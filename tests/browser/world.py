@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from switchhook.access.audit import Deed
 from switchhook.access.roles import Role, Viewer
+from switchhook.calls.promised import CallPromise
 from switchhook.calls.sources import KeptDetails
 from switchhook.capacity.forecast import Forecast
 from switchhook.capacity.readings import Span
@@ -29,7 +30,7 @@ from switchhook.routes.admission_view import AdmissionView
 from switchhook.routes.foreign import Compared
 from switchhook.routes.leases import Held
 from switchhook.rules.decide import Option, Rule
-from switchhook.server.pages import StreamPages
+from switchhook.server.pages import CallsShown, StreamPages
 from switchhook.server.plot_marks import PlotMarks
 from switchhook.server.tables import open_ledger
 from switchhook.store import SqliteStore
@@ -79,6 +80,7 @@ class World(Traffic):
         self.noted: list[Deed] = []
         self.marks_anew()
         self.details: dict[str, list[KeptDetails]] = {}
+        self.promised: dict[str, list[CallPromise]] = {}
         self.state = State(
             level=Level.BAD,
             what="Bot वाणी (voice.acme.example) refuses connections: 1 in 3 calls fails.",
@@ -102,7 +104,10 @@ class World(Traffic):
             history=_Watch(),
             issue_history=LedgerIssueHistory(ledger),
             views=LedgerViews(ledger),
-            details=lambda call_sid: self.details.get(call_sid, []),
+            calls=CallsShown(
+                details=lambda call_sid: self.details.get(call_sid, []),
+                promised=lambda call_sid: self.promised.get(call_sid, []),
+            ),
             endpoints=EndpointSource(
                 lambda: (_endpoint("reception"), _endpoint("sales")), lambda: "", _urls
             ),

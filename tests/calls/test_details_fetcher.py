@@ -110,7 +110,8 @@ async def minutes(clock, api, *times):
 
 def test_details_are_fetched_at_two_five_and_fifteen_minutes(book):
     async def steps(fetcher, clock):
-        api = Api(clock)
+        api, heard = Api(clock), []
+        fetcher.observe(lambda *told: heard.append(told))
         await fetcher.use({"main": api})
         fetcher.ended("c1", "main", ENDED)
         fetcher.ended("c1", "main", ENDED)
@@ -124,6 +125,8 @@ def test_details_are_fetched_at_two_five_and_fifteen_minutes(book):
         assert (kept.account, kept.fetched_ms) == ("main", ENDED + 15 * 60_000)
         assert kept.body.encode() == GOOD.body
         assert fetcher.dropped == 0
+        await until(lambda: len(heard) >= 3)
+        assert heard == [("main", RECORD)] * 3
 
     play(steps, book)
 

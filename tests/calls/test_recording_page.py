@@ -13,7 +13,7 @@ from switchhook.config import load_config
 from switchhook.emulator.testing import Exotel
 from switchhook.exotel.recording import NoRecording, OpenRecording
 from switchhook.server.accounts import HeardAccount
-from switchhook.server.pages import StreamPages
+from switchhook.server.pages import CallsShown, StreamPages
 from switchhook.web.app import create_app
 from switchhook.web.render import Renderer
 
@@ -63,8 +63,7 @@ class Desk:
             journal=world.reader,
             store=world.store,
             folder=world.folder,
-            details=lambda _sid: (),
-            heard=lambda _endpoint: self.heard,
+            calls=CallsShown(lambda _sid: (), lambda _endpoint: self.heard),
             note=self.deeds.append,
         )
         inner = create_app([pages])

@@ -8,26 +8,23 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from switchhook.capacity.facts_file import (
+from switchhook.capacity.facts_document import (
     BUDGETS_LIVE_MS,
     FILE,
     LARGEST,
     LIVES_MS,
-    PATIENCE_MS,
+    ROLLOUTS_LIVE_MS,
     SKEW_MS,
-    VERSION,
     AccountFigures,
-    FactsFile,
-    FactsReader,
-    facts_at,
     read,
 )
+from switchhook.capacity.facts_file import PATIENCE_MS, FactsFile, FactsReader
 from switchhook.exotel.cause import judge
 from switchhook.exotel.passthru import Passthru
 from switchhook.rules.decide import decide
+from switchhook.rules.flags import FlagKind, FlagSetting, Window
+from switchhook.rules.rollout import Rollout
 from switchhook.rules.routing import (
     NOTHING_KNOWN,
     AdmissionBudget,
@@ -40,7 +37,6 @@ from switchhook.rules.rules_file import load_rules
 from switchhook.rules.variables import AccountFacts
 
 NOW = 1_780_000_000_000
-COUNT = st.integers(0, 10**9)
 
 
 def write(folder, **accounts):
@@ -72,10 +68,6 @@ def test_the_same_file_is_not_read_again(tmp_path, monkeypatch):
     assert reader.look(NOW)[0]
     monkeypatch.setattr(os, "open", None)
     assert reader.look(NOW + 100)[0]
-
-
-def test_beyond_the_limit_nothing_is_left(tmp_path):
-    assert facts_at(AccountFigures(NOW, 103, 100), NOW) == AccountFacts(103, 100, 0, 0.0)
 
 
 def test_a_missing_file_is_complained_of_once_the_console_had_time_to_start(tmp_path):
@@ -180,35 +172,6 @@ def test_what_is_no_file_does_not_hold_up_the_answers(tmp_path):
     (tmp_path / FILE).mkdir()
     assert reader.look(NOW)[0] == {}
     assert reader.complaint is not None
-
-
-def test_a_later_release_may_add_to_the_same_version(tmp_path):
-    body = msgspec.json.encode(
-        {
-            "version": VERSION,
-            "written_ms": NOW,
-            "flags": {"x": True},
-            "accounts": {"a": {"at_ms": NOW, "active": 1, "allowed": 2, "more": 3}},
-        }
-    )
-    assert read(body) == ({"a": AccountFigures(NOW, 1, 2)}, None)
-
-
-@settings(deadline=None)
-@given(st.binary(max_size=400))
-def test_reading_never_raises(body):
-    figures, complaint = read(body)
-    assert figures == {} or complaint is None
-
-
-@settings(deadline=None)
-@given(st.integers(0, 2**62), st.integers(-(2**62), 2**62), COUNT, st.none() | COUNT)
-def test_headroom_is_never_negative_and_never_made_up(now, at, active, allowed):
-    facts = facts_at(AccountFigures(at, active, allowed), now)
-    if facts is not None:
-        assert (facts.headroom is None) == (allowed is None)
-        assert facts.headroom is None or facts.headroom == max(0, allowed - active)
-        assert 0 <= facts.age_s <= LIVES_MS / 1000
 
 
 HAND = HandSetting(id=1, act=HandAct.MOVE, pool="b", to="a", by="asha", reason="b fails")
@@ -405,3 +368,108 @@ def test_rules_tell_unknown_from_zero(tmp_path, figures, rule):
     ruleset = load_rules(RULES, file="rules.toml")
     zone = ZoneInfo("Asia/Kolkata")
     assert decide(passthru, judge(passthru), facts, NOW, zone, ruleset).rule == rule
+
+
+def test_what_flags_are_set_to_holds_until_the_file_says_otherwise(tmp_path):
+    """As hands do: whatever happens to the file, and through a restart of the machine."""
+    off = FlagSetting("off", FlagKind.BOOLEAN, True)
+    day = FlagSetting("day", FlagKind.WINDOW, Window("21:00", "06:00"), NOW + 5, None)
+    FactsFile(tmp_path, "before").tell_flags([off, day], NOW)
+    reader = FactsReader(tmp_path, "after")
+    assert reader.look(NOW + 10**12, 5)[1].flags == {"off": off, "day": day}
+    file = tmp_path / FILE
+    for damage in (b"{", b""):
+        file.write_bytes(damage)
+        assert reader.look(NOW)[1].flags == {"off": off, "day": day}
+    file.unlink()
+    assert reader.look(NOW)[1].flags == {"off": off, "day": day}
+    FactsFile(tmp_path).tell_flags([], NOW)
+    assert reader.look(NOW)[1] == NOTHING_KNOWN
+
+
+def test_what_others_tell_leaves_the_flags_alone(tmp_path):
+    off = FlagSetting("off", FlagKind.BOOLEAN, True)
+    file = FactsFile(tmp_path)
+    file.tell_flags([off], NOW)
+    file.write({"main": AccountFigures(NOW, 1, 2)}, NOW)
+    file.tell_hands([], NOW)
+    file.tell_budgets(7, {"main": AdmissionBudget(3)}, NOW, 1)
+    known = FactsReader(tmp_path, node=7).look(NOW)[1]
+    assert known.flags == known.lasting().flags == {"off": off}
+
+
+CANARY = Rollout(subject="rules/sales", number=12, hash="ab" * 32, share=500)
+MINUTE = 60_000
+
+
+def tell_canary(folder, boot="b", lag_ms=0):
+    file = FactsFile(folder, boot)
+    file.tell_rollouts([CANARY], NOW - lag_ms, MONO - lag_ms)
+    return file
+
+
+@pytest.mark.parametrize(
+    ("lag_ms", "after_ms", "watched"),
+    [
+        (0, 0, True),
+        (0, ROLLOUTS_LIVE_MS, True),
+        (0, ROLLOUTS_LIVE_MS + 1, False),
+        (4 * MINUTE, MINUTE, True),
+        (4 * MINUTE, MINUTE + 1, False),
+        (6 * MINUTE, 0, False),
+        (-SKEW_MS, 0, True),
+        (-SKEW_MS - 1, 0, False),
+    ],
+)
+@pytest.mark.parametrize("stepped_ms", [0, 86_400_000, -86_400_000])
+def test_a_rollout_lives_as_long_as_it_is_watched(tmp_path, lag_ms, after_ms, watched, stepped_ms):
+    """From the moment up to which the journal was followed; whatever the system's clock does."""
+    tell_canary(tmp_path, lag_ms=lag_ms)
+    reader = FactsReader(tmp_path, "b", NODE)
+    routing = reader.look(NOW + after_ms + stepped_ms, MONO + after_ms)[1]
+    assert routing.rollouts == ({"rules/sales": CANARY} if watched else {})
+    assert (reader.unwatched is None) is watched
+
+
+def test_a_rollout_that_nobody_watches_is_told(tmp_path):
+    tell_canary(tmp_path)
+    reader = FactsReader(tmp_path, "b", NODE)
+    reader.look(NOW, MONO + 312_000)
+    assert reader.unwatched == (
+        "the console watched the canary of release 12 312 s ago; does it run? (what was full "
+        "before decides for all callers until then)"
+    )
+    FactsFile(tmp_path, "b").tell_rollouts([msgspec.structs.replace(CANARY, share=0)], NOW, MONO)
+    reader.look(NOW, MONO + 312_000)
+    assert reader.unwatched is None
+    FactsFile(tmp_path, "b").tell_rollouts([], NOW, MONO + 312_000)
+    assert reader.look(NOW, MONO + 312_000)[1] == NOTHING_KNOWN
+
+
+@pytest.mark.parametrize("body", [b"", b'{"version": 3}', None])
+def test_no_rollout_outlives_its_file(tmp_path, body):
+    """Unlike what people set: the running release decides for all."""
+    file = tell_canary(tmp_path)
+    file.tell_hands([HAND], NOW)
+    reader = FactsReader(tmp_path, "b", NODE)
+    assert reader.look(NOW, MONO)[1].rollouts
+    (tmp_path / FILE).unlink()
+    if body is not None:
+        (tmp_path / FILE).write_bytes(body)
+    assert reader.look(NOW, MONO)[1] == RoutingFacts((HAND,))
+
+
+def test_a_rollout_told_before_the_machine_started_anew_goes_by_the_system_clock(tmp_path):
+    tell_canary(tmp_path, boot="before")
+    reader = FactsReader(tmp_path, "b", NODE)
+    assert reader.look(NOW + MINUTE, 5)[1].rollouts
+    assert not reader.look(NOW + ROLLOUTS_LIVE_MS + 1, 5)[1].rollouts
+    assert not reader.look(NOW - SKEW_MS - 1, 5)[1].rollouts
+
+
+def test_a_rollout_is_told_to_every_node_and_beside_all_else(tmp_path):
+    tell_canary(tmp_path)
+    tell_all(tmp_path)
+    for node in (NODE, NODE + 1):
+        assert FactsReader(tmp_path, "b", node).look(NOW, MONO)[1].rollouts
+    assert FactsReader(tmp_path, "b", NODE).look(NOW, MONO)[1].budgets

@@ -114,6 +114,7 @@ def test_the_built_in_rules_of_an_endpoint_are_those_of_its_kind(say, place):
         ('[[rule]]\npool = "x"\n[default]\n', EndpointKind.VOICEBOT),
         ('[default]\nclass = "x"\n', EndpointKind.ADMIT),
         ('[default]\noption = "A"\nselect = "x"\n', EndpointKind.PASSTHRU),
+        ('[default]\noption = "A"\npromise = true\nclass = "x"\n', EndpointKind.PASSTHRU),
         ("rule = 1\ndefault = 2\n", EndpointKind.PASSTHRU),
         ("[", EndpointKind.PASSTHRU),
     ],
@@ -122,12 +123,44 @@ def test_the_kind_that_rules_say(text, kind):
     assert kind_said(text.encode()) is kind
 
 
-def test_what_is_not_compared_with_what_was_kept_is_said(say, place):
-    said = "sales-in: asked before the stream, so not compared with what was kept"
-    DataFolder.open(place / "data", "console").close()
-    assert said in say("check", "--against", "1h")[2]
-    assert said not in say("check")[2]
-
-
 def test_nothing_is_known_of_accounts_without_a_ledger(tmp_path):
     assert allowed_streams(tmp_path) == {}
+
+
+CALLING_BACK = """
+[accounts.main]
+sid = "main"
+region = "mumbai"
+key_file = "key"
+token_file = "key"
+
+[accounts.main.callbacks]
+"""
+
+
+def test_all_that_keeps_an_account_from_calling_back_is_said_at_once(say, place):
+    (place / "key").write_text("a-key-of-the-account\n")
+    (place / "never.txt").write_text("+919811100001\nAsha\n")
+    (place / "switchhook.toml").write_text(
+        CALLING_BACK + 'exophone = "1800 111 222"\nhours = "21:00-9:00"\ntell = ["ops"]\n'
+        'do_not_call_file = "never.txt"\n'
+    )
+    code, out, _ = say("check")
+    assert code == 1
+    for problem in (
+        "callbacks.exophone: it is a toll-free number, which calls nobody",
+        "callbacks.hours: they never open",
+        "callbacks.do_not_call_file: no telephone number in line 2 of 'never.txt'",
+        "callbacks: nothing says where a callback leads",
+        "callbacks.tell: no destination is named 'ops'",
+    ):
+        assert f"accounts.main.{problem}" in out
+    assert "9811100001" not in out
+
+
+def test_promises_that_nobody_keeps_are_warned_of(say, place):
+    (place / "sales.toml").write_text('[default]\noption = "B"\npromise = true\nreason = "x"\n')
+    (place / "switchhook.toml").write_text('[endpoints.sales]\nrules = "sales.toml"\n')
+    code, out, err = say("check")
+    assert (code, out) == (0, "")
+    assert "they promise callbacks, and nothing says which account calls" in err

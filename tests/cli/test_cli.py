@@ -137,6 +137,19 @@ def test_parse_reads_mock_logs_and_says_where_there_was_no_request(say, tmp_path
     assert "2 requests: 1 take Option A, 1 take Option B" in out
 
 
+def test_parse_goes_by_the_flags_of_the_configuration_beside(say, tmp_path, monkeypatch):
+    """A rules file by itself: the dev stage needs nothing that runs."""
+    rules = tmp_path / "r.toml"
+    rule = "[[rule]]\nname='off'\nwhen='flags.off'\noption='B'\n[default]\noption='A'\n"
+    rules.write_text(rule)
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = say("parse", THROTTLED, "--rules", str(rules), "--json")
+    assert "no configuration declares it" in out
+    (tmp_path / "switchhook.toml").write_text('[flags.off]\nkind = "boolean"\ndefault = true\n')
+    code, out, _ = say("parse", THROTTLED, "--rules", str(rules), "--json")
+    assert (code, json.loads(out)["decision"]["rule"]) == (0, "off")
+
+
 def test_parse_fails_where_nothing_is_a_request(say):
     code, out, err = say("parse", "hello")
     assert (code, out) == (1, "")
@@ -313,9 +326,13 @@ def test_check_tells_how_many_callers_each_rule_would_have_decided(say, server, 
         "endpoint": "default",
         "rule": "to people",
         "option": "B",
+        "promise": None,
         "callers": 1,
         "of": 2,
     }
+    rules.write_text(rules.read_text().replace("[default]", "promise = true\n[default]"))
+    _, out, _ = say("check", rules, "--data", server.data)
+    assert out.splitlines()[1].endswith("a callback as class default: to people")
     _, out, err = say("check", rules, "--data", server.data, "--endpoint", "other")
     assert (out, "endpoint other: no callers" in err) == ("", True)
 

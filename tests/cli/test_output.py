@@ -104,6 +104,11 @@ def test_times_have_their_zone():
             "gate rule → no address",
         ),
         ({}, "no stream", "gate rule → people"),
+        (
+            {"decision": {"option": "B", "rule": "gate rule", "promise": "full", "class": "vip"}},
+            "no stream",
+            "gate rule → a callback",
+        ),
     ],
 )
 def test_a_line_says_what_was_asked_and_given(more, asks, gives):
@@ -121,5 +126,5 @@ def test_a_line_says_what_was_asked_and_given(more, asks, gives):
     }
     line = output.receipt_line(receipt | more).plain
     assert asks in line
-    assert ("no_stream" in line) == (not more)
+    assert ("no_stream" in line) == ("kind" not in more)
     assert line.endswith(gives)

@@ -9,6 +9,7 @@ import pytest
 
 from kept_receipts import Kept, query, receipt
 from switchhook.cli import run
+from switchhook.journal.receipt import Keep, OneCopy, RecordKind, encode
 from switchhook.store import SqliteStore
 from switchhook.streams.parsed_record import parse_record
 from switchhook.system.data_folder import DataFolder
@@ -59,6 +60,23 @@ def test_the_tail_says_it_and_ends_so(folder, capsys):
     out, err = capsys.readouterr()
     assert len(out.splitlines()) == 2
     assert "record 2" in err
+
+
+def test_the_tail_says_what_was_answered_with_one_copy(tmp_path, capsys):
+    data = tmp_path / "data"
+    DataFolder.open(data, "console").close()
+    kept = Kept(data / "journal")
+    twice = receipt(query("c1"), keep=Keep.TWO_COPIES)
+    kept.keep(twice, twice, receipt(query("c2")))
+    kept.record(RecordKind.ONE_COPY, encode(OneCopy(2)))
+    assert kept.writer.flush(10)
+    kept.close()
+    assert run(["tail", "--data", str(data), "--json"]) == 0
+    out = capsys.readouterr().out
+    assert [json.loads(line)["copies"] for line in out.splitlines()] == [2, 1, None]
+    assert run(["tail", "--data", str(data)]) == 0
+    out = capsys.readouterr().out
+    assert ["one copy when" in line for line in out.splitlines()] == [False, True, False]
 
 
 def test_a_store_that_is_made_again_says_what_it_lacks(folder, capsys):

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from switchhook.client import Routes, answers
+from switchhook.client import Promises, PromisesSummary, PromiseStory, Routes, answers
 from switchhook.client.client import Client
 from switchhook.server.api_document import describe_all
 
@@ -24,6 +24,9 @@ KINDS = {
     "/api/v1/alerts": answers.Alerts,
     "/api/v1/capacity": answers.Capacity,
     "/api/v1/routes": Routes,
+    "/api/v1/promises": Promises,
+    "/api/v1/promises/{id}": PromiseStory,
+    "/api/v1/promises/summary": PromisesSummary,
     "/api/v1/endpoints": answers.Endpoints,
 }
 PLAIN = {"string": str, "integer": int, "number": float, "boolean": bool}
@@ -108,6 +111,12 @@ def test_the_filters_are_those_of_the_api():
     asked = DOCUMENT["paths"]["/api/v1/streams"]["get"]["parameters"]
     known = typing.get_type_hints(Client.streams).keys() - {"return"}
     assert known == {each["name"] for each in asked}
+
+
+def test_the_filters_of_promises_are_those_of_the_api():
+    asked = DOCUMENT["paths"]["/api/v1/promises"]["get"]["parameters"]
+    known = typing.get_type_hints(Client.promises).keys() - {"return"}
+    assert {name.removesuffix("_") for name in known} == {each["name"] for each in asked}
 
 
 def test_every_struct_is_frozen_and_used():

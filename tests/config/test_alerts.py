@@ -229,7 +229,7 @@ RULE = (
         ),
         (
             RULE + 'group_by = ["bot"]',
-            "s.toml: alerts.rule 1.group_by: disk.free_share has no label 'bot' (it has none)",
+            "s.toml: alerts.rule 1.group_by: disk.free_share has no label 'bot' (it has node)",
         ),
         (
             RULE + "clear = 0.05",
@@ -255,7 +255,7 @@ RULE = (
         ),
         (
             "[alerts]\ndefaults = 1",
-            "s.toml: alerts.defaults: it is neither true nor false (without quotes: true)",
+            "s.toml: alerts.defaults: it is neither true nor false (without quotes)",
         ),
     ],
 )

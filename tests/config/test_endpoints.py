@@ -6,6 +6,7 @@ import pytest
 
 from switchhook.config import Config, ConfigProblems, load_config, without_secrets
 from switchhook.config.names import names_of
+from switchhook.journal.receipt import Keep
 from switchhook.rules.outcome import EndpointKind
 
 POOLS = (
@@ -33,6 +34,47 @@ def test_an_endpoint_is_a_passthru_where_nothing_else_is_said():
     (point,) = load("[endpoints.e]\n").endpoints
     assert point.kind is EndpointKind.PASSTHRU
     assert (point.pool, point.fallback, point.when_off, point.selects) == ("", None, 404, {})
+
+
+CLUSTER = '[cluster]\ndatabase = "postgresql://db/switchhook"\n'
+
+
+@pytest.mark.parametrize("head", ["[endpoints.e]\n", VOICEBOT, ADMIT])
+def test_each_kind_of_endpoint_can_keep_two_copies_in_a_cluster(head):
+    rest = ACCOUNT.format(name="main")
+    (point,) = load(head + 'keep = "two-copies"\n' + rest + CLUSTER).endpoints
+    assert point.keep is Keep.TWO_COPIES
+    (point,) = load(head + 'keep = "local"\n' + rest).endpoints
+    assert point.keep is Keep.LOCAL
+    assert load(head + rest).endpoints[0].keep is Keep.LOCAL
+
+
+def test_two_copies_need_a_database_to_have_the_second():
+    assert refusal('[endpoints.e]\nkeep = "two-copies"\n') == (
+        "endpoints.e.keep: the second copy is the database's, and no [cluster] database is named"
+        " (set cluster.database, or remove keep)"
+    )
+    assert refusal('[endpoints.e]\nkeep = "twice"\n') == (
+        'endpoints.e.keep: no such choice: \'twice\' ("local" or "two-copies")'
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "only"),
+    [
+        (
+            '[endpoints.e]\nkeep = "two-copies"\n[cluster]\ndatabase_env = "DB"\n',
+            "cluster.database_env: the environment has no 'DB'",
+        ),
+        (
+            '[answer]\nlisten = "0.0.0.0:8080"\n[endpoints.e]\nsecret_env = ["GONE"]\n',
+            "endpoints.e.secret_env: the environment has no 'GONE'",
+        ),
+        (ADMIT + "account = 1\n", "endpoints.e.account: it is a whole number, not a text"),
+    ],
+)
+def test_what_was_refused_is_not_missing_as_well(text, only):
+    assert refusal(text).startswith(only)
 
 
 def test_an_endpoint_of_kind_admit():

@@ -14,7 +14,14 @@ from typing import Any
 
 import pytest
 
-from switchhook.config import Config, ListenAddress, last_good
+from switchhook.config import (
+    Config,
+    ListenAddress,
+    kept_files,
+    kept_text,
+    last_good,
+    rules_terms,
+)
 from switchhook.config import files as operator_files
 from switchhook.config.live import (
     RETRY_S,
@@ -25,7 +32,8 @@ from switchhook.config.live import (
 )
 from switchhook.config.own_links import running_config
 from switchhook.errors import ConfigError, DataFolderError, RuleError
-from switchhook.journal.receipt import ConfigApplied
+from switchhook.journal.receipt import ConfigApplied, Keep
+from switchhook.rules.decide import Ruleset
 from switchhook.rules.rules_file import BUILTIN, EndpointKind
 from switchhook.system.data_folder import DataFolder
 
@@ -475,6 +483,67 @@ def test_what_listens_waits_for_a_restart(world: World) -> None:
     assert again.complaints == ()
 
 
+def test_a_machine_alone_becomes_a_node_by_a_restart_and_says_so(world: World) -> None:
+    """Its endpoints' other keys are taken over; receipts are kept twice once it has joined."""
+    keeper, _ = world.start()
+    alone, twice = CONFIG + "deadline_ms = 500\n", 'keep = "two-copies"\n'
+    clustered = '[cluster]\ndatabase = "postgresql://asha:secret@db/x"\nname = "one"\n'
+    world.config.write_text(clustered + alone + twice)
+    settings = changed(keeper)
+    point = settings.config.endpoints[1]
+    assert (point.deadline_ms, point.keep) == (500, Keep.LOCAL)
+    assert settings.config.cluster.database is None
+    assert settings.complaints == (
+        "configuration: cluster.database, cluster.name changed; that takes a restart, and"
+        " `switchhook cluster join` before it",
+    )
+
+    keeper, again = world.start()
+    assert (again.config.endpoints[1].keep, again.complaints) == (Keep.TWO_COPIES, ())
+    world.config.write_text(clustered.replace("one", "two") + alone + twice)
+    settings = changed(keeper)
+    assert settings.config.endpoints[1].keep is Keep.TWO_COPIES
+    assert settings.complaints == ("configuration: cluster.name changed; that takes a restart",)
+
+
+@pytest.mark.parametrize(
+    ("url", "takes_restart"),
+    [
+        ("postgresql://asha:other@db1,db2:5433/x?application_name=a", False),
+        ("postgresql://other@db1,db2:5433/x?application_name=a&password=p", False),
+        ("postgresql://db1,db2:5433/x?sslcert=c&application_name=a&sslkey=k", False),
+        ("postgresql://asha:secret@db1/x?application_name=a", True),
+        ("postgresql://asha:secret@db1,db2:5433/y?application_name=a", True),
+        ("postgresql://asha:secret@db1,db2:5433/x", True),
+    ],
+)
+def test_who_asks_the_nodes_database_may_change(
+    world: World, url: str, *, takes_restart: bool
+) -> None:
+    """Another password, or another user, is used from then on; another database is not."""
+    before = "postgresql://asha:secret@db1,db2:5433/x?application_name=a"
+    text = f'[cluster]\nname = "one"\ndatabase = "{before}"\n{CONFIG}'
+    world.config.write_text(text)
+    keeper, _ = world.start()
+    world.config.write_text(text.replace(before, url))
+    settings = changed(keeper)
+    assert settings.config.cluster.database == (before if takes_restart else url)
+    said = ("configuration: cluster.database changed; that takes a restart",)
+    assert settings.complaints == (said if takes_restart else ())
+
+
+def test_a_password_in_a_file_of_its_own_is_used_from_then_on(world: World) -> None:
+    """Of a URL that the configuration only names, the change is seen as well."""
+    file = world.config.parent / "database-url"
+    file.write_text("postgresql://asha:secret@db/x\n")
+    world.config.write_text(f'[cluster]\ndatabase_file = "{file}"\n{CONFIG}')
+    keeper, _ = world.start()
+    file.write_text("postgresql://asha:changed@db/x\n")
+    settings = changed(keeper)
+    assert settings.config.cluster.database == "postgresql://asha:changed@db/x"
+    assert settings.complaints == ()
+
+
 def test_public_port_keeps_its_secrets(world: World) -> None:
     """A file that would be fine on loopback is not taken over by a port that is not."""
     world.config.write_text(f'[answer]\nlisten="0.0.0.0:80"\n[endpoints.a]\nsecrets=["{GOOD}"]')
@@ -482,7 +551,9 @@ def test_public_port_keeps_its_secrets(world: World) -> None:
     world.config.write_text("[endpoints.a]\ndeadline_ms = 100")
     settings = changed(keeper)
     assert settings.config == before.config
-    assert "it has no secret" in settings.complaints[0]
+    (complaint,) = settings.complaints
+    assert complaint.startswith("configuration: answer.listen changed; that takes a restart")
+    assert "it has no secret" in complaint
 
 
 def test_command_line_wins_also_after_a_change(world: World) -> None:
@@ -523,6 +594,58 @@ def test_secret_file_is_followed_and_kept(world: World) -> None:
     ]
     assert OTHER not in repr(settings)
     assert "of-the-env" not in "".join(settings.complaints)
+
+
+CALLING_BACK = """
+[accounts.main]
+sid = "acme"
+region = "mumbai"
+key_env = "KEY"
+token_env = "TOKEN"
+[accounts.main.callbacks]
+exophone = "+918047112233"
+flow = "77001"
+do_not_call_file = "do-not-call.txt"
+"""
+
+
+@pytest.mark.parametrize("damage", BROKEN, ids=lambda each: each.__name__)
+def test_a_do_not_call_file_is_followed_and_never_forgotten(
+    world: World, damage: Callable[[Path], None]
+) -> None:
+    """Whom it named is not called because the file was damaged, also after a restart."""
+    file = world.path / "do-not-call.txt"
+    file.write_text("+919811100001\n")
+    world.environ |= {"KEY": "the-key", "TOKEN": "the-token"}
+    world.config.write_text(CALLING_BACK)
+    keeper, _ = world.start()
+    file.write_text("+919811100001\n+919811100002\n")
+    world.clock += timedelta(seconds=1)
+    both = {"+919811100001", "+919811100002"}
+    assert set(changed(keeper).config.accounts[0].do_not_call) == both
+    damage(file)
+    settings = changed(keeper)
+    assert "do-not-call.txt" in settings.complaints[0]
+    assert set(settings.config.accounts[0].do_not_call) == both
+    _, settings = world.start()
+    assert set(settings.config.accounts[0].do_not_call) == both
+    assert "9811100001" not in repr(settings)
+
+
+def test_a_number_may_be_taken_off_the_end_of_a_do_not_call_file(world: World) -> None:
+    """With a remark, or where another line is changed too, nobody takes it for a damage."""
+    file = world.path / "do-not-call.txt"
+    file.write_text("+919811100001\n+919811100002\n")
+    world.environ |= {"KEY": "the-key", "TOKEN": "the-token"}
+    world.config.write_text(CALLING_BACK)
+    keeper, _ = world.start()
+    file.write_text("+919811100001\n")
+    (complaint,) = changed(keeper).complaints
+    assert "do-not-call.txt: it is the beginning of the one that runs" in complaint
+    file.write_text("+919811100001\n# that is all\n")
+    settings = changed(keeper)
+    assert settings.complaints == ()
+    assert set(settings.config.accounts[0].do_not_call) == {"+919811100001"}
 
 
 def test_undo_restores_at_once(world: World) -> None:
@@ -776,13 +899,13 @@ def test_two_processes_agree(world: World) -> None:
 
 def test_history_is_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The oldest go, but never what runs and what an undo goes back to."""
-    monkeypatch.setattr(last_good, "MOST_KEPT", 5)
+    monkeypatch.setattr(kept_text, "MOST_KEPT", 5)
     keeper, _ = world.start()
     for count in range(8):
         world.sales.write_text(rules(f"rule {count}"))
         changed(keeper)
     assert [each.number for each in keeper.history("sales")] == [5, 6, 7, 8, 9]
-    monkeypatch.setattr(last_good, "MOST_TEXT", 1)
+    monkeypatch.setattr(kept_text, "MOST_TEXT", 1)
     world.sales.write_text(rules("large"))
     changed(keeper)
     assert [each.number for each in keeper.history("sales")] == [9, 10]
@@ -878,6 +1001,17 @@ def test_a_damaged_kept_configuration_is_never_run(world: World) -> None:
     damaged_at(file, b"sales", b"sahes")
     gone(world.config)
     with pytest.raises(ConfigError, match=r"config.json.damaged-2; put the file back, or restore"):
+        world.start()
+
+
+def test_a_start_without_any_file_says_that_the_rules_kept_are_damaged(world: World) -> None:
+    world.sales.write_text(rules("two"))
+    world.start()
+    damaged_at(world.data / "kept" / "rules-sales.json", b"two", b"twn")
+    gone(world.config)
+    gone(world.sales)
+    said = r"ran last can't run either: .*rules-sales.json is damaged; put the file back"
+    with pytest.raises(ConfigError, match=said):
         world.start()
 
 
@@ -983,14 +1117,14 @@ def test_newer_version_s_history_is_left_alone(world: World) -> None:
 def full_disk(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """A disk that takes nothing while the list holds True."""
     full = [False]
-    really = last_good.atomic_write
+    really = kept_files.atomic_write
 
     def write(path: Path, content: bytes) -> None:
         if full[0]:
             raise OSError(errno.ENOSPC, "No space left on device")
         really(path, content)
 
-    monkeypatch.setattr(last_good, "atomic_write", write)
+    monkeypatch.setattr(kept_files, "atomic_write", write)
     return full
 
 
@@ -1042,8 +1176,8 @@ def test_first_start_on_a_full_disk(world: World, full_disk: list[bool]) -> None
 def test_process_that_hangs_with_the_lock(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another process that never lets go does not keep this one from starting."""
     world.start()
-    monkeypatch.setattr(last_good, "LOCK_WAIT_S", 0.0)
-    locked = last_good.KeptFolder(world.data)._locked()
+    monkeypatch.setattr(kept_files, "LOCK_WAIT_S", 0.0)
+    locked = last_good.KeptFolder(world.data).locked()
     with locked:
         settings = world.keeper().start()
         assert names(settings) == ["one"]
@@ -1058,7 +1192,7 @@ def test_no_secret_in_what_is_shown(world: World) -> None:
     keeper, settings = world.start()
     world.config.write_text(CONFIG.replace(GOOD, OTHER))
     changed(keeper)
-    shown = [repr(settings), repr(settings.running), repr(keeper._config._candidate)]
+    shown = [repr(settings), repr(settings.running), repr(keeper._config._checked)]
     stored = last_good.KeptFolder(world.data).config()
     assert stored is not None
     shown += [repr(stored), repr(stored.history)]
@@ -1082,3 +1216,48 @@ def test_read_whole_never_waits(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(OSError, match="not a regular file"):
         operator_files.read_whole(str(tmp_path / "pipe"))
+
+
+def test_each_text_is_read_once_at_a_start_and_not_again_while_nothing_changes(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With hundreds of endpoints reading them again is seconds in which callers wait."""
+    world.start()
+    read: list[str] = []
+    load = rules_terms.load_rules
+
+    def counted(text: str | bytes, *, file: str, **more: Any) -> Ruleset:
+        read.append(file)
+        return load(text, file=file, **more)
+
+    monkeypatch.setattr(rules_terms, "load_rules", counted)
+    keeper, _ = world.start()
+    for _ in range(3):
+        world.clock += timedelta(seconds=RETRY_S)
+        rest(keeper)
+    assert sorted(read) == sorted(map(str, (world.sales, world.support)))
+
+
+def test_what_is_kept_is_looked_at_again_only_where_something_was_changed_there(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper, _ = world.start()
+    looked: list[str] = []
+    mend = last_good.KeptFolder.mend_text
+
+    def counted(kept: last_good.KeptFolder, file: Path, *more: Any) -> None:
+        looked.append(file.name)
+        mend(kept, file, *more)
+
+    monkeypatch.setattr(last_good.KeptFolder, "mend_text", counted)
+    for _ in range(3):
+        world.clock += timedelta(seconds=RETRY_S)
+        rest(keeper)
+    assert sorted(each for each in looked if each.startswith("rules-")) == [
+        "rules-sales.json",
+        "rules-support.json",
+    ]
+    (world.data / "kept" / "rules-sales.json").unlink()
+    world.clock += timedelta(seconds=RETRY_S)
+    rest(keeper)
+    assert (world.data / "kept" / "rules-sales.json").exists()

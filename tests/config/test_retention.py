@@ -28,8 +28,9 @@ call_details_days = 3
 alerts_days = 4
 capacity_days = 5
 audit_days = 0
+promises_days = 6
 """
-    assert load(text) == RetentionLimits(1, 2, 3, 4, 5, 0) == limits_in(text, "s.toml")
+    assert load(text) == RetentionLimits(1, 2, 3, 4, 5, 0, 6) == limits_in(text, "s.toml")
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,24 @@ def test_what_is_left_for_later_checks_out_when_its_marks_are_taken_away():
     load_rules(rules, file="rules", strict=True)
 
 
+def test_who_is_asked_about_can_call_back_when_its_marks_are_taken_away():
+    answers = StarterAnswers(url="https://hooks.example.com", sid="acme1", key="k1", token="t1")
+    texts = {each.path: each.text for each in starter_files(answers, SECRET)}
+    assert load(answers).accounts[0].callbacks is None
+    at = texts[CONFIG].index("# [accounts.main.callbacks]")
+    block, rest = texts[CONFIG][at:].split("\n\n", 1)
+    whole = texts[CONFIG][:at] + re.sub("^# ", "", block, flags=re.MULTILINE) + "\n\n" + rest
+    config = load_config(
+        whole, file=CONFIG, environ={}, read_file=lambda path: texts[path].encode()
+    )
+    callbacks = config.accounts[0].callbacks
+    assert callbacks is not None
+    assert (callbacks.exophone, callbacks.flow) == ("+918047112233", "77001")
+    rules = re.sub("^# (promise = true)$", r"\1", texts["rules/default.toml"], flags=re.M)
+    ruleset = load_rules(rules, file="rules", strict=True)
+    assert [each.promise for each in ruleset.decisions] == ["bot trouble", ""]
+
+
 @given(TEXTS, TEXTS, TEXTS)
 def test_any_text_is_taken_as_it_is_or_refused(leads_a, url, data):
     """Nothing that is typed can become another key, or another file."""

@@ -156,3 +156,17 @@ def test_what_went_on_from_memory_replaces_what_was_kept_and_is_not_over(before,
     ahead = msgspec.structs.replace(in_state(after, attempts=1), problem="from memory")
     assert replaces(ahead, kept) is (before not in FINAL)
     assert not replaces(ahead, in_state(before, attempts=2))
+
+
+def test_its_id_is_its_own_and_stays():
+    first = delivery("a")
+    same = claimed(claimed(first, 5, LEASE_MS), 2 * LEASE_MS, LEASE_MS)
+    assert same.public_id == first.public_id
+    assert len(first.public_id) == 16
+    others = [
+        delivery("b"),
+        delivery("a", destination="chat"),
+        delivery("a", created_ms=1),
+        msgspec.structs.replace(first, kind="other"),
+    ]
+    assert len({first.public_id, *(each.public_id for each in others)}) == 5

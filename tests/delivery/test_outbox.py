@@ -51,6 +51,62 @@ def here(ledger, monkeypatch):
     here.can()
 
 
+@pytest.fixture
+def shared(here):
+    """Another node may lead next."""
+    here.table.shared = True
+    here.outbox = Outbox(here.table)
+    return here
+
+
+@pytest.mark.parametrize("broken", [("writing",), ("writing", "reading")])
+def test_where_nodes_share_the_ledger_nothing_is_sent_that_it_did_not_give(shared, broken):
+    """It refuses us, as another leads: whoever does sends the same."""
+    shared.add(delivery("a"))
+    shared.cannot(*broken)
+    shared.outbox.hold([delivery("b", created_ms=1)])
+    for now_ms in (5, PATIENCE_MS, 10 * PATIENCE_MS):
+        assert shared.outbox.due(now_ms) == []
+        assert shared.send(now_ms, TAKEN) is None
+    shared.can()
+    assert shared.outbox.due(5) == ["ops"]
+    assert [shared.send(5, TAKEN).key, shared.send(5, TAKEN).key] == ["a", "b"]
+
+
+def test_what_came_of_it_is_kept_later_where_nodes_share_the_ledger(shared):
+    shared.add(delivery("a"))
+    shared.cannot("writing")
+    held = shared.outbox.claim("ops", 5, LEASE_MS)
+    assert held is None
+    shared.can()
+    held = shared.outbox.claim("ops", 5, LEASE_MS)
+    shared.cannot("writing")
+    assert shared.outbox.settle(held, deciding(held, TAKEN, 6)).state is DeliveryState.COMPLETED
+    shared.can()
+    assert shared.outbox.due(2 * LEASE_MS) == []
+    (kept,) = shared.all()
+    assert kept.state is DeliveryState.COMPLETED
+
+
+def test_who_leads_next_sends_at_once_what_was_being_sent(shared):
+    """By the same id; whoever led before has no say any more how it went."""
+    shared.add(delivery("a"), delivery("b", created_ms=1))
+    before = shared.outbox.claim("ops", 5, LEASE_MS)
+    assert shared.outbox.due(6) == []
+    following = Outbox(shared.table)
+    assert following.due(7) == ["ops"]
+    again = following.claim("ops", 7, LEASE_MS)
+    assert (again.key, again.public_id, again.attempts) == ("a", before.public_id, 2)
+    assert following.due(8) == [], "once, as it begins to lead"
+    assert shared.table.change(before.id, deciding(before, TAKEN, 9)) is None
+
+
+def test_alone_a_restart_waits_for_who_may_send_it_still(here):
+    here.add(delivery("a"))
+    assert here.outbox.claim("ops", 5, LEASE_MS)
+    assert Outbox(here.table).due(7) == []
+
+
 def test_while_the_ledger_can_be_written_nothing_is_held(here):
     here.add(delivery())
     assert here.outbox.due(5) == ["ops"]

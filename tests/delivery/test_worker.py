@@ -92,7 +92,7 @@ def test_a_slow_destination_gets_one_at_a_time_and_holds_up_no_other(post):
     post.add(*(delivery(f"{n}", name) for name in ("ops", "slow") for n in range(3)))
     worker = post.worker()
     settle(worker, but=["slow"])
-    assert (fast.got, slow.got) == (["0", "1", "2"], ["0"])
+    assert (fast.got, slow.wait(1)) == (["0", "1", "2"], ["0"])
     slow.let_go()
     settle(worker)
     assert slow.got == ["0", "1", "2"]

@@ -10,6 +10,7 @@ import pytest
 from kept_receipts import START_MS, Kept, query, receipt
 from switchhook.config import load_config
 from switchhook.config.live import SettingsKeeper
+from switchhook.config.released import ReleasedRules
 from switchhook.doctor.endpoint_queries import (
     HOUR_MS,
     Asked,
@@ -88,9 +89,26 @@ def test_what_was_undone_is_said_while_the_file_still_holds_it(place):
     keeper.start()
     keeper.undo("sales", "asha")
     found = rules_state(place / "data", *sales(place))
-    assert (found.state, "`rules undo` took back" in found.problem) == ("undone", True), found
+    assert (found.state, found.problem) == (
+        "undone",
+        f"{place / 'sales.toml'} still holds what was undone",
+    )
     (place / "sales.toml").write_text(RULES.replace("A", "B") + "# mended\n")
     assert rules_state(place / "data", *sales(place)).state == "changed"
+
+
+def test_a_release_is_said_while_the_file_holds_something_else(place):
+    SettingsKeeper(place / "data", str(place / "c.toml"), environ={}).start()
+    released = ReleasedRules(place / "data")
+    released.run("rules/sales", RULES + "# released\n", release=4, by="asha")
+    found = rules_state(place / "data", *sales(place))
+    assert (found.state, "than release 4, which runs" in found.problem) == ("released", True)
+    (place / "sales.toml").write_text(RULES + "# released\n")
+    assert rules_state(place / "data", *sales(place)).state == "in force"
+    released.run("rules/other", RULES, release=5, by="asha")
+    config = config_of(place)
+    found = rules_state(place / "data", config, config.endpoint("other"))
+    assert (found.state, found.problem) == ("released", "")
 
 
 def test_without_a_file_they_are_built_in_and_a_new_one_was_not_taken_over(place, tmp_path):

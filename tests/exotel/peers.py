@@ -67,7 +67,17 @@ def reply(body=b"", status="200 OK", **headers):
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-def client(url, *, clock=None, per_minute=200, timeout_s=5.0, sid="acme", key=KEY, token=TOKEN):
+def client(
+    url,
+    *,
+    clock=None,
+    per_minute=200,
+    timeout_s=5.0,
+    connect_timeout_s=5.0,
+    sid="acme",
+    key=KEY,
+    token=TOKEN,
+):
     return ExotelClient(
         url=url,
         sid=sid,
@@ -76,6 +86,7 @@ def client(url, *, clock=None, per_minute=200, timeout_s=5.0, sid="acme", key=KE
         per_minute=per_minute,
         clock=clock or SystemClock(),
         timeout_s=timeout_s,
+        connect_timeout_s=connect_timeout_s,
     )
 
 

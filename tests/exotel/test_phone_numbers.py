@@ -4,6 +4,7 @@ import html
 import json
 import re
 import unicodedata
+from datetime import date
 from urllib.parse import quote, unquote
 
 import pytest
@@ -248,11 +249,31 @@ def test_a_segment_s_name_stays_whole(seq, try_, after):
     assert mask_text(f"{name} {NUMBER}") == f"{name} 9•••••••02"
 
 
+@given(st.integers(1, 10**16), st.integers(1, 10**16), st.dates(date(2000, 1, 1), date(2099, 1, 1)))
+def test_what_we_count_between_two_and_tables_of_days_stay_whole(first, last, day):
+    for said in (
+        f"records {counted(first)} to {counted(last)} are missing",
+        f"journal segment cluster_receipt_{day:%Y%m%d}: is gone",
+        f"journal segment undated_{day:%Y%m%d}: is gone",
+    ):
+        assert mask_text(said) == said
+
+
+@given(st.lists(st.tuples(st.ip_addresses(v=4), st.integers(1, 65535) | st.none()), min_size=1))
+def test_addresses_of_machines_stay_whole_however_many_stand_in_a_row(machines):
+    """As hosts of a database do in its URL."""
+    hosts = [str(host) if port is None else f"{host}:{port}" for host, port in machines]
+    for between in (",", ", "):
+        said = f"postgresql://switchhook@{between.join(hosts)}/switchhook: it is away"
+        assert mask_text(said) == said
+
+
 @given(st.integers(0, 10**16), st.sampled_from(["record", "records", "seq", "entry", "node"]))
 def test_what_we_count_stays_whole_beside_its_word(number, word):
     for said in (
         f"{word} {counted(number)} of the journal is damaged",
         f"it has {counted(number)} bytes, {counted(number)} records and {counted(number)} commits",
+        f"two machines run as mumbai-2 ({word} {counted(number)}): 12,345 of them, and 12 others",
     ):
         assert mask_text(said) == said
 
@@ -300,6 +321,14 @@ def test_what_is_ours_stays_whole(text):
         "20261129-{}.tar.gz",
         "{}-20261129.tar.gz",
         "20261129 {}",
+        "cluster_receipt_{}",
+        "undated_{}",
+        "records {} to {}",
+        "node {}'s",
+        "node 98: {}",
+        "node 98): {}",
+        "10.0.0.11:5432,{}",
+        "{},10.0.0.11:5432",
         "a{}b",
     ],
 )

@@ -14,6 +14,7 @@ from switchhook.journal.receipt import (
     ConfigApplied,
     Counters,
     HeartbeatReceived,
+    Keep,
     Late,
     Receipt,
     RecordKind,
@@ -25,6 +26,7 @@ from switchhook.journal.receipt import (
     receipt_id,
 )
 from switchhook.rules.decide import Decision, Option
+from switchhook.rules.rollout import RolloutSeen
 from switchhook.rules.variables import AccountFacts
 
 PLAIN = Receipt(
@@ -40,7 +42,17 @@ FULL = Receipt(
     endpoint="sales",
     method="POST",
     raw=b"",
-    decision=Decision(Option.B, "r1", "f" * 64, "é", (Defect("rule.r0", "failed"),)),
+    decision=Decision(
+        Option.B,
+        "r1",
+        "f" * 64,
+        "é",
+        (Defect("rule.r0", "failed"),),
+        "people",
+        "sales",
+        "vip",
+        "no room",
+    ),
     http_status=302,
     body=bytes(range(256)),
     content_type="application/json; charset=é",
@@ -55,6 +67,10 @@ FULL = Receipt(
     repeat_of="0" * 26,
     decided_in_us=250,
     test="0" * 16,
+    rollout=RolloutSeen(7, "e" * 64, 500, 9_999),
+    flags={"sale": True, "greeting": "é", "limit": 3, "part": 0.5, "vips": ["+919820000001"]},
+    engine="1",
+    keep=Keep.TWO_COPIES,
 )
 
 
@@ -69,6 +85,13 @@ def test_a_full_receipt_has_every_field():
     assert {name for name in defaults if getattr(FULL, name) == defaults[name]} == set()
 
 
+def test_a_decision_from_before_promises_is_the_same_bytes():
+    """A receipt of a rule that promises nothing is kept as it was before rules could."""
+    before = {"option": "A", "rule": "default", "release": "0" * 64, "reason": "no rule matched"}
+    assert msgspec.msgpack.decode(encode(PLAIN))["decision"] == before
+    assert decode_receipt(encode(PLAIN)).decision.promise == ""
+
+
 NUMBERS = st.integers(-(2**63), 2**63 - 1)
 DECISIONS = st.builds(
     Decision,
@@ -77,6 +100,10 @@ DECISIONS = st.builds(
     st.text(),
     st.text(),
     st.lists(st.builds(Defect, st.text(), st.text()), max_size=3).map(tuple),
+    st.text(),
+    st.text(),
+    st.text(),
+    st.text(),
 )
 
 

@@ -28,8 +28,8 @@ def test_record_goes_round(open_journal, loop, folder):
     assert writer.append(8, 1001, b"", done=done.append) == 2
     loop.run_until(lambda: done == [True])
     first, second = JournalReader(folder).read(0, 10)
-    assert msgspec.structs.astuple(first) == (1, 7, 1000, 5, -(2**63), 1, b"\x00body\xff", "")
-    assert msgspec.structs.astuple(second) == (2, 8, 1001, None, None, None, b"", "")
+    assert msgspec.structs.astuple(first)[:8] == (1, 7, 1000, 5, -(2**63), 1, b"\x00body\xff", "")
+    assert msgspec.structs.astuple(second)[:8] == (2, 8, 1001, None, None, None, b"", "")
     assert writer.next_seq == 3
     assert [str(event) for event in loop.events] == [
         "a new segment was begun (segment 00000000000000000001.sqlite)"

@@ -12,7 +12,8 @@ import pytest
 from exotel.peers import SystemClock
 from program import running
 from program import until as program_until
-from switchhook.capacity.facts_file import FILE, FactsFile, FactsReader
+from switchhook.capacity.facts_document import FILE
+from switchhook.capacity.facts_file import FactsFile, FactsReader
 from switchhook.config import load_config
 from switchhook.emulator.testing import Exotel
 from switchhook.server.accounts import Accounts

@@ -29,10 +29,16 @@ UNSAID = {
     for name in (
         *("streams", "streams/export", "tallies", "counts", "forms", "capacity/{account}"),
         *("erasures", "persons", "receipts", "report", "routes/hands", "routes/undo"),
+        *("nodes/lead", "nodes/drain"),
+        *("releases", "releases/{number}/acts", "releases/{number}/differences"),
+        "releases/{number}/backtest",
+        *("promises", "promises/acts", "promises/allow-dialling", "promises/stop-dialling"),
+        *("promises/do-not-call", "promises/do-not-call/remove"),
     )
 }
 """OpenAPI has no words for the language of searches, how long a stretch may be, which digits are a
-telephone number, which filters suit a kind of receipt, nor for which bots and pools there are."""
+telephone number, which filters suit a kind of receipt, nor for which bots, pools and nodes there
+are."""
 ASKED = (
     query(),
     query("c2", "s2", "failed", DetailedStatus="Streaming_call_throttled"),

@@ -96,10 +96,19 @@ def world(tmp_path):
 
 @pytest.fixture
 def blind(tmp_path):
-    """The same without figures of the account: the gate lets everybody in."""
-    assert 'safe_option = "B"' in TRIAL
-    assert "busy_s = 5" in TRIAL
-    config = TRIAL.replace('safe_option = "B"', 'safe_option = "A"')
+    """The same for virtual time: the gate lets everybody in, and no breaker opens.
+
+    Both go by the world's clock: before a trial that lasts a second no poll is answered, and a
+    probe that reached one vendor first would have it get all calls.
+    """
+    config = TRIAL
+    for old, new in (
+        ('safe_option = "B"', 'safe_option = "A"'),
+        ("enabled = true", "enabled = false"),
+    ):
+        assert old in config
+        config = config.replace(old, new)
+    assert "busy_s = 5" in config
     with ExitStack() as held:
         yield World(tmp_path, held, config.replace("busy_s = 5", "poll = false"))
 

@@ -41,6 +41,7 @@ def test_calls_flow_through_emulator_bot_and_server(tmp_path):
     assert kept.is_dir()
     before, _, after = done.stdout.partition("one line a call")
     assert "Open this in a browser: http" in before
+    assert after.startswith(f", for {CALLS} calls in all:\n")  # as it is no terminal
     assert "  ../.venv/bin/switchhook init" in after.splitlines()[-6:]
     assert "no answer" not in done.stdout
     assert "CAUSE" in done.stdout

@@ -113,7 +113,7 @@ def test_a_caller_says_the_same_again_to_a_bot(exotel, tmp_path):
 
 def test_list_prints_a_plain_name_a_line(capsys):
     assert run(["emulate", "run", "--list"]) == 0
-    assert capsys.readouterr().out.split("\n") == [*SCENARIOS, ""]
+    assert capsys.readouterr().out.split("\n") == [*SCENARIOS, "rush-hour", ""]
 
 
 @pytest.mark.parametrize(

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 
+import postgresql
 from exotel.test_spellings import FOUND
+from journeys.test_two_nodes import running
 from kept_receipts import query, receipt
+from program import command, until
 from switchhook.cli import run
 from switchhook.cli.erasing_again import preparing
 from switchhook.journal import JournalReader, JournalWriter
 from switchhook.journal.receipt import RecordKind, encode
 from switchhook.retention.backup import restore
+from switchhook.retention.erasure import Erasure, proof_of
 from switchhook.server.tables import open_ledger
 from switchhook.system.data_folder import DataFolder
 
@@ -221,3 +227,75 @@ def test_a_ledger_restored_alone_is_erased_again_too(data, tmp_path):
     ledger.close()
     assert "43210" not in name
     assert not list((aside / "journal").glob("0*"))
+
+
+CALLER = b"&CallFrom=%2B919876543210"
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    """Two nodes, and a database that nobody else uses."""
+    with postgresql.database() as url:
+        if url is None:
+            pytest.skip(postgresql.NONE)
+        with running(tmp_path, url) as nodes:
+            nodes.url = url
+            yield nodes
+
+
+def bodies_in(database) -> dict[str, bytes]:
+    """What the database has of each call that was asked about."""
+    rows = database.execute("SELECT body FROM cluster_receipt").fetchall()
+    calls = ("before-one", "before-two", "later")
+    return {call: body for (body,) in rows for call in calls if f"={call}&".encode() in body}
+
+
+def with_number(database) -> set[str]:
+    return {call for call, body in bodies_in(database).items() if DIGITS in body}
+
+
+@pytest.mark.process
+def test_a_database_restored_to_before_an_erasure_is_erased_again(cluster, tmp_path):
+    """By itself: each node knows what it erased, with the proof that it gave."""
+    one, two = cluster.nodes
+    for node in cluster.nodes:
+        assert node.program.ask(query(f"before-{node.name}", "s1") + CALLER).status == 200
+    until(lambda: {"before-one", "before-two"} <= one.calls().keys(), "both calls")
+    dump = postgresql.dumped(cluster.url, tmp_path / "dump")
+    before = json.loads(two.command("forget", "+919876543210", "--yes", "--json"))
+    assert before["complete"]
+    assert with_number(cluster.database) == set()
+    # Who calls again after it is not covered by it.
+    assert one.program.ask(query("later", "s2") + CALLER).status == 200
+    until(lambda: "later" in two.calls(), "the later call")
+
+    ((schema,),) = cluster.database.execute("SELECT current_schema()").fetchall()
+    postgresql.restore(cluster.url, dump)
+    with closing(postgresql.connect(cluster.url)) as database:
+        database.execute(f"SET search_path TO {schema}".encode())
+
+        def again():
+            said = one.get("nodes")
+            return said["cluster"]["erased_again"] if said else {"count": 0, "done": 0}
+
+        until(lambda: again()["count"] == 1, "it is told")
+        until(lambda: again()["done"] == 1, "it is erased again")
+        assert with_number(database) <= {"later"}
+        until(lambda: with_number(database) == {"later"}, "what came since is there again")
+        ((state,),) = database.execute("SELECT state FROM erasures").fetchall()
+        noted = "SELECT count(*) FROM audit WHERE what = 'erases a number again after a restore'"
+        ((deeds,),) = database.execute(noted).fetchall()
+    proof = msgspec.to_builtins(proof_of(msgspec.json.decode(state, type=Erasure)))
+    assert (proof["id"], proof["state"], proof["complete"]) == (before["id"], "done", True)
+    assert list(proof["nodes"]) == before["nodes"]
+    for node in cluster.nodes:
+        files = sorted((node.data / "journal").glob("0*"))
+        own = b"".join(each.read_bytes() for each in files)
+        assert (DIGITS in own) == (node is one)
+        assert DIGITS not in (node.data / "erasures.json").read_bytes()
+        said = command("cluster", "status", "--data", str(node.data), code=None).out
+        assert "The database was restored to before an erasure; it is done again." in said
+    assert deeds == 1
+    until(
+        lambda: any(each["rule"] == "erased-again" for each in one.get("alerts")["alerts"]), "alert"
+    )

@@ -79,6 +79,21 @@ def test_it_says_where_it_is_and_nothing_else(tmp_path):
             assert oct(file.stat().st_mode)[-3:] == ("700" if file.is_dir() else "600"), file
 
 
+@pytest.mark.parametrize("on_a_node", [False, True])
+def test_it_says_when_it_goes_by_what_ran_last(on_a_node, tmp_path, request):
+    """And why: on a node of a cluster before it asks anything of the others."""
+    file = tmp_path / "switchhook.toml"
+    url = request.getfixturevalue("postgresql_schema") if on_a_node else ""
+    file.write_text(f'[cluster]\ndatabase = "{url}"\n' if on_a_node else '[log]\nlevel = "info"\n')
+    with running(tmp_path / "data", "--config", str(file)) as program:
+        assert program.urls["config"] == str(file)
+    file.write_text(file.read_text() + "nothing = 1\n")
+    with running(tmp_path / "data", "--config", str(file)) as program:
+        assert program.urls["config"] == f"what ran last of {file}"
+        said = f"by what ran last of {file}, as {file}: "
+        assert any(said in line and "unknown key 'nothing'" in line for line in program.log)
+
+
 @pytest.mark.parametrize("sides", [("answer",), ("console",), ("answer", "console")])
 def test_killed_under_load_it_comes_back_and_has_every_receipt(tmp_path, sides):
     with running(tmp_path / "data") as program:

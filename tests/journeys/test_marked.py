@@ -52,6 +52,7 @@ def test_nobody_who_counts_sees_a_test(tmp_path):
             json.loads(line) for line in command("streams", "--json", *data).out.split("\n")[:-1]
         ]
         assert {each["sid"] for each in streams} == {"r1", "r2"}
+        until(lambda: program.api("verdict")["level"] != "unknown", "the first verdict")
         now = json.loads(command("now", "--json", *data).out)
         shown = now["failed"]["streams"], now["failed"]["failed"], now["answers"]["answers"]
         assert shown == (2, 0, 2)

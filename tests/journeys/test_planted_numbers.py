@@ -68,12 +68,12 @@ def ids_of(api, planted):
     issues = [each["id"] for each in api("/api/v1/issues")["issues"]]
     calls = planted.calls
     return {
-        "/static/{name:path} name": ["console.css"],
+        "/static/{name} name": ["console.css"],
         "/calls/{call_sid} call_sid": calls,
-        "/calls/{call_sid}/recordings/{number:int} call_sid": calls[:40],
-        "/calls/{call_sid}/recordings/{number:int} number": ["1"],
-        "/calls/{call_sid}/recordings/{number:int}/sound call_sid": calls[:40],
-        "/calls/{call_sid}/recordings/{number:int}/sound number": ["1"],
+        "/calls/{call_sid}/recordings/{number} call_sid": calls[:40],
+        "/calls/{call_sid}/recordings/{number} number": ["1"],
+        "/calls/{call_sid}/recordings/{number}/sound call_sid": calls[:40],
+        "/calls/{call_sid}/recordings/{number}/sound number": ["1"],
         "/causes/{issue} issue": issues,
         "/open/{token} token": ["none"],
         "/welcome/{link} link": ["none"],
@@ -85,6 +85,14 @@ def ids_of(api, planted):
         "/api/v1/streams/{stream_sid} stream_sid": [each for each in streams if each],
         "/api/v1/capacity/{account} account": ["main"],
         "/api/v1/erasures/{id} id": ["1"],
+        "/api/v1/flags/{name} name": ["none"],
+        "/promises/{id} id": ["1"],
+        "/api/v1/promises/{id} id": ["1"],
+        "/releases/{number} number": ["1"],
+        "/api/v1/releases/{number} number": ["1"],
+        "/api/v1/releases/{number}/differences number": ["1"],
+        "/api/v1/releases/{number}/backtest number": ["1"],
+        "/api/v1/releases/{number}/evidence number": ["1"],
     }
 
 
@@ -111,6 +119,7 @@ def test_a_viewer_sees_none_of_them(program, tmp_path):
     )
     admin.post("/streams", "/views", name=note, state="q=is%3Afailed", shared="1")
 
+    promise_some(admin, planted)
     paths = paths_of(routes_of(tmp_path), ids_of(api, planted))
     paths |= {f"/streams?cols={ALL_COLUMNS}&q={quote(each)}" for each in SEARCHES}
     paths |= {"/api/v1/receipts?limit=1000", "/api/v1/streams?limit=1000", "/api/v1/forms?since=1d"}
@@ -137,6 +146,18 @@ def test_a_viewer_sees_none_of_them(program, tmp_path):
     assert len(leaks(planted.numbers, whole)) > 150
     for form in ("csv", "ndjson", "parquet"):
         assert viewer.get(f"/api/v1/streams/export?format={form}&columns=all").status == 403
+
+
+def promise_some(admin, planted):
+    """Callbacks by hand, in reasons too, and numbers that are not called."""
+    spelt_so = [SPELLINGS[name] for name in ("plain", "plus", "sip", "blank", "dot", "brackets")]
+    for at, (number, spelt) in enumerate(zip(planted.numbers, spelt_so, strict=False), 1):
+        said = {"account": "calling", "number": number, "reason": spelt(number)[:100]}
+        reply = admin.post("/promises", "/promises/make", **said)
+        assert f"number+{at}" in reply.headers["location"], reply.headers
+    asked = {"number": number, "reason": f"asked by {number}"}
+    reply = admin.post("/promises", "/promises/do-not-call", **asked)
+    assert "not+called" in reply.headers["location"]
 
 
 ODD_SIDS = {

@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from program import Program, http, running, until
-from switchhook.capacity.facts_file import AccountFigures, FactsFile
+from switchhook.capacity.facts_document import AccountFigures
+from switchhook.capacity.facts_file import FactsFile
 from switchhook.journal import JournalReader
 from switchhook.journal.receipt import HeartbeatReceived, RecordKind, StatusReceived, decode_receipt
 from switchhook.rules.variables import AccountFacts

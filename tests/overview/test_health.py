@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from switchhook.overview.health import MOST_REMEMBERED, Memory, Said, health_of
-from switchhook.overview.health_messages import ANSWERING, FILES, LET_IN, OF_ANSWER, OTHER
+from switchhook.overview.health_checks import ANSWERING, FILES, LET_IN, OF_ANSWER, OTHER
 
 WRONG = (
     "endpoint a refused what looks like passthrus (secret wrong): is the URL in the applet right?"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from switchhook.overview.health_messages import (
+from switchhook.overview.health_checks import (
     DISK,
     EXOTEL,
     FILES,
@@ -20,9 +20,10 @@ from switchhook.overview.health_messages import (
     OF_CONSOLE,
     OTHER,
     OWN_FILES,
+    RELEASES,
     STORE,
-    meaning_of,
 )
+from switchhook.overview.health_messages import meaning_of
 
 HANDBOOK = (Path(__file__).parents[2] / "docs/operations.md").read_text()
 SECTIONS = (
@@ -68,14 +69,25 @@ def test_the_handbook_has_them():
             'rules of endpoint a: /x.toml:3: rule "r": x is never 1; it runs all the same, and',
             FILES,
         ),
+        (
+            "rules of endpoint a: /a.toml still holds other rules than release 4, which runs",
+            RELEASES,
+        ),
+        ("rules of endpoint a: release 4 can't run here: /a.toml: not TOML: bad", RELEASES),
         ("rules of endpoint a can't be kept in the data folder: full", OWN_FILES),
         ("account Acme: 127.0.0.1: the connection was refused", EXOTEL),
         ("3 records could not be folded: see /api/v1/status", FOLD),
         ("the store /d/store.sqlite can't be used: disk full", STORE),
         ("ledger /d/ledger.sqlite: it is damaged (restore it)", LEDGER),
         ("keeping stands still and tries again: disk full", KEEPING),
+        ("record 3 of the journal is damaged: journal/a.sqlite is damaged there", JOURNAL),
         ("something nobody has thought of", OTHER),
     ],
 )
 def test_a_sentence_belongs_to_its_check(sentence, check):
     assert meaning_of(sentence).check is check
+
+
+def test_what_nobody_has_any_more_is_not_to_be_restored():
+    said = "record 3 of the journal is damaged, and 1 more like it: records 1 to 2 are missing: no"
+    assert meaning_of(said).todo.startswith("Nothing brings them back")

@@ -11,8 +11,8 @@ import pytest
 from kept_receipts import Kept, query, receipt
 from switchhook.capacity.metrics import watch_figures
 from switchhook.capacity.status import CapacityNow
-from switchhook.checked_json import Damage
 from switchhook.journal.receipt import (
+    ANSWERED_ALONE,
     ANSWERED_UNREAD,
     ConfigApplied,
     Counters,
@@ -20,13 +20,8 @@ from switchhook.journal.receipt import (
     Sample,
     encode,
 )
-from switchhook.metrics import KNOWN
-from switchhook.overview.health_metrics import (
-    AnswerHealth,
-    answer_figures,
-    disk_figures,
-    file_figures,
-)
+from switchhook.metrics import KNOWN, unknown_until
+from switchhook.overview.health_metrics import clock_figures, retention_figures
 from switchhook.overview.known_troubles import Known, known_troubles
 from switchhook.rules.decide import Option
 from switchhook.store import SqliteStore
@@ -207,6 +202,7 @@ def test_what_the_answer_process_counted(world):
     ("counted", "figure"),
     [
         ("deadline before disk", "answer.missed_deadlines"),
+        (ANSWERED_ALONE, "answer.one_copy"),
         ("failed to decide", "answer.undecided"),
         ("unreadable: not HTTP", "answer.unreadable_share"),
         (ANSWERED_UNREAD, "answer.unread"),
@@ -378,31 +374,12 @@ def test_accounts_are_known_or_not():
     found = figures_of(watch_figures(Watch(good, bad, full)))
     assert found["account.headroom_share", "Main"].value == 0.2
     assert found["account.active", "Main"].at_ms == NOW - 4000
-    assert found["account.unreadable_polls", "Main"].value == 0
+    assert found["account.unreadable_polls", "Main"].value is None, "it was read before the start"
+    again = figures_of(watch_figures(Watch(msgspec.structs.replace(good, at_ms=NOW))))
+    assert again["account.unreadable_polls", "Main"].value == 0
     assert found["account.headroom_share", "Two"].value is None
     assert found["account.unreadable_polls", "Two"].value == 7
     assert found["account.headroom_share", "None"].value == 0
-
-
-def test_the_disk(tmp_path):
-    found = figures_of(disk_figures(tmp_path))
-    assert 0 <= found["disk.free_share",].value <= 1
-    assert found["disk.free_bytes",].value > 0
-    gone = figures_of(disk_figures(tmp_path / "gone"))
-    assert gone["disk.free_share",].value is None
-
-
-def test_the_fullest_disk_counts(tmp_path):
-    """A journal or a store on a disk of its own that is full is no less full for the others."""
-    (tmp_path / "journal").mkdir()
-    room = {tmp_path: 50, tmp_path / "journal": 1}
-
-    def look_at(path):
-        return SimpleNamespace(f_blocks=100, f_bavail=room[path], f_frsize=4096)
-
-    found = figures_of(disk_figures(tmp_path, look_at))
-    assert found["disk.free_share",].value == 0.01
-    assert found["disk.free_bytes",].value == 4096
 
 
 class Fold:
@@ -433,15 +410,46 @@ def test_how_long_the_fold_stands_still():
     assert stalled(321) == 0
 
 
-def test_files_and_the_answer_side():
-    files = figures_of(
-        file_figures(lambda: ["rules/sales: …"], lambda: [Damage("it is", "mend it")])
-    )
-    assert (files["rules.refused",].value, files["files.damaged",].value) == (1, 1)
-    assert figures_of(answer_figures(lambda: None)) == {}
-    well = figures_of(answer_figures(lambda: AnswerHealth(NOW - 5, True, False)))
-    assert well["answer.unreachable",].value == 0
-    assert (well["receipts.waiting",].value, well["receipts.waiting",].at_ms) == (0, NOW - 5)
-    gone = figures_of(answer_figures(lambda: AnswerHealth(NOW, False, None, "no connection")))
-    assert gone["answer.unreachable",].value == 1
-    assert ("receipts.waiting",) not in gone
+def test_a_fold_that_has_not_moved_since_the_start_may_have_stood_still_before():
+    fold: Any = Fold()
+    fold.end = 9
+    source = fold_figures(fold, fold)
+
+    def stalled(at_s):
+        return figures_of(source, NOW + at_s * 1000)["fold.stalled_s",].value
+
+    assert (stalled(0), stalled(60), stalled(61)) == (None, None, 61)
+    fold.position = 7
+    assert stalled(70) == 0
+
+
+def test_what_retention_has_not_looked_at_yet_is_unknown():
+    retention = SimpleNamespace(held=None, looked=False)
+    source = retention_figures(lambda: retention)
+    assert figures_of(source)["retention.held_days",].value is None
+    retention.looked = True
+    assert figures_of(source)["retention.held_days",].value == 0
+    retention.held = SimpleNamespace(ahead_ms=3 * DAY)
+    assert figures_of(source)["retention.held_days",].value == 3
+
+
+def test_what_is_folded_is_unknown_until_the_fold_has_caught_up_once(world):
+    world.stream(NOW - 1000, REFUSED, count=3)
+    assert world.kept.writer.flush(10)
+    source = unknown_until(lambda: world.source.caught_up, world.source)
+    assert {each.value for each in source(NOW)} == {None}
+    world.folded()
+    assert figures_of(source)["streams.failed", "Sales"].value == 3
+    world.stream(NOW - 500, REFUSED)  # it trails, and is known
+    assert figures_of(source)["streams.failed", "Sales"].value == 3
+
+
+def test_a_clock_that_is_not_known_yet_may_have_stepped_before():
+    steps: list[Any] = [None]
+    known = [False]
+    source = clock_figures(lambda: steps[0], lambda: known[0])
+    assert figures_of(source)["clock.step_s",].value is None
+    known[0] = True
+    assert figures_of(source)["clock.step_s",].value == 0
+    steps[0] = SimpleNamespace(by_ms=-3_000)
+    assert figures_of(source)["clock.step_s",].value == 3

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.requests import Request
 
 from ended_streams import ended, judged
 from switchhook.alerts.alert import evaluate
@@ -15,16 +19,18 @@ from switchhook.alerts.quiet import Silence
 from switchhook.capacity.status import CapacityNow
 from switchhook.exotel.times import MINUTE_MS
 from switchhook.metrics import Figure
-from switchhook.overview.known_troubles import DiskRoom, Known, known_troubles
+from switchhook.overview.known_troubles import Known, known_troubles
+from switchhook.overview.machine_metrics import SeenMachine
 from switchhook.overview.missing_metrics import Missing
 from switchhook.overview.trouble import VerdictInput
-from switchhook.overview.verdict import LONGEST, Press, verdict
+from switchhook.overview.verdict import LONGEST, Press, State, verdict
 from switchhook.streams.facet import Facet, Tally
 from switchhook.streams.issues.issues import Fingerprint
 from switchhook.streams.metrics import WrongSecrets
 from switchhook.streams.names import Bot, NamedAccount, Names
 from switchhook.streams.recent import attributed, recently
 from switchhook.streams.search.syntax import parse_query
+from switchhook.system.machine import Machine
 from switchhook.troubles.judge import Judge, Outcome
 from switchhook.troubles.outcomes import (
     TERMS,
@@ -35,6 +41,7 @@ from switchhook.troubles.outcomes import (
     outcomes,
 )
 from switchhook.troubles.trouble import ORDER_OVER, Level, Trouble
+from switchhook.web.render import Renderer
 
 NOW = 1_764_050_400_000
 NAMES = Names(
@@ -47,6 +54,11 @@ NAMES = Names(
     destinations={("sales", "B"): "the queue of people", ("sales", "A"): "the menu"},
     accounts_of={"sales": "Main"},
 )
+
+
+def machine(**said):
+    asked = "answers" in said or "waiting" in said
+    return SeenMachine(machine=Machine(asked=asked, **said), at_ms=NOW)
 
 
 def told(cause, minutes_ago=1, streams=1, host="a.example", kind="", option="A", endpoint="sales"):
@@ -512,12 +524,12 @@ def test_an_alert_of_ourselves_in_hand_says_so_too():
     ("disk", "what", "todo"),
     [
         (
-            DiskRoom(0.0, waiting=True),
+            machine(free_share=0.0, waiting=True),
             "Receipts wait in memory, as the data folder's disk is full.",
             "Make room on it, and restart nothing before.",
         ),
         (
-            DiskRoom(0.5, waiting=True),
+            machine(free_share=0.5, waiting=True),
             "Receipts wait in memory, as the data folder's disk does not take them.",
             "See why it does not write, and restart nothing before.",
         ),
@@ -526,14 +538,15 @@ def test_an_alert_of_ourselves_in_hand_says_so_too():
 def test_receipts_that_wait_are_one_trouble(disk, what, todo):
     alerts = [fires("disk-full", 0.0), fires("receipts-waiting"), fires("missed-deadlines", 5.0)]
     assert len({alert.cause for alert in alerts}) == 1
-    state = see(alerts=alerts, known=tuple(known_troubles(Known(disk=disk))))
+    state = see(alerts=alerts, known=tuple(known_troubles(Known(machines=[disk]))))
     assert (state.level, state.what, state.todo, state.more) == (Level.BAD, what, todo, ())
     assert state.callers == ("Callers are answered all the same. A restart would lose what waits.")
 
 
 def test_a_full_disk_that_keeps_callers_from_being_answered():
     alerts = [fires("disk-full", 0.0), fires("not-answering")]
-    known = tuple(known_troubles(Known(disk=DiskRoom(0.0, answers=False))))
+    full = machine(free_share=0.0, answers=False)
+    known = tuple(known_troubles(Known(machines=[full])))
     state = see(alerts=alerts, known=known)
     assert state.what == "Switchhook does not answer callers, and the data folder's disk is full."
     assert (state.fault, state.more) == ("At fault: Switchhook's disk.", ())
@@ -548,9 +561,32 @@ def test_a_full_disk_that_keeps_callers_from_being_answered():
     ],
 )
 def test_a_disk_that_fills_up(free, rule, what):
-    known = tuple(known_troubles(Known(disk=DiskRoom(free))))
+    known = tuple(known_troubles(Known(machines=[machine(free_share=free)])))
     assert see(alerts=[fires(rule, free)], known=known).what == what
     assert see(known=known).level is Level.GOOD
+
+
+def test_what_was_so_when_its_node_was_last_heard_of_says_when_that_was():
+    labels = (("node", "mumbai-2"),)
+    full = machine(free_share=0.02)
+    known = tuple(known_troubles(Known(machines=[msgspec.structs.replace(full, node="mumbai-2")])))
+    figures = [Figure("disk.free_share", 0.02, NOW, labels)]
+    (alert,) = (each for each in evaluate(DEFAULTS, figures, {}, NOW) if each.firing)
+    state = see(alerts=[alert], known=known)
+    assert state.what == "The disk of node mumbai-2 is full: 2 % is free."
+    assert state.callers.startswith("Callers are answered")
+    away = msgspec.structs.replace(alert, unknown_ms=NOW - 600_000)
+    state = see(alerts=[away], known=known)
+    assert state.callers.startswith("So it was 10 min ago: its node is away since. Callers")
+
+
+def test_what_is_damaged_on_a_node_is_told_by_its_alert():
+    """Alone the parts say it themselves; the one that leads has no parts on the others."""
+    figure = Figure("files.damaged", 1.0, NOW, (("node", "mumbai-2"),))
+    (alert,) = evaluate(DEFAULTS, [figure], {}, NOW)
+    assert "mumbai-2" in see(alerts=[alert]).what
+    (alone,) = evaluate(DEFAULTS, [msgspec.structs.replace(figure, labels=())], {}, NOW)
+    assert see(alerts=[alone]).level is Level.GOOD
 
 
 def test_a_refused_file_is_told_in_full():
@@ -558,7 +594,7 @@ def test_a_refused_file_is_told_in_full():
         'rules of endpoint sales: rules.toml: rule "no talk", column 16: the expression ends too'
         " early; those of 2026-11-29 go on running"
     )
-    known = tuple(known_troubles(Known(refused=[said, "another"])))
+    known = tuple(known_troubles(Known(machines=[machine(refused=2, refusal=said)])))
     alert = fires("rules-refused", 2.0)
     state = see(alerts=[alert], known=known)
     assert state.level is Level.WARN
@@ -737,3 +773,27 @@ def test_it_is_always_one_short_sentence(tallies, age_s):
 @given(tallies)
 def test_the_order_of_tallies_is_irrelevant(tallies):
     assert see(*tallies) == see(*tallies[::-1])
+
+
+SOURCE = Path(verdict.__code__.co_filename).parents[1]
+PAGES = {
+    found[0] + re.sub(r"\{[a-z_]+\}", "9", found[1])
+    for file in SOURCE.rglob("*.py")
+    for found in re.findall(r'\bpage=f?"(/[a-z]+)([^"]*)"', file.read_text())
+}
+
+
+def test_every_page_that_shows_more_of_a_trouble_has_a_name():
+    """A template that lacked one took every page of the console down, when it was needed most."""
+    assert {"/releases/9", "/capacity", "/endpoints/refused"} <= PAGES
+    names = {page: State(level=Level.BAD, what="It fails.", page=page).page_words for page in PAGES}
+    assert "Look at it" not in names.values()
+
+
+@pytest.mark.parametrize("page", [*sorted(PAGES), "", "/some/other"])
+def test_every_verdict_can_be_shown(page):
+    state = State(level=Level.BAD, what="It fails.", streams="", page=page)
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "query_string": b""}
+    shown = Renderer(lambda: None).text(Request(scope), "verdict.html", {"verdict": state})
+    assert "It fails." in shown
+    assert (page != "") == ('data-way="page"' in shown)

@@ -25,7 +25,7 @@ HOST = {"Host": "127.0.0.1"}
 
 @pytest.fixture
 def house(tmp_path):
-    found = House(tmp_path / "data", RetentionLimits(30, 40, 50, 60, 70, 0))
+    found = House(tmp_path / "data", RetentionLimits(30, 40, 50, 60, 70, 0, 90))
     yield found
     found.close()
 
@@ -50,7 +50,7 @@ def test_each_class_is_told_with_its_limit_and_oldest(house):
     assert told["problem"] is None
     by = {each["class"]: each for each in told["classes"]}
     assert list(by) == [matter.value for matter in Matter]
-    assert [each["days"] for each in by.values()] == [30, 40, 50, 60, 70, 0]
+    assert [each["days"] for each in by.values()] == [30, 40, 50, 60, 70, 0, 90]
     assert by["raw"]["oldest_at"] == "1972-09-27T00:00:00.000000Z"
     assert by["audit"]["oldest_at"] is None
 

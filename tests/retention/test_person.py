@@ -8,10 +8,14 @@ import apsw
 import pytest
 
 from asgi_client import Client
+from callbacks import some_promises
 from retention.test_api import HOST
 from retention.test_retention_worker import NUMBER, SID, START, House, call_of, details
 from switchhook.access.audit import Deed
 from switchhook.access.roles import Role, Viewer
+from switchhook.callbacks.do_not_call_ledger import LedgerDoNotCall
+from switchhook.callbacks.ledger import LedgerPromises
+from switchhook.callbacks.promise import PromiseEvent
 from switchhook.cli import run
 from switchhook.exotel.spellings import ErasedNumber
 from switchhook.exotel.times import DAY_MS
@@ -24,7 +28,7 @@ from switchhook.system.data_folder import DataFolder
 from switchhook.web.app import create_app
 from switchhook.web.render import Renderer
 
-LIMITS = RetentionLimits(30, 40, 50, 60, 70, 80)
+LIMITS = RetentionLimits(30, 40, 50, 60, 70, 80, 90)
 
 
 @pytest.fixture
@@ -90,6 +94,21 @@ def test_everything_is_found_with_when_it_goes(house):
     assert search_of(house).find(ErasedNumber("+919876543211"), LIMITS).records == ()
 
 
+def test_promises_of_callbacks_are_found_with_when_they_go(house):
+    promises, never = LedgerPromises(house.ledger), LedgerDoNotCall(house.ledger)
+    made = promises.make(some_promises.promise(number=NUMBER.e164, why=NUMBER.e164))
+    promises.make(some_promises.promise(number=NUMBER.e164))
+    promises.settle(made.id, PromiseEvent.CANCELLED, START)
+    never.add(NUMBER.e164, "", Deed(who="asha", what="never call"), START)
+    person = search_of(house).find(NUMBER, LIMITS)
+    assert {each.kind: (each.at_ms, each.until_ms) for each in person.rows} == {
+        "promise of a callback": (START, START + 90 * DAY_MS),
+        "step of a promise": (some_promises.T, some_promises.T + 90 * DAY_MS),
+        "callback that was not promised": (some_promises.T, some_promises.T + 90 * DAY_MS),
+        "entry of the do-not-call list": (START, None),
+    }
+
+
 def test_mentions_are_entries_of_the_audit_log(house):
     """However much else each says, and not what stands masked in other tables."""
     deeds = [
@@ -108,7 +127,7 @@ def test_mentions_are_entries_of_the_audit_log(house):
 
 def test_what_is_kept_for_ever_says_so(house):
     fill(house)
-    person = search_of(house).find(NUMBER, RetentionLimits(0, 0, 0, 0, 0, 0))
+    person = search_of(house).find(NUMBER, RetentionLimits(0, 0, 0, 0, 0, 0, 0))
     assert {each.raw_until_ms for each in person.records} == {None}
 
 

@@ -23,7 +23,7 @@ from switchhook.retention.policy import (
 )
 
 NOW = 1_000 * DAY_MS
-FOR_EVER = RetentionLimits(0, 0, 0, 0, 0, 0)
+FOR_EVER = RetentionLimits(0, 0, 0, 0, 0, 0, 0)
 
 
 def segment(first, last, first_day, last_day, state=SegmentState.SEALED):
@@ -137,8 +137,8 @@ def journals(draw):
 @given(
     segments=journals(),
     folded=st.integers(0, 40),
-    days=st.lists(st.integers(0, 900), min_size=6, max_size=6),
-    rows=st.lists(st.lists(st.integers(0, 1000), max_size=5), min_size=6, max_size=6),
+    days=st.lists(st.integers(0, 900), min_size=7, max_size=7),
+    rows=st.lists(st.lists(st.integers(0, 1000), max_size=5), min_size=7, max_size=7),
 )
 def test_retention_removes_nothing_that_is_younger_and_ends(segments, folded, days, rows):
     """Every step is carried out as asked until there is none; each makes something less."""

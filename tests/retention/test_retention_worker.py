@@ -12,6 +12,7 @@ import pytest
 
 from answer.bots import gate, pool, pooled, voicebot
 from answer.desk import Desk
+from callbacks import some_promises
 from kept_receipts import fold, query, receipt
 from program import until
 from retention.test_erasure import hash_of_proof
@@ -19,6 +20,12 @@ from switchhook.access.audit import Deed, verify_chain
 from switchhook.access.audit_ledger import LedgerAudit
 from switchhook.access.ledger import LedgerAccess
 from switchhook.access.roles import Role
+from switchhook.callbacks.attempts import AttemptChange
+from switchhook.callbacks.dialling_ledger import LedgerDialling
+from switchhook.callbacks.do_not_call_ledger import LedgerDoNotCall
+from switchhook.callbacks.ledger import LedgerPromises
+from switchhook.callbacks.promise import AttemptState, PromiseEvent, PromiseState
+from switchhook.callbacks.refusals import RefusalCode
 from switchhook.capacity.ledger import LedgerCapacity
 from switchhook.capacity.readings import Reading
 from switchhook.errors import JournalError
@@ -47,7 +54,7 @@ from switchhook.streams.store import StreamFilter
 NUMBER = ErasedNumber("+919876543210")
 DIGITS = b"9876543210"
 START = 1_000 * DAY_MS
-FOR_EVER = RetentionLimits(0, 0, 0, 0, 0, 0)
+FOR_EVER = RetentionLimits(0, 0, 0, 0, 0, 0, 0)
 
 
 class House:
@@ -383,7 +390,10 @@ def test_what_people_wrote_is_masked_in_place(house):
             if all(kind != "TEXT" for _, kind in columns):
                 continue
             said = {"TEXT": "note of ९८७६५ 43210", "BLOB": b"x"}
-            values = [said.get(kind, at) for at, (_, kind) in enumerate(columns)]
+            values = [
+                0 if name == "promise" else said.get(kind, at)  # the one of the table before
+                for at, (name, kind) in enumerate(columns)
+            ]
             marks = ", ".join("?" * len(values))
             connection.exec_driver_sql(f"INSERT INTO {table} VALUES ({marks})", tuple(values))
             written.append(f"ledger.{table}")
@@ -751,3 +761,77 @@ def test_why_keeping_stands_still_is_known(house, monkeypatch):
     until(lambda: house.keeper.problem is not None, "the problem")
     assert house.keeper.problem == "journal segment a: is damaged (mend it)"
     assert house.keeper.stop()
+
+
+# Promises of callbacks.
+
+
+def promised(house, **said):
+    """A promise to the number that is erased, with a call on its way."""
+    promises, dialling = LedgerPromises(house.ledger), LedgerDialling(house.ledger)
+    dialling.allow("main", Deed(who="asha", what="allowed"), START)
+    made = promises.make(
+        some_promises.promise(number=NUMBER.e164, made_ms=START, why=f"of {NUMBER.e164}", **said)
+    )
+    claimed = promises.claim(made.id, 1, "+918045601234", START, lambda _: None, price=1)
+    return promises, claimed.promise
+
+
+def test_a_promise_to_an_erased_number_is_masked_everywhere_and_not_dialled_again(house):
+    promises, made = promised(house)
+    refused = promises.make(some_promises.promise(number=NUMBER.e164))
+    assert refused.code is RefusalCode.OPEN_ALREADY
+    other = promises.make(some_promises.promise())
+    house.erase()
+    house.run()
+    proof = house.keeper.proofs()[0]
+    assert proof.complete
+    found = {place.name: place.found for place in proof.places if place.found}
+    assert found["ledger.promises"] == found["ledger.promise_refusals"] == 1
+    after = promises.get(made.id)
+    assert after.erased
+    assert "erased" in after.why + after.number
+    missed = promises.settle(made.id, PromiseEvent.MISSED, START + 1, attempt=1)
+    assert missed.erased
+    again = promises.claim(made.id, 2, "+918045601234", START + 2, lambda _: None, price=1)
+    assert again.promise.state is PromiseState.DROPPED
+    assert again.promise.why == "the number was erased"
+    assert promises.get(other.id) == other
+    house.close()
+    assert house.holding() == []
+
+
+def test_a_number_on_the_do_not_call_list_stays_there_and_the_proof_says_so(house):
+    never = LedgerDoNotCall(house.ledger)
+    never.add(NUMBER.e164, "asked for it", Deed(who="asha", what="never call"), START)
+    house.erase()
+    house.run()
+    proof = house.keeper.proofs()[0]
+    assert proof.complete
+    assert {place.name: place.stays for place in proof.places if place.stays} == {
+        "ledger.do_not_call": 1
+    }
+    assert never.has(NUMBER.e164)
+
+
+def test_a_promise_goes_whole_with_the_call_that_it_was_made_for(house):
+    promises, made = promised(house, call_sid=SID)
+    assert forget_call(house, SID).complete
+    assert promises.get(made.id) is None
+    assert promises.by_custom_field(f"switchhook:{made.token}:1") is None
+    told = AttemptChange(state=AttemptState.TALKED)
+    assert promises.settle(made.id, PromiseEvent.TALKED, START, attempt=1, change=told) is None
+
+
+def test_promises_go_by_their_own_limit(tmp_path):
+    house = House(tmp_path / "data", RetentionLimits(0, 0, 0, 0, 0, 0, promises_days=10))
+    promises = LedgerPromises(house.ledger)
+    for day in (0, 10, 20, 35):
+        made = promises.make(some_promises.promise(made_ms=START + day * DAY_MS))
+        promises.settle(made.id, PromiseEvent.CANCELLED, START + day * DAY_MS)
+    house.now = START + 40 * DAY_MS
+    house.run_hours(48)
+    status = {each.matter: each for each in house.keeper.status().classes}
+    assert status[Matter.PROMISES].removed.rows == 3
+    assert status[Matter.PROMISES].overdue_ms == 0
+    house.close()

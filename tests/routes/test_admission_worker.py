@@ -346,12 +346,12 @@ def test_an_account_that_is_no_longer_asked_has_no_budget(world):
 def test_the_thread_tells_by_itself_and_ends(tmp_path):
     told = []
 
-    class Facts:
+    class Facts(FactsFile):
         def tell_budgets(self, node, budgets, now_ms, mono_ms):
             told.append(budgets)
             worker._ending.set()
 
-    worker = AdmissionWorker(Facts(), node=NODE, now_ms=lambda: NOW)
+    worker = AdmissionWorker(Facts(tmp_path), node=NODE, now_ms=lambda: NOW)
     worker.use({"main": {}})
     worker.start()
     worker._thread.join(10)

@@ -31,8 +31,8 @@ def ended(text, at_ms=NOW):
     ]
 
 
-def step(breaker, outcomes=(), unreachable="", now_ms=NOW, settings=SETTINGS):
-    return stepped(breaker, outcomes, unreachable, settings, now_ms)
+def step(breaker, outcomes=(), unreachable="", now_ms=NOW, settings=SETTINGS, under_way=()):
+    return stepped(breaker, outcomes, unreachable, settings, now_ms, under_way)
 
 
 @pytest.mark.parametrize(
@@ -94,9 +94,52 @@ def test_what_failed_before_does_not_open_it_again():
 def test_a_failure_while_half_open_opens_it_again_for_longer():
     breaker = step(step(Breaker(), ended("xxx")), now_ms=NOW + 30_000)
     again = step(breaker, [Outcome(NOW + 33_000, NOW + 32_000, failed=True)], now_ms=NOW + 33_000)
-    assert (again.state, again.why) == (OPEN, "1 of 1 streams failed again")
+    assert (again.state, again.why) == (OPEN, "the stream that it was tried with failed")
     assert cool_down_s(again, SETTINGS) == 60
     assert step(again, now_ms=NOW + 33_000 + 59_999) == again
+
+
+def failed(*given_ms, took_ms=1_000):
+    return [Outcome(each + took_ms, each, failed=True) for each in given_ms]
+
+
+def test_who_fails_is_known_at_once_and_who_talks_counts_as_well():
+    """Ten callers in ten seconds, two of whom failed after a second: the others talk."""
+    outcomes = [*failed(NOW - 9_000, NOW - 5_000), Outcome(NOW - 100, NOW - 9_500, failed=False)]
+    talking = [NOW - ago for ago in (9_900, 8_000, 7_000, 6_000, 4_000, 3_000, 2_000)]
+    assert step(Breaker(), outcomes).why == "2 of 3 streams failed in 60 s"
+    assert step(Breaker(), outcomes, under_way=talking) == Breaker()
+    in_a_row = failed(NOW - 9_000, NOW - 5_000, NOW - 4_500)
+    assert step(Breaker(), in_a_row).why == "3 of 3 streams failed in 60 s"
+    assert step(Breaker(), in_a_row, under_way=talking) == Breaker()
+
+
+def test_streams_younger_than_those_that_failed_tell_nothing_yet():
+    outcomes = failed(NOW - 40_000, NOW - 35_000, NOW - 30_000, took_ms=20_000)
+    waiting = [NOW - ago for ago in (19_000, 12_000, 5_000, 20_000)]
+    assert step(Breaker(), outcomes, under_way=waiting).why == "3 of 3 streams failed in 60 s"
+
+
+def test_a_bot_that_dies_while_others_talk_to_it_is_out_after_the_least_number():
+    talking = [NOW - 30_000 + 100 * each for each in range(200)]
+    opened = step(Breaker(), failed(NOW - 3_000, NOW - 2_500, NOW - 1_500), under_way=talking)
+    assert opened.why == "the last 3 streams failed"
+
+
+def test_streams_that_began_long_ago_are_no_share_of_the_window():
+    talking = [NOW - 90_000 - each for each in range(50)]
+    outcomes = [*failed(NOW - 3_000, NOW - 2_000), Outcome(NOW, NOW - 500, failed=False)]
+    assert step(Breaker(), outcomes, under_way=talking).why == "2 of 3 streams failed in 60 s"
+
+
+def test_one_failure_among_talking_callers_does_not_open_it_again():
+    tried = step(step(Breaker(), ended("xxx")), now_ms=NOW + 30_000)
+    began = NOW + 30_000
+    now = began + 4_000
+    talking = [began + 200, began + 600, began + 1_200]
+    assert step(tried, failed(began + 2_000), now_ms=now, under_way=talking) == tried
+    before = [began - 5_000, began - 4_000]
+    assert step(tried, failed(began + 2_000), now_ms=now, under_way=before).state is OPEN
 
 
 def test_one_failure_of_many_does_not():

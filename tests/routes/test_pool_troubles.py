@@ -13,10 +13,10 @@ from switchhook.routes.pool_troubles import at_fault, has_calls, pool_troubles
 from switchhook.routes.view import MemberKnown, RoutesView, pool_view
 from switchhook.rules.bot_pool import MemberState
 from switchhook.rules.routing import HandAct, MemberFacts
-from switchhook.troubles.at_fault import AtFault
+from switchhook.troubles.at_fault import AtFault, Canary
 from switchhook.troubles.trouble import Level
 
-REACHED = {"sales": ["sales-in"]}
+REACHED = {"sales": ["sales-in"], "backup": ["backup-in"]}
 OPEN = Breaker(state=BreakerState.OPEN, why="the probe: connection refused")
 OUT = MemberKnown(breaker=OPEN, facts=MemberFacts(0.0), given=9)
 FAILING = MemberKnown(breaker=OPEN, given=9)
@@ -33,11 +33,11 @@ def seen(known, held=(), pools=(SALES, BACKUP)):
 
 
 def sales(found):
-    return at_fault(found, REACHED)["sales"]
+    return at_fault(found, REACHED, {})["sales"]
 
 
 def told(found):
-    return {each.key: each for each in pool_troubles(found, REACHED)}
+    return {each.key: each for each in pool_troubles(found, REACHED, {})}
 
 
 def test_the_member_that_fails_beside_others_is_named_with_the_command_that_takes_it_out():
@@ -110,10 +110,46 @@ def test_where_a_person_has_acted_nobody_is_told_to(act, to, instead):
     assert sales(found) == AtFault(instead=instead)
 
 
+def test_what_only_a_canary_calls_is_mended_by_ending_the_canary():
+    found = seen({"vendor-a": OUT, "vendor-b": OUT})
+    reached = {"backup": ["backup-in"]}
+    assert at_fault(found, reached, {"sales": Canary(5)})["sales"] == AtFault(
+        todo="Only the canary of release 5 sends it calls; end that: `switchhook release stop 5`.",
+        page="/releases/5",
+    )
+    troubles = {each.key: each for each in pool_troubles(found, reached, {"sales": Canary(5)})}
+    degraded = troubles["pool.degraded:sales"]
+    assert (degraded.level, degraded.page) == (Level.BAD, "/releases/5")
+    assert "switchhook release stop 5" in degraded.todo
+
+
+def test_what_only_a_canary_called_that_is_over_needs_nobody():
+    found = seen({"vendor-a": OUT, "vendor-b": OUT})
+    assert at_fault(found, {}, {})["sales"] == AtFault(instead="no rules send it calls")
+    (degraded, *_) = pool_troubles(found, {}, {})
+    assert (degraded.level, degraded.todo) == (Level.WARN, "")
+
+
+def test_of_what_a_canary_called_that_was_taken_back_the_release_is_the_cause():
+    found = seen({"vendor-a": OUT, "vendor-b": OUT})
+    ended = {"sales": Canary(5, taken_back=True)}
+    said = "release 5, which sent it calls, was taken back"
+    assert at_fault(found, {}, ended)["sales"] == AtFault(instead=said, page="/releases/5")
+    (degraded, *_) = pool_troubles(found, {}, ended)
+    assert (degraded.level, degraded.todo, degraded.page) == (Level.WARN, "", "/releases/5")
+    assert degraded.over, "or its alert would stand before the release"
+    assert said in degraded.what
+    # What running rules send calls to as well fails for its own reasons.
+    assert at_fault(found, REACHED, ended)["sales"] == at_fault(found, REACHED, {})["sales"]
+
+
 def test_names_with_blanks_can_be_pasted():
     pool = msgspec.structs.replace(SALES, name="Sales bot")
     found = RoutesView(made_ms=NOW, pools=(pool_view(pool, (), {"vendor-a": FAILING}, {}, NOW),))
-    assert "`switchhook route out 'Sales bot/vendor-a' " in at_fault(found, {})["Sales bot"].todo
+    assert (
+        "`switchhook route out 'Sales bot/vendor-a' "
+        in at_fault(found, {"Sales bot": ["sales-in"]}, {})["Sales bot"].todo
+    )
 
 
 def test_a_member_that_is_out_is_told_as_past_and_one_that_gets_calls_as_present():

@@ -141,6 +141,17 @@ def test_what_a_command_sets_beside_it_is_told_by_the_next_look(world):
     assert world.facts.hands == ()
 
 
+def test_what_was_ended_while_no_console_ran_is_over_after_a_restart(world):
+    """Also where there is no pool to tell of."""
+    setting = world.worker.set(wanted(HandAct.SAFE, endpoint="default"), "asha", deed).begins
+    LedgerHands(world.ledger).undo(lambda held: held[0], lambda _: deed("x", "", {}), NOW)
+    assert [each.id for each in world.facts.hands] == [setting.id]
+    world.pools = {}
+    world.worker = world.another()
+    world.later(250)
+    assert world.facts.hands == ()
+
+
 def test_what_was_set_is_in_force_after_a_restart(world):
     world.worker.set(wanted(HandAct.OFF, pool="sales"), "asha", deed)
     world.worker = world.another()

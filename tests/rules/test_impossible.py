@@ -11,10 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from switchhook.cli.check_routing import kind_said
 from switchhook.exotel.cause import judge
 from switchhook.exotel.passthru import Passthru, Stream
-from switchhook.rules.expression import chain, check, first_match
-from switchhook.rules.rules_file import BUILTIN, EndpointKind, RulesetError, load_rules
+from switchhook.rules.expression import check
+from switchhook.rules.matching import chain, first_match
+from switchhook.rules.rules_file import BUILTIN, RulesetError, load_rules
 from switchhook.rules.variables import VARIABLES, AccountFacts, RuleInput, seen
 
 INDIA = ZoneInfo("Asia/Kolkata")
@@ -598,8 +600,7 @@ def test_the_built_in_rules_and_those_of_the_page_pass() -> None:
              if "[default]" in text]  # fmt: skip
     assert len(whole) >= 4
     for text in whole:
-        kind = EndpointKind.VOICEBOT if "\npool = " in text else EndpointKind.PASSTHRU
-        kind = EndpointKind.ADMIT if "\nclass = " in text else kind
+        kind = kind_said(text.encode())
         assert load_rules(text, file="rules.toml", kind=kind).doubts == ()
 
 

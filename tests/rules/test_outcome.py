@@ -28,6 +28,17 @@ def refusal(text: str, kind: EndpointKind, **more: object) -> str:
     [
         (PASSTHRU, 'option = "B"', Outcome(option=Option.B)),
         (PASSTHRU, 'option = "A"\nselect = "people"', Outcome(option=Option.A, select="people")),
+        (
+            PASSTHRU,
+            'option = "B"\npromise = true',
+            Outcome(option=Option.B, promise="a", class_="default"),
+        ),
+        (
+            PASSTHRU,
+            'option = "A"\npromise = true\nreason = "no room"\nclass = "vip"',
+            Outcome(option=Option.A, promise="no room", class_="vip"),
+        ),
+        (PASSTHRU, 'option = "A"\npromise = false', Outcome(option=Option.A)),
         (ADMIT, "", Outcome(option=Option.A, class_="default")),
         (ADMIT, 'class = "vip"', Outcome(option=Option.A, class_="vip")),
         (ADMIT, 'option = "A"\nclass = "vip"', Outcome(option=Option.A, class_="vip")),
@@ -39,11 +50,12 @@ def test_what_a_rule_gives_is_in_its_decision(kind, said, given):
     rules = load_rules(f"{RULE}{said}\n{DEFAULTS[kind]}", file="r", kind=kind)
     rule, decision = rules.rules[0], rules.decisions[0]
     for each in (rule, decision):
-        assert (each.option, each.select, each.pool, each.class_) == (
+        assert (each.option, each.select, each.pool, each.class_, each.promise) == (
             given.option,
             given.select,
             given.pool,
             given.class_,
+            given.promise,
         )
     assert rules.kind is kind
 
@@ -57,6 +69,16 @@ def test_what_a_ruleset_can_answer_is_told():
     assert rules.pools == ("b", "a")
     rules = load_rules(f'{RULE}class = "vip"\n[default]\n', file="r", kind=ADMIT)
     assert rules.classes == ("vip", "default")
+
+
+def test_a_default_can_promise_and_is_its_reason():
+    rules = load_rules('[default]\noption = "B"\npromise = true\n', file="r")
+    for each in (rules.otherwise, rules.default_rule):
+        assert (each.promise, each.class_) == ("default", "default")
+
+
+def test_the_built_in_rules_promise_nothing():
+    assert not any(each.promise for each in builtin_rules(PASSTHRU).decisions)
 
 
 def test_the_built_in_rules_of_each_kind():
@@ -73,8 +95,31 @@ def test_the_built_in_rules_of_each_kind():
          'rule "a": "pool" is for rules of kind voicebot, these are of kind passthru '
          '(write option = "A" or "B", or set kind of the endpoint)'),
         (PASSTHRU, 'option = "A"\nclass = "vip"',
-         'rule "a": "class" is for rules of kind admit, these are of kind passthru '
-         '(write option = "A" or "B", or set kind of the endpoint)'),
+         'rule "a": "class" says of a promise, and none is promised '
+         '(write promise = true beside it, or kind = "admit" of the endpoint)'),
+        (PASSTHRU, 'option = "A"\nreason = "no room"\npromise = false',
+         'rule "a": "reason" says why a callback is promised, and none is promised '
+         '(write promise = true beside it)'),
+        (PASSTHRU, 'option = "A"\npromise = "yes"',
+         "rule \"a\": promise is neither true nor false: 'yes' (promise = true, without quotes)"),
+        (PASSTHRU, 'option = "A"\npromise = true\nreason = ""',
+         "rule \"a\": no such reason is possible: '' "
+         "(one line of at most 100 printable characters)"),
+        (PASSTHRU, f'option = "A"\npromise = true\nreason = "{"x" * 101}"',
+         f"rule \"a\": no such reason is possible: '{'x' * 40}' "
+         "(one line of at most 100 printable characters)"),
+        (PASSTHRU, 'option = "A"\npromise = true\nreason = "two\\nlines"',
+         "rule \"a\": no such reason is possible: 'two\\nlines' "
+         "(one line of at most 100 printable characters)"),
+        (PASSTHRU, 'option = "B"\npromise = true\nclass = "all"',
+         "rule \"a\": class 'all' is a reserved word "
+         "(all, any, foreign, none, unknown say what is of no class; choose another name)"),
+        (ADMIT, 'promise = true',
+         'rule "a": "promise" is for rules of kind passthru, these are of kind admit '
+         '(write option = "A" or "B", and class = "…" beside A, or set kind of the endpoint)'),
+        (VOICEBOT, 'pool = "sales"\nclass = "vip"',
+         'rule "a": "class" is for rules of kind passthru or admit, these are of kind voicebot '
+         '(write pool = "…", or set kind of the endpoint)'),
         (ADMIT, 'select = "people"',
          'rule "a": "select" is for rules of kind passthru, these are of kind admit '
          '(write option = "A" or "B", and class = "…" beside A, or set kind of the endpoint)'),
@@ -82,7 +127,8 @@ def test_the_built_in_rules_of_each_kind():
          'rule "a": "option" is for rules of kind passthru or admit, these are of kind voicebot '
          '(write pool = "…", or set kind of the endpoint)'),
         (PASSTHRU, 'option = "A"\nselct = "x"',
-         'rule "a": unknown key "selct" (did you mean select? known: name, when, option, select)'),
+         'rule "a": unknown key "selct" (did you mean select? '
+         'known: name, when, option, select, promise, reason, class)'),
         (VOICEBOT, "", 'rule "a": it has no pool '
          '(pool = "…", the name of a [bots.NAME] with members)'),
         (VOICEBOT, "pool = 1", 'rule "a": no such pool is possible: \'1\' '
@@ -124,8 +170,8 @@ def test_a_rule_that_its_kind_does_not_take_is_refused(kind, said, message):
          '[default]: "pool" is for rules of kind voicebot, these are of kind admit '
          '(write option = "A" or "B", and class = "…" beside A, or set kind of the endpoint)'),
         (PASSTHRU, 'class = "vip"\noption = "A"',
-         '[default]: "class" is for rules of kind admit, these are of kind passthru '
-         '(write option = "A" or "B", or set kind of the endpoint)'),
+         '[default]: "class" says of a promise, and none is promised '
+         '(write promise = true beside it, or kind = "admit" of the endpoint)'),
     ],
 )  # fmt: skip
 def test_a_default_that_its_kind_does_not_take_is_refused(kind, default, message):

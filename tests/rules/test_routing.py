@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from switchhook.rules.routing import (
     HandSetting,
     MemberFacts,
     RoutingFacts,
+    by_other_limits,
     route,
 )
 
@@ -181,3 +183,21 @@ def test_health_alone_never_leaves_a_call_without_a_bot(key, one, other, room):
     found = route(POOLS, "sales", key, known, NOW)
     assert found.member in ("a", "b")
     assert draw(key, found.eligible) == found.member
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "room", "expected"),
+    [(10, 8, 5, 3), (10, 8, 1, -1), (10, 20, 0, 10), (10, None, 3, None), (None, 8, None, None)],
+)
+def test_room_by_other_limits(then, now, room, expected):
+    """What is in use stays as it is; where nothing was counted there is no room to keep to."""
+
+    def pools(limit):
+        return {"sales": msgspec.structs.replace(SALES, members=(A, replaced(B, limit)))}
+
+    def replaced(member, limit):
+        return msgspec.structs.replace(member, limit=limit)
+
+    known = facts(a=MemberFacts(0.5), b=MemberFacts(room=room))
+    found = by_other_limits(known, pools(now), pools(then))
+    assert found == facts(a=MemberFacts(0.5), b=MemberFacts(room=expected))

@@ -12,15 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from switchhook.cli.check_routing import kind_said
 from switchhook.errors import ConfigError, RuleError
 from switchhook.exotel.cause import Cause, Verdict, judge
 from switchhook.exotel.passthru import Defect, Passthru, Stream
 from switchhook.rules.decide import Decision, Option, Rule, Ruleset, decide
-from switchhook.rules.expression import first_match
+from switchhook.rules.matching import first_match
 from switchhook.rules.rules_file import (
     BUILTIN,
     LONGEST_FILE,
-    EndpointKind,
     RulesetError,
     load_rules,
 )
@@ -103,7 +103,8 @@ OPTIONS = 'option = "A" or option = "B"'
         ('[default]\noption = "C"',
          f"rules.toml: [default]: no such option: 'C' ({OPTIONS})"),
         ("[default]\noption = 1", f"rules.toml: [default]: no such option: '1' ({OPTIONS})"),
-        (END + "else = 1", 'rules.toml: [default]: unknown key "else" (known: option, select)'),
+        (END + "else = 1", 'rules.toml: [default]: unknown key "else" '
+         "(known: option, select, promise, reason, class)"),
         ('default = "A"\n' + rule("stream.present"),
          f"rules.toml: default is not a table of its own ({MISSING})"),
         ('default.option = "A"\n', f"rules.toml: default is not a table of its own ({MISSING})"),
@@ -140,7 +141,8 @@ OPTIONS = 'option = "A" or option = "B"'
          "(when = 'stream.cause == \"throttled\"')"),
         ("[[rule]]\nname = 'a'\noption = 'A'\nwhen = 'stream.present'\nthen = 1\n" + END,
          'rules.toml: rule "a": unknown key "then" '
-         "(did you mean when? known: name, when, option, select)"),
+         "(did you mean when? "
+         "known: name, when, option, select, promise, reason, class)"),
         (rule("stream.present") * 201 + END, "rules.toml: 201 rules, the most is 200"),
         # expressions
         (rule("stream.statu == ''", "short") + END,
@@ -464,9 +466,7 @@ def test_the_page_lists_every_variable() -> None:
 
 @pytest.mark.parametrize("block", re.findall(r"```toml\n(.*?)```", PAGE.read_text(), re.DOTALL))
 def test_the_pages_examples_load(block: str) -> None:
-    kind = EndpointKind.VOICEBOT if "\npool = " in block else EndpointKind.PASSTHRU
-    kind = EndpointKind.ADMIT if "\nclass = " in block else kind
-    loaded = load_rules(block, file="rules.md", strict=True, kind=kind)
+    loaded = load_rules(block, file="rules.md", strict=True, kind=kind_said(block.encode()))
     assert decided(loaded).release == loaded.release
 
 

@@ -44,7 +44,7 @@ def test_a_press_stands_beside_each_trouble_that_it_mends():
     """By the keys of the judges, and of the alerts of pools."""
     from routes.test_mending import view
 
-    moved = presses_of(view(["vendor-a", "vendor-b"]))
+    moved = presses_of(view(["vendor-a", "vendor-b"]), {"sales"})
     assert {
         "bot-fails:sales",
         "pool.degraded:sales",
@@ -52,6 +52,6 @@ def test_a_press_stands_beside_each_trouble_that_it_mends():
         "member.silent_calls:vendor-b,sales",
     } <= moved.keys()
     assert moved["bot-fails:sales"].words == "Move its calls to backup"
-    taken = presses_of(view(["vendor-b"]))
+    taken = presses_of(view(["vendor-b"]), {"sales"})
     assert taken["member.out:vendor-b,sales"].state == "out"
     assert "member.out:vendor-a,sales" not in taken

@@ -17,11 +17,13 @@ from kept_receipts import query, receipt
 from switchhook.config.live import SettingsKeeper
 from switchhook.exotel import cause
 from switchhook.exotel.wire import passthru, status_callback
+from switchhook.exotel.wire.known_shapes import QuickReader
 from switchhook.journal import JournalWriter
 from switchhook.journal import receipt as receipts
 from switchhook.journal.receipt import Counters, RecordKind, StatusReceived, encode
 from switchhook.overview.feed import NOW
 from switchhook.server.console_parts import ConsoleSide
+from switchhook.server.keeping import one_machine
 from switchhook.system.data_folder import JOURNAL, DataFolder
 from telemetry.traces.test_exporter import Receiver, receiver  # noqa: F401 - a fixture
 
@@ -30,7 +32,8 @@ FORM = "application/x-www-form-urlencoded"
 READERS = {
     "decode receipt": (receipts, "decode_receipt"),
     "decode callback": (receipts, "decode_status"),
-    "parse passthru": (passthru, "parse"),
+    "read passthru": (QuickReader, "read"),
+    "parse passthru": (passthru, "parse"),  # of what the quick reader leaves
     "parse callback": (status_callback, "parse"),
     "classify": (cause, "classify"),
     "judge": (cause, "judge"),
@@ -66,9 +69,9 @@ def counted(monkeypatch):
     for what, (place, name) in READERS.items():
         read = getattr(place, name)
         wrapped = counting(what, read)
-        for module in ours:
-            for known in [key for key, value in vars(module).items() if value is read]:
-                monkeypatch.setattr(module, known, wrapped)
+        for holder in (*ours, QuickReader):
+            for known in [key for key, value in vars(holder).items() if value is read]:
+                monkeypatch.setattr(holder, known, wrapped)
     return counts
 
 
@@ -88,7 +91,9 @@ class Console:
                 observe=lambda event: None,
             )
         self.held = DataFolder.open(folder / "data", "console")
-        self.side = ConsoleSide(self.held, keeper.start(), address="", answer_url=None)
+        self.side = ConsoleSide(
+            self.held, one_machine(self.held), keeper.start(), address="", answer_url=None
+        )
         self.calls = []
         fetcher: Any = self.side.accounts.fetcher
         fetcher.ended = lambda sid, account, _at: self.calls.append(sid)
@@ -144,7 +149,7 @@ def test_one_passthru_is_read_once_for_store_feed_call_ends_and_traces(
     record = stream("completed")
     counted.clear()
     tail = asyncio.run(console.fold(record))
-    assert counted == {"decode receipt": 1, "parse passthru": 1, "classify": 1}
+    assert counted == {"decode receipt": 1, "read passthru": 1, "classify": 1}
     assert "/calls/c1" in tail
     assert console.calls == ["c1"]
     assert spans_in(receiver) == {"passthru default": 1, "stream": 1, "call": 1}
@@ -158,7 +163,7 @@ def test_a_stream_told_of_again_in_the_same_batch_is_not_read_again(
     records = stream("in-progress"), stream("completed")
     counted.clear()
     asyncio.run(console.fold(*records))
-    assert counted == {"decode receipt": 2, "parse passthru": 2, "classify": 3}
+    assert counted == {"decode receipt": 2, "read passthru": 2, "classify": 3}
     assert console.calls == ["c1"]
 
 
@@ -176,6 +181,25 @@ def test_a_callback_is_read_once_and_counters_by_the_store_alone(
     counted.clear()
     asyncio.run(console.fold(*records))
     assert (counted["decode callback"], counted["parse callback"]) == (1, 1)
-    assert (counted["decode receipt"], counted["parse passthru"]) == (1, 1)
+    assert (counted["decode receipt"], counted["read passthru"]) == (1, 1)
     assert sorted(console.calls) == ["c1", "c7"]
     assert spans_in(receiver)["status callback"] == 1
+
+
+def test_its_own_files_are_looked_at_before_an_alert_of_them_could_end(tmp_path):
+    console = Console(tmp_path, 1)
+    (console.held.path / "erasures.json").write_bytes(b"{")
+
+    async def figure():
+        await console.side.open()
+        alerting = console.side.monitoring.alerting
+        alerting.step()
+        known = {each.name: each.value for each in alerting.figures}["files.damaged"]
+        await console.side.stop()
+        return known
+
+    try:
+        assert asyncio.run(figure()) == 1
+    finally:
+        console.writer.close(PATIENCE_S)
+        console.held.close()

@@ -45,6 +45,9 @@ def test_damage_is_named_in_each_segment():
         "record 12,345,678 of the journal is damaged: it is missing: journal/b.sqlite is damaged"
         f" {hint}",
     ]
+    shared = "records 3 to 9 are missing: neither the database that the nodes share nor"
+    found = status(journal=SimpleNamespace(damage={12: shared})).complaints()
+    assert found == [f"record 12 of the journal is damaged: {shared}"]
     many = {seq: f"it is missing: journal/{seq}.sqlite is damaged" for seq in range(1000)}
     assert len(status(journal=SimpleNamespace(damage=many)).complaints()) == 10
 

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from asgi_client import Client
 from browser.world import OPERATOR, SECRET, VIEWER, World
 from switchhook.access.roles import EVERYTHING, Role, Viewer
+from switchhook.calls.promised import Callback, CallPromise, PromiseMove
 from switchhook.calls.sources import KeptDetails
 from switchhook.journal.receipt import HeartbeatReceived, RecordKind, Sample, StatusReceived, encode
 from switchhook.overview.api import SHOWN, SHOWN_SCHEMAS
@@ -183,6 +184,41 @@ def test_a_call_is_told_by_all_who_tell_of_it(client, world):
     assert "EventType=terminal" in page
 
 
+def test_promised_callbacks_are_part_of_a_calls_story_and_of_the_callbacks_own(client, world):
+    call = world.tell("throttled")
+    moves = (
+        PromiseMove(1_795_000_000_000, "Promised a callback"),
+        PromiseMove(1_795_000_060_000, "Exotel was asked to call", attempt=1),
+    )
+    promise = CallPromise(
+        id=12,
+        state="ringing",
+        level="live",
+        why="",
+        reason="nobody free for 09811112222",
+        class_="sales",
+        made_for=call,
+        moves=moves,
+        callbacks=(Callback(1, 1_795_000_060_000, "back1", "on its way"),),
+    )
+    world.promised = {call: [promise], "back1": [promise]}
+    reach(world)
+    world.viewer = VIEWER
+    text = client.get(f"/calls/{call}").text
+    for shown in ("Promised a callback", "Exotel was asked to call", "as class", "ringing"):
+        assert shown in text
+    assert 'href="/promises/12"' in text
+    assert 'href="/calls/back1"' in text
+    assert "09811112222" not in text
+    # Nothing else has told of that one yet.
+    text = client.get("/calls/back1").text
+    assert f'href="/calls/{call}"' in text
+    assert "A callback that was promised" in text
+    world.viewer = None
+    world.promised = {}
+    assert client.get("/calls/back1").status_code == 404
+
+
 def test_a_call_that_only_a_callback_names_has_a_page(client, world):
     said = b"CallSid=onlycallback1&Status=no-answer"
     at = time.time_ns() // 1000
@@ -224,6 +260,7 @@ def test_rules_are_shown_with_text_and_hits_and_lead_to_their_streams(client, wo
         "select": None,
         "pool": None,
         "class": None,
+        "promise": None,
         "written": True,
         "stands_in": True,
         "hits": 0,

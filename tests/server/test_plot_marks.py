@@ -75,12 +75,15 @@ def test_a_change_is_marked_and_a_start_is_not(kept, tmp_path):
     applied(kept, "rules/sales", "one", 5_000)  # the program was started again
     applied(kept, "rules/sales", "two", 9_000)
     applied(kept, "config", "c2", 12_000)
+    applied(kept, "pools", "w1", 13_000)  # an upgrade: nothing was kept of them before
+    applied(kept, "pools", "w2", 14_000)
     found = marks(kept, tmp_path, [])
     assert [(each.at_ms - START_MS, each.word, each.kind, each.endpoint) for each in found] == [
         (9_000, "rules of sales changed", "rules", "sales"),
         (12_000, "configuration changed", "configuration", ""),
+        (14_000, "weights of pools changed", "configuration", ""),
     ]
-    assert {each.to for each in found} == {"/endpoints"}
+    assert [each.to for each in found] == ["/endpoints", "/endpoints", "/routes"]
 
 
 def test_incidents_stand_where_they_began_those_that_are_over_too(kept, tmp_path):

@@ -3,10 +3,7 @@
 import pytest
 
 from kept_receipts import Kept
-from switchhook.store import SqliteStore
-
-STORES = {"sqlite": SqliteStore}
-"""How each is made: of a folder of its own and the journal's reader."""
+from store.kinds import KINDS, Stores
 
 
 @pytest.fixture
@@ -16,20 +13,21 @@ def kept(tmp_path):
     journal.close()
 
 
-@pytest.fixture(params=STORES)
-def open_store(request, tmp_path, kept):
+@pytest.fixture(params=KINDS)
+def stores(request, tmp_path):
+    """Makes stores of one kind, each empty, and opens them again."""
+    if request.param == "sqlite":
+        stores = Stores(tmp_path)
+    else:
+        stores = Stores(tmp_path, request.getfixturevalue("postgresql"))
+    yield stores
+    stores.close()
+
+
+@pytest.fixture
+def open_store(stores, kept):
     """Makes an empty store, as often as it is called."""
-    made = []
-
-    def make():
-        store = STORES[request.param](tmp_path / f"store-{len(made)}", kept.reader)
-        store.open()
-        made.append(store)
-        return store
-
-    yield make
-    for store in made:
-        store.close()
+    return lambda: stores.new(kept.reader)
 
 
 @pytest.fixture

@@ -9,10 +9,19 @@ import pytest
 from kept_receipts import START_MS, fold, parsed, query, receipt
 from store.receipts import ALL, inbound, mixed
 from switchhook.exotel.cause import Cause
-from switchhook.journal.receipt import Counters, Late, RecordKind, StatusReceived, encode
+from switchhook.journal.receipt import (
+    Counters,
+    Late,
+    OneCopy,
+    RecordKind,
+    StatusReceived,
+    encode,
+)
 from switchhook.rules.decide import Decision, Option
 from switchhook.streams.facet import Count, Facet, Form, RuleHits
-from switchhook.streams.store import StreamFilter
+from switchhook.streams.names import Names
+from switchhook.streams.search.query import Condition, Query
+from switchhook.streams.store import Marks, StreamFilter
 
 
 def test_receipts_are_found_by_every_filter(kept, store):
@@ -117,6 +126,22 @@ def test_counters_are_kept_by_the_minute_and_peaks_as_the_greatest(kept, store):
     assert store.counters() == {"answered": 6}
 
 
+def test_what_was_answered_with_one_copy_is_told(kept, store):
+    """Also where its mark was written down twice, and after all else of the receipt was erased."""
+    kept.keep(receipt(query("c1", "s1")), receipt(query("c2", "s2")), receipt(query("c3", "s3")))
+    for seq in (2, 3, 2):
+        kept.record(RecordKind.ONE_COPY, encode(OneCopy(seq)))
+    kept.keep()
+    fold(store, kept.reader, 1)
+    assert store.marks([1, 2]) == {2: Marks(one_copy=True)}
+    kept.record(RecordKind.LATE, encode(Late(3, 40)))
+    kept.keep()
+    fold(store, kept.reader)
+    assert store.marks(range(10)) == {2: Marks(one_copy=True), 3: Marks(40, one_copy=True)}
+    found = store.search(Query((Condition("is", ("one_copy",)),)), Names()).rows
+    assert [(row.seq, row.one_copy) for row in found] == [(3, True), (2, True)]
+
+
 def test_hits_of_rules_are_counted_by_the_hour_release_and_option(kept, store):
     def by(rule, release="a" * 64, option=Option.A, **more):
         decision = Decision(option, rule, release, "as it was decided")
@@ -217,7 +242,7 @@ def test_what_is_not_there_is_not_told(store):
     assert (
         store.tallies(0, ALL) == store.uses() == store.forms(0, ALL) == store.counts(0, ALL) == []
     )
-    assert (store.counters(), store.quarantined(5), store.late_ms([1])) == ({}, (0, []), {})
+    assert (store.counters(), store.quarantined(5), store.marks([1])) == ({}, (0, []), {})
 
 
 @pytest.mark.parametrize("batch", [1, 2, 100])

@@ -7,31 +7,15 @@ from collections import Counter
 import msgspec
 import pytest
 
-from kept_receipts import START_MS, Kept, parsed, query, receipt
+from kept_receipts import START_MS, parsed, query, receipt
 from kept_receipts import fold as fold_all
 from switchhook.journal.receipt import ClockStep, RecordKind, encode
 from switchhook.journal.steady_time import BELIEVED_MS
-from switchhook.store import SqliteStore, rebuild
 from switchhook.streams.names import Names
 from switchhook.streams.search.query import Moment, Query
 from switchhook.streams.store import StreamFilter
 
 S, H, DAY = 1000, 3_600_000, 86_400_000
-
-
-@pytest.fixture
-def kept(tmp_path):
-    journal = Kept(tmp_path / "journal")
-    yield journal
-    journal.close()
-
-
-@pytest.fixture
-def store(tmp_path, kept):
-    store = SqliteStore(tmp_path / "store", kept.reader)
-    store.open()
-    yield store
-    store.close()
 
 
 def keep(kept, mono_ms, off_ms=0, **stream):
@@ -133,12 +117,13 @@ def test_what_an_older_release_kept_has_its_own_time(store, kept):
     assert store.axis() is None
 
 
-def test_a_rebuilt_store_places_everything_the_same(store, kept, tmp_path):
+def test_a_store_made_anew_places_everything_the_same(store, kept, open_store):
     for each in range(60):
         keep(kept, each * 30 * S, [0, 0, 9 * H, 0, -DAY, 500 * DAY][each % 6])
     fold(store, kept, 7)
     before = times(store), store.tallies(0, 2**60), store.axis(), store.placed(range(99))
-    rebuild(tmp_path / "store", kept.reader)
+    store = open_store()
+    fold(store, kept)
     assert (times(store), store.tallies(0, 2**60), store.axis(), store.placed(range(99))) == before
 
 

@@ -5,18 +5,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kept_receipts import START_MS, Kept, fold, query, receipt
+from store.kinds import KINDS, Stores
 from switchhook.errors import SearchError
-from switchhook.journal.receipt import Late, RecordKind, encode
-from switchhook.store import (
-    SqliteStore,
-    deletion,
-    files,
-    folding,
-    found_count,
-    known_streams,
-    searching,
-    stories,
-)
+from switchhook.journal.receipt import Late, OneCopy, RecordKind, encode
+from switchhook.store import SqliteStore, buckets, found_count, searching
+from switchhook.store.deadline import Deadline
+from switchhook.store.postgresql import searching as in_postgresql
+from switchhook.store.sqlite import searching as in_sqlite
+from switchhook.store.tables import SeqRange
 from switchhook.streams.names import Bot, Names
 from switchhook.streams.search.query import Query, fits
 from switchhook.streams.search.syntax import parse_query
@@ -32,8 +28,7 @@ REFUSED = "3009 dial tcp 10.0.0.1:50: connect: connection refused"
 @pytest.fixture(scope="module")
 def small_buckets():
     with pytest.MonkeyPatch.context() as patch:
-        for module in (files, folding, known_streams, stories, deletion, searching):
-            patch.setattr(module, "BUCKET_BITS", 3)
+        patch.setattr(buckets, "BITS", 3)
         yield
 
 
@@ -69,19 +64,22 @@ def requests():
     return found
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory, small_buckets):
+@pytest.fixture(scope="module", params=KINDS)
+def store(request, tmp_path_factory, small_buckets):
     folder = tmp_path_factory.mktemp("searching")
+    database = None if request.param == "sqlite" else request.getfixturevalue("postgresql")
+    stores = Stores(folder, database)
     kept = Kept(folder / "journal")
     kept.keep(*requests())
     for seq in (3, 50, 51):
         kept.record(RecordKind.LATE, encode(Late(seq, 40)))
+    for seq in (4, 50, 77):
+        kept.record(RecordKind.ONE_COPY, encode(OneCopy(seq)))
     assert kept.writer.flush(10)
-    store = SqliteStore(folder / "store", kept.reader)
-    store.open()
+    store = stores.new(kept.reader)
     fold(store, kept.reader, 17)
     yield store
-    store.close()
+    stores.close()
     kept.close()
 
 
@@ -111,6 +109,11 @@ SEARCHES = (
     "is:late",
     "!is:late",
     "is:late option:A",
+    "is:one-copy",
+    "!is:one_copy",
+    "is:one_copy,late",
+    "is:one_copy is:late",
+    "is:one_copy option:A",
     "status:parked",
     "!status:parked",
     "status:completed,parked",
@@ -232,8 +235,11 @@ def test_everything_is_found_newest_first_each_once(everything):
 @pytest.mark.parametrize("most", [0, 300])
 def test_however_many_facets_the_same_is_found(store, everything, monkeypatch, most):
     """By merging a few, or by going through all with a bound."""
-    monkeypatch.setattr(searching, "_MOST_MERGED", most)
-    monkeypatch.setattr(searching, "_MOST_SCANNED", 25)
+    for engine in (in_sqlite, in_postgresql):
+        monkeypatch.setattr(engine, "_MOST_MERGED", most)
+        monkeypatch.setattr(engine, "_MOST_SCANNED", 25)
+    monkeypatch.setattr(in_postgresql, "_SCANNED_AT_ONCE", 7)
+    monkeypatch.setattr(in_postgresql, "_FIRST_CHUNK", 3)
     asked = parse_query("option:B", START_MS)
     expected = [row for row in everything if fits(asked, NAMES, row)]
     assert pages(store, asked, 5) == expected
@@ -257,8 +263,7 @@ def test_a_page_between_two_seqs(store, everything):
     assert store.search(asked, NAMES, limit=0).rows == []
 
 
-def test_what_the_journal_lost_is_left_out_unless_its_story_was_kept(tmp_path):
-    kept = Kept(tmp_path / "journal")
+def test_what_the_journal_lost_is_left_out_unless_its_story_was_kept(kept, stores):
     kept.keep(*(receipt(query(f"c{n}", f"s{n}")) for n in range(6)))
 
     class Forgetful:
@@ -274,15 +279,12 @@ def test_what_the_journal_lost_is_left_out_unless_its_story_was_kept(tmp_path):
             return kept.reader.get_many([seq for seq in seqs if seq > self.gone])
 
     journal = Forgetful()
-    store = SqliteStore(tmp_path / "store", journal)
-    store.open()
+    store = stores.new(journal)
     fold(store, kept.reader)
     assert store.keep_stories(0, 3, limit=1) == 1
     assert store.keep_stories(1, 3, limit=5) is None
     journal.gone = 4
     assert [row.seq for row in store.search(Query(), NAMES).rows] == [6, 5, 2, 1]
-    store.close()
-    kept.close()
 
 
 class Ticking:
@@ -307,15 +309,13 @@ def test_a_search_is_given_up_when_its_time_is_over(tmp_path, monkeypatch, text,
         journal.keep(*(receipt(query(f"c{n}", f"s{n}", "failed")) for n in range(30)))
         fold(store, journal.reader)
         asked = parse_query(text, 0)
-        monkeypatch.setattr(searching, "_STEPS", steps)
+        monkeypatch.setattr(in_sqlite, "_STEPS", steps)
         with store._reading() as connection:
+            tables = in_sqlite.SqliteSearchTables(connection, journal.reader)
 
             def look(limit_s):
-                deadline = searching.Deadline(limit_s, Ticking())
-                span = searching.SeqRange(1, 2**62)
-                return searching.search(
-                    connection, journal.reader, asked, Names(), span, 100, deadline
-                )
+                deadline, span = Deadline(limit_s, Ticking()), SeqRange(1, 2**62)
+                return searching.search(tables, journal.reader, asked, Names(), span, 100, deadline)
 
             with pytest.raises(SearchError, match=r"took longer than 0\.5 s"):
                 look(0.5)

@@ -1,4 +1,4 @@
-"""Receipts of answers before the stream: the same decision again, from what they hold alone."""
+"""Receipts: the same decision again, or another release's, from what they hold alone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from answer.bots import gate, member, pool, pooled, voicebot
-from answer.desk import Desk
+from answer.desk import TAKES_A, TAKES_B, Desk
 from switchhook.rules.bot_pool import Eligible, MemberState
 from switchhook.rules.routing import (
     AdmissionBudget,
@@ -19,7 +19,14 @@ from switchhook.rules.routing import (
     MemberFacts,
     RoutingFacts,
 )
-from switchhook.streams.decided_again import decide_again
+from switchhook.rules.rules_file import EndpointKind, load_rules
+from switchhook.streams.decided_again import (
+    POOL_UNKNOWN,
+    ROOM_UNKNOWN,
+    PoolsTried,
+    decide_again,
+    decide_by,
+)
 
 NAMES = ("vendor-a", "vendor-b", "vendor-c")
 FACTS = st.builds(
@@ -69,6 +76,10 @@ def test_an_address_is_the_same_again(sticky, fallback, known, hands, call, numb
     again = decide_again(receipt, ruleset_of(asked, "sales-in"))
     assert again is not None
     assert (again.decision, again.route) == (receipt.decision, receipt.route)
+    pools = asked.answerer.endpoints["sales-in"].bots.pools
+    tried = PoolsTried(now=pools, then=pools)
+    assert decide_by(receipt, ruleset_of(asked, "sales-in"), tried) == again
+    assert decide_by(receipt, None, tried) == again
 
 
 @given(
@@ -89,6 +100,7 @@ def test_an_admission_is_the_same_again(budget, calls):
         else:
             assert again is not None
             assert again.decision == receipt.decision
+            assert decide_by(receipt, ruleset_of(asked, "gate")) == again
 
 
 def test_what_was_changed_in_a_receipt_is_found():
@@ -127,3 +139,98 @@ def test_what_no_rule_decided_is_not_decided_again(hand):
     assert (again is None) == (hand is not None)
     assert decide_again(second, ruleset_of(asked, "sales-in")) is None
     assert decide_again(first, ruleset_of(asked, "gate")) is None
+
+
+CALLS = st.sampled_from([TAKES_A, TAKES_B, "CallSid=c1&digits=2", "CallSid=c1&Stream[Duration]=x"])
+
+
+@given(CALLS, st.sampled_from(["GET", "HEAD", "POST"]))
+@settings(deadline=None)
+def test_a_passthru_is_the_same_again(query, method):
+    asked = Desk()
+    asked.ask(query, method=method)
+    (receipt,) = asked.journal.receipts()
+    ruleset = ruleset_of(asked, "sales")
+    again = decide_again(receipt, ruleset)
+    assert again is not None
+    assert again.decision == receipt.decision
+    assert decide_by(receipt, ruleset) == again
+    other = load_rules(CHEERFUL, file="rules.toml")
+    assert decide_again(receipt, other) is None
+    tried = decide_by(receipt, other)
+    assert tried is not None
+    assert (tried.decision.option, tried.decision.release) == ("A", other.release)
+
+
+CHEERFUL = '[default]\noption = "A"\n'
+REFUSING = '[default]\noption = "B"\n'
+IN_CLASS = '[default]\noption = "A"\nclass = "vip"\n'
+
+
+def test_another_class_asks_for_the_same_room():
+    asked = desk()
+    asked.answerer.learn(
+        {}, RoutingFacts(budgets={"main": AdmissionBudget(1, reserves={"vip": 1})})
+    )
+    asked.ask("CallSid=c1", path="/passthru/gate")
+    (receipt,) = asked.journal.admissions()
+    assert receipt.decision.option == "A"
+    tried = decide_by(receipt, load_rules(IN_CLASS, file="", kind=EndpointKind.ADMIT))
+    assert tried is not None
+    assert (tried.decision.option, tried.decision.class_, tried.unsure) == ("B", "vip", "")
+    refusing = load_rules(REFUSING, file="", kind=EndpointKind.ADMIT)
+    refused = decide_by(receipt, refusing)
+    assert refused is not None
+    assert refused.decision.option == "B"
+    was_refused = msgspec.structs.replace(receipt, decision=refused.decision, admission=None)
+    admitted = decide_by(was_refused, ruleset_of(asked, "gate"))
+    assert admitted is not None
+    assert (admitted.decision.option, admitted.unsure) == ("A", ROOM_UNKNOWN)
+
+
+def kept(known: dict[str, MemberFacts] | None = None, hands: tuple[HandSetting, ...] = ()) -> Any:
+    """The receipt of a call that was drawn among the members of `sales`."""
+    asked = desk()
+    asked.answerer.learn({}, RoutingFacts(hands=hands, members={"sales": known or {}}))
+    asked.ask("CallSid=c1", path="/voicebot/sales-in")
+    (receipt,) = asked.journal.addresses()
+    return receipt, asked.answerer.endpoints["sales-in"].bots.pools
+
+
+def weighed(**weights: int) -> Any:
+    return pool("sales", *(member(name, weight=weight) for name, weight in weights.items()))
+
+
+def test_other_pools_draw_among_those_who_were_well_and_those_who_are_new():
+    receipt, then = kept({"vendor-a": MemberFacts(share=0.0), "vendor-b": MemberFacts(share=0.1)})
+    now = {"sales": weighed(**{"vendor-a": 100, "vendor-b": 100, "vendor-c": 3, "vendor-d": 9})}
+    tried = decide_by(receipt, None, PoolsTried(now, then))
+    assert tried is not None
+    assert tried.route is not None
+    # The breaker's share is kept, whoever had failed is out, and of a new one nothing is known.
+    assert dict(map(msgspec.structs.astuple, tried.route.eligible)) == {
+        "vendor-b": 10.0,
+        "vendor-c": 3.0,
+        "vendor-d": 9.0,
+    }
+    nobody = decide_by(receipt, None, PoolsTried({"sales": weighed(**{"vendor-a": 100})}, then))
+    assert nobody is not None
+    assert nobody.decision.option == "B"
+    assert nobody.unsure
+
+
+def test_what_a_person_set_stands_above_other_pools():
+    hand = HandSetting(id=5, act=HandAct.WEIGHT, pool="sales", member="vendor-b", weight=7)
+    receipt, then = kept(hands=(hand,))
+    tried = decide_by(receipt, None, PoolsTried({"sales": weighed(**{"vendor-c": 1})}, then))
+    assert tried is not None
+    assert (tried.decision, tried.route) == (receipt.decision, receipt.route)
+
+
+def test_of_another_pool_it_is_not_known_who_could_take_the_call():
+    receipt, _ = kept()
+    rules = load_rules('[default]\npool = "spare"\n', file="", kind=EndpointKind.VOICEBOT)
+    tried = decide_by(receipt, rules)
+    assert tried is not None
+    assert tried.route is not None
+    assert (tried.route.pool, tried.route.member, tried.unsure) == ("spare", None, POOL_UNKNOWN)

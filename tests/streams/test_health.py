@@ -26,7 +26,13 @@ def said(*, lag=0, problem=None, running=True, quarantined=0, complaints=()):
 
 
 def test_all_is_well():
-    assert said(lag=7) == {"status": "ok", "problems": [], "fold_lag": 7, "version": "1.2.3"}
+    assert said(lag=7) == {
+        "status": "ok",
+        "problems": [],
+        "fold_lag": 7,
+        "version": "1.2.3",
+        "node": None,
+    }
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from kept_receipts import START_MS, Kept, fold, query, receipt
-from switchhook.journal.receipt import RecordKind, parse_receipt_id, receipt_id
+from switchhook.journal.receipt import (
+    Keep,
+    OneCopy,
+    RecordKind,
+    encode,
+    parse_receipt_id,
+    receipt_id,
+)
 from switchhook.store import SqliteStore
 from switchhook.streams.kept_call import KeptReceipt, masked_numbers
 from switchhook.streams.parsed_record import UnreadableRecord
@@ -31,6 +38,21 @@ def queries(kept, tmp_path):
     store.open()
     fold(store, kept.reader)
     yield StreamQueries(kept.reader, store)
+    store.close()
+
+
+def test_a_receipt_says_how_many_copies_there_were_when_it_was_answered(kept, tmp_path):
+    """Where two were asked for: else there is nothing to say."""
+    twice = receipt(query("c1", "s1"), keep=Keep.TWO_COPIES)
+    ids = kept.keep(twice, twice, receipt(query("c1", "s1")))
+    kept.record(RecordKind.ONE_COPY, encode(OneCopy(2)))
+    assert kept.writer.flush(10)
+    store = SqliteStore(tmp_path / "store", kept.reader)
+    store.open()
+    fold(store, kept.reader)
+    queries = StreamQueries(kept.reader, store)
+    assert [each.copies for each in queries.kept_call("c1").receipts] == [2, 1, None]
+    assert [queries.receipt(each)["copies"] for each in ids] == [2, 1, None]
     store.close()
 
 

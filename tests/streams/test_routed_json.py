@@ -43,7 +43,7 @@ def made(kind, what, **more):
 
 
 def shown(record):
-    found = beside_json(record, 7)
+    found = beside_json(record, 7, {})
     document = {"$ref": "#/components/schemas/AnyReceipt", "components": {"schemas": SCHEMAS}}
     jsonschema_rs.validator_for(document).validate(found)
     return found

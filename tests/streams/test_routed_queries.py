@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from kept_receipts import Kept, fold, query, receipt
-from switchhook.journal.receipt import AddressGiven, AdmissionGiven, RecordKind, encode
+from switchhook.journal.receipt import (
+    AddressGiven,
+    AdmissionGiven,
+    Keep,
+    OneCopy,
+    RecordKind,
+    encode,
+)
 from switchhook.store import SqliteStore
 from switchhook.streams import routed_queries as module
 from switchhook.streams.queries import StreamQueries
@@ -29,6 +36,25 @@ def queries(tmp_path):
     assert kept.writer.flush(10)
     fold(store, kept.reader)
     yield StreamQueries(kept.reader, store)
+    store.close()
+    kept.close()
+
+
+def test_before_a_stream_too_a_receipt_says_how_many_copies_there_were(tmp_path):
+    kept = Kept(tmp_path / "journal")
+    store = SqliteStore(tmp_path / "store", kept.reader)
+    store.open()
+    twice = receipt(query("c1", None, None), keep=Keep.TWO_COPIES)
+    base = {name: getattr(twice, name) for name in twice.__struct_fields__}
+    for _ in range(2):
+        kept.record(RecordKind.VOICEBOT, encode(AddressGiven(**base)))
+    kept.record(RecordKind.ONE_COPY, encode(OneCopy(1)))
+    assert kept.writer.flush(10)
+    fold(store, kept.reader)
+    queries = StreamQueries(kept.reader, store)
+    found = queries.receipts({"kind": "voicebot"})["receipts"]
+    assert [each["copies"] for each in found] == [2, 1]
+    assert [queries.receipt(each["id"])["copies"] for each in found] == [2, 1]
     store.close()
     kept.close()
 

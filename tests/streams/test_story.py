@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from switchhook.exotel.cause import Cause
 from switchhook.exotel.passthru import Defect, Passthru, Stream, StreamStatus
-from switchhook.journal.receipt import Receipt, receipt_id
+from switchhook.journal.receipt import Receipt, id_of, order_text, parse_receipt_id, receipt_id
+from switchhook.journal.segment import Record
+from switchhook.journal.source import Origin
 from switchhook.rules.decide import Decision, Option
 from switchhook.streams.story import (
     FINALITY,
@@ -75,6 +77,66 @@ def test_merge_streams_gives_the_same_story_in_any_order_grouping_and_number(rec
     merged = reduce(merge_streams, [stream_of(*group) for group in groups])
     assert merged == whole
     assert merged.verdict == whole.verdict
+
+
+def of_nodes(found):
+    """Receipts of three nodes whose numbers and clocks go each their way; steady time is one."""
+    numbers = {1: 0, 2: 700, 3: 40_000}
+    receipts = []
+    for n, (passthru, node, off) in enumerate(found):
+        numbers[node] += 1
+        by = ref_of(Origin(node, numbers[node]), 1000 + n + off, 50_000 + n // 2)
+        receipts.append(ParsedReceipt(by, passthru))
+    return receipts
+
+
+def ref_of(origin, at, steady):
+    record = Record(1, 1, at, None, None, None, b"", "", origin, steady)
+    return ReceiptRef(id_of(record, 0), at, "default", "AB"[at % 2], order=order_text(record))
+
+
+seen_by_nodes = st.lists(
+    st.tuples(passthrus, st.sampled_from([1, 2, 3]), st.integers(-900, 900)),
+    min_size=1,
+    max_size=6,
+).map(of_nodes)
+
+
+@given(seen_by_nodes, st.data())
+def test_receipts_of_several_nodes_give_the_same_story_too(receipts, data):
+    """Law 4 for what several nodes were told: of streams and of calls."""
+    again = data.draw(st.lists(st.sampled_from(receipts), max_size=4))
+    order = data.draw(st.permutations(receipts + again))
+    cut = data.draw(st.integers(1, len(order)))
+    groups = [group for group in (order[:cut], order[cut:]) if group]
+    assert reduce(merge_streams, [stream_of(*group) for group in groups]) == stream_of(*receipts)
+    calls = [reduce(merge_calls, [call_story(each) for each in group]) for group in groups]
+    assert reduce(merge_calls, calls) == reduce(merge_calls, map(call_story, receipts))
+    story = stream_of(*receipts)
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(story), type=type(story)) == story
+
+
+@given(seen_by_nodes)
+def test_receipts_of_several_nodes_are_in_the_order_of_time(receipts):
+    times = {each.by.id: 50_000 + n // 2 for n, each in enumerate(receipts)}
+    ordered = sorted(each.by for each in receipts)
+    assert [times[by.id] for by in ordered] == sorted(times.values())
+    for node in (1, 2, 3):
+        places = [parse_receipt_id(by.id) for by in ordered]
+        numbers = [seq for _, its, seq in places if its == node]
+        assert numbers == sorted(numbers)
+    story = stream_of(*receipts)
+    assert (story.first, story.last) == (ordered[0], ordered[-1])
+
+
+def test_of_two_final_words_the_first_stands_whatever_the_nodes_numbers_and_clocks():
+    ended = Passthru(call_sid="c1", stream=Stream(sid="s1", status="completed"))
+    failed = Passthru(call_sid="c1", stream=Stream(sid="s1", status="failed"))
+    story = stream_of(
+        ParsedReceipt(ref_of(Origin(2, 3), 500, 2_000), failed),
+        ParsedReceipt(ref_of(Origin(1, 90_000), 1_000, 1_000), ended),
+    )
+    assert story.stream.state == StreamStatus.COMPLETED
 
 
 @given(seen, st.data())

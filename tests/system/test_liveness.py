@@ -154,8 +154,9 @@ def test_who_waits_at_a_hung_process_is_answered_by_the_next(tmp_path, monkeypat
                 said = (await reader.read()).decode()
             assert said == str(child.pid)
             writer.close()
+            keeping.cancel()
+            await asyncio.wait([keeping])
             await child.stop()
-            await keeping
             return said
 
     assert asyncio.run(answered()) != first.read_text()

@@ -79,7 +79,8 @@ def full(shelf: Shelf) -> Shelf:
     """Something of everything that there is."""
     shelf.all_time = dict.fromkeys(
         (
-            "answered", "deadline before disk", "failed to decide", "secret wrong",
+            "answered", "deadline before disk", "answered with one copy", "failed to decide",
+            "secret wrong",
             "receipt refused by the database", "secret missing", "not loopback",
             "unknown endpoint", "unknown account", "webhook secret wrong", "webhook method",
             "webhook not kept in time", "webhook: body not whole in time", "status received",
@@ -126,9 +127,26 @@ def sources(shelf: Shelf, tmp_path, **more: object) -> MetricSources:
             *(
                 Figure(name, 3, now, (("account", "main"),))
                 for name in KNOWN
-                if name.startswith("admission.")
+                if name.startswith(("admission.", "promises.", "callbacks.", "dialling."))
+            ),
+            *(
+                Figure(name, 1, now, (("release", "12"), ("subject", "pools")))
+                for name in KNOWN
+                if name.startswith("release.")
+            ),
+            *(
+                Figure(name, 2, now, tuple((label, "node-a") for label in KNOWN[name].labels))
+                for name in KNOWN
+                if name.startswith(("cluster.", "node."))
             ),
             Figure("streams.count", 12, now, (("endpoint", "default"),)),
+        ),
+        "promises": lambda: (
+            ("main", "made", "rule", 9),
+            ("main", "refused", "do not call", 2),
+            ("main", "event", "not placed", 1),
+            ("main", "outcome", "talked", 7),
+            ("main", "something new", "x", 1),
         ),
         "traces": lambda: Traces(8, 1),
         "details_dropped": lambda: 4,
@@ -202,6 +220,7 @@ def test_answers_are_counted_and_timed(shelf, tmp_path):
     assert samples[f"{name}_sum", ()] == 0.09
     assert samples["switchhook_answers_total", ()] == 7
     assert samples["switchhook_answer_deadlines_missed_total", ()] == 7
+    assert samples["switchhook_answers_one_copy_total", ()] == 7
     assert samples["switchhook_answer_waiting_peak", ()] == 4
     refused = values(samples, "switchhook_requests_refused_total", "reason")
     assert refused["secret_wrong"] == refused["unknown_account"] == 7
@@ -211,6 +230,17 @@ def test_answers_are_counted_and_timed(shelf, tmp_path):
         "report": 0,
     }
     assert values(samples, "switchhook_answer_events_total", "event") == {"something_new": 7}
+
+
+def test_promises_are_counted_by_what_became_of_them(shelf, tmp_path):
+    samples = scrape(client_of(sources(full(shelf), tmp_path)))
+    assert values(samples, "switchhook_promises_made_total", "account", "origin") == {
+        ("main", "rule"): 9
+    }
+    assert values(samples, "switchhook_promises_refused_total", "reason") == {"do_not_call": 2}
+    assert values(samples, "switchhook_promise_events_total", "event") == {"not_placed": 1}
+    assert values(samples, "switchhook_callbacks_total", "outcome") == {"talked": 7}
+    assert values(samples, "switchhook_promises_late", "account") == {"main": 3}
 
 
 def test_streams_are_told_by_cause_bot_and_endpoint(shelf, tmp_path):
@@ -233,6 +263,20 @@ def test_what_is_unknown_is_left_out_and_not_zero(shelf, tmp_path):
     assert samples["switchhook_answer_up", ()] == 1
     assert samples["switchhook_receipts_waiting", ()] == 1
     assert ("switchhook_files_refused", ()) not in samples
+
+
+def test_what_is_of_a_machine_has_its_node_where_there_are_several(shelf, tmp_path):
+    def figures(now):
+        for node, free in (("a", 0.5), ("b", 0.25), ("c", None)):
+            labels = (("node", node),)
+            yield Figure("disk.free_share", free, now, labels)
+            yield Figure("disk.free_bytes", free and 4e9, now, labels)
+            yield Figure("answer.unreachable", free and float(node == "b"), now, labels)
+
+    samples = scrape(client_of(sources(full(shelf), tmp_path, figures=figures)))
+    assert values(samples, "switchhook_answer_up", "node") == {"a": 1, "b": 0}
+    assert values(samples, "switchhook_data_disk_free_bytes", "node") == {"a": 4e9, "b": 4e9}
+    assert values(samples, "switchhook_data_disk_size_bytes", "node") == {"a": 8e9, "b": 16e9}
 
 
 def test_the_console_tells_of_itself(shelf, tmp_path):

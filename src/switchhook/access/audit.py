@@ -73,8 +73,8 @@ class ChainResult(msgspec.Struct, frozen=True):
     problem: str = ""
 
 
-def deed_of(viewer: Viewer, what: str, subject: str = "", **details: str) -> Deed:
-    """A deed of somebody at the console."""
+def deed_of(viewer: Viewer, what: str, subject: str = "", /, **details: str) -> Deed:
+    """A deed of somebody at the console; `details` may have any name."""
     return Deed(who=viewer.name, what=what, subject=subject, origin=viewer.origin, details=details)
 
 

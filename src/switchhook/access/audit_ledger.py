@@ -26,7 +26,14 @@ from sqlalchemy import (
     update,
 )
 
-from switchhook.access.audit import AuditEntry, ChainHead, Deed, entry_of
+from switchhook.access.audit import (
+    AuditEntry,
+    ChainHead,
+    ChainResult,
+    Deed,
+    entry_of,
+    verify_chain,
+)
 from switchhook.ledger.sql import COUNTED, STRICT, Blob, Number, Text, has
 
 if TYPE_CHECKING:
@@ -113,6 +120,13 @@ def append(connection: Connection, deed: Deed, now_us: int) -> AuditEntry:
     connection.execute(insert(_audit).values(msgspec.structs.asdict(entry)))
     connection.execute(update(_base).values(newest=entry.seq))
     return entry
+
+
+def verified(connection: Connection) -> ChainResult:
+    """Whether the log holds, as a transaction that may be undone still sees it."""
+    head = ChainHead(*connection.execute(select(_base.c.seq, _base.c.hash, _base.c.newest)).one())
+    rows = connection.execute(select(*_ENTRY).order_by(_audit.c.seq))
+    return verify_chain((AuditEntry(**row._asdict()) for row in rows.yield_per(_STEP)), head)
 
 
 class LedgerAudit:

@@ -44,7 +44,11 @@ class Scope(StrEnum):
 
     READ = "read"
     OPERATE = "operate"
+    RELEASE = "release"
+    """What `operate` may; also releases rules and sets flags."""
     ADMIN = "admin"
+    FLAGS = "flags"
+    """Reads flags on the listener for bots, and opens nothing else."""
 
     @property
     def role(self) -> Role:
@@ -54,8 +58,12 @@ class Scope(StrEnum):
 _SCOPE_ROLES = {
     Scope.READ: Role.VIEWER,
     Scope.OPERATE: Role.OPERATOR,
+    Scope.RELEASE: Role.OPERATOR,
     Scope.ADMIN: Role.ADMINISTRATOR,
+    Scope.FLAGS: Role.VIEWER,
 }
+RELEASING = frozenset((Scope.RELEASE, Scope.ADMIN))
+"""The scopes of tokens that may release, where their makers may."""
 
 
 class Viewer(msgspec.Struct, frozen=True):
@@ -75,6 +83,8 @@ class Viewer(msgspec.Struct, frozen=True):
     origin: str = ""
     token: bool = False
     """Whether an API token spoke, not somebody in a browser."""
+    releases: bool = False
+    """Whether the role, or the token's scope, has the right to release."""
 
     @property
     def sees_numbers(self) -> bool:
@@ -89,6 +99,11 @@ class Viewer(msgspec.Struct, frozen=True):
     def may_reveal(self) -> bool:
         """Whether the role may reveal numbers."""
         return self.role >= Role.OPERATOR
+
+    @property
+    def may_release(self) -> bool:
+        """Whether this may release rules and pools, and set flags."""
+        return self.open or self.releases
 
     def may(self, role: Role) -> bool:
         """Whether this may do what that role may."""
@@ -123,7 +138,8 @@ class AccessSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     `users` demands accounts also while nobody has one; `loopback` is whether the console listens
     there only; `url` is how people reach it (scheme and host, no slash at its end; "" is how it
-    listens). From the role `second_factor` on, whoever signs in by password needs a second factor.
+    listens). From the role `second_factor` on, whoever signs in by password needs a second factor;
+    from `release_role` on people may release.
     """
 
     users: bool = False
@@ -134,6 +150,7 @@ class AccessSettings(msgspec.Struct, frozen=True, kw_only=True):
     idle_hours: float = 4
     oidc: OidcSettings | None = None
     second_factor: Role | None = None
+    release_role: Role = Role.OPERATOR
 
     def open(self, accounts: bool) -> bool:
         """Whether this machine may look without signing in; `accounts`: somebody has one."""

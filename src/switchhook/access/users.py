@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from switchhook.access.roles import Role, Scope
+from switchhook.access.roles import RELEASING, Role, Scope
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,6 +92,10 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     def role(self) -> Role:
         """What it may do now."""
         return self.scope.role if self.owner is None else min(self.scope.role, self.owner.role)
+
+    def may_release(self, from_role: Role) -> bool:
+        """Whether it may release where people may from that role on."""
+        return self.scope in RELEASING and (self.owner is None or self.owner.role >= from_role)
 
     def works(self, now_us: int) -> bool:
         """Whether it opens anything now."""

@@ -45,7 +45,7 @@ class Event(StrEnum):
     STAYED_CLEAR = "stayed clear"
     """Clear for as long as the rule asks."""
     LAPSED = "lapsed"
-    """Nothing was known for a day, or the rule is gone."""
+    """Nothing was known for a day, or the rule is gone, or what it was of."""
 
 
 NEXT = {
@@ -70,8 +70,9 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
 
     `labels` are the group's, sorted; `members` those of the figures that breached, worst first.
     `value` is the worst so far, to a tenth, `cases` how many it is made of. `since_ms` is when the
-    breach began, by the figure itself where it knows; `known_ms` when something was last known, to
-    ten minutes.
+    breach began, by the figure itself where it knows; `known_ms` when something was last said of
+    its figures, to ten minutes; `unknown_ms` since when they are unknown, where they say so: of a
+    node that is away nobody knows whether it ended.
     """
 
     rule: str
@@ -88,6 +89,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     cases: int | None
     members: tuple[Labels, ...]
     known_ms: int
+    unknown_ms: int | None = None
     fired_ms: int | None = None
     clear_ms: int | None = None
     resolved_ms: int | None = None
@@ -179,7 +181,7 @@ def _groups(
         if alert.rule == rule.name and alert.state is not AlertState.RESOLVED
     }
     for figure in figures:
-        labels = tuple(sorted((name, figure.label(name)) for name in rule.group_by))
+        labels = tuple(sorted(pair for pair in figure.labels if pair[0] in rule.group_by))
         found.setdefault(labels, []).append(figure)
     if len(found) > MOST_GROUPS:
         found = _bounded(rule, found, live)
@@ -251,14 +253,15 @@ def _judge(
     now_ms: int,
 ) -> Alert | None:
     live = before if before is not None and before.state is not AlertState.RESOLVED else None
+    if figures and all(figure.gone for figure in figures):
+        return None if live is None else _ended(live, Event.LAPSED, now_ms)
     look = _look(rule, figures, live)
     if look is not None and look.breached:
         return _breached(rule, labels, look, live, now_ms)
     if live is None:
         return None
     if look is None:
-        lapsed = now_ms - live.known_ms >= LAPSE_MS
-        return _ended(live, Event.LAPSED, now_ms) if lapsed else live
+        return _unknown(live, figures, now_ms)
     live = _known(live, now_ms)
     if not look.cleared:
         return msgspec.structs.replace(live, clear_ms=None)
@@ -315,10 +318,23 @@ def _worsened(alert: Alert, value: float) -> bool:
     return value > alert.value and value >= alert.value * _WORSENED
 
 
-def _known(alert: Alert, now_ms: int) -> Alert:
-    if now_ms - alert.known_ms < _KNOWN_EVERY_MS:
+def _known(alert: Alert, now_ms: int, unknown_ms: int | None = None) -> Alert:
+    said = now_ms - alert.known_ms < _KNOWN_EVERY_MS
+    if said and (alert.unknown_ms is None) == (unknown_ms is None):
         return alert
-    return msgspec.structs.replace(alert, known_ms=now_ms)
+    if alert.unknown_ms is not None and unknown_ms is not None:
+        unknown_ms = alert.unknown_ms  # each look gives it a little otherwise
+    return msgspec.structs.replace(alert, known_ms=now_ms, unknown_ms=unknown_ms)
+
+
+def _unknown(alert: Alert, figures: Sequence[Figure], now_ms: int) -> Alert:
+    """An alert of which nothing is known: it lapses, unless its figures say since when."""
+    since = [f.since_ms for f in figures if f.value is None and f.since_ms is not None]
+    if since:
+        return _known(alert, now_ms, min(since))
+    if now_ms - alert.known_ms >= LAPSE_MS:
+        return _ended(alert, Event.LAPSED, now_ms)
+    return alert
 
 
 def _ended(alert: Alert, event: Event, now_ms: int) -> Alert:

@@ -55,9 +55,9 @@ class AlertRule(msgspec.Struct, frozen=True, kw_only=True):
     It fires once the figure breached the threshold for `for_s`, and is resolved once it was beyond
     `clear` for `clear_for_s`; `clear` is a fifth of the threshold away from it unless said. A
     share with fewer cases than `least_cases` says nothing; to recover, half as many are enough.
-    Figures that agree in the labels `group_by` are one alert. Alerts of rules with the same
-    `topic` and the same labels are one cause, which speaks with one voice. Who heard of the topic
-    `inhibited_by`, of the same labels, is not told of this as well.
+    Figures that agree in those labels of `group_by` that they have are one alert. Alerts of rules
+    with the same `topic` and the same labels are one cause, which speaks with one voice. Who heard
+    of the topic `inhibited_by`, of the same labels, is not told of this as well.
     """
 
     name: str

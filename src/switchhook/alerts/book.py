@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 KIND = "alert"
 """What deliveries of alerts are called among all others."""
+PROMISE_KIND = "promise"
+"""What those are called that tell how promises ended."""
 GIVE_UP_MS = 6 * 3_600_000
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -32,10 +34,10 @@ class SentMessage(msgspec.Struct, frozen=True):
     delivery: Delivery
 
 
-def delivery_of(message: Message, key: str, destination: str) -> Delivery:
-    """A message that is to be sent; `key` is the message's, unique for ever."""
+def delivery_of(message: Message, key: str, destination: str, kind: str = KIND) -> Delivery:
+    """A message that is to be sent; `key` is the message's, unique for ever among its kind."""
     return Delivery(
-        kind=KIND,
+        kind=kind,
         key=key,
         destination=destination,
         payload=_encode(message),
@@ -46,8 +48,8 @@ def delivery_of(message: Message, key: str, destination: str) -> Delivery:
 
 
 def message_of(delivery: Delivery) -> Message:
-    """The message that a delivery carries."""
-    return _message(delivery.payload)
+    """The message that a delivery carries, with the id that the delivery has."""
+    return msgspec.structs.replace(_message(delivery.payload), id=delivery.public_id)
 
 
 class Book(msgspec.Struct, frozen=True):

@@ -5,7 +5,12 @@ from __future__ import annotations
 import msgspec
 
 from switchhook.alerts.alert_rule import AlertRule, Comparison, Severity
+from switchhook.alerts.cluster_rules import CLUSTER_RULES
 from switchhook.alerts.pool_rules import POOL_RULES
+from switchhook.alerts.promise_rules import PROMISE_RULES
+from switchhook.alerts.release_rules import RELEASE_RULES
+from switchhook.capacity.metrics import UNREADABLE
+from switchhook.streams.fold_metrics import STALLED_S
 
 _ABOVE, _AT_LEAST, _BELOW = Comparison.ABOVE, Comparison.AT_LEAST, Comparison.BELOW
 
@@ -233,7 +238,7 @@ _OURSELVES = (
         title="Exotel's count of streams can't be read",
         figure="account.unreadable_polls",
         comparison=_AT_LEAST,
-        threshold=3,
+        threshold=UNREADABLE,
         clear_for_s=60,
         group_by=("account",),
         advice="check the account's key and token; until then the headroom is not known",
@@ -247,6 +252,7 @@ _OURSELVES = (
         for_s=30,
         clear_for_s=30,
         severity=Severity.CRITICAL,
+        group_by=("node",),
         topic="answering",
         advice="start it again: switchhook serve; its log says why it ended",
     ),
@@ -271,6 +277,16 @@ _OURSELVES = (
         advice="the disk is slow: see what else writes to it",
     ),
     AlertRule(
+        name="one-copy",
+        title="Answers leave before their receipts are kept twice",
+        figure="answer.one_copy",
+        comparison=_ABOVE,
+        threshold=0,
+        clear_for_s=60,
+        topic="keeping",
+        advice="see whether database and standbys are well: switchhook cluster doctor",
+    ),
+    AlertRule(
         name="receipts-waiting",
         title="Receipts wait for the disk",
         figure="receipts.waiting",
@@ -279,6 +295,7 @@ _OURSELVES = (
         for_s=10,
         clear_for_s=60,
         severity=Severity.CRITICAL,
+        group_by=("node",),
         topic="keeping",
         advice="make room on the data folder's disk, or see why it does not write",
     ),
@@ -300,6 +317,7 @@ _OURSELVES = (
         threshold=0.1,
         for_s=60,
         clear_for_s=60,
+        group_by=("node",),
         topic="keeping",
         advice="make room, or keep less: see the retention settings",
     ),
@@ -311,6 +329,7 @@ _OURSELVES = (
         threshold=0.03,
         clear_for_s=60,
         severity=Severity.CRITICAL,
+        group_by=("node",),
         topic="keeping",
         advice="make room now: receipts soon can't be kept",
     ),
@@ -322,6 +341,7 @@ _OURSELVES = (
         threshold=0,
         for_s=10,
         clear_for_s=0,
+        group_by=("node",),
         advice="switchhook check says what is wrong; what ran before goes on running",
     ),
     AlertRule(
@@ -341,6 +361,7 @@ _OURSELVES = (
         comparison=_ABOVE,
         threshold=0,
         clear_for_s=0,
+        group_by=("node",),
         advice="callers are answered all the same; /healthz says how to mend it",
     ),
     AlertRule(
@@ -368,11 +389,11 @@ _OURSELVES = (
         title="The console stands still",
         figure="fold.stalled_s",
         comparison=_ABOVE,
-        threshold=60,
+        threshold=STALLED_S,
         clear=1,
         clear_for_s=0,
         advice="callers are answered all the same; /healthz says what it stumbles over",
     ),
 )
 
-DEFAULTS = (*_CALLERS, *POOL_RULES, *_OURSELVES)
+DEFAULTS = (*_CALLERS, *POOL_RULES, *RELEASE_RULES, *PROMISE_RULES, *CLUSTER_RULES, *_OURSELVES)

@@ -190,9 +190,9 @@ class Alerting:
         self._wake.set()
         if self._thread.ident is not None:
             self._thread.join(timeout_s)
-        self.sender.worker.stop(timeout_s)
         with self._lock:
-            self._memory.save()
+            self._memory.save()  # before it waits for who may hang: the ledger may be gone then
+        self.sender.worker.stop()
 
     def step(self) -> None:
         """Look at the figures once, and do what follows."""
@@ -215,8 +215,9 @@ class Alerting:
                 problems.append(str(error) if said else f"{type(error).__name__}: {error}")
         self._figures = tuple(figures)
         with self._lock:
-            self._judge(now_ms)
-            self._memory.save()
+            if self._memory.may_go_on(now_ms):
+                self._judge(now_ms)
+                self._memory.save()
         self.sender.worker.wake()
         self._note(problems)
         self.evaluated_ms = now_ms
@@ -250,10 +251,11 @@ class Alerting:
         return {alert.key: known.get(key_of(alert.figure, alert.labels)) for alert in alerts}
 
     def _note(self, problems: Sequence[str]) -> None:
-        for problem in problems:
+        fresh = tuple(dict.fromkeys(problems))  # what hangs fails each rule alike
+        for problem in fresh:
             if problem not in self.problems:
                 log.error("alerting: %s", problem)
-        self.problems = tuple(problems)
+        self.problems = fresh
 
     def _run(self) -> None:
         sending = False

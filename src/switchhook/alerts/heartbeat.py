@@ -19,15 +19,19 @@ FRESH_MS = 60_000
 
 
 def why_silent(figures: Sequence[Figure], now_ms: int) -> str:
-    """Why no heartbeat must be sent: answering or folding stopped; empty where all goes on."""
-    by_name = {figure.name: figure for figure in figures}
-    answers = by_name.get("answer.unreachable")
-    if answers is not None:
-        if answers.value is None or now_ms - answers.at_ms > FRESH_MS:
+    """Why no heartbeat must be sent: answering or folding stopped; empty where all goes on.
+
+    Of several nodes it takes one that answers: callers go to those that do.
+    """
+    answers = [each for each in figures if each.name == "answer.unreachable"]
+    if answers:
+        known = [each.value for each in answers if now_ms - each.at_ms <= FRESH_MS]
+        silent = [value for value in known if value is not None]
+        if not silent:
             return "nobody knows whether callers are answered"
-        if answers.value:
+        if all(silent):
             return "callers are not answered"
-    stalled = by_name.get("fold.stalled_s")
+    stalled = next((each for each in figures if each.name == "fold.stalled_s"), None)
     if stalled is None or stalled.value is None:
         return "nobody knows whether the fold goes on"
     if stalled.value > STALLED_S:

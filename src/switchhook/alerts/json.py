@@ -110,6 +110,7 @@ def alert_json(alert: Alert) -> Json:
         "value": alert.value,
         "cases": alert.cases,
         "since": _time(alert.since_ms),
+        "unknown_since": _time(alert.unknown_ms),
         "fired_at": _time(alert.fired_ms),
         "resolved_at": _time(alert.resolved_ms),
         "lapsed": alert.lapsed,
@@ -133,7 +134,7 @@ def silence_json(silence: Silence) -> Json:
 def _sent(sent: SentMessage) -> Json:
     message, delivery = sent.message, sent.delivery
     return {
-        "id": delivery.key,
+        "id": delivery.public_id,
         "at": _time(message.at_ms),
         "destination": delivery.destination,
         "say": message.say.value,

@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 from switchhook.alerts.alert import Alert, AlertState
-from switchhook.alerts.book import KIND, Book, SentMessage, message_of
+from switchhook.alerts.book import KIND, PROMISE_KIND, Book, SentMessage, message_of
 from switchhook.alerts.notification import LastNotification
 from switchhook.alerts.quiet import Silence
 from switchhook.delivery import ledger as delivery_ledger
@@ -232,7 +232,10 @@ def _lasting(connection: Connection, now_ms: int) -> list[Silence]:
 
 
 class AlertRows:
-    """Alerts that are over and messages that were sent, as retention sees them."""
+    """Alerts that are over and messages that were sent, as retention sees them.
+
+    Those of how promises ended are among them: they are as old as what they say.
+    """
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
@@ -241,14 +244,17 @@ class AlertRows:
         with self._ledger.reading() as connection:
             found: list[int | None] = [
                 connection.scalar(select(func.min(_alerts.c.resolved_ms)).where(_fired)),
-                delivery_ledger.oldest_ms(connection, KIND),
+                *(delivery_ledger.oldest_ms(connection, kind) for kind in (KIND, PROMISE_KIND)),
                 connection.scalar(select(func.min(_silences.c.until_ms))),
             ]
             return min((at_ms for at_ms in found if at_ms is not None), default=None)
 
     def remove(self, before_ms: int, most: int) -> int:
         with self._ledger.writing() as connection:
-            removed = delivery_ledger.remove(connection, KIND, before_ms, most)
+            removed = sum(
+                delivery_ledger.remove(connection, kind, before_ms, most)
+                for kind in (KIND, PROMISE_KIND)
+            )
             for table, over in (
                 (_alerts, and_(_fired, _alerts.c.resolved_ms < before_ms)),
                 (_silences, _silences.c.until_ms < before_ms),

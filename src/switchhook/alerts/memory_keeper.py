@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+PATIENCE_MS = 30_000
+"""For so long what was before the start is tried to be read, before alerting goes on without."""
+
 
 class Memory:
     """Alerts by key, silences, and the last that each destination heard of each cause.
@@ -38,6 +41,7 @@ class Memory:
         self._unsaved_alerts: dict[str, Alert] = {}
         self._unsaved_spoken: dict[tuple[str, str], LastNotification] = {}
         self._loaded = False
+        self._began_ms: int | None = None
 
     def load(self, now_ms: int) -> bool:
         """Remember what was before the start, once; whether it could be read."""
@@ -46,13 +50,34 @@ class Memory:
         try:
             book = self._book.load(now_ms)
         except LedgerError as error:
-            log.error("%s: alerting goes on without what was before", error)  # noqa: TRY400
+            if self._began_ms is None:
+                self._began_ms = now_ms
+                log.error("%s: what was told before is not known, it is tried again", error)  # noqa: TRY400
             return False
-        self.alerts = {alert.key: alert for alert in book.alerts} | self.alerts
+        before = {alert.key: alert for alert in book.alerts}
+        self._unsaved_alerts = {
+            key: alert for key, alert in self._unsaved_alerts.items() if alert.key not in before
+        }
+        self.alerts |= before
         self.spoken = {_key(spoken): spoken for spoken in book.spoken} | self.spoken
         self.silences += book.silences
         self._loaded = True
         return True
+
+    def may_go_on(self, now_ms: int) -> bool:
+        """Whether to judge: by what was before, or without it where that can't be read for long.
+
+        Else what was told would be told again, and who is on it be forgotten.
+        """
+        if self._outbox.shared:  # whoever can read it leads next, and tells it
+            return self._loaded
+        return self._loaded or (
+            self._began_ms is not None and now_ms - self._began_ms >= PATIENCE_MS
+        )
+
+    @property
+    def _known(self) -> bool:
+        return self._loaded or self._began_ms is None
 
     def note_alert(self, alert: Alert) -> None:
         """An alert as it is now; one that is resolved is over."""
@@ -85,18 +110,25 @@ class Memory:
         return is_over(message, self.spoken.get((message.cause, destination)))
 
     def save(self) -> None:
-        """Keep what is new; where the ledger can't be written, it is sent all the same."""
+        """Keep what is new; where the ledger can't be written, it is sent all the same.
+
+        But for a ledger that nodes share: what is said is kept and sent there by one transaction,
+        or whoever leads next would say it by another id.
+        """
         alerts, spoken = self._unsaved_alerts, self._unsaved_spoken
         if not (alerts or spoken or self.unsent):
             return
         try:
             # What is sent from memory is kept first: nothing counts as said that could be lost.
-            if self._outbox.keep():
+            # While what was before can't be read, nothing is kept beside it.
+            if self._known and self._outbox.keep():
                 self._book.save(list(alerts.values()), list(spoken.values()), self.unsent)
                 self._unsaved_alerts, self._unsaved_spoken, self.unsent = {}, {}, []
                 return
         except LedgerError as error:
             log.debug("alerts could not be kept: %s", error)
+        if self._outbox.shared:
+            return
         self._outbox.hold(self.unsent)
         self.unsent = []
 

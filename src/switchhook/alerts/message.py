@@ -32,6 +32,8 @@ class MessageKind(StrEnum):
     ACKNOWLEDGED = "acknowledged"
     RESOLVED = "resolved"
     TEST = "test"
+    NEWS = "news"
+    """Something went as it should, or not, and nobody has to do anything about it."""
 
     @property
     def asks(self) -> bool:
@@ -57,8 +59,14 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     tell: str = ""
     streams: str = ""
     issue: str = ""
+    page: str = ""
+    """The console's page that has it, where that is not the page of alerts."""
     on_it: tuple[str, int] | None = None
     """The alert to be on, its id and when it fired, where that is asked for."""
+    unknown_ms: int | None = None
+    """Since when it is not known how it is, as its node is away."""
+    id: str = ""
+    """What its destination tells a repeat by; set as it is sent."""
 
 
 def message_of(
@@ -75,6 +83,7 @@ def message_of(
         alerts=tuple(alert.key for alert in alerts),
         at_ms=now_ms,
         since_ms=min(alert.since_ms for alert in alerts),
+        unknown_ms=head.unknown_ms,
         on_it=None if head.fired_ms is None or head.acknowledged else (head.id, head.fired_ms),
     )
     if trouble is not None:
@@ -148,7 +157,7 @@ def _lines(alerts: Sequence[Alert]) -> Iterable[str]:
     # What a more severe rule says of the same figure need not be said again.
     alerts = list({(a.figure, a.labels): a for a in reversed(alerts)}.values())[::-1]
     for alert in alerts[:MOST_NAMED]:
-        yield f"{titled(alert.title, alert.labels)}: {reading(alert)}."
+        yield ": ".join(filter(None, (titled(alert.title, alert.labels), reading(alert)))) + "."
         members = [m for m in alert.members if m != alert.labels]
         for member in members[:MOST_NAMED]:
             yield "  " + ", ".join(f"{name} {text}" for name, text in member if text)
@@ -168,7 +177,10 @@ def titled(title: str, labels: Labels) -> str:
 
 
 def reading(alert: Alert) -> str:
-    """The worst value so far in words: `80 % of 5`."""
+    """The worst value so far in words: `80 % of 5`; empty where the title says all there is."""
     known = KNOWN.get(alert.figure)
-    text = value_text(alert.value, known.unit if known is not None else "")
+    unit = known.unit if known is not None else ""
+    if unit == "yes":
+        return ""
+    text = value_text(alert.value, unit)
     return f"{text} of {alert.cases}" if alert.cases is not None else text

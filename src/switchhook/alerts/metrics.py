@@ -13,12 +13,16 @@ if TYPE_CHECKING:
 
 
 def destination_figures(sender: Sender, now_ms: int) -> Iterable[Figure]:
-    """For how long each destination has taken no message; 0 where it took the last."""
+    """For how long each destination has taken no message; 0 where it took the last.
+
+    Unknown until one was tried since the start.
+    """
     silent = {each.name: each for each in sender.silent()}
     for recipient in sender.destinations.recipients:
         labels, found = (("destination", recipient.name),), silent.get(recipient.name)
         if found is None:
-            yield Figure("destination.silent_s", 0.0, now_ms, labels)
+            takes = 0.0 if sender.tried(recipient.name) else None
+            yield Figure("destination.silent_s", takes, now_ms, labels)
         else:
             seconds = max(0, now_ms - found.since_ms) / 1000
             since_ms = found.since_ms

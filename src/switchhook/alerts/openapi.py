@@ -39,6 +39,7 @@ SCHEMAS: dict[str, Schema] = {
         value={"type": "number"},
         cases=WHOLE,
         since=TIME,
+        unknown_since=TIME,
         fired_at=TIME,
         resolved_at=TIME,
         lapsed={"type": "boolean"},

@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 
 SPANS_S = {"1h": 3600, "4h": 14_400, "12h": 43_200, "1d": 86_400, "7d": 604_800, "30d": LONGEST_S}
 LONGEST_REASON, LONGEST_PATTERN = 300, 300
-MOST_PAIRS = 10
 LARGEST = 16_384
 
 T = TypeVar("T")
@@ -95,7 +94,7 @@ class AlertPages:
             Route("/alerts/test", self._form(self._test_form), methods=["POST"]),
             Route(api, json_endpoint(lambda _: alerts_json(self._engine)), methods=["GET"]),
             Route(f"{api}/silences", self._body(self._post_silence), methods=["POST"]),
-            Route(f"{api}/silences/{{id:int}}", self._delete_silence, methods=["DELETE"]),
+            Route(f"{api}/silences/{{id:number}}", self._delete_silence, methods=["DELETE"]),
             Route(f"{api}/acknowledge", self._body(self._post_acknowledge), methods=["POST"]),
             Route(f"{api}/test", self._body(self._post_test), methods=["POST"]),
         ]
@@ -299,11 +298,12 @@ def _matcher(matcher: dict[str, str]) -> Labels:
     hint = f"{', '.join(MATCHED)}, and a pattern such as Sales*"
     if not pairs:
         raise RefusedParameter("matcher", "it says of nothing what to silence", hint)
-    if len(pairs) > MOST_PAIRS or any(len(text) > LONGEST_PATTERN for _, text in pairs):
-        raise RefusedParameter("matcher", "it is too long", hint)
-    for name, _ in pairs:
+    for name, text in pairs:
         if name not in MATCHED:
             raise RefusedParameter("matcher", "an alert has no such label", hint)
+        if len(text) > LONGEST_PATTERN:
+            problem = f"what it says of {name} is longer than {LONGEST_PATTERN} characters"
+            raise RefusedParameter("matcher", problem, hint)
     return pairs
 
 

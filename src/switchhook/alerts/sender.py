@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -86,12 +87,17 @@ class Sender:
             now_ms=now_ms,
             chance=chance,
         )
-        self._count = 0
+        self._count, self._draw = 0, secrets.token_hex(4)
         self._silent: dict[str, SilentDestination] = {}
+        self._ever_tried: set[str] = set()
 
     def silent(self) -> list[SilentDestination]:
         """The destinations that do not take messages now."""
         return [each for each in self._silent.copy().values() if self.destinations.named(each.name)]
+
+    def tried(self, name: str) -> bool:
+        """Whether a destination was tried since the start."""
+        return name in self._ever_tried
 
     def delivery(self, notification: Notification) -> Delivery:
         """What is to be told, as it is sent."""
@@ -130,6 +136,7 @@ class Sender:
     def _tried(self, delivery: Delivery, result: SendResult) -> None:
         """Remember whether a destination takes messages: the last attempt says it."""
         name = delivery.destination
+        self._ever_tried.add(name)
         if not result.problem:
             self._silent.pop(name, None)
             return
@@ -145,5 +152,6 @@ class Sender:
         return "the trouble ended first" if over else ""
 
     def _new_key(self, now_ms: int) -> str:
+        """Unlike any other, also one that another node makes in the same millisecond."""
         self._count += 1
-        return f"{now_ms}-{self._count}"
+        return f"{now_ms}-{self._count}-{self._draw}"

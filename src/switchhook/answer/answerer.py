@@ -28,17 +28,21 @@ from switchhook.answer.clock_steps import ClockSteps
 from switchhook.answer.deciding import Decider
 from switchhook.answer.facts import CurrentFacts
 from switchhook.answer.given import Given
+from switchhook.answer.hand_over import SLOW, HandOver
 from switchhook.answer.health import health
 from switchhook.answer.http.messages import FAILED, Answer
 from switchhook.answer.marked_tests import MarkedTests
-from switchhook.answer.owed import OwedAnswer, ReceiptsFirst
+from switchhook.answer.owed import ReceiptsFirst
+from switchhook.answer.owed_answer import OwedAnswer
 from switchhook.answer.places import PlacesGiven
 from switchhook.answer.repeats import FirstAnswer, RepeatMemory
 from switchhook.answer.samples import Samples
 from switchhook.answer.timing import AnswerTimeHistogram
+from switchhook.answer.two_copies import TwoCopies
 from switchhook.errors import JournalError
 from switchhook.exotel.wire.request import LONGEST_BODY, Request
 from switchhook.journal.receipt import (
+    ANSWERED_ALONE,
     ANSWERED_UNREAD,
     UNREADABLE,
     WAITING,
@@ -46,12 +50,13 @@ from switchhook.journal.receipt import (
     ConfigApplied,
     Counters,
     Journal,
+    Keep,
     Late,
     Receipt,
     RecordKind,
     encode,
-    receipt_id,
 )
+from switchhook.rules.expression import ENGINE
 from switchhook.rules.routing import NOTHING_KNOWN
 from switchhook.rules.variables import AccountFacts
 
@@ -109,9 +114,10 @@ class Answerer:
             self._memory, self._facts, self._places, self.counts, node=node, key=key
         )
         self._receipts = ReceiptsFirst(journal, self._clock)
+        self.hand_over = HandOver(lambda: journal.next_seq - 1, self.now_ns)
+        self._copies = TwoCopies(self.hand_over, self._keep)
         self._trusted = trusted
-        self._counted: Counter[str] = Counter()
-        self._counted_ns = self._clock.mono_ns()
+        self._counted, self._counted_ns = Counter[str](), self._clock.mono_ns()
         wall_ms, mono_ms = self._clock.wall_us() // 1000, self._counted_ns // 1_000_000
         self._steps = ClockSteps(self._keep, self.alarms, wall_ms, mono_ms)
         self._samples = Samples(self.alarms, self._counted_ns)
@@ -150,19 +156,17 @@ class Answerer:
     ) -> None:
         """Decide, keep, and reply once the receipt is durable or the deadline near."""
         started, wall_us = self._clock.mono_ns(), self._clock.wall_us()
-        peer = self._peer(head)
-        if isinstance(token, Webhook):
-            self._receivers.take(head, token, body, body_problem, reply, peer, wall_us, started)
-            return
-        if isinstance(token, Report):
-            self._reports.take(token, body, body_problem, reply, peer, wall_us, started)
+        if isinstance(token, Webhook | Report):
+            peer = self._peer(head)
+            if isinstance(token, Webhook):
+                self._receivers.take(head, token, body, body_problem, reply, peer, wall_us, started)
+            else:
+                self._reports.take(token, body, body_problem, reply, peer, wall_us, started)
             return
         assert isinstance(token, LetIn)
         owing = self if token.test is None else self._tests
         owing.times.asked()
-        self._answer(
-            head, token, body, body_problem, peer, wall_us, OwedAnswer(owing, reply, started)
-        )
+        self._answer(head, token, body, body_problem, wall_us, OwedAnswer(owing, reply, started))
 
     def _answer(
         self,
@@ -170,16 +174,14 @@ class Answerer:
         token: LetIn,
         body: bytes,
         body_problem: str | None,
-        peer: str,
         wall_us: int,
         owed: OwedAnswer,
     ) -> None:
         """Decide, and owe the answer until what is kept of it is durable."""
-        started = owed.since
-        endpoint, at = token.endpoint, wall_us // 1000
+        endpoint, at, started = token.endpoint, wall_us // 1000, owed.since
         request = _kept_request(head, body, endpoint.redactor)
         facts = self._facts.of(endpoint.account, started)
-        given, asked, first = self._decider.decide(token, head, request, facts, at, started)
+        given, ruled = self._decider.decide(token, head, request, facts, at, started)
         receipt = Receipt(
             received_us=wall_us,
             endpoint=endpoint.name,
@@ -192,16 +194,20 @@ class Answerer:
             head_problem=head.problem,
             body_problem=body_problem,
             auth=token.auth,
-            peer=peer,
+            peer=self._peer(head),
             facts=facts,
             zone=endpoint.zone.key,
             region=endpoint.region,
             mode=endpoint.mode,
-            repeat_of=first and receipt_id(first.at, self._node, first.seq),
+            repeat_of=ruled.repeat_of,
             decided_in_us=(self._clock.mono_ns() - started) // 1000,
             test=token.test,
+            flags=ruled.flags,
+            rollout=ruled.rollout,
+            engine=ENGINE,
+            keep=token.keep,
         )
-        self._owe(owed, receipt, given, at, asked, endpoint)
+        self._owe(owed, receipt, given, at, ruled.asked, endpoint)
 
     def _owe(
         self,
@@ -217,7 +223,8 @@ class Answerer:
         kind = given.kind if receipt.test is None else RecordKind.TEST
         body = encode(receipt if given.more is None else given.kept(receipt))
         asked = None if number is None else asked
-        seq = self._receipts.owe(owed, kind, at, body, asked, number, endpoint.deadline_ms)
+        copies = None if receipt.keep is Keep.LOCAL else self._copies
+        seq = self._receipts.owe(owed, kind, at, body, asked, number, endpoint.deadline_ms, copies)
         if asked is not None and number is not None and seq is not None:
             self._memory.remember(asked, FirstAnswer(seq, at, owed.since // 1_000_000, number))
         if given.place is not None:
@@ -254,10 +261,12 @@ class Answerer:
     def sweep(self, *, everything: bool = False) -> None:
         """Send what is due, or `everything` at the end; called every `SWEEP_S`."""
         now = self._clock.mono_ns()
+        self._copies.sweep(now, everything=everything)
         self._receipts.sweep(now, everything=everything)
         self._receivers.sweep(now, everything=everything)
         self._steps.look(self._clock.wall_us() // 1000, now // 1_000_000)
         if now - self._counted_ns >= _COUNT_EVERY_NS:
+            self._look_at_copies()
             self.keep_counts()
             self._samples.calm(now)
 
@@ -299,6 +308,19 @@ class Answerer:
         """Whether answering works, and what is amiss; `whole` where it may be told in full."""
         problems = (*self.problems, *self.alarms.values())
         return health(problems, keeps_up=self._journal.healthy, whole=whole)
+
+    def _look_at_copies(self) -> None:
+        """Say it as long as answers would leave, or have just left, with one copy."""
+        asked = any(each.keep is Keep.TWO_COPIES for each in self.endpoints.values())
+        alone = self.counts[ANSWERED_ALONE] - self._counted[ANSWERED_ALONE]
+        problem = self.hand_over.problem or (alone and SLOW)
+        if not (asked and problem):
+            self.alarms.pop("copies", None)
+            return
+        alarm = f"receipts are kept once, not twice: {problem}; callers don't wait for that"
+        if self.alarms.get("copies") != alarm:
+            log.error("%s", alarm)
+            self.alarms["copies"] = alarm
 
     @property
     def owed(self) -> int:

@@ -19,7 +19,7 @@ from switchhook.answer.bots import NO_POOLS, BotAddress, BotPools
 from switchhook.answer.choices import PLAIN, Choice, number_of
 from switchhook.answer.http.messages import Answer
 from switchhook.answer.redact import Redactor
-from switchhook.journal.receipt import Auth
+from switchhook.journal.receipt import Auth, Keep
 from switchhook.rules.decide import Decision, Option, Ruleset
 from switchhook.rules.outcome import EndpointKind
 from switchhook.rules.rules_file import BUILTIN
@@ -57,6 +57,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the operator gave it what lets requests in; else the secret was made of the folder's
     key."""
     ruleset: Ruleset = BUILTIN
+    candidate: Ruleset | None = None
+    """What decides for a share of the callers while a rollout of it is told."""
     safe_option: Option = Option.B
     deadline_ms: int = 1000
     region: str = "IN"
@@ -71,6 +73,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     bots: BotPools = NO_POOLS
     fallback: BotAddress | None = None
     """Of a voicebot endpoint: what is given where no member can be."""
+    keep: Keep = Keep.LOCAL
+    """Where its receipts are to be before their answers leave."""
     when_off: int = 404
     """What a voicebot endpoint says where it gives no address."""
 
@@ -116,6 +120,11 @@ class LetIn(msgspec.Struct, frozen=True):
     def proven(self) -> bool:
         """False where report-only let in a wrong secret, or none."""
         return self.auth.by is not None or self.auth.state == "open"
+
+    @property
+    def keep(self) -> Keep:
+        """Where its receipt is to be before its answer leaves; a test's needn't outlive a disk."""
+        return self.endpoint.keep if self.test is None else Keep.LOCAL
 
 
 class Refusal(msgspec.Struct, frozen=True):

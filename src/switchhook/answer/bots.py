@@ -25,11 +25,19 @@ class BotAddress(msgspec.Struct, frozen=True):
         return f"BotAddress({self.shown!r})"
 
 
+class PoolsBeside(msgspec.Struct, frozen=True):
+    """The same pools as a release has them that is drawn among for a share of the callers."""
+
+    hash: str
+    pools: Mapping[str, Pool]
+
+
 class BotPools(msgspec.Struct, frozen=True):
     """All pools by name, and the addresses of their members by pool and name."""
 
     pools: Mapping[str, Pool] = {}
     addresses: Mapping[tuple[str, str], BotAddress] = {}
+    candidate: PoolsBeside | None = None
 
 
 NO_POOLS = BotPools()

@@ -14,6 +14,7 @@ import msgspec
 from switchhook.journal.receipt import (
     ANSWER_BUCKETS,
     ANSWER_US,
+    ANSWERED_ALONE,
     ANSWERED_UNREAD,
     UNREADABLE,
     WAITING,
@@ -49,6 +50,10 @@ _ALONE = {
     ),
     "deadline before disk": CounterPlace(
         "answer_deadlines_missed", "Answers that left before their receipt was on disk."
+    ),
+    ANSWERED_ALONE: CounterPlace(
+        "answers_one_copy",
+        "Answers that left before their receipt was kept twice, though that was asked for.",
     ),
     "failed to decide": CounterPlace(
         "answers_undecided", "Passthrus for which deciding failed: the safe option was taken."

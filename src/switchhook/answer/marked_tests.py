@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from switchhook.answer.authentication import Endpoint
     from switchhook.answer.clock import AnswerClock
     from switchhook.answer.http.messages import Head
-    from switchhook.answer.owed import OwedAnswer
+    from switchhook.answer.owed_answer import OwedAnswer
 
 MOST_KNOWN = 10_000
 """Marks remembered as used; beyond, no test is let in until older ones have run out."""

@@ -2,71 +2,23 @@
 
 The one rule of the deadline: the decision is made in memory and never changes; what can be late
 is only the disk. So a caller waits until the receipt is durable or the deadline is near, whichever
-comes first, and nobody waits for a disk that has just made somebody wait too long.
+comes first, and nobody waits for a disk that has just made somebody wait too long. Where two copies
+are asked for, `two_copies` says how long the second is waited for before that.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Protocol
-
-from switchhook.answer.http.messages import FAILED
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections import Counter
-
     from switchhook.answer.clock import AnswerClock
-    from switchhook.answer.http.messages import Reply
-    from switchhook.answer.timing import AnswerTimeHistogram
+    from switchhook.answer.owed_answer import OwedAnswer
+    from switchhook.answer.two_copies import TwoCopies
     from switchhook.journal.receipt import Journal
 
 _MARGIN_NS = 25_000_000  # an answer sets off this long before its deadline
 _FOREVER_NS = 1 << 63
-
-
-class Owing(Protocol):
-    """Who owes answers."""
-
-    times: AnswerTimeHistogram
-    counts: Counter[str]
-
-    def now_ns(self) -> int:
-        """The steady clock."""
-
-    def kept_late(self, waiting: OwedAnswer) -> None:
-        """A receipt became durable after its answer had left."""
-
-
-class OwedAnswer:
-    """An answer that is due when its receipt is durable or its deadline near.
-
-    `since` is when it was asked for, by the steady clock in ns; what is answered is decided later.
-    """
-
-    __slots__ = ("answer", "answerer", "deadline", "reply", "seq", "since")
-
-    def __init__(self, answerer: Owing, reply: Reply, since: int) -> None:
-        self.answerer, self.since = answerer, since
-        self.deadline = since
-        self.answer = FAILED
-        self.reply: Reply | None = reply
-        self.seq = 0
-
-    def send(self, now_ns: int) -> None:
-        """Reply, and count how long it took."""
-        reply, self.reply = self.reply, None
-        assert reply is not None
-        self.answerer.times.replied(now_ns - self.since)
-        reply(self.answer)
-
-    def done(self, kept: bool) -> None:
-        """The journal's word on the receipt: durable, or set aside because it was refused."""
-        if not kept:
-            self.answerer.counts["receipt refused by the database"] += 1
-        if self.reply is not None:
-            self.send(self.answerer.now_ns())
-        else:
-            self.answerer.kept_late(self)
 
 
 class ReceiptsFirst:
@@ -85,31 +37,29 @@ class ReceiptsFirst:
         asked: int | None,
         option: int | None,
         deadline_ms: int,
+        copies: TwoCopies | None = None,
     ) -> int | None:
         """Keep a receipt; its answer waits for that, if the disk is worth waiting for.
 
         `at` is in ms of Unix time; `asked` the fingerprint of a question that was not asked before,
-        `option` the number of its answer. Gives the receipt's place in the journal, None where
-        memory has no room for it.
+        `option` the number of its answer; `copies` has it wait for its second copy too. Gives its
+        place in the journal, None where memory has no room for it.
         """
         journal = self._journal
         waiting.deadline = waiting.since + deadline_ms * 1_000_000
-        seq = journal.append(
-            kind,
-            at,
-            body,
-            mono=waiting.since // 1_000_000,
-            asked=asked,
-            option=option,
-            done=waiting.done,
-        )
+        copied = None if copies is None else copies.begin(waiting, deadline_ms)
+        done, mono = (copied or waiting).done, waiting.since // 1_000_000
+        seq = journal.append(kind, at, body, mono=mono, asked=asked, option=option, done=done)
         waiting.answerer.counts["answered"] += 1
-        if seq is None or not journal.healthy:
+        healthy = journal.healthy
+        if seq is None or not healthy:
             # No room to wait in (the journal counts it as lost), or a disk not worth waiting for.
             waiting.send(self._clock.mono_ns())
         if seq is None:
             return None
         waiting.seq = seq
+        if copies is not None and copied is not None:
+            copies.follow(copied, deadline_ms, disk_healthy=healthy)
         if waiting.reply is not None:
             self._wait(deadline_ms, waiting)
         return seq

@@ -21,6 +21,7 @@ from switchhook.rules.outcome import EndpointKind
 if TYPE_CHECKING:
     from switchhook.answer.authentication import Endpoint
     from switchhook.exotel.passthru import Passthru
+    from switchhook.rules.decide import Ruleset
 
     Columns = tuple[array[int], array[int], array[int], array[int], array[int]]
     """Of many questions: fingerprints, then the fields of `FirstAnswer`."""
@@ -222,17 +223,23 @@ class RepeatMemory:
 
 
 def asked_before(
-    memory: RepeatMemory, endpoint: Endpoint, passthru: Passthru, key: bytes, now_ms: int
+    memory: RepeatMemory,
+    endpoint: Endpoint,
+    ruleset: Ruleset,
+    passthru: Passthru,
+    key: bytes,
+    now_ms: int,
 ) -> tuple[int | None, FirstAnswer | None]:
     """What to remember a question by, and the first answer to it.
 
+    `ruleset` is the one that decides it.
     An answer that nothing gives any more (its keyword or member is gone) is none.
     """
     asked = fingerprint(endpoint.name, passthru, key)
     if asked is None:
         return None, None
     # Room and the bots' health change as the account does.
-    if endpoint.kind is _PASSTHRU and not endpoint.ruleset.changing:
+    if endpoint.kind is _PASSTHRU and not ruleset.changing:
         first = memory.find(asked, now_ms)
     else:
         keys = askings(asked, passthru, now_ms)

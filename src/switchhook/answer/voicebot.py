@@ -15,17 +15,23 @@ from switchhook.answer.given import Given
 from switchhook.answer.http.messages import Answer
 from switchhook.journal.receipt import AddressGiven, RecordKind
 from switchhook.rules.addressing import key_of_draw, with_address
-from switchhook.rules.routing import Route, RoutingFacts, drawn, standing
+from switchhook.rules.caller import key_of_caller
+from switchhook.rules.rollout import POOLS, seen_by
+from switchhook.rules.routing import Route, RoutingFacts, by_other_limits, drawn, standing
 
 if TYPE_CHECKING:
     from collections import Counter
+    from collections.abc import Mapping
 
     from switchhook.answer.authentication import Endpoint
     from switchhook.answer.bots import BotAddress, BotPools
     from switchhook.answer.facts import CurrentFacts
     from switchhook.answer.given import Question
     from switchhook.answer.places import PlacesGiven
+    from switchhook.exotel.passthru import Passthru
+    from switchhook.rules.bot_pool import Pool
     from switchhook.rules.decide import Decision
+    from switchhook.rules.rollout import RolloutSeen
 
 
 _FOREVER_MS = 1 << 62
@@ -54,12 +60,23 @@ class _Known(NamedTuple):
         return same and self.from_ms <= at_ms < self.until_ms
 
 
+class _Side(NamedTuple):
+    """The pools that a call is drawn among, and on which side of a rollout of them it is."""
+
+    pools: Mapping[str, Pool]
+    rollout: RolloutSeen | None = None
+
+    @property
+    def canary(self) -> bool:
+        return self.rollout is not None and self.rollout.canary
+
+
 class Voicebots:
     """Answers those who ask for an address."""
 
     def __init__(self, facts: CurrentFacts, places: PlacesGiven, counts: Counter[str]) -> None:
         self._facts, self._places, self._counts = facts, places, counts
-        self._known: dict[str, _Known] = {}
+        self._known: dict[tuple[str, bool], _Known] = {}
 
     def give(self, asked: Question) -> Given:
         """The address of a member, the fallback, or none."""
@@ -68,16 +85,26 @@ class Voicebots:
             return self._given(asked, decision, None, self.instead(endpoint))
         if asked.first is not None:
             return self._again(asked, asked.first.option)
-        sticky, pools = False, endpoint.bots.pools
-        if decision.pool in pools:
-            sticky = pools[decision.pool].sticky
+        side = self._side(asked, asked.passthru)
+        sticky = decision.pool in side.pools and side.pools[decision.pool].sticky
         key = key_of_draw(asked.passthru, sticky=sticky)
-        route = drawn(self._standing(asked, decision.pool), key)
+        route = drawn(self._standing(asked, decision.pool, side), key)
         answered = self._address_of(endpoint, route)
         decision = with_address(
             decision, route, fallback=answered.fallback, status=answered.answer.status
         )
-        return self._given(asked, decision, route, answered)
+        return self._given(asked, decision, route, answered, side.rollout)
+
+    def _side(self, asked: Question, passthru: Passthru) -> _Side:
+        """Which pools are drawn among: those that run, or a candidate's."""
+        bots = asked.token.endpoint.bots
+        if bots.candidate is None:
+            return _Side(bots.pools)
+        rollout = self._facts.rollout_of(POOLS, asked.mono_ns)
+        if rollout is None or rollout.hash != bots.candidate.hash:
+            return _Side(bots.pools)
+        seen = seen_by(rollout, key_of_caller(passthru))
+        return _Side(bots.candidate.pools if seen.canary else bots.pools, seen)
 
     def instead(self, endpoint: Endpoint) -> _Answered:
         """What goes out where no member can: the fallback, else no address."""
@@ -105,21 +132,25 @@ class Voicebots:
         route = Route(pool=choice.pool, key=asked.call, member=choice.member)
         return self._given(asked, asked.decision, route, self._address_of(endpoint, route))
 
-    def _standing(self, asked: Question, name: str) -> Route:
+    def _standing(self, asked: Question, name: str, side: _Side) -> Route:
         """How a pool stands, from before where nothing has changed since.
 
         That is for about a second, until other facts are told; with limits, by each call.
         """
         bots, facts = asked.token.endpoint.bots, self._facts.routing(asked.mono_ns)
-        known = self._known.get(name)
+        place = name, side.canary
+        known = self._known.get(place)
         if known is not None and known.holds(bots, facts, asked.at_ms):
             return known.route
-        stands = standing(bots.pools, name, self._with_room(facts), asked.at_ms)
+        with_room = self._with_room(facts)
+        if side.canary:
+            with_room = by_other_limits(with_room, side.pools, bots.pools)
+        stands = standing(side.pools, name, with_room, asked.at_ms)
         limited = any(each.room is not None for each in facts.members.get(stands.pool, {}).values())
         ends = [each.until_ms for each in facts.hands if each.holds(asked.at_ms)]
         until_ms = min((each for each in ends if each is not None), default=_FOREVER_MS)
         if not limited:
-            self._known[name] = _Known(bots, facts, asked.at_ms, until_ms, stands)
+            self._known[place] = _Known(bots, facts, asked.at_ms, until_ms, stands)
         return stands
 
     def _with_room(self, facts: RoutingFacts) -> RoutingFacts:
@@ -139,7 +170,12 @@ class Voicebots:
         return msgspec.structs.replace(facts, members={**facts.members, **changed})
 
     def _given(
-        self, asked: Question, decision: Decision, route: Route | None, answered: _Answered
+        self,
+        asked: Question,
+        decision: Decision,
+        route: Route | None,
+        answered: _Answered,
+        rollout: RolloutSeen | None = None,
     ) -> Given:
         endpoint, address = asked.token.endpoint, answered.address
         member = route if address is not None and not answered.fallback else None
@@ -163,6 +199,7 @@ class Voicebots:
                 "route": route,
                 "address": address.shown if address is not None else "",
                 "fallback": answered.fallback,
+                "pools_rollout": rollout,
             },
             place,
             asked.call,

@@ -166,6 +166,7 @@ def decided(point: Endpoint, request: str, now_ms: int) -> Any:
         "select": found.select or None,
         "pool": found.pool or None,
         "class": found.class_ or None,
+        "promise": found.promise or None,
         "rule": found.rule,
         "reason": found.reason,
         "cause": verdict.cause.value,
@@ -181,6 +182,7 @@ def decided(point: Endpoint, request: str, now_ms: int) -> Any:
 def _given(rule: Rule) -> str:
     """What a rule gives, as the lines of a rules file."""
     keys = (("option", rule.option), ("select", rule.select), ("pool", rule.pool),
+            ("promise", bool(rule.promise)), ("reason", rule.promise),
             ("class", rule.class_))  # fmt: skip
     return "".join(f"{key} = {json.dumps(said)}\n" for key, said in keys if said)
 

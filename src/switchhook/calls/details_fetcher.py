@@ -82,6 +82,7 @@ class DetailsFetcher:
         self._taking: asyncio.Task[None] | None = None
         self._forgot_ms: int | None = None
         self._problems: dict[str, str] = {}
+        self._observers: list[Callable[[str, CallRecord], object]] = []
         self.dropped = 0
         """Calls that had no room in the queue, or were given up after an hour."""
 
@@ -112,6 +113,10 @@ class DetailsFetcher:
             self.dropped += 1
             return
         self._ended.append((call_sid, account, at_ms))
+
+    def observe(self, observer: Callable[[str, CallRecord], object]) -> None:
+        """Have somebody told what Exotel says of an account's call, once that is kept."""
+        self._observers.append(observer)
 
     def complaints(self) -> list[str]:
         """What doesn't work, one sentence each."""
@@ -186,9 +191,11 @@ class DetailsFetcher:
                 await self._clock.sleep(rest_s)
 
     async def _look(self, due: Due, api: DetailsApi) -> None:
+        record = None
         try:
             answer = await api.call_details(due.call_sid)
             look, body, problem = look_of(answer), answer.body, answer.problem
+            record = answer.record
         except Exception as error:  # noqa: BLE001 - a bug in reading one answer must not end the
             # fetching of all others. The error's text may quote what was sent.
             look, body, problem = (
@@ -203,6 +210,9 @@ class DetailsFetcher:
             text = body.decode(errors="replace")
             kept = KeptDetails(due.account, due.call_sid, now_ms, text)
         waited = await asyncio.to_thread(self._book.looked, due, again, kept)
+        if kept is not None and record is not None:
+            for observer in self._observers:
+                observer(due.account, record)
         # Who no longer waited was counted when it was forgotten.
         if kept is None and again is None and waited:
             self.dropped += 1

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from switchhook.calls.sources import GIVE_UP_MS
 from switchhook.exotel.call_words import is_final
 from switchhook.exotel.passthru import StreamStatus
+from switchhook.journal.source import moment_of
 from switchhook.streams.parsed_record import CallbackRecord, PassthruRecord
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class EndedCalls:
             return
         since_ms = self._now_ms() - GIVE_UP_MS
         for parsed in folded.records:
-            at_ms = folded.placed.get(parsed.record.seq, parsed.record.at)
+            at_ms = folded.placed.get(parsed.record.seq, moment_of(parsed.record))
             if at_ms < since_ms:
                 continue
             match parsed:

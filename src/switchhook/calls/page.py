@@ -9,9 +9,17 @@ import msgspec
 from starlette.routing import BaseRoute, Route
 
 from switchhook.access.roles import Role
-from switchhook.calls.other_sources import SourceGatherer
+from switchhook.calls.other_sources import OtherSources, SourceGatherer
+from switchhook.calls.promised import promise_entries
 from switchhook.calls.recordings import recordings_of
-from switchhook.calls.story import DETAILS, LANES, entries_of, support_text, without_login
+from switchhook.calls.sources import CallSources
+from switchhook.calls.story import (
+    BESIDE_THE_CALL,
+    LANES,
+    entries_of,
+    support_text,
+    without_login,
+)
 from switchhook.calls.timeline import timeline
 from switchhook.exotel.call_words import is_final
 from switchhook.exotel.phone_numbers import Ours, mask_text, masked
@@ -28,6 +36,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from switchhook.calls.promised import PromisesOf
     from switchhook.calls.recording_page import RecordingAccount
     from switchhook.calls.sources import KeptDetails
     from switchhook.journal.source import JournalSource
@@ -51,8 +60,10 @@ class CallPage:
         details: Callable[[str], Sequence[KeptDetails]] | None,
         freshen: Callable[[], None],
         heard: Callable[[str], RecordingAccount | None] = lambda _endpoint: None,
+        promised: PromisesOf = lambda _call_sid: (),
     ) -> None:
         self._renderer = renderer
+        self._promised = promised
         self._journal = journal
         self._store = store
         self._names = names
@@ -72,7 +83,10 @@ class CallPage:
         call_sid = self._queries.call_named(name)
         names = self._names()
         call = self._queries.kept_call(call_sid)
+        promises = self._promised(call_sid)
         others = self._gatherer.of(call_sid, call, names)
+        if others is None and promises:  # it was placed, and nothing has come of it yet
+            others = OtherSources((), (), CallSources())
         if others is None:
             unknown = {"call_sid": call_sid}
             return self._renderer.page(request, "call_unknown.html", unknown, status=404)
@@ -82,7 +96,11 @@ class CallPage:
             call = msgspec.structs.replace(call, story=over(call.story))
         said = {"from": call.story.text("from_"), "to": call.story.text("to")}
         numbers = {name: text if sees else masked(text) for name, text in said.items()}
-        entries = [*entries_of(call, names), *others.entries]
+        entries = [
+            *entries_of(call, names),
+            *others.entries,
+            *promise_entries(promises, call_sid),
+        ]
         line = timeline(entries, LANES)
         context = {
             "call": call,
@@ -91,8 +109,8 @@ class CallPage:
             "reveal": Ours(f"/calls/{quote(name, safe='')}/reveal"),
             "sees": sees,
             "timeline": line,
-            # Details are asked for minutes later, which says nothing of when something happened.
-            "axis": timeline((e for e in entries if e.lane != DETAILS), LANES) or line,
+            "axis": timeline((e for e in entries if e.lane not in BESIDE_THE_CALL), LANES) or line,
+            "promises": promises,
             "names": names,
             "raw": str if sees else mask_text,
             "text_of": text_of,

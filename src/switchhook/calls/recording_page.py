@@ -107,7 +107,7 @@ class RecordingPages:
         self._open = 0
 
     def routes(self) -> list[BaseRoute]:
-        path = "/calls/{call_sid}/recordings/{number:int}"
+        path = "/calls/{call_sid}/recordings/{number:number}"
         return [
             Route(path, self._page, methods=["GET"]),
             Route(f"{path}/sound", self._sound, methods=["GET"]),

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
+    from switchhook.rules.decide import Decision
     from switchhook.streams.kept_call import KeptCall, KeptReceipt
     from switchhook.streams.names import Names
     from switchhook.streams.story import StreamStory
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
 CALL, STREAM, PASSTHRU = "Call", "Stream", "Passthru"
 ADMISSION, ADDRESS, BOT = "Admission", "Address", "Bot"
 CALLBACK, DETAILS, HEARTBEAT = "Status callback", "Call details", "Heartbeat"
-LANES = (CALL, ADMISSION, ADDRESS, STREAM, BOT, PASSTHRU, CALLBACK, DETAILS, HEARTBEAT)
+PROMISE = "Promise"
+LANES = (CALL, ADMISSION, ADDRESS, STREAM, BOT, PASSTHRU, CALLBACK, DETAILS, HEARTBEAT, PROMISE)
+BESIDE_THE_CALL = frozenset({DETAILS, PROMISE})
+"""Lanes of what comes minutes or hours after: it says nothing of when something happened."""
 
 _CALL_TIMES = (("created_at", "created"), ("started_at", "began"), ("ended_at", "ended"))
 
@@ -75,11 +79,17 @@ def _of_receipt(kept: KeptReceipt, names: Names) -> TimelineEntry:
         at_us=kept.at_us,
         lane=PASSTHRU,
         title=f"Asked at {endpoint}: Option {option}{where}{repeat}",
-        detail=f"{cause.replace('_', ' ')}; rule “{decision.rule}”",
+        detail=f"{cause.replace('_', ' ')}; rule “{decision.rule}”{_promised(decision)}",
         level=LEVELS.get(cause, "muted"),
         cause=cause,
         anchor=anchor,
     )
+
+
+def _promised(decision: Decision) -> str:
+    if not decision.promise:
+        return ""
+    return f"; promised a callback as class {decision.class_}: {decision.promise}"
 
 
 def _of_stream(story: StreamStory) -> TimelineEntry:

@@ -18,15 +18,16 @@ from switchhook.alerts.notification import Recipient
 from switchhook.alerts.notify import AppriseNotifier
 from switchhook.alerts.sender import Destinations
 from switchhook.cli import output
+from switchhook.cli.by_itself import by_itself, say_last
 from switchhook.cli.data import config_in, data_folder, found_config, steady_now_ms
 from switchhook.cli.ledger import deed, now_us
 from switchhook.cli.options import CONFIG, DATA, JSON
+from switchhook.cluster.database_alarm import read_alarm
 from switchhook.delivery.ledger import LedgerDeliveries
 from switchhook.errors import ConfigError
 from switchhook.metrics import duration_text
 from switchhook.overview.verdict_file import read_verdict
-from switchhook.server.tables import open_ledger
-from switchhook.system.data_folder import LEDGER
+from switchhook.server.places import ledger_of
 from switchhook.web.json import time_of
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from switchhook.alerts.alert import Alert
+    from switchhook.cli.by_itself import ByItself
     from switchhook.config import Config
 
 app = App(name="alerts", help="What fires, and whether messages arrive.")
@@ -43,15 +45,24 @@ app = App(name="alerts", help="What fires, and whether messages arrive.")
 def list_(*, config: CONFIG = None, data: DATA = None, json: JSON = False) -> int:
     """List the alerts that are pending or fire, as the console knows them.
 
-    Exit code 1 if one fires, or if it is not known, as no console has looked lately.
+    Exit code 1 if one fires, or if it is not known, as no console has looked lately, or this node's
+    cluster has lost its database: then those that it was told last are listed.
     """
     folder = data_folder(config, data)
-    written, now_ms = read_verdict(folder), steady_now_ms(folder)
-    known = written is not None and written.fresh(now_ms)
-    found = written.alerts if written is not None and known else _kept(folder)
-    if not known:
-        ago = "" if written is None else f" for {duration_text(written.age_s(now_ms))}"
-        output.err.print(f"no console has looked{ago}: this is what was kept; is one running?")
+    written, away = read_verdict(folder), by_itself(folder)
+    now_ms = steady_now_ms(folder) if away is None else away.state.now_ms
+    known = away is None and written is not None and written.fresh(now_ms)
+    ago = "" if written is None else duration_text(written.age_s(now_ms))
+    found: Sequence[Alert]
+    if away is not None:
+        _say_told(folder, away, ago)
+        found = () if written is None else written.alerts
+    elif written is not None and known:
+        found = written.alerts
+    else:
+        found = _kept(folder)
+        since = f" for {ago}" if ago else ""
+        output.err.print(f"no console has looked{since}: this is what was kept; is one running?")
     alerts = sorted(found, key=lambda a: (not a.firing, -a.severity.rank, a.since_ms))
     failed = not known or any(alert.firing for alert in alerts)
     if json:
@@ -79,9 +90,17 @@ def list_(*, config: CONFIG = None, data: DATA = None, json: JSON = False) -> in
     return int(failed)
 
 
+def _say_told(folder: Path, away: ByItself, ago: str) -> None:
+    """Whose alerts these are, and whom this node told of its database by itself."""
+    what = f"these are the alerts of {ago} ago" if ago else "no alert was told here yet"
+    told = ", ".join(read_alarm(folder).told)
+    said = f"; this node told {told} that it is away" if told else ""
+    say_last(away, f"nobody looks for new ones meanwhile, {what}{said}")
+
+
 def _kept(folder: Path) -> Sequence[Alert]:
     """Those that the ledger has: of before, where no console runs."""
-    ledger = open_ledger(folder / LEDGER)
+    ledger = ledger_of(folder)
     try:
         return tuple(LedgerAlerts(ledger).load(_now_ms()).alerts)
     finally:
@@ -99,7 +118,7 @@ def acknowledge(alert: str, *, config: CONFIG = None, data: DATA = None) -> int:
     alert
         The alert, by its ID as `switchhook alerts` lists it.
     """
-    ledger = open_ledger(data_folder(config, data) / LEDGER)
+    ledger = ledger_of(data_folder(config, data))
     try:
         book = LedgerAlerts(ledger)
         found = next((each for each in book.load(_now_ms()).alerts if each.id == alert), None)
@@ -153,7 +172,7 @@ def try_destinations(folder: Path, settings: Config, name: str) -> dict[str, str
         known = ", ".join(destinations.names())
         hint = f"known: {known}" if known else "add one under [alerts.send.NAME]"
         raise ConfigError(f"there is no destination {name!r}", key="alerts.send", hint=hint)
-    ledger = open_ledger(folder / LEDGER)
+    ledger = ledger_of(folder)
     try:
         book, table = LedgerAlerts(ledger), LedgerDeliveries(ledger, KIND)
         return Alerting(book, table, (), destinations).test(name, getpass.getuser())

@@ -10,11 +10,12 @@ import msgspec
 from cyclopts import Parameter
 
 from switchhook.cli import output
-from switchhook.cli.data import found_data_folder, keep_limits, own_data_folder
+from switchhook.cli.data import folder_for_deed, keep_limits, own_data_folder
 from switchhook.cli.erasing import print_proof
 from switchhook.cli.erasing_again import preparing
 from switchhook.cli.ledger_back import restore_ledger
 from switchhook.cli.options import CONFIG, DATA, JSON
+from switchhook.cluster.membership import read_membership
 from switchhook.errors import DataFolderError
 from switchhook.ledger.belonging import Backup, note_backup, read_backup
 from switchhook.retention import backup as backups
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
     from switchhook.retention.erasure import Proof
 
 _MOST_NOTED = 5
+_OF_A_NODE = (
+    "this is a node of a cluster: the ledger (users, audit log, promises, releases, flags) and"
+    " other nodes' receipts are in the database that they share, and not in this file; back"
+    " that up as well: docs/deploy/postgresql-backup.md"
+)
 
 
 def back_up(
@@ -52,6 +58,9 @@ def back_up(
     with suppress(OSError):  # it only helps people
         note_backup(folder, _noted(folder, target, manifest))
     _report(manifest, target, json)
+    note = read_membership(folder)
+    if note is not None and note.is_member:
+        output.err.print(_OF_A_NODE)
     # Last, as a list that is damaged ends it: the backup is there all the same.
     copy = erasure_list_file.copy_beside(folder, target, manifest.node)
     if copy is not None:
@@ -95,7 +104,7 @@ def restore(
         manifest = backups.check(source, identity)
         _report(manifest, source, json)
         return 1 if manifest.damaged else 0
-    folder = found_data_folder(config, data)
+    folder = folder_for_deed(config, data)
     said, lists = _said(json), _lists(erasures)
     proofs: list[Proof] = []
     if ledger_only:

@@ -10,8 +10,7 @@ from switchhook.calls.queries import callback_calls
 from switchhook.cli import output
 from switchhook.cli.data import data_folder
 from switchhook.cli.options import CONFIG, DATA, JSON
-from switchhook.cli.reads import noted
-from switchhook.cli.records import Reading
+from switchhook.cli.reading import reading
 from switchhook.errors import ConfigError
 from switchhook.exotel.asked_number import asked_number
 from switchhook.exotel.phone_numbers import mask_text
@@ -20,7 +19,7 @@ from switchhook.streams.search.query import Condition, Query
 from switchhook.web.masking import mask_json
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from switchhook.cli.reading import Reading
 
 MOST_OF_NUMBER = 20
 """Calls of one number that are listed."""
@@ -35,7 +34,8 @@ def call(
     """Show one call: what was asked before its streams, its passthrus, streams and reports.
 
     Of a telephone number, in any spelling, the calls are listed and the newest is shown. Exit code
-    1 if there is none, or if something of it can't be read.
+    1 if there is none, or if something of it can't be read. On a node whose cluster's database is
+    away it is looked for in the node's own journal, which is said above, with exit code 1.
     """
     asked = " ".join(identifier).strip()
     if not asked:
@@ -44,17 +44,16 @@ def call(
             key="call",
             hint="give a CallSid, a StreamSID or a telephone number",
         )
-    folder = data_folder(config, data)
-    reading = Reading(folder)
-    sid = call_sid_of(reading, asked)
-    number = asked_number(asked) if sid is None else None
-    sids = [sid] if sid is not None else calls_of_number(reading, number) if number else []
-    calls = [found for each in sids if (found := reading.queries.call(each)) is not None]
-    if not calls:
-        output.err.print(_unknown(asked, number))
-        reading.say_damage()
-        return 1
-    return _show(folder, reading, calls, number, json)
+    with reading(data_folder(config, data)) as found:
+        sid = call_sid_of(found, asked)
+        number = asked_number(asked) if sid is None else None
+        sids = [sid] if sid is not None else calls_of_number(found, number) if number else []
+        calls = [call for each in sids if (call := found.queries.call(each)) is not None]
+        if not calls:
+            output.err.print(_unknown(asked, number))
+            found.code()
+            return 1
+        return _show(found, calls, number, json)
 
 
 def call_sid_of(reading: Reading, asked: str) -> str | None:
@@ -91,18 +90,16 @@ def _unknown(asked: str, number: str | None) -> str:
     )
 
 
-def _show(
-    folder: Path, reading: Reading, calls: list[dict[str, Any]], number: str | None, json: bool
-) -> int:
+def _show(reading: Reading, calls: list[dict[str, Any]], number: str | None, json: bool) -> int:
     newest = calls[0]["call_sid"]
     asked = {"call": newest} if number is None else {"search": f"number:{number}"}
-    if not noted(folder, "call", **asked):
+    if not reading.noted("call", **asked):
         calls = [mask_json(each) for each in calls]
-    damaged = reading.say_damage()
+    code = reading.code()
     if json:
         for each in calls:
             output.print_json(each)
-        return damaged
+        return code
     if len(calls) > 1:
         output.print_table(
             ("HEARD OF", "CALL", "STATUS", "CAUSES", "FROM", "TO"),
@@ -120,7 +117,7 @@ def _show(
         )
         output.out.print()
     _show_one(calls[0])
-    return damaged
+    return code
 
 
 def _show_one(found: dict[str, Any]) -> None:

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from switchhook.capacity.api import now_json, span_json
+from switchhook.capacity.facts_document import FILE, age_ms, read
 from switchhook.capacity.forecast import forecast
 from switchhook.capacity.ledger import READINGS_LIVE_MS, LedgerCapacity
 from switchhook.capacity.readings import headroom
 from switchhook.capacity.status import CapacityNow
 from switchhook.cli import output
+from switchhook.cli.by_itself import by_itself, say_last
 from switchhook.cli.data import data_folder, steady_now_ms
 from switchhook.cli.moments import with_zone
 from switchhook.cli.options import CONFIG, DATA, JSON
-from switchhook.errors import ConfigError
-from switchhook.ledger.sqlite import FILE
-from switchhook.server.tables import open_ledger
-from switchhook.system.data_folder import LEDGER
+from switchhook.errors import ClusterError, ConfigError
+from switchhook.server.places import has_ledger, ledger_of
+from switchhook.system.data_folder import boot_id
 from switchhook.web.parameters import STRETCH, RefusedParameter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from switchhook.capacity.readings import Reading
+    from switchhook.cli.by_itself import ByItself
 
 _OLD_S = 60.0
 
@@ -38,7 +42,8 @@ def capacity(
     """Show the streams in use and allowed, how old the figure is, and when none will be left.
 
     Read straight from the ledger, so it needs no console; only a console that runs asks Exotel.
-    Exit code 1 if there is nothing to show.
+    Exit code 1 if there is nothing to show. On a node whose cluster's database is away they are the
+    figures that the node was told last, which is said above, with exit code 1.
 
     For example:
 
@@ -53,11 +58,14 @@ def capacity(
         The history instead, from a time with its zone, or from how long ago: 90s, 15m, 2h, 7d.
     """
     folder = data_folder(config, data)
+    away = by_itself(folder)
+    if away is not None:
+        return _show_told(folder, away, account, json=json, history=since is not None)
     now_ms = steady_now_ms(folder)
     since_ms = None if since is None else _moment(since, now_ms)
-    if not (folder / LEDGER / FILE).exists():
+    if not has_ledger(folder):
         return _nothing()
-    ledger = open_ledger(folder / LEDGER)
+    ledger = ledger_of(folder)
     try:
         history = LedgerCapacity(ledger)
         names = [each for each in history.accounts() if account in (None, each)]
@@ -71,14 +79,58 @@ def capacity(
         ledger.close()
     if not found:
         return _nothing()
+    _show(found, json=json)
+    return 0
+
+
+def _show(found: Sequence[CapacityNow], *, json: bool) -> None:
     if json:
         for each in found:
             output.print_json(now_json(each))
-        return 0
+        return
     output.print_table(
         ("ACCOUNT", "IN USE", "OF", "LEFT", "AGE", "LIMIT REACHED"), [_row(each) for each in found]
     )
-    return 0
+
+
+def _show_told(
+    folder: Path, away: ByItself, account: str | None, *, json: bool, history: bool
+) -> int:
+    """What the node was told last for its rules; raises ClusterError for a `history`."""
+    if history:
+        error, hint = away.error, "without --since it says what this node was told last"
+        said = f"{error.hint}; the history of accounts is in that database alone: {hint}"
+        raise ClusterError(error.database, error.problem, said)
+    found = [each for each in _told(folder, away.state.heading) if account in (None, each.account)]
+    if found:
+        say_last(away, "these are the figures that this node was told last, with their age")
+        _show(found, json=json)
+    else:
+        say_last(away, "this node was told no account's figures")
+    return 1
+
+
+def _told(folder: Path, problem: str) -> list[CapacityNow]:
+    try:
+        body = (folder / FILE).read_bytes()
+    except OSError:  # nothing was told, or nobody may see it
+        return []
+    told, damage = read(body, boot_id())
+    if damage is not None:
+        output.err.print(output.plain(damage))
+    now_ms, mono_ms = time.time_ns() // 1_000_000, time.monotonic_ns() // 1_000_000
+    return [
+        CapacityNow(
+            account=name,
+            active=each.active,
+            allowed=each.allowed,
+            headroom=headroom(each.active, each.allowed),
+            age_s=max(0, age_ms(each, now_ms, mono_ms)) / 1000,
+            problem=problem,
+            at_ms=each.at_ms,
+        )
+        for name, each in sorted(told.items())
+    ]
 
 
 def _nothing() -> int:

@@ -5,44 +5,29 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
-from zoneinfo import ZoneInfo
 
-import msgspec
 from cyclopts import Parameter
 
 from switchhook.cli import output
+from switchhook.cli.check_against import compare
 from switchhook.cli.check_matches import show_matches
 from switchhook.cli.check_routing import config_beside, load_for, routing_warnings
-from switchhook.cli.data import found_config, found_data_folder, steady_now_ms, store_in
+from switchhook.cli.data import found_config, found_data_folder
+from switchhook.cli.kept_since import length_ms
 from switchhook.cli.options import CONFIG, DATA, JSON
 from switchhook.config import Config
-from switchhook.config.files import Candidate, Inputs, Overrides, check_config, read_whole
+from switchhook.config.files import CheckedConfig, Inputs, Overrides, check_config, read_whole
 from switchhook.config.rules_terms import terms_of
 from switchhook.config.values import ConfigProblems
-from switchhook.errors import ConfigError, DataFolderError
-from switchhook.exotel.cause import judge
-from switchhook.journal import JournalReader
-from switchhook.journal.receipt import (
-    Receipt,
-    RecordKind,
-    decode_receipt,
-    read_passthru,
-    receipt_id,
-)
-from switchhook.rules.decide import EndpointKind, Ruleset, decide
+from switchhook.errors import ConfigError
+from switchhook.rules.decide import EndpointKind, Ruleset
 from switchhook.rules.rules_file import BUILTIN
 from switchhook.server.exposed import exposed
-from switchhook.system.data_folder import JOURNAL, read_identity
-from switchhook.web.moments import read_length
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-_BATCH = 1000
-_MOST_LISTED = 50
+    from collections.abc import Sequence
 
 
 def check(
@@ -78,7 +63,7 @@ def check(
     files
         Rules files and configurations.
     """
-    span = None if against is None else _span(against)
+    span = None if against is None else length_ms(against, "--against")
     # Files that are named replace what the configuration has for their endpoint.
     found = found_config(config, data) if not files else config
     wanted = [*([found] if found and found not in files else []), *files]
@@ -93,16 +78,12 @@ def check(
         if probe_members(configuration_among(files, found)):
             return 1
     folder = found_data_folder(config, data)
-    # What admits and what chooses bots is asked before there is a stream, and kept elsewhere.
-    before = [name for name, each in checked.items() if each.kind is not EndpointKind.PASSTHRU]
-    if span is not None and before:
-        said = f"{', '.join(before)}: asked before the stream, so not compared with what was kept"
-        output.err.print(said, soft_wrap=True)
-    checked = {name: each for name, each in checked.items() if name not in before}
     if span is None or not json:
-        show_matches(folder, checked, json=json)
+        # What admits and what chooses bots is asked before there is a stream, and kept elsewhere.
+        after = {n: each for n, each in checked.items() if each.kind is EndpointKind.PASSTHRU}
+        show_matches(folder, after, json=json)
     if span is not None:
-        _compare(folder, checked, span, json)
+        compare(folder, checked, span, json=json)
     return 0
 
 
@@ -110,7 +91,7 @@ def _check_defaults(data: str | None) -> dict[str, Ruleset]:
     """The rules that run without a configuration, by endpoint."""
     config = Config()
     folder = Path(config.data if data is None else data)
-    for warning in (*config.warnings, *exposed(Candidate(config, "", {}, {}), folder)):
+    for warning in (*config.warnings, *exposed(CheckedConfig(config, "", {}, {}), folder)):
         output.err.print(warning, soft_wrap=True)
     output.err.print("there is no configuration: the defaults check out", soft_wrap=True)
     return {point.name: BUILTIN for point in config.endpoints}
@@ -147,10 +128,10 @@ def _check(
     if not _is_config(content):
         return {endpoint: load_for(content, file, endpoint, beside)}
     path = str(Path(file).absolute())
-    candidate = check_config(content, path, Overrides(), Inputs(os.environ))
-    config = candidate.config
+    checked = check_config(content, path, Overrides(), Inputs(os.environ))
+    config = checked.config
     folder = Path(config.data if data is None else data)
-    for warning in (*config.warnings, *exposed(candidate, folder)):
+    for warning in (*config.warnings, *exposed(checked, folder)):
         output.err.print(f"{file}: {warning}", soft_wrap=True)
     rulesets = _rulesets(config, file)
     for warning in routing_warnings(config, rulesets, folder):
@@ -187,111 +168,3 @@ def _is_config(content: bytes) -> bool:
     except (ValueError, RecursionError):
         return re.search(rb"^\s*\[(endpoints|answer|console|journal)\b", content, re.M) is not None
     return bool(document) and not {"rule", "default"} & document.keys()
-
-
-def _span(text: str) -> timedelta:
-    length_s = read_length(text)
-    if length_s is None or not text[-1:].isalpha():
-        raise ConfigError(
-            f"not a length of time: {text[:40]!r}", key="--against", hint="such as 24h"
-        )
-    return timedelta(seconds=length_s)
-
-
-class _Changed(msgspec.Struct, frozen=True):
-    id: str
-    endpoint: str
-    call_sid: str | None
-    before: str
-    rule_before: str
-    after: str
-    rule_after: str
-
-
-def _compare(folder: Path, rulesets: dict[str, Ruleset], span: timedelta, json: bool) -> None:
-    node = read_identity(folder).node
-    journal = JournalReader(folder / JOURNAL)
-    seen = changed = 0
-    listed: list[_Changed] = []
-    for at, seq, receipt in _receipts(folder, journal, span):
-        ruleset = rulesets.get(receipt.endpoint)
-        if ruleset is None:
-            continue
-        seen += 1
-        each = _changed(receipt_id(at, node, seq), receipt, at, ruleset)
-        if each is None:
-            continue
-        changed += 1
-        if json:
-            output.print_json(msgspec.structs.asdict(each))
-        elif len(listed) < _MOST_LISTED:
-            listed.append(each)
-    if listed:
-        _print_changed(listed)
-    if changed > len(listed) and not json:
-        output.err.print(f"and {changed - len(listed)} more: --json lists them all")
-    output.err.print(f"{changed} of {seen} receipts would be answered otherwise")
-
-
-def _changed(id: str, receipt: Receipt, at: int, ruleset: Ruleset) -> _Changed | None:
-    """How a receipt would be answered by other rules; None where it is the same."""
-    passthru = read_passthru(receipt)
-    zone = ZoneInfo(receipt.zone)
-    fresh = decide(passthru, judge(passthru), receipt.facts, at, zone, ruleset)
-    old = receipt.decision
-    if fresh.option == old.option:
-        return None
-    return _Changed(
-        id,
-        receipt.endpoint,
-        passthru.call_sid,
-        old.option.value,
-        old.rule,
-        fresh.option.value,
-        fresh.rule,
-    )
-
-
-def _print_changed(listed: Sequence[_Changed]) -> None:
-    output.print_table(
-        ("RECEIPT", "CALL", "WAS", "", "WOULD BE", ""),
-        (
-            (
-                each.id,
-                each.call_sid,
-                output.option_text(each.before),
-                each.rule_before,
-                output.option_text(each.after),
-                each.rule_after,
-            )
-            for each in listed
-        ),
-    )
-
-
-def _receipts(
-    folder: Path, journal: JournalReader, span: timedelta
-) -> Iterator[tuple[int, int, Receipt]]:
-    since = max(steady_now_ms(folder) - int(span.total_seconds() * 1000), 0)
-    try:
-        seq = store_in(folder).seqs_between(since, None)[0] - 1
-    except DataFolderError:  # the journal alone does, unless its clock stepped
-        seq = journal.seek(since) - 1
-    unreadable = 0
-    while records := journal.read(seq, _BATCH):
-        for record in records:
-            seq = record.seq
-            if record.damage:
-                unreadable += 1
-                continue
-            if record.kind != RecordKind.PASSTHRU:
-                continue
-            try:
-                receipt = decode_receipt(record.body)
-            except ValueError:
-                unreadable += 1
-                continue
-            if receipt.repeat_of is None and receipt.method != "HEAD":
-                yield record.at, seq, receipt
-    if unreadable:
-        output.err.print(f"{unreadable} receipts can't be read, and were left out")

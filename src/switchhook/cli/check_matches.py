@@ -14,9 +14,9 @@ from switchhook.cli import output
 from switchhook.cli.data import steady_now_ms
 from switchhook.errors import DataFolderError, JournalError
 from switchhook.exotel.cause import judge
-from switchhook.journal import JournalReader
 from switchhook.journal.receipt import RecordKind, decode_receipt, read_passthru
-from switchhook.rules.decide import DEFAULT, Ruleset, decide
+from switchhook.rules.decide import decide
+from switchhook.server.places import journal_of
 from switchhook.system.data_folder import IDENTITY, JOURNAL
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from switchhook.journal.receipt import Receipt
+    from switchhook.rules.decide import Rule, Ruleset
 
 DAY_MS = 24 * 3600 * 1000
 LONGEST_S = 3.0
@@ -91,7 +92,7 @@ def count_matches(
 
 
 def _newest(folder: Path, since_ms: int) -> Iterator[tuple[int, int, Receipt]]:
-    journal = JournalReader(folder / JOURNAL)
+    journal = journal_of(folder)
     seq = None
     while records := journal.read_back(seq, _BATCH):
         for record in records:
@@ -108,21 +109,35 @@ def _newest(folder: Path, since_ms: int) -> Iterator[tuple[int, int, Receipt]]:
                 yield record.at, seq, receipt
 
 
+def _promised(rule: Rule) -> str:
+    return f"a callback as class {rule.class_}: {rule.promise}" if rule.promise else ""
+
+
 def _show(endpoint: str, ruleset: Ruleset, found: Matches, *, json: bool) -> None:
     all_of_them = found.callers[endpoint]
-    rows = [(rule.name, rule.option.value) for rule in ruleset.rules]
-    rows.append((DEFAULT, ruleset.default.value))
-    counted = [(name, option, found.by_rule[endpoint, name]) for name, option in rows]
+    counted = [
+        (each, found.by_rule[endpoint, each.name])
+        for each in (*ruleset.rules, ruleset.default_rule)
+    ]
+    promises = any(rule.promise for rule, _ in counted)
     if json:
-        for name, option, callers in counted:
+        for rule, callers in counted:
             output.print_json(
-                {"endpoint": endpoint, "rule": name, "option": option, "callers": callers,
-                 "of": all_of_them}
+                {"endpoint": endpoint, "rule": rule.name, "option": rule.option.value,
+                 "promise": rule.promise or None, "callers": callers, "of": all_of_them}
             )  # fmt: skip
     elif all_of_them:
         output.print_table(
-            ("RULE", "OPTION", "CALLERS"),
-            ((name, output.option_text(option), callers) for name, option, callers in counted),
+            ("RULE", "OPTION", "CALLERS", *(("PROMISED",) if promises else ())),
+            (
+                (
+                    rule.name,
+                    output.option_text(rule.option.value),
+                    callers,
+                    *((_promised(rule),) if promises else ()),
+                )
+                for rule, callers in counted
+            ),
         )
     span = "of the last 24 hours"
     if found.since_ms is not None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from switchhook.cli.data import found_config
+from switchhook.cluster.membership import NOTE
 from switchhook.config.files import Inputs, Overrides, check_config, read_whole
 from switchhook.config.routing_check import rules_warnings
 from switchhook.config.rules_terms import terms_of
@@ -45,9 +46,11 @@ def kind_said(content: bytes) -> EndpointKind:
     rules = document.get("rule", [])
     tables = [document.get("default"), *(rules if isinstance(rules, list) else [])]
     said = {key for table in tables if isinstance(table, dict) for key in table}
-    for kind in (EndpointKind.VOICEBOT, EndpointKind.ADMIT):
-        if said & set(KEYS[kind]) - set(KEYS[EndpointKind.PASSTHRU]):
-            return kind
+    own = set(KEYS[EndpointKind.PASSTHRU]) - set(KEYS[EndpointKind.ADMIT])
+    if "pool" in said:
+        return EndpointKind.VOICEBOT
+    if "class" in said and not said & own:
+        return EndpointKind.ADMIT
     return EndpointKind.PASSTHRU
 
 
@@ -72,17 +75,16 @@ def routing_warnings(
 
 def allowed_streams(folder: Path) -> dict[str, int]:
     """How many streams each account was allowed when it was asked last, as far as is known."""
-    if not (folder / LEDGER).exists():
+    if not (folder / LEDGER).exists() and not (folder / NOTE).exists():
         return {}
     # Most checks are made where no ledger is, and to load it takes a third of such a check.
     from switchhook.capacity.ledger import LedgerCapacity
-    from switchhook.ledger.sqlite import FILE
-    from switchhook.server.tables import open_ledger
+    from switchhook.server.places import has_ledger, ledger_of
 
-    if not (folder / LEDGER / FILE).exists():
-        return {}
     try:
-        ledger = open_ledger(folder / LEDGER)
+        if not has_ledger(folder):
+            return {}
+        ledger = ledger_of(folder)
     except SwitchhookError:
         return {}
     try:

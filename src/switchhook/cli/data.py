@@ -17,16 +17,16 @@ from switchhook.config.live import find_data_folder
 from switchhook.config.own_links import running_config
 from switchhook.config.retention import limits_in
 from switchhook.errors import ConfigError, DataFolderError
-from switchhook.journal import JournalReader
 from switchhook.retention.policy import RetentionLimits
+from switchhook.server.places import store_of
 from switchhook.server.steady_clock import SteadyClock
-from switchhook.store import SqliteStore
-from switchhook.system.data_folder import JOURNAL, STORE, first_seq_of_boot, read_identity
+from switchhook.system.data_folder import first_seq_of_boot, read_identity
 from switchhook.system.folder_lock import url_within
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from switchhook.store import PostgresqlStore, SqliteStore
     from switchhook.system.folder_lock import Holder
 
 T = TypeVar("T")
@@ -88,14 +88,17 @@ def say_not_up(sides: list[str]) -> None:
         output.err.print(f"{said} (start it: switchhook serve)", soft_wrap=True)
 
 
-def store_in(folder: Path) -> SqliteStore:
+def store_in(folder: Path) -> SqliteStore | PostgresqlStore:
     """What is folded, to ask."""
-    return SqliteStore(folder / STORE, JournalReader(folder / JOURNAL))
+    return store_of(folder)
 
 
-def steady_now_ms(folder: Path) -> int:
-    """Unix time as the console has it: evenly, while the system's clock steps."""
-    return SteadyClock(store_in(folder), lambda: first_seq_of_boot(folder)).now_ms()
+def steady_now_ms(folder: Path, store: SqliteStore | PostgresqlStore | None = None) -> int:
+    """Unix time as the console has it: evenly, while the system's clock steps.
+
+    `store` is what is folded, where it is open already.
+    """
+    return SteadyClock(store or store_in(folder), lambda: first_seq_of_boot(folder)).now_ms()
 
 
 def config_in(file: str | None) -> Config:
@@ -126,6 +129,55 @@ def config_or_last(folder: Path, file: str | None) -> Config:
     return _or_last(config_for, folder, file)
 
 
+def config_for_deed(config: str | None, data: str | None) -> Config:
+    """The configuration for what can't be undone: that which is named or found, and no other.
+
+    With a data folder alone it is the one that ran last there. Raises ConfigError, OSError.
+    """
+    folder, file = found_data_folder(config, data), found_config(config, data)
+    try:
+        return config_for(folder, file)
+    except (ConfigError, OSError):
+        output.err.print(
+            "nothing was done, as no other configuration stands in for one that is refused where"
+            " a deed can't be undone: mend it, or name the data folder alone, by --data"
+        )
+        raise
+
+
+def folder_for_deed(config: str | None, data: str | None) -> Path:
+    """The data folder for what can't be undone, which may be missing; of a file that checks out.
+
+    Raises ConfigError, OSError.
+    """
+    if found_config(config, data) is not None:
+        config_for_deed(config, data)
+    return found_data_folder(config, data)
+
+
+def there_for_deed(config: str | None, data: str | None) -> Path:
+    """The same, which has to be there. Raises SwitchhookError, OSError."""
+    folder = folder_for_deed(config, data)
+    read_identity(folder)
+    return folder
+
+
+def there_or_last(config: str | None, data: str | None) -> Path:
+    """The data folder, which has to be there, to look at it; a file that is refused is said.
+
+    Raises SwitchhookError, OSError.
+    """
+    folder = data_folder(config, data)
+    config_or_last(folder, found_config(config, data))
+    return folder
+
+
+def own_folder_for_deed(config: str | None, data: str | None) -> Path:
+    """The same of this user, which has to be there. Raises SwitchhookError, OSError."""
+    folder_for_deed(config, data)
+    return own_data_folder(config, data)
+
+
 def _or_last(read: Callable[[Path, str | None], T], folder: Path, file: str | None) -> T:
     try:
         return read(folder, file)
@@ -133,7 +185,8 @@ def _or_last(read: Callable[[Path, str | None], T], folder: Path, file: str | No
         if file is None:
             raise
         found = read(folder, None)
-        output.err.print(f"by the configuration that ran last, as {output.plain(error)}")
+        why = "; ".join(map(output.plain, str(error).splitlines()))
+        output.err.print(f"by the configuration that ran last, as {why}")
         return found
 
 

@@ -69,15 +69,15 @@ def doctor(
     """
     file = found_config(config, data)
     folder = find_data_folder(file, data)  # a file that is missing is a finding
-    candidate, found = check_configuration(file, folder, os.environ)
-    settings, problem = _settings(folder) if candidate is None else (candidate.config, None)
+    checked, found = check_configuration(file, folder, os.environ)
+    settings, problem = _settings(folder) if checked is None else (checked.config, None)
     if problem is not None:
         found = [*found, problem]
     checkup = Checkup(
         folder=folder,
         key=_key(folder),
         config=settings,
-        candidate=candidate,
+        checked=checked,
         url=public_url(url) or settings.answer.url,
         bots=bot or (),
         send=partial(_send, folder, settings) if send else None,
@@ -85,7 +85,7 @@ def doctor(
     until = time.monotonic() + within
     shown = _show([*found], _checked(checkup, until), json=json)
     if not json:
-        _sum_up(shown)
+        sum_up(shown)
     return exit_code(shown)
 
 
@@ -122,12 +122,13 @@ def _show(known: Iterable[Finding], coming: Iterator[Finding], *, json: bool) ->
     live = output.out.is_terminal and not json
     with output.out.status("looking …") if live else nullcontext():
         for finding in chain(known, coming):
-            _print(finding, json=json)
+            print_finding(finding, json=json)
             shown.append(finding)
     return shown
 
 
-def _print(finding: Finding, *, json: bool) -> None:
+def print_finding(finding: Finding, *, json: bool) -> None:
+    """A line of what was found, and one of what mends it."""
     if json:
         output.print_json(_json(finding))
         return
@@ -149,7 +150,8 @@ def _json(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _sum_up(shown: list[Finding]) -> None:
+def sum_up(shown: list[Finding]) -> None:
+    """How many there are, and how many are to be mended."""
     count = {level: sum(each.level is level for each in shown) for level in Level}
     mend = count[Level.FAIL] + count[Level.WARN]
     said = f"{mend} to mend" if mend else "nothing to mend"

@@ -22,9 +22,8 @@ from switchhook.cli.options import CONFIG, DATA, JSON
 from switchhook.config import AuthMode
 from switchhook.config.own_links import applet_urls
 from switchhook.errors import DataFolderError
-from switchhook.ledger.sqlite import FILE
-from switchhook.server.tables import open_ledger
-from switchhook.system.data_folder import IDENTITY, LEDGER, read_identity
+from switchhook.server.places import has_ledger, ledger_of
+from switchhook.system.data_folder import IDENTITY, read_identity
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,8 +83,8 @@ def print_url(
     found = applet_urls(folder, said, name, key, public_url(url))
     if found is None:
         raise unknown_endpoint(said, name)
-    if (folder / LEDGER / FILE).exists():
-        ledger = open_ledger(folder / LEDGER)
+    if has_ledger(folder):
+        ledger = ledger_of(folder)
         try:
             LedgerAudit(ledger).note(deed("read the URL of an endpoint", name), now_us())
         finally:

@@ -33,6 +33,7 @@ _RULES_STYLE = {
     "in force": "green",
     "changed": "yellow",
     "undone": "yellow",
+    "released": "green",
     "refused": "bold red",
     "missing": "red",
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,29 +12,32 @@ import msgspec
 from cyclopts import Parameter
 
 from switchhook.cli import output
-from switchhook.cli.data import own_data_folder
+from switchhook.cli.data import own_folder_for_deed
+from switchhook.cli.erasing_waits import wait
 from switchhook.cli.ledger import deed
 from switchhook.cli.options import CONFIG, DATA, JSON
 from switchhook.errors import ConfigError, DataFolderError
 from switchhook.exotel.spellings import NotANumber, Subject, read_subject, shown
-from switchhook.journal import JournalReader, JournalWriter, SealedSegments
+from switchhook.journal import JournalWriter
 from switchhook.journal.closed import closed_up_to
 from switchhook.retention import erasure_list_file
-from switchhook.retention.erasure import plan_erasure
+from switchhook.retention.erasure import NodeErased, NodeState, plan_erasure
 from switchhook.retention.erasure_worker import WORDS
 from switchhook.retention.ledger import LedgerErasures
 from switchhook.retention.policy import RetentionLimits
 from switchhook.retention.retention_worker import RetentionWorker
-from switchhook.server.tables import open_ledger
+from switchhook.server.places import database_of, journal_of, ledger_of, sealed_of
 from switchhook.store import SqliteStore
 from switchhook.streams.fold import Folder
-from switchhook.system.data_folder import JOURNAL, LEDGER, STORE, DataFolder, read_identity
+from switchhook.system.data_folder import JOURNAL, STORE, DataFolder, read_identity
 from switchhook.system.priority import lower_priority
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from switchhook.journal.closed import ClosedJournal
+    from switchhook.journal.source import JournalSource
     from switchhook.retention.erasure import Proof
 
 NOTHING_GOES = RetentionLimits(0, 0, 0, 0, 0, 0)
@@ -55,9 +58,11 @@ def forget(
 ) -> int:
     """Erase everything about one number or call, with proof.
 
-    Exit code 1 if something is left, or could not be looked into.
+    A console that runs does it; without one this command does. In a cluster the node that leads
+    does, and each node in its own journal: it is said which have done it, and which are awaited.
 
-    A console that runs does it; without one this command does.
+    Exit code 1 if something is left, or could not be looked into; 130 where you leave before it is
+    done, by Ctrl-C: it goes on by itself.
 
     Parameters
     ----------
@@ -73,10 +78,9 @@ def forget(
     region
         Where a number without a country code is read.
     """
-    folder = own_data_folder(config, data)
+    folder = own_folder_for_deed(config, data)
     subject, value = _asked(number, call, custom_field, region)
-    journal = JournalReader(folder / JOURNAL)
-    segments = SealedSegments(folder / JOURNAL).segments()
+    journal, segments = journal_of(folder), sealed_of(folder).segments()
     plan = plan_erasure(shown(subject, value), segments, journal.last_seq())
     output.err.print(
         f"{output.plain(plan.masked)}: {plan.segments} segments of the journal,"
@@ -112,18 +116,19 @@ def _asked(
     return subject, found
 
 
-def _forget(folder: Path, subject: Subject, value: str, journal: JournalReader) -> Proof:
-    """Have it done by the console that runs, or do it here."""
+def _forget(folder: Path, subject: Subject, value: str, journal: JournalSource) -> Proof:
+    """Have it done by the console that runs, or do it here; in a cluster its leader does it."""
     with ExitStack() as opened:
-        ledger = open_ledger(folder / LEDGER)
+        ledger = ledger_of(folder)
         opened.callback(ledger.close)
         asked = deed(f"asked to erase a {WORDS[subject]}", shown(subject, value))
-        try:
-            held = opened.enter_context(DataFolder.open(folder, "console"))
-        except DataFolderError:
-            held = None
+        held, url = None, database_of(folder)
+        if url is None:
+            with suppress(DataFolderError):
+                held = opened.enter_context(DataFolder.open(folder, "console"))
         store = SqliteStore(folder / STORE, journal)
-        sealed = SealedSegments(folder / JOURNAL)
+        sealed = sealed_of(folder)
+        remember = partial(erasure_list_file.remember, folder, read_identity(folder))
         keeper = RetentionWorker(
             journal=sealed,
             store=store,
@@ -131,7 +136,8 @@ def _forget(folder: Path, subject: Subject, value: str, journal: JournalReader) 
             rows={},
             limits=NOTHING_GOES,
             last_seq=journal.last_seq,
-            remember=partial(erasure_list_file.remember, folder, read_identity(folder)),
+            # In a cluster each node does it, in the numbers of its own journal.
+            remember=remember if url is None else lambda _: None,
         )
         id = keeper.erase(value, asked.who, asked, subject).id
         if held is not None:
@@ -141,29 +147,25 @@ def _forget(folder: Path, subject: Subject, value: str, journal: JournalReader) 
             folding = Folder(journal, store)
             folding.start()
             opened.callback(folding.stop)
-        else:
-            output.err.print("the console does it; this waits for it, and may be interrupted")
-        return _finish(keeper, id, folder, held, sealed)
+            return _finish(keeper, id, folder, held, sealed)
+        return wait(keeper, id, url)
 
 
 def _finish(
-    keeper: RetentionWorker, id: str, folder: Path, held: DataFolder | None, sealed: SealedSegments
+    keeper: RetentionWorker, id: str, folder: Path, held: DataFolder, sealed: ClosedJournal
 ) -> Proof:
-    """Carry an erasure out where the folder is `held`; else wait until the console has."""
+    """Carry an erasure out, as the only one in the folder."""
     while True:
         proof = keeper.proof(id)
         assert proof is not None, "an erasure that was begun is kept"
         if proof.state == "done":
             return proof
-        if held is None:
-            time.sleep(PAUSE_S)
-            continue
         _seal_open(folder, held.node, sealed, proof.until_seq)
         if not keeper.step():
             time.sleep(PAUSE_S)
 
 
-def _seal_open(folder: Path, node: int, sealed: SealedSegments, seq: int) -> None:
+def _seal_open(folder: Path, node: int, sealed: ClosedJournal, seq: int) -> None:
     """Seal the segment being written where no answer side runs that would."""
     if closed_up_to(sealed.segments(), seq):
         return
@@ -175,7 +177,7 @@ def _seal_open(folder: Path, node: int, sealed: SealedSegments, seq: int) -> Non
         seal(folder / JOURNAL, node, sealed, seq)
 
 
-def seal(journal: Path, node: int, sealed: SealedSegments, seq: int) -> None:
+def seal(journal: Path, node: int, sealed: ClosedJournal, seq: int) -> None:
     """Seal the segment with a record, as the answer side would; who calls holds the folder."""
     with _writing(journal, node):
         sealed.ask_roll(seq)
@@ -212,6 +214,17 @@ def _left(proof: Proof) -> str:
     return "nothing in what could be looked into"
 
 
+def _node_text(each: NodeErased) -> str:
+    """What a node of a cluster did of it."""
+    said = {
+        NodeState.WISHED: "has not begun",
+        NodeState.RUNNING: "is at it",
+        NodeState.LEFT: "left the cluster before: its disk may still hold it",
+        NodeState.DONE: f"{each.found:,} found, {each.left:,} left in its own journal",
+    }
+    return f"{each.name}: {said[each.state]}"
+
+
 def print_proof(proof: Proof) -> None:
     """Show a proof to people."""
     output.print_pairs(
@@ -224,6 +237,7 @@ def print_proof(proof: Proof) -> None:
             *(("looked for", each) for each in proof.looked_for),
             *(("not looked for", each) for each in proof.not_looked_for),
             *(("not looked into", each) for each in proof.not_looked_into or ()),
+            *(("node", _node_text(each)) for each in proof.nodes or ()),
             ("proof", proof.proof),
         ]
     )

@@ -9,14 +9,14 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from switchhook.callbacks.dialling_ledger import LedgerDialling
 from switchhook.cli import output
 from switchhook.cli.erasing import NOTHING_GOES, PAUSE_S, seal
-from switchhook.cli.ledger import deed
-from switchhook.exotel.spellings import Subject
+from switchhook.cli.ledger import deed, now_us
 from switchhook.journal import JournalReader, SealedSegments
 from switchhook.journal.closed import closed_up_to
 from switchhook.retention import erasure_list_file
-from switchhook.retention.erased_calls import named_in
+from switchhook.retention.erased_search import look_at_records, look_at_texts
 from switchhook.retention.erasure import Phase
 from switchhook.retention.erasure_worker import WORDS
 from switchhook.retention.fingerprints import ErasureList, Fingerprints, Suspects, again
@@ -29,13 +29,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
+    from switchhook.ledger.database import Ledger
     from switchhook.retention.erasure import Proof
     from switchhook.retention.fingerprints import Remembered
     from switchhook.system.data_folder import Identity
 
 _RECORDS = 500
 _FOLDED = 2**62
-_LONGEST_SID = 64
+_OLDER = "a backup was restored, and who was called since is not known"
 
 
 class _NoStore:
@@ -92,6 +93,7 @@ def erase_again(
     with ExitStack() as opened:
         ledger = open_ledger(folder / LEDGER)
         opened.callback(ledger.close)
+        _stop_dialling(ledger)
         journal = JournalReader(folder / JOURNAL)
         opened.callback(journal.close)
         book, sealed = LedgerErasures(ledger), SealedSegments(folder / JOURNAL)
@@ -116,6 +118,16 @@ def erase_again(
         ids = [each.id for each in book.running()]
         _carry_out(folder, identity, keeper, book, sealed)
         return [proof for id in ids if (proof := keeper.proof(id)) is not None]
+
+
+def _stop_dialling(ledger: Ledger) -> None:
+    """Let nobody be called by itself: the ledger knows nothing of promises kept since."""
+    dialling = LedgerDialling(ledger)
+    on = [name for name, each in dialling.all().items() if each.allowed]
+    if on:
+        stopped = deed("stopped dialling", ", ".join(on), why=_OLDER)
+        dialling.stop(on, _OLDER, stopped, now_us() // 1000)
+        output.err.print(output.plain(f"dialling is stopped for {', '.join(on)}: {_OLDER}"))
 
 
 def _carry_out(
@@ -145,23 +157,11 @@ def _found(
     suspects = Suspects(Fingerprints(identity.key), wanted)
     if not suspects.subjects:
         return []
-    calls = suspects.subjects - {Subject.NUMBER}
     after = 0
     while records := journal.read(after, _RECORDS):
         after = records[-1].seq
-        for record in records:
-            suspects.look_at_text(record.body)
-            if not calls:
-                continue
-            named = named_in(record.body)
-            for sid in named.sids:
-                suspects.look_at(Subject.CALL, sid)
-            if named.custom_field is not None:
-                suspects.look_at(Subject.CUSTOM_FIELD, named.custom_field)
+        look_at_records(suspects, (each.body for each in records))
     for name in sealed.refused.names():
         suspects.look_at_text(sealed.refused.read(name))
-    for text in book.texts():
-        suspects.look_at_text(text)
-        if calls and len(text) <= _LONGEST_SID:
-            suspects.look_at(Subject.CALL, text.decode(errors="replace"))
+    look_at_texts(suspects, book.texts())
     return list(suspects.found.values())

@@ -14,12 +14,10 @@ from cyclopts import Parameter
 from switchhook.cli import output
 from switchhook.cli.reads import noted
 from switchhook.errors import ConfigError, SearchError
-from switchhook.journal import JournalReader
-from switchhook.store import SqliteStore
+from switchhook.server.places import store_of
 from switchhook.streams.export import FORMATS, rows_of
 from switchhook.streams.export_asked import EXPORT, AskedExport, asked_export
 from switchhook.streams.search.query import Query
-from switchhook.system.data_folder import JOURNAL, STORE
 from switchhook.web.parameters import RefusedParameter, read_filters
 
 if TYPE_CHECKING:
@@ -98,7 +96,7 @@ def write_export(
         problem = "numbers are masked, and a dialler can't use those"
         raise ConfigError(problem, key="--numbers", hint="nothing was exported: mend the ledger")
     look = msgspec.structs.replace(wanted.look, sees=lambda _call_sid: whole)
-    store = SqliteStore(folder / STORE, JournalReader(folder / JOURNAL))
+    store = store_of(folder)
     rows = _Counted(rows_of(store, wanted.query, names, look))
     try:
         _write(file, wanted.form.write(rows, look))

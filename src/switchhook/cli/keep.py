@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from switchhook.cli import output
 from switchhook.cli.data import limits_or_last, own_data_folder
 from switchhook.cli.options import CONFIG, DATA, JSON
+from switchhook.retention.erasure import awaited
+from switchhook.retention.ledger import LedgerErasures
+from switchhook.server.places import has_ledger, ledger_of
 from switchhook.server.retention_rows import report_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from switchhook.retention.policy import ClassReport
 
 
 def keep(*, config: CONFIG = None, data: DATA = None, json: JSON = False) -> int:
-    """Show what is kept how long, the oldest of each class, and what was removed."""
+    """Show what is kept how long, the oldest of each class, what was removed, and erasures."""
     folder = own_data_folder(config, data)
     found = report_of(folder, limits_or_last(folder, config), _now_ms)
     if json:
@@ -35,7 +41,21 @@ def keep(*, config: CONFIG = None, data: DATA = None, json: JSON = False) -> int
             for each in found
         ),
     )
+    _print_erasures(folder)
     return 0
+
+
+def _print_erasures(folder: Path) -> None:
+    """Those that are not done yet."""
+    if not has_ledger(folder):
+        return
+    with closing(ledger_of(folder)) as ledger:
+        running = LedgerErasures(ledger).running()
+    for each in running:
+        waits = [f"{node.name} {node.words}" for node in awaited(each.nodes, {})]
+        more = f": {', '.join(waits)}" if waits else ""
+        said = f"erasure {each.id} of {each.masked} goes on, at {each.phase.value}{more}"
+        output.out.print(output.plain(said), soft_wrap=True)
 
 
 def _class_json(each: ClassReport) -> dict[str, Any]:

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING
 
 from switchhook.access.audit import Deed
 from switchhook.access.ledger import LedgerAccess
-from switchhook.cli.data import config_for, data_folder
+from switchhook.cli.data import config_for, data_folder, there_for_deed, there_or_last
 from switchhook.config.own_links import address
 from switchhook.errors import ConfigError, DataFolderError
-from switchhook.server.tables import open_ledger
-from switchhook.system.data_folder import LEDGER
+from switchhook.server.places import has_ledger, ledger_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,15 +24,19 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def opened(config: str | None, data: str | None) -> Iterator[AccessLedger]:
-    """The ledger of a data folder, beside a console that may run."""
-    folder = data_folder(config, data)
-    place = folder / LEDGER
+def opened(
+    config: str | None, data: str | None, *, to_look: bool = False
+) -> Iterator[AccessLedger]:
+    """The ledger of a data folder, beside a console that may run.
+
+    A file that is refused stands in the way of all that is done; not of who only looks.
+    """
+    folder = there_or_last(config, data) if to_look else there_for_deed(config, data)
     owner = folder.stat().st_uid
-    if not place.exists() and owner != os.geteuid():
+    if not has_ledger(folder) and owner != os.geteuid():
         problem = "it has no ledger yet, and belongs to another user"
         raise DataFolderError(str(folder), problem, "run this as the user that owns it")
-    ledger = open_ledger(place)
+    ledger = ledger_of(folder)
     try:
         yield LedgerAccess(ledger)
     finally:

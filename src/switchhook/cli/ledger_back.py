@@ -12,6 +12,7 @@ from switchhook.access.audit_ledger import LedgerAudit
 from switchhook.cli.erasing_again import preparing
 from switchhook.cli.ledger import deed, now_us
 from switchhook.errors import BackupError, DataFolderError, LedgerError
+from switchhook.exotel.phone_numbers import counted
 from switchhook.ledger.belonging import note_file
 from switchhook.retention import backup as backups
 from switchhook.retention import erasure_list_file
@@ -70,7 +71,8 @@ def restore_ledger(
 def _check(source: Path, manifest: backups.Manifest, node: int) -> None:
     nothing = "take another backup; nothing was changed"
     if manifest.node != node:
-        problem = f"is of another data folder (node {manifest.node}, this one is {node})"
+        ours = f"this one is node {counted(node)}"
+        problem = f"is of another data folder (node {counted(manifest.node)}, {ours})"
         raise BackupError(str(source), problem, nothing)
     if not any(saved.name.startswith(f"{LEDGER}/") for saved in manifest.files):
         raise BackupError(str(source), "has no ledger", nothing)

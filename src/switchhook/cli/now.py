@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING
 
 from switchhook.cli import output
+from switchhook.cli.by_itself import by_itself, by_itself_json, print_by_itself
 from switchhook.cli.data import config_or_last, data_folder, is_full, steady_now_ms, store_in
 from switchhook.cli.options import CONFIG, DATA, JSON
+from switchhook.cli.reading import reading
 from switchhook.config.names import names_of
 from switchhook.errors import ConfigError
 from switchhook.exotel.times import MINUTE_MS
-from switchhook.ledger.sqlite import FILE
 from switchhook.metrics import duration_text
 from switchhook.overview.json import issue_json, pulse_json
 from switchhook.overview.pulse import MINUTES, RECENT, pulse, pulse_start
@@ -21,20 +23,21 @@ from switchhook.overview.verdict_file import read_verdict
 from switchhook.routes.hands_ledger import LedgerHands
 from switchhook.routes.json import hand_json
 from switchhook.routes.view import hands_view
-from switchhook.server.tables import open_ledger
-from switchhook.store import SqliteStore
-from switchhook.streams.issues.issues import Issue, IssueState, issues, trend_start
+from switchhook.server.places import has_ledger, ledger_of
+from switchhook.streams.issues.issues import Issue, IssueNote, IssueState, issues, trend_start
 from switchhook.streams.issues.ledger import LedgerIssueHistory
 from switchhook.streams.names import Names
-from switchhook.system.data_folder import LEDGER
+from switchhook.streams.store import Store
 from switchhook.troubles.trouble import Level
 from switchhook.web.json import time_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from switchhook.cli.by_itself import ByItself
     from switchhook.routes.view import HandView
+    from switchhook.streams.store import Store
 
 _TOP = 8
 
@@ -44,10 +47,15 @@ def now(*, config: CONFIG = None, data: DATA = None, json: JSON = False) -> int:
 
     What people set by hand stands beside it, with the command that ends it.
 
-    Exit code 1 where it is not known how things are, as no console has looked lately. `switchhook
+    Exit code 1 where it is not known how things are, as no console has looked lately, or this
+    node's cluster has lost its database: then what the node itself has is shown. `switchhook
     capacity` says how many streams are left, `switchhook alerts` what fires.
     """
     folder = data_folder(config, data)
+    away = by_itself(folder)
+    if away is not None:
+        _say_by_itself(folder, away, json=json)
+        return 1
     now_ms = steady_now_ms(folder)
     known, state = _verdict(folder, now_ms)
     hands = _hands(folder, now_ms)
@@ -57,7 +65,7 @@ def now(*, config: CONFIG = None, data: DATA = None, json: JSON = False) -> int:
     until = since + MINUTES * MINUTE_MS
     store = store_in(folder)
     shown = pulse(store.tallies(since, until), store.counts(since, until), now_ms)
-    found = [each for each in _issues(folder, store, now_ms) if each.recent]
+    found = [each for each in _issues(store, _notes(folder), now_ms) if each.recent]
     if json:
         output.print_json(
             {
@@ -85,6 +93,29 @@ def now(*, config: CONFIG = None, data: DATA = None, json: JSON = False) -> int:
     return int(not known)
 
 
+def _say_by_itself(folder: Path, away: ByItself, *, json: bool) -> None:
+    """What a node knows while the database that all share is of no use, and what was said last."""
+    written = read_verdict(folder)
+    last = ""
+    if written is not None:
+        ago = duration_text(written.age_s(away.state.now_ms))
+        last = f"Said last, {ago} ago: {written.state.what}"
+    what = f"Unknown: {away.state.heading[:1].lower()}{away.state.heading[1:]}"
+    state = State(
+        level=Level.UNKNOWN,
+        what=f"{what} {away.state.lasts}".strip() + ".",
+        callers=away.state.callers,
+        went=last,
+        todo=away.state.todo,
+    )
+    if json:
+        output.print_json({"verdict": verdict_json(state), "node": by_itself_json(away)})
+        return
+    print_by_itself(away)
+    if last:
+        output.out.print(output.plain(last), soft_wrap=True)
+
+
 def _verdict(folder: Path, now_ms: int) -> tuple[bool, State]:
     """Whether it is known how things are, and what the console says or said last."""
     written = read_verdict(folder)
@@ -109,9 +140,9 @@ def _verdict(folder: Path, now_ms: int) -> tuple[bool, State]:
 
 def _hands(folder: Path, now_ms: int) -> Sequence[HandView]:
     """What people set by hand and is in force, as every page says it."""
-    if not (folder / LEDGER / FILE).exists():
+    if not has_ledger(folder):
         return ()
-    ledger = open_ledger(folder / LEDGER)
+    ledger = ledger_of(folder)
     try:
         return hands_view(LedgerHands(ledger).held(now_ms))
     finally:
@@ -152,20 +183,29 @@ _SIGNS = {Level.GOOD: "✓", Level.WARN: "!", Level.BAD: "✕", Level.UNKNOWN: "
 def causes(*, config: CONFIG = None, data: DATA = None, json: JSON = False) -> int:
     """List failures by what they have in common: cause, error, the bot's host, endpoint.
 
-    Those that people resolved are left out until they return.
+    Those that people resolved are left out until they return. On a node whose cluster's database is
+    away they are those of its own journal, also those that people resolved, which is said above,
+    with exit code 1.
     """
-    folder = data_folder(config, data)
-    found = _issues(folder, store_in(folder), steady_now_ms(folder))
-    if json:
-        for each in found:
-            output.print_json(issue_json(each))
-        return 0
-    left = [each for each in found if each.state is not IssueState.RESOLVED]
-    if not left:
-        output.out.print("nothing failed that is not resolved")
-        return 0
-    _table(left, names_in(folder, config))
-    return 0
+    folder, names = data_folder(config, data), cache(lambda: names_in(folder, config))
+    with reading(folder, names) as opened:
+        now_ms = steady_now_ms(folder, opened.store)
+        if opened.away is None:
+            notes = _notes(folder)
+        else:
+            notes = {}
+            output.err.print("who looks after them or resolved them is not known meanwhile")
+        found = _issues(opened.store, notes, now_ms)
+        if json:
+            for each in found:
+                output.print_json(issue_json(each))
+            return opened.code()
+        left = [each for each in found if each.state is not IssueState.RESOLVED]
+        if left:
+            _table(left, names())
+        else:
+            output.out.print("nothing failed that is not resolved")
+        return opened.code()
 
 
 def names_in(folder: Path, file: str | None) -> Names:
@@ -199,13 +239,17 @@ def _table(found: list[Issue], names: Names) -> None:
     )
 
 
-def _issues(folder: Path, store: SqliteStore, now_ms: int) -> list[Issue]:
-    notes = {}
-    if (folder / LEDGER / FILE).exists():
-        ledger = open_ledger(folder / LEDGER)
-        try:
-            notes = LedgerIssueHistory(ledger).latest()
-        finally:
-            ledger.close()
+def _notes(folder: Path) -> dict[str, IssueNote]:
+    """What people said of failures last."""
+    if not has_ledger(folder):
+        return {}
+    ledger = ledger_of(folder)
+    try:
+        return LedgerIssueHistory(ledger).latest()
+    finally:
+        ledger.close()
+
+
+def _issues(store: Store, notes: Mapping[str, IssueNote], now_ms: int) -> list[Issue]:
     tallies = store.tallies(trend_start(now_ms), now_ms + 1, hours=True)
     return issues(store.uses(), tallies, notes, now_ms)

@@ -171,6 +171,8 @@ def receipt_line(receipt: dict[str, Any]) -> Text:
         line.append(f" → {plain(given)}")
     if cause in CAUSE_STYLE:
         line.append(f": {plain(receipt['advice'])}", style="dim")
+    if receipt.get("copies") == 1:
+        line.append("  (one copy when it was answered)", style="dim")
     if receipt["defects"]:
         fields = ", ".join(plain(defect["field"]) for defect in receipt["defects"][:3])
         more = "…" if len(receipt["defects"]) > 3 else ""
@@ -191,7 +193,7 @@ def _asked(receipt: dict[str, Any]) -> tuple[str, str]:
     return said, plain(receipt["cause"])
 
 
-def _given(receipt: dict[str, Any], decision: dict[str, Any]) -> str | None:
+def _given(receipt: dict[str, Any], decision: dict[str, Any]) -> str:
     """What was answered, where that is more than an option."""
     if receipt.get("kind") == "admit" and not decision.get("select"):
         return "admitted" if receipt["admitted"] else "not admitted"
@@ -201,7 +203,15 @@ def _given(receipt: dict[str, Any], decision: dict[str, Any]) -> str | None:
         if receipt["address"] is None:
             return "no address"
         return f"{receipt['pool']}/{receipt['member']}"
-    return next(filter(None, map(decision.get, ("select", "pool", "class"))), None)
+    given = [decision.get("select"), decision.get("pool")]
+    promised = decision.get("promise")
+    return ", ".join(filter(None, [*given, "a callback" if promised else decision.get("class")]))
+
+
+def _promised(decision: dict[str, Any]) -> str | None:
+    if not decision.get("promise"):
+        return None
+    return f"a callback as class {decision['class']}: {decision['promise']}"
 
 
 def receipt_pairs(receipt: dict[str, Any]) -> list[tuple[str, object]]:
@@ -238,5 +248,6 @@ def receipt_pairs(receipt: dict[str, Any]) -> list[tuple[str, object]]:
         ("advice", receipt["advice"]),
         ("answer", Text(plain(option), style=OPTION_STYLE[decision["option"]])),
         ("rule", decision["rule"]),
+        ("promised", _promised(decision)),
         *(("odd", f"{each['field']}: {each['problem']}") for each in receipt["defects"]),
     ]

@@ -16,7 +16,7 @@ from cyclopts import Parameter
 from rich.text import Text
 
 from switchhook.cli import output
-from switchhook.cli.check_routing import kind_said
+from switchhook.cli.check_routing import config_beside, kind_said
 from switchhook.cli.options import JSON
 from switchhook.errors import ConfigError
 from switchhook.exotel.cause import judge
@@ -130,9 +130,14 @@ def _say_left(lines: list[int], others: list[str], *, found: bool) -> None:
 
 
 def _load(file: str) -> Ruleset:
-    """Rules by themselves, of the kind that their keys tell. Raises RulesetError."""
+    """Rules by themselves, of the kind that their keys tell. Raises RulesetError.
+
+    Flags that they read are as the configuration that a command finds declares them.
+    """
     content = Path(file).read_bytes()
-    return load_rules(content, file=file, kind=kind_said(content))
+    known = config_beside(None, None) if b"flags." in content else ()
+    flags = known[0].flags if known and known[0].flags else None
+    return load_rules(content, file=file, kind=kind_said(content), flags=flags)
 
 
 def _understand(found: Found, ruleset: Ruleset, region: str) -> dict[str, Any]:

@@ -18,11 +18,9 @@ from switchhook.cli.ledger import deed, now_us
 from switchhook.cli.options import CONFIG, DATA, JSON
 from switchhook.errors import ConfigError
 from switchhook.exotel.spellings import NotANumber, read_number
-from switchhook.journal import JournalReader, SealedSegments
 from switchhook.retention.ledger import LedgerErasures
 from switchhook.retention.person_search import PersonSearch
-from switchhook.server.tables import open_ledger
-from switchhook.system.data_folder import JOURNAL, LEDGER
+from switchhook.server.places import journal_of, ledger_of, sealed_of
 
 if TYPE_CHECKING:
     from switchhook.retention.person import Person
@@ -55,12 +53,12 @@ def person(
     if isinstance(found, NotANumber):
         raise ConfigError(found.problem, key="number", hint="the whole of it, for that is searched")
     with ExitStack() as opened:
-        ledger = open_ledger(folder / LEDGER)
+        ledger = ledger_of(folder)
         opened.callback(ledger.close)
-        journal = JournalReader(folder / JOURNAL)
+        journal = journal_of(folder)
         opened.callback(journal.close)
         LedgerAudit(ledger).note(deed("looked up a person", found.masked), now_us())
-        search = PersonSearch(journal, SealedSegments(folder / JOURNAL), LedgerErasures(ledger))
+        search = PersonSearch(journal, sealed_of(folder), LedgerErasures(ledger))
         report = search.find(found, limits_or_last(folder, config), _go_on)
     if json:
         output.print_json({**msgspec.to_builtins(report), "sids": list(report.sids)})

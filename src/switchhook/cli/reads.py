@@ -8,12 +8,16 @@ from switchhook.access.audit_ledger import LedgerAudit
 from switchhook.cli import output
 from switchhook.cli.ledger import deed, now_us
 from switchhook.errors import LedgerError
-from switchhook.ledger.sqlite import FILE
-from switchhook.server.tables import open_ledger
-from switchhook.system.data_folder import LEDGER
+from switchhook.server.places import has_ledger, ledger_of
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+def not_noted() -> bool:
+    """Say that numbers are masked, as the database that notes reads is away: False."""
+    output.err.print("numbers are masked, as this read can't be noted meanwhile")
+    return False
 
 
 def noted(folder: Path, command: str, **asked: str | None) -> bool:
@@ -21,12 +25,12 @@ def noted(folder: Path, command: str, **asked: str | None) -> bool:
 
     `asked` is what was asked for. A machine without a ledger has no audit log, and says so.
     """
-    if not (folder / LEDGER / FILE).exists():
+    if not has_ledger(folder):
         output.err.print("there is no ledger here, so this read is in no audit log")
         return True
     said = {name: text for name, text in asked.items() if text}
     try:
-        ledger = open_ledger(folder / LEDGER)
+        ledger = ledger_of(folder)
         try:
             what = "read numbers by command line"
             LedgerAudit(ledger).note(deed(what, command, **said), now_us())

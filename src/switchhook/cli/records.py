@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
@@ -11,32 +11,36 @@ from cyclopts.validators import Number
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from switchhook.cli import output
-from switchhook.cli.data import data_folder, steady_now_ms
+from switchhook.cli.by_itself import by_itself, needs_all, say_own_journal
+from switchhook.cli.data import data_folder, steady_now_ms, there_for_deed
 from switchhook.cli.exporting import ExportOptions, write_export
 from switchhook.cli.moments import with_zone
 from switchhook.cli.nothing_found import say_nothing_found
 from switchhook.cli.now import names_in
 from switchhook.cli.options import CONFIG, DATA, JSON
-from switchhook.cli.reads import noted
-from switchhook.errors import ConfigError
+from switchhook.cli.reading import reading, say_damage
+from switchhook.cli.reads import not_noted, noted
+from switchhook.errors import ClusterError, ConfigError, JournalError
 from switchhook.exotel.phone_numbers import mask_text
-from switchhook.journal import JournalReader, Record
+from switchhook.journal import JournalReader
 from switchhook.journal.receipt import (
     RecordKind,
+    decode_one_copy,
     decode_receipt,
+    id_of,
     read_passthru,
-    receipt_id,
 )
-from switchhook.store import SqliteStore
+from switchhook.journal.source import Origin, own_number
+from switchhook.server.places import database_of, journal_of, see_whose
+from switchhook.store import PostgresqlStore
 from switchhook.store import rebuild as rebuild_store
 from switchhook.streams.json import receipt_json, unreadable_json
-from switchhook.streams.names import Names
 from switchhook.streams.parameters import STREAM_FILTERS
-from switchhook.streams.queries import StreamQueries
 from switchhook.streams.routed_json import given_json
 from switchhook.streams.routed_record import RoutedRecord, read_routed
 from switchhook.streams.search.query import Condition, Query
 from switchhook.streams.search.syntax import parse_query, query_text
+from switchhook.streams.store import Marks
 from switchhook.system.data_folder import JOURNAL, STORE, read_identity
 from switchhook.system.priority import lower_priority, yield_cpu
 from switchhook.web.masking import mask_json
@@ -44,11 +48,17 @@ from switchhook.web.moments import is_date_like
 from switchhook.web.parameters import RefusedParameter, read_filters
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from switchhook.cli.by_itself import ByItself
+    from switchhook.cli.reading import Reading
+    from switchhook.journal.source import JournalRecord, ReadableJournal
+    from switchhook.streams.names import Names
 
 _BATCH = 500
 _FOLLOW_S = 0.1
-_MOST_DAMAGED = 5
+_TIMES = ("since", "until")
 _RECEIPTS = (RecordKind.PASSTHRU, RecordKind.ADMISSION, RecordKind.VOICEBOT)
 
 
@@ -67,7 +77,8 @@ def tail(
 ) -> int:
     """Show the newest receipts, oldest first: what was understood, decided and why.
 
-    Read straight from the journal, so it needs no console.
+    Read straight from the journal, so it needs no console. On a node whose cluster's database is
+    away it is the node's own, which is said above, with exit code 1.
 
     Parameters
     ----------
@@ -78,32 +89,60 @@ def tail(
     """
     folder = data_folder(config, data)
     kinds = (RecordKind.TEST,) if tests else _RECEIPTS
-    journal = JournalReader(folder / JOURNAL)
+    away = by_itself(folder)
+    journal = _journal(folder, away)
     node = read_identity(folder).node
-    # Lines for people show no number.
-    whole = not json or noted(folder, "tail", follow="yes" if follow else "", endpoint=endpoint)
+    whole = True  # lines for people show no number
+    if json and away is not None:
+        whole = not_noted()
+    elif json:
+        whole = noted(folder, "tail", follow="yes" if follow else "", endpoint=endpoint)
     found: list[dict[str, Any]] = []
     before: int | None = None
+    alone = set[Origin]()
     end = journal.last_seq()
     while len(found) < lines and (records := journal.read_back(before, _BATCH)):
         before = records[-1].seq
-        read = (_shown(record, kinds, node, endpoint) for record in records if record.seq <= end)
-        found += [each for each in read if each is not None]
+        alone |= _answered_alone(records)  # what marks a receipt follows it, and was read before
+        marks = (Marks(one_copy=own_number(each) in alone) for each in records)
+        for record, mark in zip(records, marks, strict=True):
+            shown = _shown(record, kinds, node, endpoint, mark) if record.seq <= end else None
+            found += [] if shown is None else [shown]
     for receipt in reversed(found[:lines]):
         _print(receipt, json, whole)
     if not found and lines:
         of = f" of the endpoint {output.plain(endpoint)}" if endpoint is not None else ""
         output.err.print(f"there is no receipt{of} yet")
     while follow:
-        records = journal.read(end, _BATCH)
+        records = _following(journal, end)
         for record in records:
             end = record.seq
-            fresh = _shown(record, kinds, node, endpoint)
+            fresh = _shown(record, kinds, node, endpoint, None)
             if fresh is not None:
                 _print(fresh, json, whole)
         if not records:
             time.sleep(_FOLLOW_S)
-    return 1 if journal.damage else 0
+    return int(bool(journal.damage) or away is not None)
+
+
+def _following(journal: ReadableJournal, end: int) -> Sequence[JournalRecord]:
+    """What came since; raises ClusterError where the nodes' database went away meanwhile."""
+    try:
+        return journal.read(end, _BATCH)
+    except JournalError as error:
+        cause = error.__cause__
+        if not isinstance(cause, ClusterError):
+            raise
+        hint = "run it again: until that is back it follows this node's own journal"
+        raise ClusterError(cause.database, cause.problem, hint) from error
+
+
+def _journal(folder: Path, away: ByItself | None) -> ReadableJournal:
+    """The journal of all nodes, or this node's own while the database is away, which is said."""
+    if away is None:
+        return journal_of(folder)
+    say_own_journal(away)
+    return JournalReader(folder / JOURNAL)
 
 
 def streams(
@@ -124,7 +163,9 @@ def streams(
 ) -> int:
     """List streams, newest first, by the filters of the API.
 
-    A CallSid, a StreamSID or a telephone number alone finds the streams of it.
+    A CallSid, a StreamSID or a telephone number alone finds the streams of it. On a node whose
+    cluster's database is away they are those of its own journal, which is said above, with exit
+    code 1.
 
     For example:
 
@@ -156,10 +197,7 @@ def streams(
     limit
         How many at most, up to 1,000.
     """
-    folder = data_folder(config, data)
-    now_ms = steady_now_ms(folder)
-    reading = Reading(folder, names_in(folder, config))
-    text = _search(reading, " ".join(query))
+    folder, names = data_folder(config, data), cache(lambda: names_in(folder, config))
     given = {
         "endpoint": endpoint,
         "call_sid": call_sid,
@@ -167,28 +205,54 @@ def streams(
         "status": status,
         "cause": cause,
         "option": option,
-        "since": since and with_zone(since, now_ms),
-        "until": until and with_zone(until, now_ms, end=True),
+        "since": since,
+        "until": until,
         "limit": str(limit),
     }
-    pairs = [(name, value) for name, value in given.items() if value is not None]
-    values = _filters(pairs, text, now_ms)
-    if exporting is not None and exporting.export is not None:
+    exported = exporting is not None and exporting.export is not None
+    if exporting is not None and not exported and (said := next(iter(exporting.said()), None)):
+        raise ConfigError("only an export takes it", key=f"--{said}", hint="add --export FILE")
+    if exported:
+        needs_all(folder, "without --export they are listed, or run it once that is back")
+    with reading(folder, names) as found:
+        now_ms = steady_now_ms(folder, found.store)
+        text = _search(found, " ".join(query))
+        pairs = _pairs(given, now_ms)
+        values = _filters(pairs, text, now_ms)
+        if exporting is None or not exported:
+            return _list(found, values, text, pairs, names, json=json)
         others = [name for name, _ in pairs if name != "limit"]
-        names = names_in(folder, config)
-        return write_export(folder, exporting, values.get("q"), text, names, others)
-    if exporting is not None and (without := next(iter(exporting.said()), None)):
-        raise ConfigError("only an export takes it", key=f"--{without}", hint="add --export FILE")
+        return write_export(folder, exporting, values.get("q"), text, names(), others)
+
+
+def _pairs(given: Mapping[str, str | None], now_ms: int) -> list[tuple[str, str]]:
+    """The filters that are given; a time without a zone is of the one shown."""
+    said = [(name, value) for name, value in given.items() if value is not None]
+    return [
+        (name, with_zone(value, now_ms, end=name == "until") if name in _TIMES else value)
+        for name, value in said
+    ]
+
+
+def _list(
+    found: Reading,
+    values: Mapping[str, Any],
+    text: str,
+    pairs: Sequence[tuple[str, str]],
+    names: Callable[[], Names],
+    *,
+    json: bool,
+) -> int:
     asked = " ".join(f"{name}:{value}" for name, value in pairs)
-    whole = not json or noted(folder, "streams", search=text or None, filters=asked)
-    found = reading.queries.streams(values)["streams"]
+    whole = not json or found.noted("streams", search=text or None, filters=asked)
+    streams = found.queries.streams(values)["streams"]
     if json:
-        for each in found:
+        for each in streams:
             output.print_json(each if whole else mask_json(each))
-        return reading.say_damage()
-    if not found:
-        say_nothing_found(reading.store, values.get("q"), names_in(folder, config))
-        return reading.say_damage()
+        return found.code()
+    if not streams:
+        say_nothing_found(found.store, values.get("q"), names())
+        return found.code()
     output.print_table(
         ("HEARD OF", "CAUSE", "", "STATUS", "LASTED", "STREAM", "CALL", "ADVICE"),
         (
@@ -202,10 +266,10 @@ def streams(
                 each["call_sid"],
                 each["advice"],
             )
-            for each in found
+            for each in streams
         ),
     )
-    return reading.say_damage()
+    return found.code()
 
 
 def _search(reading: Reading, text: str) -> str:
@@ -240,8 +304,10 @@ def _filters(pairs: list[tuple[str, str]], text: str, now_ms: int) -> dict[str, 
 
 def rebuild(*, config: CONFIG = None, data: DATA = None) -> int:
     """Make the store again from the journal; a console that runs takes it over by itself."""
-    folder = data_folder(config, data)
+    folder = there_for_deed(config, data)
     lower_priority()
+    if (url := database_of(folder)) is not None:
+        return _begin_again(folder, url)
     journal = JournalReader(folder / JOURNAL, yield_cpu=yield_cpu)
     columns = TextColumn("folding"), BarColumn(), MofNCompleteColumn(), TextColumn("records")
     with Progress(*columns, console=output.err) as progress:
@@ -252,56 +318,51 @@ def rebuild(*, config: CONFIG = None, data: DATA = None) -> int:
             lambda seq, last: progress.update(task, completed=seq, total=last),
         )
     output.out.print(f"{path.name} is in place, {journal.last_seq()} records folded")
-    return _say_damage(journal.damage)
+    return say_damage(journal.damage)
 
 
-class Reading:
-    """What is read from a data folder, and what of it can't be."""
-
-    def __init__(self, folder: Path, names: Names | None = None) -> None:
-        self.journal = JournalReader(folder / JOURNAL)
-        self.store = SqliteStore(folder / STORE, self.journal)
-        behind = self.journal.last_seq() - self.store.position()
-        if behind > 0:
-            output.err.print(
-                f"the store is {behind} records behind the journal: is the console running?"
-            )
-        self.queries = StreamQueries(self.journal, self.store, lambda: names or Names())
-
-    def say_damage(self) -> int:
-        """Say what can't be read and so isn't shown; the exit code for it."""
-        _, newest = self.store.quarantined(_MOST_DAMAGED)
-        found = {each.seq: each.reason for each in newest}
-        return _say_damage(found | self.journal.damage)
+def _begin_again(folder: Path, url: str) -> int:
+    """Have the node that leads fold the journal of all nodes into an empty store."""
+    see_whose(folder, url)
+    store = PostgresqlStore(url, journal_of(folder))
+    try:
+        store.begin_again()
+    finally:
+        store.close()
+    output.out.print("the nodes' store is empty: the node that leads folds it from the journal")
+    return 0
 
 
-def _say_damage(damage: Mapping[int, str]) -> int:
-    for seq, reason in sorted(damage.items())[:_MOST_DAMAGED]:
-        output.err.print(f"record {seq} can't be read, and is not shown: {reason}")
-    if len(damage) > _MOST_DAMAGED:
-        output.err.print(f"and {len(damage) - _MOST_DAMAGED} more like these")
-    return 1 if damage else 0
+def _answered_alone(records: Iterable[JournalRecord]) -> set[Origin]:
+    """The numbers of the receipts that some records mark as answered with one copy."""
+    marks = (each for each in records if each.kind == RecordKind.ONE_COPY and not each.damage)
+    return {own_number(each)._replace(seq=decode_one_copy(each.body).seq) for each in marks}
 
 
 def _shown(
-    record: Record, kinds: tuple[RecordKind, ...], node: int, endpoint: str | None
+    record: JournalRecord,
+    kinds: tuple[RecordKind, ...],
+    node: int,
+    endpoint: str | None,
+    marks: Marks | None,
 ) -> dict[str, Any] | None:
+    """A receipt to show; `marks` is None where nobody knows of any yet."""
     if record.damage:
-        output.err.print(f"record {record.seq}: {record.damage}")
+        output.err.print(f"record {record.seq:,}: {record.damage}")
         return None
     if record.kind not in kinds:
         return None
-    name = receipt_id(record.at, node, record.seq)
+    name = id_of(record, node)
     try:
         receipt = decode_receipt(record.body)
     except ValueError:
         return None if endpoint else unreadable_json(name, record.at, "can't be read")
     if endpoint is not None and receipt.endpoint != endpoint:
         return None
-    return receipt_json(name, receipt, read_passthru(receipt)) | _given(record)
+    return receipt_json(name, receipt, read_passthru(receipt), marks=marks) | _given(record)
 
 
-def _given(record: Record) -> dict[str, Any]:
+def _given(record: JournalRecord) -> dict[str, Any]:
     """What receipts of other kinds than a passthru's have beside."""
     read = read_routed(record)
     return given_json(read.receipt) if isinstance(read, RoutedRecord) else {}

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from switchhook.cli import output
 from switchhook.cli.data import data_folder
 from switchhook.cli.options import CONFIG, DATA, JSON
-from switchhook.cli.reads import noted
-from switchhook.cli.records import Reading
+from switchhook.cli.reading import reading
 from switchhook.exotel.phone_numbers import mask_text, masked
 from switchhook.streams.refused import refused_json, said_of
 from switchhook.streams.refused_queries import MOST_REFUSED, refused_requests
 from switchhook.web.json import time_of
 from switchhook.web.masking import mask_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from switchhook.streams.refused import RefusedRequest
 
 
 def refused(
@@ -28,17 +32,23 @@ def refused(
     """Show samples of refused requests, newest first: when, from where, why, what they said.
 
     Up to 20 an hour are kept of those that look like passthrus, five of those that are no readable
-    HTTP. Secrets are fingerprints. Exit code 1 if something can't be read.
+    HTTP. Secrets are fingerprints. Exit code 1 if something can't be read; on a node whose
+    cluster's database is away those of its own journal are shown, which is said above.
     """
-    folder = data_folder(config, data)
-    reading = Reading(folder)
-    found = refused_requests(reading.journal, reading.store, max(0, min(limit, MOST_REFUSED)))
-    if json:
-        whole = noted(folder, "refused")
-        for each in found:
-            shown = refused_json(each)
-            output.print_json(shown if whole else mask_json(shown))
-        return reading.say_damage()
+    with reading(data_folder(config, data)) as opened:
+        most = max(0, min(limit, MOST_REFUSED))
+        found = refused_requests(opened.journal, opened.store, most)
+        if json:
+            whole = opened.noted("refused")
+            for each in found:
+                shown = refused_json(each)
+                output.print_json(shown if whole else mask_json(shown))
+        else:
+            _print(found)
+        return opened.code()
+
+
+def _print(found: Sequence[RefusedRequest]) -> None:
     if not found:
         output.out.print("nothing was refused in all that is kept")
     for each in found:
@@ -59,4 +69,3 @@ def refused(
             ],
             indent=2,
         )
-    return reading.say_damage()

@@ -13,18 +13,17 @@ from cyclopts import Parameter
 from switchhook.access.audit_ledger import LedgerAudit
 from switchhook.alerts.ledger import LedgerAlerts
 from switchhook.cli import output
+from switchhook.cli.by_itself import needs_all
 from switchhook.cli.data import data_folder, steady_now_ms, store_in
 from switchhook.cli.ledger import deed, now_us
 from switchhook.cli.now import names_in
 from switchhook.cli.options import CONFIG, DATA, JSON
 from switchhook.errors import ConfigError
-from switchhook.ledger.sqlite import FILE
 from switchhook.reports.forms import FORMS
 from switchhook.reports.vendor_page import ENDINGS, REPORTED, report_html, when_of
 from switchhook.reports.vendor_queries import ReportSources, vendor_report
 from switchhook.reports.week import stretch_of
-from switchhook.server.tables import open_ledger
-from switchhook.system.data_folder import LEDGER
+from switchhook.server.places import has_ledger, ledger_of
 from switchhook.web.parameters import RefusedParameter
 from switchhook.web.render import Renderer, zone_named
 
@@ -87,6 +86,7 @@ def report(
             raise ConfigError(f"{Path(out).name!r} ends in no form", key="--out", hint=hint)
     shown, said = zone_named(zone), "" if isinstance(week, bool) else week
     folder = data_folder(config, data)
+    needs_all(folder, "`switchhook streams` lists that, or run it once that is back")
     try:
         now_ms = steady_now_ms(folder)
         stretch = stretch_of(said, since or "", until or "", now_ms, shown)
@@ -111,11 +111,11 @@ def _alerts(
     folder: Path, bot: str, form: str, stretch: Stretch, *, whole: bool
 ) -> Iterator[Callable[[int, int], Sequence[Alert]]]:
     """Where alerts are read from; that the report is made is noted there before."""
-    if not (folder / LEDGER / FILE).exists():
+    if not has_ledger(folder):
         output.err.print("there is no ledger here: no trouble is known, and nothing is noted")
         yield lambda _since, _until: ()
         return
-    ledger = open_ledger(folder / LEDGER)
+    ledger = ledger_of(folder)
     try:
         numbers = "whole" if whole else "masked"
         LedgerAudit(ledger).note(

@@ -11,6 +11,7 @@ from switchhook.capacity.facts_file import FactsReader
 from switchhook.cli import output
 from switchhook.cli.data import config_or_last, data_folder, steady_now_ms
 from switchhook.cli.ledger import deed
+from switchhook.cli.moments import length_said
 from switchhook.cli.options import CONFIG, DATA, JSON
 from switchhook.cli.route_shown import pairs, print_counted, print_hands, print_pools, standing
 from switchhook.errors import HandError
@@ -31,9 +32,9 @@ from switchhook.routes.routes_file import read_routes
 from switchhook.routes.view import RoutesView, hands_view, pool_view
 from switchhook.rules.bot_pool import MemberState
 from switchhook.rules.routing import HandAct
-from switchhook.server.tables import open_ledger
-from switchhook.system.data_folder import LEDGER, boot_id
-from switchhook.web.moments import read_length
+from switchhook.server.places import ledger_of
+from switchhook.server.told_in_ledger import tell_hands
+from switchhook.system.data_folder import boot_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -123,7 +124,7 @@ def move(
     to
         The pool that gets them.
     """
-    wanted = HandWanted(act=HandAct.MOVE, pool=pool, to=to, reason=reason, for_s=_length(for_))
+    wanted = HandWanted(act=HandAct.MOVE, pool=pool, to=to, reason=reason, for_s=length_said(for_))
     return _set(wanted, config, data)
 
 
@@ -189,7 +190,7 @@ def weight(
         0 to 1,000; with 0 it gets no calls.
     """
     wanted = HandWanted(
-        act=HandAct.WEIGHT, member=member, weight=weight, reason=reason, for_s=_length(for_)
+        act=HandAct.WEIGHT, member=member, weight=weight, reason=reason, for_s=length_said(for_)
     )
     return _set(wanted, config, data)
 
@@ -205,7 +206,7 @@ def off(
     pool
         The pool, by the name of its [bots.NAME].
     """
-    wanted = HandWanted(act=HandAct.OFF, pool=pool, reason=reason, for_s=_length(for_))
+    wanted = HandWanted(act=HandAct.OFF, pool=pool, reason=reason, for_s=length_said(for_))
     return _set(wanted, config, data)
 
 
@@ -220,7 +221,7 @@ def safe(
     endpoint
         The endpoint's name.
     """
-    wanted = HandWanted(act=HandAct.SAFE, endpoint=endpoint, reason=reason, for_s=_length(for_))
+    wanted = HandWanted(act=HandAct.SAFE, endpoint=endpoint, reason=reason, for_s=length_said(for_))
     return _set(wanted, config, data)
 
 
@@ -278,9 +279,9 @@ def _set(wanted: HandWanted, config: str | None, data: str | None) -> int:
 
 
 def _with_hands(folder: Path, act: Callable[[LedgerHands, int], T]) -> T:
-    ledger = open_ledger(folder / LEDGER)
+    ledger = ledger_of(folder)
     try:
-        return act(LedgerHands(ledger), steady_now_ms(folder))
+        return act(LedgerHands(ledger, tell_hands), steady_now_ms(folder))
     finally:
         ledger.close()
 
@@ -306,22 +307,8 @@ def _deed(what: str, subject: str, details: dict[str, str]) -> Deed:
 
 def _state(member: str, state: MemberState, reason: str, for_: str | None) -> HandWanted:
     return HandWanted(
-        act=HandAct.STATE, member=member, state=state, reason=reason, for_s=_length(for_)
+        act=HandAct.STATE, member=member, state=state, reason=reason, for_s=length_said(for_)
     )
-
-
-def _length(said: str | None) -> int | None:
-    """Whole seconds; without a unit nobody knows whether minutes were meant. Raises HandError."""
-    if said is None:
-        return None
-    number = said.strip()
-    if number.isascii() and number.isdigit():
-        hint = f"say {number}m, {number}h or {number}d"
-        raise HandError(f"{number} of what? a length of time has a unit", hint)
-    found = read_length(said)
-    if not found:
-        raise HandError(f"{said!r} is no length of time", "such as 5m, 2h or 1d")
-    return found
 
 
 def _known(folder: Path, config: str | None) -> KnownRoutes:

@@ -1,4 +1,4 @@
-"""The programs: `serve`, and `answer` and `console` for those who run them apart."""
+"""The programs: `serve`, and `answer`, `console` and `shipper` for those who run them apart."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from switchhook.cli.options import CONFIG, DATA
+from switchhook.errors import ConfigError
 
 if TYPE_CHECKING:
     from switchhook.config.discovery import FoundConfig
@@ -41,12 +42,17 @@ def serve(
     settings = keeper.start()
     from switchhook.server import run_both
     from switchhook.server.exposed import warn_of
+    from switchhook.server.joined import join_cluster
     from switchhook.system.logs import set_up
 
     set_up(json=settings.config.log.json, level=settings.config.log.level)
+    taken, broken = _taken(settings, found.file)
+    if broken:
+        log.warning("by %s, as %s", taken, broken)
     warn_of(keeper)
+    join_cluster(settings.config, keeper.data_folder)
     for other in found.not_taken:
-        log.warning("%s is not taken: %s is", other, _taken(settings, found.file))
+        log.warning("%s is not taken: %s is", other, taken)
 
     given = {
         "--config": keeper.config_file,
@@ -55,7 +61,7 @@ def serve(
         "--console": console,
     }
     words = [word for name, value in given.items() if value is not None for word in (name, value)]
-    return run_both(settings.config, keeper.config_file, keeper.data_folder, words)
+    return run_both(settings.config, taken, keeper.data_folder, words)
 
 
 def answer_side(
@@ -93,16 +99,34 @@ def console_side(
     return run_console(keeper, socket_fd, _supervisor_pipes(beat_fd, life_fd), answer_url)
 
 
+def shipper_side(
+    *, config: CONFIG = None, data: DATA = None, answer: ANSWER = None, console: CONSOLE = None
+) -> int:
+    """Run the hand-over alone: give the database that nodes share what this one keeps."""
+    keeper = _begin(_own(config, None), data, answer, console)
+    if keeper.start().config.cluster.database is None:
+        problem = "there is no database to hand the journal over to"
+        raise ConfigError(problem, key="cluster.database", hint="one machine needs no shipper")
+    from switchhook.server import shipper_program
+
+    # What reads configurations would take several times the memory of all the rest.
+    words = shipper_program(keeper.data_folder)
+    os.execv(words[0], words)  # noqa: S606 - our own program
+
+
 def _found(config: str | None) -> FoundConfig:
     from switchhook.config.discovery import find_config
 
     return find_config(config)
 
 
-def _taken(settings: Settings, file: str | None) -> str:
-    """What runs in place of another file: the one that was found, or what was kept of one."""
-    broken = any(each.name == "config" and each.refused for each in settings.unused)
-    return f"what ran last of {settings.sources[0].file}" if broken else str(file)
+def _taken(settings: Settings, file: str | None) -> tuple[str, str]:
+    """What runs: the file that was found, or what was kept of one; and why not the file then."""
+    broken = [each for each in settings.unused if each.name == "config" and each.refused]
+    if broken:
+        why = "; ".join(broken[0].problem.splitlines())
+        return f"what ran last of {settings.sources[0].file}", why
+    return file or "none, so the defaults: switchhook init makes one", ""
 
 
 def _own(config: str | None, socket_fd: int | None) -> str | None:

@@ -26,7 +26,7 @@ _DAY_US = 86_400_000_000
 @app.command(name="list")
 def list_(*, config: CONFIG = None, data: DATA = None, json: JSON = False) -> int:
     """List the tokens; what they are made of is kept nowhere."""
-    with opened(config, data) as ledger:
+    with opened(config, data, to_look=True) as ledger:
         tokens, now = ledger.passes.tokens(), now_us()
     if json:
         for token in tokens:
@@ -56,7 +56,7 @@ def list_(*, config: CONFIG = None, data: DATA = None, json: JSON = False) -> in
 def make(
     name: str,
     *,
-    scope: Annotated[str, Parameter(help="read, operate or admin.")] = "read",
+    scope: Annotated[str, Parameter(help="read, operate, release, admin or flags.")] = "read",
     days: Annotated[int, Parameter(help="How long it works.")] = 90,
     owner: Annotated[
         str | None, Parameter(help="A user whose role limits it, and with whom it ends.")

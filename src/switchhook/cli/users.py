@@ -37,7 +37,7 @@ _KNOWN = "see: switchhook users list"
 @app.command(name="list")
 def list_(*, config: CONFIG = None, data: DATA = None, json: JSON = False) -> int:
     """List the users with their roles."""
-    with opened(config, data) as ledger:
+    with opened(config, data, to_look=True) as ledger:
         users = ledger.users.all()
     if json:
         for user in users:

@@ -193,6 +193,18 @@ class Issues(_Answer, frozen=True, kw_only=True):
     issues: list[Issue]
 
 
+class KeptPromises(_Answer, frozen=True, kw_only=True):
+    """How calling back goes: kept within their time in 24 hours, and what waits now."""
+
+    kept: int
+    owed: int
+    in_time: float | None
+    median_s: float | None
+    waiting: int
+    due: int
+    dials: bool
+
+
 class Now(_Answer, frozen=True, kw_only=True):
     """What the first page shows."""
 
@@ -200,6 +212,7 @@ class Now(_Answer, frozen=True, kw_only=True):
     accounts: list[NowAccount]
     running: int
     waiting: int | None
+    promises: KeptPromises | None = None
     failed: Failed
     answers: Answers
     causes: list[str]
@@ -223,6 +236,7 @@ class Alert(_Answer, frozen=True, kw_only=True):
     value: float
     cases: int | None
     since: str | None
+    unknown_since: str | None = None
     fired_at: str | None
     resolved_at: str | None
     lapsed: bool
@@ -300,6 +314,7 @@ class Rule(_Answer, frozen=True, kw_only=True):
     select: str | None = None
     pool: str | None = None
     class_: str | None = None
+    promise: str | None = None
     written: bool
     stands_in: bool
     hits: int

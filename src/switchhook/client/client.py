@@ -33,6 +33,7 @@ from switchhook.client.errors import (
     UnreadableError,
 )
 from switchhook.client.pool_answers import Routes
+from switchhook.client.promise_questions import PromiseQuestions
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -56,7 +57,7 @@ _ERRORS: Mapping[int, type[ApiError]] = {
 T = TypeVar("T")
 
 
-class Client:
+class Client(PromiseQuestions):
     """The console at `url`, asked with a `token`; may be used by one thread at a time.
 
     It only reads. What is answered 429, 502, 503 or 504, or not at all, is asked `tries` times in

@@ -21,6 +21,8 @@ from switchhook.config.alerts import read_alerts
 from switchhook.config.basics import ListenAddress
 from switchhook.config.bot_address import shown_address, shown_parameters
 from switchhook.config.bots import read_bots
+from switchhook.config.calling_back import callback_warnings, check_callbacks
+from switchhook.config.cluster import read_cluster
 from switchhook.config.console import (
     ConsoleConfig,
     base_url,
@@ -28,11 +30,13 @@ from switchhook.config.console import (
     read_console,
 )
 from switchhook.config.endpoints import read_endpoints
+from switchhook.config.flags import read_flags, read_ofrep
 from switchhook.config.keys import (
     Problems,
     RefusedValue,
     Section,
     address,
+    flag,
     integer,
     network,
     number,
@@ -41,6 +45,7 @@ from switchhook.config.keys import (
 )
 from switchhook.config.names import check_names
 from switchhook.config.observe import read_log, read_traces
+from switchhook.config.releases import read_releases
 from switchhook.config.retention import read_retention
 from switchhook.config.routing_check import config_warnings
 from switchhook.config.secrets import Sources
@@ -56,6 +61,7 @@ from switchhook.config.values import (
     Secret,
 )
 from switchhook.errors import ConfigError
+from switchhook.journal.receipt import Keep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -99,7 +105,19 @@ def load_config(
     root = Section(_document(text, file), "", problems)
     folder = os.path.dirname(file)  # noqa: PTH120 - text only: "" has to stay ""
     sources = Sources(folder, environ, read_file, [])
-    config = Config(
+    config = _read(root, sources, problems)
+    root.end()
+    _check_whole(config, problems)
+    if problems.found:
+        raise ConfigProblems(tuple(problems.found), file=file)
+    warnings = (*config.warnings, *config_warnings(config), *callback_warnings(config))
+    return msgspec.structs.replace(config, warnings=warnings)
+
+
+def _read(root: Section, sources: Sources, problems: Problems) -> Config:
+    """All sections."""
+    folder = sources.folder
+    return Config(
         data=root.take("data", paths(folder), os.path.join(folder, "data")),  # noqa: PTH118
         answer=_answer(root.section("answer")),
         console=read_console(root.section("console"), sources),
@@ -109,20 +127,19 @@ def load_config(
         bots=(bots := read_bots(root.section("bots"), sources, problems)).bots,
         pools=bots.pools,
         addresses=bots.addresses,
+        flags=read_flags(root.section("flags"), problems),
+        ofrep=read_ofrep(root.section("ofrep")),
         flows=read_flows(root.section("flows"), problems),
         exophones=read_exophones(root.section("exophones"), problems),
         alerts=read_alerts(root.section("alerts"), sources, problems),
         keep=read_retention(root.section("keep")),
+        releases=read_releases(root.section("releases")),
+        cluster=read_cluster(root.section("cluster"), sources),
         log=read_log(root.section("log")),
         traces=read_traces(root.section("traces"), sources),
-        file=file,
+        file=problems.file,
         warnings=tuple(sources.warnings),
     )
-    root.end()
-    _check_whole(config, problems)
-    if problems.found:
-        raise ConfigProblems(tuple(problems.found), file=file)
-    return msgspec.structs.replace(config, warnings=config.warnings + config_warnings(config))
 
 
 def override(
@@ -190,6 +207,10 @@ def without_secrets(text: str | bytes) -> str:
             endpoint["secrets"] = [repr(Secret("")) for _ in endpoint["secrets"]]
         if "fallback" in endpoint:
             endpoint["fallback"] = shown_address(endpoint["fallback"])
+    for account in document.get("accounts", {}).values():
+        callbacks = account.get("callbacks", {})
+        if "bot" in callbacks:
+            callbacks["bot"] = shown_address(callbacks["bot"])
     for bot in document.get("bots", {}).values():
         for member in bot.get("members", {}).values():
             if "parameters" in member:
@@ -246,6 +267,7 @@ def _answer(section: Section) -> AnswerConfig:
             integer(1, 1_000_000),
             default.max_connections_per_address,
         ),
+        compiled_rules=section.take("compiled_rules", flag, default.compiled_rules),
     )
     section.end()
     return answer
@@ -265,14 +287,21 @@ def _journal(section: Section) -> JournalConfig:
 def _check_whole(config: Config, problems: Problems) -> None:
     """What no key alone can tell."""
     check_names(config, problems)
+    check_callbacks(config, problems)
     public = config.answer.listen
     for endpoint in config.endpoints:
         if endpoint.secrets and endpoint.auth is AuthMode.OPEN:
             problem = "an open endpoint asks for no secret, and it has one"
             problems.add(f"endpoints.{endpoint.name}.auth", problem, "remove one of the two")
+        alone = config.cluster.database is None and not problems.has("cluster.database")
+        if endpoint.keep is Keep.TWO_COPIES and alone:
+            problem = "the second copy is the database's, and no [cluster] database is named"
+            hint = "set cluster.database, or remove keep"
+            problems.add(f"endpoints.{endpoint.name}.keep", problem, hint)
     if not public.loopback:
         for endpoint in config.endpoints:
-            if not endpoint.secrets:
+            refused = problems.has(f"endpoints.{endpoint.name}.secret")
+            if not endpoint.secrets and not refused:
                 problems.add(
                     f"endpoints.{endpoint.name}",
                     f"it has no secret, and the answer side listens on {public}, not on loopback",
@@ -282,6 +311,10 @@ def _check_whole(config: Config, problems: Problems) -> None:
     check_console(config.console, problems)
     if public == private and public.port:
         problems.add("console.listen", f"the answer side listens on {public} already")
+    bots = config.ofrep.listen
+    if bots is not None and bots.port and bots in (public, private):
+        side = "answer side" if bots == public else "console"
+        problems.add("ofrep.listen", f"the {side} listens on {bots} already", "say another port")
     journal = config.journal
     if journal.ceiling_gb * 1000 < journal.segment_mb * 2:
         problems.add(

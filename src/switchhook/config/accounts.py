@@ -9,10 +9,20 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from switchhook.callbacks.settings import CallbackSettings
 from switchhook.config.basics import Secret
-from switchhook.config.keys import Problems, RefusedValue, Section, integer, number, text
+from switchhook.config.callbacks import NumberSet, read_callbacks
+from switchhook.config.keys import (
+    Problems,
+    RefusedValue,
+    Section,
+    flag,
+    integer,
+    number,
+    phone_number,
+    text,
+)
 from switchhook.config.secrets import Sources, read_secrets, read_theirs
-from switchhook.exotel.fields import e164
 from switchhook.loopback import is_loopback
 from switchhook.rules.outcome import class_complaint
 
@@ -49,7 +59,9 @@ class AccountConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     `url` is where its API is asked, without a slash at its end; `region` is empty where `url` was
     given. `key` and `token` are None for an account that is only named. `reserves` are the places
-    that admission keeps free from a class of callers, by the class.
+    that admission keeps free from a class of callers, by the class. `callbacks` is None where
+    nobody is called back; `callback_bot` is the whole address of the bot that callbacks lead to,
+    where they lead into no flow, and `do_not_call` whom a file says never to call.
     """
 
     name: str
@@ -66,6 +78,9 @@ class AccountConfig(msgspec.Struct, frozen=True, kw_only=True):
     recordings: bool = False
     webhook_secrets: WebhookSecrets = WebhookSecrets()
     reserves: dict[str, int] = {}
+    callbacks: CallbackSettings | None = None
+    callback_bot: Secret | None = None
+    do_not_call: NumberSet = NumberSet()
 
     @property
     def country(self) -> str:
@@ -122,6 +137,7 @@ def _account(name: str, section: Section, sources: Sources, problems: Problems) 
     default = AccountConfig(name=name)
     region = section.take("region", _region, "")
     url = section.take("url", _url, "")
+    called = read_callbacks(section, sources, COUNTRIES.get(region, "IN"))
     account = AccountConfig(
         name=name,
         sid=section.take("sid", _sid, ""),
@@ -142,6 +158,9 @@ def _account(name: str, section: Section, sources: Sources, problems: Problems) 
             heartbeat=read_secrets(section, sources, prefix="heartbeat_", plain=False),
         ),
         reserves=_reserves(section.section("reserves")),
+        callbacks=called.settings,
+        callback_bot=called.bot,
+        do_not_call=called.do_not_call,
     )
     section.end()
     if len(problems.found) == before:
@@ -156,7 +175,10 @@ def _lacks(account: AccountConfig, *, both: bool) -> Iterable[tuple[str, str]]:
         yield "it has a region and a url", "say one of them"
     if not account.sid:
         yield "it has no sid", 'sid = "…", as the API settings of Exotel\'s dashboard show it'
-    if not (account.poll or account.call_details or account.recordings):
+    if account.callbacks is not None and not account.poll:
+        problem = "callbacks wait for free streams, and nothing is known of them without polls"
+        yield problem, "poll = true, or remove callbacks"
+    if not (account.poll or account.call_details or account.recordings or account.callbacks):
         return
     if not account.url:
         yield "nothing says where its API is", 'region = "mumbai" or "singapore"'
@@ -275,19 +297,6 @@ def _sid(value: object) -> str:
     if not _SID.fullmatch(said):
         raise RefusedValue("no such SID is possible", "A-Z, a-z, 0-9, _ and -, up to 64")
     return said
-
-
-def flag(value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    raise RefusedValue("it is neither true nor false", "without quotes")
-
-
-def phone_number(value: object) -> str:
-    found = e164(text(LONGEST_NAME)(value), "IN")
-    if isinstance(found, str):
-        return found
-    raise RefusedValue("no full telephone number", 'in E.164, such as "+918047112233"')
 
 
 def _url(value: object) -> str:

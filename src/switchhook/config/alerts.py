@@ -19,6 +19,7 @@ from switchhook.config.keys import (
     RefusedValue,
     Section,
     choice,
+    flag,
     integer,
     number,
     several,
@@ -90,7 +91,7 @@ def read_alerts(section: Section, sources: Sources, problems: Problems) -> Alert
 def _rules(section: Section, problems: Problems) -> tuple[AlertRule, ...]:
     """The default rules that are on, and those of the file; one of the same name replaces."""
     rules = {rule.name: rule for rule in DEFAULTS}
-    if not section.take("defaults", _yes_or_no, True):
+    if not section.take("defaults", flag, True):
         rules = {}
     for name in section.take("off", several(_default_name, MOST_RULES), ()):
         rules.pop(name, None)
@@ -316,12 +317,6 @@ def _rule_name(value: object) -> str:
     if not _NAME.fullmatch(name):
         raise RefusedValue(f"no name: {name!r}", "1 to 64 of A-Z, a-z, 0-9, _ and -")
     return name
-
-
-def _yes_or_no(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise RefusedValue("it is neither true nor false", "without quotes: true")
-    return value
 
 
 def _tables(value: object) -> tuple[object, ...]:

@@ -102,9 +102,12 @@ def bare_url(value: object) -> str:
     return said
 
 
-def whole_url(value: object) -> str:
-    """The URL of a fallback, which may say its sample rate and custom parameters itself."""
-    said, query = _split(value)
+def whole_url(value: object, login: str = "into a file: auth_file") -> str:
+    """The URL of a fallback, which may say its sample rate and custom parameters itself.
+
+    `login` is where its credentials belong, for people.
+    """
+    said, query = _split(value, login)
     if query is not None:
         pairs = parse_pairs(query.encode(), [])
         for name, rate in pairs:
@@ -115,7 +118,7 @@ def whole_url(value: object) -> str:
     return said
 
 
-def _split(value: object) -> tuple[str, str | None]:
+def _split(value: object, login: str = "into a file: auth_file") -> tuple[str, str | None]:
     """A ws or wss URL without credentials and fragment, its host in lower case; and its query."""
     said = text(LONGEST_URL)(value)
     try:
@@ -128,7 +131,7 @@ def _split(value: object) -> tuple[str, str | None]:
     if not (said.isascii() and said.isprintable()) or " " in said:
         raise RefusedValue("an address with other characters than ASCII has", "encode them: %…")
     if parts.username is not None or parts.password is not None:
-        raise RefusedValue("a secret in the URL", "put user:password into a file: auth_file")
+        raise RefusedValue("a secret in the URL", f"put user:password {login}")
     if "#" in said:
         raise RefusedValue("an address with a fragment", "remove # and what stands behind it")
     _check_place(host, port)

@@ -11,10 +11,8 @@ import msgspec
 from switchhook.config.accounts import (
     LONGEST_LABEL,
     LONGEST_NAME,
-    flag,
     label,
     named_tables,
-    phone_number,
 )
 from switchhook.config.basics import Secret
 from switchhook.config.bot_address import (
@@ -33,13 +31,23 @@ from switchhook.config.keys import (
     RefusedValue,
     Section,
     choice,
+    flag,
     integer,
     number,
+    phone_number,
     several,
     text,
 )
 from switchhook.exotel.wire.stream_url import RATES
-from switchhook.rules.bot_pool import BreakerSettings, Member, MemberState, Pool
+from switchhook.rules.bot_pool import (
+    BREAKER_BOUNDS,
+    MOST_STREAMS,
+    MOST_WEIGHT,
+    BreakerSettings,
+    Member,
+    MemberState,
+    Pool,
+)
 from switchhook.streams.names import Bot
 
 if TYPE_CHECKING:
@@ -48,8 +56,6 @@ if TYPE_CHECKING:
     from switchhook.config.secrets import Sources
 
 MOST_BOTS, MOST_MEMBERS = 1_000, 100
-MOST_WEIGHT, MOST_STREAMS = 1_000, 100_000
-LONGEST_CREDENTIALS = 256
 
 _HOST = re.compile(r"[a-z0-9*?\[\]_.:-]{1,253}")
 _PARAMETER = re.compile("[A-Za-z0-9_.-]{1,64}")
@@ -141,9 +147,7 @@ def _member(pool: str, name: str, section: Section, sources: Sources) -> tuple[M
         limit=section.take("limit", integer(1, MOST_STREAMS), None),
         state=section.take("state", choice(MemberState), MemberState.IN),
     )
-    credentials = section.take(
-        "auth_file", lambda value: _credentials(sources.lines(value, _AUTH_HINT), value), ""
-    )
+    credentials = section.take("auth_file", sources.login, "")
     rate = section.take("sample_rate", _rate, None)
     parameters = section.take("parameters", _parameters, dict[str, str]())
     allow_private = section.take("allow_private", flag, False)
@@ -197,37 +201,21 @@ def _breaker(section: Section, problems: Problems) -> Callable[[object], Breaker
             raise RefusedValue("it is neither true, false nor a table", hint)
         default = BreakerSettings()
         table = Section(value, f"{section.key}.breaker", problems)
+        share, window, cool_down = (
+            number(*BREAKER_BOUNDS[key][:2]) for key in ("failure_share", "window_s", "cool_down_s")
+        )
+        least = integer(1, BREAKER_BOUNDS["least"][1])
         found = BreakerSettings(
             enabled=table.take("enabled", flag, default.enabled),
-            failure_share=table.take("failure_share", number(0.01, 1), default.failure_share),
-            least=table.take("least", integer(1, 1_000), default.least),
-            window_s=table.take("window_s", number(1, 3_600), default.window_s),
-            cool_down_s=table.take("cool_down_s", number(1, 3_600), default.cool_down_s),
+            failure_share=table.take("failure_share", share, default.failure_share),
+            least=table.take("least", least, default.least),
+            window_s=table.take("window_s", window, default.window_s),
+            cool_down_s=table.take("cool_down_s", cool_down, default.cool_down_s),
         )
         table.end()
         return found
 
     return check
-
-
-_AUTH_HINT = "one line: user:password"
-
-
-def _credentials(lines: list[str], path: object) -> str:
-    """`user:password`; no message repeats it."""
-    said, where = lines[0], repr(path)
-    if len(lines) > 1:
-        raise RefusedValue(f"{where} holds {len(lines)} lines", _AUTH_HINT)
-    user, colon, _ = said.partition(":")
-    if not colon or not user:
-        problem = "no colon" if not colon else "no user before the colon"
-        raise RefusedValue(f"there is {problem} in {where}", _AUTH_HINT)
-    if len(said) > LONGEST_CREDENTIALS or not said.isprintable():
-        raise RefusedValue(
-            f"{where} holds more than {LONGEST_CREDENTIALS} characters, or invisible ones",
-            _AUTH_HINT,
-        )
-    return said
 
 
 def _rate(value: object) -> int:

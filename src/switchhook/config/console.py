@@ -16,6 +16,7 @@ from switchhook.config.keys import (
     RefusedValue,
     Section,
     address,
+    flag,
     network,
     number,
     several,
@@ -44,6 +45,7 @@ class ConsoleConfig(msgspec.Struct, frozen=True):
     session_hours: float = AccessSettings().session_hours
     idle_hours: float = AccessSettings().idle_hours
     second_factor: Role | None = None
+    release_role: Role = AccessSettings().release_role
     link_hosts: tuple[str, ...] = ()
     oidc: OidcSettings | None = None
 
@@ -58,6 +60,7 @@ class ConsoleConfig(msgspec.Struct, frozen=True):
             session_hours=self.session_hours,
             idle_hours=self.idle_hours,
             second_factor=self.second_factor,
+            release_role=self.release_role,
             oidc=self.oidc,
         )
 
@@ -69,11 +72,12 @@ def read_console(section: Section, sources: Sources) -> ConsoleConfig:
     console = ConsoleConfig(
         listen=section.take("listen", address, default.listen),
         url=section.take("url", _public_url, default.url),
-        users=section.take("users", _flag, default.users),
+        users=section.take("users", flag, default.users),
         trusted_proxies=section.take("trusted_proxies", several(network, MOST_PROXIES), ()),
         session_hours=section.take("session_hours", hours, default.session_hours),
         idle_hours=section.take("idle_hours", hours, default.idle_hours),
         second_factor=section.take("second_factor", _role, default.second_factor),
+        release_role=section.take("release_role", _release_role, default.release_role),
         link_hosts=section.take("link_hosts", several(_link_host, MOST_HOSTS), ()),
         oidc=_oidc(section.section("oidc"), sources),
     )
@@ -150,10 +154,11 @@ def _role(value: object) -> Role:
     return role
 
 
-def _flag(value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    raise RefusedValue("it is neither true nor false", "without quotes")
+def _release_role(value: object) -> Role:
+    role = Role.of(value) if isinstance(value, str) else None
+    if role is None or role < Role.OPERATOR:
+        raise RefusedValue("no such choice", '"operator" or "administrator"')
+    return role
 
 
 def _public_url(value: object) -> str:

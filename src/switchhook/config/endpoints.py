@@ -7,7 +7,6 @@ import re
 from switchhook.config.accounts import (
     LONGEST_LABEL,
     LONGEST_NAME,
-    flag,
     label,
     read_option_destinations,
 )
@@ -17,6 +16,7 @@ from switchhook.config.keys import (
     Problems,
     Section,
     choice,
+    flag,
     integer,
     paths,
     region,
@@ -25,6 +25,7 @@ from switchhook.config.keys import (
 )
 from switchhook.config.secrets import Sources, read_secrets
 from switchhook.config.values import AuthMode, Bodies, Config, EndpointConfig, Mode
+from switchhook.journal.receipt import Keep
 from switchhook.rules.outcome import SELECT, SELECT_HINT, EndpointKind, Option
 
 LONGEST_BODY = 8_192
@@ -86,6 +87,7 @@ def _endpoint(name: str, section: Section, sources: Sources) -> EndpointConfig:
         rules=section.take("rules", paths(sources.folder), None),
         safe_option=section.take("safe_option", choice(Option), default.safe_option),
         deadline_ms=section.take("deadline_ms", integer(50, 10_000), default.deadline_ms),
+        keep=section.take("keep", choice(Keep), default.keep),
         region=section.take("region", region, default.region),
         zone=section.take("zone", zone, default.zone),
         bodies=_bodies(section.section("bodies")),

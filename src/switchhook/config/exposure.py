@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from switchhook.config import Config
-    from switchhook.config.files import Candidate
+    from switchhook.config.files import CheckedConfig
 
 _GROUP, _OTHERS = 0o070, 0o007
 
@@ -30,6 +30,13 @@ def open_ports(config: Config) -> Iterator[str]:
             f"answer.listen: {answer.listen} takes plain HTTP from the network, so secrets and"
             " numbers cross it for all to read (put a proxy with https before it, and name its"
             " address in answer.trusted_proxies)"
+        )
+    bots = config.ofrep.listen
+    if bots is not None and not bots.loopback:
+        yield (
+            f"ofrep.listen: {bots} takes plain HTTP from the network, so tokens and what bots say"
+            " of callers cross it for all to read (listen on loopback behind a proxy with https, or"
+            " on a network of your own)"
         )
     if not console.listen.loopback and not console.trusted_proxies:
         yield (
@@ -65,15 +72,15 @@ def readable(paths: Iterable[str | Path]) -> Iterator[str]:
             yield problem
 
 
-def secret_places(candidate: Candidate, folder: Path, backup: str = "") -> list[str | Path]:
+def secret_places(checked: CheckedConfig, folder: Path, backup: str = "") -> list[str | Path]:
     """Where secrets lie: the configuration if it has some itself, those it names, the data.
 
     `backup` is the newest one, where it is known.
     """
-    said = [secret.reveal() for point in candidate.config.endpoints for secret in point.secrets]
-    itself = [candidate.config.file] if any(each in candidate.text for each in said) else []
+    said = [secret.reveal() for point in checked.config.endpoints for secret in point.secrets]
+    itself = [checked.config.file] if any(each in checked.text for each in said) else []
     ours: list[str | Path] = []
     if (folder / IDENTITY).exists():  # else it is none yet, and will be tightened when it is made
         ledger = folder / LEDGER
         ours = [folder, folder / IDENTITY, ledger, ledger / "ledger.sqlite"]
-    return [*itself, *candidate.files, *ours, *([backup] if backup else [])]
+    return [*itself, *checked.files, *ours, *([backup] if backup else [])]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from collections.abc import Iterator, Mapping
@@ -26,7 +27,7 @@ class Overrides(msgspec.Struct, frozen=True):
         return override(config, data=self.data, answer=self.answer, console=self.console)
 
 
-class Candidate(msgspec.Struct, frozen=True):
+class CheckedConfig(msgspec.Struct, frozen=True):
     """A configuration that checked out, and all that it was made of."""
 
     config: Config
@@ -36,7 +37,7 @@ class Candidate(msgspec.Struct, frozen=True):
     variables: dict[str, str]
 
     def __repr__(self) -> str:
-        return f"Candidate({self.config!r})"
+        return f"CheckedConfig({self.config!r})"
 
     def same(self, text: str, files: Mapping[str, str], variables: Mapping[str, str]) -> bool:
         """Whether it was made of just this."""
@@ -76,10 +77,10 @@ class _Asked(Mapping[str, str]):
         return len(self._environ)
 
 
-def check_config(content: bytes, file: str, overrides: Overrides, inputs: Inputs) -> Candidate:
+def check_config(content: bytes, file: str, overrides: Overrides, inputs: Inputs) -> CheckedConfig:
     """Check a configuration's bytes. Raises ConfigProblems; `inputs` has been filled either way."""
     config = load_config(content, file=file, environ=inputs.variables, read_file=inputs.read_file)
-    return Candidate(
+    return CheckedConfig(
         overrides.apply(config), content.decode(), inputs.files, inputs.variables.found
     )
 
@@ -91,7 +92,7 @@ def recheck_config(
     *,
     files: Mapping[str, str],
     variables: Mapping[str, str],
-) -> Candidate:
+) -> CheckedConfig:
     """Check a configuration that was kept, with what it was given then. Raises ConfigProblems."""
 
     def read_file(path: str) -> bytes:
@@ -100,7 +101,7 @@ def recheck_config(
         return files[path].encode()
 
     config = load_config(text, file=file, environ=variables, read_file=read_file)
-    return Candidate(overrides.apply(config), text, dict(files), dict(variables))
+    return CheckedConfig(overrides.apply(config), text, dict(files), dict(variables))
 
 
 def read_whole(path: str) -> bytes:
@@ -114,6 +115,14 @@ def read_whole(path: str) -> bytes:
     if len(content) > LARGEST:
         raise OSError(0, f"it has more than {LARGEST:,} bytes")
     return content
+
+
+def read_hash(path: str) -> str | None:
+    """The SHA-256 of a file in hex, as rules are named by it; None where it can't be read."""
+    try:
+        return hashlib.sha256(read_whole(path)).hexdigest()
+    except OSError:
+        return None
 
 
 def words(error: OSError) -> str:

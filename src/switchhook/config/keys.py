@@ -17,6 +17,7 @@ import phonenumbers
 
 from switchhook.config.basics import ListenAddress
 from switchhook.errors import ConfigError
+from switchhook.exotel.fields import e164
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +30,7 @@ D = TypeVar("D")
 
 _LONGEST_SHOWN = 60
 _LONGEST_PATH = 4096
+_LONGEST_NUMBER = 64
 _PORT = re.compile("[0-9]{1,5}")
 
 
@@ -49,6 +51,10 @@ class Problems:
 
     def add(self, key: str, problem: str, hint: str = "") -> None:
         self.found.append(ConfigError(problem, file=self.file, key=key, hint=hint))
+
+    def has(self, beginning: str) -> bool:
+        """Whether a key that begins so was refused: what it lacks then is no second problem."""
+        return any(each.key.startswith(beginning) for each in self.found)
 
 
 class Section:
@@ -160,6 +166,21 @@ def choice(members: type[Member]) -> Callable[[object], Member]:
         raise RefusedValue(f"no such choice: {_shown(value)}", hint)
 
     return check
+
+
+def flag(value: object) -> bool:
+    """`true` or `false`."""
+    if isinstance(value, bool):
+        return value
+    raise RefusedValue("it is neither true nor false", "without quotes")
+
+
+def phone_number(value: object, country: str = "IN") -> str:
+    """A whole telephone number, as E.164; `country` is that of one that names none."""
+    found = e164(text(_LONGEST_NUMBER)(value), country)
+    if isinstance(found, str):
+        return found
+    raise RefusedValue("no full telephone number", 'in E.164, such as "+918047112233"')
 
 
 def several(check: Callable[[object], T], most: int) -> Callable[[object], tuple[T, ...]]:

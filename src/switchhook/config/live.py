@@ -6,7 +6,6 @@ restart, and a complaint says so.
 
 from __future__ import annotations
 
-import hashlib
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -16,16 +15,11 @@ import msgspec
 
 from switchhook.checked_json import Damage
 from switchhook.config import Config, data_folder_of
-from switchhook.config.files import Overrides, read_whole, words
-from switchhook.config.last_good import (
-    KeptFolder,
-    KeptRules,
-    RunningSource,
-    TakenOver,
-    UnusedFile,
-    undo,
-)
+from switchhook.config.files import Overrides, read_hash, read_whole, words
+from switchhook.config.kept_text import UNDO, KeptRules, TakenOver, undo
+from switchhook.config.last_good import KeptFolder, RunningSource, UnusedFile
 from switchhook.config.live_config import RunningConfig
+from switchhook.config.live_pools import PoolsCandidate, RunningPools
 from switchhook.config.live_rules import EndpointRules
 from switchhook.config.rules_terms import kinds_of, terms_of
 from switchhook.errors import ConfigError, DataFolderError
@@ -35,7 +29,7 @@ from switchhook.rules.rules_file import load_rules
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from switchhook.config.files import Candidate
+    from switchhook.config.files import CheckedConfig
     from switchhook.journal.receipt import ConfigApplied
 
 __all__ = ["Overrides", "RunningSource", "Settings", "SettingsKeeper", "find_data_folder"]
@@ -51,7 +45,10 @@ class Settings(msgspec.Struct, frozen=True):
 
     `rulesets` has each endpoint's by its name; `sources` say where the configuration and they came
     from; `complaints` are sentences for the operator, those of `damage` to what is kept included.
-    `unused` are the operator's files that hold something else than what runs.
+    `unused` are the operator's files that hold something else than what runs. `config` has the
+    pools that run, with the weights that were released. `candidates` are the rules that decide for
+    a share of the callers beside those that run, by endpoint; `pools_candidate` the pools that are
+    drawn among for a share.
     """
 
     config: Config
@@ -60,6 +57,8 @@ class Settings(msgspec.Struct, frozen=True):
     complaints: tuple[str, ...] = ()
     damage: tuple[Damage, ...] = ()
     unused: tuple[UnusedFile, ...] = ()
+    candidates: Mapping[str, Ruleset] = MappingProxyType({})
+    pools_candidate: PoolsCandidate | None = None
 
     @property
     def refused(self) -> tuple[str, ...]:
@@ -112,6 +111,7 @@ class SettingsKeeper:
             lacking=self._lacking,
             time=self._time,
         )
+        self._pools = RunningPools(self._kept, self._time)
         self._rules: dict[str, EndpointRules] = {}
         self._tried = now()
 
@@ -121,6 +121,7 @@ class SettingsKeeper:
         Raises ConfigError where nothing ever checked out, DataFolderError for a newer one.
         """
         self._config.start()
+        self._pools.run(self._config.config.pools, self.config_file, "start")
         for point in self._config.config.endpoints:
             terms = terms_of(self._config.config, point)
             self._of(point.name).run(point.rules, terms, "start")
@@ -128,7 +129,7 @@ class SettingsKeeper:
         return self._settings
 
     @property
-    def checked(self) -> Candidate:
+    def checked(self) -> CheckedConfig:
         """The configuration that runs, with all that it was made of."""
         return self._config.checked
 
@@ -142,6 +143,7 @@ class SettingsKeeper:
         if retry:
             self._tried = now
         self._config.poll(retry=retry)
+        self._pools.poll(self._config.config.pools, self.config_file, retry=retry)
         for point in self._config.config.endpoints:
             terms = terms_of(self._config.config, point)
             self._of(point.name).poll(point.rules, terms, retry=retry)
@@ -163,10 +165,10 @@ class SettingsKeeper:
         """
 
         def change(kept: KeptRules | None) -> KeptRules:
-            if kept is None:
+            if kept is None or kept.aside:
                 problem = f"endpoint {endpoint} has no rules that were taken over from a file"
                 raise ConfigError(problem, hint="is it the right name, and the right data folder?")
-            back = undo(kept, in_file=_hash_of(kept.file), at=self._time(), by=f"undo: {by}")
+            back = undo(kept, in_file=read_hash(kept.file), at=self._time(), by=f"{UNDO}{by}")
             if back is None:
                 problem = f"endpoint {endpoint} has no rules before those that run"
                 raise ConfigError(problem, hint="change the rules file instead")
@@ -181,7 +183,7 @@ class SettingsKeeper:
         return restored.current
 
     def history(self, endpoint: str) -> tuple[TakenOver, ...]:
-        """The take-overs of an endpoint's rules, oldest first; the last is the one that runs.
+        """The take-overs of an endpoint's rules, oldest first; `runs` says which runs.
 
         Raises ConfigError for what can't be an endpoint's name, DataFolderError.
         """
@@ -190,6 +192,14 @@ class SettingsKeeper:
         except OSError as error:
             raise self._unusable("the history can't be read", error) from error
         return kept.history if kept else ()
+
+    def runs(self, endpoint: str) -> TakenOver | None:
+        """What of an endpoint's history runs; None where the built-in rules do. Raises the same."""
+        try:
+            kept = self._kept.rules(endpoint)
+        except OSError as error:
+            raise self._unusable("what runs can't be read", error) from error
+        return None if kept is None or kept.aside else kept.current
 
     def endpoints(self) -> tuple[str, ...]:
         """The endpoints with a history of rules, by name."""
@@ -202,29 +212,38 @@ class SettingsKeeper:
 
     def _lacking(self, config: Config) -> ConfigError | None:
         for point in config.endpoints:
-            if point.rules is not None:
-                lacking = self._of(point.name).lacking(point.rules, terms_of(config, point))
-                if lacking is not None:
-                    return lacking
+            lacking = self._of(point.name).lacking(point.rules, terms_of(config, point))
+            if lacking is not None:
+                return lacking
         return None
 
     def _composed(self) -> Settings:
-        config = self._config.config
+        config, pools = self._config.config, self._pools
         names = [point.name for point in config.endpoints]
         self._rules = {name: self._rules[name] for name in names}
         rules = self._rules.values()
-        damage = (self._config.damage, *(each.damage for each in rules))
-        unused = (self._config.unused, *(each.unused for each in rules))
+        damage = (self._config.damage, pools.damage, *(each.damage for each in rules))
+        unused = (self._config.unused, pools.unused, *(each.unused for each in rules))
+        candidates = {
+            name: each.candidate for name, each in self._rules.items() if each.candidate is not None
+        }
         return Settings(
-            config,
+            msgspec.structs.replace(config, pools=pools.pools),
             MappingProxyType({name: each.ruleset for name, each in self._rules.items()}),
-            (self._config.source, *(each.source for each in rules)),
+            (
+                self._config.source,
+                *filter(None, (pools.source,)),
+                *(each.source for each in rules),
+            ),
             (
                 *self._config.complaints,
+                *pools.complaints,
                 *(complaint for each in rules for complaint in each.complaints),
             ),
             tuple(each for each in damage if each is not None),
             tuple(each for each in unused if each is not None),
+            MappingProxyType(candidates),
+            pools.candidate,
         )
 
     def _time(self) -> str:
@@ -248,10 +267,3 @@ def _check_undo(runs: str, before: str, endpoint: str) -> None:
             return
     assert refused is not None
     raise refused
-
-
-def _hash_of(file: str) -> str | None:
-    try:
-        return hashlib.sha256(read_whole(file)).hexdigest()
-    except OSError:
-        return None

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from switchhook.checked_json import Damage
+from switchhook.cluster.settings import is_same_database
 from switchhook.config import Config, override, without_secrets
 from switchhook.config.files import (
-    Candidate,
+    CheckedConfig,
     FileWatch,
     Inputs,
     Overrides,
@@ -20,19 +21,22 @@ from switchhook.config.files import (
     recheck_config,
     words,
 )
+from switchhook.config.kept_files import Damaged
+from switchhook.config.kept_text import TakenOver
 from switchhook.config.last_good import (
-    Damaged,
     KeptConfig,
     KeptFolder,
     RunningSource,
-    TakenOver,
     UnusedFile,
     settle_config,
 )
 from switchhook.errors import ConfigError, DataFolderError
+from switchhook.journal.receipt import Keep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from switchhook.cluster.settings import ClusterSettings
 
     Lacking = Callable[[Config], ConfigError | None]
 
@@ -66,10 +70,12 @@ class RunningConfig:
         self.damage: Damage | None = None
         self.unused: UnusedFile | None = None
         self._said: tuple[str, ...] = ()
-        self._candidate: Candidate | None = None
+        self._checked: CheckedConfig | None = None
         self._watch = FileWatch()
         self._paths: tuple[str, ...] = ()
         self._unkept: str | None = None
+        self._useless = ""
+        """Why what was kept of it can't run."""
 
     @property
     def complaints(self) -> tuple[str, ...]:
@@ -78,9 +84,9 @@ class RunningConfig:
         return (*self._said, *filter(None, (damage, self._unkept)))
 
     @property
-    def checked(self) -> Candidate:
+    def checked(self) -> CheckedConfig:
         """What runs, with all that it was made of."""
-        return self._candidate or Candidate(self.config, "", {}, {})
+        return self._checked or CheckedConfig(self.config, "", {}, {})
 
     def start(self) -> None:
         """Run the file's, or the kept one where that doesn't check out.
@@ -93,22 +99,25 @@ class RunningConfig:
             self._look_at_kept()
             return
         kept = self._read_kept()
-        self._candidate = self._recheck(kept)
+        self._checked = self._recheck(kept)
         look = self._look(self._file)
-        if isinstance(look, Candidate):
+        if isinstance(look, CheckedConfig):
             self._take(self._file, look, "start")
             self.config = look.config
             return
-        if kept is None or self._candidate is None:
+        if kept is None or self._checked is None:
             if self.damage is not None:
                 look.hint = "; ".join(filter(None, (look.hint, self.damage.problem, _WAY_BACK)))
+            elif self._useless:
+                said = f"what ran last can't run either: {self._useless}"
+                look.hint = "; ".join(filter(None, (look.hint, said)))
             raise look
         if kept.file != self._file and is_missing(self._file):
             # Another name is a slip of whoever starts it; only a file that ran can have vanished.
             look.hint = f"what ran last on the data folder is {kept.file}: name that, or make it"
             raise look
         last = kept.history[-1]
-        self.config = self._candidate.config
+        self.config = self._checked.config
         self.source = _source(last, kept.file)
         self._complain(look)
 
@@ -125,52 +134,44 @@ class RunningConfig:
         if isinstance(look, ConfigError):
             self._complain(look)
             return
-        # What listens, and where the data is, can't move under a running process.
         old, new = self.config, look.config
+        later = _restart_for(old, new)
         try:
-            pinned = override(
-                msgspec.structs.replace(
-                    new,
-                    data=old.data,
-                    answer=old.answer,
-                    console=old.console,
-                    journal=old.journal,
-                    traces=old.traces,
-                )
-            )
+            pinned = override(_pinned(old, new))
         except ConfigError as error:
-            self._complain(error)
+            self._complain(_not_before(later, error) if later else error)
             return
         self._take(self._file, look, "changed file")
         self.config = pinned
-        self._complain(None, *_restart_for(old, new))
+        self._complain(None, *((f"{_NAME}: {later}",) if later else ()))
 
-    def _look(self, file: str) -> Candidate | ConfigError:
+    def _look(self, file: str) -> CheckedConfig | ConfigError:
         inputs = Inputs(self._environ)
         self._paths = ()
         try:
-            candidate = check_config(read_whole(file), file, self._overrides, inputs)
+            checked = check_config(read_whole(file), file, self._overrides, inputs)
         except OSError as error:
             return ConfigError(f"it can't be read: {words(error)}", file=file)
         except ConfigError as error:
             return error
         finally:
             self._paths = tuple(inputs.paths)
-        before = self._candidate
-        if before is not None and _cut_short(candidate, before):
+        before = self._checked
+        short = _cut_short(checked, before, file) if before is not None else ""
+        if short:
             problem = "it is the beginning of the one that runs: was it cut short?"
             hint = "if you mean it, add a comment at its end"
-            return ConfigError(problem, file=file, hint=hint)
-        lacking = self._lacking(candidate.config)
+            return ConfigError(problem, file=short, hint=hint)
+        lacking = self._lacking(checked.config)
         if lacking is not None:
-            rules = {each.rules for each in candidate.config.endpoints if each.rules}
+            rules = {each.rules for each in checked.config.endpoints if each.rules}
             self._paths += tuple(sorted(rules))
             return lacking
-        return candidate
+        return checked
 
     def _read_kept(self) -> KeptConfig | None:
         try:
-            self._kept.mend(self._kept.config_file, KeptConfig)
+            self._kept.mend(self._kept.config_file, KeptConfig, lambda _: None)
             return self._kept.config()
         except OSError as error:
             self._unkept = f"{_NAME} can't be read in the data folder: {words(error)}"
@@ -185,7 +186,7 @@ class RunningConfig:
         """
         file = self._kept.config_file
         try:
-            if self._candidate is None:
+            if self._checked is None:
                 self._kept.config()
             else:
                 self._kept.mend(file, KeptConfig, lambda _: self._as_it_runs())
@@ -200,29 +201,32 @@ class RunningConfig:
 
     def _as_it_runs(self) -> KeptConfig:
         """What is kept of the configuration that runs, where nothing else is."""
-        look, source = self._candidate, self.source
+        look, source = self._checked, self.source
         assert look is not None
         entry = TakenOver(1, source.hash, source.at, source.by, source.text)
         file = source.file or self._file or ""
         return KeptConfig(file, look.text, look.files, look.variables, (entry,))
 
-    def _recheck(self, kept: KeptConfig | None) -> Candidate | None:
+    def _recheck(self, kept: KeptConfig | None) -> CheckedConfig | None:
         """The kept configuration, if it still checks out; an older version may have kept it."""
         if kept is None:
             return None
         try:
-            candidate = recheck_config(
+            checked = recheck_config(
                 kept.text,
                 kept.file,
                 self._overrides,
                 files=kept.files,
                 variables=kept.variables,
             )
-        except ConfigError:
+        except ConfigError as error:
+            self._useless = str(error)
             return None
-        return candidate if self._lacking(candidate.config) is None else None
+        lacking = self._lacking(checked.config)
+        self._useless = "" if lacking is None else str(lacking)
+        return checked if lacking is None else None
 
-    def _take(self, file: str, look: Candidate, by: str) -> None:
+    def _take(self, file: str, look: CheckedConfig, by: str) -> None:
         """Keep what runs from now on, and say where it came from."""
         record = without_secrets(look.text)
         digest = hashlib.sha256(record.encode()).hexdigest()
@@ -233,7 +237,7 @@ class RunningConfig:
             return settle_config(old, new)
 
         self._unkept = None
-        known = self._candidate is not None and self._candidate.same(
+        known = self._checked is not None and self._checked.same(
             look.text, look.files, look.variables
         )
         try:
@@ -243,7 +247,7 @@ class RunningConfig:
             entry = found
         if not known or self.source.file is None:
             self.source = _source(entry, file)
-        self._candidate = look
+        self._checked = look
         self._complain(None)
 
     def _cannot_be_kept(self, error: OSError | DataFolderError) -> None:
@@ -265,18 +269,71 @@ def _source(entry: TakenOver, file: str) -> RunningSource:
     return RunningSource("config", entry.hash, entry.text, entry.by, entry.at, file)
 
 
-def _cut_short(candidate: Candidate, before: Candidate) -> bool:
-    if candidate.text == before.text or not before.text.startswith(candidate.text):
-        return False
-    return candidate.config != before.config
+def _cut_short(checked: CheckedConfig, before: CheckedConfig, file: str) -> str:
+    """The file that seems to have lost its end: the configuration's, or one of whom not to call.
+
+    Of secrets, who takes the last one out means it.
+    """
+    if checked.config == before.config:
+        return ""
+    if checked.text != before.text and before.text.startswith(checked.text):
+        return file
+    fewer = _not_to_call(before.config) - _not_to_call(checked.config)
+    for path, text in checked.files.items() if fewer else ():
+        was = before.files.get(path, "")
+        if text != was and was.startswith(text):
+            return path
+    return ""
 
 
-def _restart_for(old: Config, new: Config) -> tuple[str, ...]:
-    """A complaint where something changed that a running process can't take over."""
+def _not_to_call(config: Config) -> set[tuple[str, str]]:
+    return {(each.name, number) for each in config.accounts for number in each.do_not_call}
+
+
+def _pinned(old: Config, new: Config) -> Config:
+    """The new one, but for what can't move under a running process: where it listens, its data.
+
+    Whoever asks the nodes' database may be another from now on, or have another password. Nor does
+    one that runs alone begin to keep receipts twice.
+    """
+    pinned = msgspec.structs.replace(
+        new,
+        data=old.data,
+        answer=old.answer,
+        console=old.console,
+        journal=old.journal,
+        cluster=_with_credentials(old.cluster, new.cluster),
+        traces=old.traces,
+    )
+    if old.cluster.database is not None or new.cluster.database is None:
+        return pinned
+    alone = (msgspec.structs.replace(each, keep=Keep.LOCAL) for each in new.endpoints)
+    return msgspec.structs.replace(pinned, endpoints=tuple(alone))
+
+
+def _with_credentials(old: ClusterSettings, new: ClusterSettings) -> ClusterSettings:
+    """The old settings, by the new URL where that leads to the same database."""
+    if old.database and new.database and is_same_database(old.database, new.database):
+        return msgspec.structs.replace(old, database=new.database)
+    return old
+
+
+def _restart_for(old: Config, new: Config) -> str:
+    """What changed that a running process can't take over; empty where nothing did."""
+    old = msgspec.structs.replace(old, cluster=_with_credentials(old.cluster, new.cluster))
     keys = ["data"] if old.data != new.data else []
-    for section in ("answer", "console", "journal", "traces"):
+    for section in ("answer", "console", "journal", "cluster", "traces"):
         was, now = (msgspec.structs.asdict(getattr(each, section)) for each in (old, new))
         keys += [f"{section}.{key}" for key in was if was[key] != now[key]]
     if not keys:
-        return ()
-    return (f"{_NAME}: {', '.join(keys)} changed; that takes a restart",)
+        return ""
+    said = f"{', '.join(keys)} changed; that takes a restart"
+    if old.cluster.database is None and new.cluster.database is not None:
+        return f"{said}, and `switchhook cluster join` before it"
+    return said
+
+
+def _not_before(later: str, error: ConfigError) -> ConfigError:
+    """Of a file that checks out, but not beside what can't move before a restart."""
+    said = "; ".join(str(error).splitlines())
+    return ConfigError(f"{later}, and the rest waits for it, as beside what runs: {said}")

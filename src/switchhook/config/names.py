@@ -61,7 +61,8 @@ def check_names(config: Config, problems: Problems) -> None:
                 problem = f"bot {point.pool!r} is no pool, as it has no members"
             hint = did_you_mean(point.pool, [pool.name for pool in config.pools])
             problems.add(f"endpoints.{point.name}.pool", problem, hint)
-        if point.kind is EndpointKind.ADMIT and point.name not in of:
+        said = point.name in of or problems.has(f"endpoints.{point.name}.account")
+        if point.kind is EndpointKind.ADMIT and not said:
             problem = "nothing says which account's streams it counts"
             hint = f'account = "…"; {did_you_mean("", accounts)}'
             problems.add(f"endpoints.{point.name}", problem, hint)

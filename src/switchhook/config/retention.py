@@ -48,6 +48,7 @@ def read_retention(section: Section) -> RetentionLimits:
         alerts_days=days["alerts_days"],
         capacity_days=days["capacity_days"],
         audit_days=days["audit_days"],
+        promises_days=days["promises_days"],
         encrypt_backups_to=recipients,
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from switchhook.config.bot_address import same_place
+from switchhook.config.calling_back import promise_warnings
 from switchhook.config.names import accounts_of
 from switchhook.config.values import AuthMode, Mode
 from switchhook.rules.bot_pool import MemberState
@@ -34,6 +35,7 @@ def rules_warnings(
         *_own_fallbacks(config, rulesets),
         *(each for point in config.endpoints for each in _keywords(point, rulesets)),
         *(each for point in config.endpoints for each in _no_stream_yet(point, rulesets)),
+        *promise_warnings(config, rulesets, allowed),
     )
 
 

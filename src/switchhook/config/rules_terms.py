@@ -13,18 +13,20 @@ from switchhook.rules.rules_file import builtin_rules, load_rules
 if TYPE_CHECKING:
     from switchhook.config.values import Config, EndpointConfig
     from switchhook.rules.decide import Ruleset
+    from switchhook.rules.flags import Flag
 
 
 class RulesTerms(msgspec.Struct, frozen=True):
     """What rules of an endpoint may say: its kind, the pools there are, the keywords it names.
 
-    `pool` is the one of a voicebot endpoint without rules.
+    `pool` is the one of a voicebot endpoint without rules, `flags` are those that are declared.
     """
 
     kind: EndpointKind = EndpointKind.PASSTHRU
     pools: tuple[str, ...] = ()
     selects: tuple[str, ...] = ()
     pool: str = ""
+    flags: tuple[Flag, ...] = ()
 
     def load(self, text: str | bytes, *, file: str, strict: bool = False) -> Ruleset:
         """Rules of the endpoint. Raises RulesetError with everything that is wrong with them."""
@@ -35,6 +37,7 @@ class RulesTerms(msgspec.Struct, frozen=True):
             kind=self.kind,
             pools=self.pools,
             selects=self.selects,
+            flags=self.flags,
         )
 
     def takes(self, text: str | bytes) -> bool:
@@ -59,11 +62,12 @@ def terms_of(config: Config, point: EndpointConfig) -> RulesTerms:
         pools=tuple(each.name for each in config.pools) if voicebot else (),
         selects=tuple(point.selects),
         pool=point.pool if voicebot else "",
+        flags=config.flags,
     )
 
 
 def kinds_of(text: str) -> tuple[EndpointKind, ...]:
-    """The kinds of endpoint that a text could be the rules of, whatever pools there are."""
+    """The kinds of endpoint that a text could be the rules of, whatever pools and flags."""
     found = []
     for kind in EndpointKind:
         try:

@@ -16,9 +16,10 @@ from switchhook.config.keys import RefusedValue, Section, paths, several, text
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-SHORTEST_SECRET, LONGEST_SECRET = 16, 256
+SHORTEST_SECRET, LONGEST_SECRET, LONGEST_CREDENTIALS = 16, 256, 256
 _URL_SAFE = re.compile("[A-Za-z0-9_.~-]*")
 _LONGEST_NAME = 200
+_LOGIN_HINT = "one line: user:password"
 
 
 class Sources(msgspec.Struct):
@@ -29,20 +30,46 @@ class Sources(msgspec.Struct):
     read_file: Callable[[str], bytes]
     warnings: list[str]
 
-    def lines(self, value: object, hint: str = "one secret a line") -> list[str]:
-        """The lines of a file that are neither blank nor a remark. Raises RefusedValue."""
+    def lines(
+        self, value: object, hint: str = "one secret a line", *, what: str = "secret"
+    ) -> list[str]:
+        """The lines of a file that are neither blank nor a remark; `what` is what one is.
+
+        Raises RefusedValue.
+        """
+        lines = self.all_lines(value, hint)
+        found = [line for line in lines if line and not line.startswith("#")]
+        if not found:
+            path = paths(self.folder)(value)
+            raise RefusedValue(f"{path!r} holds no {what}", hint)
+        return found
+
+    def all_lines(self, value: object, hint: str) -> list[str]:
+        """The lines of a file, each without blanks around it. Raises RefusedValue."""
         path = paths(self.folder)(value)
         try:
-            lines = [line.strip() for line in self.read_file(path).decode().splitlines()]
+            return [line.strip() for line in self.read_file(path).decode().splitlines()]
         except OSError as error:
             problem = f"{path!r} can't be read: {error.strerror or 'no such file'}"
             raise RefusedValue(problem, hint) from None
         except UnicodeDecodeError:
             raise RefusedValue(f"{path!r} is not UTF-8 text", hint) from None
-        found = [line for line in lines if line and not line.startswith("#")]
-        if not found:
-            raise RefusedValue(f"{path!r} holds no secret", hint)
-        return found
+
+    def login(self, value: object) -> str:
+        """`user:password`, the one line of a file; no message repeats it. Raises RefusedValue."""
+        lines, where = self.lines(value, _LOGIN_HINT), repr(value)
+        if len(lines) > 1:
+            raise RefusedValue(f"{where} holds {len(lines)} lines", _LOGIN_HINT)
+        user, colon, _ = lines[0].partition(":")
+        if not colon or not user:
+            problem = "no colon" if not colon else "no user before the colon"
+            raise RefusedValue(f"there is {problem} in {where}", _LOGIN_HINT)
+        if len(lines[0]) > LONGEST_CREDENTIALS or not lines[0].isprintable():
+            raise RefusedValue(
+                f"{where} holds more than {LONGEST_CREDENTIALS} characters, or invisible ones",
+                _LOGIN_HINT,
+            )
+        return lines[0]
 
     def variable(self, value: object) -> str:
         """The text of a variable of the environment. Raises RefusedValue."""

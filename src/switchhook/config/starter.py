@@ -156,7 +156,19 @@ def _account(answers: StarterAnswers) -> list[str]:
         f'{asked}key_file = "secrets/exotel-key.txt"',
         f'{asked}token_file = "secrets/exotel-token.txt"',
         "",
+        *(_CALLBACKS if answers.watched else []),
     ]
+
+
+_CALLBACKS = [
+    "# Calling back those whom a stream failed, by rules that say `promise = true`. Nobody is",
+    "# dialled until an administrator allows it, by name (docs/calling-back.md).",
+    "# [accounts.main.callbacks]",
+    '# exophone = "+918047112233"   # the ExoPhone that calls',
+    '# flow = "77001"               # where it leads, by the number in the flow\'s address',
+    '# hours = "9:00-21:00"         # or "lenders", where the one who is called is',
+    "",
+]
 
 
 def _alerts(alerts_to: str) -> list[str]:
@@ -168,6 +180,12 @@ def _alerts(alerts_to: str) -> list[str]:
         f'{mark}url_file = "secrets/alerts.txt"',
         "",
     ]
+
+
+_PROMISE = """\
+# Promise them a callback; it needs [accounts.main.callbacks] in the configuration:
+# promise = true
+"""
 
 
 def _rules(answers: StarterAnswers) -> str:
@@ -185,7 +203,7 @@ def _rules(answers: StarterAnswers) -> str:
 name = "bot trouble"
 when = 'stream.cause in ["throttled", "connect_failed", "bot_dropped", "unknown"]'
 option = "B"
-
+{_PROMISE if answers.watched else ""}
 # [[rule]]
 # name = "short talk at night"
 # when = 'stream.duration < 5 && (local.hour >= 21 || local.hour < 8)'

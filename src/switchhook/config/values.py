@@ -7,15 +7,20 @@ from enum import StrEnum
 
 import msgspec
 
+from switchhook.cluster.settings import ClusterSettings
 from switchhook.config.accounts import AccountConfig, OptionDestinations
 from switchhook.config.alerts import AlertsConfig
 from switchhook.config.basics import ListenAddress, Secret
 from switchhook.config.bot_address import BotAddress
 from switchhook.config.console import ConsoleConfig
+from switchhook.config.flags import OfrepConfig
 from switchhook.config.observe import LogConfig, TracesConfig
 from switchhook.errors import ConfigError
+from switchhook.journal.receipt import Keep
+from switchhook.releases.settings import RolloutSettings
 from switchhook.retention.policy import RetentionLimits
 from switchhook.rules.bot_pool import Pool
+from switchhook.rules.flags import Flag
 from switchhook.rules.outcome import EndpointKind, Option
 from switchhook.streams.names import Bot
 
@@ -74,6 +79,7 @@ class AnswerConfig(msgspec.Struct, frozen=True):
     trusted_proxies: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = ()
     max_connections: int = 4096
     max_connections_per_address: int = 512
+    compiled_rules: bool = True
 
 
 class JournalConfig(msgspec.Struct, frozen=True):
@@ -106,6 +112,7 @@ class EndpointConfig(msgspec.Struct, frozen=True):
     rules: str | None = None
     safe_option: Option = Option.B
     deadline_ms: int = 1000
+    keep: Keep = Keep.LOCAL
     region: str = "IN"
     zone: str = "Asia/Kolkata"
     bodies: Bodies = Bodies()
@@ -133,10 +140,14 @@ class Config(msgspec.Struct, frozen=True):
     bots: tuple[Bot, ...] = ()
     pools: tuple[Pool, ...] = ()
     addresses: tuple[BotAddress, ...] = ()
+    flags: tuple[Flag, ...] = ()
+    ofrep: OfrepConfig = OfrepConfig()
     flows: dict[str, str] = {}
     exophones: dict[str, str] = {}
     alerts: AlertsConfig = AlertsConfig()
     keep: RetentionLimits = RetentionLimits()
+    releases: RolloutSettings = RolloutSettings()
+    cluster: ClusterSettings = ClusterSettings()
     log: LogConfig = LogConfig()
     traces: TracesConfig = TracesConfig()
     file: str = ""
@@ -145,6 +156,10 @@ class Config(msgspec.Struct, frozen=True):
     def endpoint(self, name: str) -> EndpointConfig | None:
         """The endpoint of that name."""
         return next((each for each in self.endpoints if each.name == name), None)
+
+    def flag(self, name: str) -> Flag | None:
+        """The flag of that name."""
+        return next((each for each in self.flags if each.name == name), None)
 
     def pool(self, name: str) -> Pool | None:
         """The pool of that name."""

@@ -6,6 +6,7 @@ each attempt; whoever comes back after somebody else claimed it has no say any m
 
 from __future__ import annotations
 
+import hashlib
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -100,8 +101,19 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
         return DeliveryId(self.kind, self.key, self.destination)
 
     @property
+    def public_id(self) -> str:
+        """What a destination tells a repeat by: the same at each attempt, whoever makes it."""
+        return public_id(self.kind, self.key, self.destination, self.created_ms)
+
+    @property
     def final(self) -> bool:
         return self.state in FINAL
+
+
+def public_id(*parts: object) -> str:
+    """16 hexadecimal digits, by all that tells a message to a destination from every other."""
+    text = "\0".join(map(str, parts))
+    return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=8).hexdigest()
 
 
 class SendResult(msgspec.Struct, frozen=True):

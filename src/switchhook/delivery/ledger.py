@@ -71,6 +71,13 @@ class LedgerDeliveries:
 
     def __init__(self, ledger: Ledger, kind: str) -> None:
         self._ledger, self._kind = ledger, kind
+        self.shared = ledger.fenced
+
+    def lapse(self, now_ms: int) -> None:
+        """Have due at once what somebody who led before has claimed, and may send no more."""
+        theirs = and_(_c.kind == self._kind, _live, _executing, _c.due_ms > now_ms)
+        with self._ledger.writing() as connection:
+            connection.execute(update(_deliveries).where(theirs).values(due_ms=now_ms))
 
     def due(self, now_ms: int) -> list[str]:
         """The destinations that something is due to and nothing is being sent to."""

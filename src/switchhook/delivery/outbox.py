@@ -3,6 +3,9 @@
 A disk that is full may be the very thing to tell of, so it keeps nobody from being told. What went
 on from memory is kept once it can be; until then nobody else knows of it, and a restart sends again
 what it finds.
+
+Where nodes share the ledger nothing is sent but what it gave us: a ledger that refuses us may have
+another leader by now, who sends the same.
 """
 
 from __future__ import annotations
@@ -29,7 +32,16 @@ PATIENCE_MS = 60_000
 
 
 class DeliveryTable(Protocol):
-    """Where they are kept: the ledger. Any thread may call it. Raises LedgerError."""
+    """Where they are kept: the ledger. Any thread may call it. Raises LedgerError.
+
+    `shared` is whether other nodes may send what is in it, whenever they lead.
+    """
+
+    shared: bool
+
+    def lapse(self, now_ms: int) -> None:
+        """Have due at once what somebody who led before has claimed, and may send no more."""
+        ...
 
     def due(self, now_ms: int) -> list[str]:
         """The destinations that something is due to and nothing is being sent to."""
@@ -61,6 +73,12 @@ class Outbox:
         self._table = table
         self._lock = threading.Lock()
         self._held: dict[DeliveryId, Delivery] = {}
+        self._lapsed = not table.shared
+
+    @property
+    def shared(self) -> bool:
+        """Whether other nodes may send what is in it, whenever they lead."""
+        return self._table.shared
 
     def hold(self, deliveries: Iterable[Delivery]) -> None:
         """Take in what could not be added to the ledger."""
@@ -78,9 +96,12 @@ class Outbox:
         with self._lock:
             if self._keep():
                 try:
+                    self._lapse(now_ms)
                     return self._table.due(now_ms)
                 except LedgerError as error:
                     log.debug("deliveries can't be read: %s", error)
+            if self.shared:
+                return []
             return destinations_due(self._live(now_ms), now_ms)
 
     def claim(self, destination: str, now_ms: int, lease_ms: int) -> Delivery | None:
@@ -88,9 +109,12 @@ class Outbox:
         with self._lock:
             if self._keep():
                 try:
+                    self._lapse(now_ms)
                     return self._table.claim(destination, now_ms, lease_ms)
                 except LedgerError as error:
                     log.debug("deliveries go on from memory: %s", error)
+            if self.shared:
+                return None
             while (delivery := next_due(self._live(now_ms), destination, now_ms)) is not None:
                 after = claimed(delivery, now_ms, lease_ms)
                 self._hold(after)
@@ -112,6 +136,12 @@ class Outbox:
             if after is not None:
                 self._hold(after)
             return after
+
+    def _lapse(self, now_ms: int) -> None:
+        """Once, as we begin to lead: whoever led before says no more how it went."""
+        if not self._lapsed:
+            self._table.lapse(now_ms)
+            self._lapsed = True
 
     def _hold(self, delivery: Delivery) -> None:
         self._held[delivery.id] = delivery

@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 EVERY_S = 1.0
 LEASE_MS = 60_000
 """How long an attempt may take; after that another one may begin."""
+END_S = 2.0
+"""How long an end waits for attempts: who has it end waits for no more than some seconds."""
 MOST_AT_ONCE = 16
 """Attempts at once, those that hang beyond their lease left out: each is at a destination of its
 own, and nothing but itself ends it."""
@@ -67,7 +69,7 @@ class Worker:
         """Look at once: something new is there."""
         self._wake.set()
 
-    def stop(self, timeout_s: float = 5.0) -> None:
+    def stop(self, timeout_s: float = END_S) -> None:
         """Begin nothing more, and wait for what goes on.
 
         What takes longer is sent again after its lease, by whoever runs then; what its attempt has

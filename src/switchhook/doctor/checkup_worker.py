@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,12 +13,17 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from switchhook.callbacks.dialling_ledger import LedgerDialling
+from switchhook.callbacks.lists_ledger import PromiseLists
+from switchhook.cluster.membership import read_membership
 from switchhook.config import Config
 from switchhook.config.own_links import address, secrets_of
 from switchhook.doctor import network_client, others_client
+from switchhook.doctor.calling_back import judge_calling_back
+from switchhook.doctor.cluster_queries import check_cluster
 from switchhook.doctor.endpoint_queries import ages_s, secret_files
 from switchhook.doctor.file_queries import check_exposure, check_folder, check_rules
-from switchhook.doctor.finding import Finding, ok, unchecked
+from switchhook.doctor.finding import Finding, fail, ok, unchecked, warn
 from switchhook.doctor.machine import judge_clock, judge_fsync, judge_room
 from switchhook.doctor.machine_queries import date_seen, look_at_disk, synchronised
 from switchhook.doctor.network import (
@@ -38,19 +44,19 @@ from switchhook.doctor.others import (
 from switchhook.doctor.reach_client import Asker
 from switchhook.doctor.secret import judge_secrets
 from switchhook.doctor.worker import Check
-from switchhook.errors import SwitchhookError
-from switchhook.ledger.sqlite import FILE
+from switchhook.errors import DataFolderError, SwitchhookError
 from switchhook.loopback import is_loopback
 from switchhook.overview.verdict_file import read_verdict
+from switchhook.server.cluster_join import ledgers_aside
+from switchhook.server.places import has_ledger, ledger_of
 from switchhook.server.release import release
 from switchhook.server.retention_rows import report_of
-from switchhook.system.data_folder import LEDGER
 from switchhook.system.folder_lock import Holder, holder_note
 from switchhook.system.local_keys import link_token
 
 if TYPE_CHECKING:
     from switchhook.config.accounts import AccountConfig
-    from switchhook.config.files import Candidate
+    from switchhook.config.files import CheckedConfig
     from switchhook.doctor.machine import DateSeen
 
 _SIDES: tuple[Holder, ...] = ("answer", "console")
@@ -66,7 +72,7 @@ class Checkup(msgspec.Struct, kw_only=True):
     folder: Path
     key: bytes | None
     config: Config
-    candidate: Candidate | None = None
+    checked: CheckedConfig | None = None
     url: str = ""
     bots: Sequence[str] = ()
     send: Callable[[str], str | None] | None = None
@@ -87,6 +93,8 @@ class Checkup(msgspec.Struct, kw_only=True):
             *self._outside(),
             *(Check(f"account {each.name}", partial(self._account, each)) for each in accounts),
             *(Check("bot", partial(self._bot, url)) for url in self.bots),
+            *([Check("calling back", self._calling_back)] if self._callers_back else []),
+            *([Check("cluster", self._cluster)] if self.config.cluster.database else []),
             Check("alerts", self._destinations),
             Check("heartbeat", self._heartbeat),
         ]
@@ -96,7 +104,7 @@ class Checkup(msgspec.Struct, kw_only=True):
         return [Check("clock", lambda: [judge_clock(self.dates, synchronised())])]
 
     def _exposure(self) -> list[Finding]:
-        return check_exposure(self.candidate, self.folder, self.config)
+        return check_exposure(self.checked, self.folder, self.config)
 
     def _secrets(self) -> list[Finding]:
         said = {
@@ -155,7 +163,7 @@ class Checkup(msgspec.Struct, kw_only=True):
         return [judge_room(disk), judge_fsync(disk, shortest)]
 
     def _retention(self) -> list[Finding]:
-        if not (self.folder / LEDGER / FILE).exists():
+        if not has_ledger(self.folder):
             return [unchecked("retention", "no console has begun a ledger yet")]
         try:
             found = report_of(self.folder, self.config.keep, lambda: time.time_ns() // 1_000_000)
@@ -210,6 +218,45 @@ class Checkup(msgspec.Struct, kw_only=True):
         polled, seen = others_client.ask_account(account)
         self.dates += [] if seen is None else [seen]
         return [judge_account(account.name, polled)]
+
+    @property
+    def _callers_back(self) -> list[str]:
+        """The accounts that call back."""
+        return [each.name for each in self.config.accounts if each.callbacks is not None]
+
+    def _calling_back(self) -> list[Finding]:
+        if not has_ledger(self.folder):
+            return [unchecked("calling back", "no console has begun a ledger yet")]
+        now_ms = time.time_ns() // 1_000_000
+        try:
+            with closing(ledger_of(self.folder)) as ledger:
+                dialling, counts = LedgerDialling(ledger), PromiseLists(ledger).counts(now_ms)
+                return [
+                    judge_calling_back(
+                        dialling.of(name),
+                        sum(each.count for each in counts.live if each.account == name),
+                        counts.due.get(name, 0),
+                        now_ms,
+                    )
+                    for name in self._callers_back
+                ]
+        except SwitchhookError as error:
+            return [unchecked("calling back", str(error))]
+
+    def _cluster(self) -> list[Finding]:
+        """The database that the nodes share, they, and what lies here of before joining."""
+        assert self.config.cluster.database is not None
+        aside = ledgers_aside(self.folder)
+        try:
+            note = read_membership(self.folder)
+        except DataFolderError as error:
+            return [fail("cluster", error.problem, error.hint)]
+        found = check_cluster(self.config.cluster.database, note)
+        if aside:
+            names = ", ".join(each.name for each in aside)
+            todo = "remove it once you don't want the way back: no erasure reaches it"
+            found.append(warn("ledger of before", f"it lies in the data folder: {names}", todo))
+        return found
 
     def _bot(self, url: str) -> list[Finding]:
         return [judge_bot(network_client.shown_url(url), network_client.shake_hands(url))]

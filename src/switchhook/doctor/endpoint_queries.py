@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from switchhook.config.files import read_whole, words
+from switchhook.config.kept_text import is_undone, overruled_text
 from switchhook.config.last_good import KeptFolder
 from switchhook.config.rules_terms import terms_of
 from switchhook.errors import ConfigError, SwitchhookError
@@ -56,7 +57,7 @@ class Traffic(msgspec.Struct, frozen=True):
 def rules_state(folder: Path, config: Config, point: EndpointConfig) -> RulesState:
     """How an endpoint's rules file stands to what runs, or ran last, on a data folder."""
     if point.rules is None:
-        return RulesState("built-in")
+        return _without_file(folder, point.name)
     try:
         text = read_whole(point.rules)
     except OSError as error:
@@ -77,9 +78,22 @@ def rules_state(folder: Path, config: Config, point: EndpointConfig) -> RulesSta
     if kept.current.text.encode() == text:
         return RulesState("in force", doubtful)
     if hashlib.sha256(text).hexdigest() in kept.undone:
-        return RulesState("undone", f"{point.rules} still holds what `rules undo` took back")
+        runs = kept.current
+        problem = overruled_text(point.rules, runs.by, runs.release)
+        released = bool(runs.release) or not is_undone(runs.by)
+        return RulesState("released" if released else "undone", problem)
     problem = f"{point.rules} holds other rules than run: `switchhook rules show {point.name}`"
     return RulesState("changed", problem)
+
+
+def _without_file(folder: Path, endpoint: str) -> RulesState:
+    """How an endpoint stands that names no file: its rules are built in, unless released."""
+    try:
+        kept = KeptFolder(folder).rules(endpoint)
+    except (OSError, SwitchhookError) as error:
+        return RulesState("unknown", f"what runs can't be read: {error}")
+    released = kept is not None and not kept.file and not kept.aside
+    return RulesState("released" if released else "built-in")
 
 
 def secret_files(config: Config) -> dict[str, tuple[Path, ...]]:

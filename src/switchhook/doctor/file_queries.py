@@ -7,7 +7,14 @@ import pwd
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from switchhook.config.files import Candidate, Inputs, Overrides, check_config, read_whole, words
+from switchhook.config.files import (
+    CheckedConfig,
+    Inputs,
+    Overrides,
+    check_config,
+    read_whole,
+    words,
+)
 from switchhook.config.last_good import KeptFolder
 from switchhook.doctor.endpoint_queries import rules_state
 from switchhook.doctor.finding import fail, ok, unchecked, warn
@@ -27,13 +34,13 @@ _MOST = 10
 
 def check_configuration(
     file: str | None, folder: Path, environ: Mapping[str, str]
-) -> tuple[Candidate | None, list[Finding]]:
+) -> tuple[CheckedConfig | None, list[Finding]]:
     """The configuration in a file where it checks out, and what is found of it."""
     check = "configuration"
     if file is None:
         return None, [ok(check, "no file: by what ran last on the data folder, or the defaults")]
     try:
-        candidate = check_config(
+        checked = check_config(
             read_whole(file),
             str(Path(file).absolute()),
             Overrides(),
@@ -44,21 +51,21 @@ def check_configuration(
         return None, [fail(check, each, f"see switchhook check {file}") for each in lines[:_MOST]]
     except OSError as error:
         return None, [fail(check, f"{file} can't be read: {words(error)}", _readable_by(file))]
-    found = [warn(check, *_parted(each)) for each in candidate.config.warnings]
-    if not _runs(candidate, folder):
+    found = [warn(check, *_parted(each)) for each in checked.config.warnings]
+    if not _runs(checked, folder):
         problem = f"{file} holds something else than runs, or ran last"
         todo = "a running server takes it over within a second, or says in its log why not"
         found.append(warn(check, problem, todo))
-    return candidate, found or [ok(check, f"{file} checks out")]
+    return checked, found or [ok(check, f"{file} checks out")]
 
 
-def _runs(candidate: Candidate, folder: Path) -> bool:
+def _runs(checked: CheckedConfig, folder: Path) -> bool:
     """Whether it is what was taken over last; True where nothing ever was, or none can tell."""
     try:
         kept = KeptFolder(folder).config()
     except (OSError, SwitchhookError):
         return True
-    return kept is None or candidate.same(kept.text, kept.files, kept.variables)
+    return kept is None or checked.same(kept.text, kept.files, kept.variables)
 
 
 def check_rules(folder: Path, config: Config) -> list[Finding]:
@@ -75,6 +82,10 @@ def check_rules(folder: Path, config: Config) -> list[Finding]:
                 f" `switchhook rules show {point.name}`"
             )
             found.append(warn(check, state.problem, todo))
+        elif state.state == "released":
+            if state.problem:
+                todo = f"write what runs into the file: `switchhook rules show {point.name}`"
+                found.append(warn(check, state.problem, todo))
         elif state.state in ("changed", "unknown"):
             todo = "a server takes it over when it starts, and within a second while it runs"
             found.append(warn(check, state.problem, todo))
@@ -86,9 +97,9 @@ def check_rules(folder: Path, config: Config) -> list[Finding]:
     return found
 
 
-def check_exposure(candidate: Candidate | None, folder: Path, config: Config) -> list[Finding]:
+def check_exposure(checked: CheckedConfig | None, folder: Path, config: Config) -> list[Finding]:
     """What others of this machine or of the network can read that they should not."""
-    said = exposed(candidate or Candidate(config, "", {}, {}), folder)
+    said = exposed(checked or CheckedConfig(config, "", {}, {}), folder)
     found = [warn("who can read secrets", *_parted(each)) for each in said]
     return found or [ok("who can read secrets", "only the user that owns them")]
 

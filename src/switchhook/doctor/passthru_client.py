@@ -16,7 +16,7 @@ import msgspec
 
 from switchhook.errors import SwitchhookError
 from switchhook.journal import JournalReader
-from switchhook.journal.receipt import RecordKind, decode_address, receipt_id
+from switchhook.journal.receipt import RecordKind, decode_address, id_of
 from switchhook.system.data_folder import JOURNAL
 from switchhook.system.request_mark import HEADER, make_mark
 
@@ -130,7 +130,7 @@ def _newest(folder: Path, test: str) -> Kept | None:
                     continue
                 receipt = decode_address(record.body)
                 if receipt.test == test:
-                    return Kept(receipt_id(record.at, journal.node or 0, record.seq), receipt)
+                    return Kept(id_of(record, journal.node or 0), receipt)
     except ValueError as error:
         raise SwitchhookError(f"a receipt can't be read: {error}") from error
     finally:

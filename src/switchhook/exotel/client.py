@@ -1,65 +1,69 @@
-"""Asking Exotel's API, version 1, about one account: active streams, and the details of a call.
+"""Asking Exotel's API, version 1, for one account: streams, calls, numbers; and making calls.
 
-Whatever the other side does (slow, endless, garbage, a redirect) ends in an `Outcome` with a
-sentence, within a time and a size. Neither the key nor the token is in any of them.
+Whatever the other side does ends in an outcome with a sentence (`http_client`). All questions share
+the account's budget, and Retry-After silences them all.
 """
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import re
-import ssl
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
-import httpx2
 import msgspec
 
-from switchhook.exotel.answers import MOST_RETRY_AFTER_S, Outcome, Polled
-from switchhook.exotel.rate_limit import Bucket, full_bucket, hold, rate_of, take
+from switchhook.exotel.answers import (
+    MOST_RETRY_AFTER_S,
+    Listed,
+    NumberTold,
+    Outcome,
+    Polled,
+    Whitelisted,
+)
+from switchhook.exotel.connect_answer import ConnectAnswer, ConnectOutcome, judge_answer
+from switchhook.exotel.http_client import LARGEST, LARGEST_LIST, ApiAnswer, ExotelHttp
+from switchhook.exotel.number_forms import NumberForm, in_form
+from switchhook.exotel.rate_limit import Bucket, full_bucket, hold, put_back, rate_of, take
 from switchhook.exotel.wire import active_streams
 from switchhook.exotel.wire.active_streams import UnreadableAnswer
-from switchhook.exotel.wire.calls import CallRecord, parse_call
+from switchhook.exotel.wire.call_filter import build_filter
+from switchhook.exotel.wire.calls import CallRecord, parse_call, parse_page
+from switchhook.exotel.wire.connect import FORM, build_connect
+from switchhook.exotel.wire.number_metadata import parse_metadata
 from switchhook.exotel.wire.rest_error import parse_error
+from switchhook.exotel.wire.whitelist import parse_whitelist
 
 if TYPE_CHECKING:
+    import httpx2
+
     from switchhook.exotel.clock import Clock
+    from switchhook.exotel.wire.call_filter import CallFilter
+    from switchhook.exotel.wire.connect import ConnectRequest
 
 TIMEOUT_S = 10.0
 """For a whole question, from connecting to the last byte of the answer."""
-LARGEST = 64 * 1024
+CONNECT_TIMEOUT_S = 35.0
+"""For a call to be made: Exotel tries its routes for up to 30 s (exotel-platform E.2)."""
 DETAILS_RESERVE = 3
 """Questions that fetching details leaves in the bucket: polls matter more."""
+DIALLING_RESERVE = DETAILS_RESERVE + 1
+"""Questions that dialling leaves in it: what becomes of the calls that there are matters more."""
 
-_SHORTEST_HIDDEN = 8
 _CALL_SID = re.compile("[0-9A-Za-z_-]{1,64}")
-_SECONDS = re.compile("[0-9]{1,9}")
-# They would tell of every poll, every few seconds, with the account's SID.
-logging.getLogger("httpx2").setLevel(logging.WARNING)
-logging.getLogger("httpcore2").setLevel(logging.WARNING)
-
-_HEADERS = {"User-Agent": "switchhook", "Accept-Encoding": "identity"}
 
 
 class Detailed(msgspec.Struct, frozen=True):
-    """The answer to a question for a call's details; `body` is the answer as it came."""
+    """The answer to a question for a call's details; `body` is the answer as it came.
+
+    `missing` is Exotel's own word that the account has no such call.
+    """
 
     outcome: Outcome
     record: CallRecord | None = None
     body: bytes = b""
     problem: str = ""
-
-
-class _Answer(msgspec.Struct, frozen=True):
-    """What came back: `outcome` is READ for a 200 with a whole body."""
-
-    outcome: Outcome
-    body: bytes = b""
-    problem: str = ""
-    retry_after_s: float | None = None
+    missing: bool = False
 
 
 class ExotelClient:
@@ -78,29 +82,20 @@ class ExotelClient:
         per_minute: int,
         clock: Clock,
         timeout_s: float = TIMEOUT_S,
+        connect_timeout_s: float = CONNECT_TIMEOUT_S,
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
-        self._sid, self._clock, self._timeout_s = sid, clock, timeout_s
+        self._sid, self._clock = sid, clock
+        self._connect_timeout_s = connect_timeout_s
         self._base = f"{url}/v1/Accounts/{sid}"
-        self._host = httpx2.URL(url).host
-        # A shorter one, as people try things out with, stands in every text.
-        self._hidden = tuple(each for each in (key, token) if len(each) >= _SHORTEST_HIDDEN)
         self._bucket: Bucket = full_bucket(rate_of(per_minute), clock.mono_ms())
-        # Proxies and .netrc of the environment would send our credentials, or us, elsewhere.
-        self._http = httpx2.AsyncClient(
-            auth=httpx2.BasicAuth(key, token),
-            headers=_HEADERS,
-            timeout=timeout_s,
-            follow_redirects=False,
-            trust_env=False,
-            limits=httpx2.Limits(max_connections=4, max_keepalive_connections=1),
-            transport=transport,
+        self._http = ExotelHttp(
+            url=url, key=key, token=token, clock=clock, timeout_s=timeout_s, transport=transport
         )
 
     async def active_streams(self) -> Polled:
         """Ask for the streams in use and allowed; what went wrong is in the answer."""
-        await self._turn(reserve=0)
-        answer = await self._ask(f"{self._base}/ActiveStreams")
+        answer = await self._ask("/ActiveStreams", reserve=0)
         if answer.outcome is not Outcome.READ:
             return Polled(
                 answer.outcome, problem=answer.problem, retry_after_s=answer.retry_after_s
@@ -108,10 +103,10 @@ class ExotelClient:
         found = active_streams.parse(answer.body)
         if isinstance(found, UnreadableAnswer):
             error = parse_error(answer.body)
-            problem = self._quoted(f"a refusal: {error.message}" if error else found.problem)
-            return Polled(Outcome.UNREADABLE, problem=f"{self._host} answered {problem}")
+            said = f"a refusal: {error.message}" if error else found.problem
+            return Polled(Outcome.UNREADABLE, problem=self._answered(said))
         if found.account_sid not in (None, self._sid):
-            problem = f"{self._host} answered for another account than {self._sid}"
+            problem = f"{self._http.host} answered for another account than {self._sid}"
             return Polled(Outcome.UNREADABLE, problem=problem)
         return Polled(Outcome.READ, found.active, found.allowed)
 
@@ -119,134 +114,125 @@ class ExotelClient:
         """Ask for a call's details; what went wrong is in the answer."""
         if not _CALL_SID.fullmatch(call_sid):
             return Detailed(Outcome.REFUSED, problem="no CallSid that can be asked for")
-        await self._turn(reserve=DETAILS_RESERVE)
-        answer = await self._ask(f"{self._base}/Calls/{call_sid}.json?details=true")
+        answer = await self._ask(f"/Calls/{call_sid}.json?details=true", reserve=DETAILS_RESERVE)
         if answer.outcome is not Outcome.READ:
-            return Detailed(answer.outcome, problem=answer.problem)
+            # A 404 of a proxy, or of another program at this address, says nothing of the call.
+            missing = answer.status == HTTPStatus.NOT_FOUND and parse_error(answer.body) is not None
+            return Detailed(answer.outcome, problem=answer.problem, missing=missing)
         record = parse_call(answer.body)
         if isinstance(record, UnreadableAnswer):
-            problem = f"{self._host} answered {self._quoted(record.problem)}"
-            return Detailed(Outcome.UNREADABLE, problem=problem)
+            return Detailed(Outcome.UNREADABLE, problem=self._answered(record.problem))
         if record.sid != call_sid:
-            problem = f"{self._host} answered with another call"
-            return Detailed(Outcome.UNREADABLE, problem=problem)
-        if any(hidden.encode() in answer.body for hidden in self._hidden):
-            problem = f"{self._host} answered with our credentials in it"
+            return Detailed(Outcome.UNREADABLE, problem=self._answered("with another call"))
+        if self._http.holds_credentials(answer.body):
+            problem = self._answered("with our credentials in it")
             return Detailed(Outcome.UNREADABLE, problem=problem)
         return Detailed(Outcome.READ, record, answer.body)
 
-    async def close(self) -> None:
-        """Close its connections."""
-        await self._http.aclose()
+    async def list_calls(self, wanted: CallFilter) -> Listed:
+        """Ask for the first page of a list of calls; what went wrong is in the answer."""
+        query = build_filter(wanted).decode()
+        answer = await self._ask(
+            f"/Calls.json?{query}", reserve=DETAILS_RESERVE, largest=LARGEST_LIST
+        )
+        if answer.outcome is not Outcome.READ:
+            return Listed(
+                answer.outcome, problem=answer.problem, retry_after_s=answer.retry_after_s
+            )
+        page = parse_page(answer.body)
+        if isinstance(page, UnreadableAnswer):
+            return Listed(Outcome.UNREADABLE, problem=self._answered(page.problem))
+        others = {each.account_sid for each in page.records} - {"", self._sid}
+        if others:
+            return Listed(Outcome.UNREADABLE, problem=self._answered("for another account"))
+        return Listed(Outcome.READ, page.records, more=len(page.records) >= wanted.page_size)
 
-    async def _turn(self, *, reserve: int) -> None:
-        """Wait until the budget allows one more question."""
+    async def whitelist(self, number: str) -> Whitelisted:
+        """Ask how a number in E.164 stands on Exotel's whitelist."""
+        answer = await self._ask(f"/CustomerWhitelist/{_in_path(number)}", reserve=DETAILS_RESERVE)
+        if answer.outcome is not Outcome.READ:
+            return Whitelisted(
+                answer.outcome, problem=answer.problem, retry_after_s=answer.retry_after_s
+            )
+        entry = parse_whitelist(answer.body)
+        if isinstance(entry, UnreadableAnswer):
+            return Whitelisted(Outcome.UNREADABLE, problem=self._answered(entry.problem))
+        return Whitelisted(Outcome.READ, entry)
+
+    async def number_metadata(self, number: str) -> NumberTold:
+        """Ask what Exotel knows of a number in E.164."""
+        answer = await self._ask(f"/Numbers/{_in_path(number)}.json", reserve=DETAILS_RESERVE)
+        if answer.outcome is not Outcome.READ:
+            return NumberTold(
+                answer.outcome, problem=answer.problem, retry_after_s=answer.retry_after_s
+            )
+        metadata = parse_metadata(answer.body)
+        if isinstance(metadata, UnreadableAnswer):
+            return NumberTold(Outcome.UNREADABLE, problem=self._answered(metadata.problem))
+        return NumberTold(Outcome.READ, metadata)
+
+    # Calling.
+
+    async def turn(self, *, reserve: int = DIALLING_RESERVE) -> None:
+        """Wait for one question of the budget, for `connect`; `reserve` is left to others.
+
+        It is taken before anything is kept of the attempt, so that nothing waits afterwards.
+        """
         while True:
             self._bucket, wait_ms = take(self._bucket, self._clock.mono_ms(), reserve=reserve)
             if not wait_ms:
                 return
             await self._clock.sleep(wait_ms / 1000)
 
-    async def _ask(self, url: str) -> _Answer:
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                answer = await self._get(url)
-        except (TimeoutError, httpx2.TimeoutException):
-            problem = f"no whole answer from {self._host} within {self._timeout_s:g} s"
-            return _Answer(Outcome.UNREACHABLE, problem=problem)
-        except httpx2.TransportError as error:
-            return _Answer(Outcome.UNREACHABLE, problem=f"{self._host}: {_why(error)}")
-        except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
-            # Its text may quote what was received.
-            kind = type(error).__name__
-            return _Answer(Outcome.UNREADABLE, problem=f"{self._host} answered no HTTP ({kind})")
-        if answer.outcome is Outcome.LIMITED or answer.retry_after_s:
-            wait_s = min(answer.retry_after_s or 1.0, MOST_RETRY_AFTER_S)
-            self._bucket = hold(self._bucket, self._clock.mono_ms() + int(wait_s * 1000))
+    def give_back_turn(self) -> None:
+        """Give a turn back that was not used."""
+        self._bucket = put_back(self._bucket, self._clock.mono_ms())
+
+    async def connect(self, request: ConnectRequest) -> ConnectAnswer:
+        """Ask Exotel to call, once, with a turn taken before; what came of it is in the answer.
+
+        Raises nothing but what cancels it: then nobody knows whether it calls.
+        """
+        form = build_connect(request, self._sid)
+        url = f"{self._base}/Calls/connect.json"
+        posted = await self._http.post_once(url, FORM, form, self._connect_timeout_s)
+        if not posted.begun:
+            return ConnectAnswer(ConnectOutcome.POSTPONED, problem=posted.problem)
+        self._heed(posted.status == HTTPStatus.TOO_MANY_REQUESTS, posted.retry_after_s)
+        if not posted.status:
+            return ConnectAnswer(ConnectOutcome.AMBIGUOUS, problem=posted.problem)
+        return judge_answer(
+            posted.status,
+            posted.body,
+            request,
+            account_sid=self._sid,
+            retry_after_s=posted.retry_after_s,
+            hide=self._http.hide,
+        )
+
+    async def close(self) -> None:
+        """Close its connections; a call that is being made is not broken off."""
+        await self._http.close()
+
+    # Within the budget.
+
+    async def _ask(self, path: str, *, reserve: int, largest: int = LARGEST) -> ApiAnswer:
+        """Ask for a path once the budget allows it; `reserve` is what is left in it for others."""
+        await self.turn(reserve=reserve)
+        answer = await self._http.get(f"{self._base}{path}", largest=largest)
+        self._heed(answer.outcome is Outcome.LIMITED, answer.retry_after_s)
         return answer
 
-    async def _get(self, url: str) -> _Answer:
-        async with self._http.stream("GET", url) as response:
-            self._http.cookies.clear()  # nothing that an answer sets is sent back
-            if response.status_code != HTTPStatus.OK:
-                return self._refusal(response.status_code, response.headers.get("Retry-After"))
-            if response.headers.get("Content-Encoding", "identity").lower() != "identity":
-                problem = f"{self._host} answered compressed, which nobody asked for"
-                return _Answer(Outcome.UNREADABLE, problem=problem)
-            body = bytearray()
-            async for chunk in response.aiter_raw():
-                body += chunk
-                if len(body) > LARGEST:
-                    problem = f"{self._host} answered more than {LARGEST:,} bytes"
-                    return _Answer(Outcome.UNREADABLE, problem=problem)
-            return _Answer(Outcome.READ, bytes(body))
+    def _heed(self, limited: bool, retry_after_s: float | None) -> None:
+        """Leave Exotel alone for as long as it asked."""
+        if limited or retry_after_s:
+            wait_s = min(retry_after_s or 1.0, MOST_RETRY_AFTER_S)
+            self._bucket = hold(self._bucket, self._clock.mono_ms() + int(wait_s * 1000))
 
-    def _quoted(self, text: str) -> str:
-        """A text of the other side, which might send back what it was sent."""
-        for hidden in self._hidden:
-            text = text.replace(hidden, "…")
-        return _plain(text)
-
-    def _refusal(self, status: int, retry_after: str | None) -> _Answer:
-        wait_s = read_retry_after(retry_after, self._clock.wall_ms())
-        said = f"{self._host} answered {status}{_ADVICE.get(status, '')}"
-        if status == HTTPStatus.TOO_MANY_REQUESTS:
-            return _Answer(Outcome.LIMITED, problem=said, retry_after_s=wait_s)
-        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            return _Answer(Outcome.FAILING, problem=said, retry_after_s=wait_s)
-        return _Answer(Outcome.REFUSED, problem=said)
+    def _answered(self, said: str) -> str:
+        return f"{self._http.host} answered {self._http.quoted(said)}"
 
 
-_ADVICE = {
-    301: ", a redirect, which is not followed: check the region, or the url",
-    302: ", a redirect, which is not followed: check the region, or the url",
-    307: ", a redirect, which is not followed: check the region, or the url",
-    308: ", a redirect, which is not followed: check the region, or the url",
-    401: ": check the API key, the token and the region",
-    402: ": the account's balance is used up",
-    403: ": the account may not ask this",
-    404: ": check the SID and the region",
-    429: ": too many questions; do others use the account's API too?",
-}
-
-
-def read_retry_after(text: str | None, now_ms: int) -> float | None:
-    """Seconds to wait by a Retry-After header, in either of its forms; None where it says none."""
-    said = (text or "").strip()
-    if _SECONDS.fullmatch(said):
-        return float(said)
-    try:
-        at = parsedate_to_datetime(said)
-        if at.tzinfo is None:
-            at = at.replace(tzinfo=UTC)
-        wait = (at - datetime.fromtimestamp(now_ms / 1000, UTC)).total_seconds()
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    return max(0.0, wait)
-
-
-def _why(error: httpx2.TransportError) -> str:
-    """Why no answer came, in words of ours: the libraries' may quote anything."""
-    cause: BaseException | None = error
-    seen: set[int] = set()
-    while cause is not None and id(cause) not in seen:
-        seen.add(id(cause))
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"its certificate is not trusted ({_plain(cause.verify_message)})"
-        if isinstance(cause, ssl.SSLError):
-            return "the TLS handshake failed"
-        if isinstance(cause, ConnectionRefusedError):
-            return "the connection was refused"
-        if isinstance(cause, OSError) and cause.strerror:
-            return _plain(cause.strerror).lower()
-        cause = cause.__cause__ or cause.__context__
-    if isinstance(error, httpx2.ConnectError):
-        return "no connection could be made"
-    if isinstance(error, httpx2.ProtocolError):
-        return "it doesn't answer as HTTP does"
-    return "the connection broke"
-
-
-def _plain(text: str) -> str:
-    """A text of the other side on one line, without anything that a terminal or page obeys."""
-    return "".join(c if c.isprintable() else " " for c in text)[:160]
+def _in_path(number: str) -> str:
+    """A number as paths have it: Indian ones with a zero for the country."""
+    return quote(in_form(number, NumberForm.TRUNK), safe="")

@@ -51,7 +51,9 @@ _TIME = f"{_MINUTE}(?:{_SECOND})?{_ZONE}"
 _ALONE = r"(?<![0-9])(?<![0-9][-./:,+])"
 _NO_MORE = r"(?![0-9]|[-./:,+][0-9])"
 _NOT_JOINED = r"(?![0-9]|[-./:,+_ ][0-9])"
+_ENDS = r"(?![0-9]|[^\w:;]{1,8}[0-9])"  # as a number of few digits does that no other goes on
 _GROUPED = r"[1-9][0-9]{0,2}(?:,[0-9]{3})"
+_MACHINE = rf"(?:{_BYTE}\.){{3}}{_BYTE}(?::[0-9]{{1,5}}|/[0-9]{{1,2}})?"
 _BESIDE = "|".join(
     f"(?<={word}[ ])" for word in ("record", "records", "seq", "entry", "node", "id")
 )
@@ -62,6 +64,7 @@ _STAMP = (
     "(?:20[0-9]{2}[-_.]?(?:0[1-9]|1[0-2])[-_.]?(?:0[1-9]|[12][0-9]|3[01])"
     f"(?:[-_.T]?{_CLOCK_TIME})?|1[5-9][0-9]{{8}})"
 )
+_DAY_STAMP = "20[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])"
 _ARCHIVE = r"[\w.-]{0,60}\.(?:tar|tar\.gz|tgz)(?:\.age)?(?![0-9A-Za-z])"
 _OURS = re.compile(
     rf"""
@@ -69,11 +72,14 @@ _OURS = re.compile(
         0{{6}}[0-9]{{14}}(?:-[0-9]{{1,9}})?\.sqlite
       | fp_[0-9a-f]{{16}}
       | sha256:[0-9a-f]{{16}}
+      | (?:cluster_receipt|undated)_{_DAY_STAMP}
     )(?![0-9A-Za-z])
   | (?<=switchhook-erasures-)[0-9]{{1,10}}(?=\.json(?![0-9A-Za-z]))
   | (?<=refused/)[0-9]{{1,19}}(?=\.bin(?![0-9A-Za-z]))
   | (?<=[(]process[ ])[1-9][0-9]{{6}}(?=[ ]on[ ])
+  | (?<=records[ ]){_GROUPED}*[ ]to[ ]{_GROUPED}*{_NOT_JOINED}
   | (?:{_BESIDE}){_GROUPED}{{2,}}{_NOT_JOINED}
+  | (?:{_BESIDE}){_GROUPED}?{_ENDS}
   | {_ALONE}{_GROUPED}{{2,}}(?={_COUNTED_BEFORE})
   | (?<![0-9]){_STAMP}(?![0-9])(?={_ARCHIVE})
     """,
@@ -82,6 +88,7 @@ _OURS = re.compile(
 """What our files are called, and how we write numbers that are nobody's: see `counted`."""
 _MAY_HAVE_OURS = re.compile(
     r"\.sqlite|fp_|sha256:|switchhook-erasures-|refused/|[(]process |,[0-9]{3},[0-9]{3}|\.tar|\.tgz"
+    r"|receipt_20|undated_20|(?:records?|seq|entry|node|id) [1-9]"
 )
 _NO_NUMBER = re.compile(
     rf"""
@@ -96,7 +103,7 @@ _NO_NUMBER = re.compile(
       | {_YEAR}[01][0-9][0-3][0-9][T_-][0-2][0-9][0-5][0-9][0-6][0-9](?:Z|{_NO_MORE})
       | (?<=[A-Za-z]{{3}}[ /+-]){_YEAR}[ :,+]{{1,2}}{_TIME}{_NO_MORE}
       | {_MINUTE}{_SECOND}{_ZONE}{_NO_MORE}
-      | (?:{_BYTE}\.){{3}}{_BYTE}(?::[0-9]{{1,5}}|/[0-9]{{1,2}})?{_NOT_JOINED}
+      | {_MACHINE}(?:,[ ]?{_MACHINE})*{_NOT_JOINED}
     )
   | (?:(?<=[A-Za-z]-)|(?<=ec2-))(?:{_BYTE}-){{3}}{_BYTE}(?=\.[A-Za-z])
   | {_ALONE}{_GROUPED}{{2}}(?:\.[0-9]{{1,2}})?{_NOT_JOINED}

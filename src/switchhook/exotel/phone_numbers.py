@@ -101,6 +101,11 @@ def counted(number: int) -> str:
     return f"{number:,}"
 
 
+def shown_hash(digest: str) -> str:
+    """A hash as sentences have it: short, and by its first word taken for no number."""
+    return f"sha256:{digest[:16]}"
+
+
 def hint_of(text: str) -> str:
     """A text that may be a number, quoted and cut for a message: all but two digits hidden."""
     cut = text[:_LONGEST_HINT]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
+from functools import lru_cache
 
 import msgspec
 
@@ -121,7 +122,11 @@ _PORTS = 65536
 
 def read_error(text: str) -> StreamError:
     """Take the text of `Stream[Error]` apart."""
-    text = text[:_LONGEST_ERROR]
+    return _read(text[:_LONGEST_ERROR])
+
+
+@lru_cache(maxsize=512)  # a bot that fails says the same of each caller
+def _read(text: str) -> StreamError:
     code, dial, lookup = _CODE.match(text), _DIAL.search(text), _LOOKUP.search(text)
     host = dial[1].strip("[]") if dial else lookup[1] if lookup else None
     # A host's name says nothing of what went wrong: dns.example.com may have refused.

@@ -99,7 +99,7 @@ def with_gaps(
         missing = range(expected, until)
         if missing and not all(map(is_refused, missing[:_MOST_REFUSED])):
             last = missing[-1]
-            what = f"records {expected} to {last} are" if len(missing) > 1 else "it is"
+            what = f"records {expected:,} to {last:,} are" if len(missing) > 1 else "it is"
             said = f"{what} missing: journal/{segment} is damaged"
             filled.append(Record(last, UNREADABLE, 0, None, None, None, b"", said))
 

@@ -73,8 +73,8 @@ class RefusedBodies(Protocol):
         """Mask one, whole or not at all; gives how often `mask` struck."""
 
 
-class ClosedJournal(Protocol):
-    """The segments of the journal that nobody writes any more. Raises JournalError."""
+class DatedSegments(Protocol):
+    """The segments of the journal in the order of time, each to go whole. Raises JournalError."""
 
     def segments(self) -> tuple[Segment, ...]:
         """All in order, the open one too."""
@@ -84,6 +84,16 @@ class ClosedJournal(Protocol):
 
     def clear_strays(self) -> None:
         """Remove files that belong to no segment."""
+
+    def ask_roll(self, seq: int) -> None:
+        """Ask the answer side to seal the open segment if it holds `seq`."""
+
+
+class ClosedJournal(DatedSegments, Protocol):
+    """The segments of the journal that nobody writes any more. Raises JournalError."""
+
+    def removed(self, seq: int) -> bool:
+        """Whether a record is gone with its whole segment, as retention removes it."""
 
     def scan(
         self,
@@ -114,9 +124,6 @@ class ClosedJournal(Protocol):
 
     def adopt(self, segment: Segment) -> str:
         """Make a whole, sealed segment of an abandoned one; gives its name."""
-
-    def ask_roll(self, seq: int) -> None:
-        """Ask the answer side to seal the open segment if it holds `seq`."""
 
     @property
     def refused(self) -> RefusedBodies:

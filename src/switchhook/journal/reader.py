@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from switchhook.errors import JournalError
+from switchhook.journal.asked import AskedQuestions, asked_spans
 from switchhook.journal.checking import around_hole, is_whole, record_of, some_of, with_gaps
 from switchhook.journal.connections import SegmentConnections
 from switchhook.journal.listing import MAX_SEQ, Listing
@@ -24,6 +24,7 @@ from switchhook.journal.segment import (
     list_segments,
     unusable,
 )
+from switchhook.journal.source import Origin
 
 _MOST_NOTED = 1000
 # A folder's time of change is only as fine as the kernel's tick: for this long a second change
@@ -42,29 +43,13 @@ _FIRST_AT = "SELECT seq, at FROM record WHERE seq BETWEEN ? AND ? ORDER BY seq L
 _FIRST_MONO = """SELECT seq, mono FROM record
 WHERE seq BETWEEN ? AND ? AND mono IS NOT NULL ORDER BY seq LIMIT 1"""
 _LAST_SEQ = "SELECT max(seq) FROM record"
-_ASKED_START = """SELECT seq FROM record INDEXED BY record_asked
-WHERE asked IS NOT NULL AND seq BETWEEN ? AND ? ORDER BY seq DESC LIMIT 1 OFFSET ?"""
-_ASKED_COUNT = """SELECT count(*) FROM record INDEXED BY record_asked
-WHERE asked IS NOT NULL AND seq BETWEEN ? AND ?"""
+_META = "SELECT value FROM meta WHERE key = '{}'"
 # Not from the index alone: callers are answered from it, so the record's checksum has to fit.
 _ASKED = """SELECT seq, kind, at, mono, asked, option, body, {crc} FROM record NOT INDEXED
 WHERE seq BETWEEN ? AND ? AND asked IS NOT NULL ORDER BY seq LIMIT ?"""
 MOST_BYTES = 8 << 20
 """Bodies that are read at a time: whoever parses them holds several times as much."""
 _ASKED_ROWS = 500  # keeps what is in memory at a time below a megabyte or so
-
-
-class AskedQuestions(NamedTuple):
-    """The questions that were asked last, in the order of the journal: one array a column.
-
-    `option` and `mono` are -1 where the record has none; `mono` and `at` are in ms.
-    """
-
-    seq: array[int]
-    asked: array[int]
-    option: array[int]
-    mono: array[int]
-    at: array[int]
 
 
 class JournalReader:
@@ -162,6 +147,10 @@ class JournalReader:
             self._note(found)
             return {record.seq: record for record in found if not record.damage}
 
+    def seq_of(self, origin: Origin) -> int | None:
+        """The number of a record by where it came from: its own, of this node; else None."""
+        return origin.seq if origin.node == self.node else None
+
     def last_seq(self) -> int:
         """Give the seq of the newest record; 0 in an empty journal."""
         with self._lock:
@@ -185,10 +174,24 @@ class JournalReader:
             listing = self._segments_for(MAX_SEQ)
             if not listing:
                 return None
-            rows = self._open.rows(
-                listing.segments[-1], "SELECT value FROM meta WHERE key = 'node'", ()
-            )
+            rows = self._open.rows(listing.segments[-1], _META.format("node"), ())
             return rows[0][0] if rows else None
+
+    def segment_of(self, seq: int) -> tuple[str, int]:
+        """The identity of the segment that a record is in, and the last seq that it can hold.
+
+        Empty where that can't be read.
+        """
+        with self._lock:
+            listing = self._segments_for(seq)
+            if not listing:
+                return "", MAX_SEQ
+            place = listing.place(seq)
+            try:
+                rows = self._open.rows(listing.segments[place], _META.format("uuid"), ())
+            except JournalError:
+                rows = []
+            return (rows[0][0] if rows else ""), listing.span(place)[1]
 
     def size_bytes(self) -> int:
         """Count the bytes of all the journal's files."""
@@ -237,14 +240,15 @@ class JournalReader:
         Leaves out those whose checksum does not fit: they are asked anew. 500,000 take about
         2 s, and 40 bytes each.
         """
-        asked = AskedQuestions(array("q"), array("q"), array("q"), array("q"), array("q"))
+        asked = AskedQuestions.none()
         with self._lock:
-            for segment, first, last in self._asked_spans(limit, since_seq):
+            listing = self._segments_for(MAX_SEQ)
+            for segment, first, last in asked_spans(self._open, listing, limit, since_seq):
                 while rows := self._open.rows(segment, _ASKED, (first, last, _ASKED_ROWS)):
                     first = rows[-1][0] + 1
                     for row in rows:
                         if is_whole(row):
-                            _remember(asked, row)
+                            asked.remember(row)
         return asked
 
     def close(self) -> None:
@@ -252,23 +256,6 @@ class JournalReader:
         with self._lock:
             for segment in list(self._open.connections):
                 self._open.drop(segment)
-
-    def _asked_spans(self, limit: int, oldest: int) -> list[tuple[SegmentFile, int, int]]:
-        """Find which part of which segments holds the newest `limit` questions, in order."""
-        spans: list[tuple[SegmentFile, int, int]] = []
-        listing = self._segments_for(MAX_SEQ)
-        for place in reversed(range(len(listing))):
-            first, last = listing.span(place)
-            if limit <= 0 or last < oldest:
-                break
-            segment, first = listing.segments[place], max(first, oldest)
-            start = self._open.rows(segment, _ASKED_START, (first, last, limit - 1))
-            if start:
-                first, limit = start[0][0], 0
-            elif count := self._open.rows(segment, _ASKED_COUNT, (first, last)):
-                limit -= count[0][0]
-            spans.append((segment, first, last))
-        return spans[::-1]
 
     def _first(self, sql: str, seq: int) -> tuple[int, int] | None:
         while listing := self._segments_for(seq):
@@ -333,7 +320,7 @@ class JournalReader:
             found = around_hole(some, seq, last, limit, segment.name)
         end = found[-1].seq if found else seq - 1
         whole = end - seq + 1 == len(found)
-        if end < last < MAX_SEQ and len(found) < limit and self._follows(listing, place):
+        if end < last < MAX_SEQ and len(found) < limit and _follows(self._open, listing, place):
             more = some(end + 1, 1) if sum(len(each.body) for each in found) >= max_bytes else []
             whole, end = whole and bool(more), end if more else last
         if not whole:
@@ -341,16 +328,6 @@ class JournalReader:
             found = with_gaps(found, range(seq, end + 1), segment.name, refused.holds)
         self._note(found)
         return found
-
-    def _follows(self, listing: Listing, place: int) -> bool:
-        """Whether the segment after a place was begun after the one there: none is between."""
-        asked = "SELECT value FROM meta WHERE key = '{}'"
-        try:
-            uuid = self._open.rows(listing.segments[place], asked.format("uuid"), ())
-            previous = self._open.rows(listing.segments[place + 1], asked.format("previous"), ())
-        except JournalError:
-            return False
-        return bool(uuid) and uuid == previous
 
     def _note(self, found: list[Record]) -> None:
         for record in found:
@@ -376,9 +353,11 @@ def _bisect(low: int, end: int, reached: Callable[[int], tuple[int, bool] | None
     return min(found[0], end) if found else end
 
 
-def _remember(asked: AskedQuestions, row: Any) -> None:
-    asked.seq.append(row[0])
-    asked.asked.append(row[4])
-    asked.option.append(-1 if row[5] is None else row[5])
-    asked.mono.append(-1 if row[3] is None else row[3])
-    asked.at.append(row[2])
+def _follows(opened: SegmentConnections, listing: Listing, place: int) -> bool:
+    """Whether the segment after a place was begun after the one there: none is between."""
+    try:
+        uuid = opened.rows(listing.segments[place], _META.format("uuid"), ())
+        previous = opened.rows(listing.segments[place + 1], _META.format("previous"), ())
+    except JournalError:
+        return False
+    return bool(uuid) and uuid == previous

@@ -7,7 +7,7 @@ read from it again by whoever looks.
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import StrEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
@@ -16,8 +16,11 @@ import msgspec
 from switchhook.exotel.passthru import Defect
 from switchhook.exotel.wire import passthru, status_callback
 from switchhook.exotel.wire.request import Request
+from switchhook.journal.record_kind import RecordKind as RecordKind
 from switchhook.rules.admission import AdmissionSeen
 from switchhook.rules.decide import Decision
+from switchhook.rules.flags import FlagValue
+from switchhook.rules.rollout import RolloutSeen
 from switchhook.rules.routing import Route
 from switchhook.rules.variables import AccountFacts
 
@@ -26,39 +29,14 @@ if TYPE_CHECKING:
 
     from switchhook.exotel.passthru import Passthru
     from switchhook.exotel.wire.status_callback import StatusCallback
+    from switchhook.journal.source import JournalRecord
 
 
-class RecordKind(IntEnum):
-    """What a record of the journal is. Numbers are kept for ever; new kinds get new ones."""
+class Keep(StrEnum):
+    """Where a receipt is to be kept before its answer leaves: here, or in the database too."""
 
-    LOST = 0
-    """The journal's own: how many records before it memory could not hold while the disk failed.
-
-    Its body is JSON: `{"count": …, "first_at": …, "last_at": …}`, times in ms.
-    """
-    PASSTHRU = 1
-    LATE = 2
-    """A receipt became durable after its answer had left."""
-    TAKEOVER = 3
-    """A configuration or rules file was taken over, with its text."""
-    CLOCK = 4
-    """The system's clock stepped by more than 2 s, or the machine started anew."""
-    COUNTERS = 5
-    """What the answer process counted since the last such record."""
-    SAMPLE = 6
-    """A request refused for its secret that looks like a passthru, redacted."""
-    STATUS = 7
-    """A StatusCallback webhook, as it came."""
-    HEARTBEAT = 8
-    """A Heartbeat webhook, as it came."""
-    TEST = 9
-    """A request that an operator's test marked: a receipt that nobody who counts reads."""
-    VOICEBOT = 10
-    """A dynamic URL's request: a receipt with the address that was given."""
-    ADMISSION = 11
-    """A passthru of an endpoint of kind admit: a receipt with the room that was seen."""
-    BOT_REPORT = 12
-    """What a bot reports of one of its streams, as it came."""
+    LOCAL = "local"
+    TWO_COPIES = "two-copies"
 
 
 class Auth(msgspec.Struct, frozen=True):
@@ -95,6 +73,14 @@ class Receipt(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     decided_in_us: int = 0
     test: str | None = None
     """The number of a test that was marked as one; it is kept as a record of kind TEST."""
+    rollout: RolloutSeen | None = None
+    """Where a candidate of the endpoint's rules decides for a share of the callers: the side."""
+    flags: dict[str, FlagValue] = {}
+    """What the flags that the rules read were for this caller, by name."""
+    engine: str = ""
+    """The version of the rule engine that decided; empty in receipts from before it was kept."""
+    keep: Keep = Keep.LOCAL
+    """What the endpoint asked for. Of two copies there was one where a record ONE_COPY says so."""
 
 
 class AdmissionGiven(Receipt, frozen=True, omit_defaults=True, kw_only=True):
@@ -122,6 +108,8 @@ class AddressGiven(Receipt, frozen=True, omit_defaults=True, kw_only=True):
     route: Route | None = None
     address: str = ""
     fallback: bool = False
+    pools_rollout: RolloutSeen | None = None
+    """Where a candidate of the pools is drawn among for a share of the callers: the side."""
 
 
 class BotReportReceived(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -142,6 +130,12 @@ class Late(msgspec.Struct, frozen=True):
 
     seq: int
     late_ms: int
+
+
+class OneCopy(msgspec.Struct, frozen=True):
+    """The answer to the receipt `seq` left, or was about to, before the receipt was kept twice."""
+
+    seq: int
 
 
 class ConfigApplied(msgspec.Struct, frozen=True):
@@ -187,6 +181,8 @@ ANSWERED_UNREAD = "answered, its head not readable"
 """Passthrus that proved their secret though their head could not be read whole."""
 UNREADABLE = "unreadable: "
 """Begins what requests are counted under whose head could not be read, before the reason."""
+ANSWERED_ALONE = "answered with one copy"
+"""Answers that left before their receipt was kept twice, though their endpoint asked for that."""
 WAITING = "waiting"
 """The peak of the callers who waited for their answer."""
 
@@ -237,11 +233,13 @@ decode_receipt = msgspec.msgpack.Decoder(Receipt).decode
 decode_admission = msgspec.msgpack.Decoder(AdmissionGiven).decode
 decode_address = msgspec.msgpack.Decoder(AddressGiven).decode
 decode_bot_report = msgspec.msgpack.Decoder(BotReportReceived).decode
+decode_one_copy = msgspec.msgpack.Decoder(OneCopy).decode
 decode_status = msgspec.msgpack.Decoder(StatusReceived).decode
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: sorts as it counts
 _ID_LENGTH = 26  # 130 bits hold 48 of time, 48 of sequence, 32 of node
 _SEQ_BITS, _NODE_BITS = 48, 32
+_BY_TIME = "~"
 _PAIRS = [one + two for one in _ALPHABET for two in _ALPHABET]  # half as many steps
 _SHIFTS = range(120, -1, -10)
 
@@ -250,6 +248,27 @@ def receipt_id(at_ms: int, node: int, seq: int) -> str:
     """An id, unique across nodes: milliseconds, sequence, node, in base 32; see `order_of`."""
     number = (at_ms << _SEQ_BITS | seq) << _NODE_BITS | node
     return "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])
+
+
+def id_of(record: JournalRecord, node: int) -> str:
+    """The id of a receipt, by its own number in the journal of the node that kept it.
+
+    `node` is that of a journal of one node.
+    """
+    if (origin := record.origin) is None:
+        return receipt_id(record.at, node, record.seq)
+    return receipt_id(record.at, origin.node, origin.seq)
+
+
+def order_text(record: JournalRecord) -> str:
+    """What a receipt of several nodes' journal is ordered by; empty where its id does.
+
+    The numbers of two nodes say nothing of each other, but within a node steady time goes with
+    them: so times order the receipts of all.
+    """
+    if record.origin is None or record.steady is None:
+        return ""
+    return _BY_TIME + receipt_id(record.steady, record.origin.node, record.origin.seq)
 
 
 def parse_receipt_id(text: str) -> tuple[int, int, int] | None:
@@ -271,10 +290,17 @@ def parse_receipt_id(text: str) -> tuple[int, int, int] | None:
 def order_of(id: str) -> tuple[int, int, int, str]:
     """What ids are ordered by: the journal's number, as the time in them is of a clock that steps.
 
-    A text that is none comes first.
+    Those of several nodes (`order_text`) go by their time, then by node and number. A text that is
+    none comes first.
     """
+    if id.startswith(_BY_TIME) and (place := parse_receipt_id(id[len(_BY_TIME) :])):
+        return *place, id
     place = parse_receipt_id(id)
     return (0, 0, 0, id) if place is None else (place[2], place[0], place[1], id)
+
+
+def _parse(request: Request, region: str) -> Passthru:
+    return passthru.parse(request, region=region)
 
 
 class Journal(Protocol):
@@ -308,10 +334,13 @@ class Journal(Protocol):
         """A deadline passed before a record was durable: make no caller wait until a trial."""
 
 
-def read_passthru(receipt: Receipt) -> Passthru:
-    """The passthru that a receipt keeps; what of the request did not come whole is a defect."""
+def read_passthru(receipt: Receipt, read: Callable[[Request, str], Passthru] = _parse) -> Passthru:
+    """The passthru that a receipt keeps; what of the request did not come whole is a defect.
+
+    `read` is what reads the request; by itself the one that all others must equal.
+    """
     request = Request(receipt.raw, receipt.method, receipt.content_type, receipt.body)
-    found = passthru.parse(request, region=receipt.region)
+    found = read(request, receipt.region)
     parts = (("head", receipt.head_problem), ("body", receipt.body_problem))
     unread = tuple(Defect(part, problem) for part, problem in parts if problem is not None)
     return msgspec.structs.replace(found, noted=unread + found.noted) if unread else found

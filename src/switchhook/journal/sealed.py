@@ -97,6 +97,11 @@ class SealedSegments:
         self._known.pop(file, None)
         return freed
 
+    def removed(self, seq: int) -> bool:
+        """Whether a record is gone with its whole segment."""
+        segments = list_segments(self._folder)
+        return not segments or seq < segments[0].first_seq
+
     def clear_strays(self) -> None:
         """Remove what belongs to segments that are gone.
 
@@ -173,7 +178,7 @@ class SealedSegments:
             for seq in seqs:
                 struck += mask_row(connection, seq, mask, crc=crc)
             connection.execute("COMMIT")
-            self._empty_log(connection, file)
+            _empty_log(connection, file)
         return struck
 
     def leftovers(
@@ -198,7 +203,7 @@ class SealedSegments:
             raise _hands_off(name)
         with self._explained(file), closing(connect(file.path, vfs=self._vfs)) as connection:
             connection.execute("VACUUM")
-            self._empty_log(connection, file)
+            _empty_log(connection, file)
 
     def adopt(self, segment: Segment) -> str:
         """Make a whole, sealed segment of an abandoned one; gives its name.
@@ -294,19 +299,8 @@ class SealedSegments:
     def _settle(self, file: SegmentFile) -> SegmentState:
         """A sealed segment with a log: masking was cut short after it was durable."""
         with self._explained(file), closing(connect(file.path, vfs=self._vfs)) as connection:
-            self._empty_log(connection, file)
+            _empty_log(connection, file)
         return SegmentState.SEALED
-
-    def _empty_log(self, connection: apsw.Connection, file: SegmentFile) -> None:
-        connection.execute("SELECT 1 FROM meta")  # else it knows of no log
-        for _ in range(_TRUNCATE_TRIES):
-            with suppress(apsw.BusyError):
-                connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-            if not file_size(file.path + "-wal"):
-                return
-            time.sleep(_TRUNCATE_PAUSE_S)  # a reader is at it; none stays for long
-        problem = "has a log that can't be emptied: something holds it open"
-        raise JournalError(file.name, problem, "end what reads the journal beside switchhook")
 
     def _closed(self, name: str) -> tuple[SegmentFile, SegmentState]:
         """A segment and its state as they are now; JournalError where it is gone."""
@@ -357,6 +351,18 @@ class SealedSegments:
             raise
         except (apsw.Error, OSError) as error:
             raise unusable(name, error) from error
+
+
+def _empty_log(connection: apsw.Connection, file: SegmentFile) -> None:
+    connection.execute("SELECT 1 FROM meta")  # else it knows of no log
+    for _ in range(_TRUNCATE_TRIES):
+        with suppress(apsw.BusyError):
+            connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        if not file_size(file.path + "-wal"):
+            return
+        time.sleep(_TRUNCATE_PAUSE_S)  # a reader is at it; none stays for long
+    problem = "has a log that can't be emptied: something holds it open"
+    raise JournalError(file.name, problem, "end what reads the journal beside switchhook")
 
 
 def _ends(connection: apsw.Connection, first: int, last: int) -> list[tuple[int, int]]:

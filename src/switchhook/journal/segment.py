@@ -15,6 +15,7 @@ import struct
 import time
 import uuid
 from collections.abc import Sequence
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 from zlib import crc32
@@ -24,6 +25,7 @@ import msgspec
 
 from switchhook.errors import JournalError
 from switchhook.exotel.phone_numbers import counted
+from switchhook.journal.source import Origin
 from switchhook.sqlite_file import make_private, transaction
 from switchhook.system.file_system import sync_folder
 
@@ -74,7 +76,8 @@ class Record(msgspec.Struct, frozen=True):
     `at`, in ms since the epoch, is the system's clock as it was, which may step; `mono` in ms of a
     monotonic clock. `asked` is a signed 64-bit fingerprint of a question, `option` the number of
     its answer: both are there to be remembered without the body. `damage` says why nothing in it
-    is to be trusted; it is empty where its checksum fits.
+    is to be trusted; it is empty where its checksum fits. `origin` and `steady` are of a journal of
+    several nodes: see `source.JournalRecord`.
     """
 
     seq: int
@@ -85,6 +88,8 @@ class Record(msgspec.Struct, frozen=True):
     option: int | None
     body: bytes
     damage: str = ""
+    origin: Origin | None = None
+    steady: int | None = None
 
 
 def checksum(
@@ -106,6 +111,24 @@ def checksum(
     return crc32(body, crc32(numbers))
 
 
+def content_hash(
+    seq: int,
+    kind: int,
+    at: int,
+    mono: int | None,
+    asked: int | None,
+    option: int | None,
+    body: bytes,
+) -> int:
+    """What tells one record from another of the same number, as a signed 64-bit number.
+
+    Two nodes that were copied from one image would give two receipts the same number.
+    """
+    absent = (mono is None) | (asked is None) << 1 | (option is None) << 2
+    numbers = _NUMBERS.pack(seq, kind, at, mono or 0, asked or 0, option or 0, absent)
+    return int.from_bytes(blake2b(numbers + body, digest_size=8).digest(), signed=True)
+
+
 def fits(row: Sequence[Any]) -> bool:
     """Whether the checksum at the end of a row is that of the rest."""
     try:
@@ -123,7 +146,7 @@ class SegmentFile(NamedTuple):
 
     @property
     def name(self) -> str:
-        return Path(self.path).name
+        return self.path.rpartition("/")[2]  # asked for each record: a Path costs as much as it
 
 
 class SegmentMeta(msgspec.Struct, frozen=True):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     create_engine,
@@ -23,41 +24,57 @@ from sqlalchemy import (
     text,
     update,
 )
+from sqlalchemy import Text as AnyText
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.pool import QueuePool
 
 from switchhook.errors import LedgerError
 from switchhook.ledger.sqlite import APPLICATION_ID, BUSY_MS
+from switchhook.postgresql_server import (
+    TOLD,
+    UNREACHED_HINT,
+    code_of,
+    load,
+    not_loaded,
+    opened,
+    url_of,
+)
+from switchhook.shared_connections import Sharing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    import psycopg
     from sqlalchemy import URL, Connection, Engine
-    from sqlalchemy.engine import ExceptionContext
+    from sqlalchemy.engine import Dialect, ExceptionContext
+
+    from switchhook.postgresql_server import Url
 
 _DRIVER = "postgresql+psycopg"
 _DEFAULTS = {
-    "application_name": "switchhook",
     "connect_timeout": "5",
     "keepalives_idle": "10",
+    "keepalives_interval": "2",
+    "keepalives_count": "3",
     "tcp_user_timeout": "10000",  # ms: a server that vanished is noticed before a page gives up
 }
 """What its URL may say otherwise."""
+_OF_SEVERAL = {
+    "target_session_attrs": "read-write",  # the primary among them; a standby is refused
+    "connect_timeout": "2",  # for each of them
+    "keepalives_idle": "1",
+    "tcp_user_timeout": "3000",
+}
+"""The same, where it names several hosts: the next one may have taken over."""
 _RECYCLE_S = 300  # after a fail-over no connection stays for long with the server of before
+_SILENT_S = 60.0
+"""A statement that takes so long is given up, but those that change or write whole tables."""
 _MIGRATION_WAIT_MS, _TRIES, _PAUSE_S = 2_000, 15, 1.0
 """A migration gives way to whoever holds a table: who comes after it would wait behind it."""
 
 _LOST = "try again: the next one makes a new connection"
 _TOLD = {
-    "25006": (
-        "it can only be read: that server is a standby, or was made read-only",
-        "have its URL name the primary, or all of them with ?target_session_attrs=read-write",
-    ),
-    "3F000": ("its schema is not there", "create it, or mend the search_path in its URL"),
-    "42501": ("its user may not do that", "make the user owner of the schema"),
-    "42P07": ("its schema has tables of somebody else", "give the ledger a schema of its own"),
-    "53100": ("the disk of its server is full", "make room there"),
-    "55P03": ("something else has held it for too long", "look for it in pg_locks, and end it"),
-    "XX001": ("it is damaged", "restore its server from a backup"),
+    **{code: told for code, told in TOLD.items() if code != "57P01"},  # told as lost, below
     "XX002": ("one of its indexes is damaged", "REINDEX it, or restore its server from a backup"),
 }
 """What PostgreSQL's error codes mean here, and what to do."""
@@ -68,6 +85,7 @@ _version = Table(
     _versions,
     Column("one", Integer, CheckConstraint("one = 1"), primary_key=True),
     Column("version", BigInteger, nullable=False),
+    Column("oldest", BigInteger),
 )
 
 
@@ -77,12 +95,14 @@ class PostgresqlServer:
     begins_at_the_head = True
     """An empty schema gets the tables as they are now."""
 
-    def __init__(self, url: str) -> None:
-        parsed = _url_of(url)
+    def __init__(self, url: Url) -> None:
+        parsed = _url_of(url_of(url))
         self.name = _name_of(parsed)
+        self._url = url
+        self._sharing = Sharing()
         with self.explained():
             self.write = self._engine(parsed)
-            self.read = self._engine(parsed).execution_options(postgresql_readonly=True)
+            self.read = self.write.execution_options(postgresql_readonly=True)
 
     def away(self) -> LedgerError | None:
         """None: whether the server is there shows when it is asked."""
@@ -98,22 +118,50 @@ class PostgresqlServer:
             )
         )
 
+    @contextmanager
+    def sharing(self) -> Iterator[None]:
+        """A place for a connection; those that nobody needs any more are closed after it."""
+        with self._sharing.one():
+            yield
+        pool = self.write.pool
+        if isinstance(pool, QueuePool) and pool.checkedin() > self._sharing.open:
+            pool.dispose()
+
     def version(self, connection: Connection) -> int:
         """The version of what is there; 0 of an empty schema."""
         if not inspect(connection).has_table(_version.name):
             return 0
         return connection.scalar(select(_version.c.version)) or 0
 
-    def note_version(self, connection: Connection, version: int) -> None:
+    def oldest(self, connection: Connection) -> int | None:
+        """The oldest version whose release can use what is there; None is no older one."""
+        return connection.scalar(select(_version.c.oldest))
+
+    def note_version(self, connection: Connection, version: int, oldest: int) -> None:
         _versions.create_all(connection)
-        if not connection.execute(update(_version).values(version=version)).rowcount:
-            connection.execute(insert(_version).values(one=1, version=version))
+        noted = {"version": version, "oldest": oldest}
+        if not connection.execute(update(_version).values(noted)).rowcount:
+            connection.execute(insert(_version).values(one=1, **noted))
+
+    def sample_no_text(self, connection: Connection, tables: Sequence[Table]) -> None:
+        """Have the server keep no statistics of texts and blobs.
+
+        They are samples of the rows, in which a number would outlive its erasure; and any of them
+        may hold one.
+        """
+        prepared = connection.dialect.identifier_preparer
+        for table in tables:
+            texts = (each for each in table.columns if isinstance(each.type, AnyText | LargeBinary))
+            acts = [f"ALTER COLUMN {prepared.quote(each.name)} SET STATISTICS 0" for each in texts]
+            if acts:
+                name = prepared.format_table(table)
+                connection.exec_driver_sql(f"ALTER TABLE {name} {', '.join(acts)}")
 
     def migrate(self, work: Callable[[Connection], None]) -> None:
         """Run it in one transaction, again where somebody holds a table. Raises LedgerError."""
         for left in reversed(range(_TRIES)):
             try:
-                with self.explained(), self.write.begin() as connection:
+                with self.explained(), self.write.begin() as connection, _patient(connection):
                     self.take_turn(connection, _MIGRATION_WAIT_MS)
                     work(connection)
                 return
@@ -130,7 +178,7 @@ class PostgresqlServer:
 
         What the server keeps beside them (its log, backups) is its keeper's to end.
         """
-        with self.explained(), self.write.connect() as connection:
+        with self.explained(), self.write.connect() as connection, _patient(connection):
             alone = connection.execution_options(isolation_level="AUTOCOMMIT")
             quoted = alone.dialect.identifier_preparer.format_table
             for table in tables:
@@ -147,9 +195,9 @@ class PostgresqlServer:
         """Turn what the server or the way to it refuses into a sentence with what to do."""
         try:
             yield
-        except ModuleNotFoundError as error:
-            hint = 'pip install "switchhook[postgres]"'
-            raise LedgerError(self.name, f"{error.name} is not installed", hint) from error
+        except ImportError as error:
+            problem, hint = not_loaded(error)
+            raise LedgerError(self.name, problem, hint) from error
         except DBAPIError as error:
             told = self._told(error)
             if told is None:
@@ -158,7 +206,6 @@ class PostgresqlServer:
 
     def close(self) -> None:
         self.write.dispose()
-        self.read.dispose()
 
     def _told(self, error: DBAPIError) -> LedgerError | None:
         """What is wrong with the server; None where the fault is the statement's."""
@@ -170,22 +217,31 @@ class PostgresqlServer:
         if error.connection_invalidated:
             return LedgerError(self.name, f"the connection was lost: {said}", _LOST)
         if isinstance(error, OperationalError):
-            hint = "check that the server runs, and the address, user and password in its URL"
+            hint = getattr(error.orig, "hint", None) or UNREACHED_HINT
             return LedgerError(self.name, said, hint)
         return None
 
-    @staticmethod
-    def _engine(url: URL) -> Engine:
+    def _engine(self, url: URL) -> Engine:
+        load()  # SQLAlchemy would do it without its lock
         engine = create_engine(
             url,
+            # Who waited for the turn sees what was done meanwhile, whatever the default.
+            isolation_level="READ COMMITTED",
             pool_pre_ping=True,
             pool_recycle=_RECYCLE_S,
+            pool_use_lifo=True,
             max_overflow=-1,
             execution_options={"preserve_rowcount": True},  # of an INSERT, too
         )
+        event.listen(engine, "do_connect", self._connected)
         event.listen(engine, "handle_error", _leave_standby)
         event.listen(engine, "connect", _keep_any_text)
         return engine
+
+    def _connected(self, dialect: Dialect, *_: object) -> psycopg.Connection[Any]:
+        """A new connection, by the URL of now."""
+        given = dialect.create_connect_args(_url_of(url_of(self._url)))[1]
+        return opened(self._url, "ledger", silent_s=_SILENT_S, **given)
 
 
 def _url_of(text: str) -> URL:
@@ -194,22 +250,35 @@ def _url_of(text: str) -> URL:
     except ArgumentError as error:
         problem = "its address is no URL"
         raise LedgerError("of PostgreSQL", problem, "postgresql://USER@HOST/DATABASE") from error
+    several = "," in (url.host or "") or "," in str(url.query.get("host", ""))
+    defaults = {**_DEFAULTS, **(_OF_SEVERAL if several else {})}
     return url.set(drivername=_DRIVER).update_query_dict(
-        {name: value for name, value in _DEFAULTS.items() if name not in url.query}
+        {name: value for name, value in defaults.items() if name not in url.query}
     )
 
 
 def _name_of(url: URL) -> str:
-    """Which database it is, without what is secret."""
-    host = url.host or url.query.get("host")
+    """Which database it is, without what is secret; several hosts stand apart, as addresses do."""
+    host = str(url.host or url.query.get("host")).replace(",", ", ")
     place = f"{host}:{url.port}" if url.port else host
     return f"postgresql://{url.username or ''}@{place}/{url.database or ''}"
 
 
 def _code_of(error: BaseException | None) -> str | None:
     """PostgreSQL's code of an error."""
-    said = error.orig if isinstance(error, DBAPIError) else error
-    return getattr(said, "sqlstate", None)
+    return code_of(error.orig if isinstance(error, DBAPIError) else error)
+
+
+@contextmanager
+def _patient(connection: Connection) -> Iterator[None]:
+    """Wait for as long as a statement takes."""
+    driver = connection.connection.driver_connection
+    assert driver is not None, "it is connected"
+    driver.silent_s = None
+    try:
+        yield
+    finally:
+        driver.silent_s = _SILENT_S
 
 
 def _leave_standby(context: ExceptionContext) -> None:

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import BigInteger, Boolean, Integer, LargeBinary, TypeDecorator, func, insert
+from sqlalchemy import (
+    REAL,
+    BigInteger,
+    Boolean,
+    Double,
+    Integer,
+    LargeBinary,
+    TypeDecorator,
+    func,
+    insert,
+)
 from sqlalchemy import Text as AnyText
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import CreateColumn
@@ -21,6 +31,8 @@ As the only column of a primary key, left out of an INSERT, it counts by itself.
 Text = AnyText().with_variant(postgresql.TEXT(collation="C"), "postgresql")
 """Any text; compared and ordered by code point, whatever the server's language is."""
 Blob = LargeBinary()
+Real: TypeEngine[float] = Double().with_variant(REAL(), "sqlite")
+"""A number with a fraction, of 64 bits."""
 
 
 class Flag(TypeDecorator[bool]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,6 +70,7 @@ class SqliteFile:
                 self._check(connection)
                 if 0 < self._recognise(connection) < CHECKED_VERSION:
                     add_checksums(connection)
+        self.sharing = nullcontext[object]
         self.write = _engine(self._connect)
         self.read = _engine(self._connect_to_read, autocommit=True)
 
@@ -90,10 +91,25 @@ class SqliteFile:
     def version(self, connection: Connection) -> int:
         return self._recognise(apsw_of(connection))
 
-    def note_version(self, connection: Connection, version: int) -> None:
+    def oldest(self, connection: Connection) -> int | None:
+        """The oldest version whose release can use what is there; None is no older one."""
+        raw = apsw_of(connection)
+        there = "SELECT count(*) FROM sqlite_master WHERE name = 'ledger_oldest'"
+        return (
+            raw.execute("SELECT version FROM ledger_oldest").get if raw.execute(there).get else None
+        )
+
+    def sample_no_text(self, _connection: Connection, _tables: object) -> None:
+        """Nothing: nobody has it keep statistics."""
+
+    def note_version(self, connection: Connection, version: int, oldest: int) -> None:
         raw = apsw_of(connection)
         raw.pragma("application_id", APPLICATION_ID)
         raw.pragma("user_version", version)
+        raw.execute("DROP TABLE IF EXISTS ledger_oldest")
+        if oldest < version:
+            raw.execute("CREATE TABLE ledger_oldest (version INTEGER NOT NULL) STRICT")
+            raw.execute("INSERT INTO ledger_oldest VALUES (?)", (oldest,))
 
     def migrate(self, work: Callable[[Connection], None]) -> None:
         """Run it in one transaction. Raises LedgerError."""

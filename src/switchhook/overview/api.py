@@ -27,6 +27,7 @@ from switchhook.web.json_schema import (
     body,
     list_of,
     object_of,
+    or_null,
     ref,
     words,
 )
@@ -190,6 +191,17 @@ SHOWN_SCHEMAS: dict[str, Schema] = {
         accounts=list_of(_ACCOUNT),
         running=COUNT,
         waiting=WHOLE,
+        promises=or_null(
+            object_of(
+                kept=COUNT,
+                owed=COUNT,
+                in_time=NUMBER,
+                median_s=NUMBER,
+                waiting=COUNT,
+                due=COUNT,
+                dials={"type": "boolean"},
+            )
+        ),
         failed=object_of(
             share=NUMBER,
             failed=COUNT,

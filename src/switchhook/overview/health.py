@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from switchhook.overview.health_messages import (
+from switchhook.overview.health_checks import (
     ANSWERING,
     OF_ANSWER,
     OF_CONSOLE,
     OTHER,
     Check,
     Meaning,
-    meaning_of,
 )
+from switchhook.overview.health_messages import meaning_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,6 +60,32 @@ class ProgramHealth(msgspec.Struct, frozen=True):
     said: Said
     since_ms: int
     checks: tuple[Checked, ...]
+
+
+class NodeHealth(msgspec.Struct, frozen=True):
+    """Another node of a cluster, by what it said last, `seen_ago_s` ago; `away` is long ago."""
+
+    node: int
+    name: str
+    away: bool
+    seen_ago_s: float
+    problems: tuple[str, ...] = ()
+
+    @property
+    def told(self) -> list[tuple[str, Meaning]]:
+        """What it complains of, with what that means."""
+        return [(text, meaning_of(text)) for text in self.problems]
+
+
+class NodesHealth(msgspec.Struct, frozen=True):
+    """The nodes of a cluster, as the one knows them that leads: its own name, and the others."""
+
+    name: str
+    others: tuple[NodeHealth, ...]
+
+    def called(self, node: int | None) -> str:
+        """The name of another node; empty where there is none such."""
+        return next((each.name for each in self.others if each.node == node), "")
 
 
 class Memory:

@@ -7,40 +7,23 @@ from __future__ import annotations
 
 import re
 
-import msgspec
-
-
-class Check(msgspec.Struct, frozen=True):
-    """Something that is well or is not: its name, and what it is when it is well."""
-
-    name: str
-    well: str
-
-
-class Meaning(msgspec.Struct, frozen=True):
-    """What a sentence belongs to, why it is said, and what to do."""
-
-    check: Check
-    why: str = ""
-    todo: str = ""
-
-
-ANSWERING = Check("Answering", "Callers are answered.")
-DISK = Check("Receipts", "Every receipt reaches the disk before its answer leaves.")
-LET_IN = Check("Let in", "Nothing that looks like a passthru is refused.")
-JOURNAL = Check("Journal", "All records can be read, and they are below their ceiling.")
-FILES = Check("Your files", "Configuration and rules run as their files say.")
-OWN_FILES = Check("Own files", "What Switchhook keeps for itself is whole.")
-CLOCK = Check("Clock", "The system's clock goes as time goes.")
-FOLD = Check("Fold", "All that was received is shown.")
-STORE = Check("Store", "Streams, calls and counts can be read and written.")
-LEDGER = Check("Ledger", "Users, the audit log, alerts and capacity can be read and written.")
-EXOTEL = Check("Exotel's API", "Accounts and calls can be asked for.")
-KEEPING = Check("Keep and forget", "Retention, erasures and backups go on.")
-OTHER = Check("Anything else", "Alerts and traces leave; nothing else is complained of.")
-
-OF_ANSWER = (ANSWERING, DISK, LET_IN, JOURNAL, FILES, OWN_FILES, CLOCK, OTHER)
-OF_CONSOLE = (FOLD, STORE, LEDGER, JOURNAL, FILES, OWN_FILES, EXOTEL, CLOCK, KEEPING, OTHER)
+from switchhook.overview.health_checks import (
+    CLOCK,
+    DISK,
+    EXOTEL,
+    FILES,
+    FOLD,
+    JOURNAL,
+    KEEPING,
+    LEDGER,
+    LET_IN,
+    OTHER,
+    OWN_FILES,
+    RELEASES,
+    STORE,
+    Meaning,
+)
+from switchhook.overview.node_messages import NODE_MESSAGES
 
 _RELOAD = "Reload it: systemctl reload switchhook"
 _BACK = "get it back from a backup"
@@ -70,6 +53,7 @@ _MESSAGES: tuple[tuple[str, Meaning], ...] = (
             "Make room or mend the disk. Don't restart: it would lose what waits in memory.",
         ),
     ),
+    *NODE_MESSAGES,
     (
         r"the data folder .* was moved or removed",
         Meaning(
@@ -136,6 +120,14 @@ _MESSAGES: tuple[tuple[str, Meaning], ...] = (
     ),
     (r"journal: ", Meaning(JOURNAL, "", "Look at the log and at the disk.")),
     (
+        r"record .* of the journal is damaged.*: records .* are missing",
+        Meaning(
+            JOURNAL,
+            "The database was restored to a time before the oldest segment of that node.",
+            "Nothing brings them back; a longer cluster.recovery_window_h would have.",
+        ),
+    ),
+    (
         r"record .* of the journal is damaged",
         Meaning(
             JOURNAL,
@@ -156,12 +148,52 @@ _MESSAGES: tuple[tuple[str, Meaning], ...] = (
         Meaning(
             FILES,
             "A key changed that is not taken over while running.",
-            f"{_RELOAD} for limits and [journal]; restart for addresses and data.",
+            f"{_RELOAD} for limits and [journal]; restart for addresses, data and [cluster].",
         ),
     ),
     (
         r"rules of endpoint .* still holds what was undone",
         Meaning(FILES, "The rules were undone.", "Change the file: it is taken over at once."),
+    ),
+    (
+        r"(rules of endpoint|pools).* holds other (rules|weights) than all nodes run",
+        Meaning(
+            RELEASES,
+            "Another node's file, or an edit of it there, was put in place of what this one holds.",
+            "Put the same file on every node: switchhook rules show says what runs.",
+        ),
+    ),
+    (
+        r"(rules of endpoint|pools).* holds other (rules|weights) than release",
+        Meaning(
+            RELEASES,
+            "A release was put in place of what the file holds.",
+            "Write what runs into the file, when it suits you: switchhook release show --text.",
+        ),
+    ),
+    (
+        r"rules of endpoint .*release .* can't run here",
+        Meaning(
+            RELEASES,
+            "A newer version released it, and this one can't run it. The rules before it run.",
+            "Run the newer version.",
+        ),
+    ),
+    (
+        r"the candidate of .* decides for nobody",
+        Meaning(
+            RELEASES,
+            "Its file is damaged, or this version can't load it. What runs decides for all.",
+            "Look at the disk, and begin its canary again: switchhook release canary.",
+        ),
+    ),
+    (
+        r"the console watched the canary",
+        Meaning(
+            RELEASES,
+            "No canary goes on unwatched for more than five minutes. What runs decides for all.",
+            "Start the console, or see why its fold is behind.",
+        ),
     ),
     (
         r"rules of endpoint .*; it runs all the same",

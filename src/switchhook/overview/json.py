@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -19,6 +19,35 @@ if TYPE_CHECKING:
     from switchhook.web.chart import Mark
 
 
+class KeptPromises(Protocol):
+    """How calling back goes: of the last 24 hours what was kept, now what waits.
+
+    `in_time` is the share of what was `owed` to its end that was kept within its time, None where
+    nothing was; `median_s` the seconds until half of the kept ones were called back.
+    """
+
+    @property
+    def kept(self) -> int: ...
+
+    @property
+    def owed(self) -> int: ...
+
+    @property
+    def in_time(self) -> float | None: ...
+
+    @property
+    def median_s(self) -> float | None: ...
+
+    @property
+    def waiting(self) -> int: ...
+
+    @property
+    def due(self) -> int: ...
+
+    @property
+    def dials(self) -> bool: ...
+
+
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that the page shows, but its tail. `waiting` is None where nobody counted."""
 
@@ -33,6 +62,8 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     open_issues: int
     marks: tuple[Mark, ...] = ()
     """What happened in the hour: changes and incidents."""
+    promises: KeptPromises | None = None
+    """None where no account calls back."""
 
 
 def now_json(overview: Overview) -> Json:
@@ -43,6 +74,7 @@ def now_json(overview: Overview) -> Json:
         "accounts": [account_json(each) for each in overview.accounts],
         "running": overview.running,
         "waiting": overview.waiting,
+        "promises": None if overview.promises is None else promises_json(overview.promises),
         **pulse_json(shown),
         "causes": list(CAUSES),
         "minutes": [
@@ -52,6 +84,19 @@ def now_json(overview: Overview) -> Json:
         "marks": [mark_json(each) for each in overview.marks],
         "issues": [issue_json(each) for each in overview.top],
         "open_issues": overview.open_issues,
+    }
+
+
+def promises_json(found: KeptPromises) -> Json:
+    """How calling back goes."""
+    return {
+        "kept": found.kept,
+        "owed": found.owed,
+        "in_time": None if found.in_time is None else round(found.in_time, 4),
+        "median_s": found.median_s,
+        "waiting": found.waiting,
+        "due": found.due,
+        "dials": found.dials,
     }
 
 

@@ -1,4 +1,4 @@
-"""Troubles whose words are known where they are met: files, disk, Exotel's API, whom to tell."""
+"""Troubles whose words are known where they are met: machines, Exotel's API, whom to tell."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ import msgspec
 from switchhook.alerts.sender import SilentDestination
 from switchhook.capacity.status import CapacityNow
 from switchhook.errors import sentence
+from switchhook.exotel.phone_numbers import shown_hash
 from switchhook.exotel.times import EPOCH, IST
 from switchhook.metrics import value_text
 from switchhook.overview.heartbeat_metrics import AccountBeat
+from switchhook.overview.machine_metrics import SeenMachine
+from switchhook.overview.machine_troubles import machine_troubles
 from switchhook.overview.missing_metrics import Missing
 from switchhook.streams.metrics import WrongSecrets
 from switchhook.streams.share_metrics import ShareMoved
@@ -24,92 +27,36 @@ from switchhook.troubles.trouble import Level, Trouble
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_FULL = 0.03
 _ALL_WRONG = "endpoint.wrong_secret_share"
 
 
-class DiskRoom(msgspec.Struct, frozen=True):
-    """How much of the data folder's disk is free, whether receipts wait, and callers are answered.
-
-    None is not known.
-    """
-
-    free_share: float | None = None
-    waiting: bool = False
-    answers: bool | None = None
-
-
 class Known(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of files, polls, changed rules, numbers, what is not heard and whom to tell."""
+    """What is known of machines, polls, changed rules, numbers, what lacks and whom to tell."""
 
-    refused: Sequence[str] = ()
+    machines: Sequence[SeenMachine] = ()
     capacity: Sequence[CapacityNow] = ()
     moved: Mapping[str, ShareMoved] = {}
     beats: Sequence[AccountBeat] = ()
     missing: Sequence[Missing] = ()
     silent: Sequence[SilentDestination] = ()
     secrets: Mapping[str, WrongSecrets] = {}
-    disk: DiskRoom = DiskRoom()
 
 
 def known_troubles(known: Known) -> Iterable[Trouble]:
     """What is wrong with them, in full: each is told once an alert of its key fires."""
-    if known.disk != DiskRoom():
-        yield _of_disk(known.disk)
+    for machine in known.machines:
+        yield from machine_troubles(machine)
     yield from map(_of_missing, known.missing)
     yield from map(_of_destination, known.silent)
     for endpoint, wrong in known.secrets.items():
         yield from _of_secrets(endpoint, wrong)
     yield from (_of_heartbeat(each) for each in known.beats if each.level)
-    if known.refused:
-        yield _of_files(known.refused)
     for account in known.capacity:
         if account.problem:
             yield _of_polls(account)
     for endpoint, each in known.moved.items():
         if each.before.share is not None and each.since.share is not None:
             yield _of_rules(endpoint, each)
-
-
-def _of_disk(disk: DiskRoom) -> Trouble:
-    free = disk.free_share
-    full = free is not None and free < _FULL
-    room, late = key_of("disk.free_share", ()), key_of("answer.missed_deadlines", ())
-    if full and disk.answers is False:
-        return Trouble(
-            level=Level.BAD,
-            order=0,
-            key=key_of("answer.unreachable", ()),
-            covers=(room, late),
-            what="Switchhook does not answer callers, and the data folder's disk is full.",
-            callers="Each caller takes what the flow does without an answer.",
-            fault="At fault: Switchhook's disk.",
-            todo="Make room on it: without that, the side that answers can't start again.",
-        )
-    if not disk.waiting:
-        return Trouble(
-            level=Level.WARN,
-            order=4,
-            key=room,
-            what=f"The data folder's disk is {'' if full else 'nearly '}full:"
-            f" {value_text(free, 'share')} is free.",
-            callers="Callers are answered all the same; without room receipts wait in memory.",
-            fault="At fault: Switchhook's disk.",
-            todo="Make room on it, or keep less: see the retention settings.",
-        )
-    return Trouble(
-        level=Level.BAD,
-        order=0,
-        key=key_of("receipts.waiting", ()),
-        covers=(room, late),
-        what="Receipts wait in memory, as the data folder's disk is full."
-        if full
-        else "Receipts wait in memory, as the data folder's disk does not take them.",
-        callers="Callers are answered all the same. A restart would lose what waits.",
-        fault="At fault: Switchhook's disk.",
-        todo=f"{'Make room on it' if full else 'See why it does not write'}, and restart nothing"
-        " before.",
-    )
 
 
 def _of_missing(found: Missing) -> Trouble:
@@ -174,22 +121,6 @@ def _of_secrets(endpoint: str, wrong: WrongSecrets) -> Iterable[Trouble]:
         )
 
 
-def _of_files(refused: Sequence[str]) -> Trouble:
-    what, _, rest = refused[0].partition("; ")
-    more = f"{len(refused) - 1} more: see `switchhook check`." if len(refused) > 1 else ""
-    return Trouble(
-        level=Level.WARN,
-        order=6,
-        key=key_of("rules.refused", ()),
-        what=sentence(what),
-        callers=sentence(rest) if rest else "",
-        went=more,
-        fault="At fault: a file of yours.",
-        todo="Mend it: it is taken over at once, and `switchhook check` says whether it can be.",
-        page="/endpoints",
-    )
-
-
 def _of_polls(account: CapacityNow) -> Trouble:
     what, _, todo = account.problem.partition(": ")
     of = f" of account {name_text(account.account)}" if account.account else ""
@@ -216,7 +147,7 @@ def _of_rules(endpoint: str, moved: ShareMoved) -> Trouble:
             f"Since the rules of {name} changed at {at:%H:%M:%S} IST, Option A is {now} of"
             f" {since.cases} streams, where it was {then}"
         ),
-        fault=f"At fault: the rules ({change.by or 'changed'}, {change.hash[:12]}).",
+        fault=f"At fault: the rules ({change.by or 'changed'}, {shown_hash(change.hash)}).",
         todo=f"If it is not meant: `switchhook rules undo {name}`.",
     )
 

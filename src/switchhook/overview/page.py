@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from switchhook.capacity.page import CapacityWatch
     from switchhook.journal.source import JournalSource
+    from switchhook.overview.json import KeptPromises
     from switchhook.streams.endpoints import EndpointShown
     from switchhook.streams.facet import Count
     from switchhook.streams.issues.issues import IssueHistory
@@ -68,6 +69,7 @@ class NowPage:
         marks: Callable[[int, int], Sequence[Mark]],
         now_ms: Callable[[], int],
         freshen: Callable[[], None],
+        promises: Callable[[], KeptPromises | None],
     ) -> None:
         self._renderer = renderer
         self._journal = journal
@@ -79,6 +81,7 @@ class NowPage:
         self._marks = marks
         self._now_ms = now_ms
         self._freshen = freshen
+        self._promises = promises
         self._overview: Overview | None = None
         self._issues: tuple[int, list[Issue]] = (-ISSUES_MS, [])
 
@@ -149,6 +152,7 @@ class NowPage:
             top=tuple(each for each in found if each.recent)[:TOP],
             open_issues=sum(each.state is IssueState.OPEN for each in found),
             marks=tuple(self._marks(since, until)),
+            promises=self._promises(),
         )
 
     def _found(self, now_ms: int) -> list[Issue]:

@@ -16,7 +16,7 @@ from switchhook.alerts.alert_rule import Severity
 from switchhook.capacity.status import CapacityNow
 from switchhook.errors import sentence
 from switchhook.journal.steady_time import Step, step_text
-from switchhook.metrics import Figure
+from switchhook.metrics import Figure, duration_text
 from switchhook.streams.names import Names
 from switchhook.streams.recent import AttributedTally
 from switchhook.troubles.at_fault import AtFault
@@ -94,11 +94,28 @@ def find_troubles(seen: VerdictInput, now_ms: int) -> Iterable[Trouble]:
     covered = {key for each in seen.known if each.key in firing for key in each.covers}
     limited = any(subject.measure is Measure.LIMIT for subject in seen.standings)
     for alert in seen.alerts:
-        told = alert.figure in _JUDGED or (limited and alert.topic == "limit")
+        told = (alert.figure in _JUDGED and not _of_node(alert)) or (
+            limited and alert.topic == "limit"
+        )
         told = told or key_of(alert.figure, alert.labels) in covered or _of_told(alert, seen)
         if alert.firing and alert.clear_ms is None and not told:
             said = _in_hand(alert, seen.silences, now_ms)
-            yield from (_calmed(each, said) for each in _alerted(alert, seen.known))
+            for each in _alerted(alert, seen.known):
+                yield _calmed(_as_known(each, alert, now_ms), said)
+
+
+def _of_node(alert: Alert) -> bool:
+    """Whether it is about another machine than that whose parts tell of themselves."""
+    return any(name == "node" for name, _ in alert.labels)
+
+
+def _as_known(trouble: Trouble, alert: Alert, now_ms: int) -> Trouble:
+    """A trouble as it was when its node was last heard of, where that is away."""
+    if alert.unknown_ms is None:
+        return trouble
+    ago = duration_text(max(now_ms - alert.unknown_ms, 0) / 1000)
+    said = f"So it was {ago} ago: its node is away since."
+    return msgspec.structs.replace(trouble, callers=f"{said} {trouble.callers}".strip())
 
 
 def _of_told(alert: Alert, seen: VerdictInput) -> bool:
@@ -174,6 +191,9 @@ _BLAMES = {
     "member": _Blame(2, "the bot", "/routes"),
     "silent": _Blame(1, "the bot", "/routes"),
     "certificate": _Blame(5, "whoever runs the bot", "/routes"),
+    "release": _Blame(1, "a release", "/releases"),
+    "release-damaged": _Blame(3, "the disk", "/releases"),
+    "release-unwatched": _Blame(3, "Switchhook itself", "/releases"),
     "polls-unreadable": _Blame(3, "Exotel's API, or the account's key"),
     "passthrus-stopped": _Blame(0, "what stands between Exotel and the public port, or the flow"),
     "no-traffic": _Blame(3, ""),

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -48,6 +49,24 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     issue: str = ""
     page: str = ""
     press: Press | None = None
+
+    @property
+    def page_words(self) -> str:
+        """What the way to `page` is called."""
+        one = _ONE_OF_MANY.fullmatch(self.page)
+        return f"{one[1].title()} {one[2]}" if one else _PAGES.get(self.page, "Look at it")
+
+
+_PAGES = {
+    "/capacity": "Capacity",
+    "/endpoints": "Endpoints",
+    "/endpoints/refused": "Refused requests",
+    "/nodes": "Nodes",
+    "/promises": "Promises",
+    "/releases": "Releases",
+    "/routes": "Routes",
+}
+_ONE_OF_MANY = re.compile("/(release|promise)s/([0-9]+)")
 
 
 def verdict(seen: VerdictInput, now_ms: int) -> State:

@@ -20,7 +20,7 @@ from switchhook.overview.verdict import State
 from switchhook.overview.verdict_keeper import STALE_MS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 NAMES = ("verdict.0", "verdict.1")
@@ -46,10 +46,13 @@ class WrittenVerdict(msgspec.Struct, frozen=True):
 
 
 class VerdictFile:
-    """Writes what the console says; a disk that does not take it leaves the file to grow old."""
+    """Writes what the console says; a disk that does not take it leaves the file to grow old.
 
-    def __init__(self, folder: Path) -> None:
-        self._paths = [folder / name for name in NAMES]
+    `also` is told of what is written, as JSON. Raises nothing.
+    """
+
+    def __init__(self, folder: Path, also: Callable[[bytes], None] = lambda _body: None) -> None:
+        self._paths, self._also = [folder / name for name in NAMES], also
         self._written: WrittenVerdict | None = None
 
     def write(self, state: State, alerts: Sequence[Alert], now_ms: int) -> None:
@@ -60,6 +63,7 @@ class VerdictFile:
             said = before.state, [(each.key, each.state) for each in before.alerts]
             if said == (state, [(each.key, each.state) for each in verdict.alerts]):
                 return
+        self._also(msgspec.json.encode(verdict))
         content = _content(verdict)
         with contextlib.suppress(OSError):
             if before is None:

@@ -13,13 +13,14 @@ from starlette.routing import Route
 from switchhook.access.audit import deed_of
 from switchhook.access.roles import Role, Viewer
 from switchhook.exotel.spellings import NotANumber, Subject, read_subject, shown
-from switchhook.retention.erasure import Phase
+from switchhook.retention.erasure import NodeState, Phase, awaited
 from switchhook.retention.erasure_worker import WORDS
 from switchhook.retention.policy import Matter
 from switchhook.web.endpoint import json_answer
 from switchhook.web.json import Json, time_of
 from switchhook.web.json_schema import (
     COUNT,
+    NUMBER,
     STRING,
     TIME,
     Schema,
@@ -35,11 +36,11 @@ from switchhook.web.render import viewer_of
 from switchhook.web.sign_in.page_support import require
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from starlette.routing import BaseRoute
 
-    from switchhook.retention.erasure import Proof
+    from switchhook.retention.erasure import AwaitedNode, Proof
     from switchhook.retention.retention_worker import RetentionStatus, RetentionWorker
 
 _LARGEST = 4096
@@ -56,11 +57,18 @@ class _Asked(msgspec.Struct, forbid_unknown_fields=True):
 class RetentionApi:
     """`/api/v1/keeping`, `/api/v1/erasures`, and what the form on /settings posts to.
 
-    `region` is where a number without a country code is read.
+    `region` is where a number without a country code is read; `away` tells for how many seconds
+    which nodes of a cluster are away.
     """
 
-    def __init__(self, keeper: RetentionWorker, region: str = "IN") -> None:
-        self._keeper, self._region = keeper, region
+    def __init__(
+        self,
+        keeper: RetentionWorker,
+        region: str = "IN",
+        *,
+        away: Callable[[], Mapping[int, float]] = dict,
+    ) -> None:
+        self._keeper, self._region, self._away = keeper, region, away
 
     def routes(self) -> Sequence[BaseRoute]:
         return (
@@ -73,10 +81,14 @@ class RetentionApi:
 
     def context(self, viewer: Viewer) -> Json:
         """What `_keeping.html` shows; reads the disk, so call it in a thread."""
-        status = self._keeper.status()
+        status, away = self._keeper.status(), self._away()
+        proofs = self._keeper.proofs()[:_SHOWN]
+        waits = {each.id: awaited(each.nodes or (), away) for each in proofs}
         return {
             "keeping": status,
-            "erasures": self._keeper.proofs()[:_SHOWN],
+            "erasures": proofs,
+            "awaited": waits,
+            "some_away": any(node.away_s is not None for some in waits.values() for node in some),
             "may_erase": viewer.may(Role.ADMINISTRATOR),
         }
 
@@ -100,7 +112,9 @@ class RetentionApi:
             proof = self._keeper.proof(id)
             if proof is None:
                 return None
-            return {**_proof_json(proof), "confirmed": self._keeper.confirmed(id)}
+            waits = awaited(proof.nodes or (), self._away())
+            beside = {"awaited": [_awaited_json(each) for each in waits]} if waits else {}
+            return {**_proof_json(proof), "confirmed": self._keeper.confirmed(id), **beside}
 
         return await json_answer(look)
 
@@ -175,6 +189,10 @@ def _proof_json(proof: Proof) -> Json:
     return found
 
 
+def _awaited_json(node: AwaitedNode) -> Json:
+    return {"node": node.node, "name": node.name, "said": node.words, "away_s": node.away_s}
+
+
 def _time(ms: int | None) -> str | None:
     return None if ms is None else time_of(ms * 1000)
 
@@ -207,9 +225,25 @@ _PROOF = {
 }
 
 
-def _proof_of(**more: Schema) -> Schema:
+_NODE = object_of(
+    node=COUNT,
+    name=STRING,
+    state={"enum": [state.value for state in NodeState]},
+    until_seq=COUNT,
+    found=COUNT,
+    left=COUNT,
+    complete={"type": "boolean"},
+    proof=STRING,
+)
+
+
+_AWAITED = object_of(node=COUNT, name=STRING, said=STRING, away_s=NUMBER)
+
+
+def _proof_of(at_times: Schema | None = None, **more: Schema) -> Schema:
     found = object_of(**_PROOF, **more)
-    return {**found, "properties": {**found["properties"], "not_looked_into": list_of(STRING)}}
+    there = {"not_looked_into": list_of(STRING), "nodes": list_of(_NODE), **(at_times or {})}
+    return {**found, "properties": {**found["properties"], **there}}
 
 
 SCHEMAS: dict[str, Json] = {
@@ -229,7 +263,7 @@ SCHEMAS: dict[str, Json] = {
         ),
     ),
     "Erasures": object_of(erasures=list_of(_proof_of())),
-    "Erasure": _proof_of(confirmed={"type": "boolean"}),
+    "Erasure": _proof_of({"awaited": list_of(_AWAITED)}, confirmed={"type": "boolean"}),
     "ErasureBegun": _proof_of(),
     "ErasurePlan": object_of(
         masked=STRING,

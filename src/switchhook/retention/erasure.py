@@ -10,9 +10,10 @@ import msgspec
 
 from switchhook.exotel.spellings import LOOKED_FOR, NOT_LOOKED_FOR, Subject
 from switchhook.journal.closed import closed_up_to
+from switchhook.metrics import duration_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from switchhook.access.audit import Deed
     from switchhook.exotel.spellings import Traces
@@ -45,6 +46,59 @@ class SearchedPlace(msgspec.Struct, frozen=True):
     seqs: tuple[int, ...] = ()
 
 
+class NodeState(StrEnum):
+    """How far a node of a cluster is with its own journal."""
+
+    WISHED = "wished"
+    """It has not begun: it is away, or has something else to do first."""
+    RUNNING = "running"
+    DONE = "done"
+    LEFT = "left"
+    """It left the cluster before it was done: its disk may still hold what is erased."""
+
+
+class NodeErased(msgspec.Struct, frozen=True):
+    """What a node of a cluster did of an erasure in its own journal, up to its own `until_seq`.
+
+    `proof` is the hash of what it says it searched, found and left.
+    """
+
+    node: int
+    name: str
+    state: NodeState
+    until_seq: int = 0
+    found: int = 0
+    left: int = 0
+    complete: bool = False
+    proof: str = ""
+
+
+class AwaitedNode(msgspec.Struct, frozen=True):
+    """A node that an erasure waits for: for how long it is away; None where it is there."""
+
+    node: int
+    name: str
+    state: NodeState
+    away_s: float | None = None
+
+    @property
+    def words(self) -> str:
+        """How far it is."""
+        said = "has not begun" if self.state is NodeState.WISHED else "is at it"
+        away = "" if self.away_s is None else f", away for {duration_text(self.away_s)}"
+        return said + away
+
+
+def awaited(nodes: Iterable[NodeErased], away: Mapping[int, float]) -> tuple[AwaitedNode, ...]:
+    """Those that have something to do yet; `away` has for how many seconds which of them is."""
+    going = (NodeState.WISHED, NodeState.RUNNING)
+    return tuple(
+        AwaitedNode(each.node, each.name, each.state, away.get(each.node))
+        for each in nodes
+        if each.state in going
+    )
+
+
 class Phase(StrEnum):
     """What an erasure is at; they come in this order."""
 
@@ -54,6 +108,8 @@ class Phase(StrEnum):
     REFUSED = "refused"
     STORE = "store"
     LEDGER = "ledger"
+    NODES = "nodes"
+    """Each node of a cluster is waited for, until it has masked its own journal."""
     CHECK = "check"
     FILE = "file"
     """The number is not known any more; the bytes of the ledger's own file are left to look at."""
@@ -69,7 +125,8 @@ class Erasure(msgspec.Struct, frozen=True, kw_only=True):
     `forms` says which spellings it looks for. Everything before `next_seq` is done in this phase;
     `pending` are records of the segment at hand which hold the number, with how often each;
     `cursor` is the ledger's own bookmark. `damaged` are the first and the last of rows of records
-    that it could not look into. Times are in ms.
+    that it could not look into. `nodes` are those of a cluster, each with its own journal, and
+    `nodes_done` is whether none has to be waited for any more. Times are in ms.
     """
 
     id: str
@@ -87,13 +144,16 @@ class Erasure(msgspec.Struct, frozen=True, kw_only=True):
     cursor: str = ""
     places: tuple[SearchedPlace, ...] = ()
     damaged: tuple[tuple[int, int], ...] = ()
+    nodes: tuple[NodeErased, ...] = ()
+    nodes_done: bool = False
     done_ms: int | None = None
 
     @property
     def complete(self) -> bool:
         """Whether everything was searched and nothing is left."""
         left = any(place.left for place in self.places)
-        return self.phase is Phase.DONE and not left and not self.damaged
+        nodes = all(each.complete for each in self.nodes)
+        return self.phase is Phase.DONE and not left and not self.damaged and nodes
 
     def with_damaged(self, found: Iterable[tuple[int, int]]) -> Erasure:
         """The same, with some more records that can't be read, or not be trusted."""
@@ -129,8 +189,8 @@ class Erasure(msgspec.Struct, frozen=True, kw_only=True):
 class Proof(msgspec.Struct, frozen=True, kw_only=True):
     """What an erasure searched, found and left, for those who have to show it.
 
-    `not_looked_into` is there only where records are damaged. `proof` is a hash over all the rest,
-    as JSON with sorted keys.
+    `not_looked_into` is there only where records are damaged, `nodes` only in a cluster. `proof` is
+    a hash over all the rest, as JSON with sorted keys.
     """
 
     id: str
@@ -145,6 +205,7 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     looked_for: tuple[str, ...] = ()
     not_looked_for: tuple[str, ...] = ()
     not_looked_into: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    nodes: tuple[NodeErased, ...] | msgspec.UnsetType = msgspec.UNSET
     done_ms: int | None = None
     proof: str = ""
 
@@ -164,6 +225,7 @@ def proof_of(erasure: Erasure) -> Proof:
         looked_for=_looked_for(erasure),
         not_looked_for=NOT_LOOKED_FOR if erasure.subject is Subject.NUMBER else (),
         not_looked_into=damage_text(erasure.damaged) or msgspec.UNSET,
+        nodes=erasure.nodes or msgspec.UNSET,
         done_ms=erasure.done_ms,
     )
     return msgspec.structs.replace(said, proof=_hash_of(said))
@@ -225,6 +287,25 @@ def plan_erasure(name: str, segments: Sequence[Segment], until_seq: int) -> Eras
         sum(each.bytes for each in searched),
         not closed_up_to(segments, until_seq),
     )
+
+
+class NodesErasing(Protocol):
+    """The nodes of a cluster, each of which masks its own journal. Raises ClusterError."""
+
+    def wish(self, erasure: Erasure) -> None:
+        """Ask each node for it that was not asked yet."""
+
+    def told(self, id: str) -> tuple[NodeErased, ...]:
+        """How far each is, by its number."""
+
+    def reach(self, id: str) -> int | None:
+        """Up to which number of the journal of all that reaches what they proved.
+
+        None while some of that is not in it yet.
+        """
+
+    def forget(self, id: str) -> None:
+        """Make go what it is about, once nobody needs it any more."""
 
 
 class ErasureBook(Protocol):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from switchhook.retention.erasure import Erasure
+    from switchhook.retention.fingerprints import Remembered
     from switchhook.system.data_folder import Identity
 
 FILE = "erasures.json"
@@ -34,6 +35,39 @@ def remember(folder: Path, identity: Identity, erasure: Erasure) -> None:
     with _alone(folder):
         listed = read_list(folder / FILE, identity.node)
         write_list(folder / FILE, listed.with_more([more]))
+
+
+class ErasuresOfNode:
+    """What a node erased as one of the cluster `cluster`, on its folder's list.
+
+    A database that is restored to a moment before knows nothing of it. Raises DataFolderError,
+    OSError.
+    """
+
+    def __init__(self, folder: Path, identity: Identity, cluster: str) -> None:
+        self._folder, self._identity, self._cluster = folder, identity, cluster
+
+    def begin(self, erasure: Erasure, now_ms: int) -> None:
+        """Note one before it begins in the node's own journal; durably, as all here."""
+        print = Fingerprints(self._identity.key).remember(erasure)
+        self._put(msgspec.structs.replace(print, cluster=self._cluster, begun_ms=now_ms))
+
+    def finish(self, erasure: Erasure) -> None:
+        """Note the proof of one."""
+        known = self.all().get(erasure.id)
+        if known is not None:
+            proof = msgspec.structs.replace(erasure, number=None, calls=())
+            self._put(msgspec.structs.replace(known, proof=proof))
+
+    def all(self) -> dict[str, Remembered]:
+        """Those of this cluster, by their ids."""
+        listed = read_list(self._folder / FILE, self._identity.node)
+        return {each.id: each for each in listed.erasures if each.cluster == self._cluster}
+
+    def _put(self, one: Remembered) -> None:
+        with _alone(self._folder):
+            listed = read_list(self._folder / FILE, self._identity.node)
+            write_list(self._folder / FILE, listed.with_more([one]))
 
 
 def read_list(path: Path, node: int) -> ErasureList:

@@ -11,14 +11,21 @@ from switchhook.exotel.phone_numbers import Ours
 from switchhook.exotel.spellings import Subject
 from switchhook.journal.closed import SegmentState
 from switchhook.retention.erased_calls import calls_named, traces_of
-from switchhook.retention.erasure import Erasure, Phase, SearchedPlace, damage_text, digest_of
+from switchhook.retention.erasure import (
+    Erasure,
+    NodeState,
+    Phase,
+    SearchedPlace,
+    damage_text,
+    digest_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from switchhook.exotel.spellings import Traces
     from switchhook.journal.closed import ClosedJournal, Segment
-    from switchhook.retention.erasure import ErasableStore, ErasureBook
+    from switchhook.retention.erasure import ErasableStore, ErasureBook, NodesErasing
 
 JOURNAL, FILES, REFUSED, STORE = "journal", "journal files", "journal/refused", "store"
 LEDGER_FILE = "ledger file"
@@ -33,6 +40,12 @@ WORDS = {
 replace = msgspec.structs.replace
 
 
+def _left_text(done: Erasure) -> str:
+    """Where something is left: places, and nodes of a cluster."""
+    nodes = [f"node {each.name}" for each in done.nodes if not each.complete]
+    return ", ".join([*(each.name for each in done.places if each.left), *nodes]) or "nothing"
+
+
 class Eraser:
     """Brings erasures on by a step at a time; `pause` is called within long ones."""
 
@@ -44,9 +57,12 @@ class Eraser:
         *,
         pause: Callable[[], None],
         erased: Callable[[], None],
+        nodes: NodesErasing | None = None,
     ) -> None:
         self._journal, self._store, self._book = journal, store, book
         self._pause, self._erased = pause, erased
+        self._nodes = nodes
+        self._wished: set[str] = set()
         self._traces: tuple[Erasure, Traces] | None = None
         self._let_go: dict[str, Traces] = {}  # of erasures whose number is let go, by their id
 
@@ -58,6 +74,12 @@ class Eraser:
             return False
         assert erasure.number is not None, "an erasure has its number until all is masked"
         traces = self._traces_of(erasure)
+        if self._nodes is not None and erasure.phase is not Phase.FIND:
+            if erasure.id not in self._wished:
+                self._nodes.wish(erasure)
+                self._wished.add(erasure.id)
+            if erasure.phase is Phase.NODES or self._waits_for_nodes(erasure):
+                return self._at_nodes(erasure, self._nodes)
         match erasure.phase:
             case Phase.FIND:
                 return self._find_calls(erasure)
@@ -71,8 +93,36 @@ class Eraser:
                 self._book.mask_some(erasure, traces)
             case Phase.CHECK:
                 return self._check(erasure, traces)
+            case Phase.NODES:  # of a cluster that is none any more
+                self._book.save(replace(erasure, nodes_done=True).on(Phase.CHECK))
             case Phase.FILE | Phase.DONE:
                 return False
+        return True
+
+    def _waits_for_nodes(self, erasure: Erasure) -> bool:
+        return erasure.phase is Phase.CHECK and not erasure.nodes_done
+
+    def _at_nodes(self, erasure: Erasure, nodes: NodesErasing) -> bool:
+        """Wait until each node has masked its journal; what it handed over last is looked at too.
+
+        It masks after it handed over: what came here meanwhile came as it was.
+        """
+        nodes.wish(erasure)  # also of who joined since
+        told = nodes.told(erasure.id)
+        if told != erasure.nodes or erasure.phase is not Phase.NODES:
+            erasure = replace(erasure, nodes=told, phase=Phase.NODES)
+            self._book.save(erasure)
+        if any(each.state in (NodeState.WISHED, NodeState.RUNNING) for each in told):
+            return False
+        reach = nodes.reach(erasure.id)
+        if reach is None:
+            return False
+        if reach <= erasure.until_seq:
+            self._book.save(replace(erasure, nodes_done=True).on(Phase.CHECK))
+            return True
+        by_calls = erasure.subject is Subject.CUSTOM_FIELD
+        again = erasure.on(Phase.FIND if by_calls else Phase.JOURNAL)
+        self._book.save(replace(again, next_seq=erasure.until_seq + 1, until_seq=reach))
         return True
 
     def confirmed(self, erasure: Erasure) -> bool:
@@ -80,8 +130,7 @@ class Eraser:
         place = erasure.place(JOURNAL)
         there = dict(self._bodies(place.seqs))
         if len(there) < len(place.seqs):  # what a segment's end took away can't be hashed any more
-            first = self._journal.segments()[0].first_seq
-            return all(seq in there or seq < first for seq in place.seqs)
+            return all(seq in there or self._journal.removed(seq) for seq in place.seqs)
         return not place.seqs or digest_of(sorted(there.items())) == place.digest
 
     def _find_calls(self, erasure: Erasure) -> bool:
@@ -215,6 +264,8 @@ class Eraser:
         if segment is None:
             # Only when it holds the number nowhere else can the ledger's own file be free of it.
             checked = self._rest_checked(erasure, traces).on(Phase.FILE)
+            if self._nodes is not None:
+                self._nodes.forget(erasure.id)
             self._book.save(replace(checked, number=None, calls=()))
             self._let_go[erasure.id] = traces
             return True
@@ -276,7 +327,7 @@ class Eraser:
             WORDS[done.subject]: done.masked,
             "found": str(done.found),
             "stays": ", ".join(each.name for each in done.places if each.stays) or "nothing",
-            "left": ", ".join(each.name for each in done.places if each.left) or "nothing",
+            "left": _left_text(done),
         } | ({"not looked into": damage_text(done.damaged)[0]} if done.damaged else {})
         what = f"erased a {WORDS[done.subject]}"
         what = what if done.complete else f"{what}, but not everywhere"

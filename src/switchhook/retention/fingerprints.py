@@ -36,6 +36,10 @@ class Remembered(msgspec.Struct, frozen=True):
 
     Of a number, `national` is that of its `digits` national digits, for there is no country's code
     where it is found. It covers the journal up to `until_seq`.
+
+    Of a node of the cluster with the id `cluster` that is the node's own journal, in which it began
+    at `begun_ms` by the database's clock. `proof` is its part once it is done, which knows no more
+    what it was about.
     """
 
     id: str
@@ -46,6 +50,14 @@ class Remembered(msgspec.Struct, frozen=True):
     until_seq: int
     national: _Hex = ""
     digits: int = 0
+    cluster: str = ""
+    begun_ms: int = 0
+    proof: Erasure | None = None
+
+    @property
+    def reach(self) -> tuple[int, bool]:
+        """Of two of the same erasure the greater one says more."""
+        return self.until_seq, self.proof is not None
 
 
 class ErasureList(msgspec.Struct, frozen=True):
@@ -56,11 +68,11 @@ class ErasureList(msgspec.Struct, frozen=True):
     format: int = LIST_FORMAT
 
     def with_more(self, more: Iterable[Remembered]) -> ErasureList:
-        """The same with others; of one that is in both, the one that covers more."""
+        """The same with others; of one that is in both, the one that says more."""
         found = {each.id: each for each in self.erasures}
         for each in more:
             known = found.get(each.id)
-            if known is None or known.until_seq < each.until_seq:
+            if known is None or known.reach < each.reach:
                 found[each.id] = each
         ordered = sorted(found.values(), key=lambda each: (each.asked_ms, each.id))
         return msgspec.structs.replace(self, erasures=tuple(ordered))
@@ -68,7 +80,9 @@ class ErasureList(msgspec.Struct, frozen=True):
     def up_to(self, seq: int) -> ErasureList:
         """The same for a journal that ends there: what comes later is another record."""
         clamped = [
-            msgspec.structs.replace(each, until_seq=min(each.until_seq, seq))
+            each
+            if each.until_seq <= seq
+            else msgspec.structs.replace(each, until_seq=seq, proof=None)
             for each in self.erasures
         ]
         return msgspec.structs.replace(self, erasures=tuple(clamped))

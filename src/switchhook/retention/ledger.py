@@ -1,8 +1,9 @@
 """Retention and erasure in the ledger: what was removed, erasures on their way, numbers masked.
 
 A number is looked for in every text and blob of every table, so that no table is forgotten when a
-new one comes. The audit log is never changed, and an account's name is what its owner signs in by:
-there a number stays on purpose, and is counted as such.
+new one comes. The audit log is never changed, an account's name is what its owner signs in by, and
+the do-not-call list keeps people from being called: there a number stays on purpose, and is counted
+as such.
 """
 
 from __future__ import annotations

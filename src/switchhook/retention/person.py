@@ -43,6 +43,11 @@ _TABLES: dict[str, tuple[str, Matter | None, str, float]] = {
     "links": ("invitation", None, "created_us", 0.001),
     "issue_marks": ("note of an issue", None, "", 1),
     "saved_views": ("saved view", None, "", 1),
+    "promises": ("promise of a callback", Matter.PROMISES, "since_ms", 1),
+    "promise_events": ("step of a promise", Matter.PROMISES, "at_ms", 1),
+    "promise_attempts": ("attempt to call back", Matter.PROMISES, "asked_ms", 1),
+    "promise_refusals": ("callback that was not promised", Matter.PROMISES, "at_ms", 1),
+    "do_not_call": ("entry of the do-not-call list", None, "at_ms", 1),
     "hand_settings": ("setting by hand", None, "since_ms", 1),
 }
 _TO_RAW, _TO_STORIES = Matter.RAW, Matter.STORIES

@@ -40,6 +40,8 @@ class Matter(StrEnum):
     """How many streams ran and were allowed."""
     AUDIT = "audit"
     """Who did what in the console."""
+    PROMISES = "promises"
+    """Callbacks that were owed, what was dialled for them, and who was promised none."""
 
 
 class RetentionLimits(msgspec.Struct, frozen=True):
@@ -51,6 +53,7 @@ class RetentionLimits(msgspec.Struct, frozen=True):
     alerts_days: int = 400
     capacity_days: int = 800
     audit_days: int = 800
+    promises_days: int = 400
     encrypt_backups_to: tuple[str, ...] = ()
 
     def days(self, matter: Matter) -> int:

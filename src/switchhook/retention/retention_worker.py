@@ -24,6 +24,7 @@ from switchhook.retention.erasure import (
     Erasure,
     ErasureBook,
     ErasurePlan,
+    NodesErasing,
     Phase,
     Proof,
     plan_erasure,
@@ -49,7 +50,7 @@ from switchhook.retention.trusted_time import Held, Trusted, first_trusted, held
 
 if TYPE_CHECKING:
     from switchhook.access.audit import Deed
-    from switchhook.journal.closed import ClosedJournal, Segment
+    from switchhook.journal.closed import ClosedJournal, DatedSegments, Segment
     from switchhook.retention.policy import Rows
 
 log = logging.getLogger(__name__)
@@ -91,9 +92,11 @@ class RetentionStatus(msgspec.Struct, frozen=True):
 class RetentionWorker:
     """Runs retention and erasures from `start` to `stop`; any thread may ask.
 
-    `rows` has what retention removes by rows, but for the journal's; `erased` is called when an
-    erasure has changed what was kept, so that others forget what they remember of it; `remember`
-    before one begins, so that a restore can do it again.
+    `journal` is what erasures look through, and `by_age` what retention removes of it where that is
+    another; `nodes` are asked to mask their own journals. `rows` has what is removed by rows, but
+    for the journal's; `erased` is called when an erasure has changed what was kept, so that others
+    forget what they remember of it; `remember` before one begins, so that a restore can do it
+    again.
     """
 
     def __init__(
@@ -105,6 +108,8 @@ class RetentionWorker:
         rows: Mapping[Matter, Rows],
         limits: RetentionLimits,
         last_seq: Callable[[], int],
+        by_age: DatedSegments | None = None,
+        nodes: NodesErasing | None = None,
         erased: Callable[[], None] = lambda: None,
         remember: Callable[[Erasure], None] = lambda erasure: None,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
@@ -112,16 +117,19 @@ class RetentionWorker:
         draw: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
         self._journal, self._store, self._book = journal, store, book
+        self._by_age: DatedSegments = journal if by_age is None else by_age
         self._rows, self.limits = rows, limits
         self._last_seq, self._now_ms, self._draw = last_seq, now_ms, draw
         self._remember = remember
-        self._eraser = Eraser(journal, store, book, pause=self._pause, erased=erased)
+        self._eraser = Eraser(journal, store, book, pause=self._pause, erased=erased, nodes=nodes)
         self._mono_ms = mono_ms
         self._look_at_ms = self._kept_up_to = 0
         self._trusted: Trusted | None = None
         self._trusted_at_ms = self._noted_ms = mono_ms()
         self._hour: Hour | None = None
         self.held: Held | None = None
+        self.looked = False
+        """Whether it is known what `held` says."""
         self._problem: str | None = None
         self._waiting = False  # whether an erasure is on its way
         self._wake = threading.Event()
@@ -227,7 +235,7 @@ class RetentionWorker:
         if found is not None and self.held is None:
             days = found.ahead_ms / DAY_MS
             log.error("retention waits: the clock is %.0f days ahead of what was kept", days)
-        self.held = found
+        self.held, self.looked = found, True
         return trusted.before(clock_ms)
 
     def _retain(self, clock_ms: int, mono_ms: int) -> bool:
@@ -240,7 +248,7 @@ class RetentionWorker:
             case DeleteSegment(segment):
                 if self._stories_kept(segment):
                     return True
-                freed = self._journal.delete(segment)
+                freed = self._by_age.delete(segment)
                 self._hour = msgspec.structs.replace(self._hour, segments=self._hour.segments + 1)
                 records = max(segment.last_seq - segment.first_seq + 1, 0)
                 self._book.add_removed(Removed(Matter.RAW, records, freed, now_ms))
@@ -251,10 +259,10 @@ class RetentionWorker:
                 self._book.add_removed(Removed(matter, count, 0, now_ms))
                 return count > 0
             case Roll(seq):
-                self._journal.ask_roll(seq)
+                self._by_age.ask_roll(seq)
                 return False
             case None:
-                self._journal.clear_strays()
+                self._by_age.clear_strays()
                 return False
 
     def _stories_kept(self, segment: Segment) -> bool:
@@ -266,7 +274,7 @@ class RetentionWorker:
 
     def _holdings(self) -> Holdings:
         return Holdings(
-            self._journal.segments(),
+            self._by_age.segments(),
             self._store.position(),
             {matter: rows.oldest_ms() for matter, rows in self._rows.items()},
         )

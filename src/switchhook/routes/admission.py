@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from switchhook.routes.callback_leases import CallbackLeases
 from switchhook.routes.foreign import AVERAGED_MS, LOOK_AFTER_MS, ForeignStreams, Lost
-from switchhook.routes.leases import Held, Leases
+from switchhook.routes.leases import CALLBACKS, Held, Leases
 from switchhook.rules.routing import AdmissionBudget
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 FRESH_MS = 60_000
 """For how long a poll says something where there are no leases; older figures are called old."""
+ANSWERED_MS = 5_000
+"""From when it is told that somebody answered, or that a bot's address was asked for, to when their
+stream is among those that the account tells of: a greeting, and the bot's handshake."""
 _LEAST_STEP, _STEP_SHARE = 0.5, 0.005
 
 
@@ -84,21 +88,68 @@ class AccountAdmission:
 
     def __init__(self) -> None:
         self.leases, self.foreign = Leases(), ForeignStreams()
+        self.callbacks = CallbackLeases()
         self._unseen = _UnseenEnds()
+        self._active = 0
         self._allowed: int | None = None
         self._polled_ms: int | None = None
 
     def polled(self, at_ms: int, active: int, allowed: int | None) -> None:
         """The account said so at `at_ms`."""
         self.foreign.polled(at_ms, active)
-        self._allowed, self._polled_ms = allowed, at_ms
+        self._active, self._allowed, self._polled_ms = active, allowed, at_ms
 
     def throttled(self, at_ms: int) -> None:
         """A stream of ours was over the limit."""
         self.foreign.throttled(at_ms, max(_LEAST_STEP, _STEP_SHARE * (self._allowed or 0)))
 
+    def started(self, call: str, at_ms: int) -> None:
+        """A call's stream started, or is about to."""
+        place = self.callbacks.leave(call)
+        if place is not None:
+            self.leases.admitted(call, at_ms, endpoint=CALLBACKS, class_=place.class_)
+        self.leases.started(call, at_ms)
+
+    def ended(self, call: str, at_ms: int, *, told_ms: int, ran: bool = False) -> None:
+        """A call's stream ended at `at_ms`, or never was, as was told at `told_ms`."""
+        self.callbacks.leave(call)
+        self.leases.ended(call, at_ms, told_ms=told_ms, ran=ran)
+
+    def knows(self, call: str) -> bool:
+        """Whether anything is remembered of a call."""
+        return self.leases.knows(call) or self.callbacks.is_of(call)
+
+    def take_callback(self, name: str, class_: str, reserve: int, now_ms: int) -> str:
+        """Hold a place for a callback while `reserve` are left; else why not, in words."""
+        if self.callbacks.holds(name):
+            return ""
+        estimate = self.estimate(now_ms)
+        if why := estimate.unknown or estimate.old:
+            return why
+        room = self._room_by_poll(estimate, now_ms)
+        if room <= reserve:
+            kept = f", and {reserve} are kept free for those who call in" if reserve else ""
+            return f"{room} of {estimate.allowed} streams are free{kept}"
+        self.callbacks.hold(name, class_, now_ms)
+        return ""
+
+    def _room_by_poll(self, estimate: Estimate, now_ms: int) -> int:
+        """What the last poll leaves, however its streams are to be explained.
+
+        An average of what is not ours is seconds behind where a line fills or empties. Those who
+        ring may be in use already, untold, and who has just answered may be in none yet: both are
+        counted twice rather than not.
+        """
+        assert self._polled_ms is not None
+        seen_ms = self._polled_ms - ANSWERED_MS - self.foreign.age_ms
+        taken = self._active + self.leases.unseen_at(seen_ms, now_ms) + len(self.callbacks)
+        return max(0, math.floor((estimate.allowed or 0) - taken - estimate.reserve))
+
     def look(self, now_ms: int) -> None:
         """Compare what there is to compare, and tidy up."""
+        for call in tuple(self.callbacks.answered(now_ms)):
+            self.started(call, now_ms)
+        self.callbacks.tidy(now_ms)
         lost = self.foreign.look(now_ms, self.leases.live_at)
         if lost is not None:
             self._give_up(lost, now_ms)
@@ -114,6 +165,7 @@ class AccountAdmission:
     def estimate(self, now_ms: int) -> Estimate:
         """How things are."""
         held, foreign = self.leases.held(now_ms), self.foreign.streams
+        held = Held(held.pending + len(self.callbacks), held.live)
         unseen = min(self._unseen.streams, float(held.live))
         reserve = self.foreign.reserve(now_ms)
         unknown = self._unknown(now_ms, held)

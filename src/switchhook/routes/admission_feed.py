@@ -25,6 +25,7 @@ from switchhook.journal.receipt import (
     decode_bot_report,
     read_passthru,
 )
+from switchhook.journal.source import moment_of
 from switchhook.routes.admission import AccountAdmission
 from switchhook.rules.admission import BY_HAND
 from switchhook.rules.decide import Option
@@ -81,6 +82,8 @@ class AdmissionFeed:
         self._asked: dict[str, deque[AskedFor]] = {}
         self._total: dict[str, Counter[tuple[str, str, Became]]] = {}
         self._account_of: dict[str, str] = {}
+        self._holder_of: dict[str, str] = {}
+        self._call_of: dict[str, str] = {}
         self._seen: dict[tuple[str, str], None] = {}
 
     def use(self, accounts: Iterable[str]) -> None:
@@ -97,12 +100,13 @@ class AdmissionFeed:
         in all: not where a start reads once more what was counted before.
         """
         record = parsed.record
-        at_ms = placed.get(record.seq, record.at)
+        at_ms = placed.get(record.seq, moment_of(record))
         match parsed:
             case PassthruRecord():
                 return self._passthru(parsed, at_ms)
             case CallbackRecord(callback=callback) if callback is not None:
                 status = callback.status or ""
+                self._name(callback.custom_field, callback.call_sid)
                 if is_final(status):
                     return self._ended(callback.call_sid, at_ms, at_ms)
                 return call_status(status) in _RUNNING and self._started(callback.call_sid, at_ms)
@@ -117,7 +121,9 @@ class AdmissionFeed:
             given = decode_address(record.body)
             if not enters_stories(given) or not given.address:
                 return False
-            return self._started(read_passthru(given).call_sid, at_ms)
+            asking = read_passthru(given)
+            self._name(asking.custom_field, asking.call_sid)
+            return self._started(asking.call_sid, at_ms)
         if record.kind == RecordKind.BOT_REPORT:
             report = read_report(decode_bot_report(record.body).raw)
             if report is None:
@@ -148,6 +154,7 @@ class AdmissionFeed:
     def _passthru(self, parsed: PassthruRecord, at_ms: int) -> bool:
         passthru, cause = parsed.passthru, Cause(parsed.facet.cause)
         call, stream = passthru.call_sid, passthru.stream
+        self._name(passthru.custom_field, call)
         account = self._of(call)
         if account is None or stream is None or cause in _NO_END or not parsed.enters_stories:
             return False
@@ -168,7 +175,7 @@ class AdmissionFeed:
         account = self._of(call)
         if account is None or call is None:
             return False
-        account.leases.started(call, at_ms)
+        account.started(call, at_ms)
         return True
 
     def _ended(self, call: str | None, dated_ms: int, told_ms: int, *, ran: bool = False) -> bool:
@@ -177,8 +184,46 @@ class AdmissionFeed:
             return False
         # Whose clock is far off dates nothing.
         near = told_ms - _AS_DATED_MS <= dated_ms <= told_ms
-        account.leases.ended(call, dated_ms if near else told_ms, told_ms=told_ms, ran=ran)
+        account.ended(call, dated_ms if near else told_ms, told_ms=told_ms, ran=ran)
         return True
+
+    # Callbacks, whose places are held before they are dialled.
+
+    def hold(self, account: str, name: str, class_: str, now_ms: int) -> None:
+        """Hold a place for a callback, whatever room there is."""
+        if account in self.accounts:
+            self._holder_of[name] = account
+            self.accounts[account].callbacks.hold(name, class_, now_ms)
+
+    def take_callback(self, account: str, name: str, class_: str, reserve: int, now_ms: int) -> str:
+        """Hold a place for a callback where there is room; else why not, in words."""
+        admission = self.accounts.get(account)
+        if admission is None:
+            return f"account {account} has no callbacks"
+        why = admission.take_callback(name, class_, reserve, now_ms)
+        if not why:
+            self._holder_of[name] = account
+        return why
+
+    def name(self, name: str, call: str) -> None:
+        """Say which call it is that a callback's place is held for."""
+        self._name(name, call)
+
+    def release(self, name: str, now_ms: int) -> None:
+        """A callback is over, or was never made."""
+        admission = self.accounts.get(self._holder_of.pop(name, ""))
+        call = self._call_of.pop(name, None)
+        if admission is None or admission.callbacks.release(name) is not None or call is None:
+            return
+        admission.leases.ended(call, now_ms, told_ms=now_ms)
+
+    def _name(self, name: str | None, call: str | None) -> None:
+        account = self._holder_of.get(name or "")
+        if account is None or name is None or not call or self._call_of.get(name) == call:
+            return
+        self._call_of[name], self._account_of[call] = call, account
+        if account in self.accounts:
+            self.accounts[account].callbacks.name(name, call)
 
     def _of(self, call: str | None) -> AccountAdmission | None:
         """The account that let a call in."""
@@ -191,7 +236,7 @@ class AdmissionFeed:
         self._account_of = {
             call: name
             for call, name in self._account_of.items()
-            if name in self.accounts and self.accounts[name].leases.knows(call)
+            if name in self.accounts and self.accounts[name].knows(call)
         }
         for asked in self._asked.values():
             while asked and asked[0].at_ms <= now_ms - COUNTED_MS:

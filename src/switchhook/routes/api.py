@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Route
 
@@ -13,13 +12,13 @@ from switchhook.access.audit import deed_of
 from switchhook.access.roles import Role
 from switchhook.errors import HandError
 from switchhook.routes.breaker import BreakerState
-from switchhook.routes.hands import LONGEST_REASON, LONGEST_S, MOST_WEIGHT, HandWanted, words_of
+from switchhook.routes.hands import LONGEST_REASON, LONGEST_S, HandWanted, words_of
 from switchhook.routes.health import Source
 from switchhook.routes.json import hand_json, past_json, routes_json
 from switchhook.routes.view import HandView
-from switchhook.rules.bot_pool import MemberState
+from switchhook.rules.bot_pool import MOST_WEIGHT, MemberState
 from switchhook.rules.routing import HandAct
-from switchhook.web.endpoint import json_endpoint, json_response
+from switchhook.web.endpoint import body_endpoint, json_endpoint, json_response, read_body
 from switchhook.web.json_schema import (
     COUNT,
     STRING,
@@ -38,7 +37,7 @@ from switchhook.web.parameters import VISIBLE, RefusedParameter, read_none
 from switchhook.web.render import viewer_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Callable, Sequence
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -100,8 +99,8 @@ class RoutesApi:
         return [
             Route(at, json_endpoint(self._all), methods=["GET"]),
             Route(f"{at}/hands", json_endpoint(self._hands), methods=["GET"]),
-            Route(f"{at}/hands", self._body(self._set), methods=["POST"]),
-            Route(f"{at}/undo", self._body(self._undo), methods=["POST"]),
+            Route(f"{at}/hands", body_endpoint(self._set, LARGEST), methods=["POST"]),
+            Route(f"{at}/undo", body_endpoint(self._undo, LARGEST), methods=["POST"]),
         ]
 
     def _all(self, request: Request) -> Json:
@@ -118,26 +117,12 @@ class RoutesApi:
 
     def _set(self, request: Request, raw: bytes) -> Response:
         viewer = operator_of(request)
-        wanted = _read(raw, HandBody).wanted()
+        wanted = read_body(raw, HandBody).wanted()
         return json_response(refusing(lambda: set_by(self._worker, viewer, wanted)), 201)
 
     def _undo(self, request: Request, raw: bytes) -> Response:
-        viewer, wanted = operator_of(request), _read(raw, UndoBody)
+        viewer, wanted = operator_of(request), read_body(raw, UndoBody)
         return json_response(refusing(lambda: undo_by(self._worker, viewer, wanted)))
-
-    def _body(
-        self, act: Callable[[Request, bytes], Response]
-    ) -> Callable[[Request], Awaitable[Response]]:
-        async def endpoint(request: Request) -> Response:
-            raw = b""
-            async for chunk in request.stream():
-                raw += chunk
-                if len(raw) > LARGEST:
-                    hint = f"at most {LARGEST:,} bytes"
-                    raise RefusedParameter(None, "the body is too large", hint)
-            return await run_in_threadpool(act, request, raw)
-
-        return endpoint
 
 
 def operator_of(request: Request) -> Viewer:
@@ -189,16 +174,6 @@ def _whole(name: str, value: float | None) -> int | None:
     if value is not None and not value.is_integer():
         raise RefusedParameter(name, "it is no whole number", "such as 60")
     return None if value is None else int(value)
-
-
-def _read(raw: bytes, kind: type[T]) -> T:
-    try:
-        return msgspec.json.decode(raw, type=kind)
-    except msgspec.ValidationError as error:
-        problem = f"the body is not as described: {error}"
-        raise RefusedParameter(None, problem, "see docs/api.md") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise RefusedParameter(None, "the body is not JSON", "see docs/api.md") from None
 
 
 # The description.

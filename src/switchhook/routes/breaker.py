@@ -8,8 +8,10 @@ each time in a row, ten times that at the most, and as long as the probe can't r
 opens again when `failure_share` of the streams given in that step failed; after the last step it is
 closed.
 
-Only streams that were given to it since the breaker last changed count. A stream that goes well
-while it is open (as the last of its pool it still gets calls) half-opens it.
+Only streams that were given to it since the breaker last changed count. Of those under way the ones
+that outlasted every failed one count as well: who fails is known at once, who talks is not, and by
+ends alone a bot that fails rarely would seem dead for as long as its first callers talk. A stream
+that goes well while it is open (as the last of its pool it still gets calls) half-opens it.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ import msgspec
 from switchhook.metrics import duration_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from switchhook.rules.bot_pool import BreakerSettings
 
@@ -88,23 +90,27 @@ def stepped(
     unreachable: str,
     settings: BreakerSettings,
     now_ms: int,
+    under_way: Iterable[int] = (),
 ) -> Breaker:
     """The breaker as it is now.
 
     `outcomes` in the order in which they became known; `unreachable` is what the probe says of a
-    member that it can't reach, in words, and empty where it can or does not count.
+    member that it can't reach, in words, and empty where it can or does not count; `under_way` are
+    the times at which streams that have not ended were given to it.
     """
     since = breaker.step_ms if breaker.state is BreakerState.HALF_OPEN else breaker.since_ms
     counted = [each for each in outcomes if each.given_ms >= since]
+    going = [given_ms for given_ms in under_way if given_ms >= since]
     match breaker.state:
         case BreakerState.CLOSED:
-            recent = [e for e in counted if e.at_ms > now_ms - settings.window_s * 1000]
-            why = unreachable or _too_many(recent, settings) or _in_a_row(counted, settings)
+            too_many = _too_many(counted, going, settings, now_ms)
+            why = unreachable or too_many or _in_a_row(counted, going, settings, now_ms)
             return _opened(breaker, why, now_ms) if why else breaker
         case BreakerState.OPEN:
             return _while_open(breaker, counted, unreachable, settings, now_ms)
         case BreakerState.HALF_OPEN:
-            return _while_half_open(breaker, counted, unreachable, settings, now_ms)
+            tried = _with_outlasting(counted, going, now_ms)
+            return _while_half_open(breaker, tried, unreachable, settings, now_ms)
 
 
 def cool_down_s(breaker: Breaker, settings: BreakerSettings) -> float:
@@ -112,16 +118,40 @@ def cool_down_s(breaker: Breaker, settings: BreakerSettings) -> float:
     return settings.cool_down_s * min(max(breaker.opened, 1), MOST_COOL_DOWNS)
 
 
-def _too_many(recent: Sequence[Outcome], settings: BreakerSettings) -> str:
+def _with_outlasting(
+    counted: Sequence[Outcome], going: Iterable[int], now_ms: int
+) -> list[Outcome]:
+    """Outcomes, and of the streams under way those that outlasted all that failed, as going well.
+
+    That of a stream under way becomes known once it is older than those were.
+    """
+    took_ms = max((each.at_ms - each.given_ms for each in counted if each.failed), default=None)
+    if took_ms is None:
+        return [*counted]
+    known = [Outcome(given_ms + took_ms + 1, given_ms, failed=False) for given_ms in going]
+    outlasting = (each for each in known if each.at_ms <= now_ms)
+    return sorted((*counted, *outlasting), key=lambda each: each.at_ms)
+
+
+def _too_many(
+    counted: Sequence[Outcome], going: Iterable[int], settings: BreakerSettings, now_ms: int
+) -> str:
+    begins_ms = now_ms - settings.window_s * 1000
+    ended = [each for each in counted if each.at_ms > begins_ms]
+    recent = [e for e in _with_outlasting(ended, going, now_ms) if e.at_ms > begins_ms]
     failed = sum(each.failed for each in recent)
     if len(recent) < settings.least or failed < settings.failure_share * len(recent):
         return ""
     return f"{failed} of {len(recent)} streams failed in {duration_text(settings.window_s)}"
 
 
-def _in_a_row(counted: Sequence[Outcome], settings: BreakerSettings) -> str:
+def _in_a_row(
+    counted: Sequence[Outcome], going: Iterable[int], settings: BreakerSettings, now_ms: int
+) -> str:
     last = counted[-settings.least :]
     if len(last) < settings.least or not all(each.failed for each in last):
+        return ""
+    if not all(each.failed for each in _with_outlasting(last, going, now_ms)[-settings.least :]):
         return ""
     return f"the last {len(last)} streams failed"
 
@@ -152,7 +182,9 @@ def _while_half_open(
     if unreachable:
         return _opened(breaker, unreachable, now_ms)
     if failed and failed >= settings.failure_share * len(counted):
-        return _opened(breaker, f"{failed} of {len(counted)} streams failed again", now_ms)
+        one = "the stream that it was tried with failed"
+        why = one if len(counted) == 1 else f"{failed} of {len(counted)} streams failed again"
+        return _opened(breaker, why, now_ms)
     if now_ms - breaker.step_ms < settings.cool_down_s * 1000:
         return breaker
     if breaker.step + 1 < len(SHARES):

@@ -16,7 +16,7 @@ import msgspec
 
 from switchhook.errors import HandError
 from switchhook.exotel.phone_numbers import mask_text
-from switchhook.rules.bot_pool import MemberState, Pool
+from switchhook.rules.bot_pool import MOST_WEIGHT, MemberState, Pool
 from switchhook.rules.routing import HandAct, HandSetting, eligible_of
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 LONGEST_REASON = 300
 LONGEST_S = 366 * 86_400
 """The longest that a setting may be given an end for; without one it has none."""
-MOST_WEIGHT = 1_000
 _VISIBLE = re.compile(r"[^\s\x00-\x1f\x7f-\x9f\ufeff]")
 
 

@@ -51,11 +51,16 @@ class PastSetting(msgspec.Struct, frozen=True):
 class LedgerHands:
     """The settings in the ledger. Any thread, and commands beside the console. Raises LedgerError.
 
-    What is decided by what is in force is decided within the transaction that changes it.
+    What is decided by what is in force is decided within the transaction that changes it, which
+    `tell` is called in with what is in force then.
     """
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    def __init__(
+        self,
+        ledger: Ledger,
+        tell: Callable[[Connection, Sequence[HandSetting]], None] = lambda _connection, _held: None,
+    ) -> None:
+        self._ledger, self._tell = ledger, tell
 
     def held(self, now_ms: int) -> tuple[HandSetting, ...]:
         """Those in force, oldest first."""
@@ -90,6 +95,7 @@ class LedgerHands:
                 begins = msgspec.structs.replace(begins, id=number)
             append(connection, done, now_ms * 1000)
             _forget(connection, now_ms)
+            self._tell(connection, _held(connection, now_ms))
             return msgspec.structs.replace(change, begins=begins)
 
     def undo(
@@ -104,6 +110,7 @@ class LedgerHands:
             done = deed(setting)
             _end(connection, (setting.id,), now_ms, done.who)
             append(connection, done, now_ms * 1000)
+            self._tell(connection, _held(connection, now_ms))
             return setting
 
     def past(self, now_ms: int, limit: int) -> list[PastSetting]:

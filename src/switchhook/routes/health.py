@@ -35,6 +35,8 @@ SILENT_MS = 10_000
 LIVES_MS = 60 * MINUTE_MS
 """No stream lasts longer: Exotel ends it."""
 PROBE_COUNTS_MS = 60_000
+SETTLES_MS = 15_000
+"""So long after it began the probe of a member has told how it is, if ever: two in a row do."""
 LEAST_SILENT = 3
 _MOST_CALLS, _MOST_OUTCOMES = 20_000, 400
 _MOST_GIVEN = 200_000
@@ -88,6 +90,9 @@ class _Member:
         self.failing: list[int] = []
         """When the probe failed, since it reached the member last; at most two."""
         self.was_reached = False
+        self.begun_ms: int | None = None
+        """When it was first looked at."""
+        self.settled = False
         self.reported_ms: int | None = None
         self.tells_of_sound = False
 
@@ -141,7 +146,7 @@ class MemberHealth:
         """A stream of a call ended, or a call never had one."""
         known = self._calls.get(call)
         self._over(call)
-        key = known.key if known is not None else self._of(url)
+        key = known.key if known is not None else _key_of(self._by_place, url)
         member = None if key is None else self._members.get(key)
         if member is None or (cause not in BOT_FAILED and cause not in BOT_WELL):
             return
@@ -186,9 +191,14 @@ class MemberHealth:
             member.failing, member.was_reached = [], True
         else:
             member.failing = [*member.failing[:1], found.at_ms]
+        if found.reached or found.network or len(member.failing) > 1:
+            member.settled = True
 
     def look(self, now_ms: int) -> None:
         """See which bots have been silent for too long by now."""
+        for each in self._members.values():
+            if each.begun_ms is None:
+                each.begun_ms = now_ms
         while self._waiting:
             call, since = next(iter(self._waiting.items()))
             if now_ms - since < SILENT_MS:
@@ -226,6 +236,13 @@ class MemberHealth:
             return ""
         return f"the probe: {found.problem}"
 
+    def settled(self, key: Key, now_ms: int) -> bool:
+        """Whether it is known how a member is: just after a start its probe has told nothing."""
+        member = self._members[key]
+        if member.begun_ms is None:
+            return member.settled
+        return member.settled or now_ms - member.begun_ms >= SETTLES_MS
+
     def network(self, key: Key) -> str:
         """The network of our own that a member's name leads into without leave; else empty."""
         return self._members[key].network
@@ -240,9 +257,9 @@ class MemberHealth:
                 del live[call]
         return max(0, limit - len(live))
 
-    def live(self, key: Key) -> int:
-        """How many calls a member has, by addresses given and ends told of."""
-        return len(self._members[key].live)
+    def live(self, key: Key) -> list[int]:
+        """When the calls that a member has were given to it: no end of them was told."""
+        return list(self._members[key].live.values())
 
     def given_lately(self, key: Key, now_ms: int) -> int:
         """How many calls a member was given in the window."""
@@ -290,11 +307,12 @@ class MemberHealth:
             if known.key in self._members:
                 self._members[known.key].live.pop(call, None)
 
-    def _of(self, url: str | None) -> Key | None:
-        if not url:
-            return None
-        found = (self._by_place.get(place) for place in _places(url))
-        return next((key for key in found if key is not None), None)
+
+def _key_of(by_place: Mapping[str, Key | None], url: str | None) -> Key | None:
+    if not url:
+        return None
+    found = (by_place.get(place) for place in _places(url))
+    return next((key for key in found if key is not None), None)
 
 
 def _places(url: str) -> tuple[str, ...]:

@@ -34,6 +34,8 @@ _SIGNALLED = 0.95
 """The share of streams whose start must have been told before a lease is ended for want of it."""
 _COARSE_MS = 1_000
 """How exactly ends are dated: Exotel's CurrentTime has whole seconds."""
+CALLBACKS = "a callback"
+"""Stands for the endpoint of a lease that a callback has; no endpoint has a name with a blank."""
 _USUAL_START_MS = 3_000
 """From admission to stream, where nothing is learnt."""
 
@@ -176,6 +178,11 @@ class Leases:
         closed = (each for leases in self._closed.values() for each in leases)
         return sum(self._lives_at(each, at_ms) for each in (*self._open.values(), *closed))
 
+    def unseen_at(self, at_ms: int, now_ms: int) -> int:
+        """How many places are taken that a poll at `at_ms` could not see as streams."""
+        since = sum((each.started_ms or 0) > at_ms for each in self.open(now_ms))
+        return self.held(now_ms).pending + since
+
     def open(self, now_ms: int) -> list[Lease]:
         """The leases that are pending or live, the oldest first."""
         found = (
@@ -235,6 +242,8 @@ class Leases:
     # What the leases teach.
 
     def _note(self, lease: Lease) -> None:
+        if lease.endpoint == CALLBACKS:
+            return  # it began as its stream did: that says nothing of those who call in
         took = None if lease.started_ms is None else lease.started_ms - lease.admitted_ms
         told = lease.started_ms is not None if lease.ran else None
         if took is None and told is None:

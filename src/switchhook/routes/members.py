@@ -13,7 +13,8 @@ import msgspec
 from switchhook.exotel.cause import Cause
 from switchhook.journal.bot_report import read as read_report
 from switchhook.journal.receipt import RecordKind, decode_address, decode_bot_report, read_passthru
-from switchhook.routes.breaker import Breaker, Change, stepped
+from switchhook.journal.source import moment_of
+from switchhook.routes.breaker import Breaker, BreakerState, Change, stepped
 from switchhook.routes.health import Key, MemberHealth
 from switchhook.routes.view import MemberKnown
 from switchhook.rules.bot_pool import MemberState
@@ -84,7 +85,7 @@ class JudgedMembers:
             call = passthru.call_sid
             if not parsed.enters_stories or call is None or cause is Cause.RUNNING:
                 return
-            at_ms = placed.get(parsed.record.seq, parsed.record.at)
+            at_ms = placed.get(parsed.record.seq, moment_of(parsed.record))
             url = None if stream is None else stream.url
             lasted = None if stream is None else stream.duration_s
             self._health.ended(call, url, cause, at_ms, lasted)
@@ -98,12 +99,12 @@ class JudgedMembers:
                 return  # a HEAD request, or a repeat, which got the first one's answer
             call = read_passthru(given).call_sid
             if call and given.route is not None and given.route.member and not given.fallback:
-                self._health.given(call, (given.route.pool, given.route.member), record.at)
+                self._health.given(call, (given.route.pool, given.route.member), moment_of(record))
         elif record.kind == RecordKind.BOT_REPORT:
             received = decode_bot_report(record.body)
             report = read_report(received.raw)
             if report is not None and report.call_sid:
-                self._health.reported(report.call_sid, report.event, record.at)
+                self._health.reported(report.call_sid, report.event, moment_of(record))
 
     def probed(self, key: Key, found: Probed) -> None:
         """Hear what a probe found."""
@@ -120,8 +121,11 @@ class JudgedMembers:
                 key = pool.name, member.name
                 before = self._breakers[key]
                 why = self._health.unreachable(key, now_ms)
-                outcomes = self._health.outcomes(key)
-                after = stepped(before, outcomes, why, pool.breaker, now_ms)
+                if before.state is BreakerState.OPEN and not self._health.settled(key, now_ms):
+                    # A probe that has not looked yet says nothing: all is as before the start.
+                    why = why or before.why
+                outcomes, under_way = self._health.outcomes(key), self._health.live(key)
+                after = stepped(before, outcomes, why, pool.breaker, now_ms, under_way)
                 self._breakers[key] = after
                 if after.state is not before.state:
                     change = Change(now_ms, after.state, after.why)
@@ -156,10 +160,11 @@ class JudgedMembers:
             history=self._history.get(key, ()),
             evidence=health.evidence(key, now_ms),
             given=health.given_lately(key, now_ms),
-            live=health.live(key),
+            live=len(health.live(key)),
             days_left=None if probed is None else probed.days_left(now_ms),
             silent=health.silent(key, now_ms),
             shown=self._shown.get(key, ""),
+            settled=health.settled(key, now_ms),
         )
 
     def reached(self) -> tuple[Key, ...]:

@@ -12,6 +12,8 @@ from switchhook.rules.bot_pool import MemberState
 from switchhook.rules.routing import HandAct
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from switchhook.routes.view import PoolView, RoutesView
 
 
@@ -38,14 +40,25 @@ def command_of(mend: Mend) -> str:
     return shlex.join(("switchhook", "route", *words, "--reason", "it fails"))
 
 
-def mends(view: RoutesView) -> dict[str, Mend]:
+def uncalled(view: RoutesView, reached: Container[str]) -> set[str]:
+    """The pools that no running rules and no hand send calls to: there are none to move.
+
+    `reached` are the pools that running rules send calls to.
+    """
+    moved_to = {pool.to for pool in view.pools}
+    return {each.name for each in view.pools if each.name not in reached} - moved_to
+
+
+def mends(view: RoutesView, reached: Container[str]) -> dict[str, Mend]:
     """The press for each bot that is a pool, if there is one, by the bot's name.
 
     Where one member fails beside others that don't, and gets calls all the same, it is taken out.
     Where its breaker has it out already nothing is left to do. Else all calls are moved to the
-    first other pool that is well.
+    first other pool that is well. What only a canary calls is mended by ending the canary, and what
+    nobody calls need not be.
     """
-    found = {pool.name: _mend(pool, view) for pool in view.pools}
+    idle = uncalled(view, reached)
+    found = {pool.name: _mend(pool, view) for pool in view.pools if pool.name not in idle}
     return {name: mend for name, mend in found.items() if mend is not None}
 
 

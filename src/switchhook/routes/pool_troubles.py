@@ -1,21 +1,24 @@
 """What is wrong with pools and members, in words: which fails, where its calls go, what mends it.
 
-Pure. `reached` are the endpoints that send calls to a pool, by the pool.
+Pure. `reached` are the endpoints whose running rules send calls to a pool, by the pool; `canaries`
+those whose canaries do, or did until they were taken back.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from switchhook.errors import sentence
 from switchhook.routes.breaker import BreakerState
 from switchhook.routes.health import LEAST_SILENT, Source
-from switchhook.routes.mending import Mend, command_of, mends
+from switchhook.routes.mending import Mend, command_of, mends, uncalled
 from switchhook.routes.probe import not_given
 from switchhook.routes.view import fails
 from switchhook.rules.bot_pool import MemberState
 from switchhook.rules.routing import HandAct
-from switchhook.troubles.at_fault import AtFault
+from switchhook.troubles.at_fault import AtFault, Canary
 from switchhook.troubles.metrics import key_of
 from switchhook.troubles.text import name_text
 from switchhook.troubles.trouble import Level, Trouble
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from switchhook.routes.view import MemberView, PoolView, RoutesView
 
     Reached = Mapping[str, Sequence[str]]
+    Canaries = Mapping[str, Canary]
 
 _FAILS_CALLERS, _HELPED, _NOBODY_CALLS = 1, 2, 6
 
@@ -42,10 +46,30 @@ def _has_calls(member: MemberView) -> bool:
     return bool(member.given or member.live) or any(each.good is not None for each in ended)
 
 
-def at_fault(view: RoutesView, reached: Reached) -> dict[str, AtFault]:
+def at_fault(view: RoutesView, reached: Reached, canaries: Canaries) -> dict[str, AtFault]:
     """What fails of each bot that is a pool, should it fail, by the bot's name."""
-    found = mends(view)
-    return {pool.name: _at_fault(pool, found.get(pool.name), reached) for pool in view.pools}
+    found, idle = mends(view, reached), uncalled(view, reached)
+    return {
+        pool.name: _of_idle(canaries.get(pool.name))
+        if pool.name in idle
+        else _at_fault(pool, found.get(pool.name), reached)
+        for pool in view.pools
+    }
+
+
+def _of_idle(canary: Canary | None) -> AtFault:
+    """Of a pool that no running rules send calls to."""
+    if canary is None:
+        return AtFault(instead="no rules send it calls")
+    number, page = canary.number, f"/releases/{canary.number}"
+    if canary.taken_back:
+        said = f"release {number}, which sent it calls, was taken back"
+        return AtFault(instead=said, page=page)
+    return AtFault(
+        todo=f"Only the canary of release {number} sends it calls; end that:"
+        f" `switchhook release stop {number}`.",
+        page=page,
+    )
 
 
 def _at_fault(pool: PoolView, mend: Mend | None, reached: Reached) -> AtFault:
@@ -100,12 +124,13 @@ def _todo(pool: PoolView, mend: Mend | None, reached: Reached) -> str:
 # What alerts tell.
 
 
-def pool_troubles(view: RoutesView, reached: Reached) -> Iterable[Trouble]:
+def pool_troubles(view: RoutesView, reached: Reached, canaries: Canaries) -> Iterable[Trouble]:
     """Each is told once an alert of its key fires."""
-    found = mends(view)
+    found, idle = at_fault(view, reached, canaries), uncalled(view, reached)
     for pool in view.pools:
-        of = _at_fault(pool, found.get(pool.name), reached)
-        yield _degraded(pool, of, reached)
+        of = found[pool.name]
+        over = pool.name in idle and bool(of.instead)
+        yield msgspec.structs.replace(_degraded(pool, of, reached), over=over)
         for member in pool.members:
             if fails(member):
                 yield _out(pool, member, of)
@@ -129,7 +154,7 @@ def _degraded(pool: PoolView, of: AtFault, reached: Reached) -> Trouble:
         callers=_given(sum(each.given for each in pool.members)),
         fault=f"At fault: {name}/{', '.join(failing)}." if failing and not pool.empty else "",
         todo=of.todo,
-        page="/routes",
+        page=of.page or "/routes",
     )
 
 
@@ -147,7 +172,7 @@ def _out(pool: PoolView, member: MemberView, of: AtFault) -> Trouble:
         callers=_given(member.given),
         fault=f"At fault: {name}.",
         todo=of.todo or "Mend it: the page Routes says what streams, probe and bot tell.",
-        page="/routes",
+        page=of.page or "/routes",
     )
 
 

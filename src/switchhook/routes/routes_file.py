@@ -15,6 +15,7 @@ from switchhook.checked_json import is_whole, with_checksum
 from switchhook.routes.view import RoutesView
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 FILE = "routes.json"
@@ -29,15 +30,17 @@ class WrittenRoutes(msgspec.Struct, frozen=True):
 
 
 class RoutesFile:
-    """Writes it. One thread at a time may."""
+    """Writes it. One thread at a time may; `also` is told of what is written, as JSON."""
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / FILE
+    def __init__(self, folder: Path, also: Callable[[bytes], None] = lambda _body: None) -> None:
+        self.path, self._also = folder / FILE, also
         self._fresh = folder / f"{FILE}.new"
 
     def write(self, routes: WrittenRoutes) -> None:
         """Replace the file; it is not synced, as it tells of now. Raises OSError."""
-        body = with_checksum(msgspec.json.encode(routes))
+        told = msgspec.json.encode(routes)
+        self._also(told)
+        body = with_checksum(told)
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
         with os.fdopen(os.open(self._fresh, flags, 0o600), "wb") as file:
             file.write(body)

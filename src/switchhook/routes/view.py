@@ -35,6 +35,7 @@ class MemberKnown(msgspec.Struct, frozen=True, kw_only=True):
 
     `facts` is what answer processes are told; `breaker` what it would be told where its pool's
     breaker is enabled; `given` calls of the last quarter of an hour, `live` those it has now.
+    `settled` is whether enough was heard of it since the start.
     """
 
     facts: MemberFacts = MemberFacts()
@@ -46,6 +47,7 @@ class MemberKnown(msgspec.Struct, frozen=True, kw_only=True):
     days_left: int | None = None
     silent: int = 0
     shown: str = ""
+    settled: bool = True
 
 
 class MemberView(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +57,7 @@ class MemberView(msgspec.Struct, frozen=True, kw_only=True):
     is what it gets of its weight by its health, `draw_share` what it gets of the pool's calls now,
     `given_share` what it got of the last quarter of an hour's, None where there was none. `word` is
     all of it in a word or two. `network` is that of our own which its name leads into: it is not
-    given then.
+    given then. `settled` is false just after a start, while it is not known yet how it is.
     """
 
     name: str
@@ -78,6 +80,7 @@ class MemberView(msgspec.Struct, frozen=True, kw_only=True):
     silent: int
     word: str
     network: str = ""
+    settled: bool = True
 
 
 class PoolView(msgspec.Struct, frozen=True, kw_only=True):
@@ -235,6 +238,7 @@ def _member_view(
         silent=known.silent,
         word=_word(state, known, draw_share, unused),
         network=known.facts.network,
+        settled=known.settled,
     )
 
 

@@ -15,11 +15,10 @@ import threading
 import time
 from typing import TYPE_CHECKING, Protocol
 
-import msgspec
-
 from switchhook.access.audit import Deed
 from switchhook.errors import LedgerError
 from switchhook.routes.breaker import BreakerState
+from switchhook.routes.dealt_rooms import DealtRooms
 from switchhook.routes.hands import KnownRoutes, change_of, noted, noted_undo, undone
 from switchhook.routes.health import LIVES_MS as STREAMS_LAST_MS
 from switchhook.routes.health import WINDOW_MS
@@ -31,6 +30,7 @@ from switchhook.streams.parsed_record import parse_record
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from switchhook.capacity.facts_document import GoesBy
     from switchhook.journal.source import JournalRecord
     from switchhook.routes.hands import HandChange, HandWanted
     from switchhook.routes.hands_ledger import LedgerHands
@@ -57,7 +57,13 @@ BREAKER = "circuit breaker"
 
 
 class Facts(Protocol):
-    """What tells the answer processes: capacity.facts_file.FactsFile. Raises OSError."""
+    """What tells the answer processes: capacity.facts_file.FactsFile. Raises OSError.
+
+    `nodes` are those that rooms are dealt out among, and by what each goes, None where that is not
+    known; None is the one machine that there is.
+    """
+
+    def nodes(self) -> Mapping[int, Sequence[GoesBy]] | None: ...
 
     def tell_hands(self, hands: Iterable[HandSetting], now_ms: int) -> None: ...
 
@@ -85,6 +91,7 @@ class RoutesWorker:
         mono_ms: Callable[[], int] = lambda: time.monotonic_ns() // 1_000_000,
     ) -> None:
         self.hands, self._facts, self._file, self._node = hands, facts, file, node
+        self._rooms = DealtRooms(node)
         self.now_ms, self._mono_ms, self._note = now_ms, mono_ms, note
         self._lock = threading.RLock()
         self._telling = threading.Lock()
@@ -128,6 +135,7 @@ class RoutesWorker:
             for each in records:
                 if cut and self.counted_from_ms is None:
                     self.counted_from_ms = each.at
+                self._rooms.heard(each)
                 self._members.take(parse_record(each), {})
                 self._through = each.seq
 
@@ -167,6 +175,7 @@ class RoutesWorker:
         with self._lock:
             for parsed in folded.records:
                 if parsed.record.seq > self._through:
+                    self._rooms.heard(parsed.record)
                     self._members.take(parsed, folded.placed)
             # Not the fold's own place, which goes back where a store is made again.
             self._through = max(self._through, folded.records[-1].record.seq)
@@ -230,31 +239,30 @@ class RoutesWorker:
                 problems.append(f"what people set by hand can't be read: {error}")
             with self._lock:
                 steps = self._members.step(self._held, now_ms)
-                known, through = self._members.known(self._held, now_ms), self._through
-            problems += self._tell(known, through, now_ms)
+                known = self._members.known(self._held, now_ms)
+            problems += self._tell(known, now_ms)
             self.problem = "; ".join(problems)
             self._show(known, now_ms)
         for each in steps:
             self._noted(each)
 
-    def _tell(self, known: Mapping[Key, MemberKnown], through_seq: int, now_ms: int) -> list[str]:
-        """Tell what has changed; `through_seq` is up to where rooms are reckoned."""
-        members: dict[str, dict[str, MemberFacts]] = {}
-        for (pool, name), each in known.items():
-            facts = each.facts
-            if facts.room is not None:
-                facts = msgspec.structs.replace(facts, through_seq=through_seq)
-            members.setdefault(pool, {})[name] = facts
+    def _tell(self, known: Mapping[Key, MemberKnown], now_ms: int) -> list[str]:
+        """Tell what has changed."""
         at_ms, told = self._told
-        mono_ms = self._mono_ms()
+        mono_ms, found = self._mono_ms(), self._facts.nodes()
+        nodes = {self._node: ()} if found is None else found
         try:
             if self._held != self._told_hands:
-                if self._held or self._told_hands or known:
-                    self._facts.tell_hands(self._held, now_ms)
+                self._facts.tell_hands(self._held, now_ms)
                 self._told_hands = self._held
-            gist = {key: each.facts for key, each in known.items()}
-            if members and (gist != told or mono_ms - at_ms >= TELL_MS):
-                self._facts.tell_members(self._node, members, now_ms, mono_ms)
+            gist = nodes.keys(), {key: each.facts for key, each in known.items()}
+            if known and (gist != told or mono_ms - at_ms >= TELL_MS):
+                with self._lock:
+                    dealt = self._rooms.members(
+                        {k: e.facts for k, e in known.items()}, nodes, mono_ms
+                    )
+                for node, members in dealt.items():
+                    self._facts.tell_members(node, members, now_ms, mono_ms)
                 self._told = mono_ms, gist
         except OSError as error:
             return [f"answer processes can't be told: {(error.strerror or 'error').lower()}"]

@@ -10,34 +10,23 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from switchhook.exotel.passthru import Direction
 from switchhook.rules.admission import SAFE_RULE
+from switchhook.rules.caller import key_of_caller
 from switchhook.rules.decide import Decision, Option
 
 if TYPE_CHECKING:
     from switchhook.exotel.passthru import Passthru
     from switchhook.rules.routing import Route
 
+__all__ = ["key_of_caller", "key_of_draw", "undecided", "with_address", "without_member"]
+
 _GIVEN = 200
-_FEWEST_DIGITS = (
-    6  # a number that is withheld is sent as a word, as "anonymous", or as a short code
-)
 
 
 def key_of_draw(passthru: Passthru, *, sticky: bool) -> str:
-    """What the member is drawn by: the CallSid, or where it is sticky the customer's number.
-
-    That is From of an inbound call and To of an outbound one; a number that is withheld would send
-    all such callers to one member. Without a CallSid it is what is left of the two, or nothing.
-    """
+    """What the member is drawn by: the CallSid, or where it is sticky the caller's key."""
     call = passthru.call_sid
-    if call and not sticky:
-        return call
-    outbound = passthru.direction is Direction.OUTBOUND
-    number = (passthru.to if outbound else passthru.from_) or ""
-    if sticky and sum(letter.isdigit() for letter in number) >= _FEWEST_DIGITS:
-        return number
-    return call or number
+    return call if call and not sticky else key_of_caller(passthru)
 
 
 def with_address(decision: Decision, route: Route, *, fallback: bool, status: int) -> Decision:

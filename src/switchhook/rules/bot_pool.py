@@ -20,6 +20,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+MOST_WEIGHT, MOST_STREAMS = 1_000, 100_000
+BREAKER_BOUNDS: dict[str, tuple[float, int, bool]] = {
+    "failure_share": (0.01, 1, False),
+    "least": (1, 1_000, True),
+    "window_s": (1, 3_600, False),
+    "cool_down_s": (1, 3_600, False),
+}
+"""The least and the most of each setting of a breaker, and whether it is a whole number."""
+
+
 class MemberState(StrEnum):
     """Whether a member takes calls: a draining one keeps those it has and gets no new ones."""
 

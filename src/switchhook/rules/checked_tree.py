@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _EXPR, _SOURCE = 4, 5  # of CheckedExpr
 _ID, _CONST, _IDENT, _SELECT, _CALL, _LIST, _COMPREHENSION = 2, 3, 4, 5, 6, 7, 9  # of Expr
+_OPERAND, _FIELD, _TEST_ONLY = 1, 2, 3  # of Select
 _POSITIONS = 4  # of SourceInfo
 _BOOL, _INT, _UINT, _DOUBLE, _STRING = 2, 3, 4, 5, 6  # of Constant
 
@@ -26,8 +27,9 @@ Constant = bool | int | float | str
 class Node:
     """A part of an expression; `at` counts characters of the text from 0.
 
-    `kind` is `constant`, `name`, `call`, `list` or `other`. `name` is a variable's, or a function's
-    in CEL's form, such as `_&&_`; `parts` are what it is applied to, the receiver first.
+    `kind` is `constant`, `name`, `call`, `list`, `select` or `other`. `name` is a variable's, a
+    field's, or a function's in CEL's form, such as `_&&_`; `parts` are what it is applied to, the
+    receiver first. The `value` of a select is whether it only asks if there is such a field.
     """
 
     kind: str
@@ -78,8 +80,9 @@ def _node(message: bytes, places: dict[int, int]) -> Node:
         items = tuple(_node(value, places) for key, value in _fields(body) if key == 1)
         return Node("list", at, parts=items)
     if kind == _SELECT:
-        operand = tuple(_node(value, places) for key, value in _fields(body) if key == 1)
-        return Node("other", at, parts=operand)
+        said = dict(_fields(body))
+        name, asked = said[_FIELD].decode(), bool(said.get(_TEST_ONLY))
+        return Node("select", at, name, asked, (_node(said[_OPERAND], places),))
     if kind == _COMPREHENSION:
         # Range, start, condition, step and result: all but the names of its own variables.
         parts = tuple(_node(value, places) for key, value in _fields(body) if key in range(2, 8)

@@ -1,18 +1,16 @@
 """A rule's expression, in CEL: checked when it is loaded, asked when a caller waits.
 
-The only module that knows the language's runtime. Two things about that runtime shape it:
-
-- An error is a value, not an exception (rarely it is both), and it is true as a truth value. One
-  error spoils a whole chain of rules. So a result counts only if it is exactly of the type asked
-  for, and a spoilt chain is asked again rule by rule.
-- What costs time is the call and each variable handed over, hardly the expression. So rules are
-  chained into few expressions, and are handed only the variables that they refer to.
+The only module that knows the language's runtime. There an error is a value, not an exception
+(rarely it is both), and it is true as a truth value: a result counts only if it is exactly of the
+type asked for.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from cel_expr_python import cel
@@ -30,15 +28,30 @@ from switchhook.rules.expression_text import (
     tokens,
 )
 from switchhook.rules.impossible import impossible
-from switchhook.rules.variables import SOMETIMES_ABSENT, VARIABLES, RuleInput
+from switchhook.rules.variables import (
+    FLAGS,
+    SOMETIMES_ABSENT,
+    VARIABLES,
+    Variable,
+    flag_variable,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from switchhook.rules.checked_tree import Node
+    from switchhook.rules.variables import Kind
+
+ENGINE = f"1+cel-{version('cel-expr-python')}"
+"""Which version of this engine decides: that of what is written here, and the runtime's.
+
+The number goes up when the same rules may decide the same request in another way.
+"""
 LONGEST = 4000
 """Characters of one expression."""
 
-_GUARD = "said."  # said.stream.duration is true where the number is there; chains only
+GUARD = "said."
+"""Begins the names that chains have beside variables: whether a number is there."""
 _TYPES = {
     "string": cel.Type.STRING,
     "int": cel.Type.INT,
@@ -46,14 +59,9 @@ _TYPES = {
     "bool": cel.Type.BOOL,
     "timestamp": cel.Type.TIMESTAMP,
     "map(string, string)": cel.Type.Map(cel.Type.STRING, cel.Type.STRING),
+    "list(string)": cel.Type.List(cel.Type.STRING),
+    "dyn": cel.Type.DYN,
 }
-_DECLARED = {name: _TYPES[variable.type] for name, variable in VARIABLES.items()}
-_RULES = cel.NewEnv(variables=_DECLARED)
-_CHAINS = cel.NewEnv(
-    variables=_DECLARED | {_GUARD + name: cel.Type.BOOL for name in SOMETIMES_ABSENT}
-)
-_UNBOUND = re.compile(r'No value with name "([^"]*)" found')
-_NO_KEY = "Key not found in map"
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
@@ -61,6 +69,38 @@ _MADE = {
     "timestamp": ("time", 'as in timestamp("2026-11-23T09:30:00+05:30")'),
     "duration": ("duration", 'as in duration("90s") or duration("1h30m")'),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """What expressions may say: the variables by name, and the runtime made for them.
+
+    `any_flag` is whether flags stand for those of a configuration that is not at hand: their types
+    are found out when they are asked for, and not before.
+    """
+
+    variables: Mapping[str, Variable]
+    rules: Any = field(repr=False, compare=False)
+    chains: Any = field(repr=False, compare=False)
+    any_flag: bool = False
+
+
+@lru_cache(64)
+def language_of(flags: tuple[tuple[str, Kind], ...] = ()) -> Language:
+    """The language with these flags, each with its type."""
+    variables = VARIABLES | {FLAGS + name: flag_variable(name, type) for name, type in flags}
+    declared = {name: _TYPES[variable.type] for name, variable in variables.items()}
+    guards = {GUARD + name: cel.Type.BOOL for name in SOMETIMES_ABSENT}
+    return Language(
+        variables,
+        cel.NewEnv(variables=declared),
+        cel.NewEnv(variables=declared | guards),
+        any(type == "dyn" for _, type in flags),
+    )
+
+
+PLAIN = language_of()
+"""The language without flags."""
 
 
 class Invalid(Exception):  # noqa: N818  it holds problems, and is none itself
@@ -77,7 +117,8 @@ class Expression:
 
     `names` are the variables it refers to; `needs` those numbers without which it can't be true;
     `constant` its value where it is always the same; `shape` is equal for texts that differ in
-    blanks and comments only; `doubts` what can't be what was meant, in the order of the text.
+    blanks and comments only; `doubts` what can't be what was meant, in the order of the text;
+    `tree` is None where the runtime writes it in a way that we can't read.
     """
 
     text: str
@@ -86,28 +127,31 @@ class Expression:
     constant: bool | None
     shape: str
     doubts: tuple[ExpressionProblem, ...]
+    tree: Node | None = field(repr=False, compare=False)
     program: Any = field(repr=False, compare=False)
 
 
-def check(text: str) -> Expression:
+def check(text: str, language: Language = PLAIN) -> Expression:
     """Compile one expression, and find out all that can be known before a caller waits.
 
     Raises `Invalid` with every problem found, in the order of the text.
     """
     _refuse_unreadable(text)
     parts = tokens(text)
-    problems = [*has_on_variables(parts), *bare_clock_calls(parts)]
+    problems = [*has_on_variables(parts, language.variables), *bare_clock_calls(parts)]
     try:
-        program = _RULES.compile(text)
+        program = language.rules.compile(text)
     except RuntimeError as error:
-        raise Invalid(sorted(problems or explain(str(error), text))) from None
+        found = problems or explain(str(error), text, language.variables)
+        raise Invalid(sorted(found)) from None
     if not problems:
-        problems = [*_not_bool(program.return_type()), *_bad_constants(text)]
+        problems = [*_not_bool(program.return_type(), language), *_bad_constants(text)]
     if problems:
         raise Invalid(sorted(problems))
-    names = names_in(parts)
-    value = _ask(program, {})
+    names = names_in(parts, language.variables)
+    value = ask(program, {})
     constant = value if type(value) is bool else None
+    tree = _tree(program)
     return Expression(
         text=text,
         names=names,
@@ -115,16 +159,21 @@ def check(text: str) -> Expression:
         # What comes out with nothing to look at comes out whatever there is to look at.
         constant=constant,
         shape=" ".join(token.text for token in parts),
-        doubts=tuple(_doubts(program, text)) if constant is None else (),
+        doubts=tuple(_doubts(tree, text)) if constant is None else (),
+        tree=tree,
         program=program,
     )
 
 
-def _doubts(program: Any, text: str) -> list[ExpressionProblem]:
+def _tree(program: Any) -> Node | None:
     try:
-        found = impossible(read_tree(program.serialize()), text)
+        return read_tree(program.serialize())
     except ValueError:  # another release of the runtime may write something else
-        found = []
+        return None
+
+
+def _doubts(tree: Node | None, text: str) -> list[ExpressionProblem]:
+    found = [] if tree is None else impossible(tree, text)
     return sorted([*found, *_bad_times(text)])
 
 
@@ -132,8 +181,8 @@ def _bad_times(text: str) -> Iterator[ExpressionProblem]:
     for argument in constant_arguments(tokens(text), text):
         if argument.function not in _MADE:
             continue
-        program = _RULES.compile(f"string({argument.function}({argument.text})) == ''")
-        if type(_ask(program, {})) is not bool:
+        program = PLAIN.rules.compile(f"string({argument.function}({argument.text})) == ''")
+        if type(ask(program, {})) is not bool:
             what, hint = _MADE[argument.function]
             problem = f"there is no such {what}"
             yield ExpressionProblem(argument.line, argument.column, problem, hint)
@@ -153,9 +202,9 @@ def _refuse_unreadable(text: str) -> None:
         raise Invalid([ExpressionProblem(line, column, problem, "remove it, or write it as \\u….")])
 
 
-def _not_bool(found: cel.Type) -> Iterator[ExpressionProblem]:
+def _not_bool(found: cel.Type, language: Language) -> Iterator[ExpressionProblem]:
     # A type's == is the runtime's own; there is no other way to tell bool from dyn.
-    if found == cel.Type.BOOL:
+    if found == cel.Type.BOOL or (language.any_flag and found == cel.Type.DYN):
         return
     name = found.name().lower()
     hint = {
@@ -181,7 +230,7 @@ def _bad_constants(text: str) -> Iterator[ExpressionProblem]:
         else:
             trial, sign = f"timestamp(0).{argument.function}({argument.text})", "Invalid timezone"
         try:
-            answer = _ask(_RULES.compile(trial), {})
+            answer = ask(PLAIN.rules.compile(trial), {})
         except RuntimeError:
             continue  # it holds a name that means something only inside the expression
         _, found, reason = str(answer).partition(sign)
@@ -207,114 +256,9 @@ def _needs(text: str, names: frozenset[str]) -> frozenset[str]:
     return frozenset() if nested_and(parts) else names & SOMETIMES_ABSENT
 
 
-def _ask(program: Any, data: Mapping[str, object]) -> object:
+def ask(program: Any, data: Mapping[str, object]) -> object:
     """The value, or the runtime's words where it has none."""
     try:
         return program.eval(None, data).value()
     except RuntimeError as error:  # its budget of 10,000 steps is spent
         return str(error)
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """Consecutive rules as one expression, whose value is the place of the first that matches.
-
-    `start` is the place of its first rule among all; `reads` the variables that any of its rules
-    refers to; `guards` pairs of a name for the chain and the number whose presence it tells.
-    `program` is None where one rule alone is nested too deeply to stand in a chain.
-    """
-
-    start: int
-    rules: tuple[Expression, ...]
-    reads: tuple[tuple[str, Callable[[RuleInput], object]], ...] = field(repr=False)
-    guards: tuple[tuple[str, str], ...]
-    program: Any = field(repr=False, compare=False)
-
-
-def chain(rules: Sequence[Expression], start: int = 0) -> tuple[Block, ...]:
-    """Put rules into as few blocks as the runtime's limits on depth and length allow."""
-    if not rules:
-        return ()
-    try:
-        program = _CHAINS.compile(_chained(rules, start))
-    except RuntimeError:
-        if len(rules) > 1:
-            middle = len(rules) // 2
-            return chain(rules[:middle], start) + chain(rules[middle:], start + middle)
-        program = None
-    names = sorted({name for rule in rules for name in rule.names})
-    needed = sorted({name for rule in rules for name in rule.needs})
-    return (
-        Block(
-            start=start,
-            rules=tuple(rules),
-            reads=tuple((name, VARIABLES[name].read) for name in names),
-            guards=tuple((_GUARD + name, name) for name in needed),
-            program=program,
-        ),
-    )
-
-
-def _chained(rules: Sequence[Expression], start: int) -> str:
-    # The line breaks end a comment at the end of a rule. The guards keep an absent number, which
-    # is common, from spoiling the chain.
-    links = (
-        "".join(f"{_GUARD}{name} && " for name in sorted(rule.needs))
-        + f"(\n{rule.text}\n) ? {place} : "
-        for place, rule in enumerate(rules, start)
-    )
-    return "".join(links) + "-1"
-
-
-def first_match(
-    blocks: Sequence[Block], seen: RuleInput
-) -> tuple[int, tuple[tuple[int, str], ...]]:
-    """Find the first rule that is true; gives its place, or -1, and the rules that failed.
-
-    A failure is a rule's place and what went wrong, in words.
-    """
-    failures: tuple[tuple[int, str], ...] = ()
-    for block in blocks:
-        data: dict[str, object] = {}
-        for name, read in block.reads:
-            value = read(seen)
-            if value is not None:
-                data[name] = value
-        for guard, name in block.guards:
-            data[guard] = name in data
-        found = None if block.program is None else _ask(block.program, data)
-        # An error is a str here, whatever it was; a bool can't come out of a chain.
-        if type(found) is not int:
-            found, failed = _one_by_one(block, data)
-            failures += failed
-        if found >= 0:
-            return found, failures
-    return -1, failures
-
-
-def _one_by_one(
-    block: Block, data: Mapping[str, object]
-) -> tuple[int, tuple[tuple[int, str], ...]]:
-    failures: list[tuple[int, str]] = []
-    for place, rule in enumerate(block.rules, block.start):
-        if any(name not in data for name in rule.needs):
-            continue
-        answer = _ask(rule.program, data)
-        if answer is True:
-            return place, tuple(failures)
-        if answer is not False and not _absent(rule, str(answer)):
-            failures.append((place, _in_words(str(answer))))
-    return -1, tuple(failures)
-
-
-def _absent(rule: Expression, error: str) -> bool:
-    """Whether a rule failed only for lack of what the request or the account doesn't say."""
-    unbound = _UNBOUND.search(error)
-    if unbound:
-        return unbound[1] in SOMETIMES_ABSENT
-    return _NO_KEY in error and "extra" in rule.names
-
-
-def _in_words(error: str) -> str:
-    words = re.sub(r"\A[A-Z_]+: | \[[A-Z_]+\]\Z", "", error)
-    return (words[:1].lower() + words[1:])[:200]

@@ -8,43 +8,31 @@ nothing inside a quoted text or a comment sets one off.
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, NamedTuple
 
+from switchhook.rules.known_names import FUNCTIONS, MACROS, MEANT, nearest, nearest_function
 from switchhook.rules.variables import VARIABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-MACROS = frozenset({"all", "exists", "exists_one", "filter", "map", "has"})
-_FUNCTIONS = [
-    "matches",
-    "contains",
-    "startsWith",
-    "endsWith",
-    "size",
-    "int",
-    "uint",
-    "double",
-    "string",
-    "bool",
-    "duration",
-    "timestamp",
-    "type",
-    "dyn",
-    "getFullYear",
-    "getMonth",
-    "getDate",
-    "getDayOfMonth",
-    "getDayOfWeek",
-    "getDayOfYear",
-    "getHours",
-    "getMinutes",
-    "getSeconds",
-    "getMilliseconds",
+    from switchhook.rules.variables import Variable
+
+__all__ = [
+    "MACROS",
+    "Argument",
+    "DottedName",
+    "ExpressionProblem",
+    "Token",
+    "bare_clock_calls",
+    "constant_arguments",
+    "explain",
+    "has_on_variables",
+    "names_in",
+    "nested_and",
+    "tokens",
 ]
-_FUNCTIONS += sorted(MACROS)
-_GROUPS = sorted({name.partition(".")[0] for name in VARIABLES if "." in name})
+
 _CLOCK = {
     "getHours": "local.hour",
     "getMinutes": "local.minute",
@@ -139,7 +127,9 @@ def _chains(parts: Sequence[Token]) -> Iterator[DottedName]:
         yield DottedName(".".join(name.text for name in names), tuple(names), start)
 
 
-def names_in(parts: Sequence[Token]) -> frozenset[str]:
+def names_in(
+    parts: Sequence[Token], variables: Mapping[str, Variable] = VARIABLES
+) -> frozenset[str]:
     """All variables that may be meant; too many would do no harm."""
     found = set()
     for chain in _chains(parts):
@@ -148,7 +138,7 @@ def names_in(parts: Sequence[Token]) -> frozenset[str]:
             continue  # a field of the value in front
         words = chain.text.split(".")
         found |= {".".join(words[:n]) for n in range(1, len(words) + 1)}
-    return frozenset(found & VARIABLES.keys())
+    return frozenset(found & variables.keys())
 
 
 def nested_and(parts: Sequence[Token]) -> bool:
@@ -161,7 +151,9 @@ def nested_and(parts: Sequence[Token]) -> bool:
     return False
 
 
-def has_on_variables(parts: Sequence[Token]) -> Iterator[ExpressionProblem]:
+def has_on_variables(
+    parts: Sequence[Token], variables: Mapping[str, Variable] = VARIABLES
+) -> Iterator[ExpressionProblem]:
     """Every has() on a variable: it would give the variable itself, not whether it is there."""
     for chain in _chains(parts):
         before = [token.text for token in parts[max(0, chain.at - 3) : chain.at]]
@@ -169,7 +161,7 @@ def has_on_variables(parts: Sequence[Token]) -> Iterator[ExpressionProblem]:
         if before[-1:] == ["."]:  # .stream.status is stream.status too
             before.pop()
             start -= 1
-        variable = VARIABLES.get(chain.text)
+        variable = variables.get(chain.text)
         if variable is None or before[-2:] != ["has", "("]:
             continue
         place = parts[start]
@@ -236,28 +228,11 @@ _UNEXPECTED = re.compile(
     r"(?: expecting .*| \[INVALID_ARGUMENT\])?$"
 )
 _SIGNS = {"_?_:_": "? :", "_[_]": "[ ]"}
-_MEANT = {
-    "=": "to compare, write ==",
-    "and": "write &&",
-    "AND": "write &&",
-    "&": "write &&",
-    "or": "write ||",
-    "OR": "write ||",
-    "|": "write ||",
-    "not": "write !",
-    "True": "write true",
-    "False": "write false",
-    "None": 'an absent text is ""',
-    "null": 'an absent text is ""',
-    ">": "not equal is !=",
-    "“": 'use plain quotes: "',
-    "”": 'use plain quotes: "',
-    "‘": 'use plain quotes: "',
-    "’": 'use plain quotes: "',
-}
 
 
-def explain(error: str, text: str) -> list[ExpressionProblem]:
+def explain(
+    error: str, text: str, variables: Mapping[str, Variable] = VARIABLES
+) -> list[ExpressionProblem]:
     """Turn the runtime's refusal of an expression into problems; at least one."""
     found = [(int(line), int(column), words) for line, column, words in _ERROR.findall(error)]
     if not found or "ecursion" in error:
@@ -271,7 +246,8 @@ def explain(error: str, text: str) -> list[ExpressionProblem]:
         # The parser stumbles on after its first mistake; what follows tells nothing.
         return [_syntax(*found[0], parts)]
     # What holds a mistake is a mistake too, of type *error*: only the first cause is told.
-    return [_mistake(*mistake, parts) for mistake in found if "*error*" not in mistake[2]]
+    mistakes = (mistake for mistake in found if "*error*" not in mistake[2])
+    return [_mistake(*mistake, parts, variables) for mistake in mistakes]
 
 
 def _syntax(line: int, column: int, words: str, parts: Sequence[Token]) -> ExpressionProblem:
@@ -297,16 +273,22 @@ def _syntax(line: int, column: int, words: str, parts: Sequence[Token]) -> Expre
     if word in (")", "]", "}"):
         return ExpressionProblem(line, column, f'"{word}" closes nothing')
     before = [token.text for token in parts if (token.line, token.column) < (line, column)]
-    hint = _MEANT.get(word, "") or (_MEANT.get(before[-1], "") if before[-1:] == ["not"] else "")
+    hint = MEANT.get(word, "") or (MEANT.get(before[-1], "") if before[-1:] == ["not"] else "")
     return ExpressionProblem(
         line, column, f'unexpected "{word[:40] or ascii(unexpected[1])[1:-1]}"', hint
     )
 
 
-def _mistake(line: int, column: int, words: str, parts: Sequence[Token]) -> ExpressionProblem:
+def _mistake(
+    line: int,
+    column: int,
+    words: str,
+    parts: Sequence[Token],
+    variables: Mapping[str, Variable],
+) -> ExpressionProblem:
     undeclared = _UNDECLARED.match(words)
     if undeclared:
-        return _unknown(undeclared[1], line, column, parts)
+        return _unknown(undeclared[1], line, column, parts, variables)
     overload = _OVERLOAD.match(words)
     if overload:
         function = _SIGNS.get(overload[1]) or overload[1].strip("@_")
@@ -343,7 +325,13 @@ def _conversion(types: str) -> str:
     return ""
 
 
-def _unknown(name: str, line: int, column: int, parts: Sequence[Token]) -> ExpressionProblem:
+def _unknown(
+    name: str,
+    line: int,
+    column: int,
+    parts: Sequence[Token],
+    variables: Mapping[str, Variable],
+) -> ExpressionProblem:
     """An unknown name, at its first letter; the runtime points at its last dot or bracket."""
     last = name.rpartition(".")[2]
     for chain in _chains(parts):
@@ -352,44 +340,14 @@ def _unknown(name: str, line: int, column: int, parts: Sequence[Token]) -> Expre
         if first.line != line or not first.column <= column <= end.column + len(end.text):
             continue
         if end.text == last and follows == ["("]:
-            if name in _FUNCTIONS:
+            if name in FUNCTIONS:
                 return ExpressionProblem(
                     end.line, end.column, f"{name}() does not take what it is given"
                 )
-            hint = _nearest_function(name)
+            hint = nearest_function(name)
             return ExpressionProblem(end.line, end.column, f'unknown function "{name}"', hint)
         if chain.text == name or chain.text.startswith(name + "."):
             return ExpressionProblem(
-                first.line, first.column, f'unknown name "{name}"', _nearest(name)
+                first.line, first.column, f'unknown name "{name}"', nearest(name, variables)
             )
-    return ExpressionProblem(line, column, f'unknown name "{name}"', _nearest(name))
-
-
-def _nearest(name: str) -> str:
-    """The name that was probably meant, else those that there are."""
-    if name in _MEANT:
-        return _MEANT[name]
-    folded = {known.lower(): known for known in VARIABLES}
-    if name.lower() in folded:
-        return f"did you mean {folded[name.lower()]}?"
-    group, _, last = name.lower().rpartition(".")
-    if not group:
-        known = [v for v in VARIABLES if v.startswith(last + ".")]
-        close = get_close_matches(last, [v.rpartition(".")[2] for v in VARIABLES], n=1, cutoff=0.8)
-        if close and not known:
-            known = [v for v in VARIABLES if v.rpartition(".")[2] == close[0]]
-        return f"known: {', '.join(known)}" if known else f'a text stands in quotes: "{name}"'
-    if group not in _GROUPS:
-        group = next(iter(get_close_matches(group, _GROUPS, n=1)), "")
-    known = [v for v in VARIABLES if v.startswith(group + ".")] if group else []
-    words = {v.partition(".")[2]: v for v in known}
-    close = get_close_matches(last, words, n=1, cutoff=0.6)
-    if close:
-        return f"did you mean {words[close[0]]}?"
-    return f"known: {', '.join(known)}" if known else f"names start with {', '.join(_GROUPS)}"
-
-
-def _nearest_function(name: str) -> str:
-    folded = {known.lower(): known for known in _FUNCTIONS} | {"len": "size"}
-    close = get_close_matches(name.lower(), folded, n=1, cutoff=0.6)
-    return f"did you mean {folded[close[0]]}?" if close else "see docs/rules.md for what there is"
+    return ExpressionProblem(line, column, f'unknown name "{name}"', nearest(name, variables))

@@ -3,6 +3,7 @@
 | kind | keys | what follows |
 | --- | --- | --- |
 | passthru | `option`, `select` | Option A or B; with A a keyword for a SwitchCase applet |
+| | `promise`, `reason`, `class` | beside it, a callback is promised: why, and as which class |
 | admit | `option`, `class` | A asks for room as that class; B refuses without asking |
 | voicebot | `pool` | the bots that can take the call |
 """
@@ -41,7 +42,11 @@ class EndpointKind(StrEnum):
 
 ORDINARY = "default"
 """The class of callers whom no rule gives one."""
+DEFAULT = "default"
+"""What a decision names as its rule when none matched."""
 LONGEST_POOL = 64
+LONGEST_REASON = 100
+"""Of a promise; that of a rule which says none is the rule's name."""
 SELECT = re.compile("[A-Za-z0-9_-]{1,64}")
 SELECT_HINT = "1 to 64 of A-Z, a-z, 0-9, _ and -, as a SwitchCase applet compares it"
 RESERVED = frozenset({"all", "any", "none", "foreign", "unknown"})
@@ -50,7 +55,7 @@ RESERVED = frozenset({"all", "any", "none", "foreign", "unknown"})
 _CLASS = re.compile("[a-z0-9_-]{1,32}")
 
 KEYS: dict[EndpointKind, tuple[str, ...]] = {
-    EndpointKind.PASSTHRU: ("option", "select"),
+    EndpointKind.PASSTHRU: ("option", "select", "promise", "reason", "class"),
     EndpointKind.ADMIT: ("option", "class"),
     EndpointKind.VOICEBOT: ("pool",),
 }
@@ -59,13 +64,15 @@ KEYS: dict[EndpointKind, tuple[str, ...]] = {
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What a rule, or the default, gives; the texts are empty where it does not say them.
 
-    The option of a voicebot endpoint's is A: an address is given.
+    The option of a voicebot endpoint's is A: an address is given. `promise` is why a callback is
+    promised, `class_` of a passthru endpoint's the one that it is promised as.
     """
 
     option: Option
     select: str = ""
     pool: str = ""
     class_: str = ""
+    promise: str = ""
 
 
 Complaint = tuple[str, str]
@@ -95,7 +102,9 @@ def read_outcome(
         outcome = Outcome(option=option, class_=_class(table.get("class"), option, found))
     else:
         option = _option(table.get("option"), found)
-        outcome = Outcome(option=option, select=_select(table.get("select"), option, found))
+        select = _select(table.get("select"), option, found)
+        reason, class_ = _promise(table, found)
+        outcome = Outcome(option=option, select=select, class_=class_, promise=reason)
     return (None if found else outcome), tuple(found)
 
 
@@ -166,6 +175,38 @@ def _class(said: object, option: Option, found: list[Complaint]) -> str:
         hint = 'remove class, or write option = "A", which asks for room'
         found.append((f"class {said!r} is never used: B refuses without asking for room", hint))
     return str(said)
+
+
+def _promise(table: Mapping[str, object], found: list[Complaint]) -> tuple[str, str]:
+    """Why a callback is promised, and as which class; both empty where none is."""
+    promised = table.get("promise", False)
+    if not isinstance(promised, bool):
+        problem = f"promise is neither true nor false: {str(promised)[:40]!r}"
+        found.append((problem, "promise = true, without quotes"))
+        return "", ""
+    if not promised:
+        for key, word in (("reason", "why a callback is promised"), ("class", "of a promise")):
+            if key in table:
+                more = ', or kind = "admit" of the endpoint' if key == "class" else ""
+                hint = f"write promise = true beside it{more}"
+                found.append((f'"{key}" says {word}, and none is promised', hint))
+        return "", ""
+    reason = table.get("reason", table.get("name", DEFAULT))
+    if not _is_reason(reason):
+        problem = f"no such reason is possible: {str(reason)[:40]!r}"
+        hint = f"one line of at most {LONGEST_REASON} printable characters"
+        found += [(problem, hint)] if "reason" in table else []
+        reason = ""
+    return str(reason), _class(table.get("class"), Option.A, found)
+
+
+def _is_reason(said: object) -> bool:
+    return (
+        isinstance(said, str)
+        and bool(said.strip())
+        and len(said) <= LONGEST_REASON
+        and said.isprintable()
+    )
 
 
 def _pool(said: object, found: list[Complaint]) -> str:

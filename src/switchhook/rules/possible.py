@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 from switchhook.exotel.cause import Cause
 from switchhook.exotel.passthru import Direction, DisconnectedBy, StreamStatus
 from switchhook.exotel.stream_error import ErrorKind
+from switchhook.exotel.times import WEEKDAYS
 from switchhook.exotel.wire.scalar import MOST_DIGITS
 from switchhook.rules.text_sets import Dates, PhoneNumbers, Status, Texts
 from switchhook.rules.value_sets import Numbers, Words
-from switchhook.rules.variables import VARIABLES, WEEKDAYS
+from switchhook.rules.variables import VARIABLES
 
 if TYPE_CHECKING:
     from switchhook.rules.value_sets import Values

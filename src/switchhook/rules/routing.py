@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from switchhook.rules.bot_pool import Eligible, MemberState, draw
+from switchhook.rules.flags import FlagSetting
+from switchhook.rules.rollout import Rollout
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -62,13 +64,15 @@ class MemberFacts(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `share` 0 to 1 is what the breaker lets it have of its weight; `room` how many streams it can
     still take up to its limit beyond those that were sent to it up to the journal's number
-    `through_seq`, None where it has none. `network` is that of our own which its name leads into
-    without leave, in words, empty where it does not: nobody is then given it, whatever is set.
+    `through_seq`, None where it has none; that is a part of it where `nodes` share it. `network` is
+    that of our own which its name leads into without leave, in words, empty where it does not:
+    nobody is then given it, whatever is set.
     """
 
     share: float = 1.0
     room: int | None = None
     through_seq: int = 0
+    nodes: int = 1
     network: str = ""
 
 
@@ -87,19 +91,55 @@ class AdmissionBudget(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class RoutingFacts(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What the answer process knows for routing: what people set, members by pool, budgets.
+    """What the answer process knows beside the accounts: what people set, members by pool, budgets.
 
-    `hands` stay in force by themselves, and so does a member's `network`; else `members` run out
-    60 s and `budgets` (by account) 5 s after they were told.
+    `hands` and `flags` (by name) stay in force by themselves, and so does a member's `network`;
+    else `members` run out 60 s and `budgets` (by account) 5 s after they were told. `rollouts` (by
+    subject) run out 300 s after the moment up to which the console had followed the journal: one
+    that nobody watches goes back to the running release.
     """
 
     hands: tuple[HandSetting, ...] = ()
     members: dict[str, dict[str, MemberFacts]] = {}
     budgets: dict[str, AdmissionBudget] = {}
+    flags: dict[str, FlagSetting] = {}
+    rollouts: dict[str, Rollout] = {}
 
     def lasting(self) -> RoutingFacts:
         """What holds by itself: settings, and whose name leads into a network of our own."""
-        return RoutingFacts(hands=self.hands, members=lasting_members(self.members))
+        members = lasting_members(self.members)
+        return RoutingFacts(hands=self.hands, members=members, flags=self.flags)
+
+
+def by_other_limits(
+    facts: RoutingFacts, now: Mapping[str, Pool], then: Mapping[str, Pool]
+) -> RoutingFacts:
+    """The facts with the members' room as the limits of the pools `now` leave it.
+
+    They were reckoned by those of `then`. Of a member that had no limit then no room is known, so
+    that it has none to keep to.
+    """
+    changed: dict[str, dict[str, MemberFacts]] = {}
+    for name, members in facts.members.items():
+        limits, before = _limits(now.get(name)), _limits(then.get(name))
+        if limits != before:
+            changed[name] = {
+                each: msgspec.structs.replace(
+                    known, room=_room(known, before.get(each), limits.get(each))
+                )
+                for each, known in members.items()
+            }
+    return msgspec.structs.replace(facts, members={**facts.members, **changed})
+
+
+def _limits(pool: Pool | None) -> dict[str, int | None]:
+    return {} if pool is None else {each.name: each.limit for each in pool.members}
+
+
+def _room(known: MemberFacts, before: int | None, limit: int | None) -> int | None:
+    if known.room is None or before is None or limit is None:
+        return None
+    return known.room + (limit - before) // known.nodes
 
 
 def lasting_members(
@@ -225,7 +265,7 @@ def eligible_of(
 def _headroom(member: Member, facts: MemberFacts) -> float:
     if facts.room is None or not member.limit:
         return 1.0
-    return min(1.0, facts.room / member.limit)
+    return min(1.0, facts.room * facts.nodes / member.limit)
 
 
 def _moved(asked: str, hands: Iterable[HandSetting]) -> tuple[str, list[int]]:

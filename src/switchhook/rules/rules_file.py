@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import re
 import tomllib
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from switchhook.errors import ConfigError, RuleError
+from switchhook.errors import RuleError
 from switchhook.rules.decide import DEFAULT, Decision, Option, Rule, Ruleset
-from switchhook.rules.expression import Expression, Invalid, chain, check
+from switchhook.rules.expression import Expression, Invalid, Language, check, language_of
+from switchhook.rules.matching import Block, chain
 from switchhook.rules.outcome import (
     ORDINARY,
     EndpointKind,
@@ -26,12 +28,13 @@ from switchhook.rules.outcome import (
     unknown_keys,
 )
 from switchhook.rules.rules_layout import rule_lines, table_names
-from switchhook.rules.variables import CHANGING, AccountFacts
+from switchhook.rules.rules_problems import RulesetError, RulesProblems
+from switchhook.rules.variables import CHANGING, FLAGS, AccountFacts
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from switchhook.rules.expression_text import ExpressionProblem
+    from switchhook.rules.flags import Flag
 
 __all__ = [
     "BUILTIN",
@@ -53,21 +56,8 @@ LONGEST_NAME = 100
 
 
 _RULE_KEYS = ("name", "when")
+_FLAG = re.compile(r"\bflags\s*\.\s*([a-z_][a-z0-9_]{0,63})\b")
 _END_OF_FILE = MOST_RULES + 1
-
-
-class RulesetError(ConfigError):
-    """A rules file that doesn't check out: all that is wrong with it, one line each.
-
-    `problems` stand in the order of the file.
-    """
-
-    def __init__(self, problems: tuple[RuleError, ...], *, file: str) -> None:
-        super().__init__(f"{len(problems)} problems", file=file)
-        self.problems = problems
-
-    def __str__(self) -> str:
-        return "\n".join(str(problem) for problem in self.problems)
 
 
 def load_rules(
@@ -78,18 +68,23 @@ def load_rules(
     kind: EndpointKind = EndpointKind.PASSTHRU,
     pools: Collection[str] | None = None,
     selects: Collection[str] = (),
+    flags: Collection[Flag] | None = None,
 ) -> Ruleset:
     """Read and check a rules file, `file` in messages, for an endpoint of that kind.
 
     `pools` are the pools there are, None where any may be; `selects` the keywords that the endpoint
-    names, none where it names none. Rules that can't be what was meant are doubts of the ruleset,
-    so that a file that ran goes on running after an upgrade; `strict` refuses them. Raises
-    `RulesetError` with all that is wrong.
+    names, none where it names none; `flags` those that are declared, None where any may be, of any
+    type. Rules that can't be what was meant are doubts of the ruleset, so that a file that ran goes
+    on running after an upgrade; `strict` refuses them. Raises `RulesetError` with all problems.
     """
     whole = _decoded(text, file)
     document = _document(whole, file)
-    problems, doubts = _Problems(file, rule_lines(whole)), _Problems(file, rule_lines(whole))
-    rules, expressions = _rules(document, kind, problems)
+    problems, doubts = (
+        RulesProblems(file, rule_lines(whole)),
+        RulesProblems(file, rule_lines(whole)),
+    )
+    language = _language(whole, flags)
+    rules, expressions = _rules(document, kind, language, problems)
     default = _default(document, whole, kind, problems)
     for key in sorted(document.keys() - {"rule", "default"}):
         problems.add(-1, f'unknown key "{key[:40]}"', hint="known: [[rule]] and [default]")
@@ -98,18 +93,41 @@ def load_rules(
     _check_pools(rules, default, pools, problems)
     if problems.found or default is None:
         raise RulesetError(problems.in_order(), file=file)
+    placed = [expression for _, _, expression in expressions]
+    return _ruleset(whole, kind, rules, default, chain(placed, language=language), doubts, flags)
+
+
+def _ruleset(
+    whole: str,
+    kind: EndpointKind,
+    rules: list[tuple[int, Rule]],
+    default: Outcome,
+    blocks: tuple[Block, ...],
+    doubts: RulesProblems,
+    flags: Collection[Flag] | None,
+) -> Ruleset:
+    """What a file comes to that checked out."""
     release = hashlib.sha256(whole.encode()).hexdigest()
+    named = {name for block in blocks for name, _ in block.reads}
     return Ruleset(
         rules=tuple(rule for _, rule in rules),
         default=default.option,
         text=whole,
         release=release,
-        changing=any(expression.names & CHANGING for _, _, expression in expressions),
-        blocks=chain([expression for _, _, expression in expressions]),
+        changing=any(name in CHANGING or name.startswith(FLAGS) for name in named),
+        blocks=blocks,
         decisions=_decisions(rules, default, release),
         doubts=doubts.in_order(),
         kind=kind,
+        flags=tuple(flag for flag in flags or () if FLAGS + flag.name in named),
     )
+
+
+def _language(whole: str, flags: Collection[Flag] | None) -> Language:
+    """What the expressions of a file may say; where any flag may be, those that it names."""
+    if flags is not None:
+        return language_of(tuple((flag.name, flag.type) for flag in flags))
+    return language_of(tuple((name, "dyn") for name in sorted(set(_FLAG.findall(whole)))))
 
 
 def _decisions(
@@ -129,45 +147,10 @@ def _decisions(
             select=each.select,
             pool=each.pool,
             class_=each.class_,
+            promise=each.promise,
         )
         for name, why, each in reasons
     )
-
-
-class _Problems:
-    """What is wrong, with its place: -1 before the rules, then a rule's, then the end's."""
-
-    def __init__(self, file: str, lines: list[tuple[int, int]]) -> None:
-        self.file, self._lines = file, lines
-        self.found: list[tuple[int, RuleError]] = []
-
-    def add(
-        self,
-        place: int,
-        problem: str,
-        *,
-        rule: str = "",
-        line: int = 1,
-        column: int | None = None,
-        hint: str = "",
-    ) -> None:
-        at = None
-        if 0 <= place < len(self._lines):
-            header, expression = self._lines[place]
-            at = header if column is None else expression + line - 1
-        error = RuleError(
-            problem, file=self.file, rule=rule, line=line, column=column, at=at, hint=hint
-        )
-        self.found.append((place, error))
-
-    def add_found(self, place: int, rule: str, found: ExpressionProblem) -> None:
-        """What is wrong with a rule's expression."""
-        line, column, problem, hint = found
-        self.add(place, problem, rule=rule, line=line, column=column, hint=hint)
-
-    def in_order(self) -> tuple[RuleError, ...]:
-        by_place = sorted(self.found, key=lambda f: (f[0], f[1].line, f[1].column or 0))
-        return tuple(error for _, error in by_place)
 
 
 def _refuse(problem: str, file: str, hint: str = "") -> RulesetError:
@@ -205,7 +188,7 @@ _Placed = tuple[int, str, Expression]
 
 
 def _rules(
-    document: dict[str, object], kind: EndpointKind, problems: _Problems
+    document: dict[str, object], kind: EndpointKind, language: Language, problems: RulesProblems
 ) -> tuple[list[tuple[int, Rule]], list[_Placed]]:
     """The rules with their places, as far as they check out, and all expressions that do."""
     entries = document.get("rule", [])
@@ -223,7 +206,7 @@ def _rules(
         outcome, wrong = read_outcome(entry, kind)
         for problem, hint in wrong:
             problems.add(place, problem, rule=name, hint=hint)
-        expression = _expression(entry, place, name, problems)
+        expression = _expression(entry, place, name, language, problems)
         if expression is not None:
             expressions.append((place, name, expression))
             if outcome is not None:
@@ -232,10 +215,20 @@ def _rules(
 
 
 def _rule(name: str, expression: Expression, outcome: Outcome) -> Rule:
-    return Rule(name, expression.text, outcome.option, outcome.select, outcome.pool, outcome.class_)
+    return Rule(
+        name,
+        expression.text,
+        outcome.option,
+        outcome.select,
+        outcome.pool,
+        outcome.class_,
+        outcome.promise,
+    )
 
 
-def _name(entry: dict[str, object], place: int, names: dict[str, int], problems: _Problems) -> str:
+def _name(
+    entry: dict[str, object], place: int, names: dict[str, int], problems: RulesProblems
+) -> str:
     """The rule's name, or a stand-in such as #3 for the messages."""
     name, ordinal = entry.get("name"), f"#{place + 1}"
     if not isinstance(name, str) or not name.strip():
@@ -255,7 +248,7 @@ def _name(entry: dict[str, object], place: int, names: dict[str, int], problems:
 
 
 def _expression(
-    entry: dict[str, object], place: int, name: str, problems: _Problems
+    entry: dict[str, object], place: int, name: str, language: Language, problems: RulesProblems
 ) -> Expression | None:
     when = entry.get("when")
     if not isinstance(when, str):
@@ -264,7 +257,7 @@ def _expression(
         problems.add(place, problem, rule=name, hint=hint)
         return None
     try:
-        return check(when)
+        return check(when, language)
     except Invalid as invalid:
         for found in invalid.problems:
             problems.add_found(place, name, found)
@@ -272,7 +265,7 @@ def _expression(
 
 
 def _default(
-    document: dict[str, object], whole: str, kind: EndpointKind, problems: _Problems
+    document: dict[str, object], whole: str, kind: EndpointKind, problems: RulesProblems
 ) -> Outcome | None:
     below = 'pool = "…"' if kind is EndpointKind.VOICEBOT else 'option = "A" or "B"'
     end, hint = _END_OF_FILE, f"end the file with [default] and {below} below it"
@@ -295,7 +288,7 @@ def _check_pools(
     rules: list[tuple[int, Rule]],
     default: Outcome | None,
     pools: Collection[str] | None,
-    problems: _Problems,
+    problems: RulesProblems,
 ) -> None:
     if pools is None:
         return
@@ -313,7 +306,7 @@ def _doubt(
     rules: list[tuple[int, Rule]],
     default: Outcome | None,
     selects: Collection[str],
-    doubts: _Problems,
+    doubts: RulesProblems,
 ) -> None:
     """What can't be what was meant."""
     for place, name, expression in expressions:
@@ -324,7 +317,7 @@ def _doubt(
 
 
 def _doubt_selects(
-    rules: list[tuple[int, Rule]], default: Outcome, selects: Collection[str], doubts: _Problems
+    rules: list[tuple[int, Rule]], default: Outcome, selects: Collection[str], doubts: RulesProblems
 ) -> None:
     """What of keywords can't be what was meant."""
     where = "selects of the endpoint does not name it"
@@ -342,7 +335,7 @@ def _doubt_selects(
         doubts.add(_END_OF_FILE, problem, hint=hint)
 
 
-def _unreachable(expressions: list[_Placed], problems: _Problems) -> None:
+def _unreachable(expressions: list[_Placed], problems: RulesProblems) -> None:
     shapes: dict[str, tuple[int, str]] = {}
     always = ""
     for place, name, expression in expressions:

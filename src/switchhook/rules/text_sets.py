@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from switchhook.exotel.asked_number import asked_number
 from switchhook.exotel.passthru import Passthru, Stream
+from switchhook.exotel.times import WEEKDAYS
 from switchhook.exotel.wire.scalar import clean
 from switchhook.rules.value_sets import OTHER, Samples, Values, Words, fits, folded
-from switchhook.rules.variables import WEEKDAYS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

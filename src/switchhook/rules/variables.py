@@ -19,14 +19,19 @@ import msgspec
 
 from switchhook.exotel.cause import Verdict
 from switchhook.exotel.passthru import Passthru, Stream, StreamStatus
-from switchhook.exotel.times import EPOCH
+from switchhook.exotel.times import EPOCH, WEEKDAYS
+from switchhook.rules.flags import NO_VALUES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-Kind = Literal["string", "int", "double", "bool", "timestamp", "map(string, string)"]
+    from switchhook.rules.flags import FlagValue
 
-WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+Kind = Literal[
+    "string", "int", "double", "bool", "timestamp", "map(string, string)", "list(string)", "dyn"
+]
+FLAGS = "flags."
+"""Begins the names of flags."""
 
 _NO_STREAM = Stream()
 # The rules' runtime is C++: a NUL would end the text there, a lone surrogate has no UTF-8.
@@ -50,7 +55,8 @@ class AccountFacts(msgspec.Struct, frozen=True):
 class RuleInput(msgspec.Struct, frozen=True):
     """Everything that one decision rests on.
 
-    `at_ms` is the moment in milliseconds since 1970, UTC; `zone` the endpoint's.
+    `at_ms` is the moment in milliseconds since 1970, UTC; `zone` the endpoint's; `flags` what the
+    flags are for the caller, by name.
     """
 
     passthru: Passthru
@@ -59,6 +65,7 @@ class RuleInput(msgspec.Struct, frozen=True):
     facts: AccountFacts
     at_ms: int
     zone: ZoneInfo
+    flags: Mapping[str, FlagValue] = NO_VALUES
 
     @property
     def local(self) -> datetime:
@@ -67,10 +74,16 @@ class RuleInput(msgspec.Struct, frozen=True):
 
 
 def seen(
-    passthru: Passthru, verdict: Verdict, facts: AccountFacts, at_ms: int, zone: ZoneInfo
+    passthru: Passthru,
+    verdict: Verdict,
+    facts: AccountFacts,
+    at_ms: int,
+    zone: ZoneInfo,
+    flags: Mapping[str, FlagValue] = NO_VALUES,
 ) -> RuleInput:
     """Put together what rules see; no stream reads as one that says nothing."""
-    return RuleInput(passthru, passthru.stream or _NO_STREAM, verdict, facts, at_ms, zone)
+    stream = passthru.stream or _NO_STREAM
+    return RuleInput(passthru, stream, verdict, facts, at_ms, zone, flags)
 
 
 # Converting to a zone costs as much as all the rest of a decision, and many share a second.
@@ -306,4 +319,9 @@ SOMETIMES_ABSENT = frozenset(
 """The numbers that a request or the account may not have."""
 
 CHANGING = frozenset(variable.name for variable in (*_ACCOUNT, *_TIME))
-"""What is another a moment later, though the same is asked."""
+"""What is another a moment later, though the same is asked; so is every flag."""
+
+
+def flag_variable(name: str, type: Kind) -> Variable:
+    """A flag as rules see it: `flags.NAME`."""
+    return Variable(FLAGS + name, type, "a flag", lambda s: s.flags.get(name))

@@ -21,6 +21,7 @@ from switchhook.capacity.ledger import LedgerCapacity
 from switchhook.capacity.poller import AccountWatch, Watched
 from switchhook.capacity.polling import Pace
 from switchhook.config.accounts import AccountConfig
+from switchhook.config.callbacks import NumberSet
 from switchhook.config.names import accounts_of
 from switchhook.exotel.clock import Clock
 from switchhook.metrics import KNOWN
@@ -28,7 +29,6 @@ from switchhook.metrics import KNOWN
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from switchhook.capacity.facts_file import FactsFile
     from switchhook.config import Config
     from switchhook.exotel.client import ExotelClient
     from switchhook.exotel.recording import (
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         RecordingPlace,
     )
     from switchhook.ledger.database import Ledger
+    from switchhook.server.keeping import FactsWriter
 
 _FRESH_S = KNOWN["account.active"].fresh_s or 0
 
@@ -76,7 +77,7 @@ class Accounts:
     def __init__(
         self,
         ledger: Ledger,
-        facts: FactsFile,
+        facts: FactsWriter,
         clock: Clock,
     ) -> None:
         self._clock = clock
@@ -108,7 +109,7 @@ class Accounts:
             if not (account.poll or account.call_details):
                 continue
             same = before.get(account.name)
-            known = same is not None and same.config == account
+            known = same is not None and _asking(same.config) == _asking(account)
             self._asked[account.name] = same if same is not None and known else self._ask(account)
         watched = [each for each in self._asked.values() if each.config.poll]
         wanting = [each for each in self._asked.values() if each.config.call_details]
@@ -125,6 +126,11 @@ class Accounts:
         await self.watch.stop()
         for each in self._asked.values():
             await each.client.close()
+
+    def client(self, account: str) -> ExotelClient | None:
+        """The API of an account that is asked; None of one that isn't."""
+        asked = self._asked.get(account)
+        return None if asked is None else asked.client
 
     def recordings_of(self, endpoint: str) -> HeardAccount | None:
         """The account whose recordings may be heard for an endpoint; any thread may ask."""
@@ -158,3 +164,13 @@ class Accounts:
         )
         pace = Pace(account.quiet_s, account.busy_s)
         return _Asked(account, client, Watched(account.name, client, pace))
+
+
+def _asking(account: AccountConfig) -> AccountConfig:
+    """What of an account says how it is asked: its client, with what is left of its budget, stays.
+
+    Whom it calls back, and when, changes nothing about that.
+    """
+    return msgspec.structs.replace(
+        account, callbacks=None, callback_bot=None, do_not_call=NumberSet()
+    )

@@ -12,10 +12,10 @@ from switchhook.routes.leases import CLOSED_KEPT_MS
 from switchhook.rules.outcome import EndpointKind
 
 if TYPE_CHECKING:
-    from switchhook.capacity.facts_file import FactsFile
     from switchhook.config import Config
-    from switchhook.journal import JournalReader
+    from switchhook.journal.source import JournalSource
     from switchhook.server.accounts import Accounts
+    from switchhook.server.keeping import FactsWriter
     from switchhook.server.steady_clock import SteadyClock
     from switchhook.system.data_folder import DataFolder
 
@@ -30,7 +30,7 @@ class Admitting:
         config: Config,
         *,
         held: DataFolder,
-        facts: FactsFile,
+        facts: FactsWriter,
         clock: SteadyClock,
         accounts: Accounts,
     ) -> None:
@@ -46,9 +46,16 @@ class Admitting:
         reserves = {each.name: each.reserves for each in config.accounts}
         of = accounts_of(config)
         asked = (of.get(each.name) for each in config.endpoints if each.kind is EndpointKind.ADMIT)
-        self.worker.use({name: reserves.get(name, {}) for name in asked if name is not None})
+        self.worker.use(
+            {name: reserves.get(name, {}) for name in asked if name is not None},
+            callbacks={
+                each.name: each.callbacks.ring_s * 1000
+                for each in config.accounts
+                if each.callbacks is not None
+            },
+        )
 
-    def begin(self, journal: JournalReader) -> None:
+    def begin(self, journal: JournalSource) -> None:
         """Take over what was known before the start. Touches the disk."""
         since_ms = self._clock.now_ms() - CLOSED_KEPT_MS
         readings = []

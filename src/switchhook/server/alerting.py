@@ -14,30 +14,31 @@ from switchhook.alerts.metrics import destination_figures
 from switchhook.alerts.notification import Recipient
 from switchhook.alerts.notify import AnswerProbe, AppriseNotifier, HttpMonitor
 from switchhook.alerts.sender import Destinations
+from switchhook.callbacks.promise_metrics import promises_figures
+from switchhook.callbacks.promise_troubles import promise_troubles
 from switchhook.capacity.ledger import LedgerCapacity
 from switchhook.capacity.metrics import watch_figures
+from switchhook.cluster.cluster_troubles import cluster_troubles
+from switchhook.cluster.metrics import cluster_figures
 from switchhook.delivery.ledger import LedgerDeliveries
-from switchhook.metrics import Cached
-from switchhook.overview.health_metrics import (
-    AnswerHealth,
-    answer_figures,
-    clock_figures,
-    disk_figures,
-    file_figures,
-    retention_figures,
-)
+from switchhook.metrics import Cached, unknown_until
+from switchhook.overview.health_metrics import AnswerHealth, clock_figures, retention_figures
 from switchhook.overview.heartbeat_metrics import HeartbeatFigures
-from switchhook.overview.known_troubles import DiskRoom, Known, known_troubles
+from switchhook.overview.known_troubles import Known, known_troubles
+from switchhook.overview.machine_metrics import machine_figures
 from switchhook.overview.missing_metrics import MissingFigures
 from switchhook.overview.trouble import Press, VerdictInput
 from switchhook.overview.verdict_file import VerdictFile
 from switchhook.overview.verdict_keeper import VerdictKeeper
+from switchhook.releases.metrics import releases_figures
+from switchhook.releases.release_troubles import ReleasesSeen, release_troubles
 from switchhook.routes.admission_metrics import admission_figures
 from switchhook.routes.admission_troubles import admission_troubles
 from switchhook.routes.mending import mends
 from switchhook.routes.metrics import routes_figures
 from switchhook.routes.pool_troubles import at_fault, pool_troubles
 from switchhook.rules.bot_pool import MemberState
+from switchhook.server.promise_news import PromiseNews
 from switchhook.streams.fold_metrics import fold_figures
 from switchhook.streams.issues.issues import SAID, IssueAction, IssueNote, IssueState
 from switchhook.streams.issues.ledger import LedgerIssueHistory
@@ -47,16 +48,17 @@ from switchhook.troubles.metrics import TroubleFigures, key_of
 from switchhook.troubles.outcomes import Measure, Subject
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Container, Mapping, Sequence
 
     from switchhook.capacity.poller import AccountWatch
-    from switchhook.checked_json import Damage
+    from switchhook.cluster.view import ClusterView
     from switchhook.config import Config
     from switchhook.journal.source import JournalSource
     from switchhook.ledger.database import Ledger
     from switchhook.metrics import Source
+    from switchhook.overview.health_metrics import RetentionClock
+    from switchhook.overview.machine_metrics import SeenMachine
     from switchhook.overview.verdict import Failing, State
-    from switchhook.retention.trusted_time import Held
     from switchhook.routes.admission_view import AdmissionView
     from switchhook.routes.view import RoutesView
     from switchhook.server.steady_clock import SteadyClock
@@ -65,19 +67,28 @@ if TYPE_CHECKING:
     from switchhook.streams.names import Names
     from switchhook.streams.store import Store
     from switchhook.system.data_folder import DataFolder
-    from switchhook.troubles.at_fault import AtFault
+    from switchhook.troubles.at_fault import AtFault, Canary
     from switchhook.troubles.trouble import Trouble
 
 _PROBE_MS = 2_000
 
 
+def _of_clock(clock: SteadyClock, cluster: Callable[[], ClusterView | None]) -> Source:
+    """Several nodes go by the database's clock, which none of them sees step."""
+    if cluster() is not None:
+        return lambda _now_ms: ()
+    return clock_figures(clock.step, lambda: clock.axis() is not None)
+
+
 class Monitoring:
     """Sources of figures, alerts and verdict, from `start` to `stop`.
 
-    `refused` are complaints about the operator's files, `damage` is that of our own small ones,
-    `failing` are parts of the console; `answer` is how the answer side says it is, None is nobody
-    to ask; `reached` are the endpoints that send calls to a pool, by the pool.
+    `machines` are those that answer callers, at a time; `failing` are parts of the console;
+    `reached` are the endpoints that send calls to a pool, by the pool, and `canaries` the releases
+    whose canaries do; `cluster` how the nodes are, None on one machine.
     """
+
+    _looked: Sequence[SeenMachine] = ()
 
     def __init__(
         self,
@@ -90,48 +101,51 @@ class Monitoring:
         watch: AccountWatch,
         held: DataFolder,
         names: Callable[[], Names],
-        refused: Callable[[], Sequence[str]],
-        damage: Callable[[], Sequence[Damage]],
+        machines: Callable[[int], Sequence[SeenMachine]],
         failing: Callable[[], Sequence[Failing]],
-        answer: Callable[[], AnswerHealth | None],
         clock: SteadyClock,
-        retention_held: Callable[[], Held | None],
+        retention: Callable[[], RetentionClock],
         routes: Callable[[], RoutesView],
         admission: Callable[[], Sequence[AdmissionView]] = tuple,
         reached: Callable[[], Mapping[str, Sequence[str]]] = dict,
+        canaries: Callable[[], Mapping[str, Canary]] = dict,
+        releases: Callable[[], ReleasesSeen] = ReleasesSeen,
+        cluster: Callable[[], ClusterView | None] = lambda: None,
+        show: Callable[[bytes], None] = lambda _body: None,
     ) -> None:
         self._watch, self._names, self._clock, self._key = watch, names, clock, held.key
-        self._refused, self._failing = refused, failing
+        self._failing, self._machines = failing, machines
+        self._releases, self._canaries, self._cluster = releases, canaries, cluster
         self._routes, self._admission, self._reached = routes, admission, reached
         self._streams = StoreFigures(store, journal, folder, names)
-        self._beats = HeartbeatFigures(store, journal)
         self._store, self._journal, self._troubles = store, journal, TroubleWatch(names)
+        self._beats = HeartbeatFigures(store, journal)
         folder.observe(self._troubles.folded)
-        self.answer = answer
-        self._missing = MissingFigures(
-            store, LedgerCapacity(ledger), names, self._streams.as_of, self._deaf
-        )
-        self._figures = TroubleFigures(
-            self._troubles, names, watch.now, self._streams.as_of, self._at_fault
-        )
+        as_of = self._streams.as_of
+        self._missing = MissingFigures(store, LedgerCapacity(ledger), names, as_of, self._deaf)
+        self._figures = TroubleFigures(self._troubles, names, watch.now, as_of, self._at_fault)
+        self._promises = self._news_of_promises(config, ledger)
         sources: list[Source] = [
-            self._streams,
-            self._figures,
+            unknown_until(self._caught_up, self._streams),
+            unknown_until(self._judged, self._figures),
             fold_figures(folder, journal),
-            disk_figures(held.path),
-            file_figures(refused, damage),
-            clock_figures(clock.step),
-            retention_figures(retention_held),
+            machine_figures(self._look_at_machines),
+            _of_clock(clock, cluster),
+            retention_figures(retention),
             watch_figures(watch),
             routes_figures(routes, reached),
             admission_figures(admission),
-            self._beats,
-            self._missing,
-            answer_figures(self.answer),
+            releases_figures(releases),
+            promises_figures(self._promises.known),
+            cluster_figures(cluster),
+            unknown_until(self._caught_up, self._beats),
+            unknown_until(self._caught_up, self._missing),
             lambda now_ms: destination_figures(self.alerting.sender, now_ms),
         ]
-        self.alerting = self._alerts(config, ledger, sources)
-        self._file = VerdictFile(held.path)
+        self.alerting, self._file = (
+            self._alerts(config, ledger, sources),
+            VerdictFile(held.path, show),
+        )
         self.verdicts = VerdictKeeper(self._seen, clock.now_ms, self._keep, mono_ms=clock.mono_ms)
 
     def _alerts(self, config: Config, ledger: Ledger, sources: Sequence[Source]) -> Alerting:
@@ -149,6 +163,15 @@ class Monitoring:
             now_ms=now_ms,
         )
 
+    def _news_of_promises(self, config: Config, ledger: Ledger) -> PromiseNews:
+        return PromiseNews(
+            config,
+            ledger,
+            capacity=self._watch.now,
+            notifier=lambda: self.alerting.sender.destinations.notifier,
+            now_ms=self._clock.now_ms,
+        )
+
     def begin(self) -> None:
         """Judge what ended before the start. Touches the disk; the store is open."""
         self._troubles.begin(self._store, self._journal)
@@ -156,14 +179,17 @@ class Monitoring:
     def start(self) -> None:
         self.alerting.start()
         self.verdicts.start()
+        self._promises.start()
 
     def stop(self) -> None:
         """Touches the disk, and waits."""
+        self._promises.stop()
         self.verdicts.stop()
         self.alerting.stop()
 
     def use(self, config: Config) -> None:
         """Go on by a changed configuration."""
+        self._promises.use(config)
         alerts = config.alerts
         self.alerting.use(
             self._destinations(config),
@@ -194,32 +220,43 @@ class Monitoring:
     def _keep(self, state: State, now_ms: int) -> None:
         self._file.write(state, self.alerting.alerts, now_ms)
 
+    def _caught_up(self) -> bool:
+        return self._streams.caught_up
+
+    def _judged(self) -> bool:
+        """Whether it is known how everybody stands, and what pools do about it."""
+        return self._streams.caught_up and bool(self._routes().made_ms)
+
+    def _look_at_machines(self, now_ms: int) -> Sequence[SeenMachine]:
+        self._looked = self._machines(now_ms)
+        return self._looked
+
     def _deaf(self) -> bool:
-        found = self.answer()
-        return found is not None and (found.answers is False or bool(found.waiting))
+        """Whether callers may come that a machine can't answer, or can't tell of."""
+        heard = (each.machine for each in self._looked if each.heard)
+        return any(each.answers is False or bool(each.waiting) for each in heard)
 
     def _known(self) -> tuple[Trouble, ...]:
-        answer = self.answer()
-        free = (each for each in self.alerting.figures if each.name == "disk.free_share")
         known = Known(
-            refused=self._refused(),
+            machines=self._looked,
             capacity=self._watch.now(self._clock.now_ms()),
             moved=self._streams.shares.moved,
             beats=self._beats.beats,
             missing=self._missing.missing,
             silent=self.alerting.sender.silent(),
             secrets=self._streams.wrong_secrets,
-            disk=DiskRoom(
-                free_share=next((each.value for each in free), None),
-                waiting=answer is not None and bool(answer.waiting),
-                answers=None if answer is None else answer.answers,
-            ),
         )
-        pools = pool_troubles(self._routes(), self._reached())
-        return (*known_troubles(known), *pools, *admission_troubles(self._admission()))
+        pools = pool_troubles(self._routes(), self._reached(), self._canaries())
+        more = (
+            *admission_troubles(self._admission()),
+            *release_troubles(self._releases()),
+            *promise_troubles(self._promises.known()),
+            *([] if (nodes := self._cluster()) is None else cluster_troubles(nodes)),
+        )
+        return (*known_troubles(known), *pools, *more)
 
     def _at_fault(self) -> Mapping[str, AtFault]:
-        return at_fault(self._routes(), self._reached())
+        return at_fault(self._routes(), self._reached(), self._canaries())
 
     def _seen(self) -> VerdictInput:
         now_ms = self._clock.now_ms()
@@ -235,15 +272,15 @@ class Monitoring:
             last_ms=self._streams.last_ms,
             failing=self._failing(),
             step=self._clock.step(),
-            presses=presses_of(self._routes()),
+            presses=presses_of(self._routes(), self._reached()),
             at_fault=self._at_fault(),
         )
 
 
-def presses_of(view: RoutesView) -> dict[str, Press]:
+def presses_of(view: RoutesView, reached: Container[str]) -> dict[str, Press]:
     """The press that mends what is wrong with each bot that is a pool, by the trouble's key."""
     found: dict[str, Press] = {}
-    for bot, mend in mends(view).items():
+    for bot, mend in mends(view, reached).items():
         press = Press(
             words=mend.words,
             act=mend.act.value,

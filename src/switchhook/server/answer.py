@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
 import os
@@ -16,13 +17,14 @@ import uvloop
 
 from switchhook.answer.answerer import SWEEP_S, Answerer
 from switchhook.answer.asgi import AnswerApp
+from switchhook.answer.hand_over_client import HandOverClient
 from switchhook.answer.health import note_event
 from switchhook.answer.http.listening import serve as serve_http
 from switchhook.answer.http.messages import ConnectionLimits
 from switchhook.capacity.facts_file import LOOK_S, FactsReader
 from switchhook.config import Config
-from switchhook.config.last_good import shown_hash
 from switchhook.config.live import POLL_S, Settings, SettingsKeeper, find_data_folder
+from switchhook.exotel.phone_numbers import shown_hash
 from switchhook.journal import JournalEvent, JournalWriter
 from switchhook.rules.outcome import EndpointKind
 from switchhook.server.answer_settings import (
@@ -48,6 +50,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("switchhook")
 
+SHIPPER_LOOK_S = 1.0
+ALONE = "this node's receipts are on its disk alone"
 _DRAIN_S = 2.0
 _RENEW_LOOKS = 10  # facts age and run out though their file stays as it is
 # The parts of an end, which is whole within five seconds.
@@ -146,6 +150,11 @@ class AnswerProcess:
             self.answerer.keep_config_applied(each)
         self._sweep()
         self._begin_task(self._follow_facts(), "facts", "rules see accounts as unknown")
+        if self._settings.config.cluster.database is not None:
+            shipper = HandOverClient(self._folder.path, self.answerer.hand_over)
+            self._begin_task(shipper.run(), "hand-over", "receipts are kept once, not twice")
+            lost = "whether the database takes this node's receipts is not seen"
+            self._begin_task(self._follow_shipper(), "shipper", lost)
         if self._keeper is not None:
             lost = "changed files are no longer taken over"
             self._begin_task(self._follow_files(self._keeper), "files", lost)
@@ -209,18 +218,38 @@ class AnswerProcess:
                 known = await asyncio.to_thread(reader.look, now_ms, mono_ms)
                 self.answerer.learn(*known)
                 self._complain_of_facts(reader.complaint)
+                self._note("rollouts", reader.unwatched)
             seen, look = stamp, look + 1
             await asyncio.sleep(LOOK_S)
 
+    async def _follow_shipper(self) -> None:
+        """Hear from the shipper where the database takes nothing of this journal any more."""
+        from switchhook.cluster.hand_over_state import read_state  # who runs alone has no such file
+
+        while True:
+            state = None
+            with contextlib.suppress(OSError):  # the journal says it itself
+                state = await asyncio.to_thread(read_state, self._folder.path)
+            diverged = state is not None and state.conflict
+            self.answerer.hand_over.diverged = diverged
+            said = f"{ALONE}: {state.problem}" if state is not None and diverged else None
+            if said is not None and said != self.answerer.alarms.get("shipper"):
+                log.error("%s", said)
+            self._note("shipper", said)
+            await asyncio.sleep(SHIPPER_LOOK_S)
+
     def _complain_of_facts(self, complaint: str | None) -> None:
         """Say it while an account is watched or asked for room: only then anybody writes facts."""
-        alarms, config = self.answerer.alarms, self._settings.config
+        config = self._settings.config
         asked = any(each.kind is EndpointKind.ADMIT for each in config.endpoints)
         watched = asked or any(each.poll for each in config.accounts)
-        if complaint is None or not watched:
-            alarms.pop("facts", None)
+        self._note("facts", complaint if watched else None)
+
+    def _note(self, what: str, alarm: str | None) -> None:
+        if alarm is None:
+            self.answerer.alarms.pop(what, None)
         else:
-            alarms["facts"] = complaint
+            self.answerer.alarms[what] = alarm
 
     def _begin_task(self, work: Coroutine[None, None, None], name: str, lost: str) -> None:
         def ended(task: asyncio.Task[None]) -> None:
@@ -285,6 +314,7 @@ async def _answer(
         print(f"answer {url_of(sock)}", flush=True)  # noqa: T201 - the one line on stdout
     pipes.ready(loop)
     await ending.wait()
+    sock.close()  # else who comes now would wait in its queue until this process is gone
     await process.stop(grace)
     return 0
 
@@ -324,7 +354,9 @@ def run(keeper: SettingsKeeper, fd: int | None, pipes: SupervisorPipes) -> int:
     settings = keeper.start()
     if pipes.beat is None:  # else the supervisor says it
         from switchhook.server.exposed import warn_of
+        from switchhook.server.joined import join_cluster
 
         warn_of(keeper)
+        join_cluster(settings.config, keeper.data_folder)
     sock = listening(settings.config.answer.listen.host, settings.config.answer.listen.port, fd)
     return uvloop.run(_answer(keeper, settings, sock, pipes))

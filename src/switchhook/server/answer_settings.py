@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from switchhook.answer import bots as answer_bots
 from switchhook.answer.authentication import Endpoint
-from switchhook.answer.bots import BotPools
+from switchhook.answer.bots import BotPools, PoolsBeside
 from switchhook.answer.callback_receivers import ReceivingAccount
 from switchhook.answer.choices import choices_of
 from switchhook.answer.redact import Redactor
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from switchhook.answer.choices import Choice
     from switchhook.config import EndpointConfig
     from switchhook.config.bot_address import BotAddress
+    from switchhook.rules.decide import Ruleset
 
 _SHORTEST_PASSWORD = 8
 
@@ -47,10 +48,9 @@ def endpoints_of(settings: Settings, key: bytes) -> dict[str, Endpoint]:
     """What the configuration and the running rules say, ready to answer; `key` is the folder's."""
     config = settings.config
     secrets = {point.name: secrets_of(point, key) for point in config.endpoints}
-    redactor = Redactor(
-        key, [*(each for some in secrets.values() for each in some), *_passwords(config)]
-    )
-    accounts, bots = accounts_of(config), _bots_of(config)
+    ours = [each for some in secrets.values() for each in some]
+    redactor = Redactor(key, [*ours, *_given_away(config), *_passwords(config)])
+    accounts, bots = accounts_of(config), _bots_of(settings)
     return {
         point.name: Endpoint(
             name=point.name,
@@ -63,9 +63,11 @@ def endpoints_of(settings: Settings, key: bytes) -> dict[str, Endpoint]:
             and point.kind is not EndpointKind.VOICEBOT,
             secrets=tuple(secret.encode() for secret in secrets[point.name]),
             configured=bool(point.secrets),
-            ruleset=settings.rulesets[point.name],
+            ruleset=_as_it_runs(settings.rulesets[point.name], config),
+            candidate=None if beside is None else _as_it_runs(beside, config),
             safe_option=point.safe_option,
             deadline_ms=point.deadline_ms,
+            keep=point.keep,
             region=point.region,
             zone=ZoneInfo(point.zone),
             bodies=(point.bodies.A or "", point.bodies.B or ""),
@@ -77,13 +79,19 @@ def endpoints_of(settings: Settings, key: bytes) -> dict[str, Endpoint]:
             when_off=point.when_off,
         )
         for point in config.endpoints
+        for beside in (settings.candidates.get(point.name),)
     }
+
+
+def _as_it_runs(ruleset: Ruleset, config: Config) -> Ruleset:
+    return ruleset if config.answer.compiled_rules else ruleset.by_cel()
 
 
 def _choices_of(point: EndpointConfig, settings: Settings, bots: BotPools) -> Mapping[int, Choice]:
     """All that an endpoint can answer."""
     members = bots.addresses if point.kind is EndpointKind.VOICEBOT else ()
-    selects = settings.rulesets[point.name].selects
+    rulesets = (settings.rulesets[point.name], settings.candidates.get(point.name))
+    selects = [each for ruleset in rulesets if ruleset is not None for each in ruleset.selects]
     return choices_of(selects, members, fallback=point.fallback is not None)
 
 
@@ -91,20 +99,36 @@ def _ready(address: BotAddress) -> answer_bots.BotAddress:
     return answer_bots.bot_address(address.url.reveal(), address.shown)
 
 
-def _bots_of(config: Config) -> BotPools:
-    """All pools, and the addresses of their members."""
+def _bots_of(settings: Settings) -> BotPools:
+    """All pools, the addresses of their members, and what a candidate has in their place."""
+    config, beside = settings.config, settings.pools_candidate
     return BotPools(
         {pool.name: pool for pool in config.pools},
         {(each.pool, each.member): _ready(each) for each in config.addresses},
+        None
+        if beside is None
+        else PoolsBeside(beside.hash, {pool.name: pool for pool in beside.pools}),
     )
 
 
+def _given_away(config: Config) -> list[str]:
+    """The secrets of StatusCallbacks that Exotel is told with each callback, and may tell of."""
+    return [
+        secret.reveal()
+        for account in config.accounts
+        if account.callbacks is not None
+        for secret in account.webhook_secrets.status
+    ]
+
+
 def _passwords(config: Config) -> list[str]:
-    """The members' passwords, as they stand in their addresses and as they are.
+    """The bots' passwords, as they stand in their addresses and as they are.
 
     A short one is looked for in addresses only: as text it could be a part of anything.
     """
-    found = [urlsplit(each.url.reveal()).password or "" for each in config.addresses]
+    urls = [each.url for each in config.addresses]
+    urls += [each.callback_bot for each in config.accounts if each.callback_bot is not None]
+    found = [urlsplit(url.reveal()).password or "" for url in urls]
     forms = [form for each in found for form in (each, unquote(each))]
     return [each for each in dict.fromkeys(forms) if len(each) >= _SHORTEST_PASSWORD]
 

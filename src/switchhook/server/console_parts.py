@@ -9,21 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from switchhook.access.audit_ledger import LedgerAudit
-from switchhook.capacity.facts_file import FactsFile
 from switchhook.config.names import names_of
 from switchhook.config.routing_check import reached
 from switchhook.errors import LedgerError
-from switchhook.exotel.fields import forget_read_numbers
-from switchhook.exotel.number_keys import forget_numbers
-from switchhook.journal import JournalReader, SealedSegments
 from switchhook.overview.health import Said
 from switchhook.overview.health_keeper import HealthKeeper
-from switchhook.retention.erasure_list_file import remember
 from switchhook.retention.ledger import LedgerErasures
 from switchhook.retention.policy import Matter
 from switchhook.retention.retention_worker import RetentionWorker
@@ -32,50 +27,74 @@ from switchhook.server.admitting import Admitting
 from switchhook.server.alerting import Monitoring, answer_health
 from switchhook.server.console_app import AppParts, ConsoleApp
 from switchhook.server.console_status import ConsoleStatus
-from switchhook.server.own_files import LOOK_S, OwnFiles
-from switchhook.server.release import release
-from switchhook.server.retention_rows import rows_of
+from switchhook.server.console_watch import greet, watch_files, watch_ledger
+from switchhook.server.flagging import Flagging
+from switchhook.server.own_files import OwnFiles
+from switchhook.server.own_machine import OwnMachine
+from switchhook.server.promising import Promising
+from switchhook.server.releasing import backtests_of, releasing_of
+from switchhook.server.retention_rows import forget_in_memory, rows_of
+from switchhook.server.rollouts import Rollouts
 from switchhook.server.routing import Routing
 from switchhook.server.steady_clock import SteadyClock
-from switchhook.server.tables import open_ledger
-from switchhook.store import SqliteStore
+from switchhook.server.tracing import tracer_of
 from switchhook.streams.fold import Folder
-from switchhook.system.data_folder import JOURNAL, LEDGER, STORE, boot_id, first_seq_of_boot
-from switchhook.system.priority import yield_cpu
-from switchhook.telemetry.traces import Tracer, TraceSettings
 
 if TYPE_CHECKING:
     from switchhook.access.audit import Deed
     from switchhook.config import Config
     from switchhook.config.live import Settings
+    from switchhook.server.keeping import Kept
     from switchhook.streams.names import Names
     from switchhook.system.data_folder import DataFolder
 
 log = logging.getLogger("switchhook")
 
-_NOTE_S = 1.0
-
 
 class ConsoleSide:
     """The parts, from `start` to `stop`; `app` is what the private port answers with.
 
-    `routes` is the table that it answers by.
-    `answer_url` is where the answer side listens, for asking whether it does; None asks nobody.
+    `routes` is the table that it answers by; `answer_url` is where the answer side listens, for
+    asking whether it does; None asks nobody. `files` are our own small files where somebody looks
+    at them already.
     """
 
     def __init__(
-        self, held: DataFolder, settings: Settings, *, address: str, answer_url: str | None
+        self,
+        held: DataFolder,
+        kept: Kept,
+        settings: Settings,
+        *,
+        address: str,
+        answer_url: str | None,
+        files: OwnFiles | None = None,
     ) -> None:
-        self._held, self._settings, config = held, settings, settings.config
+        self._held, self._kept = held, kept
+        self._settings, config = settings, settings.config
         self._names = names_of(config)
-        self.journal = JournalReader(held.folder(JOURNAL), yield_cpu=yield_cpu)
-        self.store = SqliteStore(held.folder(STORE), self.journal)
+        self.journal, self.store, self.sealed = kept.journal, kept.store, kept.sealed
+        self.ledger, self.facts = kept.ledger, kept.facts
         self.folder = Folder(self.journal, self.store)
-        self.clock = SteadyClock(self.store, lambda: first_seq_of_boot(held.path))
-        self.ledger = open_ledger(held.folder(LEDGER))
-        self._audit, self.facts = LedgerAudit(self.ledger), FactsFile(held.path, boot_id())
+        self.clock = SteadyClock(self.store, kept.first_seq_of_boot, wall_ms=kept.wall_ms)
+        self._audit = LedgerAudit(self.ledger)
         self.accounts = Accounts(self.ledger, self.facts, self.clock)
-        self.files, self._tasks = OwnFiles(held), list[asyncio.Task[None]]()
+        self._looks_at_files = files is None
+        self.files, self._tasks = files or OwnFiles(held), list[asyncio.Task[None]]()
+        self.answer = answer_health(answer_url, self.clock.now_ms)
+        self._route(config)
+        self._keep(config)
+        self._monitor(config)
+        self.tracer, self.status = tracer_of(config, self.journal), self._status()
+        self.health = HealthKeeper(self._answer_said, self._console_said)
+        self._show(address)
+        self._observe()
+
+    # How the parts are tied together.
+
+    def _monitor(self, config: Config) -> None:
+        """Figures, alerts and the verdict."""
+        own = OwnMachine(self._held, self.files, lambda: self._settings, self.answer)
+        machines = self._kept.machines
         self.monitoring = Monitoring(
             config,
             self.ledger,
@@ -83,31 +102,27 @@ class ConsoleSide:
             journal=self.journal,
             folder=self.folder,
             watch=self.accounts.watch,
-            held=held,
+            held=self._held,
+            show=partial(self.facts.show, "verdict"),
             names=self.names,
-            refused=lambda: self._settings.refused,
-            damage=lambda: self.status.damage(),
-            failing=lambda: self.status.failing(),
-            answer=answer_health(answer_url, self.clock.now_ms),
+            machines=own.alone if machines is None else machines,
+            failing=lambda: self.status.failing(damage=machines is None),
             clock=self.clock,
-            retention_held=lambda: self.keeper.held,
+            retention=lambda: self.keeper,
             routes=lambda: self.routing.worker.view(),
             admission=lambda: self.admitting.worker.views(),
             reached=lambda: reached(self.config, self._settings.rulesets),
+            canaries=lambda: self.rollouts.canaries(),
+            releases=lambda: self.rollouts.worker.seen(),
+            cluster=self._kept.cluster,
         )
-        self._route(config)
-        self._keep(config)
-        self.tracer, self.status = _tracer(config, self.journal), self._status()
-        self.health = HealthKeeper(self._answer_said, self._console_said)
-        shown = ConsoleApp(self._app_parts(address))
-        self.app, self.routes, self.pages = shown.app, shown.routes, shown.pages
-        self.access = shown.access
-        self._observe()
-
-    # How the parts are tied together.
 
     def _route(self, config: Config) -> None:
-        """Pools of bots, and room."""
+        """Pools of bots, room, flags, and versions of rules and pools."""
+        self.releasing = releasing_of(
+            self.ledger, self._kept.running(lambda: self.config), self.clock.now_ms
+        )
+        self.backtests = backtests_of(self._held.path, self.releasing.releases)
         self.routing = Routing(
             config,
             held=self._held,
@@ -116,30 +131,50 @@ class ConsoleSide:
             clock=self.clock,
             note=self.note,
         )
+        self.flagging = Flagging(
+            self._settings,
+            ledger=self.ledger,
+            facts=self.facts,
+            clock=self.clock,
+            key=self._kept.key,
+        )
         self.admitting = Admitting(
             config, held=self._held, facts=self.facts, clock=self.clock, accounts=self.accounts
         )
+        self.rollouts = Rollouts(
+            self.releasing,
+            lambda: self._settings,
+            held=self._held,
+            facts=self.facts,
+            journal=self.journal,
+            store=self.store,
+            clock=self.clock,
+            flags=self.flagging.worker.settings,
+        )
 
     def _keep(self, config: Config) -> None:
-        """Retention and erasures."""
-        self.sealed = SealedSegments(self._held.folder(JOURNAL))
+        """Promises, retention and erasures."""
+        self.promising = Promising(
+            ledger=self.ledger,
+            clock=self.clock,
+            accounts=self.accounts,
+            leases=self.admitting.worker,
+            journal=self.journal,
+            config=lambda: self.config,
+        )
         self.keeper = RetentionWorker(
             journal=self.sealed,
+            by_age=self._kept.by_age,
+            nodes=self._kept.erasing,
             store=self.store,
             book=LedgerErasures(self.ledger),
             rows={Matter.STORIES: self.store, **rows_of(self.ledger, self.clock.now_ms)},
             limits=config.keep,
             last_seq=self.journal.last_seq,
-            erased=self._forget,
+            erased=lambda: forget_in_memory(self.pages.feed),
             now_ms=self.clock.now_ms,
-            remember=partial(remember, self._held.path, self._held.identity),
+            remember=self._kept.remember,
         )
-
-    def _forget(self) -> None:
-        """Let go of what memory still holds of a number that was erased."""
-        self.pages.feed.forget()
-        forget_numbers()
-        forget_read_numbers()
 
     def _status(self) -> ConsoleStatus:
         """Who knows how all of these are."""
@@ -149,8 +184,11 @@ class ConsoleSide:
             keeping = self.keeper.problem
             stands = f"keeping stands still and tries again: {keeping}" if keeping else None
             admission = self.admitting.worker.problem
-            told = filter(None, (traces, stands, admission))
-            return [*self.monitoring.alerting.problems, *told]
+            flags = self.flagging.problem or self.flagging.worker.problem
+            rollouts = self.rollouts.worker.problem
+            told = filter(None, (traces, stands, admission, rollouts, flags))
+            parts = self.promising.complaints(), self._kept.problems(), told
+            return [*self.monitoring.alerting.problems, *chain(*parts)]
 
         return ConsoleStatus(
             settings=lambda: self._settings,
@@ -165,8 +203,9 @@ class ConsoleSide:
             others=others,
         )
 
-    def _app_parts(self, address: str) -> AppParts:
-        return AppParts(
+    def _show(self, address: str) -> None:
+        """Pages and API."""
+        parts = AppParts(
             held=self._held,
             address=address,
             config=lambda: self.config,
@@ -179,7 +218,12 @@ class ConsoleSide:
             clock=self.clock,
             accounts=self.accounts,
             monitoring=self.monitoring,
+            releasing=self.releasing,
+            backtests=self.backtests,
             routing=self.routing,
+            rollouts=self.rollouts,
+            flagging=self.flagging,
+            promising=self.promising,
             admission=self.admitting.worker.views,
             keeper=self.keeper,
             tracer=self.tracer,
@@ -187,10 +231,15 @@ class ConsoleSide:
             health=self.health,
             audit_seq=self._audit_seq,
             note=self.note,
+            cluster=self._kept.cluster,
+            without_ledger=self._kept.without_ledger,
         )
+        shown = ConsoleApp(parts)
+        self.app, self.routes = shown.app, shown.routes
+        self.pages, self.access = shown.pages, shown.access
 
     def _answer_said(self) -> Said | None:
-        found = self.monitoring.answer()
+        found = self.answer()
         if found is None:
             return None
         return Said(found.at_ms, found.status, found.problems, found.problem)
@@ -215,9 +264,11 @@ class ConsoleSide:
 
     def _observe(self) -> None:
         """Who is told of what is folded, beside the live feed."""
+        self.folder.observe(self.rollouts.worker.folded)
         self.folder.observe(self.accounts.ended_calls.folded)
         self.folder.observe(self.routing.worker.folded)
         self.folder.observe(self.admitting.worker.folded)
+        self.folder.observe(self.promising.folded)
         self.folder.observe(lambda _folded: self.monitoring.alerting.wake())
         if self.tracer is not None:
             self.folder.observe(self.tracer.take)
@@ -242,86 +293,79 @@ class ConsoleSide:
         """Open the store. Raises DataFolderError; everything is closed again then."""
         try:
             await asyncio.to_thread(self.store.open)
+            if self._looks_at_files:  # alerts of them may be open, and are not over
+                await asyncio.to_thread(self.files.look)
             await asyncio.to_thread(self.monitoring.begin)
             await asyncio.to_thread(self.routing.begin, self.journal)
             await asyncio.to_thread(self.admitting.begin, self.journal)
+            await asyncio.to_thread(self.rollouts.begin)
+            await asyncio.to_thread(self.promising.hearing.begin)
         except BaseException:
-            self.journal.close()
-            self.ledger.close()
+            await asyncio.to_thread(self._kept.close)
             raise
 
     async def start(self) -> None:
         """Begin everything that goes on beside answering; it is open."""
         await self.accounts.use(self.config)
+        await self.promising.use(self.config)
         for part in (
             self.folder,
             self.routing,
+            self.flagging,
             self.admitting,
+            self.rollouts,
+            self.promising.hearing,
             self.monitoring,
             self.keeper,
             self.health,
         ):
             part.start()
+        await self.flagging.serve()
         if self.tracer is not None:
             self.tracer.start()
         self._tasks.append(asyncio.create_task(self.access.run()))
-        self._tasks.append(asyncio.create_task(self._watch_ledger()))
-        self._tasks.append(asyncio.create_task(self._watch_files()))
-        await self._greet()
-
-    async def _watch_ledger(self) -> None:
-        """Note how far the ledger has come, and say when it is taken away under us; for ever."""
-        said: str | None = None
-        while True:
-            await asyncio.sleep(_NOTE_S)
-            try:
-                await asyncio.to_thread(self.ledger.keep_note)
-                failing = self.ledger.problem
-            except LedgerError as error:
-                failing = error
-            problem = None if failing is None else str(failing)
-            if problem is not None and problem != said:
-                log.error("%s", problem)
-            said = problem
-
-    async def _watch_files(self) -> None:
-        """See whether our own small files are as they were; for ever."""
-        while True:
-            await asyncio.to_thread(self.files.look)
-            await asyncio.sleep(LOOK_S)
-
-    async def _greet(self) -> None:
-        """While nobody has an account, show the way in to a terminal, and to no log."""
-        try:
-            if sys.stdout.isatty():
-                welcome = await asyncio.to_thread(self.access.welcome)
-                if welcome is not None:
-                    print(welcome, flush=True)  # noqa: T201 - to whoever started it
-            elif await asyncio.to_thread(self.access.nobody_yet):
-                command = f"switchhook link --data {self._held.path}"
-                log.warning("nobody has an account yet: `%s` prints the way in", command)
-        except LedgerError as error:
-            log.warning("there is no way in until a restart: %s", error)
+        self._tasks.append(asyncio.create_task(watch_ledger(self.ledger)))
+        if self._looks_at_files:
+            self._tasks.append(asyncio.create_task(watch_files(self.files)))
+        await greet(self.access, self._held.path)
 
     async def stop(self) -> None:
-        """End it all; what needs what ends first."""
+        """End it all, side by side; what needs what ends first."""
         for task in self._tasks:
             task.cancel()
-        await self.accounts.stop()
-        for part in (
-            self.health,
-            self.keeper,
-            self.monitoring,
-            self.routing,
-            self.admitting,
-            self.folder,
-        ):
-            await asyncio.to_thread(part.stop)
+        ends = (
+            self.health.stop,
+            self.keeper.stop,
+            self.monitoring.stop,
+            self.routing.stop,
+            self.admitting.stop,
+            self.rollouts.stop,
+            self.promising.hearing.stop,
+            self.backtests.close,
+        )
+        ended = await asyncio.gather(
+            self._stop_calling(),
+            self._stop_flags(),
+            *(asyncio.to_thread(end) for end in ends),
+            return_exceptions=True,
+        )
+        await asyncio.to_thread(self.folder.stop)
         if self.tracer is not None:
             await asyncio.to_thread(self.tracer.stop)
-        await asyncio.to_thread(self.store.close)
-        self.journal.close()
-        await asyncio.to_thread(self.ledger.close)
+        self.releasing.running.close()
+        await asyncio.to_thread(self._kept.close)
+        for error in ended:
+            if isinstance(error, BaseException):
+                raise error
+
+    async def _stop_calling(self) -> None:
+        """Whoever is called is called by an account."""
+        await self.promising.stop()
+        await self.accounts.stop()
+
+    async def _stop_flags(self) -> None:
+        await self.flagging.end()
+        await asyncio.to_thread(self.flagging.stop)
 
     async def take_over(self, settings: Settings) -> None:
         """Go on with changed settings."""
@@ -330,15 +374,9 @@ class ConsoleSide:
         self._names = names_of(config)
         self.keeper.limits = config.keep
         self.routing.use(config)
+        self.flagging.use(settings)
         self.admitting.use(config)
         if config.alerts != before.alerts:
             self.monitoring.use(config)
         await self.accounts.use(config)
-
-
-def _tracer(config: Config, journal: JournalReader) -> Tracer | None:
-    traces = config.traces
-    if not traces.endpoint:
-        return None
-    settings = TraceSettings(traces.endpoint, traces.pairs(), traces.share)
-    return Tracer.by_otlp(settings, release(), node=lambda: journal.node)
+        await self.promising.use(config)

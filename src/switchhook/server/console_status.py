@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from switchhook.errors import DataFolderError, JournalError, LedgerError
+from switchhook.errors import ClusterError, DataFolderError, JournalError, LedgerError
 from switchhook.exotel.phone_numbers import counted
 from switchhook.journal.steady_time import step_text
 from switchhook.overview.verdict import Failing
 from switchhook.retention.trusted_time import Held, held_text
 from switchhook.server.release import release
 from switchhook.streams.endpoints import EndpointShown, RulesShown
-from switchhook.streams.health import console_health
+from switchhook.streams.health import console_health, node_json
 from switchhook.telemetry.prometheus import FoldState
 
 if TYPE_CHECKING:
@@ -23,17 +23,18 @@ if TYPE_CHECKING:
     from switchhook.checked_json import Damage
     from switchhook.config.last_good import UnusedFile
     from switchhook.config.live import Settings
-    from switchhook.journal import JournalReader
     from switchhook.ledger.database import Ledger
     from switchhook.server.accounts import Accounts
+    from switchhook.server.keeping import KeptJournal, KeptStore
     from switchhook.server.steady_clock import SteadyClock
-    from switchhook.store import SqliteStore
     from switchhook.streams.fold import Folder
     from switchhook.web.json import Json
 
 _MOST_NAMED = 10
+_FILE = "journal/"
+"""What damage of a file names it with."""
 
-Problem = DataFolderError | JournalError | LedgerError
+Problem = ClusterError | DataFolderError | JournalError | LedgerError
 
 
 class ConsoleStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,8 +46,8 @@ class ConsoleStatus(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     settings: Callable[[], Settings]
-    journal: JournalReader
-    store: SqliteStore
+    journal: KeptJournal
+    store: KeptStore
     folder: Folder
     ledger: Ledger
     accounts: Accounts
@@ -76,9 +77,9 @@ class ConsoleStatus(msgspec.Struct, frozen=True, kw_only=True):
             "journal": stands if isinstance(stands, JournalError) else None,
         }
 
-    def failing(self) -> list[Failing]:
-        """What fails of the console's own files, for the verdict."""
-        found = (*self.problems().values(), *self.damage())
+    def failing(self, *, damage: bool = True) -> list[Failing]:
+        """What fails of the console's own files, for the verdict; the small ones where `damage`."""
+        found = (*self.problems().values(), *(self.damage() if damage else ()))
         return [Failing(each.problem, each.hint) for each in found if each is not None]
 
     def damage(self) -> list[Damage]:
@@ -114,7 +115,12 @@ class ConsoleStatus(msgspec.Struct, frozen=True, kw_only=True):
 
     def health(self) -> Json:
         """What `/healthz` says of the console."""
-        return console_health(self.folder, self.store, self.complaints(), release())
+        return console_health(self.folder, self.store, self.complaints(), release(), self.node())
+
+    def node(self) -> Json | None:
+        """The node that this is, which leads; None on one machine."""
+        cluster = self.settings().config.cluster
+        return None if cluster.database is None else node_json(cluster.node_name, leads=True)
 
     def unused(self) -> tuple[UnusedFile, ...]:
         """The operator's files that hold something else than what runs."""
@@ -148,9 +154,8 @@ class ConsoleStatus(msgspec.Struct, frozen=True, kw_only=True):
         for seqs in list(alike.values())[:_MOST_NAMED]:
             more = f", and {len(seqs) - 1} more like it" if len(seqs) > 1 else ""
             why = self.journal.damage[seqs[0]]
-            said.append(
-                f"record {counted(seqs[0])} of the journal is damaged{more}: {why} ({hint})"
-            )
+            todo = f" ({hint})" if _FILE in why else ""  # what nodes share is in no file of ours
+            said.append(f"record {counted(seqs[0])} of the journal is damaged{more}: {why}{todo}")
         return said
 
     def _of_clocks(self) -> list[str]:

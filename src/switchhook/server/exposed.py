@@ -11,17 +11,17 @@ from switchhook.ledger.belonging import read_backup
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from switchhook.config.files import Candidate
+    from switchhook.config.files import CheckedConfig
     from switchhook.config.live import SettingsKeeper
 
 log = logging.getLogger("switchhook")
 
 
-def exposed(candidate: Candidate, folder: Path) -> list[str]:
+def exposed(checked: CheckedConfig, folder: Path) -> list[str]:
     """One sentence each, of a configuration and the data folder that it runs on."""
     backup = read_backup(folder)
-    places = secret_places(candidate, folder, "" if backup is None else backup.file)
-    return [*open_ports(candidate.config), *readable(places)]
+    places = secret_places(checked, folder, "" if backup is None else backup.file)
+    return [*open_ports(checked.config), *readable(places)]
 
 
 def warn_of(keeper: SettingsKeeper) -> None:

@@ -13,3 +13,9 @@ def freeze_heap() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+def thaw_heap() -> None:
+    """Have it collect again what was frozen, as part of the program has ended."""
+    gc.unfreeze()
+    gc.collect()

@@ -9,24 +9,16 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-import msgspec
-
+from switchhook.answer.place_taken import place_in
 from switchhook.answer.places import PlacesGiven
 from switchhook.errors import JournalError
 from switchhook.exotel.times import HOUR_MS
 from switchhook.journal import JournalReader
-from switchhook.journal.receipt import (
-    RecordKind,
-    decode_address,
-    decode_admission,
-    read_passthru,
-)
+from switchhook.journal.receipt import RecordKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-    from switchhook.answer.places import Owner
     from switchhook.journal import Record
 
 log = logging.getLogger("switchhook")
@@ -52,8 +44,9 @@ def remember_given(journal: Path, next_seq: int, *, wall_ms: int) -> PlacesGiven
         reader.close()
     places = PlacesGiven(since)
     for record in reversed(found):
-        for owner, call in _places_of(record):
-            places.add(owner, call, record.seq)
+        taken = place_in(record)
+        if taken is not None:
+            places.add(taken.owner, taken.call, record.seq)
     return places
 
 
@@ -69,19 +62,3 @@ def _newest(reader: JournalReader, next_seq: int, since_ms: int) -> tuple[list[R
         if records[-1].at < since_ms:
             return found, 0
     return found, 0 if read < MOST_READ else since
-
-
-def _places_of(record: Record) -> Iterator[tuple[Owner, str]]:
-    try:
-        if record.kind == RecordKind.ADMISSION:
-            admission = decode_admission(record.body)
-            if admission.admitted:
-                yield (admission.account,), read_passthru(admission).call_sid or ""
-            return
-        given = decode_address(record.body)
-        route = given.route
-        takes = given.repeat_of is None and given.method != "HEAD" and given.address
-        if takes and route is not None and route.member is not None and not given.fallback:
-            yield (route.pool, route.member), read_passthru(given).call_sid or ""
-    except msgspec.DecodeError:
-        return  # of another release

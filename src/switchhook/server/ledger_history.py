@@ -1,18 +1,9 @@
 """How the ledger's file came to have its tables: SQL that ran in the field, and is never changed.
 
-Each text is of one topic. The functions after them are for PostgreSQL, too.
+Each text is of one topic. What came after them is for PostgreSQL, too: see `ledger_steps`.
 """
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-from sqlalchemy import Column, MetaData, Table, text
-
-from switchhook.ledger.sql import COUNTED, KEYED, Blob, Number, Text
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
 
 AUDIT = """
 CREATE TABLE audit (
@@ -307,44 +298,3 @@ ALTER TABLE audit_base ADD COLUMN newest INTEGER NOT NULL DEFAULT 0;
 UPDATE audit_base SET newest = ifnull((SELECT seq FROM sqlite_sequence WHERE name = 'audit'), seq);
 """
 """PostgreSQL has no number that outlives the rows it was given to, and is given to no other."""
-
-
-def by_destination(connection: Connection) -> None:
-    """What each destination heard of a cause; what was heard before is told again."""
-    connection.execute(text("DROP TABLE spoken"))
-    Table(
-        "spoken",
-        MetaData(),
-        Column("cause", Text, primary_key=True),
-        Column("destination", Text, primary_key=True),
-        Column("at_ms", Number, nullable=False),
-        Column("body", Blob, nullable=False),
-        **KEYED,
-    ).create(connection)
-
-
-def acknowledged(connection: Connection) -> None:
-    """What the command line hands in of alerts that somebody is on."""
-    Table(
-        "acknowledged",
-        MetaData(),
-        Column("alert", Text, primary_key=True),
-        Column("by", Text, nullable=False),
-        Column("at_ms", Number, nullable=False),
-        **KEYED,
-    ).create(connection)
-
-
-def hand_settings(connection: Connection) -> None:
-    """What people set by hand above rules and releases."""
-    Table(
-        "hand_settings",
-        MetaData(),
-        Column("id", Number, primary_key=True),
-        Column("since_ms", Number, nullable=False),
-        Column("until_ms", Number),
-        Column("ended_ms", Number),
-        Column("ended_by", Text, nullable=False),
-        Column("body", Blob, nullable=False),
-        **COUNTED,
-    ).create(connection)

@@ -38,6 +38,8 @@ class OwnFiles:
     def __init__(self, held: DataFolder) -> None:
         self._held = held
         self.damage: tuple[Damage, ...] = ()
+        self.looked = False
+        """Whether it has looked once: nothing is known of what is damaged before."""
 
     def look(self) -> None:
         """See what is damaged now, and log what was not seen before."""
@@ -48,7 +50,7 @@ class OwnFiles:
         for each in found:
             if each not in self.damage:
                 log.error("%s", each)
-        self.damage = found
+        self.damage, self.looked = found, True
 
     def _look(self) -> Iterable[Damage]:
         identity = self._held.keep_identity()

@@ -5,9 +5,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from switchhook.calls.callback_page import CallbackCallsPage
 from switchhook.calls.other_sources import SourceGatherer
 from switchhook.calls.page import CallPage
+from switchhook.calls.promised import PromisesOf, none_promised
 from switchhook.calls.recording_page import RecordingPages
 from switchhook.capacity.page import CapacityPage
 from switchhook.overview.api import PageApi
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from switchhook.calls.sources import KeptDetails
     from switchhook.capacity.page import CapacityKept, CapacityWatch, OfAccount
     from switchhook.journal.source import JournalSource
+    from switchhook.overview.json import KeptPromises
     from switchhook.streams.fold import Folder
     from switchhook.streams.issues.issues import IssueHistory
     from switchhook.streams.search.saved_views import SavedViews
@@ -51,13 +55,24 @@ def _streams_of(account: str, names: Names) -> str:
     return query_text(Query((Condition("endpoint", theirs),))) if theirs else ""
 
 
+class CallsShown(msgspec.Struct, frozen=True):
+    """What pages of calls show beside what the journal tells of them.
+
+    `details` gives what is kept of what Exotel's API said, None where it is not asked; `heard` the
+    account of an endpoint whose recordings may be heard; `promised` the callbacks owed in a call.
+    """
+
+    details: Callable[[str], Sequence[KeptDetails]] | None = None
+    heard: Callable[[str], RecordingAccount | None] = lambda _endpoint: None
+    promised: PromisesOf = none_promised
+
+
 class StreamPages:
     """Their routes, the feed's and those of the static files.
 
     What is None is not there: no account is watched, nothing can be kept. `alerts` gives those that
-    fired in a time, `heard` the account of an endpoint whose recordings may be heard. `note` puts
-    a deed into the audit log. `close` lets the browsers go that listen to the feed: call it when
-    the server is to end.
+    fired in a time, `promises` how calling back goes. `note` puts a deed into the audit log.
+    `close` lets the browsers go that listen to the feed: call it when the server is to end.
     """
 
     def __init__(
@@ -72,13 +87,13 @@ class StreamPages:
         history: CapacityKept | None = None,
         issue_history: IssueHistory | None = None,
         views: SavedViews | None = None,
-        details: Callable[[str], Sequence[KeptDetails]] | None = None,
-        heard: Callable[[str], RecordingAccount | None] = lambda _endpoint: None,
+        calls: CallsShown = CallsShown(),  # noqa: B008 - it is frozen
         endpoints: EndpointSource = EndpointSource(),  # noqa: B008 - it is frozen
         marks: Callable[[int, int], Sequence[Mark]] = lambda _since, _until: (),
         alerts: Callable[[int, int], Sequence[Alert]] = lambda _since, _until: (),
         note: Callable[[Deed], object] = lambda deed: None,
         admission: Callable[[], Sequence[OfAccount]] = list,
+        promises: Callable[[], KeptPromises | None] = lambda: None,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         self._renderer, self._folder, self._journal = renderer, folder, journal
@@ -92,6 +107,7 @@ class StreamPages:
             endpoints=endpoints.shown,
             marks=marks,
             freshen=self.freshen,
+            promises=promises,
             now_ms=now_ms,
         )
         self.feed = Feed(now, time.monotonic, node=lambda: journal.node or 0, news=renderer.news)
@@ -108,32 +124,7 @@ class StreamPages:
                 freshen=self.freshen,
                 now_ms=now_ms,
             ),
-            CallbackCallsPage(
-                renderer=renderer,
-                journal=journal,
-                store=store,
-                note=note,
-                now_ms=now_ms,
-                freshen=self.freshen,
-            ),
-            CallPage(
-                renderer=renderer,
-                journal=journal,
-                store=store,
-                names=names,
-                details=details,
-                freshen=self.freshen,
-                heard=heard,
-            ),
-            RecordingPages(
-                renderer=renderer,
-                queries=StreamQueries(journal, store),
-                gatherer=SourceGatherer(journal, store, details),
-                names=names,
-                account_of=heard,
-                note=note,
-                now_ms=now_ms,
-            ),
+            *self._calls(store, names, calls, note, now_ms),
             causes,
             RefusedPage(renderer=renderer, journal=journal, store=store, freshen=self.freshen),
             PageApi(
@@ -169,6 +160,45 @@ class StreamPages:
                 marks=marks,
                 note=note,
                 freshen=self.freshen,
+                now_ms=now_ms,
+            ),
+        )
+
+    def _calls(
+        self,
+        store: Store,
+        names: Callable[[], Names],
+        calls: CallsShown,
+        note: Callable[[Deed], object],
+        now_ms: Callable[[], int],
+    ) -> tuple[CallbackCallsPage, CallPage, RecordingPages]:
+        renderer, journal = self._renderer, self._journal
+        return (
+            CallbackCallsPage(
+                renderer=renderer,
+                journal=journal,
+                store=store,
+                note=note,
+                now_ms=now_ms,
+                freshen=self.freshen,
+            ),
+            CallPage(
+                renderer=renderer,
+                journal=journal,
+                store=store,
+                names=names,
+                details=calls.details,
+                freshen=self.freshen,
+                heard=calls.heard,
+                promised=calls.promised,
+            ),
+            RecordingPages(
+                renderer=renderer,
+                queries=StreamQueries(journal, store),
+                gatherer=SourceGatherer(journal, store, calls.details),
+                names=names,
+                account_of=calls.heard,
+                note=note,
                 now_ms=now_ms,
             ),
         )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from switchhook.errors import LedgerError
 from switchhook.metrics import Cached
+from switchhook.rules.rollout import POOLS
 from switchhook.streams.applied_queries import RULES, applied_changes
 from switchhook.troubles.text import name_text
 from switchhook.web.chart import Mark
@@ -53,6 +54,8 @@ class PlotMarks:
                 endpoint = applied.name.removeprefix(RULES)
                 word = f"rules of {endpoint} changed"
                 yield Mark(at_ms, word, "/endpoints", "rules", endpoint)
+            elif applied.name == POOLS:
+                yield Mark(at_ms, "weights of pools changed", "/routes", "configuration")
             else:
                 yield Mark(at_ms, "configuration changed", "/endpoints", "configuration")
 

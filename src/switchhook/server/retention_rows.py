@@ -7,21 +7,22 @@ from typing import TYPE_CHECKING
 
 from switchhook.access.audit_ledger import AuditRows, LedgerAudit
 from switchhook.alerts.ledger import AlertRows
+from switchhook.callbacks.old_rows_ledger import PromiseRows
 from switchhook.calls.ledger import LedgerCalls
 from switchhook.capacity.ledger import LedgerCapacity
-from switchhook.errors import DataFolderError
-from switchhook.journal import JournalReader, SealedSegments
+from switchhook.errors import ClusterError, DataFolderError
+from switchhook.exotel.fields import forget_read_numbers
+from switchhook.exotel.number_keys import forget_numbers
 from switchhook.retention.ledger import LedgerErasures
 from switchhook.retention.policy import Holdings, Matter, report
-from switchhook.server.tables import open_ledger
-from switchhook.store import SqliteStore
-from switchhook.system.data_folder import JOURNAL, LEDGER, STORE
+from switchhook.server.places import by_age_of, journal_of, ledger_of, store_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from switchhook.ledger.database import Ledger
+    from switchhook.overview.feed import Feed
     from switchhook.retention.policy import ClassReport, RetentionLimits, Rows
 
 
@@ -32,6 +33,7 @@ def rows_of(ledger: Ledger, now_ms: Callable[[], int]) -> dict[Matter, Rows]:
         Matter.ALERTS: AlertRows(ledger),
         Matter.CAPACITY: LedgerCapacity(ledger),
         Matter.AUDIT: AuditRows(LedgerAudit(ledger), now_ms),
+        Matter.PROMISES: PromiseRows(ledger),
     }
 
 
@@ -43,15 +45,22 @@ def report_of(
     Raises SwitchhookError.
     """
     with ExitStack() as opened:
-        ledger = open_ledger(folder / LEDGER)
+        ledger = ledger_of(folder)
         opened.callback(ledger.close)
-        journal = JournalReader(folder / JOURNAL)
+        journal = journal_of(folder)
         opened.callback(journal.close)
         oldest = {matter: rows.oldest_ms() for matter, rows in rows_of(ledger, now_ms).items()}
         try:
-            oldest[Matter.STORIES] = SqliteStore(folder / STORE, journal).oldest_ms()
-        except DataFolderError:
+            oldest[Matter.STORIES] = store_of(folder, journal).oldest_ms()
+        except (ClusterError, DataFolderError):
             oldest[Matter.STORIES] = None  # it was not begun yet
-        segments = SealedSegments(folder / JOURNAL).segments()
+        segments = by_age_of(folder).segments()
         removed = LedgerErasures(ledger).removed()
     return report(Holdings(segments, 0, oldest), limits, removed, now_ms())
+
+
+def forget_in_memory(feed: Feed) -> None:
+    """Let go of what memory still holds of a number that was erased."""
+    feed.forget()
+    forget_numbers()
+    forget_read_numbers()

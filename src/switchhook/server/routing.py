@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 from switchhook.errors import SwitchhookError
@@ -16,12 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from switchhook.access.audit import Deed
-    from switchhook.capacity.facts_file import FactsFile
     from switchhook.config import Config
     from switchhook.journal.source import JournalRecord, JournalSource
     from switchhook.ledger.database import Ledger
     from switchhook.routes.health import Key
     from switchhook.routes.probe import ProbeTarget
+    from switchhook.server.keeping import FactsWriter
     from switchhook.server.steady_clock import SteadyClock
     from switchhook.system.data_folder import DataFolder
 
@@ -41,7 +42,7 @@ class Routing:
         *,
         held: DataFolder,
         ledger: Ledger,
-        facts: FactsFile,
+        facts: FactsWriter,
         clock: SteadyClock,
         note: Callable[[Deed], object],
     ) -> None:
@@ -49,7 +50,7 @@ class Routing:
         self.worker = RoutesWorker(
             LedgerHands(ledger),
             facts,
-            RoutesFile(held.path),
+            RoutesFile(held.path, partial(facts.show, "routes")),
             node=held.node,
             now_ms=clock.now_ms,
             mono_ms=clock.mono_ms,

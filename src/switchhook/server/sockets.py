@@ -15,10 +15,13 @@ if TYPE_CHECKING:
     from switchhook.config.basics import ListenAddress
 
 
-def listening(host: str, port: int, fd: int | None = None) -> socket.socket:
-    """A bound and listening TCP socket: the one that was handed over, or a new one.
+def listening(
+    host: str, port: int, fd: int | None = None, *, at_once: bool = True
+) -> socket.socket:
+    """A bound TCP socket: the one that was handed over, or a new one.
 
-    Raises ConfigError for an address that can't be had.
+    A new one listens `at_once`, so that who comes waits in its queue; else whoever comes is refused
+    until a server begins on it. Raises ConfigError for an address that can't be had.
     """
     if fd is not None:
         return socket.socket(fileno=fd)
@@ -27,7 +30,8 @@ def listening(host: str, port: int, fd: int | None = None) -> socket.socket:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         sock.bind((host, port))
-        sock.listen(4096)
+        if at_once:
+            sock.listen(4096)
     except OSError as error:
         sock.close()
         place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

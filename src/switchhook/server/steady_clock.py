@@ -42,7 +42,9 @@ class SteadyClock:
     def axis(self) -> Axis | None:
         """The clocks as they are now; None while nothing of this start is known."""
         try:
-            first, known = self._first_seq_of_boot(), self._store.axis()
+            first = self._first_seq_of_boot()
+            # Where no record can tell the time the store is not asked: it may be far away.
+            known = None if first is None else self._store.axis()
             if first is not None and known is not None and self._store.position() >= first:
                 self._known = known
         except SwitchhookError:

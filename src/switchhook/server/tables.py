@@ -6,21 +6,26 @@ from typing import TYPE_CHECKING
 
 from switchhook.access import audit_ledger, rows_ledger
 from switchhook.alerts import ledger as alerts
+from switchhook.callbacks import rows_ledger as promises
 from switchhook.calls import ledger as calls
 from switchhook.capacity import ledger as capacity
 from switchhook.delivery import ledger as deliveries
+from switchhook.flags import ledger as flags
 from switchhook.ledger import belonging_table
 from switchhook.ledger.database import Ledger
+from switchhook.releases import ledger as releases
 from switchhook.retention import ledger as retention
 from switchhook.routes import hands_ledger as hands
 from switchhook.server import ledger_history as history
+from switchhook.server import ledger_steps as steps
 from switchhook.streams.issues import ledger as issues
 from switchhook.streams.search import saved_views_ledger
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from switchhook.ledger.database import Migration
+    from switchhook.ledger.database import Fence, Migration
+    from switchhook.postgresql_server import Url
 
 MIGRATIONS: tuple[Migration, ...] = (
     history.AUDIT + history.USERS,
@@ -38,11 +43,22 @@ MIGRATIONS: tuple[Migration, ...] = (
     history.MAKERS,
     history.DELIVERIES,
     history.AUDIT_NEWEST,
-    history.by_destination,
-    history.acknowledged,
-    history.hand_settings,
+    steps.by_destination,
+    steps.acknowledged,
+    steps.hand_settings,
+    steps.releases,
+    steps.flags,
+    steps.promises,
 )
 """Number n leads from version n to n + 1; all that are due run in one transaction."""
+
+OLDEST = 21
+"""The oldest version whose release can use the tables that these steps lead to.
+
+A step first adds what is new, so that the release of before goes on beside it (`OLDEST` stays); a
+later release takes away what nobody uses any more (`OLDEST` becomes the version that stopped using
+it). Nodes so are upgraded one by one, and a release can be gone back from.
+"""
 
 TOPICS = (
     audit_ledger.TABLES,
@@ -55,14 +71,17 @@ TOPICS = (
     saved_views_ledger.TABLES,
     retention.TABLES,
     hands.TABLES,
+    releases.TABLES,
+    flags.TABLES,
+    promises.TABLES,
     belonging_table.TABLES,
 )
 """The tables that they lead to."""
 
 
-def open_ledger(place: Path | str) -> Ledger:
+def open_ledger(place: Path | Url, fence: Fence | None = None) -> Ledger:
     """The ledger in a folder or at PostgreSQL's URL, with all its tables; made where it is missing.
 
-    Raises LedgerError.
+    It is written while `fence` holds, if any. Raises LedgerError.
     """
-    return Ledger(place, MIGRATIONS, TOPICS)
+    return Ledger(place, MIGRATIONS, TOPICS, fence=fence, oldest=OLDEST)

@@ -11,6 +11,7 @@ import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
+import msgspec
 from markupsafe import Markup
 from starlette.responses import HTMLResponse, JSONResponse
 
@@ -30,26 +31,51 @@ CLOSED = (DataFolderError, JournalError, LedgerError)
 """What keeps the console's files closed: a full or broken disk, damage, another release's files."""
 RETRY_S = 1.0
 _PAGE = Markup("""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Switchhook can't show anything</title>
+<html lang="en"><head><meta charset="utf-8"><title>{heading}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"></head>
-<body><main><h1>The console can't open its files</h1>
-<p>{}</p>
-<p>To mend it: {}.</p>
+<body><main><h1>{heading}</h1>
+<p>{problem}</p>
+<p>To mend it: {hint}.</p>
 <p>Callers are answered all the same, and what is known of them is kept. This page tries again every
-few seconds; the log has the file's name.</p></main></body></html>
+few seconds{more}.</p></main></body></html>
 """)
 _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Refresh": "10",
-    "Retry-After": "10",
     "X-Content-Type-Options": "nosniff",
 }
+_AGAIN_S = 10
+
+
+class Unavailable(msgspec.Struct, frozen=True, kw_only=True):
+    """Why nothing can be shown: `more` ends the last sentence, `again_s` is when to ask again."""
+
+    heading: str
+    problem: str
+    hint: str
+    more: str = "; the log has the file's name"
+    again_s: int = _AGAIN_S
+
+    def response(self, path: str) -> Response:
+        """What to answer at an address that is not `/healthz`."""
+        headers = {**_HEADERS, "Retry-After": str(self.again_s)}
+        if path.startswith("/api/") or path == "/metrics":
+            wrong = {"parameter": None, "problem": self.problem, "hint": self.hint}
+            return JSONResponse({"error": wrong}, 503, headers)
+        page = _PAGE.format(
+            heading=self.heading,
+            problem=self.problem,
+            hint=self.hint,
+            more=self.more,
+        )
+        return HTMLResponse(page, 503, {**headers, "Refresh": str(self.again_s)})
 
 
 def unavailable_app(error: DataFolderError | JournalError | LedgerError) -> ASGIApp:
     """An app that says of every address what is wrong, without naming a file."""
     problem, hint = error.problem, error.hint
+    found = Unavailable(heading="The console can't open its files", problem=problem, hint=hint)
+    again = {"Refresh": str(_AGAIN_S), "Retry-After": str(_AGAIN_S)}
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -60,12 +86,9 @@ def unavailable_app(error: DataFolderError | JournalError | LedgerError) -> ASGI
         if path == "/healthz":
             problems = [f"{problem} ({hint})"]
             said = {"status": "degraded", "problems": problems, "fold_lag": None}
-            response = JSONResponse(said, 200, _HEADERS)
-        elif path.startswith("/api/") or path == "/metrics":
-            wrong = {"parameter": None, "problem": problem, "hint": hint}
-            response = JSONResponse({"error": wrong}, 503, _HEADERS)
+            response = JSONResponse(said, 200, {**_HEADERS, **again})
         else:
-            response = HTMLResponse(_PAGE.format(problem, hint), 503, _HEADERS)
+            response = found.response(path)
         await response(scope, receive, send)
 
     return app

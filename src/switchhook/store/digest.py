@@ -96,6 +96,12 @@ def beside_keys(texts: Iterable[str | None], region: str) -> list[str]:
     return keys
 
 
+def caller_keys_of(number: str) -> tuple[str, ...]:
+    """What all records are found by that name a number in E.164."""
+    keys = number_keys(number)
+    return (*keys, BESIDE + keys[0]) if keys else ()
+
+
 def _beside(passthru: Passthru, from_: str | None, to: str | None) -> list[str]:
     texts = {
         passthru.dial_whom_number,

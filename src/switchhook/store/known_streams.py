@@ -5,29 +5,32 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from switchhook.store.bloom_filter import BloomFilter
-from switchhook.store.files import BUCKET_BITS
+from switchhook.store.buckets import bucket_of
 
 if TYPE_CHECKING:
-    import apsw
+    from collections.abc import Collection
+
+    from switchhook.store.tables import StreamKeys
 
 
 class KnownStreams:
-    """The streams in a store's file that is folded into, by the hash of each.
+    """The streams in the tables that are folded into, by the hash of each.
 
-    A Bloom filter in memory spares the look into the file for those that are new. `position` is the
-    seq up to which the file has all, `last_seq` the journal's.
+    A Bloom filter in memory spares the look into the tables for those that are new. `position` is
+    the seq up to which the tables have all, `last_seq` the journal's.
     """
 
-    def __init__(self, connection: apsw.Connection, position: int, last_seq: int) -> None:
-        self._connection = connection
+    def __init__(self, table: StreamKeys, position: int, last_seq: int) -> None:
+        self._table = table
         self._filter = BloomFilter(last_seq)
-        self._unread = (position >> BUCKET_BITS) + 1
+        self._unread = bucket_of(position) + 1
         """How many buckets, the oldest, are not or not wholly in the filter yet."""
         self._read_up_to = -1
 
-    def add(self, key: int) -> None:
-        """Note a stream that is new."""
-        self._filter.add(key)
+    def add(self, keys: Collection[int]) -> None:
+        """Note streams that are new."""
+        for key in keys:
+            self._filter.add(key)
 
     def read(self, keys: int) -> None:
         """Go on reading what streams there are, newest first.
@@ -35,27 +38,19 @@ class KnownStreams:
         All of 10 million would take ten seconds, for which no receipt should wait.
         """
         while self._unread and keys > 0:
-            rows = self._connection.execute(
-                "SELECT key FROM stream_key WHERE bucket = ? AND key > ? ORDER BY key LIMIT ?",
-                (self._unread - 1, self._read_up_to, keys),
-            )
-            read = [key for (key,) in rows]
-            for key in read:
-                self._filter.add(key)
+            read = self._table.stream_keys(self._unread - 1, self._read_up_to, keys)
+            self.add(read)
             if len(read) < keys:
                 self._unread, self._read_up_to = self._unread - 1, -1
             else:
                 self._read_up_to = read[-1]
             keys -= max(len(read), 1)
 
-    def find(self, key: int, newest: int) -> int | None:
-        """The first receipt of a stream, if it was seen."""
-        last = newest if key in self._filter else self._unread - 1
-        for bucket in range(last, -1, -1):
-            row = self._connection.execute(
-                "SELECT seq FROM stream_key WHERE bucket = ? AND key = ?", (bucket, key)
-            ).fetchone()
-            if row is not None:
-                first: int = row[0]
-                return first
-        return None
+    def find(self, keys: Collection[int], newest: int) -> dict[int, int]:
+        """The first receipt of each stream that was seen, in the buckets up to `newest`."""
+        perhaps = [key for key in keys if key in self._filter]
+        found = self._table.first_receipts(perhaps, newest) if perhaps else {}
+        if self._unread and len(perhaps) < len(keys):
+            unsure = [key for key in keys if key not in self._filter]
+            found |= self._table.first_receipts(unsure, self._unread - 1)
+        return found

@@ -1,34 +1,30 @@
-"""What retention and erasure do to a store's file, between two batches of the fold."""
+"""What retention and erasure do to a store's tables, between two batches of the fold."""
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
-
-import apsw
 
 from switchhook.journal.receipt import RecordKind
 from switchhook.store.batch import Batch
-from switchhook.store.deletion import (
-    drop_before,
-    drop_unused_facets,
-    of_same_calls,
-    records_of_number,
-    take_out,
-)
 from switchhook.store.folding import Folding
-from switchhook.store.placing import times_of
 from switchhook.streams.parsed_record import parse_record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
+
+    from switchhook.journal.source import JournalSource
+    from switchhook.store.tables import KeptTables
+    from switchhook.streams.parsed_record import ParsedRecord
 
 _REFOLDED_AT_ONCE = 200
 
 
-class OpenStore(Folding):
-    """A store's file, open for folding and for forgetting."""
+class OpenTables(Folding):
+    """Tables, open for folding and for forgetting."""
+
+    def __init__(self, tables: KeptTables, journal: JournalSource) -> None:
+        super().__init__(tables, journal)
+        self._kept = tables
 
     def refold(self, seqs: Sequence[int]) -> None:
         """Fold records and the others of their calls anew, from the journal as it is now.
@@ -36,79 +32,57 @@ class OpenStore(Folding):
         What is gone from it is gone here, as after a rebuild.
         """
         for start in range(0, len(seqs), _REFOLDED_AT_ONCE):
-            together = of_same_calls(self._connection, seqs[start : start + _REFOLDED_AT_ONCE])
-            records, asked = self._journal.get_many(together), set(together)
-            damaged = [
-                (seq, reason)
-                for seq, reason in self._connection.execute("SELECT seq, reason FROM quarantine")
-                if seq in asked and seq not in records
-            ]
-            batch = Batch()
+            together = self._kept.of_same_calls(seqs[start : start + _REFOLDED_AT_ONCE])
+            records = self._journal.get_many(together)
             with self._changing():
-                take_out(self._connection, batch, together)
-                batch.quarantine += damaged
-                time_of = times_of(self._connection)
-                for seq, record in sorted(records.items()):
-                    if record.kind not in (RecordKind.LATE, RecordKind.COUNTERS):
-                        self._take(batch, parse_record(record), time_of(seq, record.at))
-                for counted in (batch.forms, batch.hits, batch.last_hits):
-                    counted.clear()  # they were when the records came
-                self._write_rows(batch)
-                drop_unused_facets(self._connection)
+                self._refold(together, [parse_record(each) for _, each in sorted(records.items())])
             self._look_again()
+
+    def _refold(self, together: Sequence[int], records: Sequence[ParsedRecord]) -> None:
+        batch, there = Batch(), {each.record.seq for each in records}
+        damaged = self._kept.quarantined_among([seq for seq in together if seq not in there])
+        batch.quarantine += damaged.items()
+        placed = self._kept.placed(together)
+        for facet, at in self._kept.take_out(together):
+            batch.count_stream(facet, at, -1)
+        taking, node = self._taking(batch, records), self._node_of_journal()
+        for parsed in records:
+            record = parsed.record
+            if record.kind not in (RecordKind.LATE, RecordKind.COUNTERS):
+                at = record.at if record.steady is None else record.steady
+                taking.take(parsed, placed.get(record.seq, at), node)
+        for counted in (batch.forms, batch.hits, batch.last_hits):
+            counted.clear()  # they were when the records came
+        self._stories.put(batch, self._stories.told(batch, node))
+        self._write_rows(batch)
+        self._kept.drop_unused_facets()
 
     def drop_before(self, seq: int, at: int) -> int:
         """Let go of everything before a record and its time; gives how many streams that were."""
         batch = Batch()
         with self._changing():
-            count = drop_before(self._connection, batch, seq, at)
-            batch.write_tallies(self._connection)
-            drop_unused_facets(self._connection)
+            streams = self._kept.drop_before(seq, at)
+            for facet, first_at in streams:
+                batch.count_stream(facet, first_at, -1)
+            self._kept.write_tallies(batch.tallies)
+            self._kept.drop_unused_facets()
         self._look_again()
-        return count
+        return len(streams)
 
     def oldest_kept(self, before_ms: int, most: int) -> tuple[int, int]:
-        """The record, and its time, before which about `most` streams older than that go."""
-        rows = self._connection.execute(
-            "SELECT seq, at FROM stream ORDER BY seq LIMIT ?", (most + 1,)
-        )
-        newest = self._placing.newest_ms
-        seq = at = 0
-        for seq, at in rows:
-            if at > newest:  # of a clock that was wrong for long: it was before what came next
-                sql = "SELECT at FROM turn WHERE seq > ? AND at <= ? ORDER BY seq LIMIT 1"
-                at = self._connection.execute(sql, (seq, newest)).get or newest
-            if at >= before_ms:
-                return seq, at
-        if seq and self._connection.execute("SELECT max(seq) FROM stream").get == seq:
-            return seq + 1, at + 1
-        return seq, at
+        """The record, and its time, before which at most `most` streams older than that go."""
+        return self._kept.oldest_kept(before_ms, most, self._placing.newest_ms)
 
     def records_of_number(self, number: str) -> list[int]:
         """The seqs of records that are known to name a number in E.164."""
-        return records_of_number(self._connection, number)
-
-    def checkpoint(self) -> None:
-        """Write what the log has into the file, and empty it."""
-        with suppress(apsw.BusyError):  # somebody reads: what is left in it is found, and said
-            self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-
-    def copy_to(self, path: Path) -> None:
-        """Write what is used of the file to another one."""
-        self._connection.execute("VACUUM INTO ?", (str(path),))
-        path.chmod(0o600)
+        return self._kept.records_of_number(number)
 
     def keep_stories(self, after_seq: int, before_seq: int, limit: int) -> int | None:
         """Write down streams that one receipt told, before the journal lets go of that.
 
         Gives the seq to go on after; None at the end.
         """
-        rows = self._connection.execute(
-            "SELECT seq FROM stream WHERE seq > ? AND seq < ? AND story IS NULL"
-            " ORDER BY seq LIMIT ?",
-            (after_seq, before_seq, limit),
-        )
-        seqs = [seq for (seq,) in rows]
+        seqs = self._kept.untold(after_seq, before_seq, limit)
         with self._changing():
             self._stories.keep(seqs, self._node_of_journal())
         return seqs[-1] if len(seqs) == limit else None

@@ -5,55 +5,64 @@ Of a stream that one receipt told nothing is written but where that is: it is re
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from switchhook.exotel.cause import Cause
-from switchhook.exotel.times import MINUTE_MS
-from switchhook.store.digest import (
-    CALL,
-    FLOW,
-    NOTE,
-    RULE,
-    STATUS,
-    UNKNOWN,
-    caller_keys,
-    hash_of,
-    said_keys,
-)
-from switchhook.store.files import BUCKET_BITS
+from switchhook.store.buckets import bucket_of
+from switchhook.store.digest import FLOW, RULE, STATUS, UNKNOWN, caller_keys, hash_of, said_keys
+from switchhook.store.tables import StoredStream
 from switchhook.streams.call_over import says_over
 from switchhook.streams.parsed_record import parse_record, read_parsed
 from switchhook.streams.story import StreamStory, facet_of, merge_streams, stream_story
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    import apsw
+    from collections.abc import Mapping, Sequence
 
     from switchhook.journal.source import JournalSource
-    from switchhook.store.batch import Batch, Facets
+    from switchhook.store.batch import Batch
+    from switchhook.store.facets import Facets
+    from switchhook.store.tables import StoryTables
+    from switchhook.streams.facet import Facet
 
 decode_story = msgspec.msgpack.Decoder(StreamStory).decode
 _encode = msgspec.msgpack.Encoder().encode
 
-_BUCKETS = 4
-"""How far back a call's records are looked for: some 200,000 records, hours of the busiest site."""
+_CALLS_AT_ONCE = 200
+"""Whose records are read from the journal together."""
+
+
+class Told(NamedTuple):
+    """Streams by the first receipt of each, and what they are counted under now.
+
+    `earlier` are those of earlier batches as they were.
+    """
+
+    stories: Mapping[int, tuple[StreamStory, Facet]]
+    earlier: Mapping[int, StoredStream]
+
+    @property
+    def facets(self) -> list[Facet]:
+        """In the streams' order, for beyond the ceiling the order tells who has a number."""
+        return [facet for _, facet in self.stories.values()]
 
 
 class Stories:
-    """The stories in a store's file that is folded into; `node` is given as that of the journal."""
+    """The stories in the tables that are folded into; `node` is given as that of the journal."""
 
-    def __init__(self, connection: apsw.Connection, journal: JournalSource, facets: Facets) -> None:
-        self._connection, self._journal, self._facets = connection, journal, facets
+    def __init__(self, tables: StoryTables, journal: JournalSource, facets: Facets) -> None:
+        self._tables, self._journal, self._facets = tables, journal, facets
 
-    def of(self, batch: Batch, node: int) -> dict[int, StreamStory]:
-        """The streams of which more was told, as they are now."""
-        begun = [seq for seq in batch.more if seq in batch.first_records]
-        known = {seq: stream_story(batch.first_records[seq].parsed(node)) for seq in begun}
-        known |= self._before([seq for seq in batch.more if seq not in known], node)
-        stories: dict[int, StreamStory] = {}
+    def told(self, batch: Batch, node: int) -> Told:
+        """The streams of which a batch tells more, as they are now. It only reads."""
+        earlier = self._tables.streams([seq for seq in batch.more if seq not in batch.streams])
+        known = {
+            seq: stream_story(batch.first_records[seq].parsed(node))
+            for seq in batch.more
+            if seq in batch.streams
+        }
+        known |= self._told_before(earlier, node)
+        stories: dict[int, tuple[StreamStory, Facet]] = {}
         for first, more in batch.more.items():
             story = known.get(first)
             for seq, told in more:
@@ -64,82 +73,79 @@ class Stories:
                 else:
                     story = addition if story is None else merge_streams(story, addition)
             if story is not None:
-                stories[first] = story
-        return stories
+                stories[first] = story, facet_of(story)
+        return Told(stories, earlier)
 
-    def _before(self, seqs: Iterable[int], node: int) -> dict[int, StreamStory | None]:
+    def put(self, batch: Batch, told: Told) -> None:
+        """Have them written down with the batch."""
+        for first, (story, facet) in told.stories.items():
+            self._put(batch, first, story, facet, told.earlier)
+
+    def _told_before(
+        self, streams: Mapping[int, StoredStream], node: int
+    ) -> dict[int, StreamStory | None]:
         """Streams as an earlier batch left them; what only one receipt told is read from it."""
-        found: dict[int, StreamStory | None] = {}
-        alone = []
-        for seq in seqs:
-            blob = self._connection.execute("SELECT story FROM stream WHERE seq = ?", (seq,)).get
-            if blob is None:
-                alone.append(seq)
-            else:
-                found[seq] = decode_story(blob)
+        found: dict[int, StreamStory | None] = {
+            seq: decode_story(each.story) for seq, each in streams.items() if each.story is not None
+        }
+        alone = [seq for seq, each in streams.items() if each.story is None]
         for seq, record in (self._journal.get_many(alone) if alone else {}).items():
             found[seq] = stream_story(read_parsed(record, node))
         return found
 
     def keep(self, seqs: Sequence[int], node: int) -> None:
         """Write down the stories of streams that one receipt told."""
-        self._connection.executemany(
-            "UPDATE stream SET story = ? WHERE seq = ?",
-            [
-                (_encode(story), seq)
-                for seq, story in self._before(seqs, node).items()
-                if story is not None
-            ],
+        told = self._told_before(self._tables.streams(seqs), node)
+        self._tables.keep_stories(
+            {seq: _encode(story) for seq, story in told.items() if story is not None}
         )
 
-    def end_with_calls(self, batch: Batch, node: int) -> None:
-        """Let no stream run on whose call is over, whichever was told first."""
-        running = [
-            str(number)
-            for (number,) in self._connection.execute(
-                "SELECT id FROM facet WHERE cause = ?", (Cause.RUNNING.value,)
-            )
-        ]
-        if not running:
-            return
-        for call_sid, bucket in batch.calls.items():
-            found = (
-                "SELECT s.seq FROM mention m CROSS JOIN stream s ON s.seq = m.seq"  # noqa: S608 - numbers
-                f" WHERE m.bucket = ? AND m.key = ? AND s.facet IN ({','.join(running)})"
-            )
-            seqs = self._of_call(found, CALL, call_sid, bucket)
-            if not seqs or not self._is_over(call_sid, bucket):
-                continue
-            for seq, story in self._before(seqs, node).items():
-                if story is not None and story.call_sid == call_sid:
-                    self.write(batch, seq, msgspec.structs.replace(story, call_over=True))
+    def end_with_calls(self, batch: Batch, calls: Mapping[str, int], node: int) -> None:
+        """Let no stream run on whose call is over, whichever was told first.
 
-    def _is_over(self, call_sid: str, bucket: int) -> bool:
-        """Whether a receipt or a callback says so."""
-        told = "SELECT seq FROM mention WHERE bucket = ? AND key = ?"
-        seqs = {q for kind in (NOTE, CALL) for q in self._of_call(told, kind, call_sid, bucket)}
-        records = self._journal.get_many(sorted(seqs))
-        return any(says_over(parse_record(each), call_sid) for each in records.values())
+        `calls` may be over, each with the bucket to look back from; what is known of them is
+        written. The changes go into the batch.
+        """
+        running = self._tables.running_of(calls) if calls else {}
+        over = self._over({call: calls[call] for call, seqs in running.items() if seqs})
+        streams = self._tables.streams(sorted({seq for call in over for seq in running[call]}))
+        for seq, story in self._told_before(streams, node).items():
+            if story is not None and story.call_sid in over:
+                ended = msgspec.structs.replace(story, call_over=True)
+                self._put(batch, seq, ended, facet_of(ended), streams)
 
-    def _of_call(self, sql: str, kind: int, call_sid: str, bucket: int) -> list[int]:
-        key, buckets = hash_of(kind, call_sid), range(bucket, max(bucket - _BUCKETS, -1), -1)
-        return [seq for at in buckets for (seq,) in self._connection.execute(sql, (at, key))]
+    def _over(self, calls: Mapping[str, int]) -> set[str]:
+        """Those of which a receipt or a callback says that they are over."""
+        asked = list(calls.items())
+        found = set()
+        for start in range(0, len(asked), _CALLS_AT_ONCE):
+            told = self._tables.told_of(dict(asked[start : start + _CALLS_AT_ONCE]))
+            records = self._journal.get_many(sorted({q for seqs in told.values() for q in seqs}))
+            for call, seqs in told.items():
+                said = (parse_record(records[seq]) for seq in seqs if seq in records)
+                if any(says_over(each, call) for each in said):
+                    found.add(call)
+        return found
 
-    def write(self, batch: Batch, seq: int, story: StreamStory) -> None:
-        """Write one down, and count its stream as it stands now."""
-        words, bucket = facet_of(story), seq >> BUCKET_BITS
-        facet, row = (
-            self._facets.number(words),
-            self._connection.execute("SELECT facet, at FROM stream WHERE seq = ?", (seq,)),
-        )
-        before, at = row.get
-        minute = at - at % MINUTE_MS
-        batch.tallies[minute, before] -= 1
-        batch.tallies[minute, facet] += 1
-        self._connection.execute(
-            "UPDATE stream SET facet = ?, story = ? WHERE seq = ?",
-            (facet, _encode(story), seq),
-        )
+    def _put(
+        self,
+        batch: Batch,
+        seq: int,
+        story: StreamStory,
+        words: Facet,
+        earlier: Mapping[int, StoredStream],
+    ) -> None:
+        """Have one written down, and its stream counted as it stands now."""
+        bucket, facet = bucket_of(seq), self._facets.number(words)
+        if seq in batch.streams:
+            before, at = batch.streams[seq]
+            batch.streams[seq] = facet, at
+            batch.stories[seq] = _encode(story)
+        else:
+            before, at, _ = earlier[seq]
+            batch.retold[seq] = facet, _encode(story)
+        batch.count_stream(before, at, -1)
+        batch.count_stream(facet, at, 1)
         # By these the stream is looked for, though its first receipt may not say them.
         flow, mentions = story.said("flow_id"), [hash_of(RULE, story.settled_by.rule)]
         if words.status == UNKNOWN:
@@ -147,13 +153,6 @@ class Stories:
         if flow is not None:
             mentions.append(hash_of(FLOW, flow))
         mentions += said_keys(story.said("custom_field"), story.said("digits"))
-        many = self._connection.executemany
-        many(
-            "INSERT OR IGNORE INTO mention VALUES (?, ?, ?)",
-            [(bucket, key, seq) for key in mentions],
-        )
+        batch.mentions += [(bucket, key, seq) for key in mentions]
         numbers = story.said("from_"), story.said("to"), story.said("direction")
-        many(
-            "INSERT OR IGNORE INTO caller VALUES (?, ?, ?)",
-            [(bucket, digits, seq) for digits in caller_keys(*numbers)],
-        )
+        batch.callers += [(bucket, digits, seq) for digits in caller_keys(*numbers)]

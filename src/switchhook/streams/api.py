@@ -38,7 +38,8 @@ class StreamsApiParts(msgspec.Struct, frozen=True, kw_only=True):
 
     `overview` gives what else runs, for `/api/v1/status` (endpoints, rules, releases); `complaints`
     what is wrong with it, one sentence each, for that and `/healthz`. `note` puts a deed into the
-    audit log. `fresh_s` is how long a query waits for the fold.
+    audit log. `node` is the one of a cluster that this is, for `/healthz`. `fresh_s` is how long a
+    query waits for the fold.
     """
 
     journal: JournalSource
@@ -49,6 +50,7 @@ class StreamsApiParts(msgspec.Struct, frozen=True, kw_only=True):
     complaints: Callable[[], list[str]] = list
     note: Callable[[Deed], object] = lambda deed: None
     version: str = "0"
+    node: Json | None = None
     fresh_s: float = 2.0
     now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
 
@@ -151,4 +153,6 @@ class StreamsApi:
 
     def _healthz(self, request: Request) -> Json:
         parts = self._parts
-        return console_health(parts.folder, parts.store, parts.complaints(), self._version)
+        return console_health(
+            parts.folder, parts.store, parts.complaints(), self._version, parts.node
+        )

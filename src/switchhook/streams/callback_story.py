@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from switchhook.exotel.passthru import Passthru
-from switchhook.journal.receipt import receipt_id
+from switchhook.journal.receipt import id_of, order_text
 from switchhook.streams.parsed_record import CallbackRecord, OtherRecord
 from switchhook.streams.routed_record import RoutedRecord, read_routed
 from switchhook.streams.story import CallStory, ParsedReceipt, ReceiptRef, call_story, merge_calls
@@ -47,8 +47,8 @@ def callback_story(
             ended_raw=said.end_time,
             region=region,
         )
-        name = receipt_id(record.at, node, record.seq)
-        ref = ReceiptRef(name, read.received.received_us, "", "")
+        name = id_of(record, node)
+        ref = ReceiptRef(name, read.received.received_us, "", "", order=order_text(record))
         story = _with(story, call_story(ParsedReceipt(ref, told)))
     return story
 
@@ -58,14 +58,19 @@ def _before_stream(read: OtherRecord, call_sid: str, node: int) -> CallStory | N
     routed, record = read_routed(read.record), read.record
     if routed is None or routed.call_sid != call_sid:
         return None
-    name = receipt_id(record.at, node, record.seq)
+    name = id_of(record, node)
     if not isinstance(routed, RoutedRecord):
         received = routed.received
-        by = ReceiptRef(name, received.received_us, received.endpoint, "")
+        by = ReceiptRef(name, received.received_us, received.endpoint, "", order=order_text(record))
         return call_story(ParsedReceipt(by, Passthru(call_sid=call_sid)))
     receipt, decision = routed.receipt, routed.receipt.decision
     ref = ReceiptRef(
-        name, receipt.received_us, receipt.endpoint, decision.option.value, decision.rule
+        name,
+        receipt.received_us,
+        receipt.endpoint,
+        decision.option.value,
+        decision.rule,
+        order=order_text(record),
     )
     return call_story(ParsedReceipt(ref, routed.passthru))
 

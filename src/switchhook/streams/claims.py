@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from switchhook.exotel.passthru import Passthru, Stream
 
 Claim = tuple[str, str]
-"""A receipt's id, and the text that it said."""
+"""What a receipt is ordered by (`ReceiptRef.place`), and the text that it said."""
 
 _WORTH: dict[str, Callable[[str], int]] = {
     "from_": worth_of_number,
@@ -40,7 +40,7 @@ _WORTH: dict[str, Callable[[str], int]] = {
 
 
 def all_said(by: str, spoken: Stream | Passthru, names: Iterable[str]) -> dict[str, Claim]:
-    """What a receipt, `by` its id, says of fields; what says nothing is left out."""
+    """What a receipt says of fields, `by` its place; what says nothing is left out."""
     found = {name: str(text) for name in names if (text := getattr(spoken, name))}
     return {
         name: (by, text)

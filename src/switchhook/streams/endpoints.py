@@ -82,6 +82,8 @@ class RuleUse(msgspec.Struct, frozen=True):
     """With what of the kind's own it answers, as in the rules file; empty where it does not."""
     pool: str = ""
     class_: str = ""
+    promise: str = ""
+    """Why it promises a callback, as `class_`."""
 
 
 class EndpointUse(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,6 +143,7 @@ def _rule_use(rule: Rule, release: str, found: Sequence[RuleHits]) -> RuleUse:
         select=rule.select,
         pool=rule.pool,
         class_=rule.class_,
+        promise=rule.promise,
     )
 
 

@@ -260,6 +260,7 @@ def _rule_json(use: RuleUse) -> Json:
         "select": use.select or None,
         "pool": use.pool or None,
         "class": use.class_ or None,
+        "promise": use.promise or None,
         "written": use.written,
         "stands_in": use.stands_in,
         "hits": use.hits,

@@ -112,6 +112,8 @@ COLUMNS = {
                lambda row, names: row.story.stream.recording_url),
         ExportColumn("late_ms", "by how much its receipt was kept late",
                lambda row, names: row.late_ms, "whole"),
+        ExportColumn("one_copy", "whether its receipt was answered with one copy",
+               lambda row, names: "yes" if row.one_copy else None, "ours"),
         ExportColumn("stream", "StreamSID", lambda row, names: row.story.sid),
         ExportColumn("call", "CallSid", lambda row, names: row.story.call_sid),
         ExportColumn("id", "the receipt that first told of it",

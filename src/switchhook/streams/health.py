@@ -14,8 +14,17 @@ if TYPE_CHECKING:
     from switchhook.web.json import Json
 
 
-def console_health(folder: Folder, store: Store, complaints: Iterable[str], version: str) -> Json:
-    """Green as long as it can work: an orchestrator that restarts us would mend nothing."""
+def console_health(
+    folder: Folder,
+    store: Store,
+    complaints: Iterable[str],
+    version: str,
+    node: Json | None = None,
+) -> Json:
+    """Green as long as it can work: an orchestrator that restarts us would mend nothing.
+
+    `node` is the node that says so (`node_json`), None on one machine.
+    """
     problems = list(complaints)
     lag: int | None = None
     try:
@@ -34,4 +43,10 @@ def console_health(folder: Folder, store: Store, complaints: Iterable[str], vers
         "problems": list(dict.fromkeys(problems)),
         "fold_lag": lag,
         "version": version,
+        "node": node,
     }
+
+
+def node_json(name: str, *, leads: bool) -> Json:
+    """The node of a cluster that says how it is."""
+    return {"name": name, "leads": leads}

@@ -14,7 +14,7 @@ from switchhook.exotel.cause import Verdict, judge
 from switchhook.exotel.passthru import Leg, Passthru, Stream
 from switchhook.exotel.stream_error import StreamError
 from switchhook.journal.receipt import Receipt
-from switchhook.streams.kept_call import defects_of, unread
+from switchhook.streams.kept_call import copies_of, defects_of, unread
 from switchhook.streams.parsed_record import UnreadableRecord
 from switchhook.web.json import text_of, time_of, time_text
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from switchhook.streams.kept_call import KeptReceipt
+    from switchhook.streams.store import Marks
     from switchhook.streams.story import CallStory, StreamStory
     from switchhook.web.json import Json
 
@@ -32,12 +33,13 @@ def receipt_json(
     passthru: Passthru,
     *,
     first: Receipt | None = None,
-    late_ms: int | None = None,
+    marks: Marks | None = None,
     placed_ms: int | None = None,
 ) -> Json:
     """A receipt; of a repeat, `first` is the one it names, whose rule decided.
 
-    `placed_ms` is where in time it belongs if the system's clock was wrong when it came.
+    `placed_ms` is where in time it belongs if the system's clock was wrong when it came; `marks`
+    None where nobody looked for any.
     """
     verdict = judge(passthru)
     return {
@@ -56,13 +58,15 @@ def receipt_json(
         **_verdict(verdict),
         "decision": _decision(receipt, first or receipt),
         "repeat_of": receipt.repeat_of,
+        "flags": dict(receipt.flags),
         "defects": [
             {"field": defect.field, "problem": defect.problem}
             for defect in defects_of(receipt, passthru)
         ],
         "extra": _by_key(passthru.extra),
         "decided_in_ms": receipt.decided_in_us / 1000,
-        "late_ms": late_ms,
+        "late_ms": marks and marks.late_ms,
+        "copies": copies_of(receipt, marks),
         "placed_at": None if placed_ms is None else time_of(placed_ms * 1000),
     }
 
@@ -108,6 +112,8 @@ def _decision(receipt: Receipt, first: Receipt) -> Json:
         "release": decided.release,
         "reason": decision.reason,
         "select": decided.select or None,
+        "promise": decided.promise or None,
+        "class": (decided.class_ or None) if decided.promise else None,
     }
 
 
@@ -121,7 +127,7 @@ def kept_json(kept: KeptReceipt) -> Json:
         read.receipt,
         read.passthru,
         first=kept.first,
-        late_ms=kept.late_ms,
+        marks=kept.marks,
         placed_ms=kept.placed_ms,
     )
 

@@ -8,8 +8,9 @@ import msgspec
 
 from switchhook.exotel.passthru import Defect
 from switchhook.exotel.phone_numbers import masked
-from switchhook.journal.receipt import Receipt
+from switchhook.journal.receipt import Keep, Receipt
 from switchhook.streams.parsed_record import PassthruRecord, UnreadableRecord
+from switchhook.streams.store import UNMARKED, Marks
 from switchhook.streams.story import CallStory
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ class KeptReceipt(msgspec.Struct, frozen=True):
     id: str
     read: PassthruRecord | UnreadableRecord
     first: Receipt | None = None
-    late_ms: int | None = None
+    marks: Marks = UNMARKED
     placed_ms: int | None = None
 
     @property
@@ -36,6 +37,17 @@ class KeptReceipt(msgspec.Struct, frozen=True):
     @property
     def passthru(self) -> Passthru | None:
         return self.read.passthru if isinstance(self.read, PassthruRecord) else None
+
+    @property
+    def copies(self) -> int | None:
+        """How many copies there were when it was answered; None where two were not asked for."""
+        receipt = self.receipt
+        return None if receipt is None else copies_of(receipt, self.marks)
+
+    @property
+    def late_ms(self) -> int | None:
+        """How long after it was due it became durable; None where it was in time."""
+        return self.marks.late_ms
 
     @property
     def deciding(self) -> Receipt | None:
@@ -74,6 +86,16 @@ def masked_numbers(call: KeptCall | None) -> dict[str, str]:
     text = (lambda _: None) if call is None else call.story.text
     said = {"from": masked(text("from_")), "to": masked(text("to"))}
     return {name: number for name, number in said.items() if number}
+
+
+def copies_of(receipt: Receipt, marks: Marks | None) -> int | None:
+    """How many copies there were of a receipt when it was answered, where two were asked for.
+
+    None where they were not, or where nobody looked for marks.
+    """
+    if receipt.keep is not Keep.TWO_COPIES or marks is None:
+        return None
+    return 1 if marks.one_copy else 2
 
 
 def unread(record: UnreadableRecord) -> str:

@@ -9,11 +9,13 @@ import msgspec
 
 from switchhook.exotel.times import DAY_MS, HOUR_MS, MINUTE_MS
 from switchhook.journal.receipt import (
+    ANSWERED_ALONE,
     ANSWERED_UNREAD,
     UNREADABLE,
     RecordKind,
     Sample,
 )
+from switchhook.journal.source import moment_of
 from switchhook.metrics import OTHER, Cached, Figure
 from switchhook.streams.answer_times import answer_times
 from switchhook.streams.baseline import Answered, shift
@@ -68,6 +70,7 @@ class StoreFigures:
         self.last_ms: int | None = None
         self._warned: set[str] = set()
         self._ends: deque[tuple[int, int]] = deque(maxlen=_MOST_SAMPLES)
+        self._first_end: int | None = None
         self._older = Cached(_OLDER_MS, self._read_older)
         self._uses = Cached(_USES_MS, lambda _now: store.uses())
         self._before = Cached(_HOURS_MS, self._read_before)
@@ -109,6 +112,8 @@ class StoreFigures:
         """When the store was as the journal is: up to then every figure is true."""
         position = self._fold.position
         end = self._journal.last_seq()
+        if self._first_end is None:
+            self._first_end = end
         if position >= end:
             self._ends.clear()
             self._ends.append((now_ms, end))
@@ -117,6 +122,11 @@ class StoreFigures:
         while len(self._ends) > 1 and self._ends[1][1] <= position:
             self._ends.popleft()
         return self._ends[0][0]
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether all is folded that was in the journal when it was first looked at."""
+        return self._first_end is not None and self._fold.position >= self._first_end
 
     def _read_older(self, now_ms: int) -> tuple[int, Sequence[AttributedTally]]:
         """What changes seldom, in steps of five minutes, and until when it reaches."""
@@ -194,6 +204,7 @@ class StoreFigures:
         slow = None if times.p99_ms is None else float(times.p99_ms)
         yield Figure("answer.p99_ms", slow, at_ms, (), times.answers)
         yield Figure("answer.missed_deadlines", float(going_on("deadline before disk")), at_ms)
+        yield Figure("answer.one_copy", float(going_on(ANSWERED_ALONE)), at_ms)
         yield Figure("answer.undecided", float(going_on("failed to decide")), at_ms)
         unreadable = going_on(*(name for name in counts if name.startswith(UNREADABLE)))
         asked = unreadable + counts["answered"] - counts[ANSWERED_UNREAD]
@@ -207,7 +218,7 @@ class StoreFigures:
         seqs = self._store.events(RecordKind.SAMPLE, _MOST_EVENTS)
         placed = self._store.placed(seqs)
         for record in self._journal.get_many(seqs).values():
-            came_ms = placed.get(record.seq, record.at)
+            came_ms = placed.get(record.seq, moment_of(record))
             if now_ms - came_ms <= HOUR_MS:
                 try:
                     endpoint = _decode_sample(record.body).endpoint
@@ -223,7 +234,7 @@ class StoreFigures:
         seqs = self._store.events(RecordKind.LOST, _MOST_EVENTS)
         placed = self._store.placed(seqs)
         for record in self._journal.get_many(seqs).values():
-            if now_ms - placed.get(record.seq, record.at) <= DAY_MS:
+            if now_ms - placed.get(record.seq, moment_of(record)) <= DAY_MS:
                 lost += _count_in(record.body)
         return lost
 

@@ -123,13 +123,17 @@ _RECEIPT = object_of(
             release=STRING,
             reason=STRING,
             select=TEXT,
+            promise=TEXT,
+            class_=TEXT,
         )
     ),
     repeat_of=TEXT,
+    flags=or_null({"type": "object"}),
     defects=list_of(object_of(field=STRING, problem=STRING)),
     extra=_EXTRA,
     decided_in_ms=NUMBER,
     late_ms=WHOLE,
+    copies=WHOLE,
     placed_at=or_null(TIME),
 )
 _STREAM = object_of(
@@ -199,7 +203,7 @@ SCHEMAS: dict[str, Schema] = {
     "Call": _WHOLE_CALL,
     "Status": object_of(
         version=STRING,
-        node=WHOLE,
+        node={"type": ["integer", "null"], "description": "null where it is of several nodes"},
         journal={"type": "object"},
         fold={"type": "object"},
         counters={"type": "object", "additionalProperties": {"type": "integer"}},
@@ -226,7 +230,11 @@ SCHEMAS: dict[str, Schema] = {
         )
     ),
     "Health": object_of(
-        status=words("ok", "degraded"), problems=list_of(STRING), fold_lag=WHOLE, version=STRING
+        status=words("ok", "degraded"),
+        problems=list_of(STRING),
+        fold_lag=WHOLE,
+        version=STRING,
+        node=or_null(object_of(name=STRING, leads={"type": "boolean"})),
     ),
     "Error": object_of(error=object_of(parameter=TEXT, problem=STRING, hint=STRING)),
 }
@@ -320,6 +328,7 @@ _ENDPOINT = object_of(
             select=TEXT,
             pool=TEXT,
             class_=TEXT,
+            promise=TEXT,
             written={"type": "boolean"},
             stands_in={"type": "boolean"},
             hits=COUNT,

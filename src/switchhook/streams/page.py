@@ -97,7 +97,7 @@ class StreamsPage:
             Route("/streams", self._page, methods=["GET"], name="streams-page"),
             Route("/streams/export", self._exported, methods=["GET"]),
             Route("/views", self._save, methods=["POST"]),
-            Route("/views/{id:int}/remove", self._remove, methods=["POST"]),
+            Route("/views/{id:number}/remove", self._remove, methods=["POST"]),
         ]
 
     def _page(self, request: Request) -> Response:

@@ -13,6 +13,7 @@ import msgspec
 
 from switchhook.exotel.cause import Verdict, classify
 from switchhook.exotel.passthru import Passthru
+from switchhook.exotel.wire.known_shapes import QuickReader
 from switchhook.exotel.wire.status_callback import StatusCallback
 from switchhook.journal.receipt import (
     Receipt,
@@ -20,9 +21,10 @@ from switchhook.journal.receipt import (
     StatusReceived,
     decode_receipt,
     decode_status,
+    id_of,
+    order_text,
     read_callback,
     read_passthru,
-    receipt_id,
 )
 from switchhook.journal.source import JournalRecord
 from switchhook.streams.facet import Facet, exophone_of, host_of
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 _LONGEST_REASON = 300
+_reader = QuickReader()
 
 
 class PassthruRecord(msgspec.Struct, frozen=True, gc=False):
@@ -110,7 +113,7 @@ def parse_records(
 def parse_passthru_record(record: JournalRecord) -> PassthruRecord:
     """Parse the record of a passthru; raises whatever a receipt can make its readers raise."""
     receipt = decode_receipt(record.body)
-    passthru = read_passthru(receipt)
+    passthru = read_passthru(receipt, _reader.read)
     verdict = classify(passthru)
     stream = passthru.stream
     state = None if stream is None else stream.state
@@ -129,13 +132,13 @@ def parse_passthru_record(record: JournalRecord) -> PassthruRecord:
 def read_parsed(record: JournalRecord, node: int) -> ParsedReceipt:
     """What the record of a passthru tells, for who needs no more; raises as the one before."""
     receipt = decode_receipt(record.body)
-    return _parsed(record, receipt, read_passthru(receipt), node)
+    return _parsed(record, receipt, read_passthru(receipt, _reader.read), node)
 
 
 def _parsed(
     record: JournalRecord, receipt: Receipt, passthru: Passthru, node: int
 ) -> ParsedReceipt:
-    name, decision = receipt_id(record.at, node, record.seq), receipt.decision
+    name, decision = id_of(record, node), receipt.decision
     by = ReceiptRef(
         name,
         receipt.received_us,
@@ -143,6 +146,7 @@ def _parsed(
         decision.option.value,
         decision.rule,
         decision.select,
+        order_text(record),
     )
     return ParsedReceipt(by, passthru)
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from switchhook.exotel.times import IST
+from switchhook.journal.named import records_named
 from switchhook.journal.receipt import (
     ConfigApplied,
     Receipt,
     RecordKind,
     Sample,
     decode_receipt,
-    parse_receipt_id,
-    receipt_id,
+    id_of,
 )
 from switchhook.streams.call_over import says_over
 from switchhook.streams.callback_story import callback_story
@@ -29,7 +29,7 @@ from switchhook.streams.routed_queries import KINDS, routed_receipts
 from switchhook.streams.routed_record import ROUTED_KINDS, read_routed
 from switchhook.streams.search.in_words import in_words
 from switchhook.streams.search.query import Condition
-from switchhook.streams.store import StreamFilter
+from switchhook.streams.store import UNMARKED, StreamFilter
 from switchhook.streams.story import (
     CallStory,
     StreamKey,
@@ -138,7 +138,7 @@ class StreamQueries:
         """One receipt; None where there is none of this id."""
         record = self._record_of(name)
         if record is not None and record.kind != RecordKind.PASSTHRU:
-            return beside_json(record, self._node)
+            return beside_json(record, self._node, self._store.marks([record.seq]))
         return None if record is None else self._json_of(self._kept([record.seq])[0])
 
     def call_named(self, name: str) -> str:
@@ -163,13 +163,7 @@ class StreamQueries:
         return read.passthru if isinstance(read, PassthruRecord) else None
 
     def _record_of(self, name: str) -> JournalRecord | None:
-        place = parse_receipt_id(name)
-        if place is None or place[1] != self._journal.node:
-            return None
-        record = self._journal.get_many([place[2]]).get(place[2])
-        if record is None or record.kind not in _NAMED or record.at != place[0]:
-            return None
-        return record
+        return records_named(self._journal, [name], _NAMED).get(name)
 
     def stream(self, sid: str) -> Json | None:
         """One stream with the ids of its receipts; of several by one sid, the last one told of.
@@ -312,19 +306,19 @@ class StreamQueries:
     def _kept(self, seqs: Sequence[int]) -> list[KeptReceipt]:
         """Receipts in this order; those no longer in the journal are left out."""
         records, node = self._journal.get_many(seqs), self._node
-        late, placed = self._store.late_ms(seqs), self._store.placed(seqs)
+        marks, placed = self._store.marks(seqs), self._store.placed(seqs)
         read = {seq: _read(record) for seq, record in records.items()}
         firsts = self._firsts(
             each.receipt for each in read.values() if isinstance(each, PassthruRecord)
         )
         return [
             KeptReceipt(
-                id=receipt_id(records[seq].at, node, seq),
+                id=id_of(records[seq], node),
                 read=each,
                 first=firsts.get(each.receipt.repeat_of or "")
                 if isinstance(each, PassthruRecord)
                 else None,
-                late_ms=late.get(seq),
+                marks=marks.get(seq, UNMARKED),
                 placed_ms=placed.get(seq),
             )
             for seq in seqs
@@ -349,16 +343,12 @@ class StreamQueries:
     def _firsts(self, receipts: Iterable[Receipt]) -> dict[str, Receipt]:
         """The receipts that repeats among these name, by id."""
         named = {each.repeat_of for each in receipts if each.repeat_of is not None}
-        places = {name: place for name in named if (place := parse_receipt_id(name))}
-        records = self._journal.get_many(seq for _, _, seq in places.values())
         found = {}
-        for name, (at, _, seq) in places.items():
-            record = records.get(seq)
-            if record is not None and record.at == at:
-                try:
-                    found[name] = decode_receipt(record.body)
-                except msgspec.DecodeError:
-                    continue
+        for name, record in records_named(self._journal, named, frozenset(RecordKind)).items():
+            try:
+                found[name] = decode_receipt(record.body)
+            except msgspec.DecodeError:
+                continue
         return found
 
 
@@ -374,10 +364,10 @@ def _beside(journal: JournalSource, store: Store, call_sid: str) -> Json:
     records = journal.get_many(store.notes(call_sid))
     read = [read_routed(records[seq]) for seq in sorted(records)]
     found = [each for each in read if each is not None and each.call_sid == call_sid]
-    node = journal.node or 0
+    node, marks = journal.node or 0, store.marks(each.record.seq for each in found)
     return {
-        "before": [beside_json(each.record, node) for each in found if each.is_receipt],
-        "reports": [beside_json(each.record, node) for each in found if not each.is_receipt],
+        "before": [beside_json(each.record, node, marks) for each in found if each.is_receipt],
+        "reports": [beside_json(each.record, node, marks) for each in found if not each.is_receipt],
     }
 
 

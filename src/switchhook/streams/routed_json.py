@@ -4,26 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from switchhook.journal.receipt import AddressGiven, AdmissionGiven, RecordKind, receipt_id
+from switchhook.journal.receipt import AddressGiven, AdmissionGiven, RecordKind, id_of
 from switchhook.streams.json import receipt_json, unreadable_json
 from switchhook.streams.parsed_record import parse_passthru_record, reason_of
 from switchhook.streams.routed_record import ReportedRecord, RoutedRecord, read_routed
+from switchhook.streams.store import UNMARKED
 from switchhook.web.json import text_of, time_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from switchhook.journal.receipt import Receipt
     from switchhook.journal.source import JournalRecord
+    from switchhook.streams.store import Marks
     from switchhook.web.json import Json
 
 
-def beside_json(record: JournalRecord, node: int) -> Json:
+def beside_json(record: JournalRecord, node: int, marks: Mapping[int, Marks]) -> Json:
     """A record that a receipt's id can name and that is no caller's passthru after a stream."""
-    name = receipt_id(record.at, node, record.seq)
+    name = id_of(record, node)
     read = read_routed(record)
     if isinstance(read, ReportedRecord):
         return report_json(name, read)
     if read is not None:
-        return routed_json(name, read)
+        return routed_json(name, read, marks)
     if record.kind == RecordKind.TEST and not record.damage:
         try:
             passthru = parse_passthru_record(record)
@@ -35,9 +39,11 @@ def beside_json(record: JournalRecord, node: int) -> Json:
     return unreadable_json(name, record.at, f"can't be read ({reason.partition(':')[0]})")
 
 
-def routed_json(name: str, read: RoutedRecord) -> Json:
+def routed_json(name: str, read: RoutedRecord, marks: Mapping[int, Marks]) -> Json:
     """A receipt from before the stream: a passthru's fields, and what was given."""
-    return receipt_json(name, read.receipt, read.passthru) | given_json(read.receipt)
+    of = marks.get(read.record.seq, UNMARKED)
+    shown = receipt_json(name, read.receipt, read.passthru, marks=of)
+    return shown | given_json(read.receipt)
 
 
 def given_json(receipt: Receipt) -> Json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from switchhook.journal.receipt import RecordKind, receipt_id
+from switchhook.journal.receipt import RecordKind, id_of
 from switchhook.streams.parameters import DEFAULT, LAST_SEQ, cursor_of
 from switchhook.streams.routed_json import routed_json
 from switchhook.streams.routed_record import RoutedRecord, read_routed
@@ -44,7 +44,8 @@ def routed_receipts(journal: JournalSource, store: Store, values: Mapping[str, A
         _newest(journal, store, KINDS[values["kind"]], first, before), 1
     ):
         if read is not None and _fits(read, values):
-            found.append(routed_json(receipt_id(read.record.at, node, seq), read))
+            name = id_of(read.record, node)
+            found.append(routed_json(name, read, store.marks([seq])))
         if len(found) == limit or looked == _MOST_READ:
             return {"receipts": found, "next": cursor_of(seq)}
     return {"receipts": found, "next": None}

@@ -45,6 +45,20 @@ class Quarantined(msgspec.Struct, frozen=True):
     reason: str
 
 
+class Marks(msgspec.Struct, frozen=True):
+    """How a receipt was kept when its answer left: by how much late, None where it was in time.
+
+    `one_copy` is whether there was one where two were asked for.
+    """
+
+    late_ms: int | None = None
+    one_copy: bool = False
+
+
+UNMARKED = Marks()
+"""What holds for a receipt that no later record tells of."""
+
+
 class Store(Protocol):
     """What is folded from the journal: pointers into it, by what people look for."""
 
@@ -78,8 +92,8 @@ class Store(Protocol):
     def streams(self, wanted: StreamFilter) -> list[tuple[int, StreamStory | None]]:
         """Streams by the seq of their first receipt; None where that one told all."""
 
-    def late_ms(self, seqs: Iterable[int]) -> dict[int, int]:
-        """Those of the receipts that became durable late, and by how much."""
+    def marks(self, seqs: Iterable[int]) -> dict[int, Marks]:
+        """Those of the receipts of which later records say how they were kept."""
 
     def search(
         self,

@@ -1,9 +1,8 @@
 """Streams and calls, folded from receipts in any order, with any repeats, to the same story.
 
 A story is a join: every part of it is the smallest or the greatest of what its receipts said,
-ordered by receipt id (`order_of`) and never by arrival. So `merge` is commutative, associative and
-idempotent, and receipts that come late, twice or from another node change nothing but what they
-add.
+ordered by `order_of` and never by arrival. So `merge` is commutative, associative and idempotent,
+and receipts that come late, twice or from another node change nothing but what they add.
 
 How a stream ended is kept apart by the status that was said (a *report*); the most final report
 is the story's outcome, and of several final ones the one said first. So a finished stream never
@@ -29,7 +28,8 @@ if TYPE_CHECKING:
 class ReceiptRef(msgspec.Struct, frozen=True, omit_defaults=True):
     """One receipt as a story remembers it; ordered by its place in the journal, which is its id.
 
-    `rule` is the one that chose the option, `select` the keyword that it gave beside it.
+    `rule` is the one that chose the option, `select` the keyword that it gave beside it; `order` is
+    what it is ordered by where that is not its id, as among receipts of several nodes.
     """
 
     id: str
@@ -38,6 +38,12 @@ class ReceiptRef(msgspec.Struct, frozen=True, omit_defaults=True):
     option: str
     rule: str = ""
     select: str = ""
+    order: str = ""
+
+    @property
+    def place(self) -> str:
+        """What its claims are ordered by: see `order_of`."""
+        return self.order or self.id
 
     def __lt__(self, other: ReceiptRef) -> bool:
         return self._order < other._order
@@ -47,7 +53,7 @@ class ReceiptRef(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def _order(self) -> tuple[tuple[int, int, int, str], int, str, str, str]:
-        return order_of(self.id), self.received_us, self.endpoint, self.option, self.rule
+        return order_of(self.place), self.received_us, self.endpoint, self.option, self.rule
 
 
 class ParsedReceipt(msgspec.Struct, frozen=True):
@@ -217,7 +223,7 @@ def stream_story(parsed: ParsedReceipt) -> StreamStory | None:
     report = StatusReport(
         state=stream.state,
         first=by,
-        said=all_said(by.id, stream, _STREAM_FIELDS),
+        said=all_said(by.place, stream, _STREAM_FIELDS),
         damaged=any(defect.field == "stream" for defect in passthru.noted),
     )
     return StreamStory(
@@ -227,8 +233,8 @@ def stream_story(parsed: ParsedReceipt) -> StreamStory | None:
         call_sid=key[0],
         sid=key[1],
         told_alone=key[2],
-        numbers=all_said(by.id, passthru, _NUMBERS),
-        call=all_said(by.id, passthru, _OF_CALL),
+        numbers=all_said(by.place, passthru, _NUMBERS),
+        call=all_said(by.place, passthru, _OF_CALL),
     )
 
 
@@ -312,7 +318,7 @@ def call_story(parsed: ParsedReceipt) -> CallStory | None:
     passthru, by = parsed.passthru, parsed.by
     if passthru.call_sid is None:
         return None
-    said = all_said(by.id, passthru, _CALL_FIELDS)
+    said = all_said(by.place, passthru, _CALL_FIELDS)
     story = stream_story(parsed)
     streams = {story.key: story} if story is not None else {}
     return CallStory(passthru.call_sid, by, by, said, streams)

@@ -1,7 +1,7 @@
 """The data folder: one holder of each kind, an identity of its own, and writes that are whole.
 
 data/
-  answer.lock, console.lock   who holds it
+  answer.lock, console.lock, shipper.lock   who holds it
   identity.json               node number and key, written once
   journal/, store/, kept/     their owners' business
 """
@@ -46,7 +46,13 @@ IDENTITY = "identity.json"
 BOOT = "boot.json"
 KEY_BYTES = 32
 
-_OWN = {"lost+found", "answer.lock", "console.lock", "kept"}  # may be there before an identity
+_OWN = {
+    "lost+found",
+    "answer.lock",
+    "console.lock",
+    "shipper.lock",
+    "kept",
+}  # may be there before an identity
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -194,6 +200,19 @@ def read_identity(path: str | Path) -> Identity:
             hint = "is this the right folder? If so, get the file back from a backup"
             raise DataFolderError(str(folder), problem, hint) from None
     return parse_identity(folder, content)
+
+
+def adopt_identity(path: Path, node: int, key: bytes) -> Identity:
+    """Give a folder another number and key, durably; nothing that its old ones made may count.
+
+    Whoever calls holds the folder. Raises DataFolderError.
+    """
+    before = read_identity(path)
+    identity = msgspec.structs.replace(before, node=node, key=key)
+    if identity != before:
+        with _explained(path):
+            atomic_write(path / IDENTITY, _stored(identity))
+    return identity
 
 
 def atomic_write(path: Path, content: bytes) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Holder = Literal["answer", "console"]
+Holder = Literal["answer", "console", "shipper"]
 
 _READ_ONLY_OR_FULL = (errno.EROFS, errno.ENOSPC, errno.EDQUOT)
 _LOCK_PAUSE_S = 0.05

@@ -65,7 +65,6 @@ class Child:
         self._silence = Silence(TICK_S, 0.0)
         self._started = 0.0
         self._pause = 0.0
-        self._stopping = False
 
     @property
     def pid(self) -> int | None:
@@ -121,12 +120,12 @@ class Child:
             self._beat_fd = self._life_fd = -1
 
     async def keep(self) -> None:
-        """Replace the process whenever it is dead or hung, until told to stop."""
-        while not self._stopping:
+        """Replace the process whenever it is dead or hung, until cancelled."""
+        while True:
             await asyncio.sleep(TICK_S)
             self._leaving = [process for process in self._leaving if process.poll() is None]
             process = self._process
-            if process is None or self._stopping:
+            if process is None:
                 continue
             now = asyncio.get_running_loop().time()
             code = process.poll()
@@ -140,8 +139,7 @@ class Child:
             else:
                 log.error("%s ended with %s; it is started again", self.name, _ending(code))
             await self._wait_before_restart(now)
-            if not self._stopping:
-                self.start()
+            self.start()
 
     def _hangs(self, process: subprocess.Popen[bytes], now: float) -> bool:
         suspect = self._silence.watch(now)
@@ -185,20 +183,26 @@ class Child:
 
     async def stop(self) -> None:
         """End it gently, and after `STOP_S` at once."""
-        self._stopping = True
         alive = [*self._leaving, *([self._process] if self._process else [])]
         alive = [process for process in alive if process.poll() is None]
         for process in alive:
             process.terminate()
+        # Once the process listens no more either, who waits in the queue is told so at once, and a
+        # balancer asks another node: who came just then must not wait until all has ended.
+        self._socket.close()
         end = asyncio.get_running_loop().time() + STOP_S
         while any(process.poll() is None for process in alive):
             if asyncio.get_running_loop().time() > end:
-                for process in alive:
-                    process.kill()
+                self._kill(alive)
+                end += STOP_S
             await asyncio.sleep(0.02)
         self._forget_pipes()
-        # Nobody answers there any more: who waits in its queue is told so, and waits no longer.
-        self._socket.close()
+
+    def _kill(self, processes: Sequence[subprocess.Popen[bytes]]) -> None:
+        for process in processes:
+            if process.poll() is None:
+                log.error("%s does not end (process %d); it is killed", self.name, process.pid)
+                process.kill()
 
 
 def _look_at(pid: int) -> Look:
@@ -247,8 +251,13 @@ async def supervise(children: Sequence[Child], announce: Callable[[], None]) -> 
     if code == 0 and not stopped.is_set():
         announce()
         await stopped.wait()
+    for keeper in keepers:
+        keeper.cancel()  # it may rest before it starts one anew
+    kept = await asyncio.gather(*keepers, return_exceptions=True)
     await asyncio.gather(*(child.stop() for child in children))
-    await asyncio.gather(*keepers)
+    for error in kept:
+        if isinstance(error, Exception):
+            raise error
     return code
 
 

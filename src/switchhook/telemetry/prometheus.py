@@ -33,6 +33,12 @@ from switchhook.answer.counter_names import FROM_THE_START, MOST_VALUES, place_o
 from switchhook.errors import SwitchhookError
 from switchhook.journal.receipt import ANSWER_BOUNDS_MS, ANSWER_BUCKETS, ANSWER_US, WAITING
 from switchhook.metrics import OTHER
+from switchhook.telemetry.figure_gauges import (
+    disks_of_nodes,
+    families_of_machines,
+    labelled_families,
+)
+from switchhook.telemetry.promise_counters import promise_families
 from switchhook.telemetry.stream_counters import settled_counts, stream_families
 
 if TYPE_CHECKING:
@@ -45,9 +51,10 @@ if TYPE_CHECKING:
     from switchhook.alerts.alert import Alert
     from switchhook.capacity.status import CapacityNow
     from switchhook.journal.source import JournalSource
-    from switchhook.metrics import Figure, Source
+    from switchhook.metrics import Source
     from switchhook.streams.names import Names
     from switchhook.streams.store import Store
+    from switchhook.telemetry.promise_counters import Total
 
 _PEAK_MS = 120_000  # two whole minutes, so that a scrape each minute misses none
 _NOT_THERE = -1
@@ -74,6 +81,7 @@ class MetricSources(msgspec.Struct, frozen=True, kw_only=True):
     answer program's process, None where it doesn't run here. `watched` is whether accounts are
     watched at all. `failing` says of our own files whether they fail, `details_dropped` of how many
     calls the details were given up since the start, as too many were wanted or for too long.
+    `promises` are totals of what happened to promises.
     """
 
     store: Store
@@ -87,6 +95,7 @@ class MetricSources(msgspec.Struct, frozen=True, kw_only=True):
     figures: Source = lambda _now_ms: ()
     traces: Callable[[], Traces | None] = lambda: None
     details_dropped: Callable[[], int] = lambda: 0
+    promises: Callable[[], Iterable[Total]] = tuple
     answer_pid: Callable[[], int | None] = lambda: None
     failing: Callable[[], Mapping[str, bool]] = dict
     now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
@@ -143,6 +152,7 @@ class _Ours(Collector):
             self._disk,
             self._alerts,
             self._calls,
+            self._promises,
             self._tracing,
         ):
             try:
@@ -171,8 +181,8 @@ class _Ours(Collector):
         peak.add_metric((), max((each.count for each in recent if each.name == WAITING), default=0))
         yield peak
         figures = tuple(sources.figures(now_ms))
-        yield from _from_figures(figures)
-        yield from _labelled(figures)
+        yield from families_of_machines(figures)
+        yield from labelled_families(figures)
 
     def _counted(self, counters: Mapping[str, int]) -> Iterator[Metric]:
         families: dict[str, CounterMetricFamily] = {}
@@ -234,11 +244,18 @@ class _Ours(Collector):
             failing.add_metric((file,), int(fails))
         yield failing
 
-    def _disk(self, _now_ms: int) -> Iterator[Metric]:
-        disk = os.statvfs(self._sources.data)
-        size, free = disk.f_blocks * disk.f_frsize, disk.f_bavail * disk.f_frsize
-        yield _single("data_disk_size_bytes", "Size of the data folder's disk.", size)
-        yield _single("data_disk_free_bytes", "What is free of it.", free)
+    def _disk(self, now_ms: int) -> Iterator[Metric]:
+        disks = disks_of_nodes(self._sources.figures(now_ms))
+        if not disks:
+            disk = os.statvfs(self._sources.data)
+            disks[()] = disk.f_blocks * disk.f_frsize, disk.f_bavail * disk.f_frsize
+        names = ("node",) if () not in disks else ()
+        sizes = _gauge("data_disk_size_bytes", "Size of the data folder's disk.", names)
+        room = _gauge("data_disk_free_bytes", "What is free of it.", names)
+        for labels, (size, free) in disks.items():
+            sizes.add_metric(labels, size)
+            room.add_metric(labels, free)
+        yield from (sizes, room)
 
     def _alerts(self, _now_ms: int) -> Iterator[Metric]:
         firing = _gauge("alerts_firing", "Alerts that fire.", ("rule", "severity"))
@@ -256,6 +273,9 @@ class _Ours(Collector):
         dropped.add_metric((), self._sources.details_dropped())
         yield dropped
 
+    def _promises(self, _now_ms: int) -> Iterator[Metric]:
+        yield from promise_families(self._sources.promises())
+
     def _tracing(self, _now_ms: int) -> Iterator[Metric]:
         traces = self._sources.traces()
         if traces is None:
@@ -265,53 +285,6 @@ class _Ours(Collector):
         dropped = _counter("trace_spans_dropped", "Spans lost to a full queue or an export.")
         dropped.add_metric((), traces.dropped)
         yield from (exported, dropped)
-
-
-_FIGURES = {
-    "answer.unreachable": ("answer_up", "Whether the answer side answers.", True),
-    "receipts.waiting": ("receipts_waiting", "Whether receipts wait for the disk.", False),
-    "rules.refused": ("files_refused", "Complaints about the operator's files.", False),
-    "files.damaged": ("files_damaged", "Small files of our own that are damaged.", False),
-}
-
-
-def _from_figures(figures: Iterable[Figure]) -> Iterator[Metric]:
-    """What others look at already; unknown is not zero."""
-    for figure in figures:
-        if figure.name in _FIGURES and figure.value is not None:
-            name, meaning, inverted = _FIGURES[figure.name]
-            yield _single(name, meaning, 1 - figure.value if inverted else figure.value)
-
-
-_LABELLED = {
-    "pool.degraded": ("pool_degraded", "Whether all that should take a pool's calls fail."),
-    "member.out": (
-        "member_out",
-        "Whether a member's breaker has it out, or would, or it is not given.",
-    ),
-    "member.certificate_days": ("member_certificate_days", "Days until its certificate ends."),
-    "member.silent_calls": ("member_silent_calls", "Calls in 15 minutes with a silent bot."),
-    "admission.room": ("admission_room", "Streams that may be let in now."),
-    "admission.pending": ("admission_leases_pending", "Leases whose stream has not started."),
-    "admission.live": ("admission_leases_live", "Leases of streams that run."),
-    "admission.foreign": ("admission_foreign_streams", "Streams that are not ours, estimated."),
-    "admission.reserve": ("admission_reserve", "Streams kept free for those."),
-    "admission.admitted": ("admission_admitted_recent", "Callers let in, in 15 minutes."),
-    "admission.refused": ("admission_refused_recent", "Refused for want of room in 15 minutes."),
-    "admission.unknown": ("admission_unknown_recent", "Safe options in 15 minutes."),
-}
-
-
-def _labelled(figures: Iterable[Figure]) -> Iterator[Metric]:
-    """What is known of pools and members, and of admission."""
-    families: dict[str, GaugeMetricFamily] = {}
-    for figure in figures:
-        if figure.name in _LABELLED and figure.value is not None:
-            name, meaning = _LABELLED[figure.name]
-            names = tuple(label for label, _ in figure.labels)
-            family = families.setdefault(name, _gauge(name, meaning, names))
-            family.add_metric([text for _, text in figure.labels], figure.value)
-    yield from families.values()
 
 
 def _times(counters: Mapping[str, int]) -> Metric:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from switchhook.errors import SwitchhookError
 from switchhook.exotel.times import DAY_MS, MINUTE_MS
+from switchhook.journal.source import moment_of
 from switchhook.metrics import OTHER
 from switchhook.streams.parsed_record import PassthruRecord, parse_record
 from switchhook.streams.store import StreamFilter
@@ -77,14 +78,14 @@ class TroubleWatch:
         for seq, record in sorted(records.items()):
             parsed = parse_record(record)
             if isinstance(parsed, PassthruRecord):
-                self.take(ended_stream(parsed, placed.get(seq, record.at)))
+                self.take(ended_stream(parsed, placed.get(seq, moment_of(record))))
 
     def folded(self, folded: Folded) -> None:
         """Observe the fold."""
         for parsed in folded.records:
             if isinstance(parsed, PassthruRecord):
                 record = parsed.record
-                at_ms = folded.placed.get(record.seq, record.at)
+                at_ms = folded.placed.get(record.seq, moment_of(record))
                 self.take(ended_stream(parsed, at_ms))
 
     def look(self, now_ms: int) -> bool:

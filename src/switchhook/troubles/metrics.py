@@ -74,7 +74,9 @@ class TroubleFigures:
             name, label = FIGURES[subject.measure]
             labels = ((label, subject.name),)
             yield _level(name, by_key.get(subject.key), subject.key in covered, at_ms, labels)
-        yield _level(TOGETHER, by_key.get(f"{SEVERAL}:"), False, at_ms, ())
+        several = by_key.get(f"{SEVERAL}:")
+        if several is not None or Subject(Measure.ANY_BOT, "") in self._watch.subjects():
+            yield _level(TOGETHER, several, False, at_ms, ())
 
 
 def _level(name: str, trouble: Trouble | None, covered: bool, at_ms: int, labels: Labels) -> Figure:

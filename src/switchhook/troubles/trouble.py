@@ -187,6 +187,7 @@ def _bot(name: str, standing: Standing, names: Names, now_ms: int, at_fault: AtF
         fault=f"At fault: {_FAULT.get(kind, '')}{said}{hosts_text(name, standing)}.",
         todo=f"{_TODO.get(kind, _LOOK)} {at_fault.todo}".strip(),
         streams=_of_bots((name,), standing.since_ms),
+        page=at_fault.page,
     )
     told = _told(trouble, Subject(Measure.BOT_FAILS, name), standing, names)
     if at_fault.instead:  # callers are well, and it is not

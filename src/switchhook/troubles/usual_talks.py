@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from switchhook.exotel.times import DAY_MS, HOUR_MS, MINUTE_MS
+from switchhook.journal.source import moment_of
 from switchhook.streams.parsed_record import PassthruRecord, parse_record
 from switchhook.streams.store import StreamFilter
 from switchhook.troubles.outcomes import AT_ONCE_S, UsualTalk, ended_stream, talk_s
@@ -106,7 +107,8 @@ class UsualTalks:
         found: dict[str, list[int]] = {}
         for record in self._journal.get_many(seqs).values():
             parsed = parse_record(record)
-            stream = ended_stream(parsed, record.at) if isinstance(parsed, PassthruRecord) else None
+            at_ms = moment_of(record)
+            stream = ended_stream(parsed, at_ms) if isinstance(parsed, PassthruRecord) else None
             seconds = None if stream is None else talk_s(stream)
             if stream is not None and seconds is not None:
                 facet = stream.facet

@@ -17,8 +17,11 @@ TOPICS = {
     "Counts": ("tallies", "uses", "counts", "forms"),
     "Alerts": ("alerts",),
     "Accounts": ("capacity",),
+    "Calling back": ("promises",),
     "Before the stream": ("routes", "admission"),
+    "Changing rules": ("releases", "flags"),
     "Keeping and forgetting": ("keeping", "erasures", "persons"),
+    "Several machines": ("nodes",),
     "This program": ("audit", "healthz", "openapi.json"),
 }
 """Which addresses stand together, by the word of their path that follows the version."""

@@ -12,7 +12,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from switchhook.errors import DataFolderError, LedgerError, SearchError, SwitchhookError
+from switchhook.errors import (
+    ClusterError,
+    DataFolderError,
+    LedgerError,
+    SearchError,
+    SwitchhookError,
+)
 from switchhook.web.endpoint import json_response
 from switchhook.web.masking import Masked
 from switchhook.web.parameters import RefusedParameter
@@ -75,6 +81,7 @@ _PROBLEMS = {
 
 def _unavailable(request: Request, error: Exception) -> Response:
     kept = "receipts are kept all the same; see /healthz"
-    if isinstance(error, (DataFolderError, LedgerError)):  # their texts name a file, too
+    # Their texts name a file or a server, too.
+    if isinstance(error, (ClusterError, DataFolderError, LedgerError)):
         return _problem(503, error.problem, f"{error.hint}; {kept}")
     return _problem(503, str(error), kept)

@@ -8,16 +8,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
+import msgspec
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from switchhook.web.json import encode_json
+from switchhook.web.parameters import RefusedParameter
 
 NO_STORE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
+T = TypeVar("T")
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -53,6 +57,31 @@ def json_endpoint(
         return await json_answer(lambda: work(request), threads=threads)
 
     return endpoint
+
+
+def body_endpoint(act: Callable[[Request, bytes], Response], largest: int) -> Endpoint:
+    """An endpoint that hands on a body of at most so many bytes, in a thread."""
+
+    async def endpoint(request: Request) -> Response:
+        raw = b""
+        async for chunk in request.stream():
+            raw += chunk
+            if len(raw) > largest:
+                raise RefusedParameter(None, "the body is too large", f"at most {largest:,} bytes")
+        return await run_in_threadpool(act, request, raw)
+
+    return endpoint
+
+
+def read_body(raw: bytes, kind: type[T]) -> T:
+    """A body of JSON. Raises RefusedParameter for what is none, or is not as described."""
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except msgspec.ValidationError as error:
+        problem = f"the body is not as described: {error}"
+        raise RefusedParameter(None, problem, "see docs/api.md") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise RefusedParameter(None, "the body is not JSON", "see docs/api.md") from None
 
 
 def _response(body: bytes, status: int) -> Response:

@@ -46,6 +46,10 @@ _SIDS = frozenset({"sid", "call_sid", "account_sid", "stream_sid"})
 _SID_FORM = re.compile(r"(?=(?:[^a-z]*[a-z]){5})[0-9a-f]{28}[0-9a-z]{4}")
 _FLOWS = frozenset({"flow_id", "tenant_id"})
 _FLOW_FORM = re.compile(r"[0-9]{1,9}")
+_WHEN_FORM = re.compile(
+    r"[0-9]{2}:[0-9]{2}|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{5,15}(?:Z|[+-][0-9]{2}:[0-9]{2})"
+)
+"""A clock time or a moment: a window is `from` one `until` another."""
 _FORMS = {
     **dict.fromkeys(_OURS, _OUR_FORM),
     "subject": OUR_ID,  # of the audit log: an erasure, an issue
@@ -89,7 +93,7 @@ def _member(key: str, member: Any, sees: Callable[[str], bool]) -> Any:
         return [_member(key, each, sees) for each in member]
     if not isinstance(member, str):
         return mask_json(member, sees)
-    if key in _NUMBERS:
+    if key in _NUMBERS and not _WHEN_FORM.fullmatch(member):
         return masked(member)
     form = _FORMS.get(key)
     return member if form is not None and form.fullmatch(member) else mask_text(member)

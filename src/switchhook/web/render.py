@@ -105,7 +105,8 @@ class Renderer:
 
     `verdict` gives the first line of every page, `hands` what people set by hand, a line each below
     it; `news` how far each topic is that pages renew themselves by, in a word that changes with it;
-    `now_us` is the clock; `link_hosts` the hosts whose https addresses may be clicked.
+    `now_us` is the clock; `link_hosts` the hosts whose https addresses may be clicked; `clustered`
+    is whether there are nodes to show.
     """
 
     def __init__(
@@ -117,7 +118,9 @@ class Renderer:
         news: Callable[[], Mapping[str, str]] = dict,
         now_us: Callable[[], int] = lambda: time.time_ns() // 1_000,
         link_hosts: Callable[[], tuple[str, ...]] = tuple,
+        clustered: bool = False,
     ) -> None:
+        self._clustered = clustered
         self._verdict, self._hands, self._link_hosts = verdict, hands, link_hosts
         self.news, self._now_us = news, now_us
         self.assets = assets or Assets()
@@ -212,6 +215,7 @@ class Renderer:
             "by_hand": self._hands(),
             "zone": zone.key,
             "tz": tz,
+            "clustered": self._clustered,
             "to": lambda path, **query: shown_address(path, {"tz": tz, **query}, look.sees_numbers),
             "to_call": lambda sid, id: call_address(sid, id, tz, look.sees_numbers),
             "number": number,

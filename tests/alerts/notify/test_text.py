@@ -27,6 +27,14 @@ def message(**changes):
     return Message(**{**values, **changes})
 
 
+def test_it_says_since_when_nothing_is_known_and_which_message_it_is():
+    said = message(unknown_ms=1_764_050_300_000, id="0011223344556677")
+    _, body = compose(said, url="", zone="UTC")
+    assert "Not known since 25 Nov 05:58:20 UTC: its node is away." in body
+    assert body.endswith("Switchhook, 25 Nov 06:00:00 UTC, message 0011223344556677")
+    assert "message" not in compose(message(), url="", zone="UTC")[1]
+
+
 @pytest.mark.parametrize(
     ("text", "shown"),
     [

@@ -193,6 +193,24 @@ def test_a_request_leaves_nothing_to_the_next(lines: list[bytes]) -> None:
         assert reader.seen == {b"host": b"a.example"}
 
 
+@given(_LINES)
+def test_what_is_said_again_is_read_as_the_first_time(lines: list[bytes]) -> None:
+    reader, said = HeaderReader(), b"".join(line + b"\r\n" for line in lines) + b"\r\n"
+    first = reader.read(said), dict(reader.seen)
+    for between in (PLAIN, b"A: \0\r\n\r\n", said):
+        reader.read(between)
+        assert (reader.read(said), reader.seen) == first
+
+
+def test_heads_fill_no_memory() -> None:
+    reader = HeaderReader()
+    for number in range(1000):
+        assert reader.read(b"X: %d\r\n\r\n" % number) is None
+        assert reader.read(b"X: %d%s\r\n\r\n" % (number, b"n" * 1024)) is None
+    assert len(reader._heads) <= 256
+    assert max(map(len, reader._heads)) <= 1024
+
+
 def test_many_long_names_are_not_remembered() -> None:
     """A sender's inventions don't fill memory."""
     reader = HeaderReader()

@@ -129,6 +129,7 @@ def test_faults_and_limits_are_changed_while_it_runs():
         ("POST", "/faults", {"what": "behave", "behaviour": {"dialect": "xml"}}, 400, "xml"),
         ("PATCH", "/accounts/other", {"streams": 1}, 404, "no account 'other'"),
         ("PATCH", "/accounts/acme", {"streams": "many"}, 400, "int"),
+        ("PATCH", "/accounts/acme", {"standing": "poor"}, 400, "poor"),
         ("PATCH", "/accounts/acme", {"behaviour": {"frame_ms": 30}}, 400, "30"),
     ],
 )
@@ -182,5 +183,31 @@ def test_a_heartbeat_is_sent_when_told():
         assert (await ask("PATCH", "/accounts/acme", {"heartbeat_url": ""}))[0] == 204
         assert (await ask("POST", "/accounts/acme/heartbeat"))[0] == 409
         assert (await ask("PATCH", "/accounts/acme", {"streams": -1}))[0] == 400
+
+    control(steps)
+
+
+def test_an_account_stands_otherwise_from_now_on():
+    async def steps(ask, exchange):
+        assert (await ask("GET", "/accounts"))[1]["acme"]["standing"] == "good"
+        assert (await ask("PATCH", "/accounts/acme", {"standing": "suspended"}))[0] == 204
+        assert (await ask("GET", "/accounts"))[1]["acme"]["standing"] == "suspended"
+        assert exchange.lines["acme"].account.standing == "suspended"
+
+    control(steps)
+
+
+def test_a_call_that_was_asked_for_says_by_which_field_and_whether_they_talked():
+    async def steps(ask, exchange):
+        exchange.originate("acme", "+919811100001", NUMBER, "f", custom_field="promise:1")
+        await exchange.drain()
+        ((said,),) = [(await ask("GET", "/calls"))[1]]
+        assert {key: said[key] for key in ("direction", "custom_field", "status", "talked")} == {
+            "direction": "outbound-api",
+            "custom_field": "promise:1",
+            "status": "completed",
+            "talked": True,
+        }
+        assert said["answered_by"] == "human"
 
     control(steps)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import io
 import json
 import wave
@@ -13,112 +12,23 @@ import httpx2
 import msgspec
 import pytest
 
+from emulator.api.asking import FLOW_URL, FORM, NUMBER, PLAN, YOURS, api, to_flow
 from switchhook.emulator.api.exotel_api import make_rest
-from switchhook.emulator.bot import make_bot
 from switchhook.emulator.chance import Chance
-from switchhook.emulator.clock import VIRTUAL_START, Clock, VirtualLoop
+from switchhook.emulator.clock import VIRTUAL_START, Clock
 from switchhook.emulator.exchange.exchange import Exchange
 from switchhook.emulator.net.addresses import AddressAllowList
-from switchhook.emulator.net.asgi import ASGIApp
 from switchhook.emulator.net.dialler import dialler
 from switchhook.emulator.net.http_client import Web
-from switchhook.emulator.net.in_process import call_http
 from switchhook.emulator.net.results import NetError
 from switchhook.emulator.net.serving import serving
-from switchhook.emulator.plan.flow import Flow, Hangup, Passthru, Voicebot, Voicemail
-from switchhook.emulator.plan.plan import Account, Act, Agent, Caller, Fault, Number, Plan
+from switchhook.emulator.plan.flow import Flow, Hangup, Voicemail
+from switchhook.emulator.plan.plan import Act, Agent, Caller, Fault
 from switchhook.exotel.wire.active_streams import ActiveStreams
 from switchhook.exotel.wire.active_streams import parse as parse_streams
 from switchhook.exotel.wire.request import Request
 from switchhook.exotel.wire.rest_error import RestError, parse_error
 from switchhook.exotel.wire.status_callback import parse as parse_callback
-
-NUMBER, MINE, YOURS = "+918047112233", "+919811100001", "+919811100002"
-FLOW_URL = "http://my.exotel.com/acme/exoml/start_voice/support"
-PLAN = Plan(
-    account={
-        "acme": Account(key="k", token="t", streams=5, heartbeat_url="https://hooks.example/beat"),
-        "other": Account(key="k2", token="t2", region="sg"),
-    },
-    number={NUMBER: Number(account="acme", flow="support")},
-    flow={
-        "support": Flow(
-            first="b",
-            id="777",
-            applet={
-                "b": Voicebot(url="wss://bot.example/bot?after=9", record=True, next="p"),
-                "p": Passthru(url="https://hooks.example/passthru", a="e", b="e"),
-                "e": Hangup(),
-            },
-        )
-    },
-    caller={"mine": Caller(number=MINE, does=(Act(at="b", after_s=1, says="good morning"),))},
-)
-
-
-class Hooks:
-    """Takes passthrus, callbacks and heartbeats."""
-
-    def __init__(self):
-        self.got = []
-
-    async def __call__(self, scope, receive, send):
-        body = (await receive())["body"]
-        kind = dict(scope["headers"]).get(b"content-type", b"").decode()
-        self.got.append((scope["path"], kind, body, scope["query_string"].decode()))
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": b""})
-
-    def at(self, path):
-        return [(kind, body) for where, kind, body, _ in self.got if where == path]
-
-
-def api(steps, plan=PLAN, **behaviour):
-    """Run `steps(ask, exchange, hooks)`; `ask` sends one request and gives the reply."""
-
-    async def main():
-        hooks = Hooks()
-        apps: dict[str, ASGIApp] = {"bot.example": make_bot(), "hooks.example": hooks}
-        exchange = Exchange(
-            msgspec.structs.replace(plan, behaviour=behaviour),
-            clock=Clock(asyncio.get_running_loop(), VIRTUAL_START),
-            chance=Chance(1),
-            web=Web(AddressAllowList(), apps=apps),
-            dial=dialler(AddressAllowList(), apps=apps),
-        )
-        rest = make_rest(exchange)
-
-        async def ask(
-            path, form=None, who="k:t", host="127.0.0.1", sid="acme", method=None, kind=FORM
-        ):
-            body = form if isinstance(form, bytes) else urlencode(form or {}).encode()
-            token = base64.b64encode(who.encode()).decode()
-            return await call_http(
-                rest,
-                method or ("GET" if form is None else "POST"),
-                f"http://{host}/v1/Accounts/{sid}{path}"
-                if not path.startswith(("/exotel", "/v2", "/v3"))
-                else f"http://{host}{path}",
-                headers=[
-                    ("Authorization", f"Basic {token}"),
-                    ("Content-Type", kind),
-                ],
-                body=body,
-                limit_bytes=10**7,
-            )
-
-        await steps(ask, exchange, hooks)
-        await exchange.stop()
-
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        runner.run(main())
-
-
-FORM = "application/x-www-form-urlencoded"
-
-
-def to_flow(**more):
-    return {"From": "09811100001", "CallerId": "08047112233", "Url": FLOW_URL} | more
 
 
 def test_active_streams_are_true_to_the_calls_in_progress():
@@ -178,11 +88,26 @@ def test_the_201st_request_of_a_minute_is_refused():
     async def steps(ask, exchange, hooks):
         for _ in range(200):
             assert (await ask("/ActiveStreams")).status == 200
-        assert (await ask("/ActiveStreams")).status == 429
+        refused = await ask("/ActiveStreams")
+        told = dict(refused.headers)
+        assert (refused.status, told["retry-after"], told["x-ratelimit-remaining"]) == (
+            429, "60", "0"
+        )  # fmt: skip
         await asyncio.sleep(61)
-        assert (await ask("/ActiveStreams")).status == 200
+        allowed = await ask("/ActiveStreams")
+        assert (allowed.status, dict(allowed.headers)["x-ratelimit-remaining"]) == (200, "199")
 
     api(steps)
+
+
+def test_what_is_left_is_not_told_where_the_account_behaves_so():
+    async def steps(ask, exchange, hooks):
+        replies = [await ask("/ActiveStreams") for _ in range(201)]
+        assert (replies[0].status, replies[200].status) == (200, 429)
+        names = {name for each in replies for name, _ in each.headers}
+        assert not {name for name in names if name.startswith(("x-ratelimit", "retry"))}
+
+    api(steps, rate_headers=False)
 
 
 def test_a_call_to_a_flow_tells_its_custom_field_and_fills_in_late():
@@ -426,7 +351,7 @@ def test_a_client_that_gives_up_has_started_the_call_all_the_same():
             await ask("/Calls/connect.json", to_flow(CustomField="once"))
         await exchange.drain()
         listed = json.loads((await ask("/Calls.json")).body)["Calls"]
-        assert [call["CustomField"] for call in listed] == ["once"]
+        assert [call["From"] for call in listed] == ["09811100001"]
         exchange.faults.add(Fault(what="rest-slow", count=1, seconds=31))
         began = exchange.clock.now()
         await ask("/Calls/connect.json", to_flow())
@@ -511,3 +436,11 @@ def test_over_a_real_socket_as_a_client_library_would():
             return reply.status_code, reply.json()["max_allowed_streams"]
 
     assert asyncio.run(main()) == (200, 5)
+
+
+def test_a_body_that_is_too_long_is_refused_unread():
+    async def steps(ask, exchange, hooks):
+        reply = await ask("/Calls/connect.json", b"From=" + b"0" * 65_536)
+        assert (reply.status, "64 KB" in parse_error(reply.body).message) == (400, True)
+
+    api(steps)

@@ -14,7 +14,7 @@ import pytest
 import websockets
 
 from switchhook.emulator.clock import VirtualLoop
-from switchhook.emulator.net.asgi import DROP
+from switchhook.emulator.net.asgi import DROP, WRITE
 from switchhook.emulator.net.certificates import self_signed, server_context
 from switchhook.emulator.net.serving import GRACE_S, serving
 
@@ -300,3 +300,28 @@ def test_a_connection_that_is_closing_already_does_not_hinder_the_end():
         writer.close()
 
     asyncio.run(asyncio.wait_for(main(), 10))
+
+
+def test_bytes_are_written_on_a_connection_as_they_are_and_on_none_that_is_gone():
+    async def main():
+        read, done = asyncio.Event(), asyncio.Event()
+
+        async def twice(scope, receive, send):
+            await hello(scope, receive, send)
+            write = scope["state"][WRITE]
+            write(b"and more")
+            await read.wait()
+            scope["state"][DROP]()
+            write(b"too late")
+            done.set()
+
+        async with serving(twice) as served:
+            reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+            writer.write(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
+            said = await reader.readuntil(b"and more")
+            read.set()
+            await done.wait()
+            writer.close()
+        return said
+
+    assert asyncio.run(main()).startswith(b"HTTP/1.1 200")

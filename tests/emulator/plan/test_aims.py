@@ -102,6 +102,9 @@ def test_a_plan_without_a_word_in_vain_is_let_be():
         ("rest-slow", {"applet": '"bot"'}, "it befalls no applet"),
         ("rest", {"code": 503, "flow": '"f"'}, "it befalls no flow"),
         ("callback-twice", {"applet": '"told"'}, "it befalls no applet"),
+        ("connect-before", {"applet": '"told"'}, "it befalls no applet"),
+        ("lists-refused", {"code": 503, "number": '"08047112233"'}, "it befalls no number"),
+        ("details-refused", {"code": 503, "flow": '"f"'}, "it befalls no flow"),
         ("bot-refused", {"probability": 0}, "its probability is 0"),
     ],
 )
@@ -122,6 +125,8 @@ def test_a_fault_that_cannot_strike_is_seen(what, aim, why):
         ("behave", {"applet": '"told"'}),
         ("rest", {"account": '"acme"', "code": 503}),
         ("callback-lost", {"number": '"08047112244"'}),
+        ("connect-after", {"number": '"08047112244"'}),
+        ("lists-omit", {"number": '"08047112233"', "flow": '"f"'}),
     ],
 )
 def test_a_fault_that_can_strike_is_let_be(what, aim):
@@ -174,6 +179,11 @@ def test_a_file_that_is_not_there_is_seen():
         ("[behaviour]\nretries = -1\n", "behaviour.retries"),
         ("[behaviour]\npassthru_limit_s = -0.5\n", "behaviour.passthru_limit_s"),
         ('[[fault]]\nwhat = "rest"\ncode = 200\n', "fault 1.code: an API refuses with"),
+        ('[[fault]]\nwhat = "lists-refused"\n', "fault 1.code: an API refuses with"),
+        ('[[fault]]\nwhat = "connect-5xx-after"\ncode = 403\n', "fault 1.code: it is 500 to 599"),
+        ('[account.x]\nverified = ["me"]\n', "account.x.verified: 'me' is no phone number"),
+        ('[account.x]\nstanding = "poor"\n', "account.x.standing"),
+        ("[caller.x]\nredials = 0\n", "caller.x.redials"),
         ('[[fault]]\nwhat = "bot-dies"\ncount = 2\n', "fault 1.what: a bot is dead, or hangs, for"),
         ('[[fault]]\nwhat = "throttled"\nbot = "b"\n', "fault 1.bot: there is no bot 'b'"),
         (f'{BOT}[[fault]]\nwhat = "throttled"\nbot = "b"\n', "fault 1.bot: it befalls no bot"),

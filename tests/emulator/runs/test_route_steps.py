@@ -24,6 +24,7 @@ from switchhook.exotel.cause import Cause
 from switchhook.exotel.wire.active_streams import parse as parse_streams
 
 POOL = ["vendor-dies", "vendor-hangs", "vendor-slow-handshake", "pool-drains"]
+RELEASE = ["release-harms", "release-is-well"]
 ADMISSION = ["burst-with-admission", "foreign-streams", "lost-passthru"]
 HOST = "server.example"
 MEMBERS = ("wss://u:p@a.example/media", "wss://b.example/media?lang=hi")
@@ -33,8 +34,8 @@ COOL_DOWN_S = 8.0
 class Server:
     """A server of a pool of two and an admission; `lazy` names what it does not do."""
 
-    def __init__(self, lazy="", selects=""):
-        self.lazy, self.selects = lazy, selects
+    def __init__(self, lazy="", selects="", *, releases=False):
+        self.lazy, self.selects, self.releases = lazy, selects, releases
         self.failures, self.out_since = Counter(), {}
         self.drawn = 0
         self.admitted, self.active, self.allowed, self.foreign = {}, 0, 0, 0
@@ -58,6 +59,8 @@ class Server:
         now = asyncio.get_running_loop().time()
         if self.lazy == "crashes" and self.failures:
             return 500, {}
+        if self.releases:
+            return 200, {"url": self.released()}
         well = [
             url
             for url in MEMBERS
@@ -71,6 +74,14 @@ class Server:
             well = list(MEMBERS)
         self.drawn += 1
         return 200, {"url": (well or MEMBERS)[self.drawn % len(well or MEMBERS)]}
+
+    def released(self):
+        """One of ten callers gets the second bot; all of them later, or none once it failed."""
+        self.drawn += 1
+        share = 10 if self.drawn > 150 and self.lazy != "never goes on" else 1
+        if self.failures[host(MEMBERS[1])] >= 3 and self.lazy != "takes nothing back":
+            share = 0
+        return MEMBERS[self.drawn % 10 < share and self.lazy != "one bot"]
 
     def told(self, passthru):
         cause = judge(passthru).cause
@@ -145,14 +156,14 @@ def play(name, lazy="", *, polls=True, selects="", select=None):
     with socket.create_server(("127.0.0.1", 0)) as held:
         port = held.getsockname()[1]
     beside = Beside(
-        voicebot=f"https://{HOST}/voicebot" if name in POOL else "",
+        voicebot=f"https://{HOST}/voicebot" if name in [*POOL, *RELEASE] else "",
         admit=f"https://{HOST}/admit",
         listen=("127.0.0.1", port) if name in ADMISSION else None,
         account="acme",
         key="k",
         token="t",
     )
-    server = Server(lazy, selects)
+    server = Server(lazy, selects, releases=name in RELEASE)
 
     async def main():
         perform_it = perform(
@@ -200,6 +211,26 @@ def test_a_good_server_passes(name):
 def test_a_lazy_one_fails_and_is_told_why(name, lazy, says):
     failures = play(name, lazy).failures
     assert any(says in text for text in failures), failures
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "lazy", "says"),
+    [
+        ("release-harms", "", ""),
+        ("release-harms", "takes nothing back", "the release was not taken back"),
+        ("release-harms", "one bot", "put a release under way"),
+        ("release-is-well", "", ""),
+        ("release-is-well", "never goes on", "get it where 4 did: the release does not go on"),
+    ],
+)
+def test_a_release_is_taken_back_where_it_harms_and_goes_on_where_not(
+    name, lazy, says, monkeypatch
+):
+    for what, calls in (("MEETING", 30), ("MOST", 200), ("WINDOW", 40)):
+        monkeypatch.setattr(f"switchhook.emulator.runs.release_steps.{what}", calls)
+    failures = play(name, lazy).failures
+    assert any(says in text for text in failures) if says else not failures, failures
 
 
 @pytest.mark.slow

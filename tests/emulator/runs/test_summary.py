@@ -12,7 +12,11 @@ def call(outcome, *entries):
     def find(what):
         return [entry for entry in entries if entry["what"] == what]
 
-    return SimpleNamespace(stream_outcome=outcome, trace=SimpleNamespace(find=find))
+    trace = SimpleNamespace(find=find)
+    facts = SimpleNamespace(outbound=False, from_="")
+    return SimpleNamespace(
+        stream_outcome=outcome, trace=trace, wanted=None, facts=facts, created=None
+    )
 
 
 DONE = StreamParameters(status="completed", disconnected_by="bot")

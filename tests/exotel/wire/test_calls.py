@@ -5,12 +5,20 @@ from __future__ import annotations
 import string
 from datetime import datetime
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switchhook.exotel.wire.active_streams import UnreadableAnswer
-from switchhook.exotel.wire.calls import CallRecord, build_call, parse_call
+from switchhook.exotel.wire.calls import (
+    CallRecord,
+    CallsPage,
+    build_call,
+    build_page,
+    parse_call,
+    parse_page,
+)
 from switchhook.exotel.wire.rest_error import RestError, build_error
 
 from .odd_json import odd_bodies
@@ -111,3 +119,69 @@ def test_what_holds_no_call_says_so(body, problem):
 @given(st.binary(max_size=300) | odd_bodies("Call", "Sid", "Duration", "Details", "Legs", "Leg"))
 def test_it_never_raises(body):
     assert isinstance(parse_call(body), CallRecord | UnreadableAnswer)
+
+
+LISTED = RECORDS.map(
+    # The list tells of no details, and of no CustomField.
+    lambda each: msgspec.structs.replace(
+        each, talk_s=None, leg1_status=None, leg2_status=None, legs=(), custom_field=None
+    )
+)
+
+
+@settings(deadline=None)
+@given(st.lists(LISTED, max_size=4), st.booleans(), st.none() | st.just("/v1/next?Before=a"))
+def test_a_page_that_is_built_is_read(records, xml, following):
+    body = build_page(
+        records,
+        total=len(records),
+        page_size=50,
+        first="/v1/first",
+        previous=None,
+        following=following,
+        xml=xml,
+    )
+    assert parse_page(body) == CallsPage(tuple(records), len(records), following)
+
+
+@pytest.mark.parametrize(
+    "body, sids",
+    [
+        (b'{"Calls":[]}', []),
+        (
+            b'{"TwilioResponse":{"Calls":[{"Call":{"Sid":"a1"}},{"Call":{"Sid":"a2"}}]}}',
+            ["a1", "a2"],
+        ),
+        (b"<TwilioResponse><Calls/></TwilioResponse>", []),
+        (b"<TwilioResponse><Calls><Call><Sid>a1</Sid></Call></Calls></TwilioResponse>", ["a1"]),
+    ],
+)
+def test_other_forms_of_a_page(body, sids):
+    found = parse_page(body)
+    assert isinstance(found, CallsPage)
+    assert [each.sid for each in found.records] == sids
+
+
+@pytest.mark.parametrize(
+    "body, problem",
+    [
+        (b"", "neither JSON nor XML"),
+        (b"<html><body>Sign in</body></html>", "no list of calls in the answer"),
+        (b'{"Call":{"Sid":"a1"}}', "no list of calls in the answer"),
+        (b'{"Calls":[{"Sid":"a1"},{"From":"x"}]}', "a call without a Sid in the list"),
+        (b'{"Calls":["a1"]}', "a call without a Sid in the list"),
+        (b'{"Calls":7}', "a call without a Sid in the list"),
+        (build_error(RestError(403, "not yours"), xml=False), "a refusal: not yours"),
+    ],
+)
+def test_what_is_no_whole_page_says_so(body, problem):
+    """A call that is looked for must not be missed because its row can't be read."""
+    found = parse_page(body)
+    assert isinstance(found, UnreadableAnswer)
+    assert problem in found.problem
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=300) | odd_bodies("Calls", "Call", "Sid", "Metadata", "Total"))
+def test_reading_a_page_never_raises(body):
+    assert isinstance(parse_page(body), CallsPage | UnreadableAnswer)

@@ -21,6 +21,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from callbacks.some_promises import T, deed, number, promise
+from switchhook.access.audit import AuditFilter
+from switchhook.access.audit_ledger import LedgerAudit
+from switchhook.callbacks.dialling_ledger import LedgerDialling
+from switchhook.callbacks.do_not_call_ledger import LedgerDoNotCall
+from switchhook.callbacks.ledger import LedgerPromises
 from switchhook.checked_json import with_checksum
 from switchhook.cli import run
 from switchhook.errors import BackupError, DataFolderError
@@ -887,3 +893,35 @@ def test_a_backup_that_cannot_be_written_encrypted_says_so(key):
 
     with pytest.raises(OSError, match="no space"):
         write()
+
+
+@pytest.mark.parametrize("only", [(), ("--ledger-only",)])
+def test_promises_come_back_whole_and_nobody_is_called_by_itself(data, tmp_path, capsys, only):
+    """Who was called since the backup, its ledger doesn't know."""
+    (data.path / "kept" / "config.json").unlink()  # which says nothing here
+    ledger = open_ledger(data.path / "ledger")
+    promises, dialling = LedgerPromises(ledger), LedgerDialling(ledger)
+    for account in ("main", "other", "off"):
+        dialling.allow(account, deed(), T)
+    dialling.stop(["off"], "no money", deed(), T)
+    made = promises.make(promise())
+    claimed = promises.claim(made.id, 1, "+918045601234", T, lambda _: None, price=1)
+    never = LedgerDoNotCall(ledger)
+    never.add(number(9), "asked for it", deed(), T)
+    ledger.close()
+    target, there = tmp_path / "b.tar.gz", data.path if only else tmp_path / "new"
+    assert run(["backup", str(target), "--data", str(data.path)]) == 0
+    assert run(["restore", str(target), *only, "--data", str(there)]) == 0
+    assert "dialling is stopped for main, other" in capsys.readouterr().err
+    ledger = open_ledger(there / "ledger")
+    promises, dialling = LedgerPromises(ledger), LedgerDialling(ledger)
+    assert promises.get(made.id) == claimed.promise
+    assert promises.by_custom_field(claimed.attempt.custom_field)[1] == claimed.attempt
+    assert LedgerDoNotCall(ledger).has(number(9))
+    switches = dialling.all()
+    assert not any(each.allowed for each in switches.values())
+    assert "a backup was restored" in switches["main"].stopped
+    assert switches["off"].stopped == "no money"
+    whats = [each.what for each in LedgerAudit(ledger).entries(AuditFilter(), 10)]
+    assert "stopped dialling" in whats
+    ledger.close()

@@ -153,6 +153,7 @@ async def told(request: Request) -> Response:
             "open": viewer.open,
             "origin": viewer.origin,
             "numbers": viewer.sees_numbers,
+            "may_release": viewer.may_release,
             "body": (await request.body()).decode(),
         }
     )

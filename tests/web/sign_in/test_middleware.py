@@ -8,6 +8,7 @@ from starlette.testclient import TestClient
 from asgi_client import Client
 from switchhook.access.roles import AccessSettings, OidcSettings, Role, Scope
 from switchhook.system.local_keys import link_cookie, link_proof, link_token
+from switchhook.web.sign_in.request_origin import FORWARDED_BY
 from switchhook.web.sign_in.tokens import hashed, new_proof
 from web.sign_in.house import DEED, HERE, HOUR, KEY, House
 
@@ -53,6 +54,19 @@ def test_an_open_console_answers_this_machine_only(house, headers):
     reply = client.get("/", headers=headers)
     assert reply.status_code == 403
     assert "this machine" not in reply.json().get("name", "")
+
+
+def test_an_open_console_does_not_take_another_node_for_this_machine(house):
+    """Whoever asked that node is on another machine, whatever the request looks like here."""
+
+    async def by_way_of_a_node(scope, receive, send):
+        await house.app({**scope, FORWARDED_BY: 7}, receive, send)
+
+    client = Client(by_way_of_a_node, base_url=HERE)
+    client.cookies.set(link_cookie(KEY), link_proof(KEY))
+    reply = client.get("/")
+    assert reply.status_code == 403
+    assert "by way of another node" in reply.text
 
 
 def test_an_open_console_is_not_asked_in_the_http_of_plain_proxies(house):
@@ -225,7 +239,43 @@ def test_a_read_token_reads(house):
     token = make_token(house, Scope.READ, house.user())
     assert client.get("/api/v1/things", headers=token).status_code == 200
     for path in ("/api/v1/things", "/api/v1/calls/c1/reveal", "/api/v1/views"):
-        assert client.post(path, headers=token).status_code == 403
+        answer = client.post(path, headers=token)
+        assert answer.status_code == 403
+        assert "it takes one of the scope operate; release to" in answer.text
+
+
+def test_a_token_that_reads_flags_opens_nothing_here(house):
+    client = Client(house.app, base_url=HERE)
+    token = make_token(house, Scope.FLAGS, house.user())
+    for path in ("/api/v1/things", "/metrics", "/healthz"):
+        answer = client.get(path, headers=token)
+        assert answer.status_code == 403
+        assert "reads flags where bots do" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("release_role", "of_an_operator", "of_an_administrator"),
+    [
+        (Role.OPERATOR, {Scope.RELEASE, Scope.ADMIN}, {Scope.RELEASE, Scope.ADMIN}),
+        (Role.ADMINISTRATOR, set(), {Scope.RELEASE, Scope.ADMIN}),
+    ],
+)
+def test_who_may_release(tmp_path, release_role, of_an_operator, of_an_administrator):
+    """People by their role; tokens by their scope, and by who made them."""
+    house = House(tmp_path, settings=AccessSettings(release_role=release_role))
+    ravi, asha = house.user("ravi", Role.OPERATOR), house.user("asha")
+    client = Client(house.app, base_url=HERE)
+
+    def may(token):
+        return client.get("/api/v1/things", headers=token).json()["may_release"]
+
+    for owner, scopes in ((ravi, of_an_operator), (asha, of_an_administrator)):
+        tokens = {each: make_token(house, each, owner) for each in Scope if each != Scope.FLAGS}
+        assert {scope for scope, token in tokens.items() if may(token)} == scopes
+    for name, releases in (("ravi", release_role is Role.OPERATOR), ("asha", True)):
+        browser = house.browser()
+        browser.sign_in(name)
+        assert browser.get("/").json()["may_release"] is releases
 
 
 def test_a_token_ends(house):

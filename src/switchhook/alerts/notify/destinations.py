@@ -9,10 +9,11 @@ import logging
 import re
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from switchhook.alerts.alert_rule import Severity
 from switchhook.alerts.message import Message, MessageKind
+from switchhook.alerts.notify.repeats import Repeats
 from switchhook.alerts.notify.text import compose, harmless
 from switchhook.alerts.on_it_link import PATH, OnIt, make_link
 
@@ -52,7 +53,7 @@ class AppriseNotifier:
         self._addresses, self._url, self._zone = dict(addresses), url, zone
         self._key = key
         self._lock = threading.Lock()
-        self._known: dict[str, Any] = {}
+        self._known: dict[str, _Sender | None] = {}
 
     def send(self, destination: str, message: Message) -> str | None:
         """Send one; None where it was taken, else why it was not, with nothing secret in it."""
@@ -66,14 +67,16 @@ class AppriseNotifier:
         late_s = time.time() - message.at_ms / 1000
         title, body = compose(message, url=self._url, zone=self._zone, on_it=on_it, late_s=late_s)
         kind = _KINDS[message.severity] if message.say.asks else _OTHERS.get(message.say, "info")
-        result = sender.notify(
-            body=body,
-            title=title,
-            notify_type=kind,
-            body_format="text",
-            interpret_escapes=False,
-            timeout=TIMEOUT_S,
-        )
+        # One at a time: the id stands in what all messages to it are sent by.
+        with sender.turn, sender.repeats.told_by(message.id):
+            result = sender.apprise.notify(
+                body=body,
+                title=title,
+                notify_type=kind,
+                body_format="text",
+                interpret_escapes=False,
+                timeout=TIMEOUT_S,
+            )
         if result:
             return None
         said = [entry.message for entry in result.logs()]
@@ -85,7 +88,7 @@ class AppriseNotifier:
             return "/alerts"
         return PATH + make_link(self._key, OnIt(*message.on_it, destination))
 
-    def _sender(self, destination: str, reveal: Callable[[], str]) -> Any | None:
+    def _sender(self, destination: str, reveal: Callable[[], str]) -> _Sender | None:
         """Apprise with the one address; None where it can't be used."""
         with self._lock:
             if destination not in self._known:
@@ -93,7 +96,15 @@ class AppriseNotifier:
             return self._known[destination]
 
 
-def _load(address: str) -> Any | None:
+class _Sender(NamedTuple):
+    """What sends to one destination."""
+
+    apprise: Any
+    repeats: Repeats
+    turn: threading.Lock
+
+
+def _load(address: str) -> _Sender | None:
     import apprise
 
     # They log addresses: what apprise has to say comes with its result, the rest is not needed.
@@ -108,7 +119,7 @@ def _load(address: str) -> Any | None:
         http_redirects=False,
     )
     sender = apprise.Apprise(asset=asset)
-    return sender if sender.add(address) else None
+    return _Sender(sender, Repeats(sender), threading.Lock()) if sender.add(address) else None
 
 
 def _without(address: str, reason: str) -> str:

@@ -89,10 +89,13 @@ def compose(
         lines.append(_cut(f"Tell {shown}.", LONGEST_LINE))
     if message.since_ms is not None:
         lines.append(f"Since {_time(message.since_ms, zone)}.")
+    if message.unknown_ms is not None:
+        lines.append(f"Not known since {_time(message.unknown_ms, zone)}: its node is away.")
     if late_s >= _LATE_S:
         lines.insert(0, f"Late: so it was at {_time(message.at_ms, zone)}.")
+    which = f", message {message.id}" if message.id else ""
     ending = [
-        f"Switchhook, {_time(message.at_ms, zone)}",
+        f"Switchhook, {_time(message.at_ms, zone)}{which}",
         *_links(message, url.rstrip("/"), on_it),
     ]
     return title, _cut("\n".join(lines), LONGEST_BODY) + "\n\n" + "\n".join(ending)
@@ -106,7 +109,10 @@ def _links(message: Message, url: str, on_it: str) -> list[str]:
         found.append(f"The streams: {url}/streams?{urlencode({'q': message.streams})}")
     if message.issue:
         found.append(f"The issue: {url}/causes/{quote(message.issue)}")
-    return [*found, f"I am on it: {url}{on_it}" if message.say.asks else f"{url}/alerts"]
+    return [
+        *found,
+        f"I am on it: {url}{on_it}" if message.say.asks else f"{url}{message.page or '/alerts'}",
+    ]
 
 
 def _time(at_ms: int, zone: str) -> str:

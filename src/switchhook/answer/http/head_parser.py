@@ -139,6 +139,8 @@ _MANY_LINES = 256
 
 _SPELLINGS = 512
 _SHORT = 64
+_HEADS = 256
+_SHORT_HEAD = 1024
 
 
 def _canonical(name: bytes) -> bytes:
@@ -152,14 +154,16 @@ def _canonical(name: bytes) -> bytes:
 class HeaderReader:
     """Reads header lines with httptools; one serves all connections, as heads come in whole.
 
-    After `read`, `seen` holds the few headers that matter, by lower-case name.
+    After `read`, `seen` holds the few headers that matter, by lower-case name; nobody changes it.
+    Who asks again says the same lines again, but for the first: what they come to is remembered.
     """
 
-    __slots__ = ("_ended", "_known", "_parser", "_used", "seen")
+    __slots__ = ("_ended", "_heads", "_known", "_parser", "_used", "seen")
 
     def __init__(self) -> None:
         self.seen: dict[bytes, bytes] = {}
         self._known: dict[bytes, bytes] = {}  # names as they are spelt: folding costs more
+        self._heads: dict[bytes, dict[bytes, bytes]] = {}
         self._renew()
 
     def _renew(self) -> None:
@@ -171,6 +175,19 @@ class HeaderReader:
 
         Those before the one with the problem have been read then.
         """
+        heads = self._heads
+        seen = heads.get(lines)
+        if seen is not None:
+            self.seen = seen
+            return None
+        problem = self._read(lines)
+        if problem is None and len(lines) <= _SHORT_HEAD:
+            if len(heads) >= _HEADS:
+                heads.clear()
+            heads[lines] = self.seen
+        return problem
+
+    def _read(self, lines: bytes) -> str | None:
         if len(lines) > _FEW_BYTES and lines.count(b"\n") > _MANY_LINES:
             self.seen = {}
             return "too many header lines"

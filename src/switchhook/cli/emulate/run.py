@@ -78,13 +78,14 @@ def run(
     name
         A scenario; --list prints them.
     """
+    from switchhook.emulator.runs.rush_hour import RUSH_HOUR
     from switchhook.emulator.runs.scenario import perform
-    from switchhook.emulator.runs.scenarios import SCENARIOS
 
     if list_:
-        for each in SCENARIOS:
-            output.out.out(each, highlight=False)
-        return 0
+        return _list()
+    if name == RUSH_HOUR and not all_:
+        said = bot or passthru or voicebot or admit or vendor or listen or account
+        return _rush_hour(seed, by_itself=not (said or expect or select or trace or allow))
     chosen = _chosen(name, all_=all_, own_bot=bot is not None)
     check_bot(bot)
     check_limit(limit)
@@ -117,6 +118,29 @@ def run(
     if all_:
         _sum_up(results, failed)
     return 1 if failed else 0
+
+
+def _list() -> int:
+    from switchhook.emulator.runs.rush_hour import RUSH_HOUR
+    from switchhook.emulator.runs.scenarios import SCENARIOS
+
+    for each in (*SCENARIOS, RUSH_HOUR):
+        output.out.out(each, highlight=False)
+    return 0
+
+
+def _rush_hour(seed: int | None, *, by_itself: bool) -> int:
+    """The one that starts a server of its own, in real time."""
+    from switchhook.cli.emulate.rush_hour import rush_hour
+    from switchhook.emulator.runs.rush_hour import RushHour
+
+    if not by_itself:
+        raise ConfigError(
+            "a rush hour has a server, a bot and an account of its own",
+            key="rush-hour",
+            hint="leave out all options but --seed",
+        )
+    return rush_hour(RushHour(), seed=seed)
 
 
 def _may_jump(chosen: list[Scenario]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 import secrets
 from collections import deque
 from typing import TYPE_CHECKING
@@ -36,12 +37,29 @@ class Window:
 
     def take(self, now: float) -> bool:
         """Count a request at `now`, unless it is one too many."""
-        while self._times and self._times[0] <= now - WINDOW_S:
-            self._times.popleft()
-        if len(self._times) >= self._most:
+        if not self.left(now):
             return False
         self._times.append(now)
         return True
+
+    def left(self, now: float) -> int:
+        """How many more may come now."""
+        while self._times and self._times[0] <= now - WINDOW_S:
+            self._times.popleft()
+        return max(0, self._most - len(self._times))
+
+    def free_in(self, now: float) -> float:
+        """Seconds until one more may come; 0 where one may now."""
+        return 0.0 if self.left(now) else self._times[0] + WINDOW_S - now
+
+    def headers(self, now: float) -> dict[str, str]:
+        """What answers say of it (exotel-platform E.5); the time of Reset is seconds from now."""
+        oldest = self._times[0] + WINDOW_S - now if self._times else 0.0
+        return {
+            "X-RateLimit-Limit": str(self._most),
+            "X-RateLimit-Remaining": str(self.left(now)),
+            "X-RateLimit-Reset": str(math.ceil(max(0.0, oldest))),
+        }
 
 
 class Admission:
@@ -67,12 +85,20 @@ class Admission:
         if _REGIONS.get(host, line.account.region) != line.account.region:
             at = f"it is in {line.account.region!r}"
             raise RefusedRequestError(RestError(404, f"account {sid} is not in this region: {at}"))
-        if not self._windows[sid].take(self._exchange.clock.now()):
+        window, now = self._windows[sid], self._exchange.clock.now()
+        if not window.take(now):
             most = line.account.requests_a_minute
+            again = {"Retry-After": str(math.ceil(window.free_in(now)))}
+            told = again | self.headers(line) if line.behaviour.rate_headers else {}
             raise RefusedRequestError(
-                RestError(429, f"Too many requests: {most} a minute are allowed")
+                RestError(429, f"Too many requests: {most} a minute are allowed"), told
             )
         return line
+
+    def headers(self, line: AccountLine) -> dict[str, str]:
+        """What each answer says of what is left; nothing where the account's behaviour says so."""
+        now = self._exchange.clock.now()
+        return self._windows[line.sid].headers(now) if line.behaviour.rate_headers else {}
 
 
 def _credentials(request: Request) -> str:

@@ -14,11 +14,12 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
+from switchhook.emulator.exchange.callbacks import direction_of, status_of
 from switchhook.emulator.exchange.exchange import UnknownNumberError
 from switchhook.emulator.plan.behaviour import Behaviour
 from switchhook.emulator.plan.bots import is_address
 from switchhook.emulator.plan.numbers import same_number
-from switchhook.emulator.plan.plan import Caller, Fault, HeartbeatPlan
+from switchhook.emulator.plan.plan import Caller, Fault, HeartbeatPlan, Standing
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -44,6 +45,7 @@ class _Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What can be changed of an account while it is in use."""
 
     streams: int | None = None
+    standing: Standing | None = None
     behaviour: dict[str, Any] | None = None
     status_callback_url: str | None = None
     heartbeat_url: str | None = None
@@ -173,6 +175,7 @@ class _Control:
                     "foreign": line.foreign,
                     "streams": line.allowed,
                     "most": line.most_active,
+                    "standing": line.account.standing,
                 }
                 for sid, line in self._exchange.lines.items()
             }
@@ -187,6 +190,8 @@ class _Control:
             line.behaviour = line.behaviour.changed(wanted.behaviour)
         if wanted.streams is not None:
             line.allowed = wanted.streams
+        if wanted.standing is not None:
+            line.account = msgspec.structs.replace(line.account, standing=wanted.standing)
         for name in ("status_callback_url", "heartbeat_url"):
             url = getattr(wanted, name)
             if url is not None:
@@ -231,6 +236,11 @@ def describe(call: Call) -> dict[str, Any]:
         "call_sid": call.facts.sid,
         "from": call.facts.from_,
         "exophone": call.facts.exophone,
+        "direction": direction_of(call),
+        "custom_field": call.facts.custom_field,
+        "status": status_of(call),
+        "answered_by": call.answered_by,
+        "talked": call.talked,
         "account": call.line.sid,
         "created": call.created.isoformat(),
         "ended": call.ended.isoformat() if call.ended else None,

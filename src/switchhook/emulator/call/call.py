@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from switchhook.emulator.sound.voice import Heard
     from switchhook.exotel.wire.connect import ConnectRequest
 
-Ending = Literal["caller", "flow", "limit", "busy", "no-answer", "failed"]
+Ending = Literal["caller", "flow", "limit", "busy", "no-answer", "failed", "declined"]
 
 
 class CallFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,6 +121,20 @@ class Call:
         """What was pressed and not asked for yet."""
 
     # Its caller.
+
+    @property
+    def answered_by(self) -> Literal["human", "machine"] | None:
+        """Who picked up; None as long as nobody has."""
+        if self.answered is None:
+            return None
+        machine = self.facts.outbound and self.caller.answers == "voicemail"
+        return "machine" if machine else "human"
+
+    @property
+    def talked(self) -> bool:
+        """Whether a bot's stream was open, or a person whom Connect rang talked, for some time."""
+        people = self.dialled is not None and any(leg.talk_s for leg in self.dialled.legs)
+        return people or any(entry["seconds"] > 0 for entry in self.trace.find("media"))
 
     def leave(self, ending: Ending, *, quietly: bool = False) -> None:
         """Take the caller off the line; the first reason counts."""

@@ -37,6 +37,7 @@ _CALL_ENDS = {
     "busy": "the line was busy",
     "no-answer": "nobody answered",
     "failed": "it could not be put through",
+    "declined": "they pressed it away",
 }
 
 

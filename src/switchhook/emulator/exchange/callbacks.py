@@ -24,7 +24,14 @@ def status_of(call: Call) -> str:
     """How the API says a call stands (exotel-platform E.2)."""
     if call.ended is None:
         return "in-progress" if call.answered else "queued"
+    if call.ending == "declined":
+        return "busy"  # no word of Exotel's says who of the two hung up: its leg does
     return call.ending if call.ending in ("busy", "no-answer", "failed") else "completed"
+
+
+def leg_status_of(call: Call) -> str:
+    """How the leg of the first number stands: as the call, unless they pressed it away."""
+    return "canceled" if call.ending == "declined" else status_of(call)
 
 
 def direction_of(call: Call) -> str:
@@ -169,13 +176,13 @@ def described(call: Call, event: str | None) -> StatusCallback:
 
 def _legs(call: Call) -> tuple[dict[str, str], ...]:
     """The first number's leg, and the second's where it was dialled."""
-    first = _leg(on_call_s(call), status_of(call), answered=call.answered is not None)
+    by = {"human": "Human", "machine": "Machine", None: "NA"}[call.answered_by]
+    first = _leg(on_call_s(call), leg_status_of(call), by)
     if call.dialled is None:
         return (first,)
     status = call.dialled.status
-    return (first, _leg(conversed_s(call), status, answered=status == "completed"))
+    return (first, _leg(conversed_s(call), status, "Human" if status == "completed" else "NA"))
 
 
-def _leg(seconds: int, status: str, *, answered: bool) -> dict[str, str]:
-    by = "Human" if answered else "NA"
+def _leg(seconds: int, status: str, by: str) -> dict[str, str]:
     return {"OnCallDuration": str(seconds), "Status": status, "AnsweredBy": by}

@@ -20,6 +20,7 @@ from switchhook.emulator.exchange.flow_walk import FlowWalk
 from switchhook.emulator.exchange.foreign import bursts, foreign_streams
 from switchhook.emulator.exchange.heartbeats import Heartbeats
 from switchhook.emulator.exchange.line import AccountLine
+from switchhook.emulator.exchange.people import People
 from switchhook.emulator.exchange.watcher import Watchers
 from switchhook.emulator.plan.behaviour import Behaviour
 from switchhook.emulator.plan.numbers import same_number, with_e164
@@ -82,6 +83,7 @@ class Exchange:
         tell = self.watchers.on_heartbeat
         self.heartbeats = Heartbeats(plan, self.lines, clock, web, self.linger, tell)
         self.calls: OrderedDict[str, Call] = OrderedDict()
+        self.people = People(plan.caller.values())
         self._recordings = recordings
         self._keep_media = keep_media
         self._running: set[asyncio.Task[None]] = set()
@@ -116,7 +118,7 @@ class Exchange:
 
         `ad_hoc` is a flow that is not the plan's, `wanted` the API request that asked for the call.
         """
-        caller = msgspec.structs.replace(caller or self.caller_of(to), number=to)
+        caller = self.people.when_called(caller or self.caller_of(to), to)
         return self._start(
             account,
             exophone,
@@ -130,9 +132,8 @@ class Exchange:
         )
 
     def caller_of(self, number: str) -> Caller:
-        """The plan's caller with that number, else one who picks up and is patient."""
-        whole = same_number(number)
-        return next((c for c in self.plan.caller.values() if c.number == whole), Caller())
+        """The plan's caller with that number, else who called with it, else one who picks up."""
+        return self.people.at(same_number(number))
 
     def agent(self, number: str) -> Agent:
         """The plan's agent at that number, else one who picks up."""
@@ -166,6 +167,10 @@ class Exchange:
         facts = CallFacts(
             sid=self.mint(chance), from_=number, exophone=exophone, flow_name=flow, **more
         )
+        if not facts.outbound:
+            self.people.called_in(number, caller)
+            self.lines[account].called_by(number, self.clock.date())
+        self.people.begins(number)
         whole = ad_hoc if ad_hoc is not None else self.plan.flow[flow]
         call = Call(self, self.lines[account], facts, whole, caller, chance, wanted)
         self.calls[facts.sid] = call
@@ -177,11 +182,30 @@ class Exchange:
         try:
             await FlowWalk(call, self.streaming, self.watchers).run()
         finally:
+            self.people.ends(call.facts.from_)
+            if call.talked:
+                self.people.was_talked_to(call.facts.from_)
+            self._perhaps_again(call)
             while len(self.calls) > KEPT_CALLS:
                 oldest = next(iter(self.calls.values()))
                 if oldest.ended is None:
                     break
                 self.calls.popitem(last=False)
+
+    def _perhaps_again(self, call: Call) -> None:
+        """Whoever nobody talked to calls again, where that is their way."""
+        caller, facts = call.caller, call.facts
+        if facts.outbound or caller.redials_s is None or not caller.redials or call.talked:
+            return
+        again = msgspec.structs.replace(caller, number=facts.from_, redials=caller.redials - 1)
+        self.linger(self._ring_again(facts.exophone, again, caller.redials_s))
+
+    async def _ring_again(self, number: str, caller: Caller, after_s: float) -> None:
+        who = caller.number or ""
+        self.people.will_call_again(who)
+        await asyncio.sleep(after_s)
+        if self.people.calls_again(who):  # not called back meanwhile
+            self.ring(number, caller)
 
     def start_beside(self) -> None:
         """Let come what the plan has beside its calls: heartbeats, foreign streams, bursts."""

@@ -62,11 +62,10 @@ class FlowWalk:
         self.call.trace.note("ringing", number=self.call.facts.from_)
         self._watcher.on_ring(self.call)
         await self.call.spend(self.call.caller.rings_s)
-        if self.call.caller.answers == "yes" and not self.call.gone.is_set():
-            return True
-        if self.call.caller.answers != "yes":
-            self.call.leave(self.call.caller.answers)
-        return False
+        met = self.call.caller.answers
+        if met != "yes" and met != "voicemail":
+            self.call.leave(met)
+        return not self.call.gone.is_set()
 
     # Walking.
 

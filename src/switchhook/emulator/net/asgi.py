@@ -11,5 +11,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+WRITE = "switchhook.write"
+"""In `scope["state"]` of a socket: a function that writes bytes on the connection as they are."""
+
 DROP = "switchhook.drop"
 """In `scope["state"]`: a function that cuts the connection at once, which ASGI has no word for."""

@@ -23,7 +23,7 @@ from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.server import ServerState
 from websockets.exceptions import InvalidState
 
-from switchhook.emulator.net.asgi import DROP
+from switchhook.emulator.net.asgi import DROP, WRITE
 
 if TYPE_CHECKING:
     import ssl
@@ -148,6 +148,12 @@ def _connection(
         config=config, server_state=state, app_state=shared
     )
     drop.protocol = made
+
+    def write(data: bytes) -> None:
+        if not made.transport.is_closing():
+            made.transport.write(data)
+
+    shared[WRITE] = write
     protocol: asyncio.Protocol = made
     return protocol
 

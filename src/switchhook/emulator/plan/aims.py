@@ -36,7 +36,7 @@ _AIM = "aim it elsewhere, or delete it"
 
 def _kinds(what: FaultKind) -> tuple[type, ...] | None:
     """The applets that a fault befalls; None where it befalls none."""
-    if what.startswith(("callback", "rest")):
+    if what.startswith(("callback", "rest", "connect", "lists", "details")):
         return None
     if what == "behave":
         return (Voicebot, Stream, Passthru)
@@ -77,7 +77,8 @@ def _dials(plan: Plan, met: Iterable[Applet], bot: str) -> bool:
 
 def _beside_applets(fault: Fault) -> str | None:
     """Faults of callbacks and of the API befall calls and accounts."""
-    names = ("applet",) if fault.what.startswith("callback") else ("applet", "flow", "number")
+    whole = fault.what.startswith(("rest", "details")) or fault.what == "lists-refused"
+    names = ("applet", "flow", "number") if whole else ("applet",)
     wrong = next((name for name in names if getattr(fault, name) is not None), None)
     return None if wrong is None else f"it befalls no {wrong}"
 

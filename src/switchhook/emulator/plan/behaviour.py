@@ -93,6 +93,12 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """The same for heartbeats: two, whose times nobody documents (exotel-platform E.7)."""
     originate_s: _Seconds = 0.7
     """How long `Calls/connect` takes (exotel-platform E.2)."""
+    lists_lag_s: _Seconds = 0.0
+    """From a call's beginning until lists of calls have it; it can be asked for by itself."""
+    lists_ongoing: bool = True
+    """Whether lists have calls that are not over: Exotel's page says they don't."""
+    rate_headers: bool = True
+    """Whether answers say what is left of the requests a minute, and 429 when to come again."""
     xml_streams: bool = False
     """ActiveStreams answers in XML whatever was asked for (exotel-platform G-34)."""
     refuse_encoded_brackets: bool = False

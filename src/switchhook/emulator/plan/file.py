@@ -159,6 +159,9 @@ class _Reading:
         for name, caller in parts["caller"].items():
             if caller.number is not None:
                 self.number(f"caller.{name}.number", caller.number)
+        for sid, account in parts["account"].items():
+            for number in account.verified:
+                self.number(f"account.{sid}.verified", number)
         for place, fault in enumerate(parts["fault"], 1):
             if fault.number is not None:
                 self.number(f"fault {place}.number", fault.number)

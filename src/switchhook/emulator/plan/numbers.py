@@ -39,6 +39,12 @@ def with_e164(plan: Plan) -> Plan:
     """The plan with every number of it in E.164; what is none stays as it is."""
     return msgspec.structs.replace(
         plan,
+        account={
+            sid: msgspec.structs.replace(
+                account, verified=tuple(map(same_number, account.verified))
+            )
+            for sid, account in plan.account.items()
+        },
         number=_keyed(plan.number),
         agent=_keyed(plan.agent),
         flow={name: flow_with_e164(flow) for name, flow in plan.flow.items()},

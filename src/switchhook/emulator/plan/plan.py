@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 
 Seconds = Annotated[float, msgspec.Meta(ge=0)]
+Standing = Literal["good", "no-kyc", "trial", "suspended", "no-balance"]
+"""Why an account may call nobody; one on trial calls the numbers that it has verified."""
 _Count = Annotated[int, msgspec.Meta(ge=1)]
 _NotNegative = Annotated[float, msgspec.Meta(ge=0)]
 
@@ -34,6 +36,9 @@ class Account(_Part, frozen=True, kw_only=True):
     region: Literal["in", "sg"] = "in"
     streams: int = 100
     requests_a_minute: _Count = 200
+    standing: Standing = "good"
+    verified: tuple[str, ...] = ()
+    """The numbers that an account on trial may call."""
     tenant_id: str = "67291"
     status_callback_url: str | None = None
     """Told of each call that nobody asked for over the API; those name an address of their own."""
@@ -68,6 +73,9 @@ class Act(_Part, frozen=True, kw_only=True):
     """How long a tone is."""
 
 
+Answers = Literal["yes", "busy", "no-answer", "failed", "declined", "voicemail"]
+
+
 class Caller(_Part, frozen=True, kw_only=True):
     """A person on the phone. `share` is the weight in the mix of callers."""
 
@@ -75,10 +83,18 @@ class Caller(_Part, frozen=True, kw_only=True):
     share: _NotNegative = 1.0
     patience_s: Seconds = 120.0
     """Hangs up this long after the call was answered, whatever happens."""
-    answers: Literal["yes", "busy", "no-answer", "failed"] = "yes"
+    answers: Answers = "yes"
     """What a call to them meets."""
     rings_s: Seconds = 4.0
     does: tuple[Act, ...] = ()
+    redials_s: Seconds | None = None
+    """Calls again, this long after a call of theirs in which nobody talked to them."""
+    redials: _Count = 1
+    """How often, in all."""
+    dnd: bool = False
+    """Does not want to be disturbed: nobody calls them whom they didn't call in six months."""
+    unsubscribed: bool = False
+    """Told the account not to call, so its whitelist has them as Blacklist."""
 
 
 class Agent(_Part, frozen=True, kw_only=True):
@@ -114,8 +130,21 @@ FaultKind = Literal[
     "rest",
     "rest-slow",
     "rest-drop",
+    "connect-refused",
+    "connect-before",
+    "connect-after",
+    "connect-late",
+    "connect-twice",
+    "connect-5xx-after",
+    "lists-refused",
+    "lists-omit",
+    "lists-repeat",
+    "details-refused",
 ]
 
+
+REFUSING = ("rest", "connect-refused", "lists-refused", "details-refused")
+"""What answers with the status `code`, and does nothing."""
 
 WHOLE_BOT = ("bot-dies", "bot-hangs")
 """What befalls a bot as a whole, its running streams too, and not one call of it."""
@@ -144,7 +173,7 @@ class Fault(_Part, frozen=True, kw_only=True):
     seconds: Seconds = 3.0
     """How late, how slow, or how far into the stream."""
     code: int = 1011
-    """The close code of `bot-closes`; the HTTP status of `rest`."""
+    """The close code of `bot-closes`; the HTTP status with which the API refuses."""
     behaviour: dict[str, Any] = {}
     """What `behave` changes."""
 
@@ -164,8 +193,10 @@ class Fault(_Part, frozen=True, kw_only=True):
             yield "bot", "it befalls no bot"
         if self.what in WHOLE_BOT and (self.probability != 1 or self.count is not None):
             yield "what", "a bot is dead, or hangs, for everybody: leave out probability and count"
-        if self.what == "rest" and not 400 <= self.code <= 599:
+        if self.what in REFUSING and not 400 <= self.code <= 599:
             yield "code", "an API refuses with a status of 400 to 599; write code = 503"
+        if self.what == "connect-5xx-after" and not 500 <= self.code <= 599:
+            yield "code", "it is 500 to 599, such as code = 504"
         if self.what == "bot-closes" and not 1000 <= self.code <= 4999:
             yield "code", "a close code is 1000 to 4999"
 

@@ -39,7 +39,7 @@ _RETURN_GAP_S = 1.0
 _RETURN_CALLS = 120
 
 
-class _Seen:
+class Seen:
     """The calls of one run, and where their streams went."""
 
     def __init__(self, client: Client, number: str) -> None:
@@ -93,7 +93,7 @@ def vendor_fails(what: FaultKind, **more: Any) -> Drive:
     """One bot of a pool fails while calls come, and returns."""
 
     async def drive(client: Client, number: str) -> list[str]:
-        seen = _Seen(client, number)
+        seen = Seen(client, number)
         problem = await _meet(seen)
         if problem:
             return [problem]
@@ -110,7 +110,7 @@ def vendor_fails(what: FaultKind, **more: Any) -> Drive:
     return drive
 
 
-async def _meet(seen: _Seen) -> str:
+async def _meet(seen: Seen) -> str:
     """Call until two bots of the pool have been met; the problem where that can't be.
 
     One that an earlier trial left ill, or that was played nowhere until now, has to be found well
@@ -128,7 +128,7 @@ async def _meet(seen: _Seen) -> str:
     return f"in {_MEETING} calls the server named fewer than two bots ({names}): a pool has two"
 
 
-async def _while_ill(seen: _Seen, victim: str) -> list[str]:
+async def _while_ill(seen: Seen, victim: str) -> list[str]:
     """The bot has failed: after three failures at most, the server has to send no call there."""
     before = len(seen.calls)
     while len(seen.failed_and_told(victim)) < _FAILURES and len(seen.calls) - before < _MOST:
@@ -151,7 +151,7 @@ def _sent(calls: Iterable[Call], key: str) -> list[Call]:
     return [call for call in calls if key in map(bot_key, addresses(call))]
 
 
-async def _until_back(seen: _Seen, victim: str) -> list[str]:
+async def _until_back(seen: Seen, victim: str) -> list[str]:
     """The bot works again: it has to get calls again."""
     for _ in range(_RETURN_CALLS):
         call = await seen.ring_one(_RETURN_GAP_S)
@@ -162,7 +162,7 @@ async def _until_back(seen: _Seen, victim: str) -> list[str]:
 
 async def pool_drains(client: Client, number: str) -> list[str]:
     """Every bot of a pool dies: each caller still has to be answered, and led to a person."""
-    seen = _Seen(client, number)
+    seen = Seen(client, number)
     problem = await _meet(seen)
     if problem:
         return [problem]
@@ -200,7 +200,7 @@ def burst(calls: int, over_s: float, least: int) -> Drive:
     async def drive(client: Client, number: str) -> list[str]:
         if not await _known(client):
             return [NOBODY_ASKS]
-        seen = _Seen(client, number)
+        seen = Seen(client, number)
         for _ in range(calls):
             await seen.ring_one(over_s / calls)
         await seen.over()
@@ -235,7 +235,7 @@ def lost_passthrus(streams: int, least: int) -> Drive:
     async def drive(client: Client, number: str) -> list[str]:
         if not await _known(client):
             return [NOBODY_ASKS]
-        seen = _Seen(client, number)
+        seen = Seen(client, number)
         armed = client.exchange.faults.add(Fault(what="passthru-lost", applet="told"))
         for _ in range(streams):
             seen.ring()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from switchhook.emulator.runs.doubles import Doubles
 from switchhook.emulator.stream.outcome import cause_of
 
 if TYPE_CHECKING:
@@ -26,10 +27,12 @@ class Summary:
         """Calls whose bot could not be connected."""
         self.answers: Counter[str] = Counter()
         """Passthrus by how they were answered."""
+        self.doubles = Doubles()
 
     def count(self, call: Call) -> None:
         """Count a call that has ended."""
         self.calls += 1
+        self.doubles.count(call)
         self.causes[cause_of(call.stream_outcome).value] += 1
         find = call.trace.find
         self.breaches.update({entry["rule"] for entry in find("breach")})
@@ -55,6 +58,8 @@ class Summary:
             lines.append(f"calls with breaches: {_counts(self.breaches)}")
         if self.answers:
             lines.append(f"passthrus by answer: {_counts(self.answers)}")
+        if self.doubles.placed:
+            lines.append(self.doubles.text())
         return lines
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from switchhook.exotel.wire.query import build_pairs
 from switchhook.exotel.wire.rest_error import RestError, invalid
 from switchhook.exotel.wire.scalar import whole_number
 
@@ -34,6 +35,36 @@ class ConnectRequest(msgspec.Struct, frozen=True, kw_only=True):
     status_events: tuple[str, ...] = ()
     status_json: bool = False
     custom_field: str | None = None
+
+
+FORM = "application/x-www-form-urlencoded"
+
+
+def build_connect(request: ConnectRequest, account_sid: str) -> bytes:
+    """The form of a request, of the content type `FORM`.
+
+    The brackets of `StatusCallbackEvents[0]` are sent raw: encoded ones were seen to be refused
+    (exotel-platform G.4). A flow's address is the same in all regions (exotel-platform E.1).
+    """
+    said = {"From": request.from_, "CallerId": request.caller_id, "CallType": "trans"}
+    if request.mode == "flow":
+        said["Url"] = f"http://my.exotel.com/{account_sid}/exoml/start_voice/{request.app_id}"
+    if request.to is not None:
+        said["To"] = request.to
+    if request.stream_url is not None:
+        said |= {"StreamUrl": request.stream_url, "StreamType": "bidirectional"}
+    options = {
+        "StreamName": request.stream_name,
+        "TimeLimit": request.time_limit_s,
+        "TimeOut": request.ring_s,
+        "Record": "true" if request.record else None,
+        "StatusCallback": request.status_callback,
+        "StatusCallbackContentType": _CONTENT_TYPES[1] if request.status_json else None,
+        "CustomField": request.custom_field,
+    }
+    pairs = [*said.items(), *((k, str(v)) for k, v in options.items() if v is not None)]
+    pairs += [(f"StatusCallbackEvents[{n}]", each) for n, each in enumerate(request.status_events)]
+    return build_pairs(pairs, raw_brackets=True)
 
 
 _APP = re.compile(r"https?://[^/]+/(?:[^/]+/)?exoml/start(?:_voice)?/([^/?#]+)/?\Z")

@@ -52,6 +52,7 @@ _STATES = {
     "running": "it runs as far as is known",
     "ended": "it has ended",
     "late": "it was kept after its answer had left",
+    "one_copy": "it was answered with one copy of its receipt, where two were asked for",
     "withheld": "no number of the caller was told",
 }
 _COMPARED = {">": "more than", ">=": "at least", "<": "less than", "<=": "at most", "=": ""}

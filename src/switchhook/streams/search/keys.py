@@ -123,8 +123,9 @@ KEYS = {
             _one_of("kind of error", tuple(ErrorKind))),
         Key("status", "the stream's status, or any other word that was said", "status:failed",
             _status),
-        Key("is", "failed, running, ended; late: kept after its answer; withheld: no caller's"
-            " number was told", "is:failed", _one_of("state", STATES)),
+        Key("is", "failed, running, ended; late: kept after its answer; one_copy: answered with one"
+            " copy of its receipt; withheld: no caller's number was told", "is:failed",
+            _one_of("state", STATES)),
         Key("bot", "the bot by the name in your configuration, else its host",
             "bot:Reception", _text),
         Key("host", "the host in StreamUrl; * stands for anything", "host:*.bot.example", _lower),

@@ -73,6 +73,7 @@ class StreamRow(msgspec.Struct, frozen=True):
     facet: Facet
     story: StreamStory
     late_ms: int | None = None
+    one_copy: bool = False
 
 
 class StreamCount(msgspec.Struct, frozen=True):
@@ -251,6 +252,7 @@ _IS: dict[str, Callable[[str], bool]] = {
 _DIGITS = re.compile("[0-9]{3}")  # who says no number has none, or a word, or a zero
 _OF_STREAM: dict[str, Callable[[StreamRow], bool]] = {
     "late": lambda row: row.late_ms is not None,
+    "one_copy": lambda row: row.one_copy,
     "withheld": lambda row: not _DIGITS.search(row.story.said("from_") or ""),
 }
 STATES = (*_IS, *_OF_STREAM)

@@ -12,6 +12,7 @@ import time
 from collections import OrderedDict, deque
 from typing import TYPE_CHECKING, Protocol
 
+from switchhook.journal.source import moment_of
 from switchhook.streams.parsed_record import CallbackRecord, PassthruRecord
 from switchhook.telemetry.traces.spans import OpenCall, Span, spans_of
 
@@ -94,7 +95,7 @@ class Tracer:
         fresh = self._now_ms() - OLDEST_MS
         queue = self._queue
         for parsed in folded.records:
-            if isinstance(parsed, Traced) and parsed.record.at >= fresh:
+            if isinstance(parsed, Traced) and moment_of(parsed.record) >= fresh:
                 if len(queue) < MOST_RECORDS:
                     queue.append(parsed)
                 else:

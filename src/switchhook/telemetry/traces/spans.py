@@ -13,7 +13,7 @@ import msgspec
 
 from switchhook.exotel.cause import FAILURES
 from switchhook.exotel.passthru import StreamStatus
-from switchhook.journal.receipt import receipt_id
+from switchhook.journal.receipt import id_of
 from switchhook.streams.parsed_record import CallbackRecord
 from switchhook.streams.story import FINALITY, finality_of
 
@@ -62,7 +62,7 @@ def spans_of(parsed: PassthruRecord | CallbackRecord, node: int) -> tuple[str, l
 
     `node` is the journal's. A passthru that only repeats another has none.
     """
-    name = receipt_id(parsed.record.at, node, parsed.record.seq)
+    name = id_of(parsed.record, node)
     if isinstance(parsed, CallbackRecord):
         return _of_callback(parsed, name)
     call_sid = parsed.passthru.call_sid

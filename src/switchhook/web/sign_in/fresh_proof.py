@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     from switchhook.web.sign_in.request_origin import RequestOrigin
     from switchhook.web.sign_in.sessions import SessionLookup
 
-GUARDED = ("/settings/", "/endpoints/", "/api/v1/erasures")
+GUARDED = (
+    *("/settings/", "/endpoints/", "/api/v1/erasures"),
+    *("/promises/allow-dialling", "/api/v1/promises/allow-dialling"),
+)
 """Where a change takes a fresh password: begins with one of these."""
 UNGUARDED = (
     "/settings/own/password",  # asks for it by itself
@@ -66,7 +69,7 @@ class FreshProof:
         if not is_guarded(scope["path"]) or session.fresh(self._lookup.now_us()):
             return None, receive
         if scope["path"].startswith("/api/"):
-            hint = "do it on /settings, or with a token"
+            hint = "do it on a page of the console, or with a token"
             raise RefusedRequest(403, "this takes your password once more", hint)
         form, receive = await read_form(scope, receive)
         problem, status, wait_s = "", 403, 0

@@ -11,7 +11,7 @@ import asyncio
 import hmac
 import logging
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote
 
 import msgspec
@@ -23,7 +23,7 @@ from switchhook.loopback import why_not_straight
 from switchhook.web.endpoint import json_response
 from switchhook.web.sign_in.forms import read_form
 from switchhook.web.sign_in.refusals import RefusedRequest
-from switchhook.web.sign_in.request_origin import MACHINE, arrive, crossed, values_of
+from switchhook.web.sign_in.request_origin import FORWARDED_BY, MACHINE, arrive, crossed, values_of
 from switchhook.web.sign_in.tokens import csrf_of, same
 
 if TYPE_CHECKING:
@@ -54,6 +54,14 @@ SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _LONGEST_TOKEN = 256
 
 
+class WithoutLedger(Protocol):
+    """Answers a request whose asker can't be looked up, as the ledger fails."""
+
+    async def __call__(
+        self, error: LedgerError, scope: Scope, receive: Receive, send: Send
+    ) -> None: ...
+
+
 class Access:
     """The middleware; see the module."""
 
@@ -68,11 +76,14 @@ class Access:
         fresh: FreshProof,
         reads: ReadLog,
         door: LocalDoor,
+        without_ledger: WithoutLedger | None = None,
     ) -> None:
+        """`without_ledger` answers where the ledger fails, so that nobody can be let in."""
         self._app, self._settings, self._lookup = app, settings, lookup
         self._live, self._refusals = live, refusals
         self._fresh, self._reads, self._door = fresh, reads, door
         self._key = secrets.token_bytes(32)
+        self._without_ledger = without_ledger or self._say_ledger
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -103,7 +114,7 @@ class Access:
         sending = self._refusals.as_pages(scope, sending)
         await self._answer(viewer, scope, receive, sending)
 
-    async def _without_ledger(
+    async def _say_ledger(
         self, error: LedgerError, scope: Scope, receive: Receive, send: Send
     ) -> None:
         """Let nobody in, and say why; without the file's name, as anybody may be asking."""
@@ -161,6 +172,9 @@ class Access:
         self, scope: Scope, request_origin: RequestOrigin, bearer: str | None
     ) -> Viewer:
         """Whoever knows the link of an open console; others are nobody, and proxies refused."""
+        if FORWARDED_BY in scope:
+            by_node = "it came by way of another node, and nobody has an account yet"
+            raise RefusedRequest(403, by_node, "make one: switchhook users add")
         problem = why_not_straight(scope["headers"], scope.get("http_version", "1.1"))
         if problem is not None:
             hint = (
@@ -181,6 +195,9 @@ class Access:
         )
 
     def _of_token(self, known: Identity) -> Viewer:
+        if known.for_flags:
+            problem = "this token reads flags where bots do, and opens nothing here"
+            raise RefusedRequest(403, problem, "make one of another scope")
         if known.token is None:
             hint = "make one on /settings, or with: switchhook tokens make"
             challenge = 'Bearer realm="switchhook", error="invalid_token"'
@@ -223,7 +240,7 @@ class Access:
         # Anybody may try to sign in; whoever did may change what is their own.
         theirs = viewer is not NOBODY and path.startswith(OWN) and not viewer.token
         if viewer.role < Role.OPERATOR and not theirs and not path.startswith(ANYBODYS):
-            raise RefusedRequest(403, "your role may look, not change", "ask an administrator")
+            raise _may_only_look(viewer)
         if viewer.token:
             return receive  # no browser sends it by itself
         verdict = crossed(scope["headers"], request_origin)
@@ -357,3 +374,11 @@ def _status(body: bytes) -> str:
         return "unknown"
     status = said.get("status") if isinstance(said, dict) else None
     return status if isinstance(status, str) else "unknown"
+
+
+def _may_only_look(viewer: Viewer) -> RefusedRequest:
+    if viewer.token:
+        problem = "this token may look, not change"
+        hint = "it takes one of the scope operate; release to ship rules or set flags"
+        return RefusedRequest(403, problem, hint)
+    return RefusedRequest(403, "your role may look, not change", "ask an administrator")

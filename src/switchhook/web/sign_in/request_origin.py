@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from switchhook.access.roles import AccessSettings
 
+FORWARDED_BY = "switchhook.forwarded_by"
+"""In the scope of a request that another node passed on: which. Its asker is on no machine of ours.
+"""
 _PORTS = {"http": 80, "https": 443}
 _LONGEST_HOPS = 32
 _NO_URL = "set console.url to the address that people use"

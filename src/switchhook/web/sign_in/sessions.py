@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 from starlette.requests import cookie_parser
 
-from switchhook.access.roles import REVEALED_FOR_US, Role, Viewer
+from switchhook.access.roles import REVEALED_FOR_US, Role, Scope, Viewer
 from switchhook.access.sign_in import role_now
 from switchhook.access.users import Session, Token
 from switchhook.errors import LedgerError
@@ -25,7 +25,7 @@ from switchhook.web.sign_in.tokens import LONGEST, hashed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from starlette.types import Scope
+    from starlette.types import Scope as Asked
 
     from switchhook.access.roles import AccessSettings
     from switchhook.access.users import AccessLedger
@@ -42,12 +42,16 @@ T = TypeVar("T")
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """What is known of who asks. `proof` is what the session's cookie says."""
+    """What is known of who asks. `proof` is what the session's cookie says.
+
+    `for_flags` is whether they showed a token that reads flags only, which is none here.
+    """
 
     accounts: bool
     session: Session | None = None
     proof: str = ""
     token: Viewer | None = None
+    for_flags: bool = False
 
 
 def cookie_name(secure: bool) -> str:
@@ -75,7 +79,7 @@ class SessionLookup:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
 
     async def look(
-        self, scope: Scope, request_origin: RequestOrigin, bearer: str | None
+        self, scope: Asked, request_origin: RequestOrigin, bearer: str | None
     ) -> Identity:
         """Who asks, by the cookie or the token of a request. Raises LedgerError."""
         proof = _cookie(scope, cookie_name(request_origin.secure)) if bearer is None else ""
@@ -89,6 +93,7 @@ class SessionLookup:
             session.key,
             revealed=self.reveals.of(session.key, session.user.role),
             origin=request_origin.address,
+            releases=session.user.role >= self.settings.release_role,
         )
 
     def _look(self, proof: str, bearer: str | None, address: str) -> Identity:
@@ -104,8 +109,9 @@ class SessionLookup:
         for used in (session, token):
             if used is not None and now_us - (used.used_us or 0) >= TOUCH_US:
                 self._touch(used.key, now_us)
-        viewer = None if token is None else self._of_token(token, address)
-        return Identity(standing.accounts, session, proof, viewer)
+        for_flags = token is not None and token.scope is Scope.FLAGS
+        viewer = None if token is None or for_flags else self._of_token(token, address)
+        return Identity(standing.accounts, session, proof, viewer, for_flags)
 
     def _of_token(self, token: Token, address: str) -> Viewer:
         owner = "" if token.owner is None else f" of {token.owner.name}"
@@ -116,6 +122,7 @@ class SessionLookup:
             revealed=self.reveals.of(token.key, token.role),
             origin=address,
             token=True,
+            releases=token.may_release(self.settings.release_role),
         )
 
     def _touch(self, key: str, now_us: int) -> None:
@@ -162,7 +169,7 @@ class Reveals:
         self._until.pop(key, None)
 
 
-def _cookie(scope: Scope, name: str) -> str:
+def _cookie(scope: Asked, name: str) -> str:
     for said in values_of(scope["headers"], b"cookie"):
         proof = cookie_parser(said).get(name, "")
         if proof and len(proof) <= LONGEST:

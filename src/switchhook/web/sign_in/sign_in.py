@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from switchhook.access.roles import AccessSettings, Viewer
     from switchhook.access.users import AccessLedger
     from switchhook.web.render import Renderer
+    from switchhook.web.sign_in.middleware import WithoutLedger
 
 log = logging.getLogger("switchhook.access")
 
@@ -54,7 +55,7 @@ class ConsoleAccess:
 
     `address` is where it listens, for links when `settings.url` is not set; `key` is the data
     folder's; `sections` gives what other parts show on /settings, `numbers_of` the numbers of a
-    call, masked, by what they are.
+    call, masked, by what they are; `without_ledger` answers where the ledger fails.
     """
 
     def __init__(
@@ -67,11 +68,13 @@ class ConsoleAccess:
         address: str = "",
         sections: Callable[[Viewer], dict[str, Any]] = lambda viewer: {},
         call_named: Callable[[str], tuple[str, dict[str, str]]] = lambda name: (name, {}),
+        without_ledger: WithoutLedger | None = None,
         now_us: Callable[[], int] = lambda: time.time_ns() // 1_000,
         steady_us: Callable[[], int] = lambda: time.monotonic_ns() // 1_000,
     ) -> None:
         self._sections, self._call_named = sections, call_named
         self._ledger, self._settings = ledger, settings
+        self._without_ledger = without_ledger
         self._renderer, self._now_us = renderer, now_us
         self._address = settings.url or address
         self.lookup = SessionLookup(ledger, settings, now_us, steady_us)
@@ -93,6 +96,7 @@ class ConsoleAccess:
             fresh=FreshProof(self.lookup, self.prover, self._renderer, self._settings.oidc),
             reads=ReadLog(self.lookup, self._now_us),
             door=self.door,
+            without_ledger=self._without_ledger,
         )
 
     def routes(self) -> list[BaseRoute]:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from switchhook.emulator.plan.flow import Passthru, SwitchCase, Voicebot
 from switchhook.emulator.plan.plan import Agent, Foreign
-from switchhook.emulator.runs import route_steps
+from switchhook.emulator.runs import release_steps, route_steps
 from switchhook.emulator.runs.scenarios.definition import Scenario
 from switchhook.emulator.runs.scenarios.plans import ACCOUNT, AGENT, BOT, usual_plan
 from switchhook.exotel.cause import Cause
@@ -91,6 +91,24 @@ ROWS = (
         mode="route",
         needs=("voicebot",),
         drive=route_steps.pool_drains,
+    ),
+    Scenario(
+        name="release-harms",
+        summary="a release sends some callers to a bot that drops them: it has to be taken back",
+        plan=_pool,
+        judged={},
+        mode="route",
+        needs=("voicebot",),
+        drive=release_steps.release_harms,
+    ),
+    Scenario(
+        name="release-is-well",
+        summary="a release sends some callers to another bot that works: more have to get it",
+        plan=_pool,
+        judged={},
+        mode="route",
+        needs=("voicebot",),
+        drive=release_steps.release_is_well,
     ),
     Scenario(
         name="burst-with-admission",

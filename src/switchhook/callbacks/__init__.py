@@ -1,0 +1,1 @@
+"""Promises: callers whom a stream failed are called back, once, when allowed."""

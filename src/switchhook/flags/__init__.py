@@ -1,0 +1,1 @@
+"""Flags: what people set them to, who reads them, and how bots are told."""

@@ -1,0 +1,1 @@
+"""Versions of rules and pools: released, tried on the past, beside the present, and by degrees."""

@@ -1,0 +1,1 @@
+"""The store in PostgreSQL: one for all nodes, folded into by the one that leads."""

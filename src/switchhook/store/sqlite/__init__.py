@@ -1,0 +1,1 @@
+"""The store on SQLite: a folder with one file that counts."""

@@ -1,0 +1,290 @@
+"""`switchhook promises`, as somebody types it: beside no program, on a folder where one ran."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+
+import pytest
+
+from switchhook.access.audit import AuditFilter
+from switchhook.access.audit_ledger import LedgerAudit
+from switchhook.callbacks.ledger import LedgerPromises
+from switchhook.callbacks.promise import PromiseEvent
+from switchhook.cli import run
+from switchhook.cli.data import steady_now_ms
+from switchhook.config.live import SettingsKeeper
+from switchhook.server.tables import open_ledger
+from switchhook.system.data_folder import LEDGER, DataFolder
+
+ASHA, RAVI, MEERA = "+919876500001", "+919876500002", "+919876500003"
+CONFIG = """
+[accounts.main]
+sid = "acme1"
+region = "mumbai"
+key_env = "KEY"
+token_env = "TOKEN"
+[accounts.main.callbacks]
+exophone = "+918047112233"
+flow = "123456"
+hours = "0:00-24:00"
+classes = { sales = 4 }
+[accounts.quiet]
+sid = "acme2"
+poll = false
+"""
+SECOND = """
+[accounts.second]
+sid = "acme3"
+region = "mumbai"
+key_env = "KEY"
+token_env = "TOKEN"
+[accounts.second.callbacks]
+exophone = "+918047112244"
+flow = "123456"
+"""
+NOBODY = "account main: nobody has allowed this account to dial"
+
+
+class Desk:
+    """A folder with a configuration, and what the commands say there."""
+
+    def __init__(self, folder, capsys):
+        self.folder, self._capsys = folder, capsys
+
+    def configure(self, text):
+        (self.folder / "switchhook.toml").write_text(text, encoding="utf-8")
+        config = str(self.folder / "switchhook.toml")
+        SettingsKeeper(self.folder / "data", config, environ=os.environ).start()
+
+    def said(self, *words):
+        """Exit code, standard output and error."""
+        code = run(["promises", *words, "--data", str(self.folder / "data")])
+        out, err = self._capsys.readouterr()
+        return code, out.splitlines(), err.splitlines()
+
+    def ok(self, *words, code=0):
+        got, out, err = self.said(*words)
+        assert got == code, (out, err)
+        return out
+
+    def refused(self, *words):
+        code, out, err = self.said(*words)
+        assert (code, out) == (2, [])
+        return "\n".join(err).removeprefix("switchhook: ")
+
+    def make(self, number, *words):
+        self.ok("make", number, "--reason", "asked by mail", *words)
+
+    def states(self, *words):
+        _, out, _ = self.said("list", "--json", *words)
+        return {each["id"]: each["state"] for each in map(json.loads, out)}
+
+    def deeds(self):
+        with self.ledger() as ledger:
+            found = LedgerAudit(ledger).entries(AuditFilter(), 20)
+        return [(each.what, each.subject) for each in found]
+
+    def settle(self, id, *events):
+        """What the console would have done."""
+        with self.ledger() as ledger:
+            for event in events:
+                done = LedgerPromises(ledger).settle(
+                    id, event, steady_now_ms(self.folder / "data"), why="as it went"
+                )
+                assert done is not None
+
+    def ledger(self):
+        return _Open(self.folder / "data" / LEDGER)
+
+
+class _Open:
+    def __init__(self, place):
+        self._ledger = open_ledger(place)
+
+    def __enter__(self):
+        return self._ledger
+
+    def __exit__(self, *_):
+        self._ledger.close()
+
+
+@pytest.fixture
+def desk(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")
+    monkeypatch.setenv("KEY", "a-key")
+    monkeypatch.setenv("TOKEN", "a-token")
+    monkeypatch.chdir(tmp_path)
+    desk = Desk(tmp_path, capsys)
+    DataFolder.open(tmp_path / "data", "console").close()
+    desk.configure(CONFIG)
+    return desk
+
+
+def test_a_promise_is_made_listed_and_told(desk):
+    code, out, err = desk.said(
+        "make", "098765 00001", "--reason", "asked by mail", "--class", "sales"
+    )
+    assert code == 0
+    assert out[0].startswith("promise 1: +91••••••••01 is called back from ")
+    assert err == ["note: not yet: nobody has allowed this account to dial"]
+    code, out, err = desk.said("list")
+    assert (code, err) == (1, [NOBODY])
+    assert out[0].split()[:5] == ["ID", "STATE", "NUMBER", "ACCOUNT", "CLASS"]
+    assert out[1].split()[:5] == ["1", "open", "+91••••••••01", "main", "sales"]
+    told = desk.ok("show", "1")
+    assert told[:5] == [
+        "promise       1",
+        f"number        {ASHA}",
+        "account       main",
+        "class         sales",
+        "promised for  asked by mail",
+    ]
+    assert any("made" in line and "open" in line for line in told)
+    assert ("promised a callback", "main") in desk.deeds()
+    assert ("read numbers by command line", "promises show") in desk.deeds()
+
+
+def test_show_as_json_has_its_steps_and_calls(desk):
+    desk.make(ASHA)
+    (line,) = desk.ok("show", "1", "--json")
+    told = json.loads(line)
+    assert (told["number"], told["state"], told["calls"]) == (ASHA, "open", [])
+    assert [step["event"] for step in told["steps"]] == [None]
+
+
+def test_there_is_none_yet(desk):
+    assert desk.said("list") == (0, ["none is open"], [NOBODY])
+    assert desk.ok("refused") == ["nobody was refused a promise"]
+    assert desk.refused("show", "7") == "there is no promise 7 (see: switchhook promises list)"
+
+
+def test_the_number_may_come_from_standard_input(desk, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{ASHA}\n"))
+    desk.make("-")
+    assert desk.states() == {1: "open"}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("make", "12", "--reason", "x"), "no"),
+        (("make", ASHA, "--reason", " "), "it has no reason"),
+        (("make", ASHA, "--reason", "x", "--account", "quiet"), "no account 'quiet' calls back"),
+        (("make", "+918047112233", "--reason", "x"), ""),
+        (("cancel", "--reason", "x"), "which promises is not said"),
+        (("cancel", "--state", "opne", "--reason", "x"), "there is no state 'opne'"),
+        (("list", "--since", "tomorrowish"), "'tomorrowish' is no time"),
+        (("list", "--number", "12"), "that is no full telephone number"),
+        (("allow-dialling", "quiet", "--reason", "x"), "no account 'quiet' calls back"),
+        (("stop-dialling", "nobody"), "no account 'nobody' calls back"),
+    ],
+)
+def test_what_cannot_be_is_said_in_words(desk, words, said):
+    assert said in desk.refused(*words)
+    assert desk.states() == {}
+
+
+def test_one_number_has_one_promise(desk):
+    desk.make(ASHA)
+    assert desk.refused("make", ASHA, "--reason", "again")
+    assert desk.states() == {1: "open"}
+    (_, row) = desk.ok("refused")
+    assert "open already" in row
+    (line,) = desk.ok("refused", "--json")
+    assert json.loads(line)["code"] == "open already"
+
+
+def test_where_several_accounts_call_one_is_named(desk):
+    desk.configure(CONFIG + SECOND)
+    said = desk.refused("make", ASHA, "--reason", "x")
+    assert said == "which account calls is not said (--account main or second)"
+    desk.make(ASHA, "--account", "second")
+    assert desk.states("--account", "second") == {1: "open"}
+    assert desk.states("--account", "main") == {}
+
+
+def test_promises_are_steered_by_their_ids(desk):
+    for number in (ASHA, RAVI, MEERA):
+        desk.make(number)
+    assert desk.ok("pause", "1", "2", "--reason", "wait") == ["2 promises held back"]
+    assert desk.states() == {1: "paused", 2: "paused", 3: "open"}
+    assert desk.ok("resume", "2", "3", "--reason", "go on") == ["1 promise resumed"]
+    assert desk.ok("cancel", "3", "--reason", "served by mail") == ["1 promise cancelled"]
+    assert desk.ok("expire", "1", "--reason", "too late") == ["1 promise expired"]
+    assert desk.states("--state", "dropped,kept") == {1: "dropped", 3: "dropped"}
+    assert desk.ok("retry", "3", "--reason", "asked again") == ["1 promise to be dialled again"]
+    assert desk.states() == {2: "open", 3: "open"}
+    assert [what for what, _ in desk.deeds() if "read" not in what][:5] == [
+        "had promises dialled again",
+        "let promises expire",
+        "cancelled promises",
+        "resumed promises",
+        "paused promises",
+    ]
+
+
+def test_what_has_something_in_common_is_steered_once_somebody_says_yes(desk):
+    for number, of in ((ASHA, "sales"), (RAVI, "sales"), (MEERA, "support")):
+        desk.make(number, "--class", of)
+    words = ("cancel", "--class", "sales", "--state", "open", "--reason", "done")
+    code, out, err = desk.said(*words)
+    assert (code, out) == (1, [])
+    assert err[0] == "cancel 2 promises (open, of class sales)? Say --yes"
+    assert desk.states() == {1: "open", 2: "open", 3: "open"}
+    assert desk.ok(*words, "--yes") == ["2 promises cancelled"]
+    assert desk.states() == {3: "open"}
+    assert desk.ok(*words, "--yes", code=1) == ["there is none to cancel: open, of class sales"]
+    assert desk.ok("pause", "--all", "--yes", "--reason", "night") == ["1 promise held back"]
+
+
+def test_a_number_that_is_not_to_be_called_loses_its_promise(desk):
+    desk.make(ASHA)
+    words = ("do-not-call", ASHA, "--reason", "asked not to")
+    assert desk.ok(*words) == ["it is not called any more"]
+    assert desk.states("--state", "dropped") == {1: "dropped"}
+    assert desk.ok(*words, code=1) == ["it was on the list already"]
+    assert desk.refused("make", ASHA, "--reason", "again")
+    (_, row) = desk.ok("do-not-call")
+    assert row.split()[0] == "+91••••••••01"
+    (line,) = desk.ok("do-not-call", "--json")
+    assert json.loads(line)["number"] == ASHA
+    gone = ("do-not-call", ASHA, "--remove", "--reason", "asked to")
+    assert desk.ok(*gone) == ["it may be called again"]
+    assert desk.ok("do-not-call") == ["every number may be called"]
+    desk.make(ASHA)
+
+
+def test_dialling_is_allowed_by_name_and_stopped_at_once(desk):
+    desk.make(ASHA)
+    code, out, err = desk.said("allow-dialling", "main", "--reason", "a first try")
+    assert (code, err) == (1, ["note: not yet: no console runs, and nobody else dials"])
+    assert out == [
+        "account main may dial: 1 promise waits; `switchhook promises stop-dialling main` stops it"
+    ]
+    assert desk.said("list")[0] == 0
+    assert desk.ok("stop-dialling") == ["nobody is dialled any more"]
+    code, _, err = desk.said("list")
+    assert code == 1
+    assert err == ["account main: dialling is stopped: by the command line"]
+    desk.said("allow-dialling", "main", "--reason", "again")
+    assert desk.ok("stop-dialling", "main", "--reason", "the greeting") == [
+        "account main dials nobody any more"
+    ]
+    assert desk.said("list")[2] == ["account main: dialling is stopped: the greeting"]
+    assert [what for what, _ in desk.deeds() if "dialling" in what] == [
+        "stopped dialling",
+        "allowed dialling",
+        "stopped dialling",
+        "allowed dialling",
+    ]
+
+
+def test_broken_promises_are_dialled_again_with_their_story_kept(desk):
+    desk.make(ASHA)
+    desk.settle(1, PromiseEvent.EXHAUSTED)
+    assert desk.states("--state", "broken") == {1: "broken"}
+    assert desk.ok("retry", "1", "--reason", "asked again") == ["1 promise to be dialled again"]
+    events = [step["event"] for step in json.loads(desk.ok("show", "1", "--json")[0])["steps"]]
+    assert events == [None, "exhausted", "retried"]

@@ -1,0 +1,96 @@
+"""How many callers a subject has a day, by what was kept of late."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from kept_receipts import START_MS, Kept, fold, receipt
+from switchhook.exotel.times import DAY_MS, HOUR_MS
+from switchhook.journal.receipt import AddressGiven, RecordKind, encode
+from switchhook.releases.volume_reader import callers_a_day
+from switchhook.rules.outcome import EndpointKind
+from switchhook.store import SqliteStore
+
+ENDPOINTS = {
+    "default": EndpointKind.PASSTHRU,
+    "bots": EndpointKind.VOICEBOT,
+    "front": EndpointKind.VOICEBOT,
+    "gate": EndpointKind.ADMIT,
+}
+
+
+@pytest.fixture
+def kept(tmp_path):
+    kept = Kept(tmp_path / "journal")
+    yield kept
+    kept.close()
+
+
+@pytest.fixture
+def told(tmp_path, kept):
+    """Callers a day at some hours after the first record, of whatever was kept."""
+    store = SqliteStore(tmp_path / "store.db", kept.reader)
+    store.open()
+
+    def of(subject, hours):
+        assert kept.writer.flush(10)
+        fold(store, kept.reader)
+        now_ms = START_MS + hours * HOUR_MS
+        return callers_a_day(subject, ENDPOINTS, store, kept.reader, now_ms)
+
+    yield of
+    store.close()
+
+
+def given(kept, endpoint, number, at):
+    base = receipt(f"CallSid=c{number}&CallFrom=098{number:08}".encode(), endpoint=endpoint)
+    body = AddressGiven(**{**msgspec.structs.asdict(base), "received_us": at * 1000})
+    kept.record(RecordKind.VOICEBOT, encode(body), at=at)
+
+
+def test_where_nobody_called_nothing_is_known(told):
+    for subject in ("rules/default", "rules/bots", "rules/gate", "rules/gone", "pools"):
+        assert told(subject, 5) is None
+
+
+def test_passthrus_are_counted_by_the_time_since_the_first_of_them(told, kept):
+    kept.keep(*(receipt() for _ in range(30)))
+    assert told("rules/default", 12) == pytest.approx(60, rel=0.01)
+    assert told("rules/default", 24 * 6) == pytest.approx(5, rel=0.01)
+    assert told("rules/bots", 12) is None
+
+
+def test_callers_of_an_address_are_counted_once_for_their_endpoint_and_all_for_the_pools(
+    told, kept
+):
+    for number in range(40):
+        given(kept, "bots" if number % 4 else "front", number % 20, START_MS + number)
+    assert told("rules/front", 24) == pytest.approx(5)
+    assert told("rules/bots", 24) == pytest.approx(15)
+    assert told("pools", 24) == pytest.approx(20)
+    assert told("pools", 49) is None
+
+
+def test_of_a_busy_day_the_newest_say_how_many_a_day_there_are(told, kept):
+    for number in range(2_100):
+        given(kept, "bots", number, START_MS + number * 2_000)
+    at_hours = 2_100 * 2_000 / HOUR_MS
+    assert told("rules/bots", at_hours) == pytest.approx(DAY_MS / 2_000, rel=0.01)
+
+
+@pytest.mark.parametrize("subject", ["rules/default", "rules/bots", "pools"])
+def test_the_first_minutes_do_not_say_how_a_day_is(told, kept, subject):
+    """Five callers within seconds of the start were told as five callers a day."""
+    kept.keep(*(receipt() for _ in range(5)))
+    for number in range(5):
+        given(kept, "bots", number, START_MS + number)
+    assert told(subject, 0.5) is None
+    assert told(subject, 2) == pytest.approx(60, rel=0.01)
+
+
+def test_thousands_within_minutes_do(told, kept):
+    for number in range(2_100):
+        given(kept, "bots", number, START_MS + number * 300)
+    at_hours = 2_100 * 300 / HOUR_MS
+    assert told("rules/bots", at_hours) == pytest.approx(DAY_MS / 300, rel=0.01)
