@@ -14,6 +14,7 @@ first that connects: who runs on one machine never does.
 
 from __future__ import annotations
 
+import select
 import sys
 import threading
 from contextlib import contextmanager
@@ -245,6 +246,17 @@ def is_lost(error: Exception) -> bool:
     if isinstance(error, psycopg.OperationalError) and error.sqlstate is None:
         return True  # the way to the server broke
     return isinstance(error, psycopg.Error) and error.sqlstate in LOST
+
+
+def speaks(connection: psycopg.Connection[Any]) -> bool:
+    """Whether a server said what nobody asked it, as most often that it ends the connection.
+
+    Who rests hears of a restart or a restore by it, and need not wait until it asks again.
+    Raises psycopg.OperationalError where the connection is closed.
+    """
+    heard = select.poll()
+    heard.register(connection.fileno(), select.POLLIN)
+    return bool(heard.poll(0))
 
 
 def is_silent(error: BaseException | None) -> bool:

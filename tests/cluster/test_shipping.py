@@ -113,6 +113,27 @@ def test_at_rest_a_database_that_was_restored_gets_what_it_lacks(
     shipping.stop()
 
 
+def test_at_rest_a_server_that_ends_the_connection_is_asked_at_once(
+    journal, database, postgresql_schema
+):
+    """It was restarted, or a backup restored in its place: what it lacks is not missed for long."""
+    last = journal.write([b"one", b"two"])
+    with proxy_to(postgresql_schema) as proxy:
+        url = proxy.url(postgresql_schema)
+        shipping = Shipping(
+            url, journal.reader, NODE, CLUSTER, kept=lambda _: None, settle_s=0.1, rest_s=1e6
+        )
+        shipping.start()
+        asked = "SELECT seq, confirmed FROM cluster_handed"
+        until(lambda: database.execute(asked).fetchone() == (last, last), "it to rest")
+        with database.transaction():
+            database.execute("UPDATE cluster_handed SET seq = 0, hash = 0, confirmed = 0")
+            database.execute("DELETE FROM cluster_receipt")
+        proxy.cut_all()
+        until(lambda: seqs(database) == [1, 2], "the same to be handed over again")
+        shipping.stop()
+
+
 def test_the_database_away_is_said_and_all_arrives_later(journal, database, postgresql_schema):
     kept = Kept()
     with (

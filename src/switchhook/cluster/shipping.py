@@ -22,7 +22,7 @@ from switchhook.cluster.hand_over_state import HandOverState
 from switchhook.cluster.lease import ANSWER_S
 from switchhook.errors import ClusterError, DivergedError, JournalError
 from switchhook.exotel.times import IST
-from switchhook.postgresql_server import connect, explained, is_silent
+from switchhook.postgresql_server import connect, explained, is_silent, speaks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +44,8 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S, CONFLICT_PAUSE_S = 0.05, 2.0, 10.0
 SETTLE_S = 5.0
 """After so long without a record the database is told that it has all."""
 REST_S = 30.0
-"""And after so long whether it still has: one that was restored lacks some, and says nothing."""
+"""And after so long whether it still has: one that was restored lacks some. Where its server ended
+the connection, it is asked at once."""
 _TOUCH_S = 0.2  # before it is asked again whether a standby has what none had
 
 _WAITS = "a commit waits for a standby of the database: nothing new is kept twice meanwhile"
@@ -240,7 +241,7 @@ class _Attempt(threading.Thread):
                     now_ms=wall_ms,
                     mono_ms=lambda: int(shipping.mono_s() * 1000),
                 )
-                self._ship(hand_over)
+                self._ship(connection, hand_over)
         except (ClusterError, JournalError) as error:
             shipping.failed(self, error)
         finally:
@@ -258,7 +259,7 @@ class _Attempt(threading.Thread):
         elif waiting:
             self.held_by = f"{_HELD}: its commit waits for a standby"
 
-    def _ship(self, hand_over: HandOver) -> None:
+    def _ship(self, connection: Connection[Any], hand_over: HandOver) -> None:
         shipping = self._shipping
         begun = clean = False
         asked = shipping.mono_s()
@@ -271,7 +272,8 @@ class _Attempt(threading.Thread):
             shipping.wake.clear()  # before the look: what comes after it wakes
             records = hand_over.following()
             rest_s = shipping.rest_s if hand_over.settled else shipping.settle_s
-            if not records and clean and shipping.mono_s() < asked + rest_s:
+            is_time = shipping.mono_s() >= asked + rest_s
+            if not records and clean and not is_time and not speaks(connection):
                 shipping.wake.wait(POLL_S)
                 continue
             self._since = asked = shipping.mono_s()
