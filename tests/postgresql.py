@@ -68,6 +68,17 @@ def schema(url: URL) -> Iterator[URL]:
         _run(url, sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(name)))
 
 
+@contextmanager
+def role(connection: psycopg.Connection, options: str = "") -> Iterator[str]:
+    """A new role's name: a server's are all its databases', so that tests may meet in one."""
+    name = f"switchhook_test_{secrets.token_hex(6)}"
+    connection.execute(f"CREATE ROLE {name} LOGIN {options}".encode())
+    try:
+        yield name
+    finally:
+        connection.execute(f"RESET ROLE; DROP OWNED BY {name}; DROP ROLE {name}".encode())
+
+
 class _User(TypedDict, total=False):
     """Who a process runs as; empty for who started it."""
 

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
+from postgresql import role
 from switchhook.cluster import tables
 from switchhook.errors import ClusterError, LedgerError, NotLeaderError
 from switchhook.exotel.phone_numbers import mask_text
@@ -126,22 +127,21 @@ def test_a_server_without_room_is_told_in_words_and_used_once_there_is_some(
     postgresql_schema,
 ):
     """libpq says of it no more than the server's words."""
-    role, said = "switchhook_test_few", "its server has no connection left for this node"
-    url = postgresql_schema.replace("postgres@", f"{role}@")
-    with closing(connect(postgresql_schema)) as beside:
-        beside.execute(f"CREATE ROLE {role} LOGIN CONNECTION LIMIT 0".encode())
-        try:
-            with pytest.raises(ClusterError) as refused:
-                connect(url)
-            with pytest.raises(LedgerError) as of_ledger:
-                open_ledger(url)
-            for error in (refused.value, of_ledger.value):
-                assert (error.problem, in_short(error)) == (said, said)
-                assert "switchhook doctor" in error.hint
-            beside.execute(f"ALTER ROLE {role} CONNECTION LIMIT 1".encode())
-            connect(url).close()
-        finally:
-            beside.execute(f"DROP ROLE {role}".encode())
+    said = "its server has no connection left for this node"
+    with (
+        closing(connect(postgresql_schema)) as beside,
+        role(beside, "CONNECTION LIMIT 0") as few,
+    ):
+        url = postgresql_schema.replace("postgres@", f"{few}@")
+        with pytest.raises(ClusterError) as refused:
+            connect(url)
+        with pytest.raises(LedgerError) as of_ledger:
+            open_ledger(url)
+        for error in (refused.value, of_ledger.value):
+            assert (error.problem, in_short(error)) == (said, said)
+            assert "switchhook doctor" in error.hint
+        beside.execute(f"ALTER ROLE {few} CONNECTION LIMIT 1".encode())
+        connect(url).close()
 
 
 @pytest.mark.parametrize("asked", ["SELECT 70000::smallint", "SELECT 1 / 0"])

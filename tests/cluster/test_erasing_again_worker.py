@@ -57,9 +57,9 @@ class Restored(Cluster):
         )
         self.shared.connection.execute(lease, (EPOCH,))
 
-    def look(self):
-        """All nodes have told what they know, and the leader has looked through all there is."""
-        for node in self.nodes:
+    def look(self, nodes=None):
+        """Nodes have told what they know, and the leader has looked through all there is."""
+        for node in self.nodes if nodes is None else nodes:
             tell_lacking(self.shared.connection, node.number, node.own.all().values())
         while self.again.step():
             pass
@@ -157,6 +157,32 @@ def test_who_called_again_after_the_erasure_is_kept(cluster):
     cluster.hand_over()
     assert [DIGITS in body for body in cluster.bodies()] == [False, True, False]
     assert DIGITS in one.bytes()
+
+
+def test_a_node_that_tells_only_when_asked_has_nothing_of_others_erased(cluster):
+    """It was cut off for longer than it took to begin: what it did counts as it told it then."""
+    one, other, third = cluster.nodes
+    one.keep()
+    other.keep()
+    one.hand_over()
+    cluster.shared.place()
+    cluster.dump()
+    cluster.hand_over()
+    begin_all(cluster)
+    before = cluster.erase(NUMBER, "asha", DEED)
+    one.keep(call="later")
+    cluster.restore()
+    one.hand_over()
+    cluster.shared.place()
+    cluster.look([one, third])
+    cluster.until_state(before.id, "nodes")
+    other.handed = 0
+    cluster.hand_over()
+    other.begin()
+    after = cluster.until_state(before.id, "done")
+    assert after.complete
+    assert after.nodes == before.nodes
+    assert [DIGITS in body for body in cluster.bodies()] == [False, True, False]
 
 
 def test_a_node_that_had_not_done_it_does_it_then(cluster):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 
 from node_rows import A, B, cluster, is_away
+from postgresql import role
 from switchhook.cluster.membership import Membership
 from switchhook.doctor.cluster_queries import check_cluster, look_at_server, managed_by
 from switchhook.doctor.finding import Level
@@ -62,19 +63,12 @@ def test_a_node_that_left_takes_no_connections_and_hears_that_it_left(postgresql
 
 def test_a_user_without_rights_is_told_which(postgresql_schema):
     schema = postgresql_schema.rpartition("%3D")[2]
-    with cluster(postgresql_schema, (A, "a")) as connection:
-        connection.execute("CREATE ROLE switchhook_test_weak")
-        try:
-            connection.execute(f"GRANT USAGE ON SCHEMA {schema} TO switchhook_test_weak".encode())
-            connection.execute(
-                f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO switchhook_test_weak".encode()
-            )
-            connection.execute("SET ROLE switchhook_test_weak")
-            server = look_at_server(connection, postgresql_schema)
-        finally:
-            connection.execute("RESET ROLE")
-            connection.execute("DROP OWNED BY switchhook_test_weak")
-            connection.execute("DROP ROLE switchhook_test_weak")
+    with cluster(postgresql_schema, (A, "a")) as connection, role(connection) as weak:
+        connection.execute(f"GRANT USAGE ON SCHEMA {schema} TO {weak}".encode())
+        tables = f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {weak}"
+        connection.execute(tables.encode())
+        connection.execute(f"SET ROLE {weak}".encode())
+        server = look_at_server(connection, postgresql_schema)
     assert (server.may_create, server.owns) == (False, False)
 
 

@@ -10,6 +10,7 @@ import pytest
 import node_folders as folders
 from kept_receipts import Kept, receipt
 from node_rows import is_away
+from postgresql import role
 from switchhook.access import audit_ledger
 from switchhook.access.ledger import LedgerAccess
 from switchhook.access.roles import Role
@@ -263,8 +264,16 @@ def test_without_a_database_it_says_what_to_set(machine):
 class Machine:
     """The machine before a refusal, with what a case needs of it."""
 
-    def __init__(self, folder, other, url, connection):
+    def __init__(self, folder, other, url, connection, held):
         self.folder, self.other, self.url, self.connection = folder, other, url, connection
+        self._held = held
+
+    def as_role(self, granted, options=""):
+        """Who is in its URL may do no more with its schema than what is granted here."""
+        user = self._held.enter_context(role(self.connection, options))
+        schema = self.url.rpartition("%3D")[2]
+        self.connection.execute(f"GRANT {granted} ON SCHEMA {schema} TO {user}".encode())
+        self.url = self.url.replace("postgres@", f"{user}@")
 
     def another_joined(self):
         run(self.url, self.other, name="node-b")
@@ -335,33 +344,19 @@ def _nodes_of_somebody_else(case):
 
 
 def _no_rights(case):
-    case.connection.execute("CREATE ROLE switchhook_test_joins LOGIN")
-    schema = case.url.rpartition("%3D")[2]
-    case.connection.execute(f"GRANT USAGE ON SCHEMA {schema} TO switchhook_test_joins".encode())
-    case.url = case.url.replace("postgres@", "switchhook_test_joins@")
+    case.as_role("USAGE")
 
 
 def _may_have(connections):
     """The user of the URL may have so many connections."""
-
-    def prepare(case):
-        schema, role = case.url.rpartition("%3D")[2], "switchhook_test_joins"
-        case.connection.execute(f"CREATE ROLE {role} LOGIN CONNECTION LIMIT {connections}".encode())
-        case.connection.execute(f"GRANT ALL ON SCHEMA {schema} TO {role}".encode())
-        case.url = case.url.replace("postgres@", f"{role}@")
-
-    return prepare
+    return lambda case: case.as_role("ALL", f"CONNECTION LIMIT {connections}")
 
 
 @pytest.fixture
 def case(machine, tmp_path, postgresql_schema):
     other = folders.with_ledger(tmp_path / "b", ("chitra",))
-    with closing(connect(postgresql_schema)) as connection:
-        found = Machine(machine, other, postgresql_schema, connection)
-        yield found
-        if found.url != postgresql_schema:
-            connection.execute("DROP OWNED BY switchhook_test_joins")
-            connection.execute("DROP ROLE switchhook_test_joins")
+    with closing(connect(postgresql_schema)) as connection, ExitStack() as held:
+        yield Machine(machine, other, postgresql_schema, connection, held)
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,7 @@ _ASKED = """SELECT wish, proof FROM cluster_erasure
 WHERE node = %s AND state <> 'done' AND wish <> '' ORDER BY at, erasure"""
 _KEEP = """UPDATE cluster_erasure SET state = %s, until_seq = %s, proof = %s, at = clock_timestamp()
 WHERE erasure = %s AND node = %s"""
+_LET_GO = "UPDATE cluster_erasure SET wish = '' WHERE erasure = %s AND node = %s"
 
 
 class OwnErasures(Protocol):
@@ -215,8 +216,11 @@ class LocalErasure:
         sealed = SealedSegments(self._folder)
         before = self._own.all().get(wish.id)
         if before is not None and before.proof is not None:
-            # Done before the database was restored; who called since is not covered.
-            _Progress(connection, self._node, self._own, before.proof).save(before.proof)
+            # Done before the database was restored; who called since is not covered. Nothing is to
+            # be looked through for what this node hands over again: it is masked already.
+            with connection.transaction():
+                _Progress(connection, self._node, self._own, before.proof).save(before.proof)
+                connection.execute(_LET_GO, (wish.id, self._node))
             return
         begun = self._begun(wish, kept, before)
         progress = _Progress(connection, self._node, self._own, begun)
