@@ -211,10 +211,36 @@ def test_a_slow_burn_is_a_warning_and_ends_by_what_goes_well():
         judge.take(Outcome(at, call % 3 == 0))
     standing = judge.standing(at)
     assert (standing.phase, standing.bad) == (Phase.FAILING, False)
+    assert standing.share == pytest.approx(1 / 3, abs=0.02)
     for _ in range(60):
         at += 15_000
         judge.take(Outcome(at, False))
     assert judge.standing(at) is None
+
+
+@pytest.mark.parametrize("of", [6, 5])
+def test_a_slow_burn_is_told_by_all_that_burned(of):
+    """And not by the last failure alone, which chance leaves of it."""
+    judge, at = Judge(Terms(usual=0.2)), START
+    calls = 0
+    while (standing := judge.standing(at)) is None:
+        at += 20_000
+        judge.take(Outcome(at, calls % of == 0, caller=calls))
+        calls += 1
+        assert calls < 1000
+    assert standing.since_ms == START + 20_000
+    assert (standing.failed, standing.cases) == (1 + (calls - 1) // of, calls)
+    assert standing.callers == standing.failed
+
+
+@pytest.mark.parametrize("failed", [5, 9])
+def test_what_fails_first_as_it_ends_first_is_no_slow_burn(failed):
+    """A line begins to call: what fails is known after a second, what goes well after a minute."""
+    judge = Judge(Terms(usual=0.2))
+    outcomes = [at % 4 == 0 for at in range(4 * failed)] + [False] * 200
+    for at, each in enumerate(outcomes):
+        judge.take(Outcome(START + at * 250, each))
+        assert judge.standing(START + at * 250) is None
 
 
 @pytest.mark.parametrize("a_minute", [30, 1000])

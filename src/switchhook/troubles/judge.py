@@ -9,7 +9,8 @@ Two questions, asked of every outcome as it comes, at any traffic:
   way, from the other side: by a few successes in a row, and a calm that they last.
 - Does it burn its budget *slowly*? The share that fails in a long and in a short window both, as
   site reliability engineering does it (Google, "The Site Reliability Workbook", chapter 5, section
-  "6: Multiwindow, Multi-Burn-Rate Alerts").
+  "6: Multiwindow, Multi-Burn-Rate Alerts"), once there was traffic for a minute or two: of calls
+  that began together the failed ones end first.
 
 Times are Unix ms of the console's steady clock. Nothing here reads one.
 """
@@ -26,7 +27,7 @@ import msgspec
 from switchhook.exotel.times import DAY_MS, HOUR_MS, MINUTE_MS
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable
+    from collections.abc import Hashable, Iterable, Sequence
 
 MONTH_MIN = 30 * 24 * 60
 LAPSE_MS = DAY_MS
@@ -41,6 +42,8 @@ _SELDOM = 1.5  # of evidence, by which that bound is too careful
 _LATEST = 50  # outcomes whose pace is the traffic's
 _MOST_CALLERS = 100_000
 _MOST_TRAITS = 100  # of one kind that are told apart: hosts come from outside
+_MOST_FAILED = 100  # failures, the last, that a slow burn is told by
+_SETTLED_MS = 2 * MINUTE_MS  # after which what ended is like what began
 _WEIGHT = 200  # outcomes that what is usual is believed to rest on from the start
 _MEMORY = 5_000  # outcomes that it is made of at most
 _FORGIVE_MS = 2 * HOUR_MS  # after which a return is a new trouble with a calm of its own
@@ -136,6 +139,19 @@ class _Stretch:
         self.traits: dict[str, Counter[Hashable]] = {}
         self._recent: deque[bool] = deque(maxlen=_RECENT)
 
+    @classmethod
+    def of_burn(cls, failures: Sequence[Outcome], well: int, recent: Iterable[bool]) -> _Stretch:
+        """What burned: its failures, how many went well among them, and how the last went."""
+        stretch = cls(failures[0].at_ms)
+        for each in failures:
+            stretch.take(each)
+        stretch.cases += well
+        stretch._recent.clear()
+        for failed in recent:
+            stretch._recent.append(failed)
+            stretch.streak = stretch.streak + 1 if failed else 0
+        return stretch
+
     def is_bad(self, share: float) -> bool:
         """Whether so many of the last ones failed, or all of the very last; never above 1."""
         failed = sum(self._recent)
@@ -178,6 +194,11 @@ class _Windows:
         while self._minutes[0][0] <= at_ms - self._longest_ms - MINUTE_MS:
             self._minutes.popleft()
 
+    @property
+    def first_ms(self) -> int:
+        """When the minute of its first outcome began."""
+        return self._minutes[0][0]
+
     def share(self, since_ms: int) -> tuple[int, int]:
         """Failures and cases from a time on."""
         failed = cases = 0
@@ -196,6 +217,8 @@ class Judge:
         self._usual_failed = terms.usual * _WEIGHT
         self._usual_cases = float(_WEIGHT)
         self._latest: deque[int] = deque(maxlen=_LATEST)
+        self._recent: deque[bool] = deque(maxlen=_RECENT)
+        self._failures: deque[Outcome] = deque(maxlen=_MOST_FAILED)
         self._evidence = self._turned = 0.0
         self._turned_ms: int | None = None
         self._suspected: _Stretch | None = None
@@ -221,6 +244,7 @@ class Judge:
         self.settle(outcome.at_ms)
         self._last_ms = outcome.at_ms
         self._latest.append(outcome.at_ms)
+        self._recent.append(outcome.failed)
         self._well = 0 if outcome.failed else self._well + 1
         self._windows.take(outcome.at_ms, failed=outcome.failed)
         if self._trouble is None:
@@ -240,6 +264,7 @@ class Judge:
             self._evidence, self._ended_ms = 0.0, now_ms
             # What was told of is no evidence for what comes.
             self._windows = _Windows(self.terms.burns)
+            self._failures.clear()
 
     def standing(self, now_ms: int) -> Standing | None:
         """The trouble as it stands; None where there is none."""
@@ -266,6 +291,8 @@ class Judge:
     # How a trouble begins.
 
     def _suspect(self, outcome: Outcome) -> None:
+        if outcome.failed:
+            self._failures.append(outcome)
         self._evidence = max(0.0, self._evidence + self._ratio(outcome, self.terms.failing))
         if not self._evidence:
             self._learn(outcome)
@@ -273,9 +300,10 @@ class Judge:
         if self._suspected is None:
             self._suspected = _Stretch(outcome.at_ms)
         self._suspected.take(outcome)
-        enough = self.terms.first or self._evidence >= self._enough()
-        if enough or (outcome.failed and self._burns(outcome.at_ms)):
+        if self.terms.first or self._evidence >= self._enough():
             self._begin(self._suspected, outcome.at_ms)
+        elif outcome.failed and (burn := self._burn(outcome.at_ms)) is not None:
+            self._begin(self._burned(burn, outcome.at_ms), outcome.at_ms)
 
     def _begin(self, stretch: _Stretch, at_ms: int) -> None:
         lately = self._ended_ms is not None and at_ms - self._ended_ms < _FORGIVE_MS
@@ -301,17 +329,24 @@ class Judge:
             self._usual_failed *= 0.5
             self._usual_cases *= 0.5
 
-    def _burns(self, now_ms: int) -> bool:
-        return any(
-            self._above(burn, burn.long_ms, now_ms) and self._above(burn, burn.short_ms, now_ms)
-            for burn in self.terms.burns
-        )
+    def _burn(self, now_ms: int) -> Burn | None:
+        """By which share it burns now; None where it doesn't."""
+        return next((burn for burn in self.terms.burns if self._burns(burn, now_ms)), None)
 
-    def _above(self, burn: Burn, window_ms: int, now_ms: int) -> bool:
-        failed, cases = self._windows.share(now_ms - window_ms)
-        if window_ms == burn.long_ms and (cases < burn.least or failed < _FEWEST):
+    def _burns(self, burn: Burn, now_ms: int) -> bool:
+        failed, cases = self._windows.share(now_ms - burn.long_ms)
+        settled = now_ms - self._windows.first_ms >= _SETTLED_MS
+        if not settled or cases < burn.least or failed < _FEWEST:
             return False
-        return failed > 0 and failed >= burn.times * self.terms.budget * cases
+        shares = (failed, cases), self._windows.share(now_ms - burn.short_ms)
+        most = burn.times * self.terms.budget
+        return all(failed > 0 and failed >= most * cases for failed, cases in shares)
+
+    def _burned(self, burn: Burn, now_ms: int) -> _Stretch:
+        """All of the long window that it was seen by, from its first failure on."""
+        failures = [each for each in self._failures if each.at_ms > now_ms - burn.long_ms]
+        failed, cases = self._windows.share(failures[0].at_ms)
+        return _Stretch.of_burn(failures, cases - failed, self._recent)
 
     # How it ends.
 
