@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -40,6 +41,7 @@ def rules(text, kind=EndpointKind.PASSTHRU):
     return load_rules(text, file="", kind=kind)
 
 
+DEFAULT_B = '[default]\noption = "B"\n'
 CHANGED = {
     "sales-in": rules('[default]\npool = "spare"\n', EndpointKind.VOICEBOT),
     "gate": rules('[default]\noption = "B"\n', EndpointKind.ADMIT),
@@ -76,3 +78,14 @@ def test_a_table_says_what_each_caller_got(capsys, folder):
     assert "RECEIPT" in out
     assert len(out.splitlines()) == 3
     assert "2 of 3 receipts would be answered otherwise" in err
+
+
+def test_a_rule_that_compiled_decides_otherwise_than_by_cel_is_named(capsys, folder):
+    """The compiled form is made wrong by hand: nobody knows of a rule that is."""
+    sales = rules('[[rule]]\nname = "all"\nwhen = \'call.sid != ""\'\noption = "A"\n' + DEFAULT_B)
+    blocks = tuple(replace(each, function=lambda _: -1) for each in sales.blocks)
+    compare(folder, {"sales": replace(sales, blocks=blocks)}, 10**14, json=True)
+    out, err = capsys.readouterr()
+    assert json.loads(out)["rule_after"] == "all", "CEL decides"
+    assert 'of endpoint sales: decided in two ways, compiled and by CEL, by rule: "all"' in err
+    assert "answer.compiled_rules = false" in err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from switchhook.cli import output
@@ -15,7 +16,7 @@ from switchhook.journal.receipt import (
     id_of,
     read_passthru,
 )
-from switchhook.releases.trial import Became, Trial
+from switchhook.releases.trial import DISPUTED, Became, Trial
 from switchhook.rules.flags import SettingsThen
 from switchhook.rules.rollout import subject_of
 from switchhook.server.places import has_ledger, journal_of
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 _BATCH = 1000
 _MOST_LISTED = 50
+_TURN_OFF = "; CEL's answer counts here, and with answer.compiled_rules = false where they run"
 _DECODE = {
     RecordKind.PASSTHRU: decode_receipt,
     RecordKind.ADMISSION: decode_admission,
@@ -44,9 +46,12 @@ def compare(folder: Path, rulesets: Mapping[str, Ruleset], span_ms: int, *, json
     node = read_identity(folder).node
     seen = changed = unable = 0
     listed: list[dict[str, str | None]] = []
+    faulty: Counter[tuple[str, str]] = Counter()
     for record, tried in _tried(folder, rulesets, span_ms):
         if tried.became is Became.UNABLE:
             unable += 1
+        if tried.became is Became.FAULT:
+            faulty[tried.endpoint, tried.why] += 1
         if tried.was is None or tried.would is None:
             continue
         seen += 1
@@ -63,6 +68,10 @@ def compare(folder: Path, rulesets: Mapping[str, Ruleset], span_ms: int, *, json
         output.err.print(f"and {changed - len(listed)} more: --json lists them all")
     if unable:
         output.err.print(f"{unable} receipts can't be decided again, and were left out")
+    for (endpoint, why), count in faulty.items():
+        receipts = "1 receipt" if count == 1 else f"{count} receipts"
+        todo = _TURN_OFF if why.startswith(DISPUTED) else ""
+        output.err.print(f"{receipts} of endpoint {endpoint}: {why}{todo}", soft_wrap=True)
     output.err.print(f"{changed} of {seen} receipts would be answered otherwise")
 
 
@@ -73,7 +82,7 @@ def _tried(
     since_ms = max(0, steady_now_ms(folder) - span_ms)
     flags = _flags_since(folder, since_ms, rulesets)
     trials = [
-        Trial(subject_of(name), each.release, each, None, Names(), flags=flags.at)
+        Trial(subject_of(name), each.release, each.judged_by_cel(), None, Names(), flags=flags.at)
         for name, each in rulesets.items()
     ]
     journal = journal_of(folder)

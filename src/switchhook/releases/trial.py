@@ -60,7 +60,8 @@ REPEATS = "repeats, which take the first one's answer"
 SET_BY_HAND = "set by hand"
 ASKED_BY_HEAD = "HEAD requests"
 MEMBER_DIFFERS = "not as it was kept: the member drawn"
-DISPUTED = "decided in two ways, compiled and by CEL"
+DISPUTED = "decided in two ways, compiled and by CEL, by rule"
+"""And the rule's name."""
 
 _DECODERS: dict[int, tuple[EndpointKind, Callable[[bytes], Receipt]]] = {
     RecordKind.PASSTHRU: (EndpointKind.PASSTHRU, decode_receipt),
@@ -248,8 +249,8 @@ class Trial:
             return again, "" if same else _unlike(receipt.decision, again.decision)
         tried = decide_by(receipt, ruleset, self._pools_for(receipt), read, settings)
         assert tried is not None, "likewise"
-        if disputed(tried.decision):
-            return tried, DISPUTED
+        if (rule := disputed(tried.decision)) is not None:
+            return tried, f'{DISPUTED}: "{rule}"'
         if self._pools is not None and route is not None and drawn(route, route.key) != route:
             return tried, MEMBER_DIFFERS
         return tried, ""

@@ -178,9 +178,16 @@ def decide(
     return msgspec.structs.replace(decision, defects=defects)
 
 
-def disputed(decision: Decision) -> bool:
-    """Whether rules that CEL judged would have been decided otherwise where they run compiled."""
-    return any(OTHERWISE in defect.problem for defect in decision.defects)
+def disputed(decision: Decision) -> str | None:
+    """The rule that decides otherwise where it runs compiled than CEL judged; None where none."""
+    return next(
+        (
+            defect.field.removeprefix("rule.")
+            for defect in decision.defects
+            if OTHERWISE in defect.problem
+        ),
+        None,
+    )
 
 
 def flags_for(
