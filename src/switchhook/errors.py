@@ -36,6 +36,16 @@ class SwitchhookError(Exception):
     """Base of all."""
 
 
+def in_words(error: Exception) -> str:
+    """What is told of an error: its text, or its kind where that was written for nobody."""
+    return type(error).__name__ if unforeseen(error) else str(error)
+
+
+def unforeseen(error: Exception) -> Exception | None:
+    """An error whose trace belongs into the log, as it is neither ours nor the system's."""
+    return None if isinstance(error, (SwitchhookError, OSError)) else error
+
+
 class ConfigError(SwitchhookError):
     """A setting that can't be used."""
 

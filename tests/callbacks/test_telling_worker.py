@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from callbacks.some_promises import T, number, promise
+from program import until
 from switchhook.alerts.book import PROMISE_KIND
 from switchhook.callbacks.ledger import LedgerPromises
 from switchhook.callbacks.promise import PromiseEvent
@@ -153,17 +154,17 @@ def test_thousands_of_ends_are_told_by_few_messages(desk):
 
 def test_a_ledger_that_is_away_is_said_once_until_it_is_back(desk, monkeypatch, caplog):
     away = LedgerError("the ledger", "is away", "wait")
-    found = iter([away, away, away, None, away])
-    looks = iter([False] * 5 + [True])
+    found = [away, away, away, None, away]
 
     def step():
-        error = next(found)
+        error = found.pop(0) if found else away
         if error is not None:
             raise error
 
     monkeypatch.setattr(desk.telling, "step", step)
-    monkeypatch.setattr(desk.telling._ending, "wait", lambda _s: next(looks))
-    desk.telling._run()
+    desk.telling.start()
+    until(lambda: desk.telling._repeating.wake() or not found, "five looks")
+    desk.telling.stop()
     assert [each.message.partition(":")[0] for each in caplog.records] == [
         "how promises ended is told later"
     ] * 2

@@ -255,7 +255,7 @@ def test_it_runs_in_a_thread_and_ends(post):
     worker.wake()
     ops.wait(1)
     worker.stop()
-    assert not worker._thread.is_alive()
+    assert not worker._repeating.runs
     assert not worker._sending
     assert post.state() == (COMPLETED, 1, "")
     post.add(delivery("2"))

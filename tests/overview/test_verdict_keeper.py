@@ -70,4 +70,4 @@ def test_it_ends(started):
     if started:
         keeper.start()
     keeper.stop()
-    assert not keeper._thread.is_alive()
+    assert not keeper._repeating.runs

@@ -42,7 +42,7 @@ from switchhook.journal.receipt import (
     encode,
     read_passthru,
 )
-from switchhook.retention import texts_ledger
+from switchhook.retention import retention_worker, texts_ledger
 from switchhook.retention.ledger import LedgerErasures
 from switchhook.retention.policy import Matter, RetentionLimits
 from switchhook.retention.retention_worker import RetentionWorker
@@ -652,21 +652,22 @@ def test_a_clock_that_is_500_days_ahead_removes_nothing(tmp_path):
 
 def test_what_fails_is_said_and_tried_again(house, monkeypatch):
     """In the thread, as it runs in the console."""
-    failures, said = [OSError("the disk is gone")], []
+    failures, said = [OSError("the disk is gone"), KeyError("a bug")], []
 
     def segments():
+        said.append(house.keeper.problem)
         if failures:
-            raise failures.pop()
-        house.keeper._stopping.set()
+            raise failures.pop(0)
+        house.keeper.stop()
         return ()
 
+    monkeypatch.setattr(retention_worker, "_FIRST_PAUSE_S", 0.001)
+    keeper = house.keeper = house.make_keeper(RetentionLimits())
     monkeypatch.setattr(house.sealed, "segments", segments)
-    monkeypatch.setattr(house.keeper, "_rest", lambda seconds: said.append(house.keeper._problem))
-    house.keeper.start()
-    house.keeper._thread.join(20)
-    assert said[0] == "the disk is gone"
-    assert house.keeper._problem is None
-    assert house.keeper.stop()
+    keeper.start()
+    until(lambda: not keeper._repeating.runs, "its end")
+    assert said == [None, "the disk is gone", "KeyError"]
+    assert keeper.problem is None
 
 
 # What can't be read.

@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 
 from kept_receipts import Kept, query, receipt
 from kept_receipts import parsed as parse_all
+from program import until
 from switchhook.answer.places import PlacesGiven
 from switchhook.capacity.facts_file import FactsFile, FactsReader
 from switchhook.capacity.readings import Reading
@@ -349,14 +350,13 @@ def test_the_thread_tells_by_itself_and_ends(tmp_path):
     class Facts(FactsFile):
         def tell_budgets(self, node, budgets, now_ms, mono_ms):
             told.append(budgets)
-            worker._ending.set()
+            worker.stop()
 
     worker = AdmissionWorker(Facts(tmp_path), node=NODE, now_ms=lambda: NOW)
     worker.use({"main": {}})
     worker.start()
-    worker._thread.join(10)
+    until(lambda: not worker._repeating.runs, "its end")
     assert told
-    worker.stop()
 
 
 def test_the_api_tells_of_each_account_and_the_estimate_beside_each_poll(world):

@@ -23,6 +23,7 @@ from switchhook.alerts.quiet import Quiet, Silence
 from switchhook.alerts.sender import Sender
 from switchhook.delivery.outbox import Outbox
 from switchhook.errors import LedgerError, SwitchhookError
+from switchhook.system.repeating import Repeating
 from switchhook.troubles.metrics import key_of
 
 if TYPE_CHECKING:
@@ -75,8 +76,10 @@ class Alerting:
         self._figures: tuple[Figure, ...] = ()
         self.evaluated_ms: int | None = None
         self.problems: tuple[str, ...] = ()
-        self._ending, self._wake = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._run, name="alerting", daemon=True)
+        self._sends = False
+        self._repeating = Repeating(
+            "alerting", self._step, every_s=EVERY_S, least_s=LEAST_S, failed=self._failed
+        )
 
     def use(
         self,
@@ -177,19 +180,16 @@ class Alerting:
 
     def wake(self) -> None:
         """Look soon: something new was folded, or somebody decided."""
-        self._wake.set()
+        self._repeating.wake()
 
     # How it runs.
 
     def start(self) -> None:
-        self._thread.start()
+        self._repeating.start()
 
     def stop(self, timeout_s: float = 5.0) -> None:
         """End; what could not be kept or sent by now waits for the next start."""
-        self._ending.set()
-        self._wake.set()
-        if self._thread.ident is not None:
-            self._thread.join(timeout_s)
+        self._repeating.stop(timeout_s)
         with self._lock:
             self._memory.save()  # before it waits for who may hang: the ledger may be gone then
         self.sender.worker.stop()
@@ -257,19 +257,16 @@ class Alerting:
                 log.error("alerting: %s", problem)
         self.problems = fresh
 
-    def _run(self) -> None:
-        sending = False
-        while not self._ending.is_set():
-            try:
-                self.step()
-            except Exception as error:
-                # Nothing else would bring it back; the verdict and the heartbeat tell of it.
-                log.exception("alerting failed and tries again")
-                self.problems = (f"alerting failed with {type(error).__name__}",)
-            if not sending:
+    def _step(self) -> None:
+        try:
+            self.step()
+        finally:
+            if not self._sends:
                 # Not before it is known what was said: what is over is not sent any more.
+                self._sends = True
                 self.sender.worker.start()
-                sending = True
-            self._ending.wait(LEAST_S)
-            self._wake.wait(EVERY_S - LEAST_S)
-            self._wake.clear()
+
+    def _failed(self, error: Exception) -> None:
+        """The verdict and the heartbeat tell of it."""
+        log.error("alerting failed and tries again", exc_info=error)
+        self.problems = (f"alerting failed with {type(error).__name__}",)

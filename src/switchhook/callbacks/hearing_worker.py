@@ -12,7 +12,6 @@ transaction as what follows from it, so that whenever it dies nothing is heard t
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections import Counter, deque
 from typing import TYPE_CHECKING, Protocol
@@ -33,6 +32,7 @@ from switchhook.exotel.times import MINUTE_MS
 from switchhook.journal.source import moment_of
 from switchhook.streams.journal_feed import JournalFeed
 from switchhook.streams.parsed_record import CallbackRecord
+from switchhook.system.repeating import Repeating
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -119,8 +119,9 @@ class HearingWorker:
         self._pending: deque[_Pending] = deque()
         self._details: deque[CallTold] = deque(maxlen=_MOST_DETAILS)
         self._moved: list[tuple[Attempt, PromiseEvent | None]] = []
-        self._ending, self._wake = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._go_on, name="promises", daemon=True)
+        self._repeating = Repeating(
+            "promises", self._step, every_s=None, again_s=AGAIN_S, failed=self._failed
+        )
         self.problem = ""
         """Why nothing is heard; empty where it is."""
         self.unheard: Counter[str] = Counter()
@@ -147,39 +148,31 @@ class HearingWorker:
         self._kept_seq, self._begun = after, True
 
     def start(self) -> None:
-        self._thread.start()
+        self._repeating.start()
 
     def stop(self, timeout_s: float = 5.0) -> None:
         """It waits until what was heard is kept; what is not, is heard again at the next start."""
-        self._ending.set()
-        self._wake.set()
-        if self._thread.ident is not None:
-            self._thread.join(timeout_s)
-        if self._thread.is_alive() or not self._begun:
+        if not self._repeating.stop(timeout_s) or not self._begun:
             return
         try:
             self._keep()
         except SwitchhookError as error:
             log.warning("what was heard of promises is heard again: %s", error)
 
-    def _go_on(self) -> None:
-        while not self._ending.is_set():
-            self._wake.clear()
-            more = False
-            try:
-                more = self.hear()
-            except Exception as error:
-                # Nothing else would bring it back, and what it does not hear nobody is owed.
-                if not self.problem:
-                    log.exception("promises are not heard of; it is tried again")
-                self.problem = f"promises are not heard of: {type(error).__name__}"
-            if not more:
-                self._wake.wait(AGAIN_S if self.problem else None)
+    def _step(self) -> float | None:
+        more = self.hear()
+        return 0.0 if more else AGAIN_S if self.problem else None
+
+    def _failed(self, error: Exception) -> None:
+        """What it does not hear nobody is owed meanwhile."""
+        if not self.problem:
+            log.error("promises are not heard of; it is tried again", exc_info=error)
+        self.problem = f"promises are not heard of: {type(error).__name__}"
 
     def folded(self, folded: Folded) -> None:
         """Observe the fold."""
         self._feed.folded(folded)
-        self._wake.set()
+        self._repeating.wake()
 
     def told_details(self, account: str, record: CallRecord) -> None:
         """Hear what Exotel's API says of a call; what is told of too much at once is passed over.
@@ -188,7 +181,7 @@ class HearingWorker:
         """
         region = self._terms.country_of(account)
         self._details.append(told_of_details(record, self._now_ms(), region))
-        self._wake.set()
+        self._repeating.wake()
 
     def complaints(self) -> list[str]:
         """What doesn't work, one sentence each."""
@@ -255,7 +248,7 @@ class HearingWorker:
             moved, self._moved = self._moved, []
             for attempt, event in moved:
                 self._followed(attempt, event)
-        late = self._mono_ms() - self._kept_ms >= KEEP_MS or self._ending.is_set()
+        late = self._mono_ms() - self._kept_ms >= KEEP_MS or self._repeating.ending
         if through != self._kept_seq and late:
             self._promises.set_progress(PROGRESS, through)
             self._kept_seq, self._kept_ms = through, self._mono_ms()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import random
-import threading
 from typing import TYPE_CHECKING
 
 from switchhook.alerts.book import PROMISE_KIND, message_of
@@ -20,7 +19,8 @@ from switchhook.delivery.delivery import SendResult
 from switchhook.delivery.ledger import LedgerDeliveries
 from switchhook.delivery.outbox import Outbox
 from switchhook.delivery.worker import Worker
-from switchhook.errors import LedgerError
+from switchhook.errors import in_words, unforeseen
+from switchhook.system.repeating import Repeating
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -64,18 +64,18 @@ class Telling:
             now_ms=now_ms,
             chance=chance,
         )
-        self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="telling", daemon=True)
+        self._said = ""  # once, however long a ledger is away
+        self._repeating = Repeating(
+            "telling", self._step, every_s=EVERY_S, failed=self._failed, later=True
+        )
 
     def start(self) -> None:
-        self._thread.start()
+        self._repeating.start()
         self.worker.start()
 
     def stop(self) -> None:
         """Begin nothing more. Waits for what goes on."""
-        self._ending.set()
-        if self._thread.ident is not None:
-            self._thread.join()
+        self._repeating.stop(None)
         self.worker.stop()
 
     def step(self) -> int:
@@ -109,14 +109,13 @@ class Telling:
         told = {name for names in self._tell().values() for name in names}
         return "" if delivery.destination in told else "nobody is to be told there any more"
 
-    def _run(self) -> None:
-        said = ""  # once, however long a ledger is away
-        while not self._ending.wait(EVERY_S):
-            try:
-                self.step()
-            except LedgerError as error:
-                if str(error) != said:
-                    log.warning("how promises ended is told later: %s", error)
-                said = str(error)
-            else:
-                said = ""
+    def _step(self) -> None:
+        self.step()
+        self._said = ""
+
+    def _failed(self, error: Exception) -> None:
+        said = in_words(error)
+        if said != self._said:
+            trace = unforeseen(error)
+            log.warning("how promises ended is told later: %s", said, exc_info=trace)
+        self._said = said

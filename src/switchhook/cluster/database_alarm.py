@@ -7,7 +7,6 @@ was told is kept in the data folder: a restart neither repeats nor forgets.
 from __future__ import annotations
 
 import logging
-import threading
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -16,8 +15,10 @@ from switchhook.alerts.alert_rule import Severity
 from switchhook.alerts.message import Message, MessageKind
 from switchhook.checked_json import is_whole, with_checksum
 from switchhook.delivery.delivery import public_id
+from switchhook.errors import in_words, unforeseen
 from switchhook.metrics import duration_text
 from switchhook.system.data_folder import atomic_write
+from switchhook.system.repeating import Repeating
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -83,17 +84,16 @@ class DatabaseAlarm:
         self._begun: tuple[int, int] | None = None  # when growth was first measured, and how large
         self._back_ms: int | None = None
         self._tried: dict[str, int] = {}
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="database-alarm", daemon=True)
+        self._repeating = Repeating(
+            "database-alarm", self.look, every_s=LOOK_S, failed=_failed, later=True
+        )
 
     def start(self) -> None:
-        self._thread.start()
+        self._repeating.start()
 
     def stop(self) -> None:
         """It waits for a message that is on its way."""
-        self._ended.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._repeating.stop(None)
 
     def problems(self) -> Sequence[str]:
         """As a part of a node: nothing of its own, as the console says it to whoever asks."""
@@ -200,12 +200,10 @@ class DatabaseAlarm:
         except OSError as error:  # a restart may then tell it once more
             log.warning("who was told of the database is not kept: %s", error.strerror)
 
-    def _run(self) -> None:
-        while not self._ended.wait(LOOK_S):
-            try:
-                self.look()
-            except OSError as error:
-                log.warning("the alarm of the database could not look: %s", error.strerror)
+
+def _failed(error: Exception) -> None:
+    said = in_words(error)
+    log.warning("the alarm of the database could not look: %s", said, exc_info=unforeseen(error))
 
 
 def read_alarm(folder: Path) -> AlarmState:

@@ -8,13 +8,12 @@ what isn't is noted as done: there is nothing of it in the database.
 from __future__ import annotations
 
 import logging
-import threading
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from switchhook.access.audit import Deed
-from switchhook.errors import SwitchhookError
+from switchhook.errors import in_words, unforeseen
 from switchhook.exotel.phone_numbers import Ours
 from switchhook.exotel.spellings import FORMS
 from switchhook.metrics import count_text
@@ -22,6 +21,7 @@ from switchhook.retention.erased_search import look_at_records, look_at_texts
 from switchhook.retention.erasure import Erasure, NodeState, Phase, SearchedPlace
 from switchhook.retention.erasure_worker import JOURNAL, WORDS
 from switchhook.retention.fingerprints import Fingerprints, Suspects, again
+from switchhook.system.repeating import Repeating
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -97,28 +97,24 @@ class ErasingAgain:
         self._handed: dict[int, int] = {}
         self._placed: dict[int, int] = {}
         self._after, self._more = 0, False
-        self._stopping = threading.Event()
-        self._problem: str | None = None
-        self._thread = threading.Thread(target=self._run, name="erasing-again", daemon=True)
-
-    @property
-    def problem(self) -> str | None:
+        self._repeating = Repeating(
+            "erasing-again",
+            self._step,
+            every_s=POLL_S,
+            longest_s=_LONGEST_PAUSE_S,
+            failed=self._failed,
+            later=True,
+        )
+        self.problem: str | None = None
         """Why erasures are not done again; None where they are, or none has to be."""
-        ended = self._thread.ident is not None and not self._thread.is_alive()
-        if ended and not self._stopping.is_set():
-            return "the thread that does erasures again ended: start switchhook anew"
-        return self._problem
 
     def start(self) -> None:
         """Begin in a thread of its own."""
-        self._thread.start()
+        self._repeating.start()
 
     def stop(self, timeout_s: float = 5.0) -> bool:
         """End after the step at hand; whether it did within `timeout_s`."""
-        self._stopping.set()
-        if self._thread.ident is not None:
-            self._thread.join(timeout_s)
-        return not self._thread.is_alive()
+        return self._repeating.stop(timeout_s)
 
     def step(self) -> bool:
         """Look through a little; whether there is more to look through at once."""
@@ -183,22 +179,16 @@ class ErasingAgain:
         deed = _deed("found nothing of an erased {} after a restore", erased)
         self._book.finish(done, deed)
 
-    def _run(self) -> None:
-        pause = POLL_S
-        while not self._stopping.wait(pause):
-            try:
-                pause = _BREATH_S if self.step() else POLL_S
-            except (SwitchhookError, OSError) as error:
-                self._failed(error)
-                pause = min(2 * max(pause, POLL_S), _LONGEST_PAUSE_S)
-            else:
-                self._problem = None
+    def _step(self) -> float | None:
+        more = self.step()
+        self.problem = None
+        return _BREATH_S if more else None
 
     def _failed(self, error: Exception) -> None:
-        problem = f"what the restored database has again waits to be erased: {error}"
-        if problem != self._problem:
-            log.error("%s", problem)
-        self._problem = problem
+        problem = f"what the restored database has again waits to be erased: {in_words(error)}"
+        if problem != self.problem:
+            log.error("%s", problem, exc_info=unforeseen(error))
+        self.problem = problem
 
 
 def _reaches(placed: Mapping[int, int], wanted: Mapping[int, int]) -> bool:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import logging
 import math
-import threading
 import time
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any, Protocol
@@ -20,11 +19,12 @@ import msgspec
 
 from switchhook.cluster.database_clock import database_now_ms
 from switchhook.cluster.erasures import decode_progress, decode_wish, encode, tell_lacking
-from switchhook.errors import DataFolderError, SwitchhookError
+from switchhook.errors import DataFolderError, in_words, unforeseen
 from switchhook.journal import JournalReader, SealedSegments
 from switchhook.postgresql_server import connect, explained
 from switchhook.retention.erasure import Erasure, Phase, SearchedPlace
 from switchhook.retention.erasure_worker import Eraser
+from switchhook.system.repeating import Repeating
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -152,48 +152,46 @@ class LocalErasure:
         self._url, self._node, self._folder = url, node, folder
         self._own, self._wished, self._now_ms = own, wished, now_ms
         self._look_at_s = -math.inf
-        self._stopping = threading.Event()
         self._problem: str | None = None
-        self._thread = threading.Thread(target=self._run, name="erasing", daemon=True)
+        self._repeating = Repeating(
+            "erasing",
+            self._look,
+            every_s=POLL_S,
+            again_s=2 * POLL_S,
+            longest_s=_LONGEST_PAUSE_S,
+            failed=self._failed,
+            later=True,
+        )
 
     def start(self) -> None:
         """Begin in a thread of its own."""
-        self._thread.start()
+        self._repeating.start()
 
     def stop(self) -> None:
         """End after the step at hand."""
-        self._stopping.set()
-        if self._thread.ident is not None:
-            self._thread.join(5.0)
+        self._repeating.stop()
 
     def problems(self) -> Sequence[str]:
         """What doesn't work."""
-        ended = self._thread.ident is not None and not self._thread.is_alive()
-        if ended and not self._stopping.is_set():
-            return ["the thread that erases in this node's journal ended: start switchhook anew"]
         return [self._problem] if self._problem else []
 
-    def _run(self) -> None:
-        pause = POLL_S
-        while not self._stopping.wait(pause):
-            looks = time.monotonic() >= self._look_at_s
-            if not self._wished() and not (looks and self._has_own()):
-                self._problem = None
-                continue
-            try:
-                with explained(self._url), closing(connect(self._url, "erasing")) as connection:
-                    connection.execute("SET statement_timeout = '30s'")
-                    if looks:
-                        tell_lacking(connection, self._node, self._own.all().values())
-                        self._look_at_s = time.monotonic() + LOOK_S
-                    self._serve(connection)
-                pause = POLL_S
-            except (SwitchhookError, OSError) as error:
-                pause = min(2 * pause, _LONGEST_PAUSE_S)
-                problem = f"what is to be erased of this node's journal waits: {error}"
-                if problem != self._problem:
-                    log.error("%s", problem)  # noqa: TRY400 - it says all there is to say
-                self._problem = problem
+    def _look(self) -> None:
+        looks = time.monotonic() >= self._look_at_s
+        if not self._wished() and not (looks and self._has_own()):
+            self._problem = None
+            return
+        with explained(self._url), closing(connect(self._url, "erasing")) as connection:
+            connection.execute("SET statement_timeout = '30s'")
+            if looks:
+                tell_lacking(connection, self._node, self._own.all().values())
+                self._look_at_s = time.monotonic() + LOOK_S
+            self._serve(connection)
+
+    def _failed(self, error: Exception) -> None:
+        problem = f"what is to be erased of this node's journal waits: {in_words(error)}"
+        if problem != self._problem:
+            log.error("%s", problem, exc_info=unforeseen(error))
+        self._problem = problem
 
     def _has_own(self) -> bool:
         """Whether this node ever erased something; a list that can't be read is said elsewhere."""
@@ -209,7 +207,7 @@ class LocalErasure:
             self._problem = None
             for wish, kept in wishes:
                 self._erase(connection, decode_wish(wish), kept)
-            if self._stopping.is_set():
+            if self._repeating.ending:
                 break
 
     def _erase(self, connection: Connection[Any], wish: Wish, kept: bytes | None) -> None:
@@ -235,7 +233,7 @@ class LocalErasure:
             pause=lambda: self._rest(_BREATH_S),
             erased=lambda: None,
         )
-        while progress.erasure.phase is not Phase.DONE and not self._stopping.is_set():
+        while progress.erasure.phase is not Phase.DONE and not self._repeating.ending:
             going_on = eraser.step(progress.erasure, self._now_ms())
             self._rest(_BREATH_S if going_on else _WAIT_S)
 
@@ -255,4 +253,4 @@ class LocalErasure:
         return msgspec.structs.replace(again, number=wish.number, calls=wish.calls)
 
     def _rest(self, seconds: float) -> None:
-        self._stopping.wait(seconds)
+        self._repeating.wait(seconds)

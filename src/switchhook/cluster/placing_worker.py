@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from switchhook.cluster.placing import clock_problems, place_some
-from switchhook.errors import ClusterError
+from switchhook.errors import in_words, unforeseen
 from switchhook.postgresql_server import connect, explained
+from switchhook.system.repeating import Repeating
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -33,62 +32,63 @@ class PlacingWorker:
 
     def __init__(self, url: Url, fence: Fence) -> None:
         self._url, self._fence = url, fence
-        self._stopping = threading.Event()
-        self._problem: str | None = None
-        self.problems: dict[int, str] = {}
-        self._thread = threading.Thread(target=self._run, name="placing", daemon=True)
-
-    @property
-    def problem(self) -> str | None:
+        self.problem: str | None = None
         """Why no record gets a place at the moment; None where they do."""
-        ended = self._thread.ident is not None and not self._thread.is_alive()
-        if ended and not self._stopping.is_set():
-            return "the thread that gives records their places ended: start switchhook anew"
-        return self._problem
+        self.problems: dict[int, str] = {}
+        self._connection: Connection[Any] | None = None
+        self._clocks: dict[int, str] = {}
+        self._look_at_s = 0.0
+        self._repeating = Repeating(
+            "placing",
+            self._place,
+            every_s=POLL_S,
+            again_s=_FIRST_PAUSE_S,
+            longest_s=_LONGEST_PAUSE_S,
+            failed=self._failed,
+        )
 
     def start(self) -> None:
         """Begin in a thread of its own."""
-        self._thread.start()
+        self._repeating.start()
 
     def stop(self, timeout_s: float = 5.0) -> bool:
         """End after the transaction at hand; whether it did within `timeout_s`."""
-        self._stopping.set()
-        if self._thread.ident is not None:
-            self._thread.join(timeout_s)
-        return not self._thread.is_alive()
+        ended = self._repeating.stop(timeout_s)
+        if ended:
+            self._close()
+        return ended
 
-    def _run(self) -> None:
-        pause = _FIRST_PAUSE_S
-        while not self._stopping.is_set():
-            try:
-                with explained(self._url), closing(connect(self._url, "placing")) as connection:
-                    connection.execute(_SETTINGS)
-                    pause = _FIRST_PAUSE_S
-                    self._place(connection)
-            except ClusterError as error:
-                self._failed(str(error))
-                self._stopping.wait(pause)
-                pause = min(2 * pause, _LONGEST_PAUSE_S)
+    def _place(self) -> float | None:
+        with explained(self._url):
+            if self._connection is None:
+                self._connection = connect(self._url, "placing")
+                self._connection.execute(_SETTINGS)
+                self._look_at_s = 0.0
+            if time.monotonic() >= self._look_at_s:
+                self._clocks = clock_problems(self._connection)
+                self._look_at_s = time.monotonic() + _CLOCKS_S
+            placed = place_some(self._connection, self._fence)
+        if placed.problem is None:
+            self.problem = None
+        else:
+            self._say(placed.problem)
+        self._tell(self._clocks)
+        return 0.0 if placed.more else None
 
-    def _place(self, connection: Connection[Any]) -> None:
-        clocks, look_at = dict[int, str](), 0.0
-        while not self._stopping.is_set():
-            if time.monotonic() >= look_at:
-                clocks, look_at = clock_problems(connection), time.monotonic() + _CLOCKS_S
-            placed = place_some(connection, self._fence)
-            if placed.problem is None:
-                self._problem = None
-            else:
-                self._failed(placed.problem)
-            self._tell(clocks)
-            if not placed.more:
-                self._stopping.wait(POLL_S)
+    def _failed(self, error: Exception) -> None:
+        self._close()
+        self._say(in_words(error), unforeseen(error))
 
-    def _failed(self, why: str) -> None:
+    def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _say(self, why: str, trace: Exception | None = None) -> None:
         problem = f"what nodes handed over is not shown for now: {why}"
-        if problem != self._problem:
-            log.error("%s", problem)
-        self._problem = problem
+        if problem != self.problem:
+            log.error("%s", problem, exc_info=trace)
+        self.problem = problem
 
     def _tell(self, problems: dict[int, str]) -> None:
         for node, problem in problems.items():

@@ -7,7 +7,6 @@ is restored it forgets together with the receipts what came after, and the segme
 from __future__ import annotations
 
 import logging
-import threading
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -21,9 +20,10 @@ from switchhook.cluster.local_segments import (
     roll_due,
     waiting,
 )
-from switchhook.errors import ClusterError, SwitchhookError
+from switchhook.errors import ClusterError, in_words, unforeseen
 from switchhook.journal.segment import Record
 from switchhook.postgresql_server import connect, explained
+from switchhook.system.repeating import Repeating
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -84,16 +84,16 @@ class SegmentsWorker:
         self._confirmed: int | None = None
         self._waiting = Waiting()
         self._problem = ""
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="segments", daemon=True)
+        self._repeating = Repeating(
+            "segments", self._step, every_s=self._look_s, failed=self._failed
+        )
 
     def start(self) -> None:
-        self._thread.start()
+        self._repeating.start()
 
     def stop(self) -> None:
         """It waits, but for no commit of the database's."""
-        self._stopping.set()
-        self._thread.join(_STOP_S)
+        self._repeating.stop(_STOP_S)
 
     def problems(self) -> Sequence[str]:
         """What does not work here, and what the shipper says does not work, one sentence each."""
@@ -137,7 +137,7 @@ class SegmentsWorker:
         self._waiting = waiting(segments, confirmed)
         since = self._since(connection, segments, confirmed)
         while (gone := may_go(segments, since, limits, self._journal.size_bytes(), now_ms)) and (
-            not self._stopping.is_set()
+            not self._repeating.ending
         ):
             self._sealed.delete(gone)
             log.info("%s is deleted here: the database has its records", gone.name)
@@ -177,19 +177,18 @@ class SegmentsWorker:
         handed = Handed(there.seq, row[8], numbers_hash(there), may_be_masked(there.asked))
         return (found[0].seq == seq or bool(found[0].damage)) and is_same(found[0], handed)
 
-    def _run(self) -> None:
-        while True:
-            try:
-                self.look()
-                self._say("")
-            except ClusterError as error:
-                log.debug("segments wait for the database: %s", error)
-            except (SwitchhookError, OSError) as error:
-                self._say(f"the journal's segments can't be looked after: {error}")
-            if self._stopping.wait(self._look_s):
-                return
+    def _step(self) -> None:
+        self.look()
+        self._say("")
 
-    def _say(self, problem: str) -> None:
+    def _failed(self, error: Exception) -> None:
+        if isinstance(error, ClusterError):
+            log.debug("segments wait for the database: %s", error)
+        else:
+            said = f"the journal's segments can't be looked after: {in_words(error)}"
+            self._say(said, unforeseen(error))
+
+    def _say(self, problem: str, trace: Exception | None = None) -> None:
         if problem and problem != self._problem:
-            log.error("%s", problem)
+            log.error("%s", problem, exc_info=trace)
         self._problem = problem

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import threading
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -14,6 +13,7 @@ from switchhook.cluster.view import ClusterView
 from switchhook.cluster.view_queries import read_view
 from switchhook.errors import ClusterError
 from switchhook.postgresql_server import connect, explained, load, url_of
+from switchhook.system.repeating import Repeating
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,8 +45,7 @@ class ClusterWatch:
         self._view = ClusterView()
         self._reached_s = self._looked_s = -math.inf
         self._connection: Connection[Any] | None = None
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="cluster-watch", daemon=True)
+        self._repeating = Repeating("cluster-watch", self._step, every_s=_LOOK_S, failed=_failed)
 
     def now(self) -> ClusterView:
         """The last view, and why it is not newer."""
@@ -57,12 +56,10 @@ class ClusterWatch:
         return ()
 
     def start(self) -> None:
-        self._thread.start()
+        self._repeating.start()
 
     def stop(self) -> None:
-        self._ended.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._repeating.stop(None)
         self._close()
 
     def look(self) -> ClusterView:
@@ -92,15 +89,17 @@ class ClusterWatch:
         self._looked_s = now_s
         return now_s - self._reached_s
 
-    def _run(self) -> None:
-        while not self._ended.is_set():
-            self.look()
-            self._ended.wait(_LOOK_S)
+    def _step(self) -> None:
+        self.look()
 
     def _close(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+
+
+def _failed(error: Exception) -> None:
+    log.error("the cluster could not be looked at; it is tried again", exc_info=error)
 
 
 def _options(url: Url) -> str:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from switchhook.delivery.delivery import DEFAULT_BACKOFF, SendResult, cancelled, settled
+from switchhook.system.repeating import Repeating
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,15 +60,14 @@ class Worker:
         self._turns: dict[str, int] = {}
         self._turn = 0
         self._closed = False
-        self._stopping, self._wake = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._run, name="deliveries", daemon=True)
+        self._repeating = Repeating("deliveries", self._step, every_s=EVERY_S, failed=_failed)
 
     def start(self) -> None:
-        self._thread.start()
+        self._repeating.start()
 
     def wake(self) -> None:
         """Look at once: something new is there."""
-        self._wake.set()
+        self._repeating.wake()
 
     def stop(self, timeout_s: float = END_S) -> None:
         """Begin nothing more, and wait for what goes on.
@@ -75,10 +75,7 @@ class Worker:
         What takes longer is sent again after its lease, by whoever runs then; what its attempt has
         to say by then is not heard.
         """
-        self._stopping.set()
-        self._wake.set()
-        if self._thread.ident is not None:
-            self._thread.join(timeout_s)
+        self._repeating.stop(timeout_s)
         with self.idle:
             self.idle.wait_for(lambda: not self._sending, timeout_s)
             self._closed = True
@@ -88,7 +85,7 @@ class Worker:
         """Set off what is due; how many attempts were begun."""
         now_ms = self._now_ms()
         with self._lock:
-            if self._stopping.is_set():
+            if self._repeating.ending:
                 return 0
             self._note_late(now_ms)
             self._left_alone = {
@@ -139,7 +136,7 @@ class Worker:
                 self._cancel(delivery, reason)
             else:
                 self._settle(delivery, result)
-        self._wake.set()
+        self._repeating.wake()
 
     def _cancel(self, delivery: Delivery, reason: str) -> None:
         log.info("%s to %s is not sent: %s", delivery.kind, delivery.destination, reason)
@@ -172,12 +169,9 @@ class Worker:
         if not self._closed:
             self._outbox.settle(delivery, decide)
 
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                self.step()
-            except Exception:
-                # Nothing else would bring it back.
-                log.exception("sending failed and goes on")
-            self._wake.wait(EVERY_S)
-            self._wake.clear()
+    def _step(self) -> None:
+        self.step()
+
+
+def _failed(error: Exception) -> None:
+    log.error("sending failed and goes on", exc_info=error)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 from switchhook.errors import LedgerError
 from switchhook.flags.changes import change_of, flag_named, noted, told, undone
 from switchhook.flags.view import FlagRead, FlagsView, flags_view, gist_of
+from switchhook.system.repeating import Repeating
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -69,8 +70,7 @@ class FlagsWorker:
         """What tells two moments apart for those who read flags."""
         self._listeners: list[Callable[[], object]] = []
         self.problem = ""
-        self._ending, self._wake = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._run, name="flags", daemon=True)
+        self._repeating = Repeating("flags", self.look, every_s=LOOK_S, failed=self._failed)
 
     # Its life.
 
@@ -80,31 +80,22 @@ class FlagsWorker:
             if tuple(flags) != self._flags or readers != self._readers:
                 self._noted_ms = None
             self._flags, self._readers = tuple(flags), dict(readers)
-        self._wake.set()
+        self._repeating.wake()
 
     def start(self) -> None:
-        self._thread.start()
+        self._repeating.start()
 
     def stop(self, timeout_s: float = 5.0) -> None:
         """Keep what was read last, and end."""
-        self._ending.set()
-        self._wake.set()
-        if self._thread.ident is not None:
-            self._thread.join(timeout_s)
+        self._repeating.stop(timeout_s)
         self._noted_ms = None
         self._look_at_reads(self.now_ms())
 
-    def _run(self) -> None:
-        while not self._ending.is_set():
-            try:
-                self.look()
-            except Exception as error:
-                # Nothing else would bring it back; what was told holds meanwhile.
-                if not self.problem:
-                    log.exception("the flags can't be looked after; it is tried again")
-                self.problem = f"the flags can't be looked after: {type(error).__name__}"
-            self._wake.wait(LOOK_S)
-            self._wake.clear()
+    def _failed(self, error: Exception) -> None:
+        """What was told holds meanwhile."""
+        if not self.problem:
+            log.error("the flags can't be looked after; it is tried again", exc_info=error)
+        self.problem = f"the flags can't be looked after: {type(error).__name__}"
 
     def listen(self, renew: Callable[[], object]) -> Callable[[], None]:
         """Have `renew` called, in the worker's thread, when a flag is something else.

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from switchhook.errors import SwitchhookError
+from switchhook.errors import in_words, unforeseen
 from switchhook.overview.health import Memory, ProgramHealth, health_of
+from switchhook.system.repeating import Repeating
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,8 +42,9 @@ class HealthKeeper:
         self._answer, self._console = answer, console
         self._memory, self._lock = Memory(), threading.Lock()
         self._last: Health | None = None
-        self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="health", daemon=True)
+        self._repeating = Repeating(
+            "health", self._step, every_s=EVERY_S, failed=_failed, later=True
+        )
 
     def now(self) -> Health:
         """How both were when it last looked; it tells when that was."""
@@ -57,16 +59,15 @@ class HealthKeeper:
             return self._last
 
     def start(self) -> None:
-        self._thread.start()
+        self._repeating.start()
 
     def stop(self, timeout_s: float = 5.0) -> None:
-        self._ending.set()
-        if self._thread.ident is not None:
-            self._thread.join(timeout_s)
+        self._repeating.stop(timeout_s)
 
-    def _run(self) -> None:
-        while not self._ending.wait(EVERY_S):
-            try:
-                self.refresh()
-            except SwitchhookError as error:
-                log.warning("health could not be looked at: %s", error)
+    def _step(self) -> None:
+        self.refresh()
+
+
+def _failed(error: Exception) -> None:
+    said = in_words(error)
+    log.warning("health could not be looked at: %s", said, exc_info=unforeseen(error))

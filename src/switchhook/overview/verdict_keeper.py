@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from typing import TYPE_CHECKING
 
 from switchhook.overview.trouble import VerdictInput
 from switchhook.overview.verdict import Level, State, verdict
+from switchhook.system.repeating import Repeating
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,8 +40,10 @@ class VerdictKeeper:
         self._mono_ms = mono_ms
         self._state = _BEGINNING
         self._made_ms = mono_ms()
-        self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="verdict", daemon=True)
+        self._problem = ""
+        self._repeating = Repeating(
+            "verdict", self._step, every_s=EVERY_S, failed=self._failed, later=True
+        )
 
     def now(self) -> State:
         """The newest verdict."""
@@ -57,12 +59,10 @@ class VerdictKeeper:
         )
 
     def start(self) -> None:
-        self._thread.start()
+        self._repeating.start()
 
     def stop(self, timeout_s: float = 5.0) -> None:
-        self._ending.set()
-        if self._thread.ident is not None:
-            self._thread.join(timeout_s)
+        self._repeating.stop(timeout_s)
 
     def refresh(self) -> None:
         """Make the verdict now, in this thread."""
@@ -72,15 +72,13 @@ class VerdictKeeper:
         self._state, self._made_ms = state, begun_ms
         self._keep(state, now_ms)
 
-    def _run(self) -> None:
-        failed = ""
-        while not self._ending.wait(EVERY_S):
-            try:
-                self.refresh()
-                failed = ""
-            except Exception as error:  # noqa: BLE001 - whatever hits it (a full disk, a bug), the
-                # page says by itself that the verdict is old, and the next try may do.
-                kind = f"{type(error).__name__}: {error}"
-                if kind != failed:
-                    log.error("the verdict could not be made: %s", kind)  # noqa: TRY400
-                failed = kind
+    def _step(self) -> None:
+        self.refresh()
+        self._problem = ""
+
+    def _failed(self, error: Exception) -> None:
+        """The page says by itself that the verdict is old, and the next try may do."""
+        problem = f"{type(error).__name__}: {error}"
+        if problem != self._problem:
+            log.error("the verdict could not be made: %s", problem)
+        self._problem = problem

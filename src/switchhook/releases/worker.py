@@ -32,6 +32,7 @@ from switchhook.releases.shares_told import SharesTold
 from switchhook.releases.under_way_keeper import UnderWay
 from switchhook.releases.view import RolloutView
 from switchhook.streams.journal_feed import Moment
+from switchhook.system.repeating import Repeating
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,15 +83,8 @@ class ReleasesWorker:
         self._known_harmful: set[int] = set()
         self._taken_back: tuple[TakenBack, ...] = ()
         self._problems = {"hear": "", "look": ""}
-        self._ending, self._wake, self._heard = (threading.Event() for _ in range(3))
-        self._threads = (
-            threading.Thread(
-                target=self._go_on, args=(self.hear, self._heard), name="callers", daemon=True
-            ),
-            threading.Thread(
-                target=self._go_on, args=(self.look, self._wake), name="releases", daemon=True
-            ),
-        )
+        self._hearing = self._repeating("callers", self.hear)
+        self._looks = self._repeating("releases", self.look)
 
     # Its life.
 
@@ -102,37 +96,29 @@ class ReleasesWorker:
             log.error("the candidates under way are not known yet: %s", error)  # noqa: TRY400
 
     def start(self) -> None:
-        for each in self._threads:
+        for each in (self._hearing, self._looks):
             each.start()
 
     def stop(self, timeout_s: float = 5.0) -> None:
         """It waits, and keeps what is known."""
-        self._ending.set()
-        for each in (self._heard, self._wake):
-            each.set()
-        for thread in self._threads:
-            if thread.ident is not None:
-                thread.join(timeout_s)
+        for each in (self._hearing, self._looks):
+            each.stop(timeout_s)
         try:
             self._under_way.keep(force=True)
         except SwitchhookError as error:
             log.warning("what is known of canaries will be read from the journal: %s", error)
 
-    def _go_on(self, step: Callable[[], bool], wake: threading.Event) -> None:
-        """Do a step again and again: when woken, four times a second, at once where it has more."""
-        while not self._ending.is_set():
-            more = False
-            try:
-                more = step()
-            except Exception as error:
-                # Nothing else would bring it back; what was told of shares runs out meanwhile.
-                if not self.problem:
-                    log.exception("releases can't be looked after; it is tried again")
-                problem = f"releases can't be looked after: {type(error).__name__}"
-                self._problems[step.__name__] = problem
-            if not more:
-                wake.wait(LOOK_S)
-            wake.clear()
+    def _repeating(self, name: str, step: Callable[[], bool]) -> Repeating:
+        """Does a step when woken, four times a second, at once where it has more."""
+
+        def failed(error: Exception) -> None:
+            # What was told of shares runs out meanwhile.
+            if not self.problem:
+                log.error("releases can't be looked after; it is tried again", exc_info=error)
+            problem = f"releases can't be looked after: {type(error).__name__}"
+            self._problems[step.__name__] = problem
+
+        return Repeating(name, lambda: 0.0 if step() else None, every_s=LOOK_S, failed=failed)
 
     @property
     def problem(self) -> str:
@@ -142,7 +128,7 @@ class ReleasesWorker:
     def folded(self, folded: Folded) -> None:
         """Observe the fold."""
         if self._under_way.folded(folded):
-            self._heard.set()
+            self._hearing.wake()
 
     # What it does.
 
@@ -155,7 +141,7 @@ class ReleasesWorker:
             more, problem = False, f"releases can't be looked after: {error}"
         self._problems["hear"] = problem
         if self._under_way.harmful - self._known_harmful:
-            self._wake.set()
+            self._looks.wake()
         return more
 
     def look(self) -> bool:

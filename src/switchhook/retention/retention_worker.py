@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import logging
 import secrets
-import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from switchhook.errors import SwitchhookError
+from switchhook.errors import in_words, unforeseen
 from switchhook.exotel.spellings import FORMS, Subject, shown
 from switchhook.exotel.times import DAY_MS
 from switchhook.retention.erasure import (
@@ -47,6 +46,7 @@ from switchhook.retention.policy import (
     report,
 )
 from switchhook.retention.trusted_time import Held, Trusted, first_trusted, held
+from switchhook.system.repeating import Repeating
 
 if TYPE_CHECKING:
     from switchhook.access.audit import Deed
@@ -132,27 +132,28 @@ class RetentionWorker:
         """Whether it is known what `held` says."""
         self._problem: str | None = None
         self._waiting = False  # whether an erasure is on its way
-        self._wake = threading.Event()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="keeping", daemon=True)
+        self._repeating = Repeating(
+            "keeping",
+            self._step,
+            every_s=IDLE_S,
+            again_s=_FIRST_PAUSE_S,
+            longest_s=_LONGEST_PAUSE_S,
+            failed=self._failed,
+        )
 
     def start(self) -> None:
         """Begin in a thread of its own."""
-        self._thread.start()
+        self._repeating.start()
 
     def stop(self, timeout_s: float = 5.0) -> bool:
         """End after the step at hand; whether it did within `timeout_s`."""
-        self._stopping.set()
-        self._wake.set()
-        if self._thread.ident is not None:
-            self._thread.join(timeout_s)
-        return not self._thread.is_alive()
+        return self._repeating.stop(timeout_s)
 
     def status(self) -> RetentionStatus:
         """How things stand now."""
         holdings = self._holdings()
         classes = report(holdings, self.limits, self._book.removed(), self._now_ms())
-        return RetentionStatus(classes, self._problem, self._thread.is_alive())
+        return RetentionStatus(classes, self._problem, self._repeating.runs)
 
     @property
     def problem(self) -> str | None:
@@ -190,7 +191,7 @@ class RetentionWorker:
         """Begin an erasure as it is; for those that a restore brings back."""
         self._remember(erasure)
         self._book.begin(erasure, deed)
-        self._wake.set()
+        self._repeating.wake()
         return proof_of(erasure)
 
     def proofs(self) -> list[Proof]:
@@ -280,30 +281,19 @@ class RetentionWorker:
         )
 
     def _pause(self) -> None:
-        self._stopping.wait(BREATH_S)
+        self._repeating.wait(BREATH_S)
 
-    def _run(self) -> None:
-        pause = _FIRST_PAUSE_S
-        while not self._stopping.is_set():
-            try:
-                more = self.step()
-            except (SwitchhookError, OSError) as error:
-                self._failed(error)
-                self._rest(pause)
-                pause = min(2 * pause, _LONGEST_PAUSE_S)
-                continue
-            pause, self._problem = _FIRST_PAUSE_S, None
-            if more:
-                self._pause()
-            else:
-                self._rest(WAIT_S if self._waiting else IDLE_S)
-
-    def _rest(self, seconds: float) -> None:
-        self._wake.wait(seconds)
-        self._wake.clear()
+    def _step(self) -> float | None:
+        more = self.step()
+        self._problem = None
+        if more:
+            self._pause()
+            return 0.0
+        return WAIT_S if self._waiting else None
 
     def _failed(self, error: Exception) -> None:
-        problem = str(error)
+        problem = in_words(error)
         if problem != self._problem:
-            log.error("keeping stands still and tries again: %s", problem)
+            trace = unforeseen(error)
+            log.error("keeping stands still and tries again: %s", problem, exc_info=trace)
         self._problem = problem

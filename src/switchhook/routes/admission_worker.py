@@ -29,6 +29,7 @@ from switchhook.routes.dealing import OURSELVES, reserved
 from switchhook.routes.dealt_rooms import DealtRooms
 from switchhook.routes.leases import CLOSED_KEPT_MS, LONGEST_MS
 from switchhook.streams.parsed_record import parse_record
+from switchhook.system.repeating import Repeating
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -92,8 +93,9 @@ class AdmissionWorker:
         self._through = 0
         self._looked_ms = 0
         self._told_any = False
-        self._ending, self._wake = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._run, name="admission", daemon=True)
+        self._repeating = Repeating(
+            "admission", self.tell, every_s=TELL_S, least_s=LEAST_S, failed=self._failed
+        )
         self.problem = ""
 
     # Its life.
@@ -110,7 +112,7 @@ class AdmissionWorker:
             self._feed.use(dict.fromkeys((*self._reserves, *(callbacks or {}))))
             for name, rings_ms in (callbacks or {}).items():
                 self._feed.accounts[name].callbacks.rings_ms = rings_ms
-        self._wake.set()
+        self._repeating.wake()
 
     @property
     def accounts(self) -> tuple[str, ...]:
@@ -147,26 +149,16 @@ class AdmissionWorker:
                 self._rooms.of(name).found(node, budget.room, at_ms or 0, budget.through_seq)
 
     def start(self) -> None:
-        self._thread.start()
+        self._repeating.start()
 
     def stop(self, timeout_s: float = 5.0) -> None:
-        self._ending.set()
-        self._wake.set()
-        if self._thread.ident is not None:
-            self._thread.join(timeout_s)
+        self._repeating.stop(timeout_s)
 
-    def _run(self) -> None:
-        while not self._ending.is_set():
-            try:
-                self.tell()
-            except Exception as error:
-                # Nothing else would bring it back; budgets run out, and safe options apply.
-                if not self.problem:
-                    log.exception("room can't be reckoned; it is tried again")
-                self.problem = f"room can't be reckoned: {type(error).__name__}"
-            self._ending.wait(LEAST_S)
-            self._wake.wait(TELL_S - LEAST_S)
-            self._wake.clear()
+    def _failed(self, error: Exception) -> None:
+        """Budgets run out meanwhile, and safe options apply."""
+        if not self.problem:
+            log.error("room can't be reckoned; it is tried again", exc_info=error)
+        self.problem = f"room can't be reckoned: {type(error).__name__}"
 
     # What happens.
 
@@ -180,7 +172,7 @@ class AdmissionWorker:
             # Not the fold's own place, which goes back where a store is made again.
             self._through = max(self._through, folded.records[-1].record.seq)
         if told:
-            self._wake.set()
+            self._repeating.wake()
 
     def _take(self, parsed: ParsedRecord, placed: Mapping[int, int], *, count: bool = True) -> bool:
         """Hear of a record; what one makes fail is said, and no other suffers for it."""
@@ -200,7 +192,7 @@ class AdmissionWorker:
                 return
             self._polled[account] = at_ms
             admission.polled(at_ms, active, allowed)
-        self._wake.set()
+        self._repeating.wake()
 
     # Places of callbacks. A name is a callback's CustomField; `release` of no name is nothing.
 
@@ -212,7 +204,7 @@ class AdmissionWorker:
             )
             if not why:
                 self._rooms.of(account).took(OURSELVES, 1)
-        self._wake.set()
+        self._repeating.wake()
         return why
 
     def _kept_back(self, account: str) -> str:
@@ -232,7 +224,7 @@ class AdmissionWorker:
         """Hold a place for a callback that is on its way, whatever room there is."""
         with self._lock:
             self._feed.hold(account, name, class_, self._now_ms())
-        self._wake.set()
+        self._repeating.wake()
 
     def name(self, name: str, call: str) -> None:
         """Say which call it is that a callback's place is held for."""
@@ -243,7 +235,7 @@ class AdmissionWorker:
         """A callback is over, or was never made: its place is free, where it is still held."""
         with self._lock:
             self._feed.release(name, self._now_ms())
-        self._wake.set()
+        self._repeating.wake()
 
     # What follows.
 

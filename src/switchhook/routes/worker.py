@@ -26,6 +26,7 @@ from switchhook.routes.members import JudgedMembers
 from switchhook.routes.routes_file import WrittenRoutes
 from switchhook.routes.view import RoutesView, hands_view, pool_view
 from switchhook.streams.parsed_record import parse_record
+from switchhook.system.repeating import Repeating
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -106,8 +107,7 @@ class RoutesWorker:
         self.problem = ""
         self.counted_from_ms: int | None = None
         """Since when calls are counted, where not all were read at the start."""
-        self._ending, self._wake = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._run, name="routes", daemon=True)
+        self._repeating = Repeating("routes", self.look, every_s=LOOK_S, failed=self._failed)
 
     # Its life.
 
@@ -118,7 +118,7 @@ class RoutesWorker:
         with self._lock:
             self._endpoints = tuple(endpoints)
             self._members.use(pools, shown)
-        self._wake.set()
+        self._repeating.wake()
 
     def resume(self, before: WrittenRoutes | None) -> None:
         """Take over what was written before a restart."""
@@ -148,25 +148,16 @@ class RoutesWorker:
         return STREAMS_LAST_MS if limited else WINDOW_MS
 
     def start(self) -> None:
-        self._thread.start()
+        self._repeating.start()
 
     def stop(self, timeout_s: float = 5.0) -> None:
-        self._ending.set()
-        self._wake.set()
-        if self._thread.ident is not None:
-            self._thread.join(timeout_s)
+        self._repeating.stop(timeout_s)
 
-    def _run(self) -> None:
-        while not self._ending.is_set():
-            try:
-                self.look()
-            except Exception as error:
-                # Nothing else would bring it back; what was told holds or runs out meanwhile.
-                if not self.problem:
-                    log.exception("the pools can't be looked after; it is tried again")
-                self.problem = f"the pools can't be looked after: {type(error).__name__}"
-            self._wake.wait(LOOK_S)
-            self._wake.clear()
+    def _failed(self, error: Exception) -> None:
+        """What was told holds or runs out meanwhile."""
+        if not self.problem:
+            log.error("the pools can't be looked after; it is tried again", exc_info=error)
+        self.problem = f"the pools can't be looked after: {type(error).__name__}"
 
     # What happens.
 
@@ -179,13 +170,13 @@ class RoutesWorker:
                     self._members.take(parsed, folded.placed)
             # Not the fold's own place, which goes back where a store is made again.
             self._through = max(self._through, folded.records[-1].record.seq)
-        self._wake.set()
+        self._repeating.wake()
 
     def probed(self, key: Key, found: Probed) -> None:
         """Hear what a probe found."""
         with self._lock:
             self._members.probed(key, found)
-        self._wake.set()
+        self._repeating.wake()
 
     # What people do.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+import logging
 import time
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from switchhook.cluster.metrics import gone_lately
 from switchhook.overview.machine_metrics import SeenMachine, room_of
 from switchhook.server.own_files import LOOK_S
 from switchhook.system.machine import Machine
+from switchhook.system.repeating import Repeating
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from switchhook.overview.health_metrics import AnswerHealth
     from switchhook.server.own_files import OwnFiles
     from switchhook.system.data_folder import DataFolder
+
+log = logging.getLogger(__name__)
 
 EVERY_S = 2.0
 _LONGEST = 500
@@ -69,8 +72,8 @@ class MachineWatch:
 
     def __init__(self, machine: OwnMachine) -> None:
         self._machine, self._last, self._looked_s = machine, Machine(), time.monotonic()
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="machine", daemon=True)
+        self._files_s = 0.0
+        self._repeating = Repeating("machine", self._look, every_s=EVERY_S, failed=_failed)
 
     def now(self) -> Machine:
         """As it was at the last look, and how long ago that is; nothing is known before one."""
@@ -82,23 +85,22 @@ class MachineWatch:
         return ()
 
     def start(self) -> None:
-        self._thread.start()
+        self._repeating.start()
 
     def stop(self) -> None:
-        self._ended.set()
-        if self._thread.is_alive():
-            self._thread.join(EVERY_S)  # a disk that hangs holds up no end
+        self._repeating.stop(EVERY_S)  # a disk that hangs holds up no end
 
-    def _run(self) -> None:
-        files_s = 0.0
-        while not self._ended.is_set():
-            begun_s = time.monotonic()
-            if begun_s >= files_s:
-                self._machine.files.look()
-                files_s = begun_s + LOOK_S
-            self._last = self._machine.look(int(begun_s * 1000))
-            self._looked_s = time.monotonic()
-            self._ended.wait(EVERY_S)
+    def _look(self) -> None:
+        begun_s = time.monotonic()
+        if begun_s >= self._files_s:
+            self._machine.files.look()
+            self._files_s = begun_s + LOOK_S
+        self._last = self._machine.look(int(begun_s * 1000))
+        self._looked_s = time.monotonic()
+
+
+def _failed(error: Exception) -> None:
+    log.error("this machine could not be looked at; it is tried again", exc_info=error)
 
 
 def machines_of(view: ClusterView) -> tuple[SeenMachine, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -12,6 +11,7 @@ import msgspec
 from switchhook.errors import SwitchhookError
 from switchhook.streams.parsed_record import parse_records
 from switchhook.system.priority import yield_cpu
+from switchhook.system.repeating import Repeating
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -50,15 +50,20 @@ class Folder:
 
     def __init__(self, journal: JournalSource, store: Store, *, batch: int = _BATCH) -> None:
         self._journal, self._store, self._batch = journal, store, batch
-        self._wake = threading.Event()
-        self._stopping = False
         self._moved = threading.Condition()
         self._position = self._told = 0
         self._problem: str | None = None
         self.error: Exception | None = None
         """What `problem` says in words."""
         self._observers: list[Callable[[Folded], None]] = []
-        self._thread = threading.Thread(target=self._run, name="fold", daemon=True)
+        self._repeating = Repeating(
+            "fold",
+            self._go_on,
+            every_s=_POLL_S,
+            again_s=_FIRST_PAUSE_S,
+            longest_s=_LONGEST_PAUSE_S,
+            failed=self._failed,
+        )
 
     @property
     def position(self) -> int:
@@ -73,7 +78,7 @@ class Folder:
     @property
     def running(self) -> bool:
         """Whether the thread lives."""
-        return self._thread.is_alive()
+        return self._repeating.runs
 
     def observe(self, observer: Callable[[Folded], None]) -> None:
         """Tell an observer of every batch from now on, in the fold's thread: it must not linger."""
@@ -86,46 +91,30 @@ class Folder:
     def start(self) -> None:
         """Begin to fold; the store must be open."""
         self._position = self._told = self._store.position()
-        self._thread.start()
+        self._repeating.start()
 
     def stop(self, timeout_s: float = 5.0) -> bool:
         """End after the batch at hand; whether it did within `timeout_s`."""
-        self._stopping = True
-        self._wake.set()
-        if self._thread.ident is not None:
-            self._thread.join(timeout_s)
-        return not self._thread.is_alive()
+        return self._repeating.stop(timeout_s)
 
     def reach(self, seq: int, timeout_s: float) -> bool:
         """Wait until everything up to `seq` is folded; False where it takes longer."""
         if self._position >= seq:
             return True
-        self._wake.set()
+        self._repeating.wake()
         with self._moved:
             return self._moved.wait_for(
-                lambda: self._position >= seq or self._stopping or self._problem is not None,
+                lambda: (
+                    self._position >= seq or self._repeating.ending or self._problem is not None
+                ),
                 timeout_s,
             ) and (self._position >= seq)
 
-    def _run(self) -> None:
-        pause = _FIRST_PAUSE_S
-        while not self._stopping:
-            try:
-                more = self._step()
-            except Exception as error:  # noqa: BLE001 - the fold must outlive whatever hits it: a
-                # full disk, a journal segment moved away, a bug. It is said and tried again, as
-                # nothing else would ever bring it back.
-                self._failed(error)
-                self._wake.wait(pause)
-                self._wake.clear()
-                pause = min(2 * pause, _LONGEST_PAUSE_S)
-                continue
-            pause = _FIRST_PAUSE_S
-            if more:
-                time.sleep(_YIELD_S)
-            else:
-                self._wake.wait(_POLL_S)
-                self._wake.clear()
+    def _go_on(self) -> float | None:
+        if not self._step():
+            return None
+        self._repeating.wait(_YIELD_S)  # even where it is woken
+        return 0.0
 
     def _step(self) -> bool:
         """Fold one batch; whether there may be more to fold at once.
