@@ -336,7 +336,7 @@ def test_nothing_is_sent_before_it_is_known_what_was_said(bench, monkeypatch):
 
     def loading(book, now_ms):
         assert began.wait(60)
-        seen.append(engine.sender.worker._thread.is_alive())
+        seen.append(engine.sender.worker._repeating.runs)
         return load(book, now_ms)
 
     monkeypatch.setattr(LedgerAlerts, "load", loading)
@@ -380,7 +380,7 @@ def test_it_runs_in_a_thread_and_ends(bench):
     engine.start()
     assert seen.wait(10)
     engine.stop()
-    assert not engine._thread.is_alive()
+    assert not engine._repeating.runs
 
 
 # The heartbeat.

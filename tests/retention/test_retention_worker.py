@@ -661,7 +661,7 @@ def test_what_fails_is_said_and_tried_again(house, monkeypatch):
         house.keeper.stop()
         return ()
 
-    monkeypatch.setattr(retention_worker, "_FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr(retention_worker, "IDLE_S", 0.001)
     keeper = house.keeper = house.make_keeper(RetentionLimits())
     monkeypatch.setattr(house.sealed, "segments", segments)
     keeper.start()

@@ -7,6 +7,7 @@ import pytest
 
 from kept_receipts import parsed as parse_all
 from kept_receipts import query, receipt
+from program import until
 from routes.pools import BACKUP, KNOWN, NOW, SALES, THIRD, wanted
 from switchhook.access.audit import Deed
 from switchhook.answer.places import PlacesGiven
@@ -346,23 +347,24 @@ def test_what_is_shown_has_the_whole_address_and_what_is_told_again_is_fresh(wor
     assert written.view.fresh(world.now)
 
 
-def test_the_thread_looks_by_itself_and_ends(world):
+def test_the_thread_looks_by_itself_and_ends(world, monkeypatch):
     """And a mistake in one look does not end it."""
     looks = []
-    look = world.worker.look
+    look = RoutesWorker.look
 
-    def counted():
-        looks.append(1)
+    def counted(worker):
+        looks.append(worker.problem)
         if len(looks) == 1:
             raise ValueError
-        look()
-        world.worker._ending.set()
+        look(worker)
+        worker.stop()
 
-    world.worker.look = counted
-    world.worker.start()
-    world.worker._thread.join(10)
-    assert len(looks) == 2
-    world.worker.stop()
+    monkeypatch.setattr(RoutesWorker, "look", counted)
+    worker = world.another()
+    worker.start()
+    until(lambda: not worker._repeating.runs, "its end")
+    assert looks == ["", "the pools can't be looked after: ValueError"]
+    assert worker.problem == ""
 
 
 def test_a_members_room_is_told_with_up_to_where_it_is_reckoned(world):

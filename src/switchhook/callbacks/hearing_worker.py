@@ -27,7 +27,7 @@ from switchhook.callbacks.promise import PromiseEvent
 from switchhook.callbacks.refusals import Refusal, RefusalCode
 from switchhook.callbacks.settings import CallbackSettings
 from switchhook.callbacks.wanting import promise_for
-from switchhook.errors import SwitchhookError
+from switchhook.errors import SwitchhookError, in_words, unforeseen
 from switchhook.exotel.times import MINUTE_MS
 from switchhook.journal.source import moment_of
 from switchhook.streams.journal_feed import JournalFeed
@@ -120,7 +120,7 @@ class HearingWorker:
         self._details: deque[CallTold] = deque(maxlen=_MOST_DETAILS)
         self._moved: list[tuple[Attempt, PromiseEvent | None]] = []
         self._repeating = Repeating(
-            "promises", self._step, every_s=None, again_s=AGAIN_S, failed=self._failed
+            "promises", self._step, every_s=None, again_s=AGAIN_S, failed=self._told_problem
         )
         self.problem = ""
         """Why nothing is heard; empty where it is."""
@@ -163,12 +163,6 @@ class HearingWorker:
         more = self.hear()
         return 0.0 if more else AGAIN_S if self.problem else None
 
-    def _failed(self, error: Exception) -> None:
-        """What it does not hear nobody is owed meanwhile."""
-        if not self.problem:
-            log.error("promises are not heard of; it is tried again", exc_info=error)
-        self.problem = f"promises are not heard of: {type(error).__name__}"
-
     def folded(self, folded: Folded) -> None:
         """Observe the fold."""
         self._feed.folded(folded)
@@ -206,10 +200,12 @@ class HearingWorker:
         self.problem = ""
         return more
 
-    def _told_problem(self, error: SwitchhookError) -> None:
+    def _told_problem(self, error: Exception) -> None:
+        """What it does not hear nobody is owed meanwhile."""
+        problem = f"promises are not heard of: {in_words(error)}"
         if not self.problem:
-            log.warning("promises are not heard of: %s", error)
-        self.problem = f"promises are not heard of: {error}"
+            log.warning("%s", problem, exc_info=unforeseen(error))
+        self.problem = problem
 
     def _hear(self) -> bool:
         """Raises JournalError."""

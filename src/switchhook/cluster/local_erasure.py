@@ -157,7 +157,6 @@ class LocalErasure:
             "erasing",
             self._look,
             every_s=POLL_S,
-            again_s=2 * POLL_S,
             longest_s=_LONGEST_PAUSE_S,
             failed=self._failed,
             later=True,

@@ -61,7 +61,7 @@ LOOK_S = 60.0
 """How often retention looks whether anything is due."""
 IDLE_S, WAIT_S = 0.5, 0.1
 """How often to look for a wish, and how often an erasure looks whether what it waits for came."""
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 60.0
+_LONGEST_S = 60.0  # before it is tried again
 _ROWS = 500
 NOTE_MS = 600_000
 """How often the time that retention trusts is kept, for the next start to go on from."""
@@ -133,12 +133,7 @@ class RetentionWorker:
         self._problem: str | None = None
         self._waiting = False  # whether an erasure is on its way
         self._repeating = Repeating(
-            "keeping",
-            self._step,
-            every_s=IDLE_S,
-            again_s=_FIRST_PAUSE_S,
-            longest_s=_LONGEST_PAUSE_S,
-            failed=self._failed,
+            "keeping", self._step, every_s=IDLE_S, longest_s=_LONGEST_S, failed=self._failed
         )
 
     def start(self) -> None:
