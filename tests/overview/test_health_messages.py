@@ -69,10 +69,6 @@ def test_the_handbook_has_them():
             'rules of endpoint a: /x.toml:3: rule "r": x is never 1; it runs all the same, and',
             FILES,
         ),
-        (
-            "rules of endpoint a: /a.toml still holds other rules than release 4, which runs",
-            RELEASES,
-        ),
         ("rules of endpoint a: release 4 can't run here: /a.toml: not TOML: bad", RELEASES),
         ("rules of endpoint a can't be kept in the data folder: full", OWN_FILES),
         ("account Acme: 127.0.0.1: the connection was refused", EXOTEL),

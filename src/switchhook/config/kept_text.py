@@ -191,7 +191,8 @@ def overruled_text(file: str, by: str, release: int, what: str = "rules") -> str
     On a node of a cluster the file of another may have been put in its place.
     """
     if release:
-        return f"{file} still holds other {what} than release {release}, which runs"
+        said = f"{file} still holds other {what} than release {release}, which runs"
+        return f"{said}; an edit brings all of it into force" if what == "rules" else said
     if is_undone(by):
         return f"{file} still holds what was undone"
     return f"{file} holds other {what} than all nodes run, which came by a {by}"

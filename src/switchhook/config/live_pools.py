@@ -143,7 +143,8 @@ class RunningPools:
             self._said = f"pools: the configuration has {named} no more, which ran"
         elif self.pools != self._configured and (entry.release or is_of_a_node(entry.by)):
             problem = overruled_text(self._file, entry.by, entry.release, "weights")
-            self._said = f"pools: {problem}"
+            if not entry.release:  # what a person released is as it should be
+                self._said = f"pools: {problem}"
             self.unused = UnusedFile(POOLS, self._file, problem, refused=False)
 
     def _follow_kept(self) -> None:

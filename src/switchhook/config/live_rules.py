@@ -340,9 +340,9 @@ class EndpointRules:
             self._said = (f"{self._name}: {_line(look)}; {since}",)
             self.unused = UnusedFile(self.source.name, file, str(look))
         elif look.release != self.source.hash and look.release in undone:
-            runs = self.source.release
-            problem = overruled_text(file, self.source.by, runs)
-            self._said = (f"{self._name}: {problem if runs else f'{problem}; {since}'}",)
+            problem = overruled_text(file, self.source.by, self.source.release)
+            if not self.source.release:  # what a person released is as it should be
+                self._said = (f"{self._name}: {problem}; {since}",)
             self.unused = UnusedFile(self.source.name, file, problem, refused=False)
 
     def _cannot_be_kept(self, error: OSError) -> None:

@@ -164,14 +164,6 @@ _MESSAGES: tuple[tuple[str, Meaning], ...] = (
         ),
     ),
     (
-        r"(rules of endpoint|pools).* holds other (rules|weights) than release",
-        Meaning(
-            RELEASES,
-            "A release was put in place of what the file holds.",
-            "Write what runs into the file, when it suits you: switchhook release show --text.",
-        ),
-    ),
-    (
         r"rules of endpoint .*release .* can't run here",
         Meaning(
             RELEASES,
