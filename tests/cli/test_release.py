@@ -17,6 +17,7 @@ from switchhook.config.live import SettingsKeeper
 from switchhook.releases.acts import ActWanted
 from switchhook.releases.ledger import LedgerReleases
 from switchhook.releases.release import ReleaseAct
+from switchhook.releases.releasing import Releasing
 from switchhook.rules.rollout import Rollout
 from switchhook.rules.rules_file import BUILTIN
 from switchhook.server.tables import open_ledger
@@ -338,7 +339,19 @@ def test_a_canary_whose_pool_is_gone_decides_for_nobody(shop):
 REFUSED = [
     (("canary", "new.toml", "5"), "5 of what? a share is a part of 100 (say 5%)"),
     (("canary", "new.toml", "lots"), "'lots' is no share (such as 5%, or 0.5%)"),
-    (("canary", "1"), "it has no share (switchhook release canary 1 5%)"),
+    (
+        ("canary", "1"),
+        "it has no share (1% for the one in shadow or canary; "
+        "switchhook release canary 1 5% for release 1)",
+    ),
+    (("canary", "new.toml"), "it has no share (switchhook release canary new.toml 5%)"),
+    (("canary",), "it has no share (switchhook release canary 5%)"),
+    (("promote", "1", "--of", "plain"), "release 1 is of default, not of plain"),
+    (("shadow", "2", "--of", "typo"), "there is no endpoint 'typo' in the configuration"),
+    (("check", "1", "--of", "plain"), "release 1 is of default, not of plain"),
+    (("diff", "1", "--of", "plain"), "release 1 is of default, not of plain"),
+    (("canary", "default", "5%", "--of", "plain"), "no release of default is in shadow"),
+    (("promote", "--of", "typo"), "there is no endpoint 'typo' in the configuration"),
     (("canary", "1", "5%"), "release 1 is what runs, and can't be put in canary"),
     (
         ("canary", "5%"),
@@ -353,7 +366,7 @@ REFUSED = [
     (("promote", "none.toml"), "none.toml: no such file or directory"),
     (
         ("promote", "new.toml", "--reason", "x"),
-        "of which endpoint new.toml is does not show (--of default or plain or bots or pools)",
+        "it does not show which endpoint new.toml is of (--of default or plain or bots or pools)",
     ),
     (
         ("promote", "new.toml", "--of", "default"),
@@ -394,6 +407,46 @@ def test_of_several_that_could_be_meant_none_is(shop):
     )
     out, _ = shop.ok("stop", "plain")
     assert out == ["release 6 is stopped: it no longer decides beside what runs"]
+
+
+def test_what_is_said_of_is_meant_and_nothing_else(shop):
+    """The wrong endpoint's change would go to all callers."""
+    shop.ok("shadow", "new.toml", "--of", "default", "--reason", "x")
+    for words in (("canary", "5%"), ("promote",), ("promote", "default"), ("promote", "5")):
+        said = shop.refused(*words, "--of", "plain", "--reason", "x")
+        assert "no release of plain is in shadow" in said or "is of default, not of plain" in said
+    shop.ok("shadow", "new.toml", "--of", "plain", "--reason", "x")
+    assert shop.states() == {1: "full", 2: "full", 3: "full", 4: "full", 5: "shadow", 6: "shadow"}
+    out, _ = shop.ok("promote", "--of", "plain", "--reason", "x")
+    assert out[0].startswith("release 6 decides for all callers of the rules of plain")
+    out, _ = shop.ok("canary", "5%", "--of", "default")
+    assert out == ["release 5 decides for 5 % of callers"]
+
+
+def test_who_acts_at_the_same_moment_as_another_is_told_what_that_one_did(shop, monkeypatch):
+    shop.ok("canary", "new.toml", "5%", "--of", "default", "--reason", "x")
+    act = Releasing.act
+
+    def after_another(releasing, number, wanted, note):
+        monkeypatch.setattr(Releasing, "act", act)
+        assert run(["release", "stop", "default", *shop.where]) == 0
+        shop.printed()
+        return act(releasing, number, wanted, note)
+
+    monkeypatch.setattr(Releasing, "act", after_another)
+    said = shop.refused("promote", "--of", "default", "--reason", "x")
+    assert said.startswith("release 5 was stopped by ")
+    assert said.endswith(" meanwhile, and is checked now (look at it again)")
+    assert shop.states()[5] == "checked"
+
+
+def test_a_file_is_of_what_it_is_compared_with(shop):
+    assert (
+        shop.ok("diff", "default", "new.toml")[0]
+        == shop.ok("diff", "default", "new.toml", "--of", "default")[0]
+    )
+    assert shop.ok("diff", "new.toml", "1")[0]
+    assert "can't be compared" in shop.refused("diff", "pools", "1")
 
 
 def test_a_rollback_without_a_name_takes_the_only_canary_back(shop):

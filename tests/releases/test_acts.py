@@ -11,13 +11,19 @@ from switchhook.errors import ReleaseError
 from switchhook.releases.acts import (
     Situation,
     change_of,
-    ran_before,
     reason_of,
     share_words,
     state_words,
     subject_words,
 )
-from switchhook.releases.release import CANDIDATE, NEXT, ReleaseAct, ReleaseState, Step
+from switchhook.releases.release import (
+    CANDIDATE,
+    NEXT,
+    ReleaseAct,
+    ReleaseState,
+    Step,
+    ran_before,
+)
 
 S, A = ReleaseState, ReleaseAct
 
@@ -136,7 +142,8 @@ def test_a_draft_that_checks_out_by_now_goes_on():
 
 
 CANARY = there(
-    standing(1, S.RETIRED), standing(2, S.FULL), standing(3, S.CANARY, share=500, by="ravi")
+    *(standing(1, S.RETIRED), standing(2, S.FULL), standing(3, S.CANARY, share=500, by="ravi")),
+    steps=(*RAN, Step(number=3, at_ms=NOW, act=A.CANARY, to=S.CANARY, by="ravi", share=500)),
 )
 GONE = lambda release: ("there is no pool b",) if release.number == 1 else ()  # noqa: E731
 REFUSED = [
@@ -169,7 +176,8 @@ REFUSED = [
     ),
     (
         *(3, A.PROMOTE, CANARY, {"seen_ms": NOW - 1}),
-        "release 3 is in canary at 5 % now by ravi (look at it again)",
+        "release 3 was put in canary by ravi meanwhile, and is in canary at 5 % now "
+        "(look at it again)",
     ),
     (
         *(2, A.SUPERSEDE, THERE, {}),

@@ -148,7 +148,9 @@ def test_who_saw_another_state_is_told(here):
     assert here.act(2, "canary", share=0.05, seen=seen).status_code == 200
     late = here.act(2, "promote", seen=seen)
     assert late.status_code == 400
-    assert late.json()["error"]["problem"] == "release 2 is in canary at 5 % now by asha"
+    assert late.json()["error"]["problem"] == (
+        "release 2 was put in canary by asha meanwhile, and is in canary at 5 % now"
+    )
 
 
 @pytest.mark.parametrize(

@@ -450,7 +450,8 @@ def test_it_looks_by_itself_and_keeps_what_it_knows_at_the_end(canary):
     canary.worker.stop()
     report = canary.releasing.releases.reports(canary.number)
     assert {"rollout", "rollout view"} <= report.keys()
-    assert not any(each.is_alive() for each in canary.worker._threads)
+    assert not canary.worker._hearing.runs
+    assert not canary.worker._looks.runs
 
 
 def test_facts_that_can_not_be_told_are_said(canary):

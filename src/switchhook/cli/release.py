@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
+from msgspec.structs import replace
 
 from switchhook.cli import output
 from switchhook.cli.options import CONFIG, DATA
@@ -14,7 +15,6 @@ from switchhook.cli.release_parts import (
     REASON,
     before,
     by,
-    candidate_of,
     is_share,
     meant,
     note,
@@ -24,6 +24,7 @@ from switchhook.cli.release_parts import (
     said_subject,
     share_said,
     text_of,
+    the_candidate,
 )
 from switchhook.cli.release_reads import diff, history, list_, show
 from switchhook.cli.release_shown import (
@@ -121,7 +122,7 @@ def shadow(
 
 @app.command
 def canary(
-    candidate: str,
+    candidate: str | None = None,
     share: str | None = None,
     *,
     of: OF = None,
@@ -145,11 +146,9 @@ def canary(
         Such as 5%.
     """
     with opened(config, data) as at:
-        if share is None and is_share(candidate):
-            parts, standing = share_said(candidate), candidate_of(None, at)
-        elif share is None:
-            hint = f"switchhook release canary {candidate} 5%"
-            raise ReleaseError("it has no share", hint)
+        if candidate is None or share is None:
+            parts = _share_alone(candidate)
+            standing = the_candidate(of, at)
         else:
             parts = share_said(share)
             wanted = _wanted(ReleaseAct.CANARY, reason, share=parts, again=again)
@@ -181,9 +180,7 @@ def promote(
     with opened(config, data) as at:
         wanted = _wanted(ReleaseAct.PROMOTE, reason, again=again)
         standing = (
-            candidate_of(None, at)
-            if candidate is None
-            else meant(candidate, of, reason, at, wanted)
+            the_candidate(of, at) if candidate is None else meant(candidate, of, reason, at, wanted)
         )
         return _act(at, standing, wanted)
 
@@ -204,7 +201,7 @@ def stop(
         A number, an endpoint, or pools; left out it is the only one.
     """
     with opened(config, data) as at:
-        standing = candidate_of(None, at) if candidate is None else meant(candidate, None, "", at)
+        standing = the_candidate(None, at) if candidate is None else meant(candidate, None, "", at)
         return _act(at, standing, ActWanted(act=ReleaseAct.STOP, by=by(), reason=reason))
 
 
@@ -230,11 +227,25 @@ def rollback(
         return _act(at, standing, wanted)
 
 
+def _share_alone(said: str | None) -> int:
+    """The share that is said without a candidate. Raises ReleaseError."""
+    if said is None:
+        raise ReleaseError("it has no share", "switchhook release canary 5%")
+    if is_share(said):
+        return share_said(said)
+    hint = f"switchhook release canary {said} 5%"
+    if said.isdigit() and 0 < int(said) < 100:
+        hint = f"{said}% for the one in shadow or canary; {hint} for release {said}"
+    raise ReleaseError("it has no share", hint)
+
+
 def _wanted(act: ReleaseAct, reason: str, *, again: bool, share: int = 0) -> ActWanted:
     return ActWanted(act=act, by=by(), reason=reason, share=share, again=again)
 
 
 def _act(at: OpenReleases, standing: Standing, wanted: ActWanted) -> int:
+    # Who acts at the same moment as another is told what that one did.
+    wanted = replace(wanted, seen_ms=standing.since_ms)
     change = at.releasing.act(standing.release.number, wanted, note)
     return acted(change, at)
 

@@ -47,7 +47,9 @@ REASON = Annotated[
 AGAIN = Annotated[
     bool, Parameter(name="--again", negative="", help="Also if its text harmed callers before.")
 ]
-OF = Annotated[str | None, Parameter(name="--of", help="Of what a file is: an endpoint, or pools.")]
+OF = Annotated[
+    str | None, Parameter(name="--of", help="Of what it is a release: an endpoint, or pools.")
+]
 
 _SHARE = re.compile(r"(\d{1,3}(?:\.\d{1,2})?)\s*%", re.ASCII)
 _LARGEST = 1_000_000
@@ -135,10 +137,10 @@ def meant(
     """
     known = at.releasing.running.subjects()
     if said.isascii() and said.isdigit():
-        return numbered(int(said), at)
+        return numbered(int(said), at, of)
     subject = subject_said(said, known)
     if subject is not None:
-        return candidate_of(subject, at)
+        return _of_that(candidate_of(subject, at), of, at)
     if not Path(said).exists() and not re.search(r"[./\\]", said):
         near = difflib.get_close_matches(said, [short(each) for each in known], 1)
         hint = f"did you mean {near[0]}?" if near else "a number, an endpoint, pools, or a file"
@@ -148,12 +150,27 @@ def meant(
     return recorded(said, of, reason, at, act)
 
 
-def numbered(number: int, at: OpenReleases) -> Standing:
-    """The release of a number. Raises ReleaseError."""
+def numbered(number: int, at: OpenReleases, of: str | None = None) -> Standing:
+    """The release of a number, which has to be `of` that. Raises ReleaseError."""
     standing = at.ledger.standing(number)
     if standing is None:
         raise ReleaseError(f"there is no release {number}", "see: switchhook release list")
+    return _of_that(standing, of, at)
+
+
+def _of_that(standing: Standing, of: str | None, at: OpenReleases) -> Standing:
+    """The same. Raises ReleaseError where it is of something else than was said."""
+    release = standing.release
+    if of is not None and said_subject(of, at.releasing.running.subjects()) != release.subject:
+        problem = f"release {release.number} is of {short(release.subject)}, not of {of}"
+        raise ReleaseError(problem, "see: switchhook release list")
     return standing
+
+
+def the_candidate(of: str | None, at: OpenReleases) -> Standing:
+    """The candidate where none is named: `of` what is said, else the only one."""
+    known = at.releasing.running.subjects()
+    return candidate_of(None if of is None else said_subject(of, known), at)
 
 
 def candidate_of(subject: str | None, at: OpenReleases) -> Standing:
@@ -228,7 +245,7 @@ def subject_of_file(file: str, of: str | None, at: OpenReleases) -> str:
     if len(rules) == 1:
         return rules[0]
     hint = f"--of {' or '.join(short(each) for each in known)}"
-    raise ReleaseError(f"of which endpoint {file} is does not show", hint)
+    raise ReleaseError(f"it does not show which endpoint {file} is of", hint)
 
 
 def said_subject(said: str, known: Sequence[str]) -> str:
@@ -253,11 +270,15 @@ def running_or_numbered(said: str, at: OpenReleases) -> Standing:
     return full
 
 
+def is_file(said: str, at: OpenReleases) -> bool:
+    """Whether somebody means a file by it, rather than a release or what runs."""
+    return not said.isdigit() and subject_said(said, at.releasing.running.subjects()) is None
+
+
 def text_of(said: str, of: str | None, at: OpenReleases) -> Release:
     """A release, or a file as one without a number."""
-    known = at.releasing.running.subjects()
-    if said.isdigit() or subject_said(said, known) is not None:
-        return running_or_numbered(said, at).release
+    if not is_file(said, at):
+        return _of_that(running_or_numbered(said, at), of, at).release
     text, subject = text_in(said), subject_of_file(said, of, at)
     whole = at.releasing.running.whole(subject, text)
     return Release(

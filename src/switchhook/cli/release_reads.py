@@ -12,6 +12,7 @@ from switchhook.cli.release_evidence import print_rollout, print_shadow
 from switchhook.cli.release_parts import (
     OF,
     before,
+    is_file,
     numbered,
     opened,
     running_or_numbered,
@@ -127,8 +128,12 @@ def diff(
         if second is None:
             new = text_of(first, of, at)
             old = before(new, at)
+        elif of is None and is_file(first, at) and not is_file(second, at):
+            new = text_of(second, None, at)
+            old = text_of(first, short(new.subject), at)
         else:
-            old, new = text_of(first, of, at), text_of(second, of, at)
+            old = text_of(first, of, at)
+            new = text_of(second, short(old.subject) if is_file(second, at) else of, at)
     if old.subject != new.subject:
         what = f"{short(old.subject)} and {short(new.subject)} can't be compared"
         raise ReleaseError(what, "say two of one endpoint, or two of pools")

@@ -13,11 +13,11 @@ import msgspec
 from switchhook.errors import ReleaseError
 from switchhook.exotel.phone_numbers import mask_text
 from switchhook.releases.doubts import SWITCHHOOK, doubts_of, taken_back
-from switchhook.releases.release import CANDIDATE, NEXT, ReleaseAct, ReleaseState
+from switchhook.releases.release import CANDIDATE, DONE, NEXT, ReleaseAct, ReleaseState, ran_before
 from switchhook.rules.rollout import BUCKETS, POOLS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from switchhook.releases.release import Release, Standing, Step
 
@@ -105,30 +105,13 @@ class ReleaseChange(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
 
 
-def ran_before(steps: Iterable[Step]) -> list[int]:
-    """Which releases of a subject ran, as a rollback goes back through them; the last runs.
-
-    What was rolled back is no longer among them.
-    """
-    ran: list[int] = []
-    for step in steps:
-        if step.act is _A.ROLL_BACK and ran[-1:] == [step.number]:
-            ran.pop()
-        elif step.to is _S.FULL and ran[-1:] != [step.number]:
-            ran.append(step.number)
-    return ran
-
-
 def change_of(number: int, wanted: ActWanted, there: Situation, check: Check) -> ReleaseChange:
     """What an act on a release changes. Raises ReleaseError."""
     standing = there.of(number)
     if standing is None:
         raise ReleaseError(f"there is no release {number}", "see: switchhook release list")
     if wanted.seen_ms is not None and wanted.seen_ms != standing.since_ms:
-        by = f" by {standing.by}" if standing.by else ""
-        raise ReleaseError(
-            f"release {number} is {state_words(standing)} now{by}", "look at it again"
-        )
+        raise ReleaseError(f"release {number} {_meanwhile(standing, there)}", "look at it again")
     if wanted.reason.strip():
         wanted = msgspec.structs.replace(wanted, reason=reason_of(wanted.reason))
     match wanted.act:
@@ -154,6 +137,17 @@ def reason_of(said: str) -> str:
     if len(reason) > LONGEST_REASON:
         raise ReleaseError("its reason is too long", f"at most {LONGEST_REASON} characters")
     return mask_text(reason.replace("\0", " "))
+
+
+def _meanwhile(standing: Standing, there: Situation) -> str:
+    """What was done to a release since somebody looked, by whom, and what it is now."""
+    number = standing.release.number
+    last = next((each for each in reversed(there.steps) if each.number == number), None)
+    now = f"is {state_words(standing)} now"
+    if last is None:
+        return now
+    by = f" by {last.by}" if last.by else ""
+    return f"was {DONE[last.act]}{by} meanwhile, and {now}"
 
 
 def state_words(standing: Standing) -> str:

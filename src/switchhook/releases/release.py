@@ -22,8 +22,12 @@ reason.
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class ReleaseState(StrEnum):
@@ -144,3 +148,30 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     share: int = 0
     evidence: str = ""
+
+
+DONE = {
+    ReleaseAct.CHECK: "checked",
+    ReleaseAct.SHADOW: "put in shadow",
+    ReleaseAct.CANARY: "put in canary",
+    ReleaseAct.PROMOTE: "promoted",
+    ReleaseAct.STOP: "stopped",
+    ReleaseAct.SUPERSEDE: "superseded",
+    ReleaseAct.ROLL_BACK: "rolled back",
+    ReleaseAct.FREEZE: "frozen",
+}
+"""What was done to a release by each act."""
+
+
+def ran_before(steps: Iterable[Step]) -> list[int]:
+    """Which releases of a subject ran, as a rollback goes back through them; the last runs.
+
+    What was rolled back is no longer among them.
+    """
+    ran: list[int] = []
+    for step in steps:
+        if step.act is ReleaseAct.ROLL_BACK and ran[-1:] == [step.number]:
+            ran.pop()
+        elif step.to is ReleaseState.FULL and ran[-1:] != [step.number]:
+            ran.append(step.number)
+    return ran
