@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
+from kept_receipts import Kept, query, receipt
 from switchhook.capacity.ledger import LedgerCapacity
 from switchhook.capacity.readings import Reading
 from switchhook.cli import run
 from switchhook.cli.check_routing import allowed_streams, kind_said
+from switchhook.journal.receipt import RecordKind, encode
 from switchhook.rules.outcome import EndpointKind
 from switchhook.server.tables import open_ledger
 from switchhook.system.data_folder import LEDGER, DataFolder
@@ -164,3 +168,47 @@ def test_promises_that_nobody_keeps_are_warned_of(say, place):
     code, out, err = say("check")
     assert (code, out) == (0, "")
     assert "they promise callbacks, and nothing says which account calls" in err
+
+
+TWO = """
+[endpoints.default]
+[endpoints.sales]
+rules = "rules/sales.toml"
+[endpoints.support]
+rules = "rules/sales.toml"
+"""
+
+
+def test_a_rules_file_is_checked_for_those_who_have_it(say, place):
+    """And counted among their callers: those of another endpoint say nothing of it."""
+    (place / "switchhook.toml").write_text(TWO)
+    (place / "rules").mkdir()
+    for name in ("rules/sales.toml", "new.toml"):
+        (place / name).write_text('[default]\noption = "A"\n')
+    with DataFolder.open(place / "data", "answer") as data:
+        kept = Kept(data.folder("journal"), node=data.node)
+        for endpoint, calls in (("default", 3), ("sales", 2), ("support", 1)):
+            for call in range(calls):
+                made = receipt(query(f"{endpoint}{call}", "s"), endpoint=endpoint)
+                kept.record(int(RecordKind.PASSTHRU), encode(made), at=time.time_ns() // 1_000_000)
+        assert kept.writer.flush(10)
+        kept.close()
+
+    def looked_at(*words):
+        code, _, err = say("check", *words)
+        assert code == 0
+        return [line for line in err.splitlines() if "looked at" in line]
+
+    assert [line.partition(" of the last")[0] for line in looked_at("rules/sales.toml")] == [
+        "endpoint sales: 2 callers",
+        "endpoint support: 1 caller",
+    ]
+    (line,) = looked_at("new.toml", "--endpoint", "sales")
+    assert line.startswith("endpoint sales: 2 callers")
+    assert looked_at("new.toml")[0].startswith("endpoint default: 3 callers")
+
+
+def test_an_endpoint_that_nobody_has_is_refused(say, place):
+    code, out, err = say("check", "sales.toml", "--endpoint", "nope", "--against", "1h")
+    assert (code, out) == (2, "")
+    assert "there is no endpoint 'nope' in the configuration (known: sales-in)" in err

@@ -13,7 +13,13 @@ from cyclopts import Parameter
 from switchhook.cli import output
 from switchhook.cli.check_against import compare
 from switchhook.cli.check_matches import show_matches
-from switchhook.cli.check_routing import config_beside, load_for, routing_warnings
+from switchhook.cli.check_routing import (
+    config_beside,
+    endpoints_of,
+    load_for,
+    refuse_unknown,
+    routing_warnings,
+)
 from switchhook.cli.data import found_config, found_data_folder
 from switchhook.cli.kept_since import length_ms
 from switchhook.cli.options import CONFIG, DATA, JSON
@@ -35,7 +41,9 @@ def check(
     config: CONFIG = None,
     data: DATA = None,
     against: Annotated[str | None, Parameter(help="How long back, such as 24h or 7d.")] = None,
-    endpoint: Annotated[str, Parameter(help="Whose receipts, for a rules file.")] = "default",
+    endpoint: Annotated[
+        str | None, Parameter(help="Whose receipts, for a file that no endpoint has.")
+    ] = None,
     probe: Annotated[bool, Parameter(negative="", help="Ask each member of a pool, once.")] = False,
     json: JSON = False,
 ) -> int:
@@ -68,6 +76,7 @@ def check(
     found = found_config(config, data) if not files else config
     wanted = [*([found] if found and found not in files else []), *files]
     beside = config_beside(config, data) if files else ()
+    refuse_unknown(endpoint, beside)
     checked = _check_all(wanted, endpoint, data, beside) if wanted else _check_defaults(data)
     if checked is None:
         return 1
@@ -98,7 +107,7 @@ def _check_defaults(data: str | None) -> dict[str, Ruleset]:
 
 
 def _check_all(
-    files: Sequence[str], endpoint: str, data: str | None, beside: tuple[Config, ...]
+    files: Sequence[str], endpoint: str | None, data: str | None, beside: tuple[Config, ...]
 ) -> dict[str, Ruleset] | None:
     """The rules in files by endpoint; None where one does not check out, which is said."""
     checked: dict[str, Ruleset] = {}
@@ -117,7 +126,7 @@ def _check_all(
 
 
 def _check(
-    file: str, endpoint: str, data: str | None, beside: tuple[Config, ...]
+    file: str, endpoint: str | None, data: str | None, beside: tuple[Config, ...]
 ) -> dict[str, Ruleset]:
     """The rules in a file by endpoint. Raises ConfigError."""
     try:
@@ -126,7 +135,10 @@ def _check(
         problem = f"it can't be read: {(error.strerror or str(error)).lower()}"
         raise ConfigError(problem, file=file) from None
     if not _is_config(content):
-        return {endpoint: load_for(content, file, endpoint, beside)}
+        return {
+            name: load_for(content, file, name, beside)
+            for name in endpoints_of(file, endpoint, beside)
+        }
     path = str(Path(file).absolute())
     checked = check_config(content, path, Overrides(), Inputs(os.environ))
     config = checked.config

@@ -15,6 +15,7 @@ from switchhook.cli.data import steady_now_ms
 from switchhook.errors import DataFolderError, JournalError
 from switchhook.exotel.cause import judge
 from switchhook.journal.receipt import RecordKind, decode_receipt, read_passthru
+from switchhook.metrics import count_text
 from switchhook.rules.decide import decide
 from switchhook.server.places import journal_of
 from switchhook.system.data_folder import IDENTITY, JOURNAL
@@ -143,7 +144,8 @@ def _show(endpoint: str, ruleset: Ruleset, found: Matches, *, json: bool) -> Non
     if found.since_ms is not None:
         moment = datetime.fromtimestamp(found.since_ms / 1000, UTC)
         span = f"since {moment.isoformat(timespec='seconds')}, newest first, as time ran out"
-    said = f"endpoint {endpoint}: {all_of_them:,} callers {span} were looked at"
+    were = "was" if all_of_them == 1 else "were"
+    said = f"endpoint {endpoint}: {count_text(all_of_them, 'caller')} {span} {were} looked at"
     if not all_of_them:
         said = f"endpoint {endpoint}: no callers {span}"
     output.err.print(said, soft_wrap=True)

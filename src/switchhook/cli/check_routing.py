@@ -25,16 +25,33 @@ if TYPE_CHECKING:
 
 
 def load_for(content: bytes, file: str, endpoint: str, configs: Iterable[Config]) -> Ruleset:
-    """Rules of a file by itself, for the endpoint that has it, else for the one that is named.
+    """Rules of a file by itself, for an endpoint.
 
-    Where no configuration has either, what the file says tells its kind, and any pool may be.
+    Where no configuration has that, what the file says tells its kind, and any pool may be.
     Raises RulesetError.
     """
-    known = [(config, point) for config in configs for point in config.endpoints]
-    for config, point in sorted(known, key=lambda each: not _has(each[1], file)):
-        if _has(point, file) or point.name == endpoint:
-            return terms_of(config, point).load(content, file=file, strict=True)
+    for config in configs:
+        for point in config.endpoints:
+            if point.name == endpoint:
+                return terms_of(config, point).load(content, file=file, strict=True)
     return load_rules(content, file=file, strict=True, kind=kind_said(content))
+
+
+def endpoints_of(file: str, said: str | None, configs: Iterable[Config]) -> tuple[str, ...]:
+    """Whose rules a file has: as `said`, else of those that have it, the only one, `default`."""
+    if said is not None:
+        return (said,)
+    known = [point for config in configs for point in config.endpoints]
+    having = dict.fromkeys(point.name for point in known if _has(point, file))
+    return tuple(having) or ((known[0].name,) if len(known) == 1 else ("default",))
+
+
+def refuse_unknown(endpoint: str | None, configs: Iterable[Config]) -> None:
+    """Raises ConfigError where there are configurations, and none has that endpoint."""
+    known = {point.name for config in configs for point in config.endpoints}
+    if endpoint is not None and known and endpoint not in known:
+        problem = f"there is no endpoint {endpoint[:80]!r} in the configuration"
+        raise ConfigError(problem, hint=f"known: {', '.join(sorted(known))}")
 
 
 def kind_said(content: bytes) -> EndpointKind:
