@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from overview.test_verdict import see
 from switchhook.access.audit import Deed
 from switchhook.cli import run
 from switchhook.journal import JournalReader
@@ -130,6 +131,15 @@ def test_a_full_disk_is_said_where_no_console_can_say_it(folder, capsys, monkeyp
 def test_a_verdict_that_knows_nothing_is_none(folder, capsys):
     VerdictFile(folder).write(State(level=Level.UNKNOWN, what="Unknown: x."), [], now_ms())
     assert now(folder, capsys)[0] == 1
+
+
+def test_that_nothing_has_come_yet_is_known(folder, capsys):
+    """All runs: no script need wait for the first call."""
+    nothing_yet = see(last_ms=None)
+    VerdictFile(folder).write(nothing_yet, [], now_ms())
+    code, out, _ = now(folder, capsys)
+    assert code == 0
+    assert "Nothing received yet" in out
 
 
 def test_a_broken_configuration_keeps_nobody_from_reading(folder, tmp_path, capsys):

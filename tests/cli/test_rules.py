@@ -57,3 +57,14 @@ def test_rules_that_wait_are_not_said_to_run(tmp_path: Path, options: tuple[str,
     told = command("rules", "history", *options)
     assert "its configuration names no file" in told.err
     assert len(told.out.splitlines()) == 2
+
+
+@pytest.mark.parametrize("words", [("show",), ("history",)])
+def test_an_endpoint_that_nobody_has_is_refused(
+    tmp_path: Path, options: tuple[str, ...], words: tuple[str, ...]
+) -> None:
+    """Else its rules would be said to be the built-in ones."""
+    start(tmp_path)
+    done = command("rules", *words, "deflaut", *options, code=2)
+    assert done.out == ""
+    assert "there is no endpoint 'deflaut' in the configuration (known: default)" in done.err

@@ -17,7 +17,7 @@ from switchhook.exotel.times import MINUTE_MS
 from switchhook.metrics import duration_text
 from switchhook.overview.json import issue_json, pulse_json
 from switchhook.overview.pulse import MINUTES, RECENT, pulse, pulse_start
-from switchhook.overview.verdict import State
+from switchhook.overview.verdict import State, is_known
 from switchhook.overview.verdict_api import verdict_json
 from switchhook.overview.verdict_file import read_verdict
 from switchhook.routes.hands_ledger import LedgerHands
@@ -129,7 +129,7 @@ def _verdict(folder: Path, now_ms: int) -> tuple[bool, State]:
         what = "Unknown: no console has looked at this data folder yet."
         return False, State(level=Level.UNKNOWN, what=what, todo=todo)
     if written.fresh(now_ms):
-        return written.state.level is not Level.UNKNOWN, written.state
+        return is_known(written.state), written.state
     return False, State(
         level=Level.UNKNOWN,
         what=f"Unknown: no console has looked for {duration_text(written.age_s(now_ms))}.",

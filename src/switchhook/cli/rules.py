@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from cyclopts import App
 
 from switchhook.cli import output
-from switchhook.cli.check_routing import config_beside
-from switchhook.cli.data import data_folder, found_config
+from switchhook.cli.check_routing import config_beside, refuse_unknown
+from switchhook.cli.data import config_or_last, data_folder, found_config
 from switchhook.cli.options import CONFIG, DATA, JSON
 from switchhook.cli.release_parts import by, note, opened, said_subject
 from switchhook.config.live import SettingsKeeper
@@ -65,7 +65,7 @@ def show_(
     builtin
         The built-in rules instead: a good beginning for one's own.
     """
-    runs = None if builtin else _keeper(config, data).runs(endpoint)
+    runs = None if builtin else _keeper_of(endpoint, config, data).runs(endpoint)
     text = _builtin(endpoint, config, data) if runs is None else runs.text
     if runs is None and not builtin:
         output.err.print(f"endpoint {output.plain(endpoint)} has the built-in rules")
@@ -86,7 +86,7 @@ def history(
     endpoint
         The endpoint's name.
     """
-    keeper = _keeper(config, data)
+    keeper = _keeper_of(endpoint, config, data)
     entries = keeper.history(endpoint)
     if entries and keeper.runs(endpoint) is None:
         output.err.print(
@@ -145,6 +145,14 @@ def _rolled_back(endpoint: str, config: str | None, data: str | None) -> str:
 def _keeper(config: str | None, data: str | None) -> SettingsKeeper:
     folder = data_folder(config, data)
     return SettingsKeeper(folder, found_config(config, data), environ=os.environ)
+
+
+def _keeper_of(endpoint: str, config: str | None, data: str | None) -> SettingsKeeper:
+    """The same. Raises ConfigError where neither the configuration nor the past has an endpoint."""
+    keeper = _keeper(config, data)
+    if not keeper.history(endpoint):
+        refuse_unknown(endpoint, (config_or_last(data_folder(config, data), config),))
+    return keeper
 
 
 def _builtin(endpoint: str, config: str | None, data: str | None) -> str:

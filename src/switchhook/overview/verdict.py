@@ -118,10 +118,18 @@ def _of(troubles: Sequence[Trouble], stale: tuple[str, ...], seen: VerdictInput)
     )
 
 
+_NOTHING_YET = "Nothing received yet: no stream has been told of."
+
+
+def is_known(state: State) -> bool:
+    """Whether it is known how things are; that nothing has come yet is."""
+    return state.level is not Level.UNKNOWN or (state.what == _NOTHING_YET and not state.stale)
+
+
 def _nothing_yet(stale: tuple[str, ...]) -> State:
     return State(
         level=Level.UNKNOWN,
-        what="Nothing received yet: no stream has been told of.",
+        what=_NOTHING_YET,
         todo="Put a Passthru applet directly after the Voicebot or Stream applet, with the URL that"
         " `switchhook endpoint url` prints.",
         stale=stale,
