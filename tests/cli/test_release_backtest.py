@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from types import SimpleNamespace
 
 import msgspec
@@ -19,11 +20,13 @@ from switchhook.cli import run
 from switchhook.journal.receipt import AddressGiven, RecordKind
 from switchhook.releases.backtest import BackTest
 from switchhook.releases.backtest_file import FOLDER
+from switchhook.releases.ledger import LedgerReleases
 from switchhook.rules.addressing import key_of_draw, with_address
 from switchhook.rules.decide import Decision, Option
 from switchhook.rules.outcome import EndpointKind
 from switchhook.rules.routing import NOTHING_KNOWN, route
 from switchhook.rules.rules_file import builtin_rules
+from switchhook.server.tables import open_ledger
 from switchhook.streams.decided_again import read_request
 
 FAILED = "CallSid=a1&From=09876543210&Stream[Status]=failed&Stream[Error]=3009+refused"
@@ -255,4 +258,18 @@ def test_a_file_that_does_not_check_out_is_not_tried(shop):
     (shop.folder / "mock.log").write_text(FAILED)
     code, _, err = shop.say("new.toml", "--of", "default", "--log", "mock.log")
     assert code == 2
+    assert err.startswith("switchhook: new.toml does not check out: ")
     assert "did you mean stream.cause?" in err
+
+
+def test_a_draft_is_not_tried(kept):
+    """Else each process of the back-test would end, and none would say of which release."""
+    (kept.folder / "new.toml").write_text(RULES.replace("stream.cause", "stream.couse"))
+    on = "--data", str(kept.data)
+    assert run(["release", "check", "new.toml", "--of", "default", "--reason", "x", *on]) == 1
+    with closing(open_ledger(kept.data / "ledger")) as ledger:
+        number = LedgerReleases(ledger).standings("rules/default")[-1].release.number
+    code, _, err = kept.say(str(number), *on)
+    assert code == 2
+    assert f"switchhook: release {number} does not check out: " in err
+    assert f"switchhook release check {number}" in err

@@ -32,7 +32,7 @@ from switchhook.releases.backtest_json import backtest_json
 from switchhook.releases.backtest_worker import carry_out
 from switchhook.releases.ledger import hash_of
 from switchhook.releases.pools_then import PoolsThen, pools_then
-from switchhook.releases.release import Release
+from switchhook.releases.release import Release, ReleaseState
 from switchhook.releases.releasing import short, subject_said
 from switchhook.releases.spans import Span
 from switchhook.rules.outcome import EndpointKind
@@ -44,7 +44,7 @@ from switchhook.system.data_folder import IDENTITY, JOURNAL, DataFolder
 from switchhook.system.folder_lock import holder_note
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from switchhook.cli.release_parts import OpenReleases
     from switchhook.config.values import EndpointConfig
@@ -144,20 +144,28 @@ def _candidate(said: str, of: str | None, at: OpenReleases) -> Candidate:
     """What is meant; a file's text is looked for among the releases, and not recorded."""
     known = at.releasing.running.subjects()
     if said.isdigit() or subject_said(said, known) is not None or not Path(said).exists():
-        release = meant(said, of, "", at).release
+        standing = meant(said, of, "", at)
+        release, name = standing.release, f"release {standing.release.number}"
+        if standing.state is ReleaseState.DRAFT:  # what ran once may need what is gone by now
+            _refuse(name, at.releasing.running.check(release, strict=False))
         return Candidate(release.subject, release.text, release.number)
     subject = subject_of_file(said, of, at)
     text = at.releasing.running.whole(subject, text_in(said))
     draft = Release(number=0, subject=subject, text=text, hash="", author="", reason="", made_ms=0)
-    problems = at.releasing.running.check(draft, strict=False)
-    if problems:
-        raise ConfigError("\n".join(problems))
+    _refuse(output.plain(said), at.releasing.running.check(draft, strict=False))
     same = [
         each.release.number
         for each in at.ledger.standings(subject)
         if each.release.hash == hash_of(text)
     ]
     return Candidate(subject, text, same[-1] if same else None, said)
+
+
+def _refuse(name: str, problems: Sequence[str]) -> None:
+    """Raises ReleaseError where there is a problem."""
+    if problems:
+        hint = f"all of it: switchhook release check {name.removeprefix('release ')}"
+        raise ReleaseError(f"{name} does not check out: {output.plain(problems[0])}", hint)
 
 
 def _work(found: Candidate, at: OpenReleases, since_ms: int) -> Work:
