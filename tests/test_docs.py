@@ -258,6 +258,20 @@ def test_whoever_is_told_to_reload_is_told_how(page):
     assert not [line for line in said if not any(each in line for each in how)]
 
 
+def test_the_keys_of_the_console_are_those_that_it_has():
+    base = (SOURCE / "web/templates/base.html").read_text(encoding="utf-8")
+    pages = re.findall(r'\("/[a-z/]*", "([A-Za-z ]+)", "([a-z])"\)', base)
+    assert len(pages) > 10
+    page = (ROOT / "docs/console.md").read_text(encoding="utf-8")
+    (row,) = re.findall(r"^\| `g` and a letter \| (.*) \|$", page, re.MULTILINE)
+    assert sorted(re.findall(r"`([a-z])` ([A-Za-z ]+)", row)) == sorted(
+        (key, name) for name, key in pages
+    )
+    keys = page.partition("## Keyboard")[2]
+    for key in re.findall(r"<dt><kbd>([^<{]+)</kbd>", base):
+        assert f"`{key}`" in keys, key
+
+
 def test_every_page_is_in_the_index():
     """docs/README.md leads to all the others."""
     folder = ROOT / "docs"
