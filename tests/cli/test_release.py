@@ -607,6 +607,7 @@ def test_what_is_released_is_asked_for(shop, monkeypatch):
         (("new.toml",), "new.toml: it is no folder"),
         (("empty",), "empty holds nothing to release: neither rules/NAME.toml nor pools.toml"),
         (("repo", "--shadow", "--canary", "5%"), "a release is in shadow or in canary"),
+        (("repo", "--canary", "150%"), "150 % of the callers is no canary (above 0 %"),
         (("repo", "--canary", "5"), "5 of what? a share is a part of 100 (say 5%)"),
     ],
 )

@@ -14,11 +14,11 @@ from switchhook.cli.options import CONFIG, DATA
 from switchhook.cli.release_parts import REASON, by, note, opened, share_said, text_in
 from switchhook.cli.release_shown import acted
 from switchhook.errors import ReleaseError
-from switchhook.releases.acts import ActWanted
+from switchhook.releases.acts import ActWanted, share_words
 from switchhook.releases.apply_plan import Aim, FolderText, plan_of
 from switchhook.releases.release import Release, ReleaseAct
 from switchhook.releases.releasing import short
-from switchhook.rules.rollout import POOLS, subject_of
+from switchhook.rules.rollout import BUCKETS, POOLS, subject_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,7 +65,7 @@ def apply(
         _print_plan(planned, delete=delete)
         wrong = sum(bool(each.problems) for each in planned)
         if wrong:
-            output.err.print(f"{wrong} of {len(planned)} can't be released, so nothing was")
+            output.err.print(f"{wrong} of {len(texts)} can't be released, so nothing was")
             return 1
         wanted = [each for each in planned if each.does and (delete or not each.goes)]
         if plan:
@@ -84,7 +84,11 @@ def _aim(shadow: bool, canary: str | None) -> Aim:
     if shadow and canary is not None:
         raise ReleaseError("a release is in shadow or in canary", "say one of them")
     if canary is not None:
-        return Aim(ReleaseAct.CANARY, share_said(canary))
+        share = share_said(canary)
+        if not 0 < share < BUCKETS:  # also where nothing is to do
+            problem = f"{share_words(share)} of the callers is no canary"
+            raise ReleaseError(problem, "above 0 % and below 100 %")
+        return Aim(ReleaseAct.CANARY, share)
     return Aim(ReleaseAct.SHADOW) if shadow else Aim()
 
 
