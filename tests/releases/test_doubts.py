@@ -49,7 +49,8 @@ def test_a_text_that_harmed_callers_comes_again_by_nobodys_accident(act):
             change(act, again, **more, **said)
         assert str(raised.value) == (
             "this text is release 9's, which harmed callers (E = 239) "
-            "(to go on all the same, say so by --again, in the API by `again`, and why by a reason)"
+            "(to go on all the same, say so by --again and why by --reason, in the API by `again`"
+            " and `reason`)"
         )
     done = change(act, again, again=True, reason="the bot was down", **more)
     assert done.warnings == ("this text is release 9's, which harmed callers (E = 239)",)
@@ -87,7 +88,7 @@ def test_what_a_person_took_back_needs_a_reason(act):
         change(act, situation, **share_of(act))
     assert str(raised.value) == (
         "release 10 was rolled back by asha: too many to B "
-        "(to go on all the same, say why by a reason)"
+        "(to go on all the same, say why by --reason, in the API by `reason`)"
     )
     done = change(act, situation, reason="B has people now", **share_of(act))
     assert done.warnings == ("release 10 was rolled back by asha: too many to B",)

@@ -51,10 +51,12 @@ class TakenBack(msgspec.Struct, frozen=True, kw_only=True):
         said = bool(reason.strip())
         if self.harmed and not (again and said):
             return (
-                "to go on all the same, say so by --again, in the API by `again`, and why by a"
-                " reason"
+                "to go on all the same, say so by --again and why by --reason, in the API by"
+                " `again` and `reason`"
             )
-        return "" if said or shadow or self.harmed else "to go on all the same, say why by a reason"
+        if said or shadow or self.harmed:
+            return ""
+        return "to go on all the same, say why by --reason, in the API by `reason`"
 
 
 def taken_back(hash: str, standings: Iterable[Standing], steps: Iterable[Step]) -> TakenBack | None:
