@@ -154,19 +154,20 @@ def test_listeners_hear_of_changes_ends_and_windows_only(world):
 
 def test_its_thread_goes_on_when_a_look_fails(world, monkeypatch, caplog):
     looked, again = threading.Event(), threading.Event()
-    look = world.worker.look
+    look = FlagsWorker.look
 
-    def fails_once():
+    def fails_once(worker):
         if not looked.is_set():
             looked.set()
             raise RuntimeError("no")
-        look()
+        look(worker)
         again.set()
 
+    monkeypatch.setattr(FlagsWorker, "look", fails_once)
     monkeypatch.setattr(module, "LOOK_S", 0.01)
-    monkeypatch.setattr(world.worker, "look", fails_once)
-    world.worker.start()
+    worker = world.another()
+    worker.start()
     assert again.wait(10)
-    world.worker.stop()
+    worker.stop()
     assert "the flags can't be looked after" in caplog.text
-    assert world.worker.problem == ""
+    assert worker.problem == ""
