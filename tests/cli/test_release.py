@@ -54,7 +54,7 @@ url = "wss://b.example.com/x"
 weight = 10
 """
 NOBODY_TELLS = "it is kept, and decides for nobody yet: no console runs, which would tell it"
-NOBODY_CALLED = "how long each stage takes is not known yet, as nobody called of late"
+NOBODY_CALLED = "how long each stage takes is not known yet, as no calls can be read here"
 NOBODY_RUNS = "no program runs on this data folder: so it is from the next start on"
 
 

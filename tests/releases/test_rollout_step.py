@@ -8,10 +8,11 @@ import pytest
 from kept_receipts import START_MS
 from releases.calls_told import HASH, Calls
 from releases.test_candidates_watch import of, watching
-from switchhook.exotel.times import HOUR_MS, MINUTE_MS
+from switchhook.exotel.times import DAY_MS, HOUR_MS, MINUTE_MS
 from switchhook.releases.release import ReleaseAct
 from switchhook.releases.rollout_step import Seen, following, lag_words, rollout_view
 from switchhook.releases.settings import Advance, RolloutSettings
+from switchhook.releases.stages import Volume
 from switchhook.releases.view import StageState
 from switchhook.rules.rollout import Rollout, seen_by
 
@@ -26,7 +27,9 @@ class Canary:
         self.standing = of("rules/bot", 7, share=share)
         self.watch = watching(self.standing)
         self.calls = Calls(self.watch.take)
-        self.seen = Seen(now_ms=START_MS, as_of_ms=START_MS, a_day=2_000.0)
+        self.seen = Seen(
+            now_ms=START_MS, as_of_ms=START_MS, volume=Volume(count=2_000, span_ms=DAY_MS)
+        )
 
     def call(self, times, *, canary="well", control="well"):
         """So many callers, each once."""

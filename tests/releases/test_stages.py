@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from switchhook.exotel.times import HOUR_MS, MINUTE_MS
+from switchhook.exotel.times import DAY_MS, HOUR_MS, MINUTE_MS
 from switchhook.releases.evidence import MEASURES_PART
 from switchhook.releases.judgement import Judgement, MeasureJudged, ShareTally
 from switchhook.releases.risk import RiskTest
 from switchhook.releases.settings import Advance, RolloutSettings
 from switchhook.releases.stages import (
     Stage,
+    Volume,
     callers_needed,
     next_stage,
     not_awaited,
@@ -79,35 +80,58 @@ def test_some_harm_can_never_be_found(share, base):
 
 
 @pytest.mark.parametrize(
-    "callers_a_day, shares, words",
+    "volume, shares, words",
     [
         (
-            500,
+            Volume(count=3_500, span_ms=7 * DAY_MS),
             [2_500, 5_000],
             "with your 500 callers a day 25 % takes 2 days, 50 % takes 45 h; too slow, so left out:"
             " 1 % would take 43 days, 5 % would take 9 days",
         ),
         (
-            50_000,
+            Volume(count=1_000, span_ms=DAY_MS // 50, sure=True),
             [100, 500, 2_500, 5_000],
             "with your 50,000 callers a day 1 % takes 10 h, 5 % takes 2 h, 25 % takes 34 min, 50 %"
             " takes 30 min",
         ),
         (
+            Volume(count=500, span_ms=100_000),
+            [100, 500, 2_500, 5_000],
+            "how long each stage takes is known after an hour of calls, in 58 min (500 callers so"
+            " far, in 100 s)",
+        ),
+        (
+            Volume(count=3_600, span_ms=30 * MINUTE_MS, requests=True),
+            [100, 500, 2_500, 5_000],
+            "how long each stage takes is known after an hour of calls, in 30 min (3,600 requests"
+            " so far, in 30 min)",
+        ),
+        (
+            Volume(count=0, span_ms=0),
+            [100, 500, 2_500, 5_000],
+            "how long each stage takes is known after an hour of calls; nobody has called so far",
+        ),
+        (
+            Volume(count=0, span_ms=7 * DAY_MS),
+            [100, 500, 2_500, 5_000],
+            "how long each stage takes is known after an hour of calls; nobody has called in the"
+            " last 7 days",
+        ),
+        (
             None,
             [100, 500, 2_500, 5_000],
-            "how long each stage takes is not known yet, as nobody called of late",
+            "how long each stage takes is not known yet, as no calls can be read here",
         ),
     ],
 )
-def test_stages_go_by_the_volume_of_the_account(callers_a_day, shares, words):
-    made = plan(SETTINGS, callers_a_day=callers_a_day)
+def test_stages_go_by_the_volume_of_the_account(volume, shares, words):
+    made = plan(SETTINGS, volume=volume)
     assert [each.share for each in made.stages] == shares
     assert made.words == words
 
 
 def test_a_share_that_somebody_chose_is_the_first_however_long_it_takes():
-    made = plan(SETTINGS, callers_a_day=500, first=1_000)
+    made = plan(SETTINGS, volume=Volume(count=500, span_ms=DAY_MS), first=1_000)
     assert [each.share for each in made.stages] == [1_000, 2_500, 5_000]
 
 
@@ -135,7 +159,7 @@ def judgement(*measures: MeasureJudged, e: float = 0.3, full: bool = False) -> J
     )
 
 
-STAGES = plan(SETTINGS, callers_a_day=50_000).stages
+STAGES = plan(SETTINGS, volume=Volume(count=50_000, span_ms=DAY_MS)).stages
 ENOUGH = measure(canary=300, canary_failed=15, control=6_000, control_failed=300)
 FEW = measure(canary=20, canary_failed=1, control=480, control_failed=24)
 LATER = HOUR_MS
@@ -228,7 +252,7 @@ def test_what_happens_to_nearly_everybody_is_not_waited_for():
 
 
 def test_a_stage_takes_its_least_time_however_many_callers_there_are():
-    made = plan(SETTINGS, callers_a_day=1e7)
+    made = plan(SETTINGS, volume=Volume(count=10_000_000, span_ms=DAY_MS))
     assert {each.takes_ms for each in made.stages} == {SETTINGS.least_stage_ms}
     assert made.stages[0] == Stage(
         share=100,

@@ -17,13 +17,14 @@ from switchhook.capacity.facts_file import FILE, FactsFile, FactsReader
 from switchhook.config import Config
 from switchhook.config.values import EndpointConfig
 from switchhook.errors import JournalError, LedgerError
-from switchhook.exotel.times import MINUTE_MS
+from switchhook.exotel.times import DAY_MS, MINUTE_MS
 from switchhook.releases.candidates_watch import Terms
 from switchhook.releases.doubts import SWITCHHOOK
 from switchhook.releases.ledger import LedgerReleases
 from switchhook.releases.release import ReleaseAct, ReleaseState
 from switchhook.releases.releasing import Releasing
 from switchhook.releases.settings import RolloutSettings
+from switchhook.releases.stages import Volume
 from switchhook.releases.view import RolloutView, ShadowView
 from switchhook.releases.worker import ReleasesWorker
 from switchhook.rules.outcome import EndpointKind
@@ -130,8 +131,8 @@ class World:
     def endpoints(self, subject):
         return ("gate", "after")
 
-    def callers_a_day(self, subject):
-        return 5_000.0
+    def volume(self, subject):
+        return Volume(count=5_000, span_ms=DAY_MS)
 
     def foretold(self, number):
         return {}

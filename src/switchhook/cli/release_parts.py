@@ -26,7 +26,7 @@ from switchhook.releases.ledger import hash_of
 from switchhook.releases.release import Release
 from switchhook.releases.releasing import short, subject_said
 from switchhook.releases.stages import plan
-from switchhook.releases.volume_reader import callers_a_day
+from switchhook.releases.volume_reader import volume_of
 from switchhook.rules.rollout import BUCKETS, POOLS, subject_of
 from switchhook.server.places import has_ledger, journal_of, ledger_of, running_of
 from switchhook.server.releasing import releasing_of
@@ -107,8 +107,8 @@ def plan_words(subject: str, first: int | None, at: OpenReleases) -> str:
     store, journal = store_in(at.folder), journal_of(at.folder)
     kinds = {each.name: each.kind for each in at.config.endpoints}
     with closing(journal), closing(store):
-        a_day = callers_a_day(subject, kinds, store, journal, at.now_ms())
-    return plan(at.config.releases, callers_a_day=a_day, first=first).words
+        volume = volume_of(subject, kinds, store, journal, at.now_ms())
+    return plan(at.config.releases, volume=volume, first=first).words
 
 
 def share_said(said: str) -> int:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from switchhook.exotel.times import DAY_MS, HOUR_MS
+from switchhook.exotel.times import HOUR_MS
 from switchhook.metrics import duration_text
 from switchhook.releases.release import ReleaseAct
 from switchhook.releases.settings import Advance
-from switchhook.releases.stages import awaited, base_of, next_stage, not_awaited, plan
+from switchhook.releases.stages import Volume, awaited, base_of, next_stage, not_awaited, plan
 from switchhook.releases.view import RolloutView, StageState, StageView
 from switchhook.releases.words import chance_words
 from switchhook.releases.words import evidence_words as strength_words
@@ -42,14 +42,14 @@ _KNOWN_AFTER_MS = HOUR_MS
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """What a step is decided by, beside the evidence.
 
-    `as_of_ms` is up to when everything was heard, None while that is not known; `a_day` the
-    subject's callers a day before the rollout, None where nobody knows; `throttled` the streams
+    `as_of_ms` is up to when everything was heard, None while that is not known; `volume` how
+    many came to the subject of late, None where nobody knows; `throttled` the streams
     that the account's limit refused of late; `problem` why the last act failed.
     """
 
     now_ms: int
     as_of_ms: int | None
-    a_day: float | None = None
+    volume: Volume | None = None
     throttled: int = 0
     problem: str = ""
 
@@ -146,15 +146,15 @@ def plan_of(
     settings: RolloutSettings,
 ) -> Plan:
     """The stages by how many call a day: the rollout's own once it has gone a while."""
-    a_day = seen.a_day
+    volume = seen.volume
     if judged.began_ms is not None and seen.now_ms - judged.began_ms >= _KNOWN_AFTER_MS:
-        a_day = judged.callers / (seen.now_ms - judged.began_ms) * DAY_MS
+        volume = Volume(count=judged.callers, span_ms=seen.now_ms - judged.began_ms)
     waited = [each for each, _ in awaited(settings, judged, standing.share)]
     bases = [base_of(each) for each in waited if each.control >= _BASE_FROM]
     first = watch.stages[0].share if watch.stages else None
     return plan(
         settings,
-        callers_a_day=a_day,
+        volume=volume,
         base=max(bases, default=None),
         measures=len(judged.measures),
         first=first,

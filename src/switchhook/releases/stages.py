@@ -16,7 +16,7 @@ from math import ceil, erfc, exp, log, sqrt
 
 import msgspec
 
-from switchhook.exotel.times import DAY_MS
+from switchhook.exotel.times import DAY_MS, HOUR_MS
 from switchhook.metrics import duration_text
 from switchhook.releases.acts import share_words
 from switchhook.releases.evidence import MEASURES_PART
@@ -37,6 +37,29 @@ _RARE = 0.1
 _USUAL_BASE = 0.05
 """How often callers are taken to fail before anything is known."""
 _BISECTIONS = 40
+
+
+class Volume(msgspec.Struct, frozen=True, kw_only=True):
+    """How many came to a subject of late: `count` in `span_ms`, callers or `requests`.
+
+    `sure` are so many that they say how a day is, however short they took.
+    """
+
+    count: int
+    span_ms: int
+    requests: bool = False
+    sure: bool = False
+
+    @property
+    def a_day(self) -> float | None:
+        """How many a day; None where nobody came, or in too short a time to say how a day is."""
+        known = self.count and (self.sure or self.span_ms >= HOUR_MS)
+        return self.count / max(1, self.span_ms) * DAY_MS if known else None
+
+    @property
+    def unit(self) -> str:
+        """What is counted."""
+        return "requests" if self.requests else "callers"
 
 
 class Needed(msgspec.Struct, frozen=True):
@@ -128,16 +151,17 @@ def _cumulated(at: float, mean: float, shape: float) -> float:
 def plan(
     settings: RolloutSettings,
     *,
-    callers_a_day: float | None,
+    volume: Volume | None,
     base: float | None = None,
     measures: int = 1,
     first: int | None = None,
 ) -> Plan:
-    """The stages for an account of so many callers a day, of whom `base` fail anyway.
+    """The stages for a subject of so many callers, of whom `base` fail anyway.
 
     `first` is the share that somebody chose to begin with, which is kept however long it takes.
     """
     base = _USUAL_BASE if base is None else base
+    callers_a_day = None if volume is None else volume.a_day
     shares = sorted({*SHARES, *([first] if first else [])})
     stages = [
         _stage(share, settings, callers_a_day, base, measures)
@@ -152,7 +176,7 @@ def plan(
         or each.takes_ms is None
         or each.takes_ms <= DAY_MS
     ]
-    return Plan(stages=tuple(taken), words=_plan_words(stages, taken, callers_a_day))
+    return Plan(stages=tuple(taken), words=_plan_words(stages, taken, volume))
 
 
 def _stage(
@@ -170,19 +194,31 @@ def _stage(
     return Stage(share=share, callers=callers, least_ms=settings.least_stage_ms, takes_ms=takes)
 
 
-def _plan_words(
-    stages: Sequence[Stage], taken: Sequence[Stage], callers_a_day: float | None
-) -> str:
-    if not callers_a_day:
-        return "how long each stage takes is not known yet, as nobody called of late"
+def _plan_words(stages: Sequence[Stage], taken: Sequence[Stage], volume: Volume | None) -> str:
+    a_day = None if volume is None else volume.a_day
+    if volume is None or a_day is None:
+        return _awaited_words(volume)
     told = [f"{share_words(each.share)} takes {_takes(each)}" for each in taken]
-    words = f"with your {callers_a_day:,.0f} callers a day {', '.join(told)}"
+    words = f"with your {a_day:,.0f} {volume.unit} a day {', '.join(told)}"
     left_out = [
         f"{share_words(each.share)} would take {_takes(each)}"
         for each in stages
         if each not in taken
     ]
     return f"{words}; too slow, so left out: {', '.join(left_out)}" if left_out else words
+
+
+def _awaited_words(volume: Volume | None) -> str:
+    """Why nobody knows yet how long stages take, and when that will be known."""
+    if volume is None:
+        return "how long each stage takes is not known yet, as no calls can be read here"
+    so_far = duration_text(volume.span_ms / 1000)
+    if volume.count:
+        left = duration_text((HOUR_MS - volume.span_ms) / 1000)
+        came = f"{volume.count:,} {volume.unit} so far, in {so_far}"
+        return f"how long each stage takes is known after an hour of calls, in {left} ({came})"
+    span = f"in the last {so_far}" if volume.span_ms >= HOUR_MS else "so far"
+    return f"how long each stage takes is known after an hour of calls; nobody has called {span}"
 
 
 def _takes(stage: Stage) -> str:

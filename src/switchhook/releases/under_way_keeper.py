@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from switchhook.releases.ledger import LedgerReleases
     from switchhook.releases.release import Standing
     from switchhook.releases.rollout_watch import RolloutWatch
+    from switchhook.releases.stages import Volume
     from switchhook.streams.fold import Folded
     from switchhook.streams.parsed_record import ParsedRecord
 
@@ -46,8 +47,8 @@ class Subjects(Protocol):
     def endpoints(self, subject: str) -> tuple[str, ...]:
         """All endpoints of the accounts whose callers a subject decides for."""
 
-    def callers_a_day(self, subject: str) -> float | None:
-        """How many there were a day of late; None where nobody knows."""
+    def volume(self, subject: str) -> Volume | None:
+        """How many callers came of late; None where nobody knows."""
 
     def foretold(self, number: int) -> Mapping[str, float]:
         """The mix that a release's back-test foretold; empty without one."""

@@ -1,12 +1,13 @@
-"""How many callers a subject has a day, by what was kept of late: from it follow its stages."""
+"""How many callers a subject has had of late, by what was kept: from it follow its stages."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from switchhook.errors import SwitchhookError
-from switchhook.exotel.times import DAY_MS, HOUR_MS
+from switchhook.exotel.times import DAY_MS
 from switchhook.journal.receipt import RecordKind
+from switchhook.releases.stages import Volume
 from switchhook.rules.addressing import key_of_caller
 from switchhook.rules.outcome import EndpointKind
 from switchhook.rules.rollout import POOLS, subject_of
@@ -27,17 +28,17 @@ _KINDS = {
 }
 
 
-def callers_a_day(
+def volume_of(
     subject: str,
     endpoints: Mapping[str, EndpointKind],
     store: Store,
     journal: JournalSource,
     now_ms: int,
-) -> float | None:
-    """Callers a day of the last week or day; None where there was none, or nobody can tell.
+) -> Volume | None:
+    """How many came in the last week or day; None where nobody can tell.
 
-    `endpoints` are all, by name. Passthrus are counted by the store, for a week. Of answers before
-    a stream the newest of a day are looked at, at most some thousands.
+    `endpoints` are all, by name. Requests of passthrus are counted by the store, for a week. Of
+    answers before a stream the newest of a day are looked at, at most some thousands.
     """
     name = next((each for each in endpoints if subject_of(each) == subject), None)
     kind = EndpointKind.VOICEBOT if name is None else endpoints[name]
@@ -46,20 +47,18 @@ def callers_a_day(
     try:
         if kind in _KINDS:
             return _answered(_KINDS[kind], name, store, journal, now_ms)
-        oldest_ms = store.oldest_ms()
-        if oldest_ms is None:
-            return None
-        since_ms = max(oldest_ms, now_ms - _DAYS * DAY_MS)
-        hits = store.rule_hits(now_ms - _DAYS * DAY_MS, now_ms)
+        week_ms = now_ms - _DAYS * DAY_MS
+        hits = store.rule_hits(week_ms, now_ms)
+        since_ms = max(store.oldest_ms() or now_ms, week_ms)
     except SwitchhookError:
         return None
     count = sum(each.hits for each in hits if subject_of(each.endpoint) == subject)
-    return _a_day(count, now_ms - since_ms)
+    return Volume(count=count, span_ms=now_ms - since_ms, requests=True)
 
 
 def _answered(
     kind: RecordKind, name: str | None, store: Store, journal: JournalSource, now_ms: int
-) -> float | None:
+) -> Volume:
     """Callers who were given an address or asked for room, of one endpoint or of all."""
     records = journal.get_many(store.events(kind, _NEWEST))
     late = [each for each in records.values() if now_ms - each.at < DAY_MS]
@@ -70,11 +69,8 @@ def _answered(
         if name is None or each.receipt.endpoint == name
     }
     if len(late) == _NEWEST:  # so many tell how a day is, however short they took
-        return len(callers) / max(1, now_ms - min(each.at for each in late)) * DAY_MS
-    began = store.oldest_ms()
-    return _a_day(len(callers), DAY_MS if began is None else min(DAY_MS, now_ms - began))
-
-
-def _a_day(count: int, span_ms: int) -> float | None:
-    """None by a span of less than an hour: in less, nobody knows how a day is."""
-    return count / span_ms * DAY_MS or None if span_ms >= HOUR_MS else None
+        span_ms = max(1, now_ms - min(each.at for each in late))
+        return Volume(count=len(callers), span_ms=span_ms, sure=True)
+    began_ms = min((each.at for each in records.values()), default=now_ms)
+    span_ms = now_ms - min(store.oldest_ms() or began_ms, began_ms)
+    return Volume(count=len(callers), span_ms=min(DAY_MS, span_ms))

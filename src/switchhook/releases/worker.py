@@ -212,7 +212,7 @@ class ReleasesWorker:
         return Seen(
             now_ms=now.at_ms,
             as_of_ms=None if as_of is None else as_of.at_ms,
-            a_day=self._subjects.callers_a_day(subject),
+            volume=self._subjects.volume(subject),
             throttled=throttled,
             problem=problem if now.mono_ms - failed_ms < AGAIN_MS else "",
         )

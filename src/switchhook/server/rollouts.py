@@ -17,7 +17,7 @@ from switchhook.releases.release import ReleaseState
 from switchhook.releases.release_troubles import canaries_by_pool, harmed
 from switchhook.releases.stages import plan
 from switchhook.releases.trial import Trial
-from switchhook.releases.volume_reader import callers_a_day
+from switchhook.releases.volume_reader import volume_of
 from switchhook.releases.worker import ReleasesWorker
 from switchhook.rules.pools_text import read_pools
 from switchhook.rules.rollout import POOLS
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from switchhook.journal.source import JournalSource
     from switchhook.releases.release import Release, Standing
     from switchhook.releases.releasing import Releasing
+    from switchhook.releases.stages import Volume
     from switchhook.rules.decide import Ruleset
     from switchhook.rules.flags import FlagSetting
     from switchhook.server.keeping import FactsWriter
@@ -44,7 +45,7 @@ log = logging.getLogger(__name__)
 BACKTEST = "backtest"
 FORETOLD_FROM = 500
 """So many callers of a back-test foretell a mix."""
-_VOLUME_LASTS_MS = 600_000
+_VOLUME_LASTS_MS, _UNKNOWN_LASTS_MS = 600_000, 30_000
 
 
 class Rollouts:
@@ -70,7 +71,7 @@ class Rollouts:
         self._store, self._journal = store, journal
         self._loaded: dict[tuple[int, int], Trial | None] = {}
         self._pools: dict[int, tuple[str, ...]] = {}
-        self._volumes: dict[str, tuple[int, float | None]] = {}
+        self._volumes: dict[str, tuple[int, Volume | None]] = {}
         self._releasing = releasing
         self.worker = ReleasesWorker(
             releasing,
@@ -150,19 +151,21 @@ class Rollouts:
         account = of.get(subject.removeprefix("rules/"))
         return tuple(each for each in names if of.get(each) == account)
 
-    def callers_a_day(self, subject: str) -> float | None:
-        """How many there were a day of late; None where nobody knows."""
+    def volume(self, subject: str) -> Volume | None:
+        """How many came of late; None where nobody knows."""
         now_ms = self._clock.now_ms()
         known = self._volumes.get(subject)
-        if known is None or not 0 <= now_ms - known[0] < _VOLUME_LASTS_MS:
+        sure = known is not None and known[1] is not None and known[1].a_day is not None
+        lasts_ms = _VOLUME_LASTS_MS if sure else _UNKNOWN_LASTS_MS
+        if known is None or not 0 <= now_ms - known[0] < lasts_ms:
             kinds = {each.name: each.kind for each in self._config().endpoints}
-            found = callers_a_day(subject, kinds, self._store, self._journal, now_ms)
+            found = volume_of(subject, kinds, self._store, self._journal, now_ms)
             known = self._volumes[subject] = now_ms, found
         return known[1]
 
     def stages(self, subject: str) -> str:
         """Which stages a canary would go through with the callers of late, in a sentence."""
-        return plan(self._config().releases, callers_a_day=self.callers_a_day(subject)).words
+        return plan(self._config().releases, volume=self.volume(subject)).words
 
     def foretold(self, number: int) -> Mapping[str, float]:
         """The mix that a release's back-test foretold; empty without one that says enough."""
