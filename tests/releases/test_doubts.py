@@ -127,6 +127,11 @@ def stage(**more):
         (rollout(judged()), 0, "nothing is known of the canary's callers yet"),
         (rollout(judged(), stages=(stage(callers=12),)), 0, "the canary has 12 of 433 callers"),
         (
+            *(rollout(judged(), stages=(stage(callers=0, decided=66),)), 0),
+            "the canary has 0 of 433 callers; 66 more came, and can't be judged yet",
+        ),
+        (rollout(judged(), stages=(stage(callers=12, callers_before=421),)), 30 * MINUTE, ""),
+        (
             *(rollout(judged(), stages=(stage(callers=433),)), 10 * MINUTE),
             "the canary has lasted 10 min of 30 min",
         ),

@@ -15,6 +15,8 @@ from switchhook.releases.evidence import (
     EvidenceTerms,
     RolloutEvidence,
 )
+from switchhook.releases.measures import GROUPS
+from switchhook.rules.outcome import EndpointKind
 from switchhook.rules.rollout import BUCKETS, RolloutSeen
 
 TERMS = EvidenceTerms(groups=(("failure",),))
@@ -204,10 +206,21 @@ def test_what_counts_in_no_mix_is_no_decision_that_was_not_foretold():
     assert not evidence.harm
 
 
+@pytest.mark.parametrize(
+    "kind, e",
+    [(EndpointKind.VOICEBOT, 0.8), (EndpointKind.ADMIT, 0.533), (EndpointKind.PASSTHRU, 0.267)],
+)
+def test_each_measure_begins_at_1_and_the_whole_at_its_part(kind, e):
+    groups = tuple(tuple(str(each) for each in group) for group in GROUPS[kind])
+    judged = RolloutEvidence(EvidenceTerms(groups=groups)).judged(7)
+    assert {each.e for each in judged.measures} == {1.0}
+    assert judged.e == pytest.approx(e, abs=0.001)
+
+
 def test_before_anything_failed():
     judged = RolloutEvidence(TERMS).judged(7)
     assert (judged.e, judged.p, judged.harm, judged.began_ms) == (MEASURES_PART, 1.0, False, None)
-    assert judged.words == "nothing has failed so far, on either side"
+    assert judged.words == "of no caller is it known yet what became of them"
 
 
 def test_the_words_are_of_a_measure_that_failed_though_another_has_more_of_nothing():

@@ -13,6 +13,7 @@ from switchhook.releases.release import ReleaseAct
 from switchhook.releases.rollout_step import Seen, following, lag_words, rollout_view
 from switchhook.releases.settings import Advance, RolloutSettings
 from switchhook.releases.stages import Volume
+from switchhook.releases.stages_had import StageHad
 from switchhook.releases.view import StageState
 from switchhook.rules.rollout import Rollout, seen_by
 
@@ -158,3 +159,54 @@ def test_what_is_shown_has_the_stages_that_were_and_those_to_come():
     assert (view.told_share, view.harm_at, view.by_itself) == (2_500, pytest.approx(100), True)
     assert "with your" in view.plan
     assert view.unwatched == ""
+
+
+def at(canary, *had):
+    """The stages that a canary had: each its share, and after how many minutes it began."""
+    moments = [START_MS + minute * MINUTE_MS for _, minute in had]
+    ends = [*moments[1:], None]
+    stages = [StageHad(share, *span) for (share, _), *span in zip(had, moments, ends, strict=True)]
+    canary.watch.rollouts[7].went(stages)
+    canary.share = had[-1][0]
+    canary.standing = of("rules/bot", 7, share=canary.share)
+    canary.calls.now = moments[-1]
+    canary.seen = msgspec.structs.replace(
+        canary.seen, now_ms=moments[-1] + MINUTE_MS, as_of_ms=moments[-1] + MINUTE_MS
+    )
+
+
+def test_each_stage_has_the_callers_of_its_own_time():
+    """Three stages at 50 % had 800 callers each, which was the sum of all of them."""
+    canary = Canary(settings=msgspec.structs.replace(SETTINGS, least_stage_min=1))
+    had = [(5_000, 0)]
+    canary.call(50)
+    for stage, count in [((5_000, 5), 30), ((4_100, 10), 20), ((6_000, 12), 10)]:
+        had.append(stage)
+        at(canary, *had)
+        canary.call(count)
+    stages = [each for each in canary.view().stages if each.state is not StageState.TO_COME]
+    assert [(each.share, each.decided, each.callers, each.callers_before) for each in stages] == [
+        (5_000, 50, 50, 0),
+        (5_000, 30, 30, 50),
+        (4_100, 20, 20, 0),
+        (6_000, 10, 10, 0),
+    ]
+    assert {each.least_ms for each in stages} == {MINUTE_MS}
+    assert all(each.least_callers for each in stages)
+
+
+def test_who_is_heard_of_late_counts_where_they_were_decided_for():
+    canary = Canary()
+    number = "09999999999"
+    seen = seen_by(Rollout(subject="rules/bot", number=7, hash=HASH, share=5_000), number)
+    canary.calls.asks_bot("late", seen, number=number)
+    at(canary, (5_000, 0), (5_000, 5))
+    canary.calls.ends("late", "well")
+    canary.call(3)
+    first, second, *_ = canary.view().stages
+    assert [(each.decided, each.callers) for each in (first, second)] == [(1, 1), (3, 3)]
+    assert second.counted == 4
+
+
+def test_only_where_calling_again_counts_it_is_said_how_long_that_takes():
+    assert Canary().view().known_after_min == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,6 +25,7 @@ from switchhook.releases.words import (
     stage_words,
     stages_shown,
     step_words,
+    waiting_words,
 )
 
 MINUTE = 60_000
@@ -166,10 +168,41 @@ def stage(state, **more):
         (stage(StageState.TO_COME, share=10_000), "then it decides for all callers"),
         (stage(StageState.DONE, ended_ms=NOW + 2_880 * MINUTE), "done: 212 callers in 2 days"),
         (stage(StageState.DONE), "done: 212 callers"),
+        (stage(StageState.DONE, ended_ms=NOW + 52_000), "done: 212 callers in 52 s"),
+        (
+            stage(StageState.DONE, decided=66, callers=0, ended_ms=NOW + 3 * MINUTE),
+            "done: 66 callers in 3 min, 0 of them judged",
+        ),
+        (
+            stage(StageState.DONE, uncounted=True, decided=500, ended_ms=NOW + 3 * MINUTE),
+            "done: 500 callers in 3 min, which count no more: another release ran",
+        ),
+        (
+            stage(StageState.NOW, decided=300, callers=280, callers_before=500),
+            "300 callers in 1 h 5 min so far, 280 of them judged, and 500 in earlier stages at this"
+            " share, of 1,390 callers and 30 min at least",
+        ),
     ],
 )
 def test_a_stage_says_how_far_it_is(found, said):
     assert stage_words(found, NOW + 65 * MINUTE) == said
+
+
+def test_whose_outcome_is_awaited_is_said_and_until_when():
+    stages = (stage(StageState.DONE, decided=40, callers=0), stage(StageState.NOW, decided=26))
+    stages = (stages[0], msgspec.structs.replace(stages[1], callers=0))
+    view = rollout(judged(high=None), stages=stages, known_after_min=10)
+    assert harm_words(view).startswith("Too few callers can be judged yet to say whether")
+    assert waiting_words(view) == (
+        "66 callers were decided for so far, of whom 0 can be judged yet: a caller counts 10 min"
+        " after the decision at the latest, once it is known whether they called again"
+        " (releases.again_within_min)"
+    )
+    of_streams = msgspec.structs.replace(view, known_after_min=0)
+    assert waiting_words(of_streams).endswith("what became of them, as when their stream ends")
+    assert waiting_words(msgspec.structs.replace(view, ended_ms=NOW)) == ""
+    known = msgspec.structs.replace(view, stages=(stage(StageState.NOW, decided=212),))
+    assert waiting_words(known) == ""
 
 
 def test_of_a_rollout_that_is_over_nothing_is_to_come():

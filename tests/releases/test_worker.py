@@ -441,6 +441,58 @@ def test_a_shadow_is_told_to_nobody_and_counts_what_it_would_have_given(world):
     assert world.worker.view(number).seen == 7
 
 
+def test_a_stage_that_a_console_did_not_keep_is_there_after_a_restart(canary):
+    """It was killed seconds into a stage, of which nothing was left then."""
+    canary.call(20)
+    canary.look()
+    canary.worker.stop()
+    for share in (4_100, 6_000):  # while no console runs
+        canary.calls.later(MINUTE_MS)
+        canary.releasing.act(canary.number, wanted(BEGUN, share=share), note)
+    canary.another()
+    canary.look()
+    canary.call(10)
+    canary.look()
+    view = canary.worker.view(canary.number)
+    assert [(each.share, each.state.value, each.decided) for each in view.stages[:3]] == [
+        (5_000, "done", 20),
+        (4_100, "done", 0),
+        (6_000, "now", 10),
+    ]
+    assert [each.ended_ms for each in view.stages[:2]] == [
+        each.begun_ms for each in view.stages[1:3]
+    ]
+
+
+def test_a_canary_that_is_stopped_while_no_console_runs_ended_then(canary):
+    canary.call(5)
+    canary.look()
+    canary.worker.stop()
+    canary.calls.later(MINUTE_MS)
+    canary.releasing.act(canary.number, wanted(ReleaseAct.STOP), note)
+    stopped = canary.releasing.releases.standing(canary.number).since_ms
+    canary.calls.later(MINUTE_MS)
+    canary.another()
+    assert canary.worker.view(canary.number).ended_ms == stopped
+
+
+def test_the_callers_of_before_another_release_ran_are_told_apart(canary):
+    canary.call(20)
+    canary.look()
+    canary.act(canary.number, ReleaseAct.STOP)
+    other = canary.release("A")
+    canary.act(other, ReleaseAct.PROMOTE)
+    canary.act(canary.number, BEGUN, share=5_000)
+    canary.call(10)
+    canary.look()
+    view = canary.worker.view(canary.number)
+    assert [(each.decided, each.uncounted, each.counted > 0) for each in view.stages[:2]] == [
+        (20, True, False),
+        (10, False, True),
+    ]
+    assert view.since_ms == view.stages[1].begun_ms
+
+
 # Its thread.
 
 

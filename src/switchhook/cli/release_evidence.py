@@ -16,6 +16,8 @@ from switchhook.releases.words import (
     ratio_words,
     shadow_words,
     stage_words,
+    stages_shown,
+    waiting_words,
 )
 from switchhook.web.json import time_of
 
@@ -30,11 +32,12 @@ def print_rollout(view: RolloutView, now_ms: int) -> None:
     """A canary as it stands, or as it stood when it ended."""
     ended = "" if view.ended_ms is None else f", which ended {_moment(view.ended_ms)}"
     output.out.print(f"\nits canary{ended}", style="bold")
-    judged = view.judged
+    judged, over = view.judged, view.ended_ms is not None
     said = "" if judged is None else f" {sentence(judged.words)}"
     output.print_pairs(
         [
             ("harm", f"{harm_words(view)}{said}"),
+            ("awaited", sentence(waiting_words(view))),
             *(() if judged is None else _sure(judged, view.harm_at)),
             *(("odd", sentence(each)) for each in view.mix),
             ("unwatched", sentence(view.unwatched)),
@@ -48,8 +51,8 @@ def print_rollout(view: RolloutView, now_ms: int) -> None:
         output.print_table(
             ("STAGE", "HOW FAR"),
             (
-                (share_words(each.share), stage_words(each, view.ended_ms or now_ms))
-                for each in view.stages
+                (share_words(each.share), stage_words(each, view.ended_ms or now_ms, over=over))
+                for each in stages_shown(view)
             ),
         )
 

@@ -9,6 +9,7 @@ import msgspec
 
 from switchhook.releases.rollout_watch import RolloutState
 from switchhook.releases.shadow import Shadow, ShadowState
+from switchhook.releases.stages_had import as_it_went, stages_had
 from switchhook.releases.view import RolloutView
 
 if TYPE_CHECKING:
@@ -38,11 +39,18 @@ class CandidatesKeeper:
         return self._read(number, SHADOW, ShadowState)
 
     def shown(self, number: int) -> tuple[RolloutView | None, ShadowView | None]:
-        """How a release did in its canary and in shadow, as it was kept last."""
+        """How a release did in its canary and in shadow, as it was kept last.
+
+        Which stages its canary had and whether it ended is as the ledger has it: whoever kept it
+        may have been gone before.
+        """
         reports = self._releases.reports(number)
         state = _decoded(reports.get(SHADOW), ShadowState)
         shadow = None if state is None else Shadow(number, state).view()
-        return _decoded(reports.get(VIEW), RolloutView), shadow
+        view = _decoded(reports.get(VIEW), RolloutView)
+        if view is not None:
+            view = as_it_went(view, stages_had(self._releases.steps(number)))
+        return view, shadow
 
     def keep_rollout(self, number: int, state: RolloutState, now_ms: int) -> None:
         """Keep what a rollout goes on from."""

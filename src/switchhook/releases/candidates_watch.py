@@ -19,6 +19,7 @@ from switchhook.releases.outcomes import Outcomes
 from switchhook.releases.release import ReleaseState
 from switchhook.releases.rollout_watch import RolloutState, RolloutWatch, watch_of
 from switchhook.releases.shadow import Shadow, ShadowState
+from switchhook.releases.stages_had import StageHad
 from switchhook.rules.outcome import EndpointKind
 from switchhook.rules.rollout import POOLS
 
@@ -49,11 +50,12 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KeptOf(msgspec.Struct, frozen=True, kw_only=True):
-    """What is kept of one candidate; `foretold` is its back-test's mix."""
+    """What is kept of one candidate; `foretold` is its back-test's mix, `had` the shares it had."""
 
     rollout: RolloutState | None = None
     shadow: ShadowState | None = None
     foretold: Mapping[str, float] = {}
+    had: tuple[StageHad, ...] = ()
 
 
 class CandidatesWatch:
@@ -97,10 +99,11 @@ class CandidatesWatch:
                 control=terms.runs.get(release.subject, ""),
                 kept=kept.rollout,
                 foretold=kept.foretold,
+                since_ms=standing.since_ms,
             )
             if kept.rollout is None:
                 watch.heard(seq, at_ms)
-            watch.at_share(standing.share, standing.since_ms)
+            watch.went(kept.had or (StageHad(standing.share, standing.since_ms),))
             self.rollouts[release.number] = watch
             return
         self.rollouts.pop(release.number, None)

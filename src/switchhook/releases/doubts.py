@@ -106,8 +106,10 @@ def unfinished_words(rollout: RolloutView | None, now_ms: int) -> str:
     stage = next((each for each in now if each.state is StageState.NOW), None)
     if stage is None:
         return "nothing is known of the canary's callers yet"
-    if stage.callers < stage.least_callers:
-        return f"the canary has {stage.callers:,} of {stage.least_callers:,} callers"
+    if stage.counted < stage.least_callers:
+        said = f"the canary has {stage.counted:,} of {stage.least_callers:,} callers"
+        waits = stage.decided - stage.callers
+        return f"{said}; {waits:,} more came, and can't be judged yet" if waits > 0 else said
     lasted = now_ms - (now_ms if stage.begun_ms is None else stage.begun_ms)
     if lasted < stage.least_ms:
         span, least = (duration_text(max(each, 0) / 1000) for each in (lasted, stage.least_ms))

@@ -147,14 +147,16 @@ class RolloutEvidence:
         *,
         decided: str = "",
         faults: Collection[str] = (),
-    ) -> None:
+    ) -> bool:
         """A request was answered, marked tests aside: of all callers, on both sides.
+
+        Whether its caller was counted, who was not before at this share.
 
         `decided` names the decision as `foretold` does, empty for one that does not count there;
         `faults` are those known at once.
         """
         if seen.share <= 0:
-            return
+            return False
         if self.began_ms is None:
             self.began_ms = at_ms
         if self._heavy.called(caller):
@@ -165,12 +167,13 @@ class RolloutEvidence:
         if caller not in self._excluded:
             rho = self._counted.count(0, caller, seen)
         if rho is None:
-            return
+            return False
         self._split.failed(rho, seen.canary)
         if self._heavy.calls % _SPLIT_EVERY == 0:
             self._peak("split", SPLIT_PART * self._split.e)
         if seen.canary and decided and self.terms.foretold:
             self._peak("mix", MIX_PART * self._mix.decided(decided))
+        return True
 
     def fault(self, caller: int, seen: RolloutSeen, kind: str, at_ms: int) -> None:
         """Something was wrong with an answer itself, one of fuses.FAULTS; on either side."""
@@ -185,22 +188,26 @@ class RolloutEvidence:
 
     def outcome(
         self, caller: int, seen: RolloutSeen, failed: Mapping[str, bool], at_ms: int
-    ) -> None:
+    ) -> list[str]:
         """What followed a decision: for each measure known at this moment whether it failed.
 
         All measures of a group belong into one call; `seen` is of the decision that it followed.
+        The measures by which the caller was counted, who was not before at this share.
         """
         for name in failed:
             if name not in self._group_of:
                 raise ValueError(f"no measure of this rollout is called {name!r}")
-        if caller not in self._excluded:
-            for at in {self._group_of[name] for name in failed}:
-                self._count(at, caller, seen, failed)
+        if caller in self._excluded:
+            return []
+        groups = sorted({self._group_of[name] for name in failed})
+        return [name for at in groups for name in self._count(at, caller, seen, failed)]
 
-    def _count(self, at: int, caller: int, seen: RolloutSeen, failed: Mapping[str, bool]) -> None:
+    def _count(
+        self, at: int, caller: int, seen: RolloutSeen, failed: Mapping[str, bool]
+    ) -> list[str]:
         rho = self._counted.count(1 + at, caller, seen)
         if rho is None:
-            return
+            return []
         group, share, canary = self.terms.groups[at], seen.share, seen.canary
         worse = False
         for name in group:
@@ -212,6 +219,7 @@ class RolloutEvidence:
         if failed.get(group[0], False):
             e = self._sudden[at].failed(rho, canary)
             self._peak("sudden", SUDDEN_PART / len(self.terms.groups) * e)
+        return [name for name in group if name in failed]
 
     def _mean(self, group: tuple[str, ...]) -> float:
         return sum(self._measures[name].test.e for name in group) / len(group)

@@ -92,13 +92,17 @@ SCHEMAS: dict[str, Schema] = {
         waits_for_a_person=_YES,
         plan=STRING,
         unwatched=TEXT,
+        waits_for_outcomes=TEXT,
         harm_at=NUMBER,
         evidence={"oneOf": [ref("RolloutEvidence"), {"type": "null"}]},
         stages=list_of(
             object_of(
                 share=NUMBER,
                 state=words(*StageState),
+                decided=COUNT,
                 callers=COUNT,
+                callers_before=COUNT,
+                counts=_YES,
                 least_callers=COUNT,
                 least_s=COUNT,
                 begun=TIME,

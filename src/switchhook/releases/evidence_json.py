@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from switchhook.releases.words import waiting_words
 from switchhook.rules.rollout import BUCKETS
 from switchhook.web.json import time_of
 
@@ -34,6 +35,7 @@ def rollout_json(rollout: RolloutView) -> Json:
         "waits_for_a_person": rollout.ready,
         "plan": rollout.plan,
         "unwatched": rollout.unwatched or None,
+        "waits_for_outcomes": waiting_words(rollout) or None,
         "harm_at": rollout.harm_at,
         "evidence": None if rollout.judged is None else _judged(rollout.judged),
         "stages": [_stage(each) for each in rollout.stages],
@@ -91,7 +93,10 @@ def _stage(stage: StageView) -> Json:
     return {
         "share": stage.share / BUCKETS,
         "state": stage.state.value,
+        "decided": stage.decided,
         "callers": stage.callers,
+        "callers_before": stage.callers_before,
+        "counts": not stage.uncounted,
         "least_callers": stage.least_callers,
         "least_s": stage.least_ms // 1000,
         "begun": _time(stage.begun_ms),

@@ -155,6 +155,9 @@ def judge(found: Findings, now_ms: int) -> Judgement:
 def measure_words(measure: MeasureJudged | None) -> str:
     """A measure in a sentence: what happened on both sides, and how far off the ratio may be."""
     if measure is None or not measure.canary_failed + measure.control_failed:
+        known = measure is None or measure.canary + measure.control
+        if not known:
+            return "of no caller is it known yet what became of them"
         return "nothing has failed so far, on either side"
     what = WORDS.get(measure.name, measure.name)
     sides = (
@@ -195,10 +198,14 @@ def fuse_words(name: str, found: Findings) -> str:
 
 
 def _loudest(found: Findings) -> MeasureJudged | None:
-    """The measure that speaks loudest for harm: of those where anybody failed, if there are any."""
+    """The measure that speaks loudest for harm: where anybody failed, else where any is known."""
     return max(
         found.measures,
-        key=lambda each: (each.canary_failed + each.control_failed > 0, each.e),
+        key=lambda each: (
+            each.canary_failed + each.control_failed > 0,
+            each.canary + each.control > 0,
+            each.e,
+        ),
         default=None,
     )
 

@@ -45,6 +45,7 @@ from switchhook.releases.words import (
     stage_words,
     stages_shown,
     step_words,
+    waiting_words,
 )
 from switchhook.web.parameters import RefusedParameter
 from switchhook.web.render import address, viewer_of, zone_of, zone_word
@@ -214,6 +215,7 @@ class ReleasesPage:
             "shadow_words": shadow_words,
             "stage_words": stage_words,
             "stages_shown": stages_shown,
+            "waiting_words": waiting_words,
             "step_words": step_words,
             "of_words": lambda subject: f" --of {shlex.quote(short(subject))}",
             "evidence_words": evidence_words,

@@ -14,7 +14,15 @@ from switchhook.exotel.times import HOUR_MS
 from switchhook.metrics import duration_text
 from switchhook.releases.release import ReleaseAct
 from switchhook.releases.settings import Advance
-from switchhook.releases.stages import Volume, awaited, base_of, next_stage, not_awaited, plan
+from switchhook.releases.stages import (
+    Volume,
+    awaited,
+    base_of,
+    next_stage,
+    not_awaited,
+    plan,
+    stage_at,
+)
 from switchhook.releases.view import RolloutView, StageState, StageView
 from switchhook.releases.words import chance_words
 from switchhook.releases.words import evidence_words as strength_words
@@ -149,16 +157,20 @@ def plan_of(
     volume = seen.volume
     if judged.began_ms is not None and seen.now_ms - judged.began_ms >= _KNOWN_AFTER_MS:
         volume = Volume(count=judged.callers, span_ms=seen.now_ms - judged.began_ms)
-    waited = [each for each, _ in awaited(settings, judged, standing.share)]
-    bases = [base_of(each) for each in waited if each.control >= _BASE_FROM]
-    first = watch.stages[0].share if watch.stages else None
+    first = watch.counting[0].share if watch.counting else None
     return plan(
         settings,
         volume=volume,
-        base=max(bases, default=None),
+        base=_base(judged, standing, settings),
         measures=len(judged.measures),
         first=first,
     )
+
+
+def _base(judged: Judgement, standing: Standing, settings: RolloutSettings) -> float | None:
+    """How often callers fail anyway, by the measures that are waited for; None: nobody knows."""
+    waited = [each for each, _ in awaited(settings, judged, standing.share)]
+    return max((base_of(each) for each in waited if each.control >= _BASE_FROM), default=None)
 
 
 def rollout_view(
@@ -176,50 +188,68 @@ def rollout_view(
     return RolloutView(
         number=standing.release.number,
         share=standing.share,
-        since_ms=watch.stages[0].begun_ms if watch.stages else standing.since_ms,
+        since_ms=watch.counting[0].begun_ms if watch.counting else standing.since_ms,
         judged=judged,
         harm_at=settings.needed,
         told_share=0 if told is None else told[0],
         told_ms=None if told is None else told[1],
         by_itself=settings.advance is Advance.ITSELF,
-        stages=_stages(watch, judged, follows, planned, standing.share),
+        stages=_stages(watch, standing, judged, follows, planned, settings),
         plan="; ".join(filter(None, (follows.plan, planned.words))),
         ready=follows.ready and follows.act is None,
         unwatched=lag_words(seen.as_of_ms, seen.now_ms),
         mix=tuple(each.words for each in judged.fuses if each.name == "mix"),
         callers=watch.behind,
+        known_after_min=settings.again_within_min if watch.awaits_calls_again else 0,
     )
 
 
 def _stages(
-    watch: RolloutWatch, judged: Judgement, follows: Following, planned: Plan, share: int
+    watch: RolloutWatch,
+    standing: Standing,
+    judged: Judgement,
+    follows: Following,
+    planned: Plan,
+    settings: RolloutSettings,
 ) -> tuple[StageView, ...]:
     """Those that were, the one that is, and those to come."""
     of = {each.share: each for each in planned.stages}
-    found = []
+    base = _base(judged, standing, settings)
+    found: list[StageView] = []
     for was in watch.stages:
-        stage, step = of.get(was.share), follows.step
-        now = was.ended_ms is None
-        callers = max((one.callers_at(was.share) for one in judged.measures), default=0)
-        found.append(
+        stage = of.get(was.share) or stage_at(
+            was.share, settings, base=base, measures=len(judged.measures)
+        )
+        step = follows.step if was.ended_ms is None else None
+        same = [each for each in watch.counting if each.share == was.share]
+        before = same[: same.index(was)] if was in same else []
+        view = StageView(
+            share=was.share,
+            state=StageState.NOW if was.ended_ms is None else StageState.DONE,
+            least_callers=step.needed if step else stage.callers,
+            least_ms=stage.least_ms,
+            callers=was.callers,
+            begun_ms=was.begun_ms,
+            ended_ms=was.ended_ms,
+            decided=was.decided,
+            callers_before=sum(each.callers for each in before),
+            uncounted=was.uncounted,
+        )
+        if step is not None:  # all as the measure has it that is furthest behind
+            own = was.known.get(step.measure, 0)
+            earlier = max(0, step.callers - own)
+            view = msgspec.structs.replace(view, callers=own, callers_before=earlier)
+        found.append(view)
+    to_come = (each for each in planned.stages if each.share > standing.share)
+    return (
+        *found,
+        *(
             StageView(
-                share=was.share,
-                state=StageState.NOW if now else StageState.DONE,
-                least_callers=step.needed if step and now else stage.callers if stage else 0,
-                least_ms=stage.least_ms if stage else 0,
-                callers=step.callers if step and now else callers,
-                begun_ms=was.begun_ms,
-                ended_ms=was.ended_ms,
+                share=each.share,
+                state=StageState.TO_COME,
+                least_callers=each.callers,
+                least_ms=each.least_ms,
             )
-        )
-    found += [
-        StageView(
-            share=each.share,
-            state=StageState.TO_COME,
-            least_callers=each.callers,
-            least_ms=each.least_ms,
-        )
-        for each in planned.stages
-        if each.share > share
-    ]
-    return tuple(found)
+            for each in to_come
+        ),
+    )

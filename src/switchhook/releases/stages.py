@@ -91,7 +91,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 class StageStep(msgspec.Struct, frozen=True, kw_only=True):
     """What to do with a stage: go to `share`, or stay where it is None; and why, in a sentence.
 
-    `callers` of `needed` have come for the measure that is furthest behind. `ready` is whether it
+    `callers` of `needed` have come for the measure that is furthest behind, `measure`, empty where
+    none is known of anybody. `ready` is whether it
     may be left, though it may still wait for a person.
     """
 
@@ -100,6 +101,7 @@ class StageStep(msgspec.Struct, frozen=True, kw_only=True):
     callers: int
     needed: int
     words: str
+    measure: str = ""
 
 
 @lru_cache(maxsize=4096)
@@ -160,11 +162,9 @@ def plan(
 
     `first` is the share that somebody chose to begin with, which is kept however long it takes.
     """
-    base = _USUAL_BASE if base is None else base
-    callers_a_day = None if volume is None else volume.a_day
     shares = sorted({*SHARES, *([first] if first else [])})
     stages = [
-        _stage(share, settings, callers_a_day, base, measures)
+        stage_at(share, settings, volume, base, measures)
         for share in shares
         if share >= (first or 0) and share < BUCKETS
     ]
@@ -179,14 +179,16 @@ def plan(
     return Plan(stages=tuple(taken), words=_plan_words(stages, taken, volume))
 
 
-def _stage(
+def stage_at(
     share: int,
     settings: RolloutSettings,
-    callers_a_day: float | None,
-    base: float,
-    measures: int,
+    volume: Volume | None = None,
+    base: float | None = None,
+    measures: int = 1,
 ) -> Stage:
-    needed = callers_needed(share, base, settings, measures)
+    """What a stage at any share needs, of those that a plan goes through or not."""
+    needed = callers_needed(share, _USUAL_BASE if base is None else base, settings, measures)
+    callers_a_day = None if volume is None else volume.a_day
     callers = min(_WAIT_AT_MOST, _WAIT_AT_MOST if needed is None else needed.most)
     takes = None
     if callers_a_day:
@@ -240,7 +242,7 @@ def next_stage(
     `reasons_to_hold` are others' reasons in words, such as throttling of the whole account. Knows
     nothing of harm: whoever asks has looked for it before.
     """
-    came, needed = _furthest_behind(settings, judged, share)
+    came, needed, measure = _furthest_behind(settings, judged, share)
     left_ms = since_ms + settings.least_stage_ms - now_ms
     held, reason = f"held at {share_words(share)}", next(iter(reasons_to_hold), None)
     said = next((each.share for each in stages if each.share > share), BUCKETS)
@@ -260,7 +262,9 @@ def next_stage(
     else:
         goes_to, ready = said, True
         words = f"{came:,} callers came at {share_words(share)}, and nothing speaks for harm"
-    return StageStep(share=goes_to, ready=ready, callers=came, needed=needed, words=words)
+    return StageStep(
+        share=goes_to, ready=ready, callers=came, needed=needed, words=words, measure=measure
+    )
 
 
 def _too_few(came: int, needed: int, took_ms: int) -> str:
@@ -270,15 +274,21 @@ def _too_few(came: int, needed: int, took_ms: int) -> str:
     return words
 
 
-def _furthest_behind(settings: RolloutSettings, judged: Judgement, share: int) -> tuple[int, int]:
-    """How many callers came at a share for the measure furthest behind, and how many it needs."""
+def _furthest_behind(
+    settings: RolloutSettings, judged: Judgement, share: int
+) -> tuple[int, int, str]:
+    """How many callers came at a share for the measure furthest behind, how many it needs, which.
+
+    Its name is empty where nothing is known of anybody.
+    """
     waited = awaited(settings, judged, share)
-    came = [(each.callers_at(share), needed) for each, needed in waited]
+    came = [(each.callers_at(share), needed, each.name) for each, needed in waited]
     if any(each.canary + each.control for each in judged.measures) and not came:
-        return max(each.callers_at(share) for each in judged.measures), _WAIT_AT_MOST
+        best = max(judged.measures, key=lambda each: each.callers_at(share))
+        return best.callers_at(share), _WAIT_AT_MOST, best.name
     if not came:
         usual = callers_needed(share, _USUAL_BASE, settings, max(1, len(judged.measures)))
-        return 0, _WAIT_AT_MOST if usual is None else usual.most
+        return 0, _WAIT_AT_MOST if usual is None else usual.most, ""
     return min(came, key=lambda each: each[0] / each[1])
 
 

@@ -17,6 +17,7 @@ from switchhook.errors import LedgerError
 from switchhook.releases.candidates_keeper import CandidatesKeeper
 from switchhook.releases.candidates_watch import CandidatesWatch, KeptOf
 from switchhook.releases.outcomes import LIVES_MS
+from switchhook.releases.stages_had import as_it_went, stages_had
 from switchhook.releases.view import RolloutView, ShadowView
 from switchhook.streams.journal_feed import JournalFeed, Moment
 
@@ -151,9 +152,14 @@ class UnderWay:
             self._begin(begun)
         elif self._read is None:
             self._feed.start_at(self._journal.last_seq())
+        had = {
+            number: stages_had(self._releases.steps(number))
+            for number in self.watch.rollouts
+            if found[number] != self.standings.get(number)
+        }
         with self.lock:
-            for number, watch in self.watch.rollouts.items():
-                watch.at_share(found[number].share, found[number].since_ms)
+            for number, stages in had.items():
+                self.watch.rollouts[number].went(stages)
             self.standings, self._read = found, now
 
     def use(self, standings: Mapping[int, Standing] | None = None) -> None:
@@ -184,6 +190,7 @@ class UnderWay:
             rollout=self._keeper.rollout(number),
             shadow=self._keeper.shadow(number),
             foretold=self._subjects.foretold(number),
+            had=stages_had(self._releases.steps(number)),
         )
 
     def _first_seq(self, seq: int) -> int:
@@ -196,10 +203,10 @@ class UnderWay:
 
     def _end(self, number: int) -> None:
         """A candidate is none any more: how it did is kept."""
-        now_ms = self._now().at_ms
+        now_ms, had = self._now().at_ms, stages_had(self._releases.steps(number))
         with self.lock:
             if (watch := self.watch.rollouts.get(number)) is not None:
-                watch.at_share(0, now_ms)
+                watch.went(had)
             elif (shadow := self.watch.shadows.get(number)) is not None:
                 shadow.changed = True
             view, judged = self.views.get(number), self.judged.get(number)
@@ -207,7 +214,7 @@ class UnderWay:
         if isinstance(view, RolloutView):
             judged = judged or view.judged
             over = msgspec.structs.replace(view, judged=judged, told_share=0, ended_ms=now_ms)
-            self._keeper.keep_view(over, now_ms)
+            self._keeper.keep_view(as_it_went(over, had), now_ms)
         with self.lock:
             self.watch.end(number)
             self.judged.pop(number, None)

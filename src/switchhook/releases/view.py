@@ -23,7 +23,10 @@ class StageState(StrEnum):
 class StageView(msgspec.Struct, frozen=True, kw_only=True):
     """One stage of a rollout: its share, and what has to be there before it is left.
 
-    `callers` of `least_callers` have come since it began, and it lasts `least_ms` at least.
+    In its time `decided` callers came, of whom `callers` can be judged; `callers_before` were
+    judged in earlier stages at its share. Of them all `least_callers` are needed, and it lasts
+    `least_ms` at least. Where `uncounted`, another release ran than now, and its callers
+    count no more. A caller counts once at a share, and again where that grows.
     """
 
     share: int
@@ -33,6 +36,14 @@ class StageView(msgspec.Struct, frozen=True, kw_only=True):
     callers: int = 0
     begun_ms: int | None = None
     ended_ms: int | None = None
+    decided: int = 0
+    callers_before: int = 0
+    uncounted: bool = False
+
+    @property
+    def counted(self) -> int:
+        """Callers that count towards those that are needed."""
+        return 0 if self.uncounted else self.callers + self.callers_before
 
 
 class CallerView(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,6 +96,8 @@ class RolloutView(msgspec.Struct, frozen=True, kw_only=True):
     nobody watches it, empty where all is well. `mix` is what is odd about the mix of options and
     rules against what the back-test foretold. `callers` are those behind the evidence, the newest
     first, bounded. `ready` is whether it waits for a person alone. `ended_ms` is when it ended.
+    `known_after_min` is how long after a decision at most it is known whether the caller called
+    again, 0 where that is no measure: until then callers can't be judged.
     """
 
     number: int
@@ -102,3 +115,4 @@ class RolloutView(msgspec.Struct, frozen=True, kw_only=True):
     mix: tuple[str, ...] = ()
     callers: tuple[CallerView, ...] = ()
     ended_ms: int | None = None
+    known_after_min: int = 0

@@ -60,7 +60,7 @@ def _well_known(rollout: RolloutView) -> bool:
     """
     high = rollout.judged.high if rollout.judged else None
     had = [each for each in rollout.stages if each.state is not StageState.TO_COME]
-    enough = any(each.callers >= each.least_callers > 0 for each in had)
+    enough = any(each.counted >= each.least_callers > 0 for each in had)
     return enough or (high is not None and high <= NOT_MUCH)
 
 
@@ -74,8 +74,25 @@ def harm_words(rollout: RolloutView) -> str:
         said = f"E is {e}, and harm is from {enough} on"
         return f"{name} looks harmful, but that is not sure yet: {said}."
     if judged is None or not _well_known(rollout):
-        return f"Too few callers have come to say whether release {rollout.number} harms anybody."
+        came = "can be judged yet" if waiting_words(rollout) else "have come"
+        return f"Too few callers {came} to say whether release {rollout.number} harms anybody."
     return f"No harm by release {rollout.number} is seen."
+
+
+def waiting_words(rollout: RolloutView) -> str:
+    """Of how many callers it is not known yet what became of them, and when it will be."""
+    stages = [each for each in rollout.stages if not each.uncounted]
+    decided, known = sum(each.decided for each in stages), sum(each.callers for each in stages)
+    if known >= decided or rollout.ended_ms is not None:
+        return ""
+    when = "once it is known what became of them, as when their stream ends"
+    if rollout.known_after_min:
+        when = (
+            f"{rollout.known_after_min} min after the decision at the latest, once it is known"
+            " whether they called again (releases.again_within_min)"
+        )
+    came = "1 caller was" if decided == 1 else f"{decided:,} callers were"
+    return f"{came} decided for so far, of whom {known:,} can be judged yet: a caller counts {when}"
 
 
 def evidence_words(e: float) -> str:
@@ -119,6 +136,8 @@ def stages_shown(rollout: RolloutView) -> tuple[StageView, ...]:
 def stage_words(stage: StageView, now_ms: int, *, over: bool = False) -> str:
     """How far a stage is, in a sentence; it came so far where the rollout is `over`."""
     need = f"{stage.least_callers:,} callers and {_span(stage.least_ms)}"
+    came = f"{max(stage.decided, stage.callers):,} callers"
+    judged = f", {stage.callers:,} of them judged" if stage.decided > stage.callers else ""
     match stage.state:
         case StageState.TO_COME if stage.share >= BUCKETS:
             return "then it decides for all callers"
@@ -126,11 +145,15 @@ def stage_words(stage: StageView, now_ms: int, *, over: bool = False) -> str:
             return f"then {need} at least"
         case StageState.DONE:
             lasted = _lasted(stage.begun_ms, stage.ended_ms)
-            return f"done: {stage.callers:,} callers{f' in {lasted}' if lasted else ''}"
+            over_words = ", which count no more: another release ran" if stage.uncounted else judged
+            return f"done: {came}{f' in {lasted}' if lasted else ''}{over_words}"
         case StageState.NOW:
             lasted = _lasted(stage.begun_ms, now_ms) or "0 min"
-            so_far = f"{stage.callers:,} callers in {lasted}"
-            return f"{so_far}, then it ended" if over else f"{so_far} so far, of {need} at least"
+            if over:
+                return f"{came} in {lasted}{judged}, then it ended"
+            if stage.callers_before:
+                judged += f", and {stage.callers_before:,} in earlier stages at this share"
+            return f"{came} in {lasted} so far{judged}, of {need} at least"
 
 
 def _lasted(begun_ms: int | None, ended_ms: int | None) -> str:
@@ -139,6 +162,8 @@ def _lasted(begun_ms: int | None, ended_ms: int | None) -> str:
 
 def _span(ms: int) -> str:
     minutes = max(ms, 0) // 60_000
+    if 0 < ms < 60_000:
+        return f"{ms // 1_000} s"
     hours, days = minutes // 60, minutes // 1_440
     if days > 1:
         return f"{days} days"
