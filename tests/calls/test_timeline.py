@@ -27,6 +27,11 @@ def test_entries_are_in_order_and_lanes_in_theirs():
     assert line.began_us == S
 
 
+def test_what_came_later_is_measured_from_when_the_call_began():
+    call, whole = timeline([entry(3), entry(4)], LANES), timeline([entry(3), entry(204)], LANES)
+    assert (call.length_s, whole.length_s, whole.seconds_after(call.began_us)) == (1, 201, 201)
+
+
 def test_a_long_silence_is_a_gap():
     line = timeline([entry(0), entry(1), entry(41), entry(100)], LANES)
     assert line.gaps == (Gap(S, 41 * S), Gap(41 * S, 100 * S))

@@ -231,11 +231,12 @@ def test_a_call_that_only_a_callback_names_has_a_page(client, world):
 def test_details_of_a_call_are_part_of_its_story(client, world):
     call = world.tell("bot")
     body = f'{{"Call":{{"Sid":"{call}","Status":"completed","Price":"1.20"}}}}'
-    world.details[call] = [KeptDetails("Acme Bank", call, 1_795_000_000_000, body)]
+    world.details[call] = [KeptDetails("Acme Bank", call, 4_000_000_000_000, body)]
     reach(world)
     text = client.get(f"/calls/{call}").text
     assert "says completed" in text
     assert "1.20" in text
+    assert "with what was done and told of it later" in text
 
 
 ADMINISTRATOR = Viewer("meera@acme.example", Role.ADMINISTRATOR, "s3")

@@ -72,7 +72,11 @@ class Timeline(msgspec.Struct, frozen=True):
     @property
     def length_s(self) -> float:
         """From the first that happened to the end of the last."""
-        return (max(each.end_us for each in self.entries) - self.began_us) / 1_000_000
+        return self.seconds_after(self.began_us)
+
+    def seconds_after(self, began_us: int) -> float:
+        """How long after a moment the last ended."""
+        return (max(each.end_us for each in self.entries) - began_us) / 1_000_000
 
     @property
     def began_us(self) -> int:
