@@ -329,6 +329,7 @@ def test_check_tells_how_many_callers_each_rule_would_have_decided(say, server, 
         "promise": None,
         "callers": 1,
         "of": 2,
+        "without_caller": 0,
     }
     rules.write_text(rules.read_text().replace("[default]", "promise = true\n[default]"))
     _, out, _ = say("check", rules, "--data", server.data)

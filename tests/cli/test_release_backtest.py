@@ -92,6 +92,25 @@ def test_what_would_have_been_otherwise(kept):
 
 
 @pytest.mark.process
+def test_it_and_check_count_the_same_callers_of_the_same_receipts(kept, capsys):
+    """One counted calls, and who was not named at all; the other callers."""
+    for call in range(5):
+        kept.keep(receipt(f"CallSid=c{call}&CallFrom=0981234567{call % 3}".encode()))
+    for _ in range(2):
+        kept.keep(receipt(b"Direction=incoming"))
+    kept.flush()
+    _, out, _ = kept.say("new.toml", "--of", "default", "--since", "1h", "--json")
+    said = json.loads(out)
+    assert (said["decided"], said["callers"], said["without_caller"]) == (7, 3, 2)
+    assert run(["check", "new.toml", "--endpoint", "default", "--data", str(kept.data)]) == 0
+    err = capsys.readouterr().err
+    assert "endpoint default: 3 callers of the last 24 hours were looked at" in err
+    words = "no caller is known of 2 requests, by number or CallSid: the callers are without them"
+    assert f"endpoint default: {words}" in err
+    assert words in kept.say("new.toml", "--of", "default", "--since", "1h")[2]
+
+
+@pytest.mark.process
 def test_what_runs_gives_its_decisions_again_and_its_report_is_kept(kept, capsys):
     kept.passthru("t1", **THROTTLE)
     kept.passthru("c1")
@@ -223,7 +242,10 @@ def test_the_moment_of_a_log_is_the_requests_own(shop):
     _, out, _ = shop.say("new.toml", "--of", "default", "--log", "mock.log", "--json")
     said = json.loads(out)
     assert said["different"] == 1
-    assert [each["name"] for each in said["hours"]] == ["2026-11-24 10", "2026-11-24 22"]
+    assert [each["name"] for each in said["hours"]] == [
+        "2026-11-24 10:00 IST",
+        "2026-11-24 22:00 IST",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def test_all_of_it_is_said_by_name():
     (receipt,) = change["receipts"]
     assert receipt["receipt"] == receipt_id(AT_MS, 7, 12)
     assert said["causes"] == [{"name": "throttled", "decided": 1, "different": 1}]
-    assert said["hours"] == [{"name": "2026-11-18 11", "decided": 2, "different": 1}]
+    assert said["hours"] == [{"name": "2026-11-18 11:00 UTC", "decided": 2, "different": 1}]
     assert said["unable"] == [{"why": "erased", "count": 1}]
     assert said["unsure"] == [{"why": "room", "count": 1}]
     assert said["mix"] == [{"given": 'B by "late"', "callers": 1}]

@@ -96,6 +96,11 @@ def test_each_figure_has_its_calls_and_what_has_no_difference_is_none():
     assert [call.line for call in hour.calls] == [12]
 
 
+def test_an_hour_has_its_zone_and_one_that_an_older_version_counted_has_its_calls():
+    (hour,) = dict(shown(tally=tally(hours={"2023-11-15 03:00 IST": Part(9, 3)})).parts)["By hour"]
+    assert [call.line for call in hour.calls] == [12]
+
+
 def test_calls_are_receipts_of_the_journal_and_lines_of_a_log():
     (change,) = shown().changes
     assert all(len(each.receipt) == 26 for each in change.calls)
@@ -123,6 +128,7 @@ def test_what_was_left_out_and_is_not_sure_is_said():
             unsure={"the pool was another": 4},
             unkept={"night": 5},
             other_rule=6,
+            without_caller=2,
         )
     ).notes
     assert notes == (
@@ -131,5 +137,6 @@ def test_what_was_left_out_and_is_not_sure_is_said():
         "4 are not sure: the pool was another.",
         "5 had no value of flags.night kept, and nobody is known to have set it:"
         " its default was taken.",
+        "No caller is known of 2 requests, by number or CallSid: the callers are without them.",
         "6 would have had the same answer by another rule.",
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from switchhook.cli import output
+from switchhook.releases.backtest import nameless_words
 from switchhook.web.json import time_of
 
 if TYPE_CHECKING:
@@ -100,6 +101,8 @@ def _print_rest(tally: Tally) -> None:
     if tally.other_rule:
         said = f"{tally.other_rule:,} would have had the same answer by another rule"
         output.err.print(said, soft_wrap=True)
+    if tally.without_caller:
+        output.err.print(nameless_words(tally.without_caller), soft_wrap=True)
     for why, count in sorted(tally.unable.items()):
         output.err.print(f"{count:,} cannot be decided again: {output.plain(why)}", soft_wrap=True)
     for why, count in sorted(tally.left_out.items()):

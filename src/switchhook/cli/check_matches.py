@@ -16,6 +16,8 @@ from switchhook.errors import DataFolderError, JournalError
 from switchhook.exotel.cause import judge
 from switchhook.journal.receipt import RecordKind, decode_receipt, read_passthru
 from switchhook.metrics import count_text
+from switchhook.releases.backtest import nameless_words
+from switchhook.releases.trial import caller_of
 from switchhook.rules.decide import decide
 from switchhook.server.places import journal_of
 from switchhook.system.data_folder import IDENTITY, JOURNAL
@@ -36,12 +38,14 @@ _BATCH = 500
 class Matches(msgspec.Struct):
     """What was counted: the callers that each rule of an endpoint would have decided.
 
-    `callers` are all of them by endpoint, `by_rule` by endpoint and rule. `since_ms` is the oldest
-    that was looked at where time ran out, else None.
+    `callers` are all of them by endpoint, `by_rule` by endpoint and rule; `nameless` the requests
+    by endpoint that name no caller. `since_ms` is the oldest that was looked at where time ran out,
+    else None.
     """
 
     callers: Counter[str]
     by_rule: Counter[tuple[str, str]]
+    nameless: Counter[str] = msgspec.field(default_factory=Counter)
     since_ms: int | None = None
 
 
@@ -66,21 +70,23 @@ def count_matches(
 ) -> Matches:
     """Decide the last day's passthrus again, newest first, for as long as there is time.
 
-    A caller who came more than once counts once for each rule. Raises DataFolderError,
+    A caller who came more than once counts once for each rule: whom `release backtest` takes for
+    one. Raises DataFolderError,
     JournalError, OSError.
     """
     found = Matches(Counter(), Counter())
     since, until = steady_now_ms(folder) - DAY_MS, time.monotonic() + longest_s
-    seen: set[tuple[str, str, str]] = set()
-    for at, seq, receipt in _newest(folder, since):
+    seen: set[tuple[str, str, int]] = set()
+    for at, receipt in _newest(folder, since):
         ruleset = rulesets.get(receipt.endpoint)
         if ruleset is None:
             continue
         passthru = read_passthru(receipt)
         zone = ZoneInfo(receipt.zone)
         rule = decide(passthru, judge(passthru), receipt.facts, at, zone, ruleset).rule
-        caller = passthru.call_sid or f"#{seq}"
-        for name in ("", rule):  # no rule has an empty name: it stands for all
+        caller = caller_of(passthru)
+        found.nameless[receipt.endpoint] += not caller
+        for name in ("", rule) if caller else ():  # no rule has an empty name: it stands for all
             key = receipt.endpoint, name, caller
             if key not in seen:
                 seen.add(key)
@@ -92,7 +98,7 @@ def count_matches(
     return found
 
 
-def _newest(folder: Path, since_ms: int) -> Iterator[tuple[int, int, Receipt]]:
+def _newest(folder: Path, since_ms: int) -> Iterator[tuple[int, Receipt]]:
     journal = journal_of(folder)
     seq = None
     while records := journal.read_back(seq, _BATCH):
@@ -107,7 +113,7 @@ def _newest(folder: Path, since_ms: int) -> Iterator[tuple[int, int, Receipt]]:
             except ValueError:
                 continue
             if receipt.repeat_of is None and receipt.method != "HEAD":
-                yield record.at, seq, receipt
+                yield record.at, receipt
 
 
 def _promised(rule: Rule) -> str:
@@ -125,7 +131,8 @@ def _show(endpoint: str, ruleset: Ruleset, found: Matches, *, json: bool) -> Non
         for rule, callers in counted:
             output.print_json(
                 {"endpoint": endpoint, "rule": rule.name, "option": rule.option.value,
-                 "promise": rule.promise or None, "callers": callers, "of": all_of_them}
+                 "promise": rule.promise or None, "callers": callers, "of": all_of_them,
+                 "without_caller": found.nameless[endpoint]}
             )  # fmt: skip
     elif all_of_them:
         output.print_table(
@@ -149,3 +156,5 @@ def _show(endpoint: str, ruleset: Ruleset, found: Matches, *, json: bool) -> Non
     if not all_of_them:
         said = f"endpoint {endpoint}: no callers {span}"
     output.err.print(said, soft_wrap=True)
+    if nameless := found.nameless[endpoint]:
+        output.err.print(f"endpoint {endpoint}: {nameless_words(nameless)}", soft_wrap=True)

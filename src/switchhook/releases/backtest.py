@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from switchhook.journal.receipt import receipt_id
-from switchhook.metrics import OTHER
+from switchhook.metrics import OTHER, count_text
 from switchhook.releases.spans import Span
 from switchhook.releases.trial import Became, Given, Tried
 
@@ -129,14 +129,16 @@ class Tally(msgspec.Struct):
     same by another rule, and `faults` are decisions of the release's own that it does not give
     again. `left_out` is by why, `unable` too; `unsure` are those of `decided` of which something
     could not be known. `unkept` is how often a flag was taken as by default, as nobody is
-    known to have set it. `hours` are on the
-    endpoint's clock, such as "2026-11-23 14". What has too many names is counted under other.
+    known to have set it. `without_caller` are those of `decided` that name nobody, by number or
+    CallSid, and so are of none of `callers`. `hours` are on the endpoint's clock, such as
+    "2026-11-23 14:00 IST". What has too many names is counted under other.
     """
 
     decided: int = 0
     different: int = 0
     other_rule: int = 0
     faults: int = 0
+    without_caller: int = 0
     left_out: dict[str, int] = {}
     unable: dict[str, int] = {}
     unsure: dict[str, int] = {}
@@ -179,6 +181,7 @@ class Counting:
             _more(tally.unsure, tried.unsure)
         for flag in tried.unkept:
             _more(tally.unkept, flag)
+        tally.without_caller += not tried.caller
         tally.callers.saw(tried.caller, place, tried.mix, different=different)
         if tried.became is Became.SAME:
             return
@@ -199,6 +202,7 @@ class Counting:
         tally.different += other.different
         tally.other_rule += other.other_rule
         tally.faults += other.faults
+        tally.without_caller += other.without_caller
         for name in ("left_out", "unable", "unsure", "unkept"):
             for key, count in getattr(other, name).items():
                 _more(getattr(tally, name), key, count)
@@ -266,15 +270,21 @@ def _add_part(parts: dict[str, Part], name: str, more: Part) -> None:
     found.different += more.different
 
 
+def nameless_words(count: int) -> str:
+    """How many requests are of no caller, in a sentence."""
+    requests = count_text(count, "request")
+    return f"no caller is known of {requests}, by number or CallSid: the callers are without them"
+
+
 def hour_of(at_ms: int, zone: str) -> str:
-    """The hour of a moment on a clock, as in "2026-11-23 14"."""
+    """The hour of a moment on a clock, with its zone, as in "2026-11-23 14:00 IST"."""
     return _half_hour(at_ms // _HALF_HOUR_MS, zone)
 
 
 @lru_cache(maxsize=4096)
 def _half_hour(half_hours: int, zone: str) -> str:
     moment = datetime.fromtimestamp(half_hours * _HALF_HOUR_MS / 1000, UTC)
-    return moment.astimezone(ZoneInfo(zone or "UTC")).strftime("%Y-%m-%d %H")
+    return moment.astimezone(ZoneInfo(zone or "UTC")).strftime("%Y-%m-%d %H:00 %Z")
 
 
 class BackTest(msgspec.Struct, kw_only=True):

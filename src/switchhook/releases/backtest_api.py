@@ -185,6 +185,7 @@ SCHEMAS: dict[str, Schema] = {
         callers=COUNT,
         callers_different=COUNT,
         callers_estimated=_YES,
+        without_caller=COUNT,
         left_out=_WHY,
         unable=_WHY,
         unsure=_WHY,

@@ -54,6 +54,7 @@ def _counts(tally: Tally) -> Json:
         "callers": callers.callers,
         "callers_different": callers.different,
         "callers_estimated": callers.level > 0,
+        "without_caller": tally.without_caller,
         "left_out": _whys(tally.left_out),
         "unable": _whys(tally.unable),
         "unsure": _whys(tally.unsure),

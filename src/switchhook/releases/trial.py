@@ -43,6 +43,7 @@ from switchhook.streams.facet import exophone_of, host_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from switchhook.exotel.passthru import Passthru
     from switchhook.journal.receipt import Receipt
     from switchhook.journal.source import JournalRecord
     from switchhook.releases.pools_then import PoolsThen
@@ -213,7 +214,7 @@ class Trial:
             "" if self._kind is not EndpointKind.PASSTHRU else str(read.verdict.cause),
             self._bot(receipt, read),
             receipt.zone,
-            caller_of(read),
+            caller_of(read.passthru),
             mix_word(self._subject, self._kind, again.decision, again.route),
             again.unsure,
             self._unkept(receipt, settings),
@@ -312,13 +313,12 @@ def given_of(decision: Decision, route: Route | None) -> Given:
     )
 
 
-def caller_of(read: ReadRequest) -> int:
+def caller_of(passthru: Passthru) -> int:
     """A number that is the same for the same caller, as written; 0 where nobody can tell.
 
     It is cheaper than the caller's key, which reads numbers as telephone numbers: whoever is
     spelt once with and once without the country's code stays one, by the last ten digits.
     """
-    passthru = read.passthru
     outbound = (passthru.direction_raw or "")[:8].lower() == "outbound"
     number = (passthru.to_raw if outbound else passthru.from_raw) or ""
     if not number.isdecimal():
