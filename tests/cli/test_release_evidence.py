@@ -88,6 +88,20 @@ def test_a_canary_is_told_with_its_evidence_its_sides_and_its_stages(shop):
     assert "It would have decided 3 of 200 requests otherwise (1.5 %)." in lines
 
 
+def test_whom_nothing_is_known_of_yet_is_said(shop):
+    shown(shop)
+    stage = msgspec.structs.replace(HARMED.stages[0], callers=0, decided=66)
+    keep(shop, judged=judged(high=None), stages=(stage,), known_after_min=10)
+    lines = [" ".join(line.split()) for line in shop.ok("show", "5")[0]]
+    assert any(
+        line.startswith("awaited 66 callers were decided for so far, of whom 0") for line in lines
+    )
+    found = json.loads(shop.ok("show", "5", "--json")[0][0])["rollout"]
+    assert found["waits_for_outcomes"].startswith("66 callers were decided for")
+    (told,) = found["stages"]
+    assert (told["decided"], told["callers"], told["callers_before"]) == (66, 0, 0)
+
+
 def test_one_that_is_over_is_told_as_past_and_what_was_to_come_is_not(shop):
     shown(shop)
     keep(shop, ended_ms=NOW + 60_000)

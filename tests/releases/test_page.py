@@ -221,6 +221,31 @@ def test_harm_is_told_with_its_evidence_and_the_callers_behind_it(here):
     assert "Release 3 harmed callers." in here.words()
 
 
+def test_whom_nothing_is_known_of_yet_is_said_where_the_figures_stand(here):
+    """Nobody could tell why 0 of 1,043 callers had come where the candidate decided for 66."""
+    number = here.canary()
+    stage = StageView(
+        share=5_000,
+        state=StageState.NOW,
+        least_callers=1_043,
+        least_ms=60_000,
+        begun_ms=NOW,
+        decided=66,
+    )
+    here.views[number] = rollout(
+        judged(high=None), number=number, stages=(stage,), known_after_min=10
+    )
+    words = here.words(f"/releases/{number}")
+    for said in (
+        "66 callers were decided for so far, of whom 0 can be judged yet: a caller counts 10 min"
+        " after the decision at the latest, once it is known whether they called again",
+        "66 callers in 0 min so far, 0 of them judged, of 1,043 callers and 1 min at least",
+        "The canary has 0 of 1,043 callers; 66 more came, and can't be judged yet.",
+    ):
+        assert said in words
+    assert "66 callers were decided for so far" in here.words()
+
+
 def test_numbers_are_masked_for_those_who_may_not_see_them(here):
     number = here.canary(reason="as 9812345678 asked")
     here.views[number] = rollout(judged(), number=number, callers=(CALLER,))

@@ -210,3 +210,7 @@ def test_who_is_heard_of_late_counts_where_they_were_decided_for():
 
 def test_only_where_calling_again_counts_it_is_said_how_long_that_takes():
     assert Canary().view().known_after_min == 0
+    canary = Canary()
+    canary.standing = of("rules/after", 7)
+    canary.watch = watching(canary.standing)
+    assert canary.view().known_after_min == SETTINGS.again_within_min
