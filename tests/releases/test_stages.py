@@ -193,10 +193,10 @@ def test_a_share_between_the_stages_goes_on_to_the_next_of_them():
         (
             judgement(FEW),
             {},
-            "stays at 5 %: 500 of the 4,642 callers that it needs have come; the others take"
+            "stays at 5 %: 500 of the 4,642 callers that it needs can be judged; the others take"
             " about 8 h",
         ),
-        (judgement(), {}, "stays at 5 %: 0 of the 4,481 callers that it needs have come"),
+        (judgement(), {}, "stays at 5 %: 0 of the 4,481 callers that it needs can be judged"),
         (
             judgement(ENOUGH),
             {"now_ms": 10 * MINUTE_MS},

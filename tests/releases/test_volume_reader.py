@@ -107,3 +107,11 @@ def test_without_any_passthru_the_first_answer_says_how_long_that_took(told, kep
         given(kept, "bots", number, START_MS + number)
     assert told("rules/bots", 0.25).a_day is None
     assert told("rules/bots", 3).a_day == pytest.approx(240, rel=0.01)
+
+
+def test_calls_without_any_stream_say_how_long_that_took(told, kept):
+    """They were never told of as any volume, however many came."""
+    first = receipt(b"CallSid=c1&CallFrom=09800000001&Direction=incoming")
+    kept.keep(*(first for _ in range(30)))
+    assert told("rules/default", 0.5).a_day is None
+    assert told("rules/default", 12).a_day == pytest.approx(60, rel=0.01)

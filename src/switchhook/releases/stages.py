@@ -268,7 +268,7 @@ def next_stage(
 
 
 def _too_few(came: int, needed: int, took_ms: int) -> str:
-    words = f"{came:,} of the {needed:,} callers that it needs have come"
+    words = f"{came:,} of the {needed:,} callers that it needs can be judged"
     if came and took_ms > 0:
         words += f"; the others take about {duration_text((needed - came) / came * took_ms / 1000)}"
     return words

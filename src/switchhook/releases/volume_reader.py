@@ -49,7 +49,7 @@ def volume_of(
             return _answered(_KINDS[kind], name, store, journal, now_ms)
         week_ms = now_ms - _DAYS * DAY_MS
         hits = store.rule_hits(week_ms, now_ms)
-        since_ms = max(store.oldest_ms() or now_ms, week_ms)
+        since_ms = max(_began_ms(store, journal, now_ms), week_ms)
     except SwitchhookError:
         return None
     count = sum(each.hits for each in hits if subject_of(each.endpoint) == subject)
@@ -71,6 +71,14 @@ def _answered(
     if len(late) == _NEWEST:  # so many tell how a day is, however short they took
         span_ms = max(1, now_ms - min(each.at for each in late))
         return Volume(count=len(callers), span_ms=span_ms, sure=True)
-    began_ms = min((each.at for each in records.values()), default=now_ms)
-    span_ms = now_ms - min(store.oldest_ms() or began_ms, began_ms)
+    span_ms = now_ms - _began_ms(store, journal, now_ms)
     return Volume(count=len(callers), span_ms=min(DAY_MS, span_ms))
+
+
+def _began_ms(store: Store, journal: JournalSource, now_ms: int) -> int:
+    """Since when anything is known of calls: the store knows of streams alone, which not all have.
+
+    Raises SwitchhookError.
+    """
+    first = (each.at for each in journal.read(journal.first_seq() - 1, 1))
+    return min((store.oldest_ms() or now_ms, *first))
