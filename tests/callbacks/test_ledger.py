@@ -105,6 +105,11 @@ def test_what_is_made_by_hand_is_in_the_audit_log_and_what_is_refused_is_not(boo
     assert book.whats() == ["promised a callback", "allowed an account to dial"]
 
 
+def test_no_promise_has_a_number_that_no_ledger_can_count_to(book):
+    book.promises.make(promise())
+    assert [book.promises.get(id) for id in (2**63 - 1, 2**63, -(10**23))] == [None] * 3
+
+
 def test_the_cursor_is_kept_with_what_was_heard_or_not_at_all(book):
     assert book.promises.progress("hearing") is None
     with book.promises.writing() as batch:

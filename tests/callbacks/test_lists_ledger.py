@@ -56,6 +56,8 @@ FILTERS = [
     PromiseFilter(due_before_ms=T + 2, states=(S.OPEN,)),
     PromiseFilter(number=number(5)),
     PromiseFilter(ids=(3, 5, 8)),
+    PromiseFilter(ids=(3, 2**63)),
+    PromiseFilter(ids=(10**23,)),
 ]
 
 

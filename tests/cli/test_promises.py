@@ -176,6 +176,7 @@ def test_the_number_may_come_from_standard_input(desk, monkeypatch):
         (("cancel", "--reason", "x"), "which promises is not said"),
         (("cancel", "--state", "opne", "--reason", "x"), "there is no state 'opne'"),
         (("list", "--since", "tomorrowish"), "'tomorrowish' is no time"),
+        (("show", "9" * 23), f"there is no promise {'9' * 23}"),
         (("list", "--number", "12"), "that is no full telephone number"),
         (("allow-dialling", "quiet", "--reason", "x"), "no account 'quiet' calls back"),
         (("stop-dialling", "nobody"), "no account 'nobody' calls back"),
@@ -210,6 +211,8 @@ def test_promises_are_steered_by_their_ids(desk):
         desk.make(number)
     assert desk.ok("pause", "1", "2", "--reason", "wait") == ["2 promises held back"]
     assert desk.states() == {1: "paused", 2: "paused", 3: "open"}
+    (none,) = desk.ok("pause", "9" * 23, "--reason", "wait", code=1)
+    assert none.startswith("there is none to pause")
     assert desk.ok("resume", "2", "3", "--reason", "go on") == ["1 promise resumed"]
     assert desk.ok("cancel", "3", "--reason", "served by mail") == ["1 promise cancelled"]
     assert desk.ok("expire", "1", "--reason", "too late") == ["1 promise expired"]

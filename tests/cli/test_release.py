@@ -254,6 +254,27 @@ def test_a_refused_act_on_a_file_leaves_no_release_behind(shop):
     assert sorted(shop.states()) == [1, 2, 3, 4, 5]
 
 
+@pytest.mark.parametrize("digits", [19, 23, 5_000])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("show",),
+        ("diff",),
+        ("history",),
+        ("backtest",),
+        ("check",),
+        ("shadow",),
+        ("promote",),
+        ("rollback", "--reason", "x"),
+        ("canary", "5%"),
+    ],
+)
+def test_a_number_that_no_release_has_is_refused_however_long(shop, words, digits):
+    said = shop.refused(words[0], "9" * digits, *words[1:])
+    shown = "9" * digits if digits < 40 else "9" * 39 + "…"
+    assert said == f"there is no release {shown} (see: switchhook release list)"
+
+
 def test_a_problem_names_its_line_and_the_list_the_harm(shop):
     shop.write("bad.toml", RULES.replace("throttled\"'", "throtled\"'"))
     _, out, _ = shop.said("check", "bad.toml", "--of", "default")

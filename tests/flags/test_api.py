@@ -112,6 +112,8 @@ def test_a_window_and_a_list_are_json(here):
         ("share", {"value": 101, "reason": HOSTILE}, 400, "no such percentage"),
         ("vendor", {"value": HOSTILE, "reason": "x"}, 400, "control character"),
         ("most", {"value": 1.5, "reason": "x"}, 400, "not a whole number"),
+        ("most", {"value": 1e25, "reason": "x"}, 400, "less than 2 to the power of 53"),
+        ("most", {"value": -(10**25), "reason": "x"}, 400, "less than 2 to the power of 53"),
     ],
 )
 def test_what_is_refused_says_why(here, name, body, status, told):

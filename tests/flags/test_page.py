@@ -81,6 +81,7 @@ def test_a_flag_is_set_reset_and_undone_by_its_forms(here):
     [
         ("set", {"flag": "of", "value": "true", "reason": "x"}, "there is no flag 'of'"),
         ("set", {"flag": "share", "value": "101", "reason": "x"}, "no such percentage"),
+        ("set", {"flag": "most", "value": "9" * 23, "reason": "x"}, "no such number is possible"),
         ("set", {"flag": "off", "value": "true", "reason": ""}, "it has no reason"),
         ("set", {"flag": "off", "value": "true", "reason": "x", "for": "9y"}, "no such end"),
         ("set", {"flag": HOSTILE, "value": "x", "reason": "x"}, "there is no flag"),

@@ -281,3 +281,9 @@ def test_whether_anything_was_done_is_told_cheaply(releases):
     assert releases.newest() == (1, 0)
     do(releases, 1, A.SHADOW)
     assert releases.newest() == (1, 1)
+
+
+@pytest.mark.parametrize("number", [2**63 - 1, 2**63, -(2**63) - 1, 10**23])
+def test_no_release_has_a_number_that_no_ledger_can_count_to(releases, number):
+    add(releases)
+    assert releases.standing(number) is None

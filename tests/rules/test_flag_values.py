@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from switchhook.errors import FlagError
+from switchhook.exotel.phone_numbers import holds_number
 from switchhook.exotel.times import WEEKDAYS
 from switchhook.rules.flag_values import (
-    LARGEST_WHOLE,
     read_for,
     read_text,
     read_value,
@@ -18,7 +18,7 @@ from switchhook.rules.flag_values import (
     value_text,
     value_words,
 )
-from switchhook.rules.flags import Flag, FlagKind, SetTo, Window
+from switchhook.rules.flags import LARGEST_WHOLE, Flag, FlagKind, SetTo, Window
 
 DEFAULTS: dict[FlagKind, SetTo] = {
     FlagKind.BOOLEAN: False,
@@ -131,6 +131,7 @@ def test_a_line_of_text_is_read_as_people_write_it(flag, line, value):
         (FlagKind.NUMBER, True, "it is true or false, not a number"),
         (FlagKind.NUMBER, float("inf"), "no such number is possible"),
         (FlagKind.NUMBER, LARGEST_WHOLE + 1, "no such number is possible"),
+        (FlagKind.NUMBER, -LARGEST_WHOLE - 1, "no such number is possible"),
         (FlagKind.PERCENTAGE, -1, "no such percentage is possible"),
         (FlagKind.PERCENTAGE, float("nan"), "no such percentage is possible"),
         (FlagKind.PERCENTAGE, 0.001, "0.001 has more than two decimals"),
@@ -173,3 +174,28 @@ def test_a_whole_number_stays_whole():
 
 def test_room_is_counted_as_it_is_told():
     assert total_bytes([None, "ab", True]) == 8
+
+
+@pytest.mark.parametrize("flag", [WHOLE, FLAGS[FlagKind.NUMBER]])
+@pytest.mark.parametrize("digits", [16, 20, 21, 23, 24, 400, 401, 5_000])
+@pytest.mark.parametrize("sign", ["", "-"])
+def test_a_whole_number_beyond_what_bots_have_is_refused_however_long(flag, digits, sign):
+    """The hint has no digits in a row: they would be hidden from some who may set flags."""
+    with pytest.raises(FlagError) as refused:
+        read_text(flag, sign + "9" * digits)
+    assert refused.value.problem == "no such number is possible"
+    assert not holds_number(refused.value.hint)
+
+
+@pytest.mark.parametrize("said", [1e16, -1e25, 1e300, 2.0**53])
+def test_a_whole_flag_takes_no_number_that_is_too_large_with_a_point(said):
+    with pytest.raises(FlagError, match="no such number is possible"):
+        read_for(WHOLE, said)
+    with pytest.raises(FlagError, match="no such number is possible"):
+        read_text(WHOLE, repr(said))
+    assert read_for(FLAGS[FlagKind.NUMBER], said) == said
+
+
+def test_the_largest_whole_number_can_be_set_either_way():
+    assert read_text(WHOLE, str(LARGEST_WHOLE)) == LARGEST_WHOLE
+    assert read_for(WHOLE, -float(LARGEST_WHOLE)) == -LARGEST_WHOLE

@@ -72,7 +72,7 @@ def test_a_setting_ends_and_what_was_before_holds_again():
 def test_a_setting_of_another_kind_means_nothing():
     """The configuration changed what the flag is."""
     assert set_to(TEXT, FlagSetting("vendor", FlagKind.BOOLEAN, True), 0) == "a"
-    assert set_to(WHOLE, setting(WHOLE, 2.5), 0) == 5
+    assert [set_to(WHOLE, setting(WHOLE, each), 0) for each in (2.5, 1e25, 7.0)] == [5, 5, 7]
     found = set_to(PART, setting(PART, 2), 0)
     assert (found, type(found)) == (2.0, float)
 

@@ -26,6 +26,7 @@ from switchhook.callbacks.rows_ledger import (
     promise_in,
     promise_of,
 )
+from switchhook.ledger.sql import has_room
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -158,7 +159,7 @@ class LedgerPromises:
     # What workers ask.
 
     def get(self, id: int) -> Promise | None:
-        return self._one(_p.id == id)
+        return self._one(_p.id == id) if has_room(id) else None
 
     def by_custom_field(self, text: str) -> tuple[Promise, Attempt] | None:
         """The attempt that a CustomField names."""

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, false, func, select
 
 from switchhook.access.audit_ledger import append
 from switchhook.callbacks.filters import LIVE
@@ -36,6 +36,7 @@ from switchhook.callbacks.rows_ledger import (
     step_of,
 )
 from switchhook.exotel.times import DAY_MS
+from switchhook.ledger.sql import has_room
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -264,8 +265,11 @@ class PromiseLists:
 
 def _where(wanted: PromiseFilter, *, with_states: bool = False) -> list[ColumnElement[bool]]:
     """A filter's conditions, those of the states where they are asked for."""
-    several = ((_p.id, wanted.ids), (_p.account, wanted.accounts), (_p["class"], wanted.classes))
+    ids = tuple(id for id in wanted.ids if has_room(id))
+    several = ((_p.id, ids), (_p.account, wanted.accounts), (_p["class"], wanted.classes))
     where: list[ColumnElement[bool]] = [column.in_(values) for column, values in several if values]
+    if wanted.ids and not ids:
+        where.append(false())
     if with_states and wanted.states:
         where.append(_p.state.in_([each.value for each in wanted.states]))
     if wanted.reason:

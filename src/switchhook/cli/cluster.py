@@ -12,7 +12,7 @@ from switchhook.cli.cluster_doctor import doctor
 from switchhook.cli.cluster_join import join
 from switchhook.cli.cluster_parts import REASON, acted, acts_on, view_of, view_or_own, watched
 from switchhook.cli.cluster_shown import drained_pairs, print_nodes, print_status
-from switchhook.cli.options import CONFIG, DATA, JSON
+from switchhook.cli.options import CONFIG, DATA, JSON, SECONDS
 from switchhook.cluster.cluster_troubles import cluster_troubles
 from switchhook.cluster.json import cluster_json, node_json
 from switchhook.cluster.view import ClusterView, NodeState, node_named
@@ -81,7 +81,9 @@ def lead(
     node: str,
     *,
     reason: REASON = "",
-    within: Annotated[float, Parameter(help="Seconds to wait until it leads.")] = 15,
+    within: Annotated[
+        float, Parameter(validator=SECONDS, help="Seconds to wait until it leads.")
+    ] = 15,
     config: CONFIG = None,
     data: DATA = None,
     json: JSON = False,
@@ -122,7 +124,9 @@ def drain(
     *,
     back: Annotated[bool, Parameter(name="--back", negative="", help="Take it back.")] = False,
     reason: REASON = "",
-    within: Annotated[float, Parameter(help="Seconds to wait for all of it.")] = 60,
+    within: Annotated[
+        float, Parameter(validator=SECONDS, help="Seconds to wait for all of it.")
+    ] = 60,
     config: CONFIG = None,
     data: DATA = None,
     json: JSON = False,
@@ -192,7 +196,10 @@ def leave(
         bool, Parameter(name="--anyway", negative="", help="What it did not hand over is lost.")
     ] = False,
     within: Annotated[
-        float, Parameter(help="Seconds to wait until one that runs has handed over all.")
+        float,
+        Parameter(
+            validator=SECONDS, help="Seconds to wait until one that runs has handed over all."
+        ),
     ] = 60,
     config: CONFIG = None,
     data: DATA = None,

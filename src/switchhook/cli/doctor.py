@@ -15,7 +15,7 @@ from rich.text import Text
 from switchhook.cli import output
 from switchhook.cli.alerts import try_destinations
 from switchhook.cli.data import found_config, public_url
-from switchhook.cli.options import CONFIG, DATA, JSON
+from switchhook.cli.options import CONFIG, DATA, JSON, SECONDS
 from switchhook.config import Config
 from switchhook.config.live import find_data_folder
 from switchhook.config.own_links import running_config
@@ -42,7 +42,7 @@ def doctor(
         list[str] | None, Parameter(negative="", help="A bot's wss:// address to try.")
     ] = None,
     send: Annotated[bool, Parameter(name="--send", negative="")] = False,
-    within: Annotated[float, Parameter(help="Seconds for all of it.")] = 60,
+    within: Annotated[float, Parameter(validator=SECONDS, help="Seconds for all of it.")] = 60,
     config: CONFIG = None,
     data: DATA = None,
     json: JSON = False,

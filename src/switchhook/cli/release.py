@@ -15,6 +15,7 @@ from switchhook.cli.release_parts import (
     REASON,
     before,
     by,
+    is_number,
     is_share,
     meant,
     note,
@@ -78,7 +79,7 @@ def check(
         A number or a file.
     """
     with opened(config, data) as at:
-        if candidate.isdigit() or reason.strip():
+        if is_number(candidate) or reason.strip():
             standing = meant(candidate, of, reason, at)
             release = standing.release
         else:
@@ -252,8 +253,8 @@ def _act(at: OpenReleases, standing: Standing, wanted: ActWanted) -> int:
 
 def _to_roll_back(said: str | None, to: int | None, at: OpenReleases) -> Standing:
     """What is meant: a canary, for it is what changed last, else what runs."""
-    if said is not None and said.isascii() and said.isdigit():
-        return numbered(int(said), at)
+    if said is not None and is_number(said):
+        return numbered(said, at)
     known = at.releasing.running.subjects()
     subjects = known if said is None else (said_subject(said, known),)
     canaries = [each for each in at.ledger.candidates() if each.state is ReleaseState.CANARY]

@@ -19,7 +19,7 @@ from switchhook.cli.data import found_config, found_data_folder
 from switchhook.cli.kept_since import first_since, length_ms
 from switchhook.cli.options import CONFIG, DATA, JSON
 from switchhook.cli.release_log import Runs, try_log
-from switchhook.cli.release_parts import OF, meant, opened, subject_of_file, text_in
+from switchhook.cli.release_parts import OF, is_number, meant, opened, subject_of_file, text_in
 from switchhook.config.files import read_whole
 from switchhook.config.names import names_of
 from switchhook.config.rules_terms import kinds_of, terms_of
@@ -143,7 +143,7 @@ def _opened_for_log(config: str | None, data: str | None) -> Iterator[OpenReleas
 def _candidate(said: str, of: str | None, at: OpenReleases) -> Candidate:
     """What is meant; a file's text is looked for among the releases, and not recorded."""
     known = at.releasing.running.subjects()
-    if said.isdigit() or subject_said(said, known) is not None or not Path(said).exists():
+    if is_number(said) or subject_said(said, known) is not None or not Path(said).exists():
         standing = meant(said, of, "", at)
         release, name = standing.release, f"release {standing.release.number}"
         if standing.state is ReleaseState.DRAFT:  # what ran once may need what is gone by now

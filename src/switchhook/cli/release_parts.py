@@ -53,6 +53,7 @@ OF = Annotated[
 
 _SHARE = re.compile(r"(\d{1,3}(?:\.\d{1,2})?)\s*%", re.ASCII)
 _LARGEST = 1_000_000
+_MOST_DIGITS = 1_000  # Python reads no text of many more
 
 
 class OpenReleases(NamedTuple):
@@ -136,8 +137,8 @@ def meant(
     Raises ReleaseError, OSError.
     """
     known = at.releasing.running.subjects()
-    if said.isascii() and said.isdigit():
-        return numbered(int(said), at, of)
+    if is_number(said):
+        return numbered(said, at, of)
     subject = subject_said(said, known)
     if subject is not None:
         return _of_that(candidate_of(subject, at), of, at)
@@ -150,11 +151,17 @@ def meant(
     return recorded(said, of, reason, at, act)
 
 
-def numbered(number: int, at: OpenReleases, of: str | None = None) -> Standing:
+def is_number(said: str) -> bool:
+    """Whether somebody means a release's number by it, of however many digits."""
+    return said.isascii() and said.isdigit()
+
+
+def numbered(said: str, at: OpenReleases, of: str | None = None) -> Standing:
     """The release of a number, which has to be `of` that. Raises ReleaseError."""
-    standing = at.ledger.standing(number)
+    standing = at.ledger.standing(int(said)) if len(said) < _MOST_DIGITS else None
     if standing is None:
-        raise ReleaseError(f"there is no release {number}", "see: switchhook release list")
+        problem = f"there is no release {output.short(said, 40)}"
+        raise ReleaseError(problem, "see: switchhook release list")
     return _of_that(standing, of, at)
 
 
@@ -261,8 +268,8 @@ def said_subject(said: str, known: Sequence[str]) -> str:
 
 def running_or_numbered(said: str, at: OpenReleases) -> Standing:
     """The release of a number, or what runs of a subject. Raises ReleaseError."""
-    if said.isascii() and said.isdigit():
-        return numbered(int(said), at)
+    if is_number(said):
+        return numbered(said, at)
     subject = said_subject(said, at.releasing.running.subjects())
     full = at.ledger.full(subject)
     if full is None:
@@ -272,7 +279,7 @@ def running_or_numbered(said: str, at: OpenReleases) -> Standing:
 
 def is_file(said: str, at: OpenReleases) -> bool:
     """Whether somebody means a file by it, rather than a release or what runs."""
-    return not said.isdigit() and subject_said(said, at.releasing.running.subjects()) is None
+    return not is_number(said) and subject_said(said, at.releasing.running.subjects()) is None
 
 
 def text_of(said: str, of: str | None, at: OpenReleases) -> Release:

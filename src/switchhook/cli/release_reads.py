@@ -13,6 +13,7 @@ from switchhook.cli.release_parts import (
     OF,
     before,
     is_file,
+    is_number,
     numbered,
     opened,
     running_or_numbered,
@@ -159,9 +160,9 @@ def history(
         To a release, by its number, or to all of an endpoint or of pools.
     """
     with opened(config, data) as at:
-        number = int(of) if of is not None and of.isdigit() else None
-        if number is not None:
-            numbered(number, at)
+        number = None
+        if of is not None and is_number(of):
+            number = numbered(of, at).release.number
         subject = None
         if of is not None and number is None:
             subject = said_subject(of, at.releasing.running.subjects())

@@ -28,6 +28,13 @@ Number = BigInteger().with_variant(Integer(), "sqlite")
 
 As the only column of a primary key, left out of an INSERT, it counts by itself.
 """
+
+
+def has_room(number: int) -> bool:
+    """Whether a `Number` can be it; neither database can even be asked for one that can't."""
+    return -(2**63) <= number < 2**63
+
+
 Text = AnyText().with_variant(postgresql.TEXT(collation="C"), "postgresql")
 """Any text; compared and ordered by code point, whatever the server's language is."""
 Blob = LargeBinary()

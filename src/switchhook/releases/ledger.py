@@ -12,7 +12,7 @@ from sqlalchemy import and_, func, select, update
 
 from switchhook.access.audit_ledger import append
 from switchhook.errors import ReleaseError
-from switchhook.ledger.sql import add, put
+from switchhook.ledger.sql import add, has_room, put
 from switchhook.releases.acts import Move, Situation, change_of, reason_of
 from switchhook.releases.doubts import SWITCHHOOK
 from switchhook.releases.release import (
@@ -152,6 +152,8 @@ class LedgerReleases:
 
     def standing(self, number: int) -> Standing | None:
         """The release of that number."""
+        if not has_room(number):
+            return None
         with self._ledger.reading() as connection:
             found = _standings(connection, RELEASES.c.number == number)
         return found[0] if found else None

@@ -25,7 +25,7 @@ import msgspec
 
 from switchhook.errors import FlagError
 from switchhook.exotel.times import WEEKDAYS
-from switchhook.rules.flags import FlagKind, Window, moment_ms
+from switchhook.rules.flags import LARGEST_WHOLE, FlagKind, Window, moment_ms
 from switchhook.rules.outcome import did_you_mean
 
 if TYPE_CHECKING:
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 NAME = re.compile("[a-z_][a-z0-9_]{0,63}")
 LONGEST_TEXT = 1_000
 MOST_ENTRIES, LONGEST_ENTRY = 200, 200
-LARGEST_WHOLE = 2**53 - 1
-"""The largest whole number that every bot's language has exactly."""
 
 _CLOCK = re.compile("([01][0-9]|2[0-3]):[0-5][0-9]")
 _HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -82,7 +80,7 @@ def read_for(flag: Flag, said: object) -> SetTo:
     if value != int(value):
         hint = f"its default is {flag.default}, so rules have it as a whole number"
         raise FlagError(f"{value} is not a whole number", hint)
-    return int(value)
+    return _whole(int(value))
 
 
 def read_text(flag: Flag, said: str) -> SetTo:
@@ -163,8 +161,17 @@ def _text(said: object, longest: int, what: str) -> str:
 def _number(said: object) -> int | float:
     if isinstance(said, bool) or not isinstance(said, int | float):
         raise FlagError(f"it is {_kind(said)}, not a number", "such as 3 or 0.5")
-    if not math.isfinite(said) or (isinstance(said, int) and abs(said) > LARGEST_WHOLE):
-        hint = f"whole numbers go to {LARGEST_WHOLE:,} either way"
+    if isinstance(said, int):
+        return _whole(said)
+    if not math.isfinite(said):
+        raise FlagError("no such number is possible", "such as 3 or 0.5")
+    return said
+
+
+def _whole(said: int) -> int:
+    if abs(said) > LARGEST_WHOLE:
+        # In words, as whoever may not see telephone numbers is shown none of so many digits.
+        hint = "a whole number is less than 2 to the power of 53, either way"
         raise FlagError("no such number is possible", hint)
     return said
 
@@ -255,7 +262,7 @@ def _zone(said: object) -> str:
 
 def _figure(line: str) -> int | float:
     try:
-        return int(line) if re.fullmatch("[+-]?[0-9]{1,20}", line) else float(line)
+        return int(line) if re.fullmatch("[+-]?[0-9]{1,400}", line) else float(line)
     except ValueError:
         raise FlagError(f"{line[:40]!r} is no number", "such as 3 or 0.5") from None
 

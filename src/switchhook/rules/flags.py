@@ -28,6 +28,9 @@ from switchhook.rules.rollout import BUCKETS, bucket_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+LARGEST_WHOLE = 2**53 - 1
+"""The largest whole number that every bot's language has exactly."""
+
 FlagType = Literal["bool", "string", "int", "double", "list(string)"]
 FlagValue = bool | str | int | float | list[str]
 """What rules and bots read."""
@@ -165,11 +168,13 @@ def set_to(flag: Flag, setting: FlagSetting | None, now_ms: int) -> SetTo:
 
 
 def _number(flag: Flag, said: SetTo) -> SetTo:
-    """A number of the flag's type; of one that was whole and is set to a fraction the default."""
+    """A number of the flag's type; of one that is whole, and set to what is not, the default."""
     assert isinstance(said, int | float)
     if isinstance(flag.default, float):
         return float(said)
-    return int(said) if said == int(said) else flag.default
+    if said != int(said) or abs(said) > LARGEST_WHOLE:
+        return flag.default
+    return int(said)
 
 
 def value_of(flag: Flag, said: SetTo, caller: str, at_ms: int) -> FlagValue:
