@@ -30,6 +30,7 @@ from switchhook.errors import (
     SwitchhookError,
     TrialError,
 )
+from switchhook.exotel.phone_numbers import holds_number
 from switchhook.rules.rules_file import RulesetError
 
 SOURCE = Path(errors.__file__).parent
@@ -260,3 +261,17 @@ def test_who_says_that_a_folder_or_segment_is_unusable_says_how_to_mend_it():
 )
 def test_a_sentence_has_one_end(text, said):
     assert errors.sentence(text) == said
+
+
+def test_what_we_give_as_an_example_is_not_masked():
+    """A hint that the log and the API hide from those who need it helps nobody."""
+    examples = [
+        (file.name, each.value)
+        for file in sorted(SOURCE.rglob("*.py"))
+        for each in ast.walk(tree_of(file))
+        if isinstance(each, ast.Constant)
+        and isinstance(each.value, str)
+        and each.value.lstrip().startswith(("such as ", "one of ", "a day of "))
+    ]
+    assert len(examples) > 50
+    assert [each for each in examples if holds_number(each[1])] == []

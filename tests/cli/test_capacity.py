@@ -108,4 +108,4 @@ def test_the_history_is_told_on_request(keep, tell):
     assert tell("--since", "9999-12-31T23:59:59-00:01")[:2] == (1, "")
     code, _, err = tell("--since", "0000-01-01T00:00:00Z")
     assert code == 2
-    assert "a day from 0001-01-01 to 9999-12-31" in err
+    assert "a day of the years 1 to 9999" in err

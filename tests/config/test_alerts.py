@@ -241,6 +241,10 @@ RULE = (
             "s.toml: alerts.rule 2: there is a rule 'x' before it already",
         ),
         (
+            '[[alerts.rule]]\nname = "disk-low"\nthreshold = 1e16',
+            "s.toml: alerts.rule 1.threshold: 1e+16 is out of bounds (-1e+15 to 1e+15)",
+        ),
+        (
             '[[alerts.rule]]\nname = "x"\nfigure = "disk.free_share"\nthreshold = 1',
             "s.toml: alerts.rule 1: it has no comparison (name, figure, comparison, threshold)",
         ),

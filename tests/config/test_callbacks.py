@@ -178,7 +178,10 @@ def test_a_do_not_call_file_may_have_nobody_in_it():
         (FLOW + 'hours = "9:00-9:00"', ".hours: they never open"),
         (FLOW + 'hours = "9:00-25:00"', ".hours: no such hours are possible: '9:00-25:00'"),
         (FLOW + 'hours = "9:60-10:00"', ".hours: no such hours are possible"),
-        (FLOW + 'hours = "always"', ".hours: no such hours are possible: 'always'"),
+        (
+            FLOW + 'hours = "always"',
+            ".hours: no such hours are possible: 'always' (such as \"9:00-21:00\", or ",
+        ),
         (FLOW + "days = []", ": there is no day, so that nobody is ever called"),
         (FLOW + 'days = ["someday"]', ".days: no such day: 'someday'"),
         (FLOW + 'zone = "Asia/Culcutta"', ".zone: no such time zone"),

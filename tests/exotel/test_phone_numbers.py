@@ -194,6 +194,9 @@ def test_how_numbers_are_masked(text, shown):
         "Wed%2C+31+Jul+2024+16%3A42%3A56",
         "28/Nov/2026:18:09:55 +0000",
         "18:06:08.123456 IST",
+        'hours = "9:00-21:00"',
+        "09:00-13:00, 14:00-18:30 on weekdays",
+        "2026-12-01T09:00:00+05:30/2026-12-02T09:00:00+05:30",
         "10.0.0.1:8080",
         "from 192.168.100.123 by",
         "10.20.0.0/16",
@@ -212,6 +215,31 @@ def test_how_numbers_are_masked(text, shown):
 )
 def test_what_only_looks_like_a_number_stays(text):
     assert mask_text(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "98:76-54:32",
+        "109:12-23:45",
+        "09:12-23:456",
+        "09:12-23:45-67",
+        "09:12-23:45, 678",
+        "09:12-23:45 (678)",
+        "09:12-23:45;678",
+        "09:12-23:45<b>678</b>",
+        "09:12-23:45%20678",
+        "(091) 09:12-23:45",
+        "+91 09:12-23:45",
+        "9 - 09:12-23:45",
+        "10:00-13:00, 14:00-19:00, 678",
+        "2026-12-01T09:00:00+05:30/9876543",
+    ],
+)
+def test_hours_hide_no_number_that_they_are_a_part_of(text):
+    (number, *_) = find_numbers(text)
+    assert leaks(number.digits, mask_text(text)) is None
+    assert len(number.digits) >= FEWEST
 
 
 @pytest.mark.parametrize("currency", ["₹", "$", "€ ", "Rs.", "Rs ", "INR ", "USD "])

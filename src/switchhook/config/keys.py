@@ -135,9 +135,9 @@ def integer(low: int, high: int) -> Callable[[object], int]:
 
     def check(value: object) -> int:
         if not isinstance(value, int) or isinstance(value, bool):
-            raise RefusedValue(f"it is {_kind(value)}, not a whole number", f"{low:,} to {high:,}")
+            raise RefusedValue(f"it is {_kind(value)}, not a whole number", _bounds(low, high))
         if not low <= value <= high:
-            raise RefusedValue(f"{_shown(value)} is out of bounds", f"{low:,} to {high:,}")
+            raise RefusedValue(f"{_shown(value)} is out of bounds", _bounds(low, high))
         return value
 
     return check
@@ -148,9 +148,9 @@ def number(low: float, high: float) -> Callable[[object], float]:
 
     def check(value: object) -> float:
         if not isinstance(value, int | float) or isinstance(value, bool):
-            raise RefusedValue(f"it is {_kind(value)}, not a number", f"{low:,} to {high:,}")
+            raise RefusedValue(f"it is {_kind(value)}, not a number", _bounds(low, high))
         if not low <= value <= high:
-            raise RefusedValue(f"{_shown(value)} is out of bounds", f"{low:,} to {high:,}")
+            raise RefusedValue(f"{_shown(value)} is out of bounds", _bounds(low, high))
         return value
 
     return check
@@ -258,6 +258,11 @@ def _kind(value: object) -> str:
     names = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
     names |= {list: "a list", dict: "a table"}
     return names.get(type(value), "a date or time")
+
+
+def _bounds(low: float, high: float) -> str:
+    """What a number may be; so many digits that the log would mask them are written shorter."""
+    return " to ".join(f"{n:,}" if abs(n) < 10**9 else f"{n:g}" for n in (low, high))
 
 
 def _shown(value: object) -> str:

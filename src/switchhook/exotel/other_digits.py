@@ -48,10 +48,15 @@ _MINUTE = "(?:[01]?[0-9]|2[0-4]):[0-5][0-9]"
 _SECOND = ":[0-6][0-9](?:[.,][0-9]{1,9})?"
 _ZONE = r"(?:[ ]?(?:[AP]M|Z|UTC|GMT|IST)|[ +-][01][0-9]:?[0-5][0-9]|[ ][+-][01][0-9]:?[0-5][0-9])?"
 _TIME = f"{_MINUTE}(?:{_SECOND})?{_ZONE}"
+_MOMENT = f"{_YEAR}-{_MONTH}-{_DAY}T{_TIME}"
 _ALONE = r"(?<![0-9])(?<![0-9][-./:,+])"
 _NO_MORE = r"(?![0-9]|[-./:,+][0-9])"
 _NOT_JOINED = r"(?![0-9]|[-./:,+_ ][0-9])"
 _ENDS = r"(?![0-9]|[^\w:;]{1,8}[0-9])"  # as a number of few digits does that no other goes on
+# Hours have as many digits as a short number: they stay where no digit is near enough to join them.
+_HOURS = f"{_MINUTE}-{_MINUTE}"
+_FAR_BEFORE = "".join(rf"(?<![0-9][\W_]{{{between}}})" for between in range(9))
+_FAR_AFTER = r"(?![0-9]|[\W_]{1,8}[0-9])"
 _GROUPED = r"[1-9][0-9]{0,2}(?:,[0-9]{3})"
 _MACHINE = rf"(?:{_BYTE}\.){{3}}{_BYTE}(?::[0-9]{{1,5}}|/[0-9]{{1,2}})?"
 _BESIDE = "|".join(
@@ -98,7 +103,8 @@ _NO_NUMBER = re.compile(
         (?![0-9A-Za-z]) )
   | (?P<receipt> (?<![0-9A-Za-z])0[0-9][0-9a-hjkmnp-tv-z]{{24}}(?![0-9A-Za-z]) )
   | {_ALONE}(?:
-        {_YEAR}(?P<sep>[-/.]){_MONTH}(?P=sep){_DAY}(?:(?:[T +_]|,[ ]){_TIME})?{_NO_MORE}
+        {_MOMENT}/{_MOMENT}{_NO_MORE}
+      | {_YEAR}(?P<sep>[-/.]){_MONTH}(?P=sep){_DAY}(?:(?:[T +_]|,[ ]){_TIME})?{_NO_MORE}
       | {_DAY}(?P<pes>[-/.]){_MONTH}(?P=pes){_YEAR}(?:(?:[T +_]|,[ ]){_TIME})?{_NO_MORE}
       | {_YEAR}[01][0-9][0-3][0-9][T_-][0-2][0-9][0-5][0-9][0-6][0-9](?:Z|{_NO_MORE})
       | (?<=[A-Za-z]{{3}}[ /+-]){_YEAR}[ :,+]{{1,2}}{_TIME}{_NO_MORE}
@@ -107,6 +113,7 @@ _NO_NUMBER = re.compile(
     )
   | (?:(?<=[A-Za-z]-)|(?<=ec2-))(?:{_BYTE}-){{3}}{_BYTE}(?=\.[A-Za-z])
   | {_ALONE}{_GROUPED}{{2}}(?:\.[0-9]{{1,2}})?{_NOT_JOINED}
+  | {_FAR_BEFORE}{_HOURS}(?:,[ ]?{_HOURS})*{_FAR_AFTER}
   | (?P<amount> (?:₹|\$|€|\b(?:Rs\.?|INR|USD))[ ]?[0-9][0-9,]{{0,10}}(?:\.[0-9]{{1,6}})?
         {_NOT_JOINED} )
   | (?P<six> (?<![0-9A-Za-z:.])[0-9A-Fa-f]{{0,4}}(?::[0-9A-Fa-f]{{0,4}}){{2,7}}(?![0-9A-Za-z:]) )

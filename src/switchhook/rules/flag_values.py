@@ -45,7 +45,7 @@ _WINDOW_HINT = (
     'or two moments such as "2026-12-01T09:00:00+05:30"'
 )
 _WINDOW_TEXT_HINT = (
-    "such as '09:00-21:00', '09:00-21:00 monday,friday Asia/Kolkata' or "
+    "such as '09:00-21:00' or '09:00-21:00 monday,friday Asia/Kolkata' or "
     "'2026-12-01T09:00:00+05:30/2026-12-02T09:00:00+05:30'"
 )
 

@@ -67,7 +67,7 @@ def read_time(parameter: Parameter, text: str, now_ms: int) -> int:
         raise parameter.refuse("not a time with its zone", hint)
     moment = read_moment(text, now_ms, IST)
     if moment is None:
-        hint = "a day from 0001-01-01 to 9999-12-31, and time and zone of at most 23:59"
+        hint = "a day of the years 1 to 9999, and time and zone of at most 23:59"
         raise parameter.refuse("not a time that there is", hint)
     return moment
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from switchhook.exotel.phone_numbers import holds_number
 from switchhook.exotel.wire.stream_url import custom_parameters, sample_rate
 
 
@@ -38,3 +39,10 @@ def test_custom_parameters_and_their_limits(url, kept, problem):
 def test_the_sample_rate_of_a_url(query, rate, warned):
     found, problem = sample_rate(f"wss://b/m{query}")
     assert (found, problem is not None) == (rate, warned)
+
+
+def test_which_rates_there_are_is_told_to_everybody():
+    """Also to whoever is shown no telephone numbers: the figures stand apart."""
+    _, problem = sample_rate("wss://b/m?sample-rate=44100")
+    assert problem == ("sample-rate=44100 is neither 8000 nor 16000 nor 24000, so it is 8000")
+    assert not holds_number(problem)

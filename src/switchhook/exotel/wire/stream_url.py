@@ -37,7 +37,10 @@ def sample_rate(url: str) -> tuple[int, str | None]:
         if key == "sample-rate":
             if value.isascii() and value.isdigit() and len(value) < 6 and int(value) in RATES:
                 return int(value), None
-            return 8000, f"sample-rate={value[:20]} is none of 8000, 16000, 24000; 8000 is used"
+            return (
+                8000,
+                f"sample-rate={value[:20]} is neither 8000 nor 16000 nor 24000, so it is 8000",
+            )
         if key.lower().replace("_", "-") in ("sample-rate", "samplerate"):
             return 8000, f"{key!r} is not how the sample rate is asked for; write sample-rate"
     return 8000, None

@@ -75,7 +75,7 @@ def _status(value: str) -> str:
     return state.value if known and state else value.strip().lower()
 
 
-_HINT_NUMBER = f"{FEWEST} digits or more of its beginning (98765, +9198765) or its end (*3210)"
+_HINT_NUMBER = f"{FEWEST} digits or more of its beginning (98765 or +91987) or its end (*3210)"
 
 
 def _number(value: str) -> str:
