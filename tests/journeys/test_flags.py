@@ -102,7 +102,7 @@ def test_a_flag_is_in_force_for_callers_and_bots_until_it_is_undone(tmp_path, op
         assert said in done.err
         assert ("--reason is" in done.err) == ("--reason is" in said)
     done = flag(program, "set", "share", "10%", "--reason", "x", code=1)
-    assert "it is kept, and not in force yet" in done.err
+    assert "it is kept, and not in force yet: no console runs" in done.err
 
 
 def test_a_rule_with_an_unknown_flag_does_not_run(tmp_path, options):

@@ -115,7 +115,7 @@ def test_without_a_console_it_is_kept_and_said_not_to_be_in_force(tmp_path, opti
     with running(tmp_path / "data", *options) as program:
         until(lambda: program.api("routes")["pools"], "the pools")
     done = route(program, "out", "vendor-a", "--reason", "x", code=1)
-    assert "it is kept, and not in force yet" in done.err
+    assert "it is kept, and not in force yet: no console runs" in done.err
     again = route(program, "list", "--json", code=1)
     member = json.loads(again.out.splitlines()[0])["members"][0]
     assert (member["name"], member["state"]) == ("vendor-a", "out")

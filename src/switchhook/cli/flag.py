@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from cyclopts import App, Parameter
 
-from switchhook.capacity.facts_file import FactsReader
 from switchhook.cli import output
 from switchhook.cli.data import config_or_last, data_folder, steady_now_ms
 from switchhook.cli.ledger import deed
 from switchhook.cli.moments import length_said
 from switchhook.cli.options import CONFIG, DATA, JSON
+from switchhook.cli.told import until_told
 from switchhook.errors import FlagError
 from switchhook.flags.changes import (
     FlagAct,
@@ -27,11 +26,9 @@ from switchhook.flags.ledger import LedgerFlags
 from switchhook.flags.view import FlagsView, flags_view
 from switchhook.flags.worker import undo_in
 from switchhook.metrics import duration_text
-from switchhook.overview.verdict_file import read_verdict
 from switchhook.rules.flag_values import read_text, value_words
 from switchhook.server.places import ledger_of
 from switchhook.server.told_in_ledger import flags_teller
-from switchhook.system.data_folder import boot_id
 from switchhook.web.json import time_of
 
 if TYPE_CHECKING:
@@ -42,6 +39,7 @@ if TYPE_CHECKING:
     from switchhook.flags.changes import FlagChange
     from switchhook.flags.view import FlagView
     from switchhook.rules.flags import Flag
+    from switchhook.rules.routing import RoutingFacts
 
 app = App(name="flag", help="Named values that rules and bots read: show, set, reset, undo.")
 
@@ -51,7 +49,6 @@ FOR = Annotated[
 ]
 T = TypeVar("T")
 
-_IN_FORCE_S, _LOOK_S = 3.0, 0.05
 _MOST_PAST = 50
 
 
@@ -217,20 +214,21 @@ def _do(folder: Path, config: str | None, wanted: FlagWanted) -> int:
 
 
 def _told(folder: Path, change: FlagChange) -> int:
-    """Wait until the answer processes are told. Exit code 1 where nobody tells them."""
-    reader, now_ms = FactsReader(folder, boot_id()), steady_now_ms(folder)
+    """Wait until the answer processes are told. Exit code 1 where they are not."""
+    now_ms = steady_now_ms(folder)
     wanted = change.setting.at(now_ms)
-    until = time.monotonic() + _IN_FORCE_S
-    while time.monotonic() < until:
-        found = reader.look(now_ms)[1].flags.get(change.flag) if reader.path.exists() else None
-        if reader.path.exists() and (None if found is None else found.at(now_ms)) == wanted:
-            return 0
-        time.sleep(_LOOK_S)
-    written = read_verdict(folder)
-    runs = written is not None and written.fresh(steady_now_ms(folder))
-    why = "the console does not tell it; look at its log" if runs else "no console runs"
-    output.err.print(f"it is kept, and not in force yet: {why}")
-    return 1
+
+    def done(told: RoutingFacts) -> bool:
+        found = told.flags.get(change.flag)
+        return (None if found is None else found.at(now_ms)) == wanted
+
+    def instead() -> str | None:
+        last = with_flags(folder, lambda flags, _now_ms: flags.held().get(change.flag))
+        if last is None or last.id == change.id:
+            return None
+        return f"{words_of(last)}, by {last.by}"
+
+    return until_told(folder, done, instead)
 
 
 def with_flags(

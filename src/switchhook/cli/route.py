@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from cyclopts import App, Parameter
 
-from switchhook.capacity.facts_file import FactsReader
 from switchhook.cli import output
 from switchhook.cli.data import config_or_last, data_folder, steady_now_ms
 from switchhook.cli.ledger import deed
 from switchhook.cli.moments import length_said
 from switchhook.cli.options import CONFIG, DATA, JSON
 from switchhook.cli.route_shown import pairs, print_counted, print_hands, print_pools, standing
+from switchhook.cli.told import until_told
 from switchhook.errors import HandError
 from switchhook.metrics import duration_text
-from switchhook.overview.verdict_file import read_verdict
 from switchhook.routes.hands import (
     HandWanted,
     KnownRoutes,
     change_of,
     noted,
     noted_undo,
+    seat_of,
     undone,
     words_of,
 )
@@ -34,14 +33,13 @@ from switchhook.rules.bot_pool import MemberState
 from switchhook.rules.routing import HandAct
 from switchhook.server.places import ledger_of
 from switchhook.server.told_in_ledger import tell_hands
-from switchhook.system.data_folder import boot_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from switchhook.access.audit import Deed
-    from switchhook.rules.routing import HandSetting
+    from switchhook.rules.routing import HandSetting, RoutingFacts
 
 app = App(name="route", help="Which bots get calls: move, drain, switch off, undo.")
 
@@ -50,8 +48,6 @@ FOR = Annotated[
     str | None, Parameter(name="--for", help="Ends by itself: 2h, 90m, 1d. Without it: undo.")
 ]
 T = TypeVar("T")
-
-_IN_FORCE_S, _LOOK_S = 3.0, 0.05
 
 
 @app.command(name="list")
@@ -250,7 +246,7 @@ def undo(
         ),
     )
     output.out.print(f"undone ({setting.id}): {words_of(setting)}")
-    return _told(folder, lambda held: all(each.id != setting.id for each in held))
+    return _told(folder, None, (setting.id,))
 
 
 def _set(wanted: HandWanted, config: str | None, data: str | None) -> int:
@@ -270,12 +266,7 @@ def _set(wanted: HandWanted, config: str | None, data: str | None) -> int:
     output.out.print(f"{change.said}{until}{end}")
     if change.warning:
         output.err.print(f"note: {change.warning}", style="yellow")
-    ids = {begins.id} if begins is not None else set()
-    ended = set(change.ends)
-    return _told(
-        folder,
-        lambda held: ids <= {each.id for each in held} and not ended & {each.id for each in held},
-    )
+    return _told(folder, begins, change.ends)
 
 
 def _with_hands(folder: Path, act: Callable[[LedgerHands, int], T]) -> T:
@@ -286,19 +277,22 @@ def _with_hands(folder: Path, act: Callable[[LedgerHands, int], T]) -> T:
         ledger.close()
 
 
-def _told(folder: Path, done: Callable[[Sequence[HandSetting]], bool]) -> int:
-    """Wait until the answer processes are told. Exit code 1 where nobody tells them."""
-    reader = FactsReader(folder, boot_id())
-    until = time.monotonic() + _IN_FORCE_S
-    while time.monotonic() < until:
-        if reader.path.exists() and done(reader.look(steady_now_ms(folder))[1].hands):
-            return 0
-        time.sleep(_LOOK_S)
-    written = read_verdict(folder)
-    runs = written is not None and written.fresh(steady_now_ms(folder))
-    why = "the console does not tell it; look at its log" if runs else "no console runs"
-    output.err.print(f"it is kept, and not in force yet: {why}")
-    return 1
+def _told(folder: Path, begins: HandSetting | None, ends: Iterable[int]) -> int:
+    """Wait until the answer processes are told. Exit code 1 where they are not."""
+    ended = frozenset(ends)
+
+    def done(told: RoutingFacts) -> bool:
+        ids = {each.id for each in told.hands}
+        return (begins is None or begins.id in ids) and not ended & ids
+
+    def instead() -> str | None:
+        held = _with_hands(folder, lambda hands, now_ms: hands.held(now_ms))
+        if begins is None or any(each.id == begins.id for each in held):
+            return None
+        after = next((each for each in held if seat_of(each) == seat_of(begins)), None)
+        return "it is over" if after is None else f"{words_of(after)}, by {after.by}"
+
+    return until_told(folder, done, instead)
 
 
 def _deed(what: str, subject: str, details: dict[str, str]) -> Deed:

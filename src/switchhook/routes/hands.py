@@ -84,7 +84,7 @@ def change_of(
     setting = _placed(wanted, known)
     if setting.act is HandAct.MOVE:
         _check_move(setting, known, held)
-    same = [each for each in held if _seat(each) == _seat(setting)]
+    same = [each for each in held if seat_of(each) == seat_of(setting)]
     ends = tuple(each.id for each in same)
     if not _differs(setting, known.pools):
         if not ends and not known.pinned(setting):
@@ -242,7 +242,7 @@ def _listed(known: Sequence[str]) -> str:
 # What it meets.
 
 
-def _seat(setting: HandSetting) -> tuple[HandAct, str, str, str]:
+def seat_of(setting: HandSetting) -> tuple[HandAct, str, str, str]:
     """What there is only one setting of."""
     return setting.act, setting.pool, setting.member, setting.endpoint
 
