@@ -199,3 +199,27 @@ def test_a_whole_flag_takes_no_number_that_is_too_large_with_a_point(said):
 def test_the_largest_whole_number_can_be_set_either_way():
     assert read_text(WHOLE, str(LARGEST_WHOLE)) == LARGEST_WHOLE
     assert read_for(WHOLE, -float(LARGEST_WHOLE)) == -LARGEST_WHOLE
+
+
+@pytest.mark.parametrize(
+    ("said", "problem"),
+    [
+        ("9-21", "'9' is neither a clock time nor a moment"),
+        ("09:00-21", "'21' is neither a clock time nor a moment"),
+        ("09:00/2026-12-01T09:00Z", "one end is a clock time, and the other a moment"),
+        ("09:00", "'09:00' is no window"),
+        ("-", "'-' is no window"),
+    ],
+)
+def test_how_a_window_is_typed_is_told_to_who_types_one(said, problem):
+    with pytest.raises(FlagError) as refused:
+        read_text(FLAGS[FlagKind.WINDOW], said)
+    assert refused.value.problem == problem
+    assert refused.value.hint.startswith("such as '09:00-21:00' or '09:00-21:00 monday,friday ")
+
+
+@pytest.mark.parametrize("said", ["9-21", 5, {"from": "9:00", "until": "21:00"}, {}])
+def test_how_a_window_is_written_is_told_alike_in_toml_and_json(said):
+    with pytest.raises(FlagError) as refused:
+        read_value(FlagKind.WINDOW, said)
+    assert refused.value.hint.startswith('such as from "09:00" until "21:00", with days such as')

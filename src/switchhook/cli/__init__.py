@@ -14,6 +14,9 @@ from switchhook.errors import SwitchhookError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cyclopts import CycloptsError
+    from rich.panel import Panel
+
 _COMMANDS = {
     "init": ("init:init", "Write a first configuration, with rules and a secret."),
     "serve": ("run:serve", "Answer passthrus and run the console, both kept alive."),
@@ -65,6 +68,7 @@ def make_app(words: Sequence[str]) -> App:
         version_format="plaintext",
         version_flags=["--version"],
         result_action="return_value",
+        error_formatter=_panel_of,
     )
     for name, (place, summary) in _COMMANDS.items():
         module, _, attribute = f"switchhook.cli.{place}".partition(":")
@@ -95,6 +99,12 @@ def run(words: Sequence[str]) -> int:
 def main() -> None:
     """The program `switchhook`."""
     sys.exit(run(sys.argv[1:]))
+
+
+def _panel_of(error: CycloptsError) -> Panel:
+    from switchhook.cli.values_refused import panel_of
+
+    return panel_of(error)
 
 
 def _version() -> str:

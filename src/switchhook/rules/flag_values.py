@@ -41,8 +41,8 @@ _CLOCK = re.compile("([01][0-9]|2[0-3]):[0-5][0-9]")
 _HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _YES_NO = {"true": True, "on": True, "yes": True, "false": False, "off": False, "no": False}
 _WINDOW_HINT = (
-    'such as {from = "09:00", until = "21:00", days = ["monday"], zone = "Asia/Kolkata"}, '
-    'or two moments such as "2026-12-01T09:00:00+05:30"'
+    'such as from "09:00" until "21:00", with days such as ["monday"] and a zone such as '
+    '"Asia/Kolkata"; or two moments such as "2026-12-01T09:00:00+05:30"'
 )
 _WINDOW_TEXT_HINT = (
     "such as '09:00-21:00' or '09:00-21:00 monday,friday Asia/Kolkata' or "
@@ -98,7 +98,9 @@ def read_text(flag: Flag, said: str) -> SetTo:
         case FlagKind.PERCENTAGE:
             return read_for(flag, _figure(line.removesuffix("%").rstrip()))
         case FlagKind.WINDOW:
-            return read_for(flag, _json(line) if line.startswith("{") else _window_parts(line))
+            if line.startswith("{"):
+                return read_for(flag, _json(line))
+            return _window(_window_parts(line), _WINDOW_TEXT_HINT)
         case FlagKind.LIST:
             if line.startswith("["):
                 return read_for(flag, _json(line))
@@ -195,27 +197,31 @@ def _list(said: object) -> list[str]:
     return [_text(each, LONGEST_ENTRY, "a text") for each in said]
 
 
-def _window(said: object) -> Window:
+def _window(said: object, hint: str = _WINDOW_HINT) -> Window:
     if not isinstance(said, dict):
-        raise FlagError(f"it is {_kind(said)}, not a window", _WINDOW_HINT)
+        raise FlagError(f"it is {_kind(said)}, not a window", hint)
     known = ("from", "until", "days", "zone")
     for key in said:
         if key not in known:
             raise FlagError(f"a window has no key {str(key)[:40]!r}", did_you_mean(str(key), known))
     begins, until = _end(said.get("from")), _end(said.get("until"))
     if not isinstance(begins, str) or not isinstance(until, str):
-        raise FlagError("a window has two texts, from and until", _WINDOW_HINT)
+        raise FlagError("a window has two texts, from and until", hint)
     days, zone = said.get("days", []), said.get("zone", "")
     if _CLOCK.fullmatch(begins) and _CLOCK.fullmatch(until):
         if begins == until:
-            hint = "a window that is always open is a boolean, true"
-            raise FlagError("it ends when it begins", hint)
+            raise FlagError(
+                "it ends when it begins", "a window that is always open is a boolean, true"
+            )
         return Window(begins, until, _days(days), _zone(zone))
-    if _moment(begins) >= _moment(until):
+    if _CLOCK.fullmatch(begins) or _CLOCK.fullmatch(until):
+        _moment(until if _CLOCK.fullmatch(begins) else begins, hint)
+        raise FlagError("one end is a clock time, and the other a moment", hint)
+    if _moment(begins, hint) >= _moment(until, hint):
         raise FlagError("it ends before it begins", "from is the earlier one")
     if days or zone:
-        hint = "leave them out: the moments say their own"
-        raise FlagError("a window between two moments has neither days nor a zone", hint)
+        problem = "a window between two moments has neither days nor a zone"
+        raise FlagError(problem, "leave them out: the moments say their own")
     return Window(begins, until)
 
 
@@ -224,15 +230,15 @@ def _end(said: object) -> object:
     return said.isoformat() if isinstance(said, datetime) and said.tzinfo is not None else said
 
 
-def _moment(said: str) -> int:
+def _moment(said: str, hint: str) -> int:
     try:
         if datetime.fromisoformat(said).tzinfo is None:
-            hint = 'such as "2026-12-01T09:00:00+05:30"'
-            raise FlagError(f"{said[:40]!r} says no zone", hint)
+            problem = f"{said[:40]!r} says no zone"
+            raise FlagError(problem, 'such as "2026-12-01T09:00:00+05:30"')
         return moment_ms(said)
     except (ValueError, OverflowError):
         problem = f"{said[:40]!r} is neither a clock time nor a moment"
-        raise FlagError(problem, _WINDOW_HINT) from None
+        raise FlagError(problem, hint) from None
 
 
 def _days(said: object) -> tuple[str, ...]:
