@@ -359,7 +359,6 @@ Parts of one thing, which its test takes whole:
   releases/test_release_troubles metrics
   callbacks/test_promise_troubles known promise_metrics
   flags/test_api            json
-  journeys/test_flags       /cli/flag
   releases/test_evidence_api evidence_json
   rules/test_expression     expression_text known_names variables
   rules/test_impossible     possible text_sets value_sets

@@ -180,6 +180,8 @@ def history(
     """
     folder = data_folder(config, data)
     past = with_flags(folder, lambda flags, _now_ms: flags.history(name, _MOST_PAST))
+    if name is not None and not past:  # one that is declared no more has its past
+        flag_named(name, _flags(folder, config))
     if json:
         for change in past:
             output.print_json(change_json(change))
