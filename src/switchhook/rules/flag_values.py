@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 NAME = re.compile("[a-z_][a-z0-9_]{0,63}")
 LONGEST_TEXT = 1_000
 MOST_ENTRIES, LONGEST_ENTRY = 200, 200
+_MOST_DIGITS = 400  # Python reads no text of many more; what is longer is too large for all
 
 _CLOCK = re.compile("([01][0-9]|2[0-3]):[0-5][0-9]")
 _HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -268,7 +269,9 @@ def _zone(said: object) -> str:
 
 def _figure(line: str) -> int | float:
     try:
-        return int(line) if re.fullmatch("[+-]?[0-9]{1,400}", line) else float(line)
+        if re.fullmatch("[+-]?[0-9]+", line):
+            return int(line) if len(line) < _MOST_DIGITS else 10**_MOST_DIGITS
+        return float(line)
     except ValueError:
         raise FlagError(f"{line[:40]!r} is no number", "such as 3 or 0.5") from None
 
