@@ -113,7 +113,7 @@ _NO_NUMBER = re.compile(
     )
   | (?:(?<=[A-Za-z]-)|(?<=ec2-))(?:{_BYTE}-){{3}}{_BYTE}(?=\.[A-Za-z])
   | {_ALONE}{_GROUPED}{{2}}(?:\.[0-9]{{1,2}})?{_NOT_JOINED}
-  | {_FAR_BEFORE}{_HOURS}(?:,[ ]?{_HOURS})*{_FAR_AFTER}
+  | (?=[0-9]{{1,2}}:){_FAR_BEFORE}{_HOURS}(?:,[ ]?{_HOURS})*{_FAR_AFTER}
   | (?P<amount> (?:₹|\$|€|\b(?:Rs\.?|INR|USD))[ ]?[0-9][0-9,]{{0,10}}(?:\.[0-9]{{1,6}})?
         {_NOT_JOINED} )
   | (?P<six> (?<![0-9A-Za-z:.])[0-9A-Fa-f]{{0,4}}(?::[0-9A-Fa-f]{{0,4}}){{2,7}}(?![0-9A-Za-z:]) )
