@@ -35,7 +35,7 @@ from switchhook.exotel.times import DAY_MS, HOUR_MS, MINUTE_MS
 from switchhook.releases.evidence import EvidenceTerms, RolloutEvidence
 from switchhook.releases.measures import GROUPS, OF_STREAM, Measure
 from switchhook.releases.settings import RolloutSettings
-from switchhook.releases.stages import Stage, next_stage, plan
+from switchhook.releases.stages import Stage, Volume, next_stage, plan
 from switchhook.rules.outcome import EndpointKind
 from switchhook.rules.rollout import BUCKETS, RolloutSeen
 
@@ -119,7 +119,8 @@ class HarmlessRollout:
         self.evidence = RolloutEvidence(EvidenceTerms(groups=groups, foretold=_FORETOLD))
         self.settings = RolloutSettings(exclude_points=self.chance.choice(HARMS_EXCLUDED))
         measures = sum(map(len, groups))
-        made = plan(self.settings, callers_a_day=self.volume, base=0.05, measures=measures)
+        volume = Volume(count=self.volume, span_ms=DAY_MS)
+        made = plan(self.settings, volume=volume, base=0.05, measures=measures)
         self.stages: Sequence[Stage] = made.stages
         self.share, self.since_ms = self.stages[0].share, 0
         self.known: list[tuple[int, int, int, RolloutSeen, dict[str, bool]]] = []

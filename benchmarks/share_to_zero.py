@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from switchhook.config import Config
     from switchhook.releases.release import Standing
     from switchhook.releases.releasing import Releasing
+    from switchhook.releases.stages import Volume
 
 CONFIG = '[endpoints.default]\nauth = "open"\nrules = "default.toml"\n'
 RULES = '[default]\noption = "B"\n'
@@ -73,7 +74,7 @@ class Subjects:
     def endpoints(self, subject: str) -> tuple[str, ...]:
         return ("default",)
 
-    def callers_a_day(self, subject: str) -> float | None:
+    def volume(self, subject: str) -> Volume | None:
         return None
 
     def foretold(self, number: int) -> Mapping[str, float]:

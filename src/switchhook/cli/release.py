@@ -235,7 +235,7 @@ def _share_alone(said: str | None) -> int:
     if is_share(said):
         return share_said(said)
     hint = f"switchhook release canary {said} 5%"
-    if said.isdigit() and 0 < int(said) < 100:
+    if said.isdigit() and len(said) < 3 and int(said):
         hint = f"{said}% for the one in shadow or canary; {hint} for release {said}"
     raise ReleaseError("it has no share", hint)
 
