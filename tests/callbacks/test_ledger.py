@@ -18,6 +18,7 @@ from switchhook.callbacks.do_not_call_ledger import LedgerDoNotCall
 from switchhook.callbacks.ledger import LedgerPromises
 from switchhook.callbacks.lists_ledger import PromiseLists
 from switchhook.callbacks.promise import (
+    NONE_LEFT,
     Attempt,
     AttemptState,
     CallOutcome,
@@ -161,6 +162,18 @@ def test_an_end_waits_for_the_call_on_its_way_and_both_are_told(book):
         (E.SERVED, S.DROPPED),
     ]
     assert [step.event for step, _ in book.queue.ends_after(0, 10)] == [E.SERVED]
+
+
+def test_one_that_is_exhausted_by_a_missed_call_tells_both(book):
+    made = book.dial(book.make())
+    over = book.promises.settle(
+        made.id, E.MISSED, T + 3, why="busy", due_ms=made.until_ms, attempt=1
+    )
+    assert (over.state, over.why) == (S.BROKEN, f"busy, and {NONE_LEFT}")
+    steps = [(each.event, each.state, each.why) for each in book.lists.history(made.id)[2:]]
+    assert steps == [(E.MISSED, S.OPEN, "busy"), (E.EXHAUSTED, S.BROKEN, over.why)]
+    assert [step.event for step, _ in book.queue.ends_after(0, 10)] == [E.EXHAUSTED]
+    assert book.make().id != made.id  # who calls in again is owed one again
 
 
 def test_a_claim_keeps_the_attempt_before_the_request_may_leave(book):

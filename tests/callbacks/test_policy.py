@@ -8,7 +8,7 @@ from callbacks.promised import NOON, attempt_of, ist, promise_of, shown
 from switchhook.callbacks.claims import End, Situation, Spent, Wait
 from switchhook.callbacks.dialling import Dialling
 from switchhook.callbacks.policy import decide, due_again_ms, used_up
-from switchhook.callbacks.promise import CallOutcome, PromiseEvent
+from switchhook.callbacks.promise import NONE_LEFT, CallOutcome, PromiseEvent
 from switchhook.callbacks.settings import CallbackSettings
 
 SETTINGS = CallbackSettings()
@@ -78,7 +78,20 @@ def test_calls_for_other_promises_count_for_the_day_alone():
 
 def test_where_no_other_day_is_left_it_ends():
     found = decide(situation(calls=calls(1, 2, 3, promise=2)), SETTINGS, NOON)
-    assert found == End(PromiseEvent.EXHAUSTED, "the number was called 3 times today")
+    why = f"the number was called 3 times today, and {NONE_LEFT}"
+    assert found == End(PromiseEvent.EXHAUSTED, why)
+
+
+@pytest.mark.parametrize(
+    ("left_ms", "ends"), [(6_480_000, True), (6_480_001, False)], ids=["at its end", "before"]
+)
+def test_where_the_gap_takes_all_that_is_left_it_ends(left_ms, ends):
+    """The least gap after a busy line is 1 h 48 min."""
+    promise = promise_of(attempts=1, until_ms=NOON + left_ms)
+    busy = [attempt_of(1, outcome=CallOutcome.BUSY, asked_ms=NOON - 1, done_ms=NOON)]
+    found = decide(situation(promise, busy), SETTINGS, NOON)
+    assert isinstance(found, End if ends else Wait)
+    assert found.why == ("their line was busy" + (f", and {NONE_LEFT}" if ends else ""))
 
 
 def test_a_number_costs_so_much_a_day():
@@ -97,8 +110,8 @@ def test_nobody_is_called_at_night():
     assert isinstance(found, Wait)
     assert shown(found.due_ms) == "Tue 09:00"
     soon = decide(situation(promise_of(until_ms=ist(6, 1))), SETTINGS, night)
-    assert isinstance(soon, Wait)
-    assert shown(soon.due_ms) == "Tue 01:00"
+    why = f"nobody is called at this hour, where they are, and {NONE_LEFT}"
+    assert soon == End(PromiseEvent.EXHAUSTED, why)
 
 
 def test_an_account_makes_so_many_calls_within_an_hour():
@@ -116,8 +129,8 @@ def test_an_account_makes_so_many_calls_within_an_hour():
         (CallOutcome.NO_ANSWER, 15),
         (CallOutcome.VOICEMAIL, 15),
         (CallOutcome.NO_STREAM, 15),
-        (CallOutcome.BUSY, 240),
-        (CallOutcome.DECLINED, 240),
+        (CallOutcome.BUSY, 120),
+        (CallOutcome.DECLINED, 120),
     ],
 )
 def test_a_line_that_was_busy_or_declined_is_not_called_soon(outcome, minutes):
@@ -125,3 +138,10 @@ def test_a_line_that_was_busy_or_declined_is_not_called_soon(outcome, minutes):
     assert due_again_ms(outcome, SETTINGS, NOON, 0.5) == NOON + gap
     assert due_again_ms(outcome, SETTINGS, NOON, 0.0) == NOON + gap * 9 // 10
     assert due_again_ms(outcome, SETTINGS, NOON, 1.0) == NOON + gap * 11 // 10
+
+
+def test_by_default_who_was_busy_is_called_once_more_in_time():
+    """Whenever within its first hour the first call was over."""
+    made = promise_of()
+    again_ms = due_again_ms(CallOutcome.BUSY, SETTINGS, made.made_ms + 3_600_000, 1.0)
+    assert again_ms < made.until_ms

@@ -11,6 +11,7 @@ from switchhook.callbacks.promise import (
     ENDS,
     FINAL,
     NEXT,
+    NONE_LEFT,
     ON_ITS_WAY,
     Promise,
     PromiseEvent,
@@ -111,6 +112,42 @@ def test_a_retry_grants_one_attempt_and_forgets_doubts():
     broken = replace(MADE, state=PromiseState.BROKEN, attempts=3, doubts=2)
     again = after(PromiseEvent.RETRIED, start=broken)
     assert (again.attempts, again.granted, again.doubts) == (3, 1, 0)
+
+
+@pytest.mark.parametrize("event", [E.MISSED, E.POSTPONED])
+@pytest.mark.parametrize(
+    ("due_ms", "state", "why"),
+    [
+        (MADE.until_ms - 1, PromiseState.OPEN, "their line was busy"),
+        (MADE.until_ms, PromiseState.BROKEN, f"their line was busy, and {NONE_LEFT}"),
+    ],
+)
+def test_one_that_would_be_due_again_when_its_time_is_over_is_broken_at_once(
+    event, due_ms, state, why
+):
+    dialling = after(E.PROVEN, E.DIALLED)
+    found = moved(dialling, event, 5_000, why="their line was busy", due_ms=due_ms)
+    assert found is not None
+    assert (found.state, found.why, found.since_ms) == (state, why, 5_000)
+    assert (found.event is E.EXHAUSTED) is found.final
+
+
+def test_what_was_to_end_it_after_its_call_comes_before_that_nothing_is_left():
+    served = after(E.PROVEN, E.DIALLED, E.SERVED)
+    found = moved(served, E.MISSED, 5_000, due_ms=MADE.until_ms)
+    assert found is not None
+    assert (found.state, found.event) == (PromiseState.DROPPED, E.SERVED)
+
+
+def test_one_whose_time_is_over_expires_and_a_late_talk_keeps_one_without_attempts():
+    over = moved(after(E.PROVEN, E.DIALLED), E.MISSED, MADE.until_ms, due_ms=MADE.until_ms + 1)
+    assert over is not None
+    assert over.state is PromiseState.OPEN
+    broken = moved(after(E.PROVEN, E.DIALLED), E.MISSED, 5_000, due_ms=MADE.until_ms)
+    assert broken is not None
+    kept = moved(broken, E.TALKED, 6_000)
+    assert kept is not None
+    assert kept.state is PromiseState.KEPT
 
 
 def test_every_state_can_be_reached_and_all_but_kept_can_be_left():

@@ -22,7 +22,7 @@ from switchhook.callbacks.dialling_ledger import LedgerDialling
 from switchhook.callbacks.dialling_worker import MOST_ASKED
 from switchhook.callbacks.ledger import LedgerPromises
 from switchhook.callbacks.may_be_called import REGISTERED, UNSUBSCRIBED
-from switchhook.callbacks.promise import FINAL, PromiseEvent, PromiseState
+from switchhook.callbacks.promise import FINAL, NONE_LEFT, PromiseEvent, PromiseState
 from switchhook.errors import LedgerError
 from switchhook.exotel.wire.whitelist import WhitelistStatus
 from switchhook.server.tables import open_ledger
@@ -84,6 +84,19 @@ def test_a_busy_line_is_not_called_soon_again(ledger):
     first, second = world.exotel.calls
     assert second.at_ms - first.ends_ms >= 162_000
     assert world.states() == [PromiseState.KEPT]
+
+
+def test_a_busy_line_whose_gap_takes_all_the_time_that_is_left_breaks_it_at_once(ledger):
+    settings = msgspec.structs.replace(SETTINGS, declined_gap_s=SETTINGS.within_s * 2)
+    world = World(ledger, Exotel(went=[Went.BUSY, Went.TALKED]), settings)
+    world.make()
+    run_out(world)
+    (call,) = world.exotel.calls
+    promise = world.promises.get(1)
+    assert (promise.state, promise.event) == (PromiseState.BROKEN, PromiseEvent.EXHAUSTED)
+    assert promise.why == f"their line was busy, and {NONE_LEFT}"
+    assert promise.since_ms - call.ends_ms <= 180_000
+    assert not world.leases.held
 
 
 AMBIGUOUS = [Fate.DROPPED_BEFORE, Fate.DROPPED_AFTER, Fate.FAILS_AFTER]

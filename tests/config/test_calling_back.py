@@ -95,6 +95,11 @@ def test_where_nobody_listens_it_says_what_is_lacking(text, lacks):
             "attempts = 9\ngap_s = 1800",
             ".attempts: the last of 9 would be 14,460 s after the promise, and within_s is 14,400",
         ),
+        (
+            "declined_gap_s = 14_340",
+            ".declined_gap_s: who was busy or pressed the call away is never called again, as that "
+            "would be 14,400 s after the promise, and within_s is 14,400 (raise it, or lower",
+        ),
         ('[flows.77002]\nname = "x"', ".flow: 77001 is none of the [flows] that are named (did"),
     ],
 )
@@ -103,7 +108,16 @@ def test_what_can_hardly_be_meant_is_said(more, said):
     assert said in only
 
 
-@pytest.mark.parametrize("more", ['hours = "lenders"', 'hours = "8:00-19:00"', "a_day = 3"])
+@pytest.mark.parametrize(
+    "more",
+    [
+        'hours = "lenders"',
+        'hours = "8:00-19:00"',
+        "a_day = 3",
+        "declined_gap_s = 14_339",
+        "declined_gap_s = 28_800\nattempts = 1",
+    ],
+)
 def test_what_may_be_meant_is_not(more):
     assert load(HEAD + ACCOUNT + CALLBACKS + more).warnings == ()
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from switchhook.callbacks.calling_hours import day_begins_ms, next_day_ms, opens_ms, zones_of
 from switchhook.callbacks.claims import End, Wait
-from switchhook.callbacks.promise import CallOutcome, PromiseEvent
+from switchhook.callbacks.promise import CallOutcome, PromiseEvent, none_left
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,13 +47,15 @@ def decide(situation: Situation, settings: CallbackSettings, now_ms: int) -> Wai
         last = max(tries, key=lambda each: each.number)
         how = f": {WORDS[last.outcome]}" if last.outcome is not None else ""
         return End(PromiseEvent.EXHAUSTED, f"they were called {called} in vain{how}")
-    return (
+    wait = (
         _by_gap(promise, tries, settings, now_ms)
         or _by_day(situation, settings, now_ms)
         or _by_money(situation, settings, now_ms)
         or _by_hours(situation, settings, now_ms)
-        or _by_account(situation, settings, now_ms)
     )
+    if wait is not None and wait.due_ms >= promise.until_ms:
+        return End(PromiseEvent.EXHAUSTED, none_left(wait.why))
+    return wait or _by_account(situation, settings, now_ms)
 
 
 def may_be_exhausted(promise: Promise, settings: CallbackSettings) -> bool:
@@ -74,7 +76,7 @@ def _by_gap(
     return Wait(WORDS[last.outcome], again_ms)
 
 
-def _by_day(situation: Situation, settings: CallbackSettings, now_ms: int) -> Wait | End | None:
+def _by_day(situation: Situation, settings: CallbackSettings, now_ms: int) -> Wait | None:
     zones = zones_of(situation.promise.number, settings.zone)
     since_ms = day_begins_ms(zones, now_ms)
     today = sum(each.asked_ms >= since_ms for each in situation.calls)
@@ -82,20 +84,15 @@ def _by_day(situation: Situation, settings: CallbackSettings, now_ms: int) -> Wa
         return None
     why = f"the number was called {today} times today"
     tomorrow_ms = next_day_ms(settings.hours, zones, now_ms)
-    if tomorrow_ms is None or tomorrow_ms >= situation.promise.until_ms:
-        return End(PromiseEvent.EXHAUSTED, why)
-    return Wait(why, tomorrow_ms)
+    return Wait(why, situation.promise.until_ms if tomorrow_ms is None else tomorrow_ms)
 
 
-def _by_money(situation: Situation, settings: CallbackSettings, now_ms: int) -> Wait | End | None:
+def _by_money(situation: Situation, settings: CallbackSettings, now_ms: int) -> Wait | None:
     if situation.number_spent + settings.price <= settings.spend_a_number:
         return None
     why = "calling the number has cost what it may within a day"
     first_ms = min((each.asked_ms for each in situation.calls), default=now_ms)
-    again_ms = max(first_ms + DAY_MS, now_ms + CAPPED_MS)
-    if again_ms >= situation.promise.until_ms:
-        return End(PromiseEvent.EXHAUSTED, why)
-    return Wait(why, again_ms)
+    return Wait(why, max(first_ms + DAY_MS, now_ms + CAPPED_MS))
 
 
 def _by_hours(situation: Situation, settings: CallbackSettings, now_ms: int) -> Wait | None:
@@ -103,9 +100,8 @@ def _by_hours(situation: Situation, settings: CallbackSettings, now_ms: int) -> 
     at_ms = opens_ms(settings.hours, zones, now_ms)
     if at_ms == now_ms:
         return None
-    until_ms = situation.promise.until_ms
     why = "nobody is called at this hour, where they are"
-    return Wait(why, until_ms if at_ms is None else min(at_ms, until_ms))
+    return Wait(why, situation.promise.until_ms if at_ms is None else at_ms)
 
 
 def _by_account(situation: Situation, settings: CallbackSettings, now_ms: int) -> Wait | None:

@@ -14,6 +14,7 @@ from enum import StrEnum
 import msgspec
 
 LONGEST_REASON = 100
+NONE_LEFT = "no attempt is left before its time is over"
 
 
 class PromiseState(StrEnum):
@@ -66,7 +67,7 @@ class PromiseEvent(StrEnum):
     MISSED = "missed"
     """The callback is over without a talk: busy, no answer, declined, failed, a voicemail."""
     EXHAUSTED = "exhausted"
-    """No attempt, call of the day or money is left to it in its time."""
+    """No attempt, hour, call of the day or money is left to it in its time."""
     SERVED = "served"
     """The caller got through by themselves, or a person talked to them."""
     EXPIRED = "expired"
@@ -189,8 +190,8 @@ def moved(
 ) -> Promise | None:
     """A promise after an event; None where the event says nothing any more.
 
-    What ends a promise whose call is on its way is kept, and ends it once that call is over. `why`
-    is put beside the state; `due_ms` and `until_ms` are new ones.
+    What ends one whose call is on its way is kept, and ends it once that call is over. `why` is put
+    beside the state; `due_ms` and `until_ms` are new ones. What would be due too late is exhausted.
     """
     if event in ENDS and promise.state in ON_ITS_WAY:
         if promise.ending is not None:
@@ -215,7 +216,14 @@ def moved(
         return msgspec.structs.replace(after, doubts=0, granted=granted, ending=None, ending_why="")
     if after.ending is not None and state is PromiseState.OPEN:
         return moved(after, after.ending, at_ms, why=after.ending_why)
+    if due_ms is not None and at_ms < after.until_ms <= due_ms:
+        return moved(after, PromiseEvent.EXHAUSTED, at_ms, why=none_left(why)) or after
     return after
+
+
+def none_left(why: str) -> str:
+    """Why a promise is exhausted that can't be dialled in its time any more, and why not now."""
+    return f"{why}, and {NONE_LEFT}" if why else NONE_LEFT
 
 
 class AttemptState(StrEnum):

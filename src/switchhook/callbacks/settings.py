@@ -54,7 +54,8 @@ class CallbackSettings(msgspec.Struct, frozen=True, kw_only=True):
     within_s: int = 4 * 3600
     attempts: int = 3
     gap_s: int = 15 * 60
-    declined_gap_s: int = 4 * 3600
+    declined_gap_s: int = 2 * 3600
+    """Below `within_s`, else who was busy once is never called again."""
     a_day: int = 3
     ring_s: int = 30
     longest_s: int = 900

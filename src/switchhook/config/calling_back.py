@@ -95,6 +95,13 @@ def _of_settings(key: str, settings: CallbackSettings) -> Iterator[str]:
             f"{key}.attempts: the last of {settings.attempts} would be {last_s:,} s after the "
             f"promise, and within_s is {settings.within_s:,} (raise it, or lower gap_s)"
         )
+    again_s = settings.delay_s + settings.declined_gap_s
+    if settings.attempts > 1 and again_s >= settings.within_s:
+        yield (
+            f"{key}.declined_gap_s: who was busy or pressed the call away is never called again, "
+            f"as that would be {again_s:,} s after the promise, and within_s is "
+            f"{settings.within_s:,} (raise it, or lower declined_gap_s)"
+        )
 
 
 def _of_pace(key: str, account: AccountConfig) -> Iterator[str]:
