@@ -319,7 +319,8 @@ def test_a_promise_by_hand_is_open_at_once_and_in_the_audit_log(desk):
         ({"number": "+918047112233"}, "it is an ExoPhone of yours"),
         ({"reason": " "}, "it has no reason"),
         ({"reason": "x" * 101}, "its reason is too long"),
-        ({"class": "x" * 65}, "its class is too long"),
+        ({"class": "x" * 33}, "no such class is possible"),
+        ({"class": " gold"}, "no such class is possible"),
     ],
 )
 def test_a_promise_that_cannot_be_made_says_why(desk, body, said):

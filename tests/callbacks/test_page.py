@@ -280,6 +280,8 @@ def test_what_is_refused_is_said_on_the_page(desk, path, form, said):
 
 def test_a_callback_is_promised_by_hand(desk):
     form = {"account": "main", "number": "098765 00009", "reason": "asked by mail", "class": "gold"}
+    bad = desk.press("make", **form | {"class": "Bad Class"})
+    assert "Not done: no such class is possible: 'Bad Class': 1 to 32 of a-z" in bad
     assert "Promised: it is number 1" in desk.press("make", **form)
     assert desk.promises.get(1).number == number(9)
     assert "Not done" in desk.press("make", **form)

@@ -173,6 +173,12 @@ def test_the_number_may_come_from_standard_input(desk, monkeypatch):
         (("make", ASHA, "--reason", " "), "it has no reason"),
         (("make", ASHA, "--reason", "x", "--account", "quiet"), "no account 'quiet' calls back"),
         (("make", "+918047112233", "--reason", "x"), ""),
+        (
+            ("make", ASHA, "--reason", "x", "--class", "Bad Class"),
+            "no such class is possible: 'Bad Class'"
+            " (1 to 32 of a-z, 0-9, _ and -; account main has: default, sales)",
+        ),
+        (("make", ASHA, "--reason", "x", "--class", "all"), "class 'all' is a reserved word"),
         (("cancel", "--reason", "x"), "which promises is not said"),
         (("cancel", "--state", "opne", "--reason", "x"), "there is no state 'opne'"),
         (("list", "--since", "tomorrowish"), "'tomorrowish' is no time"),

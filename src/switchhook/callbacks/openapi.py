@@ -14,7 +14,7 @@ from switchhook.callbacks.promise import (
     PromiseState,
 )
 from switchhook.callbacks.refusals import RefusalCode
-from switchhook.callbacks.steering import LONGEST_CLASS
+from switchhook.rules.outcome import LONGEST_CLASS
 from switchhook.web.json_schema import (
     COUNT,
     NUMBER,
@@ -191,7 +191,7 @@ _MAKE = _closed(
     account=_NAME,
     number=_NAME,
     reason={"type": "string", "maxLength": LONGEST_REASON, "pattern": VISIBLE},
-    class_={"type": "string", "maxLength": LONGEST_CLASS},
+    class_={"type": "string", "maxLength": LONGEST_CLASS, "pattern": "^[a-z0-9_-]*$"},
 )
 _ACT = _closed(
     ["act", "where", "reason"],

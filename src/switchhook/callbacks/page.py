@@ -19,7 +19,7 @@ from switchhook.callbacks.attempts import RANG
 from switchhook.callbacks.filters import LIVE, PromiseFilter
 from switchhook.callbacks.parameters import LARGEST_ID, LISTED, filter_of
 from switchhook.callbacks.promise import LONGEST_REASON, PromiseState
-from switchhook.callbacks.steering import LONGEST_CLASS, PromiseWanted
+from switchhook.callbacks.steering import PromiseWanted
 from switchhook.callbacks.words import (
     ENDED_BY,
     LEVELS,
@@ -32,6 +32,7 @@ from switchhook.callbacks.words import (
 )
 from switchhook.errors import LedgerError, PromiseError
 from switchhook.exotel.phone_numbers import Ours
+from switchhook.rules.outcome import LONGEST_CLASS
 from switchhook.streams.search.numbers import NumberSearches
 from switchhook.web.parameters import RefusedParameter, read_filters
 from switchhook.web.render import address, viewer_of, zone_of, zone_word
@@ -244,7 +245,7 @@ class PromisesPage:
             account=form.get("account", ""),
             number=form.get("number", ""),
             reason=form.get("reason", ""),
-            class_=form.get("class", ""),
+            class_=form.get("class", "").strip(),
         )
         made = self._steering.make(viewer, wanted)
         return f"Promised: it is number {made.id}"

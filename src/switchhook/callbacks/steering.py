@@ -20,7 +20,7 @@ from switchhook.callbacks.refusals import Refusal
 from switchhook.errors import LedgerError, PromiseError
 from switchhook.exotel.fields import Unusable, e164
 from switchhook.exotel.phone_numbers import masked
-from switchhook.rules.outcome import ORDINARY
+from switchhook.rules.outcome import ORDINARY, class_complaint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from switchhook.callbacks.queries import PromiseLedgers
     from switchhook.callbacks.view import CallingAccount
 
-LONGEST_CLASS = 64
 _REGION = "IN"
 """In which a number without a country's code is read where no account is named."""
 
@@ -85,7 +84,7 @@ class Steering:
             token=self._token(),
             account=account.name,
             number=number,
-            class_=_class(wanted.class_),
+            class_=_class(wanted.class_, account),
             reason=reason,
             origin=PromiseOrigin.HAND,
             made_by=viewer.name,
@@ -206,9 +205,11 @@ def _reason(said: str) -> str:
     return reason
 
 
-def _class(said: str) -> str:
-    name = said.strip() or ORDINARY
-    if len(name) > LONGEST_CLASS or not name.isprintable():
-        problem = "its class is too long, or has signs that can't be shown"
-        raise PromiseError(problem, f"at most {LONGEST_CLASS} characters, or none")
+def _class(said: str, account: CallingAccount) -> str:
+    """As a rule may name one: of another kind no weight could be configured."""
+    name = said or ORDINARY
+    if (wrong := class_complaint(name)) is not None:
+        problem, hint = wrong
+        known = ", ".join(sorted({ORDINARY, *account.settings.classes}))
+        raise PromiseError(problem, f"{hint}; account {account.name} has: {known}")
     return name

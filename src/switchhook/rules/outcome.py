@@ -52,7 +52,8 @@ SELECT_HINT = "1 to 64 of A-Z, a-z, 0-9, _ and -, as a SwitchCase applet compare
 RESERVED = frozenset({"all", "any", "none", "foreign", "unknown"})
 """What pages and metrics call streams that are of no class, or of all."""
 
-_CLASS = re.compile("[a-z0-9_-]{1,32}")
+LONGEST_CLASS = 32
+_CLASS = re.compile(f"[a-z0-9_-]{{1,{LONGEST_CLASS}}}")
 
 KEYS: dict[EndpointKind, tuple[str, ...]] = {
     EndpointKind.PASSTHRU: ("option", "select", "promise", "reason", "class"),
@@ -82,7 +83,7 @@ Complaint = tuple[str, str]
 def class_complaint(name: object) -> Complaint | None:
     """What is wrong with the name of a class; None where nothing is."""
     if not isinstance(name, str) or not _CLASS.fullmatch(name):
-        hint = "1 to 32 of a-z, 0-9, _ and -"
+        hint = f"1 to {LONGEST_CLASS} of a-z, 0-9, _ and -"
         return f"no such class is possible: {str(name)[:40]!r}", hint
     if name in RESERVED:
         hint = f"{', '.join(sorted(RESERVED))} say what is of no class; choose another name"
