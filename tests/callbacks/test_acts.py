@@ -13,12 +13,19 @@ from switchhook.callbacks.acts import (
     acts_on,
     counted_acts,
     possible,
+    why_nothing,
     why_of,
 )
-from switchhook.callbacks.promise import Promise, PromiseOrigin, PromiseState, moved
+from switchhook.callbacks.promise import (
+    Promise,
+    PromiseEvent,
+    PromiseOrigin,
+    PromiseState,
+    moved,
+)
 from switchhook.errors import PromiseError
 
-A, S = PromiseAct, PromiseState
+A, E, S = PromiseAct, PromiseEvent, PromiseState
 
 
 def promise(state: PromiseState) -> Promise:
@@ -47,6 +54,35 @@ def test_what_is_offered_does_something_and_nothing_else_would(act, state):
     """The buttons and the ledger agree: both go by the table of moves."""
     after = moved(promise(state), EVENTS[act], 5)
     assert possible(act, state) is (after is not None)
+
+
+@pytest.mark.parametrize("state", PromiseState)
+@pytest.mark.parametrize("act", PromiseAct)
+def test_where_it_does_nothing_there_is_a_reason(act, state):
+    assert bool(why_nothing(EVENTS[act], promise(state))) is not possible(act, state)
+
+
+@pytest.mark.parametrize(
+    ("act", "events", "why"),
+    [
+        (A.CANCEL, (E.CANCELLED,), "it is dropped already (cancelled)"),
+        (A.CANCEL, (E.DIALLED, E.TALKED), "it is kept (called back)"),
+        (A.EXPIRE, (E.DIALLED, E.CANCELLED), "it ends after its call already (cancelled)"),
+        (A.PAUSE, (E.PAUSED,), "it is paused already"),
+        (A.PAUSE, (E.DIALLED,), "it is dialling"),
+        (A.RESUME, (E.PAUSED, E.RESUMED), "it is open already"),
+        (A.RESUME, (), "it is open"),
+        (A.RETRY, (), "it is open"),
+        (A.RETRY, (E.EXHAUSTED,), ""),
+    ],
+)
+def test_why_it_does_nothing(act, events, why):
+    found = promise(S.OPEN)
+    for event in events:
+        after = moved(found, event, 5)
+        assert after is not None
+        found = after
+    assert why_nothing(EVENTS[act], found) == why
 
 
 def test_what_may_be_done_in_each_state():

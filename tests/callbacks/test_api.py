@@ -365,11 +365,19 @@ def test_an_act_meets_what_its_filter_finds_and_counts_it_before(desk):
     other = desk.add(4)
     desk.promises.settle(other.id, PromiseEvent.PAUSED, T)
     act = {"act": "pause", "where": {"class": "gold"}, "reason": "they are on strike"}
-    assert desk.post("/acts", **act, dry_run=True).json() == {"matched": 3, "changed": 3}
+    assert desk.post("/acts", **act, dry_run=True).json() == {
+        "matched": 3,
+        "changed": 3,
+        "left_out": [],
+    }
     assert desk.get(state="paused").json()["promises"][0]["id"] == other.id
-    assert desk.post("/acts", **act).json() == {"matched": 3, "changed": 3}
+    assert desk.post("/acts", **act).json() == {"matched": 3, "changed": 3, "left_out": []}
     assert len(desk.get(state="paused").json()["promises"]) == 4
-    assert desk.post("/acts", **act, dry_run=True).json() == {"matched": 3, "changed": 0}
+    assert desk.post("/acts", **act, dry_run=True).json() == {
+        "matched": 3,
+        "changed": 0,
+        "left_out": [],
+    }
     who, what, subject, details = audited(desk)[0]
     assert (who, what, subject) == ("meena", "paused promises", "of class gold")
     assert "they are on strike" in details
@@ -378,9 +386,24 @@ def test_an_act_meets_what_its_filter_finds_and_counts_it_before(desk):
 def test_an_act_on_named_ones_leaves_others_alone(desk):
     first, second = desk.add(1), desk.add(2)
     act = {"act": "cancel", "where": {"ids": [first.id]}, "reason": "done by hand"}
-    assert desk.post("/acts", **act).json() == {"matched": 1, "changed": 1}
+    assert desk.post("/acts", **act).json() == {"matched": 1, "changed": 1, "left_out": []}
     assert desk.get(f"/{first.id}").json()["why"] == "done by hand"
     assert desk.get(f"/{second.id}").json()["state"] == "open"
+
+
+def test_an_act_says_of_each_that_it_leaves_out_why(desk):
+    first, second = desk.add(1), desk.add(2)
+    desk.settle(second, PromiseEvent.SERVED)
+    ids = [first.id, second.id, 999]
+    act = {"act": "cancel", "where": {"ids": ids}, "reason": "done by hand"}
+    left_out = [
+        {"id": second.id, "why": "it is dropped (served after all)"},
+        {"id": 999, "why": "there is none"},
+    ]
+    found = {"matched": 2, "changed": 1, "left_out": left_out}
+    assert desk.post("/acts", **act, dry_run=True).json() == found
+    assert desk.post("/acts", **act).json() == found
+    assert desk.get(f"/{first.id}").json()["state"] == "dropped"
 
 
 def test_a_retry_gives_it_a_whole_time_anew(desk):

@@ -278,6 +278,13 @@ def test_what_is_refused_is_said_on_the_page(desk, path, form, said):
     assert deeds(desk) == []
 
 
+def test_a_press_beside_one_that_does_nothing_says_why(desk):
+    made = desk.add(1)
+    desk.settle(made, PromiseEvent.CANCELLED)
+    said = desk.press("act", act="cancel", why="again", id=str(made.id))
+    assert "Cancel: done to 0 of 1; number 1: it is dropped already (cancelled)" in said
+
+
 def test_a_callback_is_promised_by_hand(desk):
     form = {"account": "main", "number": "098765 00009", "reason": "asked by mail", "class": "gold"}
     bad = desk.press("make", **form | {"class": "Bad Class"})

@@ -234,6 +234,32 @@ def test_promises_are_steered_by_their_ids(desk):
     ]
 
 
+def test_of_each_promise_that_is_named_and_left_out_it_says_why(desk):
+    for number in (ASHA, RAVI, MEERA):
+        desk.make(number)
+    desk.ok("pause", "1", "--reason", "wait")
+    code, out, err = desk.said("pause", "1", "2", "999", "--reason", "wait")
+    assert (code, out) == (0, ["1 promise held back"])
+    assert err == [
+        "number 1 is left out: it is paused already",
+        "number 999 is left out: there is none",
+    ]
+    desk.ok("cancel", "3", "--reason", "served by mail")
+    code, out, err = desk.said("cancel", "3", "99", "--reason", "again")
+    assert (code, out) == (1, ["there is none to cancel"])
+    assert err == [
+        "number 3 is left out: it is dropped already (cancelled)",
+        "number 99 is left out: there is none",
+    ]
+    desk.make(MEERA)
+    code, _, err = desk.said("retry", "3", "--reason", "asked again")
+    assert code == 1
+    assert err == ["number 3 is left out: promise 4 to this number is open"]
+    code, _, err = desk.said("cancel", "4", "--state", "paused", "--reason", "x")
+    assert code == 1
+    assert err == ["number 4 is left out: the filter does not match it"]
+
+
 def test_what_has_something_in_common_is_steered_once_somebody_says_yes(desk):
     for number, of in ((ASHA, "sales"), (RAVI, "sales"), (MEERA, "support")):
         desk.make(number, "--class", of)

@@ -7,11 +7,14 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from switchhook.callbacks.promise import ENDS, NEXT, ON_ITS_WAY, PromiseEvent, PromiseState
+from switchhook.callbacks.words import ENDED_BY
 from switchhook.errors import PromiseError
 from switchhook.exotel.phone_numbers import mask_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from switchhook.callbacks.promise import Promise
 
 LONGEST_WHY = 300
 _VISIBLE = re.compile(r"[^\s\x00-\x1f\x7f-\x9f\ufeff]")
@@ -60,6 +63,23 @@ def possible(act: PromiseAct, state: PromiseState) -> bool:
     """
     event = EVENTS[act]
     return (state, event) in NEXT or (event in ENDS and state in ON_ITS_WAY)
+
+
+def why_nothing(event: PromiseEvent, promise: Promise) -> str:
+    """Why what happens to a promise does nothing to it, in words; empty where it does something."""
+    if event in ENDS and promise.state in ON_ITS_WAY:
+        if promise.ending is None:
+            return ""
+        return f"it ends after its call already ({_ended(promise.ending)})"
+    if (promise.state, event) in NEXT:
+        return ""
+    already = " already" if promise.event is event else ""
+    by = f" ({_ended(promise.event)})" if promise.final and promise.event is not None else ""
+    return f"it is {promise.state}{already}{by}"
+
+
+def _ended(event: PromiseEvent) -> str:
+    return ENDED_BY.get(event, event.value)
 
 
 def acts_on(state: PromiseState) -> tuple[PromiseAct, ...]:

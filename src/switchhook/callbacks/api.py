@@ -241,4 +241,5 @@ def where_of(said: dict[str, Any], now_ms: int) -> PromiseFilter:
 
 
 def did_json(did: Did) -> Json:
-    return {"matched": did.matched, "changed": did.changed}
+    left_out = [{"id": each.id, "why": each.why} for each in did.left_out]
+    return {"matched": did.matched, "changed": did.changed, "left_out": left_out}

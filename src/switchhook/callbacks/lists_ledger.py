@@ -11,6 +11,7 @@ import msgspec
 from sqlalchemy import and_, false, func, select
 
 from switchhook.access.audit_ledger import append
+from switchhook.callbacks.acts import why_nothing
 from switchhook.callbacks.filters import LIVE
 from switchhook.callbacks.history import (
     CallbackTime,
@@ -39,7 +40,7 @@ from switchhook.exotel.times import DAY_MS
 from switchhook.ledger.sql import has_room
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from sqlalchemy import ColumnElement, Connection
 
@@ -54,11 +55,22 @@ MOST_COUNTED = 100_000
 _STEP = 500
 
 
+class LeftOut(NamedTuple):
+    """A promise that was named, to which nothing was done, and why."""
+
+    id: int
+    why: str
+
+
 class Acted(msgspec.Struct, frozen=True):
-    """What came of an act: how many promises the filter had, and how many of them it moved."""
+    """What came of an act: how many promises the filter had, and how many of them it moved.
+
+    `left_out` are those that it named and did not move.
+    """
 
     matched: int
     changed: int
+    left_out: tuple[LeftOut, ...] = ()
 
 
 class Refused(NamedTuple):
@@ -115,7 +127,7 @@ class PromiseLists:
         `deed` is noted first, with how many they are; `until_ms` says until when one is owed anew.
         """
         ids = self._note_and_choose(wanted, now_ms, deed)
-        changed = 0
+        changed = set[int]()
         for at in range(0, len(ids), _STEP):
             with self._ledger.writing() as connection:
                 batch = PromiseBatch(connection)
@@ -127,8 +139,21 @@ class PromiseLists:
                     after = batch.settle(
                         id, event, now_ms, why=why, due_ms=due_ms, until_ms=until, by=by
                     )
-                    changed += after is not None
-        return Acted(len(ids), changed)
+                    if after is not None:
+                        changed.add(id)
+        return Acted(len(ids), len(changed), self.left_out(wanted, event, changed))
+
+    def left_out(
+        self, wanted: PromiseFilter, event: PromiseEvent, but: Collection[int] = ()
+    ) -> tuple[LeftOut, ...]:
+        """Those that a filter names to which something does nothing, and why."""
+        ids = [each for each in dict.fromkeys(wanted.ids) if each not in but]
+        if not ids:
+            return ()
+        with self._ledger.reading() as connection:
+            batch = PromiseBatch(connection)
+            why = {id: _why_left_out(batch, id, wanted, event) for id in ids}
+        return tuple(LeftOut(id, said) for id, said in why.items() if said)
 
     def counts(self, now_ms: int) -> PromiseCounts:
         """How many promises there are now."""
@@ -261,6 +286,18 @@ class PromiseLists:
             ids = connection.scalars(select(_p.id).where(*where).order_by(_p.id)).all()
             append(connection, deed(len(ids)), now_ms * 1000)
         return ids
+
+
+def _why_left_out(batch: PromiseBatch, id: int, wanted: PromiseFilter, event: PromiseEvent) -> str:
+    promise = batch.find(id)
+    if promise is None:
+        return "there is none"
+    why = why_nothing(event, promise)
+    if not why and not wanted.matches(promise):
+        return "the filter does not match it"
+    if not why and event is PromiseEvent.RETRIED:
+        return batch.why_not_again(promise)
+    return why
 
 
 def _where(wanted: PromiseFilter, *, with_states: bool = False) -> list[ColumnElement[bool]]:

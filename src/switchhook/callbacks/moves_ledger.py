@@ -106,7 +106,7 @@ class PromiseBatch:
         news = self._noted(id, attempt, change)
         if not news or not counts_for(before, attempt, event):
             return None
-        if event is PromiseEvent.RETRIED and self._why_not_again(before):
+        if event is PromiseEvent.RETRIED and self.why_not_again(before):
             return None
         after = moved(before, event, now_ms, why=why, due_ms=due_ms, until_ms=until_ms)
         if after is None:
@@ -260,7 +260,8 @@ class PromiseBatch:
             return RefusalCode.OPEN_ALREADY, f"promise {same[0].id} to this number is open"
         return None, ""
 
-    def _why_not_again(self, promise: Promise) -> str:
+    def why_not_again(self, promise: Promise) -> str:
+        """Why one that is over can't be owed anew; empty where it can."""
         if promise.state not in FINAL:
             return ""
         _, why = self._why_refused(promise)

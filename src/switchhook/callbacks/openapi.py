@@ -157,7 +157,9 @@ SCHEMAS: dict[str, Schema] = {
     "DoNotCallEntry": object_of(number=STRING, why=TEXT, by=TEXT, at=TIME, from_file=_YES),
     "DoNotCall": object_of(count=COUNT, numbers=list_of(ref("DoNotCallEntry")), more=_YES),
     "DoNotCallSet": object_of(changed=_YES),
-    "PromisesActed": object_of(matched=COUNT, changed=COUNT),
+    "PromisesActed": object_of(
+        matched=COUNT, changed=COUNT, left_out=list_of(object_of(id=COUNT, why=STRING))
+    ),
 }
 
 # Bodies.

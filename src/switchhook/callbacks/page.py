@@ -256,7 +256,8 @@ class PromisesPage:
         if act is None:
             raise PromiseError("it says not what to do", f"one of {', '.join(PromiseAct)}")
         did = self._steering.act(viewer, act, self._meant(form), form.get("why", ""))
-        return f"{WORDS[act]}: done to {did.changed:,} of {did.matched:,}"
+        left_out = "".join(f"; number {each.id}: {each.why}" for each in did.left_out)
+        return f"{WORDS[act]}: done to {did.changed:,} of {did.matched:,}{left_out}"
 
     def _meant(self, form: Form) -> PromiseFilter:
         """One promise, or all that the form's list had when it was shown."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from switchhook.access.audit import Deed
     from switchhook.access.roles import Viewer
+    from switchhook.callbacks.lists_ledger import LeftOut
     from switchhook.callbacks.queries import PromiseLedgers
     from switchhook.callbacks.view import CallingAccount
 
@@ -44,10 +45,11 @@ class PromiseWanted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Did(msgspec.Struct, frozen=True):
-    """How many promises an act met, and to how many it did something."""
+    """How many promises an act met, to how many it did something, and those named it left out."""
 
     matched: int
     changed: int
+    left_out: tuple[LeftOut, ...] = ()
 
 
 class Steering:
@@ -118,12 +120,16 @@ class Steering:
             by=viewer.name,
         )
         self._wake()
-        return Did(done.matched, done.changed)
+        return Did(done.matched, done.changed, done.left_out)
 
     def count(self, act: PromiseAct, where: PromiseFilter) -> Did:
         """What the act would meet, and to how many it would do something."""
         states = self._lists.counts_of(where)
-        return Did(sum(states.values()), counted_acts(states).get(act, 0))
+        left_out = self._lists.left_out(where, EVENTS[act])
+        changed = counted_acts(states).get(act, 0)
+        if where.ids:
+            changed = len(dict.fromkeys(where.ids)) - len(left_out)
+        return Did(sum(states.values()), changed, left_out)
 
     def _until(self, promise: Promise, now_ms: int) -> int:
         """The time of one that is dialled anew: a whole one."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -14,6 +14,11 @@ from switchhook.cli import output
 from switchhook.cli.options import CONFIG, DATA
 from switchhook.cli.promises_parts import REASON, Which, by, filter_of, opened
 from switchhook.errors import PromiseError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from switchhook.callbacks.lists_ledger import LeftOut
 
 
 @Parameter(name="*")
@@ -136,9 +141,12 @@ def _act(
         raise PromiseError("which promises is not said", hint)
     with opened(config, data) as at:
         wanted = filter_of(meant, at.now_ms(), ids)
-        count = at.steering.count(act, wanted).changed
+        meets = at.steering.count(act, wanted)
+        count = meets.changed
         if not count:
-            output.out.print(f"there is none to {act}: {output.plain(words(wanted))}")
+            said = f": {output.plain(words(wanted))}" if not ids else ""
+            output.out.print(f"there is none to {act}{said}")
+            _say_left_out(meets.left_out)
             return 1
         question = f"{act} {_promises(count)} ({output.plain(words(wanted))})?"
         if not (ids or meant.yes or _agreed(question)):
@@ -146,7 +154,13 @@ def _act(
             return 1
         done = at.steering.act(by(), act, wanted, reason)
         output.out.print(f"{_promises(done.changed)} {_DONE[act]}")
+        _say_left_out(done.left_out)
         return int(done.changed == 0)
+
+
+def _say_left_out(left_out: Iterable[LeftOut]) -> None:
+    for each in left_out:
+        output.err.print(f"number {each.id} is left out: {output.plain(each.why)}")
 
 
 def _promises(count: int) -> str:
