@@ -198,7 +198,7 @@ def test_only_an_administrator_allows_dialling_and_an_operator_stops_it(desk):
     stopped = desk.post("/stop-dialling").json()["accounts"][0]["dialling"]
     assert (stopped["allowed"], stopped["stopped"], stopped["stopped_by"]) == (
         False,
-        "by one press",
+        "no reason was given",
         "meena",
     )
     assert [(who, what) for who, what, *_ in audited(desk)] == [
@@ -231,7 +231,7 @@ def test_a_stop_that_can_not_be_kept_stops_all_the_same_and_says_so(desk, monkey
     assert answer.status_code == 400
     assert "dialling is stopped, but a restart would forget it" in answer.text
     assert "the disk is full" in answer.text
-    assert desk.halted == [(None, "by one press", "meena")]
+    assert desk.halted == [(None, "no reason was given", "meena")]
 
 
 def test_a_body_that_is_broken_stops_nothing(desk):

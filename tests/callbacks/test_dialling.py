@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from callbacks.some_promises import T
-from switchhook.callbacks.dialling import Dialling, allowed, held, stopped
+from switchhook.callbacks.dialling import (
+    NO_REASON,
+    Dialling,
+    allow_command,
+    allowed,
+    held,
+    stopped,
+)
 
 OFF = Dialling(account="main")
 ON = allowed(OFF, "asha", T)
@@ -15,7 +22,20 @@ def test_it_is_off_until_somebody_allows_it():
     assert (ON.by, ON.at_ms) == ("asha", T)
 
 
-def test_what_stopped_it_first_stays_said_until_it_is_allowed_anew():
+def test_a_person_s_newest_reason_is_what_is_said():
+    hurried = stopped(ON, NO_REASON, "asha", T + 1)
+    assert hurried.why_not(T + 9) == "dialling is stopped: no reason was given"
+    said = stopped(hurried, "the greeting", "ravi", T + 2)
+    assert (said.stopped, said.stopped_by, said.stopped_ms) == ("the greeting", "ravi", T + 2)
+    assert stopped(said, NO_REASON, "asha", T + 3) == said
+    assert stopped(said, "no money", "", T + 3) == said
+
+
+def test_what_lets_it_dial_can_be_typed_as_it_is():
+    assert allow_command("main") == "switchhook promises allow-dialling main --reason WHY"
+
+
+def test_what_stopped_it_by_itself_stays_said_until_it_is_allowed_anew():
     off = stopped(stopped(ON, "no money", "switchhook", T + 1), "enough", "asha", T + 2)
     assert off.why_not(T + 9) == "dialling is stopped: no money"
     assert (off.allowed, off.stopped_by, off.stopped_ms) == (False, "switchhook", T + 1)

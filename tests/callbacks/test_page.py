@@ -183,7 +183,7 @@ def test_the_switch_is_an_administrators_and_stopping_it_an_operators(desk):
         "stop-dialling", account="", reason=""
     )
     words = desk.words()
-    assert "Stopped 15 Nov 03:43:20 by meena: by one press" in words
+    assert "Stopped 15 Nov 03:43:20 by meena: no reason was given" in words
     assert "Stop all dialling" not in words
     assert deeds(desk) == ["stopped dialling", "allowed dialling"]
 

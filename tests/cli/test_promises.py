@@ -5,16 +5,20 @@ from __future__ import annotations
 import io
 import json
 import os
+import socket
 
 import pytest
 
-from switchhook.access.audit import AuditFilter
+from switchhook.access.audit import AuditFilter, Deed
 from switchhook.access.audit_ledger import LedgerAudit
+from switchhook.callbacks.dialling_ledger import SWITCHHOOK, LedgerDialling
 from switchhook.callbacks.ledger import LedgerPromises
 from switchhook.callbacks.promise import PromiseEvent
 from switchhook.cli import run
 from switchhook.cli.data import steady_now_ms
 from switchhook.config.live import SettingsKeeper
+from switchhook.overview.verdict import Level, State
+from switchhook.overview.verdict_file import VerdictFile
 from switchhook.server.tables import open_ledger
 from switchhook.system.data_folder import LEDGER, DataFolder
 
@@ -302,7 +306,9 @@ def test_dialling_is_allowed_by_name_and_stopped_at_once(desk):
     assert desk.ok("stop-dialling") == ["nobody is dialled any more"]
     code, _, err = desk.said("list")
     assert code == 1
-    assert err == ["account main: dialling is stopped: by the command line"]
+    assert err == ["account main: dialling is stopped: no reason was given"]
+    assert desk.said("stop-dialling", "--reason", "the flow")[2] == []
+    assert desk.said("list")[2] == ["account main: dialling is stopped: the flow"]
     desk.said("allow-dialling", "main", "--reason", "again")
     assert desk.ok("stop-dialling", "main", "--reason", "the greeting") == [
         "account main dials nobody any more"
@@ -312,8 +318,41 @@ def test_dialling_is_allowed_by_name_and_stopped_at_once(desk):
         "stopped dialling",
         "allowed dialling",
         "stopped dialling",
+        "stopped dialling",
         "allowed dialling",
     ]
+
+
+def test_what_stopped_it_by_itself_stays_said_and_who_stops_it_is_told(desk):
+    desk.make(ASHA)
+    desk.said("allow-dialling", "main", "--reason", "a first try")
+    deed = Deed(who=SWITCHHOOK, what="stopped dialling", subject="main")
+    with desk.ledger() as ledger:
+        LedgerDialling(ledger).stop(["main"], "no money is left", deed, 1)
+    code, _, err = desk.said("stop-dialling", "main", "--reason", "the greeting")
+    assert (code, err) == (
+        0,
+        ["note: account main was stopped before, and that is to be mended: no money is left"],
+    )
+    assert desk.said("list")[2] == ["account main: dialling is stopped: no money is left"]
+
+
+def test_after_a_console_was_killed_it_says_at_once_that_none_runs(desk):
+    """Its last verdict is seconds old, and its note is still there."""
+    desk.make(ASHA)
+    data = desk.folder / "data"
+    now_ms = steady_now_ms(data)
+    VerdictFile(data).write(State(level=Level.GOOD, what="All is well."), (), now_ms)
+    words = ("allow-dialling", "main", "--reason", "a first try")
+    gone = ["note: not yet: no console runs, and nobody else dials"]
+    assert desk.said(*words)[::2] == (1, gone)
+    lock, note = data / "console.lock", {"pid": 2**22 + 1, "program": "x", "since": "x"}
+    lock.write_text(json.dumps({**note, "host": socket.gethostname()}))
+    assert desk.said(*words)[::2] == (1, gone)
+    lock.write_text(json.dumps({**note, "host": "a-container"}))
+    assert desk.said(*words)[::2] == (0, [])
+    with DataFolder.open(data, "console"):
+        assert desk.said(*words)[::2] == (0, [])
 
 
 def test_broken_promises_are_dialled_again_with_their_story_kept(desk):

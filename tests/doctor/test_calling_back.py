@@ -53,4 +53,4 @@ ALLOWED = Dialling(account="main", allowed=True, by="asha", at_ms=1)
 def test_calling_back(dialling, waiting, level, said):
     found = judge_calling_back(dialling, waiting, 2, NOW)
     assert (found.check, found.level, found.said) == ("calling back by main", level, said)
-    assert ("allow-dialling main" in found.todo) == (level is not Level.OK)
+    assert ("promises allow-dialling main --reason WHY" in found.todo) == (level is not Level.OK)

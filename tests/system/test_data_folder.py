@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import multiprocessing
 import os
 import shutil
+import socket
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from switchhook.errors import DataFolderError
-from switchhook.system import data_folder
+from switchhook.system import data_folder, folder_lock
 from switchhook.system.data_folder import DataFolder, atomic_write, first_seq_of_boot, read_identity
+from switchhook.system.folder_lock import is_free
 
 LOCAL = "/dev/sda / ext4 rw 0 0\n"
 AT = datetime(2025, 3, 1, 10, 0, tzinfo=UTC)
@@ -66,6 +69,32 @@ def test_second_holder_is_named_to_the_first(tmp_path: Path) -> None:
         assert "2025-03-01T10:00:00" in str(caught.value)
         with open_folder(tmp_path / "data", "console"):
             pass
+    with open_folder(tmp_path / "data") as folder:
+        assert folder.still_there()
+
+
+def test_it_is_known_whether_nobody_holds_it(tmp_path: Path) -> None:
+    """Whoever looks holds up nobody; of another machine's lock nothing is known."""
+    path = tmp_path / "data"
+    assert not is_free(path, "answer")
+    with open_folder(path):
+        assert not is_free(path, "answer")
+    assert is_free(path, "answer")
+    note = {"pid": 2**22 + 1, "program": "x", "since": "x"}
+    (path / "answer.lock").write_text(json.dumps({**note, "host": socket.gethostname()}))
+    assert is_free(path, "answer")
+    open_folder(path).close()
+    (path / "answer.lock").write_text(json.dumps({**note, "host": "another"}))
+    assert not is_free(path, "answer")
+
+
+def test_who_starts_while_somebody_looks_is_let_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_folder(tmp_path / "data").close()
+    looks = os.open(tmp_path / "data/answer.lock", os.O_RDONLY)
+    fcntl.flock(looks, fcntl.LOCK_SH)
+    monkeypatch.setattr(folder_lock.time, "sleep", lambda _seconds: os.close(looks))
     with open_folder(tmp_path / "data") as folder:
         assert folder.still_there()
 

@@ -30,8 +30,8 @@ PROMISE_RULES = (
         clear_for_s=0,
         group_by=("account",),
         topic="dialling",
-        advice="an administrator allows it: switchhook promises allow-dialling ACCOUNT; or cancel"
-        " what waits",
+        advice="an administrator allows it: switchhook promises allow-dialling ACCOUNT --reason"
+        " WHY; or cancel what waits",
     ),
     AlertRule(
         name="dialling-refused",
@@ -44,7 +44,7 @@ PROMISE_RULES = (
         group_by=("account",),
         topic="dialling",
         advice="mend what it says (key, money, the account's rights), then: switchhook promises"
-        " allow-dialling ACCOUNT",
+        " allow-dialling ACCOUNT --reason WHY",
     ),
     AlertRule(
         name="callbacks-abandoned",

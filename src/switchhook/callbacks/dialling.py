@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
+
 import msgspec
+
+BY_ITSELF = ("", "switchhook")
+"""Who stopped dialling where no person did."""
+NO_REASON = "no reason was given"
+"""Why a person stopped it who was in a hurry."""
 
 
 class Dialling(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,12 +47,23 @@ def allowed(dialling: Dialling, by: str, now_ms: int) -> Dialling:
 
 
 def stopped(dialling: Dialling, why: str, by: str, now_ms: int) -> Dialling:
-    """The switch after it was stopped; what stopped it first stays said."""
-    if dialling.stopped:
+    """The switch after it was stopped, perhaps once more.
+
+    What it stopped by itself for stays said until somebody mends that, and so does a person's
+    reason until a person gives another.
+    """
+    if dialling.stopped and (
+        dialling.stopped_by in BY_ITSELF or by in BY_ITSELF or why == NO_REASON
+    ):
         return dialling
     return msgspec.structs.replace(
         dialling, allowed=False, stopped=why, stopped_by=by, stopped_ms=now_ms
     )
+
+
+def allow_command(account: str) -> str:
+    """What somebody types who lets an account dial."""
+    return shlex.join(("switchhook", "promises", "allow-dialling", account, "--reason", "WHY"))
 
 
 def held(dialling: Dialling, until_ms: int, why: str) -> Dialling:

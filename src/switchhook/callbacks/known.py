@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from switchhook.callbacks.dialling import Dialling
-
-BY_ITSELF = ("", "switchhook")
-"""Who stopped dialling where no person did."""
+from switchhook.callbacks.dialling import BY_ITSELF, Dialling
 
 
 class AccountPromises(msgspec.Struct, frozen=True, kw_only=True):

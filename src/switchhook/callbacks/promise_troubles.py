@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from switchhook.callbacks.dialling import allow_command
 from switchhook.errors import sentence
 from switchhook.troubles.metrics import key_of
 from switchhook.troubles.text import callers_text, name_text
@@ -45,7 +46,7 @@ def _refused(of: AccountPromises) -> Trouble:
         since_ms=of.dialling.stopped_ms,
         callers=waiting,
         fault="At fault: the account at Exotel.",
-        todo=f"Mend it there, then: `switchhook promises allow-dialling {of.account}`.",
+        todo=f"Mend it there, then: `{allow_command(of.account)}`.",
         page="/promises",
     )
 
@@ -64,8 +65,7 @@ def _off(of: AccountPromises) -> Trouble:
         what=sentence(f"Promises of account {name} wait, as {why}"),
         since_ms=dialling.stopped_ms,
         callers=_waiting(of.waiting),
-        todo="An administrator allows it:"
-        f" `switchhook promises allow-dialling {of.account}`. Or cancel what waits.",
+        todo=f"An administrator allows it: `{allow_command(of.account)}`. Or cancel what waits.",
         page="/promises",
     )
 

@@ -13,6 +13,7 @@ import msgspec
 from switchhook.access.audit import deed_of
 from switchhook.callbacks.acts import DEEDS, EVENTS, PromiseAct, counted_acts, why_of
 from switchhook.callbacks.calling_hours import times_of
+from switchhook.callbacks.dialling import NO_REASON
 from switchhook.callbacks.filters import PromiseFilter, words
 from switchhook.callbacks.numbers import HOW_WRITTEN, UndialableNumber, dialable
 from switchhook.callbacks.promise import LONGEST_REASON, Promise, PromiseOrigin, PromiseState
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from switchhook.access.audit import Deed
     from switchhook.access.roles import Viewer
+    from switchhook.callbacks.dialling import Dialling
     from switchhook.callbacks.lists_ledger import LeftOut
     from switchhook.callbacks.queries import PromiseLedgers
     from switchhook.callbacks.view import CallingAccount
@@ -145,17 +147,18 @@ class Steering:
         self._dialling.allow(account.name, deed, self._now_ms())
         self._wake()
 
-    def stop(self, viewer: Viewer, name: str | None, reason: str) -> None:
+    def stop(self, viewer: Viewer, name: str | None, reason: str) -> list[Dialling]:
         """Stop an account's dialling, or all of it, at once; calls that ring go on.
 
-        It needs no reason: whoever stops it is in a hurry.
+        It needs no reason: whoever stops it is in a hurry. The switches as they are then.
         """
         if name is not None and name not in self._dialling.all():
             self._account(name)
-        why = why_of(reason) if reason.strip() else "by one press"
+        why = why_of(reason) if reason.strip() else NO_REASON
         deed = deed_of(viewer, "stopped dialling", name or "all accounts", reason=why)
         try:
-            self._dialling.stop(None if name is None else [name], why, deed, self._now_ms())
+            accounts = None if name is None else [name]
+            return self._dialling.stop(accounts, why, deed, self._now_ms())
         except LedgerError as error:
             if self._halt is None:
                 raise

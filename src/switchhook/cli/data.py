@@ -17,11 +17,12 @@ from switchhook.config.live import find_data_folder
 from switchhook.config.own_links import running_config
 from switchhook.config.retention import limits_in
 from switchhook.errors import ConfigError, DataFolderError
+from switchhook.overview.verdict_file import read_verdict
 from switchhook.retention.policy import RetentionLimits
 from switchhook.server.places import store_of
 from switchhook.server.steady_clock import SteadyClock
 from switchhook.system.data_folder import first_seq_of_boot, read_identity
-from switchhook.system.folder_lock import url_within
+from switchhook.system.folder_lock import holder_pid, is_free, url_within
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,6 +100,19 @@ def steady_now_ms(folder: Path, store: SqliteStore | PostgresqlStore | None = No
     `store` is what is folded, where it is open already.
     """
     return SteadyClock(store or store_in(folder), lambda: first_seq_of_boot(folder)).now_ms()
+
+
+def console_runs(folder: Path) -> bool:
+    """Whether a console runs on a data folder: nobody else dials, and tells answer processes.
+
+    One in a container of its own tells by a file, which is good for a while after its end.
+    """
+    if holder_pid(folder, "console") is not None:
+        return True
+    if is_free(folder, "console"):
+        return False
+    written = read_verdict(folder)
+    return written is not None and written.fresh(steady_now_ms(folder))
 
 
 def config_in(file: str | None) -> Config:

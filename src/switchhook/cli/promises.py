@@ -7,11 +7,13 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from switchhook.callbacks.acts import why_of
 from switchhook.callbacks.filters import LIVE
 from switchhook.callbacks.json import do_not_call_json, promise_json, refusal_json, story_json
 from switchhook.callbacks.promise import PromiseState
 from switchhook.callbacks.steering import PromiseWanted
 from switchhook.cli import output
+from switchhook.cli.data import console_runs
 from switchhook.cli.options import CONFIG, DATA, JSON
 from switchhook.cli.promises_acts import cancel, expire, pause, resume, retry
 from switchhook.cli.promises_parts import (
@@ -22,7 +24,6 @@ from switchhook.cli.promises_parts import (
     accounts_of,
     among,
     by,
-    console_runs,
     filter_of,
     opened,
 )
@@ -225,7 +226,7 @@ def allow_dialling(
 def stop_dialling(
     account: str | None = None,
     *,
-    reason: REASON = "by the command line",
+    reason: REASON = "",
     config: CONFIG = None,
     data: DATA = None,
 ) -> int:
@@ -237,15 +238,20 @@ def stop_dialling(
         One account, by the name of its [accounts.NAME]; without it all.
     """
     with opened(config, data) as at:
-        at.steering.stop(by(), account, reason)
+        stopped = at.steering.stop(by(), account, reason)
         output.out.print(
             "nobody is dialled any more"
             if account is None
             else f"account {account} dials nobody any more"
         )
+        for each in stopped:
+            if reason.strip() and each.stopped != why_of(reason):
+                before = f"account {each.account} was stopped before, and that is to be mended"
+                _note(f"{before}: {each.stopped}")
         ringing = at.lists.count(among(filter_of(EVERY, 0), (PromiseState.RINGING,)))
         if ringing:
-            _note(f"{ringing:,} calls ring or talk, and go on")
+            calls = "1 call rings or talks, and goes on" if ringing == 1 else ""
+            _note(calls or f"{ringing:,} calls ring or talk, and go on")
         return 0
 
 

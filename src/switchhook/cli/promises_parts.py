@@ -23,9 +23,7 @@ from switchhook.cli.ledger import deed
 from switchhook.config.calling_back import own_numbers
 from switchhook.errors import PromiseError
 from switchhook.exotel.fields import Unusable, e164
-from switchhook.overview.verdict_file import read_verdict
 from switchhook.server.places import ledger_of
-from switchhook.system.folder_lock import holder_pid
 from switchhook.web.moments import read_moment
 
 if TYPE_CHECKING:
@@ -169,11 +167,3 @@ def _moment(said: str | None, now_ms: int) -> int | None:
         problem = f"{output.short(said, 40)!r} is no time"
         raise PromiseError(problem, "such as 2h, 18:30 or 2026-11-29T18:30+05:30")
     return found
-
-
-def console_runs(folder: Path) -> bool:
-    """Whether a console runs: nobody else dials. One in a container of its own tells by a file."""
-    if holder_pid(folder, "console") is not None:
-        return True
-    written = read_verdict(folder)
-    return written is not None and written.fresh(steady_now_ms(folder))

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from switchhook.capacity.facts_file import FactsReader
 from switchhook.cli import output
+from switchhook.cli.data import console_runs
 from switchhook.config.files import read_hash
 from switchhook.releases.acts import share_words, state_words, subject_words
 from switchhook.releases.differences import differences
@@ -18,7 +19,7 @@ from switchhook.releases.release import ReleaseAct, ReleaseState
 from switchhook.releases.releasing import short
 from switchhook.rules.rollout import subject_of
 from switchhook.system.data_folder import boot_id
-from switchhook.system.folder_lock import holder_pid, holder_url
+from switchhook.system.folder_lock import holder_url
 from switchhook.web.json import time_of
 
 if TYPE_CHECKING:
@@ -209,7 +210,7 @@ def acted(change: ReleaseChange, at: OpenReleases) -> int:
 def _told(change: ReleaseChange, at: OpenReleases) -> int:
     """Wait until the answer processes are told of a canary; 1 where nobody tells them."""
     said = "it is kept, and decides for nobody yet"
-    if holder_pid(at.folder, "console") is None:
+    if not console_runs(at.folder):
         output.err.print(f"{said}: no console runs, which would tell it")
         return 1
     number, share = change.moves[-1].number, change.wanted.share

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from switchhook.callbacks.known import BY_ITSELF
+from switchhook.callbacks.dialling import BY_ITSELF, allow_command
 from switchhook.doctor.finding import fail, ok, warn
 from switchhook.exotel.phone_numbers import counted
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def judge_calling_back(dialling: Dialling, waiting: int, due: int, now_ms: int) -> Finding:
     """Whether an account may dial, where `waiting` are owed a call, `due` of them now."""
     account = dialling.account
-    check, allow = f"calling back by {account}", f"switchhook promises allow-dialling {account}"
+    check, allow = f"calling back by {account}", allow_command(account)
     owed = f"{counted(waiting)} wait for a callback, {counted(due)} of them now"
     if dialling.stopped and dialling.stopped_by in BY_ITSELF:
         said = f"Exotel refused it, and nobody is dialled: {dialling.stopped}; {owed}"

@@ -68,6 +68,28 @@ def holder_note(path: Path, holder: Holder) -> Note | None:
     return _living(path, holder)
 
 
+def is_free(path: Path, holder: Holder) -> bool:
+    """Whether it is known that nobody holds a folder, also of one whose holder was killed.
+
+    Not known it is of one that was held on another machine, whose locks need not be seen here.
+    """
+    note = _note(path, holder)
+    if note is not None and note.host != socket.gethostname():
+        return False
+    try:
+        descriptor = os.open(path / f"{holder}.lock", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        # Shared, so that two who look at once don't see each other.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
 def holder_url(path: Path, holder: Holder) -> str | None:
     """Where the process that holds a folder listens, by its note; None where that isn't known."""
     note = _living(path, holder)
@@ -84,10 +106,16 @@ def url_within(path: Path, holder: Holder, wait_s: float) -> str | None:
         time.sleep(_LOCK_PAUSE_S)
 
 
-def _living(path: Path, holder: Holder) -> Note | None:
+def _note(path: Path, holder: Holder) -> Note | None:
     try:
-        note = msgspec.json.decode((path / f"{holder}.lock").read_bytes(), type=Note)
+        return msgspec.json.decode((path / f"{holder}.lock").read_bytes(), type=Note)
     except (OSError, ValueError):
+        return None
+
+
+def _living(path: Path, holder: Holder) -> Note | None:
+    note = _note(path, holder)
+    if note is None:
         return None
     try:
         os.kill(note.pid, 0)
@@ -103,7 +131,7 @@ def take(path: Path, holder: Holder, wait_s: float, now: Callable[[], datetime])
     file = path / f"{holder}.lock"
     descriptor = _open_lock(file)
     try:
-        held = lock_within(descriptor, 0)
+        held = lock_within(descriptor, _LOCK_PAUSE_S)  # whoever only looks has it for a moment
         if not held and wait_s:
             log.info("%s is held by %s: waiting %g s for it", path, _holder(descriptor), wait_s)
             held = lock_within(descriptor, wait_s)
