@@ -86,7 +86,8 @@ def test_a_promise_tells_everything_of_itself(desk):
         ({"state": "open,paused"}, [1, 2, 3]),
         ({"class": "gold"}, [2]),
         ({"reason": "cut off"}, [3]),
-        ({"account": "other"}, []),
+        ({"account": "main"}, [1, 2, 3]),
+        ({"class": "default", "state": "open"}, []),
         ({"number": "098765 00001"}, [1]),
         ({"due_before": "2023-11-14T22:13:21Z"}, [1, 2, 3]),
         ({"since": "2023-11-14T23:00:00Z"}, []),
@@ -104,6 +105,8 @@ def test_a_filter_finds_what_it_says(desk, query, indexes):
     ("query", "said"),
     [
         ({"state": "lost"}, "no such state"),
+        ({"account": "zzz"}, "no account 'zzz' calls back or has promises"),
+        ({"class": "zzz"}, "no class 'zzz' is configured or has promises"),
         ({"number": "12"}, "not a full telephone number"),
         ({"limit": "0"}, "not a number in range"),
         ({"cursor": "x"}, "not a number in range"),
@@ -113,6 +116,21 @@ def test_a_filter_finds_what_it_says(desk, query, indexes):
 )
 def test_what_is_asked_wrongly_is_said(desk, query, said):
     assert problem(desk.get(**query)) == said
+
+
+def test_an_account_that_is_configured_no_more_is_known_while_it_has_promises(desk):
+    desk.add(1, class_="gold")
+    desk.accounts.clear()
+    assert len(desk.get(account="main", **{"class": "gold"}).json()["promises"]) == 1
+    answer = desk.get(account="zzz").json()["error"]
+    assert (answer["parameter"], answer["hint"]) == ("account", "known: main")
+
+
+def test_an_act_on_a_name_that_nothing_has_is_refused(desk):
+    for dry_run in (True, False):
+        act = {"act": "cancel", "where": {"account": "zzz"}, "reason": "x", "dry_run": dry_run}
+        assert problem(desk.post("/acts", **act)) == "no account 'zzz' calls back or has promises"
+    assert audited(desk) == []
 
 
 def test_the_summary_counts_states_dues_and_what_was_kept_in_time(desk):

@@ -256,9 +256,13 @@ def test_a_press_on_one_promise_leads_back_to_it(desk):
 @pytest.mark.parametrize(
     ("path", "form", "said"),
     [
-        ("act", {"act": "dance", "id": "1", "why": "x"}, "it says not what to do"),
+        ("act", {"act": "dance", "id": "1", "why": "x"}, "the form names no act"),
         ("act", {"act": "cancel", "id": "x", "why": "x"}, "it names no promise"),
-        ("act", {"act": "cancel", "state": "owed", "why": "x"}, "it says not which it means"),
+        (
+            "act",
+            {"act": "cancel", "state": "owed", "why": "x"},
+            "the form does not say which list it means",
+        ),
         ("act", {"act": "cancel", "id": "1", "why": " "}, "it has no reason"),
         ("act", {"act": "cancel", "state": "x", "shown_ms": "1", "why": "x"}, "no such state"),
         ("make", {"account": "x", "number": "1", "reason": "x"}, "no account 'x' calls back"),
@@ -276,6 +280,12 @@ def test_what_is_refused_is_said_on_the_page(desk, path, form, said):
     assert f"Not done: {said}" in shown
     assert desk.promises.get(1).state is S.OPEN
     assert deeds(desk) == []
+
+
+def test_a_list_of_a_name_that_nothing_has_says_so(desk):
+    desk.add(1, class_="gold")
+    said = "no class 'silver' is configured or has promises: known: default, gold"
+    assert said in desk.words(**{"class": "silver"})
 
 
 def test_a_press_beside_one_that_does_nothing_says_why(desk):

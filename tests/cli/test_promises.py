@@ -68,6 +68,9 @@ class Desk:
         out, err = self._capsys.readouterr()
         return code, out.splitlines(), err.splitlines()
 
+    def err(self):
+        return self._capsys.readouterr().err
+
     def ok(self, *words, code=0):
         got, out, err = self.said(*words)
         assert got == code, (out, err)
@@ -185,6 +188,14 @@ def test_the_number_may_come_from_standard_input(desk, monkeypatch):
         (("make", ASHA, "--reason", "x", "--class", "all"), "class 'all' is a reserved word"),
         (("cancel", "--reason", "x"), "which promises is not said"),
         (("cancel", "--state", "opne", "--reason", "x"), "there is no state 'opne'"),
+        (
+            ("list", "--account", "zzz"),
+            "no account 'zzz' calls back or has promises (known: main)",
+        ),
+        (
+            ("cancel", "--class", "zzz", "--yes", "--reason", "x"),
+            "no class 'zzz' is configured or has promises (known: default, sales)",
+        ),
         (("list", "--since", "tomorrowish"), "'tomorrowish' is no time"),
         (("show", "9" * 23), f"there is no promise {'9' * 23}"),
         (("list", "--number", "12"), "that is no full telephone number"),
@@ -195,6 +206,15 @@ def test_the_number_may_come_from_standard_input(desk, monkeypatch):
 def test_what_cannot_be_is_said_in_words(desk, words, said):
     assert said in desk.refused(*words)
     assert desk.states() == {}
+
+
+@pytest.mark.parametrize("words", [("list",), ("refused",), ("do-not-call",)])
+@pytest.mark.parametrize("limit", ["0", "501"])
+def test_a_limit_is_1_to_500(desk, words, limit):
+    with pytest.raises(SystemExit) as ended:
+        desk.said(*words, "--limit", limit)
+    assert ended.value.code == 2
+    assert f'Invalid value "{limit}" for --limit' in desk.err()
 
 
 def test_one_number_has_one_promise(desk):

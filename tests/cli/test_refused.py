@@ -44,6 +44,14 @@ def test_people_see_why_and_no_number(folder, capsys):
     assert "987654321" not in out
 
 
+@pytest.mark.parametrize("limit", ["0", "101"])
+def test_a_limit_is_1_to_100(folder, capsys, limit):
+    with pytest.raises(SystemExit) as ended:
+        run(["refused", "--data", str(folder), "--limit", limit])
+    assert ended.value.code == 2
+    assert f'Invalid value "{limit}" for --limit' in capsys.readouterr().err
+
+
 def test_programs_read_it_whole_and_that_is_noted(folder, capsys):
     open_ledger(folder / "ledger").close()
     assert run(["refused", "--data", str(folder), "--json"]) == 0

@@ -67,6 +67,12 @@ def test_a_reserve_is_left_for_those_who_call_in(world):
     ] * 2
 
 
+def test_one_stream_is_told_as_one(world):
+    polled(world, 8)
+    held = [take(world, f"switchhook:abc:{n}", reserve=1) for n in range(2)]
+    assert held == ["", "1 of 10 streams is free, and 1 is kept free for those who call in"]
+
+
 def test_the_same_callback_takes_one_place(world):
     polled(world, 0, allowed=1)
     assert take(world) == ""

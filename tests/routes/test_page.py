@@ -111,7 +111,7 @@ def test_each_press_does_what_it_says(here, form, changed):
     ("path", "form", "said"),
     [
         ("set", {**MOVE, "reason": " "}, "it has no reason"),
-        ("set", {**MOVE, "act": "dance"}, "it says not what to do"),
+        ("set", {**MOVE, "act": "dance"}, "the form names no act"),
         ("set", {**MOVE, "for": "for ever"}, "it has no such end"),
         ("set", {**MOVE, "to": HOSTILE}, "there is no pool"),
         ("set", {"act": "weight", "member": "vendor-a", "reason": "x"}, "no such weight"),

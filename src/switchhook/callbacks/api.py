@@ -116,6 +116,7 @@ class PromisesApi:
     def _all(self, request: Request) -> Json:
         values = read_filters(request.query_params.multi_items(), self._queries.now_ms(), LISTED)
         where, limit = filter_of(values), values.get("limit", DEFAULT)
+        refuse_unknown(self._queries, where)
         looked_for(self._numbers, where, viewer_of(request))
         found = self._queries.lists.find(where, limit + 1, values.get("cursor"))
         more, over = len(found) > limit, self._queries.lists.over()
@@ -170,6 +171,7 @@ class PromisesApi:
     def _act(self, request: Request, raw: bytes) -> Response:
         viewer, asked = whoever_may(request, Role.OPERATOR), read_body(raw, ActBody)
         where = where_of(asked.where, self._queries.now_ms())
+        refuse_unknown(self._queries, where)
         if asked.dry_run:
             looked_for(self._numbers, where, viewer)
             return json_response(did_json(refusing(lambda: self._steering.count(asked.act, where))))
@@ -220,6 +222,13 @@ def looked_for(searches: NumberSearches, where: PromiseFilter, viewer: Viewer) -
     """Note that somebody looks for a number, or refuse it. Raises RefusedParameter."""
     if where.number:
         searches.in_api(Query((Condition("number", (where.number,)),)), viewer)
+
+
+def refuse_unknown(queries: PromiseQueries, where: PromiseFilter) -> None:
+    """Whoever mistypes a name is not told that there is no promise. Raises RefusedParameter."""
+    unknown = queries.lists.unknown_name(where, queries.accounts())
+    if unknown is not None:
+        raise RefusedParameter(*unknown)
 
 
 def where_of(said: dict[str, Any], now_ms: int) -> PromiseFilter:

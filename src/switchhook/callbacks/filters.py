@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -11,11 +11,16 @@ from switchhook.exotel.phone_numbers import counted, masked
 from switchhook.exotel.times import moment_of
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from switchhook.callbacks.promise import Promise
 
 LIVE = tuple(each for each in PromiseState if each not in FINAL)
 """The states of promises that are still owed."""
 ENDED = tuple(each for each in PromiseState if each in FINAL)
+
+
+_MOST_NAMED = 50
 
 
 class PromiseFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +54,21 @@ class PromiseFilter(msgspec.Struct, frozen=True, kw_only=True):
             and (before is None or promise.made_ms < before)
             and (due is None or promise.due_ms < due)
         )
+
+
+class UnknownName(NamedTuple):
+    """A name in a filter that no promise can have, by the parameter; the problem, and a hint."""
+
+    parameter: str
+    problem: str
+    hint: str
+
+
+def unknown_name(parameter: str, name: str, known: Collection[str]) -> UnknownName:
+    """What is said of a name, `known` being all that are configured or have promises."""
+    of = {"account": "calls back or has promises", "class": "is configured or has promises"}
+    hint = f"known: {', '.join(sorted(known)[:_MOST_NAMED])}" if known else "there is none yet"
+    return UnknownName(parameter, f"no {parameter} {name[:64]!r} {of[parameter]}", hint)
 
 
 def words(wanted: PromiseFilter) -> str:

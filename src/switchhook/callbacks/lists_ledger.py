@@ -12,7 +12,7 @@ from sqlalchemy import and_, false, func, select
 
 from switchhook.access.audit_ledger import append
 from switchhook.callbacks.acts import why_nothing
-from switchhook.callbacks.filters import LIVE
+from switchhook.callbacks.filters import LIVE, unknown_name
 from switchhook.callbacks.history import (
     CallbackTime,
     EndedCount,
@@ -38,16 +38,18 @@ from switchhook.callbacks.rows_ledger import (
 )
 from switchhook.exotel.times import DAY_MS
 from switchhook.ledger.sql import has_room
+from switchhook.rules.outcome import ORDINARY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from sqlalchemy import ColumnElement, Connection
 
     from switchhook.access.audit import Deed
-    from switchhook.callbacks.filters import PromiseFilter
+    from switchhook.callbacks.filters import PromiseFilter, UnknownName
     from switchhook.callbacks.promise import Attempt, Promise
     from switchhook.callbacks.refusals import Refusal
+    from switchhook.callbacks.view import CallingAccount
     from switchhook.ledger.database import Ledger
 
 _p, _a, _e = PROMISES.c, ATTEMPTS.c, EVENTS.c
@@ -109,6 +111,25 @@ class PromiseLists:
         with self._ledger.reading() as connection:
             rows = connection.execute(asked.group_by(_p.state))
             return {PromiseState(state): count for state, count in rows}
+
+    def unknown_name(
+        self, wanted: PromiseFilter, accounts: Mapping[str, CallingAccount]
+    ) -> UnknownName | None:
+        """The first name in a filter that is neither configured nor any promise's."""
+        classes = {name for each in accounts.values() for name in each.settings.classes}
+        asked = (
+            ("account", wanted.accounts, _p.account, set(accounts)),
+            ("class", wanted.classes, _p["class"], {ORDINARY, *classes}),
+        )
+        for parameter, names, column, known in asked:
+            if known.issuperset(names):
+                continue
+            with self._ledger.reading() as connection:
+                known |= {each for each in connection.scalars(select(column).distinct()) if each}
+            for name in names:
+                if name not in known:
+                    return unknown_name(parameter, name, known)
+        return None
 
     def act(
         self,

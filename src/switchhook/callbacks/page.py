@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Route
 
 from switchhook.access.roles import Role
 from switchhook.callbacks.acts import LONGEST_WHY, WORDS, PromiseAct, acts_on, counted_acts
-from switchhook.callbacks.api import looked_for, whoever_may
+from switchhook.callbacks.api import looked_for, refuse_unknown, whoever_may
 from switchhook.callbacks.attempts import RANG
 from switchhook.callbacks.filters import LIVE, PromiseFilter
 from switchhook.callbacks.parameters import LARGEST_ID, LISTED, filter_of
@@ -111,6 +111,7 @@ class PromisesPage:
             "unlisted": [],
         }
         try:
+            refuse_unknown(self._queries, where)
             looked_for(self._numbers, where, viewer)
             context |= self._found(where, _cursor(said.get("cursor", "")))
         except RefusedParameter as refused:
@@ -254,7 +255,7 @@ class PromisesPage:
         viewer = whoever_may(request, Role.OPERATOR)
         act = {each.value: each for each in PromiseAct}.get(form.get("act", ""))
         if act is None:
-            raise PromiseError("it says not what to do", f"one of {', '.join(PromiseAct)}")
+            raise PromiseError("the form names no act", f"one of {', '.join(PromiseAct)}")
         did = self._steering.act(viewer, act, self._meant(form), form.get("why", ""))
         left_out = "".join(f"; number {each.id}: {each.why}" for each in did.left_out)
         return f"{WORDS[act]}: done to {did.changed:,} of {did.matched:,}{left_out}"
@@ -268,7 +269,7 @@ class PromisesPage:
             return PromiseFilter(ids=(int(id),))
         state, shown = form.get("state", OWED), form.get("shown_ms", "")
         if not (shown.isascii() and shown.isdigit() and len(shown) < 16):
-            raise PromiseError("it says not which it means", "press it on the page")
+            raise PromiseError("the form does not say which list it means", "press it on the page")
         texts = [(name, form[name]) for name in FIELDS if form.get(name)]
         if state not in (ALL, OWED):
             texts.append(("state", state))

@@ -6,10 +6,12 @@ import sys
 from typing import Annotated
 
 from cyclopts import App, Parameter
+from cyclopts.validators import Number
 
 from switchhook.callbacks.acts import why_of
 from switchhook.callbacks.filters import LIVE
 from switchhook.callbacks.json import do_not_call_json, promise_json, refusal_json, story_json
+from switchhook.callbacks.parameters import MOST
 from switchhook.callbacks.promise import PromiseState
 from switchhook.callbacks.steering import PromiseWanted
 from switchhook.cli import output
@@ -46,14 +48,17 @@ app = App(name="promises", help="Callbacks that are owed to callers: list, make,
 for each in (cancel, pause, resume, retry, expire):
     app.command(each)
 
-_MOST = 500
+LIMIT = Annotated[
+    int,
+    Parameter(validator=Number(gte=1, lte=MOST), help=f"How many at most, 1 to {MOST}."),
+]
 
 
 @app.command(name="list")
 def list_(
     *,
     which: Which = EVERY,
-    limit: Annotated[int, Parameter(help=f"How many at most, up to {_MOST}.")] = 50,
+    limit: LIMIT = 50,
     config: CONFIG = None,
     data: DATA = None,
     json: JSON = False,
@@ -63,9 +68,9 @@ def list_(
     Exit code 1 if some wait and nobody may be dialled.
     """
     with opened(config, data, to_look=True) as at:
-        wanted = filter_of(which, at.now_ms())
+        wanted = at.meant(which)
         states = wanted.states or LIVE
-        found = at.lists.find(among(wanted, states), max(1, min(limit, _MOST)))
+        found = at.lists.find(among(wanted, states), limit)
         if json:
             whole = noted(at.folder, "promises list")
             for each in found:
@@ -142,14 +147,14 @@ def make(
 @app.command
 def refused(
     *,
-    limit: Annotated[int, Parameter(help=f"How many at most, up to {_MOST}.")] = 50,
+    limit: LIMIT = 50,
     config: CONFIG = None,
     data: DATA = None,
     json: JSON = False,
 ) -> int:
     """List callers who should have been promised a callback and could not be, newest first."""
     with opened(config, data, to_look=True) as at:
-        found = at.lists.refusals(max(1, min(limit, _MOST)))
+        found = at.lists.refusals(limit)
         if json:
             whole = noted(at.folder, "promises refused")
             for each in found:
@@ -170,7 +175,7 @@ def do_not_call(
         bool, Parameter(name="--remove", negative="", help="Take it off the list.")
     ] = False,
     reason: REASON = "",
-    limit: Annotated[int, Parameter(help=f"How many at most, up to {_MOST}.")] = 50,
+    limit: LIMIT = 50,
     config: CONFIG = None,
     data: DATA = None,
     json: JSON = False,
@@ -186,7 +191,7 @@ def do_not_call(
     """
     with opened(config, data) as at:
         if number is None:
-            return _list_do_not_call(at, max(1, min(limit, _MOST)), json=json)
+            return _list_do_not_call(at, limit, json=json)
         said = sys.stdin.readline() if number == "-" else number
         if remove:
             done = at.steering.permit(by(), said, reason)

@@ -12,7 +12,7 @@ from switchhook.callbacks.acts import PromiseAct
 from switchhook.callbacks.filters import words
 from switchhook.cli import output
 from switchhook.cli.options import CONFIG, DATA
-from switchhook.cli.promises_parts import REASON, Which, by, filter_of, opened
+from switchhook.cli.promises_parts import REASON, Which, by, opened
 from switchhook.errors import PromiseError
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def _act(
         hint = "give their ids, a filter such as --state open --account main, or --all"
         raise PromiseError("which promises is not said", hint)
     with opened(config, data) as at:
-        wanted = filter_of(meant, at.now_ms(), ids)
+        wanted = at.meant(meant, ids)
         meets = at.steering.count(act, wanted)
         count = meets.changed
         if not count:

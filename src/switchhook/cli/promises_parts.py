@@ -78,6 +78,14 @@ class OpenPromises(NamedTuple):
     def now_ms(self) -> int:
         return steady_now_ms(self.folder)
 
+    def meant(self, which: Which, ids: tuple[int, ...] = ()) -> PromiseFilter:
+        """The filter that options say. Raises PromiseError, also for a name that none has."""
+        wanted = filter_of(which, self.now_ms(), ids)
+        unknown = self.lists.unknown_name(wanted, accounts_of(self.config))
+        if unknown is not None:
+            raise PromiseError(unknown.problem, unknown.hint)
+        return wanted
+
 
 @contextmanager
 def opened(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from switchhook.cli import output
 from switchhook.cli.data import data_folder
@@ -24,7 +25,13 @@ if TYPE_CHECKING:
 
 def refused(
     *,
-    limit: Annotated[int, Parameter(help=f"How many at most, up to {MOST_REFUSED}.")] = 20,
+    limit: Annotated[
+        int,
+        Parameter(
+            validator=Number(gte=1, lte=MOST_REFUSED),
+            help=f"How many at most, 1 to {MOST_REFUSED}.",
+        ),
+    ] = 20,
     config: CONFIG = None,
     data: DATA = None,
     json: JSON = False,
@@ -36,8 +43,7 @@ def refused(
     cluster's database is away those of its own journal are shown, which is said above.
     """
     with reading(data_folder(config, data)) as opened:
-        most = max(0, min(limit, MOST_REFUSED))
-        found = refused_requests(opened.journal, opened.store, most)
+        found = refused_requests(opened.journal, opened.store, limit)
         if json:
             whole = opened.noted("refused")
             for each in found:

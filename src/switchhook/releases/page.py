@@ -273,7 +273,7 @@ def _wanted(viewer: Viewer, form: dict[str, str]) -> ActWanted:
     acts = {each.value: each for each in ReleaseAct}
     act = acts.get(form.get("act", ""))
     if act is None:
-        raise ReleaseError("it says not what to do", "press one of the buttons")
+        raise ReleaseError("the form names no act", "press one of the buttons")
     reason = form.get("reason", "")
     if not reason.strip():
         raise ReleaseError("it has no reason", "say why, for those who read it tomorrow")

@@ -128,8 +128,7 @@ class AccountAdmission:
             return why
         room = self._room_by_poll(estimate, now_ms)
         if room <= reserve:
-            kept = f", and {reserve} are kept free for those who call in" if reserve else ""
-            return f"{room} of {estimate.allowed} streams are free{kept}"
+            return _no_place(room, estimate.allowed, reserve)
         self.callbacks.hold(name, class_, now_ms)
         return ""
 
@@ -191,6 +190,12 @@ class AccountAdmission:
         if now_ms - self._polled_ms > FRESH_MS and not held.all:
             return _answered_last(now_ms - self._polled_ms)
         return ""
+
+
+def _no_place(room: int, allowed: int | None, reserve: int) -> str:
+    free = f"{room} of {allowed} streams {'is' if room == 1 else 'are'} free"
+    kept = f"{reserve} {'is' if reserve == 1 else 'are'} kept free for those who call in"
+    return f"{free}, and {kept}" if reserve else free
 
 
 def _answered_last(age_ms: int) -> str:

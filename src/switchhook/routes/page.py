@@ -104,7 +104,7 @@ def _wanted(form: dict[str, str]) -> HandWanted:
     )
     act, span = acts.get(form.get("act", "")), form.get("for", "until undone")
     if act is None:
-        raise HandError("it says not what to do", f"one of {', '.join(acts)}")
+        raise HandError("the form names no act", f"one of {', '.join(acts)}")
     if span not in SPANS_S:
         raise HandError("it has no such end", f"one of {', '.join(SPANS_S)}")
     weight = form.get("weight", "")
