@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
+import signal
 
 import pytest
 
 from program import command, http, running, until
+from switchhook.system.folder_lock import is_free
 from webhook import receiving
 
 pytestmark = pytest.mark.process
@@ -92,3 +96,22 @@ def test_dialling_is_stopped_beside_the_program_and_by_nobody_else_turned_on(
             until(lambda: metric(program, "dialling_off") == 1, "it to be off after a restart")
             listed = promises(program, "list", code=1)
             assert "dialling is stopped: the greeting is wrong" in listed.err
+
+
+def test_once_all_of_it_was_killed_a_command_says_at_once_that_no_console_runs(
+    tmp_path, options, monkeypatch
+):
+    """The console's last verdict is good for half a minute, and its lock for no moment."""
+    monkeypatch.setenv("OPS_URL", "json://127.0.0.1:9/ops")
+    words = ("allow-dialling", "main", "--reason", "a try")
+    with running(tmp_path / "data", *options) as program:
+        verdict = program.data / "verdict.1"
+        until(lambda: verdict.exists() and verdict.read_bytes().strip(b"\0"), "a verdict")
+        assert promises(program, *words).err == ""
+        children = program.children()
+        for pid in (program.process.pid, *children.values()):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        until(lambda: is_free(program.data, "console"), "the console to have let go")
+        said = promises(program, *words, code=1).err
+        assert said == "note: not yet: no console runs, and nobody else dials\n"

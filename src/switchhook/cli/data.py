@@ -105,12 +105,14 @@ def steady_now_ms(folder: Path, store: SqliteStore | PostgresqlStore | None = No
 def console_runs(folder: Path) -> bool:
     """Whether a console runs on a data folder: nobody else dials, and tells answer processes.
 
-    One in a container of its own tells by a file, which is good for a while after its end.
+    Its lock tells, as the number of one that was killed may be another process's by now, or that
+    of what is left of it. One in a container of its own tells by a file, which is good for a while
+    after its end.
     """
-    if holder_pid(folder, "console") is not None:
-        return True
     if is_free(folder, "console"):
         return False
+    if holder_pid(folder, "console") is not None:
+        return True
     written = read_verdict(folder)
     return written is not None and written.fresh(steady_now_ms(folder))
 
