@@ -17,7 +17,7 @@ import pytest
 from switchhook.errors import DataFolderError
 from switchhook.system import data_folder, folder_lock
 from switchhook.system.data_folder import DataFolder, atomic_write, first_seq_of_boot, read_identity
-from switchhook.system.folder_lock import is_free
+from switchhook.system.folder_lock import holder_pid, is_free
 
 LOCAL = "/dev/sda / ext4 rw 0 0\n"
 AT = datetime(2025, 3, 1, 10, 0, tzinfo=UTC)
@@ -86,6 +86,15 @@ def test_it_is_known_whether_nobody_holds_it(tmp_path: Path) -> None:
     open_folder(path).close()
     (path / "answer.lock").write_text(json.dumps({**note, "host": "another"}))
     assert not is_free(path, "answer")
+
+
+def test_a_number_that_is_another_process_by_now_holds_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "data"
+    with open_folder(path):
+        assert holder_pid(path, "answer") == os.getpid()
+    note = {"pid": os.getpid(), "host": socket.gethostname(), "program": "x", "since": "x"}
+    (path / "answer.lock").write_text(json.dumps(note))
+    assert holder_pid(path, "answer") is None
 
 
 def test_who_starts_while_somebody_looks_is_let_in(

@@ -57,7 +57,7 @@ class Lock(NamedTuple):
 def holder_pid(path: Path, holder: Holder) -> int | None:
     """The process that held a folder last, by its note; None where it isn't on this machine.
 
-    The lock itself is not tried: whoever starts at that moment would find it taken.
+    One that was killed is gone by its lock, though its number may stay or be another's by now.
     """
     note = _living(path, holder)
     return None if note is None else note.pid
@@ -76,6 +76,10 @@ def is_free(path: Path, holder: Holder) -> bool:
     note = _note(path, holder)
     if note is not None and note.host != socket.gethostname():
         return False
+    return _nobody_locks(path, holder)
+
+
+def _nobody_locks(path: Path, holder: Holder) -> bool:
     try:
         descriptor = os.open(path / f"{holder}.lock", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:
@@ -120,10 +124,11 @@ def _living(path: Path, holder: Holder) -> Note | None:
     try:
         os.kill(note.pid, 0)
     except PermissionError:
-        return note
+        return note  # another user's, whose lock is closed to us, too
     except OSError:
         return None
-    return note if note.host == socket.gethostname() else None
+    here = note.host == socket.gethostname()
+    return note if here and not _nobody_locks(path, holder) else None
 
 
 def take(path: Path, holder: Holder, wait_s: float, now: Callable[[], datetime]) -> Lock:
