@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING
 
 from switchhook.capacity.facts_file import FactsReader
 from switchhook.cli import output
-from switchhook.cli.data import steady_now_ms
-from switchhook.overview.verdict_file import read_verdict
+from switchhook.cli.data import console_runs, steady_now_ms
 from switchhook.system.data_folder import boot_id
-from switchhook.system.folder_lock import holder_pid
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,19 +34,11 @@ def until_told(
         if (now := instead()) is not None:
             output.err.print(f"by now {output.plain(now)}", soft_wrap=True)
             return 1
-        if time.monotonic() >= until or not _may_be_told(folder):
+        if time.monotonic() >= until or not console_runs(folder):
             break
         time.sleep(_LOOK_S)
     why = "no console runs, which would tell it"
-    if holder_pid(folder, "console") is not None:
+    if console_runs(folder):
         why = "the console does not tell it; look at its log"
     output.err.print(f"it is kept, and not in force yet: {why}", soft_wrap=True)
     return 1
-
-
-def _may_be_told(folder: Path) -> bool:
-    """Whether a console is there: on this machine, or on one that has the same folder."""
-    if holder_pid(folder, "console") is not None:
-        return True
-    written = read_verdict(folder)
-    return written is not None and written.fresh(steady_now_ms(folder))
