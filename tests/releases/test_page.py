@@ -343,7 +343,7 @@ def test_the_press_that_promotes_says_that_the_canary_is_not_done(here):
 @pytest.mark.parametrize(
     ("form", "said"),
     [
-        ({"act": "fly", "reason": "x"}, "says not what to do"),
+        ({"act": "fly", "reason": "x"}, "the form names no act"),
         ({"act": "canary", "share": "500", "reason": " "}, "has no reason"),
         ({"act": "canary", "share": "all", "reason": "x"}, "no canary"),
         ({"act": "promote", "reason": "x", "seen": "1"}, "look at it again"),
