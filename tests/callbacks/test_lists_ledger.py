@@ -91,7 +91,9 @@ def test_an_act_moves_what_its_filter_says_and_is_noted_once(book, wanted, monke
         by="asha",
     )
     waiting = [each for each in matched if not each.final]
-    assert acted == Acted(len(matched), len(waiting))
+    assert (acted.matched, acted.changed) == (len(matched), len(waiting))
+    left = {each.id for each in acted.left_out}
+    assert left == {*wanted.ids} - {each.id for each in waiting}
     assert book.whats()[0] == f"cancelled {len(matched)} promises"
     for each in made:
         now = book.promises.get(each.id)

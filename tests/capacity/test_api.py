@@ -113,7 +113,7 @@ def test_a_time_that_is_on_no_calendar_is_refused_with_what_can_be(history, para
     assert reply.json()["error"] == {
         "parameter": parameter,
         "problem": "not a time that there is",
-        "hint": "a day from 0001-01-01 to 9999-12-31, and time and zone of at most 23:59",
+        "hint": "a day of the years 1 to 9999, and time and zone of at most 23:59",
     }
 
 

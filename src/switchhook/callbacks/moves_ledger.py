@@ -32,7 +32,7 @@ from switchhook.callbacks.rows_ledger import (
     promise_row,
     refusal_row,
 )
-from switchhook.ledger.sql import put, upsert
+from switchhook.ledger.sql import has_room, put, upsert
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -179,6 +179,8 @@ class PromiseBatch:
         put(self.connection, PROGRESS, name=name, seq=seq)
 
     def find(self, id: int) -> Promise | None:
+        if not has_room(id):
+            return None
         row = self.connection.execute(select(PROMISES).where(_p.id == id)).first()
         return None if row is None else promise_of(row)
 
