@@ -185,6 +185,13 @@ def erased(node, id):
     return said if status == 200 and said["state"] == "done" else None
 
 
+def said_away(node, id):
+    """The node that an erasure awaits, once it is said to be away."""
+    _, shown = api(node, f"erasures/{id}")
+    (each,) = shown["awaited"]
+    return each if each["said"].startswith("has not begun, away for") else None
+
+
 def test_an_erasure_says_for_whom_it_waits_and_goes_on_without_who_asked(cluster):
     one, two = cluster.nodes
     for node in cluster.nodes:
@@ -216,10 +223,9 @@ def test_an_erasure_says_for_whom_it_waits_and_goes_on_without_who_asked(cluster
     assert "is not done yet, and it goes on by itself" in told
     id = told.partition("the erasure ")[2].split()[0]
 
-    status, shown = api(one, f"erasures/{id}")
-    (each,) = shown["awaited"]
-    assert (status, each["name"]) == (200, "two")
-    assert each["said"].startswith("has not begun, away for")
+    # The command looks by itself; what leads looked up to a second before.
+    each = until(partial(said_away, one, id), "the API says so too")
+    assert each["name"] == "two"
     assert f"erasure {id}" in run(one, "keep").out
     two.start()
     proof = until(partial(erased, one, id), "both have erased it")
