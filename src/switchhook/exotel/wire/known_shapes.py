@@ -11,8 +11,10 @@ nothing here knows what is odd. Without this module every request is read by `pa
 from __future__ import annotations
 
 from binascii import a2b_qp
+from collections.abc import Callable, Sequence
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from operator import itemgetter
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -21,7 +23,7 @@ from switchhook.exotel.wire.keys import ParameterKind, find_slot
 from switchhook.exotel.wire.passthru import parse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from switchhook.exotel.wire.request import Request
 
@@ -32,35 +34,38 @@ MOST = 256
 
 _PAIR, _VALUE = "\x1e", "\x1f"
 """What stands for `&` and `=` while escapes are undone."""
-_MARKS = {"&": _PAIR, "=": _VALUE, "+": " ", "%": "="}
-"""a2b_qp undoes all escapes in one go, where they begin with `=`."""
-_PRINTABLE = bytes(range(0x20, 0x7F))
+_MARKS = {"&": _PAIR, "=": _VALUE, "+": " ", "%": "=", "?": "\0"}
+"""a2b_qp undoes all escapes in one go, where they begin with `=`; `?` may begin a second query."""
+_PLAIN = bytes(byte for byte in range(0x20, 0x7F) if byte not in b'%"{')
+"""What a text may have that is neither encoded twice, nor quoted, nor JSON."""
 _MARKED = bytes(
     ord(_MARKS.get(chr(byte), chr(byte))) if 0x21 <= byte < 0x7F else 0 for byte in range(256)
 )
-_SIGNS = f"{_PAIR}{_VALUE}".encode()
+_SIGNS = f"{_VALUE}{_PAIR}".encode() * (LONGEST // 2 + 1)
 _NOTHING = frozenset(map("".join, product("nN", "uU", "lL", "lL")))
+_UNSAID = {"": None}.get
 _NUMBERS = (("from_raw", "callfrom", "from"), ("to_raw", "callto", "to"))
 """The better of two names for one number is chosen; the other stays among the rest."""
+_CALL_FIELDS = Passthru.__struct_fields__[: Passthru.__struct_fields__.index("legs")]
 
-_Places = tuple[tuple[str, int], ...]
-"""Names, each with the place of its value among the values."""
+_make: Callable[..., Passthru] = Passthru  # its fields in their order are of several types
+_Pick = Callable[[Sequence[str | None]], tuple[str | None, ...]]
+_PickRest = Callable[[Sequence[str]], tuple[str, ...]]
 
 
 class _Shape(msgspec.Struct, frozen=True, gc=False):
-    """Where the fields of the call and the stream stand in such a request, and its other keys.
+    """Which of the values are the fields of the call and of the stream, in their order.
 
-    `filled` are numbers, without which the request would be another.
+    A field that is not in such a request has the place behind the last value, where None stands.
+    `rest` are the values of the other `keys`, and perhaps more; `filled` the places of numbers,
+    without which the request would be another.
     """
 
-    call: _Places
-    stream: _Places
-    extra: _Places
+    call: _Pick
+    stream: _Pick | None
+    keys: tuple[str, ...]
+    rest: _PickRest
     filled: tuple[int, ...]
-
-
-_UNKNOWN = _Shape((), (), (), ())
-"""Stands for the shape of keys that did not come before."""
 
 
 class KnownShapes:
@@ -72,23 +77,21 @@ class KnownShapes:
     def read(self, request: Request, region: str) -> Passthru | None:
         """The passthru in a request; None where `parse` has to say."""
         raw = request.query
-        if request.body or request.method == "POST" or len(raw) > LONGEST or ord("?") in raw:
+        if request.body or request.method == "POST" or len(raw) > LONGEST:
             return None
         data = a2b_qp(raw.translate(_MARKED))
-        pairs = raw.count(b"&") + 1
+        signs = 2 * raw.count(b"&") + 1
         if (
-            pairs == 1
+            signs == 1
+            or data.translate(None, _PLAIN) != _SIGNS[:signs]
             or len(raw) - len(data) != 2 * raw.count(b"%")
-            or data.translate(None, _PRINTABLE) != (_SIGNS[::-1] * pairs)[:-1]
         ):
             return None
-        text = data.decode("ascii")
-        if "%" in text or '"' in text or "{" in text:  # encoded twice, quoted, JSON
-            return None
-        said = text.replace(_PAIR, _VALUE).split(_VALUE)
+        said = data.decode("ascii").replace(_PAIR, _VALUE).split(_VALUE)
         keys, values = tuple(said[::2]), said[1::2]
-        shape = self._shapes.get(keys, _UNKNOWN)
-        if shape is _UNKNOWN:
+        try:
+            shape = self._shapes[keys]
+        except KeyError:
             shape = self._learnt(keys)
         if shape is None or not _NOTHING.isdisjoint(values) or values != [*map(str.strip, values)]:
             return None
@@ -129,18 +132,15 @@ _FLAT, _RAW_BRACKET = Dialect.FLAT, Dialect.RAW_BRACKET
 
 
 def _read(shape: _Shape, values: list[str], dialect: Dialect, region: str) -> Passthru | None:
-    for place in shape.filled:
-        if not values[place]:
-            return None
-    call: dict[str, Any] = {name: values[place] or None for name, place in shape.call}
-    said = {name: values[place] for name, place in shape.stream if values[place]}
-    return Passthru(
-        **call,
-        stream=Stream(**said) if said else None,
-        extra=tuple([(key, values[place]) for key, place in shape.extra]),
-        dialect=dialect,
-        region=region,
-    )
+    if "" in values and not all(values[place] for place in shape.filled):
+        return None
+    texts = [*map(_UNSAID, values, values), None]
+    stream = None
+    if shape.stream is not None:
+        said = shape.stream(texts)
+        stream = Stream(*said) if any(said) else None
+    extra = tuple(zip(shape.keys, shape.rest(values), strict=False))
+    return _make(*shape.call(texts), (), stream, extra, dialect, region)
 
 
 def _shape_of(keys: tuple[str, ...]) -> _Shape | None:
@@ -168,8 +168,17 @@ def _shape_of(keys: tuple[str, ...]) -> _Shape | None:
         fields[slot.name] = place
     chosen = {field: _first(numbers, names) for field, *names in _NUMBERS}
     call |= {field: place for field, place in chosen.items() if place is not None}
-    rest = tuple(each for each in extra if each[1] not in chosen.values())
-    return _Shape(tuple(call.items()), tuple(stream.items()), rest, tuple(numbers.values()))
+    rest = {place: key for key, place in extra if place not in chosen.values()}
+    nowhere = len(keys)
+    return _Shape(
+        itemgetter(*(call.get(field, nowhere) for field in _CALL_FIELDS)),
+        itemgetter(*(stream.get(field, nowhere) for field in Stream.__struct_fields__))
+        if stream
+        else None,
+        tuple(rest.values()),
+        itemgetter(*rest, 0, 0),  # of one place it would give no tuple
+        tuple(numbers.values()),
+    )
 
 
 def _first(places: dict[str, int], names: Iterable[str]) -> int | None:
