@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -97,7 +97,7 @@ def _at(asked: int, second: int) -> int:
     return (mixed - (1 << 64) if mixed >> 63 else mixed) or 1
 
 
-class FirstAnswer(NamedTuple):
+class FirstAnswer(msgspec.Struct, frozen=True, gc=False):
     """The first time a question was asked: its place in the journal, times in ms, its answer.
 
     `option` is the answer's number, as `answer.choices` has it.
@@ -137,17 +137,22 @@ class _Generation:
             place = (place + 1) & mask
         return -1
 
-    def add(self, asked: int, first: FirstAnswer) -> None:
-        slots, mask = self._slots, self.mask
+    def put(self, asked: int, first: FirstAnswer) -> None:
+        """Add one, or take the place of the same from before the window."""
+        slots, mask, entries = self._slots, self.mask, self.asked
         place = asked & mask
-        while slots[place]:
+        while index := slots[place]:
+            if entries[index - 1] == asked:
+                self.seq[index - 1], self.at[index - 1] = first.seq, first.at
+                self.mono[index - 1], self.option[index - 1] = first.mono, first.option
+                return
             place = (place + 1) & mask
-        self.asked.append(asked)
+        entries.append(asked)
         self.seq.append(first.seq)
         self.at.append(first.at)
         self.mono.append(first.mono)
         self.option.append(first.option)
-        slots[place] = len(self.asked)
+        slots[place] = len(entries)
 
     def extend(self, columns: Columns) -> None:
         """Add many, of which later ones take the place of earlier ones."""
@@ -199,12 +204,8 @@ class RepeatMemory:
             young.mono and first.mono - young.mono[0] >= self._window_ms
         ):
             self._old, self._young = young, _Generation(self._capacity)
-        index = self._young.find(asked)
-        if index >= 0:
-            self._young.seq[index], self._young.at[index] = first.seq, first.at
-            self._young.mono[index], self._young.option[index] = first.mono, first.option
-        else:
-            self._young.add(asked, first)
+            young = self._young
+        young.put(asked, first)
 
     def load(self, columns: Columns) -> None:
         """Keep many questions in the order in which they were asked, all within one window.

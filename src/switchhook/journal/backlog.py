@@ -5,7 +5,9 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
+from operator import attrgetter
 
 import msgspec
 
@@ -24,8 +26,21 @@ class BacklogEntry(msgspec.Struct, gc=False):
 
     row: Row
     size: int
-    queued: float  # by the monotonic clock
     done: Done | None
+
+
+_SIZE = attrgetter("size")
+
+
+class Group(msgspec.Struct, gc=False):
+    """What the writer takes in one go; `queued` is when its last was, by the monotonic clock.
+
+    `mark` is to be set once all of it is durable.
+    """
+
+    entries: list[BacklogEntry]
+    queued: float = 0.0
+    mark: threading.Event | None = None
 
 
 class _Lost(msgspec.Struct):
@@ -60,12 +75,10 @@ class Backlog:
         self._max_bytes = max_bytes
         self._on_loss = on_loss
         self._defer = defer
-        self._run: list[BacklogEntry] = []
+        self._run: deque[BacklogEntry] = deque()
         self._lock = threading.Lock()  # `flush` and `close` hand over from other threads
         self._unreported: _Lost | None = None
-        self._queue: queue.SimpleQueue[list[BacklogEntry] | threading.Event | None] = (
-            queue.SimpleQueue()
-        )
+        self._queue: queue.SimpleQueue[Group | threading.Event | None] = queue.SimpleQueue()
 
     def add(
         self,
@@ -91,8 +104,7 @@ class Backlog:
 
     def settle(self, group: list[BacklogEntry], refused: dict[int, Exception]) -> None:
         """Make room again and tell those who wait what became of their records."""
-        for entry in group:
-            self.bytes -= entry.size
+        self.bytes -= sum(map(_SIZE, group))
         self.count -= len(group)
         self.report_lost()
         failure: Exception | None = None
@@ -114,29 +126,31 @@ class Backlog:
             self._unreported = None
             self._put(row, len(body) + _ENTRY_OVERHEAD, None)
 
-    def take(self, timeout: float | None) -> tuple[list[BacklogEntry], threading.Event | None]:
+    def take(self, timeout: float | None) -> Group:
         """Take all that is queued, up to a bound, and a mark that follows it.
 
         Waits up to `timeout` seconds for the first; None waits until there is one, or `wake`.
         """
-        group: list[BacklogEntry] = []
+        group = Group([])
         size = 0
         try:
             item = self._queue.get(timeout=timeout)
             while True:
-                if isinstance(item, list):
-                    group += item
-                    size += sum(entry.size for entry in item)
-                    if len(group) >= _GROUP_RECORDS or size >= _GROUP_BYTES:
+                if isinstance(item, Group):
+                    group.entries += item.entries
+                    group.queued = item.queued
+                    size += sum(map(_SIZE, item.entries))
+                    if len(group.entries) >= _GROUP_RECORDS or size >= _GROUP_BYTES:
                         break
                 elif item is not None:
-                    return group, item
-                elif not group:
+                    group.mark = item
+                    break
+                elif not group.entries:
                     break
                 item = self._queue.get_nowait()
         except queue.Empty:
             pass
-        return group, None
+        return group
 
     def empty(self) -> bool:
         """Whether nothing is queued; what `take` gave may still be on its way."""
@@ -146,18 +160,16 @@ class Backlog:
         self.next_seq = row[0] + 1
         self.count += 1
         self.bytes += size
-        with self._lock:
-            self._run.append(BacklogEntry(row, size, time.monotonic(), done))
-            first = len(self._run) == 1
-        if first:
+        self._run.append(BacklogEntry(row, size, done))
+        if len(self._run) == 1:
             self._defer(self._hand_over)
         return row[0]
 
     def _hand_over(self) -> None:
         with self._lock:
-            run, self._run = self._run, []
-        if run:
-            self._queue.put(run)
+            run = [self._run.popleft() for _ in range(len(self._run))]
+            if run:
+                self._queue.put(Group(run, time.monotonic()))
 
     def _lose(self, at: int) -> None:
         if self._unreported is None:

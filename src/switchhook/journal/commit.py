@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Sequence
 from functools import cache
 from itertools import chain
+from operator import itemgetter
 
 import apsw
 
@@ -55,6 +56,7 @@ _LASTING = {
     apsw.SQLITE_READONLY_DBMOVED,
 }
 _ROW_OVERHEAD = 80  # columns, index entry and cell headers of one record
+_BODY = itemgetter(6)
 _COMMIT_OVERHEAD = 3 * 4096  # a commit logs the last leaf of table and index, whatever is in them
 
 
@@ -157,7 +159,8 @@ class OpenSegment:
             )
 
     def _count(self, rows: Iterable[Row]) -> None:
-        grown = sum(len(row[6]) + _ROW_OVERHEAD for row in rows)
+        lengths = [*map(len, map(_BODY, rows))]
+        grown = sum(lengths) + _ROW_OVERHEAD * len(lengths)
         self.stored_bytes += grown
         self.log_bytes += grown + _COMMIT_OVERHEAD
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import apsw
 
 from switchhook.errors import JournalError
-from switchhook.journal.backlog import Backlog, BacklogEntry, Done
+from switchhook.journal.backlog import Backlog, BacklogEntry, Done, Group
 from switchhook.journal.commit import REFUSALS
 from switchhook.journal.health import Health
 from switchhook.journal.refused import RefusedRecords
@@ -160,25 +160,25 @@ class JournalWriter:
     def _run(self) -> None:
         while True:
             slow = self._health.slow
-            group, mark = self._backlog.take(self._health.next_pause() if slow else None)
-            if group and not self._keep(group):
+            group = self._backlog.take(self._health.next_pause() if slow else None)
+            if group.entries and not self._keep(group):
                 return
-            if mark is not None:
-                mark.set()
-            if not group and self._chain.must_roll():
+            if group.mark is not None:
+                group.mark.set()
+            if not group.entries and self._chain.must_roll():
                 self._roll_now()
             if self._backlog.empty():
                 if self._closing:
                     return
-                if self._health.slow and not group:
+                if self._health.slow and not group.entries:
                     self._try_disk()
 
-    def _keep(self, group: list[BacklogEntry]) -> bool:
+    def _keep(self, group: Group) -> bool:
         """Write the group, however long that takes; False if the writer was told to give up."""
         last_try = False
         while True:
             try:
-                refused = self._write(group)
+                refused = self._write(group.entries)
                 break
             except (apsw.Error, OSError, JournalError) as error:
                 self._stumble(error)
@@ -187,11 +187,11 @@ class JournalWriter:
                 self._observe(JournalEvent("unwritten", detail=self.last_error, count=left))
                 return False
             last_try = self._give_up.wait(self._health.next_pause())
-        self._chain.durable_seq = group[-1].row[0]
-        self._recover(time.monotonic() - group[-1].queued)
+        self._chain.durable_seq = group.entries[-1].row[0]
+        self._recover(time.monotonic() - group.queued)
         # After its loop was closed nobody is left to be told.
         with contextlib.suppress(RuntimeError):
-            self._notify(partial(self._backlog.settle, group, refused))
+            self._notify(partial(self._backlog.settle, group.entries, refused))
         try:
             self._chain.committed()
         except apsw.Error as error:
