@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from switchhook.answer.authentication import HTTP_STATUS, Refusal, admit
-from switchhook.answer.http.head_parser import make_unread_head
+from switchhook.answer.http.head_parser import Headers, make_unread_head
 from switchhook.answer.http.messages import CLOSE, KEEP, KEEP_OLD, WITHOUT_BODY, build_response
 from switchhook.config import AuthMode, Bodies, EndpointConfig, Mode, Secret
 from switchhook.journal.receipt import Auth, RecordKind
@@ -115,6 +115,32 @@ def test_report_only_marks_a_right_secret_as_such():
     desk = Desk(EndpointConfig("sales", secrets=SECRETS, auth=AuthMode.REPORT_ONLY))
     desk.ask(TAKES_A + "&secret=" + SECRET)
     assert desk.journal.receipts()[0].auth == Auth("ok", "query")
+
+
+def test_a_path_that_was_let_in_is_refused_once_its_secret_is_another():
+    desk = Desk(EndpointConfig("sales", secrets=(Secret(SECRET),)))
+    path = f"/passthru/sales/{SECRET}"
+    for _ in range(2):
+        assert desk.ask(TAKES_A, path=path).status == 200
+    others = (OTHER_SECRET.encode(),)
+    sales = msgspec.structs.replace(desk.answerer.endpoints["sales"], secrets=others)
+    desk.answerer.endpoints = {"sales": sales}
+    assert desk.ask(TAKES_A, path=path).status == 403
+    desk.answerer.endpoints = {}
+    assert desk.ask(TAKES_A, path=path).status == 404
+
+
+def test_only_what_a_path_alone_proved_is_remembered_and_never_much():
+    desk = Desk(EndpointConfig("sales", secrets=(Secret(SECRET),)))
+    known = desk.answerer._proved
+    for query in (f"{TAKES_A}&secret={SECRET}", TAKES_A):
+        desk.ask(query, path="/passthru/sales")
+        assert known.find(b"/passthru/sales") is None
+    long = "/" * known.LONGEST
+    assert desk.ask(TAKES_A, path=f"/passthru/sales/{SECRET}{long}").status == 200
+    for slashes in range(2 * known.MOST):
+        desk.ask(TAKES_A, path=f"/passthru/sales/{SECRET}{'/' * slashes}")
+    assert 0 < len(known._known) <= known.MOST
 
 
 def test_one_endpoints_secret_opens_no_other():
@@ -228,8 +254,10 @@ def test_each_complaint_of_secrets_is_said_whatever_else_is_wrong():
         desk.ask("CallSid=c1", path="/passthru/sales")
         desk.ask("CallSid=c1", path="/passthru/support/old")
         desk.ask("CallSid=c1", path="/passthru/open", host="hook.example.com")
-    desk.answerer.unreadable(make_unread_head(None, "not HTTP", {}, "::1"), b"x?CallSid=c1")
-    desk.answerer.unreadable(make_unread_head(None, "head too large", {}, "::1"), b"x?CallSid=c1")
+    desk.answerer.unreadable(make_unread_head(None, "not HTTP", Headers(), "::1"), b"x?CallSid=c1")
+    desk.answerer.unreadable(
+        make_unread_head(None, "head too large", Headers(), "::1"), b"x?CallSid=c1"
+    )
     said = json.loads(desk.answerer.health(whole=True).body)["problems"]
     assert [each.partition(":")[0] for each in said] == [
         "endpoint sales refused what looks like passthrus (secret wrong)",

@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switchhook.answer.http.connections import Server
-from switchhook.answer.http.head_parser import make_unread_head
+from switchhook.answer.http.head_parser import Headers, make_unread_head
 from switchhook.answer.http.listening import serve
 from switchhook.answer.http.messages import BODY_UNREAD, ConnectionLimits
 from switchhook.answer.http.protocol import Connection
@@ -339,8 +339,9 @@ def test_whatever_is_sent_a_200_has_a_receipt_and_a_right_secret(right, changes,
 
 def test_noise_fills_neither_journal_nor_log(caplog: pytest.LogCaptureFixture):
     desk = Desk(EndpointConfig("sales", secrets=(Secret(SECRET),)))
+    head = make_unread_head(None, "not HTTP", Headers(), "192.0.2.1")
     for _ in range(1000):
-        desk.answerer.unreadable(make_unread_head(None, "not HTTP", {}, "192.0.2.1"), b"\xff" * 99)
+        desk.answerer.unreadable(head, b"\xff" * 99)
     assert len(desk.journal.of(RecordKind.SAMPLE)) == 5
     assert desk.answerer.counts == {"unreadable: not HTTP": 1000}
     assert not desk.answerer.alarms

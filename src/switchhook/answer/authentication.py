@@ -185,6 +185,32 @@ def find_below(endpoints: Mapping[str, Endpoint], path: bytes) -> tuple[Endpoint
     return endpoint, secret.rstrip(b"/")
 
 
+class ProvedPaths:
+    """What paths with a secret let in, so that the same again need not be taken apart.
+
+    To look one up tells nobody anything of a secret by the time it takes: only paths of the same
+    hash are compared, and hashes are keyed anew in each process.
+    """
+
+    MOST, LONGEST = 256, 512
+    """One path has many spellings, but only who knows a secret can spell it."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, LetIn] = {}
+        self.find = self._known.get
+
+    def add(self, path: bytes, let_in: LetIn) -> None:
+        """Remember whom a path let in, if the path alone did."""
+        if let_in.auth is _BY_PATH and len(path) <= self.LONGEST:
+            if len(self._known) >= self.MOST:
+                self._known.clear()
+            self._known[path] = let_in
+
+    def clear(self) -> None:
+        """Forget all: the endpoints are others."""
+        self._known.clear()
+
+
 def admit(endpoints: Mapping[str, Endpoint], head: Head) -> LetIn | Refusal:
     """Judge a head by its path, its secret and, for open endpoints, where it comes from."""
     endpoint, in_path = find(endpoints, head.path)

@@ -45,7 +45,7 @@ _PASSTHRU_PART = re.compile(
     rb'(?i)(name="?passthru"?[^\r\n]{0,200}(?:\r?\n[^\r\n]{1,200}){0,4}\r?\n\r?\n)([^\r\n]*)'
 )
 _SECRET_PARAMETER = re.compile(rb"(?i)((?:\A|[&?;])" + _BLANKS + rb"secret=)([^&;]*)")
-_AT, _ASKS = ord("@"), ord("?")
+_AT = ord("@")
 PREFIX = b"fp_"
 """What a fingerprint starts with."""
 
@@ -111,8 +111,9 @@ class Redactor:
             raw = _USER_INFO.sub(self._replace, raw)
             low = raw.lower()
             find = low.find
-        if find(b"ws") >= 0 and (_ASKS in low or find(b"%3f") >= 0 or find(b"253f") >= 0):
-            raw = self._redact_urls(raw, low)
+        at = find(b"ws")
+        if at >= 0:
+            raw = self._redact_urls(raw, low, at)
             if b'"' in raw:
                 raw = _URL_IN_JSON.sub(self._redact_url, raw)
         if find(b"secret") >= 0:
@@ -127,18 +128,24 @@ class Redactor:
         digest = hashlib.blake2b(secret, key=self._key, digest_size=8).hexdigest()
         return PREFIX + digest.encode()
 
-    def _redact_urls(self, raw: bytes, low: bytes) -> bytes:
-        """As `_URL.sub` has it, which would try each byte; `low` is the text in lower case."""
-        parts, done, at = [], 0, low.find(b"ws")
+    def _redact_urls(self, raw: bytes, low: bytes, at: int) -> bytes:
+        """As `_URL.sub` has it, which would try each byte.
+
+        `low` is the text in lower case, `at` the place of the first `ws` in it.
+        """
+        parts, done, find = [], 0, low.find
         while at >= 0:
             found = _URL.match(raw, at)
-            if found is None:
-                at += 1
-            else:
+            end = at + 1 if found is None else found.end()
+            if found is not None and (
+                find(b"?", at, end) >= 0
+                or find(b"3f", at, end) >= 0  # escaped, once or twice, as `&` is by the next
+                or find(b"26", at, end) >= 0
+            ):
                 parts += [raw[done:at], self._redact_url(found)]
-                done = at = found.end()
-            at = low.find(b"ws", at)
-        return b"".join([*parts, raw[done:]])
+                done = end
+            at = find(b"ws", end)
+        return b"".join([*parts, raw[done:]]) if parts else raw
 
     def _redact_url(self, found: re.Match[bytes]) -> bytes:
         return _URL_SECRET.sub(self._replace, found[0])

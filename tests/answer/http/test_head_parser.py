@@ -111,7 +111,7 @@ def test_headers_that_matter_are_seen_under_one_spelling() -> None:
     reader = HeaderReader()
     lines = b"HOST: a\r\nx-FORWARDED-for: 1.1.1.1\r\nX-Forwarded-For: 2.2.2.2\r\nX: y\r\n\r\n"
     assert reader.read(lines) is None
-    head = make_head(read_line(b"GET / HTTP/1.1"), reader.seen, "::1")
+    head = make_head(read_line(b"GET / HTTP/1.1"), reader.headers, "::1")
     assert (head.host, head.forwarded_for, head.forwarded) == ("a", "1.1.1.1, 2.2.2.2", True)
     assert (head.content_type, head.authorization, head.peer) == (None, None, "::1")
     assert head.mark is None
@@ -120,7 +120,7 @@ def test_headers_that_matter_are_seen_under_one_spelling() -> None:
 def test_the_mark_of_a_test_is_seen() -> None:
     reader = HeaderReader()
     assert reader.read(b"Host: a\r\nswitchhook-TEST: 1.2.3\r\n\r\n") is None
-    assert make_head(read_line(b"GET /a HTTP/1.1"), reader.seen, "192.0.2.1").mark == "1.2.3"
+    assert make_head(read_line(b"GET /a HTTP/1.1"), reader.headers, "192.0.2.1").mark == "1.2.3"
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_the_mark_of_a_test_is_seen() -> None:
 def test_any_header_of_a_proxy_is_noticed(name: str) -> None:
     reader = HeaderReader()
     assert reader.read(f"{name}: x\r\n\r\n".encode()) is None
-    head = make_head(read_line(b"GET / HTTP/1.1"), reader.seen, "")
+    head = make_head(read_line(b"GET / HTTP/1.1"), reader.headers, "")
     assert (head.forwarded, head.forwarded_for) == (True, None)
 
 
@@ -190,16 +190,16 @@ def test_a_request_leaves_nothing_to_the_next(lines: list[bytes]) -> None:
     for _ in range(2):
         reader.read(b"".join(line + b"\r\n" for line in lines) + b"\r\n")
         assert reader.read(PLAIN) is None
-        assert reader.seen == {b"host": b"a.example"}
+        assert reader.headers.seen == {b"host": b"a.example"}
 
 
 @given(_LINES)
 def test_what_is_said_again_is_read_as_the_first_time(lines: list[bytes]) -> None:
     reader, said = HeaderReader(), b"".join(line + b"\r\n" for line in lines) + b"\r\n"
-    first = reader.read(said), dict(reader.seen)
+    first = reader.read(said), dict(reader.headers.seen)
     for between in (PLAIN, b"A: \0\r\n\r\n", said):
         reader.read(between)
-        assert (reader.read(said), reader.seen) == first
+        assert (reader.read(said), reader.headers.seen) == first
 
 
 def test_heads_fill_no_memory() -> None:

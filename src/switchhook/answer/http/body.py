@@ -20,11 +20,6 @@ if TYPE_CHECKING:
     from switchhook.answer.http.messages import ConnectionLimits
 
 
-def announces_body(headers: dict[bytes, bytes]) -> bool:
-    """Whether a body follows a head, of whatever length."""
-    return b"content-length" in headers or b"transfer-encoding" in headers
-
-
 def expect_body(
     headers: dict[bytes, bytes], token: object, limits: ConnectionLimits
 ) -> tuple[Counted | Chunks, float]:

@@ -31,6 +31,24 @@ class RequestLine(msgspec.Struct, frozen=True, gc=False):
     cut: bool = False
 
 
+class Headers(msgspec.Struct, frozen=True, gc=False):
+    """What header lines come to: `seen` has those few that matter, by lower-case name.
+
+    Text is Latin-1, as it came; absent is None. `wish` is what the sender wants to become of the
+    connection in HTTP/1.1, KEEP or CLOSE.
+    """
+
+    seen: dict[bytes, bytes] = {}  # nobody changes it
+    content_type: str | None = None
+    authorization: str | None = None
+    host: str | None = None
+    forwarded_for: str | None = None
+    forwarded: bool = False
+    mark: str | None = None
+    wish: int = KEEP
+    announces_body: bool = False
+
+
 _METHODS = {
     name.encode(): name for name in ("GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH")
 }
@@ -143,6 +161,22 @@ _HEADS = 256
 _SHORT_HEAD = 1024
 
 
+def _headers_of(seen: dict[bytes, bytes]) -> Headers:
+    text = {name: value.decode("latin-1") for name, value in seen.items()}
+    forwarded_for = text.get(b"x-forwarded-for")
+    return Headers(
+        seen,
+        text.get(b"content-type"),
+        text.get(b"authorization"),
+        text.get(b"host"),
+        forwarded_for,
+        forwarded_for is not None or b"forwarded" in seen or _PROXY in seen,
+        text.get(_MARK),
+        CLOSE if b"close" in seen.get(b"connection", b"").lower() else KEEP,
+        b"content-length" in seen or b"transfer-encoding" in seen,
+    )
+
+
 def _canonical(name: bytes) -> bytes:
     """Give the name under which a header is kept; empty for those that nobody reads."""
     name = name.lower()
@@ -154,16 +188,17 @@ def _canonical(name: bytes) -> bytes:
 class HeaderReader:
     """Reads header lines with httptools; one serves all connections, as heads come in whole.
 
-    After `read`, `seen` holds the few headers that matter, by lower-case name; nobody changes it.
-    Who asks again says the same lines again, but for the first: what they come to is remembered.
+    After `read`, `headers` has what they come to. Who asks again says the same lines again, but
+    for the first: that is remembered.
     """
 
-    __slots__ = ("_ended", "_heads", "_known", "_parser", "_used", "seen")
+    __slots__ = ("_ended", "_heads", "_known", "_parser", "_seen", "_used", "headers")
 
     def __init__(self) -> None:
-        self.seen: dict[bytes, bytes] = {}
+        self.headers = Headers()
+        self._seen: dict[bytes, bytes] = {}
         self._known: dict[bytes, bytes] = {}  # names as they are spelt: folding costs more
-        self._heads: dict[bytes, dict[bytes, bytes]] = {}
+        self._heads: dict[bytes, Headers] = {}
         self._renew()
 
     def _renew(self) -> None:
@@ -176,23 +211,24 @@ class HeaderReader:
         Those before the one with the problem have been read then.
         """
         heads = self._heads
-        seen = heads.get(lines)
-        if seen is not None:
-            self.seen = seen
+        known = heads.get(lines)
+        if known is not None:
+            self.headers = known
             return None
         problem = self._read(lines)
+        self.headers = _headers_of(self._seen)
         if problem is None and len(lines) <= _SHORT_HEAD:
             if len(heads) >= _HEADS:
                 heads.clear()
-            heads[lines] = self.seen
+            heads[lines] = self.headers
         return problem
 
     def _read(self, lines: bytes) -> str | None:
         if len(lines) > _FEW_BYTES and lines.count(b"\n") > _MANY_LINES:
-            self.seen = {}
+            self._seen = {}
             return "too many header lines"
         problem = self._feed(lines)
-        if problem is None and self._ended == 1 and b"connection" not in self.seen:
+        if problem is None and self._ended == 1 and b"connection" not in self._seen:
             self._used = True
             return None
         if problem is not None and self._used:
@@ -204,7 +240,7 @@ class HeaderReader:
         return self._check_framing() if problem is None and self._ended != 1 else problem
 
     def _feed(self, lines: bytes) -> str | None:
-        self.seen = {}
+        self._seen = {}
         self._ended = 0
         try:
             self._parser.feed_data(_HARMLESS_LINE + lines)
@@ -215,10 +251,10 @@ class HeaderReader:
         return None
 
     def _check_framing(self) -> str | None:
-        coding = self.seen.get(b"transfer-encoding")
+        coding = self._seen.get(b"transfer-encoding")
         if coding is not None and coding.strip().lower() != b"chunked":
             return "transfer-encoding other than chunked"
-        if coding is None and b"content-length" not in self.seen:
+        if coding is None and b"content-length" not in self._seen:
             return "header lines not whole"
         return None
 
@@ -233,7 +269,7 @@ class HeaderReader:
                     known.clear()
                 known[name] = kept
         if kept:
-            seen = self.seen
+            seen = self._seen
             seen[kept] = seen[kept] + b", " + value if kept in seen else value
 
     def on_message_complete(self) -> None:
@@ -241,42 +277,30 @@ class HeaderReader:
         self._ended += 1
 
 
-def make_unread_head(
-    line: RequestLine | None, problem: str, seen: dict[bytes, bytes], peer: str
-) -> Head:
+def make_unread_head(line: RequestLine | None, problem: str, headers: Headers, peer: str) -> Head:
     """Put together what could be read of a head; None is a line of which nothing could."""
     line = line or RequestLine("", None, b"", None, True, problem, cut=True)
-    return msgspec.structs.replace(make_head(line, seen, peer), problem=problem, cut=line.cut)
+    return msgspec.structs.replace(make_head(line, headers, peer), problem=problem, cut=line.cut)
 
 
-def make_head(line: RequestLine, seen: dict[bytes, bytes], peer: str) -> Head:
+def make_head(line: RequestLine, headers: Headers, peer: str) -> Head:
     """Put a request line and its headers together."""
-    content_type = seen.get(b"content-type")
-    authorization = seen.get(b"authorization")
-    host = seen.get(b"host")
-    forwarded_for = seen.get(b"x-forwarded-for")
     return Head(
         line.method,
         line.path or b"",
         line.query,
-        None if content_type is None else content_type.decode("latin-1"),
-        None if authorization is None else authorization.decode("latin-1"),
-        line.authority or (None if host is None else host.decode("latin-1")),
-        None if forwarded_for is None else forwarded_for.decode("latin-1"),
-        forwarded_for is not None or b"forwarded" in seen or _PROXY in seen or line.old,
+        headers.content_type,
+        headers.authorization,
+        line.authority or headers.host,
+        headers.forwarded_for,
+        headers.forwarded or line.old,
         peer,
-        mark=seen[_MARK].decode("latin-1") if _MARK in seen else None,
+        mark=headers.mark,
     )
 
 
-def connection_wish(line: RequestLine, seen: dict[bytes, bytes]) -> int:
+def connection_wish(line: RequestLine, headers: Headers) -> int:
     """Say what the sender wants to become of the connection: KEEP, CLOSE or KEEP_OLD."""
-    connection = seen.get(b"connection")
-    if connection is None:
-        return CLOSE if line.old else KEEP
-    wishes = connection.lower()
-    if b"close" in wishes:
-        return CLOSE
-    if line.old:
-        return KEEP_OLD if b"keep-alive" in wishes else CLOSE
-    return KEEP
+    if not line.old or headers.wish == CLOSE:
+        return headers.wish
+    return KEEP_OLD if b"keep-alive" in headers.seen.get(b"connection", b"").lower() else CLOSE

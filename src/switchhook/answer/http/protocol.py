@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from switchhook.answer.http.body import announces_body, expect_body
+from switchhook.answer.http.body import expect_body
 from switchhook.answer.http.growing_head import HEAD_END, GrowingHead
 from switchhook.answer.http.head_parser import (
+    Headers,
     RequestLine,
     connection_wish,
     make_head,
@@ -145,14 +146,15 @@ class Connection(Link):
         if problem is not None:
             if line.problem is not None:
                 reader.read(lines)  # the secret may stand there
-            self._unreadable(line, problem, reader.seen, data)
+            self._unreadable(line, problem, reader.headers, data)
             return
-        self._admit(make_head(line, reader.seen, self.peer), line, reader.seen)
+        headers = reader.headers
+        self._admit(make_head(line, headers, self.peer), line, headers)
 
-    def _admit(self, head: Head, line: RequestLine, seen: dict[bytes, bytes]) -> None:
+    def _admit(self, head: Head, line: RequestLine, headers: Headers) -> None:
         """Have a head judged: who may not ask is answered now, its body unread."""
         self.state = BUSY
-        self.manner = connection_wish(line, seen)
+        self.manner = connection_wish(line, headers)
         if line.method == "HEAD":
             self.manner += WITHOUT_BODY
         try:
@@ -161,13 +163,13 @@ class Connection(Link):
             self.fail("admit", error)
             return
         if isinstance(token, Answer):
-            self.unread = announces_body(seen)
+            self.unread = headers.announces_body
             self.send_last(token)
             return
         if not self.verified:
             self.verify()
-        if announces_body(seen):
-            self._begin_body(head, token, seen, line)
+        if headers.announces_body:
+            self._begin_body(head, token, headers.seen, line)
         else:
             self.ask(head, token, b"", None)
 
@@ -177,13 +179,13 @@ class Connection(Link):
         growing, self.growing = cast("GrowingHead", self.growing), None
         self.server.waited(self)
         received = bytes(growing.received[: self.server.limits.head_bytes])
-        self._unreadable(read_beginning(received, problem), problem, {}, received)
+        self._unreadable(read_beginning(received, problem), problem, Headers(), received)
 
     def _unreadable(
-        self, line: RequestLine | None, problem: str, seen: dict[bytes, bytes], received: bytes
+        self, line: RequestLine | None, problem: str, headers: Headers, received: bytes
     ) -> None:
         """Have it judged by what could be read, and leave: who knows where the next begins."""
-        head = make_unread_head(line, problem, seen, self.peer)
+        head = make_unread_head(line, problem, headers, self.peer)
         self.state = BUSY
         self.unread = True
         self.manner = CLOSE + (WITHOUT_BODY if head.method == "HEAD" else 0)
