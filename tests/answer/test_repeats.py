@@ -47,12 +47,22 @@ def test_askings_of_neighbouring_moments_overlap(asked, now_ms):
     assert len(set(now)) == 4
 
 
+def test_of_several_keys_any_that_was_asked_is_found():
+    """In either generation."""
+    memory = RepeatMemory(most=4)
+    for key in (1, 2, 3):  # 1 and 2 are in the older
+        memory.remember(key, FirstAnswer(key, 0, 0, 0))
+    for key in (1, 2, 3):
+        assert memory.find((7, 8, key), 0) == FirstAnswer(key, 0, 0, 0)
+    assert memory.find((7, 8, 9), 0) is None
+
+
 def test_memory_forgets_after_the_window():
     """The window is counted from the first time it was asked."""
     memory = RepeatMemory(most=10, window_ms=1000)
     memory.remember(7, FirstAnswer(1, 5, 100, 0))
-    assert memory.find(7, 1099) == FirstAnswer(1, 5, 100, 0)
-    assert memory.find(7, 1100) is None
+    assert memory.find((7,), 1099) == FirstAnswer(1, 5, 100, 0)
+    assert memory.find((7,), 1100) is None
 
 
 def test_memory_is_bounded_and_keeps_the_newest():
@@ -61,8 +71,8 @@ def test_memory_is_bounded_and_keeps_the_newest():
     for number in range(1, 1001):
         memory.remember(number, FirstAnswer(number, 0, 0, 1))
     assert len(memory) <= 100
-    assert all(memory.find(number, 0) is not None for number in range(951, 1001))
-    assert memory.find(1, 0) is None
+    assert all(memory.find((number,), 0) is not None for number in range(951, 1001))
+    assert memory.find((1,), 0) is None
 
 
 @given(
@@ -82,6 +92,6 @@ def test_many_loaded_at_once_are_found_as_each_would_be(keys, first, most):
     option = array("i", [number % 2 for number in numbers])
     many.load((array("q", keys[first:]), seq, at, seq, option))
     if len(keys) <= most // 2:
-        assert [many.find(key, 0) for key in keys] == [one.find(key, 0) for key in keys]
+        assert [many.find((key,), 0) for key in keys] == [one.find((key,), 0) for key in keys]
     assert len(many) <= most
-    assert not keys or many.find(keys[-1], 0) == one.find(keys[-1], 0)
+    assert not keys or many.find((keys[-1],), 0) == one.find((keys[-1],), 0)

@@ -32,7 +32,6 @@ WINDOW_MS = 600_000
 MOST_REMEMBERED = 500_000
 AGAIN_S = 3
 _PASSTHRU = EndpointKind.PASSTHRU
-_GOLDEN, _MASK = 0x9E3779B97F4A7C15, (1 << 64) - 1  # spreads neighbouring seconds
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -89,12 +88,7 @@ def askings(asked: int, passthru: Passthru, now_ms: int) -> tuple[int, ...]:
     """
     current = passthru.current_at
     at_s = now_ms // 1000 if current is None else int(current.timestamp())
-    return tuple(_at(asked, at_s - ago) for ago in range(AGAIN_S + 1))
-
-
-def _at(asked: int, second: int) -> int:
-    mixed = (asked ^ second * _GOLDEN) & _MASK
-    return (mixed - (1 << 64) if mixed >> 63 else mixed) or 1
+    return tuple([asked ^ at_s - ago or 1 for ago in range(AGAIN_S + 1)])
 
 
 class FirstAnswer(msgspec.Struct, frozen=True, gc=False):
@@ -127,14 +121,15 @@ class _Generation:
     def __len__(self) -> int:
         return len(self.asked)
 
-    def find(self, asked: int) -> int:
-        """The entry's index, or -1."""
+    def find(self, keys: tuple[int, ...]) -> int:
+        """The index of the first of these that is there, or -1."""
         slots, mask, entries = self._slots, self.mask, self.asked
-        place = asked & mask
-        while index := slots[place]:
-            if entries[index - 1] == asked:
-                return index - 1
-            place = (place + 1) & mask
+        for asked in keys:
+            place = asked & mask
+            while index := slots[place]:
+                if entries[index - 1] == asked:
+                    return index - 1
+                place = (place + 1) & mask
         return -1
 
     def put(self, asked: int, first: FirstAnswer) -> None:
@@ -186,16 +181,19 @@ class RepeatMemory:
     def __len__(self) -> int:
         return len(self._young) + len(self._old)
 
-    def find(self, asked: int, now_ms: int) -> FirstAnswer | None:
-        """The first time this was asked within the window, or None."""
-        for generation in (self._young, self._old):
-            index = generation.find(asked)
-            if index >= 0:
-                first = generation.entry(index)
-                # A question asked again after the window is a new one, and then in the younger
-                # generation or still unknown there.
-                return first if now_ms - first.mono < self._window_ms else None
-        return None
+    def find(self, keys: tuple[int, ...], now_ms: int) -> FirstAnswer | None:
+        """The first time that one of these was asked within the window, or None."""
+        generation = self._young
+        index = generation.find(keys)
+        if index < 0:
+            generation = self._old
+            index = generation.find(keys)
+            if index < 0:
+                return None
+        first = generation.entry(index)
+        # A question asked again after the window is a new one, and then in the younger generation
+        # or still unknown there.
+        return first if now_ms - first.mono < self._window_ms else None
 
     def remember(self, asked: int, first: FirstAnswer) -> None:
         """Keep a question that `find` did not know."""
@@ -239,12 +237,9 @@ def asked_before(
     asked = fingerprint(endpoint.name, passthru, key)
     if asked is None:
         return None, None
+    keys: tuple[int, ...] = (asked,)
     # Room and the bots' health change as the account does.
-    if endpoint.kind is _PASSTHRU and not ruleset.changing:
-        first = memory.find(asked, now_ms)
-    else:
+    if ruleset.changing or endpoint.kind is not _PASSTHRU:
         keys = askings(asked, passthru, now_ms)
-        asked = keys[0]
-        found = (memory.find(key, now_ms) for key in keys)
-        first = next((each for each in found if each is not None), None)
-    return asked, first if first is not None and first.option in endpoint.choices else None
+    first = memory.find(keys, now_ms)
+    return keys[0], first if first is not None and first.option in endpoint.choices else None
