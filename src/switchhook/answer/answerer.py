@@ -172,17 +172,18 @@ class Answerer:
     ) -> None:
         """Decide, keep, and reply once the receipt is durable or the deadline near."""
         started, wall_us = self._clock.mono_ns(), self._clock.wall_us()
-        if isinstance(token, Webhook | Report):
-            peer = self._peer(head)
-            if isinstance(token, Webhook):
-                self._receivers.take(head, token, body, body_problem, reply, peer, wall_us, started)
-            else:
-                self._reports.take(token, body, body_problem, reply, peer, wall_us, started)
+        if isinstance(token, LetIn):
+            owing = self if token.test is None else self._tests
+            owing.times.asked()
+            owed = OwedAnswer(owing, reply, started)
+            self._answer(head, token, body, body_problem, wall_us, owed)
             return
-        assert isinstance(token, LetIn)
-        owing = self if token.test is None else self._tests
-        owing.times.asked()
-        self._answer(head, token, body, body_problem, wall_us, OwedAnswer(owing, reply, started))
+        peer = self._peer(head)
+        if isinstance(token, Webhook):
+            self._receivers.take(head, token, body, body_problem, reply, peer, wall_us, started)
+        else:
+            assert isinstance(token, Report)
+            self._reports.take(token, body, body_problem, reply, peer, wall_us, started)
 
     def _answer(
         self,
