@@ -49,6 +49,19 @@ def test_done_runs_in_the_order_of_append(open_journal, loop, folder):
     assert [record.at for record in JournalReader(folder).read(0, 5000)] == list(range(1, 3001))
 
 
+def test_what_was_written_takes_no_memory_any_more(open_journal):
+    """A statement that is kept for as many records keeps none of the long ones written last."""
+    writer = open_journal(defer=lambda _hand_over: None)  # flush does
+    body = bytes(200_000)
+    for count in range(1, 21):
+        for _ in range(count):
+            assert writer.append(1, 1, body)
+        assert writer.flush(20)
+        if count == 1:
+            before = apsw.memory_used()
+    assert apsw.memory_used() - before < 8_000_000  # the page cache; all but the last were 38 MB
+
+
 def test_done_runs_after_the_record_is_durable(open_journal, loop, disk):
     """Between append and done the log was synced."""
     writer = open_journal(vfs=disk.name)

@@ -57,6 +57,8 @@ _LASTING = {
 }
 _ROW_OVERHEAD = 80  # columns, index entry and cell headers of one record
 _BODY = itemgetter(6)
+# A cached statement keeps what was bound to it last, and there is one for each number of rows.
+_CACHED_BYTES = 256 << 10
 _COMMIT_OVERHEAD = 3 * 4096  # a commit logs the last leaf of table and index, whatever is in them
 
 
@@ -150,7 +152,8 @@ class OpenSegment:
 
     def _insert(self, rows: Sequence[Row]) -> None:
         values = chain.from_iterable(map(_checked, rows))
-        self.connection.execute(_insert_of(len(rows)), tuple(values))
+        small = sum(map(len, map(_BODY, rows))) <= _CACHED_BYTES
+        self.connection.execute(_insert_of(len(rows)), tuple(values), can_cache=small)
 
     def _write_claim(self) -> None:
         if self._claim is not None:
