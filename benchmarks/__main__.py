@@ -82,7 +82,7 @@ def run(work: Path, sizes: plan.Sizes, cores: Cores) -> report.Result:
     assert long_journal is not None
     tried = bench.backtest(long_journal)
     closed = bench.throughput(long_journal)
-    calls = emulator.measure(cores, sizes.rounds, sizes.media_s, say)
+    calls = emulator.measure(cores, sizes.rounds, sizes.media_s, say, bench.refused)
     owed = promises.measure(work, cores, sizes.rounds, say)
     handed = _hand_over(work, cores, sizes, say)
     twice = {} if postgresql.binaries() is None else copies.measure(bench, work / "cluster")

@@ -52,7 +52,8 @@ class Result(msgspec.Struct):
     closed: dict[str, list[Run]]
     journals: dict[str, JournalResult]
     refused: list[str]
-    emulator: emulator.EmulatorResult
+    emulator: emulator.EmulatorResult | None
+    """None where the calls were more than a core takes."""
     console: ConsoleResult | None
     """On the longest journal whose store could be made whole in the time given."""
     admission: list[admission.Cell] = []
@@ -134,26 +135,29 @@ def targets(result: Result) -> list[Target]:
     ]
     found += _console_targets(result.console)
     found.append(Target("MB of memory at most, answer process", max(peaks), 120, most=True))
-    calls = result.emulator
-    found.append(
+    found += _emulator_targets(result.emulator)
+    found += _admission_targets(result.admission) + _promises_targets(result.promises)
+    return found + _hand_over_targets(result.hand_over)
+
+
+def _emulator_targets(calls: emulator.EmulatorResult | None) -> list[Target]:
+    if calls is None:
+        return []
+    return [
         Target(
             f"ms p99 lateness of frames, {calls.calls} calls on one core",
             median(run.p99 for run in calls.ours),
             5,
             most=True,
-        )
-    )
-    found.append(
+        ),
         Target(
             "whole calls without media a minute, virtual clock",
             median(calls.virtual_a_minute),
             10_000,
             most=False,
             digits=0,
-        )
-    )
-    found += _admission_targets(result.admission) + _promises_targets(result.promises)
-    return found + _hand_over_targets(result.hand_over)
+        ),
+    ]
 
 
 def _hand_over_targets(found: hand_over.HandOverResult | None) -> list[Target]:
@@ -237,8 +241,7 @@ def table(result: Result) -> str:
         *_console_table(result.console),
         "",
         *_backtest_table(result.backtest),
-        *_emulator_table(result),
-        "",
+        *_emulator_table(result.emulator),
         *admission.table(result.admission),
         "",
         *promises.table(result.promises),
@@ -373,10 +376,12 @@ def _backtest_table(found: Mapping[str, BackTestRate]) -> list[str]:
     return [*_rows(head, rows), ""]
 
 
-def _emulator_table(result: Result) -> list[str]:
-    calls = result.emulator.calls
-    head = (f"{calls} calls, 20 ms frames each way", "p50 ms late", "p99", "p99.9")
-    return _rows((*head, "frames/s sent", "heard", "core busy"), emulator.rows(result.emulator))
+def _emulator_table(calls: emulator.EmulatorResult | None) -> list[str]:
+    if calls is None:
+        return []
+    late = (f"{calls.calls} calls, 20 ms frames each way", "p50 ms late", "p99", "p99.9")
+    head = (*late, "frames/s sent", "heard", "core busy")
+    return [*_rows(head, emulator.rows(calls)), ""]
 
 
 def _rows(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -388,12 +393,11 @@ def _refusals(result: Result) -> str:
     if not result.refused:
         return "Every run counted: answers equal receipts, and none overran its deadline."
     told = "\n".join(f"- {each}" for each in result.refused)
-    return f"These runs did not count and were made again:\n\n{told}"
+    return f"These runs did not count; those of answering were made again:\n\n{told}"
 
 
 def _ours(run: Run) -> bool:
-    """Of passthrus as Exotel sends them: 128 posts of 60 KB at once are memory of their own."""
-    return run.contestant.startswith("ours") and run.contestant != "ours-large-bodies"
+    return run.contestant.startswith("ours")
 
 
 def put_between_marks(page: str, text: str, marks: tuple[str, str] = (BEGIN, END)) -> str:
