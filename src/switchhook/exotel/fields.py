@@ -40,6 +40,8 @@ def seconds(text: str | None) -> int | Unusable | None:
     """Whole seconds, rounded down; few ASCII digits only, never negative."""
     if text is None:
         return None
+    if len(text) <= MOST_DIGITS and text.isascii() and text.isdecimal():
+        return int(text)
     found = _SECONDS.match(text)
     if found is None:
         return Unusable(f"not a number of seconds: {_short(text)}")

@@ -12,6 +12,9 @@ from switchhook.journal.steady_time import Axis, Step, follow, recent_step
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+LOOK_MS = 200
+"""How often the store is asked again: a dozen threads want the time several times a second."""
+
 
 class Folded(Protocol):
     """What is folded of the journal, with what it knows of the clocks: store.SqliteStore."""
@@ -38,9 +41,19 @@ class SteadyClock:
         self._store, self._first_seq_of_boot = store, first_seq_of_boot
         self._wall_ms, self.mono_ms = wall_ms, mono_ms
         self._known: Axis | None = None
+        self._look_ms = 0
 
     def axis(self) -> Axis | None:
         """The clocks as they are now; None while nothing of this start is known."""
+        mono_ms = self.mono_ms()
+        if self._known is None or mono_ms >= self._look_ms:
+            self._look()
+            self._look_ms = mono_ms + LOOK_MS
+        if self._known is None:
+            return None
+        return follow(self._known, self._wall_ms(), self.mono_ms())
+
+    def _look(self) -> None:
         try:
             first = self._first_seq_of_boot()
             # Where no record can tell the time the store is not asked: it may be far away.
@@ -49,9 +62,6 @@ class SteadyClock:
                 self._known = known
         except SwitchhookError:
             pass  # a store that can't be read: what was known of the clocks still holds
-        if self._known is None:
-            return None
-        return follow(self._known, self._wall_ms(), self.mono_ms())
 
     def now_ms(self) -> int:
         """Unix time."""
