@@ -40,12 +40,15 @@ def remember_asked(journal: Path, first_seq: int, *, mono_ms: int, wall_ms: int)
     ended_ms = max(wall_ms, asked.at[before - 1]) if before else wall_ms
     mono = array(
         "q",
-        [
+        (
             mono_ms - max(0, ended_ms - at) if seq < first_seq or mono > mono_ms else mono
             for seq, mono, at in zip(asked.seq, asked.mono, asked.at, strict=True)
-        ],
+        ),
     )
     start = next((at for at, ms in enumerate(mono) if mono_ms - ms < WINDOW_MS), len(mono))
-    option = array("i", asked.option[start:])
-    memory.load((asked.asked[start:], asked.seq[start:], asked.at[start:], mono[start:], option))
+    columns = asked.asked, asked.seq, asked.at, mono
+    # In place, for a copy of half a million takes 20 MB.
+    for column in (*columns, asked.option):
+        del column[:start]
+    memory.load((*columns, array("i", asked.option)))
     return memory
