@@ -433,14 +433,13 @@ What pages and addresses show and take, which is asked by HTTP:
   server/test_pages /web/render /web/search_turns
   alerts/test_page          json
 What ties the parts together, and the commands, which the real program runs:
-  journeys/test_life        /server/answer /server/asked_before
+  journeys/test_life        /server/answer
   journeys/test_life        /server/console_app /system/supervised
   journeys/test_accounts    /server/accounts
   journeys/test_two_nodes   /server/keeping /server/keeping_shared
   journeys/test_two_nodes   /server/places
   journeys/test_open        /server/console_watch
   server/test_standby       forwarded forwarding_client
-  journeys/test_clocks      /server/steady_clock
   journeys/test_open        /server/exposed /server/unavailable /cli/ledger /cli/ledger_back
   journeys/test_open        /cli/link
   journeys/test_shipper     /server/kept_cluster /server/local_socket /server/shipper
