@@ -28,8 +28,9 @@ log = logging.getLogger("switchhook.supervisor")
 
 TICK_S = 0.05
 """How often each process is looked at."""
-START_S = 30.0
-"""Until its first beat a process may take this long: recovery of a journal, a slow disk."""
+START_PATIENCE = 30.0
+"""How many times as long a process may be silent before its first beat: a journal is recovered, a
+disk is slow, or all of a machine's programs start at once."""
 STOP_S = 5.0
 """Between SIGTERM and SIGKILL."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 5.0
@@ -91,7 +92,7 @@ class Child:
         os.set_blocking(beat_read, False)
         loop = asyncio.get_running_loop()
         self._started = loop.time()
-        self._silence = Silence(TICK_S, self._started, self._patience)
+        self._silence = Silence(TICK_S, self._started, max(START_PATIENCE, self._patience))
         self.ready.clear()
         loop.add_reader(beat_read, self._heard)
 
@@ -110,6 +111,7 @@ class Child:
                 return
             self._silence.broken()
             if READY in data:
+                self._silence = Silence(TICK_S, asyncio.get_running_loop().time(), self._patience)
                 self.ready.set()
 
     def _forget_pipes(self) -> None:
@@ -142,10 +144,7 @@ class Child:
             self.start()
 
     def _hangs(self, process: subprocess.Popen[bytes], now: float) -> bool:
-        suspect = self._silence.watch(now)
-        if not self.ready.is_set():
-            return self._silence.lasts_s > START_S
-        return suspect and self._silence.hangs(_look_at(process.pid))
+        return self._silence.watch(now) and self._silence.hangs(_look_at(process.pid))
 
     async def _wait_before_restart(self, now: float) -> None:
         if now - self._started >= _STEADY_S:
@@ -207,11 +206,15 @@ class Child:
 
 def _look_at(pid: int) -> Look:
     """What the system says of a process; nothing, where it has no /proc."""
+    stat, schedstat = (_read(Path(f"/proc/{pid}/{name}")) for name in ("stat", "schedstat"))
+    return read_look(stat, schedstat, _TICKS_PER_S)
+
+
+def _read(path: Path) -> bytes:
     try:
-        stat = Path(f"/proc/{pid}/stat").read_bytes()
+        return path.read_bytes()
     except OSError:
-        return Look()
-    return read_look(stat, _TICKS_PER_S)
+        return b""
 
 
 def _ending(code: int) -> str:
