@@ -15,7 +15,8 @@ from itertools import count
 from attack.report import NO_TIME, Check, check, not_tried
 from attack.world import CONFIG, SECRET, Attack, World, ask, sign_in
 from faketime import FakeTime
-from program import PATIENCE_S, Program, http
+from patience import PATIENCE_S
+from program import Program, http
 from switchhook.emulator.testing import Exotel
 
 _HOUR, _DAY = 3600, 86_400

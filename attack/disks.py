@@ -17,7 +17,8 @@ from typing import TypeVar
 from attack.report import NO_TIME, Check, check, not_tried
 from attack.wire import MARKER
 from attack.world import Attack, World, ask, complained, sign_in
-from program import PATIENCE_S, Program, http
+from patience import PATIENCE_S
+from program import Program, http
 
 T = TypeVar("T")
 

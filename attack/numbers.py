@@ -10,8 +10,9 @@ from urllib.parse import quote
 
 from attack.report import NO_TIME, Check, check
 from attack.world import Attack, World, sign_in
+from patience import PATIENCE_S
 from planted_numbers import MANY, leaks, paths_of, plant, routes_of, write_config
-from program import PATIENCE_S, Program, http, request, until
+from program import Program, http, request, until
 
 _EXPORTS = tuple(f"/api/v1/streams/export?format={x}" for x in ("csv", "ndjson", "parquet"))
 _FEEDS = ("/feed", "/feed?page=now", "/api/v1/feed")

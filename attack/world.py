@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
-from program import PATIENCE_S, Program, Reply, http, running
+from patience import PATIENCE_S
+from program import Program, Reply, http, running
 from switchhook.errors import SwitchhookError
 from switchhook.journal import JournalReader, Record
 from switchhook.journal.receipt import Receipt, RecordKind, decode_receipt

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from patience import PATIENCE_S
 from switchhook.exotel.cause import judge
 from switchhook.journal import JournalReader, JournalWriter
 from switchhook.journal.receipt import Receipt, RecordKind, encode, read_passthru, receipt_id
@@ -75,7 +76,7 @@ class Kept:
             body = encode(msgspec.structs.replace(each, received_us=at * 1000 + 123))
             seq = self.record(RecordKind.PASSTHRU, body, at=at)
             new.append(receipt_id(at, self.node, seq))
-        assert self.writer.flush(10)
+        assert self.writer.flush(PATIENCE_S)
         self.ids += new
         return new
 

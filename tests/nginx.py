@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from program import PATIENCE_S, until
+from patience import PATIENCE_S
+from program import until
 
 _MAIN = """
 daemon off;

@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg
 
+from patience import PATIENCE_S
 from switchhook.cluster import tables
 from switchhook.journal import JournalReader, JournalWriter
 from switchhook.journal.receipt import RecordKind
@@ -47,7 +48,7 @@ class NodeJournal:
         for place, body in enumerate(bodies):
             mono = time.monotonic_ns() // 1_000_000 + place
             self._writer.append(kind, at, body, mono=mono, asked=asked, option=option)
-        assert self._writer.flush(20)
+        assert self._writer.flush(PATIENCE_S)
         return self._writer.next_seq - 1
 
     def close(self) -> None:

@@ -3,7 +3,8 @@
 `make quick` leaves those out, and is quick for that; so nothing has to be listed.
 
 Such a test waits for programs that share few cores with other tests, and for none of them for ever.
-One that fails is run once more, and the run's last lines name it: what fails twice is a fault.
+One that fails is run once more, with all that it shares made anew, and the run's last lines name it
+and what failed first: what fails twice is a fault.
 """
 
 from __future__ import annotations
@@ -35,6 +36,26 @@ def mark(item: pytest.Item) -> None:
         item.add_marker("process")
     if item.get_closest_marker("process") is not None and item.path.parent.name != LAB:
         item.add_marker(pytest.mark.flaky(reruns=AGAIN))
+
+
+def forget_what_failed(item: pytest.Item) -> None:
+    """Before it is run again, end what its module shares: who failed may have left it in pieces."""
+    if getattr(item, "execution_count", 1) == 1:
+        return
+    for definitions in item._fixtureinfo.name2fixturedefs.values():  # type: ignore[attr-defined]
+        for each in definitions:
+            if each.scope == "module":
+                each.finish(item._request)  # type: ignore[attr-defined]
+
+
+def say_what_failed_first(reporter: pytest.TerminalReporter) -> None:
+    """Of what is run again, as its second failure would hide it."""
+    for report in reporter.stats.get("rerun", ()):
+        crash = getattr(report.longrepr, "reprcrash", None)
+        what = (
+            report.longreprtext if crash is None else f"{crash.path}:{crash.lineno} {crash.message}"
+        )
+        reporter.write_line(f"failed at first: {report.nodeid} ({report.when}): {what[-2000:]}")
 
 
 def runs(item: pytest.Item | None) -> None:

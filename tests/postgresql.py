@@ -18,7 +18,8 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import URL, make_url
 
-from program import PATIENCE_S, until
+from patience import PATIENCE_S
+from program import until
 
 NONE = "there is no PostgreSQL here"
 """The reason to skip."""

@@ -19,14 +19,12 @@ from typing import Any, NamedTuple, TypeVar
 from unittest.mock import patch
 from urllib.parse import quote
 
+from patience import PATIENCE_S
 from switchhook.cli import run
 from switchhook.system.data_folder import read_identity
 from switchhook.system.local_keys import endpoint_secret, link_cookie, link_proof, link_token
 
 T = TypeVar("T")
-
-PATIENCE_S = 30.0
-"""How long anything may take on a machine that is busy with other tests."""
 
 
 class Reply(NamedTuple):

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from kept_receipts import query, receipt
+from patience import PATIENCE_S
 from switchhook.config.live import SettingsKeeper
 from switchhook.journal import JournalWriter
 from switchhook.journal.receipt import Receipt, RecordKind, encode, receipt_id
@@ -90,7 +91,7 @@ class ServedFolder:
 
     def flush(self) -> None:
         """Have all of it durable."""
-        assert self._writer.flush(10)
+        assert self._writer.flush(PATIENCE_S)
 
     def close(self) -> None:
         self._writer.close(5)

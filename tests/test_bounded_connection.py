@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from cutting_proxy import proxy_to
+from patience import PATIENCE_S
 from switchhook.bounded_connection import EndedError, SilentError
 from switchhook.errors import ClusterError
 from switchhook.postgresql_server import Connector, connect, explained, is_silent
@@ -96,7 +97,7 @@ def waiting(connector, failed):
 
     thread = threading.Thread(target=wait, daemon=True)
     thread.start()
-    assert ready.wait(30)
+    assert ready.wait(PATIENCE_S)
     return thread
 
 
@@ -106,7 +107,7 @@ def test_where_nothing_is_answered_nobody_waits_until_something_is(postgresql_sc
     threads = [waiting(connector, failed), waiting(Connector(of=connector), failed)]
     connector.silent()
     for thread in threads:
-        thread.join(30)
+        thread.join(PATIENCE_S)
     assert [type(each) for each in failed] == [SilentError, SilentError]
     for each in (connector, Connector(of=connector)):
         with pytest.raises(ClusterError, match="it answers nothing"):
@@ -121,7 +122,7 @@ def test_who_is_closed_connects_no_more_and_its_parent_goes_on(postgresql_schema
     part, failed = Connector(of=parent), []
     thread = waiting(part, failed)
     part.close()
-    thread.join(30)
+    thread.join(PATIENCE_S)
     assert [type(each) for each in failed] == [EndedError]
     with pytest.raises(ClusterError, match="ended its connections"):
         connect(part)

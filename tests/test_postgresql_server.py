@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
+from patience import PATIENCE_S
 from postgresql import role
 from switchhook.cluster import tables
 from switchhook.errors import ClusterError, LedgerError, NotLeaderError
@@ -258,7 +259,7 @@ def test_where_psycopg_cant_be_loaded_a_sentence_says_so(tmp_path, psycopg, said
             check=False,
             cwd=tmp_path,
             env={**os.environ, "PYTHONPATH": str(tmp_path)},
-            timeout=60,
+            timeout=PATIENCE_S,
         )
         assert done.returncode == 2, done.stderr
         assert said in done.stderr

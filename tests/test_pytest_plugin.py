@@ -18,6 +18,7 @@ import pytest
 from flask import Flask
 from websockets.sync.server import serve
 
+from patience import PATIENCE_S
 from switchhook.emulator.plan.flow import Flow, Gather, Hangup, Passthru, Voicebot
 from switchhook.emulator.plan.plan import Account, Caller, Fault, Plan
 from switchhook.emulator.testing import (
@@ -306,7 +307,7 @@ def test_a_wsgi_app_that_blocks_is_too_late(exotel):
     let_go = threading.Event()
 
     def answer():
-        let_go.wait(30)
+        let_go.wait(PATIENCE_S)
         return ""
 
     exotel.passthru(flask_app(answer))
@@ -322,7 +323,7 @@ def test_an_app_that_never_returns_is_reported():
     let_go = threading.Event()
 
     def answer():
-        let_go.wait(60)
+        let_go.wait(PATIENCE_S)
         return ""
 
     exotel = Exotel(patience_s=0.3)

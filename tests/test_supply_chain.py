@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from patience import PATIENCE_S
+
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 SERVER = [Requirement(each) for each in PROJECT["project"]["dependencies"]]
@@ -118,7 +120,7 @@ for name in ("picows", "aiofastnet", "python_socks", "lameenc", "websockets", "p
 
 def python(text):
     words = [sys.executable, "-c", WITHOUT + text]
-    return subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(words, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
 
 
 @pytest.mark.process

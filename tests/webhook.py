@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
+from patience import PATIENCE_S
+
 
 class Got(NamedTuple):
     path: str
@@ -32,7 +34,7 @@ class Receiver:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def wait(self, count: int, timeout_s: float = 10.0) -> list[Got]:
+    def wait(self, count: int, timeout_s: float = PATIENCE_S) -> list[Got]:
         """What has come once there are so many."""
         with self.came:
             assert self.came.wait_for(lambda: len(self.got) >= count, timeout_s), self.got

@@ -8,6 +8,7 @@ import pytest
 
 from alerts.test_engine import Clock, join, settle
 from overview.test_health_metrics import NAMES, NOW, REFUSED, WELL, World
+from patience import PATIENCE_S
 from switchhook.alerts.book import KIND
 from switchhook.alerts.engine import Alerting
 from switchhook.alerts.heartbeat import Heartbeat
@@ -83,7 +84,7 @@ def test_a_bot_that_fails_and_recovers_is_told_of_at_a_webhook(world, ledger):
         def step(seconds=1):
             world.folded()
             with moved:
-                assert moved.wait_for(lambda: told[0] >= world.kept.reader.last_seq(), 30)
+                assert moved.wait_for(lambda: told[0] >= world.kept.reader.last_seq(), PATIENCE_S)
             clock.pass_s(seconds)
             engine.step()
             settle(engine)

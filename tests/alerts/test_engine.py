@@ -7,6 +7,7 @@ from itertools import starmap
 
 import pytest
 
+from patience import PATIENCE_S
 from switchhook.alerts.alert import AlertState
 from switchhook.alerts.alert_rule import Severity
 from switchhook.alerts.book import KIND
@@ -50,7 +51,7 @@ class Post:
 
     def send(self, destination, message):
         if destination in self.gates:
-            assert self.gates[destination].wait(10)
+            assert self.gates[destination].wait(PATIENCE_S)
         answers = self.problems.get(destination)
         problem = answers.pop(0) if answers else None
         if problem == "raise":
@@ -111,14 +112,14 @@ def settle(engine):
     worker = engine.sender.worker
     while worker.step():
         with worker.idle:
-            assert worker.idle.wait_for(lambda: not worker._sending, 60)
+            assert worker.idle.wait_for(lambda: not worker._sending, PATIENCE_S)
 
 
 def join(name):
     """Wait for the threads of a name."""
     for each in threading.enumerate():
         if each.name == name:
-            each.join(10)
+            each.join(PATIENCE_S)
             assert not each.is_alive()
 
 
@@ -335,7 +336,7 @@ def test_nothing_is_sent_before_it_is_known_what_was_said(bench, monkeypatch):
     began, seen, load = threading.Event(), [], LedgerAlerts.load
 
     def loading(book, now_ms):
-        assert began.wait(60)
+        assert began.wait(PATIENCE_S)
         seen.append(engine.sender.worker._repeating.runs)
         return load(book, now_ms)
 
@@ -346,7 +347,7 @@ def test_nothing_is_sent_before_it_is_known_what_was_said(bench, monkeypatch):
     engine = bench.start()
     engine.start()
     began.set()
-    assert sent.wait(60)
+    assert sent.wait(PATIENCE_S)
     engine.stop()
     assert seen == [False]
 
@@ -378,7 +379,7 @@ def test_it_runs_in_a_thread_and_ends(bench):
     bench.sources = [Watched()]
     engine = bench.start()
     engine.start()
-    assert seen.wait(10)
+    assert seen.wait(PATIENCE_S)
     engine.stop()
     assert not engine._repeating.runs
 

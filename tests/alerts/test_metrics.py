@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from alerts.test_engine import ALL, Bench, settle
+from patience import PATIENCE_S
 from switchhook.alerts.metrics import destination_figures
 from switchhook.delivery.worker import LEASE_MS
 from switchhook.overview.known_troubles import Known, known_troubles
@@ -56,7 +57,7 @@ def test_one_that_hangs_takes_nothing_either(bench):
     worker = bench.engine.sender.worker
     worker.step()
     with worker.idle:
-        assert worker.idle.wait_for(lambda: set(worker._sending) == {"pager"}, 60)
+        assert worker.idle.wait_for(lambda: set(worker._sending) == {"pager"}, PATIENCE_S)
     bench.clock.pass_s(LEASE_MS / 1000)
     worker.step()
     (silent,) = bench.engine.sender.silent()
@@ -64,7 +65,7 @@ def test_one_that_hangs_takes_nothing_either(bench):
     gate.set()
     settle(bench.engine)
     with worker.idle:
-        assert worker.idle.wait_for(lambda: not worker._sending, 60)
+        assert worker.idle.wait_for(lambda: not worker._sending, PATIENCE_S)
     assert bench.engine.sender.silent() == [], "it was only late"
 
 

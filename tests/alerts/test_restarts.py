@@ -13,6 +13,7 @@ import pytest
 from alerts.test_engine import Bench
 from node_rows import NOW_MS, A, B, C, node, view
 from overview.test_health_metrics import NAMES, NOW, THROTTLED, WELL, Fold, Watch, World
+from patience import PATIENCE_S
 from routes.test_worker import A as MEMBER_A
 from routes.test_worker import B as MEMBER_B
 from routes.test_worker import World as Pools
@@ -209,7 +210,7 @@ def test_an_account_without_a_free_stream_is_not_over_while_the_store_is_made_ag
         goes_on(bench, fired, (1, 1))
         world.stream(bench.clock() + 600_000, WELL, count=200)
         bench.clock.pass_s(600)
-        assert world.kept.writer.flush(10)
+        assert world.kept.writer.flush(PATIENCE_S)
         assert fold.reach(world.kept.reader.last_seq(), 30)
         ends(bench, fired, 600)
         fold.stop()

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from journal.conftest import Loop
 from journal.forgetful_vfs import forgetful_disk
+from patience import PATIENCE_S
 from program import until
 from switchhook.answer import deciding as deciding_module
 from switchhook.answer.health import note_event
@@ -181,7 +182,7 @@ def test_a_disk_in_trouble_changes_no_decision_and_holds_up_one_caller_at_most(r
     """What waited is written as soon as that works, and then callers wait for the disk again."""
     place = real()
     desk, journal = place.desk, place.journal
-    assert journal.flush(10)
+    assert journal.flush(PATIENCE_S)
     place.hang() if trouble == "hangs" else place.fail(trouble)
     first = desk.say("CallSid=c1&Stream[Status]=failed")
     desk.pass_time(960)
@@ -230,13 +231,13 @@ def test_what_memory_cannot_hold_is_answered_and_counted(real):
 def test_lateness_is_kept_at_the_end_too(real):
     """As the program ends: all owed answers leave, then the journal is flushed."""
     place = real()
-    assert place.journal.flush(10)
+    assert place.journal.flush(PATIENCE_S)
     place.hang()
     replies = place.desk.say(TAKES_A)
     place.desk.answerer.sweep(everything=True)
     assert len(replies) == 1
     place.recover()
-    assert place.journal.flush(10)
+    assert place.journal.flush(PATIENCE_S)
     place.loop.run_pending()
     place.journal.close(10)
     assert len(place.records(RecordKind.LATE)) == 1

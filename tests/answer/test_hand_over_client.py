@@ -11,11 +11,10 @@ from typing import cast
 import pytest
 import uvloop
 
+from patience import PATIENCE_S
 from switchhook.answer.hand_over import HandOver
 from switchhook.answer.hand_over_client import HandOverClient
 from switchhook.system.hand_over_socket import SOCKET_NAME, pack
-
-PATIENCE_S = 10.0
 
 
 class Shipper:

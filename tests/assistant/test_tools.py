@@ -10,6 +10,7 @@ import pytest
 
 from asgi_client import Client as InProcess
 from browser.world import OPERATOR, VIEWER, World
+from patience import PATIENCE_S
 from switchhook.assistant.tools import Questions, decided
 from switchhook.client import ApiError, Client, Endpoint, ForbiddenError, Rule
 from switchhook.client.answers import ConfiguredEndpoint
@@ -37,7 +38,7 @@ def world(tmp_path_factory):
     world.calls = [
         world.tell(cause, number=NUMBER, CustomField=SAID) for cause in ("bot", "refused")
     ]
-    assert world.writer.flush(10)
+    assert world.writer.flush(PATIENCE_S)
     assert world.folder.reach(world.reader.last_seq(), 10)
     yield world
     world.close()

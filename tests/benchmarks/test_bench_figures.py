@@ -15,6 +15,7 @@ from benchmarks.folding import rates
 from benchmarks.load import read_status
 from benchmarks.report import BEGIN, END, put_between_marks
 from benchmarks.traffic import PARAMETERS, queries, requests
+from patience import PATIENCE_S
 from switchhook import judge, parse_passthru
 from switchhook.rules.decide import Option
 from switchhook.rules.rules_file import BUILTIN
@@ -152,7 +153,7 @@ def test_load_generator_counts_what_a_real_server_answers(free_bare_server):
             [sys.executable, "-m", "benchmarks.load", json.dumps(order)],
             capture_output=True,
             check=True,
-            timeout=60,
+            timeout=PATIENCE_S,
             env=os.environ,
         )
         found = json.loads(run.stdout)

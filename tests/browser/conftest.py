@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from program import PATIENCE_S
+from patience import PATIENCE_S
 
 from .whole import whole
 from .world import World, serving

@@ -11,7 +11,8 @@ import sys
 import pytest
 from playwright.sync_api import expect
 
-from program import PATIENCE_S, running
+from patience import PATIENCE_S
+from program import running
 from webhook import receiving
 
 from .conftest import Visit

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from patience import PATIENCE_S
 from program import until
 from switchhook.journal.receipt import ConfigApplied, RecordKind, encode
 
@@ -159,7 +160,7 @@ def test_a_drag_zooms_a_new_stream_leaves_it_and_two_presses_end_it(now, world):
     before = plot.get_attribute("data-chart")
     world.tell("throttled", time.time() - 1200)  # told of late: it belongs to now
     world.tell("throttled")
-    assert world.writer.flush(10)
+    assert world.writer.flush(PATIENCE_S)
     page.wait_for_function(
         "before => document.querySelector('[data-plot]').dataset.chart !== before", arg=before
     )
@@ -214,7 +215,7 @@ def test_a_change_of_rules_is_marked_with_a_word_and_a_link(visit, world):
     for ago, text in ((2400, "one"), (1200, "two")):
         body = encode(ConfigApplied("rules/reception", text * 20, text, "asha"))
         world.writer.append(RecordKind.TAKEOVER, int((late - ago) * 1000), body)
-    assert world.writer.flush(10)
+    assert world.writer.flush(PATIENCE_S)
     assert world.folder.reach(world.reader.last_seq(), 10)
     world.marks_anew()
     window = visit()

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from patience import PATIENCE_S
 from switchhook.exotel.cause import judge
 from switchhook.journal import JournalWriter
 from switchhook.journal.receipt import (
@@ -112,7 +113,7 @@ class Traffic:
             pairs += [("Stream[Error]", text), ("Stream[StreamUrl]", "wss://" + text[:100])]
             pairs += [("Stream[RecordingUrl]", text), (text[:200], text)]
             self.keep(urlencode(pairs).encode("utf-8", "replace"), now, "sales")
-        assert self.writer.flush(30)
+        assert self.writer.flush(PATIENCE_S)
 
 
 _STREAMS = {

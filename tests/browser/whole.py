@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from callbacks.desk import Desk, number
+from patience import PATIENCE_S
 from program import Program, command, running, until
 from switchhook.access.audit import Deed
 from switchhook.alerts.on_it_link import PATH, OnIt, make_link
@@ -211,5 +212,5 @@ def _fill(data: Path) -> None:
             form = "application/x-www-form-urlencoded"
             told = StatusReceived(int(now * 1e6), "Acme Bank", urlencode(said).encode(), form)
             writer.append(RecordKind.STATUS, int(now * 1000), encode(told))
-        assert writer.flush(30)
+        assert writer.flush(PATIENCE_S)
         writer.close(5)

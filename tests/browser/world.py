@@ -14,6 +14,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from patience import PATIENCE_S
 from switchhook.access.audit import Deed
 from switchhook.access.roles import Role, Viewer
 from switchhook.calls.promised import CallPromise
@@ -254,11 +255,11 @@ def serving(app: ASGIApp, close) -> Iterator[str]:
     server.startup = startup
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    assert started.wait(30)
+    assert started.wait(PATIENCE_S)
     port = server.servers[0].sockets[0].getsockname()[1]
     try:
         yield f"http://127.0.0.1:{port}"
     finally:
         server.should_exit = True
         close()
-        thread.join(20)
+        thread.join(PATIENCE_S)

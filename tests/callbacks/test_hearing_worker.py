@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from patience import PATIENCE_S
 from program import until
 from switchhook.callbacks import hearing_worker
 from switchhook.callbacks.claims import Claimed
@@ -119,7 +120,7 @@ class Desk:
 
     def fold(self) -> None:
         """The fold tells of all that is new."""
-        assert self.writer.flush(10)
+        assert self.writer.flush(PATIENCE_S)
         records = list(self.reader.read(self.hearing._feed.through, 100_000))
         if records:
             parsed = tuple(map(parse_record, records))
@@ -258,7 +259,7 @@ def test_what_came_before_the_first_start_is_not_promised(fresh):
     fresh.throttled("c1")
     fresh.now_ms += FIRST_MS
     fresh.throttled("c2")
-    assert fresh.writer.flush(10)
+    assert fresh.writer.flush(PATIENCE_S)
     fresh.hearing.begin()
     assert fresh.promises.progress(PROGRESS) == 1
     fresh.hear()
@@ -272,7 +273,7 @@ def test_after_a_restart_it_goes_on_where_it_was(desk):
     desk.throttled("c1")
     desk.hear()
     desk.throttled("c2", "09811100002")
-    assert desk.writer.flush(10)
+    assert desk.writer.flush(PATIENCE_S)
     desk.hearing = desk.another()
     desk.hearing.begin()
     while desk.hearing.hear():
@@ -288,7 +289,7 @@ def test_it_says_while_what_was_received_is_not_heard(desk):
     desk.hear()
     assert unheard(desk.hearing, desk.now_ms + late) == ""
     desk.throttled("c2", "09811100002")
-    assert desk.writer.flush(10)
+    assert desk.writer.flush(PATIENCE_S)
     assert unheard(desk.hearing, desk.now_ms) == ""
     why = "what was received meanwhile is still being heard"
     assert unheard(desk.hearing, desk.now_ms + late) == why

@@ -12,6 +12,7 @@ import pytest
 
 import switchhook
 from callbacks.test_ledger import Book
+from patience import PATIENCE_S
 from switchhook.callbacks.filters import PromiseFilter
 from switchhook.callbacks.promise import AttemptState, PromiseEvent, PromiseState
 from switchhook.server.tables import open_ledger
@@ -61,7 +62,7 @@ def run_and_kill(folder: Path, lines: int) -> list[list[str]]:
         said += program.stdout.readlines()
     finally:
         program.kill()
-        program.wait(10)
+        program.wait(PATIENCE_S)
     return [line.split() for line in said if line.endswith("\n")]
 
 

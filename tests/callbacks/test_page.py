@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from callbacks.desk import CALL, HOUR, SETTINGS, Desk, T, deed, number, words_of
+from patience import PATIENCE_S
 from switchhook.access.audit import AuditFilter, Deed
 from switchhook.access.audit_ledger import LedgerAudit
 from switchhook.access.roles import Role, Viewer
@@ -220,7 +221,7 @@ def test_a_press_that_takes_long_goes_on_while_one_looks(desk, monkeypatch):
     act = desk.steering.act
 
     def slowly(*said):
-        assert go.wait(30)
+        assert go.wait(PATIENCE_S)
         try:
             return act(*said)
         finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from callbacks.some_promises import T, number, promise
+from patience import PATIENCE_S
 from program import until
 from switchhook.alerts.book import PROMISE_KIND
 from switchhook.callbacks.ledger import LedgerPromises
@@ -60,7 +61,7 @@ class Desk:
         worker = self.telling.worker
         if worker.step():
             with worker.idle:
-                assert worker.idle.wait_for(lambda: not worker._sending, 10)
+                assert worker.idle.wait_for(lambda: not worker._sending, PATIENCE_S)
         return new
 
     def deliveries(self):

@@ -9,6 +9,7 @@ import pytest
 from answer.bots import gate, member, pool, pooled, voicebot
 from answer.desk import START_US, Desk, head_of
 from kept_receipts import Kept, fold, query, receipt
+from patience import PATIENCE_S
 from switchhook.calls.other_sources import SourceGatherer
 from switchhook.calls.story import ADDRESS, ADMISSION, BOT
 from switchhook.config import EndpointConfig
@@ -53,7 +54,7 @@ class Told:
         for each in self.desk.journal.records:
             self.journal.record(each.kind, each.body, at=each.at)
         self.desk.journal.records.clear()
-        assert self.journal.writer.flush(10)
+        assert self.journal.writer.flush(PATIENCE_S)
         fold(self.store, self.journal.reader)
 
     def of(self, call):

@@ -9,6 +9,7 @@ from datetime import datetime
 import msgspec
 import pytest
 
+from patience import PATIENCE_S
 from switchhook.calls.details_fetcher import DetailsFetcher, look_of
 from switchhook.calls.ledger import LedgerCalls
 from switchhook.calls.sources import GIVE_UP_MS, DetailsAttempt
@@ -69,7 +70,7 @@ class Api:
 
 
 async def until(true):
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while not true():  # noqa: ASYNC110 - threads don't set its events
             await asyncio.sleep(0.001)
 
@@ -178,7 +179,7 @@ class SlowToForget:
     def forget(self, accounts, ended_before_ms):
         self._forgot += 1
         if self._forgot > 1:
-            assert self.done.wait(10)
+            assert self.done.wait(PATIENCE_S)
         return 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kept_receipts import Kept, fold, query, receipt
+from patience import PATIENCE_S
 from switchhook.calls.queries import callback_calls
 from switchhook.journal.receipt import AdmissionGiven, RecordKind, StatusReceived, encode
 from switchhook.rules.decide import Decision, Option
@@ -44,7 +45,7 @@ def told(kept, store):
     call_back(kept, "c1", "no-answer", number="null")
     kept.keep(receipt(query("c3", "s3", "completed", DisconnectedBy="bot")))
     kept.record(RecordKind.STATUS, encode(StatusReceived(1, "main", b"nonsense")))
-    assert kept.writer.flush(10)
+    assert kept.writer.flush(PATIENCE_S)
     fold(store, kept.reader)
     return kept.reader, store
 
@@ -92,6 +93,6 @@ def test_what_was_asked_before_the_stream_hides_no_callback(kept, store):
         http_status=200,
     )
     kept.record(RecordKind.ADMISSION, encode(asked))
-    assert kept.writer.flush(10)
+    assert kept.writer.flush(PATIENCE_S)
     fold(store, kept.reader)
     assert sids(callback_calls(kept.reader, store)) == ["c1"]

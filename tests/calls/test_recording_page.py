@@ -9,6 +9,7 @@ import pytest
 
 from asgi_client import Client
 from browser.world import OPERATOR, VIEWER, World
+from patience import PATIENCE_S
 from switchhook.config import load_config
 from switchhook.emulator.testing import Exotel
 from switchhook.exotel.recording import NoRecording, OpenRecording
@@ -75,7 +76,7 @@ class Desk:
 
     def tell(self, url, **more):
         sid = self.world.tell("bot", RecordingUrl=url, **more)
-        assert self.world.writer.flush(10)
+        assert self.world.writer.flush(PATIENCE_S)
         assert self.world.folder.reach(self.world.reader.last_seq(), 10)
         return sid
 

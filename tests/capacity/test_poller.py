@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from patience import PATIENCE_S
 from switchhook.capacity.poller import FORECAST_EVERY_MS, TIDY_EVERY_MS, AccountWatch, Watched
 from switchhook.capacity.polling import Pace
 from switchhook.capacity.readings import Reading
@@ -110,7 +111,7 @@ class Scene:
             await asyncio.sleep(0.001)
 
     async def until(self, true):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while not true():  # noqa: ASYNC110 - threads don't set its events
                 await asyncio.sleep(0.001)
 
@@ -263,7 +264,7 @@ def test_a_ledger_that_hangs_holds_up_neither_facts_nor_polls():
 
     class Hanging(History):
         def add(self, readings):
-            held.wait(30)
+            held.wait(PATIENCE_S)
             super().add(readings)
 
     async def steps(scene):

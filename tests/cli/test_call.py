@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 import pytest
 
 from kept_receipts import Kept, query, receipt
+from patience import PATIENCE_S
 from switchhook.cli import run
 from switchhook.journal.receipt import (
     AdmissionGiven,
@@ -45,7 +46,7 @@ def folder(tmp_path):
     kept.record(RecordKind.ADMISSION, encode(AdmissionGiven(**asked)))
     said = json.dumps({"call_sid": REPORTED, "event": "error", "error": "no model"}).encode()
     kept.record(RecordKind.BOT_REPORT, encode(BotReportReceived(2 * 10**15, "sales", said)))
-    assert kept.writer.flush(10)
+    assert kept.writer.flush(PATIENCE_S)
     store = SqliteStore(data / "store", kept.reader)
     store.open()
     store.fold(0, [parse_record(each) for each in kept.reader.read(0, 10)])

@@ -10,6 +10,7 @@ import pytest
 from answer.bots import gate, member, pool, pooled, voicebot
 from answer.desk import TAKES_B, Desk
 from kept_receipts import Kept
+from patience import PATIENCE_S
 from switchhook.cli.check_against import compare
 from switchhook.config import EndpointConfig
 from switchhook.rules.outcome import EndpointKind
@@ -32,7 +33,7 @@ def folder(tmp_path):
         kept = Kept(data.folder("journal"), node=data.node)
         for each in asked.journal.records:
             kept.record(each.kind, each.body)
-        assert kept.writer.flush(10)
+        assert kept.writer.flush(PATIENCE_S)
         kept.close()
     return tmp_path / "data"
 

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from kept_receipts import Kept, query, receipt
+from patience import PATIENCE_S
 from switchhook.capacity.ledger import LedgerCapacity
 from switchhook.capacity.readings import Reading
 from switchhook.cli import run
@@ -191,7 +192,7 @@ def test_a_rules_file_is_checked_for_those_who_have_it(say, place):
             for call in range(calls):
                 made = receipt(query(f"{endpoint}{call}", "s"), endpoint=endpoint)
                 kept.record(int(RecordKind.PASSTHRU), encode(made), at=time.time_ns() // 1_000_000)
-        assert kept.writer.flush(10)
+        assert kept.writer.flush(PATIENCE_S)
         kept.close()
 
     def looked_at(*words):

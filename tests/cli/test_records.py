@@ -8,6 +8,7 @@ import apsw
 import pytest
 
 from kept_receipts import Kept, query, receipt
+from patience import PATIENCE_S
 from switchhook.cli import run
 from switchhook.journal.receipt import Keep, OneCopy, RecordKind, encode
 from switchhook.store import SqliteStore
@@ -69,7 +70,7 @@ def test_the_tail_says_what_was_answered_with_one_copy(tmp_path, capsys):
     twice = receipt(query("c1"), keep=Keep.TWO_COPIES)
     kept.keep(twice, twice, receipt(query("c2")))
     kept.record(RecordKind.ONE_COPY, encode(OneCopy(2)))
-    assert kept.writer.flush(10)
+    assert kept.writer.flush(PATIENCE_S)
     kept.close()
     assert run(["tail", "--data", str(data), "--json"]) == 0
     out = capsys.readouterr().out

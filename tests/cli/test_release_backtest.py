@@ -15,6 +15,7 @@ import msgspec
 import pytest
 
 from kept_receipts import query, receipt
+from patience import PATIENCE_S
 from served_folder import NEW, REFUSE, RULES, THROTTLE, ServedFolder, write_files
 from switchhook.cli import run
 from switchhook.journal.receipt import AddressGiven, RecordKind
@@ -147,7 +148,7 @@ def test_ctrl_c_stops_it_and_the_same_command_goes_on(kept):
                 state = msgspec.msgpack.decode(files[0].read_bytes(), type=BackTest)
             time.sleep(0)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, out) == (130, ""), err
     assert "the same command goes on" in err
     assert "stopped at" in err

@@ -13,6 +13,7 @@ import pytest
 
 from asgi_client import Client as InProcess
 from browser.world import OPERATOR, VIEWER, World
+from patience import PATIENCE_S
 from switchhook import client as client_module
 from switchhook.client import (
     ApiError,
@@ -48,7 +49,7 @@ def world(tmp_path_factory):
     world = Told(tmp_path_factory.mktemp("client"))
     causes = ("bot", "refused", "throttled", "early")
     world.calls = [world.tell(cause, number=NUMBER) for cause in causes]
-    assert world.writer.flush(10)
+    assert world.writer.flush(PATIENCE_S)
     assert world.folder.reach(world.reader.last_seq(), 10)
     yield world
     world.close()

@@ -11,6 +11,7 @@ import postgresql
 from cluster.test_erasures import DEED, DIGITS, KEY, NUMBER, Cluster
 from handed_over import EPOCH, FENCE, now_ms
 from kept_receipts import query, receipt
+from patience import PATIENCE_S
 from program import until
 from switchhook.access.audit_ledger import LedgerAudit
 from switchhook.cluster.erasing_again_worker import ErasingAgain
@@ -233,7 +234,7 @@ def test_calls_with_a_custom_field_are_found_by_it(cluster):
     one, other, _ = cluster.nodes
     raw = query(call="c7", sid="s7") + b"&CustomField=order-4711"
     one.writer.append(int(RecordKind.PASSTHRU), now_ms(), encode(receipt(raw)))
-    assert one.writer.flush(10)
+    assert one.writer.flush(PATIENCE_S)
     other.keep(call="c7")
     cluster.hand_over()
     cluster.dump()

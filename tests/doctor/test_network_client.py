@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from patience import PATIENCE_S
 from switchhook.doctor.finding import Level
 from switchhook.doctor.network import judge_certificate
 from switchhook.doctor.network_client import (
@@ -57,7 +58,7 @@ def serving(answer, context=None):
     finally:
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
-        thread.join(10)
+        thread.join(PATIENCE_S)
 
 
 def test_a_port_that_is_open_says_who_listens():

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from patience import PATIENCE_S
 from switchhook.doctor.passthru_client import ask, find_kept, new_test
 from switchhook.system.data_folder import DataFolder
 from switchhook.system.request_mark import HEADER, read_mark
@@ -31,7 +32,7 @@ def answering(answer: bytes | None):
     thread.start()
     with listener:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/passthru/sales/s3cr3t", asked
-        thread.join(10)
+        thread.join(PATIENCE_S)
 
 
 def test_the_query_goes_out_as_it_stands_with_a_mark():

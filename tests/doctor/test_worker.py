@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+from patience import PATIENCE_S
 from switchhook.doctor.finding import Level, ok
 from switchhook.doctor.worker import Check, run_all
 
@@ -12,7 +13,7 @@ def test_what_they_find_comes_in_their_order():
     second = threading.Event()
 
     def slow():
-        assert second.wait(10)  # so it ends after the other
+        assert second.wait(PATIENCE_S)  # so it ends after the other
         return [ok("a", "1"), ok("a", "2")]
 
     def quick():
@@ -27,7 +28,7 @@ def test_one_that_hangs_or_fails_is_not_checked_and_the_others_are():
     never = threading.Event()
 
     def hangs():
-        never.wait(30)
+        never.wait(PATIENCE_S)
         return []
 
     def breaks():

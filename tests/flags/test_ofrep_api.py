@@ -10,6 +10,7 @@ import pytest
 from asgi_client import Client
 from flags.some_flags import NOW, deed, want
 from flags.test_worker import World
+from patience import PATIENCE_S
 from switchhook.errors import LedgerError
 from switchhook.flags import ofrep_api as module
 from switchhook.flags.ofrep_api import Admitted, OfrepApi
@@ -180,7 +181,7 @@ class Stream:
     async def event(self):
         """The next event, whatever stands between."""
         while True:
-            part = await asyncio.wait_for(self.parts.get(), 10)
+            part = await asyncio.wait_for(self.parts.get(), PATIENCE_S)
             if b"data: " in part:
                 return json.loads(part.partition(b"data: ")[2])
 
@@ -198,7 +199,7 @@ def test_the_stream_says_when_to_ask_again(bots):
     async def listens():
         end = bots.api.begin()
         async with Stream(bots.api.app, address) as stream:
-            assert b"retry: " in await asyncio.wait_for(stream.parts.get(), 10)
+            assert b"retry: " in await asyncio.wait_for(stream.parts.get(), PATIENCE_S)
             await asyncio.to_thread(bots.set, "off", True)
             event = await stream.event()
             assert (event["type"], event["lastModified"]) == ("refetchEvaluation", NOW // 1000)
@@ -208,7 +209,7 @@ def test_the_stream_says_when_to_ask_again(bots):
         async with Stream(bots.api.app, address) as late:
             assert (await late.event())["etag"] == event["etag"]
             bots.api.close()
-            await asyncio.wait_for(late.task, 10)
+            await asyncio.wait_for(late.task, PATIENCE_S)
         end()
 
     asyncio.run(listens())
@@ -219,7 +220,7 @@ def test_a_stream_needs_a_ticket_that_is_not_old_or_a_token(bots):
 
     async def status(address, headers=()):
         async with Stream(bots.api.app, address, headers) as stream:
-            await asyncio.wait_for(stream.parts.get(), 10)
+            await asyncio.wait_for(stream.parts.get(), PATIENCE_S)
             return stream.status
 
     async def tries():
@@ -241,10 +242,10 @@ def test_streams_have_a_bound_and_are_kept_alive(bots, monkeypatch):
 
     async def tries():
         async with Stream(bots.api.app, module.EVENTS, token) as first:
-            while b"still here" not in await asyncio.wait_for(first.parts.get(), 10):
+            while b"still here" not in await asyncio.wait_for(first.parts.get(), PATIENCE_S):
                 pass
             async with Stream(bots.api.app, module.EVENTS, token) as second:
-                await asyncio.wait_for(second.parts.get(), 10)
+                await asyncio.wait_for(second.parts.get(), PATIENCE_S)
                 assert second.status == 429
                 assert second.headers[b"retry-after"] == b"60"
 

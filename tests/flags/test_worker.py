@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from flags.some_flags import DAY, FLAGS, NOW, OFF, SHARE, deed, want
+from patience import PATIENCE_S
 from switchhook.capacity.facts_document import FILE
 from switchhook.capacity.facts_file import FactsFile, FactsReader
 from switchhook.errors import FlagError, LedgerError
@@ -167,7 +168,7 @@ def test_its_thread_goes_on_when_a_look_fails(world, monkeypatch, caplog):
     monkeypatch.setattr(module, "LOOK_S", 0.01)
     worker = world.another()
     worker.start()
-    assert again.wait(10)
+    assert again.wait(PATIENCE_S)
     worker.stop()
     assert "the flags can't be looked after" in caplog.text
     assert worker.problem == ""

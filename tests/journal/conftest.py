@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from patience import PATIENCE_S
 from switchhook.journal import JournalEvent, JournalWriter
 
 from .forgetful_vfs import ForgetfulVFS, forgetful_disk
@@ -35,7 +36,7 @@ class Loop:
 
     def settle(self, writer: JournalWriter) -> None:
         """Wait until all is durable, and everybody was told."""
-        assert writer.flush(20)
+        assert writer.flush(PATIENCE_S)
         self.run_pending()
 
     def run_pending(self) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import apsw
 import pytest
 
+from patience import PATIENCE_S
 from switchhook.journal import JournalReader
 
 from .conftest import Loop
@@ -57,7 +58,7 @@ def test_records_wait_until_the_disk_takes_them(open_journal, loop, folder, disk
     assert bodies(folder) == [str(number).encode() for number in range(50)]
     assert len(loop.seen("failing")) == 1
     loop.run_until(lambda: bool(loop.seen("recovered")))
-    writer.flush(10)
+    writer.flush(PATIENCE_S)
     assert not loop.seen("abandoned")
 
 
@@ -85,7 +86,7 @@ def test_a_journal_goes_on_when_it_cannot_be_opened_for_writing(open_journal, lo
     assert writer.next_seq == 2
     writer.append(1, 501, b"after")
     disk.fault = lambda what, path: None
-    assert writer.flush(10)
+    assert writer.flush(PATIENCE_S)
     assert bodies(folder) == [b"before", b"after"]
 
 
@@ -111,7 +112,7 @@ def test_failed_sync_of_the_log_abandons_the_segment(open_journal, loop, folder,
     assert [record.body for record in JournalReader(folder).read_back(None, 100)] == expected[::-1]
     writer = open_journal()
     assert writer.append(1, 1, b"more") == records + 6
-    assert writer.flush(10)
+    assert writer.flush(PATIENCE_S)
     assert bodies(folder) == [*expected, b"more"]
     assert not loop.seen("upkeep_failed")
 
@@ -208,7 +209,7 @@ def test_restart_on_a_full_file_system(small_disk: Path):
         assert writer.append(1, 2, bytes(50_000)) == 2
         loop.run_until(lambda: bool(loop.seen("failing")))
         ballast.unlink()
-        assert writer.flush(10)
+        assert writer.flush(PATIENCE_S)
         assert [record.at for record in JournalReader(folder).read(0, 1000)] == [1, 2]
     finally:
         writer.close()

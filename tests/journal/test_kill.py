@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import switchhook
+from patience import PATIENCE_S
 from switchhook.journal import JournalReader
 
 PROGRAM = """
@@ -52,7 +53,7 @@ def run_and_kill(folder: Path, lines: int) -> list[int]:
         said += program.stdout.readlines()
     finally:
         program.kill()
-        program.wait(10)
+        program.wait(PATIENCE_S)
         program.stdout.close()
     return [int(line) for line in said if line.endswith("\n")]
 

@@ -8,6 +8,7 @@ import pytest
 
 from handed_over import Shared, now_ms, record
 from kept_receipts import START_MS, Kept
+from patience import PATIENCE_S
 from switchhook.cluster.merged_journal import MergedJournal
 from switchhook.journal.named import records_named, seq_of_own
 from switchhook.journal.receipt import id_of, receipt_id
@@ -56,7 +57,7 @@ def test_a_number_that_a_record_says_is_of_its_own_node(merged):
 def test_in_a_nodes_own_journal_an_id_of_another_node_names_nothing(tmp_path):
     with closing(Kept(tmp_path / "journal", node=7)) as kept:
         kept.record(KIND, b"a body")
-        assert kept.writer.flush(10)
+        assert kept.writer.flush(PATIENCE_S)
         (record,) = kept.reader.read(0, 10)
         name = id_of(record, 7)
         assert records_named(kept.reader, [name], {KIND}) == {name: record}

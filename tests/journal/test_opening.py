@@ -7,6 +7,7 @@ import shutil
 import apsw
 import pytest
 
+from patience import PATIENCE_S
 from switchhook.errors import JournalError
 from switchhook.journal import JournalReader, JournalWriter
 
@@ -115,7 +116,7 @@ def test_crash_before_the_first_record_of_a_segment(newest, folder, open_journal
     writer = open_journal()
     assert writer.next_seq == 4
     writer.append(1, 78, b"y")
-    assert writer.flush(10)
+    assert writer.flush(PATIENCE_S)
     assert [record.seq for record in JournalReader(folder).read(0, 10)] == [1, 2, 3, 4]
 
 
@@ -124,7 +125,7 @@ def test_a_leftover_log_is_not_taken_for_that_of_a_new_segment(newest, folder, o
     (folder / f"{4:020d}.sqlite-wal").write_bytes(b"left behind")
     writer = open_journal(segment_bytes=1)
     writer.append(1, 1, b"x")
-    assert writer.flush(10)
+    assert writer.flush(PATIENCE_S)
     assert (folder / f"{4:020d}-1.sqlite").exists()
     assert JournalReader(folder).last_seq() == 4
 

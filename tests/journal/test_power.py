@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from patience import PATIENCE_S
 from switchhook.errors import JournalError
 from switchhook.journal import JournalReader, segment
 
@@ -60,7 +61,7 @@ def harm_of_a_power_failure(tmp_path, monkeypatch, seed, synchronous):
         harm.append("gaps")
     try:
         seq = again.append(1, 10**6, b"after")
-        assert again.flush(10)
+        assert again.flush(PATIENCE_S)
         assert JournalReader(folder).read_back(None, 1)[0].seq == seq
         if seq != len(kept) + 1:
             harm.append("the count does not go on")

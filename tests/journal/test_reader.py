@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from patience import PATIENCE_S
 from switchhook.errors import JournalError
 from switchhook.journal import JournalReader, Record
 from switchhook.journal.checking import UNREADABLE
@@ -26,7 +27,7 @@ def filled(open_journal, folder):
         mono = None if number % 5 == 0 else number
         writer.append(1, number * 10, bytes(1000), mono=mono, asked=asked, option=option)
         if number % 10 == 0:
-            assert writer.flush(10)
+            assert writer.flush(PATIENCE_S)
     assert len(list(folder.glob("0*.sqlite"))) >= 3
     return writer
 
@@ -111,7 +112,7 @@ def test_sees_what_is_written_after_it_opened(open_journal, folder):
     seen = 0
     for number in range(1, 121):
         writer.append(1, number, bytes(1000))
-        assert writer.flush(10)
+        assert writer.flush(PATIENCE_S)
         records = reader.read(seen, 10)
         assert [record.seq for record in records] == [number]
         seen = records[-1].seq
@@ -235,7 +236,7 @@ def test_read_gives_what_was_appended(tmp_path_factory, steps, segment_bytes):
                     appended.append(
                         Record(seq, index, len(appended), None, None, index % 2, bytes(size))
                     )
-                assert writer.flush(10)
+                assert writer.flush(PATIENCE_S)
             elif step == "reopen":
                 assert writer.close()
                 writer = loop.open(folder, segment_bytes=segment_bytes * number)

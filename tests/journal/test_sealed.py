@@ -14,6 +14,7 @@ import apsw
 import pytest
 
 import switchhook
+from patience import PATIENCE_S
 from switchhook.errors import JournalError
 from switchhook.journal import JournalReader, SealedSegments, segment, upkeep
 from switchhook.journal.closed import SegmentState
@@ -45,8 +46,8 @@ def fill(writer, first, last):
     for seq in range(first, last + 1):
         assert writer.append(1, seq * 10, body_of(seq), asked=seq, option=1, mono=seq) == seq
         if seq % 10 == 0:
-            assert writer.flush(10)
-    assert writer.flush(10)
+            assert writer.flush(PATIENCE_S)
+    assert writer.flush(PATIENCE_S)
 
 
 @pytest.fixture(autouse=True)
@@ -386,7 +387,7 @@ def run_and_kill(folder: Path, act: str, after_s: float) -> None:
         timer.join()
     finally:
         program.kill()
-        program.wait(10)
+        program.wait(PATIENCE_S)
         program.stdin.close()
         program.stdout.close()
 

@@ -11,6 +11,7 @@ import apsw
 import msgspec
 import pytest
 
+from patience import PATIENCE_S
 from switchhook.errors import JournalError
 from switchhook.journal import JournalReader, JournalWriter
 from switchhook.journal.receipt import RecordKind
@@ -56,7 +57,7 @@ def test_what_was_written_takes_no_memory_any_more(open_journal):
     for count in range(1, 21):
         for _ in range(count):
             assert writer.append(1, 1, body)
-        assert writer.flush(20)
+        assert writer.flush(PATIENCE_S)
         if count == 1:
             before = apsw.memory_used()
     assert apsw.memory_used() - before < 8_000_000  # the page cache; all but the last were 38 MB
@@ -66,7 +67,7 @@ def test_done_runs_after_the_record_is_durable(open_journal, loop, disk):
     """Between append and done the log was synced."""
     writer = open_journal(vfs=disk.name)
     writer.append(1, 1, b"opens the segment")
-    assert writer.flush(10)
+    assert writer.flush(PATIENCE_S)
     syncs, seen = disk.syncs, []
     writer.append(1, 2, b"x", done=lambda kept: seen.append(disk.syncs))
     loop.run_until(lambda: bool(seen))
@@ -99,7 +100,7 @@ def test_seqs_go_on_after_a_restart_and_times_are_kept_as_they_are(open_journal,
     assert writer.append(1, 4000, b"x") == 2
     assert writer.append(1, 9000, b"x") == 3
     assert writer.append(1, 5, b"x") == 4
-    assert writer.flush(5)
+    assert writer.flush(PATIENCE_S)
     read = JournalReader(folder).read(0, 9)
     assert [(each.seq, each.at) for each in read] == [(1, 5000), (2, 4000), (3, 9000), (4, 5)]
     with pytest.raises(JournalError, match="belongs to node 1, this is node 2"):
@@ -120,7 +121,7 @@ def test_files_are_private_whatever_the_umask(open_journal, folder):
     try:
         writer = open_journal()
         writer.append(1, 1, b"x")
-        assert writer.flush(10)
+        assert writer.flush(PATIENCE_S)
     finally:
         os.umask(before)
     modes = {path.name[20:]: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
@@ -198,15 +199,15 @@ def test_slow_until_a_write_of_its_own_succeeded(open_journal, loop, disk):
         if operation == "sync":
             disk.lock.release()
             writing.set()
-            gate.wait(20)
+            gate.wait(PATIENCE_S)
             disk.lock.acquire()
 
     disk.fault = hold
     writer.mark_slow()
-    assert writing.wait(20)
+    assert writing.wait(PATIENCE_S)
     assert not writer.healthy
     gate.set()
-    assert writer.flush(10)
+    assert writer.flush(PATIENCE_S)
     assert writer.healthy
     assert writer.next_seq == 2
 
@@ -299,10 +300,10 @@ def test_what_the_loop_queues_in_one_go_is_one_group(tmp_path):
     (hand_over,) = deferred
     assert reader.last_seq() == 0
     hand_over()
-    assert writer.flush(10)
+    assert writer.flush(PATIENCE_S)
     assert told == [10] * 10
     writer.append(1, 11, b"x")
     assert len(deferred) == 2
-    assert writer.flush(10)  # also hands over, for the end
+    assert writer.flush(PATIENCE_S)  # also hands over, for the end
     assert writer.close()
     assert reader.last_seq() == 11

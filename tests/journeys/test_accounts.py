@@ -10,6 +10,7 @@ import time
 import pytest
 
 from exotel.peers import SystemClock
+from patience import PATIENCE_S
 from program import running
 from program import until as program_until
 from switchhook.capacity.facts_document import FILE
@@ -18,8 +19,6 @@ from switchhook.config import load_config
 from switchhook.emulator.testing import Exotel
 from switchhook.server.accounts import Accounts
 from switchhook.server.tables import open_ledger
-
-PATIENCE_S = 20
 
 
 @pytest.fixture

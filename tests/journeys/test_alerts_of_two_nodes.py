@@ -12,7 +12,8 @@ from functools import partial
 import pytest
 
 from journeys.test_two_nodes import RULES, running
-from program import PATIENCE_S, until
+from patience import PATIENCE_S
+from program import until
 from switchhook.alerts.default_rules import DEFAULTS
 from webhook import receiving
 

@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from kept_receipts import query
-from program import PATIENCE_S, request, running
+from patience import PATIENCE_S
+from program import request, running
 
 HOSTILE = {
     "markup": '<script>alert("1")</script>',

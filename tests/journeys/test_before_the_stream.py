@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from program import PATIENCE_S, command, running, until
+from patience import PATIENCE_S
+from program import command, running, until
 from switchhook.config import load_config
 from switchhook.emulator.call.story import calls_in
 

@@ -16,7 +16,8 @@ import postgresql as database
 from cutting_proxy import proxy_to
 from journeys.test_two_nodes import Cluster, Node
 from kept_receipts import query
-from program import PATIENCE_S, command, http, until
+from patience import PATIENCE_S
+from program import command, http, until
 from switchhook.postgresql_server import connect
 
 pytestmark = pytest.mark.process
@@ -107,7 +108,22 @@ def figures(node, behind):
     return found
 
 
-def test_a_node_says_by_itself_what_is_wrong_and_shows_what_it_has(cluster):
+def has_all(node, wanted):
+    return wanted <= node.calls().keys()
+
+
+def is_known(node):
+    """Whether it is known how things are: all well, or still that answers left with one copy."""
+    return run(node, "now").code == 0
+
+
+def test_a_database_that_goes_away_keeps_nobody_from_work_and_comes_back(cluster):
+    says_by_itself_what_is_wrong_and_shows_what_it_has(cluster)
+    falls_back_to_its_own_by_command(cluster)
+    has_all_of_it_once_it_is_back(cluster)
+
+
+def says_by_itself_what_is_wrong_and_shows_what_it_has(cluster):
     one = cluster.nodes[0]
     for node in cluster.nodes:
         assert node.ask(f"before-{node.name}") == 200
@@ -136,8 +152,7 @@ def test_a_node_says_by_itself_what_is_wrong_and_shows_what_it_has(cluster):
     assert len(stranger["problems"]) == 1
 
 
-def test_commands_fall_back_to_what_the_node_itself_has(cluster):
-    """The database is still away."""
+def falls_back_to_its_own_by_command(cluster):
     one, _ = cluster.nodes
     own = "this is node one's own journal, other nodes' receipts are not in it"
     for words in (("tail",), ("streams",), ("call", "meanwhile-one")):
@@ -155,16 +170,7 @@ def test_commands_fall_back_to_what_the_node_itself_has(cluster):
     assert (doctor.code, "check that the server runs" in doctor.out) == (1, True)
 
 
-def has_all(node, wanted):
-    return wanted <= node.calls().keys()
-
-
-def is_known(node):
-    """Whether it is known how things are: all well, or still that answers left with one copy."""
-    return run(node, "now").code == 0
-
-
-def test_all_of_it_arrives_once_it_is_back(cluster):
+def has_all_of_it_once_it_is_back(cluster):
     cluster.mend()
     wanted = {f"{when}-{name}" for when in ("before", "meanwhile") for name in ("one", "two")}
     for node in cluster.nodes:

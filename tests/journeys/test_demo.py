@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from patience import PATIENCE_S
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -17,7 +19,11 @@ def test_calls_flow_through_emulator_bot_and_server(tmp_path):
     folder = tmp_path / "demo"
     words = ["--virtual", "--calls", str(CALLS), "--data", str(folder)]
     done = subprocess.run(
-        [sys.executable, "-m", "demo", *words], cwd=ROOT, capture_output=True, text=True, timeout=90
+        [sys.executable, "-m", "demo", *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
     )
     assert done.returncode == 0, done.stderr
     calls = [line for line in done.stdout.splitlines() if " A (" in line or " B (" in line]
@@ -35,7 +41,7 @@ def test_calls_flow_through_emulator_bot_and_server(tmp_path):
         [sys.executable, "-m", "switchhook", "check", "--config", str(folder / "switchhook.toml")],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PATIENCE_S,
     )
     assert pools.returncode == 0, pools.stdout + pools.stderr
     assert kept.is_dir()

@@ -15,7 +15,8 @@ import httpx2
 import pytest
 from websockets.sync.server import serve
 
-from program import PATIENCE_S, running, until
+from patience import PATIENCE_S
+from program import running, until
 from switchhook.cli import run
 from switchhook.emulator.runs.scenarios import SCENARIOS
 

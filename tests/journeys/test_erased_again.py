@@ -14,6 +14,7 @@ import postgresql
 from exotel.test_spellings import FOUND
 from journeys.test_two_nodes import running
 from kept_receipts import query, receipt
+from patience import PATIENCE_S
 from program import command, until
 from switchhook.cli import run
 from switchhook.cli.erasing_again import preparing
@@ -40,7 +41,7 @@ def write(data, bodies, first=1):
         )
         for seq, raw in enumerate(bodies, first):
             writer.append(int(RecordKind.PASSTHRU), seq, encode(receipt(raw, received_us=seq)))
-        assert writer.flush(10)
+        assert writer.flush(PATIENCE_S)
         assert writer.close()
 
 

@@ -8,7 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from program import PATIENCE_S, command, running, until
+from patience import PATIENCE_S
+from program import command, running, until
 from switchhook.overview.verdict_file import read_verdict
 
 PAGE = (Path(__file__).parents[2] / "docs/exotel-flow.md").read_text(encoding="utf-8")

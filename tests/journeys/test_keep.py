@@ -15,7 +15,8 @@ import apsw
 import pyrage
 import pytest
 
-from program import PATIENCE_S, running, until
+from patience import PATIENCE_S
+from program import running, until
 from switchhook.cli import run
 from switchhook.journal import JournalReader
 

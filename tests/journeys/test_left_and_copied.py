@@ -10,6 +10,7 @@ import pytest
 
 import postgresql as database
 from journeys.test_two_nodes import Cluster, Node
+from patience import PATIENCE_S
 from program import Program, command, http, until
 from switchhook.journal import JournalReader
 from switchhook.postgresql_server import connect
@@ -60,7 +61,7 @@ def test_a_node_leaves_says_so_while_it_runs_and_comes_back(cluster):
 
     two.program.stop()
     two.program = Program("serve", two.data, "--config", str(two.config), console_port=two.port)
-    assert two.program.process.wait(60) == 2
+    assert two.program.process.wait(PATIENCE_S) == 2
     refused = two.program.said
     assert "its node, two, left the cluster on 20" in refused
     assert "take it back: switchhook cluster join" in refused

@@ -10,6 +10,7 @@ from functools import partial
 
 import pytest
 
+from patience import PATIENCE_S
 from program import Program, alive, http, read_reply, request, running, until
 
 PACE_S = 0.01
@@ -73,7 +74,7 @@ def test_it_says_where_it_is_and_nothing_else(tmp_path):
         assert program.health()["status"] == "ok"
         assert program.health("console")["status"] == "ok"
         assert program.stop() == 0
-        assert program._printed.get(timeout=5) is None  # nothing more on stdout
+        assert program._printed.get(timeout=PATIENCE_S) is None  # nothing more on stdout
         assert oct((tmp_path / "data").stat().st_mode)[-3:] == "700"
         for file in (tmp_path / "data").rglob("*"):
             assert oct(file.stat().st_mode)[-3:] == ("700" if file.is_dir() else "600"), file
@@ -187,7 +188,7 @@ def test_the_end_waits_for_those_who_are_owed_an_answer(tmp_path):
             {"Content-Type": "application/x-www-form-urlencoded"},
             b"Stream[Status]=completed",
         )
-        with socket.create_connection((host, port), timeout=10) as sock:
+        with socket.create_connection((host, port), timeout=PATIENCE_S) as sock:
             sock.sendall(whole[:-5])
             until(lambda: http((host, port), b"/healthz").status == 200, "its head to be read")
             program.process.send_signal(signal.SIGTERM)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from nginx import listening, nginx, port_of
+from patience import PATIENCE_S
 from program import command, http, running
 
 ROOT = Path(__file__).parent.parent.parent
@@ -129,7 +130,7 @@ def securely(port: int, path: str) -> tuple[int, str]:
         f"https://127.0.0.1:{port}{path}", headers={"Host": "hooks.example.com"}
     )
     try:
-        with urllib.request.urlopen(request, timeout=30, context=trusting) as reply:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S, context=trusting) as reply:
             return reply.status, reply.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()

@@ -6,6 +6,7 @@ import socket
 
 import pytest
 
+from patience import PATIENCE_S
 from program import http, running, until
 
 SECRET = "aaaa-secret-of-sales-1"
@@ -26,7 +27,7 @@ TLS_HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
 
 
 def say(program, data: bytes) -> bytes:
-    with socket.create_connection(program.address("answer"), timeout=30) as sock:
+    with socket.create_connection(program.address("answer"), timeout=PATIENCE_S) as sock:
         sock.sendall(data)
         return sock.recv(12)
 

@@ -21,7 +21,8 @@ from pathlib import Path
 import apsw
 import pytest
 
-from program import PATIENCE_S, command, http, read_reply, running, until
+from patience import PATIENCE_S
+from program import command, http, read_reply, running, until
 from switchhook.ledger.sqlite import APPLICATION_ID, CHECKED_VERSION
 from switchhook.server.tables import open_ledger
 from switchhook.sqlite_file import connect_checked

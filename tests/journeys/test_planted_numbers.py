@@ -13,6 +13,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from journeys.test_users import PASSWORD, Browser, command
+from patience import PATIENCE_S
 from planted_numbers import (
     CALL_SID,
     SPELLINGS,
@@ -256,7 +257,7 @@ def test_no_number_becomes_a_figure(program, tmp_path):
     for form in ("csv", "ndjson"):
         path = f"/api/v1/streams/export?format={form}&columns=all"
         asked = Request(program.urls["console"] + path, headers={"Cookie": operator.cookie})
-        with urlopen(asked, timeout=30) as exported:
+        with urlopen(asked, timeout=PATIENCE_S) as exported:
             whole = exported.read().decode()
         assert calls[0] in whole
         seen[path] = leaks(numbers, whole)
@@ -265,7 +266,7 @@ def test_no_number_becomes_a_figure(program, tmp_path):
 
 def feed(browser, path, program):
     """What a feed says until a receipt that comes now is in it, or the figures are."""
-    with socket.create_connection(browser.address, timeout=30) as sock:
+    with socket.create_connection(browser.address, timeout=PATIENCE_S) as sock:
         host = f"{browser.address[0]}:{browser.address[1]}"
         sock.sendall(request(path.encode(), host, headers={"Cookie": browser.cookie}))
         said = b""
@@ -327,7 +328,7 @@ def test_a_demoted_operator_keeps_nothing(shared):
     operator = sign_in(shared, shared.data.parent, "odin", "operator")
     assert operator.post("/settings", "/reveal", next="/").status == 303
     assert b"9869869003" in operator.get("/api/v1/calls/demoted").body
-    with socket.create_connection(operator.address, timeout=30) as sock:
+    with socket.create_connection(operator.address, timeout=PATIENCE_S) as sock:
         host = f"{operator.address[0]}:{operator.address[1]}"
         sock.sendall(request(b"/feed", host, headers={"Cookie": operator.cookie}))
         assert b"200 OK" in sock.recv(65536)
@@ -348,13 +349,13 @@ def test_one_user_does_not_take_every_live_feed(shared):
     try:
         statuses = []
         for _ in range(22):
-            sock = socket.create_connection(viewer.address, timeout=30)
+            sock = socket.create_connection(viewer.address, timeout=PATIENCE_S)
             open_.append(sock)
             host = f"{viewer.address[0]}:{viewer.address[1]}"
             sock.sendall(request(b"/feed", host, headers={"Cookie": viewer.cookie}))
             statuses.append(int(sock.recv(4096).split()[1]))
         assert statuses == [200] * 20 + [429] * 2
-        with socket.create_connection(other.address, timeout=30) as sock:
+        with socket.create_connection(other.address, timeout=PATIENCE_S) as sock:
             sock.sendall(request(b"/feed", host, headers={"Cookie": other.cookie}))
             assert sock.recv(4096).split()[1] == b"200"
     finally:

@@ -19,7 +19,8 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from program import PATIENCE_S, Program, command, running, until
+from patience import PATIENCE_S
+from program import Program, command, running, until
 from switchhook.system.data_folder import read_identity
 from switchhook.system.local_keys import endpoint_secret
 

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from program import PATIENCE_S, alive, running, until
+from patience import PATIENCE_S
+from program import alive, running, until
 from switchhook.checked_json import with_checksum
 from switchhook.cluster.hand_over_state import read_state
 from switchhook.cluster.joining import join_if_needed

@@ -6,7 +6,8 @@ import socket
 import subprocess
 import sys
 
-from program import PATIENCE_S, http
+from patience import PATIENCE_S
+from program import http
 from switchhook.system.data_folder import read_identity
 from switchhook.system.local_keys import endpoint_secret
 

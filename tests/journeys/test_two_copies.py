@@ -17,7 +17,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from program import PATIENCE_S, Program, http, running, until
+from patience import PATIENCE_S
+from program import Program, http, running, until
 from switchhook.answer.two_copies import wait_ms
 from switchhook.cluster.joining import join_if_needed
 from switchhook.cluster.settings import ClusterSettings

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 import pytest
 
 import program as programs
+from patience import PATIENCE_S
 from program import Program, Reply, http, running, until
 
 PASSWORD = "seven green parrots"
@@ -165,7 +166,7 @@ def test_a_live_feed_ends_with_the_right_to_see_it(shared, words):
     command(folder, "users", "add", name, "--role", "operator", typed=f"{PASSWORD}\n")
     person = Browser(program)
     assert person.post("/login", "/login", name=name, password=PASSWORD).status == 303
-    with socket.create_connection(program.address("console"), timeout=20) as feed:
+    with socket.create_connection(program.address("console"), timeout=PATIENCE_S) as feed:
         head = f"GET /feed HTTP/1.1\r\nHost: {person.address[0]}:{person.address[1]}\r\n"
         feed.sendall(f"{head}Cookie: {person.cookie}\r\n\r\n".encode())
         heard = b""

@@ -16,7 +16,8 @@ from zipfile import ZipFile
 
 import pytest
 
-from program import PATIENCE_S, http, running
+from patience import PATIENCE_S
+from program import http, running
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src/switchhook"

@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import make_url
 
 from callbacks.some_promises import T, deed, promise
+from patience import PATIENCE_S
 from releases.made import DEFAULT, new, text
 from switchhook.access.audit import Deed, verify_chain
 from switchhook.access.audit_ledger import LedgerAudit
@@ -55,7 +56,7 @@ def at_once(*acts):
     begun = Barrier(len(acts))
 
     def run(act):
-        begun.wait(30)
+        begun.wait(PATIENCE_S)
         try:
             return act()
         except ReleaseError as error:

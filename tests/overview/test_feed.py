@@ -9,13 +9,13 @@ import pytest
 from starlette.requests import Request
 
 from kept_receipts import parsed, receipt
+from patience import PATIENCE_S
 from switchhook.access.roles import Role, Viewer
 from switchhook.journal.receipt import RecordKind, encode
 from switchhook.journal.segment import Record
 from switchhook.overview.feed import API, MOST_BROWSERS, MOST_ROWS, NOW, Feed
 from switchhook.streams.fold import Folded
 
-PATIENCE_S = 20
 SIGNED_IN = Viewer("asha", Role.OPERATOR, "s1", revealed=frozenset({"*"}))
 
 

@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from patience import PATIENCE_S
 from switchhook.errors import DataFolderError
 from switchhook.overview import health_keeper
 from switchhook.overview.health import Said
@@ -37,7 +38,7 @@ def test_it_looks_on_also_after_a_failure(monkeypatch):
 
     keeper = HealthKeeper(lambda: Said(1, "ok"), console)
     keeper.start()
-    assert looked.wait(30)
+    assert looked.wait(PATIENCE_S)
     keeper.stop()
     assert failed == [1001]
     assert keeper.now().answer.said.status == "ok"

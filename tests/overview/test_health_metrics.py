@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from kept_receipts import Kept, query, receipt
+from patience import PATIENCE_S
 from switchhook.capacity.metrics import watch_figures
 from switchhook.capacity.status import CapacityNow
 from switchhook.journal.receipt import (
@@ -70,7 +71,7 @@ class World:
             )
 
     def folded(self):
-        assert self.kept.writer.flush(10)
+        assert self.kept.writer.flush(PATIENCE_S)
         if not self.fold.running:
             self.fold.start()
         assert self.fold.reach(self.kept.reader.last_seq(), 30)
@@ -341,7 +342,7 @@ def test_figures_are_as_old_as_the_fold_is_behind(world):
     world.read(NOW)
     world.fold.stop()
     world.stream(NOW, WELL)
-    assert world.kept.writer.flush(10)
+    assert world.kept.writer.flush(PATIENCE_S)
     figures = figures_of(world.source, NOW + 5_000)
     assert {figure.at_ms for figure in figures.values()} == {NOW}
 
@@ -435,7 +436,7 @@ def test_what_retention_has_not_looked_at_yet_is_unknown():
 
 def test_what_is_folded_is_unknown_until_the_fold_has_caught_up_once(world):
     world.stream(NOW - 1000, REFUSED, count=3)
-    assert world.kept.writer.flush(10)
+    assert world.kept.writer.flush(PATIENCE_S)
     source = unknown_until(lambda: world.source.caught_up, world.source)
     assert {each.value for each in source(NOW)} == {None}
     world.folded()

@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from patience import PATIENCE_S
 from switchhook.metrics import Figure
 from switchhook.overview.trouble import VerdictInput
 from switchhook.overview.verdict import Level
@@ -59,7 +60,7 @@ def test_it_goes_on_after_a_failure(monkeypatch):
 
     keeper = VerdictKeeper(look, Clock(), lambda *_: done.set())
     keeper.start()
-    assert done.wait(10)
+    assert done.wait(PATIENCE_S)
     keeper.stop()
     assert keeper.now().level is Level.GOOD
 

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from asgi_client import Client
+from patience import PATIENCE_S
 from served_folder import REFUSE, ServedFolder, write_files
 from switchhook.access.roles import Role, Viewer
 from switchhook.config.own_links import running_config
@@ -69,7 +70,7 @@ class Here:
 
     def ended(self):
         """What is told once it runs no more."""
-        until = time.monotonic() + 60
+        until = time.monotonic() + PATIENCE_S
         while (told := self.client.get(self.path()).json())["running"]:
             assert time.monotonic() < until
         return told
@@ -112,7 +113,7 @@ def test_one_that_is_stopped_goes_on(here):
     again = here.client.post(here.path())
     assert again.status_code == 400
     assert "still runs" in again.json()["error"]["problem"]
-    until = time.monotonic() + 60
+    until = time.monotonic() + PATIENCE_S
     while not (told := here.client.get(here.path()).json())["backtest"]:
         assert time.monotonic() < until
     assert told["backtest"]["records"]["of"] == 6000
@@ -157,7 +158,7 @@ def test_why_one_failed_is_told(here, tmp_path):
     )
     assert here.client.post(here.path()).status_code == 202
     told = here.ended()
-    until = time.monotonic() + 60
+    until = time.monotonic() + PATIENCE_S
     while told["problem"] is None:
         assert time.monotonic() < until
         told = here.client.get(here.path()).json()

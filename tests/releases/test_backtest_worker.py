@@ -8,6 +8,7 @@ import signal
 import pytest
 
 from kept_receipts import Kept, query, receipt
+from patience import PATIENCE_S
 from switchhook.errors import ReleaseError
 from switchhook.journal.receipt import RecordKind, encode
 from switchhook.releases.backtest import BackTest
@@ -37,7 +38,7 @@ def kept(tmp_path):
     words = ("completed", "cancelled", "failed")
     kept.keep(*(receipt(query(f"c{n}", status=words[n % 3])) for n in range(RECORDS)))
     kept.record(RecordKind.PASSTHRU, b"\xc1")
-    assert kept.writer.flush(10)
+    assert kept.writer.flush(PATIENCE_S)
     yield kept
     kept.close()
 
@@ -128,7 +129,7 @@ def test_there_is_a_core():
 
 def test_a_receipt_of_another_endpoint_is_none_of_it(kept, tmp_path):
     kept.record(RecordKind.PASSTHRU, encode(receipt(endpoint="other")))
-    assert kept.writer.flush(10)
+    assert kept.writer.flush(PATIENCE_S)
     whole = Span(RECORDS, kept.reader.last_seq())
     found = count_span(work_on(tmp_path).trial(), kept.reader, whole)
     assert found.seen() == 2

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from kept_receipts import START_MS, Kept, fold, receipt
+from patience import PATIENCE_S
 from switchhook.exotel.times import DAY_MS, HOUR_MS
 from switchhook.journal.receipt import AddressGiven, RecordKind, encode
 from switchhook.releases.volume_reader import volume_of
@@ -34,7 +35,7 @@ def told(tmp_path, kept):
     store.open()
 
     def of(subject, hours):
-        assert kept.writer.flush(10)
+        assert kept.writer.flush(PATIENCE_S)
         fold(store, kept.reader)
         now_ms = START_MS + hours * HOUR_MS
         return volume_of(subject, ENDPOINTS, store, kept.reader, now_ms)

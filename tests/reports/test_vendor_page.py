@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 
 from asgi_client import Client
 from browser.world import OPERATOR, VIEWER, World
+from patience import PATIENCE_S
 from switchhook.reports.vendor_page import ENDINGS, OPERATIONS, SCHEMAS, file_name
 from switchhook.streams.openapi import SCHEMAS as OTHERS
 from switchhook.web.app import create_app
@@ -29,7 +30,7 @@ def world(tmp_path_factory) -> Iterator[World]:
     for cause in ("bot", "refused", "throttled", "early"):
         world.tell(cause, number=NUMBER)
     world.tell("refused", host="asha.bots.example")
-    assert world.writer.flush(10)
+    assert world.writer.flush(PATIENCE_S)
     assert world.folder.reach(world.reader.last_seq(), 10)
     yield world
     world.close()

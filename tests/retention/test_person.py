@@ -9,6 +9,7 @@ import pytest
 
 from asgi_client import Client
 from callbacks import some_promises
+from patience import PATIENCE_S
 from retention.test_api import HOST
 from retention.test_retention_worker import NUMBER, SID, START, House, call_of, details
 from switchhook.access.audit import Deed
@@ -199,7 +200,7 @@ def test_the_command_tells_the_same(tmp_path, capsys, house):
     with DataFolder.open(tmp_path / "whole", "answer") as held:
         folder = held.path
     fill(house)
-    house.writer.flush(10)
+    house.writer.flush(PATIENCE_S)
     for name in ("journal", "ledger"):
         (house.folder / name).rename(folder / name)
     words = ["person", "+91 98765 43210", "--data", str(folder)]

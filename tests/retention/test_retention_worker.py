@@ -14,6 +14,7 @@ from answer.bots import gate, pool, pooled, voicebot
 from answer.desk import Desk
 from callbacks import some_promises
 from kept_receipts import fold, query, receipt
+from patience import PATIENCE_S
 from program import until
 from retention.test_erasure import hash_of_proof
 from switchhook.access.audit import Deed, verify_chain
@@ -125,7 +126,7 @@ class House:
         return self.keep(RecordKind.PASSTHRU, receipt(raw, received_us=self.now * 1000, **more), at)
 
     def flush(self):
-        assert self.writer.flush(10)
+        assert self.writer.flush(PATIENCE_S)
         fold(self.store, self.reader)
 
     def until_sealed(self):

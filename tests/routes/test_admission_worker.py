@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 
 from kept_receipts import Kept, query, receipt
 from kept_receipts import parsed as parse_all
+from patience import PATIENCE_S
 from program import until
 from switchhook.answer.places import PlacesGiven
 from switchhook.capacity.facts_file import FactsFile, FactsReader
@@ -287,7 +288,7 @@ def test_a_console_that_starts_again_has_the_same_leases(world, tmp_path):
     world.asks("c6")
     for each in world.records:
         kept.record(each.kind, each.body, at=each.at)
-    assert kept.writer.flush(10)
+    assert kept.writer.flush(PATIENCE_S)
     before = world.view
     world.polled(6)
     world.worker = world.another()

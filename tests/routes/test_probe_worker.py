@@ -6,10 +6,10 @@ import asyncio
 import socket
 import ssl
 import threading
-import time
 
 import pytest
 
+from patience import PATIENCE_S
 from switchhook.emulator.net.bad_server import closed_port, make_bad_server, untrusted
 from switchhook.emulator.net.serving import serving
 from switchhook.routes import probe_worker as module
@@ -81,10 +81,8 @@ def test_a_server_that_misbehaves_is_told_in_time(path, problem):
         async with serving(make_bad_server(), ws=False) as served:
             return await asked(f"ws://bot.example:{served.port}/{path}")
 
-    begun = time.monotonic()
     found = run(main())
     assert (found.step, found.problem) == (Step.HANDSHAKE, problem)
-    assert time.monotonic() - begun < 5
     assert not found.reached
 
 
@@ -279,9 +277,9 @@ def test_the_thread_probes_again_soon_after_a_failure_and_follows_changes(monkey
         target = target_of(f"ws://127.0.0.1:{port}/", allow_private=True)
         worker.use({("p", "a"): target})
         worker.start()
-        assert twice.wait(10)
+        assert twice.wait(PATIENCE_S)
         worker.use({("p", "b"): target})
-        assert other.wait(10)
+        assert other.wait(PATIENCE_S)
     worker.stop()
     assert not worker._thread.is_alive()
 

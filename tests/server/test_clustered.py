@@ -11,6 +11,7 @@ from contextlib import closing
 
 import pytest
 
+from patience import PATIENCE_S
 from switchhook.config.live import SettingsKeeper
 from switchhook.errors import LedgerError
 from switchhook.postgresql_server import connect
@@ -21,7 +22,6 @@ from switchhook.server.served_app import ServedApp
 from switchhook.system.data_folder import DataFolder
 
 pytestmark = pytest.mark.process
-PATIENCE_S = 30
 
 
 def test_one_that_began_to_lead_by_half_ends_and_gives_up_the_lease(

@@ -14,6 +14,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from starlette.requests import Request
 
 from kept_receipts import query, receipt
+from patience import PATIENCE_S
 from switchhook.config.live import SettingsKeeper
 from switchhook.exotel import cause
 from switchhook.exotel.wire import passthru, status_callback
@@ -27,7 +28,6 @@ from switchhook.server.keeping import one_machine
 from switchhook.system.data_folder import JOURNAL, DataFolder
 from telemetry.traces.test_exporter import Receiver, receiver  # noqa: F401 - a fixture
 
-PATIENCE_S = 60
 FORM = "application/x-www-form-urlencoded"
 READERS = {
     "decode receipt": (receipts, "decode_receipt"),

@@ -17,6 +17,7 @@ from openfeature.exception import ErrorCode
 from openfeature.flag_evaluation import Reason
 
 from flags.some_flags import deed, want
+from patience import PATIENCE_S
 from program import until
 from switchhook.access.audit import Deed
 from switchhook.access.ledger import LedgerAccess
@@ -115,7 +116,7 @@ class Console:
         self.do(self.flagging.end())
         self.flagging.stop()
         self.loop.call_soon_threadsafe(self.loop.stop)
-        self.thread.join(10)
+        self.thread.join(PATIENCE_S)
         self.loop.close()
         self.ledger.close()
 

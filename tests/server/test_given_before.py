@@ -7,6 +7,7 @@ import pytest
 from answer.bots import gate, member, pool, pooled, voicebot
 from answer.desk import START_US, Desk
 from journal.conftest import Loop
+from patience import PATIENCE_S
 from switchhook.errors import JournalError
 from switchhook.journal import JournalReader
 from switchhook.journal.receipt import RecordKind
@@ -50,7 +51,7 @@ class Node:
         found = []
         for call in calls:
             replies = self.desk.say(f"CallSid={call}", path=path, method=method)
-            assert self.writer.flush(10)
+            assert self.writer.flush(PATIENCE_S)
             self.loop.run_pending()
             found += [each.status for each in replies]
         return found

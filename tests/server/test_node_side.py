@@ -8,6 +8,7 @@ from contextlib import closing
 import pytest
 
 from node_rows import lead
+from patience import PATIENCE_S
 from program import until
 from switchhook.cluster import tables
 from switchhook.cluster.heartbeat import NodeNow
@@ -54,7 +55,7 @@ def test_it_is_seen_leads_and_runs_its_parts(database, postgresql_schema):
     side.start()
     try:
         until(lambda: side.lease.held, "the lease")
-        assert turned.wait(30)
+        assert turned.wait(PATIENCE_S)
         said = database.execute("SELECT name, problems FROM cluster_node").fetchone()
         assert said == ("one", ["first has a problem", "second has a problem"])
         assert side.away is None

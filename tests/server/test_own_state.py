@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from kept_receipts import Kept, receipt
+from patience import PATIENCE_S
 from switchhook.checked_json import with_checksum
 from switchhook.cluster.database_alarm import STATE_FILE, AlarmState
 from switchhook.cluster.hand_over_state import HandOverState, write_state
@@ -28,7 +29,7 @@ class Here:
         self.kept.keep(*[receipt()] * 5)
         for seq in (4, 5):
             self.kept.record(RecordKind.ONE_COPY, encode(OneCopy(seq)))
-        assert self.kept.writer.flush(10)
+        assert self.kept.writer.flush(PATIENCE_S)
         self.look = self.new_look()
 
     def new_look(self, answers=True):

@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from asgi_client import Client
 from browser.world import OPERATOR, SECRET, VIEWER, World
+from patience import PATIENCE_S
 from switchhook.access.roles import EVERYTHING, Role, Viewer
 from switchhook.calls.promised import Callback, CallPromise, PromiseMove
 from switchhook.calls.sources import KeptDetails
@@ -41,7 +42,7 @@ def client(world):
 
 
 def reach(world):
-    assert world.writer.flush(10)
+    assert world.writer.flush(PATIENCE_S)
     assert world.folder.reach(world.reader.last_seq(), 10)
 
 
@@ -137,7 +138,7 @@ def test_a_search_says_what_it_understood_and_how_many_there_are(client, world):
     world.viewer = Viewer("asha", Role.OPERATOR, "s", revealed=frozenset({EVERYTHING}))
     for number in ("09812345601", "09812345602"):
         world.tell("bot", number=number)
-    world.writer.flush(10)
+    world.writer.flush(PATIENCE_S)
     world.folder.reach(world.reader.last_seq(), 10)
     page = client.get("/streams", params={"q": "+91 (0) 98123-45601"}).text
     assert "the caller&#39;s number or the one called is +91 98123 45601" in page

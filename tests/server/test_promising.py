@@ -10,6 +10,7 @@ import pytest
 from callbacks.exotel_world import DEED, Leases
 from callbacks.promised import NOON, NUMBER, promise_of
 from kept_receipts import Kept
+from patience import PATIENCE_S
 from switchhook.callbacks.dialling_ledger import LedgerDialling
 from switchhook.callbacks.do_not_call_ledger import LedgerDoNotCall
 from switchhook.callbacks.ledger import LedgerPromises
@@ -134,7 +135,7 @@ def promising(ledger, accounts, kept):
 
 def run(work):
     async def within():
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             await work
 
     asyncio.run(within())

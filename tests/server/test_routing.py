@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from kept_receipts import START_MS, Kept, query, receipt
+from patience import PATIENCE_S
 from switchhook.capacity.facts_file import FactsFile
 from switchhook.config import load_config
 from switchhook.errors import JournalError
@@ -42,7 +43,7 @@ def kept(tmp_path):
         kept.record(RecordKind.VOICEBOT, encode(given), at=at)
         if second % 2:
             kept.record(RecordKind.PASSTHRU, encode(receipt(query(call, f"s{call}"))), at=at)
-    assert kept.writer.flush(10)
+    assert kept.writer.flush(PATIENCE_S)
     yield kept
     kept.close()
 

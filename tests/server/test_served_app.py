@@ -8,10 +8,9 @@ import socket
 import httpx2
 from starlette.responses import PlainTextResponse
 
+from patience import PATIENCE_S
 from switchhook.server import served_app
 from switchhook.server.served_app import ServedApp
-
-PATIENCE_S = 30
 
 
 def test_it_answers_with_what_was_shown_last():

@@ -12,6 +12,7 @@ import httpx2
 import pytest
 from starlette.responses import PlainTextResponse
 
+from patience import PATIENCE_S
 from switchhook.cluster.forwarding import HEADER, Asked, Forwarded
 from switchhook.cluster.lease import Leader
 from switchhook.errors import ClusterError
@@ -22,7 +23,6 @@ from switchhook.server.standby import StandbyApp
 from switchhook.web.sign_in.request_origin import FORWARDED_BY
 
 KEY, NOW = bytes(range(32)), 1_800_000_000_000
-PATIENCE_S = 30
 
 
 class Echo:

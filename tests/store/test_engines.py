@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kept_receipts import START_MS, Kept, fold, query, receipt
+from patience import PATIENCE_S
 from store.kinds import Stores
 from store.masked_journal import Journal
 from switchhook.exotel.cause import Cause
@@ -91,7 +92,7 @@ def write(kept, records):
         kind = KINDS.get(type(what), RecordKind.PASSTHRU)
         body = what if isinstance(what, bytes) else encode(what)
         assert kept.writer.append(kind, at, body, mono=mono) is not None
-    assert kept.writer.flush(10)
+    assert kept.writer.flush(PATIENCE_S)
 
 
 def answers(store):

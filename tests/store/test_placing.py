@@ -9,6 +9,7 @@ import pytest
 
 from kept_receipts import START_MS, parsed, query, receipt
 from kept_receipts import fold as fold_all
+from patience import PATIENCE_S
 from switchhook.journal.receipt import ClockStep, RecordKind, encode
 from switchhook.journal.steady_time import BELIEVED_MS
 from switchhook.streams.names import Names
@@ -33,7 +34,7 @@ def boot(kept, mono_ms, at):
 
 
 def fold(store, kept, batch=1000):
-    assert kept.writer.flush(10)
+    assert kept.writer.flush(PATIENCE_S)
     fold_all(store, kept.reader, batch)
 
 
@@ -143,7 +144,7 @@ def test_a_batch_that_fails_moves_no_clock(store, kept, monkeypatch):
     fold(store, kept)
     keep(kept, 60 * S, 9 * H)
     keep(kept, 90 * S)
-    assert kept.writer.flush(10)
+    assert kept.writer.flush(PATIENCE_S)
     axis, records = store.axis(), parsed(*kept.reader.read(1, 10))
     folding = store._current()
     monkeypatch.setattr(folding, "_write_rows", _full)

@@ -5,6 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kept_receipts import START_MS, Kept, fold, query, receipt
+from patience import PATIENCE_S
 from store.kinds import KINDS, Stores
 from switchhook.errors import SearchError
 from switchhook.journal.receipt import Late, OneCopy, RecordKind, encode
@@ -75,7 +76,7 @@ def store(request, tmp_path_factory, small_buckets):
         kept.record(RecordKind.LATE, encode(Late(seq, 40)))
     for seq in (4, 50, 77):
         kept.record(RecordKind.ONE_COPY, encode(OneCopy(seq)))
-    assert kept.writer.flush(10)
+    assert kept.writer.flush(PATIENCE_S)
     store = stores.new(kept.reader)
     fold(store, kept.reader, 17)
     yield store

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kept_receipts import START_MS, Kept, fold, query, receipt
+from patience import PATIENCE_S
 from switchhook.journal.receipt import (
     Keep,
     OneCopy,
@@ -46,7 +47,7 @@ def test_a_receipt_says_how_many_copies_there_were_when_it_was_answered(kept, tm
     twice = receipt(query("c1", "s1"), keep=Keep.TWO_COPIES)
     ids = kept.keep(twice, twice, receipt(query("c1", "s1")))
     kept.record(RecordKind.ONE_COPY, encode(OneCopy(2)))
-    assert kept.writer.flush(10)
+    assert kept.writer.flush(PATIENCE_S)
     store = SqliteStore(tmp_path / "store", kept.reader)
     store.open()
     fold(store, kept.reader)
@@ -92,7 +93,7 @@ def test_the_id_of_a_receipt_stands_for_the_sids_that_it_names(queries, kept):
 
 def test_what_can_not_be_read_says_when_it_came_and_why(kept):
     seq = kept.record(RecordKind.PASSTHRU, b"garbage about 09876543210")
-    assert kept.writer.flush(10)
+    assert kept.writer.flush(PATIENCE_S)
     record = kept.reader.get(seq)
     unreadable = KeptReceipt("x", UnreadableRecord(record, "DecodeError: 09876543210"))
     assert (unreadable.receipt, unreadable.passthru, unreadable.deciding) == (None, None, None)

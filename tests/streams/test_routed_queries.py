@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kept_receipts import Kept, fold, query, receipt
+from patience import PATIENCE_S
 from switchhook.journal.receipt import (
     AddressGiven,
     AdmissionGiven,
@@ -33,7 +34,7 @@ def queries(tmp_path):
         kept.record(module.KINDS[kind], encode(what(**base | {"endpoint": endpoint, "raw": raw})))
     kept.keep(receipt(query("c9")))
     kept.record(RecordKind.VOICEBOT, b"\xc1")
-    assert kept.writer.flush(10)
+    assert kept.writer.flush(PATIENCE_S)
     fold(store, kept.reader)
     yield StreamQueries(kept.reader, store)
     store.close()
@@ -49,7 +50,7 @@ def test_before_a_stream_too_a_receipt_says_how_many_copies_there_were(tmp_path)
     for _ in range(2):
         kept.record(RecordKind.VOICEBOT, encode(AddressGiven(**base)))
     kept.record(RecordKind.ONE_COPY, encode(OneCopy(1)))
-    assert kept.writer.flush(10)
+    assert kept.writer.flush(PATIENCE_S)
     fold(store, kept.reader)
     queries = StreamQueries(kept.reader, store)
     found = queries.receipts({"kind": "voicebot"})["receipts"]

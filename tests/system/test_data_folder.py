@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from patience import PATIENCE_S
 from switchhook.errors import DataFolderError
 from switchhook.system import data_folder, folder_lock
 from switchhook.system.data_folder import DataFolder, atomic_write, first_seq_of_boot, read_identity
@@ -131,7 +132,7 @@ def test_open_waits_for_the_lock(tmp_path: Path) -> None:
 def _hold(path: Path, ready: object, stay: object) -> None:
     with open_folder(path):
         ready.set()  # type: ignore[attr-defined]
-        stay.wait(30)  # type: ignore[attr-defined]
+        stay.wait(PATIENCE_S)  # type: ignore[attr-defined]
 
 
 @pytest.mark.process
@@ -142,12 +143,12 @@ def test_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
     child = context.Process(target=_hold, args=(tmp_path / "data", ready, stay))
     child.start()
     try:
-        assert ready.wait(20)
+        assert ready.wait(PATIENCE_S)
         with pytest.raises(DataFolderError, match=f"process {child.pid} "):
             open_folder(tmp_path / "data")
     finally:
         child.kill()
-        child.join(20)
+        child.join(PATIENCE_S)
     with open_folder(tmp_path / "data") as folder:
         assert folder.still_there()
 
@@ -159,7 +160,7 @@ def test_two_who_make_the_folder_at_once_agree(tmp_path: Path) -> None:
 
     def draw(size: int) -> bytes:
         if size == 4:
-            barrier.wait(20)  # both have found no identity
+            barrier.wait(PATIENCE_S)  # both have found no identity
         return os.urandom(size)
 
     def start(holder: str) -> None:
@@ -171,7 +172,7 @@ def test_two_who_make_the_folder_at_once_agree(tmp_path: Path) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(PATIENCE_S)
     assert len(seen) == 2
     assert seen[0] == seen[1]
 

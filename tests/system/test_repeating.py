@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from patience import PATIENCE_S
 from program import until
 from switchhook.system.repeating import Repeating
 
@@ -71,11 +72,11 @@ def test_what_wakes_it_during_a_step_is_not_lost():
     def step():
         done.append(1)
         inside.set()
-        go_on.wait(10)
+        go_on.wait(PATIENCE_S)
 
     repeating = Repeating("step", step, every_s=None, failed=print)
     repeating.start()
-    inside.wait(10)
+    inside.wait(PATIENCE_S)
     repeating.wake()
     go_on.set()
     until(lambda: len(done) == 2, "another step")
@@ -137,7 +138,9 @@ def test_it_may_be_stopped_by_its_own_step():
 
 def test_a_step_that_takes_long_is_not_waited_for_longer_than_was_asked():
     go_on = threading.Event()
-    repeating = Repeating("long", lambda: go_on.wait(10) and None, every_s=1.0, failed=print)
+    repeating = Repeating(
+        "long", lambda: go_on.wait(PATIENCE_S) and None, every_s=1.0, failed=print
+    )
     repeating.start()
     assert not repeating.stop(0.01)
     go_on.set()

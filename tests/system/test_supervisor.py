@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from patience import PATIENCE_S
 from program import until
 from switchhook.system import supervisor
 from switchhook.system.supervisor import Child, supervise
@@ -29,7 +30,7 @@ def test_who_comes_after_its_end_waits_for_nobody():
             child.start()
             reader, writer = await asyncio.open_connection(*place)
             await child.stop()
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE_S):
                 with pytest.raises(ConnectionResetError):
                     await reader.read()
             writer.close()
@@ -72,7 +73,7 @@ def test_a_stop_waits_for_no_pause_before_a_restart(monkeypatch):
             while not child._pause:  # noqa: ASYNC110 - it has died for the second time
                 await asyncio.sleep(0)
             signal.raise_signal(signal.SIGTERM)
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE_S):
                 return await running
 
     assert asyncio.run(ended()) == 0

@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 
 from asgi_client import Client
 from kept_receipts import START_MS, Kept, fold, query, receipt
+from patience import PATIENCE_S
 from switchhook.alerts.alert import Alert, AlertState
 from switchhook.alerts.alert_rule import Severity
 from switchhook.answer.counter_names import not_let_in, place_of
@@ -364,7 +365,7 @@ def test_a_real_journal_is_told_and_told_the_same_after_a_restart(tmp_path):
     at = START_MS + 60_000
     counts = {"answered": 3, ANSWER_BUCKETS[1]: 3, ANSWER_US: 4500}
     kept.record(RecordKind.COUNTERS, encode(Counters(counts, {"waiting": 2})), at=at)
-    assert kept.writer.flush(10)
+    assert kept.writer.flush(PATIENCE_S)
 
     def told():
         store = SqliteStore(tmp_path / "store", kept.reader)

@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from kept_receipts import START_MS, Kept, query, receipt
+from patience import PATIENCE_S
 from switchhook.errors import JournalError
 from switchhook.exotel.times import DAY_MS
 from switchhook.metrics import OTHER
@@ -59,7 +60,7 @@ class World:
         """Wait until the watch was told of everything."""
         last = self.kept.reader.last_seq()
         with self.moved:
-            assert self.moved.wait_for(lambda: self.told >= last, 30)
+            assert self.moved.wait_for(lambda: self.told >= last, PATIENCE_S)
 
     def _folded(self, folded):
         with self.moved:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kept_receipts import START_MS, Kept, fold, query, receipt
+from patience import PATIENCE_S
 from switchhook.errors import JournalError
 from switchhook.exotel.times import DAY_MS, HOUR_MS, MINUTE_MS
 from switchhook.journal.receipt import RecordKind, encode
@@ -73,7 +74,7 @@ class World:
             )
             body = encode(receipt(raw, received_us=at_ms * 1000))
             self.kept.record(RecordKind.PASSTHRU, body, at=at_ms)
-        assert self.kept.writer.flush(10)
+        assert self.kept.writer.flush(PATIENCE_S)
 
     def look(self, now_ms, names=NAMES, in_trouble=()):
         fold(self.store, self.kept.reader)

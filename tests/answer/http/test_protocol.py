@@ -15,6 +15,7 @@ from typing import Any, cast
 import pytest
 import uvloop
 
+from patience import PATIENCE_S
 from switchhook.answer.http.connections import Server
 from switchhook.answer.http.link import BUSY
 from switchhook.answer.http.listening import serve
@@ -208,7 +209,7 @@ def in_loop(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
 
     def run(**arguments: Any) -> None:
         async def bounded() -> None:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE_S):
                 await test(**arguments)
 
         uvloop.run(bounded())

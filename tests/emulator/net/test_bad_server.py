@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from patience import PATIENCE_S
 from switchhook.emulator.clock import VirtualLoop
 from switchhook.emulator.net import bad_server
 from switchhook.emulator.net.asgi import Message
@@ -143,7 +144,7 @@ def test_no_answer_comes_and_a_caller_who_leaves_is_noticed(path):
                 with pytest.raises(TimeoutError):
                     await asyncio.wait_for(peer.reader.read(1), 0.1)
                 assert not left.is_set()
-            await asyncio.wait_for(left.wait(), 5)
+            await asyncio.wait_for(left.wait(), PATIENCE_S)
 
     asyncio.run(main())
 
@@ -161,7 +162,7 @@ def test_endless_sends_for_as_long_as_it_is_read_and_then_stops():
             async with Peer.ask(served.port, "/endless") as peer:
                 status, headers = await peer.head()
                 await peer.reader.readexactly(1_000_000)
-            await asyncio.wait_for(left.wait(), 5)
+            await asyncio.wait_for(left.wait(), PATIENCE_S)
             return status, headers
 
     status, headers = asyncio.run(main())
@@ -185,7 +186,7 @@ def test_endless_lets_virtual_time_pass():
 
         scope = {"type": "http", "path": "/endless", "query_string": b""}
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(make_bad_server()(scope, receive, send), 5)
+            await asyncio.wait_for(make_bad_server()(scope, receive, send), PATIENCE_S)
         return len(sent)
 
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:

@@ -16,6 +16,7 @@ import uvloop
 from websockets.asyncio.server import serve
 
 from emulator.net.listening import Heard, failed, run_watched
+from patience import PATIENCE_S
 from switchhook.emulator.net import websocket_link as link_module
 from switchhook.emulator.net.addresses import AddressAllowList, RefusedError
 from switchhook.emulator.net.bad_server import closed_port, untrusted
@@ -169,7 +170,7 @@ def test_a_bot_that_does_not_answer_the_close_is_left():
         async with raw_bot(talk) as url:
             link = await dial(url, heard)
             link.close(1000)
-            await asyncio.wait_for(heard.over.wait(), 20)
+            await asyncio.wait_for(heard.over.wait(), PATIENCE_S)
         return heard.closes
 
     assert len(asyncio.run(main())) == 1
@@ -326,7 +327,7 @@ def test_a_dial_that_nobody_waits_for_leaves_no_socket(loop):
             work.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await work
-            await asyncio.wait_for(gone.wait(), 5)
+            await asyncio.wait_for(gone.wait(), PATIENCE_S)
         return before
 
     before = run_watched(main, loop)

@@ -10,6 +10,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
 
+from patience import PATIENCE_S
 from switchhook.emulator.plan.file import read_plan
 from switchhook.emulator.plan.plan import Fault
 from switchhook.emulator.runs.named_bots import NamedBots
@@ -51,7 +52,7 @@ def port():
 def run(port, act):
     async def main():
         async with running_emulator(read_plan(PLAN.format(port=port))) as running:
-            return await asyncio.wait_for(act(running.exchange), 20)
+            return await asyncio.wait_for(act(running.exchange), PATIENCE_S)
 
     return asyncio.run(main())
 

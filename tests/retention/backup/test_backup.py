@@ -22,6 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from callbacks.some_promises import T, deed, number, promise
+from patience import PATIENCE_S
 from switchhook.access.audit import AuditFilter
 from switchhook.access.audit_ledger import LedgerAudit
 from switchhook.callbacks.dialling_ledger import LedgerDialling
@@ -68,7 +69,7 @@ def data(tmp_path):
         for seq in range(1, 201):
             writer.append(1, seq, f"receipt {seq} ".encode() * 60)
             if seq % 10 == 0:
-                assert writer.flush(10)
+                assert writer.flush(PATIENCE_S)
         assert writer.close()
         kept = folder.folder("kept")
         (kept / "config.json").write_text('{"secret": "kept"}')
@@ -118,7 +119,7 @@ def test_everything_comes_back(data, tmp_path):
         writer = open_writer(again)
         assert writer.next_seq == 201
         writer.append(1, 1000, b"on it goes")
-        assert writer.flush(10)
+        assert writer.flush(PATIENCE_S)
         assert writer.close()
 
 
@@ -135,7 +136,7 @@ def test_while_receipts_are_written(data, tmp_path):
             writer.append(1, seq, f"receipt {seq} ".encode() * 60)
             seq += 1
             if seq % 20 == 0:
-                if writer.flush(10):
+                if writer.flush(PATIENCE_S):
                     durable = seq - 1
                 stop.wait(0.002)
 
@@ -263,7 +264,7 @@ def test_damage_is_found_in_the_segment_that_is_being_written(data, tmp_path):
     held = int(newest.stem)
     flip(newest, f"receipt {held + 1} receipt".encode())
     writer.append(1, 1, b"one more")
-    assert writer.flush(10)
+    assert writer.flush(PATIENCE_S)
     manifest = back_up(data.path, tmp_path / "b.tar.gz")
     writer.close()
     assert [str(each) for each in manifest.damaged] == [

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from kept_receipts import Kept, fold, query, receipt
+from patience import PATIENCE_S
 from store.receipts import mixed
 from switchhook.errors import DataFolderError
 from switchhook.journal.receipt import Counters, Late, RecordKind, encode
@@ -70,7 +71,7 @@ def test_batches_make_no_difference(kept, tmp_path):
     kept.record(RecordKind.COUNTERS, encode(Counters({"wrong secret": 2})))
     kept.record(RecordKind.COUNTERS, encode(Counters({"wrong secret": 3})))
     kept.record(99, b"from a later release")
-    assert kept.writer.flush(10)
+    assert kept.writer.flush(PATIENCE_S)
     contents = []
     for batch in (1, 3, 1000):
         store = SqliteStore(tmp_path / f"store{batch}", kept.reader)

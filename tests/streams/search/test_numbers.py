@@ -6,6 +6,7 @@ import pytest
 
 from asgi_client import Client
 from browser.world import OPERATOR, VIEWER, World
+from patience import PATIENCE_S
 from switchhook.access.roles import EVERYTHING, Role, Viewer
 from switchhook.streams.search.numbers import NOTED_FOR_MS, NumberSearches, refuse_numbers
 from switchhook.streams.search.query import Query
@@ -115,7 +116,7 @@ def test_the_page_finds_no_number_for_a_viewer(tmp_path):
     world = World(tmp_path)
     try:
         world.tell("bot", number="09812345678")
-        world.writer.flush(10)
+        world.writer.flush(PATIENCE_S)
         world.folder.reach(world.reader.last_seq(), 10)
         client = Client(world.app(), follow_redirects=False)
         for viewer in (VIEWER, OPERATOR):

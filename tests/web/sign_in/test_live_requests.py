@@ -10,13 +10,13 @@ from typing import ClassVar
 import pytest
 import uvicorn
 
+from patience import PATIENCE_S
 from switchhook.access.roles import EVERYTHING, Role, Viewer
 from switchhook.system.local_keys import link_cookie, link_proof
 from switchhook.web.sign_in.live_requests import LiveRequests
 from switchhook.web.sign_in.tokens import hashed
 from web.sign_in.house import DEED, HASH, HOUR, KEY, MINUTE, House
 
-PATIENCE_S = 20
 BY_LINK = f"{link_cookie(KEY)}={link_proof(KEY)}"
 
 
