@@ -55,7 +55,7 @@ def _measure_by_file(item: pytest.Item) -> None:
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     other_processes.mark(item)
-    if item.get_closest_marker("process") is not None:
+    if _is_of_processes(item):
         # Their pipes are left open in places: see pytest_runtest_teardown.
         item.add_marker(pytest.mark.filterwarnings("ignore::ResourceWarning"))
 
@@ -76,13 +76,19 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
-    """What a test of other processes leaves open must not be laid at the next one's door."""
+def pytest_runtest_teardown(
+    item: pytest.Item, nextitem: pytest.Item | None
+) -> Generator[None, object, object]:
+    """What tests of other processes leave open must not be laid at another's door."""
     try:
         return (yield)
     finally:
-        if item.get_closest_marker("process") is not None:
+        if _is_of_processes(item) and not _is_of_processes(nextitem):
             gc.collect()
+
+
+def _is_of_processes(item: pytest.Item | None) -> bool:
+    return item is not None and item.get_closest_marker("process") is not None
 
 
 class _ByWhatIsShared(LoadScopeScheduling):  # type: ignore[misc]

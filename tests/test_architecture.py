@@ -447,7 +447,7 @@ What ties the parts together, and the commands, which the real program runs:
   journeys/test_keep        /server/retention_rows
   journeys/test_erased_again /cli/erasing_again /retention/erased_search
   journeys/test_emulator    /cli/emulate/beside
-  journeys/test_emulator    /cli/emulate/check /cli/emulate/heartbeat /cli/emulate/load
+  journeys/test_emulator    /cli/emulate/check /cli/emulate/load
   journeys/test_emulator    /cli/emulate/loop /cli/emulate/options /cli/emulate/replay
   journeys/test_emulator    /cli/emulate/run /cli/emulate/start /cli/emulate/story
   journeys/test_emulator    /cli/emulate/telling /cli/emulate/ticker

@@ -378,7 +378,7 @@ def test_a_heartbeat_is_sent_by_itself():
         done = emulate(
             "heartbeat", url + "/beat", "--status", "WARNING", "--outgoing", "08047112233"
         )
-        assert (done.returncode, done.stdout) == (0, "WARNING: 200\n")
+        assert (done.returncode, done.stdout) == (0, "WARNING was taken (200)\n")
         said = json.loads(got.get(timeout=PATIENCE_S)[2])
         assert (said["incoming_affected"], said["outgoing_affected"]) == ([], ["08047112233"])
     refused = emulate("heartbeat", "http://192.0.2.1/")

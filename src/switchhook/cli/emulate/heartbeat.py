@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime
-from typing import Annotated, get_args
+from typing import TYPE_CHECKING, Annotated, get_args
 
 from cyclopts import Parameter
 
@@ -12,6 +12,9 @@ from switchhook.cli import output
 from switchhook.cli.emulate.loop import run_loop
 from switchhook.cli.emulate.options import ALLOW, check_url
 from switchhook.emulator.plan.plan import HeartbeatStatus
+
+if TYPE_CHECKING:
+    from switchhook.emulator.net.webhook import Posted
 
 
 def heartbeat(
@@ -64,14 +67,23 @@ def heartbeat(
         body = built(beat, (), datetime.now(IST))
         letter = Post(url, "application/json", body, behaviour.callback_limit_s)
         try:
-            for wait_s in (0.0, *behaviour.heartbeat_retry_after_s):
-                await asyncio.sleep(wait_s)
+            for again_s in (*behaviour.heartbeat_retry_after_s, None):
                 result = await post(web, letter)
-                output.out.print(output.plain(f"{status}: {result.status or result.problem}"))
-                if result.taken or result.refused:
+                output.out.print(output.plain(told(status, result, again_s)))
+                if result.taken or result.refused or again_s is None:
                     break
+                await asyncio.sleep(again_s)
         finally:
             await web.close()
         return 0 if result.taken else 1
 
     return run_loop(main(), virtual=False)
+
+
+def told(status: HeartbeatStatus, result: Posted, again_s: float | None) -> str:
+    """What became of one that was sent; `again_s` is how soon it is sent again, if ever."""
+    if result.taken:
+        return f"{status} was taken ({result.status})"
+    why = result.problem or f"the answer was {result.status}, not 2xx"
+    again = "" if result.refused or again_s is None else f"; again in {again_s:g} s"
+    return f"{status} was not taken: {why}{again}"
