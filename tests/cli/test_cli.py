@@ -371,7 +371,13 @@ def test_tail_shows_the_newest_receipts(say, server):
 @pytest.mark.process
 def test_tail_says_that_there_is_nothing(say, server):
     code, out, err = say("tail", "--endpoint", "nope", "--data", server.data)
-    assert (code, out, err) == (0, "", "there is no receipt of the endpoint nope yet\n")
+    assert (code, out) == (0, "")
+    assert err == (
+        "there is no receipt of the endpoint nope yet\n"
+        "the configuration has no endpoint nope; it has default\n"
+    )
+    _, _, err = say("streams", "--endpoint", "nope", "--data", server.data)
+    assert err.endswith("the configuration has no endpoint nope; it has default\n")
     with pytest.raises(SystemExit):
         say("tail", "-n", "-5", "--data", server.data)
 

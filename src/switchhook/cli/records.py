@@ -15,7 +15,7 @@ from switchhook.cli.by_itself import by_itself, needs_all, say_own_journal
 from switchhook.cli.data import data_folder, steady_now_ms, there_for_deed
 from switchhook.cli.exporting import ExportOptions, write_export
 from switchhook.cli.moments import with_zone
-from switchhook.cli.nothing_found import say_nothing_found
+from switchhook.cli.nothing_found import say_endpoint_unknown, say_nothing_found
 from switchhook.cli.now import names_in
 from switchhook.cli.options import CONFIG, DATA, JSON
 from switchhook.cli.reading import reading, say_damage
@@ -113,6 +113,7 @@ def tail(
     if not found and lines:
         of = f" of the endpoint {output.plain(endpoint)}" if endpoint is not None else ""
         output.err.print(f"there is no receipt{of} yet")
+        say_endpoint_unknown(folder, config, endpoint)
     while follow:
         records = _following(journal, end)
         for record in records:
@@ -220,7 +221,9 @@ def streams(
         pairs = _pairs(given, now_ms)
         values = _filters(pairs, text, now_ms)
         if exporting is None or not exported:
-            return _list(found, values, text, pairs, names, json=json)
+            if not _list(found, values, text, pairs, names, json=json):
+                say_endpoint_unknown(folder, config, endpoint)
+            return found.code()
         others = [name for name, _ in pairs if name != "limit"]
         return write_export(folder, exporting, values.get("q"), text, names(), others)
 
@@ -242,17 +245,18 @@ def _list(
     names: Callable[[], Names],
     *,
     json: bool,
-) -> int:
+) -> bool:
+    """Print the streams that fit; whether there is one."""
     asked = " ".join(f"{name}:{value}" for name, value in pairs)
     whole = not json or found.noted("streams", search=text or None, filters=asked)
     streams = found.queries.streams(values)["streams"]
     if json:
         for each in streams:
             output.print_json(each if whole else mask_json(each))
-        return found.code()
+        return bool(streams)
     if not streams:
         say_nothing_found(found.store, values.get("q"), names())
-        return found.code()
+        return False
     output.print_table(
         ("HEARD OF", "CAUSE", "", "STATUS", "LASTED", "STREAM", "CALL", "ADVICE"),
         (
@@ -269,7 +273,7 @@ def _list(
             for each in streams
         ),
     )
-    return found.code()
+    return True
 
 
 def _search(reading: Reading, text: str) -> str:
