@@ -271,6 +271,7 @@ def test_a_number_is_erased_from_the_journals_of_both(cluster):
 )
 def test_a_command_says_the_same_on_any_node(cluster, words):
     one, two = cluster.nodes
+    one.ask("one0")
     for node in cluster.nodes:
         until(node.well, f"the verdict on {node.name}")
 
@@ -362,6 +363,7 @@ def test_every_node_shows_what_the_leader_shows_and_the_other_takes_over(cluster
 def test_a_node_that_starts_refuses_who_comes_until_it_answers(cluster):
     """So a balancer asks another at once; in a queue its caller would wait for the start."""
     node = cluster.other(until(cluster.leader, "a leader"))
+    before = node.ask("before")
     node.program.stop()
     port = free_port()
     with DataFolder.open(node.data, "answer"):  # its answer side waits for that
@@ -373,4 +375,4 @@ def test_a_node_that_starts_refuses_who_comes_until_it_answers(cluster):
         with pytest.raises(ConnectionRefusedError):
             http(("127.0.0.1", port), b"/healthz")
     node.program.wait_until_ready()
-    assert node.ask("begun") == 302
+    assert node.ask("begun") == before
