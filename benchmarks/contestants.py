@@ -78,6 +78,19 @@ class Bare(Uvicorn):
         return None
 
 
+class Synced(Uvicorn):
+    """The limit for what is on the disk before it is answered."""
+
+    name, app = "synced", "benchmarks.rivals.synced:app"
+
+    def start(self) -> Child:
+        self.environ = {"BENCH_FILE": str(self.work / f"{self.name}.bin")}
+        return super().start()
+
+    def kept(self) -> Kept | None:
+        return None
+
+
 class ByHand(Uvicorn):
     """What a user would write; every run has a new database."""
 

@@ -32,6 +32,11 @@ _CONDITIONS = {
     "folding": "console folds",
     "everything": "console folds, rebuild, export",
 }
+_LEAST = {
+    "bare": "bare ASGI app, does nothing",
+    "synced": "the same, once a page is synced",
+}
+"""What the machine alone makes callers wait, in the open loop's results."""
 
 
 class JournalResult(msgspec.Struct):
@@ -127,7 +132,8 @@ def targets(result: Result) -> list[Target]:
         found.append(Target(f"s until ready, cold, {told}", start.cold_ms / 1000, 1, most=True))
         rate = journal.fold.per_s_at_end
         found.append(Target(f"folded a second, {told}", rate, 10_000, most=False, digits=0))
-        peaks += [run.memory["peak"] for runs in journal.open.values() for run in runs]
+        runs = (run for each in journal.open.values() for run in each)
+        peaks += [run.memory["peak"] for run in runs if _ours(run)]
     found += [
         Target(f"decided again a second a core, {told}", rate.per_s, 10_000, most=False, digits=0)
         for name, rate in result.backtest.items()
@@ -294,12 +300,14 @@ def _open_table(result: Result) -> list[str]:
     rows = []
     for length, journal in result.journals.items():
         alone = [run.outcome.p99 for run in journal.open["alone"]]
-        for condition, told in _CONDITIONS.items():
-            runs = journal.open[condition]
+        for name, told in (_LEAST | _CONDITIONS).items():
+            runs = journal.open.get(name)  # results of before have no least
+            if runs is None:
+                continue
             p99 = [run.outcome.p99 for run in runs]
             rows.append(
                 (
-                    f"{int(length):,}",
+                    f"{int(length):,}" if name in _CONDITIONS else "",
                     told,
                     f"{median(run.outcome.p50 for run in runs):.2f}",
                     f"{median(p99):.2f}",
