@@ -23,6 +23,8 @@ def once(text: str) -> str:
         f"Stream[StreamUrl]={once(URL)}&a=1",
         f"Stream%5BStreamUrl%5D={once(once(URL))}&a=1",
         'Stream={"StreamUrl":"wss:\\/\\/u:HIDDEN@h\\/m?token=HIDDEN&key=HIDDEN","Status":"x"}',
+        "Stream={'StreamUrl': 'wss://h/m?token=HIDDEN', 'Status': 'failed'}",
+        "Stream[StreamUrl]=wss://h/m?token=HIDDEN'HIDDEN&a=1",
         "secret=HIDDEN&CallSid=a1",
         "CallSid=a1&passthru=%22https%3A%5C%2F%5C%2Fx%3Fsecret%3DHIDDEN%22",
     ],
@@ -33,6 +35,34 @@ def test_redact_hides_secrets(raw):
     assert b"HIDDEN" not in cleaned
     assert PREFIX in cleaned
     assert redact(cleaned) == cleaned
+
+
+CUTS = ["'", "#", " ", "}", '"', "%20", "%22", "%23", "%26", "%2526", "%7D", "+", "fp_"]
+
+
+@pytest.mark.parametrize("cut", CUTS)
+@pytest.mark.parametrize(
+    "template",
+    [
+        "secret={}",
+        "CallSid=a1&secret={}&From=1",
+        'x="ws://h&secret={}',
+        'y=?&x="ws://h&secret={}&CallSid=a1',
+        'x="wss://h?a=1;secret={}',
+        'Stream={{"StreamUrl":"wss://h/m?secret={}","Status":"failed"}}',
+    ],
+)
+def test_no_part_of_a_secret_parameter_is_left(template, cut):
+    """Whatever stands in it; and what stands behind it in JSON stays."""
+    for secret in (f"HIDDEN{cut}HIDDEN", f"fp_{cut}HIDDEN", f"fp_0123456789abcdef{cut}HIDDEN"):
+        cleaned = redact(template.format(secret).encode())
+        assert b"HIDDEN" not in cleaned, secret
+        assert redact(cleaned) == cleaned
+        assert (b'","Status":"failed"}' in cleaned) is ("Status" in template)
+
+
+def test_what_looks_like_a_fingerprint_is_hidden():
+    assert b"HIDDEN" not in redact(b"Stream[StreamUrl]=wss://fp_HIDDEN:HIDDEN@h/m?token=fp_HIDDEN")
 
 
 def test_redact_hides_the_endpoints_secret_anywhere():

@@ -57,6 +57,32 @@ def test_of_several_keys_any_that_was_asked_is_found():
     assert memory.find((7, 8, 9), 0) is None
 
 
+def test_of_several_keys_the_own_is_found_first_and_none_that_is_too_old():
+    """It comes first, wherever it is: another's answer is not its own."""
+    memory = RepeatMemory(most=4, window_ms=100)
+    for key in (1, 2, 3):  # 1 and 2 are in the older
+        memory.remember(key, FirstAnswer(key, 0, 10 * key, 0))
+    assert memory.find((2, 3), 50) == FirstAnswer(2, 0, 20, 0)
+    assert memory.find((3, 2), 50) == FirstAnswer(3, 0, 30, 0)
+    assert memory.find((1, 3), 115) == FirstAnswer(3, 0, 30, 0)
+    assert memory.find((1, 2), 125) is None
+
+
+def test_the_askings_of_one_call_stand_apart_in_the_memory():
+    """Else who asks again and again would make a heap that others' questions have to go through."""
+    without = parse(Request(b"CallSid=a1"))
+    keys = [askings(key_of(QUERY) or 0, without, 1000 * second)[0] for second in range(20_000)]
+    memory = RepeatMemory(most=4 * len(keys))
+    for key in keys:
+        memory.remember(key, FirstAnswer(1, 0, 0, 0))
+    young = memory._young
+    run = longest = 0
+    for slot in young._slots:
+        run = run + 1 if slot else 0
+        longest = max(longest, run)
+    assert longest < 100
+
+
 def test_memory_forgets_after_the_window():
     """The window is counted from the first time it was asked."""
     memory = RepeatMemory(most=10, window_ms=1000)

@@ -35,7 +35,7 @@ _SECRET_NAMES = (
 )
 _URL_SECRET = re.compile(
     rb"(?i)((?:\?|&|" + _PERCENT + rb"(?:3f|26))" + _SECRET_NAMES + _EQUALS + rb")"
-    rb"((?:[^&#\"'\s%}]|%(?!(?:25)*(?:26|23|22|7d)))+)"
+    rb"((?:[^&#\"'\s%}]|'(?!\s*(?:[,}\]]|\Z))|%(?!(?:25)*(?:26|23|22|7d)))+)"
 )
 _SECRET_NAME = re.compile(rb"(?i)" + _SECRET_NAMES)
 _BLANKS = rb"(?:%0[AaDd]|\s){0,16}"
@@ -48,6 +48,8 @@ _SECRET_PARAMETER = re.compile(rb"(?i)((?:\A|[&?;])" + _BLANKS + rb"secret=)([^&
 _AT = ord("@")
 PREFIX = b"fp_"
 """What a fingerprint starts with."""
+_MARK = re.compile(rb'"?' + PREFIX + rb'[0-9a-f]{16}"?')
+_JSON_GOES_ON = re.compile(rb'"\s*(?:[,}\]]|\Z)')
 
 
 def is_secret_name(name: str) -> bool:
@@ -117,7 +119,7 @@ class Redactor:
             if b'"' in raw:
                 raw = _URL_IN_JSON.sub(self._redact_url, raw)
         if find(b"secret") >= 0:
-            raw = _SECRET_PARAMETER.sub(self._replace, raw)
+            raw = _SECRET_PARAMETER.sub(self._replace_parameter, raw)
         if find(b"passthru") >= 0:
             for pattern in (_PASSTHRU, _PASSTHRU_JSON, _PASSTHRU_PART):
                 raw = pattern.sub(self._replace, raw)
@@ -152,8 +154,22 @@ class Redactor:
 
     def _replace(self, found: re.Match[bytes]) -> bytes:
         head, secret = found[1], found[2]
-        if not secret or secret.startswith(PREFIX):
+        if not secret or _MARK.fullmatch(secret):
             return found[0]
         quoted = secret[:1] == secret[-1:] == b'"'
         mark = self.fingerprint(secret)
         return head + (b'"' + mark + b'"' if quoted else mark)
+
+    def _replace_parameter(self, found: re.Match[bytes]) -> bytes:
+        """The same; of one whose beginning was taken for that of a URL's the rest is secret too.
+
+        What comes behind such a URL in JSON is not.
+        """
+        head, secret = found[1], found[2]
+        if not secret.startswith(PREFIX):
+            return self._replace(found)
+        end = _JSON_GOES_ON.search(secret)
+        secret, rest = (
+            (secret, b"") if end is None else (secret[: end.start()], secret[end.start() :])
+        )
+        return head + (secret if _MARK.fullmatch(secret) else self.fingerprint(secret)) + rest

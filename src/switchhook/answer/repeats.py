@@ -32,6 +32,9 @@ WINDOW_MS = 600_000
 MOST_REMEMBERED = 500_000
 AGAIN_S = 3
 _PASSTHRU = EndpointKind.PASSTHRU
+_GOLDEN, _SIGN = 0x9E3779B97F4A7C15, 1 << 63
+_MASK = 2 * _SIGN - 1
+_AGO = tuple(_GOLDEN * ago for ago in range(AGAIN_S + 1))
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -88,7 +91,9 @@ def askings(asked: int, passthru: Passthru, now_ms: int) -> tuple[int, ...]:
     """
     current = passthru.current_at
     at_s = now_ms // 1000 if current is None else int(current.timestamp())
-    return tuple([asked ^ at_s - ago or 1 for ago in range(AGAIN_S + 1)])
+    # Spread, or those of many seconds would fill places of the memory that adjoin.
+    spread = at_s * _GOLDEN
+    return tuple([((asked ^ spread - ago) + _SIGN & _MASK) - _SIGN or 1 for ago in _AGO])
 
 
 class FirstAnswer(msgspec.Struct, frozen=True, gc=False):
@@ -121,15 +126,14 @@ class _Generation:
     def __len__(self) -> int:
         return len(self.asked)
 
-    def find(self, keys: tuple[int, ...]) -> int:
-        """The index of the first of these that is there, or -1."""
+    def find(self, asked: int) -> int:
+        """The entry's index, or -1."""
         slots, mask, entries = self._slots, self.mask, self.asked
-        for asked in keys:
-            place = asked & mask
-            while index := slots[place]:
-                if entries[index - 1] == asked:
-                    return index - 1
-                place = (place + 1) & mask
+        place = asked & mask
+        while index := slots[place]:
+            if entries[index - 1] == asked:
+                return index - 1
+            place = (place + 1) & mask
         return -1
 
     def put(self, asked: int, first: FirstAnswer) -> None:
@@ -183,17 +187,19 @@ class RepeatMemory:
 
     def find(self, keys: tuple[int, ...], now_ms: int) -> FirstAnswer | None:
         """The first time that one of these was asked within the window, or None."""
-        generation = self._young
-        index = generation.find(keys)
-        if index < 0:
-            generation = self._old
-            index = generation.find(keys)
+        young, old = self._young, self._old
+        for asked in keys:
+            generation, index = young, young.find(asked)
             if index < 0:
-                return None
-        first = generation.entry(index)
-        # A question asked again after the window is a new one, and then in the younger generation
-        # or still unknown there.
-        return first if now_ms - first.mono < self._window_ms else None
+                generation, index = old, old.find(asked)
+                if index < 0:
+                    continue
+            first = generation.entry(index)
+            # A question asked again after the window is a new one, and then in the younger
+            # generation or still unknown there.
+            if now_ms - first.mono < self._window_ms:
+                return first
+        return None
 
     def remember(self, asked: int, first: FirstAnswer) -> None:
         """Keep a question that `find` did not know."""

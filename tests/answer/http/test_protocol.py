@@ -367,6 +367,16 @@ async def test_request_in_single_bytes() -> None:
         assert await caller.ask(HONEST) == (200, b"honest")
 
 
+@pytest.mark.parametrize("stray", [b"\n", b"\r\n", b"\r", b"\n\r\n\n"])
+@in_loop
+async def test_line_ends_before_a_request_are_none_of_its(stray: bytes) -> None:
+    """In one piece with it or not."""
+    async with serving() as place:
+        caller = await place.call()
+        for _ in range(2):
+            assert await caller.ask(stray + HONEST) == (200, b"honest")
+
+
 # Requests that can't be read.
 
 

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from switchhook.answer.http.body import Chunks, Counted
     from switchhook.answer.http.connections import Server
 
-_RETURN = 13
+_LINE_ENDS = b"\r\n"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -96,9 +96,9 @@ class Connection(Link):
         """Look for a whole head at `at`, where a request begins."""
         most = self.server.limits.head_bytes
         end = data.find(HEAD_END, at, at + most)
-        if end < 0 or data[at] == _RETURN:
+        if end < 0 or data[at] in _LINE_ENDS:
             received = len(data) - at
-            data, at = data[at:].lstrip(b"\r\n"), 0  # stray line ends between requests
+            data, at = data[at:].lstrip(_LINE_ENDS), 0  # stray line ends between requests
             self.discarded += received - len(data)
             end = data.find(HEAD_END, 0, most)
             if end < 0:

@@ -80,9 +80,11 @@ class KnownShapes:
         if request.body or request.method == "POST" or len(raw) > LONGEST:
             return None
         data = a2b_qp(raw.translate(_MARKED))
-        signs = 2 * raw.count(b"&") + 1
+        pairs = raw.count(b"&") + 1
+        signs = 2 * pairs - 1
         if (
-            signs == 1
+            pairs == 1
+            or raw.count(b"=") != pairs  # else some of the signs were escaped
             or data.translate(None, _PLAIN) != _SIGNS[:signs]
             or len(raw) - len(data) != 2 * raw.count(b"%")
         ):
