@@ -51,10 +51,11 @@ def forget_what_failed(item: pytest.Item) -> None:
 def say_what_failed_first(reporter: pytest.TerminalReporter) -> None:
     """Of what is run again, as its second failure would hide it."""
     for report in reporter.stats.get("rerun", ()):
-        crash = getattr(report.longrepr, "reprcrash", None)
-        what = (
-            report.longreprtext if crash is None else f"{crash.path}:{crash.lineno} {crash.message}"
-        )
+        crash, what = getattr(report.longrepr, "reprcrash", None), report.longreprtext
+        if crash is not None:
+            places = [each.reprfileloc for each in report.longrepr.reprtraceback.reprentries]
+            way = (f"{each.path}:{each.lineno}" for each in places if each is not None)
+            what = f"{' > '.join(way)} {crash.message}"
         reporter.write_line(f"failed at first: {report.nodeid} ({report.when}): {what[-2000:]}")
 
 

@@ -202,7 +202,7 @@ reporter = report.Reporter({hook.url!r})
 reporter.send("started", "parent")
 if os.fork() == 0:
     reporter.send("started", "child")
-    reporter.flush(PATIENCE_S)
+    reporter.flush({PATIENCE_S})
     os._exit(0)
 os.wait()
 """

@@ -16,6 +16,7 @@ import pytest
 
 import postgresql as database
 from kept_receipts import query
+from patience import PATIENCE_S
 from program import Program, command, http, until
 from switchhook.errors import NotLeaderError
 from switchhook.postgresql_server import Fence, connect
@@ -358,6 +359,8 @@ def test_every_node_shows_what_the_leader_shows_and_the_other_takes_over(cluster
     second.program.process.send_signal(signal.SIGTERM)
     assert until(lambda: cluster.led_by_another(second), "the first leads again") is first
     assert until(first.now, "it shows the figures")
+    second.program.process.wait(PATIENCE_S)
+    second.start()
 
 
 def test_a_node_that_starts_refuses_who_comes_until_it_answers(cluster):

@@ -18,6 +18,7 @@ from switchhook.postgresql_server import connect
 from switchhook.server.clustered import ClusteredConsole
 from switchhook.server.console_parts import ConsoleSide
 from switchhook.server.joined import join_cluster
+from switchhook.server.node_side import NodeSide
 from switchhook.server.served_app import ServedApp
 from switchhook.system.data_folder import DataFolder
 
@@ -38,6 +39,14 @@ def test_one_that_began_to_lead_by_half_ends_and_gives_up_the_lease(
         raise LedgerError("of all", "its server vanished", "wait")
 
     monkeypatch.setattr(ConsoleSide, "start", vanished)
+
+    end = NodeSide.stop
+
+    def stop(side):
+        side.lease.turn()  # one that comes just before the end takes the lease no more
+        end(side)
+
+    monkeypatch.setattr(NodeSide, "stop", stop)
 
     async def main(held):
         with socket.create_server(("127.0.0.1", 0)) as sock:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import secrets
 from contextlib import suppress
 from functools import cache
@@ -241,6 +242,8 @@ class ClusteredConsole:
 
     async def _give_up(self, rest_s: float = 0.0) -> None:
         """Let another lead; nobody waits for a database that does not answer."""
+        if self._app.left.is_set():
+            rest_s = math.inf  # who ends leads no more: it would take the lease with it
         giving_up = asyncio.create_task(asyncio.to_thread(self.node.lease.give_up, rest_s))
         await asyncio.wait([giving_up], timeout=GIVE_UP_S)
 
