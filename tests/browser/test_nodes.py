@@ -60,6 +60,7 @@ def change(page, name, button):
 @pytest.mark.parametrize("width", [1280, 390])
 def test_both_nodes_are_shown_and_one_is_drained_by_the_keyboard(chromium, cluster, width):
     leader = until(cluster.leader, "a leader")
+    until(leader.shows_both, "its pages have both")
     other = cluster.other(leader)
     for node in cluster.nodes:
         assert node.ask(f"{node.name}-{width}") == 200
