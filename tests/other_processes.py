@@ -53,7 +53,8 @@ def say_what_failed_first(reporter: pytest.TerminalReporter) -> None:
     for report in reporter.stats.get("rerun", ()):
         crash, what = getattr(report.longrepr, "reprcrash", None), report.longreprtext
         if crash is not None:
-            places = [each.reprfileloc for each in report.longrepr.reprtraceback.reprentries]
+            entries = report.longrepr.reprtraceback.reprentries
+            places = [getattr(each, "reprfileloc", None) for each in entries]  # of a group: none
             way = (f"{each.path}:{each.lineno}" for each in places if each is not None)
             what = f"{' > '.join(way)} {crash.message}"
         reporter.write_line(f"failed at first: {report.nodeid} ({report.when}): {what[-2000:]}")
