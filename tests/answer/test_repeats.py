@@ -77,7 +77,7 @@ def test_the_askings_of_one_call_stand_apart_in_the_memory():
         memory.remember(key, FirstAnswer(1, 0, 0, 0))
     young = memory._young
     run = longest = 0
-    for slot in young._slots:
+    for slot in young.slots:
         run = run + 1 if slot else 0
         longest = max(longest, run)
     assert longest < 100

@@ -5,16 +5,17 @@ from __future__ import annotations
 import string
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switchhook.exotel.cause import Cause, classify
 from switchhook.exotel.passthru import Leg, Passthru, Stream
-from switchhook.rules.compiled import compile_rule
+from switchhook.rules.compiled import compile_rule, function_of
 from switchhook.rules.expression import PLAIN, Expression, Invalid, Language, check, language_of
 from switchhook.rules.matching import by_cel, chain, first_match
-from switchhook.rules.variables import VARIABLES, AccountFacts, seen
+from switchhook.rules.variables import VARIABLES, AccountFacts, RuleInput, Variable, seen
 
 INDIA = ZoneInfo("Asia/Kolkata")
 FLAGS = language_of(
@@ -97,6 +98,41 @@ def test_the_deepest_that_cel_takes_is_not_too_deep_for_python():
         depth, text = depth + 1, deeper
         assert chain([check(text)])[0].function is not None
     assert depth > 5
+
+
+@pytest.mark.parametrize("joined", [2, 8, 9, 40])
+def test_a_rule_of_many_conditions_asks_all_of_them(joined: int):
+    """How deep Python nests has a bound."""
+    blocks = chain([check(" && ".join(["call.digits != '0'"] * joined + ["call.sid == 'a'"]))])
+    assert blocks[0].function is not None
+    for sid, digits, place in (("a", "1", 0), ("b", "1", -1), ("a", "0", -1)):
+        passthru = Passthru(call_sid=sid, digits=digits)
+        asked = seen(passthru, classify(passthru), AccountFacts(), 0, INDIA)
+        assert first_match(blocks, asked)[0] == place
+
+
+def test_a_variable_is_read_when_it_is_asked_for_and_once():
+    """What stands behind a condition that does not hold is not; the next rule reads it, then."""
+    read = []
+
+    def noting(name: str, variable: Variable) -> Variable:
+        def note(asked: RuleInput) -> object:
+            read.append(name)
+            return variable.read(asked)
+
+        return msgspec.structs.replace(variable, read=note)
+
+    variables = {name: noting(name, each) for name, each in VARIABLES.items()}
+    texts = [
+        'call.sid == "z" && call.digits == "1"',
+        'call.digits == "2" && call.sid == "a"',
+        'call.sid == "a" && call.digits == "3"',
+    ]
+    rules = [compile_rule(check(text).tree, variables, place) for place, text in enumerate(texts)]
+    passthru = Passthru(call_sid="a", digits="3")
+    asked = seen(passthru, classify(passthru), AccountFacts(), 0, INDIA)
+    assert function_of(rules, 0, variables)(asked) == 2
+    assert read == ["call.sid", "call.digits"]
 
 
 def _is_rule(text: str, language: Language = PLAIN) -> bool:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from array import array
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -34,7 +35,6 @@ AGAIN_S = 3
 _PASSTHRU = EndpointKind.PASSTHRU
 _GOLDEN, _SIGN = 0x9E3779B97F4A7C15, 1 << 63
 _MASK = 2 * _SIGN - 1
-_AGO = tuple(_GOLDEN * ago for ago in range(AGAIN_S + 1))
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -91,9 +91,17 @@ def askings(asked: int, passthru: Passthru, now_ms: int) -> tuple[int, ...]:
     """
     current = passthru.current_at
     at_s = now_ms // 1000 if current is None else int(current.timestamp())
-    # Spread, or those of many seconds would fill places of the memory that adjoin.
-    spread = at_s * _GOLDEN
-    return tuple([((asked ^ spread - ago) + _SIGN & _MASK) - _SIGN or 1 for ago in _AGO])
+    return tuple([asked ^ apart or 1 for apart in _apart(at_s)])
+
+
+@lru_cache(maxsize=64)  # many ask in the same second
+def _apart(at_s: int) -> tuple[int, ...]:
+    """What sets the hashes of a second apart, and those of the seconds before it; signed, too.
+
+    Spread, or those of many seconds would fill places of the memory that adjoin.
+    """
+    spread = [_GOLDEN * (at_s - ago) for ago in range(AGAIN_S + 1)]
+    return tuple([(each + _SIGN & _MASK) - _SIGN for each in spread])
 
 
 class FirstAnswer(msgspec.Struct, frozen=True, gc=False):
@@ -111,12 +119,12 @@ class FirstAnswer(msgspec.Struct, frozen=True, gc=False):
 class _Generation:
     """An open-addressing table that only grows, up to half full."""
 
-    __slots__ = ("_slots", "asked", "at", "mask", "mono", "option", "seq")
+    __slots__ = ("asked", "at", "mask", "mono", "option", "seq", "slots")
 
     def __init__(self, capacity: int) -> None:
         size = 1 << (capacity * 2 - 1).bit_length()
         self.mask = size - 1
-        self._slots = array("i", bytes(4 * size))  # 1 + index of the entry, 0 for none
+        self.slots = array("i", bytes(4 * size))  # 1 + index of the entry, 0 for none
         self.asked = array("q")
         self.seq = array("q")
         self.at = array("q")
@@ -128,7 +136,7 @@ class _Generation:
 
     def find(self, asked: int) -> int:
         """The entry's index, or -1."""
-        slots, mask, entries = self._slots, self.mask, self.asked
+        slots, mask, entries = self.slots, self.mask, self.asked
         place = asked & mask
         while index := slots[place]:
             if entries[index - 1] == asked:
@@ -138,7 +146,7 @@ class _Generation:
 
     def put(self, asked: int, first: FirstAnswer) -> None:
         """Add one, or take the place of the same from before the window."""
-        slots, mask, entries = self._slots, self.mask, self.asked
+        slots, mask, entries = self.slots, self.mask, self.asked
         place = asked & mask
         while index := slots[place]:
             if entries[index - 1] == asked:
@@ -155,7 +163,7 @@ class _Generation:
 
     def extend(self, columns: Columns) -> None:
         """Add many, of which later ones take the place of earlier ones."""
-        slots, mask, entries = self._slots, self.mask, self.asked
+        slots, mask, entries = self.slots, self.mask, self.asked
         index = len(entries)
         for mine, theirs in zip(self._columns(), columns, strict=True):
             mine.extend(theirs)
@@ -188,7 +196,11 @@ class RepeatMemory:
     def find(self, keys: tuple[int, ...], now_ms: int) -> FirstAnswer | None:
         """The first time that one of these was asked within the window, or None."""
         young, old = self._young, self._old
+        of_young, of_old, young_mask, old_mask = young.slots, old.slots, young.mask, old.mask
         for asked in keys:
+            # Most are new, and at least half of the slots empty.
+            if not (of_young[asked & young_mask] or of_old[asked & old_mask]):
+                continue
             generation, index = young, young.find(asked)
             if index < 0:
                 generation, index = old, old.find(asked)

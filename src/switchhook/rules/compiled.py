@@ -25,7 +25,10 @@ NONE, LEFT = -1, -2
 """What a function gives where no rule matches, and where CEL has to say."""
 
 _SIGNS = {"_==_": "==", "_!=_": "!=", "_<_": "<", "_<=_": "<=", "_>_": ">", "_>=_": ">="}
-_JOINS = {"_&&_": " and ", "_||_": " or "}
+_AND = "_&&_"
+_JOINS = {_AND: " and ", "_||_": " or "}
+_DEEPEST = 8
+"""So many conditions stand within each other: Python has a limit, and most rules have two."""
 _TEXT_TESTS = {
     "startsWith": "{0}.startswith({1})",
     "endsWith": "{0}.endswith({1})",
@@ -44,15 +47,28 @@ _PATTERN = re.compile(rf"\^?{_PIECES}\$?|\^{_PIECES}{_ITEM}[*+]{_PIECES}\$?")
 """What both RE2 and `re` read alike, and `re` in time that grows no faster than the text."""
 
 
-class Compiled(msgspec.Struct, frozen=True):
-    """One rule: `source` is an expression of Python over `names`, which stand for variables.
-
-    `given` are the constants in it that have no source of their own: patterns, by name.
-    """
+class Condition(msgspec.Struct, frozen=True):
+    """An expression of Python, its `source`, over `names` that stand for variables, by name."""
 
     source: str
     names: tuple[tuple[str, str], ...]
+
+
+class Compiled(msgspec.Struct, frozen=True):
+    """One rule: it is true where all of its conditions are, each asked if those before it hold.
+
+    `given` are the constants in them that have no source of their own: patterns, by name.
+    """
+
+    conditions: tuple[Condition, ...]
     given: tuple[tuple[str, Callable[[str], object]], ...] = ()
+
+    @property
+    def source(self) -> str:
+        """The whole of it."""
+        if len(self.conditions) == 1:
+            return self.conditions[0].source
+        return f"({' and '.join(each.source for each in self.conditions)})"
 
 
 class _Value(NamedTuple):
@@ -70,11 +86,14 @@ class _Unsure(Exception):  # noqa: N818  it is no error: CEL decides
 def compile_rule(tree: Node, variables: Mapping[str, Variable], place: int = 0) -> Compiled | None:
     """The rule of a checked tree; None where it is left to CEL. `place` keeps names apart."""
     rule = _Rule(variables, place)
+    parts = [*_flat(tree, _AND)] if tree.kind == "call" and tree.name == _AND else [tree]
+    groups = [[part] for part in parts[:_DEEPEST]]
+    groups[-1] += parts[_DEEPEST:]
     try:
-        source = rule.truth(tree, positive=True)
+        conditions = tuple([rule.condition(group) for group in groups])
     except _Unsure:
         return None
-    return Compiled(source, tuple(sorted(rule.names.items())), tuple(rule.given.items()))
+    return Compiled(conditions, tuple(rule.given.items()))
 
 
 def function_of(
@@ -82,22 +101,27 @@ def function_of(
 ) -> Callable[[RuleInput], int]:
     """A function that gives the place of the first rule that matches, counted from `start`.
 
-    A variable is read when the first rule that names it is reached.
+    A variable is read when it is first asked for: many rules are over with their first condition.
     """
     space: dict[str, Any] = {"__builtins__": {"len": len}}
-    lines, read = ["def first(seen):"], set()
+    lines, known = ["def first(seen):"], frozenset[str]()
     for place, rule in enumerate(rules, start):
         space.update(rule.given)
-        for name, variable in rule.names:
-            if name in read:
-                continue
-            read.add(name)
-            space[f"read_{name}"] = variables[variable].read
-            lines.append(f"    {name} = read_{name}(seen)")
-            if variable.startswith(FLAGS):
-                lines.append(f"    if {name} is None: return {LEFT}")
-        lines.append(f"    if {rule.source}: return {place}")
-    lines.append(f"    return {NONE}")
+        read = known
+        for depth, condition in enumerate(rule.conditions, 1):
+            indent = depth * " "
+            for name, variable in condition.names:
+                if name in read:
+                    continue
+                space[f"read_{name}"] = variables[variable].read
+                lines.append(f"{indent}{name} = read_{name}(seen)")
+                if variable.startswith(FLAGS):
+                    lines.append(f"{indent}if {name} is None: return {LEFT}")
+            read |= {name for name, _ in condition.names}
+            known = read if depth == 1 else known
+            lines.append(f"{indent}if {condition.source}:")
+        lines.append(f"{indent} return {place}")
+    lines.append(f" return {NONE}")
     exec("\n".join(lines), space)  # noqa: S102 - made below, of known names and repr'd constants
     made: Callable[[RuleInput], int] = space["first"]
     return made
@@ -110,6 +134,12 @@ class _Rule:
         self.names: dict[str, str] = {}
         self.given: dict[str, Callable[[str], object]] = {}
         self._variables, self._place = variables, place
+
+    def condition(self, nodes: Sequence[Node]) -> Condition:
+        """Parts that all have to hold for the rule to match."""
+        self.names.clear()
+        source = _JOINS[_AND].join([self.truth(node, positive=True) for node in nodes])
+        return Condition(source, tuple(sorted(self.names.items())))
 
     def truth(self, node: Node, *, positive: bool) -> str:
         """The source of a part that is true or false; `positive`: an error acts as false there."""

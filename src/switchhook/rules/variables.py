@@ -115,7 +115,9 @@ def _text(said: str | None) -> str:
 
 def _whole(number: int | None) -> int | None:
     """A number that fits 64 bits: the nearest one, so that comparisons stay true."""
-    return None if number is None else max(-_LARGEST, min(_LARGEST, number))
+    if number is None or -_LARGEST <= number <= _LARGEST:
+        return number
+    return _LARGEST if number > 0 else -_LARGEST
 
 
 def _stream_status(seen: RuleInput) -> str:
