@@ -85,10 +85,11 @@ release: .venv/.installed-test ## build, commit and tag a version: make release 
 clean: ## remove the environment, caches and the demo's data
 	rm -rf .venv build dist demo-data .hypothesis .mypy_cache .ruff_cache .pytest_cache .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src -name '*.so' -delete
 
 # One stamp for each set of packages, so that a demo needn't wait for the tools of the tests.
 
-.venv/.installed: pyproject.toml scripts/make-venv hatch_build.py package.json
+.venv/.installed: pyproject.toml scripts/make-venv hatch_build.py package.json $(shell find src -name '*.pyx')
 	@PYTHON="$(PYTHON)" scripts/make-venv
 	@echo "installing switchhook into .venv: a minute or two, this once" >&2
 	@$(BIN)/python -m pip install -qq --editable '.[emulator]'

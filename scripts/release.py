@@ -9,6 +9,7 @@ after.
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -101,7 +102,10 @@ def dated(log: str, version: str, day: date) -> str:
 
 
 def build(root: Path, version: str) -> list[Path]:
-    """Build the archive from the tree and the wheel from the archive, into dist. Raises Refused."""
+    """Build the archive from the tree and the wheel from the archive, into dist. Raises Refused.
+
+    The wheel is for all platforms, so nothing in it is compiled.
+    """
     out = root / "dist"
     _hatchling(root, "sdist", out)
     archive = out / f"switchhook-{version}.tar.gz"
@@ -120,7 +124,12 @@ def build(root: Path, version: str) -> list[Path]:
 def _hatchling(tree: Path, target: str, out: Path) -> None:
     words = [sys.executable, "-m", "hatchling", "build", "--target", target, "--directory"]
     done = subprocess.run(  # noqa: S603 - our own words
-        [*words, str(out)], cwd=tree, capture_output=True, text=True, check=False
+        [*words, str(out)],
+        cwd=tree,
+        env={**os.environ, "SWITCHHOOK_PURE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         raise Refused(f"the {target} can't be built:\n{done.stdout}{done.stderr}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import pytest
 
 from patience import PATIENCE_S
 from program import http, running
+from switchhook.server.release import is_compiled
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src/switchhook"
@@ -25,10 +27,16 @@ HISTORY = (ROOT / ".git").exists()
 WELL = "CallSid=c1&Stream[StreamSID]=s1&Stream[Status]=completed&Stream[DisconnectedBy]=bot"
 
 
-def build(tree: Path, target: str, folder: Path) -> Path:
+def build(tree: Path, target: str, folder: Path, **environ: str) -> Path:
     """What is built from a tree, with what is installed here."""
     words = [sys.executable, "-m", "hatchling", "build", "--target", target]
-    subprocess.run([*words, "--directory", str(folder)], cwd=tree, check=True, capture_output=True)
+    subprocess.run(
+        [*words, "--directory", str(folder)],
+        cwd=tree,
+        env={**os.environ, **environ},
+        check=True,
+        capture_output=True,
+    )
     (made,) = folder.glob("switchhook-*")
     return made
 
@@ -94,6 +102,24 @@ def test_the_source_archive_builds_the_same_wheel(wheel, tmp_path):
     again = build(tree, "wheel", tmp_path / "wheel")
     assert again.name == wheel.name
     assert contents(again) == contents(wheel)
+
+
+@pytest.mark.parametrize(
+    ("environ", "compiled"), [({}, is_compiled()), ({"SWITCHHOOK_PURE": "1"}, False)]
+)
+def test_it_is_compiled_where_it_can_be_and_then_of_one_platform(environ, compiled, tmp_path):
+    """Without a compiler, or where nobody wants it, it is for all; what is Python is in both."""
+    built = build(ROOT, "wheel", tmp_path, **environ)
+    with ZipFile(built) as archive:
+        names = set(archive.namelist())
+        (tags,) = (each for each in names if each.endswith(".dist-info/WHEEL"))
+        said = archive.read(tags).decode()
+    suffix = str(sysconfig.get_config_var("EXT_SUFFIX"))
+    for module in ("answer/secret_signs", "exotel/wire/plain_query"):
+        assert f"switchhook/{module}.py" in names
+        assert (f"switchhook/{module}{suffix}" in names) is compiled
+    assert built.name.endswith("-py3-none-any.whl") is not compiled
+    assert f"Root-Is-Purelib: {str(not compiled).lower()}" in said
 
 
 def contents(wheel: Path) -> dict[str, list[bytes]]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
+import sysconfig
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
-from switchhook.server.release import Build, build_of, version_text
+from switchhook.server.release import Build, build_of, is_compiled, version_text
 
 COMMIT = "0e1f2a3b4c5d6e7f8091a2b3c4d5e6f708192a3b"
 
@@ -18,7 +21,16 @@ def test_a_wheel_says_what_it_was_built_from(tmp_path):
     assert build_of(tmp_path) == Build(COMMIT, "2026-11-29")
     first, second = version_text(tmp_path).splitlines()
     assert first == f"switchhook {version('switchhook')}, commit 0e1f2a3b4c5d of 2026-11-29"
-    assert re.fullmatch(r"Python \d+\.\d+\.\d+, \w+ \w+, SQLite \d+\.\d+\.\d+", second)
+    made = "compiled" if is_compiled() else "not compiled"
+    runs_on = r"Python \d+\.\d+\.\d+, \w+ \w+"
+    assert re.fullmatch(rf"{runs_on}, SQLite \d+\.\d+\.\d+, {made}", second)
+
+
+def test_where_a_compiler_is_what_reads_requests_is_compiled():
+    """Else the suite would try the modules in Python alone, and nobody would see it."""
+    compiler = shutil.which((sysconfig.get_config_var("CC") or "cc").split()[0])
+    headers = Path(sysconfig.get_path("include"), "Python.h").exists()
+    assert is_compiled() == bool(compiler and headers)
 
 
 @pytest.mark.process

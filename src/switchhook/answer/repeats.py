@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import hashlib
 from array import array
+from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from switchhook.exotel.fields import instant
 from switchhook.rules.outcome import EndpointKind
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ WINDOW_MS = 600_000
 
 MOST_REMEMBERED = 500_000
 AGAIN_S = 3
+_LONGEST_TIME = 64  # characters that a CurrentTime may have
 _PASSTHRU = EndpointKind.PASSTHRU
 _GOLDEN, _SIGN = 0x9E3779B97F4A7C15, 1 << 63
 _MASK = 2 * _SIGN - 1
@@ -89,12 +92,19 @@ def askings(asked: int, passthru: Passthru, now_ms: int) -> tuple[int, ...]:
     repeats himself, with the same CurrentTime or one at most `AGAIN_S` later. Without CurrentTime
     it goes by `now_ms`, of the monotonic clock.
     """
-    current = passthru.current_at
-    at_s = now_ms // 1000 if current is None else int(current.timestamp())
-    return tuple([asked ^ apart or 1 for apart in _apart(at_s)])
+    said = passthru.current_raw
+    apart = None if said is None or len(said) > _LONGEST_TIME else _apart_as_said(said)
+    return tuple([asked ^ each or 1 for each in apart or _apart(now_ms // 1000)])
 
 
 @lru_cache(maxsize=64)  # many ask in the same second
+def _apart_as_said(current: str) -> tuple[int, ...] | None:
+    """The same by CurrentTime; None where that is no time."""
+    at = instant(current)
+    return _apart(int(at.timestamp())) if isinstance(at, datetime) else None
+
+
+@lru_cache(maxsize=64)
 def _apart(at_s: int) -> tuple[int, ...]:
     """What sets the hashes of a second apart, and those of the seconds before it; signed, too.
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import msgspec
 
+from switchhook.exotel.wire import plain_query
+
 PACKAGE = Path(__file__).parents[1]
 _LONGEST_S = 5
 
@@ -29,11 +31,20 @@ def release() -> str:
 
 
 def version_text(package: Path = PACKAGE) -> str:
-    """Release, build, and what it runs on, in two lines, for a report of a fault."""
+    """Release, build, and what it runs on, in two lines, for a report of a fault.
+
+    `compiled` tells that hatch_build.py had a compiler, "not compiled" that it had none.
+    """
     built = build_of(package)
     build = f", commit {built.commit[:12]} of {built.date}" if built else ""
     runs_on = f"Python {platform.python_version()}, {platform.system()} {platform.machine()}"
-    return f"switchhook {release()}{build}\n{runs_on}, SQLite {_sqlite()}"
+    made = "compiled" if is_compiled() else "not compiled"
+    return f"switchhook {release()}{build}\n{runs_on}, SQLite {_sqlite()}, {made}"
+
+
+def is_compiled() -> bool:
+    """Whether requests are read by compiled modules, or by their twins in Python."""
+    return not str(plain_query.__file__).endswith(".py")
 
 
 def build_of(package: Path) -> Build | None:

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from exotel.wire.test_passthru import CASES, request_of
 from switchhook.exotel.wire import keys
-from switchhook.exotel.wire.known_shapes import LONGEST, MOST, KnownShapes, QuickReader
+from switchhook.exotel.wire.known_shapes import MOST, KnownShapes, QuickReader
 from switchhook.exotel.wire.passthru import parse
+from switchhook.exotel.wire.plain_query import LONGEST
 from switchhook.exotel.wire.request import Request
 
 ORDINARY = (
