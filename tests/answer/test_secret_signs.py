@@ -42,6 +42,18 @@ def test_signs(module, raw: bytes, signs: int, first: int):
     assert module.signs_of(raw) == (signs, first)
 
 
+@BOTH
+def test_texts_and_addresses_are_found(module):
+    assert module.standing_in(b"a=1&secret", [b"secret", b"b", b"", b"a=1", b"secrets"]) == [
+        b"secret",
+        b"",
+        b"a=1",
+    ]
+    assert module.standing_in(b"", [b"a", b""]) == [b""]
+    assert module.standing_in(b"a\0b", [b"\0b"]) == [b"\0b"]
+    assert [module.find_ws(b"ws-WS", at) for at in range(6)] == [0, 3, 3, 3, -1, -1]
+
+
 PIECES = [
     b"@", b"%40", b"%2540", b"2540", b"25", b"40", b"%", b"w", b"s", b"W", b"S", b"ws", b"secret",
     b"SECRET", b"secre", b"t", b"passthru", b"PassThru", b"pass", b"p", b'"', b"\x12", b"\x15",
@@ -53,3 +65,7 @@ PIECES = [
 @given(st.lists(st.sampled_from(PIECES) | st.binary(max_size=3), max_size=12).map(b"".join))
 def test_both_say_the_same(raw: bytes):
     assert secret_signs.signs_of(raw) == IN_PYTHON.signs_of(raw)
+    for at in range(len(raw) + 2):
+        assert secret_signs.find_ws(raw, at) == IN_PYTHON.find_ws(raw, at)
+    texts = [raw[1:], raw[1:-1], raw[:2], *PIECES, raw + b"x"]
+    assert secret_signs.standing_in(raw, texts) == IN_PYTHON.standing_in(raw, texts)

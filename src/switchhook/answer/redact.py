@@ -13,7 +13,15 @@ import sys
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from switchhook.answer.secret_signs import AT, PASSTHRU, QUOTE, SECRET, signs_of
+from switchhook.answer.secret_signs import (
+    AT,
+    PASSTHRU,
+    QUOTE,
+    SECRET,
+    find_ws,
+    signs_of,
+    standing_in,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -90,7 +98,7 @@ class Literals:
             whole = len(raw) - len(raw) % self.PIECE
             pieces = memoryview(raw)[:whole].cast("Q")[:: self._every]
             texts = self._alone if self._pieces.isdisjoint(pieces) else self._texts
-        return [each for each in texts if raw.find(each) >= 0]
+        return standing_in(raw, texts)
 
 
 class Redactor:
@@ -116,7 +124,7 @@ class Redactor:
         signs, at = signs_of(raw)
         if signs & AT:
             raw = _USER_INFO.sub(self._replace, raw)
-            _, at = signs_of(raw)
+            at = find_ws(raw, 0)
         if at >= 0:
             raw = self._redact_urls(raw, at)
             if signs & QUOTE:
@@ -135,8 +143,7 @@ class Redactor:
 
     def _redact_urls(self, raw: bytes, at: int) -> bytes:
         """As `_URL.sub` has it, which would try each byte; `at` is the place of the first `ws`."""
-        parts, done, find = [], 0, raw.lower().find
-        harmless = self._harmless
+        parts, done, harmless = [], 0, self._harmless
         while at >= 0:
             found = _URL.match(raw, at)
             end = at + 1 if found is None else found.end()
@@ -149,7 +156,7 @@ class Redactor:
                     if len(harmless) >= self.MOST:
                         harmless.clear()
                     harmless.add(cleaned)
-            at = find(b"ws", end)
+            at = find_ws(raw, end)
         return b"".join([*parts, raw[done:]]) if parts else raw
 
     def _redact_url(self, found: re.Match[bytes]) -> bytes:

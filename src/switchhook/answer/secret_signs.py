@@ -6,8 +6,12 @@ the same in a third of the time.
 
 from __future__ import annotations
 
+import re
+
 AT, SECRET, PASSTHRU, QUOTE = 1, 2, 4, 8
 """An `@` or an escaped one, `secret`, `passthru`, and a quote that is not escaped, in any case."""
+
+_WS = re.compile(rb"(?i)ws")
 
 
 def signs_of(raw: bytes) -> tuple[int, int]:
@@ -25,3 +29,14 @@ def signs_of(raw: bytes) -> tuple[int, int]:
     if b'"' in raw:
         signs |= QUOTE
     return signs, find(b"ws")
+
+
+def find_ws(raw: bytes, at: int) -> int:
+    """Where the next `ws` is, in any case, from a place on; -1 where there is none."""
+    found = _WS.search(raw, at)
+    return -1 if found is None else found.start()
+
+
+def standing_in(raw: bytes, texts: list[bytes]) -> list[bytes]:
+    """Those of some texts that a request has, in their order."""
+    return [each for each in texts if raw.find(each) >= 0]
