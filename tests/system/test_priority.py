@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import platform
 import subprocess
 import sys
 
 import pytest
 
-from switchhook.system.priority import lower_priority, yield_cpu
+from switchhook.system import priority
+from switchhook.system.priority import lower_priority, take_short_turns, yield_cpu
 
 _NICENESS = """
 import os, threading
@@ -42,6 +45,49 @@ def test_one_core_of_several_is_left_alone(allowed):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
 
     assert [int(core) for core in done.stdout.split()] == (cores[1:] or cores), done.stderr
+
+
+_SHORT = """
+import ctypes, os, struct, threading
+from switchhook.system.priority import take_short_turns
+def turn():
+    said = ctypes.create_string_buffer(48)
+    number = {"x86_64": 315, "aarch64": 275}[os.uname().machine]  # sched_getattr(2)
+    assert ctypes.CDLL(None).syscall(number, 0, said, 48, 0) == 0
+    print(struct.unpack("=IIQiIQQQ", said.raw)[3:6])
+os.nice(3)
+turn()
+take_short_turns()
+turn()
+thread = threading.Thread(target=turn)
+thread.start(); thread.join()
+"""
+
+
+@pytest.mark.process
+@pytest.mark.skipif(
+    sys.platform != "linux"
+    or platform.machine() not in {"x86_64", "aarch64"}
+    or tuple(map(int, platform.release().split(".")[:2])) < (6, 12),
+    reason="turns can be chosen on Linux 6.12 and newer",
+)
+def test_who_answers_has_shorter_turns_than_others_in_all_its_threads():
+    done = subprocess.run([sys.executable, "-c", _SHORT], capture_output=True, text=True)
+    nice, priority, turn = eval(done.stdout.splitlines()[0])
+    assert (nice, priority) == (3, 0)
+    assert done.stdout.splitlines()[1:] == 2 * ["(3, 0, 300000)"], done.stderr
+    assert turn > 300_000
+
+
+def test_where_turns_cant_be_chosen_nothing_is_asked(monkeypatch: pytest.MonkeyPatch):
+    def refuse(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(ctypes, "CDLL", refuse)
+    for system, machine in (("linux", "riscv64"), ("darwin", "x86_64")):
+        monkeypatch.setattr(platform, "machine", lambda machine=machine: machine)
+        monkeypatch.setattr(priority.sys, "platform", system)
+        take_short_turns()
 
 
 def test_a_sandbox_that_forbids_it_is_no_trouble(monkeypatch: pytest.MonkeyPatch):

@@ -39,6 +39,7 @@ from switchhook.server.given_before import remember_given
 from switchhook.server.sockets import listening, url_of
 from switchhook.system.data_folder import JOURNAL, DataFolder, boot_id
 from switchhook.system.logs import set_up as set_up_logs
+from switchhook.system.priority import take_short_turns
 from switchhook.system.supervised import LOCK_WAIT_S
 
 if TYPE_CHECKING:
@@ -351,6 +352,7 @@ def answer_app(config: Config | str | Path | None) -> AnswerApp:
 def run(keeper: SettingsKeeper, fd: int | None, pipes: SupervisorPipes) -> int:
     """Answer until told to end; `fd` is the number of a socket that somebody else owns."""
     pipes.die_with_parent()
+    take_short_turns()
     settings = keeper.start()
     if pipes.beat is None:  # else the supervisor says it
         from switchhook.server.exposed import warn_of
