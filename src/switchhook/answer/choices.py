@@ -7,6 +7,7 @@ configuration's order; whoever finds a number that nothing has any more decides 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -32,6 +33,7 @@ class Choice(NamedTuple):
 PLAIN = {0: Choice(Option.A), 1: Choice(Option.B)}
 
 
+@lru_cache(maxsize=1024)  # they are a configuration's
 def number_of(*words: str) -> int:
     """31 bits, the same in every process; never one of the few that mean something else."""
     digest = blake2b("\n".join(words).encode("utf-8", "replace"), digest_size=4).digest()

@@ -92,11 +92,13 @@ class Eligible(msgspec.Struct, frozen=True, array_like=True):
 def draw(key: str, eligible: Iterable[Eligible]) -> str | None:
     """The member that takes the call of `key`; None where nobody with a weight above 0 can."""
     best, found = -1.0, None
+    begun = blake2b(f"{key}\n".encode("utf-8", "replace"), digest_size=8)
     for each in eligible:
         if each.weight <= 0:
             continue
-        digest = blake2b(f"{key}\n{each.member}".encode("utf-8", "replace"), digest_size=8).digest()
-        share = (int.from_bytes(digest, "big") + 0.5) / 2.0**64
+        hashed = begun.copy()
+        hashed.update(each.member.encode("utf-8", "replace"))
+        share = (int.from_bytes(hashed.digest(), "big") + 0.5) / 2.0**64
         # Rounded up to 1 by floats for the last few of 2^64; its score has no bound.
         score = math.inf if share >= 1.0 else each.weight / -math.log(share)
         if score > best:
