@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.figures import quantile
+from switchhook.server.release import is_compiled
 from switchhook.system.file_system import file_system_of, mounted
 
 _SYNCS = 200
@@ -44,6 +45,7 @@ def describe(folder: Path) -> dict[str, object]:
         "memory_gb": round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9, 1),
         "kernel": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
+        "compiled": is_compiled(),
         "file_system": file_system_of(folder, mounted()),
         "fdatasync_us_p50": round(p50),
         "fdatasync_us_p99": round(p99),

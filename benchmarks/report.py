@@ -234,6 +234,7 @@ def table(result: Result) -> str:
     lines = [
         f"Measured {result.at[:10]} on {machine['cores']} cores of {machine['cpu']},"
         f" {machine['memory_gb']} GB, {machine['kernel']}, Python {machine['python']},"
+        f" {'compiled' if machine['compiled'] else 'not compiled'},"
         f" {machine['file_system']}; fdatasync of a page {machine['fdatasync_us_p50']} µs"
         f" (p99 {machine['fdatasync_us_p99']} µs). {result.sizes.rounds} rounds;"
         f" {result.seconds} s in all.",
