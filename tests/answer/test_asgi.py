@@ -309,11 +309,13 @@ def parts(*bodies: bytes, more_body: bool = False) -> list[dict[str, Any]]:
 GONE = {"type": "http.disconnect"}
 
 
-def test_a_head_is_answered_without_a_body(alone):
+@pytest.mark.parametrize("kind", [bytes, bytearray])
+def test_a_head_is_answered_without_a_body(alone, kind):
+    """Whatever kind of bytes the server has."""
     talk = Talk()
 
     async def ask() -> None:
-        await alone.hooks(http_scope("HEAD", TAKES_A.encode()), talk.receive, talk.send)
+        await alone.hooks(http_scope("HEAD", kind(TAKES_A.encode())), talk.receive, talk.send)
         await alone.hooks.aclose()
 
     asyncio.run(ask())

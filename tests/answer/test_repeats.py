@@ -2,6 +2,7 @@
 
 from array import array
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,6 +46,23 @@ def test_askings_of_neighbouring_moments_overlap(asked, now_ms):
     assert not set(now) & set(askings(asked, without, now_ms + 8_000))
     assert all(-(2**63) <= key < 2**63 and key for key in now)
     assert len(set(now)) == 4
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "2026-01-05T10:00:00",
+        "2026-01-05 10:00:00." + "1" * 60,
+        "Mon, 05 Jan 2026 10:00:00 +0530 (India Standard Time, as it is called there)",
+    ],
+)
+def test_askings_go_by_current_time_in_any_form_that_is_read(said: str):
+    """Not by the clock: the same request is the same question."""
+    passthru = msgspec.structs.replace(parse(Request(QUERY)), current_raw=said)
+    assert passthru.current_at is not None
+    assert askings(7, passthru, 0) == askings(7, passthru, 10_000)
+    unread = msgspec.structs.replace(passthru, current_raw="x" * len(said))
+    assert not set(askings(7, unread, 0)) & set(askings(7, unread, 10_000))
 
 
 def test_of_several_keys_any_that_was_asked_is_found():

@@ -125,14 +125,17 @@ def test_a_variable_is_read_when_it_is_asked_for_and_once():
     variables = {name: noting(name, each) for name, each in VARIABLES.items()}
     texts = [
         'call.sid == "z" && call.digits == "1"',
+        'call.sid == "a" && call.to == "1" && call.digits == "9"',
         'call.digits == "2" && call.sid == "a"',
+        'call.sid == "a" && call.to == "2"',
+        'call.sid == "a" && call.to == "3" && stream.present',
         'call.sid == "a" && call.digits == "3"',
     ]
     rules = [compile_rule(check(text).tree, variables, place) for place, text in enumerate(texts)]
     passthru = Passthru(call_sid="a", digits="3")
     asked = seen(passthru, classify(passthru), AccountFacts(), 0, INDIA)
-    assert function_of(rules, 0, variables)(asked) == 2
-    assert read == ["call.sid", "call.digits"]
+    assert function_of(rules, 0, variables)(asked) == 5
+    assert read == ["call.sid", "call.to", "call.digits"]
 
 
 def _is_rule(text: str, language: Language = PLAIN) -> bool:

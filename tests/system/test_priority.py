@@ -7,6 +7,7 @@ import os
 import platform
 import subprocess
 import sys
+from ast import literal_eval
 
 import pytest
 
@@ -49,7 +50,7 @@ def test_one_core_of_several_is_left_alone(allowed):
 
 _SHORT = """
 import ctypes, os, struct, threading
-from switchhook.system.priority import take_short_turns
+from switchhook.system.priority import lower_priority, take_short_turns
 def turn():
     said = ctypes.create_string_buffer(48)
     number = {"x86_64": 315, "aarch64": 275}[os.uname().machine]  # sched_getattr(2)
@@ -61,6 +62,8 @@ take_short_turns()
 turn()
 thread = threading.Thread(target=turn)
 thread.start(); thread.join()
+lower_priority()
+turn()
 """
 
 
@@ -73,10 +76,11 @@ thread.start(); thread.join()
 )
 def test_who_answers_has_shorter_turns_than_others_in_all_its_threads():
     done = subprocess.run([sys.executable, "-c", _SHORT], capture_output=True, text=True)
-    nice, priority, turn = eval(done.stdout.splitlines()[0])
-    assert (nice, priority) == (3, 0)
-    assert done.stdout.splitlines()[1:] == 2 * ["(3, 0, 300000)"], done.stderr
-    assert turn > 300_000
+    usual, *short, stood_back = map(literal_eval, done.stdout.splitlines())
+    assert usual[:2] == (3, 0), done.stderr
+    assert usual[2] > 300_000
+    assert short == 2 * [(3, 0, 300_000)]
+    assert stood_back == (19, 0, usual[2])
 
 
 def test_where_turns_cant_be_chosen_nothing_is_asked(monkeypatch: pytest.MonkeyPatch):
@@ -96,8 +100,11 @@ def test_a_sandbox_that_forbids_it_is_no_trouble(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(os, "nice", refuse)
     monkeypatch.setattr(os, "sched_setaffinity", refuse, raising=False)
-
     lower_priority()
+    take_short_turns()
+    for name in ("getpriority", "sched_getscheduler"):
+        monkeypatch.setattr(os, name, refuse, raising=False)
+        take_short_turns()
 
 
 def test_a_breath_does_not_stop_a_query():

@@ -148,7 +148,7 @@ def _head(scope: Scope) -> Head:
     return Head(
         method=scope["method"],
         path=path,
-        query=scope["query_string"],
+        query=bytes(scope["query_string"]),  # some servers have a bytearray
         content_type=text(b"content-type"),
         authorization=text(b"authorization"),
         host=text(b"host"),

@@ -148,7 +148,7 @@ class Redactor:
             found = _URL.match(raw, at)
             end = at + 1 if found is None else found.end()
             if found is not None and found[0] not in harmless:
-                cleaned = self._redact_url(found)
+                cleaned = self._redact_url(found) if _may_say(found[0]) else found[0]
                 if cleaned != found[0]:
                     parts += [raw[done:at], cleaned]
                     done = end
@@ -183,3 +183,9 @@ class Redactor:
             (secret, b"") if end is None else (secret[: end.start()], secret[end.start() :])
         )
         return head + (secret if _MARK.fullmatch(secret) else self.fingerprint(secret)) + rest
+
+
+def _may_say(url: bytes) -> bool:
+    """Whether a URL has what a secret of it stands behind: `?` or `&`, escaped once or twice."""
+    find = url.lower().find
+    return find(b"?") >= 0 or find(b"3f") >= 0 or find(b"26") >= 0

@@ -34,7 +34,7 @@ WINDOW_MS = 600_000
 
 MOST_REMEMBERED = 500_000
 AGAIN_S = 3
-_LONGEST_TIME = 64  # characters that a CurrentTime may have
+_LONGEST_TIME = 64  # characters of a CurrentTime that is remembered
 _PASSTHRU = EndpointKind.PASSTHRU
 _GOLDEN, _SIGN = 0x9E3779B97F4A7C15, 1 << 63
 _MASK = 2 * _SIGN - 1
@@ -93,7 +93,10 @@ def askings(asked: int, passthru: Passthru, now_ms: int) -> tuple[int, ...]:
     it goes by `now_ms`, of the monotonic clock.
     """
     said = passthru.current_raw
-    apart = None if said is None or len(said) > _LONGEST_TIME else _apart_as_said(said)
+    apart = None
+    if said is not None:
+        of = _apart_as_said if len(said) <= _LONGEST_TIME else _apart_as_said.__wrapped__
+        apart = of(said)
     return tuple([asked ^ each or 1 for each in apart or _apart(now_ms // 1000)])
 
 

@@ -37,6 +37,7 @@ from switchhook.journal.segment import (
     remove_segment_files,
 )
 from switchhook.sqlite_file import RawFile
+from switchhook.system.priority import take_usual_turns
 
 _NICENESS = 10
 LOOK_S = 0.25
@@ -275,3 +276,4 @@ def _lower_priority() -> None:
     if sys.platform == "linux":  # elsewhere it would be the whole process's
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+        take_usual_turns()

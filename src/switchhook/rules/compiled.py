@@ -101,10 +101,11 @@ def function_of(
 ) -> Callable[[RuleInput], int]:
     """A function that gives the place of the first rule that matches, counted from `start`.
 
-    A variable is read when it is first asked for: many rules are over with their first condition.
+    A variable is read when it is first asked for, for many rules are over with their first
+    condition, and then once.
     """
-    space: dict[str, Any] = {"__builtins__": {"len": len}}
-    lines, known = ["def first(seen):"], frozenset[str]()
+    space: dict[str, Any] = {"__builtins__": {"len": len}, "unread": object()}
+    lines, known, perhaps, again = list[str](), frozenset[str](), set[str](), set[str]()
     for place, rule in enumerate(rules, start):
         space.update(rule.given)
         read = known
@@ -114,15 +115,21 @@ def function_of(
                 if name in read:
                     continue
                 space[f"read_{name}"] = variables[variable].read
-                lines.append(f"{indent}{name} = read_{name}(seen)")
+                unread = ""
+                if name in perhaps:  # an earlier rule has read it, if it came so far
+                    again.add(name)
+                    unread = f"if {name} is unread: "
+                lines.append(f"{indent}{unread}{name} = read_{name}(seen)")
                 if variable.startswith(FLAGS):
                     lines.append(f"{indent}if {name} is None: return {LEFT}")
             read |= {name for name, _ in condition.names}
             known = read if depth == 1 else known
             lines.append(f"{indent}if {condition.source}:")
+        perhaps |= read
         lines.append(f"{indent} return {place}")
-    lines.append(f" return {NONE}")
-    exec("\n".join(lines), space)  # noqa: S102 - made below, of known names and repr'd constants
+    begun = ["def first(seen):", *(f" {name} = unread" for name in sorted(again))]
+    text = "\n".join([*begun, *lines, f" return {NONE}"])
+    exec(text, space)  # noqa: S102 - made of known names and repr'd constants
     made: Callable[[RuleInput], int] = space["first"]
     return made
 

@@ -31,13 +31,25 @@ def take_short_turns() -> None:
     Who runs in short turns comes before those of longer ones, for no more of the time in all. Does
     nothing on a Linux before 6.12, where another class was chosen for it, and elsewhere.
     """
+    _ask_for_turns(_TURN_NS)
+
+
+def take_usual_turns() -> None:
+    """Undo it, for this thread and those that it starts."""
+    _ask_for_turns(0)
+
+
+def _ask_for_turns(turn_ns: int) -> None:
     number = _SCHED_SETATTR.get(platform.machine())
-    if sys.platform != "linux" or number is None or os.sched_getscheduler(0) != os.SCHED_OTHER:
+    if sys.platform != "linux" or number is None:
         return
-    nice = os.getpriority(os.PRIO_PROCESS, 0)
-    said = _ATTRIBUTES.pack(_ATTRIBUTES.size, os.SCHED_OTHER, 0, nice, 0, _TURN_NS, 0, 0)
-    # What is not known there or forbidden is refused, and things stay as they are.
-    ctypes.CDLL(None).syscall(number, 0, said, 0)
+    with contextlib.suppress(OSError):  # a sandbox may forbid to ask, too
+        if os.sched_getscheduler(0) != os.SCHED_OTHER:
+            return
+        nice = os.getpriority(os.PRIO_PROCESS, 0)
+        said = _ATTRIBUTES.pack(_ATTRIBUTES.size, os.SCHED_OTHER, 0, nice, 0, turn_ns, 0, 0)
+        # What is not known there or forbidden is refused, and things stay as they are.
+        ctypes.CDLL(None).syscall(number, 0, said, 0)
 
 
 def lower_priority() -> None:
@@ -48,6 +60,7 @@ def lower_priority() -> None:
     """
     with contextlib.suppress(OSError):  # a sandbox may forbid it
         os.nice(_LEAST)
+    take_usual_turns()
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
             cores = os.sched_getaffinity(0)
