@@ -6,6 +6,7 @@ import contextlib
 import gc
 import os
 import re
+import signal
 import sys
 from collections.abc import Generator
 from functools import cache
@@ -21,6 +22,10 @@ import other_processes
 
 beside_sqlite.watch()
 other_processes.watch()
+
+# Whoever runs the tests behind something else may have Ctrl-C ignored, and each child would, too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The program is started hundreds of times; half of that would be compiling it anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

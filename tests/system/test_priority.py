@@ -56,7 +56,6 @@ def turn():
     number = {"x86_64": 315, "aarch64": 275}[os.uname().machine]  # sched_getattr(2)
     assert ctypes.CDLL(None).syscall(number, 0, said, 48, 0) == 0
     print(struct.unpack("=IIQiIQQQ", said.raw)[3:6])
-os.nice(3)
 turn()
 take_short_turns()
 turn()
@@ -77,9 +76,10 @@ turn()
 def test_who_answers_has_shorter_turns_than_others_in_all_its_threads():
     done = subprocess.run([sys.executable, "-c", _SHORT], capture_output=True, text=True)
     usual, *short, stood_back = map(literal_eval, done.stdout.splitlines())
-    assert usual[:2] == (3, 0), done.stderr
+    nice = os.getpriority(os.PRIO_PROCESS, 0)  # as nice as the tests are
+    assert usual[:2] == (nice, 0), done.stderr
     assert usual[2] > 300_000
-    assert short == 2 * [(3, 0, 300_000)]
+    assert short == 2 * [(nice, 0, 300_000)]
     assert stood_back == (19, 0, usual[2])
 
 
