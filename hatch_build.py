@@ -71,7 +71,6 @@ class BuildHook(BuildHookInterface):  # type: ignore[type-arg]
             elif compiled:
                 build_data["artifacts"] += compiled
                 build_data["pure_python"], build_data["infer_tag"] = False, True
-        if self.target_name == "wheel":
             build_data["sbom_files"].append(str(self._bill()))
         if version == "standard" and Path(self.root, ".git").exists():
             folder = "src/" if self.target_name == "sdist" else ""

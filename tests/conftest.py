@@ -42,6 +42,7 @@ collect_ignore = [] if "SWITCHHOOK_LAB" in os.environ else ["lab"]
 """The lab of many nodes needs hosts of its own: `make test-cluster`."""
 
 EXPECTED = (
+    "turns can be chosen on Linux 6.12 and newer",
     "mounting a small file system needs root on Linux",
     r"(mount|mkfs\.ext4) isn't permitted here",
     r"there is no mkfs\.ext4 here",

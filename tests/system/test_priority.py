@@ -5,12 +5,14 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+import struct
 import subprocess
 import sys
 from ast import literal_eval
 
 import pytest
 
+from program import running
 from switchhook.system import priority
 from switchhook.system.priority import lower_priority, take_short_turns, yield_cpu
 
@@ -66,13 +68,28 @@ turn()
 """
 
 
-@pytest.mark.process
-@pytest.mark.skipif(
+TURNS = pytest.mark.skipif(
     sys.platform != "linux"
     or platform.machine() not in {"x86_64", "aarch64"}
     or tuple(map(int, platform.release().split(".")[:2])) < (6, 12),
     reason="turns can be chosen on Linux 6.12 and newer",
 )
+
+
+@pytest.mark.process
+@TURNS
+@pytest.mark.parametrize(("program", "short"), [("answer", True), ("console", False)])
+def test_of_the_programs_the_one_that_answers_has_short_turns(program, short, tmp_path):
+    """As the kernel has it."""
+    said = ctypes.create_string_buffer(48)
+    number = {"x86_64": 315, "aarch64": 275}[platform.machine()]  # sched_getattr(2)
+    with running(tmp_path, command=program) as started:
+        assert ctypes.CDLL(None).syscall(number, started.process.pid, said, 48, 0) == 0
+    assert (struct.unpack("=IIQiIQQQ", said.raw)[5] == 300_000) is short
+
+
+@pytest.mark.process
+@TURNS
 def test_who_answers_has_shorter_turns_than_others_in_all_its_threads():
     done = subprocess.run([sys.executable, "-c", _SHORT], capture_output=True, text=True)
     usual, *short, stood_back = map(literal_eval, done.stdout.splitlines())
